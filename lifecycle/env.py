@@ -1,0 +1,68 @@
+"""Settings from the environment. Each reader refuses nonsense with a sentence instead of guessing."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+TRUE, FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
+
+
+class BadSetting(RuntimeError):
+    """An environment variable holds a value that the product cannot use; the text names it and says what is allowed."""
+
+
+def env_str(name: str, default: str = "") -> str:
+    """The value of NAME, or the text of the file that NAME_FILE points to (for secrets mounted as files)."""
+    if file := os.environ.get(f"{name}_FILE"):
+        try:
+            return Path(file).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise BadSetting(f"{name}_FILE points to {file}, which cannot be read: {error.strerror}.") from error
+    return os.environ.get(name, default)
+
+
+def env_bool(name: str, default: bool) -> bool:
+    """True for 1, true, yes, on; False for 0, false, no, off and the empty text."""
+    value = env_str(name, str(default)).strip().lower()
+    if value in TRUE:
+        return True
+    if value in FALSE:
+        return False
+    raise BadSetting(f"{name} is {value!r}; it must be one of 1, true, yes, on, 0, false, no, off.")
+
+
+def env_int(name: str, default: int, *, low: int, high: int) -> int:
+    """A whole number between low and high, both included."""
+    value = env_str(name, str(default)).strip()
+    try:
+        number = int(value)
+    except ValueError as error:
+        raise BadSetting(f"{name} is {value!r}; it must be a whole number from {low} to {high}.") from error
+    if not low <= number <= high:
+        raise BadSetting(f"{name} is {number}; it must be from {low} to {high}.")
+    return number
+
+
+def env_list(name: str, default: list[str]) -> list[str]:
+    """Comma-separated texts, blanks removed."""
+    value = env_str(name, ",".join(default))
+    return [part.strip() for part in value.split(",") if part.strip()]
+
+
+def secret_file(path: Path, *, size: int = 50) -> str:
+    """The secret kept in a file of mode 0600; made at random at the first call of an installation."""
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        pass
+    path.parent.mkdir(parents=True, exist_ok=True)
+    value = secrets.token_urlsafe(size)
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:  # another process of the first start was quicker
+        return path.read_text(encoding="ascii").strip()
+    with os.fdopen(handle, "w", encoding="ascii") as file:
+        file.write(value)
+    return value

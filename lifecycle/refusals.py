@@ -1,0 +1,35 @@
+"""The ways in which an action says no. Plain exceptions: pages, API and CLI turn them into their own kind of answer."""
+
+from __future__ import annotations
+
+
+class Refusal(Exception):
+    """An action was not carried out, nothing has changed, and `str(self)` is a sentence that says why.
+
+    next_step: what the reader can do about it, as a sentence; empty where nothing can be done.
+    fields: messages by field name, for input that can be mended in a form.
+    """
+
+    code = "refused"
+
+    def __init__(self, message: str, *, next_step: str = "", fields: dict[str, list[str]] | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.next_step = next_step
+        self.fields = fields or {}
+
+
+class Refused(Refusal):
+    """A rule of the product forbids it for anyone in this state of things (HTTP 422)."""
+
+
+class Conflict(Refusal):
+    """The thing changed since the caller looked at it, or is no longer in the state that the action needs (HTTP 409)."""
+
+    code = "conflict"
+
+
+class NotReady(Refusal):
+    """It will be possible later: something it needs is still being made or does not answer (HTTP 503)."""
+
+    code = "not_ready"

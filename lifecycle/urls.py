@@ -1,0 +1,41 @@
+"""Every address of the site: one prefix a room."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from django.urls import URLPattern, URLResolver, include, path
+
+ROOMS = {
+    "": "lifecycle.home.urls",
+    "access/": "registry.access.urls",
+    "jobs/": "lifecycle.jobs.urls",
+    "notices/": "lifecycle.notices.urls",
+    "datasets/": "datasets_app.datasets.urls",
+    "labeling/": "datasets_app.labeling.urls",
+    "snapshots/": "datasets_app.snapshots.urls",
+    "runs/": "lifecycle.training.urls",
+    "evaluations/": "lifecycle.evaluation.urls",
+    "policies/": "registry.policies.urls",
+    "models/": "registry.catalog.urls",
+    "promotions/": "registry.promotions.urls",
+    "endpoints/": "registry.endpoints.urls",
+    "traffic/": "monitoring.traffic.urls",
+    "trace/": "lifecycle.trace.urls",
+    "audit/": "registry.audit.urls",
+    "api/": "lifecycle.api",
+}
+
+
+def exists(module: str) -> bool:
+    """Whether the room has been built."""
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("accounts/", include("allauth.urls")),
+    *[path(prefix, include(module)) for prefix, module in ROOMS.items() if exists(module)],
+]

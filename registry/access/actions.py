@@ -1,0 +1,139 @@
+"""People, projects, roles and tokens: who gives them to whom."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.models import Group
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import Model
+from django.utils import timezone
+from guardian.shortcuts import assign_perm
+
+from lifecycle.refusals import Refused
+from registry.access import policy
+from registry.access.models import ApiToken, Project, User
+from registry.access.roles import Role
+from registry.ledger.actions import record
+from registry.ledger.verbs import Verb
+
+TOKEN_PREFIX = "lc_"  # noqa: S105
+TOKEN_DAYS_MAX = 366
+
+
+@transaction.atomic
+def create_project(*, name: str, slug: str, actor: User | None, is_demo: bool = False) -> Project:
+    """Make a workspace. actor: an organisation admin, or None for the system (set-up and demo)."""
+    if actor and not actor.is_organisation_admin:
+        raise PermissionDenied("Only an organisation admin can create a project.")
+    if Project.objects.filter(slug=slug).exists():
+        raise Refused(f"A project with the short name {slug} exists already.", fields={"slug": ["Choose another short name."]})
+    project = Project.objects.create(name=name, slug=slug, is_demo=is_demo)
+    record(actor, Verb.PROJECT_CREATED, project, project=project.uuid, slug=slug)
+    return project
+
+
+@transaction.atomic
+def create_user(*, username: str, display_name: str, email: str, password: str | None, actor: User | None, admin: bool = False) -> User:
+    """Make a person who can sign in. password None: sign-in by other means, or after a reset."""
+    if actor and not actor.is_organisation_admin:
+        raise PermissionDenied("Only an organisation admin can add people.")
+    if User.objects.filter(username=username).exists():
+        raise Refused(f"The user name {username} is taken.", fields={"username": ["Choose another user name."]})
+    user = User.objects.create_user(username=username, email=email, password=password, display_name=display_name, is_organisation_admin=admin)
+    record(actor, Verb.USER_CREATED, user, admin=admin)
+    return user
+
+
+@transaction.atomic
+def deactivate_user(*, user_id: UUID, actor: User) -> User:
+    """End a person's access at once: no sign-in, no grant counts, no token works. Their work stays."""
+    user = User.objects.select_for_update().get(uuid=user_id)
+    if not actor.is_organisation_admin:
+        raise PermissionDenied("Only an organisation admin can deactivate people.")
+    if user.pk == actor.pk:
+        raise Refused("You cannot deactivate yourself.", next_step="Ask another organisation admin.")
+    user.is_active = False
+    user.save(update_fields=["is_active"])
+    record(actor, Verb.USER_DEACTIVATED, user)
+    return user
+
+
+@transaction.atomic
+def grant(*, user: User, role: Role, root: Model, actor: User | None) -> None:
+    """Give a person a role on a project, dataset or registered model. Giving it twice changes nothing."""
+    if actor:
+        require_manager(actor, root)
+    group, _ = Group.objects.get_or_create(name=group_name(root, role))
+    assign_perm(f"role_{role.value}", group, root)
+    if not group.user_set.filter(pk=user.pk).exists():
+        group.user_set.add(user)
+        record(actor, Verb.ROLE_GRANTED, user, project=policy.project_uuid(root), role=role.value, root=group.name)
+
+
+@transaction.atomic
+def revoke(*, user: User, role: Role, root: Model, actor: User | None) -> None:
+    """Take a role away. Taking away what is not held changes nothing."""
+    if actor:
+        require_manager(actor, root)
+    group = Group.objects.filter(name=group_name(root, role), user=user).first()
+    if group:
+        group.user_set.remove(user)
+        record(actor, Verb.ROLE_REVOKED, user, project=policy.project_uuid(root), role=role.value, root=group.name)
+
+
+def require_manager(actor: User, root: Model) -> None:
+    """Raises PermissionDenied unless the actor leads the project or is an organisation admin; nobody gives a role to themself by this."""
+    project = Project.objects.get(uuid=policy.project_uuid(root))
+    policy.require(actor, "access.manage_members", project)
+
+
+def group_name(root: Model, role: Role) -> str:
+    """The one group of a (root, role) pair."""
+    return f"{root._meta.label_lower}:{root.uuid}:{role.value}"  # type: ignore[attr-defined]
+
+
+@transaction.atomic
+def create_token(*, user: User, name: str, scopes: list[str], days: int) -> tuple[ApiToken, str]:
+    """Make a token for oneself; the secret is returned once and kept only as its hash. days: 1 to 366."""
+    unknown = sorted(set(scopes) - set(ApiToken.Scope.values))
+    if unknown or not scopes:
+        raise Refused(f"A token needs scopes from {', '.join(ApiToken.Scope.values)}.", fields={"scopes": ["Choose at least one scope."]})
+    if not 1 <= days <= TOKEN_DAYS_MAX:
+        raise Refused(f"A token lasts 1 to {TOKEN_DAYS_MAX} days.", fields={"days": [f"Choose 1 to {TOKEN_DAYS_MAX}."]})
+    secret = TOKEN_PREFIX + secrets.token_urlsafe(32)
+    token = ApiToken.objects.create(
+        user=user, name=name, scopes=sorted(set(scopes)), digest=token_digest(secret), expires_at=timezone.now() + timedelta(days=days)
+    )
+    record(user, Verb.TOKEN_CREATED, token, scopes=token.scopes, expires_at=token.expires_at)
+    return token, secret
+
+
+@transaction.atomic
+def revoke_token(*, token_id: UUID, actor: User) -> ApiToken:
+    """End a token at once. One's own, or anyone's for an organisation admin."""
+    token = ApiToken.objects.select_for_update().get(uuid=token_id)
+    if token.user_id != actor.pk and not actor.is_organisation_admin:
+        raise PermissionDenied("Only the owner of a token or an organisation admin can revoke it.")
+    if token.revoked_at is None:
+        token.revoked_at = timezone.now()
+        token.save(update_fields=["revoked_at"])
+        record(actor, Verb.TOKEN_REVOKED, token)
+    return token
+
+
+def token_digest(secret: str) -> str:
+    """sha256 of a token's secret, in hex; enough for 256 random bits."""
+    return hashlib.sha256(secret.encode("utf-8")).hexdigest()
+
+
+def set_preferences(user: User, **values: Any) -> None:
+    """Keep a person's own settings: theme, single_keys, display_name."""
+    for name, value in values.items():
+        setattr(user, name, value)
+    user.save(update_fields=list(values))

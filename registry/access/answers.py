@@ -1,0 +1,59 @@
+"""The API's one form of a refusal: `{code, message, fields}`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404
+from rest_framework import exceptions
+from rest_framework.response import Response
+from rest_framework.views import exception_handler
+
+from lifecycle.refusals import Conflict, NotReady, Refusal
+
+STATUS = {Conflict: 409, NotReady: 503}
+
+
+def status_of(refusal: Refusal) -> int:
+    """409 for a conflict, 503 for what is not ready, 422 for every other refusal."""
+    return next((status for kind, status in STATUS.items() if isinstance(refusal, kind)), 422)
+
+
+def api_exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
+    """Turn whatever a view raised into the one form; None (a 500) for what nobody foresaw."""
+    if isinstance(error, Refusal):
+        message = " ".join(part for part in (error.message, error.next_step) if part)
+        return Response({"code": error.code, "message": message, "fields": error.fields}, status=status_of(error))
+    response = exception_handler(error, context)
+    if response is not None:
+        response.data = {"code": code_of(error), "message": message_of(error), "fields": fields_of(error)}
+    return response
+
+
+def code_of(error: Exception) -> str:
+    """A word for programs."""
+    if isinstance(error, exceptions.ValidationError):
+        return "invalid"
+    if isinstance(error, Http404):
+        return "not_found"
+    if isinstance(error, PermissionDenied):
+        return "permission_denied"
+    return str(getattr(error, "default_code", "error"))
+
+
+def message_of(error: Exception) -> str:
+    """A sentence for people."""
+    if isinstance(error, exceptions.ValidationError):
+        return "Some fields need a change."
+    if isinstance(error, Http404 | exceptions.NotFound):
+        return "There is nothing here for you under this address."
+    return str(getattr(error, "detail", "") or error) or "This is not allowed."
+
+
+def fields_of(error: Exception) -> dict[str, Any]:
+    """Messages by field, for input that does not fit."""
+    if not isinstance(error, exceptions.ValidationError):
+        return {}
+    detail = error.detail
+    return detail if isinstance(detail, dict) else {"non_field_errors": detail}

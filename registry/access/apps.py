@@ -1,0 +1,8 @@
+from django.apps import AppConfig
+
+
+class AccessConfig(AppConfig):
+    """Who may do what: people, projects, roles, tokens."""
+
+    name = "registry.access"
+    label = "access"

@@ -1,0 +1,66 @@
+"""What each view needs. Every URL declares it, and a test fails for one that does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+
+from django.contrib.auth.views import redirect_to_login
+from django.db.models import Model
+from django.http import HttpRequest, HttpResponse
+
+from registry.access import policy
+
+View = Callable[..., HttpResponse]
+
+
+@dataclass(frozen=True)
+class Needs:
+    """action: a key of roles.ACTIONS, "signed_in" or "public". model: what the `uuid` of the URL names; see: the action that makes it visible."""
+
+    action: str
+    model: type[Model] | None = None
+    see: str = ""
+
+    def check(self, user: policy.Person, kwargs: dict[str, Any]) -> None:
+        """Raises Http404 when the object is not visible to the user, PermissionDenied when it is but the action is not theirs."""
+        if self.model is not None:
+            subject = policy.get_visible(user, self.model, self.see or self.action, uuid=kwargs["uuid"])
+            if self.see:
+                policy.require(user, self.action, subject)
+
+
+def needs(action: str, model: type[Model] | None = None, *, see: str = "") -> Callable[[View], View]:
+    """Only signed-in people whose role allows `action` on the object named by the URL's uuid.
+
+    see: where looking needs less than doing, the action that makes the object visible: then a person who may look but not do gets 403
+    with the roles that may, and a stranger gets 404. Without a model the view's query filters by `visible_to` itself.
+    """
+
+    def decorate(view: View) -> View:
+        need = Needs(action, model, see)
+
+        @wraps(view)
+        def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if not request.user.is_authenticated:
+                return redirect_to_login(request.get_full_path())
+            need.check(request.user, kwargs)
+            return view(request, *args, **kwargs)
+
+        checked.needs = need  # type: ignore[attr-defined]
+        return checked
+
+    return decorate
+
+
+def signed_in(view: View) -> View:
+    """Any signed-in person: what is shown depends on the person alone."""
+    return needs("signed_in")(view)
+
+
+def public(view: View) -> View:
+    """Anybody, without signing in."""
+    view.needs = Needs("public")  # type: ignore[attr-defined]
+    return view

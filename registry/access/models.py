@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import uuid
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+from guardian.models import GroupObjectPermissionBase
+
+from registry.access.roles import PERMISSIONS
+
+
+class User(AbstractUser):
+    """A person who signs in. Roles come from grants on projects, never from is_staff or is_superuser."""
+
+    class Theme(models.TextChoices):
+        SYSTEM = "system", "As the system"
+        LIGHT = "light", "Light"
+        DARK = "dark", "Dark"
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    display_name = models.CharField(max_length=80, blank=True)
+    is_organisation_admin = models.BooleanField(default=False, help_text="Manages people and projects; approves nothing, sees no samples.")
+    theme = models.CharField(max_length=8, choices=Theme.choices, default=Theme.SYSTEM)
+    single_keys = models.BooleanField("single-key shortcuts", default=True)
+
+    def __str__(self) -> str:
+        return self.display_name or self.get_full_name() or self.username
+
+
+class Project(models.Model):
+    """A workspace: the root of everything a team shares, and of its roles."""
+
+    project_path = "pk"
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    slug = models.SlugField(max_length=50, unique=True)
+    name = models.CharField(max_length=80)
+    created_at = models.DateTimeField(auto_now_add=True)
+    is_demo = models.BooleanField(default=False)
+
+    class Meta:
+        permissions = PERMISSIONS
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ProjectGrant(GroupObjectPermissionBase):
+    """A role, as a permission of a group on one project."""
+
+    content_object = models.ForeignKey(Project, on_delete=models.CASCADE)
+
+    class Meta(GroupObjectPermissionBase.Meta):
+        abstract = False
+
+
+class ApiToken(models.Model):
+    """A secret for programs, kept only as its hash. It acts for its user, within its scopes, until it expires or is revoked."""
+
+    class Scope(models.TextChoices):
+        READ = "read", "Read"
+        WRITE = "write", "Change (upload, label, launch, request; approvals are for people)"
+        INFER = "infer", "Ask endpoints for predictions"
+        FEEDBACK = "feedback", "Give feedback on predictions"
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="tokens")
+    name = models.CharField(max_length=60)
+    digest = models.CharField(max_length=64, unique=True, help_text="sha256 of the secret, in hex")
+    scopes = models.JSONField(default=list)
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField()
+    last_used_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,116 @@
+"""May this person do this to that? One answer in two forms: `can` for one object, `visible_to` for lists; `who_can` turns it round.
+
+A model says where it hangs: `project_path` (a lookup to its Project, "pk" for Project itself) and, below a dataset or a registered model,
+`root_path` with `root_model`. Grants are given to groups on those roots alone; is_superuser and is_staff give nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+from uuid import UUID
+
+from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import PermissionDenied
+from django.db.models import Model, Q, QuerySet
+from django.http import Http404
+from guardian.utils import get_group_obj_perms_model
+
+from registry.access import roles
+from registry.access.models import Project, User
+
+M = TypeVar("M", bound=Model)
+Person = User | AnonymousUser
+
+
+def held(user: Person, root: type[Model], action: str) -> QuerySet[Any, Any]:
+    """The keys of the roots on which the user's roles allow the action, as a subquery."""
+    codenames = [f"role_{role.value}" for role in roles.roles_for(action)]
+    grants = get_group_obj_perms_model(root).objects
+    return grants.filter(group__user=user.pk, group__user__is_active=True, permission__codename__in=codenames).values("content_object")
+
+
+def visible_to(user: Person, what: type[M] | QuerySet[M], action: str) -> QuerySet[M]:
+    """The rows on which the user may take the action, in one statement."""
+    rows: QuerySet[M] = what._default_manager.all() if isinstance(what, type) else what
+    model = rows.model
+    if model is Project and action in roles.ADMIN_ACTIONS and getattr(user, "is_organisation_admin", False) and user.is_active:
+        return rows
+    allowed = Q(**{f"{model.project_path}__in": held(user, Project, action)})  # type: ignore[attr-defined]
+    if root_path := getattr(model, "root_path", None):
+        allowed |= Q(**{f"{root_path}__in": held(user, root_model(model), action)})
+    return rows.filter(allowed)
+
+
+def root_model(model: type[Model]) -> type[Model]:
+    """The model at the end of `root_path`: Dataset or RegisteredModel."""
+    path: str = model.root_path  # type: ignore[attr-defined]
+    for part in [] if path == "pk" else path.split("__"):
+        model = model._meta.get_field(part).related_model  # type: ignore[assignment]
+    return model
+
+
+def can(user: Person, action: str, subject: Model) -> bool:
+    """Whether the user may take the action on this saved object; agrees with `visible_to` by construction."""
+    return visible_to(user, type(subject), action).filter(pk=subject.pk).exists()
+
+
+def can_somewhere(user: Person, action: str) -> bool:
+    """Whether the user may take the action in any project: for showing a navigation item or a button on an empty page."""
+    return visible_to(user, Project, action).exists()
+
+
+def require(user: Person, action: str, subject: Model) -> None:
+    """Raises PermissionDenied with a sentence that names the roles that may, unless the user may take the action."""
+    if not can(user, action, subject):
+        raise PermissionDenied(roles.sentence(action))
+
+
+def get_visible(user: Person, what: type[M] | QuerySet[M], action: str, **lookup: Any) -> M:
+    """The one row that matches, among those the user may see. Raises Http404 alike for what is hidden and what does not exist."""
+    row = visible_to(user, what, action).filter(**lookup).first()
+    if row is None:
+        raise Http404("There is nothing here for you under this address.")
+    return row
+
+
+def who_can(action: str, subject: Model) -> QuerySet[User]:
+    """The active people whose roles allow the action on this object; separation of duties is asked elsewhere."""
+    codenames = [f"role_{role.value}" for role in roles.roles_for(action)]
+    return people_with(codenames, subject)
+
+
+def holders(role: roles.Role, subject: Model) -> QuerySet[User]:
+    """The active people who hold one role on this object."""
+    return people_with([f"role_{role.value}"], subject)
+
+
+def people_with(codenames: list[str], subject: Model) -> QuerySet[User]:
+    """The active people with any of these grants on the object's project or root."""
+    model = type(subject)
+    groups = Q(groups__in=grant_groups(Project, codenames, root_key(subject, model.project_path)))  # type: ignore[attr-defined]
+    if root_path := getattr(model, "root_path", None):
+        groups |= Q(groups__in=grant_groups(root_model(model), codenames, root_key(subject, root_path)))
+    return User.objects.filter(groups, is_active=True).distinct().order_by("pk")
+
+
+def grant_groups(root: type[Model], codenames: list[str], key: Any) -> QuerySet[Any, Any]:
+    """The groups that hold any of the permissions on one root."""
+    return get_group_obj_perms_model(root).objects.filter(permission__codename__in=codenames, content_object=key).values("group")
+
+
+def root_key(subject: Model, path: str) -> Any:
+    """The primary key of the project or root of an object."""
+    return type(subject)._default_manager.filter(pk=subject.pk).values_list(path, flat=True).first()
+
+
+def project_uuid(subject: Model) -> UUID:
+    """The uuid of the project that an object belongs to: what an event names as its chain."""
+    key = root_key(subject, type(subject).project_path)  # type: ignore[attr-defined]
+    return Project.objects.values_list("uuid", flat=True).get(pk=key)
+
+
+def roles_of(user: Person, project: Project) -> list[roles.Role]:
+    """The roles a user holds on a project, in the order of the table."""
+    grants = get_group_obj_perms_model(Project).objects.filter(group__user=user.pk, content_object=project)
+    names = {name.removeprefix("role_") for name in grants.values_list("permission__codename", flat=True)}
+    return [role for role in roles.Role if role.value in names]

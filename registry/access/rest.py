@@ -1,0 +1,36 @@
+"""The base of all API views: the same permissions as the pages, plus the scope of a token."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from rest_framework.exceptions import PermissionDenied
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from registry.access.decorators import Needs
+from registry.access.models import ApiToken
+
+
+class View(APIView):
+    """needs: what each method needs, as in pages. scope: the token scope for changing methods; None where tokens are not allowed at all."""
+
+    needs: ClassVar[dict[str, Needs]] = {}
+    scope: ClassVar[str | None] = ApiToken.Scope.WRITE
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Authenticate, throttle, check the token's scope, then what the method needs on the object named by the URL."""
+        super().initial(request, *args, **kwargs)
+        self.check_scope(request)
+        if need := self.needs.get(request.method or ""):
+            need.check(request.user, kwargs)
+
+    def check_scope(self, request: Request) -> None:
+        """Raises PermissionDenied for a token that does not carry the scope; sessions carry all."""
+        if not isinstance(request.auth, ApiToken):
+            return
+        if self.scope is None:
+            raise PermissionDenied("Tokens cannot do this: a person signs in and gives their password.")
+        wanted = ApiToken.Scope.READ if request.method in ("GET", "HEAD", "OPTIONS") else self.scope
+        if wanted not in request.auth.scopes:
+            raise PermissionDenied(f"The token lacks the scope {wanted}.")

@@ -1,0 +1,47 @@
+"""Sign-in of programs: `Authorization: Bearer lc_…`."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.db.models import Q
+from django.utils import timezone
+from rest_framework.authentication import BaseAuthentication, get_authorization_header
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+
+from registry.access.actions import token_digest
+from registry.access.models import ApiToken, User
+
+REFUSAL = "The token is unknown, expired or revoked."
+
+
+class TokenAuthentication(BaseAuthentication):
+    """Bearer tokens; `request.auth` is the ApiToken, whose scopes the API views check."""
+
+    def authenticate(self, request: Request) -> tuple[User, ApiToken] | None:
+        """None when there is no bearer header, so that the session is tried next."""
+        kind, _, secret = get_authorization_header(request).decode("latin-1").partition(" ")
+        if kind.lower() != "bearer":
+            return None
+        token = find(secret.strip())
+        if token is None:
+            raise AuthenticationFailed(REFUSAL)
+        return token.user, token
+
+    def authenticate_header(self, request: Request) -> str:
+        """The scheme that a 401 names."""
+        return "Bearer"
+
+
+def find(secret: str) -> ApiToken | None:
+    """The live token with this secret, its last use noted at most once a minute."""
+    now = timezone.now()
+    live = ApiToken.objects.filter(revoked_at=None, expires_at__gt=now, user__is_active=True).select_related("user")
+    token = live.filter(digest=token_digest(secret)).first()
+    if token:
+        stale = Q(last_used_at=None) | Q(last_used_at__lt=now - timedelta(minutes=1))
+        ApiToken.objects.filter(stale, pk=token.pk).update(last_used_at=now)
+    return token
+
+

@@ -1,0 +1,73 @@
+"""Database triggers that refuse to change history: UPDATE, DELETE and, on PostgreSQL, TRUNCATE.
+
+A model asks for them with a class attribute:
+
+    append_only = True                       nothing of a row ever changes
+    append_only = True; changeable = ("state",)   only these columns may be updated; a row is never deleted
+
+They are put in place after every migrate, since SQLite silently drops a table's triggers when it remakes the table.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.apps import apps
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Model
+
+REFUSAL = "{table} is append-only: rows are never changed or deleted."
+
+POSTGRES_FUNCTION = """
+CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '% is append-only: rows are never changed or deleted.', TG_TABLE_NAME USING ERRCODE = 'restrict_violation';
+END $$
+"""
+
+
+def protected_models() -> list[type[Model]]:
+    """Every installed model that declares `append_only = True`, by table name."""
+    return sorted((m for m in apps.get_models() if getattr(m, "append_only", False)), key=lambda m: m._meta.db_table)
+
+
+def protect_tables(using: str = DEFAULT_DB_ALIAS, **_: Any) -> None:
+    """Put the triggers of all protected tables that exist in place (again)."""
+    connection = connections[using]
+    existing = set(connection.introspection.table_names())
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute(POSTGRES_FUNCTION, None)
+        for model in protected_models():
+            if model._meta.db_table in existing:
+                for statement in trigger_statements(connection, model):
+                    cursor.execute(statement, None)
+
+
+def trigger_statements(connection: BaseDatabaseWrapper, model: type[Model]) -> list[str]:
+    """The SQL that (re)creates the triggers of one table on this kind of database."""
+    table = model._meta.db_table
+    fixed = fixed_columns(model)
+    of = f" OF {', '.join(fixed)}" if getattr(model, "changeable", ()) else ""
+    if connection.vendor == "postgresql":
+        return [
+            f'DROP TRIGGER IF EXISTS {table}_no_{event} ON "{table}"' for event in ("update", "delete", "truncate")
+        ] + [
+            f'CREATE TRIGGER {table}_no_update BEFORE UPDATE{of} ON "{table}" FOR EACH ROW EXECUTE FUNCTION refuse_change()',
+            f'CREATE TRIGGER {table}_no_delete BEFORE DELETE ON "{table}" FOR EACH ROW EXECUTE FUNCTION refuse_change()',
+            f'CREATE TRIGGER {table}_no_truncate BEFORE TRUNCATE ON "{table}" FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()',
+        ]
+    body = f"BEGIN SELECT RAISE(ABORT, '{REFUSAL.format(table=table)}'); END"
+    return [
+        f"DROP TRIGGER IF EXISTS {table}_no_update",
+        f"DROP TRIGGER IF EXISTS {table}_no_delete",
+        f'CREATE TRIGGER {table}_no_update BEFORE UPDATE{of} ON "{table}" {body}',
+        f'CREATE TRIGGER {table}_no_delete BEFORE DELETE ON "{table}" {body}',
+    ]
+
+
+def fixed_columns(model: type[Model]) -> list[str]:
+    """The quoted columns that never change, in the order of the table."""
+    changeable = set(getattr(model, "changeable", ()))
+    return [f'"{field.column}"' for field in model._meta.concrete_fields if field.name not in changeable]

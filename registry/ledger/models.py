@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import uuid
+
+from django.db import models
+
+from registry.ledger.verbs import Verb
+
+
+class Chain(models.Model):
+    """The head of one chain of events: one for the installation, one for each project. Locked last in a transaction."""
+
+    name = models.CharField(max_length=80, unique=True)
+    seq = models.PositiveBigIntegerField(default=0)
+    hash = models.CharField(max_length=64, default="0" * 64)
+
+    def __str__(self) -> str:
+        return f"{self.name} at {self.seq}"
+
+
+class Event(models.Model):
+    """One decision of a person or the system. `canonical` holds the very bytes that were hashed; the other columns are for finding it.
+
+    Actor and object are ids without a foreign key and names stand in `Name`, so that erasing a person never breaks the chain.
+    """
+
+    append_only = True
+
+    chain = models.CharField(max_length=80)
+    seq = models.PositiveBigIntegerField()
+    at = models.DateTimeField()
+    verb = models.CharField(max_length=60, choices=Verb.choices)
+    actor = models.CharField(max_length=40, help_text="uuid of the user, or system")
+    object_type = models.CharField(max_length=60)
+    object_id = models.CharField(max_length=64)
+    project = models.UUIDField(null=True)
+    canonical = models.TextField()
+    previous_hash = models.CharField(max_length=64)
+    hash = models.CharField(max_length=64, unique=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["chain", "seq"], name="one_event_per_seq")]
+        indexes = [
+            models.Index(fields=["object_type", "object_id", "id"], name="event_object"),
+            models.Index(fields=["actor", "id"], name="event_actor"),
+            models.Index(fields=["project", "id"], name="event_project"),
+            models.Index(fields=["verb", "id"], name="event_verb"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.chain}/{self.seq} {self.verb}"
+
+
+class Name(models.Model):
+    """How people read an id that stands in an event. Erasable, and no part of any hash."""
+
+    subject = models.CharField(max_length=64, unique=True)
+    text = models.CharField(max_length=200)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class Checkpoint(models.Model):
+    """A signed statement that a chain had this hash at this seq; a copy is kept outside the database."""
+
+    append_only = True
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    chain = models.CharField(max_length=80)
+    seq = models.PositiveBigIntegerField()
+    hash = models.CharField(max_length=64)
+    at = models.DateTimeField()
+    document = models.TextField(help_text="the signed JSON, as written outside the database")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["chain", "seq"], name="one_checkpoint_per_seq")]
+
+    def __str__(self) -> str:
+        return f"{self.chain} at {self.seq}"
