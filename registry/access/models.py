@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import uuid
+from uuid import uuid4
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
@@ -18,7 +18,7 @@ class User(AbstractUser):
         LIGHT = "light", "Light"
         DARK = "dark", "Dark"
 
-    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     display_name = models.CharField(max_length=80, blank=True)
     is_organisation_admin = models.BooleanField(default=False, help_text="Manages people and projects; approves nothing, sees no samples.")
     theme = models.CharField(max_length=8, choices=Theme.choices, default=Theme.SYSTEM)
@@ -33,7 +33,7 @@ class Project(models.Model):
 
     project_path = "pk"
 
-    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     slug = models.SlugField(max_length=50, unique=True)
     name = models.CharField(max_length=80)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -64,7 +64,7 @@ class ApiToken(models.Model):
         INFER = "infer", "Ask endpoints for predictions"
         FEEDBACK = "feedback", "Give feedback on predictions"
 
-    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="tokens")
     name = models.CharField(max_length=60)
     digest = models.CharField(max_length=64, unique=True, help_text="sha256 of the secret, in hex")

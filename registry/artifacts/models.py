@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import uuid
+from uuid import uuid4
 
 from django.db import models
 
@@ -24,7 +24,7 @@ class Folder(models.Model):
 
     append_only = True
 
-    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     root_digest = models.CharField(max_length=64, unique=True)
     files = models.JSONField(help_text='[{"name", "sha256", "size"}] in order of name')
     size = models.PositiveBigIntegerField()

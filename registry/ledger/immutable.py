@@ -4,6 +4,7 @@ A model asks for them with a class attribute:
 
     append_only = True                       nothing of a row ever changes
     append_only = True; changeable = ("state",)   only these columns may be updated; a row is never deleted
+    append_only = True; deletable_when = "<SQL over OLD>"   the one state of things in which a row may be deleted
 
 They are put in place after every migrate, since SQLite silently drops a table's triggers when it remakes the table.
 """
@@ -20,8 +21,9 @@ from django.db.models import Model
 REFUSAL = "{table} is append-only: rows are never changed or deleted."
 
 POSTGRES_FUNCTION = """
-CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+    {exception}
     RAISE EXCEPTION '% is append-only: rows are never changed or deleted.', TG_TABLE_NAME USING ERRCODE = 'restrict_violation';
 END $$
 """
@@ -38,7 +40,7 @@ def protect_tables(using: str = DEFAULT_DB_ALIAS, **_: Any) -> None:
     existing = set(connection.introspection.table_names())
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            cursor.execute(POSTGRES_FUNCTION, None)
+            cursor.execute(POSTGRES_FUNCTION.format(name="refuse_change", exception=""), None)
         for model in protected_models():
             if model._meta.db_table in existing:
                 for statement in trigger_statements(connection, model):
@@ -48,22 +50,30 @@ def protect_tables(using: str = DEFAULT_DB_ALIAS, **_: Any) -> None:
 def trigger_statements(connection: BaseDatabaseWrapper, model: type[Model]) -> list[str]:
     """The SQL that (re)creates the triggers of one table on this kind of database."""
     table = model._meta.db_table
-    fixed = fixed_columns(model)
-    of = f" OF {', '.join(fixed)}" if getattr(model, "changeable", ()) else ""
+    of = f" OF {', '.join(fixed_columns(model))}" if getattr(model, "changeable", ()) else ""
+    deletable = getattr(model, "deletable_when", "")
     if connection.vendor == "postgresql":
-        return [
-            f'DROP TRIGGER IF EXISTS {table}_no_{event} ON "{table}"' for event in ("update", "delete", "truncate")
-        ] + [
-            f'CREATE TRIGGER {table}_no_update BEFORE UPDATE{of} ON "{table}" FOR EACH ROW EXECUTE FUNCTION refuse_change()',
-            f'CREATE TRIGGER {table}_no_delete BEFORE DELETE ON "{table}" FOR EACH ROW EXECUTE FUNCTION refuse_change()',
-            f'CREATE TRIGGER {table}_no_truncate BEFORE TRUNCATE ON "{table}" FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()',
-        ]
+        return postgres_statements(table, of, deletable)
     body = f"BEGIN SELECT RAISE(ABORT, '{REFUSAL.format(table=table)}'); END"
+    unless = f" WHEN NOT ({deletable})" if deletable else ""
     return [
         f"DROP TRIGGER IF EXISTS {table}_no_update",
         f"DROP TRIGGER IF EXISTS {table}_no_delete",
         f'CREATE TRIGGER {table}_no_update BEFORE UPDATE{of} ON "{table}" {body}',
-        f'CREATE TRIGGER {table}_no_delete BEFORE DELETE ON "{table}" {body}',
+        f'CREATE TRIGGER {table}_no_delete BEFORE DELETE ON "{table}"{unless} {body}',
+    ]
+
+
+def postgres_statements(table: str, of: str, deletable: str) -> list[str]:
+    """Row triggers for UPDATE and DELETE, a statement trigger for TRUNCATE; a conditional DELETE has a function of its own."""
+    on_delete = f"{table}_refuse_delete" if deletable else "refuse_change"
+    exception = f"IF {deletable} THEN RETURN OLD; END IF;"
+    return [
+        *([POSTGRES_FUNCTION.format(name=on_delete, exception=exception)] if deletable else []),
+        *(f'DROP TRIGGER IF EXISTS {table}_no_{event} ON "{table}"' for event in ("update", "delete", "truncate")),
+        f'CREATE TRIGGER {table}_no_update BEFORE UPDATE{of} ON "{table}" FOR EACH ROW EXECUTE FUNCTION refuse_change()',
+        f'CREATE TRIGGER {table}_no_delete BEFORE DELETE ON "{table}" FOR EACH ROW EXECUTE FUNCTION {on_delete}()',
+        f'CREATE TRIGGER {table}_no_truncate BEFORE TRUNCATE ON "{table}" FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()',
     ]
 
 

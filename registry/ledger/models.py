@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import uuid
+from uuid import uuid4
 
 from django.db import models
 
@@ -66,7 +66,7 @@ class Checkpoint(models.Model):
 
     append_only = True
 
-    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     chain = models.CharField(max_length=80)
     seq = models.PositiveBigIntegerField()
     hash = models.CharField(max_length=64)

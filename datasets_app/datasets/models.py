@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+from uuid import uuid4
+
+from django.conf import settings
+from django.db import models
+from guardian.models import GroupObjectPermissionBase
+
+from datasets_app.datasets.rules import UploadState
+from registry.access.models import Project
+from registry.access.roles import PERMISSIONS
+from registry.artifacts.models import Blob
+
+
+class Dataset(models.Model):
+    """A body of texts for one task. Its name may change; its items only ever become more."""
+
+    project_path = "project"
+    root_path = "pk"
+
+    class Task(models.TextChoices):
+        SINGLE_LABEL = "single_label", "One label per text"
+
+    uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="datasets")
+    slug = models.SlugField(max_length=60)
+    name = models.CharField(max_length=80)
+    description = models.TextField(blank=True)
+    task = models.CharField(max_length=20, choices=Task.choices, default=Task.SINGLE_LABEL)
+    language = models.CharField(max_length=20, blank=True)
+    licence = models.CharField(max_length=80, blank=True)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        permissions = PERMISSIONS
+        constraints = [models.UniqueConstraint(fields=["project", "slug"], name="one_dataset_per_slug")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class DatasetGrant(GroupObjectPermissionBase):
+    """A role, as a permission of a group on one dataset."""
+
+    content_object = models.ForeignKey(Dataset, on_delete=models.CASCADE)
+
+    class Meta(GroupObjectPermissionBase.Meta):
+        abstract = False
+
+
+class Upload(models.Model):
+    """One file that someone brought, how it was read, and what came of it. The file is kept by digest."""
+
+    project_path = "dataset__project"
+    root_path = "dataset"
+
+    State = UploadState
+
+    class Labels(models.TextChoices):
+        DECISIONS = "decisions", "Decisions: adjudicated by whoever accepts the upload"
+        SUGGESTIONS = "suggestions", "Suggestions: people still label"
+
+    uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
+    dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="uploads")
+    blob = models.ForeignKey(Blob, on_delete=models.PROTECT, related_name="+")
+    file_name = models.CharField(max_length=200)
+    size = models.PositiveBigIntegerField()
+    state = models.CharField(max_length=12, choices=State.choices, default=State.RECEIVED)
+    encoding = models.CharField(max_length=20, blank=True)
+    parser = models.CharField(max_length=20, blank=True, help_text="csv, tsv, jsonl")
+    delimiter = models.CharField(max_length=4, blank=True)
+    mapping = models.JSONField(default=dict, help_text="column of the file → text, label, id, group, time, split, metadata, ignore")
+    labels_as = models.CharField(max_length=12, choices=Labels.choices, default=Labels.DECISIONS)
+    default_split = models.CharField(max_length=12, blank=True, help_text="split of all rows, where no column says it")
+    report = models.JSONField(default=dict, help_text="what the dry run and the import found: counts and the first problems with their lines")
+    origin = models.CharField(max_length=200, blank=True, help_text="where the file comes from, in the uploader's words")
+    uploaded_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    accepted_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    accepted_at = models.DateTimeField(null=True)
+    imported_at = models.DateTimeField(null=True)
+    rows_read = models.PositiveBigIntegerField(default=0)
+    rows_new = models.PositiveBigIntegerField(default=0)
+    rows_duplicate = models.PositiveBigIntegerField(default=0)
+    rows_failed = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        indexes = [models.Index(fields=["dataset", "-id"], name="upload_newest")]
+
+    def __str__(self) -> str:
+        return self.file_name
+
+
+class Item(models.Model):
+    """One text of a dataset, known by the digest of its content. Never changed; seen once its upload is imported."""
+
+    append_only = True
+    deletable_when = "EXISTS (SELECT 1 FROM datasets_upload u WHERE u.id = OLD.upload_id AND u.state <> 'imported')"
+    project_path = "dataset__project"
+    root_path = "dataset"
+
+    uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
+    dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="items")
+    upload = models.ForeignKey(Upload, on_delete=models.PROTECT, related_name="items")
+    line = models.PositiveBigIntegerField(help_text="first line of the row in the file, from 1")
+    text = models.TextField()
+    digest = models.CharField(max_length=64, help_text="sha256 of the canonical content")
+    normal_digest = models.CharField(max_length=64, help_text="sha256 after NFKC, case folding, without punctuation and repeated blanks: equal means duplicate")
+    external_id = models.CharField(max_length=200, blank=True)
+    group = models.CharField(max_length=200, blank=True, help_text="rows of one group never stand on both sides of a split")
+    event_time = models.DateTimeField(null=True)
+    split = models.CharField(max_length=12, blank=True, help_text="train, validation or test, where the file says so")
+    metadata = models.JSONField(default=dict)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["dataset", "digest"], name="one_item_per_content")]
+        indexes = [
+            models.Index(fields=["dataset", "id"], name="item_order"),
+            models.Index(fields=["dataset", "normal_digest"], name="item_duplicates"),
+            models.Index(fields=["upload", "id"], name="item_upload"),
+        ]
+
+    def __str__(self) -> str:
+        return f"item {self.digest[:8]}"

@@ -1,0 +1,266 @@
+from __future__ import annotations
+
+from uuid import uuid4
+
+from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import Q
+
+from datasets_app.datasets.models import Dataset, Item
+
+USER = settings.AUTH_USER_MODEL
+
+
+class LabelSchema(models.Model):
+    """One version of a dataset's labels and guideline. Never changed: a change is the next version, with the same label ids."""
+
+    append_only = True
+    project_path = "dataset__project"
+    root_path = "dataset"
+
+    uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
+    dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="schemas")
+    version = models.PositiveIntegerField()
+    guideline = models.TextField(blank=True, help_text="Markdown")
+    digest = models.CharField(max_length=64)
+    created_by = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["dataset", "version"], name="one_schema_per_version")]
+
+    def __str__(self) -> str:
+        return f"schema {self.version} of {self.dataset}"
+
+
+class Label(models.Model):
+    """One class in one version of a schema. `stable_id` is the same in every version, whatever its name."""
+
+    append_only = True
+
+    uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
+    schema = models.ForeignKey(LabelSchema, on_delete=models.PROTECT, related_name="labels")
+    stable_id = models.UUIDField(default=uuid4)
+    name = models.CharField(max_length=120)
+    group = models.CharField(max_length=80, blank=True, help_text="heading in the class map")
+    definition = models.TextField(blank=True)
+    examples = models.JSONField(default=list, help_text="texts that belong here")
+    lookalikes = models.JSONField(default=list, help_text='[{"name", "note"}]: close, but not this')
+    position = models.PositiveIntegerField()
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint(fields=["schema", "name"], name="one_label_per_name"),
+            models.UniqueConstraint(fields=["schema", "stable_id"], name="one_label_per_stable_id"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Queue(models.Model):
+    """Work to be labelled: items of one dataset, each by `overlap` people. Counters are kept by the actions, so no page counts slots."""
+
+    project_path = "dataset__project"
+    root_path = "dataset"
+
+    class State(models.TextChoices):
+        OPEN = "open", "Open"
+        PAUSED = "paused", "Paused"
+        CLOSED = "closed", "Closed"
+
+    uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
+    dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="queues")
+    schema = models.ForeignKey(LabelSchema, on_delete=models.PROTECT, related_name="queues")
+    name = models.CharField(max_length=80)
+    overlap = models.PositiveSmallIntegerField(default=1, validators=[MinValueValidator(1), MaxValueValidator(5)])
+    hidden_share = models.PositiveSmallIntegerField(default=20, help_text="percent of items whose suggestions are hidden")
+    state = models.CharField(max_length=8, choices=State.choices, default=State.OPEN)
+    created_by = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    items_total = models.PositiveIntegerField(default=0)
+    slots_total = models.PositiveIntegerField(default=0)
+    slots_done = models.PositiveIntegerField(default=0)
+    items_decided = models.PositiveIntegerField(default=0)
+    items_disputed = models.PositiveIntegerField(default=0, help_text="complete, not unanimous, not decided yet")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["dataset", "name"], name="one_queue_per_name"),
+            models.CheckConstraint(condition=Q(overlap__gte=1, overlap__lte=5), name="overlap_1_to_5"),
+            models.CheckConstraint(condition=Q(hidden_share__lte=100), name="hidden_share_percent"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Annotation(models.Model):
+    """What one person said of one item, once. Never changed: an undo or a second thought is a new row that replaces this one."""
+
+    append_only = True
+    project_path = "queue__dataset__project"
+    root_path = "queue__dataset"
+
+    class Action(models.TextChoices):
+        LABEL = "label", "Label"
+        SKIP = "skip", "Skip"
+        UNDO = "undo", "Undo"
+
+    uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
+    queue = models.ForeignKey(Queue, on_delete=models.PROTECT, related_name="annotations")
+    item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="annotations")
+    user = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="annotations")
+    action = models.CharField(max_length=6, choices=Action.choices, default=Action.LABEL)
+    label = models.ForeignKey(Label, null=True, on_delete=models.PROTECT, related_name="annotations")
+    reason = models.CharField(max_length=500, blank=True)
+    seconds = models.FloatField(default=0, help_text="time on the item, in seconds")
+    suggestion = models.ForeignKey("Suggestion", null=True, on_delete=models.PROTECT, related_name="+", help_text="what was shown first")
+    replaces = models.OneToOneField("self", null=True, on_delete=models.PROTECT, related_name="replaced_by")
+    client_key = models.UUIDField(help_text="made by the page for each answer, so that a double submit makes one row")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["user", "client_key"], name="one_annotation_per_submit"),
+            models.CheckConstraint(condition=Q(action="label", label__isnull=False) | ~Q(action="label"), name="label_has_label"),
+        ]
+        indexes = [
+            models.Index(fields=["item", "id"], name="annotation_item"),
+            models.Index(fields=["queue", "user", "-id"], name="annotation_person"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.action} by {self.user_id}"
+
+
+class Slot(models.Model):
+    """One needed judgement: an item of a queue that one more person has to label. Leased while it is on someone's screen."""
+
+    class State(models.IntegerChoices):
+        OPEN = 0, "Open"
+        LEASED = 1, "Leased"
+        DONE = 2, "Done"
+        CLOSED = 3, "Closed"
+
+    queue = models.ForeignKey(Queue, on_delete=models.CASCADE, related_name="slots")
+    item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="slots")
+    priority = models.BigIntegerField(default=0, help_text="smaller comes first")
+    state = models.SmallIntegerField(choices=State.choices, default=State.OPEN)
+    user = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="+")
+    lease_until = models.DateTimeField(null=True)
+    lease_token = models.UUIDField(null=True)
+    annotation = models.ForeignKey(Annotation, null=True, on_delete=models.PROTECT, related_name="+", help_text="the current answer")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["queue", "item", "user"], condition=Q(user__isnull=False), name="nobody_judges_twice"),
+        ]
+        indexes = [
+            models.Index(fields=["queue", "priority", "id"], condition=Q(state=0), name="slot_open"),
+            models.Index(fields=["lease_until"], condition=Q(state=1), name="slot_lease"),
+            models.Index(fields=["queue", "item"], name="slot_item"),
+        ]
+
+    def __str__(self) -> str:
+        return f"slot {self.pk}"
+
+
+class SlotSkip(models.Model):
+    """A person who skipped an item, so that it goes to others first."""
+
+    append_only = True
+
+    queue = models.ForeignKey(Queue, on_delete=models.PROTECT, related_name="skips")
+    item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="+")
+    user = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="+")
+    reason = models.CharField(max_length=200, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["queue", "item", "user"], name="one_skip_per_person")]
+
+    def __str__(self) -> str:
+        return f"skip of {self.item_id}"
+
+
+class Decision(models.Model):
+    """The one label of an item that training reads. Never changed: a new decision supersedes it."""
+
+    append_only = True
+    project_path = "item__dataset__project"
+    root_path = "item__dataset"
+
+    class How(models.TextChoices):
+        SINGLE = "single", "One annotator"
+        UNANIMOUS = "unanimous", "All annotators agree"
+        ADJUDICATED = "adjudicated", "Adjudicated"
+        IMPORTED = "imported", "Imported"
+
+    uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
+    item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="decisions")
+    label = models.ForeignKey(Label, on_delete=models.PROTECT, related_name="decisions")
+    queue = models.ForeignKey(Queue, null=True, on_delete=models.PROTECT, related_name="decisions")
+    how = models.CharField(max_length=12, choices=How.choices)
+    by = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="decisions", help_text="adjudicator or who accepted the upload; null: a rule")
+    reason = models.CharField(max_length=1000, blank=True)
+    annotations = models.ManyToManyField(Annotation, related_name="decisions", help_text="the answers that it rests on")
+    supersedes = models.OneToOneField("self", null=True, on_delete=models.PROTECT, related_name="superseded_by")
+    digest = models.CharField(max_length=64, help_text="sha256 over item digest, label, how, who and what it supersedes")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["item"], condition=Q(supersedes__isnull=True), name="one_first_decision")]
+        indexes = [models.Index(fields=["item", "-id"], name="decision_item")]
+
+    def __str__(self) -> str:
+        return f"{self.how} decision"
+
+
+class Suggestion(models.Model):
+    """A label that a run, a rule or an imported file proposes for an item; never counted as anybody's answer."""
+
+    append_only = True
+
+    class Source(models.TextChoices):
+        IMPORT = "import", "Imported file"
+        RUN = "run", "Run"
+        RULE = "rule", "Rule"
+
+    item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="suggestions")
+    label = models.ForeignKey(Label, on_delete=models.PROTECT, related_name="+")
+    score = models.FloatField(null=True, help_text="0 to 1; null where the source gives none")
+    source = models.CharField(max_length=8, choices=Source.choices)
+    source_digest = models.CharField(max_length=64, help_text="of the file, the run's artifact or the rule")
+    source_name = models.CharField(max_length=120, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["item", "source_digest", "label"], name="one_suggestion_per_source")]
+
+    def __str__(self) -> str:
+        return f"suggestion for {self.item_id}"
+
+
+class Comment(models.Model):
+    """What someone wrote about an item, for the others who work on it. A flag is a comment that asks for a look."""
+
+    append_only = True
+    changeable = ("resolved_at", "resolved_by")
+    project_path = "item__dataset__project"
+    root_path = "item__dataset"
+
+    uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
+    item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="comments")
+    queue = models.ForeignKey(Queue, null=True, on_delete=models.PROTECT, related_name="comments")
+    user = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="+")
+    text = models.CharField(max_length=2000)
+    is_flag = models.BooleanField(default=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    resolved_at = models.DateTimeField(null=True)
+    resolved_by = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="+")
+
+    def __str__(self) -> str:
+        return f"comment on {self.item_id}"

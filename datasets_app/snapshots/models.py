@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from uuid import uuid4
+
+from django.conf import settings
+from django.db import models
+
+from datasets_app.datasets.models import Dataset, Item
+from datasets_app.labeling.models import LabelSchema
+from registry.artifacts.models import Blob
+
+
+class Snapshot(models.Model):
+    """A frozen version of a dataset: which items, with which decisions, in which split. The row is made when the freeze is done, and never changed."""
+
+    append_only = True
+    project_path = "dataset__project"
+    root_path = "dataset"
+
+    uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
+    dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="snapshots")
+    number = models.PositiveIntegerField()
+    schema = models.ForeignKey(LabelSchema, on_delete=models.PROTECT, related_name="snapshots")
+    parent = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="children")
+    manifest = models.ForeignKey(Blob, on_delete=models.PROTECT, related_name="+", help_text="Parquet: item, decision, label, split, group")
+    digest = models.CharField(max_length=64, help_text="sha256 over the sorted (item digest, decision digest, split) and the schema")
+    test_digest = models.CharField(max_length=64, help_text="the same over the test split alone")
+    seed = models.PositiveBigIntegerField()
+    shares = models.JSONField(help_text='percent by split: {"train": 80, "validation": 10, "test": 10}')
+    counts = models.JSONField(help_text='{"rows", "splits": {split: rows}, "labels": {label: {split: rows}}}')
+    leakage = models.JSONField(help_text="what the duplicate and leakage rules found and left out, with counts and the first cases")
+    note = models.CharField(max_length=300, blank=True)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["dataset", "number"], name="one_snapshot_per_number")]
+
+    def __str__(self) -> str:
+        return f"{self.dataset} s{self.number}"
+
+
+class SplitAssignment(models.Model):
+    """The split that an item got at its first snapshot, and keeps in every later one."""
+
+    append_only = True
+
+    item = models.OneToOneField(Item, on_delete=models.PROTECT, related_name="assignment")
+    split = models.CharField(max_length=12)
+    cluster = models.CharField(max_length=64, help_text="digest of the group of duplicates and declared groups it belongs to")
+    snapshot = models.ForeignKey(Snapshot, on_delete=models.PROTECT, related_name="assignments", help_text="the first snapshot it is in")
+
+    class Meta:
+        indexes = [models.Index(fields=["cluster"], name="assignment_cluster")]
+
+    def __str__(self) -> str:
+        return self.split

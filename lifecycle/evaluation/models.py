@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from uuid import uuid4
+
+from django.conf import settings
+from django.db import models
+
+from datasets_app.snapshots.models import Snapshot
+from lifecycle.training.models import Run
+from registry.artifacts.models import Blob
+
+
+class Evaluation(models.Model):
+    """How one artifact answers on one split of one snapshot. Made when the computation is done, and never changed."""
+
+    append_only = True
+    project_path = "run__project"
+    root_path = "snapshot__dataset"
+
+    uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
+    run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="evaluations")
+    root_digest = models.CharField(max_length=64, help_text="of the artifact that was evaluated")
+    snapshot = models.ForeignKey(Snapshot, on_delete=models.PROTECT, related_name="evaluations")
+    split = models.CharField(max_length=12)
+    rows = models.PositiveIntegerField()
+    report = models.JSONField(help_text="the engine's result: metrics with intervals, per class, confusion, reliability, baselines")
+    report_digest = models.CharField(max_length=64)
+    predictions = models.ForeignKey(Blob, on_delete=models.PROTECT, related_name="+", help_text="Parquet: one row an item")
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["root_digest", "snapshot", "split", "report_digest"], name="one_evaluation_per_report")]
+        indexes = [models.Index(fields=["run", "-id"], name="evaluation_run")]
+
+    def __str__(self) -> str:
+        return f"evaluation on {self.split}"

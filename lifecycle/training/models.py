@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+from uuid import uuid4
+
+from django.conf import settings
+from django.db import models
+
+from datasets_app.snapshots.models import Snapshot
+from lifecycle.jobs.models import Job
+from lifecycle.training.rules import RunState
+from registry.access.models import Project
+from registry.artifacts.models import Folder
+
+USER = settings.AUTH_USER_MODEL
+
+
+class BaseModel(models.Model):
+    """Weights that fine-tuning starts from, known by the root digest of their files."""
+
+    project_path = "project"
+
+    class Kind(models.TextChoices):
+        PACKAGE = "package", "Installed package"
+        FOLDER = "folder", "Folder on this machine"
+        HUB = "hub", "Hugging Face Hub"
+
+    uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="base_models")
+    name = models.CharField(max_length=120)
+    kind = models.CharField(max_length=8, choices=Kind.choices)
+    source = models.CharField(max_length=300, help_text="package, folder or hub id")
+    revision = models.CharField(max_length=64, blank=True)
+    folder = models.ForeignKey(Folder, null=True, on_delete=models.PROTECT, related_name="+", help_text="null until it was fetched")
+    facts = models.JSONField(default=dict, help_text="architecture, parameters, hidden size, longest text in tokens, licence")
+    added_by = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "name", "revision"], name="one_base_per_revision")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Run(models.Model):
+    """One fine-tuning: a spec, a snapshot, a base, and what came of it. The spec never changes; state and results are written by its job."""
+
+    project_path = "project"
+    root_path = "snapshot__dataset"
+
+    State = RunState
+
+    class Strategy(models.TextChoices):
+        FULL = "full", "Full fine-tuning"
+        LORA = "lora", "LoRA"
+        HEAD = "head", "Head only"
+
+    uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="runs")
+    number = models.PositiveIntegerField()
+    note = models.CharField(max_length=300, blank=True)
+    snapshot = models.ForeignKey(Snapshot, on_delete=models.PROTECT, related_name="runs")
+    base = models.ForeignKey(BaseModel, on_delete=models.PROTECT, related_name="runs")
+    strategy = models.CharField(max_length=8, choices=Strategy.choices)
+    spec = models.JSONField(help_text="the engine's TrainSpec")
+    spec_digest = models.CharField(max_length=64)
+    code_version = models.CharField(max_length=64, help_text="version of the product that trained it")
+    state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED)
+    job = models.ForeignKey(Job, null=True, on_delete=models.PROTECT, related_name="+")
+    launched_by = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="runs")
+    created_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    step = models.PositiveIntegerField(default=0)
+    total_steps = models.PositiveIntegerField(default=0)
+    best_step = models.PositiveIntegerField(null=True)
+    metrics = models.JSONField(default=dict, help_text="on validation, at the best step")
+    result = models.JSONField(default=dict, help_text="the engine's result.json: parameters, seconds, memory, environment")
+    error = models.JSONField(null=True, help_text='{"code", "message", "next_step"}')
+    artifact = models.ForeignKey(Folder, null=True, on_delete=models.PROTECT, related_name="runs")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "number"], name="one_run_per_number")]
+        indexes = [models.Index(fields=["project", "-id"], name="run_newest")]
+
+    def __str__(self) -> str:
+        return f"Run {self.number}"
+
+
+class MetricPoint(models.Model):
+    """One measured value at one step of a run."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="points")
+    name = models.CharField(max_length=40)
+    step = models.PositiveIntegerField()
+    value = models.FloatField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["run", "name", "step"], name="one_value_per_step")]
+
+    def __str__(self) -> str:
+        return f"{self.name} at {self.step}"
+
+
+class Diagnosis(models.Model):
+    """What the engine noticed about a run while it trained: a fact, its evidence and the next step."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="diagnoses")
+    code = models.CharField(max_length=40)
+    severity = models.CharField(max_length=8, help_text="info, watch, bad")
+    title = models.CharField(max_length=200)
+    detail = models.TextField(blank=True)
+    next_step = models.CharField(max_length=300, blank=True)
+    from_step = models.PositiveIntegerField(null=True)
+    to_step = models.PositiveIntegerField(null=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["run", "code"], name="one_diagnosis_per_code")]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class RunLog(models.Model):
+    """A line that the training process wrote for people; never a text of the data."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="log")
+    seq = models.PositiveIntegerField()
+    at = models.DateTimeField()
+    text = models.CharField(max_length=500)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["run", "seq"], name="one_log_line_per_seq")]
+
+    def __str__(self) -> str:
+        return self.text

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from uuid import uuid4
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from registry.catalog.models import Endpoint, ModelVersion
+from registry.promotions.models import PromotionRequest
+
+USER = settings.AUTH_USER_MODEL
+
+
+class Deployment(models.Model):
+    """An interval in which a version served an endpoint in an arm. Only its end is written later."""
+
+    append_only = True
+    changeable = ("ended_at", "ended_by", "end_reason")
+    project_path = "endpoint__model__project"
+    root_path = "endpoint__model"
+
+    class Arm(models.TextChoices):
+        STABLE = "stable", "Stable"
+
+    class Cause(models.TextChoices):
+        PROMOTION = "promotion", "Approved promotion"
+        ROLLBACK = "rollback", "Rollback"
+
+    uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
+    endpoint = models.ForeignKey(Endpoint, on_delete=models.PROTECT, related_name="deployments")
+    version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="deployments")
+    arm = models.CharField(max_length=8, choices=Arm.choices, default=Arm.STABLE)
+    share = models.PositiveSmallIntegerField(default=10000, help_text="of 10,000 buckets")
+    cause = models.CharField(max_length=10, choices=Cause.choices)
+    approval = models.ForeignKey(PromotionRequest, null=True, on_delete=models.PROTECT, related_name="deployments")
+    previous = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="+", help_text="what it took over from")
+    reason = models.CharField(max_length=500, blank=True)
+    epoch = models.PositiveBigIntegerField(help_text="the routes document that first named it")
+    started_at = models.DateTimeField(auto_now_add=True)
+    started_by = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="+")
+    ended_at = models.DateTimeField(null=True)
+    ended_by = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="+")
+    end_reason = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["endpoint", "arm"], condition=Q(ended_at__isnull=True), name="one_version_live_per_arm"),
+            models.CheckConstraint(condition=Q(cause="rollback") | Q(approval__isnull=False), name="deployed_by_approval"),
+        ]
+        indexes = [models.Index(fields=["endpoint", "-id"], name="deployment_newest")]
+
+    def __str__(self) -> str:
+        return f"{self.version} on {self.endpoint}"
+
+
+class Routes(models.Model):
+    """The number of the newest routes document. One row; locked by whoever changes what is served."""
+
+    epoch = models.PositiveBigIntegerField(default=0)
+    published_epoch = models.PositiveBigIntegerField(default=0, help_text="the newest that was written for the inference servers")
+
+    def __str__(self) -> str:
+        return f"epoch {self.epoch}"
