@@ -70,6 +70,7 @@ ACTIONS: dict[str, frozenset[Role]] = {
     # across
     "trace.view": EVERYONE,
     "jobs.view": EVERYONE,
+    "jobs.cancel": frozenset({ENGINEER, LEAD}),
     "audit.view": frozenset({LEAD, GOVERNANCE, ONCALL, AUDITOR}),
     "audit.export": frozenset({LEAD, GOVERNANCE, ONCALL, AUDITOR}),
 }

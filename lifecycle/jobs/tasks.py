@@ -1,0 +1,40 @@
+"""The doorbell, and the repair of what no bell announced."""
+
+from __future__ import annotations
+
+import threading
+
+from celery import shared_task
+from django.db import close_old_connections
+
+from lifecycle.jobs import actions, runner
+from lifecycle.jobs.context import stopping
+from lifecycle.jobs.rules import Queue
+
+# How many jobs of a queue one worker process runs at a time. Its other threads stay free for periodic tasks.
+SLOTS = {
+    Queue.DEFAULT.value: threading.BoundedSemaphore(2),
+    Queue.SCANS.value: threading.BoundedSemaphore(1),
+    Queue.TRAINING.value: threading.BoundedSemaphore(1),
+}
+
+
+@shared_task  # type: ignore[untyped-decorator]
+def drain(queue: str) -> None:
+    """Run the waiting jobs of a queue until none is left. A bell that finds all slots taken leaves at once: those drains see its job."""
+    slot = SLOTS[queue]
+    if not slot.acquire(blocking=False):
+        return
+    try:
+        while not stopping.is_set() and (job := actions.claim(queue)):
+            runner.execute(job)
+            close_old_connections()
+    finally:
+        slot.release()
+
+
+@shared_task  # type: ignore[untyped-decorator]
+def repair() -> None:
+    """Free jobs of dead workers and ring for jobs that wait."""
+    actions.reap()
+    actions.ring_waiting()
