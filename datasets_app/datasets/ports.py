@@ -1,0 +1,51 @@
+"""What upper rooms bring to an import: somebody who understands labels. Filled in AppConfig.ready() of the labeling room."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from datasets_app.datasets.models import Item, Upload
+
+
+class LabelImporter(Protocol):
+    """Turns the labels of a file into decisions or suggestions, as `upload.labels_as` says; `upload.accepted_by` answers for them.
+
+    The import job calls begin once, write for each batch, and finish once; after a crash it begins again, so each call must be safe twice.
+    Rows whose text was already in the dataset are never handed over: their present label stays.
+    """
+
+    def begin(self, upload: Upload, names: Sequence[str]) -> None:
+        """Before the first batch, in a transaction of its own. names: all label names of the file, sorted, without blanks around them.
+
+        Makes the schema version that holds them (the present one where it already does).
+        """
+
+    def write(self, upload: Upload, rows: Sequence[tuple[Item, str]]) -> None:
+        """One batch of at most 1,000 new items of this upload with their label names, in the transaction that makes the items.
+
+        The items are not visible yet: their upload is still importing.
+        """
+
+    def finish(self, upload: Upload) -> None:
+        """All is written: called in the short transaction that makes the upload imported and its items visible. Records the decisions."""
+
+    def undo(self, upload: Upload, item_ids: Sequence[int]) -> None:
+        """The import was cancelled or failed for good: delete what `write` made for these items, in the transaction that deletes them."""
+
+    def labels_of(self, item_ids: Sequence[int]) -> dict[int, str]:
+        """The present label name (decided, or else suggested) of those of these items that have one: to count contradicting duplicates."""
+
+
+_importers: list[LabelImporter] = []
+
+
+def register_label_importer(importer: LabelImporter) -> None:
+    """Make the one label importer known; registering again replaces it."""
+    _importers[:] = [importer]
+
+
+def label_importer() -> LabelImporter | None:
+    """The label importer, or None where no room understands labels: a column of labels can then not be imported."""
+    return _importers[0] if _importers else None
