@@ -1,0 +1,73 @@
+"""Fixtures that every test may use: a project and its people, each with one role."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+os.environ["DATA_DIR"] = tempfile.mkdtemp(prefix="lifecycle-tests-")  # before settings are read: never the developer's own data
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import pytest  # noqa: E402
+from django.core.cache import cache  # noqa: E402
+from django.test import Client  # noqa: E402
+
+from registry.access.models import Project, User  # noqa: E402
+from registry.access.roles import Role  # noqa: E402
+from tests.support.flush import flush_leaves_history_alone  # noqa: E402
+from tests.support.people import PASSWORD, PEOPLE, make_person, make_project  # noqa: E402
+
+__all__ = ["PASSWORD"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _history_can_be_flushed():
+    with flush_leaves_history_alone():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _own_data_dir(tmp_path: Path, settings):
+    """Files of one test are never seen by another."""
+    settings.DATA_DIR = tmp_path / "var"
+    settings.CHECKPOINT_DIR = tmp_path / "checkpoints"
+    for name in ("default", "blobs"):
+        settings.STORAGES[name]["OPTIONS"]["location"] = tmp_path / name
+    settings.STORAGES = dict(settings.STORAGES)  # a new value, so that Django rebuilds its storages
+    cache.clear()
+
+
+@pytest.fixture
+def project(db) -> Project:
+    return make_project()
+
+
+@pytest.fixture
+def client_for():
+    """A browser-like client, signed in as the given person."""
+
+    def make(user: User) -> Client:
+        client = Client()
+        client.force_login(user)
+        return client
+
+    return make
+
+
+def person_fixture(username: str, role: Role | None):
+    def person(project: Project) -> User:
+        return make_person(username, project=project, role=role)
+
+    person.__doc__ = f"{username}: {role.label if role else 'no role in the project'}."
+    return pytest.fixture(person)
+
+
+for _username, _role in PEOPLE.items():
+    globals()[_username] = person_fixture(_username, _role)
+
+
+@pytest.fixture
+def adam(db) -> User:
+    """Adam administers the organisation: he manages people and has no role in the project."""
+    return User.objects.create_user("adam", password=PASSWORD, display_name="Adam", is_organisation_admin=True)

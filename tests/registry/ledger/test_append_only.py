@@ -1,0 +1,87 @@
+"""History refuses to be changed, whoever asks and by whatever road."""
+
+import pytest
+from django.apps import apps
+from django.db import DatabaseError, connection, transaction
+
+from registry.ledger.actions import record
+from registry.ledger.immutable import protected_models
+from registry.ledger.models import Event
+from registry.ledger.verbs import Verb
+
+# Whoever adds or removes a table here changes what the product promises: say why in the commit.
+IMMUTABLE = {
+    "artifacts.blob", "artifacts.folder",
+    "catalog.card", "catalog.modelversion",
+    "datasets.item",
+    "endpoints.deployment",
+    "evaluation.evaluation",
+    "labeling.annotation", "labeling.comment", "labeling.decision", "labeling.label", "labeling.labelschema", "labeling.slotskip", "labeling.suggestion",
+    "ledger.checkpoint", "ledger.event",
+    "policies.policy",
+    "promotions.gateresult", "promotions.promotioncomment", "promotions.verdict",
+    "snapshots.snapshot", "snapshots.splitassignment",
+    "traffic.feedback", "traffic.prediction",
+}  # fmt: skip
+
+
+def test_every_immutable_table_is_named_here():
+    assert {model._meta.label_lower for model in protected_models()} == IMMUTABLE
+
+
+@pytest.mark.django_db
+def test_every_immutable_table_has_its_triggers():
+    wanted = {f"{model._meta.db_table}_no_{event}" for model in protected_models() for event in ("update", "delete")}
+    if connection.vendor == "postgresql":
+        wanted |= {f"{model._meta.db_table}_no_truncate" for model in protected_models()}
+        query = "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal"
+    else:
+        query = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+    with connection.cursor() as cursor:
+        cursor.execute(query)
+        found = {row[0] for row in cursor.fetchall()}
+    assert wanted - found == set()
+
+
+@pytest.fixture
+def event(project) -> Event:
+    with transaction.atomic():
+        return record(None, Verb.PROJECT_CREATED, project, project=project.uuid)
+
+
+def refused(act) -> None:
+    with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
+        act()
+
+
+def test_an_event_is_not_updated(event):
+    refused(lambda: Event.objects.filter(pk=event.pk).update(verb=Verb.DEPLOYED))
+
+    assert Event.objects.get(pk=event.pk).verb == Verb.PROJECT_CREATED
+
+
+def test_an_event_is_not_deleted(event):
+    refused(event.delete)
+    refused(lambda: Event.objects.filter(pk=event.pk).delete())
+
+    assert Event.objects.filter(pk=event.pk).exists()
+
+
+@pytest.mark.django_db
+def test_a_table_of_history_is_not_truncated_on_postgresql(event):
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has no TRUNCATE")
+
+    def truncate():
+        with connection.cursor() as cursor:
+            cursor.execute("TRUNCATE ledger_event")
+
+    refused(truncate)
+    assert Event.objects.filter(pk=event.pk).exists()
+
+
+@pytest.mark.django_db
+def test_only_the_columns_that_a_model_names_may_change():
+    for model in apps.get_models():
+        changeable = getattr(model, "changeable", ())
+        assert {f.name for f in model._meta.concrete_fields} >= set(changeable)

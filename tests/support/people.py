@@ -1,0 +1,33 @@
+"""The people of the tests. Ana annotates, Ravi reviews, Mia trains, Lee leads, Gita governs, Omar is on call, Ada audits, Otto is an outsider."""
+
+from __future__ import annotations
+
+from registry.access.actions import create_project, grant
+from registry.access.models import Project, User
+from registry.access.roles import Role
+
+PASSWORD = "correct-horse-battery"
+
+PEOPLE: dict[str, Role | None] = {
+    "ana": Role.ANALYST,
+    "ravi": Role.ADJUDICATOR,
+    "mia": Role.ENGINEER,
+    "lee": Role.LEAD,
+    "gita": Role.GOVERNANCE,
+    "omar": Role.ONCALL,
+    "ada": Role.AUDITOR,
+    "otto": None,
+}
+
+
+def make_project(slug: str = "inbox", name: str = "Inbox") -> Project:
+    """A project without members."""
+    return create_project(name=name, slug=slug, actor=None)
+
+
+def make_person(username: str, *, project: Project | None = None, role: Role | None = None) -> User:
+    """A person who can sign in with PASSWORD, with one role on the project, or none."""
+    user = User.objects.create_user(username, email=f"{username}@example.test", password=PASSWORD, display_name=username.capitalize())
+    if project is not None and role is not None:
+        grant(user=user, role=role, root=project, actor=None)
+    return user
