@@ -1,35 +1,66 @@
+"""Refusals become answers, and fragment requests never swallow a whole page."""
+
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from urllib.parse import parse_qs, urlencode, urlsplit
 
+from django.conf import settings
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import render, resolve_url
+from django_htmx.http import HttpResponseClientRedirect
 
 from lifecycle.refusals import Conflict, NotReady, Refusal
+from lifecycle.ui.respond import wants_fragment
 
 log = logging.getLogger("lifecycle.refused")
 STATUS = {Conflict: 409, NotReady: 503}
+NOT_ALLOWED = "Your role does not allow this."
 
 
 class RefusalMiddleware:
-    """Turns a Refusal that a view let through into an answer: a toast for a fragment request, a page otherwise."""
+    """Turns a Refusal that a view let through into an answer: a toast for a fragment request, a page otherwise.
+
+    A redirect that answers a fragment request becomes a full load of its target, since its body would land inside the page.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request)
+        response = self.get_response(request)
+        if response.status_code in (301, 302, 303, 307, 308) and wants_fragment(request):
+            return full_load(request, response)
+        return response
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        """The answer to a refusal; None for any other exception."""
+        """The answer to a refusal, and to a missing permission of a fragment request; None for any other exception."""
+        if isinstance(error, PermissionDenied) and wants_fragment(request):
+            return toast_answer(request, Refusal(str(error) or NOT_ALLOWED), 403)
         if not isinstance(error, Refusal):
             return None
         status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 422)
         log.info("event=refused code=%s path=%s", error.code, request.path)
-        context = {"refusal": error, "status": status}
-        if getattr(request, "htmx", False):
-            response = render(request, "components/refusal_toast.html", context, status=status)
-            response["HX-Reswap"] = "none"
-            return response
-        return render(request, "refused.html", context, status=status)
+        if wants_fragment(request):
+            return toast_answer(request, error, status)
+        return render(request, "refused.html", {"refusal": error, "status": status}, status=status)
+
+
+def toast_answer(request: HttpRequest, refusal: Refusal, status: int) -> HttpResponse:
+    """A toast that says no and leaves the page as it is."""
+    response = render(request, "components/refusal_toast.html", {"refusal": refusal, "status": status}, status=status)
+    response["HX-Reswap"] = "none"
+    return response
+
+
+def full_load(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """The redirect as a full load; after sign-in the reader returns to the page they were on, not to its fragment."""
+    target = urlsplit(response["Location"])
+    if target.path == resolve_url(settings.LOGIN_URL) and "next" in parse_qs(target.query):
+        page = request.htmx.current_url_abs_path  # type: ignore[attr-defined]
+        return HttpResponseClientRedirect(f"{target.path}?{urlencode({'next': page or '/'})}")
+    answer = HttpResponseClientRedirect(response["Location"])
+    answer.cookies = response.cookies
+    return answer

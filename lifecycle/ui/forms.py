@@ -1,0 +1,68 @@
+"""How every form looks: one renderer, one field template, our classes on the widgets, an error summary whose links lead to the fields."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.forms.renderers import DjangoTemplates
+
+BARE = ("checkbox", "radio", "file", "hidden", "range", "color")
+
+
+class BoundField(forms.BoundField):
+    """A field whose text inputs, selects and text areas carry the class `in`."""
+
+    def build_widget_attrs(self, attrs: dict[str, Any], widget: forms.Widget | None = None) -> dict[str, Any]:
+        """Django's attributes plus our class, kept beside the widget's own."""
+        widget = widget or self.field.widget
+        built: dict[str, Any] = super().build_widget_attrs(attrs, widget)
+        kind = getattr(widget, "input_type", "")
+        if kind not in BARE and not isinstance(widget, forms.CheckboxSelectMultiple | forms.RadioSelect):
+            built["class"] = f"{widget.attrs.get('class', '')} in".strip()
+        return built
+
+    @property
+    def shape(self) -> str:
+        """check, choices, file or line: which form of the field template fits."""
+        widget = self.field.widget
+        if isinstance(widget, forms.CheckboxSelectMultiple | forms.RadioSelect):
+            return "choices"
+        if isinstance(widget, forms.CheckboxInput):
+            return "check"
+        return "file" if isinstance(widget, forms.FileInput) else "line"
+
+
+class Renderer(DjangoTemplates):
+    """Renders forms with templates/components, and widgets with Django's own templates."""
+
+    form_template_name = "components/form.html"
+    field_template_name = "components/field.html"
+    bound_field_class = BoundField
+
+    @cached_property
+    def engine(self) -> Any:
+        """An engine that finds our components, the rooms' templates and Django's widget templates."""
+        folders = [*settings.TEMPLATES[0]["DIRS"], Path(forms.__file__).parent / "templates"]
+        return self.backend({"APP_DIRS": True, "DIRS": folders, "NAME": "forms", "OPTIONS": {}})
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing to mend: its sentence and the id of the field, empty for the form as a whole."""
+
+    field_id: str
+    label: str
+    text: str
+
+
+def problems(form: forms.BaseForm) -> list[Problem]:
+    """Everything that keeps the form from being accepted, in the order of the page."""
+    found = [Problem("", "", str(text)) for text in form.non_field_errors()]
+    for field in form:
+        found += [Problem(field.id_for_label or f"id_{field.html_name}", str(field.label), str(text)) for text in field.errors]
+    return found

@@ -1,0 +1,98 @@
+"""Numbers and times as people read them here: a real minus, thousands with commas, a no-break space before the unit."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from django.utils import timezone
+
+MINUS, GAP = "\u2212", "\u00a0"
+NOT_MEASURED = "Not measured"
+Number = int | float | Decimal
+
+
+def decimals(value: Number | None, digits: int = 3) -> str:
+    """0.927; 1,204.5; −0.013. What was not measured, or is not a number, says so."""
+    if value is None or value != value:  # noqa: PLR0124  NaN is the one value unequal to itself
+        return NOT_MEASURED
+    text = f"{abs(value):,.{digits}f}"
+    negative = value < 0 and any(digit in text for digit in "123456789")
+    return MINUS + text if negative else text
+
+
+def count(value: int | None) -> str:
+    """10,003."""
+    return decimals(value, 0)
+
+
+def signed(value: Number | None, digits: int = 3) -> str:
+    """A difference: +0.013, −0.005, 0.000."""
+    text = decimals(value, digits)
+    return "+" + text if value is not None and value > 0 and any(digit in text for digit in "123456789") else text
+
+
+def percent(share: Number | None, digits: int = 0) -> str:
+    """A share from 0 to 1 as 5 % (with a no-break space)."""
+    return NOT_MEASURED if share is None or share != share else decimals(share * 100, digits) + GAP + "%"
+
+
+def unit(value: Number | None, name: str, digits: int = 0) -> str:
+    """60 ms, 19.1 ms: a number with its unit."""
+    return NOT_MEASURED if value is None or value != value else decimals(value, digits) + GAP + name
+
+
+def size(count_bytes: int | None) -> str:
+    """512 B, 839 kB, 4.8 MB (decimal units, as disks are sold)."""
+    if count_bytes is None:
+        return NOT_MEASURED
+    if count_bytes < 1000:
+        return unit(count_bytes, "B")
+    for name, factor in (("kB", 10**3), ("MB", 10**6), ("GB", 10**9), ("TB", 10**12)):
+        scaled = count_bytes / factor
+        if scaled < 999.5 or name == "TB":
+            return unit(scaled, name, 1 if scaled < 9.95 else 0)
+    raise AssertionError("unreachable")
+
+
+def duration(seconds: Number | timedelta | None) -> str:
+    """340 ms, 12 s, 4 min 5 s, 3 h 10 min, 2 d 4 h: the two largest units."""
+    if seconds is None:
+        return NOT_MEASURED
+    total = seconds.total_seconds() if isinstance(seconds, timedelta) else float(seconds)
+    if 0 < total < 1:
+        return unit(total * 1000, "ms")
+    left = round(total)
+    parts = []
+    for name, length in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
+        amount, left = divmod(left, length)
+        parts.append((amount, name))
+    first = next((index for index, part in enumerate(parts) if part[0]), 3)
+    return " ".join(f"{amount}{GAP}{name}" for amount, name in parts[first : first + 2] if amount) or f"0{GAP}s"
+
+
+def moment(at: datetime, now: datetime) -> str:
+    """24 Nov 16:10, with the year when it differs from now's."""
+    at, now = timezone.localtime(at), timezone.localtime(now)
+    year = f" {at.year}" if at.year != now.year else ""
+    return f"{at.day} {at:%b}{year} {at:%H:%M}"
+
+
+def ago(at: datetime, now: datetime) -> str:
+    """14 s ago, 3 min ago, in 2 h; the plain moment from a day on."""
+    seconds = (now - at).total_seconds()
+    if abs(seconds) >= 86400:
+        return moment(at, now)
+    if abs(seconds) < 1:
+        return "now"
+    for name, length in (("h", 3600), ("min", 60), ("s", 1)):
+        if abs(seconds) >= length:
+            amount = f"{int(abs(seconds) // length)}{GAP}{name}"
+            break
+    return f"{amount} ago" if seconds > 0 else f"in {amount}"
+
+
+def full_moment(at: datetime) -> str:
+    """Tuesday 24 November 2026, 16:10:05 UTC."""
+    at = timezone.localtime(at)
+    return f"{at:%A} {at.day} {at:%B %Y}, {at:%H:%M:%S} {at.tzname()}"

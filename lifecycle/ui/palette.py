@@ -1,0 +1,71 @@
+"""The palette (`/`): pages and search providers that rooms register, asked together for what a person typed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lifecycle.ui import navigation
+from lifecycle.ui.addresses import find_url
+from lifecycle.ui.navigation import Person, everyone
+
+LIMIT = 8
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One line of the result: where it leads, and a note that tells equal titles apart."""
+
+    title: str
+    url: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Section:
+    """The hits of one provider under its label."""
+
+    label: str
+    hits: tuple[Hit, ...]
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page that can be gone to by name. keywords: other words people look for."""
+
+    label: str
+    url_name: str
+    show: Callable[[Person], bool] = everyone
+    keywords: str = ""
+
+
+Search = Callable[[Person, str], list[Hit]]
+_pages: dict[str, Page] = {}
+_searches: dict[str, Search] = {}
+
+
+def register_page(label: str, url_name: str, *, show: Callable[[Person], bool] = everyone, keywords: str = "") -> None:
+    """Make a page reachable by name; items of the navigation are there already."""
+    _pages[url_name] = Page(label, url_name, show, keywords)
+
+
+def register_search(label: str, search: Search) -> None:
+    """Ask `search(user, query)` for hits; it must return only what the user may see. The same label again replaces it."""
+    _searches[label] = search
+
+
+def find(user: Person, query: str) -> list[Section]:
+    """Pages first, then each provider's hits, at most LIMIT each; empty sections are left out. An empty query lists the pages."""
+    words = query.casefold().split()
+    sections = [Section("Pages", tuple(pages(user, words)))]
+    if words:
+        sections += [Section(label, tuple(search(user, query.strip())[:LIMIT])) for label, search in sorted(_searches.items())]
+    return [section for section in sections if section.hits]
+
+
+def pages(user: Person, words: list[str]) -> list[Hit]:
+    """The pages whose label, group or keywords hold every word."""
+    known = [Page(item.label, item.url_name, item.show, item.group) for item in navigation.items()] + list(_pages.values())
+    fits = [page for page in known if all(word in f"{page.label} {page.keywords}".casefold() for word in words)]
+    found = [Hit(page.label, url) for page in fits if (url := find_url(page.url_name)) and page.show(user)]
+    return found[:LIMIT] if words else found

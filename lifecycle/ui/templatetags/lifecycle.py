@@ -1,0 +1,182 @@
+"""{% load lifecycle %}: marks, numbers and components for every template."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import lucide
+from django import forms, template
+from django.contrib.messages.storage.base import Message
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+
+from lifecycle.ui import marks, numbers, toasts
+from lifecycle.ui import text as texts
+from lifecycle.ui.addresses import find_url
+from lifecycle.ui.charts import Chart
+from lifecycle.ui.forms import problems
+from lifecycle.ui.numbers import Number
+
+register = template.Library()
+
+
+# ── Marks ───────────────────────────────────────────────────────────────────
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    """A lucide icon of 16 px in the colour of its text, hidden from screen readers."""
+    svg = lucide._render_icon(str(name), 16, **{"class": "i", "aria_hidden": "true"})
+    return mark_safe(svg)  # noqa: S308  from the package's own files
+
+
+@register.simple_tag
+def digest(value: str | None, copy: bool = True) -> SafeString:
+    """{% digest version.root_digest %}, or copy=False where a button would be too much."""
+    return marks.digest(value, icon=icon("copy") if copy else None)
+
+
+@register.simple_tag
+def ci(value: Number | None, low: Number | None, high: Number | None, **options: Any) -> SafeString:
+    """{% ci 0.013 0.006 0.02 limit=-0.01 better="up" digits=3 %}: a difference with its interval."""
+    return marks.interval(value, low, high, **options)
+
+
+@register.simple_tag
+def spark(values: Sequence[Number | None], hot: bool = False) -> SafeString:
+    """{% spark values %}: the shape of a series."""
+    return marks.spark(values, hot=hot)
+
+
+@register.simple_tag
+def bar(share: Number | None, kind: str = "judged", label: str = "") -> SafeString:
+    """{% bar 0.38 %}: a share of a whole."""
+    return marks.bar(share, kind=kind, label=label)
+
+
+@register.simple_tag
+def state(kind: str, word: str = "", boxed: bool = False) -> SafeString:
+    """{% state "ok" "10 gates passed" %}, or {% state run.get_status_display %} to choose the mark by the word."""
+    word = str(word) or str(kind)
+    known = str(kind) if str(kind) in marks.STATES else marks.kind_of(str(kind))
+    return marks.state(known, word, boxed=boxed)
+
+
+@register.simple_tag
+def avatar(name: Any) -> SafeString:
+    """The initials of a person in a circle."""
+    return format_html('<span class="avatar" aria-hidden="true">{}</span>', texts.initials(str(name)))
+
+
+@register.simple_tag
+def person(who: Any, you: Any = None) -> SafeString:
+    """{% person run.started_by request.user %}: initials and name; "you" behind it when both are the same."""
+    if who is None:
+        return format_html('<span class="person">{}<span>The system</span></span>', avatar("Lifecycle"))
+    tail = format_html(' <span class="muted">you</span>') if you is not None and who == you else ""
+    return format_html('<span class="person">{}<span>{}{}</span></span>', avatar(who), str(who), tail)
+
+
+@register.simple_tag
+def when(at: datetime | None, relative: bool = False, none: str = "not yet") -> SafeString:
+    """{% when run.ended_at %}: 24 Nov 16:10 with the full time in its title; relative=True for "3 min ago"."""
+    if at is None:
+        return format_html('<span class="muted">{}</span>', none)
+    now = timezone.now()
+    words = numbers.ago(at, now) if relative else numbers.moment(at, now)
+    return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), numbers.full_moment(at), words)
+
+
+# ── Numbers: each says "Not measured" for None ──────────────────────────────
+@register.filter
+def count(value: int | None) -> str:
+    """10,003."""
+    return numbers.count(value)
+
+
+@register.filter
+def decimals(value: Number | None, digits: int = 3) -> str:
+    """{{ accuracy|decimals:3 }}: 0.927."""
+    return numbers.decimals(value, int(digits))
+
+
+@register.filter
+def signed(value: Number | None, digits: int = 3) -> str:
+    """{{ change|signed:3 }}: +0.013."""
+    return numbers.signed(value, int(digits))
+
+
+@register.filter
+def percent(share: Number | None, digits: int = 0) -> str:
+    """{{ share|percent:1 }}: 89.9 %, of a share from 0 to 1."""
+    return numbers.percent(share, int(digits))
+
+
+@register.filter
+def ms(value: Number | None, digits: int = 1) -> str:
+    """{{ latency_ms|ms }}: 19.1 ms."""
+    return numbers.unit(value, "ms", int(digits))
+
+
+@register.filter
+def size(count_bytes: int | None) -> str:
+    """{{ upload.size|size }}: 839 kB."""
+    return numbers.size(count_bytes)
+
+
+@register.filter
+def duration(seconds: Number | timedelta | None) -> str:
+    """{{ run.seconds|duration }}: 4 min 5 s."""
+    return numbers.duration(seconds)
+
+
+# ── Text ────────────────────────────────────────────────────────────────────
+@register.filter
+def inert(value: object) -> SafeString:
+    """{{ item.text|inert }}: control and bidi characters are shown instead of obeyed."""
+    return texts.inert(value)
+
+
+@register.filter
+def label(name: object) -> SafeString:
+    """{{ label.name|label }}: may break after underscores."""
+    return texts.breakable(name)
+
+
+# ── Components ──────────────────────────────────────────────────────────────
+@register.inclusion_tag("components/thread.html")
+def thread(steps: Sequence[marks.Step]) -> dict[str, Any]:
+    """{% thread steps %}: where this object sits between its causes and effects."""
+    return {"steps": steps}
+
+
+@register.inclusion_tag("components/figs.html")
+def figs(figures: Sequence[marks.Figure]) -> dict[str, Any]:
+    """{% figs figures %}: three to six numbers, each with its reference."""
+    return {"figures": figures}
+
+
+@register.inclusion_tag("components/chart.html")
+def chart(drawing: Chart) -> dict[str, Any]:
+    """{% chart loss %}: the figure, its finding and its data."""
+    return {"chart": drawing}
+
+
+@register.inclusion_tag("components/toast.html")
+def toast(message: Message) -> dict[str, Any]:
+    """{% toast message %}: one message of django.contrib.messages."""
+    verb, _, url = (message.extra_tags or "").partition(" ")
+    return {"kind": toasts.kind_of(message.level), "text": message.message, "verb": verb, "url": url}
+
+
+@register.inclusion_tag("components/error_summary.html")
+def error_summary(form: forms.BaseForm, fact: str = "Nothing was saved.") -> dict[str, Any]:
+    """{% error_summary form "The run was not started." %}: nothing while the form is in order."""
+    return {"problems": problems(form) if form.is_bound else [], "fact": fact}
+
+
+@register.simple_tag
+def find(name: str, **kwargs: Any) -> str:
+    """{% find "trace:chain" uuid=x as url %}: an address in an upper room, empty when that room is not there."""
+    return find_url(name, **kwargs)

@@ -1,0 +1,48 @@
+"""Text that came from outside, made safe to look at."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from django.utils.html import conditional_escape, format_html
+from django.utils.safestring import SafeString, mark_safe
+
+# Control characters but tab and newline; bidi marks, embeddings, overrides and isolates; invisible joiners, fillers and tags.
+UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
+
+
+def inert(text: object) -> SafeString:
+    """The text, escaped, with each control, bidi and invisible character replaced by its visible code point.
+
+    Carriage returns before a newline are dropped. What could reorder or hide part of a line is thereby seen, and does nothing.
+    """
+    plain = str(text).replace("\r\n", "\n")
+    parts: list[str] = []
+    at = 0
+    for found in UNSEEN.finditer(plain):
+        parts += [conditional_escape(plain[at : found.start()]), visible(found.group())]
+        at = found.end()
+    parts.append(conditional_escape(plain[at:]))
+    return mark_safe("".join(parts))  # noqa: S308  each part is escaped above
+
+
+def visible(character: str) -> SafeString:
+    """A mark that names the character."""
+    code = f"U+{ord(character):04X}"
+    return format_html('<span class="unseen" title="{}">{}</span>', unicodedata.name(character, "control character").capitalize(), code)
+
+
+def breakable(name: object) -> SafeString:
+    """The name of a class, inert, allowed to break after each underscore."""
+    return mark_safe(inert(name).replace("_", "_<wbr>"))  # noqa: S308  inert escapes
+
+
+def initials(name: str) -> str:
+    """One or two letters: of the first and last word, or the first two of a single one."""
+    words = re.findall(r"\w+", name)
+    if not words:
+        return "?"
+    return (words[0][0] + words[-1][0] if len(words) > 1 else words[0][:2]).upper()
