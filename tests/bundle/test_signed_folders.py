@@ -1,0 +1,166 @@
+"""A signed folder verifies as it was signed, here and with the public tool, and not otherwise."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lifecycle import bundle
+from lifecycle.refusals import Refused
+
+
+@pytest.fixture
+def key(tmp_path):
+    bundle.generate_key(tmp_path / "keys" / "signing.pem")
+    return tmp_path / "keys" / "signing.pem"
+
+
+@pytest.fixture
+def model(tmp_path):
+    folder = tmp_path / "model"
+    (folder / "serving").mkdir(parents=True)
+    (folder / "config.json").write_text('{"model_type": "bert"}')
+    (folder / "serving" / "model.onnx").write_bytes(b"\x08\x01weights")
+    (folder / "serving-notes.txt").write_text("sorts before the folder as text, after it as a path")
+    return folder
+
+
+def refusal(folder: Path, key: Path) -> str:
+    with pytest.raises(Refused) as caught:
+        bundle.verify(folder, bundle.public_path(key))
+    return str(caught.value)
+
+
+def test_root_digest_is_the_subject_of_the_signature(model, key):
+    root = bundle.sign(model, key)
+
+    verified = bundle.verify(model, bundle.public_path(key), expected_root=root)
+
+    assert bundle.root_digest(verified) == root
+    assert [file.name for file in verified.files] == ["config.json", "serving/model.onnx", "serving-notes.txt"]
+
+
+def test_the_public_command_line_tool_confirms_the_signature(model, key):
+    bundle.sign(model, key)
+    command = [sys.executable, "-m", "model_signing", "verify", "key", str(model), "--signature", str(model / "model.sig")]
+
+    done = subprocess.run([*command, "--public_key", str(bundle.public_path(key))], capture_output=True, text=True)
+
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_folder_can_be_signed_again_and_moved(model, key):
+    first = bundle.sign(model, key)
+    assert bundle.sign(model, key) == first
+
+    moved = model.rename(model.with_name("elsewhere"))
+
+    assert bundle.root_digest(bundle.verify(moved, bundle.public_path(key))) == first
+
+
+def test_a_flipped_byte_is_refused_and_named(model, key):
+    bundle.sign(model, key)
+    weights = model / "serving" / "model.onnx"
+    data = bytearray(weights.read_bytes())
+    data[3] ^= 1
+    weights.write_bytes(data)
+
+    assert refusal(model, key) == "serving/model.onnx was changed after the model was signed."
+
+
+def test_an_added_file_is_refused_and_named(model, key):
+    bundle.sign(model, key)
+    (model / "serving" / "extra.txt").write_text("x")
+
+    assert refusal(model, key) == "serving/extra.txt was added after the model was signed."
+
+
+def test_a_missing_file_is_refused_and_named(model, key):
+    bundle.sign(model, key)
+    (model / "config.json").unlink()
+
+    assert refusal(model, key) == "config.json is missing: it was there when the model was signed."
+
+
+def test_a_signature_of_another_key_is_refused(model, key, tmp_path):
+    bundle.sign(model, key)
+    other = tmp_path / "other" / "signing.pem"
+    bundle.generate_key(other)
+
+    assert refusal(model, other) == "The signature of model was not made with this key, or was changed."
+
+
+def test_a_signature_rewritten_to_fit_changed_files_is_refused(model, key):
+    bundle.sign(model, key)
+    signature = json.loads((model / "model.sig").read_text())
+    (model / "config.json").write_text("{}")
+    forger = model.parent / "forger" / "signing.pem"
+    bundle.generate_key(forger)
+    bundle.sign(model, forger)
+    forged = json.loads((model / "model.sig").read_text())
+    forged["verificationMaterial"] = signature["verificationMaterial"]
+    (model / "model.sig").write_text(json.dumps(forged))
+
+    assert refusal(model, key) == "The signature of model was not made with this key, or was changed."
+
+
+def test_an_unsigned_folder_is_refused(model, key):
+    assert refusal(model, key) == "model carries no signature (model.sig)."
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"\x80\x04N.", b'{"dsseEnvelope": {"payload": "bm9wZQ=="}}', b"[" * 100_000])
+def test_a_broken_signature_file_is_refused(model, key, content):
+    (model / "model.sig").write_bytes(content)
+
+    assert refusal(model, key) == "model.sig is not a model signature."
+
+
+def test_another_signed_model_is_not_the_one_asked_for(model, key):
+    bundle.sign(model, key)
+
+    with pytest.raises(Refused, match="is not the model that was asked for"):
+        bundle.verify(model, bundle.public_path(key), expected_root="0" * 64)
+
+
+def test_links_and_hidden_files_are_refused(model, key, tmp_path):
+    (tmp_path / "secret").write_text("s")
+    (model / "link.txt").symlink_to(tmp_path / "secret")
+    with pytest.raises(Refused, match="link.txt is a symbolic link"):
+        bundle.sign(model, key)
+    (model / "link.txt").unlink()
+    (model / "serving" / "up").symlink_to(tmp_path)
+    with pytest.raises(Refused, match="serving/up is a symbolic link"):
+        bundle.sign(model, key)
+    (model / "serving" / "up").unlink()
+    (model / ".git").mkdir()
+    with pytest.raises(Refused, match="hidden file"):
+        bundle.sign(model, key)
+
+    assert not (model / "model.sig").exists()
+
+
+@pytest.mark.parametrize("name", ["a\nb.txt", "..\\up.txt", "c:d.txt", "trailing.", "bidi\u202e.txt"])
+def test_names_that_mean_different_things_elsewhere_are_refused(model, name):
+    (model / name).write_text("x")
+
+    with pytest.raises(Refused):
+        bundle.manifest(model)
+
+
+def test_bytes_are_used_only_as_they_were_listed(model):
+    listed = bundle.manifest(model)
+    assert bundle.read_verified(model, listed, "config.json") == b'{"model_type": "bert"}'
+
+    (model / "config.json").write_text("{}")
+
+    with pytest.raises(Refused, match="config.json changed while it was being read"):
+        bundle.read_verified(model, listed, "config.json")
+    with pytest.raises(Refused, match="../keys/signing.pem is missing"):
+        bundle.read_verified(model, listed, "../keys/signing.pem")
+
+
+def test_an_empty_folder_has_no_digest(tmp_path):
+    with pytest.raises(Refused, match="holds no files"):
+        bundle.manifest(tmp_path)
