@@ -1,8 +1,17 @@
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class PoliciesConfig(AppConfig):
-    """What a promotion must pass: gates and approval steps, versioned and immutable once published."""
+    """The rules that a promotion has to meet: versioned, published once, never changed."""
 
     name = "registry.policies"
     label = "policies"
+
+    def ready(self) -> None:
+        """Have the standard policy published, and the pages found."""
+        from lifecycle.ui import palette
+        from registry.policies.actions import publish_standard
+
+        post_migrate.connect(publish_standard, sender=self, dispatch_uid="policies.publish_standard")
+        palette.register_page("Policies", "policies:list", keywords="gates steps rules")

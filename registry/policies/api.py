@@ -1,0 +1,55 @@
+"""Policies over REST."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.urls import path
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from registry.access.decorators import Needs
+from registry.access.rest import View
+from registry.policies import queries
+from registry.policies.models import Policy
+
+
+class PolicyOut(serializers.Serializer[Policy]):
+    """One published version of a policy."""
+
+    uuid = serializers.UUIDField()
+    name = serializers.CharField()
+    version = serializers.IntegerField()
+    digest = serializers.CharField()
+    text = serializers.CharField(help_text="YAML")
+    published_at = serializers.DateTimeField()
+
+
+class Policies(View):
+    """All published versions, by name, newest first."""
+
+    needs = {"GET": Needs("signed_in")}
+
+    @extend_schema(operation_id="policies_list", responses=PolicyOut(many=True))
+    def get(self, request: Request) -> Response:
+        """List them; they are few."""
+        return Response(PolicyOut(queries.visible_to(request.user), many=True).data)
+
+
+class OnePolicy(View):
+    """One version."""
+
+    needs = {"GET": Needs("signed_in")}
+
+    @extend_schema(operation_id="policies_read", responses=PolicyOut)
+    def get(self, request: Request, uuid: UUID) -> Response:
+        """Its text and digest."""
+        return Response(PolicyOut(queries.get_visible(request.user, uuid)).data)
+
+
+urlpatterns = [
+    path("policies/", Policies.as_view(), name="api-policies"),
+    path("policies/<uuid:uuid>/", OnePolicy.as_view(), name="api-policy"),
+]

@@ -1,0 +1,252 @@
+"""The gates of a policy: evidence in, finding out. A gate that could not run has failed. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from lifecycle.ui.numbers import NOT_MEASURED, count, decimals, signed
+from registry.policies.rules import Rules
+
+NAMES = {"macro_f1": "macro-F1", "accuracy": "accuracy", "weighted_f1": "weighted F1", "ece": "ECE"}
+
+
+class Outcome(StrEnum):
+    """passed; watch: within the limit, but the interval reaches beyond it; failed: beyond it, or not run."""
+
+    PASSED = "passed"
+    WATCH = "watch"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A metric with its 95 % interval; low and high are None where the interval was not computed."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """The version that is live. name: its semver, "" when nothing is live yet.
+
+    differences: this version minus the live one, paired, by metric. problem: why there are no differences, with what to do, although something is live.
+    """
+
+    name: str = ""
+    differences: Mapping[str, Measure] = field(default_factory=dict)
+    rows: int = 0
+    problem: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What was found about one version. None always means: could not be found, and the gate that needs it fails.
+
+    leaked: test rows whose text, normalised text or group is in the training split. overruled: test labels decided anew since the freeze.
+    files: how many were hashed again; signature_problem: "" when every one and the signature hold. stated: card fields that say something.
+    """
+
+    rows: int | None = None
+    metrics: Mapping[str, Measure] = field(default_factory=dict)
+    evaluation: str = ""
+    live: Live | None = None
+    leaked: int | None = None
+    snapshot: str = ""
+    overruled: int | None = None
+    files: int = 0
+    signature_problem: str | None = None
+    key: str = ""
+    stated: frozenset[str] | None = None
+    card: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one gate found. evidence: a sentence; value and threshold: as people read them; source: a digest of where it comes from."""
+
+    gate: str
+    title: str
+    outcome: Outcome
+    blocking: bool
+    evidence: str
+    value: str = ""
+    threshold: str = ""
+    source: str = ""
+
+    @property
+    def blocks(self) -> bool:
+        """Whether it keeps the request from review."""
+        return self.blocking and self.outcome is Outcome.FAILED
+
+
+def check(rules: Rules, evidence: Evidence) -> list[Finding]:
+    """One finding for each gate of the policy, in the policy's order."""
+    return [CHECKS[name](Gate(name, settings), evidence) for name, settings in rules.gates.items()]
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """A gate with its settings in one policy."""
+
+    name: str
+    settings: Mapping[str, Any]
+
+    def found(self, title: str, outcome: Outcome, evidence: str, **more: str) -> Finding:
+        """A finding of this gate."""
+        return Finding(self.name, title, outcome, bool(self.settings.get("blocking", True)), evidence, **more)
+
+
+def quality(gate: Gate, evidence: Evidence) -> Finding:
+    """The metric on the frozen test split, or the lower end of its interval, reaches the threshold."""
+    metric, bound, limit = gate.settings["metric"], gate.settings["bound"], float(gate.settings["at_least"])
+    what = f"Lower bound of {NAMES[metric]}" if bound == "low" else NAMES[metric][0].upper() + NAMES[metric][1:]
+    title, threshold = f"{what} at least {decimals(limit)}", f"≥ {decimals(limit)}"
+    measure = evidence.metrics.get(metric)
+    if measure is None or evidence.rows is None:
+        return gate.found(
+            title, Outcome.FAILED, NOT_RUN.format(f"no evaluation on the test split states {NAMES[metric]}"), threshold=threshold
+        )
+    if bound == "low" and measure.low is None:
+        return gate.found(
+            title, Outcome.FAILED, NOT_RUN.format(f"the evaluation states no interval for {NAMES[metric]}"), threshold=threshold
+        )
+    counted = measure.low if bound == "low" and measure.low is not None else measure.value
+    outcome = Outcome.FAILED if counted < limit else Outcome.PASSED
+    if outcome is Outcome.PASSED and measure.low is not None and measure.low < limit:
+        outcome = Outcome.WATCH
+    told = f"{with_interval(measure)}, {count(evidence.rows)} test rows."
+    return gate.found(title, outcome, told, value=decimals(counted), threshold=threshold, source=evidence.evaluation)
+
+
+def live(gate: Gate, evidence: Evidence) -> Finding:
+    """The paired difference to the live version is not worse than the limit. A first version has nothing to compare, and passes."""
+    metric, bound, worse = gate.settings["metric"], gate.settings["bound"], float(gate.settings["at_most_worse"])
+    title, threshold = (
+        f"{NAMES[metric][0].upper()}{NAMES[metric][1:]} not worse than live by more than {decimals(worse)}",
+        f"≥ {signed(-worse)}",
+    )
+    known = evidence.live
+    if known is None:
+        return gate.found(title, Outcome.FAILED, NOT_RUN.format("it is not known what is live"), threshold=threshold)
+    if not known.name:
+        return gate.found(title, Outcome.PASSED, "First version, nothing to compare.", value="first version", threshold=threshold)
+    difference = known.differences.get(metric)
+    if difference is None:
+        problem = known.problem or f"there is no paired comparison with {known.name}"
+        return gate.found(title, Outcome.FAILED, NOT_RUN.format(problem.rstrip(".")), threshold=threshold)
+    low = difference.value if difference.low is None else difference.low
+    counted = low if bound == "low" else difference.value
+    outcome = Outcome.FAILED if counted < -worse else Outcome.WATCH if low < -worse else Outcome.PASSED
+    told = f"{with_interval(difference, signed)} against {known.name}, {count(known.rows)} test rows, paired bootstrap."
+    return gate.found(title, outcome, told, value=signed(counted), threshold=threshold, source=known.source)
+
+
+def calibration(gate: Gate, evidence: Evidence) -> Finding:
+    """The expected calibration error on the frozen test split stays below the limit."""
+    metric, limit = gate.settings["metric"], float(gate.settings["at_most"])
+    title, threshold = f"{NAMES[metric]} at most {decimals(limit)}", f"≤ {decimals(limit)}"
+    measure = evidence.metrics.get(metric)
+    if measure is None or evidence.rows is None:
+        return gate.found(
+            title, Outcome.FAILED, NOT_RUN.format(f"no evaluation on the test split states {NAMES[metric]}"), threshold=threshold
+        )
+    outcome = Outcome.FAILED if measure.value > limit else Outcome.PASSED
+    if outcome is Outcome.PASSED and measure.high is not None and measure.high > limit:
+        outcome = Outcome.WATCH
+    told = f"{with_interval(measure)}, {count(evidence.rows)} test rows."
+    return gate.found(title, outcome, told, value=decimals(measure.value), threshold=threshold, source=evidence.evaluation)
+
+
+def leakage(gate: Gate, evidence: Evidence) -> Finding:
+    """No test row, none of its duplicates and none of its group stands in the training split; counted again from the manifest."""
+    title = "Test rows not in training"
+    if evidence.leaked is None:
+        return gate.found(title, Outcome.FAILED, NOT_RUN.format("the snapshot's manifest could not be read"), threshold="0")
+    if evidence.leaked:
+        told = (
+            f"{rows(evidence.leaked)} of the test split {stands(evidence.leaked)} in training too. Freeze a new snapshot and train on it."
+        )
+    else:
+        told = "0 exact or normalised duplicates, counted again from the manifest."
+    outcome = Outcome.FAILED if evidence.leaked else Outcome.PASSED
+    return gate.found(title, outcome, told, value=count(evidence.leaked), threshold="0", source=evidence.snapshot)
+
+
+def labels(gate: Gate, evidence: Evidence) -> Finding:
+    """The labels that the version was tested against are still the decided ones."""
+    title = "Test labels still stand"
+    if evidence.overruled is None:
+        return gate.found(title, Outcome.FAILED, NOT_RUN.format("the decisions behind the test labels could not be read"), threshold="0")
+    if evidence.overruled:
+        told = f"{rows(evidence.overruled)} of the test split {has(evidence.overruled)} another label now. Freeze a new snapshot, evaluate on it."
+    else:
+        told = "No test label was decided anew since the snapshot was frozen."
+    outcome = Outcome.FAILED if evidence.overruled else Outcome.PASSED
+    return gate.found(title, outcome, told, value=count(evidence.overruled), threshold="0", source=evidence.snapshot)
+
+
+def signature(gate: Gate, evidence: Evidence) -> Finding:
+    """Every file hashed again, and the signature over all of them verified."""
+    title = "Files and signature verified"
+    if evidence.signature_problem is None:
+        return gate.found(title, Outcome.FAILED, NOT_RUN.format("the files were not hashed again"))
+    if evidence.signature_problem:
+        return gate.found(title, Outcome.FAILED, evidence.signature_problem, value="refused", threshold="valid", source=evidence.key)
+    told = f"{count(evidence.files)} files hashed again, signature valid, key {evidence.key[:12]}."
+    return gate.found(title, Outcome.PASSED, told, value="valid", threshold="valid", source=evidence.key)
+
+
+def card(gate: Gate, evidence: Evidence) -> Finding:
+    """The model card says what the policy wants to be said."""
+    wanted = list(gate.settings["fields"])
+    title, threshold = "Model card complete", f"{len(wanted)} of {len(wanted)}"
+    if evidence.stated is None:
+        return gate.found(title, Outcome.FAILED, NOT_RUN.format("the version has no card"), threshold=threshold)
+    missing = [name for name in wanted if name not in evidence.stated]
+    said = f"{len(wanted) - len(missing)} of {len(wanted)}"
+    told = (
+        f"{said} required fields. Not stated: {', '.join(missing)}. Edit the card."
+        if missing
+        else f"{said} required fields: {', '.join(wanted)}."
+    )
+    return gate.found(title, Outcome.FAILED if missing else Outcome.PASSED, told, value=said, threshold=threshold, source=evidence.card)
+
+
+NOT_RUN = "Not run: {}."
+CHECKS: dict[str, Callable[[Gate, Evidence], Finding]] = {
+    "quality": quality,
+    "live": live,
+    "calibration": calibration,
+    "leakage": leakage,
+    "labels": labels,
+    "signature": signature,
+    "card": card,
+}
+
+
+def with_interval(measure: Measure, write: Callable[[float, int], str] = decimals) -> str:
+    """0.927 [0.914, 0.939]; the number alone where there is no interval."""
+    if measure.low is None or measure.high is None:
+        return f"{write(measure.value, 3)}, interval {NOT_MEASURED.lower()}"
+    return f"{write(measure.value, 3)} [{write(measure.low, 3)}, {write(measure.high, 3)}]"
+
+
+def rows(number: int) -> str:
+    """1 row, 2 rows."""
+    return f"{count(number)} row{'' if number == 1 else 's'}"
+
+
+def stands(number: int) -> str:
+    """The verb that agrees."""
+    return "stands" if number == 1 else "stand"
+
+
+def has(number: int) -> str:
+    """The verb that agrees."""
+    return "has" if number == 1 else "have"

@@ -1,0 +1,45 @@
+"""Reading policies. They belong to the installation: whoever may view policies in some project sees all of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from django.db.models import QuerySet
+from django.http import Http404
+
+from registry.access import policy as access
+from registry.access.policy import Person
+from registry.policies import rules
+from registry.policies.models import Policy
+from registry.policies.rules import Rules
+
+STANDARD = Path(__file__).parent / "standard.yaml"
+
+
+def visible_to(user: Person) -> QuerySet[Policy]:
+    """All versions of all policies, newest first within a name; none for people without a role."""
+    rows = Policy.objects.select_related("published_by").order_by("name", "-version")
+    return rows if access.can_somewhere(user, "policies.view") else rows.none()
+
+
+def get_visible(user: Person, uuid: object) -> Policy:
+    """One version. Raises Http404 alike for what is hidden and what does not exist."""
+    row = visible_to(user).filter(uuid=uuid).first()
+    if row is None:
+        raise Http404("There is nothing here for you under this address.")
+    return row
+
+
+def in_force(name: str) -> Policy:
+    """The newest version of a policy: the one that counts for every request from now on."""
+    return Policy.objects.filter(name=name).order_by("-version")[:1].get()
+
+
+def default() -> Policy:
+    """The policy that a new endpoint gets."""
+    return in_force("standard")
+
+
+def read(policy: Policy) -> Rules:
+    """What a published version says."""
+    return rules.read(policy.text)

@@ -1,0 +1,204 @@
+"""What a policy may say. Reading is strict: an unknown, missing or impossible entry is refused by its name. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from lifecycle.refusals import Refused
+from registry.access.roles import Role
+
+FORMAT = 1
+MAX_BYTES = 100_000
+QUALITY_METRICS = ("macro_f1", "accuracy", "weighted_f1")
+CALIBRATION_METRICS = ("ece",)
+BOUNDS = ("low", "point")
+CARD_FIELDS = ("purpose", "limits", "risks", "owner")
+# What each gate is set by; every gate may also say `blocking: false`.
+GATES: dict[str, tuple[str, ...]] = {
+    "quality": ("metric", "bound", "at_least"),
+    "live": ("metric", "bound", "at_most_worse"),
+    "calibration": ("metric", "at_most"),
+    "leakage": (),
+    "labels": (),
+    "signature": (),
+    "card": ("fields",),
+}
+ALWAYS = ("leakage", "signature")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One approval, by one person of one role. Steps are taken in their order, each by somebody else."""
+
+    name: str
+    title: str
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """A policy, read. gates: settings by gate, in the order of the text. days_valid: how long an approval may wait for its deployment."""
+
+    name: str
+    title: str
+    gates: Mapping[str, Mapping[str, Any]]
+    steps: tuple[Step, ...]
+    days_to_decide: int
+    days_valid: int
+
+    def step(self, name: str) -> Step | None:
+        """The step of this name, if the policy has it."""
+        return next((step for step in self.steps if step.name == name), None)
+
+
+def read(text: str) -> Rules:
+    """The policy that a YAML text states. Raises Refused that names the entry, such as `gates.quality.at_least`."""
+    if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
+        raise _wrong("the text", f"is longer than {MAX_BYTES:,} bytes")
+    try:
+        document = yaml.load(text, Loader=StrictLoader)  # noqa: S506  a SafeLoader that also refuses a key given twice
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise _wrong("the text", f"is not YAML: {_place(error)}") from error
+    top = _mapping("the policy", document, ("format", "name", "title", "gates", "steps", "days_to_decide", "days_valid"))
+    if top["format"] != FORMAT:
+        raise _wrong("format", f"must be {FORMAT}")
+    return Rules(
+        name=_word("name", top["name"]),
+        title=_text("title", top["title"]),
+        gates=_gates(top["gates"]),
+        steps=_steps(top["steps"]),
+        days_to_decide=_days("days_to_decide", top["days_to_decide"]),
+        days_valid=_days("days_valid", top["days_valid"]),
+    )
+
+
+class StrictLoader(yaml.SafeLoader):
+    """Plain values only, and each key once: the second `quality:` of a text must not silently replace the first."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """A mapping without repeated keys."""
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} is there twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+def _place(error: Exception) -> str:
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None) or "it cannot be read"
+    return f"{problem}, line {mark.line + 1}" if mark else str(problem)
+
+
+def _gates(value: Any) -> dict[str, dict[str, Any]]:
+    if not isinstance(value, dict) or not value:
+        raise _wrong("gates", f"must name gates out of {', '.join(GATES)}")
+    for name in ALWAYS:
+        if name not in value:
+            raise _wrong("gates", f"must hold {name}: no policy goes without it")
+    return {str(name): _gate(str(name), settings) for name, settings in value.items()}
+
+
+def _gate(name: str, value: Any) -> dict[str, Any]:
+    if name not in GATES:
+        raise _wrong(f"gates.{name}", f"is no gate known here; there are {', '.join(GATES)}")
+    given = {} if value is None else value
+    settings = _mapping(f"gates.{name}", given, GATES[name], optional=("blocking",))
+    for key, setting in settings.items():
+        _CHECKS[key](f"gates.{name}.{key}", setting)
+    if name in ALWAYS and settings.get("blocking") is False:
+        raise _wrong(f"gates.{name}.blocking", "must be true: this gate always blocks")
+    if name == "calibration" and settings["metric"] not in CALIBRATION_METRICS:
+        raise _wrong("gates.calibration.metric", f"must be one of {', '.join(CALIBRATION_METRICS)}")
+    if name in ("quality", "live") and settings["metric"] not in QUALITY_METRICS:
+        raise _wrong(f"gates.{name}.metric", f"must be one of {', '.join(QUALITY_METRICS)}")
+    return settings
+
+
+def _steps(value: Any) -> tuple[Step, ...]:
+    if not isinstance(value, list) or not value:
+        raise _wrong("steps", "must list at least one step")
+    steps = []
+    for at, entry in enumerate(value):
+        given = _mapping(f"steps.{at}", entry, ("name", "title", "role"))
+        if given["role"] not in Role.values:
+            raise _wrong(f"steps.{at}.role", f"must be one of {', '.join(Role.values)}")
+        steps.append(Step(_word(f"steps.{at}.name", given["name"]), _text(f"steps.{at}.title", given["title"]), Role(given["role"])))
+    names = [step.name for step in steps]
+    if len(set(names)) < len(names):
+        raise _wrong("steps", "must have different names")
+    return tuple(steps)
+
+
+def _mapping(where: str, value: Any, keys: tuple[str, ...], *, optional: tuple[str, ...] = ()) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise _wrong(where, "must be a mapping")
+    for key in value:
+        if key not in (*keys, *optional):
+            known = ", ".join((*keys, *optional))
+            raise _wrong(f"{where}: {key}", f"is not known here; there are {known}")
+    for key in keys:
+        if key not in value:
+            raise _wrong(f"{where}: {key}", "is missing")
+    return {str(key): setting for key, setting in value.items()}
+
+
+def _word(where: str, value: Any) -> str:
+    if not isinstance(value, str) or not value.isascii() or not value.replace("-", "a").replace("_", "a").isalnum() or len(value) > 40:
+        raise _wrong(where, "must be up to 40 letters, digits, - or _")
+    return value
+
+
+def _text(where: str, value: Any) -> str:
+    if not isinstance(value, str) or not value.strip() or len(value) > 120 or not value.isprintable():
+        raise _wrong(where, "must be a text of up to 120 characters")
+    return value
+
+
+def _days(where: str, value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 365:
+        raise _wrong(where, "must be a whole number of days, 1 to 365")
+    return value
+
+
+def _share(where: str, value: Any) -> None:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= 1:
+        raise _wrong(where, "must be a number from 0 to 1")
+
+
+def _one_of(*choices: str) -> Any:
+    def check(where: str, value: Any) -> None:
+        if value not in choices:
+            raise _wrong(where, f"must be one of {', '.join(choices)}")
+
+    return check
+
+
+def _fields(where: str, value: Any) -> None:
+    if not isinstance(value, list) or not value or any(field not in CARD_FIELDS for field in value):
+        raise _wrong(where, f"must list fields out of {', '.join(CARD_FIELDS)}")
+
+
+def _flag(where: str, value: Any) -> None:
+    if not isinstance(value, bool):
+        raise _wrong(where, "must be true or false")
+
+
+_CHECKS = {
+    "metric": _one_of(*QUALITY_METRICS, *CALIBRATION_METRICS),
+    "bound": _one_of(*BOUNDS),
+    "at_least": _share,
+    "at_most": _share,
+    "at_most_worse": _share,
+    "fields": _fields,
+    "blocking": _flag,
+}
+
+
+def _wrong(where: str, problem: str) -> Refused:
+    sentence = f"{where[0].upper()}{where[1:]} {problem}." if where.startswith("the ") else f"{where} {problem}."
+    return Refused(f"The policy was not accepted: {sentence}", next_step="Correct the entry and try again.", fields={"text": [sentence]})
