@@ -19,6 +19,7 @@ from lifecycle.jobs.context import lease_time
 from lifecycle.jobs.models import Job
 from lifecycle.jobs.rules import State
 from registry.access.models import Project, User
+from registry.access.policy import Person
 from registry.ledger import actions as ledger
 from registry.ledger.verbs import Verb
 
@@ -63,7 +64,7 @@ def _unfinished(key: str) -> Job | None:
 
 
 @transaction.atomic
-def cancel(job_id: UUID, actor: User) -> Job:
+def cancel(job_id: UUID, actor: Person) -> Job:
     """Take a waiting job out of the queue, or ask a running one to stop at its next safe point.
 
     Raises PermissionDenied (neither started it nor leads its project) or Conflict (it has ended). Asking twice is asking once.
@@ -171,12 +172,15 @@ def _end(job: Job, old: State, new: State, values: dict[str, Any]) -> bool:
     kind = registry.find(job.kind)
     told = {State.FAILED: kind.on_failed, State.CANCELLED: kind.on_cancelled}.get(new) if kind else None
     try:
-        return _write_end(job, old, new, values, told)
+        written = _write_end(job, old, new, values, told)
     except Exception:
         if told is None:
             raise
         log.exception("job_end_hook_failed job=%s kind=%s", job.uuid, job.kind)
-        return _write_end(job, old, new, values, None)
+        written = _write_end(job, old, new, values, None)
+    if written:
+        job.refresh_from_db()
+    return written
 
 
 @transaction.atomic
@@ -184,7 +188,6 @@ def _write_end(job: Job, old: State, new: State, values: dict[str, Any], told: C
     values = values | FREE | {"state": new, "finished_at": timezone.now()}
     if not Job.objects.filter(pk=job.pk, state=old, lease_token=job.lease_token).update(**values):
         return False
-    job.refresh_from_db()
     if told is not None:
-        told(job)
+        told(Job.objects.get(pk=job.pk))
     return True

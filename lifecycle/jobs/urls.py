@@ -1,0 +1,14 @@
+"""Addresses of background work."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from lifecycle.jobs import views
+
+app_name = "jobs"
+urlpatterns = [
+    path("", views.jobs, name="list"),
+    path("<uuid:uuid>/", views.progress, name="progress"),
+    path("<uuid:uuid>/cancel/", views.cancel, name="cancel"),
+]

@@ -1,0 +1,55 @@
+"""Pages of background work: one job's progress, cancel, and what runs now."""
+
+from __future__ import annotations
+
+import json
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_POST
+
+from lifecycle.jobs import actions, queries
+from lifecycle.jobs.models import Job
+from lifecycle.ui.respond import redirect_or_refresh, respond, wants_fragment
+from registry.access.decorators import signed_in
+
+
+@require_GET
+@signed_in
+@never_cache
+def progress(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """How far a job is. The last poll of a finished one fires the event `job-ended`, on which a page may load what came of it."""
+    return _progress(request, queries.get_visible(request.user, uuid))
+
+
+@require_POST
+@signed_in
+def cancel(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """Stop a job, at once when it waits, at its next safe point when it runs."""
+    job = actions.cancel(queries.get_visible(request.user, uuid).uuid, request.user)
+    if wants_fragment(request):
+        return _progress(request, job)
+    return redirect_or_refresh(request, reverse("jobs:progress", args=[job.uuid]))
+
+
+@require_GET
+@signed_in
+def jobs(request: HttpRequest) -> HttpResponse:
+    """What runs and waits now, and what has ended, newest first."""
+    user, mine = request.user, request.GET.get("mine") == "1"
+    before = request.GET.get("before", "")
+    key = int(before) if before.isascii() and before.isdigit() and len(before) < 19 else None
+    context = {"running": queries.running(user), "finished": queries.finished(user, mine=mine, before=key), "mine": mine, "before": key}
+    return respond(request, "jobs/list.html", "jobs", context)
+
+
+def _progress(request: HttpRequest, job: Job) -> HttpResponse:
+    line = queries.line(request.user, job)
+    response = render(request, "jobs/progress.html" if wants_fragment(request) else "jobs/detail.html", {"line": line})
+    response["Vary"] = "HX-Request, Cookie"
+    if wants_fragment(request) and job.is_finished:
+        response["HX-Trigger"] = json.dumps({"job-ended": {"uuid": str(job.uuid), "state": job.state}})
+    return response
