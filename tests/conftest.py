@@ -34,6 +34,7 @@ def _own_data_dir(tmp_path: Path, settings):
     settings.CHECKPOINT_DIR = tmp_path / "checkpoints"
     for name in ("default", "blobs"):
         settings.STORAGES[name]["OPTIONS"]["location"] = tmp_path / name
+    settings.STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}  # no manifest in tests
     settings.STORAGES = dict(settings.STORAGES)  # a new value, so that Django rebuilds its storages
     cache.clear()
 
