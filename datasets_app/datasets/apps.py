@@ -6,3 +6,9 @@ class DatasetsConfig(AppConfig):
 
     name = "datasets_app.datasets"
     label = "datasets"
+
+    def ready(self) -> None:
+        """Bring our kinds of work and our place in the navigation."""
+        from datasets_app.datasets import bindings
+
+        bindings.register()

@@ -31,6 +31,7 @@ class Dataset(models.Model):
     licence = models.CharField(max_length=80, blank=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
+    items_total = models.PositiveBigIntegerField(default=0, help_text="visible items, kept by the import")
 
     class Meta:
         permissions = PERMISSIONS
@@ -70,10 +71,13 @@ class Upload(models.Model):
     encoding = models.CharField(max_length=20, blank=True)
     parser = models.CharField(max_length=20, blank=True, help_text="csv, tsv, jsonl")
     delimiter = models.CharField(max_length=4, blank=True)
+    has_header = models.BooleanField(default=True, help_text="whether the first row holds the names of the columns")
     mapping = models.JSONField(default=dict, help_text="column of the file → text, label, id, group, time, split, metadata, ignore")
     labels_as = models.CharField(max_length=12, choices=Labels.choices, default=Labels.DECISIONS)
     default_split = models.CharField(max_length=12, blank=True, help_text="split of all rows, where no column says it")
-    report = models.JSONField(default=dict, help_text="what the dry run and the import found: counts and the first problems with their lines")
+    report = models.JSONField(
+        default=dict, help_text="what the dry run and the import found: counts and the first problems with their lines"
+    )
     origin = models.CharField(max_length=200, blank=True, help_text="where the file comes from, in the uploader's words")
     uploaded_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     accepted_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
@@ -106,7 +110,9 @@ class Item(models.Model):
     line = models.PositiveBigIntegerField(help_text="first line of the row in the file, from 1")
     text = models.TextField()
     digest = models.CharField(max_length=64, help_text="sha256 of the canonical content")
-    normal_digest = models.CharField(max_length=64, help_text="sha256 after NFKC, case folding, without punctuation and repeated blanks: equal means duplicate")
+    normal_digest = models.CharField(
+        max_length=64, help_text="sha256 after NFKC, case folding, without punctuation and repeated blanks: equal means duplicate"
+    )
     external_id = models.CharField(max_length=200, blank=True)
     group = models.CharField(max_length=200, blank=True, help_text="rows of one group never stand on both sides of a split")
     event_time = models.DateTimeField(null=True)

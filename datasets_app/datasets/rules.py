@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import re
+import unicodedata
+from functools import cache
+
 from django.db.models import TextChoices
 
 from lifecycle.refusals import Conflict
@@ -21,7 +27,7 @@ class UploadState(TextChoices):
 MOVES = {
     UploadState.RECEIVED: {UploadState.INSPECTED, UploadState.FAILED, UploadState.DISCARDED},
     UploadState.INSPECTED: {UploadState.INSPECTED, UploadState.IMPORTING, UploadState.DISCARDED},
-    UploadState.IMPORTING: {UploadState.IMPORTED, UploadState.FAILED, UploadState.DISCARDED},
+    UploadState.IMPORTING: {UploadState.IMPORTED, UploadState.FAILED, UploadState.INSPECTED},
     UploadState.FAILED: {UploadState.INSPECTED, UploadState.IMPORTING, UploadState.DISCARDED},
 }
 
@@ -30,3 +36,33 @@ def check_move(old: UploadState, new: UploadState) -> None:
     """Raises Conflict unless an upload may go from one state to the other."""
     if new not in MOVES.get(old, set()):
         raise Conflict(f"This upload is {old.label.lower()} and can no longer become {new.label.lower()}.")
+
+
+SPLITS = ("train", "validation", "test")
+TEXT_LIMIT = 100_000  # characters of one text
+CELL_LIMIT = 1_000_000  # characters of any one cell
+LABELS_LIMIT = 1_000  # different labels of one file
+
+
+@cache
+def punctuation() -> re.Pattern[str]:
+    """Runs of punctuation, but for those between two digits: 1.5 is not 15."""
+    marks = "".join(re.escape(chr(point)) for point in range(0x10000) if unicodedata.category(chr(point)).startswith("P"))
+    return re.compile(rf"(?<!\d)[{marks}]+|[{marks}]+(?!\d)")
+
+
+def content_digest(text: str) -> str:
+    """sha256, in hex, of the canonical JSON of an item's content."""
+    content = json.dumps({"text": text}, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(content.encode("utf-8")).hexdigest()
+
+
+def normal_form(text: str) -> str:
+    """The text after NFKC, case folding, without punctuation (but within numbers) and with single blanks; never empty for a text that is not."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return " ".join(punctuation().sub("", folded).split()) or " ".join(folded.split())
+
+
+def normal_digest(text: str) -> str:
+    """sha256, in hex, of the normal form: equal for texts that differ only in case, punctuation or blanks."""
+    return hashlib.sha256(normal_form(text).encode("utf-8")).hexdigest()

@@ -1,0 +1,113 @@
+"""Saying yes or no to an upload, and what follows when its import ends without success."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from datasets_app.datasets import ports, queries
+from datasets_app.datasets.models import Dataset, Upload
+from datasets_app.datasets.rules import SPLITS, UploadState, check_move
+from lifecycle.jobs import actions as jobs
+from lifecycle.jobs.models import Job
+from lifecycle.refusals import Conflict, Refused
+from registry.access import policy
+from registry.access.models import User
+from registry.ledger import actions as ledger
+from registry.ledger.rules import digest_of
+from registry.ledger.verbs import Verb
+
+
+@transaction.atomic
+def accept_upload(
+    *,
+    upload_id: UUID,
+    actor: User,
+    labels_as: str = Upload.Labels.DECISIONS,
+    default_split: str | None = None,
+    origin: str = "",
+    seen: str = "",
+) -> Job:
+    """Have an inspected upload imported by a job. Its items appear together when the job is done.
+
+    labels_as: whether labels of the file become decisions, adjudicated by the actor, or suggestions. default_split: of rows whose split the
+    file does not say; empty for none, None for what the dry run had. seen: the digest (queries.seen_digest) that the page showed.
+    Raises PermissionDenied, Refused (something blocks the file), or Conflict (changed since, or another import runs in the dataset).
+    """
+    upload = Upload.objects.select_for_update().select_related("dataset__project", "blob").get(uuid=upload_id)
+    Dataset.objects.select_for_update().get(pk=upload.dataset_id)
+    policy.require(actor, "datasets.upload", upload)
+    check_move(UploadState(upload.state), UploadState.IMPORTING)
+    check_acceptable(upload, labels_as, default_split, seen)
+    upload.state, upload.labels_as = UploadState.IMPORTING, labels_as
+    upload.default_split = upload.default_split if default_split is None else default_split
+    upload.origin = origin.strip()[:200] or upload.origin
+    upload.accepted_by, upload.accepted_at = actor, timezone.now()
+    upload.save(update_fields=["state", "labels_as", "default_split", "origin", "accepted_by", "accepted_at"])
+    job = jobs.enqueue(
+        "datasets.import", actor=actor, project=upload.dataset.project, args={"upload": str(upload.uuid)}, subject=upload,
+        key=f"datasets.import:{upload.uuid}",
+    )  # fmt: skip
+    ledger.record(
+        actor, Verb.UPLOAD_ACCEPTED, upload, project=upload.dataset.project.uuid, dataset=upload.dataset.uuid, file=upload.blob.digest,
+        mapping=digest_of(upload.mapping), labels_as=labels_as, default_split=upload.default_split, rows=upload.report["dry_run"]["ok"],
+    )  # fmt: skip
+    return job
+
+
+def check_acceptable(upload: Upload, labels_as: str, default_split: str | None, seen: str) -> None:
+    """Raises Refused or Conflict when the upload cannot be imported as asked."""
+    found = upload.report.get("dry_run", {})
+    if seen and seen != queries.seen_digest(upload):
+        raise Conflict("How this file is read was changed while you were looking.", next_step="Look at the dry run again, then accept it.")
+    if found.get("blocked", True):
+        first = next((problem for problem in found.get("problems", []) if problem["blocks"]), None)
+        raise Refused(
+            first["sentence"] if first else "The file was not looked at yet.", next_step=first["mend"] if first else "Inspect it first."
+        )
+    if labels_as not in Upload.Labels.values:
+        raise Refused("Labels become decisions or suggestions.", fields={"labels_as": ["Choose decisions or suggestions."]})
+    if default_split and default_split not in SPLITS:
+        told = f"{default_split!r} is not a split; there are {', '.join(SPLITS)}."
+        raise Refused(told, fields={"default_split": [told]})
+    if found["labels"] and ports.label_importer() is None:
+        raise Refused("No installed room understands labels.", next_step="Map the label column to metadata.")
+    if running := queries.importing_now(upload.dataset_id):
+        raise Conflict(f"{running.file_name} is being imported into this dataset.", next_step="Accept this file when that import is done.")
+
+
+@transaction.atomic
+def discard_upload(*, upload_id: UUID, actor: User) -> Upload:
+    """Put an upload aside that is not imported; its file stays in the store. Raises PermissionDenied or Conflict."""
+    upload = Upload.objects.select_for_update().select_related("dataset__project", "blob").get(uuid=upload_id)
+    policy.require(actor, "datasets.upload", upload)
+    if upload.state == UploadState.IMPORTING:
+        raise Conflict("This upload is being imported.", next_step="Cancel the import first.")
+    check_move(UploadState(upload.state), UploadState.DISCARDED)
+    upload.state = UploadState.DISCARDED
+    upload.save(update_fields=["state"])
+    ledger.record(actor, Verb.UPLOAD_DISCARDED, upload, project=upload.dataset.project.uuid, file=upload.blob.digest)
+    return upload
+
+
+def import_failed(job: Job) -> None:
+    """The import ended badly for good: the upload says why, and a job takes away what was written. Called in the job's last transaction."""
+    put_back(job, UploadState.FAILED, {"message": job.error, "next_step": job.next_step})
+
+
+def import_cancelled(job: Job) -> None:
+    """The import was cancelled: the upload waits for acceptance again. Called in the job's last transaction."""
+    put_back(job, UploadState.INSPECTED, {"message": "The import was cancelled; nothing of it is kept.", "next_step": ""})
+
+
+def put_back(job: Job, state: UploadState, error: dict[str, str]) -> None:
+    """Move an importing upload back, and have its hidden items removed."""
+    upload = Upload.objects.select_for_update().select_related("dataset__project").get(uuid=job.args["upload"])
+    if upload.state != UploadState.IMPORTING:
+        return
+    upload.state = state
+    upload.report = {**upload.report, "error": error}
+    upload.save(update_fields=["state", "report"])
+    jobs.enqueue("datasets.clean_up", actor=None, project=upload.dataset.project, args={"upload": str(upload.uuid)}, subject=upload)

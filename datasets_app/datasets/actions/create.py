@@ -1,0 +1,37 @@
+"""Making a dataset."""
+
+from __future__ import annotations
+
+from django.db import IntegrityError, transaction
+from django.utils.text import slugify
+
+from datasets_app.datasets.models import Dataset
+from lifecycle.refusals import Refused
+from registry.access import policy
+from registry.access.models import Project, User
+from registry.ledger import actions as ledger
+from registry.ledger.verbs import Verb
+
+
+@transaction.atomic
+def create_dataset(
+    *, project: Project, actor: User, name: str, description: str = "", language: str = "", licence: str = "", slug: str = ""
+) -> Dataset:
+    """Make an empty dataset. Raises PermissionDenied, or Refused for a name that is taken or has no letter or digit."""
+    policy.require(actor, "datasets.create", project)
+    name = " ".join(name.split())
+    slug = slugify(slug or name)[:60].strip("-")
+    if not slug:
+        told = "A name needs at least one letter or digit."
+        raise Refused(told, fields={"name": [told]})
+    dataset = Dataset(
+        project=project, name=name[:80], slug=slug, description=description, language=language[:20], licence=licence[:80], created_by=actor
+    )
+    try:
+        with transaction.atomic():
+            dataset.save(force_insert=True)
+    except IntegrityError as error:
+        told = f"{project} already has a dataset that is called {slug}."
+        raise Refused(told, next_step="Choose another name.", fields={"name": [told]}) from error
+    ledger.record(actor, Verb.DATASET_CREATED, dataset, project=project.uuid, slug=slug)
+    return dataset

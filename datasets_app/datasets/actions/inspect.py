@@ -1,0 +1,154 @@
+"""The dry run: how a file would be read and what would come of it. Nothing appears anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from datasets_app.datasets.importing import dry_run, mapping, readers, sniffing
+from datasets_app.datasets.importing.readers import Reading
+from datasets_app.datasets.importing.report import Problem, Report
+from datasets_app.datasets.models import Upload
+from datasets_app.datasets.rules import SPLITS, UploadState, check_move
+from lifecycle.jobs import actions as jobs
+from lifecycle.jobs.context import JobContext
+from lifecycle.refusals import Conflict, Refused
+from registry.access import policy
+from registry.access.models import User
+from registry.artifacts import actions as artifacts
+from registry.ledger.rules import digest_of
+
+AT_ONCE_BYTES = 4_000_000  # larger files are looked at by a job
+
+
+def inspect(
+    *,
+    upload_id: UUID,
+    actor: User,
+    encoding: str = "",
+    parser: str = "",
+    delimiter: str = "",
+    has_header: bool | None = None,
+    default_split: str | None = None,
+) -> Upload:
+    """Look at an upload and propose how to read it; what is given is taken as chosen. Large files are left to a job.
+
+    Raises PermissionDenied, Refused for an unknown choice, or Conflict once the upload is being imported.
+    """
+    choices: dict[str, Any] = {"encoding": encoding, "parser": parser, "delimiter": delimiter, "has_header": has_header, "mapping": None}
+    check_choices(choices, default_split)
+    return look(upload_id, actor, choices, default_split)
+
+
+def set_mapping(*, upload_id: UUID, actor: User, mapping: dict[str, str], default_split: str | None = None) -> Upload:
+    """Choose what each column is used for, and look again. Columns that are not named are left out. Raises as `inspect`."""
+    upload = Upload.objects.get(uuid=upload_id)
+    choices: dict[str, Any] = {
+        "encoding": upload.encoding, "parser": upload.parser, "delimiter": upload.delimiter, "has_header": upload.has_header, "mapping": mapping,
+    }  # fmt: skip
+    check_choices(choices, default_split)
+    return look(upload_id, actor, choices, default_split)
+
+
+def check_choices(choices: dict[str, Any], default_split: str | None) -> None:
+    """Raises Refused, naming the field, for a choice that does not exist."""
+    known = {"encoding": readers.ENCODINGS, "parser": readers.PARSERS, "delimiter": readers.DELIMITERS}
+    for field, options in known.items():
+        if choices[field] and choices[field] not in options:
+            told = f"{choices[field]!r} is not known; there are {', '.join(map(repr, options))}."
+            raise Refused(told, fields={field: [told]})
+    if default_split and default_split not in SPLITS:
+        told = f"{default_split!r} is not a split; there are {', '.join(SPLITS)}."
+        raise Refused(told, fields={"default_split": [told]})
+
+
+def look(upload_id: UUID, actor: User, choices: dict[str, Any], default_split: str | None) -> Upload:
+    """Dry-run a small file now, a large one in a job."""
+    with transaction.atomic():
+        upload = Upload.objects.select_for_update().select_related("dataset__project", "blob").get(uuid=upload_id)
+        policy.require(actor, "datasets.upload", upload)
+        check_open(upload)
+        if default_split is not None:
+            upload.default_split = default_split
+            upload.save(update_fields=["default_split"])
+        if upload.size > AT_ONCE_BYTES:
+            args = {"upload": str(upload.uuid), "choices": choices}
+            key = f"datasets.inspect:{upload.uuid}:{digest_of(args)[:16]}"
+            jobs.enqueue("datasets.inspect", actor=actor, project=upload.dataset.project, args=args, subject=upload, key=key)
+            return upload
+    return write_findings(upload, *examine(upload, choices))
+
+
+def check_open(upload: Upload) -> None:
+    """Raises Conflict unless the upload can still be looked at and changed."""
+    if upload.state not in (UploadState.RECEIVED, UploadState.INSPECTED, UploadState.FAILED):
+        raise Conflict(f"This upload is {upload.get_state_display().lower()} and can no longer be changed.", next_step="Reload the page.")
+
+
+def run_inspection(ctx: JobContext) -> None:
+    """The job of a large file's dry run."""
+    upload = Upload.objects.select_related("dataset__project", "blob").get(uuid=ctx.args["upload"])
+    if upload.state not in (UploadState.RECEIVED, UploadState.INSPECTED, UploadState.FAILED):
+        return
+
+    def tick(rows: int) -> None:
+        ctx.progress(rows, stage="Looking through the file", unit="rows")
+        ctx.raise_if_cancelled()
+
+    write_findings(upload, *examine(upload, ctx.args["choices"], tick))
+
+
+def examine(upload: Upload, choices: dict[str, Any], tick: Callable[[int], None] | None = None) -> tuple[Reading, dict[str, str], Report]:
+    """How the file is read, what its columns are used for, and the report."""
+    with artifacts.local_copy(upload.blob.digest) as path:
+        encoding, bad_line = (choices["encoding"], None) if choices["encoding"] else readers.find_encoding(path)
+        if choices["encoding"]:
+            bad_line = readers.first_unreadable(path, encoding)
+        if not encoding or bad_line is not None:
+            return Reading(encoding, choices["parser"], choices["delimiter"]), {}, undecoded(encoding, bad_line or 1)
+        reading = choose(path, upload.file_name, encoding, choices)
+        columns = readers.header(path, reading).columns
+        roles = choices["mapping"]
+        if roles is None:
+            roles = mapping.propose(columns, dry_run.first_rows(path, reading, 200))
+        roles = {column: roles.get(column, str(mapping.Role.IGNORE)) for column in columns}
+        return reading, roles, dry_run.examine(path, reading, roles, upload.default_split, tick)
+
+
+def choose(path: Path, file_name: str, encoding: str, choices: dict[str, Any]) -> Reading:
+    """The proposed reading, with everything that a person chose put in its place."""
+    found = sniffing.propose(path, file_name, encoding)
+    parser = choices["parser"] or found.parser
+    if parser == "jsonl":
+        return Reading(encoding, "jsonl", "", has_header=False)
+    delimiter = "\t" if parser == "tsv" else choices["delimiter"] or found.delimiter or ","
+    has_header = found.has_header if choices["has_header"] is None else choices["has_header"]
+    if found.parser == "jsonl" and choices["has_header"] is None:
+        has_header = True
+    return Reading(encoding, parser, delimiter, has_header)
+
+
+def undecoded(encoding: str, line: int) -> Report:
+    """The report of a file whose bytes do not fit the encoding."""
+    report = Report()
+    name = readers.ENCODINGS.get(encoding, "UTF-8")
+    mend = "Choose the encoding in which the file was saved, or save it as UTF-8."
+    report.add(Problem(line, "encoding", f"Line {line:,} has bytes that are not {name}.", mend, blocks=True))
+    return report
+
+
+@transaction.atomic
+def write_findings(upload: Upload, reading: Reading, roles: dict[str, str], report: Report) -> Upload:
+    """Keep what the dry run found. Raises Conflict when the upload has moved on meanwhile."""
+    fresh = Upload.objects.select_for_update().select_related("dataset__project", "blob").get(pk=upload.pk)
+    check_open(fresh)
+    check_move(UploadState(fresh.state), UploadState.INSPECTED)
+    fresh.encoding, fresh.parser, fresh.delimiter = reading.encoding, reading.parser, reading.delimiter
+    fresh.has_header, fresh.mapping, fresh.report = reading.has_header, roles, {"dry_run": report.as_json()}
+    fresh.state = UploadState.INSPECTED
+    fresh.save(update_fields=["encoding", "parser", "delimiter", "has_header", "mapping", "report", "state"])
+    return fresh

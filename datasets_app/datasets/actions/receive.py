@@ -1,0 +1,96 @@
+"""Taking in a file: kept by digest, nothing else happens to it yet."""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from django.conf import settings
+from django.core.files.base import File
+from django.db import transaction
+
+from datasets_app.datasets.importing import readers
+from datasets_app.datasets.models import Dataset, Upload
+from lifecycle.refusals import Refused
+from registry.access import policy
+from registry.access.models import User
+from registry.artifacts import actions as artifacts
+
+CHUNK = 1 << 20
+
+
+def receive_upload(*, dataset: Dataset, actor: User, file: File | IO[bytes] | Path, file_name: str, origin: str = "") -> Upload:
+    """Keep an uploaded file. file: an uploaded or open binary file, or a path.
+
+    Raises PermissionDenied, or Refused when it is empty, too large, no text file, or the disk is full; then nothing is kept.
+    """
+    policy.require(actor, "datasets.upload", dataset)
+    if isinstance(file, Path):
+        return keep(dataset, actor, file, file_name, origin)
+    chunks = file.chunks(CHUNK) if isinstance(file, File) else iter(lambda: file.read(CHUNK), b"")
+    return receive_stream(dataset=dataset, actor=actor, chunks=chunks, file_name=file_name, origin=origin)
+
+
+def receive_stream(*, dataset: Dataset, actor: User, chunks: Iterable[bytes], file_name: str, origin: str = "") -> Upload:
+    """Keep a file that arrives in pieces, in flat memory; it stops at the size limit. Raises as receive_upload."""
+    policy.require(actor, "datasets.upload", dataset)
+    with disk_checked(), tempfile.NamedTemporaryFile(prefix="upload-") as scratch:
+        size = 0
+        for chunk in chunks:
+            size += len(chunk)
+            check_size(size)
+            scratch.write(chunk)
+        scratch.flush()
+        return keep(dataset, actor, Path(scratch.name), file_name, origin)
+
+
+@contextmanager
+def disk_checked() -> Iterator[None]:
+    """A full disk becomes a sentence. Raises Refused."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise Refused(
+            "The server's disk is full, so the file was not kept.", next_step="Tell your administrator, then upload it again."
+        ) from error
+
+
+def keep(dataset: Dataset, actor: User, path: Path, file_name: str, origin: str) -> Upload:
+    """Store the bytes by digest and note the upload."""
+    check_file(path)
+    with disk_checked():
+        blob = artifacts.put_file(path, media_type="text/plain")
+    with transaction.atomic():
+        return Upload.objects.create(
+            dataset=dataset, blob=blob, file_name=clean_name(file_name), size=blob.size, uploaded_by=actor, origin=origin.strip()[:200]
+        )
+
+
+def check_size(size: int) -> None:
+    """Raises Refused over the limit."""
+    if size > settings.UPLOAD_MAX_BYTES:
+        limit = settings.UPLOAD_MAX_BYTES // 1024**2
+        raise Refused(f"The file is larger than {limit:,} MB.", next_step="Split it, or have UPLOAD_MAX_MB raised by your administrator.")
+
+
+def check_file(path: Path) -> None:
+    """Raises Refused for a file that is empty, too large, or no text file at all."""
+    size = path.stat().st_size
+    if size == 0:
+        raise Refused("The file is empty.", next_step="Choose a file with a row of column names and at least one row below.")
+    check_size(size)
+    if kind := readers.foreign_kind(path):
+        raise Refused(f"This is {kind}, not CSV, TSV or JSONL.", next_step="Save or export it as CSV (UTF-8) or JSONL, then upload that.")
+
+
+def clean_name(name: str) -> str:
+    """The last part of a file's name, without control characters, in 200 characters that keep its ending."""
+    base = "".join(character for character in os.path.basename(name.replace("\\", "/")) if character.isprintable()).strip() or "file"
+    return base if len(base) <= 200 else base[:180] + base[-20:]

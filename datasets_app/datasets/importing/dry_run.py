@@ -1,0 +1,82 @@
+"""Reading a whole file without keeping anything: what an import would do. Pure but for reading the file."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+
+from datasets_app.datasets.importing import mapping as mappings
+from datasets_app.datasets.importing import readers
+from datasets_app.datasets.importing.mapping import Draft, Mapper
+from datasets_app.datasets.importing.readers import Reading, Row
+from datasets_app.datasets.importing.report import Problem, Report
+
+FIRST = 20
+REPEATS_LIMIT = 200_000  # texts among which repeats are counted exactly; beyond, only the import counts them
+TICK = 5_000
+
+
+def read_drafts(path: Path, reading: Reading, mapping: Mapping[str, str], default_split: str) -> Iterator[Draft | Problem]:
+    """Every row of the file as the item it would become, or what is wrong with it. The import and the dry run both read so."""
+    mapper = Mapper(mapping, default_split)
+    for row in readers.read_rows(path, reading):
+        yield mapper.draft(row) if isinstance(row, Row) else row
+
+
+def first_rows(path: Path, reading: Reading, count: int = FIRST) -> list[Row]:
+    """The first rows that can be read."""
+    rows = (row for row in readers.read_rows(path, reading) if isinstance(row, Row))
+    return list(islice(rows, count))
+
+
+def examine(
+    path: Path, reading: Reading, mapping: Mapping[str, str], default_split: str = "", tick: Callable[[int], None] | None = None
+) -> Report:
+    """The report of a dry run. tick: told the number of rows read, now and then. The encoding is known to fit."""
+    report = Report()
+    header = readers.header(path, reading)
+    report.columns = list(header.columns)
+    for problem in (*header.problems, *mappings.check(mapping, header.columns)):
+        report.add(problem)
+    if report.blocked:
+        return report
+    seen: set[bytes] = set()
+    for found in read_drafts(path, reading, mapping, default_split):
+        report.rows += 1
+        if isinstance(found, Problem):
+            report.failed += 1
+            report.add(found)
+        else:
+            count_draft(report, found, seen)
+        if tick and report.rows % TICK == 0:
+            tick(report.rows)
+    if not report.ok:
+        report.add(nothing(report.rows))
+    return report
+
+
+def count_draft(report: Report, draft: Draft, seen: set[bytes]) -> None:
+    """Add a good row to the report."""
+    report.ok += 1
+    if draft.label:
+        report.add_label(draft.label, draft.line)
+    if draft.split:
+        report.splits[draft.split] += 1
+    if report.repeated is None:
+        return
+    key = hashlib.blake2b(draft.text.encode("utf-8"), digest_size=16).digest()
+    report.repeated += key in seen
+    seen.add(key)
+    if len(seen) > REPEATS_LIMIT:
+        report.repeated = None
+        seen.clear()
+
+
+def nothing(rows: int) -> Problem:
+    """No row is left to import."""
+    sentence = "The file has no rows below its column names." if not rows else f"None of the {rows:,} rows can be imported."
+    return Problem(
+        0, "empty", sentence, "Look at the first problems: often the parser, the delimiter or the text column is another.", blocks=True
+    )

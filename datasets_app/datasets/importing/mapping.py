@@ -1,0 +1,182 @@
+"""From the columns of a file to the parts of an item. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from django.db.models import TextChoices
+
+from datasets_app.datasets.importing.readers import Row
+from datasets_app.datasets.importing.report import Problem
+from datasets_app.datasets.rules import TEXT_LIMIT
+
+
+class Role(TextChoices):
+    """What a column is used for. All but metadata and ignore are taken by one column at most."""
+
+    TEXT = "text", "Text"
+    LABEL = "label", "Label"
+    ID = "id", "Id"
+    GROUP = "group", "Group: never on both sides of a split"
+    TIME = "time", "Time"
+    SPLIT = "split", "Split"
+    METADATA = "metadata", "Metadata: kept beside the text"
+    IGNORE = "ignore", "Left out"
+
+
+MANY = (Role.METADATA, Role.IGNORE)
+NAMES: dict[Role, tuple[str, ...]] = {
+    Role.TEXT: ("text", "sentence", "utterance", "message", "body", "content", "comment", "review", "tweet", "document", "question", "query", "input", "sms"),
+    Role.LABEL: ("labelname", "labeltext", "label", "labels", "category", "class", "intent", "target", "topic", "sentiment", "tag"),
+    Role.ID: ("id", "externalid", "itemid", "messageid", "rowid", "uuid", "guid"),
+    Role.GROUP: ("group", "groupid", "groupkey", "thread", "threadid", "conversation", "conversationid", "session", "customer", "customerid", "author"),
+    Role.TIME: ("time", "date", "timestamp", "datetime", "createdat", "created", "sentat", "receivedat", "eventtime"),
+    Role.SPLIT: ("split", "subset", "partition", "fold", "set"),
+}  # fmt: skip
+SPLIT_WORDS = {
+    **dict.fromkeys(("train", "training", "trn"), "train"),
+    **dict.fromkeys(("validation", "valid", "val", "dev", "development"), "validation"),
+    **dict.fromkeys(("test", "testing", "tst", "eval", "evaluation", "holdout"), "test"),
+}
+LABEL_LIMIT, ID_LIMIT = 120, 200
+CONTROL = re.compile("[\x00-\x1f\x7f]")
+EPOCH = re.compile(r"\d{9,10}(\.\d+)?|\d{13}")
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A row as an item to be. label: empty where the row has none. split: train, validation, test or empty."""
+
+    line: int
+    text: str
+    label: str
+    external_id: str
+    group: str
+    event_time: datetime | None
+    split: str
+    metadata: dict[str, str]
+
+
+def plain_name(column: str) -> str:
+    """A column's name without case, blanks and marks."""
+    return re.sub(r"[\W_]", "", column.casefold())
+
+
+def propose(columns: Sequence[str], rows: Sequence[Row]) -> dict[str, str]:
+    """A role for each column: by its name, then by what the first rows hold; what is left becomes metadata."""
+    found: dict[str, str] = {}
+    for role, names in NAMES.items():
+        known = [column for name in names for column in columns if plain_name(column) == name and column not in found]
+        if known:
+            found[known[0]] = role
+    by_content(columns, rows, found)
+    return {column: found.get(column, str(Role.METADATA)) for column in columns}
+
+
+def by_content(columns: Sequence[str], rows: Sequence[Row], found: dict[str, str]) -> None:
+    """Where no name gives it away: the longest column is the text, and a column of few short values is the label."""
+    cells = {column: [row.values.get(column, "") for row in rows] for column in columns if column not in found}
+    if Role.TEXT not in found.values() and cells:
+        longest = max(cells, key=lambda column: sum(map(len, cells[column])))
+        found[longest] = Role.TEXT
+        del cells[longest]
+    if Role.LABEL not in found.values() and len(rows) >= 4:
+        few = [c for c, values in cells.items() if 1 < len(set(values)) <= max(2, len(rows) // 2) and max(map(len, values)) <= 60]
+        if few:
+            found[few[0]] = Role.LABEL
+
+
+def check(mapping: Mapping[str, str], columns: Sequence[str]) -> list[Problem]:
+    """What keeps a mapping from being used, as problems that block."""
+    problems = []
+    roles = [mapping.get(column, Role.IGNORE) for column in columns]
+    if unknown := sorted(set(roles) - set(Role.values)):
+        problems.append(
+            Problem(0, "mapping", f"A column is mapped to {unknown[0]!r}.", f"Choose among {', '.join(Role.values)}.", blocks=True)
+        )
+    if roles.count(Role.TEXT) != 1:
+        count = "No column is" if Role.TEXT not in roles else f"{roles.count(Role.TEXT)} columns are"
+        problems.append(Problem(0, "mapping", f"{count} mapped to text.", "Map exactly one column to text.", blocks=True))
+    for role in Role:
+        if role not in (*MANY, Role.TEXT) and roles.count(role) > 1:
+            sentence = f"{roles.count(role)} columns are mapped to {role.value}."
+            problems.append(Problem(0, "mapping", sentence, f"Map one column to {role.value}, the others to metadata.", blocks=True))
+    return problems
+
+
+class Mapper:
+    """Turns rows into drafts under a checked mapping. default_split: for rows whose split the file does not say."""
+
+    def __init__(self, mapping: Mapping[str, str], default_split: str = "") -> None:
+        self.column = {role: column for column, role in mapping.items() if role not in MANY}
+        self.kept = [column for column, role in mapping.items() if role == Role.METADATA]
+        self.default_split = default_split
+
+    def cell(self, row: Row, role: Role) -> str:
+        """The text of the column in this role, or the empty text."""
+        return row.values.get(self.column.get(role, ""), "")
+
+    def draft(self, row: Row) -> Draft | Problem:
+        """The item to be, or what is wrong with the row."""
+        text = self.cell(row, Role.TEXT)
+        label = self.cell(row, Role.LABEL).strip()
+        external_id, group = self.cell(row, Role.ID).strip(), self.cell(row, Role.GROUP).strip()
+        split_word, time_word = self.cell(row, Role.SPLIT).strip(), self.cell(row, Role.TIME).strip()
+        split = SPLIT_WORDS.get(split_word.casefold(), "") if split_word else self.default_split
+        moment = read_time(time_word) if time_word else None
+        problem = (
+            wrong_text(row.line, text)
+            or wrong_name(row.line, label, external_id, group)
+            or (wrong_split(row.line) if split_word and not split else None)
+            or (wrong_time(row.line) if time_word and moment is None else None)
+        )
+        if problem:
+            return problem
+        metadata = {column: row.values[column] for column in self.kept if row.values.get(column)}
+        return Draft(row.line, text, label, external_id, group, moment, split, metadata)
+
+
+def wrong_text(line: int, text: str) -> Problem | None:
+    """What is wrong with a text, if anything."""
+    if not text.strip():
+        return Problem(line, "empty_text", f"Line {line:,} has no text.", "Fill it in, or leave out the row.")
+    if len(text) > TEXT_LIMIT:
+        sentence = f"Line {line:,} has a text of {len(text):,} characters; at most {TEXT_LIMIT:,} are allowed."
+        return Problem(line, "long_text", sentence, "Split the text into several rows.")
+    return None
+
+
+def wrong_name(line: int, label: str, external_id: str, group: str) -> Problem | None:
+    """What is wrong with the label, the id or the group, if anything."""
+    if len(label) > LABEL_LIMIT or CONTROL.search(label):
+        sentence = f"Line {line:,} has a label of more than {LABEL_LIMIT} characters or with control characters."
+        return Problem(line, "label", sentence, "Check that the right column is mapped to label.")
+    for name, value in (("id", external_id), ("group", group)):
+        if len(value) > ID_LIMIT:
+            sentence = f"Line {line:,} has a {name} of {len(value):,} characters; at most {ID_LIMIT} are allowed."
+            return Problem(line, name, sentence, f"Check that the right column is mapped to {name}.")
+    return None
+
+
+def wrong_split(line: int) -> Problem:
+    """A split that nobody knows."""
+    return Problem(line, "split", f"Line {line:,} has a split that is not train, validation or test.", "Use one of these three words.")
+
+
+def wrong_time(line: int) -> Problem:
+    """A time that cannot be read."""
+    return Problem(line, "time", f"Line {line:,} has a time that cannot be read.", "Write it as 2026-11-24T16:10:00Z or as Unix seconds.")
+
+
+def read_time(word: str) -> datetime | None:
+    """ISO 8601 (UTC where no zone is given) or Unix seconds or milliseconds; None for anything else."""
+    try:
+        if EPOCH.fullmatch(word):
+            return datetime.fromtimestamp(float(word) / (1000 if len(word) == 13 and word.isdigit() else 1), UTC)
+        moment = datetime.fromisoformat(word)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError, OSError):
+        return None

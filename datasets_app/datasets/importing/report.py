@@ -1,0 +1,85 @@
+"""What a look at a file found: problems with their lines, and counts. Pure; holds no text of the file."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from datasets_app.datasets.rules import LABELS_LIMIT
+
+KEPT = 100
+TITLES = {
+    "encoding": "Bytes that do not fit the encoding",
+    "quoting": "Broken quoting",
+    "ragged": "Wrong number of cells",
+    "header": "Column names",
+    "nul": "NUL characters",
+    "surrogate": "Half a character",
+    "long_line": "Lines that are too long",
+    "long_cell": "Cells that are too long",
+    "json": "Lines that are not a JSON object",
+    "empty_text": "Rows without a text",
+    "long_text": "Texts that are too long",
+    "label": "Labels that cannot be names",
+    "many_labels": "Too many labels",
+    "id": "Ids that are too long",
+    "group": "Groups that are too long",
+    "time": "Times that cannot be read",
+    "split": "Unknown splits",
+    "mapping": "Mapping of columns",
+    "empty": "Nothing to import",
+    "type": "Kind of file",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that is wrong. line: where in the file, from 1; 0 for the file as a whole. mend: what to do about it.
+
+    blocks: the file cannot be imported before it is mended; otherwise only the row is left out.
+    """
+
+    line: int
+    code: str
+    sentence: str
+    mend: str
+    blocks: bool = False
+
+
+@dataclass(slots=True)
+class Report:
+    """The sum of a dry run. rows: all that were read; ok: those that would become items (duplicates among them)."""
+
+    rows: int = 0
+    ok: int = 0
+    failed: int = 0
+    blocked: bool = False
+    problems: list[Problem] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    labels: Counter[str] = field(default_factory=Counter)
+    splits: Counter[str] = field(default_factory=Counter)
+    columns: list[str] = field(default_factory=list)
+    repeated: int | None = 0
+
+    def add(self, problem: Problem) -> None:
+        """Count a problem, and keep it while it is among the first."""
+        self.counts[problem.code] += 1
+        self.blocked = self.blocked or problem.blocks
+        if len(self.problems) < KEPT or problem.blocks:
+            self.problems.append(problem)
+
+    def add_label(self, name: str, line: int) -> None:
+        """Count a row's label; blocks when a file has more labels than any set of classes."""
+        self.labels[name] += 1
+        if len(self.labels) == LABELS_LIMIT + 1:
+            sentence = f"The label column has more than {LABELS_LIMIT:,} different values."
+            self.add(Problem(line, "many_labels", sentence, "Map another column to label: this one looks like text or ids.", blocks=True))
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON types. labels: at most LABELS_LIMIT of them."""
+        return {
+            "rows": self.rows, "ok": self.ok, "failed": self.failed, "blocked": self.blocked, "repeated": self.repeated,
+            "problems": [asdict(problem) for problem in self.problems], "counts": dict(self.counts), "columns": self.columns,
+            "labels": dict(sorted(self.labels.most_common(LABELS_LIMIT))), "splits": dict(self.splits),
+        }  # fmt: skip

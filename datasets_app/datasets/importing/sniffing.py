@@ -1,0 +1,78 @@
+"""Proposing how a file is read, from its name and its first rows. A person may always choose otherwise."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from pathlib import Path
+
+from datasets_app.datasets.importing.mapping import NAMES, plain_name
+from datasets_app.datasets.importing.readers import DELIMITERS, Reading
+
+SAMPLE = 1 << 16
+
+
+def propose(path: Path, file_name: str, encoding: str) -> Reading:
+    """Parser, delimiter and header of a text file."""
+    with path.open("rb") as file:
+        raw = file.read(SAMPLE)
+    sample = raw.decode(encoding, "ignore").removeprefix("\ufeff")
+    if len(raw) == SAMPLE and "\n" in sample:
+        sample = sample[: sample.rindex("\n") + 1]
+    ending = file_name.lower().rpartition(".")[2]
+    if ending in ("jsonl", "ndjson", "json") or (ending not in ("csv", "tsv") and sample.lstrip().startswith("{")):
+        return Reading(encoding, "jsonl", "", has_header=False)
+    delimiter = find_delimiter(sample)
+    parser = "tsv" if delimiter == "\t" and not quotes_hold(sample) else "csv"
+    return Reading(encoding, parser, delimiter, has_header=has_header(sample, delimiter, parser))
+
+
+def rows_of(sample: str, delimiter: str, *, parser: str = "csv", strict: bool = False) -> list[list[str]]:
+    """The rows of a sample, without blank ones; those before the first error where it is read strictly."""
+    quoting = csv.QUOTE_NONE if parser == "tsv" else csv.QUOTE_MINIMAL
+    rows: list[list[str]] = []
+    try:
+        for row in csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter, quoting=quoting, strict=strict):
+            if row:
+                rows.append(row)
+    except csv.Error:
+        if strict:
+            raise
+    return rows
+
+
+def find_delimiter(sample: str) -> str:
+    """The delimiter under which most rows have the same number of cells, more than one; a comma for a single column."""
+
+    def fit(delimiter: str) -> tuple[float, int]:
+        widths = Counter(len(row) for row in rows_of(sample, delimiter))
+        width, count = max(((w, c) for w, c in widths.items() if w > 1), key=lambda pair: pair[1], default=(0, 0))
+        return count / max(1, widths.total()), width
+
+    best = max(DELIMITERS, key=fit)
+    return best if fit(best)[0] >= 0.5 else ","
+
+
+def quotes_hold(sample: str) -> bool:
+    """Whether a tab-separated sample is read without fault as quoted cells, and has some."""
+    try:
+        rows = rows_of(sample, "\t", strict=True)
+    except csv.Error:
+        return False
+    quoted = sample.startswith('"') or '\t"' in sample or '\n"' in sample
+    return quoted and len({len(row) for row in rows}) == 1
+
+
+def has_header(sample: str, delimiter: str, parser: str) -> bool:
+    """Whether the first row looks like names: one of them is known, or all are short, different and unlike the cells below."""
+    rows = rows_of(sample, delimiter, parser=parser)
+    if not rows:
+        return True
+    first = [cell.strip() for cell in rows[0]]
+    if any(plain_name(cell) in names for cell in first for names in NAMES.values()):
+        return True
+    if len(set(first)) < len(first) or any(len(cell) > 40 or cell.count(" ") > 3 or cell[-1:] in ".?!" for cell in first):
+        return False
+    below = {cell for row in rows[1:] for cell in row}
+    return not any(cell in below or cell.replace(".", "").isdigit() or not cell for cell in first)

@@ -1,0 +1,129 @@
+"""Reading datasets, uploads and items. Only items of imported uploads are ever shown or handed to other rooms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from datasets_app.datasets.importing import dry_run
+from datasets_app.datasets.importing.readers import Reading, Row
+from datasets_app.datasets.models import Dataset, Item, Upload
+from datasets_app.datasets.rules import UploadState
+from registry.access import policy
+from registry.access.models import Project, User
+from registry.artifacts import actions as artifacts
+from registry.ledger.rules import digest_of
+
+PAGE = 30
+
+
+@dataclass(frozen=True, slots=True)
+class ItemPage:
+    """One page of items in the order of their keys. before, after: keys for the neighbouring pages, None where there is none."""
+
+    items: list[Item]
+    before: int | None
+    after: int | None
+
+
+def datasets(user: User) -> QuerySet[Dataset]:
+    """The datasets that the user may see, newest first."""
+    return policy.visible_to(user, Dataset, "datasets.view").select_related("project", "created_by").order_by("-id")
+
+
+def projects_for_new(user: User) -> QuerySet[Project]:
+    """The projects in which the user may make a dataset."""
+    return policy.visible_to(user, Project, "datasets.create").order_by("name")
+
+
+def get_dataset(user: User, uuid: UUID) -> Dataset:
+    """One dataset that the user may see. Raises Http404."""
+    return policy.get_visible(user, Dataset.objects.select_related("project", "created_by"), "datasets.view", uuid=uuid)
+
+
+def get_upload(user: User, uuid: UUID) -> Upload:
+    """One upload that the user may see. Raises Http404."""
+    uploads = Upload.objects.select_related("dataset__project", "blob", "uploaded_by", "accepted_by")
+    return policy.get_visible(user, uploads, "datasets.view", uuid=uuid)
+
+
+def get_item(user: User, uuid: UUID) -> Item:
+    """One visible item. Raises Http404, also while its upload is not imported."""
+    items = Item.objects.filter(upload__state=UploadState.IMPORTED).select_related(
+        "dataset__project", "upload__uploaded_by", "upload__accepted_by"
+    )
+    return policy.get_visible(user, items, "datasets.view", uuid=uuid)
+
+
+def may_read(user: User, dataset: Dataset) -> bool:
+    """Whether the user may read the texts of this dataset."""
+    return policy.can(user, "datasets.read_samples", dataset)
+
+
+def uploads(dataset: Dataset, limit: int = 50) -> list[Upload]:
+    """The newest uploads that were not discarded."""
+    rows = dataset.uploads.exclude(state=UploadState.DISCARDED).select_related("uploaded_by", "accepted_by", "blob")
+    return list(rows.order_by("-id")[:limit])
+
+
+def items(dataset: Dataset) -> QuerySet[Item]:
+    """The visible items of a dataset, in the order in which they came."""
+    return Item.objects.filter(dataset=dataset, upload__state=UploadState.IMPORTED).order_by("id")
+
+
+def item_page(rows: QuerySet[Item], *, before: int | None = None, after: int | None = None, size: int = PAGE) -> ItemPage:
+    """A page of items, newest first. before: only older than this key; after: only newer."""
+    if after is not None:
+        found = list(rows.filter(id__gt=after).order_by("id")[: size + 1])
+        shown = found[:size][::-1]
+        return ItemPage(shown, shown[-1].pk if shown else None, shown[0].pk if len(found) > size else None)
+    older = rows.filter(id__lt=before) if before is not None else rows
+    found = list(older.order_by("-id")[: size + 1])
+    shown = found[:size]
+    return ItemPage(shown, shown[-1].pk if len(found) > size else None, shown[0].pk if shown and before is not None else None)
+
+
+def known_items(dataset: Dataset, digests: Iterable[str]) -> dict[str, Item]:
+    """The items of a dataset, visible or not yet, that have one of these digests (at most a batch)."""
+    rows = Item.objects.filter(dataset=dataset, digest__in=list(digests)).only("pk", "digest", "line", "upload_id")
+    return {item.digest: item for item in rows}
+
+
+def duplicates(item: Item, limit: int = 20) -> list[Item]:
+    """Other visible items of the dataset with the same normal form."""
+    same = items(item.dataset).filter(normal_digest=item.normal_digest).exclude(pk=item.pk)
+    return list(same.select_related("upload")[:limit])
+
+
+def reading_of(upload: Upload) -> Reading:
+    """How the upload is read, as chosen or found."""
+    return Reading(upload.encoding, upload.parser, upload.delimiter, upload.has_header)
+
+
+def first_rows(upload: Upload) -> list[Row]:
+    """The first rows of the uploaded file, read anew; none while its encoding is not known."""
+    if not upload.encoding or not upload.parser:
+        return []
+    with artifacts.local_copy(upload.blob.digest) as path:
+        return dry_run.first_rows(path, reading_of(upload))
+
+
+def imported_before(upload: Upload) -> Upload | None:
+    """An upload of the same bytes with the same mapping that is already imported into the dataset."""
+    same = Upload.objects.filter(dataset=upload.dataset_id, blob=upload.blob_id, state=UploadState.IMPORTED).exclude(pk=upload.pk)
+    return next((other for other in same.order_by("-id") if other.mapping == upload.mapping and other.encoding == upload.encoding), None)
+
+
+def importing_now(dataset_id: int) -> Upload | None:
+    """The upload that is being imported into the dataset at this moment."""
+    return Upload.objects.filter(dataset=dataset_id, state=UploadState.IMPORTING).first()
+
+
+def seen_digest(upload: Upload) -> str:
+    """What a person accepts: the file, how it is read, and what its columns are used for."""
+    return digest_of(
+        [upload.blob.digest, upload.encoding, upload.parser, upload.delimiter, upload.has_header, upload.mapping, upload.default_split]
+    )
