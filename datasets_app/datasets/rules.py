@@ -58,7 +58,7 @@ def content_digest(text: str) -> str:
 
 
 def normal_form(text: str) -> str:
-    """The text after NFKC, case folding, without punctuation (but within numbers) and with single blanks; never empty for a text that is not."""
+    """The text after NFKC and case folding, without punctuation but within numbers, with single blanks; a text of marks alone keeps them."""
     folded = unicodedata.normalize("NFKC", text).casefold()
     return " ".join(punctuation().sub("", folded).split()) or " ".join(folded.split())
 

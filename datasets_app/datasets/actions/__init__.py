@@ -2,9 +2,9 @@
 
 from datasets_app.datasets.actions.accept import accept_upload, discard_upload, import_cancelled, import_failed
 from datasets_app.datasets.actions.create import create_dataset
-from datasets_app.datasets.actions.inspect import inspect, run_inspection, set_mapping
+from datasets_app.datasets.actions.imports import clean_up, run_import
+from datasets_app.datasets.actions.inspection import inspect, run_inspection, set_mapping
 from datasets_app.datasets.actions.receive import receive_stream, receive_upload
-from datasets_app.datasets.actions.run_import import clean_up, run_import
 
 __all__ = [
     "accept_upload",

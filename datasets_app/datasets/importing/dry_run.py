@@ -77,6 +77,4 @@ def count_draft(report: Report, draft: Draft, seen: set[bytes]) -> None:
 def nothing(rows: int) -> Problem:
     """No row is left to import."""
     sentence = "The file has no rows below its column names." if not rows else f"None of the {rows:,} rows can be imported."
-    return Problem(
-        0, "empty", sentence, "Look at the first problems: often the parser, the delimiter or the text column is another.", blocks=True
-    )
+    return Problem(0, "empty", sentence, "Look at the first problems, the parser, the delimiter and the text column.", blocks=True)

@@ -29,10 +29,15 @@ class Role(TextChoices):
 
 MANY = (Role.METADATA, Role.IGNORE)
 NAMES: dict[Role, tuple[str, ...]] = {
-    Role.TEXT: ("text", "sentence", "utterance", "message", "body", "content", "comment", "review", "tweet", "document", "question", "query", "input", "sms"),
+    Role.TEXT: (
+        "text", "sentence", "utterance", "message", "body", "content", "comment", "review",
+        "tweet", "document", "question", "query", "input", "sms",
+    ),
     Role.LABEL: ("labelname", "labeltext", "label", "labels", "category", "class", "intent", "target", "topic", "sentiment", "tag"),
     Role.ID: ("id", "externalid", "itemid", "messageid", "rowid", "uuid", "guid"),
-    Role.GROUP: ("group", "groupid", "groupkey", "thread", "threadid", "conversation", "conversationid", "session", "customer", "customerid", "author"),
+    Role.GROUP: (
+        "group", "groupid", "groupkey", "thread", "threadid", "conversation", "conversationid", "session", "customer", "customerid", "author",
+    ),
     Role.TIME: ("time", "date", "timestamp", "datetime", "createdat", "created", "sentat", "receivedat", "eventtime"),
     Role.SPLIT: ("split", "subset", "partition", "fold", "set"),
 }  # fmt: skip

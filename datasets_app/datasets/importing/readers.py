@@ -1,4 +1,4 @@
-"""Reading a file row by row in flat memory. All cells stay text; what cannot be read is told with its line. Pure but for reading the file."""
+"""Reading a file row by row in flat memory. All cells stay text; what cannot be read is told with its line."""
 
 from __future__ import annotations
 
@@ -21,12 +21,25 @@ JSON_SAMPLE = 1_000  # rows whose keys are taken as the columns
 csv.field_size_limit(CELL_LIMIT)
 
 ENCODINGS = {
-    "utf-8": "UTF-8", "utf-8-sig": "UTF-8 with byte order mark", "utf-16": "UTF-16 with byte order mark", "utf-16-le": "UTF-16, little endian",
-    "utf-16-be": "UTF-16, big endian", "cp1252": "Windows Western (1252)", "iso-8859-1": "Latin 1 (ISO 8859-1)", "iso-8859-15": "Latin 9 (ISO 8859-15)",
-    "cp1250": "Windows Central European (1250)", "cp1251": "Windows Cyrillic (1251)", "cp1253": "Windows Greek (1253)", "cp1254": "Windows Turkish (1254)",
-    "cp850": "DOS Western (850)", "mac-roman": "Mac Roman", "shift_jis": "Japanese (Shift JIS)", "gb18030": "Chinese (GB 18030)",
-    "big5": "Chinese (Big5)", "euc-kr": "Korean (EUC-KR)",
-}  # fmt: skip
+    "utf-8": "UTF-8",
+    "utf-8-sig": "UTF-8 with byte order mark",
+    "utf-16": "UTF-16 with byte order mark",
+    "utf-16-le": "UTF-16, little endian",
+    "utf-16-be": "UTF-16, big endian",
+    "cp1252": "Windows Western (1252)",
+    "iso-8859-1": "Latin 1 (ISO 8859-1)",
+    "iso-8859-15": "Latin 9 (ISO 8859-15)",
+    "cp1250": "Windows Central European (1250)",
+    "cp1251": "Windows Cyrillic (1251)",
+    "cp1253": "Windows Greek (1253)",
+    "cp1254": "Windows Turkish (1254)",
+    "cp850": "DOS Western (850)",
+    "mac-roman": "Mac Roman",
+    "shift_jis": "Japanese (Shift JIS)",
+    "gb18030": "Chinese (GB 18030)",
+    "big5": "Chinese (Big5)",
+    "euc-kr": "Korean (EUC-KR)",
+}
 PARSERS = {"csv": "CSV: cells may be quoted", "tsv": "TSV: quotes are plain characters", "jsonl": "JSONL: one object a line"}
 DELIMITERS = {",": "Comma", ";": "Semicolon", "\t": "Tab", "|": "Bar"}
 MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
@@ -139,7 +152,7 @@ def open_lines(path: Path, encoding: str) -> tuple[io.TextIOWrapper, Lines]:
 
 
 def read_rows(path: Path, reading: Reading) -> Iterator[Row | Problem]:
-    """Every row of the file in order, and a Problem in the place of each that cannot be read. Problems of the header are left to `header`."""
+    """Every row of the file in order, and a Problem in the place of each that cannot be read; `header` tells those of the header."""
     columns = header(path, reading).columns
     file, lines = open_lines(path, reading.encoding)
     with file:
@@ -202,6 +215,11 @@ def cells_of(lines: Lines, reading: Reading) -> Iterator[tuple[int, list[str] | 
         else:
             if cells:
                 yield line, cells
+
+
+def too_long(line: int) -> Problem:
+    """A physical line that is not kept in memory."""
+    return Problem(line, "long_line", f"Line {line:,} is longer than {LINE_LIMIT:,} characters.", "Shorten it.")
 
 
 def quoting_problem(first: int, last: int, error: str) -> Problem:
@@ -270,7 +288,7 @@ def json_rows(lines: Lines) -> Iterator[Row | Problem]:
         except StopIteration:
             return
         except OverflowError:
-            yield Problem(lines.number, "long_line", f"Line {lines.number:,} is longer than {LINE_LIMIT:,} characters.", "Shorten it.")
+            yield too_long(lines.number)
             continue
         if text.strip():
             found = json_object(text, lines.number)

@@ -110,8 +110,9 @@ def write_batch(ctx: JobContext, upload: Upload, importer: ports.LabelImporter |
 def new_item(upload: Upload, draft: Draft, digest: str) -> Item:
     """The row as an item that is not saved yet."""
     return Item(
-        dataset=upload.dataset, upload=upload, line=draft.line, text=draft.text, digest=digest, normal_digest=rules.normal_digest(draft.text),
-        external_id=draft.external_id, group=draft.group, event_time=draft.event_time, split=draft.split, metadata=draft.metadata,
+        dataset=upload.dataset, upload=upload, line=draft.line, text=draft.text,
+        digest=digest, normal_digest=rules.normal_digest(draft.text), external_id=draft.external_id, group=draft.group,
+        event_time=draft.event_time, split=draft.split, metadata=draft.metadata,
     )  # fmt: skip
 
 

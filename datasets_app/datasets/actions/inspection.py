@@ -47,9 +47,8 @@ def inspect(
 def set_mapping(*, upload_id: UUID, actor: User, mapping: dict[str, str], default_split: str | None = None) -> Upload:
     """Choose what each column is used for, and look again. Columns that are not named are left out. Raises as `inspect`."""
     upload = Upload.objects.get(uuid=upload_id)
-    choices: dict[str, Any] = {
-        "encoding": upload.encoding, "parser": upload.parser, "delimiter": upload.delimiter, "has_header": upload.has_header, "mapping": mapping,
-    }  # fmt: skip
+    choices: dict[str, Any] = {field: getattr(upload, field) for field in ("encoding", "parser", "delimiter", "has_header")}
+    choices["mapping"] = mapping
     check_choices(choices, default_split)
     return look(upload_id, actor, choices, default_split)
 
