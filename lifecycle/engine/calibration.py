@@ -1,0 +1,125 @@
+"""How far confidence can be believed: reliability bins, ECE and its debiased form, Wilson intervals, temperature. numpy only.
+
+Confidence is the top probability. Bins are equally wide and closed on the right, so that 1.0 is in the last and 0.2 in the third of fifteen.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+MCE_MINIMUM = 20
+Z95 = 1.959963984540054
+GOLDEN = (math.sqrt(5) - 1) / 2
+
+
+def softmax(logits: NDArray[Any], temperature: float = 1.0) -> Floats:
+    """Probabilities of logits (N, C) divided by the temperature."""
+    scaled = np.asarray(logits, dtype=np.float64) / temperature
+    scaled -= scaled.max(axis=1, keepdims=True)
+    exponent = np.exp(scaled)
+    return exponent / exponent.sum(axis=1, keepdims=True)
+
+
+def log_loss_rows(probabilities: Floats, truth: Ints) -> Floats:
+    """Minus the log of each row's true-label probability, in nats (N,)."""
+    picked = np.asarray(probabilities, dtype=np.float64)[np.arange(len(truth)), truth]
+    return -np.log(np.clip(picked, 1e-15, 1.0))
+
+
+def fit_temperature(logits: NDArray[Any], truth: Ints, low: float = 0.05, high: float = 20.0) -> float:
+    """The temperature above 0 that minimises log loss, by golden section over its logarithm; 1.0 without rows."""
+    if len(truth) == 0:
+        return 1.0
+
+    def loss(exponent: float) -> float:
+        return float(log_loss_rows(softmax(logits, math.exp(exponent)), truth).mean())
+
+    left, right = math.log(low), math.log(high)
+    one, two = right - GOLDEN * (right - left), left + GOLDEN * (right - left)
+    loss_one, loss_two = loss(one), loss(two)
+    while right - left > 1e-4:
+        if loss_one < loss_two:
+            right, two, loss_two = two, one, loss_one
+            one = right - GOLDEN * (right - left)
+            loss_one = loss(one)
+        else:
+            left, one, loss_one = one, two, loss_two
+            two = left + GOLDEN * (right - left)
+            loss_two = loss(two)
+    return math.exp((left + right) / 2)
+
+
+def bin_of(confidence: Floats, bins: int) -> Ints:
+    """Number of each confidence's bin (N,), 0 to bins - 1; an edge belongs to the bin on its left."""
+    edges = np.linspace(0.0, 1.0, bins + 1)
+    return np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, bins - 1).astype(np.int64)
+
+
+def wilson(successes: float, count: float) -> tuple[float, float]:
+    """95 % Wilson interval of a share; (0, 1) where nothing was counted."""
+    if count <= 0:
+        return 0.0, 1.0
+    share = successes / count
+    centre = (share + Z95**2 / (2 * count)) / (1 + Z95**2 / count)
+    half = Z95 * math.sqrt(share * (1 - share) / count + Z95**2 / (4 * count**2)) / (1 + Z95**2 / count)
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def reliability(confidence: Floats, correct: NDArray[Any], bins: int = 15) -> list[dict[str, Any]]:
+    """One entry a bin: from, to, count, mean confidence, accuracy with its Wilson interval; None where the bin is empty."""
+    number = bin_of(confidence, bins)
+    entries = []
+    for each in range(bins):
+        inside = number == each
+        count, right = int(inside.sum()), float(np.asarray(correct)[inside].sum())
+        low, high = wilson(right, count)
+        entries.append(
+            {
+                "from": each / bins,
+                "to": (each + 1) / bins,
+                "count": count,
+                "confidence": float(confidence[inside].mean()) if count else None,
+                "accuracy": right / count if count else None,
+                "low": low if count else None,
+                "high": high if count else None,
+            }
+        )
+    return entries
+
+
+def ece(confidence: Floats, correct: NDArray[Any], bins: int = 15) -> float:
+    """Expected calibration error: mean over rows of |accuracy - confidence| of their bin."""
+    gaps, counts, _ = _gaps(confidence, correct, bins)
+    return float((np.abs(gaps) * counts).sum() / max(counts.sum(), 1))
+
+
+def mce(confidence: Floats, correct: NDArray[Any], bins: int = 15, minimum: int = MCE_MINIMUM) -> float | None:
+    """The largest gap of a bin that holds at least `minimum` rows; None where no bin does."""
+    gaps, counts, _ = _gaps(confidence, correct, bins)
+    large = counts >= minimum
+    return float(np.abs(gaps[large]).max()) if large.any() else None
+
+
+def ece_debiased(confidence: Floats, correct: NDArray[Any], bins: int = 15) -> float:
+    """Root of the mean squared gap less what chance alone adds to each bin, acc (1 - acc) / (n - 1); 0 at least (Kumar et al. 2019)."""
+    gaps, counts, accuracy = _gaps(confidence, correct, bins)
+    many = counts > 1
+    chance = accuracy[many] * (1 - accuracy[many]) / (counts[many] - 1)
+    squared = ((gaps[many] ** 2 - chance) * counts[many]).sum() / max(counts.sum(), 1)
+    return float(math.sqrt(max(squared, 0.0)))
+
+
+def _gaps(confidence: Floats, correct: NDArray[Any], bins: int) -> tuple[Floats, Floats, Floats]:
+    number = bin_of(confidence, bins)
+    counts = np.bincount(number, minlength=bins).astype(np.float64)
+    held = np.maximum(counts, 1)
+    accuracy = np.bincount(number, weights=np.asarray(correct, dtype=np.float64), minlength=bins) / held
+    mean = np.bincount(number, weights=confidence, minlength=bins) / held
+    return accuracy - mean, counts, accuracy

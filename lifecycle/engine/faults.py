@@ -1,0 +1,58 @@
+"""What can go wrong in a run, each with a code, a sentence and a next step. Any other exception is a defect and ends as `crashed`."""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import asdict, dataclass
+from typing import Any
+
+FULL_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+NO_MEMORY_WORDS = ("can't allocate memory", "not enough memory", "out of memory", "Cannot allocate memory", "bad_alloc")
+NO_SPACE_WORDS = ("No space left on device", "file write failed", "PytorchStreamWriter failed", "Disk quota exceeded")
+
+
+class EngineFault(Exception):
+    """A run cannot go on. `str(self)` is a sentence for a person; `next_step` says what they can do."""
+
+    def __init__(self, code: str, message: str, next_step: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.next_step = next_step
+
+
+@dataclass(frozen=True)
+class Fault:
+    """The `error` of a result.json."""
+
+    code: str
+    message: str
+    next_step: str
+
+    def to_json(self) -> dict[str, Any]:
+        """The three fields as they stand in result.json."""
+        return asdict(self)
+
+
+def describe(error: BaseException) -> Fault:
+    """The fault that a person should read for this exception; unknown ones become `crashed`, named by type, with their text."""
+    if isinstance(error, EngineFault):
+        return Fault(error.code, error.message, error.next_step)
+    text = str(error)
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or any(word in text for word in NO_MEMORY_WORDS):
+        return Fault(
+            "out_of_memory",
+            "The machine ran out of memory for this model and batch size.",
+            "Halve the batch size or the longest text (max_tokens), use LoRA or head-only instead of full fine-tuning, then start again.",
+        )
+    if (isinstance(error, OSError) and error.errno in FULL_DISK) or any(word in text for word in NO_SPACE_WORDS):
+        return Fault(
+            "disk_full",
+            "The disk became full while the run wrote its files.",
+            "Free some space, then resume: the run continues from its last complete checkpoint.",
+        )
+    return Fault(
+        "crashed",
+        f"The run stopped on an error that it does not know: {type(error).__name__}: {text[:500]}",
+        "Resume it once; if it stops at the same place, report the log of this run.",
+    )

@@ -1,0 +1,67 @@
+"""Answers of an artifact: through its ONNX graph, the one that serves, or through torch where that is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from lifecycle.engine.artifact import ArtifactInfo
+from lifecycle.engine.calibration import softmax
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """logits (N, C) before temperature, embeddings (N, H) and token counts (N,), in order of the texts."""
+
+    logits: Floats
+    embeddings: Floats
+    tokens: tuple[int, ...]
+
+
+class Predictor:
+    """An artifact, loaded. Its answers do not depend on which texts share a batch beyond rounding."""
+
+    def __init__(self, artifact: Path, threads: int = 0) -> None:
+        self.info = ArtifactInfo.read(artifact)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self.session = onnxruntime.InferenceSession(artifact / self.info.serving, options, providers=["CPUExecutionProvider"])
+        self.tokenizer = Tokenizer.from_file(str(artifact / "tokenizer.json"))
+        self.tokenizer.enable_truncation(self.info.max_tokens)
+        self.tokenizer.no_padding()
+
+    def answer(self, texts: Sequence[str], batch_size: int = 64) -> Answers:
+        """Logits and embeddings of each text."""
+        ids = [each.ids for each in self.tokenizer.encode_batch(list(texts))]
+        order = sorted(range(len(ids)), key=lambda row: -len(ids[row]))
+        logits = np.zeros((len(ids), len(self.info.labels)), dtype=np.float32)
+        embeddings: Floats | None = None
+        for start in range(0, len(order), batch_size):
+            rows = order[start : start + batch_size]
+            some, pooled = self.session.run(["logits", "embedding"], self._batch([ids[row] for row in rows]))
+            if embeddings is None:
+                embeddings = np.zeros((len(ids), pooled.shape[1]), dtype=np.float32)
+            logits[rows], embeddings[rows] = some, pooled
+        return Answers(logits, embeddings if embeddings is not None else np.zeros((0, 0), np.float32), tuple(map(len, ids)))
+
+    def _batch(self, ids: list[list[int]]) -> dict[str, Any]:
+        width = max(map(len, ids))
+        tokens, mask = np.zeros((len(ids), width), np.int64), np.zeros((len(ids), width), np.int64)
+        for row, each in enumerate(ids):
+            tokens[row, : len(each)], mask[row, : len(each)] = each, 1
+        values = {"input_ids": tokens, "attention_mask": mask, "token_type_ids": np.zeros_like(tokens)}
+        return {name: values[name] for name in self.info.inputs}
+
+    def probabilities(self, texts: Sequence[str], batch_size: int = 64) -> NDArray[np.float64]:
+        """Calibrated probabilities (N, C) in order of the labels."""
+        return softmax(self.answer(texts, batch_size).logits, self.info.temperature)

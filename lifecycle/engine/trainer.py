@@ -1,0 +1,330 @@
+"""Hugging Face's Trainer wired to a run folder: our batches, rates and evaluation, events while it runs, sealed checkpoints, cancel."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers.trainer_pt_utils import get_length_grouped_indices
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
+
+from lifecycle.engine import checkpoint, metrics
+from lifecycle.engine.calibration import softmax
+from lifecycle.engine.diagnosis import Diagnosis, diagnose
+from lifecycle.engine.events import EventWriter, Point, write_json
+from lifecycle.engine.faults import EngineFault
+from lifecycle.engine.recipes.single_label import Classifier, collate, length_batches
+from lifecycle.engine.spec import TrainSpec
+from lifecycle.engine.strategies import load_trainable, trainable_state
+
+WEIGHTS = "weights.safetensors"
+LOG_STEPS = 10
+CHECKPOINT_SECONDS = 60.0
+EVALUATION_BATCH = 64
+
+
+class EncodedRows(Dataset[dict[str, Any]]):
+    """Rows as the trainer reads them: token ids, or the frozen encoder's pooled vector where only the head learns."""
+
+    def __init__(self, encoded: Sequence[Sequence[int]], targets: Sequence[int], features: Tensor | None = None) -> None:
+        self.encoded, self.targets, self.features = encoded, targets, features
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def __getitem__(self, row: int) -> dict[str, Any]:
+        if self.features is not None:
+            return {"features": self.features[row], "labels": self.targets[row]}
+        return {"input_ids": self.encoded[row], "labels": self.targets[row]}
+
+
+@dataclass(frozen=True)
+class Collate:
+    """Batches of EncodedRows as model arguments."""
+
+    pad_id: int
+    token_types: bool
+
+    def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
+        """Tensors of one batch, labels included."""
+        labels = torch.tensor([row["labels"] for row in rows])
+        if "features" in rows[0]:
+            return {"features": torch.stack([row["features"] for row in rows]), "labels": labels}
+        return {**collate([row["input_ids"] for row in rows], self.pad_id, token_types=self.token_types), "labels": labels}
+
+
+class EpochBatches(Sampler[int]):
+    """Row order of an epoch, like lengths together. It depends on seed and epoch alone, so a resumed run walks the same way."""
+
+    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int, epoch: Callable[[], int]) -> None:
+        self.lengths, self.batch_size, self.seed, self.epoch = list(lengths), batch_size, seed, epoch
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __iter__(self) -> Iterator[int]:
+        generator = torch.Generator().manual_seed(self.seed * 100_003 + self.epoch())
+        return iter(get_length_grouped_indices(self.lengths, self.batch_size, generator=generator))
+
+
+class EngineTrainer(Trainer):
+    """Two learning rates, length-grouped batches, validation over all rows at once, checkpoints of what learns only."""
+
+    def __init__(
+        self, spec: TrainSpec, folder: Path, model: Classifier, train: EncodedRows, validation: EncodedRows, **options: Any
+    ) -> None:
+        self.spec, self.folder = spec, folder
+        super().__init__(model=model, train_dataset=train, eval_dataset=validation, **options)
+        self.remove_callback(PrinterCallback)
+        self.model_accepts_loss_kwargs = False
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Optimizer steps of one pass over the training rows."""
+        return math.ceil(len(self.train_dataset) / self.spec.batch_size)
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
+        rows: EncodedRows = self.train_dataset
+        lengths = [1] * len(rows) if rows.features is not None else [len(each) for each in rows.encoded]
+        return EpochBatches(lengths, self.spec.batch_size, self.spec.seed, lambda: self.state.global_step // self.steps_per_epoch)
+
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        """AdamW; weight matrices decay, the head has its own rate. The first group's rate is the one that is reported."""
+        if self.optimizer is None:
+            groups: dict[tuple[bool, bool], list[Tensor]] = {}
+            for name, parameter in self.model.named_parameters():
+                if parameter.requires_grad:
+                    groups.setdefault((name.startswith("head."), parameter.ndim > 1), []).append(parameter)
+            self.optimizer = torch.optim.AdamW(
+                [
+                    {
+                        "params": parameters,
+                        "lr": self.spec.head_learning_rate if is_head else self.spec.learning_rate,
+                        "weight_decay": self.spec.weight_decay if decays else 0.0,
+                    }
+                    for (is_head, decays), parameters in sorted(groups.items(), key=lambda each: each[0])
+                ],
+                fused=True,
+            )
+        return self.optimizer
+
+    def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
+        """One batch forward and back. Raises EngineFault `nan_loss` when the loss is not a number."""
+        loss: Tensor = super().training_step(*args, **kwargs)
+        if not torch.isfinite(loss):
+            raise EngineFault(
+                "nan_loss",
+                f"The loss was no longer a number at step {self.state.global_step + 1}.",
+                "Lower both learning rates (a tenth is a good next try), or use fp32 precision, and start a new run.",
+            )
+        return loss
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
+        """Validation loss and scores, written to the log and used to keep the best step."""
+        rows: EncodedRows = self.eval_dataset
+        logits = evaluation_logits(self.model, rows, self.data_collator)
+        scored = metrics.score_rows(softmax(logits), np.array(rows.targets))
+        values = metrics.point_estimates(scored)
+        result = {
+            "eval_loss": values["log_loss"],
+            **{f"eval_{name}": values[name] for name in ("accuracy", "macro_f1", "ece")},
+            "eval_predicted_classes": float(len(np.unique(scored.predicted))),
+        }
+        self.log(dict(result))
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, result)
+        return result
+
+    def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
+        better = bool(super()._determine_best_metric(metrics, trial)) or self._equal_with_less_loss(metrics)
+        if better:
+            self.state.best_global_step = self.state.global_step
+            save_best(self.folder, self.model, self.state.global_step, metrics)
+        return better
+
+    def _equal_with_less_loss(self, values: dict[str, float]) -> bool:
+        known = [
+            each["eval_loss"] for each in self.state.log_history if "eval_loss" in each and each["step"] == self.state.best_global_step
+        ]
+        return values["eval_macro_f1"] == self.state.best_metric and bool(known) and values["eval_loss"] < known[-1]
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        target = Path(output_dir or self.args.output_dir)
+        target.mkdir(parents=True, exist_ok=True)
+        save_file(trainable_state(self.model), target / WEIGHTS)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        load_trainable(self.model, load_file(Path(resume_from_checkpoint) / WEIGHTS))
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        folder = Path(self.args.output_dir) / f"{PREFIX_CHECKPOINT_DIR}-{self.state.global_step}"
+        if checkpoint.is_complete(folder):
+            return
+        super()._save_checkpoint(model, trial)
+        checkpoint.seal(folder)
+        checkpoint.keep_newest(folder.parent)
+
+
+@torch.no_grad()
+def evaluation_logits(model: Any, rows: EncodedRows, batches: Any) -> np.ndarray[Any, Any]:
+    """Logits (N, C) of all rows in order, without dropout, long texts together."""
+    model.eval()
+    lengths = [1] * len(rows) if rows.features is not None else [len(each) for each in rows.encoded]
+    logits = np.zeros((len(rows), model.head.out_features), dtype=np.float32)
+    for numbers in length_batches(lengths, EVALUATION_BATCH):
+        batch = batches([rows[number] for number in numbers])
+        batch.pop("labels")
+        logits[numbers] = model(**batch)["logits"].float().numpy()
+    return logits
+
+
+def save_best(folder: Path, model: Any, step: int, values: dict[str, float]) -> None:
+    """Keep these weights as the run's best so far; best.json, written last, names the file."""
+    best = folder / "best"
+    best.mkdir(exist_ok=True)
+    name = f"step-{step}.safetensors"
+    save_file(trainable_state(model), best / f".{name}")
+    (best / f".{name}").replace(best / name)
+    write_json(best / "best.json", {"step": step, "weights": name, "values": values})
+    for other in best.glob("*.safetensors"):
+        if other.name != name:
+            other.unlink()
+
+
+def load_best(folder: Path, model: Any) -> int:
+    """Put the best weights into the model; returns their step."""
+    best = json.loads((folder / "best" / "best.json").read_text(encoding="utf-8"))
+    load_trainable(model, load_file(folder / "best" / best["weights"]))
+    return int(best["step"])
+
+
+class Reporter(TrainerCallback):
+    """Writes events as training goes, looks for findings, stops on request or when patience ends, and asks for timed checkpoints."""
+
+    def __init__(self, spec: TrainSpec, events: EventWriter, history: list[Point], cancelled: Callable[[], bool]) -> None:
+        self.spec, self.events, self.cancelled = spec, events, cancelled
+        self.history = {point.step: point for point in history}
+        self.reported: dict[str, tuple[str, int]] = {}
+        self.process = psutil.Process(os.getpid())
+        self.peak_mb = 0.0
+        self.marked = (time.monotonic(), 0)
+        self.saved = time.monotonic()
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Start the clock at the step where this process begins, and forget points that will be made again."""
+        self.marked = (time.monotonic(), state.global_step)
+        self.history = {step: point for step, point in self.history.items() if step <= state.global_step}
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **kwargs: Any) -> None:
+        """One metric event for a training log or an evaluation."""
+        logs = logs or {}
+        if "eval_loss" in logs:
+            values = {"validation_loss": logs["eval_loss"]} | {
+                name: logs[f"eval_{name}"] for name in ("accuracy", "macro_f1", "ece", "predicted_classes")
+            }
+        elif "loss" in logs:
+            values = {"train_loss": logs["loss"], "learning_rate": logs["learning_rate"], **self._speed(state.global_step)}
+            if "grad_norm" in logs:
+                values["gradient_norm"] = logs["grad_norm"]
+        else:
+            return
+        self._point(state, values)
+
+    def _speed(self, step: int) -> dict[str, float]:
+        now, memory = time.monotonic(), self.process.memory_info().rss / 2**20
+        self.peak_mb = max(self.peak_mb, memory)
+        seconds, steps = now - self.marked[0], step - self.marked[1]
+        self.marked = (now, step)
+        return {"examples_per_second": steps * self.spec.batch_size / max(seconds, 1e-6), "memory_mb": memory}
+
+    def _point(self, state: Any, values: dict[str, float]) -> None:
+        step, epoch = state.global_step, float(state.epoch or 0)
+        self.events.write("metric", step=step, total_steps=state.max_steps, epoch=epoch, values=values)
+        known = self.history.get(step)
+        self.history[step] = Point(step, epoch, {**(known.values if known else {}), **values})
+        self.report(diagnose(self.points, classes=len(self.spec.labels)))
+
+    @property
+    def points(self) -> list[Point]:
+        """All points of the run so far, in order."""
+        return [self.history[step] for step in sorted(self.history)]
+
+    def report(self, findings: Sequence[Diagnosis]) -> None:
+        """Write a finding when it is new or has grown worse, not at every step."""
+        for each in findings:
+            if self.reported.get(each.code, ("", 0))[0] != each.severity:
+                self.reported[each.code] = (each.severity, each.to_step)
+                self.events.write("finding", **each.to_json())
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, metrics: dict[str, float] | None = None, **kwargs: Any) -> None:
+        """Restart the speed clock, which evaluation must not slow."""
+        self.marked = (time.monotonic(), state.global_step)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> Any:
+        """Cancel, or ask for a checkpoint when the last is old."""
+        if self.cancelled():
+            control.should_training_stop = control.should_save = True
+        elif time.monotonic() - self.saved > CHECKPOINT_SECONDS:
+            control.should_save = True
+        if state.global_step >= state.max_steps:
+            control.should_evaluate = control.should_save = True
+        return control
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> Any:
+        """Tell of the checkpoint; after an evaluation, stop when patience has ended."""
+        self.saved = time.monotonic()
+        self.events.write("checkpoint", step=state.global_step)
+        evaluated = [each["step"] for each in state.log_history if "eval_loss" in each]
+        waited = sum(step > (state.best_global_step or 0) for step in evaluated)
+        if self.spec.patience and waited >= self.spec.patience:
+            self.events.write("log", message=f"Stopped at step {state.global_step}: macro-F1 was not better for {waited} evaluations.")
+            control.should_training_stop = True
+        return control
+
+
+def arguments(spec: TrainSpec, folder: Path, *, rows: int, bf16: bool) -> TrainingArguments:
+    """The Trainer's arguments for a spec: CPU, evaluation and checkpoint at the same steps, no reporting of its own."""
+    steps_per_epoch = math.ceil(rows / spec.batch_size)
+    every = max(1, math.ceil(steps_per_epoch / spec.evaluations_per_epoch))
+    return TrainingArguments(
+        output_dir=str(folder / "checkpoints"),
+        num_train_epochs=spec.epochs,
+        per_device_train_batch_size=spec.batch_size,
+        learning_rate=spec.learning_rate,
+        weight_decay=spec.weight_decay,
+        warmup_steps=math.ceil(spec.warmup_fraction * steps_per_epoch * spec.epochs),
+        lr_scheduler_type="linear",
+        max_grad_norm=1.0,
+        logging_steps=min(LOG_STEPS, every),
+        logging_nan_inf_filter=False,
+        eval_strategy="steps",
+        eval_steps=every,
+        save_strategy="steps",
+        save_steps=every,
+        metric_for_best_model="macro_f1",
+        greater_is_better=True,
+        load_best_model_at_end=False,
+        seed=spec.seed,
+        data_seed=spec.seed,
+        use_cpu=True,
+        bf16=bf16,
+        dataloader_num_workers=0,
+        dataloader_pin_memory=False,
+        remove_unused_columns=False,
+        label_names=["labels"],
+        report_to="none",
+        disable_tqdm=True,
+        log_level="error",
+    )

@@ -1,0 +1,190 @@
+"""The verb `train`: from spec.json and rows to result.json and an artifact. Run it again after any kill and it goes on."""
+
+from __future__ import annotations
+
+import json
+import random
+import resource
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from transformers.utils import logging as transformers_logging
+
+from lifecycle.engine import calibration, checkpoint, diagnosis, metrics
+from lifecycle.engine.artifact import ArtifactInfo
+from lifecycle.engine.base import BaseFolder, open_base
+from lifecycle.engine.data import Rows, read_rows, require_classes
+from lifecycle.engine.events import EventWriter, points, read_events, write_json
+from lifecycle.engine.export import set_temperature, write_artifact
+from lifecycle.engine.faults import EngineFault
+from lifecycle.engine.predictor import Predictor
+from lifecycle.engine.probe import choose_precision, environment
+from lifecycle.engine.recipes.single_label import Classifier, balanced_weights, collate, encode, length_batches
+from lifecycle.engine.spec import TrainSpec
+from lifecycle.engine.strategies import build, counts, load_tokenizer
+from lifecycle.engine.trainer import Collate, EncodedRows, EngineTrainer, Reporter, arguments, load_best
+
+INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+DISK_SHARE = {"full": 6.0, "lora": 2.0, "head": 2.0}
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Everything a run needs before its first step."""
+
+    base: BaseFolder
+    tokenizer: Any
+    train: Rows
+    validation: Rows
+    precision: str
+
+
+def train(folder: Path, cancelled: Callable[[], bool]) -> dict[str, Any]:
+    """Carry the run out and return its result (status succeeded or cancelled). Raises EngineFault or any other error when it fails."""
+    started = time.monotonic()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    spec = TrainSpec.read(folder / "spec.json")
+    if spec.threads:
+        torch.set_num_threads(spec.threads)
+    _seed(spec.seed)
+    old = points(read_events(folder / "events.jsonl")[0])
+    events = EventWriter(folder / "events.jsonl")
+    events.write("stage", name="prepare", message="Reading the data and the base model.")
+    prepared = _prepare(spec, folder)
+    reporter = Reporter(spec, events, old, cancelled)
+    trainer, model = _trainer(spec, folder, prepared, events, reporter)
+    trainable, total = counts(model)
+    result: dict[str, Any] = {
+        "format": 1,
+        "error": None,
+        "trainable_parameters": trainable,
+        "total_parameters": total,
+        "precision": prepared.precision,
+        "best_by": "macro_f1",
+        "environment": environment(),
+    }
+    point = checkpoint.newest(folder / "checkpoints")
+    message = f"Resuming from step {checkpoint.step_of(point)}." if point else f"Learning {trainable:,} of {total:,} weights."
+    events.write("stage", name="train", message=message)
+    _finish_interrupted(trainer, point)
+    result["last_step"] = trainer.state.global_step
+    reporter.report(diagnosis.diagnose(reporter.points, classes=len(spec.labels), finished=not cancelled()))
+    if cancelled():
+        events.write("end", status="cancelled", message=f"Stopped on request at step {trainer.state.global_step}; it can be resumed.")
+        best = trainer.state.best_global_step or None
+        return result | {"status": "cancelled", "best_step": best, "metrics": {}} | _cost(started)
+    best_step = load_best(folder, model)
+    events.write("stage", name="artifact", message=f"Writing the weights of step {best_step}, the best by macro-F1.")
+    result |= {"best_step": best_step, "metrics": _finish(spec, folder, prepared, trainer)}
+    checkpoint.purge(folder / "checkpoints")
+    shutil.rmtree(folder / "best", ignore_errors=True)
+    shutil.rmtree(folder / "cache", ignore_errors=True)
+    events.write("end", status="succeeded", message=f"Finished. Best step {best_step}.")
+    return result | {"status": "succeeded"} | _cost(started)
+
+
+def _seed(seed: int) -> None:
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+
+
+def _cost(started: float) -> dict[str, float]:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"seconds": round(time.monotonic() - started, 3), "peak_memory_mb": round(peak, 1)}
+
+
+def _prepare(spec: TrainSpec, folder: Path) -> Prepared:
+    train_rows = read_rows(folder / "train.jsonl", spec.labels)
+    validation = read_rows(folder / "validation.jsonl", spec.labels)
+    require_classes(train_rows, spec.labels)
+    base = open_base(folder / spec.base.path, spec.base.name, spec.base.digest)
+    needed = int(base.bytes * DISK_SHARE[spec.strategy.kind])
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        message = f"The run needs about {needed / 1e6:,.0f} MB of disk and {free / 1e6:,.0f} MB are free."
+        raise EngineFault("disk_full", message, "Free some space, then resume the run.")
+    return Prepared(base, load_tokenizer(base.path), train_rows, validation, _precision(spec, folder))
+
+
+def _precision(spec: TrainSpec, folder: Path) -> str:
+    """The precision of the run's first start, which a resume must keep to reach the same weights."""
+    kept = folder / "precision.json"
+    if kept.exists():
+        return str(json.loads(kept.read_text(encoding="utf-8"))["precision"])
+    chosen = "fp32" if spec.strategy.kind == "head" else choose_precision(spec.precision)
+    write_json(kept, {"precision": chosen})
+    return chosen
+
+
+def _trainer(
+    spec: TrainSpec, folder: Path, prepared: Prepared, events: EventWriter, reporter: Reporter
+) -> tuple[EngineTrainer, Classifier]:
+    weights = balanced_weights(prepared.train.targets, len(spec.labels)) if spec.class_weights else None
+    model = build(prepared.base.path, spec.strategy, spec.pooling, len(spec.labels), weights)
+    limit = min(spec.max_tokens, prepared.base.max_tokens or spec.max_tokens)
+    batches = Collate(prepared.tokenizer.pad_token_id or 0, "token_type_ids" in prepared.tokenizer.model_input_names)
+    sets = []
+    for name, rows in (("train", prepared.train), ("validation", prepared.validation)):
+        encoded = encode(prepared.tokenizer, rows.texts, limit)
+        features = None
+        if spec.strategy.kind == "head":
+            events.write("log", message=f"Computing the frozen encoder's vectors of {len(rows):,} {name} rows.")
+            features = frozen_features(model, encoded, batches, folder / "cache" / f"{name}.safetensors")
+        sets.append(EncodedRows(encoded, rows.targets, features))
+    support = [prepared.validation.targets.count(number) for number in range(len(spec.labels))]
+    few = diagnosis.few_validation_rows(support, spec.labels)
+    reporter.report([few] if few else [])
+    args = arguments(spec, folder, rows=len(prepared.train), bf16=prepared.precision == "bf16")
+    trainer = EngineTrainer(spec, folder, model, *sets, args=args, data_collator=batches, callbacks=[reporter])
+    return trainer, model
+
+
+@torch.no_grad()
+def frozen_features(model: Classifier, encoded: list[list[int]], batches: Collate, cache: Path | None = None) -> Tensor:
+    """Pooled vectors (N, H) of an encoder that does not learn, read from the cache file where it is whole."""
+    if cache is not None and cache.exists():
+        return load_file(cache)["features"]
+    model.eval()
+    features = torch.zeros((len(encoded), model.head.in_features))
+    for rows in length_batches([len(each) for each in encoded], 64):
+        batch = collate([encoded[row] for row in rows], batches.pad_id, token_types=batches.token_types)
+        features[rows] = model.embed(**batch).float()
+    if cache is not None:
+        cache.parent.mkdir(exist_ok=True)
+        temporary = cache.with_suffix(".part")
+        save_file({"features": features}, temporary)
+        temporary.replace(cache)
+    return features
+
+
+def _finish_interrupted(trainer: EngineTrainer, point: Path | None) -> None:
+    """Train from the point on; a run killed after its last step has nothing left to train."""
+    trainer.train(resume_from_checkpoint=str(point) if point else None)
+
+
+def _finish(spec: TrainSpec, folder: Path, prepared: Prepared, trainer: EngineTrainer) -> dict[str, float]:
+    """Write the artifact, fit its temperature on validation, and measure it as it will serve."""
+    model: Any = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
+    inputs = tuple(name for name in INPUTS if name in prepared.tokenizer.model_input_names)
+    base, limit = prepared.base, min(spec.max_tokens, prepared.base.max_tokens or spec.max_tokens)
+    info = ArtifactInfo(spec.labels, limit, spec.pooling, 1.0, spec.strategy.kind, spec.base.name, base.digest, inputs)
+    write_artifact(folder / "artifact", model, prepared.tokenizer, info)
+    truth = np.array(prepared.validation.targets)
+    logits = Predictor(folder / "artifact", spec.threads).answer(prepared.validation.texts).logits
+    temperature = calibration.fit_temperature(logits, truth)
+    set_temperature(folder / "artifact", info, temperature)
+    values = metrics.point_estimates(metrics.score_rows(calibration.softmax(logits, temperature), truth))
+    before = metrics.point_estimates(metrics.score_rows(calibration.softmax(logits), truth))
+    return values | {"validation_loss": before["log_loss"], "ece_before_temperature": before["ece"], "temperature": temperature}
