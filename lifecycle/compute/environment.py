@@ -1,0 +1,29 @@
+"""What an engine process may know: a short list of plain settings, and nothing that opens a door."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent  # where the engine is imported from; never a folder that a run writes
+
+# Names that an engine process inherits. Everything else (database, broker, storage, secrets, tokens, proxies) stays outside.
+INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "CUDA_HOME", "VIRTUAL_ENV")
+
+
+def scrubbed(parent: Mapping[str, str], *, threads: int | None, extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment of an engine process. threads: how many cores it may use, None for its own choice."""
+    environment = {name: parent[name] for name in INHERITED if name in parent}
+    environment |= {
+        "PYTHONPATH": str(ROOT),
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONHASHSEED": "0",
+        "HF_HUB_OFFLINE": "1",
+        "TRANSFORMERS_OFFLINE": "1",
+        "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+        "OMP_WAIT_POLICY": "PASSIVE",
+    }
+    if threads is not None:
+        environment |= {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
+    return environment | dict(extra or {})
