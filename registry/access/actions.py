@@ -45,7 +45,9 @@ def create_user(*, username: str, display_name: str, email: str, password: str |
         raise PermissionDenied("Only an organisation admin can add people.")
     if User.objects.filter(username=username).exists():
         raise Refused(f"The user name {username} is taken.", fields={"username": ["Choose another user name."]})
-    user = User.objects.create_user(username=username, email=email, password=password, display_name=display_name, is_organisation_admin=admin)
+    user = User.objects.create_user(
+        username=username, email=email, password=password, display_name=display_name, is_organisation_admin=admin
+    )
     record(actor, Verb.USER_CREATED, user, admin=admin)
     return user
 

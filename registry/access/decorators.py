@@ -18,7 +18,10 @@ View = Callable[..., HttpResponse]
 
 @dataclass(frozen=True)
 class Needs:
-    """action: a key of roles.ACTIONS, "signed_in" or "public". model: what the `uuid` of the URL names; see: the action that makes it visible."""
+    """What a URL asks of a person.
+
+    action: a key of roles.ACTIONS, "signed_in" or "public". model: what the `uuid` of the URL names. see: the action that makes it visible.
+    """
 
     action: str
     model: type[Model] | None = None

@@ -14,7 +14,7 @@ TRIES, WINDOW_SECONDS = 5, 300
 
 
 def confirm_password(user: User, password: str) -> None:
-    """Raises Refused unless this is the user's password; after 5 wrong ones in 5 minutes it is not even looked at. Each failure is an Event.
+    """Raises Refused unless this is the user's password; after 5 wrong ones in 5 minutes it is not looked at. Each failure is an Event.
 
     Call it before the action's transaction, since the Event of a failure has to stay.
     """

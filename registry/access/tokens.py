@@ -43,5 +43,3 @@ def find(secret: str) -> ApiToken | None:
         stale = Q(last_used_at=None) | Q(last_used_at__lt=now - timedelta(minutes=1))
         ApiToken.objects.filter(stale, pk=token.pk).update(last_used_at=now)
     return token
-
-

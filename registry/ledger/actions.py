@@ -23,8 +23,8 @@ class Actor(Protocol):
 def record(actor: Any, verb: Verb, subject: models.Model, *, project: UUID | None = None, **payload: Any) -> Event:
     """Append one event to its project's chain (or the installation's), in the caller's transaction.
 
-    actor: a user with a uuid, or None for the system. subject: a saved model with a uuid. payload: old and new values, reasons, digests; ids
-    rather than names, and never a text of a user's data. Raises RuntimeError outside a transaction: a decision and its event
+    actor: a user with a uuid, or None for the system. subject: a saved model with a uuid. payload: old and new values, reasons, digests;
+    ids rather than names, and never a text of a user's data. Raises RuntimeError outside a transaction: a decision and its event
     must commit together.
     """
     if not connection.in_atomic_block:

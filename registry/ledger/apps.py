@@ -9,6 +9,7 @@ class LedgerConfig(AppConfig):
     label = "ledger"
 
     def ready(self) -> None:
+        """Have the triggers put in place after every migrate."""
         from registry.ledger.immutable import protect_tables
 
         post_migrate.connect(protect_tables, dispatch_uid="ledger.protect_tables")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -27,7 +28,8 @@ def sign_checkpoint(chain: Chain) -> Checkpoint:
     """One signed statement {chain, seq, hash, at}, appended to the chain's file outside the database."""
     now = timezone.now()
     statement = {"chain": chain.name, "seq": chain.seq, "hash": chain.hash, "at": now.isoformat(timespec="seconds")}
-    document = bundle.sign_document(statement, keys.private_key_path()).decode("utf-8")
+    signed = json.loads(bundle.sign_document(statement, keys.private_key_path()))
+    document = json.dumps(signed, separators=(",", ":"))  # one line in the file
     append_line(checkpoint_file(chain.name), document)
     with transaction.atomic():
         return Checkpoint.objects.create(chain=chain.name, seq=chain.seq, hash=chain.hash, at=now, document=document)

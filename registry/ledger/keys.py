@@ -10,14 +10,12 @@ from lifecycle import bundle
 
 
 def private_key_path() -> Path:
-    """DATA_DIR/keys/signing.pem, made at first use."""
+    """DATA_DIR/keys/signing.pem; made at first use of an installation."""
     path = Path(settings.DATA_DIR) / "keys" / "signing.pem"
-    if not path.exists():
-        bundle.generate_key(path)
+    bundle.ensure_key(path)
     return path
 
 
 def public_key_path() -> Path:
     """DATA_DIR/keys/signing.pub.pem."""
-    private_key_path()
-    return Path(settings.DATA_DIR) / "keys" / "signing.pub.pem"
+    return bundle.public_path(private_key_path())

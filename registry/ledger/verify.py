@@ -45,7 +45,9 @@ def verify_chain(name: str, checkpoints: list[dict[str, Any]]) -> tuple[int, Fau
         at = head.seq if head else 0
         return seq, Fault(name, seq + 1, f"The head of the chain says event {at}, the last event found is {seq}.")
     if beyond := [s for s in expected if s > seq]:
-        return seq, Fault(name, seq + 1, f"A signed checkpoint knows event {max(beyond)}, but the chain ends at {seq}: its tail was cut off.")
+        return seq, Fault(
+            name, seq + 1, f"A signed checkpoint knows event {max(beyond)}, but the chain ends at {seq}: its tail was cut off."
+        )
     return seq, None
 
 

@@ -1,4 +1,4 @@
-"""The people of the tests. Ana annotates, Ravi reviews, Mia trains, Lee leads, Gita governs, Omar is on call, Ada audits, Otto is an outsider."""
+"""The people of the tests. Ana and Ben annotate, Ravi reviews, Mia trains, Lee leads, Gita governs, Omar is on call, Aida audits, Otto is an outsider."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ from registry.access.actions import create_project, grant
 from registry.access.models import Project, User
 from registry.access.roles import Role
 
-PASSWORD = "correct-horse-battery"
+PASSWORD = "correct horse battery"
 
 PEOPLE: dict[str, Role | None] = {
     "ana": Role.ANALYST,
+    "ben": Role.ANALYST,
     "ravi": Role.ADJUDICATOR,
     "mia": Role.ENGINEER,
     "lee": Role.LEAD,
     "gita": Role.GOVERNANCE,
     "omar": Role.ONCALL,
-    "ada": Role.AUDITOR,
+    "aida": Role.AUDITOR,
     "otto": None,
 }
 

@@ -1,0 +1,69 @@
+"""The trail over REST."""
+
+from __future__ import annotations
+
+from django.http import StreamingHttpResponse
+from django.urls import path
+from drf_spectacular.utils import OpenApiParameter, OpenApiTypes, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from registry.access.models import ApiToken
+from registry.access.rest import View
+from registry.audit import actions, queries
+from registry.audit.forms import FilterForm
+from registry.ledger.models import Event
+
+FILTERS = [OpenApiParameter(name, OpenApiTypes.STR, description=text) for name, text in {
+    "text": "A name, an id or the start of a hash.", "room": "Such as promotions.", "verb": "Such as promotions.approved.",
+    "project": "Its uuid.", "since": "First day, YYYY-MM-DD.", "until": "Last day, YYYY-MM-DD.",
+}.items()]  # fmt: skip
+
+
+class EventOut(serializers.ModelSerializer[Event]):
+    """One event; `canonical` is what `hash` is the sha256 of."""
+
+    class Meta:
+        model = Event
+        fields = ["chain", "seq", "at", "verb", "actor", "object_type", "object_id", "project", "canonical", "previous_hash", "hash"]
+
+
+class EventPage(serializers.Serializer[dict[str, object]]):
+    """A page of events, newest first; `before` asks for the next one."""
+
+    results = EventOut(many=True)
+    before = serializers.IntegerField(allow_null=True)
+
+
+class Events(View):
+    """The visible events that match."""
+
+    @extend_schema(parameters=[*FILTERS, OpenApiParameter("before", OpenApiTypes.INT)], responses=EventPage)
+    def get(self, request: Request) -> Response:
+        """List events, newest first, 50 a page."""
+        filters = FilterForm(request.query_params, user=request.user).filters()
+        before = request.query_params.get("before", "")
+        lines, older = queries.page(
+            request.user, filters, int(before) if before.isascii() and before.isdigit() and len(before) < 19 else None
+        )
+        return Response({"results": EventOut([line.event for line in lines], many=True).data, "before": older})
+
+
+class Export(View):
+    """The trail as JSON Lines."""
+
+    scope = ApiToken.Scope.READ
+
+    @extend_schema(parameters=FILTERS, responses={(200, "application/x-ndjson"): OpenApiTypes.STR}, request=None)
+    def post(self, request: Request) -> StreamingHttpResponse:
+        """Export all matching events and the signed checkpoints of their chains; the export itself becomes an event."""
+        filters = FilterForm(request.query_params, user=request.user).filters()
+        content = actions.export(actor=request.user, filters=filters, form="jsonl")
+        return StreamingHttpResponse(content, content_type="application/x-ndjson")
+
+
+urlpatterns = [
+    path("audit/events/", Events.as_view(), name="api-audit-events"),
+    path("audit/export/", Export.as_view(), name="api-audit-export"),
+]

@@ -1,0 +1,20 @@
+from django.apps import AppConfig
+
+
+class AuditConfig(AppConfig):
+    """The trail, to be searched, exported and verified."""
+
+    name = "registry.audit"
+    label = "audit"
+
+    def ready(self) -> None:
+        """Bring the hourly checkpoint, the verification job and the place in the navigation."""
+        from lifecycle.jobs import registry, schedule
+        from lifecycle.ui import navigation
+        from registry.audit import tasks
+
+        registry.register(
+            registry.JobKind("audit.verify", "Verify the audit trail", tasks.verify, url=tasks.verify_url, can_see=tasks.may_see)
+        )
+        schedule.every(3600, "registry.audit.tasks.sign_checkpoints")
+        navigation.register(navigation.NavItem("Registry", "Audit trail", "audit:events", order=90))

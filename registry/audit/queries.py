@@ -1,0 +1,164 @@
+"""Reading the trail: always from what the person may see."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from lifecycle.ui.addresses import find_url
+from registry.access.models import Project, User
+from registry.access.policy import can_somewhere, visible_to
+from registry.ledger.models import Checkpoint, Event, Name
+from registry.ledger.verbs import Verb
+
+PAGE = 50
+NAMES_MAX = 200  # how many names a search by name follows
+
+# Where the page of an object is, by its type: label_lower → URL name that takes its uuid.
+PAGES = {
+    "access.project": "access:project",
+    "datasets.dataset": "datasets:detail",
+    "datasets.upload": "datasets:upload",
+    "datasets.item": "datasets:item",
+    "labeling.queue": "labeling:detail",
+    "snapshots.snapshot": "snapshots:detail",
+    "training.run": "training:detail",
+    "evaluation.evaluation": "evaluation:detail",
+    "catalog.registeredmodel": "catalog:model",
+    "catalog.modelversion": "catalog:version",
+    "catalog.endpoint": "endpoints:detail",
+    "promotions.promotionrequest": "promotions:detail",
+    "endpoints.deployment": "endpoints:deployment",
+    "jobs.job": "jobs:progress",
+}
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What to look for. Empty fields do not filter. text: a name, an id or the start of a digest."""
+
+    text: str = ""
+    verb: str = ""
+    room: str = ""
+    project: UUID | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Line:
+    """An event as a page shows it; names come from beside the chain and may be gone."""
+
+    event: Event
+    actor: str
+    verb: str
+    subject: str
+    url: str
+    reason: str
+
+
+def visible_events(user: User) -> QuerySet[Event]:
+    """One's own acts; those of projects in which a role reads the trail; the installation's for auditors and organisation admins."""
+    seen = Q(actor=str(user.uuid)) | Q(project__in=visible_to(user, Project, "audit.view").values("uuid"))
+    if user.is_organisation_admin or can_somewhere(user, "audit.export"):
+        seen |= Q(project__isnull=True)
+    return Event.objects.filter(seen)
+
+
+def search(user: User, filters: Filters) -> QuerySet[Event]:
+    """The visible events that match, newest first."""
+    events = visible_events(user)
+    if filters.verb:
+        events = events.filter(verb=filters.verb)
+    if filters.room:
+        events = events.filter(verb__startswith=f"{filters.room}.")
+    if filters.project:
+        events = events.filter(project=filters.project)
+    if filters.since:
+        events = events.filter(at__gte=filters.since)
+    if filters.until:
+        events = events.filter(at__lt=filters.until)
+    if filters.text:
+        events = events.filter(matching(filters.text))
+    return events.order_by("-id")
+
+
+def matching(text: str) -> Q:
+    """Events whose actor or object has this id or a name with this text, or whose hash begins with it."""
+    named = list(Name.objects.filter(text__icontains=text).values_list("subject", flat=True)[:NAMES_MAX])
+    subjects = [text, *named]
+    return Q(actor__in=subjects) | Q(object_id__in=subjects) | Q(hash__startswith=text.lower())
+
+
+def page(user: User, filters: Filters, before: int | None) -> tuple[list[Line], int | None]:
+    """One page of lines, and the key of the next older one or None."""
+    events = search(user, filters)
+    if before is not None:
+        events = events.filter(id__lt=before)
+    found = list(events[: PAGE + 1])
+    return lines(found[:PAGE]), found[PAGE - 1].pk if len(found) > PAGE else None
+
+
+def lines(events: Iterable[Event]) -> list[Line]:
+    """Events with the names of whom and what they are about, in one more query."""
+    events = list(events)
+    ids = {event.actor for event in events} | {event.object_id for event in events}
+    names = dict(Name.objects.filter(subject__in=ids).values_list("subject", "text"))
+    return [line(event, names) for event in events]
+
+
+def line(event: Event, names: dict[str, str]) -> Line:
+    """One event as a page shows it."""
+    payload = json.loads(event.canonical)["payload"]
+    return Line(
+        event=event,
+        actor="Lifecycle" if event.actor == "system" else names.get(event.actor, event.actor[:8]),
+        verb=Verb(event.verb).label if event.verb in Verb.values else event.verb,
+        subject=names.get(event.object_id, f"{event.object_type.rpartition('.')[2]} {event.object_id[:8]}"),
+        url=page_of(event),
+        reason=str(payload.get("reason") or payload.get("comment") or ""),
+    )
+
+
+def page_of(event: Event) -> str:
+    """The address of the object's page, or empty."""
+    name = PAGES.get(event.object_type)
+    return find_url(name, uuid=event.object_id) if name else ""
+
+
+def history_of(subject_id: UUID, *, limit: int = 20) -> list[Line]:
+    """The newest events about one object, for a page that has already checked who may see it."""
+    return lines(Event.objects.filter(object_id=str(subject_id)).order_by("-id")[:limit])
+
+
+def rooms() -> list[str]:
+    """The rooms that decide anything, for the filter."""
+    return sorted({str(verb).partition(".")[0] for verb in Verb.values})
+
+
+def projects(user: User) -> list[Project]:
+    """The projects by which this person may filter."""
+    return list(visible_to(user, Project, "access.view_project").order_by("name"))
+
+
+def last_checkpoint() -> Checkpoint | None:
+    """The newest signed statement about any chain."""
+    return Checkpoint.objects.order_by("-id").first()
+
+
+def checkpoint_is_late(checkpoint: Checkpoint | None) -> bool:
+    """Whether the hourly signature was missed: the beat process may be down."""
+    return checkpoint is not None and checkpoint.at < timezone.now() - timedelta(hours=2)
+
+
+def payload_of(event: Event) -> dict[str, Any]:
+    """What the event says, as it was hashed."""
+    document: dict[str, Any] = json.loads(event.canonical)
+    return document

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import json
+
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_POST
+
+from lifecycle.jobs.models import Job
+from lifecycle.ui.respond import redirect_or_refresh, respond
+from registry.access.decorators import signed_in
+from registry.access.policy import can_somewhere
+from registry.audit import actions, queries
+from registry.audit.forms import FilterForm
+
+MEDIA = {"jsonl": "application/x-ndjson", "csv": "text/csv; charset=utf-8"}
+
+
+@require_GET
+@signed_in
+def events(request: HttpRequest) -> HttpResponse:
+    """The trail, filtered, newest first."""
+    form = FilterForm(request.GET, user=request.user)
+    key = request.GET.get("before", "")
+    before = int(key) if key.isascii() and key.isdigit() and len(key) < 19 else None
+    lines, older = queries.page(request.user, form.filters(), before)
+    query = request.GET.copy()
+    query.pop("before", None)
+    checkpoint = queries.last_checkpoint()
+    context = {
+        "form": form, "lines": lines, "older": older, "before": before, "query": query.urlencode(),
+        "may_export": request.user.is_organisation_admin or can_somewhere(request.user, "audit.export"),
+        "checkpoint": checkpoint, "late": queries.checkpoint_is_late(checkpoint),
+        "verification": Job.objects.filter(kind="audit.verify").order_by("-id").first(),
+    }  # fmt: skip
+    return respond(request, "registry/audit/events.html", "events", context)
+
+
+@require_GET
+@signed_in
+def event(request: HttpRequest, digest: str) -> HttpResponse:
+    """One event: what was decided, the bytes that were hashed, and its neighbours in the chain."""
+    found = get_object_or_404(queries.visible_events(request.user), hash=digest)
+    context = {"line": queries.lines([found])[0], "document": json.dumps(queries.payload_of(found), indent=2, ensure_ascii=False)}
+    return render(request, "registry/audit/event.html", context)
+
+
+@require_POST
+@signed_in
+def export(request: HttpRequest) -> StreamingHttpResponse:
+    """The filtered trail as a file."""
+    form = FilterForm(request.POST, user=request.user)
+    kind = "csv" if request.POST.get("form") == "csv" else "jsonl"
+    content = actions.export(actor=request.user, filters=form.filters(), form=kind)
+    name = f"audit-{timezone.now():%Y-%m-%d}.{kind}"
+    return StreamingHttpResponse(content, content_type=MEDIA[kind], headers={"Content-Disposition": f'attachment; filename="{name}"'})
+
+
+@require_POST
+@signed_in
+def verify(request: HttpRequest) -> HttpResponse:
+    """Start a verification of all chains."""
+    actions.start_verification(actor=request.user)
+    return redirect_or_refresh(request, reverse("audit:events"))
