@@ -13,9 +13,9 @@ SIZES = ("short", "", "tall", "taller")
 class Chart:
     """A figure with its caption and the data behind it.
 
-    id: unique on the page. lead: the finding, in bold; caption: the rest of the sentence. figure: {"data": [...], "layout": {...}} as Plotly
-    takes it. head, rows: the data as a table, all points or a fair part of them with csv_url leading to all. size: one of SIZES.
-    updates_url: answers JSON {"traces": [0, 1], "x": [[...], [...]], "y": [[...], [...]], "next": url or null} with the points since.
+    id: unique on the page. lead: the finding, in bold; caption: the rest of the sentence. figure: {"data": [...], "layout": {...}}
+    as Plotly takes it. head, rows: the data as a table, all points or a fair part of them with csv_url leading to all. size: one of
+    SIZES. updates_url: answers the points since, {"traces": [0, 1], "x": [[...], [...]], "y": [[...], [...]], "next": url or null}.
     """
 
     id: str

@@ -12,6 +12,6 @@ View = TypeVar("View", bound=Callable[..., HttpResponse])
 
 
 def charts(view: View) -> View:
-    """For pages that draw charts: Plotly writes style attributes and a style element, so inline styles are allowed there; scripts are not."""
+    """For pages that draw charts: Plotly writes style attributes and a style element, so inline styles are allowed; scripts are not."""
     decorated: View = csp_update({"style-src": "'unsafe-inline'"})(view)
     return decorated

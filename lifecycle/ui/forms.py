@@ -47,7 +47,8 @@ class Renderer(DjangoTemplates):
     @cached_property
     def engine(self) -> Any:
         """An engine that finds our components, the rooms' templates and Django's widget templates."""
-        folders = [*settings.TEMPLATES[0]["DIRS"], Path(forms.__file__).parent / "templates"]
+        own: list[Path] = settings.TEMPLATES[0]["DIRS"]  # type: ignore[assignment]
+        folders = [*own, Path(forms.__file__).parent / "templates"]
         return self.backend({"APP_DIRS": True, "DIRS": folders, "NAME": "forms", "OPTIONS": {}})
 
 

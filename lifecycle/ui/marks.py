@@ -65,11 +65,16 @@ def state(kind: str, word: str, *, boxed: bool = False) -> SafeString:
     return format_html('<span class="st {}{}">{}</span>', kind, " boxed" if boxed else "", word)
 
 
+def short(number: float) -> str:
+    """A coordinate without needless digits: 3, 7.5."""
+    return f"{number:g}"
+
+
 def fingerprint(hexadecimal: str) -> SafeString:
     """Eight bars, one for each of the first eight hex digits: equal digests look equal."""
     heights = [2 + 0.8 * int(digit, 16) for digit in hexadecimal[:8]]
     bars = format_html_join(
-        "", '<rect x="{}" y="{:g}" width="2" height="{:g}"/>', ((3 * at, 7 - height / 2, height) for at, height in enumerate(heights))
+        "", '<rect x="{}" y="{}" width="2" height="{}"/>', ((3 * at, short(7 - height / 2), short(height)) for at, height in enumerate(heights))
     )
     return format_html('<svg class="fp" viewBox="0 0 23 14" aria-hidden="true">{}</svg>', bars)
 
@@ -113,13 +118,13 @@ def interval(
 
     kind = " watch" if watch else "" if low > 0 or high < 0 else " flat"
     told = f"{signed(value, digits)}, 95\u00a0% interval {signed(low, digits)} to {signed(high, digits)}"
-    dotted = format_html('<line class="lim" x1="{0}" x2="{0}" y1="-4" y2="20"/>', x(limit)) if limit is not None else ""
+    dotted = format_html('<line class="lim" x1="{0}" x2="{0}" y1="-4" y2="20"/>', short(x(limit))) if limit is not None else ""
     left, right = sorted((x(low), x(high)))
     return format_html(
         '<svg class="ci{}" width="150" height="16" viewBox="0 0 150 16" role="img" aria-label="{}">'
         '<line class="zero" x1="75" x2="75" y1="-4" y2="20"/>{}'
         '<line class="rng" x1="{}" x2="{}" y1="8" y2="8"/><circle class="pt" cx="{}" cy="8" r="3"/></svg>',
-        kind, told, dotted, left, right, x(value),
+        kind, told, dotted, short(left), short(right), short(x(value)),
     )  # fmt: skip
 
 
@@ -136,12 +141,12 @@ def spark(values: Sequence[Number | None], *, hot: bool = False) -> SafeString:
             pen = "M"
             continue
         last = (round(2 + at * step, 1), round(18 - 16 * (float(value) - low) / span, 1))
-        path.append(f"{pen}{last[0]:g} {last[1]:g}")
+        path.append(f"{pen}{short(last[0])} {short(last[1])}")
         pen = "L"
     return format_html(
         '<svg class="spark" width="96" height="20" viewBox="0 0 96 20" aria-hidden="true"><path d="{}"/>'
-        '<circle{} cx="{:g}" cy="{:g}" r="2.25"/></svg>',
-        "".join(path), format_html(' class="hot"') if hot else "", last[0], last[1],
+        '<circle{} cx="{}" cy="{}" r="2.25"/></svg>',
+        "".join(path), format_html(' class="hot"') if hot else "", short(last[0]), short(last[1]),
     )  # fmt: skip
 
 
@@ -154,6 +159,6 @@ def bar(share: Number | None, *, kind: str = "judged", label: str = "") -> SafeS
     told = format_html('role="img" aria-label="{}"', label) if label else format_html('aria-hidden="true"')
     return format_html(
         '<svg class="bar {}" viewBox="0 0 100 6" preserveAspectRatio="none" {}><rect class="all" width="100" height="6"/>'
-        '<rect class="part" width="{:g}" height="6"/></svg>',
-        kind, told, width,
+        '<rect class="part" width="{}" height="6"/></svg>',
+        kind, told, short(width),
     )  # fmt: skip

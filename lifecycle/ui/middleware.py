@@ -30,6 +30,7 @@ class RefusalMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        """The view's answer, or a full load in place of a redirect."""
         response = self.get_response(request)
         if response.status_code in (301, 302, 303, 307, 308) and wants_fragment(request):
             return full_load(request, response)

@@ -41,6 +41,11 @@ class NavItem:
         """The id of the element that holds the count."""
         return "count-" + self.url_name.replace(":", "-").replace("_", "-")
 
+    @property
+    def counted(self) -> bool:
+        """Whether a number may stand beside the item (a template would call `count` itself)."""
+        return self.count is not None
+
     def fits(self, view_name: str) -> int:
         """How closely the page belongs to this item: the length of the longest match, 0 for none."""
         names = self.match or (self.url_name.rpartition(":")[0] or self.url_name,)

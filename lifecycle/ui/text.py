@@ -42,7 +42,7 @@ def breakable(name: object) -> SafeString:
 
 def initials(name: str) -> str:
     """One or two letters: of the first and last word, or the first two of a single one."""
-    words = re.findall(r"\w+", name)
+    words: list[str] = re.findall(r"\w+", name)
     if not words:
         return "?"
     return (words[0][0] + words[-1][0] if len(words) > 1 else words[0][:2]).upper()
