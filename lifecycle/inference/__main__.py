@@ -1,0 +1,77 @@
+"""`python -m lifecycle.inference`: one server process until SIGTERM, then an orderly end with exit code 0."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+from types import FrameType
+
+import uvicorn
+
+from lifecycle.env import BadSetting
+from lifecycle.inference.app import Server
+from lifecycle.inference.config import Config, from_environment
+
+log = logging.getLogger("lifecycle.inference")
+FINISH_SECONDS = 30
+
+
+class DrainingServer(uvicorn.Server):
+    """uvicorn, with an end in two steps: SIGTERM makes `ready` say no at once, and the port closes drain_seconds later."""
+
+    def __init__(self, config: uvicorn.Config, server: Server) -> None:
+        super().__init__(config)
+        self._server = server
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """SIGTERM drains, SIGINT ends at once; a second signal of either kind ends at once, too."""
+        if self.should_exit:
+            self.force_exit = True
+        elif sig == signal.SIGTERM and not self._server.draining and self._server.config.drain_seconds:
+            log.info("draining seconds=%d", self._server.config.drain_seconds)
+            timer = threading.Timer(self._server.config.drain_seconds, self._close)
+            timer.daemon = True
+            timer.start()
+        else:
+            self.should_exit = True
+        self._server.draining = True
+
+    def _close(self) -> None:
+        self.should_exit = True
+
+
+def serve(config: Config) -> None:
+    """Answer until a signal; in-flight requests are finished and the spool is flushed before this returns."""
+    server = Server(config)
+    settings = uvicorn.Config(
+        server.application(),
+        host=config.host,
+        port=config.port,
+        access_log=False,
+        server_header=False,
+        log_level="warning",
+        lifespan="on",
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=FINISH_SECONDS,
+    )
+    log.info("starting host=%s port=%d data_dir=%s", config.host, config.port, config.data_dir)
+    DrainingServer(settings, server).run()
+    log.info("ended written=%d dropped=%d", server.spool.written, server.spool.dropped)
+
+
+def main() -> int:
+    """The exit code of the process."""
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s inference %(message)s")
+    try:
+        config = from_environment()
+    except BadSetting as error:
+        log.error("bad_setting reason=%r", str(error))
+        return 2
+    serve(config)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,173 @@
+"""One infer request from its bytes to its answer and its line in the spool."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+import uuid
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from lifecycle.inference import protocol
+from lifecycle.inference.batching import Slots
+from lifecycle.inference.metrics import Metrics
+from lifecycle.inference.protocol import InferRequest, Prediction, ProtocolError
+from lifecycle.inference.routing import BUCKETS, LiveArm, LiveEndpoint, choose_arm
+from lifecycle.inference.spool import Spool
+from lifecycle.inference.wire import failure
+
+log = logging.getLogger("lifecycle.inference")
+TOP_SCORES = 5
+
+
+@dataclass(slots=True)
+class Exchange:
+    """What is known of one request while it is answered."""
+
+    live: LiveEndpoint
+    token: str
+    request_id: str
+    uuid: str = field(default_factory=lambda: str(uuid.uuid4()))
+    at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    began: float = field(default_factory=time.perf_counter)
+    queue_seconds: float = 0.0
+    arm: LiveArm | None = None
+    asked: InferRequest | None = None
+    prediction: Prediction | None = None
+
+
+class Answering:
+    """Answers infer requests and reports each of them to the spool and the metrics."""
+
+    def __init__(self, slots: Slots, spool: Spool, metrics: Metrics) -> None:
+        self._slots, self._spool, self._metrics = slots, spool, metrics
+
+    async def __call__(self, request: Request, exchange: Exchange, version: str | None) -> Response:
+        """The answer to an authorised request. version: the one the client insists on, or None."""
+        try:
+            response = await self._answer(request, exchange, version)
+        except ProtocolError as error:
+            response = failure(error)
+        except ClientDisconnect:
+            response = failure(ProtocolError(400, "The client left before its request was complete."))
+        except Exception:
+            log.exception("infer_failed request_id=%s endpoint=%s", exchange.request_id, exchange.live.endpoint.slug)
+            response = failure(ProtocolError(500, "The model failed on this request. Its request id is in X-Request-Id."))
+        response.headers["x-request-id"] = exchange.request_id
+        self._report(exchange, response.status_code)
+        return response
+
+    async def _answer(self, request: Request, exchange: Exchange, version: str | None) -> Response:
+        body = protocol.decode_body(await read_body(request), request.headers.get("content-encoding", "").strip().lower())
+        asked = exchange.asked = protocol.parse(body, request.headers.get(protocol.HEADER_LENGTH))
+        arm = exchange.arm = pick(exchange.live, asked, request.headers.get("x-route-key"), version)
+        if asked.wants_embedding and arm.engine.hidden is None:
+            raise ProtocolError(400, "This version has no EMBEDDING output.")
+        prediction, exchange.queue_seconds = await self._slots.run(len(asked.texts), lambda: arm.engine.predict(asked.texts))
+        exchange.prediction = prediction
+        parameters = {"arm": arm.arm.name, "version_label": arm.arm.label, "prediction_id": exchange.uuid}
+        head: dict[str, Any] = {"model_name": exchange.live.endpoint.slug, "model_version": arm.arm.version, "parameters": parameters}
+        if asked.id is not None:
+            head["id"] = asked.id
+        content, headers = protocol.encode(head, asked, prediction)
+        return Response(content, headers=headers | {"x-model-version": arm.arm.version, "x-arm": arm.arm.name})
+
+    def _report(self, exchange: Exchange, code: int) -> None:
+        seconds = time.perf_counter() - exchange.began
+        arm = exchange.arm.arm if exchange.arm else None
+        self._metrics.observe(
+            exchange.live.endpoint.slug,
+            arm.version if arm else "",
+            arm.name if arm else "",
+            code,
+            seconds=seconds,
+            queue_seconds=exchange.queue_seconds,
+            texts=len(exchange.asked.texts) if exchange.asked else 0,
+            at_ms=int(exchange.at.timestamp() * 1000),
+        )
+        self._spool.put(row(exchange, code, seconds))
+
+
+async def read_body(request: Request) -> bytes:
+    """The request's body; refused with 413 as soon as it is known to be over the limit."""
+    declared = request.headers.get("content-length", "0")
+    if declared.isdigit() and int(declared) > protocol.MAX_BODY_BYTES:
+        raise protocol.too_large()
+    chunks, size = [], 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > protocol.MAX_BODY_BYTES:
+            raise protocol.too_large()
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def pick(live: LiveEndpoint, asked: InferRequest, header_key: str | None, version: str | None) -> LiveArm:
+    """The arm that answers: of the version asked for if it takes part in the traffic, else by the sticky key, else by chance."""
+    if not live.arms:
+        raise ProtocolError(503, "No version of this model could be loaded yet. Its endpoint page says why.", retry_after_seconds=5)
+    if version is not None:
+        for candidate in live.arms:
+            if version in (candidate.arm.version, candidate.arm.root_digest) and candidate.arm.share > 0:
+                return candidate
+        raise ProtocolError(404, "This version does not answer for this model. Leave the version out to use the one that does.")
+    if live.arms[0].arm.share == BUCKETS:
+        return live.arms[0]
+    key = asked.parameters.get("route_key", header_key)
+    if key is None:
+        return choose_arm(live, uuid.uuid4().hex)
+    if not isinstance(key, str) or not 1 <= len(key) <= 256:
+        raise ProtocolError(400, "route_key must be a text of 1 to 256 characters.")
+    return choose_arm(live, key)
+
+
+def row(exchange: Exchange, code: int, seconds: float) -> dict[str, Any]:
+    """The spool's line for one request. Texts are in it only where the endpoint keeps them."""
+    arm = exchange.arm.arm if exchange.arm else None
+    texts = exchange.asked.texts if exchange.asked else ()
+    return {
+        "uuid": exchange.uuid,
+        "at": exchange.at.isoformat(timespec="milliseconds"),
+        "endpoint": exchange.live.endpoint.slug,
+        "version": arm.version if arm else None,
+        "root_digest": arm.root_digest if arm else None,
+        "arm": arm.name if arm else None,
+        "status": "ok" if code == 200 else "error",
+        "code": code,
+        "latency_ms": round(seconds * 1000, 3),
+        "queue_ms": round(exchange.queue_seconds * 1000, 3),
+        "rows": len(texts),
+        "inputs": inputs(exchange, texts),
+        "outputs": outputs(exchange.prediction) if exchange.prediction else [],
+        "token": exchange.token[:8],
+        "request_id": exchange.request_id,
+        "epoch": exchange.live.epoch,
+    }
+
+
+def inputs(exchange: Exchange, texts: tuple[str, ...]) -> list[dict[str, Any]]:
+    """What is kept of each text."""
+    kept = []
+    for index, text in enumerate(texts):
+        entry: dict[str, Any] = {"sha256": hashlib.sha256(text.encode("utf-8")).hexdigest(), "chars": len(text)}
+        if exchange.prediction:
+            entry |= {"tokens": exchange.prediction.tokens[index], "truncated": exchange.prediction.truncated[index]}
+        if exchange.live.endpoint.keep_text:
+            entry["text"] = text
+        kept.append(entry)
+    return kept
+
+
+def outputs(prediction: Prediction) -> list[dict[str, Any]]:
+    """What is kept of each answer: the label, its probability, and the five most likely labels."""
+    kept = []
+    for scores in prediction.scores.tolist():
+        ranked = sorted(range(len(scores)), key=lambda index: -scores[index])[:TOP_SCORES]
+        top = {prediction.labels[index]: round(scores[index], 6) for index in ranked}
+        kept.append({"label": prediction.labels[ranked[0]], "confidence": round(scores[ranked[0]], 6), "scores": top})
+    return kept

@@ -1,0 +1,224 @@
+"""The ASGI application: paths of the Open Inference Protocol v2, who may call them, start and end of the server."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import hmac
+import re
+import uuid
+from collections.abc import AsyncIterator
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from lifecycle.inference.answering import Answering, Exchange
+from lifecycle.inference.batching import Slots
+from lifecycle.inference.config import Config
+from lifecycle.inference.metrics import Metrics
+from lifecycle.inference.protocol import ProtocolError, model_metadata
+from lifecycle.inference.router import Router
+from lifecycle.inference.routing import LiveArm, LiveEndpoint, knows
+from lifecycle.inference.spool import Spool
+from lifecycle.inference.wire import answer, failure
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}\Z")
+EXTENSIONS = ["binary_tensor_data", "parameters", "statistics", "model_repository"]
+
+
+class Server:
+    """The parts of one server process and the handlers over them."""
+
+    def __init__(self, config: Config, *, router: Router | None = None, slots: Slots | None = None) -> None:
+        self.config = config
+        self.draining = False
+        self.router = router or Router(config.data_dir / "serving", config.public_key, name=config.name)
+        self.spool = Spool(config.data_dir / "spool", max_bytes=config.spool_mb * 1_000_000)
+        self.metrics = Metrics()
+        self.slots = slots or Slots(config.slots, config.queue_texts)
+        self._answering = Answering(self.slots, self.spool, self.metrics)
+
+    def application(self) -> Starlette:
+        """The ASGI application over this server."""
+        model = "/v2/models/{slug}"
+        version = model + "/versions/{version}"
+        paths = [
+            Route("/v2/health/live", self.live),
+            Route("/v2/health/ready", self.ready),
+            Route("/v2", self.about),
+            Route("/v2/models/stats", self.all_stats),
+            Route("/v2/repository/index", self.index, methods=["POST"]),
+            Route("/metrics", self.prometheus),
+        ]
+        for base in (model, version):
+            paths += [
+                Route(base, self.model),
+                Route(base + "/ready", self.model_ready),
+                Route(base + "/stats", self.stats),
+                Route(base + "/config", self.model_config),
+                Route(base + "/infer", self.infer, methods=["POST"]),
+            ]
+        app = Starlette(
+            routes=paths,
+            lifespan=self._lifespan,
+            exception_handlers={ProtocolError: _refuse, HTTPException: _no_such_path, Exception: _refuse},
+        )
+        app.router.redirect_slashes = False
+        return app
+
+    @contextlib.asynccontextmanager
+    async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
+        (self.config.data_dir / "serving").mkdir(parents=True, exist_ok=True)
+        self.spool.start()
+        self.router.start()
+        try:
+            yield
+        finally:
+            self.router.stop()
+            self.slots.close()
+            self.spool.stop()
+
+    async def live(self, _request: Request) -> Response:
+        """The process answers."""
+        return answer({"live": True})
+
+    async def ready(self, _request: Request) -> Response:
+        """Traffic may be sent: routes are read, their versions loaded (or refused), and the server is not ending."""
+        ready = self.router.settled and not self.draining
+        return answer({"live": True, "ready": ready}, status=200 if ready else 503)
+
+    async def about(self, _request: Request) -> Response:
+        """Server metadata."""
+        return answer({"name": "lifecycle-inference", "version": "2", "extensions": EXTENSIONS})
+
+    async def infer(self, request: Request) -> Response:
+        """Predictions for the texts of the request."""
+        live, token = self._authorise(request)
+        exchange = Exchange(live, token, request_id(request))
+        return await self._answering(request, exchange, request.path_params.get("version"))
+
+    async def model(self, request: Request) -> Response:
+        """Metadata of an endpoint, or of one of its versions that takes part in the traffic."""
+        live, _token = self._authorise(request)
+        arms = _arms(live, request)
+        if not arms:
+            raise ProtocolError(503, "No version of this model could be loaded yet.", retry_after_seconds=5)
+        engine = arms[0].engine
+        return answer(model_metadata(live.endpoint.slug, [arm.arm.version for arm in arms], engine.labels, engine.hidden, engine.platform))
+
+    async def model_ready(self, request: Request) -> Response:
+        """Whether the endpoint answers now."""
+        live, _token = self._authorise(request)
+        ready = bool(_arms(live, request)) and not self.draining
+        return answer({"name": live.endpoint.slug, "ready": ready}, status=200 if ready else 503)
+
+    async def model_config(self, request: Request) -> Response:
+        """The part of Triton's model configuration that clients read."""
+        live, _token = self._authorise(request)
+        names = (("LABEL", "TYPE_STRING"), ("CONFIDENCE", "TYPE_FP32"), ("SCORES", "TYPE_FP32"))
+        return answer(
+            {
+                "name": live.endpoint.slug,
+                "platform": "onnxruntime_onnx",
+                "max_batch_size": 0,
+                "input": [{"name": "TEXT", "data_type": "TYPE_STRING", "dims": [-1]}],
+                "output": [{"name": name, "data_type": kind, "dims": [-1]} for name, kind in names],
+            }
+        )
+
+    async def stats(self, request: Request) -> Response:
+        """Counts and durations since the start of the process."""
+        live, _token = self._authorise(request)
+        return answer({"model_stats": [self.metrics.statistics(live.endpoint.slug, arm.arm.version) for arm in _arms(live, request)]})
+
+    async def all_stats(self, request: Request) -> Response:
+        """Statistics of every endpoint that the token may use."""
+        mine = self._endpoints_of(token_digest(request))
+        return answer({"model_stats": [self.metrics.statistics(live.endpoint.slug, arm.arm.version) for live in mine for arm in live.arms]})
+
+    async def index(self, request: Request) -> Response:
+        """The endpoints that the token may use."""
+        return answer(
+            [
+                {"name": live.endpoint.slug, "version": arm.arm.version, "state": "READY", "reason": ""}
+                for live in self._endpoints_of(token_digest(request))
+                for arm in live.arms
+            ]
+        )
+
+    async def prometheus(self, request: Request) -> Response:
+        """Metrics, for who holds INFERENCE_METRICS_TOKEN; without that setting the path does not exist."""
+        wanted = self.config.metrics_token
+        if not wanted:
+            raise HTTPException(404)
+        if not hmac.compare_digest(token_digest(request), hashlib.sha256(wanted.encode()).hexdigest()):
+            raise unauthorised()
+        gauges: dict[str, float] = {
+            "spool_written_total": self.spool.written,
+            "spool_dropped_total": self.spool.dropped,
+            "queue_texts": self.slots.texts,
+            "routing_epoch": max((live.epoch for live in self.router.table.endpoints.values()), default=0),
+        }
+        return PlainTextResponse(self.metrics.prometheus(gauges), media_type="text/plain; version=0.0.4")
+
+    def _authorise(self, request: Request) -> tuple[LiveEndpoint, str]:
+        """The endpoint of the path and the token's digest.
+
+        A token that is missing or good for nothing gets 401 whatever the path says; a good token gets the same 404 for an endpoint
+        that isn't there and for one that it may not use.
+        """
+        digest = token_digest(request)
+        self._endpoints_of(digest)
+        live = self.router.table.endpoints.get(request.path_params["slug"])
+        if live is None or not knows(live.endpoint.tokens, digest):
+            raise ProtocolError(404, "There is no model of this name that this token may use.")
+        return live, digest
+
+    def _endpoints_of(self, digest: str) -> list[LiveEndpoint]:
+        mine = [live for live in self.router.table.endpoints.values() if knows(live.endpoint.tokens, digest)]
+        if not mine:
+            raise unauthorised()
+        return mine
+
+
+def unauthorised() -> ProtocolError:
+    """The refusal of a caller who is not known."""
+    return ProtocolError(401, 'A valid token is needed: send "Authorization: Bearer TOKEN".')
+
+
+def token_digest(request: Request) -> str:
+    """The sha256 (hex) of the bearer token. Raises ProtocolError (401) without one."""
+    kind, _, token = request.headers.get("authorization", "").partition(" ")
+    token = token.strip()
+    if kind.lower() != "bearer" or not token or len(token) > 500:
+        raise unauthorised()
+    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def request_id(request: Request) -> str:
+    """The caller's X-Request-Id if it is harmless to write down, else a new one."""
+    given = request.headers.get("x-request-id", "")
+    return given if REQUEST_ID.match(given) else uuid.uuid4().hex
+
+
+def _arms(live: LiveEndpoint, request: Request) -> list[LiveArm]:
+    version = request.path_params.get("version")
+    if version is None:
+        return list(live.arms)
+    arms = [arm for arm in live.arms if version in (arm.arm.version, arm.arm.root_digest)]
+    if not arms:
+        raise ProtocolError(404, "This version does not answer for this model.")
+    return arms
+
+
+async def _refuse(_request: Request, error: Exception) -> Response:
+    return failure(error) if isinstance(error, ProtocolError) else failure(ProtocolError(500, "The server failed."))
+
+
+async def _no_such_path(_request: Request, error: Exception) -> Response:
+    code = error.status_code if isinstance(error, HTTPException) else 500
+    sentence = "This path takes another method." if code == 405 else "There is nothing at this path. The protocol's paths begin with /v2."
+    return failure(ProtocolError(code, sentence))

@@ -1,0 +1,194 @@
+"""The live table: follows the routes document, loads what it names, swaps when it is ready, says in status.json what it did."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from lifecycle import bundle
+from lifecycle.inference import engines
+from lifecycle.inference.engines import Engine
+from lifecycle.inference.routing import Routes, Table, build_table, parse_routes
+from lifecycle.refusals import Refused
+
+POLL_SECONDS = 0.2
+MAX_ROUTES_BYTES = 20_000_000
+log = logging.getLogger("lifecycle.inference")
+
+
+class Router:
+    """Holds `table`, which requests read without a lock. One thread polls the document, one loads versions; both only call public methods.
+
+    folder: DATA_DIR/serving, with routes.json, artifacts/ and status.json.
+    """
+
+    def __init__(self, folder: Path, public_key: Path, *, name: str = "", load: Callable[..., Engine] = engines.load) -> None:
+        self.table = Table()
+        self.problem = ""
+        self._folder, self._public_key, self._load = folder, public_key, load
+        self._status_path = folder / (f"status.{name}.json" if name else "status.json")
+        self._routes: Routes | None = None
+        self._loaded: dict[str, Engine] = {}
+        self._refused: dict[str, str] = {}
+        self._seen: tuple[int, int, int] | None = None
+        self._floor = self._last_epoch()
+        self._lock = threading.Lock()
+        self._work, self._stop = threading.Event(), threading.Event()
+        self._threads = [threading.Thread(target=run, name=run.__name__, daemon=True) for run in (self._keep_polling, self._keep_loading)]
+
+    def start(self) -> None:
+        """Read the document once, then follow it in the background."""
+        self.poll()
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """End both threads; what is loaded goes on answering."""
+        self._stop.set()
+        self._work.set()
+
+    @property
+    def settled(self) -> bool:
+        """A document was read, and every version that it names for an answer is loaded or refused."""
+        routes = self._routes
+        if routes is None:
+            return False
+        wanted = {arm.root_digest for endpoint in routes.endpoints.values() for arm in endpoint.arms}
+        return wanted <= self._loaded.keys() | self._refused.keys()
+
+    def poll(self) -> bool:
+        """Take over the routes document if there is a new, well-signed one with a higher epoch. True if it was taken over."""
+        path = self._folder / "routes.json"
+        try:
+            found = path.stat()
+        except OSError:
+            return False
+        seen = (found.st_mtime_ns, found.st_size, found.st_ino)
+        if seen == self._seen:
+            return False
+        self._seen = seen
+        try:
+            routes = self._read(path)
+        except (Refused, OSError) as error:
+            self._ignore(f"The routes document was ignored: {error}")
+            return False
+        with self._lock:
+            self._routes, self._refused, self.problem = routes, {}, ""
+            self._rebuild()
+        log.info("routes_taken epoch=%d endpoints=%d", routes.epoch, len(routes.endpoints))
+        self._work.set()
+        return True
+
+    def load_next(self) -> bool:
+        """Verify, load and warm up one version that the document names and that is not there yet. False if there is none."""
+        with self._lock:
+            missing = self._missing()
+        if not missing:
+            return False
+        digest = missing[0]
+        try:
+            engine, reason = self._open(digest), ""
+        except Refused as error:
+            reason = f"{error} {error.next_step}".strip()
+        except Exception as error:  # a damaged model must never end the thread that serves all others
+            log.exception("version_failed digest=%s", digest)
+            reason = f"The version could not be loaded: {type(error).__name__}."
+        with self._lock:
+            if reason:
+                self._refused[digest] = reason
+                log.error("version_refused digest=%s reason=%r", digest, reason)
+            else:
+                self._loaded[digest] = engine
+                log.info("version_ready digest=%s", digest)
+            self._rebuild()
+        return True
+
+    def _open(self, digest: str) -> Engine:
+        folder = self._folder / "artifacts" / digest
+        return self._load(folder, bundle.verify(folder, self._public_key, expected_root=digest))
+
+    def _read(self, path: Path) -> Routes:
+        with path.open("rb") as file:
+            data = file.read(MAX_ROUTES_BYTES + 1)
+        if len(data) > MAX_ROUTES_BYTES:
+            raise Refused(f"It is larger than {MAX_ROUTES_BYTES} bytes.")
+        routes = parse_routes(bundle.verify_document(data, self._public_key))
+        current = self._routes.epoch if self._routes else None
+        if routes.epoch < self._floor or (current is not None and routes.epoch <= current):
+            last = self._floor if current is None else current
+            raise Refused(f"Its epoch {routes.epoch} is not above epoch {last}, which was applied before.")
+        return routes
+
+    def _missing(self) -> list[str]:
+        if self._routes is None:
+            return []
+        return [digest for digest in self._routes.digests if digest not in self._loaded and digest not in self._refused]
+
+    def _rebuild(self) -> None:
+        """Swap in the table that fits what is loaded, let go of versions that nothing names any more, write the status."""
+        if self._routes is None:
+            return
+        self.table = build_table(self._routes, self._loaded, self.table)
+        kept = set(self._routes.digests) | self.table.digests
+        self._loaded = {digest: engine for digest, engine in self._loaded.items() if digest in kept}
+        if self.settled:
+            self._floor = self._routes.epoch
+        self._write_status()
+
+    def _ignore(self, problem: str) -> None:
+        log.error("routes_ignored reason=%r", problem)
+        with self._lock:
+            self.problem = problem
+            self._write_status()
+
+    def _write_status(self) -> None:
+        status = {
+            "epoch_applied": self._floor,
+            "epoch_seen": self._routes.epoch if self._routes else None,
+            "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "pid": os.getpid(),
+            "problem": self.problem,
+            "versions": self._versions(),
+            "endpoints": {
+                slug: {
+                    "epoch": live.epoch,
+                    "versions": [arm.arm.version for arm in live.arms],
+                    "digests": [arm.arm.root_digest for arm in live.arms],
+                }
+                for slug, live in self.table.endpoints.items()
+            },
+        }
+        part = self._status_path.with_name(f"{self._status_path.name}.{os.getpid()}")
+        try:
+            part.write_text(json.dumps(status, indent=1), encoding="utf-8")
+            part.replace(self._status_path)
+        except OSError as error:  # a full disk must not stop a swap
+            log.error("status_not_written reason=%r", error.strerror)
+
+    def _versions(self) -> dict[str, dict[str, Any]]:
+        states = {digest: {"state": "loading", "reason": ""} for digest in self._missing()}
+        states |= {digest: {"state": "ready", "reason": ""} for digest in self._loaded}
+        return states | {digest: {"state": "refused", "reason": reason} for digest, reason in self._refused.items()}
+
+    def _last_epoch(self) -> int:
+        try:
+            return max(0, int(json.loads(self._status_path.read_bytes())["epoch_applied"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            return 0
+
+    def _keep_polling(self) -> None:
+        while not self._stop.wait(POLL_SECONDS):
+            self.poll()
+
+    def _keep_loading(self) -> None:
+        while not self._stop.is_set():
+            self._work.wait()
+            self._work.clear()
+            while not self._stop.is_set() and self.load_next():
+                pass

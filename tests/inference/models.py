@@ -1,0 +1,137 @@
+"""Tiny artifacts and whole data folders for the tests of the inference server, built in code."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+
+from lifecycle import bundle
+
+WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "card", "lost", "money", "late", "refund", "hello"]
+LABELS = ["card", "money", "other"]
+TOKEN, OTHER_TOKEN = "token-of-support", "token-of-billing"
+
+
+def tokenizer() -> str:
+    made = Tokenizer(models.WordLevel({word: index for index, word in enumerate(WORDS)}, unk_token="[UNK]"))
+    made.normalizer = normalizers.Lowercase()
+    made.pre_tokenizer = pre_tokenizers.Whitespace()
+    made.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
+    return made.to_str()
+
+
+def onnx_model(shift: int) -> bytes:
+    """logits = mean over real tokens of a table of word scores; the best label of "card" is LABELS[shift]."""
+    table = np.zeros((len(WORDS), 3), np.float32)
+    table[WORDS.index("card"), shift % 3] = 9
+    table[WORDS.index("money"), (shift + 1) % 3] = 9
+    nodes = [
+        helper.make_node("Gather", ["table", "input_ids"], ["rows"]),  # (B, T, 3)
+        helper.make_node("Cast", ["attention_mask"], ["mask"], to=TensorProto.FLOAT),
+        helper.make_node("Unsqueeze", ["mask", "last"], ["wide"]),
+        helper.make_node("Mul", ["rows", "wide"], ["masked"]),
+        helper.make_node("ReduceSum", ["masked", "one"], ["embedding"], keepdims=0),
+        helper.make_node("ReduceSum", ["mask", "one"], ["count"], keepdims=1),
+        helper.make_node("Div", ["embedding", "count"], ["logits"]),
+    ]
+    tensors = [
+        numpy_helper.from_array(table, "table"),
+        numpy_helper.from_array(np.array([-1]), "last"),
+        numpy_helper.from_array(np.array([1]), "one"),
+    ]
+    inputs = [helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "sequence"]) for name in ("input_ids", "attention_mask")]
+    outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 3]) for name in ("logits", "embedding")]
+    graph = helper.make_graph(nodes, "tiny", inputs, outputs, tensors)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    onnx.checker.check_model(model)
+    return model.SerializeToString()
+
+
+class Installation:
+    """A data folder as the web application keeps it: keys, artifacts, routes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.key = folder / "keys" / "signing.pem"
+        bundle.generate_key(self.key)
+        self.serving = folder / "serving"
+        self.serving.mkdir()
+        self.epoch = 0
+
+    def artifact(self, shift: int = 0, *, temperature: float = 1.0, **card: object) -> str:
+        """A signed artifact in its place; returns the root digest."""
+        draft = self.folder / "draft"
+        (draft / "serving").mkdir(parents=True)
+        settings = {"format": 1, "task": "single_label", "labels": LABELS, "max_tokens": 16, "pooling": "mean", "temperature": temperature}
+        settings |= {"inputs": ["input_ids", "attention_mask", "token_type_ids"], "serving": "serving/model.onnx"} | card
+        (draft / "lifecycle.json").write_text(json.dumps(settings))
+        (draft / "tokenizer.json").write_text(tokenizer())
+        (draft / "serving" / "model.onnx").write_bytes(onnx_model(shift))
+        root = bundle.sign(draft, self.key)
+        target = self.serving / "artifacts" / root
+        shutil.rmtree(target, ignore_errors=True)
+        target.parent.mkdir(exist_ok=True)
+        draft.rename(target)
+        return root
+
+    def document(self, **endpoints: dict) -> dict:
+        self.epoch += 1
+        return {
+            "format": 1,
+            "epoch": self.epoch,
+            "at": "2026-01-01T00:00:00Z",
+            "endpoints": {k.replace("_", "-"): v for k, v in endpoints.items()},
+        }
+
+    def publish(self, document: dict | None = None, *, key: Path | None = None, **endpoints: dict) -> int:
+        """Write routes.json as the registry does; returns its epoch."""
+        document = document or self.document(**endpoints)
+        part = self.serving / "routes.json.part"
+        part.write_bytes(bundle.sign_document(document, key or self.key))
+        os.replace(part, self.serving / "routes.json")
+        return document["epoch"]
+
+    def status(self) -> dict:
+        return json.loads((self.serving / "status.json").read_text())
+
+    def spooled(self) -> list[dict]:
+        """All lines of completed segments, in order."""
+        return [json.loads(line) for path in sorted((self.folder / "spool").glob("*.jsonl")) for line in path.read_text().splitlines()]
+
+
+def endpoint(
+    root: str, *, token: str = TOKEN, standby: tuple[str, ...] = (), canary: str = "", share: int = 0, keep_text: bool = False
+) -> dict:
+    arms = [{"arm": "stable", "share": 10_000 - share, "version": version_of(root), "label": "tiny 1.0.0", "root_digest": root}]
+    if canary:
+        arms.append({"arm": "canary", "share": share, "version": version_of(canary), "label": "tiny 1.1.0", "root_digest": canary})
+    return {
+        "uuid": str(uuid.uuid5(uuid.NAMESPACE_URL, "endpoint")),
+        "task": "single_label",
+        "salt": "s1",
+        "arms": arms,
+        "standby": [{"version": version_of(digest), "root_digest": digest} for digest in standby],
+        "tokens": [hashlib.sha256(token.encode()).hexdigest()],
+        "keep_text": keep_text,
+    }
+
+
+def version_of(root: str) -> str:
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, root))
+
+
+def ask(*texts: str, **more: object) -> dict:
+    return {"inputs": [{"name": "TEXT", "datatype": "BYTES", "shape": [len(texts)], "data": list(texts)}]} | more
+
+
+def auth(token: str = TOKEN) -> dict[str, str]:
+    return {"authorization": f"Bearer {token}"}

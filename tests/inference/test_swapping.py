@@ -1,0 +1,257 @@
+"""The server follows the routes document: what it takes over, what it refuses, and what goes on meanwhile."""
+
+import hashlib
+import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from lifecycle import bundle
+from lifecycle.inference.app import Server
+from lifecycle.inference.config import Config
+from lifecycle.inference.routing import BUCKETS, bucket
+from tests.inference.conftest import follow
+from tests.inference.models import ask, auth, endpoint, version_of
+
+
+def answer(client, text="card", **more):
+    response = client.post("/v2/models/support/infer", json=ask(text, **more), headers=auth())
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
+def label(client, text="card"):
+    return answer(client, text)["outputs"][0]["data"][0]
+
+
+def test_a_new_version_answers_once_it_is_loaded_and_the_old_one_until_then(client, installation, server, root):
+    new = installation.artifact(1)
+    installation.publish(support=endpoint(new, standby=(root,)))
+
+    assert server.router.poll()
+    assert label(client) == "card"
+    assert installation.status()["versions"][new]["state"] == "loading"
+    assert server.router.load_next()
+
+    assert label(client) == "money"
+    assert answer(client)["model_version"] == version_of(new)
+    assert installation.status()["epoch_applied"] == 2
+
+
+def test_a_rollback_to_the_standby_version_needs_no_loading(client, installation, server, root):
+    new = installation.artifact(1)
+    installation.publish(support=endpoint(new, standby=(root,)))
+    follow(server)
+    installation.publish(support=endpoint(root, standby=(new,)))
+
+    assert server.router.poll()
+
+    assert label(client) == "card"
+    assert server.router.load_next() is False
+
+
+def test_a_version_that_nothing_names_is_let_go(installation, server, root):
+    new = installation.artifact(1)
+    installation.publish(support=endpoint(new))
+    follow(server)
+
+    assert set(installation.status()["versions"]) == {new}
+
+
+def test_a_request_in_flight_ends_on_the_version_it_began_with(client, installation, server, root):
+    entered, leave = threading.Event(), threading.Event()
+    engine = server.router.table.endpoints["support"].arms[0].engine
+    predict = engine.predict
+
+    def held(texts):
+        entered.set()
+        assert leave.wait(10)
+        return predict(texts)
+
+    engine.predict = held
+    with ThreadPoolExecutor(1) as pool:
+        pending = pool.submit(answer, client)
+        assert entered.wait(10)
+        new = installation.artifact(1)
+        installation.publish(support=endpoint(new))
+        follow(server)
+        assert answer(client)["model_version"] == version_of(new)
+        leave.set()
+
+        assert pending.result()["model_version"] == version_of(root)
+
+
+def test_a_flipped_byte_is_refused_and_the_old_version_goes_on(client, installation, server, root):
+    new = installation.artifact(1)
+    weights = installation.serving / "artifacts" / new / "serving" / "model.onnx"
+    data = bytearray(weights.read_bytes())
+    data[-5] ^= 1
+    weights.write_bytes(data)
+    installation.publish(support=endpoint(new))
+    follow(server)
+
+    assert answer(client)["model_version"] == version_of(root)
+    assert installation.status()["versions"][new]["state"] == "refused"
+    assert installation.status()["versions"][new]["reason"].startswith("serving/model.onnx was changed after the model was signed.")
+    assert installation.status()["endpoints"]["support"] == {"epoch": 1, "versions": [version_of(root)], "digests": [root]}
+
+
+def test_a_version_signed_by_another_key_or_absent_is_refused(client, installation, server, root):
+    new = installation.artifact(1)
+    forger = installation.folder / "forger" / "signing.pem"
+    bundle.generate_key(forger)
+    bundle.sign(installation.serving / "artifacts" / new, forger)
+    installation.publish(support=endpoint(new), other=endpoint("1" * 64))
+    follow(server)
+
+    assert label(client) == "card"
+    assert [state["state"] for state in installation.status()["versions"].values()] == ["ready", "refused", "refused"]
+    response = client.post("/v2/models/other/infer", json=ask("card"), headers=auth())
+    assert response.status_code == 503
+    assert response.json()["error"].startswith("No version of this model could be loaded yet.")
+
+
+def test_one_signed_model_cannot_stand_in_for_another(client, installation, server, root):
+    new, third = installation.artifact(1), installation.artifact(2)
+    artifacts = installation.serving / "artifacts"
+    (artifacts / new).rename(artifacts / "spare")
+    (artifacts / third).rename(artifacts / new)
+    installation.publish(support=endpoint(new))
+    follow(server)
+
+    assert label(client) == "card"
+    assert "is not the model that was asked for" in installation.status()["versions"][new]["reason"]
+
+
+@pytest.mark.parametrize(
+    "card", [{"temperature": 0}, {"labels": ["one"]}, {"format": 2}, {"labels": ["a", "b", "c", "d"]}, {"inputs": ["pixels"]}]
+)
+def test_a_signed_version_that_cannot_work_is_refused(client, installation, server, root, card):
+    new = installation.artifact(1, **card)
+    installation.publish(support=endpoint(new))
+    follow(server)
+
+    assert label(client) == "card"
+    assert installation.status()["versions"][new]["state"] == "refused"
+
+
+def test_a_document_with_a_bad_signature_is_ignored(client, installation, server, root):
+    forger = installation.folder / "forger" / "signing.pem"
+    bundle.generate_key(forger)
+    installation.publish(installation.document(support=endpoint(installation.artifact(1))), key=forger)
+
+    assert server.router.poll() is False
+
+    assert label(client) == "card"
+    assert "signature does not match" in installation.status()["problem"]
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"null", b"\x00" * 100])
+def test_a_broken_document_is_ignored(client, installation, server, data):
+    (installation.serving / "routes.json").write_bytes(data)
+
+    assert server.router.poll() is False
+    assert label(client) == "card"
+
+
+def change(shares=None, **fields):
+    def apply(document):
+        document["endpoints"]["support"] |= fields
+        for arm, share in zip(document["endpoints"]["support"]["arms"], shares or [], strict=False):
+            arm["share"] = share
+
+    return apply
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        change(shares=[9_999]),
+        change(shares=[True]),
+        change(tokens=["plain"]),
+        change(arms=[{"arm": "stable"}]),
+        change(arms=[{"arm": "stable", "share": 10_000, "version": "v", "root_digest": "../../etc"}]),
+        change(arms=[{"arm": "stable", "share": 10_000, "version": 'v"} 1\n', "root_digest": "0" * 64}]),
+        lambda document: document.pop("endpoints"),
+        lambda document: document.update(format=2),
+        lambda document: document.update(epoch="3"),
+        lambda document: document["endpoints"].update({"../x": document["endpoints"]["support"]}),
+    ],
+)
+def test_a_signed_document_that_is_not_as_agreed_is_ignored_as_a_whole(client, installation, server, root, spoil):
+    document = installation.document(support=endpoint(installation.artifact(1)))
+    spoil(document)
+    installation.publish(document)
+
+    assert server.router.poll() is False
+    assert label(client) == "card"
+
+
+def test_an_older_document_is_ignored_also_after_a_restart(client, installation, server, root):
+    old = (installation.serving / "routes.json").read_bytes()
+    new = installation.artifact(1)
+    installation.publish(support=endpoint(new))
+    follow(server)
+    (installation.serving / "routes.json").write_bytes(old)
+
+    assert server.router.poll() is False
+    again = Server(Config(data_dir=installation.folder))
+    assert again.router.poll() is False
+
+    assert label(client) == "money"
+    assert "epoch 1 is not above epoch 2" in again.router.problem
+    assert not again.router.settled
+
+
+def test_a_grown_canary_share_keeps_the_keys_it_has(client, installation, server, root):
+    new = installation.artifact(1)
+    keys = [f"user-{number}" for number in range(60)]
+    arms = []
+    for share in (2_000, 5_000):
+        installation.publish(support=endpoint(root, canary=new, share=share))
+        follow(server)
+        arms.append([answer(client, parameters={"route_key": key})["parameters"]["arm"] for key in keys])
+        assert arms[-1] == ["canary" if bucket("s1", key) < share else "stable" for key in keys]
+
+    assert all(after == "canary" for before, after in zip(*arms, strict=True) if before == "canary")
+
+
+def test_buckets_are_those_of_the_published_rule():
+    digest = hashlib.blake2b(b"saltkey", digest_size=8).digest()
+
+    assert bucket("salt", "key") == int.from_bytes(digest, "big") % 10_000
+    assert 0 <= min(bucket("s", str(n)) for n in range(500)) < max(bucket("s", str(n)) for n in range(500)) < BUCKETS
+
+
+def test_temperature_flattens_the_scores(client, installation, server, root):
+    installation.publish(support=endpoint(installation.artifact(0, temperature=3.0)))
+    follow(server)
+
+    assert answer(client)["outputs"][1]["data"] == pytest.approx([0.576117], abs=1e-6)  # logits 3, 0, 0 divided by 3
+
+
+def test_a_full_queue_answers_429_with_a_time_to_come_back(client, installation, server):
+    server.slots.texts = server.config.queue_texts
+
+    response = client.post("/v2/models/support/infer", json=ask("card"), headers=auth())
+
+    assert response.status_code == 429
+    assert int(response.headers["retry-after"]) >= 1
+    server.slots.texts = 0
+    assert label(client) == "card"
+    server.spool.stop()
+    assert [(line["status"], line["code"]) for line in installation.spooled()] == [("error", 429), ("ok", 200)]
+
+
+def test_an_engine_that_fails_costs_one_request_and_not_the_server(client, server, caplog):
+    engine = server.router.table.endpoints["support"].arms[0].engine
+    works, engine.predict = engine.predict, lambda texts: 1 / 0
+
+    response = client.post("/v2/models/support/infer", json=ask("card"), headers=auth() | {"x-request-id": "r9"})
+
+    assert response.status_code == 500
+    assert json.loads(response.content)["error"] == "The model failed on this request. Its request id is in X-Request-Id."
+    assert "request_id=r9" in caplog.text
+    engine.predict = works
+    assert label(client) == "card"
