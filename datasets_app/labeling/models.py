@@ -7,9 +7,12 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 
-from datasets_app.datasets.models import Dataset, Item
+from datasets_app.datasets.models import Dataset, Item, Upload
 
 USER = settings.AUTH_USER_MODEL
+IMPORTING = (  # an import that is cancelled takes its labels away with its items
+    "EXISTS (SELECT 1 FROM datasets_item i JOIN datasets_upload u ON u.id = i.upload_id WHERE i.id = OLD.item_id AND u.state <> 'imported')"
+)
 
 
 class LabelSchema(models.Model):
@@ -71,6 +74,11 @@ class Queue(models.Model):
         PAUSED = "paused", "Paused"
         CLOSED = "closed", "Closed"
 
+    class Source(models.TextChoices):
+        UNDECIDED = "undecided", "Items without a decision"
+        ALL = "all", "All items"
+        UPLOAD = "upload", "The items of one upload"
+
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="queues")
     schema = models.ForeignKey(LabelSchema, on_delete=models.PROTECT, related_name="queues")
@@ -85,6 +93,10 @@ class Queue(models.Model):
     slots_done = models.PositiveIntegerField(default=0)
     items_decided = models.PositiveIntegerField(default=0)
     items_disputed = models.PositiveIntegerField(default=0, help_text="complete, not unanimous, not decided yet")
+    disputes_total = models.PositiveIntegerField(default=0, help_text="items on which annotators have disagreed, settled or not")
+    source = models.CharField(max_length=10, choices=Source.choices, default=Source.UNDECIDED, help_text="which items it takes")
+    upload = models.ForeignKey(Upload, null=True, on_delete=models.PROTECT, related_name="+", help_text="whose items, where it takes one upload")
+    filled_at = models.DateTimeField(null=True, help_text="when all slots had been made")
 
     class Meta:
         constraints = [
@@ -161,11 +173,31 @@ class Slot(models.Model):
         indexes = [
             models.Index(fields=["queue", "priority", "id"], condition=Q(state=0), name="slot_open"),
             models.Index(fields=["lease_until"], condition=Q(state=1), name="slot_lease"),
+            models.Index(fields=["queue", "user", "priority", "id"], condition=Q(state=1), name="slot_in_hand"),
             models.Index(fields=["queue", "item"], name="slot_item"),
         ]
 
     def __str__(self) -> str:
         return f"slot {self.pk}"
+
+
+class Seat(models.Model):
+    """One person's place in one queue: how far they have walked through it, and what they did there. Claims of one person wait for it."""
+
+    queue = models.ForeignKey(Queue, on_delete=models.CASCADE, related_name="seats")
+    user = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="+")
+    priority = models.BigIntegerField(default=-(2**62), help_text="with `slot`: where the next claim goes on")
+    slot = models.BigIntegerField(default=0)
+    labelled = models.PositiveIntegerField(default=0, help_text="answers, less those undone")
+    skipped = models.PositiveIntegerField(default=0)
+    seconds = models.FloatField(default=0, help_text="time on the labelled items, in seconds")
+    last_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["queue", "user"], name="one_seat_per_person")]
+
+    def __str__(self) -> str:
+        return f"seat of {self.user_id}"
 
 
 class SlotSkip(models.Model):
@@ -187,9 +219,13 @@ class SlotSkip(models.Model):
 
 
 class Decision(models.Model):
-    """The one label of an item that training reads. Never changed: a new decision supersedes it."""
+    """The one label of an item that training reads. Never changed: a new decision supersedes it.
+
+    A withdrawn decision says that the one it supersedes no longer holds: its item is undecided until the next.
+    """
 
     append_only = True
+    deletable_when = IMPORTING
     project_path = "item__dataset__project"
     root_path = "item__dataset"
 
@@ -198,6 +234,7 @@ class Decision(models.Model):
         UNANIMOUS = "unanimous", "All annotators agree"
         ADJUDICATED = "adjudicated", "Adjudicated"
         IMPORTED = "imported", "Imported"
+        WITHDRAWN = "withdrawn", "Withdrawn"
 
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="decisions")
@@ -223,6 +260,7 @@ class Suggestion(models.Model):
     """A label that a run, a rule or an imported file proposes for an item; never counted as anybody's answer."""
 
     append_only = True
+    deletable_when = IMPORTING
 
     class Source(models.TextChoices):
         IMPORT = "import", "Imported file"
@@ -244,6 +282,36 @@ class Suggestion(models.Model):
         return f"suggestion for {self.item_id}"
 
 
+class Dispute(models.Model):
+    """An item whose annotators do not agree. It is settled by a reviewer, by the annotators themselves, or returned to them."""
+
+    class State(models.TextChoices):
+        OPEN = "open", "To settle"
+        SETTLED = "settled", "Settled"
+        RETURNED = "returned", "Returned"
+        VANISHED = "vanished", "No longer disputed"
+
+    queue = models.ForeignKey(Queue, on_delete=models.CASCADE, related_name="disputes")
+    item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="+")
+    pair = models.CharField(max_length=80, help_text="the two most frequent answers: their stable ids, sorted, joined by a bar")
+    answers = models.PositiveSmallIntegerField(help_text="different answers: the wider the split, the more")
+    state = models.CharField(max_length=8, choices=State.choices, default=State.OPEN)
+    decision = models.ForeignKey(Decision, null=True, on_delete=models.PROTECT, related_name="+", help_text="what settled it")
+    opened_at = models.DateTimeField(auto_now_add=True)
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["queue", "item"], condition=Q(state="open"), name="one_open_dispute")]
+        indexes = [
+            models.Index(fields=["queue", "-answers", "id"], condition=Q(state="open"), name="dispute_widest"),
+            models.Index(fields=["queue", "id"], condition=Q(state="open"), name="dispute_oldest"),
+            models.Index(fields=["queue", "pair", "-id"], name="dispute_pair"),
+        ]
+
+    def __str__(self) -> str:
+        return f"dispute about {self.item_id}"
+
+
 class Comment(models.Model):
     """What someone wrote about an item, for the others who work on it. A flag is a comment that asks for a look."""
 
@@ -261,6 +329,9 @@ class Comment(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     resolved_at = models.DateTimeField(null=True)
     resolved_by = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        indexes = [models.Index(fields=["item", "id"], name="comment_item")]
 
     def __str__(self) -> str:
         return f"comment on {self.item_id}"

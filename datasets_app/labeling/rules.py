@@ -1,0 +1,183 @@
+"""Pure decisions about labels: what makes a schema, which slot an answer fills, when annotators agree, what undo takes back."""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import IntEnum
+from typing import Any
+from uuid import UUID
+
+from lifecycle.refusals import Refused
+
+LEASE = timedelta(minutes=15)
+RETURN_LEASE = timedelta(hours=24)  # a returned item waits this long for the same person, then for anybody
+HAND = 5  # items that a bench holds: the one shown and the next ones
+UNDO_DEPTH = 20
+BATCH = 1_000
+LABELS_LIMIT = 1_000
+NAME_LIMIT = 120
+
+
+@dataclass(frozen=True, slots=True)
+class LabelSpec:
+    """One class as somebody wrote it. stable_id: of the class it was in the version before; None for a new one or to find it by name."""
+
+    name: str
+    definition: str = ""
+    examples: tuple[str, ...] = ()
+    lookalikes: tuple[dict[str, str], ...] = ()
+    group: str = ""
+    stable_id: UUID | None = None
+
+    def document(self) -> dict[str, Any]:
+        """What of it is hashed."""
+        return {
+            "name": self.name,
+            "definition": self.definition,
+            "examples": list(self.examples),
+            "lookalikes": [dict(each) for each in self.lookalikes],
+            "group": self.group,
+        }
+
+
+def clean_name(name: str) -> str:
+    """The name without blanks around it and with single ones inside."""
+    return " ".join(name.split())
+
+
+def check_labels(labels: Sequence[LabelSpec]) -> None:
+    """Raises Refused, with a message for the field `labels`, for names that are missing, too long, unseen or twice there."""
+    problems = [problem for label in labels if (problem := name_problem(label.name))]
+    problems += [f"{name!r} stands here {count} times." for name, count in Counter(label.name for label in labels).items() if count > 1]
+    if not labels:
+        problems = ["A schema needs at least one class."]
+    if len(labels) > LABELS_LIMIT:
+        problems = [f"There are {len(labels):,} classes; a schema holds at most {LABELS_LIMIT:,}."]
+    if problems:
+        raise Refused("The schema was not published.", next_step=problems[0], fields={"labels": problems[:5]})
+
+
+def name_problem(name: str) -> str:
+    """What is wrong with the name of a class, as a sentence; empty when it is in order."""
+    if not name:
+        return "A class has no name."
+    if len(name) > NAME_LIMIT:
+        return f"{name[:20]!r}… has {len(name)} characters; a name has at most {NAME_LIMIT}."
+    if any(unicodedata.category(character) in ("Cc", "Cf", "Cs") for character in name):
+        return f"The name {name!r} holds a control or invisible character."
+    return ""
+
+
+def decision_digest(*, item: str, label: UUID, name: str, how: str, by: UUID | None, supersedes: str) -> str:
+    """sha256, in hex, over the item's digest, the label's stable id and name, how, who (empty: a rule) and the superseded digest."""
+    parts = [item, str(label), name, how, str(by or ""), supersedes]
+    return hashlib.sha256("\x1f".join(parts).encode("utf-8")).hexdigest()
+
+
+def is_hidden(queue: UUID, item_digest: str, share: int) -> bool:
+    """Whether suggestions for this item are hidden in this queue; the same for everybody, on `share` percent of all items."""
+    mark = hashlib.sha256(f"{queue}:{item_digest}".encode()).digest()
+    return int.from_bytes(mark[:4], "big") % 100 < share
+
+
+# ── Where an answer goes ────────────────────────────────────────────────────
+class SlotState(IntEnum):
+    """As in Slot.State."""
+
+    OPEN = 0
+    LEASED = 1
+    DONE = 2
+    CLOSED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class SlotFacts:
+    """What a rule needs to know of a slot."""
+
+    pk: int
+    state: int
+    user: int | None
+
+
+def slot_for(slots: Iterable[SlotFacts], user: int) -> SlotFacts | None:
+    """The slot of an item that this person's answer fills: their own, else an open one; None makes it an extra answer."""
+    slots = list(slots)
+    own = next((slot for slot in slots if slot.user == user and slot.state in (SlotState.LEASED, SlotState.DONE)), None)
+    return own or next((slot for slot in slots if slot.state == SlotState.OPEN), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the answers of an item amount to. complete: every needed answer is there. label: the one all gave; None without agreement."""
+
+    complete: bool
+    label: UUID | None = None
+    pair: str = ""
+    answers: int = 0
+
+
+def judge(states: Sequence[int], labels: Sequence[UUID]) -> Verdict:
+    """states: of the item's slots. labels: the stable id of each current answer that fills a slot, in order."""
+    needed = [state for state in states if state != SlotState.CLOSED]
+    if not needed or any(state != SlotState.DONE for state in needed):
+        return Verdict(complete=False)
+    counts = Counter(labels)
+    if len(counts) == 1:
+        return Verdict(complete=True, label=labels[0], answers=1)
+    return Verdict(complete=True, pair=pair_of(labels), answers=len(counts))
+
+
+def pair_of(labels: Iterable[UUID]) -> str:
+    """The two most frequent answers as one key, whatever their order."""
+    counts = Counter(labels)
+    top = sorted(counts, key=lambda label: (-counts[label], str(label)))[:2]
+    return "|".join(sorted(str(label) for label in top))
+
+
+def likely_answer(labels: Sequence[UUID], suggested: UUID | None) -> UUID | None:
+    """What a reviewer probably decides: the answer most people gave, among equals the suggested one; None where nothing speaks for one."""
+    counts = Counter(labels)
+    if not counts:
+        return None
+    best = max(counts.values())
+    leading = [label for label in counts if counts[label] == best]
+    if len(leading) == 1:
+        return leading[0]
+    return suggested if suggested in leading else None
+
+
+# ── Undo ────────────────────────────────────────────────────────────────────
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One answer or skip of a person in a queue, as undo sees it."""
+
+    pk: int
+    undone: bool
+
+
+def undo_target(newest_first: Sequence[Step]) -> int | None:
+    """The answer that undo takes back: the newest that still stands among the last 20; None when there is none."""
+    return next((step.pk for step in newest_first[:UNDO_DEPTH] if not step.undone), None)
+
+
+# ── Ranking on the bench ────────────────────────────────────────────────────
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """The classes first shown for an item. scores are None where the source gives none; source is empty where nothing is suggested."""
+
+    labels: list[tuple[int, float | None]] = field(default_factory=list)
+    source: str = ""
+    suggestion: int | None = None
+
+
+def rank(suggestions: Sequence[tuple[int, int, float | None]], source: str) -> Ranked:
+    """suggestions: (suggestion, label, score) of one source; the best first, those without a score last."""
+    ordered = sorted(suggestions, key=lambda row: (row[2] is None, -(row[2] or 0), row[0]))
+    if not ordered:
+        return Ranked()
+    return Ranked([(label, score) for _, label, score in ordered], source, ordered[0][0])
