@@ -17,6 +17,7 @@ Ints = NDArray[np.int64]
 MCE_MINIMUM = 20
 Z95 = 1.959963984540054
 GOLDEN = (math.sqrt(5) - 1) / 2
+ERF = np.vectorize(math.erf, otypes=[np.float64])
 
 
 def softmax(logits: NDArray[Any], temperature: float = 1.0) -> Floats:
@@ -108,12 +109,19 @@ def mce(confidence: Floats, correct: NDArray[Any], bins: int = 15, minimum: int 
 
 
 def ece_debiased(confidence: Floats, correct: NDArray[Any], bins: int = 15) -> float:
-    """Root of the mean squared gap less what chance alone adds to each bin, acc (1 - acc) / (n - 1); 0 at least (Kumar et al. 2019)."""
+    """ECE less the part that chance alone adds (it is biased upwards by about the root of bins / rows); 0 at least."""
     gaps, counts, accuracy = _gaps(confidence, correct, bins)
-    many = counts > 1
-    chance = accuracy[many] * (1 - accuracy[many]) / (counts[many] - 1)
-    squared = ((gaps[many] ** 2 - chance) * counts[many]).sum() / max(counts.sum(), 1)
-    return float(math.sqrt(max(squared, 0.0)))
+    return float(debiased(gaps[None], counts[None], accuracy[None])[0])
+
+
+def debiased(gaps: Floats, counts: Floats, accuracy: Floats) -> Floats:
+    """2 ECE - E[ECE] with each bin's accuracy normal around what was seen (Kumar et al. 2019, p = 1). All (B, bins); returns (B,)."""
+    spread = np.sqrt(accuracy * (1 - accuracy) / np.maximum(counts, 1))
+    ratio = np.divide(gaps, spread, out=np.zeros_like(gaps), where=spread > 0)
+    folded = spread * math.sqrt(2 / math.pi) * np.exp(-(ratio**2) / 2) + gaps * ERF(ratio / math.sqrt(2))
+    expected = np.where(spread > 0, folded, np.abs(gaps))
+    total = np.maximum(counts.sum(axis=1), 1)
+    return np.maximum(((2 * np.abs(gaps) - expected) * counts).sum(axis=1) / total, 0.0)
 
 
 def _gaps(confidence: Floats, correct: NDArray[Any], bins: int) -> tuple[Floats, Floats, Floats]:

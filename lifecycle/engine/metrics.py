@@ -135,11 +135,9 @@ def _calibration_extras(rows: Scored, weights: Floats) -> dict[str, Floats]:
     counts = _by_group(weights, number, rows.bins)
     accuracy = _ratio(_by_group(weights * rows.correct, number, rows.bins), counts)
     gap = accuracy - _ratio(_by_group(weights * rows.confidence, number, rows.bins), counts)
-    chance = np.divide(accuracy * (1 - accuracy), counts - 1, out=np.zeros_like(gap), where=counts > 1)
-    squared = ((gap**2 - chance) * counts * (counts > 1)).sum(axis=1) / counts.sum(axis=1)
     large = counts >= calibration.MCE_MINIMUM
     widest = np.where(large.any(axis=1), np.where(large, np.abs(gap), 0.0).max(axis=1), np.nan)
-    return {"ece_debiased": np.sqrt(np.maximum(squared, 0.0)), "mce": widest}
+    return {"ece_debiased": calibration.debiased(gap, counts, accuracy), "mce": widest}
 
 
 def _interval(values: Floats) -> tuple[float, float]:

@@ -1,0 +1,190 @@
+"""Sensible settings for this data, each with the sentence that explains it, and about how long the run will take. No torch."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lifecycle.engine.spec import Strategy
+
+SPECIAL_TOKENS = 2
+CHARACTERS_PER_TOKEN = 4.5
+LENGTHS = (32, 64, 128, 256, 512)
+FULL_STEPS = 250
+IMBALANCE = 10.0
+
+# Examples a second on 2 cores at 16 tokens a text with bf16 (banking77, all-MiniLM-L6-v2); a measured rate of this machine replaces it.
+RATES = {"lora": 170.0, "full": 145.0, "head": 15_000.0}
+FORWARD_RATE = 450.0
+RATE_TOKENS = 16
+RATE_CORES = 2
+START_SECONDS = 12.0
+
+ENCODER_RATE = {"lora": 2e-3, "full": 2e-4, "head": 0.0}
+HEAD_RATE = 1e-2
+RATE_REASONS = {
+    "lora": "Adapters start at zero and take about ten times the rate of full fine-tuning.",
+    "full": "All weights move, so small steps keep what the base model knows.",
+    "head": "The encoder is frozen: only the head learns.",
+}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A setting and why it fits."""
+
+    value: Any
+    reason: str
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """Choices by field name of TrainSpec (strategy's by rank, alpha, dropout), and the time they need with the sentence behind it."""
+
+    choices: dict[str, Choice]
+    seconds: float
+    seconds_reason: str
+
+    def values(self) -> dict[str, Any]:
+        """The settings without their reasons, as a form's initial values."""
+        return {name: choice.value for name, choice in self.choices.items()}
+
+
+def tokens_from_characters(characters: float) -> int:
+    """About how many tokens an English text of this length has, special tokens included."""
+    return math.ceil(characters / CHARACTERS_PER_TOKEN) + SPECIAL_TOKENS
+
+
+def suggest(
+    *,
+    rows: int,
+    classes: int,
+    median_tokens: float,
+    strategy: str = "lora",
+    long_tokens: float | None = None,
+    class_counts: Sequence[int] = (),
+    validation_rows: int | None = None,
+    measured_rate: float | None = None,
+    cores: int | None = None,
+) -> Suggestion:
+    """Settings for `rows` training rows of `classes` labels.
+
+    long_tokens: the 99th percentile of token counts, where known. class_counts: training rows of each label. measured_rate: examples a
+    second of an earlier run of the same strategy and base on this machine, which makes the estimate of the time a measurement.
+    """
+    if rows < 1 or classes < 1 or strategy not in RATES:
+        raise ValueError(f"Settings need rows, classes and a known strategy; got {rows}, {classes}, {strategy!r}.")
+    batch_size = Choice(16, f"{rows:,} rows are few: small batches give more steps.") if rows < 500 else _large_batch(rows)
+    epochs = _epochs(rows, batch_size.value, strategy)
+    choices = {
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": Choice(ENCODER_RATE[strategy], RATE_REASONS[strategy]),
+        "head_learning_rate": Choice(HEAD_RATE, "The head starts from random weights and must learn faster than the encoder."),
+        "max_tokens": _max_tokens(median_tokens, long_tokens),
+        "pooling": Choice("mean", "Sentence encoders are made for the mean of their token vectors; the [CLS] vector of such a base learns slowly."),
+        "weight_decay": Choice(0.01, "The usual value; it hardly matters for short runs."),
+        "warmup_fraction": Choice(0.06, "Rates rise over the first 6 % of steps, so that the first batches do not shake the encoder."),
+        "evaluations_per_epoch": _evaluations(epochs.value),
+        "patience": _patience(epochs.value),
+        "class_weights": _class_weights(class_counts),
+        "precision": Choice("auto", "bf16 where this processor multiplies it at least a fifth faster, else fp32."),
+    }
+    if strategy == "lora":
+        plain = Strategy()
+        choices |= {
+            "rank": Choice(plain.rank, "Rank 8 on the query and value weights reaches full fine-tuning within a point on banking77."),
+            "alpha": Choice(plain.alpha, "Twice the rank, the usual scale."),
+            "dropout": Choice(plain.dropout, "Drops a tenth of the adapters' inputs against overfitting."),
+        }
+    shown = validation_rows if validation_rows is not None else max(1, rows // 9)
+    seconds, reason = estimate_seconds(
+        rows=rows,
+        validation_rows=shown,
+        epochs=epochs.value,
+        evaluations=epochs.value * choices["evaluations_per_epoch"].value,
+        median_tokens=median_tokens,
+        strategy=strategy,
+        measured_rate=measured_rate,
+        cores=cores,
+    )
+    return Suggestion(choices, seconds, reason)
+
+
+def _large_batch(rows: int) -> Choice:
+    if rows > 50_000:
+        return Choice(64, f"{rows:,} rows are many: larger batches are faster and lose nothing.")
+    return Choice(32, "32 texts of like length a step: fast on a processor and still many steps.")
+
+
+def _epochs(rows: int, batch_size: int, strategy: str) -> Choice:
+    steps = math.ceil(rows / batch_size)
+    if strategy == "head":
+        return Choice(min(60, max(20, math.ceil(1000 / steps))), "The frozen vectors are computed once, so further epochs cost almost nothing.")
+    if rows > 200_000:
+        return Choice(1, f"One pass over {rows:,} rows is {steps:,} steps, enough.")
+    if rows > 50_000:
+        return Choice(2, f"Two passes over {rows:,} rows are {2 * steps:,} steps, enough.")
+    epochs = min(20, max(4, math.ceil(FULL_STEPS / steps)))
+    if epochs > 4:
+        return Choice(epochs, f"{rows:,} rows make {steps} steps an epoch; {epochs} epochs make {epochs * steps}, about the {FULL_STEPS} that adapt an encoder.")
+    return Choice(4, f"{4 * steps:,} steps. On data like this the best step is usually in the third or fourth epoch.")
+
+
+def _max_tokens(median_tokens: float, long_tokens: float | None) -> Choice:
+    needed = long_tokens if long_tokens is not None else 4 * median_tokens
+    value = next((each for each in LENGTHS if each >= needed), LENGTHS[-1])
+    value = max(value, 64)
+    known = f"99 of 100 texts have up to {needed:.0f} tokens" if long_tokens is not None else f"the middle text has about {median_tokens:.0f} tokens"
+    tail = "longer ones are cut" if needed > value else "batches are padded only to their own longest text, so room costs nothing"
+    return Choice(value, f"{known[0].upper()}{known[1:]}; {tail}.")
+
+
+def _evaluations(epochs: int) -> Choice:
+    if epochs <= 4:
+        return Choice(2, "Validation twice an epoch, so that the best step is not missed in a short run.")
+    return Choice(1, "Validation once an epoch gives enough points over many epochs.")
+
+
+def _patience(epochs: int) -> Choice:
+    if epochs >= 8:
+        return Choice(max(4, epochs // 3), "Stops when macro-F1 has not improved for a third of the run.")
+    return Choice(0, "The run is short: it goes to its end, and the best step is kept anyway.")
+
+
+def _class_weights(class_counts: Sequence[int]) -> Choice:
+    counts = [count for count in class_counts if count > 0]
+    if len(counts) < 2:
+        return Choice(False, "Off: rows count equally.")
+    ratio = max(counts) / min(counts)
+    if ratio > IMBALANCE:
+        return Choice(True, f"The largest class has {ratio:.0f} times the rows of the smallest, which would otherwise be ignored.")
+    return Choice(False, f"Off: the largest class has {ratio:.1f} times the rows of the smallest, which a model copes with.")
+
+
+def estimate_seconds(
+    *,
+    rows: int,
+    validation_rows: int,
+    epochs: int,
+    evaluations: int,
+    median_tokens: float,
+    strategy: str,
+    measured_rate: float | None = None,
+    cores: int | None = None,
+) -> tuple[float, str]:
+    """About how long a run takes, and what that rests on."""
+    scale = (cores or os.cpu_count() or RATE_CORES) / RATE_CORES * RATE_TOKENS / max(median_tokens, 4)
+    forward = FORWARD_RATE * scale
+    if strategy == "head":
+        seconds = START_SECONDS + (rows + validation_rows) / forward + epochs * rows / RATES["head"]
+    else:
+        rate = measured_rate or RATES[strategy] * scale
+        seconds = START_SECONDS + epochs * rows / rate + evaluations * validation_rows / forward
+    if measured_rate:
+        return seconds, f"From {measured_rate:.0f} examples a second, measured in an earlier run on this machine."
+    reason = f"From {RATES['lora']:.0f} examples a second measured with LoRA on two cores at {RATE_TOKENS} tokens, scaled to this machine and data; other work slows it."
+    return seconds, reason

@@ -1,0 +1,125 @@
+"""The small verbs: evaluate, predict, embed, export, probe. Each reads DIR/spec.json and returns what goes into DIR/result.json."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from transformers.utils import logging as transformers_logging
+
+from lifecycle.engine import baselines, metrics, predictions
+from lifecycle.engine import probe as machine
+from lifecycle.engine.artifact import ArtifactInfo
+from lifecycle.engine.base import open_base
+from lifecycle.engine.data import read_rows
+from lifecycle.engine.events import EventWriter
+from lifecycle.engine.export import export_onnx, load_classifier
+from lifecycle.engine.predictor import Predictor
+from lifecycle.engine.spec import EvaluateSpec, ExportSpec, PredictSpec
+from lifecycle.engine.strategies import load_tokenizer
+
+Cancelled = Callable[[], bool]
+
+
+def evaluate(folder: Path, cancelled: Cancelled) -> dict[str, Any]:
+    """Measure an artifact as it serves: predictions.parquet, every score with its interval, and the baselines where they are asked for."""
+    started = time.monotonic()
+    spec = EvaluateSpec.read(folder / "spec.json")
+    _quiet(spec.threads)
+    events = EventWriter(folder / "events.jsonl")
+    predictor = open_predictor(folder / spec.artifact, folder / spec.base.path if spec.base else None, spec.threads)
+    info = predictor.info
+    rows = read_rows(folder / spec.data, info.labels)
+    events.write("stage", name="predict", message=f"Answering {len(rows):,} rows.")
+    probabilities = predictor.probabilities(rows.texts, spec.batch_size)
+    truth = np.array(rows.targets, dtype=np.int64)
+    predictions.write(folder / "predictions.parquet", predictions.Predictions(info.labels, rows.ids, truth, probabilities), spec.split)
+    events.write("stage", name="score", message=f"Scoring, with {spec.bootstrap:,} bootstrap samples.")
+    found = metrics.report(probabilities, truth, info.labels, bins=spec.bins, count=spec.bootstrap, seed=spec.seed)
+    if spec.baselines and not cancelled():
+        events.write("stage", name="baselines", message="Fitting the baselines on the training rows.")
+        found["baselines"] = baselines.measure(
+            read_rows(folder / spec.train, info.labels),
+            rows,
+            classes=len(info.labels),
+            base=spec.base,
+            folder=folder,
+            pooling=info.pooling,
+            max_tokens=info.max_tokens,
+            count=spec.bootstrap,
+            seed=spec.seed,
+        )
+    status = "cancelled" if cancelled() else "succeeded"
+    events.write("end", status=status, message="Finished." if status == "succeeded" else "Stopped on request.")
+    cost = {"seconds": round(time.monotonic() - started, 3), "environment": machine.environment()}
+    return {"format": 1, "status": status, "error": None, "temperature": info.temperature} | found | cost
+
+
+def open_predictor(artifact: Path, base: Path | None, threads: int) -> Predictor:
+    """The artifact's predictor; its ONNX graph is made again from the weights where it is missing."""
+    info = ArtifactInfo.read(artifact)
+    if not (artifact / info.serving).is_file():
+        _export(artifact, base)
+    return Predictor(artifact, threads)
+
+
+def _export(artifact: Path, base: Path | None) -> float:
+    info = ArtifactInfo.read(artifact)
+    if base is not None and info.strategy != "full":
+        open_base(base, info.base_name, info.base_digest)
+    pad_id = load_tokenizer(artifact).pad_token_id or 0
+    return export_onnx(load_classifier(artifact, base), artifact / info.serving, info.inputs, pad_id)
+
+
+def _quiet(threads: int) -> None:
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    if threads:
+        torch.set_num_threads(threads)
+
+
+def predict(folder: Path, cancelled: Cancelled) -> dict[str, Any]:
+    """answers.parquet: id, predicted, confidence, probabilities in label order."""
+    spec = PredictSpec.read(folder / "spec.json")
+    _quiet(spec.threads)
+    predictor = open_predictor(folder / spec.artifact, folder / spec.base.path if spec.base else None, spec.threads)
+    rows = read_rows(folder / spec.data, None)
+    probabilities = predictor.probabilities(rows.texts, spec.batch_size)
+    table = {
+        "id": list(rows.ids),
+        "predicted": [predictor.info.labels[each] for each in probabilities.argmax(axis=1)],
+        "confidence": probabilities.max(axis=1),
+        "probabilities": list(probabilities),
+    }
+    pq.write_table(pa.table(table), folder / "answers.parquet")
+    return {"format": 1, "status": "succeeded", "error": None, "rows": len(rows), "labels": list(predictor.info.labels)}
+
+
+def embed(folder: Path, cancelled: Cancelled) -> dict[str, Any]:
+    """embeddings.parquet: id and the pooled vector (float32) of each row."""
+    spec = PredictSpec.read(folder / "spec.json")
+    _quiet(spec.threads)
+    predictor = open_predictor(folder / spec.artifact, folder / spec.base.path if spec.base else None, spec.threads)
+    rows = read_rows(folder / spec.data, None)
+    vectors = predictor.answer(rows.texts, spec.batch_size).embeddings
+    pq.write_table(pa.table({"id": list(rows.ids), "embedding": list(vectors)}), folder / "embeddings.parquet")
+    return {"format": 1, "status": "succeeded", "error": None, "rows": len(rows), "width": int(vectors.shape[1])}
+
+
+def export(folder: Path, cancelled: Cancelled) -> dict[str, Any]:
+    """Write serving/model.onnx of an artifact again; the largest difference from torch is in the result."""
+    spec = ExportSpec.read(folder / "spec.json")
+    _quiet(0)
+    difference = _export(folder / spec.artifact, folder / spec.base.path if spec.base else None)
+    return {"format": 1, "status": "succeeded", "error": None, "largest_difference": difference}
+
+
+def probe(folder: Path, cancelled: Cancelled) -> dict[str, Any]:
+    """What this machine can do."""
+    return machine.probe()

@@ -1,0 +1,146 @@
+"""The warm engine: imports once, then forks a child for each request. No tensor is touched before a fork: a thread pool would not survive it.
+
+A child leaves when its answer is sent or its caller goes away. The engine leaves after IDLE_SECONDS without a request.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import select
+import signal
+import socket
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lifecycle.engine import probe, warm_client
+from lifecycle.engine.faults import EngineFault, describe
+from lifecycle.engine.verbs import open_predictor
+
+IDLE_SECONDS = 900.0
+TICK_SECONDS = 1.0
+MAX_CHILDREN = 4
+
+
+def serve(path: Path, idle_seconds: float = IDLE_SECONDS) -> None:
+    """Answer requests on the socket until idle or SIGTERM. Returns at once where another engine serves this path."""
+    with path.with_name(f"{path.name}.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        stopped = threading.Event()
+        signal.signal(signal.SIGTERM, lambda *_: stopped.set())
+        listener = _listen(path)
+        try:
+            _accept(listener, idle_seconds, stopped)
+        finally:
+            path.unlink(missing_ok=True)
+            listener.close()
+
+
+def _listen(path: Path) -> socket.socket:
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    old = os.umask(0o177)
+    try:
+        listener.bind(str(path))
+    finally:
+        os.umask(old)
+    listener.listen(64)
+    return listener
+
+
+def _accept(listener: socket.socket, idle_seconds: float, stopped: threading.Event) -> None:
+    children: set[int] = set()
+    last = time.monotonic()
+    while not stopped.is_set():
+        children -= {child for child in children if os.waitpid(child, os.WNOHANG)[0]}
+        if children:
+            last = time.monotonic()
+        elif time.monotonic() - last > idle_seconds:
+            return
+        wait = [] if len(children) >= MAX_CHILDREN else [listener]
+        if not select.select(wait, [], [], TICK_SECONDS if wait else 0.02)[0]:
+            continue
+        connection, _ = listener.accept()
+        child = os.fork()
+        if child == 0:
+            listener.close()
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            _answer(connection)
+        children.add(child)
+        connection.close()
+
+
+def _answer(connection: socket.socket) -> None:
+    """The child's whole life: read, work, reply, leave without touching what it shares with the parent."""
+    try:
+        request = warm_client.receive(connection)
+        threading.Thread(target=_leave_with, args=(connection,), daemon=True).start()
+        warm_client.send(connection, reply(request))
+    except (OSError, ValueError):
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)
+
+
+def _leave_with(connection: socket.socket) -> None:
+    """End this child as soon as its caller closes the connection."""
+    try:
+        gone = connection.recv(1) == b""
+    except OSError:
+        gone = True
+    if gone:
+        os._exit(1)
+
+
+def reply(request: dict[str, Any]) -> dict[str, Any]:
+    """The answer to one request; any error becomes a fault with a sentence."""
+    try:
+        verb, payload = request.get("verb"), request.get("payload")
+        if verb not in VERBS or not isinstance(payload, dict):
+            message = f"The engine knows no verb {verb!r}; it knows {', '.join(VERBS)}."
+            raise EngineFault("bad_spec", message, "Send a known verb and an object as payload.")
+        return {"ok": True, "result": VERBS[verb](payload)}
+    except Exception as error:
+        traceback.print_exc()
+        return {"ok": False, "error": describe(error).to_json()}
+
+
+def _opened(payload: dict[str, Any]) -> tuple[Any, list[str]]:
+    texts = payload.get("texts")
+    if not isinstance(texts, list) or not all(isinstance(each, str) for each in texts):
+        raise EngineFault("bad_data", "texts must be a list of texts.", "Send the texts as strings.")
+    base = Path(payload["base"]) if payload.get("base") else None
+    return open_predictor(Path(str(payload.get("artifact"))), base, int(payload.get("threads", 0))), texts
+
+
+def _predict(payload: dict[str, Any]) -> dict[str, Any]:
+    predictor, texts = _opened(payload)
+    answers = predictor.answer(texts) if texts else None
+    rows = predictor.probabilities(texts) if texts else []
+    labels = predictor.info.labels
+    return {
+        "labels": list(labels),
+        "answers": [
+            {"label": labels[int(row.argmax())], "confidence": float(row.max()), "probabilities": row.tolist(), "tokens": count}
+            for row, count in zip(rows, answers.tokens if answers else (), strict=True)
+        ],
+    }
+
+
+def _embed(payload: dict[str, Any]) -> dict[str, Any]:
+    predictor, texts = _opened(payload)
+    return {"embeddings": predictor.answer(texts).embeddings.tolist() if texts else []}
+
+
+def _probe(payload: dict[str, Any]) -> dict[str, Any]:
+    return probe.probe()
+
+
+VERBS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {"predict": _predict, "embed": _embed, "probe": _probe}

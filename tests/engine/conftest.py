@@ -1,0 +1,132 @@
+"""A base model of two random layers, made in code, and run folders over eight sentences of two or three labels."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+ROOT = Path(__file__).resolve().parents[2]
+WORDS = "card lost stolen money back please refund where is my the not arrived pay again order cancel thanks help late".split()
+ROWS = [
+    ("my card is lost", "card"),
+    ("card stolen please help", "card"),
+    ("the card not arrived", "card"),
+    ("where is my card", "card"),
+    ("money back please", "refund"),
+    ("refund my order", "refund"),
+    ("cancel the order money back", "refund"),
+    ("where is my refund", "refund"),
+]
+
+
+@pytest.fixture(scope="session")
+def tiny_base(tmp_path_factory):
+    """A BERT of 2 layers, 32 wide, with a WordPiece tokenizer of twenty words."""
+    import torch
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+    folder = tmp_path_factory.mktemp("tiny") / "base"
+    vocabulary = {word: number for number, word in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", *WORDS])}
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.Lowercase()
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="[PAD]",
+        unk_token="[UNK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        model_input_names=["input_ids", "token_type_ids", "attention_mask"],
+    )
+    fast.save_pretrained(folder)
+    torch.manual_seed(7)
+    config = BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=64,
+    )
+    BertModel(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def run_folder(tmp_path, tiny_base):
+    """Makes a run folder: run_folder(rows=..., epochs=..., strategy={...}) → its path."""
+
+    def make(name="run", rows=ROWS, validation=None, labels=("card", "refund"), **fields):
+        folder = tmp_path / name
+        folder.mkdir()
+        write_rows(folder / "train.jsonl", rows)
+        write_rows(folder / "validation.jsonl", validation if validation is not None else rows)
+        spec = {
+            "base": {"path": str(tiny_base), "name": "tiny"},
+            "labels": list(labels),
+            "strategy": {"kind": "full"},
+            "epochs": 10,
+            "batch_size": 4,
+            "learning_rate": 5e-3,
+            "head_learning_rate": 1e-2,
+            "precision": "fp32",
+            "threads": 1,
+            "seed": 3,
+        } | fields
+        (folder / "spec.json").write_text(json.dumps(spec))
+        return folder
+
+    return make
+
+
+def write_rows(path, rows):
+    lines = [json.dumps({"id": f"{number:064x}", "text": text, "label": label}) for number, (text, label) in enumerate(rows)]
+    path.write_text("\n".join(lines) + "\n")
+
+
+@pytest.fixture
+def engine():
+    """Runs the program: engine("train", folder) → finished process. engine.start(...) → running process with a pipe on its stdin."""
+
+    def start(verb, folder):
+        return subprocess.Popen(
+            [sys.executable, "-m", "lifecycle.engine", verb, str(folder)],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def run(verb, folder):
+        process = start(verb, folder)
+        process.output = process.stdout.read()
+        process.wait()
+        return process
+
+    run.start = start
+    return run
+
+
+@pytest.fixture
+def train_here():
+    """Trains in this process, which has torch already; returns result.json."""
+    from lifecycle.engine import program
+
+    def train(folder, cancelled=lambda: False, verb="train"):
+        program._carry_out(verb, folder, cancelled)
+        return json.loads((folder / "result.json").read_text())
+
+    return train

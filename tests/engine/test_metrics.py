@@ -1,0 +1,152 @@
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score, brier_score_loss, f1_score, log_loss, precision_score, recall_score
+
+from lifecycle.engine import calibration, metrics
+
+
+@pytest.fixture
+def answers():
+    random = np.random.default_rng(5)
+    truth = random.integers(0, 6, 400)
+    probabilities = calibration.softmax(random.normal(size=(400, 7)) + 2 * np.eye(7)[truth])  # label 6 never occurs in truth
+    return probabilities, truth
+
+
+def test_scores_equal_those_of_scikit_learn(answers):
+    probabilities, truth = answers
+    predicted = probabilities.argmax(1)
+
+    values = metrics.point_estimates(metrics.score_rows(probabilities, truth))
+
+    assert values["accuracy"] == pytest.approx(accuracy_score(truth, predicted), abs=1e-12)
+    assert values["macro_f1"] == pytest.approx(f1_score(truth, predicted, average="macro"), abs=1e-12)
+    assert values["weighted_f1"] == pytest.approx(f1_score(truth, predicted, average="weighted"), abs=1e-12)
+    assert values["macro_precision"] == pytest.approx(precision_score(truth, predicted, average="macro", zero_division=0), abs=1e-12)
+    assert values["macro_recall"] == pytest.approx(recall_score(truth, predicted, average="macro", zero_division=0), abs=1e-12)
+    assert values["log_loss"] == pytest.approx(log_loss(truth, probabilities, labels=range(7)), abs=1e-12)
+    assert values["brier"] == pytest.approx(brier_score_loss(truth, probabilities, labels=list(range(7)), scale_by_half=False), abs=1e-12)
+
+
+def test_a_golden_confusion_matrix_by_hand():
+    probabilities = np.array([[0.9, 0.1, 0.0], [0.2, 0.8, 0.0], [0.6, 0.4, 0.0], [0.1, 0.7, 0.2]])
+    truth = np.array([0, 1, 1, 1])
+
+    found = metrics.report(probabilities, truth, ["a", "b", "c"], count=0)
+
+    assert found["confusion"] == {"labels": ["a", "b", "c"], "counts": [[1, 0, 0], [1, 2, 0], [0, 0, 0]]}
+    assert found["per_class"] == [
+        {"label": "a", "support": 1, "predicted": 2, "precision": 0.5, "recall": 1.0, "f1": pytest.approx(2 / 3)},
+        {"label": "b", "support": 3, "predicted": 2, "precision": 1.0, "recall": pytest.approx(2 / 3), "f1": pytest.approx(0.8)},
+        {"label": "c", "support": 0, "predicted": 0, "precision": 0.0, "recall": 0.0, "f1": 0.0},
+    ]
+    assert found["accuracy"] == 0.75
+    assert found["macro_f1"] == pytest.approx((2 / 3 + 0.8) / 2)
+    assert found["intervals"] == {}
+
+
+def test_each_bootstrap_sample_is_scored_as_if_its_rows_were_repeated(answers):
+    probabilities, truth = answers
+    rows = metrics.score_rows(probabilities, truth)
+    (weights,) = metrics.resamples(len(truth), 3, seed=9)
+
+    many = metrics.aggregate(rows, weights)
+
+    for number in range(3):
+        repeated = np.repeat(np.arange(len(truth)), weights[number].astype(int))
+        alone = metrics.point_estimates(metrics.score_rows(probabilities[repeated], truth[repeated]))
+        for name, value in alone.items():
+            assert many[name][number] == pytest.approx(value, abs=1e-12), name
+
+
+def test_the_bootstrap_is_seeded_and_holds_the_point_estimate(answers):
+    rows = metrics.score_rows(*answers)
+
+    one, again, other = (metrics.bootstrap(rows, 200, seed) for seed in (1, 1, 2))
+
+    assert one == again
+    assert one != other
+    low, high = one["accuracy"]
+    assert low < metrics.point_estimates(rows)["accuracy"] < high
+
+
+def test_blocks_of_resamples_do_not_change_the_draws(monkeypatch):
+    whole = np.concatenate(list(metrics.resamples(10, 7, seed=1)))
+
+    assert whole.shape == (7, 10)
+    assert (whole.sum(axis=1) == 10).all()
+
+
+def test_ece_by_hand():
+    confidence = np.array([0.95, 0.85, 0.65, 0.55])  # bins of a tenth: each alone
+    correct = np.array([1, 1, 0, 1])
+
+    assert calibration.ece(confidence, correct, 10) == pytest.approx((0.05 + 0.15 + 0.65 + 0.45) / 4)
+    assert calibration.mce(confidence, correct, 10, minimum=1) == pytest.approx(0.65)
+    assert calibration.mce(confidence, correct, 10) is None
+
+
+def test_bins_are_closed_on_the_right():
+    assert calibration.bin_of(np.array([0.0, 0.2, 0.2000001, 1.0]), 5).tolist() == [0, 0, 1, 4]
+
+
+def test_debiased_ece_is_smaller_and_exact_where_nothing_is_random():
+    random = np.random.default_rng(1)
+    confidence = random.uniform(0.3, 1.0, 2000)
+    correct = (random.uniform(size=2000) < confidence).astype(float)
+
+    assert calibration.ece_debiased(confidence, correct) < calibration.ece(confidence, correct)
+    assert calibration.ece_debiased(np.full(10, 0.9), np.ones(10)) == pytest.approx(0.1)
+
+
+def test_wilson_interval_of_eight_out_of_ten():
+    assert calibration.wilson(8, 10) == pytest.approx((0.4901625, 0.9433178), abs=1e-6)
+    assert calibration.wilson(0, 0) == (0.0, 1.0)
+
+
+def test_reliability_counts_every_row_once():
+    bins = calibration.reliability(np.array([0.1, 0.5, 0.5, 1.0]), np.array([0, 1, 0, 1]), 4)
+
+    assert [each["count"] for each in bins] == [1, 2, 0, 1]
+    assert bins[1]["confidence"] == 0.5
+    assert bins[1]["accuracy"] == 0.5
+    assert bins[2]["accuracy"] is None
+
+
+def test_temperature_recovers_the_one_that_made_the_labels():
+    random = np.random.default_rng(2)
+    logits = random.normal(size=(20_000, 5)) * 3
+    truth = np.array([random.choice(5, p=row) for row in calibration.softmax(logits, 2.0)])
+
+    assert calibration.fit_temperature(logits, truth) == pytest.approx(2.0, abs=0.05)
+
+
+def test_a_better_model_is_right_of_zero_in_every_metric(answers):
+    probabilities, truth = answers
+    better = calibration.softmax(np.log(probabilities) + 2 * np.eye(7)[truth])
+
+    forward = metrics.paired(truth, probabilities, better, count=200)
+    back = metrics.paired(truth, better, probabilities, count=200)
+
+    for name in ("accuracy", "macro_f1", "log_loss", "brier"):
+        assert forward[name]["verdict"] == "better"
+        assert forward[name]["low"] > 0
+        assert back[name]["verdict"] == "worse"
+        assert back[name]["difference"] == -forward[name]["difference"]
+
+
+def test_a_model_compared_with_itself_is_unclear(answers):
+    probabilities, truth = answers
+
+    found = metrics.paired(truth, probabilities, probabilities, count=100, labels=list("abcdefg"))
+
+    assert found["accuracy"]["difference"] == found["accuracy"]["low"] == found["accuracy"]["high"] == 0.0
+    assert {each["verdict"] for name, each in found.items() if name != "per_class"} == {"unclear"}
+    assert set(found["per_class"]) == set("abcdef")
+
+
+def test_answers_to_other_rows_are_refused(answers):
+    probabilities, truth = answers
+
+    with pytest.raises(ValueError, match="same rows"):
+        metrics.paired(truth, probabilities, probabilities[:-1])

@@ -1,0 +1,61 @@
+import json
+import subprocess
+import sys
+
+import pytest
+
+from lifecycle.engine.spec import EvaluateSpec, SpecError, TrainSpec
+
+GOOD = {"base": {"path": "base", "name": "tiny"}, "labels": ["a", "b"], "strategy": {"kind": "lora", "rank": 4, "target_modules": ["query"]}}
+
+
+def test_a_spec_survives_json_and_back():
+    spec = TrainSpec.from_json(GOOD)
+
+    assert TrainSpec.from_json(json.loads(json.dumps(spec.to_json()))) == spec
+    assert spec.strategy.target_modules == ("query",)
+    assert spec.epochs == 4
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "sentence"),
+    [
+        ({"epochs": 0}, "epochs", "spec.json: epochs must be from 1 to 1000, got 0."),
+        ({"epochs": "4"}, "epochs", 'spec.json: epochs must be a whole number, got "4".'),
+        ({"epochs": True}, "epochs", "spec.json: epochs must be a whole number, got true."),
+        ({"learning_rate": float("nan")}, "learning_rate", "spec.json: learning_rate must be from 0 to 1, got nan."),
+        ({"pooling": "max"}, "pooling", 'spec.json: pooling must be one of mean, cls, pooler, got "max".'),
+        ({"strategy": {"kind": "ia3"}}, "strategy.kind", 'spec.json: strategy.kind must be one of full, lora, head, got "ia3".'),
+        ({"strategy": {"rank": 0}}, "strategy.rank", "spec.json: strategy.rank must be from 1 to 256, got 0."),
+        ({"strategy": []}, "strategy", "spec.json: strategy must be an object, got []."),
+        ({"labels": ["a", "a"]}, "labels", 'spec.json: labels names "a" twice.'),
+        ({"labels": []}, "labels", "spec.json: labels must hold at least two names, got none."),
+        ({"labels": "ab"}, "labels", 'spec.json: labels must be a list, got "ab".'),
+        ({"base": {"name": "tiny"}}, "base.path", "spec.json: base.path is missing."),
+        ({"format": 2}, "format", "spec.json: format must be from 1 to 1, got 2."),
+    ],
+)
+def test_a_wrong_field_is_refused_by_name(change, field, sentence):
+    with pytest.raises(SpecError) as refused:
+        TrainSpec.from_json(GOOD | change)
+
+    assert refused.value.field == field
+    assert str(refused.value) == sentence
+    assert refused.value.code == "bad_spec"
+
+
+def test_an_unknown_field_is_refused():
+    with pytest.raises(SpecError, match=r"spec.json: epoch is not a field of TrainSpec; known are base, labels,"):
+        TrainSpec.from_json(GOOD | {"epoch": 3})
+
+
+def test_constructing_a_wrong_spec_is_refused_too():
+    with pytest.raises(SpecError, match="bins must be from 2 to 100"):
+        EvaluateSpec(artifact="a", bins=1)
+
+
+def test_importing_what_the_rooms_use_does_not_import_torch():
+    modules = "spec events diagnosis faults defaults metrics calibration predictions base artifact warm_client data program".split()
+    code = f"import sys; {'; '.join(f'import lifecycle.engine.{each}' for each in modules)}; print([m for m in ('torch', 'transformers', 'peft', 'onnxruntime', 'sklearn', 'django') if m in sys.modules])"
+
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
