@@ -63,9 +63,14 @@ def find(user: Person, query: str) -> list[Section]:
     return [section for section in sections if section.hits]
 
 
+def fits_word(page: Page, word: str) -> bool:
+    """Whether the word stands anywhere in the label, or begins one of the keywords."""
+    return word in page.label.casefold() or any(keyword.startswith(word) for keyword in page.keywords.casefold().split())
+
+
 def pages(user: Person, words: list[str]) -> list[Hit]:
-    """The pages whose label, group or keywords hold every word."""
+    """The pages that every word fits; the group of a navigation item is a keyword."""
     known = [Page(item.label, item.url_name, item.show, item.group) for item in navigation.items()] + list(_pages.values())
-    fits = [page for page in known if all(word in f"{page.label} {page.keywords}".casefold() for word in words)]
+    fits = [page for page in known if all(fits_word(page, word) for word in words)]
     found = [Hit(page.label, url) for page in fits if (url := find_url(page.url_name)) and page.show(user)]
     return found[:LIMIT] if words else found

@@ -2,7 +2,7 @@
 /* Forms: focus goes to the error summary, a form is sent once, and a step that needs a complete form says what is missing. */
 (() => {
   /** @param {ParentNode} root */
-  const focusSummary = (root) => /** @type {HTMLElement | null} */ (root.querySelector("[data-focus]"))?.focus();
+  const focusSummary = (root) => /** @type {HTMLElement | null} */ (root.querySelector("[data-focus]:not([data-sample] *)"))?.focus();
 
   const say = () => {
     for (const button of /** @type {NodeListOf<HTMLButtonElement>} */ (document.querySelectorAll("[data-needs]"))) {
