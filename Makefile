@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: setup run test check format bench clean
+.PHONY: setup run test journeys check format bench clean
 
 setup: $(VENV)/.ready ## the environment: pinned dependencies by pip, nothing else
 run: setup ## web, workers, beat and inference on one machine; Ctrl-C stops all
@@ -13,6 +13,9 @@ run: setup ## web, workers, beat and inference on one machine; Ctrl-C stops all
 
 test: $(VENV)/.ready-dev ## the fast suite, on SQLite, with no service running
 	$(BIN)/python -m pytest -n auto -m "not journey and not browser"
+
+journeys: $(VENV)/.ready-dev ## real processes, a real worker, real fine-tuning, Debian's Chromium
+	$(BIN)/python -m pytest -m "journey or browser"
 
 check: $(VENV)/.ready-dev ## lint, types, import contracts, migrations
 	$(BIN)/ruff check .

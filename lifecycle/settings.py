@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import dj_database_url
+import django_stubs_ext
 import plotly
 from django.urls import reverse_lazy
 
 from lifecycle.env import BadSetting, env_bool, env_int, env_list, env_str, secret_file
+
+django_stubs_ext.monkeypatch()  # generic forms and querysets can be written with their type
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = Path(env_str("DATA_DIR") or BASE_DIR / "var").resolve()

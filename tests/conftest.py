@@ -36,6 +36,7 @@ def _own_data_dir(tmp_path: Path, settings):
         settings.STORAGES[name]["OPTIONS"]["location"] = tmp_path / name
     settings.STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}  # no manifest in tests
     settings.STORAGES = dict(settings.STORAGES)  # a new value, so that Django rebuilds its storages
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # quick, for tests alone
     cache.clear()
 
 

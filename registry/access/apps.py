@@ -6,3 +6,11 @@ class AccessConfig(AppConfig):
 
     name = "registry.access"
     label = "access"
+
+    def ready(self) -> None:
+        """Bring the pages that have no place in the thread of the navigation."""
+        from lifecycle.ui import palette
+
+        palette.register_page("Profile and API tokens", "access:profile", keywords="settings theme keys")
+        palette.register_page("Projects and members", "access:projects", keywords="roles people access")
+        palette.register_page("People", "access:people", show=lambda user: user.is_organisation_admin, keywords="users admin")

@@ -53,6 +53,7 @@ ACTIONS: dict[str, frozenset[Role]] = {
     "catalog.edit_card": frozenset({ENGINEER, LEAD}),
     "catalog.download": frozenset({ENGINEER, LEAD, GOVERNANCE, ONCALL}),
     "catalog.freeze": frozenset({LEAD, GOVERNANCE, ONCALL}),
+    "catalog.quarantine": frozenset({LEAD, GOVERNANCE, ONCALL}),
     "promotions.view": EVERYONE,
     "promotions.request": frozenset({ENGINEER, LEAD}),
     "promotions.withdraw": frozenset({ENGINEER, LEAD}),

@@ -1,0 +1,46 @@
+"""Who is here, with which roles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.db.models import QuerySet
+from guardian.utils import get_group_obj_perms_model
+
+from registry.access.models import ApiToken, Project, User
+from registry.access.policy import Person, visible_to
+from registry.access.roles import Role
+
+
+@dataclass(frozen=True)
+class Member:
+    """A person of a project and the roles they hold in it, in the order of the table."""
+
+    user: User
+    roles: list[Role]
+
+
+def members(project: Project) -> list[Member]:
+    """The people with any role on the project, by name; two queries however many they are."""
+    grants = get_group_obj_perms_model(Project).objects.filter(content_object=project).select_related("permission")
+    role_of_group = {grant.group_id: Role(grant.permission.codename.removeprefix("role_")) for grant in grants}
+    people = User.objects.filter(groups__in=list(role_of_group)).distinct().prefetch_related("groups").order_by("display_name", "username")
+    order = list(Role)
+    return [
+        Member(user, sorted({role_of_group[g.pk] for g in user.groups.all() if g.pk in role_of_group}, key=order.index)) for user in people
+    ]
+
+
+def projects(user: Person) -> QuerySet[Project]:
+    """The projects in which the person has a role; all of them for an organisation admin."""
+    return visible_to(user, Project, "access.view_project").order_by("name")
+
+
+def tokens(user: User) -> QuerySet[ApiToken]:
+    """The person's own tokens, newest first, revoked ones too."""
+    return ApiToken.objects.filter(user=user).order_by("-created_at")
+
+
+def people() -> QuerySet[User]:
+    """Everybody, for an organisation admin."""
+    return User.objects.order_by("display_name", "username")
