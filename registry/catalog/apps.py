@@ -2,7 +2,31 @@ from django.apps import AppConfig
 
 
 class CatalogConfig(AppConfig):
-    """Registered models, their sealed versions, endpoints and aliases."""
+    """Registered models, their sealed versions, and the endpoints they may serve."""
 
     name = "registry.catalog"
     label = "catalog"
+
+    def ready(self) -> None:
+        """Bring the catalog's jobs, its navigation item and its search."""
+        from lifecycle.jobs import registry
+        from lifecycle.jobs.registry import JobKind
+        from lifecycle.ui import navigation, palette
+        from lifecycle.ui.navigation import NavItem
+        from registry.access.policy import can_somewhere
+        from registry.catalog import ports, tasks
+
+        registry.register(JobKind("catalog.register", "Register a version", tasks.register, url=ports.model_url))
+        registry.register(JobKind("catalog.verify", "Verify a version", tasks.verify, url=ports.version_url))
+        navigation.register(
+            NavItem(
+                "Registry",
+                "Models",
+                "catalog:list",
+                order=10,
+                key="m",
+                show=lambda user: can_somewhere(user, "catalog.view"),
+                match=("catalog",),
+            )
+        )
+        palette.register_search("Models and versions", ports.search)

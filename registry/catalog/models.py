@@ -125,7 +125,9 @@ class Endpoint(models.Model):
     model = models.ForeignKey(RegisteredModel, on_delete=models.PROTECT, related_name="endpoints")
     slug = models.SlugField(max_length=60, unique=True, help_text="in the address: /v2/models/<slug>/infer")
     environment = models.CharField(max_length=12, choices=Environment.choices, default=Environment.PRODUCTION)
-    policy = models.ForeignKey(Policy, on_delete=models.PROTECT, related_name="endpoints", help_text="the version in force for new requests")
+    policy = models.ForeignKey(
+        Policy, on_delete=models.PROTECT, related_name="endpoints", help_text="the version in force for new requests"
+    )
     keep_text = models.BooleanField(default=True, help_text="keep the texts of requests beside their predictions")
     created_by = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)

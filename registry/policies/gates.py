@@ -34,7 +34,7 @@ class Measure:
 class Live:
     """The version that is live. name: its semver, "" when nothing is live yet.
 
-    differences: this version minus the live one, paired, by metric. problem: why there are no differences, with what to do, although something is live.
+    differences: this version minus the live one, paired, by metric. problem: why there are none although something is live, and what to do.
     """
 
     name: str = ""
@@ -184,7 +184,7 @@ def labels(gate: Gate, evidence: Evidence) -> Finding:
     if evidence.overruled is None:
         return gate.found(title, Outcome.FAILED, NOT_RUN.format("the decisions behind the test labels could not be read"), threshold="0")
     if evidence.overruled:
-        told = f"{rows(evidence.overruled)} of the test split {has(evidence.overruled)} another label now. Freeze a new snapshot, evaluate on it."
+        told = f"{rows(evidence.overruled)} of the test split {has(evidence.overruled)} another label now. Freeze and evaluate again."
     else:
         told = "No test label was decided anew since the snapshot was frozen."
     outcome = Outcome.FAILED if evidence.overruled else Outcome.PASSED

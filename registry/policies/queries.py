@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from uuid import UUID
 
 from django.db.models import QuerySet
 from django.http import Http404
@@ -22,7 +23,7 @@ def visible_to(user: Person) -> QuerySet[Policy]:
     return rows if access.can_somewhere(user, "policies.view") else rows.none()
 
 
-def get_visible(user: Person, uuid: object) -> Policy:
+def get_visible(user: Person, uuid: UUID) -> Policy:
     """One version. Raises Http404 alike for what is hidden and what does not exist."""
     row = visible_to(user).filter(uuid=uuid).first()
     if row is None:

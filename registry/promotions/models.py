@@ -26,7 +26,9 @@ class PromotionRequest(models.Model):
     version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="promotions")
     endpoint = models.ForeignKey(Endpoint, on_delete=models.PROTECT, related_name="promotions")
     policy = models.ForeignKey(Policy, on_delete=models.PROTECT, related_name="promotions")
-    baseline = models.ForeignKey(ModelVersion, null=True, on_delete=models.PROTECT, related_name="+", help_text="live when the request was checked")
+    baseline = models.ForeignKey(
+        ModelVersion, null=True, on_delete=models.PROTECT, related_name="+", help_text="live when the request was checked"
+    )
     baseline_moves = models.PositiveIntegerField(default=0, help_text="the alias' count of moves then")
     requester = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="promotions")
     note = models.TextField(blank=True)
@@ -34,6 +36,7 @@ class PromotionRequest(models.Model):
     subject = models.JSONField(default=dict, help_text="digests of everything that an approval rests on")
     subject_digest = models.CharField(max_length=64, blank=True)
     comparison = models.JSONField(null=True, help_text="paired differences against the baseline, made by the check")
+    checks = models.PositiveIntegerField(default=0, help_text="how often the gates were checked; the newest check counts")
     reason = models.TextField(blank=True, help_text="why it ended, where it ended without being fulfilled")
     created_at = models.DateTimeField(auto_now_add=True)
     checked_at = models.DateTimeField(null=True)
@@ -52,7 +55,7 @@ class PromotionRequest(models.Model):
 
 
 class GateResult(models.Model):
-    """What one gate of the policy found when the request was checked."""
+    """What one gate of the policy found at one check of the request. The newest check counts; earlier ones are kept."""
 
     append_only = True
 
@@ -62,6 +65,7 @@ class GateResult(models.Model):
         FAILED = "failed", "Failed"
 
     request = models.ForeignKey(PromotionRequest, on_delete=models.PROTECT, related_name="gates")
+    check_number = models.PositiveIntegerField(help_text="the request's count of checks then")
     gate = models.CharField(max_length=40)
     title = models.CharField(max_length=120)
     status = models.CharField(max_length=8, choices=Status.choices)
@@ -73,7 +77,7 @@ class GateResult(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["request", "gate"], name="one_result_per_gate")]
+        constraints = [models.UniqueConstraint(fields=["request", "check_number", "gate"], name="one_result_per_gate")]
 
     def __str__(self) -> str:
         return f"{self.gate}: {self.status}"

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
 from django.db.models import TextChoices
 
-from lifecycle.refusals import Conflict
+from lifecycle.refusals import Conflict, Refused
+
+REASON_MAX = 4000
 
 
 class Status(TextChoices):
@@ -35,3 +41,71 @@ def check_move(old: Status, new: Status) -> None:
     """Raises Conflict unless a request may go from one state to the other."""
     if new not in MOVES.get(old, set()):
         raise Conflict(f"This request is {old.label.lower()} and can no longer become {new.label.lower()}.")
+
+
+# What makes a person one of those whose work is judged, in the order in which it is told.
+PARTS = {
+    "requester": "You asked for this promotion, so you cannot approve it.",
+    "trained": "You launched or resumed the run behind this version, so you cannot approve it.",
+    "registered": "You registered this version, so you cannot approve it.",
+    "decided": "You decided labels of its test split, so you cannot approve it.",
+}
+CHANGED = {
+    "root_digest": "the version's files",
+    "signature": "the version's signature",
+    "state": "the version's state",
+    "reports": "an evaluation report",
+    "snapshot": "the snapshot",
+    "test_split": "the test split",
+    "test_labels": "a label of the test split",
+    "label_set": "the label set",
+    "base": "the base model",
+    "spec": "the run's settings",
+    "card": "the model card",
+    "policy": "the policy",
+    "endpoint": "the endpoint",
+    "baseline": "the version that is live",
+    "comparison": "the comparison",
+    "gates": "the gate results",
+    "people": "who took part in making it",
+}
+
+
+def part_of(person: str, people: Mapping[str, Iterable[str]]) -> str:
+    """Why a person may not approve, as a sentence to them; "" when nothing is in the way. person: uuid; people: uuids by part."""
+    return next((sentence for part, sentence in PARTS.items() if person in people.get(part, ())), "")
+
+
+def check_separation(person: str, people: Mapping[str, Iterable[str]]) -> None:
+    """Raises PermissionDenied for anyone whose own work is judged: whatever their role, superusers and admins included."""
+    if sentence := part_of(person, people):
+        raise PermissionDenied(f"{sentence} Somebody who took no part in it can.")
+
+
+def changes(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What differs between the subject of an approval and the present state, in words."""
+    return [words for key, words in CHANGED.items() if then.get(key) != now.get(key)]
+
+
+def change_sentence(changed: Iterable[str]) -> str:
+    """The card and the policy have changed since the check."""
+    words = list(changed)
+    listed = words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+    return f"Changed since the gates were checked: {listed}."
+
+
+def check_same_subject(seen: str, digest: str) -> None:
+    """Raises Conflict unless the reviewer decided on what the request now rests on."""
+    if seen != digest:
+        raise Conflict(
+            "Changed while you were reading: the gates were checked again.", next_step="Read the page as it is now, then decide."
+        )
+
+
+def check_reason(reason: str, what: str) -> str:
+    """The reason without blanks around it. Raises Refused when there is none, or more than 4,000 characters."""
+    text = reason.strip()
+    if not text or len(text) > REASON_MAX:
+        sentence = f"{what} needs a reason." if not text else f"A reason takes up to {REASON_MAX:,} characters."
+        raise Refused(sentence, fields={"reason": [sentence]})
+    return text

@@ -29,6 +29,7 @@ class Migration(migrations.Migration):
                 ('subject', models.JSONField(default=dict, help_text='digests of everything that an approval rests on')),
                 ('subject_digest', models.CharField(blank=True, max_length=64)),
                 ('comparison', models.JSONField(help_text='paired differences against the baseline, made by the check', null=True)),
+                ('checks', models.PositiveIntegerField(default=0, help_text='how often the gates were checked; the newest check counts')),
                 ('reason', models.TextField(blank=True, help_text='why it ended, where it ended without being fulfilled')),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('checked_at', models.DateTimeField(null=True)),
@@ -57,6 +58,7 @@ class Migration(migrations.Migration):
             name='GateResult',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('check_number', models.PositiveIntegerField(help_text="the request's count of checks then")),
                 ('gate', models.CharField(max_length=40)),
                 ('title', models.CharField(max_length=120)),
                 ('status', models.CharField(choices=[('passed', 'Passed'), ('watch', 'Watch'), ('failed', 'Failed')], max_length=8)),
@@ -93,7 +95,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='gateresult',
-            constraint=models.UniqueConstraint(fields=('request', 'gate'), name='one_result_per_gate'),
+            constraint=models.UniqueConstraint(fields=('request', 'check_number', 'gate'), name='one_result_per_gate'),
         ),
         migrations.AddConstraint(
             model_name='verdict',

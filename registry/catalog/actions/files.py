@@ -1,0 +1,131 @@
+"""The files of a version: laid out, verified, handed to the inference server, exported."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from django.conf import settings
+from django.db import transaction
+
+from lifecycle import bundle
+from lifecycle.refusals import Refused
+from registry.access import policy as access
+from registry.access.models import User
+from registry.artifacts.actions import write_folder
+from registry.artifacts.models import Folder
+from registry.catalog import queries
+from registry.catalog.actions.quarantine import quarantine
+from registry.catalog.models import ModelVersion
+from registry.ledger import keys
+from registry.ledger.actions import record
+from registry.ledger.verbs import Verb
+
+VERIFY = """# Verify this model without the server that exported it
+
+The folder `model/` carries an OpenSSF model signature over every file in it (`model/model.sig`), made with the key `signing.pub.pem`.
+
+    pip install model-signing pyopenssl
+    model_signing verify key --signature model/model.sig --public_key signing.pub.pem model
+
+Compare the key with the one that the owner of the model publishes elsewhere. Its fingerprint, sha256 of the DER form, is
+
+    {fingerprint}
+
+The root digest of the model, sha256 over the raw digests of its files in order of name, is
+
+    {root_digest}
+"""
+
+
+@contextmanager
+def laid_out(folder: Folder, signature: str = "") -> Iterator[Path]:
+    """The files in a folder of their own that is gone afterwards, with model.sig where there is one. Raises Refused for damaged bytes."""
+    scratch = Path(settings.DATA_DIR) / "scratch"
+    scratch.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=scratch) as workplace:
+        target = write_folder(folder, Path(workplace) / "model")
+        if signature:
+            (target / bundle.SIGNATURE_NAME).write_text(signature, encoding="utf-8")
+        yield target
+
+
+def verify(version: ModelVersion) -> bundle.Manifest:
+    """The manifest of a version whose every file was hashed again and whose signature holds.
+
+    Raises Refused naming what is damaged; the version is then quarantined. Call it outside a transaction, so that the quarantine stays.
+    """
+    try:
+        with laid_out(version.folder, version.signature) as folder:
+            return bundle.verify(folder, keys.public_key_path(), expected_root=version.root_digest)
+    except Refused as refusal:
+        if version.state != ModelVersion.State.QUARANTINED:
+            quarantine(version_id=version.uuid, reason=refusal.message, actor=None)
+        raise
+
+
+def materialise(version: ModelVersion) -> Path:
+    """DATA_DIR/serving/artifacts/<root digest>/ with the version's files and signature, read-only and verified just now.
+
+    Whole or not at all, and safe to call twice; a damaged copy is laid out again from the store. Raises Refused for a version that is not
+    active or whose stored bytes do not hold any more; that one is quarantined. Call it outside a transaction.
+    """
+    if version.state != ModelVersion.State.ACTIVE:
+        raise Refused(f"{version} is {version.get_state_display().lower()} and is not served.", next_step="Choose an active version.")
+    target = Path(settings.DATA_DIR) / "serving" / "artifacts" / version.root_digest
+    if is_intact(target, version):
+        return target
+    verify(version)
+    with laid_out(version.folder, version.signature) as folder:
+        for path in folder.rglob("*"):
+            if path.is_file():
+                path.chmod(0o440)
+        shutil.rmtree(target, ignore_errors=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.replace(folder, target)
+        except OSError:
+            if not is_intact(target, version):
+                raise
+    return target
+
+
+def is_intact(folder: Path, version: ModelVersion) -> bool:
+    """Whether a folder holds exactly the version's files with a valid signature."""
+    if not folder.exists():
+        return False
+    try:
+        bundle.verify(folder, keys.public_key_path(), expected_root=version.root_digest)
+    except Refused:
+        return False
+    return True
+
+
+def export(*, version: ModelVersion, actor: User) -> IO[bytes]:
+    """A zip of the version, verified just now: model/ with its signature, the card, the public key and how to verify without us.
+
+    Returns an open file at its beginning; it is gone once closed. The export is an Event.
+    """
+    access.require(actor, "catalog.download", version)
+    card = queries.newest_card(version)
+    public = keys.public_key_path()
+    about = VERIFY.format(fingerprint=bundle.fingerprint(public), root_digest=version.root_digest)
+    packed = tempfile.TemporaryFile()  # noqa: SIM115  handed to the caller, who closes it
+    with laid_out(version.folder, version.signature) as folder:
+        bundle.verify(folder, public, expected_root=version.root_digest)
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
+            archive.writestr("README.md", card.text if card else "")
+            archive.writestr("VERIFY.md", about)
+            archive.writestr("signing.pub.pem", public.read_bytes())
+            for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+                archive.write(path, f"model/{path.relative_to(folder).as_posix()}")
+    with transaction.atomic():
+        record(actor, Verb.VERSION_EXPORTED, version, project=version.model.project.uuid, root_digest=version.root_digest)
+    packed.seek(0)
+    return packed

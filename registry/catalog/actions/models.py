@@ -1,0 +1,44 @@
+"""Making registered models and endpoints."""
+
+from __future__ import annotations
+
+from django.db import transaction
+
+from lifecycle.refusals import Refused
+from registry.access import policy as access
+from registry.access.models import Project, User
+from registry.catalog import rules
+from registry.catalog.models import Alias, Endpoint, RegisteredModel
+from registry.ledger.actions import record
+from registry.ledger.verbs import Verb
+from registry.policies import queries as policies
+
+
+@transaction.atomic
+def create_model(*, project: Project, name: str, slug: str, purpose: str, actor: User) -> RegisteredModel:
+    """Make a name under which versions are registered. purpose: the intended use, which stands in each card."""
+    access.require(actor, "catalog.create_model", project)
+    rules.check_slug(slug, "model")
+    rules.check_stated({"purpose": purpose})
+    if RegisteredModel.objects.filter(project=project, slug=slug).exists():
+        raise Refused(f"The project has a model {slug} already.", fields={"slug": ["Choose another short name."]})
+    model = RegisteredModel.objects.create(project=project, name=name.strip(), slug=slug, purpose=purpose.strip(), owner=actor)
+    record(actor, Verb.MODEL_CREATED, model, project=project.uuid, slug=slug)
+    return model
+
+
+@transaction.atomic
+def create_endpoint(*, model: RegisteredModel, slug: str, environment: str, keep_text: bool, actor: User) -> Endpoint:
+    """Make an address that clients will call. Nothing is live on it until an approved promotion is deployed."""
+    access.require(actor, "catalog.create_endpoint", model)
+    rules.check_slug(slug, "endpoint")
+    if environment not in Endpoint.Environment.values:
+        raise Refused("An endpoint is for staging or for production.", fields={"environment": ["Choose one of the two."]})
+    if Endpoint.objects.filter(slug=slug).exists():
+        raise Refused(f"The address {slug} is taken in this installation.", fields={"slug": ["Choose another short name."]})
+    endpoint = Endpoint.objects.create(
+        model=model, slug=slug, environment=environment, keep_text=keep_text, policy=policies.default(), created_by=actor
+    )
+    Alias.objects.create(endpoint=endpoint)
+    record(actor, Verb.ENDPOINT_CREATED, endpoint, project=model.project.uuid, slug=slug, environment=environment, keep_text=keep_text)
+    return endpoint

@@ -1,0 +1,39 @@
+"""Taking a version out of service for good."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.db import transaction
+
+from lifecycle.refusals import Refused
+from registry.access import policy as access
+from registry.access.models import User
+from registry.catalog import rules
+from registry.catalog.models import ModelVersion
+from registry.ledger.actions import record
+from registry.ledger.verbs import Verb
+
+
+@transaction.atomic
+def quarantine(*, version_id: UUID, reason: str, actor: User | None) -> ModelVersion:
+    """Keep a version from being served, for good. actor: None when the system found its files or signature damaged."""
+    version = ModelVersion.objects.select_for_update(of=("self",)).select_related("model__project").get(uuid=version_id)
+    if actor is not None:
+        access.require(actor, "catalog.quarantine", version)
+    if not reason.strip():
+        raise Refused("A quarantine needs a reason.", fields={"reason": ["Say why."]})
+    if version.state == rules.QUARANTINED:
+        return version
+    rules.check_move(version.state, rules.QUARANTINED)
+    version.state, version.state_reason = rules.QUARANTINED, reason.strip()[:300]
+    version.save(update_fields=["state", "state_reason"])
+    record(
+        actor,
+        Verb.VERSION_QUARANTINED,
+        version,
+        project=version.model.project.uuid,
+        reason=version.state_reason,
+        root_digest=version.root_digest,
+    )
+    return version

@@ -1,0 +1,114 @@
+"""Registering and quarantining versions."""
+
+from __future__ import annotations
+
+import hashlib
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Max
+
+from lifecycle import bundle
+from lifecycle.evaluation.models import Evaluation
+from lifecycle.jobs.actions import enqueue
+from lifecycle.jobs.models import Job
+from lifecycle.refusals import Refused
+from lifecycle.training.models import Run
+from lifecycle.training.rules import RunState
+from registry.access import policy as access
+from registry.access.models import User
+from registry.catalog import card, queries, rules
+from registry.catalog.actions.files import laid_out
+from registry.catalog.models import Card, ModelVersion, RegisteredModel
+from registry.ledger import keys
+from registry.ledger.actions import record
+from registry.ledger.verbs import Verb
+
+
+@transaction.atomic
+def register(*, model: RegisteredModel, run: Run, semver: str, actor: User, stated: dict[str, str] | None = None) -> Job:
+    """Have a run sealed as a version, in a job. stated: what people say in the card (purpose, limits, risks).
+
+    Raises Refused where the run has not succeeded, was not evaluated on its frozen test split, or is registered already.
+    """
+    access.require(actor, "catalog.register", model)
+    access.require(actor, "training.view", run)
+    semver, said = rules.check_semver(semver), rules.check_stated(stated or {})
+    check_registrable(model, run, semver)
+    args = {"model": str(model.uuid), "run": str(run.uuid), "semver": semver, "stated": said, "actor": str(actor.uuid)}
+    return enqueue(
+        "catalog.register", actor=actor, project=model.project, args=args, subject=model, key=f"catalog.register:{model.uuid}:{semver}"
+    )
+
+
+def check_registrable(model: RegisteredModel, run: Run, semver: str) -> Evaluation:
+    """The evaluation that the version will rest on. Raises Refused naming what is missing or taken."""
+    if run.project_id != model.project_id:
+        raise Refused("The run belongs to another project than the model.", fields={"run": ["Choose a run of the model's project."]})
+    if run.state != RunState.SUCCEEDED or run.artifact is None:
+        sentence = f"Run {run.number} is {run.get_state_display().lower()}; only a run that succeeded has files to register."
+        raise Refused(sentence, fields={"run": [sentence]})
+    if model.versions.filter(semver=semver).exists():
+        sentence = f"{model.name} has a version {semver} already."
+        raise Refused(sentence, next_step="Choose a higher number.", fields={"semver": [sentence]})
+    same = model.versions.filter(root_digest=run.artifact.root_digest).first()
+    if same is not None:
+        sentence = f"The files of run {run.number} are registered already, as {same.semver}."
+        raise Refused(sentence, next_step=f"Use version {same.semver}.", fields={"run": [sentence]})
+    evaluation = queries.frozen_evaluation(run)
+    if evaluation is None:
+        sentence = f"Run {run.number} was not evaluated on the frozen test split of snapshot s{run.snapshot.number}."
+        raise Refused(sentence, next_step="Evaluate the run on the test split, then register it.", fields={"run": [sentence]})
+    return evaluation
+
+
+def seal(*, model_id: UUID, run_id: UUID, semver: str, stated: dict[str, str], actor: User) -> ModelVersion:
+    """Sign a run's files and write the version with its first card. Called by the job; a second call returns what the first made."""
+    model = RegisteredModel.objects.select_related("project").get(uuid=model_id)
+    run = Run.objects.select_related("artifact", "snapshot__dataset", "snapshot__schema", "base__folder", "project").get(uuid=run_id)
+    made = model.versions.filter(run=run, semver=semver).first()
+    if made is not None:
+        return made
+    access.require(actor, "catalog.register", model)
+    check_registrable(model, run, semver)
+    assert run.artifact is not None  # noqa: S101  check_registrable refused otherwise
+    with laid_out(run.artifact) as folder:
+        root = bundle.sign(folder, keys.private_key_path())
+        signature = (folder / bundle.SIGNATURE_NAME).read_text(encoding="utf-8")
+    if root != run.artifact.root_digest:
+        raise Refused("The files are not those that the run wrote; nothing was registered.", next_step="Run the training again.")
+    return _write(model, run, semver, stated, actor, signature)
+
+
+@transaction.atomic
+def _write(model: RegisteredModel, run: Run, semver: str, stated: dict[str, str], actor: User, signature: str) -> ModelVersion:
+    model = RegisteredModel.objects.select_for_update().get(pk=model.pk)
+    evaluation = check_registrable(model, run, semver)
+    number = (model.versions.aggregate(Max("number"))["number__max"] or 0) + 1
+    said = {"purpose": model.purpose} | stated if model.purpose else dict(stated)
+    facts = queries.facts(run, model, semver, evaluation)
+    version = ModelVersion.objects.create(
+        model=model, number=number, semver=semver, run=run, evaluation=evaluation, folder=run.artifact,
+        root_digest=facts["root_digest"], signature=signature, key_fingerprint=bundle.fingerprint(keys.public_key_path()),
+        facts=facts, registered_by=actor,
+    )  # fmt: skip
+    text = card.write(facts, said)
+    first = Card.objects.create(version=version, revision=1, text=text, stated=said, digest=digest_of(text), author=actor)
+    record(
+        actor, Verb.VERSION_REGISTERED, version, project=model.project.uuid, semver=semver, root_digest=version.root_digest,
+        run=run.uuid, evaluation=evaluation.report_digest, card=first.digest, key=version.key_fingerprint,
+    )  # fmt: skip
+    return version
+
+
+def digest_of(text: str) -> str:
+    """sha256 of a card's text, in hex."""
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def ask_verification(*, version: ModelVersion, actor: User) -> Job:
+    """Have every file of a version hashed again and its signature verified, in a job."""
+    access.require(actor, "catalog.view", version)
+    args = {"version": str(version.uuid)}
+    key = f"catalog.verify:{version.uuid}"
+    return enqueue("catalog.verify", actor=actor, project=version.model.project, args=args, subject=version, key=key)

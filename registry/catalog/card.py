@@ -1,0 +1,187 @@
+"""The model card: Hugging Face front matter and Markdown, written from frozen facts and from what people stated. Pure.
+
+What is not known reads "not stated" or "not measured"; nothing is made up.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from lifecycle.ui.numbers import count, decimals
+
+NOT_STATED = "not stated"
+NOT_MEASURED = "not measured"
+SHOWN = {
+    "accuracy": "Accuracy",
+    "macro_f1": "Macro-F1",
+    "weighted_f1": "Weighted F1",
+    "log_loss": "Log loss",
+    "brier": "Brier score",
+    "ece": "ECE",
+}
+BASELINES = {
+    "majority": "Most frequent label",
+    "tfidf_logreg": "TF-IDF and logistic regression",
+    "frozen_base_logreg": "Frozen base and logistic regression",
+}
+SPEC = ("epochs", "batch_size", "learning_rate", "head_learning_rate", "weight_decay", "max_tokens", "pooling", "seed")
+RELATION = {"lora": "adapter", "full": "finetune", "head": "finetune"}
+LOADING = """```python
+import json
+from pathlib import Path
+
+import numpy
+import onnxruntime
+from tokenizers import Tokenizer
+
+folder = Path("model")
+about = json.loads((folder / "lifecycle.json").read_text())
+tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+tokenizer.enable_truncation(about["max_tokens"])
+session = onnxruntime.InferenceSession(folder / about["serving"])
+
+encoded = tokenizer.encode("Where is my card?")
+columns = {"input_ids": encoded.ids, "attention_mask": encoded.attention_mask, "token_type_ids": encoded.type_ids}
+inputs = {name: numpy.array([columns[name]], dtype=numpy.int64) for name in about["inputs"]}
+scores = session.run(["logits"], inputs)[0][0] / about["temperature"]
+shares = numpy.exp(scores - scores.max())
+print(about["labels"][shares.argmax()], shares.max() / shares.sum())
+```"""
+
+
+def write(facts: Mapping[str, Any], stated: Mapping[str, str]) -> str:
+    """The card of one version. facts: as `ModelVersion.facts` holds them; stated: purpose, limits, risks."""
+    head = yaml.safe_dump(front_matter(facts), sort_keys=False, allow_unicode=True, width=10_000)
+    parts = [
+        f"# {inline(facts['model'])} {facts['semver']}",
+        f"## Purpose\n\n{stated.get('purpose') or said(NOT_STATED)}",
+        data(facts["snapshot"]),
+        training(facts),
+        results(facts["evaluation"]),
+        f"## Limits\n\n{stated.get('limits') or said(NOT_STATED)}",
+        f"## Risks\n\n{stated.get('risks') or said(NOT_STATED)}",
+        thread(facts),
+        f"## Loading\n\nWithout torch, in a folder that holds `model/`:\n\n{LOADING}",
+    ]
+    return f"---\n{head}---\n\n" + "\n\n".join(parts) + "\n"
+
+
+def front_matter(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The metadata that the Hugging Face Hub and its tools read."""
+    base, snapshot, evaluation = facts["base"], facts["snapshot"], facts["evaluation"]
+    measured = [
+        {"type": kind, "value": evaluation["metrics"][name]["value"], "name": SHOWN[name]}
+        for name, kind in (("accuracy", "accuracy"), ("macro_f1", "f1"))
+        if name in evaluation["metrics"]
+    ]
+    dataset = {"name": snapshot["dataset"], "type": snapshot["dataset_slug"], "split": "test", "revision": f"sha256:{snapshot['digest']}"}
+    task = {"type": "text-classification"}
+    known = {
+        "library_name": "peft" if facts["strategy"] == "lora" else "transformers",
+        "base_model": base["name"],
+        "base_model_relation": RELATION.get(facts["strategy"]),
+        "license": base.get("licence") or None,
+        "language": snapshot.get("language") or None,
+        "pipeline_tag": "text-classification",
+        "datasets": [snapshot["dataset_slug"]],
+        "tags": [facts["strategy"]],
+        "model-index": [{"name": facts["model_slug"], "results": [{"task": task, "dataset": dataset, "metrics": measured}]}],
+    }
+    return {name: value for name, value in known.items() if value is not None}
+
+
+def data(snapshot: Mapping[str, Any]) -> str:
+    """What it was trained and tested on, and how the labels came about."""
+    splits = snapshot["counts"].get("splits", {})
+    rows = ", ".join(f"{count(number)} {inline(name)}" for name, number in splits.items()) or NOT_STATED
+    made = ", ".join(f"{count(number)} {how}" for how, number in snapshot["decisions"].items()) or NOT_STATED
+    agreement = snapshot.get("agreement")
+    lines = [
+        ("Dataset", f"{inline(snapshot['dataset'])}, snapshot s{snapshot['number']}"),
+        ("Snapshot digest", f"`sha256:{snapshot['digest']}`"),
+        ("Rows", rows),
+        ("Labels", f"{len(snapshot['labels'])} in schema version {snapshot['schema_version']}, `sha256:{snapshot['schema_digest']}`"),
+        ("Label protocol", made),
+        ("Agreement", decimals(agreement) if agreement is not None else NOT_MEASURED),
+        ("Language", inline(snapshot.get("language") or NOT_STATED)),
+        ("Licence of the data", inline(snapshot.get("licence") or NOT_STATED)),
+    ]
+    return "## Data\n\n" + table(("", ""), lines)
+
+
+def training(facts: Mapping[str, Any]) -> str:
+    """How it was made: base, strategy, settings, effort."""
+    base, spec, effort = facts["base"], facts["spec"], facts["effort"]
+    lines = [
+        ("Base model", f"{inline(base['name'])}{', `sha256:' + base['digest'] + '`' if base.get('digest') else ''}"),
+        ("Licence of the base", inline(base.get("licence") or NOT_STATED)),
+        ("Strategy", inline(facts["strategy"])),
+        *((name.replace("_", " ").capitalize(), inline(spec[name])) for name in SPEC if name in spec),
+        ("Trainable parameters", count(effort.get("trainable_parameters")).lower()),
+        ("Training time", f"{decimals(effort['seconds'], 0)} s" if effort.get("seconds") is not None else NOT_MEASURED),
+    ]
+    return "## Training\n\n" + table(("", ""), lines)
+
+
+def results(evaluation: Mapping[str, Any]) -> str:
+    """Metrics with their intervals on the frozen test split, and the baselines beside them."""
+    lines = [
+        (
+            SHOWN[name],
+            decimals(metric["value"]),
+            f"{decimals(metric['low'])} to {decimals(metric['high'])}" if has_interval(metric) else NOT_MEASURED,
+        )
+        for name, metric in evaluation["metrics"].items()
+    ]
+    text = f"## Results\n\nFrozen test split, {count(evaluation['rows'])} rows, report `sha256:{evaluation['digest']}`.\n\n"
+    text += table(("Metric", "Value", "95 % interval"), lines)
+    against = [
+        (BASELINES.get(name, inline(name)), metric(values, "accuracy"), metric(values, "macro_f1"))
+        for name, values in evaluation["baselines"].items()
+    ]
+    return text + "\n\n" + (table(("Baseline", "Accuracy", "Macro-F1"), against) if against else f"Baselines: {NOT_MEASURED}.")
+
+
+def thread(facts: Mapping[str, Any]) -> str:
+    """Where it comes from, as digests that can be recomputed."""
+    lines = [
+        ("Snapshot", f"s{facts['snapshot']['number']}", f"`{facts['snapshot']['digest']}`"),
+        ("Label set", f"version {facts['snapshot']['schema_version']}", f"`{facts['snapshot']['schema_digest']}`"),
+        ("Base model", inline(facts["base"]["name"]), f"`{facts['base'].get('digest') or NOT_STATED}`"),
+        ("Run", f"run {facts['run']['number']}", f"`{facts['run']['spec_digest']}`"),
+        ("Evaluation", "frozen test split", f"`{facts['evaluation']['digest']}`"),
+        ("Files", facts["semver"], f"`{facts['root_digest']}`"),
+    ]
+    return "## Thread\n\n" + table(("Link", "Which", "sha256"), lines)
+
+
+def metric(values: Mapping[str, Any], name: str) -> str:
+    """One figure of a baseline."""
+    value = values.get(name)
+    return decimals(value) if isinstance(value, int | float) else NOT_MEASURED
+
+
+def has_interval(measure: Mapping[str, Any]) -> bool:
+    """Whether both ends of the interval are known."""
+    return measure.get("low") is not None and measure.get("high") is not None
+
+
+def table(head: tuple[str, ...], lines: list[tuple[str, ...]]) -> str:
+    """A Markdown table."""
+    rows = [head, tuple("---" for _ in head), *lines]
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def inline(value: object) -> str:
+    """A value that cannot break out of its cell or line: Markdown's own characters are escaped, line ends become blanks."""
+    plain = " ".join(str(value).split())
+    return re.sub(r"([\\`*_\[\]<>|#~!])", r"\\\1", plain)
+
+
+def said(words: str) -> str:
+    """A gap that is seen."""
+    return f"*{words}*"

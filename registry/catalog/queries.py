@@ -1,0 +1,165 @@
+"""Reading the catalog: models, versions, endpoints; and the facts that a version freezes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Count, QuerySet
+from django.utils import timezone
+
+from datasets_app.labeling.models import Decision
+from datasets_app.snapshots.models import Snapshot
+from lifecycle.evaluation.models import Evaluation
+from lifecycle.jobs.models import Job
+from lifecycle.jobs.queries import of_subject
+from lifecycle.jobs.rules import State
+from lifecycle.training.models import Run
+from lifecycle.training.rules import RunState
+from registry.access import policy
+from registry.access.policy import Person
+from registry.catalog.card import SHOWN
+from registry.catalog.models import Alias, Card, Endpoint, Freeze, ModelVersion, RegisteredModel
+
+PAGE = 30
+
+
+@dataclass(frozen=True, slots=True)
+class VersionLine:
+    """A version as a table shows it. macro_f1: {"value", "low", "high"} on its frozen test split, or None."""
+
+    version: ModelVersion
+    live_on: tuple[str, ...]
+    macro_f1: dict[str, float | None] | None
+
+
+def models(user: Person) -> QuerySet[RegisteredModel]:
+    """The registered models that the user may see, by name."""
+    rows = RegisteredModel.objects.select_related("project", "owner").annotate(version_count=Count("versions"))
+    return policy.visible_to(user, rows, "catalog.view").order_by("name", "pk")
+
+
+def versions(user: Person) -> QuerySet[ModelVersion]:
+    """The versions that the user may see, newest first."""
+    rows = ModelVersion.objects.select_related("model__project", "run__snapshot__dataset", "evaluation", "folder", "registered_by")
+    return policy.visible_to(user, rows, "catalog.view").order_by("-pk")
+
+
+def endpoints(user: Person) -> QuerySet[Endpoint]:
+    """The endpoints that the user may see, by slug."""
+    rows = Endpoint.objects.select_related("model__project", "policy", "alias__version")
+    return policy.visible_to(user, rows, "catalog.view").order_by("slug")
+
+
+def version_lines(model: RegisteredModel, before: int | None = None) -> tuple[list[VersionLine], int | None]:
+    """A page of a model's versions, newest first, and the number to go on before (None on the last page)."""
+    rows = model.versions.select_related("evaluation", "registered_by", "run").order_by("-number")
+    if before is not None:
+        rows = rows.filter(number__lt=before)
+    found = list(rows[: PAGE + 1])
+    live: dict[int, list[str]] = {}
+    for version, slug in Alias.objects.filter(endpoint__model=model, version__isnull=False).values_list("version", "endpoint__slug"):
+        live.setdefault(int(version or 0), []).append(slug)
+    lines = [VersionLine(row, tuple(live.get(row.pk, ())), measures(row.evaluation.report).get("macro_f1")) for row in found[:PAGE]]
+    return lines, found[PAGE - 1].number if len(found) > PAGE else None
+
+
+def frozen_evaluation(run: Run, snapshot: Snapshot | None = None) -> Evaluation | None:
+    """The newest evaluation of a run's artifact on the frozen test split of a snapshot, by default the run's own."""
+    if run.artifact is None:
+        return None
+    rows = Evaluation.objects.filter(run=run, root_digest=run.artifact.root_digest, snapshot=snapshot or run.snapshot, split="test")
+    return rows.order_by("-pk").first()
+
+
+def registrable_runs(user: Person, model: RegisteredModel) -> QuerySet[Run]:
+    """The finished runs of the model's project that are not registered under it yet, newest first."""
+    rows = Run.objects.filter(project=model.project, state=RunState.SUCCEEDED, artifact__isnull=False).select_related("snapshot__dataset")
+    taken = model.versions.values("root_digest")
+    return policy.visible_to(user, rows, "training.view").exclude(artifact__root_digest__in=taken).order_by("-number")
+
+
+def measures(report: Mapping[str, Any]) -> dict[str, dict[str, float | None]]:
+    """The metrics of an evaluation's report with the ends of their 95 % intervals, None where there are none."""
+    intervals = report.get("intervals", {})
+    found: dict[str, dict[str, float | None]] = {}
+    for name in SHOWN:
+        if isinstance(report.get(name), int | float):
+            ends = intervals.get(name, {})
+            found[name] = {"value": float(report[name]), "low": ends.get("low"), "high": ends.get("high")}
+    return found
+
+
+def facts(run: Run, model: RegisteredModel, semver: str, evaluation: Evaluation) -> dict[str, Any]:
+    """Everything about a version's origin, as plain JSON: what its row freezes and its card is written from."""
+    base, spec = run.base, dict(run.spec)
+    digest = base.folder.root_digest if base.folder else str(spec.get("base", {}).get("digest", ""))
+    return {
+        "model": model.name,
+        "model_slug": model.slug,
+        "semver": semver,
+        "root_digest": run.artifact.root_digest if run.artifact else "",
+        "strategy": run.strategy,
+        "base": {
+            "uuid": str(base.uuid),
+            "name": base.name,
+            "revision": base.revision,
+            "digest": digest,
+            "licence": base.facts.get("licence", ""),
+        },
+        "spec": {name: value for name, value in spec.items() if isinstance(value, int | float | str | bool)},
+        "run": {"uuid": str(run.uuid), "number": run.number, "spec_digest": run.spec_digest, "code_version": run.code_version},
+        "effort": {
+            name: run.result.get(name) for name in ("seconds", "trainable_parameters", "total_parameters", "peak_memory_mb", "precision")
+        },
+        "snapshot": snapshot_facts(run.snapshot),
+        "evaluation": {
+            "uuid": str(evaluation.uuid),
+            "digest": evaluation.report_digest,
+            "rows": evaluation.rows,
+            "metrics": measures(evaluation.report),
+            "baselines": evaluation.report.get("baselines") or {},
+        },
+    }
+
+
+def snapshot_facts(snapshot: Snapshot) -> dict[str, Any]:
+    """The data behind a version: digests, counts, and how its labels were decided."""
+    dataset, schema = snapshot.dataset, snapshot.schema
+    decided = Decision.objects.filter(item__dataset=dataset, superseded_by=None, item__assignment__snapshot__number__lte=snapshot.number)
+    how = dict(Decision.How.choices)
+    counted = decided.order_by().values_list("how").annotate(number=Count("pk")).order_by("how")
+    return {
+        "uuid": str(snapshot.uuid),
+        "number": snapshot.number,
+        "digest": snapshot.digest,
+        "test_digest": snapshot.test_digest,
+        "counts": {"rows": snapshot.counts.get("rows"), "splits": snapshot.counts.get("splits", {})},
+        "dataset": dataset.name,
+        "dataset_slug": dataset.slug,
+        "language": dataset.language,
+        "licence": dataset.licence,
+        "schema_version": schema.version,
+        "schema_digest": schema.digest,
+        "labels": list(schema.labels.order_by("position").values_list("name", flat=True)),
+        "decisions": {str(how[kind]).lower(): number for kind, number in counted},
+        "agreement": snapshot.counts.get("agreement"),
+    }
+
+
+def newest_card(version: ModelVersion) -> Card | None:
+    """The card that counts."""
+    return version.cards.select_related("author").order_by("-revision").first()
+
+
+def freeze_of(endpoint: Endpoint, now: datetime | None = None) -> Freeze | None:
+    """The freeze that holds an endpoint now, if any."""
+    return endpoint.freezes.filter(lifted_at=None, until__gt=now or timezone.now()).select_related("owner").first()
+
+
+def last_verification(version: ModelVersion) -> Job | None:
+    """The last job that hashed the version's files again and ended well or badly."""
+    rows = of_subject(version).filter(kind="catalog.verify", state__in=[State.SUCCEEDED, State.FAILED])
+    return rows.order_by("-finished_at").first()

@@ -1,0 +1,68 @@
+"""Names, numbers and states in the catalog. Pure."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+
+from lifecycle.refusals import Conflict, Refused
+
+# https://semver.org, without build metadata: two builds of one version would be two contents under one name.
+SEMVER = re.compile(
+    r"(0|[1-9]\d{0,5})\.(0|[1-9]\d{0,5})\.(0|[1-9]\d{0,5})(-(0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*)(\.(0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*))*)?"
+)
+SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,58}[a-z0-9])?")
+FREEZE_DAYS_MAX = 90
+STATED = ("purpose", "limits", "risks")
+STATED_MAX = 4000
+ACTIVE, QUARANTINED, RETIRED = "active", "quarantined", "retired"
+MOVES = {ACTIVE: {QUARANTINED, RETIRED}, RETIRED: {QUARANTINED}}
+
+
+def check_semver(text: str) -> str:
+    """The version name without blanks around it. Raises Refused unless it is a semantic version such as 1.4.0."""
+    name = text.strip()
+    if len(name) > 40 or not SEMVER.fullmatch(name):
+        sentence = f"“{name[:40]}” is not a semantic version. Write three numbers, such as 1.4.0, or 1.4.0-rc.1 for a candidate."
+        raise Refused(sentence, fields={"semver": [sentence]})
+    return name
+
+
+def next_semver(newest: str | None) -> str:
+    """What most people want next: the next minor version, or 1.0.0 for the first."""
+    if newest is None:
+        return "1.0.0"
+    major, minor, _ = newest.split("-")[0].split(".")
+    return f"{major}.{int(minor) + 1}.0"
+
+
+def check_slug(text: str, what: str) -> str:
+    """A short name that stands in addresses. Raises Refused."""
+    if not SLUG.fullmatch(text):
+        sentence = f"The short name of the {what} takes 1 to 60 small letters, digits and dashes, and begins and ends without a dash."
+        raise Refused(sentence, fields={"slug": [sentence]})
+    return text
+
+
+def check_move(old: str, new: str) -> None:
+    """Raises Conflict unless a version may go from one state to the other. Nothing leaves quarantine."""
+    if new not in MOVES.get(old, set()):
+        raise Conflict(f"This version is {old} and can no longer become {new}.")
+
+
+def check_freeze(until: datetime, now: datetime) -> None:
+    """A freeze ends in the future and within 90 days. Raises Refused."""
+    if not now < until <= now + timedelta(days=FREEZE_DAYS_MAX):
+        sentence = f"A freeze ends in the future, at most {FREEZE_DAYS_MAX} days from now."
+        raise Refused(sentence, fields={"until": [sentence]})
+
+
+def check_stated(stated: dict[str, str]) -> dict[str, str]:
+    """What people wrote for the card, by field, without blanks around it; empty fields left out. Raises Refused naming the field."""
+    for name, text in stated.items():
+        if name not in STATED:
+            raise Refused(f"A card has no field {name}; there are {', '.join(STATED)}.", fields={name: ["Not a field of the card."]})
+        if not isinstance(text, str) or len(text) > STATED_MAX:
+            sentence = f"The field {name} takes a text of up to {STATED_MAX:,} characters."
+            raise Refused(sentence, fields={name: [sentence]})
+    return {name: text.strip() for name, text in stated.items() if text.strip()}

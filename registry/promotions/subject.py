@@ -1,0 +1,101 @@
+"""What an approval rests on, as one JSON value with one digest: read when the gates are checked, and again at every use.
+
+Everything is read anew from the database, where each row is immutable or names its own digest. The one costly part, who decided labels of
+the test split, is carried over while no decision was added: decisions are append-only, so their number and newest id tell.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from django.db.models import Count, Max, QuerySet
+
+from datasets_app.labeling.models import Decision
+from datasets_app.snapshots.models import Snapshot
+from registry.access.models import User
+from registry.catalog import queries as catalog
+from registry.catalog.models import Alias, ModelVersion
+from registry.ledger.models import Event
+from registry.ledger.rules import digest_of
+from registry.ledger.verbs import Verb
+from registry.policies import queries as policies
+from registry.promotions.models import PromotionRequest
+
+
+def read(request: PromotionRequest, version: ModelVersion) -> dict[str, Any]:
+    """The subject of a request as it is now. version: its version, locked by the caller where the answer has to hold."""
+    run, snapshot, known = version.run, version.run.snapshot, request.subject
+    card, alias = catalog.newest_card(version), Alias.objects.select_related("version").get(endpoint=request.endpoint)
+    labels = test_labels(snapshot)
+    decided = known["people"]["decided"] if known and known.get("test_labels") == labels else deciders(snapshot)
+    base = run.base.folder.root_digest if run.base.folder else str(version.facts["base"].get("digest", ""))
+    return {
+        "root_digest": version.root_digest,
+        "signature": hashlib.sha256(version.signature.encode("utf-8")).hexdigest(),
+        "state": version.state,
+        "reports": reports(request, version),
+        "snapshot": snapshot.digest,
+        "test_split": snapshot.test_digest,
+        "test_labels": labels,
+        "label_set": snapshot.schema.digest,
+        "base": base,
+        "spec": run.spec_digest,
+        "card": card.digest if card else "",
+        "policy": policies.in_force(request.endpoint.policy.name).digest,
+        "endpoint": str(request.endpoint.uuid),
+        "baseline": {"root_digest": alias.version.root_digest if alias.version else "", "moves": alias.moves},
+        "comparison": digest_of(request.comparison),
+        "gates": gates(request),
+        "people": {
+            "requester": [str(request.requester.uuid)],
+            "trained": trainers(version),
+            "registered": [str(version.registered_by.uuid)] if version.registered_by else [],
+            "decided": decided,
+        },
+    }
+
+
+def reports(request: PromotionRequest, version: ModelVersion) -> list[str]:
+    """The report digests of the version and, where there was one, of the version live when it was checked."""
+    compared = (request.comparison or {}).get("baseline_report")
+    return sorted({version.evaluation.report_digest, *([compared] if compared else [])})
+
+
+def gates(request: PromotionRequest) -> str:
+    """One digest over the results of the newest check."""
+    rows = request.gates.filter(check_number=request.checks).order_by("gate")
+    return digest_of([list(row) for row in rows.values_list("gate", "status", "blocking", "value", "threshold", "evidence", "source")])
+
+
+def test_decisions(snapshot: Snapshot) -> QuerySet[Decision]:
+    """Every decision ever taken, by person or rule, on an item that is in the test split up to this snapshot."""
+    return Decision.objects.filter(
+        item__dataset=snapshot.dataset_id, item__assignment__split="test", item__assignment__snapshot__number__lte=snapshot.number
+    )
+
+
+def test_labels(snapshot: Snapshot) -> dict[str, int]:
+    """How many decisions there are on test items, and the newest: any new one changes both."""
+    found = test_decisions(snapshot).order_by().aggregate(number=Count("pk"), newest=Max("pk"))
+    return {"decisions": found["number"], "newest": found["newest"] or 0}
+
+
+def deciders(snapshot: Snapshot) -> list[str]:
+    """The people who adjudicated labels of the test split or accepted imported ones, as sorted uuids. Superseded decisions count too."""
+    people = test_decisions(snapshot).filter(by__isnull=False).order_by().values("by")
+    return sorted(str(uuid) for uuid in User.objects.filter(pk__in=people).values_list("uuid", flat=True))
+
+
+def trainers(version: ModelVersion) -> list[str]:
+    """Who launched the version's run and who resumed it, as sorted uuids."""
+    run = version.run
+    events = Event.objects.filter(object_id=str(run.uuid), verb__in=[Verb.RUN_LAUNCHED, Verb.RUN_RESUMED])
+    people = {actor for actor in events.values_list("actor", flat=True) if actor != "system"}
+    return sorted(people | ({str(run.launched_by.uuid)} if run.launched_by else set()))
+
+
+def overruled(snapshot: Snapshot) -> int:
+    """How many test items were decided anew since the snapshot was frozen."""
+    later = test_decisions(snapshot).filter(supersedes__isnull=False, created_at__gt=snapshot.created_at)
+    return later.order_by().values("item").distinct().count()
