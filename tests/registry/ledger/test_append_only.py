@@ -18,6 +18,7 @@ IMMUTABLE = {
     "evaluation.evaluation",
     "labeling.annotation", "labeling.comment", "labeling.decision", "labeling.label", "labeling.labelschema", "labeling.slotskip", "labeling.suggestion",
     "ledger.checkpoint", "ledger.event",
+    "notices.outbox",
     "policies.policy",
     "promotions.gateresult", "promotions.promotioncomment", "promotions.verdict",
     "snapshots.snapshot", "snapshots.splitassignment",
