@@ -7,11 +7,12 @@ from django.db import models
 
 from datasets_app.datasets.models import Dataset, Item
 from datasets_app.labeling.models import LabelSchema
+from datasets_app.snapshots.rules import ExportFormat
 from registry.artifacts.models import Blob
 
 
 class Snapshot(models.Model):
-    """A frozen version of a dataset: which items, with which decisions, in which split. The row is made when the freeze is done, and never changed."""
+    """A frozen version of a dataset: which items, with which decisions, in which split. Made when the freeze is done, never changed."""
 
     append_only = True
     project_path = "dataset__project"
@@ -22,9 +23,11 @@ class Snapshot(models.Model):
     number = models.PositiveIntegerField()
     schema = models.ForeignKey(LabelSchema, on_delete=models.PROTECT, related_name="snapshots")
     parent = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="children")
-    manifest = models.ForeignKey(Blob, on_delete=models.PROTECT, related_name="+", help_text="Parquet: item, decision, label, split, group")
+    manifest = models.ForeignKey(
+        Blob, on_delete=models.PROTECT, related_name="+", help_text="Parquet: item, decision, label, split, cluster"
+    )
     digest = models.CharField(max_length=64, help_text="sha256 over the sorted (item digest, decision digest, split) and the schema")
-    test_digest = models.CharField(max_length=64, help_text="the same over the test split alone")
+    test_digest = models.CharField(max_length=64, help_text="sha256 over the test rows alone, without the schema")
     seed = models.PositiveBigIntegerField()
     shares = models.JSONField(help_text='percent by split: {"train": 80, "validation": 10, "test": 10}')
     counts = models.JSONField(help_text='{"rows", "splits": {split: rows}, "labels": {label: {split: rows}}}')
@@ -55,3 +58,25 @@ class SplitAssignment(models.Model):
 
     def __str__(self) -> str:
         return self.split
+
+
+class Export(models.Model):
+    """A file that was made of a snapshot, with its texts, for somebody who asked. The bytes are kept by digest."""
+
+    append_only = True
+    project_path = "snapshot__dataset__project"
+    root_path = "snapshot__dataset"
+
+    Format = ExportFormat
+
+    uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
+    snapshot = models.ForeignKey(Snapshot, on_delete=models.PROTECT, related_name="exports")
+    format = models.CharField(max_length=8, choices=Format.choices)
+    blob = models.ForeignKey(Blob, on_delete=models.PROTECT, related_name="+")
+    rows = models.PositiveBigIntegerField()
+    neutralised = models.PositiveBigIntegerField(default=0, help_text="cells that a spreadsheet would have run as a formula")
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"{self.snapshot} as {self.get_format_display()}"

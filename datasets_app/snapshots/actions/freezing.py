@@ -1,0 +1,192 @@
+"""Freezing: asked for in a moment, done by a job, and there at once when the job is done."""
+
+from __future__ import annotations
+
+import tempfile
+from itertools import islice
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from django.db import transaction
+
+from datasets_app.datasets.models import Dataset, Item
+from datasets_app.labeling.models import LabelSchema
+from datasets_app.snapshots import manifest, queries, rules
+from datasets_app.snapshots.models import Snapshot, SplitAssignment
+from datasets_app.snapshots.queries import Cut
+from datasets_app.snapshots.rules import Division, Reason, Row
+from lifecycle.jobs import actions as jobs
+from lifecycle.jobs.context import JobContext
+from lifecycle.jobs.models import Job
+from lifecycle.refusals import Conflict, Refused
+from registry.access import policy
+from registry.access.models import User
+from registry.artifacts import actions as artifacts
+from registry.ledger import actions as ledger
+from registry.ledger.verbs import Verb
+
+SHARES = {"train": 80, "validation": 10, "test": 10}
+SEED = 13
+SEED_LIMIT = 2**31 - 1
+BATCH = 1_000
+
+
+@transaction.atomic
+def freeze(
+    *, dataset: Dataset, actor: User, seed: int = SEED, shares: dict[str, int] | None = None, note: str = "", after: int | None = None
+) -> Job:
+    """Have the decided items of a dataset frozen by a job; the snapshot's uuid is in job.args["snapshot"].
+
+    shares: percent by split. after: the number of the newest snapshot that the page showed (0 for none), None to take any.
+    Raises PermissionDenied, Refused (nothing is decided, shares that do not make 100 %) or Conflict (another freeze, stale page).
+    """
+    Dataset.objects.select_for_update().get(pk=dataset.pk)
+    policy.require(actor, "snapshots.freeze", dataset)
+    shares = dict(shares or SHARES)
+    if wrong := rules.check_shares(shares):
+        raise Refused(next(iter(wrong.values()))[0], fields=wrong)
+    if not 0 <= seed <= SEED_LIMIT:
+        told = f"The seed is a whole number from 0 to {SEED_LIMIT:,}."
+        raise Refused(told, fields={"seed": [told]})
+    newest = queries.latest(dataset)
+    number = newest.number if newest else 0
+    if after is not None and after != number:
+        raise Conflict(
+            f"Snapshot {number} was frozen while you were looking.", next_step="Look at it; freeze again only if you need another."
+        )
+    if queries.freezing_now(dataset):
+        raise Conflict("A snapshot of this dataset is being frozen.", next_step="Wait until it is done.")
+    if not queries.has_decisions(dataset):
+        raise Refused(
+            "No item of this dataset has a decided label yet.", next_step="Label items, or import a file with labels as decisions."
+        )
+    args = {
+        "dataset": str(dataset.uuid),
+        "snapshot": str(uuid4()),
+        "seed": seed,
+        "shares": shares,
+        "note": note.strip()[:300],
+        "after": number,
+    }
+    job = jobs.enqueue(
+        "snapshots.freeze", actor=actor, project=dataset.project, args=args, subject=dataset, key=f"snapshots.freeze:{dataset.uuid}"
+    )
+    ledger.record(actor, Verb.SNAPSHOT_REQUESTED, dataset, project=dataset.project.uuid, **asked)
+    return job
+
+
+def run_freeze(ctx: JobContext) -> None:
+    """The job: read, divide, write the manifest, then make the row. Run again after a crash it makes the same snapshot."""
+    dataset = Dataset.objects.select_related("project").get(uuid=ctx.args["dataset"])
+    snapshot = Snapshot.objects.filter(uuid=ctx.args["snapshot"]).first()
+    if snapshot is None:
+        if newest := queries.latest(dataset):
+            write_assignments(ctx, newest)  # in case its own job died between the row and its last assignment
+        snapshot = make(ctx, dataset)
+    write_assignments(ctx, snapshot)
+
+
+def make(ctx: JobContext, dataset: Dataset) -> Snapshot:
+    """Everything up to the snapshot's row. Raises Refused when these rows cannot be frozen."""
+    if not ctx.job.checkpoint:
+        schema = queries.newest_schema(dataset)
+        if schema is None:
+            raise Refused("This dataset has no labels yet.", next_step="Publish a label schema first.")
+        ctx.checkpoint({**queries.cut_of(dataset)._asdict(), "schema": schema.pk})
+    kept: dict[str, Any] = ctx.job.checkpoint
+    cut = Cut(kept["decision"], kept["uploads"], kept["items"])
+    schema = LabelSchema.objects.get(pk=kept["schema"])
+    rows, removed = read_rows(ctx, dataset, cut, schema)
+    ctx.progress(len(rows), stage="Dividing into splits", unit="rows")
+    division = rules.divide(rows, seed=ctx.args["seed"], shares=ctx.args["shares"], anchors=queries.anchors(dataset))
+    division.left_out.update({Reason.REMOVED.value: removed} if removed else {})
+    if refusal := rules.why_not(division.placed, division.left_out):
+        raise Refused(f"No snapshot was made. {refusal[0]}", next_step=refusal[1])
+    ctx.raise_if_cancelled()
+    ctx.progress(len(rows), stage="Writing the manifest")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "manifest.parquet"
+        manifest.write(path, division.placed)
+        blob = artifacts.put_file(path, media_type="application/vnd.apache.parquet")
+    whole, test = rules.digests(division.placed, schema.digest)
+    values = {
+        "schema": schema, "manifest": blob, "digest": whole, "test_digest": test, "counts": rules.counts(division.placed),
+        "leakage": leakage(division, undecided=max(0, cut.items - len(rows) - removed)),
+    }  # fmt: skip
+    ctx.raise_if_cancelled()
+    return record(ctx, dataset, values)
+
+
+def read_rows(ctx: JobContext, dataset: Dataset, cut: Cut, schema: LabelSchema) -> tuple[list[Row], int]:
+    """The decided rows, and how many have a label that the schema no longer has."""
+    rows: list[Row] = []
+    removed = 0
+    for count, found in enumerate(queries.decided_rows(dataset, cut, schema), start=1):
+        if isinstance(found, Row):
+            rows.append(found)
+        else:
+            removed += 1
+        if count % BATCH == 0:
+            ctx.progress(count, cut.items, stage="Reading decisions", unit="rows")
+            ctx.raise_if_cancelled()
+    return rows, removed
+
+
+def leakage(division: Division, *, undecided: int) -> dict[str, Any]:
+    """What the rules found and left out, as it is kept with the snapshot. leaked: test rows that also stand in train, counted anew."""
+    return {
+        "leaked": rules.leaked_rows(division.placed), "left_out": dict(division.left_out), "undecided": undecided,
+        "duplicate_rows": division.duplicate_rows, "test_contradictions": division.test_contradictions,
+        "assigned": division.assigned, "carved": division.carved, "cases": [case._asdict() for case in division.cases],
+    }  # fmt: skip
+
+
+@transaction.atomic
+def record(ctx: JobContext, dataset: Dataset, values: dict[str, Any]) -> Snapshot:
+    """Make the row, while the job is still ours and no other snapshot came between."""
+    ctx.hold()
+    Dataset.objects.select_for_update().get(pk=dataset.pk)
+    parent = queries.latest(dataset)
+    number = parent.number if parent else 0
+    if number != ctx.args["after"]:
+        raise Conflict(f"Snapshot {number} was frozen meanwhile, so this one was not made.", next_step="Freeze again if you need another.")
+    actor = ctx.job.created_by
+    snapshot = Snapshot.objects.create(
+        uuid=ctx.args["snapshot"], dataset=dataset, number=number + 1, parent=parent, created_by=actor,
+        seed=ctx.args["seed"], shares=ctx.args["shares"], note=ctx.args["note"], **values,
+    )  # fmt: skip
+    ledger.record(
+        actor, Verb.SNAPSHOT_FROZEN, snapshot, project=dataset.project.uuid, dataset=dataset.uuid, number=snapshot.number,
+        digest=snapshot.digest, test_digest=snapshot.test_digest, manifest=values["manifest"].digest, schema=values["schema"].uuid,
+        rows=values["counts"]["rows"], left_out=values["leakage"]["left_out"],
+    )  # fmt: skip
+    return snapshot
+
+
+def write_assignments(ctx: JobContext, snapshot: Snapshot) -> None:
+    """Note the split of every item that is in a snapshot for the first time, in batches; those that have one keep it."""
+    total = snapshot.counts["rows"]
+    if SplitAssignment.objects.filter(snapshot=snapshot).count() >= total:
+        return
+    done = 0
+    rows = queries.open_snapshot(snapshot)
+    while batch := list(islice(rows, BATCH)):
+        write_batch(snapshot, batch)
+        done += len(batch)
+        ctx.progress(done, total, stage="Noting the splits", unit="rows")
+
+
+@transaction.atomic
+def write_batch(snapshot: Snapshot, batch: list[manifest.ManifestRow]) -> None:
+    """The assignments of one batch."""
+    uuids = [row.item_uuid for row in batch]
+    fresh = {str(uuid): pk for pk, uuid in Item.objects.filter(uuid__in=uuids, assignment__isnull=True).values_list("pk", "uuid")}
+    SplitAssignment.objects.bulk_create(
+        [
+            SplitAssignment(item_id=fresh[row.item_uuid], split=row.split, cluster=row.cluster, snapshot=snapshot)
+            for row in batch
+            if row.item_uuid in fresh
+        ],
+        ignore_conflicts=True,
+    )

@@ -1,0 +1,37 @@
+"""What this room registers with the rooms below it when the site starts."""
+
+from __future__ import annotations
+
+from datasets_app.snapshots import actions
+from datasets_app.snapshots.models import Snapshot
+from lifecycle.jobs import registry
+from lifecycle.jobs.models import Job
+from lifecycle.jobs.registry import JobKind
+from lifecycle.ui import navigation
+from lifecycle.ui.addresses import find_url
+from registry.access import policy
+from registry.access.models import User
+
+
+def freeze_url(job: Job) -> str:
+    """The snapshot, or its dataset's freezing page while it is not there."""
+    if Snapshot.objects.filter(uuid=job.args["snapshot"]).exists():
+        return find_url("snapshots:detail", uuid=job.args["snapshot"])
+    return find_url("snapshots:freeze", uuid=job.args["dataset"])
+
+
+def export_url(job: Job) -> str:
+    """The page of the snapshot that is exported."""
+    return find_url("snapshots:detail", uuid=job.args["snapshot"])
+
+
+def sees_snapshots(user: User) -> bool:
+    """Whether the person is a member of anything."""
+    return policy.can_somewhere(user, "snapshots.view")
+
+
+def register() -> None:
+    """Job kinds and the navigation item."""
+    registry.register(JobKind("snapshots.freeze", "Freeze a snapshot", actions.run_freeze, url=freeze_url))
+    registry.register(JobKind("snapshots.export", "Export a snapshot", actions.run_export, url=export_url))
+    navigation.register(navigation.NavItem("Data", "Snapshots", "snapshots:list", order=30, show=sees_snapshots))

@@ -1,0 +1,69 @@
+"""The files that a snapshot is exported as. Pure but for writing the file."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from datasets_app.snapshots.rules import ExportFormat
+
+COLUMNS = ("id", "text", "label", "split", "group", "time", "item", "decision", "metadata")
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+BATCH = 1_000
+Line = dict[str, str]
+
+
+def neutral(cell: str) -> str:
+    """The cell as plain text for a spreadsheet: one that would be run as a formula gets an apostrophe in front."""
+    return f"'{cell}" if cell.startswith(FORMULA) else cell
+
+
+def write(path: Path, lines: Iterable[Line], kind: str) -> tuple[int, int]:
+    """Write the lines as CSV, JSONL or Parquet. Returns the number of rows and of neutralised cells (CSV alone has any)."""
+    writers: dict[str, Callable[[Path, Iterator[Line]], tuple[int, int]]] = {
+        ExportFormat.CSV: write_csv, ExportFormat.JSONL: write_jsonl, ExportFormat.PARQUET: write_parquet,
+    }  # fmt: skip
+    return writers[kind](path, iter(lines))
+
+
+def write_csv(path: Path, lines: Iterator[Line]) -> tuple[int, int]:
+    """UTF-8, quoted where needed, formulae neutralised."""
+    rows = changed = 0
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        for line in lines:
+            cells = [neutral(line[column]) for column in COLUMNS]
+            changed += sum(cell != line[column] for cell, column in zip(cells, COLUMNS, strict=True))
+            writer.writerow(cells)
+            rows += 1
+    return rows, changed
+
+
+def write_jsonl(path: Path, lines: Iterator[Line]) -> tuple[int, int]:
+    """One object a line, texts as they are; metadata as an object."""
+    rows = 0
+    with path.open("w", encoding="utf-8") as file:
+        for line in lines:
+            value: dict[str, Any] = {**line, "metadata": json.loads(line["metadata"])}
+            file.write(json.dumps(value, ensure_ascii=False) + "\n")
+            rows += 1
+    return rows, 0
+
+
+def write_parquet(path: Path, lines: Iterator[Line]) -> tuple[int, int]:
+    """Text columns, texts as they are; metadata as JSON text."""
+    schema = pa.schema([(column, pa.string()) for column in COLUMNS])
+    rows = 0
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        while batch := list(islice(lines, BATCH)):
+            writer.write_table(pa.Table.from_pylist(batch, schema=schema))
+            rows += len(batch)
+    return rows, 0

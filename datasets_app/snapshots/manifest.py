@@ -1,0 +1,56 @@
+"""The Parquet file of a snapshot: one row an item, in the order of item digests. No text: that stays in the item."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from datasets_app.snapshots.rules import Placed
+
+COLUMNS = ("item", "item_uuid", "decision", "decision_uuid", "label", "split", "cluster")
+SCHEMA = pa.schema([pa.field(name, pa.string(), nullable=False) for name in COLUMNS])
+ROW_GROUP = 20_000
+BATCH = 1_000
+
+
+class ManifestRow(NamedTuple):
+    """One row of a snapshot. item, decision: digests; item_uuid, decision_uuid: the rows in the database; cluster: what stands together."""
+
+    item: str
+    item_uuid: str
+    decision: str
+    decision_uuid: str
+    label: str
+    split: str
+    cluster: str
+
+
+def write(path: Path, placed: Sequence[Placed]) -> None:
+    """Write the rows, which are in order. The same rows give the same bytes."""
+    with pq.ParquetWriter(path, SCHEMA, compression="zstd", use_dictionary=["label", "split"], write_statistics=True) as writer:
+        for start in range(0, len(placed), ROW_GROUP):
+            rows = placed[start : start + ROW_GROUP]
+            columns = [
+                [each.row.item for each in rows], [each.row.item_uuid for each in rows], [each.row.decision for each in rows],
+                [each.row.decision_uuid for each in rows], [each.row.label for each in rows], [each.split for each in rows],
+                [each.cluster for each in rows],
+            ]  # fmt: skip
+            writer.write_table(pa.table(columns, schema=SCHEMA))
+
+
+def read(path: Path) -> Iterator[ManifestRow]:
+    """All rows in order, in flat memory."""
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(batch_size=BATCH, columns=list(COLUMNS)):
+            columns = [batch.column(name).to_pylist() for name in COLUMNS]
+            yield from map(ManifestRow, *columns)
+
+
+def find(path: Path, item: str) -> ManifestRow | None:
+    """The row of one item digest; reads only the part of the file that can hold it."""
+    found = pq.read_table(path, columns=list(COLUMNS), filters=[("item", "==", item)]).to_pylist()
+    return ManifestRow(**found[0]) if found else None

@@ -1,0 +1,169 @@
+"""Reading snapshots and their rows, for this room's pages and for the rooms above."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+
+from datasets_app.datasets.models import Dataset, Item
+from datasets_app.datasets.rules import UploadState
+from datasets_app.labeling.models import Decision, Label, LabelSchema
+from datasets_app.snapshots import manifest
+from datasets_app.snapshots.manifest import ManifestRow
+from datasets_app.snapshots.models import Snapshot, SplitAssignment
+from datasets_app.snapshots.rules import Anchor, Reason, Row
+from lifecycle.jobs import queries as jobs
+from lifecycle.jobs.models import Job
+from registry.access import policy
+from registry.access.models import User
+from registry.artifacts import actions as artifacts
+
+BATCH = 1_000
+
+
+class Cut(NamedTuple):
+    """The moment that a snapshot shows: decisions up to this key, the uploads that were imported, and how many items there were."""
+
+    decision: int
+    uploads: list[int]
+    items: int
+
+
+class TextRow(NamedTuple):
+    """A row of a snapshot with its text and its other parts."""
+
+    row: ManifestRow
+    item: Item
+
+
+def snapshots(user: User) -> QuerySet[Snapshot]:
+    """The snapshots that the user may see, newest first."""
+    return policy.visible_to(user, Snapshot, "snapshots.view").select_related("dataset__project", "schema", "created_by").order_by("-id")
+
+
+def get_snapshot(user: User, uuid: UUID) -> Snapshot:
+    """One snapshot that the user may see. Raises Http404."""
+    rows = Snapshot.objects.select_related("dataset__project", "schema", "created_by", "manifest", "parent")
+    return policy.get_visible(user, rows, "snapshots.view", uuid=uuid)
+
+
+def latest(dataset: Dataset) -> Snapshot | None:
+    """The newest snapshot of a dataset."""
+    return Snapshot.objects.filter(dataset=dataset).order_by("-number").first()
+
+
+def freezing_now(dataset: Dataset) -> Job | None:
+    """The unfinished freeze of a dataset."""
+    return next((job for job in jobs.of_subject(dataset).filter(kind="snapshots.freeze")[:5] if not job.is_finished), None)
+
+
+# ── Rows of a snapshot, for the rooms above ─────────────────────────────────
+def open_snapshot(snapshot: Snapshot) -> Iterator[ManifestRow]:
+    """All rows of a snapshot in the order of item digests, in flat memory; no texts."""
+    with artifacts.local_copy(snapshot.manifest.digest) as path:
+        yield from manifest.read(path)
+
+
+def rows_of(snapshot: Snapshot, split: str) -> Iterator[ManifestRow]:
+    """The rows of one split, in order; no texts."""
+    return (row for row in open_snapshot(snapshot) if row.split == split)
+
+
+def with_items(rows: Iterator[ManifestRow]) -> Iterator[TextRow]:
+    """Each row with its item, read in batches."""
+    while batch := list(islice(rows, BATCH)):
+        items = {str(item.uuid): item for item in Item.objects.filter(uuid__in=[row.item_uuid for row in batch])}
+        for row in batch:
+            yield TextRow(row, items[row.item_uuid])
+
+
+def write_split(snapshot: Snapshot, split: str, path: Path) -> int:
+    """Write one split as the engine reads it, one {"id": item digest, "text", "label"} a line. Returns the number of rows."""
+    count = 0
+    with path.open("w", encoding="utf-8") as file:
+        for row, item in with_items(rows_of(snapshot, split)):
+            file.write(json.dumps({"id": row.item, "text": item.text, "label": row.label}, ensure_ascii=False) + "\n")
+            count += 1
+    return count
+
+
+def labels_of(snapshot: Snapshot) -> list[str]:
+    """The names of the labels that have rows in the snapshot, in the order of its schema."""
+    used = snapshot.counts["labels"]
+    names = Label.objects.filter(schema=snapshot.schema_id).order_by("position").values_list("name", flat=True)
+    return [name for name in names if name in used]
+
+
+def contains(snapshot: Snapshot, item: Item) -> ManifestRow | None:
+    """The row of an item in a snapshot, or None when it is not in it."""
+    with artifacts.local_copy(snapshot.manifest.digest) as path:
+        return manifest.find(path, item.digest)
+
+
+def snapshots_with(item: Item) -> list[tuple[Snapshot, ManifestRow]]:
+    """Every snapshot that holds an item, newest first, with its row there."""
+    first = SplitAssignment.objects.filter(item=item).values_list("snapshot__number", flat=True).first()
+    if first is None:
+        return []
+    later = Snapshot.objects.filter(dataset=item.dataset_id, number__gte=first).select_related("manifest", "dataset").order_by("-number")
+    return [(snapshot, row) for snapshot in later if (row := contains(snapshot, item))]
+
+
+# ── What a freeze reads ─────────────────────────────────────────────────────
+def has_decisions(dataset: Dataset) -> bool:
+    """Whether any visible item is decided."""
+    return Decision.objects.filter(item__dataset=dataset, item__upload__state=UploadState.IMPORTED).exists()
+
+
+def cut_of(dataset: Dataset) -> Cut:
+    """The present moment, as a cut that can be read again later."""
+    newest = Decision.objects.order_by("-id").values_list("pk", flat=True).first() or 0
+    uploads = list(dataset.uploads.filter(state=UploadState.IMPORTED).order_by("id").values_list("pk", flat=True))
+    return Cut(newest, uploads, Dataset.objects.values_list("items_total", flat=True).get(pk=dataset.pk))
+
+
+def newest_schema(dataset: Dataset) -> LabelSchema | None:
+    """The present version of the labels."""
+    return LabelSchema.objects.filter(dataset=dataset).order_by("-version").first()
+
+
+def decided_rows(dataset: Dataset, cut: Cut, schema: LabelSchema) -> Iterator[Row | Reason]:
+    """Every decided item at the cut, by pages; Reason.REMOVED in the place of one whose label the schema no longer has.
+
+    Labels are named as the schema names them now.
+    """
+    names = dict(Label.objects.filter(schema=schema).values_list("stable_id", "name"))
+    current = Q(superseded_by__isnull=True) | Q(superseded_by__gt=cut.decision)
+    decisions = Decision.objects.filter(current, item__dataset=dataset, item__upload__in=cut.uploads, pk__lte=cut.decision).order_by(
+        "item_id"
+    )
+    columns = (
+        "item_id", "item__digest", "item__uuid", "digest", "uuid", "label__stable_id", "item__normal_digest", "item__group",
+        "item__assignment__split", "item__split",
+    )  # fmt: skip
+    after = 0
+    while page := list(decisions.filter(item_id__gt=after).values_list(*columns)[:BATCH]):
+        after = page[-1][0]
+        for _, item, item_uuid, decision, uuid, stable_id, normal, group, kept, declared in page:
+            name = names.get(stable_id)
+            if name is None:
+                yield Reason.REMOVED
+            else:
+                yield Row(item, str(item_uuid), decision, str(uuid), name, normal, group, kept or "", declared)
+
+
+def anchors(dataset: Dataset) -> Iterator[Anchor]:
+    """The text, group and split of every item that has had a split, by pages."""
+    columns = ("pk", "item__normal_digest", "item__group", "split")
+    rows = SplitAssignment.objects.filter(item__dataset=dataset).order_by("pk")
+    after = 0
+    while page := list(rows.filter(pk__gt=after).values_list(*columns)[:BATCH]):
+        after = page[-1][0]
+        for _, normal, group, split in page:
+            yield Anchor(normal, group, split)

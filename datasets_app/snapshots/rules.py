@@ -1,0 +1,326 @@
+"""Which row of a snapshot stands in which split, and which rows are left out. Pure: same input, same answer, whatever its order.
+
+1. Rows of the same normal text, or of the same declared group, form a cluster; a cluster stands on one side only.
+2. A row that had a split in an earlier snapshot keeps it, and a row whose file says its split keeps that.
+3. Where the rows of a cluster have several such splits, the strictest wins (test, then validation, then train); the rows of the others
+   are left out.
+4. Rows with the same normal text but different labels contradict each other: all are left out, but for test rows, which are never moved.
+5. New clusters fill the quotas: within each label, in the order of sha256(seed, cluster), first test, then validation; the rest is train.
+   Where the file has a train but no validation split, validation is taken out of its train rows in the same way.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from django.db.models import TextChoices
+
+TRAIN, VALIDATION, TEST = "train", "validation", "test"
+SPLITS = (TRAIN, VALIDATION, TEST)
+STRICT = {TRAIN: 0, VALIDATION: 1, TEST: 2}
+GROUPS_FOR_ALL = 3  # a label with this many clusters has at least one in every split that has a share
+CASES = 100
+
+
+class Reason(TextChoices):
+    """Why a decided row is not in a snapshot."""
+
+    LEAK = "leak", "Its text or group also stands in a stricter split"
+    CONTRADICTION = "contradiction", "The same text has another label"
+    REMOVED = "removed", "Its label is no longer in the schema"
+
+
+class ExportFormat(TextChoices):
+    """The kinds of file that a snapshot is exported as."""
+
+    CSV = "csv", "CSV"
+    JSONL = "jsonl", "JSONL"
+    PARQUET = "parquet", "Parquet"
+
+
+class Row(NamedTuple):
+    """A decided item. kept: its split in an earlier snapshot; declared: the split its file says; empty where there is none."""
+
+    item: str
+    item_uuid: str
+    decision: str
+    decision_uuid: str
+    label: str
+    normal: str
+    group: str
+    kept: str
+    declared: str
+
+
+class Anchor(NamedTuple):
+    """An item that had a split in an earlier snapshot but is not among the rows now: its text and group still bind others."""
+
+    normal: str
+    group: str
+    kept: str
+
+
+class Placed(NamedTuple):
+    """A row of the snapshot."""
+
+    row: Row
+    split: str
+    cluster: str
+
+
+class Case(NamedTuple):
+    """A row that was left out, and another of its cluster because of which it was. Empty against: a row that is not in this snapshot."""
+
+    item_uuid: str
+    reason: str
+    split: str
+    against: str
+    against_split: str
+
+
+@dataclass(slots=True)
+class Division:
+    """The outcome. placed: in the order of item digests. assigned: how many rows got their split here for the first time by quota."""
+
+    placed: list[Placed] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
+    cases: list[Case] = field(default_factory=list)
+    assigned: int = 0
+    carved: int = 0
+    duplicate_rows: int = 0
+    test_contradictions: int = 0
+
+
+class Clusters:
+    """Union of rows by their normal text and their group."""
+
+    def __init__(self) -> None:
+        self._parent: dict[str, str] = {}
+
+    def find(self, key: str) -> str:
+        """The root of a key's cluster."""
+        parent = self._parent
+        root = key
+        while (above := parent.setdefault(root, root)) != root:
+            root = above
+        while parent[key] != root:
+            parent[key], key = root, parent[key]
+        return root
+
+    def join(self, normal: str, group: str) -> None:
+        """Note that a text and a group belong together; the smallest digest of a text becomes the root, whatever the order."""
+        one = self.find(normal)
+        if group:
+            other = self.find(group_key(group))
+            low, high = sorted((one, other))
+            self._parent[high] = low
+
+
+def group_key(group: str) -> str:
+    """A key that sorts behind every digest, so that a cluster is named by one of its texts."""
+    return f"~{group}"
+
+
+def divide(rows: Iterable[Row], *, seed: int, shares: Mapping[str, int], anchors: Iterable[Anchor] = ()) -> Division:
+    """Divide the rows. shares: percent by split, 100 in all. The result depends on the set of rows alone, not on their order."""
+    ordered = sorted(rows, key=lambda row: row.item)
+    known = sorted(set(anchors))
+    clusters = Clusters()
+    for member in (*ordered, *known):
+        clusters.join(member.normal, member.group)
+    members: dict[str, list[Row]] = defaultdict(list)
+    for row in ordered:
+        members[clusters.find(row.normal)].append(row)
+    kept = strictest((clusters.find(member.normal), member.kept) for member in (*ordered, *known))
+    declared = strictest((clusters.find(row.normal), row.declared) for row in ordered)
+    carving = shares.get(VALIDATION, 0) > 0 and not any(row.declared == VALIDATION for row in ordered)
+    division = Division()
+    fresh: list[Fresh] = []
+    for cluster, rows_in in members.items():
+        split = max(kept.get(cluster, ""), declared.get(cluster, ""), key=lambda name: STRICT.get(name, -1))
+        good = without_contradictions(rows_in, division)
+        carved = carving and cluster not in kept and split == TRAIN
+        if good and (carved or not split):
+            fresh.append(Fresh(cluster, good, carved))
+        elif good:
+            place(division, cluster, good, split)
+    fill(division, fresh, seed=seed, shares=shares)
+    division.placed.sort(key=lambda placed: placed.row.item)
+    division.cases.sort()
+    return division
+
+
+class Fresh(NamedTuple):
+    """A cluster that gets its split now. carved: its file says train, so that it may become validation but not test."""
+
+    cluster: str
+    rows: list[Row]
+    carved: bool
+
+
+def strictest(found: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The strictest split of each cluster that has any."""
+    best: dict[str, str] = {}
+    for cluster, split in found:
+        if split and STRICT[split] > STRICT.get(best.get(cluster, ""), -1):
+            best[cluster] = split
+    return best
+
+
+def without_contradictions(rows: Sequence[Row], division: Division) -> list[Row]:
+    """The rows of one cluster without those that have the same text and another label; test rows stay and are counted."""
+    by_text: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        by_text[row.normal].append(row)
+    good: list[Row] = []
+    for same in by_text.values():
+        division.duplicate_rows += len(same) - 1
+        if len({row.label for row in same}) == 1:
+            good += same
+            continue
+        for row in same:
+            if own_split(row) == TEST:
+                division.test_contradictions += 1
+                good.append(row)
+            else:
+                other = next(other for other in same if other.label != row.label)
+                leave_out(division, row, Reason.CONTRADICTION, other)
+    return good
+
+
+def own_split(row: Row) -> str:
+    """The split that a row has by itself: the one it got before, else the one its file says."""
+    return row.kept or row.declared
+
+
+def leave_out(division: Division, row: Row, reason: Reason, against: Row | None) -> None:
+    """Count a row that is not in the snapshot, and keep it while it is among the first of its reason."""
+    division.left_out[reason.value] += 1
+    if division.left_out[reason.value] <= CASES:
+        other = (against.item_uuid, own_split(against)) if against else ("", "")
+        division.cases.append(Case(row.item_uuid, reason.value, own_split(row), *other))
+
+
+def place(division: Division, cluster: str, rows: Sequence[Row], split: str) -> None:
+    """Put the rows of a bound cluster into its split, but for those that stand in a less strict one."""
+    strict = next((row for row in rows if own_split(row) == split), None)
+    for row in rows:
+        if own_split(row) in ("", split):
+            division.placed.append(Placed(row, split, cluster))
+        else:
+            leave_out(division, row, Reason.LEAK, strict)
+
+
+def fill(division: Division, fresh: Sequence[Fresh], *, seed: int, shares: Mapping[str, int]) -> None:
+    """Give each new cluster its split: within each label, in the order of sha256(seed, cluster), as long as a split's quota has room."""
+    have: dict[str, Counter[str]] = defaultdict(Counter)
+    for placed in division.placed:
+        have[placed.row.label][placed.split] += 1
+    pools: dict[str, list[Fresh]] = defaultdict(list)
+    for cluster in fresh:
+        pools[main_label(cluster.rows)].append(cluster)
+    for label, pool in sorted(pools.items()):
+        pool.sort(key=lambda cluster: (order_of(seed, cluster.cluster), cluster.cluster))
+        count = have[label]
+        target = targets(count, sum(len(cluster.rows) for cluster in pool), len(pool), shares)
+        for cluster in pool:
+            options = (VALIDATION,) if cluster.carved else (TEST, VALIDATION)
+            split = next((name for name in options if has_room(count[name], len(cluster.rows), target[name])), TRAIN)
+            count[split] += len(cluster.rows)
+            division.assigned += 0 if cluster.carved else len(cluster.rows)
+            division.carved += len(cluster.rows) if cluster.carved and split == VALIDATION else 0
+            division.placed += [Placed(row, split, cluster.cluster) for row in cluster.rows]
+
+
+def main_label(rows: Sequence[Row]) -> str:
+    """The most frequent label of a cluster; the first in order among equals."""
+    counts = Counter(row.label for row in rows)
+    return min(counts, key=lambda label: (-counts[label], label))
+
+
+def order_of(seed: int, cluster: str) -> str:
+    """Where a cluster stands in line."""
+    return hashlib.sha256(f"{seed}:{cluster}".encode()).hexdigest()
+
+
+def targets(have: Mapping[str, int], new: int, groups: int, shares: Mapping[str, int]) -> dict[str, int]:
+    """How many rows of one label test and validation should have. Validation is counted on what test leaves."""
+    total = sum(have.values()) + new
+    test = quota(total, shares.get(TEST, 0), 100, groups)
+    left = total - max(test, have.get(TEST, 0))
+    return {TEST: test, VALIDATION: quota(left, shares.get(VALIDATION, 0), shares.get(VALIDATION, 0) + shares.get(TRAIN, 0), groups)}
+
+
+def quota(rows: int, share: int, whole: int, groups: int) -> int:
+    """share / whole of the rows, rounded half up; at least one where there are enough groups for every split."""
+    if not share or rows <= 0:
+        return 0
+    return max((2 * rows * share + whole) // (2 * whole), 1 if groups >= GROUPS_FOR_ALL else 0)
+
+
+def has_room(count: int, size: int, target: int) -> bool:
+    """Whether a cluster fits into a quota; the first one fits whatever its size."""
+    return count + size <= target or (count == 0 and target > 0)
+
+
+def leaked_rows(placed: Iterable[Placed]) -> int:
+    """Test rows whose text or cluster also stands in train: nought by construction, counted anew for the report."""
+    train = {key for each in placed if each.split == TRAIN for key in (each.cluster, each.row.normal)}
+    return sum(1 for each in placed if each.split == TEST and (each.cluster in train or each.row.normal in train))
+
+
+def counts(placed: Iterable[Placed]) -> dict[str, object]:
+    """{"rows", "splits": {split: rows}, "labels": {label: {split: rows}}}, labels in order."""
+    splits: Counter[str] = Counter()
+    labels: dict[str, Counter[str]] = defaultdict(Counter)
+    for each in placed:
+        splits[each.split] += 1
+        labels[each.row.label][each.split] += 1
+    return {
+        "rows": splits.total(),
+        "splits": {split: splits[split] for split in SPLITS},
+        "labels": {label: {split: labels[label][split] for split in SPLITS} for label in sorted(labels)},
+    }
+
+
+def digests(placed: Iterable[Placed], schema_digest: str) -> tuple[str, str]:
+    """The digest of the snapshot, over its rows in order and the schema, and that of its test rows alone."""
+    whole, test = hashlib.sha256(f"schema {schema_digest}\n".encode()), hashlib.sha256()
+    for each in placed:
+        line = f"{each.row.item} {each.row.decision} {each.split}\n".encode()
+        whole.update(line)
+        if each.split == TEST:
+            test.update(line)
+    return whole.hexdigest(), test.hexdigest()
+
+
+def check_shares(shares: Mapping[str, int]) -> dict[str, list[str]]:
+    """What is wrong with the shares, by field; empty when they are in order."""
+    wrong: dict[str, list[str]] = {}
+    for split in SPLITS:
+        if not 0 <= shares.get(split, -1) <= 100:
+            wrong[split] = [f"The share of {split} is a whole percentage from 0 to 100."]
+    if not wrong and sum(shares[split] for split in SPLITS) != 100:
+        total = sum(shares[split] for split in SPLITS)
+        wrong[TRAIN] = [f"The three shares make {total} %; they have to make 100 %."]
+    return wrong
+
+
+def why_not(placed: Sequence[Placed], left_out: Counter[str]) -> tuple[str, str] | None:
+    """Why these rows cannot be frozen, as a sentence and what to do; None when they can."""
+    if not placed:
+        return f"All {left_out.total():,} decided rows are left out.", "Decide the contradicting labels, or correct the splits of the file."
+    labels = {each.row.label for each in placed}
+    if len(labels) == 1:
+        return "All rows have the same label, so nothing could be learnt.", "Label rows of a second class, then freeze."
+    splits = Counter(each.split for each in placed)
+    for split in SPLITS:
+        if not splits[split]:
+            return f"No row would be in the {split} split.", f"Label more rows, or give {split} a larger share."
+    if len({each.row.label for each in placed if each.split == TRAIN}) == 1:
+        return "All rows of the train split have the same label.", "Label more rows of the other classes, then freeze."
+    return None
