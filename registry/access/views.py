@@ -155,8 +155,6 @@ def people(request: HttpRequest) -> HttpResponse:
 @signed_in
 def deactivate(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """End a person's access (organisation admins)."""
-    if not request.user.is_organisation_admin:
-        raise PermissionDenied("Only an organisation admin manages people.")
     person = actions.deactivate_user(user_id=get_object_or_404(User, uuid=uuid).uuid, actor=request.user)
     toast(request, f"{person} can no longer sign in")
     return redirect("access:people")

@@ -1,0 +1,96 @@
+"""Is every part there? Each check answers with a sentence, so that whoever reads /readyz knows what to mend."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.utils import timezone
+
+from lifecycle.jobs.models import Job
+from lifecycle.jobs.rules import State
+
+DISK_MIN_BYTES = 1 << 30
+WAIT_MAX = timedelta(minutes=2)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One part of the installation. needed: whether the site cannot be called ready without it."""
+
+    name: str
+    ok: bool
+    detail: str
+    needed: bool = True
+
+
+def run_all() -> list[Check]:
+    """Every check, in the order of the house from the ground up."""
+    return [check() for check in CHECKS]
+
+
+def database() -> Check:
+    """The database answers and has all tables."""
+    try:
+        executor = MigrationExecutor(connection)
+        waiting = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    except DatabaseError as error:
+        return Check("database", False, f"The database does not answer ({type(error).__name__}). Check DATABASE_URL and the server.")
+    if waiting:
+        return Check("database", False, f"{len(waiting)} migrations are not applied. Run `manage.py migrate`.")
+    return Check("database", True, f"{connection.vendor} answers, all migrations are applied.")
+
+
+def storage() -> Check:
+    """The data folder can be written and has room."""
+    folder = Path(settings.DATA_DIR)
+    try:
+        probe = folder / ".ready"
+        probe.write_text("")
+        probe.unlink()
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        return Check("storage", False, f"The data folder cannot be written: {error.strerror}.")
+    if free < DISK_MIN_BYTES:
+        return Check(
+            "storage", False, f"Only {free >> 20} MiB are free in the data folder. Uploads and runs will fail; free at least 1 GiB."
+        )
+    return Check("storage", True, f"{free >> 30} GiB free in the data folder.")
+
+
+def signing_key() -> Check:
+    """Versions and routes can be signed."""
+    there = (Path(settings.DATA_DIR) / "keys" / "signing.pem").exists()
+    return Check("signing key", there, "The signing key is there." if there else "There is no signing key. Run `manage.py prepare`.")
+
+
+def workers() -> Check:
+    """No job waits for a worker that does not come."""
+    running = set(Job.objects.filter(state=State.RUNNING).values_list("queue", flat=True))
+    late = Job.objects.filter(state=State.QUEUED, available_at__lt=timezone.now() - WAIT_MAX).exclude(queue__in=running)
+    queues = sorted(set(late.values_list("queue", flat=True)[:100]))
+    if queues:
+        return Check("workers", False, f"Jobs wait for over two minutes in {', '.join(queues)} and none runs. Start a worker for it.")
+    return Check("workers", True, "No job waits for a worker.")
+
+
+def inference() -> Check:
+    """The inference server answers; the site itself works without it."""
+    try:
+        answer = httpx.get(f"{settings.INFERENCE_URL}/v2/health/ready", timeout=2)
+    except httpx.HTTPError as error:
+        detail = f"The inference server at {settings.INFERENCE_URL} does not answer ({type(error).__name__}). Start it."
+        return Check("inference", False, detail, needed=False)
+    if answer.status_code == 200:
+        return Check("inference", True, "The inference server is ready.", needed=False)
+    return Check("inference", False, f"The inference server answers {answer.status_code}: it is loading or draining.", needed=False)
+
+
+CHECKS: list[Callable[[], Check]] = [database, storage, signing_key, workers, inference]

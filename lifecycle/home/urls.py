@@ -1,0 +1,13 @@
+from django.urls import path
+
+from lifecycle.home import views
+
+app_name = "home"
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("navigation/counts/", views.counts, name="counts"),
+    path("find/", views.find, name="palette"),
+    path("styleguide/", views.styleguide, name="styleguide"),
+    path("healthz", views.healthz, name="healthz"),
+    path("readyz", views.readyz, name="readyz"),
+]

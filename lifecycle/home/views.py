@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET
+
+from lifecycle.home import health, queries
+from lifecycle.ui import navigation, palette
+from lifecycle.ui.csp import charts
+from lifecycle.ui.respond import wants_fragment
+from registry.access.decorators import public, signed_in
+
+
+@require_GET
+@signed_in
+def home(request: HttpRequest) -> HttpResponse:
+    """What waits for this person, what runs now, and what happened last."""
+    return render(request, "home/home.html", queries.home(request.user))
+
+
+@require_GET
+@signed_in
+@never_cache
+def counts(request: HttpRequest) -> HttpResponse:
+    """The numbers beside the navigation, as one fragment."""
+    return render(request, "components/navigation_counts.html", {"counts": navigation.counts(request.user)})
+
+
+@require_GET
+@signed_in
+def find(request: HttpRequest) -> HttpResponse:
+    """The palette: pages and things that a person may see, by what they typed."""
+    query = request.GET.get("q", "")[:200]
+    context = {"sections": palette.find(request.user, query), "query": query}
+    return render(request, "components/palette_results.html" if wants_fragment(request) else "home/palette.html", context)
+
+
+@require_GET
+@charts
+@signed_in
+def styleguide(request: HttpRequest) -> HttpResponse:
+    """Every component in all its states."""
+    return render(request, "home/styleguide.html")
+
+
+@require_GET
+@public
+@never_cache
+def healthz(_request: HttpRequest) -> HttpResponse:
+    """The process lives."""
+    return HttpResponse("ok\n", content_type="text/plain")
+
+
+@require_GET
+@public
+@never_cache
+def readyz(_request: HttpRequest) -> JsonResponse:
+    """Whether the site can do its work, and what is wrong where it cannot: 200 or 503."""
+    checks = health.run_all()
+    ready = all(check.ok for check in checks if check.needed)
+    body = {"ready": ready, "checks": [{"name": c.name, "ok": c.ok, "needed": c.needed, "detail": c.detail} for c in checks]}
+    return JsonResponse(body, status=200 if ready else 503)

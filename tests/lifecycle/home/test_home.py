@@ -1,0 +1,83 @@
+"""Everyone lands on a page that says what waits for them; the probes say what is wrong."""
+
+from datetime import timedelta
+
+import httpx
+import pytest
+from django.utils import timezone
+
+from lifecycle.home import health
+from lifecycle.jobs.models import Job
+from registry.ledger import keys
+
+
+@pytest.mark.parametrize("who", ["ana", "ravi", "mia", "lee", "gita", "omar", "aida", "otto", "adam"])
+def test_everyone_has_a_home(project, request, client_for, who):
+    assert client_for(request.getfixturevalue(who)).get("/").status_code == 200
+
+
+def test_a_visitor_is_sent_to_sign_in(client, db):
+    assert client.get("/")["Location"] == "/accounts/login/?next=/"
+
+
+def test_somebody_without_a_role_is_told_who_gives_one(otto, client_for):
+    assert "An organisation admin or an ML lead gives you one." in client_for(otto).get("/").content.decode()
+
+
+def test_the_palette_finds_pages_by_name(mia, client_for):
+    page = client_for(mia).get("/find/", {"q": "audit"}, headers={"HX-Request": "true"}).content.decode()
+
+    assert 'href="/audit/"' in page
+
+
+def test_alive_is_a_word(client):
+    assert client.get("/healthz").content == b"ok\n"
+
+
+@pytest.fixture
+def well(settings, monkeypatch):
+    settings.DATA_DIR.mkdir(parents=True)
+    keys.private_key_path()
+    monkeypatch.setattr(health.httpx, "get", lambda *_, **__: httpx.Response(200))
+
+
+@pytest.mark.django_db
+def test_a_whole_installation_is_ready(client, well):
+    answer = client.get("/readyz")
+
+    assert answer.status_code == 200
+    assert [check["name"] for check in answer.json()["checks"] if not check["ok"]] == []
+
+
+@pytest.mark.django_db
+def test_a_job_that_no_worker_takes_is_named(client, well):
+    Job.objects.create(kind="x", queue="training", available_at=timezone.now() - timedelta(minutes=3))
+
+    answer = client.get("/readyz")
+
+    assert answer.status_code == 503
+    assert [c["detail"] for c in answer.json()["checks"] if not c["ok"]] == [
+        "Jobs wait for over two minutes in training and none runs. Start a worker for it."
+    ]
+
+
+@pytest.mark.django_db
+def test_a_dead_inference_server_is_named_but_the_site_is_ready(client, well, monkeypatch):
+    def refuse(*_, **__):
+        raise httpx.ConnectError("refused")
+
+    monkeypatch.setattr(health.httpx, "get", refuse)
+    answer = client.get("/readyz")
+
+    assert answer.status_code == 200
+    assert [c["name"] for c in answer.json()["checks"] if not c["ok"]] == ["inference"]
+
+
+@pytest.mark.django_db
+def test_a_full_disk_is_named(client, well, monkeypatch):
+    monkeypatch.setattr(health, "DISK_MIN_BYTES", 1 << 62)
+
+    answer = client.get("/readyz")
+
+    assert answer.status_code == 503
+    assert [c["name"] for c in answer.json()["checks"] if not c["ok"]] == ["storage"]
