@@ -58,7 +58,7 @@ def content_digest(text: str) -> str:
 
 
 def normal_form(text: str) -> str:
-    """The text after NFKC and case folding, without punctuation but within numbers, with single blanks; a text of marks alone keeps them."""
+    """The text after NFKC and case folding, without punctuation but within numbers, with single blanks. Marks alone are kept."""
     folded = unicodedata.normalize("NFKC", text).casefold()
     return " ".join(punctuation().sub("", folded).split()) or " ".join(folded.split())
 

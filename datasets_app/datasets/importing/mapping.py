@@ -36,7 +36,8 @@ NAMES: dict[Role, tuple[str, ...]] = {
     Role.LABEL: ("labelname", "labeltext", "label", "labels", "category", "class", "intent", "target", "topic", "sentiment", "tag"),
     Role.ID: ("id", "externalid", "itemid", "messageid", "rowid", "uuid", "guid"),
     Role.GROUP: (
-        "group", "groupid", "groupkey", "thread", "threadid", "conversation", "conversationid", "session", "customer", "customerid", "author",
+        "group", "groupid", "groupkey", "thread", "threadid", "conversation", "conversationid",
+        "session", "customer", "customerid", "author",
     ),
     Role.TIME: ("time", "date", "timestamp", "datetime", "createdat", "created", "sentat", "receivedat", "eventtime"),
     Role.SPLIT: ("split", "subset", "partition", "fold", "set"),

@@ -61,14 +61,8 @@ def freeze(
         raise Refused(
             "No item of this dataset has a decided label yet.", next_step="Label items, or import a file with labels as decisions."
         )
-    args = {
-        "dataset": str(dataset.uuid),
-        "snapshot": str(uuid4()),
-        "seed": seed,
-        "shares": shares,
-        "note": note.strip()[:300],
-        "after": number,
-    }
+    asked = {"snapshot": str(uuid4()), "seed": seed, "shares": shares, "note": note.strip()[:300]}
+    args = {**asked, "dataset": str(dataset.uuid), "after": number}
     job = jobs.enqueue(
         "snapshots.freeze", actor=actor, project=dataset.project, args=args, subject=dataset, key=f"snapshots.freeze:{dataset.uuid}"
     )

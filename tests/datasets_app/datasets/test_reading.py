@@ -1,0 +1,261 @@
+"""Files as they come: every fault is told with its line and a way to mend it, and no cell is changed."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+from datasets_app.datasets.importing import dry_run, mapping, readers, sniffing
+from datasets_app.datasets.importing.readers import Reading, Row
+from datasets_app.datasets.importing.report import Problem
+
+CSV = Reading("utf-8", "csv", ",")
+JSONL = Reading("utf-8", "jsonl", "", has_header=False)
+
+
+def read(tmp_path: Path, content: bytes, reading: Reading = CSV) -> list[tuple]:
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    return [
+        (found.line, found.values) if isinstance(found, Row) else (found.line, found.code)
+        for found in readers.read_rows(path, reading)
+    ]  # fmt: skip
+
+
+def test_lines_are_physical_with_newlines_in_quotes_and_mixed_ends(tmp_path):
+    content = b'text,label\r\n"one\ntwo\r\nthree",a\nnext,b\r\n\r\n"last ""quoted""",c'
+
+    assert read(tmp_path, content) == [
+        (2, {"text": "one\ntwo\r\nthree", "label": "a"}),
+        (5, {"text": "next", "label": "b"}),
+        (7, {"text": 'last "quoted"', "label": "c"}),
+    ]
+
+
+def test_cells_are_never_turned_into_numbers(tmp_path):
+    assert read(tmp_path, b"text,n\n007,NA\n1e5,\n")[0][1] == {"text": "007", "n": "NA"}
+
+
+def test_ragged_rows_are_told_and_the_rest_is_read(tmp_path):
+    assert read(tmp_path, b"a,b\n1,2\n3\n4,5,6\n7,8\n") == [
+        (2, {"a": "1", "b": "2"}), (3, "ragged"), (4, "ragged"), (5, {"a": "7", "b": "8"}),
+    ]  # fmt: skip
+
+
+def test_a_quote_that_is_not_doubled_is_told(tmp_path):
+    assert read(tmp_path, b'a,b\n"he said "hi" to me",2\n3,4\n') == [(2, "quoting"), (3, {"a": "3", "b": "4"})]
+
+
+def test_a_quote_that_is_not_closed_is_told_with_the_line_where_it_opens(tmp_path):
+    assert read(tmp_path, b'a,b\n1,2\n"open,3\n4,5\n') == [(2, {"a": "1", "b": "2"}), (3, "quoting")]
+
+
+def test_nul_is_told(tmp_path):
+    assert read(tmp_path, b"a,b\n1,2\nx\x00y,3\n4,5\n") == [(2, {"a": "1", "b": "2"}), (3, "nul"), (4, {"a": "4", "b": "5"})]
+
+
+def test_a_cell_of_a_megabyte_is_refused_by_name_and_the_rest_is_read(tmp_path):
+    content = b"text,label\n" + b"x" * 1_048_576 + b",a\nfine,b\n"
+
+    assert read(tmp_path, content) == [(2, "long_cell"), (3, {"text": "fine", "label": "b"})]
+
+
+def test_a_text_over_the_limit_is_refused_by_name():
+    found = mapping.Mapper({"text": "text"}).draft(Row(7, {"text": "x" * 100_001}))
+
+    assert found == Problem(
+        7, "long_text", "Line 7 has a text of 100,001 characters; at most 100,000 are allowed.", "Split the text into several rows."
+    )
+
+
+def test_an_endless_line_is_passed_over_in_flat_memory(tmp_path):
+    content = b'{"text": "' + b"x" * 5_000_000 + b'"}\n{"text": "fine"}\n'
+
+    assert read(tmp_path, content, JSONL) == [(1, "long_line"), (2, {"text": "fine"})]
+
+
+def test_duplicated_and_empty_column_names_are_made_unique_and_told(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"text,text,,label\na,b,c,d\n")
+    header = readers.header(path, CSV)
+
+    assert header.columns == ("text", "text (2)", "column 3", "label")
+    assert [(problem.line, problem.code) for problem in header.problems] == [(1, "header")]
+
+
+def test_without_a_header_columns_get_numbers(tmp_path):
+    assert read(tmp_path, b"hello,a\nbye,b\n", Reading("utf-8", "csv", ",", has_header=False)) == [
+        (1, {"column 1": "hello", "column 2": "a"}), (2, {"column 1": "bye", "column 2": "b"}),
+    ]  # fmt: skip
+
+
+def test_a_broken_line_in_the_middle_of_jsonl_is_told(tmp_path):
+    content = b'{"text": "a"}\n{"text": "b",}\n[1, 2]\n"x"\n\n{"text": "c", "text": "d"}\n{"text": "e"}\n'
+
+    assert read(tmp_path, content, JSONL) == [(1, {"text": "a"}), (2, "json"), (3, "json"), (4, "json"), (6, "json"), (7, {"text": "e"})]
+
+
+def test_nested_objects_become_dotted_columns_and_values_stay_as_written(tmp_path):
+    line = {"text": "hi", "meta": {"user": {"id": 7}, "tags": ["a", "b"]}, "ok": True, "none": None}
+    content = json.dumps(line).encode() + b'\n{"text": "n", "n": 1.50, "big": 12345678901234567890}\n'
+
+    assert read(tmp_path, content, JSONL) == [
+        (1, {"text": "hi", "meta.user.id": "7", "meta.tags": '["a", "b"]', "ok": "true", "none": ""}),
+        (2, {"text": "n", "n": "1.50", "big": "12345678901234567890"}),
+    ]
+
+
+def test_a_json_list_is_told_as_such(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b'[{"text": "a"},\n{"text": "b"}]')
+    first = next(iter(readers.read_rows(path, JSONL)))
+
+    assert first.sentence == "The file is one JSON list, not one object a line."
+
+
+def test_deep_nesting_and_half_characters_are_told(tmp_path):
+    content = b'{"text": ' + b"[" * 100_000 + b"]" * 100_000 + b'}\n{"text": "\\ud800"}\n{"text": "fine"}\n'
+
+    assert read(tmp_path, content, JSONL) == [(1, "json"), (2, "surrogate"), (3, {"text": "fine"})]
+
+
+@pytest.mark.parametrize(
+    ("content", "encoding", "line"),
+    [
+        (b"text\nplain\n", "utf-8", None),
+        ("text\nÜber\n".encode(), "utf-8", None),
+        (b"\xef\xbb\xbftext\nplain\n", "utf-8-sig", None),
+        ("text\nÜber\n".encode("utf-16"), "utf-16", None),
+        (b"text\nok\n\xdcber\n", "", 3),
+        ("text\nplain\n".encode("utf-16-le"), "", 1),
+    ],
+)
+def test_encodings_are_found_by_mark_or_strictly_and_never_guessed(tmp_path, content, encoding, line):
+    path = tmp_path / "file"
+    path.write_bytes(content)
+
+    assert readers.find_encoding(path) == (encoding, line)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path):
+    assert read(tmp_path, b"\xef\xbb\xbftext\na\n", Reading("utf-8-sig", "csv")) == [(2, {"text": "a"})]
+    assert read(tmp_path, "text\nä\n".encode("utf-16"), Reading("utf-16", "csv")) == [(2, {"text": "ä"})]
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"PK\x03\x04rest", "an Excel or ZIP file"),
+        (b"%PDF-1.7", "a PDF"),
+        (bytes(range(256)) * 8 + bytes(999), "a binary file"),
+        (b"text\na", ""),
+    ],
+)
+def test_files_of_another_kind_are_named(tmp_path, content, kind):
+    path = tmp_path / "file"
+    path.write_bytes(content)
+
+    assert readers.foreign_kind(path) == kind
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "parser", "delimiter", "has_header"),
+    [
+        ("a.csv", "text,label\na b,x\n", "csv", ",", True),
+        ("a.csv", "text;label\na, b;x\nc, d, e;y\n", "csv", ";", True),
+        ("a.csv", "text|label\na|x\nb|y\n", "csv", "|", True),
+        ("a.tsv", 'label\tsms\nham\the said "hi\nspam\twin\n', "tsv", "\t", True),
+        ("a.tsv", 'text\tlabel\n"a\tb"\tx\n"c"\ty\n', "csv", "\t", True),
+        ("a.csv", "How do I locate my card?,card_arrival\nWhere is it?,card_arrival\n", "csv", ",", False),
+        ("a.txt", "ham\tGo until jurong point, crazy.\nspam\tFree entry\nham\tOk lar\n", "tsv", "\t", False),
+        ("a.txt", '{"text": "a"}\n', "jsonl", "", False),
+    ],
+)
+def test_parser_delimiter_and_header_are_proposed(tmp_path, name, content, parser, delimiter, has_header):
+    path = tmp_path / "file"
+    path.write_text(content)
+
+    assert sniffing.propose(path, name, "utf-8") == Reading("utf-8", parser, delimiter, has_header)
+
+
+def test_columns_are_proposed_by_name_then_by_content():
+    assert mapping.propose(["Sentence", "CATEGORY", "ID", "thread_id", "created_at", "split", "note"], []) == {
+        "Sentence": "text", "CATEGORY": "label", "ID": "id", "thread_id": "group", "created_at": "time", "split": "split", "note": "metadata",
+    }  # fmt: skip
+    rows = [Row(n, {"column 1": kind, "column 2": f"a rather long sentence {n}"}) for n, kind in enumerate(["ham", "spam", "ham", "ham"])]
+    assert mapping.propose(["column 1", "column 2"], rows) == {"column 1": "label", "column 2": "text"}
+
+
+@pytest.mark.parametrize(
+    ("values", "code"),
+    [
+        ({"text": "  "}, "empty_text"),
+        ({"text": "a", "label": "x" * 121}, "label"),
+        ({"text": "a", "label": "x\ny"}, "label"),
+        ({"text": "a", "id": "x" * 201}, "id"),
+        ({"text": "a", "split": "somewhere"}, "split"),
+        ({"text": "a", "time": "tomorrow"}, "time"),
+    ],
+)
+def test_rows_that_do_not_fit_are_told(values, code):
+    mapper = mapping.Mapper({name: name for name in ("text", "label", "id", "group", "time", "split")})
+
+    assert mapper.draft(Row(3, values)).code == code
+
+
+def test_splits_and_times_are_understood():
+    mapper = mapping.Mapper({"text": "text", "split": "split", "time": "time"}, default_split="train")
+
+    assert mapper.draft(Row(2, {"text": "a", "split": "Dev"})).split == "validation"
+    assert mapper.draft(Row(2, {"text": "a", "split": ""})).split == "train"
+    assert mapper.draft(Row(2, {"text": "a", "time": "2026-11-24T16:10:00+02:00"})).event_time.isoformat() == "2026-11-24T14:10:00+00:00"
+    assert mapper.draft(Row(2, {"text": "a", "time": "1700000000"})).event_time.isoformat() == "2023-11-14T22:13:20+00:00"
+
+
+def test_a_mapping_needs_exactly_one_text():
+    assert [problem.sentence for problem in mapping.check({"a": "metadata"}, ["a"])] == ["No column is mapped to text."]
+    assert [problem.sentence for problem in mapping.check({"a": "text", "b": "text"}, ["a", "b"])] == ["2 columns are mapped to text."]
+    assert [problem.sentence for problem in mapping.check({"a": "text", "b": "label", "c": "label"}, "abc")] == [
+        "2 columns are mapped to label."
+    ]
+
+
+def test_a_thousand_problems_are_counted_and_the_first_hundred_kept(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"text,label\n" + b"only one\n" * 1000 + b"good,a\n")
+    report = dry_run.examine(path, CSV, {"text": "text", "label": "label"})
+
+    assert (report.rows, report.ok, report.failed, report.blocked) == (1001, 1, 1000, False)
+    assert report.counts == {"ragged": 1000}
+    assert len(report.problems) == 100
+
+
+def test_a_column_of_ids_is_no_label(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"text,label\n" + b"".join(b"t%d,l%d\n" % (n, n) for n in range(1500)))
+
+    assert dry_run.examine(path, CSV, {"text": "text", "label": "label"}).counts == {"many_labels": 1}
+
+
+def shared_data() -> Path:
+    return Path(os.environ.get("SHARED_DATA") or settings.BASE_DIR.parent / "shared" / "data")
+
+
+def test_banking77_is_read_whole():
+    path = shared_data() / "banking77" / "train.csv"
+    if not path.exists():
+        pytest.skip("The real data set is not here.")
+    encoding, line = readers.find_encoding(path)
+    reading = sniffing.propose(path, path.name, encoding)
+    roles = mapping.propose(readers.header(path, reading).columns, dry_run.first_rows(path, reading))
+    report = dry_run.examine(path, reading, roles)
+
+    assert (encoding, line, reading) == ("utf-8", None, Reading("utf-8", "csv", ",", True))
+    assert roles == {"text": "text", "category": "label"}
+    assert (report.rows, report.ok, report.failed, len(report.labels)) == (10_003, 10_003, 0, 77)
+    last = list(readers.read_rows(path, reading))[-1]
+    assert path.read_bytes().split(b"\n")[last.line - 1].startswith(last.values["text"].split("\n")[0].encode()[:20])
