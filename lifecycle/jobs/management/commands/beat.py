@@ -1,0 +1,21 @@
+"""`manage.py beat`: the clock of the periodic tasks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from lifecycle.jobs import schedule
+from lifecycle.jobs.celery import app
+
+
+class Command(BaseCommand):
+    """One is enough; a second one does no harm, since every periodic task is safe twice."""
+
+    help = "Send the periodic tasks that the rooms registered."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run until SIGTERM."""
+        app.conf.beat_schedule = schedule.entries()
+        app.start(["beat", "--loglevel", "WARNING", "--pidfile", ""])

@@ -1,0 +1,57 @@
+"""`manage.py prepare`: make an installation ready to start; quick when it is."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.contrib.staticfiles.finders import get_finders
+from django.core.management import call_command
+from django.core.management.base import BaseCommand
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+
+from lifecycle.jobs import startup
+from registry.access.models import Project
+from registry.ledger.keys import private_key_path
+
+
+class Command(BaseCommand):
+    """Folders and keys, migrations, static files, first content: each only where it is missing."""
+
+    help = "Make folders, keys, tables and static files, and fill an empty database with what the rooms bring."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Do what is missing and say so."""
+        settings.DATA_DIR.mkdir(parents=True, exist_ok=True)
+        private_key_path()
+        executor = MigrationExecutor(connection)
+        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+            call_command("migrate", verbosity=0, interactive=False)
+            self.stdout.write("The tables are up to date.")
+        self.collect_static()
+        if not Project.objects.exists():
+            for step in startup.steps():
+                step()
+
+    def collect_static(self) -> None:
+        """Collect the static files again when one of them changed."""
+        mark = Path(settings.STATIC_ROOT) / "collected.sha256"
+        fingerprint = static_fingerprint()
+        if mark.exists() and mark.read_text(encoding="ascii") == fingerprint:
+            return
+        call_command("collectstatic", verbosity=0, interactive=False, clear=True)
+        mark.write_text(fingerprint, encoding="ascii")
+        self.stdout.write("The static files are collected.")
+
+
+def static_fingerprint() -> str:
+    """sha256 over name, size and time of every static file of every room and package."""
+    digest = hashlib.sha256()
+    for finder in get_finders():
+        for name, storage in sorted(finder.list([]), key=lambda pair: pair[0]):
+            stat = Path(storage.path(name)).stat()
+            digest.update(f"{name}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
+    return digest.hexdigest()

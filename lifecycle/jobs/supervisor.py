@@ -1,0 +1,145 @@
+"""All processes of one machine under one roof: one log, restarted when they die, ended together."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import logging
+import os
+import queue
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from honcho.colour import get_colours
+from honcho.environ import parse_procfile
+from honcho.printer import Message, Printer
+
+log = logging.getLogger(__name__)
+PR_SET_PDEATHSIG = 1
+LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+QUICK_SECONDS = 5.0  # a process that lived shorter than this waits before it is started again
+GRACE_SECONDS = 30.0  # from SIGTERM to SIGKILL: a training child writes its checkpoint in it
+
+
+@dataclass
+class Program:
+    """One line of the Procfile and the process that runs it now."""
+
+    name: str
+    command: list[str]
+    colour: str
+    process: subprocess.Popen[bytes] | None = None
+    began: float = 0.0
+    quick_ends: int = 0
+    start_at: float = 0.0
+    reader: threading.Thread | None = field(default=None, repr=False)
+
+    @property
+    def pause(self) -> float:
+        """Seconds to wait before the next start: none after a long life, else 1, 2, 4 … 30."""
+        return min(2.0 ** (self.quick_ends - 1), 30.0) if self.quick_ends else 0.0
+
+
+class Supervisor:
+    """Runs programs until it is told to stop. It starts all processes from the thread that calls `run`."""
+
+    def __init__(self, procfile: str, environment: Mapping[str, str], *, grace_seconds: float = GRACE_SECONDS) -> None:
+        colours = get_colours()
+        self.environment = dict(environment)
+        self.grace_seconds = grace_seconds
+        self.programs = [
+            Program(name, [expand(part, self.environment) for part in shlex.split(line)], next(colours))
+            for name, line in parse_procfile(procfile).processes.items()
+        ]
+        self._lines: queue.Queue[Message] = queue.Queue()
+        self._printer = Printer(sys.stdout, width=max(len(program.name) for program in self.programs))
+        self._stop = threading.Event()
+
+    def stop(self, *_: object) -> None:
+        """Have `run` end; safe in a signal handler, and twice."""
+        self._stop.set()
+
+    def run(self, tick: Callable[[], None] = lambda: None) -> None:
+        """Start everything and keep it running until `stop`; then end it all. tick: called about five times a second."""
+        try:
+            while not self._stop.is_set():
+                for program in self.programs:
+                    self._tend(program)
+                tick()
+                self._print(timeout=0.2)
+        finally:
+            self._end_all()
+
+    def say(self, text: str) -> None:
+        """Print a line of our own."""
+        self._printer.write(Message("line", text + "\n", datetime.now(), "lifecycle", None))
+
+    def _tend(self, program: Program) -> None:
+        """Start a program that is due; note one that has died and when to start it again."""
+        if program.process is None:
+            if time.monotonic() >= program.start_at:
+                self._start(program)
+            return
+        code = program.process.poll()
+        if code is None:
+            return
+        lived = time.monotonic() - program.began
+        program.quick_ends = program.quick_ends + 1 if lived < QUICK_SECONDS else 0
+        program.process, program.start_at = None, time.monotonic() + program.pause
+        again = f"It starts again in {program.pause:.0f} s." if program.pause else "It starts again."
+        self.say(f"{program.name} ended with {code} after {lived:.0f} s. {again}")
+
+    def _start(self, program: Program) -> None:
+        program.process = subprocess.Popen(
+            program.command, env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            start_new_session=True, preexec_fn=die_with_parent if LIBC else None,  # noqa: PLW1509
+        )  # fmt: skip
+        program.began = time.monotonic()
+        program.reader = threading.Thread(target=self._read, args=(program, program.process), daemon=True)
+        program.reader.start()
+
+    def _read(self, program: Program, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdout is not None  # noqa: S101  it was asked for as a pipe
+        for line in process.stdout:
+            self._lines.put(Message("line", line.decode(errors="replace"), datetime.now(), program.name, program.colour))
+
+    def _print(self, timeout: float) -> None:
+        with contextlib.suppress(queue.Empty):
+            self._printer.write(self._lines.get(timeout=timeout))
+            while True:
+                self._printer.write(self._lines.get_nowait())
+
+    def _end_all(self) -> None:
+        """Ask every process to leave, wait, and kill the process groups of those that stay."""
+        running = [program.process for program in self.programs if program.process and program.process.poll() is None]
+        for process in running:
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
+        deadline = time.monotonic() + self.grace_seconds
+        while any(process.poll() is None for process in running) and time.monotonic() < deadline:
+            self._print(timeout=0.1)
+        for process in running:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)  # each was started as the leader of its own group
+            process.wait()
+        self._print(timeout=0.1)
+
+
+def expand(text: str, environment: Mapping[str, str]) -> str:
+    """The text with $NAME replaced from the environment. Raises KeyError for a name that is not set."""
+    if not text.startswith("$"):
+        return text
+    return environment[text[1:]]
+
+
+def die_with_parent() -> None:
+    """Runs in the new process: have the system send it SIGTERM when its supervisor dies, however that happens."""
+    if LIBC is not None:
+        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
