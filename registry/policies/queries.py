@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 from uuid import UUID
 
@@ -43,4 +44,9 @@ def default() -> Policy:
 
 def read(policy: Policy) -> Rules:
     """What a published version says."""
-    return rules.read(policy.text)
+    return _read(policy.text)
+
+
+@lru_cache(maxsize=64)
+def _read(text: str) -> Rules:
+    return rules.read(text)

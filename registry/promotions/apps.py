@@ -2,7 +2,30 @@ from django.apps import AppConfig
 
 
 class PromotionsConfig(AppConfig):
-    """Requests to let a version serve an endpoint, and who decided on them."""
+    """Requests to let a version serve an endpoint: gates, reviewers, decisions."""
 
     name = "registry.promotions"
     label = "promotions"
+
+    def ready(self) -> None:
+        """Bring the check job, the periodic sweep and the navigation item."""
+        from lifecycle.jobs import registry, schedule
+        from lifecycle.jobs.registry import JobKind
+        from lifecycle.ui import navigation
+        from lifecycle.ui.navigation import NavItem
+        from registry.access.policy import can_somewhere
+        from registry.promotions import actions, ports, queries, tasks
+
+        registry.register(
+            JobKind(
+                "promotions.check", "Check the gates of a promotion", tasks.check, url=ports.request_url,
+                on_failed=actions.check_failed, on_cancelled=actions.check_failed,
+            )
+        )  # fmt: skip
+        schedule.every(300, "registry.promotions.tasks.review_open")
+        navigation.register(
+            NavItem(
+                "Registry", "Promotions", "promotions:list", order=20,
+                show=lambda user: can_somewhere(user, "promotions.view"), count=queries.waiting_count,
+            )
+        )  # fmt: skip

@@ -109,3 +109,9 @@ def check_reason(reason: str, what: str) -> str:
         sentence = f"{what} needs a reason." if not text else f"A reason takes up to {REASON_MAX:,} characters."
         raise Refused(sentence, fields={"reason": [sentence]})
     return text
+
+
+def check_decidable(status: Status) -> None:
+    """Raises Conflict unless the request is in review."""
+    if status != Status.IN_REVIEW:
+        raise Conflict(f"This request is {status.label.lower()}, so there is nothing to decide.", next_step="Read the page as it is now.")

@@ -93,9 +93,3 @@ def trainers(version: ModelVersion) -> list[str]:
     events = Event.objects.filter(object_id=str(run.uuid), verb__in=[Verb.RUN_LAUNCHED, Verb.RUN_RESUMED])
     people = {actor for actor in events.values_list("actor", flat=True) if actor != "system"}
     return sorted(people | ({str(run.launched_by.uuid)} if run.launched_by else set()))
-
-
-def overruled(snapshot: Snapshot) -> int:
-    """How many test items were decided anew since the snapshot was frozen."""
-    later = test_decisions(snapshot).filter(supersedes__isnull=False, created_at__gt=snapshot.created_at)
-    return later.order_by().values("item").distinct().count()

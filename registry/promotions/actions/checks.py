@@ -1,0 +1,113 @@
+"""Checking the gates: in a job, then written in one short transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from lifecycle.jobs.actions import enqueue
+from lifecycle.jobs.models import Job
+from registry.access import policy as access
+from registry.access.models import User
+from registry.catalog.models import Alias, ModelVersion
+from registry.ledger.actions import record
+from registry.ledger.rules import digest_of
+from registry.ledger.verbs import Verb
+from registry.policies import gates
+from registry.policies import queries as policies
+from registry.policies.models import Policy
+from registry.promotions import evidence, subject
+from registry.promotions.actions.upkeep import lock, lock_version, move
+from registry.promotions.models import GateResult, PromotionRequest
+from registry.promotions.rules import Status
+
+
+def start_check(request: PromotionRequest, actor: User) -> Job:
+    """Move a draft into checking and have its gates checked once the caller's transaction commits."""
+    move(request, Status.CHECKING, checks=request.checks + 1)
+    args = {"request": str(request.uuid), "check": request.checks, "actor": str(actor.uuid)}
+    key = f"promotions.check:{request.uuid}:{request.checks}"
+    return enqueue("promotions.check", actor=actor, project=request.endpoint.model.project, args=args, subject=request, key=key)
+
+
+@transaction.atomic
+def check_again(*, request_id: UUID, actor: User) -> PromotionRequest:
+    """Have the gates of a draft checked anew, after what failed was mended."""
+    request = lock(request_id)
+    access.require(actor, "promotions.request", request)
+    start_check(request, actor)
+    record(actor, Verb.PROMOTION_CHECK_ASKED, request, project=request.endpoint.model.project.uuid, check=request.checks)
+    return request
+
+
+def check(*, request_id: UUID, number: int, actor: User | None, say: Callable[[str], None] = lambda stage: None) -> PromotionRequest:
+    """Find out about every gate, then write the results. Called by the job; a check that was overtaken changes nothing."""
+    rows = PromotionRequest.objects.select_related("endpoint__policy", "endpoint__alias__version__run")
+    request = rows.get(uuid=request_id)
+    if request.status != Status.CHECKING or request.checks != number:
+        return request
+    version = ModelVersion.objects.select_related(
+        "model", "run__snapshot__manifest", "evaluation__snapshot", "evaluation__predictions", "folder"
+    ).get(pk=request.version_id)
+    alias = request.endpoint.alias
+    policy = policies.in_force(request.endpoint.policy.name)
+    say("Comparing with the live version")
+    comparison, problem = evidence.compare(version, alias.version)
+    say("Hashing the files and reading the evidence")
+    found = gates.check(policies.read(policy), evidence.gather(version, alias.version, comparison, problem))
+    request.comparison, request.baseline, request.baseline_moves = comparison, alias.version, alias.moves
+    say("Writing the results")
+    return write(request, number, policy, found, actor)
+
+
+@transaction.atomic
+def write(checked: PromotionRequest, number: int, policy: Policy, found: list[gates.Finding], actor: User | None) -> PromotionRequest:
+    """Write results, subject and new state. A baseline that moved meanwhile sends the request back to be checked again."""
+    request = lock(checked.uuid)
+    if request.status != Status.CHECKING or request.checks != number:
+        return request
+    version = lock_version(request)
+    GateResult.objects.bulk_create([result(request, finding) for finding in found])
+    request.policy, request.comparison = policy, checked.comparison
+    request.baseline, request.baseline_moves = checked.baseline, checked.baseline_moves
+    request.subject = {}
+    request.subject = subject.read(request, version)
+    request.subject_digest = digest_of(request.subject)
+    request.save(update_fields=["policy", "comparison", "baseline", "baseline_moves", "subject", "subject_digest"])
+    now = timezone.now()
+    blocked = [finding.gate for finding in found if finding.blocks]
+    moved = Alias.objects.get(endpoint=request.endpoint).moves != checked.baseline_moves
+    if blocked or moved:
+        reason = "Another version went live during the check." if moved else ""
+        move(request, Status.DRAFT, checked_at=now, due_at=None, reason=reason)
+    else:
+        due = now + timedelta(days=policies.read(policy).days_to_decide)
+        move(request, Status.IN_REVIEW, checked_at=now, due_at=due, reason="")
+    record(
+        actor, Verb.PROMOTION_CHECKED, request, project=request.endpoint.model.project.uuid, check=number, new=request.status,
+        subject_digest=request.subject_digest, policy=policy.digest, gates={finding.gate: finding.outcome.value for finding in found},
+    )  # fmt: skip
+    return request
+
+
+def result(request: PromotionRequest, finding: gates.Finding) -> GateResult:
+    """A finding as a row of the request's newest check."""
+    return GateResult(
+        request=request, check_number=request.checks, gate=finding.gate, title=finding.title, status=finding.outcome.value,
+        blocking=finding.blocking, value=finding.value, threshold=finding.threshold, evidence=finding.evidence[:500],
+        source=finding.source[:120],
+    )  # fmt: skip
+
+
+def check_failed(job: Job) -> None:
+    """The check gave up or was cancelled: the request is a draft again, with the job's sentence, in the transaction that ends the job."""
+    request = lock(UUID(job.args["request"]))
+    if request.status != Status.CHECKING or request.checks != job.args["check"]:
+        return
+    move(request, Status.DRAFT, reason=job.error or "The check was cancelled.")
+    project = request.endpoint.model.project.uuid
+    record(None, Verb.PROMOTION_CHECKED, request, project=project, check=request.checks, new=request.status, problem=request.reason)

@@ -1,0 +1,133 @@
+"""Approving and rejecting. A decision is bound to the digest of everything it looked at, and to one person."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from lifecycle.refusals import Conflict, Refused
+from registry.access import policy as access
+from registry.access import step_up
+from registry.access.models import User
+from registry.access.roles import Role
+from registry.ledger.actions import record
+from registry.ledger.verbs import Verb
+from registry.policies import queries as policies
+from registry.policies.rules import Step
+from registry.promotions import queries, rules
+from registry.promotions.actions.requests import check_not_frozen
+from registry.promotions.actions.upkeep import lock, move, overtaken
+from registry.promotions.models import PromotionRequest, Verdict
+from registry.promotions.rules import Status
+
+
+def approve(*, request_id: UUID, actor: User, reason: str, password: str, seen: str) -> PromotionRequest:
+    """Approve the step that is next; the request becomes approved with its last one. Approval alone changes no traffic.
+
+    seen: the subject digest that the reviewer had on the page. Raises PermissionDenied (asked for it, trained it, registered it, decided
+    its test labels, or lacks the role), Refused (no reason, wrong password, frozen endpoint) or Conflict (decided already, or changed
+    since: then the request is void and that is committed). Call it outside a transaction.
+    """
+    why = confirm("promotions.approve", request_id, actor, reason, password, "An approval")
+    with transaction.atomic():
+        outcome = _approve(request_id, actor, why, seen)
+    if isinstance(outcome, Conflict):
+        raise outcome
+    return outcome
+
+
+def confirm(action: str, request_id: UUID, actor: User, reason: str, password: str, what: str) -> str:
+    """The reason, once the person's role and password are confirmed. Raises PermissionDenied or Refused."""
+    access.require(actor, action, PromotionRequest.objects.get(uuid=request_id))
+    why = rules.check_reason(reason, what)
+    step_up.confirm_password(actor, password)
+    return why
+
+
+def _approve(request_id: UUID, actor: User, reason: str, seen: str) -> PromotionRequest | Conflict:
+    request = lock(request_id)
+    access.require(actor, "promotions.approve", request)
+    if refusal := overtaken(request, timezone.now()):
+        return refusal
+    rules.check_decidable(Status(request.status))
+    rules.check_same_subject(seen, request.subject_digest)
+    rules.check_separation(str(actor.uuid), queries.people(request))
+    check_not_frozen(request.endpoint)
+    step = take_step(request, actor)
+    give(request, step, actor, approves=True, reason=reason)
+    if queries.next_step(request, Verdict.objects.filter(request=request, subject_digest=request.subject_digest)) is None:
+        move(request, Status.APPROVED, expires_at=timezone.now() + timedelta(days=policies.read(request.policy).days_valid))
+    record(
+        actor, Verb.PROMOTION_APPROVED, request, project=request.endpoint.model.project.uuid, step=step.name, reason=reason,
+        subject_digest=request.subject_digest, new=request.status,
+    )  # fmt: skip
+    return request
+
+
+def take_step(request: PromotionRequest, actor: User) -> Step:
+    """The step that this person decides now. Raises PermissionDenied when it is not for their role, Conflict when they decided already."""
+    verdicts = list(request.verdicts.all())
+    if any(verdict.reviewer_id == actor.pk for verdict in verdicts):
+        raise Conflict(
+            "You have decided on this request already; each person decides once.", next_step="Another person takes the next step."
+        )
+    step = queries.next_step(request, verdicts)
+    if step is None or not queries.holds(actor, step.role, request):
+        raise PermissionDenied(queries.waiting_sentence(step))
+    return step
+
+
+def give(request: PromotionRequest, step: Step, actor: User, *, approves: bool, reason: str) -> None:
+    """Write one verdict. The database refuses a second one of the same person, and a second approval of the same step."""
+    try:
+        with transaction.atomic():
+            Verdict.objects.create(
+                request=request, step=step.name, reviewer=actor, approves=approves, reason=reason, subject_digest=request.subject_digest
+            )
+    except IntegrityError as error:
+        raise Conflict("This was decided a moment ago.", next_step="Read the page as it is now.") from error
+
+
+def reject(*, request_id: UUID, actor: User, reason: str, password: str, seen: str) -> PromotionRequest:
+    """End a request in review, or take back an approval that was not used yet. The reason is required and kept.
+
+    Raises PermissionDenied, Refused (no reason, wrong password) or Conflict (decided already, or changed since).
+    """
+    why = confirm("promotions.reject", request_id, actor, reason, password, "A rejection")
+    with transaction.atomic():
+        outcome = _reject(request_id, actor, why, seen)
+    if isinstance(outcome, Conflict):
+        raise outcome
+    return outcome
+
+
+def _reject(request_id: UUID, actor: User, reason: str, seen: str) -> PromotionRequest | Conflict:
+    request = lock(request_id)
+    access.require(actor, "promotions.reject", request)
+    if refusal := overtaken(request, timezone.now()):
+        return refusal
+    if request.status not in (Status.IN_REVIEW, Status.APPROVED):
+        rules.check_decidable(Status(request.status))
+    rules.check_same_subject(seen, request.subject_digest)
+    if request.verdicts.filter(reviewer=actor).exists():
+        raise Conflict("You have decided on this request already; each person decides once.", next_step="Another reviewer can reject it.")
+    was, step = request.status, step_of(request, actor)
+    give(request, step, actor, approves=False, reason=reason)
+    move(request, Status.REJECTED, reason=reason)
+    record(
+        actor, Verb.PROMOTION_REJECTED, request, project=request.endpoint.model.project.uuid, step=step.name, reason=reason, old=was,
+        subject_digest=request.subject_digest,
+    )  # fmt: skip
+    return request
+
+
+def step_of(request: PromotionRequest, actor: User) -> Step:
+    """The first step of the policy whose role this person holds."""
+    for step in policies.read(request.policy).steps:
+        if queries.holds(actor, Role(step.role), request):
+            return step
+    raise Refused("No step of this policy is for your role.", next_step="A reviewer named on the page can reject it.")

@@ -1,0 +1,79 @@
+"""What the room of endpoints asks before it deploys, and tells afterwards. An approval is used once."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from lifecycle.refusals import Conflict
+from registry.access.models import User
+from registry.catalog.models import ModelVersion
+from registry.ledger.actions import record
+from registry.ledger.verbs import Verb
+from registry.promotions import rules
+from registry.promotions.actions.requests import check_not_frozen
+from registry.promotions.actions.upkeep import changes, lock, move, overtaken
+from registry.promotions.models import PromotionRequest, Verdict
+from registry.promotions.queries import is_overdue, next_step
+from registry.promotions.rules import Status
+
+
+def ready_to_deploy(request_id: UUID) -> PromotionRequest:
+    """The approved request, everything it rests on read again. For the time before the deployment's transaction, such as laying out files.
+
+    Raises Conflict when it is not approved, has expired, or something changed (it is then expired or void, and that is committed), and
+    Refused while the endpoint is frozen. Call it outside a transaction.
+    """
+    with transaction.atomic():
+        request = lock(request_id)
+        refusal = overtaken(request, timezone.now())
+        if refusal is None:
+            check_usable(request)
+    if refusal is not None:
+        raise refusal
+    return request
+
+
+def claim_approval(request_id: UUID) -> PromotionRequest:
+    """The approved request, locked in the caller's transaction with everything it rests on read again under that lock.
+
+    Raises Conflict or Refused and writes nothing, so that the caller's transaction can roll back; `ready_to_deploy` ends what was
+    overtaken.
+    """
+    if not transaction.get_connection().in_atomic_block:
+        raise RuntimeError("An approval is claimed inside the transaction that deploys.")
+    request = lock(request_id)
+    check_usable(request)
+    if is_overdue(request, timezone.now()):
+        raise Conflict(f"{request} has expired.", next_step="Ask for the promotion again.")
+    if changed := changes(request):
+        raise Conflict(rules.change_sentence(changed), next_step="Ask for the promotion again; the gates are then checked anew.")
+    return request
+
+
+def check_usable(request: PromotionRequest) -> None:
+    """Raises Conflict unless the locked request is approved, by a recount of its votes; Refused while the endpoint is frozen."""
+    if request.status != Status.APPROVED:
+        state = Status(request.status).label.lower()
+        raise Conflict(
+            f"{request} is {state}; only an approved request can be deployed.", next_step="Open the request to see what is missing."
+        )
+    votes = Verdict.objects.filter(request=request, approves=True, subject_digest=request.subject_digest)
+    if next_step(request, votes) is not None or votes.values("reviewer").distinct().count() != votes.count():
+        raise Conflict(f"{request} does not hold the approvals of its policy.", next_step="Tell an auditor: its record does not add up.")
+    if ModelVersion.objects.get(pk=request.version_id).state != ModelVersion.State.ACTIVE:
+        raise Conflict("The version is not active any more.", next_step="Ask for the promotion of another version.")
+    check_not_frozen(request.endpoint)
+
+
+def fulfilled(request: PromotionRequest, deployment: Any, *, actor: User) -> PromotionRequest:
+    """Note that the approval was used, in the transaction that wrote the deployment. deployment: a saved row with a uuid."""
+    move(request, Status.FULFILLED)
+    record(
+        actor, Verb.PROMOTION_FULFILLED, request, project=request.endpoint.model.project.uuid, deployment=deployment.uuid,
+        subject_digest=request.subject_digest,
+    )  # fmt: skip
+    return request

@@ -1,0 +1,107 @@
+"""Asking for a promotion, withdrawing it, talking about it."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError, transaction
+from django.db.models import Max
+
+from lifecycle.refusals import Refused
+from registry.access import policy as access
+from registry.access.models import Project, User
+from registry.access.roles import Role
+from registry.catalog import queries as catalog
+from registry.catalog.models import Endpoint, ModelVersion
+from registry.ledger.actions import record
+from registry.ledger.verbs import Verb
+from registry.policies import queries as policies
+from registry.promotions import queries, rules
+from registry.promotions.actions.checks import start_check
+from registry.promotions.actions.upkeep import lock, move
+from registry.promotions.models import PromotionComment, PromotionRequest
+from registry.promotions.rules import OPEN, Status
+
+
+@transaction.atomic
+def request(*, version: ModelVersion, endpoint: Endpoint, note: str, actor: User) -> PromotionRequest:
+    """Ask that one version may serve one endpoint. The gates are checked at once, in a job; then people decide.
+
+    Raises Refused where the version is of another model, not active, live there already or asked for already, or the endpoint is frozen.
+    """
+    access.require(actor, "promotions.request", endpoint)
+    endpoint = Endpoint.objects.select_related("model__project", "policy", "alias").get(pk=endpoint.pk)
+    version = ModelVersion.objects.get(pk=version.pk)
+    check_askable(version, endpoint)
+    if len(note) > rules.REASON_MAX:
+        raise Refused("The note is too long.", fields={"note": [f"Up to {rules.REASON_MAX:,} characters."]})
+    project = Project.objects.select_for_update().get(pk=endpoint.model.project_id)
+    last = PromotionRequest.objects.filter(endpoint__model__project=project).aggregate(Max("number"))["number__max"]
+    try:
+        with transaction.atomic():
+            made = PromotionRequest.objects.create(
+                number=(last or 0) + 1, version=version, endpoint=endpoint, policy=policies.in_force(endpoint.policy.name),
+                requester=actor, note=note.strip(),
+            )  # fmt: skip
+    except IntegrityError as error:
+        raise already(version, endpoint) from error
+    record(
+        actor, Verb.PROMOTION_REQUESTED, made, project=project.uuid, version=version.uuid, root_digest=version.root_digest,
+        endpoint=endpoint.uuid, policy=made.policy.digest,
+    )  # fmt: skip
+    start_check(made, actor)
+    return made
+
+
+def check_askable(version: ModelVersion, endpoint: Endpoint) -> None:
+    """Raises Refused unless this version could serve this endpoint."""
+    if version.model_id != endpoint.model_id:
+        raise Refused(f"{endpoint.slug} serves another model.", fields={"endpoint": ["Choose an endpoint of the version's model."]})
+    if version.state != ModelVersion.State.ACTIVE:
+        sentence = f"{version.semver} is {version.get_state_display().lower()}: {version.state_reason}"
+        raise Refused(sentence, fields={"version": ["Choose an active version."]})
+    if endpoint.alias.version_id == version.pk:
+        raise Refused(f"{version.semver} is live on {endpoint.slug} already.", fields={"version": ["Choose another version."]})
+    check_not_frozen(endpoint)
+    if PromotionRequest.objects.filter(version=version, endpoint=endpoint, status__in=sorted(OPEN)).exists():
+        raise already(version, endpoint)
+
+
+def check_not_frozen(endpoint: Endpoint) -> None:
+    """Raises Refused while a freeze holds the endpoint."""
+    if held := catalog.freeze_of(endpoint):
+        until = f"{held.until:%d %b %H:%M} UTC"
+        raise Refused(f"{endpoint.slug} is frozen until {until}: {held.reason}", next_step=f"Ask {held.owner}, who froze it.")
+
+
+def already(version: ModelVersion, endpoint: Endpoint) -> Refused:
+    """The refusal of a second open request for the same thing."""
+    sentence = f"There is an open request for {version.semver} on {endpoint.slug} already."
+    return Refused(sentence, next_step="Open that one, or withdraw it first.", fields={"version": [sentence]})
+
+
+@transaction.atomic
+def withdraw(*, request_id: UUID, actor: User, reason: str) -> PromotionRequest:
+    """End a request before it is fulfilled: one's own, or any for an ML lead."""
+    found = lock(request_id)
+    access.require(actor, "promotions.withdraw", found)
+    if found.requester_id != actor.pk and not queries.holds(actor, Role.LEAD, found):
+        raise PermissionDenied("Only the requester or an ML lead can withdraw this request.")
+    was, why = found.status, rules.check_reason(reason, "Withdrawing")
+    move(found, Status.WITHDRAWN, reason=why)
+    record(actor, Verb.PROMOTION_WITHDRAWN, found, project=found.endpoint.model.project.uuid, old=was, reason=why)
+    return found
+
+
+@transaction.atomic
+def comment(*, request_id: UUID, actor: User, text: str) -> PromotionComment:
+    """Say something to everyone who reads the request. The Event names the comment, not its words."""
+    found = lock(request_id)
+    access.require(actor, "promotions.comment", found)
+    said = text.strip()
+    if not said or len(said) > rules.REASON_MAX:
+        raise Refused("A comment takes 1 to 4,000 characters.", fields={"text": ["Write 1 to 4,000 characters."]})
+    made = PromotionComment.objects.create(request=found, author=actor, text=said)
+    record(actor, Verb.PROMOTION_COMMENTED, found, project=found.endpoint.model.project.uuid, comment=made.uuid)
+    return made

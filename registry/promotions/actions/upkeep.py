@@ -1,0 +1,109 @@
+"""Locking a request, moving it, and ending those that time or a change has overtaken."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from lifecycle.refusals import Conflict
+from registry.catalog.models import ModelVersion
+from registry.ledger.actions import record
+from registry.ledger.rules import digest_of
+from registry.ledger.verbs import Verb
+from registry.promotions import queries, rules, subject
+from registry.promotions.models import PromotionRequest
+from registry.promotions.rules import OPEN, Status
+
+log = logging.getLogger(__name__)
+ENDED = frozenset(Status) - OPEN
+BATCH = 200
+
+
+def lock(request_id: UUID) -> PromotionRequest:
+    """The request, its row locked until the caller's transaction ends."""
+    rows = PromotionRequest.objects.select_for_update(of=("self",)).select_related(
+        "endpoint__model__project", "endpoint__policy", "policy", "requester"
+    )
+    return rows.get(uuid=request_id)
+
+
+def lock_version(request: PromotionRequest) -> ModelVersion:
+    """The request's version, its row locked: no card and no quarantine comes in between."""
+    rows = ModelVersion.objects.select_for_update(of=("self",)).select_related(
+        "model",
+        "run__snapshot__schema",
+        "run__snapshot__dataset",
+        "run__base__folder",
+        "run__launched_by",
+        "evaluation",
+        "registered_by",
+        "folder",
+    )
+    return rows.get(pk=request.version_id)
+
+
+def move(request: PromotionRequest, new: Status, **values: Any) -> None:
+    """Write a new state and what goes with it. Raises Conflict where the state machine does not allow it."""
+    rules.check_move(Status(request.status), new)
+    if new in ENDED:
+        values["closed_at"] = timezone.now()
+    request.status = new
+    for name, value in values.items():
+        setattr(request, name, value)
+    request.save(update_fields=["status", *values])
+
+
+def overtaken(request: PromotionRequest, now: datetime) -> Conflict | None:
+    """End a locked request that is overdue or whose subject changed, with its Event, and return the refusal to raise after the commit.
+
+    None, and nothing changed, when it still rests on what was checked.
+    """
+    if queries.is_overdue(request, now):
+        return expire(request)
+    if request.status not in (Status.IN_REVIEW, Status.APPROVED):
+        return None
+    changed = changes(request)
+    return void(request, changed) if changed else None
+
+
+def changes(request: PromotionRequest) -> list[str]:
+    """What changed since the check, in words; empty when the digest still holds."""
+    now = subject.read(request, lock_version(request))
+    if digest_of(now) == request.subject_digest:
+        return []
+    return rules.changes(request.subject, now) or ["the record of the check itself"]
+
+
+def expire(request: PromotionRequest) -> Conflict:
+    """Let a locked, overdue request expire."""
+    was = Status(request.status)
+    reason = "Nobody decided in time." if was == Status.IN_REVIEW else "The approval was not used in time."
+    move(request, Status.EXPIRED, reason=reason)
+    record(None, Verb.PROMOTION_EXPIRED, request, project=request.endpoint.model.project.uuid, old=was, reason=reason)
+    return Conflict(f"{request} has expired. {reason}", next_step="Ask for the promotion again.")
+
+
+def void(request: PromotionRequest, changed: list[str]) -> Conflict:
+    """Void a locked request, since what it rests on has changed."""
+    was, sentence = Status(request.status), rules.change_sentence(changed)
+    move(request, Status.VOIDED, reason=sentence)
+    record(
+        None, Verb.PROMOTION_VOIDED, request, project=request.endpoint.model.project.uuid, old=was, changed=changed,
+        subject_digest=request.subject_digest,
+    )  # fmt: skip
+    return Conflict(f"{sentence} {request} is void.", next_step="Ask for the promotion again; the gates are then checked anew.")
+
+
+def review_open() -> int:
+    """End every open request that time or a change has overtaken, so that the queue promises nothing that is void. Returns how many."""
+    ended = 0
+    waiting = PromotionRequest.objects.filter(status__in=[Status.IN_REVIEW, Status.APPROVED]).order_by("pk")
+    for uuid in list(waiting.values_list("uuid", flat=True)[:BATCH]):
+        with transaction.atomic():
+            ended += overtaken(lock(uuid), timezone.now()) is not None
+    return ended

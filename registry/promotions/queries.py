@@ -1,0 +1,200 @@
+"""Reading promotions: the queue, who may decide, and how one request stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Prefetch, QuerySet
+from django.utils import timezone
+
+from registry.access import policy as access
+from registry.access.models import ProjectGrant, User
+from registry.access.policy import Person
+from registry.access.roles import Role, roles_for
+from registry.catalog.models import ModelGrant
+from registry.policies import queries as policies
+from registry.policies.rules import Step
+from registry.promotions import rules
+from registry.promotions.models import PromotionRequest, Verdict
+from registry.promotions.rules import OPEN, Status
+
+PAGE = 30
+SHOWN_PEOPLE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """One step of a request's policy: taken by a verdict, or open for these people. barred: (person, why not) among those of the role."""
+
+    step: Step
+    verdict: Verdict | None
+    may: tuple[User, ...] = ()
+    barred: tuple[tuple[User, str], ...] = ()
+    is_next: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Whether a person may approve now, and if not, why: shown before they read. may_reject: whether they may reject or revoke."""
+
+    may: bool
+    why: str
+    may_reject: bool = False
+    step: Step | None = None
+
+
+def visible(user: Person) -> QuerySet[PromotionRequest]:
+    """The requests that the user may see, newest first, with all that a line shows."""
+    verdicts = Prefetch("verdicts", Verdict.objects.select_related("reviewer").order_by("pk"))
+    rows = PromotionRequest.objects.select_related(
+        "endpoint__model__project", "endpoint__policy", "version__model", "policy", "requester", "baseline"
+    ).prefetch_related(verdicts)
+    return access.visible_to(user, rows, "promotions.view").order_by("-pk")
+
+
+def full(user: Person, uuid: UUID) -> PromotionRequest:
+    """One request with everything its page and its subject need. Raises Http404."""
+    rows = visible(user).select_related(
+        "version__run__snapshot__dataset", "version__run__snapshot__schema", "version__run__base__folder", "version__run__launched_by",
+        "version__evaluation__snapshot", "version__registered_by", "version__folder", "version__model__owner",
+    )  # fmt: skip
+    return access.get_visible(user, rows, "promotions.view", uuid=uuid)
+
+
+def next_step(request: PromotionRequest, verdicts: Iterable[Verdict]) -> Step | None:
+    """The step of the request's policy that is to be decided next, in order; None when all are approved."""
+    done = {verdict.step for verdict in verdicts if verdict.approves}
+    return next((step for step in policies.read(request.policy).steps if step.name not in done), None)
+
+
+def people(request: PromotionRequest) -> dict[str, list[str]]:
+    """Whose own work is judged, as uuids by part. Before the first check only the requester is known."""
+    known: dict[str, list[str]] = request.subject.get("people", {})
+    return known or {"requester": [str(request.requester.uuid)]}
+
+
+def standing(user: User, request: PromotionRequest, *, roles: frozenset[Role] | None = None, now: datetime | None = None) -> Standing:
+    """Whether this person may approve this request now. The action asks the same again under its lock. roles: where known already."""
+    held = roles_on(user, [request])[request.pk] if roles is None else roles
+    verdicts = list(request.verdicts.all())
+    step = next_step(request, verdicts)
+    reviewer = bool(held & roles_for("promotions.approve"))
+    voted = any(verdict.reviewer_id == user.pk for verdict in verdicts)
+    rejects = reviewer and not voted and request.status in (Status.IN_REVIEW, Status.APPROVED)
+    if request.status != Status.IN_REVIEW:
+        return Standing(False, f"The request is {request.get_status_display().lower()}.", rejects)
+    if is_overdue(request, now or timezone.now()):
+        return Standing(False, "The time to decide is over.", False)
+    if sentence := rules.part_of(str(user.uuid), people(request)):
+        return Standing(False, sentence, rejects, step)
+    if voted:
+        return Standing(False, "You have decided already; each person decides once.", False, step)
+    if step is None or step.role not in held:
+        return Standing(False, waiting_sentence(step), rejects, step)
+    return Standing(True, "", rejects, step)
+
+
+def waiting_sentence(step: Step | None) -> str:
+    """Whose turn it is, for somebody whose turn it is not."""
+    return f"It waits for {article(step.role)} {step.role.label}: {step.title.lower()}." if step else "All steps are decided."
+
+
+def article(role: Role) -> str:
+    """a or an, as the role is spoken."""
+    return "an" if role.label[0] in "AMO" else "a"
+
+
+def holds(user: User, role: Role, request: PromotionRequest) -> bool:
+    """Whether the person holds this role on the request's project or model."""
+    return access.holders(role, request).filter(pk=user.pk).exists()
+
+
+def seats(request: PromotionRequest) -> list[Seat]:
+    """Each step of the policy with who decided or who may, and who of the role may not."""
+    verdicts = list(request.verdicts.all())
+    taken = {verdict.step: verdict for verdict in verdicts if verdict.approves}
+    step_now, parts, voted = next_step(request, verdicts), people(request), {verdict.reviewer_id for verdict in verdicts}
+    found = []
+    for step in policies.read(request.policy).steps:
+        if step.name in taken:
+            found.append(Seat(step, taken[step.name]))
+            continue
+        may, barred = [], []
+        for person in access.holders(step.role, request):
+            why = rules.part_of(str(person.uuid), parts) or ("has decided another step" if person.pk in voted else "")
+            barred.append((person, third_person(why))) if why else may.append(person)
+        found.append(Seat(step, None, tuple(may[:SHOWN_PEOPLE]), tuple(barred[:SHOWN_PEOPLE]), step == step_now))
+    return found
+
+
+def third_person(sentence: str) -> str:
+    """The reason as it is told of somebody else: "asked for this promotion"."""
+    return sentence.removeprefix("You ").removesuffix(", so you cannot approve it.")
+
+
+def is_overdue(request: PromotionRequest, now: datetime) -> bool:
+    """Whether the time to decide, or the life of the approval, is over."""
+    if request.status == Status.IN_REVIEW:
+        return request.due_at is not None and request.due_at <= now
+    return request.status == Status.APPROVED and request.expires_at is not None and request.expires_at <= now
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A request in the queue, with whose turn it is."""
+
+    request: PromotionRequest
+    standing: Standing
+
+
+def open_lines(user: User) -> tuple[list[Line], list[Line]]:
+    """The open requests that wait for this person, and those that wait for others; each by due time, at most a page in all."""
+    rows = list(visible(user).filter(status__in=sorted(OPEN)).order_by("due_at", "pk")[:PAGE])
+    roles = roles_on(user, rows)
+    lines = [Line(row, standing(user, row, roles=roles[row.pk])) for row in rows]
+    mine = [line for line in lines if line.standing.may or is_owned(user, line.request)]
+    return mine, [line for line in lines if line not in mine]
+
+
+def roles_on(user: User, requests: Sequence[PromotionRequest]) -> dict[int, frozenset[Role]]:
+    """The roles that a person holds on each request, by its key: on the project or on the model. Two statements, however many."""
+    projects = {request.endpoint.model.project_id for request in requests}
+    models = {request.endpoint.model_id for request in requests}
+    on_project = grants(ProjectGrant.objects.filter(content_object__in=projects), user)
+    on_model = grants(ModelGrant.objects.filter(content_object__in=models), user)
+    return {
+        request.pk: frozenset(on_project.get(request.endpoint.model.project_id, set()) | on_model.get(request.endpoint.model_id, set()))
+        for request in requests
+    }
+
+
+def grants(rows: QuerySet[Any], user: User) -> dict[int, set[Role]]:
+    """The roles among these grants that reach an active person, by root."""
+    found: dict[int, set[Role]] = {}
+    held = rows.filter(group__user=user.pk, group__user__is_active=True).values_list("content_object", "permission__codename")
+    for root, codename in held:
+        found.setdefault(root, set()).add(Role(codename.removeprefix("role_")))
+    return found
+
+
+def is_owned(user: User, request: PromotionRequest) -> bool:
+    """Whether the next step is the requester's own: gates to mend and check again, or an approval to deploy."""
+    return request.requester_id == user.pk and request.status in (Status.DRAFT, Status.APPROVED)
+
+
+def closed(user: User, before: int | None) -> tuple[list[PromotionRequest], int | None]:
+    """Ended requests, newest first, and the key of the next page."""
+    rows = visible(user).exclude(status__in=sorted(OPEN))
+    if before is not None:
+        rows = rows.filter(pk__lt=before)
+    found = list(rows[: PAGE + 1])
+    return found[:PAGE], found[PAGE - 1].pk if len(found) > PAGE else None
+
+
+def waiting_count(user: User) -> int:
+    """How many requests wait for this person's decision, among the newest open ones."""
+    return sum(1 for line in open_lines(user)[0] if line.standing.may)

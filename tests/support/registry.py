@@ -1,0 +1,205 @@
+"""Models, versions, endpoints and promotions for tests.
+
+The rows below a version (dataset, snapshot, run, evaluation) are written directly, with real manifests, files and predictions, so that a test
+needs no training: registration, checks and decisions then go through the real actions and jobs.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from django.utils import timezone
+
+from datasets_app.datasets.models import Dataset, Item, Upload
+from datasets_app.datasets.rules import UploadState
+from datasets_app.labeling.models import Decision, Label, LabelSchema
+from datasets_app.snapshots import manifest
+from datasets_app.snapshots.models import Snapshot, SplitAssignment
+from datasets_app.snapshots.rules import Placed, Row
+from lifecycle.engine import metrics
+from lifecycle.evaluation.models import Evaluation
+from lifecycle.training.models import BaseModel, Run
+from lifecycle.training.rules import RunState
+from registry.access.models import Project, User
+from registry.artifacts.actions import put_bytes, put_file, put_folder
+from registry.catalog import actions as catalog
+from registry.catalog.models import Endpoint, ModelVersion, RegisteredModel
+from registry.ledger.rules import digest_of
+from registry.promotions import actions as promotions
+from registry.promotions.models import PromotionRequest
+from tests.support.jobs import run_ok
+from tests.support.people import PASSWORD
+
+LABELS = ["billing", "delivery", "refund"]
+STATED = {"purpose": "Route support messages.", "limits": "English only.", "risks": "Wrong routing delays an answer."}
+_numbers = count(1)
+
+
+def make_snapshot(project: Project, accepted_by: User, *, train: int = 30, test: int = 60, dataset: Dataset | None = None) -> Snapshot:
+    """A frozen snapshot whose labels were imported and accepted by one person. Rows: train + test, labels in turn."""
+    n = next(_numbers)
+    dataset = dataset or Dataset.objects.create(
+        project=project, slug=f"inbox-{n}", name=f"Inbox {n}", language="en", created_by=accepted_by
+    )
+    schema = LabelSchema.objects.create(dataset=dataset, version=dataset.schemas.count() + 1, digest=digest_of(["schema", n]))
+    labels = [Label.objects.create(schema=schema, name=name, position=at) for at, name in enumerate(LABELS)]
+    upload = Upload.objects.create(
+        dataset=dataset, blob=put_bytes(b"text,label"), file_name="inbox.csv", size=10, state=UploadState.IMPORTED, uploaded_by=accepted_by,
+        accepted_by=accepted_by,
+    )  # fmt: skip
+    placed = [place(dataset, upload, labels, accepted_by, n, at, "train" if at < train else "test") for at in range(train + test)]
+    placed.sort(key=lambda each: each.row.item)
+    snapshot = write_snapshot(dataset, schema, placed, accepted_by)
+    items = {item.digest: item for item in Item.objects.filter(upload=upload)}
+    SplitAssignment.objects.bulk_create(
+        SplitAssignment(item=items[each.row.item], split=each.split, cluster=each.cluster, snapshot=snapshot) for each in placed
+    )
+    return snapshot
+
+
+def place(dataset, upload, labels, by, n: int, at: int, split: str) -> Placed:
+    """One item with its imported decision, in its split."""
+    label, digest = labels[at % len(labels)], digest_of(["item", n, at])
+    item = Item.objects.create(
+        dataset=dataset, upload=upload, line=at + 2, text=f"Message {at} of {n}", digest=digest, normal_digest=digest_of(["normal", n, at])
+    )
+    decision = Decision.objects.create(
+        item=item, label=label, how=Decision.How.IMPORTED, by=by, digest=digest_of(["decision", n, at]), reason="imported"
+    )
+    row = Row(digest, str(item.uuid), decision.digest, str(decision.uuid), label.name, item.normal_digest, "", "", split)
+    return Placed(row, split, item.normal_digest)
+
+
+def write_snapshot(dataset: Dataset, schema: LabelSchema, placed: list[Placed], by: User) -> Snapshot:
+    """The snapshot's row with its real manifest."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "manifest.parquet"
+        manifest.write(path, placed)
+        blob = put_file(path)
+    splits = {split: sum(each.split == split for each in placed) for split in ("train", "validation", "test")}
+    labels = {name: {} for name in LABELS}
+    return Snapshot.objects.create(
+        dataset=dataset, number=dataset.snapshots.count() + 1, schema=schema, manifest=blob, digest=digest_of([each.row.item for each in placed]),
+        test_digest=digest_of([each.row.item for each in placed if each.split == "test"]), seed=1, shares={"train": 80, "test": 20},
+        counts={"rows": len(placed), "splits": splits, "labels": labels}, leakage={}, created_by=by,
+    )  # fmt: skip
+
+
+def make_trained_run(snapshot: Snapshot, launched_by: User, *, wrong: int = 3, evaluated: bool = True) -> Run:
+    """A run that succeeded, with files of its own. wrong: how many test rows its evaluation answers wrongly."""
+    n, project = next(_numbers), snapshot.dataset.project
+    base, _ = BaseModel.objects.get_or_create(
+        project=project,
+        name="tiny-base",
+        revision="",
+        defaults={"kind": BaseModel.Kind.PACKAGE, "source": "tiny", "facts": {"licence": "apache-2.0"}},
+    )
+    run = Run.objects.create(
+        project=project, number=project.runs.count() + 1, snapshot=snapshot, base=base, strategy=Run.Strategy.LORA,
+        spec={"epochs": 2, "batch_size": 32, "learning_rate": 0.001, "max_tokens": 64, "seed": n}, spec_digest=digest_of(["spec", n]),
+        code_version="0.1.0", state=RunState.SUCCEEDED, launched_by=launched_by, artifact=make_artifact(n), finished_at=timezone.now(),
+        result={"seconds": 12.5, "trainable_parameters": 1000, "total_parameters": 20000},
+    )  # fmt: skip
+    if evaluated:
+        evaluate(run, snapshot, launched_by, wrong=wrong)
+    return run
+
+
+def make_artifact(n: int):
+    """A folder in the shape of the engine's artifact; its weights are some bytes."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "artifact"
+        (folder / "serving").mkdir(parents=True)
+        (folder / "lifecycle.json").write_text(f'{{"format": 1, "task": "single_label", "n": {n}}}')
+        (folder / "adapter_model.safetensors").write_bytes(bytes([n % 256]) * 2000)
+        (folder / "serving" / "model.onnx").write_bytes(bytes([(n + 1) % 256]) * 3000)
+        return put_folder(folder)
+
+
+def evaluate(run: Run, snapshot: Snapshot, by: User, *, wrong: int = 3) -> Evaluation:
+    """An evaluation on the snapshot's test split, with real metrics of predictions of which `wrong` are wrong."""
+    rows = list(manifest_rows(snapshot))
+    truth = np.array([LABELS.index(row.label) for row in rows])
+    shares = np.full((len(rows), len(LABELS)), 0.02)
+    for at, right in enumerate(truth):
+        shares[at, (right + 1) % len(LABELS) if at < wrong else right] = 0.96
+    report = metrics.report(shares, truth, LABELS, count=200, seed=1) | {"baselines": {"majority": {"accuracy": 0.34, "macro_f1": 0.17}}}
+    table = {
+        "id": [row.item for row in rows], "label": [row.label for row in rows], "predicted": [LABELS[at] for at in shares.argmax(axis=1)],
+        "confidence": shares.max(axis=1), "probabilities": shares.tolist(),
+    }  # fmt: skip
+    with tempfile.NamedTemporaryFile(suffix=".parquet") as file:
+        pq.write_table(pa.table(table), file.name)
+        blob = put_file(Path(file.name))
+    report = metrics_as_json(report)
+    return Evaluation.objects.create(
+        run=run, root_digest=run.artifact.root_digest, snapshot=snapshot, split="test", rows=len(rows), report=report,
+        report_digest=digest_of([report, str(run.uuid)]), predictions=blob, created_by=by,
+    )  # fmt: skip
+
+
+def manifest_rows(snapshot: Snapshot):
+    from datasets_app.snapshots.queries import rows_of
+
+    return rows_of(snapshot, "test")
+
+
+def metrics_as_json(value):
+    """NaN has no place in JSON."""
+    if isinstance(value, dict):
+        return {key: metrics_as_json(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [metrics_as_json(item) for item in value]
+    return None if isinstance(value, float) and value != value else value
+
+
+def make_model(project: Project, owner: User) -> RegisteredModel:
+    """A registered model. owner: may create models (engineer, lead)."""
+    n = next(_numbers)
+    return catalog.create_model(project=project, name=f"Intents {n}", slug=f"intents-{n}", purpose=STATED["purpose"], actor=owner)
+
+
+def make_version(
+    project: Project, trainer: User, labeller: User, *, model: RegisteredModel | None = None, snapshot: Snapshot | None = None,
+    semver: str = "1.0.0", wrong: int = 3, stated: dict[str, str] | None = None,
+) -> ModelVersion:  # fmt: skip
+    """A version, registered through the real job: trained and registered by one person, its labels accepted by another."""
+    model = model or make_model(project, trainer)
+    run = make_trained_run(snapshot or make_snapshot(project, labeller), trainer, wrong=wrong)
+    catalog.register(model=model, run=run, semver=semver, actor=trainer, stated=STATED if stated is None else stated)
+    run_ok("default")
+    return ModelVersion.objects.get(model=model, semver=semver)
+
+
+def make_endpoint(model: RegisteredModel, creator: User, *, slug: str = "", environment: str = "production") -> Endpoint:
+    """An endpoint on which nothing is live."""
+    slug = slug or f"inbox-prod-{next(_numbers)}"
+    return catalog.create_endpoint(model=model, slug=slug, environment=environment, keep_text=True, actor=creator)
+
+
+def asked_request(version: ModelVersion, endpoint: Endpoint, requester: User, note: str = "Better on refunds.") -> PromotionRequest:
+    """A request whose gates were checked by the real job: in review when they passed."""
+    request = promotions.request(version=version, endpoint=endpoint, note=note, actor=requester)
+    run_ok("default")
+    request.refresh_from_db()
+    return request
+
+
+def approve(
+    request: PromotionRequest, reviewer: User, *, reason: str = "Better where it counts.", seen: str | None = None
+) -> PromotionRequest:
+    """One approval with the right password, of the request as it is now."""
+    seen = PromotionRequest.objects.get(pk=request.pk).subject_digest if seen is None else seen
+    return promotions.approve(request_id=request.uuid, actor=reviewer, reason=reason, password=PASSWORD, seen=seen)
+
+
+def approved_request(version: ModelVersion, endpoint: Endpoint, requester: User, lead: User, governance: User) -> PromotionRequest:
+    """A request that an ML lead and a governance reviewer have approved."""
+    request = asked_request(version, endpoint, requester)
+    approve(request, lead)
+    return approve(request, governance)
