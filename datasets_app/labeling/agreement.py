@@ -1,7 +1,7 @@
 """How far annotators agree beyond chance. Pure; checked against published examples.
 
-A table of answers is a list of units (items), each a list of (annotator, label). A unit with fewer than two answers says nothing and is left out,
-except where a function says otherwise. None means: not defined for these data.
+A table of answers is a list of units (items), each a list of (annotator, label). A unit with fewer than two answers says nothing and is left
+out. None means: not defined for these data.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ FEWEST = 20  # items below which a coefficient says too little
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """The coefficients of one queue. items: units with at least two answers. None where a coefficient is not defined or the items are too few."""
+    """The coefficients of one queue. items: units with at least two answers. None: not defined, or too few items."""
 
     items: int
     percent: float | None

@@ -6,3 +6,9 @@ class LabelingConfig(AppConfig):
 
     name = "datasets_app.labeling"
     label = "labeling"
+
+    def ready(self) -> None:
+        """Bring labels to imports, the job that fills queues, and the line in the navigation."""
+        from datasets_app.labeling import bindings
+
+        bindings.bind()

@@ -95,7 +95,9 @@ class Queue(models.Model):
     items_disputed = models.PositiveIntegerField(default=0, help_text="complete, not unanimous, not decided yet")
     disputes_total = models.PositiveIntegerField(default=0, help_text="items on which annotators have disagreed, settled or not")
     source = models.CharField(max_length=10, choices=Source.choices, default=Source.UNDECIDED, help_text="which items it takes")
-    upload = models.ForeignKey(Upload, null=True, on_delete=models.PROTECT, related_name="+", help_text="whose items, where it takes one upload")
+    upload = models.ForeignKey(
+        Upload, null=True, on_delete=models.PROTECT, related_name="+", help_text="whose items, where it takes one upload"
+    )
     filled_at = models.DateTimeField(null=True, help_text="when all slots had been made")
 
     class Meta:
@@ -241,7 +243,13 @@ class Decision(models.Model):
     label = models.ForeignKey(Label, on_delete=models.PROTECT, related_name="decisions")
     queue = models.ForeignKey(Queue, null=True, on_delete=models.PROTECT, related_name="decisions")
     how = models.CharField(max_length=12, choices=How.choices)
-    by = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="decisions", help_text="adjudicator or who accepted the upload; null: a rule")
+    by = models.ForeignKey(
+        USER,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="decisions",
+        help_text="adjudicator or who accepted the upload; null: a rule",
+    )
     reason = models.CharField(max_length=1000, blank=True)
     annotations = models.ManyToManyField(Annotation, related_name="decisions", help_text="the answers that it rests on")
     supersedes = models.OneToOneField("self", null=True, on_delete=models.PROTECT, related_name="superseded_by")

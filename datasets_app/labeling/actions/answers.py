@@ -1,0 +1,200 @@
+"""What one person says of one item: answer, skip, undo. Safe to send twice; no answer is ever thrown away."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from datasets_app.datasets.models import Item
+from datasets_app.labeling import queries, rules
+from datasets_app.labeling.actions.queues import hand_over
+from datasets_app.labeling.actions.settling import lock_item, settle
+from datasets_app.labeling.models import Annotation, Decision, Label, Queue, Seat, Slot, SlotSkip, Suggestion
+from datasets_app.labeling.rules import SlotFacts
+from lifecycle.refusals import Conflict, Refused
+from registry.access import policy
+from registry.access.models import User
+
+Action = Annotation.Action
+OPEN, LEASED, DONE = Slot.State.OPEN, Slot.State.LEASED, Slot.State.DONE
+MAX_SECONDS = 3_600.0  # longer means that the person was away
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """What an undo took back. slot: the item's slot, in the person's hand again; None where somebody else has it by now."""
+
+    annotation: Annotation
+    slot: Slot | None
+
+
+@transaction.atomic
+def submit(
+    *,
+    queue_id: UUID,
+    actor: User,
+    slot_id: int,
+    label_id: UUID,
+    client_key: UUID,
+    token: UUID | None = None,
+    seconds: float = 0,
+    suggestion_id: int | None = None,
+) -> Annotation:
+    """Keep one answer; the same client_key again returns the first one.
+
+    slot_id, token: as claimed. seconds: time on the item. suggestion_id: what was shown first, if anything. Where the lease is lost, the
+    answer fills another open slot of the item, else it is kept as an extra one. A second answer of the same person replaces their first.
+    When the item has all its answers it is decided by rule or becomes disputed. Raises PermissionDenied, Refused (no such class or item) or
+    Conflict (a reviewer has settled the item that this person answered before).
+    """
+    if earlier := sent_before(actor, client_key):
+        return earlier
+    queue, item, slots = open_item(queue_id, actor, slot_id)
+    label = Label.objects.filter(schema=queue.schema_id, uuid=label_id).first()
+    if label is None:
+        raise Refused(
+            "This class is not in the queue's schema.", next_step="Reload the page.", fields={"label": ["Choose a class of the list."]}
+        )
+    target = slot_for(slots, actor)
+    before = answer_of(queue, item, actor)
+    if target and target.state == DONE and is_settled(item):
+        raise Conflict("A reviewer has settled this item, so your first answer stays.", next_step="Go on with the next item.")
+    annotation = Annotation.objects.create(
+        queue=queue, item=item, user=actor, label=label, seconds=min(max(seconds, 0), MAX_SECONDS), client_key=client_key,
+        suggestion=shown(item, suggestion_id), replaces=before,
+    )  # fmt: skip
+    count(queue, actor, labelled=int(before is None), seconds=annotation.seconds)
+    if target:
+        fill(queue, target, annotation)
+        settle(queue, item, slots)
+    return annotation
+
+
+def sent_before(actor: User, client_key: UUID) -> Annotation | None:
+    """The row that this very request made when it came before."""
+    return Annotation.objects.filter(user=actor, client_key=client_key).select_related("label", "item").first()
+
+
+def open_item(queue_id: UUID, actor: User, slot_id: int) -> tuple[Queue, Item, list[Slot]]:
+    """The queue, and the item of the slot with all its slots locked. Raises PermissionDenied or Refused."""
+    queue = Queue.objects.select_related("dataset__project").get(uuid=queue_id)
+    policy.require(actor, "labeling.annotate", queue)
+    item = Item.objects.select_related("dataset__project").filter(slots__pk=slot_id, slots__queue=queue).first()
+    if item is None:
+        raise Refused("This item is not in the queue.", next_step="Reload the page.")
+    return queue, item, lock_item(queue, item)
+
+
+def slot_for(slots: list[Slot], actor: User) -> Slot | None:
+    """The slot that this person's answer fills, or None."""
+    found = rules.slot_for([SlotFacts(slot.pk, slot.state, slot.user_id) for slot in slots], actor.pk)
+    return next((slot for slot in slots if found and slot.pk == found.pk), None)
+
+
+def answer_of(queue: Queue, item: Item, actor: User) -> Annotation | None:
+    """What this person's next row about the item replaces: their newest one in this queue."""
+    mine = Annotation.objects.filter(queue=queue, item=item, user=actor, action=Action.LABEL, replaced_by__isnull=True)
+    return mine.order_by("-id").first()
+
+
+def is_settled(item: Item) -> bool:
+    """Whether a person decided the item for good."""
+    return queries.standing().filter(item=item, how=Decision.How.ADJUDICATED).exists()
+
+
+def shown(item: Item, suggestion_id: int | None) -> Suggestion | None:
+    """The suggestion that the page showed first, if it is one for this item."""
+    return Suggestion.objects.filter(pk=suggestion_id, item=item).first() if suggestion_id else None
+
+
+def fill(queue: Queue, slot: Slot, annotation: Annotation) -> None:
+    """The slot has its answer."""
+    added = int(slot.state != DONE)
+    slot.state, slot.user, slot.annotation, slot.lease_until, slot.lease_token = DONE, annotation.user, annotation, None, None
+    slot.save(update_fields=["state", "user", "annotation", "lease_until", "lease_token"])
+    if added:
+        Queue.objects.filter(pk=queue.pk).update(slots_done=F("slots_done") + 1)
+
+
+def count(queue: Queue, user: User, *, labelled: int = 0, skipped: int = 0, seconds: float = 0) -> None:
+    """Keep the person's own numbers."""
+    Seat.objects.get_or_create(queue=queue, user=user)
+    Seat.objects.filter(queue=queue, user=user).update(
+        labelled=F("labelled") + labelled, skipped=F("skipped") + skipped, seconds=F("seconds") + seconds, last_at=timezone.now()
+    )
+
+
+@transaction.atomic
+def skip(*, queue_id: UUID, actor: User, slot_id: int, client_key: UUID, reason: str = "", seconds: float = 0) -> Annotation:
+    """Pass an item on: it goes to others, and comes back to this person only when they ask for what they skipped.
+
+    The same client_key again returns the first row. Raises PermissionDenied, Refused, or Conflict (answered already).
+    """
+    if earlier := sent_before(actor, client_key):
+        return earlier
+    queue, item, slots = open_item(queue_id, actor, slot_id)
+    held = next((slot for slot in slots if slot.user_id == actor.pk), None)
+    if held and held.state == DONE:
+        raise Conflict("You have answered this item already.", next_step="Undo the answer first.")
+    annotation = Annotation.objects.create(
+        queue=queue, item=item, user=actor, action=Action.SKIP, reason=reason.strip()[:500], seconds=min(max(seconds, 0), MAX_SECONDS),
+        client_key=client_key,
+    )  # fmt: skip
+    if not SlotSkip.objects.filter(queue=queue, item=item, user=actor).exists():
+        SlotSkip.objects.create(queue=queue, item=item, user=actor, reason=reason.strip()[:200])
+    if held:
+        held.state, held.user, held.lease_until, held.lease_token = OPEN, None, None, None
+        held.save(update_fields=["state", "user", "lease_until", "lease_token"])
+    count(queue, actor, skipped=1)
+    return annotation
+
+
+@transaction.atomic
+def undo(*, queue_id: UUID, actor: User, client_key: UUID) -> Undone:
+    """Take back this person's newest answer or skip in the queue that still stands, among their last 20; the item is in their hand again.
+
+    A decision by rule that rested on the answer is withdrawn. The same client_key again undoes nothing more. Raises PermissionDenied,
+    Refused (nothing left to undo), or Conflict (a reviewer has settled the item; the queue is closed).
+    """
+    queue = Queue.objects.select_related("dataset__project").get(uuid=queue_id)
+    policy.require(actor, "labeling.annotate", queue)
+    if earlier := Annotation.objects.filter(user=actor, client_key=client_key).select_related("replaces__label", "item").first():
+        return Undone(earlier.replaces or earlier, Slot.objects.filter(queue=queue, item=earlier.item, user=actor, state=LEASED).first())
+    if queue.state == Queue.State.CLOSED:
+        raise Conflict(f"{queue.name} is closed; its answers stay as they are.")
+    target = last_answer(queue, actor)
+    if target is None:
+        raise Refused("There is nothing left to undo.", next_step=f"The last {rules.UNDO_DEPTH} answers can be undone.")
+    slots = lock_item(queue, target.item)
+    if target.action == Action.LABEL and is_settled(target.item):
+        raise Conflict("A reviewer has settled this item, so your answer stays.", next_step="Leave a comment if you see it differently.")
+    Annotation.objects.create(queue=queue, item=target.item, user=actor, action=Action.UNDO, replaces=target, client_key=client_key)
+    return Undone(target, take_back(queue, actor, target, slots))
+
+
+def last_answer(queue: Queue, actor: User) -> Annotation | None:
+    """What undo would take back."""
+    mine = Annotation.objects.filter(queue=queue, user=actor, action__in=[Action.LABEL, Action.SKIP])
+    rows = list(mine.select_related("label", "item__dataset__project", "replaced_by").order_by("-id")[: rules.UNDO_DEPTH])
+    found = rules.undo_target([rules.Step(row.pk, undone=hasattr(row, "replaced_by")) for row in rows])
+    return next((row for row in rows if row.pk == found), None)
+
+
+def take_back(queue: Queue, actor: User, target: Annotation, slots: list[Slot]) -> Slot | None:
+    """Put the item of an undone row back into the person's hand, and everything that followed from it right."""
+    if target.action == Action.SKIP:
+        count(queue, actor, skipped=-1)
+        free = slot_for(slots, actor)
+        return hand_over(free, actor) if free and free.state == OPEN else free
+    count(queue, actor, labelled=-1, seconds=-target.seconds)
+    slot = next((slot for slot in slots if slot.annotation_id == target.pk and slot.state == DONE), None)
+    if slot is None:
+        return None
+    hand_over(slot, actor)
+    Queue.objects.filter(pk=queue.pk).update(slots_done=F("slots_done") - 1)
+    settle(queue, target.item, slots)
+    return slot

@@ -1,0 +1,146 @@
+"""Giving out work: a claim leases slots to one person, and no two people ever hold one slot."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.db import connection, models, transaction
+from django.utils import timezone
+
+from datasets_app.labeling import rules
+from datasets_app.labeling.models import Queue, Seat, Slot
+from lifecycle.refusals import Conflict
+from registry.access import policy
+from registry.access.models import User
+
+OPEN, LEASED = Slot.State.OPEN, Slot.State.LEASED
+FREE: dict[str, Any] = {"state": OPEN, "user": None, "lease_until": None, "lease_token": None}
+START = (-(2**62), 0)
+
+# The next open slots behind the cursor: of items that this person has not judged, one slot per item, without those they skipped.
+CANDIDATES = """
+SELECT s.id FROM labeling_slot s
+WHERE s.queue_id = %(queue)s AND s.state = 0 AND (s.priority, s.id) > (%(priority)s, %(slot)s)
+AND NOT EXISTS (SELECT 1 FROM labeling_slot m WHERE m.queue_id = %(queue)s AND m.item_id = s.item_id AND m.user_id = %(user)s)
+AND NOT EXISTS (SELECT 1 FROM labeling_slot o
+                WHERE o.queue_id = %(queue)s AND o.item_id = s.item_id AND o.state = 0 AND (o.priority, o.id) < (s.priority, s.id))
+AND {skipped} (SELECT 1 FROM labeling_slotskip k WHERE k.queue_id = %(queue)s AND k.item_id = s.item_id AND k.user_id = %(user)s)
+ORDER BY s.priority, s.id LIMIT %(limit)s
+"""
+TAKE = "SET state = 1, user_id = %(user)s, lease_until = %(until)s, lease_token = %(token)s"
+CLAIM = {
+    "postgresql": "WITH c AS ({candidates} FOR UPDATE OF s SKIP LOCKED) UPDATE labeling_slot "
+    + TAKE
+    + " FROM c WHERE labeling_slot.id = c.id"
+    " RETURNING labeling_slot.id, labeling_slot.priority",
+    "sqlite": "UPDATE labeling_slot " + TAKE + " WHERE id IN ({candidates}) RETURNING id, priority",
+}
+
+
+@transaction.atomic
+def claim(*, queue_id: UUID, actor: User, k: int = rules.HAND, skipped: bool = False) -> list[Slot]:
+    """Up to k slots for this person, leased for 15 minutes: those already in their hand first, then the next ones of the queue.
+
+    skipped: give out again what this person skipped and nobody has labelled since. Returns slots with item and upload.
+    Raises PermissionDenied, or Conflict when the queue gives out nothing (paused, closed). An empty list: nothing is left for them.
+    """
+    queue = Queue.objects.get(uuid=queue_id)
+    policy.require(actor, "labeling.annotate", queue)
+    seat = seat_of(queue, actor)
+    held = in_hand(queue, actor)
+    renew(held)
+    wanted = max(1, min(k, 20)) - len(held)
+    if wanted > 0 and queue.state != Queue.State.OPEN:
+        if held:
+            return with_items(held)
+        raise Conflict(f"{queue.name} is {queue.get_state_display().lower()}.", next_step="Choose another queue.")
+    fresh = take(queue, seat, wanted, skipped=skipped) if wanted > 0 else []
+    return with_items([*held, *fresh])
+
+
+def seat_of(queue: Queue, user: User) -> Seat:
+    """This person's locked place in the queue: two tabs of one person wait for each other here."""
+    Seat.objects.get_or_create(queue=queue, user=user)
+    return Seat.objects.select_for_update().get(queue=queue, user=user)
+
+
+def in_hand(queue: Queue, user: User) -> list[int]:
+    """The keys of the slots leased to this person, in the order of the queue."""
+    return list(Slot.objects.filter(queue=queue, user=user, state=LEASED).order_by("priority", "id").values_list("pk", flat=True)[:20])
+
+
+def renew(slot_ids: list[int]) -> None:
+    """Begin these leases anew; never shorten one."""
+    until = timezone.now() + rules.LEASE
+    if slot_ids:
+        Slot.objects.filter(pk__in=slot_ids, state=LEASED, lease_until__lt=until).update(lease_until=until)
+
+
+def take(queue: Queue, seat: Seat, wanted: int, *, skipped: bool) -> list[int]:
+    """Lease open slots: on from the cursor, then from the start again, then after freeing what others let lapse."""
+    if skipped:
+        return run_claim(queue, seat, wanted, START, skipped=True)
+    got = run_claim(queue, seat, wanted, (seat.priority, seat.slot))
+    if len(got) < wanted and (seat.priority, seat.slot) > START:
+        got += run_claim(queue, seat, wanted - len(got), START)
+    if len(got) < wanted and sweep(queue):
+        got += run_claim(queue, seat, wanted - len(got), START)
+    return got
+
+
+def run_claim(queue: Queue, seat: Seat, limit: int, after: tuple[int, int], *, skipped: bool = False) -> list[int]:
+    """One statement that leases up to `limit` slots behind `after` and moves the cursor. Returns their keys, in order."""
+    template = CLAIM[connection.vendor].format(candidates=CANDIDATES.format(skipped="EXISTS" if skipped else "NOT EXISTS"))
+    until, token = timezone.now() + rules.LEASE, uuid4()
+    values = {
+        "queue": queue.pk, "user": seat.user_id, "limit": limit, "priority": after[0], "slot": after[1],
+        "until": prepared(until), "token": prepared(token),
+    }  # fmt: skip
+    with connection.cursor() as cursor:
+        cursor.execute(template, values)
+        rows = sorted((priority, pk) for pk, priority in cursor.fetchall())
+    if rows and not skipped:
+        seat.priority, seat.slot = rows[-1]
+        seat.save(update_fields=["priority", "slot"])
+    return [pk for _, pk in rows]
+
+
+def prepared(value: datetime | UUID) -> Any:
+    """The value as this database stores it."""
+    field: models.Field[Any, Any] = models.UUIDField() if isinstance(value, UUID) else models.DateTimeField()
+    return field.get_db_prep_value(value, connection)
+
+
+def with_items(slot_ids: list[int]) -> list[Slot]:
+    """The slots with what a bench shows of them, in the given order."""
+    found = Slot.objects.select_related("item", "queue").in_bulk(slot_ids)
+    return [found[pk] for pk in slot_ids if pk in found]
+
+
+def sweep(queue: Queue | None = None) -> int:
+    """Free the slots whose lease has run out. Returns how many."""
+    lapsed = Slot.objects.filter(state=LEASED, lease_until__lt=timezone.now())
+    return (lapsed.filter(queue=queue) if queue else lapsed).update(**FREE)
+
+
+def heartbeat(*, queue_id: UUID, actor: User) -> int:
+    """Begin the leases of this person in the queue anew. Returns how many they hold."""
+    queue = Queue.objects.get(uuid=queue_id)
+    policy.require(actor, "labeling.annotate", queue)
+    held = in_hand(queue, actor)
+    renew(held)
+    return len(held)
+
+
+def release(*, queue_id: UUID, actor: User, slot_ids: list[int] | None = None) -> int:
+    """Give slots back (all of this person in the queue when none are named), so that others get them at once. Returns how many.
+
+    What a reviewer returned to this person stays theirs for its day.
+    """
+    queue = Queue.objects.get(uuid=queue_id)
+    policy.require(actor, "labeling.annotate", queue)
+    kept_until = timezone.now() + 2 * rules.LEASE
+    held = Slot.objects.filter(queue=queue, user=actor, state=LEASED, lease_until__lt=kept_until)
+    return (held if slot_ids is None else held.filter(pk__in=slot_ids[:100])).update(**FREE)

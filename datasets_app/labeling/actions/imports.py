@@ -1,0 +1,117 @@
+"""Labels that come with a file: decisions that whoever accepted the file answers for, or suggestions that nobody answered yet."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from datasets_app.datasets.models import Dataset, Item, Upload
+from datasets_app.labeling import queries, rules
+from datasets_app.labeling.actions.schemas import spec_of, write_schema
+from datasets_app.labeling.models import Decision, LabelSchema, Suggestion
+from datasets_app.labeling.rules import LabelSpec
+from registry.ledger import actions as ledger
+from registry.ledger.verbs import Verb
+
+
+class Importer:
+    """Fills the port of the datasets room; see `datasets_app.datasets.ports.LabelImporter` for when each call comes."""
+
+    def begin(self, upload: Upload, names: Sequence[str]) -> None:
+        """Make sure that the newest schema holds these names: missing ones are added behind, in this order."""
+        dataset = Dataset.objects.select_for_update().select_related("project").get(pk=upload.dataset_id)
+        latest = queries.latest_schema(dataset)
+        labels = [spec_of(label) for label in queries.labels_by_name(latest).values()] if latest else []
+        known = {label.name for label in labels}
+        fresh = [name for name in dict.fromkeys(rules.clean_name(name) for name in names) if name not in known]
+        if fresh:
+            labels += [LabelSpec(name) for name in fresh]
+            rules.check_labels(labels)
+            write_schema(dataset, latest, labels, latest.guideline if latest else "", upload.accepted_by)
+
+    def write(self, upload: Upload, rows: Sequence[tuple[Item, str]]) -> None:
+        """The labels of one batch of new items."""
+        labels = queries.labels_by_name(self.schema(upload))
+        if upload.labels_as == Upload.Labels.DECISIONS:
+            made = [decision_of(upload, item, labels[rules.clean_name(name)]) for item, name in rows]
+            Decision.objects.bulk_create(made, batch_size=500, ignore_conflicts=True)
+            return
+        suggestions = [
+            Suggestion(
+                item=item, label=labels[rules.clean_name(name)], source=Suggestion.Source.IMPORT, source_digest=upload.blob.digest,
+                source_name=upload.file_name[:120],
+            )
+            for item, name in rows
+        ]  # fmt: skip
+        Suggestion.objects.bulk_create(suggestions, batch_size=500, ignore_conflicts=True)
+
+    def finish(self, upload: Upload) -> None:
+        """One event with the digest of all decisions of the upload."""
+        if upload.labels_as != Upload.Labels.DECISIONS:
+            return
+        digest, rows = batch_digest(imported(upload).order_by("item_id").values_list("digest", flat=True))
+        if rows:
+            schema = self.schema(upload)
+            ledger.record(
+                upload.accepted_by, Verb.DECISIONS_IMPORTED, upload, project=upload.dataset.project.uuid, rows=rows, digest=digest,
+                file=upload.blob.digest, schema=schema.digest,
+            )  # fmt: skip
+
+    def undo(self, upload: Upload, item_ids: Sequence[int]) -> None:
+        """Delete the labels of items that are about to be deleted; the database lets them go only while the upload is not imported."""
+        Decision.objects.filter(item_id__in=item_ids).delete()
+        Suggestion.objects.filter(item_id__in=item_ids).delete()
+
+    def labels_of(self, item_ids: Sequence[int]) -> dict[int, str]:
+        """The decided, or else suggested, label names of these items."""
+        return queries.labels_of_items(item_ids)
+
+    def schema(self, upload: Upload) -> LabelSchema:
+        """The newest version of the dataset; `begin` made sure that there is one."""
+        return upload.dataset.schemas.order_by("-version")[0]
+
+
+def imported(upload: Upload) -> QuerySet[Decision]:
+    """The decisions that came with an upload."""
+    return Decision.objects.filter(item__upload=upload, how=Decision.How.IMPORTED)
+
+
+def decision_of(upload: Upload, item: Item, label: Any) -> Decision:
+    """One imported decision, not saved yet."""
+    by = upload.accepted_by
+    how = Decision.How.IMPORTED
+    digest = rules.decision_digest(
+        item=item.digest, label=label.stable_id, name=label.name, how=how, by=by.uuid if by else None, supersedes=""
+    )
+    return Decision(item=item, label=label, how=how, by=by, digest=digest)
+
+
+def batch_digest(digests: QuerySet[Any, str]) -> tuple[str, int]:
+    """sha256, in hex, over these digests in their order, and how many there were; in flat memory."""
+    total, rows = hashlib.sha256(), 0
+    for digest in digests.iterator(chunk_size=5_000):
+        total.update(bytes.fromhex(digest))
+        rows += 1
+    return total.hexdigest(), rows
+
+
+@transaction.atomic
+def suggest(*, dataset: Dataset, rows: Sequence[tuple[int, str, float | None]], source: str, source_digest: str, source_name: str) -> int:
+    """Write what a run, a rule or a file suggests: (item key, label name, score from 0 to 1). At most 1,000 rows a call; safe twice.
+
+    Names that the newest schema lacks are left out. Returns how many rows were kept.
+    """
+    schema = queries.latest_schema(dataset)
+    labels = queries.labels_by_name(schema) if schema else {}
+    visible = set(Item.objects.filter(dataset=dataset, pk__in=[row[0] for row in rows]).values_list("pk", flat=True))
+    kept = [
+        Suggestion(item_id=item, label=labels[name], score=score, source=source, source_digest=source_digest, source_name=source_name[:120])
+        for item, name, score in rows[: rules.BATCH]
+        if item in visible and name in labels
+    ]
+    Suggestion.objects.bulk_create(kept, batch_size=500, ignore_conflicts=True)
+    return len(kept)

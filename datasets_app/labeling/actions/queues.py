@@ -1,0 +1,206 @@
+"""Opening a queue, filling it with slots, pausing and closing it."""
+
+from __future__ import annotations
+
+from uuid import UUID, uuid4
+
+from django.db import IntegrityError, transaction
+from django.db.models import Exists, F, OuterRef, QuerySet
+from django.utils import timezone
+
+from datasets_app.datasets.models import Dataset, Item, Upload
+from datasets_app.datasets.rules import UploadState
+from datasets_app.labeling import queries, rules
+from datasets_app.labeling.models import LabelSchema, Queue, Slot
+from lifecycle.jobs import actions as jobs
+from lifecycle.jobs.context import JobContext
+from lifecycle.refusals import Conflict, Refused
+from registry.access import policy
+from registry.access.models import User
+from registry.ledger import actions as ledger
+from registry.ledger.verbs import Verb
+
+AT_ONCE = 1_000  # a dataset of at most so many items is filled within the request
+OPEN, LEASED, DONE, CLOSED = Slot.State.OPEN, Slot.State.LEASED, Slot.State.DONE, Slot.State.CLOSED
+MOVES = {
+    Queue.State.OPEN: {Queue.State.PAUSED, Queue.State.CLOSED},
+    Queue.State.PAUSED: {Queue.State.OPEN, Queue.State.CLOSED},
+    Queue.State.CLOSED: set[Queue.State](),
+}
+
+
+@transaction.atomic
+def open_queue(
+    *,
+    dataset_id: UUID,
+    actor: User,
+    name: str,
+    overlap: int = 1,
+    hidden_share: int = 20,
+    source: str = Queue.Source.UNDECIDED,
+    upload_id: UUID | None = None,
+) -> Queue:
+    """Open a queue with the newest schema of the dataset; a job makes its slots, or this call where the dataset is small.
+
+    overlap: 1 to 5 people per item. hidden_share: percent of items with hidden suggestions. source: which items; upload_id for UPLOAD.
+    Raises PermissionDenied, or Refused that names the field (no schema, no items, name taken, out of range).
+    """
+    dataset = Dataset.objects.select_for_update().select_related("project").get(uuid=dataset_id)
+    policy.require(actor, "labeling.manage", dataset)
+    name = " ".join(name.split())[:80]
+    schema = check_queue(dataset, name, overlap, hidden_share, source)
+    upload = find_upload(dataset, upload_id) if source == Queue.Source.UPLOAD else None
+    queue = Queue(
+        dataset=dataset,
+        schema=schema,
+        name=name,
+        overlap=overlap,
+        hidden_share=hidden_share,
+        source=source,
+        upload=upload,
+        created_by=actor,
+    )
+    if not items_for(queue).exists():
+        told = "There is no item to label." if source == Queue.Source.ALL else "Every item that this would take is decided already."
+        raise Refused(told, next_step="Import a file, or choose other items.", fields={"source": [told]})
+    try:
+        with transaction.atomic():
+            queue.save(force_insert=True)
+    except IntegrityError as error:
+        told = f"{dataset} already has a queue that is called {name}."
+        raise Refused(told, next_step="Choose another name.", fields={"name": [told]}) from error
+    if dataset.items_total <= AT_ONCE:
+        fill_all(queue)
+    else:
+        jobs.enqueue(
+            "labeling.fill",
+            actor=actor,
+            project=dataset.project,
+            args={"queue": str(queue.uuid)},
+            subject=queue,
+            key=f"labeling.fill:{queue.uuid}",
+        )
+    ledger.record(
+        actor, Verb.QUEUE_OPENED, queue, project=dataset.project.uuid, dataset=dataset.uuid, schema=schema.digest, overlap=overlap,
+        hidden_share=hidden_share, source=source, upload=upload.uuid if upload else None,
+    )  # fmt: skip
+    queue.refresh_from_db()
+    return queue
+
+
+def check_queue(dataset: Dataset, name: str, overlap: int, hidden_share: int, source: str) -> LabelSchema:
+    """The schema of a new queue. Raises Refused, naming the field."""
+    problems: dict[str, list[str]] = {}
+    if not name:
+        problems["name"] = ["A queue needs a name."]
+    if not 1 <= overlap <= 5:
+        problems["overlap"] = [f"Overlap is {overlap}; 1 to 5 people can label an item."]
+    if not 0 <= hidden_share <= 100:
+        problems["hidden_share"] = [f"{hidden_share} is no percentage from 0 to 100."]
+    if source not in Queue.Source.values:
+        problems["source"] = ["Choose which items the queue takes."]
+    if problems:
+        raise Refused("The queue was not opened.", next_step=next(iter(problems.values()))[0], fields=problems)
+    schema = queries.latest_schema(dataset)
+    if schema is None:
+        raise Refused(f"{dataset} has no label schema yet.", next_step="Publish its classes first.")
+    return schema
+
+
+def find_upload(dataset: Dataset, upload_id: UUID | None) -> Upload:
+    """The imported upload whose items a queue takes. Raises Refused."""
+    upload = Upload.objects.filter(dataset=dataset, uuid=upload_id, state=UploadState.IMPORTED).first() if upload_id else None
+    if upload is None:
+        told = "Choose an imported upload of this dataset."
+        raise Refused(told, fields={"upload": [told]})
+    return upload
+
+
+def items_for(queue: Queue) -> QuerySet[Item]:
+    """The visible items that the queue takes, by key."""
+    items = Item.objects.filter(dataset=queue.dataset_id, upload__state=UploadState.IMPORTED).order_by("id")
+    if queue.source == Queue.Source.UPLOAD:
+        return items.filter(upload=queue.upload_id)
+    if queue.source == Queue.Source.UNDECIDED:
+        return items.filter(~Exists(queries.standing().filter(item=OuterRef("pk"))))
+    return items
+
+
+def fill_all(queue: Queue) -> None:
+    """Make all slots of a queue in the caller's transaction: for few items."""
+    last = 0
+    while (reached := fill_batch(queue, last)) is not None:
+        last = reached
+
+
+def fill_batch(queue: Queue, after: int) -> int | None:
+    """Make the slots of the next items after this key, at most 1,000 rows, in the caller's transaction. Returns the last item's key.
+
+    None when no item is left: the queue is then marked as filled.
+    """
+    taken = list(items_for(queue).filter(pk__gt=after).values_list("pk", flat=True)[: rules.BATCH // queue.overlap])
+    if not taken:
+        Queue.objects.filter(pk=queue.pk).update(filled_at=timezone.now())
+        return None
+    Slot.objects.bulk_create(Slot(queue=queue, item_id=pk) for pk in taken for _ in range(queue.overlap))
+    made = len(taken) * queue.overlap
+    Queue.objects.filter(pk=queue.pk).update(items_total=F("items_total") + len(taken), slots_total=F("slots_total") + made)
+    return taken[-1]
+
+
+def run_fill(ctx: JobContext) -> None:
+    """The job of a large queue. Each batch commits with its checkpoint, so it is safe to run again."""
+    queue = Queue.objects.select_related("dataset").get(uuid=ctx.args["queue"])
+    after = int(ctx.job.checkpoint.get("after", 0)) if ctx.job.checkpoint else 0
+    total = queue.dataset.items_total
+    while queue.filled_at is None:
+        ctx.raise_if_cancelled()
+        with transaction.atomic():
+            reached = fill_batch(queue, after)
+            if reached is None:
+                return
+            ctx.checkpoint({"after": reached})
+        after = reached
+        queue.refresh_from_db()
+        ctx.progress(queue.items_total, total, stage="Making slots", unit="items")
+
+
+def pause_queue(*, queue_id: UUID, actor: User) -> Queue:
+    """Nobody gets new items until it is resumed; answers already on a screen still count. Raises PermissionDenied or Conflict."""
+    return move(queue_id, actor, Queue.State.PAUSED)
+
+
+def resume_queue(*, queue_id: UUID, actor: User) -> Queue:
+    """A paused queue gives out items again. Raises PermissionDenied or Conflict."""
+    return move(queue_id, actor, Queue.State.OPEN)
+
+
+def close_queue(*, queue_id: UUID, actor: User) -> Queue:
+    """For good: open slots are closed, answers stay. Raises PermissionDenied or Conflict."""
+    return move(queue_id, actor, Queue.State.CLOSED)
+
+
+@transaction.atomic
+def move(queue_id: UUID, actor: User, state: Queue.State) -> Queue:
+    """Change the state of a queue. The same state again changes nothing."""
+    queue = Queue.objects.select_for_update().select_related("dataset__project").get(uuid=queue_id)
+    policy.require(actor, "labeling.manage", queue)
+    if queue.state == state:
+        return queue
+    if state not in MOVES[Queue.State(queue.state)]:
+        raise Conflict(f"This queue is {queue.get_state_display().lower()} and can no longer be {state.label.lower()}.")
+    old, queue.state = queue.state, state
+    if state == Queue.State.CLOSED:
+        queue.slots_total -= Slot.objects.filter(queue=queue, state=OPEN).update(state=CLOSED, lease_token=None)
+    queue.save(update_fields=["state", "slots_total"])
+    verb = Verb.QUEUE_CLOSED if state == Queue.State.CLOSED else Verb.QUEUE_CHANGED
+    ledger.record(actor, verb, queue, project=queue.dataset.project.uuid, old=old, new=state, done=queue.slots_done)
+    return queue
+
+
+def hand_over(slot: Slot, user: User) -> Slot:
+    """Lease a slot to somebody, in the caller's transaction."""
+    slot.state, slot.user, slot.annotation = LEASED, user, None
+    slot.lease_until, slot.lease_token = timezone.now() + rules.LEASE, uuid4()
+    slot.save(update_fields=["state", "user", "annotation", "lease_until", "lease_token"])
+    return slot

@@ -1,0 +1,164 @@
+"""Settling what annotators do not agree on. Nobody settles an item that they labelled themself."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from datasets_app.datasets.models import Item
+from datasets_app.datasets.rules import UploadState
+from datasets_app.labeling import queries, rules
+from datasets_app.labeling.actions.remarks import check_text
+from datasets_app.labeling.actions.settling import end_dispute, lock_item, record, settle, write_decision
+from datasets_app.labeling.models import Comment, Decision, Dispute, Label, Queue, Slot
+from datasets_app.labeling.queries import answers_in, label_of, seen_digest
+from lifecycle.refusals import Conflict, Refused
+from registry.access import policy
+from registry.access.models import User
+from registry.ledger import actions as ledger
+from registry.ledger.verbs import Verb
+
+OPEN, LEASED, DONE, CLOSED = Slot.State.OPEN, Slot.State.LEASED, Slot.State.DONE, Slot.State.CLOSED
+SLOW_LEASE = rules.RETURN_LEASE
+
+
+@transaction.atomic
+def decide(*, queue_id: UUID, item_id: UUID, actor: User, label_id: UUID, reason: str = "", seen: str = "") -> Decision:
+    """Decide the label of an item: one of its answers, or another class with a reason. It supersedes the decision before.
+
+    seen: the digest that the page showed. Raises PermissionDenied (role; labelled it themself), Refused (no reason, no such class), or
+    Conflict (answers or decision changed since). The same decision again changes nothing.
+    """
+    queue, item, slots, current = look(queue_id, item_id, actor, seen)
+    answers = answers_in(slots)
+    label = Label.objects.filter(schema=queue.schema_id, uuid=label_id).first()
+    if label is None:
+        raise Refused("This class is not in the queue's schema.", fields={"label": ["Choose a class of the list."]})
+    reason = reason.strip()[:1000]
+    agreeing = [answer for answer in answers if label_of(answer).stable_id == label.stable_id]
+    if not agreeing and not reason:
+        told = "Nobody chose this class, so a reason is needed."
+        raise Refused(told, next_step="Say why, in a sentence.", fields={"reason": [told]})
+    decision = write_decision(
+        item=item, label=label, queue=queue, how=Decision.How.ADJUDICATED, answers=answers, by=actor, reason=reason, current=current
+    )
+    close_rest(queue, slots)
+    end_dispute(queue, open_dispute(queue, item), Dispute.State.SETTLED, decision)
+    record(decision, Verb.ITEM_DECIDED, actor, queue, overrides=not agreeing, reason=reason, supersedes=current.digest if current else None)
+    return decision
+
+
+def look(queue_id: UUID, item_id: UUID, actor: User, seen: str) -> tuple[Queue, Item, list[Slot], Decision | None]:
+    """The item with its locked slots and the end of its decisions, for somebody who may decide it."""
+    queue = Queue.objects.select_related("dataset__project").get(uuid=queue_id)
+    policy.require(actor, "labeling.decide", queue)
+    items = Item.objects.select_related("dataset__project").filter(dataset=queue.dataset_id, upload__state=UploadState.IMPORTED)
+    item = items.filter(uuid=item_id).first()
+    if item is None:
+        raise Refused("This item is not in the queue's dataset.", next_step="Reload the page.")
+    slots = lock_item(queue, item)
+    if not slots:
+        raise Refused("This item is not in the queue.", next_step="Reload the page.")
+    check_four_eyes(item, actor)
+    current = queries.newest_decision(item.pk)
+    if seen and seen != seen_digest(slots, current):
+        raise Conflict(
+            "Changed while you were reading: the item has other answers or another decision by now.", next_step="Look at it again."
+        )
+    return queue, item, slots, current
+
+
+def check_four_eyes(item: Item, actor: User) -> None:
+    """Raises Refused for somebody whose own answer about the item stands."""
+    if actor.pk in queries.annotators_of([item.pk]):
+        raise Refused("You labelled this item yourself, so you cannot settle it.", next_step="Another adjudicator can.")
+
+
+def close_rest(queue: Queue, slots: list[Slot]) -> None:
+    """A decided item needs no more answers: its open slots are closed; what is on a screen may still come in."""
+    closed = [slot for slot in slots if slot.state == OPEN]
+    if closed:
+        Slot.objects.filter(pk__in=[slot.pk for slot in closed]).update(state=CLOSED, lease_token=None)
+        Queue.objects.filter(pk=queue.pk).update(slots_total=F("slots_total") - len(closed))
+
+
+def open_dispute(queue: Queue, item: Item) -> Dispute | None:
+    """The dispute about an item that waits to be settled."""
+    return Dispute.objects.select_for_update().filter(queue=queue, item=item, state=Dispute.State.OPEN).first()
+
+
+@transaction.atomic
+def return_to_annotators(*, queue_id: UUID, item_id: UUID, actor: User, comment: str, seen: str = "") -> int:
+    """Ask the people who answered to look again, with a comment for them. Returns how many.
+
+    Their slots need an answer again and wait for them for a day, then for anybody; their first answers stay in the history. A decision
+    that held is withdrawn. Raises PermissionDenied, Refused (no comment, nobody answered), or Conflict (changed since).
+    """
+    queue, item, slots, current = look(queue_id, item_id, actor, seen)
+    text = check_text(comment)
+    if queue.state == Queue.State.CLOSED:
+        raise Conflict(f"{queue.name} is closed, so nobody would get the item.", next_step="Decide it, or open a new queue for it.")
+    answered = [slot for slot in slots if slot.state == DONE]
+    if not answered:
+        raise Refused("Nobody has answered this item yet.", next_step="Wait for the annotators.")
+    people = [slot.user_id for slot in answered]
+    for slot in answered:
+        ask_again(slot, timezone.now() + SLOW_LEASE)
+    Queue.objects.filter(pk=queue.pk).update(slots_done=F("slots_done") - len(answered))
+    note = Comment.objects.create(item=item, queue=queue, user=actor, text=text)
+    end_dispute(queue, open_dispute(queue, item), Dispute.State.RETURNED)
+    if current and current.how != Decision.How.WITHDRAWN and current.queue_id == queue.pk:
+        withdraw(item, queue, current, actor, "Returned to the annotators.")
+    ledger.record(
+        actor, Verb.ITEM_RETURNED, note, project=queue.dataset.project.uuid, item=item.digest, queue=queue.uuid, people=len(people)
+    )
+    return len(people)
+
+
+def ask_again(slot: Slot, until: datetime) -> None:
+    """The slot waits for the same person, before everything else."""
+    slot.state, slot.annotation, slot.priority, slot.lease_until, slot.lease_token = LEASED, None, -1, until, uuid4()
+    slot.save(update_fields=["state", "annotation", "priority", "lease_until", "lease_token"])
+
+
+def withdraw(item: Item, queue: Queue, current: Decision, actor: User, reason: str) -> Decision:
+    """Say that a decision no longer holds."""
+    decision = write_decision(
+        item=item, label=current.label, queue=queue, how=Decision.How.WITHDRAWN, by=actor, reason=reason, current=current
+    )
+    record(decision, Verb.ITEM_DECIDED, actor, queue, withdraws=current.digest, reason=reason)
+    return decision
+
+
+@transaction.atomic
+def undo_decision(*, queue_id: UUID, actor: User) -> Item:
+    """Take back this reviewer's newest decision in the queue that still holds; its item is disputed again. Returns the item.
+
+    Raises PermissionDenied or Refused (nothing to undo).
+    """
+    queue = Queue.objects.select_related("dataset__project").get(uuid=queue_id)
+    policy.require(actor, "labeling.decide", queue)
+    mine = queries.standing().filter(queue=queue, by=actor, how=Decision.How.ADJUDICATED)
+    last = mine.select_related("item__dataset__project", "label").order_by("-id").first()
+    if last is None:
+        raise Refused("There is no decision of yours to undo.")
+    item = last.item
+    slots = lock_item(queue, item)
+    withdraw(item, queue, last, actor, "Undone by the reviewer.")
+    reopen(queue, slots, last)
+    settle(queue, item, slots)
+    return item
+
+
+def reopen(queue: Queue, slots: list[Slot], decision: Decision) -> None:
+    """An undone decision settled nothing: its dispute is uncounted, and the answers that it made needless are needed again."""
+    settled = Dispute.objects.filter(queue=queue, decision=decision, state=Dispute.State.SETTLED).update(state=Dispute.State.VANISHED)
+    closed = [slot for slot in slots if slot.state == CLOSED and queue.state != Queue.State.CLOSED]
+    for slot in closed:
+        slot.state = OPEN
+        slot.save(update_fields=["state"])
+    Queue.objects.filter(pk=queue.pk).update(disputes_total=F("disputes_total") - settled, slots_total=F("slots_total") + len(closed))

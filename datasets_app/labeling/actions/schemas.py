@@ -1,0 +1,82 @@
+"""Publishing a version of a dataset's labels and guideline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from uuid import UUID, uuid4
+
+from django.db import transaction
+
+from datasets_app.datasets.models import Dataset
+from datasets_app.labeling import queries, rules
+from datasets_app.labeling.models import Label, LabelSchema
+from datasets_app.labeling.rules import LabelSpec
+from lifecycle.refusals import Conflict
+from registry.access import policy
+from registry.access.models import User
+from registry.ledger import actions as ledger
+from registry.ledger.rules import digest_of
+from registry.ledger.verbs import Verb
+
+
+@transaction.atomic
+def publish_schema(
+    *, dataset_id: UUID, actor: User, labels: Sequence[LabelSpec], guideline: str = "", seen: int | None = None
+) -> LabelSchema:
+    """Publish the next version of a dataset's classes and guideline; the present one when nothing differs.
+
+    A class keeps its stable id by name, or by the `stable_id` given with it where it was renamed. seen: the version that the author had
+    before them (0: none). Raises PermissionDenied, Refused (names), or Conflict (somebody published meanwhile).
+    """
+    dataset = Dataset.objects.select_for_update().select_related("project").get(uuid=dataset_id)
+    policy.require(actor, "labeling.manage", dataset)
+    labels = [replace(label, name=rules.clean_name(label.name)) for label in labels]
+    rules.check_labels(labels)
+    latest = queries.latest_schema(dataset)
+    version = latest.version if latest else 0
+    if seen is not None and seen != version:
+        raise Conflict(f"Version {version} was published while you were writing.", next_step="Look at it, then publish yours on top of it.")
+    return write_schema(dataset, latest, labels, guideline, actor)
+
+
+def write_schema(
+    dataset: Dataset, latest: LabelSchema | None, labels: Sequence[LabelSpec], guideline: str, actor: User | None
+) -> LabelSchema:
+    """Write the version after `latest`, in the caller's transaction that holds the dataset's lock; `latest` when nothing differs."""
+    digest = digest_of({"labels": [label.document() for label in labels], "guideline": guideline})
+    if latest and latest.digest == digest:
+        return latest
+    before = queries.labels_by_name(latest) if latest else {}
+    schema = LabelSchema.objects.create(
+        dataset=dataset, version=(latest.version if latest else 0) + 1, guideline=guideline, digest=digest, created_by=actor
+    )
+    known = {label.stable_id for label in before.values()}
+    Label.objects.bulk_create(
+        Label(
+            schema=schema, stable_id=stable_id(label, before, known), name=label.name, group=label.group, definition=label.definition,
+            examples=list(label.examples), lookalikes=[dict(each) for each in label.lookalikes], position=position,
+        )
+        for position, label in enumerate(labels)
+    )  # fmt: skip
+    names = {label.name for label in labels}
+    ledger.record(
+        actor, Verb.SCHEMA_PUBLISHED, schema, project=dataset.project.uuid, dataset=dataset.uuid, version=schema.version, digest=digest,
+        classes=len(labels), added=len(names - before.keys()), dropped=len(before.keys() - names),
+    )  # fmt: skip
+    return schema
+
+
+def stable_id(label: LabelSpec, before: dict[str, Label], known: set[UUID]) -> UUID:
+    """The id that a class keeps: the one given with it where the version before has it, else that of its name, else a new one."""
+    if label.stable_id in known and label.stable_id is not None:
+        return label.stable_id
+    return before[label.name].stable_id if label.name in before else uuid4()
+
+
+def spec_of(label: Label) -> LabelSpec:
+    """A class as it would be written again."""
+    return LabelSpec(
+        name=label.name, definition=label.definition, examples=tuple(label.examples), lookalikes=tuple(label.lookalikes),
+        group=label.group, stable_id=label.stable_id,
+    )  # fmt: skip

@@ -1,0 +1,128 @@
+"""What follows when the answers of an item change: agreement is decided by rule, disagreement becomes a dispute. Under the item's lock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.db.models import F
+from django.utils import timezone
+
+from datasets_app.datasets.models import Item
+from datasets_app.labeling import queries, rules
+from datasets_app.labeling.models import Annotation, Decision, Dispute, Label, Queue, Slot
+from datasets_app.labeling.queries import answers_in, label_of
+from registry.access.models import User
+from registry.ledger import actions as ledger
+from registry.ledger.verbs import Verb
+
+How = Decision.How
+BY_RULE = (How.SINGLE, How.UNANIMOUS)
+
+
+def lock_item(queue: Queue, item: Item) -> list[Slot]:
+    """The slots of an item in a queue, locked in the order of their keys, with answers. Whoever changes an item's answers holds it."""
+    slots = Slot.objects.select_for_update(of=("self",)).filter(queue=queue, item=item).order_by("id")
+    return list(slots.select_related("annotation__label"))
+
+
+def settle(queue: Queue, item: Item, slots: list[Slot]) -> Decision | None:
+    """Bring decision, dispute and counters of an item in line with its slots. Returns a decision that was made by rule.
+
+    A rule never overrules a person: where an adjudicated or imported decision says something else, the item becomes disputed.
+    """
+    answers = answers_in(slots)
+    verdict = rules.judge([slot.state for slot in slots], [label_of(answer).stable_id for answer in answers])
+    dispute = Dispute.objects.select_for_update().filter(queue=queue, item=item, state=Dispute.State.OPEN).first()
+    current = queries.newest_decision(item.pk)
+    if current and current.how == How.ADJUDICATED and current.queue_id == queue.pk:
+        return None  # settled here: what still comes in is kept, and changes nothing
+    if not verdict.complete:
+        end_dispute(queue, dispute, Dispute.State.VANISHED)
+        withdraw_rule(queue, item, current)
+        return None
+    if verdict.label is None:
+        withdraw_rule(queue, item, current)
+        dispute_item(queue, item, dispute, verdict)
+        return None
+    return decide_by_rule(queue, item, answers, current, dispute, verdict)
+
+
+def decide_by_rule(
+    queue: Queue, item: Item, answers: list[Annotation], current: Decision | None, dispute: Dispute | None, verdict: rules.Verdict
+) -> Decision | None:
+    """All needed answers agree: write the decision, unless this queue already said the same."""
+    holds = current is not None and current.how != How.WITHDRAWN
+    if holds and current is not None and current.label.stable_id != verdict.label and current.how not in BY_RULE:
+        pair = rules.pair_of([label_of(answers[0]).stable_id, current.label.stable_id])
+        dispute_item(queue, item, dispute, rules.Verdict(complete=True, pair=pair, answers=2))
+        return None
+    end_dispute(queue, dispute, Dispute.State.VANISHED)
+    if holds and current is not None and current.label.stable_id == verdict.label and current.queue_id == queue.pk:
+        return None
+    how = How.SINGLE if len(answers) == 1 else How.UNANIMOUS
+    decision = write_decision(item=item, label=label_of(answers[0]), queue=queue, how=how, answers=answers, current=current)
+    record(decision, Verb.DECISIONS_BY_RULE, None, queue, answers=len(answers))
+    return decision
+
+
+def write_decision(
+    *, item: Item, label: Label, queue: Queue | None, how: str, current: Decision | None,
+    answers: Iterable[Annotation] = (), by: User | None = None, reason: str = "",
+) -> Decision:  # fmt: skip
+    """Append a decision after `current`, with its digest, and count it in its queue."""
+    digest = rules.decision_digest(
+        item=item.digest,
+        label=label.stable_id,
+        name=label.name,
+        how=how,
+        by=by.uuid if by else None,
+        supersedes=current.digest if current else "",
+    )
+    decision = Decision.objects.create(
+        item=item, label=label, queue=queue, how=how, by=by, reason=reason, supersedes=current, digest=digest
+    )
+    decision.annotations.add(*answers)
+    counted = current is not None and current.how != How.WITHDRAWN and current.queue_id == decision.queue_id
+    if queue is not None and how != How.WITHDRAWN and not counted:
+        Queue.objects.filter(pk=queue.pk).update(items_decided=F("items_decided") + 1)
+    if queue is not None and how == How.WITHDRAWN and counted:
+        Queue.objects.filter(pk=queue.pk).update(items_decided=F("items_decided") - 1)
+    return decision
+
+
+def withdraw_rule(queue: Queue, item: Item, current: Decision | None) -> None:
+    """Take back a decision by rule of this queue whose answers no longer stand."""
+    if current is None or current.queue_id != queue.pk or current.how not in BY_RULE:
+        return
+    withdrawn = write_decision(
+        item=item, label=current.label, queue=queue, how=How.WITHDRAWN, reason="Its answers changed.", current=current
+    )
+    record(withdrawn, Verb.DECISIONS_BY_RULE, None, queue, withdraws=current.digest)
+
+
+def dispute_item(queue: Queue, item: Item, dispute: Dispute | None, verdict: rules.Verdict) -> None:
+    """Open a dispute, or bring the open one up to date."""
+    if dispute is not None:
+        dispute.pair, dispute.answers = verdict.pair, verdict.answers
+        dispute.save(update_fields=["pair", "answers"])
+        return
+    Dispute.objects.create(queue=queue, item=item, pair=verdict.pair, answers=verdict.answers)
+    Queue.objects.filter(pk=queue.pk).update(items_disputed=F("items_disputed") + 1, disputes_total=F("disputes_total") + 1)
+
+
+def end_dispute(queue: Queue, dispute: Dispute | None, state: Dispute.State, decision: Decision | None = None) -> None:
+    """An open dispute ends; one that vanished was none."""
+    if dispute is None:
+        return
+    dispute.state, dispute.decision, dispute.ended_at = state, decision, timezone.now()
+    dispute.save(update_fields=["state", "decision", "ended_at"])
+    vanished = int(state != Dispute.State.SETTLED)
+    Queue.objects.filter(pk=queue.pk).update(items_disputed=F("items_disputed") - 1, disputes_total=F("disputes_total") - vanished)
+
+
+def record(decision: Decision, verb: Verb, actor: User | None, queue: Queue | None, **payload: object) -> None:
+    """The event of one decision, in the same transaction."""
+    ledger.record(
+        actor, verb, decision, project=decision.item.dataset.project.uuid, item=decision.item.digest, label=decision.label.stable_id,
+        how=decision.how, digest=decision.digest, queue=queue.uuid if queue else None, **payload,
+    )  # fmt: skip

@@ -1,0 +1,29 @@
+"""What this room brings to the rooms below it when the site starts."""
+
+from __future__ import annotations
+
+from datasets_app.datasets import ports as datasets
+from datasets_app.labeling import actions
+from lifecycle.jobs import registry, schedule
+from lifecycle.jobs.models import Job
+from lifecycle.jobs.registry import JobKind
+from lifecycle.ui import navigation
+from lifecycle.ui.addresses import find_url
+from registry.access import policy
+
+
+def queue_url(job: Job) -> str:
+    """The page of the queue that a job fills."""
+    return find_url("labeling:queue", uuid=job.args["queue"])
+
+
+def bind() -> None:
+    """The importer of labels, the job kind, the periodic sweep and the navigation item."""
+    datasets.register_label_importer(actions.Importer())
+    registry.register(JobKind("labeling.fill", "Fill a labeling queue", actions.run_fill, url=queue_url))
+    schedule.every(60, "datasets_app.labeling.tasks.sweep")
+    navigation.register(
+        navigation.NavItem(
+            "Data", "Labeling", "labeling:list", order=20, key="l", show=lambda user: policy.can_somewhere(user, "labeling.view")
+        )
+    )

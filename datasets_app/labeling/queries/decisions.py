@@ -1,0 +1,103 @@
+"""What was decided, by whom, resting on what. Read by snapshots, evaluation, promotions and trace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from django.db.models import QuerySet
+
+from datasets_app.datasets.models import Dataset, Item
+from datasets_app.datasets.rules import UploadState
+from datasets_app.labeling.models import Annotation, Comment, Decision, Label, LabelSchema, Suggestion
+
+CHUNK = 500
+
+
+def standing() -> QuerySet[Decision]:
+    """Decisions that hold: not superseded, and no withdrawal."""
+    return Decision.objects.filter(superseded_by__isnull=True).exclude(how=Decision.How.WITHDRAWN)
+
+
+def current_decisions(dataset: Dataset) -> QuerySet[Decision]:
+    """The decision that holds for each visible item of the dataset that has one, by item; with its item, label and adjudicator.
+
+    One join per row and no sort beyond the index: page it with `.filter(item_id__gt=last)[:n]`.
+    """
+    rows = standing().filter(item__dataset=dataset, item__upload__state=UploadState.IMPORTED)
+    return rows.select_related("item", "label", "by").order_by("item_id")
+
+
+def current_decision(item: Item) -> Decision | None:
+    """The decision that holds for one item."""
+    return standing().filter(item=item).select_related("label", "by", "queue").first()
+
+
+def newest_decision(item_id: int) -> Decision | None:
+    """The end of an item's chain of decisions, a withdrawal included: what the next one supersedes."""
+    return Decision.objects.filter(item_id=item_id, superseded_by__isnull=True).select_related("label").first()
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Everything that was said about one item, oldest first."""
+
+    annotations: list[Annotation]
+    decisions: list[Decision]
+    comments: list[Comment]
+    suggestions: list[Suggestion]
+
+
+def history_of(item: Item) -> History:
+    """All that is known of how an item got its label, in four statements."""
+    return History(
+        annotations=list(item.annotations.select_related("user", "label", "queue", "replaced_by").order_by("id")),
+        decisions=list(item.decisions.select_related("label", "by", "queue").prefetch_related("annotations").order_by("id")),
+        comments=list(item.comments.select_related("user", "resolved_by").order_by("id")),
+        suggestions=list(item.suggestions.select_related("label").order_by("id")),
+    )
+
+
+def adjudicators_of(item_ids: Iterable[int]) -> set[int]:
+    """The keys of the users who answer for the decisions that hold for these items: who adjudicated them or accepted their upload."""
+    rows = (standing().filter(item_id__in=ids, by__isnull=False) for ids in chunks(item_ids))
+    return {user for decisions in rows for user in decisions.order_by().values_list("by", flat=True).distinct()}
+
+
+def annotators_of(item_ids: Iterable[int]) -> set[int]:
+    """The keys of the users whose answers about these items stand."""
+    rows = (standing_answers().filter(item_id__in=ids) for ids in chunks(item_ids))
+    return {user for answers in rows for user in answers.order_by().values_list("user", flat=True).distinct()}
+
+
+def standing_answers() -> QuerySet[Annotation]:
+    """Labels that nobody took back or replaced."""
+    return Annotation.objects.filter(action=Annotation.Action.LABEL, replaced_by__isnull=True)
+
+
+def chunks(ids: Iterable[int]) -> Iterator[list[int]]:
+    """Lists short enough for one statement."""
+    source = iter(ids)
+    while some := list(islice(source, CHUNK)):
+        yield some
+
+
+def latest_schema(dataset: Dataset) -> LabelSchema | None:
+    """The newest version of a dataset's labels."""
+    return dataset.schemas.order_by("-version").first()
+
+
+def labels_by_name(schema: LabelSchema) -> dict[str, Label]:
+    """The classes of a version, in their order."""
+    return {label.name: label for label in schema.labels.all()}
+
+
+def labels_of_items(item_ids: Iterable[int]) -> dict[int, str]:
+    """The decided, or else the best suggested, label name of those of these items that have one."""
+    found: dict[int, str] = {}
+    for ids in chunks(item_ids):
+        suggested = Suggestion.objects.filter(item_id__in=ids).order_by("item_id", "score", "-id").values_list("item_id", "label__name")
+        found |= dict(suggested)
+        found |= dict(standing().filter(item_id__in=ids).values_list("item_id", "label__name"))
+    return found

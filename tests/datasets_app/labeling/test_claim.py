@@ -1,0 +1,131 @@
+"""Nobody gets what somebody else holds, and nobody gets an item twice."""
+
+from datetime import timedelta
+
+import pytest
+from django.core.exceptions import PermissionDenied
+from django.utils import timezone
+
+from datasets_app.labeling import actions
+from datasets_app.labeling.models import Queue, Slot
+from lifecycle.refusals import Conflict
+from tests.support.labeling import answer, make_annotator, make_dataset, make_queue, queue_items
+
+pytestmark = pytest.mark.django_db
+TEXTS = [f"text {n}" for n in range(12)]
+
+
+@pytest.fixture
+def queue(project, mia) -> Queue:
+    return make_queue(make_dataset(project, mia, TEXTS), mia)
+
+
+def texts(slots) -> list[str]:
+    return [slot.item.text for slot in slots]
+
+
+def test_a_claim_leases_five_items_in_the_order_of_the_queue(queue, ana):
+    slots = actions.claim(queue_id=queue.uuid, actor=ana)
+
+    assert texts(slots) == TEXTS[:5]
+    assert {(slot.state, slot.user_id) for slot in slots} == {(Slot.State.LEASED, ana.pk)}
+
+
+def test_two_people_share_no_item_while_one_answer_is_needed(queue, ana, ravi):
+    first = actions.claim(queue_id=queue.uuid, actor=ana)
+    second = actions.claim(queue_id=queue.uuid, actor=ravi)
+
+    assert texts(first) == TEXTS[:5]
+    assert texts(second) == TEXTS[5:10]
+
+
+def test_a_reload_brings_the_same_items_back(queue, ana):
+    before = actions.claim(queue_id=queue.uuid, actor=ana)
+
+    assert [slot.pk for slot in actions.claim(queue_id=queue.uuid, actor=ana)] == [slot.pk for slot in before]
+    assert Slot.objects.filter(user=ana).count() == 5
+
+
+@pytest.mark.parametrize("overlap", [1, 2, 3, 4, 5])
+def test_each_item_goes_to_as_many_people_as_the_overlap_says(project, mia, overlap):
+    queue = make_queue(make_dataset(project, mia, TEXTS[:3]), mia, overlap=overlap)
+    people = [make_annotator(project, f"p{n}") for n in range(6)]
+
+    given = [len(actions.claim(queue_id=queue.uuid, actor=person)) for person in people]
+
+    assert given == [3] * overlap + [0] * (6 - overlap)
+    assert (queue.items_total, queue.slots_total) == (3, 3 * overlap)
+
+
+def test_nobody_gets_an_item_twice_however_many_slots_are_open(project, mia, ana):
+    queue = make_queue(make_dataset(project, mia, TEXTS[:2]), mia, overlap=3)
+
+    assert texts(actions.claim(queue_id=queue.uuid, actor=ana)) == TEXTS[:2]
+    assert len(actions.claim(queue_id=queue.uuid, actor=ana)) == 2
+
+
+def test_released_items_go_to_the_next_person(queue, ana, ravi):
+    held = actions.claim(queue_id=queue.uuid, actor=ana)
+
+    assert actions.release(queue_id=queue.uuid, actor=ana, slot_ids=[held[0].pk, held[1].pk]) == 2
+    assert texts(actions.claim(queue_id=queue.uuid, actor=ravi, k=2)) == TEXTS[:2]
+    assert Slot.objects.filter(user=ana).count() == 3
+
+
+def test_a_lapsed_lease_frees_the_item_when_nothing_else_is_left(project, mia, ana, ravi):
+    queue = make_queue(make_dataset(project, mia, TEXTS[:2]), mia)
+    actions.claim(queue_id=queue.uuid, actor=ana)
+    Slot.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+
+    assert texts(actions.claim(queue_id=queue.uuid, actor=ravi)) == TEXTS[:2]
+    assert Slot.objects.filter(user=ana).count() == 0
+
+
+def test_a_heartbeat_begins_the_lease_anew(queue, ana):
+    actions.claim(queue_id=queue.uuid, actor=ana)
+    soon = timezone.now() + timedelta(minutes=1)
+    Slot.objects.filter(user=ana).update(lease_until=soon)
+
+    assert actions.heartbeat(queue_id=queue.uuid, actor=ana) == 5
+    assert min(Slot.objects.filter(user=ana).values_list("lease_until", flat=True)) > soon + timedelta(minutes=13)
+
+
+def test_the_cursor_comes_back_to_what_others_gave_up(queue, ana, ravi):
+    actions.claim(queue_id=queue.uuid, actor=ravi, k=3)
+    for slot in actions.claim(queue_id=queue.uuid, actor=ana, k=9):
+        answer(queue, ana, slot.item, "card")
+    actions.release(queue_id=queue.uuid, actor=ravi)
+
+    assert texts(actions.claim(queue_id=queue.uuid, actor=ana)) == TEXTS[:3]
+
+
+def test_a_paused_queue_gives_nothing_new(queue, ana, mia):
+    actions.pause_queue(queue_id=queue.uuid, actor=mia)
+
+    with pytest.raises(Conflict, match="Batch 1 is paused"):
+        actions.claim(queue_id=queue.uuid, actor=ana)
+
+    assert Slot.objects.exclude(state=Slot.State.OPEN).count() == 0
+
+
+def test_who_has_no_role_claims_nothing(queue, otto, aida):
+    for person in (otto, aida):
+        with pytest.raises(PermissionDenied):
+            actions.claim(queue_id=queue.uuid, actor=person)
+
+    assert Slot.objects.exclude(state=Slot.State.OPEN).count() == 0
+
+
+@pytest.mark.parametrize("size", [6, 30])
+def test_a_claim_takes_the_same_statements_in_a_small_and_a_larger_queue(project, mia, ana, size, django_assert_num_queries):
+    queue = make_queue(make_dataset(project, mia, [f"t{n}" for n in range(size)]), mia)
+    actions.claim(queue_id=queue.uuid, actor=ana, k=1)
+    actions.release(queue_id=queue.uuid, actor=ana)
+
+    with django_assert_num_queries(10):
+        actions.claim(queue_id=queue.uuid, actor=ana)
+
+
+def test_filling_takes_every_undecided_item_once(queue):
+    assert [item.text for item in queue_items(queue)] == TEXTS
+    assert queue.filled_at is not None

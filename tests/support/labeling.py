@@ -1,0 +1,97 @@
+"""Label schemas, queues, answers and decisions for tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from uuid import uuid4
+
+from datasets_app.datasets.models import Dataset, Item, Upload
+from datasets_app.datasets.rules import UploadState, content_digest, normal_digest
+from datasets_app.labeling import actions, queries
+from datasets_app.labeling.models import Annotation, Decision, LabelSchema, Queue
+from datasets_app.labeling.rules import LabelSpec
+from registry.access.actions import grant
+from registry.access.models import Project, User
+from registry.access.roles import Role
+from registry.artifacts import actions as artifacts
+
+LABELS = ("billing", "card", "transfer")
+
+
+def make_dataset(project: Project, actor: User, texts: Iterable[str] = (), *, name: str = "Inbox", slug: str = "inbox") -> Dataset:
+    """A dataset whose items are already imported."""
+    dataset = Dataset.objects.create(project=project, slug=slug, name=name, created_by=actor)
+    add_items(dataset, actor, texts)
+    return dataset
+
+
+def add_items(dataset: Dataset, actor: User, texts: Iterable[str], *, imported: bool = True) -> list[Item]:
+    """One more upload with these texts."""
+    texts = list(texts)
+    blob = artifacts.put_bytes("\n".join([dataset.slug, *texts]).encode(), media_type="text/plain")
+    upload = Upload.objects.create(
+        dataset=dataset, blob=blob, file_name="items.csv", size=blob.size, uploaded_by=actor, accepted_by=actor,
+        state=UploadState.IMPORTED if imported else UploadState.IMPORTING,
+    )  # fmt: skip
+    items = [
+        Item(dataset=dataset, upload=upload, line=line, text=text, digest=content_digest(text), normal_digest=normal_digest(text))
+        for line, text in enumerate(texts, start=2)
+    ]
+    Item.objects.bulk_create(items)
+    Dataset.objects.filter(pk=dataset.pk).update(items_total=dataset.items.count())
+    dataset.refresh_from_db()
+    return items
+
+
+def make_schema(dataset: Dataset, actor: User, names: Sequence[str] = LABELS, guideline: str = "") -> LabelSchema:
+    """A published schema with these classes."""
+    return actions.publish_schema(dataset_id=dataset.uuid, actor=actor, labels=[LabelSpec(name) for name in names], guideline=guideline)
+
+
+def make_queue(dataset: Dataset, actor: User, *, schema: Sequence[str] | None = None, name: str = "Batch 1", **options) -> Queue:
+    """An open, filled queue; makes a schema of `schema` (or LABELS) where the dataset has none. actor may manage labeling."""
+    if schema is not None or queries.latest_schema(dataset) is None:
+        make_schema(dataset, actor, schema or LABELS)
+    return actions.open_queue(dataset_id=dataset.uuid, actor=actor, name=name, **options)
+
+
+def answer(queue: Queue, user: User, item: Item, label: str, **options) -> Annotation:
+    """One answer of one person about one item, whatever the order of the queue."""
+    labels = queries.labels_by_name(queue.schema)
+    slot = queue.slots.filter(item=item).order_by("id").first()
+    options.setdefault("client_key", uuid4())
+    return actions.submit(queue_id=queue.uuid, actor=user, slot_id=slot.pk, label_id=labels[label].uuid, **options)
+
+
+def label_items(queue: Queue, answers: Mapping[User, Sequence[str]], items: Sequence[Item] | None = None) -> None:
+    """Each person labels the items in order (all of the queue by default); an empty label leaves an item out."""
+    items = items if items is not None else queue_items(queue)
+    for user, labels in answers.items():
+        for item, label in zip(items, labels, strict=False):
+            if label:
+                answer(queue, user, item, label)
+    queue.refresh_from_db()
+
+
+def queue_items(queue: Queue) -> list[Item]:
+    """The items of a queue, in its order."""
+    return list(Item.objects.filter(slots__queue=queue).distinct().order_by("id"))
+
+
+def make_annotator(project: Project, username: str) -> User:
+    """One more analyst."""
+    user = User.objects.create_user(username, password="correct-horse-battery", display_name=username.capitalize())
+    grant(user=user, role=Role.ANALYST, root=project, actor=None)
+    return user
+
+
+def decided_dataset(
+    project: Project, actor: User, rows: Iterable[tuple[str, str]], *, manager: User, name: str = "Inbox", slug: str = "inbox"
+) -> Dataset:
+    """A dataset whose items each have a decision by one annotator (`actor`); `manager` may manage labeling. rows: (text, label)."""
+    rows = list(rows)
+    dataset = make_dataset(project, actor, [text for text, _ in rows], name=name, slug=slug)
+    queue = make_queue(dataset, manager, schema=sorted({label for _, label in rows}))
+    label_items(queue, {actor: [label for _, label in rows]})
+    assert Decision.objects.filter(item__dataset=dataset).count() == len({content_digest(text) for text, _ in rows})
+    return dataset
