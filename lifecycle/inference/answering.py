@@ -110,7 +110,7 @@ async def read_body(request: Request) -> bytes:
 def pick(live: LiveEndpoint, asked: InferRequest, header_key: str | None, version: str | None) -> LiveArm:
     """The arm that answers: of the version asked for if it takes part in the traffic, else by the sticky key, else by chance."""
     if not live.arms:
-        raise ProtocolError(503, "No version of this model could be loaded yet. Its endpoint page says why.", retry_after_seconds=5)
+        raise ProtocolError(503, "No version of this model answers yet. Its endpoint page says why.", retry_after_seconds=5)
     if version is not None:
         for candidate in live.arms:
             if version in (candidate.arm.version, candidate.arm.root_digest) and candidate.arm.share > 0:

@@ -105,7 +105,7 @@ class Server:
         live, _token = self._authorise(request)
         arms = _arms(live, request)
         if not arms:
-            raise ProtocolError(503, "No version of this model could be loaded yet.", retry_after_seconds=5)
+            raise ProtocolError(503, "No version of this model answers yet.", retry_after_seconds=5)
         engine = arms[0].engine
         return answer(model_metadata(live.endpoint.slug, [arm.arm.version for arm in arms], engine.labels, engine.hidden, engine.platform))
 

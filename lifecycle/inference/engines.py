@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import onnxruntime as ort
+from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from lifecycle import bundle
@@ -18,20 +19,21 @@ from lifecycle.inference.protocol import Floats, Prediction
 from lifecycle.refusals import Refused
 
 MARKER = "lifecycle.json"
+INPUTS = {"input_ids", "attention_mask", "token_type_ids"}
 MAX_ROWS_PER_RUN = 8
 MAX_PADDING = 1.35  # rows of one run differ in length by at most this factor: padding costs more than a second run
 WARM_UP_TEXTS = ("a", "a word or two of a usual message to be sorted", "a long message " * 40)
 
 
-class Engine(Protocol):
-    """Something that predicts; safe to call from several threads at once."""
+class Runner(Protocol):
+    """A network; safe to call from several threads at once. feeds: names of its inputs; hidden: width of the embedding, if it gives one."""
 
-    labels: tuple[str, ...]
-    hidden: int | None
     platform: str
+    feeds: tuple[str, ...]
+    hidden: int | None
 
-    def predict(self, texts: Sequence[str]) -> Prediction:
-        """Scores, embedding and token counts of n texts, in their order."""
+    def run(self, feed: dict[str, NDArray[np.int64]]) -> tuple[Floats, Floats | None]:
+        """Logits (rows, labels) before temperature, and embedding (rows, hidden), of padded inputs (rows, width)."""
         ...
 
 
@@ -49,13 +51,13 @@ class Card:
 def load(folder: Path, listed: bundle.Manifest) -> Engine:
     """An engine of a verified folder, warmed up. Every byte used is compared with the manifest. Raises Refused with the reason."""
     card = read_card(bundle.read_verified(folder, listed, MARKER))
-    engine: Engine
+    tokenizer = bundle.read_verified(folder, listed, "tokenizer.json")
+    runner: Runner
     if card.serving is not None and card.serving in listed:
-        engine = OnnxEngine(
-            card, bundle.read_verified(folder, listed, card.serving), bundle.read_verified(folder, listed, "tokenizer.json")
-        )
+        runner = OnnxRunner(card, bundle.read_verified(folder, listed, card.serving))
     else:
-        engine = TorchEngine(card, folder)
+        runner = TorchRunner(card, folder)
+    engine = Engine(card, tokenizer, runner)
     for text in WARM_UP_TEXTS:
         scores = engine.predict([text]).scores
         if scores.shape != (1, len(card.labels)) or not np.isfinite(scores).all():
@@ -88,53 +90,35 @@ def read_card(data: bytes) -> Card:
     return card
 
 
-class OnnxEngine:
-    """ONNX Runtime, fp32, one thread a run: parallel requests share the cores, and no thread spins while it waits."""
+class Engine:
+    """Tokenizer, network and labels of one version: predicts, and may be called from several threads at once."""
 
-    platform = "onnxruntime_onnx"
-
-    def __init__(self, card: Card, model: bytes, tokenizer: bytes) -> None:
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = 4
+    def __init__(self, card: Card, tokenizer: bytes, runner: Runner) -> None:
         try:
-            self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
             self._tokenizer = Tokenizer.from_buffer(tokenizer)
-        except Exception as error:  # both libraries raise their own kinds, one of them plain Exception
-            raise Refused(f"The model cannot be loaded: {type(error).__name__}.", next_step="Export the run again.") from error
+        except Exception as error:  # the library raises plain Exception
+            raise Refused("tokenizer.json cannot be loaded.", next_step="Export the run again.") from error
         self._tokenizer.enable_truncation(card.max_tokens)
         self._tokenizer.no_padding()
-        self._inputs, self._temperature, self.labels = card.inputs, card.temperature, card.labels
         self._pad = self._tokenizer.token_to_id("[PAD]") or 0
-        outputs = {output.name: output for output in self._session.get_outputs()}
-        wanted = {node.name for node in self._session.get_inputs()}
-        if "logits" not in outputs or not wanted <= set(self._inputs):
-            raise Refused("The exported model has other inputs or outputs than lifecycle.json says.", next_step="Export the run again.")
-        self._feeds = [name for name in self._inputs if name in wanted]
-        width = outputs["embedding"].shape[-1] if "embedding" in outputs else None
-        self.hidden: int | None = width if isinstance(width, int) else None
-        self._names = ["logits"] + (["embedding"] if "embedding" in outputs else [])
+        self._runner, self._temperature = runner, card.temperature
+        self.labels, self.hidden, self.platform = card.labels, runner.hidden, runner.platform
 
     def predict(self, texts: Sequence[str]) -> Prediction:
-        """See Engine. Rows of like length run together, so that padding stays small."""
+        """Scores, embedding and token counts of n texts, in their order. Rows of like length run together, so that padding stays small."""
         rows = self._tokenizer.encode_batch(list(texts))
         lengths = [len(row.ids) for row in rows]
         logits: Floats = np.empty((len(rows), len(self.labels)), np.float32)
-        embedding: Floats | None = None
+        embedding: Floats | None = None if self.hidden is None else np.empty((len(rows), self.hidden), np.float32)
         for group in groups_of_like_length(lengths):
-            outputs = self._session.run(self._names, self._feed([rows[index].ids for index in group]))
-            logits[group] = outputs[0]
-            if len(outputs) > 1:
-                if embedding is None:
-                    embedding = np.empty((len(rows), outputs[1].shape[-1]), np.float32)
-                embedding[group] = outputs[1]
-        return Prediction(
-            self.labels, softmax(logits / self._temperature), embedding, tuple(lengths), tuple(bool(row.overflowing) for row in rows)
-        )
+            some, pooled = self._runner.run(self._feed([rows[index].ids for index in group]))
+            logits[group] = some
+            if embedding is not None and pooled is not None:
+                embedding[group] = pooled
+        truncated = tuple(bool(row.overflowing) for row in rows)
+        return Prediction(self.labels, softmax(logits / self._temperature), embedding, tuple(lengths), truncated)
 
-    def _feed(self, ids: list[list[int]]) -> dict[str, Any]:
+    def _feed(self, ids: list[list[int]]) -> dict[str, NDArray[np.int64]]:
         width = max(1, max(len(row) for row in ids))
         tokens = np.full((len(ids), width), self._pad, np.int64)  # (rows, width)
         mask = np.zeros((len(ids), width), np.int64)
@@ -142,26 +126,63 @@ class OnnxEngine:
             tokens[index, : len(row)] = row
             mask[index, : len(row)] = 1
         made = {"input_ids": tokens, "attention_mask": mask, "token_type_ids": np.zeros_like(tokens)}
-        return {name: made[name] for name in self._feeds}
+        return {name: made[name] for name in self._runner.feeds}
 
 
-class TorchEngine:
-    """The fallback for an artifact without an ONNX file: the engine's own predictor, at the price of torch in this process."""
+class OnnxRunner:
+    """ONNX Runtime, fp32, one thread a run: parallel requests share the cores, and no thread spins while it waits."""
+
+    platform = "onnxruntime_onnx"
+
+    def __init__(self, card: Card, model: bytes) -> None:
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.log_severity_level = 4
+        try:
+            self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # the library raises kinds of its own for each way of being broken
+            raise Refused(f"{card.serving} cannot be loaded: {type(error).__name__}.", next_step="Export the run again.") from error
+        outputs = {output.name: output.shape for output in self._session.get_outputs()}
+        wanted = {node.name for node in self._session.get_inputs()}
+        if "logits" not in outputs or not wanted <= INPUTS & set(card.inputs):
+            raise Refused("The exported model has other inputs or outputs than lifecycle.json says.", next_step="Export the run again.")
+        self.feeds = tuple(name for name in card.inputs if name in wanted)
+        width = outputs.get("embedding", [None])[-1]
+        self.hidden = width if isinstance(width, int) else None
+        self._names = ["logits"] if self.hidden is None else ["logits", "embedding"]
+
+    def run(self, feed: dict[str, NDArray[np.int64]]) -> tuple[Floats, Floats | None]:
+        """See Runner."""
+        found = self._session.run(self._names, feed)
+        return found[0], found[1] if len(found) > 1 else None
+
+
+class TorchRunner:
+    """The fallback for a fully fine-tuned artifact without an ONNX file, at the price of torch in this process.
+
+    Its weights are read from the verified folder by path; OnnxRunner reads only bytes that were compared with the manifest.
+    """
 
     platform = "pytorch"
-    hidden: int | None = None
 
     def __init__(self, card: Card, folder: Path) -> None:
-        module = importlib.import_module("lifecycle.engine.predictor")  # torch costs 5 s and 300 MB: paid only by those who need it
-        self._predictor = module.Predictor.load(folder)
-        self.labels = card.labels
+        self._torch = importlib.import_module("torch")  # it costs 5 s and 300 MB: paid only by who has no ONNX file
+        export = importlib.import_module("lifecycle.engine.export")
+        try:
+            self._model = export.load_classifier(folder, None)
+        except Exception as error:  # a missing base, other weights than the configuration says, a file that is not there
+            raise Refused(f"The version has no ONNX file, and torch cannot load it: {error}", next_step="Export the run again.") from error
+        self.feeds = tuple(name for name in card.inputs if name in INPUTS)
+        self.hidden: int | None = int(self._model.head.in_features)
 
-    def predict(self, texts: Sequence[str]) -> Prediction:
-        """See Engine."""
-        found = self._predictor.predict(list(texts))
-        scores: Floats = np.asarray(found.probabilities, np.float32)
-        embedding: Floats | None = None if found.embedding is None else np.asarray(found.embedding, np.float32)
-        return Prediction(self.labels, scores, embedding, tuple(found.tokens), tuple(found.truncated))
+    def run(self, feed: dict[str, NDArray[np.int64]]) -> tuple[Floats, Floats | None]:
+        """See Runner."""
+        with self._torch.inference_mode():
+            pooled = self._model.embed(**{name: self._torch.from_numpy(values) for name, values in feed.items()})
+            logits = self._model.head(pooled)
+        return logits.float().numpy(), pooled.float().numpy()
 
 
 def groups_of_like_length(lengths: Sequence[int]) -> list[list[int]]:

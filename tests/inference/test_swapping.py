@@ -109,7 +109,7 @@ def test_a_version_signed_by_another_key_or_absent_is_refused(client, installati
     assert [state["state"] for state in installation.status()["versions"].values()] == ["ready", "refused", "refused"]
     response = client.post("/v2/models/other/infer", json=ask("card"), headers=auth())
     assert response.status_code == 503
-    assert response.json()["error"].startswith("No version of this model could be loaded yet.")
+    assert response.json()["error"].startswith("No version of this model answers yet.")
 
 
 def test_one_signed_model_cannot_stand_in_for_another(client, installation, server, root):

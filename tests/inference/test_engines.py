@@ -1,0 +1,86 @@
+"""An artifact as the engine exports it answers alike through ONNX Runtime and through the torch fallback."""
+
+import numpy as np
+import pytest
+import torch
+from tokenizers import Tokenizer
+from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+from lifecycle import bundle
+from lifecycle.engine.artifact import ArtifactInfo
+from lifecycle.engine.export import write_artifact
+from lifecycle.engine.recipes.single_label import Classifier
+from lifecycle.inference import engines
+from lifecycle.inference.engines import MAX_PADDING, MAX_ROWS_PER_RUN, groups_of_like_length, softmax
+from lifecycle.refusals import Refused
+from tests.inference.models import LABELS, tokenizer
+
+INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+
+
+@pytest.fixture
+def artifact(tmp_path):
+    torch.manual_seed(3)
+    config = BertConfig(
+        vocab_size=16, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32, max_position_embeddings=32
+    )
+    model = Classifier(BertModel(config, add_pooling_layer=False), 16, 3, "mean")
+    torch.nn.init.normal_(model.head.weight, std=3)
+    wrapped = PreTrainedTokenizerFast(tokenizer_object=Tokenizer.from_str(tokenizer()), pad_token="[PAD]", unk_token="[UNK]")
+    write_artifact(tmp_path / "artifact", model, wrapped, ArtifactInfo(tuple(LABELS), 12, "mean", 1.5, "full", "tiny", "0" * 64, INPUTS))
+    return tmp_path / "artifact"
+
+
+def test_onnx_and_torch_agree_on_texts_of_every_length(artifact):
+    texts = ["card", "lost money late refund hello", "hello " * 40, "", "nothing known here"]
+    fast = engines.load(artifact, bundle.accept_model_folder(artifact, onnx=True)).predict(texts)
+    (artifact / "serving" / "model.onnx").unlink()
+
+    slow = engines.load(artifact, bundle.manifest(artifact)).predict(texts)
+
+    np.testing.assert_allclose(fast.scores, slow.scores, atol=1e-5)
+    np.testing.assert_allclose(fast.embedding, slow.embedding, atol=1e-4)
+    assert fast.tokens == slow.tokens == (3, 7, 12, 2, 5)
+    assert fast.truncated == (False, False, True, False, False)
+
+
+def test_a_text_gets_the_same_answer_alone_and_in_company(artifact):
+    engine = engines.load(artifact, bundle.manifest(artifact))
+    texts = ["card", "lost money late", "hello " * 11, "refund", "card lost"] * 4
+
+    together = engine.predict(texts).scores
+
+    np.testing.assert_allclose(together, [engine.predict([text]).scores[0] for text in texts], atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["serving/model.onnx", "tokenizer.json", "lifecycle.json"])
+def test_files_that_no_library_can_read_are_refused(artifact, name):
+    (artifact / name).write_bytes(b"{}")
+
+    with pytest.raises(Refused):
+        engines.load(artifact, bundle.manifest(artifact))
+
+
+def test_an_adapter_without_its_graph_is_refused_with_what_is_missing(artifact):
+    (artifact / "serving" / "model.onnx").unlink()
+    card = artifact / "lifecycle.json"
+    card.write_text(card.read_text().replace('"full"', '"lora"'))
+
+    with pytest.raises(Refused, match="The version has no ONNX file, and torch cannot load it"):
+        engines.load(artifact, bundle.manifest(artifact))
+
+
+def test_rows_of_one_run_are_few_and_of_like_length():
+    lengths = [5, 100, 6, 7, 90, 5, 128, 30] + [16] * 20
+
+    groups = groups_of_like_length(lengths)
+
+    assert sorted(index for group in groups for index in group) == list(range(len(lengths)))
+    assert all(len(group) <= MAX_ROWS_PER_RUN for group in groups)
+    assert all(lengths[group[-1]] <= MAX_PADDING * lengths[group[0]] for group in groups)
+
+
+def test_softmax_is_exact_where_exponentials_would_overflow():
+    scores = softmax(np.array([[1000, 1000, -1000], [0, np.log(2), np.log(5)]], np.float32))
+
+    np.testing.assert_allclose(scores, [[0.5, 0.5, 0], [0.125, 0.25, 0.625]], atol=1e-6)
