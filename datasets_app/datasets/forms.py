@@ -1,0 +1,101 @@
+"""Forms of datasets and uploads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+
+from datasets_app.datasets import queries
+from datasets_app.datasets.importing.mapping import Role
+from datasets_app.datasets.importing.readers import DELIMITERS, ENCODINGS, PARSERS
+from datasets_app.datasets.models import Dataset, Upload
+from datasets_app.datasets.rules import SPLITS
+from registry.access.models import User
+
+SPLIT_CHOICES = [("", "None: divided when a snapshot is frozen"), *((split, split.capitalize()) for split in SPLITS)]
+
+
+class DatasetForm(forms.ModelForm[Dataset]):
+    """What a person says of a new dataset."""
+
+    class Meta:
+        model = Dataset
+        fields = ("project", "name", "description", "language", "licence")
+        widgets = {"description": forms.Textarea(attrs={"rows": 3})}
+        help_texts = {"language": "Such as en or de.", "licence": "Under which the texts may be used."}
+
+    def __init__(self, *args: Any, user: User, **options: Any) -> None:
+        super().__init__(*args, **options)
+        project = self.fields["project"]
+        project.queryset = queries.projects_for_new(user)  # type: ignore[attr-defined]
+        project.initial = project.queryset.first()  # type: ignore[attr-defined]
+        project.empty_label = None  # type: ignore[attr-defined]
+
+
+class UploadForm(forms.Form):
+    """A file, and where it comes from."""
+
+    file = forms.FileField(help_text="CSV, TSV or JSONL. Nothing appears before you have seen a dry run and accepted it.")
+    origin = forms.CharField(label="Where it comes from", required=False, max_length=200)
+
+
+class ReadingForm(forms.Form):
+    """How a file is read, and what each of its columns is used for: one select a column, named by its place."""
+
+    encoding = forms.ChoiceField(choices=[("", "Choose …"), *ENCODINGS.items()], required=False)
+    parser = forms.ChoiceField(choices=list(PARSERS.items()), required=False)
+    delimiter = forms.ChoiceField(choices=list(DELIMITERS.items()), required=False)
+    has_header = forms.BooleanField(label="The first row names the columns", required=False)
+    default_split = forms.ChoiceField(label="Split of rows that have none", choices=SPLIT_CHOICES, required=False)
+
+    def __init__(self, data: Any = None, *, upload: Upload) -> None:
+        initial = {name: getattr(upload, name) for name in ("encoding", "parser", "delimiter", "has_header", "default_split")}
+        super().__init__(data, initial=initial)
+        self.columns: list[str] = upload.report.get("dry_run", {}).get("columns", [])
+        for place, column in enumerate(self.columns):
+            field = forms.ChoiceField(label=column, choices=Role.choices, required=False, initial=upload.mapping.get(column, Role.IGNORE))
+            self.fields[f"column_{place}"] = field
+        if upload.parser != "csv":
+            del self.fields["delimiter"]
+        if upload.parser == "jsonl":
+            del self.fields["has_header"]
+
+    @property
+    def column_fields(self) -> list[forms.BoundField]:
+        """The selects of the columns, in the order of the file."""
+        return [self[f"column_{place}"] for place in range(len(self.columns))]
+
+    def chosen(self) -> dict[str, Any]:
+        """How the file is read, as `actions.inspect` takes it."""
+        chosen = {name: self.cleaned_data.get(name, "") for name in ("encoding", "parser", "delimiter")}
+        return {**chosen, "has_header": self.cleaned_data.get("has_header"), "default_split": self.cleaned_data["default_split"]}
+
+    def mapping(self) -> dict[str, str]:
+        """The role of each column."""
+        return {column: self.cleaned_data[f"column_{place}"] or Role.IGNORE for place, column in enumerate(self.columns)}
+
+
+class AcceptForm(forms.Form):
+    """What becomes of the labels. seen: the digest of what the person looked at."""
+
+    labels_as = forms.ChoiceField(
+        label="Labels of the file become",
+        choices=Upload.Labels.choices,
+        widget=forms.RadioSelect,
+        initial=Upload.Labels.DECISIONS,
+        required=False,
+    )
+    seen = forms.CharField(widget=forms.HiddenInput)
+
+
+class ItemFilterForm(forms.Form):
+    """Which items of a dataset are listed."""
+
+    split = forms.ChoiceField(choices=[("", "Any"), *((split, split.capitalize()) for split in SPLITS)], required=False)
+    upload = forms.ModelChoiceField(Upload.objects.none(), to_field_name="uuid", required=False, empty_label="Any")
+    external_id = forms.CharField(label="Id, exactly", required=False, max_length=200)
+
+    def __init__(self, data: Any, *, uploads: list[Upload]) -> None:
+        super().__init__(data)
+        self.fields["upload"].queryset = Upload.objects.filter(pk__in=[upload.pk for upload in uploads])  # type: ignore[attr-defined]

@@ -1,0 +1,168 @@
+"""What the pages of this room show, gathered for their templates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.urls import reverse
+
+from datasets_app.datasets import queries
+from datasets_app.datasets.forms import AcceptForm, ItemFilterForm, ReadingForm, UploadForm
+from datasets_app.datasets.importing.mapping import Role
+from datasets_app.datasets.importing.report import TITLES
+from datasets_app.datasets.models import Dataset, Upload
+from datasets_app.datasets.rules import UploadState
+from lifecycle.jobs import queries as jobs
+from lifecycle.ui import numbers
+from lifecycle.ui.addresses import find_url
+from lifecycle.ui.marks import Figure, Step
+from registry.access import policy
+from registry.access.models import User
+
+Context = dict[str, Any]
+LABELS_SHOWN = 20
+STATE_KINDS = {
+    UploadState.RECEIVED: "wait", UploadState.INSPECTED: "half", UploadState.IMPORTING: "live",
+    UploadState.IMPORTED: "ok", UploadState.FAILED: "bad", UploadState.DISCARDED: "off",
+}  # fmt: skip
+
+
+def key_of(params: Mapping[str, str], name: str) -> int | None:
+    """A keyset position from the query string, or None."""
+    word = params.get(name, "")
+    return int(word) if word.isascii() and word.isdigit() and len(word) < 19 else None
+
+
+def listing(user: User, params: Mapping[str, str]) -> Context:
+    """The list of datasets."""
+    before = key_of(params, "before")
+    rows = queries.datasets(user)
+    found = list((rows.filter(pk__lt=before) if before else rows)[: queries.PAGE + 1])
+    older = f"?before={found[queries.PAGE - 1].pk}" if len(found) > queries.PAGE else ""
+    may_create = policy.can_somewhere(user, "datasets.create")
+    pager = {"previous": reverse("datasets:list") if before else "", "next": older, "about": None}
+    return {"datasets": found[: queries.PAGE], "pager": pager, "may_create": may_create}
+
+
+def dataset(user: User, uuid: UUID, params: Mapping[str, str]) -> Context:
+    """One dataset with a page of its items."""
+    row = queries.get_dataset(user, uuid)
+    uploads = queries.uploads(row)
+    filters = ItemFilterForm(params, uploads=[each for each in uploads if each.state == UploadState.IMPORTED])
+    page, chosen = item_page(row, filters, params)
+    base = {name: params[name] for name in ("split", "upload", "external_id") if params.get(name)}
+    pager = {
+        "previous": f"?{urlencode(base | {'after': page.after})}" if page.after else "",
+        "next": f"?{urlencode(base | {'before': page.before})}" if page.before else "",
+        "about": None,
+    }
+    return {
+        "dataset": row, "uploads": [(each, STATE_KINDS[UploadState(each.state)]) for each in uploads], "items": page.items, "pager": pager,
+        "filters": filters, "filtered": chosen, "figures": dataset_figures(row, uploads), "steps": dataset_steps(row, uploads),
+        "may_read": queries.may_read(user, row), "may_upload": policy.can(user, "datasets.upload", row), "upload_form": UploadForm(),
+    }  # fmt: skip
+
+
+def item_page(row: Dataset, filters: ItemFilterForm, params: Mapping[str, str]) -> tuple[queries.ItemPage, bool]:
+    """The items that the filters leave, and whether any filter is set."""
+    rows = queries.items(row).select_related("upload")
+    chosen = {name: value for name, value in filters.cleaned_data.items() if value} if filters.is_valid() else {}
+    page = queries.item_page(rows.filter(**chosen), before=key_of(params, "before"), after=key_of(params, "after"))
+    return page, bool(chosen)
+
+
+def dataset_figures(row: Dataset, uploads: list[Upload]) -> list[Figure]:
+    """Items, uploads, and what was left out."""
+    imported = [each for each in uploads if each.state == UploadState.IMPORTED]
+    repeats, failed = sum(each.rows_duplicate for each in imported), sum(each.rows_failed for each in imported)
+    waiting = sum(each.state == UploadState.INSPECTED for each in uploads)
+    return [
+        Figure("Items", numbers.count(row.items_total), sub="texts that differ"),
+        Figure("Uploads", numbers.count(len(imported)), sub=f"{numbers.count(waiting)} wait for acceptance" if waiting else "all accepted"),
+        Figure("Repeated rows", numbers.count(repeats), sub="same text, kept once"),
+        Figure("Rows left out", numbers.count(failed), sub="could not be read as items"),
+    ]
+
+
+def dataset_steps(row: Dataset, uploads: list[Upload]) -> list[Step]:
+    """Where the dataset stands between its files and its snapshots."""
+    first = next((each for each in reversed(uploads) if each.state == UploadState.IMPORTED), None)
+    files = Step("File", f"{first.file_name}" if first else "none yet", reverse("datasets:upload", args=[first.uuid]) if first else "")
+    queues, snapshots = find_url("labeling:dataset", uuid=row.uuid), find_url("snapshots:dataset", uuid=row.uuid)
+    return [files, Step("Dataset", row.name, at="now"), Step("Labels", "queues", queues), Step("Snapshots", "frozen versions", snapshots)]
+
+
+def upload(user: User, uuid: UUID) -> Context:
+    """One upload in whatever state it is."""
+    row = queries.get_upload(user, uuid)
+    job = jobs.of_subject(row).exclude(kind="datasets.clean_up").first()
+    found = row.report.get("dry_run", {})
+    may_upload = policy.can(user, "datasets.upload", row)
+    may_read = queries.may_read(user, row.dataset) or row.uploaded_by_id == user.pk
+    editable = may_upload and row.state in (UploadState.RECEIVED, UploadState.INSPECTED, UploadState.FAILED)
+    return {
+        "upload": row, "dataset": row.dataset, "kind": STATE_KINDS[UploadState(row.state)], "job": job, "found": found, "report": row.report,
+        "working": job is not None and not job.is_finished, "editable": editable, "may_read": may_read, "figures": upload_figures(row),
+        "steps": [Step("File", row.file_name, digest=row.blob.digest, at="now"), Step("Dataset", row.dataset.name, dataset_url(row))],
+        "form": ReadingForm(upload=row), "accept_form": AcceptForm(initial={"seen": queries.seen_digest(row)}),
+        "before": queries.imported_before(row), "counts": [(TITLES.get(code, code), count) for code, count in found.get("counts", {}).items()],
+        "labels": sorted(found.get("labels", {}).items(), key=lambda pair: (-pair[1], pair[0]))[:LABELS_SHOWN],
+        "labels_left": max(0, len(found.get("labels", {})) - LABELS_SHOWN), **head(row, may_read=may_read),
+    }  # fmt: skip
+
+
+def head(row: Upload, *, may_read: bool) -> Context:
+    """The first rows as a table under their columns, for those who may read them."""
+    columns = row.report.get("dry_run", {}).get("columns", [])
+    if not may_read or row.state == UploadState.DISCARDED or not columns:
+        return {"rows": [], "columns": columns}
+    roles = {column: Role(row.mapping[column]).label.split(":")[0] if row.mapping.get(column) in Role.values else "" for column in columns}
+    rows = [(found.line, [(column, found.values.get(column, "")[:300]) for column in columns]) for found in queries.first_rows(row)]
+    return {"rows": rows, "columns": [(column, roles[column]) for column in columns]}
+
+
+def dataset_url(row: Upload) -> str:
+    """The page of an upload's dataset."""
+    return reverse("datasets:dataset", args=[row.dataset.uuid])
+
+
+def upload_figures(row: Upload) -> list[Figure]:
+    """What the dry run expects, or what the import did."""
+    found = row.report.get("dry_run")
+    if row.state == UploadState.IMPORTED:
+        return [
+            Figure("Rows read", numbers.count(row.rows_read), sub=numbers.size(row.size)),
+            Figure("New items", numbers.count(row.rows_new)),
+            Figure("Repeated rows", numbers.count(row.rows_duplicate), sub="text already in the dataset"),
+            Figure("Rows left out", numbers.count(row.rows_failed), sub="named below"),
+        ]
+    if not found:
+        return []
+    repeats = None if found["repeated"] is None else numbers.count(found["repeated"])
+    return [
+        Figure("Rows read", numbers.count(found["rows"]), sub=numbers.size(row.size)),
+        Figure("Rows to import", numbers.count(found["ok"])),
+        Figure("Rows left out", numbers.count(found["failed"]), sub="named below"),
+        Figure("Labels", numbers.count(len(found["labels"])), sub="different names"),
+        Figure("Repeated in the file", repeats, sub="same text, kept once" if repeats else "counted by the import"),
+    ]
+
+
+def item(user: User, uuid: UUID) -> Context:
+    """One item."""
+    row = queries.get_item(user, uuid)
+    may_read = queries.may_read(user, row.dataset)
+    steps = [
+        Step("File", row.upload.file_name, reverse("datasets:upload", args=[row.upload.uuid])),
+        Step("Dataset", row.dataset.name, reverse("datasets:dataset", args=[row.dataset.uuid])),
+        Step("Item", row.external_id or row.digest[:8], at="now", digest=row.digest),
+        Step("Used in", "labels, snapshots, runs", find_url("trace:item", uuid=row.uuid)),
+    ]
+    return {
+        "item": row, "dataset": row.dataset, "may_read": may_read, "steps": steps, "duplicates": queries.duplicates(row),
+        "metadata": sorted(row.metadata.items()) if may_read else [],
+        "fragments": [url for name in ("labeling:item", "snapshots:item", "trace:item") if (url := find_url(name, uuid=row.uuid))],
+    }  # fmt: skip

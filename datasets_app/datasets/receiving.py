@@ -1,0 +1,28 @@
+"""Stopping an upload at the size limit while it arrives, before it fills the disk."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.files.uploadhandler import FileUploadHandler, StopUpload
+from django.http import HttpRequest
+
+
+class LimitHandler(FileUploadHandler):
+    """Counts what arrives and breaks off over the limit; `request.upload_too_large` then says so."""
+
+    def __init__(self, request: HttpRequest, limit: int) -> None:
+        super().__init__(request)
+        self._limit, self._size = limit, 0
+
+    def receive_data_chunk(self, raw_data: bytes, start: int) -> bytes:
+        """Pass the bytes on to the next handler."""
+        self._size += len(raw_data)
+        if self._size > self._limit:
+            self.request.upload_too_large = True  # type: ignore[union-attr]
+            raise StopUpload(connection_reset=True)
+        return raw_data
+
+    def file_complete(self, file_size: int) -> Any:
+        """Another handler keeps the file."""
+        return None

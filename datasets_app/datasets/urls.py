@@ -1,0 +1,18 @@
+"""Addresses of datasets, uploads and items."""
+
+from django.urls import path
+
+from datasets_app.datasets import views
+
+app_name = "datasets"
+urlpatterns = [
+    path("", views.datasets, name="list"),
+    path("new/", views.create, name="create"),
+    path("<uuid:uuid>/", views.dataset, name="dataset"),
+    path("<uuid:uuid>/uploads/", views.receive, name="receive"),
+    path("uploads/<uuid:uuid>/", views.upload, name="upload"),
+    path("uploads/<uuid:uuid>/inspect/", views.inspect, name="inspect"),
+    path("uploads/<uuid:uuid>/accept/", views.accept, name="accept"),
+    path("uploads/<uuid:uuid>/discard/", views.discard, name="discard"),
+    path("items/<uuid:uuid>/", views.item, name="item"),
+]

@@ -1,0 +1,138 @@
+"""Pages of datasets, uploads and items."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from datasets_app.datasets import actions, pages, queries
+from datasets_app.datasets.forms import AcceptForm, DatasetForm, ReadingForm, UploadForm
+from datasets_app.datasets.models import Dataset, Item, Upload
+from datasets_app.datasets.receiving import LimitHandler
+from lifecycle.refusals import Refused
+from lifecycle.ui.respond import redirect_or_refresh, respond
+from lifecycle.ui.toasts import toast
+from registry.access.decorators import needs, signed_in
+
+
+@require_GET
+@signed_in
+def datasets(request: HttpRequest) -> HttpResponse:
+    """The datasets of the person's projects."""
+    return respond(request, "datasets_app/datasets/list.html", "datasets", pages.listing(request.user, request.GET))
+
+
+@require_http_methods(["GET", "POST"])
+@needs("datasets.create")
+def create(request: HttpRequest) -> HttpResponse:
+    """Make a dataset."""
+    form = DatasetForm(request.POST or None, user=request.user)
+    if form.is_valid():
+        try:
+            dataset = actions.create_dataset(actor=request.user, **form.cleaned_data)
+        except Refused as refusal:
+            form.add_error("name", refusal.message)
+        else:
+            return redirect_or_refresh(request, reverse("datasets:dataset", args=[dataset.uuid]))
+    return respond(request, "datasets_app/datasets/new.html", "form", {"form": form}, status=422 if form.is_bound else 200)
+
+
+@require_GET
+@needs("datasets.view", Dataset)
+def dataset(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """One dataset: its figures, its uploads and its items."""
+    return respond(request, "datasets_app/datasets/dataset.html", "items", pages.dataset(request.user, uuid, request.GET))
+
+
+@csrf_exempt  # the inner view is protected: reading the token must not read the file before its limit is in place
+def receive(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """Take in a file, look through it, and show its dry run."""
+    request.upload_handlers.insert(0, LimitHandler(request, settings.UPLOAD_MAX_BYTES))
+    return receive_limited(request, uuid=uuid)
+
+
+@csrf_protect
+@require_POST
+@needs("datasets.upload", Dataset, see="datasets.view")
+def receive_limited(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """The form of `receive`, once its size is limited."""
+    form = UploadForm(request.POST, request.FILES)
+    if getattr(request, "upload_too_large", False):
+        form.add_error("file", f"The file is larger than {settings.UPLOAD_MAX_BYTES // 1024**2:,} MB. Split it.")
+    if form.is_valid():
+        file = form.cleaned_data["file"]
+        into = queries.get_dataset(request.user, uuid)
+        try:
+            upload = actions.receive_upload(
+                dataset=into, actor=request.user, file=file, file_name=file.name, origin=form.cleaned_data["origin"]
+            )
+        except Refused as refusal:
+            form.add_error("file", f"{refusal.message} {refusal.next_step}".strip())
+        else:
+            actions.inspect(upload_id=upload.uuid, actor=request.user)
+            return redirect_or_refresh(request, reverse("datasets:upload", args=[upload.uuid]))
+    context = pages.dataset(request.user, uuid, request.GET) | {"upload_form": form}
+    return respond(request, "datasets_app/datasets/dataset.html", "receive", context, status=422)
+
+
+receive.needs = receive_limited.needs  # type: ignore[attr-defined]
+
+
+@require_GET
+@needs("datasets.view", Upload)
+def upload(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """One upload: its dry run, its progress, or what came of it."""
+    return respond(request, "datasets_app/datasets/upload.html", "upload", pages.upload(request.user, uuid))
+
+
+@require_POST
+@needs("datasets.upload", Upload, see="datasets.view")
+def inspect(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """Look through the file again, as the person chose to read it."""
+    row = queries.get_upload(request.user, uuid)
+    form = ReadingForm(request.POST, upload=row)
+    if form.is_valid():
+        chosen = form.chosen()
+        same = all(chosen[name] == getattr(row, name) for name in form.fields if name in ("encoding", "parser", "delimiter", "has_header"))
+        if same:
+            actions.set_mapping(upload_id=uuid, actor=request.user, mapping=form.mapping(), default_split=chosen["default_split"])
+        else:
+            if "has_header" not in form.fields:
+                chosen["has_header"] = None
+            actions.inspect(upload_id=uuid, actor=request.user, **chosen)
+    return respond(request, "datasets_app/datasets/upload.html", "upload", pages.upload(request.user, uuid))
+
+
+@require_POST
+@needs("datasets.upload", Upload, see="datasets.view")
+def accept(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """Have the file imported."""
+    form = AcceptForm(request.POST)
+    if not form.is_valid():
+        return respond(
+            request, "datasets_app/datasets/upload.html", "upload", pages.upload(request.user, uuid) | {"accept_form": form}, status=422
+        )
+    labels_as = form.cleaned_data["labels_as"] or Upload.Labels.DECISIONS
+    actions.accept_upload(upload_id=uuid, actor=request.user, labels_as=labels_as, seen=form.cleaned_data["seen"])
+    return redirect_or_refresh(request, reverse("datasets:upload", args=[uuid]))
+
+
+@require_POST
+@needs("datasets.upload", Upload, see="datasets.view")
+def discard(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """Put the upload aside."""
+    row = actions.discard_upload(upload_id=uuid, actor=request.user)
+    toast(request, f"{row.file_name} was discarded")
+    return redirect_or_refresh(request, reverse("datasets:dataset", args=[row.dataset.uuid]))
+
+
+@require_GET
+@needs("datasets.view", Item)
+def item(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """One item: its text, where it came from, and where it went."""
+    return respond(request, "datasets_app/datasets/item.html", "item", pages.item(request.user, uuid))
