@@ -50,6 +50,7 @@ class Shell:
     theme_url = property(lambda self: find_url("access:theme"))
     profile_url = property(lambda self: find_url("access:profile"))
     notices_url = property(lambda self: find_url("notices:list"))
+    unread_url = property(lambda self: find_url("notices:unread"))
 
 
 def shell(request: HttpRequest) -> dict[str, Shell]:

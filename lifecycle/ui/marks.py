@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 from lifecycle.ui.numbers import NOT_MEASURED, Number, signed
 
 HEX = re.compile(r"[0-9a-f]{8,128}")
+HOT, HIDDEN = SafeString(' class="hot"'), SafeString('aria-hidden="true"')
 STATES = ("wait", "live", "half", "ok", "warn", "bad", "stop", "off", "prod")
 KIND_OF = {
     **dict.fromkeys(("queued", "waiting", "draft", "pending", "scheduled", "not started"), "wait"),
@@ -146,7 +147,7 @@ def spark(values: Sequence[Number | None], *, hot: bool = False) -> SafeString:
     return format_html(
         '<svg class="spark" width="96" height="20" viewBox="0 0 96 20" aria-hidden="true"><path d="{}"/>'
         '<circle{} cx="{}" cy="{}" r="2.25"/></svg>',
-        "".join(path), format_html(' class="hot"') if hot else "", short(last[0]), short(last[1]),
+        "".join(path), HOT if hot else "", short(last[0]), short(last[1]),
     )  # fmt: skip
 
 
@@ -156,7 +157,7 @@ def bar(share: Number | None, *, kind: str = "judged", label: str = "") -> SafeS
     label: what a screen reader says; without it the bar is hidden from it, because the number stands beside it.
     """
     width = round(100 * min(1.0, max(0.0, float(share or 0))), 1)
-    told = format_html('role="img" aria-label="{}"', label) if label else format_html('aria-hidden="true"')
+    told = format_html('role="img" aria-label="{}"', label) if label else HIDDEN
     return format_html(
         '<svg class="bar {}" viewBox="0 0 100 6" preserveAspectRatio="none" {}><rect class="all" width="100" height="6"/>'
         '<rect class="part" width="{}" height="6"/></svg>',

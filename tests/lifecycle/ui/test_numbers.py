@@ -1,0 +1,73 @@
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from lifecycle.ui import numbers
+
+NOW = datetime(2026, 11, 24, 16, 10, 5, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "text"),
+    [
+        (0.9267, 3, "0.927"),
+        (-0.013, 3, "−0.013"),
+        (1204.5, 1, "1,204.5"),
+        (-0.0001, 3, "0.000"),
+        (Decimal("0.5"), 2, "0.50"),
+        (None, 3, "Not measured"),
+        (float("nan"), 3, "Not measured"),
+        (0, 0, "0"),
+    ],
+)
+def test_decimals_use_a_real_minus_and_never_minus_zero(value, digits, text):
+    assert numbers.decimals(value, digits) == text
+
+
+@pytest.mark.parametrize(("value", "text"), [(0.013, "+0.013"), (-0.005, "−0.005"), (0.0, "0.000"), (0.0001, "0.000"), (None, "Not measured")])
+def test_differences_carry_their_sign(value, text):
+    assert numbers.signed(value) == text
+
+
+def test_thousands_are_parted_by_commas():
+    assert numbers.count(10003) == "10,003"
+    assert numbers.count(None) == "Not measured"
+
+
+def test_units_stand_behind_a_no_break_space():
+    assert numbers.percent(0.05) == "5\u00a0%"
+    assert numbers.percent(0.8987, 1) == "89.9\u00a0%"
+    assert numbers.percent(None) == "Not measured"
+    assert numbers.unit(19.13, "ms", 1) == "19.1\u00a0ms"
+    assert numbers.unit(None, "ms") == "Not measured"
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(0, "0 B"), (512, "512 B"), (4_800, "4.8 kB"), (839_000, "839 kB"), (999_499, "999 kB"), (999_500, "1.0 MB"), (4_800_000_000_000_000, "4,800 TB"), (None, "Not measured")],
+)  # fmt: skip
+def test_sizes_are_decimal(count, text):
+    assert numbers.size(count) == text.replace(" ", "\u00a0") if count is not None else numbers.size(count) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0 s"), (0.34, "340 ms"), (12, "12 s"), (245, "4 min 5 s"), (240, "4 min"), (11_400, "3 h 10 min"), (timedelta(days=2, hours=4, seconds=9), "2 d 4 h"), (86_399.9, "1 d")],
+)  # fmt: skip
+def test_durations_name_their_two_largest_units(seconds, text):
+    assert numbers.duration(seconds).replace("\u00a0", " ") == text
+
+
+def test_a_moment_has_its_year_only_when_it_differs():
+    assert numbers.moment(NOW, NOW) == "24 Nov 16:10"
+    assert numbers.moment(NOW - timedelta(days=400), NOW) == "20 Oct 2025 16:10"
+    assert numbers.full_moment(NOW) == "Tuesday 24 November 2026, 16:10:05 UTC"
+
+
+@pytest.mark.parametrize(
+    ("back", "text"),
+    [(0, "now"), (14, "14 s ago"), (200, "3 min ago"), (7300, "2 h ago"), (-7300, "in 2 h"), (90_000, "23 Nov 15:10")],
+)
+def test_relative_times_end_at_a_day(back, text):
+    assert numbers.ago(NOW - timedelta(seconds=back), NOW).replace("\u00a0", " ") == text

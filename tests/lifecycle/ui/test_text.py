@@ -1,0 +1,39 @@
+import pytest
+
+from lifecycle.ui.text import breakable, inert, initials
+
+
+def test_markup_in_text_is_escaped():
+    assert inert('<b onclick="x">&') == "&lt;b onclick=&quot;x&quot;&gt;&amp;"
+
+
+def test_a_bidi_override_is_shown_and_does_nothing():
+    assert inert("a\u202eb") == 'a<span class="unseen" title="Right-to-left override">U+202E</span>b'
+
+
+@pytest.mark.parametrize("character", ["\x00", "\x07", "\x1b", "\x7f", "\x85", "\u200b", "\u200e", "\u2066", "\u2069", "\ufeff", "\u061c", "\u00ad", "\U000e0041"])
+def test_no_invisible_character_passes(character):
+    shown = inert(f"a{character}b")
+
+    assert character not in shown
+    assert f"U+{ord(character):04X}" in shown
+
+
+@pytest.mark.parametrize("text", ["Grüße, 你好 🙂", "tab\there", "line\nbreak", "naïve", "नमस्ते"])
+def test_ordinary_text_is_left_alone(text):
+    assert inert(text) == text
+
+
+def test_windows_line_ends_become_plain_ones():
+    assert inert("a\r\nb") == "a\nb"
+    assert "U+000D" in inert("a\rb")
+
+
+def test_class_names_may_break_after_underscores_and_stay_inert():
+    assert breakable("card_arrival") == "card_<wbr>arrival"
+    assert breakable("<_>") == "&lt;_<wbr>&gt;"
+
+
+@pytest.mark.parametrize(("name", "letters"), [("Mia Trainer", "MT"), ("ravi", "RA"), ("Ana Lucia de Souza", "AS"), ("", "?"), ("—", "?")])
+def test_initials(name, letters):
+    assert initials(name) == letters
