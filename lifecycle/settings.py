@@ -201,6 +201,10 @@ BROKER_URL = env_str("BROKER_URL") or "filesystem://"
 JOB_LEASE_SECONDS = env_int("JOB_LEASE_SECONDS", 30, low=4, high=3600)  # a worker silent for this long has lost its job
 CHECKPOINT_DIR = Path(env_str("AUDIT_CHECKPOINT_DIR") or DATA_DIR / "checkpoints")  # outside the database, ideally on another disk
 
+# ── Base models ─────────────────────────────────────────────────────────────
+BASE_MODEL_DIRS = [Path(each).resolve() for each in env_list("BASE_MODEL_DIRS", [str(DATA_DIR / "models")])]  # where local ones may lie
+HF_HUB_OFFLINE = env_bool("HF_HUB_OFFLINE", False)
+
 # ── Words and time ──────────────────────────────────────────────────────────
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"

@@ -6,3 +6,25 @@ class EvaluationConfig(AppConfig):
 
     name = "lifecycle.evaluation"
     label = "evaluation"
+
+    def ready(self) -> None:
+        """Measure every run that succeeds, and bring the comparison into the navigation."""
+        from lifecycle.evaluation import actions, queries, tasks
+        from lifecycle.jobs.registry import JobKind, register
+        from lifecycle.jobs.rules import Queue
+        from lifecycle.training import ports
+        from lifecycle.ui import navigation
+        from lifecycle.ui.navigation import NavItem, Person
+        from registry.access.policy import can_somewhere
+
+        def sees(user: Person) -> bool:
+            return can_somewhere(user, "evaluation.view")
+
+        register(
+            JobKind(
+                "evaluation.evaluate", "Evaluate a model", tasks.evaluate, queue=Queue.TRAINING, url=lambda job: f"/runs/{job.args['run']}/"
+            )
+        )
+        ports.after_success("evaluation", actions.after_success)
+        ports.add_reference("evaluation", queries.baseline_reference, order=20)
+        navigation.register(NavItem("Training", "Evaluations", "evaluation:list", 20, show=sees))

@@ -30,7 +30,9 @@ class Evaluation(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["root_digest", "snapshot", "split", "report_digest"], name="one_evaluation_per_report")]
+        constraints = [
+            models.UniqueConstraint(fields=["root_digest", "snapshot", "split", "report_digest"], name="one_evaluation_per_report")
+        ]
         indexes = [models.Index(fields=["run", "-id"], name="evaluation_run")]
 
     def __str__(self) -> str:

@@ -6,3 +6,37 @@ class TrainingConfig(AppConfig):
 
     name = "lifecycle.training"
     label = "training"
+
+    def ready(self) -> None:
+        """Bring this room's jobs, its place in the navigation and its search."""
+        from lifecycle.jobs.registry import JobKind, register
+        from lifecycle.jobs.rules import Queue
+        from lifecycle.training import queries, tasks
+        from lifecycle.ui import navigation, palette
+        from lifecycle.ui.navigation import NavItem, Person
+        from registry.access.policy import can_somewhere
+
+        register(
+            JobKind(
+                "training.train",
+                "Train a model",
+                tasks.train,
+                queue=Queue.TRAINING,
+                max_attempts=5,
+                url=lambda job: f"/runs/{job.args['run']}/",
+                on_failed=tasks.run_failed,
+                on_cancelled=tasks.run_cancelled,
+            )
+        )
+        register(JobKind("training.keep_base", "Keep a base model", tasks.keep_base, url=lambda job: "/runs/bases/"))
+
+        def sees(user: Person) -> bool:
+            return can_somewhere(user, "training.view")
+
+        def launches(user: Person) -> bool:
+            return can_somewhere(user, "training.launch")
+
+        navigation.register(NavItem("Training", "Runs", "training:list", 10, show=sees, count=queries.running_count, key="r"))
+        palette.register_page("Base models", "training:bases", show=sees, keywords="weights hub")
+        palette.register_page("Start a run", "training:launch", show=launches, keywords="train fine-tune")
+        palette.register_search("Runs", queries.search_runs)

@@ -43,7 +43,7 @@ class BaseModel(models.Model):
 
 
 class Run(models.Model):
-    """One fine-tuning: a spec, a snapshot, a base, and what came of it. The spec never changes; state and results are written by its job."""
+    """One fine-tuning: a spec, a snapshot, a base, and what came of it. The spec never changes; its job writes state and results."""
 
     project_path = "project"
     root_path = "snapshot__dataset"
@@ -68,6 +68,7 @@ class Run(models.Model):
     state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED)
     job = models.ForeignKey(Job, null=True, on_delete=models.PROTECT, related_name="+")
     launched_by = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="runs")
+    key = models.UUIDField(null=True, help_text="of the form it was launched from: the same form sent twice is one run")
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
@@ -80,7 +81,10 @@ class Run(models.Model):
     artifact = models.ForeignKey(Folder, null=True, on_delete=models.PROTECT, related_name="runs")
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["project", "number"], name="one_run_per_number")]
+        constraints = [
+            models.UniqueConstraint(fields=["project", "number"], name="one_run_per_number"),
+            models.UniqueConstraint(fields=["launched_by", "key"], name="one_run_per_form"),
+        ]
         indexes = [models.Index(fields=["project", "-id"], name="run_newest")]
 
     def __str__(self) -> str:

@@ -47,6 +47,7 @@ class Migration(migrations.Migration):
                 ('spec_digest', models.CharField(max_length=64)),
                 ('code_version', models.CharField(help_text='version of the product that trained it', max_length=64)),
                 ('state', models.CharField(choices=[('queued', 'Queued'), ('training', 'Training'), ('stopping', 'Stopping'), ('succeeded', 'Succeeded'), ('failed', 'Failed'), ('stopped', 'Stopped')], default='queued', max_length=10)),
+                ('key', models.UUIDField(help_text='of the form it was launched from: the same form sent twice is one run', null=True)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('started_at', models.DateTimeField(null=True)),
                 ('finished_at', models.DateTimeField(null=True)),
@@ -110,6 +111,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='run',
             constraint=models.UniqueConstraint(fields=('project', 'number'), name='one_run_per_number'),
+        ),
+        migrations.AddConstraint(
+            model_name='run',
+            constraint=models.UniqueConstraint(fields=('launched_by', 'key'), name='one_run_per_form'),
         ),
         migrations.AddConstraint(
             model_name='metricpoint',

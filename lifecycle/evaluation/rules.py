@@ -1,0 +1,157 @@
+"""What may be said of predictions. Pure: arrays and reports in, lists for pages out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lifecycle.engine.predictions import Predictions
+
+METRICS = {
+    "macro_f1": "Macro-F1",
+    "accuracy": "Accuracy",
+    "weighted_f1": "Weighted F1",
+    "macro_precision": "Macro precision",
+    "macro_recall": "Macro recall",
+    "log_loss": "Log loss",
+    "brier": "Brier score",
+    "ece": "ECE",
+    "ece_debiased": "ECE, debiased",
+    "mce": "MCE",
+}
+BASELINES = {
+    "majority": "Most frequent class",
+    "tfidf_logreg": "TF-IDF + logistic regression",
+    "frozen_base_logreg": "Untrained base + logistic regression",
+}
+LOWER_IS_BETTER = frozenset({"log_loss", "brier", "ece", "ece_debiased", "mce"})
+NOT_REPORTED = frozenset({"format", "status", "error", "seconds", "peak_memory_mb"})
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """How often one class was read as another. support: rows of the true class."""
+
+    true: str
+    predicted: str
+    count: int
+    support: int
+
+    @property
+    def share(self) -> float:
+        """Of the rows of the true class."""
+        return self.count / self.support
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A model's answer on one item, by the item's digest."""
+
+    item: str
+    true: str
+    predicted: str
+    confidence: float
+    loss: float
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An item that two models answered differently. kind: fixed (only the second is right), broken (only the first), other."""
+
+    item: str
+    true: str
+    first: str
+    second: str
+    kind: str
+
+
+def report_of(result: Mapping[str, Any]) -> dict[str, Any]:
+    """The engine's result without what differs from one execution to the next."""
+    return {name: value for name, value in result.items() if name not in NOT_REPORTED}
+
+
+def interval(report: Mapping[str, Any], name: str) -> tuple[float | None, float | None]:
+    """The 95 % interval of a metric, (None, None) where it was not computed."""
+    found = report.get("intervals", {}).get(name) or {}
+    return found.get("low"), found.get("high")
+
+
+def confused(report: Mapping[str, Any]) -> list[Pair]:
+    """Pairs of classes that were mistaken, most rows first, then by name."""
+    labels, counts = report["confusion"]["labels"], report["confusion"]["counts"]
+    pairs = [
+        Pair(labels[row], labels[column], count, sum(line))
+        for row, line in enumerate(counts)
+        for column, count in enumerate(line)
+        if row != column and count
+    ]
+    return sorted(pairs, key=lambda pair: (-pair.count, -pair.share, pair.true, pair.predicted))
+
+
+def worst(report: Mapping[str, Any], limit: int) -> list[int]:
+    """Positions of the classes that take part in most errors, so ordered that classes that are mistaken for each other stand together."""
+    pairs, labels = confused(report), report["confusion"]["labels"]
+    order: list[int] = []
+    for pair in pairs:
+        for label in (pair.true, pair.predicted):
+            at = labels.index(label)
+            if at not in order and len(order) < limit:
+                order.append(at)
+    return order
+
+
+def matrix(report: Mapping[str, Any], positions: Sequence[int]) -> tuple[list[str], list[list[int]]]:
+    """Labels and counts of the confusion matrix at these positions."""
+    labels, counts = report["confusion"]["labels"], report["confusion"]["counts"]
+    return [labels[at] for at in positions], [[counts[row][column] for column in positions] for row in positions]
+
+
+def answers(predictions: Predictions) -> list[Answer]:
+    """One answer an item, in the order of the file."""
+    best, confidence = predictions.probabilities.argmax(axis=1), predictions.probabilities.max(axis=1)
+    right = predictions.probabilities[np.arange(len(predictions.ids)), predictions.truth]
+    loss = -np.log(np.maximum(right, 1e-15))
+    return [
+        Answer(item, predictions.labels[predictions.truth[at]], predictions.labels[best[at]], float(confidence[at]), float(loss[at]))
+        for at, item in enumerate(predictions.ids)
+    ]
+
+
+def confident_errors(found: Sequence[Answer], limit: int) -> list[Answer]:
+    """Wrong answers, the most confident first."""
+    wrong = [answer for answer in found if answer.true != answer.predicted]
+    return sorted(wrong, key=lambda answer: (-answer.confidence, answer.item))[:limit]
+
+
+def in_cell(found: Sequence[Answer], *, true: str, predicted: str) -> list[Answer]:
+    """Answers of one cell of the confusion matrix (an empty name: any class), most confident first. Both empty: all errors."""
+    if not true and not predicted:
+        return confident_errors(found, len(found))
+    inside = [answer for answer in found if (not true or answer.true == true) and (not predicted or answer.predicted == predicted)]
+    return sorted(inside, key=lambda answer: (-answer.confidence, answer.item))
+
+
+def changes(first: Predictions, second: Predictions) -> list[Change]:
+    """Items that both answered, with the same truth, and answered differently: broken ones first, then fixed, then other errors."""
+    theirs = {answer.item: answer for answer in answers(second)}
+    found = []
+    for mine in answers(first):
+        other = theirs.get(mine.item)
+        if other is None or other.true != mine.true or other.predicted == mine.predicted:
+            continue
+        kind = "fixed" if other.predicted == mine.true else "broken" if mine.predicted == mine.true else "other"
+        found.append(Change(mine.item, mine.true, mine.predicted, other.predicted, kind))
+    return sorted(found, key=lambda change: (("broken", "fixed", "other").index(change.kind), change.item))
+
+
+def finite(value: Any) -> Any:
+    """The value with NaN as None, in depth, as JSON needs it."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: finite(each) for key, each in value.items()}
+    return [finite(each) for each in value] if isinstance(value, list | tuple) else value

@@ -1,0 +1,51 @@
+"""The jobs of this room: measuring an artifact on a split."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from django.conf import settings
+from django.db import transaction
+
+from datasets_app.snapshots import queries as snapshots
+from lifecycle.compute.child import run_child
+from lifecycle.engine.spec import Base, EvaluateSpec
+from lifecycle.evaluation import actions
+from lifecycle.jobs.context import JobContext
+from lifecycle.refusals import Refused
+from lifecycle.training.models import Run
+from lifecycle.training.tasks import link, local_folder
+
+
+def evaluate(ctx: JobContext) -> None:
+    """Measure in a child process and keep the report. Its folder holds texts, so it goes away whatever happens."""
+    run = Run.objects.select_related("project", "snapshot__dataset", "base__folder", "artifact").get(uuid=ctx.args["run"])
+    split = ctx.args["split"]
+    folder = Path(settings.DATA_DIR) / "evaluations" / str(ctx.job.uuid)
+    try:
+        ctx.progress(0, stage="Preparing the data")
+        prepare(run, split, folder)
+        ctx.raise_if_cancelled()
+        result = run_child(ctx, "evaluate", folder, lambda events: None)
+        ctx.raise_if_cancelled()
+        if not result.ok:
+            raise Refused(result.message or "The evaluation stopped before its end.", next_step=result.next_step)
+        with transaction.atomic():
+            ctx.hold()
+            actor = ctx.job.created_by
+            actions.keep(run=run, split=split, result=result.data, predictions=folder / "predictions.parquet", actor=actor)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def prepare(run: Run, split: str, folder: Path) -> None:
+    """Lay out the artifact, the base and the rows of the split and of train (for the baselines)."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    snapshots.write_split(run.snapshot, split, folder / "data.jsonl")
+    snapshots.write_split(run.snapshot, "train", folder / "train.jsonl")
+    link(folder / "artifact", local_folder("artifacts", run.artifact))
+    link(folder / "base", local_folder("bases", run.base.folder))
+    base = Base(path="base", name=run.base.name, digest=run.base.facts["engine_digest"])
+    EvaluateSpec(artifact="artifact", base=base, baselines=True, split=split).write(folder / "spec.json")

@@ -1,0 +1,117 @@
+"""Starting a run: its spec is made here and never changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Max
+
+from datasets_app.snapshots.models import Snapshot
+from lifecycle.engine.spec import SpecError, TrainSpec
+from lifecycle.jobs.actions import enqueue
+from lifecycle.refusals import NotReady, Refused
+from lifecycle.training import facts, queries
+from lifecycle.training.models import BaseModel, Run
+from registry.access.models import Project, User
+from registry.access.policy import require
+from registry.ledger.actions import record
+from registry.ledger.rules import digest_of
+from registry.ledger.verbs import Verb
+
+STRATEGY_FIELDS = ("rank", "alpha", "dropout")
+
+
+@transaction.atomic
+def launch(
+    *,
+    snapshot: Snapshot,
+    base: BaseModel,
+    strategy: str,
+    actor: User,
+    options: Mapping[str, Any] | None = None,
+    note: str = "",
+    key: UUID | None = None,
+) -> Run:
+    """Queue a fine-tuning of `base` on the snapshot's train split, measured on its validation split.
+
+    options: fields of the engine's TrainSpec (rank, alpha, dropout for LoRA) that replace what is suggested for this data.
+    key: of the form; the same key again gives the same run. Raises PermissionDenied,
+    Refused (one class, no validation rows, a field out of range: see `fields`) or NotReady (the base model's files are not there yet).
+    """
+    project = Project.objects.select_for_update().get(pk=snapshot.dataset.project_id)
+    require(actor, "training.launch", snapshot)
+    if key and (known := Run.objects.filter(launched_by=actor, key=key).first()):
+        return known
+    check_snapshot(snapshot)
+    check_base(base, project)
+    spec = make_spec(snapshot, base, strategy, options or {})
+    number = (Run.objects.filter(project=project).aggregate(last=Max("number"))["last"] or 0) + 1
+    document = spec.to_json()
+    run = Run.objects.create(
+        project=project, number=number, note=note.strip()[:300], snapshot=snapshot, base=base, strategy=strategy, spec=document,
+        spec_digest=digest_of(document), code_version=facts.code_version(), launched_by=actor, key=key,
+    )  # fmt: skip
+    queue_job(run, actor)
+    record(
+        actor, Verb.RUN_LAUNCHED, run, project=project.uuid, snapshot=snapshot.uuid, snapshot_digest=snapshot.digest, base=base.uuid,
+        base_digest=base.folder.root_digest if base.folder else "", strategy=strategy, spec_digest=run.spec_digest,
+    )  # fmt: skip
+    return run
+
+
+def queue_job(run: Run, actor: User | None) -> None:
+    """Give the run a job of its own; call it in the transaction that queues the run."""
+    run.job = enqueue("training.train", actor=actor, project=run.project, args={"run": str(run.uuid)}, subject=run, key=f"run:{run.uuid}")
+    run.save(update_fields=["job"])
+
+
+def check_snapshot(snapshot: Snapshot) -> None:
+    """Raises Refused where nothing could be learnt or measured."""
+    trained = [label for label, splits in snapshot.counts["labels"].items() if splits.get("train")]
+    if len(trained) < 2:
+        told = f"all its training rows carry the label {trained[0]}" if trained else "it has no training rows"
+        text = f"{snapshot} cannot be trained on: {told}, and a classifier needs at least two classes."
+        raise Refused(text, next_step="Label rows of another class and freeze again.", fields={"snapshot": [text]})
+    if not snapshot.counts["splits"].get("validation"):
+        text = f"{snapshot} has no validation rows, so the best step could not be chosen."
+        raise Refused(text, next_step="Freeze a snapshot with a share for validation.", fields={"snapshot": [text]})
+
+
+def check_base(base: BaseModel, project: Project) -> None:
+    """Raises Refused for a base of another project, NotReady while its files are not kept."""
+    if base.project_id != project.pk:
+        raise Refused("That base model belongs to another project.", fields={"base": ["Choose a base model of this project."]})
+    if base.folder_id is None:
+        text = f"The files of {base.name} are not there yet."
+        raise NotReady(text, next_step="Wait for its job, or look at why it failed under Base models.", fields={"base": [text]})
+
+
+def make_spec(snapshot: Snapshot, base: BaseModel, strategy: str, options: Mapping[str, Any]) -> TrainSpec:
+    """The engine's spec: what is suggested for this data, with the options in its place. Raises Refused with the message by field."""
+    labels = queries.labels_of(snapshot)
+    if strategy not in Run.Strategy.values:
+        raise Refused("There is no such strategy.", fields={"strategy": [f"Choose one of {', '.join(Run.Strategy.values)}."]})
+    values = {"seed": 1} | queries.suggestion(snapshot, base, strategy).values() | dict(options)
+    limit = base.facts.get("max_tokens")
+    if limit and "max_tokens" not in options:
+        values["max_tokens"] = min(values["max_tokens"], limit)
+    inner = {name: values.pop(name) for name in STRATEGY_FIELDS if name in values}
+    document = {
+        "base": {"path": "base", "name": base.name, "digest": base.facts["engine_digest"]},
+        "labels": labels,
+        "strategy": {"kind": strategy} | (inner if strategy == Run.Strategy.LORA else {}),
+        **values,
+    }
+    try:
+        spec = TrainSpec.from_json(document)
+    except SpecError as error:
+        field = error.field.rpartition(".")[2]
+        text = error.message.removeprefix(f"spec.json: {error.field} ")
+        raise Refused(f"{field} {text}", fields={field: [text[:1].upper() + text[1:]]}) from error
+    if limit and spec.max_tokens > limit:
+        text = f"{base.name} reads up to {limit} tokens; longer texts are cut."
+        raise Refused(text, fields={"max_tokens": [text]})
+    return spec

@@ -1,0 +1,46 @@
+"""What upper rooms bring into this one, filled in their AppConfig.ready(): what follows a success, and what values are read against."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lifecycle.training.models import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What a run's validation values are read against. name: as it stands in a sentence, such as "3.2.0" or "TF-IDF"."""
+
+    name: str
+    values: Mapping[str, float]
+
+
+After = Callable[["Run"], None]
+Refer = Callable[["Run"], Reference | None]
+_after: dict[str, After] = {}
+_references: dict[str, tuple[int, Refer]] = {}
+
+
+def after_success(name: str, call: After) -> None:
+    """Have `call(run)` run in the transaction in which a run succeeds. The same name again replaces it."""
+    _after[name] = call
+
+
+def succeeded(run: Run) -> None:
+    """Tell every room that asked to know."""
+    for call in _after.values():
+        call(run)
+
+
+def add_reference(name: str, call: Refer, *, order: int) -> None:
+    """Offer something to read a run's values against; the lowest order that answers is shown. The same name again replaces it."""
+    _references[name] = (order, call)
+
+
+def reference(run: Run) -> Reference | None:
+    """What this run is read against: a live version, a baseline, or nothing."""
+    answers = (call(run) for _, call in sorted(_references.values(), key=lambda pair: pair[0]))
+    return next((answer for answer in answers if answer is not None), None)

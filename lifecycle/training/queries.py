@@ -1,0 +1,141 @@
+"""Reading base models, runs and their points: always from what the person may see."""
+
+from __future__ import annotations
+
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable
+from itertools import islice
+from uuid import UUID
+
+from django.core.cache import cache
+from django.db.models import Q, QuerySet
+
+from datasets_app.snapshots import queries as snapshots
+from datasets_app.snapshots.models import Snapshot
+from lifecycle.engine import defaults
+from lifecycle.training.models import BaseModel, MetricPoint, Run
+from lifecycle.training.rules import RunState
+from lifecycle.ui.palette import Hit
+from registry.access import policy
+from registry.access.models import User
+from registry.access.policy import Person
+from registry.ledger.models import Event
+from registry.ledger.verbs import Verb
+
+SAMPLE = 400
+ACTIVE = (RunState.QUEUED, RunState.TRAINING, RunState.STOPPING)
+labels_of = snapshots.labels_of
+
+
+def bases(user: Person) -> QuerySet[BaseModel]:
+    """The base models that the user may see, newest first."""
+    return policy.visible_to(user, BaseModel, "training.view").select_related("project", "folder", "added_by").order_by("-id")
+
+
+def runs(user: Person) -> QuerySet[Run]:
+    """The runs that the user may see, newest first."""
+    related = ("project", "snapshot__dataset", "base__folder", "launched_by", "artifact", "job")
+    return policy.visible_to(user, Run, "training.view").select_related(*related).order_by("-id")
+
+
+def get_run(user: Person, uuid: UUID) -> Run:
+    """One run that the user may see. Raises Http404."""
+    return policy.get_visible(user, runs(user), "training.view", uuid=uuid)
+
+
+def running_count(user: Person) -> int:
+    """How many runs wait or run, counted up to 100."""
+    return policy.visible_to(user, Run, "training.view").filter(state__in=ACTIVE).order_by()[:100].count()
+
+
+def active_runs(user: Person) -> list[Run]:
+    """Runs that wait or run now, oldest first, at most 30: for home."""
+    return list(runs(user).filter(state__in=ACTIVE).order_by("id")[:30])
+
+
+def search_runs(user: Person, text: str) -> list[Hit]:
+    """Runs by number or note, for the palette."""
+    digits = "".join(letter for letter in text if letter.isascii() and letter.isdigit())[:9]
+    wanted = Q(note__icontains=text) | Q(snapshot__dataset__name__icontains=text)
+    if digits:
+        wanted |= Q(number=int(digits))
+    return [Hit(str(run), f"/runs/{run.uuid}/", str(run.snapshot)) for run in runs(user).filter(wanted)[:8]]
+
+
+def launchable(user: Person) -> QuerySet[Snapshot]:
+    """The snapshots that the user may train on, newest first."""
+    return policy.visible_to(user, Snapshot, "training.launch").select_related("dataset__project", "schema").order_by("-id")
+
+
+def trainers_of(run: Run) -> set[UUID]:
+    """Everyone who launched or resumed a run, by uuid: they cannot approve what came of it."""
+    events = Event.objects.filter(
+        object_type=run._meta.label_lower, object_id=str(run.uuid), verb__in=[Verb.RUN_LAUNCHED, Verb.RUN_RESUMED]
+    )
+    people = {actor for actor in events.values_list("actor", flat=True) if actor != "system"}
+    if run.launched_by is not None:
+        people.add(str(run.launched_by.uuid))
+    return {UUID(person) for person in people}
+
+
+def trainers(run: Run) -> QuerySet[User]:
+    """The people of `trainers_of`."""
+    return User.objects.filter(uuid__in=trainers_of(run)).order_by("pk")
+
+
+# ── Curves ──────────────────────────────────────────────────────────────────
+def curves(run: Run, names: Iterable[str] | None = None, *, after: int = -1) -> dict[str, list[tuple[int, float]]]:
+    """Points by metric in order of step. after: only later steps."""
+    rows = MetricPoint.objects.filter(run=run, step__gt=after).order_by("step")
+    if names is not None:
+        rows = rows.filter(name__in=list(names))
+    found: dict[str, list[tuple[int, float]]] = defaultdict(list)
+    for name, step, value in rows.values_list("name", "step", "value"):
+        found[name].append((step, value))
+    return dict(found)
+
+
+def validation_losses(runs: Iterable[Run]) -> dict[int, list[float]]:
+    """The validation losses of several runs in order of step, by the run's key: one statement for a whole page."""
+    rows = MetricPoint.objects.filter(run__in=list(runs), name="validation_loss").order_by("step").values_list("run_id", "value")
+    found: dict[int, list[float]] = defaultdict(list)
+    for key, value in rows:
+        found[key].append(value)
+    return found
+
+
+# ── What fits this data ─────────────────────────────────────────────────────
+def text_lengths(snapshot: Snapshot) -> tuple[float, float]:
+    """Median and 99th percentile of characters in the first rows of the train split, whose order is that of digests, so a fair sample."""
+    key = f"training:lengths:{snapshot.uuid}"
+    known: tuple[float, float] | None = cache.get(key)
+    if known is None:
+        rows = islice(snapshots.with_items(snapshots.rows_of(snapshot, "train")), SAMPLE)
+        lengths = sorted(len(item.text) for _, item in rows) or [1]
+        known = (float(statistics.median(lengths)), float(lengths[min(len(lengths) - 1, int(len(lengths) * 0.99))]))
+        cache.set(key, known, 3600)
+    return known
+
+
+def measured_rate(base: BaseModel, strategy: str) -> float | None:
+    """Examples a second of the newest finished run with this base and strategy, or None where there is none."""
+    run = Run.objects.filter(base=base, strategy=strategy, state=RunState.SUCCEEDED).order_by("-id").first()
+    values = [value for _, value in curves(run, ["examples_per_second"]).get("examples_per_second", [])] if run else []
+    return statistics.median(values) if values else None
+
+
+def suggestion(snapshot: Snapshot, base: BaseModel | None, strategy: str) -> defaults.Suggestion:
+    """The engine's settings for this data, each with its reason, and about how long they take."""
+    splits, by_label = snapshot.counts["splits"], snapshot.counts["labels"]
+    median, long = text_lengths(snapshot)
+    return defaults.suggest(
+        rows=max(1, splits.get("train", 0)),
+        classes=max(1, len(by_label)),
+        median_tokens=defaults.tokens_from_characters(median),
+        long_tokens=defaults.tokens_from_characters(long),
+        strategy=strategy,
+        class_counts=[counts.get("train", 0) for counts in by_label.values()],
+        validation_rows=splits.get("validation", 0),
+        measured_rate=measured_rate(base, strategy) if base and strategy != "head" else None,
+    )

@@ -1,0 +1,168 @@
+"""The jobs of this room: keeping a base model's files, and training."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from functools import partial
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError
+
+from datasets_app.snapshots import queries as snapshots
+from lifecycle.compute.child import Result, read_result, run_child
+from lifecycle.engine.spec import TrainSpec
+from lifecycle.jobs.context import JobContext
+from lifecycle.jobs.models import Job
+from lifecycle.refusals import NotReady, Refused
+from lifecycle.training import actions, facts
+from lifecycle.training.actions.bases import check_online
+from lifecycle.training.models import BaseModel, Run
+from registry.artifacts import actions as artifacts
+from registry.artifacts.models import Folder
+
+WANTED = ["*.safetensors", "*.json", "*.txt", "*.md", "LICENSE", "NOTICE"]
+DATA = {"train": "train.jsonl", "validation": "validation.jsonl"}
+KEPT = {"spec.json", "events.jsonl", "result.json"}  # of a finished run: no texts, no checkpoints
+
+
+# ── Base models ─────────────────────────────────────────────────────────────
+def keep_base(ctx: JobContext) -> None:
+    """Copy a base model's files into a scratch folder, check them, and keep them by digest."""
+    base = BaseModel.objects.get(uuid=ctx.args["base"])
+    if base.folder_id is not None:
+        return
+    ctx.progress(0, stage="Copying the files" if base.kind != BaseModel.Kind.HUB else f"Fetching {base.name}")
+    with tempfile.TemporaryDirectory(prefix="lifecycle-base-") as scratch:
+        folder = bring(base, Path(scratch) / "model")
+        ctx.raise_if_cancelled()
+        ctx.progress(0, stage="Checking and keeping the files")
+        actions.keep_base(base, folder)
+
+
+def bring(base: BaseModel, target: Path) -> Path:
+    """The folder to check: the package's copied, the machine's own as it stands, the hub's fetched."""
+    if base.kind == BaseModel.Kind.FOLDER:
+        return facts.allowed_folder(base.source, settings.BASE_MODEL_DIRS)
+    if base.kind == BaseModel.Kind.HUB:
+        return fetch(base, target)
+    facts.copy_model(facts.packaged(base.name), target)
+    return target
+
+
+def fetch(base: BaseModel, target: Path) -> Path:
+    """Fetch one commit of a hub model, without anything that could execute. Raises Refused or NotReady with what to do."""
+    check_online()
+    try:
+        snapshot_download(base.source, revision=base.revision, local_dir=target, allow_patterns=WANTED)
+    except RevisionNotFoundError as error:
+        raise Refused(f"{base.name} has no commit {base.revision[:8]}.", next_step="Copy the commit from the model's page.") from error
+    except RepositoryNotFoundError as error:
+        raise Refused(f"There is no public model {base.name}.", next_step="Look at its id; private models are not fetched.") from error
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        raise NotReady(f"The hub did not answer ({type(error).__name__}).", next_step="It is tried again.") from error
+    shutil.rmtree(target / ".cache", ignore_errors=True)
+    return target
+
+
+# ── Runs ────────────────────────────────────────────────────────────────────
+def train(ctx: JobContext) -> None:
+    """Train in a child process, keep what it tells, then its artifact. Run again after any crash it goes on from the last checkpoint."""
+    run = actions.begin(UUID(ctx.args["run"]))
+    folder = run_folder(run)
+    result = already_done(folder)
+    if result is None:
+        ctx.progress(0, stage="Preparing the data")
+        prepare(run, folder)
+        ctx.raise_if_cancelled()
+        threads = run.spec.get("threads") or None
+        result = run_child(ctx, "train", folder, partial(keep_events, ctx, run), threads=threads)
+    if result.status == "cancelled":
+        drop_texts(folder)
+        actions.stopped(run.uuid, result.data)
+        ctx.raise_if_cancelled()
+    if not result.ok:
+        drop_texts(folder)
+        actions.fail(run.uuid, result.code, result.message, result.next_step)
+        raise Refused(result.message, next_step=result.next_step)
+    ctx.progress(0, stage="Keeping the model")
+    kept = artifacts.put_folder(folder / "artifact")
+    with transaction.atomic():
+        ctx.hold()
+        actions.succeed(run.uuid, result.data, kept)
+    clean(folder)
+
+
+def keep_events(ctx: JobContext, run: Run, events: list[dict[str, Any]]) -> None:
+    """Keep what the engine wrote, as long as the job is held."""
+    ctx.hold()  # a job before its run, always: two locks in one order
+    actions.record_events(run, events)
+
+
+def run_folder(run: Run) -> Path:
+    """Where a run's process works."""
+    return Path(settings.DATA_DIR) / "runs" / str(run.uuid)
+
+
+def already_done(folder: Path) -> Result | None:
+    """The result of a process that had ended well before its worker could say so."""
+    if not (folder / "result.json").exists() or not (folder / "artifact").is_dir():
+        return None
+    result = read_result(folder, 0)
+    return result if result.ok else None
+
+
+def prepare(run: Run, folder: Path) -> None:
+    """Lay out everything the engine reads; what is there already (after a crash) is written again with the same bytes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for split, name in DATA.items():
+        part = folder / f".{name}"
+        snapshots.write_split(run.snapshot, split, part)
+        part.replace(folder / name)
+    link(folder / "base", local_folder("bases", run.base.folder))
+    TrainSpec.from_json(run.spec).write(folder / "spec.json")
+
+
+def local_folder(kind: str, folder: Folder | None) -> Path:
+    """A folder of the store laid out on this machine, under its digest; kept for the next use."""
+    if folder is None:
+        raise Refused("The files of the base model are not there.", next_step="Add it again under Base models.")
+    return artifacts.write_folder(folder, Path(settings.DATA_DIR) / kind / folder.root_digest)
+
+
+def link(path: Path, target: Path) -> None:
+    """Point `path` at a folder, again where it points elsewhere."""
+    path.unlink(missing_ok=True)
+    path.symlink_to(target, target_is_directory=True)
+
+
+def drop_texts(folder: Path) -> None:
+    """Leave no text of the data in a folder that waits; a resume writes them again from the snapshot."""
+    for name in DATA.values():
+        (folder / name).unlink(missing_ok=True)
+
+
+def clean(folder: Path) -> None:
+    """Leave spec, events and result of a finished run: its artifact is in the store, and its texts belong to the dataset."""
+    for path in folder.iterdir():
+        if path.name in KEPT:
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def run_failed(job: Job) -> None:
+    """The job was given up: so is its run, with the job's sentence."""
+    actions.fail(UUID(job.args["run"]), "crashed", job.error, job.next_step)
+
+
+def run_cancelled(job: Job) -> None:
+    """The job was cancelled: its run has stopped."""
+    actions.stopped(UUID(job.args["run"]))

@@ -1,0 +1,209 @@
+"""Base models, runs and evaluations for tests: real rows, folders and reports, without the seconds that training takes."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from django.db import transaction
+from django.utils import timezone
+from safetensors.numpy import save_file
+
+from datasets_app.datasets.models import Dataset
+from datasets_app.snapshots import queries as snapshots
+from datasets_app.snapshots.models import Snapshot
+from lifecycle.engine import metrics, predictions
+from lifecycle.evaluation import actions as evaluation
+from lifecycle.evaluation.models import Evaluation
+from lifecycle.jobs.models import Job
+from lifecycle.training import actions
+from lifecycle.training.models import BaseModel, Run
+from registry.access.models import Project, User
+from registry.artifacts import actions as artifacts
+from tests.support.datasets import import_texts, make_dataset
+from tests.support.snapshots import freeze
+
+HIDDEN, LAYERS = 8, 2
+TEXTS = {
+    "card": [
+        *("my card is lost", "card stolen please help", "the card not arrived"),
+        *("where is my card", "card late again", "help my card broken"),
+    ],
+    "refund": [
+        *("money back please", "refund my order", "cancel the order money back"),
+        *("where is my refund", "pay back the charge", "refund late"),
+    ],
+    "login": [
+        *("password reset", "login not open", "account closed"),
+        *("my account is slow", "the app error login", "password wrong again"),
+    ],
+}
+
+
+def labelled_dataset(
+    project: Project, user: User, *, copies: int = 4, texts: dict[str, list[str]] | None = None, name: str = ""
+) -> Dataset:
+    """A dataset whose rows are all decided: each text `copies` times, made different by a number word. user: may upload."""
+    dataset = make_dataset(project, user, name)
+    rows = [(f"{text} {at}" if at else text, label) for label, some in (texts or TEXTS).items() for text in some for at in range(copies)]
+    import_texts(dataset, rows, user)
+    return dataset
+
+
+def make_snapshot(project: Project, user: User, **options: Any) -> Snapshot:
+    """A frozen snapshot of a labelled dataset with rows in all three splits. user: engineer or lead."""
+    shares = options.pop("shares", {"train": 60, "validation": 20, "test": 20})
+    return freeze(labelled_dataset(project, user, **options), user, shares=shares)
+
+
+def write_base(folder: Path) -> Path:
+    """A folder with the looks of a base model: config, tokenizer and weights of a few numbers. The engine can describe it, not run it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    config = {"model_type": "bert", "hidden_size": HIDDEN, "num_hidden_layers": LAYERS, "max_position_embeddings": 64}
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "tokenizer.json").write_text(json.dumps({"version": "1.0", "model": {"type": "WordPiece", "vocab": {"[UNK]": 0}}}))
+    (folder / "README.md").write_text("---\nlicense: apache-2.0\n---\nA base model for tests.\n")
+    save_file({"embeddings": np.zeros((4, HIDDEN), dtype=np.float32)}, folder / "model.safetensors")
+    return folder
+
+
+def make_base(project: Project, user: User | None = None, *, folder: Path | None = None, name: str = "tiny-base") -> BaseModel:
+    """A base model whose files are kept. folder: real weights (tests.support.tiny_models), by default those of `write_base`."""
+    base, _ = BaseModel.objects.get_or_create(
+        project=project, name=name, revision="", defaults={"kind": BaseModel.Kind.FOLDER, "source": f"/models/{name}", "added_by": user}
+    )
+    if base.folder_id is None:
+        with tempfile.TemporaryDirectory() as scratch:
+            actions.keep_base(base, folder or write_base(Path(scratch) / "base"))
+    return base
+
+
+def make_run(
+    snapshot: Snapshot,
+    user: User,
+    *,
+    succeeded: bool = True,
+    strategy: str = "lora",
+    accuracy: float = 0.9,
+    seed: int = 1,
+    splits: Sequence[str] = ("validation", "test"),
+    base: BaseModel | None = None,
+    **options: Any,
+) -> Run:
+    """A launched run; if `succeeded`, with points, an artifact folder and evaluations computed from made-up answers.
+
+    accuracy: share of rows that the made-up model answers rightly (drawn with `seed`); the reports are computed from those answers by the
+    engine's own metrics. user: engineer or lead.
+    """
+    base = base or make_base(snapshot.dataset.project, user)
+    run = actions.launch(snapshot=snapshot, base=base, strategy=strategy, actor=user, options=options)
+    if not succeeded:
+        return run
+    finish_run(run, accuracy=accuracy, seed=seed)
+    for split in splits:
+        if snapshot.counts["splits"].get(split):
+            make_evaluation(run, split, accuracy=accuracy, seed=seed)
+    run.refresh_from_db()
+    return run
+
+
+def finish_run(run: Run, *, accuracy: float = 0.9, seed: int = 1) -> Run:
+    """Let a launched run have trained: curve, result, artifact. The jobs that it would have queued are taken out of the queue."""
+    actions.begin(run.uuid)
+    run.refresh_from_db()
+    actions.record_events(run, curve_events())
+    found = scores(run, "validation", accuracy, seed) if run.snapshot.counts["splits"].get("validation") else {}
+    result = {
+        "format": 1, "status": "succeeded", "error": None, "best_step": 40, "last_step": 60, "trainable_parameters": 1000,
+        "total_parameters": 10_000, "seconds": 12.5, "peak_memory_mb": 300.0, "precision": "fp32",
+        "metrics": {name: found[name] for name in ("accuracy", "macro_f1", "log_loss", "ece") if name in found},
+        "environment": {"python": "3.11", "packages": {}, "cpu": "test", "threads": 1},
+    }  # fmt: skip
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = artifacts.put_folder(write_artifact(Path(scratch) / "artifact", run, seed))
+    with transaction.atomic():
+        actions.succeed(run.uuid, result, folder)
+        settle(run)
+    run.refresh_from_db()
+    return run
+
+
+def settle(run: Run) -> None:
+    """End the run's waiting jobs, so that a test that drains the queue finds none of them."""
+    Job.objects.filter(subject_uuid=run.uuid, state="queued").update(state="succeeded", finished_at=timezone.now())
+
+
+def curve_events() -> list[dict[str, Any]]:
+    """A run of 60 steps whose validation loss is best at step 40."""
+    events = []
+    for seq, step in enumerate(range(10, 70, 10)):
+        values = {
+            "train_loss": 2.0 / (1 + step / 10),
+            "learning_rate": 1e-3 * (1 - step / 60),
+            "examples_per_second": 100.0,
+            "memory_mb": 256.0,
+        }
+        if step % 20 == 0:
+            values |= {"validation_loss": 1.0 + abs(step - 40) / 100, "accuracy": 0.9, "macro_f1": 0.9 - abs(step - 40) / 1000}
+        at = f"2026-11-24T12:00:{step:02d}.000+00:00"
+        events.append({"seq": seq, "at": at, "kind": "metric", "step": step, "total_steps": 60, "epoch": step / 20, "values": values})
+    return [
+        *events,
+        {"seq": 6, "at": "2026-11-24T12:01:10.000+00:00", "kind": "end", "status": "succeeded", "message": "Finished. Best step 40."},
+    ]
+
+
+def write_artifact(folder: Path, run: Run, seed: int = 1) -> Path:
+    """A folder with the looks of a run's artifact. The weights differ from run to run; nothing can load the ONNX file."""
+    (folder / "serving").mkdir(parents=True)
+    document = {
+        "format": 1, "task": "single_label", "labels": run.spec["labels"], "max_tokens": run.spec["max_tokens"], "pooling": "mean",
+        "temperature": 1.0, "strategy": run.strategy, "base": {"name": run.base.name, "digest": run.base.facts["engine_digest"]},
+        "inputs": ["input_ids", "attention_mask", "token_type_ids"], "serving": "serving/model.onnx",
+    }  # fmt: skip
+    (folder / "lifecycle.json").write_text(json.dumps(document))
+    (folder / "config.json").write_text(json.dumps({"model_type": "bert", "hidden_size": HIDDEN}))
+    (folder / "tokenizer.json").write_text(json.dumps({"version": "1.0", "model": {"type": "WordPiece", "vocab": {"[UNK]": 0}}}))
+    numbers = np.random.default_rng(seed + run.number)
+    save_file({"weight": numbers.normal(size=(len(run.spec["labels"]), HIDDEN)).astype(np.float32)}, folder / "head.safetensors")
+    (folder / "serving" / "model.onnx").write_bytes(b"placeholder " + str(run.uuid).encode())
+    return folder
+
+
+def answers(run: Run, split: str, accuracy: float, seed: int) -> predictions.Predictions:
+    """Made-up answers of a run on one split of its snapshot: right for a share of the rows, never quite sure."""
+    labels = tuple(run.spec["labels"])
+    rows = list(snapshots.rows_of(run.snapshot, split))
+    truth = np.array([labels.index(row.label) for row in rows], dtype=np.int64)
+    random = np.random.default_rng(seed)
+    right = random.random(len(rows)) < accuracy
+    picked = np.where(right, truth, (truth + 1) % len(labels))
+    top = random.uniform(0.55, 0.99, len(rows))
+    probabilities = np.repeat(((1 - top) / max(len(labels) - 1, 1))[:, None], len(labels), axis=1)
+    probabilities[np.arange(len(rows)), picked] = top
+    return predictions.Predictions(labels, tuple(row.item for row in rows), truth, probabilities)
+
+
+def scores(run: Run, split: str, accuracy: float, seed: int) -> dict[str, Any]:
+    """The engine's report of those answers."""
+    made = answers(run, split, accuracy, seed)
+    return metrics.report(made.probabilities, made.truth, made.labels, count=200)
+
+
+def make_evaluation(run: Run, split: str = "test", *, accuracy: float = 0.9, seed: int = 1, by: User | None = None) -> Evaluation:
+    """An evaluation of a succeeded run from made-up answers, with the majority baseline."""
+    made = answers(run, split, accuracy, seed)
+    report = metrics.report(made.probabilities, made.truth, made.labels, count=200)
+    shares = np.bincount(made.truth, minlength=len(made.labels)) / len(made.truth)
+    majority = metrics.report(np.tile(shares, (len(made.truth), 1)), made.truth, made.labels, count=200)
+    shown = {name: majority[name] for name in ("accuracy", "macro_f1")}
+    shown["intervals"] = {name: majority["intervals"][name] for name in ("accuracy", "macro_f1")}
+    result = {"format": 1, "status": "succeeded", "error": None, "temperature": 1.0, **report, "baselines": {"majority": shown}}
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / "predictions.parquet"
+        predictions.write(path, made, split)
+        return evaluation.keep(run=run, split=split, result=result, predictions=path, actor=by)
