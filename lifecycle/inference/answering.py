@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 import time
@@ -23,6 +24,7 @@ from lifecycle.inference.wire import failure
 
 log = logging.getLogger("lifecycle.inference")
 TOP_SCORES = 5
+BODY_SECONDS = 30.0
 
 
 @dataclass(slots=True)
@@ -94,16 +96,20 @@ class Answering:
 
 
 async def read_body(request: Request) -> bytes:
-    """The request's body; refused with 413 as soon as it is known to be over the limit."""
+    """The request's body; refused with 413 as soon as it is known to be over the limit, and with 408 when it does not come."""
     declared = request.headers.get("content-length", "0")
     if declared.isdigit() and int(declared) > protocol.MAX_BODY_BYTES:
         raise protocol.too_large()
     chunks, size = [], 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > protocol.MAX_BODY_BYTES:
-            raise protocol.too_large()
-        chunks.append(chunk)
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > protocol.MAX_BODY_BYTES:
+                    raise protocol.too_large()
+                chunks.append(chunk)
+    except TimeoutError as error:
+        raise ProtocolError(408, f"The request's body did not arrive within {BODY_SECONDS:g} seconds.") from error
     return b"".join(chunks)
 
 

@@ -1,11 +1,13 @@
 """The Open Inference Protocol as a client sees it, in JSON and with binary tensors."""
 
+import asyncio
 import gzip
 import json
 import struct
 
 import pytest
 
+from lifecycle.inference import answering
 from tests.inference.models import LABELS, ask, auth, version_of
 
 INFER = "/v2/models/support/infer"
@@ -106,6 +108,28 @@ def test_a_body_over_one_megabyte_gets_413(client):
 
         assert response.status_code == 413
         assert response.json()["error"].startswith("The request is larger than 1000000 bytes.")
+
+
+def test_a_body_that_does_not_come_gets_408(server, monkeypatch):
+    monkeypatch.setattr(answering, "BODY_SECONDS", 0.01)
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": INFER,
+        "query_string": b"",
+        "headers": [(b"authorization", auth()["authorization"].encode())],
+    }
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    async def ask_without_body():
+        await server.application()(scope, asyncio.Event().wait, send)
+
+    asyncio.run(ask_without_body())
+
+    assert sent[0]["status"] == 408
 
 
 def test_compressed_bodies_are_read_and_bombs_refused(client):
