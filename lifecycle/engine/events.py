@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+TAIL_BYTES = 2**20
 KINDS = ("stage", "metric", "log", "finding", "checkpoint", "end")
 
 
@@ -38,11 +39,13 @@ def _mend(path: Path) -> int:
     """Cut a torn last line off; returns the next seq."""
     if not path.exists():
         return 0
-    data = path.read_bytes()
-    whole = data[: data.rfind(b"\n") + 1]
-    if len(whole) != len(data):
-        with path.open("rb+") as file:
-            file.truncate(len(whole))
+    with path.open("rb+") as file:
+        size = file.seek(0, os.SEEK_END)
+        start = max(0, size - TAIL_BYTES)
+        file.seek(start)
+        tail = file.read(TAIL_BYTES)
+        whole = tail[: tail.rfind(b"\n") + 1]
+        file.truncate(start + len(whole))
     lines = whole.splitlines()
     return json.loads(lines[-1])["seq"] + 1 if lines else 0
 

@@ -8,7 +8,7 @@ from typing import Any
 
 FULL_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 NO_MEMORY_WORDS = ("can't allocate memory", "not enough memory", "out of memory", "Cannot allocate memory", "bad_alloc")
-NO_SPACE_WORDS = ("No space left on device", "file write failed", "PytorchStreamWriter failed", "Disk quota exceeded")
+NO_SPACE_WORDS = ("No space left on device", "file write failed", "File too large", "PytorchStreamWriter failed", "unexpected pos", "Disk quota exceeded")
 
 
 class EngineFault(Exception):
@@ -53,6 +53,6 @@ def describe(error: BaseException) -> Fault:
         )
     return Fault(
         "crashed",
-        f"The run stopped on an error that it does not know: {type(error).__name__}: {text[:500]}",
+        f"The run stopped on an error that it does not know: {type(error).__name__}: {text[:500].rstrip('.')}.",
         "Resume it once; if it stops at the same place, report the log of this run.",
     )

@@ -4,27 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.engine.inbox import ROWS, write_rows
+
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 ROOT = Path(__file__).resolve().parents[2]
-WORDS = "card lost stolen money back please refund where is my the not arrived pay again order cancel thanks help late".split()
-ROWS = [
-    ("my card is lost", "card"),
-    ("card stolen please help", "card"),
-    ("the card not arrived", "card"),
-    ("where is my card", "card"),
-    ("money back please", "refund"),
-    ("refund my order", "refund"),
-    ("cancel the order money back", "refund"),
-    ("where is my refund", "refund"),
-]
+WORDS = "card lost stolen money back please refund where is my the not arrived pay again order cancel thanks help late".split()  # noqa: SIM905
 
 
 @pytest.fixture(scope="session")
@@ -91,16 +84,11 @@ def run_folder(tmp_path, tiny_base):
     return make
 
 
-def write_rows(path, rows):
-    lines = [json.dumps({"id": f"{number:064x}", "text": text, "label": label}) for number, (text, label) in enumerate(rows)]
-    path.write_text("\n".join(lines) + "\n")
-
-
 @pytest.fixture
 def engine():
     """Runs the program: engine("train", folder) → finished process. engine.start(...) → running process with a pipe on its stdin."""
 
-    def start(verb, folder):
+    def start(verb, folder, file_bytes=resource.RLIM_INFINITY):
         return subprocess.Popen(
             [sys.executable, "-m", "lifecycle.engine", verb, str(folder)],
             cwd=ROOT,
@@ -108,10 +96,11 @@ def engine():
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, resource.RLIM_INFINITY)),
         )
 
-    def run(verb, folder):
-        process = start(verb, folder)
+    def run(verb, folder, **limits):
+        process = start(verb, folder, **limits)
         process.output = process.stdout.read()
         process.wait()
         return process

@@ -1,0 +1,78 @@
+import json
+
+import numpy as np
+import pytest
+
+from lifecycle.engine.artifact import ArtifactInfo, loading_snippet
+from lifecycle.engine.export import load_classifier
+from lifecycle.engine.faults import EngineFault
+from lifecycle.engine.predictor import Predictor
+from tests.engine.inbox import ROWS
+
+TEXTS = [text for text, _ in ROWS] + ["", "card " * 100]
+
+
+@pytest.fixture(params=["full", "lora", "head"])
+def artifact(request, run_folder, train_here):
+    folder = run_folder(strategy={"kind": request.param}, epochs=3, max_tokens=16)
+    train_here(folder)
+    return folder / "artifact"
+
+
+def test_the_snippet_of_the_card_gives_the_answers_that_are_served(artifact, tiny_base):
+    names = {"artifact": str(artifact), "base": str(tiny_base), "texts": TEXTS}
+
+    exec(loading_snippet(ArtifactInfo.read(artifact)), names)
+
+    served = Predictor(artifact).probabilities(TEXTS)
+    assert np.allclose(names["probabilities"].numpy(), served, atol=1e-4)
+    assert names["answers"] == [("card", "refund")[each] for each in served.argmax(1)]
+
+
+def test_the_graph_equals_torch_on_any_shape(artifact, tiny_base):
+    import torch
+
+    from lifecycle.engine.recipes.single_label import collate
+
+    model, predictor = load_classifier(artifact, tiny_base), Predictor(artifact)
+    ids = [each.ids for each in predictor.tokenizer.encode_batch(TEXTS)]
+
+    answers = predictor.answer(TEXTS, batch_size=3)
+
+    with torch.no_grad():
+        pooled = model.embed(**collate(ids, 0, token_types=True))
+        logits = model.head(pooled)
+    assert np.abs(answers.logits - logits.numpy()).max() < 1e-4
+    assert np.abs(answers.embeddings - pooled.numpy()).max() < 1e-4
+    assert max(answers.tokens) == 16
+
+
+def test_the_graph_has_the_inputs_and_outputs_that_the_server_expects(artifact):
+    session = Predictor(artifact).session
+
+    assert [(each.name, each.type, each.shape) for each in session.get_inputs()] == [
+        (name, "tensor(int64)", ["batch", "sequence"]) for name in ("input_ids", "attention_mask", "token_type_ids")
+    ]
+    assert [(each.name, each.type) for each in session.get_outputs()] == [("logits", "tensor(float)"), ("embedding", "tensor(float)")]
+
+
+def test_the_description_names_labels_base_and_temperature(artifact):
+    document = json.loads((artifact / "lifecycle.json").read_text())
+
+    assert document["labels"] == ["card", "refund"]
+    assert document["format"] == 1
+    assert document["base"]["name"] == "tiny"
+    assert len(document["base"]["digest"]) == 64
+    assert document["temperature"] > 0
+    assert ArtifactInfo.read(artifact).to_json() == document
+
+
+def test_no_path_of_this_machine_is_in_the_artifact(artifact, tiny_base):
+    for each in artifact.rglob("*"):
+        if each.suffix == ".json":
+            assert str(tiny_base.parent) not in each.read_text(), each.name
+
+
+def test_a_folder_that_is_no_artifact_is_refused_with_a_sentence(tmp_path):
+    with pytest.raises(EngineFault, match="is not a model artifact"):
+        ArtifactInfo.read(tmp_path)

@@ -1,0 +1,123 @@
+import json
+import os
+import signal
+
+from lifecycle.engine import checkpoint, program
+from lifecycle.engine.events import points, read_events
+
+LORA = {"kind": "lora", "rank": 4, "dropout": 0.1}
+SPEC = {"strategy": LORA, "epochs": 400, "batch_size": 2, "learning_rate": 1e-2, "evaluations_per_epoch": 1}
+
+
+def wait_for(process, folder, step):
+    """Reads the diary until the run has reached a step."""
+    while process.poll() is None:
+        events, _ = read_events(folder / "events.jsonl")
+        if any(event["kind"] == "metric" and event["step"] >= step for event in events):
+            return
+        os.sched_yield()
+    raise AssertionError(process.stdout.read())
+
+
+def weights(folder):
+    return {each.name: each.read_bytes() for each in (folder / "artifact").iterdir() if each.suffix == ".safetensors"}
+
+
+def test_a_killed_run_resumes_to_the_weights_of_an_undisturbed_one(run_folder, engine, train_here):
+    spec = SPEC | {"epochs": 60}
+    calm, killed = run_folder("calm", **spec), run_folder("killed", **spec)
+    train_here(calm)
+
+    process = engine.start("train", killed)
+    wait_for(process, killed, 60)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (killed / "result.json").exists()
+    last = checkpoint.newest(killed / "checkpoints")
+    half = killed / "checkpoints" / f"checkpoint-{checkpoint.step_of(last) + 1}"  # as if killed while writing
+    half.mkdir()
+    (half / "weights.safetensors").write_bytes(b"torn")
+    resumed = train_here(killed)
+
+    assert resumed["status"] == "succeeded"
+    assert weights(killed) == weights(calm)
+    events, _ = read_events(killed / "events.jsonl")
+    assert [event["seq"] for event in events] == list(range(len(events)))
+    assert any(event.get("message") == f"Resuming from step {checkpoint.step_of(last)}." for event in events)
+    assert [p.step for p in points(events)] == [p.step for p in points(read_events(calm / "events.jsonl")[0])]
+
+
+def test_sigterm_leaves_a_checkpoint_and_a_cancelled_result(run_folder, engine):
+    folder = run_folder(**SPEC)
+    process = engine.start("train", folder)
+    wait_for(process, folder, 10)
+
+    process.send_signal(signal.SIGTERM)
+
+    assert process.wait() == 0
+    result = json.loads((folder / "result.json").read_text())
+    assert result["status"] == "cancelled"
+    assert checkpoint.step_of(checkpoint.newest(folder / "checkpoints")) == result["last_step"]
+    assert not (folder / "artifact").exists()
+    process.stdout.close()
+
+
+def test_the_end_of_the_parents_pipe_stops_the_run(run_folder, engine):
+    folder = run_folder(**SPEC)
+    process = engine.start("train", folder)
+    wait_for(process, folder, 10)
+
+    process.stdin.close()
+
+    assert process.wait() == 0
+    assert json.loads((folder / "result.json").read_text())["status"] == "cancelled"
+    process.stdout.close()
+
+
+def test_a_cancelled_run_resumes_to_the_weights_of_an_undisturbed_one(run_folder, train_here):
+    spec = SPEC | {"epochs": 10}
+    calm, stopped = run_folder("calm", **spec), run_folder("stopped", **spec)
+    train_here(calm)
+    asked = iter([False] * 7)
+
+    assert train_here(stopped, cancelled=lambda: next(asked, True))["status"] == "cancelled"
+    assert train_here(stopped)["status"] == "succeeded"
+
+    assert weights(stopped) == weights(calm)
+
+
+def test_a_second_writer_is_turned_away_and_changes_nothing(run_folder, engine):
+    folder = run_folder(epochs=1)
+    with program._locked(folder / "lock") as free:
+        assert free
+
+        process = engine("train", folder)
+
+    assert process.returncode == program.BUSY
+    assert sorted(each.name for each in folder.iterdir()) == ["lock", "spec.json", "train.jsonl", "validation.jsonl"]
+
+
+def test_a_damaged_checkpoint_is_passed_over(tmp_path):
+    for step in (10, 20, 30):
+        folder = tmp_path / f"checkpoint-{step}"
+        folder.mkdir()
+        (folder / "weights.safetensors").write_bytes(b"x" * step)
+        if step < 30:
+            checkpoint.seal(folder)
+
+    assert checkpoint.newest(tmp_path).name == "checkpoint-20"
+    (tmp_path / "checkpoint-20" / "weights.safetensors").write_bytes(b"y" * 20)
+    assert checkpoint.newest(tmp_path).name == "checkpoint-10"
+
+
+def test_only_the_newest_sealed_checkpoints_are_kept(tmp_path):
+    for step in (10, 20, 30, 40):
+        folder = tmp_path / f"checkpoint-{step}"
+        folder.mkdir()
+        (folder / "a").write_text("a")
+        if step != 40:
+            checkpoint.seal(folder)
+
+    checkpoint.keep_newest(tmp_path)
+
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["checkpoint-20", "checkpoint-30"]
