@@ -75,7 +75,9 @@ def fingerprint(hexadecimal: str) -> SafeString:
     """Eight bars, one for each of the first eight hex digits: equal digests look equal."""
     heights = [2 + 0.8 * int(digit, 16) for digit in hexadecimal[:8]]
     bars = format_html_join(
-        "", '<rect x="{}" y="{}" width="2" height="{}"/>', ((3 * at, short(7 - height / 2), short(height)) for at, height in enumerate(heights))
+        "",
+        '<rect x="{}" y="{}" width="2" height="{}"/>',
+        ((3 * at, short(7 - height / 2), short(height)) for at, height in enumerate(heights)),
     )
     return format_html('<svg class="fp" viewBox="0 0 23 14" aria-hidden="true">{}</svg>', bars)
 

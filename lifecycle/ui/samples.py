@@ -25,7 +25,9 @@ class RunForm(forms.Form):
     rate = forms.CharField(label="Learning rate", help_text="Last three good runs used 1e-4 to 3e-4.", required=False)
     note = forms.CharField(widget=forms.Textarea(attrs={"rows": 2}), required=False)
     early = forms.BooleanField(label="Stop early after 10 evaluations without a new best", required=False)
-    strategy = forms.ChoiceField(widget=forms.RadioSelect, choices=[("lora", "LoRA"), ("full", "All weights"), ("head", "Head only")], required=False)
+    strategy = forms.ChoiceField(
+        widget=forms.RadioSelect, choices=[("lora", "LoRA"), ("full", "All weights"), ("head", "Head only")], required=False
+    )
     file = forms.FileField(label="Training file", help_text="CSV, JSON lines or Parquet.", required=False)
 
 
@@ -63,7 +65,23 @@ def loss() -> Chart:
     validation = [round(3.9 * math.exp(-step / 140) + 0.26 + max(0, step - 620) * 0.0003, 4) for step in steps]
     lowest = min(range(len(steps)), key=validation.__getitem__)
     curve: dict[str, Any] = {"type": "scatter", "mode": "lines", "x": steps}
-    ends = [("train", train, "$c2"), ("validation", validation, "$c1")]
+    across = {"range": [0, 800], "title": {"text": "step"}}
+    up = {"type": "log", "tickvals": [0.1, 0.2, 0.5, 1, 2, 4], "title": {"text": "cross-entropy, log scale"}}
+    risen = {
+        "type": "rect",
+        "x0": steps[lowest],
+        "x1": 760,
+        "y0": 0,
+        "y1": 1,
+        "yref": "paper",
+        "fillcolor": "$warn/9",
+        "line": {"width": 0},
+    }
+    at_end = {"name": "end", "x": 1, "xref": "paper", "xanchor": "left", "xshift": 6}
+    ends = [
+        at_end | {"y": math.log10(ys[-1]), "text": f"{name} {ys[-1]:.3f}", "font": {"color": color}}
+        for name, ys, color in (("train", train, "$c2"), ("validation", validation, "$c1"))
+    ]
     return Chart(
         id="sample-loss",
         lead=f"Validation loss is lowest at step {steps[lowest]}",
@@ -74,18 +92,7 @@ def loss() -> Chart:
                 {**curve, "y": train, "name": "train", "line": {"color": "$c2", "width": 1.5}},
                 {**curve, "y": validation, "name": "validation", "line": {"color": "$c1", "width": 2}},
             ],
-            "layout": {
-                "xaxis": {"range": [0, 800], "title": {"text": "step"}},
-                "yaxis": {"type": "log", "tickvals": [0.1, 0.2, 0.5, 1, 2, 4], "title": {"text": "cross-entropy, log scale"}},
-                "shapes": [
-                    {"type": "rect", "x0": steps[lowest], "x1": 760, "y0": 0, "y1": 1, "yref": "paper", "fillcolor": "$warn/9", "line": {"width": 0}}
-                ],
-                "annotations": [
-                    {"name": "end", "x": 1, "xref": "paper", "y": math.log10(ys[-1]), "text": f"{name} {ys[-1]:.3f}", "xanchor": "left", "xshift": 6,
-                     "font": {"color": color}}
-                    for name, ys, color in ends
-                ],
-            },
+            "layout": {"xaxis": across, "yaxis": up, "shapes": [risen], "annotations": ends},
         },
         head=["step", "train", "validation"],
         rows=[[step, train[at], validation[at]] for at, step in enumerate(steps) if at % 6 == 0],
@@ -98,7 +105,12 @@ def confusion() -> Chart:
     counts = [[11, 2, 0, 0], [4, 7, 0, 0], [0, 0, 7, 4], [0, 0, 1, 10]]
     errors = [[0 if row == column else count for column, count in enumerate(line)] for row, line in enumerate(counts)]
     texts = [
-        {"x": names[column], "y": names[row], "text": str(count), "font": {"size": 11, "color": "$on-fill" if count > 3 and row != column else "$ink-2"}}
+        {
+            "x": names[column],
+            "y": names[row],
+            "text": str(count),
+            "font": {"size": 11, "color": "$on-fill" if count > 3 and row != column else "$ink-2"},
+        }
         for row, line in enumerate(counts)
         for column, count in enumerate(line)
         if count
@@ -159,8 +171,18 @@ def everything() -> SimpleNamespace:
         page={"about": 312, "as_of": NOON, "previous": "", "next": "#"},
         tricky="Send \u202egpj.exe\u202c to\u200b me\x07",
         soon=timezone.now() - timedelta(minutes=3),
-        code='POST /v2/models/example-intents/infer\n{"inputs": [{"name": "text", "datatype": "BYTES", "shape": [1], "data": ["My top-up is pending"]}]}',
-        kinds=["wait queued", "live running", "half open", "ok passed", "warn watch", "bad failed", "stop stopped", "off archived", "prod production"],
+        code='POST /v2/models/example-intents/infer\n{"inputs": [{"name": "text", "datatype": "BYTES", "shape": [1], "data": ["Hello"]}]}',
+        kinds=[
+            "wait queued",
+            "live running",
+            "half open",
+            "ok passed",
+            "warn watch",
+            "bad failed",
+            "stop stopped",
+            "off archived",
+            "prod production",
+        ],
         colours=["c1 candidate", "c2 incumbent", "c3 shadow", "c4 spruce", "c5 plum", "c6 sky", "c7 ochre", "c8 aubergine"],
         shades=range(7),
     )

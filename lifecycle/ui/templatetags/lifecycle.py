@@ -21,13 +21,14 @@ from lifecycle.ui.forms import problems
 from lifecycle.ui.numbers import Number
 
 register = template.Library()
+YOU = SafeString(' <span class="muted">you</span>')
 
 
 # ── Marks ───────────────────────────────────────────────────────────────────
 @register.simple_tag
 def icon(name: str) -> SafeString:
     """A lucide icon of 16 px in the colour of its text, hidden from screen readers."""
-    svg = lucide._render_icon(str(name), 16, **{"class": "i", "aria_hidden": "true"})
+    svg: str = lucide._render_icon(str(name), 16, **{"class": "i", "aria_hidden": "true"})
     return mark_safe(svg)  # noqa: S308  from the package's own files
 
 
@@ -74,7 +75,7 @@ def person(who: Any, you: Any = None) -> SafeString:
     """{% person run.started_by request.user %}: initials and name; "you" behind it when both are the same."""
     if who is None:
         return format_html('<span class="person">{}<span>The system</span></span>', avatar("Lifecycle"))
-    tail = format_html(' <span class="muted">you</span>') if you is not None and who == you else ""
+    tail = YOU if you is not None and who == you else ""
     return format_html('<span class="person">{}<span>{}{}</span></span>', avatar(who), str(who), tail)
 
 

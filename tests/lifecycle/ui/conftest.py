@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 from django.template import Context, Template
 
@@ -20,3 +22,10 @@ def empty_registries(monkeypatch):
     monkeypatch.setattr(navigation, "_items", {})
     monkeypatch.setattr(palette, "_pages", {})
     monkeypatch.setattr(palette, "_searches", {})
+
+
+@pytest.fixture
+def page_template(settings):
+    """A page of no room, found before the project's own templates."""
+    options = dict(settings.TEMPLATES[0], DIRS=[Path(__file__).parent / "templates", *settings.TEMPLATES[0]["DIRS"]])
+    settings.TEMPLATES = [options]

@@ -99,7 +99,9 @@ def test_an_unknown_mark_is_refused():
         marks.state("green", "good")
 
 
-@pytest.mark.parametrize(("word", "kind"), [("Queued", "wait"), ("rolled_back", "bad"), ("Production", "prod"), ("Succeeded", "ok"), ("Curious", "half")])
+@pytest.mark.parametrize(
+    ("word", "kind"), [("Queued", "wait"), ("rolled_back", "bad"), ("Production", "prod"), ("Succeeded", "ok"), ("Curious", "half")]
+)
 def test_words_choose_their_mark_and_unknown_ones_promise_nothing(word, kind):
     assert marks.kind_of(word) == kind
 

@@ -25,7 +25,9 @@ def test_decimals_use_a_real_minus_and_never_minus_zero(value, digits, text):
     assert numbers.decimals(value, digits) == text
 
 
-@pytest.mark.parametrize(("value", "text"), [(0.013, "+0.013"), (-0.005, "−0.005"), (0.0, "0.000"), (0.0001, "0.000"), (None, "Not measured")])
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.013, "+0.013"), (-0.005, "−0.005"), (0.0, "0.000"), (0.0001, "0.000"), (None, "Not measured")]
+)
 def test_differences_carry_their_sign(value, text):
     assert numbers.signed(value) == text
 
@@ -45,16 +47,34 @@ def test_units_stand_behind_a_no_break_space():
 
 @pytest.mark.parametrize(
     ("count", "text"),
-    [(0, "0 B"), (512, "512 B"), (4_800, "4.8 kB"), (839_000, "839 kB"), (999_499, "999 kB"), (999_500, "1.0 MB"), (4_800_000_000_000_000, "4,800 TB"), (None, "Not measured")],
-)  # fmt: skip
+    [
+        (0, "0 B"),
+        (512, "512 B"),
+        (4_800, "4.8 kB"),
+        (839_000, "839 kB"),
+        (999_499, "999 kB"),
+        (999_500, "1.0 MB"),
+        (4_800_000_000_000_000, "4,800 TB"),
+        (None, "Not measured"),
+    ],
+)
 def test_sizes_are_decimal(count, text):
     assert numbers.size(count) == text.replace(" ", "\u00a0") if count is not None else numbers.size(count) == text
 
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0, "0 s"), (0.34, "340 ms"), (12, "12 s"), (245, "4 min 5 s"), (240, "4 min"), (11_400, "3 h 10 min"), (timedelta(days=2, hours=4, seconds=9), "2 d 4 h"), (86_399.9, "1 d")],
-)  # fmt: skip
+    [
+        (0, "0 s"),
+        (0.34, "340 ms"),
+        (12, "12 s"),
+        (245, "4 min 5 s"),
+        (240, "4 min"),
+        (11_400, "3 h 10 min"),
+        (timedelta(days=2, hours=4, seconds=9), "2 d 4 h"),
+        (86_399.9, "1 d"),
+    ],
+)
 def test_durations_name_their_two_largest_units(seconds, text):
     assert numbers.duration(seconds).replace("\u00a0", " ") == text
 

@@ -11,7 +11,10 @@ def test_a_bidi_override_is_shown_and_does_nothing():
     assert inert("a\u202eb") == 'a<span class="unseen" title="Right-to-left override">U+202E</span>b'
 
 
-@pytest.mark.parametrize("character", ["\x00", "\x07", "\x1b", "\x7f", "\x85", "\u200b", "\u200e", "\u2066", "\u2069", "\ufeff", "\u061c", "\u00ad", "\U000e0041"])
+@pytest.mark.parametrize(
+    "character",
+    ["\x00", "\x07", "\x1b", "\x7f", "\x85", "\u200b", "\u200e", "\u2066", "\u2069", "\ufeff", "\u061c", "\u00ad", "\U000e0041"],
+)
 def test_no_invisible_character_passes(character):
     shown = inert(f"a{character}b")
 

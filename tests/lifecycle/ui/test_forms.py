@@ -1,0 +1,93 @@
+import pytest
+from django import forms
+
+from lifecycle.ui.forms import Problem, problems
+
+
+class RunForm(forms.Form):
+    rank = forms.IntegerField(label="LoRA rank", max_value=64, help_text="1 to <64>.", widget=forms.NumberInput(attrs={"class": "narrow"}))
+    note = forms.CharField(required=False)
+    early = forms.BooleanField(label="Stop early", required=False)
+    strategy = forms.ChoiceField(choices=[("lora", "LoRA"), ("full", "All weights")], widget=forms.RadioSelect)
+    file = forms.FileField(required=False)
+
+    def clean(self):
+        raise forms.ValidationError("The queue is full (8 of 8).")
+
+
+@pytest.fixture
+def wrong():
+    return RunForm({"rank": "128", "strategy": "lora"})
+
+
+def test_a_text_field_has_our_class_beside_its_own(wrong):
+    assert 'class="narrow in"' in str(wrong["rank"])
+    assert 'class="in"' in str(wrong["note"])
+    assert "class=" not in str(wrong["early"])
+    assert "class=" not in str(wrong["file"])
+
+
+def test_a_wrong_field_is_told_to_screen_readers(wrong):
+    html = wrong["rank"].as_field_group()
+
+    assert 'aria-invalid="true"' in html
+    assert 'aria-describedby="id_rank_helptext id_rank_error"' in html
+    assert '<span class="help" id="id_rank_helptext">1 to &lt;64&gt;.</span>' in html
+    assert 'id="id_rank_error"' in html
+    assert "Ensure this value is less than or equal to 64." in html
+
+
+def test_optional_fields_say_so_and_required_ones_do_not(wrong):
+    assert '<label for="id_note">Note <span class="opt">optional</span></label>' in wrong["note"].as_field_group()
+    assert '<label for="id_rank">LoRA rank</label>' in wrong["rank"].as_field_group()
+
+
+def test_a_tick_stands_before_its_label(wrong):
+    html = wrong["early"].as_field_group()
+
+    assert '<label class="check" for="id_early"><input type="checkbox" name="early" id="id_early"><span>Stop early</span></label>' in html
+
+
+def test_choices_are_a_group_with_a_legend(wrong):
+    html = wrong["strategy"].as_field_group()
+
+    assert "<fieldset><legend>Strategy</legend>" in html
+    assert html.count('<label class="check"') == 2
+
+
+def test_a_file_can_be_dropped(wrong):
+    assert '<div class="drop" data-drop>' in wrong["file"].as_field_group()
+
+
+def test_problems_come_in_the_order_of_the_page(wrong):
+    assert problems(wrong) == [
+        Problem("", "", "The queue is full (8 of 8)."),
+        Problem("id_rank", "LoRA rank", "Ensure this value is less than or equal to 64."),
+    ]
+
+
+def test_the_summary_links_to_the_fields_and_takes_the_focus(wrong, render):
+    html = render('{% error_summary form "The run was not started." %}', form=wrong)
+
+    assert 'role="alert" tabindex="-1" data-focus' in html
+    assert "The run was not started. 2 things need a change." in html
+    assert '<li><a href="#id_rank">LoRA rank</a>: Ensure this value is less than or equal to 64.</li>' in html
+
+
+def test_a_form_in_order_has_no_summary(render):
+    class Plain(forms.Form):
+        note = forms.CharField(required=False)
+
+    assert render("{% error_summary form %}", form=Plain()).strip() == ""
+    assert render("{% error_summary form %}", form=Plain({})).strip() == ""
+
+
+def test_a_whole_form_renders_with_its_hidden_fields():
+    class Seen(forms.Form):
+        note = forms.CharField()
+        digest = forms.CharField(widget=forms.HiddenInput)
+
+    html = str(Seen({"note": "", "digest": "abc"}))
+
+    assert "1 thing needs a change." in html
+    assert '<input type="hidden" name="digest" value="abc"' in html
