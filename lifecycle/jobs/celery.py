@@ -22,9 +22,14 @@ def transport_options(broker_url: str) -> dict[str, Any]:
     return {"data_folder_in": queue, "data_folder_out": queue, "control_folder": str(root / "control"), "polling_interval": 0.25}
 
 
+def broker_url(url: str) -> str:
+    """The URL as kombu wants it: it warns at each connection about an embedded one without a host."""
+    return "filesystem://localhost//" if url == "filesystem://" else url
+
+
 app = Celery("lifecycle")
 app.conf.update(
-    broker_url=settings.BROKER_URL,
+    broker_url=broker_url(settings.BROKER_URL),
     broker_transport_options=transport_options(settings.BROKER_URL),
     broker_connection_timeout=2,
     broker_connection_retry_on_startup=True,

@@ -18,4 +18,4 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Run until SIGTERM."""
         app.conf.beat_schedule = schedule.entries()
-        app.start(["beat", "--loglevel", "WARNING", "--pidfile", ""])
+        app.start(["--quiet", "beat", "--loglevel", "WARNING", "--pidfile", ""])

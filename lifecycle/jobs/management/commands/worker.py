@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import warnings
 from argparse import ArgumentParser
 from typing import Any
 
 from celery import signals
+from celery.platforms import SecurityWarning
 from django.core.management.base import BaseCommand
 
 from lifecycle.jobs.celery import app, ring
@@ -15,6 +18,13 @@ from lifecycle.jobs.rules import Queue
 
 SPARE_THREADS = 3  # free for periodic tasks and for bells while jobs run
 SLOTS = {Queue.DEFAULT: 2, Queue.SCANS: 1, Queue.TRAINING: 1}
+
+
+def quiet() -> None:
+    """Leave to the log what jobs say: no banner, no line for each bell, no lecture to containers that run as root."""
+    for name in ("celery.worker.strategy", "celery.app.trace", "celery.worker.consumer.connection"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", category=SecurityWarning)
 
 
 class Command(BaseCommand):
@@ -31,8 +41,9 @@ class Command(BaseCommand):
         queues: list[str] = options["queues"]
         signals.worker_shutting_down.connect(lambda **_: stopping.set(), weak=False)
         signals.worker_ready.connect(lambda **_: [ring(queue) for queue in queues], weak=False)
+        quiet()
         threads = sum(SLOTS[Queue(queue)] for queue in queues) + SPARE_THREADS
-        app.worker_main(
-            ["worker", "--queues", ",".join(queues), "--pool", "threads", "--concurrency", str(threads), "--loglevel", "INFO",
+        app.start(
+            ["--quiet", "worker", "--queues", ",".join(queues), "--pool", "threads", "--concurrency", str(threads), "--loglevel", "INFO",
              "--hostname", f"{'-'.join(queues)}-{os.getpid()}@%h", "--without-gossip", "--without-mingle", "--without-heartbeat"]
         )  # fmt: skip

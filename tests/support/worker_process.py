@@ -1,0 +1,47 @@
+"""A worker with kinds of work of its own, and a hand to queue them: `python worker_process.py enqueue KIND | worker QUEUE`."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lifecycle.settings")
+
+import django  # noqa: E402
+
+django.setup()
+
+from django.core.management import call_command  # noqa: E402
+
+from lifecycle.jobs import actions, registry  # noqa: E402
+from lifecycle.jobs.context import JobContext  # noqa: E402
+from lifecycle.jobs.registry import JobKind  # noqa: E402
+
+
+def quick(ctx: JobContext) -> None:
+    ctx.progress(1, 1, stage="Done at once")
+
+
+def count_to_ten(ctx: JobContext) -> None:
+    """One step a quarter of a second; goes on from its checkpoint."""
+    for step in range(ctx.job.checkpoint.get("step", 0), 10):
+        ctx.raise_if_cancelled()
+        with Path(os.environ["STEPS"]).open("a") as steps:
+            steps.write(f"{ctx.job.attempt}:{step}\n")
+        ctx.checkpoint({"step": step + 1})
+        ctx.progress(step + 1, 10, stage="Counting", unit="steps")
+        time.sleep(0.25)
+
+
+registry.register(JobKind("test.quick", "Quick", quick))
+registry.register(JobKind("test.count", "Count to ten", count_to_ten))
+
+if __name__ == "__main__":
+    verb, what = sys.argv[1:]
+    if verb == "enqueue":
+        print(actions.enqueue(what, actor=None, project=None, args={}).uuid)
+    else:
+        call_command("worker", what)
