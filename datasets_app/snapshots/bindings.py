@@ -17,7 +17,7 @@ def freeze_url(job: Job) -> str:
     """The snapshot, or its dataset's freezing page while it is not there."""
     if Snapshot.objects.filter(uuid=job.args["snapshot"]).exists():
         return find_url("snapshots:detail", uuid=job.args["snapshot"])
-    return find_url("snapshots:freeze", uuid=job.args["dataset"])
+    return find_url("snapshots:dataset", uuid=job.args["dataset"])
 
 
 def export_url(job: Job) -> str:

@@ -14,6 +14,7 @@ from django.db.models import Q, QuerySet
 from datasets_app.datasets.models import Dataset, Item
 from datasets_app.datasets.rules import UploadState
 from datasets_app.labeling.models import Decision, Label, LabelSchema
+from datasets_app.labeling.queries import decisions as labeling
 from datasets_app.snapshots import manifest
 from datasets_app.snapshots.manifest import ManifestRow
 from datasets_app.snapshots.models import Snapshot, SplitAssignment
@@ -118,7 +119,7 @@ def snapshots_with(item: Item) -> list[tuple[Snapshot, ManifestRow]]:
 # ── What a freeze reads ─────────────────────────────────────────────────────
 def has_decisions(dataset: Dataset) -> bool:
     """Whether any visible item is decided."""
-    return Decision.objects.filter(item__dataset=dataset, item__upload__state=UploadState.IMPORTED).exists()
+    return labeling.current_decisions(dataset).exists()
 
 
 def cut_of(dataset: Dataset) -> Cut:
@@ -140,9 +141,8 @@ def decided_rows(dataset: Dataset, cut: Cut, schema: LabelSchema) -> Iterator[Ro
     """
     names = dict(Label.objects.filter(schema=schema).values_list("stable_id", "name"))
     current = Q(superseded_by__isnull=True) | Q(superseded_by__gt=cut.decision)
-    decisions = Decision.objects.filter(current, item__dataset=dataset, item__upload__in=cut.uploads, pk__lte=cut.decision).order_by(
-        "item_id"
-    )
+    standing = Decision.objects.filter(current, pk__lte=cut.decision).exclude(how=Decision.How.WITHDRAWN)
+    decisions = standing.filter(item__dataset=dataset, item__upload__in=cut.uploads).order_by("item_id")
     columns = (
         "item_id", "item__digest", "item__uuid", "digest", "uuid", "label__stable_id", "item__normal_digest", "item__group",
         "item__assignment__split", "item__split",

@@ -1,0 +1,52 @@
+"""Forms of snapshots."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+
+from datasets_app.snapshots import rules
+from datasets_app.snapshots.actions.freezing import SEED, SEED_LIMIT, SHARES
+from datasets_app.snapshots.models import Export
+
+
+class FreezeForm(forms.Form):
+    """How new items are divided. after: the number of the newest snapshot that the page showed."""
+
+    train = forms.IntegerField(
+        label="Train, in percent", min_value=0, max_value=100, initial=SHARES["train"], help_text="What models learn from."
+    )
+    validation = forms.IntegerField(
+        label="Validation, in percent", min_value=0, max_value=100, initial=SHARES["validation"],
+        help_text="Chooses the best step of a run. Where the file has train but no validation rows, it is taken out of train.",
+    )  # fmt: skip
+    test = forms.IntegerField(
+        label="Test, in percent", min_value=0, max_value=100, initial=SHARES["test"],
+        help_text="Judges the model. A row that is in test stays in test for ever.",
+    )  # fmt: skip
+    seed = forms.IntegerField(
+        min_value=0, max_value=SEED_LIMIT, initial=SEED, help_text="The same seed and rows give the same division. There is no better one."
+    )
+    note = forms.CharField(required=False, max_length=300, help_text="What this version is for.")
+    after = forms.IntegerField(widget=forms.HiddenInput)
+
+    def clean(self) -> dict[str, Any]:
+        """The shares make 100 %."""
+        cleaned: dict[str, Any] = super().clean() or {}
+        shares = self.shares(cleaned)
+        if len(shares) == len(rules.SPLITS):
+            for field, errors in rules.check_shares(shares).items():
+                self.add_error(field, errors)
+        return cleaned
+
+    @staticmethod
+    def shares(cleaned: dict[str, Any]) -> dict[str, int]:
+        """The three shares, as far as they were given."""
+        return {split: cleaned[split] for split in rules.SPLITS if cleaned.get(split) is not None}
+
+
+class ExportForm(forms.Form):
+    """The kind of file."""
+
+    format = forms.ChoiceField(choices=Export.Format.choices)

@@ -1,0 +1,130 @@
+"""What the pages of this room show, gathered for their templates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.urls import reverse
+
+from datasets_app.datasets import queries as datasets
+from datasets_app.datasets.models import Dataset
+from datasets_app.snapshots import queries
+from datasets_app.snapshots.forms import ExportForm, FreezeForm
+from datasets_app.snapshots.models import Snapshot
+from datasets_app.snapshots.rules import SPLITS, Reason
+from lifecycle.jobs import queries as jobs
+from lifecycle.ui import numbers
+from lifecycle.ui.addresses import find_url
+from lifecycle.ui.marks import Figure, Step
+from registry.access import policy
+from registry.access.models import User
+
+Context = dict[str, Any]
+PAGE = 30
+CASES_SHOWN = 20
+
+
+class LabelLine(NamedTuple):
+    """Rows of one label. share: of the largest label, from 0 to 1."""
+
+    name: str
+    counts: list[int]
+    total: int
+    share: float
+
+
+def listing(user: User, params: Mapping[str, str]) -> Context:
+    """Snapshots of all datasets, or of the one named by ?dataset=, newest first."""
+    word = params.get("before", "")
+    before = int(word) if word.isascii() and word.isdigit() and len(word) < 19 else None
+    rows = queries.snapshots(user)
+    found = list((rows.filter(pk__lt=before) if before else rows)[: PAGE + 1])
+    older = f"?{urlencode({'before': found[PAGE - 1].pk})}" if len(found) > PAGE else ""
+    return {"snapshots": found[:PAGE], "pager": {"previous": reverse("snapshots:list") if before else "", "next": older, "about": None}}
+
+
+def of_dataset(user: User, uuid: UUID) -> Context:
+    """The snapshots of one dataset, the unfinished freeze, and the form for the next one."""
+    dataset = datasets.get_dataset(user, uuid)
+    found = list(Snapshot.objects.filter(dataset=dataset).select_related("created_by", "schema").order_by("-number")[:100])
+    newest = found[0] if found else None
+    initial: dict[str, Any] = {"after": newest.number if newest else 0}
+    if newest:
+        initial |= {**newest.shares, "seed": newest.seed}
+    job = jobs.of_subject(dataset).filter(kind="snapshots.freeze").first()
+    return {
+        "dataset": dataset, "snapshots": found, "form": FreezeForm(initial=initial), "job": job, "working": job and not job.is_finished,
+        "may_freeze": policy.can(user, "snapshots.freeze", dataset), "has_decisions": queries.has_decisions(dataset),
+        "steps": [
+            Step("Dataset", dataset.name, reverse("datasets:dataset", args=[dataset.uuid])),
+            Step("Labels", "queues", find_url("labeling:dataset", uuid=dataset.uuid)),
+            Step("Snapshots", f"{newest.number} frozen" if newest else "none yet", at="now"),
+            Step("Runs", "trained on them", at="next"),
+        ],
+    }  # fmt: skip
+
+
+def detail(user: User, uuid: UUID) -> Context:
+    """One snapshot: its thread, counts, what was left out, and its files."""
+    snapshot = queries.get_snapshot(user, uuid)
+    export = jobs.of_subject(snapshot).filter(kind="snapshots.export").first()
+    launch = find_url("training:launch")
+    return {
+        "snapshot": snapshot, "dataset": snapshot.dataset, "steps": steps(snapshot), "figures": figures(snapshot), "splits": SPLITS,
+        "labels": label_lines(snapshot), "left_out": left_out(snapshot), "cases": cases(snapshot),
+        "exports": list(snapshot.exports.select_related("blob", "created_by").order_by("-id")[:20]), "export_form": ExportForm(),
+        "export_job": export, "exporting": export is not None and not export.is_finished,
+        "may_export": policy.can(user, "snapshots.export", snapshot),
+        "launch_url": f"{launch}?snapshot={snapshot.uuid}" if launch and policy.can(user, "training.launch", snapshot) else "",
+        "fragments": [url for name in ("training:of_snapshot", "trace:snapshot") if (url := find_url(name, uuid=snapshot.uuid))],
+    }  # fmt: skip
+
+
+def steps(snapshot: Snapshot) -> list[Step]:
+    """Where the snapshot stands."""
+    dataset: Dataset = snapshot.dataset
+    return [
+        Step("Dataset", dataset.name, reverse("datasets:dataset", args=[dataset.uuid])),
+        Step("Labels", f"schema {snapshot.schema.version}", find_url("labeling:schema", uuid=snapshot.schema.uuid)),
+        Step("Snapshot", f"version {snapshot.number}", at="now", digest=snapshot.digest),
+        Step("Runs", "trained on it", find_url("training:of_snapshot", uuid=snapshot.uuid), at="next"),
+    ]
+
+
+def figures(snapshot: Snapshot) -> list[Figure]:
+    """Rows by split, classes, and what was left out."""
+    counts, leakage = snapshot.counts, snapshot.leakage
+    total = counts["rows"]
+    parts = [
+        Figure(split.capitalize(), numbers.count(rows), sub=numbers.percent(rows / total, 1) + " of all")
+        for split, rows in counts["splits"].items()
+    ]
+    out = sum(leakage["left_out"].values())
+    return [
+        Figure("Rows", numbers.count(total), sub=f"{numbers.count(len(counts['labels']))} classes"),
+        *parts,
+        Figure("Left out", numbers.count(out), sub=f"and {numbers.count(leakage['undecided'])} undecided"),
+        Figure("Test rows in train", numbers.count(leakage["leaked"]), sub="counted anew after the division"),
+    ]
+
+
+def label_lines(snapshot: Snapshot) -> list[LabelLine]:
+    """The labels with their rows by split, the largest first."""
+    lines = [(name, [counts[split] for split in SPLITS]) for name, counts in snapshot.counts["labels"].items()]
+    largest = max(sum(counts) for _, counts in lines)
+    found = [LabelLine(name, counts, sum(counts), sum(counts) / largest) for name, counts in lines]
+    return sorted(found, key=lambda line: (-line.total, line.name))
+
+
+def left_out(snapshot: Snapshot) -> list[tuple[str, int]]:
+    """Each reason in words with its count, those that met nothing too."""
+    counts = snapshot.leakage["left_out"]
+    return [(reason.label, counts.get(reason.value, 0)) for reason in Reason]
+
+
+def cases(snapshot: Snapshot) -> list[dict[str, str]]:
+    """The first rows that were left out, with the reason in words."""
+    return [{**case, "why": Reason(case["reason"]).label} for case in snapshot.leakage["cases"][:CASES_SHOWN]]

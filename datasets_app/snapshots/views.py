@@ -1,0 +1,91 @@
+"""Pages of snapshots."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_POST
+
+from datasets_app.datasets import queries as datasets
+from datasets_app.datasets.models import Dataset, Item
+from datasets_app.snapshots import actions, pages, queries
+from datasets_app.snapshots.actions.exports import MEDIA
+from datasets_app.snapshots.forms import ExportForm, FreezeForm
+from datasets_app.snapshots.models import Export, Snapshot
+from lifecycle.refusals import Refused
+from lifecycle.ui.respond import redirect_or_refresh, respond
+from registry.access.decorators import needs, signed_in
+from registry.artifacts import actions as artifacts
+
+
+@require_GET
+@signed_in
+def snapshots(request: HttpRequest) -> HttpResponse:
+    """The snapshots of the person's projects."""
+    return respond(request, "datasets_app/snapshots/list.html", "snapshots", pages.listing(request.user, request.GET))
+
+
+@require_GET
+@needs("snapshots.view", Dataset)
+def dataset(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """The snapshots of one dataset, and the form for the next."""
+    return respond(request, "datasets_app/snapshots/dataset.html", "snapshots", pages.of_dataset(request.user, uuid))
+
+
+@require_POST
+@needs("snapshots.freeze", Dataset, see="snapshots.view")
+def freeze(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """Have a snapshot frozen."""
+    form = FreezeForm(request.POST)
+    if form.is_valid():
+        found = form.cleaned_data
+        into = datasets.get_dataset(request.user, uuid)
+        try:
+            actions.freeze(
+                dataset=into, actor=request.user, seed=found["seed"], shares=form.shares(found), note=found["note"], after=found["after"]
+            )
+        except Refused as refusal:
+            form.add_error(None, f"{refusal.message} {refusal.next_step}".strip())
+        else:
+            return redirect_or_refresh(request, reverse("snapshots:dataset", args=[uuid]))
+    context = pages.of_dataset(request.user, uuid) | {"form": form}
+    return respond(request, "datasets_app/snapshots/dataset.html", "snapshots", context, status=422)
+
+
+@require_GET
+@needs("snapshots.view", Snapshot)
+def detail(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """One snapshot."""
+    return respond(request, "datasets_app/snapshots/detail.html", "exports", pages.detail(request.user, uuid))
+
+
+@require_POST
+@needs("snapshots.export", Snapshot, see="snapshots.view")
+def export(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """Have the snapshot written as a file."""
+    form = ExportForm(request.POST)
+    if not form.is_valid():
+        return respond(
+            request, "datasets_app/snapshots/detail.html", "exports", pages.detail(request.user, uuid) | {"export_form": form}, status=422
+        )
+    actions.export(snapshot_id=uuid, actor=request.user, format=form.cleaned_data["format"])
+    return redirect_or_refresh(request, reverse("snapshots:detail", args=[uuid]) + "#exports")
+
+
+@require_GET
+@needs("snapshots.export", Export, see="snapshots.view")
+def download(request: HttpRequest, uuid: UUID) -> HttpResponseBase:
+    """The bytes of an exported file, never shown inside the site."""
+    row = Export.objects.select_related("snapshot__dataset", "blob").get(uuid=uuid)
+    name = f"{row.snapshot.dataset.slug}-s{row.snapshot.number}.{row.format}"
+    return FileResponse(artifacts.open_blob(row.blob.digest), as_attachment=True, filename=name, content_type=MEDIA[row.format])
+
+
+@require_GET
+@needs("snapshots.view", Item)
+def item(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """In which snapshots an item is: a part of the item's page."""
+    row = datasets.get_item(request.user, uuid)
+    return respond(request, "datasets_app/snapshots/item.html", "item", {"item": row, "found": queries.snapshots_with(row)})

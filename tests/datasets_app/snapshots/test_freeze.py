@@ -1,0 +1,221 @@
+"""Freezing through the real import, the real rules and the real job."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.core.exceptions import PermissionDenied
+
+from datasets_app.datasets import queries as datasets
+from datasets_app.datasets.models import Item
+from datasets_app.snapshots import actions, queries
+from datasets_app.snapshots.actions import freezing
+from datasets_app.snapshots.models import Export, Snapshot, SplitAssignment
+from lifecycle.jobs import actions as jobs
+from lifecycle.jobs import runner
+from lifecycle.jobs.models import Job
+from lifecycle.refusals import Conflict, Refused
+from registry.artifacts import actions as artifacts
+from registry.ledger.models import Event
+from tests.support.datasets import import_file, import_texts, make_dataset
+from tests.support.jobs import run_jobs, run_ok
+from tests.support.snapshots import freeze
+
+pytestmark = pytest.mark.django_db
+ROWS = [(f"text {label} {n}", label) for label in ("card", "cash") for n in range(20)]
+
+
+@pytest.fixture
+def dataset(project, ana):
+    return make_dataset(project, ana)
+
+
+def test_a_snapshot_holds_what_is_decided(dataset, ana, mia):
+    import_texts(dataset, ROWS, ana)
+    import_texts(dataset, ["undecided one", "undecided two"], ana)
+    snapshot = freeze(dataset, mia, note="first")
+
+    assert (snapshot.number, snapshot.parent, snapshot.created_by, snapshot.note) == (1, None, mia, "first")
+    assert snapshot.counts == {
+        "rows": 40,
+        "splits": {"train": 32, "validation": 4, "test": 4},
+        "labels": {"card": {"train": 16, "validation": 2, "test": 2}, "cash": {"train": 16, "validation": 2, "test": 2}},
+    }
+    assert (snapshot.leakage["leaked"], snapshot.leakage["undecided"], snapshot.leakage["left_out"]) == (0, 2, {})
+    assert SplitAssignment.objects.filter(snapshot=snapshot).count() == 40
+    assert queries.labels_of(snapshot) == ["card", "cash"]
+    verbs = list(Event.objects.order_by("id").values_list("verb", flat=True))
+    assert verbs[-2:] == ["snapshots.requested", "snapshots.frozen"]
+
+
+def test_the_same_decisions_give_the_same_digest(dataset, ana, mia, lee):
+    import_texts(dataset, ROWS, ana)
+    one, other = freeze(dataset, mia), freeze(dataset, lee)
+
+    assert (one.digest, one.test_digest, one.manifest) == (other.digest, other.test_digest, other.manifest)
+    assert (other.number, other.parent) == (2, one)
+
+
+def test_a_later_snapshot_keeps_every_split_and_divides_only_what_is_new(dataset, ana, mia):
+    import_texts(dataset, ROWS, ana)
+    first = {row.item: row.split for row in queries.open_snapshot(freeze(dataset, mia))}
+    import_texts(dataset, [(f"more {label} {n}", label) for label in ("card", "cash") for n in range(20)], ana)
+    second = freeze(dataset, mia, seed=99)
+    later = {row.item: row.split for row in queries.open_snapshot(second)}
+
+    assert {item: later[item] for item in first} == first
+    assert second.counts["splits"] == {"train": 64, "validation": 8, "test": 8}
+
+
+def test_splits_of_the_file_are_kept_and_what_leaks_is_left_out_and_shown(dataset, ana, mia):
+    rows = [*((text, label, "train") for text, label in ROWS), ("Where is it?", "card", "test"), ("So much!", "cash", "test")]
+    import_texts(dataset, [*rows, ("where is  it", "card", "train")], ana, header=("text", "label", "split"))
+    snapshot = freeze(dataset, mia)
+    leaked = Item.objects.get(text="where is  it")
+    kept = Item.objects.get(text="Where is it?")
+
+    assert snapshot.leakage["left_out"] == {"leak": 1}
+    assert snapshot.leakage["cases"] == [
+        {"item_uuid": str(leaked.uuid), "reason": "leak", "split": "train", "against": str(kept.uuid), "against_split": "test"}
+    ]
+    assert queries.contains(snapshot, leaked) is None
+    assert queries.contains(snapshot, kept).split == "test"
+    assert snapshot.leakage["carved"] == snapshot.counts["splits"]["validation"] == 4
+    assert [(found.number, row.split) for found, row in queries.snapshots_with(kept)] == [(1, "test")]
+    assert queries.snapshots_with(leaked) == []
+
+
+def test_a_split_is_written_as_the_engine_reads_it(dataset, ana, mia, tmp_path):
+    import_texts(dataset, ROWS, ana)
+    snapshot = freeze(dataset, mia)
+
+    assert queries.write_split(snapshot, "test", tmp_path / "test.jsonl") == 4
+    lines = [json.loads(line) for line in (tmp_path / "test.jsonl").read_text().splitlines()]
+    assert [line["id"] for line in lines] == [row.item for row in queries.rows_of(snapshot, "test")]
+    assert {(line["text"], line["label"]) for line in lines} <= set(ROWS)
+
+
+@pytest.mark.parametrize(
+    ("rows", "sentence"),
+    [
+        ([(f"t{n}", "only") for n in range(9)], "All rows have the same label, so nothing could be learnt."),
+        ([("a", "x"), ("b", "y")], "No row would be in the validation split."),
+        ([("a", "x"), ("A!", "y")], "All 2 decided rows are left out."),
+    ],
+)
+def test_what_cannot_be_learnt_from_is_not_frozen(dataset, ana, mia, rows, sentence):
+    import_texts(dataset, rows, ana)
+    actions.freeze(dataset=dataset, actor=mia)
+    job = run_jobs()[-1]
+
+    assert (job.state, job.error) == ("failed", f"No snapshot was made. {sentence}")
+    assert Snapshot.objects.count() == SplitAssignment.objects.count() == 0
+
+
+def test_nothing_decided_is_refused_at_once(dataset, ana, mia):
+    import_texts(dataset, ["a", "b"], ana)
+
+    with pytest.raises(Refused, match="No item of this dataset has a decided label yet"):
+        actions.freeze(dataset=dataset, actor=mia)
+    assert not Job.objects.filter(kind="snapshots.freeze").exists()
+
+
+def test_two_freezes_at_once_and_a_stale_form_are_refused(dataset, ana, mia):
+    import_texts(dataset, ROWS, ana)
+    actions.freeze(dataset=dataset, actor=mia, after=0)
+    with pytest.raises(Conflict, match="is being frozen"):
+        actions.freeze(dataset=dataset, actor=mia, after=0)
+    run_ok()
+
+    with pytest.raises(Conflict, match="Snapshot 1 was frozen while you were looking"):
+        actions.freeze(dataset=dataset, actor=mia, after=0)
+    assert Snapshot.objects.count() == 1
+
+
+@pytest.mark.parametrize("step", ["read_rows", "leakage", "record", "write_batch", "write_assignments"])
+def test_a_freeze_that_dies_at_any_step_gives_the_same_snapshot_when_run_again(dataset, ana, mia, monkeypatch, step):
+    import_texts(dataset, ROWS, ana)
+    real, calls = getattr(freezing, step), []
+
+    def die_once(*args, **kwargs):
+        calls.append(1)
+        result = real(*args, **kwargs)
+        if len(calls) == 1:
+            raise ConnectionError("killed")
+        return result
+
+    monkeypatch.setattr(freezing, step, die_once)
+    freeze(dataset, mia)
+    monkeypatch.undo()
+
+    assert Snapshot.objects.count() == 1
+    assert SplitAssignment.objects.count() == 40
+    assert Snapshot.objects.get().digest == freeze(dataset, mia).digest
+
+
+def test_decisions_made_after_a_freeze_began_are_not_in_it(dataset, ana, mia, monkeypatch):
+    import_texts(dataset, ROWS, ana)
+    real, calls = freezing.read_rows, []
+
+    def die_once(*args):
+        calls.append(1)
+        if len(calls) == 1:
+            raise ConnectionError("killed")
+        return real(*args)
+
+    monkeypatch.setattr(freezing, "read_rows", die_once)
+    actions.freeze(dataset=dataset, actor=mia)
+    runner.execute(jobs.claim("default"), beating=False)
+    monkeypatch.undo()
+    import_texts(dataset, [("late", "card")], ana)
+
+    assert Snapshot.objects.get().counts["rows"] == 40
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_an_export_holds_every_row(dataset, ana, mia, kind):
+    import_texts(dataset, [*ROWS, ("=cmd|'/c calc'!A1", "card"), ('multi\nline "quoted"', "cash")], ana)
+    snapshot = freeze(dataset, mia)
+    actions.export(snapshot_id=snapshot.uuid, actor=mia, format=kind)
+    run_ok()
+    made = Export.objects.get()
+
+    assert (made.rows, made.neutralised) == (42, 1 if kind == "csv" else 0)
+    content = artifacts.open_blob(made.blob.digest).read()
+    if kind == "csv":
+        assert b"'=cmd|" in content
+    if kind == "jsonl":
+        assert "=cmd|'/c calc'!A1" in [json.loads(line)["text"] for line in content.splitlines()]
+    assert Event.objects.filter(verb="snapshots.exported").count() == 1
+
+
+@pytest.mark.parametrize("who", ["ana", "gita", "otto"])
+def test_only_engineers_and_leads_freeze(request, dataset, ana, who):
+    import_texts(dataset, ROWS, ana)
+
+    with pytest.raises(PermissionDenied, match="Only an ML engineer or an ML lead"):
+        actions.freeze(dataset=dataset, actor=ana if who == "ana" else request.getfixturevalue(who))
+    assert not Job.objects.filter(kind="snapshots.freeze").exists()
+
+
+def test_banking77_is_frozen_with_its_own_split(dataset, ana, mia):
+    folder = Path(os.environ.get("SHARED_DATA") or settings.BASE_DIR.parent / "shared" / "data") / "banking77"
+    if not folder.exists():
+        pytest.skip("The real data set is not here.")
+    train = import_file(dataset, ana, (folder / "train.csv").read_bytes(), "train.csv", default_split="train")
+    test = import_file(dataset, ana, (folder / "test.csv").read_bytes(), "test.csv", default_split="test")
+    snapshot = freeze(dataset, mia)
+    left_out = sum(snapshot.leakage["left_out"].values())
+
+    assert (train.rows_read, test.rows_read) == (10_003, 3_080)
+    assert datasets.items(dataset).count() == train.rows_new + test.rows_new
+    assert snapshot.counts["rows"] + left_out == train.rows_new + test.rows_new
+    assert snapshot.counts["splits"]["test"] == test.rows_new
+    assert snapshot.leakage["leaked"] == 0
+    assert len(snapshot.counts["labels"]) == 77
+    assert Counter(row.split for row in queries.open_snapshot(snapshot)) == snapshot.counts["splits"]
