@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lifecycle.ui.marks import Step
+
 if TYPE_CHECKING:
     from lifecycle.training.models import Run
 
@@ -18,9 +20,11 @@ class Reference:
     values: Mapping[str, float]
 
 
+Later = Callable[["Run"], list[Step]]
 After = Callable[["Run"], None]
 Refer = Callable[["Run"], Reference | None]
 _after: dict[str, After] = {}
+_later: dict[str, Later] = {}
 _references: dict[str, tuple[int, Refer]] = {}
 
 
@@ -44,3 +48,13 @@ def reference(run: Run) -> Reference | None:
     """What this run is read against: a live version, a baseline, or nothing."""
     answers = (call(run) for _, call in sorted(_references.values(), key=lambda pair: pair[0]))
     return next((answer for answer in answers if answer is not None), None)
+
+
+def add_steps(name: str, call: Later) -> None:
+    """Continue the thread of a run beyond the run: version, promotion, deployment. The same name again replaces it."""
+    _later[name] = call
+
+
+def later_steps(run: Run) -> list[Step]:
+    """What rooms above made of this run, in the order of the thread; empty where none of them says anything."""
+    return [step for call in _later.values() for step in call(run)]

@@ -1,0 +1,147 @@
+"""The charts of a run. Pure: points in, figures out; colours are tokens."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lifecycle.ui.charts import Chart
+from lifecycle.ui.numbers import count, decimals
+
+Curve = Sequence[tuple[int, float]]
+TICKS = [at * 10.0**power for power in range(-4, 3) for at in (1, 2, 5)]
+LINE: dict[str, Any] = {"type": "scatter", "mode": "lines"}
+SMALL = {
+    "learning_rate": ("Learning rate", "$c1", ""),
+    "examples_per_second": ("Throughput", "$c1", "examples/s"),
+    "memory_mb": ("Memory", "$c1", "MB"),
+}
+
+
+def best_of(validation: Curve, step: int | None) -> tuple[int, float] | None:
+    """The point that is kept: at `step` where the engine named it, else the lowest loss so far."""
+    named = next((point for point in validation if point[0] == step), None)
+    return named or min(validation, key=lambda point: (point[1], point[0]), default=None)
+
+
+def loss_finding(validation: Curve, best: tuple[int, float] | None, overfit_from: int | None) -> tuple[str, str]:
+    """The finding as a bold lead and the rest of its sentence."""
+    if best is None:
+        return "No validation yet.", "The first point comes with the first evaluation."
+    if overfit_from is not None:
+        return f"Validation loss rises since step {count(overfit_from)}", "while training loss still falls."
+    if validation[-1][0] == best[0]:
+        return f"Validation loss is at its lowest, {decimals(best[1])},", f"at step {count(best[0])}."
+    return f"Step {count(best[0])} is the best so far,", f"with a validation loss of {decimals(best[1])}."
+
+
+def loss(
+    train: Curve,
+    validation: Curve,
+    *,
+    total: int,
+    best_step: int | None = None,
+    overfit_from: int | None = None,
+    live: bool,
+    updates: str = "",
+) -> Chart:
+    """Training loss in graphite, validation in blue, on a log scale; the kept step is marked and an overfitting range shaded."""
+    best = best_of(validation, best_step)
+    lead, caption = loss_finding(validation, best, overfit_from)
+    last = max([point[0] for point in (*train, *validation)], default=0)
+    shapes, notes = (
+        [],
+        [end_label(curve, name, colour) for curve, name, colour in ((train, "train", "$c2"), (validation, "validation", "$c1")) if curve],
+    )
+    spread(notes)
+    data = [
+        LINE | {"x": steps(train), "y": values(train), "name": "train", "line": {"color": "$c2", "width": 1.5}},
+        LINE | {"x": steps(validation), "y": values(validation), "name": "validation", "line": {"color": "$c1", "width": 2}},
+    ]
+    if best is not None:
+        marker = {"symbol": "diamond", "size": 9, "color": "$c1"}
+        data.append(
+            {"type": "scatter", "mode": "markers", "x": [best[0]], "y": [best[1]], "name": "kept", "marker": marker, "hoverinfo": "skip"}
+        )
+        notes.append(
+            {
+                "x": best[0],
+                "y": math.log10(best[1]),
+                "text": f"best {decimals(best[1])} at step {count(best[0])}",
+                "yshift": 16,
+                "xanchor": "center",
+            }
+        )
+    if overfit_from is not None:
+        fill = {"type": "rect", "yref": "paper", "y0": 0, "y1": 1, "fillcolor": "$warn/9", "line": {"width": 0}, "layer": "below"}
+        shapes.append(fill | {"x0": overfit_from, "x1": last})
+    layout = {
+        "xaxis": {"range": [0, max(total, last, 1)], "title": {"text": "step"}},
+        "yaxis": {"type": "log", "title": {"text": "cross-entropy, log scale"}} | log_ticks([*values(train), *values(validation)]),
+        "shapes": shapes,
+        "annotations": notes,
+    }
+    known = dict(validation)
+    rows = [[step, decimals(value, 4), decimals(known[step], 4) if step in known else ""] for step, value in train]
+    return Chart(
+        id="loss", lead=lead, caption=caption, figure={"data": data, "layout": layout}, head=["step", "train", "validation"], rows=rows,
+        size="tall", updates_url=updates if live else "",
+    )  # fmt: skip
+
+
+def log_ticks(numbers: Sequence[float]) -> dict[str, Any]:
+    """Ticks 1, 2, 5 of each power within the values, at most five."""
+    known = [number for number in numbers if number > 0]
+    if not known:
+        return {}
+    low, high = min(known) / 1.3, max(known) * 1.3
+    inside = [tick for tick in TICKS if low <= tick <= high]
+    while len(inside) > 5:
+        inside = inside[::2]
+    return {"range": [math.log10(low), math.log10(high)], "tickvals": inside, "ticktext": [f"{tick:g}" for tick in inside]}
+
+
+def end_label(curve: Curve, name: str, colour: str) -> dict[str, Any]:
+    """The name and last value of a line, in the right margin."""
+    value = curve[-1][1]
+    place = {"name": "end", "x": 1, "xref": "paper", "xanchor": "left", "xshift": 6, "y": math.log10(max(value, 1e-6))}
+    return place | {"text": f"{name} {decimals(value)}", "font": {"color": colour}}
+
+
+def spread(labels: list[dict[str, Any]]) -> None:
+    """Move two labels apart where their lines end close together."""
+    if len(labels) == 2 and abs(labels[0]["y"] - labels[1]["y"]) < 0.06:
+        upper, lower = sorted(labels, key=lambda label: -label["y"])
+        upper["yshift"], lower["yshift"] = 8, -8
+
+
+def small(name: str, curve: Curve, *, total: int, live: bool, updates: str = "") -> Chart:
+    """One small multiple on the run's step axis; its caption is the name and the last value."""
+    label, colour, unit = SMALL[name]
+    last = curve[-1][1] if curve else None
+    shown = "Not measured" if last is None else f"{last:.2g}" if name == "learning_rate" else f"{count(round(last))} {unit}".strip()
+    width = max(total, curve[-1][0] if curve else 0, 1)
+    line = LINE | {"x": steps(curve), "y": values(curve), "name": label, "line": {"color": colour, "width": 1.5}}
+    layout = {"xaxis": {"range": [0, width], "nticks": 3}, "yaxis": {"rangemode": "tozero", "nticks": 3, "exponentformat": "power"}}
+    return Chart(
+        id=name.replace("_", "-"), lead=label, caption=shown, figure={"data": [line], "layout": layout}, head=["step", label],
+        rows=[[step, f"{value:.6g}"] for step, value in curve], size="short", updates_url=updates if live else "",
+    )  # fmt: skip
+
+
+def steps(curve: Curve) -> list[int]:
+    """The steps of a curve."""
+    return [step for step, _ in curve]
+
+
+def values(curve: Curve) -> list[float]:
+    """The values of a curve."""
+    return [value for _, value in curve]
+
+
+def updates(traces: Sequence[Curve], following: str | None) -> Mapping[str, Any]:
+    """New points as the page's script takes them: trace n grows by the n-th curve. following: where to ask next, None at the end."""
+    return {
+        "traces": list(range(len(traces))), "x": [steps(curve) for curve in traces], "y": [values(curve) for curve in traces], "next": following
+    }  # fmt: skip

@@ -1,0 +1,289 @@
+"""What the pages of this room show: rows, figures, threads and the reasons why a button cannot be pressed now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.urls import reverse
+from django.utils import timezone
+
+from datasets_app.snapshots.models import Snapshot
+from lifecycle.engine import defaults
+from lifecycle.jobs import queries as jobs
+from lifecycle.training import charts, facts, ports, queries
+from lifecycle.training.models import BaseModel, Diagnosis, Run
+from lifecycle.training.rules import RunState
+from lifecycle.ui.addresses import find_url
+from lifecycle.ui.charts import Chart
+from lifecycle.ui.marks import Figure, Step
+from lifecycle.ui.numbers import count, decimals, duration, percent, signed, size
+from registry.access.models import User
+from registry.access.policy import can, can_somewhere
+
+PAGE = 30
+CHARTS = {"loss": ("train_loss", "validation_loss"), **{name: (name,) for name in charts.SMALL}}
+SEVERITY = {"info": "info", "watch": "warn", "bad": "bad"}
+CONSEQUENCE = {
+    "lora": "Small adapters learn, the base stays as it is. Nearly as good as full, with little memory.",
+    "full": "Every weight learns. The most capable, the slowest, and it needs the most rows.",
+    "head": "Only the last layer learns on frozen vectors. Done in moments; a good first look.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RunLine:
+    """A run as the list shows it."""
+
+    run: Run
+    losses: list[float]
+    macro_f1: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class StrategyLine:
+    """What a strategy would mean for this data. trainable, bytes: None where the base's shape is not known."""
+
+    value: str
+    label: str
+    text: str
+    trainable: int | None
+    bytes: int | None
+    seconds: float | None
+    chosen: bool
+
+
+def listing(user: User, given: Mapping[str, str]) -> dict[str, Any]:
+    """Runs, newest first, by keyset; a constant number of statements."""
+    before = given.get("before", "")
+    rows = queries.runs(user)
+    if before.isascii() and before.isdigit() and len(before) < 19:
+        rows = rows.filter(id__lt=int(before))
+    found = list(rows[: PAGE + 1])
+    losses = queries.validation_losses(found[:PAGE])
+    lines = [RunLine(run, losses.get(run.pk, []), run.metrics.get("macro_f1")) for run in found[:PAGE]]
+    older = f"?before={found[PAGE - 1].pk}" if len(found) > PAGE else ""
+    return {
+        "lines": lines, "pager": {"previous": "?" if before else "", "next": older, "about": None},
+        "may_launch": can_somewhere(user, "training.launch"), "compare_url": find_url("evaluation:compare"),
+    }  # fmt: skip
+
+
+# ── One run ─────────────────────────────────────────────────────────────────
+def detail(user: User, uuid: UUID) -> dict[str, Any]:
+    """Everything on a run's page."""
+    run = queries.get_run(user, uuid)
+    curves = queries.curves(run)
+    findings = list(run.diagnoses.order_by("-updated_at", "id"))
+    return live_part(user, run, curves, findings) | {
+        "charts": drawings(run, curves, findings), "provenance": provenance(run),
+        "evaluation_url": find_url("evaluation:of_run", uuid=run.uuid) if run.state == RunState.SUCCEEDED else "",
+        "compare_url": find_url("evaluation:compare") if run.state == RunState.SUCCEEDED else "",
+    }  # fmt: skip
+
+
+def live(user: User, uuid: UUID) -> dict[str, Any]:
+    """The parts of a run's page that change while it runs."""
+    run = queries.get_run(user, uuid)
+    wanted = ("validation_loss", "macro_f1", "accuracy", "memory_mb")
+    return live_part(user, run, queries.curves(run, wanted), list(run.diagnoses.order_by("-updated_at", "id")))
+
+
+def live_part(user: User, run: Run, curves: dict[str, charts.Curve], findings: list[Diagnosis]) -> dict[str, Any]:
+    """State, progress, figures, findings, log and what may be done."""
+    active = run.state in queries.ACTIVE
+    job = run.job
+    return {
+        "run": run, "active": active, "job": job, "thread": thread(run), "eta": job.eta if job and run.state == RunState.TRAINING else None,
+        "epoch": epoch(run), "figures": figures(run, curves), "acts": acts(user, run),
+        "findings": [{"kind": SEVERITY.get(each.severity, ""), "row": each} for each in findings],
+        "log": list(run.log.order_by("-seq")[:12]), "kept": kept_step(curves),
+    }  # fmt: skip
+
+
+def epoch(run: Run) -> str:
+    """Where in its epochs a run is: epoch 6 of 8."""
+    total = run.spec["epochs"]
+    if not run.total_steps or not run.step:
+        return ""
+    return f"epoch {min(total, int(run.step * total / run.total_steps - 1e-9) + 1)} of {total}"
+
+
+def kept_step(curves: dict[str, charts.Curve]) -> tuple[int, float] | None:
+    """The step with the best macro-F1 so far, which a stop keeps."""
+    return max(curves.get("macro_f1", []), key=lambda point: (point[1], -point[0]), default=None)
+
+
+def acts(user: User, run: Run) -> dict[str, str]:
+    """Why each button cannot be pressed now; an empty text where it can."""
+    may_stop, may_launch = can(user, "training.stop", run), can(user, "training.launch", run)
+    role = "Only an ML engineer or an ML lead can do this"
+    ended = f"The run has {'ended' if run.state == RunState.SUCCEEDED else run.get_state_display().lower()}"
+    stop = "" if run.state in (RunState.QUEUED, RunState.TRAINING) else "It is stopping" if run.state == RunState.STOPPING else ended
+    resume = "" if run.state in (RunState.STOPPED, RunState.FAILED) else "Only a stopped or failed run can resume"
+    register = "" if run.state == RunState.SUCCEEDED else "Available when the run has succeeded"
+    url = find_url("catalog:register", uuid=run.uuid) or find_url("catalog:register")
+    if not url and not register:
+        register = "The registry is not installed"
+    return {
+        "stop": stop or ("" if may_stop else role), "resume": resume or ("" if may_launch else role),
+        "register": register or ("" if may_launch else role), "register_url": url if "?" in url or str(run.uuid) in url else f"{url}?run={run.uuid}",
+    }  # fmt: skip
+
+
+def figures(run: Run, curves: dict[str, charts.Curve]) -> list[Figure]:
+    """The strip: best values, each with its reference where there is one."""
+    kept = run.best_step if run.best_step is not None else (kept_step(curves) or (None,))[0]
+    at_kept = {name: dict(curve).get(kept) for name, curve in curves.items()} if kept is not None else {}
+    shown = {name: run.metrics.get(name, at_kept.get(name)) for name in ("macro_f1", "accuracy")}
+    reference = ports.reference(run)
+    losses = curves.get("validation_loss", [])
+    result = run.result or {}
+    trainable, total = result.get("trainable_parameters"), result.get("total_parameters")
+    seconds = result.get("seconds") or (((run.finished_at or timezone.now()) - run.started_at).total_seconds() if run.started_at else None)
+    strip = [
+        compared(label, shown[name], name, reference) for name, label in (("macro_f1", "Macro-F1, best"), ("accuracy", "Accuracy, best"))
+    ]
+    ece = run.metrics.get("ece")
+    return [
+        *strip,
+        Figure("Validation loss", decimals(losses[-1][1]) if losses else None, sub=f"lowest {lowest(losses)}" if losses else ""),
+        Figure("ECE", decimals(ece) if ece is not None else None, sub="calibrated on validation" if ece is not None else "with the model"),
+        Figure(
+            "Trainable", percent(trainable / total, 2) if trainable and total else None,
+            sub=f"{count(trainable)} of {count(total)}" if trainable and total else "known at the end",
+        ),
+        Figure("Time", duration(seconds) if seconds else None, sub=f"{size(int(result['peak_memory_mb'] * 2**20))} at most" if result.get("peak_memory_mb") else ""),
+    ]  # fmt: skip
+
+
+def compared(label: str, value: float | None, name: str, reference: ports.Reference | None) -> Figure:
+    """A value with its difference from the reference, where both are known."""
+    known = reference.values.get(name) if reference else None
+    if value is None or known is None or reference is None:
+        return Figure(label, decimals(value) if value is not None else None, sub="on validation" if value is not None else "")
+    difference = value - known
+    return Figure(
+        label, decimals(value), sub=f"on {reference.name}", change=signed(difference), good=None if not difference else difference > 0
+    )
+
+
+def lowest(losses: charts.Curve) -> str:
+    """The lowest validation loss with its step."""
+    step, value = min(losses, key=lambda point: point[1])
+    return f"{decimals(value)} at step {count(step)}"
+
+
+def thread(run: Run) -> list[Step]:
+    """Dataset, snapshot, this run, and what rooms above made of it."""
+    dataset = run.snapshot.dataset
+    steps = [
+        Step("Dataset", dataset.name, find_url("datasets:dataset", uuid=dataset.uuid)),
+        Step("Snapshot", f"s{run.snapshot.number}", find_url("snapshots:detail", uuid=run.snapshot.uuid), digest=run.snapshot.digest),
+        Step("Run", str(run.number), at="now"),
+    ]
+    return steps + (ports.later_steps(run) or [Step("Version", "not registered", at="next")])
+
+
+def drawings(run: Run, curves: dict[str, charts.Curve], findings: list[Diagnosis]) -> dict[str, Any]:
+    """The loss chart and the small multiples."""
+    active = run.state in queries.ACTIVE
+    overfit = next((each.from_step for each in findings if each.code == "overfitting"), None)
+    total = run.total_steps
+    train, validation = curves.get("train_loss", []), curves.get("validation_loss", [])
+    loss = charts.loss(
+        train,
+        validation,
+        total=total,
+        best_step=run.best_step,
+        overfit_from=overfit,
+        live=active,
+        updates=points_url(run, "loss", train, validation),
+    )
+    small: list[Chart] = [
+        charts.small(name, curves.get(name, []), total=total, live=active, updates=points_url(run, name, curves.get(name, [])))
+        for name in charts.SMALL
+    ]
+    return {"loss": loss, "small": small}
+
+
+def points_url(run: Run, chart: str, *curves: charts.Curve) -> str:
+    """Where a chart asks for points after the last ones it has."""
+    last = max((curve[-1][0] for curve in curves if curve), default=-1)
+    return f"{reverse('training:points', args=[run.uuid])}?chart={chart}&after={last}"
+
+
+def new_points(run: Run, chart: str, after: int) -> Mapping[str, Any]:
+    """Points of one chart after a step, and where to ask next while the run is on."""
+    names = CHARTS[chart]
+    found = queries.curves(run, names, after=after)
+    curves = [found.get(name, []) for name in names]
+    last = max([after, *(curve[-1][0] for curve in curves if curve)])
+    following = f"{reverse('training:points', args=[run.uuid])}?chart={chart}&after={last}" if run.state in queries.ACTIVE else None
+    return charts.updates(curves, following)
+
+
+def provenance(run: Run) -> list[dict[str, str]]:
+    """What the run can be repeated from: label, digest, text."""
+    spec, strategy = run.spec, run.spec["strategy"]
+    code, _, digest = run.code_version.partition("+")
+    splits = run.snapshot.counts["splits"]
+    adapter = f"r={strategy['rank']}, alpha {strategy['alpha']:g}, dropout {strategy['dropout']:g}" if run.strategy == "lora" else "none"
+    rows = [
+        ("Snapshot", run.snapshot.digest, f"{count(run.snapshot.counts['rows'])} rows"),
+        ("Base model", run.base.folder.root_digest if run.base.folder else "", run.base.name),
+        ("Config", run.spec_digest, ""),
+        ("Code", digest, code),
+        ("Artifact", run.artifact.root_digest if run.artifact else "", "" if run.artifact else "none yet"),
+        ("Seed", "", str(spec["seed"])),
+        ("Adapter", "", adapter),
+        ("Optimiser", "", f"AdamW, {spec['learning_rate']:g}, head {spec['head_learning_rate']:g}, linear, batch {spec['batch_size']}"),
+        ("Split", "", ", ".join(f"{name} {count(splits[name])}" for name in ("train", "validation", "test") if splits.get(name))),
+    ]
+    return [{"label": label, "digest": digest, "text": text} for label, digest, text in rows]
+
+
+# ── Base models and the launch form ─────────────────────────────────────────
+def bases(user: User) -> dict[str, Any]:
+    """The base models with what is known of each, and the job of one whose files are not there yet."""
+    rows = list(queries.bases(user)[:200])
+    waiting = {row.pk: jobs.of_subject(row).first() for row in rows if row.folder_id is None}
+    return {"rows": [{"base": row, "job": waiting.get(row.pk)} for row in rows], "may_add": can_somewhere(user, "training.add_base")}
+
+
+def launch(user: User, given: Mapping[str, str]) -> dict[str, Any]:
+    """What the form offers: data, base and strategy as chosen so far, and the settings that fit them with their reasons."""
+    snapshots = list(queries.launchable(user)[:100])
+    snapshot = chosen(snapshots, given.get("snapshot"))
+    available = (
+        [] if snapshot is None else list(queries.bases(user).filter(project=snapshot.dataset.project_id, folder__isnull=False)[:100])
+    )
+    base = chosen(available, given.get("base"))
+    strategy = given.get("strategy") if given.get("strategy") in Run.Strategy.values else Run.Strategy.LORA
+    context = {"snapshots": snapshots, "snapshot": snapshot, "bases": available, "base": base, "strategy": strategy, "key": uuid4()}
+    if snapshot is None or base is None:
+        return context
+    suggestion = queries.suggestion(snapshot, base, str(strategy))
+    return context | {"suggestion": suggestion, "strategies": strategy_lines(snapshot, base, str(strategy), suggestion)}
+
+
+def chosen(rows: list[Any], uuid: str | None) -> Any:
+    """The row that was asked for, else the first."""
+    return next((row for row in rows if str(row.uuid) == uuid), rows[0] if rows else None)
+
+
+def strategy_lines(snapshot: Snapshot, base: BaseModel, strategy: str, suggestion: defaults.Suggestion) -> list[StrategyLine]:
+    """The three strategies side by side, for this data and base."""
+    labels = len(snapshot.counts["labels"])
+    lines = []
+    for value, label in Run.Strategy.choices:
+        found = suggestion if value == strategy else queries.suggestion(snapshot, base, value)
+        trainable = facts.trainable(value, base.facts, labels=labels, rank=int(found.values().get("rank", 8)))
+        lines.append(
+            StrategyLine(
+                value, str(label), CONSEQUENCE[value], trainable, 4 * trainable if trainable else None, found.seconds, value == strategy
+            )
+        )
+    return sorted(lines, key=lambda line: ("lora", "full", "head").index(line.value))
