@@ -9,10 +9,17 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+import nh3
 import yaml
+from django.utils.safestring import SafeString, mark_safe
+from markdown_it import MarkdownIt
 
 from lifecycle.ui.numbers import count, decimals
 
+MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
+TAGS = {"h3", "h4", "h5", "h6", "p", "ul", "ol", "li", "em", "strong", "code", "pre", "a", "blockquote", "hr", "br"} | {
+    "table", "thead", "tbody", "tr", "th", "td",
+}  # fmt: skip
 NOT_STATED = "not stated"
 NOT_MEASURED = "not measured"
 SHOWN = {
@@ -185,3 +192,15 @@ def inline(value: object) -> str:
 def said(words: str) -> str:
     """A gap that is seen."""
     return f"*{words}*"
+
+
+def body(text: str) -> SafeString:
+    """The card without its front matter, as clean HTML: no raw HTML of its author, no images, no scripts; headings start at the third level."""
+    _, _, markdown = text.removeprefix("---\n").partition("\n---\n") if text.startswith("---\n") else ("", "", text)
+    tokens = MARKDOWN.parse(markdown)
+    for token in tokens:
+        if token.type in ("heading_open", "heading_close"):
+            token.tag = f"h{min(6, int(token.tag[1]) + 2)}"
+    html = MARKDOWN.renderer.render(tokens, MARKDOWN.options, {})
+    clean = nh3.clean(html, tags=TAGS, attributes={"a": {"href"}}, url_schemes={"https", "http"})
+    return mark_safe(clean.replace("<table>", '<table class="tbl">'))  # noqa: S308  cleaned by nh3

@@ -198,3 +198,10 @@ def closed(user: User, before: int | None) -> tuple[list[PromotionRequest], int 
 def waiting_count(user: User) -> int:
     """How many requests wait for this person's decision, among the newest open ones."""
     return sum(1 for line in open_lines(user)[0] if line.standing.may)
+
+
+def may_withdraw(user: User, request: PromotionRequest) -> bool:
+    """Whether this person's part allows withdrawing: the requester, while their role still does, or an ML lead."""
+    if not access.can(user, "promotions.withdraw", request):
+        return False
+    return request.requester_id == user.pk or holds(user, Role.LEAD, request)

@@ -11,7 +11,6 @@ from django.db.models import Max
 from lifecycle.refusals import Refused
 from registry.access import policy as access
 from registry.access.models import Project, User
-from registry.access.roles import Role
 from registry.catalog import queries as catalog
 from registry.catalog.models import Endpoint, ModelVersion
 from registry.ledger.actions import record
@@ -86,7 +85,7 @@ def withdraw(*, request_id: UUID, actor: User, reason: str) -> PromotionRequest:
     """End a request before it is fulfilled: one's own, or any for an ML lead."""
     found = lock(request_id)
     access.require(actor, "promotions.withdraw", found)
-    if found.requester_id != actor.pk and not queries.holds(actor, Role.LEAD, found):
+    if not queries.may_withdraw(actor, found):
         raise PermissionDenied("Only the requester or an ML lead can withdraw this request.")
     was, why = found.status, rules.check_reason(reason, "Withdrawing")
     move(found, Status.WITHDRAWN, reason=why)

@@ -1,0 +1,315 @@
+"""The catalog over REST: the same actions and refusals as the pages."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.http import FileResponse
+from django.urls import path
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from lifecycle.jobs.api import JobOut
+from lifecycle.training.models import Run
+from registry.access import policy
+from registry.access.decorators import Needs
+from registry.access.models import Project
+from registry.access.rest import View
+from registry.catalog import actions, queries
+from registry.catalog.models import Card, Endpoint, Freeze, ModelVersion, RegisteredModel
+
+SEE = "catalog.view"
+
+
+class ModelIn(serializers.Serializer[Any]):
+    """A new registered model."""
+
+    project = serializers.UUIDField()
+    name = serializers.CharField(max_length=80)
+    slug = serializers.CharField(max_length=60)
+    purpose = serializers.CharField(max_length=4000, allow_blank=True, default="")
+
+
+class ModelOut(serializers.Serializer[RegisteredModel]):
+    """A registered model."""
+
+    uuid = serializers.UUIDField()
+    project = serializers.UUIDField(source="project.uuid")
+    slug = serializers.CharField()
+    name = serializers.CharField()
+    purpose = serializers.CharField()
+    created_at = serializers.DateTimeField()
+
+
+class VersionIn(serializers.Serializer[Any]):
+    """A run to be sealed as a version."""
+
+    run = serializers.UUIDField()
+    semver = serializers.CharField(max_length=40)
+    stated = serializers.DictField(child=serializers.CharField(allow_blank=True), default=dict, help_text="purpose, limits, risks")
+
+
+class VersionOut(serializers.Serializer[ModelVersion]):
+    """A sealed version."""
+
+    uuid = serializers.UUIDField()
+    model = serializers.UUIDField(source="model.uuid")
+    number = serializers.IntegerField()
+    semver = serializers.CharField()
+    state = serializers.CharField()
+    state_reason = serializers.CharField()
+    run = serializers.UUIDField(source="run.uuid")
+    evaluation = serializers.UUIDField(source="evaluation.uuid")
+    root_digest = serializers.CharField()
+    key_fingerprint = serializers.CharField()
+    facts = serializers.JSONField()
+    registered_at = serializers.DateTimeField()
+
+
+class CardIn(serializers.Serializer[Any]):
+    """A new revision of a card. seen: digest of the revision before."""
+
+    seen = serializers.CharField(max_length=64)
+    stated = serializers.DictField(child=serializers.CharField(allow_blank=True), help_text="purpose, limits, risks")
+
+
+class CardOut(serializers.Serializer[Card]):
+    """One revision of a card."""
+
+    revision = serializers.IntegerField()
+    text = serializers.CharField()
+    stated = serializers.JSONField()
+    digest = serializers.CharField()
+    created_at = serializers.DateTimeField()
+
+
+class EndpointIn(serializers.Serializer[Any]):
+    """A new endpoint."""
+
+    slug = serializers.CharField(max_length=60)
+    environment = serializers.ChoiceField(choices=Endpoint.Environment.choices)
+    keep_text = serializers.BooleanField(default=True)
+
+
+class EndpointOut(serializers.Serializer[Endpoint]):
+    """An endpoint and what is live on it."""
+
+    uuid = serializers.UUIDField()
+    model = serializers.UUIDField(source="model.uuid")
+    slug = serializers.CharField()
+    environment = serializers.CharField()
+    policy = serializers.UUIDField(source="policy.uuid")
+    keep_text = serializers.BooleanField()
+    live = serializers.UUIDField(source="alias.version.uuid", default=None, allow_null=True)
+    moves = serializers.IntegerField(source="alias.moves")
+
+
+class ReasonIn(serializers.Serializer[Any]):
+    """Why."""
+
+    reason = serializers.CharField(max_length=300)
+
+
+class FreezeIn(ReasonIn):
+    """A stop until a moment."""
+
+    until = serializers.DateTimeField()
+
+
+class FreezeOut(serializers.Serializer[Freeze]):
+    """A freeze."""
+
+    uuid = serializers.UUIDField()
+    reason = serializers.CharField()
+    until = serializers.DateTimeField()
+    lifted_at = serializers.DateTimeField(allow_null=True)
+
+
+class VersionPageOut(serializers.Serializer[Any]):
+    """Up to 30 versions, newest first. before: give it as ?before= to get the next page; null on the last."""
+
+    results = VersionOut(many=True)
+    before = serializers.IntegerField(allow_null=True)
+
+
+class Models(View):
+    """Registered models."""
+
+    needs = {"GET": Needs("signed_in"), "POST": Needs("signed_in")}
+
+    @extend_schema(operation_id="models_list", responses=ModelOut(many=True))
+    def get(self, request: Request) -> Response:
+        """Those that you may see; they are few."""
+        return Response(ModelOut(queries.models(request.user), many=True).data)
+
+    @extend_schema(operation_id="models_create", request=ModelIn, responses={201: ModelOut})
+    def post(self, request: Request) -> Response:
+        """Make one."""
+        given = read(ModelIn, request)
+        project = policy.get_visible(request.user, Project, "access.view_project", uuid=given.pop("project"))
+        return Response(ModelOut(actions.create_model(project=project, actor=request.user, **given)).data, status=201)
+
+
+class Versions(View):
+    """The versions of a model."""
+
+    needs = {"GET": Needs(SEE, RegisteredModel), "POST": Needs("catalog.register", RegisteredModel, SEE)}
+
+    @extend_schema(operation_id="versions_list", responses=VersionPageOut, parameters=[OpenApiParameter("before", int)])
+    def get(self, request: Request, uuid: UUID) -> Response:
+        """Newest first."""
+        before = request.query_params.get("before", "")
+        if before and not (before.isascii() and before.isdigit() and len(before) < 10):
+            raise serializers.ValidationError({"before": ["It must be the number that the page before gave."]})
+        found = queries.versions(request.user).filter(model__uuid=uuid).order_by("-number")
+        rows = list((found.filter(number__lt=int(before)) if before else found)[: queries.PAGE + 1])
+        page = rows[: queries.PAGE]
+        return Response({"results": VersionOut(page, many=True).data, "before": page[-1].number if len(rows) > queries.PAGE else None})
+
+    @extend_schema(operation_id="versions_register", request=VersionIn, responses={202: JobOut})
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """Have a run sealed as a version; answers with the job that does it."""
+        given = read(VersionIn, request)
+        model = RegisteredModel.objects.select_related("project").get(uuid=uuid)
+        run = policy.get_visible(request.user, Run, "training.view", uuid=given["run"])
+        job = actions.register(model=model, run=run, semver=given["semver"], stated=given["stated"], actor=request.user)
+        return Response(JobOut(job).data, status=202)
+
+
+class OneVersion(View):
+    """One version."""
+
+    needs = {"GET": Needs(SEE, ModelVersion)}
+
+    @extend_schema(operation_id="versions_read", responses=VersionOut)
+    def get(self, request: Request, uuid: UUID) -> Response:
+        """Its thread, digest and state."""
+        return Response(VersionOut(queries.versions(request.user).get(uuid=uuid)).data)
+
+
+class VersionCard(View):
+    """The card of a version."""
+
+    needs = {"GET": Needs(SEE, ModelVersion), "POST": Needs("catalog.edit_card", ModelVersion, SEE)}
+
+    @extend_schema(operation_id="cards_read", responses=CardOut)
+    def get(self, request: Request, uuid: UUID) -> Response:
+        """The newest revision."""
+        return Response(CardOut(queries.newest_card(ModelVersion.objects.get(uuid=uuid))).data)
+
+    @extend_schema(operation_id="cards_edit", request=CardIn, responses={201: CardOut})
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """State purpose, limits and risks anew."""
+        given = read(CardIn, request)
+        return Response(
+            CardOut(actions.edit_card(version=ModelVersion.objects.get(uuid=uuid), actor=request.user, **given)).data, status=201
+        )
+
+
+class VersionExport(View):
+    """A version as a zip."""
+
+    needs = {"GET": Needs("catalog.download", ModelVersion, SEE)}
+
+    @extend_schema(operation_id="versions_export", responses={(200, "application/zip"): OpenApiTypes.BINARY})
+    def get(self, request: Request, uuid: UUID) -> FileResponse:
+        """Files, signature, card, public key and how to verify without us."""
+        version = ModelVersion.objects.select_related("model__project", "folder").get(uuid=uuid)
+        packed = actions.export(version=version, actor=request.user)
+        return FileResponse(
+            packed, as_attachment=True, filename=f"{version.model.slug}-{version.semver}.zip", content_type="application/zip"
+        )
+
+
+class VerifyVersion(View):
+    """Hashing a version's files again."""
+
+    needs = {"POST": Needs(SEE, ModelVersion)}
+
+    @extend_schema(operation_id="versions_verify", request=None, responses={202: JobOut})
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """Answers with the job that does it."""
+        version = ModelVersion.objects.select_related("model__project").get(uuid=uuid)
+        return Response(JobOut(actions.ask_verification(version=version, actor=request.user)).data, status=202)
+
+
+class QuarantineVersion(View):
+    """Taking a version out of service for good."""
+
+    needs = {"POST": Needs("catalog.quarantine", ModelVersion, SEE)}
+
+    @extend_schema(operation_id="versions_quarantine", request=ReasonIn, responses=VersionOut)
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """The reason is kept."""
+        actions.quarantine(version_id=uuid, reason=read(ReasonIn, request)["reason"], actor=request.user)
+        return Response(VersionOut(queries.versions(request.user).get(uuid=uuid)).data)
+
+
+class ModelEndpoints(View):
+    """The endpoints of a model."""
+
+    needs = {"GET": Needs(SEE, RegisteredModel), "POST": Needs("catalog.create_endpoint", RegisteredModel, SEE)}
+
+    @extend_schema(operation_id="model_endpoints_list", responses=EndpointOut(many=True))
+    def get(self, request: Request, uuid: UUID) -> Response:
+        """By address; they are few."""
+        return Response(EndpointOut(queries.endpoints(request.user).filter(model__uuid=uuid), many=True).data)
+
+    @extend_schema(operation_id="model_endpoints_create", request=EndpointIn, responses={201: EndpointOut})
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """Make one; nothing is live on it yet."""
+        model = RegisteredModel.objects.select_related("project").get(uuid=uuid)
+        made = actions.create_endpoint(model=model, actor=request.user, **read(EndpointIn, request))
+        return Response(EndpointOut(made).data, status=201)
+
+
+class FreezeEndpoint(View):
+    """A stop on promotions and deployments."""
+
+    needs = {"POST": Needs("catalog.freeze", Endpoint, SEE)}
+
+    @extend_schema(operation_id="endpoints_freeze", request=FreezeIn, responses={201: FreezeOut})
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """Until a moment, at most 90 days away."""
+        given = read(FreezeIn, request)
+        until: datetime = given["until"]
+        return Response(
+            FreezeOut(actions.freeze(endpoint_id=uuid, reason=given["reason"], until=until, actor=request.user)).data, status=201
+        )
+
+
+class LiftFreeze(View):
+    """The end of a freeze."""
+
+    needs = {"POST": Needs("catalog.freeze", Freeze, SEE)}
+
+    @extend_schema(operation_id="freezes_lift", request=None, responses=FreezeOut)
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """Before its time."""
+        return Response(FreezeOut(actions.lift_freeze(freeze_id=uuid, actor=request.user)).data)
+
+
+def read(kind: type[serializers.Serializer[Any]], request: Request) -> dict[str, Any]:
+    """The request's body in this shape. Raises ValidationError naming the fields."""
+    given = kind(data=request.data)
+    given.is_valid(raise_exception=True)
+    return dict(given.validated_data)
+
+
+urlpatterns = [
+    path("models/", Models.as_view(), name="api-models"),
+    path("models/<uuid:uuid>/versions/", Versions.as_view(), name="api-versions"),
+    path("models/<uuid:uuid>/endpoints/", ModelEndpoints.as_view(), name="api-model-endpoints"),
+    path("versions/<uuid:uuid>/", OneVersion.as_view(), name="api-version"),
+    path("versions/<uuid:uuid>/card/", VersionCard.as_view(), name="api-version-card"),
+    path("versions/<uuid:uuid>/export/", VersionExport.as_view(), name="api-version-export"),
+    path("versions/<uuid:uuid>/verify/", VerifyVersion.as_view(), name="api-version-verify"),
+    path("versions/<uuid:uuid>/quarantine/", QuarantineVersion.as_view(), name="api-version-quarantine"),
+    path("endpoints/<uuid:uuid>/freeze/", FreezeEndpoint.as_view(), name="api-endpoint-freeze"),
+    path("freezes/<uuid:uuid>/lift/", LiftFreeze.as_view(), name="api-freeze-lift"),
+]

@@ -1,0 +1,92 @@
+"""What the catalog's pages show, put together from what is stored. Reads, never writes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.forms import Form
+from django.urls import reverse
+
+from lifecycle.jobs.queries import of_subject
+from lifecycle.jobs.rules import State
+from lifecycle.ui.addresses import find_url
+from lifecycle.ui.marks import Figure, Step
+from lifecycle.ui.numbers import count, decimals
+from registry.access import policy
+from registry.access.models import User
+from registry.catalog import card as cards
+from registry.catalog import queries
+from registry.catalog.models import Endpoint, ModelVersion, RegisteredModel
+
+STATES = {"active": "ok", "quarantined": "bad", "retired": "off"}
+
+
+def form(title: str, confirm: str, asked: Form, model: RegisteredModel | None = None) -> dict[str, Any]:
+    """A page that holds one form."""
+    back = reverse("catalog:model", args=[model.uuid]) if model else reverse("catalog:list")
+    return {"title": title, "confirm": confirm, "form": asked, "model": model, "back": back}
+
+
+def model(user: User, found: RegisteredModel, before: int | None) -> dict[str, Any]:
+    """A model with a page of its versions, its endpoints and what runs for it now."""
+    lines, older = queries.version_lines(found, before)
+    endpoints = [(endpoint, queries.freeze_of(endpoint)) for endpoint in queries.endpoints(user).filter(model=found)]
+    may = {action: policy.can(user, f"catalog.{action}", found) for action in ("register", "create_endpoint", "freeze")}
+    job = of_subject(found).filter(kind="catalog.register").first()
+    return {
+        "model": found, "lines": lines, "older": older, "before": before, "endpoints": endpoints, "may": may,
+        "job": job if job and job.state != State.SUCCEEDED else None,
+    }  # fmt: skip
+
+
+def version(user: User, found: ModelVersion) -> dict[str, Any]:
+    """A version with its thread, card, files and what was verified when."""
+    card = queries.newest_card(found)
+    may = {action: policy.can(user, f"catalog.{action}", found) for action in ("edit_card", "download", "quarantine")}
+    running = of_subject(found).filter(kind="catalog.verify", state__in=[State.QUEUED, State.RUNNING]).first()
+    return {
+        "version": found,
+        "state_kind": STATES[found.state],
+        "thread": thread(found),
+        "figures": figures(found),
+        "card": card,
+        "card_body": cards.body(card.text) if card else "",
+        "card_history": list(found.cards.select_related("author").order_by("-revision")[:20]),
+        "checked": queries.last_verification(found),
+        "job": running,
+        "may": may,
+        "live_on": list(Endpoint.objects.filter(alias__version=found).values_list("slug", flat=True)),
+        "promotions_url": find_url("promotions:of_version", uuid=found.uuid),
+        "deployments_url": find_url("endpoints:of_version", uuid=found.uuid),
+        "promote_url": promote_url(user, found),
+    }
+
+
+def promote_url(user: User, found: ModelVersion) -> str:
+    """Where to ask for a promotion of this version; "" where this person or this version cannot."""
+    if found.state != ModelVersion.State.ACTIVE or not policy.can(user, "promotions.request", found):
+        return ""
+    return f"{find_url('promotions:new')}?version={found.uuid}" if find_url("promotions:new") else ""
+
+
+def thread(found: ModelVersion) -> list[Step]:
+    """From the snapshot to what this version may serve."""
+    run, snapshot = found.run, found.run.snapshot
+    return [
+        Step("Snapshot", f"s{snapshot.number}", find_url("snapshots:detail", uuid=snapshot.uuid)),
+        Step("Run", str(run.number), find_url("training:run", uuid=run.uuid) or find_url("training:detail", uuid=run.uuid)),
+        Step("Evaluation", "test split", find_url("evaluation:detail", uuid=found.evaluation.uuid)),
+        Step("Version", found.semver, at="now"),
+        Step("Promotion", "asked for next", at="next"),
+    ]
+
+
+def figures(found: ModelVersion) -> list[Figure]:
+    """The numbers that people look for first, each with its interval."""
+    known = queries.measures(found.evaluation.report)
+    shown = []
+    for name, label in (("macro_f1", "Macro-F1"), ("accuracy", "Accuracy"), ("ece", "ECE")):
+        measure = known.get(name)
+        value = decimals(measure["value"]) if measure else None
+        shown.append(Figure(label, value, sub=f"{decimals(measure['low'])} to {decimals(measure['high'])}" if measure else ""))
+    return [*shown, Figure("Test rows", count(found.evaluation.rows), sub="frozen")]

@@ -1,0 +1,198 @@
+"""Pages of the catalog: models, versions, cards, endpoints' freezes."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.forms import Form
+from django.http import FileResponse, HttpRequest, HttpResponse
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from lifecycle.refusals import Conflict, Refusal, Refused
+from lifecycle.ui.respond import redirect_or_refresh, respond
+from lifecycle.ui.toasts import toast
+from registry.access import policy
+from registry.access.decorators import needs, signed_in
+from registry.catalog import actions, page, queries, rules
+from registry.catalog.forms import CardForm, EndpointForm, FreezeForm, ModelForm, QuarantineForm, RegisterForm
+from registry.catalog.models import Endpoint, Freeze, ModelVersion, RegisteredModel
+
+SEE = "catalog.view"
+
+
+@require_GET
+@signed_in
+def models(request: HttpRequest) -> HttpResponse:
+    """The registered models."""
+    context = {"models": queries.models(request.user), "may_create": policy.can_somewhere(request.user, "catalog.create_model")}
+    return respond(request, "registry/catalog/list.html", "models", context)
+
+
+@require_http_methods(["GET", "POST"])
+@signed_in
+def new_model(request: HttpRequest) -> HttpResponse:
+    """Make a registered model."""
+    form = ModelForm(request.POST or None, user=request.user)
+    if request.method == "POST" and form.is_valid():
+        try:
+            made = actions.create_model(actor=request.user, **form.cleaned_data)
+        except Refused as refusal:
+            add_errors(form, refusal)
+        else:
+            toast(request, f"Model {made.name} created")
+            return redirect_or_refresh(request, reverse("catalog:model", args=[made.uuid]))
+    return respond(
+        request,
+        "registry/catalog/form.html",
+        "form",
+        page.form("New model", "Create the model", form),
+        status=422 if form.is_bound else 200,
+    )
+
+
+@require_GET
+@needs(SEE, RegisteredModel)
+def model(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """One model with its versions and endpoints."""
+    found = policy.get_visible(request.user, queries.models(request.user), SEE, uuid=uuid)
+    before = request.GET.get("before", "")
+    key = int(before) if before.isascii() and before.isdigit() and len(before) < 10 else None
+    return respond(request, "registry/catalog/model.html", "versions", page.model(request.user, found, key))
+
+
+@require_http_methods(["GET", "POST"])
+@needs("catalog.register", RegisteredModel, see=SEE)
+def register(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """Have a run sealed as a version."""
+    found = RegisteredModel.objects.get(uuid=uuid)
+    newest = found.versions.order_by("-number").first()
+    initial = {"run": request.GET.get("run"), "semver": rules.next_semver(newest.semver if newest else None), "purpose": found.purpose}
+    form = RegisterForm(request.POST or None, user=request.user, model=found, initial=initial)
+    if request.method == "POST" and form.is_valid():
+        try:
+            given = form.cleaned_data
+            actions.register(model=found, run=given["run"], semver=given["semver"], stated=form.stated(), actor=request.user)
+        except Refused as refusal:
+            add_errors(form, refusal)
+        else:
+            toast(request, "The files are hashed and signed now", kind="live")
+            return redirect_or_refresh(request, reverse("catalog:model", args=[uuid]))
+    context = page.form(f"Register a version of {found.name}", "Register the version", form, found)
+    return respond(request, "registry/catalog/form.html", "form", context, status=422 if form.is_bound else 200)
+
+
+@require_http_methods(["GET", "POST"])
+@needs("catalog.create_endpoint", RegisteredModel, see=SEE)
+def new_endpoint(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """Make an endpoint of a model."""
+    found = RegisteredModel.objects.select_related("project").get(uuid=uuid)
+    form = EndpointForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            made = actions.create_endpoint(model=found, actor=request.user, **form.cleaned_data)
+        except Refused as refusal:
+            add_errors(form, refusal)
+        else:
+            toast(request, f"Endpoint {made.slug} created; nothing is live on it yet")
+            return redirect_or_refresh(request, reverse("catalog:model", args=[uuid]))
+    context = page.form(f"New endpoint of {found.name}", "Create the endpoint", form, found)
+    return respond(request, "registry/catalog/form.html", "form", context, status=422 if form.is_bound else 200)
+
+
+@require_GET
+@needs(SEE, ModelVersion)
+def version(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """One version: thread, card, files, signature, promotions, deployments."""
+    return show_version(request, uuid)
+
+
+def show_version(request: HttpRequest, uuid: UUID, *, status: int = 200, **more: Any) -> HttpResponse:
+    """The page of a version, with whatever was just refused."""
+    found = policy.get_visible(request.user, queries.versions(request.user), SEE, uuid=uuid)
+    return respond(request, "registry/catalog/version.html", "version", page.version(request.user, found) | more, status=status)
+
+
+@require_http_methods(["GET", "POST"])
+@needs("catalog.edit_card", ModelVersion, see=SEE)
+def edit_card(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """State purpose, limits and risks anew."""
+    found = ModelVersion.objects.select_related("model").get(uuid=uuid)
+    card = queries.newest_card(found)
+    form = CardForm(request.POST or None, initial={**(card.stated if card else {}), "seen": card.digest if card else ""})
+    status = 422 if form.is_bound else 200
+    if request.method == "POST" and form.is_valid():
+        try:
+            made = actions.edit_card(version=found, stated=form.stated(), seen=form.cleaned_data["seen"], actor=request.user)
+        except (Refused, Conflict) as refusal:
+            status = 409 if isinstance(refusal, Conflict) else 422
+            add_errors(form, refusal)
+        else:
+            toast(request, f"Card revision {made.revision} saved; open promotions of this version are void now")
+            return redirect_or_refresh(request, f"{reverse('catalog:version', args=[uuid])}#card")
+    context = page.form(f"Edit the card of {found}", "Save the card", form, found.model)
+    return respond(request, "registry/catalog/form.html", "form", context, status=status)
+
+
+@require_POST
+@needs(SEE, ModelVersion)
+def verify(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """Have every file hashed again and the signature verified."""
+    actions.ask_verification(version=ModelVersion.objects.select_related("model__project").get(uuid=uuid), actor=request.user)
+    return redirect_or_refresh(request, f"{reverse('catalog:version', args=[uuid])}#files")
+
+
+@require_POST
+@needs("catalog.quarantine", ModelVersion, see=SEE)
+def quarantine(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """Take a version out of service for good."""
+    found = ModelVersion.objects.select_related("model").get(uuid=uuid)
+    form = QuarantineForm(request.POST, version=found)
+    if not form.is_valid():
+        raise Refused(
+            "Nothing was changed: a quarantine needs a reason and the version's number.",
+            fields={k: list(v) for k, v in form.errors.items()},
+        )
+    actions.quarantine(version_id=uuid, reason=form.cleaned_data["reason"], actor=request.user)
+    toast(request, f"{found.semver} is in quarantine", kind="warn")
+    return redirect_or_refresh(request, reverse("catalog:version", args=[uuid]))
+
+
+@require_GET
+@needs("catalog.download", ModelVersion, see=SEE)
+def export(request: HttpRequest, uuid: UUID) -> FileResponse:
+    """The version as a zip that can be verified without us."""
+    found = ModelVersion.objects.select_related("model__project", "folder").get(uuid=uuid)
+    packed = actions.export(version=found, actor=request.user)
+    return FileResponse(packed, as_attachment=True, filename=f"{found.model.slug}-{found.semver}.zip", content_type="application/zip")
+
+
+@require_POST
+@needs("catalog.freeze", Endpoint, see=SEE)
+def freeze(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """Stop promotions and deployments of an endpoint for some days."""
+    found, form = Endpoint.objects.select_related("model").get(uuid=uuid), FreezeForm(request.POST)
+    if not form.is_valid():
+        raise Refused("Nothing was changed: a freeze needs a reason and 1 to 90 days.", fields={k: list(v) for k, v in form.errors.items()})
+    actions.freeze(endpoint_id=uuid, reason=form.cleaned_data["reason"], until=form.until(), actor=request.user)
+    toast(request, f"{found.slug} is frozen", kind="warn")
+    return redirect_or_refresh(request, reverse("catalog:model", args=[found.model.uuid]))
+
+
+@require_POST
+@needs("catalog.freeze", Freeze, see=SEE)
+def lift_freeze(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """End a freeze before its time."""
+    lifted = actions.lift_freeze(freeze_id=uuid, actor=request.user)
+    toast(request, f"{lifted.endpoint.slug} is open again")
+    return redirect_or_refresh(request, reverse("catalog:model", args=[lifted.endpoint.model.uuid]))
+
+
+def add_errors(form: Form, refusal: Refusal) -> None:
+    """Put a refusal's messages beside the fields it names, or above the form."""
+    known = {name: texts for name, texts in refusal.fields.items() if name in form.fields}
+    for name, texts in known.items():
+        form.add_error(name, [*texts, *([refusal.next_step] if refusal.next_step else [])])
+    if not known:
+        form.add_error(None, " ".join(part for part in (refusal.message, refusal.next_step) if part))

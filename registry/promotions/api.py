@@ -1,0 +1,261 @@
+"""Promotions over REST. Programs may ask, withdraw and comment; approving and rejecting is for people who are signed in, never for tokens."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.urls import path
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from registry.access import policy
+from registry.access.decorators import Needs
+from registry.access.rest import View
+from registry.catalog.models import Endpoint, ModelVersion
+from registry.promotions import actions, queries
+from registry.promotions.models import PromotionRequest
+from registry.promotions.rules import REASON_MAX, Status
+
+SEE = "promotions.view"
+
+
+class RequestIn(serializers.Serializer[Any]):
+    """A new request."""
+
+    version = serializers.UUIDField()
+    endpoint = serializers.UUIDField()
+    note = serializers.CharField(max_length=REASON_MAX, allow_blank=True, default="")
+
+
+class GateOut(serializers.Serializer[Any]):
+    """What one gate found."""
+
+    gate = serializers.CharField()
+    title = serializers.CharField()
+    status = serializers.CharField()
+    blocking = serializers.BooleanField()
+    value = serializers.CharField()
+    threshold = serializers.CharField()
+    evidence = serializers.CharField()
+    source = serializers.CharField()
+
+
+class VerdictOut(serializers.Serializer[Any]):
+    """One reviewer's decision."""
+
+    step = serializers.CharField()
+    reviewer = serializers.UUIDField(source="reviewer.uuid")
+    approves = serializers.BooleanField()
+    reason = serializers.CharField()
+    subject_digest = serializers.CharField()
+    created_at = serializers.DateTimeField()
+
+
+class RequestOut(serializers.Serializer[PromotionRequest]):
+    """A request with what it rests on."""
+
+    uuid = serializers.UUIDField()
+    number = serializers.IntegerField()
+    status = serializers.ChoiceField(choices=Status.choices)
+    version = serializers.UUIDField(source="version.uuid")
+    endpoint = serializers.UUIDField(source="endpoint.uuid")
+    policy = serializers.UUIDField(source="policy.uuid")
+    baseline = serializers.UUIDField(source="baseline.uuid", default=None, allow_null=True)
+    requester = serializers.UUIDField(source="requester.uuid")
+    note = serializers.CharField()
+    reason = serializers.CharField()
+    subject = serializers.JSONField()
+    subject_digest = serializers.CharField()
+    comparison = serializers.JSONField(allow_null=True)
+    gates = serializers.SerializerMethodField()
+    verdicts = VerdictOut(many=True)
+    created_at = serializers.DateTimeField()
+    checked_at = serializers.DateTimeField(allow_null=True)
+    due_at = serializers.DateTimeField(allow_null=True)
+    expires_at = serializers.DateTimeField(allow_null=True)
+    closed_at = serializers.DateTimeField(allow_null=True)
+
+    @extend_schema_field(GateOut(many=True))
+    def get_gates(self, request: PromotionRequest) -> list[dict[str, Any]]:
+        """The results of the newest check."""
+        rows = request.gates.filter(check_number=request.checks).order_by("pk")
+        return list(GateOut(rows, many=True).data)
+
+
+class LineOut(serializers.Serializer[PromotionRequest]):
+    """A request in a list."""
+
+    uuid = serializers.UUIDField()
+    number = serializers.IntegerField()
+    status = serializers.ChoiceField(choices=Status.choices)
+    version = serializers.UUIDField(source="version.uuid")
+    endpoint = serializers.UUIDField(source="endpoint.uuid")
+    created_at = serializers.DateTimeField()
+    due_at = serializers.DateTimeField(allow_null=True)
+
+
+class RequestPageOut(serializers.Serializer[Any]):
+    """Up to 30 requests, newest first. before: give it as ?before= to get the next page; null on the last."""
+
+    results = LineOut(many=True)
+    before = serializers.IntegerField(allow_null=True)
+
+
+class DecisionIn(serializers.Serializer[Any]):
+    """A verdict. seen: the subject digest that the reviewer looked at."""
+
+    reason = serializers.CharField(max_length=REASON_MAX)
+    password = serializers.CharField(max_length=4096, trim_whitespace=False, write_only=True)
+    seen = serializers.CharField(max_length=64)
+
+
+class ReasonIn(serializers.Serializer[Any]):
+    """Why."""
+
+    reason = serializers.CharField(max_length=REASON_MAX)
+
+
+class CommentIn(serializers.Serializer[Any]):
+    """A comment."""
+
+    text = serializers.CharField(max_length=REASON_MAX)
+
+
+class CommentOut(serializers.Serializer[Any]):
+    """A comment."""
+
+    uuid = serializers.UUIDField()
+    author = serializers.UUIDField(source="author.uuid")
+    text = serializers.CharField()
+    created_at = serializers.DateTimeField()
+
+
+class Promotions(View):
+    """The requests that you may see."""
+
+    needs = {"GET": Needs("signed_in"), "POST": Needs("signed_in")}
+
+    @extend_schema(operation_id="promotions_list", responses=RequestPageOut, parameters=[OpenApiParameter("before", int)])
+    def get(self, request: Request) -> Response:
+        """Newest first."""
+        before = request.query_params.get("before", "")
+        if before and not (before.isascii() and before.isdigit() and len(before) < 19):
+            raise serializers.ValidationError({"before": ["It must be the number that the page before gave."]})
+        found = queries.visible(request.user).prefetch_related(None)
+        rows = list((found.filter(pk__lt=int(before)) if before else found)[: queries.PAGE + 1])
+        page = rows[: queries.PAGE]
+        return Response({"results": LineOut(page, many=True).data, "before": page[-1].pk if len(rows) > queries.PAGE else None})
+
+    @extend_schema(operation_id="promotions_request", request=RequestIn, responses={201: RequestOut})
+    def post(self, request: Request) -> Response:
+        """Ask for one; its gates are checked at once, in a job."""
+        given = read(RequestIn, request)
+        version = policy.get_visible(request.user, ModelVersion, "catalog.view", uuid=given["version"])
+        endpoint = policy.get_visible(request.user, Endpoint, "catalog.view", uuid=given["endpoint"])
+        made = actions.request(version=version, endpoint=endpoint, note=given["note"], actor=request.user)
+        return answer(request, made.uuid, 201)
+
+
+class OnePromotion(View):
+    """One request."""
+
+    needs = {"GET": Needs(SEE, PromotionRequest)}
+
+    @extend_schema(operation_id="promotions_read", responses=RequestOut)
+    def get(self, request: Request, uuid: UUID) -> Response:
+        """Its gates, comparison, verdicts and subject."""
+        return answer(request, uuid)
+
+
+class Approve(View):
+    """Approving the next step: for a signed-in person with their password; no token."""
+
+    needs = {"POST": Needs("promotions.approve", PromotionRequest, SEE)}
+    scope = None
+
+    @extend_schema(operation_id="promotions_approve", request=DecisionIn, responses=RequestOut)
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """409 when what was seen is not what it is now."""
+        actions.approve(request_id=uuid, actor=request.user, **read(DecisionIn, request))
+        return answer(request, uuid)
+
+
+class Reject(View):
+    """Rejecting: for a signed-in person with their password; no token."""
+
+    needs = {"POST": Needs("promotions.reject", PromotionRequest, SEE)}
+    scope = None
+
+    @extend_schema(operation_id="promotions_reject", request=DecisionIn, responses=RequestOut)
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """The reason is required and kept."""
+        actions.reject(request_id=uuid, actor=request.user, **read(DecisionIn, request))
+        return answer(request, uuid)
+
+
+class Withdraw(View):
+    """Withdrawing a request."""
+
+    needs = {"POST": Needs("promotions.withdraw", PromotionRequest, SEE)}
+
+    @extend_schema(operation_id="promotions_withdraw", request=ReasonIn, responses=RequestOut)
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """One's own, or any for an ML lead."""
+        actions.withdraw(request_id=uuid, actor=request.user, **read(ReasonIn, request))
+        return answer(request, uuid)
+
+
+class Check(View):
+    """Checking the gates of a draft again."""
+
+    needs = {"POST": Needs("promotions.request", PromotionRequest, SEE)}
+
+    @extend_schema(operation_id="promotions_check", request=None, responses={202: RequestOut})
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """In a job."""
+        actions.check_again(request_id=uuid, actor=request.user)
+        return answer(request, uuid, 202)
+
+
+class Comments(View):
+    """What people wrote about a request."""
+
+    needs = {"GET": Needs(SEE, PromotionRequest), "POST": Needs("promotions.comment", PromotionRequest, SEE)}
+
+    @extend_schema(operation_id="promotion_comments_list", responses=CommentOut(many=True))
+    def get(self, request: Request, uuid: UUID) -> Response:
+        """Oldest first."""
+        found = PromotionRequest.objects.get(uuid=uuid)
+        return Response(CommentOut(found.comments.select_related("author").order_by("pk"), many=True).data)
+
+    @extend_schema(operation_id="promotions_comment", request=CommentIn, responses={201: CommentOut})
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """Add one."""
+        made = actions.comment(request_id=uuid, actor=request.user, **read(CommentIn, request))
+        return Response(CommentOut(made).data, status=201)
+
+
+def answer(request: Request, uuid: UUID, status: int = 200) -> Response:
+    """A request as it is now."""
+    return Response(RequestOut(queries.visible(request.user).get(uuid=uuid)).data, status=status)
+
+
+def read(kind: type[serializers.Serializer[Any]], request: Request) -> dict[str, Any]:
+    """The request's body in this shape. Raises ValidationError naming the fields."""
+    given = kind(data=request.data)
+    given.is_valid(raise_exception=True)
+    return dict(given.validated_data)
+
+
+urlpatterns = [
+    path("promotions/", Promotions.as_view(), name="api-promotions"),
+    path("promotions/<uuid:uuid>/", OnePromotion.as_view(), name="api-promotion"),
+    path("promotions/<uuid:uuid>/approve/", Approve.as_view(), name="api-promotion-approve"),
+    path("promotions/<uuid:uuid>/reject/", Reject.as_view(), name="api-promotion-reject"),
+    path("promotions/<uuid:uuid>/withdraw/", Withdraw.as_view(), name="api-promotion-withdraw"),
+    path("promotions/<uuid:uuid>/check/", Check.as_view(), name="api-promotion-check"),
+    path("promotions/<uuid:uuid>/comments/", Comments.as_view(), name="api-promotion-comments"),
+]

@@ -1,0 +1,259 @@
+"""What the promotion page says, put together by rule from what is stored. Reads, never writes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.urls import reverse
+
+from lifecycle.engine.metrics import LOWER_IS_BETTER
+from lifecycle.jobs.queries import of_subject
+from lifecycle.ui.addresses import find_url
+from lifecycle.ui.marks import Step
+from lifecycle.ui.numbers import count
+from registry.access.models import User
+from registry.catalog import queries as catalog
+from registry.catalog.card import SHOWN
+from registry.catalog.models import ModelVersion
+from registry.ledger.rules import digest_of
+from registry.policies import queries as policies
+from registry.policies.gates import Measure, with_interval
+from registry.promotions import queries, rules, subject
+from registry.promotions.models import GateResult, PromotionRequest
+from registry.promotions.rules import OPEN, Status
+
+ORDER = {GateResult.Status.FAILED: 0, GateResult.Status.WATCH: 1, GateResult.Status.PASSED: 2}
+COMPARED = ("macro_f1", "accuracy", "ece", "log_loss", "brier")
+MARKS = {
+    Status.DRAFT: "wait", Status.CHECKING: "live", Status.IN_REVIEW: "half", Status.APPROVED: "ok", Status.FULFILLED: "ok",
+    Status.REJECTED: "bad", Status.WITHDRAWN: "stop", Status.VOIDED: "warn", Status.EXPIRED: "off",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One measure under both versions. change, low, high: new minus live, raw; better: which direction is good. limit: of the live gate."""
+
+    name: str
+    live: float | None
+    new: float
+    change: float | None = None
+    low: float | None = None
+    high: float | None = None
+    better: str = "up"
+    limit: float | None = None
+    verdict: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One entry of the discussion."""
+
+    kind: str
+    who: Any
+    did: str
+    text: str
+    at: datetime
+
+
+def mark(request: PromotionRequest) -> tuple[str, str]:
+    """The request's state as a mark and words; in review it says how many approvals are missing."""
+    status = Status(request.status)
+    if status == Status.IN_REVIEW:
+        missing = len(policies.read(request.policy).steps) - sum(verdict.approves for verdict in request.verdicts.all())
+        return "half", f"Needs {missing} more approval{'' if missing == 1 else 's'}"
+    if status == Status.DRAFT and request.checks:
+        return "bad", "Gates to mend"
+    return MARKS[status], status.label
+
+
+def context(user: User, request: PromotionRequest) -> dict[str, Any]:
+    """Everything the page of one request shows."""
+    gates = sorted(request.gates.filter(check_number=request.checks), key=lambda gate: (ORDER[GateResult.Status(gate.status)], gate.pk))
+    shown = gates if request.status != Status.CHECKING else []
+    kind, words = mark(request)
+    job = of_subject(request).first() if request.status == Status.CHECKING else None
+    return {
+        "request_": request,
+        "version": request.version,
+        "endpoint": request.endpoint,
+        "state_kind": kind,
+        "state_words": words,
+        "thread": thread(request),
+        "gates": [(gate, source(request, gate)) for gate in shown],
+        "failed": tally(shown, GateResult.Status.FAILED, "failed"),
+        "watched": tally(shown, GateResult.Status.WATCH, "to watch"),
+        "passed": tally(shown, GateResult.Status.PASSED, "passed"),
+        "signature": next((gate.status for gate in shown if gate.gate == "signature"), ""),
+        "summary": summary(request, shown),
+        "rows": rows(request),
+        "worst": (request.comparison or {}).get("worst", []),
+        "chain": chain(request),
+        "rules": policies.read(request.policy),
+        "seats": queries.seats(request),
+        "standing": queries.standing(user, request),
+        "said": said(request),
+        "stale": stale(request),
+        "freeze": catalog.freeze_of(request.endpoint),
+        "open": request.status in OPEN,
+        "may_withdraw": may_withdraw(user, request),
+        "job": job,
+        "deploy_url": find_url("endpoints:detail", uuid=request.endpoint.uuid) if request.status == Status.APPROVED else "",
+    }
+
+
+def tally(gates: list[GateResult], status: GateResult.Status, words: str) -> str:
+    """3 gates passed; "" for none."""
+    number = sum(gate.status == status for gate in gates)
+    return f"{number} gate{'' if number == 1 else 's'} {words}" if number else ""
+
+
+def thread(request: PromotionRequest) -> list[Step]:
+    """From the snapshot to the endpoint."""
+    run, snapshot = request.version.run, request.version.run.snapshot
+    replaced = f"replaces {request.baseline.semver}" if request.baseline else "first version"
+    fulfilled = request.status == Status.FULFILLED
+    return [
+        Step("Snapshot", f"s{snapshot.number}", find_url("snapshots:detail", uuid=snapshot.uuid)),
+        Step("Run", str(run.number), find_url("training:run", uuid=run.uuid) or find_url("training:detail", uuid=run.uuid)),
+        Step("Version", request.version.semver, reverse("catalog:version", args=[request.version.uuid])),
+        Step("Promotion", f"request {request.number}", at="" if fulfilled else "now"),
+        Step(
+            request.endpoint.get_environment_display(),
+            replaced,
+            find_url("endpoints:detail", uuid=request.endpoint.uuid),
+            "now" if fulfilled else "next",
+        ),
+    ]
+
+
+def summary(request: PromotionRequest, gates: list[GateResult]) -> str:
+    """At most two lines: what is in the way, what is better and worse, what to watch."""
+    if not gates:
+        return ""
+    failed = [gate.title for gate in gates if gate.status == GateResult.Status.FAILED]
+    watched = [gate.title for gate in gates if gate.status == GateResult.Status.WATCH]
+    parts = [f"Failed: {'; '.join(failed)}."] if failed else []
+    parts.append(against(request))
+    if watched:
+        parts.append(f"Watch: {'; '.join(watched)}.")
+    return " ".join(parts)
+
+
+def against(request: PromotionRequest) -> str:
+    """One sentence about this version and the live one."""
+    semver, comparison = request.version.semver, request.comparison
+    if comparison is None:
+        known = catalog.measures(request.version.evaluation.report).get("macro_f1")
+        told = (
+            f"Macro-F1 {with_interval(Measure(float(known['value'] or 0), known['low'], known['high']))}"
+            if known
+            else "Macro-F1 not measured"
+        )
+        first = "First version, nothing to compare" if request.baseline is None else f"{request.baseline.semver} is live; not compared"
+        return f"{first}. {told} on {count(request.version.evaluation.rows)} test rows."
+    by = {
+        verdict: [SHOWN[name] for name in COMPARED if comparison["measures"].get(name, {}).get("verdict") == verdict]
+        for verdict in ("better", "worse")
+    }
+    parts = [f"{verdict} on {listed(names)}" for verdict, names in by.items() if names]
+    told = " and ".join(parts) if parts else "not shown to differ on any measure"
+    return f"{semver} is {told} against {comparison['baseline_semver']}, {count(comparison['rows'])} test rows."
+
+
+def listed(names: list[str]) -> str:
+    """A, B and C."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def rows(request: PromotionRequest) -> list[Row]:
+    """The measures of this version, beside those of the live one where both were compared."""
+    measures = (request.comparison or {}).get("measures", {})
+    if not measures:
+        known = catalog.measures(request.version.evaluation.report)
+        found = ((name, known[name]) for name in COMPARED if name in known)
+        return [Row(SHOWN[name], None, float(each["value"] or 0), low=each["low"], high=each["high"]) for name, each in found]
+    gate = policies.read(request.policy).gates.get("live", {})
+    return [row(name, measures[name], gate) for name in COMPARED if name in measures]
+
+
+def row(name: str, found: Mapping[str, Any], gate: Mapping[str, Any]) -> Row:
+    """One compared measure, turned back from "positive is better" to new minus live."""
+    lower = name in LOWER_IS_BETTER
+    low, high = (-found["high"], -found["low"]) if lower else (found["low"], found["high"])
+    limit = -float(gate["at_most_worse"]) if gate.get("metric") == name else None
+    change = found["candidate"] - found["baseline"]
+    return Row(SHOWN[name], found["baseline"], found["candidate"], change, low, high, "down" if lower else "up", limit, found["verdict"])
+
+
+def chain(request: PromotionRequest) -> list[tuple[str, str, str]]:
+    """Each link of the provenance: what it is, which one, its digest."""
+    version, frozen = request.version, request.version.facts
+    snapshot, known = version.run.snapshot, request.subject
+    card = catalog.newest_card(version)
+    rows = snapshot.counts.get("rows")
+    return [
+        ("Snapshot", f"s{snapshot.number}, {count(rows)} rows", snapshot.digest),
+        ("Labels", f"schema version {snapshot.schema.version}, {len(frozen['snapshot']['labels'])} labels", snapshot.schema.digest),
+        ("Test split", f"{count(version.evaluation.rows)} rows, frozen", snapshot.test_digest),
+        ("Base model", frozen["base"]["name"], frozen["base"]["digest"]),
+        ("Settings", f"run {version.run.number}, seed {frozen['spec'].get('seed', 'not stated')}", version.run.spec_digest),
+        ("Evaluation", f"frozen test split, {count(version.evaluation.rows)} rows", version.evaluation.report_digest),
+        ("Files", f"{len(version.folder.files)} files, signed", version.root_digest),
+        ("Model card", f"revision {card.revision}" if card else "none", card.digest if card else ""),
+        ("Policy", f"{request.policy.name}, version {request.policy.version}", request.policy.digest),
+        ("This request", "over all of the above" if known else "not checked yet", request.subject_digest),
+    ]
+
+
+def source(request: PromotionRequest, gate: GateResult) -> tuple[str, str]:
+    """Where a gate's figure comes from: words and address ("" where no room shows it)."""
+    version, snapshot = request.version, request.version.run.snapshot
+    page = reverse("catalog:version", args=[version.uuid])
+    baseline = (request.comparison or {}).get("baseline_evaluation", "")
+    places = {
+        "quality": ("evaluation", find_url("evaluation:detail", uuid=version.evaluation.uuid)),
+        "calibration": ("evaluation", find_url("evaluation:detail", uuid=version.evaluation.uuid)),
+        "live": ("live evaluation", find_url("evaluation:detail", uuid=baseline) if baseline else ""),
+        "leakage": (f"snapshot s{snapshot.number}", find_url("snapshots:detail", uuid=snapshot.uuid)),
+        "labels": (f"snapshot s{snapshot.number}", find_url("snapshots:detail", uuid=snapshot.uuid)),
+        "signature": (f"version {version.semver}", f"{page}#files"),
+        "card": ("card", f"{page}#card"),
+    }
+    return places.get(gate.gate, ("", ""))
+
+
+def said(request: PromotionRequest) -> list[Said]:
+    """Request, verdicts, comments and the end, newest first."""
+    found = [Said("", request.requester, "asked for this promotion", request.note, request.created_at)]
+    if request.checked_at:
+        found.append(Said("", None, f"checked the gates (check {request.checks})", "", request.checked_at))
+    for verdict in request.verdicts.all():
+        did = "approved" if verdict.approves else "rejected"
+        found.append(Said("ok" if verdict.approves else "bad", verdict.reviewer, did, verdict.reason, verdict.created_at))
+    for comment in request.comments.select_related("author"):
+        found.append(Said("", comment.author, "commented", comment.text, comment.created_at))
+    if request.closed_at and request.status in (Status.VOIDED, Status.EXPIRED, Status.WITHDRAWN):
+        found.append(Said("warn", None, Status(request.status).label.lower(), request.reason, request.closed_at))
+    return sorted(found, key=lambda entry: entry.at, reverse=True)
+
+
+def stale(request: PromotionRequest) -> str:
+    """What changed since the check, as a sentence; "" while everything holds. Looking ends nothing: the next use does."""
+    if request.status not in (Status.IN_REVIEW, Status.APPROVED):
+        return ""
+    rows = ModelVersion.objects.select_related(
+        "run__snapshot__schema", "run__base__folder", "run__launched_by", "evaluation", "registered_by"
+    )
+    now = subject.read(request, rows.get(pk=request.version_id))
+    if digest_of(now) == request.subject_digest:
+        return ""
+    return rules.change_sentence(rules.changes(request.subject, now) or ["the record of the check"])
+
+
+def may_withdraw(user: User, request: PromotionRequest) -> bool:
+    """Whether this person may withdraw the request now."""
+    return request.status in OPEN and queries.may_withdraw(user, request)

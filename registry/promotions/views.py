@@ -1,0 +1,164 @@
+"""Pages of promotions: the queue, asking, deciding."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.forms import Form
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from lifecycle.refusals import Conflict, Refusal, Refused
+from lifecycle.ui.respond import redirect_or_refresh, respond
+from lifecycle.ui.toasts import toast
+from registry.access.decorators import needs, signed_in
+from registry.access.policy import can_somewhere
+from registry.catalog.models import ModelVersion
+from registry.promotions import actions, page, queries
+from registry.promotions.forms import ApprovalForm, CommentForm, DecisionForm, RequestForm, WithdrawForm
+from registry.promotions.models import PromotionRequest
+
+SEE = "promotions.view"
+
+
+@require_GET
+@signed_in
+def promotions(request: HttpRequest) -> HttpResponse:
+    """What waits for me, what waits for others, and what has ended."""
+    before = request.GET.get("before", "")
+    key = int(before) if before.isascii() and before.isdigit() and len(before) < 19 else None
+    mine, others = queries.open_lines(request.user)
+    closed, older = queries.closed(request.user, key)
+    context = {
+        "mine": mine,
+        "others": others,
+        "closed": closed,
+        "older": older,
+        "before": key,
+        "may_ask": can_somewhere(request.user, "promotions.request"),
+    }
+    return respond(request, "registry/promotions/list.html", "queue", context)
+
+
+@require_http_methods(["GET", "POST"])
+@signed_in
+def new(request: HttpRequest) -> HttpResponse:
+    """Ask for a promotion."""
+    form = RequestForm(request.POST or None, user=request.user, initial=request.GET.dict())
+    if request.method == "POST" and form.is_valid():
+        try:
+            made = actions.request(actor=request.user, **form.cleaned_data)
+        except Refused as refusal:
+            add_errors(form, refusal)
+        else:
+            toast(request, f"Request {made.number} made; its gates are checked now", kind="live")
+            return redirect_or_refresh(request, address(made.uuid))
+    status = 422 if form.is_bound else 200
+    return respond(request, "registry/promotions/new.html", "form", {"form": form}, status=status)
+
+
+@require_GET
+@needs(SEE, PromotionRequest)
+def detail(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """One request: read, then decide."""
+    return show(request, uuid)
+
+
+@require_GET
+@needs(SEE, ModelVersion)
+def of_version(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """The newest requests for one version; a part of the version's page."""
+    version = ModelVersion.objects.select_related("model").get(uuid=uuid)
+    rows = queries.visible(request.user).filter(version=version)[: queries.PAGE]
+    return respond(request, "registry/promotions/of_version.html", "rows", {"version": version, "rows": rows})
+
+
+@sensitive_post_parameters("password")
+@require_POST
+@needs("promotions.approve", PromotionRequest, see=SEE)
+def approve(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """Approve the step that is next."""
+    return decide(request, uuid, ApprovalForm(request.POST), actions.approve, "Approved. Approval alone changes no traffic")
+
+
+@sensitive_post_parameters("password")
+@require_POST
+@needs("promotions.reject", PromotionRequest, see=SEE)
+def reject(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """Reject a request, or take back an approval that was not used yet."""
+    return decide(request, uuid, DecisionForm(request.POST, prefix="reject"), actions.reject, "Rejected")
+
+
+def decide(request: HttpRequest, uuid: UUID, form: DecisionForm, action: Any, done: str) -> HttpResponse:
+    """One decision: the page again with what is wrong, or the page as it is afterwards."""
+    name = "reject_form" if form.prefix else "form"
+    if not form.is_valid():
+        return show(request, uuid, status=422, **{name: form})
+    given = {key: form.cleaned_data[key] for key in ("reason", "password", "seen")}
+    try:
+        action(request_id=uuid, actor=request.user, **given)
+    except Refused as refusal:
+        add_errors(form, refusal)
+        return show(request, uuid, status=422, **{name: form})
+    except Conflict as conflict:
+        return show(request, uuid, status=409, conflict=conflict)
+    toast(request, done)
+    return redirect_or_refresh(request, address(uuid))
+
+
+@require_POST
+@needs("promotions.withdraw", PromotionRequest, see=SEE)
+def withdraw(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """End a request before it is used."""
+    form = WithdrawForm(request.POST)
+    reason = form.cleaned_data["reason"] if form.is_valid() else ""
+    found = actions.withdraw(request_id=uuid, actor=request.user, reason=reason)
+    toast(request, f"Request {found.number} withdrawn", kind="warn")
+    return redirect_or_refresh(request, address(uuid))
+
+
+@require_POST
+@needs("promotions.request", PromotionRequest, see=SEE)
+def check(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """Have the gates checked again."""
+    actions.check_again(request_id=uuid, actor=request.user)
+    return redirect_or_refresh(request, address(uuid))
+
+
+@require_POST
+@needs("promotions.comment", PromotionRequest, see=SEE)
+def comment(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """Say something to everyone who reads the request."""
+    form = CommentForm(request.POST)
+    if not form.is_valid():
+        return show(request, uuid, status=422, comment_form=form)
+    actions.comment(request_id=uuid, actor=request.user, **form.cleaned_data)
+    return redirect_or_refresh(request, f"{address(uuid)}#discussion")
+
+
+def show(request: HttpRequest, uuid: UUID, *, status: int = 200, **more: Any) -> HttpResponse:
+    """The page of a request, with whatever form was just refused."""
+    found = queries.full(request.user, uuid)
+    forms = {
+        "form": ApprovalForm(initial={"seen": found.subject_digest}),
+        "reject_form": DecisionForm(initial={"seen": found.subject_digest}, prefix="reject"),
+        "comment_form": CommentForm(),
+    }
+    return respond(request, "registry/promotions/detail.html", "promotion", page.context(request.user, found) | forms | more, status=status)
+
+
+def address(uuid: UUID) -> str:
+    """Where a request's page is."""
+    return reverse("promotions:detail", args=[uuid])
+
+
+def add_errors(form: Form, refusal: Refusal) -> None:
+    """Put a refusal's messages beside the fields it names, or above the form."""
+    known = {name: texts for name, texts in refusal.fields.items() if name in form.fields}
+    for name, texts in known.items():
+        form.add_error(name, texts)
+    if not known:
+        form.add_error(None, " ".join(part for part in (refusal.message, refusal.next_step) if part))
