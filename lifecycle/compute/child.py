@@ -113,7 +113,7 @@ def tail(ctx: JobContext, folder: Path, on_events: Callable[[list[dict[str, Any]
         if event.get("kind") == "metric" and event.get("total_steps"):
             ctx.progress(int(event["step"]), int(event["total_steps"]), unit="steps")
         elif event.get("kind") == "stage" and isinstance(event.get("name"), str):
-            ctx.progress(0, stage=event["name"].capitalize())
+            ctx.progress(0, stage=event["name"].capitalize(), message=str(event.get("message", "")))
     with transaction.atomic():
         on_events(events)
         ctx.checkpoint(ctx.job.checkpoint | {OFFSET: offset})

@@ -25,9 +25,14 @@ START_SECONDS = 60.0
 VERBS = ("predict", "embed", "probe")
 
 
-def call(path: Path, verb: str, payload: dict[str, Any], timeout_seconds: float = 120.0) -> dict[str, Any]:
-    """The verb's result. Starts the engine at this socket path if nobody listens. Raises EngineFault: what the verb said, or `crashed`."""
-    with _connected(path) as connection:
+def call(
+    path: Path, verb: str, payload: dict[str, Any], timeout_seconds: float = 120.0, *, environment: dict[str, str] | None = None
+) -> dict[str, Any]:
+    """The verb's result. Starts the engine at this socket path if nobody listens. Raises EngineFault: what the verb said, or `crashed`.
+
+    environment: of the engine if it has to be started; the caller's own by default.
+    """
+    with _connected(path, environment) as connection:
         connection.settimeout(timeout_seconds)
         try:
             send(connection, {"verb": verb, "payload": payload})
@@ -60,16 +65,16 @@ def _silent(message: str) -> EngineFault:
     return EngineFault("crashed", message, "Try again; if it stays so, look at the engine's log beside its socket.")
 
 
-def _connected(path: Path) -> socket.socket:
+def _connected(path: Path, environment: dict[str, str] | None) -> socket.socket:
+    if len(str(path)) > MAX_PATH:
+        raise _silent(f"The socket path is longer than {MAX_PATH} characters: {path}.")
     connection = _try(path)
     if connection is not None:
         return connection
-    if len(str(path)) > MAX_PATH:
-        raise _silent(f"The socket path is longer than {MAX_PATH} characters: {path}.")
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.with_name(f"{path.name}.starting").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        return _try(path) or _start(path)
+        return _try(path) or _start(path, environment)
 
 
 def _try(path: Path) -> socket.socket | None:
@@ -82,10 +87,10 @@ def _try(path: Path) -> socket.socket | None:
     return connection
 
 
-def _start(path: Path) -> socket.socket:
+def _start(path: Path, environment: dict[str, str] | None) -> socket.socket:
     with path.with_name(f"{path.name}.log").open("ab") as log:
         command = [sys.executable, "-m", "lifecycle.engine", "warm", str(path)]
-        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, env=environment)
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and child.poll() is None:
         connection = _try(path)

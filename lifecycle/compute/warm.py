@@ -1,0 +1,62 @@
+"""Small verbs, answered by one warm engine process that all workers and the web share: importing torch each time would cost seconds."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from lifecycle.compute.environment import scrubbed
+from lifecycle.engine import warm_client
+from lifecycle.engine.faults import EngineFault
+from lifecycle.refusals import NotReady, Refused
+
+NOT_NOW = {"crashed", "out_of_memory", "disk_full"}
+
+
+def call(verb: str, payload: dict[str, Any], timeout_seconds: float = 120.0) -> dict[str, Any]:
+    """The result of predict, embed or probe. The engine is started where none listens, with an environment without secrets.
+
+    Raises NotReady when it did not answer (trying again may help), Refused with the engine's own sentence for what it will not do.
+    """
+    try:
+        return warm_client.call(socket_path(), verb, payload, timeout_seconds, environment=scrubbed(os.environ, threads=None))
+    except EngineFault as fault:
+        kind = NotReady if fault.code in NOT_NOW else Refused
+        raise kind(fault.message, next_step=fault.next_step) from fault
+
+
+def predict(artifact: Path, texts: list[str], timeout_seconds: float = 120.0) -> dict[str, Any]:
+    """{"labels": [...], "answers": [{"label", "confidence", "probabilities", "tokens"}]} of an artifact's folder for some texts."""
+    return call("predict", {"artifact": str(artifact), "texts": texts}, timeout_seconds)
+
+
+def embed(artifact: Path, texts: list[str], timeout_seconds: float = 120.0) -> list[list[float]]:
+    """The artifact's pooled vector of each text."""
+    vectors: list[list[float]] = call("embed", {"artifact": str(artifact), "texts": texts}, timeout_seconds)["embeddings"]
+    return vectors
+
+
+def probe(timeout_seconds: float = 120.0) -> dict[str, Any]:
+    """What the machine can do: environment, bf16, base models."""
+    return call("probe", {}, timeout_seconds)
+
+
+def socket_path() -> Path:
+    """Where the engine of this installation listens. A socket's path must be short: with a long DATA_DIR it is in the temporary folder."""
+    path = Path(settings.DATA_DIR) / "engine" / "warm.sock"
+    if len(str(path)) > warm_client.MAX_PATH - len(".starting"):
+        name = hashlib.sha256(str(settings.DATA_DIR).encode()).hexdigest()[:16]
+        path = Path(tempfile.gettempdir()) / f"lifecycle-{os.getuid()}-{name}" / "warm.sock"
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    owner = path.parent.stat()
+    if owner.st_uid != os.getuid():
+        raise NotReady(
+            f"The folder {path.parent} belongs to somebody else, so the engine is not started in it.",
+            next_step="Choose a shorter DATA_DIR.",
+        )
+    return path
