@@ -1,0 +1,277 @@
+// @ts-check
+/* Labeling: letters find, digits choose, capitals act. The next items are already in the page, so choosing is a swap in the same frame;
+   the answer is sent after it. */
+(() => {
+  const bench = /** @type {HTMLElement} */ (document.getElementById("bench"));
+  if (!bench) return;
+  const { inert, named, element } = /** @type {any} */ (window).words;
+  /** @param {string} id */
+  const $ = (id) => /** @type {any} */ (document.getElementById(id));
+  /** @param {string} id */
+  const read = (id) => JSON.parse($(id).textContent);
+
+  /** @type {{id: string, name: string, group: string, definition: string, examples: string[], lookalikes: {name: string, note: string}[]}[]} */
+  const classes = read("classes");
+  const byId = new Map(classes.map((each) => [each.id, each]));
+  /** @type {any[]} */
+  const hand = read("items");
+  const few = bench.dataset.few === "yes";
+  const digitsInNames = classes.some((each) => /\d/.test(each.name));
+  const narrow = matchMedia("(max-width: 60rem)");
+  const map = [...document.querySelectorAll("#map button")].map((button) => /** @type {HTMLButtonElement} */ (button));
+  const find = /** @type {HTMLInputElement} */ ($("find"));
+  const ranks = $("ranks");
+  const say = $("say");
+  const announce = element("p", { class: "vh", role: "status" });
+  bench.append(announce);
+  let active = 0;
+  let began = performance.now();
+  let undoing = false;
+  /** @type {string[]} */
+  let options = [];
+  let count = Number($("bar").value);
+
+  const state = (kind, text) => element("span", { class: `st ${kind}` }, named(text));
+  const tell = (kind, text) => say.replaceChildren(state(kind, text));
+
+  const post = /** @type {any} */ (window).sender({
+    saved: (body) => { count = body.done; for (const item of body.items ?? []) if (!holds(item.slot)) hand.push(item); progress(body); if (hand.length <= (body.items ?? []).length) show(true); },
+    refused: (job, error) => { dispatchEvent(new CustomEvent("toast", { detail: { kind: "bad", text: error.message } })); if (/** @type {any} */ (error).status === 422 && job.what?.item && !holds(job.what.item.slot)) { hand.unshift(job.what.item); show(true); } },
+    changed: () => progress(null),
+  });
+  post.holding(() => [...hand.map((item) => String(item.slot)), ...post.slots].join(","));
+  const holds = (slot) => hand.some((item) => item.slot === slot) || post.slots.includes(String(slot));
+
+  const progress = (body) => {
+    const total = body?.total ?? Number($("bar").max);
+    const done = Math.min(total, count + Math.max(0, post.unsaved - (body ? 1 : 0)));
+    $("n").textContent = done.toLocaleString("en");
+    $("bar").max = Math.max(1, total);
+    $("bar").value = done;
+    if (body?.seconds_left !== undefined) $("left").textContent = body.seconds_left === null ? "" : `about ${words(body.seconds_left)} left`;
+  };
+  const words = (seconds) => (seconds < 90 ? `${Math.max(1, Math.round(seconds))} s` : seconds < 5400 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3600)} h`);
+
+  const scores = () => new Map(hand[0]?.ranks ?? []);
+  const search = (text) => {
+    const parts = text.split(/[\s_]+/).filter(Boolean);
+    const score = scores();
+    const hits = classes.filter((each) => parts.every((part) => each.name.toLowerCase().includes(part)));
+    const starts = (each) => Number(each.name.toLowerCase().startsWith(text));
+    return hits.sort((a, b) => (score.get(b.id) ?? 0) - (score.get(a.id) ?? 0) || starts(b) - starts(a) || a.name.localeCompare(b.name)).map((each) => each.id);
+  };
+  const shown = () => {
+    const text = find.value.trim().toLowerCase();
+    if (text) return search(text).slice(0, narrow.matches ? 20 : few ? 9 : 5);
+    if (few) return classes.map((each) => each.id);
+    const score = scores();
+    return [...score.keys(), ...classes.map((each) => each.id).filter((id) => !score.has(id))].slice(0, 5);
+  };
+
+  const bar = (share) => {
+    const made = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+    made.setAttribute("class", "bar");
+    made.setAttribute("viewBox", "0 0 100 6");
+    made.setAttribute("preserveAspectRatio", "none");
+    made.setAttribute("aria-hidden", "true");
+    for (const [name, width] of [["all", 100], ["part", Math.round(Math.min(1, Math.max(0, share)) * 1000) / 10]]) {
+      const rect = document.createElementNS("http://www.w3.org/2000/svg", "rect");
+      rect.setAttribute("class", String(name));
+      rect.setAttribute("width", String(width));
+      rect.setAttribute("height", "6");
+      made.append(rect);
+    }
+    return made;
+  };
+
+  const row = (id, at, text) => {
+    const score = scores().get(id);
+    const each = byId.get(id);
+    const name = element("span", {}, named(each?.name ?? "", text));
+    if (few && each?.definition) name.append(element("small", {}, inert(each.definition.slice(0, 90))));
+    const key = at < 9 ? element("kbd", { "aria-hidden": "true" }, String(at + 1)) : element("i");
+    return element("li", { role: "option", id: `o${at}`, "aria-selected": String(at === active), "data-label": id }, key, name, score == null ? element("i") : bar(score), element("span", { class: "num" }, score == null ? "" : score.toFixed(2)));
+  };
+
+  /** Draws the ranks, the map and the guideline for what is typed. */
+  const draw = () => {
+    const text = find.value.trim().toLowerCase();
+    options = shown();
+    active = Math.min(active, Math.max(0, options.length - 1));
+    ranks.replaceChildren(...(options.length ? options.map((id, at) => row(id, at, text)) : [element("li", { class: "none" }, `No class contains “`, inert(text), `”. `, element("kbd", {}, "Esc"), " clears.")]));
+    const hits = text ? new Set(search(text)) : null;
+    for (const button of map) {
+      button.disabled = hits !== null && !hits.has(button.value);
+      button.classList.toggle("dim", button.disabled);
+      button.classList.toggle("on", options[active] === button.value);
+      button.replaceChildren(named(byId.get(button.value)?.name ?? "", button.disabled ? "" : text));
+    }
+    options.length ? find.setAttribute("aria-activedescendant", `o${active}`) : find.removeAttribute("aria-activedescendant");
+    guide(options[active]);
+  };
+
+  const guide = (id) => {
+    const each = byId.get(id);
+    if (!each) return;
+    $("guide-name").replaceChildren(named(each.name));
+    $("guide-says").replaceChildren(inert(each.definition || "No definition yet."));
+    $("guide-like").hidden = !each.examples.length;
+    $("guide-like").lastElementChild.replaceChildren(...each.examples.map((text) => element("q", {}, inert(text))));
+    $("guide-close").hidden = !each.lookalikes.length;
+    $("guide-close").lastElementChild.replaceChildren(...each.lookalikes.map((close) => element("p", {}, element("b", {}, named(close.name)), " ", inert(close.note ?? ""))));
+  };
+
+  /** Puts the first item of the hand on the screen. @param {boolean} fresh */
+  const show = (fresh) => {
+    const item = hand[0];
+    bench.toggleAttribute("aria-busy", !item);
+    if (!item) { wait(); return; }
+    $("utter").replaceChildren(inert(item.text));
+    $("meta").replaceChildren(...item.meta.map((line) => element("span", {}, line)), element("span", { class: "mono" }, inert(item.name)));
+    $("note").hidden = !item.note;
+    $("note").replaceChildren(element("strong", {}, "Returned by a reviewer."), " ", inert(item.note));
+    $("source").textContent = item.source ? sourceLine(item.source) : "";
+    $("flag").setAttribute("aria-pressed", String(item.flagged));
+    for (const name of ["slot", "token"]) /** @type {any} */ (document.querySelector(`#answer [name=${name}]`)).value = item[name];
+    find.value = "";
+    options = shown();
+    active = Math.max(0, options.indexOf(item.chosen));
+    if (item.chosen && !options.includes(item.chosen)) { find.value = byId.get(item.chosen)?.name ?? ""; active = 0; }
+    if (fresh) began = performance.now();
+    draw();
+  };
+  const hint = $("source").textContent;
+  const sourceLine = (name) => (hint.startsWith(`Ranked by ${name}.`) ? hint : `Ranked by ${name}.`);
+
+  const wait = () => {
+    if (post.unsaved) { $("utter").textContent = post.full ? "Nothing more is taken until these answers are saved." : "Saving the last answers…"; ranks.replaceChildren(); setTimeout(() => hand.length || show(true), 200); return; }
+    leaving = true;
+    location.assign(bench.dataset.reload ?? location.href);
+  };
+
+  const seconds = () => ((performance.now() - began) / 1000).toFixed(2);
+  const choose = (id) => {
+    const item = hand[0];
+    if (!id || !item || undoing) return;
+    if (post.full) { dispatchEvent(new CustomEvent("toast", { detail: { kind: "bad", text: "3 answers are not saved. Try again before you go on." } })); return; }
+    hand.shift();
+    const name = byId.get(id)?.name ?? "";
+    const fields = { slot: String(item.slot), token: item.token, label: id, seconds: seconds(), suggestion: item.suggestion == null ? "" : String(item.suggestion) };
+    item.chosen = id;
+    $("last-text").replaceChildren(inert(item.text.slice(0, 120)));
+    tell("ok", name);
+    announce.textContent = `Saved as ${name}`;
+    $("undo").hidden = false;
+    post.send(bench.dataset.submit, fields, { item });
+    show(true);
+    find.focus({ preventScroll: true });
+  };
+
+  const back = (item, text) => {
+    if (item) { const at = hand.findIndex((other) => other.slot === item.slot); if (at >= 0) hand.splice(at, 1); hand.unshift(item); }
+    tell("off", `Undone: ${text}`);
+    announce.textContent = `Undone: ${text}`;
+    show(true);
+    find.focus({ preventScroll: true });
+  };
+  const undo = async () => {
+    if (undoing) return;
+    const unsent = post.unsend();
+    if (unsent) { back(unsent.item, byId.get(unsent.item.chosen)?.name ?? "skip"); progress(null); return; }
+    undoing = true;
+    try {
+      await post.idle();
+      const body = await post.post(bench.dataset.undo, { client_key: post.key() });
+      count = body.done;
+      back(body.item, body.undone);
+      progress(body);
+    } catch (error) {
+      dispatchEvent(new CustomEvent("toast", { detail: { kind: "bad", text: error instanceof TypeError ? "No connection. Nothing was undone" : /** @type {Error} */ (error).message } }));
+    }
+    undoing = false;
+  };
+
+  const skip = (reason) => {
+    const item = hand[0];
+    if (!item || post.full) return;
+    hand.shift();
+    item.chosen = "";
+    tell("off", "Skipped");
+    announce.textContent = "Skipped";
+    $("undo").hidden = false;
+    post.send(bench.dataset.skip, { slot: String(item.slot), reason, seconds: seconds() }, { item });
+    count -= 1; // a skip is no answer
+    show(true);
+  };
+
+  const flag = async () => {
+    const item = hand[0];
+    if (!item) return;
+    const on = !item.flagged;
+    try {
+      await post.post(bench.dataset.flag, { item: item.item, on: on ? "yes" : "no" });
+      item.flagged = on;
+      if (hand[0] === item) $("flag").setAttribute("aria-pressed", String(on));
+      announce.textContent = on ? "Flagged for a reviewer" : "Flag removed";
+      tell(on ? "warn" : "off", announce.textContent);
+    } catch (error) { dispatchEvent(new CustomEvent("toast", { detail: { kind: "bad", text: /** @type {Error} */ (error).message } })); }
+  };
+
+  const open = (id) => { if (hand[0]) $(id).showModal(); };
+  const toggle = (id) => $(id)?.classList.toggle("shut");
+  /** @type {Record<string, () => void>} */
+  const acts = { S: () => open("skip-dialog"), F: flag, C: () => open("comment-dialog"), U: undo, G: () => toggle("guide"), M: () => toggle("map"), "?": () => $("keys")?.showModal() };
+
+  find.addEventListener("keydown", (event) => {
+    if ((event.ctrlKey || event.metaKey) && event.key === "z" && !find.value) { event.preventDefault(); undo(); return; }
+    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+    const single = document.body.dataset.keys !== "off";
+    if (/^[1-9]$/.test(event.key) && (!digitsInNames || !find.value)) { event.preventDefault(); choose(options[Number(event.key) - 1]); }
+    else if (single && event.key in acts && (event.shiftKey || event.key === "?")) { event.preventDefault(); acts[event.key](); }
+    else if (event.key === "Enter") { event.preventDefault(); if (!event.repeat) choose(options[active]); }
+    else if (event.key === "ArrowDown" || event.key === "ArrowUp") { event.preventDefault(); if (options.length) active = (active + (event.key === "ArrowDown" ? 1 : options.length - 1)) % options.length; draw(); }
+    else if (event.key === "Escape") { event.preventDefault(); find.value = ""; draw(); }
+  });
+  find.addEventListener("input", () => { active = 0; draw(); });
+  $("answer").addEventListener("submit", (event) => event.preventDefault());
+  ranks.addEventListener("click", (event) => choose(event.target.closest("[data-label]")?.dataset.label));
+  map.forEach((button) => button.addEventListener("click", () => choose(button.value)));
+  for (const [id, act] of /** @type {[string, () => void][]} */ ([["undo", undo], ["flag", flag]])) $(id).addEventListener("click", (event) => { event.preventDefault(); act(); find.focus({ preventScroll: true }); });
+
+  $("skip-form").addEventListener("submit", (event) => { event.preventDefault(); event.stopImmediatePropagation(); $("skip-dialog").close(); skip($("skip-reason").value); $("skip-form").reset(); });
+  $("comment-form").addEventListener("submit", async (event) => {
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    const item = hand[0];
+    const text = $("comment-text").value;
+    try {
+      await post.post(bench.dataset.comment, { item: item.item, text });
+      $("comment-dialog").close();
+      $("comment-form").reset();
+      tell("ok", "Comment added");
+      announce.textContent = "Comment added";
+    } catch (error) { dispatchEvent(new CustomEvent("toast", { detail: { kind: "bad", text: `The comment was not saved. ${error instanceof TypeError ? "No connection" : /** @type {Error} */ (error).message}` } })); }
+  });
+  for (const id of ["skip-dialog", "comment-dialog", "keys"]) $(id)?.addEventListener("close", () => find.focus({ preventScroll: true }));
+  document.addEventListener("keydown", (event) => { // the field is the place for keys, wherever the focus was
+    const target = /** @type {Element} */ (event.target);
+    if (document.querySelector("dialog[open]") || target.closest("input, textarea, select, button, a") || event.ctrlKey || event.metaKey || event.altKey || event.key.length > 1) return;
+    find.focus({ preventScroll: true });
+    find.dispatchEvent(new KeyboardEvent("keydown", { key: event.key, shiftKey: event.shiftKey, bubbles: false, cancelable: true })) && !/[1-9]/.test(event.key) && !(event.key in acts) ? null : event.preventDefault();
+  }, true);
+
+  let leaving = false;
+  setInterval(() => { if (document.visibilityState === "visible") post.post(bench.dataset.heartbeat, {}).catch(() => {}); }, 60_000);
+  addEventListener("pagehide", () => {
+    if (leaving || !hand.length) return;
+    const body = new FormData();
+    body.set("slots", hand.map((item) => item.slot).join(","));
+    body.set("csrfmiddlewaretoken", JSON.parse(document.body.getAttribute("hx-headers") || "{}")["X-CSRFToken"] ?? "");
+    navigator.sendBeacon(bench.dataset.release ?? "", body);
+  });
+
+  find.setAttribute("aria-label", "Find a class");
+  ranks.setAttribute("role", "listbox");
+  show(true);
+  find.focus({ preventScroll: true });
+})();
