@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TRANSFORMERS_OFFLINE"] = "1"
+warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
 
-from pathlib import Path
+from pathlib import Path  # noqa: E402
 
-from lifecycle.engine import program
+from lifecycle.engine import program  # noqa: E402
 
 USAGE = "Usage: python -m lifecycle.engine {train|evaluate|predict|embed|export|probe} DIR, or warm SOCKET"
 

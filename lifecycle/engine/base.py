@@ -27,7 +27,7 @@ PICKLES = (".bin", ".pt", ".pth", ".pkl", ".ckpt", ".h5", ".msgpack")
 
 @dataclass(frozen=True)
 class BaseFolder:
-    """A base model that can be fine-tuned: digest covers its config, tokenizer and weights. sizes are of the config, 0 where it is silent."""
+    """A base model that can be fine-tuned. digest covers config, tokenizer and weights; sizes are the config's, 0 where it is silent."""
 
     path: Path
     name: str

@@ -1,6 +1,6 @@
 """How far confidence can be believed: reliability bins, ECE and its debiased form, Wilson intervals, temperature. numpy only.
 
-Confidence is the top probability. Bins are equally wide and closed on the right, so that 1.0 is in the last and 0.2 in the third of fifteen.
+Confidence is the top probability. Bins are equally wide and closed on the right: of fifteen, 1.0 is in the last and 0.2 in the third.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ def softmax(logits: NDArray[Any], temperature: float = 1.0) -> Floats:
     scaled = np.asarray(logits, dtype=np.float64) / temperature
     scaled -= scaled.max(axis=1, keepdims=True)
     exponent = np.exp(scaled)
-    return exponent / exponent.sum(axis=1, keepdims=True)
+    probabilities: Floats = exponent / exponent.sum(axis=1, keepdims=True)
+    return probabilities
 
 
 def log_loss_rows(probabilities: Floats, truth: Ints) -> Floats:
@@ -121,7 +122,8 @@ def debiased(gaps: Floats, counts: Floats, accuracy: Floats) -> Floats:
     folded = spread * math.sqrt(2 / math.pi) * np.exp(-(ratio**2) / 2) + gaps * ERF(ratio / math.sqrt(2))
     expected = np.where(spread > 0, folded, np.abs(gaps))
     total = np.maximum(counts.sum(axis=1), 1)
-    return np.maximum(((2 * np.abs(gaps) - expected) * counts).sum(axis=1) / total, 0.0)
+    corrected: Floats = np.maximum(((2 * np.abs(gaps) - expected) * counts).sum(axis=1) / total, 0.0)
+    return corrected
 
 
 def _gaps(confidence: Floats, correct: NDArray[Any], bins: int) -> tuple[Floats, Floats, Floats]:

@@ -1,6 +1,6 @@
 """Resume points of a run. One counts only when its COMPLETE file is there, written last, and its files have the digests named in it.
 
-The optimizer and random states in it are pickles: they are read only from the run's own folder, by digest, and removed when the run succeeds.
+The optimizer and random states in it are pickles: they are read only from the run's own folder, by digest, and go when it succeeds.
 """
 
 from __future__ import annotations

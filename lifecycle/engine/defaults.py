@@ -85,7 +85,7 @@ def suggest(
         "learning_rate": Choice(ENCODER_RATE[strategy], RATE_REASONS[strategy]),
         "head_learning_rate": Choice(HEAD_RATE, "The head starts from random weights and must learn faster than the encoder."),
         "max_tokens": _max_tokens(median_tokens, long_tokens),
-        "pooling": Choice("mean", "Sentence encoders are made for the mean of their token vectors; the [CLS] vector of such a base learns slowly."),
+        "pooling": Choice("mean", "Sentence encoders are made for the mean of their token vectors; their [CLS] vector learns slowly."),
         "weight_decay": Choice(0.01, "The usual value; it hardly matters for short runs."),
         "warmup_fraction": Choice(0.06, "Rates rise over the first 6 % of steps, so that the first batches do not shake the encoder."),
         "evaluations_per_epoch": _evaluations(epochs.value),
@@ -123,24 +123,29 @@ def _large_batch(rows: int) -> Choice:
 def _epochs(rows: int, batch_size: int, strategy: str) -> Choice:
     steps = math.ceil(rows / batch_size)
     if strategy == "head":
-        return Choice(min(60, max(20, math.ceil(1000 / steps))), "The frozen vectors are computed once, so further epochs cost almost nothing.")
+        return Choice(min(60, max(20, math.ceil(1000 / steps))), "The frozen vectors are computed once, so epochs cost almost nothing.")
     if rows > 200_000:
         return Choice(1, f"One pass over {rows:,} rows is {steps:,} steps, enough.")
     if rows > 50_000:
         return Choice(2, f"Two passes over {rows:,} rows are {2 * steps:,} steps, enough.")
     epochs = min(20, max(4, math.ceil(FULL_STEPS / steps)))
     if epochs > 4:
-        return Choice(epochs, f"{rows:,} rows make {steps} steps an epoch; {epochs} epochs make {epochs * steps}, about the {FULL_STEPS} that adapt an encoder.")
+        return Choice(
+            epochs,
+            f"{rows:,} rows make {steps} steps an epoch; {epochs} epochs make {epochs * steps} (at least {FULL_STEPS}, up to 20 epochs).",
+        )
     return Choice(4, f"{4 * steps:,} steps. On data like this the best step is usually in the third or fourth epoch.")
 
 
 def _max_tokens(median_tokens: float, long_tokens: float | None) -> Choice:
     needed = long_tokens if long_tokens is not None else 4 * median_tokens
     value = next((each for each in LENGTHS if each >= needed), LENGTHS[-1])
-    value = max(value, 64)
-    known = f"99 of 100 texts have up to {needed:.0f} tokens" if long_tokens is not None else f"the middle text has about {median_tokens:.0f} tokens"
+    value = max(value, 64 if long_tokens is not None else 128)
+    known = f"99 of 100 texts have up to {needed:.0f} tokens"
+    if long_tokens is None:
+        known = f"The middle text has about {median_tokens:.0f} tokens"
     tail = "longer ones are cut" if needed > value else "batches are padded only to their own longest text, so room costs nothing"
-    return Choice(value, f"{known[0].upper()}{known[1:]}; {tail}.")
+    return Choice(value, f"{known}; {tail}.")
 
 
 def _evaluations(epochs: int) -> Choice:
@@ -186,5 +191,5 @@ def estimate_seconds(
         seconds = START_SECONDS + epochs * rows / rate + evaluations * validation_rows / forward
     if measured_rate:
         return seconds, f"From {measured_rate:.0f} examples a second, measured in an earlier run on this machine."
-    reason = f"From {RATES['lora']:.0f} examples a second measured with LoRA on two cores at {RATE_TOKENS} tokens, scaled to this machine and data; other work slows it."
-    return seconds, reason
+    measured = f"From {RATES['lora']:.0f} examples a second, measured with LoRA on two cores at {RATE_TOKENS} tokens"
+    return seconds, f"{measured}, scaled to this machine and data; other work slows it."

@@ -126,7 +126,7 @@ def too_good(points: Sequence[Point], classes: int) -> Diagnosis | None:
         "leakage",
         "watch",
         f"Nearly perfect at once: {value:.1%} at the first evaluation.",
-        "Real tasks are rarely this easy. The same or nearly the same rows may be in training and validation, or the text may hold the label.",
+        "Real tasks are rarely this easy. Training and validation may share rows or near copies, or the text may hold the label.",
         step,
         step,
         "Open the snapshot's leakage report, and read some rows of each class.",

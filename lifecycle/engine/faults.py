@@ -8,7 +8,14 @@ from typing import Any
 
 FULL_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 NO_MEMORY_WORDS = ("can't allocate memory", "not enough memory", "out of memory", "Cannot allocate memory", "bad_alloc")
-NO_SPACE_WORDS = ("No space left on device", "file write failed", "File too large", "PytorchStreamWriter failed", "unexpected pos", "Disk quota exceeded")
+NO_SPACE_WORDS = (
+    "No space left on device",
+    "file write failed",
+    "File too large",
+    "PytorchStreamWriter failed",
+    "unexpected pos",
+    "Disk quota exceeded",
+)
 
 
 class EngineFault(Exception):

@@ -40,7 +40,8 @@ class Scored:
     @property
     def correct(self) -> Floats:
         """1.0 where the prediction is right (N,)."""
-        return (self.truth == self.predicted).astype(np.float64)
+        right: Floats = (self.truth == self.predicted).astype(np.float64)
+        return right
 
 
 def score_rows(probabilities: NDArray[Any], truth: NDArray[Any], bins: int = 15) -> Scored:

@@ -72,7 +72,9 @@ def read(path: Path) -> Predictions:
     )
 
 
-def compare(baseline: Predictions, candidate: Predictions, *, count: int = metrics.RESAMPLES, seed: int = 1, bins: int = 15) -> dict[str, Any]:
+def compare(
+    baseline: Predictions, candidate: Predictions, *, count: int = metrics.RESAMPLES, seed: int = 1, bins: int = 15
+) -> dict[str, Any]:
     """metrics.paired over the items that both answered with the same true label, and how many those are.
 
     Returns rows (compared), left_out (items of only one side, or whose true label differs), and `metrics`. The labels must be the same

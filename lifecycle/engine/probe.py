@@ -19,7 +19,7 @@ BF16_GAIN = 1.2
 
 def bf16_supported() -> bool:
     """Whether the CPU multiplies bf16 in hardware."""
-    return bool(torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported() and _has_bf16_instructions())
+    return bool(torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported() and _has_bf16_instructions())  # type: ignore[no-untyped-call]
 
 
 def _has_bf16_instructions() -> bool:

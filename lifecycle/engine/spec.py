@@ -226,7 +226,7 @@ class TrainSpec(Document):
 
 @dataclass(frozen=True)
 class EvaluateSpec(Document):
-    """Measure an artifact on labelled rows. base is needed where the artifact is an adapter or a head; train where baselines are asked for."""
+    """Measure an artifact on labelled rows. base is for baselines and for adapters without an ONNX graph; train for baselines."""
 
     artifact: str
     data: str = "data.jsonl"

@@ -80,8 +80,11 @@ class EpochBatches(Sampler[int]):
         return iter(get_length_grouped_indices(self.lengths, self.batch_size, generator=generator))
 
 
-class EngineTrainer(Trainer):
+class EngineTrainer(Trainer):  # type: ignore[misc]
     """Two learning rates, length-grouped batches, validation over all rows at once, checkpoints of what learns only."""
+
+    optimizer: torch.optim.Optimizer | None
+    control: Any
 
     def __init__(
         self, spec: TrainSpec, folder: Path, model: Classifier, train: EncodedRows, validation: EncodedRows, **options: Any
@@ -210,7 +213,7 @@ def load_best(folder: Path, model: Any) -> int:
     return int(best["step"])
 
 
-class Reporter(TrainerCallback):
+class Reporter(TrainerCallback):  # type: ignore[misc]
     """Writes events as training goes, looks for findings, stops on request or when patience ends, and asks for timed checkpoints."""
 
     def __init__(self, spec: TrainSpec, events: EventWriter, history: list[Point], cancelled: Callable[[], bool]) -> None:

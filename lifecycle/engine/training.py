@@ -155,7 +155,8 @@ def _trainer(
 def frozen_features(model: Classifier, encoded: list[list[int]], batches: Collate, cache: Path | None = None) -> Tensor:
     """Pooled vectors (N, H) of an encoder that does not learn, read from the cache file where it is whole."""
     if cache is not None and cache.exists():
-        return load_file(cache)["features"]
+        known: Tensor = load_file(cache)["features"]
+        return known
     model.eval()
     features = torch.zeros((len(encoded), model.head.in_features))
     for rows in length_batches([len(each) for each in encoded], 64):

@@ -1,4 +1,4 @@
-"""The warm engine: imports once, then forks a child for each request. No tensor is touched before a fork: a thread pool would not survive it.
+"""The warm engine: imports once, then forks a child a request. No tensor is touched before a fork: a thread pool dies in it.
 
 A child leaves when its answer is sent or its caller goes away. The engine leaves after IDLE_SECONDS without a request.
 """

@@ -58,7 +58,19 @@ def test_constructing_a_wrong_spec_is_refused_too():
         EvaluateSpec(artifact="a", bins=1)
 
 
-ROOMS_USE = ("spec", "events", "diagnosis", "faults", "defaults", "metrics", "calibration", "predictions", "base", "artifact", "warm_client")
+ROOMS_USE = (
+    "spec",
+    "events",
+    "diagnosis",
+    "faults",
+    "defaults",
+    "metrics",
+    "calibration",
+    "predictions",
+    "base",
+    "artifact",
+    "warm_client",
+)
 HEAVY = ("torch", "transformers", "peft", "onnxruntime", "sklearn", "django")
 
 

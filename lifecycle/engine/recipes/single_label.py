@@ -42,6 +42,8 @@ def length_batches(lengths: Sequence[int], batch_size: int) -> Iterator[list[int
 class Classifier(nn.Module):
     """An encoder, its pooled vector and a linear head of our own. encoder: a Hugging Face model or a PEFT model around one."""
 
+    class_weights: Tensor | None
+
     def __init__(self, encoder: nn.Module, hidden: int, labels: int, pooling: str, class_weights: Tensor | None = None) -> None:
         super().__init__()
         self.encoder = encoder
@@ -72,5 +74,4 @@ class Classifier(nn.Module):
 def balanced_weights(targets: Sequence[int], classes: int) -> Tensor:
     """Weight of each class inversely to its count, mean 1 over rows; 1 for classes without rows."""
     counts = torch.bincount(torch.tensor(targets), minlength=classes).float()
-    weights = torch.where(counts > 0, counts.sum() / ((counts > 0).sum() * counts.clamp(min=1)), torch.ones_like(counts))
-    return weights
+    return torch.where(counts > 0, counts.sum() / ((counts > 0).sum() * counts.clamp(min=1)), torch.ones_like(counts))

@@ -1,0 +1,59 @@
+import pytest
+
+from lifecycle.engine.defaults import estimate_seconds, suggest, tokens_from_characters
+from lifecycle.engine.spec import STRATEGIES, TrainSpec
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("rows", [1, 40, 2_000, 9_000, 60_000, 500_000])
+def test_every_suggestion_makes_a_valid_spec_and_explains_itself(strategy, rows):
+    suggestion = suggest(rows=rows, classes=12, median_tokens=14, strategy=strategy)
+
+    values = suggestion.values()
+    adapter = {name: values.pop(name) for name in ("rank", "alpha", "dropout") if name in values}
+    document = {"base": {"path": "b", "name": "b"}, "labels": ["a", "b"], "strategy": {"kind": strategy, **adapter}, **values}
+    TrainSpec.from_json(document)
+    for name, choice in suggestion.choices.items():
+        assert choice.reason.endswith("."), name
+        assert choice.reason[0].isupper() or choice.reason[0].isdigit() or choice.reason.startswith("bf16"), name
+    assert suggestion.seconds > 0
+
+
+@pytest.mark.parametrize(("rows", "epochs", "batch"), [(40, 20, 16), (1_800, 5, 32), (9_000, 4, 32), (60_000, 2, 64), (500_000, 1, 64)])
+def test_small_data_gets_more_epochs_and_large_data_fewer(rows, epochs, batch):
+    values = suggest(rows=rows, classes=12, median_tokens=14).values()
+
+    assert (values["epochs"], values["batch_size"]) == (epochs, batch)
+
+
+@pytest.mark.parametrize(("long_tokens", "max_tokens"), [(20, 64), (100, 128), (129, 256), (4000, 512), (None, 128)])
+def test_room_follows_the_long_texts(long_tokens, max_tokens):
+    choice = suggest(rows=1000, classes=2, median_tokens=14, long_tokens=long_tokens).choices["max_tokens"]
+
+    assert choice.value == max_tokens
+    assert ("cut" in choice.reason) == (long_tokens == 4000)
+
+
+def test_class_weights_come_on_when_one_class_dwarfs_another():
+    assert suggest(rows=1000, classes=2, median_tokens=14, class_counts=[950, 50]).values()["class_weights"] is True
+    assert suggest(rows=1000, classes=2, median_tokens=14, class_counts=[600, 400]).values()["class_weights"] is False
+    assert suggest(rows=1000, classes=2, median_tokens=14).values()["class_weights"] is False
+
+
+def test_a_measured_rate_makes_the_estimate():
+    common = {"rows": 1000, "validation_rows": 0, "epochs": 4, "evaluations": 4, "median_tokens": 16, "strategy": "lora", "cores": 2}
+
+    seconds, reason = estimate_seconds(**common, measured_rate=100.0)
+
+    assert seconds == pytest.approx(12 + 40)
+    assert reason == "From 100 examples a second, measured in an earlier run on this machine."
+    assert estimate_seconds(**common)[0] == pytest.approx(12 + 4000 / 170)
+
+
+def test_no_rows_are_refused():
+    with pytest.raises(ValueError, match="Settings need rows"):
+        suggest(rows=0, classes=2, median_tokens=14)
+
+
+def test_tokens_of_a_text_include_the_special_ones():
+    assert tokens_from_characters(45) == 12

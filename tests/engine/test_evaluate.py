@@ -1,0 +1,126 @@
+import json
+
+import numpy as np
+import pytest
+
+from lifecycle.engine import predictions
+from tests.engine.inbox import ROWS, write_rows
+
+
+@pytest.fixture
+def evaluated(run_folder, train_here, tiny_base, tmp_path):
+    run = run_folder(epochs=15)
+    train_here(run)
+    folder = tmp_path / "evaluation"
+    folder.mkdir()
+    write_rows(folder / "data.jsonl", ROWS[::-1])
+    write_rows(folder / "train.jsonl", ROWS)
+    spec = {"artifact": str(run / "artifact"), "base": {"path": str(tiny_base), "name": "tiny"}, "baselines": True, "bootstrap": 50}
+    (folder / "spec.json").write_text(json.dumps(spec))
+    return folder, train_here(folder, verb="evaluate")
+
+
+def test_an_evaluation_has_every_part_of_the_contract(evaluated):
+    _, result = evaluated
+
+    assert result["status"] == "succeeded"
+    assert result["rows"] == 8
+    for name in ("accuracy", "macro_f1", "weighted_f1", "macro_precision", "macro_recall", "log_loss", "brier", "ece", "ece_debiased"):
+        assert result["intervals"][name]["low"] <= result["intervals"][name]["high"]
+        assert isinstance(result[name], float)
+    assert result["mce"] is None  # no bin holds twenty rows
+    assert result["intervals"]["mce"] == {"low": None, "high": None}
+    assert result["confusion"] == {"labels": ["card", "refund"], "counts": [[4, 0], [0, 4]]}
+    assert [each["support"] for each in result["per_class"]] == [4, 4]
+    assert len(result["reliability"]) == 15
+    assert sum(each["count"] for each in result["reliability"]) == 8
+
+
+def test_the_baselines_are_measured_on_the_same_rows(evaluated):
+    _, result = evaluated
+
+    assert set(result["baselines"]) == {"majority", "tfidf_logreg", "frozen_base_logreg"}
+    assert result["baselines"]["majority"]["accuracy"] == 0.5
+    assert result["baselines"]["majority"]["macro_f1"] == pytest.approx(1 / 3)
+    assert result["baselines"]["tfidf_logreg"]["accuracy"] == 1.0
+    assert set(result["baselines"]["tfidf_logreg"]["intervals"]) == {"accuracy", "macro_f1"}
+
+
+def test_predictions_keep_ids_truth_and_probabilities_in_file_order(evaluated):
+    folder, result = evaluated
+
+    read = predictions.read(folder / "predictions.parquet")
+
+    assert read.labels == ("card", "refund")
+    assert read.ids[0] == f"{0:064x}"
+    assert [read.labels[each] for each in read.truth] == [label for _, label in ROWS[::-1]]
+    assert np.allclose(read.probabilities.sum(1), 1)
+    assert float((read.probabilities.argmax(1) == read.truth).mean()) == result["accuracy"]
+
+
+def test_predictions_survive_parquet_exactly(tmp_path):
+    written = predictions.Predictions(("a", "b"), ("1", "2"), np.array([0, 1]), np.array([[0.9, 0.1], [0.6, 0.4]]))
+
+    predictions.write(tmp_path / "p.parquet", written, "test")
+
+    read = predictions.read(tmp_path / "p.parquet")
+    assert (read.labels, read.ids) == (written.labels, written.ids)
+    assert (read.probabilities == written.probabilities).all()
+    assert (read.truth == written.truth).all()
+
+
+def test_two_evaluations_are_compared_on_the_items_they_share():
+    one = predictions.Predictions(("a", "b"), ("1", "2", "3"), np.array([0, 1, 0]), np.array([[0.9, 0.1], [0.6, 0.4], [0.9, 0.1]]))
+    two = predictions.Predictions(("b", "a"), ("2", "1", "4"), np.array([0, 1, 1]), np.array([[0.8, 0.2], [0.1, 0.9], [0.5, 0.5]]))
+
+    found = predictions.compare(one, two, count=20)
+
+    assert (found["rows"], found["left_out"]) == (2, 2)
+    assert found["metrics"]["accuracy"]["difference"] == 0.5
+    assert found["metrics"]["log_loss"]["difference"] == pytest.approx(-(np.log(0.4) - np.log(0.8)) / 2)
+
+
+@pytest.mark.parametrize(
+    ("labels", "ids", "sentence"), [(("a", "c"), ("1",), "know different labels"), (("a", "b"), ("9",), "share no item")]
+)
+def test_what_cannot_be_compared_is_refused(labels, ids, sentence):
+    one = predictions.Predictions(("a", "b"), ("1",), np.array([0]), np.array([[0.9, 0.1]]))
+    two = predictions.Predictions(labels, ids, np.array([0]), np.array([[0.9, 0.1]]))
+
+    with pytest.raises(ValueError, match=sentence):
+        predictions.compare(one, two)
+
+
+def test_the_nearest_rows_come_first_by_cosine():
+    vectors = np.array([[1.0, 0.0], [0.0, 2.0], [3.0, 3.0]])
+
+    assert predictions.nearest(vectors, [0.0, 1.0], 2) == [(1, 1.0), (2, pytest.approx(0.5**0.5))]
+
+
+def test_predict_and_embed_answer_every_row(evaluated, train_here):
+    folder, _ = evaluated
+    import pyarrow.parquet as pq
+
+    (folder / "spec.json").write_text(json.dumps({"artifact": json.loads((folder / "spec.json").read_text())["artifact"]}))
+
+    assert train_here(folder, verb="predict")["rows"] == 8
+    assert train_here(folder, verb="embed")["width"] == 32
+    assert pq.read_table(folder / "answers.parquet")["predicted"].to_pylist() == [label for _, label in ROWS[::-1]]
+    assert len(pq.read_table(folder / "embeddings.parquet")["embedding"][0].as_py()) == 32
+
+
+def test_export_makes_the_same_graph_again(evaluated, train_here):
+    folder, before = evaluated
+    spec = json.loads((folder / "spec.json").read_text())
+    from pathlib import Path
+
+    graph = Path(spec["artifact"]) / "serving" / "model.onnx"
+    bytes_before = graph.read_bytes()
+    graph.unlink()
+    (folder / "spec.json").write_text(json.dumps({"artifact": spec["artifact"]}))
+
+    result = train_here(folder, verb="export")
+
+    assert result["largest_difference"] <= 1e-4
+    assert len(graph.read_bytes()) == len(bytes_before)
+    assert before["status"] == "succeeded"
