@@ -108,7 +108,8 @@ def upload(user: User, uuid: UUID) -> Context:
         "working": job is not None and not job.is_finished, "editable": editable, "may_read": may_read, "figures": upload_figures(row),
         "steps": [Step("File", row.file_name, digest=row.blob.digest, at="now"), Step("Dataset", row.dataset.name, dataset_url(row))],
         "form": ReadingForm(upload=row), "accept_form": AcceptForm(initial={"seen": queries.seen_digest(row)}),
-        "before": queries.imported_before(row), "counts": [(TITLES.get(code, code), count) for code, count in found.get("counts", {}).items()],
+        "before": queries.imported_before(row),
+        "counts": [(TITLES.get(code, code), count) for code, count in found.get("counts", {}).items()],
         "labels": sorted(found.get("labels", {}).items(), key=lambda pair: (-pair[1], pair[0]))[:LABELS_SHOWN],
         "labels_left": max(0, len(found.get("labels", {})) - LABELS_SHOWN), **head(row, may_read=may_read),
     }  # fmt: skip
@@ -116,12 +117,13 @@ def upload(user: User, uuid: UUID) -> Context:
 
 def head(row: Upload, *, may_read: bool) -> Context:
     """The first rows as a table under their columns, for those who may read them."""
-    columns = row.report.get("dry_run", {}).get("columns", [])
+    columns: list[str] = row.report.get("dry_run", {}).get("columns", [])
+    roles = {column: Role(role).label.split(":")[0] for column, role in row.mapping.items() if role in Role.values}
+    named = [(column, roles.get(column, "")) for column in columns]
     if not may_read or row.state == UploadState.DISCARDED or not columns:
-        return {"rows": [], "columns": columns}
-    roles = {column: Role(row.mapping[column]).label.split(":")[0] if row.mapping.get(column) in Role.values else "" for column in columns}
+        return {"rows": [], "columns": named}
     rows = [(found.line, [(column, found.values.get(column, "")[:300]) for column in columns]) for found in queries.first_rows(row)]
-    return {"rows": rows, "columns": [(column, roles[column]) for column in columns]}
+    return {"rows": rows, "columns": named}
 
 
 def dataset_url(row: Upload) -> str:
