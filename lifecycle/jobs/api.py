@@ -72,7 +72,7 @@ class OneJob(View):
 
     needs = {"GET": Needs("signed_in")}
 
-    @extend_schema(operation_id="jobs_read", responses=JobOut)
+    @extend_schema(operation_id="jobs_read", responses=JobOut)  # type: ignore[untyped-decorator]
     def get(self, request: Request, uuid: UUID) -> Response:
         """How far it is."""
         return Response(JobOut(queries.get_visible(request.user, uuid)).data)
@@ -83,7 +83,7 @@ class CancelJob(View):
 
     needs = {"POST": Needs("signed_in")}
 
-    @extend_schema(operation_id="jobs_cancel", request=None, responses=JobOut)
+    @extend_schema(operation_id="jobs_cancel", request=None, responses=JobOut)  # type: ignore[untyped-decorator]
     def post(self, request: Request, uuid: UUID) -> Response:
         """Stop it, at once when it waits, at its next safe point when it runs."""
         job = queries.get_visible(request.user, uuid)

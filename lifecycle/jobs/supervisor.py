@@ -17,13 +17,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from honcho.colour import get_colours
-from honcho.environ import parse_procfile
-from honcho.printer import Message, Printer
+import psutil
+from honcho.colour import get_colours  # type: ignore[import-untyped]
+from honcho.environ import parse_procfile  # type: ignore[import-untyped]
+from honcho.printer import Message, Printer  # type: ignore[import-untyped]
 
 log = logging.getLogger(__name__)
-PR_SET_PDEATHSIG = 1
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+REAP_SECONDS = 5.0  # how often adopted processes that have ended are buried
 QUICK_SECONDS = 5.0  # a process that lived shorter than this waits before it is started again
 GRACE_SECONDS = 30.0  # from SIGTERM to SIGKILL: a training child writes its checkpoint in it
 
@@ -61,6 +63,7 @@ class Supervisor:
         self._lines: queue.Queue[Message] = queue.Queue()
         self._printer = Printer(sys.stdout, width=max(len(program.name) for program in self.programs))
         self._stop = threading.Event()
+        self._next_reap = 0.0
 
     def stop(self, *_: object) -> None:
         """Have `run` end; safe in a signal handler, and twice."""
@@ -68,11 +71,13 @@ class Supervisor:
 
     def run(self, tick: Callable[[], None] = lambda: None) -> None:
         """Start everything and keep it running until `stop`; then end it all. tick: called about five times a second."""
+        adopt_orphans()
         try:
             while not self._stop.is_set():
                 for program in self.programs:
                     self._tend(program)
                 tick()
+                self._bury()
                 self._print(timeout=0.2)
         finally:
             self._end_all()
@@ -129,7 +134,19 @@ class Supervisor:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)  # each was started as the leader of its own group
             process.wait()
+        end_descendants()
         self._print(timeout=0.1)
+
+    def _bury(self) -> None:
+        """Take note of the end of adopted processes, which otherwise stay as zombies."""
+        if time.monotonic() < self._next_reap:
+            return
+        self._next_reap = time.monotonic() + REAP_SECONDS
+        own = {program.process.pid for program in self.programs if program.process}
+        for child in psutil.Process().children():
+            with contextlib.suppress(psutil.NoSuchProcess, ChildProcessError):
+                if child.pid not in own and child.status() == psutil.STATUS_ZOMBIE:
+                    os.waitpid(child.pid, os.WNOHANG)
 
 
 def expand(text: str, environment: Mapping[str, str]) -> str:
@@ -137,6 +154,25 @@ def expand(text: str, environment: Mapping[str, str]) -> str:
     if not text.startswith("$"):
         return text
     return environment[text[1:]]
+
+
+def adopt_orphans() -> None:
+    """Become the parent of descendants whose own parent died (the warm engine, a training child), so that we can end them."""
+    if LIBC is not None:
+        LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def end_descendants(grace_seconds: float = 5.0) -> None:
+    """End every process that still descends from this one."""
+    left = psutil.Process().children(recursive=True)
+    for process in left:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.terminate()
+    _, stubborn = psutil.wait_procs(left, timeout=grace_seconds)
+    for process in stubborn:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(stubborn, timeout=grace_seconds)
 
 
 def die_with_parent() -> None:

@@ -98,6 +98,21 @@ def test_deaf_process_is_killed_with_its_children(tmp_path, capfd):
     assert not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE
 
 
+def test_orphan_in_a_session_of_its_own_ends_too(tmp_path, capfd):
+    script = tmp_path / "starter.py"
+    script.write_text(
+        "import subprocess, sys, time, pathlib\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'], start_new_session=True)\n"
+        f"pathlib.Path({str(tmp_path / 'pid')!r}).write_text(str(child.pid))\n"
+        "time.sleep(60)\n"
+    )
+    supervisor = Supervisor(f"starter: {sys.executable} {script}", os.environ)
+
+    run_until(supervisor, lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())
+
+    assert not psutil.pid_exists(int((tmp_path / "pid").read_text()))
+
+
 def test_taken_port_is_said_in_a_sentence():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -20,6 +20,12 @@ SPARE_THREADS = 3  # free for periodic tasks and for bells while jobs run
 SLOTS = {Queue.DEFAULT: 2, Queue.SCANS: 1, Queue.TRAINING: 1}
 
 
+def ring_all(queues: list[str]) -> None:
+    """Wake ourselves for what was queued while no worker ran."""
+    for queue in queues:
+        ring(queue)
+
+
 def quiet() -> None:
     """Leave to the log what jobs say: no banner, no line for each bell, no lecture to containers that run as root."""
     for name in ("celery.worker.strategy", "celery.app.trace", "celery.worker.consumer.connection"):
@@ -40,7 +46,7 @@ class Command(BaseCommand):
         """Ring once for what waits, then listen."""
         queues: list[str] = options["queues"]
         signals.worker_shutting_down.connect(lambda **_: stopping.set(), weak=False)
-        signals.worker_ready.connect(lambda **_: [ring(queue) for queue in queues], weak=False)
+        signals.worker_ready.connect(lambda **_: ring_all(queues), weak=False)
         quiet()
         threads = sum(SLOTS[Queue(queue)] for queue in queues) + SPARE_THREADS
         app.start(
