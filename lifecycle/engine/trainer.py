@@ -213,6 +213,15 @@ def load_best(folder: Path, model: Any) -> int:
     return int(best["step"])
 
 
+def best_values(folder: Path) -> dict[str, float]:
+    """The validation scores of the best step so far; empty before the first evaluation."""
+    path = folder / "best" / "best.json"
+    if not path.exists():
+        return {}
+    values = json.loads(path.read_text(encoding="utf-8"))["values"]
+    return {"validation_loss": values["eval_loss"]} | {name: values[f"eval_{name}"] for name in ("accuracy", "macro_f1", "ece")}
+
+
 class Reporter(TrainerCallback):  # type: ignore[misc]
     """Writes events as training goes, looks for findings, stops on request or when patience ends, and asks for timed checkpoints."""
 
@@ -289,12 +298,16 @@ class Reporter(TrainerCallback):  # type: ignore[misc]
         """Tell of the checkpoint; after an evaluation, stop when patience has ended."""
         self.saved = time.monotonic()
         self.events.write("checkpoint", step=state.global_step)
-        evaluated = [each["step"] for each in state.log_history if "eval_loss" in each]
-        waited = sum(step > (state.best_global_step or 0) for step in evaluated)
+        waited = evaluations_since_best(state)
         if self.spec.patience and waited >= self.spec.patience:
             self.events.write("log", message=f"Stopped at step {state.global_step}: macro-F1 was not better for {waited} evaluations.")
             control.should_training_stop = True
         return control
+
+
+def evaluations_since_best(state: Any) -> int:
+    """Evaluations after the best step, by the trainer's own record, which checkpoints carry."""
+    return len({each["step"] for each in state.log_history if "eval_loss" in each and each["step"] > (state.best_global_step or 0)})
 
 
 def arguments(spec: TrainSpec, folder: Path, *, rows: int, bf16: bool) -> TrainingArguments:

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from transformers import TrainerState
 from transformers.utils import logging as transformers_logging
 
 from lifecycle.engine import calibration, checkpoint, diagnosis, metrics
@@ -30,7 +31,16 @@ from lifecycle.engine.probe import choose_precision, environment
 from lifecycle.engine.recipes.single_label import Classifier, balanced_weights, collate, encode, length_batches
 from lifecycle.engine.spec import TrainSpec
 from lifecycle.engine.strategies import build, counts, load_tokenizer
-from lifecycle.engine.trainer import Collate, EncodedRows, EngineTrainer, Reporter, arguments, load_best
+from lifecycle.engine.trainer import (
+    Collate,
+    EncodedRows,
+    EngineTrainer,
+    Reporter,
+    arguments,
+    best_values,
+    evaluations_since_best,
+    load_best,
+)
 
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 DISK_SHARE = {"full": 6.0, "lora": 2.0, "head": 2.0}
@@ -75,13 +85,13 @@ def train(folder: Path, cancelled: Callable[[], bool]) -> dict[str, Any]:
     point = checkpoint.newest(folder / "checkpoints")
     message = f"Resuming from step {checkpoint.step_of(point)}." if point else f"Learning {trainable:,} of {total:,} weights."
     events.write("stage", name="train", message=message)
-    _finish_interrupted(trainer, point)
+    _train_from(trainer, spec, point)
     result["last_step"] = trainer.state.global_step
     reporter.report(diagnosis.diagnose(reporter.points, classes=len(spec.labels), finished=not cancelled()))
     if cancelled():
         events.write("end", status="cancelled", message=f"Stopped on request at step {trainer.state.global_step}; it can be resumed.")
         best = trainer.state.best_global_step or None
-        return result | {"status": "cancelled", "best_step": best, "metrics": {}} | _cost(started)
+        return result | {"status": "cancelled", "best_step": best, "metrics": best_values(folder)} | _cost(started)
     best_step = load_best(folder, model)
     events.write("stage", name="artifact", message=f"Writing the weights of step {best_step}, the best by macro-F1.")
     result |= {"best_step": best_step, "metrics": _finish(spec, folder, prepared, trainer)}
@@ -170,8 +180,13 @@ def frozen_features(model: Classifier, encoded: list[list[int]], batches: Collat
     return features
 
 
-def _finish_interrupted(trainer: EngineTrainer, point: Path | None) -> None:
-    """Train from the point on; a run killed after its last step has nothing left to train."""
+def _train_from(trainer: EngineTrainer, spec: TrainSpec, point: Path | None) -> None:
+    """Train from the point on. Where patience had ended at the point, nothing is left to train: only the record is read back."""
+    if point is not None:
+        state = TrainerState.load_from_json(str(point / "trainer_state.json"))
+        if spec.patience and evaluations_since_best(state) >= spec.patience:
+            trainer.state = state
+            return
     trainer.train(resume_from_checkpoint=str(point) if point else None)
 
 

@@ -1,8 +1,11 @@
+import errno
 import json
 import signal
 import threading
 
-from lifecycle.engine import checkpoint, program
+import pytest
+
+from lifecycle.engine import checkpoint, program, training
 from lifecycle.engine.events import points, read_events
 
 LORA = {"kind": "lora", "rank": 4, "dropout": 0.1}
@@ -85,6 +88,24 @@ def test_a_cancelled_run_resumes_to_the_weights_of_an_undisturbed_one(run_folder
     assert train_here(stopped)["status"] == "succeeded"
 
     assert weights(stopped) == weights(calm)
+
+
+@pytest.mark.parametrize("patience", [0, 2])
+def test_a_run_that_stopped_while_writing_its_artifact_writes_it_again(patience, run_folder, train_here, monkeypatch):
+    spec = SPEC | {"epochs": 8, "patience": patience}
+    calm, stopped = run_folder("calm", **spec), run_folder("stopped", **spec)
+    calm_result = train_here(calm)
+
+    def full(*args):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "write_artifact", full)
+        assert train_here(stopped)["error"]["code"] == "disk_full"
+    result = train_here(stopped)
+
+    assert weights(stopped) == weights(calm)
+    assert (result["best_step"], result["last_step"]) == (calm_result["best_step"], calm_result["last_step"])
 
 
 def test_a_second_writer_is_turned_away_and_changes_nothing(run_folder, engine):
