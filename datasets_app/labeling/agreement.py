@@ -1,7 +1,7 @@
 """How far annotators agree beyond chance. Pure; checked against published examples.
 
-A table of answers is a list of units (items), each a list of (annotator, label). A unit with fewer than two answers says nothing and is left
-out. None means: not defined for these data.
+A table of answers is a list of units (items), each a list of (annotator, label). A unit with fewer than two answers says nothing and is
+left out. None means: not defined for these data.
 """
 
 from __future__ import annotations

@@ -334,6 +334,7 @@ class Comment(models.Model):
     user = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="+")
     text = models.CharField(max_length=2000)
     is_flag = models.BooleanField(default=False)
+    is_return = models.BooleanField(default=False, help_text="with which a reviewer returned the item; its annotators see it")
     created_at = models.DateTimeField(auto_now_add=True)
     resolved_at = models.DateTimeField(null=True)
     resolved_by = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="+")

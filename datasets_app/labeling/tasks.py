@@ -7,7 +7,7 @@ from celery import shared_task
 from datasets_app.labeling import actions
 
 
-@shared_task
+@shared_task  # type: ignore[untyped-decorator]
 def sweep() -> int:
     """Free the slots whose lease has run out."""
     return actions.sweep()

@@ -109,7 +109,7 @@ def return_to_annotators(*, queue_id: UUID, item_id: UUID, actor: User, comment:
     for slot in answered:
         ask_again(slot, timezone.now() + SLOW_LEASE)
     Queue.objects.filter(pk=queue.pk).update(slots_done=F("slots_done") - len(answered))
-    note = Comment.objects.create(item=item, queue=queue, user=actor, text=text)
+    note = Comment.objects.create(item=item, queue=queue, user=actor, text=text, is_return=True)
     end_dispute(queue, open_dispute(queue, item), Dispute.State.RETURNED)
     if current and current.how != Decision.How.WITHDRAWN and current.queue_id == queue.pk:
         withdraw(item, queue, current, actor, "Returned to the annotators.")

@@ -1,5 +1,6 @@
 """Reading labels, queues and decisions."""
 
+from datasets_app.labeling.queries.bench import bench_items, hit_rate, label_documents, last_answer, progress, skipped_open
 from datasets_app.labeling.queries.decisions import (
     adjudicators_of,
     annotators_of,
@@ -12,20 +13,51 @@ from datasets_app.labeling.queries.decisions import (
     newest_decision,
     standing,
 )
-from datasets_app.labeling.queries.review import answers_in, label_of, seen_digest
+from datasets_app.labeling.queries.pages import (
+    datasets_to_manage,
+    forecast,
+    get_dataset,
+    get_queue,
+    people,
+    queue_agreement,
+    queues,
+    schemas,
+    uploads_to_label,
+)
+from datasets_app.labeling.queries.review import answers_in, case, disputes, label_of, lines, names_of, pair_history, seen_digest
 
 __all__ = [
-    "answers_in",
-    "label_of",
-    "seen_digest",
     "adjudicators_of",
     "annotators_of",
+    "answers_in",
+    "bench_items",
+    "case",
     "current_decision",
     "current_decisions",
+    "datasets_to_manage",
+    "disputes",
+    "forecast",
+    "get_dataset",
+    "get_queue",
     "history_of",
+    "hit_rate",
+    "label_documents",
+    "label_of",
     "labels_by_name",
     "labels_of_items",
+    "last_answer",
     "latest_schema",
+    "lines",
+    "names_of",
     "newest_decision",
+    "pair_history",
+    "people",
+    "progress",
+    "queue_agreement",
+    "queues",
+    "schemas",
+    "seen_digest",
+    "skipped_open",
     "standing",
+    "uploads_to_label",
 ]

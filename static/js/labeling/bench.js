@@ -18,6 +18,7 @@
   const few = bench.dataset.few === "yes";
   const digitsInNames = classes.some((each) => /\d/.test(each.name));
   const narrow = matchMedia("(max-width: 60rem)");
+  const coarse = matchMedia("(pointer: coarse)"); // there the field would open the keyboard over the text
   const map = [...document.querySelectorAll("#map button")].map((button) => /** @type {HTMLButtonElement} */ (button));
   const find = /** @type {HTMLInputElement} */ ($("find"));
   const ranks = $("ranks");
@@ -31,6 +32,7 @@
   let options = [];
   let count = Number($("bar").value);
 
+  const focusField = () => { if (!coarse.matches) find.focus({ preventScroll: true }); };
   const state = (kind, text) => element("span", { class: `st ${kind}` }, named(text));
   const tell = (kind, text) => say.replaceChildren(state(kind, text));
 
@@ -44,7 +46,7 @@
 
   const progress = (body) => {
     const total = body?.total ?? Number($("bar").max);
-    const done = Math.min(total, count + Math.max(0, post.unsaved - (body ? 1 : 0)));
+    const done = Math.min(total, count + post.labels);
     $("n").textContent = done.toLocaleString("en");
     $("bar").max = Math.max(1, total);
     $("bar").value = done;
@@ -164,7 +166,7 @@
     $("undo").hidden = false;
     post.send(bench.dataset.submit, fields, { item });
     show(true);
-    find.focus({ preventScroll: true });
+    focusField();
   };
 
   const back = (item, text) => {
@@ -172,7 +174,7 @@
     tell("off", `Undone: ${text}`);
     announce.textContent = `Undone: ${text}`;
     show(true);
-    find.focus({ preventScroll: true });
+    focusField();
   };
   const undo = async () => {
     if (undoing) return;
@@ -200,7 +202,6 @@
     announce.textContent = "Skipped";
     $("undo").hidden = false;
     post.send(bench.dataset.skip, { slot: String(item.slot), reason, seconds: seconds() }, { item });
-    count -= 1; // a skip is no answer
     show(true);
   };
 
@@ -236,7 +237,7 @@
   $("answer").addEventListener("submit", (event) => event.preventDefault());
   ranks.addEventListener("click", (event) => choose(event.target.closest("[data-label]")?.dataset.label));
   map.forEach((button) => button.addEventListener("click", () => choose(button.value)));
-  for (const [id, act] of /** @type {[string, () => void][]} */ ([["undo", undo], ["flag", flag]])) $(id).addEventListener("click", (event) => { event.preventDefault(); act(); find.focus({ preventScroll: true }); });
+  for (const [id, act] of /** @type {[string, () => void][]} */ ([["undo", undo], ["flag", flag]])) $(id).addEventListener("click", (event) => { event.preventDefault(); act(); focusField(); });
 
   $("skip-form").addEventListener("submit", (event) => { event.preventDefault(); event.stopImmediatePropagation(); $("skip-dialog").close(); skip($("skip-reason").value); $("skip-form").reset(); });
   $("comment-form").addEventListener("submit", async (event) => {
@@ -252,11 +253,11 @@
       announce.textContent = "Comment added";
     } catch (error) { dispatchEvent(new CustomEvent("toast", { detail: { kind: "bad", text: `The comment was not saved. ${error instanceof TypeError ? "No connection" : /** @type {Error} */ (error).message}` } })); }
   });
-  for (const id of ["skip-dialog", "comment-dialog", "keys"]) $(id)?.addEventListener("close", () => find.focus({ preventScroll: true }));
+  for (const id of ["skip-dialog", "comment-dialog", "keys"]) $(id)?.addEventListener("close", focusField);
   document.addEventListener("keydown", (event) => { // the field is the place for keys, wherever the focus was
     const target = /** @type {Element} */ (event.target);
     if (document.querySelector("dialog[open]") || target.closest("input, textarea, select, button, a") || event.ctrlKey || event.metaKey || event.altKey || event.key.length > 1) return;
-    find.focus({ preventScroll: true });
+    focusField();
     find.dispatchEvent(new KeyboardEvent("keydown", { key: event.key, shiftKey: event.shiftKey, bubbles: false, cancelable: true })) && !/[1-9]/.test(event.key) && !(event.key in acts) ? null : event.preventDefault();
   }, true);
 
@@ -273,5 +274,5 @@
   find.setAttribute("aria-label", "Find a class");
   ranks.setAttribute("role", "listbox");
   show(true);
-  find.focus({ preventScroll: true });
+  focusField();
 })();

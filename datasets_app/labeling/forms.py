@@ -1,0 +1,194 @@
+"""Forms of queues, schemas, the bench and the review."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django import forms
+
+from datasets_app.datasets.models import Dataset
+from datasets_app.labeling import queries
+from datasets_app.labeling.models import LabelSchema, Queue
+from datasets_app.labeling.rules import LabelSpec, clean_name
+
+
+class QueueForm(forms.Form):
+    """What a new queue takes and how."""
+
+    name = forms.CharField(max_length=80)
+    source = forms.ChoiceField(label="Items", choices=Queue.Source.choices, widget=forms.RadioSelect, initial=Queue.Source.UNDECIDED)
+    upload = forms.ModelChoiceField(None, label="Upload", required=False, to_field_name="uuid", empty_label="none")
+    overlap = forms.TypedChoiceField(
+        label="Answers per item", coerce=int, initial=1, choices=[(n, f"{n} {'person' if n == 1 else 'people'}") for n in range(1, 6)],
+        help_text="With 2 or more, agreement is measured and disagreements go to review.",
+    )  # fmt: skip
+    hidden_share = forms.IntegerField(
+        label="Items without suggestions, in percent", min_value=0, max_value=100, initial=20,
+        help_text="On this share of items nobody sees what a model suggests, so that its influence can be measured.",
+    )  # fmt: skip
+
+    def __init__(self, dataset: Dataset, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        uploads = self.fields["upload"]
+        uploads.queryset = queries.uploads_to_label(dataset)  # type: ignore[attr-defined]
+        uploads.help_text = "Only for the items of one upload."
+
+
+class SchemaForm(forms.Form):
+    """Classes as lines of text: readable, pasteable, and the same without JavaScript."""
+
+    classes = forms.CharField(
+        widget=forms.Textarea(attrs={"rows": 16, "spellcheck": "false", "class": "mono"}),
+        help_text="One class a line: name | definition. A line that begins with # is a heading of the class map. Indented lines belong"
+        " to the class above: “+ text” is an example, “~ other_class: why not” is a class that looks close.",
+    )
+    guideline = forms.CharField(widget=forms.Textarea(attrs={"rows": 10}), required=False, help_text="Markdown. Rules for all classes.")
+    seen = forms.IntegerField(widget=forms.HiddenInput, required=False)
+
+    def clean_classes(self) -> list[LabelSpec]:
+        """The classes that the lines describe."""
+        try:
+            return read_classes(self.cleaned_data["classes"])
+        except ValueError as error:
+            raise forms.ValidationError(str(error)) from error
+
+
+def read_classes(text: str) -> list[LabelSpec]:
+    """Lines as classes. Raises ValueError with the number of the line that cannot be understood."""
+    found: list[dict[str, Any]] = []
+    group = ""
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip():
+            continue
+        if line.lstrip().startswith("#"):
+            group = line.lstrip(" \t#").strip()[:80]
+        elif line[0] in " \t":
+            if not found:
+                raise ValueError(f"Line {number} is indented, but no class stands above it.")
+            read_detail(found[-1], line.strip(), number)
+        else:
+            name, _, definition = line.partition("|")
+            found.append({"name": clean_name(name), "definition": definition.strip(), "group": group, "examples": [], "lookalikes": []})
+    return [LabelSpec(**{**each, "examples": tuple(each["examples"]), "lookalikes": tuple(each["lookalikes"])}) for each in found]
+
+
+def read_detail(label: dict[str, Any], line: str, number: int) -> None:
+    """One indented line of a class."""
+    if line.startswith("+"):
+        label["examples"].append(line[1:].strip())
+    elif line.startswith("~"):
+        name, _, note = line[1:].partition(":")
+        label["lookalikes"].append({"name": clean_name(name), "note": note.strip()})
+    else:
+        raise ValueError(f"Line {number} begins with neither + (an example) nor ~ (a class that looks close).")
+
+
+def write_classes(schema: LabelSchema | None) -> str:
+    """A version as lines of text: what `read_classes` reads back."""
+    lines: list[str] = []
+    group = ""
+    for label in schema.labels.all() if schema else []:
+        if label.group != group:
+            group = label.group
+            lines += ["", f"# {group}"]
+        lines.append(f"{label.name} | {label.definition}" if label.definition else label.name)
+        lines += [f"  + {one_line(example)}" for example in label.examples]
+        lines += [f"  ~ {close['name']}: {one_line(close.get('note', ''))}" for close in label.lookalikes]
+    return "\n".join(lines).strip()
+
+
+def one_line(text: str) -> str:
+    """The text without line breaks."""
+    return " ".join(text.split())
+
+
+class SlotForm(forms.Form):
+    """What every answer from a bench carries. have: the slots that the page still holds."""
+
+    slot = forms.IntegerField()
+    client_key = forms.UUIDField()
+    seconds = forms.FloatField(required=False, min_value=0)
+    have = forms.CharField(required=False, max_length=500)
+
+    def clean_have(self) -> list[int]:
+        """The keys of the slots on the page."""
+        return [int(part) for part in self.cleaned_data["have"].split(",") if part.strip().isdigit()]
+
+
+class AnswerForm(SlotForm):
+    """One chosen class."""
+
+    label = forms.UUIDField(error_messages={"required": "Choose a class."})
+    token = forms.UUIDField(required=False)
+    suggestion = forms.IntegerField(required=False)
+
+
+class SkipForm(SlotForm):
+    """Why an item is passed on."""
+
+    reason = forms.CharField(required=False, max_length=500)
+
+
+class UndoForm(forms.Form):
+    """One step back."""
+
+    client_key = forms.UUIDField()
+
+
+class RemarkForm(forms.Form):
+    """A comment or a flag on an item."""
+
+    item = forms.UUIDField()
+    text = forms.CharField(required=False, max_length=2000, strip=True)
+    on = forms.ChoiceField(required=False, choices=[("yes", "yes"), ("no", "no")])
+
+
+class DecideForm(forms.Form):
+    """A reviewer's decision: one of the answers, or another class by its name."""
+
+    item = forms.UUIDField()
+    label = forms.UUIDField(required=False)
+    other = forms.CharField(required=False, max_length=120)
+    reason = forms.CharField(required=False, max_length=1000)
+    seen = forms.CharField(required=False, max_length=64)
+    order = forms.CharField(required=False, max_length=10)
+
+    def __init__(self, queue: Queue, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.queue = queue
+
+    def clean(self) -> dict[str, Any]:
+        """The class that was chosen; one that was typed goes first."""
+        data = super().clean() or {}
+        name = clean_name(data.get("other", ""))
+        if name:
+            label = queries.labels_by_name(self.queue.schema).get(name)
+            if label is None:
+                self.add_error("other", f"No class is called {name!r}.")
+            data["label"] = label.uuid if label else None
+        elif not data.get("label"):
+            self.add_error("label", "Choose an answer or another class.")
+        return data
+
+
+class ReturnForm(forms.Form):
+    """What annotators are asked to look at again."""
+
+    item = forms.UUIDField()
+    comment = forms.CharField(max_length=2000, error_messages={"required": "Say what they should look at."})
+    seen = forms.CharField(required=False, max_length=64)
+    order = forms.CharField(required=False, max_length=10)
+
+
+def first_problem(form: forms.Form) -> str:
+    """The first thing to mend, as a sentence."""
+    return next((str(errors[0]) for errors in form.errors.values()), "")
+
+
+def as_key(value: str) -> UUID | None:
+    """The text as a uuid, or None."""
+    try:
+        return UUID(value)
+    except ValueError:
+        return None

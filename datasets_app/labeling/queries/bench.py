@@ -1,0 +1,179 @@
+"""What a bench shows of the items in a person's hand. Blind: nothing of what other annotators said is ever read here."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from django.db.models import Count, Q
+
+from datasets_app.labeling import rules
+from datasets_app.labeling.models import Annotation, Comment, Label, Queue, Seat, Slot, SlotSkip, Suggestion
+from datasets_app.labeling.queries.decisions import standing
+from lifecycle.ui import numbers
+from registry.access.models import User
+
+ORDINALS = ("first", "second", "third", "fourth", "fifth")
+FEW = 9  # classes that are all shown at once
+HITS_FROM = 200  # decided items from which a source's hit rate is taken
+
+
+@dataclass(frozen=True, slots=True)
+class BenchItem:
+    """One item as the page and its script need it. ranks: (label, score) suggested; empty where nothing is or where it is hidden.
+
+    note: what a reviewer who returned it wrote. chosen: the label this person gave before, where they took it back or were asked again.
+    """
+
+    slot: int
+    token: str
+    item: str
+    text: str
+    meta: list[str]
+    name: str
+    ranks: list[tuple[str, float | None]]
+    source: str
+    suggestion: int | None
+    note: str
+    chosen: str
+    flagged: bool
+
+
+def bench_items(queue: Queue, slots: Sequence[Slot], user: User) -> list[dict[str, Any]]:
+    """The items of these slots, in their order, as plain JSON; four statements however many they are."""
+    ids = [slot.item_id for slot in slots]
+    ranked = suggested(queue, slots)
+    said, asked = earlier_labels(queue, ids, user), remarks(queue, ids, user)
+    done = dict(
+        Slot.objects.filter(queue=queue, item_id__in=ids).values_list("item_id").annotate(done=Count("pk", filter=Q(state=Slot.State.DONE)))
+    )
+    return [asdict(one(queue, slot, ranked[slot.item_id], said, asked, done.get(slot.item_id, 0))) for slot in slots]
+
+
+def one(queue: Queue, slot: Slot, ranked: Shown, said: dict[int, str], asked: Remarks, done: int) -> BenchItem:
+    """One item of a bench."""
+    item = slot.item
+    meta = [numbers.full_moment(item.event_time)] if item.event_time else []
+    if queue.overlap > 1:
+        meta.append(f"{queue.overlap} answers needed, yours is the {ORDINALS[min(done, 4)]}")
+    return BenchItem(
+        slot=slot.pk, token=str(slot.lease_token or ""), item=str(item.uuid), text=item.text, meta=meta,
+        name=item.external_id or item.digest[:8], ranks=ranked.labels, source=ranked.source, suggestion=ranked.suggestion,
+        note=asked.notes.get(item.pk, ""), chosen=said.get(item.pk, ""), flagged=item.pk in asked.flags,
+    )  # fmt: skip
+
+
+@dataclass(slots=True)
+class Shown:
+    """What is suggested for one item. labels: (label uuid, score), best first."""
+
+    labels: list[tuple[str, float | None]] = field(default_factory=list)
+    source: str = ""
+    suggestion: int | None = None
+
+
+def suggested(queue: Queue, slots: Sequence[Slot]) -> dict[int, Shown]:
+    """The suggestions of the newest source of each item, where they are not hidden; classes that the schema lacks are left out."""
+    open_to_see = [slot.item_id for slot in slots if not rules.is_hidden(queue.uuid, slot.item.digest, queue.hidden_share)]
+    rows: dict[int, list[Suggestion]] = defaultdict(list)
+    for suggestion in Suggestion.objects.filter(item_id__in=open_to_see).select_related("label").order_by("id"):
+        rows[suggestion.item_id].append(suggestion)
+    now = {label.stable_id: str(label.uuid) for label in queue.schema.labels.all()} if rows else {}
+    found: dict[int, Shown] = defaultdict(Shown)
+    for item, suggestions in rows.items():
+        newest = suggestions[-1]
+        same = [row for row in suggestions if row.source_digest == newest.source_digest and row.label.stable_id in now]
+        labels = {row.pk: now[row.label.stable_id] for row in same}
+        ranked = rules.rank([(row.pk, row.pk, row.score) for row in same], newest.source_name)
+        found[item] = Shown([(labels[key], score) for key, score in ranked.labels], ranked.source, ranked.suggestion)
+    return found
+
+
+def earlier_labels(queue: Queue, item_ids: list[int], user: User) -> dict[int, str]:
+    """The newest label that this person gave each item in the queue, taken back or not."""
+    rows = Annotation.objects.filter(queue=queue, user=user, item_id__in=item_ids, action=Annotation.Action.LABEL)
+    return {item: str(label) for item, label in rows.order_by("id").values_list("item_id", "label__uuid")}
+
+
+@dataclass(slots=True)
+class Remarks:
+    """notes: what reviewers wrote to the annotators of each item. flags: items that this person flagged."""
+
+    notes: dict[int, str] = field(default_factory=dict)
+    flags: set[int] = field(default_factory=set)
+
+
+def remarks(queue: Queue, item_ids: list[int], user: User) -> Remarks:
+    """The comments with which items were returned to this person, and their own flags."""
+    found = Remarks()
+    mine = Q(user=user, is_flag=True, resolved_at__isnull=True) | Q(is_return=True)
+    for comment in Comment.objects.filter(mine, queue=queue, item_id__in=item_ids).order_by("id"):
+        if comment.is_return:
+            found.notes[comment.item_id] = comment.text
+        else:
+            found.flags.add(comment.item_id)
+    return found
+
+
+def label_documents(labels: Sequence[Label]) -> list[dict[str, Any]]:
+    """The classes as the bench's script needs them."""
+    return [
+        {
+            "id": str(label.uuid), "name": label.name, "group": label.group, "definition": label.definition, "examples": label.examples[:5],
+            "lookalikes": label.lookalikes[:5],
+        }
+        for label in labels
+    ]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a queue is, and this person in it. seconds_left: at their own pace, None before there is one."""
+
+    done: int
+    total: int
+    mine: int
+    skipped: int
+    seconds_left: float | None
+    last_text: str = ""
+    last_label: str = ""
+
+
+def progress(queue: Queue, user: User) -> Progress:
+    """The numbers of a bench's head."""
+    counted = Queue.objects.values("slots_done", "slots_total").get(pk=queue.pk)
+    seat = Seat.objects.filter(queue=queue, user=user).first()
+    left = max(0, counted["slots_total"] - counted["slots_done"])
+    pace = seat.seconds / seat.labelled if seat and seat.labelled and seat.seconds else None
+    return Progress(
+        counted["slots_done"],
+        counted["slots_total"],
+        seat.labelled if seat else 0,
+        seat.skipped if seat else 0,
+        pace * left if pace else None,
+    )
+
+
+def last_answer(queue: Queue, user: User) -> Annotation | None:
+    """The newest answer of this person in the queue that stands."""
+    mine = Annotation.objects.filter(queue=queue, user=user, action=Annotation.Action.LABEL, replaced_by__isnull=True)
+    return mine.select_related("item", "label").order_by("-id").first()
+
+
+def skipped_open(queue: Queue, user: User) -> bool:
+    """Whether something that this person skipped still waits for somebody."""
+    skipped = SlotSkip.objects.filter(queue=queue, user=user).values("item")
+    return Slot.objects.filter(queue=queue, state=Slot.State.OPEN, item__in=skipped).exists()
+
+
+def hit_rate(queue: Queue) -> tuple[int, int] | None:
+    """How often the first suggestion was the label decided here, over the newest 200 decided items that had one; None below 20."""
+    decided = standing().filter(queue=queue).order_by("-id").values_list("item_id", "label__stable_id")[:HITS_FROM]
+    labels = dict(decided)
+    best: dict[int, Any] = {}
+    rows = Suggestion.objects.filter(item_id__in=labels).order_by("item_id", "score", "-id").values_list("item_id", "label__stable_id")
+    best.update(rows)
+    right = sum(labels[item] == label for item, label in best.items())
+    return (right, len(best)) if len(best) >= 20 else None

@@ -1,0 +1,101 @@
+"""Queues and schemas as their pages show them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from datasets_app.datasets.models import Dataset, Upload
+from datasets_app.datasets.rules import UploadState
+from datasets_app.labeling import agreement
+from datasets_app.labeling.models import LabelSchema, Queue, Seat, Slot
+from registry.access import policy
+from registry.access.models import User
+
+PAGE = 30
+SAMPLE = 5_000  # newest answers from which agreement is computed
+
+
+def queues(user: User) -> QuerySet[Queue]:
+    """The queues that the user may see, newest first, with their datasets."""
+    return policy.visible_to(user, Queue, "labeling.view").select_related("dataset__project", "schema").order_by("-id")
+
+
+def get_queue(user: User, uuid: UUID) -> Queue:
+    """One queue that the user may see. Raises Http404."""
+    rows = Queue.objects.select_related("dataset__project", "schema", "created_by", "upload")
+    return policy.get_visible(user, rows, "labeling.view", uuid=uuid)
+
+
+def get_dataset(user: User, uuid: UUID) -> Dataset:
+    """One dataset whose labels the user may see. Raises Http404."""
+    return policy.get_visible(user, Dataset.objects.select_related("project"), "labeling.view", uuid=uuid)
+
+
+def datasets_to_manage(user: User) -> QuerySet[Dataset]:
+    """The datasets in which the user may publish schemas and open queues."""
+    return policy.visible_to(user, Dataset, "labeling.manage").select_related("project").order_by("name")
+
+
+def schemas(dataset: Dataset) -> list[LabelSchema]:
+    """The newest versions of a dataset's labels."""
+    return list(dataset.schemas.select_related("created_by").order_by("-version")[:PAGE])
+
+
+def uploads_to_label(dataset: Dataset) -> QuerySet[Upload]:
+    """The imported uploads of a dataset, newest first."""
+    return dataset.uploads.filter(state=UploadState.IMPORTED).order_by("-id")
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """What one person did in a queue. median_seconds would need every row; pace is the mean time on an item, None before there is one."""
+
+    seat: Seat
+    pace: float | None
+    is_self: bool
+
+
+def people(queue: Queue, viewer: User, *, everybody: bool) -> list[Person]:
+    """Who worked in the queue: everybody for those who manage it, else the viewer alone."""
+    seats = queue.seats.select_related("user").order_by("-labelled", "id")
+    if not everybody:
+        seats = seats.filter(user=viewer)
+    return [Person(seat, seat.seconds / seat.labelled if seat.labelled else None, seat.user_id == viewer.pk) for seat in seats[:PAGE]]
+
+
+def queue_agreement(queue: Queue) -> agreement.Agreement:
+    """Agreement over the newest answers of a queue; with an overlap of 1 there is nothing to compare."""
+    if queue.overlap < 2:
+        return agreement.summarise([])
+    rows = Slot.objects.filter(queue=queue, state=Slot.State.DONE, annotation__isnull=False).order_by("-annotation_id")
+    units: dict[int, list[agreement.Answer]] = defaultdict(list)
+    for item, user, label in rows.values_list("item_id", "user_id", "annotation__label__stable_id")[:SAMPLE]:
+        units[item].append((user, label))
+    return agreement.summarise([unit for unit in units.values() if len(unit) >= 2])
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """How much work is left. work: at the mean pace, as if one person did it. None before there is a pace."""
+
+    answers: int
+    pace: float | None
+    work: timedelta | None
+    active: int
+
+
+def forecast(queue: Queue) -> Forecast:
+    """What is left of a queue, from what was done; active: people with an answer in the last hour."""
+    seats = list(queue.seats.values_list("labelled", "seconds", "last_at"))
+    labelled, seconds = sum(row[0] for row in seats), sum(row[1] for row in seats)
+    left = max(0, queue.slots_total - queue.slots_done)
+    pace = seconds / labelled if labelled and seconds else None
+    recent = timezone.now() - timedelta(hours=1)
+    active = sum(1 for row in seats if row[2] and row[2] > recent)
+    return Forecast(left, pace, timedelta(seconds=pace * left) if pace else None, active)

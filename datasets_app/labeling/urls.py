@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from django.urls import path
+
+from datasets_app.labeling import views
+
+app_name = "labeling"
+urlpatterns = [
+    path("", views.queue_list, name="list"),
+    path("datasets/<uuid:uuid>/open/", views.open_queue, name="open"),
+    path("datasets/<uuid:uuid>/schema/", views.schema, name="schema"),
+    path("datasets/<uuid:uuid>/schema/<int:version>/", views.schema_version, name="schema_version"),
+    path("<uuid:uuid>/", views.queue_page, name="queue"),
+    path("<uuid:uuid>/pause/", views.pause, name="pause"),
+    path("<uuid:uuid>/resume/", views.resume, name="resume"),
+    path("<uuid:uuid>/close/", views.close, name="close"),
+    path("<uuid:uuid>/bench/", views.bench, name="bench"),
+    path("<uuid:uuid>/submit/", views.submit, name="submit"),
+    path("<uuid:uuid>/skip/", views.skip, name="skip"),
+    path("<uuid:uuid>/undo/", views.undo, name="undo"),
+    path("<uuid:uuid>/heartbeat/", views.heartbeat, name="heartbeat"),
+    path("<uuid:uuid>/release/", views.release, name="release"),
+    path("<uuid:uuid>/flag/", views.flag, name="flag"),
+    path("<uuid:uuid>/comment/", views.comment, name="comment"),
+    path("<uuid:uuid>/review/", views.review, name="review"),
+    path("<uuid:uuid>/decide/", views.decide, name="decide"),
+    path("<uuid:uuid>/return/", views.return_item, name="return_item"),
+    path("<uuid:uuid>/undo-decision/", views.undo_decision, name="undo_decision"),
+]

@@ -1,0 +1,181 @@
+"""The labeling bench: one page, and the small answers that its script and its plain forms send."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_POST
+
+from datasets_app.labeling import actions, queries
+from datasets_app.labeling.forms import AnswerForm, RemarkForm, SkipForm, UndoForm
+from datasets_app.labeling.models import Queue
+from datasets_app.labeling.queries.bench import FEW
+from datasets_app.labeling.views.answering import clean, speaks_json, to_bench, wants_json
+from lifecycle.refusals import Conflict
+from lifecycle.ui.toasts import toast
+from registry.access import policy
+from registry.access.decorators import needs
+
+Form = AnswerForm | SkipForm
+
+
+@require_GET
+@never_cache
+@needs("labeling.annotate", Queue, see="labeling.view")
+def bench(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """The next items of a queue, leased to the person who looks."""
+    queue = queries.get_queue(request.user, uuid)
+    items, closed = next_items(queue, request, skipped="skipped" in request.GET)
+    return render(request, "datasets_app/labeling/bench.html", bench_context(request, queue, items, closed))
+
+
+def next_items(queue: Queue, request: HttpRequest, *, skipped: bool = False) -> tuple[list[dict[str, Any]], str]:
+    """What the person holds now, and why nothing more is given out, if so."""
+    try:
+        slots = actions.claim(queue_id=queue.uuid, actor=request.user, skipped=skipped)
+    except Conflict as error:
+        return [], error.message
+    return queries.bench_items(queue, slots, request.user), ""
+
+
+def bench_context(request: HttpRequest, queue: Queue, items: list[dict[str, Any]], closed: str) -> dict[str, Any]:
+    """What the page shows: the first item as plain HTML, the rest as data for the script."""
+    labels = list(queue.schema.labels.all())
+    by_id = {str(label.uuid): label for label in labels}
+    first = items[0] if items else None
+    few = len(labels) <= FEW
+    scores = dict(first["ranks"]) if first else {}
+    order = list(by_id.values()) if few else [by_id[key] for key in [*scores, *(key for key in by_id if key not in scores)]][:5]
+    urls = {
+        name: reverse(f"labeling:{name}", args=[queue.uuid])
+        for name in ("submit", "skip", "undo", "heartbeat", "release", "flag", "comment")
+    }
+    return {
+        "queue": queue, "items": items, "item": first, "labels": labels, "documents": queries.label_documents(labels), "few": few,
+        "ranks": [{"label": label, "score": scores.get(str(label.uuid)), "key": at} for at, label in enumerate(order, start=1)],
+        "columns": class_map(labels), "progress": queries.progress(queue, request.user), "last": queries.last_answer(queue, request.user),
+        "client_key": uuid4(), "undo_key": uuid4(), "closed": closed, "urls": urls, "hits": queries.hit_rate(queue),
+        "chosen": by_id.get(first["chosen"]) if first else None,
+        "may_decide": policy.can(request.user, "labeling.decide", queue),
+        "skipped": not items and not closed and queries.skipped_open(queue, request.user),
+    }  # fmt: skip
+
+
+def class_map(labels: list[Any]) -> list[list[tuple[str, list[Any]]]]:
+    """The classes under their headings, in up to three columns of about the same height; never in another order than the schema's."""
+    groups: dict[str, list[Any]] = {}
+    for label in labels:
+        groups.setdefault(label.group, []).append(label)
+    height = sum(len(group) + 1 for group in groups.values()) / 3
+    columns: list[list[tuple[str, list[Any]]]] = [[]]
+    filled = 0.0
+    for name, group in groups.items():
+        if filled + len(group) / 2 > height * len(columns) and len(columns) < 3 and columns[-1]:
+            columns.append([])
+        columns[-1].append((name, group))
+        filled += len(group) + 1
+    return columns
+
+
+def saved(request: HttpRequest, uuid: UUID, have: list[int], **more: Any) -> HttpResponse:
+    """The answer after something was kept: what the page lacks of its five items, and how far the queue is."""
+    if not wants_json(request):
+        return to_bench(uuid)
+    queue = queries.get_queue(request.user, uuid)
+    items, closed = next_items(queue, request)
+    progress = queries.progress(queue, request.user)
+    return JsonResponse(
+        {
+            "items": [item for item in items if item["slot"] not in have], "closed": closed, "done": progress.done, "total": progress.total,
+            "seconds_left": progress.seconds_left, **more,
+        }
+    )  # fmt: skip
+
+
+@require_POST
+@needs("labeling.annotate", Queue, see="labeling.view")
+@speaks_json
+def submit(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """Keep one answer."""
+    data = clean(AnswerForm(request.POST))
+    annotation = actions.submit(
+        queue_id=uuid, actor=request.user, slot_id=data["slot"], label_id=data["label"], client_key=data["client_key"], token=data["token"],
+        seconds=data["seconds"] or 0, suggestion_id=data["suggestion"],
+    )  # fmt: skip
+    return saved(request, uuid, data["have"], annotation=str(annotation.uuid))
+
+
+@require_POST
+@needs("labeling.annotate", Queue, see="labeling.view")
+@speaks_json
+def skip(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """Pass an item on to others."""
+    data = clean(SkipForm(request.POST))
+    actions.skip(
+        queue_id=uuid, actor=request.user, slot_id=data["slot"], client_key=data["client_key"], reason=data["reason"],
+        seconds=data["seconds"] or 0,
+    )  # fmt: skip
+    return saved(request, uuid, data["have"])
+
+
+@require_POST
+@needs("labeling.annotate", Queue, see="labeling.view")
+@speaks_json
+def undo(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """Take the newest answer back; its item comes first again."""
+    data = clean(UndoForm(request.POST))
+    undone = actions.undo(queue_id=uuid, actor=request.user, client_key=data["client_key"])
+    what = undone.annotation.label.name if undone.annotation.label else "skip"
+    if not wants_json(request):
+        toast(request, f"Undone: {what}", kind="live")
+        return to_bench(uuid)
+    queue = queries.get_queue(request.user, uuid)
+    items = queries.bench_items(queue, [undone.slot], request.user) if undone.slot else []
+    progress = queries.progress(queue, request.user)
+    return JsonResponse({"undone": what, "item": items[0] if items else None, "done": progress.done, "total": progress.total})
+
+
+@require_POST
+@needs("labeling.annotate", Queue, see="labeling.view")
+@speaks_json
+def heartbeat(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """Keep what is on the screen."""
+    return JsonResponse({"held": actions.heartbeat(queue_id=uuid, actor=request.user)})
+
+
+@require_POST
+@needs("labeling.annotate", Queue, see="labeling.view")
+@speaks_json
+def release(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """Give back what is on the screen."""
+    slots = [int(part) for part in request.POST.get("slots", "").split(",") if part.isdigit()]
+    return JsonResponse({"released": actions.release(queue_id=uuid, actor=request.user, slot_ids=slots)})
+
+
+@require_POST
+@needs("labeling.annotate", Queue, see="labeling.view")
+@speaks_json
+def flag(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """Ask for a look at an item, or no longer."""
+    data = clean(RemarkForm(request.POST))
+    on = data["on"] != "no"
+    actions.flag(queue_id=uuid, actor=request.user, item_id=data["item"], on=on, text=data["text"])
+    return JsonResponse({"flagged": on}) if wants_json(request) else to_bench(uuid)
+
+
+@require_POST
+@needs("labeling.annotate", Queue, see="labeling.view")
+@speaks_json
+def comment(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """Say something about an item."""
+    data = clean(RemarkForm(request.POST))
+    actions.comment(queue_id=uuid, actor=request.user, item_id=data["item"], text=data["text"])
+    if wants_json(request):
+        return JsonResponse({"said": True})
+    toast(request, "Comment added")
+    return to_bench(uuid)

@@ -1,0 +1,180 @@
+"""Queues and schemas."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import nh3
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.safestring import SafeString, mark_safe
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from markdown_it import MarkdownIt
+
+from datasets_app.datasets.models import Dataset
+from datasets_app.labeling import actions, ports, queries
+from datasets_app.labeling.forms import QueueForm, SchemaForm, write_classes
+from datasets_app.labeling.models import LabelSchema, Queue
+from lifecycle.refusals import Refused
+from lifecycle.ui.marks import Figure
+from lifecycle.ui.numbers import count, decimals, duration
+from lifecycle.ui.toasts import toast
+from registry.access import policy
+from registry.access.decorators import needs, signed_in
+
+PAGE = 30
+
+
+@require_GET
+@signed_in
+def queue_list(request: HttpRequest) -> HttpResponse:
+    """The queues that the person may see, newest first."""
+    before = request.GET.get("before", "")
+    rows = queries.queues(request.user)
+    found = list((rows.filter(pk__lt=int(before)) if before.isdigit() else rows)[: PAGE + 1])
+    page = {"previous": reverse("labeling:list") if before else "", "next": f"?before={found[PAGE - 1].pk}" if len(found) > PAGE else ""}
+    datasets = list(queries.datasets_to_manage(request.user)[:PAGE])
+    return render(request, "datasets_app/labeling/list.html", {"queues": found[:PAGE], "page": page, "datasets": datasets})
+
+
+@require_GET
+@needs("labeling.view", Queue)
+def queue_page(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """How far one queue is, who worked in it, and how far they agree."""
+    queue = queries.get_queue(request.user, uuid)
+    may = {name: policy.can(request.user, f"labeling.{name}", queue) for name in ("annotate", "manage", "decide")}
+    context = {
+        "queue": queue, "may": may, "people": queries.people(queue, request.user, everybody=may["manage"]),
+        "agreement": queries.queue_agreement(queue), "figures": figures(queue), "forecast": queries.forecast(queue),
+        "suggesters": [(each.label, url) for each in ports.suggesters() if (url := each.url(request.user, queue.dataset))],
+    }  # fmt: skip
+    return render(request, "datasets_app/labeling/queue.html", context)
+
+
+def figures(queue: Queue) -> list[Figure]:
+    """The head numbers of a queue."""
+    ahead = queries.forecast(queue)
+    found = queries.queue_agreement(queue)
+    agree = Figure("Agreement", decimals(found.alpha, 2), sub=f"Krippendorff's alpha, {count(found.items)} items")
+    if queue.overlap == 1:
+        agree = Figure("Agreement", "Not measured", sub="one answer per item")
+    elif found.too_few:
+        agree = Figure("Agreement", "Too few", sub=f"{count(found.items)} of 20 items")
+    pace = f"at {decimals(ahead.pace, 1)} s an answer" if ahead.pace else "no answer yet"
+    return [
+        Figure("Answers", count(queue.slots_done), sub=f"of {count(queue.slots_total)}"),
+        Figure("Decided", count(queue.items_decided), sub=f"of {count(queue.items_total)} items"),
+        Figure("To settle", count(queue.items_disputed), sub=f"of {count(queue.disputes_total)} disagreements"),
+        agree,
+        Figure("Work left", duration(ahead.work), sub=pace),
+    ]
+
+
+def state_view(action: Any, told: str) -> Any:
+    """A view that moves a queue into another state."""
+
+    @require_POST
+    @needs("labeling.manage", Queue, see="labeling.view")
+    def change(request: HttpRequest, uuid: UUID) -> HttpResponse:
+        queue = action(queue_id=uuid, actor=request.user)
+        toast(request, f"{queue.name} {told}")
+        return HttpResponseRedirect(reverse("labeling:queue", args=[uuid]))
+
+    return change
+
+
+pause = state_view(actions.pause_queue, "is paused")
+resume = state_view(actions.resume_queue, "is open again")
+close = state_view(actions.close_queue, "is closed")
+
+
+@require_http_methods(["GET", "POST"])
+@needs("labeling.manage", Dataset, see="labeling.view")
+def open_queue(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """The form of a new queue for a dataset."""
+    dataset = queries.get_dataset(request.user, uuid)
+    form = QueueForm(dataset, request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            return opened(request, dataset, form.cleaned_data)
+        except Refused as error:
+            take_refusal(form, error)
+    schema = queries.latest_schema(dataset)
+    return render(
+        request,
+        "datasets_app/labeling/open.html",
+        {"dataset": dataset, "form": form, "schema": schema},
+        status=422 if form.is_bound else 200,
+    )
+
+
+def opened(request: HttpRequest, dataset: Dataset, data: dict[str, Any]) -> HttpResponse:
+    """Open the queue and go to its page."""
+    upload = data.pop("upload")
+    queue = actions.open_queue(dataset_id=dataset.uuid, actor=request.user, upload_id=upload.uuid if upload else None, **data)
+    toast(request, f"{queue.name} is open", kind="ok")
+    return HttpResponseRedirect(reverse("labeling:queue", args=[queue.uuid]))
+
+
+def take_refusal(form: Any, error: Refused) -> None:
+    """Show a refusal where its fields are."""
+    for name, messages in error.fields.items():
+        for message in messages:
+            form.add_error(name if name in form.fields else None, message)
+    if not error.fields:
+        form.add_error(None, " ".join(part for part in (error.message, error.next_step) if part))
+
+
+@require_http_methods(["GET", "POST"])
+@needs("labeling.view", Dataset)
+def schema(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """The classes and guideline of a dataset, their versions, and the editor for those who may publish."""
+    dataset = queries.get_dataset(request.user, uuid)
+    versions = queries.schemas(dataset)
+    latest = versions[0] if versions else None
+    initial = {"classes": write_classes(latest), "guideline": latest.guideline if latest else "", "seen": latest.version if latest else 0}
+    form = SchemaForm(request.POST or None, initial=initial)
+    if request.method == "POST":
+        policy.require(request.user, "labeling.manage", dataset)
+        if form.is_valid() and (answer := published(request, dataset, form)):
+            return answer
+    context = {
+        "dataset": dataset, "versions": versions, "schema": latest, "form": form, "guideline": guideline_html(latest),
+        "may_manage": policy.can(request.user, "labeling.manage", dataset),
+    }  # fmt: skip
+    return render(request, "datasets_app/labeling/schema.html", context, status=422 if form.is_bound else 200)
+
+
+def published(request: HttpRequest, dataset: Dataset, form: SchemaForm) -> HttpResponse | None:
+    """Publish what the form holds and go to the page; None with the form's errors set when it was refused."""
+    data = form.cleaned_data
+    try:
+        made = actions.publish_schema(
+            dataset_id=dataset.uuid, actor=request.user, labels=data["classes"], guideline=data["guideline"], seen=data["seen"]
+        )
+    except Refused as error:
+        for message in error.fields.get("labels", [error.message]):
+            form.add_error("classes", message)
+        return None
+    toast(request, f"Version {made.version} is published")
+    return HttpResponseRedirect(reverse("labeling:schema", args=[dataset.uuid]))
+
+
+@require_GET
+@needs("labeling.view", Dataset)
+def schema_version(request: HttpRequest, uuid: UUID, version: int) -> HttpResponse:
+    """One version of a dataset's labels as it was published."""
+    dataset = queries.get_dataset(request.user, uuid)
+    found = dataset.schemas.filter(version=version).select_related("created_by").first()
+    if found is None:
+        raise Http404("There is no such version.")
+    context = {"dataset": dataset, "schema": found, "guideline": guideline_html(found), "versions": queries.schemas(dataset)}
+    return render(request, "datasets_app/labeling/schema_version.html", context)
+
+
+def guideline_html(schema: LabelSchema | None) -> SafeString:
+    """The guideline's Markdown as harmless HTML."""
+    text = schema.guideline if schema else ""
+    return mark_safe(nh3.clean(MarkdownIt("commonmark", {"html": False}).render(text)))  # noqa: S308  cleaned

@@ -1,0 +1,113 @@
+"""The review bench: disagreements, one at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_POST
+
+from datasets_app.datasets.models import Item
+from datasets_app.labeling import actions, queries, rules
+from datasets_app.labeling.forms import DecideForm, ReturnForm, as_key
+from datasets_app.labeling.models import Queue
+from datasets_app.labeling.queries.review import LIST, ORDERS
+from lifecycle.ui.addresses import find_url
+from lifecycle.ui.toasts import toast
+from registry.access.decorators import needs
+
+
+@require_GET
+@needs("labeling.decide", Queue, see="labeling.view")
+def review(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """What waits to be settled, and one item of it."""
+    queue = queries.get_queue(request.user, uuid)
+    return show(request, queue, as_key(request.GET.get("item", "")))
+
+
+def show(request: HttpRequest, queue: Queue, wanted: UUID | None, *, form: DecideForm | ReturnForm | None = None) -> HttpResponse:
+    """The page about one item: the wanted one, else the first that waits."""
+    order = request.GET.get("order") or request.POST.get("order") or "widest"
+    order = order if order in ORDERS else "widest"
+    waiting = list(queries.disputes(queue, order)[:LIST])
+    item = Item.objects.filter(slots__queue=queue, uuid=wanted).select_related("upload").first() if wanted else None
+    item = item or (waiting[0].item if waiting else None)
+    context = {"queue": queue, "order": order, "waiting": waiting, "form": form, "settled": queue.disputes_total - queue.items_disputed}
+    if item is not None:
+        context |= item_context(request, queue, item, waiting, order)
+    else:
+        context |= {"freeze_url": find_url("snapshots:freeze", uuid=queue.dataset.uuid) or find_url("snapshots:freeze")}
+    return render(request, "datasets_app/labeling/review.html", context, status=422 if form is not None else 200)
+
+
+def item_context(request: HttpRequest, queue: Queue, item: Item, waiting: list[Any], order: str) -> dict[str, Any]:
+    """Everything beside the list."""
+    names = queries.names_of(queue)
+    at = next((at for at, row in enumerate(waiting) if row.item_id == item.pk), None)
+    dispute = waiting[at] if at is not None else None
+    around = {"previous": waiting[at - 1] if at else None, "next": waiting[at + 1] if at is not None and at + 1 < len(waiting) else None}
+    case = queries.case(queue, item, request.user)
+    pair = dispute.pair if dispute else rules.pair_of(column.label.stable_id for column in case.columns)
+    return {
+        "case": case, "lines": queries.lines(waiting, names, item.uuid), "dispute": dispute, "labels": queue.schema.labels.all(),
+        "pair": queries.pair_history(queue, pair, names), "agreement": queries.queue_agreement(queue),
+        **{name: address(queue, row.item.uuid, order) if row else "" for name, row in around.items()},
+    }  # fmt: skip
+
+
+def address(queue: Queue, item: UUID | None, order: str) -> str:
+    """The review page of one item, or of the next that waits."""
+    query = {"order": order} | ({"item": str(item)} if item else {})
+    return f"{reverse('labeling:review', args=[queue.uuid])}?{urlencode(query)}"
+
+
+@require_POST
+@needs("labeling.decide", Queue, see="labeling.view")
+def decide(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """Settle one item and go on with the next."""
+    queue = queries.get_queue(request.user, uuid)
+    form = DecideForm(queue, request.POST)
+    if not form.is_valid():
+        return show(request, queue, form.cleaned_data.get("item"), form=form)
+    data = form.cleaned_data
+    decision = actions.decide(
+        queue_id=uuid, item_id=data["item"], actor=request.user, label_id=data["label"], reason=data["reason"], seen=data["seen"]
+    )
+    toast(request, f"Settled as {decision.label.name}", undo_url=reverse("labeling:undo_decision", args=[uuid]))
+    return HttpResponseRedirect(address(queue, None, data["order"] or "widest"))
+
+
+@require_POST
+@needs("labeling.decide", Queue, see="labeling.view")
+def return_item(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """Ask the annotators of one item to look again."""
+    queue = queries.get_queue(request.user, uuid)
+    form = ReturnForm(request.POST)
+    if not form.is_valid():
+        return show(request, queue, form.cleaned_data.get("item"), form=form)
+    data = form.cleaned_data
+    people = actions.return_to_annotators(
+        queue_id=uuid, item_id=data["item"], actor=request.user, comment=data["comment"], seen=data["seen"]
+    )
+    toast(request, f"Returned to {people} {'person' if people == 1 else 'people'}", kind="live")
+    return HttpResponseRedirect(address(queue, None, data["order"] or "widest"))
+
+
+@require_POST
+@needs("labeling.decide", Queue, see="labeling.view")
+def undo_decision(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """Take the reviewer's newest decision back and show its item."""
+    queue = queries.get_queue(request.user, uuid)
+    item = actions.undo_decision(queue_id=uuid, actor=request.user)
+    toast(request, "Decision undone", kind="live")
+    return HttpResponseRedirect(address(queue, item.uuid, clean_order(request)))
+
+
+def clean_order(request: HttpRequest) -> str:
+    """The order that the page had."""
+    order = request.POST.get("order", "widest")
+    return order if order in ORDERS else "widest"
