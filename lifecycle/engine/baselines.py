@@ -20,7 +20,8 @@ from lifecycle.engine.trainer import Collate
 from lifecycle.engine.training import frozen_features
 
 SHOWN = ("accuracy", "macro_f1")
-ITERATIONS = 200
+ITERATIONS = 100
+TOLERANCE = 1e-3  # ten times scikit-learn's: faster with many classes, for nearly the same accuracy
 
 
 def majority(train: Rows, rows: int, classes: int) -> NDArray[np.float64]:
@@ -53,7 +54,7 @@ def _unit(vectors: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def _logistic(known: Any, train: Rows, asked: Any, classes: int, seed: int, *, strength: float) -> NDArray[np.float64]:
-    model = LogisticRegression(C=strength, max_iter=ITERATIONS, random_state=seed).fit(known, train.targets)
+    model = LogisticRegression(C=strength, max_iter=ITERATIONS, tol=TOLERANCE, random_state=seed).fit(known, train.targets)
     probabilities = np.zeros((asked.shape[0], classes))
     probabilities[:, model.classes_] = model.predict_proba(asked)
     return probabilities
