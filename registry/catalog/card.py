@@ -195,7 +195,7 @@ def said(words: str) -> str:
 
 
 def body(text: str) -> SafeString:
-    """The card without its front matter, as clean HTML: no raw HTML of its author, no images, no scripts; headings start at the third level."""
+    """The card without its front matter, as clean HTML: nothing raw, no images, no scripts; headings from the third level."""
     _, _, markdown = text.removeprefix("---\n").partition("\n---\n") if text.startswith("---\n") else ("", "", text)
     tokens = MARKDOWN.parse(markdown)
     for token in tokens:

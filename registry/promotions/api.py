@@ -1,4 +1,4 @@
-"""Promotions over REST. Programs may ask, withdraw and comment; approving and rejecting is for people who are signed in, never for tokens."""
+"""Promotions over REST. Programs may ask, withdraw and comment; only people who are signed in approve and reject, never a token."""
 
 from __future__ import annotations
 

@@ -5,18 +5,13 @@ from __future__ import annotations
 from itertools import islice
 from typing import Any
 
-import numpy as np
-import pyarrow.parquet as parquet
-
 from datasets_app.datasets.models import Item
 from datasets_app.labeling.models import Decision
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
 from datasets_app.snapshots.rules import TEST, TRAIN
-from lifecycle.engine import metrics
-from lifecycle.evaluation.models import Evaluation
+from lifecycle.evaluation.compare import paired_report
 from lifecycle.refusals import Refused
-from registry.artifacts.actions import local_copy
 from registry.catalog import actions as catalog
 from registry.catalog import queries
 from registry.catalog.models import ModelVersion
@@ -65,44 +60,36 @@ def live(baseline: ModelVersion | None, comparison: dict[str, Any] | None, probl
 
 
 def compare(version: ModelVersion, baseline: ModelVersion | None) -> tuple[dict[str, Any] | None, str]:
-    """The paired comparison with the live version on the version's own frozen test rows, or None and why there is none."""
+    """The paired comparison with the live version on frozen test rows that both answered, or None and why there is none.
+
+    The live version is taken on the same snapshot where it was measured there, else on its own: test rows are frozen for good, so the two
+    share them, and the report says how many were left out.
+    """
     if baseline is None:
         return None, ""
-    snapshot = version.evaluation.snapshot
-    known = queries.frozen_evaluation(baseline.run, snapshot)
-    if known is None:
-        return None, (
-            f"{baseline.semver}, which is live, was not evaluated on the test split of snapshot s{snapshot.number}. "
-            f"Evaluate run {baseline.run.number} on that split, then check again."
-        )
+    candidate = version.evaluation
+    known = queries.frozen_evaluation(baseline.run, candidate.snapshot) or baseline.evaluation
     try:
-        return paired(version.evaluation, known, baseline), ""
+        found = paired_report(known, candidate)
     except Refused as refusal:
-        return None, f"{refusal.message} {refusal.next_step}"
-
-
-def paired(candidate: Evaluation, live_one: Evaluation, baseline: ModelVersion) -> dict[str, Any]:
-    """Differences by metric with 95 % intervals, both models' values, and the labels that lost most. Positive: the candidate is better."""
-    labels = list(candidate.report["confusion"]["labels"])
-    if labels != list(live_one.report["confusion"]["labels"]):
-        raise Refused(f"{baseline.semver} answers with other labels, so the two cannot be compared.", next_step="Compare them by hand.")
-    ours, theirs = predictions(candidate), predictions(live_one)
-    if ours.keys() != theirs.keys():
-        raise Refused("The two evaluations are not of the same rows.", next_step="Evaluate both runs on the same snapshot.")
-    number = {label: at for at, label in enumerate(labels)}
-    order = sorted(ours)
-    truth = np.array([number[ours[item][0]] for item in order])
-    found = metrics.paired(truth, np.array([theirs[item][1] for item in order]), np.array([ours[item][1] for item in order]), labels=labels)
-    by_label = found.pop("per_class")
-    return {
-        "rows": len(order),
-        "measures": plain(found),
-        "worst": plain(worst(by_label)),
-        "baseline": str(baseline.uuid),
-        "baseline_semver": baseline.semver,
-        "baseline_report": live_one.report_digest,
-        "baseline_evaluation": str(live_one.uuid),
-    }
+        return None, (
+            f"{baseline.semver}, which is live, could not be compared. {refusal.message} "
+            f"Evaluate run {baseline.run.number} and run {version.run.number} on one test split, then check again."
+        )
+    by_label = found["per_class"]
+    return plain(
+        {
+            "rows": found["rows"],
+            "left_out": found["left_out"],
+            "measures": found["metrics"],
+            "worst": worst(by_label),
+            "baseline": str(baseline.uuid),
+            "baseline_semver": baseline.semver,
+            "baseline_report": known.report_digest,
+            "baseline_evaluation": str(known.uuid),
+            "digest": found["digest"],
+        }
+    ), ""
 
 
 def plain(value: Any) -> Any:
@@ -118,13 +105,6 @@ def worst(by_label: dict[str, dict[str, Any]], shown: int = 5) -> list[dict[str,
     """The labels whose F1 fell most, worst first."""
     fallen = [{"label": label, **found} for label, found in by_label.items() if found["difference"] < 0]
     return sorted(fallen, key=lambda found: (found["difference"], found["label"]))[:shown]
-
-
-def predictions(evaluation: Evaluation) -> dict[str, tuple[str, list[float]]]:
-    """True label and probabilities by item."""
-    with local_copy(evaluation.predictions.digest) as path:
-        columns = parquet.read_table(path, columns=["id", "label", "probabilities"]).to_pydict()
-    return {item: (label, shares) for item, label, shares in zip(columns["id"], columns["label"], columns["probabilities"], strict=True)}
 
 
 def leaked(snapshot: Snapshot) -> int | None:

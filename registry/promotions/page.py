@@ -118,7 +118,7 @@ def thread(request: PromotionRequest) -> list[Step]:
     fulfilled = request.status == Status.FULFILLED
     return [
         Step("Snapshot", f"s{snapshot.number}", find_url("snapshots:detail", uuid=snapshot.uuid)),
-        Step("Run", str(run.number), find_url("training:run", uuid=run.uuid) or find_url("training:detail", uuid=run.uuid)),
+        Step("Run", str(run.number), find_url("training:detail", uuid=run.uuid)),
         Step("Version", request.version.semver, reverse("catalog:version", args=[request.version.uuid])),
         Step("Promotion", f"request {request.number}", at="" if fulfilled else "now"),
         Step(

@@ -13,12 +13,11 @@ from django.db.models import Count, Max, QuerySet
 
 from datasets_app.labeling.models import Decision
 from datasets_app.snapshots.models import Snapshot
+from lifecycle.training import queries as training
 from registry.access.models import User
 from registry.catalog import queries as catalog
 from registry.catalog.models import Alias, ModelVersion
-from registry.ledger.models import Event
 from registry.ledger.rules import digest_of
-from registry.ledger.verbs import Verb
 from registry.policies import queries as policies
 from registry.promotions.models import PromotionRequest
 
@@ -89,7 +88,4 @@ def deciders(snapshot: Snapshot) -> list[str]:
 
 def trainers(version: ModelVersion) -> list[str]:
     """Who launched the version's run and who resumed it, as sorted uuids."""
-    run = version.run
-    events = Event.objects.filter(object_id=str(run.uuid), verb__in=[Verb.RUN_LAUNCHED, Verb.RUN_RESUMED])
-    people = {actor for actor in events.values_list("actor", flat=True) if actor != "system"}
-    return sorted(people | ({str(run.launched_by.uuid)} if run.launched_by else set()))
+    return sorted(str(uuid) for uuid in training.trainers_of(version.run))

@@ -1,6 +1,6 @@
 """Models, versions, endpoints and promotions for tests.
 
-The rows below a version (dataset, snapshot, run, evaluation) are written directly, with real manifests, files and predictions, so that a test
+The rows below a version (dataset, snapshot, run, evaluation) are written directly, with real manifests, files and predictions: a test
 needs no training: registration, checks and decisions then go through the real actions and jobs.
 """
 
@@ -11,8 +11,6 @@ from itertools import count
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from django.utils import timezone
 
 from datasets_app.datasets.models import Dataset, Item, Upload
@@ -20,8 +18,9 @@ from datasets_app.datasets.rules import UploadState
 from datasets_app.labeling.models import Decision, Label, LabelSchema
 from datasets_app.snapshots import manifest
 from datasets_app.snapshots.models import Snapshot, SplitAssignment
+from datasets_app.snapshots.queries import rows_of
 from datasets_app.snapshots.rules import Placed, Row
-from lifecycle.engine import metrics
+from lifecycle.engine import metrics, predictions
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.training.models import BaseModel, Run
 from lifecycle.training.rules import RunState
@@ -82,10 +81,12 @@ def write_snapshot(dataset: Dataset, schema: LabelSchema, placed: list[Placed], 
         manifest.write(path, placed)
         blob = put_file(path)
     splits = {split: sum(each.split == split for each in placed) for split in ("train", "validation", "test")}
+    digests = [each.row.item for each in placed]
+    tests = [each.row.item for each in placed if each.split == "test"]
     labels = {name: {} for name in LABELS}
     return Snapshot.objects.create(
-        dataset=dataset, number=dataset.snapshots.count() + 1, schema=schema, manifest=blob, digest=digest_of([each.row.item for each in placed]),
-        test_digest=digest_of([each.row.item for each in placed if each.split == "test"]), seed=1, shares={"train": 80, "test": 20},
+        dataset=dataset, number=dataset.snapshots.count() + 1, schema=schema, manifest=blob, digest=digest_of(digests),
+        test_digest=digest_of(tests), seed=1, shares={"train": 80, "test": 20},
         counts={"rows": len(placed), "splits": splits, "labels": labels}, leakage={}, created_by=by,
     )  # fmt: skip
 
@@ -129,13 +130,10 @@ def evaluate(run: Run, snapshot: Snapshot, by: User, *, wrong: int = 3) -> Evalu
     for at, right in enumerate(truth):
         shares[at, (right + 1) % len(LABELS) if at < wrong else right] = 0.96
     report = metrics.report(shares, truth, LABELS, count=200, seed=1) | {"baselines": {"majority": {"accuracy": 0.34, "macro_f1": 0.17}}}
-    table = {
-        "id": [row.item for row in rows], "label": [row.label for row in rows], "predicted": [LABELS[at] for at in shares.argmax(axis=1)],
-        "confidence": shares.max(axis=1), "probabilities": shares.tolist(),
-    }  # fmt: skip
-    with tempfile.NamedTemporaryFile(suffix=".parquet") as file:
-        pq.write_table(pa.table(table), file.name)
-        blob = put_file(Path(file.name))
+    answers = predictions.Predictions(tuple(LABELS), tuple(row.item for row in rows), truth, shares)
+    with tempfile.TemporaryDirectory() as folder:
+        predictions.write(Path(folder) / "predictions.parquet", answers, "test")
+        blob = put_file(Path(folder) / "predictions.parquet")
     report = metrics_as_json(report)
     return Evaluation.objects.create(
         run=run, root_digest=run.artifact.root_digest, snapshot=snapshot, split="test", rows=len(rows), report=report,
@@ -144,8 +142,6 @@ def evaluate(run: Run, snapshot: Snapshot, by: User, *, wrong: int = 3) -> Evalu
 
 
 def manifest_rows(snapshot: Snapshot):
-    from datasets_app.snapshots.queries import rows_of
-
     return rows_of(snapshot, "test")
 
 

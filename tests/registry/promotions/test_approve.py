@@ -1,13 +1,23 @@
-"""I1, I2, I3, I5, I6: who may approve what, in which order, bound to what they saw."""
+"""I1, I2, I3, I5, I6, T20: who may approve what, in which order, bound to what they saw. A refusal changes nothing."""
 
 from __future__ import annotations
 
 import pytest
+from django.core.exceptions import PermissionDenied
+from django.db import DatabaseError, transaction
 
+from lifecycle.refusals import Conflict, Refused
+from registry.access import actions as access
+from registry.access.models import User
+from registry.access.roles import Role
+from registry.ledger.actions import record
 from registry.ledger.models import Event
+from registry.ledger.verbs import Verb
+from registry.promotions import actions
 from registry.promotions.models import PromotionRequest, Verdict
 from registry.promotions.rules import Status
 from tests.support import registry
+from tests.support.people import PASSWORD, make_person
 
 pytestmark = pytest.mark.django_db
 
@@ -16,22 +26,179 @@ def state(request) -> tuple[str, int, int]:
     return PromotionRequest.objects.get(pk=request.pk).status, Verdict.objects.count(), Event.objects.count()
 
 
-def test_the_gates_passed_and_it_is_in_review(request_):
+@pytest.fixture
+def unchanged(request_):
+    """What must not have changed when the test ends, beside the failure of a password."""
+    before = state(request_)
+    yield
+    assert state(request_) == before
+
+
+def test_gates_that_pass_bring_it_into_review(request_):
     gates = {row.gate: row.status for row in request_.gates.all()}
 
     assert request_.status == Status.IN_REVIEW
     assert gates == dict.fromkeys(["quality", "live", "calibration", "leakage", "labels", "signature", "card"], "passed")
+    assert request_.subject["people"] == {
+        "requester": [str(request_.requester.uuid)], "trained": [str(User.objects.get(username="mia").uuid)],
+        "registered": [str(User.objects.get(username="mia").uuid)], "decided": [str(User.objects.get(username="ravi").uuid)],
+    }  # fmt: skip
 
 
 def test_lead_then_governance_approve(request_, lee, gita):
     first = registry.approve(request_, lee)
-    assert first.status == Status.IN_REVIEW
+    assert (first.status, first.expires_at) == (Status.IN_REVIEW, None)
 
     second = registry.approve(request_, gita)
 
     assert second.status == Status.APPROVED
-    assert second.expires_at is not None
-    assert list(Verdict.objects.values_list("step", "reviewer__username", "approves")) == [
-        ("technical", "lee", True),
-        ("governance", "gita", True),
-    ]
+    assert (second.expires_at - Verdict.objects.get(reviewer=gita).created_at).days in (6, 7)
+    verdicts = Verdict.objects.order_by("pk").values_list("step", "reviewer__username", "approves", "subject_digest")
+    assert list(verdicts) == [("technical", "lee", True, second.subject_digest), ("governance", "gita", True, second.subject_digest)]
+
+
+@pytest.mark.usefixtures("unchanged")
+def test_governance_waits_for_the_technical_step(request_, gita):
+    with pytest.raises(PermissionDenied, match="It waits for an ML lead"):
+        registry.approve(request_, gita)
+
+
+def test_the_requester_cannot_approve_whatever_their_role(project, mia, ravi, lee):
+    version = registry.make_version(project, mia, ravi)
+    request = registry.asked_request(version, registry.make_endpoint(version.model, mia), lee)
+    before = state(request)
+
+    with pytest.raises(PermissionDenied, match="You asked for this promotion"):
+        registry.approve(request, lee)
+
+    assert state(request) == before
+
+
+@pytest.mark.parametrize(
+    ("part", "sentence"), [("trained", "You launched or resumed"), ("registered", "You registered"), ("decided", "You decided labels")]
+)
+def test_whoever_took_part_cannot_approve(project, mia, ravi, lee, gita, part, sentence):
+    version = registry.make_version(project, lee if part in ("trained", "registered") else mia, lee if part == "decided" else ravi)
+    endpoint = registry.make_endpoint(version.model, mia)
+    request = registry.asked_request(version, endpoint, mia)
+    people = request.subject["people"]
+    if part == "registered":
+        assert people["registered"] == [str(lee.uuid)]
+        sentence = "You launched or resumed"  # the builder registers what it trained: the first part is told
+    before = state(request)
+
+    with pytest.raises(PermissionDenied, match=sentence):
+        registry.approve(request, lee)
+
+    assert str(lee.uuid) in people[part]
+    assert state(request) == before
+
+
+@pytest.mark.usefixtures("unchanged")
+def test_a_superuser_without_role_cannot_approve(request_):
+    root = User.objects.create_superuser("root", password=PASSWORD)
+
+    with pytest.raises(PermissionDenied, match="Only an ML lead or a governance reviewer"):
+        registry.approve(request_, root)
+
+
+@pytest.mark.usefixtures("unchanged")
+def test_the_organisation_admin_cannot_approve(request_, adam):
+    with pytest.raises(PermissionDenied):
+        registry.approve(request_, adam)
+
+
+def test_a_superuser_who_trained_it_cannot_approve_even_as_lead(project, mia, ravi, gita):
+    root = make_person("root", project=project, role=Role.LEAD)
+    User.objects.filter(pk=root.pk).update(is_superuser=True, is_staff=True, is_organisation_admin=True)
+    root.refresh_from_db()
+    version = registry.make_version(project, root, ravi)
+    request = registry.asked_request(version, registry.make_endpoint(version.model, mia), mia)
+    before = state(request)
+
+    with pytest.raises(PermissionDenied, match="You launched or resumed"):
+        registry.approve(request, root)
+
+    assert state(request) == before
+
+
+def test_who_resumed_the_run_cannot_approve(project, mia, ravi, lee):
+    version = registry.make_version(project, mia, ravi)
+    with transaction.atomic():
+        record(lee, Verb.RUN_RESUMED, version.run, project=project.uuid)
+    request = registry.asked_request(version, registry.make_endpoint(version.model, mia), mia)
+
+    with pytest.raises(PermissionDenied, match="You launched or resumed"):
+        registry.approve(request, lee)
+
+    assert not Verdict.objects.exists()
+
+
+def test_one_person_of_both_roles_decides_once(request_, lee, gita, project):
+    access.grant(user=lee, role=Role.GOVERNANCE, root=project, actor=None)
+    registry.approve(request_, lee)
+    before = state(request_)
+
+    with pytest.raises(Conflict, match="each person decides once"):
+        registry.approve(request_, lee)
+
+    assert state(request_) == before
+
+
+def test_the_database_refuses_a_second_vote_and_any_change(request_, lee):
+    registry.approve(request_, lee)
+    vote = Verdict.objects.get()
+    values = {"request": request_, "step": "other", "reviewer": lee, "approves": True, "reason": "x", "subject_digest": "x"}
+
+    with pytest.raises(DatabaseError), transaction.atomic():
+        Verdict.objects.create(**values)
+    with pytest.raises(DatabaseError), transaction.atomic():
+        Verdict.objects.filter(pk=vote.pk).update(reviewer=request_.requester)
+    with pytest.raises(DatabaseError), transaction.atomic():
+        Verdict.objects.filter(pk=vote.pk).delete()
+
+    assert list(Verdict.objects.values_list("pk", "reviewer")) == [(vote.pk, lee.pk)]
+
+
+@pytest.mark.usefixtures("unchanged")
+def test_an_approval_needs_a_reason(request_, lee):
+    with pytest.raises(Refused, match="needs a reason"):
+        registry.approve(request_, lee, reason="  ")
+
+
+def test_an_approval_needs_the_password(request_, lee):
+    before = state(request_)
+
+    with pytest.raises(Refused, match="password is not right"):
+        actions.approve(request_id=request_.uuid, actor=lee, reason="Good.", password="wrong", seen=request_.subject_digest)
+
+    assert state(request_) == (before[0], before[1], before[2] + 1)
+    assert Event.objects.latest("pk").verb == "access.sign_in_failed"
+
+
+@pytest.mark.usefixtures("unchanged")
+def test_a_stale_digest_is_a_conflict_and_voids_nothing(request_, lee):
+    with pytest.raises(Conflict, match="Changed while you were reading"):
+        registry.approve(request_, lee, seen="0" * 64)
+
+
+def test_nothing_is_decided_twice(request_, lee, gita):
+    registry.approve(request_, lee)
+    registry.approve(request_, gita)
+    before = state(request_)
+
+    with pytest.raises(Conflict, match="is approved, so there is nothing to decide"):
+        registry.approve(request_, make_person("lena", project=request_.endpoint.model.project, role=Role.LEAD))
+
+    assert state(request_)[:2] == before[:2]
+
+
+@pytest.mark.parametrize("username", ["ana", "ravi", "mia", "omar", "aida", "otto"])
+def test_other_roles_cannot_approve(request, request_, username):
+    person = request.getfixturevalue(username)
+    before = state(request_)
+
+    with pytest.raises(PermissionDenied):
+        registry.approve(request_, person)
+
+    assert state(request_) == before

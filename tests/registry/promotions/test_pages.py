@@ -5,9 +5,6 @@ from __future__ import annotations
 import pytest
 from django.urls import reverse
 
-from registry.promotions.models import PromotionRequest
-from registry.promotions.rules import Status
-from tests.support import registry
 from tests.support.people import PASSWORD
 
 pytestmark = pytest.mark.django_db

@@ -1,0 +1,100 @@
+"""I5, I7, I16: an approval is used once, while it lasts, for what it was given; and what the room of endpoints is told."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.db import transaction
+from django.utils import timezone
+
+from lifecycle.refusals import Conflict, Refused
+from registry.catalog import actions as catalog
+from registry.ledger.models import Event
+from registry.promotions import actions
+from registry.promotions.models import PromotionRequest
+from registry.promotions.rules import Status
+from tests.support import registry
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def approved(version, endpoint, mia, lee, gita):
+    return registry.approved_request(version, endpoint, mia, lee, gita)
+
+
+def test_an_approved_request_is_ready(approved):
+    assert actions.ready_to_deploy(approved.uuid) == approved
+
+
+def test_a_request_in_review_is_not_ready(request_):
+    with pytest.raises(Conflict, match="only an approved request can be deployed"):
+        actions.ready_to_deploy(request_.uuid)
+
+    assert PromotionRequest.objects.get().status == Status.IN_REVIEW
+
+
+def test_an_expired_approval_cannot_be_deployed(approved):
+    PromotionRequest.objects.filter(pk=approved.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
+
+    with pytest.raises(Conflict, match="has expired"):
+        actions.ready_to_deploy(approved.uuid)
+
+    assert PromotionRequest.objects.get().status == Status.EXPIRED
+    assert Event.objects.latest("pk").verb == "promotions.expired"
+
+
+def test_nobody_decides_after_the_time_to_decide(request_, lee):
+    PromotionRequest.objects.filter(pk=request_.pk).update(due_at=timezone.now() - timedelta(seconds=1))
+
+    with pytest.raises(Conflict, match="Nobody decided in time"):
+        registry.approve(request_, lee)
+
+    assert PromotionRequest.objects.get().status == Status.EXPIRED
+    assert not request_.verdicts.exists()
+
+
+def test_a_frozen_endpoint_takes_no_deployment_and_no_decision(approved, version, endpoint, lee, mia):
+    freeze = catalog.freeze(endpoint_id=endpoint.uuid, reason="Audit.", until=timezone.now() + timedelta(days=2), actor=lee)
+
+    with pytest.raises(Refused, match="is frozen until"):
+        actions.ready_to_deploy(approved.uuid)
+    assert PromotionRequest.objects.get().status == Status.APPROVED
+
+    catalog.lift_freeze(freeze_id=freeze.uuid, actor=lee)
+    assert actions.ready_to_deploy(approved.uuid).status == Status.APPROVED
+
+
+def test_a_claim_is_made_inside_the_transaction_that_deploys(approved, monkeypatch):
+    with transaction.atomic():
+        assert actions.claim_approval(approved.uuid) == approved
+
+
+def test_a_claim_writes_nothing_when_something_changed(approved):
+    catalog.quarantine(version_id=approved.version.uuid, reason="Found a fault.", actor=None)
+
+    with pytest.raises(Conflict), transaction.atomic():
+        actions.claim_approval(approved.uuid)
+
+    assert PromotionRequest.objects.get().status == Status.APPROVED
+
+
+def test_an_approval_is_used_once(approved, endpoint, mia):
+    with transaction.atomic():
+        claimed = actions.claim_approval(approved.uuid)
+        actions.fulfilled(claimed, endpoint, actor=mia)
+
+    assert PromotionRequest.objects.get().status == Status.FULFILLED
+    with pytest.raises(Conflict, match="is fulfilled; only an approved request"), transaction.atomic():
+        actions.claim_approval(approved.uuid)
+
+
+def test_the_version_is_laid_out_for_the_server_and_verified(approved, settings):
+    folder = catalog.materialise(approved.version)
+
+    assert folder == settings.DATA_DIR / "serving" / "artifacts" / approved.version.root_digest
+    assert sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()) == [
+        "adapter_model.safetensors", "lifecycle.json", "model.sig", "serving/model.onnx",
+    ]  # fmt: skip
+    assert catalog.materialise(approved.version) == folder

@@ -1,0 +1,232 @@
+"""Asking, checking again, withdrawing, rejecting, talking."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.core.exceptions import PermissionDenied
+from django.core.files.storage import storages
+from django.utils import timezone
+
+from lifecycle.refusals import Conflict, Refused
+from registry.artifacts.actions import key
+from registry.catalog import actions as catalog
+from registry.catalog import queries
+from registry.catalog.models import Alias, ModelVersion
+from registry.ledger.models import Event
+from registry.promotions import actions
+from registry.promotions.models import GateResult, PromotionComment, PromotionRequest
+from registry.promotions.rules import Status
+from tests.support import registry
+from tests.support.jobs import run_ok
+from tests.support.people import PASSWORD
+
+pytestmark = pytest.mark.django_db
+
+
+def counts() -> tuple[int, int]:
+    return PromotionRequest.objects.count(), Event.objects.count()
+
+
+def test_failed_gates_send_it_back_to_its_requester(project, mia, ravi):
+    version = registry.make_version(project, mia, ravi, wrong=40, stated={})
+
+    request = registry.asked_request(version, registry.make_endpoint(version.model, mia), mia)
+
+    assert request.status == Status.DRAFT
+    found = {gate.gate: (gate.status, gate.blocking) for gate in request.gates.all()}
+    assert found["quality"] == ("failed", True)
+    assert found["card"] == ("failed", True)
+    assert found["signature"] == ("passed", True)
+
+
+def test_a_mended_draft_is_checked_again_and_the_first_results_stay(project, mia, ravi):
+    version = registry.make_version(project, mia, ravi, stated={})
+    request = registry.asked_request(version, registry.make_endpoint(version.model, mia), mia)
+    assert (request.status, request.gates.get(gate="card").status) == (Status.DRAFT, "failed")
+    catalog.edit_card(version=version, stated=registry.STATED, seen=queries.newest_card(version).digest, actor=mia)
+
+    actions.check_again(request_id=request.uuid, actor=mia)
+    run_ok("default")
+
+    request.refresh_from_db()
+    assert (request.status, request.checks) == (Status.IN_REVIEW, 2)
+    assert list(GateResult.objects.filter(gate="card").order_by("pk").values_list("check_number", "status")) == [
+        (1, "failed"),
+        (2, "passed"),
+    ]
+
+
+def test_one_flipped_byte_fails_the_signature_gate_and_quarantines(project, mia, ravi):
+    version = registry.make_version(project, mia, ravi)
+    name = next(file for file in version.folder.files if file["name"] == "adapter_model.safetensors")
+    stored = Path(storages["blobs"].path(key(name["sha256"])))
+    content = bytearray(stored.read_bytes())
+    content[7] ^= 1
+    stored.chmod(0o600)
+    stored.write_bytes(bytes(content))
+
+    request = registry.asked_request(version, registry.make_endpoint(version.model, mia), mia)
+
+    assert request.status == Status.DRAFT
+    gate = request.gates.get(gate="signature")
+    assert (gate.status, gate.value) == ("failed", "refused")
+    assert ModelVersion.objects.get(pk=version.pk).state == ModelVersion.State.QUARANTINED
+    with pytest.raises(Refused, match="is quarantined and is not served"):
+        catalog.materialise(ModelVersion.objects.get(pk=version.pk))
+
+
+def live_version(project, mia, ravi, wrong_live: int, wrong_new: int):
+    old = registry.make_version(project, mia, ravi, wrong=wrong_live)
+    endpoint = registry.make_endpoint(old.model, mia)
+    Alias.objects.filter(endpoint=endpoint).update(version=old, moves=1)
+    new = registry.make_version(project, mia, ravi, model=old.model, snapshot=old.run.snapshot, semver="1.1.0", wrong=wrong_new)
+    return old, new, endpoint
+
+
+def test_a_better_version_is_compared_on_the_same_rows(project, mia, ravi):
+    old, new, endpoint = live_version(project, mia, ravi, 9, 3)
+
+    request = registry.asked_request(new, endpoint, mia)
+
+    assert (request.status, request.baseline, request.baseline_moves) == (Status.IN_REVIEW, old, 1)
+    assert (request.comparison["rows"], request.comparison["left_out"], request.comparison["baseline_semver"]) == (60, 0, "1.0.0")
+    accuracy = request.comparison["measures"]["accuracy"]
+    assert (accuracy["baseline"], accuracy["candidate"], accuracy["difference"]) == (0.85, 0.95, 0.1)
+    assert request.gates.get(gate="live").status == "passed"
+
+
+def test_a_worse_version_fails_against_the_live_one(project, mia, ravi):
+    _, new, endpoint = live_version(project, mia, ravi, 0, 6)
+
+    request = registry.asked_request(new, endpoint, mia)
+
+    assert request.status == Status.DRAFT
+    assert request.gates.get(gate="live").status == "failed"
+
+
+def test_a_live_version_on_other_data_fails_the_gate_with_what_to_do(project, mia, ravi):
+    old = registry.make_version(project, mia, ravi)
+    endpoint = registry.make_endpoint(old.model, mia)
+    Alias.objects.filter(endpoint=endpoint).update(version=old, moves=1)
+    new = registry.make_version(project, mia, ravi, model=old.model, semver="1.1.0")
+
+    request = registry.asked_request(new, endpoint, mia)
+
+    gate = request.gates.get(gate="live")
+    assert (request.status, gate.status) == (Status.DRAFT, "failed")
+    assert f"Evaluate run {old.run.number}" in gate.evidence
+
+
+def refused(words, **given):
+    before = counts()
+    with pytest.raises(Refused, match=words):
+        actions.request(note="", **given)
+    assert counts() == before
+
+
+def test_what_cannot_be_asked_for(project, version, endpoint, mia, ravi, lee):
+    other = registry.make_endpoint(registry.make_model(project, mia), mia)
+    refused("serves another model", version=version, endpoint=other, actor=mia)
+
+    registry.asked_request(version, endpoint, mia)
+    refused("open request for 1.0.0", version=version, endpoint=endpoint, actor=lee)
+
+    staging = registry.make_endpoint(version.model, mia, environment="staging")
+    freeze = catalog.freeze(endpoint_id=staging.uuid, reason="Audit.", until=timezone.now() + timedelta(days=1), actor=lee)
+    refused("is frozen until", version=version, endpoint=staging, actor=mia)
+    catalog.lift_freeze(freeze_id=freeze.uuid, actor=lee)
+
+    Alias.objects.filter(endpoint=staging).update(version=version, moves=1)
+    refused("is live on", version=version, endpoint=staging, actor=mia)
+
+    catalog.quarantine(version_id=version.uuid, reason="Found a fault.", actor=lee)
+    refused("1.0.0 is quarantined: Found a fault.", version=version, endpoint=registry.make_endpoint(version.model, mia), actor=mia)
+
+
+@pytest.mark.parametrize("username", ["ana", "ravi", "gita", "omar", "aida", "otto", "adam"])
+def test_who_may_not_ask(request, version, endpoint, username):
+    person = request.getfixturevalue(username)
+    before = counts()
+
+    with pytest.raises(PermissionDenied):
+        actions.request(version=version, endpoint=endpoint, note="", actor=person)
+
+    assert counts() == before
+
+
+def reject(request, reviewer, reason="Refunds got worse."):
+    return actions.reject(request_id=request.uuid, actor=reviewer, reason=reason, password=PASSWORD, seen=request.subject_digest)
+
+
+def test_a_reviewer_rejects_with_a_reason(request_, gita):
+    rejected = reject(request_, gita)
+
+    assert (rejected.status, rejected.reason) == (Status.REJECTED, "Refunds got worse.")
+    assert list(request_.verdicts.values_list("step", "reviewer__username", "approves")) == [("governance", "gita", False)]
+
+
+def test_a_rejection_needs_a_reason(request_, gita):
+    before = counts()
+
+    with pytest.raises(Refused, match="A rejection needs a reason"):
+        reject(request_, gita, " ")
+
+    request_.refresh_from_db()
+    assert (request_.status, counts()) == (Status.IN_REVIEW, before)
+
+
+def test_an_approval_can_be_taken_back_by_another_reviewer_but_not_by_who_gave_it(request_, lee, gita, project):
+    registry.approve(request_, lee)
+    registry.approve(request_, gita)
+
+    with pytest.raises(Conflict, match="each person decides once"):
+        reject(request_, lee)
+    assert PromotionRequest.objects.get().status == Status.APPROVED
+
+    from registry.access.roles import Role
+    from tests.support.people import make_person
+
+    assert reject(request_, make_person("lena", project=project, role=Role.LEAD)).status == Status.REJECTED
+
+
+def test_the_requester_or_a_lead_withdraws(request_, mia, lee, project):
+    from registry.access.roles import Role
+    from tests.support.people import make_person
+
+    with pytest.raises(PermissionDenied, match="Only the requester or an ML lead"):
+        actions.withdraw(request_id=request_.uuid, actor=make_person("max", project=project, role=Role.ENGINEER), reason="No.")
+    assert PromotionRequest.objects.get().status == Status.IN_REVIEW
+
+    assert actions.withdraw(request_id=request_.uuid, actor=mia, reason="A better one comes.").status == Status.WITHDRAWN
+    with pytest.raises(Conflict):
+        actions.withdraw(request_id=request_.uuid, actor=lee, reason="Again.")
+
+
+def test_a_withdrawn_request_is_not_brought_back_by_its_check(version, endpoint, mia):
+    request = actions.request(version=version, endpoint=endpoint, note="", actor=mia)
+    actions.withdraw(request_id=request.uuid, actor=mia, reason="Too early.")
+    run_ok("default")
+
+    request.refresh_from_db()
+    assert (request.status, request.gates.count()) == (Status.WITHDRAWN, 0)
+
+
+def test_a_comment_is_kept_and_its_words_stay_out_of_the_trail(request_, aida, lee):
+    with pytest.raises(PermissionDenied):
+        actions.comment(request_id=request_.uuid, actor=aida, text="Hello.")
+    assert not PromotionComment.objects.exists()
+
+    made = actions.comment(request_id=request_.uuid, actor=lee, text="Please watch refunds.")
+
+    assert made.text == "Please watch refunds."
+    assert "refunds" not in Event.objects.latest("pk").canonical
+
+
+def test_every_step_of_a_request_is_in_the_trail(version, endpoint, mia, lee, gita):
+    request = registry.approved_request(version, endpoint, mia, lee, gita)
+
+    verbs = Event.objects.filter(object_id=str(request.uuid)).order_by("seq").values_list("verb", flat=True)
+    assert list(verbs) == ["promotions.requested", "promotions.checked", "promotions.approved", "promotions.approved"]

@@ -1,0 +1,95 @@
+"""I4, T19: whatever an approval rests on may change; then the request is void, in the transaction that noticed, and 409 is the answer."""
+
+from __future__ import annotations
+
+import pytest
+
+from datasets_app.labeling.models import Decision, Label
+from lifecycle.refusals import Conflict
+from registry.catalog import actions as catalog
+from registry.catalog import queries
+from registry.catalog.models import Alias
+from registry.ledger.models import Event
+from registry.ledger.rules import digest_of
+from registry.policies import actions as policies
+from registry.policies.models import Policy
+from registry.promotions import actions
+from registry.promotions.models import PromotionRequest, Verdict
+from registry.promotions.rules import Status
+from tests.support import registry
+
+pytestmark = pytest.mark.django_db
+
+
+def change_card(request, mia):
+    version = request.version
+    catalog.edit_card(version=version, stated={"purpose": "Another purpose."}, seen=queries.newest_card(version).digest, actor=mia)
+
+
+def change_policy(request, mia):
+    newest = Policy.objects.get(name="standard")
+    policies.publish(text=newest.text.replace("at_least: 0.70", "at_least: 0.75"), actor=None)
+
+
+def change_baseline(request, mia):
+    other = registry.make_version(
+        request.endpoint.model.project, mia, mia, model=request.version.model, snapshot=request.version.run.snapshot, semver="0.9.0"
+    )
+    Alias.objects.filter(endpoint=request.endpoint).update(version=other, moves=1)
+
+
+def change_label(request, mia):
+    first = Decision.objects.filter(item__assignment__split="test").order_by("pk").first()
+    other = Label.objects.filter(schema=first.label.schema).exclude(pk=first.label_id).first()
+    Decision.objects.create(
+        item=first.item, label=other, how=Decision.How.ADJUDICATED, by=mia, reason="Wrong.", supersedes=first, digest=digest_of("new")
+    )
+
+
+def change_state(request, mia):
+    catalog.quarantine(version_id=request.version.uuid, reason="Found a fault.", actor=None)
+
+
+CHANGES = [
+    (change_card, "the model card"), (change_policy, "the policy"), (change_baseline, "the version that is live"),
+    (change_label, "a label of the test split"), (change_state, "the version's state"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "words"), CHANGES)
+def test_a_change_in_review_voids_at_approve(request_, lee, mia, change, words):
+    change(request_, mia)
+
+    with pytest.raises(Conflict, match=words):
+        registry.approve(request_, lee)
+
+    request_.refresh_from_db()
+    assert (request_.status, Verdict.objects.count()) == (Status.VOIDED, 0)
+    assert Event.objects.latest("pk").verb == "promotions.voided"
+
+
+@pytest.mark.parametrize(("change", "words"), CHANGES)
+def test_a_change_after_approval_voids_before_it_is_deployed(request_, lee, gita, mia, change, words):
+    registry.approve(request_, lee)
+    registry.approve(request_, gita)
+    change(request_, mia)
+
+    with pytest.raises(Conflict, match=words):
+        actions.ready_to_deploy(request_.uuid)
+
+    request_.refresh_from_db()
+    assert request_.status == Status.VOIDED
+    assert words in request_.reason
+
+
+def test_the_sweep_ends_what_was_overtaken(request_, mia):
+    change_card(request_, mia)
+
+    assert actions.review_open() == 1
+    assert actions.review_open() == 0
+    assert PromotionRequest.objects.get().status == Status.VOIDED
+
+
+def test_an_untouched_request_outlives_the_sweep(request_):
+    assert actions.review_open() == 0
+    assert PromotionRequest.objects.get().status == Status.IN_REVIEW
