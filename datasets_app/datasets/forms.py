@@ -44,8 +44,8 @@ class ReadingForm(forms.Form):
     """How a file is read, and what each of its columns is used for: one select a column, named by its place."""
 
     encoding = forms.ChoiceField(choices=[("", "Choose …"), *ENCODINGS.items()], required=False)
-    parser = forms.ChoiceField(choices=list(PARSERS.items()), required=False)
-    delimiter = forms.ChoiceField(choices=list(DELIMITERS.items()), required=False)
+    parser = forms.ChoiceField(choices=list(PARSERS.items()))
+    delimiter = forms.ChoiceField(choices=list(DELIMITERS.items()))
     has_header = forms.BooleanField(label="The first row names the columns", required=False)
     default_split = forms.ChoiceField(label="Split of rows that have none", choices=SPLIT_CHOICES, required=False)
 
@@ -54,7 +54,7 @@ class ReadingForm(forms.Form):
         super().__init__(data, initial=initial)
         self.columns: list[str] = upload.report.get("dry_run", {}).get("columns", [])
         for place, column in enumerate(self.columns):
-            field = forms.ChoiceField(label=column, choices=Role.choices, required=False, initial=upload.mapping.get(column, Role.IGNORE))
+            field = forms.ChoiceField(label=column, choices=Role.choices, initial=upload.mapping.get(column, Role.IGNORE))
             self.fields[f"column_{place}"] = field
         if upload.parser != "csv":
             del self.fields["delimiter"]
