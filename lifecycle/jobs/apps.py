@@ -8,10 +8,13 @@ class JobsConfig(AppConfig):
     label = "jobs"
 
     def ready(self) -> None:
-        """Bind shared tasks to our Celery app, and have the queue repaired."""
+        """Bind shared tasks to our Celery app, have the queue repaired, and bring the page to the navigation."""
         from lifecycle.jobs import (
             celery,  # noqa: F401  shared_task binds to this app, in the web process too
+            queries,
             schedule,
         )
+        from lifecycle.ui import navigation
 
         schedule.every(5, "lifecycle.jobs.tasks.repair")
+        navigation.register(navigation.NavItem("Training", "Jobs", "jobs:list", order=90, count=queries.open_count))

@@ -6,3 +6,9 @@ class NoticesConfig(AppConfig):
 
     name = "lifecycle.notices"
     label = "notices"
+
+    def ready(self) -> None:
+        """Let the palette find the page."""
+        from lifecycle.ui import palette
+
+        palette.register_page("Notices", "notices:list", keywords="bell told unread")
