@@ -85,9 +85,15 @@ def loss(
     known = dict(validation)
     rows = [[step, decimals(value, 4), decimals(known[step], 4) if step in known else ""] for step, value in train]
     return Chart(
-        id="loss", lead=lead, caption=caption, figure={"data": data, "layout": layout}, head=["step", "train", "validation"], rows=rows,
-        size="tall", updates_url=updates if live else "",
-    )  # fmt: skip
+        id="loss",
+        lead=lead,
+        caption=caption,
+        figure={"data": data, "layout": layout},
+        head=["step", "train", "validation"],
+        rows=rows,
+        size="tall",
+        updates_url=updates if live else "",
+    )
 
 
 def log_ticks(numbers: Sequence[float]) -> dict[str, Any]:
@@ -125,9 +131,15 @@ def small(name: str, curve: Curve, *, total: int, live: bool, updates: str = "")
     line = LINE | {"x": steps(curve), "y": values(curve), "name": label, "line": {"color": colour, "width": 1.5}}
     layout = {"xaxis": {"range": [0, width], "nticks": 3}, "yaxis": {"rangemode": "tozero", "nticks": 3, "exponentformat": "power"}}
     return Chart(
-        id=name.replace("_", "-"), lead=label, caption=shown, figure={"data": [line], "layout": layout}, head=["step", label],
-        rows=[[step, f"{value:.6g}"] for step, value in curve], size="short", updates_url=updates if live else "",
-    )  # fmt: skip
+        id=name.replace("_", "-"),
+        lead=label,
+        caption=shown,
+        figure={"data": [line], "layout": layout},
+        head=["step", label],
+        rows=[[step, f"{value:.6g}"] for step, value in curve],
+        size="short",
+        updates_url=updates if live else "",
+    )
 
 
 def steps(curve: Curve) -> list[int]:
@@ -143,5 +155,8 @@ def values(curve: Curve) -> list[float]:
 def updates(traces: Sequence[Curve], following: str | None) -> Mapping[str, Any]:
     """New points as the page's script takes them: trace n grows by the n-th curve. following: where to ask next, None at the end."""
     return {
-        "traces": list(range(len(traces))), "x": [steps(curve) for curve in traces], "y": [values(curve) for curve in traces], "next": following
-    }  # fmt: skip
+        "traces": list(range(len(traces))),
+        "x": [steps(curve) for curve in traces],
+        "y": [values(curve) for curve in traces],
+        "next": following,
+    }

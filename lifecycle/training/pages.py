@@ -66,9 +66,11 @@ def listing(user: User, given: Mapping[str, str]) -> dict[str, Any]:
     lines = [RunLine(run, losses.get(run.pk, []), run.metrics.get("macro_f1")) for run in found[:PAGE]]
     older = f"?before={found[PAGE - 1].pk}" if len(found) > PAGE else ""
     return {
-        "lines": lines, "pager": {"previous": "?" if before else "", "next": older, "about": None},
-        "may_launch": can_somewhere(user, "training.launch"), "compare_url": find_url("evaluation:compare"),
-    }  # fmt: skip
+        "lines": lines,
+        "pager": {"previous": "?" if before else "", "next": older, "about": None},
+        "may_launch": can_somewhere(user, "training.launch"),
+        "compare_url": find_url("evaluation:compare"),
+    }
 
 
 # ── One run ─────────────────────────────────────────────────────────────────
@@ -78,10 +80,11 @@ def detail(user: User, uuid: UUID) -> dict[str, Any]:
     curves = queries.curves(run)
     findings = list(run.diagnoses.order_by("-updated_at", "id"))
     return live_part(user, run, curves, findings) | {
-        "charts": drawings(run, curves, findings), "provenance": provenance(run),
+        "charts": drawings(run, curves, findings),
+        "provenance": provenance(run),
         "evaluation_url": find_url("evaluation:of_run", uuid=run.uuid) if run.state == RunState.SUCCEEDED else "",
         "compare_url": find_url("evaluation:compare") if run.state == RunState.SUCCEEDED else "",
-    }  # fmt: skip
+    }
 
 
 def live(user: User, uuid: UUID) -> dict[str, Any]:
@@ -96,11 +99,18 @@ def live_part(user: User, run: Run, curves: dict[str, charts.Curve], findings: l
     active = run.state in queries.ACTIVE
     job = run.job
     return {
-        "run": run, "active": active, "job": job, "thread": thread(run), "eta": job.eta if job and run.state == RunState.TRAINING else None,
-        "epoch": epoch(run), "figures": figures(run, curves), "acts": acts(user, run),
+        "run": run,
+        "active": active,
+        "job": job,
+        "thread": thread(run),
+        "eta": job.eta if job and run.state == RunState.TRAINING else None,
+        "epoch": epoch(run),
+        "figures": figures(run, curves),
+        "acts": acts(user, run),
         "findings": [{"kind": SEVERITY.get(each.severity, ""), "row": each} for each in findings],
-        "log": list(run.log.order_by("-seq")[:12]), "kept": kept_step(curves),
-    }  # fmt: skip
+        "log": list(run.log.order_by("-seq")[:12]),
+        "kept": kept_step(curves),
+    }
 
 
 def epoch(run: Run) -> str:
@@ -128,9 +138,11 @@ def acts(user: User, run: Run) -> dict[str, str]:
     if not url and not register:
         register = "The registry is not installed"
     return {
-        "stop": stop or ("" if may_stop else role), "resume": resume or ("" if may_launch else role),
-        "register": register or ("" if may_launch else role), "register_url": url if "?" in url or str(run.uuid) in url else f"{url}?run={run.uuid}",
-    }  # fmt: skip
+        "stop": stop or ("" if may_stop else role),
+        "resume": resume or ("" if may_launch else role),
+        "register": register or ("" if may_launch else role),
+        "register_url": url if "?" in url or str(run.uuid) in url else f"{url}?run={run.uuid}",
+    }
 
 
 def figures(run: Run, curves: dict[str, charts.Curve]) -> list[Figure]:
@@ -152,11 +164,16 @@ def figures(run: Run, curves: dict[str, charts.Curve]) -> list[Figure]:
         Figure("Validation loss", decimals(losses[-1][1]) if losses else None, sub=f"lowest {lowest(losses)}" if losses else ""),
         Figure("ECE", decimals(ece) if ece is not None else None, sub="calibrated on validation" if ece is not None else "with the model"),
         Figure(
-            "Trainable", percent(trainable / total, 2) if trainable and total else None,
+            "Trainable",
+            percent(trainable / total, 2) if trainable and total else None,
             sub=f"{count(trainable)} of {count(total)}" if trainable and total else "known at the end",
         ),
-        Figure("Time", duration(seconds) if seconds else None, sub=f"{size(int(result['peak_memory_mb'] * 2**20))} at most" if result.get("peak_memory_mb") else ""),
-    ]  # fmt: skip
+        Figure(
+            "Time",
+            duration(seconds) if seconds else None,
+            sub=f"{size(int(result['peak_memory_mb'] * 2**20))} at most" if result.get("peak_memory_mb") else "",
+        ),
+    ]
 
 
 def compared(label: str, value: float | None, name: str, reference: ports.Reference | None) -> Figure:

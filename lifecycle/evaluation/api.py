@@ -1,0 +1,147 @@
+"""Evaluations over REST: the same actions and permissions as the pages."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.urls import path
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from lifecycle.evaluation import actions, compare, pages, queries
+from lifecycle.evaluation.actions import SPLITS
+from lifecycle.evaluation.models import Evaluation
+from lifecycle.jobs.api import JobOut
+from lifecycle.training.models import Run
+from lifecycle.training.queries import get_run
+from registry.access.decorators import Needs
+from registry.access.rest import View
+
+
+class EvaluationOut(serializers.Serializer[Evaluation]):
+    """An evaluation as programs read it. report: the engine's, with intervals, per class, confusion, reliability, baselines."""
+
+    uuid = serializers.UUIDField()
+    run = serializers.UUIDField(source="run.uuid")
+    snapshot = serializers.UUIDField(source="snapshot.uuid")
+    split = serializers.CharField()
+    rows = serializers.IntegerField()
+    root_digest = serializers.CharField()
+    report_digest = serializers.CharField()
+    report = serializers.DictField()
+    created_at = serializers.DateTimeField()
+
+
+class EvaluationLineOut(serializers.Serializer[Evaluation]):
+    """An evaluation in a list, with its main metrics."""
+
+    uuid = serializers.UUIDField()
+    run = serializers.UUIDField(source="run.uuid")
+    split = serializers.CharField()
+    rows = serializers.IntegerField()
+    report_digest = serializers.CharField()
+    macro_f1 = serializers.FloatField(source="report.macro_f1")
+    accuracy = serializers.FloatField(source="report.accuracy")
+    ece = serializers.FloatField(source="report.ece")
+    created_at = serializers.DateTimeField()
+
+
+class EvaluationPageOut(serializers.Serializer[object]):
+    """Up to 30 evaluations, newest first. before: give it as ?before= to get the next page; null on the last."""
+
+    results = EvaluationLineOut(many=True)
+    before = serializers.IntegerField(allow_null=True)
+
+
+class EvaluateIn(serializers.Serializer[Run]):
+    """Which split to measure on."""
+
+    split = serializers.ChoiceField(choices=SPLITS)
+
+
+class ComparisonOut(serializers.Serializer[object]):
+    """How much better b is than a on shared items; plus is always better for b."""
+
+    rows = serializers.IntegerField()
+    left_out = serializers.IntegerField()
+    same_items = serializers.BooleanField()
+    metrics = serializers.DictField()
+    per_class = serializers.DictField()
+    digest = serializers.CharField()
+    a = serializers.DictField()
+    b = serializers.DictField()
+
+
+class Evaluations(View):
+    """Evaluations."""
+
+    needs = {"GET": Needs("signed_in")}
+
+    @extend_schema(
+        operation_id="evaluations_list", responses=EvaluationPageOut,
+        parameters=[OpenApiParameter("before", int), OpenApiParameter("run", UUID)],
+    )  # fmt: skip
+    def get(self, request: Request) -> Response:
+        """List evaluations by keyset."""
+        rows = queries.evaluations(request.user)
+        before, run = request.query_params.get("before", ""), request.query_params.get("run", "")
+        if before:
+            if not (before.isascii() and before.isdigit() and len(before) < 19):
+                raise serializers.ValidationError({"before": ["It must be the number that the page before gave."]})
+            rows = rows.filter(id__lt=int(before))
+        if run:
+            rows = rows.filter(run__uuid=serializers.UUIDField().run_validation(run))
+        found = list(rows[: pages.PAGE + 1])
+        older = found[pages.PAGE - 1].pk if len(found) > pages.PAGE else None
+        return Response({"results": EvaluationLineOut(found[: pages.PAGE], many=True).data, "before": older})
+
+
+class OneEvaluation(View):
+    """One evaluation."""
+
+    needs = {"GET": Needs("evaluation.view", Evaluation)}
+
+    @extend_schema(operation_id="evaluations_read", responses=EvaluationOut)
+    def get(self, request: Request, uuid: UUID) -> Response:
+        """The whole report."""
+        return Response(EvaluationOut(queries.get_evaluation(request.user, uuid)).data)
+
+
+class Evaluate(View):
+    """Measuring a run."""
+
+    needs = {"POST": Needs("evaluation.evaluate", Run, see="training.view")}
+
+    @extend_schema(operation_id="runs_evaluate", request=EvaluateIn, responses={202: JobOut})
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """Queue it; the job says when it is done."""
+        given = EvaluateIn(data=request.data)
+        given.is_valid(raise_exception=True)
+        job = actions.evaluate(run=get_run(request.user, uuid), split=given.validated_data["split"], actor=request.user)
+        return Response(JobOut(job).data, status=202)
+
+
+class Compare(View):
+    """Comparing two evaluations."""
+
+    needs = {"GET": Needs("signed_in")}
+
+    @extend_schema(
+        operation_id="evaluations_compare", responses=ComparisonOut,
+        parameters=[OpenApiParameter("a", UUID, required=True), OpenApiParameter("b", UUID, required=True)],
+    )  # fmt: skip
+    def get(self, request: Request) -> Response:
+        """Paired differences on the items that both answered."""
+        field = serializers.UUIDField()
+        a, b = (queries.get_evaluation(request.user, field.run_validation(request.query_params.get(name, ""))) for name in ("a", "b"))
+        return Response(compare.paired_report(a, b))
+
+
+urlpatterns = [
+    path("evaluations/", Evaluations.as_view(), name="api-evaluations"),
+    path("evaluations/compare/", Compare.as_view(), name="api-evaluations-compare"),
+    path("evaluations/<uuid:uuid>/", OneEvaluation.as_view(), name="api-evaluation"),
+    path("runs/<uuid:uuid>/evaluate/", Evaluate.as_view(), name="api-run-evaluate"),
+]

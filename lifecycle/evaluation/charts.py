@@ -1,0 +1,194 @@
+"""The charts of an evaluation. Pure: a report in, figures out; colours are tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lifecycle.evaluation import rules
+from lifecycle.ui.charts import Chart
+from lifecycle.ui.numbers import count, decimals
+
+LOW_F1 = 0.8
+NAMED = 3
+TEXT_LIMIT = 12
+
+
+def confusion(report: Mapping[str, Any], *, limit: int | None, chart_id: str = "confusion") -> Chart:
+    """The classes that take part in most errors (all where limit is None). Only errors are coloured; counts are printed while they fit."""
+    positions = rules.worst(report, limit) if limit else list(range(len(report["confusion"]["labels"])))
+    labels, counts = rules.matrix(report, positions)
+    errors = [[0 if row == column else value for column, value in enumerate(line)] for row, line in enumerate(counts)]
+    layout: dict[str, Any] = {
+        "xaxis": {"side": "top", "tickangle": -35, "showline": False, "ticks": "", "tickfont": {"size": 10}, "dtick": 1},
+        "yaxis": {"autorange": "reversed", "showgrid": False, "tickfont": {"size": 10}, "dtick": 1, "title": {"text": "true class"}},
+        "hovermode": "closest",
+        "margin": {"r": 60},
+    }
+    if len(labels) <= TEXT_LIMIT:
+        layout["annotations"] = cell_texts(labels, counts, errors)
+    heat = {
+        "type": "heatmap",
+        "z": errors,
+        "x": labels,
+        "y": labels,
+        "colorscale": "seq",
+        "zmin": 0,
+        "zmax": max(1, *(max(line) for line in errors)) * 1.3 if errors else 1,
+        "showscale": False,
+        "hovertemplate": "%{y} read as %{x}: %{z}<extra></extra>",
+    }
+    pairs = rules.confused(report)
+    rows = [[pair.true, pair.predicted, pair.count] for pair in pairs]
+    total = sum(pair.count for pair in pairs)
+    lead = f"{count(total)} error{'s' * (total != 1)} in {count(len(pairs))} pair{'s' * (len(pairs) != 1)}." if pairs else "No error."
+    figure = {"data": [heat], "layout": layout}
+    caption = "Errors only: the diagonal is left unshaded so mistakes carry the colour."
+    return Chart(id=chart_id, lead=lead, caption=caption, figure=figure, head=["true", "read as", "rows"], rows=rows, size="taller")
+
+
+def cell_texts(labels: Sequence[str], counts: Sequence[Sequence[int]], errors: Sequence[Sequence[int]]) -> list[dict[str, Any]]:
+    """The counts of a small matrix, light on dark cells; zeros stay empty."""
+    top = max((max(line) for line in errors), default=0) * 1.3 or 1
+    return [
+        {
+            "x": labels[column],
+            "y": labels[row],
+            "text": str(value),
+            "showarrow": False,
+            "font": {"size": 11, "color": ink(errors[row][column] / top)},
+        }
+        for row, line in enumerate(counts)
+        for column, value in enumerate(line)
+        if value
+    ]
+
+
+def ink(share: float) -> str:
+    """The colour of a number on a cell of this depth."""
+    return "$paper" if share > 0.5 else "$ink"
+
+
+def f1_by_class(report: Mapping[str, Any], *, limit: float = LOW_F1) -> Chart:
+    """Each class a dot, sorted; those below the limit are red, the lowest named."""
+    classes = sorted((each for each in report["per_class"] if each["support"]), key=lambda each: (each["f1"], each["label"]))
+    low = [each for each in classes if each["f1"] < limit]
+    numbers = [each["f1"] for each in classes]
+    colours = ["$bad" if each["f1"] < limit else "$c2" for each in classes]
+    notes = [
+        {"x": at + 1, "y": each["f1"], "text": each["label"], "xanchor": "left", "xshift": 8, "font": {"size": 11, "color": "$ink-2"}}
+        for at, each in enumerate(low[:NAMED])
+    ]
+    floor = max(0.0, min([*numbers, limit]) - 0.05)
+    layout = {
+        "xaxis": {"title": {"text": "classes by F1"}, "showticklabels": False, "ticks": "", "range": [0, len(classes) + 1]},
+        "yaxis": {"range": [floor, 1.02]},
+        "hovermode": "closest",
+        "annotations": notes,
+        "shapes": [
+            {
+                "type": "line",
+                "xref": "paper",
+                "x0": 0,
+                "x1": 1,
+                "y0": limit,
+                "y1": limit,
+                "line": {"color": "$bad", "width": 1, "dash": "dot"},
+            }
+        ],
+    }
+    dots = {
+        "type": "scatter",
+        "mode": "markers",
+        "x": list(range(1, len(classes) + 1)),
+        "y": numbers,
+        "text": [each["label"] for each in classes],
+        "marker": {"size": 6, "color": colours},
+        "hovertemplate": "%{text}: %{y:.3f}<extra></extra>",
+    }
+    lead = (
+        f"{count(len(low))} of {count(len(classes))} classes are below {decimals(limit, 2)}."
+        if low
+        else f"No class is below {decimals(limit, 2)}."
+    )
+    rows = [[each["label"], decimals(each["f1"]), each["support"]] for each in classes]
+    return Chart(
+        id="f1",
+        lead=lead,
+        caption="Each dot is a class, sorted.",
+        figure={"data": [dots], "layout": layout},
+        head=["class", "F1", "rows"],
+        rows=rows,
+    )
+
+
+def reliability(report: Mapping[str, Any]) -> Chart:
+    """Confidence against the share that is right; a dot grows with its rows. The dotted line is perfect."""
+    bins = [each for each in report["reliability"] if each["count"]]
+    most = max((each["count"] for each in bins), default=1)
+    xs, ys, counts = [each["confidence"] for each in bins], [each["accuracy"] for each in bins], [each["count"] for each in bins]
+    perfect = {
+        "type": "scatter",
+        "mode": "lines",
+        "x": [0, 1],
+        "y": [0, 1],
+        "line": {"color": "$c2", "width": 1, "dash": "dot"},
+        "hoverinfo": "skip",
+    }
+    error = {
+        "type": "data",
+        "symmetric": False,
+        "array": [each["high"] - each["accuracy"] for each in bins],
+        "arrayminus": [each["accuracy"] - each["low"] for each in bins],
+        "color": "$c1/40",
+        "thickness": 1,
+        "width": 0,
+    }
+    dots = {
+        "type": "scatter",
+        "mode": "lines+markers",
+        "x": xs,
+        "y": ys,
+        "line": {"color": "$c1", "width": 1.75},
+        "error_y": error,
+        "marker": {"size": [5 + 10 * (each / most) ** 0.5 for each in counts], "color": "$c1"},
+        "customdata": counts,
+        "hovertemplate": "confidence %{x:.2f}, correct %{y:.2f}, %{customdata} rows<extra></extra>",
+    }
+    axis = {"range": [0, 1.02], "dtick": 0.25}
+    layout = {
+        "xaxis": axis | {"title": {"text": "confidence"}},
+        "yaxis": axis | {"title": {"text": "share correct"}},
+        "hovermode": "closest",
+        "annotations": [{"x": 0.3, "y": 0.34, "text": "perfect", "yshift": 12, "font": {"color": "$ink-3", "size": 11}}],
+    }
+    rows = [
+        [
+            f"{decimals(each['from'], 2)} to {decimals(each['to'], 2)}",
+            each["count"],
+            decimals(each["confidence"]),
+            decimals(each["accuracy"]),
+        ]
+        for each in bins
+    ]
+    lead, caption = calibration_finding(bins, report.get("ece"))
+    return Chart(
+        id="reliability",
+        lead=lead,
+        caption=caption,
+        figure={"data": [perfect, dots], "layout": layout},
+        head=["confidence", "rows", "mean confidence", "share correct"],
+        rows=rows,
+    )
+
+
+def calibration_finding(bins: Sequence[Mapping[str, Any]], ece: float | None) -> tuple[str, str]:
+    """Where the model is surely over- or under-confident: bins whose 95 % interval excludes their confidence."""
+    told = f"ECE {decimals(ece)}."
+    over = [each for each in bins if each["confidence"] > each["high"]]
+    under = [each for each in bins if each["confidence"] < each["low"]]
+    if not over and not under:
+        return "No bin is surely over- or under-confident.", told
+    found, word = (over, "Over") if sum(each["count"] for each in over) >= sum(each["count"] for each in under) else (under, "Under")
+    start, end = decimals(min(each["from"] for each in found), 2), decimals(max(each["to"] for each in found), 2)
+    return f"{word}-confident between {start} and {end};", told

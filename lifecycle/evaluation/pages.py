@@ -1,0 +1,260 @@
+"""What the pages of this room show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from lifecycle.evaluation import charts, compare, queries, rules
+from lifecycle.evaluation.actions import SPLITS
+from lifecycle.evaluation.models import Evaluation
+from lifecycle.refusals import Refused
+from lifecycle.training.models import Run
+from lifecycle.ui.addresses import find_url
+from lifecycle.ui.marks import Figure, Step
+from lifecycle.ui.numbers import count, decimals
+from registry.access.models import User
+from registry.access.policy import can
+
+PAGE = 30
+WORST, PAIRS = 10, 8
+SORTS = {"label": False, "support": True, "precision": False, "recall": False, "f1": False}
+KEY = ("macro_f1", "accuracy", "log_loss", "ece")
+
+
+@dataclass(frozen=True, slots=True)
+class ItemLine:
+    """An answer with its item. text, url: empty where the person may not read samples or the item is gone."""
+
+    answer: rules.Answer | rules.Change
+    text: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell of the matrix that is read and clicked. depth: 0 to 6 on the sequential scale; 0 on the diagonal."""
+
+    count: int
+    depth: int
+    true: str
+    predicted: str
+
+
+def listing(user: User, given: Mapping[str, str]) -> dict[str, Any]:
+    """Evaluations, newest first, by keyset."""
+    before = given.get("before", "")
+    rows = queries.evaluations(user)
+    if before.isascii() and before.isdigit() and len(before) < 19:
+        rows = rows.filter(id__lt=int(before))
+    found = list(rows[: PAGE + 1])
+    lines = [{"row": row, "macro_f1": measure(row.report, "macro_f1"), "ece": measure(row.report, "ece")} for row in found[:PAGE]]
+    older = f"?before={found[PAGE - 1].pk}" if len(found) > PAGE else ""
+    return {"lines": lines, "pager": {"previous": "?" if before else "", "next": older, "about": None}}
+
+
+def measure(report: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """A metric with its interval, as a table shows it."""
+    low, high = rules.interval(report, name)
+    return {
+        "name": rules.METRICS[name],
+        "value": report.get(name),
+        "low": low,
+        "high": high,
+        "lower_is_better": name in rules.LOWER_IS_BETTER,
+    }
+
+
+def of_run(user: User, run: Run) -> dict[str, Any]:
+    """The part of a run's page that shows what its evaluations found; validation as in training, with links to all."""
+    found = queries.of_run(run)
+    shown = next((each for each in found if each.split == "validation"), found[0] if found else None)
+    context = {
+        "run": run,
+        "evaluations": found,
+        "shown": shown,
+        "job": queries.last_job(run),
+        "pending": queries.unfinished_job(run) is not None,
+        "may_evaluate": can(user, "evaluation.evaluate", run),
+        "missing": [split for split in SPLITS if run.snapshot.counts["splits"].get(split) and split not in {each.split for each in found}],
+    }
+    return context | (parts(shown) if shown else {})
+
+
+def parts(evaluation: Evaluation) -> dict[str, Any]:
+    """Confused pairs, the matrix of the worst ten, F1 by class and reliability."""
+    report = evaluation.report
+    pairs = rules.confused(report)
+    return {
+        "pairs": pairs[:PAIRS],
+        "pair_count": len(pairs),
+        "errors": sum(pair.count for pair in pairs),
+        "held": sum(pair.count for pair in pairs[:PAIRS]),
+        "classes": len(report["confusion"]["labels"]),
+        "confusion": charts.confusion(report, limit=WORST),
+        "f1": charts.f1_by_class(report),
+        "reliability": charts.reliability(report),
+    }
+
+
+def detail(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, Any]:
+    """Everything on an evaluation's page."""
+    evaluation = queries.get_evaluation(user, uuid)
+    report, every = evaluation.report, given.get("classes") == "all"
+    sort = given.get("sort") if given.get("sort") in SORTS else "f1"
+    answers = rules.answers(queries.predictions_of(evaluation))
+    labels = report["confusion"]["labels"]
+    return parts(evaluation) | {
+        "evaluation": evaluation,
+        "thread": thread(evaluation),
+        "figures": figures(report),
+        "every": every,
+        "metrics": [measure(report, name) for name in rules.METRICS if name in report],
+        "baselines": baselines(report),
+        "matrix": None if every else matrix(report, rules.worst(report, WORST)),
+        "all_chart": charts.confusion(report, limit=None) if every else None,
+        "all_pairs": rules.confused(report) if every else [],
+        "classes": len(labels),
+        "per_class": per_class(report, str(sort)),
+        "sort": sort,
+        "worst_errors": lines(user, evaluation, rules.confident_errors(answers, 10)),
+        "may_read": may_read(user, evaluation),
+        "others": list(queries.comparable_with(evaluation, user)[:1]),
+    }
+
+
+def figures(report: Mapping[str, Any]) -> list[Figure]:
+    """The strip: the main metrics, each with its interval as reference."""
+    strip = []
+    for name in KEY:
+        low, high = rules.interval(report, name)
+        value = report.get(name)
+        sub = f"{decimals(low)} to {decimals(high)}" if low is not None else ""
+        strip.append(Figure(rules.METRICS[name], decimals(value) if value is not None else None, sub=sub))
+    return [*strip, Figure("Rows", count(report["rows"]), sub=f"{count(len(report['confusion']['labels']))} classes")]
+
+
+def baselines(report: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The run and each baseline: accuracy and macro-F1 with intervals."""
+    rows = [{"name": "This run", "own": True} | {name: measure(report, name) for name in ("accuracy", "macro_f1")}]
+    for name, label in rules.BASELINES.items():
+        if found := (report.get("baselines") or {}).get(name):
+            rows.append({"name": label, "own": False} | {metric: measure(found, metric) for metric in ("accuracy", "macro_f1")})
+    return rows
+
+
+def matrix(report: Mapping[str, Any], positions: Sequence[int]) -> dict[str, Any] | None:
+    """The cells of a small confusion matrix, as links; None without an error."""
+    if not positions:
+        return None
+    labels, counts = rules.matrix(report, positions)
+    top = max(value for row, line in enumerate(counts) for column, value in enumerate(line) if row != column)
+    return {
+        "labels": labels,
+        "rows": [
+            {
+                "label": labels[row],
+                "cells": [Cell(value, depth(value, top, row == column), labels[row], labels[column]) for column, value in enumerate(line)],
+            }
+            for row, line in enumerate(counts)
+        ],
+    }
+
+
+def depth(value: int, top: int, diagonal: bool) -> int:
+    """How deep a cell is coloured: 1, 2, 3, 5 or 6 of the scale, so that its number can be read; 0 for none."""
+    if diagonal or not value or not top:
+        return 0
+    return (1, 2, 3, 5, 6)[min(4, int(5 * value / (top + 1)))]
+
+
+def per_class(report: Mapping[str, Any], sort: str) -> list[dict[str, Any]]:
+    """Classes in the order asked for: names from A, rows from most, scores from worst."""
+    return sorted(report["per_class"], key=lambda each: (-each[sort] if SORTS[sort] else each[sort], each["label"]))
+
+
+def thread(evaluation: Evaluation) -> list[Step]:
+    """Dataset, snapshot, run, this evaluation."""
+    dataset, snapshot, run = evaluation.snapshot.dataset, evaluation.snapshot, evaluation.run
+    return [
+        Step("Dataset", dataset.name, find_url("datasets:dataset", uuid=dataset.uuid)),
+        Step("Snapshot", f"s{snapshot.number}", find_url("snapshots:detail", uuid=snapshot.uuid), digest=snapshot.digest),
+        Step("Run", str(run.number), find_url("training:detail", uuid=run.uuid)),
+        Step("Evaluation", evaluation.split, at="now", digest=evaluation.report_digest),
+    ]
+
+
+# ── Items ───────────────────────────────────────────────────────────────────
+def may_read(user: User, evaluation: Evaluation) -> bool:
+    """Whether the person may read texts of the dataset."""
+    return can(user, "datasets.read_samples", evaluation.snapshot.dataset)
+
+
+def lines(user: User, evaluation: Evaluation, answers: Sequence[Any]) -> list[ItemLine]:
+    """Answers with their items; texts only for people who may read samples."""
+    items = queries.items_by_digest(evaluation, [answer.item for answer in answers])
+    readable = may_read(user, evaluation)
+    found = []
+    for answer in answers:
+        item = items.get(answer.item)
+        url = find_url("datasets:item", uuid=item.uuid) if item else ""
+        found.append(ItemLine(answer, item.text if item and readable else "", url))
+    return found
+
+
+def items(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, Any]:
+    """The items of one cell, a row, a column, or all errors; 30 a page in an order that never changes."""
+    evaluation = queries.get_evaluation(user, uuid)
+    true, predicted = given.get("true", ""), given.get("predicted", "")
+    start = int(given["from"]) if given.get("from", "").isascii() and given.get("from", "").isdigit() and len(given["from"]) < 9 else 0
+    found = rules.in_cell(rules.answers(queries.predictions_of(evaluation)), true=true, predicted=predicted)
+    return {
+        "evaluation": evaluation,
+        "true": true,
+        "predicted": predicted,
+        "total": len(found),
+        "thread": thread(evaluation),
+        "lines": lines(user, evaluation, found[start : start + PAGE]),
+        "may_read": may_read(user, evaluation),
+        "start": start,
+        "before": max(0, start - PAGE),
+        "after": start + PAGE if start + PAGE < len(found) else 0,
+    }
+
+
+# ── Comparing two ───────────────────────────────────────────────────────────
+def comparison(user: User, given: Mapping[str, str]) -> dict[str, Any]:
+    """The picker, and once two are chosen what the second does better or worse on the same items."""
+    mine = list(queries.evaluations(user)[:200])
+    a = pick(mine, given.get("a"), given.get("run"))
+    others = [each for each in mine if a and each.pk != a.pk and (each.snapshot.dataset_id, each.split) == (a.snapshot.dataset_id, a.split)]
+    b = pick(others, given.get("b"), None)
+    context: dict[str, Any] = {"all": mine, "others": others, "a": a, "b": b}
+    if a is None or b is None:
+        return context
+    try:
+        report = compare.paired_report(a, b)
+    except Refused as refusal:
+        return context | {"refusal": refusal}
+    changed = compare.changed_items(a, b)
+    kinds = {kind: sum(change.kind == kind for change in changed) for kind in ("broken", "fixed", "other")}
+    return context | {
+        "report": report,
+        "rows": [{"name": rules.METRICS[name]} | row for name, row in report["metrics"].items()],
+        "per_class": sorted(
+            ({"label": label} | row for label, row in report["per_class"].items()), key=lambda row: (row["difference"] or 0, row["label"])
+        ),
+        "changed": lines(user, a, changed[:PAGE]),
+        "kinds": kinds,
+        "may_read": may_read(user, a),
+    }
+
+
+def pick(rows: Sequence[Evaluation], uuid: str | None, run: str | None) -> Evaluation | None:
+    """The evaluation that was asked for by its own uuid or its run's (test first), if it is among these."""
+    if uuid:
+        return next((each for each in rows if str(each.uuid) == uuid), None)
+    of_run = [each for each in rows if run and str(each.run.uuid) == run]
+    return next((each for each in of_run if each.split == "test"), of_run[0] if of_run else None)

@@ -1,0 +1,17 @@
+"""Addresses of evaluations."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from lifecycle.evaluation import views
+
+app_name = "evaluation"
+urlpatterns = [
+    path("", views.evaluations, name="list"),
+    path("compare/", views.compare, name="compare"),
+    path("run/<uuid:uuid>/", views.of_run, name="of_run"),
+    path("run/<uuid:uuid>/evaluate/", views.evaluate, name="evaluate"),
+    path("<uuid:uuid>/", views.evaluation, name="detail"),
+    path("<uuid:uuid>/items/", views.items, name="items"),
+]

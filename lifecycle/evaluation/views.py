@@ -1,0 +1,65 @@
+"""Pages of evaluations."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_POST
+
+from lifecycle.evaluation import actions, pages
+from lifecycle.evaluation.models import Evaluation
+from lifecycle.training.models import Run
+from lifecycle.training.queries import get_run
+from lifecycle.ui.csp import charts
+from lifecycle.ui.respond import redirect_or_refresh, respond
+from lifecycle.ui.toasts import toast
+from registry.access.decorators import needs, signed_in
+
+
+@require_GET
+@signed_in
+def evaluations(request: HttpRequest) -> HttpResponse:
+    """The evaluations of the person's projects."""
+    return respond(request, "lifecycle/evaluation/list.html", "evaluations", pages.listing(request.user, request.GET))
+
+
+@require_GET
+@charts
+@needs("evaluation.view", Evaluation)
+def evaluation(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """One evaluation: metrics, baselines, confusion, classes, calibration, errors."""
+    return respond(request, "lifecycle/evaluation/detail.html", "evaluation", pages.detail(request.user, uuid, request.GET))
+
+
+@require_GET
+@needs("evaluation.view", Evaluation)
+def items(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """The items of one cell of the confusion matrix."""
+    return respond(request, "lifecycle/evaluation/items.html", "items", pages.items(request.user, uuid, request.GET))
+
+
+@require_GET
+@signed_in
+def compare(request: HttpRequest) -> HttpResponse:
+    """Two evaluations on the same items."""
+    return respond(request, "lifecycle/evaluation/compare.html", "compare", pages.comparison(request.user, request.GET))
+
+
+@require_GET
+@charts
+@needs("training.view", Run)
+def of_run(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """What a run's evaluations found: a part of the run's page, and a page of its own."""
+    return respond(request, "lifecycle/evaluation/of_run.html", "evaluation", pages.of_run(request.user, get_run(request.user, uuid)))
+
+
+@require_POST
+@needs("evaluation.evaluate", Run, see="training.view")
+def evaluate(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """Measure a run on one split."""
+    run = get_run(request.user, uuid)
+    actions.evaluate(run=run, split=request.POST.get("split", ""), actor=request.user)
+    toast(request, f"{run} is being evaluated", kind="live")
+    return redirect_or_refresh(request, reverse("training:detail", args=[uuid]))

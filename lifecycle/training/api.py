@@ -1,0 +1,228 @@
+"""Base models and runs over REST: the same actions and permissions as the pages."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.http import Http404
+from django.urls import path
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from lifecycle.training import actions, pages, queries
+from lifecycle.training.models import BaseModel, Run
+from registry.access import policy
+from registry.access.decorators import Needs
+from registry.access.models import Project
+from registry.access.rest import View
+
+
+class BaseModelOut(serializers.Serializer[BaseModel]):
+    """A base model as programs read it. root_digest: null until its files are kept."""
+
+    uuid = serializers.UUIDField()
+    project = serializers.UUIDField(source="project.uuid")
+    name = serializers.CharField()
+    kind = serializers.ChoiceField(choices=BaseModel.Kind.choices)
+    source = serializers.CharField()
+    revision = serializers.CharField()
+    root_digest = serializers.CharField(source="folder.root_digest", default=None)
+    facts = serializers.DictField()
+    created_at = serializers.DateTimeField()
+
+
+class BaseModelIn(serializers.Serializer[BaseModel]):
+    """kind package: nothing else. folder: path, name. hub: hub_id and revision, a commit."""
+
+    project = serializers.UUIDField()
+    kind = serializers.ChoiceField(choices=BaseModel.Kind.choices)
+    path = serializers.CharField(required=False, default="", allow_blank=True, max_length=300)
+    name = serializers.CharField(required=False, default="", allow_blank=True, max_length=120)
+    hub_id = serializers.CharField(required=False, default="", allow_blank=True, max_length=200)
+    revision = serializers.CharField(required=False, default="", allow_blank=True, max_length=64)
+
+
+class RunOut(serializers.Serializer[Run]):
+    """A run as programs read it."""
+
+    uuid = serializers.UUIDField()
+    project = serializers.UUIDField(source="project.uuid")
+    number = serializers.IntegerField()
+    note = serializers.CharField()
+    snapshot = serializers.UUIDField(source="snapshot.uuid")
+    base = serializers.UUIDField(source="base.uuid")
+    strategy = serializers.ChoiceField(choices=Run.Strategy.choices)
+    spec = serializers.DictField()
+    spec_digest = serializers.CharField()
+    code_version = serializers.CharField()
+    state = serializers.ChoiceField(choices=Run.State.choices)
+    step = serializers.IntegerField()
+    total_steps = serializers.IntegerField()
+    best_step = serializers.IntegerField(allow_null=True)
+    metrics = serializers.DictField()
+    error = serializers.DictField(allow_null=True)
+    artifact = serializers.CharField(source="artifact.root_digest", default=None)
+    job = serializers.UUIDField(source="job.uuid", default=None)
+    created_at = serializers.DateTimeField()
+    started_at = serializers.DateTimeField(allow_null=True)
+    finished_at = serializers.DateTimeField(allow_null=True)
+
+
+class RunIn(serializers.Serializer[Run]):
+    """options: fields of the engine's spec in place of those that are suggested. key: the same key again gives the same run."""
+
+    snapshot = serializers.UUIDField()
+    base = serializers.UUIDField()
+    strategy = serializers.ChoiceField(choices=Run.Strategy.choices, default=Run.Strategy.LORA)
+    options = serializers.DictField(required=False, default=dict)
+    note = serializers.CharField(required=False, default="", allow_blank=True, max_length=300)
+    key = serializers.UUIDField(required=False, default=None, allow_null=True)
+
+
+class BasePageOut(serializers.Serializer[object]):
+    """The base models of your projects, newest first, at most 200."""
+
+    results = BaseModelOut(many=True)
+
+
+class RunPageOut(serializers.Serializer[object]):
+    """Up to 30 runs, newest first. before: give it as ?before= to get the next page; null on the last."""
+
+    results = RunOut(many=True)
+    before = serializers.IntegerField(allow_null=True)
+
+
+class PointsOut(serializers.Serializer[object]):
+    """New points: trace n grows by the n-th list. next: where to ask again, null when the run has ended."""
+
+    traces = serializers.ListField(child=serializers.IntegerField())
+    x = serializers.ListField(child=serializers.ListField(child=serializers.IntegerField()))
+    y = serializers.ListField(child=serializers.ListField(child=serializers.FloatField()))
+    next = serializers.CharField(allow_null=True)
+
+
+class Bases(View):
+    """Base models."""
+
+    needs = {"GET": Needs("signed_in"), "POST": Needs("signed_in")}
+
+    @extend_schema(operation_id="base_models_list", responses=BasePageOut)
+    def get(self, request: Request) -> Response:
+        """List base models."""
+        return Response({"results": BaseModelOut(queries.bases(request.user)[:200], many=True).data})
+
+    @extend_schema(operation_id="base_models_add", request=BaseModelIn, responses={201: BaseModelOut})
+    def post(self, request: Request) -> Response:
+        """Add one; a job keeps its files."""
+        given = checked(BaseModelIn(data=request.data))
+        project = policy.get_visible(request.user, Project, "access.view_project", uuid=given["project"])
+        policy.require(request.user, "training.add_base", project)
+        common: dict[str, Any] = {"project": project, "actor": request.user}
+        if given["kind"] == BaseModel.Kind.FOLDER:
+            base = actions.add_folder_base(**common, path=given["path"], name=given["name"])
+        elif given["kind"] == BaseModel.Kind.HUB:
+            base = actions.add_hub_base(**common, hub_id=given["hub_id"], revision=given["revision"])
+        else:
+            base = actions.add_packaged_base(**common)
+        return Response(BaseModelOut(base).data, status=201)
+
+
+class Runs(View):
+    """Runs."""
+
+    needs = {"GET": Needs("signed_in"), "POST": Needs("signed_in")}
+
+    @extend_schema(operation_id="runs_list", responses=RunPageOut, parameters=[OpenApiParameter("before", int)])
+    def get(self, request: Request) -> Response:
+        """List runs by keyset."""
+        rows = queries.runs(request.user)
+        before = request.query_params.get("before", "")
+        if before:
+            if not (before.isascii() and before.isdigit() and len(before) < 19):
+                raise serializers.ValidationError({"before": ["It must be the number that the page before gave."]})
+            rows = rows.filter(id__lt=int(before))
+        found = list(rows[: pages.PAGE + 1])
+        older = found[pages.PAGE - 1].pk if len(found) > pages.PAGE else None
+        return Response({"results": RunOut(found[: pages.PAGE], many=True).data, "before": older})
+
+    @extend_schema(operation_id="runs_launch", request=RunIn, responses={201: RunOut})
+    def post(self, request: Request) -> Response:
+        """Launch a run."""
+        given = checked(RunIn(data=request.data))
+        snapshot = queries.launchable(request.user).filter(uuid=given.pop("snapshot")).first()
+        base = queries.bases(request.user).filter(uuid=given.pop("base")).first()
+        if snapshot is None or base is None:
+            raise Http404("There is no such snapshot to train on, or no such base model.")
+        return Response(RunOut(actions.launch(snapshot=snapshot, base=base, actor=request.user, **given)).data, status=201)
+
+
+class OneRun(View):
+    """One run."""
+
+    needs = {"GET": Needs("training.view", Run)}
+
+    @extend_schema(operation_id="runs_read", responses=RunOut)
+    def get(self, request: Request, uuid: UUID) -> Response:
+        """Where it stands and what came of it."""
+        return Response(RunOut(queries.get_run(request.user, uuid)).data)
+
+
+class StopRun(View):
+    """Stopping a run."""
+
+    needs = {"POST": Needs("training.stop", Run, see="training.view")}
+
+    @extend_schema(operation_id="runs_stop", request=None, responses=RunOut)
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """Stop it at its next step, with a checkpoint."""
+        return Response(RunOut(actions.stop(run_id=uuid, actor=request.user)).data)
+
+
+class ResumeRun(View):
+    """Resuming a run."""
+
+    needs = {"POST": Needs("training.launch", Run, see="training.view")}
+
+    @extend_schema(operation_id="runs_resume", request=None, responses=RunOut)
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """Go on from the last checkpoint."""
+        return Response(RunOut(actions.resume(run_id=uuid, actor=request.user)).data)
+
+
+class RunPoints(View):
+    """The curves of a run."""
+
+    needs = {"GET": Needs("training.view", Run)}
+
+    @extend_schema(
+        operation_id="runs_points", responses=PointsOut,
+        parameters=[OpenApiParameter("chart", str, enum=list(pages.CHARTS)), OpenApiParameter("after", int)],
+    )  # fmt: skip
+    def get(self, request: Request, uuid: UUID) -> Response:
+        """Points of one chart after a step."""
+        chart, after = request.query_params.get("chart", "loss"), request.query_params.get("after", "-1")
+        if chart not in pages.CHARTS:
+            raise serializers.ValidationError({"chart": [f"Choose one of {', '.join(pages.CHARTS)}."]})
+        if not after.removeprefix("-").isdecimal() or len(after) > 10:
+            raise serializers.ValidationError({"after": ["It must be a step."]})
+        return Response(pages.new_points(queries.get_run(request.user, uuid), chart, int(after)))
+
+
+def checked(given: serializers.Serializer[Any]) -> dict[str, Any]:
+    """The input as plain values. Raises ValidationError."""
+    given.is_valid(raise_exception=True)
+    values: dict[str, Any] = dict(given.validated_data)
+    return values
+
+
+urlpatterns = [
+    path("base-models/", Bases.as_view(), name="api-base-models"),
+    path("runs/", Runs.as_view(), name="api-runs"),
+    path("runs/<uuid:uuid>/", OneRun.as_view(), name="api-run"),
+    path("runs/<uuid:uuid>/stop/", StopRun.as_view(), name="api-run-stop"),
+    path("runs/<uuid:uuid>/resume/", ResumeRun.as_view(), name="api-run-resume"),
+    path("runs/<uuid:uuid>/points/", RunPoints.as_view(), name="api-run-points"),
+]
