@@ -8,8 +8,8 @@ export HF_HUB_OFFLINE ?= 1
 
 setup: $(VENV)/.ready ## the environment: pinned dependencies by pip, nothing else
 run: setup ## web, workers, beat and inference on one machine; Ctrl-C stops all
-	@$(BIN)/python manage.py prepare
-	@exec $(BIN)/python manage.py up
+	@DEMO=$${DEMO:-1} $(BIN)/python manage.py prepare
+	@DEMO=$${DEMO:-1} exec $(BIN)/python manage.py up
 
 test: $(VENV)/.ready-dev ## the fast suite, on SQLite, with no service running
 	$(BIN)/python -m pytest -n auto -m "not journey and not browser"

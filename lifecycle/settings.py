@@ -25,6 +25,7 @@ CSRF_TRUSTED_ORIGINS = env_list("CSRF_TRUSTED_ORIGINS", [])
 PORT = env_int("PORT", 8000, low=1, high=65535)
 INFERENCE_PORT = env_int("INFERENCE_PORT", 8001, low=1, high=65535)
 INFERENCE_URL = env_str("INFERENCE_URL") or f"http://127.0.0.1:{INFERENCE_PORT}"
+PREDICTION_TEXT_DAYS = env_int("PREDICTION_TEXT_DAYS", 30, low=0, high=3650)  # texts of requests are erased after that
 UPLOAD_MAX_BYTES = env_int("UPLOAD_MAX_MB", 512, low=1, high=100_000) * 1024 * 1024
 
 # ── Rooms, from the roof down to the ground ─────────────────────────────────
@@ -99,6 +100,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "lifecycle.ui.context.shell",
+                "lifecycle.demo.context.people",
             ],
         },
     }

@@ -23,6 +23,7 @@ ROOMS = {
     "traffic/": "monitoring.traffic.urls",
     "trace/": "lifecycle.trace.urls",
     "audit/": "registry.audit.urls",
+    "demo/": "lifecycle.demo.urls",
     "api/": "lifecycle.api",
 }
 

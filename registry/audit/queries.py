@@ -24,10 +24,10 @@ NAMES_MAX = 200  # how many names a search by name follows
 # Where the page of an object is, by its type: label_lower → URL name that takes its uuid.
 PAGES = {
     "access.project": "access:project",
-    "datasets.dataset": "datasets:detail",
+    "datasets.dataset": "datasets:dataset",
     "datasets.upload": "datasets:upload",
     "datasets.item": "datasets:item",
-    "labeling.queue": "labeling:detail",
+    "labeling.queue": "labeling:queue",
     "snapshots.snapshot": "snapshots:detail",
     "training.run": "training:detail",
     "evaluation.evaluation": "evaluation:detail",

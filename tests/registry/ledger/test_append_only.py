@@ -22,7 +22,7 @@ IMMUTABLE = {
     "policies.policy",
     "promotions.gateresult", "promotions.promotioncomment", "promotions.verdict",
     "snapshots.snapshot", "snapshots.splitassignment",
-    "traffic.feedback", "traffic.prediction",
+    "trace.neighbour", "traffic.feedback", "traffic.prediction",
 }  # fmt: skip
 
 

@@ -1,0 +1,16 @@
+from django.apps import AppConfig
+
+
+class DemoConfig(AppConfig):
+    """A believable workspace for an empty installation, made through the product's own actions."""
+
+    name = "lifecycle.demo"
+    label = "demo"
+
+    def ready(self) -> None:
+        """Bring the seeding job, and ask for it on an empty database."""
+        from lifecycle.demo import actions, tasks
+        from lifecycle.jobs import registry, startup
+
+        registry.register(registry.JobKind("demo.seed", "Fill the demo project", tasks.seed, url=tasks.page))
+        startup.on_empty(actions.start)

@@ -1,0 +1,51 @@
+"""Asking for the nearest training items of a prediction."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from datasets_app.datasets.models import Item
+from lifecycle.jobs.actions import enqueue
+from lifecycle.jobs.context import JobContext
+from lifecycle.jobs.models import Job
+from lifecycle.refusals import Refused
+from lifecycle.trace import neighbours
+from lifecycle.trace.models import Neighbour
+from monitoring.traffic.models import Prediction
+from registry.access import policy
+from registry.access.models import User
+from registry.catalog.actions import materialise
+
+COUNT = 10
+
+
+def find_neighbours(*, prediction: Prediction, actor: User) -> Job:
+    """Queue the search; a second request for the same prediction gives the same job. Raises Refused where there is no text or no answer."""
+    policy.require(actor, "trace.view", prediction)
+    if prediction.version is None:
+        raise Refused("No version answered this request, so nothing is near to it.")
+    if prediction.text is None:
+        raise Refused("The text of this request is not kept any more, so its neighbours cannot be found.")
+    project = prediction.endpoint.model.project
+    key = f"trace.neighbours:{prediction.uuid}"
+    return enqueue("trace.neighbours", actor=actor, project=project, args={"prediction": str(prediction.uuid)}, subject=prediction, key=key)
+
+
+def keep_neighbours(ctx: JobContext, prediction_id: UUID) -> None:
+    """Find the ten nearest training items of a prediction and keep them; the same job twice keeps them once."""
+    rows = Prediction.objects.select_related("version__model", "version__folder", "version__run__snapshot")
+    prediction = rows.get(uuid=prediction_id)
+    version, text = prediction.version, prediction.text
+    if version is None or text is None or Neighbour.objects.filter(prediction=prediction).exists():
+        return
+
+    def progress(done: int) -> None:
+        ctx.raise_if_cancelled()
+        ctx.progress(done, version.run.snapshot.counts["splits"].get("train"), stage="Embedding the training items", unit="items")
+
+    found = neighbours.find(materialise(version), version.root_digest, version.run.snapshot, text, COUNT, progress)
+    items = {str(item.uuid): item for item in Item.objects.filter(uuid__in=[uuid for uuid, _ in found])}
+    Neighbour.objects.bulk_create(
+        Neighbour(prediction=prediction, item=items[uuid], rank=rank, similarity=similarity)
+        for rank, (uuid, similarity) in enumerate(found, start=1)
+    )

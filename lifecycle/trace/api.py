@@ -1,0 +1,72 @@
+"""The chain over REST."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.urls import path
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from datasets_app.datasets.models import Item
+from lifecycle.trace import queries
+from monitoring.traffic.models import Prediction
+from registry.access.decorators import Needs
+from registry.access.rest import View
+
+
+class LinkOut(serializers.Serializer[dict[str, object]]):
+    """One link of a chain."""
+
+    kind = serializers.CharField()
+    text = serializers.CharField()
+    digest = serializers.CharField()
+    at = serializers.DateTimeField(allow_null=True)
+    people = serializers.ListField(child=serializers.UUIDField())
+    missing = serializers.BooleanField()
+
+
+class TouchedOut(serializers.Serializer[queries.Touched]):
+    """What an item touched, as uuids."""
+
+    snapshots = serializers.SerializerMethodField()
+    runs = serializers.SlugRelatedField(many=True, read_only=True, slug_field="uuid")
+    versions = serializers.SlugRelatedField(many=True, read_only=True, slug_field="uuid")
+    deployments = serializers.SlugRelatedField(many=True, read_only=True, slug_field="uuid")
+
+    def get_snapshots(self, touched: queries.Touched) -> list[dict[str, str]]:
+        """Each snapshot with the item's split and label in it."""
+        return [{"uuid": str(snapshot.uuid), "split": split, "label": label} for snapshot, split, label in touched.snapshots]
+
+
+class PredictionTrace(View):
+    """Why a prediction was made."""
+
+    needs = {"GET": Needs("trace.view", Prediction)}
+
+    @extend_schema(responses=LinkOut(many=True))
+    def get(self, request: Request, uuid: UUID) -> Response:
+        """The chain from the prediction to the snapshot."""
+        found = Prediction.objects.select_related("endpoint__model", "version__model", "version__run__snapshot", "version__run__base").get(
+            uuid=uuid
+        )
+        return Response(LinkOut(queries.as_json(queries.prediction_chain(found)), many=True).data)
+
+
+class ItemTrace(View):
+    """What an item touched."""
+
+    needs = {"GET": Needs("trace.view", Item)}
+
+    @extend_schema(responses=TouchedOut)
+    def get(self, request: Request, uuid: UUID) -> Response:
+        """Snapshots, runs, versions and deployments above the item."""
+        return Response(TouchedOut(queries.item_touched(request.user, Item.objects.get(uuid=uuid))).data)
+
+
+urlpatterns = [
+    path("trace/predictions/<uuid:uuid>/", PredictionTrace.as_view(), name="api-trace-prediction"),
+    path("trace/items/<uuid:uuid>/", ItemTrace.as_view(), name="api-trace-item"),
+]

@@ -1,0 +1,206 @@
+"""The unbroken chain, read in both directions. Every link is a foreign key or a digest; nothing is looked up by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from datasets_app.datasets.models import Item
+from datasets_app.labeling.models import Annotation, Decision
+from datasets_app.labeling.queries.decisions import History, history_of
+from datasets_app.snapshots.models import Snapshot
+from datasets_app.snapshots.queries import contains, snapshots_with
+from lifecycle.trace.models import Neighbour
+from lifecycle.training.models import Run
+from lifecycle.ui.addresses import find_url
+from monitoring.traffic.models import Prediction
+from registry.access import policy
+from registry.access.models import User
+from registry.catalog.models import ModelVersion
+from registry.endpoints.models import Deployment
+from registry.endpoints.queries import live_at
+from registry.promotions.models import PromotionRequest
+
+
+@dataclass(frozen=True)
+class Link:
+    """One link of the chain. people: who did or decided it. digest: what binds it to the next one. missing: why it is not known."""
+
+    kind: str
+    text: str
+    url: str = ""
+    digest: str = ""
+    at: datetime | None = None
+    people: list[User] = field(default_factory=list)
+    note: str = ""
+    missing: bool = False
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A training item with how it got its label. text is None for those who may not read samples."""
+
+    item: Item
+    text: str | None
+    similarity: float
+    decision: Decision | None
+    annotations: list[Annotation]
+    label: str
+
+
+def prediction_chain(prediction: Prediction) -> list[Link]:
+    """From an answer to the snapshot that taught it: prediction, deployment, approval, version, run, snapshot."""
+    chain = [Link("Prediction", prediction.label or f"answer {prediction.code}", digest=prediction.text_digest, at=prediction.at)]
+    if prediction.version is None:
+        return [*chain, Link("Version", "No version answered this request.", missing=True)]
+    deployment = live_at(prediction.endpoint, prediction.at)
+    if deployment is None or deployment.version_id != prediction.version_id:
+        chain.append(Link("Deployment", "No deployment of this version covers that moment.", missing=True))
+    else:
+        chain += deployment_links(deployment)
+    return [*chain, *version_links(prediction.version)]
+
+
+def deployment_links(deployment: Deployment) -> list[Link]:
+    """The interval, and the approval that it used (for a rollback: of the deployment that it went back to)."""
+    url = find_url("endpoints:detail", uuid=deployment.endpoint.uuid)
+    people = [deployment.started_by] if deployment.started_by else []
+    links = [
+        Link(
+            "Deployment",
+            f"{deployment.get_cause_display()}, epoch {deployment.epoch}",
+            url,
+            at=deployment.started_at,
+            people=people,
+            note=deployment.reason,
+        )
+    ]
+    approval = deployment.approval or approval_before(deployment)
+    return [*links, *([approval_link(approval)] if approval else [])]
+
+
+def approval_before(deployment: Deployment) -> PromotionRequest | None:
+    """The approval under which a version that was rolled back to first went live."""
+    first = (
+        Deployment.objects.filter(endpoint=deployment.endpoint, version=deployment.version, approval__isnull=False).order_by("id").first()
+    )
+    return first.approval if first else None
+
+
+def approval_link(request: PromotionRequest) -> Link:
+    """The request and everybody who approved it."""
+    verdicts = request.verdicts.filter(approves=True).select_related("reviewer").order_by("id")
+    return Link(
+        "Approval", str(request), find_url("promotions:detail", uuid=request.uuid), request.subject_digest, request.checked_at,
+        [verdict.reviewer for verdict in verdicts], "; ".join(f"{v.step}: {v.reason}" for v in verdicts),
+    )  # fmt: skip
+
+
+def version_links(version: ModelVersion) -> list[Link]:
+    """The sealed files, the run that made them, and the snapshot that it learned from."""
+    run, snapshot = version.run, version.run.snapshot
+    return [
+        Link(
+            "Version",
+            str(version),
+            find_url("catalog:version", uuid=version.uuid),
+            version.root_digest,
+            version.registered_at,
+            some(version.registered_by),
+        ),
+        Link(
+            "Run",
+            f"{run}, {run.get_strategy_display()} on {run.base}",
+            find_url("training:detail", uuid=run.uuid),
+            run.spec_digest,
+            run.finished_at,
+            some(run.launched_by),
+        ),
+        Link(
+            "Snapshot",
+            str(snapshot),
+            find_url("snapshots:detail", uuid=snapshot.uuid),
+            snapshot.digest,
+            snapshot.created_at,
+            some(snapshot.created_by),
+        ),
+    ]
+
+
+def some(person: User | None) -> list[User]:
+    """A person, if there is one."""
+    return [person] if person else []
+
+
+def neighbours(user: User, prediction: Prediction) -> list[Labelled]:
+    """The nearest training items, with the decision that the model learned from and whose answers that rests on; six queries in all."""
+    rows = list(Neighbour.objects.filter(prediction=prediction).select_related("item__dataset", "item__upload").order_by("rank"))
+    if not rows or prediction.version is None:
+        return []
+    snapshot = prediction.version.run.snapshot
+    reads = policy.can(user, "datasets.read_samples", snapshot.dataset)
+    learned = decisions_in(snapshot, [row.item for row in rows])
+    return [labelled(row, learned.get(row.item_id), reads) for row in rows]
+
+
+def decisions_in(snapshot: Snapshot, items: Iterable[Item]) -> dict[int, Decision]:
+    """The decision that each item had in the snapshot, by the item's key."""
+    uuids = [row.decision_uuid for item in items if (row := contains(snapshot, item))]
+    found = (
+        Decision.objects.filter(uuid__in=uuids).select_related("label", "by").prefetch_related("annotations__user", "annotations__label")
+    )
+    return {decision.item_id: decision for decision in found}
+
+
+def labelled(row: Neighbour, decision: Decision | None, reads: bool) -> Labelled:
+    """One neighbour as a page shows it."""
+    answers = list(decision.annotations.all()) if decision else []
+    label = decision.label.name if decision else ""
+    return Labelled(row.item, row.item.text if reads else None, row.similarity, decision, answers, label)
+
+
+@dataclass(frozen=True)
+class Touched:
+    """What one item touched, upwards. rows: (snapshot, split, label there)."""
+
+    history: History
+    snapshots: list[tuple[Snapshot, str, str]]
+    runs: list[Run]
+    versions: list[ModelVersion]
+    deployments: list[Deployment]
+
+
+def item_touched(user: User, item: Item) -> Touched:
+    """Every snapshot that holds the item, every run on those, every version of them, every deployment: as far as the user may see."""
+    held = [(snapshot, row.split, row.label) for snapshot, row in snapshots_with(item)]
+    runs = policy.visible_to(user, Run.objects.filter(snapshot__in=[s.pk for s, _, _ in held]), "training.view").select_related(
+        "base", "launched_by"
+    )
+    versions = policy.visible_to(user, ModelVersion.objects.filter(run__in=runs.values("pk")), "catalog.view").select_related(
+        "model", "run"
+    )
+    deployments = policy.visible_to(user, Deployment.objects.filter(version__in=versions.values("pk")), "endpoints.view")
+    return Touched(
+        history=history_of(item),
+        snapshots=held,
+        runs=list(runs.order_by("-id")[:100]),
+        versions=list(versions.order_by("-id")[:100]),
+        deployments=list(deployments.select_related("endpoint", "version__model", "started_by").order_by("-id")[:100]),
+    )
+
+
+def as_json(chain: list[Link]) -> list[dict[str, Any]]:
+    """The chain for programs."""
+    return [
+        {
+            "kind": link.kind,
+            "text": link.text,
+            "digest": link.digest,
+            "at": link.at,
+            "people": [str(p.uuid) for p in link.people],
+            "missing": link.missing,
+        }
+        for link in chain
+    ]

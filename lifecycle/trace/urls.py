@@ -1,0 +1,11 @@
+from django.urls import path
+
+from lifecycle.trace import views
+
+app_name = "trace"
+urlpatterns = [
+    path("predictions/<uuid:uuid>/", views.prediction, name="prediction"),
+    path("predictions/<uuid:uuid>/neighbours/", views.neighbours, name="neighbours"),
+    path("items/<uuid:uuid>/", views.item, name="item"),
+    path("versions/<uuid:uuid>/", views.version, name="version"),
+]
