@@ -89,6 +89,7 @@ class Case:
     more: list[Suggestion]
     suggestion_same: bool
     likely: Label | None
+    likely_letter: str
     reason: str
     own: bool
     seen: str
@@ -121,7 +122,8 @@ def case(queue: Queue, item: Item, reviewer: User) -> Case:
     own = any(answer.user_id == reviewer.pk for answer in answers)
     return Case(
         item=item, columns=columns, suggestion=first, more=newest[1:3], suggestion_same=bool(first and first.label.stable_id in counts),
-        likely=known[likely] if likely else None, reason=reason_for(labels, likely, first), own=own, seen=seen_digest(slots, current),
+        likely=known[likely] if likely else None, likely_letter=next((column.letter for column in columns if column.picked), ""),
+        reason=reason_for(labels, likely, first), own=own, seen=seen_digest(slots, current),
         current=current if current and current.how != Decision.How.WITHDRAWN else None, comments=comments,
     )  # fmt: skip
 
