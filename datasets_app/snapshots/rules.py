@@ -130,12 +130,13 @@ def divide(rows: Iterable[Row], *, seed: int, shares: Mapping[str, int], anchors
     ordered = sorted(rows, key=lambda row: row.item)
     known = sorted(set(anchors))
     clusters = Clusters()
-    for member in (*ordered, *known):
+    links: list[Row | Anchor] = [*ordered, *known]
+    for member in links:
         clusters.join(member.normal, member.group)
     members: dict[str, list[Row]] = defaultdict(list)
     for row in ordered:
         members[clusters.find(row.normal)].append(row)
-    kept = strictest((clusters.find(member.normal), member.kept) for member in (*ordered, *known))
+    kept = strictest((clusters.find(member.normal), member.kept) for member in links)
     declared = strictest((clusters.find(row.normal), row.declared) for row in ordered)
     carving = shares.get(VALIDATION, 0) > 0 and not any(row.declared == VALIDATION for row in ordered)
     division = Division()

@@ -29,12 +29,25 @@ def key(digest: str) -> str:
 def put_file(path: Path, *, media_type: str = "application/octet-stream") -> Blob:
     """Keep the bytes of a local file; the same bytes twice are one blob. Streams in flat memory."""
     digest = file_digest(path)
-    storage = storages["blobs"]
-    if not storage.exists(key(digest)):
-        with path.open("rb") as file:
-            storage.save(key(digest), File(file))
+    store(path, digest)
     blob, _ = Blob.objects.get_or_create(digest=digest, defaults={"size": path.stat().st_size, "media_type": media_type})
     return blob
+
+
+def store(path: Path, digest: str) -> None:
+    """Copy a file into the storage, unless it is there whole. What a full disk or a crash left of it half written is written anew."""
+    storage = storages["blobs"]
+    name = key(digest)
+    if storage.exists(name):
+        if storage.size(name) == path.stat().st_size:
+            return
+        storage.delete(name)
+    try:
+        with path.open("rb") as file:
+            storage.save(name, File(file))
+    except OSError:
+        storage.delete(name)
+        raise
 
 
 def put_bytes(content: bytes, *, media_type: str = "application/octet-stream") -> Blob:

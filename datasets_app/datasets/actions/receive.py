@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from django.conf import settings
 from django.core.files.base import File
@@ -24,7 +24,7 @@ from registry.artifacts import actions as artifacts
 CHUNK = 1 << 20
 
 
-def receive_upload(*, dataset: Dataset, actor: User, file: File | IO[bytes] | Path, file_name: str, origin: str = "") -> Upload:
+def receive_upload(*, dataset: Dataset, actor: User, file: File[Any] | IO[bytes] | Path, file_name: str, origin: str = "") -> Upload:
     """Keep an uploaded file. file: an uploaded or open binary file, or a path.
 
     Raises PermissionDenied, or Refused when it is empty, too large, no text file, or the disk is full; then nothing is kept.

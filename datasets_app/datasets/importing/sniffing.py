@@ -6,6 +6,7 @@ import csv
 import io
 from collections import Counter
 from pathlib import Path
+from typing import Literal
 
 from datasets_app.datasets.importing.mapping import NAMES, plain_name
 from datasets_app.datasets.importing.readers import DELIMITERS, Reading
@@ -30,7 +31,7 @@ def propose(path: Path, file_name: str, encoding: str) -> Reading:
 
 def rows_of(sample: str, delimiter: str, *, parser: str = "csv", strict: bool = False) -> list[list[str]]:
     """The rows of a sample, without blank ones; those before the first error where it is read strictly."""
-    quoting = csv.QUOTE_NONE if parser == "tsv" else csv.QUOTE_MINIMAL
+    quoting: Literal[0, 3] = csv.QUOTE_NONE if parser == "tsv" else csv.QUOTE_MINIMAL
     rows: list[list[str]] = []
     try:
         for row in csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter, quoting=quoting, strict=strict):

@@ -184,7 +184,7 @@ def test_parser_delimiter_and_header_are_proposed(tmp_path, name, content, parse
 
 def test_columns_are_proposed_by_name_then_by_content():
     assert mapping.propose(["Sentence", "CATEGORY", "ID", "thread_id", "created_at", "split", "note"], []) == {
-        "Sentence": "text", "CATEGORY": "label", "ID": "id", "thread_id": "group", "created_at": "time", "split": "split", "note": "metadata",
+        "Sentence": "text", "CATEGORY": "label", "ID": "id", "thread_id": "group", "created_at": "time", "split": "split", "note": "metadata",  # noqa: E501
     }  # fmt: skip
     rows = [Row(n, {"column 1": kind, "column 2": f"a rather long sentence {n}"}) for n, kind in enumerate(["ham", "spam", "ham", "ham"])]
     assert mapping.propose(["column 1", "column 2"], rows) == {"column 1": "label", "column 2": "text"}

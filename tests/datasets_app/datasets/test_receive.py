@@ -1,0 +1,118 @@
+"""Taking in a file: kept whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import io
+
+import pytest
+from django.core.exceptions import PermissionDenied
+from django.core.files.storage import FileSystemStorage, storages
+
+from datasets_app.datasets import actions
+from datasets_app.datasets.actions import inspection
+from datasets_app.datasets.models import Upload
+from datasets_app.labeling.models import Decision, Suggestion
+from lifecycle.refusals import Conflict, Refused
+from registry.artifacts.models import Blob
+from tests.support.datasets import csv_bytes, import_texts, make_dataset, receive
+from tests.support.jobs import run_ok
+
+pytestmark = pytest.mark.django_db
+CONTENT = csv_bytes([["a", "x"]], ["text", "label"])
+
+
+@pytest.fixture
+def dataset(project, ana):
+    return make_dataset(project, ana)
+
+
+def test_a_disk_that_fills_up_in_the_middle_leaves_nothing_and_the_next_try_works(dataset, ana, monkeypatch):
+    with monkeypatch.context() as patch:
+        saved = FileSystemStorage._save
+
+        def half(self, name, content):
+            saved(self, name, type(content)(io.BytesIO(b"half")))
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        patch.setattr(FileSystemStorage, "_save", half)
+        with pytest.raises(Refused, match="disk is full"):
+            receive(dataset, ana, CONTENT)
+    assert Upload.objects.count() == Blob.objects.count() == 0
+
+    upload = receive(dataset, ana, CONTENT)
+    with storages["blobs"].open(f"{upload.blob.digest[:2]}/{upload.blob.digest[2:4]}/{upload.blob.digest}") as file:
+        assert file.read() == CONTENT
+
+
+def test_a_stream_over_the_limit_stops_there(dataset, ana, settings):
+    settings.UPLOAD_MAX_BYTES = 10_000
+    taken = []
+
+    def endless():
+        while True:
+            taken.append(1)
+            yield b"x" * 1000
+
+    with pytest.raises(Refused, match="larger than"):
+        actions.receive_stream(dataset=dataset, actor=ana, chunks=endless(), file_name="endless.csv")
+    assert len(taken) == 11
+    assert not Upload.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"), [("../../etc/passwd", "passwd"), ("C:\\data\\a.csv", "a.csv"), ("a\x00\u202eb.csv", "ab.csv"), ("", "file")]
+)
+def test_names_of_files_are_only_names(dataset, ana, name, kept):
+    assert receive(dataset, ana, CONTENT, name).file_name == kept
+
+
+@pytest.mark.parametrize("who", ["ravi", "gita", "omar"])
+def test_other_roles_bring_no_files(request, dataset, who):
+    with pytest.raises(PermissionDenied, match="Only an analyst"):
+        receive(dataset, request.getfixturevalue(who), CONTENT)
+    assert not Upload.objects.exists()
+
+
+def test_a_discarded_upload_cannot_be_accepted_and_an_imported_one_not_discarded(dataset, ana):
+    upload = receive(dataset, ana, CONTENT)
+    actions.discard_upload(upload_id=upload.uuid, actor=ana)
+    with pytest.raises(Conflict, match="is discarded"):
+        actions.accept_upload(upload_id=upload.uuid, actor=ana)
+
+    imported = import_texts(dataset, ["a"], ana)
+    with pytest.raises(Conflict, match="is imported"):
+        actions.discard_upload(upload_id=imported.uuid, actor=ana)
+
+
+def test_bytes_that_do_not_fit_ask_for_an_encoding_which_then_reads_them(dataset, ana):
+    upload = receive(dataset, ana, "text,label\nok,a\nÜber,b\n".encode("cp1252"))
+    found = upload.report["dry_run"]
+    assert (upload.encoding, found["blocked"], found["problems"][0]["line"]) == ("", True, 3)
+    with pytest.raises(Refused, match="Line 3 has bytes that are not UTF-8"):
+        actions.accept_upload(upload_id=upload.uuid, actor=ana)
+
+    upload = actions.inspect(upload_id=upload.uuid, actor=ana, encoding="cp1252")
+    assert (upload.report["dry_run"]["blocked"], upload.report["dry_run"]["ok"]) == (False, 2)
+
+
+def test_a_large_file_is_looked_through_by_a_job(dataset, ana, monkeypatch):
+    monkeypatch.setattr(inspection, "AT_ONCE_BYTES", 5)
+    upload = receive(dataset, ana, CONTENT)
+    assert upload.state == "received"
+    run_ok("default")
+    upload.refresh_from_db()
+    assert (upload.state, upload.report["dry_run"]["ok"]) == ("inspected", 1)
+
+
+def test_labels_of_repeated_rows_that_contradict_are_counted(dataset, ana):
+    import_texts(dataset, [("a", "x"), ("b", "x")], ana)
+    upload = import_texts(dataset, [("a", "y"), ("b", "x"), ("c", "x"), ("c", "y")], ana)
+
+    assert (upload.rows_new, upload.rows_duplicate, upload.report["import"]["conflicts"]) == (1, 3, 2)
+
+
+def test_labels_become_suggestions_when_asked(dataset, ana):
+    import_texts(dataset, [("a", "x"), ("b", "y")], ana, labels_as="suggestions")
+
+    assert (Decision.objects.count(), Suggestion.objects.count()) == (0, 2)

@@ -1,0 +1,124 @@
+"""Pages and API of snapshots: what they show to whom, with and without htmx."""
+
+from __future__ import annotations
+
+import pytest
+from django.urls import reverse
+
+from datasets_app.snapshots.models import Export, Snapshot
+from lifecycle.jobs.models import Job
+from tests.support.datasets import import_texts, make_dataset
+from tests.support.jobs import run_ok
+from tests.support.snapshots import freeze
+
+pytestmark = pytest.mark.django_db
+HTMX = {"HTTP_HX_REQUEST": "true"}
+ROWS = [(f"text {label} {n}", label) for label in ("card", "cash") for n in range(20)]
+FORM = {"train": 80, "validation": 10, "test": 10, "seed": 13, "note": "for the first run", "after": 0}
+
+
+@pytest.fixture
+def dataset(project, ana):
+    dataset = make_dataset(project, ana, "Support inbox")
+    import_texts(dataset, ROWS, ana)
+    return dataset
+
+
+def test_a_snapshot_is_frozen_from_its_form_and_shown(dataset, mia, client_for):
+    client = client_for(mia)
+    assert "Freeze version 1" in client.get(reverse("snapshots:dataset", args=[dataset.uuid])).content.decode()
+    answer = client.post(reverse("snapshots:freeze", args=[dataset.uuid]), FORM)
+    assert answer.status_code == 302
+    assert "is being frozen" in client.get(answer["Location"]).content.decode()
+    run_ok("default")
+    snapshot = Snapshot.objects.get()
+    page = client.get(reverse("snapshots:detail", args=[snapshot.uuid])).content.decode()
+
+    assert "Support inbox, version 1" in page
+    assert snapshot.digest in page
+    assert "No test row stands in train" in page
+    assert "for the first run" in page
+
+
+def test_shares_that_do_not_make_a_hundred_come_back_with_the_field(dataset, mia, client_for):
+    answer = client_for(mia).post(reverse("snapshots:freeze", args=[dataset.uuid]), FORM | {"test": 20}, **HTMX)
+
+    assert answer.status_code == 422
+    assert "The three shares make 110 %" in answer.content.decode()
+    assert not Job.objects.filter(kind="snapshots.freeze").exists()
+
+
+def test_a_stale_form_is_told_and_changes_nothing(dataset, mia, client_for):
+    freeze(dataset, mia)
+    answer = client_for(mia).post(reverse("snapshots:freeze", args=[dataset.uuid]), FORM)
+
+    assert answer.status_code == 409
+    assert "Snapshot 1 was frozen while you were looking" in answer.content.decode()
+    assert Snapshot.objects.count() == 1
+
+
+def test_strangers_get_404_and_wrong_roles_403_and_nothing_changes(dataset, ana, mia, gita, otto, client_for):
+    snapshot = freeze(dataset, mia)
+    freezing, exporting = reverse("snapshots:freeze", args=[dataset.uuid]), reverse("snapshots:export", args=[snapshot.uuid])
+    for url in (reverse("snapshots:detail", args=[snapshot.uuid]), reverse("snapshots:dataset", args=[dataset.uuid])):
+        assert client_for(otto).get(url).status_code == 404
+        assert client_for(gita).get(url).status_code == 200
+    for url in (freezing, exporting):
+        assert client_for(otto).post(url, FORM | {"format": "csv"}).status_code == 404
+        assert client_for(ana).post(url, FORM | {"format": "csv"}).status_code == 403
+
+    assert Snapshot.objects.count() == 1
+    assert not Job.objects.filter(kind="snapshots.export").exists()
+
+
+def test_a_file_is_made_and_fetched_by_those_who_may(dataset, mia, gita, client_for):
+    snapshot = freeze(dataset, mia)
+    client = client_for(mia)
+    client.post(reverse("snapshots:export", args=[snapshot.uuid]), {"format": "csv"})
+    run_ok("default")
+    made = Export.objects.get()
+    answer = client.get(reverse("snapshots:download", args=[made.uuid]))
+
+    assert answer["Content-Disposition"] == 'attachment; filename="support-inbox-s1.csv"'
+    assert b"".join(answer.streaming_content).count(b"\n") == 41
+    assert client_for(gita).get(reverse("snapshots:download", args=[made.uuid])).status_code == 403
+    assert made.blob.digest in client.get(reverse("snapshots:detail", args=[snapshot.uuid])).content.decode()
+
+
+def test_an_item_tells_its_snapshots(dataset, mia, client_for):
+    freeze(dataset, mia)
+    item = dataset.items.first()
+    fragment = client_for(mia).get(reverse("snapshots:item", args=[item.uuid]), **HTMX).content.decode()
+
+    assert "Version 1" in fragment
+    assert "<html" not in fragment
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_the_list_takes_the_same_number_of_statements_for_any_number(dataset, mia, client_for, django_assert_num_queries, count):
+    for _ in range(count):
+        freeze(dataset, mia)
+    client = client_for(mia)
+    client.get(reverse("snapshots:list"))
+
+    with django_assert_num_queries(3):
+        client.get(reverse("snapshots:list"), **HTMX)
+
+
+def test_the_api_freezes_and_exports(dataset, mia, client_for):
+    client = client_for(mia)
+    sent = client.post(f"/api/v1/datasets/{dataset.uuid}/freeze/", {"note": "by API"}, content_type="application/json")
+    assert (sent.status_code, sent.json()["kind"]) == (202, "snapshots.freeze")
+    run_ok("default")
+    found = client.get("/api/v1/snapshots/").json()["results"][0]
+    assert (found["note"], found["counts"]["rows"]) == ("by API", 40)
+    assert (
+        client.post(f"/api/v1/snapshots/{found['uuid']}/exports/", {"format": "jsonl"}, content_type="application/json").status_code == 202
+    )
+    run_ok("default")
+    file = client.get(client.get(exports).json()[0]["url"])
+    assert len(b"".join(file.streaming_content).splitlines()) == 40
+    wrong = client.post(
+        f"/api/v1/datasets/{dataset.uuid}/freeze/", {"shares": {"train": 1, "validation": 1, "test": 1}}, content_type="application/json"
+    )
+    assert (wrong.status_code, wrong.json()["fields"]) == (422, {"train": ["The three shares make 3 %; they have to make 100 %."]})
