@@ -1,0 +1,124 @@
+"""Undo: 20 deep, by a row that replaces, and everything that followed from the answer is put right."""
+
+from uuid import uuid4
+
+import pytest
+
+from datasets_app.labeling import actions, queries
+from datasets_app.labeling.models import Annotation, Decision, Queue, Seat, Slot
+from lifecycle.refusals import Conflict, Refused
+from tests.support.labeling import answer, label_items, make_dataset, make_queue, queue_items
+
+pytestmark = pytest.mark.django_db
+
+
+def make(project, mia, count=2, **options) -> Queue:
+    return make_queue(make_dataset(project, mia, [f"text {n}" for n in range(count)]), mia, **options)
+
+
+def undo(queue, user, **options):
+    options.setdefault("client_key", uuid4())
+    return actions.undo(queue_id=queue.uuid, actor=user, **options)
+
+
+def test_undo_brings_the_item_back_with_its_label_preselected(project, mia, ana):
+    queue = make(project, mia)
+    label_items(queue, {ana: ["card"]})
+
+    undone = undo(queue, ana)
+
+    shown = queries.bench_items(queue, actions.claim(queue_id=queue.uuid, actor=ana), ana)
+    assert undone.annotation.label.name == "card"
+    assert (shown[0]["text"], shown[0]["chosen"]) == ("text 0", str(queue.schema.labels.get(name="card").uuid))
+    queue.refresh_from_db()
+    assert (queue.slots_done, queue.items_decided, Seat.objects.get().labelled) == (0, 0, 0)
+
+
+def test_undo_withdraws_the_decision_that_rested_on_the_answer(project, mia, ana):
+    queue = make(project, mia, 1)
+    label_items(queue, {ana: ["card"]})
+
+    undo(queue, ana)
+
+    assert list(queries.current_decisions(queue.dataset)) == []
+    assert [decision.how for decision in Decision.objects.order_by("id")] == ["single", "withdrawn"]
+    label_items(queue, {ana: ["billing"]})
+    assert [decision.label.name for decision in queries.current_decisions(queue.dataset)] == ["billing"]
+    assert queue.items_decided == 1
+
+
+def test_undo_ends_a_dispute(project, mia, ana, ravi):
+    queue = make(project, mia, 1, overlap=2)
+    label_items(queue, {ana: ["card"], ravi: ["billing"]})
+
+    undo(queue, ravi)
+
+    queue.refresh_from_db()
+    assert (queue.slots_done, queue.items_disputed, queue.disputes_total) == (1, 0, 0)
+
+
+def test_undo_reaches_twenty_steps_and_no_further(project, mia, ana):
+    queue = make(project, mia, 22)
+    label_items(queue, {ana: ["card"] * 22})
+
+    texts = [undo(queue, ana).annotation.item.text for _ in range(20)]
+
+    assert texts == [f"text {n}" for n in range(21, 1, -1)]
+    with pytest.raises(Refused, match="nothing left to undo"):
+        undo(queue, ana)
+    assert Annotation.objects.filter(action="undo").count() == 20
+
+
+def test_the_same_undo_twice_goes_one_step(project, mia, ana):
+    queue = make(project, mia)
+    label_items(queue, {ana: ["card", "card"]})
+    key = uuid4()
+
+    first, second = undo(queue, ana, client_key=key), undo(queue, ana, client_key=key)
+
+    assert first.annotation.pk == second.annotation.pk
+    assert first.slot.pk == second.slot.pk
+    assert Annotation.objects.filter(action="undo").count() == 1
+
+
+def test_a_skip_goes_to_others_and_can_be_undone(project, mia, ana, ravi):
+    queue = make(project, mia, 2)
+    slot = actions.claim(queue_id=queue.uuid, actor=ana, k=1)[0]
+    actions.skip(queue_id=queue.uuid, actor=ana, slot_id=slot.pk, client_key=uuid4(), reason="Not my language.")
+
+    assert [s.item.text for s in actions.claim(queue_id=queue.uuid, actor=ana)] == ["text 1"]
+    assert undo(queue, ana).slot.pk == slot.pk
+    assert Slot.objects.filter(user=ana, state=Slot.State.LEASED).count() == 2
+
+
+def test_a_skipped_item_comes_back_only_when_asked_for(project, mia, ana):
+    queue = make(project, mia, 1)
+    slot = actions.claim(queue_id=queue.uuid, actor=ana)[0]
+    actions.skip(queue_id=queue.uuid, actor=ana, slot_id=slot.pk, client_key=uuid4())
+
+    assert actions.claim(queue_id=queue.uuid, actor=ana) == []
+    assert queries.skipped_open(queue, ana)
+    assert [s.pk for s in actions.claim(queue_id=queue.uuid, actor=ana, skipped=True)] == [slot.pk]
+
+
+def test_what_a_reviewer_settled_cannot_be_undone(project, mia, ana, ravi):
+    queue = make(project, mia, 1)
+    item = queue_items(queue)[0]
+    answer(queue, ana, item, "card")
+    actions.decide(queue_id=queue.uuid, item_id=item.uuid, actor=ravi, label_id=queue.schema.labels.get(name="card").uuid)
+
+    with pytest.raises(Conflict, match="settled"):
+        undo(queue, ana)
+
+    assert Annotation.objects.filter(action="undo").count() == 0
+
+
+def test_nobody_undoes_the_answers_of_others(project, mia, ana, ravi):
+    queue = make(project, mia)
+    label_items(queue, {ana: ["card"]})
+
+    with pytest.raises(Refused, match="nothing left"):
+        undo(queue, ravi)
+
+    queue.refresh_from_db()
+    assert queue.slots_done == 1
