@@ -17,52 +17,52 @@ def snapshot(project, mia):
 
 
 @pytest.fixture
-def test_evaluation(snapshot, mia) -> Evaluation:
+def measured(snapshot, mia) -> Evaluation:
     return queries.latest_evaluation(make_run(snapshot, mia, accuracy=0.6), "test")
 
 
-def test_an_evaluation_shows_its_metrics_with_intervals_and_links_each_cell_to_its_rows(client_for, test_evaluation, mia):
-    page = client_for(mia).get(f"/evaluations/{test_evaluation.uuid}/").content.decode()
+def test_an_evaluation_shows_its_metrics_with_intervals_and_links_each_cell_to_its_rows(client_for, measured, mia):
+    page = client_for(mia).get(f"/evaluations/{measured.uuid}/").content.decode()
 
-    report = test_evaluation.report
+    report = measured.report
     low = report["intervals"]["macro_f1"]["low"]
     assert f"{report['macro_f1']:.3f}" in page
     assert f"{low:.3f} to" in page
     assert 'class="matrix"' in page
-    assert f"/evaluations/{test_evaluation.uuid}/items/?true=card&amp;predicted=" in page
+    assert f"/evaluations/{measured.uuid}/items/?true=card&amp;predicted=" in page
     assert "Most frequent class" in page
 
 
-def test_the_rows_of_a_cell_show_texts_to_those_who_may_read_samples_only(client_for, test_evaluation, mia, ada):
-    url = f"/evaluations/{test_evaluation.uuid}/items/"
-    texts = {item.text for item in queries.items_by_digest(test_evaluation, queries.predictions_of(test_evaluation).ids).values()}
+def test_the_rows_of_a_cell_show_texts_to_those_who_may_read_samples_only(client_for, measured, mia, aida):
+    url = f"/evaluations/{measured.uuid}/items/"
+    texts = {item.text for item in queries.items_by_digest(measured, queries.predictions_of(measured).ids).values()}
 
-    engineer, auditor = client_for(mia).get(url).content.decode(), client_for(ada).get(url).content.decode()
+    engineer, auditor = client_for(mia).get(url).content.decode(), client_for(aida).get(url).content.decode()
 
     assert any(text in engineer for text in texts)
     assert not any(text in auditor for text in texts)
     assert "hidden from your role" in auditor
 
 
-def test_a_stranger_gets_404(client_for, test_evaluation, otto):
+def test_a_stranger_gets_404(client_for, measured, otto):
     client = client_for(otto)
 
-    assert client.get(f"/evaluations/{test_evaluation.uuid}/").status_code == 404
-    assert client.get(f"/evaluations/{test_evaluation.uuid}/items/").status_code == 404
-    assert client.get(f"/evaluations/run/{test_evaluation.run.uuid}/").status_code == 404
-    assert client.post(f"/evaluations/run/{test_evaluation.run.uuid}/evaluate/", {"split": "test"}).status_code == 404
-    assert str(test_evaluation.uuid) not in client.get("/evaluations/").content.decode()
+    assert client.get(f"/evaluations/{measured.uuid}/").status_code == 404
+    assert client.get(f"/evaluations/{measured.uuid}/items/").status_code == 404
+    assert client.get(f"/evaluations/run/{measured.run.uuid}/").status_code == 404
+    assert client.post(f"/evaluations/run/{measured.run.uuid}/evaluate/", {"split": "test"}).status_code == 404
+    assert str(measured.uuid) not in client.get("/evaluations/").content.decode()
 
 
-def test_the_part_for_the_run_page_is_a_fragment_and_a_page(client_for, test_evaluation, mia):
-    url = f"/evaluations/run/{test_evaluation.run.uuid}/"
+def test_the_part_for_the_run_page_is_a_fragment_and_a_page(client_for, measured, mia):
+    url = f"/evaluations/run/{measured.run.uuid}/"
 
     assert b"<html" not in client_for(mia).get(url, **HTMX).content
     assert b"<html" in client_for(mia).get(url).content
 
 
-def test_all_classes_and_sorting_are_links(client_for, test_evaluation, mia):
-    page = client_for(mia).get(f"/evaluations/{test_evaluation.uuid}/?classes=all&sort=label").content.decode()
+def test_all_classes_and_sorting_are_links(client_for, measured, mia):
+    page = client_for(mia).get(f"/evaluations/{measured.uuid}/?classes=all&sort=label").content.decode()
 
     assert 'aria-sort="ascending"><a href="?sort=label#classes"' in page
     assert 'class="matrix"' not in page

@@ -1,0 +1,145 @@
+"""Where base models may come from, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from django.core.exceptions import PermissionDenied
+
+from lifecycle.jobs.models import Job
+from lifecycle.refusals import NotReady, Refused
+from lifecycle.training import actions, facts, tasks
+from lifecycle.training.models import BaseModel
+from registry.ledger.models import Event
+from tests.support.jobs import run_jobs, run_ok
+from tests.support.training import write_base
+
+
+@pytest.fixture
+def root(tmp_path, settings) -> Path:
+    folder = tmp_path / "models"
+    folder.mkdir()
+    settings.BASE_MODEL_DIRS = [folder]
+    return folder
+
+
+def test_a_local_folder_is_kept_by_digest_with_its_facts(root, project, mia):
+    folder = write_base(root / "tiny")
+
+    base = actions.add_folder_base(project=project, actor=mia, path=str(folder))
+    run_ok("default")
+
+    base.refresh_from_db()
+    assert base.name == "tiny"
+    assert {file["name"] for file in base.folder.files} == {"README.md", "config.json", "model.safetensors", "tokenizer.json"}
+    assert base.facts["parameters"] == 32
+    assert base.facts["hidden_size"] == 8
+    assert base.facts["licence"] == "apache-2.0"
+    assert Event.objects.get(verb="training.base_model_added").object_id == str(base.uuid)
+
+
+def test_asking_twice_is_one_base_and_one_job(root, project, mia):
+    folder = write_base(root / "tiny")
+
+    first = actions.add_folder_base(project=project, actor=mia, path=str(folder))
+    second = actions.add_folder_base(project=project, actor=mia, path=str(folder))
+
+    assert first == second
+    assert Job.objects.filter(kind="training.keep_base").count() == 1
+
+
+@pytest.mark.parametrize(
+    "path", ["{outside}", "{root}/../secret", "{root}", "relative/path", "{root}/missing", "{root}/link", "{root}/nul\0"]
+)
+def test_a_folder_outside_or_behind_a_link_is_refused(root, project, mia, tmp_path, path):
+    outside = write_base(tmp_path / "secret")
+    (root / "link").symlink_to(outside)
+
+    with pytest.raises(Refused):
+        actions.add_folder_base(project=project, actor=mia, path=path.format(outside=outside, root=root))
+
+    assert not BaseModel.objects.exists()
+    assert not Job.objects.exists()
+
+
+def test_a_pickle_beside_the_weights_is_refused_by_name(root, project, mia):
+    folder = write_base(root / "tiny")
+    (folder / "pytorch_model.bin").write_bytes(b"\x80\x04K\x01.")
+
+    with pytest.raises(Refused, match=r"pytorch_model\.bin is not accepted"):
+        actions.add_folder_base(project=project, actor=mia, path=str(folder))
+
+    assert not BaseModel.objects.exists()
+
+
+def test_a_model_that_brings_code_is_refused(root, project, mia):
+    folder = write_base(root / "tiny")
+    config = json.loads((folder / "config.json").read_text()) | {"auto_map": {"AutoModel": "modeling.Model"}}
+    (folder / "config.json").write_text(json.dumps(config))
+
+    with pytest.raises(Refused, match="auto_map"):
+        actions.add_folder_base(project=project, actor=mia, path=str(folder))
+
+    assert not BaseModel.objects.exists()
+
+
+def test_a_folder_that_changed_into_something_bad_before_its_job_is_refused_by_the_job(root, project, mia):
+    folder = write_base(root / "tiny")
+    base = actions.add_folder_base(project=project, actor=mia, path=str(folder))
+    (folder / "model.safetensors").write_bytes(b"not weights")
+
+    (job,) = run_jobs("default")
+
+    base.refresh_from_db()
+    assert job.state == "failed"
+    assert "model.safetensors" in job.error
+    assert base.folder is None
+
+
+def test_the_hub_is_refused_offline_and_asked_for_a_commit_only(project, mia, settings, monkeypatch):
+    asked = []
+
+    def fetch(source, **options):
+        asked.append((source, options["revision"]))
+        write_base(options["local_dir"])
+
+    monkeypatch.setattr(tasks, "snapshot_download", fetch)
+    settings.HF_HUB_OFFLINE = True
+    with pytest.raises(NotReady, match="offline"):
+        actions.add_hub_base(project=project, actor=mia, hub_id="owner/name", revision="a" * 40)
+    settings.HF_HUB_OFFLINE = False
+    with pytest.raises(Refused) as refusal:
+        actions.add_hub_base(project=project, actor=mia, hub_id="owner/name", revision="main")
+    assert list(refusal.value.fields) == ["revision"]
+    with pytest.raises(Refused):
+        actions.add_hub_base(project=project, actor=mia, hub_id="../../etc", revision="a" * 40)
+    assert not BaseModel.objects.exists()
+
+    base = actions.add_hub_base(project=project, actor=mia, hub_id="owner/name", revision="A" * 40)
+    run_ok("default")
+
+    base.refresh_from_db()
+    assert asked == [("owner/name", "a" * 40)]
+    assert base.folder is not None
+
+
+@pytest.mark.parametrize("person", ["ana", "gita", "otto"])
+def test_only_engineers_and_leads_add_base_models(request, root, project, person):
+    folder = write_base(root / "tiny")
+
+    with pytest.raises(PermissionDenied):
+        actions.add_folder_base(project=project, actor=request.getfixturevalue(person), path=str(folder))
+
+    assert not BaseModel.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("strategy", "weights"), [("full", 1000 + 8 * 3 + 3), ("lora", 2 * 2 * 2 * 8 * 4 + 8 * 3 + 3), ("head", 8 * 3 + 3)]
+)
+def test_the_weights_that_learn_follow_from_the_shapes(strategy, weights):
+    shape = {"hidden_size": 8, "layers": 2, "parameters": 1000}
+
+    assert facts.trainable(strategy, shape, labels=3, rank=4) == weights
+    assert facts.trainable(strategy, {}, labels=3, rank=4) is None

@@ -1,0 +1,174 @@
+"""What a run's job makes of how its process ended, without a process: success, failure, cancel, crash."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.core.exceptions import PermissionDenied
+
+from lifecycle.compute.child import Result
+from lifecycle.jobs import actions as jobs
+from lifecycle.jobs import runner
+from lifecycle.jobs.context import JobContext
+from lifecycle.refusals import Conflict
+from lifecycle.training import actions, queries, tasks
+from lifecycle.training.models import MetricPoint, Run
+from registry.ledger.models import Event
+from tests.support.jobs import run_jobs
+from tests.support.training import curve_events, make_base, make_run, make_snapshot, write_artifact
+
+
+@pytest.fixture
+def run(project, mia) -> Run:
+    return make_run(make_snapshot(project, mia), mia, succeeded=False, base=make_base(project, mia))
+
+
+@pytest.fixture
+def child(monkeypatch):
+    """Replaces the engine's process: child(result, events=..., look=...)."""
+
+    def set_result(result: Result, events=(), look=lambda folder: None) -> None:
+        def run_child(ctx: JobContext, verb: str, folder: Path, on_events, **options):
+            look(folder)
+            if events:
+                on_events(list(events))
+            return result
+
+        monkeypatch.setattr(tasks, "run_child", run_child)
+
+    return set_result
+
+
+def folder_of(run: Run) -> Path:
+    return Path(settings.DATA_DIR) / "runs" / str(run.uuid)
+
+
+def test_the_process_finds_spec_rows_and_base_in_its_folder(run, child):
+    seen = {}
+
+    def look(folder: Path) -> None:
+        seen["spec"] = json.loads((folder / "spec.json").read_text())
+        seen["train"] = [json.loads(line) for line in (folder / "train.jsonl").read_text().splitlines()]
+        seen["base"] = sorted(path.name for path in (folder / "base").iterdir())
+
+    child(Result("failed", "crashed", "It stopped.", "Resume it."), look=look)
+    run_jobs("training")
+
+    assert seen["spec"] == run.spec
+    assert len(seen["train"]) == run.snapshot.counts["splits"]["train"]
+    assert set(seen["train"][0]) == {"id", "text", "label"}
+    assert seen["base"] == ["README.md", "config.json", "model.safetensors", "tokenizer.json"]
+
+
+def test_a_failure_ends_the_run_with_a_sentence_and_a_next_step(run, child):
+    child(Result("failed", "nan_loss", "The loss is not a number since step 4.", "Halve the learning rate."), events=curve_events()[:2])
+
+    (job,) = run_jobs("training")
+
+    run.refresh_from_db()
+    assert run.state == Run.State.FAILED
+    assert run.error == {"code": "nan_loss", "message": "The loss is not a number since step 4.", "next_step": "Halve the learning rate."}
+    assert (job.state, job.error, job.next_step) == ("failed", run.error["message"], run.error["next_step"])
+    assert run.points.filter(name="train_loss").count() == 2
+    assert not (folder_of(run) / "train.jsonl").exists()
+
+
+def test_a_defect_in_the_worker_ends_the_run_too(run, child, monkeypatch):
+    monkeypatch.setattr(tasks, "prepare", lambda *args: 1 / 0)
+
+    run_jobs("training")
+
+    run.refresh_from_db()
+    assert run.state == Run.State.FAILED
+    assert run.error["code"] == "crashed"
+    assert run.error["message"] == "The job stopped on an internal error (ZeroDivisionError)."
+
+
+def test_a_worker_that_died_between_the_end_of_the_process_and_the_record_does_not_train_again(run, child):
+    actions.begin(run.uuid)
+    write_artifact(folder_of(run) / "artifact", run)
+    result = {"format": 1, "status": "succeeded", "error": None, "best_step": 4, "last_step": 6, "metrics": {"macro_f1": 0.5}}
+    (folder_of(run) / "result.json").write_text(json.dumps(result))
+    child(Result("failed", "crashed", "The process was started again.", ""))
+
+    runner.execute(jobs.claim("training"), beating=False)
+
+    run.refresh_from_db()
+    assert run.state == Run.State.SUCCEEDED
+    assert run.metrics == {"macro_f1": 0.5}
+    assert {path.name for path in folder_of(run).iterdir()} == {"result.json"}
+
+
+def test_a_run_that_waits_stops_at_once_and_resumes_with_a_new_job(run, mia, lee):
+    first = run.job
+    actions.stop(run_id=run.uuid, actor=mia)
+    run.refresh_from_db()
+    assert run.state == Run.State.STOPPED
+
+    actions.resume(run_id=run.uuid, actor=lee)
+
+    run.refresh_from_db()
+    assert run.state == Run.State.QUEUED
+    assert run.job != first
+    assert queries.trainers_of(run) == {mia.uuid, lee.uuid}
+    verbs = ["training.launched", "training.stopped", "training.ended", "training.resumed"]
+    assert list(Event.objects.filter(object_id=str(run.uuid)).order_by("seq").values_list("verb", flat=True)) == verbs
+
+
+def test_a_running_run_stops_when_its_process_has_left(run, child, mia):
+    child(
+        Result("cancelled", data={"status": "cancelled", "last_step": 20}),
+        events=curve_events()[:2],
+        look=lambda folder: actions.stop(run_id=run.uuid, actor=mia),
+    )
+
+    (job,) = run_jobs("training")
+
+    run.refresh_from_db()
+    assert (job.state, run.state, run.step) == ("cancelled", Run.State.STOPPED, 20)
+    assert run.result["last_step"] == 20
+
+
+def test_a_run_that_has_ended_cannot_be_stopped_or_resumed(project, mia):
+    run = make_run(make_snapshot(project, mia), mia, splits=())
+
+    for act in (actions.stop, actions.resume):
+        with pytest.raises(Conflict):
+            act(run_id=run.uuid, actor=mia)
+
+    run.refresh_from_db()
+    assert run.state == Run.State.SUCCEEDED
+
+
+@pytest.mark.parametrize("person", ["ana", "gita", "otto"])
+def test_only_engineers_and_leads_stop(request, run, person):
+    with pytest.raises(PermissionDenied):
+        actions.stop(run_id=run.uuid, actor=request.getfixturevalue(person))
+
+    run.refresh_from_db()
+    assert run.state == Run.State.QUEUED
+    assert not Event.objects.filter(verb="training.stopped").exists()
+
+
+def test_events_twice_are_one_point_with_the_last_value(run):
+    event = {"seq": 0, "at": "2026-11-24T12:00:00+00:00", "kind": "metric", "step": 5, "total_steps": 10, "epoch": 1.0}
+
+    actions.record_events(run, [event | {"values": {"train_loss": 2.0, "gradient_norm": None}}])
+    actions.record_events(run, [event | {"values": {"train_loss": 1.5}}, event | {"values": {"train_loss": 1.0}}])
+
+    assert list(MetricPoint.objects.values_list("name", "step", "value")) == [("train_loss", 5, 1.0)]
+    run.refresh_from_db()
+    assert (run.step, run.total_steps) == (5, 10)
+
+
+def test_a_finding_that_grows_replaces_what_it_said(run):
+    finding = {"seq": 0, "at": "2026-11-24T12:00:00+00:00", "kind": "finding", "code": "overfitting", "title": "Overfitting.", "detail": ""}
+
+    actions.record_events(run, [finding | {"severity": "watch", "from_step": 1, "to_step": 2}])
+    actions.record_events(run, [finding | {"severity": "bad", "from_step": 1, "to_step": 9}])
+
+    (kept,) = run.diagnoses.all()
+    assert (kept.severity, kept.to_step) == ("bad", 9)
