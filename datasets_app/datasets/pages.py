@@ -104,8 +104,9 @@ def upload(user: User, uuid: UUID) -> Context:
     may_read = queries.may_read(user, row.dataset) or row.uploaded_by_id == user.pk
     editable = may_upload and row.state in (UploadState.RECEIVED, UploadState.INSPECTED, UploadState.FAILED)
     return {
-        "upload": row, "dataset": row.dataset, "kind": STATE_KINDS[UploadState(row.state)], "job": job, "found": found, "report": row.report,
-        "working": job is not None and not job.is_finished, "editable": editable, "may_read": may_read, "figures": upload_figures(row),
+        "upload": row, "dataset": row.dataset, "kind": STATE_KINDS[UploadState(row.state)], "found": found, "report": row.report,
+        "job": job, "working": job is not None and not job.is_finished, "editable": editable, "may_read": may_read,
+        "figures": upload_figures(row),
         "steps": [Step("File", row.file_name, digest=row.blob.digest, at="now"), Step("Dataset", row.dataset.name, dataset_url(row))],
         "form": ReadingForm(upload=row), "accept_form": AcceptForm(initial={"seen": queries.seen_digest(row)}),
         "before": queries.imported_before(row),

@@ -112,9 +112,8 @@ def test_the_api_freezes_and_exports(dataset, mia, client_for):
     run_ok("default")
     found = client.get("/api/v1/snapshots/").json()["results"][0]
     assert (found["note"], found["counts"]["rows"]) == ("by API", 40)
-    assert (
-        client.post(f"/api/v1/snapshots/{found['uuid']}/exports/", {"format": "jsonl"}, content_type="application/json").status_code == 202
-    )
+    exports = f"/api/v1/snapshots/{found['uuid']}/exports/"
+    assert client.post(exports, {"format": "jsonl"}, content_type="application/json").status_code == 202
     run_ok("default")
     file = client.get(client.get(exports).json()[0]["url"])
     assert len(b"".join(file.streaming_content).splitlines()) == 40
