@@ -86,8 +86,8 @@ def line(user: Person, job: Job) -> JobLine:
 
 
 def running(user: Person) -> list[JobLine]:
-    """What runs or waits now, in the order of the queue, at most a page."""
-    return lines(user, visible_to(user).filter(state__in=[State.RUNNING, State.QUEUED]).order_by("state", "id")[:PAGE])
+    """What runs now, then what waits, in the order of the queue, at most a page."""
+    return lines(user, visible_to(user).filter(state__in=[State.RUNNING, State.QUEUED]).order_by("-state", "id")[:PAGE])
 
 
 def finished(user: Person, *, mine: bool, before: int | None) -> Page:
