@@ -55,7 +55,7 @@ class Jobs(View):
 
     needs = {"GET": Needs("signed_in")}
 
-    @extend_schema(
+    @extend_schema(  # type: ignore[untyped-decorator]
         operation_id="jobs_list", responses=JobPageOut, parameters=[OpenApiParameter("before", int), OpenApiParameter("mine", bool)]
     )
     def get(self, request: Request) -> Response:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
-from django.core.management import call_command
+from django.core.management import call_command, get_commands
 from django.core.management.base import BaseCommand
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
@@ -35,6 +36,8 @@ class Command(BaseCommand):
         if not Project.objects.exists():
             for step in startup.steps():
                 step()
+        if "publish_routes" in get_commands():  # so that an inference server that starts first has something to read
+            call_command("publish_routes", verbosity=0, stdout=StringIO())
 
     def collect_static(self) -> None:
         """Collect the static files again when one of them changed."""
