@@ -62,7 +62,8 @@ def dataset(user: User, uuid: UUID, params: Mapping[str, str]) -> Context:
     return {
         "dataset": row, "uploads": [(each, STATE_KINDS[UploadState(each.state)]) for each in uploads], "items": page.items, "pager": pager,
         "filters": filters, "filtered": chosen, "figures": dataset_figures(row, uploads), "steps": dataset_steps(row, uploads),
-        "may_read": queries.may_read(user, row), "may_upload": policy.can(user, "datasets.upload", row), "upload_form": UploadForm(),
+        "may_read": queries.may_read(user, row), "may_upload": policy.can(user, "datasets.upload", row),
+        "may_label": policy.can(user, "labeling.manage", row), "upload_form": UploadForm(),
     }  # fmt: skip
 
 
@@ -79,7 +80,8 @@ def dataset_figures(row: Dataset, uploads: list[Upload]) -> list[Figure]:
     imported = [each for each in uploads if each.state == UploadState.IMPORTED]
     repeats, failed = sum(each.rows_duplicate for each in imported), sum(each.rows_failed for each in imported)
     waiting = sum(each.state == UploadState.INSPECTED for each in uploads)
-    return [
+    following = [Step("Labels", "schema and guideline", labels), Step("Snapshots", "frozen versions", snapshots)]
+    return [files, Step("Dataset", row.name, at="now"), *following]
         Figure("Items", numbers.count(row.items_total), sub="texts that differ"),
         Figure("Uploads", numbers.count(len(imported)), sub=f"{numbers.count(waiting)} wait for acceptance" if waiting else "all accepted"),
         Figure("Repeated rows", numbers.count(repeats), sub="same text, kept once"),
@@ -91,8 +93,14 @@ def dataset_steps(row: Dataset, uploads: list[Upload]) -> list[Step]:
     """Where the dataset stands between its files and its snapshots."""
     first = next((each for each in reversed(uploads) if each.state == UploadState.IMPORTED), None)
     files = Step("File", f"{first.file_name}" if first else "none yet", reverse("datasets:upload", args=[first.uuid]) if first else "")
-    queues, snapshots = find_url("labeling:dataset", uuid=row.uuid), find_url("snapshots:dataset", uuid=row.uuid)
-    return [files, Step("Dataset", row.name, at="now"), Step("Labels", "queues", queues), Step("Snapshots", "frozen versions", snapshots)]
+    labels, snapshots = find_url("labeling:schema", uuid=row.uuid), find_url("snapshots:dataset", uuid=row.uuid)
+    following = [Step("Labels", "schema and guideline", labels), Step("Snapshots", "frozen versions", snapshots)]
+    return [files, Step("Dataset", row.name, at="now"), *following]
+        files,
+        Step("Dataset", row.name, at="now"),
+        Step("Labels", "schema and guideline", labels),
+        Step("Snapshots", "frozen versions", snapshots),
+    ]
 
 
 def upload(user: User, uuid: UUID) -> Context:
@@ -136,16 +144,19 @@ def upload_figures(row: Upload) -> list[Figure]:
     """What the dry run expects, or what the import did."""
     found = row.report.get("dry_run")
     if row.state == UploadState.IMPORTED:
-        return [
+        following = [Step("Labels", "schema and guideline", labels), Step("Snapshots", "frozen versions", snapshots)]
+    return [files, Step("Dataset", row.name, at="now"), *following]
             Figure("Rows read", numbers.count(row.rows_read), sub=numbers.size(row.size)),
             Figure("New items", numbers.count(row.rows_new)),
             Figure("Repeated rows", numbers.count(row.rows_duplicate), sub="text already in the dataset"),
             Figure("Rows left out", numbers.count(row.rows_failed), sub="named below"),
         ]
     if not found:
-        return []
+        following = [Step("Labels", "schema and guideline", labels), Step("Snapshots", "frozen versions", snapshots)]
+    return [files, Step("Dataset", row.name, at="now"), *following]]
     repeats = None if found["repeated"] is None else numbers.count(found["repeated"])
-    return [
+    following = [Step("Labels", "schema and guideline", labels), Step("Snapshots", "frozen versions", snapshots)]
+    return [files, Step("Dataset", row.name, at="now"), *following]
         Figure("Rows read", numbers.count(found["rows"]), sub=numbers.size(row.size)),
         Figure("Rows to import", numbers.count(found["ok"])),
         Figure("Rows left out", numbers.count(found["failed"]), sub="named below"),
