@@ -6,3 +6,10 @@ class TrafficConfig(AppConfig):
 
     name = "monitoring.traffic"
     label = "traffic"
+
+    def ready(self) -> None:
+        """Have the spool read every two seconds, and old texts erased every hour."""
+        from lifecycle.jobs import schedule
+
+        schedule.every(2, "monitoring.traffic.tasks.ingest")
+        schedule.every(3600, "monitoring.traffic.tasks.forget_texts")

@@ -22,7 +22,9 @@ class Prediction(models.Model):
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     request_id = models.CharField(max_length=80, blank=True)
     endpoint = models.ForeignKey(Endpoint, on_delete=models.PROTECT, related_name="predictions")
-    version = models.ForeignKey(ModelVersion, null=True, on_delete=models.PROTECT, related_name="predictions", help_text="null: none answered")
+    version = models.ForeignKey(
+        ModelVersion, null=True, on_delete=models.PROTECT, related_name="predictions", help_text="null: none answered"
+    )
     arm = models.CharField(max_length=8, default="stable")
     at = models.DateTimeField()
     code = models.PositiveSmallIntegerField(help_text="HTTP status of the answer")
@@ -38,7 +40,10 @@ class Prediction(models.Model):
     is_demo = models.BooleanField(default=False, help_text="made by the demo's own generator")
 
     class Meta:
-        indexes = [models.Index(fields=["endpoint", "-at", "-id"], name="prediction_newest"), models.Index(fields=["version", "-at"], name="prediction_version")]
+        indexes = [
+            models.Index(fields=["endpoint", "-at", "-id"], name="prediction_newest"),
+            models.Index(fields=["version", "-at"], name="prediction_version"),
+        ]
 
     def __str__(self) -> str:
         return f"prediction {str(self.uuid)[:8]}"

@@ -6,3 +6,20 @@ class EndpointsConfig(AppConfig):
 
     name = "registry.endpoints"
     label = "endpoints"
+
+    def ready(self) -> None:
+        """Bring the page into the navigation and the palette, and have the servers tended every five seconds."""
+        from lifecycle.jobs import schedule
+        from lifecycle.ui import navigation, palette
+        from lifecycle.ui.navigation import NavItem
+        from registry.access.policy import can_somewhere
+        from registry.endpoints import queries
+
+        schedule.every(5, "registry.endpoints.tasks.tend")
+        navigation.register(
+            NavItem(
+                "Serving", "Endpoints", "endpoints:list", order=10, key="e", match=("endpoints", "traffic"),
+                show=lambda user: can_somewhere(user, "endpoints.view"),
+            )
+        )  # fmt: skip
+        palette.register_search("Endpoints", queries.search)

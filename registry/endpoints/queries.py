@@ -10,15 +10,24 @@ from typing import Any
 
 from django.conf import settings
 from django.db.models import Q, QuerySet
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 
+from lifecycle import bundle
 from lifecycle.env import secret_file
+from lifecycle.refusals import Refused
+from lifecycle.ui.palette import Hit
 from registry.access import policy
 from registry.access.actions import token_digest
 from registry.access.models import ApiToken
+from registry.access.policy import Person
 from registry.catalog.models import Endpoint, ModelVersion
 from registry.endpoints import rules
 from registry.endpoints.models import Deployment, Routes
+from registry.ledger import keys
+from registry.ledger.models import Event
+from registry.ledger.verbs import Verb
 
 
 def routes_row() -> Routes:
@@ -36,11 +45,23 @@ def web_token() -> str:
     return secret_file(Path(settings.DATA_DIR) / "keys" / "web_token")
 
 
+def published() -> dict[str, Any] | None:
+    """The routes document as the servers find it; None when there is none or its signature is not ours."""
+    try:
+        return bundle.verify_document(routes_path().read_bytes(), keys.public_key_path())
+    except (OSError, Refused):
+        return None
+
+
+def live() -> QuerySet[Deployment]:
+    """Everything that serves now, by endpoint."""
+    return Deployment.objects.filter(ended_at=None, arm=Deployment.Arm.STABLE).order_by("endpoint__slug")
+
+
 def routes() -> list[rules.Route]:
-    """Every endpoint with a live version, as the servers need to know it."""
-    live = Deployment.objects.filter(ended_at=None, arm=Deployment.Arm.STABLE).select_related("endpoint__model", "version__model")
+    """Every endpoint with a live version, as the servers need to know it. One in quarantine stays named until it is rolled back."""
     own = token_digest(web_token())
-    return [route(deployment, own) for deployment in live.order_by("endpoint__slug")]
+    return [route(deployment, own) for deployment in live().select_related("endpoint__model", "version__model")]
 
 
 def route(deployment: Deployment, own_token: str) -> rules.Route:
@@ -70,17 +91,27 @@ def token_digests(endpoint: Endpoint) -> list[str]:
     return [digest for digest, scopes in live.values_list("digest", "scopes") if ApiToken.Scope.INFER in scopes]
 
 
+def last_live(endpoint: Endpoint) -> Deployment | None:
+    """The newest ended interval of an active version that differs from the live one: what a rollback goes back to. None without one."""
+    now = endpoint_live_version(endpoint)
+    rows = deployments(endpoint).filter(arm=Deployment.Arm.STABLE, version__state=ModelVersion.State.ACTIVE)
+    return rows.exclude(ended_at=None).exclude(version=now).first() if now else None
+
+
 def rollback_target(endpoint: Endpoint) -> ModelVersion | None:
-    """The last version that was live before the live one and differs from it; None when there is none or it is not active any more."""
-    history = Deployment.objects.filter(endpoint=endpoint, arm=Deployment.Arm.STABLE).order_by("-id")
-    key = rules.rollback_target(history.values_list("version_id", flat=True)[:1000])
-    version = ModelVersion.objects.select_related("model").filter(pk=key).first()
-    return version if version and version.state == ModelVersion.State.ACTIVE else None
+    """The version that a rollback would make live."""
+    before = last_live(endpoint)
+    return before.version if before else None
+
+
+def endpoint_live_version(endpoint: Endpoint) -> int | None:
+    """The key of the live version."""
+    return live().filter(endpoint=endpoint).values_list("version_id", flat=True).first()
 
 
 def live_deployment(endpoint: Endpoint) -> Deployment | None:
     """What serves now."""
-    return deployments(endpoint).filter(ended_at=None).first()
+    return deployments(endpoint).filter(ended_at=None).first()  # one arm so far, by constraint
 
 
 def deployments(endpoint: Endpoint) -> QuerySet[Deployment]:
@@ -97,25 +128,56 @@ def live_at(endpoint: Endpoint, moment: datetime) -> Deployment | None:
     return deployments(endpoint).filter(ended_later, started_at__lte=moment).first()
 
 
+def is_refusal_noted(deployment: Deployment) -> bool:
+    """Whether it was recorded already that a server did not load this deployment's version."""
+    rows = Event.objects.filter(object_type="catalog.modelversion", object_id=str(deployment.version.uuid), verb=Verb.LOAD_REFUSED)
+    return rows.filter(at__gte=deployment.started_at).exists()
+
+
 @dataclass(frozen=True)
 class ServerState:
-    """What an inference server last wrote about itself. seen: False when no server ever wrote here."""
+    """What one inference server last wrote about itself. epoch: applied. answers: endpoint slug → version uuids that answer now."""
 
-    seen: bool
-    epoch: int = 0
-    at: str = ""
-    versions: dict[str, dict[str, Any]] | None = None
+    name: str
+    epoch: int
+    epoch_seen: int | None
+    at: datetime | None
+    problem: str
+    versions: dict[str, dict[str, Any]]
+    answers: dict[str, list[str]]
 
     def refusal_of(self, version: ModelVersion) -> str:
         """Why the server does not load a version; empty when it does, or says nothing."""
-        found = (self.versions or {}).get(version.root_digest, {})
-        return str(found.get("reason", "")) if found.get("state") == "refused" else ""
+        found = self.versions.get(version.root_digest, {})
+        return str(found.get("reason") or "It did not say why.") if found.get("state") == "refused" else ""
 
 
-def server_state() -> ServerState:
-    """The status file of the server that shares our data folder."""
+def server_states() -> list[ServerState]:
+    """What every inference server that shares our data folder wrote last, by name."""
+    found = [server_state(path) for path in sorted((Path(settings.DATA_DIR) / "serving").glob("status*.json"))]
+    return [state for state in found if state]
+
+
+def server_state(path: Path) -> ServerState | None:
+    """One server's file; None when it cannot be read."""
     try:
-        status = json.loads((Path(settings.DATA_DIR) / "serving" / "status.json").read_bytes())
-        return ServerState(True, int(status["epoch_applied"]), str(status["at"]), dict(status.get("versions", {})))
-    except (OSError, ValueError, KeyError, TypeError):
-        return ServerState(False)
+        status = json.loads(path.read_bytes())
+        answers = {slug: [str(each) for each in said["versions"]] for slug, said in status.get("endpoints", {}).items()}
+        return ServerState(
+            name=path.stem.removeprefix("status").removeprefix("."), epoch=int(status["epoch_applied"]),
+            epoch_seen=status.get("epoch_seen"), at=parse_datetime(str(status["at"])), problem=str(status.get("problem") or ""),
+            versions=dict(status.get("versions", {})), answers=answers,
+        )  # fmt: skip
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def visible(user: Person) -> QuerySet[Endpoint]:
+    """The endpoints that the user may see, by slug."""
+    return policy.visible_to(user, Endpoint.objects.select_related("model__project", "alias__version"), "endpoints.view").order_by("slug")
+
+
+def search(user: Person, query: str) -> list[Hit]:
+    """Endpoints by their short name or their model's name."""
+    found = visible(user).filter(Q(slug__icontains=query) | Q(model__name__icontains=query))[:6]
+    return [Hit(row.slug, reverse("endpoints:detail", args=[row.uuid]), row.model.name) for row in found]

@@ -53,10 +53,9 @@ def endpoints_document(routes: Iterable[Route]) -> dict[str, Any]:
     }
 
 
-def rollback_target(versions: Iterable[int]) -> int | None:
-    """The version to go back to: the newest one before the live one that differs from it. versions: keys, newest deployment first."""
-    live, *before = [*versions] or [None]
-    return next((version for version in before if version != live), None)
+def epoch_to_publish(ours: int, outside: int) -> int:
+    """The number of the next document: the one that the change took, unless something with that number or a higher one is out already."""
+    return ours if ours > outside else outside + 1
 
 
 def check_typed(typed: str, semver: str) -> None:

@@ -26,6 +26,7 @@ from lifecycle.training.models import BaseModel, Run
 from lifecycle.training.rules import RunState
 from registry.access.models import Project, User
 from registry.artifacts.actions import put_bytes, put_file, put_folder
+from registry.artifacts.models import Folder
 from registry.catalog import actions as catalog
 from registry.catalog.models import Endpoint, ModelVersion, RegisteredModel
 from registry.ledger.rules import digest_of
@@ -91,7 +92,9 @@ def write_snapshot(dataset: Dataset, schema: LabelSchema, placed: list[Placed], 
     )  # fmt: skip
 
 
-def make_trained_run(snapshot: Snapshot, launched_by: User, *, wrong: int = 3, evaluated: bool = True) -> Run:
+def make_trained_run(
+    snapshot: Snapshot, launched_by: User, *, wrong: int = 3, evaluated: bool = True, artifact: Folder | None = None
+) -> Run:
     """A run that succeeded, with files of its own. wrong: how many test rows its evaluation answers wrongly."""
     n, project = next(_numbers), snapshot.dataset.project
     base, _ = BaseModel.objects.get_or_create(
@@ -103,7 +106,8 @@ def make_trained_run(snapshot: Snapshot, launched_by: User, *, wrong: int = 3, e
     run = Run.objects.create(
         project=project, number=project.runs.count() + 1, snapshot=snapshot, base=base, strategy=Run.Strategy.LORA,
         spec={"epochs": 2, "batch_size": 32, "learning_rate": 0.001, "max_tokens": 64, "seed": n}, spec_digest=digest_of(["spec", n]),
-        code_version="0.1.0", state=RunState.SUCCEEDED, launched_by=launched_by, artifact=make_artifact(n), finished_at=timezone.now(),
+        code_version="0.1.0", state=RunState.SUCCEEDED, launched_by=launched_by,
+        artifact=artifact or make_artifact(n), finished_at=timezone.now(),
         result={"seconds": 12.5, "trainable_parameters": 1000, "total_parameters": 20000},
     )  # fmt: skip
     if evaluated:
@@ -162,11 +166,11 @@ def make_model(project: Project, owner: User) -> RegisteredModel:
 
 def make_version(
     project: Project, trainer: User, labeller: User, *, model: RegisteredModel | None = None, snapshot: Snapshot | None = None,
-    semver: str = "1.0.0", wrong: int = 3, stated: dict[str, str] | None = None,
+    semver: str = "1.0.0", wrong: int = 3, stated: dict[str, str] | None = None, artifact: Folder | None = None,
 ) -> ModelVersion:  # fmt: skip
     """A version, registered through the real job: trained and registered by one person, its labels accepted by another."""
     model = model or make_model(project, trainer)
-    run = make_trained_run(snapshot or make_snapshot(project, labeller), trainer, wrong=wrong)
+    run = make_trained_run(snapshot or make_snapshot(project, labeller), trainer, wrong=wrong, artifact=artifact)
     catalog.register(model=model, run=run, semver=semver, actor=trainer, stated=STATED if stated is None else stated)
     run_ok("default")
     return ModelVersion.objects.get(model=model, semver=semver)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from registry.endpoints.actions.publish import publish, publish_if_changed
+from registry.endpoints.actions.loads import check_loads
+from registry.endpoints.actions.publish import publish
 from registry.endpoints.actions.switch import deploy, roll_back
 
-__all__ = ["deploy", "publish", "publish_if_changed", "roll_back"]
+__all__ = ["check_loads", "deploy", "publish", "roll_back"]

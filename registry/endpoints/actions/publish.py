@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import tempfile
 from collections.abc import Iterator
@@ -13,7 +12,6 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
 from django.utils import timezone
 
 from lifecycle import bundle
@@ -23,32 +21,43 @@ from registry.ledger import keys
 
 
 def publish() -> int:
-    """Write the newest state for the servers, and return its epoch. Whoever calls last writes last, so a later state is never replaced."""
-    with writer_lock():
-        with transaction.atomic():
-            epoch = queries.routes_row().epoch
-            endpoints = rules.endpoints_document(queries.routes())
-        write(epoch, endpoints)
-        Routes.objects.filter(published_epoch__lt=epoch).update(published_epoch=epoch)
+    """Make the file say what the database says, and return its epoch. Does nothing when it says so already; safe to call at any time.
+
+    The row of the routes is locked from reading the state to the rename, as it is by whoever changes the state: a later state is never
+    replaced by an earlier one.
+    """
+    if (epoch := current_epoch()) is not None:
+        return epoch
+    with writer_lock(), transaction.atomic():
+        if (epoch := current_epoch()) is not None:
+            return epoch
+        row = Routes.objects.select_for_update().get(pk=queries.routes_row().pk)
+        epoch = rules.epoch_to_publish(row.epoch, newest_outside())
+        write(epoch, rules.endpoints_document(queries.routes()))
+        Routes.objects.filter(pk=row.pk).update(epoch=epoch, published_epoch=epoch)
     return epoch
 
 
-def publish_if_changed() -> int | None:
-    """Publish under a new number when the file says something else than the database: tokens came or went, or a publication was missed."""
-    endpoints = rules.endpoints_document(queries.routes())
-    current = read()
-    if current and current["endpoints"] == endpoints and current["epoch"] == queries.routes_row().epoch:
+def current_epoch() -> int | None:
+    """The epoch of the published document if it says what the database says and no server is ahead of it; else None."""
+    document = queries.published()
+    if document is None or document["epoch"] < max(queries.routes_row().epoch, newest_outside()):
         return None
-    with transaction.atomic():
-        next_epoch()
-    return publish()
+    return int(document["epoch"]) if document["endpoints"] == rules.endpoints_document(queries.routes()) else None
 
 
 def next_epoch() -> int:
     """Lock the routes until the caller's transaction ends, and take the next number."""
     row = Routes.objects.select_for_update().get(pk=queries.routes_row().pk)
-    Routes.objects.filter(pk=row.pk).update(epoch=F("epoch") + 1)
-    return row.epoch + 1
+    epoch = max(row.epoch, newest_outside()) + 1
+    Routes.objects.filter(pk=row.pk).update(epoch=epoch)
+    return epoch
+
+
+def newest_outside() -> int:
+    """The highest epoch that was ever published or applied as far as the files say: servers refuse to go below it, over restarts too."""
+    document = queries.published()
+    return max([int(document["epoch"]) if document else 0, *(state.epoch for state in queries.server_states())])
 
 
 def write(epoch: int, endpoints: dict[str, Any]) -> None:
@@ -57,19 +66,14 @@ def write(epoch: int, endpoints: dict[str, Any]) -> None:
     path = queries.routes_path()
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".routes-", delete=False) as file:
-        file.write(bundle.sign_document(document, keys.private_key_path()))
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(file.name, path)
-
-
-def read() -> dict[str, Any] | None:
-    """The document as it was last written, or None."""
-    try:
-        document: dict[str, Any] = json.loads(queries.routes_path().read_bytes())["document"]
-    except (OSError, ValueError, KeyError):
-        return None
-    return document
+        try:
+            file.write(bundle.sign_document(document, keys.private_key_path()))
+            file.flush()
+            os.fsync(file.fileno())
+            os.replace(file.name, path)
+        except BaseException:
+            Path(file.name).unlink(missing_ok=True)
+            raise
 
 
 @contextmanager

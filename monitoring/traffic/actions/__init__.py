@@ -1,0 +1,9 @@
+"""Taking in what the servers answered, and what people say of it."""
+
+from __future__ import annotations
+
+from monitoring.traffic.actions.feedback import record_feedback
+from monitoring.traffic.actions.ingest import ingest
+from monitoring.traffic.actions.retention import forget_texts
+
+__all__ = ["forget_texts", "ingest", "record_feedback"]

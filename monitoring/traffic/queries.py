@@ -1,0 +1,111 @@
+"""Reading traffic: figures from rollups, lists by keyset, texts only for those who may read them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.utils import timezone
+
+from monitoring.traffic import histogram
+from monitoring.traffic.models import Feedback, MinuteRollup, Prediction
+from registry.access import policy
+from registry.access.models import User
+from registry.catalog.models import Endpoint, ModelVersion
+
+PAGE = 30
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The figures of a window. Rates are per minute of the window; None where nothing was measured."""
+
+    requests: int
+    errors: int
+    right: int
+    wrong: int
+    p50_ms: float | None
+    p95_ms: float | None
+    minutes: float
+    labels: dict[str, int]
+
+    @property
+    def error_share(self) -> float | None:
+        """0 to 1."""
+        return self.errors / self.requests if self.requests else None
+
+    @property
+    def right_share(self) -> float | None:
+        """Of the answers that somebody called right or wrong, 0 to 1."""
+        return self.right / (self.right + self.wrong) if self.right + self.wrong else None
+
+    @property
+    def per_minute(self) -> float:
+        """Requests a minute, over the whole window."""
+        return self.requests / self.minutes
+
+
+def rollups(endpoint: Endpoint, since: datetime) -> QuerySet[MinuteRollup]:
+    """The minutes of an endpoint since a moment, oldest first."""
+    return MinuteRollup.objects.filter(endpoint=endpoint, minute__gte=since).select_related("version").order_by("minute", "id")
+
+
+def summary(rows: Iterable[MinuteRollup], window: timedelta) -> Summary:
+    """Minutes added up."""
+    rows = list(rows)
+    latency = histogram.merge(row.latency for row in rows)
+    return Summary(
+        requests=sum(row.requests for row in rows),
+        errors=sum(row.errors for row in rows),
+        right=sum(row.right for row in rows),
+        wrong=sum(row.wrong for row in rows),
+        p50_ms=histogram.quantile(latency, 0.5),
+        p95_ms=histogram.quantile(latency, 0.95),
+        minutes=window.total_seconds() / 60,
+        labels=histogram.merge(row.labels for row in rows),
+    )
+
+
+def window_summary(endpoint: Endpoint, window: timedelta) -> Summary:
+    """The figures of the last hour, day or week."""
+    return summary(rollups(endpoint, timezone.now() - window), window)
+
+
+def visible(user: User) -> QuerySet[Prediction]:
+    """Predictions that the user may see, with their newest feedback."""
+    newest = Feedback.objects.filter(prediction=OuterRef("pk")).order_by("-id")
+    rows = policy.visible_to(user, Prediction, "traffic.view").select_related("endpoint__model", "version__model")
+    return rows.annotate(feedback_right=Subquery(newest.values("right")[:1]), feedback_label=Subquery(newest.values("label")[:1]))
+
+
+def find(user: User, prediction_id: UUID) -> Prediction | None:
+    """The prediction, if it is there and the user may see it."""
+    return visible(user).filter(uuid=prediction_id).first()
+
+
+def recent(
+    user: User, endpoint: Endpoint, before: tuple[datetime, int] | None = None
+) -> tuple[list[Prediction], tuple[datetime, int] | None]:
+    """One page of an endpoint's predictions, newest first, and the key of the next. Texts are blanked for those who may not read them."""
+    rows = visible(user).filter(endpoint=endpoint).order_by("-at", "-id")
+    if before:
+        rows = rows.filter(at__lte=before[0]).exclude(at=before[0], id__gte=before[1])
+    found = list(rows[: PAGE + 1])
+    page = found[:PAGE]
+    if not policy.can(user, "traffic.read_texts", endpoint):
+        for row in page:
+            row.text = None
+    return page, (page[-1].at, page[-1].pk) if len(found) > PAGE else None
+
+
+def newest_feedback(prediction: Prediction) -> Feedback | None:
+    """The word that counts."""
+    return prediction.feedback.order_by("-id").first()
+
+
+def labels_of(version: ModelVersion) -> list[str]:
+    """The labels that a version answers with, in its order."""
+    return list(version.run.spec.get("labels", []))

@@ -1,0 +1,17 @@
+from __future__ import annotations
+
+from celery import shared_task
+
+from monitoring.traffic import actions
+
+
+@shared_task  # type: ignore[untyped-decorator]
+def ingest() -> None:
+    """Take in what the inference servers wrote since the last time."""
+    actions.ingest()
+
+
+@shared_task  # type: ignore[untyped-decorator]
+def forget_texts() -> None:
+    """Erase texts that are older than they may be kept."""
+    actions.forget_texts()

@@ -1,0 +1,96 @@
+"""Back to the last live version: a role, a reason, the typed version; no approval."""
+
+import pytest
+from django.core.exceptions import PermissionDenied
+
+from lifecycle.refusals import Conflict, Refused
+from registry.catalog import actions as catalog
+from registry.catalog.models import Alias
+from registry.endpoints import actions, queries
+from registry.endpoints.models import Deployment
+from registry.ledger.models import Event
+from tests.support import endpoints
+
+
+@pytest.fixture
+def endpoint(project, mia, ravi, lee, gita, omar):
+    return endpoints.deployed_endpoint(project, versions=2)
+
+
+def roll_back(endpoint, actor, **more):
+    given = {"reason": "Wrong answers on refunds.", "typed": "1.0.0", "seen_moves": 2}
+    return actions.roll_back(endpoint_id=endpoint.uuid, actor=actor, **given | more)
+
+
+def live(endpoint):
+    return Alias.objects.get(endpoint=endpoint).version.semver
+
+
+def test_the_last_live_version_is_live_again(endpoint, omar, django_capture_on_commit_callbacks):
+    with django_capture_on_commit_callbacks(execute=True):
+        deployment = roll_back(endpoint, omar)
+
+    assert live(endpoint) == "1.0.0"
+    assert (deployment.cause, deployment.approval, deployment.reason) == ("rollback", None, "Wrong answers on refunds.")
+    ended = deployment.previous
+    assert (ended.version.semver, ended.ended_by, ended.end_reason) == ("1.1.0", omar, "Wrong answers on refunds.")
+    route = endpoints.routes()["endpoints"][endpoint.slug]
+    assert route["arms"][0]["version"] == str(deployment.version.uuid)
+    assert [each["version"] for each in route["standby"]] == [str(ended.version.uuid)]
+    event = Event.objects.get(verb="endpoints.rolled_back")
+    assert '"reason":"Wrong answers on refunds."' in event.canonical
+
+
+@pytest.mark.parametrize("person", ["ana", "ravi", "mia", "gita", "aida", "otto", "adam"])
+def test_only_leads_and_those_on_call_roll_back(person, request, endpoint):
+    from registry.access.models import User
+
+    actor = User.objects.filter(username=person).first() or request.getfixturevalue(person)
+    with pytest.raises(PermissionDenied):
+        roll_back(endpoint, actor)
+
+    assert live(endpoint) == "1.1.0"
+
+
+@pytest.mark.parametrize(("given", "field"), [({"typed": "1.1.0"}, "typed"), ({"typed": ""}, "typed"), ({"reason": "  "}, "reason")])
+def test_wrong_words_change_nothing(endpoint, omar, given, field):
+    with pytest.raises(Refused) as refusal:
+        roll_back(endpoint, omar, **given)
+
+    assert field in refusal.value.fields
+    assert live(endpoint) == "1.1.0"
+    assert Deployment.objects.count() == 2
+
+
+def test_a_look_that_is_stale_changes_nothing(endpoint, omar):
+    with pytest.raises(Conflict):
+        roll_back(endpoint, omar, seen_moves=1)
+
+    assert live(endpoint) == "1.1.0"
+
+
+def test_a_second_click_finds_another_version_live(endpoint, omar):
+    roll_back(endpoint, omar)
+
+    with pytest.raises((Conflict, Refused)):
+        roll_back(endpoint, omar)
+    assert live(endpoint) == "1.0.0"
+    assert Deployment.objects.count() == 3
+
+
+def test_there_is_nothing_to_go_back_to_after_the_first_deployment(project, omar):
+    endpoint = endpoints.deployed_endpoint(project)
+
+    with pytest.raises(Refused, match="No other version"):
+        roll_back(endpoint, omar, seen_moves=1)
+    assert live(endpoint) == "1.0.0"
+
+
+def test_a_quarantined_version_is_no_target(endpoint, omar):
+    first = Deployment.objects.order_by("id").first().version
+    catalog.quarantine(version_id=first.uuid, reason="Leaks.", actor=omar)
+
+    assert queries.rollback_target(endpoint) is None
+    with pytest.raises(Refused):
+        roll_back(endpoint, omar)
+    assert live(endpoint) == "1.1.0"
