@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 
-os.environ["DATA_DIR"] = tempfile.mkdtemp(prefix="lifecycle-tests-")  # before settings are read: never the developer's own data
-os.environ.setdefault("HF_HUB_OFFLINE", "1")
+import pytest
+from django.core.cache import cache
+from django.test import Client
 
-import pytest  # noqa: E402
-from django.core.cache import cache  # noqa: E402
-from django.test import Client  # noqa: E402
-
-from registry.access.models import Project, User  # noqa: E402
-from registry.access.roles import Role  # noqa: E402
-from tests.support.flush import flush_leaves_history_alone  # noqa: E402
-from tests.support.people import PASSWORD, PEOPLE, make_person, make_project  # noqa: E402
+from registry.access.models import Project, User
+from registry.access.roles import Role
+from tests.support.flush import flush_leaves_history_alone
+from tests.support.people import PASSWORD, PEOPLE, make_person, make_project
 
 __all__ = ["PASSWORD"]
 

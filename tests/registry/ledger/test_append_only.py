@@ -21,7 +21,7 @@ IMMUTABLE = {
     "notices.outbox",
     "policies.policy",
     "promotions.gateresult", "promotions.promotioncomment", "promotions.verdict",
-    "snapshots.snapshot", "snapshots.splitassignment",
+    "snapshots.export", "snapshots.snapshot", "snapshots.splitassignment",
     "trace.neighbour", "traffic.feedback", "traffic.prediction",
 }  # fmt: skip
 
