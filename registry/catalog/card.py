@@ -20,6 +20,7 @@ MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
 TAGS = {"h3", "h4", "h5", "h6", "p", "ul", "ol", "li", "em", "strong", "code", "pre", "a", "blockquote", "hr", "br"} | {
     "table", "thead", "tbody", "tr", "th", "td",
 }  # fmt: skip
+PRE = '<pre class="code" tabindex="0" role="region" aria-label="How to load the model">'
 NOT_STATED = "not stated"
 NOT_MEASURED = "not measured"
 SHOWN = {
@@ -117,7 +118,7 @@ def data(snapshot: Mapping[str, Any]) -> str:
         ("Language", inline(snapshot.get("language") or NOT_STATED)),
         ("Licence of the data", inline(snapshot.get("licence") or NOT_STATED)),
     ]
-    return "## Data\n\n" + table(("", ""), lines)
+    return "## Data\n\n" + table(("Fact", "Value"), lines)
 
 
 def training(facts: Mapping[str, Any]) -> str:
@@ -131,7 +132,7 @@ def training(facts: Mapping[str, Any]) -> str:
         ("Trainable parameters", count(effort.get("trainable_parameters")).lower()),
         ("Training time", f"{decimals(effort['seconds'], 0)} s" if effort.get("seconds") is not None else NOT_MEASURED),
     ]
-    return "## Training\n\n" + table(("", ""), lines)
+    return "## Training\n\n" + table(("Fact", "Value"), lines)
 
 
 def results(evaluation: Mapping[str, Any]) -> str:
@@ -203,4 +204,5 @@ def body(text: str) -> SafeString:
             token.tag = f"h{min(6, int(token.tag[1]) + 2)}"
     html = MARKDOWN.renderer.render(tokens, MARKDOWN.options, {})
     clean = nh3.clean(html, tags=TAGS, attributes={"a": {"href"}}, url_schemes={"https", "http"})
-    return mark_safe(clean.replace("<table>", '<table class="tbl">'))  # noqa: S308  cleaned by nh3
+    dressed = clean.replace("<table>", '<div class="tw"><table class="tbl">').replace("</table>", "</table></div>").replace("<pre>", PRE)
+    return mark_safe(dressed)  # noqa: S308  cleaned by nh3

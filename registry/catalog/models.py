@@ -87,6 +87,11 @@ class ModelVersion(models.Model):
     def __str__(self) -> str:
         return f"{self.model} {self.semver}"
 
+    @property
+    def mark(self) -> str:
+        """The mark that goes with its state: ok, bad, off."""
+        return {self.State.ACTIVE: "ok", self.State.QUARANTINED: "bad"}.get(self.State(self.state), "off")
+
 
 class Card(models.Model):
     """One revision of a version's model card. The newest counts; every one is kept."""

@@ -18,8 +18,6 @@ from registry.catalog import card as cards
 from registry.catalog import queries
 from registry.catalog.models import Endpoint, ModelVersion, RegisteredModel
 
-STATES = {"active": "ok", "quarantined": "bad", "retired": "off"}
-
 
 def form(title: str, confirm: str, asked: Form, model: RegisteredModel | None = None) -> dict[str, Any]:
     """A page that holds one form."""
@@ -46,7 +44,7 @@ def version(user: User, found: ModelVersion) -> dict[str, Any]:
     running = of_subject(found).filter(kind="catalog.verify", state__in=[State.QUEUED, State.RUNNING]).first()
     return {
         "version": found,
-        "state_kind": STATES[found.state],
+        "state_kind": found.mark,
         "thread": thread(found),
         "figures": figures(found),
         "card": card,

@@ -8,7 +8,7 @@ from django.db.models import Q
 
 from registry.catalog.models import Endpoint, ModelVersion
 from registry.policies.models import Policy
-from registry.promotions.rules import OPEN, Status
+from registry.promotions.rules import MARKS, OPEN, Status
 
 USER = settings.AUTH_USER_MODEL
 
@@ -52,6 +52,11 @@ class PromotionRequest(models.Model):
 
     def __str__(self) -> str:
         return f"Request {self.number}"
+
+    @property
+    def mark(self) -> str:
+        """The mark that goes with its state: wait, live, half, ok, bad, stop, warn, off."""
+        return MARKS[Status(self.status)]
 
 
 class GateResult(models.Model):

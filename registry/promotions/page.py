@@ -27,10 +27,6 @@ from registry.promotions.rules import OPEN, Status
 
 ORDER = {GateResult.Status.FAILED: 0, GateResult.Status.WATCH: 1, GateResult.Status.PASSED: 2}
 COMPARED = ("macro_f1", "accuracy", "ece", "log_loss", "brier")
-MARKS = {
-    Status.DRAFT: "wait", Status.CHECKING: "live", Status.IN_REVIEW: "half", Status.APPROVED: "ok", Status.FULFILLED: "ok",
-    Status.REJECTED: "bad", Status.WITHDRAWN: "stop", Status.VOIDED: "warn", Status.EXPIRED: "off",
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +63,7 @@ def mark(request: PromotionRequest) -> tuple[str, str]:
         return "half", f"Needs {missing} more approval{'' if missing == 1 else 's'}"
     if status == Status.DRAFT and request.checks:
         return "bad", "Gates to mend"
-    return MARKS[status], status.label
+    return request.mark, status.label
 
 
 def context(user: User, request: PromotionRequest) -> dict[str, Any]:

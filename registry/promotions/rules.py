@@ -37,6 +37,12 @@ MOVES = {
 }
 
 
+MARKS = {
+    Status.DRAFT: "wait", Status.CHECKING: "live", Status.IN_REVIEW: "half", Status.APPROVED: "ok", Status.FULFILLED: "ok",
+    Status.REJECTED: "bad", Status.WITHDRAWN: "stop", Status.VOIDED: "warn", Status.EXPIRED: "off",
+}  # fmt: skip
+
+
 def check_move(old: Status, new: Status) -> None:
     """Raises Conflict unless a request may go from one state to the other."""
     if new not in MOVES.get(old, set()):

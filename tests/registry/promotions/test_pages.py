@@ -1,10 +1,23 @@
-"""The pages: queue, request form, promotion page; with and without htmx."""
+"""The pages and the API: queue, request form, decision; with and without htmx; strangers see nothing, tokens decide nothing."""
 
 from __future__ import annotations
 
-import pytest
-from django.urls import reverse
+import re
 
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from rest_framework.test import APIClient
+
+from registry.access.actions import create_token
+from registry.catalog import actions as catalog
+from registry.catalog import queries as catalog_queries
+from registry.ledger.models import Event
+from registry.promotions import queries
+from registry.promotions.models import PromotionRequest, Verdict
+from registry.promotions.rules import Status
+from tests.support import registry
 from tests.support.people import PASSWORD
 
 pytestmark = pytest.mark.django_db
@@ -15,8 +28,9 @@ def url(name, request):
     return reverse(f"promotions:{name}", args=[request.uuid])
 
 
-def decision(request, **changes):
-    return {"seen": request.subject_digest, "reason": "Good.", "password": PASSWORD, "consent": "on"} | changes
+def decision(request, prefix="", **changes):
+    given = {"seen": request.subject_digest, "reason": "Good.", "password": PASSWORD, "consent": "on"} | changes
+    return {f"{prefix}{name}": value for name, value in given.items()}
 
 
 @pytest.mark.parametrize("headers", [{}, HTMX])
@@ -30,8 +44,194 @@ def test_the_page_shows_gates_and_who_decides(client_for, request_, lee, headers
     assert ("<html" in html) is not bool(headers)
 
 
-def test_a_lead_approves_on_the_page(client_for, request_, lee):
+def test_who_may_not_approve_is_told_before_reading(client_for, request_, mia):
+    html = client_for(mia).get(url("detail", request_)).content.decode()
+
+    assert html.index("You asked for this promotion, so you cannot approve it.") < html.index("What changes")
+    assert 'aria-disabled="true"' in html
+    assert 'name="password"' not in html
+
+
+def test_enter_never_approves(client_for, request_, lee):
+    html = client_for(lee).get(url("detail", request_)).content.decode()
+
+    form = re.search(r'<form[^>]*action="[^"]*/approve/".*?</form>', html, re.S).group()
+    assert re.findall(r"<button[^>]*>", form)[0] == '<button type="submit" disabled hidden>'
+
+
+@pytest.mark.parametrize(("headers", "status"), [({}, 302), (HTMX, 200)])
+def test_a_lead_approves_on_the_page(client_for, request_, lee, headers, status):
+    answer = client_for(lee).post(url("approve", request_), decision(request_), **headers)
+
+    assert answer.status_code == status
+    assert request_.verdicts.get().reviewer == lee
+
+
+@pytest.mark.parametrize("missing", ["reason", "password", "consent"])
+def test_an_incomplete_decision_is_shown_again(client_for, request_, lee, missing):
+    answer = client_for(lee).post(url("approve", request_), decision(request_, **{missing: ""}))
+
+    assert answer.status_code == 422
+    assert "Nothing was decided." in answer.content.decode()
+    assert not Verdict.objects.exists()
+
+
+def test_a_wrong_password_is_told_at_its_field_and_never_repeated(client_for, request_, lee):
+    answer = client_for(lee).post(url("approve", request_), decision(request_, password="not my password"))
+
+    assert answer.status_code == 422
+    html = answer.content.decode()
+    assert "This is not your password." in html
+    assert "not my password" not in html
+    assert not Verdict.objects.exists()
+
+
+def test_a_change_while_reading_answers_409_with_a_note(client_for, request_, lee, mia):
+    version = request_.version
+    catalog.edit_card(version=version, stated={"limits": "None."}, seen=catalog_queries.newest_card(version).digest, actor=mia)
+
     answer = client_for(lee).post(url("approve", request_), decision(request_))
 
+    assert answer.status_code == 409
+    assert "Changed while you were reading" in answer.content.decode()
+    assert PromotionRequest.objects.get().status == Status.VOIDED
+
+
+def test_a_reviewer_rejects_on_the_page(client_for, request_, gita):
+    answer = client_for(gita).post(url("reject", request_), decision(request_, "reject-"))
+
     assert answer.status_code == 302
-    assert request_.verdicts.get().reviewer == lee
+    assert PromotionRequest.objects.get().status == Status.REJECTED
+
+
+def test_a_request_is_made_and_withdrawn_on_the_page(client_for, version, endpoint, mia):
+    client = client_for(mia)
+    form = {"version": version.uuid, "endpoint": endpoint.uuid, "note": "Better."}
+
+    answer = client.post(reverse("promotions:new"), form)
+    made = PromotionRequest.objects.get()
+    assert (answer.status_code, answer["Location"], made.status) == (302, url("detail", made), Status.CHECKING)
+    assert client.get(url("detail", made)).status_code == 200
+
+    again = client.post(reverse("promotions:new"), form)
+    assert again.status_code == 422
+    assert "open request" in again.content.decode()
+
+    client.post(url("withdraw", made), {"reason": "A better one comes."})
+    assert PromotionRequest.objects.get().status == Status.WITHDRAWN
+
+
+def test_texts_are_inert(client_for, request_, lee, omar):
+    client_for(omar).post(url("comment", request_), {"text": "<script>x</script>\u202e"})
+
+    html = client_for(lee).get(url("detail", request_)).content.decode()
+
+    assert "<script>x" not in html
+    assert "U+202E" in html
+
+
+NAMES = ["detail", "approve", "reject", "withdraw", "check", "comment"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_strangers_find_nothing(client_for, request_, otto, name):
+    before = Event.objects.count()
+    client = client_for(otto)
+
+    answer = client.get(url(name, request_)) if name == "detail" else client.post(url(name, request_), decision(request_))
+
+    assert answer.status_code == 404
+    assert Event.objects.count() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "username"),
+    [("approve", "mia"), ("approve", "omar"), ("reject", "ana"), ("withdraw", "gita"), ("check", "gita"), ("comment", "aida")],
+)
+def test_a_wrong_role_is_told_which_one_may(request, client_for, request_, name, username):
+    before = Event.objects.count()
+
+    answer = client_for(request.getfixturevalue(username)).post(url(name, request_), decision(request_))
+
+    assert answer.status_code == 403
+    assert Event.objects.count() == before
+
+
+def test_the_queue_says_what_waits_for_whom(client_for, request_, lee, gita, mia):
+    assert [queries.waiting_count(person) for person in (lee, gita, mia)] == [1, 0, 0]
+
+    html = client_for(lee).get(reverse("promotions:list")).content.decode()
+    assert "your decision: technical review" in html
+
+
+def queue_queries(client) -> int:
+    with CaptureQueriesContext(
+        connection,
+    ) as found:
+        assert client.get(reverse("promotions:list")).status_code == 200
+    return len(found)
+
+
+def test_the_queue_asks_the_same_for_one_and_for_thirty(client_for, request_, lee, mia):
+    client = client_for(lee)
+    client.get(reverse("promotions:list"))
+    one = queue_queries(client)
+    for number in range(2, 31):
+        endpoint = registry.make_endpoint(request_.version.model, mia)
+        PromotionRequest.objects.create(
+            number=number, version=request_.version, endpoint=endpoint, policy=request_.policy, requester=mia, status=Status.IN_REVIEW,
+            subject=request_.subject, subject_digest=request_.subject_digest,
+        )  # fmt: skip
+
+    assert queue_queries(client) == one
+
+
+def api(token: str = "") -> APIClient:
+    client = APIClient()
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {token}")
+    return client
+
+
+@pytest.mark.parametrize("what", ["approve", "reject"])
+def test_tokens_cannot_decide(request_, lee, what):
+    _, secret = create_token(user=lee, name="robot", scopes=["read", "write"], days=1)
+    before = Event.objects.count()
+
+    given = {"reason": "Good.", "password": PASSWORD, "seen": request_.subject_digest}
+    answer = api(secret).post(f"/api/v1/promotions/{request_.uuid}/{what}/", given, format="json")
+
+    assert answer.status_code == 403
+    assert (Verdict.objects.count(), Event.objects.count()) == (0, before)
+
+
+def test_a_signed_in_person_decides_over_rest(request_, lee):
+    client = APIClient()
+    client.force_login(lee)
+    given = {"reason": "Good.", "password": PASSWORD, "seen": request_.subject_digest}
+
+    answer = client.post(f"/api/v1/promotions/{request_.uuid}/approve/", given, format="json")
+    assert (answer.status_code, answer.json()["verdicts"][0]["step"]) == (200, "technical")
+
+    stale = client.post(f"/api/v1/promotions/{request_.uuid}/reject/", given | {"seen": "0" * 64}, format="json")
+    assert (stale.status_code, stale.json()["code"]) == (409, "conflict")
+
+
+def test_programs_ask_and_withdraw(version, endpoint, mia):
+    _, secret = create_token(user=mia, name="robot", scopes=["read", "write"], days=1)
+    client = api(secret)
+
+    made = client.post("/api/v1/promotions/", {"version": str(version.uuid), "endpoint": str(endpoint.uuid)}, format="json")
+    assert (made.status_code, made.json()["status"]) == (201, "checking")
+
+    ended = client.post(f"/api/v1/promotions/{made.json()['uuid']}/withdraw/", {"reason": "Too early."}, format="json")
+    assert ended.json()["status"] == "withdrawn"
+    assert len(client.get("/api/v1/promotions/").json()["results"]) == 1
+
+
+def test_state_cannot_be_assigned_over_rest(request_, mia):
+    _, secret = create_token(user=mia, name="robot", scopes=["read", "write"], days=1)
+
+    answer = api(secret).patch(f"/api/v1/promotions/{request_.uuid}/", {"status": "approved"}, format="json")
+
+    assert answer.status_code == 405
+    assert PromotionRequest.objects.get().status == Status.IN_REVIEW

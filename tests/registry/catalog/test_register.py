@@ -1,0 +1,228 @@
+"""Registering: sealed, signed, once, with a card that says what is known. A refusal changes nothing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from datetime import timedelta
+
+import pytest
+import yaml
+from django.core.exceptions import PermissionDenied
+from django.db import DatabaseError, transaction
+from django.urls import reverse
+from django.utils import timezone
+
+from lifecycle.jobs.models import Job
+from lifecycle.jobs.rules import State
+from lifecycle.refusals import Conflict, Refused
+from registry.catalog import actions, queries, rules
+from registry.catalog.models import Alias, Card, Endpoint, Freeze, ModelVersion
+from registry.ledger.models import Event
+from tests.support import registry
+from tests.support.jobs import run_jobs
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def version(project, mia, ravi):
+    return registry.make_version(project, mia, ravi)
+
+
+def counts() -> tuple[int, int, int]:
+    return ModelVersion.objects.count(), Card.objects.count(), Event.objects.count()
+
+
+def test_a_version_is_sealed_with_its_thread(version, mia):
+    run = version.run
+
+    assert (version.number, version.semver, version.registered_by, version.state) == (1, "1.0.0", mia, "active")
+    assert (version.root_digest, version.folder) == (run.artifact.root_digest, run.artifact)
+    assert version.evaluation == queries.frozen_evaluation(run)
+    assert version.facts["snapshot"]["digest"] == run.snapshot.digest
+    assert version.facts["run"]["spec_digest"] == run.spec_digest
+    assert Event.objects.filter(verb="catalog.registered", object_id=str(version.uuid)).count() == 1
+    assert [file.name for file in actions.verify(version).files] == ["adapter_model.safetensors", "lifecycle.json", "serving/model.onnx"]
+
+
+def test_a_sealed_version_cannot_be_changed(version):
+    for change in ({"semver": "9.9.9"}, {"root_digest": "0" * 64}, {"signature": ""}, {"run": None}):
+        with pytest.raises(DatabaseError), transaction.atomic():
+            ModelVersion.objects.filter(pk=version.pk).update(**change)
+    with pytest.raises(DatabaseError), transaction.atomic():
+        ModelVersion.objects.filter(pk=version.pk)._raw_delete("default")
+
+    assert ModelVersion.objects.get().semver == "1.0.0"
+
+
+def refused(words, **given):
+    before = counts()
+    with pytest.raises(Refused, match=words):
+        actions.register(**given)
+    assert (counts(), Job.objects.filter(state=State.QUEUED).count()) == (before, 0)
+
+
+def test_what_cannot_be_registered(version, project, mia, ravi):
+    model = version.model
+    refused("registered already, as 1.0.0", model=model, run=version.run, semver="1.1.0", actor=mia)
+    other = registry.make_trained_run(version.run.snapshot, mia)
+    refused("has a version 1.0.0 already", model=model, run=other, semver="1.0.0", actor=mia)
+    refused("not a semantic version", model=model, run=other, semver="v2", actor=mia)
+    refused("has no field humour", model=model, run=other, semver="2.0.0", actor=mia, stated={"humour": "x"})
+    unmeasured = registry.make_trained_run(version.run.snapshot, mia, evaluated=False)
+    refused("was not evaluated on the frozen test split", model=model, run=unmeasured, semver="2.0.0", actor=mia)
+
+
+def test_a_run_that_was_overtaken_while_waiting_is_refused_by_its_job(project, mia, ravi):
+    model, run = registry.make_model(project, mia), registry.make_trained_run(registry.make_snapshot(project, ravi), mia)
+    for semver in ("1.0.0", "1.1.0"):
+        actions.register(model=model, run=run, semver=semver, actor=mia)
+
+    assert sorted(job.state for job in run_jobs("default")) == [State.FAILED, State.SUCCEEDED]
+    assert ModelVersion.objects.count() == 1
+
+
+@pytest.mark.parametrize("username", ["ana", "ravi", "gita", "omar", "aida", "otto", "adam"])
+def test_who_may_not_register(request, project, mia, ravi, username):
+    model, run = registry.make_model(project, mia), registry.make_trained_run(registry.make_snapshot(project, ravi), mia)
+
+    with pytest.raises(PermissionDenied):
+        actions.register(model=model, run=run, semver="1.0.0", actor=request.getfixturevalue(username))
+
+    assert counts()[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "good"),
+    [
+        ("1.0.0", True),
+        (" 0.1.0 ", True),
+        ("1.0.0-rc.1", True),
+        ("1.0", False),
+        ("01.0.0", False),
+        ("1.0.0+b", False),
+        ("", False),
+        ("1.0.0\n2", False),
+    ],
+)
+def test_semantic_versions(text, good):
+    if good:
+        assert rules.check_semver(text) == text.strip()
+        return
+    with pytest.raises(Refused):
+        rules.check_semver(text)
+
+
+def test_the_card_says_what_is_known_and_not_more(project, mia, ravi):
+    version = registry.make_version(project, mia, ravi, stated={"limits": "| not | a table |"})
+    text = queries.newest_card(version).text
+    head = yaml.safe_load(text.split("---")[1])
+
+    assert head["library_name"] == "peft"
+    assert head["base_model_relation"] == "adapter"
+    assert head["license"] == "apache-2.0"
+    assert [metric["type"] for metric in head["model-index"][0]["results"][0]["metrics"]] == ["accuracy", "f1"]
+    assert "## Risks\n\n*not stated*" in text
+    assert "| Agreement | not measured |" in text
+    assert version.run.snapshot.digest in text
+
+
+def test_a_card_is_inert_on_the_page(client_for, project, mia, ravi):
+    stated = {"purpose": "<script>alert(1)</script> [x](javascript:alert(1)) ![y](https://example.org/y.png)"}
+    version = registry.make_version(project, mia, ravi, stated=stated)
+
+    html = client_for(mia).get(reverse("catalog:version", args=[version.uuid])).content.decode()
+
+    assert "<script>alert" not in html
+    assert 'href="javascript' not in html
+    assert 'example.org/y.png"' not in html
+
+
+def test_a_card_is_edited_as_another_revision(version, mia):
+    first = queries.newest_card(version)
+
+    second = actions.edit_card(version=version, stated={"purpose": "Other."}, seen=first.digest, actor=mia)
+
+    assert (second.revision, second.stated) == (2, {"purpose": "Other."})
+    assert Card.objects.get(revision=1).text == first.text
+    with pytest.raises(Conflict, match="changed while you were writing"):
+        actions.edit_card(version=version, stated={}, seen=first.digest, actor=mia)
+    with pytest.raises(Refused, match="Nothing differs"):
+        actions.edit_card(version=version, stated={"purpose": "Other."}, seen=second.digest, actor=mia)
+    assert Card.objects.count() == 2
+
+
+def test_an_export_is_verified_by_the_public_tool(version, mia, tmp_path):
+    with actions.export(version=version, actor=mia) as packed, zipfile.ZipFile(packed) as archive:
+        archive.extractall(tmp_path)
+    names = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file() and "var" not in path.parts)
+
+    assert {"README.md", "VERIFY.md", "signing.pub.pem", "model/model.sig", "model/lifecycle.json"} <= set(names)
+    assert Event.objects.latest("pk").verb == "catalog.exported"
+    command = [
+        sys.executable,
+        "-m",
+        "model_signing",
+        "verify",
+        "key",
+        "--signature",
+        "model/model.sig",
+        "--public_key",
+        "signing.pub.pem",
+        "model",
+    ]
+    assert subprocess.run(command, cwd=tmp_path, capture_output=True, check=False).returncode == 0
+    weights = tmp_path / "model" / "adapter_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    assert subprocess.run(command, cwd=tmp_path, capture_output=True, check=False).returncode != 0
+
+
+def test_who_may_not_export(version, ana, aida):
+    for person in (ana, aida):
+        with pytest.raises(PermissionDenied):
+            actions.export(version=version, actor=person)
+
+
+def test_a_quarantined_version_stays_so(version, lee):
+    actions.quarantine(version_id=version.uuid, reason="Found a fault.", actor=lee)
+
+    found = ModelVersion.objects.get()
+    assert (found.state, found.state_reason) == ("quarantined", "Found a fault.")
+    with pytest.raises(Refused, match="is not served"):
+        actions.materialise(found)
+
+
+def test_a_damaged_copy_for_the_server_is_laid_out_again(version):
+    folder = actions.materialise(version)
+    damaged = folder / "serving" / "model.onnx"
+    damaged.chmod(0o600)
+    damaged.write_bytes(b"x")
+
+    assert (actions.materialise(version) / "serving" / "model.onnx").stat().st_size == 3000
+
+
+def test_an_endpoint_has_its_own_address_and_nothing_live(version, mia):
+    endpoint = registry.make_endpoint(version.model, mia, slug="inbox")
+
+    assert (endpoint.policy.name, Alias.objects.get().version, Alias.objects.get().moves) == ("standard", None, 0)
+    with pytest.raises(Refused, match="taken in this installation"):
+        registry.make_endpoint(registry.make_model(version.model.project, mia), mia, slug="inbox")
+    assert Endpoint.objects.count() == 1
+
+
+def test_a_freeze_has_an_owner_and_an_end(version, mia, lee):
+    endpoint, now = registry.make_endpoint(version.model, mia), timezone.now()
+
+    with pytest.raises(PermissionDenied):
+        actions.freeze(endpoint_id=endpoint.uuid, reason="Audit.", until=now + timedelta(days=1), actor=mia)
+    with pytest.raises(Refused, match="at most 90 days"):
+        actions.freeze(endpoint_id=endpoint.uuid, reason="Audit.", until=now + timedelta(days=91), actor=lee)
+    assert not Freeze.objects.exists()
+
+    made = actions.freeze(endpoint_id=endpoint.uuid, reason="Audit.", until=now + timedelta(days=1), actor=lee)
+    with pytest.raises(Conflict, match="frozen already"):
+        actions.freeze(endpoint_id=endpoint.uuid, reason="Again.", until=now + timedelta(days=1), actor=lee)
+    assert queries.freeze_of(endpoint) == made
+    assert queries.freeze_of(endpoint, now + timedelta(days=2)) is None

@@ -1,0 +1,91 @@
+"""A policy says exactly what is known here; every refusal names the entry. Published policies never change."""
+
+from __future__ import annotations
+
+import pytest
+from django.core.exceptions import PermissionDenied
+from django.db import DatabaseError, transaction
+from django.urls import reverse
+
+from lifecycle.refusals import Refused
+from registry.policies import actions, queries, rules
+from registry.policies.models import Policy
+
+TEXT = queries.STANDARD.read_text()
+
+
+def test_the_standard_policy_has_two_steps_and_two_terms():
+    found = rules.read(TEXT)
+
+    assert [(step.name, step.role.value) for step in found.steps] == [("technical", "lead"), ("governance", "governance")]
+    assert (found.days_to_decide, found.days_valid) == (14, 7)
+    assert list(found.gates) == ["quality", "live", "calibration", "leakage", "labels", "signature", "card"]
+
+
+WRONG = [
+    ("at_least: 0.70", "at_least: high", "gates.quality.at_least must be a number from 0 to 1"),
+    ("at_least: 0.70", "at_least: 1.70", "gates.quality.at_least must be a number from 0 to 1"),
+    ("at_least: 0.70", "at_leest: 0.70", "gates.quality: at_leest is not known here"),
+    ("    at_least: 0.70", "", "gates.quality: at_least is missing"),
+    ("    metric: ece", "    metric: accuracy", "gates.calibration.metric must be one of ece"),
+    ("  leakage: {}", "  other: {}", "gates must hold leakage"),
+    ("  signature: {}", "  signature: {blocking: false}", "gates.signature.blocking must be true"),
+    ("role: governance", "role: king", "steps.1.role must be one of"),
+    ("name: governance", "name: technical", "steps must have different names"),
+    ("days_valid: 7", "days_valid: 0", "days_valid must be a whole number of days"),
+    ("days_valid: 7", "days_valid: 7\ndays_valid: 9", "the key 'days_valid' is there twice"),
+    ("format: 1", "format: 2", "format must be 1"),
+    ("fields: [purpose, limits]", "fields: [everything]", "gates.card.fields must list fields"),
+    ("format: 1", "format: !!python/object/apply:os.system [id]", "is not YAML"),
+    (TEXT, "- 1", "must be a mapping"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "words"), WRONG)
+def test_a_wrong_entry_is_named(old, new, words):
+    assert old in TEXT
+
+    with pytest.raises(Refused) as refusal:
+        rules.read(TEXT.replace(old, new, 1) if old != TEXT else new)
+
+    assert words in str(refusal.value)
+
+
+@pytest.mark.django_db
+def test_the_standard_policy_is_published_by_set_up():
+    assert list(Policy.objects.values_list("name", "version", "text")) == [("standard", 1, TEXT)]
+
+
+@pytest.mark.django_db
+def test_another_text_is_another_version_and_the_first_stays():
+    second = actions.publish(text=TEXT.replace("0.70", "0.80"), actor=None)
+
+    assert (second.version, queries.in_force("standard")) == (2, second)
+    assert Policy.objects.get(version=1).text == TEXT
+    with pytest.raises(Refused, match="version 2 of standard already"):
+        actions.publish(text=second.text, actor=None)
+
+
+@pytest.mark.django_db
+def test_a_published_policy_cannot_be_changed_or_deleted():
+    for change in (lambda rows: rows.update(text="x"), lambda rows: rows.delete()):
+        with pytest.raises(DatabaseError), transaction.atomic():
+            change(Policy.objects.filter(version=1))
+
+    assert Policy.objects.get().text == TEXT
+
+
+def test_one_person_cannot_publish(gita):
+    with pytest.raises(PermissionDenied):
+        actions.publish(text=TEXT.replace("0.70", "0.10"), actor=gita)
+
+    assert Policy.objects.count() == 1
+
+
+def test_the_page_shows_text_and_history_to_members_alone(client_for, aida, otto, project):
+    page = reverse("policies:detail", args=[Policy.objects.get().uuid])
+
+    assert "in force" in client_for(aida).get(page).content.decode()
+    assert client_for(otto).get(page).status_code == 404
+    assert "standard" in client_for(aida).get(reverse("policies:list")).content.decode()
+    assert "No policy to show" in client_for(otto).get(reverse("policies:list")).content.decode()
