@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.templatetags.static import static
 from django.urls import URLPattern, URLResolver, include, path
+
+from registry.access.decorators import public
 
 ROOMS = {
     "": "lifecycle.home.urls",
@@ -36,7 +41,14 @@ def exists(module: str) -> bool:
         return False
 
 
+@public
+def favicon(_request: HttpRequest) -> HttpResponse:
+    """What browsers ask for unasked."""
+    return redirect(static("img/favicon.svg"))
+
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("accounts/", include("allauth.urls")),
+    path("favicon.ico", favicon),
     *[path(prefix, include(module)) for prefix, module in ROOMS.items() if exists(module)],
 ]
