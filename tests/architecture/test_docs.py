@@ -1,0 +1,145 @@
+"""The documentation says what is there: every setting, permission, command, path and link is compared with the code."""
+
+import ast
+import importlib.util
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.core.management import get_commands
+
+from registry.ledger.verbs import Verb
+from tests.support.reference import PAGES
+
+ROOT: Path = settings.BASE_DIR
+SOURCES = ("lifecycle", "datasets_app", "registry", "monitoring", "deploy")
+PAGES_OF_DOCS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").glob("*.md")])
+TEXTS = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in PAGES_OF_DOCS}
+READERS = {"env_str", "env_bool", "env_int", "env_list", "get", "getenv"}
+# Read by libraries and by make, not by our own code.
+OUTSIDE = {"PYTHON", "NAME", "CUDA_VISIBLE_DEVICES", "PIP_EXTRA_INDEX_URL"}
+# Capitals that are no environment variable.
+WORDS = {"EC_VERSION", "CONTENT_SECURITY_POLICY", "MAX_FILES"}
+
+
+def python_files() -> list[Path]:
+    return [path for folder in SOURCES for path in (ROOT / folder).rglob("*.py")]
+
+
+def is_reader(call: ast.Call) -> bool:
+    """env_int("NAME", …) or os.environ.get("NAME")."""
+    if isinstance(call.func, ast.Name):
+        return call.func.id in READERS - {"get"}
+    return isinstance(call.func, ast.Attribute) and call.func.attr in READERS and "environ" in ast.unparse(call.func)
+
+
+@cache
+def settings_in_code() -> dict[str, ast.Call]:
+    """Every variable that our code reads by its name, with the call that reads it (of several, the first)."""
+    found: dict[str, ast.Call] = {}
+    for path in sorted(python_files(), key=lambda path: path.name != "settings.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and is_reader(node) and node.args and isinstance(node.args[0], ast.Constant):
+                found.setdefault(node.args[0].value, node)
+    return {name: call for name, call in found.items() if name != "PATH"}
+
+
+def settings_in_docs() -> dict[str, list[str]]:
+    """The cells of every row of docs/settings.md that begins with a variable in backticks."""
+    rows = re.findall(r"^\| `([A-Z][A-Z0-9_]*)` \|(.*)\|$", TEXTS["docs/settings.md"], re.MULTILINE)
+    return {name: [cell.strip() for cell in cells.split("|")] for name, cells in rows}
+
+
+def literal(node: ast.expr) -> object:
+    """The value of a constant, None for anything that is computed."""
+    try:
+        return ast.literal_eval(node)
+    except ValueError:
+        return None
+
+
+# ── Settings ────────────────────────────────────────────────────────────────
+def test_every_setting_is_documented_and_none_is_invented():
+    assert sorted(settings_in_docs()) == sorted(settings_in_code())
+
+
+@pytest.mark.parametrize("name", sorted(settings_in_code()))
+def test_a_documented_default_is_the_default(name):
+    default, meaning = settings_in_docs()[name]
+    call = settings_in_code()[name]
+    value = literal(call.args[1]) if len(call.args) > 1 else ""
+
+    if isinstance(value, bool):
+        assert default == f"`{int(value)}`"
+    elif isinstance(value, list) and value:
+        assert default == f"`{','.join(value)}`"
+    elif isinstance(value, int | str) and str(value):
+        assert default == f"`{value}`"
+    bounds = {word.arg: literal(word.value) for word in call.keywords}
+    if bounds:
+        assert f"{bounds['low']:,} to {bounds['high']:,}" in meaning
+
+
+@pytest.mark.parametrize("page", TEXTS)
+def test_no_page_names_a_setting_that_does_not_exist(page):
+    named = set(re.findall(r"`(?:export )?([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)(?:=[^`]*)?`", TEXTS[page]))
+    named |= set(re.findall(r"^(?:Environment=|export )?([A-Z][A-Z0-9_]+)=", TEXTS[page], re.MULTILINE))
+    secrets_by_file = {name for name in named if name.removesuffix("_FILE") in settings_in_code()}
+
+    assert named - set(settings_in_code()) - secrets_by_file - OUTSIDE - WORDS == set()
+
+
+# ── Pages written from the code ─────────────────────────────────────────────
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_of_reference_is_what_the_code_says(page):
+    assert (ROOT / "docs" / page).read_text(encoding="utf-8") == PAGES[page](), "run: python -m tests.support.reference"
+
+
+def test_no_two_verbs_share_a_value():
+    """An enumeration makes the second of two equal values a silent alias of the first."""
+    assert {name for name, verb in Verb.__members__.items() if name != verb.name} == set()
+
+
+# ── What pages point at ─────────────────────────────────────────────────────
+def anchors(text: str) -> set[str]:
+    """The anchors that GitHub makes of headings."""
+    heads = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head.replace("`", "").lower()).replace(" ", "-") for head in heads}
+
+
+def not_drawn_yet(path: Path) -> bool:
+    """A picture of the tour before the browser journey was run for the first time: then there is none at all."""
+    return path.parent == ROOT / "docs" / "tour" and path.suffix == ".png" and not list(path.parent.glob("*.png"))
+
+
+@pytest.mark.parametrize("page", TEXTS)
+def test_every_relative_link_leads_somewhere(page):
+    for target in re.findall(r"\]\(([^)\s]+)\)", TEXTS[page]):
+        if re.match(r"https?:|mailto:", target):
+            continue
+        name, _, anchor = target.partition("#")
+        path = ((ROOT / page).parent / name).resolve() if name else ROOT / page
+        assert path.exists() or not_drawn_yet(path), f"{page} links to {target}"
+        if anchor:
+            assert anchor in anchors(path.read_text(encoding="utf-8")), f"{page} links to {target}"
+
+
+@pytest.mark.parametrize("page", TEXTS)
+def test_every_command_exists(page):
+    commands = set(re.findall(r"manage\.py ([a-z_]+)", TEXTS[page]))
+    targets = set(re.findall(r"(?<![\w.])make ([a-z]+)(?=`|$|  | [A-Z]+=|\n)", TEXTS[page], re.MULTILINE))
+    modules = set(re.findall(r"python -m ((?:lifecycle|registry|tests|benchmarks)[\w.]*)", TEXTS[page]))
+
+    assert commands - set(get_commands()) == set()
+    assert targets - set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)) == set()
+    assert {module for module in modules if importlib.util.find_spec(module.rstrip(".")) is None} == set()
+
+
+@pytest.mark.parametrize("page", TEXTS)
+def test_every_path_and_every_test_that_is_named_exists(page):
+    for path, test in re.findall(r"`((?:lifecycle|datasets_app|registry|monitoring|tests|docs|deploy)/[\w./-]+)(?:::(\w+))?`", TEXTS[page]):
+        assert (ROOT / path).exists(), f"{page} names {path}"
+        if test:
+            assert f"def {test}(" in (ROOT / path).read_text(encoding="utf-8"), f"{page} names {test}"
