@@ -80,8 +80,7 @@ def dataset_figures(row: Dataset, uploads: list[Upload]) -> list[Figure]:
     imported = [each for each in uploads if each.state == UploadState.IMPORTED]
     repeats, failed = sum(each.rows_duplicate for each in imported), sum(each.rows_failed for each in imported)
     waiting = sum(each.state == UploadState.INSPECTED for each in uploads)
-    following = [Step("Labels", "schema and guideline", labels), Step("Snapshots", "frozen versions", snapshots)]
-    return [files, Step("Dataset", row.name, at="now"), *following]
+    return [
         Figure("Items", numbers.count(row.items_total), sub="texts that differ"),
         Figure("Uploads", numbers.count(len(imported)), sub=f"{numbers.count(waiting)} wait for acceptance" if waiting else "all accepted"),
         Figure("Repeated rows", numbers.count(repeats), sub="same text, kept once"),
@@ -96,11 +95,6 @@ def dataset_steps(row: Dataset, uploads: list[Upload]) -> list[Step]:
     labels, snapshots = find_url("labeling:schema", uuid=row.uuid), find_url("snapshots:dataset", uuid=row.uuid)
     following = [Step("Labels", "schema and guideline", labels), Step("Snapshots", "frozen versions", snapshots)]
     return [files, Step("Dataset", row.name, at="now"), *following]
-        files,
-        Step("Dataset", row.name, at="now"),
-        Step("Labels", "schema and guideline", labels),
-        Step("Snapshots", "frozen versions", snapshots),
-    ]
 
 
 def upload(user: User, uuid: UUID) -> Context:
@@ -144,19 +138,16 @@ def upload_figures(row: Upload) -> list[Figure]:
     """What the dry run expects, or what the import did."""
     found = row.report.get("dry_run")
     if row.state == UploadState.IMPORTED:
-        following = [Step("Labels", "schema and guideline", labels), Step("Snapshots", "frozen versions", snapshots)]
-    return [files, Step("Dataset", row.name, at="now"), *following]
+        return [
             Figure("Rows read", numbers.count(row.rows_read), sub=numbers.size(row.size)),
             Figure("New items", numbers.count(row.rows_new)),
             Figure("Repeated rows", numbers.count(row.rows_duplicate), sub="text already in the dataset"),
             Figure("Rows left out", numbers.count(row.rows_failed), sub="named below"),
         ]
     if not found:
-        following = [Step("Labels", "schema and guideline", labels), Step("Snapshots", "frozen versions", snapshots)]
-    return [files, Step("Dataset", row.name, at="now"), *following]]
+        return []
     repeats = None if found["repeated"] is None else numbers.count(found["repeated"])
-    following = [Step("Labels", "schema and guideline", labels), Step("Snapshots", "frozen versions", snapshots)]
-    return [files, Step("Dataset", row.name, at="now"), *following]
+    return [
         Figure("Rows read", numbers.count(found["rows"]), sub=numbers.size(row.size)),
         Figure("Rows to import", numbers.count(found["ok"])),
         Figure("Rows left out", numbers.count(found["failed"]), sub="named below"),

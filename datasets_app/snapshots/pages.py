@@ -59,10 +59,10 @@ def of_dataset(user: User, uuid: UUID) -> Context:
         "dataset": dataset, "snapshots": found, "form": FreezeForm(initial=initial), "job": job, "working": job and not job.is_finished,
         "may_freeze": policy.can(user, "snapshots.freeze", dataset), "has_decisions": queries.has_decisions(dataset),
         "steps": [
-            Step("Labels", f"schema {snapshot.schema.version}", schema),"Dataset", dataset.name, reverse("datasets:dataset", args=[dataset.uuid])),
-            Step("Labels", f"schema {snapshot.schema.version}", schema),"Labels", "schema and guideline", find_url("labeling:schema", uuid=dataset.uuid)),
-            Step("Labels", f"schema {snapshot.schema.version}", schema),"Snapshots", f"{newest.number} frozen" if newest else "none yet", at="now"),
-            Step("Labels", f"schema {snapshot.schema.version}", schema),"Runs", "trained on them", at="next"),
+            Step("Dataset", dataset.name, reverse("datasets:dataset", args=[dataset.uuid])),
+            Step("Labels", "schema and guideline", find_url("labeling:schema", uuid=dataset.uuid)),
+            Step("Snapshots", f"{newest.number} frozen" if newest else "none yet", at="now"),
+            Step("Runs", "trained on them", at="next"),
         ],
     }  # fmt: skip
 
@@ -88,14 +88,10 @@ def steps(snapshot: Snapshot) -> list[Step]:
     dataset: Dataset = snapshot.dataset
     schema = find_url("labeling:schema_version", uuid=dataset.uuid, version=snapshot.schema.version)
     return [
-        Step("Labels", f"schema {snapshot.schema.version}", schema),"Dataset", dataset.name, reverse("datasets:dataset", args=[dataset.uuid])),
+        Step("Dataset", dataset.name, reverse("datasets:dataset", args=[dataset.uuid])),
         Step("Labels", f"schema {snapshot.schema.version}", schema),
-            "Labels",
-            f"schema {snapshot.schema.version}",
-            find_url("labeling:schema_version", uuid=dataset.uuid, version=snapshot.schema.version),
-        ),
-        Step("Labels", f"schema {snapshot.schema.version}", schema),"Snapshot", f"version {snapshot.number}", at="now", digest=snapshot.digest),
-        Step("Labels", f"schema {snapshot.schema.version}", schema),"Runs", "trained on it", find_url("training:of_snapshot", uuid=snapshot.uuid), at="next"),
+        Step("Snapshot", f"version {snapshot.number}", at="now", digest=snapshot.digest),
+        Step("Runs", "trained on it", find_url("training:of_snapshot", uuid=snapshot.uuid), at="next"),
     ]
 
 
