@@ -6,7 +6,7 @@ What is not known reads "not stated" or "not measured"; nothing is made up.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import nh3
@@ -178,7 +178,7 @@ def has_interval(measure: Mapping[str, Any]) -> bool:
     return measure.get("low") is not None and measure.get("high") is not None
 
 
-def table(head: tuple[str, ...], lines: list[tuple[str, ...]]) -> str:
+def table(head: tuple[str, ...], lines: Sequence[tuple[str, ...]]) -> str:
     """A Markdown table."""
     rows = [head, tuple("---" for _ in head), *lines]
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)

@@ -45,7 +45,7 @@ class EndpointForm(forms.Form):
     keep_text = forms.BooleanField(label="Keep the texts of requests beside their predictions", required=False, initial=True)
 
 
-class RunChoice(forms.ModelChoiceField):
+class RunChoice(forms.ModelChoiceField):  # type: ignore[type-arg]  # it takes none at run time
     """Runs by number, snapshot and strategy."""
 
     def label_from_instance(self, obj: Any) -> str:

@@ -13,7 +13,7 @@ from registry.catalog.models import Endpoint, ModelVersion
 from registry.promotions.rules import REASON_MAX
 
 
-class VersionChoice(forms.ModelChoiceField):
+class VersionChoice(forms.ModelChoiceField):  # type: ignore[type-arg]  # it takes none at run time
     """Versions by model and number."""
 
     def label_from_instance(self, obj: Any) -> str:

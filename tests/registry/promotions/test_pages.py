@@ -149,9 +149,10 @@ def test_strangers_find_nothing(client_for, request_, otto, name):
     [("approve", "mia"), ("approve", "omar"), ("reject", "ana"), ("withdraw", "gita"), ("check", "gita"), ("comment", "aida")],
 )
 def test_a_wrong_role_is_told_which_one_may(request, client_for, request_, name, username):
+    client = client_for(request.getfixturevalue(username))
     before = Event.objects.count()
 
-    answer = client_for(request.getfixturevalue(username)).post(url(name, request_), decision(request_))
+    answer = client.post(url(name, request_), decision(request_))
 
     assert answer.status_code == 403
     assert Event.objects.count() == before
