@@ -39,6 +39,7 @@ class SchemaForm(forms.Form):
     """Classes as lines of text: readable, pasteable, and the same without JavaScript."""
 
     classes = forms.CharField(
+        strip=False,
         widget=forms.Textarea(attrs={"rows": 16, "spellcheck": "false", "class": "mono"}),
         help_text="One class a line: name | definition. A line that begins with # is a heading of the class map. Indented lines belong"
         " to the class above: “+ text” is an example, “~ other_class: why not” is a class that looks close.",

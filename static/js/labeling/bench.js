@@ -39,7 +39,7 @@
   const post = /** @type {any} */ (window).sender({
     saved: (body) => { count = body.done; for (const item of body.items ?? []) if (!holds(item.slot)) hand.push(item); progress(body); if (hand.length <= (body.items ?? []).length) show(true); },
     refused: (job, error) => { dispatchEvent(new CustomEvent("toast", { detail: { kind: "bad", text: error.message } })); if (/** @type {any} */ (error).status === 422 && job.what?.item && !holds(job.what.item.slot)) { hand.unshift(job.what.item); show(true); } },
-    changed: () => progress(null),
+    changed: () => { bench.dataset.unsaved = String(post.unsaved); progress(null); },
   });
   post.holding(() => [...hand.map((item) => String(item.slot)), ...post.slots].join(","));
   const holds = (slot) => hand.some((item) => item.slot === slot) || post.slots.includes(String(slot));

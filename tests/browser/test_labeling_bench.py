@@ -1,0 +1,201 @@
+"""The labeling bench under real keys: letters find, digits choose, capitals act."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from django.conf import settings
+from django.test import Client
+from playwright.sync_api import Page, expect, sync_playwright
+
+from datasets_app.labeling import queries
+from datasets_app.labeling.models import Annotation, Comment, Queue, Slot, SlotSkip
+from tests.support.labeling import make_dataset, make_queue
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+CLASSES = ["activate_card", "atm_support", "billing", "card_arrival", "card_lost", "exchange_rate"]
+CLASSES += ["fee_charged", "pin_blocked", "refund", "top_up", "transfer_failed", "transfer_timing"]
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    before = os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE")
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"  # Playwright's loop lives in this thread
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGS)
+        yield browser
+        browser.close()
+    if before is None:
+        del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+
+
+@pytest.fixture
+def queue(project, mia) -> Queue:
+    texts = [f"text {n}" for n in range(9)]
+    return make_queue(make_dataset(project, mia, texts), mia, schema=CLASSES)
+
+
+@pytest.fixture
+def open_bench(chromium, live_server, queue):
+    contexts = []
+
+    def open_(user) -> Page:
+        client = Client()
+        client.force_login(user)
+        context = chromium.new_context(viewport={"width": 1440, "height": 1000})
+        cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
+        context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": live_server.url}])
+        contexts.append(context)
+        page = context.new_page()
+        page.goto(f"{live_server.url}/labeling/{queue.uuid}/bench/")
+        expect(page.locator("#find")).to_be_focused()
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+
+
+def answers() -> list[tuple[str, str]]:
+    return list(queries.decisions.standing_answers().order_by("item_id").values_list("item__text", "label__name"))
+
+
+def saved(page: Page, done: int) -> None:
+    """The head says how many answers are saved or on their way, and nothing is on its way any more."""
+    expect(page.locator("#n")).to_have_text(str(done))
+    expect(page.locator("#bench")).to_have_attribute("data-unsaved", "0")
+
+
+def test_letters_find_and_digits_choose(open_bench, ana):
+    page = open_bench(ana)
+    expect(page.locator("#utter")).to_have_text("text 0")
+
+    page.keyboard.type("transfer")
+    expect(page.locator("#ranks li")).to_have_count(2)
+    expect(page.locator("#map button.dim")).to_have_count(10)
+    page.keyboard.press("2")
+
+    expect(page.locator("#utter")).to_have_text("text 1")
+    expect(page.locator("#say")).to_have_text("transfer_timing")
+    expect(page.locator("#find")).to_have_value("")
+    saved(page, 1)
+    assert answers() == [("text 0", "transfer_timing")]
+
+
+def test_enter_accepts_the_highlighted_class_and_the_guideline_follows(open_bench, ana):
+    page = open_bench(ana)
+
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("#guide-name")).to_have_text("atm_support")
+    page.keyboard.press("Enter")
+
+    saved(page, 1)
+    assert answers() == [("text 0", "atm_support")]
+
+
+def test_undo_brings_the_item_back_with_its_class_preselected(open_bench, ana):
+    page = open_bench(ana)
+    page.keyboard.press("3")
+    saved(page, 1)
+
+    page.keyboard.press("Shift+U")
+
+    expect(page.locator("#utter")).to_have_text("text 0")
+    expect(page.locator("#ranks [aria-selected=true]")).to_contain_text("billing")
+    expect(page.locator("#n")).to_have_text("0")
+    page.keyboard.press("Enter")
+    saved(page, 1)
+    assert answers() == [("text 0", "billing")]
+
+
+def test_skip_asks_for_a_reason_and_goes_on(open_bench, ana):
+    page = open_bench(ana)
+
+    page.keyboard.press("Shift+S")
+    page.keyboard.type("2 languages")
+    page.keyboard.press("Enter")
+
+    expect(page.locator("#utter")).to_have_text("text 1")
+    expect(page.locator("#find")).to_be_focused()
+    saved(page, 0)
+    assert list(SlotSkip.objects.values_list("item__text", "reason")) == [("text 0", "2 languages")]
+
+
+def test_a_comment_and_a_flag_are_kept(open_bench, ana):
+    page = open_bench(ana)
+
+    page.keyboard.press("Shift+C")
+    page.keyboard.type("Two intents in one.")
+    page.get_by_role("button", name="Add comment").click()
+    expect(page.locator("#say")).to_have_text("Comment added")
+    page.keyboard.press("Shift+F")
+    expect(page.locator("#flag")).to_have_attribute("aria-pressed", "true")
+
+    expect(page.locator("#say")).to_have_text("Flagged for a reviewer")
+    assert list(Comment.objects.order_by("id").values_list("text", "is_flag")) == [("Two intents in one.", False), ("Flagged.", True)]
+
+
+def test_the_whole_queue_by_keys(open_bench, ana, queue):
+    page = open_bench(ana)
+    for at in range(9):
+        expect(page.locator("#utter")).to_have_text(f"text {at}")
+        page.keyboard.press("1")
+
+    expect(page.get_by_role("heading", name="All 9 answers of Batch 1 are given.")).to_be_visible()
+    assert answers() == [(f"text {n}", "activate_card") for n in range(9)]
+
+
+def test_an_answer_that_cannot_be_sent_is_kept_and_sent_again(open_bench, ana):
+    page = open_bench(ana)
+    page.route("**/submit/", lambda route: route.abort())
+    for _ in range(3):
+        page.keyboard.press("1")
+    expect(page.locator("#unsaved")).to_contain_text("Not saved (3)")
+
+    page.keyboard.press("1")  # the fourth is not taken
+    expect(page.locator("#utter")).to_have_text("text 3")
+    page.unroute("**/submit/")
+    page.locator("#try-again").click()
+
+    saved(page, 3)
+    expect(page.locator("#unsaved")).to_have_count(0)
+    assert [text for text, _ in answers()] == ["text 0", "text 1", "text 2"]
+
+
+def test_two_tabs_of_one_person_lose_and_double_nothing(open_bench, ana):
+    first, second = open_bench(ana), open_bench(ana)
+    first.keyboard.press("1")
+    saved(first, 1)
+    second.keyboard.press("2")
+    expect(second.locator("#utter")).to_have_text("text 1")
+    saved(second, 1)
+
+    assert answers() == [("text 0", "atm_support")]
+    assert Annotation.objects.count() == 2
+
+
+def test_leaving_gives_the_items_back(open_bench, ana):
+    page = open_bench(ana)
+    assert Slot.objects.filter(user=ana).count() == 5
+
+    with page.expect_request("**/release/"):
+        page.locator("#leave").click()
+    page.wait_for_url("**/labeling/*/")
+
+    page.wait_for_load_state("networkidle")
+    assert Slot.objects.filter(user=ana, state=Slot.State.LEASED).count() == 0
+
+
+def test_markup_in_a_text_does_nothing(open_bench, ana, mia, project, live_server):
+    dataset = make_dataset(project, mia, ["<img src=x onerror=document.title='owned'> \u202eevil"], name="Bad", slug="bad")
+    queue = make_queue(dataset, mia, schema=["<b>bold</b>", "plain"], name="Bad")
+    page = open_bench(ana)
+    page.goto(f"{live_server.url}/labeling/{queue.uuid}/bench/")
+
+    expect(page.locator("#utter")).to_contain_text("<img src=x onerror")
+    expect(page.locator("#utter .unseen")).to_have_text("U+202E")
+    expect(page.locator("#ranks li").first).to_contain_text("<b>bold</b>")
+    assert page.locator("#utter img, #ranks b").count() == 0
+    assert "owned" not in page.title()

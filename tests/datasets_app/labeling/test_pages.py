@@ -1,0 +1,146 @@
+"""Queue and schema pages."""
+
+import pytest
+from django.urls import reverse
+
+from datasets_app.labeling.forms import read_classes, write_classes
+from datasets_app.labeling.models import LabelSchema, Queue
+from datasets_app.labeling.rules import LabelSpec
+from tests.support.jobs import run_ok
+from tests.support.labeling import label_items, make_annotator, make_dataset, make_queue, make_schema
+
+pytestmark = pytest.mark.django_db
+CLASSES = "# Cards\ncard | The plastic.\n  + Where is my card?\n  ~ billing: not the amount\n\n# Money\nbilling"
+
+
+@pytest.fixture
+def dataset(project, mia):
+    return make_dataset(project, mia, ["one", "two", "three"])
+
+
+@pytest.mark.parametrize("rows", [1, 12])
+def test_the_list_takes_the_same_statements_for_one_and_many_queues(dataset, mia, rows, client_for, django_assert_num_queries):
+    for n in range(rows):
+        make_queue(dataset, mia, name=f"Batch {n}")
+    client = client_for(mia)
+    client.get(reverse("labeling:list"))
+
+    with django_assert_num_queries(9):
+        assert client.get(reverse("labeling:list")).status_code == 200
+
+
+def test_a_queue_is_opened_by_the_form(dataset, mia, client_for):
+    make_schema(dataset, mia)
+    sent = {"name": "Batch 1", "source": "undecided", "overlap": "2", "hidden_share": "30"}
+
+    page = client_for(mia).post(reverse("labeling:open", args=[dataset.uuid]), sent, follow=True)
+
+    queue = Queue.objects.get()
+    assert (queue.overlap, queue.hidden_share, queue.slots_total) == (2, 30, 6)
+    assert b"Batch 1" in page.content
+
+
+def test_a_taken_name_is_told_at_its_field(dataset, mia, client_for):
+    make_queue(dataset, mia)
+    sent = {"name": "Batch 1", "source": "all", "overlap": "1", "hidden_share": "20"}
+
+    page = client_for(mia).post(reverse("labeling:open", args=[dataset.uuid]), sent)
+
+    assert (page.status_code, b"already has a queue that is called Batch 1" in page.content) == (422, True)
+    assert Queue.objects.count() == 1
+
+
+@pytest.mark.parametrize(("person", "status"), [("ana", 403), ("gita", 403), ("otto", 404)])
+def test_who_may_not_manage_opens_and_publishes_nothing(dataset, person, status, request, client_for):
+    client = client_for(request.getfixturevalue(person))
+    sent = {"name": "Batch 1", "source": "all", "overlap": "1", "hidden_share": "20"}
+
+    assert client.post(reverse("labeling:open", args=[dataset.uuid]), sent).status_code == status
+    assert client.post(reverse("labeling:schema", args=[dataset.uuid]), {"classes": "a\nb"}).status_code == status
+    assert (Queue.objects.count(), LabelSchema.objects.count()) == (0, 0)
+
+
+def test_people_see_their_own_numbers_and_managers_all(dataset, mia, ana, ravi, client_for):
+    queue = make_queue(dataset, mia, overlap=2)
+    label_items(queue, {ana: ["card"], ravi: ["card", "card"]})
+    url = reverse("labeling:queue", args=[queue.uuid])
+
+    assert [row.seat.labelled for row in client_for(ana).get(url).context["people"]] == [1]
+    assert [row.seat.labelled for row in client_for(mia).get(url).context["people"]] == [2, 1]
+
+
+def test_agreement_stands_on_the_page_from_twenty_items_on(project, mia, ana, client_for):
+    queue = make_queue(make_dataset(project, mia, [f"t{n}" for n in range(20)]), mia, overlap=2)
+    other = make_annotator(project, "bea")
+    label_items(queue, {ana: ["card"] * 10 + ["billing"] * 10, other: ["card"] * 9 + ["billing"] * 10})
+    url = reverse("labeling:queue", args=[queue.uuid])
+    assert b"Too few: 19 items have two answers" in client_for(mia).get(url).content
+
+    label_items(queue, {other: [""] * 19 + ["billing"]})
+
+    found = client_for(mia).get(url).context["agreement"]
+    assert (found.items, found.percent, round(found.cohen, 3)) == (20, 0.95, 0.9)
+
+
+def test_classes_as_text_are_read_as_they_are_written(dataset, mia):
+    labels = read_classes(CLASSES)
+
+    assert labels == [
+        LabelSpec("card", "The plastic.", ("Where is my card?",), ({"name": "billing", "note": "not the amount"},), "Cards"),
+        LabelSpec("billing", group="Money"),
+    ]
+    assert [label.name for label in labels] == ["card", "billing"]
+
+
+def test_publishing_by_the_form_keeps_identities(dataset, mia, client_for):
+    first = make_schema(dataset, mia, ["card", "billing"])
+    url = reverse("labeling:schema", args=[dataset.uuid])
+
+    page = client_for(mia).post(url, {"classes": CLASSES, "guideline": "# Rules\n<script>x</script>", "seen": first.version}, follow=True)
+
+    second = LabelSchema.objects.get(version=2)
+    assert second.labels.get(name="card").stable_id == first.labels.get(name="card").stable_id
+    assert write_classes(second) == CLASSES
+    assert b"<script>x" not in page.content
+
+
+def test_a_stale_editor_publishes_nothing(dataset, mia, client_for):
+    make_schema(dataset, mia)
+
+    page = client_for(mia).post(reverse("labeling:schema", args=[dataset.uuid]), {"classes": "a\nb", "seen": 0})
+
+    assert (page.status_code, b"was published while you were writing" in page.content) == (409, True)
+    assert LabelSchema.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "told"), [("  + x", "Line 1 is indented"), ("a\n  x", "Line 2 begins with neither"), ("a\na", "stands here 2 times")]
+)
+def test_classes_that_cannot_be_understood_are_told(dataset, mia, text, told, client_for):
+    page = client_for(mia).post(reverse("labeling:schema", args=[dataset.uuid]), {"classes": text, "seen": 0})
+
+    assert (page.status_code, told in page.content.decode()) == (422, True)
+    assert LabelSchema.objects.count() == 0
+
+
+def test_a_large_queue_is_filled_by_a_job_in_batches(project, mia):
+    dataset = make_dataset(project, mia, [f"t{n}" for n in range(1_050)])
+    queue = make_queue(dataset, mia, overlap=3)
+    assert (queue.slots_total, queue.filled_at) == (0, None)
+
+    run_ok()
+
+    queue.refresh_from_db()
+    assert (queue.items_total, queue.slots_total, queue.slots.count()) == (1_050, 3_150, 3_150)
+    assert queue.filled_at is not None
+
+
+def test_pause_resume_and_close_are_moves_of_the_page(dataset, mia, client_for):
+    queue = make_queue(dataset, mia)
+    client = client_for(mia)
+
+    for name, state in (("pause", "paused"), ("resume", "open"), ("close", "closed")):
+        assert client.post(reverse(f"labeling:{name}", args=[queue.uuid])).status_code == 302
+        queue.refresh_from_db()
+        assert queue.state == state
+    assert client.post(reverse("labeling:resume", args=[queue.uuid])).status_code == 409

@@ -1,0 +1,73 @@
+"""Many people claim at once: nobody ever holds what somebody else holds."""
+
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pytest
+from django.db import connection, connections
+
+from datasets_app.labeling import actions
+from datasets_app.labeling.models import Annotation, Queue, Slot
+from tests.support.labeling import answer, make_annotator, make_dataset, make_queue, queue_items
+
+pytestmark = pytest.mark.django_db(transaction=True)
+PEOPLE, ITEMS = 6, 60
+
+
+def at_once(jobs):
+    """Run these calls at the same moment, each with a connection of its own; their results, or the exception of the first that failed."""
+    start = Barrier(len(jobs))
+
+    def run(job):
+        try:
+            start.wait(timeout=30)
+            return job()
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(len(jobs)) as pool:
+        return list(pool.map(run, jobs))
+
+
+@pytest.fixture
+def queue(project, mia) -> Queue:
+    if connection.vendor == "sqlite" and connection.is_in_memory_db():
+        pytest.skip("An in-memory SQLite database has one writer by construction; the file and PostgreSQL suites race.")
+    return make_queue(make_dataset(project, mia, [f"text {n}" for n in range(ITEMS)]), mia, overlap=2)
+
+
+def test_no_slot_and_no_item_is_given_twice(project, queue):
+    people = [make_annotator(project, f"p{n}") for n in range(PEOPLE)]
+
+    def work(person):
+        held = []
+        for _ in range(4):
+            for slot in actions.claim(queue_id=queue.uuid, actor=person):
+                answer(queue, person, slot.item, "card")
+                held.append((slot.pk, slot.item_id))
+        return held
+
+    given = at_once([lambda person=person: work(person) for person in people])
+
+    slots = [slot for held in given for slot, _ in held]
+    assert len(slots) == len(set(slots))
+    assert all(len({item for _, item in held}) == len(held) for held in given)
+    queue.refresh_from_db()
+    assert queue.slots_done == Slot.objects.filter(state=Slot.State.DONE).count() == Annotation.objects.count()
+
+
+def test_the_last_two_answers_at_once_decide_the_item(project, queue):
+    one, other = make_annotator(project, "p1"), make_annotator(project, "p2")
+    item = queue_items(queue)[0]
+
+    at_once([lambda: answer(queue, one, item, "card"), lambda: answer(queue, other, item, "card")])
+
+    queue.refresh_from_db()
+    assert (queue.slots_done, queue.items_decided) == (2, 1)
+
+
+def test_two_tabs_claim_the_same_five(queue, ana):
+    first, second = at_once([lambda: actions.claim(queue_id=queue.uuid, actor=ana)] * 2)
+
+    assert [slot.pk for slot in first] == [slot.pk for slot in second]
+    assert Slot.objects.filter(user=ana).count() == 5
