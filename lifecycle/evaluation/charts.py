@@ -12,6 +12,8 @@ from lifecycle.ui.numbers import count, decimals
 LOW_F1 = 0.8
 NAMED = 3
 TEXT_LIMIT = 12
+NAME_LIMIT = 22
+LINE_ROWS = 5  # bins with fewer rows are dots off the line: their share says little
 
 
 def confusion(report: Mapping[str, Any], *, limit: int | None, chart_id: str = "confusion") -> Chart:
@@ -19,9 +21,15 @@ def confusion(report: Mapping[str, Any], *, limit: int | None, chart_id: str = "
     positions = rules.worst(report, limit) if limit else list(range(len(report["confusion"]["labels"])))
     labels, counts = rules.matrix(report, positions)
     errors = [[0 if row == column else value for column, value in enumerate(line)] for row, line in enumerate(counts)]
+    names: dict[str, Any] = {
+        "tickvals": labels,
+        "ticktext": [name if len(name) <= NAME_LIMIT else f"{name[:NAME_LIMIT]}…" for name in labels],
+    }
+    if len(labels) > 3 * TEXT_LIMIT:
+        names = {"showticklabels": False}
     layout: dict[str, Any] = {
-        "xaxis": {"side": "top", "tickangle": -35, "showline": False, "ticks": "", "tickfont": {"size": 10}, "dtick": 1},
-        "yaxis": {"autorange": "reversed", "showgrid": False, "tickfont": {"size": 10}, "dtick": 1, "title": {"text": "true class"}},
+        "xaxis": {"side": "top", "tickangle": -35, "showline": False, "ticks": "", "tickfont": {"size": 10}} | names,
+        "yaxis": {"autorange": "reversed", "showgrid": False, "tickfont": {"size": 10}, "title": {"text": "true class"}} | names,
         "hovermode": "closest",
         "margin": {"r": 60},
     }
@@ -146,14 +154,22 @@ def reliability(report: Mapping[str, Any]) -> Chart:
     }
     dots = {
         "type": "scatter",
-        "mode": "lines+markers",
+        "mode": "markers",
         "x": xs,
         "y": ys,
-        "line": {"color": "$c1", "width": 1.75},
         "error_y": error,
         "marker": {"size": [5 + 10 * (each / most) ** 0.5 for each in counts], "color": "$c1"},
         "customdata": counts,
         "hovertemplate": "confidence %{x:.2f}, correct %{y:.2f}, %{customdata} rows<extra></extra>",
+    }
+    many = [each for each in bins if each["count"] >= LINE_ROWS]
+    line = {
+        "type": "scatter",
+        "mode": "lines",
+        "x": [each["confidence"] for each in many],
+        "y": [each["accuracy"] for each in many],
+        "line": {"color": "$c1", "width": 1.75},
+        "hoverinfo": "skip",
     }
     axis = {"range": [0, 1.02], "dtick": 0.25}
     layout = {
@@ -176,7 +192,7 @@ def reliability(report: Mapping[str, Any]) -> Chart:
         id="reliability",
         lead=lead,
         caption=caption,
-        figure={"data": [perfect, dots], "layout": layout},
+        figure={"data": [perfect, line, dots], "layout": layout},
         head=["confidence", "rows", "mean confidence", "share correct"],
         rows=rows,
     )

@@ -25,7 +25,7 @@ def best_of(validation: Curve, step: int | None) -> tuple[int, float] | None:
     return named or min(validation, key=lambda point: (point[1], point[0]), default=None)
 
 
-def loss_finding(validation: Curve, best: tuple[int, float] | None, overfit_from: int | None) -> tuple[str, str]:
+def loss_finding(validation: Curve, best: tuple[int, float] | None, overfit_from: int | None, *, live: bool) -> tuple[str, str]:
     """The finding as a bold lead and the rest of its sentence."""
     if best is None:
         return "No validation yet.", "The first point comes with the first evaluation."
@@ -33,7 +33,8 @@ def loss_finding(validation: Curve, best: tuple[int, float] | None, overfit_from
         return f"Validation loss rises since step {count(overfit_from)}", "while training loss still falls."
     if validation[-1][0] == best[0]:
         return f"Validation loss is at its lowest, {decimals(best[1])},", f"at step {count(best[0])}."
-    return f"Step {count(best[0])} is the best so far,", f"with a validation loss of {decimals(best[1])}."
+    lead = f"Step {count(best[0])} is the best so far," if live else f"Step {count(best[0])} is kept,"
+    return lead, f"with a validation loss of {decimals(best[1])}."
 
 
 def loss(
@@ -48,7 +49,7 @@ def loss(
 ) -> Chart:
     """Training loss in graphite, validation in blue, on a log scale; the kept step is marked and an overfitting range shaded."""
     best = best_of(validation, best_step)
-    lead, caption = loss_finding(validation, best, overfit_from)
+    lead, caption = loss_finding(validation, best, overfit_from, live=live)
     last = max([point[0] for point in (*train, *validation)], default=0)
     shapes, notes = (
         [],

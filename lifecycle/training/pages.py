@@ -108,7 +108,7 @@ def live_part(user: User, run: Run, curves: dict[str, charts.Curve], findings: l
         "figures": figures(run, curves),
         "acts": acts(user, run),
         "findings": [{"kind": SEVERITY.get(each.severity, ""), "row": each} for each in findings],
-        "log": list(run.log.order_by("-seq")[:12]),
+        "log": list(run.log.order_by("-seq")[:8]),
         "kept": kept_step(curves),
     }
 
@@ -256,10 +256,16 @@ def provenance(run: Run) -> list[dict[str, str]]:
         ("Artifact", run.artifact.root_digest if run.artifact else "", "" if run.artifact else "none yet"),
         ("Seed", "", str(spec["seed"])),
         ("Adapter", "", adapter),
-        ("Optimiser", "", f"AdamW, {spec['learning_rate']:g}, head {spec['head_learning_rate']:g}, linear, batch {spec['batch_size']}"),
+        ("Optimiser", "", optimiser(spec, run.strategy)),
         ("Split", "", ", ".join(f"{name} {count(splits[name])}" for name in ("train", "validation", "test") if splits.get(name))),
     ]
     return [{"label": label, "digest": digest, "text": text} for label, digest, text in rows]
+
+
+def optimiser(spec: Mapping[str, Any], strategy: str) -> str:
+    """Optimiser, rates and batch in one line."""
+    encoder = "" if strategy == "head" else f"{spec['learning_rate']:g}, "
+    return f"AdamW, {encoder}head {spec['head_learning_rate']:g}, linear, batch {spec['batch_size']}"
 
 
 # ── Base models and the launch form ─────────────────────────────────────────
