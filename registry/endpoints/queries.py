@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db.models import Q, QuerySet
@@ -28,6 +29,10 @@ from registry.endpoints.models import Deployment, Routes
 from registry.ledger import keys
 from registry.ledger.models import Event
 from registry.ledger.verbs import Verb
+from registry.promotions.models import PromotionRequest
+from registry.promotions.rules import Status
+
+PAGE = 20
 
 
 def routes_row() -> Routes:
@@ -116,10 +121,53 @@ def live_deployment(endpoint: Endpoint) -> Deployment | None:
 
 def deployments(endpoint: Endpoint) -> QuerySet[Deployment]:
     """All intervals of an endpoint, newest first."""
-    rows = Deployment.objects.filter(endpoint=endpoint).select_related(
-        "version__model", "approval", "started_by", "ended_by", "previous__version"
+    return with_all(Deployment.objects.filter(endpoint=endpoint)).order_by("-id")
+
+
+def with_all(rows: QuerySet[Deployment]) -> QuerySet[Deployment]:
+    """Everything that a line of the timeline shows, in one statement."""
+    return rows.select_related(
+        "endpoint__model", "version__model", "version__run__snapshot", "approval", "started_by", "ended_by", "previous__version"
     )
-    return rows.order_by("-id")
+
+
+def of_everywhere(user: Person) -> QuerySet[Deployment]:
+    """The intervals of all endpoints that the user may see."""
+    return policy.visible_to(user, with_all(Deployment.objects.all()), "endpoints.view")
+
+
+def page_of_deployments(endpoint: Endpoint, before: int | None = None) -> tuple[list[Deployment], int | None]:
+    """One page, newest first, and the key to go on before (None on the last)."""
+    rows = deployments(endpoint)
+    found = list((rows.filter(pk__lt=before) if before else rows)[: PAGE + 1])
+    return found[:PAGE], found[PAGE - 1].pk if len(found) > PAGE else None
+
+
+def approvals(endpoint_id: UUID) -> QuerySet[PromotionRequest]:
+    """The approved requests of an endpoint that are not used yet, newest first."""
+    return PromotionRequest.objects.filter(endpoint__uuid=endpoint_id, status=Status.APPROVED).order_by("-pk")
+
+
+def waiting(endpoint: Endpoint) -> PromotionRequest | None:
+    """The approved request that waits to be deployed."""
+    return approvals(endpoint.uuid).select_related("version__model", "version__run__snapshot", "endpoint").first()
+
+
+@dataclass(frozen=True)
+class Line:
+    """An endpoint as the list shows it."""
+
+    endpoint: Endpoint
+    live: Deployment | None
+    waits: bool
+
+
+def lines(user: Person) -> list[Line]:
+    """The endpoints that the user may see, with what is live and whether an approved version waits; four statements, however many."""
+    found = list(visible(user))
+    now = {row.endpoint_id: row for row in live().filter(endpoint__in=found).select_related("version", "started_by")}
+    waits = set(PromotionRequest.objects.filter(endpoint__in=found, status=Status.APPROVED).values_list("endpoint_id", flat=True))
+    return [Line(row, now.get(row.pk), row.pk in waits) for row in found]
 
 
 def live_at(endpoint: Endpoint, moment: datetime) -> Deployment | None:

@@ -48,7 +48,7 @@ def deployed_endpoint(project: Project, *, versions: int = 1, slug: str = "suppo
         endpoint = endpoint or registry.make_endpoint(model, crew.mia, slug=slug)
         deploy(project, endpoint, version)
     assert endpoint is not None
-    return endpoint
+    return Endpoint.objects.get(pk=endpoint.pk)
 
 
 def deploy(project: Project, endpoint: Endpoint, version: ModelVersion) -> Deployment:

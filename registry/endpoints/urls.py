@@ -1,0 +1,19 @@
+"""Addresses of endpoints."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from registry.endpoints import views
+
+app_name = "endpoints"
+urlpatterns = [
+    path("", views.endpoints, name="list"),
+    path("<uuid:uuid>/", views.detail, name="detail"),
+    path("<uuid:uuid>/servers/", views.servers, name="servers"),
+    path("<uuid:uuid>/deploy/", views.deploy, name="deploy"),
+    path("<uuid:uuid>/roll_back/", views.roll_back, name="roll_back"),
+    path("<uuid:uuid>/try/", views.try_it, name="try"),
+    path("deployments/<uuid:uuid>/", views.deployment, name="deployment"),
+    path("versions/<uuid:uuid>/", views.of_version, name="of_version"),
+]
