@@ -12,6 +12,7 @@ from registry.access.models import Project, User
 from registry.access.roles import Role
 from tests.support.flush import flush_leaves_history_alone
 from tests.support.people import PASSWORD, PEOPLE, make_person, make_project
+from tests.support.product import running_product  # noqa: E402
 
 __all__ = ["PASSWORD"]
 
@@ -33,6 +34,13 @@ def _own_data_dir(tmp_path: Path, settings):
     settings.STORAGES = dict(settings.STORAGES)  # a new value, so that Django rebuilds its storages
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # quick, for tests alone
     cache.clear()
+
+
+@pytest.fixture(scope="session")
+def product():
+    """The whole product as real processes, for journeys; started at its first use."""
+    with running_product() as running:
+        yield running
 
 
 @pytest.fixture

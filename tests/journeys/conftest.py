@@ -1,0 +1,32 @@
+"""One product for all journeys; one story for each corpus."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.corpora import banking, banking_folder, generated
+from tests.support.product import Product
+from tests.support.story import Story
+from tests.support.visitors import Workspace
+
+
+@pytest.fixture(scope="session")
+def inbox_story(product: Product) -> Story:
+    """The generator's messages, in a project of their own."""
+    return Story(Workspace(product, "journey-inbox", "Journey inbox"), generated())
+
+
+@pytest.fixture(scope="session")
+def banking_story(product: Product) -> Story:
+    """Four categories of banking77; skips where the data is not there."""
+    folder = banking_folder()
+    if folder is None:
+        pytest.skip("banking77 is not here: set SHARED_DATA, or put it into ../shared/data/banking77.")
+    return Story(Workspace(product, "journey-banking", "Journey banking"), banking(folder))
+
+
+@pytest.fixture(scope="session", params=["inbox", "banking77"])
+def story(request: pytest.FixtureRequest) -> Story:
+    """Each corpus in turn."""
+    found: Story = request.getfixturevalue("inbox_story" if request.param == "inbox" else "banking_story")
+    return found

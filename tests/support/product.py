@@ -1,0 +1,186 @@
+"""The real product as processes of its own: `manage.py prepare` and `manage.py up` on an empty folder, ended without a trace."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit, urlunsplit
+
+import httpx
+import psutil
+import psycopg
+
+ROOT = Path(__file__).parents[2]
+LEASE_SECONDS = 5
+T = TypeVar("T")
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nothing listens on, all different."""
+    probes = [socket.socket() for _ in range(count)]
+    for probe in probes:
+        probe.bind(("127.0.0.1", 0))
+    found = [probe.getsockname()[1] for probe in probes]
+    for probe in probes:
+        probe.close()
+    return found
+
+
+def until(condition: Callable[[], T], what: str, *, seconds: float = 120) -> T:
+    """What the condition gives once it is true. The limit only ends a test that would hang."""
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < end, f"It never happened: {what}"
+        time.sleep(0.1)
+    return found
+
+
+class Product:
+    """One running installation. url: of the site. inference: of the inference server."""
+
+    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+        self.folder = folder
+        self.data_dir = folder / "var"
+        self.port, inference_port = free_ports(2)
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.inference = f"http://127.0.0.1:{inference_port}"
+        self.log_path = folder / "up.log"
+        inherited = {name: value for name, value in os.environ.items() if name not in ("DJANGO_SETTINGS_MODULE", "INFERENCE_URL")}
+        self.environment = inherited | {
+            "DATA_DIR": str(self.data_dir), "PORT": str(self.port), "INFERENCE_PORT": str(inference_port), "DEMO": "0", "DEBUG": "0",
+            "JOB_LEASE_SECONDS": str(LEASE_SECONDS), "HF_HUB_OFFLINE": "1", "API_RATE": "100000/min",
+        } | environment  # fmt: skip
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def manage(self, *command: str) -> str:
+        """Run a management command; returns what it printed. Fails the test with its words when it fails."""
+        done = self.try_manage(*command)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def try_manage(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """The same without judging the exit status."""
+        program = [sys.executable, "manage.py", *command]
+        return subprocess.run(program, cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=300, check=False)
+
+    def python(self, code: str) -> str:
+        """Run lines of Python inside the installation, for what has no page: its first people."""
+        return self.manage("shell", "--verbosity", "0", "--command", code)
+
+    def start(self) -> None:
+        """As `make run` does, until the site and the inference server answer."""
+        self.manage("prepare")
+        with self.log_path.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "manage.py", "up"], cwd=ROOT, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True,
+            )  # fmt: skip
+        until(self.answers, f"the product answers\n{self.log()[-3000:]}", seconds=90)
+
+    def answers(self) -> bool:
+        """Whether both servers answer. Fails when the product has ended."""
+        assert self.process is not None
+        assert self.process.poll() is None, self.log()[-3000:]
+        return responds(f"{self.url}/healthz") and responds(f"{self.inference}/v2/health/live")
+
+    def stop(self, number: int = signal.SIGINT) -> int:
+        """End it as Ctrl-C does; returns its exit status."""
+        assert self.process is not None
+        self.process.send_signal(number)
+        code = self.process.wait(90)
+        self.process = None
+        return code
+
+    def left(self) -> list[psutil.Process]:
+        """Every process of this installation, whoever its parent is now."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                ours = process.environ().get("DATA_DIR") == str(self.data_dir) and process.status() != psutil.STATUS_ZOMBIE
+            except (psutil.AccessDenied, psutil.NoSuchProcess, OSError):
+                continue
+            if ours:
+                found.append(process)
+        return found
+
+    def running(self, *words: str) -> list[psutil.Process]:
+        """The processes of this product whose command line holds all these words."""
+        assert self.process is not None
+        found = []
+        for process in psutil.Process(self.process.pid).children(recursive=True):
+            try:
+                line = " ".join(process.cmdline())
+            except (psutil.NoSuchProcess, psutil.ZombieProcess):
+                continue
+            if all(word in line for word in words):
+                found.append(process)
+        return found
+
+    def kill(self, *words: str) -> list[int]:
+        """`kill -9` the processes whose command line holds all these words; returns who they were."""
+        found = self.running(*words)
+        assert found, f"No process of the product has {words} in its command line."
+        for process in found:
+            process.kill()
+        return [process.pid for process in found]
+
+    def log(self) -> str:
+        """Everything that the processes printed."""
+        return re.sub(r"\x1b\[[0-9;]*m", "", self.log_path.read_text(errors="replace")) if self.log_path.exists() else ""
+
+
+def responds(url: str) -> bool:
+    """Whether somebody answers there with 200."""
+    try:
+        return httpx.get(url, timeout=5).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+@contextmanager
+def own_database() -> Iterator[dict[str, str]]:
+    """The environment of an installation: embedded by default; a database of its own where DATABASE_URL names a server."""
+    base = os.environ.get("DATABASE_URL", "")
+    if not base.startswith(("postgres://", "postgresql://")):
+        yield {"DATABASE_URL": "", "BROKER_URL": os.environ.get("BROKER_URL", "")}
+        return
+    name = f"lifecycle_journey_{os.getpid()}_{time.time_ns() % 10**6}"
+    with psycopg.connect(base, autocommit=True) as admin:
+        admin.execute(f'CREATE DATABASE "{name}"')
+        try:
+            yield {"DATABASE_URL": urlunsplit(urlsplit(base)._replace(path=f"/{name}")), "BROKER_URL": os.environ.get("BROKER_URL", "")}
+        finally:
+            admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@contextmanager
+def running_product() -> Iterator[Product]:
+    """A product that serves, and nothing of it afterwards: no process, no folder, no database."""
+    with tempfile.TemporaryDirectory(prefix="lifecycle-journey-") as folder, own_database() as environment:
+        product = Product(Path(folder), environment)
+        try:
+            product.start()
+            yield product
+            if product.process is not None:
+                product.stop()
+            assert product.left() == []
+        finally:
+            for process in product.left():
+                process.kill()
+
+
+def json_script(page: str, element: str) -> Any:
+    """What a page carries for its script under this id."""
+    found = re.search(rf'<script id="{element}" type="application/json">(.*?)</script>', page, re.DOTALL)
+    assert found, f"The page carries no {element}."
+    return httpx.Response(200, content=found[1].encode()).json()
