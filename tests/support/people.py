@@ -27,8 +27,10 @@ def make_project(slug: str = "inbox", name: str = "Inbox") -> Project:
 
 
 def make_person(username: str, *, project: Project | None = None, role: Role | None = None) -> User:
-    """A person who can sign in with PASSWORD, with one role on the project, or none."""
-    user = User.objects.create_user(username, email=f"{username}@example.test", password=PASSWORD, display_name=username.capitalize())
+    """A person who can sign in with PASSWORD, with one role on the project, or none; the same name is the same person."""
+    user = User.objects.filter(username=username).first() or User.objects.create_user(
+        username, email=f"{username}@example.test", password=PASSWORD, display_name=username.capitalize()
+    )
     if project is not None and role is not None:
         grant(user=user, role=role, root=project, actor=None)
     return user

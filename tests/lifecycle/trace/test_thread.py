@@ -1,0 +1,164 @@
+"""The chain from a prediction to the people who labelled, and from an item up to everything it touched."""
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from datasets_app.datasets.models import Item
+from lifecycle.jobs.models import Job
+from lifecycle.trace import actions, neighbours, queries
+from lifecycle.trace.models import Neighbour
+from monitoring.traffic.actions import ingest
+from monitoring.traffic.models import Prediction
+from registry.catalog.models import Endpoint
+from registry.endpoints.models import Deployment
+from tests.support.endpoints import deployed_endpoint, spool_line, write_segment
+from tests.support.jobs import run_ok
+
+
+@pytest.fixture
+def prediction(project) -> Prediction:
+    endpoint = deployed_endpoint(project)
+    endpoint = Endpoint.objects.get(pk=endpoint.pk)
+    label = endpoint.alias.version.run.snapshot.schema.labels.first().name
+    write_segment(spool_line(endpoint, ("Where is my refund", label, 0.9)))
+    assert ingest() == 1
+    return Prediction.objects.select_related("endpoint", "version__run__snapshot__dataset", "version__model").get()
+
+
+def train_items(prediction: Prediction, count: int) -> list[Item]:
+    rows = neighbours.rows_of(prediction.version.run.snapshot, "train")
+    return [found.item for found, _ in zip(neighbours.with_items(rows), range(count), strict=False)]
+
+
+def test_the_chain_runs_from_the_answer_to_the_snapshot_without_a_gap(prediction):
+    chain = queries.prediction_chain(prediction)
+
+    assert [link.kind for link in chain] == ["Prediction", "Deployment", "Approval", "Version", "Run", "Snapshot"]
+    assert not any(link.missing for link in chain)
+    version = prediction.version
+    digests = {link.kind: link.digest for link in chain}
+    assert digests["Version"] == version.root_digest
+    assert digests["Run"] == version.run.spec_digest
+    assert digests["Snapshot"] == version.run.snapshot.digest
+
+
+def test_the_chain_names_who_deployed_and_who_approved(prediction):
+    people = {link.kind: link.people for link in queries.prediction_chain(prediction)}
+    deployment = Deployment.objects.get()
+
+    assert people["Deployment"] == [deployment.started_by]
+    assert people["Approval"] == [verdict.reviewer for verdict in deployment.approval.verdicts.order_by("id")]
+
+
+def test_an_answer_outside_every_deployment_says_so_instead_of_guessing(prediction):
+    prediction.at = prediction.at.replace(year=2001)
+
+    chain = queries.prediction_chain(prediction)
+
+    assert [(link.kind, link.missing) for link in chain][1] == ("Deployment", True)
+    assert "Approval" not in {link.kind for link in chain}
+
+
+def test_the_nearest_training_items_come_with_the_decision_the_model_learned(prediction, mia, monkeypatch):
+    near = train_items(prediction, 3)
+    monkeypatch.setattr(actions, "materialise", lambda version: None)
+    monkeypatch.setattr(actions.neighbours, "find", lambda *_, **__: [(str(item.uuid), 0.9 - at / 10) for at, item in enumerate(near)])
+
+    actions.find_neighbours(prediction=prediction, actor=mia)
+    run_ok()
+
+    found = queries.neighbours(mia, prediction)
+    assert [(row.item, round(row.similarity, 1)) for row in found] == [(near[0], 0.9), (near[1], 0.8), (near[2], 0.7)]
+    assert all(row.decision and row.label == row.decision.label.name for row in found)
+    assert [row.text for row in found] == [item.text for item in near]
+
+
+def test_asking_twice_is_one_job_and_ten_rows_stay_ten(prediction, mia, monkeypatch):
+    near = train_items(prediction, 2)
+    monkeypatch.setattr(actions, "materialise", lambda version: None)
+    monkeypatch.setattr(actions.neighbours, "find", lambda *_, **__: [(str(item.uuid), 0.5) for item in near])
+
+    first = actions.find_neighbours(prediction=prediction, actor=mia)
+    assert actions.find_neighbours(prediction=prediction, actor=mia) == first
+    run_ok()
+    actions.find_neighbours(prediction=prediction, actor=mia)
+    run_ok()
+
+    assert Neighbour.objects.count() == 2
+
+
+def test_an_auditor_sees_digests_and_people_but_no_text(prediction, aida, client_for, monkeypatch):
+    near = train_items(prediction, 1)
+    Neighbour.objects.create(prediction=prediction, item=near[0], rank=1, similarity=0.9)
+    client = client_for(aida)
+
+    page = client.get(f"/trace/predictions/{prediction.uuid}/").content.decode()
+    item_page = client.get(f"/trace/items/{near[0].uuid}/").content.decode()
+
+    assert prediction.version.root_digest in page
+    assert "Where is my refund" not in page
+    assert near[0].text not in page
+    assert near[0].text not in item_page
+    assert near[0].digest in item_page
+
+
+def test_an_engineer_reads_both_texts(prediction, mia, client_for):
+    near = train_items(prediction, 1)
+    Neighbour.objects.create(prediction=prediction, item=near[0], rank=1, similarity=0.9)
+
+    page = client_for(mia).get(f"/trace/predictions/{prediction.uuid}/").content.decode()
+
+    assert "Where is my refund" in page
+    assert near[0].text in page
+
+
+def test_an_item_knows_every_snapshot_run_version_and_deployment_above_it(prediction, mia):
+    item = train_items(prediction, 1)[0]
+
+    touched = queries.item_touched(mia, item)
+
+    version = prediction.version
+    assert [(snapshot, split) for snapshot, split, _ in touched.snapshots] == [(version.run.snapshot, "train")]
+    assert touched.runs == [version.run]
+    assert touched.versions == [version]
+    assert touched.deployments == [Deployment.objects.get()]
+
+
+@pytest.mark.parametrize("path", ["/trace/predictions/{}/", "/trace/predictions/{}/neighbours/", "/api/v1/trace/predictions/{}/"])
+def test_a_stranger_finds_nothing_and_starts_nothing(prediction, otto, client_for, path):
+    client = client_for(otto)
+    method = client.post if "neighbours" in path else client.get
+
+    assert method(path.format(prediction.uuid)).status_code == 404
+    assert not Job.objects.filter(kind="trace.neighbours").exists()
+
+
+def test_without_a_text_there_is_no_search(prediction, mia, client_for):
+    Prediction.objects.filter(pk=prediction.pk).update(text=None)
+
+    answer = client_for(mia).post(f"/trace/predictions/{prediction.uuid}/neighbours/")
+
+    assert answer.status_code == 422
+    assert "not kept any more" in answer.content.decode()
+    assert not Job.objects.filter(kind="trace.neighbours").exists()
+
+
+def test_the_pages_queries_do_not_grow_with_neighbours(prediction, mia, client_for):
+    client, near = client_for(mia), train_items(prediction, 9)
+    Neighbour.objects.create(prediction=prediction, item=near[0], rank=1, similarity=0.9)
+    client.get(f"/trace/predictions/{prediction.uuid}/")
+    with CaptureQueriesContext(connection) as one:
+        client.get(f"/trace/predictions/{prediction.uuid}/")
+    for rank, item in enumerate(near[1:], start=2):
+        Neighbour.objects.create(prediction=prediction, item=item, rank=rank, similarity=0.8)
+    with CaptureQueriesContext(connection) as many:
+        client.get(f"/trace/predictions/{prediction.uuid}/")
+
+    assert len(many) == len(one)
+
+
+def test_the_api_gives_the_same_chain(prediction, mia, client_for):
+    answer = client_for(mia).get(f"/api/v1/trace/predictions/{prediction.uuid}/").json()
+
+    assert [link["kind"] for link in answer] == ["Prediction", "Deployment", "Approval", "Version", "Run", "Snapshot"]
