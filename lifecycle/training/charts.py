@@ -71,7 +71,7 @@ def loss(
                 "y": math.log10(best[1]),
                 "text": f"best {decimals(best[1])} at step {count(best[0])}",
                 "yshift": 16,
-                "xanchor": "center",
+                "xanchor": "right" if best[0] > 0.7 * max(total, last, 1) else "center",
             }
         )
     if overfit_from is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import islice
 from uuid import UUID
 
@@ -118,18 +119,25 @@ def text_lengths(snapshot: Snapshot) -> tuple[float, float]:
     return known
 
 
-def measured_rate(base: BaseModel, strategy: str) -> float | None:
-    """Examples a second of the newest finished run with this base and strategy, or None where there is none."""
-    run = Run.objects.filter(base=base, strategy=strategy, state=RunState.SUCCEEDED).order_by("-id").first()
+def measured_rate(base: BaseModel, strategy: str) -> tuple[float, str] | None:
+    """Examples a second of the newest finished run on this base, and its strategy: the same one where there is one, else another's.
+
+    Another's rate is scaled by the ratio of the two that the engine knows. Head only is not comparable: its encoder runs once.
+    """
+    runs = Run.objects.filter(base=base, state=RunState.SUCCEEDED).exclude(strategy="head").order_by("-id")
+    run = runs.filter(strategy=strategy).first() or runs.first()
     values = [value for _, value in curves(run, ["examples_per_second"]).get("examples_per_second", [])] if run else []
-    return statistics.median(values) if values else None
+    if run is None or not values:
+        return None
+    return statistics.median(values) * defaults.RATES[strategy] / defaults.RATES[run.strategy], run.strategy
 
 
 def suggestion(snapshot: Snapshot, base: BaseModel | None, strategy: str) -> defaults.Suggestion:
     """The engine's settings for this data, each with its reason, and about how long they take."""
     splits, by_label = snapshot.counts["splits"], snapshot.counts["labels"]
     median, long = text_lengths(snapshot)
-    return defaults.suggest(
+    known = measured_rate(base, strategy) if base and strategy != "head" else None
+    found = defaults.suggest(
         rows=max(1, splits.get("train", 0)),
         classes=max(1, len(by_label)),
         median_tokens=defaults.tokens_from_characters(median),
@@ -137,5 +145,9 @@ def suggestion(snapshot: Snapshot, base: BaseModel | None, strategy: str) -> def
         strategy=strategy,
         class_counts=[counts.get("train", 0) for counts in by_label.values()],
         validation_rows=splits.get("validation", 0),
-        measured_rate=measured_rate(base, strategy) if base and strategy != "head" else None,
+        measured_rate=known[0] if known else None,
     )
+    if known and known[1] != strategy:
+        reason = f"Scaled from an earlier {Run.Strategy(known[1]).label} run on this machine."
+        found = replace(found, seconds_reason=reason)
+    return found
