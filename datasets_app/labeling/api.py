@@ -71,7 +71,7 @@ class QueueIn(serializers.Serializer[Any]):
     name = serializers.CharField(max_length=80)
     overlap = serializers.IntegerField(required=False, default=1, min_value=1, max_value=5)
     hidden_share = serializers.IntegerField(required=False, default=20, min_value=0, max_value=100)
-    source = serializers.ChoiceField(choices=Queue.Source.choices, required=False, default=Queue.Source.UNDECIDED)
+    source = serializers.ChoiceField(choices=Queue.Source.choices, required=False, default=Queue.Source.UNDECIDED)  # type: ignore[assignment]
     upload = serializers.UUIDField(required=False, allow_null=True, default=None)
 
 
@@ -123,7 +123,7 @@ class SubmitIn(serializers.Serializer[Any]):
     """One answer. client_key: made by the client, the same when the same answer is sent again."""
 
     slot = serializers.IntegerField()
-    label = serializers.UUIDField()
+    label = serializers.UUIDField()  # type: ignore[assignment]
     client_key = serializers.UUIDField()
     token = serializers.UUIDField(required=False, allow_null=True, default=None)
     seconds = serializers.FloatField(required=False, default=0, min_value=0)
@@ -150,7 +150,7 @@ class AnnotationOut(serializers.Serializer[Annotation]):
     uuid = serializers.UUIDField()
     item = serializers.UUIDField(source="item.uuid")
     action = serializers.ChoiceField(choices=Annotation.Action.choices)
-    label = serializers.UUIDField(source="label.uuid", allow_null=True, default=None)
+    label = serializers.UUIDField(source="label.uuid", allow_null=True, default=None)  # type: ignore[assignment]
     created_at = serializers.DateTimeField()
 
 
@@ -158,7 +158,7 @@ class DecideIn(serializers.Serializer[Any]):
     """A reviewer's decision. A reason is required where nobody chose the class."""
 
     item = serializers.UUIDField()
-    label = serializers.UUIDField()
+    label = serializers.UUIDField()  # type: ignore[assignment]
     reason = serializers.CharField(required=False, allow_blank=True, default="", max_length=1000)
     seen = serializers.CharField(required=False, allow_blank=True, default="")
 
@@ -168,7 +168,7 @@ class DecisionOut(serializers.Serializer[Decision]):
 
     uuid = serializers.UUIDField()
     item = serializers.UUIDField(source="item.uuid")
-    label = serializers.UUIDField(source="label.uuid")
+    label = serializers.UUIDField(source="label.uuid")  # type: ignore[assignment]
     name = serializers.CharField(source="label.name")
     how = serializers.ChoiceField(choices=Decision.How.choices)
     digest = serializers.CharField()
@@ -211,7 +211,7 @@ class Schemas(View):
         """The newest 30 versions, newest first."""
         dataset = queries.get_dataset(person(request), uuid)
         found = dataset.schemas.prefetch_related("labels").order_by("-version")[:PAGE]
-        return Response(SchemaOut(found, many=True).data)
+        return Response(SchemaOut(list(found), many=True).data)  # type: ignore[arg-type]
 
     @extend_schema(operation_id="labeling_publish_schema", request=SchemaIn, responses={201: SchemaOut})
     def post(self, request: Request, uuid: UUID) -> Response:

@@ -18,7 +18,9 @@ class QueueForm(forms.Form):
 
     name = forms.CharField(max_length=80)
     source = forms.ChoiceField(label="Items", choices=Queue.Source.choices, widget=forms.RadioSelect, initial=Queue.Source.UNDECIDED)
-    upload = forms.ModelChoiceField(None, label="Upload", required=False, to_field_name="uuid", empty_label="none")
+    upload: forms.ModelChoiceField[Any] = forms.ModelChoiceField(
+        None, label="Upload", required=False, to_field_name="uuid", empty_label="none"
+    )
     overlap = forms.TypedChoiceField(
         label="Answers per item", coerce=int, initial=1, choices=[(n, f"{n} {'person' if n == 1 else 'people'}") for n in range(1, 6)],
         help_text="With 2 or more, agreement is measured and disagreements go to review.",

@@ -15,7 +15,7 @@ from datasets_app.labeling import actions, queries
 from datasets_app.labeling.forms import AnswerForm, RemarkForm, SkipForm, UndoForm
 from datasets_app.labeling.models import Queue
 from datasets_app.labeling.queries.bench import FEW
-from datasets_app.labeling.views.answering import clean, speaks_json, to_bench, wants_json
+from datasets_app.labeling.views.answering import clean, person, speaks_json, to_bench, wants_json
 from lifecycle.refusals import Conflict
 from lifecycle.ui.toasts import toast
 from registry.access import policy
@@ -29,7 +29,7 @@ Form = AnswerForm | SkipForm
 @needs("labeling.annotate", Queue, see="labeling.view")
 def bench(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """The next items of a queue, leased to the person who looks."""
-    queue = queries.get_queue(request.user, uuid)
+    queue = queries.get_queue(person(request), uuid)
     items, closed = next_items(queue, request, skipped="skipped" in request.GET)
     return render(request, "datasets_app/labeling/bench.html", bench_context(request, queue, items, closed))
 
@@ -37,10 +37,10 @@ def bench(request: HttpRequest, uuid: UUID) -> HttpResponse:
 def next_items(queue: Queue, request: HttpRequest, *, skipped: bool = False) -> tuple[list[dict[str, Any]], str]:
     """What the person holds now, and why nothing more is given out, if so."""
     try:
-        slots = actions.claim(queue_id=queue.uuid, actor=request.user, skipped=skipped)
+        slots = actions.claim(queue_id=queue.uuid, actor=person(request), skipped=skipped)
     except Conflict as error:
         return [], error.message
-    return queries.bench_items(queue, slots, request.user), ""
+    return queries.bench_items(queue, slots, person(request)), ""
 
 
 def bench_context(request: HttpRequest, queue: Queue, items: list[dict[str, Any]], closed: str) -> dict[str, Any]:
@@ -58,11 +58,12 @@ def bench_context(request: HttpRequest, queue: Queue, items: list[dict[str, Any]
     return {
         "queue": queue, "items": items, "item": first, "labels": labels, "documents": queries.label_documents(labels), "few": few,
         "ranks": [{"label": label, "score": scores.get(str(label.uuid)), "key": at} for at, label in enumerate(order, start=1)],
-        "columns": class_map(labels), "progress": queries.progress(queue, request.user), "last": queries.last_answer(queue, request.user),
+        "columns": class_map(labels), "progress": queries.progress(queue, person(request)),
+        "last": queries.last_answer(queue, person(request)),
         "client_key": uuid4(), "undo_key": uuid4(), "closed": closed, "urls": urls, "hits": queries.hit_rate(queue),
         "chosen": by_id.get(first["chosen"]) if first else None,
-        "may_decide": policy.can(request.user, "labeling.decide", queue),
-        "skipped": not items and not closed and queries.skipped_open(queue, request.user),
+        "may_decide": policy.can(person(request), "labeling.decide", queue),
+        "skipped": not items and not closed and queries.skipped_open(queue, person(request)),
     }  # fmt: skip
 
 
@@ -86,9 +87,9 @@ def saved(request: HttpRequest, uuid: UUID, have: list[int], **more: Any) -> Htt
     """The answer after something was kept: what the page lacks of its five items, and how far the queue is."""
     if not wants_json(request):
         return to_bench(uuid)
-    queue = queries.get_queue(request.user, uuid)
+    queue = queries.get_queue(person(request), uuid)
     items, closed = next_items(queue, request)
-    progress = queries.progress(queue, request.user)
+    progress = queries.progress(queue, person(request))
     return JsonResponse(
         {
             "items": [item for item in items if item["slot"] not in have], "closed": closed, "done": progress.done, "total": progress.total,
@@ -104,7 +105,8 @@ def submit(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """Keep one answer."""
     data = clean(AnswerForm(request.POST))
     annotation = actions.submit(
-        queue_id=uuid, actor=request.user, slot_id=data["slot"], label_id=data["label"], client_key=data["client_key"], token=data["token"],
+        queue_id=uuid, actor=person(request), slot_id=data["slot"], label_id=data["label"], client_key=data["client_key"],
+        token=data["token"],
         seconds=data["seconds"] or 0, suggestion_id=data["suggestion"],
     )  # fmt: skip
     return saved(request, uuid, data["have"], annotation=str(annotation.uuid))
@@ -117,7 +119,7 @@ def skip(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """Pass an item on to others."""
     data = clean(SkipForm(request.POST))
     actions.skip(
-        queue_id=uuid, actor=request.user, slot_id=data["slot"], client_key=data["client_key"], reason=data["reason"],
+        queue_id=uuid, actor=person(request), slot_id=data["slot"], client_key=data["client_key"], reason=data["reason"],
         seconds=data["seconds"] or 0,
     )  # fmt: skip
     return saved(request, uuid, data["have"])
@@ -129,14 +131,14 @@ def skip(request: HttpRequest, uuid: UUID) -> HttpResponse:
 def undo(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """Take the newest answer back; its item comes first again."""
     data = clean(UndoForm(request.POST))
-    undone = actions.undo(queue_id=uuid, actor=request.user, client_key=data["client_key"])
+    undone = actions.undo(queue_id=uuid, actor=person(request), client_key=data["client_key"])
     what = undone.annotation.label.name if undone.annotation.label else "skip"
     if not wants_json(request):
         toast(request, f"Undone: {what}", kind="live")
         return to_bench(uuid)
-    queue = queries.get_queue(request.user, uuid)
-    items = queries.bench_items(queue, [undone.slot], request.user) if undone.slot else []
-    progress = queries.progress(queue, request.user)
+    queue = queries.get_queue(person(request), uuid)
+    items = queries.bench_items(queue, [undone.slot], person(request)) if undone.slot else []
+    progress = queries.progress(queue, person(request))
     return JsonResponse({"undone": what, "item": items[0] if items else None, "done": progress.done, "total": progress.total})
 
 
@@ -145,7 +147,7 @@ def undo(request: HttpRequest, uuid: UUID) -> HttpResponse:
 @speaks_json
 def heartbeat(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """Keep what is on the screen."""
-    return JsonResponse({"held": actions.heartbeat(queue_id=uuid, actor=request.user)})
+    return JsonResponse({"held": actions.heartbeat(queue_id=uuid, actor=person(request))})
 
 
 @require_POST
@@ -154,7 +156,7 @@ def heartbeat(request: HttpRequest, uuid: UUID) -> HttpResponse:
 def release(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """Give back what is on the screen."""
     slots = [int(part) for part in request.POST.get("slots", "").split(",") if part.isdigit()]
-    return JsonResponse({"released": actions.release(queue_id=uuid, actor=request.user, slot_ids=slots)})
+    return JsonResponse({"released": actions.release(queue_id=uuid, actor=person(request), slot_ids=slots)})
 
 
 @require_POST
@@ -164,7 +166,7 @@ def flag(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """Ask for a look at an item, or no longer."""
     data = clean(RemarkForm(request.POST))
     on = data["on"] != "no"
-    actions.flag(queue_id=uuid, actor=request.user, item_id=data["item"], on=on, text=data["text"])
+    actions.flag(queue_id=uuid, actor=person(request), item_id=data["item"], on=on, text=data["text"])
     return JsonResponse({"flagged": on}) if wants_json(request) else to_bench(uuid)
 
 
@@ -174,7 +176,7 @@ def flag(request: HttpRequest, uuid: UUID) -> HttpResponse:
 def comment(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """Say something about an item."""
     data = clean(RemarkForm(request.POST))
-    actions.comment(queue_id=uuid, actor=request.user, item_id=data["item"], text=data["text"])
+    actions.comment(queue_id=uuid, actor=person(request), item_id=data["item"], text=data["text"])
     if wants_json(request):
         return JsonResponse({"said": True})
     toast(request, "Comment added")

@@ -17,6 +17,7 @@ from datasets_app.datasets.models import Dataset
 from datasets_app.labeling import actions, ports, queries
 from datasets_app.labeling.forms import QueueForm, SchemaForm, write_classes
 from datasets_app.labeling.models import LabelSchema, Queue
+from datasets_app.labeling.views.answering import person
 from lifecycle.refusals import Refused
 from lifecycle.ui.marks import Figure
 from lifecycle.ui.numbers import count, decimals, duration
@@ -32,10 +33,10 @@ PAGE = 30
 def queue_list(request: HttpRequest) -> HttpResponse:
     """The queues that the person may see, newest first."""
     before = request.GET.get("before", "")
-    rows = queries.queues(request.user)
+    rows = queries.queues(person(request))
     found = list((rows.filter(pk__lt=int(before)) if before.isdigit() else rows)[: PAGE + 1])
     page = {"previous": reverse("labeling:list") if before else "", "next": f"?before={found[PAGE - 1].pk}" if len(found) > PAGE else ""}
-    datasets = list(queries.datasets_to_manage(request.user)[:PAGE])
+    datasets = list(queries.datasets_to_manage(person(request))[:PAGE])
     return render(request, "datasets_app/labeling/list.html", {"queues": found[:PAGE], "page": page, "datasets": datasets})
 
 
@@ -43,12 +44,12 @@ def queue_list(request: HttpRequest) -> HttpResponse:
 @needs("labeling.view", Queue)
 def queue_page(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """How far one queue is, who worked in it, and how far they agree."""
-    queue = queries.get_queue(request.user, uuid)
-    may = {name: policy.can(request.user, f"labeling.{name}", queue) for name in ("annotate", "manage", "decide")}
+    queue = queries.get_queue(person(request), uuid)
+    may = {name: policy.can(person(request), f"labeling.{name}", queue) for name in ("annotate", "manage", "decide")}
     context = {
-        "queue": queue, "may": may, "people": queries.people(queue, request.user, everybody=may["manage"]),
+        "queue": queue, "may": may, "people": queries.people(queue, person(request), everybody=may["manage"]),
         "agreement": queries.queue_agreement(queue), "figures": figures(queue), "forecast": queries.forecast(queue),
-        "suggesters": [(each.label, url) for each in ports.suggesters() if (url := each.url(request.user, queue.dataset))],
+        "suggesters": [(each.label, url) for each in ports.suggesters() if (url := each.url(person(request), queue.dataset))],
     }  # fmt: skip
     return render(request, "datasets_app/labeling/queue.html", context)
 
@@ -78,7 +79,7 @@ def state_view(action: Any, told: str) -> Any:
     @require_POST
     @needs("labeling.manage", Queue, see="labeling.view")
     def change(request: HttpRequest, uuid: UUID) -> HttpResponse:
-        queue = action(queue_id=uuid, actor=request.user)
+        queue = action(queue_id=uuid, actor=person(request))
         toast(request, f"{queue.name} {told}")
         return HttpResponseRedirect(reverse("labeling:queue", args=[uuid]))
 
@@ -94,7 +95,7 @@ close = state_view(actions.close_queue, "is closed")
 @needs("labeling.manage", Dataset, see="labeling.view")
 def open_queue(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """The form of a new queue for a dataset."""
-    dataset = queries.get_dataset(request.user, uuid)
+    dataset = queries.get_dataset(person(request), uuid)
     form = QueueForm(dataset, request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
@@ -113,7 +114,7 @@ def open_queue(request: HttpRequest, uuid: UUID) -> HttpResponse:
 def opened(request: HttpRequest, dataset: Dataset, data: dict[str, Any]) -> HttpResponse:
     """Open the queue and go to its page."""
     upload = data.pop("upload")
-    queue = actions.open_queue(dataset_id=dataset.uuid, actor=request.user, upload_id=upload.uuid if upload else None, **data)
+    queue = actions.open_queue(dataset_id=dataset.uuid, actor=person(request), upload_id=upload.uuid if upload else None, **data)
     toast(request, f"{queue.name} is open", kind="ok")
     return HttpResponseRedirect(reverse("labeling:queue", args=[queue.uuid]))
 
@@ -131,18 +132,18 @@ def take_refusal(form: Any, error: Refused) -> None:
 @needs("labeling.view", Dataset)
 def schema(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """The classes and guideline of a dataset, their versions, and the editor for those who may publish."""
-    dataset = queries.get_dataset(request.user, uuid)
+    dataset = queries.get_dataset(person(request), uuid)
     versions = queries.schemas(dataset)
     latest = versions[0] if versions else None
     initial = {"classes": write_classes(latest), "guideline": latest.guideline if latest else "", "seen": latest.version if latest else 0}
     form = SchemaForm(request.POST or None, initial=initial)
     if request.method == "POST":
-        policy.require(request.user, "labeling.manage", dataset)
+        policy.require(person(request), "labeling.manage", dataset)
         if form.is_valid() and (answer := published(request, dataset, form)):
             return answer
     context = {
         "dataset": dataset, "versions": versions, "schema": latest, "form": form, "guideline": guideline_html(latest),
-        "may_manage": policy.can(request.user, "labeling.manage", dataset),
+        "may_manage": policy.can(person(request), "labeling.manage", dataset),
     }  # fmt: skip
     return render(request, "datasets_app/labeling/schema.html", context, status=422 if form.is_bound else 200)
 
@@ -152,7 +153,7 @@ def published(request: HttpRequest, dataset: Dataset, form: SchemaForm) -> HttpR
     data = form.cleaned_data
     try:
         made = actions.publish_schema(
-            dataset_id=dataset.uuid, actor=request.user, labels=data["classes"], guideline=data["guideline"], seen=data["seen"]
+            dataset_id=dataset.uuid, actor=person(request), labels=data["classes"], guideline=data["guideline"], seen=data["seen"]
         )
     except Refused as error:
         for message in error.fields.get("labels", [error.message]):
@@ -166,7 +167,7 @@ def published(request: HttpRequest, dataset: Dataset, form: SchemaForm) -> HttpR
 @needs("labeling.view", Dataset)
 def schema_version(request: HttpRequest, uuid: UUID, version: int) -> HttpResponse:
     """One version of a dataset's labels as it was published."""
-    dataset = queries.get_dataset(request.user, uuid)
+    dataset = queries.get_dataset(person(request), uuid)
     found = dataset.schemas.filter(version=version).select_related("created_by").first()
     if found is None:
         raise Http404("There is no such version.")

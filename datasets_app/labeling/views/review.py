@@ -16,6 +16,7 @@ from datasets_app.labeling import actions, queries, rules
 from datasets_app.labeling.forms import DecideForm, ReturnForm, as_key
 from datasets_app.labeling.models import Queue
 from datasets_app.labeling.queries.review import LIST, ORDERS
+from datasets_app.labeling.views.answering import person
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.toasts import toast
 from registry.access.decorators import needs
@@ -25,7 +26,7 @@ from registry.access.decorators import needs
 @needs("labeling.decide", Queue, see="labeling.view")
 def review(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """What waits to be settled, and one item of it."""
-    queue = queries.get_queue(request.user, uuid)
+    queue = queries.get_queue(person(request), uuid)
     return show(request, queue, as_key(request.GET.get("item", "")))
 
 
@@ -50,7 +51,7 @@ def item_context(request: HttpRequest, queue: Queue, item: Item, waiting: list[A
     at = next((at for at, row in enumerate(waiting) if row.item_id == item.pk), None)
     dispute = waiting[at] if at is not None else None
     around = {"previous": waiting[at - 1] if at else None, "next": waiting[at + 1] if at is not None and at + 1 < len(waiting) else None}
-    case = queries.case(queue, item, request.user)
+    case = queries.case(queue, item, person(request))
     pair = dispute.pair if dispute else rules.pair_of(column.label.stable_id for column in case.columns)
     return {
         "case": case, "lines": queries.lines(waiting, names, item.uuid), "dispute": dispute, "labels": queue.schema.labels.all(),
@@ -69,13 +70,13 @@ def address(queue: Queue, item: UUID | None, order: str) -> str:
 @needs("labeling.decide", Queue, see="labeling.view")
 def decide(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """Settle one item and go on with the next."""
-    queue = queries.get_queue(request.user, uuid)
+    queue = queries.get_queue(person(request), uuid)
     form = DecideForm(queue, request.POST)
     if not form.is_valid():
         return show(request, queue, form.cleaned_data.get("item"), form=form)
     data = form.cleaned_data
     decision = actions.decide(
-        queue_id=uuid, item_id=data["item"], actor=request.user, label_id=data["label"], reason=data["reason"], seen=data["seen"]
+        queue_id=uuid, item_id=data["item"], actor=person(request), label_id=data["label"], reason=data["reason"], seen=data["seen"]
     )
     toast(request, f"Settled as {decision.label.name}", undo_url=reverse("labeling:undo_decision", args=[uuid]))
     return HttpResponseRedirect(address(queue, None, data["order"] or "widest"))
@@ -85,13 +86,13 @@ def decide(request: HttpRequest, uuid: UUID) -> HttpResponse:
 @needs("labeling.decide", Queue, see="labeling.view")
 def return_item(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """Ask the annotators of one item to look again."""
-    queue = queries.get_queue(request.user, uuid)
+    queue = queries.get_queue(person(request), uuid)
     form = ReturnForm(request.POST)
     if not form.is_valid():
         return show(request, queue, form.cleaned_data.get("item"), form=form)
     data = form.cleaned_data
     people = actions.return_to_annotators(
-        queue_id=uuid, item_id=data["item"], actor=request.user, comment=data["comment"], seen=data["seen"]
+        queue_id=uuid, item_id=data["item"], actor=person(request), comment=data["comment"], seen=data["seen"]
     )
     toast(request, f"Returned to {people} {'person' if people == 1 else 'people'}", kind="live")
     return HttpResponseRedirect(address(queue, None, data["order"] or "widest"))
@@ -101,8 +102,8 @@ def return_item(request: HttpRequest, uuid: UUID) -> HttpResponse:
 @needs("labeling.decide", Queue, see="labeling.view")
 def undo_decision(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """Take the reviewer's newest decision back and show its item."""
-    queue = queries.get_queue(request.user, uuid)
-    item = actions.undo_decision(queue_id=uuid, actor=request.user)
+    queue = queries.get_queue(person(request), uuid)
+    item = actions.undo_decision(queue_id=uuid, actor=person(request))
     toast(request, "Decision undone", kind="live")
     return HttpResponseRedirect(address(queue, item.uuid, clean_order(request)))
 
