@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from django.urls import path
@@ -15,6 +16,7 @@ from lifecycle.evaluation.actions import SPLITS
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.jobs.api import JobOut
 from lifecycle.training.models import Run
+from lifecycle.training.pages import person
 from lifecycle.training.queries import get_run
 from registry.access.decorators import Needs
 from registry.access.rest import View
@@ -34,7 +36,7 @@ class EvaluationOut(serializers.Serializer[Evaluation]):
     created_at = serializers.DateTimeField()
 
 
-class EvaluationLineOut(serializers.Serializer[Evaluation]):
+class EvaluationLineOut(serializers.Serializer[Any]):
     """An evaluation in a list, with its main metrics."""
 
     uuid = serializers.UUIDField()
@@ -85,7 +87,7 @@ class Evaluations(View):
     )  # fmt: skip
     def get(self, request: Request) -> Response:
         """List evaluations by keyset."""
-        rows = queries.evaluations(request.user)
+        rows = queries.evaluations(person(request))
         before, run = request.query_params.get("before", ""), request.query_params.get("run", "")
         if before:
             if not (before.isascii() and before.isdigit() and len(before) < 19):
@@ -106,7 +108,7 @@ class OneEvaluation(View):
     @extend_schema(operation_id="evaluations_read", responses=EvaluationOut)
     def get(self, request: Request, uuid: UUID) -> Response:
         """The whole report."""
-        return Response(EvaluationOut(queries.get_evaluation(request.user, uuid)).data)
+        return Response(EvaluationOut(queries.get_evaluation(person(request), uuid)).data)
 
 
 class Evaluate(View):
@@ -119,7 +121,7 @@ class Evaluate(View):
         """Queue it; the job says when it is done."""
         given = EvaluateIn(data=request.data)
         given.is_valid(raise_exception=True)
-        job = actions.evaluate(run=get_run(request.user, uuid), split=given.validated_data["split"], actor=request.user)
+        job = actions.evaluate(run=get_run(person(request), uuid), split=given.validated_data["split"], actor=person(request))
         return Response(JobOut(job).data, status=202)
 
 
@@ -135,7 +137,7 @@ class Compare(View):
     def get(self, request: Request) -> Response:
         """Paired differences on the items that both answered."""
         field = serializers.UUIDField()
-        a, b = (queries.get_evaluation(request.user, field.run_validation(request.query_params.get(name, ""))) for name in ("a", "b"))
+        a, b = (queries.get_evaluation(person(request), field.run_validation(request.query_params.get(name, ""))) for name in ("a", "b"))
         return Response(compare.paired_report(a, b))
 
 

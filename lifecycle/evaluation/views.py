@@ -11,6 +11,7 @@ from django.views.decorators.http import require_GET, require_POST
 from lifecycle.evaluation import actions, pages
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.training.models import Run
+from lifecycle.training.pages import person
 from lifecycle.training.queries import get_run
 from lifecycle.ui.csp import charts
 from lifecycle.ui.respond import redirect_or_refresh, respond
@@ -22,7 +23,7 @@ from registry.access.decorators import needs, signed_in
 @signed_in
 def evaluations(request: HttpRequest) -> HttpResponse:
     """The evaluations of the person's projects."""
-    return respond(request, "lifecycle/evaluation/list.html", "evaluations", pages.listing(request.user, request.GET))
+    return respond(request, "lifecycle/evaluation/list.html", "evaluations", pages.listing(person(request), request.GET))
 
 
 @require_GET
@@ -30,21 +31,21 @@ def evaluations(request: HttpRequest) -> HttpResponse:
 @needs("evaluation.view", Evaluation)
 def evaluation(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """One evaluation: metrics, baselines, confusion, classes, calibration, errors."""
-    return respond(request, "lifecycle/evaluation/detail.html", "evaluation", pages.detail(request.user, uuid, request.GET))
+    return respond(request, "lifecycle/evaluation/detail.html", "evaluation", pages.detail(person(request), uuid, request.GET))
 
 
 @require_GET
 @needs("evaluation.view", Evaluation)
 def items(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """The items of one cell of the confusion matrix."""
-    return respond(request, "lifecycle/evaluation/items.html", "items", pages.items(request.user, uuid, request.GET))
+    return respond(request, "lifecycle/evaluation/items.html", "items", pages.items(person(request), uuid, request.GET))
 
 
 @require_GET
 @signed_in
 def compare(request: HttpRequest) -> HttpResponse:
     """Two evaluations on the same items."""
-    return respond(request, "lifecycle/evaluation/compare.html", "compare", pages.comparison(request.user, request.GET))
+    return respond(request, "lifecycle/evaluation/compare.html", "compare", pages.comparison(person(request), request.GET))
 
 
 @require_GET
@@ -52,14 +53,14 @@ def compare(request: HttpRequest) -> HttpResponse:
 @needs("training.view", Run)
 def of_run(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """What a run's evaluations found: a part of the run's page, and a page of its own."""
-    return respond(request, "lifecycle/evaluation/of_run.html", "evaluation", pages.of_run(request.user, get_run(request.user, uuid)))
+    return respond(request, "lifecycle/evaluation/of_run.html", "evaluation", pages.of_run(person(request), get_run(person(request), uuid)))
 
 
 @require_POST
 @needs("evaluation.evaluate", Run, see="training.view")
 def evaluate(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """Measure a run on one split."""
-    run = get_run(request.user, uuid)
-    actions.evaluate(run=run, split=request.POST.get("split", ""), actor=request.user)
+    run = get_run(person(request), uuid)
+    actions.evaluate(run=run, split=request.POST.get("split", ""), actor=person(request))
     toast(request, f"{run} is being evaluated", kind="live")
     return redirect_or_refresh(request, reverse("training:detail", args=[uuid]))

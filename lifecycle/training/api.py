@@ -14,20 +14,21 @@ from rest_framework.response import Response
 
 from lifecycle.training import actions, pages, queries
 from lifecycle.training.models import BaseModel, Run
+from lifecycle.training.pages import person
 from registry.access import policy
 from registry.access.decorators import Needs
 from registry.access.models import Project
 from registry.access.rest import View
 
 
-class BaseModelOut(serializers.Serializer[BaseModel]):
+class BaseModelOut(serializers.Serializer[Any]):
     """A base model as programs read it. root_digest: null until its files are kept."""
 
     uuid = serializers.UUIDField()
     project = serializers.UUIDField(source="project.uuid")
     name = serializers.CharField()
     kind = serializers.ChoiceField(choices=BaseModel.Kind.choices)
-    source = serializers.CharField()
+    origin = serializers.CharField(source="source")
     revision = serializers.CharField()
     root_digest = serializers.CharField(source="folder.root_digest", default=None)
     facts = serializers.DictField()
@@ -45,7 +46,7 @@ class BaseModelIn(serializers.Serializer[BaseModel]):
     revision = serializers.CharField(required=False, default="", allow_blank=True, max_length=64)
 
 
-class RunOut(serializers.Serializer[Run]):
+class RunOut(serializers.Serializer[Any]):
     """A run as programs read it."""
 
     uuid = serializers.UUIDField()
@@ -112,15 +113,15 @@ class Bases(View):
     @extend_schema(operation_id="base_models_list", responses=BasePageOut)
     def get(self, request: Request) -> Response:
         """List base models."""
-        return Response({"results": BaseModelOut(queries.bases(request.user)[:200], many=True).data})
+        return Response({"results": BaseModelOut(queries.bases(person(request))[:200], many=True).data})
 
     @extend_schema(operation_id="base_models_add", request=BaseModelIn, responses={201: BaseModelOut})
     def post(self, request: Request) -> Response:
         """Add one; a job keeps its files."""
         given = checked(BaseModelIn(data=request.data))
-        project = policy.get_visible(request.user, Project, "access.view_project", uuid=given["project"])
-        policy.require(request.user, "training.add_base", project)
-        common: dict[str, Any] = {"project": project, "actor": request.user}
+        project = policy.get_visible(person(request), Project, "access.view_project", uuid=given["project"])
+        policy.require(person(request), "training.add_base", project)
+        common: dict[str, Any] = {"project": project, "actor": person(request)}
         if given["kind"] == BaseModel.Kind.FOLDER:
             base = actions.add_folder_base(**common, path=given["path"], name=given["name"])
         elif given["kind"] == BaseModel.Kind.HUB:
@@ -138,7 +139,7 @@ class Runs(View):
     @extend_schema(operation_id="runs_list", responses=RunPageOut, parameters=[OpenApiParameter("before", int)])
     def get(self, request: Request) -> Response:
         """List runs by keyset."""
-        rows = queries.runs(request.user)
+        rows = queries.runs(person(request))
         before = request.query_params.get("before", "")
         if before:
             if not (before.isascii() and before.isdigit() and len(before) < 19):
@@ -152,11 +153,11 @@ class Runs(View):
     def post(self, request: Request) -> Response:
         """Launch a run."""
         given = checked(RunIn(data=request.data))
-        snapshot = queries.launchable(request.user).filter(uuid=given.pop("snapshot")).first()
-        base = queries.bases(request.user).filter(uuid=given.pop("base")).first()
+        snapshot = queries.launchable(person(request)).filter(uuid=given.pop("snapshot")).first()
+        base = queries.bases(person(request)).filter(uuid=given.pop("base")).first()
         if snapshot is None or base is None:
             raise Http404("There is no such snapshot to train on, or no such base model.")
-        return Response(RunOut(actions.launch(snapshot=snapshot, base=base, actor=request.user, **given)).data, status=201)
+        return Response(RunOut(actions.launch(snapshot=snapshot, base=base, actor=person(request), **given)).data, status=201)
 
 
 class OneRun(View):
@@ -167,7 +168,7 @@ class OneRun(View):
     @extend_schema(operation_id="runs_read", responses=RunOut)
     def get(self, request: Request, uuid: UUID) -> Response:
         """Where it stands and what came of it."""
-        return Response(RunOut(queries.get_run(request.user, uuid)).data)
+        return Response(RunOut(queries.get_run(person(request), uuid)).data)
 
 
 class StopRun(View):
@@ -178,7 +179,7 @@ class StopRun(View):
     @extend_schema(operation_id="runs_stop", request=None, responses=RunOut)
     def post(self, request: Request, uuid: UUID) -> Response:
         """Stop it at its next step, with a checkpoint."""
-        return Response(RunOut(actions.stop(run_id=uuid, actor=request.user)).data)
+        return Response(RunOut(actions.stop(run_id=uuid, actor=person(request))).data)
 
 
 class ResumeRun(View):
@@ -189,7 +190,7 @@ class ResumeRun(View):
     @extend_schema(operation_id="runs_resume", request=None, responses=RunOut)
     def post(self, request: Request, uuid: UUID) -> Response:
         """Go on from the last checkpoint."""
-        return Response(RunOut(actions.resume(run_id=uuid, actor=request.user)).data)
+        return Response(RunOut(actions.resume(run_id=uuid, actor=person(request))).data)
 
 
 class RunPoints(View):
@@ -208,7 +209,7 @@ class RunPoints(View):
             raise serializers.ValidationError({"chart": [f"Choose one of {', '.join(pages.CHARTS)}."]})
         if not after.removeprefix("-").isdecimal() or len(after) > 10:
             raise serializers.ValidationError({"after": ["It must be a step."]})
-        return Response(pages.new_points(queries.get_run(request.user, uuid), chart, int(after)))
+        return Response(pages.new_points(queries.get_run(person(request), uuid), chart, int(after)))
 
 
 def checked(given: serializers.Serializer[Any]) -> dict[str, Any]:

@@ -108,7 +108,8 @@ def trainable(strategy: str, facts: dict[str, Any], *, labels: int, rank: int) -
     if not hidden or not layers or not parameters:
         return None
     head: int = hidden * labels + labels
-    return {"full": parameters + head, "lora": layers * 2 * 2 * hidden * rank + head, "head": head}[strategy]
+    counts: dict[str, int] = {"full": parameters + head, "lora": layers * 2 * 2 * hidden * rank + head, "head": head}
+    return counts[strategy]
 
 
 @cache

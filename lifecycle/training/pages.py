@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 from uuid import UUID, uuid4
 
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
+from rest_framework.request import Request
 
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.engine import defaults
@@ -55,6 +57,11 @@ class StrategyLine:
     chosen: bool
 
 
+def person(request: HttpRequest | Request) -> User:
+    """Who asks. Every view of this room is for people who are signed in, which its decorator has checked."""
+    return cast(User, request.user)
+
+
 def listing(user: User, given: Mapping[str, str]) -> dict[str, Any]:
     """Runs, newest first, by keyset; a constant number of statements."""
     before = given.get("before", "")
@@ -94,7 +101,7 @@ def live(user: User, uuid: UUID) -> dict[str, Any]:
     return live_part(user, run, queries.curves(run, wanted), list(run.diagnoses.order_by("-updated_at", "id")))
 
 
-def live_part(user: User, run: Run, curves: dict[str, charts.Curve], findings: list[Diagnosis]) -> dict[str, Any]:
+def live_part(user: User, run: Run, curves: Mapping[str, charts.Curve], findings: list[Diagnosis]) -> dict[str, Any]:
     """State, progress, figures, findings, log and what may be done."""
     active = run.state in queries.ACTIVE
     job = run.job
@@ -121,7 +128,7 @@ def epoch(run: Run) -> str:
     return f"epoch {min(total, int(run.step * total / run.total_steps - 1e-9) + 1)} of {total}"
 
 
-def kept_step(curves: dict[str, charts.Curve]) -> tuple[int, float] | None:
+def kept_step(curves: Mapping[str, charts.Curve]) -> tuple[int, float] | None:
     """The step with the best macro-F1 so far, which a stop keeps."""
     return max(curves.get("macro_f1", []), key=lambda point: (point[1], -point[0]), default=None)
 
@@ -145,7 +152,7 @@ def acts(user: User, run: Run) -> dict[str, str]:
     }
 
 
-def figures(run: Run, curves: dict[str, charts.Curve]) -> list[Figure]:
+def figures(run: Run, curves: Mapping[str, charts.Curve]) -> list[Figure]:
     """The strip: best values, each with its reference where there is one."""
     kept = run.best_step if run.best_step is not None else (kept_step(curves) or (None,))[0]
     at_kept = {name: dict(curve).get(kept) for name, curve in curves.items()} if kept is not None else {}
@@ -204,7 +211,7 @@ def thread(run: Run) -> list[Step]:
     return steps + (ports.later_steps(run) or [Step("Version", "not registered", at="next")])
 
 
-def drawings(run: Run, curves: dict[str, charts.Curve], findings: list[Diagnosis]) -> dict[str, Any]:
+def drawings(run: Run, curves: Mapping[str, charts.Curve], findings: list[Diagnosis]) -> dict[str, Any]:
     """The loss chart and the small multiples."""
     active = run.state in queries.ACTIVE
     overfit = next((each.from_step for each in findings if each.code == "overfitting"), None)

@@ -13,6 +13,7 @@ from lifecycle.refusals import Refusal
 from lifecycle.training import actions, pages, queries
 from lifecycle.training.forms import FolderForm, HubForm, LaunchForm, take_refusal
 from lifecycle.training.models import Run
+from lifecycle.training.pages import person
 from lifecycle.ui.csp import charts
 from lifecycle.ui.respond import redirect_or_refresh, respond, wants_fragment
 from lifecycle.ui.toasts import toast
@@ -25,7 +26,7 @@ from registry.access.models import Project
 @signed_in
 def runs(request: HttpRequest) -> HttpResponse:
     """The runs of the person's projects."""
-    return respond(request, "lifecycle/training/list.html", "runs", pages.listing(request.user, request.GET))
+    return respond(request, "lifecycle/training/list.html", "runs", pages.listing(person(request), request.GET))
 
 
 @require_GET
@@ -34,7 +35,7 @@ def runs(request: HttpRequest) -> HttpResponse:
 @never_cache
 def run(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """One run: state, curves, findings, provenance, and its evaluation once there is one."""
-    return respond(request, "lifecycle/training/detail.html", "live", pages.detail(request.user, uuid))
+    return respond(request, "lifecycle/training/detail.html", "live", pages.detail(person(request), uuid))
 
 
 @require_GET
@@ -42,7 +43,7 @@ def run(request: HttpRequest, uuid: UUID) -> HttpResponse:
 @never_cache
 def live(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """The parts of a run's page that change while it runs; when it has ended, the whole page anew."""
-    context = pages.live(request.user, uuid)
+    context = pages.live(person(request), uuid)
     if not context["active"] or not wants_fragment(request):
         return redirect_or_refresh(request, reverse("training:detail", args=[uuid]))
     return respond(request, "lifecycle/training/live.html", "parts", context)
@@ -56,14 +57,14 @@ def points(request: HttpRequest, uuid: UUID) -> JsonResponse:
     chart, after = request.GET.get("chart", ""), request.GET.get("after", "-1")
     if chart not in pages.CHARTS or not after.lstrip("-").isdigit() or len(after) > 10:
         return JsonResponse({"traces": [], "x": [], "y": [], "next": None}, status=404)
-    return JsonResponse(pages.new_points(queries.get_run(request.user, uuid), chart, int(after)))
+    return JsonResponse(pages.new_points(queries.get_run(person(request), uuid), chart, int(after)))
 
 
 @require_http_methods(["GET", "POST"])
 @needs("training.launch")
 def launch(request: HttpRequest) -> HttpResponse:
     """Start a run: choose data, base and strategy, look at the settings and their reasons, launch."""
-    context = pages.launch(request.user, request.POST or request.GET)
+    context = pages.launch(person(request), request.POST or request.GET)
     if "suggestion" not in context:
         return respond(request, "lifecycle/training/launch.html", "launch", context)
     form = LaunchForm(request.POST or None, suggestion=context["suggestion"], initial={"key": context["key"]})
@@ -71,7 +72,7 @@ def launch(request: HttpRequest) -> HttpResponse:
         chosen = {name: context[name] for name in ("snapshot", "base", "strategy")}
         given = {"options": form.options(), "note": form.cleaned_data["note"], "key": form.cleaned_data["key"]}
         try:
-            made = actions.launch(actor=request.user, **chosen, **given)
+            made = actions.launch(actor=person(request), **chosen, **given)
         except Refusal as refusal:
             take_refusal(form, refusal)
         else:
@@ -83,7 +84,7 @@ def launch(request: HttpRequest) -> HttpResponse:
 @needs("training.stop", Run, see="training.view")
 def stop(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """Stop a run at its next step; its checkpoint stays."""
-    stopped = actions.stop(run_id=uuid, actor=request.user)
+    stopped = actions.stop(run_id=uuid, actor=person(request))
     toast(request, f"{stopped} is {stopped.get_state_display().lower()}", kind="live")
     return redirect_or_refresh(request, reverse("training:detail", args=[uuid]))
 
@@ -92,7 +93,7 @@ def stop(request: HttpRequest, uuid: UUID) -> HttpResponse:
 @needs("training.launch", Run, see="training.view")
 def resume(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """Queue a stopped or failed run again, from its checkpoint."""
-    resumed = actions.resume(run_id=uuid, actor=request.user)
+    resumed = actions.resume(run_id=uuid, actor=person(request))
     toast(request, f"{resumed} goes on from its last checkpoint", kind="live")
     return redirect_or_refresh(request, reverse("training:detail", args=[uuid]))
 
@@ -102,20 +103,20 @@ def resume(request: HttpRequest, uuid: UUID) -> HttpResponse:
 @signed_in
 def bases(request: HttpRequest) -> HttpResponse:
     """The base models of the person's projects, and how to add one."""
-    context = pages.bases(request.user) | {"projects": adding_projects(request), "folder_form": FolderForm(), "hub_form": HubForm()}
+    context = pages.bases(person(request)) | {"projects": adding_projects(request), "folder_form": FolderForm(), "hub_form": HubForm()}
     return respond(request, "lifecycle/training/bases.html", "bases", context)
 
 
 def adding_projects(request: HttpRequest) -> list[Project]:
     """The projects to which the person may add base models."""
-    return list(policy.visible_to(request.user, Project, "training.add_base").order_by("name"))
+    return list(policy.visible_to(person(request), Project, "training.add_base").order_by("name"))
 
 
 @require_POST
 @needs("training.add_base", Project, see="access.view_project")
 def add_packaged(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """Add the base model that came with the installation."""
-    base = actions.add_packaged_base(project=Project.objects.get(uuid=uuid), actor=request.user)
+    base = actions.add_packaged_base(project=Project.objects.get(uuid=uuid), actor=person(request))
     toast(request, f"{base} is being kept", kind="live")
     return redirect_or_refresh(request, reverse("training:bases"))
 
@@ -139,13 +140,13 @@ def add(request: HttpRequest, uuid: UUID, form: FolderForm | HubForm, name: str)
     if form.is_valid():
         call = actions.add_folder_base if isinstance(form, FolderForm) else actions.add_hub_base
         try:
-            base = call(project=Project.objects.get(uuid=uuid), actor=request.user, **form.cleaned_data)
+            base = call(project=Project.objects.get(uuid=uuid), actor=person(request), **form.cleaned_data)
         except Refusal as refusal:
             take_refusal(form, refusal)
         else:
             toast(request, f"{base} is being fetched and checked", kind="live")
             return redirect_or_refresh(request, reverse("training:bases"))
-    context = pages.bases(request.user) | {
+    context = pages.bases(person(request)) | {
         "projects": adding_projects(request),
         "folder_form": FolderForm(),
         "hub_form": HubForm(),

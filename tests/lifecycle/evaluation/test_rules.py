@@ -1,0 +1,110 @@
+"""What is said of predictions, on numbers counted by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lifecycle.engine.predictions import Predictions
+from lifecycle.evaluation import charts, compare, queries, rules
+from lifecycle.evaluation.models import Evaluation
+from lifecycle.refusals import Refused
+from tests.support.training import make_evaluation, make_run, make_snapshot
+
+REPORT = {
+    "confusion": {"labels": ["a", "b", "c"], "counts": [[5, 2, 0], [1, 6, 0], [0, 0, 4]]},
+    "per_class": [
+        {"label": "a", "support": 7, "f1": 0.7}, {"label": "b", "support": 7, "f1": 0.8}, {"label": "c", "support": 4, "f1": 1.0},
+    ],
+    "reliability": [
+        {"from": 0.4, "to": 0.6, "count": 50, "confidence": 0.55, "accuracy": 0.2, "low": 0.11, "high": 0.33},
+        {"from": 0.8, "to": 1.0, "count": 9, "confidence": 0.9, "accuracy": 0.89, "low": 0.57, "high": 0.98},
+    ],
+    "ece": 0.3,
+}  # fmt: skip
+
+
+def predictions(rows: dict[str, tuple[int, int]], confidence: float = 0.8) -> Predictions:
+    """Answers on items: name → (true, predicted) of three labels."""
+    probabilities = np.full((len(rows), 3), (1 - confidence) / 2)
+    for at, (_, predicted) in enumerate(rows.values()):
+        probabilities[at, predicted] = confidence
+    return Predictions(("a", "b", "c"), tuple(rows), np.array([true for true, _ in rows.values()]), probabilities)
+
+
+def test_pairs_are_ordered_by_rows_and_carry_the_support_of_the_true_class():
+    assert rules.confused(REPORT) == [rules.Pair("a", "b", 2, 7), rules.Pair("b", "a", 1, 7)]
+
+
+def test_the_worst_classes_stand_in_pairs():
+    assert rules.worst(REPORT, 10) == [0, 1]
+    assert rules.matrix(REPORT, [0, 1]) == (["a", "b"], [[5, 2], [1, 6]])
+
+
+def test_the_cells_of_the_matrix_hold_the_most_confident_first():
+    found = rules.answers(predictions({"one": (0, 1), "two": (0, 0), "three": (0, 1)}))
+
+    assert [answer.item for answer in rules.in_cell(found, true="a", predicted="b")] == ["one", "three"]
+    assert [answer.item for answer in rules.in_cell(found, true="a", predicted="")] == ["one", "three", "two"]
+    assert [answer.item for answer in rules.in_cell(found, true="", predicted="")] == ["one", "three"]
+
+
+def test_changes_name_what_was_broken_what_was_fixed_and_what_is_wrong_otherwise():
+    first = predictions({"same": (0, 0), "broken": (0, 0), "fixed": (0, 1), "other": (0, 1), "only here": (0, 1)})
+    second = predictions({"same": (0, 0), "broken": (0, 2), "fixed": (0, 0), "other": (0, 2)})
+
+    assert [(change.item, change.kind) for change in rules.changes(first, second)] == [
+        ("broken", "broken"), ("fixed", "fixed"), ("other", "other"),
+    ]  # fmt: skip
+
+
+def test_the_confusion_chart_colours_errors_alone_and_prints_all_counts():
+    chart = charts.confusion(REPORT, limit=None)
+
+    assert chart.lead == "3 errors in 2 pairs."
+    assert chart.figure["data"][0]["z"] == [[0, 2, 0], [1, 0, 0], [0, 0, 0]]
+    assert [note["text"] for note in chart.figure["layout"]["annotations"]] == ["5", "2", "1", "6", "4"]
+    assert chart.rows == [["a", "b", 2], ["b", "a", 1]]
+
+
+def test_the_class_chart_names_the_classes_below_the_limit():
+    chart = charts.f1_by_class(REPORT)
+
+    assert chart.lead == "1 of 3 classes are below 0.80."
+    assert chart.figure["data"][0]["marker"]["color"] == ["$bad", "$c2", "$c2"]
+    assert [note["text"] for note in chart.figure["layout"]["annotations"]] == ["a"]
+
+
+def test_the_reliability_chart_says_over_confident_only_where_the_interval_excludes_it():
+    assert charts.reliability(REPORT).told == "Over-confident between 0.40 and 0.60; ECE 0.300."
+
+
+def test_what_differs_from_run_to_run_is_no_part_of_a_report():
+    assert rules.report_of({"rows": 3, "seconds": 1.2, "status": "succeeded", "error": None, "format": 1}) == {"rows": 3}
+
+
+def test_the_same_measurement_twice_is_one_evaluation(project, mia):
+    run = make_run(make_snapshot(project, mia), mia)
+    before = Evaluation.objects.count()
+
+    assert make_evaluation(run, "test") == queries.latest_evaluation(run, "test")
+    assert Evaluation.objects.count() == before
+
+
+def test_a_comparison_is_the_same_again_and_turns_its_sign_with_the_order(project, mia):
+    snapshot = make_snapshot(project, mia)
+    a, b = (queries.latest_evaluation(make_run(snapshot, mia, accuracy=share, seed=2), "test") for share in (0.5, 1.0))
+
+    there, back = compare.paired_report(a, b), compare.paired_report(b, a)
+
+    assert there == compare.paired_report(a, b)
+    assert there["same_items"] is True
+    assert there["metrics"]["accuracy"]["difference"] == -back["metrics"]["accuracy"]["difference"] > 0
+    assert (there["metrics"]["accuracy"]["verdict"], back["metrics"]["accuracy"]["verdict"]) == ("better", "worse")
+
+
+def test_evaluations_of_two_datasets_cannot_be_compared(project, mia):
+    a, b = (queries.latest_evaluation(make_run(make_snapshot(project, mia), mia), "test") for _ in range(2))
+
+    with pytest.raises(Refused, match="different datasets"):
+        compare.paired_report(a, b)

@@ -1,0 +1,59 @@
+"""The charts of a run, on values."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from lifecycle.training import charts
+
+TRAIN = [(10, 2.0), (20, 1.0), (30, 0.5)]
+VALIDATION = [(10, 1.5), (20, 1.0), (30, 1.2)]
+
+
+def test_the_loss_chart_draws_train_in_graphite_validation_in_blue_and_marks_the_kept_step():
+    chart = charts.loss(TRAIN, VALIDATION, total=40, best_step=20, live=True, updates="/points/")
+
+    train, validation, kept = chart.figure["data"]
+    assert (train["y"], train["line"]["color"]) == ([2.0, 1.0, 0.5], "$c2")
+    assert (validation["y"], validation["line"]["color"]) == ([1.5, 1.0, 1.2], "$c1")
+    assert (kept["x"], kept["y"]) == ([20], [1.0])
+    assert chart.figure["layout"]["xaxis"]["range"] == [0, 40]
+    assert chart.figure["layout"]["annotations"][0]["y"] == math.log10(0.5)
+    assert chart.updates_url == "/points/"
+    assert chart.rows == [[10, "2.0000", "1.5000"], [20, "1.0000", "1.0000"], [30, "0.5000", "1.2000"]]
+
+
+@pytest.mark.parametrize(
+    ("validation", "best", "overfit", "live", "told"),
+    [
+        (VALIDATION, 20, 20, False, "Validation loss rises since step 20 while training loss still falls."),
+        (VALIDATION, None, None, True, "Step 20 is the best so far, with a validation loss of 1.000."),
+        (VALIDATION, 30, None, False, "Validation loss is at its lowest, 1.200, at step 30."),
+        (VALIDATION, 20, None, False, "Step 20 is kept, with a validation loss of 1.000."),
+        ([], None, None, True, "No validation yet. The first point comes with the first evaluation."),
+    ],
+)
+def test_the_caption_is_the_finding(validation, best, overfit, live, told):
+    assert charts.loss(TRAIN, validation, total=40, best_step=best, overfit_from=overfit, live=live).told == told
+
+
+def test_an_overfitting_range_is_shaded_to_the_last_point():
+    (shape,) = charts.loss(TRAIN, VALIDATION, total=40, overfit_from=20, live=False).figure["layout"]["shapes"]
+
+    assert (shape["x0"], shape["x1"], shape["fillcolor"]) == (20, 30, "$warn/9")
+
+
+def test_a_small_multiple_says_its_last_value_and_shares_the_step_axis():
+    chart = charts.small("memory_mb", [(10, 200.4), (20, 256.6)], total=100, live=False)
+
+    assert chart.told == "Memory 257 MB"
+    assert chart.figure["layout"]["xaxis"]["range"] == [0, 100]
+    assert charts.small("memory_mb", [], total=0, live=False).told == "Memory Not measured"
+
+
+def test_an_empty_run_draws_empty_lines():
+    chart = charts.loss([], [], total=0, live=True)
+
+    assert [trace["x"] for trace in chart.figure["data"]] == [[], []]
