@@ -10,7 +10,6 @@ from django.urls import path
 from drf_spectacular.utils import OpenApiParameter, OpenApiTypes, extend_schema
 from rest_framework import serializers
 from rest_framework.parsers import BaseParser, JSONParser
-from rest_framework.request import Request
 from rest_framework.response import Response
 
 from datasets_app.datasets import actions, queries
@@ -22,7 +21,7 @@ from lifecycle.jobs.api import JobOut
 from registry.access import policy
 from registry.access.decorators import Needs
 from registry.access.models import Project
-from registry.access.rest import View
+from registry.access.rest import Request, View
 
 CHUNK = 1 << 20
 

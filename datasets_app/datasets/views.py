@@ -5,7 +5,8 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -18,18 +19,19 @@ from lifecycle.refusals import Refused
 from lifecycle.ui.respond import redirect_or_refresh, respond
 from lifecycle.ui.toasts import toast
 from registry.access.decorators import needs, signed_in
+from registry.access.requests import SignedInRequest
 
 
 @require_GET
 @signed_in
-def datasets(request: HttpRequest) -> HttpResponse:
+def datasets(request: SignedInRequest) -> HttpResponse:
     """The datasets of the person's projects."""
     return respond(request, "datasets_app/datasets/list.html", "datasets", pages.listing(request.user, request.GET))
 
 
 @require_http_methods(["GET", "POST"])
 @needs("datasets.create")
-def create(request: HttpRequest) -> HttpResponse:
+def create(request: SignedInRequest) -> HttpResponse:
     """Make a dataset."""
     form = DatasetForm(request.POST or None, user=request.user)
     if form.is_valid():
@@ -44,13 +46,13 @@ def create(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 @needs("datasets.view", Dataset)
-def dataset(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def dataset(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """One dataset: its figures, its uploads and its items."""
     return respond(request, "datasets_app/datasets/dataset.html", "items", pages.dataset(request.user, uuid, request.GET))
 
 
 @csrf_exempt  # the inner view is protected: reading the token must not read the file before its limit is in place
-def receive(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def receive(request: SignedInRequest, uuid: UUID) -> HttpResponseBase:
     """Take in a file, look through it, and show its dry run."""
     request.upload_handlers.insert(0, LimitHandler(request, settings.UPLOAD_MAX_BYTES))
     return receive_limited(request, uuid=uuid)
@@ -59,7 +61,7 @@ def receive(request: HttpRequest, uuid: UUID) -> HttpResponse:
 @csrf_protect
 @require_POST
 @needs("datasets.upload", Dataset, see="datasets.view")
-def receive_limited(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def receive_limited(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The form of `receive`, once its size is limited."""
     form = UploadForm(request.POST, request.FILES)
     if getattr(request, "upload_too_large", False):
@@ -85,14 +87,14 @@ receive.needs = receive_limited.needs  # type: ignore[attr-defined]
 
 @require_GET
 @needs("datasets.view", Upload)
-def upload(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def upload(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """One upload: its dry run, its progress, or what came of it."""
     return respond(request, "datasets_app/datasets/upload.html", "upload", pages.upload(request.user, uuid))
 
 
 @require_POST
 @needs("datasets.upload", Upload, see="datasets.view")
-def inspect(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def inspect(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Look through the file again, as the person chose to read it."""
     row = queries.get_upload(request.user, uuid)
     form = ReadingForm(request.POST, upload=row)
@@ -110,7 +112,7 @@ def inspect(request: HttpRequest, uuid: UUID) -> HttpResponse:
 
 @require_POST
 @needs("datasets.upload", Upload, see="datasets.view")
-def accept(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def accept(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Have the file imported."""
     form = AcceptForm(request.POST)
     if not form.is_valid():
@@ -124,7 +126,7 @@ def accept(request: HttpRequest, uuid: UUID) -> HttpResponse:
 
 @require_POST
 @needs("datasets.upload", Upload, see="datasets.view")
-def discard(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def discard(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Put the upload aside."""
     row = actions.discard_upload(upload_id=uuid, actor=request.user)
     toast(request, f"{row.file_name} was discarded")
@@ -133,6 +135,6 @@ def discard(request: HttpRequest, uuid: UUID) -> HttpResponse:
 
 @require_GET
 @needs("datasets.view", Item)
-def item(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def item(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """One item: its text, where it came from, and where it went."""
     return respond(request, "datasets_app/datasets/item.html", "item", pages.item(request.user, uuid))

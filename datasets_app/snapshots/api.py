@@ -8,7 +8,6 @@ from django.http import FileResponse
 from django.urls import path, reverse
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
-from rest_framework.request import Request
 from rest_framework.response import Response
 
 from datasets_app.datasets import queries as datasets
@@ -20,7 +19,7 @@ from datasets_app.snapshots.actions.freezing import SEED, SHARES
 from datasets_app.snapshots.models import Export, Snapshot
 from lifecycle.jobs.api import JobOut
 from registry.access.decorators import Needs
-from registry.access.rest import View
+from registry.access.rest import Request, View
 from registry.artifacts import actions as artifacts
 
 PAGE = 30

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import FileResponse, HttpResponse, HttpResponseBase
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
@@ -17,26 +17,27 @@ from datasets_app.snapshots.models import Export, Snapshot
 from lifecycle.refusals import Refused
 from lifecycle.ui.respond import redirect_or_refresh, respond
 from registry.access.decorators import needs, signed_in
+from registry.access.requests import SignedInRequest
 from registry.artifacts import actions as artifacts
 
 
 @require_GET
 @signed_in
-def snapshots(request: HttpRequest) -> HttpResponse:
+def snapshots(request: SignedInRequest) -> HttpResponse:
     """The snapshots of the person's projects."""
     return respond(request, "datasets_app/snapshots/list.html", "snapshots", pages.listing(request.user, request.GET))
 
 
 @require_GET
 @needs("snapshots.view", Dataset)
-def dataset(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def dataset(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The snapshots of one dataset, and the form for the next."""
     return respond(request, "datasets_app/snapshots/dataset.html", "snapshots", pages.of_dataset(request.user, uuid))
 
 
 @require_POST
 @needs("snapshots.freeze", Dataset, see="snapshots.view")
-def freeze(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def freeze(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Have a snapshot frozen."""
     form = FreezeForm(request.POST)
     if form.is_valid():
@@ -56,14 +57,14 @@ def freeze(request: HttpRequest, uuid: UUID) -> HttpResponse:
 
 @require_GET
 @needs("snapshots.view", Snapshot)
-def detail(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def detail(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """One snapshot."""
     return respond(request, "datasets_app/snapshots/detail.html", "exports", pages.detail(request.user, uuid))
 
 
 @require_POST
 @needs("snapshots.export", Snapshot, see="snapshots.view")
-def export(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def export(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Have the snapshot written as a file."""
     form = ExportForm(request.POST)
     if not form.is_valid():
@@ -76,7 +77,7 @@ def export(request: HttpRequest, uuid: UUID) -> HttpResponse:
 
 @require_GET
 @needs("snapshots.export", Export, see="snapshots.view")
-def download(request: HttpRequest, uuid: UUID) -> HttpResponseBase:
+def download(request: SignedInRequest, uuid: UUID) -> HttpResponseBase:
     """The bytes of an exported file, never shown inside the site."""
     row = Export.objects.select_related("snapshot__dataset", "blob").get(uuid=uuid)
     name = f"{row.snapshot.dataset.slug}-s{row.snapshot.number}.{row.format}"
@@ -85,7 +86,7 @@ def download(request: HttpRequest, uuid: UUID) -> HttpResponseBase:
 
 @require_GET
 @needs("snapshots.view", Item)
-def item(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def item(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """In which snapshots an item is: a part of the item's page."""
     row = datasets.get_item(request.user, uuid)
     return respond(request, "datasets_app/snapshots/item.html", "item", {"item": row, "found": queries.snapshots_with(row)})

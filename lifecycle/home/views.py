@@ -10,11 +10,12 @@ from lifecycle.ui import navigation, palette
 from lifecycle.ui.csp import charts
 from lifecycle.ui.respond import wants_fragment
 from registry.access.decorators import public, signed_in
+from registry.access.requests import SignedInRequest
 
 
 @require_GET
 @signed_in
-def home(request: HttpRequest) -> HttpResponse:
+def home(request: SignedInRequest) -> HttpResponse:
     """What waits for this person, what runs now, and what happened last."""
     return render(request, "home/home.html", queries.home(request.user))
 
@@ -22,14 +23,14 @@ def home(request: HttpRequest) -> HttpResponse:
 @require_GET
 @signed_in
 @never_cache
-def counts(request: HttpRequest) -> HttpResponse:
+def counts(request: SignedInRequest) -> HttpResponse:
     """The numbers beside the navigation, as one fragment."""
     return render(request, "components/navigation_counts.html", {"counts": navigation.counts(request.user)})
 
 
 @require_GET
 @signed_in
-def find(request: HttpRequest) -> HttpResponse:
+def find(request: SignedInRequest) -> HttpResponse:
     """The palette: pages and things that a person may see, by what they typed."""
     query = request.GET.get("q", "")[:200]
     context = {"sections": palette.find(request.user, query), "query": query}
@@ -39,7 +40,7 @@ def find(request: HttpRequest) -> HttpResponse:
 @require_GET
 @charts
 @signed_in
-def styleguide(request: HttpRequest) -> HttpResponse:
+def styleguide(request: SignedInRequest) -> HttpResponse:
     """Every component in all its states."""
     return render(request, "home/styleguide.html")
 

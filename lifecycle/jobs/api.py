@@ -7,14 +7,13 @@ from uuid import UUID
 from django.urls import path
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
-from rest_framework.request import Request
 from rest_framework.response import Response
 
 from lifecycle.jobs import actions, queries
 from lifecycle.jobs.models import Job
 from lifecycle.jobs.rules import State
 from registry.access.decorators import Needs
-from registry.access.rest import View
+from registry.access.rest import Request, View
 
 
 class JobOut(serializers.Serializer[Job]):

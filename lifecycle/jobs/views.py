@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
@@ -15,19 +15,20 @@ from lifecycle.jobs import actions, queries
 from lifecycle.jobs.models import Job
 from lifecycle.ui.respond import redirect_or_refresh, respond, wants_fragment
 from registry.access.decorators import signed_in
+from registry.access.requests import SignedInRequest
 
 
 @require_GET
 @signed_in
 @never_cache
-def progress(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def progress(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """How far a job is. The last poll of a finished one fires the event `job-ended`, on which a page may load what came of it."""
     return _progress(request, queries.get_visible(request.user, uuid))
 
 
 @require_POST
 @signed_in
-def cancel(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def cancel(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Stop a job, at once when it waits, at its next safe point when it runs."""
     job = actions.cancel(queries.get_visible(request.user, uuid).uuid, request.user)
     if wants_fragment(request):
@@ -37,7 +38,7 @@ def cancel(request: HttpRequest, uuid: UUID) -> HttpResponse:
 
 @require_GET
 @signed_in
-def jobs(request: HttpRequest) -> HttpResponse:
+def jobs(request: SignedInRequest) -> HttpResponse:
     """What runs and waits now, and what has ended, newest first."""
     user, mine = request.user, request.GET.get("mine") == "1"
     before = request.GET.get("before", "")
@@ -46,7 +47,7 @@ def jobs(request: HttpRequest) -> HttpResponse:
     return respond(request, "jobs/list.html", "jobs", context)
 
 
-def _progress(request: HttpRequest, job: Job) -> HttpResponse:
+def _progress(request: SignedInRequest, job: Job) -> HttpResponse:
     line = queries.line(request.user, job)
     response = render(request, "jobs/progress.html" if wants_fragment(request) else "jobs/detail.html", {"line": line})
     response["Vary"] = "HX-Request, Cookie"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
@@ -13,11 +13,12 @@ from lifecycle.notices import actions, queries
 from lifecycle.notices.models import Notice
 from lifecycle.ui.respond import respond, wants_fragment
 from registry.access.decorators import signed_in
+from registry.access.requests import SignedInRequest
 
 
 @require_GET
 @signed_in
-def notices(request: HttpRequest) -> HttpResponse:
+def notices(request: SignedInRequest) -> HttpResponse:
     """What you were told, newest first."""
     return _list(request, request.GET.get("before", ""))
 
@@ -25,14 +26,14 @@ def notices(request: HttpRequest) -> HttpResponse:
 @require_GET
 @signed_in
 @never_cache
-def unread(request: HttpRequest) -> HttpResponse:
+def unread(request: SignedInRequest) -> HttpResponse:
     """The bell with its count, for the top bar."""
     return render(request, "notices/bell.html", {"unread": queries.unread(request.user)})
 
 
 @require_POST
 @signed_in
-def read(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def read(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Mark one notice as read and go where it leads."""
     notice = Notice.objects.filter(user=request.user.pk, uuid=uuid).first()
     if notice is None:
@@ -43,14 +44,14 @@ def read(request: HttpRequest, uuid: UUID) -> HttpResponse:
 
 @require_POST
 @signed_in
-def read_all(request: HttpRequest) -> HttpResponse:
+def read_all(request: SignedInRequest) -> HttpResponse:
     """Mark as read what the page showed and all before it."""
     up_to = request.POST.get("up_to", "")
     actions.mark_all_read(request.user, up_to=_key(up_to) or 0)
     return _list(request, "") if wants_fragment(request) else redirect("notices:list")
 
 
-def _list(request: HttpRequest, before: str) -> HttpResponse:
+def _list(request: SignedInRequest, before: str) -> HttpResponse:
     key = _key(before)
     return respond(
         request, "notices/list.html", "notices", {"page": queries.of(request.user, before=key), "unread": queries.unread(request.user)}

@@ -7,14 +7,13 @@ from uuid import UUID
 from django.urls import path
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.request import Request
 from rest_framework.response import Response
 
 from datasets_app.datasets.models import Item
 from lifecycle.trace import queries
 from monitoring.traffic.models import Prediction
 from registry.access.decorators import Needs
-from registry.access.rest import View
+from registry.access.rest import Request, View
 
 
 class LinkOut(serializers.Serializer[dict[str, object]]):

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
@@ -13,12 +13,13 @@ from lifecycle.ui.respond import redirect_or_refresh, respond
 from monitoring.traffic.models import Prediction
 from registry.access import policy
 from registry.access.decorators import needs
+from registry.access.requests import SignedInRequest
 from registry.catalog.models import ModelVersion
 
 
 @require_GET
 @needs("trace.view", Prediction)
-def prediction(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def prediction(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Why did the model say this? The chain down to the snapshot, and the nearest training items with who labelled them."""
     found = Prediction.objects.select_related("endpoint__model__project", "version__model", "version__run__snapshot__dataset").get(
         uuid=uuid
@@ -35,7 +36,7 @@ def prediction(request: HttpRequest, uuid: UUID) -> HttpResponse:
 
 @require_POST
 @needs("trace.view", Prediction)
-def neighbours(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def neighbours(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Find the ten training items that the model holds nearest to this text."""
     found = Prediction.objects.select_related("endpoint__model__project", "version").get(uuid=uuid)
     actions.find_neighbours(prediction=found, actor=request.user)
@@ -44,7 +45,7 @@ def neighbours(request: HttpRequest, uuid: UUID) -> HttpResponse:
 
 @require_GET
 @needs("trace.view", Item)
-def item(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def item(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """What did this record touch? Who labelled it, and every snapshot, run, version and endpoint above it."""
     found = Item.objects.select_related("dataset__project", "upload__blob", "upload__uploaded_by").get(uuid=uuid)
     reads = policy.can(request.user, "datasets.read_samples", found)
@@ -54,7 +55,7 @@ def item(request: HttpRequest, uuid: UUID) -> HttpResponse:
 
 @require_GET
 @needs("trace.view", ModelVersion)
-def version(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def version(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Where a version comes from, as the links of its chain."""
     found = ModelVersion.objects.select_related("model", "run__snapshot", "run__base", "registered_by").get(uuid=uuid)
     return respond(request, "trace/version.html", "chain", {"version": found, "chain": queries.version_links(found)})

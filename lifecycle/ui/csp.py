@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from csp.decorators import csp_update
-from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 
-View = TypeVar("View", bound=Callable[..., HttpResponse])
+View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
 
 def charts(view: View) -> View:

@@ -67,3 +67,8 @@ def problems(form: forms.BaseForm) -> list[Problem]:
     for field in form:
         found += [Problem(field.id_for_label or f"id_{field.html_name}", str(field.label), str(text)) for text in field.errors]
     return found
+
+
+def errors_of(form: forms.BaseForm) -> dict[str, list[str]]:
+    """The messages of a refused form by field, as a Refusal carries them."""
+    return {name: [str(error) for error in errors] for name, errors in form.errors.items()}

@@ -8,13 +8,12 @@ from django.shortcuts import get_object_or_404
 from django.urls import path
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.request import Request
 from rest_framework.response import Response
 
 from registry.access import actions, policy, queries
 from registry.access.decorators import Needs
 from registry.access.models import Project, User
-from registry.access.rest import View
+from registry.access.rest import Request, View
 from registry.access.roles import Role
 
 

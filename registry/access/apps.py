@@ -10,6 +10,7 @@ class AccessConfig(AppConfig):
     def ready(self) -> None:
         """Bring the pages that have no place in the thread of the navigation."""
         from lifecycle.ui import palette
+        from registry.access import schema  # noqa: F401  registers itself with the API's description
 
         palette.register_page("Profile and API tokens", "access:profile", keywords="settings theme keys")
         palette.register_page("Projects and members", "access:projects", keywords="roles people access")

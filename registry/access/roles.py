@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db.models import TextChoices
 
 
@@ -79,7 +81,7 @@ ACTIONS: dict[str, frozenset[Role]] = {
 # What the organisation's admin may do in any project: people and metadata, no samples and no decisions.
 ADMIN_ACTIONS = frozenset({"access.view_project", "access.manage_members", "access.manage_people", "access.create_project"})
 
-PERMISSIONS = [(f"role_{role.value}", f"Holds the role {role.label}") for role in Role]
+PERMISSIONS: list[tuple[str, Any]] = [(f"role_{role.value}", f"Holds the role {role.label}") for role in Role]
 
 
 def roles_for(action: str) -> frozenset[Role]:

@@ -3,23 +3,25 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from lifecycle.refusals import Refused
+from lifecycle.ui.forms import errors_of
 from lifecycle.ui.toasts import toast
 from registry.access import actions, policy, queries
 from registry.access.decorators import needs, signed_in
 from registry.access.forms import PersonForm, ProfileForm, ProjectForm, RoleForm, ThemeForm, TokenForm
 from registry.access.models import Project, User
+from registry.access.requests import SignedInRequest
 from registry.access.roles import ACTIONS, Role
 
 
 @require_http_methods(["GET", "POST"])
 @signed_in
-def profile(request: HttpRequest) -> HttpResponse:
+def profile(request: SignedInRequest) -> HttpResponse:
     """A person's own settings and tokens."""
     form = ProfileForm(request.POST or None, instance=request.user)
     if request.method == "POST" and form.is_valid():
@@ -31,7 +33,7 @@ def profile(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 @signed_in
-def theme(request: HttpRequest) -> HttpResponse:
+def theme(request: SignedInRequest) -> HttpResponse:
     """Keep the theme that the switch chose."""
     form = ThemeForm(request.POST)
     if form.is_valid():
@@ -41,7 +43,7 @@ def theme(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 @signed_in
-def create_token(request: HttpRequest) -> HttpResponse:
+def create_token(request: SignedInRequest) -> HttpResponse:
     """Make a token; its secret is shown in this answer and never again."""
     form = TokenForm(request.POST)
     if not form.is_valid():
@@ -52,7 +54,7 @@ def create_token(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 @signed_in
-def revoke_token(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def revoke_token(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """End one of one's own tokens."""
     token = get_object_or_404(queries.tokens(request.user), uuid=uuid)
     actions.revoke_token(token_id=token.uuid, actor=request.user)
@@ -60,7 +62,7 @@ def revoke_token(request: HttpRequest, uuid: UUID) -> HttpResponse:
     return redirect("access:profile")
 
 
-def show_profile(request: HttpRequest, *, status: int = 200, **context: object) -> HttpResponse:
+def show_profile(request: SignedInRequest, *, status: int = 200, **context: object) -> HttpResponse:
     """The profile page, with whatever form was just refused."""
     context.setdefault("form", ProfileForm(instance=request.user))
     context.setdefault("token_form", TokenForm(initial={"scopes": ["read"]}))
@@ -71,7 +73,7 @@ def show_profile(request: HttpRequest, *, status: int = 200, **context: object) 
 
 @require_GET
 @signed_in
-def projects(request: HttpRequest) -> HttpResponse:
+def projects(request: SignedInRequest) -> HttpResponse:
     """The projects that one has a part in."""
     context = {"projects": queries.projects(request.user), "form": ProjectForm()}
     return render(request, "registry/access/projects.html", context)
@@ -79,7 +81,7 @@ def projects(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 @signed_in
-def create_project(request: HttpRequest) -> HttpResponse:
+def create_project(request: SignedInRequest) -> HttpResponse:
     """Make a workspace (organisation admins)."""
     form = ProjectForm(request.POST)
     if form.is_valid():
@@ -93,7 +95,7 @@ def create_project(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 @needs("access.view_project", Project)
-def project(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def project(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """A project's people, and what each role may do."""
     found = Project.objects.get(uuid=uuid)
     context = {
@@ -109,24 +111,24 @@ def project(request: HttpRequest, uuid: UUID) -> HttpResponse:
 
 @require_POST
 @needs("access.manage_members", Project, see="access.view_project")
-def grant(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def grant(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Give a role."""
     return change_role(request, uuid, actions.grant)
 
 
 @require_POST
 @needs("access.manage_members", Project, see="access.view_project")
-def revoke(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def revoke(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Take a role away."""
     return change_role(request, uuid, actions.revoke)
 
 
-def change_role(request: HttpRequest, uuid: UUID, action: object) -> HttpResponse:
+def change_role(request: SignedInRequest, uuid: UUID, action: object) -> HttpResponse:
     """Read the form, then give or take the role."""
     found = Project.objects.get(uuid=uuid)
     form = RoleForm(request.POST, project=found)
     if not form.is_valid():
-        raise Refused("Choose a person and a role.", fields=form.errors)
+        raise Refused("Choose a person and a role.", fields=errors_of(form))
     user, role = form.cleaned_data["user"], Role(form.cleaned_data["role"])
     action(user=user, role=role, root=found, actor=request.user)  # type: ignore[operator]
     toast(request, f"{user} is {'now' if action is actions.grant else 'no longer'} {role.label}")
@@ -136,7 +138,7 @@ def change_role(request: HttpRequest, uuid: UUID, action: object) -> HttpRespons
 @sensitive_post_parameters("password")
 @require_http_methods(["GET", "POST"])
 @signed_in
-def people(request: HttpRequest) -> HttpResponse:
+def people(request: SignedInRequest) -> HttpResponse:
     """Everybody, and adding one (organisation admins)."""
     if not request.user.is_organisation_admin:
         raise PermissionDenied("Only an organisation admin manages people.")
@@ -153,7 +155,7 @@ def people(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 @signed_in
-def deactivate(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def deactivate(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """End a person's access (organisation admins)."""
     person = actions.deactivate_user(user_id=get_object_or_404(User, uuid=uuid).uuid, actor=request.user)
     toast(request, f"{person} can no longer sign in")

@@ -10,6 +10,7 @@ from dataclasses import asdict
 
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
+from django.db.models import QuerySet
 
 from lifecycle.jobs.actions import enqueue
 from lifecycle.jobs.models import Job
@@ -53,7 +54,7 @@ def export(*, actor: User, filters: queries.Filters, form: str) -> Iterator[str]
     return as_csv(events) if form == "csv" else as_json_lines(events)
 
 
-def as_json_lines(events: queries.QuerySet[Event]) -> Iterator[str]:
+def as_json_lines(events: QuerySet[Event]) -> Iterator[str]:
     """One event a line, newest first, then one signed checkpoint a line for every chain that occurs."""
     chains: set[str] = set()
     for event in events.iterator(chunk_size=1000):
@@ -65,7 +66,7 @@ def as_json_lines(events: queries.QuerySet[Event]) -> Iterator[str]:
             yield json.dumps({"checkpoint": json.loads(text)}) + "\n"
 
 
-def as_csv(events: queries.QuerySet[Event]) -> Iterator[str]:
+def as_csv(events: QuerySet[Event]) -> Iterator[str]:
     """A table for people; cells that a spreadsheet would run as a formula are made inert."""
     yield csv_row(COLUMNS)
     batch: list[Event] = []

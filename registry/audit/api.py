@@ -6,11 +6,10 @@ from django.http import StreamingHttpResponse
 from django.urls import path
 from drf_spectacular.utils import OpenApiParameter, OpenApiTypes, extend_schema
 from rest_framework import serializers
-from rest_framework.request import Request
 from rest_framework.response import Response
 
 from registry.access.models import ApiToken
-from registry.access.rest import View
+from registry.access.rest import Request, View
 from registry.audit import actions, queries
 from registry.audit.forms import FilterForm
 from registry.ledger.models import Event

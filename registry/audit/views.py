@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
@@ -12,6 +12,7 @@ from lifecycle.jobs.models import Job
 from lifecycle.ui.respond import redirect_or_refresh, respond
 from registry.access.decorators import signed_in
 from registry.access.policy import can_somewhere
+from registry.access.requests import SignedInRequest
 from registry.audit import actions, queries
 from registry.audit.forms import FilterForm
 
@@ -20,7 +21,7 @@ MEDIA = {"jsonl": "application/x-ndjson", "csv": "text/csv; charset=utf-8"}
 
 @require_GET
 @signed_in
-def events(request: HttpRequest) -> HttpResponse:
+def events(request: SignedInRequest) -> HttpResponse:
     """The trail, filtered, newest first."""
     form = FilterForm(request.GET, user=request.user)
     key = request.GET.get("before", "")
@@ -40,7 +41,7 @@ def events(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 @signed_in
-def event(request: HttpRequest, digest: str) -> HttpResponse:
+def event(request: SignedInRequest, digest: str) -> HttpResponse:
     """One event: what was decided, the bytes that were hashed, and its neighbours in the chain."""
     found = get_object_or_404(queries.visible_events(request.user), hash=digest)
     context = {"line": queries.lines([found])[0], "document": json.dumps(queries.payload_of(found), indent=2, ensure_ascii=False)}
@@ -49,7 +50,7 @@ def event(request: HttpRequest, digest: str) -> HttpResponse:
 
 @require_POST
 @signed_in
-def export(request: HttpRequest) -> StreamingHttpResponse:
+def export(request: SignedInRequest) -> StreamingHttpResponse:
     """The filtered trail as a file."""
     form = FilterForm(request.POST, user=request.user)
     kind = "csv" if request.POST.get("form") == "csv" else "jsonl"
@@ -60,7 +61,7 @@ def export(request: HttpRequest) -> StreamingHttpResponse:
 
 @require_POST
 @signed_in
-def verify(request: HttpRequest) -> HttpResponse:
+def verify(request: SignedInRequest) -> HttpResponse:
     """Start a verification of all chains."""
     actions.start_verification(actor=request.user)
     return redirect_or_refresh(request, reverse("audit:events"))

@@ -11,7 +11,6 @@ from django.urls import path
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
-from rest_framework.request import Request
 from rest_framework.response import Response
 
 from lifecycle.jobs.api import JobOut
@@ -19,7 +18,7 @@ from lifecycle.training.models import Run
 from registry.access import policy
 from registry.access.decorators import Needs
 from registry.access.models import Project
-from registry.access.rest import View
+from registry.access.rest import Request, View
 from registry.catalog import actions, queries
 from registry.catalog.models import Card, Endpoint, Freeze, ModelVersion, RegisteredModel
 

@@ -6,15 +6,17 @@ from typing import Any
 from uuid import UUID
 
 from django.forms import Form
-from django.http import FileResponse, HttpRequest, HttpResponse
+from django.http import FileResponse, HttpResponse
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from lifecycle.refusals import Conflict, Refusal, Refused
+from lifecycle.ui.forms import errors_of
 from lifecycle.ui.respond import redirect_or_refresh, respond
 from lifecycle.ui.toasts import toast
 from registry.access import policy
 from registry.access.decorators import needs, signed_in
+from registry.access.requests import SignedInRequest
 from registry.catalog import actions, page, queries, rules
 from registry.catalog.forms import CardForm, EndpointForm, FreezeForm, ModelForm, QuarantineForm, RegisterForm
 from registry.catalog.models import Endpoint, Freeze, ModelVersion, RegisteredModel
@@ -24,7 +26,7 @@ SEE = "catalog.view"
 
 @require_GET
 @signed_in
-def models(request: HttpRequest) -> HttpResponse:
+def models(request: SignedInRequest) -> HttpResponse:
     """The registered models."""
     context = {"models": queries.models(request.user), "may_create": policy.can_somewhere(request.user, "catalog.create_model")}
     return respond(request, "registry/catalog/list.html", "models", context)
@@ -32,7 +34,7 @@ def models(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 @signed_in
-def new_model(request: HttpRequest) -> HttpResponse:
+def new_model(request: SignedInRequest) -> HttpResponse:
     """Make a registered model."""
     form = ModelForm(request.POST or None, user=request.user)
     if request.method == "POST" and form.is_valid():
@@ -54,7 +56,7 @@ def new_model(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 @needs(SEE, RegisteredModel)
-def model(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def model(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """One model with its versions and endpoints."""
     found = policy.get_visible(request.user, queries.models(request.user), SEE, uuid=uuid)
     before = request.GET.get("before", "")
@@ -64,7 +66,7 @@ def model(request: HttpRequest, uuid: UUID) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 @needs("catalog.register", RegisteredModel, see=SEE)
-def register(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def register(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Have a run sealed as a version."""
     found = RegisteredModel.objects.get(uuid=uuid)
     newest = found.versions.order_by("-number").first()
@@ -85,7 +87,7 @@ def register(request: HttpRequest, uuid: UUID) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 @needs("catalog.create_endpoint", RegisteredModel, see=SEE)
-def new_endpoint(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def new_endpoint(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Make an endpoint of a model."""
     found = RegisteredModel.objects.select_related("project").get(uuid=uuid)
     form = EndpointForm(request.POST or None)
@@ -103,12 +105,12 @@ def new_endpoint(request: HttpRequest, uuid: UUID) -> HttpResponse:
 
 @require_GET
 @needs(SEE, ModelVersion)
-def version(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def version(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """One version: thread, card, files, signature, promotions, deployments."""
     return show_version(request, uuid)
 
 
-def show_version(request: HttpRequest, uuid: UUID, *, status: int = 200, **more: Any) -> HttpResponse:
+def show_version(request: SignedInRequest, uuid: UUID, *, status: int = 200, **more: Any) -> HttpResponse:
     """The page of a version, with whatever was just refused."""
     found = policy.get_visible(request.user, queries.versions(request.user), SEE, uuid=uuid)
     return respond(request, "registry/catalog/version.html", "version", page.version(request.user, found) | more, status=status)
@@ -116,7 +118,7 @@ def show_version(request: HttpRequest, uuid: UUID, *, status: int = 200, **more:
 
 @require_http_methods(["GET", "POST"])
 @needs("catalog.edit_card", ModelVersion, see=SEE)
-def edit_card(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def edit_card(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """State purpose, limits and risks anew."""
     found = ModelVersion.objects.select_related("model").get(uuid=uuid)
     card = queries.newest_card(found)
@@ -137,7 +139,7 @@ def edit_card(request: HttpRequest, uuid: UUID) -> HttpResponse:
 
 @require_POST
 @needs(SEE, ModelVersion)
-def verify(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def verify(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Have every file hashed again and the signature verified."""
     actions.ask_verification(version=ModelVersion.objects.select_related("model__project").get(uuid=uuid), actor=request.user)
     return redirect_or_refresh(request, f"{reverse('catalog:version', args=[uuid])}#files")
@@ -145,14 +147,14 @@ def verify(request: HttpRequest, uuid: UUID) -> HttpResponse:
 
 @require_POST
 @needs("catalog.quarantine", ModelVersion, see=SEE)
-def quarantine(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def quarantine(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Take a version out of service for good."""
     found = ModelVersion.objects.select_related("model").get(uuid=uuid)
     form = QuarantineForm(request.POST, version=found)
     if not form.is_valid():
         raise Refused(
             "Nothing was changed: a quarantine needs a reason and the version's number.",
-            fields={k: list(v) for k, v in form.errors.items()},
+            fields=errors_of(form),
         )
     actions.quarantine(version_id=uuid, reason=form.cleaned_data["reason"], actor=request.user)
     toast(request, f"{found.semver} is in quarantine", kind="warn")
@@ -161,7 +163,7 @@ def quarantine(request: HttpRequest, uuid: UUID) -> HttpResponse:
 
 @require_GET
 @needs("catalog.download", ModelVersion, see=SEE)
-def export(request: HttpRequest, uuid: UUID) -> FileResponse:
+def export(request: SignedInRequest, uuid: UUID) -> FileResponse:
     """The version as a zip that can be verified without us."""
     found = ModelVersion.objects.select_related("model__project", "folder").get(uuid=uuid)
     packed = actions.export(version=found, actor=request.user)
@@ -170,11 +172,11 @@ def export(request: HttpRequest, uuid: UUID) -> FileResponse:
 
 @require_POST
 @needs("catalog.freeze", Endpoint, see=SEE)
-def freeze(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def freeze(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Stop promotions and deployments of an endpoint for some days."""
     found, form = Endpoint.objects.select_related("model").get(uuid=uuid), FreezeForm(request.POST)
     if not form.is_valid():
-        raise Refused("Nothing was changed: a freeze needs a reason and 1 to 90 days.", fields={k: list(v) for k, v in form.errors.items()})
+        raise Refused("Nothing was changed: a freeze needs a reason and 1 to 90 days.", fields=errors_of(form))
     actions.freeze(endpoint_id=uuid, reason=form.cleaned_data["reason"], until=form.until(), actor=request.user)
     toast(request, f"{found.slug} is frozen", kind="warn")
     return redirect_or_refresh(request, reverse("catalog:model", args=[found.model.uuid]))
@@ -182,7 +184,7 @@ def freeze(request: HttpRequest, uuid: UUID) -> HttpResponse:
 
 @require_POST
 @needs("catalog.freeze", Freeze, see=SEE)
-def lift_freeze(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def lift_freeze(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """End a freeze before its time."""
     lifted = actions.lift_freeze(freeze_id=uuid, actor=request.user)
     toast(request, f"{lifted.endpoint.slug} is open again")

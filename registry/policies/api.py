@@ -7,11 +7,10 @@ from uuid import UUID
 from django.urls import path
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.request import Request
 from rest_framework.response import Response
 
 from registry.access.decorators import Needs
-from registry.access.rest import View
+from registry.access.rest import Request, View
 from registry.policies import queries
 from registry.policies.models import Policy
 

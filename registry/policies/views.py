@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from registry.access.decorators import signed_in
+from registry.access.requests import SignedInRequest
 from registry.policies import queries
 
 
 @require_GET
 @signed_in
-def policies(request: HttpRequest) -> HttpResponse:
+def policies(request: SignedInRequest) -> HttpResponse:
     """All policies with their versions."""
     return render(request, "registry/policies/list.html", {"policies": queries.visible_to(request.user)})
 
 
 @require_GET
 @signed_in
-def detail(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def detail(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """One version: gates, steps, terms, its text and its history."""
     policy = queries.get_visible(request.user, uuid)
     history = [row for row in queries.visible_to(request.user) if row.name == policy.name]

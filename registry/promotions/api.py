@@ -8,12 +8,11 @@ from uuid import UUID
 from django.urls import path
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import serializers
-from rest_framework.request import Request
 from rest_framework.response import Response
 
 from registry.access import policy
 from registry.access.decorators import Needs
-from registry.access.rest import View
+from registry.access.rest import Request, View
 from registry.catalog.models import Endpoint, ModelVersion
 from registry.promotions import actions, queries
 from registry.promotions.models import PromotionRequest

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.forms import Form
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.urls import reverse
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -16,6 +16,7 @@ from lifecycle.ui.respond import redirect_or_refresh, respond
 from lifecycle.ui.toasts import toast
 from registry.access.decorators import needs, signed_in
 from registry.access.policy import can_somewhere
+from registry.access.requests import SignedInRequest
 from registry.catalog.models import ModelVersion
 from registry.promotions import actions, page, queries
 from registry.promotions.forms import ApprovalForm, CommentForm, DecisionForm, RequestForm, WithdrawForm
@@ -26,7 +27,7 @@ SEE = "promotions.view"
 
 @require_GET
 @signed_in
-def promotions(request: HttpRequest) -> HttpResponse:
+def promotions(request: SignedInRequest) -> HttpResponse:
     """What waits for me, what waits for others, and what has ended."""
     before = request.GET.get("before", "")
     key = int(before) if before.isascii() and before.isdigit() and len(before) < 19 else None
@@ -45,7 +46,7 @@ def promotions(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 @signed_in
-def new(request: HttpRequest) -> HttpResponse:
+def new(request: SignedInRequest) -> HttpResponse:
     """Ask for a promotion."""
     form = RequestForm(request.POST or None, user=request.user, initial=request.GET.dict())
     if request.method == "POST" and form.is_valid():
@@ -62,14 +63,14 @@ def new(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 @needs(SEE, PromotionRequest)
-def detail(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def detail(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """One request: read, then decide."""
     return show(request, uuid)
 
 
 @require_GET
 @needs(SEE, ModelVersion)
-def of_version(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def of_version(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The newest requests for one version; a part of the version's page."""
     version = ModelVersion.objects.select_related("model").get(uuid=uuid)
     rows = queries.visible(request.user).filter(version=version)[: queries.PAGE]
@@ -79,7 +80,7 @@ def of_version(request: HttpRequest, uuid: UUID) -> HttpResponse:
 @sensitive_post_parameters("password")
 @require_POST
 @needs("promotions.approve", PromotionRequest, see=SEE)
-def approve(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def approve(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Approve the step that is next."""
     return decide(request, uuid, ApprovalForm(request.POST), actions.approve, "Approved. Approval alone changes no traffic")
 
@@ -87,12 +88,12 @@ def approve(request: HttpRequest, uuid: UUID) -> HttpResponse:
 @sensitive_post_parameters("password")
 @require_POST
 @needs("promotions.reject", PromotionRequest, see=SEE)
-def reject(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def reject(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Reject a request, or take back an approval that was not used yet."""
     return decide(request, uuid, DecisionForm(request.POST, prefix="reject"), actions.reject, "Rejected")
 
 
-def decide(request: HttpRequest, uuid: UUID, form: DecisionForm, action: Any, done: str) -> HttpResponse:
+def decide(request: SignedInRequest, uuid: UUID, form: DecisionForm, action: Any, done: str) -> HttpResponse:
     """One decision: the page again with what is wrong, or the page as it is afterwards."""
     name = "reject_form" if form.prefix else "form"
     if not form.is_valid():
@@ -111,7 +112,7 @@ def decide(request: HttpRequest, uuid: UUID, form: DecisionForm, action: Any, do
 
 @require_POST
 @needs("promotions.withdraw", PromotionRequest, see=SEE)
-def withdraw(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def withdraw(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """End a request before it is used."""
     form = WithdrawForm(request.POST)
     reason = form.cleaned_data["reason"] if form.is_valid() else ""
@@ -122,7 +123,7 @@ def withdraw(request: HttpRequest, uuid: UUID) -> HttpResponse:
 
 @require_POST
 @needs("promotions.request", PromotionRequest, see=SEE)
-def check(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def check(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Have the gates checked again."""
     actions.check_again(request_id=uuid, actor=request.user)
     return redirect_or_refresh(request, address(uuid))
@@ -130,7 +131,7 @@ def check(request: HttpRequest, uuid: UUID) -> HttpResponse:
 
 @require_POST
 @needs("promotions.comment", PromotionRequest, see=SEE)
-def comment(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def comment(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Say something to everyone who reads the request."""
     form = CommentForm(request.POST)
     if not form.is_valid():
@@ -139,7 +140,7 @@ def comment(request: HttpRequest, uuid: UUID) -> HttpResponse:
     return redirect_or_refresh(request, f"{address(uuid)}#discussion")
 
 
-def show(request: HttpRequest, uuid: UUID, *, status: int = 200, **more: Any) -> HttpResponse:
+def show(request: SignedInRequest, uuid: UUID, *, status: int = 200, **more: Any) -> HttpResponse:
     """The page of a request, with whatever form was just refused."""
     found = queries.full(request.user, uuid)
     forms = {

@@ -83,12 +83,13 @@ def seal(*, model_id: UUID, run_id: UUID, semver: str, stated: dict[str, str], a
 @transaction.atomic
 def _write(model: RegisteredModel, run: Run, semver: str, stated: dict[str, str], actor: User, signature: str) -> ModelVersion:
     model = RegisteredModel.objects.select_for_update().get(pk=model.pk)
-    evaluation = check_registrable(model, run, semver)
+    evaluation, artifact = check_registrable(model, run, semver), run.artifact
     number = (model.versions.aggregate(Max("number"))["number__max"] or 0) + 1
     said = {"purpose": model.purpose} | stated if model.purpose else dict(stated)
     facts = queries.facts(run, model, semver, evaluation)
     version = ModelVersion.objects.create(
-        model=model, number=number, semver=semver, run=run, evaluation=evaluation, folder=run.artifact,
+        model=model, number=number, semver=semver, run=run, evaluation=evaluation,
+        folder=artifact,  # type: ignore[misc]  # a run without files was refused above
         root_digest=facts["root_digest"], signature=signature, key_fingerprint=bundle.fingerprint(keys.public_key_path()),
         facts=facts, registered_by=actor,
     )  # fmt: skip
