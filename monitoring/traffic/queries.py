@@ -10,11 +10,13 @@ from uuid import UUID
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
+from lifecycle.engine.calibration import wilson
 from monitoring.traffic import histogram
 from monitoring.traffic.models import Feedback, MinuteRollup, Prediction
 from registry.access import policy
 from registry.access.models import User
 from registry.catalog.models import Endpoint, ModelVersion
+from registry.endpoints.models import Deployment
 
 PAGE = 30
 
@@ -43,9 +45,75 @@ class Summary:
         return self.right / (self.right + self.wrong) if self.right + self.wrong else None
 
     @property
+    def right_interval(self) -> tuple[float, float] | None:
+        """The 95 % Wilson interval of right_share."""
+        return wilson(self.right, self.right + self.wrong) if self.right + self.wrong else None
+
+    @property
     def per_minute(self) -> float:
         """Requests a minute, over the whole window."""
         return self.requests / self.minutes
+
+
+@dataclass(frozen=True)
+class Window:
+    """A stretch of time up to now, in steps. Days as pages name them."""
+
+    key: str
+    label: str
+    length: timedelta
+    step: timedelta
+
+
+WINDOWS = {
+    window.key: window
+    for window in (
+        Window("1h", "1 hour", timedelta(hours=1), timedelta(minutes=1)),
+        Window("24h", "24 hours", timedelta(hours=24), timedelta(minutes=15)),
+        Window("7d", "7 days", timedelta(days=7), timedelta(hours=2)),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Point:
+    """One step of a window. requests_by_version: semver → count, "" for requests that no version answered."""
+
+    start: datetime
+    requests: int
+    errors: int
+    p50_ms: float | None
+    p95_ms: float | None
+    requests_by_version: dict[str, int]
+
+
+def points(rows: Iterable[MinuteRollup], window: Window, now: datetime) -> list[Point]:
+    """The minutes added up by step, from the window's begin to now; steps in which nothing happened are points of zero requests."""
+    begin = floor(now - window.length, window.step) + window.step
+    grouped: dict[datetime, list[MinuteRollup]] = {}
+    for row in rows:
+        grouped.setdefault(floor(row.minute, window.step), []).append(row)
+    steps = int((now - begin) / window.step) + 1
+    return [point(begin + at * window.step, grouped.get(begin + at * window.step, [])) for at in range(steps)]
+
+
+def point(start: datetime, rows: list[MinuteRollup]) -> Point:
+    """The minutes of one step as one."""
+    latency = histogram.merge(row.latency for row in rows)
+    by_version: dict[str, int] = {}
+    for row in rows:
+        name = row.version.semver if row.version else ""
+        by_version[name] = by_version.get(name, 0) + row.requests
+    return Point(
+        start, sum(row.requests for row in rows), sum(row.errors for row in rows), histogram.quantile(latency, 0.5),
+        histogram.quantile(latency, 0.95), by_version,
+    )  # fmt: skip
+
+
+def floor(moment: datetime, step: timedelta) -> datetime:
+    """The begin of the step that holds a moment; steps are counted from midnight UTC."""
+    midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0)
+    return midnight + ((moment - midnight) // step) * step
 
 
 def rollups(endpoint: Endpoint, since: datetime) -> QuerySet[MinuteRollup]:
@@ -77,7 +145,7 @@ def window_summary(endpoint: Endpoint, window: timedelta) -> Summary:
 def visible(user: User) -> QuerySet[Prediction]:
     """Predictions that the user may see, with their newest feedback."""
     newest = Feedback.objects.filter(prediction=OuterRef("pk")).order_by("-id")
-    rows = policy.visible_to(user, Prediction, "traffic.view").select_related("endpoint__model", "version__model")
+    rows = policy.visible_to(user, Prediction, "traffic.view").select_related("endpoint__model__project", "version__model")
     return rows.annotate(feedback_right=Subquery(newest.values("right")[:1]), feedback_label=Subquery(newest.values("label")[:1]))
 
 
@@ -95,10 +163,20 @@ def recent(
         rows = rows.filter(at__lte=before[0]).exclude(at=before[0], id__gte=before[1])
     found = list(rows[: PAGE + 1])
     page = found[:PAGE]
-    if not policy.can(user, "traffic.read_texts", endpoint):
+    if not reads_texts(user, endpoint):
         for row in page:
             row.text = None
     return page, (page[-1].at, page[-1].pk) if len(found) > PAGE else None
+
+
+def reads_texts(user: User, endpoint: Endpoint) -> bool:
+    """Whether the user's role reads the texts of this endpoint's requests."""
+    return policy.can(user, "traffic.read_texts", endpoint)
+
+
+def history(prediction: Prediction) -> list[Feedback]:
+    """What was said of a prediction, newest first."""
+    return list(prediction.feedback.select_related("user").order_by("-id")[:PAGE])
 
 
 def newest_feedback(prediction: Prediction) -> Feedback | None:
@@ -108,4 +186,10 @@ def newest_feedback(prediction: Prediction) -> Feedback | None:
 
 def labels_of(version: ModelVersion) -> list[str]:
     """The labels that a version answers with, in its order."""
-    return list(version.run.spec.get("labels", []))
+    return list(version.facts.get("snapshot", {}).get("labels", []))
+
+
+def deployment_of(prediction: Prediction) -> Deployment | None:
+    """The interval in which the version answered: the newest of that version that had begun by then."""
+    rows = Deployment.objects.filter(endpoint=prediction.endpoint_id, version=prediction.version_id, started_at__lte=prediction.at)
+    return rows.order_by("-id").first()

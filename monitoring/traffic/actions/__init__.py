@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from monitoring.traffic.actions.feedback import record_feedback
+from monitoring.traffic.actions.feedback import Word, record_feedback, record_many
 from monitoring.traffic.actions.ingest import ingest
 from monitoring.traffic.actions.retention import forget_texts
 
-__all__ = ["forget_texts", "ingest", "record_feedback"]
+__all__ = ["Word", "forget_texts", "ingest", "record_feedback", "record_many"]

@@ -1,0 +1,26 @@
+"""An endpoint on which 1.0.0 is live, and the folder of its spool."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support import endpoints
+
+
+@pytest.fixture
+def live_endpoint(project, mia, ravi, lee, gita, omar):
+    return endpoints.deployed_endpoint(project)
+
+
+@pytest.fixture
+def answered(live_endpoint):
+    """Makes predictions through the spool and returns them, oldest first."""
+    from monitoring.traffic import actions
+    from monitoring.traffic.models import Prediction
+
+    def make(*lines):
+        endpoints.write_segment(*(lines or [endpoints.spool_line(live_endpoint)]))
+        actions.ingest()
+        return list(Prediction.objects.order_by("id"))
+
+    return make

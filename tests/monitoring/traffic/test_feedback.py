@@ -1,0 +1,109 @@
+"""Right or wrong: the newest word counts, the same word twice is one, the minute's counts follow."""
+
+import pytest
+from django.core.exceptions import PermissionDenied
+
+from lifecycle.refusals import NotReady, Refused
+from monitoring.traffic import actions, queries
+from monitoring.traffic.models import Feedback, MinuteRollup
+from registry.ledger.models import Event
+from tests.support import endpoints
+
+
+@pytest.fixture
+def prediction(answered):
+    return answered()[0]
+
+
+def counts():
+    row = MinuteRollup.objects.get(version__isnull=False)
+    return row.right, row.wrong
+
+
+def say(prediction, actor, right=True, label=""):
+    return actions.record_feedback(prediction_id=prediction.uuid, right=right, label=label, actor=actor)
+
+
+def test_right_is_counted_once_and_recorded(prediction, ana):
+    say(prediction, ana)
+    say(prediction, ana)
+
+    assert Feedback.objects.count() == 1
+    assert counts() == (1, 0)
+    assert Event.objects.filter(verb="traffic.feedback_recorded").count() == 1
+
+
+def test_a_changed_mind_moves_the_count(prediction, ana):
+    say(prediction, ana)
+    say(prediction, ana, right=False, label="refund")
+    say(prediction, ana, right=False, label="delivery")
+
+    assert Feedback.objects.count() == 3
+    assert counts() == (0, 1)
+    assert queries.newest_feedback(prediction).label == "delivery"
+
+
+@pytest.mark.parametrize(
+    ("right", "label", "sentence"),
+    [
+        (False, "refnud", "Did you mean refund"),
+        (True, "refund", "label it was given"),
+        (False, "billing", "label it was given"),
+    ],
+)
+def test_labels_that_make_no_sense_are_refused(prediction, ana, right, label, sentence):
+    with pytest.raises(Refused, match=sentence):
+        say(prediction, ana, right=right, label=label)
+
+    assert not Feedback.objects.exists()
+    assert counts() == (0, 0)
+
+
+def test_there_is_nothing_to_say_of_no_answer(answered, live_endpoint, ana):
+    (failed,) = answered(endpoints.error_line(live_endpoint))
+
+    with pytest.raises(Refused):
+        say(failed, ana)
+
+
+def test_who_may_look_but_not_say(prediction, aida, otto):
+    with pytest.raises(PermissionDenied):
+        say(prediction, aida)
+    with pytest.raises(NotReady):
+        say(prediction, otto)
+    assert not Feedback.objects.exists()
+
+
+def test_a_batch_is_one_event(answered, live_endpoint, ana):
+    made = answered(*[endpoints.spool_line(live_endpoint) for _ in range(3)])
+
+    words = [actions.Word(row.uuid, False, "refund") for row in made]
+    assert len(actions.record_many(words=words, actor=ana)) == 3
+
+    event = Event.objects.get(verb="traffic.feedback_recorded")
+    assert '"count":3' in event.canonical
+    actions.record_many(words=words, actor=ana)
+    assert Feedback.objects.count() == 3
+
+
+def test_a_batch_is_all_or_nothing(answered, live_endpoint, ana):
+    made = answered(*[endpoints.spool_line(live_endpoint) for _ in range(2)])
+
+    with pytest.raises(Refused):
+        actions.record_many(words=[actions.Word(made[0].uuid, True), actions.Word(made[1].uuid, False, "nonsense")], actor=ana)
+    assert not Feedback.objects.exists()
+    with pytest.raises(Refused):
+        actions.record_many(words=[], actor=ana)
+
+
+def test_the_share_has_its_wilson_interval(answered, live_endpoint, ana):
+    from datetime import timedelta
+
+    made = answered(*[endpoints.spool_line(live_endpoint) for _ in range(10)])
+    for at, row in enumerate(made):
+        say(row, ana, right=at < 8, label="" if at < 8 else "refund")
+
+    total = queries.window_summary(live_endpoint, timedelta(hours=1))
+
+    assert total.right_share == 0.8
+    assert [round(end, 4) for end in total.right_interval] == [0.4902, 0.9433]
