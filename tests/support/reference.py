@@ -11,8 +11,8 @@ DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
 
 PERMISSIONS = """# Permissions
 
-Written from `registry/access/roles.py` by `python -m tests.support.reference`; a test compares the two. A role is held in a project, or on one
-dataset or registered model in it. What a person may not see answers 404; what they see but may not do answers 403 with the roles that may.
+Written from `registry/access/roles.py` by `python -m tests.support.reference`; a test compares the two. A role is held in a project, or on
+one dataset or registered model in it. What a person may not see answers 404; what they see but may not do answers 403 with the roles that may.
 `is_staff` and `is_superuser` give nothing.
 
 {table}
@@ -25,7 +25,7 @@ These rules come on top of the table, whatever the roles:
 
 - Nobody approves a promotion that they asked for, whose run they launched or resumed, whose version they registered, or labels of whose
   test split they decided. Nobody decides twice on one request: each step of the policy is another person.
-- The standard policy has two steps: an ML lead (technical), then a governance reviewer. An API token approves, rejects and gives roles never.
+- The standard policy has two steps: an ML lead (technical), then a governance reviewer. No API token approves, rejects or gives roles.
 - Approving and rejecting need a reason and the password again; after five wrong passwords in five minutes it is not looked at.
 - Nobody settles an item that they labelled themselves.
 - Only the requester or an ML lead withdraws a request. Approving changes no traffic: deploying is an action of its own.
@@ -34,8 +34,8 @@ These rules come on top of the table, whatever the roles:
 
 VERBS = """# Audit verbs
 
-Every decision that the trail knows, written from `registry/ledger/verbs.py` by `python -m tests.support.reference`; a test compares the two. The
-part before the dot is the room. Reads "*someone* …". A verb is never renamed or removed, since old events carry it.
+Every decision that the trail knows, written from `registry/ledger/verbs.py` by `python -m tests.support.reference`; a test compares the two.
+The part before the dot is the room. Reads "*someone* …". A verb is never renamed or removed, since old events carry it.
 
 {table}
 """
