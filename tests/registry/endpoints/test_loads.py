@@ -1,0 +1,87 @@
+"""What servers refuse: noted once, told to those on call, damaged versions quarantined; lost files come back."""
+
+import pytest
+
+from lifecycle.notices.models import Notice
+from registry.catalog.models import Alias, ModelVersion
+from registry.endpoints import actions
+from registry.ledger.models import Event
+from tests.support import endpoints
+
+
+@pytest.fixture
+def version(live_endpoint):
+    return Alias.objects.get(endpoint=live_endpoint).version
+
+
+@pytest.fixture
+def folder(version, settings):
+    return settings.DATA_DIR / "serving" / "artifacts" / version.root_digest
+
+
+def damage(folder):
+    path = folder / "serving" / "model.onnx"
+    path.chmod(0o600)
+    path.write_bytes(b"x" + path.read_bytes()[1:])
+
+
+def test_a_damaged_version_is_quarantined_once_and_people_are_told(version, folder, live_endpoint, omar, lee, mia):
+    damage(folder)
+    endpoints.write_status(refused={version.root_digest: "serving/model.onnx was changed after the model was signed."})
+
+    assert actions.check_loads() == 1
+    assert actions.check_loads() == 0
+
+    version.refresh_from_db()
+    assert version.state == ModelVersion.State.QUARANTINED
+    assert "serving/model.onnx was changed" in version.state_reason
+    assert Event.objects.filter(verb="endpoints.load_refused", object_id=str(version.uuid)).count() == 1
+    assert set(Notice.objects.values_list("user__username", flat=True)) == {"omar", "lee"}
+    assert Notice.objects.first().url == f"/endpoints/{live_endpoint.uuid}/"
+
+
+def test_the_endpoint_goes_on_and_stays_named(version, folder, live_endpoint, django_capture_on_commit_callbacks):
+    damage(folder)
+    endpoints.write_status(refused={version.root_digest: "damaged"})
+    actions.check_loads()
+    actions.publish()
+
+    assert endpoints.routes()["endpoints"][live_endpoint.slug]["arms"][0]["version"] == str(version.uuid)
+
+
+def test_a_version_that_verifies_is_noted_and_not_quarantined(version, live_endpoint):
+    endpoints.write_status(refused={version.root_digest: "The version could not be loaded: MemoryError."})
+
+    assert actions.check_loads() == 1
+
+    version.refresh_from_db()
+    assert version.state == ModelVersion.State.ACTIVE
+    assert '"quarantined":false' in Event.objects.get(verb="endpoints.load_refused").canonical
+
+
+def test_lost_files_are_laid_out_again(version, folder):
+    import shutil
+
+    shutil.rmtree(folder)
+
+    assert actions.check_loads() == 0
+    assert (folder / "model.sig").is_file()
+
+
+def test_the_page_says_what_the_servers_do_instead(client_for, version, live_endpoint, omar):
+    before = live_endpoint.deployments.order_by("id").first().version
+    endpoints.write_status(refused={version.root_digest: "Damaged."}, endpoints={live_endpoint.slug: {"versions": [str(before.uuid)]}})
+
+    html = client_for(omar).get(f"/endpoints/{live_endpoint.uuid}/servers/").content.decode()
+
+    assert "refused 1.1.0" in html
+    assert "It goes on answering with 1.0.0." in html
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"epoch_applied": "x"}', '{"epoch_applied": 1, "at": 3}'])
+def test_a_status_that_cannot_be_read_is_left_out(live_endpoint, text, settings):
+    (settings.DATA_DIR / "serving").mkdir(exist_ok=True)
+    (settings.DATA_DIR / "serving" / "status.json").write_text(text)
+
+    actions.check_loads()
+    assert actions.publish() >= 1

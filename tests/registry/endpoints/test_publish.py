@@ -1,0 +1,135 @@
+"""The routes document: signed, numbered above everything before it, written only when it would say something else."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+from django.utils import timezone
+
+from lifecycle import bundle
+from lifecycle.refusals import Refusal
+from registry.access.actions import create_token, token_digest
+from registry.access.models import ApiToken
+from registry.endpoints import actions, queries, tasks
+from registry.endpoints.models import Deployment, Routes
+from registry.ledger import keys
+from tests.support import endpoints, registry
+
+
+def test_an_installation_begins_with_an_empty_signed_document(db, settings):
+    call_command("publish_routes")
+
+    document = bundle.verify_document(queries.routes_path().read_bytes(), keys.public_key_path())
+    assert (document["format"], document["epoch"], document["endpoints"]) == (1, 1, {})
+
+
+def test_publishing_again_writes_nothing(live_endpoint):
+    epoch = actions.publish()
+    before = queries.routes_path().stat().st_mtime_ns
+
+    assert actions.publish() == epoch
+    assert queries.routes_path().stat().st_mtime_ns == before
+
+
+def test_a_new_token_is_published_and_an_expired_one_goes(live_endpoint, ana, aida):
+    first = actions.publish()
+    token, secret = create_token(user=ana, name="app", scopes=["infer"], days=7)
+    create_token(user=ana, name="reader", scopes=["read"], days=7)
+    create_token(user=aida, name="auditor", scopes=["infer"], days=7)
+
+    tasks.tend()
+
+    document = endpoints.routes()
+    own = token_digest(queries.web_token())
+    assert document["epoch"] == first + 1
+    assert document["endpoints"][live_endpoint.slug]["tokens"] == sorted([own, token_digest(secret)])
+    ApiToken.objects.filter(pk=token.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
+    actions.publish()
+    assert endpoints.routes()["endpoints"][live_endpoint.slug]["tokens"] == [own]
+
+
+def test_epochs_rise_above_what_servers_applied(live_endpoint):
+    endpoints.write_status(epoch=70)
+    endpoints.write_status(name="b", epoch=71)
+
+    assert actions.publish() == 72
+    assert Routes.objects.get().epoch == 72
+
+
+def test_a_restored_database_does_not_fall_behind_the_file(live_endpoint):
+    actions.publish()
+    Routes.objects.update(epoch=0, published_epoch=0)
+    create = queries.published()["epoch"]
+    Deployment.objects.update(ended_at=timezone.now())
+
+    assert actions.publish() == create + 1
+    assert endpoints.routes()["endpoints"] == {}
+
+
+def test_a_forged_document_is_replaced(live_endpoint):
+    epoch = actions.publish()
+    path = queries.routes_path()
+    path.write_bytes(path.read_bytes().replace(b'"share":10000', b'"share":1'))
+
+    assert actions.publish() >= epoch
+    assert endpoints.routes()["endpoints"][live_endpoint.slug]["arms"][0]["share"] == 10000
+
+
+def test_the_web_token_is_a_file_of_its_owner(live_endpoint, settings):
+    queries.web_token()
+
+    assert (settings.DATA_DIR / "keys" / "web_token").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="row locks need PostgreSQL")
+def test_two_deployments_at_once_give_one(project, mia, ravi, lee, gita, omar):
+    version = registry.make_version(project, mia, ravi)
+    endpoint = registry.make_endpoint(version.model, mia)
+    request = endpoints.approved(project, endpoint, version)
+
+    ended = at_once(*[lambda: actions.deploy(request_id=request.uuid, actor=omar)] * 3)
+
+    assert sorted(ended) == ["Conflict", "Conflict", "done"]
+    assert Deployment.objects.count() == 1
+    assert endpoints.routes()["epoch"] == Routes.objects.get().epoch
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="row locks need PostgreSQL")
+def test_two_rollbacks_at_once_give_one(project, mia, ravi, lee, gita, omar):
+    endpoint = endpoints.deployed_endpoint(project, versions=2)
+
+    def back():
+        actions.roll_back(endpoint_id=endpoint.uuid, actor=omar, reason="Wrong.", typed="1.0.0", seen_moves=2)
+
+    assert at_once(back, back).count("done") == 1
+
+    assert Deployment.objects.count() == 3
+    live = queries.live_deployment(endpoint)
+    assert live.version.semver == "1.0.0"
+    assert endpoints.routes()["endpoints"][endpoint.slug]["arms"][0]["version"] == str(live.version.uuid)
+
+
+def at_once(*calls):
+    """Run all calls in their own threads, started together. Returns how each ended."""
+    start, ended = threading.Barrier(len(calls)), []
+
+    def run(call):
+        start.wait()
+        try:
+            call()
+            ended.append("done")
+        except Refusal as error:
+            ended.append(type(error).__name__)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run, args=(call,)) for call in calls]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return ended
