@@ -16,7 +16,7 @@ from tests.support.visitors import Program, Visitor, Workspace
 
 ANNOTATORS = ("ana", "ben", "chloe")
 SHARES = {"train": 60, "validation": 20, "test": 20}
-LORA = {"epochs": 2, "batch_size": 16, "evaluations_per_epoch": 4, "max_tokens": 64, "threads": 2}
+LORA = {"epochs": 6, "batch_size": 16, "evaluations_per_epoch": 2, "max_tokens": 64, "threads": 2}
 HEAD = {"max_tokens": 64, "threads": 2}
 STATED = {
     "purpose": "Sorts messages so that each reaches the right desk.",
@@ -256,15 +256,46 @@ class Story:
     def approve(self, request: dict[str, Any]) -> dict[str, Any]:
         """Lee, then Gita, each on the page, with their password."""
         for username in ("lee", "gita"):
-            form = {"reason": f"{username} looked at it.", "password": PASSWORD, "seen": request["subject_digest"]}
+            form = {"reason": f"{username} looked at it.", "password": PASSWORD, "seen": request["subject_digest"], "consent": "on"}
             self[username].post(f"/promotions/{request['uuid']}/approve/", form)
         return dict(self["mia"].api("GET", f"promotions/{request['uuid']}/"))
+
+    @cached_property
+    def first_request(self) -> dict[str, Any]:
+        """The request for 1.0.0, its gates checked."""
+        return self.request(self.first, "The first version.")
+
+    @cached_property
+    def first_approved(self) -> dict[str, Any]:
+        """The request for 1.0.0, approved by two people."""
+        return self.approve(self.first_request)
 
     # ── Serving ─────────────────────────────────────────────────────────────
     @cached_property
     def client(self) -> Program:
         """A program of Ana's that may ask and give feedback."""
         return self["ana"].token("read", "infer", "feedback")
+
+    def deploy(self, request: dict[str, Any]) -> None:
+        """Omar deploys an approved request on the endpoint's page."""
+        self["omar"].post(f"/endpoints/{self.endpoint}/deploy/", {"request": request["uuid"]})
+
+    @cached_property
+    def first_live(self) -> str:
+        """1.0.0 answers; returns the version's uuid."""
+        self.deploy(self.first_approved)
+        version = str(self.first["uuid"])
+        self.client.answered_by(self.slug, version)
+        return version
+
+    @cached_property
+    def second_live(self) -> str:
+        """1.1.0 answers in place of 1.0.0; returns the version's uuid."""
+        assert self.first_live
+        version = str(self.second["uuid"])
+        self.deploy(self.approve(self.request(self.second, "Better on messages that look alike.")))
+        self.client.answered_by(self.slug, version)
+        return version
 
 
 def uuid_in(address: str) -> str:

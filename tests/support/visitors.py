@@ -1,4 +1,4 @@
-"""People who use the running product over HTTP: they sign in through the form, carry a session and its CSRF token, and may make API tokens."""
+"""People who use the running product over HTTP: they sign in through the form, carry a session with its CSRF token, and make API tokens."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ from registry.access.actions import create_user
 from registry.access.models import User
 for name in {names!r}:
     if not User.objects.filter(username=name).exists():
-        create_user(username=name, display_name=name.capitalize(), email=name + "@example.test", password={password!r}, actor=None, admin=name == "adam")
+        create_user(
+            username=name, display_name=name.capitalize(), email=name + "@example.test", password={password!r}, actor=None,
+            admin=name == "adam",
+        )
 """
 
 

@@ -1,0 +1,288 @@
+"""The main job with mouse and keyboard in Debian's Chromium, against the running product: every page shuts nobody out, at 1440 and 390 px.
+
+With TOUR=1 it also writes the pictures of docs/tour.md; otherwise it leaves no file behind.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.support.corpora import generated
+from tests.support.people import PASSWORD
+from tests.support.product import ROOT, Product, until
+from tests.support.story import LORA, Story
+from tests.support.visitors import Workspace
+
+CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+TOUR = ROOT / "docs" / "tour"
+WIDE, NARROW = {"width": 1440, "height": 1000}, {"width": 390, "height": 844}
+pytestmark = [pytest.mark.browser, pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="Chromium is not installed")]
+
+
+class Desk:
+    """Each person's own window, and what their pages' consoles said."""
+
+    def __init__(self, browser: Browser, product: Product) -> None:
+        self.browser, self.product = browser, product
+        self.pages: dict[str, Page] = {}
+        self.errors: list[str] = []
+
+    def __getitem__(self, username: str) -> Page:
+        if username not in self.pages:
+            self.pages[username] = self.sign_in(username)
+        return self.pages[username]
+
+    def sign_in(self, username: str) -> Page:
+        """Through the form."""
+        context = self.browser.new_context(viewport=WIDE, base_url=self.product.url, reduced_motion="reduce")  # type: ignore[arg-type]
+        page = context.new_page()
+        page.on("pageerror", lambda error: self.errors.append(f"{username} {page.url}: {error}"))
+        page.on("console", lambda said: self.errors.append(f"{username} {page.url}: {said.text}") if said.type == "error" else None)
+        page.goto("/accounts/login/")
+        page.get_by_label("Username or e-mail").fill(username)
+        page.get_by_label("Password", exact=True).fill(PASSWORD)
+        page.get_by_role("button", name="Sign in").click()
+        page.wait_for_url(f"{self.product.url}/")
+        return page
+
+
+@pytest.fixture(scope="module")
+def desk(product: Product) -> Iterator[Desk]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
+        yield Desk(browser, product)
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def story(product: Product) -> Story:
+    return Story(Workspace(product, "support", "Support inbox"), generated())
+
+
+def look(page: Page, name: str, *, full: bool = False) -> None:
+    """The page shuts nobody out at both widths and never scrolls sideways; its picture for the tour where that is asked for."""
+    page.wait_for_load_state("networkidle")
+    if os.environ.get("TOUR") == "1":
+        TOUR.mkdir(exist_ok=True)
+        page.screenshot(path=TOUR / f"{name}.png", full_page=full, animations="disabled")
+    assert violations(page) == []
+    page.set_viewport_size(NARROW)  # type: ignore[arg-type]
+    page.wait_for_load_state("networkidle")
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, f"{page.url} scrolls sideways at 390 px"
+    assert violations(page) == []
+    page.set_viewport_size(WIDE)  # type: ignore[arg-type]
+
+
+def violations(page: Page) -> list[tuple[str, str, str]]:
+    found = Axe().run(page).response
+    return [(page.url, rule["id"], node["html"]) for rule in found["violations"] for node in rule["nodes"]]
+
+
+# ── Data ────────────────────────────────────────────────────────────────────
+def test_a_file_is_chosen_looked_through_and_accepted(desk: Desk, story: Story, tmp_path: Path):
+    page = desk["ana"]
+    page.goto("/datasets/")
+    page.get_by_role("link", name="New dataset").first.click()
+    page.get_by_label("Project").select_option(label="Support inbox")
+    page.get_by_label("Name", exact=True).fill("Support messages")
+    page.get_by_role("button", name="Make dataset").click()
+    expect(page.get_by_role("heading", name="Support messages")).to_be_visible()
+    story.__dict__["dataset"] = page.url.rstrip("/").rpartition("/")[2]
+
+    page.locator('input[type="file"]').set_input_files(story.corpus.csv_file(tmp_path))
+    page.get_by_role("button", name="Upload", exact=True).click()
+    expect(page.get_by_role("button", name="Import 400 rows")).to_be_visible()
+    expect(page.get_by_role("table", name="First problems with their lines").get_by_role("row")).to_have_count(3)
+    story.__dict__["dry_run"] = page.url.rstrip("/").rpartition("/")[2]
+    look(page, "dry-run", full=True)
+
+    page.get_by_role("button", name="Import 400 rows").click()
+    expect(page.get_by_role("heading", name="What came of it")).to_be_visible(timeout=60_000)
+    look(page, "imported")
+
+
+# ── Labels ──────────────────────────────────────────────────────────────────
+def test_five_messages_are_labelled_by_keys(desk: Desk, story: Story):
+    page, queue = desk["ana"], story.queue
+    page.goto(f"/labeling/{queue}/bench/")
+    expect(page.locator("#find")).to_be_focused()
+    number = {row.text: at for at, row in enumerate(story.corpus.new)}
+    look(page, "label")
+
+    for done in range(5):
+        text = page.locator("#utter").inner_text()
+        says = story.corpus.says("ana", number[text])
+        if done % 2:  # a digit chooses
+            page.keyboard.press(str(list(story.labels).index(says) + 1))
+        else:  # letters find, Enter accepts
+            page.keyboard.type(says[:6])
+            expect(page.locator("#ranks [aria-selected=true]")).to_contain_text(says)
+            page.keyboard.press("Enter")
+        expect(page.locator("#n")).to_have_text(str(done + 1))
+        page.wait_for_load_state("networkidle")
+
+    page.keyboard.press("Shift+U")
+    expect(page.locator("#n")).to_have_text("4")
+    expect(page.locator("#utter")).to_have_text(text)
+    page.keyboard.press("Enter")
+    expect(page.locator("#n")).to_have_text("5")
+    page.wait_for_load_state("networkidle")
+    page.locator("#leave").click()
+    page.wait_for_url("**/labeling/*/")
+
+
+def test_a_disagreement_is_settled(desk: Desk, story: Story):
+    assert story.annotated == 3 * 24 - 5
+    before = story.queue_now()["items_disputed"]
+    page = desk["ravi"]
+    page.goto(f"/labeling/{story.queue}/review/")
+    expect(page.locator("#review")).to_be_visible()
+    look(page, "review")
+
+    page.keyboard.press("1")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Settled as").first).to_be_visible()
+
+    assert story.queue_now()["items_disputed"] == before - 1
+
+
+# ── Runs ────────────────────────────────────────────────────────────────────
+def test_a_snapshot_is_frozen_on_its_page(desk: Desk, story: Story):
+    assert story.adjudicated is not None
+    page = desk["mia"]
+    page.goto(f"/snapshots/dataset/{story.dataset}/")
+    for split, share in (("Train", "60"), ("Validation", "20"), ("Test", "20")):
+        page.get_by_label(split).fill(share)
+    page.get_by_role("button", name="Freeze snapshot").click()
+    link = page.get_by_role("link", name="Version 1")
+    expect(link).to_be_visible(timeout=60_000)
+    link.click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("1")
+    uuid = page.url.rstrip("/").rpartition("/")[2]
+    story.__dict__["snapshot"] = story["mia"].api("GET", f"snapshots/{uuid}/")
+    look(page, "snapshot")
+
+
+def test_curves_grow_while_a_run_trains(desk: Desk, story: Story):
+    assert story.head["state"] == "succeeded"
+    page = desk["mia"]
+    page.goto("/runs/launch/")
+    look(page, "launch")
+    run = story.__dict__["lora_started"] = story.launch("mia", "lora", LORA, "LoRA")
+    page.goto(f"/runs/{run['uuid']}/")
+
+    step = page.locator(".runbar b")
+    expect(step).to_contain_text("Step", timeout=60_000)
+    expect(page.locator("#loss svg.main-svg").first).to_be_visible()
+    first = step.inner_text()
+    expect(step).not_to_have_text(first, timeout=60_000)
+    if os.environ.get("TOUR") == "1":
+        page.screenshot(path=TOUR / "run-live.png", animations="disabled")
+    expect(page.get_by_role("link", name="Register version")).to_be_visible(timeout=120_000)
+    page.reload()
+    look(page, "run")
+
+
+def test_a_confusion_cell_opens_its_items(desk: Desk, story: Story):
+    found = story.evaluation(story.lora)
+    page = desk["mia"]
+    page.goto(f"/evaluations/{found['uuid']}/")
+    look(page, "evaluation", full=True)
+    confused = [(a, b) for a, row in enumerate(found["report"]["confusion"]["counts"]) for b, n in enumerate(row) if n and a != b]
+
+    cell = page.locator("table.matrix a").first if confused else page.locator("#classes table a").nth(5)
+    cell.click()
+    page.wait_for_url("**/items/**")
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    look(page, "items")
+
+    head = story.evaluation(story.head)
+    page.goto(f"/evaluations/compare/?a={head['uuid']}&b={found['uuid']}")
+    look(page, "compare")
+
+
+# ── Approval and serving ────────────────────────────────────────────────────
+def test_two_people_approve_with_their_passwords(desk: Desk, story: Story):
+    assert story.first_live
+    request = story.request(story.second, "Better on messages that look alike.")
+    story.__dict__["second_request"] = request
+    mia = desk["mia"]
+    mia.goto(f"/models/versions/{story.second['uuid']}/")
+    look(mia, "version")
+    mia.goto(f"/promotions/{request['uuid']}/")
+    expect(mia.get_by_role("button", name="Approve 1.1.0")).to_have_attribute("aria-disabled", "true")
+
+    for username in ("lee", "gita"):
+        page = desk[username]
+        page.goto("/promotions/")
+        page.goto(f"/promotions/{request['uuid']}/")
+        if username == "gita":
+            look(page, "promotion", full=True)
+        form = page.locator("form", has=page.get_by_role("button", name="Approve 1.1.0"))
+        form.get_by_label("Reason").fill(f"{username.capitalize()} read gates, errors and card.")
+        form.get_by_label("I have read").check()
+        form.get_by_label("Your password again").fill(PASSWORD)
+        page.get_by_role("button", name="Approve 1.1.0").click()
+        expect(page.get_by_text("Approved. Approval alone changes no traffic").first).to_be_visible()
+
+    assert story["mia"].api("GET", f"promotions/{request['uuid']}/")["status"] == "approved"
+
+
+def test_the_version_is_deployed_tried_and_rolled_back(desk: Desk, story: Story):
+    assert story.__dict__["second_request"]
+    page = desk["omar"]
+    page.goto(f"/endpoints/{story.endpoint}/")
+    page.get_by_role("button", name="Deploy 1.1.0").click()
+    page.locator("#deploy").get_by_role("button", name="Deploy", exact=True).click()
+    expect(page.get_by_text("1.1.0 is live on").first).to_be_visible()
+    story.client.answered_by(story.slug, story.second["uuid"])
+
+    text = story.corpus.history[0].text
+    page.get_by_label("Text").fill(text)
+    page.get_by_role("button", name="Ask").click()
+    expect(page.locator("#try")).to_contain_text("1.1.0")
+    look(page, "endpoint", full=True)
+
+    page.get_by_role("button", name="Roll back to 1.0.0").click()
+    dialog = page.locator("#roll-back")
+    dialog.get_by_label("Reason").fill("Complaints from the desk.")
+    confirm = dialog.get_by_role("button", name="Roll back", exact=True)
+    expect(confirm).to_have_attribute("aria-disabled", "true")
+    dialog.get_by_label("Type 1.0.0 to confirm").fill("1.0.0")
+    confirm.click()
+    expect(page.get_by_text("Rolled back to 1.0.0").first).to_be_visible()
+    story.client.answered_by(story.slug, story.first["uuid"])
+
+
+# ── Evidence and home ───────────────────────────────────────────────────────
+def test_the_auditor_reads_the_trail_and_the_chain(desk: Desk, story: Story):
+    prediction = story.client.ask(story.slug, story.corpus.history[0].text).json()["parameters"]["prediction_id"]
+    page = desk["aida"]
+    page.goto("/audit/")
+    expect(page.get_by_text("rolled back").first).to_be_visible()
+    look(page, "audit")
+
+    until(lambda: story["aida"].client.get(f"/api/v1/predictions/{prediction}/").status_code == 200, "the prediction arrives")
+    page.goto(f"/trace/predictions/{prediction}/")
+    expect(page.get_by_text("Approval").first).to_be_visible()
+    look(page, "trace")
+
+
+@pytest.mark.parametrize("username", ["ana", "ravi", "mia", "lee", "gita", "omar", "aida", "adam"])
+def test_home_says_what_waits(desk: Desk, story: Story, username: str):
+    assert story.workspace
+    page = desk[username]
+    page.goto("/")
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    look(page, f"home-{username}")
+
+
+def test_no_page_logged_an_error(desk: Desk):
+    assert [error for error in desk.errors if "favicon" not in error] == []

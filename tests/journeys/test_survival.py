@@ -1,0 +1,80 @@
+"""`kill -9` at moments that hurt: work goes on, nothing is lost or doubled, and the weights are those of a run that nobody disturbed."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.support.product import until
+from tests.support.story import LORA, Story
+
+pytestmark = pytest.mark.journey
+
+
+def step_of(story: Story, run: str) -> int:
+    return int(story["mia"].api("GET", f"runs/{run}/")["step"])
+
+
+def test_a_run_that_is_killed_again_and_again_ends_with_the_same_weights(inbox_story: Story):
+    story, mia = inbox_story, inbox_story["mia"]
+    undisturbed = story.lora
+    run = story.launch("mia", "lora", LORA, "Killed on the way")["uuid"]
+
+    until(lambda: step_of(story, run) >= 8, "a first evaluation")
+    story.product.kill("lifecycle.engine", "train", run)
+    failed = mia.run_ended(run, state="failed")
+    assert "killed" in failed["error"]["message"]
+    assert "resume" in failed["error"]["next_step"]
+    mia.post(f"/runs/{run}/resume/")
+
+    until(lambda: step_of(story, run) > failed["step"], "it goes on")
+    before = story.product.running("lifecycle.engine", "train", run)
+    story.product.kill("manage.py", "worker", "training")
+    until(lambda: not any(process.is_running() for process in before), "the child leaves when its worker is gone")
+    again = mia.run_ended(run)
+
+    assert again["spec_digest"] == undisturbed["spec_digest"]
+    assert again["artifact"] == undisturbed["artifact"]  # the root digest over every file, weights included
+    assert again["metrics"] == undisturbed["metrics"]
+    assert (again["step"], again["best_step"]) == (undisturbed["step"], undisturbed["best_step"])
+    curves = [mia.api("GET", f"runs/{each}/points/?chart=loss") for each in (run, undisturbed["uuid"])]
+    assert curves[0]["x"] == curves[1]["x"]
+    assert curves[0]["y"][1] == curves[1]["y"][1]  # validation loss, to the last digit
+    assert story.evaluation(again)["report"]["confusion"] == story.evaluation(undisturbed)["report"]["confusion"]
+
+
+def test_web_and_inference_come_back_with_what_was_live(inbox_story: Story):
+    story = inbox_story
+    assert story.first_live
+    live = story["omar"].api("GET", f"endpoints/{story.endpoint}/")["live"]
+
+    gone = story.product.kill("gunicorn") + story.product.kill("lifecycle.inference")
+    until(lambda: not {each.pid for each in story.product.running()} & set(gone) and story.product.answers(), "both answer again")
+
+    story.client.answered_by(story.slug, live)
+    assert story["omar"].api("GET", f"endpoints/{story.endpoint}/")["live"] == live  # the session holds, too
+
+
+def test_an_import_whose_worker_is_killed_brings_every_row_once(inbox_story: Story):
+    story, ana = inbox_story, inbox_story["ana"]
+    project = story.workspace.uuid
+    dataset = ana.api("POST", "datasets/", {"project": project, "name": "Large"}, status=201)["uuid"]
+    content = "".join(json.dumps({"text": f"message number {at}"}) + "\n" for at in range(20_000)).encode()
+    sent = ana.api("POST", f"datasets/{dataset}/uploads/?name=large.jsonl", status=201, content=content)
+    job = ana.api("POST", f"uploads/{sent['uuid']}/accept/", {"seen": sent["seen"]}, status=202)
+
+    until(lambda: ana.api("GET", f"jobs/{job['uuid']}/")["done"] > 1_000, "the import is on its way")
+    story.product.kill("manage.py", "worker", "default")
+    assert ana.api("GET", f"datasets/{dataset}/items/")["results"] == []
+    ended = ana.job(job)
+
+    assert ended["attempt"] == 2
+    assert ana.api("GET", f"datasets/{dataset}/")["items"] == 20_000
+    assert ana.api("GET", f"uploads/{sent['uuid']}/")["rows_new"] == 20_000
+
+
+def test_after_all_that_the_trail_verifies_and_no_server_error_was_logged(inbox_story: Story):
+    assert inbox_story.first_live
+    assert "broken" not in inbox_story.product.manage("verify_audit")
+    assert "Traceback" not in inbox_story.product.log()
