@@ -141,14 +141,14 @@ def acts(user: User, run: Run) -> dict[str, str]:
     stop = "" if run.state in (RunState.QUEUED, RunState.TRAINING) else "It is stopping" if run.state == RunState.STOPPING else ended
     resume = "" if run.state in (RunState.STOPPED, RunState.FAILED) else "Only a stopped or failed run can resume"
     register = "" if run.state == RunState.SUCCEEDED else "Available when the run has succeeded"
-    url = find_url("catalog:list")
+    url = find_url("catalog:register_run", uuid=run.uuid)
     if not url and not register:
         register = "The registry is not installed"
     return {
         "stop": stop or ("" if may_stop else role),
         "resume": resume or ("" if may_launch else role),
         "register": register or ("" if may_launch else role),
-        "register_url": f"{url}?run={run.uuid}",
+        "register_url": url,
     }
 
 

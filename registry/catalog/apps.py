@@ -11,6 +11,7 @@ class CatalogConfig(AppConfig):
         """Bring the catalog's jobs, its navigation item and its search."""
         from lifecycle.jobs import registry
         from lifecycle.jobs.registry import JobKind
+        from lifecycle.training import ports as training
         from lifecycle.ui import navigation, palette
         from lifecycle.ui.navigation import NavItem
         from registry.access.policy import can_somewhere
@@ -29,4 +30,6 @@ class CatalogConfig(AppConfig):
                 match=("catalog",),
             )
         )
+        training.add_steps("catalog", ports.versions_of)
+        training.add_reference("live", ports.live_reference, order=10)
         palette.register_search("Models and versions", ports.search)

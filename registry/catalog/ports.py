@@ -1,4 +1,4 @@
-"""What the catalog brings to lower rooms: where a job's result stands, and the search of the palette."""
+"""What the catalog brings to lower rooms: where a job's result stands, the palette's search, what became of a run."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ from django.db.models import Q
 from django.urls import reverse
 
 from lifecycle.jobs.models import Job
+from lifecycle.training.models import Run
+from lifecycle.training.ports import Reference
+from lifecycle.ui.marks import Step
 from lifecycle.ui.palette import Hit
 from registry.access.policy import Person
 from registry.catalog import queries
+from registry.catalog.models import Alias
 
 
 def model_url(job: Job) -> str:
@@ -30,3 +34,16 @@ def search(user: Person, query: str) -> list[Hit]:
     found = [Hit(model.name, reverse("catalog:model", args=[model.uuid]), "model") for model in models]
     versions = queries.versions(user).filter(fits)[:6]
     return found + [Hit(str(row), reverse("catalog:version", args=[row.uuid]), f"version {row.root_digest[:8]}") for row in versions]
+
+
+def versions_of(run: Run) -> list[Step]:
+    """The versions that a run was registered as, as beads of its thread."""
+    rows = run.versions.select_related("model").order_by("pk")
+    return [Step("Version", str(row), reverse("catalog:version", args=[row.uuid])) for row in rows[:3]]
+
+
+def live_reference(run: Run) -> Reference | None:
+    """The version that is live in the run's project, where it was trained and measured on the very same snapshot; None otherwise."""
+    live = Alias.objects.filter(endpoint__model__project=run.project_id, version__run__snapshot=run.snapshot_id).exclude(version__run=run)
+    alias = live.select_related("version__run").order_by("pk").first()
+    return Reference(alias.version.semver, alias.version.run.metrics) if alias and alias.version else None

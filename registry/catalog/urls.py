@@ -11,6 +11,7 @@ urlpatterns = [
     path("", views.models, name="list"),
     path("new/", views.new_model, name="new"),
     path("<uuid:uuid>/", views.model, name="model"),
+    path("runs/<uuid:uuid>/register/", views.register_run, name="register_run"),
     path("<uuid:uuid>/register/", views.register, name="register"),
     path("<uuid:uuid>/endpoints/new/", views.new_endpoint, name="new_endpoint"),
     path("versions/<uuid:uuid>/", views.version, name="version"),

@@ -7,10 +7,12 @@ from uuid import UUID
 
 from django.forms import Form
 from django.http import FileResponse, HttpResponse
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from lifecycle.refusals import Conflict, Refusal, Refused
+from lifecycle.training.models import Run
 from lifecycle.ui.forms import errors_of
 from lifecycle.ui.respond import redirect_or_refresh, respond
 from lifecycle.ui.toasts import toast
@@ -62,6 +64,19 @@ def model(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     before = request.GET.get("before", "")
     key = int(before) if before.isascii() and before.isdigit() and len(before) < 10 else None
     return respond(request, "registry/catalog/model.html", "versions", page.model(request.user, found, key))
+
+
+@require_GET
+@needs("catalog.register", Run, see="training.view")
+def register_run(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """Under which model is this run to be registered? A project's only model is taken at once."""
+    run = Run.objects.select_related("project").get(uuid=uuid)
+    found = list(queries.models(request.user).filter(project=run.project)[:2])
+    if len(found) == 1:
+        return redirect(f"{reverse('catalog:register', args=[found[0].uuid])}?run={run.uuid}")
+    models = queries.models(request.user).filter(project=run.project)
+    may_create = policy.can(request.user, "catalog.create_model", run.project)
+    return respond(request, "registry/catalog/choose.html", "models", {"run": run, "models": models, "may_create": may_create})
 
 
 @require_http_methods(["GET", "POST"])
