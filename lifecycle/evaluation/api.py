@@ -8,7 +8,6 @@ from uuid import UUID
 from django.urls import path
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
-from rest_framework.request import Request
 from rest_framework.response import Response
 
 from lifecycle.evaluation import actions, compare, pages, queries
@@ -19,7 +18,7 @@ from lifecycle.training.models import Run
 from lifecycle.training.pages import person
 from lifecycle.training.queries import get_run
 from registry.access.decorators import Needs
-from registry.access.rest import View
+from registry.access.rest import Request, View
 
 
 class EvaluationOut(serializers.Serializer[Evaluation]):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
@@ -17,11 +17,12 @@ from lifecycle.ui.csp import charts
 from lifecycle.ui.respond import redirect_or_refresh, respond
 from lifecycle.ui.toasts import toast
 from registry.access.decorators import needs, signed_in
+from registry.access.requests import SignedInRequest
 
 
 @require_GET
 @signed_in
-def evaluations(request: HttpRequest) -> HttpResponse:
+def evaluations(request: SignedInRequest) -> HttpResponse:
     """The evaluations of the person's projects."""
     return respond(request, "lifecycle/evaluation/list.html", "evaluations", pages.listing(person(request), request.GET))
 
@@ -29,21 +30,21 @@ def evaluations(request: HttpRequest) -> HttpResponse:
 @require_GET
 @charts
 @needs("evaluation.view", Evaluation)
-def evaluation(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def evaluation(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """One evaluation: metrics, baselines, confusion, classes, calibration, errors."""
     return respond(request, "lifecycle/evaluation/detail.html", "evaluation", pages.detail(person(request), uuid, request.GET))
 
 
 @require_GET
 @needs("evaluation.view", Evaluation)
-def items(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def items(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The items of one cell of the confusion matrix."""
     return respond(request, "lifecycle/evaluation/items.html", "items", pages.items(person(request), uuid, request.GET))
 
 
 @require_GET
 @signed_in
-def compare(request: HttpRequest) -> HttpResponse:
+def compare(request: SignedInRequest) -> HttpResponse:
     """Two evaluations on the same items."""
     return respond(request, "lifecycle/evaluation/compare.html", "compare", pages.comparison(person(request), request.GET))
 
@@ -51,14 +52,14 @@ def compare(request: HttpRequest) -> HttpResponse:
 @require_GET
 @charts
 @needs("training.view", Run)
-def of_run(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def of_run(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """What a run's evaluations found: a part of the run's page, and a page of its own."""
     return respond(request, "lifecycle/evaluation/of_run.html", "evaluation", pages.of_run(person(request), get_run(person(request), uuid)))
 
 
 @require_POST
 @needs("evaluation.evaluate", Run, see="training.view")
-def evaluate(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def evaluate(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Measure a run on one split."""
     run = get_run(person(request), uuid)
     actions.evaluate(run=run, split=request.POST.get("split", ""), actor=person(request))

@@ -9,7 +9,6 @@ from django.http import Http404
 from django.urls import path
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
-from rest_framework.request import Request
 from rest_framework.response import Response
 
 from lifecycle.training import actions, pages, queries
@@ -18,7 +17,7 @@ from lifecycle.training.pages import person
 from registry.access import policy
 from registry.access.decorators import Needs
 from registry.access.models import Project
-from registry.access.rest import View
+from registry.access.rest import Request, View
 
 
 class BaseModelOut(serializers.Serializer[Any]):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpResponse, JsonResponse
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -20,11 +20,12 @@ from lifecycle.ui.toasts import toast
 from registry.access import policy
 from registry.access.decorators import needs, signed_in
 from registry.access.models import Project
+from registry.access.requests import SignedInRequest
 
 
 @require_GET
 @signed_in
-def runs(request: HttpRequest) -> HttpResponse:
+def runs(request: SignedInRequest) -> HttpResponse:
     """The runs of the person's projects."""
     return respond(request, "lifecycle/training/list.html", "runs", pages.listing(person(request), request.GET))
 
@@ -33,7 +34,7 @@ def runs(request: HttpRequest) -> HttpResponse:
 @charts
 @needs("training.view", Run)
 @never_cache
-def run(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def run(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """One run: state, curves, findings, provenance, and its evaluation once there is one."""
     return respond(request, "lifecycle/training/detail.html", "live", pages.detail(person(request), uuid))
 
@@ -41,7 +42,7 @@ def run(request: HttpRequest, uuid: UUID) -> HttpResponse:
 @require_GET
 @needs("training.view", Run)
 @never_cache
-def live(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def live(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The parts of a run's page that change while it runs; when it has ended, the whole page anew."""
     context = pages.live(person(request), uuid)
     if not context["active"] or not wants_fragment(request):
@@ -52,7 +53,7 @@ def live(request: HttpRequest, uuid: UUID) -> HttpResponse:
 @require_GET
 @needs("training.view", Run)
 @never_cache
-def points(request: HttpRequest, uuid: UUID) -> JsonResponse:
+def points(request: SignedInRequest, uuid: UUID) -> JsonResponse:
     """New points of one chart, ?chart= after ?after=, as the page's script takes them."""
     chart, after = request.GET.get("chart", ""), request.GET.get("after", "-1")
     if chart not in pages.CHARTS or not after.lstrip("-").isdigit() or len(after) > 10:
@@ -62,7 +63,7 @@ def points(request: HttpRequest, uuid: UUID) -> JsonResponse:
 
 @require_http_methods(["GET", "POST"])
 @needs("training.launch")
-def launch(request: HttpRequest) -> HttpResponse:
+def launch(request: SignedInRequest) -> HttpResponse:
     """Start a run: choose data, base and strategy, look at the settings and their reasons, launch."""
     context = pages.launch(person(request), request.POST or request.GET)
     if "suggestion" not in context:
@@ -82,7 +83,7 @@ def launch(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 @needs("training.stop", Run, see="training.view")
-def stop(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def stop(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Stop a run at its next step; its checkpoint stays."""
     stopped = actions.stop(run_id=uuid, actor=person(request))
     toast(request, f"{stopped} is {stopped.get_state_display().lower()}", kind="live")
@@ -91,7 +92,7 @@ def stop(request: HttpRequest, uuid: UUID) -> HttpResponse:
 
 @require_POST
 @needs("training.launch", Run, see="training.view")
-def resume(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def resume(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Queue a stopped or failed run again, from its checkpoint."""
     resumed = actions.resume(run_id=uuid, actor=person(request))
     toast(request, f"{resumed} goes on from its last checkpoint", kind="live")
@@ -101,20 +102,20 @@ def resume(request: HttpRequest, uuid: UUID) -> HttpResponse:
 # ── Base models ─────────────────────────────────────────────────────────────
 @require_GET
 @signed_in
-def bases(request: HttpRequest) -> HttpResponse:
+def bases(request: SignedInRequest) -> HttpResponse:
     """The base models of the person's projects, and how to add one."""
     context = pages.bases(person(request)) | {"projects": adding_projects(request), "folder_form": FolderForm(), "hub_form": HubForm()}
     return respond(request, "lifecycle/training/bases.html", "bases", context)
 
 
-def adding_projects(request: HttpRequest) -> list[Project]:
+def adding_projects(request: SignedInRequest) -> list[Project]:
     """The projects to which the person may add base models."""
     return list(policy.visible_to(person(request), Project, "training.add_base").order_by("name"))
 
 
 @require_POST
 @needs("training.add_base", Project, see="access.view_project")
-def add_packaged(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def add_packaged(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Add the base model that came with the installation."""
     base = actions.add_packaged_base(project=Project.objects.get(uuid=uuid), actor=person(request))
     toast(request, f"{base} is being kept", kind="live")
@@ -123,19 +124,19 @@ def add_packaged(request: HttpRequest, uuid: UUID) -> HttpResponse:
 
 @require_POST
 @needs("training.add_base", Project, see="access.view_project")
-def add_folder(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def add_folder(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Add a local folder."""
     return add(request, uuid, FolderForm(request.POST), "folder_form")
 
 
 @require_POST
 @needs("training.add_base", Project, see="access.view_project")
-def add_hub(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def add_hub(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Add a model of the hub."""
     return add(request, uuid, HubForm(request.POST), "hub_form")
 
 
-def add(request: HttpRequest, uuid: UUID, form: FolderForm | HubForm, name: str) -> HttpResponse:
+def add(request: SignedInRequest, uuid: UUID, form: FolderForm | HubForm, name: str) -> HttpResponse:
     """Carry out one of the two forms, or show what it needs."""
     if form.is_valid():
         call = actions.add_folder_base if isinstance(form, FolderForm) else actions.add_hub_base
