@@ -134,7 +134,11 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
 ANONYMOUS_USER_NAME = None  # guardian: no row for anonymous people
-SILENCED_SYSTEM_CHECKS = ["guardian.W001"]  # access.policy reads the grants itself, in one statement
+SILENCED_SYSTEM_CHECKS = [
+    "guardian.W001",  # access.policy reads the grants itself, in one statement
+    "security.W005",  # other hosts below the same domain are not ours to bind to HTTPS
+    "security.W021",
+]
 GUARDIAN_MONKEY_PATCH_USER = False
 LOGIN_URL = reverse_lazy("account_login")
 LOGIN_REDIRECT_URL = "/"
@@ -196,6 +200,7 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    "ENUM_NAME_OVERRIDES": {"RoleEnum": "registry.access.roles.Role"},
 }
 
 # ── Jobs ────────────────────────────────────────────────────────────────────

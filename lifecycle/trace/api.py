@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from django.urls import path
@@ -27,13 +28,21 @@ class LinkOut(serializers.Serializer[dict[str, object]]):
     missing = serializers.BooleanField()
 
 
+class UuidOf(serializers.UUIDField):
+    """The uuid of a thing."""
+
+    def to_representation(self, value: Any) -> str:
+        """As text."""
+        return str(value.uuid)
+
+
 class TouchedOut(serializers.Serializer[queries.Touched]):
     """What an item touched, as uuids."""
 
     snapshots = serializers.SerializerMethodField()
-    runs = serializers.SlugRelatedField(many=True, read_only=True, slug_field="uuid")
-    versions = serializers.SlugRelatedField(many=True, read_only=True, slug_field="uuid")
-    deployments = serializers.SlugRelatedField(many=True, read_only=True, slug_field="uuid")
+    runs = serializers.ListField(child=UuidOf())
+    versions = serializers.ListField(child=UuidOf())
+    deployments = serializers.ListField(child=UuidOf())
 
     def get_snapshots(self, touched: queries.Touched) -> list[dict[str, str]]:
         """Each snapshot with the item's split and label in it."""

@@ -96,7 +96,7 @@ class EndpointIn(serializers.Serializer[Any]):
 
 
 class EndpointOut(serializers.Serializer[Endpoint]):
-    """An endpoint and what is live on it."""
+    """An endpoint and what is live on it. moves: give it as seen_moves when you roll back."""
 
     uuid = serializers.UUIDField()
     model = serializers.UUIDField(source="model.uuid")
@@ -114,7 +114,7 @@ class ReasonIn(serializers.Serializer[Any]):
     reason = serializers.CharField(max_length=300)
 
 
-class FreezeIn(ReasonIn):
+class EndpointFreezeIn(ReasonIn):
     """A stop until a moment."""
 
     until = serializers.DateTimeField()
@@ -272,10 +272,10 @@ class FreezeEndpoint(View):
 
     needs = {"POST": Needs("catalog.freeze", Endpoint, SEE)}
 
-    @extend_schema(operation_id="endpoints_freeze", request=FreezeIn, responses={201: FreezeOut})
+    @extend_schema(operation_id="endpoints_freeze", request=EndpointFreezeIn, responses={201: FreezeOut})
     def post(self, request: Request, uuid: UUID) -> Response:
         """Until a moment, at most 90 days away."""
-        given = read(FreezeIn, request)
+        given = read(EndpointFreezeIn, request)
         until: datetime = given["until"]
         return Response(
             FreezeOut(actions.freeze(endpoint_id=uuid, reason=given["reason"], until=until, actor=request.user)).data, status=201

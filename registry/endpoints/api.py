@@ -16,23 +16,12 @@ from lifecycle.refusals import Refused
 from registry.access import policy
 from registry.access.decorators import Needs
 from registry.access.rest import View
+from registry.catalog.api import EndpointOut
 from registry.catalog.models import Endpoint
 from registry.endpoints import actions, queries
 from registry.endpoints.models import Deployment
 
 SEE = "endpoints.view"
-
-
-class EndpointOut(serializers.Serializer[Endpoint]):
-    """An endpoint and what is live on it. moves: give it as seen_moves when you roll back."""
-
-    uuid = serializers.UUIDField()
-    slug = serializers.CharField()
-    environment = serializers.CharField()
-    model = serializers.UUIDField(source="model.uuid")
-    keep_text = serializers.BooleanField()
-    live = serializers.UUIDField(source="alias.version.uuid", default=None, allow_null=True)
-    moves = serializers.IntegerField(source="alias.moves")
 
 
 class ServerOut(serializers.Serializer[Any]):

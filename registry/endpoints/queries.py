@@ -222,7 +222,8 @@ def server_state(path: Path) -> ServerState | None:
 
 def visible(user: Person) -> QuerySet[Endpoint]:
     """The endpoints that the user may see, by slug."""
-    return policy.visible_to(user, Endpoint.objects.select_related("model__project", "alias__version"), "endpoints.view").order_by("slug")
+    rows = Endpoint.objects.select_related("model__project", "policy", "alias__version")
+    return policy.visible_to(user, rows, "endpoints.view").order_by("slug")
 
 
 def search(user: Person, query: str) -> list[Hit]:

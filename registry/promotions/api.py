@@ -111,7 +111,7 @@ class DecisionIn(serializers.Serializer[Any]):
     seen = serializers.CharField(max_length=64)
 
 
-class ReasonIn(serializers.Serializer[Any]):
+class WithdrawIn(serializers.Serializer[Any]):
     """Why."""
 
     reason = serializers.CharField(max_length=REASON_MAX)
@@ -200,10 +200,10 @@ class Withdraw(View):
 
     needs = {"POST": Needs("promotions.withdraw", PromotionRequest, SEE)}
 
-    @extend_schema(operation_id="promotions_withdraw", request=ReasonIn, responses=RequestOut)
+    @extend_schema(operation_id="promotions_withdraw", request=WithdrawIn, responses=RequestOut)
     def post(self, request: Request, uuid: UUID) -> Response:
         """One's own, or any for an ML lead."""
-        actions.withdraw(request_id=uuid, actor=request.user, **read(ReasonIn, request))
+        actions.withdraw(request_id=uuid, actor=request.user, **read(WithdrawIn, request))
         return answer(request, uuid)
 
 

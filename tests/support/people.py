@@ -1,4 +1,7 @@
-"""The people of the tests. Ana and Ben annotate, Ravi reviews, Mia trains, Lee leads, Gita governs, Omar is on call, Aida audits, Otto is an outsider."""
+"""The people of the tests.
+
+Ana and Ben annotate, Ravi reviews, Mia trains, Lee leads, Gita governs, Omar is on call, Aida audits, Otto is an outsider.
+"""
 
 from __future__ import annotations
 

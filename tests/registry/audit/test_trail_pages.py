@@ -54,7 +54,8 @@ def test_an_auditor_of_one_project_does_not_read_another(project, aida, mia, cli
 
 
 @pytest.mark.parametrize(("query", "found"), [
-    ({"text": "Mia"}, 1), ({"verb": "datasets.created"}, 1), ({"room": "promotions"}, 0), ({"text": "nobody"}, 0), ({"until": "2020-01-01"}, 0),
+    ({"text": "Mia"}, 1), ({"verb": "datasets.created"}, 1), ({"room": "promotions"}, 0), ({"text": "nobody"}, 0),
+    ({"until": "2020-01-01"}, 0),
 ])  # fmt: skip
 def test_filters_find_by_name_verb_room_and_day(project, aida, mia, client_for, query, found):
     decide(mia, project)

@@ -1,6 +1,7 @@
 """A decision and its event are written together, in a chain."""
 
 import json
+from contextlib import suppress
 
 import pytest
 from django.db import transaction
@@ -37,7 +38,7 @@ def test_each_event_follows_from_the_one_before_without_a_gap(project):
 def test_an_event_vanishes_with_the_decision_that_failed(project):
     before = Event.objects.count()
 
-    with pytest.raises(ZeroDivisionError), transaction.atomic():
+    with suppress(ZeroDivisionError), transaction.atomic():
         record(None, Verb.DATASET_CREATED, project, project=project.uuid)
         raise ZeroDivisionError
 
