@@ -36,9 +36,24 @@ def projects(user: Person) -> QuerySet[Project]:
     return visible_to(user, Project, "access.view_project").order_by("name")
 
 
+def roles_by_project(user: Person) -> dict[int, list[Role]]:
+    """The roles a person holds, by the key of the project, in the order of the table; one statement."""
+    grants = get_group_obj_perms_model(Project).objects.filter(group__user=user.pk)
+    found: dict[int, list[Role]] = {}
+    for key, codename in grants.values_list("content_object", "permission__codename").distinct():
+        found.setdefault(key, []).append(Role(codename.removeprefix("role_")))
+    order = list(Role)
+    return {key: sorted(held, key=order.index) for key, held in found.items()}
+
+
 def tokens(user: User) -> QuerySet[ApiToken]:
     """The person's own tokens, newest first, revoked ones too."""
     return ApiToken.objects.filter(user=user).order_by("-created_at")
+
+
+def people_without_role(limit: int) -> int:
+    """How many active people hold no role anywhere and are no organisation admins, counted up to the limit."""
+    return User.objects.filter(is_active=True, is_organisation_admin=False, groups__isnull=True).order_by()[:limit].count()
 
 
 def people() -> QuerySet[User]:

@@ -1,0 +1,144 @@
+"""What waits for one person, as sentences with a link; the most urgent first, a constant number of statements however much it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db.models import Exists, OuterRef, Q
+from django.urls import reverse
+
+from datasets_app.datasets.models import Upload
+from datasets_app.datasets.rules import UploadState
+from datasets_app.labeling import queries as labeling
+from datasets_app.labeling.models import Queue, Slot
+from lifecycle.training import queries as training
+from lifecycle.training.rules import RunState
+from registry.access import policy
+from registry.access.models import User
+from registry.access.queries import people_without_role
+from registry.access.roles import Role
+from registry.catalog.models import ModelVersion
+from registry.endpoints import queries as endpoints
+from registry.promotions import queries as promotions
+from registry.promotions.models import PromotionRequest
+from registry.promotions.rules import Status
+
+EACH = 5  # of one kind; more are on the pages that the navigation leads to
+Roles = Mapping[int, list[Role]]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One thing that waits. fact: what is true. about: where. link: the step, at url. mark: of the state, as in the style guide."""
+
+    fact: str
+    about: str
+    link: str
+    url: str
+    mark: str = "wait"
+
+
+def tasks(user: User, roles: Roles) -> list[Task]:
+    """Everything that waits for this person. roles: what they hold, by the key of the project."""
+    return [task for source in SOURCES for task in source(user, roles)]
+
+
+def live_in_quarantine(user: User, _roles: Roles) -> list[Task]:
+    """Endpoints that answer with a version that should not, for those who may roll back."""
+    rows = endpoints.live().filter(version__state=ModelVersion.State.QUARANTINED).select_related("endpoint", "version__model")
+    found = []
+    for row in policy.visible_to(user, rows, "endpoints.roll_back")[:EACH]:
+        fact = f"{row.endpoint.slug} answers with a version in quarantine"
+        found.append(Task(fact, str(row.version), "Roll back", page("endpoints:detail", row.endpoint.uuid), "bad"))
+    return found
+
+
+def decisions(user: User, _roles: Roles) -> list[Task]:
+    """Promotion requests that wait for this person: to be approved or rejected, or to be mended by who asked."""
+    found = []
+    for line in promotions.open_lines(user)[0]:
+        request = line.request
+        if request.status == Status.APPROVED:  # among the deployments
+            continue
+        asks, link = ("waits for your approval", "Decide") if line.standing.may else ("has gates to mend", "Mend")
+        about = f"{request.version} to {request.endpoint.slug}"
+        found.append(Task(f"{request} {asks}", about, link, page("promotions:detail", request.uuid), "half"))
+    return found[:EACH]
+
+
+def deployments(user: User, _roles: Roles) -> list[Task]:
+    """Approved versions that nobody has deployed, for those who may."""
+    rows = PromotionRequest.objects.filter(status=Status.APPROVED).select_related("endpoint", "version__model").order_by("pk")
+    found = []
+    for row in policy.visible_to(user, rows, "endpoints.deploy")[:EACH]:
+        about, url = f"{row.version} to {row.endpoint.slug}", page("endpoints:detail", row.endpoint.uuid)
+        found.append(Task(f"{row} is approved and not deployed", about, "Deploy", url, "half"))
+    return found
+
+
+def disagreements(user: User, _roles: Roles) -> list[Task]:
+    """Queues in which annotators disagree, for adjudicators."""
+    rows = Queue.objects.filter(items_disputed__gt=0).exclude(state=Queue.State.CLOSED).select_related("dataset")
+    found = []
+    for row in policy.visible_to(user, rows, "labeling.decide").order_by("-items_disputed", "id")[:EACH]:
+        fact = f"{counted(row.items_disputed, 'disagreement')} in {row.name}"
+        found.append(Task(fact, row.dataset.name, "Review", page("labeling:review", row.uuid)))
+    return found
+
+
+def answers(user: User, roles: Roles) -> list[Task]:
+    """Open queues with an answer left that this person may give, for analysts and for whoever has begun to answer there."""
+    analyst_in = [key for key, held in roles.items() if Role.ANALYST in held]
+    own = Slot.objects.filter(queue=OuterRef("queue"), item=OuterRef("item"), user=user).exclude(state=Slot.State.LEASED)
+    free = Q(state=Slot.State.OPEN) | Q(state=Slot.State.LEASED, user=user)
+    left = Slot.objects.filter(free, ~Exists(own), queue=OuterRef("pk"))
+    rows = labeling.queues(user).filter(Q(dataset__project__in=analyst_in) | Q(seats__user=user), Exists(left), state=Queue.State.OPEN)
+    found = []
+    for row in policy.visible_to(user, rows.distinct(), "labeling.annotate")[:EACH]:
+        fact = f"{counted(max(1, row.slots_total - row.slots_done), 'answer')} left in {row.name}"
+        found.append(Task(fact, row.dataset.name, "Label", page("labeling:bench", row.uuid)))
+    return found
+
+
+def uploads(user: User, _roles: Roles) -> list[Task]:
+    """Files that this person brought and has not accepted yet."""
+    rows = Upload.objects.filter(uploaded_by=user, state=UploadState.INSPECTED).select_related("dataset").order_by("-id")
+    found = []
+    for row in policy.visible_to(user, rows, "datasets.upload")[:EACH]:
+        found.append(
+            Task(f"{row.file_name} is read and not imported", row.dataset.name, "Look and accept", page("datasets:upload", row.uuid))
+        )
+    return found
+
+
+def runs(user: User, _roles: Roles) -> list[Task]:
+    """This person's runs that succeeded and are not registered, newest first."""
+    rows = training.runs(user).filter(launched_by=user, state=RunState.SUCCEEDED, versions__isnull=True)
+    found = []
+    for row in policy.visible_to(user, rows, "catalog.register")[:EACH]:
+        found.append(Task(f"{row} is not registered", str(row.snapshot), "Evaluate and register", page("training:detail", row.uuid)))
+    return found
+
+
+def newcomers(user: User, _roles: Roles) -> list[Task]:
+    """People without a role, for organisation admins."""
+    found = people_without_role(100) if user.is_organisation_admin else 0
+    fact = f"{counted(found, 'person', 'people')} without a role"
+    return [Task(fact, "They see nothing yet", "Give roles", reverse("access:projects"))] if found else []
+
+
+SOURCES: list[Callable[[User, Roles], list[Task]]] = [
+    live_in_quarantine, decisions, deployments, disagreements, answers, uploads, runs, newcomers,
+]  # fmt: skip
+
+
+def page(name: str, uuid: UUID) -> str:
+    """The page of a thing."""
+    return reverse(name, args=[uuid])
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """ "1 disagreement", "12 disagreements"."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
