@@ -115,15 +115,14 @@ class OnePrediction(View):
 
 
 class GiveFeedback(View):
-    """Feedback on one prediction. The action says who may, and tells alike what is hidden and what is not taken in yet."""
+    """Feedback on one prediction."""
 
-    needs = {"POST": Needs("signed_in")}
+    needs = {"POST": Needs("traffic.record_feedback", Prediction, SEE)}
     scope = ApiToken.Scope.FEEDBACK
 
     @extend_schema(operation_id="predictions_feedback", request=FeedbackIn, responses={201: FeedbackOut})
     def post(self, request: Request, uuid: UUID) -> Response:
-        """Call an answer right or wrong; 503 while the prediction has not arrived yet."""
-        check_may_say(request)
+        """Call an answer right or wrong. 404 also while the prediction has not arrived, which takes some seconds: send it again."""
         given = read(FeedbackIn, request)
         target = prediction_uuid(uuid, given["index"])
         made = actions.record_feedback(prediction_id=target, right=given["right"], label=given["label"], actor=request.user)

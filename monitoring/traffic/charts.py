@@ -19,7 +19,8 @@ def stamp(point: Point) -> str:
 
 def volume(points: Sequence[Point], total: Summary) -> Chart:
     """Requests by version, one bar a step."""
-    versions = sorted({name for point in points for name in point.requests_by_version}, key=lambda name: (name == "", name), reverse=True)
+    names = {name for point in points for name in point.requests_by_version}
+    versions = [*sorted(names - {""}, reverse=True), *(names & {""})]
     bars = [
         {
             "type": "bar", "name": version or "no answer", "x": [stamp(point) for point in points],
@@ -28,11 +29,17 @@ def volume(points: Sequence[Point], total: Summary) -> Chart:
         }
         for at, version in enumerate(versions)
     ]  # fmt: skip
+    layout = {
+        "barmode": "stack",
+        "yaxis": {"rangemode": "tozero"},
+        "showlegend": len(versions) > 1,
+        "legend": {"orientation": "h", "y": 1.25},
+    }
     rows = [[stamp(point), *[point.requests_by_version.get(version, 0) for version in versions]] for point in points]
     return Chart(
         id="volume", lead=f"{count(total.requests)} requests,", caption="by version.",
         head=["UTC", *[name or "no answer" for name in versions]],
-        figure={"data": bars, "layout": {"barmode": "stack", "yaxis": {"rangemode": "tozero"}}}, rows=rows, size="short",
+        figure={"data": bars, "layout": layout}, rows=rows, size="short",
     )  # fmt: skip
 
 
@@ -81,7 +88,8 @@ def end(name: str, colour: str, points: Sequence[Point], field: str) -> dict[str
     last = next((point for point in reversed(points) if getattr(point, field) is not None), None)
     if last is None:
         return None
-    return {"x": stamp(last), "y": getattr(last, field), "text": name, "showarrow": False, "font": {"color": colour}, "name": "end"}
+    place = {"xanchor": "left", "xshift": 4, "name": "end", "showarrow": False}
+    return {"x": stamp(last), "y": getattr(last, field), "text": name, "font": {"color": colour}} | place
 
 
 def rounded(value: float | None) -> float | str:

@@ -56,12 +56,12 @@ def number(value: float | None) -> str | None:
 
 
 def recent(user: User, endpoint: Endpoint, given: Mapping[str, str]) -> dict[str, Any]:
-    """One page of predictions by keyset."""
-    key = read_key(given.get("before", ""))
-    rows, older = queries.recent(user, endpoint, key)
+    """One page of predictions by keyset; with `few`, the newest of them beside other things."""
+    key, few = read_key(given.get("before", "")), "few" in given
+    rows, older = queries.recent(user, endpoint, key, queries.FEW if few else queries.PAGE)
     after = f"?before={older[0].strftime('%Y-%m-%dT%H:%M:%S.%fZ')}_{older[1]}" if older else ""
     return {
-        "endpoint": endpoint, "rows": rows, "reads": queries.reads_texts(user, endpoint),
+        "endpoint": endpoint, "rows": rows, "reads": queries.reads_texts(user, endpoint), "few": few,
         "pager": {"previous": "?" if key else "", "next": after, "about": None},
     }  # fmt: skip
 

@@ -18,7 +18,7 @@ from registry.access.models import User
 from registry.catalog.models import Endpoint, ModelVersion
 from registry.endpoints.models import Deployment
 
-PAGE = 30
+PAGE, FEW = 30, 8
 
 
 @dataclass(frozen=True)
@@ -155,18 +155,18 @@ def find(user: User, prediction_id: UUID) -> Prediction | None:
 
 
 def recent(
-    user: User, endpoint: Endpoint, before: tuple[datetime, int] | None = None
+    user: User, endpoint: Endpoint, before: tuple[datetime, int] | None = None, size: int = PAGE
 ) -> tuple[list[Prediction], tuple[datetime, int] | None]:
     """One page of an endpoint's predictions, newest first, and the key of the next. Texts are blanked for those who may not read them."""
     rows = visible(user).filter(endpoint=endpoint).order_by("-at", "-id")
     if before:
         rows = rows.filter(at__lte=before[0]).exclude(at=before[0], id__gte=before[1])
-    found = list(rows[: PAGE + 1])
-    page = found[:PAGE]
+    found = list(rows[: size + 1])
+    page = found[:size]
     if not reads_texts(user, endpoint):
         for row in page:
             row.text = None
-    return page, (page[-1].at, page[-1].pk) if len(found) > PAGE else None
+    return page, (page[-1].at, page[-1].pk) if len(found) > size else None
 
 
 def reads_texts(user: User, endpoint: Endpoint) -> bool:

@@ -75,7 +75,10 @@ def roll_back(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """Make the last live version live again."""
     form = RollBackForm(request.POST)
     if not form.is_valid():
-        raise Refused("Nothing was changed: the form was not complete.", fields={name: list(said) for name, said in form.errors.items()})
+        raise Refused(
+            "Nothing was changed: the form was not complete.",
+            fields={name: [str(each) for each in said] for name, said in form.errors.items()},
+        )
     given = form.cleaned_data
     made = actions.roll_back(endpoint_id=uuid, actor=request.user, reason=given["reason"], typed=given["typed"], seen_moves=given["seen"])
     toast(request, f"Rolled back to {made.version.semver}", kind="warn")
@@ -88,7 +91,8 @@ def roll_back(request: HttpRequest, uuid: UUID) -> HttpResponse:
 def try_it(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """Ask the endpoint about one text."""
     endpoint = queries.visible(request.user).get(uuid=uuid)
-    form, context, status = TryForm(request.POST), {}, 422
+    form, status = TryForm(request.POST), 422
+    context: dict[str, Any] = {}
     if form.is_valid():
         try:
             answer = client.ask(endpoint, form.cleaned_data["text"])

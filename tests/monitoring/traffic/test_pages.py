@@ -125,7 +125,7 @@ def test_feedback_by_token(live_endpoint, answered, ana, otto):
     assert token_client(ana, "read").post(address, {"right": True}, format="json").status_code == 403
     assert token_client(otto, "feedback").post(address, {"right": True}, format="json").status_code == 404
     unknown = address.replace(line["uuid"], "8b9f9b5e-0000-4000-8000-000000000001")
-    assert token_client(ana, "feedback").post(unknown, {"right": True}, format="json").status_code == 503
+    assert token_client(ana, "feedback").post(unknown, {"right": True}, format="json").status_code == 404
     batch = {"feedback": [{"prediction": line["uuid"], "right": True}, {"prediction": line["uuid"], "right": True, "index": 1}]}
     assert token_client(ana, "feedback").post("/api/v1/feedback/", batch, format="json").status_code == 201
     assert Feedback.objects.count() == 3
