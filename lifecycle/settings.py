@@ -44,7 +44,6 @@ ROOMS = [
     "datasets_app.labeling",
     "datasets_app.datasets",
     "registry.audit",
-    "lifecycle.compute",
     "lifecycle.jobs",
     "lifecycle.notices",
     "registry.access",
@@ -53,7 +52,7 @@ ROOMS = [
     "registry.ledger",
 ]
 INSTALLED_APPS = [
-    *[room for room in ROOMS if (BASE_DIR / room.replace(".", "/") / "apps.py").exists()],
+    *ROOMS,
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -2,43 +2,12 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.templatetags.static import static
 from django.urls import URLPattern, URLResolver, include, path
 
 from registry.access.decorators import public
-
-ROOMS = {
-    "": "lifecycle.home.urls",
-    "access/": "registry.access.urls",
-    "jobs/": "lifecycle.jobs.urls",
-    "notices/": "lifecycle.notices.urls",
-    "datasets/": "datasets_app.datasets.urls",
-    "labeling/": "datasets_app.labeling.urls",
-    "snapshots/": "datasets_app.snapshots.urls",
-    "runs/": "lifecycle.training.urls",
-    "evaluations/": "lifecycle.evaluation.urls",
-    "policies/": "registry.policies.urls",
-    "models/": "registry.catalog.urls",
-    "promotions/": "registry.promotions.urls",
-    "endpoints/": "registry.endpoints.urls",
-    "traffic/": "monitoring.traffic.urls",
-    "trace/": "lifecycle.trace.urls",
-    "audit/": "registry.audit.urls",
-    "demo/": "lifecycle.demo.urls",
-    "api/": "lifecycle.api",
-}
-
-
-def exists(module: str) -> bool:
-    """Whether the room has been built."""
-    try:
-        return find_spec(module) is not None
-    except ModuleNotFoundError:
-        return False
 
 
 @public
@@ -50,5 +19,22 @@ def favicon(_request: HttpRequest) -> HttpResponse:
 urlpatterns: list[URLPattern | URLResolver] = [
     path("accounts/", include("allauth.urls")),
     path("favicon.ico", favicon),
-    *[path(prefix, include(module)) for prefix, module in ROOMS.items() if exists(module)],
+    path("", include("lifecycle.home.urls")),
+    path("access/", include("registry.access.urls")),
+    path("jobs/", include("lifecycle.jobs.urls")),
+    path("notices/", include("lifecycle.notices.urls")),
+    path("datasets/", include("datasets_app.datasets.urls")),
+    path("labeling/", include("datasets_app.labeling.urls")),
+    path("snapshots/", include("datasets_app.snapshots.urls")),
+    path("runs/", include("lifecycle.training.urls")),
+    path("evaluations/", include("lifecycle.evaluation.urls")),
+    path("policies/", include("registry.policies.urls")),
+    path("models/", include("registry.catalog.urls")),
+    path("promotions/", include("registry.promotions.urls")),
+    path("endpoints/", include("registry.endpoints.urls")),
+    path("traffic/", include("monitoring.traffic.urls")),
+    path("trace/", include("lifecycle.trace.urls")),
+    path("audit/", include("registry.audit.urls")),
+    path("demo/", include("lifecycle.demo.urls")),
+    path("api/", include("lifecycle.api")),
 ]
