@@ -143,3 +143,19 @@ def test_every_path_and_every_test_that_is_named_exists(page):
         assert any((root / path).exists() for root in (ROOT, ROOT / "templates")), f"{page} names {path}"
         if test:
             assert f"def {test}(" in (ROOT / path).read_text(encoding="utf-8"), f"{page} names {test}"
+
+
+@cache
+def words_of_the_product() -> str:
+    """Everything that the product can say, blanks made single."""
+    files = [*python_files(), *(ROOT / "templates").rglob("*.html"), *(ROOT / "static" / "js").rglob("*.js")]
+    return re.sub(r"\s+", " ", " ".join(path.read_text(encoding="utf-8") for path in files))
+
+
+@pytest.mark.parametrize("page", [page for page in TEXTS if page.startswith(("docs/guide/", "docs/runbooks/"))])
+def test_what_a_guide_quotes_in_italics_is_said_by_the_product(page):
+    """Names of pages and buttons, and sentences of refusals; … stands for what differs."""
+    prose = re.sub(r"```.*?```", "", TEXTS[page], flags=re.DOTALL)
+    for quoted in re.findall(r"(?<![*\w])\*([^*\n]+)\*(?![*\w])", prose):
+        for part in filter(None, (part.strip() for part in quoted.split("…"))):
+            assert part in words_of_the_product(), f"{page} quotes {quoted!r}"

@@ -12,8 +12,8 @@ DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
 PERMISSIONS = """# Permissions
 
 Written from `registry/access/roles.py` by `python -m tests.support.reference`; a test compares the two. A role is held in a project, or on
-one dataset or registered model in it. What a person may not see answers 404; what they see but may not do answers 403 with the roles that may.
-`is_staff` and `is_superuser` give nothing.
+one dataset or registered model in it. What a person may not see answers 404; what they see but may not do answers 403 with the roles that
+may. `is_staff` and `is_superuser` give nothing.
 
 {table}
 
@@ -34,8 +34,8 @@ These rules come on top of the table, whatever the roles:
 
 VERBS = """# Audit verbs
 
-Every decision that the trail knows, written from `registry/ledger/verbs.py` by `python -m tests.support.reference`; a test compares the two.
-The part before the dot is the room. Reads "*someone* …". A verb is never renamed or removed, since old events carry it.
+Every decision that the trail knows, written from `registry/ledger/verbs.py` by `python -m tests.support.reference`, compared
+by a test. The part before the dot is the room. A verb is never renamed or removed, since old events carry it.
 
 {table}
 """
