@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import secrets
 import time
+from collections import Counter
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from django.utils import timezone
@@ -25,15 +28,17 @@ from registry.access.models import Project, User
 from registry.access.roles import Role
 
 
-def play(folder: Path, files: dict[str, str], shares: dict[str, int], seed: int) -> dict[str, Any]:
-    """Import the files, freeze, fine-tune, evaluate. files: declared split by file name. Returns the figures."""
+def play(folder: Path, held_out: int, seed: int) -> dict[str, Any]:
+    """Import the files, freeze, fine-tune, evaluate. held_out: of each category, one row in so many validates. Returns the figures."""
     began = time.monotonic()
     project = access.create_project(name="Benchmark", slug="benchmark", actor=None)
     analyst, engineer = person("ana", Role.ANALYST, project), person("mia", Role.ENGINEER, project)
     target = datasets.create_dataset(project=project, actor=analyst, name="banking77", language="en")
-    uploads = {name: bring(target, analyst, folder / name, split) for name, split in files.items()}
+    with TemporaryDirectory() as scratch:
+        paths = {name: with_split(folder / name, Path(scratch), held_out) for name in ("train.csv", "test.csv")}
+        uploads = {name: bring(target, analyst, path) for name, path in paths.items()}
     imported = time.monotonic()
-    snapshots.freeze(dataset=target, actor=engineer, shares=shares)
+    snapshots.freeze(dataset=target, actor=engineer)
     drain()
     frozen, snapshot = time.monotonic(), Snapshot.objects.get(dataset=target)
     base = training.add_packaged_base(project=project, actor=engineer)
@@ -65,12 +70,26 @@ def person(username: str, role: Role, project: Project) -> User:
     return user
 
 
-def bring(target: Dataset, analyst: User, path: Path, split: str) -> Upload:
-    """Upload, dry run, acceptance, import. split: what its rows are declared as; empty for none."""
+def with_split(path: Path, scratch: Path, held_out: int) -> Path:
+    """The file with a column that says its own split; of the train file one row in `held_out` of each category says validation."""
+    seen: Counter[str] = Counter()
+    made = scratch / path.name
+    with path.open(encoding="utf-8", newline="") as source, made.open("w", encoding="utf-8", newline="") as target:
+        writer = csv.writer(target)
+        writer.writerow(["text", "category", "split"])
+        for row in csv.DictReader(source):
+            seen[row["category"]] += 1
+            split = "validation" if path.stem == "train" and seen[row["category"]] % held_out == 0 else path.stem
+            writer.writerow([row["text"], row["category"], split])
+    return made
+
+
+def bring(target: Dataset, analyst: User, path: Path) -> Upload:
+    """Upload, dry run, acceptance, import."""
     upload = datasets.receive_upload(dataset=target, actor=analyst, file=path, file_name=path.name, origin="banking77")
     datasets.inspect(upload_id=upload.uuid, actor=analyst)
     drain()
-    datasets.accept_upload(upload_id=upload.uuid, actor=analyst, default_split=split)
+    datasets.accept_upload(upload_id=upload.uuid, actor=analyst)
     drain()
     upload.refresh_from_db()
     return upload

@@ -20,6 +20,8 @@ import httpx
 import psutil
 import psycopg
 
+from lifecycle.jobs.supervisor import die_with_parent
+
 ROOT = Path(__file__).parents[2]
 LEASE_SECONDS = 5
 T = TypeVar("T")
@@ -83,7 +85,7 @@ class Product:
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "manage.py", "up"], cwd=ROOT, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                start_new_session=True,
+                start_new_session=True, preexec_fn=die_with_parent,  # noqa: PLW1509
             )  # fmt: skip
         until(self.answers, f"the product answers\n{self.log()[-3000:]}", seconds=90)
 

@@ -16,7 +16,7 @@ from tests.support.visitors import Program, Visitor, Workspace
 
 ANNOTATORS = ("ana", "ben", "chloe")
 SHARES = {"train": 60, "validation": 20, "test": 20}
-LORA = {"epochs": 6, "batch_size": 16, "evaluations_per_epoch": 2, "max_tokens": 64, "threads": 2}
+LORA = {"epochs": 6, "patience": 0, "batch_size": 16, "evaluations_per_epoch": 2, "max_tokens": 64, "threads": 2}
 HEAD = {"max_tokens": 64, "threads": 2}
 STATED = {
     "purpose": "Sorts messages so that each reaches the right desk.",

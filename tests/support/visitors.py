@@ -147,4 +147,5 @@ def csrf_of(page: str) -> str:
 
 def plain(page: str) -> str:
     """A page's text without its tags, blanks folded."""
+    page = re.sub(r"<wbr\s*/?>", "", page)
     return " ".join(html.unescape(re.sub(r"<(script|style)\b.*?</\1>|<[^>]+>", " ", page, flags=re.DOTALL)).split())
