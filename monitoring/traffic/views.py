@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
@@ -17,6 +17,7 @@ from monitoring.traffic.forms import FeedbackForm
 from monitoring.traffic.models import Prediction
 from registry.access import policy
 from registry.access.decorators import needs
+from registry.access.requests import SignedInRequest
 from registry.catalog.models import Endpoint
 
 SEE = "traffic.view"
@@ -25,7 +26,7 @@ SEE = "traffic.view"
 @require_GET
 @charts
 @needs(SEE, Endpoint)
-def endpoint(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def endpoint(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Volume, latency and errors of an endpoint: a page, and a fragment of the endpoint's page."""
     found = Endpoint.objects.select_related("model").get(uuid=uuid)
     return respond(request, "monitoring/traffic/endpoint.html", "traffic", page.panels(found, request.GET.get("window", "1h")))
@@ -33,7 +34,7 @@ def endpoint(request: HttpRequest, uuid: UUID) -> HttpResponse:
 
 @require_GET
 @needs(SEE, Endpoint)
-def recent(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def recent(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The newest predictions of an endpoint."""
     found = Endpoint.objects.select_related("model").get(uuid=uuid)
     return respond(request, "monitoring/traffic/recent.html", "recent", page.recent(request.user, found, request.GET.dict()))
@@ -41,7 +42,7 @@ def recent(request: HttpRequest, uuid: UUID) -> HttpResponse:
 
 @require_GET
 @needs(SEE, Prediction)
-def prediction(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def prediction(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """One answer: of what, by which version, and what people say of it."""
     found = policy.get_visible(request.user, queries.visible(request.user), SEE, uuid=uuid)
     return respond(request, "monitoring/traffic/prediction.html", "prediction", page.prediction(request.user, found))
@@ -49,7 +50,7 @@ def prediction(request: HttpRequest, uuid: UUID) -> HttpResponse:
 
 @require_POST
 @needs("traffic.record_feedback", Prediction, see=SEE)
-def feedback(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def feedback(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Call an answer right or wrong."""
     found = policy.get_visible(request.user, queries.visible(request.user), SEE, uuid=uuid)
     form = FeedbackForm(request.POST, labels=queries.labels_of(found.version) if found.version else [])

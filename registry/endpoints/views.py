@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
@@ -17,6 +17,7 @@ from lifecycle.ui.respond import redirect_or_refresh, respond
 from lifecycle.ui.toasts import toast
 from registry.access import policy
 from registry.access.decorators import needs, signed_in
+from registry.access.requests import SignedInRequest
 from registry.catalog.models import Endpoint, ModelVersion
 from registry.endpoints import actions, client, page, queries
 from registry.endpoints.forms import AsOfForm, DeployForm, RollBackForm, TryForm
@@ -28,7 +29,7 @@ DETAIL = "registry/endpoints/detail.html"
 
 @require_GET
 @signed_in
-def endpoints(request: HttpRequest) -> HttpResponse:
+def endpoints(request: SignedInRequest) -> HttpResponse:
     """The endpoints and what is live on them."""
     context = {"lines": queries.lines(request.user), "published": queries.routes_row().published_epoch}
     return respond(request, "registry/endpoints/list.html", "endpoints", context)
@@ -37,7 +38,7 @@ def endpoints(request: HttpRequest) -> HttpResponse:
 @require_GET
 @charts
 @needs(SEE, Endpoint)
-def detail(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def detail(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """One endpoint. With `at`: also which version was live then; that part alone for htmx."""
     endpoint = policy.get_visible(request.user, queries.visible(request.user), SEE, uuid=uuid)
     form = AsOfForm(request.GET if "at" in request.GET else None)
@@ -50,7 +51,7 @@ def detail(request: HttpRequest, uuid: UUID) -> HttpResponse:
 @require_GET
 @never_cache
 @needs(SEE, Endpoint)
-def servers(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def servers(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """What the inference servers have applied, as a fragment that asks again while they have something to do."""
     endpoint = queries.visible(request.user).get(uuid=uuid)
     context = {"endpoint": endpoint, "servers": page.servers(endpoint, queries.live_deployment(endpoint)), "ready": client.is_ready()}
@@ -59,7 +60,7 @@ def servers(request: HttpRequest, uuid: UUID) -> HttpResponse:
 
 @require_POST
 @needs("endpoints.deploy", Endpoint, see=SEE)
-def deploy(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def deploy(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Make an approved version live."""
     form = DeployForm(request.POST)
     if not form.is_valid() or not queries.approvals(uuid).filter(uuid=form.cleaned_data["request"]).exists():
@@ -71,7 +72,7 @@ def deploy(request: HttpRequest, uuid: UUID) -> HttpResponse:
 
 @require_POST
 @needs("endpoints.roll_back", Endpoint, see=SEE)
-def roll_back(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def roll_back(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Make the last live version live again."""
     form = RollBackForm(request.POST)
     if not form.is_valid():
@@ -88,7 +89,7 @@ def roll_back(request: HttpRequest, uuid: UUID) -> HttpResponse:
 @require_POST
 @charts
 @needs("endpoints.infer", Endpoint, see=SEE)
-def try_it(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def try_it(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Ask the endpoint about one text."""
     endpoint = queries.visible(request.user).get(uuid=uuid)
     form, status = TryForm(request.POST), 422
@@ -106,7 +107,7 @@ def try_it(request: HttpRequest, uuid: UUID) -> HttpResponse:
 
 @require_GET
 @needs(SEE, Deployment)
-def deployment(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def deployment(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """One interval: what, when, who, why, by which approval."""
     found = queries.of_everywhere(request.user).get(uuid=uuid)
     return respond(request, "registry/endpoints/deployment.html", "deployment", {"deployment": found, "endpoint": found.endpoint})
@@ -114,7 +115,7 @@ def deployment(request: HttpRequest, uuid: UUID) -> HttpResponse:
 
 @require_GET
 @needs("catalog.view", ModelVersion)
-def of_version(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def of_version(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Where and when a version served, newest first, for its page."""
     rows = queries.of_everywhere(request.user).filter(version__uuid=uuid).order_by("-id")[: queries.PAGE]
     return respond(request, "registry/endpoints/of_version.html", "deployments", {"deployments": list(rows)})
