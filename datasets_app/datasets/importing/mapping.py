@@ -72,24 +72,27 @@ def plain_name(column: str) -> str:
 
 
 def propose(columns: Sequence[str], rows: Sequence[Row]) -> dict[str, str]:
-    """A role for each column: by its name, then by what the first rows hold; what is left becomes metadata."""
+    """A role for each column: by its name, then by what the first rows hold; what is left becomes metadata.
+
+    A label is guessed by content only where no name is known: a file that names its text and no label has none, whatever else repeats.
+    """
     found: dict[str, str] = {}
     for role, names in NAMES.items():
         known = [column for name in names for column in columns if plain_name(column) == name and column not in found]
         if known:
             found[known[0]] = role
-    by_content(columns, rows, found)
+    by_content(columns, rows, found, guess_label=not found)
     return {column: found.get(column, str(Role.METADATA)) for column in columns}
 
 
-def by_content(columns: Sequence[str], rows: Sequence[Row], found: dict[str, str]) -> None:
+def by_content(columns: Sequence[str], rows: Sequence[Row], found: dict[str, str], *, guess_label: bool) -> None:
     """Where no name gives it away: the longest column is the text, and a column of few short values is the label."""
     cells = {column: [row.values.get(column, "") for row in rows] for column in columns if column not in found}
     if Role.TEXT not in found.values() and cells:
         longest = max(cells, key=lambda column: sum(map(len, cells[column])))
         found[longest] = Role.TEXT
         del cells[longest]
-    if Role.LABEL not in found.values() and len(rows) >= 4:
+    if guess_label and len(rows) >= 4:
         few = [c for c, values in cells.items() if 1 < len(set(values)) <= max(2, len(rows) // 2) and max(map(len, values)) <= 60]
         if few:
             found[few[0]] = Role.LABEL

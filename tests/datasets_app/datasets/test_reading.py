@@ -190,6 +190,12 @@ def test_columns_are_proposed_by_name_then_by_content():
     assert mapping.propose(["column 1", "column 2"], rows) == {"column 1": "label", "column 2": "text"}
 
 
+def test_a_column_that_repeats_is_no_label_where_the_text_has_a_name():
+    rows = [Row(line, {"id": str(line), "text": f"message {line}", "channel": ("mail", "chat")[line % 2]}) for line in range(2, 12)]
+
+    assert mapping.propose(["id", "text", "channel"], rows) == {"id": "id", "text": "text", "channel": "metadata"}
+
+
 @pytest.mark.parametrize(
     ("values", "code"),
     [
