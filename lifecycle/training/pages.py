@@ -213,24 +213,25 @@ def thread(run: Run) -> list[Step]:
 
 def drawings(run: Run, curves: Mapping[str, charts.Curve], findings: list[Diagnosis]) -> dict[str, Any]:
     """The loss chart and the small multiples."""
-    active = run.state in queries.ACTIVE
-    overfit = next((each.from_step for each in findings if each.code == "overfitting"), None)
-    total = run.total_steps
+    return {"loss": drawing(run, "loss", curves, findings), "small": [drawing(run, name, curves, findings) for name in charts.SMALL]}
+
+
+def drawing(run: Run, chart: str, curves: dict[str, charts.Curve], findings: list[Diagnosis]) -> Chart:
+    """One chart of a run as it stands now."""
+    active, total = run.state in queries.ACTIVE, run.total_steps
+    if chart in charts.SMALL:
+        curve = curves.get(chart, [])
+        return charts.small(chart, curve, total=total, live=active, updates=points_url(run, chart, curve))
     train, validation = curves.get("train_loss", []), curves.get("validation_loss", [])
-    loss = charts.loss(
+    return charts.loss(
         train,
         validation,
         total=total,
         best_step=run.best_step,
-        overfit_from=overfit,
+        overfit_from=next((each.from_step for each in findings if each.code == "overfitting"), None),
         live=active,
         updates=points_url(run, "loss", train, validation),
     )
-    small: list[Chart] = [
-        charts.small(name, curves.get(name, []), total=total, live=active, updates=points_url(run, name, curves.get(name, [])))
-        for name in charts.SMALL
-    ]
-    return {"loss": loss, "small": small}
 
 
 def points_url(run: Run, chart: str, *curves: charts.Curve) -> str:
@@ -247,6 +248,15 @@ def new_points(run: Run, chart: str, after: int) -> Mapping[str, Any]:
     last = max([after, *(curve[-1][0] for curve in curves if curve)])
     following = f"{reverse('training:points', args=[run.uuid])}?chart={chart}&after={last}" if run.state in queries.ACTIVE else None
     return charts.updates(curves, following)
+
+
+def page_points(run: Run, chart: str, after: int) -> Mapping[str, Any]:
+    """The new points, and where there are any the whole chart as it is with them: axes, labels and finding move with the curve."""
+    found = new_points(run, chart, after)
+    if not any(found["x"]):
+        return found
+    now = drawing(run, chart, queries.curves(run, CHARTS[chart]), list(run.diagnoses.order_by("-updated_at", "id")))
+    return {**found, "chart": {"figure": now.json, "lead": now.lead, "caption": now.caption}}
 
 
 def provenance(run: Run) -> list[dict[str, str]]:

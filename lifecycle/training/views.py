@@ -56,9 +56,9 @@ def live(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def points(request: SignedInRequest, uuid: UUID) -> JsonResponse:
     """New points of one chart, ?chart= after ?after=, as the page's script takes them."""
     chart, after = request.GET.get("chart", ""), request.GET.get("after", "-1")
-    if chart not in pages.CHARTS or not after.lstrip("-").isdigit() or len(after) > 10:
+    if chart not in pages.CHARTS or not after.removeprefix("-").isdecimal() or len(after) > 10:
         return JsonResponse({"traces": [], "x": [], "y": [], "next": None}, status=404)
-    return JsonResponse(pages.new_points(queries.get_run(person(request), uuid), chart, int(after)))
+    return JsonResponse(pages.page_points(queries.get_run(person(request), uuid), chart, int(after)))
 
 
 @require_http_methods(["GET", "POST"])

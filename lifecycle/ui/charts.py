@@ -15,7 +15,8 @@ class Chart:
 
     id: unique on the page. lead: the finding, in bold; caption: the rest of the sentence. figure: {"data": [...], "layout": {...}}
     as Plotly takes it. head, rows: the data as a table, all points or a fair part of them with csv_url leading to all. size: one of
-    SIZES. updates_url: answers the points since, {"traces": [0, 1], "x": [[...], [...]], "y": [[...], [...]], "next": url or null}.
+    SIZES. updates_url: answers the points since, {"traces": [0, 1], "x": [[...], [...]], "y": [[...], [...]], "next": url or null}, and
+    where axes, labels or finding move with them the whole chart: "chart": {"figure": {...}, "lead": "...", "caption": "..."}.
     """
 
     id: str

@@ -77,6 +77,16 @@
     Plotly.react(plot, figure.data, { ...figure.layout, template, height: plot.clientHeight, autosize: true }, { displayModeBar: false, responsive: true });
   };
 
+  /** What a chart shows, in words: under it and for those who do not see it. @param {HTMLElement} plot @param {{lead: string, caption: string}} said */
+  const tell = (plot, said) => {
+    plot.setAttribute("aria-label", `${said.lead} ${said.caption}`.trim());
+    const words = plot.closest("figure")?.querySelector("figcaption");
+    if (!words) return;
+    const lead = document.createElement("strong");
+    lead.textContent = said.lead;
+    words.replaceChildren(lead, ` ${said.caption}`);
+  };
+
   /** Ask for the points since the last ones; the answer names the next address, or null at the end. @param {HTMLElement} plot @param {string} url @param {number} since */
   const follow = (plot, url, since) => setTimeout(async () => {
     if (!plot.isConnected) return;
@@ -86,7 +96,11 @@
         const answer = await fetch(url, { headers: { Accept: "application/json" } });
         if (!answer.ok) throw new Error(String(answer.status));
         const news = await answer.json(), figure = figures.get(plot);
-        if (news.traces.length && news.x.some((/** @type {any[]} */ points) => points.length)) {
+        if (news.chart) { // drawn anew: its axes, labels and finding move with the points
+          figures.set(plot, news.chart.figure);
+          draw(plot);
+          tell(plot, news.chart);
+        } else if (news.traces.length && news.x.some((/** @type {any[]} */ points) => points.length)) {
           news.traces.forEach((/** @type {number} */ trace, /** @type {number} */ at) => {
             figure.data[trace].x.push(...news.x[at]);
             figure.data[trace].y.push(...news.y[at]);
