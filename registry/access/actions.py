@@ -68,9 +68,14 @@ def deactivate_user(*, user_id: UUID, actor: User) -> User:
 
 @transaction.atomic
 def grant(*, user: User, role: Role, root: Model, actor: User | None) -> None:
-    """Give a person a role on a project, dataset or registered model. Giving it twice changes nothing."""
+    """Give a person a role on a project, dataset or registered model. Giving it twice changes nothing.
+
+    actor: None for the system. Raises PermissionDenied for who manages no members, and for a role to oneself.
+    """
     if actor:
         require_manager(actor, root)
+        if actor.pk == user.pk:
+            raise PermissionDenied("Nobody gives a role to themself. Ask another lead or an organisation admin.")
     group, _ = Group.objects.get_or_create(name=group_name(root, role))
     assign_perm(f"role_{role.value}", group, root)
     if not group.user_set.filter(pk=user.pk).exists():
@@ -90,7 +95,7 @@ def revoke(*, user: User, role: Role, root: Model, actor: User | None) -> None:
 
 
 def require_manager(actor: User, root: Model) -> None:
-    """Raises PermissionDenied unless the actor leads the project or is an organisation admin; nobody gives a role to themself by this."""
+    """Raises PermissionDenied unless the actor leads the project or is an organisation admin."""
     project = Project.objects.get(uuid=policy.project_uuid(root))
     policy.require(actor, "access.manage_members", project)
 

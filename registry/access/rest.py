@@ -29,7 +29,8 @@ class View(APIView):
         """Authenticate, throttle, check the token's scope, then what the method needs on the object named by the URL."""
         super().initial(request, *args, **kwargs)
         self.check_scope(request)
-        if need := self.needs.get(request.method or ""):
+        method = "GET" if request.method == "HEAD" else request.method or ""  # HEAD is answered by `get`, so it needs as much
+        if need := self.needs.get(method):
             need.check(request.user, kwargs)
 
     def check_scope(self, request: rest_framework_request.Request) -> None:

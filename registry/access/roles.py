@@ -75,6 +75,7 @@ ACTIONS: dict[str, frozenset[Role]] = {
     "jobs.view": EVERYONE,
     "jobs.cancel": frozenset({ENGINEER, LEAD}),
     "audit.view": frozenset({LEAD, GOVERNANCE, ONCALL, AUDITOR}),
+    "audit.view_installation": frozenset({AUDITOR}),  # people, tokens, failed passwords: of no project
     "audit.export": frozenset({LEAD, GOVERNANCE, ONCALL, AUDITOR}),
 }
 

@@ -67,7 +67,7 @@ class Line:
 def visible_events(user: User) -> QuerySet[Event]:
     """One's own acts; those of projects in which a role reads the trail; the installation's for auditors and organisation admins."""
     seen = Q(actor=str(user.uuid)) | Q(project__in=visible_to(user, Project, "audit.view").values("uuid"))
-    if user.is_organisation_admin or can_somewhere(user, "audit.export"):
+    if user.is_organisation_admin or can_somewhere(user, "audit.view_installation"):
         seen |= Q(project__isnull=True)
     return Event.objects.filter(seen)
 
@@ -154,7 +154,7 @@ def last_checkpoint() -> Checkpoint | None:
 
 
 def checkpoint_is_late(checkpoint: Checkpoint | None) -> bool:
-    """Whether the hourly signature was missed: the beat process may be down."""
+    """Whether signatures were missed, of which one is due every five minutes: the beat process may be down."""
     return checkpoint is not None and checkpoint.at < timezone.now() - timedelta(hours=2)
 
 

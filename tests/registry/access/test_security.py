@@ -1,0 +1,86 @@
+"""What somebody who means harm tries at the doors: roles for oneself, HEAD in place of GET, guesses at once, other people's trails."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.db import connection, connections
+
+from lifecycle.refusals import Refused
+from registry.access import step_up
+from registry.access.actions import create_token
+from registry.access.policy import roles_of
+from registry.access.roles import Role
+from registry.ledger.models import Event
+from registry.ledger.verbs import Verb
+from tests.support.people import make_person, make_project
+
+
+@pytest.mark.parametrize(("who", "held"), [("lee", [Role.LEAD]), ("adam", [])])
+@pytest.mark.parametrize("by", ["page", "api"])
+def test_nobody_gives_a_role_to_themself(project, request, client_for, who, held, by):
+    person = request.getfixturevalue(who)
+    form, client = {"user": str(person.uuid), "role": "governance"}, client_for(person)
+
+    if by == "page":
+        answer = client.post(f"/access/projects/{project.uuid}/grant/", form)
+    else:
+        answer = client.post(f"/api/v1/projects/{project.uuid}/members/", form, content_type="application/json")
+
+    assert answer.status_code == 403
+    assert roles_of(person, project) == held
+    assert not Event.objects.filter(verb=Verb.ROLE_GRANTED, actor=str(person.uuid)).exists()
+
+
+def test_a_head_request_needs_what_a_get_needs(project, otto, mia, client_for):
+    address = f"/api/v1/projects/{project.uuid}/members/"
+
+    assert client_for(otto).head(address).status_code == 404
+    assert client_for(mia).head(address).status_code == 200
+
+
+@pytest.mark.parametrize("scope", ["infer", "feedback"])
+def test_a_token_for_asking_endpoints_reads_nothing_of_the_product(project, mia, client, scope):
+    _, secret = create_token(user=mia, name="client", scopes=[scope], days=1)
+
+    for address in ("datasets/", "me/", "jobs/", "audit/events/", f"projects/{project.uuid}/members/"):
+        assert client.get(f"/api/v1/{address}", headers={"Authorization": f"Bearer {secret}"}).status_code == 403
+
+
+def test_a_token_opens_no_page(mia, client):
+    _, secret = create_token(user=mia, name="all", scopes=["read", "write", "infer", "feedback"], days=1)
+
+    answer = client.get("/datasets/", headers={"Authorization": f"Bearer {secret}"})
+
+    assert answer.status_code == 302
+    assert answer["Location"].startswith("/accounts/login/")
+
+
+def test_a_lead_reads_no_events_of_the_installation_while_an_auditor_does(project, lee, aida, ana, client_for):
+    create_token(user=ana, name="nightly", scopes=["read"], days=1)
+    made = Event.objects.get(verb=Verb.TOKEN_CREATED)
+
+    assert client_for(lee).get(f"/audit/events/{made.hash}/").status_code == 404
+    assert client_for(aida).get(f"/audit/events/{made.hash}/").status_code == 200
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="one writer at a time")
+def test_guesses_sent_at_once_get_no_more_tries_than_one_after_the_other():
+    gita = make_person("gita", project=make_project(), role=Role.GOVERNANCE)
+
+    def guess(at: int) -> str:
+        try:
+            step_up.confirm_password(gita, f"guess {at}")
+        except Refused as refusal:
+            return refusal.message
+        finally:
+            connections.close_all()
+        return "in"
+
+    with ThreadPoolExecutor(12) as pool:
+        said = list(pool.map(guess, range(24)))
+
+    assert said.count("The password is not right; nothing was decided.") == step_up.TRIES
+    assert said.count("Too many wrong passwords.") == 24 - step_up.TRIES
