@@ -23,6 +23,12 @@ class Refused(Refusal):
     """A rule of the product forbids it for anyone in this state of things (HTTP 422)."""
 
 
+class Damaged(Refused):
+    """Bytes are not what was sealed under their digest or signature. Missing ones are not damaged: they may be restored."""
+
+    code = "damaged"
+
+
 class Conflict(Refusal):
     """The thing changed since the caller looked at it, or is no longer in the state that the action needs (HTTP 409)."""
 

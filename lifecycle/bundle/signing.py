@@ -13,7 +13,7 @@ from typing import Any
 
 from lifecycle.bundle.files import SIGNATURE_NAME, Manifest, manifest, root_digest
 from lifecycle.bundle.keys import load_private, load_public
-from lifecycle.refusals import Refused
+from lifecycle.refusals import Damaged, Refused
 
 MAX_SIGNATURE_BYTES = 5_000_000
 AGAIN = "Do not use this copy. Take the folder again from where it was registered, and find out what changed it."
@@ -50,10 +50,10 @@ def verify(folder: Path, public_key: Path, *, expected_root: str | None = None) 
     try:
         config.verify(folder, signature)
     except Exception as error:  # the library lets ValueError, KeyError and InvalidSignature through, all meaning "no"
-        raise Refused(f"The signature of {folder.name} was not made with this key, or was changed.", next_step=AGAIN) from error
+        raise Damaged(f"The signature of {folder.name} was not made with this key, or was changed.", next_step=AGAIN) from error
     root = root_digest(found)
     if _signed_root(statement) != root or (expected_root is not None and expected_root != root):
-        raise Refused(f"{folder.name} is signed, but is not the model that was asked for.", next_step=AGAIN)
+        raise Damaged(f"{folder.name} is signed, but is not the model that was asked for.", next_step=AGAIN)
     return found
 
 
@@ -68,9 +68,9 @@ def _compare(found: Manifest, statement: dict[str, Any]) -> None:
         if name not in there:
             raise Refused(f"{name} is missing: it was there when the model was signed.", next_step=AGAIN)
         if name not in signed:
-            raise Refused(f"{name} was added after the model was signed.", next_step=AGAIN)
+            raise Damaged(f"{name} was added after the model was signed.", next_step=AGAIN)
         if there[name] != signed[name]:
-            raise Refused(f"{name} was changed after the model was signed.", next_step=AGAIN)
+            raise Damaged(f"{name} was changed after the model was signed.", next_step=AGAIN)
 
 
 def _statement(signature: Path) -> dict[str, Any]:

@@ -86,8 +86,8 @@ class Server:
         return answer({"live": True})
 
     async def ready(self, _request: Request) -> Response:
-        """Traffic may be sent: routes are read, their versions loaded (or refused), and the server is not ending."""
-        ready = self.router.settled and not self.draining
+        """Traffic may be sent: routes are read, each endpoint answers (or its version was refused), and the server is not ending."""
+        ready = self.router.answers and not self.draining
         return answer({"live": True, "ready": ready}, status=200 if ready else 503)
 
     async def about(self, _request: Request) -> Response:

@@ -62,6 +62,12 @@ class Router:
         wanted = {arm.root_digest for endpoint in routes.endpoints.values() for arm in endpoint.arms}
         return wanted <= self._loaded.keys() | self._refused.keys()
 
+    @property
+    def answers(self) -> bool:
+        """A document was read and each of its endpoints answers, or its version was refused: a swap under way changes nothing."""
+        routes, live = self._routes, self.table.endpoints
+        return routes is not None and (self.settled or all(slug in live and live[slug].arms for slug in routes.endpoints))
+
     def poll(self) -> bool:
         """Take over the routes document if there is a new, well-signed one with a higher epoch. True if it was taken over."""
         path = self._folder / "routes.json"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from typing import Any
 
 from celery import Celery
@@ -48,7 +49,18 @@ app.autodiscover_tasks()
 
 
 def ring(queue: str) -> None:
-    """Wake a worker of this queue. Never raises: a broker that is down delays a job until the next repair, and no more."""
+    """Wake a worker of this queue. Never raises: a broker that is down delays a job until the next repair, and no more.
+
+    A broker across the network may take seconds to fail, for which no page should wait: it is rung from a thread of its own.
+    """
+    if settings.BROKER_URL.startswith("filesystem://"):
+        send(queue)
+    else:
+        threading.Thread(target=send, args=[queue], name=f"ring-{queue}", daemon=True).start()
+
+
+def send(queue: str) -> None:
+    """Send the message of one bell, or log that it could not be sent."""
     try:
         app.send_task("lifecycle.jobs.tasks.drain", args=[queue], queue=queue, retry=False)
     except Exception as error:  # whatever a transport raises when it cannot deliver

@@ -15,7 +15,7 @@ from django.core.files import File
 from django.core.files.storage import storages
 
 from lifecycle import bundle
-from lifecycle.refusals import Refused
+from lifecycle.refusals import Damaged, Refused
 from registry.artifacts.models import Blob, Folder
 
 CHUNK = 1 << 20
@@ -87,7 +87,7 @@ def copy_blob(digest: str, target: Path) -> None:
     with open_blob(digest) as source, target.open("wb") as file:
         shutil.copyfileobj(source, file, CHUNK)
     if file_digest(target) != digest:
-        raise Refused(f"The bytes {digest[:12]} were altered in the store.", next_step="Restore the blob store from its backup.")
+        raise Damaged(f"The bytes {digest[:12]} were altered in the store.", next_step="Restore the blob store from its backup.")
 
 
 def put_folder(path: Path) -> Folder:

@@ -8,7 +8,7 @@ class AuditConfig(AppConfig):
     label = "audit"
 
     def ready(self) -> None:
-        """Bring the hourly checkpoint, the verification job and the place in the navigation."""
+        """Bring the checkpoint of every five minutes, the verification job and the place in the navigation."""
         from lifecycle.jobs import registry, schedule
         from lifecycle.ui import navigation
         from registry.audit import tasks
@@ -16,5 +16,5 @@ class AuditConfig(AppConfig):
         registry.register(
             registry.JobKind("audit.verify", "Verify the audit trail", tasks.verify, url=tasks.verify_url, can_see=tasks.may_see)
         )
-        schedule.every(3600, "registry.audit.tasks.sign_checkpoints")
+        schedule.every(300, "registry.audit.tasks.sign_checkpoints")
         navigation.register(navigation.NavItem("Registry", "Audit trail", "audit:events", order=90))

@@ -7,11 +7,18 @@ from pathlib import Path
 from django.conf import settings
 
 from lifecycle import bundle
+from lifecycle.refusals import Refused
+from registry.ledger.models import Checkpoint
 
 
 def private_key_path() -> Path:
-    """DATA_DIR/keys/signing.pem; made at first use of an installation."""
+    """DATA_DIR/keys/signing.pem; made at first use of an installation, never a second time.
+
+    Raises Refused where it is gone although it has signed: another key would make all that it signed look forged.
+    """
     path = Path(settings.DATA_DIR) / "keys" / "signing.pem"
+    if not path.exists() and Checkpoint.objects.exists():
+        raise Refused(f"The signing key {path} is gone, though it has signed.", next_step="Restore it from the backup of the keys.")
     bundle.ensure_key(path)
     return path
 

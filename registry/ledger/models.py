@@ -39,7 +39,7 @@ class Event(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["chain", "seq"], name="one_event_per_seq")]
         indexes = [
-            models.Index(fields=["object_type", "object_id", "id"], name="event_object"),
+            models.Index(fields=["object_id", "id"], name="event_object"),
             models.Index(fields=["actor", "id"], name="event_actor"),
             models.Index(fields=["project", "id"], name="event_project"),
             models.Index(fields=["verb", "id"], name="event_verb"),

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import transaction
 
 from lifecycle import bundle
-from lifecycle.refusals import Refused
+from lifecycle.refusals import Damaged, Refused
 from registry.access import policy as access
 from registry.access.models import User
 from registry.artifacts.actions import write_folder
@@ -59,15 +59,24 @@ def laid_out(folder: Folder, signature: str = "") -> Iterator[Path]:
 def verify(version: ModelVersion) -> bundle.Manifest:
     """The manifest of a version whose every file was hashed again and whose signature holds.
 
-    Raises Refused naming what is damaged; the version is then quarantined. Call it outside a transaction, so that the quarantine stays.
+    Raises Damaged naming what is wrong, and the version is then quarantined; Refused where bytes or the key are missing, which a restore
+    mends. Call it outside a transaction, so that the quarantine stays.
     """
+    check_key(version)
     try:
         with laid_out(version.folder, version.signature) as folder:
             return bundle.verify(folder, keys.public_key_path(), expected_root=version.root_digest)
-    except Refused as refusal:
+    except Damaged as refusal:
         if version.state != ModelVersion.State.QUARANTINED:
             quarantine(version_id=version.uuid, reason=refusal.message, actor=None)
         raise
+
+
+def check_key(version: ModelVersion) -> None:
+    """Raises Refused where the installation's key is not the one that signed the version: a lost key is no damage to the version."""
+    if bundle.fingerprint(keys.public_key_path()) != version.key_fingerprint:
+        key = version.key_fingerprint[:12]
+        raise Refused(f"{version} was signed with key {key}, which is not this installation's key.", next_step="Restore the signing key.")
 
 
 def materialise(version: ModelVersion) -> Path:

@@ -61,7 +61,7 @@ class Migration(migrations.Migration):
                 ('hash', models.CharField(max_length=64, unique=True)),
             ],
             options={
-                'indexes': [models.Index(fields=['object_type', 'object_id', 'id'], name='event_object'), models.Index(fields=['actor', 'id'], name='event_actor'), models.Index(fields=['project', 'id'], name='event_project'), models.Index(fields=['verb', 'id'], name='event_verb')],
+                'indexes': [models.Index(fields=['object_id', 'id'], name='event_object'), models.Index(fields=['actor', 'id'], name='event_actor'), models.Index(fields=['project', 'id'], name='event_project'), models.Index(fields=['verb', 'id'], name='event_verb')],
                 'constraints': [models.UniqueConstraint(fields=('chain', 'seq'), name='one_event_per_seq')],
             },
         ),

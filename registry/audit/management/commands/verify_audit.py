@@ -26,7 +26,7 @@ class Command(BaseCommand):
         try:
             known = [statement for file in files for statement in checkpoints.read_checkpoints(file)]
         except Refused as refusal:
-            raise CommandError(f"A checkpoint was altered: {refusal}") from refusal
+            raise CommandError(f"The signed checkpoints do not hold: {refusal} {refusal.next_step}".strip()) from refusal
         faults = 0
         for chain, count, fault in verify.verify_all(known):
             if fault:
