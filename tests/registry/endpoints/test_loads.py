@@ -22,7 +22,8 @@ def folder(version, settings):
 def damage(folder):
     path = folder / "serving" / "model.onnx"
     path.chmod(0o600)
-    path.write_bytes(b"x" + path.read_bytes()[1:])
+    content = path.read_bytes()
+    path.write_bytes(bytes([content[0] ^ 1]) + content[1:])
 
 
 def test_a_damaged_version_is_quarantined_once_and_people_are_told(version, folder, live_endpoint, omar, lee, mia):
