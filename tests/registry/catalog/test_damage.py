@@ -1,0 +1,52 @@
+"""Altered bytes put a version out of service; bytes or keys that are merely missing wait for a restore."""
+
+from pathlib import Path
+
+import pytest
+from django.core.files.storage import storages
+
+from lifecycle.refusals import Damaged, Refused
+from registry.artifacts.actions import key
+from registry.catalog import actions
+from registry.catalog.models import ModelVersion
+from registry.ledger import keys
+from tests.support.registry import make_version
+
+
+@pytest.fixture
+def version(project, mia, ana) -> ModelVersion:
+    return make_version(project, mia, ana)
+
+
+def stored(version: ModelVersion) -> Path:
+    return Path(storages["blobs"].path(key(version.folder.files[0]["sha256"])))
+
+
+def test_altered_bytes_quarantine_the_version(version):
+    path = stored(version)
+    path.chmod(0o600)
+    path.write_bytes(path.read_bytes() + b"x")
+
+    with pytest.raises(Damaged):
+        actions.verify(version)
+
+    assert ModelVersion.objects.get().state == "quarantined"
+
+
+def test_missing_bytes_are_refused_and_the_version_stays_active(version):
+    stored(version).unlink()
+
+    with pytest.raises(Refused, match="not in the store"):
+        actions.verify(version)
+
+    assert ModelVersion.objects.get().state == "active"
+
+
+def test_another_key_is_refused_and_the_version_stays_active(version):
+    for path in (keys.private_key_path(), keys.public_key_path()):
+        path.unlink()
+
+    with pytest.raises(Refused, match="which is not this installation's key"):
+        actions.verify(version)
+
+    assert ModelVersion.objects.get().state == "active"
