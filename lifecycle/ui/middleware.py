@@ -34,6 +34,8 @@ class RefusalMiddleware:
         response = self.get_response(request)
         if response.status_code in (301, 302, 303, 307, 308) and wants_fragment(request):
             return full_load(request, response)
+        if response.status_code == 405 and request.method == "GET" and not response.content:
+            return form_only(request, response)
         return response
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
@@ -47,6 +49,14 @@ class RefusalMiddleware:
         if wants_fragment(request):
             return toast_answer(request, error, status)
         return render(request, "refused.html", {"refusal": error, "status": status}, status=status)
+
+
+def form_only(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """A page for whoever opens the address of a form, in place of an empty answer."""
+    refusal = Refusal("This address takes what a form sends; it has no page of its own.", next_step="Go back and use the button there.")
+    page = render(request, "refused.html", {"refusal": refusal, "status": 405}, status=405)
+    page["Allow"] = response["Allow"]
+    return page
 
 
 def toast_answer(request: HttpRequest, refusal: Refusal, status: int) -> HttpResponse:

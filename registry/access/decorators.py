@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.contrib.auth.views import redirect_to_login
 from django.db.models import Model
@@ -49,7 +50,7 @@ def needs(action: str, model: type[Model] | None = None, *, see: str = "") -> Ca
         @wraps(view)
         def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if not request.user.is_authenticated:
-                return redirect_to_login(request.get_full_path())
+                return redirect_to_login(way_back(request))
             need.check(request.user, kwargs)
             return view(request, *args, **kwargs)
 
@@ -57,6 +58,14 @@ def needs(action: str, model: type[Model] | None = None, *, see: str = "") -> Ca
         return checked
 
     return decorate
+
+
+def way_back(request: HttpRequest) -> str:
+    """Where to go on after signing in: this page, or, where a form was sent, the page of the form, since only that can be opened."""
+    if request.method in ("GET", "HEAD"):
+        return request.get_full_path()
+    came_from = urlsplit(request.headers.get("Referer", ""))
+    return f"{came_from.path or '/'}{'?' + came_from.query if came_from.query else ''}" if came_from.netloc == request.get_host() else "/"
 
 
 def signed_in(view: View) -> View:
