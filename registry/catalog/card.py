@@ -21,6 +21,7 @@ TAGS = {"h3", "h4", "h5", "h6", "p", "ul", "ol", "li", "em", "strong", "code", "
     "table", "thead", "tbody", "tr", "th", "td",
 }  # fmt: skip
 PRE = '<pre class="code" tabindex="0" role="region" aria-label="How to load the model">'
+EMPTY_HEAD = re.compile(r"<thead>\s*<tr>(\s*<th></th>)+\s*</tr>\s*</thead>")  # Markdown needs a head, a reader does not
 NOT_STATED = "not stated"
 NOT_MEASURED = "not measured"
 SHOWN = {
@@ -37,6 +38,7 @@ BASELINES = {
     "frozen_base_logreg": "Frozen base and logistic regression",
 }
 SPEC = ("epochs", "batch_size", "learning_rate", "head_learning_rate", "weight_decay", "max_tokens", "pooling", "seed")
+STRATEGIES = {"lora": "LoRA", "full": "Full fine-tuning", "head": "Head only"}
 RELATION = {"lora": "adapter", "full": "finetune", "head": "finetune"}
 LOADING = """```python
 import json
@@ -127,7 +129,7 @@ def training(facts: Mapping[str, Any]) -> str:
     lines = [
         ("Base model", f"{inline(base['name'])}{', `sha256:' + base['digest'] + '`' if base.get('digest') else ''}"),
         ("Licence of the base", inline(base.get("licence") or NOT_STATED)),
-        ("Strategy", inline(facts["strategy"])),
+        ("Strategy", inline(STRATEGIES.get(facts["strategy"], facts["strategy"]))),
         *((name.replace("_", " ").capitalize(), inline(spec[name])) for name in SPEC if name in spec),
         ("Trainable parameters", count(effort.get("trainable_parameters")).lower()),
         ("Training time", f"{decimals(effort['seconds'], 0)} s" if effort.get("seconds") is not None else NOT_MEASURED),
@@ -204,5 +206,5 @@ def body(text: str) -> SafeString:
             token.tag = f"h{min(6, int(token.tag[1]) + 2)}"
     html = MARKDOWN.renderer.render(tokens, MARKDOWN.options, {})
     clean = nh3.clean(html, tags=TAGS, attributes={"a": {"href"}}, url_schemes={"https", "http"})
-    dressed = clean.replace("<table>", '<div class="tw"><table class="tbl">').replace("</table>", "</table></div>").replace("<pre>", PRE)
-    return mark_safe(dressed)  # noqa: S308  cleaned by nh3
+    tables = EMPTY_HEAD.sub("", clean).replace("<table>", '<div class="tw"><table class="tbl">').replace("</table>", "</table></div>")
+    return mark_safe(tables.replace("<pre>", PRE))  # noqa: S308  cleaned by nh3

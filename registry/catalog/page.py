@@ -75,7 +75,7 @@ def thread(found: ModelVersion) -> list[Step]:
         Step("Run", str(run.number), find_url("training:detail", uuid=run.uuid)),
         Step("Evaluation", "test split", find_url("evaluation:detail", uuid=found.evaluation.uuid)),
         Step("Version", found.semver, at="now"),
-        Step("Promotion", "asked for next", at="next"),
+        Step("Promotion", "requests", "#promotions", at="next"),
     ]
 
 
