@@ -34,7 +34,7 @@ def queue_list(request: HttpRequest) -> HttpResponse:
     """The queues that the person may see, newest first."""
     before = request.GET.get("before", "")
     rows = queries.queues(person(request))
-    found = list((rows.filter(pk__lt=int(before)) if before.isdigit() else rows)[: PAGE + 1])
+    found = list((rows.filter(pk__lt=int(before)) if before.isdecimal() and len(before) < 19 else rows)[: PAGE + 1])
     page = {"previous": reverse("labeling:list") if before else "", "next": f"?before={found[PAGE - 1].pk}" if len(found) > PAGE else ""}
     datasets = list(queries.datasets_to_manage(person(request))[:PAGE])
     return render(request, "datasets_app/labeling/list.html", {"queues": found[:PAGE], "page": page, "datasets": datasets})
@@ -176,6 +176,10 @@ def schema_version(request: HttpRequest, uuid: UUID, version: int) -> HttpRespon
 
 
 def guideline_html(schema: LabelSchema | None) -> SafeString:
-    """The guideline's Markdown as harmless HTML."""
-    text = schema.guideline if schema else ""
-    return mark_safe(nh3.clean(MarkdownIt("commonmark", {"html": False}).render(text)))  # noqa: S308  cleaned
+    """The guideline's Markdown as harmless HTML; its headings stand below those of the page, from the third level."""
+    markdown = MarkdownIt("commonmark", {"html": False})
+    tokens = markdown.parse(schema.guideline if schema else "")
+    for token in tokens:
+        if token.type in ("heading_open", "heading_close"):
+            token.tag = f"h{min(6, int(token.tag[1]) + 2)}"
+    return mark_safe(nh3.clean(markdown.renderer.render(tokens, markdown.options, {})))  # noqa: S308  cleaned
