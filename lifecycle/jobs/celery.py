@@ -9,6 +9,8 @@ from typing import Any
 from celery import Celery
 from django.conf import settings
 
+from lifecycle.jobs import doorbell
+
 log = logging.getLogger(__name__)
 
 
@@ -28,6 +30,7 @@ def broker_url(url: str) -> str:
     return "filesystem://localhost//" if url == "filesystem://" else url
 
 
+doorbell.install()
 app = Celery("lifecycle")
 app.conf.update(
     broker_url=broker_url(settings.BROKER_URL),

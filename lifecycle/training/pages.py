@@ -216,7 +216,7 @@ def drawings(run: Run, curves: Mapping[str, charts.Curve], findings: list[Diagno
     return {"loss": drawing(run, "loss", curves, findings), "small": [drawing(run, name, curves, findings) for name in charts.SMALL]}
 
 
-def drawing(run: Run, chart: str, curves: dict[str, charts.Curve], findings: list[Diagnosis]) -> Chart:
+def drawing(run: Run, chart: str, curves: Mapping[str, charts.Curve], findings: list[Diagnosis]) -> Chart:
     """One chart of a run as it stands now."""
     active, total = run.state in queries.ACTIVE, run.total_steps
     if chart in charts.SMALL:
