@@ -241,7 +241,7 @@ class Decision(models.Model):
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="decisions")
     label = models.ForeignKey(Label, on_delete=models.PROTECT, related_name="decisions")
-    queue = models.ForeignKey(Queue, null=True, on_delete=models.PROTECT, related_name="decisions")
+    queue = models.ForeignKey(Queue, null=True, on_delete=models.PROTECT, db_index=False, related_name="decisions")
     how = models.CharField(max_length=12, choices=How.choices)
     by = models.ForeignKey(
         USER,
@@ -258,7 +258,7 @@ class Decision(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["item"], condition=Q(supersedes__isnull=True), name="one_first_decision")]
-        indexes = [models.Index(fields=["item", "-id"], name="decision_item")]
+        indexes = [models.Index(fields=["item", "-id"], name="decision_item"), models.Index(fields=["queue", "-id"], name="decision_queue")]
 
     def __str__(self) -> str:
         return f"{self.how} decision"

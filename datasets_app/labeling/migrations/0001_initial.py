@@ -125,7 +125,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='decision',
             name='queue',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='decisions', to='labeling.queue'),
+            field=models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='decisions', to='labeling.queue'),
         ),
         migrations.CreateModel(
             name='Comment',
@@ -248,6 +248,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='decision',
             index=models.Index(fields=['item', '-id'], name='decision_item'),
+        ),
+        migrations.AddIndex(
+            model_name='decision',
+            index=models.Index(fields=['queue', '-id'], name='decision_queue'),
         ),
         migrations.AddConstraint(
             model_name='decision',

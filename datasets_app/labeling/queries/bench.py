@@ -10,8 +10,7 @@ from typing import Any
 from django.db.models import Count, Q
 
 from datasets_app.labeling import rules
-from datasets_app.labeling.models import Annotation, Comment, Label, Queue, Seat, Slot, SlotSkip, Suggestion
-from datasets_app.labeling.queries.decisions import standing
+from datasets_app.labeling.models import Annotation, Comment, Decision, Label, Queue, Seat, Slot, SlotSkip, Suggestion
 from lifecycle.ui import numbers
 from registry.access.models import User
 
@@ -158,8 +157,9 @@ def progress(queue: Queue, user: User) -> Progress:
 
 def last_answer(queue: Queue, user: User) -> Annotation | None:
     """The newest answer of this person in the queue that stands."""
-    mine = Annotation.objects.filter(queue=queue, user=user, action=Annotation.Action.LABEL, replaced_by__isnull=True)
-    return mine.select_related("item", "label").order_by("-id").first()
+    mine = Annotation.objects.filter(queue=queue, user=user, action=Annotation.Action.LABEL)
+    newest = mine.select_related("item", "label", "replaced_by").order_by("-id")[: rules.UNDO_DEPTH + 1]  # of these, one stands
+    return next((answer for answer in newest if not hasattr(answer, "replaced_by")), None)
 
 
 def skipped_open(queue: Queue, user: User) -> bool:
@@ -170,10 +170,11 @@ def skipped_open(queue: Queue, user: User) -> bool:
 
 def hit_rate(queue: Queue) -> tuple[int, int] | None:
     """How often the first suggestion was the label decided here, over the newest 200 decided items that had one; None below 20."""
-    decided = standing().filter(queue=queue).order_by("-id").values_list("item_id", "label__stable_id")[:HITS_FROM]
-    labels = dict(decided)
+    newest = Decision.objects.filter(queue=queue).exclude(how=Decision.How.WITHDRAWN).order_by("-id")  # along the index, then sorted out
+    rows = newest.values_list("item_id", "label__stable_id", "superseded_by")[:HITS_FROM]
+    labels = {item: label for item, label, superseded in rows if superseded is None}
     best: dict[int, Any] = {}
-    rows = Suggestion.objects.filter(item_id__in=labels).order_by("item_id", "score", "-id").values_list("item_id", "label__stable_id")
-    best.update(rows)
+    ranked = Suggestion.objects.filter(item_id__in=labels).order_by("item_id", "score", "-id")
+    best.update(ranked.values_list("item_id", "label__stable_id"))
     right = sum(labels[item] == label for item, label in best.items())
     return (right, len(best)) if len(best) >= 20 else None
