@@ -58,9 +58,9 @@ def receive(request: SignedInRequest, uuid: UUID) -> HttpResponseBase:
     return receive_limited(request, uuid=uuid)
 
 
-@csrf_protect
 @require_POST
-@needs("datasets.upload", Dataset, see="datasets.view")
+@needs("datasets.upload", Dataset, see="datasets.view")  # first, so that nobody else's body is read at all
+@csrf_protect
 def receive_limited(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The form of `receive`, once its size is limited."""
     form = UploadForm(request.POST, request.FILES)

@@ -234,7 +234,7 @@ class Queues(View):
         """The queues that you may see."""
         before = request.query_params.get("before", "")
         rows = queries.queues(person(request))
-        found = list((rows.filter(pk__lt=int(before)) if before.isdigit() else rows)[: PAGE + 1])
+        found = list((rows.filter(pk__lt=int(before)) if before.isdecimal() and len(before) < 19 else rows)[: PAGE + 1])
         more = found[PAGE - 1].pk if len(found) > PAGE else None
         return Response(QueuePageOut({"results": found[:PAGE], "before": more}).data)
 

@@ -116,7 +116,7 @@ class SlotForm(forms.Form):
 
     def clean_have(self) -> list[int]:
         """The keys of the slots on the page."""
-        return [int(part) for part in self.cleaned_data["have"].split(",") if part.strip().isdigit()]
+        return [int(part) for part in self.cleaned_data["have"].split(",") if part.strip().isdecimal() and len(part.strip()) < 19]
 
 
 class AnswerForm(SlotForm):

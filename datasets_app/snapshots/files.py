@@ -13,16 +13,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from datasets_app.snapshots.rules import ExportFormat
+from lifecycle.ui.cells import inert_cell
 
 COLUMNS = ("id", "text", "label", "split", "group", "time", "item", "decision", "metadata")
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 BATCH = 1_000
 Line = dict[str, str]
-
-
-def neutral(cell: str) -> str:
-    """The cell as plain text for a spreadsheet: one that would be run as a formula gets an apostrophe in front."""
-    return f"'{cell}" if cell.startswith(FORMULA) else cell
 
 
 def write(path: Path, lines: Iterable[Line], kind: str) -> tuple[int, int]:
@@ -40,7 +35,7 @@ def write_csv(path: Path, lines: Iterator[Line]) -> tuple[int, int]:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
         for line in lines:
-            cells = [neutral(line[column]) for column in COLUMNS]
+            cells = [inert_cell(line[column]) for column in COLUMNS]
             changed += sum(cell != line[column] for cell, column in zip(cells, COLUMNS, strict=True))
             writer.writerow(cells)
             rows += 1

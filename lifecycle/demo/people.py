@@ -40,6 +40,10 @@ PEOPLE = (
 )
 
 
+# What proxies say of themselves; one that says nothing and rewrites the host cannot be told from this machine: no demo behind a proxy.
+PROXIED = ("HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_HOST", "HTTP_X_FORWARDED_PROTO", "HTTP_FORWARDED", "HTTP_X_REAL_IP", "HTTP_VIA")
+
+
 def passwords_path() -> Path:
     """Where the demo passwords of this installation are."""
     return Path(settings.DATA_DIR) / "demo-passwords.json"
@@ -59,7 +63,7 @@ def passwords() -> dict[str, str]:
 
 def one_click_allowed(request: HttpRequest) -> bool:
     """Whether signing in by a click is offered: DEMO is on, and both ends of the connection are this machine. Never behind a proxy."""
-    if not settings.DEMO or "HTTP_X_FORWARDED_FOR" in request.META or "HTTP_FORWARDED" in request.META:
+    if not settings.DEMO or any(name in request.META for name in PROXIED):
         return False
     host = request.get_host().rpartition(":")[0] or request.get_host()
     try:

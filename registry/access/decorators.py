@@ -52,7 +52,9 @@ def needs(action: str, model: type[Model] | None = None, *, see: str = "") -> Ca
             if not request.user.is_authenticated:
                 return redirect_to_login(way_back(request))
             need.check(request.user, kwargs)
-            return view(request, *args, **kwargs)
+            response = view(request, *args, **kwargs)
+            response.headers.setdefault("Cache-Control", "private, no-store")  # it may hold texts, and outlive the session in a cache
+            return response
 
         checked.needs = need  # type: ignore[attr-defined]
         return checked

@@ -33,6 +33,12 @@ class View(APIView):
         if need := self.needs.get(method):
             need.check(request.user, kwargs)
 
+    def finalize_response(self, request: rest_framework_request.Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """No cache keeps an answer: it may hold texts."""
+        answer = super().finalize_response(request, response, *args, **kwargs)
+        answer.headers.setdefault("Cache-Control", "private, no-store")
+        return answer
+
     def check_scope(self, request: rest_framework_request.Request) -> None:
         """Raises PermissionDenied for a token that does not carry the scope; sessions carry all."""
         if not isinstance(request.auth, ApiToken):

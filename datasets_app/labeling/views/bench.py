@@ -155,7 +155,7 @@ def heartbeat(request: HttpRequest, uuid: UUID) -> HttpResponse:
 @speaks_json
 def release(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """Give back what is on the screen."""
-    slots = [int(part) for part in request.POST.get("slots", "").split(",") if part.isdigit()]
+    slots = [int(part) for part in request.POST.get("slots", "").split(",") if part.isdecimal() and len(part) < 19]
     return JsonResponse({"released": actions.release(queue_id=uuid, actor=person(request), slot_ids=slots)})
 
 

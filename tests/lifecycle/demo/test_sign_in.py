@@ -42,6 +42,8 @@ def test_the_sign_in_page_offers_it(demo, client):
 @pytest.mark.parametrize("extra", [
     {"REMOTE_ADDR": "192.0.2.7"},
     {"HTTP_X_FORWARDED_FOR": "127.0.0.1"},
+    {"HTTP_X_REAL_IP": "127.0.0.1"},
+    {"HTTP_VIA": "1.1 proxy"},
     {"HTTP_HOST": "lifecycle.example"},
 ])  # fmt: skip
 def test_from_elsewhere_there_is_nothing(demo, client, settings, extra):

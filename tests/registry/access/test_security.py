@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import stat
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 
 import pytest
 from django.db import connection, connections
+from django.test import Client
 
+from datasets_app.datasets.actions import create_dataset
+from datasets_app.datasets.receiving import LimitHandler
+from lifecycle.env import secret_file
 from lifecycle.refusals import Refused
 from registry.access import step_up
 from registry.access.actions import create_token
@@ -63,6 +69,27 @@ def test_a_lead_reads_no_events_of_the_installation_while_an_auditor_does(projec
 
     assert client_for(lee).get(f"/audit/events/{made.hash}/").status_code == 404
     assert client_for(aida).get(f"/audit/events/{made.hash}/").status_code == 200
+
+
+def test_a_file_is_not_read_before_its_sender_is_known(project, mia, client, monkeypatch):
+    read = []
+    monkeypatch.setattr(LimitHandler, "receive_data_chunk", lambda self, data, start: read.append(data))
+    dataset = create_dataset(project=project, actor=mia, name="Inbox")
+
+    answer = client.post(f"/datasets/{dataset.uuid}/uploads/", {"file": BytesIO(b"text\nhello\n")})
+    strict = Client(enforce_csrf_checks=True)
+    strict.cookies["csrftoken"] = "a" * 32
+    strict.post(f"/datasets/{dataset.uuid}/uploads/", {"file": BytesIO(b"text\nhello\n")})
+
+    assert answer.status_code == 302
+    assert not read
+
+
+def test_an_installation_folder_opens_to_its_owner_alone(tmp_path):
+    secret_file(tmp_path / "var" / "secret_key")
+
+    assert stat.S_IMODE((tmp_path / "var").stat().st_mode) == 0o700
+    assert stat.S_IMODE((tmp_path / "var" / "secret_key").stat().st_mode) == 0o600
 
 
 @pytest.mark.django_db(transaction=True)

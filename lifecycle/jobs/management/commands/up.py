@@ -80,7 +80,7 @@ def check_port(name: str, port: int) -> None:
 
 def hold_data_dir(data_dir: Path) -> IO[str]:
     """The lock on this folder of data. Raises CommandError when another `up` holds it."""
-    data_dir.mkdir(parents=True, exist_ok=True)
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     lock = (data_dir / "up.lock").open("a+")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

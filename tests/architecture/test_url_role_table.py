@@ -1,0 +1,385 @@
+"""Every address of the product × everybody: what a GET and a POST answer. An address that is missing here fails the test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from unittest import mock
+
+import pytest
+from django.core.cache import cache
+from django.http import HttpResponse
+from django.template.backends.django import Template
+from django.test import Client
+from django.urls import URLResolver, get_resolver
+
+from tests.support.world import NUMBER, SCRIPT, World, data_folder, rolled_back
+
+# One letter a person. L: has to sign in. "." 404: there is nothing. x: 403, not theirs. -: 405, no such method.
+# +: let through, whatever the empty form or the state of the thing then says (200, 400, 409, 422 or a redirect).
+PEOPLE = [None, "otto", "zoe", "adam", "ana", "ravi", "mia", "lee", "gita", "omar", "aida"]
+# anonymous, a stranger, a lead elsewhere, the organisation's admin, then by role:
+# analyst, adjudicator, engineer, lead, governance, on-call, auditor.
+
+# address, the thing that its uuid names, GET, POST
+TABLE = r"""
+# accounts
+/accounts/login/                                           |            | ++++ +++++++ | ++++ +++++++
+/accounts/logout/                                          |            | L+++ +++++++ | LLLL LLLLLLL
+/accounts/inactive/                                        |            | ++++ +++++++ | ---- -------
+/accounts/signup/                                          |            | ++++ +++++++ | ++++ +++++++
+/accounts/reauthenticate/                                  |            | L+++ +++++++ | L+++ +++++++
+/accounts/email/                                           |            | L+++ +++++++ | L+++ +++++++
+/accounts/confirm-email/                                   |            | ++++ +++++++ | ---- -------
+/accounts/password/change/                                 |            | L+++ +++++++ | L+++ +++++++
+/accounts/password/set/                                    |            | L+++ +++++++ | L+++ +++++++
+/accounts/password/reset/                                  |            | ++++ +++++++ | ++++ +++++++
+/accounts/login/code/confirm/                              |            | L+++ +++++++ | L+++ +++++++
+/accounts/^confirm-email/(?P<key>[-:\w]+)/$                |            | ++++ +++++++ | .... .......
+/accounts/password/reset/key/done/                         |            | ++++ +++++++ | ---- -------
+/accounts/^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$ |            | ++++ +++++++ | ++++ +++++++
+/accounts/password/reset/done/                             |            | ++++ +++++++ | ---- -------
+/accounts/2fa/                                             |            | L+++ +++++++ | L--- -------
+/accounts/2fa/authenticate/                                |            | L+++ +++++++ | L+++ +++++++
+/accounts/2fa/reauthenticate/                              |            | L+++ +++++++ | L+++ +++++++
+/accounts/2fa/totp/activate/                               |            | L+++ +++++++ | L+++ +++++++
+/accounts/2fa/totp/deactivate/                             |            | L... ....... | L... .......
+/accounts/2fa/recovery-codes/                              |            | L... ....... | L--- -------
+/accounts/2fa/recovery-codes/generate/                     |            | L+++ +++++++ | L+++ +++++++
+/accounts/2fa/recovery-codes/download/                     |            | L... ....... | L... .......
+# home
+/favicon.ico                                               |            | ++++ +++++++ | ++++ +++++++
+/                                                          |            | L+++ +++++++ | ---- -------
+/navigation/counts/                                        |            | L+++ +++++++ | ---- -------
+/find/                                                     |            | L+++ +++++++ | ---- -------
+/styleguide/                                               |            | L+++ +++++++ | ---- -------
+/healthz                                                   |            | ++++ +++++++ | ---- -------
+/readyz                                                    |            | ++++ +++++++ | ---- -------
+# access
+/access/profile/                                           |            | L+++ +++++++ | L+++ +++++++
+/access/theme/                                             |            | ---- ------- | L+++ +++++++
+/access/tokens/create/                                     |            | ---- ------- | L+++ +++++++
+/access/tokens/<uuid:uuid>/revoke/                         | token      | ---- ------- | L... +......
+/access/projects/                                          |            | L+++ +++++++ | ---- -------
+/access/projects/create/                                   |            | ---- ------- | L+++ +++++++
+/access/projects/<uuid:uuid>/                              | project    | L..+ +++++++ | ---- -------
+/access/projects/<uuid:uuid>/grant/                        | project    | ---- ------- | L..+ xxx+xxx
+/access/projects/<uuid:uuid>/revoke/                       | project    | ---- ------- | L..+ xxx+xxx
+/access/people/                                            |            | Lxx+ xxxxxxx | Lxx+ xxxxxxx
+/access/people/<uuid:uuid>/deactivate/                     | person     | ---- ------- | Lxx+ xxxxxxx
+# jobs
+/jobs/                                                     |            | L+++ +++++++ | ---- -------
+/jobs/<uuid:uuid>/                                         | job        | L... +++++++ | ---- -------
+/jobs/<uuid:uuid>/cancel/                                  | job        | ---- ------- | L... xx++xxx
+# notices
+/notices/                                                  |            | L+++ +++++++ | ---- -------
+/notices/unread/                                           |            | L+++ +++++++ | ---- -------
+/notices/read/                                             |            | ---- ------- | L+++ +++++++
+/notices/<uuid:uuid>/read/                                 | notice     | ---- ------- | L... +......
+# datasets
+/datasets/                                                 |            | L+++ +++++++ | ---- -------
+/datasets/new/                                             |            | L+++ +++++++ | L+++ +++++++
+/datasets/<uuid:uuid>/                                     | dataset    | L... +++++++ | ---- -------
+/datasets/<uuid:uuid>/uploads/                             | dataset    | ---- ------- | L... +x++xxx
+/datasets/uploads/<uuid:uuid>/                             | upload     | L... +++++++ | ---- -------
+/datasets/uploads/<uuid:uuid>/inspect/                     | upload     | ---- ------- | L... +x++xxx
+/datasets/uploads/<uuid:uuid>/accept/                      | upload     | ---- ------- | L... +x++xxx
+/datasets/uploads/<uuid:uuid>/discard/                     | upload     | ---- ------- | L... +x++xxx
+/datasets/items/<uuid:uuid>/                               | item       | L... +++++++ | ---- -------
+# labeling
+/labeling/                                                 |            | L+++ +++++++ | ---- -------
+/labeling/datasets/<uuid:uuid>/open/                       | dataset    | L... x+++xxx | L... x+++xxx
+/labeling/datasets/<uuid:uuid>/schema/                     | dataset    | L... +++++++ | L... x+++xxx
+/labeling/datasets/<uuid:uuid>/schema/<int:version>/       | dataset    | L... +++++++ | ---- -------
+/labeling/<uuid:uuid>/                                     | queue      | L... +++++++ | ---- -------
+/labeling/<uuid:uuid>/pause/                               | queue      | ---- ------- | L... x+++xxx
+/labeling/<uuid:uuid>/resume/                              | queue      | ---- ------- | L... x+++xxx
+/labeling/<uuid:uuid>/close/                               | queue      | ---- ------- | L... x+++xxx
+/labeling/<uuid:uuid>/bench/                               | queue      | L... +++++xx | ---- -------
+/labeling/<uuid:uuid>/submit/                              | queue      | ---- ------- | L... +++++xx
+/labeling/<uuid:uuid>/skip/                                | queue      | ---- ------- | L... +++++xx
+/labeling/<uuid:uuid>/undo/                                | queue      | ---- ------- | L... +++++xx
+/labeling/<uuid:uuid>/heartbeat/                           | queue      | ---- ------- | L... +++++xx
+/labeling/<uuid:uuid>/release/                             | queue      | ---- ------- | L... +++++xx
+/labeling/<uuid:uuid>/flag/                                | queue      | ---- ------- | L... +++++xx
+/labeling/<uuid:uuid>/comment/                             | queue      | ---- ------- | L... +++++xx
+/labeling/<uuid:uuid>/review/                              | queue      | L... x+xxxxx | ---- -------
+/labeling/<uuid:uuid>/decide/                              | queue      | ---- ------- | L... x+xxxxx
+/labeling/<uuid:uuid>/return/                              | queue      | ---- ------- | L... x+xxxxx
+/labeling/<uuid:uuid>/undo-decision/                       | queue      | ---- ------- | L... x+xxxxx
+# snapshots
+/snapshots/                                                |            | L+++ +++++++ | ---- -------
+/snapshots/dataset/<uuid:uuid>/                            | dataset    | L... +++++++ | ---- -------
+/snapshots/dataset/<uuid:uuid>/freeze/                     | dataset    | ---- ------- | L... xx++xxx
+/snapshots/<uuid:uuid>/                                    | snapshot   | L... +++++++ | ---- -------
+/snapshots/<uuid:uuid>/export/                             | snapshot   | ---- ------- | L... x++xxxx
+/snapshots/exports/<uuid:uuid>/                            | export     | L... x++xxxx | ---- -------
+/snapshots/items/<uuid:uuid>/                              | item       | L... +++++++ | ---- -------
+# runs
+/runs/                                                     |            | L+++ +++++++ | ---- -------
+/runs/launch/                                              |            | L+++ +++++++ | L+++ +++++++
+/runs/bases/                                               |            | L+++ +++++++ | ---- -------
+/runs/bases/<uuid:uuid>/package/                           | project    | ---- ------- | L..x xx++xxx
+/runs/bases/<uuid:uuid>/folder/                            | project    | ---- ------- | L..x xx++xxx
+/runs/bases/<uuid:uuid>/hub/                               | project    | ---- ------- | L..x xx++xxx
+/runs/<uuid:uuid>/                                         | run        | L... +++++++ | ---- -------
+/runs/<uuid:uuid>/live/                                    | run        | L... +++++++ | ---- -------
+/runs/<uuid:uuid>/points/                                  | run        | L... +++++++ | ---- -------
+/runs/<uuid:uuid>/stop/                                    | run        | ---- ------- | L... xx++xxx
+/runs/<uuid:uuid>/resume/                                  | run        | ---- ------- | L... xx++xxx
+# evaluations
+/evaluations/                                              |            | L+++ +++++++ | ---- -------
+/evaluations/compare/                                      |            | L+++ +++++++ | ---- -------
+/evaluations/run/<uuid:uuid>/                              | run        | L... +++++++ | ---- -------
+/evaluations/run/<uuid:uuid>/evaluate/                     | run        | ---- ------- | L... xx++xxx
+/evaluations/<uuid:uuid>/                                  | evaluation | L... +++++++ | ---- -------
+/evaluations/<uuid:uuid>/items/                            | evaluation | L... +++++++ | ---- -------
+# policies
+/policies/                                                 |            | L+++ +++++++ | ---- -------
+/policies/<uuid:uuid>/                                     | policy     | L.+. +++++++ | ---- -------
+# models
+/models/                                                   |            | L+++ +++++++ | ---- -------
+/models/new/                                               |            | L+++ +++++++ | L+++ +++++++
+/models/<uuid:uuid>/                                       | model      | L... +++++++ | ---- -------
+/models/runs/<uuid:uuid>/register/                         | run        | L... xx++xxx | ---- -------
+/models/<uuid:uuid>/register/                              | model      | L... xx++xxx | L... xx++xxx
+/models/<uuid:uuid>/endpoints/new/                         | model      | L... xx++xxx | L... xx++xxx
+/models/versions/<uuid:uuid>/                              | version    | L... +++++++ | ---- -------
+/models/versions/<uuid:uuid>/card/                         | version    | L... xx++xxx | L... xx++xxx
+/models/versions/<uuid:uuid>/verify/                       | version    | ---- ------- | L... +++++++
+/models/versions/<uuid:uuid>/quarantine/                   | version    | ---- ------- | L... xxx+++x
+/models/versions/<uuid:uuid>/export/                       | version    | L... xx++++x | ---- -------
+/models/endpoints/<uuid:uuid>/freeze/                      | endpoint   | ---- ------- | L... xxx+++x
+/models/freezes/<uuid:uuid>/lift/                          | freeze     | ---- ------- | L... xxx+++x
+# promotions
+/promotions/                                               |            | L+++ +++++++ | ---- -------
+/promotions/new/                                           |            | L+++ +++++++ | L+++ +++++++
+/promotions/version/<uuid:uuid>/                           | version    | L... +++++++ | ---- -------
+/promotions/<uuid:uuid>/                                   | promotion  | L... +++++++ | ---- -------
+/promotions/<uuid:uuid>/approve/                           | promotion  | ---- ------- | L... xxx++xx
+/promotions/<uuid:uuid>/reject/                            | promotion  | ---- ------- | L... xxx++xx
+/promotions/<uuid:uuid>/withdraw/                          | promotion  | ---- ------- | L... xx++xxx
+/promotions/<uuid:uuid>/check/                             | promotion  | ---- ------- | L... xx++xxx
+/promotions/<uuid:uuid>/comment/                           | promotion  | ---- ------- | L... ++++++x
+# endpoints
+/endpoints/                                                |            | L+++ +++++++ | ---- -------
+/endpoints/<uuid:uuid>/                                    | endpoint   | L... +++++++ | ---- -------
+/endpoints/<uuid:uuid>/servers/                            | endpoint   | L... +++++++ | ---- -------
+/endpoints/<uuid:uuid>/deploy/                             | endpoint   | ---- ------- | L... xx++x+x
+/endpoints/<uuid:uuid>/roll_back/                          | endpoint   | ---- ------- | L... xxx+x+x
+/endpoints/<uuid:uuid>/try/                                | endpoint   | ---- ------- | L... ++++++x
+/endpoints/deployments/<uuid:uuid>/                        | deployment | L... +++++++ | ---- -------
+/endpoints/versions/<uuid:uuid>/                           | version    | L... +++++++ | ---- -------
+# traffic
+/traffic/endpoints/<uuid:uuid>/                            | endpoint   | L... +++++++ | ---- -------
+/traffic/endpoints/<uuid:uuid>/recent/                     | endpoint   | L... +++++++ | ---- -------
+/traffic/predictions/<uuid:uuid>/                          | prediction | L... +++++++ | ---- -------
+/traffic/predictions/<uuid:uuid>/feedback/                 | prediction | ---- ------- | L... ++++x+x
+# trace
+/trace/predictions/<uuid:uuid>/                            | prediction | L... +++++++ | ---- -------
+/trace/predictions/<uuid:uuid>/neighbours/                 | prediction | ---- ------- | L... +++++++
+/trace/items/<uuid:uuid>/                                  | item       | L... +++++++ | ---- -------
+/trace/versions/<uuid:uuid>/                               | version    | L... +++++++ | ---- -------
+# audit
+/audit/                                                    |            | L+++ +++++++ | ---- -------
+/audit/export/                                             |            | ---- ------- | Lx++ xxx++++
+/audit/verify/                                             |            | ---- ------- | Lx++ xxx++++
+/audit/events/<slug:digest>/                               |            | L... ...++++ | ---- -------
+# demo
+/demo/sign-in/                                             |            | ---- ------- | .... .......
+# API
+/api/v1/me/                                                |            | L+++ +++++++ | L--- -------
+/api/v1/projects/                                          |            | L+++ +++++++ | L--- -------
+/api/v1/projects/<uuid:uuid>/members/                      | project    | L..+ +++++++ | L..+ xxx+xxx
+/api/v1/jobs/                                              |            | L+++ +++++++ | L--- -------
+/api/v1/jobs/<uuid:uuid>/                                  | job        | L... +++++++ | L--- -------
+/api/v1/jobs/<uuid:uuid>/cancel/                           | job        | L--- ------- | L... xx++xxx
+/api/v1/datasets/                                          |            | L+++ +++++++ | L+++ +++++++
+/api/v1/datasets/<uuid:uuid>/                              | dataset    | L... +++++++ | L--- -------
+/api/v1/datasets/<uuid:uuid>/items/                        | dataset    | L... +++++++ | L--- -------
+/api/v1/datasets/<uuid:uuid>/uploads/                      | dataset    | L--- ------- | L... +x++xxx
+/api/v1/uploads/<uuid:uuid>/                               | upload     | L... +++++++ | L--- -------
+/api/v1/uploads/<uuid:uuid>/inspect/                       | upload     | L--- ------- | L... +x++xxx
+/api/v1/uploads/<uuid:uuid>/accept/                        | upload     | L--- ------- | L... +x++xxx
+/api/v1/uploads/<uuid:uuid>/discard/                       | upload     | L--- ------- | L... +x++xxx
+/api/v1/items/<uuid:uuid>/                                 | item       | L... +++++++ | L--- -------
+/api/v1/labeling/datasets/<uuid:uuid>/schemas/             | dataset    | L... +++++++ | L... x+++xxx
+/api/v1/labeling/queues/                                   |            | L+++ +++++++ | L+++ +++++++
+/api/v1/labeling/queues/<uuid:uuid>/                       | queue      | L... +++++++ | L--- -------
+/api/v1/labeling/queues/<uuid:uuid>/claim/                 | queue      | L--- ------- | L... +++++xx
+/api/v1/labeling/queues/<uuid:uuid>/submit/                | queue      | L--- ------- | L... +++++xx
+/api/v1/labeling/queues/<uuid:uuid>/skip/                  | queue      | L--- ------- | L... +++++xx
+/api/v1/labeling/queues/<uuid:uuid>/undo/                  | queue      | L--- ------- | L... +++++xx
+/api/v1/labeling/queues/<uuid:uuid>/decide/                | queue      | L--- ------- | L... x+xxxxx
+/api/v1/labeling/queues/<uuid:uuid>/return/                | queue      | L--- ------- | L... x+xxxxx
+/api/v1/snapshots/                                         |            | L+++ +++++++ | L--- -------
+/api/v1/snapshots/<uuid:uuid>/                             | snapshot   | L... +++++++ | L--- -------
+/api/v1/snapshots/<uuid:uuid>/exports/                     | snapshot   | L... +++++++ | L... x++xxxx
+/api/v1/snapshot-files/<uuid:uuid>/                        | export     | L... x++xxxx | L--- -------
+/api/v1/datasets/<uuid:uuid>/freeze/                       | dataset    | L--- ------- | L... xx++xxx
+/api/v1/base-models/                                       |            | L+++ +++++++ | L+++ +++++++
+/api/v1/runs/                                              |            | L+++ +++++++ | L+++ +++++++
+/api/v1/runs/<uuid:uuid>/                                  | run        | L... +++++++ | L--- -------
+/api/v1/runs/<uuid:uuid>/stop/                             | run        | L--- ------- | L... xx++xxx
+/api/v1/runs/<uuid:uuid>/resume/                           | run        | L--- ------- | L... xx++xxx
+/api/v1/runs/<uuid:uuid>/points/                           | run        | L... +++++++ | L--- -------
+/api/v1/evaluations/                                       |            | L+++ +++++++ | L--- -------
+/api/v1/evaluations/compare/                               |            | L+++ +++++++ | L--- -------
+/api/v1/evaluations/<uuid:uuid>/                           | evaluation | L... +++++++ | L--- -------
+/api/v1/runs/<uuid:uuid>/evaluate/                         | run        | L--- ------- | L... xx++xxx
+/api/v1/policies/                                          |            | L+++ +++++++ | L--- -------
+/api/v1/policies/<uuid:uuid>/                              | policy     | L.+. +++++++ | L--- -------
+/api/v1/models/                                            |            | L+++ +++++++ | L+++ +++++++
+/api/v1/models/<uuid:uuid>/versions/                       | model      | L... +++++++ | L... xx++xxx
+/api/v1/models/<uuid:uuid>/endpoints/                      | model      | L... +++++++ | L... xx++xxx
+/api/v1/versions/<uuid:uuid>/                              | version    | L... +++++++ | L--- -------
+/api/v1/versions/<uuid:uuid>/card/                         | version    | L... +++++++ | L... xx++xxx
+/api/v1/versions/<uuid:uuid>/export/                       | version    | L... xx++++x | L--- -------
+/api/v1/versions/<uuid:uuid>/verify/                       | version    | L--- ------- | L... +++++++
+/api/v1/versions/<uuid:uuid>/quarantine/                   | version    | L--- ------- | L... xxx+++x
+/api/v1/endpoints/<uuid:uuid>/freeze/                      | endpoint   | L--- ------- | L... xxx+++x
+/api/v1/freezes/<uuid:uuid>/lift/                          | freeze     | L--- ------- | L... xxx+++x
+/api/v1/promotions/                                        |            | L+++ +++++++ | L+++ +++++++
+/api/v1/promotions/<uuid:uuid>/                            | promotion  | L... +++++++ | L--- -------
+/api/v1/promotions/<uuid:uuid>/approve/                    | promotion  | L--- ------- | L... xxx++xx
+/api/v1/promotions/<uuid:uuid>/reject/                     | promotion  | L--- ------- | L... xxx++xx
+/api/v1/promotions/<uuid:uuid>/withdraw/                   | promotion  | L--- ------- | L... xx++xxx
+/api/v1/promotions/<uuid:uuid>/check/                      | promotion  | L--- ------- | L... xx++xxx
+/api/v1/promotions/<uuid:uuid>/comments/                   | promotion  | L... +++++++ | L... ++++++x
+/api/v1/endpoints/                                         |            | L+++ +++++++ | L--- -------
+/api/v1/endpoints/<uuid:uuid>/                             | endpoint   | L... +++++++ | L--- -------
+/api/v1/endpoints/<uuid:uuid>/deploy/                      | endpoint   | L--- ------- | L... xx++x+x
+/api/v1/endpoints/<uuid:uuid>/roll_back/                   | endpoint   | L--- ------- | L... xxx+x+x
+/api/v1/endpoints/<uuid:uuid>/deployments/                 | endpoint   | L... +++++++ | L--- -------
+/api/v1/endpoints/<uuid:uuid>/predictions/                 | endpoint   | L... +++++++ | L--- -------
+/api/v1/predictions/<uuid:uuid>/                           | prediction | L... +++++++ | L--- -------
+/api/v1/predictions/<uuid:uuid>/feedback/                  | prediction | L--- ------- | L... ++++x+x
+/api/v1/feedback/                                          |            | L--- ------- | L.+. ++++.+.
+/api/v1/trace/predictions/<uuid:uuid>/                     | prediction | L... +++++++ | L--- -------
+/api/v1/trace/items/<uuid:uuid>/                           | item       | L... +++++++ | L--- -------
+/api/v1/audit/events/                                      |            | L+++ +++++++ | L--- -------
+/api/v1/audit/export/                                      |            | L--- ------- | Lx++ xxx++++
+/api/schema/                                               |            | L+++ +++++++ | L--- -------
+/api/docs/                                                 |            | L+++ +++++++ | L--- -------
+"""
+ROWS = [tuple(cell.strip() for cell in line.split("|")) for line in TABLE.strip().splitlines() if not line.startswith("#")]
+
+
+def addresses(resolver: URLResolver | None = None, prefix: str = "") -> Iterator[str]:
+    """The pattern of every address of the site."""
+    for part in (resolver or get_resolver()).url_patterns:
+        path = prefix + str(part.pattern)
+        yield from addresses(part, path) if isinstance(part, URLResolver) else [path]
+
+
+def test_the_table_names_every_address_and_no_other():
+    assert sorted("/" + path for path in addresses()) == sorted(row[0] for row in ROWS)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _own_data_dir():
+    """The world's files outlive one test: they lie in the folder that `world` sets."""
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory, django_db_setup, django_db_blocker):
+    with django_db_blocker.unblock(), data_folder(tmp_path_factory.mktemp("world")), rolled_back():
+        yield World()
+
+
+@pytest.fixture(scope="module")
+def jars(world) -> list[dict[str, str]]:
+    """The cookies of everybody, in the order of PEOPLE."""
+    return [{} if name is None else signed_in(world, name) for name in PEOPLE]
+
+
+def signed_in(world: World, name: str) -> dict[str, str]:
+    client = Client()
+    client.force_login(world.people[name])
+    return {key: morsel.value for key, morsel in client.cookies.items()}
+
+
+def letter(answer: HttpResponse) -> str:
+    """What an answer means for who asked."""
+    answer.close()
+    if answer.status_code == 401 or (answer.status_code == 302 and answer["Location"].startswith("/accounts/login/")):
+        return "L"
+    let_through = dict.fromkeys((200, 201, 202, 204, 302, 400, 409, 422), "+")
+    return ({404: ".", 403: "x", 405: "-"} | let_through).get(answer.status_code, str(answer.status_code))
+
+
+def ask(method: str, address: str, jar: dict[str, str]) -> str:
+    client = Client(raise_request_exception=False)
+    client.cookies.load(jar)
+    given = {"data": "{}", "content_type": "application/json"} if method == "post" and address.startswith("/api/") else {}
+    with rolled_back():
+        return letter(getattr(client, method)(address, **given))
+
+
+def filled_in(path: str, thing: str, world: World) -> str:
+    """The address of the world's thing."""
+    uuid = str(world[thing]) if "<uuid:" in path else ""
+    fixed = {"<uuid:uuid>": uuid, "<int:version>": "1", "<slug:digest>": world.things["event"].hash}
+    fixed |= {r"^confirm-email/(?P<key>[-:\w]+)/$": "confirm-email/abc/"}
+    fixed |= {r"^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$": "password/reset/key/1-abc/"}
+    for pattern, value in fixed.items():
+        path = path.replace(pattern, value)
+    return path + ("?chart=loss" if path.endswith("/points/") else "")
+
+
+def found(method: str, address: str, jars: list[dict[str, str]]) -> str:
+    """The letters of everybody, as the table writes them."""
+    cache.clear()
+    with mock.patch.object(Template, "render", return_value=""):  # who gets in is asked here; other tests look at the pages
+        letters = [ask(method, address, jar) for jar in jars]
+    return "".join(letters[:4]) + " " + "".join(letters[4:])
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("path", "thing", "get", "post"), ROWS, ids=[row[0] for row in ROWS])
+def test_everybody_gets_what_the_table_says(world, jars, path, thing, get, post):
+    address = filled_in(path, thing, world)
+
+    assert (found("get", address, jars), found("post", address, jars)) == (get, post)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", ["lee", "omar", "aida"])
+def test_what_people_wrote_never_runs_and_texts_are_hidden_from_roles_that_may_not_read_them(world, name):
+    """Every page and every answer of the API, as it is rendered. The lead labels, so the bench shows them the items they label."""
+    jar, read = signed_in(world, name), 0
+    for path, thing, get, _ in ROWS:
+        if get[PEOPLE.index(name) + 1] != "+" or path.endswith(("/bench/", "/logout/")):
+            continue
+        cache.clear()
+        answer = answered(filled_in(path, thing, world), jar)
+        said = b"".join(answer) if answer.streaming else answer.content
+        answer.close()
+        assert NUMBER.encode() not in said, f"{path} shows a text to {name}"
+        if not path.startswith(("/accounts/", "/api/schema/", "/api/docs/", "/favicon.ico", "/healthz", "/readyz")):
+            assert "no-store" in answer["Cache-Control"], path
+        if answer["Content-Type"].startswith("text/html"):
+            assert SCRIPT.encode() not in said, f"{path} lets a script through"
+            assert "script-src 'self';" in answer["Content-Security-Policy"] + ";", path
+            assert (answer["X-Frame-Options"], answer["X-Content-Type-Options"]) == ("DENY", "nosniff"), path
+        read += SCRIPT.replace("<", "&lt;").replace(">", "&gt;").encode() in said
+    assert read > 20, "what people wrote stands on the pages"
+
+
+def answered(address: str, jar: dict[str, str]) -> HttpResponse:
+    client = Client()
+    client.cookies.load(jar)
+    with rolled_back():
+        return client.get(address)
+
+
+LISTS = ["/jobs/", "/datasets/", "/labeling/", "/snapshots/", "/runs/", "/evaluations/", "/promotions/", "/audit/", "/notices/"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", [*LISTS, "/api/v1/labeling/queues/"])
+@pytest.mark.parametrize("key", ["²", "9" * 30, "-1", "\x00"])
+def test_a_place_in_a_list_that_is_no_number_breaks_nothing(world, path, key):
+    client = Client()
+    client.cookies.load(signed_in(world, "mia"))
+
+    assert client.get(path, {"before": key}).status_code == 200

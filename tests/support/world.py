@@ -1,0 +1,132 @@
+"""One project in which every kind of thing exists once, for tests that walk over the whole site and change nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.test import override_settings
+from django.utils import timezone
+
+from datasets_app.labeling import actions as labeling
+from datasets_app.snapshots import actions as snapshots
+from datasets_app.snapshots.models import Export
+from lifecycle.jobs.models import Job
+from lifecycle.notices.models import Notice
+from monitoring.traffic import actions as traffic
+from monitoring.traffic.models import Prediction
+from registry.access import actions as access
+from registry.access.models import User
+from registry.access.roles import Role
+from registry.catalog import actions as catalog
+from registry.endpoints.models import Deployment
+from registry.ledger.models import Event
+from registry.policies.models import Policy
+from registry.promotions import actions as promotions
+from tests.support import registry
+from tests.support.datasets import csv_bytes, import_texts, make_dataset, receive
+from tests.support.endpoints import deployed_endpoint, spool_line, write_segment
+from tests.support.jobs import run_ok
+from tests.support.people import PASSWORD, PEOPLE, make_person, make_project
+from tests.support.training import make_run
+
+SCRIPT = "<script>alert(1)</script>"  # stands in everything that people may write
+NUMBER = "4929 0000 1111"  # stands in every text of the world, and nowhere else
+SECRET = f"My card {NUMBER} was stolen {SCRIPT}"
+
+
+@contextmanager
+def data_folder(folder: Path) -> Iterator[None]:
+    """Files of everything inside lie below this folder."""
+    places = {name: {**each, "OPTIONS": {"location": folder / name}} for name, each in settings.STORAGES.items() if name != "staticfiles"}
+    storages = {**places, "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
+    hashers = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    with override_settings(DATA_DIR=folder / "var", CHECKPOINT_DIR=folder / "checkpoints", STORAGES=storages, PASSWORD_HASHERS=hashers):
+        yield
+
+
+@contextmanager
+def rolled_back() -> Iterator[None]:
+    """What happens inside leaves no trace in the database."""
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
+
+
+class World:
+    """people by user name, things by name: dataset, upload, item, queue … each a saved object of the one project.
+
+    zoe: an ML lead of another project. otto: a person without any role. adam: the organisation's admin.
+    """
+
+    def __init__(self) -> None:
+        self.project = make_project()
+        self.people: dict[str, User] = {name: make_person(name, project=self.project, role=role) for name, role in PEOPLE.items()}
+        User.objects.filter(username="mia").update(display_name=f"Mia {SCRIPT}")
+        self.people["mia"].refresh_from_db()
+        self.people["zoe"] = make_person("zoe", project=make_project("elsewhere", "Elsewhere"), role=Role.LEAD)
+        self.people["adam"] = User.objects.create_user("adam", password=PASSWORD, is_organisation_admin=True)
+        self.things: dict[str, Any] = {"project": self.project}
+        self.add_data()
+        self.add_registry()
+        self.add_traffic()
+        self.add_the_rest()
+
+    def __getitem__(self, thing: str) -> UUID:
+        return self.things[thing].uuid
+
+    def add_data(self) -> None:
+        """A dataset with an upload that waits, items, labels, a queue and a snapshot with an exported file."""
+        people, things = self.people, self.things
+        dataset = make_dataset(self.project, people["mia"], f"Inbox {SCRIPT}")
+        import_texts(dataset, [(f"{SECRET} {n}", ("billing", f"card {SCRIPT}")[n % 2]) for n in range(12)], people["mia"])
+        import_texts(dataset, [f"{SECRET} again {n}" for n in range(4)], people["mia"])
+        queue = labeling.open_queue(dataset_id=dataset.uuid, actor=people["mia"], name=f"Batch {SCRIPT}")
+        waiting = receive(dataset, people["ana"], csv_bytes([(f"{SECRET} waiting", "card")], ("text", "label")))
+        job = snapshots.freeze(dataset=dataset, actor=people["mia"], shares={"train": 60, "validation": 20, "test": 20})
+        run_ok("default")
+        things |= {"dataset": dataset, "item": dataset.items.first(), "queue": queue, "upload": waiting}
+        things["snapshot"] = dataset.snapshots.get(uuid=job.args["snapshot"])
+        snapshots.export(snapshot_id=things["snapshot"].uuid, actor=people["mia"], format="csv")
+        run_ok("default")
+        things["export"] = Export.objects.get()
+        things["job"] = Job.objects.filter(kind="snapshots.freeze").latest("id")
+
+    def add_registry(self) -> None:
+        """A model with a live version, its run and evaluation, and a second version whose promotion waits."""
+        things, mia = self.things, self.people["mia"]
+        endpoint = deployed_endpoint(self.project)
+        version = endpoint.alias.version
+        newer = registry.make_version(
+            self.project, mia, self.people["ravi"], model=version.model, semver="1.1.0", stated=dict.fromkeys(registry.STATED, SCRIPT)
+        )
+        other = registry.make_endpoint(version.model, mia)
+        things |= {"endpoint": endpoint, "version": version, "model": version.model}
+        things |= {"promotion": registry.asked_request(newer, other, mia, note=SCRIPT), "deployment": Deployment.objects.get()}
+        until = timezone.now() + timedelta(days=3)
+        things["freeze"] = catalog.freeze(endpoint_id=endpoint.uuid, reason=SCRIPT, until=until, actor=self.people["lee"])
+        run = make_run(things["snapshot"], mia, splits=["test"])
+        type(run).objects.filter(pk=run.pk).update(note=SCRIPT)
+        things |= {"run": run, "evaluation": run.evaluations.get(), "policy": Policy.objects.first()}
+
+    def add_traffic(self) -> None:
+        """One answered request."""
+        write_segment(spool_line(self.things["endpoint"], (SECRET, "billing", 0.9)))
+        traffic.ingest()
+        self.things["prediction"] = Prediction.objects.get()
+
+    def add_the_rest(self) -> None:
+        """A notice and a token, both Ana's; an event; a person."""
+        ana = self.people["ana"]
+        promotions.comment(request_id=self["promotion"], actor=ana, text=SCRIPT)
+        labeling.comment(queue_id=self["queue"], actor=ana, item_id=self.things["queue"].slots.first().item.uuid, text=SCRIPT)
+        self.things["notice"] = Notice.objects.create(user=ana, text=SCRIPT, url="/datasets/")
+        self.things["token"], _ = access.create_token(user=ana, name="nightly", scopes=["read"], days=9)
+        self.things["event"] = Event.objects.filter(project=self.project.uuid).latest("id")
+        self.things["person"] = self.people["ben"]
