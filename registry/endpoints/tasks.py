@@ -7,6 +7,8 @@ from registry.endpoints import actions
 
 @shared_task  # type: ignore[untyped-decorator]
 def tend() -> None:
-    """Publish what a token's end or a missed publication left behind, and look at what the servers refuse."""
+    """Bring back files that are gone, publish what a token's end or a missed publication left behind, look at what servers refuse."""
+    if actions.lay_out_missing():
+        actions.publish_anew()
     actions.publish()
     actions.check_loads()

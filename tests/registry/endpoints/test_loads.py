@@ -1,10 +1,12 @@
 """What servers refuse: noted once, told to those on call, damaged versions quarantined; lost files come back."""
 
+import shutil
+
 import pytest
 
 from lifecycle.notices.models import Notice
 from registry.catalog.models import Alias, ModelVersion
-from registry.endpoints import actions
+from registry.endpoints import actions, tasks
 from registry.ledger.models import Event
 from tests.support import endpoints
 
@@ -60,13 +62,28 @@ def test_a_version_that_verifies_is_noted_and_not_quarantined(version, live_endp
     assert '"quarantined":false' in Event.objects.get(verb="endpoints.load_refused").canonical
 
 
-def test_lost_files_are_laid_out_again(version, folder):
-    import shutil
+@pytest.mark.django_db(transaction=True)
+def test_after_a_restore_the_files_come_back_and_the_servers_look_again(version, folder, live_endpoint):
+    standby = live_endpoint.deployments.order_by("id").first().version
+    shutil.rmtree(folder.parent)
+    before = actions.publish()
 
-    shutil.rmtree(folder)
+    tasks.tend()
 
-    assert actions.check_loads() == 0
     assert (folder / "model.sig").is_file()
+    assert (folder.parent / standby.root_digest / "model.sig").is_file()
+    assert endpoints.routes()["epoch"] == before + 1
+    assert actions.lay_out_missing() is False
+
+
+def test_missing_files_are_no_damage(version, folder, live_endpoint):
+    shutil.rmtree(folder)
+    endpoints.write_status(refused={version.root_digest: "The folder is not there."})
+
+    assert actions.check_loads() == 1
+
+    version.refresh_from_db()
+    assert version.state == ModelVersion.State.ACTIVE
 
 
 def test_the_page_says_what_the_servers_do_instead(client_for, version, live_endpoint, omar):
