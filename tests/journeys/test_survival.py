@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import psutil
 import pytest
 
 from tests.support.product import until
@@ -14,6 +15,10 @@ pytestmark = pytest.mark.journey
 
 def step_of(story: Story, run: str) -> int:
     return int(story["mia"].api("GET", f"runs/{run}/")["step"])
+
+
+def alive(process: psutil.Process) -> bool:
+    return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
 
 
 def test_a_run_that_is_killed_again_and_again_ends_with_the_same_weights(inbox_story: Story):
@@ -31,7 +36,7 @@ def test_a_run_that_is_killed_again_and_again_ends_with_the_same_weights(inbox_s
     until(lambda: step_of(story, run) > failed["step"], "it goes on")
     before = story.product.running("lifecycle.engine", "train", run)
     story.product.kill("manage.py", "worker", "training")
-    until(lambda: not any(process.is_running() for process in before), "the child leaves when its worker is gone")
+    until(lambda: not any(alive(process) for process in before), "the child leaves when its worker is gone")
     again = mia.run_ended(run)
 
     assert again["spec_digest"] == undisturbed["spec_digest"]

@@ -261,6 +261,14 @@
     find.dispatchEvent(new KeyboardEvent("keydown", { key: event.key, shiftKey: event.shiftKey, bubbles: false, cancelable: true })) && !/[1-9]/.test(event.key) && !(event.key in acts) ? null : event.preventDefault();
   }, true);
 
+  $("leave").addEventListener("click", async (event) => { // what is on its way arrives first; what is stuck is asked about by the browser
+    if (!post.unsaved || post.stuck) return;
+    event.preventDefault();
+    const { href } = $("leave");
+    await post.idle();
+    if (!post.unsaved) location.assign(href);
+  });
+
   let leaving = false;
   setInterval(() => { if (document.visibilityState === "visible") post.post(bench.dataset.heartbeat, {}).catch(() => {}); }, 60_000);
   addEventListener("pagehide", () => {

@@ -63,6 +63,7 @@
       key, post,
       get unsaved() { return waiting.length; },
       get labels() { return waiting.filter((job) => job.fields.label).length; },
+      get stuck() { return stuck; },
       get full() { return stuck && waiting.length >= LIMIT; },
       get slots() { return waiting.map((job) => job.fields.slot); },
       again,
