@@ -50,11 +50,6 @@ def running_count(user: Person) -> int:
     return policy.visible_to(user, Run, "training.view").filter(state__in=ACTIVE).order_by()[:100].count()
 
 
-def active_runs(user: Person) -> list[Run]:
-    """Runs that wait or run now, oldest first, at most 30: for home."""
-    return list(runs(user).filter(state__in=ACTIVE).order_by("id")[:30])
-
-
 def search_runs(user: Person, text: str) -> list[Hit]:
     """Runs by number or note, for the palette."""
     digits = "".join(letter for letter in text if letter.isascii() and letter.isdigit())[:9]

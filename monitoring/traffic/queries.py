@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db.models import OuterRef, QuerySet, Subquery
-from django.utils import timezone
 
 from lifecycle.engine.calibration import wilson
 from monitoring.traffic import histogram
@@ -135,11 +134,6 @@ def summary(rows: Iterable[MinuteRollup], window: timedelta) -> Summary:
         minutes=window.total_seconds() / 60,
         labels=histogram.merge(row.labels for row in rows),
     )
-
-
-def window_summary(endpoint: Endpoint, window: timedelta) -> Summary:
-    """The figures of the last hour, day or week."""
-    return summary(rollups(endpoint, timezone.now() - window), window)
 
 
 def visible(user: User) -> QuerySet[Prediction]:

@@ -78,7 +78,7 @@ def search(user: User, filters: Filters) -> QuerySet[Event]:
     if filters.verb:
         events = events.filter(verb=filters.verb)
     if filters.room:
-        events = events.filter(verb__startswith=f"{filters.room}.")
+        events = events.filter(verb__in=[verb for verb in Verb.values if verb.startswith(f"{filters.room}.")])
     if filters.project:
         events = events.filter(project=filters.project)
     if filters.since:

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from markdown_it import MarkdownIt
 
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling import actions, ports, queries
+from datasets_app.labeling import actions, queries
 from datasets_app.labeling.forms import QueueForm, SchemaForm, write_classes
 from datasets_app.labeling.models import LabelSchema, Queue
 from datasets_app.labeling.views.answering import person
@@ -49,7 +49,6 @@ def queue_page(request: HttpRequest, uuid: UUID) -> HttpResponse:
     context = {
         "queue": queue, "may": may, "people": queries.people(queue, person(request), everybody=may["manage"]),
         "agreement": queries.queue_agreement(queue), "figures": figures(queue), "forecast": queries.forecast(queue),
-        "suggesters": [(each.label, url) for each in ports.suggesters() if (url := each.url(person(request), queue.dataset))],
     }  # fmt: skip
     return render(request, "datasets_app/labeling/queue.html", context)
 
