@@ -27,11 +27,11 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Do what is missing and say so."""
         settings.DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
-        private_key_path()
         executor = MigrationExecutor(connection)
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
             call_command("migrate", verbosity=0, interactive=False)
             self.stdout.write("The tables are up to date.")
+        private_key_path()  # after the tables: it asks them whether a lost key has signed
         self.collect_static()
         if not Project.objects.exists():
             for step in startup.steps():
