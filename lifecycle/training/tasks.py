@@ -59,7 +59,7 @@ def fetch(base: BaseModel, target: Path) -> Path:
     """Fetch one commit of a hub model, without anything that could execute. Raises Refused or NotReady with what to do."""
     check_online()
     try:
-        snapshot_download(base.source, revision=base.revision, local_dir=target, allow_patterns=WANTED)
+        snapshot_download(base.source, revision=base.revision, local_dir=target, allow_patterns=WANTED, token=False)
     except RevisionNotFoundError as error:
         raise Refused(f"{base.name} has no commit {base.revision[:8]}.", next_step="Copy the commit from the model's page.") from error
     except RepositoryNotFoundError as error:
