@@ -82,7 +82,11 @@ def dataset_figures(row: Dataset, uploads: list[Upload]) -> list[Figure]:
     waiting = sum(each.state == UploadState.INSPECTED for each in uploads)
     return [
         Figure("Items", numbers.count(row.items_total), sub="texts that differ"),
-        Figure("Uploads", numbers.count(len(imported)), sub=f"{numbers.count(waiting)} wait for acceptance" if waiting else "all accepted"),
+        Figure(
+            "Uploads",
+            numbers.count(len(imported)),
+            sub=f"{numbers.count(waiting)} {'waits' if waiting == 1 else 'wait'} for acceptance" if waiting else "all accepted",
+        ),
         Figure("Repeated rows", numbers.count(repeats), sub="same text, kept once"),
         Figure("Rows left out", numbers.count(failed), sub="could not be read as items"),
     ]

@@ -94,7 +94,7 @@ def approval_link(request: PromotionRequest) -> Link:
     verdicts = request.verdicts.filter(approves=True).select_related("reviewer").order_by("id")
     return Link(
         "Approval", str(request), find_url("promotions:detail", uuid=request.uuid), request.subject_digest, request.checked_at,
-        [verdict.reviewer for verdict in verdicts], "; ".join(f"{v.step}: {v.reason}" for v in verdicts),
+        [verdict.reviewer for verdict in verdicts], "; ".join(f"{v.step}: {v.reason.rstrip('.')}" for v in verdicts),
     )  # fmt: skip
 
 

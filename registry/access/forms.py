@@ -63,7 +63,7 @@ class PersonForm(forms.Form):
 class RoleForm(forms.Form):
     """A role for a person on a project."""
 
-    user = forms.ModelChoiceField(label="Person", queryset=User.objects.none(), to_field_name="uuid")
+    user = forms.ModelChoiceField(label="Person", queryset=User.objects.none(), to_field_name="uuid", empty_label="Choose a person")
     role = forms.ChoiceField(choices=Role.choices)
 
     def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:

@@ -103,7 +103,10 @@ def project(request: SignedInRequest, uuid: UUID) -> HttpResponse:
         "members": queries.members(found),
         "form": RoleForm(project=found),
         "may_manage": policy.can(request.user, "access.manage_members", found),
-        "table": [(action, [role in roles for role in Role]) for action, roles in ACTIONS.items()],
+        "table": [
+            (action.replace(".", ": ").replace("_", " ").capitalize(), [role in roles for role in Role])
+            for action, roles in ACTIONS.items()
+        ],
         "roles": list(Role),
     }
     return render(request, "registry/access/project.html", context)

@@ -8,7 +8,7 @@
 
   /** @param {number} by */
   const move = (by) => {
-    const rows = [...document.querySelectorAll("main tr.link, main [data-row]")];
+    const rows = [...document.querySelectorAll("main .tbl tbody tr:has(a), main [data-row]")];
     const at = rows.findIndex((row) => row.contains(document.activeElement));
     const row = rows[Math.min(rows.length - 1, Math.max(0, at + by))];
     rows.forEach((other) => other.removeAttribute("aria-selected"));
