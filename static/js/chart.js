@@ -41,11 +41,13 @@
     const rgb = getComputedStyle(probe).color;
     return alpha ? rgb.replace("rgb(", "rgba(").replace(")", `, ${Number(alpha) / 100})`) : rgb;
   };
-  /** @param {any} value @returns {any} */
-  const resolve = (value) => {
-    if (typeof value === "string") return /^\$[a-z]/.test(value) ? token(value) : value;
-    if (Array.isArray(value)) return value.map(resolve);
-    if (value && typeof value === "object") return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, resolve(inner)]));
+  const TOKEN = /^\$(c[1-8]|font|on-fill|paper|raised|hair|line|edge|rule|ink(-[23])?|blue|ok|warn|bad)(\/\d+)?$/;
+  /** Colours for tokens; every other text inert, since Plotly reads tags in names of classes. Only our own templates keep theirs.
+   * @param {any} value @param {string} [key] @returns {any} */
+  const resolve = (value, key = "") => {
+    if (typeof value === "string") return TOKEN.test(value) ? token(value) : key === "hovertemplate" ? value : value.replace(/</g, "&lt;");
+    if (Array.isArray(value)) return value.map((inner) => resolve(inner, key));
+    if (value && typeof value === "object") return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, resolve(inner, name)]));
     return value;
   };
   const pen = /** @type {CanvasRenderingContext2D} */ (document.createElement("canvas").getContext("2d"));
