@@ -128,5 +128,5 @@ class World:
         labeling.comment(queue_id=self["queue"], actor=ana, item_id=self.things["queue"].slots.first().item.uuid, text=SCRIPT)
         self.things["notice"] = Notice.objects.create(user=ana, text=SCRIPT, url="/datasets/")
         self.things["token"], _ = access.create_token(user=ana, name="nightly", scopes=["read"], days=9)
-        self.things["event"] = Event.objects.filter(project=self.project.uuid).latest("id")
+        self.things["event"] = Event.objects.filter(project=self.project.uuid).exclude(actor=str(ana.uuid)).latest("id")
         self.things["person"] = self.people["ben"]
