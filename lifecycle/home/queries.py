@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from lifecycle.home.waiting import tasks
@@ -13,6 +14,7 @@ from registry.access.roles import Role
 from registry.audit import queries as audit
 
 EVENTS = 8
+READ = 120  # newest events from which these lines are made
 
 
 @dataclass(frozen=True)
@@ -30,5 +32,19 @@ def home(user: User) -> dict[str, Any]:
         "parts": [Part(project, roles.get(project.pk, [])) for project in projects(user)],
         "tasks": tasks(user, roles),
         "running": jobs.running(user),
-        "events": audit.lines(audit.visible_events(user).order_by("-id")[:EVENTS]),
+        "events": gathered(audit.lines(audit.visible_events(user).order_by("-id")[:READ]))[:EVENTS],
     }
+
+
+@dataclass(frozen=True)
+class Deed:
+    """What one person did, once or several times in a row. line: the last time. times: at least, where the trail goes on behind it."""
+
+    line: audit.Line
+    times: int
+
+
+def gathered(lines: list[audit.Line]) -> list[Deed]:
+    """Equal acts in a row as one: sixty labels decided are one thing to read."""
+    runs = [list(run) for _, run in groupby(lines, key=lambda line: (line.actor, line.verb))]
+    return [Deed(run[0], len(run)) for run in runs]

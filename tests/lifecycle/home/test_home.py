@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from lifecycle.home import health
 from lifecycle.jobs.models import Job
+from registry.access.actions import create_token
 from registry.ledger import keys
 
 
@@ -81,3 +82,13 @@ def test_a_full_disk_is_named(client, well, monkeypatch):
 
     assert answer.status_code == 503
     assert [c["name"] for c in answer.json()["checks"] if not c["ok"]] == ["storage"]
+
+
+def test_equal_acts_in_a_row_are_one_line(project, ana, client_for):
+    for name in ("one", "two", "three"):
+        create_token(user=ana, name=name, scopes=["read"], days=1)
+
+    page = client_for(ana).get("/").content.decode()
+
+    assert page.count("made an API token") == 1
+    assert ", 3 times, the last" in page
