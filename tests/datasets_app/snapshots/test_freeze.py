@@ -203,6 +203,7 @@ def test_only_engineers_and_leads_freeze(request, dataset, ana, who):
     assert not Job.objects.filter(kind="snapshots.freeze").exists()
 
 
+@pytest.mark.journey  # 13,083 rows: too long for the fast suite
 def test_banking77_is_frozen_with_its_own_split(dataset, ana, mia):
     folder = Path(os.environ.get("SHARED_DATA") or settings.BASE_DIR.parent / "shared" / "data") / "banking77"
     if not folder.exists():
