@@ -49,5 +49,7 @@ def triggers_lifted(connection) -> Iterator[None]:
 
 def _tables_with_triggers(connection) -> list[str]:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT DISTINCT c.relname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid WHERE NOT t.tgisinternal ORDER BY 1")
+        cursor.execute(
+            "SELECT DISTINCT c.relname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid WHERE NOT t.tgisinternal ORDER BY 1"
+        )
         return [row[0] for row in cursor.fetchall()]
