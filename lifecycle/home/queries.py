@@ -38,13 +38,14 @@ def home(user: User) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Deed:
-    """What one person did, once or several times in a row. line: the last time. times: at least, where the trail goes on behind it."""
+    """What one person did, once or several times in a row. line: the last time. is_cut: older ones, which were not read, may be more of them."""
 
     line: audit.Line
     times: int
+    is_cut: bool = False
 
 
 def gathered(lines: list[audit.Line]) -> list[Deed]:
     """Equal acts in a row as one: sixty labels decided are one thing to read."""
     runs = [list(run) for _, run in groupby(lines, key=lambda line: (line.actor, line.verb))]
-    return [Deed(run[0], len(run)) for run in runs]
+    return [Deed(run[0], len(run), is_cut=len(lines) == READ and run is runs[-1]) for run in runs]

@@ -31,13 +31,13 @@ Roles = Mapping[int, list[Role]]
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One thing that waits. fact: what is true. about: where. link: the step, at url. mark: of the state, as in the style guide."""
+    """One thing that waits. fact: what is true. about: where. link: the step, at url. burns: it harms now."""
 
     fact: str
     about: str
     link: str
     url: str
-    mark: str = "wait"
+    burns: bool = False
 
 
 def tasks(user: User, roles: Roles) -> list[Task]:
@@ -51,7 +51,7 @@ def live_in_quarantine(user: User, _roles: Roles) -> list[Task]:
     found = []
     for row in policy.visible_to(user, rows, "endpoints.roll_back")[:EACH]:
         fact = f"{row.endpoint.slug} answers with a version in quarantine"
-        found.append(Task(fact, str(row.version), "Roll back", page("endpoints:detail", row.endpoint.uuid), "bad"))
+        found.append(Task(fact, str(row.version), "Roll back", page("endpoints:detail", row.endpoint.uuid), burns=True))
     return found
 
 
@@ -64,7 +64,7 @@ def decisions(user: User, _roles: Roles) -> list[Task]:
             continue
         asks, link = ("waits for your approval", "Decide") if line.standing.may else ("has gates to mend", "Mend")
         about = f"{request.version} to {request.endpoint.slug}"
-        found.append(Task(f"{request} {asks}", about, link, page("promotions:detail", request.uuid), "half"))
+        found.append(Task(f"{request} {asks}", about, link, page("promotions:detail", request.uuid)))
     return found[:EACH]
 
 
@@ -74,7 +74,7 @@ def deployments(user: User, _roles: Roles) -> list[Task]:
     found = []
     for row in policy.visible_to(user, rows, "endpoints.deploy")[:EACH]:
         about, url = f"{row.version} to {row.endpoint.slug}", page("endpoints:detail", row.endpoint.uuid)
-        found.append(Task(f"{row} is approved and not deployed", about, "Deploy", url, "half"))
+        found.append(Task(f"{row} is approved and not deployed", about, "Deploy", url))
     return found
 
 
