@@ -38,7 +38,7 @@ def home(user: User) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Deed:
-    """What one person did, once or several times in a row. line: the last time. is_cut: older ones, which were not read, may be more of them."""
+    """What one person did, once or several times in a row. line: the last time. is_cut: older events, not read here, may be more of it."""
 
     line: audit.Line
     times: int
