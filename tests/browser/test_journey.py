@@ -188,6 +188,7 @@ def test_curves_grow_while_a_run_trains(desk: Desk, story: Story):
     expect(step).not_to_have_text(first, timeout=60_000)
     picture(page, "run-live")
     expect(page.get_by_role("link", name="Register version")).to_be_visible(timeout=120_000)
+    assert story.evaluation(story.lora)
     page.reload()
     look(page, "run")
 
