@@ -7,6 +7,7 @@ from unittest import mock
 
 import pytest
 from django.core.cache import cache
+from django.db import connections
 from django.http import HttpResponse
 from django.template.backends.django import Template
 from django.test import Client
@@ -283,7 +284,9 @@ def _own_data_dir():
 @pytest.fixture(scope="module")
 def world(tmp_path_factory, django_db_setup, django_db_blocker):
     with django_db_blocker.unblock(), data_folder(tmp_path_factory.mktemp("world")), rolled_back():
-        yield World()
+        made = World()
+        with mock.patch.object(connections["default"], "close"):  # a test closes its connection at its end; the world lives in it
+            yield made
 
 
 @pytest.fixture(scope="module")
