@@ -66,11 +66,12 @@ def keep(*, run: Run, split: str, result: dict[str, Any], predictions: Path, act
         raise Conflict(f"{run} has no model.")
     with transaction.atomic():
         evaluation, created = Evaluation.objects.get_or_create(
+            run=run,  # another run with the very same weights has evaluations of its own
             root_digest=artifact.root_digest,
             snapshot=run.snapshot,
             split=split,
             report_digest=digest_of({"report": report, "predictions": blob.digest}),
-            defaults={"run": run, "rows": report["rows"], "report": report, "predictions": blob, "created_by": actor},
+            defaults={"rows": report["rows"], "report": report, "predictions": blob, "created_by": actor},
         )
         if created:
             record(

@@ -31,7 +31,7 @@ class Evaluation(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["root_digest", "snapshot", "split", "report_digest"], name="one_evaluation_per_report")
+            models.UniqueConstraint(fields=["run", "root_digest", "snapshot", "split", "report_digest"], name="one_evaluation_per_report")
         ]
         indexes = [models.Index(fields=["run", "-id"], name="evaluation_run")]
 

@@ -73,7 +73,7 @@ def look(page: Page, name: str, *, full: bool = False) -> None:
         picture(page, name, full=full)
     assert violations(page) == []
     page.set_viewport_size(NARROW)  # type: ignore[arg-type]
-    page.wait_for_function("document.documentElement.scrollWidth <= innerWidth", timeout=10_000)  # charts follow a moment later
+    until(lambda: page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, f"{page.url} fits 390 px", seconds=10)
     assert violations(page) == []
     page.set_viewport_size(WIDE)  # type: ignore[arg-type]
 

@@ -36,7 +36,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'indexes': [models.Index(fields=['run', '-id'], name='evaluation_run')],
-                'constraints': [models.UniqueConstraint(fields=('root_digest', 'snapshot', 'split', 'report_digest'), name='one_evaluation_per_report')],
+                'constraints': [models.UniqueConstraint(fields=('run', 'root_digest', 'snapshot', 'split', 'report_digest'), name='one_evaluation_per_report')],
             },
         ),
     ]
