@@ -292,5 +292,5 @@ def tell(ctx: JobContext, project: Project) -> None:
     second = run(stage, frozen, "mia", Run.Strategy.LORA, "LoRA on the same snapshot")
     ctx.progress(8, 10, stage="Registering and asking for 1.1.0", unit="steps")
     promote(
-        stage, version(stage, model, second, "1.1.0", "mia"), target_endpoint, "mia", "LoRA instead of head only; better on look-alikes."
+        stage, version(stage, model, second, "1.1.0", "mia"), target_endpoint, "mia", "LoRA instead of head only, on the same snapshot."
     )
