@@ -41,7 +41,7 @@ def show(request: HttpRequest, queue: Queue, wanted: UUID | None, *, form: Decid
     if item is not None:
         context |= item_context(request, queue, item, waiting, order)
     else:
-        context |= {"freeze_url": find_url("snapshots:freeze", uuid=queue.dataset.uuid) or find_url("snapshots:freeze")}
+        context |= {"freeze_url": find_url("snapshots:dataset", uuid=queue.dataset.uuid)}
     return render(request, "datasets_app/labeling/review.html", context, status=422 if form is not None else 200)
 
 
