@@ -28,6 +28,7 @@ from registry.artifacts.models import Folder
 
 WANTED = ["*.safetensors", "*.json", "*.txt", "*.md", "LICENSE", "NOTICE"]
 DATA = {"train": "train.jsonl", "validation": "validation.jsonl"}
+TRIES = 3  # of a process that died without a result
 KEPT = {"spec.json", "events.jsonl", "result.json"}  # of a finished run: no texts, no checkpoints
 
 
@@ -86,6 +87,9 @@ def train(ctx: JobContext) -> None:
         drop_texts(folder)
         actions.stopped(run.uuid, result.data)
         ctx.raise_if_cancelled()
+    if not result.ok and not result.data and ctx.job.attempt < TRIES:
+        # It died without a word: a kill looks like lack of memory from here. A second try costs little, as it goes on from a checkpoint.
+        raise NotReady(result.message, next_step="It is tried again from its last checkpoint.")
     if not result.ok:
         drop_texts(folder)
         actions.fail(run.uuid, result.code, result.message, result.next_step)

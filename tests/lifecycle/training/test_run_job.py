@@ -46,6 +46,34 @@ def folder_of(run: Run) -> Path:
     return Path(settings.DATA_DIR) / "runs" / str(run.uuid)
 
 
+KILLED = Result("failed", "out_of_memory", "The process was killed from outside.", "Resume it.")
+
+
+def test_a_process_that_died_without_a_word_is_tried_again_and_then_given_up(run, child):
+    tries = []
+    child(KILLED, look=lambda folder: tries.append((folder / "train.jsonl").exists()))
+
+    job = run_jobs("training")[0]
+
+    run.refresh_from_db()
+    assert tries == [True] * tasks.TRIES
+    assert job.state == "failed"
+    assert (run.state, run.error["code"]) == (Run.State.FAILED, "out_of_memory")
+    assert not (folder_of(run) / "train.jsonl").exists()
+
+
+def test_a_process_that_said_why_it_failed_is_not_tried_again(run, child):
+    tries = []
+    said = {"status": "failed", "error": {"code": "nan_loss", "message": "The loss is not a number.", "next_step": "Lower the rate."}}
+    child(Result("failed", "nan_loss", "The loss is not a number.", "Lower the rate.", said), look=lambda folder: tries.append(1))
+
+    run_jobs("training")
+
+    run.refresh_from_db()
+    assert tries == [1]
+    assert run.error["code"] == "nan_loss"
+
+
 def test_the_process_finds_spec_rows_and_base_in_its_folder(run, child):
     seen = {}
 
