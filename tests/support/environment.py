@@ -2,7 +2,9 @@
 
 import os
 import tempfile
+from pathlib import Path
 
 os.environ["DATA_DIR"] = tempfile.mkdtemp(prefix="lifecycle-tests-")
+(Path(os.environ["DATA_DIR"]) / "static").mkdir()  # where WhiteNoise looks
 os.environ["DEMO"] = "0"
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
