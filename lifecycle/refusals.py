@@ -11,6 +11,7 @@ class Refusal(Exception):
     """
 
     code = "refused"
+    status = 422  # of an HTTP answer
 
     def __init__(self, message: str, *, next_step: str = "", fields: dict[str, list[str]] | None = None) -> None:
         super().__init__(message)
@@ -33,9 +34,11 @@ class Conflict(Refusal):
     """The thing changed since the caller looked at it, or is no longer in the state that the action needs (HTTP 409)."""
 
     code = "conflict"
+    status = 409
 
 
 class NotReady(Refusal):
     """It will be possible later: something it needs is still being made or does not answer (HTTP 503)."""
 
     code = "not_ready"
+    status = 503

@@ -12,11 +12,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render, resolve_url
 from django_htmx.http import HttpResponseClientRedirect
 
-from lifecycle.refusals import Conflict, NotReady, Refusal
+from lifecycle.refusals import Refusal
 from lifecycle.ui.respond import wants_fragment
 
 log = logging.getLogger("lifecycle.refused")
-STATUS = {Conflict: 409, NotReady: 503}
 NOT_ALLOWED = "Your role does not allow this."
 
 
@@ -44,11 +43,10 @@ class RefusalMiddleware:
             return toast_answer(request, Refusal(str(error) or NOT_ALLOWED), 403)
         if not isinstance(error, Refusal):
             return None
-        status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 422)
         log.info("event=refused code=%s path=%s", error.code, request.path)
         if wants_fragment(request):
-            return toast_answer(request, error, status)
-        return render(request, "refused.html", {"refusal": error, "status": status}, status=status)
+            return toast_answer(request, error, error.status)
+        return render(request, "refused.html", {"refusal": error, "status": error.status}, status=error.status)
 
 
 def form_only(request: HttpRequest, response: HttpResponse) -> HttpResponse:

@@ -10,21 +10,14 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-from lifecycle.refusals import Conflict, NotReady, Refusal
-
-STATUS = {Conflict: 409, NotReady: 503}
-
-
-def status_of(refusal: Refusal) -> int:
-    """409 for a conflict, 503 for what is not ready, 422 for every other refusal."""
-    return next((status for kind, status in STATUS.items() if isinstance(refusal, kind)), 422)
+from lifecycle.refusals import Refusal
 
 
 def api_exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
     """Turn whatever a view raised into the one form; None (a 500) for what nobody foresaw."""
     if isinstance(error, Refusal):
         message = " ".join(part for part in (error.message, error.next_step) if part)
-        return Response({"code": error.code, "message": message, "fields": error.fields}, status=status_of(error))
+        return Response({"code": error.code, "message": message, "fields": error.fields}, status=error.status)
     response = exception_handler(error, context)
     if response is not None:
         response.data = {"code": code_of(error), "message": message_of(error), "fields": fields_of(error)}
