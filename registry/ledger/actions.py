@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection, models
 from django.utils import timezone
 
+from lifecycle import bundle
 from registry.ledger import rules
 from registry.ledger.models import Chain, Event, Name
 from registry.ledger.verbs import Verb
-
-
-class Actor(Protocol):
-    """Who decided: a user, or None for the system itself."""
-
-    uuid: UUID
 
 
 def record(actor: Any, verb: Verb, subject: models.Model, *, project: UUID | None = None, **payload: Any) -> Event:
@@ -46,7 +41,7 @@ def record(actor: Any, verb: Verb, subject: models.Model, *, project: UUID | Non
         "payload": plain(payload),
         "previous": chain.hash,
     }
-    canonical = rules.canonical_bytes(document).decode("utf-8")
+    canonical = bundle.canonical_json(document).decode("ascii")
     event = Event.objects.create(
         chain=name, seq=chain.seq + 1, at=now, verb=verb, actor=actor_id,
         object_type=document["object_type"], object_id=document["object_id"], project=project,

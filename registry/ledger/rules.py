@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from typing import Any
+
+from lifecycle import bundle
 
 GENESIS = "0" * 64
 INSTALLATION = "installation"
 SYSTEM = "system"
-
-
-def canonical_bytes(document: dict[str, Any]) -> bytes:
-    """The one JSON form of a document: sorted keys, no blanks, UTF-8; numbers must be whole or plain floats."""
-    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode("utf-8")
 
 
 def event_hash(canonical: str) -> str:
@@ -23,4 +19,4 @@ def event_hash(canonical: str) -> str:
 
 def digest_of(document: Any) -> str:
     """sha256, in hex, of the canonical form of any JSON value: for batches, specs, subjects of approval."""
-    return hashlib.sha256(canonical_bytes({"document": document})).hexdigest()
+    return hashlib.sha256(bundle.canonical_json({"document": document})).hexdigest()
