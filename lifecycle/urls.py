@@ -2,23 +2,10 @@
 
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
-from django.templatetags.static import static
 from django.urls import URLPattern, URLResolver, include, path
-
-from registry.access.decorators import public
-
-
-@public
-def favicon(_request: HttpRequest) -> HttpResponse:
-    """What browsers ask for unasked."""
-    return redirect(static("img/favicon.svg"))
-
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("accounts/", include("allauth.urls")),
-    path("favicon.ico", favicon),
     path("", include("lifecycle.home.urls")),
     path("access/", include("registry.access.urls")),
     path("jobs/", include("lifecycle.jobs.urls")),

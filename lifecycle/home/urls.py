@@ -8,6 +8,7 @@ urlpatterns = [
     path("navigation/counts/", views.counts, name="counts"),
     path("find/", views.find, name="palette"),
     path("styleguide/", views.styleguide, name="styleguide"),
+    path("favicon.ico", views.favicon, name="favicon"),
     path("healthz", views.healthz, name="healthz"),
     path("readyz", views.readyz, name="readyz"),
 ]

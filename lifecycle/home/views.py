@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.templatetags.static import static
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
@@ -43,6 +44,13 @@ def find(request: SignedInRequest) -> HttpResponse:
 def styleguide(request: SignedInRequest) -> HttpResponse:
     """Every component in all its states."""
     return render(request, "home/styleguide.html")
+
+
+@require_GET
+@public
+def favicon(_request: HttpRequest) -> HttpResponse:
+    """What browsers ask for unasked."""
+    return redirect(static("img/favicon.svg"))
 
 
 @require_GET
