@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from uuid import UUID
 
 from datasets_app.datasets.models import Item
+from datasets_app.labeling.models import Decision
+from datasets_app.snapshots.models import Snapshot
+from datasets_app.snapshots.queries import contains
 from lifecycle.jobs.actions import enqueue
 from lifecycle.jobs.context import JobContext
 from lifecycle.jobs.models import Job
@@ -45,7 +49,14 @@ def keep_neighbours(ctx: JobContext, prediction_id: UUID) -> None:
 
     found = neighbours.find(materialise(version), version.root_digest, version.run.snapshot, text, COUNT, progress)
     items = {str(item.uuid): item for item in Item.objects.filter(uuid__in=[uuid for uuid, _ in found])}
+    learned = decisions_in(version.run.snapshot, items.values())
     Neighbour.objects.bulk_create(
-        Neighbour(prediction=prediction, item=items[uuid], rank=rank, similarity=similarity)
+        Neighbour(prediction=prediction, item=items[uuid], decision=learned[uuid], rank=rank, similarity=similarity)
         for rank, (uuid, similarity) in enumerate(found, start=1)
     )
+
+
+def decisions_in(snapshot: Snapshot, items: Iterable[Item]) -> dict[str, Decision]:
+    """The decision that each of these items had in the snapshot, by the item's uuid."""
+    uuids = [row.decision_uuid for item in items if (row := contains(snapshot, item))]
+    return {str(decision.item.uuid): decision for decision in Decision.objects.filter(uuid__in=uuids).select_related("item")}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -11,7 +10,7 @@ from datasets_app.datasets.models import Item
 from datasets_app.labeling.models import Annotation, Decision
 from datasets_app.labeling.queries.decisions import History, history_of
 from datasets_app.snapshots.models import Snapshot
-from datasets_app.snapshots.queries import contains, snapshots_with
+from datasets_app.snapshots.queries import snapshots_with
 from lifecycle.trace.models import Neighbour
 from lifecycle.training.models import Run
 from lifecycle.ui.addresses import find_url
@@ -45,7 +44,7 @@ class Labelled:
     item: Item
     text: str | None
     similarity: float
-    decision: Decision | None
+    decision: Decision
     annotations: list[Annotation]
     label: str
 
@@ -135,30 +134,21 @@ def some(person: User | None) -> list[User]:
 
 
 def neighbours(user: User, prediction: Prediction) -> list[Labelled]:
-    """The nearest training items, with the decision that the model learned from and whose answers that rests on; six queries in all."""
-    rows = list(Neighbour.objects.filter(prediction=prediction).select_related("item__dataset", "item__upload").order_by("rank"))
-    if not rows or prediction.version is None:
-        return []
-    snapshot = prediction.version.run.snapshot
-    reads = policy.can(user, "datasets.read_samples", snapshot.dataset)
-    learned = decisions_in(snapshot, [row.item for row in rows])
-    return [labelled(row, learned.get(row.item_id), reads) for row in rows]
-
-
-def decisions_in(snapshot: Snapshot, items: Iterable[Item]) -> dict[int, Decision]:
-    """The decision that each item had in the snapshot, by the item's key."""
-    uuids = [row.decision_uuid for item in items if (row := contains(snapshot, item))]
-    found = (
-        Decision.objects.filter(uuid__in=uuids).select_related("label", "by").prefetch_related("annotations__user", "annotations__label")
+    """The nearest training items, with the decision that the model learned from and whose answers that rests on."""
+    rows = (
+        Neighbour.objects.filter(prediction=prediction).select_related("item__upload", "decision__label", "decision__by").order_by("rank")
     )
-    return {decision.item_id: decision for decision in found}
+    found = list(rows.prefetch_related("decision__annotations__user", "decision__annotations__label"))
+    if not found or prediction.version is None:
+        return []
+    reads = policy.can(user, "datasets.read_samples", prediction.version.run.snapshot.dataset)
+    return [labelled(row, reads) for row in found]
 
 
-def labelled(row: Neighbour, decision: Decision | None, reads: bool) -> Labelled:
+def labelled(row: Neighbour, reads: bool) -> Labelled:
     """One neighbour as a page shows it."""
-    answers = list(decision.annotations.all()) if decision else []
-    label = decision.label.name if decision else ""
-    return Labelled(row.item, row.item.text if reads else None, row.similarity, decision, answers, label)
+    answers = list(row.decision.annotations.all())
+    return Labelled(row.item, row.item.text if reads else None, row.similarity, row.decision, answers, row.decision.label.name)
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,11 @@ def train_items(prediction: Prediction, count: int) -> list[Item]:
     return [found.item for found, _ in zip(neighbours.with_items(rows), range(count), strict=False)]
 
 
+def keep(prediction: Prediction, item: Item, rank: int = 1) -> None:
+    learned = actions.decisions_in(prediction.version.run.snapshot, [item])
+    Neighbour.objects.create(prediction=prediction, item=item, decision=learned[str(item.uuid)], rank=rank, similarity=0.9)
+
+
 def test_the_chain_runs_from_the_answer_to_the_snapshot_without_a_gap(prediction):
     chain = queries.prediction_chain(prediction)
 
@@ -90,7 +95,7 @@ def test_asking_twice_is_one_job_and_ten_rows_stay_ten(prediction, mia, monkeypa
 
 def test_an_auditor_sees_digests_and_people_but_no_text(prediction, aida, client_for, monkeypatch):
     near = train_items(prediction, 1)
-    Neighbour.objects.create(prediction=prediction, item=near[0], rank=1, similarity=0.9)
+    keep(prediction, near[0])
     client = client_for(aida)
 
     page = client.get(f"/trace/predictions/{prediction.uuid}/").content.decode()
@@ -105,7 +110,7 @@ def test_an_auditor_sees_digests_and_people_but_no_text(prediction, aida, client
 
 def test_an_engineer_reads_both_texts(prediction, mia, client_for):
     near = train_items(prediction, 1)
-    Neighbour.objects.create(prediction=prediction, item=near[0], rank=1, similarity=0.9)
+    keep(prediction, near[0])
 
     page = client_for(mia).get(f"/trace/predictions/{prediction.uuid}/").content.decode()
 
@@ -146,12 +151,12 @@ def test_without_a_text_there_is_no_search(prediction, mia, client_for):
 
 def test_the_pages_queries_do_not_grow_with_neighbours(prediction, mia, client_for):
     client, near = client_for(mia), train_items(prediction, 9)
-    Neighbour.objects.create(prediction=prediction, item=near[0], rank=1, similarity=0.9)
+    keep(prediction, near[0])
     client.get(f"/trace/predictions/{prediction.uuid}/")
     with CaptureQueriesContext(connection) as one:
         client.get(f"/trace/predictions/{prediction.uuid}/")
     for rank, item in enumerate(near[1:], start=2):
-        Neighbour.objects.create(prediction=prediction, item=item, rank=rank, similarity=0.8)
+        keep(prediction, item, rank)
     with CaptureQueriesContext(connection) as many:
         client.get(f"/trace/predictions/{prediction.uuid}/")
 
