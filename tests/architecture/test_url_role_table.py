@@ -48,7 +48,7 @@ TABLE = r"""
 /accounts/2fa/recovery-codes/generate/                     |            | L+++ +++++++ | L+++ +++++++
 /accounts/2fa/recovery-codes/download/                     |            | L... ....... | L... .......
 # home
-/favicon.ico                                               |            | ++++ +++++++ | ++++ +++++++
+/favicon.ico                                               |            | ++++ +++++++ | ---- -------
 /                                                          |            | L+++ +++++++ | ---- -------
 /navigation/counts/                                        |            | L+++ +++++++ | ---- -------
 /find/                                                     |            | L+++ +++++++ | ---- -------
