@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,12 +102,17 @@ class Engine:
         self._tokenizer.enable_truncation(card.max_tokens)
         self._tokenizer.no_padding()
         self._pad = self._tokenizer.token_to_id("[PAD]") or 0
+        self._unknown = self._tokenizer.token_to_id(getattr(self._tokenizer.model, "unk_token", None) or "[UNK]")
         self._runner, self._temperature = runner, card.temperature
         self.labels, self.hidden, self.platform = card.labels, runner.hidden, runner.platform
 
     def predict(self, texts: Sequence[str]) -> Prediction:
-        """Scores, embedding and token counts of n texts, in their order. Rows of like length run together, so that padding stays small."""
-        rows = self._tokenizer.encode_batch(list(texts))
+        """Scores, embedding and token counts of n texts, in their order. Rows of like length run together, so that padding stays small.
+
+        All of it runs in the calling thread (a batch of texts would start the tokenizer's own), so its CPU time is the thread's.
+        """
+        began = time.thread_time()
+        rows = [self._tokenizer.encode(text) for text in texts]
         lengths = [len(row.ids) for row in rows]
         logits: Floats = np.empty((len(rows), len(self.labels)), np.float32)
         embedding: Floats | None = None if self.hidden is None else np.empty((len(rows), self.hidden), np.float32)
@@ -116,7 +122,9 @@ class Engine:
             if embedding is not None and pooled is not None:
                 embedding[group] = pooled
         truncated = tuple(bool(row.overflowing) for row in rows)
-        return Prediction(self.labels, softmax(logits / self._temperature), embedding, tuple(lengths), truncated)
+        oov = tuple(oov_share(row.word_ids, row.ids, self._unknown) for row in rows)
+        scores = softmax(logits / self._temperature)
+        return Prediction(self.labels, scores, embedding, tuple(lengths), truncated, oov, time.thread_time() - began)
 
     def _feed(self, ids: list[list[int]]) -> dict[str, NDArray[np.int64]]:
         width = max(1, max(len(row) for row in ids))
@@ -183,6 +191,18 @@ class TorchRunner:
             pooled = self._model.embed(**{name: self._torch.from_numpy(values) for name, values in feed.items()})
             logits = self._model.head(pooled)
         return logits.float().numpy(), pooled.float().numpy()
+
+
+def oov_share(words: Sequence[int | None], ids: Sequence[int], unknown: int | None) -> float:
+    """Share (0 to 1) of a text's words that are not exactly one token, or are the unknown token. words: of each token, None for markers.
+
+    Of a truncated text only the part that the model reads is counted. 0 where there is no word.
+    """
+    known: dict[int, bool] = {}
+    for word, token in zip(words, ids, strict=True):
+        if word is not None:
+            known[word] = word not in known and token != unknown
+    return 1 - sum(known.values()) / len(known) if known else 0.0
 
 
 def groups_of_like_length(lengths: Sequence[int]) -> list[list[int]]:

@@ -51,13 +51,18 @@ class InferRequest:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What an engine says about n texts. scores: float (n, labels), rows sum to 1; embedding: float (n, hidden) or None."""
+    """What an engine says about n texts. scores: float (n, labels), rows sum to 1; embedding: float (n, hidden) or None.
+
+    oov: share (0 to 1) of each text's words that the model's vocabulary does not hold as one token; cpu_seconds: what the run took.
+    """
 
     labels: tuple[str, ...]
     scores: Floats
     embedding: Floats | None
     tokens: tuple[int, ...]
     truncated: tuple[bool, ...]
+    oov: tuple[float, ...]
+    cpu_seconds: float
 
     @property
     def best(self) -> list[int]:

@@ -11,7 +11,7 @@ from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.export import write_artifact
 from lifecycle.engine.recipes.single_label import Classifier
 from lifecycle.inference import engines
-from lifecycle.inference.engines import MAX_PADDING, MAX_ROWS_PER_RUN, groups_of_like_length, softmax
+from lifecycle.inference.engines import MAX_PADDING, MAX_ROWS_PER_RUN, groups_of_like_length, oov_share, softmax
 from lifecycle.refusals import Refused
 from tests.inference.models import LABELS, tokenizer
 
@@ -84,3 +84,18 @@ def test_softmax_is_exact_where_exponentials_would_overflow():
     scores = softmax(np.array([[1000, 1000, -1000], [0, np.log(2), np.log(5)]], np.float32))
 
     np.testing.assert_allclose(scores, [[0.5, 0.5, 0], [0.125, 0.25, 0.625]], atol=1e-6)
+
+
+def test_a_prediction_says_how_many_words_the_vocabulary_lacks_and_what_it_cost(artifact):
+    found = engines.load(artifact, bundle.manifest(artifact)).predict(["lost card", "lost snorkel money snorkel", "", "hello " * 40])
+
+    assert found.oov == (0, 0.5, 0, 0)
+    assert found.cpu_seconds > 0
+
+
+def test_words_of_several_tokens_and_unknown_ones_are_out_of_vocabulary():
+    words = [None, 0, 1, 1, 1, 2, 3, None]
+
+    assert oov_share(words, [2, 7, 8, 9, 9, 1, 7, 3], unknown=1) == 0.5  # word 1 is three pieces, word 2 is the unknown token
+    assert oov_share(words, [2, 7, 8, 9, 9, 1, 7, 3], unknown=None) == 0.25
+    assert oov_share([None, None], [2, 3], unknown=1) == 0
