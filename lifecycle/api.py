@@ -18,6 +18,11 @@ ROOMS = [
     "registry.promotions.api",
     "registry.endpoints.api",
     "monitoring.traffic.api",
+    "monitoring.drift.api",
+    "monitoring.alerts.api",
+    "monitoring.rollouts.api",
+    "monitoring.retraining.api",
+    "monitoring.overview.api",
     "lifecycle.trace.api",
     "registry.audit.api",
 ]

@@ -22,16 +22,19 @@ class Deployment(models.Model):
 
     class Arm(models.TextChoices):
         STABLE = "stable", "Stable"
+        CANARY = "canary", "Canary"
+        SHADOW = "shadow", "Shadow"
 
     class Cause(models.TextChoices):
         PROMOTION = "promotion", "Approved promotion"
         ROLLBACK = "rollback", "Rollback"
+        SHADOW = "shadow", "Shadow"
 
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     endpoint = models.ForeignKey(Endpoint, on_delete=models.PROTECT, related_name="deployments")
     version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="deployments")
     arm = models.CharField(max_length=8, choices=Arm.choices, default=Arm.STABLE)
-    share = models.PositiveSmallIntegerField(default=10000, help_text="of 10,000 buckets")
+    share = models.PositiveSmallIntegerField(default=10000, help_text="of 10,000 buckets; of a shadow: of the requests that are copied")
     cause = models.CharField(max_length=10, choices=Cause.choices)
     approval = models.ForeignKey(PromotionRequest, null=True, on_delete=models.PROTECT, related_name="deployments")
     previous = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="+", help_text="what it took over from")
@@ -46,7 +49,7 @@ class Deployment(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["endpoint", "arm"], condition=Q(ended_at__isnull=True), name="one_version_live_per_arm"),
-            models.CheckConstraint(condition=Q(cause="rollback") | Q(approval__isnull=False), name="deployed_by_approval"),
+            models.CheckConstraint(condition=Q(cause__in=["rollback", "shadow"]) | Q(approval__isnull=False), name="deployed_by_approval"),
         ]
         indexes = [models.Index(fields=["endpoint", "-id"], name="deployment_newest")]
 

@@ -1,0 +1,7 @@
+"""Drift over REST."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern
+
+urlpatterns: list[URLPattern] = []

@@ -1,0 +1,201 @@
+"""Can anybody tell today's texts from the reference's? A classifier tries; how well it does out of fold is the drift. Pure; numpy.
+
+The classifier is ridge regression on the side (+1 current, -1 reference), solved in the dual, so that one Gram matrix serves all folds and
+words or embedding dimensions may be many. Its area under the ROC curve is 0.5 where nothing tells the sides apart.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+FOLDS = 5
+SEED = 1
+RIDGE = 1.0
+WORD = re.compile(r"\b[^\W\d_]{2,}\b")
+VOCABULARY_MAX = 4000
+COMMON_MAX = 0.5
+SHOWN_WORDS = 12
+SHOWN_TEXTS = 10
+KNOWN_TEXTS = 5  # a word is named only where so many texts of its side hold it: what one person wrote is not shown
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How well current texts can be told from reference ones.
+
+    auc: out of fold, 0 to 1. limit: what it exceeds with probability alpha where the sides are alike. p: one-sided. scores: out of fold,
+    of the current rows in their order; large is typical of today.
+    """
+
+    auc: float
+    limit: float
+    p: float
+    n: int
+    m: int
+    scores: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word that tells the sides apart. reference, current: the share of each side's texts that hold it, 0 to 1."""
+
+    word: str
+    reference: float
+    current: float
+
+
+# ── Texts as numbers ────────────────────────────────────────────────────────
+def words_of(text: str) -> list[str]:
+    """The words of two letters or more, in small letters; numbers are left out, since they are people's more often than topics'."""
+    return WORD.findall(text.casefold())
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Texts by words. matrix: TF-IDF float64 (N, V), rows of length 1 (or 0); holds: whether text n holds word v."""
+
+    words: tuple[str, ...]
+    matrix: Floats
+    holds: NDArray[np.bool_]
+
+
+def tf_idf(texts: Sequence[str]) -> Table:
+    """(1 + ln count) * (ln((1 + N) / (1 + df)) + 1), each row scaled to length 1, as scikit-learn has it.
+
+    Words that stand in one text only, or in more than half of them, are left out; of the rest the 4,000 in most texts count.
+    """
+    counted = [Counter(words_of(text)) for text in texts]
+    frequency = Counter(word for each in counted for word in each)
+    kept = [word for word, held in frequency.items() if 2 <= held <= COMMON_MAX * len(texts)]
+    words = sorted(sorted(kept, key=lambda word: (-frequency[word], word))[:VOCABULARY_MAX])
+    place = {word: at for at, word in enumerate(words)}
+    counts = np.zeros((len(texts), len(words)))
+    for row, each in enumerate(counted):
+        for word, count in each.items():
+            if (at := place.get(word)) is not None:
+                counts[row, at] = count
+    holds = counts > 0
+    weight = np.log((1 + len(texts)) / (1 + holds.sum(axis=0))) + 1
+    matrix = np.where(holds, 1 + np.log(np.maximum(counts, 1)), 0.0) * weight
+    return Table(tuple(words), unit(matrix), holds)
+
+
+def unit(matrix: Floats) -> Floats:
+    """Rows scaled to length 1; rows of zeros stay."""
+    length = np.linalg.norm(matrix, axis=1, keepdims=True)
+    scaled: Floats = matrix / np.where(length > 0, length, 1.0)
+    return scaled
+
+
+# ── The classifier ──────────────────────────────────────────────────────────
+def folds(sides: Ints, count: int, seed: int) -> Ints:
+    """The fold of each row: each side is dealt out evenly, in an order that the seed decides."""
+    dealt = np.empty(len(sides), dtype=np.int64)
+    random = np.random.default_rng(seed)
+    for side in np.unique(sides):
+        rows = np.flatnonzero(sides == side)
+        dealt[random.permutation(rows)] = np.arange(len(rows)) % count
+    return dealt
+
+
+def solve(gram: Floats, target: Floats) -> tuple[Floats, float]:
+    """Dual weights (N,) and intercept of ridge regression with an unpenalised intercept, on a Gram matrix (N, N)."""
+    mean = gram.mean(axis=0)
+    centred = gram - mean[None, :] - mean[:, None] + mean.mean()
+    dual = np.linalg.solve(centred + RIDGE * np.eye(len(target)), target - target.mean())
+    dual -= dual.mean()
+    return dual, float(target.mean() - mean @ dual)
+
+
+def out_of_fold(gram: Floats, sides: Ints, *, count: int = FOLDS, seed: int = SEED) -> Floats:
+    """Each row's score by a classifier that has not seen it. gram: (N, N); sides: 1 current, 0 reference. Returns (N,)."""
+    target = np.where(sides == 1, 1.0, -1.0)
+    number, scores = folds(sides, count, seed), np.empty(len(sides))
+    for fold in range(count):
+        seen, held_out = np.flatnonzero(number != fold), np.flatnonzero(number == fold)
+        dual, intercept = solve(gram[np.ix_(seen, seen)], target[seen])
+        scores[held_out] = gram[np.ix_(held_out, seen)] @ dual + intercept
+    return scores
+
+
+def auc(scores: Floats, sides: Ints) -> float:
+    """The share of (current, reference) pairs in which the current row scores higher, ties counted half: Mann-Whitney U / (n m)."""
+    _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    rank = (last - (counts - 1) / 2)[place]
+    m = int((sides == 1).sum())
+    n = len(sides) - m
+    return float((rank[sides == 1].sum() - m * (m + 1) / 2) / (n * m))
+
+
+def standard_error(n: int, m: int) -> float:
+    """Of the AUC where the sides are alike: sqrt((n + m + 1) / (12 n m))."""
+    return math.sqrt((n + m + 1) / (12 * n * m))
+
+
+def told_apart(reference: Floats, current: Floats, alpha: float) -> Verdict:
+    """Whether a classifier tells the current rows (m, D) from the reference's (n, D) out of fold. Both hold five rows at least."""
+    rows = np.vstack([reference, current]).astype(np.float64)
+    n, m = len(reference), len(current)
+    sides = np.repeat(np.array([0, 1], dtype=np.int64), [n, m])
+    scores = out_of_fold(rows @ rows.T, sides)
+    found, error = auc(scores, sides), standard_error(n, m)
+    return Verdict(found, 0.5 + float(ndtri(1 - alpha)) * error, float(ndtr((0.5 - found) / error)), n, m, scores[n:])
+
+
+# ── What tells them apart ───────────────────────────────────────────────────
+def telling_words(table: Table, n: int) -> tuple[list[Word], list[Word]]:
+    """The words most typical of the current rows (those from n on), and of the reference's, by the weight of a classifier on all rows.
+
+    Only words that KNOWN_TEXTS texts of their side hold, and that this side holds more often.
+    """
+    sides = np.repeat([-1.0, 1.0], [n, len(table.matrix) - n])
+    dual, _ = solve(table.matrix @ table.matrix.T, sides)
+    weight = table.matrix.T @ dual
+    shares = table.holds[:n].mean(axis=0), table.holds[n:].mean(axis=0)
+    counts = table.holds[:n].sum(axis=0), table.holds[n:].sum(axis=0)
+
+    def top(direction: int, own: int) -> list[Word]:
+        order = np.argsort(-direction * weight, kind="stable")
+        fits = (at for at in order if counts[own][at] >= KNOWN_TEXTS and shares[own][at] > shares[1 - own][at] and direction * weight[at] > 0)
+        return [Word(table.words[at], float(shares[0][at]), float(shares[1][at])) for at, _ in zip(fits, range(SHOWN_WORDS), strict=False)]
+
+    return top(1, 1), top(-1, 0)
+
+
+def most_typical(scores: Floats, count: int = SHOWN_TEXTS) -> list[int]:
+    """The rows with the largest scores, largest first."""
+    return [int(at) for at in np.argsort(-scores, kind="stable")[:count]]
+
+
+# ── A region that nobody evaluated ──────────────────────────────────────────
+def nearest_distance(rows: Floats, among: Floats, *, same: bool = False) -> Floats:
+    """Cosine distance (0 to 2) of each row to its nearest among others; same: both are one set, and a row is not its own neighbour."""
+    similarity = unit(np.asarray(rows, dtype=np.float64)) @ unit(np.asarray(among, dtype=np.float64)).T
+    if same:
+        np.fill_diagonal(similarity, -np.inf)
+    distance: Floats = 1 - similarity.max(axis=1)
+    return distance
+
+
+def outside_share(reference: Floats, current: Floats) -> float:
+    """The share of current embeddings farther from every reference than 99 % of the references are from each other; 0 to 1."""
+    edge = float(np.quantile(nearest_distance(reference, reference, same=True), 0.99))
+    return float((nearest_distance(current, reference) > edge + 1e-12).mean())
+
+
+def plain(words: Sequence[Word]) -> list[dict[str, Any]]:
+    """The words as JSON holds them."""
+    return [{"word": each.word, "reference": round(each.reference, 4), "current": round(each.current, 4)} for each in words]

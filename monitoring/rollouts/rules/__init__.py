@@ -1,0 +1,17 @@
+"""The statistics and the decisions of a rollout. Pure: no queries, no clock."""
+
+from __future__ import annotations
+
+from monitoring.rollouts.rules.decision import Condition, Decision, Evidence, Kind, conditions, decide
+from monitoring.rollouts.rules.evidence import ODDS_RATIOS, log_e, log_limit, tolerated_share
+from monitoring.rollouts.rules.forecast import Forecast, StepForecast, Traffic, check_decidable, forecast
+from monitoring.rollouts.rules.interval import MIN_PER_ARM, Interval, difference
+from monitoring.rollouts.rules.plan import METRICS, Plan
+from monitoring.rollouts.rules.state import OPEN, State, check_move, check_reason, check_same_state
+from monitoring.rollouts.rules.units import Counts, Request, Side, tally
+
+__all__ = [
+    "METRICS", "MIN_PER_ARM", "ODDS_RATIOS", "OPEN", "Condition", "Counts", "Decision", "Evidence", "Forecast", "Interval", "Kind", "Plan",
+    "Request", "Side", "State", "StepForecast", "Traffic", "check_decidable", "check_move", "check_reason", "check_same_state",
+    "conditions", "decide", "difference", "forecast", "log_e", "log_limit", "tally", "tolerated_share",
+]  # fmt: skip

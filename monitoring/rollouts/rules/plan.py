@@ -1,0 +1,86 @@
+"""What a rollout is to do: its steps, what each must show, what ends it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from lifecycle.refusals import Refused
+from monitoring.rollouts.rules.interval import MIN_PER_ARM
+
+WHOLE = 10_000
+METRICS = ("errors", "slow", "wrong")
+ALPHAS = {"errors": 0.03, "slow": 0.01, "wrong": 0.01}  # together 0.05
+TOLERANCES = {"errors": 1.0, "slow": 1.5, "wrong": 1.0}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The whole agreement, frozen when the rollout starts.
+
+    steps: shares of 10,000, rising, the last 10,000. min_requests, min_minutes: what every step must show before the next; requests of the
+    canary, at most one for each sticky key and minute. margin: the error share may be higher than the stable arm's by less than this,
+    at the upper bound. rise: the increase of the error share that must be found, by which the time to a decision is told beforehand.
+    max_hours: of one step; then it holds. automatic: whether the rule widens by itself, or asks a person at each step. warm_up: requests
+    of the canary after it was loaded that count for nothing. alphas: chance of a false rollback, for each kind of evidence. tolerances:
+    odds ratios up to which the canary counts as harmless. tau: see interval.difference.
+    """
+
+    steps: tuple[int, ...] = (500, 2500, 5000, WHOLE)
+    min_requests: int = 2000
+    min_minutes: int = 480
+    margin: float = 0.005
+    rise: float = 0.02
+    max_hours: int = 48
+    automatic: bool = True
+    warm_up: int = 20
+    alphas: Mapping[str, float] = field(default_factory=lambda: dict(ALPHAS))
+    tolerances: Mapping[str, float] = field(default_factory=lambda: dict(TOLERANCES))
+    tau: float = 0.01
+
+    def __post_init__(self) -> None:
+        if wrong := self.problems():
+            raise Refused("The plan cannot be carried out.", fields=wrong)
+
+    def problems(self) -> dict[str, list[str]]:
+        """What is wrong with it, by field."""
+        rising = all(a < b for a, b in zip(self.steps, self.steps[1:], strict=False))
+        checks = [
+            ("steps", len(self.steps) in range(2, 9) and rising and self.steps[0] >= 1 and self.steps[-1] == WHOLE,
+             "Give two to eight rising shares, the last 100 %."),
+            ("min_requests", MIN_PER_ARM <= self.min_requests <= 10**7, f"At least {MIN_PER_ARM}, so that a difference can be bounded."),
+            ("min_minutes", 0 <= self.min_minutes <= 60 * self.max_hours, "Not more than the longest time of a step."),
+            ("margin", 0 < self.margin <= 0.5, "More than 0, at most 50 percentage points."),
+            ("rise", 0 < self.rise <= 0.9, "More than 0, at most 90 percentage points."),
+            ("max_hours", 1 <= self.max_hours <= 24 * 30, "1 hour to 30 days."),
+            ("warm_up", 0 <= self.warm_up <= 10_000, "0 to 10,000 requests."),
+            ("tau", 0 < self.tau <= 1, "More than 0, at most 1."),
+            ("alphas", set(self.alphas) == set(METRICS) and all(0 < a < 1 for a in self.alphas.values()) and sum(self.alphas.values()) <= 0.2,
+             "A chance for errors, slow and wrong; together at most 0.2."),
+            ("tolerances", set(self.tolerances) == set(METRICS) and all(1 <= t <= 20 for t in self.tolerances.values()),
+             "An odds ratio of 1 to 20 for errors, slow and wrong."),
+        ]  # fmt: skip
+        return {name: [text] for name, holds, text in checks if not holds}
+
+    @property
+    def alpha(self) -> float:
+        """The chance that a harmless canary is ever rolled back: at most the sum of the three."""
+        return sum(self.alphas.values())
+
+    def as_json(self) -> dict[str, Any]:
+        """As it is stored and told."""
+        return asdict(self) | {"steps": list(self.steps), "alphas": dict(self.alphas), "tolerances": dict(self.tolerances)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Plan:
+        """As it was stored. Raises Refused for a plan that nobody could carry out."""
+        return cls(**{**data, "steps": tuple(data["steps"])})
+
+    def step_of(self, share: int) -> int:
+        """The index of the widest step that a share has reached; 0 where it is below the first."""
+        return max((at for at, step in enumerate(self.steps) if step <= share), default=0)
+
+    def next_share(self, share: int) -> int:
+        """The share of the step after this one."""
+        return next((step for step in self.steps if step > share), WHOLE)

@@ -1,0 +1,84 @@
+"""From requests to what the rule counts: at most one event for each sticky key and minute. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+STABLE, CANARY = "stable", "canary"
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request of one minute, as the spool told it. unit: its sticky key, or its own id where it has none."""
+
+    arm: str
+    unit: str
+    failed: bool
+    latency_ms: float | None
+    wrong: bool
+
+
+@dataclass(frozen=True)
+class Side:
+    """What was counted of one arm. requests: as they came; units: one for each key and minute; the rest: units of which one was that."""
+
+    requests: int = 0
+    units: int = 0
+    errors: int = 0
+    slow: int = 0
+    wrong: int = 0
+
+    def __add__(self, other: Side) -> Side:
+        return Side(*(a + b for a, b in zip(self.astuple(), other.astuple(), strict=True)))
+
+    def astuple(self) -> tuple[int, int, int, int, int]:
+        """requests, units, errors, slow, wrong."""
+        return self.requests, self.units, self.errors, self.slow, self.wrong
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Both arms over the same time."""
+
+    canary: Side = Side()
+    stable: Side = Side()
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(self.canary + other.canary, self.stable + other.stable)
+
+    def of(self, metric: str) -> tuple[int, int]:
+        """(canary, stable) events of a kind: errors, slow or wrong; also units and requests."""
+        return getattr(self.canary, metric), getattr(self.stable, metric)
+
+    def as_json(self) -> dict[str, Any]:
+        """As it is stored."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Counts:
+        """As it was stored; nothing for an empty one."""
+        return cls(Side(**data["canary"]), Side(**data["stable"])) if data else cls()
+
+
+def tally(requests: Iterable[Request], slow_ms: float | None) -> Counts:
+    """One minute of both arms. slow_ms: an answer above it is slow; None while no bound is known, then nothing is.
+
+    Requests of one key stand and fall together (one customer with one long text, one client in a retry loop), so that all of them in a
+    minute make one unit, which is failed, slow or wrong as soon as one of them is. The bound is the stable arm's p95 of the hour before,
+    a number fixed before the minute began: were it taken from the minute itself, which requests are slow would depend on the arm.
+    """
+    units: dict[tuple[str, str], list[bool]] = {}
+    asked = {STABLE: 0, CANARY: 0}
+    for each in requests:
+        asked[each.arm] += 1
+        found = units.setdefault((each.arm, each.unit), [False, False, False])
+        found[0] |= each.failed
+        found[1] |= slow_ms is not None and each.latency_ms is not None and each.latency_ms > slow_ms
+        found[2] |= each.wrong
+    sides = {}
+    for arm in (CANARY, STABLE):
+        mine = [flags for (of, _), flags in units.items() if of == arm]
+        sides[arm] = Side(asked[arm], len(mine), *(sum(flags[at] for flags in mine) for at in range(3)))
+    return Counts(sides[CANARY], sides[STABLE])
