@@ -21,7 +21,7 @@ from lifecycle.jobs.api import JobOut
 from registry.access import policy
 from registry.access.decorators import Needs
 from registry.access.models import Project
-from registry.access.rest import Request, View
+from registry.access.rest import IS_SLUG, IS_UUID, Request, View, chosen
 
 CHUNK = 1 << 20
 
@@ -154,15 +154,18 @@ def before_of(request: Request) -> int | None:
     return int(word) if word else None
 
 
+PAGED = [OpenApiParameter("before", int), OpenApiParameter("project", UUID), OpenApiParameter("slug", str)]
+
+
 class Datasets(View):
     """The datasets of your projects."""
 
     needs = {"GET": Needs("signed_in"), "POST": Needs("datasets.create")}
 
-    @extend_schema(operation_id="datasets_list", responses=DatasetPageOut, parameters=[OpenApiParameter("before", int)])
+    @extend_schema(operation_id="datasets_list", responses=DatasetPageOut, parameters=PAGED)
     def get(self, request: Request) -> Response:
-        """List datasets by keyset."""
-        rows = queries.datasets(request.user)
+        """List datasets by keyset, or those of a project or with a slug."""
+        rows = queries.datasets(request.user).filter(**chosen(request, project=("project__uuid", IS_UUID), slug=("slug", IS_SLUG)))
         before = before_of(request)
         found = list((rows.filter(pk__lt=before) if before else rows)[: queries.PAGE + 1])
         older = found[queries.PAGE - 1].pk if len(found) > queries.PAGE else None

@@ -19,7 +19,7 @@ from datasets_app.snapshots.actions.freezing import SEED, SHARES
 from datasets_app.snapshots.models import Export, Snapshot
 from lifecycle.jobs.api import JobOut
 from registry.access.decorators import Needs
-from registry.access.rest import Request, View
+from registry.access.rest import IS_NUMBER, IS_UUID, Request, View, chosen
 from registry.artifacts import actions as artifacts
 
 PAGE = 30
@@ -94,11 +94,14 @@ class Snapshots(View):
 
     needs = {"GET": Needs("signed_in")}
 
-    @extend_schema(operation_id="snapshots_list", responses=SnapshotPageOut, parameters=[OpenApiParameter("before", int)])
+    @extend_schema(
+        operation_id="snapshots_list", responses=SnapshotPageOut,
+        parameters=[OpenApiParameter("before", int), OpenApiParameter("dataset", UUID), OpenApiParameter("number", int)],
+    )  # fmt: skip
     def get(self, request: Request) -> Response:
-        """List snapshots by keyset."""
+        """List snapshots by keyset, or those of a dataset or with a number."""
         before = before_of(request)
-        rows = queries.snapshots(request.user)
+        rows = queries.snapshots(request.user).filter(**chosen(request, dataset=("dataset__uuid", IS_UUID), number=("number", IS_NUMBER)))
         found = list((rows.filter(pk__lt=before) if before else rows)[: PAGE + 1])
         older = found[PAGE - 1].pk if len(found) > PAGE else None
         return Response({"results": SnapshotOut(found[:PAGE], many=True).data, "before": older})

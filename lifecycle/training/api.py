@@ -17,7 +17,7 @@ from lifecycle.training.pages import person
 from registry.access import policy
 from registry.access.decorators import Needs
 from registry.access.models import Project
-from registry.access.rest import Request, View
+from registry.access.rest import IS_NUMBER, IS_UUID, Request, View, chosen
 
 
 class BaseModelOut(serializers.Serializer[Any]):
@@ -135,10 +135,13 @@ class Runs(View):
 
     needs = {"GET": Needs("signed_in"), "POST": Needs("signed_in")}
 
-    @extend_schema(operation_id="runs_list", responses=RunPageOut, parameters=[OpenApiParameter("before", int)])
+    @extend_schema(
+        operation_id="runs_list", responses=RunPageOut,
+        parameters=[OpenApiParameter("before", int), OpenApiParameter("project", UUID), OpenApiParameter("number", int)],
+    )  # fmt: skip
     def get(self, request: Request) -> Response:
-        """List runs by keyset."""
-        rows = queries.runs(person(request))
+        """List runs by keyset, or those of a project or with a number."""
+        rows = queries.runs(person(request)).filter(**chosen(request, project=("project__uuid", IS_UUID), number=("number", IS_NUMBER)))
         before = request.query_params.get("before", "")
         if before:
             if not (before.isascii() and before.isdigit() and len(before) < 19):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rest_framework import request as rest_framework_request
+from rest_framework import serializers
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.views import APIView
 
@@ -48,3 +49,25 @@ class View(APIView):
         wanted = ApiToken.Scope.READ if request.method in ("GET", "HEAD", "OPTIONS") else self.scope
         if wanted not in request.auth.scopes:
             raise PermissionDenied(f"The token lacks the scope {wanted}.")
+
+
+IS_NUMBER = serializers.IntegerField(min_value=1, max_value=2**31 - 1)
+IS_SLUG = serializers.CharField(max_length=80)
+IS_UUID = serializers.UUIDField()
+
+
+def chosen(request: rest_framework_request.Request, **filters: tuple[str, serializers.Field[Any, Any, Any, Any]]) -> dict[str, Any]:
+    """The lookups of a list's filters that the address gives. filters: name in the address → (lookup, field that reads the value).
+
+    Raises ValidationError naming every filter whose value cannot be read.
+    """
+    found, wrong = {}, {}
+    for name, (lookup, field) in filters.items():
+        if word := request.query_params.get(name, ""):
+            try:
+                found[lookup] = field.run_validation(word)
+            except serializers.ValidationError as error:
+                wrong[name] = error.detail
+    if wrong:
+        raise serializers.ValidationError(wrong)
+    return found

@@ -18,7 +18,7 @@ from lifecycle.training.models import Run
 from registry.access import policy
 from registry.access.decorators import Needs
 from registry.access.models import Project
-from registry.access.rest import Request, View
+from registry.access.rest import IS_SLUG, Request, View, chosen
 from registry.catalog import actions, queries
 from registry.catalog.models import Card, Endpoint, Freeze, ModelVersion, RegisteredModel
 
@@ -159,13 +159,16 @@ class Versions(View):
 
     needs = {"GET": Needs(SEE, RegisteredModel), "POST": Needs("catalog.register", RegisteredModel, SEE)}
 
-    @extend_schema(operation_id="versions_list", responses=VersionPageOut, parameters=[OpenApiParameter("before", int)])
+    @extend_schema(
+        operation_id="versions_list", responses=VersionPageOut,
+        parameters=[OpenApiParameter("before", int), OpenApiParameter("semver", str)],
+    )  # fmt: skip
     def get(self, request: Request, uuid: UUID) -> Response:
-        """Newest first."""
+        """Newest first, or the one with this semver."""
         before = request.query_params.get("before", "")
         if before and not (before.isascii() and before.isdigit() and len(before) < 10):
             raise serializers.ValidationError({"before": ["It must be the number that the page before gave."]})
-        found = queries.versions(request.user).filter(model__uuid=uuid).order_by("-number")
+        found = queries.versions(request.user).filter(model__uuid=uuid, **chosen(request, semver=("semver", IS_SLUG))).order_by("-number")
         rows = list((found.filter(number__lt=int(before)) if before else found)[: queries.PAGE + 1])
         page = rows[: queries.PAGE]
         return Response({"results": VersionOut(page, many=True).data, "before": page[-1].number if len(rows) > queries.PAGE else None})

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from registry.access import policy
 from registry.access.decorators import Needs
-from registry.access.rest import Request, View
+from registry.access.rest import IS_NUMBER, IS_UUID, Request, View, chosen
 from registry.catalog.models import Endpoint, ModelVersion
 from registry.promotions import actions, queries
 from registry.promotions.models import PromotionRequest
@@ -137,13 +137,17 @@ class Promotions(View):
 
     needs = {"GET": Needs("signed_in"), "POST": Needs("signed_in")}
 
-    @extend_schema(operation_id="promotions_list", responses=RequestPageOut, parameters=[OpenApiParameter("before", int)])
+    @extend_schema(
+        operation_id="promotions_list", responses=RequestPageOut,
+        parameters=[OpenApiParameter("before", int), OpenApiParameter("project", UUID), OpenApiParameter("number", int)],
+    )  # fmt: skip
     def get(self, request: Request) -> Response:
-        """Newest first."""
+        """Newest first, or those of a project or with a number."""
         before = request.query_params.get("before", "")
         if before and not (before.isascii() and before.isdigit() and len(before) < 19):
             raise serializers.ValidationError({"before": ["It must be the number that the page before gave."]})
-        found = queries.visible(request.user).prefetch_related(None)
+        wanted = chosen(request, project=("endpoint__model__project__uuid", IS_UUID), number=("number", IS_NUMBER))
+        found = queries.visible(request.user).prefetch_related(None).filter(**wanted)
         rows = list((found.filter(pk__lt=int(before)) if before else found)[: queries.PAGE + 1])
         page = rows[: queries.PAGE]
         return Response({"results": LineOut(page, many=True).data, "before": page[-1].pk if len(rows) > queries.PAGE else None})
