@@ -24,13 +24,15 @@ def difference(bad: tuple[int, int], of: tuple[int, int], *, alpha: float = 0.05
     variance τ² over the difference (Johari, Koomen, Pekelis and Walsh, "Always valid inference: continuous monitoring of A/B tests",
     Operations Research 70(3), 2022, eq. 8):
         d ± sqrt( V(V+τ²)/τ² · (2 ln(1/α) + ln((V+τ²)/V)) ),   V = p₁(1−p₁)/n₁ + p₀(1−p₀)/n₀.
-    τ: the size of the differences that matter most, as a share. The variances use (bad+1)/(of+2) for p: an arm without a failure would
-    else have none, and its interval would be far too narrow. This widens the interval and never moves d.
+    τ: the size of the differences that matter most, as a share. The variances use (bad+2)/(of+4) for p (A. Agresti and B. Coull,
+    "Approximate is better than exact for interval estimation of binomial proportions", American Statistician 52(2), 1998): an arm without
+    a failure would else have none, and with rare failures the bounds would miss more often than α. This widens the interval and never
+    moves d.
     """
     if min(of) < MIN_PER_ARM:
         return None
     shares = [count / total for count, total in zip(bad, of, strict=True)]
-    moved = [(count + 1) / (total + 2) for count, total in zip(bad, of, strict=True)]
+    moved = [(count + 2) / (total + 4) for count, total in zip(bad, of, strict=True)]
     variance = sum(share * (1 - share) / total for share, total in zip(moved, of, strict=True))
     half = half_width(variance, alpha, tau)
     found = shares[0] - shares[1]

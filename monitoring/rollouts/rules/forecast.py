@@ -1,0 +1,158 @@
+"""How long a plan takes at the traffic there is, told before it starts. Pure."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from lifecycle.refusals import Refused
+from lifecycle.ui.numbers import count, decimals, duration, percent
+from monitoring.rollouts.rules.evidence import log_e, log_limit, tolerated_share
+from monitoring.rollouts.rules.interval import MIN_PER_ARM, half_width
+from monitoring.rollouts.rules.plan import WHOLE, Plan
+
+POWER = 0.8
+MANY = 10**8  # requests; a plan that needs more never decides
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """What the endpoint sees at present. per_hour: requests; errors of them, over `requests` that were looked at."""
+
+    per_hour: float
+    requests: int
+    errors: int
+
+    @property
+    def error_share(self) -> float:
+        """0 to 1, (errors+2)/(requests+4) as in the interval: never quite 0, since none was seen is not none ever comes."""
+        return (self.errors + 2) / (self.requests + 4)
+
+
+@dataclass(frozen=True)
+class StepForecast:
+    """One step. needed: canary requests until it can widen, if the canary is as good as the stable arm; None: never. hours: until then."""
+
+    share: int
+    per_hour: float
+    needed: int | None
+    hours: float | None
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """The plan against the clock. detect_requests, detect_hours: canary requests and time until the stated rise is taken back with
+    80 % power at the first step; None: never."""
+
+    traffic: Traffic
+    steps: tuple[StepForecast, ...]
+    detect_requests: int | None
+    detect_hours: float | None
+    problem: str
+
+    @property
+    def hours(self) -> float | None:
+        """Until all traffic, if all goes well; None where a step never ends."""
+        each = [step.hours for step in self.steps]
+        return None if any(hours is None for hours in each) else math.fsum(hours for hours in each if hours is not None)
+
+
+def forecast(plan: Plan, traffic: Traffic) -> Forecast:
+    """What to expect of a plan."""
+    steps = tuple(step_forecast(plan, traffic, share) for share in plan.steps if share < WHOLE)
+    first = plan.steps[0] / WHOLE
+    found = requests_to_detect(first, traffic.error_share, plan.rise, plan.alphas["errors"], plan.tolerances["errors"])
+    rate = traffic.per_hour * first
+    hours = None if found is None or not rate else found / rate
+    return Forecast(traffic, steps, found, hours, problem(plan, traffic, steps, found, hours))
+
+
+def check_decidable(found: Forecast) -> None:
+    """Raises Refused for a plan that cannot decide within its window."""
+    if found.problem:
+        raise Refused(found.problem, next_step="Take a larger first share, a wider margin, a lower minimum or a longer window.")
+
+
+def step_forecast(plan: Plan, traffic: Traffic, share: int) -> StepForecast:
+    """When one step can widen: its minimum of requests and of time, and a bound below the margin."""
+    part = share / WHOLE
+    bounded = requests_to_bound(part, traffic.error_share, plan.margin, plan.alpha, plan.tau)
+    rate = traffic.per_hour * part
+    if bounded is None or not rate:
+        return StepForecast(share, rate, bounded, None)
+    needed = max(bounded, plan.min_requests)
+    return StepForecast(share, rate, needed, max(needed / rate, plan.min_minutes / 60))
+
+
+def problem(plan: Plan, traffic: Traffic, steps: tuple[StepForecast, ...], detect: int | None, detect_hours: float | None) -> str:
+    """Why the plan cannot decide within its window; empty when it can."""
+    if not traffic.per_hour:
+        return "No request came in the last 24 hours, so a canary would learn nothing."
+    slow = next((step for step in steps if step.hours is None or step.hours > plan.max_hours), None)
+    if slow:
+        share, rate = (
+            percent(slow.share / WHOLE, 0 if slow.share % 100 == 0 else 2),
+            decimals(slow.per_hour, 0 if slow.per_hour >= 10 else 1),
+        )
+        needed = "never enough" if slow.needed is None or slow.hours is None else f"{count(slow.needed)} in {duration(3600 * slow.hours)}"
+        return f"At {share} the canary gets {rate} requests an hour: {needed}, and the plan gives {duration(3600 * plan.max_hours)}."
+    if detect is None or detect_hours is None or detect_hours > plan.max_hours:
+        when = "never" if detect_hours is None else f"after {duration(3600 * detect_hours)}"
+        rise = decimals(100 * plan.rise, 1)
+        return f"An error share higher by {rise} points would be found {when}, and the plan gives {duration(3600 * plan.max_hours)}."
+    return ""
+
+
+def requests_to_bound(share: float, error_share: float, margin: float, alpha: float, tau: float) -> int | None:
+    """The canary requests after which the upper bound of the difference is below the margin, if both arms fail equally often.
+
+    None where the margin is never reached within 100 million. The stable arm has (1−s)/s times as many requests meanwhile.
+    """
+
+    def half(requests: float) -> float:
+        others = requests * (1 - share) / share
+        return half_width(error_share * (1 - error_share) * (1 / requests + 1 / others), alpha, tau)
+
+    if half(MANY) >= margin:
+        return None
+    low, high = float(MIN_PER_ARM), float(MANY)
+    if half(low) < margin:
+        return MIN_PER_ARM
+    while high - low > 0.5:
+        middle = (low + high) / 2
+        low, high = (low, middle) if half(middle) < margin else (middle, high)
+    return math.ceil(high)
+
+
+def requests_to_detect(share: float, error_share: float, rise: float, alpha: float, tolerance: float = 1.0) -> int | None:
+    """The canary requests after which an error share higher by `rise` has been taken back with 80 % power; None for never.
+
+    Exact for the number of failures: of m failures the canary's part is binomial with q = s·p₁/(s·p₁ + (1−s)·p₀), and the e-value after
+    them depends on that number alone. The smallest m with P(E ≥ 1/α) ≥ 0.8, times the canary requests for one failure. Looks in between
+    can only stop earlier.
+    """
+    worse = min(1.0, error_share + rise)
+    failing = share * worse + (1 - share) * error_share  # of all requests
+    canary_part = share * worse / failing
+    if canary_part <= tolerated_share(share, tolerance):
+        return None
+    high = 1
+    while power(high, canary_part, share, alpha, tolerance) < POWER:
+        high *= 2
+        if high > 2**17:
+            return None
+    low = high // 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if power(middle, canary_part, share, alpha, tolerance) >= POWER else (middle, high)
+    return math.ceil(high / failing * share)
+
+
+def power(failures: int, canary_part: float, share: float, alpha: float, tolerance: float) -> float:
+    """The chance that the evidence of so many failures takes the canary back, when it has that part of them."""
+    canary = np.arange(failures + 1)
+    enough = log_e(canary, failures - canary, share, tolerance) >= log_limit(alpha)
+    return float(stats.binom.sf(int(np.argmax(enough)) - 1, failures, canary_part)) if enough.any() else 0.0

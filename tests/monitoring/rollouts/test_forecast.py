@@ -1,0 +1,68 @@
+"""How long a plan takes, and which plans are refused."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from lifecycle.refusals import Refused
+from monitoring.rollouts.rules import Plan, Traffic, check_decidable, forecast, log_e, log_limit
+from monitoring.rollouts.rules.forecast import power, requests_to_bound, requests_to_detect
+from monitoring.rollouts.rules.interval import half_width
+
+BUSY = Traffic(per_hour=72_000, requests=100_000, errors=500)
+
+
+def test_power_is_the_binomial_tail_beyond_the_limit():
+    by_hand = sum(stats.binom.pmf(k, 12, 0.4) for k in range(13) if log_e(k, 12 - k, 0.05) >= log_limit(0.03))
+
+    assert power(12, 0.4, 0.05, 0.03, 1.0) == pytest.approx(by_hand)
+
+
+def test_80_percent_of_canaries_are_taken_back_by_then():
+    needed = requests_to_detect(0.05, 0.005, 0.02, 0.03)
+
+    rng = np.random.default_rng(7)
+    on_canary, on_stable = rng.binomial(needed, 0.025, 4000), rng.binomial(19 * needed, 0.005, 4000)
+    assert needed == 442
+    assert (log_e(on_canary, on_stable, 0.05) >= log_limit(0.03)).mean() == pytest.approx(0.8, abs=0.05)
+
+
+def test_a_rise_within_the_tolerance_is_never_found():
+    assert requests_to_detect(0.05, 0.5, 0.01, 0.03, 1.5) is None
+
+
+def test_the_bound_is_below_the_margin_from_then_on():
+    needed = requests_to_bound(0.05, 0.005, 0.005, 0.05, 0.01)
+
+    variance = [0.005 * 0.995 * (1 / n + 1 / (19 * n)) for n in (needed, needed - 1)]
+    assert needed == 2083
+    assert half_width(variance[0], 0.05, 0.01) < 0.005 <= half_width(variance[1], 0.05, 0.01)
+
+
+def test_a_busy_endpoint_takes_a_day():
+    found = forecast(Plan(), BUSY)
+
+    assert [(step.share, step.per_hour, step.hours) for step in found.steps] == [(500, 3600, 8.0), (2500, 18_000, 8.0), (5000, 36_000, 8.0)]
+    assert found.hours == 24
+    assert found.problem == ""
+    assert found.detect_hours == pytest.approx(0.1225, abs=0.002)
+    check_decidable(found)
+
+
+@pytest.mark.parametrize(
+    ("plan", "traffic", "words"),
+    [(Plan(), Traffic(800, 10_000, 50), "At 5\u00a0% the canary gets 40 requests an hour: 2,1"),
+     (Plan(), Traffic(0, 0, 0), "No request came in the last 24 hours"),
+     (Plan(margin=0.00001), BUSY, "never enough"),
+     (Plan(rise=0.0001, max_hours=8), BUSY, "An error share higher by 0.0 points would be found")],
+)  # fmt: skip
+def test_a_plan_that_cannot_decide_is_refused(plan, traffic, words):
+    found = forecast(plan, traffic)
+
+    assert words in found.problem
+    with pytest.raises(Refused, match=words.split("\u00a0")[0]):
+        check_decidable(found)
+
+
+def test_without_an_error_so_far_the_share_is_still_not_zero():
+    assert Traffic(100, 96, 0).error_share == 0.02
