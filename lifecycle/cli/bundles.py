@@ -1,0 +1,74 @@
+"""A version's export, verified on this machine: every file against the signed list, the signature against a key from elsewhere."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from lifecycle import bundle
+from lifecycle.cli import find
+from lifecycle.cli.screen import count
+from lifecycle.cli.session import Session
+from lifecycle.cli.settings import Usage
+from lifecycle.refusals import Refused
+
+INSIDE = "model/"
+FILES_MAX = 1_000
+
+
+def verify(session: Session) -> None:
+    """The zip of --file, or of a version downloaded now. Raises Refused naming what does not hold."""
+    args = session.args
+    if not args.key:
+        raise Usage(
+            "Give the installation's public key with --key. The one inside the export proves nothing: whoever forged it put it there."
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        path, promised = args.file, None
+        if not path:
+            version = find.version(session, args.version)
+            path, promised = args.save or Path(folder) / "version.zip", version["root_digest"]
+            with path.open("wb") as target:
+                session.api.download("GET", f"/versions/{version['uuid']}/export/", target)
+        model = unpacked(path, Path(folder) / "model")
+        found = bundle.verify(model, args.key, expected_root=promised)
+        value: dict[str, Any] = {
+            "holds": True, "root_digest": bundle.root_digest(found), "key_fingerprint": bundle.fingerprint(args.key),
+            "files": [{"name": file.name, "sha256": file.sha256, "size": file.size} for file in found.files],
+        }  # fmt: skip
+    session.screen.show(
+        value,
+        f"{count(len(found.files), 'file')}, {found.size:,} bytes: each is as it was when it was signed.",
+        f"Root digest  {value['root_digest']}",
+        f"Signed with  {value['key_fingerprint']}",
+    )
+
+
+def unpacked(path: Path, target: Path) -> Path:
+    """The model's files of an export in a folder of their own. Raises Refused for an archive that was made to do harm."""
+    target.mkdir()
+    try:
+        with zipfile.ZipFile(path) as archive:
+            inside = [entry for entry in archive.infolist() if entry.filename.startswith(INSIDE) and not entry.is_dir()]
+            if not inside or len(inside) > FILES_MAX:
+                raise Refused(f"{path.name} holds no model.", next_step="Export the version again.")
+            for entry in inside:
+                write(archive, entry, target)
+    except (zipfile.BadZipFile, OSError, EOFError) as error:
+        raise Refused(f"{path.name} is no whole zip file.", next_step="Export the version again.") from error
+    return target
+
+
+def write(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path) -> None:
+    """One file, below the target whatever its name says, and no larger than the archive."""
+    name = entry.filename.removeprefix(INSIDE)
+    parts = name.split("/")
+    if any(part in ("", ".", "..") or "\\" in part or "\0" in part for part in parts) or entry.compress_type != zipfile.ZIP_STORED:
+        raise Refused(f"{entry.filename!r} is not as an export of ours has it.", next_step="Do not use this file.")
+    place = target.joinpath(*parts)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with archive.open(entry) as source, place.open("xb") as file:
+        shutil.copyfileobj(source, file)

@@ -1,0 +1,122 @@
+"""upload: a file's dry run, and its import once somebody has looked at it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from lifecycle.cli import find, watching
+from lifecycle.cli.screen import count, facts, plain
+from lifecycle.cli.session import Session
+from lifecycle.cli.settings import Usage
+from lifecycle.refusals import Refused
+
+PROBLEMS_SHOWN = 10
+LABELS_SHOWN = 12
+
+
+def add(commands: Any, common: Any) -> None:
+    """Tell the parser."""
+    made = commands.add_parser(
+        "upload", parents=[common], help="send a CSV, TSV or JSONL file: dry run first, import with --accept",
+        description="Send a file and see its dry run. Nothing is imported before it is accepted: with --accept at once, "
+        "or later with `lifecycle upload UPLOAD --accept`, where UPLOAD is the uuid that the dry run prints.",
+    )  # fmt: skip
+    made.add_argument("file", metavar="FILE", help="a file, or the uuid of an earlier dry run")
+    made.add_argument("--dataset", default="", metavar="SLUG", help="the dataset that it belongs to, by slug or uuid")
+    made.add_argument("--origin", default="", help="where the file comes from, to be kept with it")
+    made.add_argument(
+        "--labels-as", choices=["decisions", "suggestions"], default="decisions", help="what its labels become (default: decisions)"
+    )
+    made.add_argument("--accept", action="store_true", help="import it when nothing in the file forbids that")
+    made.set_defaults(run=upload)
+
+
+def upload(session: Session) -> None:
+    """Send, look, and import if asked."""
+    args = session.args
+    found = inspected(session, sent(session) if Path(args.file).exists() else earlier(session, args.file))
+    lines = dry_run(found)
+    if not args.accept:
+        lines += [
+            "",
+            "Nothing is imported yet.",
+            f"Accept it with: lifecycle upload {found['uuid']} --accept",
+            f"Or on {page(session, found)}",
+        ]
+        if found["report"].get("blocked"):
+            lines[-3:] = [f"It cannot be imported as it is read now. Choose how to read it on {page(session, found)}"]
+        return session.screen.show(found, *lines)
+    if found["report"].get("blocked"):
+        session.screen.tell("\n".join(lines))
+        raise Refused(
+            "The file cannot be imported as it is read now.", next_step=f"Mend it, or choose how to read it on {page(session, found)}"
+        )
+    body = {"labels_as": args.labels_as, "seen": found["seen"]} | ({"origin": args.origin} if args.origin else {})
+    job = session.api.post(f"/uploads/{found['uuid']}/accept/", body)
+    watching.follow_job(session, job["uuid"])
+    done = session.api.get(f"/uploads/{found['uuid']}/")
+    return session.screen.show(done, *lines, "", imported(done))
+
+
+def sent(session: Session) -> dict[str, Any]:
+    """The upload of a file that lies here."""
+    path, args = Path(session.args.file), session.args
+    if not args.dataset:
+        raise Usage("Say which dataset the file belongs to: --dataset SLUG.")
+    if not path.is_file():
+        raise Usage(f"{path} is no file.")
+    dataset = find.dataset(session, args.dataset)
+    with path.open("rb") as file:
+        return dict(
+            session.api.send(f"/datasets/{dataset['uuid']}/uploads/", file, path.stat().st_size, name=path.name, origin=args.origin)
+        )
+
+
+def earlier(session: Session, name: str) -> dict[str, Any]:
+    """The upload of an earlier dry run."""
+    if not find.is_uuid(name):
+        raise Usage(f"There is no file {name}.")
+    return find.read(session, f"/uploads/{name}/", f"upload {name}")
+
+
+def inspected(session: Session, found: dict[str, Any]) -> dict[str, Any]:
+    """The upload once somebody has looked through it; a large file is looked through by a job."""
+    while found["state"] == "received":
+        session.screen.live(f"{found['file_name']} is being read", "reading")
+        session.sleep(watching.POLL_SECONDS)
+        found = session.api.get(f"/uploads/{found['uuid']}/")
+    session.screen.close()
+    if found["state"] != "inspected":
+        raise Refused(f"This upload is {found['state']}.", next_step=f"See {page(session, found)}")
+    return found
+
+
+def dry_run(found: dict[str, Any]) -> list[str]:
+    """What the look at the file found, for people."""
+    report = found["report"]
+    labels = sorted(report.get("labels", {}).items(), key=lambda each: (-each[1], each[0]))
+    shown = ", ".join(f"{name} {number:,}" for name, number in labels[:LABELS_SHOWN])
+    more = f" and {len(labels) - LABELS_SHOWN:,} more" if len(labels) > LABELS_SHOWN else ""
+    lines = facts([
+        ("File", f"{found['file_name']}, {found['size']:,} bytes, {found['encoding']}"),
+        ("Rows", f"{report.get('rows', 0):,}: {report.get('ok', 0):,} usable, {report.get('failed', 0):,} left out"),
+        ("Repeated", f"{count(report.get('repeated') or 0, 'row')} with a text that is there already" if report.get("repeated") else ""),
+        ("Columns", ", ".join(f"{name} → {role}" for name, role in found["mapping"].items())),
+        ("Labels", f"{shown}{more}" if labels else "none"),
+    ])  # fmt: skip
+    problems = report.get("problems", [])
+    lines += [f"{'Line ' + format(each['line'], ',') if each['line'] else 'File'}: {plain(each['sentence'])} {plain(each['mend'])}" for each in problems[:PROBLEMS_SHOWN]]  # fmt: skip  # noqa: E501
+    rest = sum(report.get("counts", {}).values()) - len(problems[:PROBLEMS_SHOWN])
+    return [*lines, f"… and {count(rest, 'more problem')}."] if rest > 0 else lines
+
+
+def imported(done: dict[str, Any]) -> str:
+    """What became of it."""
+    there, out = done["rows_duplicate"], done["rows_failed"]
+    return f"Imported {count(done['rows_new'], 'new item')}; {there:,} were there already, {out:,} were left out."
+
+
+def page(session: Session, found: dict[str, Any]) -> str:
+    """Where a person looks at the upload."""
+    return session.page(f"/datasets/uploads/{found['uuid']}/")

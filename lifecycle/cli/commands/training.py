@@ -1,0 +1,129 @@
+"""launch, watch, runs."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from uuid import uuid4
+
+from lifecycle.cli import find, watching
+from lifecycle.cli.client import ApiRefusal
+from lifecycle.cli.screen import moment, table
+from lifecycle.cli.session import Session
+from lifecycle.cli.settings import Usage
+
+STRATEGIES = ("lora", "full", "head")
+INTERRUPTED = 130
+
+
+def add(commands: Any, common: Any) -> None:
+    """Tell the parser."""
+    start = commands.add_parser("launch", parents=[common], help="start a fine-tuning run on a snapshot")
+    start.add_argument("snapshot", metavar="SNAPSHOT", help="DATASET@NUMBER, such as inbox@3, or its uuid")
+    start.add_argument("--strategy", choices=STRATEGIES, default="lora", help="what learns (default: lora)")
+    start.add_argument("--base", default="", metavar="NAME", help="base model, by name or uuid; the project's newest by default")
+    start.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="a setting in place of the suggested one, such as epochs=3"
+    )
+    start.add_argument("--note", default="", help="what is tried, in a line")
+    start.add_argument("--key", default="", metavar="UUID", help="the same key again gives the same run; random by default")
+    start.add_argument("--watch", action="store_true", help="follow it to its end")
+    start.set_defaults(run=launch)
+    look = commands.add_parser("watch", parents=[common], help="follow a run or a job to its end; Ctrl-C leaves it running")
+    look.add_argument("what", metavar="RUN|JOB", help="a run's number or uuid, or a job's uuid")
+    look.set_defaults(run=watch)
+    listing = commands.add_parser("runs", parents=[common], help="the newest 30 runs")
+    listing.set_defaults(run=runs)
+
+
+def launch(session: Session) -> int | None:
+    """Start it; with --watch stay until it has ended."""
+    args = session.args
+    snapshot = find.snapshot(session, args.snapshot)
+    project = find.read(session, f"/datasets/{snapshot['dataset']}/", "dataset of this snapshot")["project"]
+    if args.key and not find.is_uuid(args.key):
+        raise Usage(f"{args.key!r} is no uuid, which --key must be.")
+    body = {
+        "snapshot": snapshot["uuid"], "base": find.base(session, args.base, project)["uuid"], "strategy": args.strategy,
+        "options": options(args.set), "note": args.note, "key": args.key or str(uuid4()),
+    }  # fmt: skip
+    run = session.api.post("/runs/", body, twice=True)
+    if args.watch:
+        session.screen.tell(f"Run {run['number']} is launched: {session.page('/runs/' + run['uuid'] + '/')}")
+        return watched_run(session, run)
+    session.screen.show(
+        run, f"Run {run['number']} is launched: {session.page('/runs/' + run['uuid'] + '/')}", f"Follow it: lifecycle watch {run['number']}"
+    )
+    return None
+
+
+def options(given: list[str]) -> dict[str, Any]:
+    """Settings as the API takes them: numbers, true and false as such, all else as text."""
+    found = {}
+    for each in given:
+        name, equals, value = each.partition("=")
+        if not equals or not name:
+            raise Usage(f"--set {each} has no value. Write NAME=VALUE, such as epochs=3.")
+        try:
+            found[name] = json.loads(value)
+        except ValueError:
+            found[name] = value
+    return found
+
+
+def watch(session: Session) -> int | None:
+    """A run or a job, whichever the name means."""
+    name = session.args.what
+    if find.is_uuid(name):
+        try:
+            run = session.api.get(f"/runs/{name}/")
+        except ApiRefusal as error:
+            if error.status != 404:
+                raise
+            return watched_job(session, name)
+        return watched_run(session, run)
+    return watched_run(session, find.run(session, name))
+
+
+def watched_run(session: Session, run: dict[str, Any]) -> int | None:
+    """Stay until the run has ended; 1 unless it succeeded."""
+    try:
+        run = watching.follow_run(session, run["uuid"])
+    except KeyboardInterrupt:
+        session.screen.tell(f"Run {run['number']} goes on. Look again: lifecycle watch {run['number']}")
+        return INTERRUPTED
+    session.screen.show(run, *watching.run_result(run))
+    return None if run["state"] == "succeeded" else 1
+
+
+def watched_job(session: Session, uuid: str) -> int | None:
+    """Stay until the job has ended."""
+    find.read(session, f"/jobs/{uuid}/", f"run or job {uuid}")
+    try:
+        job = watching.follow_job(session, uuid)
+    except KeyboardInterrupt:
+        session.screen.tell(f"The job goes on. Look again: lifecycle watch {uuid}")
+        return INTERRUPTED
+    session.screen.show(job, f"The job succeeded. {job['message']}".rstrip())
+    return None
+
+
+def runs(session: Session) -> None:
+    """Newest first."""
+    rows = session.api.get("/runs/", project=find.project(session))["results"]
+    lines = table(
+        ["RUN", "STATE", "STRATEGY", "STEP", "OF", "MACRO F1", "LAUNCHED", "NOTE"],
+        [
+            (
+                str(row["number"]), row["state"], row["strategy"], row["step"], row["total_steps"], score(row["metrics"].get("macro_f1")),
+                moment(row["created_at"]), row["note"],
+            )
+            for row in rows
+        ],
+    )  # fmt: skip
+    session.screen.show(rows, *(lines if rows else ["No runs yet. Start one: lifecycle launch DATASET@NUMBER"]))
+
+
+def score(value: float | None) -> str:
+    """Three digits, or a dash while there is none."""
+    return "–" if value is None else f"{value:.3f}"

@@ -1,0 +1,76 @@
+"""promote and verify."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+from lifecycle.cli import find, watching
+from lifecycle.cli.screen import table
+from lifecycle.cli.session import Session
+
+PEOPLE = "Approvals are for people, each with their password; no token gives one. They read it and decide on"
+
+
+def add(commands: Any, common: Any) -> None:
+    """Tell the parser."""
+    ask = commands.add_parser(
+        "promote", parents=[common], help="ask for a version's promotion to an endpoint",
+        description="Ask for a promotion and wait until its gates are checked. It is approved by people, on its page.",
+    )  # fmt: skip
+    ask.add_argument("version", metavar="VERSION", help="such as 1.2.0, a version of the endpoint's model; or MODEL@VERSION, or its uuid")
+    ask.add_argument("--endpoint", required=True, metavar="SLUG", help="where it shall answer, by slug or uuid")
+    ask.add_argument("--note", default="", help="why, for those who decide")
+    ask.set_defaults(run=promote)
+
+    check = commands.add_parser(
+        "verify", parents=[common], help="verify the audit trail, or a version's files and signature, on this machine",
+        description="Verify on this machine, without trusting the server. Without VERSION: the audit trail, exported now or read from "
+        "--file. With VERSION: its files and signature. Take the key from whoever runs the installation, not from the server.",
+    )  # fmt: skip
+    check.add_argument("version", nargs="?", default="", metavar="VERSION", help="MODEL@VERSION or its uuid; without it the audit trail")
+    check.add_argument("--key", type=Path, metavar="PEM", help="the installation's public key (signing.pub.pem)")
+    check.add_argument("--file", type=Path, metavar="FILE", help="an export that lies here: .jsonl of the trail, .zip of a version")
+    check.add_argument("--save", type=Path, metavar="FILE", help="keep what was downloaded")
+    check.add_argument(
+        "--checkpoints", type=Path, metavar="FILE", help="signed checkpoints that you keep: all are checked, new ones are added"
+    )
+    check.set_defaults(run=verify)
+
+
+def promote(session: Session) -> int | None:
+    """Ask, wait for the gates, and say who is next; 1 when the gates are not met."""
+    args = session.args
+    endpoint = find.endpoint(session, args.endpoint)
+    version = find.version(session, args.version, endpoint["model"])
+    asked = session.api.post("/promotions/", {"version": version["uuid"], "endpoint": endpoint["uuid"], "note": args.note})
+    while asked["status"] == "checking" or (asked["status"] == "draft" and not asked["checked_at"] and not asked["reason"]):
+        session.screen.live("The gates are being checked", "checking")
+        session.sleep(watching.POLL_SECONDS)
+        asked = session.api.get(f"/promotions/{asked['uuid']}/")
+    where = session.page(f"/promotions/{asked['uuid']}/")
+    lines = [f"Request {asked['number']}: {version['semver']} to {endpoint['slug']}", *gates(asked)]
+    if asked["status"] == "draft":
+        lines += [
+            asked["reason"] or "Its gates are not met, so nobody is asked yet.",
+            f"Mend what failed, then check the gates again on {where}",
+        ]
+        session.screen.show(asked, *lines)
+        return 1
+    session.screen.show(asked, *lines, f"{PEOPLE} {where}", f"Then: lifecycle deploy {asked['number']}")
+    return None
+
+
+def gates(asked: dict[str, Any]) -> list[str]:
+    """What each gate found; failed ones first."""
+    order = {"failed": 0, "watch": 1, "passed": 2}
+    rows = sorted(asked["gates"], key=lambda gate: order.get(gate["status"], 3))
+    return table(["GATE", "FOUND", "VALUE", "LIMIT"], [(gate["title"], gate["status"], gate["value"], gate["threshold"]) for gate in rows])
+
+
+def verify(session: Session) -> int | None:
+    """Loaded only now: the library that checks signatures costs more than all other commands take to start."""
+    module = "bundles" if session.args.version or (session.args.file and session.args.file.suffix == ".zip") else "trails"
+    result: int | None = importlib.import_module(f"lifecycle.cli.{module}").verify(session)
+    return result

@@ -1,0 +1,58 @@
+"""`lifecycle COMMAND …`: what every command has in common, and how each ending becomes an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+from lifecycle.cli.client import Unreachable
+from lifecycle.cli.commands import access, data, feedback, serving, training, versions
+from lifecycle.cli.screen import Screen
+from lifecycle.cli.session import Session
+from lifecycle.cli.settings import Usage
+from lifecycle.env import BadSetting
+from lifecycle.refusals import Refusal
+
+DONE, REFUSED, USAGE, UNREACHABLE, INTERRUPTED = 0, 1, 2, 3, 130
+MODULES = (access, data, training, versions, serving, feedback)
+ABOUT = "Talk to a Lifecycle server: data, runs, versions, endpoints, feedback and the audit trail."
+CODES = """exit codes: 0 done; 1 refused, or what was watched failed, or what was verified does not hold; 2 not called as it can be;
+3 the server does not answer; 130 you pressed Ctrl-C (what was started goes on)"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole grammar."""
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--json", action="store_true", help="the result as JSON, refusals too")
+    common.add_argument("--project", default="", metavar="SLUG", help="look only in this project, by its slug or uuid")
+    made = argparse.ArgumentParser(prog="lifecycle", description=ABOUT, epilog=CODES)
+    commands = made.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for module in MODULES:
+        module.add(commands, common)
+    return made
+
+
+def main(argv: Sequence[str] | None = None, *, sleep: Callable[[float], None] = time.sleep) -> int:
+    """Run one command; returns its exit code. sleep: how a pause is made, in seconds."""
+    args = parser().parse_args(argv)
+    screen = Screen(as_json=args.json)
+    try:
+        return int(args.run(Session(args, screen, sleep)) or DONE)
+    except Refusal as refusal:
+        screen.refuse(refusal.code, " ".join(filter(None, (refusal.message, refusal.next_step))), refusal.fields)
+        return REFUSED
+    except (Usage, BadSetting) as error:
+        screen.refuse("usage", str(error), {})
+        return USAGE
+    except Unreachable as error:
+        screen.refuse("unreachable", str(error), {})
+        return UNREACHABLE
+    except KeyboardInterrupt:
+        screen.close()
+        return INTERRUPTED
+    except BrokenPipeError:  # `lifecycle runs | head`: nobody reads on
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE

@@ -1,0 +1,115 @@
+"""What a person or a script reads: results on stdout, as text or as JSON; everything on the way on stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+
+class Screen:
+    """as_json: results are JSON documents, refusals too; progress is not shown unless stderr is a terminal."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self.as_json = as_json
+        self._live = sys.stderr.isatty() and os.environ.get("TERM", "") != "dumb"
+        self._open, self._milestone = False, ""
+
+    def show(self, value: Any, *lines: str) -> None:
+        """The result: the value for scripts, the lines for people."""
+        self.close()
+        print(json.dumps(value, indent=2, ensure_ascii=False) if self.as_json else "\n".join(lines))
+
+    def tell(self, text: str) -> None:
+        """A sentence on the way."""
+        self.close()
+        if not self.as_json:
+            print(text, file=sys.stderr)
+
+    def live(self, text: str, milestone: str) -> None:
+        """One line that is rewritten in place; where stderr is no terminal a line of its own whenever the milestone is another."""
+        if self._live:
+            width = shutil.get_terminal_size().columns - 1
+            print(f"\r\x1b[K{text[:width]}", end="", file=sys.stderr, flush=True)
+            self._open = True
+        elif milestone != self._milestone and not self.as_json:
+            print(text, file=sys.stderr, flush=True)
+        self._milestone = milestone
+
+    def close(self) -> None:
+        """End the line that is rewritten, so that what follows begins on a new one."""
+        if self._open:
+            print(file=sys.stderr)
+        self._open = False
+
+    def refuse(self, code: str, message: str, fields: dict[str, list[str]]) -> None:
+        """Why it was not done."""
+        self.close()
+        if self.as_json:
+            print(json.dumps({"code": code, "message": message, "fields": fields}, ensure_ascii=False), file=sys.stderr)
+            return
+        print(message, file=sys.stderr)
+        for name, texts in fields.items():
+            print(f"  {name}: {' '.join(texts)}" if name != "non_field_errors" else f"  {' '.join(texts)}", file=sys.stderr)
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
+    """Lines with aligned columns; numbers to the right."""
+    cells = [[plain(cell) for cell in row] for row in rows]
+    right = [bool(cells) and all(is_number(row[at]) for row in cells) for at in range(len(heads))]
+    widths = [max(len(head), *(len(row[at]) for row in cells)) if cells else len(head) for at, head in enumerate(heads)]
+    return [
+        "  ".join(cell.rjust(width) if flush else cell.ljust(width) for cell, width, flush in zip(row, widths, right, strict=True)).rstrip()
+        for row in [list(heads), *cells]
+    ]
+
+
+def facts(rows: Iterable[tuple[str, object]]) -> list[str]:
+    """Lines of a name and what it is; empty ones are left out."""
+    found = [(name, plain(value)) for name, value in rows if value not in (None, "", [])]
+    width = max((len(name) for name, _ in found), default=0)
+    return [f"{name.ljust(width)}  {value}" for name, value in found]
+
+
+def plain(value: object) -> str:
+    """A cell without anything that moves the cursor: a text from the server cannot write over the screen."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    text = "–" if value is None else str(value)
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+def is_number(text: str) -> bool:
+    """Whether a cell is a figure, or stands for one that is not there."""
+    return text == "–" or text.replace(",", "").replace(".", "").replace("%", "").lstrip("-+").isdecimal()
+
+
+def seconds(value: float | None) -> str:
+    """A span of time in two units at most; empty when it is not known."""
+    if value is None:
+        return ""
+    whole = round(value)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def moment(text: str | None) -> str:
+    """A time of the server to the minute, UTC, as it is written there."""
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).strftime("%Y-%m-%d %H:%M") if text else "–"
+
+
+def count(number: int, noun: str) -> str:
+    """1 row, 1,204 rows."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def percent(share: float | None, digits: int = 1) -> str:
+    """A share of 1 as percent."""
+    return "–" if share is None else f"{share * 100:.{digits}f} %"
