@@ -1,0 +1,180 @@
+"""Error budgets and how fast they burn. Pure.
+
+The bad ratio e over a window; the budget b = 1 − target; burn = e / b: at burn 1 the budget lasts exactly its window T. The rows are
+Google's multiwindow, multi-burn-rate alerts (The Site Reliability Workbook, chapter 5) with the factor as Sloth computes it
+(slok/sloth internal/alert/window.go): burn = (budget share) / (long window / T).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from lifecycle.engine.calibration import wilson
+from monitoring.alerts.rules.state import CALM_SHARE, Severity
+
+BAD_MIN = 5  # fewer bad events than this are judged by the Wilson bound
+BAD_LEAST = 3  # fewer wake nobody: the bound alone would page for the single failed request of a night (1 of 1: 0.21)
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table: fires when both windows burn too fast. budget_share: of the whole budget, 0 to 1, in the long window."""
+
+    severity: Severity
+    budget_share: float
+    long: timedelta
+    short: timedelta
+
+    def burn(self, window: timedelta) -> float:
+        """The limit: 14.4 for 2 % in 1 h of 30 days."""
+        return self.budget_share * (window / self.long)
+
+    @property
+    def name(self) -> str:
+        """ "1 h / 5 min"."""
+        return f"{span(self.long)} / {span(self.short)}"
+
+
+ROWS = (
+    Row(Severity.PAGE, 0.02, HOUR, 5 * MINUTE),
+    Row(Severity.PAGE, 0.05, 6 * HOUR, 30 * MINUTE),
+    Row(Severity.TICKET, 0.10, DAY, 2 * HOUR),
+    Row(Severity.TICKET, 0.10, 3 * DAY, 6 * HOUR),
+)
+WINDOWS = tuple(sorted({window for row in ROWS for window in (row.long, row.short)}))
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Events of a window. total: those that count for the objective; bad: of them. 0 of 0 is no measurement."""
+
+    bad: int = 0
+    total: int = 0
+
+    @property
+    def ratio(self) -> float | None:
+        """0 to 1."""
+        return self.bad / self.total if self.total else None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One row, measured. long, short: burn rates, None where nothing happened. fires: both are over, and enough was seen to say so.
+
+    few: over by the plain ratio, but too few events to be sure. calm: under 0.8 of the limit, so that an alert may end.
+    """
+
+    row: Row
+    limit: float
+    long: float | None
+    short: float | None
+    fires: bool
+    few: bool
+    calm: bool
+
+
+def span(length: timedelta) -> str:
+    """5 min, 1 h, 3 d."""
+    for name, unit in (("d", DAY), ("h", HOUR)):
+        if length >= unit and length % unit == timedelta(0):
+            return f"{length // unit}\u00a0{name}"
+    return f"{length // MINUTE}\u00a0min"
+
+
+def burn_rate(count: Count, budget: float) -> float | None:
+    """How many times faster than allowed; budget: 1 − target, above 0."""
+    ratio = count.ratio
+    return None if ratio is None else ratio / budget
+
+
+def total_needed(budget: float, burn: float) -> int:
+    """Events from which the plain ratio is believed: ceil(3 / (budget · burn)), so that three bad ones are expected at the limit."""
+    return math.ceil(3 / (budget * burn) - 1e-9)
+
+
+def is_sure(count: Count, budget: float, burn: float) -> bool:
+    """Whether a window is over its limit beyond doubt: at least 5 bad of enough events, or 3 bad and the lower 95 % Wilson bound
+    over it as well."""
+    ratio = count.ratio
+    if ratio is None or ratio <= burn * budget:
+        return False
+    if count.bad >= BAD_MIN and count.total >= total_needed(budget, burn):
+        return True
+    low, _ = wilson(count.bad, count.total)
+    return count.bad >= BAD_LEAST and low > burn * budget
+
+
+def read_row(row: Row, counts: Mapping[timedelta, Count], target: float, window: timedelta) -> Reading:
+    """One row of the table at this moment. counts: by length of window, up to now. target: 0 to 1, exclusive. window: T."""
+    budget, limit = 1 - target, row.burn(window)
+    long, short = counts[row.long], counts[row.short]
+    slow, quick = burn_rate(long, budget), burn_rate(short, budget)
+    over = slow is not None and quick is not None and slow > limit and quick > limit
+    sure = over and is_sure(long, budget, limit)
+    calm = slow is None or slow < CALM_SHARE * limit or (quick is not None and quick < CALM_SHARE * limit)
+    return Reading(row, limit, slow, quick, fires=sure, few=over and not sure, calm=calm)
+
+
+def read_rows(counts: Mapping[timedelta, Count], target: float, window: timedelta) -> list[Reading]:
+    """The whole table."""
+    return [read_row(row, counts, target, window) for row in ROWS]
+
+
+def severity_of(readings: Sequence[Reading]) -> Severity | None:
+    """Rows are joined by "or" in each severity; a page inhibits the ticket of the same objective."""
+    firing = {reading.row.severity for reading in readings if reading.fires}
+    return next((severity for severity in (Severity.PAGE, Severity.TICKET) if severity in firing), None)
+
+
+def worst(readings: Sequence[Reading]) -> Reading | None:
+    """The row that is farthest over its limit, by its slower window; None where nothing was measured."""
+    known = [reading for reading in readings if reading.long is not None]
+    return max(known, key=lambda reading: (reading.fires, min(reading.long or 0, reading.short or 0) / reading.limit), default=None)
+
+
+def is_sustained(counts: Mapping[timedelta, Count], target: float, window: timedelta) -> bool:
+    """The rule for endpoints too quiet for rates: 5 bad in a day, one of them in the last 6 h, more than the budget allows over three
+    days, and fewer events in three days than any row believes."""
+    slowest = ROWS[-1]
+    budget, long = 1 - target, counts[slowest.long]
+    quiet = long.total < total_needed(budget, slowest.burn(window))
+    over = long.ratio is not None and long.ratio > budget
+    return quiet and over and counts[DAY].bad >= BAD_MIN and counts[slowest.short].bad >= 1
+
+
+def never_fires(target: float, window: timedelta) -> list[Row]:
+    """The rows whose limit cannot be passed even if everything fails, since burn · budget ≥ 1: 14.4 with a target of 90 %."""
+    return [row for row in ROWS if row.burn(window) * (1 - target) >= 1]
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What is left of an error budget. allowed: bad events that the window's traffic so far allows. left: share, below 0 when overspent.
+
+    days_left: at the last day's rate; None when it does not burn or nothing is known, 0 when nothing is left.
+    """
+
+    bad: int
+    total: int
+    allowed: float
+    left: float | None
+    burn: float | None
+    days_left: float | None
+
+
+def budget_of(spent: Count, last_day: Count, target: float, window: timedelta) -> Budget:
+    """The budget over T. spent: events of the last T; last_day: of the last 24 h."""
+    budget = 1 - target
+    allowed, burn = spent.total * budget, burn_rate(last_day, budget)
+    if not spent.total:
+        return Budget(0, 0, 0.0, None, burn, None)
+    left = 1 - spent.bad / allowed
+    if left < 1e-9:  # 1 − 0.995 is no exact number
+        days: float | None = 0.0
+    else:
+        days = left * (window / DAY) / burn if burn else None
+    return Budget(spent.bad, spent.total, allowed, left, burn, days)

@@ -1,0 +1,124 @@
+"""States of an alert, what makes two alerts the same, and whom which severity reaches. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import TextChoices
+
+from lifecycle.refusals import Conflict, Refused
+
+SILENCE_MAX = timedelta(days=7)
+REASON_MAX = 500
+GROUP_WAIT = timedelta(seconds=30)  # Alertmanager's defaults: dispatch/route.go
+GROUP_INTERVAL = timedelta(minutes=5)
+REPEAT = timedelta(hours=4)
+FLAPS, FLAP_WINDOW = 3, timedelta(hours=1)  # opened so often within the hour: no more messages
+CALM_NEEDED = 3  # evaluations below 0.8 of the limit before an alert of an objective ends
+CALM_SHARE = 0.8
+HEARTBEAT_MAX = timedelta(minutes=2)  # without a beat for longer, somebody else raises a page
+HEARTBEAT_SOURCE = "heartbeat"
+
+
+class Severity(TextChoices):
+    """page: wake somebody. ticket: this working day. digest: once a day, in one message."""
+
+    PAGE = "page", "Page"
+    TICKET = "ticket", "Ticket"
+    DIGEST = "digest", "Digest"
+
+
+class State(TextChoices):
+    """Acknowledged: a person works on it; it still burns. Resolved is final: what comes back is a new alert."""
+
+    FIRING = "firing", "Firing"
+    ACKNOWLEDGED = "acknowledged", "Acknowledged"
+    RESOLVED = "resolved", "Resolved"
+
+
+class Answer(TextChoices):
+    """What one evaluation of a rule came to."""
+
+    OK = "ok", "In order"
+    FIRING = "firing", "Firing"
+    INSUFFICIENT = "insufficient", "Insufficient data"
+    SUPPRESSED = "suppressed", "Suppressed"
+
+
+class Why(TextChoices):
+    """Why something was not said, or not decided."""
+
+    NONE = "", "—"
+    SILENCED = "silenced", "Silenced"
+    INHIBITED = "inhibited", "A page of the same endpoint fires"
+    FEW = "few", "Too little traffic to tell"
+    FLAPPING = "flapping", "Came and went too often"
+    OVERTAKEN = "overtaken", "Over before anybody was told"
+
+
+RANK = {Severity.PAGE: 0, Severity.TICKET: 1, Severity.DIGEST: 2}
+MOVES = {State.FIRING: {State.ACKNOWLEDGED, State.RESOLVED}, State.ACKNOWLEDGED: {State.RESOLVED, State.FIRING}}
+MARKS = {State.FIRING: "bad", State.ACKNOWLEDGED: "half", State.RESOLVED: "ok"}
+SEVERITY_MARKS = {Severity.PAGE: "bad", Severity.TICKET: "warn", Severity.DIGEST: "off"}
+
+
+def check_move(old: str, new: State) -> None:
+    """Raises Conflict unless an alert may go from one state to the other."""
+    if new not in MOVES.get(State(old), set()):
+        raise Conflict(f"This alert is {State(old).label.lower()} and can no longer be {new.label.lower()}.")
+
+
+def check_same_state(seen: str, now: str) -> None:
+    """Raises Conflict when the alert moved since the person looked. seen: the state on their page."""
+    if seen and seen != now:
+        raise Conflict(
+            f"Changed while you were reading: the alert is {State(now).label.lower()} now.", next_step="Look again, then decide."
+        )
+
+
+def fingerprint(source: str, key: Mapping[str, Any]) -> str:
+    """What makes two alerts the same: sha256 of the source and its key with sorted names."""
+    return hashlib.sha256(f"{source}\n{json.dumps(key, sort_keys=True, default=str)}".encode()).hexdigest()
+
+
+def worse(one: str, other: str) -> Severity:
+    """The more urgent of two severities."""
+    return min(Severity(one), Severity(other), key=lambda each: RANK[each])
+
+
+def check_until(until: datetime, now: datetime) -> datetime:
+    """When a silence ends. Raises Refused for a moment that is past, or more than seven days ahead."""
+    if until <= now:
+        sentence = "A silence ends in the future."
+    elif until - now > SILENCE_MAX:
+        sentence = "A silence lasts up to 7 days, so that nothing is forgotten for good."
+    else:
+        return until
+    raise Refused(sentence, fields={"until": [sentence]})
+
+
+def check_reason(reason: str, what: str) -> str:
+    """The reason, trimmed. Raises Refused when there is none, or more than 500 characters."""
+    text = reason.strip()
+    if not text or len(text) > REASON_MAX:
+        sentence = f"{what} needs a reason." if not text else f"A reason takes up to {REASON_MAX} characters."
+        raise Refused(sentence, fields={"reason": [sentence]})
+    return text
+
+
+def is_due(
+    severity: str, first_at: datetime, told_at: datetime | None, group_told_at: datetime | None, *, firing: bool, now: datetime
+) -> bool:
+    """Whether an alert is to be said now. Pages go at once; a ticket waits 30 s for others of its group and 5 min after the group's last
+    message. A page that nobody acknowledged is said again every 4 h. A digest is never said alone."""
+    if severity == Severity.DIGEST:
+        return False
+    if told_at is not None:
+        return severity == Severity.PAGE and firing and now - told_at >= REPEAT
+    if severity == Severity.PAGE:
+        return True
+    return now - first_at >= GROUP_WAIT and (group_told_at is None or now - group_told_at >= GROUP_INTERVAL)
