@@ -22,6 +22,7 @@ Ints = NDArray[np.int64]
 
 FOLDS = 5
 SEED = 1
+PERMUTATIONS = 199
 RIDGE = 1.0
 WORD = re.compile(r"\b[^\W\d_]{2,}\b")
 VOCABULARY_MAX = 4000
@@ -110,49 +111,67 @@ def folds(sides: Ints, count: int, seed: int) -> Ints:
     return dealt
 
 
-def solve(gram: Floats, target: Floats) -> tuple[Floats, float]:
-    """Dual weights (N,) and intercept of ridge regression with an unpenalised intercept, on a Gram matrix (N, N)."""
+def solve(gram: Floats, targets: Floats) -> tuple[Floats, Floats]:
+    """Dual weights (N, K) and intercepts (K,) of K ridge regressions with an unpenalised intercept, on one Gram matrix (N, N)."""
     mean = gram.mean(axis=0)
     centred = gram - mean[None, :] - mean[:, None] + mean.mean()
-    dual = np.linalg.solve(centred + RIDGE * np.eye(len(target)), target - target.mean())
-    dual -= dual.mean()
-    return dual, float(target.mean() - mean @ dual)
+    dual = np.linalg.solve(centred + RIDGE * np.eye(len(gram)), targets - targets.mean(axis=0))
+    dual -= dual.mean(axis=0)
+    return dual, targets.mean(axis=0) - mean @ dual
 
 
-def out_of_fold(gram: Floats, sides: Ints, *, count: int = FOLDS, seed: int = SEED) -> Floats:
-    """Each row's score by a classifier that has not seen it. gram: (N, N); sides: 1 current, 0 reference. Returns (N,)."""
-    target = np.where(sides == 1, 1.0, -1.0)
-    number, scores = folds(sides, count, seed), np.empty(len(sides))
-    for fold in range(count):
+def out_of_fold(gram: Floats, targets: Floats, number: Ints) -> Floats:
+    """Each row's score by a classifier that has not seen it, for K targets at once. gram: (N, N); targets: (N, K); number: folds (N,)."""
+    scores = np.empty_like(targets)
+    for fold in np.unique(number):
         seen, held_out = np.flatnonzero(number != fold), np.flatnonzero(number == fold)
-        dual, intercept = solve(gram[np.ix_(seen, seen)], target[seen])
+        dual, intercept = solve(gram[np.ix_(seen, seen)], targets[seen])
         scores[held_out] = gram[np.ix_(held_out, seen)] @ dual + intercept
     return scores
 
 
-def auc(scores: Floats, sides: Ints) -> float:
+def shuffled(sides: Ints, number: Ints, count: int, seed: int) -> Floats:
+    """The sides as targets (+1 current, -1 reference), and `count` times with the rows of each fold exchanged: (N, 1 + count)."""
+    targets = np.repeat(np.where(sides == 1, 1.0, -1.0)[:, None], 1 + count, axis=1)
+    random = np.random.default_rng(seed)
+    for fold in np.unique(number):
+        rows = np.flatnonzero(number == fold)
+        targets[rows, 1:] = random.permuted(targets[rows, 1:], axis=0)
+    return targets
+
+
+def auc(scores: Floats, sides: NDArray[Any]) -> float:
     """The share of (current, reference) pairs in which the current row scores higher, ties counted half: Mann-Whitney U / (n m)."""
     _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    rank = (last - (counts - 1) / 2)[place]
-    m = int((sides == 1).sum())
+    rank = (np.cumsum(counts) - (counts - 1) / 2)[place]
+    current = sides > 0
+    m = int(current.sum())
     n = len(sides) - m
-    return float((rank[sides == 1].sum() - m * (m + 1) / 2) / (n * m))
+    return float((rank[current].sum() - m * (m + 1) / 2) / (n * m))
 
 
 def standard_error(n: int, m: int) -> float:
-    """Of the AUC where the sides are alike: sqrt((n + m + 1) / (12 n m))."""
+    """Of the AUC of independent scores where the sides are alike: sqrt((n + m + 1) / (12 n m))."""
     return math.sqrt((n + m + 1) / (12 * n * m))
 
 
-def told_apart(reference: Floats, current: Floats, alpha: float) -> Verdict:
-    """Whether a classifier tells the current rows (m, D) from the reference's (n, D) out of fold. Both hold five rows at least."""
+def told_apart(reference: Floats, current: Floats, alpha: float, *, seed: int = SEED) -> Verdict:
+    """Whether a classifier tells the current rows (m, D) from the reference's (n, D) out of fold. Both hold FOLDS rows at least.
+
+    Scores of different folds depend on each other, which widens the AUC's spread to about one and a half of `standard_error`. So the
+    spread is taken from 199 permutations of the sides within folds, and never less than the formula's.
+    """
     rows = np.vstack([reference, current]).astype(np.float64)
     n, m = len(reference), len(current)
     sides = np.repeat(np.array([0, 1], dtype=np.int64), [n, m])
-    scores = out_of_fold(rows @ rows.T, sides)
-    found, error = auc(scores, sides), standard_error(n, m)
-    return Verdict(found, 0.5 + float(ndtri(1 - alpha)) * error, float(ndtr((0.5 - found) / error)), n, m, scores[n:])
+    number = folds(sides, FOLDS, seed)
+    targets = shuffled(sides, number, PERMUTATIONS, seed)
+    scores = out_of_fold(rows @ rows.T, targets, number)
+    found = auc(scores[:, 0], targets[:, 0])
+    by_chance = [auc(scores[:, at], targets[:, at]) for at in range(1, 1 + PERMUTATIONS)]
+    centre, spread = max(0.5, float(np.mean(by_chance))), max(standard_error(n, m), float(np.std(by_chance, ddof=1)))
+    limit, p = centre + float(ndtri(1 - alpha)) * spread, float(ndtr((centre - found) / spread))
+    return Verdict(found, limit, p, n, m, scores[n:, 0])
 
 
 # ── What tells them apart ───────────────────────────────────────────────────
@@ -162,8 +181,8 @@ def telling_words(table: Table, n: int) -> tuple[list[Word], list[Word]]:
     Only words that KNOWN_TEXTS texts of their side hold, and that this side holds more often.
     """
     sides = np.repeat([-1.0, 1.0], [n, len(table.matrix) - n])
-    dual, _ = solve(table.matrix @ table.matrix.T, sides)
-    weight = table.matrix.T @ dual
+    dual, _ = solve(table.matrix @ table.matrix.T, sides[:, None])
+    weight = table.matrix.T @ dual[:, 0]
     shares = table.holds[:n].mean(axis=0), table.holds[n:].mean(axis=0)
     counts = table.holds[:n].sum(axis=0), table.holds[n:].sum(axis=0)
 
