@@ -7,11 +7,13 @@ from typing import Any
 
 from django.db import transaction
 
+from datasets_app.snapshots.models import Snapshot
 from lifecycle.evaluation import rules
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.jobs.actions import enqueue
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Conflict, Refused
+from lifecycle.training import queries as training
 from lifecycle.training.models import Run
 from lifecycle.training.rules import RunState
 from registry.access.models import User
@@ -26,10 +28,11 @@ PARQUET = "application/vnd.apache.parquet"
 
 
 @transaction.atomic
-def evaluate(*, run: Run, split: str, actor: User | None) -> Job:
-    """Queue the measuring of a run's artifact, and of the baselines, on one split of its snapshot. While one waits, that one is returned.
+def evaluate(*, run: Run, split: str, actor: User | None, snapshot: Snapshot | None = None) -> Job:
+    """Queue the measuring of a run's artifact, and of the baselines, on one split of a snapshot. While one waits, that one is returned.
 
-    actor: None is the system itself. Raises PermissionDenied, Conflict (the run has no artifact) or Refused (no such split, no rows in it).
+    actor: None is the system itself. snapshot: a later one of the same dataset, on which the run is compared with another; by default its
+    own. Raises PermissionDenied, Conflict (the run has no artifact) or Refused (no such split, no rows in it, labels it does not know).
     """
     if actor is not None:
         require(actor, "evaluation.evaluate", run)
@@ -37,14 +40,27 @@ def evaluate(*, run: Run, split: str, actor: User | None) -> Job:
         raise Conflict(f"{run} has no model to evaluate: it is {run.get_state_display().lower()}.", next_step="Wait until it has ended.")
     if split not in SPLITS:
         raise Refused("An evaluation is on the validation or the test split.", fields={"split": [f"Choose one of {', '.join(SPLITS)}."]})
-    if not run.snapshot.counts["splits"].get(split):
-        text = f"{run.snapshot} has no {split} rows."
+    other = snapshot if snapshot is not None and snapshot.pk != run.snapshot_id else None
+    measured = other or run.snapshot
+    if not measured.counts["splits"].get(split):
+        text = f"{measured} has no {split} rows."
         raise Refused(text, next_step="Freeze a snapshot with a share for it and train on that.", fields={"split": [text]})
-    key = f"evaluate:{run.uuid}:{split}"
+    if other is not None:
+        check_measurable(run, other)
+    key = f"evaluate:{run.uuid}:{split}" + (f":{other.uuid}" if other else "")
     if actor is not None and not Job.objects.filter(key=key, state__in=["queued", "running"]).exists():
-        record(actor, Verb.EVALUATION_REQUESTED, run, project=run.project.uuid, split=split)
-    args = {"run": str(run.uuid), "split": split}
+        record(actor, Verb.EVALUATION_REQUESTED, run, project=run.project.uuid, split=split, snapshot=measured.uuid)
+    args = {"run": str(run.uuid), "split": split} | ({"snapshot": str(other.uuid)} if other else {})
     return enqueue("evaluation.evaluate", actor=actor, project=run.project, args=args, subject=run, key=key)
+
+
+def check_measurable(run: Run, snapshot: Snapshot) -> None:
+    """Raises Refused where a run cannot answer a snapshot's rows: another dataset, or labels that it never learnt."""
+    if snapshot.dataset_id != run.snapshot.dataset_id:
+        raise Refused(f"{run} learnt from another dataset than {snapshot}.", fields={"snapshot": ["Choose a snapshot of its dataset."]})
+    if fresh := sorted(set(training.labels_of(snapshot)) - set(run.spec["labels"])):
+        text = f"{run} does not know {', '.join(fresh[:3])}{' and others' if len(fresh) > 3 else ''}, which {snapshot} holds."
+        raise Refused(text, next_step="Compare on the rows that both know.", fields={"snapshot": [text]})
 
 
 def after_success(run: Run) -> None:
@@ -54,11 +70,14 @@ def after_success(run: Run) -> None:
             evaluate(run=run, split=split, actor=None)
 
 
-def keep(*, run: Run, split: str, result: dict[str, Any], predictions: Path, actor: User | None) -> Evaluation:
+def keep(
+    *, run: Run, split: str, result: dict[str, Any], predictions: Path, actor: User | None, snapshot: Snapshot | None = None
+) -> Evaluation:
     """Keep a finished measurement for ever; the same result again is the same evaluation.
 
-    result: the engine's result.json. predictions: its Parquet file.
+    result: the engine's result.json. predictions: its Parquet file. snapshot: whose rows were answered, by default the run's own.
     """
+    measured = snapshot or run.snapshot
     blob = artifacts.put_file(predictions, media_type=PARQUET)
     report = rules.finite(rules.report_of(result))
     artifact = run.artifact
@@ -68,7 +87,7 @@ def keep(*, run: Run, split: str, result: dict[str, Any], predictions: Path, act
         evaluation, created = Evaluation.objects.get_or_create(
             run=run,  # another run with the very same weights has evaluations of its own
             root_digest=artifact.root_digest,
-            snapshot=run.snapshot,
+            snapshot=measured,
             split=split,
             report_digest=digest_of({"report": report, "predictions": blob.digest}),
             defaults={"rows": report["rows"], "report": report, "predictions": blob, "created_by": actor},
@@ -76,6 +95,6 @@ def keep(*, run: Run, split: str, result: dict[str, Any], predictions: Path, act
         if created:
             record(
                 actor, Verb.EVALUATION_RECORDED, evaluation, project=run.project.uuid, run=run.uuid, split=split, rows=evaluation.rows,
-                root_digest=evaluation.root_digest, report_digest=evaluation.report_digest, snapshot_digest=run.snapshot.digest,
+                root_digest=evaluation.root_digest, report_digest=evaluation.report_digest, snapshot_digest=measured.digest,
             )  # fmt: skip
     return evaluation

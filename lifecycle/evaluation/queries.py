@@ -42,9 +42,9 @@ def latest_evaluation(run: Run, split: str) -> Evaluation | None:
 
 
 def of_run(run: Run) -> list[Evaluation]:
-    """The newest evaluation of a run on each split, test first, then validation."""
+    """The newest evaluation of a run on each split of its own snapshot, test first, then validation."""
     newest: dict[str, Evaluation] = {}
-    for evaluation in Evaluation.objects.filter(run=run).select_related("snapshot__dataset").order_by("-id")[:50]:
+    for evaluation in Evaluation.objects.filter(run=run, snapshot=run.snapshot_id).select_related("snapshot__dataset").order_by("-id")[:50]:
         newest.setdefault(evaluation.split, evaluation)
     return sorted(newest.values(), key=lambda evaluation: (("test", "validation", "train") + (evaluation.split,)).index(evaluation.split))
 

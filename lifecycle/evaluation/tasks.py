@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import transaction
 
 from datasets_app.snapshots import queries as snapshots
+from datasets_app.snapshots.models import Snapshot
 from lifecycle.compute.child import run_child
 from lifecycle.engine.spec import Base, EvaluateSpec
 from lifecycle.evaluation import actions
@@ -21,11 +22,12 @@ from lifecycle.training.tasks import link, local_folder
 def evaluate(ctx: JobContext) -> None:
     """Measure in a child process and keep the report. Its folder holds texts, so it goes away whatever happens."""
     run = Run.objects.select_related("project", "snapshot__dataset", "base__folder", "artifact").get(uuid=ctx.args["run"])
-    split = ctx.args["split"]
+    other, split = ctx.args.get("snapshot"), ctx.args["split"]
+    snapshot = Snapshot.objects.select_related("dataset").get(uuid=other) if other else run.snapshot
     folder = Path(settings.DATA_DIR) / "evaluations" / str(ctx.job.uuid)
     try:
         ctx.progress(0, stage="Preparing the data")
-        prepare(run, split, folder)
+        prepare(run, snapshot, split, folder)
         ctx.raise_if_cancelled()
         result = run_child(ctx, "evaluate", folder, lambda events: None)
         ctx.raise_if_cancelled()
@@ -34,17 +36,18 @@ def evaluate(ctx: JobContext) -> None:
         with transaction.atomic():
             ctx.hold()
             actor = ctx.job.created_by
-            actions.keep(run=run, split=split, result=result.data, predictions=folder / "predictions.parquet", actor=actor)
+            answers = folder / "predictions.parquet"
+            actions.keep(run=run, split=split, result=result.data, predictions=answers, actor=actor, snapshot=snapshot)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def prepare(run: Run, split: str, folder: Path) -> None:
+def prepare(run: Run, snapshot: Snapshot, split: str, folder: Path) -> None:
     """Lay out the artifact, the base and the rows of the split and of train (for the baselines)."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    snapshots.write_split(run.snapshot, split, folder / "data.jsonl")
-    snapshots.write_split(run.snapshot, "train", folder / "train.jsonl")
+    snapshots.write_split(snapshot, split, folder / "data.jsonl")
+    snapshots.write_split(snapshot, "train", folder / "train.jsonl")
     link(folder / "artifact", local_folder("artifacts", run.artifact))
     link(folder / "base", local_folder("bases", run.base.folder))
     base = Base(path="base", name=run.base.name, digest=run.base.facts["engine_digest"])
