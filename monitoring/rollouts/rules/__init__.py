@@ -7,11 +7,38 @@ from monitoring.rollouts.rules.evidence import ODDS_RATIOS, log_e, log_limit, to
 from monitoring.rollouts.rules.forecast import Forecast, StepForecast, Traffic, check_decidable, forecast
 from monitoring.rollouts.rules.interval import MIN_PER_ARM, Interval, difference
 from monitoring.rollouts.rules.plan import METRICS, Plan
-from monitoring.rollouts.rules.state import OPEN, State, check_move, check_reason, check_same_state
+from monitoring.rollouts.rules.state import OPEN, REASON_MAX, State, check_move, check_reason, check_same_state
 from monitoring.rollouts.rules.units import Counts, Request, Side, tally
 
 __all__ = [
-    "METRICS", "MIN_PER_ARM", "ODDS_RATIOS", "OPEN", "Condition", "Counts", "Decision", "Evidence", "Forecast", "Interval", "Kind", "Plan",
-    "Request", "Side", "State", "StepForecast", "Traffic", "check_decidable", "check_move", "check_reason", "check_same_state",
-    "conditions", "decide", "difference", "forecast", "log_e", "log_limit", "tally", "tolerated_share",
-]  # fmt: skip
+    "Condition",
+    "Counts",
+    "Decision",
+    "Evidence",
+    "Forecast",
+    "Interval",
+    "Kind",
+    "METRICS",
+    "MIN_PER_ARM",
+    "ODDS_RATIOS",
+    "OPEN",
+    "Plan",
+    "REASON_MAX",
+    "Request",
+    "Side",
+    "State",
+    "StepForecast",
+    "Traffic",
+    "check_decidable",
+    "check_move",
+    "check_reason",
+    "check_same_state",
+    "conditions",
+    "decide",
+    "difference",
+    "forecast",
+    "log_e",
+    "log_limit",
+    "tally",
+    "tolerated_share",
+]

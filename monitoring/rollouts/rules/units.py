@@ -11,13 +11,17 @@ STABLE, CANARY = "stable", "canary"
 
 @dataclass(frozen=True)
 class Request:
-    """One request of one minute, as the spool told it. unit: its sticky key, or its own id where it has none."""
+    """One request of one minute, as the spool told it. unit: its sticky key, or its own id where it has none.
+
+    A request of several texts comes once for each, with one unit; is_first: whether this is the one that is counted as a request.
+    """
 
     arm: str
     unit: str
     failed: bool
     latency_ms: float | None
     wrong: bool
+    is_first: bool = True
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,7 @@ def tally(requests: Iterable[Request], slow_ms: float | None) -> Counts:
     units: dict[tuple[str, str], list[bool]] = {}
     asked = {STABLE: 0, CANARY: 0}
     for each in requests:
-        asked[each.arm] += 1
+        asked[each.arm] += each.is_first
         found = units.setdefault((each.arm, each.unit), [False, False, False])
         found[0] |= each.failed
         found[1] |= slow_ms is not None and each.latency_ms is not None and each.latency_ms > slow_ms

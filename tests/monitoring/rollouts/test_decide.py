@@ -12,7 +12,7 @@ GOOD = Counts(Side(2500, 2400, 7, 120, 2), Side(50_000, 45_600, 130, 2300, 40))
 
 def found(counts=GOOD, minutes=120.0, **more):
     log_e = NONE | {name: more.pop(name) for name in NONE if name in more}
-    return Evidence(counts, log_e, minutes, **more)
+    return Evidence(counts, log_e, minutes, more.pop("waited", minutes), **more)
 
 
 def test_a_healthy_canary_with_enough_evidence_widens():

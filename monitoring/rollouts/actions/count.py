@@ -1,0 +1,57 @@
+"""Counting what both arms did, minute by minute. Safe to repeat: a minute is counted anew, never added to."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.utils import timezone
+
+from monitoring.rollouts import queries, rules
+from monitoring.rollouts.models import Minute, Rollout, Segment
+
+MINUTES_AT_ONCE = 240  # so that a beat that slept for days catches up in parts, each with a look of its own
+
+
+def count(rollout: Rollout, now: datetime | None = None) -> bool:
+    """Count every minute that is new or whose rollups have changed. Returns whether none is left.
+
+    At most one event for each sticky key and minute: what many requests of one key do in a minute is one failure, since a customer's
+    requests stand and fall together. The predictions of the minute tell the keys; the rollups tell which minutes have news, late ones
+    and late feedback included, so that a tick reads a minute's predictions once and not at every look.
+    """
+    now, left = now or timezone.now(), MINUTES_AT_ONCE
+    for segment in queries.segments(rollout):
+        segment.rollout = rollout
+        if segment.counted_from is None and not warm(segment, rollout.rule.warm_up if segment.number == 1 else 0):
+            continue
+        due = queries.due_minutes(segment, now)
+        count_minutes(segment, dict(list(due.items())[:left]))
+        left -= len(due)
+        if left < 0:
+            return False
+    return True
+
+
+def warm(segment: Segment, requests: int) -> bool:
+    """Whether the warm-up is over; notes since when. Both arms are counted from the same moment, or the comparison would be unfair."""
+    found = queries.warm_from(segment, requests)
+    if found:
+        segment.counted_from = found
+        segment.save(update_fields=["counted_from"])
+    return found is not None
+
+
+def count_minutes(segment: Segment, due: dict[datetime, str]) -> None:
+    """Count these minutes. due: start → stamp. A minute keeps the bound of what is slow that it was first counted with."""
+    if not due:
+        return
+    bounds = queries.SlowBounds(segment.rollout.endpoint, min(due), max(due))
+    fixed = dict(Minute.objects.filter(segment=segment, start__in=due, slow_ms__isnull=False).values_list("start", "slow_ms"))
+    rows = []
+    for start, stamp in due.items():
+        slow_ms = fixed.get(start) or bounds.at(start)
+        found = rules.tally(queries.requests_of(segment, start), slow_ms)
+        rows.append(Minute(segment=segment, start=start, stamp=stamp, slow_ms=slow_ms, **Minute.columns_of(found)))
+    Minute.objects.bulk_create(
+        rows, update_conflicts=True, unique_fields=["segment", "start"], update_fields=["stamp", "slow_ms", *Minute.COLUMNS]
+    )

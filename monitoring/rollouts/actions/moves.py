@@ -1,0 +1,140 @@
+"""A rollout's own steps, under the lock of its row: following its deployment, changing its state, ending. Nothing here changes traffic.
+
+Locks are taken in one order: the rollout, then what endpoints takes (routes, request, version, alias), then the trail's chain.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from lifecycle.refusals import Conflict
+from monitoring.rollouts import queries, rules
+from monitoring.rollouts.actions import tell
+from monitoring.rollouts.models import Rollout, Segment
+from monitoring.rollouts.rules import State
+from registry.access.models import User
+from registry.endpoints import queries as endpoints
+from registry.endpoints.models import Deployment
+from registry.endpoints.rules import ALL
+from registry.ledger.actions import record
+from registry.ledger.verbs import Verb
+
+REASON_MAX = rules.REASON_MAX
+
+
+def lock(rollout_id: UUID) -> Rollout:
+    """The rollout with everything it names, its row locked until the caller's transaction ends."""
+    return queries.with_all(Rollout.objects.select_for_update(of=("self",))).get(uuid=rollout_id)
+
+
+def lock_open(rollout_id: UUID, seen: int) -> Rollout:
+    """The locked rollout, as the person saw it. Raises Conflict when it has ended or moved since."""
+    rollout = lock(rollout_id)
+    if not rollout.is_open:
+        raise Conflict(f"This rollout has ended: {rollout.get_state_display().lower()}.", next_step="Look at the page as it is now.")
+    rules.check_same_state(str(seen), str(rollout.moves))
+    return rollout
+
+
+def note(actor: User | None, verb: Verb, rollout: Rollout, **more: Any) -> None:
+    """One event about a rollout."""
+    record(
+        actor,
+        verb,
+        rollout,
+        project=rollout.endpoint.model.project.uuid,
+        endpoint=rollout.endpoint.uuid,
+        version=rollout.version.uuid,
+        **more,
+    )
+
+
+def move(rollout: Rollout, state: State, reason: str = "", **more: Any) -> None:
+    """Give it a state that may follow its own."""
+    rules.check_move(State(rollout.state), state)
+    change(rollout, state=state, reason=reason[:REASON_MAX], **more)
+
+
+def change(rollout: Rollout, **fields: Any) -> None:
+    """Save some of what may change, as one move."""
+    for name, value in (fields | {"moves": rollout.moves + 1}).items():
+        setattr(rollout, name, value)
+    rollout.save(update_fields=[*fields, "moves"])
+
+
+def begin_segment(rollout: Rollout, deployment: Deployment, at: datetime) -> Segment:
+    """Evidence is counted anew under a new share; what was counted before multiplies."""
+    return Segment.objects.create(
+        rollout=rollout, number=queries.next_number(rollout), deployment=deployment, share=deployment.share, started_at=at
+    )
+
+
+def follow(rollout: Rollout, now: datetime) -> Segment | None:
+    """Bring the locked rollout up to what runs: the present segment, or None when its canary has ended and the rollout with it.
+
+    Whoever changed the share, here or elsewhere, the rollout goes on with it; a canary that a server's guard or a person ended ends the
+    rollout, with that reason.
+    """
+    segment = queries.segments(rollout)[-1]
+    while (deployment := segment.deployment).ended_at is not None:
+        at = min(now, deployment.ended_at)
+        segment.ended_at = at
+        segment.save(update_fields=["ended_at"])
+        after = queries.successor(deployment)
+        if after is None:
+            close(rollout, deployment, now)
+            return None
+        segment = begin_segment(rollout, after, at)
+        widened(rollout, after, at)
+    return segment
+
+
+def widened(rollout: Rollout, deployment: Deployment, at: datetime) -> None:
+    """Its canary has another share."""
+    by, why, old = author(rollout, deployment.share, deployment.started_by, deployment.reason), deployment.reason, rollout.share
+    why = rollout.going_why if rollout.going_to == deployment.share else why
+    change(
+        rollout, share=deployment.share, step_started_at=at, window_started_at=at, asked_at=None,
+        going_to=None, going_by=None, going_why="",
+        state=State.RUNNING if rollout.state == State.HOLDING else rollout.state, reason="",
+    )  # fmt: skip
+    tell.no_longer_holds(rollout, at)
+    note(by, Verb.ROLLOUT_WIDENED, rollout, old=old, new=deployment.share, reason=why, deployment=deployment.uuid)
+
+
+def author(rollout: Rollout, share: int, by: User | None, reason: str) -> User | None:
+    """Who decided on a share: whoever it was decided by here, or whoever set it elsewhere."""
+    return rollout.going_by if rollout.going_to == share else by
+
+
+def close(rollout: Rollout, deployment: Deployment, now: datetime) -> None:
+    """The canary has ended without going on as one: it has all traffic, or none."""
+    live = endpoints.live_deployment(rollout.endpoint)
+    if live and live.version_id == rollout.version_id:
+        by = author(rollout, ALL, live.started_by, "")
+        why = rollout.going_why if rollout.going_to == ALL else deployment.end_reason
+        finish(rollout, State.PROMOTED, Verb.ROLLOUT_PROMOTED, by, why, now, share=ALL, deployment=live.uuid)
+    else:
+        finish(
+            rollout,
+            State.ROLLED_BACK,
+            Verb.ROLLOUT_ROLLED_BACK,
+            deployment.ended_by,
+            deployment.end_reason,
+            now,
+            deployment=deployment.uuid,
+        )
+
+
+def finish(
+    rollout: Rollout, state: State, verb: Verb, by: User | None, why: str, now: datetime, *, share: int | None = None, **more: Any
+) -> None:
+    """The last move, its event, and those who should know."""
+    share = rollout.share if share is None else share
+    old = rollout.share
+    move(rollout, state, why, ended_at=now, ended_by=by, share=share, going_to=None, going_by=None, going_why="")
+    note(by, verb, rollout, old=old, new=share if state == State.PROMOTED else 0, reason=rollout.reason, **more)
+    tell.no_longer_holds(rollout, now)
+    tell.ended(rollout, by, now)

@@ -1,0 +1,54 @@
+"""Beginning a rollout: the approval is used, the canary takes its first share, and the rule begins to look. One transaction."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from django.utils import timezone
+
+from lifecycle.refusals import Refused
+from monitoring.rollouts import queries, rules
+from monitoring.rollouts.actions.moves import begin_segment, note
+from monitoring.rollouts.models import Rollout
+from registry.access import policy
+from registry.access.models import User
+from registry.endpoints import actions as endpoints
+from registry.endpoints import queries as served
+from registry.endpoints.models import Deployment
+from registry.ledger.verbs import Verb
+from registry.promotions.models import PromotionRequest
+
+
+def start(*, request_id: UUID, actor: User, plan: rules.Plan, now: datetime | None = None) -> Rollout:
+    """Let an approved version take its first share of the traffic beside the live one, under a rule that widens it or takes it back.
+
+    Raises PermissionDenied, Refused (a plan that cannot decide at the present traffic within its window, nothing live to compare with, a
+    frozen endpoint, damaged files) or Conflict (the approval was used or overtaken, a canary runs already).
+    """
+    now = now or timezone.now()
+    request = PromotionRequest.objects.select_related("endpoint").get(uuid=request_id)
+    policy.require(actor, "rollouts.start", request)
+    rules.check_decidable(rules.forecast(plan, queries.present_traffic(request.endpoint, now)))
+    made: list[Rollout] = []
+    endpoints.deploy(
+        request_id=request_id, actor=actor, share=plan.steps[0], then=lambda deployment: made.append(begin(deployment, actor, plan, now))
+    )
+    return made[0]
+
+
+def begin(deployment: Deployment, actor: User, plan: rules.Plan, now: datetime) -> Rollout:
+    """The rollout's row and its first segment, in the transaction that starts the canary."""
+    live = served.live_deployment(deployment.endpoint)
+    if live is None or deployment.approval is None:
+        raise Refused("A canary needs a live version beside it and an approval behind it.")
+    rollout = Rollout.objects.create(
+        endpoint=deployment.endpoint, request=deployment.approval, version=deployment.version, baseline=live.version, plan=plan.as_json(),
+        share=deployment.share, step_started_at=now, window_started_at=now, started_at=now, started_by=actor,
+    )  # fmt: skip
+    begin_segment(rollout, deployment, now)
+    note(
+        actor, Verb.ROLLOUT_STARTED, rollout, plan=rollout.plan, request=deployment.approval.uuid, baseline=live.version.uuid,
+        deployment=deployment.uuid,
+    )  # fmt: skip
+    return rollout

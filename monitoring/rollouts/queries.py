@@ -1,0 +1,226 @@
+"""What a rollout's canary and its stable arm did, counted; and rollouts as pages ask for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from itertools import islice
+from uuid import UUID
+
+from django.db.models import Max, QuerySet, Sum
+from django.utils import timezone
+
+from monitoring.rollouts import rules
+from monitoring.rollouts.models import Look, Minute, Rollout, Segment
+from monitoring.rollouts.rules.units import CANARY, STABLE
+from monitoring.traffic import histogram
+from monitoring.traffic.models import Feedback, MinuteRollup, Prediction
+from registry.access import policy
+from registry.access.policy import Person
+from registry.catalog.models import Endpoint, ModelVersion
+from registry.catalog.queries import freeze_of
+from registry.endpoints import queries as endpoints
+from registry.endpoints.models import Deployment
+from registry.endpoints.rules import ALL
+
+PAGE = 20
+MINUTE = timedelta(minutes=1)
+BASELINE = timedelta(hours=1)  # the stretch of the stable arm that says what is slow
+LAG = timedelta(seconds=10)  # within which every server has taken a new split; which split a request had is told by its epoch
+MIN_FOR_SLOW = 100
+CHART_POINTS = 120
+
+
+def with_all(rows: QuerySet[Rollout]) -> QuerySet[Rollout]:
+    """Everything that a page or an answer names, in one statement."""
+    return rows.select_related("endpoint__model__project", "version__model", "baseline__model", "request", "started_by", "ended_by")
+
+
+def visible(user: Person) -> QuerySet[Rollout]:
+    """The rollouts that the user may see, newest first."""
+    return policy.visible_to(user, with_all(Rollout.objects.all()), "rollouts.view").order_by("-id")
+
+
+def page_of(user: Person, *, endpoint: UUID | None = None, state: str = "", before: int | None = None) -> tuple[list[Rollout], int | None]:
+    """One page, newest first, and the key to go on before (None on the last)."""
+    rows = visible(user)
+    rows = rows.filter(endpoint__uuid=endpoint) if endpoint else rows
+    rows = rows.filter(state=state) if state else rows
+    found = list((rows.filter(pk__lt=before) if before else rows)[: PAGE + 1])
+    return found[:PAGE], found[PAGE - 1].pk if len(found) > PAGE else None
+
+
+def open_rollouts() -> QuerySet[Rollout]:
+    """Those whose canary takes traffic, oldest first."""
+    return with_all(Rollout.objects.filter(state__in=rules.OPEN)).order_by("id")
+
+
+def open_rollout(endpoint: Endpoint) -> Rollout | None:
+    """The rollout that runs on an endpoint, paused and holding ones included."""
+    return open_rollouts().filter(endpoint=endpoint).first()
+
+
+def last_rollout(endpoint: Endpoint) -> Rollout | None:
+    """The newest rollout of an endpoint, ended or not."""
+    return with_all(Rollout.objects.filter(endpoint=endpoint)).order_by("-id").first()
+
+
+def segments(rollout: Rollout) -> list[Segment]:
+    """The stretches of a rollout, the first first."""
+    return list(rollout.segments.select_related("deployment").order_by("number"))
+
+
+def counts(segment: Segment) -> rules.Counts:
+    """Both arms over the segment."""
+    sums = Minute.objects.filter(segment=segment).aggregate(**{name: Sum(name) for name in Minute.COLUMNS})
+    return Minute(**{name: value or 0 for name, value in sums.items()}).counts
+
+
+def evidence(rollout: Rollout, now: datetime, *, behind: bool = False) -> rules.Evidence:
+    """What the counted minutes say at this moment: counts of the present segment, evidence of all."""
+    plan, log_e, present = rollout.rule, dict.fromkeys(rules.METRICS, 0.0), rules.Counts()
+    for segment in segments(rollout):
+        present = counts(segment)
+        for metric in rules.METRICS:
+            bad = present.of(metric)
+            log_e[metric] += float(rules.log_e(*bad, segment.share / ALL, plan.tolerances[metric]))
+    return rules.Evidence(
+        present, log_e, (now - rollout.step_started_at) / MINUTE, (now - rollout.window_started_at) / MINUTE, behind, blocked(rollout, now)
+    )
+
+
+def blocked(rollout: Rollout, now: datetime) -> str:
+    """Why it may not be widened now, whatever the evidence; empty when nothing is in the way."""
+    version = ModelVersion.objects.get(pk=rollout.version_id)
+    if version.state != ModelVersion.State.ACTIVE:
+        return f"{version.semver} is {version.get_state_display().lower()}."
+    if freeze := freeze_of(rollout.endpoint, now):
+        return f"The endpoint is frozen: {freeze.reason.rstrip('.')}."
+    canary = endpoints.canary_of(rollout.endpoint)
+    if canary and (closed := endpoints.guard_of(canary)):
+        return f"A server closed the canary: {closed.failures} of its last {closed.of} requests failed."
+    return ""
+
+
+def due_minutes(segment: Segment, now: datetime) -> dict[datetime, str]:
+    """The minutes of a segment that were not counted since their rollups last changed, oldest first, with their stamps."""
+    if segment.counted_from is None:
+        return {}
+    until = segment.ended_at + LAG if segment.ended_at else now
+    found = stamps(segment.rollout.endpoint, segment.counted_from.replace(second=0, microsecond=0), until)
+    known = dict(Minute.objects.filter(segment=segment).values_list("start", "stamp"))
+    return {start: stamp for start, stamp in sorted(found.items()) if known.get(start) != stamp}
+
+
+def stamps(endpoint: Endpoint, since: datetime, until: datetime) -> dict[datetime, str]:
+    """What the rollups of both arms add up to, minute by minute, as one text: it differs as soon as anything came late."""
+    fields = ("requests", "errors", "refused", "shed", "right", "wrong")
+    rows = MinuteRollup.objects.filter(endpoint=endpoint, arm__in=(STABLE, CANARY), start__gte=since, start__lte=until)
+    sums = rows.values_list("start").annotate(*(Sum(name) for name in fields)).order_by("start")
+    return {start: "/".join(map(str, numbers)) for start, *numbers in sums}
+
+
+def warm_from(segment: Segment, requests: int) -> datetime | None:
+    """The moment after which requests count: that of the canary's last warm-up request, or the segment's start; None while it lasts."""
+    if not requests:
+        return segment.started_at
+    rows = predictions(segment, segment.started_at, timezone.now()).filter(arm=CANARY).order_by("at", "id").values_list("uuid", "at")
+    last = next(islice((at for uuid, at in rows.iterator() if is_first(uuid)), requests - 1, None), None)
+    return last + timedelta(microseconds=1) if last else None
+
+
+def is_first(prediction: UUID) -> bool:
+    """Whether a prediction stands for its request: the uuids of further texts are derived from it (traffic.spool.prediction_uuid)."""
+    return prediction.version != 5
+
+
+def predictions(segment: Segment, since: datetime, until: datetime) -> QuerySet[Prediction]:
+    """What both arms answered under this segment's split. The epoch tells the split exactly, on either arm and by any server's clock."""
+    rows = Prediction.objects.filter(endpoint=segment.rollout.endpoint_id, arm__in=(STABLE, CANARY), at__gte=since, at__lt=until)
+    rows = rows.filter(epoch__gte=segment.deployment.epoch)
+    if segment.ended_at:
+        after = Segment.objects.filter(rollout=segment.rollout_id, number=segment.number + 1).values_list("deployment__epoch", flat=True)
+        rows = rows.filter(epoch__lt=after[0]) if after else rows.filter(at__lt=segment.ended_at)
+    return rows
+
+
+def requests_of(segment: Segment, start: datetime) -> Iterator[rules.Request]:
+    """The requests of one minute under this segment's split; refused and shed ones are nobody's failure and left out."""
+    begin = max(start, segment.counted_from or segment.started_at)
+    words = Feedback.objects.filter(endpoint=segment.rollout.endpoint_id, predicted_at__gte=begin, predicted_at__lt=start + MINUTE)
+    newest = dict(words.order_by("id").values_list("prediction", "right"))
+    rows = predictions(segment, begin, start + MINUTE).exclude(code__gte=400, code__lt=500)
+    found = list(rows.values_list("id", "uuid", "at", "arm", "key", "code", "latency_ms"))
+    own = {(at, latency): str(uuid) for _, uuid, at, _, key, _, latency in found if not key and is_first(uuid)}
+    for pk, uuid, at, arm, key, code, latency in found:
+        unit = key or (str(uuid) if is_first(uuid) else own.get((at, latency), str(uuid)))
+        yield rules.Request(
+            arm,
+            unit,
+            failed=code >= 500,
+            latency_ms=latency if code < 400 else None,
+            wrong=newest.get(pk) is False,
+            is_first=is_first(uuid),
+        )
+
+
+class SlowBounds:
+    """What is slow in each minute: above the p95 of the stable arm over the hour before it.
+
+    From the rollups' histograms: the bound is the upper end of the bucket in which the p95 lies, at most 10 % above it, so that an answer
+    is slow exactly when it falls into a higher bucket. Fixed before the minute began, and the same for both arms, hence slow answers fall
+    to the canary with its share if it is harmless.
+    """
+
+    def __init__(self, endpoint: Endpoint, first: datetime, last: datetime) -> None:
+        rows = MinuteRollup.objects.filter(endpoint=endpoint, arm=STABLE, start__gte=first - BASELINE, start__lt=last)
+        self._minutes = list(rows.order_by("start").values_list("start", "latency"))
+
+    def at(self, start: datetime) -> float | None:
+        """In ms; None while fewer than 100 answers are known."""
+        merged = histogram.merge(latency for minute, latency in self._minutes if start - BASELINE <= minute < start)
+        return histogram.quantile(merged, 0.95) if sum(merged.values()) >= MIN_FOR_SLOW else None
+
+
+def present_traffic(endpoint: Endpoint, now: datetime) -> rules.Traffic:
+    """The live version's traffic of the last hour, or of the last day where that hour was silent."""
+    for hours in (1, 24):
+        rows = MinuteRollup.objects.filter(
+            endpoint=endpoint, arm__in=(STABLE, CANARY), start__gte=now - timedelta(hours=hours), start__lte=now
+        )
+        sums = rows.aggregate(requests=Sum("requests"), errors=Sum("errors"), refused=Sum("refused"), shed=Sum("shed"))
+        asked = (sums["requests"] or 0) - (sums["refused"] or 0) - (sums["shed"] or 0)
+        if asked:
+            return rules.Traffic(asked / hours, asked, sums["errors"] or 0)
+    return rules.Traffic(0.0, 0, 0)
+
+
+def last_look(rollout: Rollout) -> Look | None:
+    """What the rule saw last."""
+    return Look.objects.filter(rollout=rollout).order_by("-id").first()
+
+
+def chart_looks(segment: Segment) -> list[Look]:
+    """The looks of a segment that have a bounded difference, thinned evenly to about 120; the last is always among them."""
+    rows = Look.objects.filter(segment=segment, difference__isnull=False)
+    keys = list(rows.order_by("id").values_list("pk", flat=True))
+    step = max(1, -(-len(keys) // CHART_POINTS))
+    kept = {*keys[::step], *keys[-1:]}
+    return list(Look.objects.filter(pk__in=kept).order_by("id"))
+
+
+def page_of_looks(rollout: Rollout, before: int | None = None) -> tuple[list[Look], int | None]:
+    """One page of looks, newest first, and the key to go on before (None on the last)."""
+    rows = Look.objects.filter(rollout=rollout).select_related("segment").order_by("-id")
+    found = list((rows.filter(pk__lt=before) if before else rows)[: PAGE + 1])
+    return found[:PAGE], found[PAGE - 1].pk if len(found) > PAGE else None
+
+
+def successor(deployment: Deployment) -> Deployment | None:
+    """The interval under which a canary goes on with another share; None when it does not."""
+    return Deployment.objects.filter(previous=deployment, arm=Deployment.Arm.CANARY).select_related("started_by").first()
+
+
+def next_number(rollout: Rollout) -> int:
+    """The number of the segment that comes next, from 1."""
+    return (Segment.objects.filter(rollout=rollout).aggregate(last=Max("number"))["last"] or 0) + 1
