@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from pathlib import Path
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 TRUE, FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
 
@@ -49,6 +50,33 @@ def env_list(name: str, default: list[str]) -> list[str]:
     """Comma-separated texts, blanks removed."""
     value = env_str(name, ",".join(default))
     return [part.strip() for part in value.split(",") if part.strip()]
+
+
+def mail_settings(url: str) -> dict[str, object]:
+    """Django's mail settings from one address: smtp://name:password@host:587?tls=1, smtps://host, or console:// for the log.
+
+    Empty: nothing is sent. Raises BadSetting for any other scheme, or without a host.
+    """
+    if not url:
+        return {"EMAIL_BACKEND": "django.core.mail.backends.dummy.EmailBackend"}
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise BadSetting(f"EMAIL_URL cannot be read: {error}.") from error
+    if parts.scheme == "console":
+        return {"EMAIL_BACKEND": "django.core.mail.backends.console.EmailBackend"}
+    if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
+        raise BadSetting(
+            "EMAIL_URL must look like smtp://name:password@mail.example.org:587?tls=1, smtps://mail.example.org or console://."
+        )
+    tls = dict(parse_qsl(parts.query)).get("tls", "0").lower() in TRUE
+    return {
+        "EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend", "EMAIL_HOST": parts.hostname,
+        "EMAIL_PORT": port or (465 if parts.scheme == "smtps" else 587 if tls else 25),
+        "EMAIL_HOST_USER": unquote(parts.username or ""), "EMAIL_HOST_PASSWORD": unquote(parts.password or ""),
+        "EMAIL_USE_TLS": tls and parts.scheme == "smtp", "EMAIL_USE_SSL": parts.scheme == "smtps",
+    }  # fmt: skip
 
 
 def secret_file(path: Path, *, size: int = 50) -> str:

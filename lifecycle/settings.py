@@ -9,7 +9,7 @@ import django_stubs_ext
 import plotly
 from django.urls import reverse_lazy
 
-from lifecycle.env import BadSetting, env_bool, env_int, env_list, env_str, secret_file
+from lifecycle.env import BadSetting, env_bool, env_int, env_list, env_str, mail_settings, secret_file
 
 django_stubs_ext.monkeypatch()  # generic forms and querysets can be written with their type
 
@@ -211,6 +211,15 @@ SPECTACULAR_SETTINGS = {
 BROKER_URL = env_str("BROKER_URL") or "filesystem://"
 JOB_LEASE_SECONDS = env_int("JOB_LEASE_SECONDS", 30, low=4, high=3600)  # a worker silent for this long has lost its job
 CHECKPOINT_DIR = Path(env_str("AUDIT_CHECKPOINT_DIR") or DATA_DIR / "checkpoints")  # outside the database, ideally on another disk
+
+# ── Messages to the outside ─────────────────────────────────────────────────
+SITE_URL = (env_str("SITE_URL") or f"http://localhost:{PORT}").rstrip("/")  # how people reach this site, for links in messages
+EMAIL_URL = env_str("EMAIL_URL")
+EMAIL_IS_SET = bool(EMAIL_URL)
+globals().update(mail_settings(EMAIL_URL))
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = env_str("EMAIL_FROM", "lifecycle@localhost")
+WEBHOOK_ALLOW_PRIVATE = env_bool("WEBHOOK_ALLOW_PRIVATE", False)
+HEARTBEAT_URL = env_str("HEARTBEAT_URL")  # called every minute while alerts are evaluated: for a watcher outside
 
 # ── Base models ─────────────────────────────────────────────────────────────
 BASE_MODEL_DIRS = [Path(each).resolve() for each in env_list("BASE_MODEL_DIRS", [str(DATA_DIR / "models")])]  # where local ones may lie

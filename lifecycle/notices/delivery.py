@@ -1,0 +1,154 @@
+"""Channels, and the messages on them: written with the deed, sent afterwards, tried again with growing pauses, said once."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from lifecycle.notices import rules, sending
+from lifecycle.notices.models import Channel, Delivery
+from lifecycle.notices.rules import ChannelKind, DeliveryState
+from lifecycle.refusals import Conflict, Refused
+from registry.access import policy
+from registry.access.models import Project, User
+from registry.ledger.actions import record
+from registry.ledger.verbs import Verb
+
+MANAGE = "alerts.manage"
+KEPT = timedelta(days=90)
+EACH_TIME = 20
+
+
+@transaction.atomic
+def add_channel(*, project: Project, kind: str, name: str, address: str, wants: Collection[str], actor: User) -> Channel:
+    """A new way out. Raises PermissionDenied, Refused (an address that is not allowed) or Conflict (the name is taken).
+
+    Of a webhook, sending.secret_of says the secret, which is shown this once.
+    """
+    policy.require(actor, MANAGE, project)
+    name, address = name.strip(), check_address(kind, address)
+    if not name or len(name) > 60:
+        raise Refused("A channel has a name of up to 60 characters.", fields={"name": ["Give a name of up to 60 characters."]})
+    try:
+        with transaction.atomic():
+            made = Channel.objects.create(
+                project=project, kind=kind, name=name, address=address, wants=sorted(wants), created_by=actor
+            )  # fmt: skip
+    except IntegrityError as error:
+        raise Conflict(f"There is a channel {name} already.", fields={"name": ["Choose another name."]}) from error
+    record(actor, Verb.CHANNEL_SET, made, project=project.uuid, kind=kind, wants=sorted(wants), is_on=True)
+    return made
+
+
+@transaction.atomic
+def change_channel(*, channel_id: UUID, actor: User, is_on: bool | None = None, wants: Collection[str] | None = None) -> Channel:
+    """Switch it on or off, or have it take other messages. What waits on one that is off is not sent."""
+    channel = Channel.objects.select_for_update().get(uuid=channel_id)
+    policy.require(actor, MANAGE, channel)
+    was = {"is_on": channel.is_on, "wants": channel.wants}
+    channel.is_on = channel.is_on if is_on is None else is_on
+    channel.wants = channel.wants if wants is None else sorted(wants)
+    if was == {"is_on": channel.is_on, "wants": channel.wants}:
+        return channel
+    channel.save(update_fields=["is_on", "wants"])
+    if not channel.is_on:
+        stop = {"state": DeliveryState.FAILED, "error": "The channel was switched off."}
+        Delivery.objects.filter(channel=channel, state=DeliveryState.WAITING).update(**stop)
+    record(actor, Verb.CHANNEL_SET, channel, project=channel.project.uuid, is_on=channel.is_on, wants=channel.wants, was=was)
+    return channel
+
+
+@transaction.atomic
+def new_secret(*, channel_id: UUID, actor: User, seen: int) -> Channel:
+    """Make the old secret worthless. seen: the serial on the page, so that a double click makes one. Raises Conflict, Refused."""
+    channel = Channel.objects.select_for_update().get(uuid=channel_id)
+    policy.require(actor, MANAGE, channel)
+    if channel.kind != ChannelKind.WEBHOOK:
+        raise Refused("Only webhooks are signed.")
+    if channel.serial != seen:
+        raise Conflict("Changed while you were reading: the secret was replaced.", next_step="Ask whoever did it for the new one.")
+    channel.serial += 1
+    channel.save(update_fields=["serial"])
+    record(actor, Verb.CHANNEL_SET, channel, project=channel.project.uuid, secret=channel.serial)
+    return channel
+
+
+def check_address(kind: str, address: str) -> str:
+    """The address, trimmed. Raises Refused when nothing may be sent there."""
+    if kind == ChannelKind.EMAIL:
+        if not settings.EMAIL_IS_SET:
+            sentence = "No mail server is set, so nothing can be sent by e-mail."
+            raise Refused(sentence, next_step="Whoever runs this installation sets EMAIL_URL.", fields={"kind": [sentence]})
+        return rules.check_addresses(address)
+    rules.check_url(address, allow_private=settings.WEBHOOK_ALLOW_PRIVATE)
+    return address.strip()
+
+
+def send_test(*, channel_id: UUID, actor: User, once: str) -> Delivery:
+    """Put a message on the channel that says that it is a test. once: a word of the form, so that a double click sends one."""
+    channel = Channel.objects.get(uuid=channel_id)
+    policy.require(actor, MANAGE, channel)
+    if not channel.is_on:
+        raise Refused(f"{channel} is switched off.", next_step="Switch it on first.")
+    text = f"A test of the channel {channel}, sent by {actor}. Nothing is wrong."
+    return post(
+        channel, key=f"test:{once[:64]}", subject=f"Test of {channel}", text=text, url="", data={"event": "test"}, now=timezone.now()
+    )
+
+
+def post(
+    channel: Channel, *, key: str, subject: str, text: str, url: str, data: dict[str, Any], now: datetime
+) -> Delivery:  # fmt: skip
+    """Have a message sent, in the caller's transaction. The same key on the same channel is the same message."""
+    given = {"subject": subject[:200], "text": text, "url": url, "data": data, "next_at": now, "created_at": now}
+    return Delivery.objects.get_or_create(channel=channel, key=key[:120], defaults=given)[0]
+
+
+def broadcast(project: Project, word: str, **message: Any) -> int:
+    """Post a message on every channel of a project that takes messages of this word. Returns on how many."""
+    found = [each for each in Channel.objects.filter(project=project, is_on=True) if word in each.wants]
+    for channel in found:
+        post(channel, **message)
+    return len(found)
+
+
+def deliver_due(now: datetime | None = None, *, limit: int = EACH_TIME) -> int:
+    """Send what is due, oldest first, and return how many arrived. Two processes at once do not send the same: each claims its row first.
+
+    A process that dies while sending leaves its lease behind; after two minutes another sends it again, so a receiver that must not act
+    twice looks at the delivery's uuid.
+    """
+    moment, arrived = now or timezone.now(), 0
+    due = Delivery.objects.filter(state=DeliveryState.WAITING, next_at__lte=moment).order_by("next_at", "id")
+    for pk, attempts in list(due.values_list("pk", "attempts")[:limit]):
+        mine = Delivery.objects.filter(pk=pk, state=DeliveryState.WAITING, attempts=attempts, next_at__lte=moment)
+        if mine.update(attempts=F("attempts") + 1, next_at=moment + rules.LEASE):
+            arrived += attempt(Delivery.objects.select_related("channel__project").get(pk=pk), now or timezone.now())
+    return arrived
+
+
+def attempt(delivery: Delivery, now: datetime) -> bool:
+    """Send one that the caller has claimed; note how it went."""
+    mine = Delivery.objects.filter(pk=delivery.pk, attempts=delivery.attempts, state=DeliveryState.WAITING)
+    try:
+        sending.send(delivery)
+    except sending.NotSent as error:
+        again = rules.next_try(delivery.attempts, now)
+        state = DeliveryState.WAITING if again else DeliveryState.FAILED
+        mine.update(state=state, next_at=again or now, error=str(error)[:300])
+        return False
+    mine.update(state=DeliveryState.SENT, sent_at=now, error="")
+    return True
+
+
+def forget_old(now: datetime) -> int:
+    """Remove messages of more than 90 days ago, up to 1,000 at a time. Returns how many."""
+    old = Delivery.objects.filter(created_at__lt=now - KEPT).order_by("pk").values_list("pk", flat=True)[:1000]
+    return Delivery.objects.filter(pk__in=list(old)).delete()[0]
