@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +18,8 @@ from django.utils.dateparse import parse_datetime
 
 from lifecycle import bundle
 from lifecycle.env import secret_file
-from lifecycle.refusals import Refused
+from lifecycle.notices.models import Outbox
+from lifecycle.refusals import Conflict, Refused
 from lifecycle.ui.palette import Hit
 from registry.access import policy
 from registry.access.actions import token_digest
@@ -59,41 +61,53 @@ def published() -> dict[str, Any] | None:
 
 
 def live() -> QuerySet[Deployment]:
-    """Everything that serves now, by endpoint."""
+    """The version that has all traffic, or all that a canary leaves, by endpoint."""
     return Deployment.objects.filter(ended_at=None, arm=Deployment.Arm.STABLE).order_by("endpoint__slug")
+
+
+def running() -> QuerySet[Deployment]:
+    """Everything that the servers have to have loaded for an answer or a comparison, in every arm."""
+    return Deployment.objects.filter(ended_at=None).order_by("endpoint__slug", "arm")
 
 
 def routes() -> list[rules.Route]:
     """Every endpoint with a live version, as the servers need to know it. One in quarantine stays named until it is rolled back."""
-    own = token_digest(web_token())
-    return [route(deployment, own) for deployment in live().select_related("endpoint__model", "version__model")]
+    own = rules.Token(token_digest(web_token()))
+    arms: dict[int, dict[str, Deployment]] = defaultdict(dict)
+    for row in running().select_related("endpoint__model", "version__model"):
+        arms[row.endpoint_id][row.arm] = row
+    return [route(found, own) for found in arms.values() if Deployment.Arm.STABLE in found]
 
 
-def route(deployment: Deployment, own_token: str) -> rules.Route:
-    """One endpoint of the document."""
-    endpoint = deployment.endpoint
+def route(arms: dict[str, Deployment], own_token: rules.Token) -> rules.Route:
+    """One endpoint of the document. arms: what runs on it."""
+    endpoint = arms[Deployment.Arm.STABLE].endpoint
     standby = rollback_target(endpoint)
     return rules.Route(
         slug=endpoint.slug,
         uuid=str(endpoint.uuid),
         task="single_label",
-        stable=served(deployment.version),
-        standby=served(standby) if standby else None,
-        tokens=(own_token, *token_digests(endpoint)),
+        stable=served(arms[Deployment.Arm.STABLE]),
+        canary=served(arms[Deployment.Arm.CANARY]) if Deployment.Arm.CANARY in arms else None,
+        shadow=served(arms[Deployment.Arm.SHADOW]) if Deployment.Arm.SHADOW in arms else None,
+        standby=rules.ServedVersion(str(standby.uuid), str(standby), standby.root_digest) if standby else None,
+        tokens=(own_token, *tokens(endpoint)),
         keep_text=endpoint.keep_text,
     )
 
 
-def served(version: ModelVersion) -> rules.ServedVersion:
+def served(deployment: Deployment) -> rules.ServedVersion:
     """A version as the document names it."""
-    return rules.ServedVersion(str(version.uuid), str(version), version.root_digest)
+    version = deployment.version
+    return rules.ServedVersion(str(version.uuid), str(version), version.root_digest, deployment.share, str(deployment.uuid))
 
 
-def token_digests(endpoint: Endpoint) -> list[str]:
-    """Hashes of the live tokens that may ask this endpoint: with the scope infer, of people whose role allows it."""
+def tokens(endpoint: Endpoint) -> list[rules.Token]:
+    """The live tokens that may ask this endpoint: with the scope infer, of people whose role allows it."""
     people = policy.who_can("endpoints.infer", endpoint).order_by().values("pk")
-    live = ApiToken.objects.filter(user__in=people, revoked_at=None, expires_at__gt=timezone.now())
-    return [digest for digest, scopes in live.values_list("digest", "scopes") if ApiToken.Scope.INFER in scopes]
+    good = ApiToken.objects.filter(user__in=people, revoked_at=None, expires_at__gt=timezone.now())
+    rows = good.values_list("digest", "scopes", "expires_at")
+    return [rules.Token(digest, until.isoformat(timespec="seconds")) for digest, scopes, until in rows if ApiToken.Scope.INFER in scopes]
 
 
 def last_live(endpoint: Endpoint) -> Deployment | None:
@@ -115,8 +129,37 @@ def endpoint_live_version(endpoint: Endpoint) -> int | None:
 
 
 def live_deployment(endpoint: Endpoint) -> Deployment | None:
-    """What serves now."""
-    return deployments(endpoint).filter(ended_at=None).first()  # one arm so far, by constraint
+    """The version that is live: what a canary is compared with, and what a rollback leaves."""
+    return serving(endpoint).filter(arm=Deployment.Arm.STABLE).first()
+
+
+def canary_of(endpoint: Endpoint) -> Deployment | None:
+    """The canary that runs beside the live version."""
+    return serving(endpoint).filter(arm=Deployment.Arm.CANARY).first()
+
+
+def shadow_of(endpoint: Endpoint) -> Deployment | None:
+    """The version that gets copies of requests."""
+    return serving(endpoint).filter(arm=Deployment.Arm.SHADOW).first()
+
+
+def serving(endpoint: Endpoint) -> QuerySet[Deployment]:
+    """What runs on an endpoint now; at most one deployment an arm, by constraint."""
+    return deployments(endpoint).filter(ended_at=None)
+
+
+def running_canary(deployment_id: UUID) -> Deployment:
+    """A canary that runs. Raises Conflict for one that has ended, or whose share was changed: the caller looked at something older."""
+    found = with_all(Deployment.objects.filter(arm=Deployment.Arm.CANARY)).get(uuid=deployment_id)
+    if found.ended_at is not None:
+        raise Conflict("Changed while you were reading: this canary has ended or has another share.", next_step="Look at the page again.")
+    return found
+
+
+def goes_on_as(given: Deployment) -> Deployment | None:
+    """The interval under which a canary runs now, whose share may have changed since; None when it runs no more."""
+    now = canary_of(given.endpoint)
+    return now if now and now.approval_id == given.approval_id else None
 
 
 def deployments(endpoint: Endpoint) -> QuerySet[Deployment]:
@@ -159,27 +202,52 @@ class Line:
 
     endpoint: Endpoint
     live: Deployment | None
+    canary: Deployment | None
+    shadow: Deployment | None
     waits: bool
 
 
 def lines(user: Person) -> list[Line]:
     """The endpoints that the user may see, with what is live and whether an approved version waits; four statements, however many."""
     found = list(visible(user))
-    now = {row.endpoint_id: row for row in live().filter(endpoint__in=found).select_related("version", "started_by")}
+    rows = running().filter(endpoint__in=found).select_related("version", "started_by")
+    now = {(row.endpoint_id, row.arm): row for row in rows}
     waits = set(PromotionRequest.objects.filter(endpoint__in=found, status=Status.APPROVED).values_list("endpoint_id", flat=True))
-    return [Line(row, now.get(row.pk), row.pk in waits) for row in found]
+    return [
+        Line(row, now.get((row.pk, "stable")), now.get((row.pk, "canary")), now.get((row.pk, "shadow")), row.pk in waits) for row in found
+    ]
 
 
-def live_at(endpoint: Endpoint, moment: datetime) -> Deployment | None:
-    """Which version was in production then: the interval that holds the moment."""
+def live_at(endpoint: Endpoint, moment: datetime, arm: str = Deployment.Arm.STABLE) -> Deployment | None:
+    """Which version was in production then, or in another arm: the interval that holds the moment."""
+    return all_at(endpoint, moment).filter(arm=arm).first()
+
+
+def all_at(endpoint: Endpoint, moment: datetime) -> QuerySet[Deployment]:
+    """What ran on an endpoint then, in every arm."""
     ended_later = Q(ended_at=None) | Q(ended_at__gt=moment)
-    return deployments(endpoint).filter(ended_later, started_at__lte=moment).first()
+    return deployments(endpoint).filter(ended_later, started_at__lte=moment)
 
 
 def is_refusal_noted(deployment: Deployment) -> bool:
     """Whether it was recorded already that a server did not load this deployment's version."""
     rows = Event.objects.filter(object_type="catalog.modelversion", object_id=str(deployment.version.uuid), verb=Verb.LOAD_REFUSED)
     return rows.filter(at__gte=deployment.started_at).exists()
+
+
+@dataclass(frozen=True)
+class ClosedArm:
+    """A canary that a server's guard closed by itself. deployment: uuid; failures: among its last `of` requests."""
+
+    deployment: str
+    failures: int
+    of: int
+
+
+def guard_of(deployment: Deployment) -> ClosedArm | None:
+    """What a server says of a canary that it closed; None when none did."""
+    closed = [arm for state in server_states() for arm in state.closed]
+    return next((arm for arm in closed if arm.deployment == str(deployment.uuid)), None)
 
 
 @dataclass(frozen=True)
@@ -193,6 +261,8 @@ class ServerState:
     problem: str
     versions: dict[str, dict[str, Any]]
     answers: dict[str, list[str]]
+    closed: tuple[ClosedArm, ...] = ()
+    drills: bool = False
 
     def refusal_of(self, version: ModelVersion) -> str:
         """Why the server does not load a version; empty when it does, or says nothing."""
@@ -213,11 +283,18 @@ def server_state(path: Path) -> ServerState | None:
         answers = {slug: [str(each) for each in said["versions"]] for slug, said in status.get("endpoints", {}).items()}
         return ServerState(
             name=path.stem.removeprefix("status").removeprefix("."), epoch=int(status["epoch_applied"]),
-            epoch_seen=status.get("epoch_seen"), at=parse_datetime(str(status["at"])), problem=str(status.get("problem") or ""),
-            versions=dict(status.get("versions", {})), answers=answers,
+            epoch_seen=status.get("epoch_seen"), at=parse_datetime(str(status["at"])), problem=str(status.get("problem") or "")[:300],
+            versions=dict(status.get("versions", {})), answers=answers, drills=status.get("drills") is True,
+            closed=tuple(ClosedArm(str(arm["deployment"]), int(arm["failures"]), int(arm["of"])) for arm in status.get("guard", [])),
         )  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def noted_problem(server: str) -> str:
+    """What was last raised of a server's problem; empty when nothing was, or it is gone."""
+    row = Outbox.objects.filter(topic="endpoints.server_problem", payload__server=server).order_by("-pk").first()
+    return str(row.payload["problem"]) if row else ""
 
 
 def visible(user: Person) -> QuerySet[Endpoint]:

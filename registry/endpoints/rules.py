@@ -9,32 +9,55 @@ from typing import Any
 from lifecycle.refusals import Conflict, Refused
 
 FORMAT = 1
+ALL = 10_000
 
 
 @dataclass(frozen=True)
 class ServedVersion:
-    """A version as the routes document names it."""
+    """A version as the routes document names it. deployment: the interval in which it serves; empty of a version that stands by."""
 
     version: str
     label: str
     root_digest: str
+    share: int = 0
+    deployment: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """The members that every mention of a version has."""
         return {"version": self.version, "label": self.label, "root_digest": self.root_digest}
 
+    def as_arm(self, share: int) -> dict[str, Any]:
+        """A version that answers, or is compared, with its share of 10,000."""
+        return {"share": share, **self.as_json(), "deployment": self.deployment}
+
+
+@dataclass(frozen=True)
+class Token:
+    """The sha256 of a token that may ask, and when it stops being good: ISO 8601 in UTC, or None for the site's own."""
+
+    digest: str
+    until: str | None = None
+
 
 @dataclass(frozen=True)
 class Route:
-    """One endpoint of the document. stable: what answers; standby: what is kept loaded for a rollback."""
+    """One endpoint of the document. canary: what answers a share; shadow: what gets copies; standby: what is kept loaded for a rollback."""
 
     slug: str
     uuid: str
     task: str
     stable: ServedVersion
+    canary: ServedVersion | None
+    shadow: ServedVersion | None
     standby: ServedVersion | None
-    tokens: tuple[str, ...]
+    tokens: tuple[Token, ...]
     keep_text: bool
+
+    def arms(self) -> list[dict[str, Any]]:
+        """What answers, the live version first; the shares add up to 10,000."""
+        rest = ALL - (self.canary.share if self.canary else 0)
+        arms = [{"arm": "stable", **self.stable.as_arm(rest)}]
+        return [*arms, {"arm": "canary", **self.canary.as_arm(self.canary.share)}] if self.canary else arms
 
 
 def endpoints_document(routes: Iterable[Route]) -> dict[str, Any]:
@@ -44,9 +67,10 @@ def endpoints_document(routes: Iterable[Route]) -> dict[str, Any]:
             "uuid": route.uuid,
             "task": route.task,
             "salt": route.uuid,
-            "arms": [{"arm": "stable", "share": 10_000, **route.stable.as_json()}],
+            "arms": route.arms(),
+            "shadow": route.shadow.as_arm(route.shadow.share) if route.shadow else None,
             "standby": [route.standby.as_json()] if route.standby else [],
-            "tokens": sorted(route.tokens),
+            "tokens": [{"digest": token.digest, "until": token.until} for token in sorted(route.tokens, key=lambda token: token.digest)],
             "keep_text": route.keep_text,
         }
         for route in sorted(routes, key=lambda route: route.slug)
@@ -58,10 +82,27 @@ def epoch_to_publish(ours: int, outside: int) -> int:
     return ours if ours > outside else outside + 1
 
 
-def check_typed(typed: str, semver: str) -> None:
-    """Raises Refused unless the person typed the version that they are about to make live."""
-    if typed.strip() != semver:
-        raise Refused(f"You typed {typed.strip() or 'nothing'}; type {semver} to go back to it.", fields={"typed": [f"Type {semver}."]})
+def check_share(share: int) -> None:
+    """Raises Refused unless the share is of 10,000 buckets and not none of them."""
+    if not 1 <= share <= ALL:
+        raise Refused(f"A share is from 1 to {ALL:,} of {ALL:,}; this is {share}.", fields={"share": [f"Give 1 to {ALL:,}."]})
+
+
+def percent(share: int) -> str:
+    """A share of 10,000 in words: 5 %, 12.5 %."""
+    return f"{share / 100:g} %"
+
+
+def guard_reason(failures: int, of: int) -> str:
+    """Why a server closed an arm, as a sentence."""
+    return f"The server's guard closed it: {failures} of its last {of} requests failed."
+
+
+def check_typed(typed: str, *semvers: str) -> None:
+    """Raises Refused unless the person typed a version that they may go back to."""
+    if typed.strip() not in semvers:
+        words = " or ".join(semvers)
+        raise Refused(f"You typed {typed.strip() or 'nothing'}; type {words} to go back to it.", fields={"typed": [f"Type {words}."]})
 
 
 def check_moves(seen: int, now: int) -> None:
@@ -70,8 +111,8 @@ def check_moves(seen: int, now: int) -> None:
         raise Conflict("Changed while you were reading: another version is live now.", next_step="Look at the page again, then decide.")
 
 
-def check_reason(reason: str) -> str:
+def check_reason(reason: str, what: str = "A rollback") -> str:
     """The reason, trimmed. Raises Refused when there is none."""
     if not reason.strip():
-        raise Refused("A rollback needs a reason.", fields={"reason": ["Say why; it stands in the audit trail."]})
+        raise Refused(f"{what} needs a reason.", fields={"reason": ["Say why; it stands in the audit trail."]})
     return reason.strip()

@@ -7,8 +7,10 @@ from registry.endpoints import actions
 
 @shared_task  # type: ignore[untyped-decorator]
 def tend() -> None:
-    """Bring back files that are gone, publish what a token's end or a missed publication left behind, look at what servers refuse."""
+    """Bring back files that are gone, stop what may not go on, publish what was left behind, look at what servers say."""
     if actions.lay_out_missing():
         actions.publish_anew()
+    actions.take_out()
     actions.publish()
     actions.check_loads()
+    actions.check_problems()

@@ -2,8 +2,23 @@
 
 from __future__ import annotations
 
-from registry.endpoints.actions.loads import check_loads, lay_out_missing
+from registry.endpoints.actions.canary import set_share, stop_canary
+from registry.endpoints.actions.loads import check_loads, check_problems, lay_out_missing, take_out
 from registry.endpoints.actions.publish import publish, publish_anew
+from registry.endpoints.actions.shadow import start_shadow, stop_shadow
 from registry.endpoints.actions.switch import deploy, roll_back
 
-__all__ = ["check_loads", "deploy", "lay_out_missing", "publish", "publish_anew", "roll_back"]
+__all__ = [
+    "check_loads",
+    "check_problems",
+    "deploy",
+    "lay_out_missing",
+    "publish",
+    "publish_anew",
+    "roll_back",
+    "set_share",
+    "start_shadow",
+    "stop_canary",
+    "stop_shadow",
+    "take_out",
+]

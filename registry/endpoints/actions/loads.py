@@ -1,4 +1,4 @@
-"""What servers refuse to load: noted once, told to those on call, and a damaged version quarantined."""
+"""What servers say of themselves: refusals and problems are noted once and told to those on call, a closed canary is stopped."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ from django.db import transaction
 from django.urls import reverse
 
 from lifecycle import bundle
+from lifecycle.notices import outbox
 from lifecycle.notices.actions import notify
 from lifecycle.refusals import Damaged, Refused
 from registry.access.policy import holders
 from registry.access.roles import Role
 from registry.catalog.actions.files import materialise
 from registry.catalog.actions.quarantine import quarantine
-from registry.catalog.models import ModelVersion
-from registry.endpoints import queries
+from registry.catalog.models import Endpoint, ModelVersion
+from registry.endpoints import queries, rules
+from registry.endpoints.actions.canary import stop_canary
+from registry.endpoints.actions.shadow import stop_shadow
 from registry.endpoints.models import Deployment
 from registry.ledger import keys
 from registry.ledger.actions import record
@@ -27,13 +30,13 @@ log = logging.getLogger(__name__)
 
 
 def check_loads() -> int:
-    """Look at what the servers wrote of each live version. Returns how many refusals are new.
+    """Look at what the servers wrote of each version that runs, in every arm. Returns how many refusals are new.
 
     A version whose files do not verify is quarantined: it may never be served again. The endpoint goes on with what it answered with
     before, since the servers do.
     """
     states, noted = queries.server_states(), 0
-    for deployment in queries.live().select_related("endpoint__model__project", "version__model__project", "version__folder"):
+    for deployment in queries.running().select_related("endpoint__model__project", "version__model__project", "version__folder"):
         reason = next((reason for state in states if (reason := state.refusal_of(deployment.version))), "")
         if reason and not queries.is_refusal_noted(deployment):
             note_refusal(deployment, reason)
@@ -47,9 +50,9 @@ def folder_of(version: ModelVersion) -> Path:
 
 
 def lay_out_missing() -> bool:
-    """Bring back the files of live and standby versions that are gone from where the servers look, as after a restore. True if any came."""
+    """Bring back the files of running and standby versions that are gone from where the servers look, as after a restore. True if any came."""
     came = False
-    for deployment in queries.live().select_related("endpoint", "version__folder", "version__model"):
+    for deployment in queries.running().select_related("endpoint", "version__folder", "version__model"):
         for version in filter(None, [deployment.version, queries.rollback_target(deployment.endpoint)]):
             came |= lay_out_again(version)
     return came
@@ -89,6 +92,58 @@ def note_refusal(deployment: Deployment, reason: str) -> None:
             None, Verb.LOAD_REFUSED, version, project=endpoint.model.project.uuid, endpoint=endpoint.uuid, deployment=deployment.uuid,
             root_digest=version.root_digest, reason=reason[:300], quarantined=bool(damage),
         )  # fmt: skip
-        people = {*holders(Role.ONCALL, endpoint), *holders(Role.LEAD, endpoint)}
-        text = f"{endpoint}: a server refused to load {version.semver}. {reason}"
-        notify(sorted(people, key=lambda person: person.pk), text, reverse("endpoints:detail", args=[endpoint.uuid]))
+        outbox.append(
+            "endpoints.load_refused", project=endpoint.model.project, endpoint=str(endpoint.uuid), deployment=str(deployment.uuid),
+            version=str(version.uuid), arm=deployment.arm, quarantined=bool(damage),
+        )  # fmt: skip
+        tell([endpoint], f"{endpoint}: a server refused to load {version.semver}. {reason}", page_of(endpoint))
+
+
+def take_out() -> int:
+    """End the canaries that a server's guard closed, and the canaries and shadows whose version is not active any more. Returns how many.
+
+    A guard's line in the spool says the same; whichever is read first stops the canary, the other finds it stopped.
+    """
+    taken, states = 0, queries.server_states()
+    closed = {arm.deployment: arm for state in states for arm in state.closed}
+    for row in queries.running().exclude(arm=Deployment.Arm.STABLE).select_related("version"):
+        if arm := closed.get(str(row.uuid)):
+            reason = rules.guard_reason(arm.failures, arm.of)
+        elif row.version.state != ModelVersion.State.ACTIVE:
+            reason = f"{row.version.semver} is {row.version.get_state_display().lower()}: {row.version.state_reason}"
+        else:
+            continue
+        stop = stop_canary if row.arm == Deployment.Arm.CANARY else stop_shadow
+        stop(deployment_id=row.uuid, reason=reason, actor=None)
+        taken += 1
+    return taken
+
+
+def check_problems() -> int:
+    """Look at whether a server says that something is wrong with its routes, and raise it once, and once more when it is gone.
+
+    Returns how many servers changed their mind. The topic `endpoints.server_problem` carries the server's sentence, empty when all is well.
+    """
+    changed = 0
+    for state in queries.server_states():
+        if state.problem == queries.noted_problem(state.name):
+            continue
+        with transaction.atomic():
+            outbox.append("endpoints.server_problem", server=state.name, problem=state.problem[:300], epoch=state.epoch)
+            if state.problem:
+                everywhere = [row.endpoint for row in queries.live().select_related("endpoint")]
+                text = f"Inference server {state.name or 'default'}: {state.problem} It stays on epoch {state.epoch}."
+                tell(everywhere, text, reverse("endpoints:list"))
+        changed += 1
+    return changed
+
+
+def tell(endpoints: list[Endpoint], text: str, url: str) -> None:
+    """A notice to those who can do something about these endpoints: on-call and leads, each once."""
+    people = {person for endpoint in endpoints for role in (Role.ONCALL, Role.LEAD) for person in holders(role, endpoint)}
+    notify(sorted(people, key=lambda person: person.pk), text, url)
+
+
+def page_of(endpoint: Endpoint) -> str:
+    """The endpoint's page."""
+    return reverse("endpoints:detail", args=[endpoint.uuid])

@@ -1,11 +1,14 @@
-"""Deploy an approved version, or go back to the last live one. Each is one transaction; the servers learn of it right after the commit."""
+"""Deploy an approved version, or go back to the last live one. Each is one transaction; the servers learn of it right after the commit.
+
+Locks are taken in one order: the row of the routes, the request, its version, the alias, then the trail's chain.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from uuid import UUID
 
 from django.db import transaction
-from django.utils import timezone
 
 from lifecycle.refusals import Conflict, Refused
 from registry.access import policy
@@ -13,7 +16,8 @@ from registry.access.models import User
 from registry.catalog.actions.files import materialise
 from registry.catalog.models import Alias, Endpoint, ModelVersion
 from registry.endpoints import queries, rules
-from registry.endpoints.actions.publish import next_epoch, publish
+from registry.endpoints.actions import canary, intervals
+from registry.endpoints.actions.publish import next_epoch
 from registry.endpoints.models import Deployment
 from registry.ledger.actions import record
 from registry.ledger.verbs import Verb
@@ -21,50 +25,79 @@ from registry.promotions.actions.deploy import claim_approval, fulfilled, ready_
 from registry.promotions.models import PromotionRequest
 
 
-def deploy(*, request_id: UUID, actor: User) -> Deployment:
-    """Make the version of an approved request live on its endpoint, in place of the one before.
+def deploy(*, request_id: UUID, actor: User, share: int = rules.ALL, then: Callable[[Deployment], object] | None = None) -> Deployment:
+    """Let the version of an approved request serve its endpoint: in place of the live one, or at a share below 10,000 beside it.
 
-    Raises PermissionDenied, Conflict (not approved any more, used already, overtaken by a change) or Refused (frozen, damaged files).
-    The files are laid out and verified before the transaction, since nothing slow happens under a lock.
+    share: of 10,000. then: called with the new deployment inside the same transaction, for the room that steers the canary.
+    Raises PermissionDenied, Conflict (not approved any more, used already, overtaken by a change, a canary runs) or Refused (frozen,
+    damaged files, nothing live to compare with). The files are laid out and verified before the transaction, since nothing slow happens
+    under a lock.
     """
     policy.require(actor, "endpoints.deploy", PromotionRequest.objects.get(uuid=request_id))
+    rules.check_share(share)
     materialise(ready_to_deploy(request_id).version)
-    return _deploy(request_id, actor)
+    return _deploy(request_id, actor, share, then)
 
 
 @transaction.atomic
-def _deploy(request_id: UUID, actor: User) -> Deployment:
+def _deploy(request_id: UUID, actor: User, share: int, then: Callable[[Deployment], object] | None) -> Deployment:
     epoch = next_epoch()
     request = claim_approval(request_id)
     policy.require(actor, "endpoints.deploy", request)
     alias = Alias.objects.select_for_update().get(endpoint=request.endpoint)
     if alias.version_id == request.version_id:
         raise Conflict(f"{request.version} is live already.")
-    new = switch(alias, request.version, actor, epoch=epoch, cause=Deployment.Cause.PROMOTION, reason="", approval=request)
+    if running := queries.canary_of(request.endpoint):
+        raise Conflict(
+            f"{running.version.semver} runs as a canary on {request.endpoint}, and there is one canary at a time.",
+            next_step="Stop it, or widen it to all traffic, first.",
+        )
+    if share < rules.ALL:
+        new = canary.start(alias, request, actor, epoch=epoch, share=share)
+    else:
+        new = intervals.switch(alias, request.version, actor, epoch=epoch, cause=Deployment.Cause.PROMOTION, approval=request)
+        intervals.record_deployed(new, actor)
     fulfilled(request, new, actor=actor)
-    record(
-        actor, Verb.DEPLOYED, request.endpoint, project=request.endpoint.model.project.uuid, deployment=new.uuid,
-        version=request.version.uuid, root_digest=request.version.root_digest,
-        previous=new.previous.version.uuid if new.previous else None, request=request.uuid, epoch=epoch,
-    )  # fmt: skip
+    if then:
+        then(new)
     return new
 
 
 def roll_back(*, endpoint_id: UUID, actor: User, reason: str, typed: str, seen_moves: int) -> Deployment:
-    """Make the last live version live again. Needs a role, a reason and the typed version; no approval.
+    """Send all traffic back to a version that was trusted before. Needs a role, a reason and the typed version; no approval.
 
-    typed: the semver that becomes live. seen_moves: the alias' count of moves on the page the person looked at.
-    Raises PermissionDenied, Conflict (another version is live meanwhile) or Refused (no version to go back to, wrong words, damaged files).
+    typed: the semver that has all traffic afterwards. While a canary runs, typing the live version stops the canary; typing the version
+    before it stops the canary and makes that one live. seen_moves: the alias' count of moves on the page the person looked at.
+    Returns the deployment that has all traffic. Raises PermissionDenied, Conflict (another version is live meanwhile) or Refused (no
+    version to go back to, wrong words, damaged files).
     """
     endpoint = Endpoint.objects.select_related("model__project").get(uuid=endpoint_id)
     policy.require(actor, "endpoints.roll_back", endpoint)
+    live, running = queries.live_deployment(endpoint), queries.canary_of(endpoint)
+    if live and running and typed.strip() == live.version.semver:
+        return _back_from_canary(endpoint, live, running, actor, rules.check_reason(reason), seen_moves)
     target = queries.rollback_target(endpoint)
     if target is None:
         raise Refused(f"No other version was ever live on {endpoint}.", next_step="Deploy an approved version instead.")
-    rules.check_typed(typed, target.semver)
+    if live and typed.strip() == live.version.semver:
+        raise Refused(f"{live.version.semver} has all traffic already.", fields={"typed": [f"Type {target.semver} to go back to it."]})
+    rules.check_typed(typed, *([live.version.semver] if live and running else []), target.semver)
     reason = rules.check_reason(reason)
     materialise(target)
     return _roll_back(endpoint, target, actor, reason, seen_moves)
+
+
+@transaction.atomic
+def _back_from_canary(endpoint: Endpoint, live: Deployment, running: Deployment, actor: User, reason: str, seen_moves: int) -> Deployment:
+    epoch = next_epoch()
+    alias = Alias.objects.select_for_update().get(endpoint=endpoint)
+    policy.require(actor, "endpoints.roll_back", endpoint)
+    rules.check_moves(seen_moves, alias.moves)
+    now = queries.canary_of(endpoint)
+    if now is None or now.version_id != running.version_id:
+        raise Conflict("The canary has ended meanwhile.", next_step="Look at the page again, then decide.")
+    canary.stop(now, actor, reason, epoch=epoch)
+    return live
 
 
 @transaction.atomic
@@ -75,33 +108,11 @@ def _roll_back(endpoint: Endpoint, target: ModelVersion, actor: User, reason: st
     rules.check_moves(seen_moves, alias.moves)
     if ModelVersion.objects.select_for_update().get(pk=target.pk).state != ModelVersion.State.ACTIVE:
         raise Refused(f"{target} is not active any more and is not served.", next_step="Deploy an approved version instead.")
-    new = switch(alias, target, actor, epoch=epoch, cause=Deployment.Cause.ROLLBACK, reason=reason, approval=None)
+    if running := queries.canary_of(endpoint):
+        canary.stop(running, actor, f"The endpoint was rolled back: {reason}"[:500], epoch=epoch)
+    new = intervals.switch(alias, target, actor, epoch=epoch, cause=Deployment.Cause.ROLLBACK, reason=reason)
     record(
         actor, Verb.ROLLED_BACK, endpoint, project=endpoint.model.project.uuid, deployment=new.uuid, reason=reason, version=target.uuid,
         root_digest=target.root_digest, previous=new.previous.version.uuid if new.previous else None, epoch=epoch,
     )  # fmt: skip
-    return new
-
-
-def switch(
-    alias: Alias, version: ModelVersion, actor: User, *, epoch: int, cause: str, reason: str, approval: PromotionRequest | None
-) -> Deployment:
-    """End what is live, begin the new interval, move the alias; all under the caller's locks. The servers are told on commit."""
-    live = Deployment.objects.filter(endpoint=alias.endpoint, arm=Deployment.Arm.STABLE, ended_at=None).first()
-    if live:
-        live.ended_at, live.ended_by, live.end_reason = timezone.now(), actor, reason or f"Replaced by {version.semver}."
-        live.save(update_fields=["ended_at", "ended_by", "end_reason"])
-    new = Deployment.objects.create(
-        endpoint=alias.endpoint,
-        version=version,
-        cause=cause,
-        approval=approval,
-        previous=live,
-        reason=reason,
-        epoch=epoch,
-        started_by=actor,
-    )
-    alias.version, alias.moves = version, alias.moves + 1
-    alias.save(update_fields=["version", "moves"])
-    transaction.on_commit(publish, robust=True)
     return new

@@ -2,7 +2,7 @@
 
 from registry.promotions.actions.checks import check, check_again, check_failed
 from registry.promotions.actions.decide import approve, reject
-from registry.promotions.actions.deploy import claim_approval, fulfilled, ready_to_deploy
+from registry.promotions.actions.deploy import check_still_holds, claim_approval, fulfilled, ready_to_deploy
 from registry.promotions.actions.requests import comment, request, withdraw
 from registry.promotions.actions.upkeep import review_open
 
@@ -11,6 +11,7 @@ __all__ = [
     "check",
     "check_again",
     "check_failed",
+    "check_still_holds",
     "claim_approval",
     "comment",
     "fulfilled",

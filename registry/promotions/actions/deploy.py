@@ -54,6 +54,21 @@ def claim_approval(request_id: UUID) -> PromotionRequest:
     return request
 
 
+def check_still_holds(request_id: UUID) -> PromotionRequest:
+    """The used approval of a canary, locked in the caller's transaction, with everything it rests on read again under that lock.
+
+    Raises Conflict when something changed since the gates were checked, or the version is not active any more: the canary may keep the
+    share it has, and may not get more. Refused while the endpoint is frozen.
+    """
+    request = lock(request_id)
+    if ModelVersion.objects.get(pk=request.version_id).state != ModelVersion.State.ACTIVE:
+        raise Conflict("The version is not active any more.", next_step="Stop the canary.")
+    check_not_frozen(request.endpoint)
+    if changed := changes(request):
+        raise Conflict(rules.change_sentence(changed), next_step="Stop the canary and ask for the promotion again.")
+    return request
+
+
 def check_usable(request: PromotionRequest) -> None:
     """Raises Conflict unless the locked request is approved, by a recount of its votes; Refused while the endpoint is frozen."""
     if request.status != Status.APPROVED:

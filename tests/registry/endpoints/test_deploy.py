@@ -44,9 +44,9 @@ def test_the_version_is_live_and_the_servers_are_told(request_, version, endpoin
     document = endpoints.routes()
     assert document["epoch"] == deployment.epoch == 1
     route = document["endpoints"]["support-inbox-prod"]
-    assert route["arms"] == [
-        {"arm": "stable", "share": 10000, "version": str(version.uuid), "label": str(version), "root_digest": version.root_digest}
-    ]
+    served = {"version": str(version.uuid), "label": str(version), "root_digest": version.root_digest, "deployment": str(deployment.uuid)}
+    assert route["arms"] == [{"arm": "stable", "share": 10000} | served]
+    assert route["shadow"] is None
     assert route["standby"] == []
     assert Event.objects.filter(verb="endpoints.deployed", object_id=str(endpoint.uuid)).count() == 1
 

@@ -44,10 +44,12 @@ def test_a_new_token_is_published_and_an_expired_one_goes(live_endpoint, ana, ai
     document = endpoints.routes()
     own = token_digest(queries.web_token())
     assert document["epoch"] == first + 1
-    assert document["endpoints"][live_endpoint.slug]["tokens"] == sorted([own, token_digest(secret)])
+    until = token.expires_at.isoformat(timespec="seconds")
+    named = {own: None, token_digest(secret): until}
+    assert document["endpoints"][live_endpoint.slug]["tokens"] == [{"digest": digest, "until": named[digest]} for digest in sorted(named)]
     ApiToken.objects.filter(pk=token.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
     actions.publish()
-    assert endpoints.routes()["endpoints"][live_endpoint.slug]["tokens"] == [own]
+    assert endpoints.routes()["endpoints"][live_endpoint.slug]["tokens"] == [{"digest": own, "until": None}]
 
 
 def test_epochs_rise_above_what_servers_applied(live_endpoint):

@@ -1,0 +1,145 @@
+"""A canary: an approved version that answers a share of the requests beside the live one. Widened, stopped, or made live at 100 %."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.db import transaction
+
+from lifecycle.notices import outbox
+from lifecycle.refusals import Conflict, Refused
+from registry.access import policy
+from registry.access.models import User
+from registry.catalog.actions.files import materialise
+from registry.catalog.models import Alias
+from registry.endpoints import queries, rules
+from registry.endpoints.actions import intervals
+from registry.endpoints.actions.publish import next_epoch
+from registry.endpoints.models import Deployment
+from registry.ledger.actions import record
+from registry.ledger.verbs import Verb
+from registry.promotions.actions.deploy import check_still_holds
+from registry.promotions.models import PromotionRequest
+
+ACTION = "endpoints.set_share"
+
+
+def start(alias: Alias, request: PromotionRequest, actor: User, *, epoch: int, share: int) -> Deployment:
+    """Begin a canary, under the locks of `deploy`. Raises Refused where nothing is live that it could be compared with."""
+    live = queries.live_deployment(alias.endpoint)
+    if live is None:
+        raise Refused(
+            f"Nothing is live on {alias.endpoint}, so a canary has nothing to be compared with.", next_step="Deploy to all traffic.",
+        )  # fmt: skip
+    intervals.end_shadow_of(request.version, alias, actor)
+    new = intervals.begin(
+        Deployment(
+            endpoint=alias.endpoint, version=request.version, arm=Deployment.Arm.CANARY, share=share, cause=Deployment.Cause.PROMOTION,
+            approval=request, epoch=epoch, started_by=actor,
+        )
+    )  # fmt: skip
+    record(
+        actor, Verb.CANARY_STARTED, alias.endpoint, project=alias.endpoint.model.project.uuid, deployment=new.uuid, share=share,
+        version=request.version.uuid, root_digest=request.version.root_digest, stable=live.version.uuid, request=request.uuid, epoch=epoch,
+    )  # fmt: skip
+    return new
+
+
+def set_share(*, deployment_id: UUID, share: int, actor: User | None, reason: str = "", seen: int | None = None) -> Deployment:
+    """Give a running canary another share of 10,000, and return the interval that takes over. At 10,000 it is live: the alias moves.
+
+    actor: None for the system's own rule. seen: the alias' moves on the page the person looked at. A wider share reads everything that the
+    approval rests on again. Raises PermissionDenied, Conflict (not running any more, changed meanwhile, overtaken by a change, closed by a
+    server) or Refused (frozen, damaged, no such share). Nothing has changed then: the canary holds its share.
+    """
+    found = queries.running_canary(deployment_id)
+    if actor is not None:
+        policy.require(actor, ACTION, found)
+    rules.check_share(share)
+    if share > found.share:
+        materialise(found.version)
+    return _set_share(found, share, actor, reason.strip(), seen)
+
+
+@transaction.atomic
+def _set_share(found: Deployment, share: int, actor: User | None, reason: str, seen: int | None) -> Deployment:
+    epoch = next_epoch()
+    if share > found.share:
+        check_still_holds(PromotionRequest.objects.get(deployments=found).uuid)
+    alias = Alias.objects.select_for_update().get(endpoint=found.endpoint)
+    old = queries.running_canary(found.uuid)
+    if actor is not None:
+        policy.require(actor, ACTION, old)
+    if seen is not None:
+        rules.check_moves(seen, alias.moves)
+    if share == old.share:
+        raise Conflict(f"{old.version.semver} has this share already.")
+    if share > old.share and (closed := queries.guard_of(old)):
+        raise Conflict(f"A server closed {old.version.semver}: {rules.guard_reason(closed.failures, closed.of)}", next_step="Stop it.")
+    return wider(alias, old, actor, reason, epoch) if share == rules.ALL else changed(old, share, actor, reason, epoch)
+
+
+def wider(alias: Alias, old: Deployment, actor: User | None, reason: str, epoch: int) -> Deployment:
+    """The canary becomes the live version; what was live stays loaded for a rollback."""
+    intervals.end(old, actor, reason or "It has all traffic now.")
+    new = intervals.switch(alias, old.version, actor, epoch=epoch, cause=old.cause, approval=old.approval)
+    intervals.record_deployed(new, actor, canary=old.uuid, reason=reason)
+    return new
+
+
+def changed(old: Deployment, share: int, actor: User | None, reason: str, epoch: int) -> Deployment:
+    """The canary goes on under another share."""
+    intervals.end(old, actor, reason or f"Its share became {rules.percent(share)}.")
+    new = intervals.begin(
+        Deployment(
+            endpoint=old.endpoint, version=old.version, arm=old.arm, share=share, cause=old.cause, approval=old.approval, previous=old,
+            reason=reason[:500], epoch=epoch, started_by=actor,
+        )
+    )  # fmt: skip
+    record(
+        actor, Verb.SHARE_SET, old.endpoint, project=old.endpoint.model.project.uuid, deployment=new.uuid, previous=old.uuid,
+        version=old.version.uuid, old=old.share, new=share, reason=reason, epoch=epoch,
+    )  # fmt: skip
+    return new
+
+
+def stop_canary(*, deployment_id: UUID, reason: str, actor: User | None) -> Deployment:
+    """End a canary: all traffic goes to the live version, which never stopped. Always possible, in a freeze too.
+
+    For the system (actor None) it may come late and twice: a canary whose share changed meanwhile is stopped under its newer interval, and
+    one that has ended is returned as it is. A person gets Conflict then. Raises PermissionDenied, or Refused without a reason.
+    """
+    given = queries.with_all(Deployment.objects.filter(arm=Deployment.Arm.CANARY)).get(uuid=deployment_id)
+    if actor is not None:
+        policy.require(actor, ACTION, given)
+    reason = rules.check_reason(reason, "Stopping a canary")
+    return _stop_canary(given, reason, actor)
+
+
+@transaction.atomic
+def _stop_canary(given: Deployment, reason: str, actor: User | None) -> Deployment:
+    epoch = next_epoch()
+    Alias.objects.select_for_update().get(endpoint=given.endpoint)
+    if actor is not None:
+        policy.require(actor, ACTION, given)
+        running: Deployment | None = queries.running_canary(given.uuid)
+    else:
+        running = queries.goes_on_as(given)
+    if running is None:
+        return queries.deployments(given.endpoint).get(pk=given.pk)
+    stop(running, actor, reason, epoch=epoch)
+    return running
+
+
+def stop(running: Deployment, actor: User | None, reason: str, *, epoch: int) -> None:
+    """End a running canary under the caller's locks."""
+    endpoint = running.endpoint
+    intervals.end(running, actor, reason)
+    record(
+        actor, Verb.CANARY_STOPPED, endpoint, project=endpoint.model.project.uuid, deployment=running.uuid, reason=reason[:500],
+        version=running.version.uuid, root_digest=running.version.root_digest, share=running.share, epoch=epoch,
+    )  # fmt: skip
+    outbox.append(
+        "endpoints.canary_stopped", project=endpoint.model.project, endpoint=str(endpoint.uuid), deployment=str(running.uuid),
+        version=str(running.version.uuid), by=str(actor.uuid) if actor else None,
+    )  # fmt: skip

@@ -1,0 +1,74 @@
+"""Beginning and ending the intervals in which a version serves, under the locks of the action that does it."""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.utils import timezone
+
+from registry.access.models import User
+from registry.catalog.models import Alias, ModelVersion
+from registry.endpoints import queries
+from registry.endpoints.actions.publish import publish
+from registry.endpoints.models import Deployment
+from registry.ledger.actions import record
+from registry.ledger.verbs import Verb
+from registry.promotions.models import PromotionRequest
+
+
+def begin(deployment: Deployment) -> Deployment:
+    """Save a new interval; the servers are told on commit."""
+    deployment.save(force_insert=True)
+    transaction.on_commit(publish, robust=True)
+    return deployment
+
+
+def end(deployment: Deployment, actor: User | None, reason: str) -> None:
+    """Write an interval's end; the servers are told on commit."""
+    deployment.ended_at, deployment.ended_by, deployment.end_reason = timezone.now(), actor, reason[:500]
+    deployment.save(update_fields=["ended_at", "ended_by", "end_reason"])
+    transaction.on_commit(publish, robust=True)
+
+
+def switch(
+    alias: Alias, version: ModelVersion, actor: User | None, *, epoch: int, cause: str, reason: str = "",
+    approval: PromotionRequest | None = None,
+) -> Deployment:  # fmt: skip
+    """End what is live, begin the new interval, move the alias."""
+    live = queries.live_deployment(alias.endpoint)
+    if live:
+        end(live, actor, reason or f"Replaced by {version.semver}.")
+    end_shadow_of(version, alias, actor)
+    new = begin(
+        Deployment(
+            endpoint=alias.endpoint, version=version, cause=cause, approval=approval, previous=live, reason=reason, epoch=epoch,
+            started_by=actor,
+        )
+    )  # fmt: skip
+    alias.version, alias.moves = version, alias.moves + 1
+    alias.save(update_fields=["version", "moves"])
+    return new
+
+
+def end_shadow_of(version: ModelVersion, alias: Alias, actor: User | None) -> None:
+    """A version that begins to answer is no shadow any more."""
+    shadow = queries.shadow_of(alias.endpoint)
+    if shadow and shadow.version_id == version.pk:
+        end(shadow, actor, "It answers clients now.")
+        record_shadow_stopped(shadow, actor)
+
+
+def record_deployed(new: Deployment, actor: User | None, **more: object) -> None:
+    """A version has all traffic by an approval."""
+    record(
+        actor, Verb.DEPLOYED, new.endpoint, project=new.endpoint.model.project.uuid, deployment=new.uuid, version=new.version.uuid,
+        root_digest=new.version.root_digest, previous=new.previous.version.uuid if new.previous else None,
+        request=new.approval.uuid if new.approval else None, epoch=new.epoch, **more,
+    )  # fmt: skip
+
+
+def record_shadow_stopped(shadow: Deployment, actor: User | None) -> None:
+    """A shadow has ended."""
+    record(
+        actor, Verb.SHADOW_STOPPED, shadow.endpoint, project=shadow.endpoint.model.project.uuid, deployment=shadow.uuid,
+        version=shadow.version.uuid, reason=shadow.end_reason,
+    )  # fmt: skip

@@ -1,0 +1,262 @@
+"""A canary: beside the live version at a share, widened under the approval, stopped at any time, live at 100 %."""
+
+from datetime import timedelta
+
+import pytest
+from django.core.exceptions import PermissionDenied
+from django.utils import timezone
+
+from lifecycle.notices.models import Outbox
+from lifecycle.refusals import Conflict, Refused
+from registry.catalog import actions as catalog
+from registry.catalog import queries as catalog_queries
+from registry.catalog.models import Alias, ModelVersion
+from registry.endpoints import actions, queries, tasks
+from registry.endpoints.models import Deployment
+from registry.ledger.models import Event
+from registry.promotions.rules import Status
+from tests.support import endpoints, registry
+
+
+@pytest.fixture
+def request_(project, live_endpoint, mia, ravi):
+    version = registry.make_version(
+        project, mia, ravi, model=live_endpoint.model, snapshot=live_endpoint.alias.version.run.snapshot, semver="1.2.0"
+    )
+    return endpoints.approved(project, live_endpoint, version)
+
+
+@pytest.fixture
+def canary(request_, omar):
+    return actions.deploy(request_id=request_.uuid, actor=omar, share=500)
+
+
+def verbs(endpoint):
+    return list(Event.objects.filter(object_id=str(endpoint.uuid)).order_by("id").values_list("verb", flat=True))
+
+
+def served(endpoint):
+    route = endpoints.routes()["endpoints"][endpoint.slug]
+    return [(arm["arm"], arm["share"], arm["label"].split()[-1]) for arm in route["arms"]], [
+        s["label"].split()[-1] for s in route["standby"]
+    ]
+
+
+def running(endpoint):
+    return [(row.arm, row.version.semver, row.share) for row in queries.serving(endpoint).order_by("id")]
+
+
+def test_it_takes_its_share_and_the_live_version_the_rest(request_, live_endpoint, omar, django_capture_on_commit_callbacks):
+    seen = []
+    with django_capture_on_commit_callbacks(execute=True):
+        made = actions.deploy(request_id=request_.uuid, actor=omar, share=500, then=lambda new: seen.append((new.pk, new.share)))
+
+    assert seen == [(made.pk, 500)]
+    assert (made.arm, made.share, made.cause, made.approval, made.previous) == ("canary", 500, "promotion", request_, None)
+    alias = Alias.objects.get(endpoint=live_endpoint)
+    assert (alias.version.semver, alias.moves) == ("1.1.0", 2)
+    request_.refresh_from_db()
+    assert request_.status == Status.FULFILLED
+    assert served(live_endpoint) == ([("stable", 9500, "1.1.0"), ("canary", 500, "1.2.0")], ["1.0.0"])
+    assert endpoints.routes()["endpoints"][live_endpoint.slug]["arms"][1]["deployment"] == str(made.uuid)
+    assert verbs(live_endpoint)[-1] == "endpoints.canary_started"
+
+
+def test_nothing_is_kept_when_what_comes_with_it_fails(request_, live_endpoint, omar):
+    def fail(_):
+        raise Refused("The plan does not fit.")
+
+    with pytest.raises(Refused, match="The plan"):
+        actions.deploy(request_id=request_.uuid, actor=omar, share=500, then=fail)
+
+    request_.refresh_from_db()
+    assert request_.status == Status.APPROVED
+    assert running(live_endpoint) == [("stable", "1.1.0", 10000)]
+    assert "endpoints.canary_started" not in verbs(live_endpoint)
+
+
+def test_a_canary_needs_something_live_beside_it(project, mia, ravi, omar):
+    version = registry.make_version(project, mia, ravi)
+    request = endpoints.approved(project, registry.make_endpoint(version.model, mia), version)
+
+    with pytest.raises(Refused, match="Nothing is live"):
+        actions.deploy(request_id=request.uuid, actor=omar, share=500)
+    assert Deployment.objects.count() == 0
+
+
+@pytest.mark.parametrize("share", [0, -1, 10_001])
+def test_a_share_is_of_ten_thousand(request_, live_endpoint, omar, share):
+    with pytest.raises(Refused, match="A share is from 1 to 10,000"):
+        actions.deploy(request_id=request_.uuid, actor=omar, share=share)
+    assert running(live_endpoint) == [("stable", "1.1.0", 10000)]
+
+
+def test_widening_ends_the_interval_and_begins_another(canary, live_endpoint, lee, django_capture_on_commit_callbacks):
+    with django_capture_on_commit_callbacks(execute=True):
+        new = actions.set_share(deployment_id=canary.uuid, share=2500, actor=lee, reason="It held.", seen=2)
+
+    canary.refresh_from_db()
+    assert (canary.ended_by, canary.end_reason) == (lee, "It held.")
+    assert (new.arm, new.share, new.previous, new.approval, new.started_by) == ("canary", 2500, canary, canary.approval, lee)
+    assert served(live_endpoint)[0] == [("stable", 7500, "1.1.0"), ("canary", 2500, "1.2.0")]
+    assert verbs(live_endpoint)[-1] == "endpoints.share_set"
+
+
+def test_the_system_widens_too_and_at_100_percent_it_is_live(canary, live_endpoint, django_capture_on_commit_callbacks):
+    with django_capture_on_commit_callbacks(execute=True):
+        new = actions.set_share(deployment_id=canary.uuid, share=10_000, actor=None, reason="Non-inferior.")
+
+    alias = Alias.objects.get(endpoint=live_endpoint)
+    assert (alias.version.semver, alias.moves) == ("1.2.0", 3)
+    assert (new.arm, new.share, new.previous.version.semver, new.started_by) == ("stable", 10_000, "1.1.0", None)
+    assert running(live_endpoint) == [("stable", "1.2.0", 10_000)]
+    assert served(live_endpoint) == ([("stable", 10_000, "1.2.0")], ["1.1.0"])
+    assert verbs(live_endpoint)[-1] == "endpoints.deployed"
+    event = Event.objects.get(object_id=str(live_endpoint.uuid), verb="endpoints.deployed", actor="system")
+    assert f'"canary":"{canary.uuid}"' in event.canonical
+
+
+def test_an_older_page_changes_nothing(canary, live_endpoint, omar):
+    actions.set_share(deployment_id=canary.uuid, share=2500, actor=omar)
+    before = running(live_endpoint)
+
+    with pytest.raises(Conflict, match="Changed while you were reading"):
+        actions.set_share(deployment_id=canary.uuid, share=5000, actor=omar)
+    with pytest.raises(Conflict):
+        actions.stop_canary(deployment_id=canary.uuid, reason="Errors.", actor=omar)
+    newest = queries.canary_of(live_endpoint)
+    with pytest.raises(Conflict, match="another version is live"):
+        actions.set_share(deployment_id=newest.uuid, share=5000, actor=omar, seen=1)
+    with pytest.raises(Conflict, match="has this share already"):
+        actions.set_share(deployment_id=newest.uuid, share=2500, actor=omar)
+    assert running(live_endpoint) == before
+
+
+def test_a_changed_card_holds_the_canary_and_lets_it_shrink(canary, live_endpoint, mia, omar):
+    version = canary.version
+    card = catalog_queries.newest_card(version)
+    catalog.edit_card(version=version, stated={"purpose": "Other."}, seen=card.digest, actor=mia)
+
+    with pytest.raises(Conflict, match="Changed since the gates were checked: the model card"):
+        actions.set_share(deployment_id=canary.uuid, share=2500, actor=None)
+    assert running(live_endpoint) == [("stable", "1.1.0", 10_000), ("canary", "1.2.0", 500)]
+    assert actions.set_share(deployment_id=canary.uuid, share=100, actor=None).share == 100
+
+
+def test_a_freeze_stops_starting_and_widening_and_nothing_else(canary, live_endpoint, lee, omar):
+    catalog.freeze(endpoint_id=live_endpoint.uuid, reason="Incident.", until=timezone.now() + timedelta(days=1), actor=lee)
+
+    with pytest.raises(Refused, match="is frozen until"):
+        actions.set_share(deployment_id=canary.uuid, share=2500, actor=omar)
+    assert running(live_endpoint)[1] == ("canary", "1.2.0", 500)
+    actions.stop_canary(deployment_id=canary.uuid, reason="Incident.", actor=omar)
+    assert running(live_endpoint) == [("stable", "1.1.0", 10_000)]
+
+
+def test_stopping_needs_a_reason_and_leaves_the_live_version(canary, live_endpoint, omar, django_capture_on_commit_callbacks):
+    with pytest.raises(Refused, match="needs a reason"):
+        actions.stop_canary(deployment_id=canary.uuid, reason=" ", actor=omar)
+    with django_capture_on_commit_callbacks(execute=True):
+        ended = actions.stop_canary(deployment_id=canary.uuid, reason="Errors.", actor=omar)
+
+    assert (ended.ended_by, ended.end_reason) == (omar, "Errors.")
+    assert served(live_endpoint) == ([("stable", 10_000, "1.1.0")], ["1.0.0"])
+    assert verbs(live_endpoint)[-1] == "endpoints.canary_stopped"
+    told = Outbox.objects.get(topic="endpoints.canary_stopped")
+    assert (told.payload["deployment"], told.payload["by"]) == (str(canary.uuid), str(omar.uuid))
+
+
+def test_the_system_may_stop_late_and_twice(canary, live_endpoint, omar):
+    newer = actions.set_share(deployment_id=canary.uuid, share=2500, actor=omar)
+
+    ended = actions.stop_canary(deployment_id=canary.uuid, reason="The guard.", actor=None)
+    again = actions.stop_canary(deployment_id=canary.uuid, reason="The guard, again.", actor=None)
+
+    assert ended == newer
+    assert again.end_reason != "The guard, again."
+    assert verbs(live_endpoint).count("endpoints.canary_stopped") == 1
+    assert running(live_endpoint) == [("stable", "1.1.0", 10_000)]
+
+
+@pytest.mark.parametrize("person", ["ana", "ravi", "gita", "aida", "otto", "adam"])
+def test_only_engineers_leads_and_those_on_call_steer(person, request, canary, live_endpoint):
+    from registry.access.models import User
+
+    actor = User.objects.filter(username=person).first() or request.getfixturevalue(person)
+    with pytest.raises(PermissionDenied):
+        actions.set_share(deployment_id=canary.uuid, share=2500, actor=actor)
+    with pytest.raises(PermissionDenied):
+        actions.stop_canary(deployment_id=canary.uuid, reason="No.", actor=actor)
+    assert running(live_endpoint)[1] == ("canary", "1.2.0", 500)
+
+
+def test_there_is_one_canary_at_a_time_and_no_plain_deployment_beside_it(canary, project, live_endpoint, mia, ravi, omar):
+    other = registry.make_version(project, mia, ravi, model=live_endpoint.model, snapshot=canary.version.run.snapshot, semver="1.3.0")
+    request = endpoints.approved(project, live_endpoint, other)
+
+    for share in (500, 10_000):
+        with pytest.raises(Conflict, match="1.2.0 runs as a canary on support-inbox-prod, and there is one canary at a time"):
+            actions.deploy(request_id=request.uuid, actor=omar, share=share)
+    request.refresh_from_db()
+    assert request.status == Status.APPROVED
+    assert running(live_endpoint) == [("stable", "1.1.0", 10_000), ("canary", "1.2.0", 500)]
+
+
+def test_a_stopped_canary_needs_a_new_approval(canary, request_, omar):
+    actions.stop_canary(deployment_id=canary.uuid, reason="Errors.", actor=omar)
+
+    with pytest.raises(Conflict, match="is fulfilled"):
+        actions.deploy(request_id=request_.uuid, actor=omar, share=500)
+
+
+def test_rolling_back_to_the_live_version_stops_the_canary(canary, live_endpoint, omar):
+    back = actions.roll_back(endpoint_id=live_endpoint.uuid, actor=omar, reason="Errors.", typed="1.1.0", seen_moves=2)
+
+    assert (back.version.semver, back.ended_at) == ("1.1.0", None)
+    assert Alias.objects.get(endpoint=live_endpoint).moves == 2
+    assert running(live_endpoint) == [("stable", "1.1.0", 10_000)]
+    canary.refresh_from_db()
+    assert (canary.ended_by, canary.end_reason) == (omar, "Errors.")
+    with pytest.raises(Refused, match="1.1.0 has all traffic already"):
+        actions.roll_back(endpoint_id=live_endpoint.uuid, actor=omar, reason="Errors.", typed="1.1.0", seen_moves=2)
+
+
+def test_rolling_back_further_stops_the_canary_too(canary, live_endpoint, omar):
+    back = actions.roll_back(endpoint_id=live_endpoint.uuid, actor=omar, reason="Both fail.", typed="1.0.0", seen_moves=2)
+
+    assert (back.version.semver, back.cause) == ("1.0.0", "rollback")
+    assert running(live_endpoint) == [("stable", "1.0.0", 10_000)]
+    assert verbs(live_endpoint)[-2:] == ["endpoints.canary_stopped", "endpoints.rolled_back"]
+
+
+def test_a_canary_in_quarantine_is_taken_out(canary, live_endpoint, omar):
+    catalog.quarantine(version_id=canary.version.uuid, reason="Leaks.", actor=omar)
+
+    tasks.tend()
+
+    assert running(live_endpoint) == [("stable", "1.1.0", 10_000)]
+    canary.refresh_from_db()
+    assert (canary.ended_by, canary.end_reason) == (None, "1.2.0 is quarantined: Leaks.")
+    assert ModelVersion.objects.get(pk=canary.version_id).state == "quarantined"
+
+
+def test_a_canary_that_a_server_closed_is_not_widened_and_is_stopped(canary, live_endpoint):
+    endpoints.write_status(guard=[{"deployment": str(canary.uuid), "failures": 10, "of": 13}])
+
+    with pytest.raises(Conflict, match="10 of its last 13 requests failed"):
+        actions.set_share(deployment_id=canary.uuid, share=2500, actor=None)
+    tasks.tend()
+
+    canary.refresh_from_db()
+    assert (canary.ended_by, canary.end_reason) == (None, "The server's guard closed it: 10 of its last 13 requests failed.")
+
+
+def test_as_of_knows_the_arms(canary, live_endpoint, omar):
+    wider = actions.set_share(deployment_id=canary.uuid, share=2500, actor=omar)
+    actions.stop_canary(deployment_id=wider.uuid, reason="Errors.", actor=omar)
+
+    assert queries.live_at(live_endpoint, canary.started_at).version.semver == "1.1.0"
+    assert queries.live_at(live_endpoint, canary.started_at, "canary") == canary
+    assert queries.live_at(live_endpoint, wider.started_at, "canary") == wider
+    wider.refresh_from_db()
+    assert queries.live_at(live_endpoint, wider.ended_at, "canary") is None
