@@ -60,7 +60,7 @@ class Word:
 # ── Texts as numbers ────────────────────────────────────────────────────────
 def words_of(text: str) -> list[str]:
     """The words of two letters or more, in small letters; numbers are left out, since they are people's more often than topics'."""
-    return WORD.findall(text.casefold())
+    return WORD.findall(text.lower())
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,8 +62,8 @@ class Shift:
 def quantile_edges(reference: Mapping[int, int], bins: int = QUANTILES) -> list[int]:
     """The last fine bin of each coarse one but the last, so that the reference is cut into at most `bins` parts of like size.
 
-    reference: fine bin → count. Equal quantiles are one edge; the outer bins are open. A reference of a single value is its own bin, with
-    all that is smaller and all that is larger beside it. Empty where the reference is.
+    reference: fine bin → count. Equal quantiles are one edge; the outer bins are open. Where all quantiles are the largest value, that value
+    is a bin, with all that is smaller and all that is larger beside it. Empty where the reference is.
     """
     total = sum(reference.values())
     if not total:
@@ -77,7 +77,7 @@ def quantile_edges(reference: Mapping[int, int], bins: int = QUANTILES) -> list[
             wanted += 1
         if reached:
             edges.append(index)
-    return edges or [fine[0] - 1, fine[-1]]
+    return edges or [fine[-1] - 1, fine[-1]]
 
 
 def numeric_bins(

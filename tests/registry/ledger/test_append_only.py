@@ -14,6 +14,7 @@ IMMUTABLE = {
     "artifacts.blob", "artifacts.folder",
     "catalog.card", "catalog.modelversion",
     "datasets.item",
+    "drift.baseline", "drift.driftreport", "drift.episode", "drift.textcheck",
     "endpoints.deployment",
     "evaluation.evaluation",
     "labeling.annotation", "labeling.comment", "labeling.decision", "labeling.label", "labeling.labelschema",

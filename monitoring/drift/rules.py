@@ -1,0 +1,176 @@
+"""When a difference is drift: what counts as over the limit, when a monitor opens and closes, which windows are looked at. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+from django.db.models import TextChoices
+
+from monitoring.drift import statistics
+
+ALPHA = 0.01
+MIN_ROWS = 50
+MIN_TEXTS = 50
+TEXTS_MAX = 1000
+OPEN_OVER, OPEN_OF = 3, 5
+CLEAR_BELOW, CLEAR_FOR = 0.8, 3
+WEIGHT = 0.2  # of the newest window in the moving mean
+CHUNKS_LEAST, CHUNKS_MOST = 14, 56  # quiet windows that tell what is usual here
+LARGE = 0.25  # a PSI from here on is a large shift
+OUTSIDE_MOST = 0.05  # of the texts may lie outside what was evaluated; beyond, no accuracy is estimated
+SETTLE = timedelta(minutes=5)  # lines of the spool may be so late
+BUSY_DAY = 2_400  # answers; the day after is looked at by the hour
+BACK = timedelta(days=60)  # a beat that slept longer does not look further back
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+
+class State(TextChoices):
+    """What a report says of its window."""
+
+    OK = "ok", "As evaluated"
+    DRIFT = "drift", "Drift"
+    INSUFFICIENT = "insufficient", "Insufficient data"
+    FAILED = "failed", "Failed"
+
+
+class Mark(TextChoices):
+    """What a report says of one monitor. Watch: something was over its limit and nothing was opened, for the reason that is given."""
+
+    OK = "ok", "As evaluated"
+    WATCH = "watch", "Watch"
+    DRIFT = "drift", "Drift"
+    INSUFFICIENT = "insufficient", "Insufficient data"
+    NOT_MEASURED = "not_measured", "Not measured"
+    FAILED = "failed", "Failed"
+
+
+class Monitor(TextChoices):
+    """What is compared with the reference. The first five from counts, the last two from kept texts."""
+
+    LABEL = "label", "Predicted label"
+    CONFIDENCE = "confidence", "Confidence"
+    LENGTH = "length", "Length"
+    OOV = "oov", "Unknown words"
+    ACCURACY = "accuracy", "Expected accuracy"
+    WORDS = "words", "Words of the texts"
+    MEANING = "meaning", "Meaning of the texts"
+
+
+OF_COUNTS = (Monitor.LABEL, Monitor.CONFIDENCE, Monitor.LENGTH, Monitor.OOV, Monitor.ACCURACY)
+OF_TEXTS = (Monitor.WORDS, Monitor.MEANING)
+UNIT = {Monitor.ACCURACY: "fall", Monitor.WORDS: "AUC", Monitor.MEANING: "AUC"}  # the others: PSI
+FLOOR = {Monitor.ACCURACY: 0.02, Monitor.WORDS: 0.55, Monitor.MEANING: 0.55}  # below it a difference is too small to matter
+PSI_FLOOR = 0.1
+ORIGIN = {Monitor.WORDS: 0.5, Monitor.MEANING: 0.5}  # the value where nothing differs
+
+
+def floor_of(monitor: str) -> float:
+    """The smallest value that matters, however sure it is."""
+    return FLOOR.get(Monitor(monitor), PSI_FLOOR)
+
+
+def limit_of(monitor: str, critical: float) -> float:
+    """What a value must exceed: chance (critical) and the floor of what matters."""
+    return max(critical, floor_of(monitor))
+
+
+def ratio_of(monitor: str, value: float, critical: float) -> float:
+    """How far a value is on the way from "no difference" (0) to its limit (1)."""
+    origin = ORIGIN.get(Monitor(monitor), 0.0)
+    return (value - origin) / (limit_of(monitor, critical) - origin)
+
+
+# ── Opening and closing ─────────────────────────────────────────────────────
+class Held(TextChoices):
+    """Why something that looked like drift opened nothing."""
+
+    SMALL = "small", "Sure, but too small to matter"
+    TOGETHER = "together", "Not sure once all monitors are looked at together"
+    USUAL = "usual", "Within what the windows of this endpoint usually show"
+    FEW = "few", "Not often enough yet"
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A measured window of one monitor: its ratio, the moving mean of ratios, whether it was over, and whether all was quiet then."""
+
+    ratio: float
+    mean: float
+    over: bool
+    quiet: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a window means for a monitor. control: the chart's limit for the mean, None until enough quiet windows are known."""
+
+    over: bool
+    mean: float
+    control: float | None
+    overs: int
+    of: int
+    opens: bool
+    closes: bool
+    held: Held | None
+
+
+def judge(past: Sequence[Past], *, ratio: float, sure: bool, is_open: bool, matters: bool) -> Judgement:
+    """Whether a monitor opens, closes or stays.
+
+    past: its measured windows before, oldest first; windows with too little data are not among them. sure: significant after Benjamini
+    and Hochberg. matters: above its floor. Over: sure, ratio above 1, and once 14 quiet windows are known the moving mean above their
+    control limit. Opens with 3 of the last 5 over; closes when the last 3 lie below 0.8 of their limit. What happens while a monitor is
+    over or open never becomes part of what is usual.
+    """
+    mean = statistics.ewma([ratio], WEIGHT, past[-1].mean if past else None)[0]
+    quiet = [each.ratio for each in past if each.quiet][-CHUNKS_MOST:]
+    control = statistics.control_limit(quiet, WEIGHT) if len(quiet) >= CHUNKS_LEAST else None
+    unusual = control is None or mean > control
+    over = sure and ratio > 1 and unusual
+    recent = [*(each.over for each in past), over][-OPEN_OF:]
+    last = [*(each.ratio for each in past), ratio][-CLEAR_FOR:]
+    opens = not is_open and over and sum(recent) >= OPEN_OVER
+    closes = is_open and len(last) == CLEAR_FOR and all(each < CLEAR_BELOW for each in last)
+    held = None if is_open or opens else why_held(sure=sure, matters=matters, beyond=ratio > 1, unusual=unusual)
+    return Judgement(over, mean, control, sum(recent), len(recent), opens, closes, held)
+
+
+def why_held(*, sure: bool, matters: bool, beyond: bool, unusual: bool) -> Held | None:
+    """Why a window that looked wrong opened nothing; None where nothing looked wrong."""
+    if beyond:
+        return Held.TOGETHER if not sure else Held.FEW if unusual else Held.USUAL
+    return Held.SMALL if sure and not matters else None
+
+
+# ── Windows ─────────────────────────────────────────────────────────────────
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A window [start, end)."""
+
+    start: datetime
+    end: datetime
+
+
+def spans(since: datetime, now: datetime, answers: Mapping[date, int]) -> list[Span]:
+    """The complete windows that end after `since`, oldest first: hours of a day that follows a busy one, else the day. Days are UTC.
+
+    since: the end of the last window looked at, or the first answer. answers: by day; what is missing is none. A window counts as
+    complete 5 minutes after its end, so that the same moment always gives the same windows.
+    """
+    since = max(since, now - BACK)
+    found = []
+    day = since.astimezone(UTC).date()
+    while day <= now.astimezone(UTC).date():
+        begin = datetime.combine(day, time(), UTC)
+        step = HOUR if answers.get(day - DAY, 0) >= BUSY_DAY else DAY
+        found += [Span(begin + at * step, begin + (at + 1) * step) for at in range(DAY // step)]
+        day += DAY
+    return [span for span in found if span.end > since and span.start >= since - DAY and span.end + SETTLE <= now]
+
+
+def running_span(now: datetime) -> Span:
+    """The last 24 hours to the minute: what is measured when somebody asks."""
+    end = now.replace(second=0, microsecond=0)
+    return Span(end - DAY, end)

@@ -1,0 +1,113 @@
+"""The classifier that tries to tell the sides apart, against scikit-learn, and what it says of texts."""
+
+import numpy as np
+import pytest
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import Ridge
+from sklearn.metrics import roc_auc_score
+from sklearn.neighbors import NearestNeighbors
+
+from monitoring.drift import domain
+
+CARDS = [f"please block my lost card {word}" for word in ("today", "now", "soon", "abroad", "again")] * 12
+LOANS = [f"what does the mortgage loan cost {word}" for word in ("today", "now", "soon", "abroad", "again")] * 12
+
+
+def test_tf_idf_is_scikit_learns():
+    texts = ["a lost card card", "the lost loan", "a loan for a card", "where is it", "where was it", "ünter über größe größe", "größe über"]
+    known = TfidfVectorizer(sublinear_tf=True, min_df=2, max_df=0.5, token_pattern=domain.WORD.pattern)
+
+    matrix = known.fit_transform(texts).toarray()
+
+    found = domain.tf_idf(texts)
+    assert list(found.words) == known.get_feature_names_out().tolist()
+    assert found.matrix == pytest.approx(matrix)
+
+
+def test_numbers_are_no_words():
+    assert domain.words_of("Card 4929-0000 of O'Neil, e4 x") == ["card", "of", "neil"]
+
+
+def test_ridge_in_the_dual_is_ridge():
+    random = np.random.default_rng(0)
+    rows, target = random.normal(size=(60, 5)), random.choice([-1.0, 1.0], 60)
+
+    dual, intercept = domain.solve(rows @ rows.T, target[:, None])
+
+    known = Ridge(alpha=domain.RIDGE).fit(rows, target)
+    assert rows.T @ dual[:, 0] == pytest.approx(known.coef_)
+    assert intercept[0] == pytest.approx(known.intercept_)
+
+
+def test_scores_are_of_a_classifier_that_has_not_seen_the_row():
+    random = np.random.default_rng(1)
+    rows, sides = random.normal(size=(40, 3)), np.repeat([0, 1], 20)
+    number = domain.folds(sides, 5, 1)
+
+    found = domain.out_of_fold(rows @ rows.T, np.where(sides == 1, 1.0, -1.0)[:, None], number)[:, 0]
+
+    for fold in range(5):
+        known = Ridge(alpha=domain.RIDGE).fit(rows[number != fold], np.where(sides == 1, 1.0, -1.0)[number != fold])
+        assert found[number == fold] == pytest.approx(known.predict(rows[number == fold]))
+        assert [int((sides[number == fold] == side).sum()) for side in (0, 1)] == [4, 4]
+
+
+def test_auc_is_scikit_learns_with_ties():
+    random = np.random.default_rng(2)
+    scores, sides = random.integers(0, 6, 80).astype(float), random.integers(0, 2, 80)
+
+    assert domain.auc(scores, sides) == pytest.approx(roc_auc_score(sides, scores))
+
+
+def test_standard_error_by_hand():
+    assert domain.standard_error(1000, 200) == pytest.approx((1201 / (12 * 200_000)) ** 0.5)
+
+
+def test_texts_on_another_topic_are_told_apart_by_their_words():
+    table = domain.tf_idf(CARDS + LOANS)
+
+    verdict = domain.told_apart(table.matrix[:60], table.matrix[60:], 0.01)
+    new, missing = domain.telling_words(table, 60)
+
+    assert verdict.auc > 0.99
+    assert verdict.auc > verdict.limit
+    assert verdict.p < 1e-6
+    assert {"mortgage", "loan", "cost"} <= {each.word for each in new}
+    assert {"card", "lost", "block"} <= {each.word for each in missing}
+    assert all(each.current > each.reference for each in new)
+
+
+def test_a_word_of_few_people_is_not_named():
+    current = ["my neighbour Zebulon is calling", *["Zebulon again"] * 3, *LOANS]
+
+    new, _ = domain.telling_words(domain.tf_idf(CARDS + current), len(CARDS))
+
+    assert "zebulon" not in {each.word for each in new}
+
+
+def test_the_same_texts_are_not_told_apart_and_the_limit_knows_how_few_they_are():
+    """Seeded: 40 pairs of samples of one kind; the spread of the AUC is taken from permutations."""
+    random = np.random.default_rng(5)
+    found = []
+    for _ in range(40):
+        rows = random.normal(size=(140, 30))
+        found.append(domain.told_apart(rows[:100], rows[100:], 0.01))
+
+    assert sum(each.auc > each.limit for each in found) <= 1
+    assert all(each.limit > 0.5 + 2.32 * domain.standard_error(100, 40) for each in found)
+    assert domain.told_apart(rows[:100], rows[100:], 0.01).auc == found[-1].auc  # the same rows, the same answer
+
+
+def test_distance_to_the_nearest_is_scikit_learns_and_a_far_cluster_lies_outside():
+    random = np.random.default_rng(3)
+    reference = random.normal(size=(200, 8)) * 0.2 + np.eye(8)[0]
+    near, far = random.normal(size=(50, 8)) * 0.2 + np.eye(8)[0], random.normal(size=(50, 8)) * 0.2 + np.eye(8)[1]
+    known = NearestNeighbors(n_neighbors=1, metric="cosine").fit(reference)
+
+    assert domain.nearest_distance(near, reference) == pytest.approx(known.kneighbors(near)[0][:, 0])
+    assert domain.outside_share(reference, near) <= 0.1
+    assert domain.outside_share(reference, far) > 0.9
+
+
+def test_most_typical_come_first():
+    assert domain.most_typical(np.array([0.1, 0.9, -1.0, 0.9]), 3) == [1, 3, 0]
