@@ -1,7 +1,321 @@
-"""Rollouts over REST."""
+"""Rollouts over REST: the same actions and refusals as the pages."""
 
 from __future__ import annotations
 
-from django.urls import URLPattern
+from typing import Any
+from uuid import UUID
 
-urlpatterns: list[URLPattern] = []
+from django.urls import path
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from lifecycle.refusals import Refused
+from monitoring.rollouts import actions, queries, rules
+from monitoring.rollouts.models import Look, Rollout
+from monitoring.rollouts.rules.plan import ALPHAS, TOLERANCES
+from registry.access import policy
+from registry.access.decorators import Needs
+from registry.access.rest import View
+from registry.catalog.models import Endpoint
+from registry.promotions.models import PromotionRequest
+
+SEE = "rollouts.view"
+DEFAULT = rules.Plan()
+
+
+class PlanIn(serializers.Serializer[Any]):
+    """What a rollout is to do. Shares are of 10,000; margin and rise are shares from 0 to 1."""
+
+    steps = serializers.ListField(child=serializers.IntegerField(), default=list(DEFAULT.steps), help_text="rising, the last 10,000")
+    min_requests = serializers.IntegerField(default=DEFAULT.min_requests, help_text="of the canary, one for each sticky key and minute")
+    min_minutes = serializers.IntegerField(default=DEFAULT.min_minutes, help_text="at each step")
+    margin = serializers.FloatField(default=DEFAULT.margin, help_text="of the error share, at the upper bound")
+    rise = serializers.FloatField(default=DEFAULT.rise, help_text="of the error share, that must be found with 80 % power")
+    max_hours = serializers.IntegerField(default=DEFAULT.max_hours, help_text="of one step; then it holds")
+    automatic = serializers.BooleanField(default=True, help_text="false: a person widens each step")
+    warm_up = serializers.IntegerField(default=DEFAULT.warm_up, help_text="canary requests that count for nothing")
+    alphas = serializers.DictField(
+        child=serializers.FloatField(), default=dict(ALPHAS), help_text="errors, slow, wrong; at most 0.2 together"
+    )
+    tolerances = serializers.DictField(child=serializers.FloatField(), default=dict(TOLERANCES), help_text="odds ratios of at least 1")
+    tau = serializers.FloatField(default=DEFAULT.tau, help_text="size of the differences that matter most")
+
+
+class StartIn(PlanIn):
+    """The approval to use, and the plan."""
+
+    request = serializers.UUIDField()
+
+
+class SeenIn(serializers.Serializer[Any]):
+    """seen: the rollout's `moves` when you looked; 409 when it moved since."""
+
+    seen = serializers.IntegerField(min_value=0)
+
+
+class WidenIn(SeenIn):
+    """reason: needed where the rule does not say so itself."""
+
+    reason = serializers.CharField(max_length=500, allow_blank=True, default="")
+
+
+class AbortIn(SeenIn):
+    """Why, and the version that has all traffic afterwards."""
+
+    reason = serializers.CharField(max_length=500)
+    typed = serializers.CharField(max_length=40)
+
+
+class SideOut(serializers.Serializer[Any]):
+    """What was counted of one arm. units: one for each sticky key and minute; the rest: units of which one was that."""
+
+    requests = serializers.IntegerField()
+    units = serializers.IntegerField()
+    errors = serializers.IntegerField()
+    slow = serializers.IntegerField()
+    wrong = serializers.IntegerField()
+
+
+class ConditionOut(serializers.Serializer[Any]):
+    """One line of the rule. word: holds, open, close, fails; stops: it takes the canary back."""
+
+    title = serializers.CharField()
+    now = serializers.CharField()
+    word = serializers.CharField()
+    stops = serializers.BooleanField()
+
+
+class RolloutOut(serializers.Serializer[Rollout]):
+    """A rollout."""
+
+    uuid = serializers.UUIDField()
+    endpoint = serializers.UUIDField(source="endpoint.uuid")
+    version = serializers.UUIDField(source="version.uuid")
+    semver = serializers.CharField(source="version.semver")
+    baseline = serializers.UUIDField(source="baseline.uuid")
+    baseline_semver = serializers.CharField(source="baseline.semver", help_text="the version to type to abort")
+    request = serializers.UUIDField(source="request.uuid")
+    plan = PlanIn(source="rule")
+    state = serializers.ChoiceField(choices=rules.State.choices)
+    share = serializers.IntegerField(help_text="of 10,000")
+    moves = serializers.IntegerField(help_text="give it as `seen`")
+    step_started_at = serializers.DateTimeField()
+    reason = serializers.CharField(help_text="why it holds or ended")
+    started_at = serializers.DateTimeField()
+    started_by = serializers.UUIDField(source="started_by.uuid")
+    ended_at = serializers.DateTimeField(allow_null=True)
+    ended_by = serializers.UUIDField(source="ended_by.uuid", default=None, allow_null=True, help_text="null: the rule or a server's guard")
+
+
+class RolloutDetailOut(RolloutOut):
+    """A rollout with what the rule says at this moment."""
+
+    decision = serializers.ChoiceField(choices=rules.Kind.choices)
+    why = serializers.CharField()
+    next_share = serializers.IntegerField()
+    canary = SideOut()
+    stable = SideOut()
+    e_values = serializers.DictField(child=serializers.FloatField(), help_text="natural logarithms, by errors, slow, wrong")
+    conditions = ConditionOut(many=True)
+
+
+class RolloutPageOut(serializers.Serializer[Any]):
+    """Up to 20 rollouts, newest first. before: give it as ?before= to get the next page; null on the last."""
+
+    results = RolloutOut(many=True)
+    before = serializers.IntegerField(allow_null=True)
+
+
+class LookOut(serializers.Serializer[Look]):
+    """What the rule saw and decided at one moment. Counts are of the step, evidence is of the whole rollout."""
+
+    at = serializers.DateTimeField()
+    share = serializers.IntegerField(source="segment.share")
+    canary = SideOut(source="counts.canary")
+    stable = SideOut(source="counts.stable")
+    e_values = serializers.DictField(source="log_e", child=serializers.FloatField(), help_text="natural logarithms")
+    difference = serializers.FloatField(allow_null=True, help_text="null: fewer than 100 requests of an arm")
+    low = serializers.FloatField(allow_null=True)
+    high = serializers.FloatField(allow_null=True)
+    decision = serializers.CharField()
+    why = serializers.CharField()
+
+
+class LookPageOut(serializers.Serializer[Any]):
+    """Up to 20 looks, newest first. before: give it as ?before= to get the next page; null on the last."""
+
+    results = LookOut(many=True)
+    before = serializers.IntegerField(allow_null=True)
+
+
+class ListIn(serializers.Serializer[Any]):
+    """Which rollouts."""
+
+    endpoint = serializers.UUIDField(required=False)
+    state = serializers.ChoiceField(choices=rules.State.choices, required=False)
+    before = serializers.IntegerField(required=False, min_value=1)
+
+
+class StepForecastOut(serializers.Serializer[Any]):
+    """One step. needed: canary requests until it can widen if the canary is as good; null: never."""
+
+    share = serializers.IntegerField()
+    per_hour = serializers.FloatField()
+    needed = serializers.IntegerField(allow_null=True)
+    hours = serializers.FloatField(allow_null=True)
+
+
+class ForecastOut(serializers.Serializer[Any]):
+    """What to expect of a plan at the present traffic. problem: why it could not start; empty when it can."""
+
+    requests_per_hour = serializers.FloatField(source="traffic.per_hour")
+    error_share = serializers.FloatField(source="traffic.error_share")
+    steps = StepForecastOut(many=True)
+    hours = serializers.FloatField(allow_null=True)
+    detect_requests = serializers.IntegerField(allow_null=True, help_text="canary requests until the stated rise is found, 80 % power")
+    detect_hours = serializers.FloatField(allow_null=True)
+    problem = serializers.CharField()
+
+
+class Rollouts(View):
+    """The rollouts that you may see."""
+
+    needs = {"GET": Needs("signed_in"), "POST": Needs("signed_in")}
+
+    @extend_schema(
+        operation_id="rollouts_list", responses=RolloutPageOut,
+        parameters=[OpenApiParameter("endpoint", UUID), OpenApiParameter("state", str), OpenApiParameter("before", int)],
+    )  # fmt: skip
+    def get(self, request: Request) -> Response:
+        """Newest first."""
+        rows, before = queries.page_of(request.user, **read(ListIn, request.query_params))
+        return Response({"results": RolloutOut(rows, many=True).data, "before": before})
+
+    @extend_schema(operation_id="rollouts_start", request=StartIn, responses={201: RolloutOut})
+    def post(self, request: Request) -> Response:
+        """Let an approved version take its first share beside the live one."""
+        given = read(StartIn, request.data)
+        wanted = policy.visible_to(request.user, PromotionRequest, "promotions.view").filter(uuid=given.pop("request")).first()
+        if wanted is None:
+            raise Refused("There is no such approval.", fields={"request": ["Give an approved request."]})
+        made = actions.start(request_id=wanted.uuid, actor=request.user, plan=plan_of(given))
+        return Response(RolloutOut(made).data, status=201)
+
+
+class Forecast(View):
+    """What a plan would come to."""
+
+    needs = {"POST": Needs(SEE, Endpoint)}
+
+    @extend_schema(operation_id="rollouts_forecast", request=PlanIn, responses=ForecastOut)
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """The time to a decision at the endpoint's present traffic. Changes nothing."""
+        traffic = queries.present_traffic(Endpoint.objects.get(uuid=uuid), timezone.now())
+        return Response(ForecastOut(rules.forecast(plan_of(read(PlanIn, request.data)), traffic)).data)
+
+
+class OneRollout(View):
+    """One rollout."""
+
+    needs = {"GET": Needs(SEE, Rollout)}
+
+    @extend_schema(operation_id="rollouts_read", responses=RolloutDetailOut)
+    def get(self, request: Request, uuid: UUID) -> Response:
+        """The rollout, and what the rule says now."""
+        return Response(shown(queries.visible(request.user).get(uuid=uuid)))
+
+
+class Looks(View):
+    """What the rule saw."""
+
+    needs = {"GET": Needs(SEE, Rollout)}
+
+    @extend_schema(operation_id="rollouts_looks", responses=LookPageOut, parameters=[OpenApiParameter("before", int)])
+    def get(self, request: Request, uuid: UUID) -> Response:
+        """Newest first."""
+        rows, before = queries.page_of_looks(queries.visible(request.user).get(uuid=uuid), read(ListIn, request.query_params).get("before"))
+        return Response({"results": LookOut(rows, many=True).data, "before": before})
+
+
+class Pause(View):
+    """Pausing."""
+
+    needs = {"POST": Needs("rollouts.steer", Rollout, SEE)}
+
+    @extend_schema(operation_id="rollouts_pause", request=SeenIn, responses=RolloutOut)
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """Stop widening; it is still taken back if it fails."""
+        return Response(RolloutOut(actions.pause(rollout_id=uuid, actor=request.user, **read(SeenIn, request.data))).data)
+
+
+class Resume(View):
+    """Going on."""
+
+    needs = {"POST": Needs("rollouts.steer", Rollout, SEE)}
+
+    @extend_schema(operation_id="rollouts_resume", request=SeenIn, responses=RolloutOut)
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """Let the rule widen again."""
+        return Response(RolloutOut(actions.resume(rollout_id=uuid, actor=request.user, **read(SeenIn, request.data))).data)
+
+
+class Widen(View):
+    """Widening by hand."""
+
+    needs = {"POST": Needs("rollouts.steer", Rollout, SEE)}
+
+    @extend_schema(operation_id="rollouts_widen", request=WidenIn, responses=RolloutOut)
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """Go to the next step now."""
+        return Response(RolloutOut(actions.widen(rollout_id=uuid, actor=request.user, **read(WidenIn, request.data))).data)
+
+
+class Abort(View):
+    """Stopping."""
+
+    needs = {"POST": Needs("rollouts.abort", Rollout, SEE)}
+
+    @extend_schema(operation_id="rollouts_abort", request=AbortIn, responses=RolloutOut)
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """All traffic to the version beside it."""
+        return Response(RolloutOut(actions.abort(rollout_id=uuid, actor=request.user, **read(AbortIn, request.data))).data)
+
+
+def shown(rollout: Rollout) -> dict[str, Any]:
+    """A rollout with the rule's answer at this moment; at its end where it has ended."""
+    found, plan = queries.evidence(rollout, rollout.ended_at or timezone.now()), rollout.rule
+    decision = rules.decide(plan, found)
+    more = {
+        "decision": decision.kind, "why": decision.why, "next_share": plan.next_share(rollout.share), "e_values": dict(found.log_e),
+        "canary": SideOut(found.counts.canary).data, "stable": SideOut(found.counts.stable).data,
+        "conditions": ConditionOut(rules.conditions(plan, found), many=True).data,
+    }  # fmt: skip
+    return RolloutOut(rollout).data | more
+
+
+def plan_of(given: dict[str, Any]) -> rules.Plan:
+    """The plan that was sent. Raises Refused for one that cannot be carried out."""
+    return rules.Plan(**given | {"steps": tuple(given["steps"])})
+
+
+def read(shape: type[serializers.Serializer[Any]], data: Any) -> dict[str, Any]:
+    """What was sent, by shape. Raises ValidationError."""
+    form = shape(data=data)
+    form.is_valid(raise_exception=True)
+    given: dict[str, Any] = form.validated_data
+    return given
+
+
+urlpatterns = [
+    path("rollouts/", Rollouts.as_view(), name="api-rollouts"),
+    path("rollouts/<uuid:uuid>/", OneRollout.as_view(), name="api-rollout"),
+    path("rollouts/<uuid:uuid>/looks/", Looks.as_view(), name="api-rollout-looks"),
+    path("rollouts/<uuid:uuid>/pause/", Pause.as_view(), name="api-rollout-pause"),
+    path("rollouts/<uuid:uuid>/resume/", Resume.as_view(), name="api-rollout-resume"),
+    path("rollouts/<uuid:uuid>/widen/", Widen.as_view(), name="api-rollout-widen"),
+    path("rollouts/<uuid:uuid>/abort/", Abort.as_view(), name="api-rollout-abort"),
+    path("endpoints/<uuid:uuid>/rollouts/forecast/", Forecast.as_view(), name="api-rollout-forecast"),
+]

@@ -6,3 +6,19 @@ class RolloutsConfig(AppConfig):
 
     name = "monitoring.rollouts"
     label = "rollouts"
+
+    def ready(self) -> None:
+        """Have the rule look every ten seconds, and bring the page into the navigation."""
+        from lifecycle.jobs import schedule
+        from lifecycle.ui import navigation
+        from lifecycle.ui.navigation import NavItem
+        from monitoring.rollouts import queries
+        from registry.access.policy import can_somewhere
+
+        schedule.every(10, "monitoring.rollouts.tasks.tick")
+        navigation.register(
+            NavItem(
+                "Serving", "Rollouts", "rollouts:list", order=20, show=lambda user: can_somewhere(user, "rollouts.view"),
+                count=queries.waiting_count,
+            )
+        )  # fmt: skip

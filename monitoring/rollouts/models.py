@@ -6,7 +6,8 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from monitoring.rollouts.rules import OPEN, Counts, Interval, Kind, Plan, Side, State
+from monitoring.rollouts.rules import OPEN, Counts, Interval, Kind, Plan, Side, State, share_text
+from monitoring.rollouts.rules.decision import DECISION_MARKS
 from monitoring.rollouts.rules.state import MARKS, WORDS
 from registry.catalog.models import Endpoint, ModelVersion
 from registry.endpoints.models import Deployment
@@ -81,6 +82,11 @@ class Rollout(models.Model):
         """Its state beside a title: Canary running."""
         return WORDS.get(State(self.state), State(self.state).label)
 
+    @property
+    def share_text(self) -> str:
+        """5 %."""
+        return share_text(self.share)
+
 
 class Segment(models.Model):
     """A stretch of a rollout with one share. Evidence is counted within it and multiplied across segments."""
@@ -100,7 +106,7 @@ class Segment(models.Model):
         constraints = [models.UniqueConstraint(fields=["rollout", "number"], name="one_segment_per_number")]
 
     def __str__(self) -> str:
-        return f"{self.share / 100:g} %"
+        return share_text(self.share)
 
 
 class Sides(models.Model):
@@ -183,3 +189,14 @@ class Look(Sides):
         if self.difference is None or self.low is None or self.high is None:
             return None
         return Interval(self.difference, self.low, self.high)
+
+    @property
+    def points(self) -> tuple[float, float, float] | None:
+        """The difference and its bounds in percentage points."""
+        found = self.interval
+        return (100 * found.difference, 100 * found.low, 100 * found.high) if found else None
+
+    @property
+    def mark(self) -> str:
+        """The mark that goes with its decision: half, ok, warn, bad."""
+        return DECISION_MARKS[Kind(self.decision)]

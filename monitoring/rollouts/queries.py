@@ -7,11 +7,12 @@ from datetime import datetime, timedelta
 from itertools import islice
 from uuid import UUID
 
-from django.db.models import Max, QuerySet, Sum
+from django.db.models import Max, Q, QuerySet, Sum
 from django.utils import timezone
 
 from monitoring.rollouts import rules
 from monitoring.rollouts.models import Look, Minute, Rollout, Segment
+from monitoring.rollouts.rules.points import ArmPoint
 from monitoring.rollouts.rules.units import CANARY, STABLE
 from monitoring.traffic import histogram
 from monitoring.traffic.models import Feedback, MinuteRollup, Prediction
@@ -224,3 +225,52 @@ def successor(deployment: Deployment) -> Deployment | None:
 def next_number(rollout: Rollout) -> int:
     """The number of the segment that comes next, from 1."""
     return (Segment.objects.filter(rollout=rollout).aggregate(last=Max("number"))["last"] or 0) + 1
+
+
+def per_second(endpoint: Endpoint, now: datetime) -> dict[str, float] | None:
+    """Requests a second by arm over the last full minute, copies to the shadow among them; None when none came."""
+    begin = now.replace(second=0, microsecond=0) - MINUTE
+    rows = MinuteRollup.objects.filter(endpoint=endpoint, start=begin).exclude(arm="").values_list("arm").annotate(asked=Sum("requests"))
+    return {arm: asked / 60 for arm, asked in rows} or None
+
+
+def step_of(rollout: Rollout, until: datetime) -> timedelta:
+    """How long a step of the charts is: a minute in the first two hours, so that no chart has more than about 120."""
+    minutes = max(1, -(-int((until - chart_begin(rollout, until)).total_seconds() // 60) // CHART_POINTS))
+    return timedelta(minutes=minutes)
+
+
+def chart_begin(rollout: Rollout, until: datetime) -> datetime:
+    """From when the charts show both arms: an hour before the canary, at most the last seven days."""
+    return max(rollout.started_at - timedelta(hours=1), until - timedelta(days=7))
+
+
+def arm_points(rollout: Rollout, until: datetime) -> list[ArmPoint]:
+    """Errors and p95 by arm and step, and how often the shadow agreed; steps in which nothing came are there with nothing measured."""
+    begin, step = chart_begin(rollout, until), step_of(rollout, until)
+    begin -= timedelta(seconds=begin.timestamp() % step.total_seconds())
+    fields = ("start", "arm", "requests", "errors", "refused", "shed", "agree", "disagree", "latency")
+    grouped: dict[int, dict[str, list[tuple[int, int, int, int, dict[str, int]]]]] = {}
+    rows = MinuteRollup.objects.filter(endpoint=rollout.endpoint_id, start__gte=begin, start__lt=until).exclude(arm="")
+    for start, arm, requests, errors, refused, shed, agree, disagree, latency in rows.values_list(*fields):
+        at = grouped.setdefault(int((start - begin) / step), {})
+        at.setdefault(arm, []).append((requests - refused - shed, errors, agree, disagree, latency))
+    return [point(begin + at * step, grouped.get(at, {})) for at in range(int((until - begin) / step) + 1)]
+
+
+def point(start: datetime, arms: dict[str, list[tuple[int, int, int, int, dict[str, int]]]]) -> ArmPoint:
+    """One step of the charts from its minutes."""
+    errors, p95_ms = {}, {}
+    for arm, rows in arms.items():
+        taken = sum(row[0] for row in rows)
+        errors[arm] = sum(row[1] for row in rows) / taken if taken else None
+        p95_ms[arm] = histogram.quantile(histogram.merge(row[4] for row in rows), 0.95)
+    copies = arms.get("shadow", [])
+    agree, disagree = sum(row[2] for row in copies), sum(row[3] for row in copies)
+    return ArmPoint(start, errors, p95_ms, agree / (agree + disagree) if agree + disagree else None)
+
+
+def waiting_count(user: Person) -> int | None:
+    """How many rollouts hold or ask, of those that the user may steer; None for none."""
+    rows = policy.visible_to(user, Rollout, "rollouts.steer")
+    return rows.filter(Q(state=rules.State.HOLDING) | Q(state=rules.State.RUNNING, asked_at__isnull=False)).count() or None

@@ -31,7 +31,7 @@ def pause(*, rollout_id: UUID, actor: User, seen: int, now: datetime | None = No
     rollout = lock_open(rollout_id, seen)
     policy.require(actor, "rollouts.steer", rollout)
     if rollout.going_to is not None:
-        raise Conflict(f"It is being widened to {tell.share_text(rollout.going_to)} just now.", next_step="Look again in a moment.")
+        raise Conflict(f"It is being widened to {rules.share_text(rollout.going_to)} just now.", next_step="Look again in a moment.")
     move(rollout, State.PAUSED)
     tell.no_longer_holds(rollout, now or timezone.now())
     note(actor, Verb.ROLLOUT_PAUSED, rollout, share=rollout.share)

@@ -8,13 +8,11 @@ from typing import Any
 from django.urls import reverse
 
 from lifecycle.notices.actions import notify
-from lifecycle.ui.numbers import percent
 from monitoring.alerts.actions import raise_alert, resolve_alert
 from monitoring.rollouts.models import Rollout
-from monitoring.rollouts.rules import State
+from monitoring.rollouts.rules import State, share_text
 from registry.access.models import User
 from registry.access.policy import who_can
-from registry.endpoints.rules import ALL
 
 SOURCE = "canary"
 
@@ -27,11 +25,6 @@ def url(rollout: Rollout) -> str:
 def key(rollout: Rollout, what: str) -> dict[str, Any]:
     """What tells one of its alerts from others."""
     return {"rollout": str(rollout.uuid), "what": what}
-
-
-def share_text(share: int) -> str:
-    """5 %, 0.5 %."""
-    return percent(share / ALL, 0 if share % 100 == 0 else 2)
 
 
 def owners(rollout: Rollout) -> list[User]:

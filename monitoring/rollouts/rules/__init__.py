@@ -6,7 +6,7 @@ from monitoring.rollouts.rules.decision import Condition, Decision, Evidence, Ki
 from monitoring.rollouts.rules.evidence import ODDS_RATIOS, log_e, log_limit, tolerated_share
 from monitoring.rollouts.rules.forecast import Forecast, StepForecast, Traffic, check_decidable, forecast
 from monitoring.rollouts.rules.interval import MIN_PER_ARM, Interval, difference
-from monitoring.rollouts.rules.plan import METRICS, Plan
+from monitoring.rollouts.rules.plan import METRICS, Plan, share_text
 from monitoring.rollouts.rules.state import OPEN, REASON_MAX, State, check_move, check_reason, check_same_state
 from monitoring.rollouts.rules.units import Counts, Request, Side, tally
 
@@ -39,6 +39,7 @@ __all__ = [
     "forecast",
     "log_e",
     "log_limit",
+    "share_text",
     "tally",
     "tolerated_share",
 ]

@@ -27,6 +27,9 @@ class Kind(TextChoices):
     ROLLBACK = "rollback", "Roll back"
 
 
+DECISION_MARKS = {Kind.CONTINUE: "half", Kind.PROMOTE: "ok", Kind.HOLD: "warn", Kind.ROLLBACK: "bad"}
+
+
 @dataclass(frozen=True)
 class Evidence:
     """What is known at a look.

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from datetime import timedelta
 
 import numpy as np
 from scipy import stats
 
 from lifecycle.refusals import Refused
-from lifecycle.ui.numbers import count, decimals, duration, percent
+from lifecycle.ui.numbers import count, decimals, duration
 from monitoring.rollouts.rules.evidence import log_e, log_limit, tolerated_share
 from monitoring.rollouts.rules.interval import MIN_PER_ARM, half_width
-from monitoring.rollouts.rules.plan import WHOLE, Plan
+from monitoring.rollouts.rules.plan import WHOLE, Plan, share_text
 
 POWER = 0.8
 MANY = 10**8  # requests; a plan that needs more never decides
@@ -41,6 +42,11 @@ class StepForecast:
     needed: int | None
     hours: float | None
 
+    @property
+    def lasts(self) -> timedelta | None:
+        """The hours as a length of time."""
+        return as_time(self.hours)
+
 
 @dataclass(frozen=True)
 class Forecast:
@@ -58,6 +64,21 @@ class Forecast:
         """Until all traffic, if all goes well; None where a step never ends."""
         each = [step.hours for step in self.steps]
         return None if any(hours is None for hours in each) else math.fsum(hours for hours in each if hours is not None)
+
+    @property
+    def lasts(self) -> timedelta | None:
+        """The hours as a length of time."""
+        return as_time(self.hours)
+
+    @property
+    def detect_lasts(self) -> timedelta | None:
+        """The hours until the stated rise is taken back, as a length of time."""
+        return as_time(self.detect_hours)
+
+
+def as_time(hours: float | None) -> timedelta | None:
+    """As a length of time; None for never, which anything beyond a century is."""
+    return None if hours is None or hours > 24 * 36_500 else timedelta(hours=hours)
 
 
 def forecast(plan: Plan, traffic: Traffic) -> Forecast:
@@ -93,10 +114,7 @@ def problem(plan: Plan, traffic: Traffic, steps: tuple[StepForecast, ...], detec
         return "No request came in the last 24 hours, so a canary would learn nothing."
     slow = next((step for step in steps if step.hours is None or step.hours > plan.max_hours), None)
     if slow:
-        share, rate = (
-            percent(slow.share / WHOLE, 0 if slow.share % 100 == 0 else 2),
-            decimals(slow.per_hour, 0 if slow.per_hour >= 10 else 1),
-        )
+        share, rate = share_text(slow.share), decimals(slow.per_hour, 0 if slow.per_hour >= 10 else 1)
         needed = "never enough" if slow.needed is None or slow.hours is None else f"{count(slow.needed)} in {duration(3600 * slow.hours)}"
         return f"At {share} the canary gets {rate} requests an hour: {needed}, and the plan gives {duration(3600 * plan.max_hours)}."
     if detect is None or detect_hours is None or detect_hours > plan.max_hours:

@@ -7,12 +7,18 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from lifecycle.refusals import Refused
+from lifecycle.ui.numbers import percent
 from monitoring.rollouts.rules.interval import MIN_PER_ARM
 
 WHOLE = 10_000
 METRICS = ("errors", "slow", "wrong")
 ALPHAS = {"errors": 0.03, "slow": 0.01, "wrong": 0.01}  # together 0.05
 TOLERANCES = {"errors": 1.0, "slow": 1.5, "wrong": 1.0}
+
+
+def share_text(share: int) -> str:
+    """A share of 10,000 as people read it: 5 %, 0.5 %."""
+    return percent(share / WHOLE, 0 if share % 100 == 0 else 1 if share % 10 == 0 else 2)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,163 @@
+"""The charts of a rollout. Pure: looks and points in, figures out; colours are tokens. Canary blue, stable graphite, shadow rust."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from lifecycle.ui.charts import Chart
+from lifecycle.ui.numbers import decimals, signed, unit
+from monitoring.rollouts import rules
+from monitoring.rollouts.models import Look, Rollout
+from monitoring.rollouts.rules.points import ArmPoint
+
+CANARY, STABLE, SHADOW = "$c1", "$c2", "$c3"
+END = {"xanchor": "left", "xshift": 4, "showarrow": False, "name": "end"}
+NOTE = {"showarrow": False, "font": {"size": 11, "color": "$bad"}}
+
+
+def stamp(moment: datetime) -> str:
+    """A moment as Plotly takes it, UTC."""
+    return moment.strftime("%Y-%m-%d %H:%M")
+
+
+def difference(rollout: Rollout, looks: Sequence[Look], updates_url: str = "") -> Chart:
+    """The error difference of the present segment with its always-valid bounds, by canary requests, against the margin."""
+    plan, x = rollout.rule, [look.canary_units for look in looks]
+    low, high, middle = ([100 * getattr(look, name) for look in looks] for name in ("low", "high", "difference"))
+    margin, last = 100 * plan.margin, looks[-1]
+    reach = max(2 * margin, *(abs(value) for value in (*middle, high[-1], low[-1])))
+    band = {"type": "scatter", "mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
+    data = [
+        {**band, "x": x, "y": low},
+        {**band, "x": x, "y": high, "fill": "tonexty", "fillcolor": f"{CANARY}/14"},
+        {"type": "scatter", "mode": "lines", "name": "difference", "x": x, "y": middle, "line": {"color": CANARY, "width": 2}},
+    ]
+    right = max(1.08 * plan.min_requests, 1.08 * x[-1])
+    layout = {
+        "xaxis": {"range": [0, right], "title": {"text": "canary requests"}},
+        "yaxis": {"range": [-1.3 * reach, 1.3 * reach], "nticks": 5, "zeroline": True, "zerolinecolor": "$edge", "zerolinewidth": 1},
+        "shapes": [
+            {"type": "line", "x0": 0, "x1": 1, "xref": "paper", "y0": margin, "y1": margin, "line": limit("$bad")},
+            {"type": "line", "x0": plan.min_requests, "x1": plan.min_requests, "y0": 0, "y1": 1, "yref": "paper", "line": limit("$edge")},
+        ],
+        "annotations": [
+            {**NOTE, "x": right, "y": margin, "text": f"{signed(margin, 1)} stops widening", "xanchor": "right", "yshift": 9},
+            {"x": x[-1], "y": middle[-1], "text": signed(middle[-1], 2), "font": {"color": CANARY}, **END},
+        ],
+    }
+    clear = last.interval is not None and last.interval.high < plan.margin
+    goal = "The band is clear of the red line." if clear else "The band must come below the red line before it widens."
+    rows = [
+        [look.canary_units, *(signed(100 * value, 2) for value in (look.difference, look.low, look.high) if value is not None)]
+        for look in looks
+    ]
+    return Chart(
+        id="difference", lead=goal, caption="Error share, canary minus stable, percentage points; always-valid 95 % interval.",
+        figure={"data": data, "layout": layout}, head=["canary requests", "difference", "low", "high"], rows=rows, updates_url=updates_url,
+    )  # fmt: skip
+
+
+def latency(points: Sequence[ArmPoint], began: datetime, updates_url: str = "") -> Chart:
+    """p95 of both arms on one scale."""
+    canary, stable = newest([point.p95_ms.get("canary") for point in points]), newest([point.p95_ms.get("stable") for point in points])
+    if canary is None or stable is None:
+        lead = "Canary not measured yet." if canary is None else f"Canary {unit(canary, 'ms', 1)}."
+    else:
+        lead = f"Canary {signed(canary - stable, 1)}."
+    values = {arm: [point.p95_ms.get(arm) for point in points] for arm in ("stable", "canary")}
+    return by_arm("latency", lead, "p95 latency, ms, measured in the server.", points, values, began, 1, updates_url)
+
+
+def errors(points: Sequence[ArmPoint], began: datetime, look: Look | None, margin: float, updates_url: str = "") -> Chart:
+    """The error shares of both arms on one scale, with what the always-valid interval says of the difference."""
+    values = {arm: [None if (share := point.errors.get(arm)) is None else 100 * share for point in points] for arm in ("stable", "canary")}
+    return by_arm("errors", error_lead(look), "Errors, %.", points, values, began, 2, updates_url)
+
+
+def error_lead(look: Look | None) -> str:
+    """No difference shown, +0.02 [−0.42, +0.46]."""
+    if look is None or look.interval is None:
+        return f"Insufficient data: fewer than {rules.MIN_PER_ARM} requests of an arm."
+    found, bounds = look.interval, f"[{signed(100 * look.interval.low, 2)}, {signed(100 * look.interval.high, 2)}]"
+    said = "More errors on the canary" if found.low > 0 else "Fewer errors on the canary" if found.high < 0 else "No difference shown"
+    return f"{said}, {signed(100 * found.difference, 2)} {bounds}."
+
+
+def agreement(points: Sequence[ArmPoint], name: str, updates_url: str = "") -> Chart:
+    """How often the shadow gave the client's answer."""
+    values = [None if point.agreement is None else 100 * point.agreement for point in points]
+    last = newest(values)
+    lead = "Not compared yet." if last is None else f"Shadow {name} {decimals(last, 1)}."
+    known = [value for value in values if value is not None]
+    low = 10 * int(min(known) / 10) if known else 0
+    figure = {
+        "data": [curve(f"shadow {name}", SHADOW, points, values)],
+        "layout": {
+            "yaxis": {"range": [low, 100], "nticks": 4},
+            "annotations": end_label(f"shadow {decimals(last, 1)}", SHADOW, points, values, 0),
+        },
+    }  # fmt: skip
+    rows = [[stamp(point.start), told(value, 1)] for point, value in zip(points, values, strict=True)]
+    return Chart(
+        id="agreement", lead=lead, caption="Same answer as the client got, %.", figure=figure, head=["UTC", "shadow"], rows=rows,
+        size="short", updates_url=updates_url,
+    )  # fmt: skip
+
+
+def by_arm(
+    name: str, lead: str, caption: str, points: Sequence[ArmPoint], values: dict[str, list[float | None]], began: datetime, digits: int,
+    updates_url: str,
+) -> Chart:  # fmt: skip
+    """Two curves over time, the canary's begin dotted."""
+    colours = {"stable": STABLE, "canary": CANARY}
+    lasts = {arm: newest(values[arm]) for arm in colours}
+    canary_above = (lasts["canary"] or 0) >= (lasts["stable"] or 0)
+    labels = []
+    for arm, colour in colours.items():
+        shift = 8 if (arm == "canary") == canary_above else -8
+        labels += end_label(f"{arm} {told(lasts[arm], digits)}", colour, points, values[arm], shift)
+    layout = {
+        "yaxis": {"rangemode": "tozero", "nticks": 4},
+        "shapes": [{"type": "line", "x0": stamp(began), "x1": stamp(began), "y0": 0, "y1": 1, "yref": "paper", "line": limit("$blue")}],
+        "annotations": labels,
+    }
+    rows = [[stamp(point.start), told(values["stable"][at], digits), told(values["canary"][at], digits)] for at, point in enumerate(points)]
+    data = [curve(arm, colour, points, values[arm]) for arm, colour in colours.items()]
+    return Chart(
+        id=name, lead=lead, caption=f"{caption} Dotted: canary start.", figure={"data": data, "layout": layout},
+        head=["UTC", "stable", "canary"], rows=rows, size="short", updates_url=updates_url,
+    )  # fmt: skip
+
+
+def curve(name: str, colour: str, points: Sequence[ArmPoint], values: list[float | None]) -> dict[str, Any]:
+    """One curve; gaps where nothing was measured."""
+    return {
+        "type": "scatter", "mode": "lines+markers", "name": name, "x": [stamp(point.start) for point in points], "y": values,
+        "line": {"color": colour, "width": 1.75}, "marker": {"size": 3},
+    }  # fmt: skip
+
+
+def end_label(text: str, colour: str, points: Sequence[ArmPoint], values: list[float | None], shift: int) -> list[dict[str, Any]]:
+    """The direct label at the last measured point; nothing without one."""
+    found = [(point, value) for point, value in zip(points, values, strict=True) if value is not None]
+    if not found:
+        return []
+    point, value = found[-1]
+    return [{"x": stamp(point.start), "y": value, "text": text, "yshift": shift, "font": {"color": colour, "size": 12}, **END}]
+
+
+def limit(colour: str) -> dict[str, Any]:
+    """A dotted line."""
+    return {"color": colour, "width": 1, "dash": "dot"}
+
+
+def newest(values: Sequence[float | None]) -> float | None:
+    """The last that was measured."""
+    return next((value for value in reversed(values) if value is not None), None)
+
+
+def told(value: float | None, digits: int) -> str:
+    """A figure for a table or a label; empty where nothing was measured."""
+    return "" if value is None else decimals(value, digits)

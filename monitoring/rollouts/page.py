@@ -1,0 +1,260 @@
+"""What the pages of rollouts show, put together from what is stored. Reads, never writes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.urls import reverse
+from django.utils import timezone
+
+from lifecycle.ui.addresses import find_url
+from lifecycle.ui.charts import Chart
+from lifecycle.ui.marks import Step
+from lifecycle.ui.numbers import count, decimals, duration, percent
+from monitoring.rollouts import charts, queries, rules
+from monitoring.rollouts.models import Look, Rollout
+from monitoring.rollouts.queries import arm_points, per_second, present_traffic
+from monitoring.rollouts.rules import State, share_text
+from registry.access import policy
+from registry.access.models import User
+from registry.access.roles import sentence
+from registry.audit.queries import history_of
+from registry.catalog.models import Endpoint
+from registry.endpoints import queries as endpoints
+from registry.endpoints.rules import ALL
+from registry.promotions.models import PromotionRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One arm's part of the traffic. kind: of the bar; share: 0 to 1, None for copies; rate: requests a second, last full minute."""
+
+    semver: str
+    arm: str
+    kind: str
+    share: float | None
+    rate: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlanStep:
+    """One step of the plan. at: done, now or empty; progress: 0 to 1."""
+
+    share: str
+    text: str
+    at: str
+    progress: float
+
+
+def panel(user: User, endpoint: Endpoint) -> dict[str, Any]:
+    """The rollout of an endpoint's page: what runs, or what could be started."""
+    rollout = queries.open_rollout(endpoint)
+    if rollout:
+        return {"endpoint": endpoint, "rollout": rollout, "charts": drawings(rollout)} | live(user, rollout) | buttons(user, rollout)
+    waiting = endpoints.waiting(endpoint)
+    may_start = bool(waiting and endpoints.live_deployment(endpoint) and not endpoints.canary_of(endpoint))
+    return {
+        "endpoint": endpoint, "rollout": None, "last": queries.last_rollout(endpoint), "waiting": waiting if may_start else None,
+        "why_not_start": "" if policy.can(user, "rollouts.start", endpoint) else sentence("rollouts.start"),
+        "forecast": rules.forecast(rules.Plan(), present_traffic(endpoint, timezone.now())) if may_start else None,
+    }  # fmt: skip
+
+
+def live(user: User, rollout: Rollout, now: datetime | None = None) -> dict[str, Any]:
+    """The part that is asked for again and again: state, traffic, steps, rule."""
+    now = now or timezone.now()
+    found, plan = queries.evidence(rollout, now), rollout.rule
+    decision = rules.decide(plan, found)
+    rates = per_second(rollout.endpoint, now)
+    return {
+        "rollout": rollout, "endpoint": rollout.endpoint, "evidence": found, "decision": decision, "plan": plan,
+        "lanes": lanes(rollout, rates), "rate": sum(rates.values()) if rates else None, "steps": steps(rollout, found, rates),
+        "conditions": rules.conditions(plan, found), "next": share_text(plan.next_share(rollout.share)),
+        "now_share": share_text(rollout.share),
+        "last": queries.last_look(rollout), "blocked": found.blocked, "warming": warming(rollout),
+    }  # fmt: skip
+
+
+def warming(rollout: Rollout) -> bool:
+    """Whether the canary's first requests are still left out."""
+    return queries.segments(rollout)[-1].counted_from is None
+
+
+def lanes(rollout: Rollout, rates: dict[str, float] | None) -> list[Lane]:
+    """Every arm that gets requests, or copies of them."""
+    share = rollout.share / ALL
+
+    def rate(arm: str) -> float | None:
+        return None if rates is None else rates.get(arm, 0.0)
+
+    found = [
+        Lane(rollout.baseline.semver, "stable", "reference", 1 - share, rate("stable")),
+        Lane(rollout.version.semver, "canary", "judged", share, rate("canary")),
+    ]
+    shadow = endpoints.shadow_of(rollout.endpoint)
+    return found + ([Lane(shadow.version.semver, "shadow", "ghost", None, rate("shadow"))] if shadow else [])
+
+
+def steps(rollout: Rollout, found: rules.Evidence, rates: dict[str, float] | None) -> list[PlanStep]:
+    """The plan as a bar: what is done, how far this step is, what comes."""
+    plan, units = rollout.rule, found.counts.canary.units
+    present, lines = plan.step_of(rollout.share), []
+    for at, share in enumerate(plan.steps):
+        if at < present:
+            lines.append(PlanStep(share_text(share), "done", "done", 1.0))
+        elif at == present:
+            lines.append(
+                PlanStep(share_text(rollout.share), f"{count(units)} of {count(plan.min_requests)} requests", "now", progress(plan, found))
+            )
+        else:
+            lines.append(PlanStep(share_text(share), coming(rollout, share, at - present, found, rates), "", 0.0))
+    return lines
+
+
+def progress(plan: rules.Plan, found: rules.Evidence) -> float:
+    """How far the minimum of this step is reached, in requests and in time: the smaller of both."""
+    by_time = found.minutes / plan.min_minutes if plan.min_minutes else 1.0
+    return max(0.0, min(1.0, found.counts.canary.units / plan.min_requests, by_time))
+
+
+def coming(rollout: Rollout, share: int, ahead: int, found: rules.Evidence, rates: dict[str, float] | None) -> str:
+    """What a later step waits for; for the next one, the earliest time at the present traffic."""
+    if share == ALL:
+        return f"{rollout.baseline.semver} stays loaded"
+    if ahead > 1:
+        return f"after {duration(60 * rollout.rule.min_minutes)} and {count(rollout.rule.min_requests)} requests"
+    rate = (rates or {}).get("canary", 0.0)
+    missing = max(0, rollout.rule.min_requests - found.counts.canary.units)
+    seconds = [60 * (rollout.rule.min_minutes - found.minutes), missing / rate if rate else (float("inf") if missing else 0.0)]
+    wait = max(0.0, *seconds)
+    return "no canary traffic" if wait == float("inf") else f"in {duration(wait)} at the earliest" if wait else "when every condition holds"
+
+
+def buttons(user: User, rollout: Rollout) -> dict[str, Any]:
+    """What may be done, why not, and what the dialogs say and send."""
+    steer = "" if policy.can(user, "rollouts.steer", rollout) else sentence("rollouts.steer")
+    abort = "" if policy.can(user, "rollouts.abort", rollout) else sentence("rollouts.abort")
+    decision = rules.decide(rollout.rule, queries.evidence(rollout, timezone.now()))
+    holds = decision.kind == rules.Kind.PROMOTE
+    nxt, semver, baseline = share_text(rollout.rule.next_share(rollout.share)), rollout.version.semver, rollout.baseline.semver
+    blocked = queries.blocked(rollout, timezone.now())
+    going = f"It is being widened to {share_text(rollout.going_to)} just now." if rollout.going_to else ""
+    text = f"{semver} takes {nxt} of the traffic within a second; whoever has it already keeps it."
+    return {
+        "why_not_steer": steer or going, "why_not_widen": steer or going or blocked, "why_not_abort": abort,
+        "seen": {"seen": rollout.moves}, "rule_holds": holds, "next": nxt,
+        "widen_dialog": {
+            "title": f"Go to {nxt}?",
+            "text": text if holds else f"{text} The rule would not do it yet: {decision.why}",
+        },
+        "abort_dialog": {
+            "title": f"Roll back to {baseline}?",
+            "text": f"All traffic goes to {baseline} within a second. The canary {semver} stops; its answers stay stored. "
+                    f"{rollout.request} stays used: another attempt needs a new approval.",
+        },
+    }  # fmt: skip
+
+
+def drawings(rollout: Rollout, only: str = "") -> dict[str, Chart]:
+    """The charts by name; those without data are left out. only: one of them."""
+    segment, drawn = queries.segments(rollout)[-1], {}
+    looks = queries.chart_looks(segment) if only in ("", "difference") else []
+    if looks:
+        drawn["difference"] = charts.difference(rollout, looks, address(rollout, "difference", looks[-1].pk))
+    if only == "difference":
+        return drawn
+    end = rollout.ended_at or timezone.now()
+    points = arm_points(rollout, end)
+    mark = int(points[-1].start.timestamp()) if points else 0
+    if any(value is not None for point in points for value in point.p95_ms.values()):
+        drawn["latency"] = charts.latency(points, rollout.started_at, address(rollout, "latency", mark))
+    if any(value is not None for point in points for value in point.errors.values()):
+        look = queries.last_look(rollout)
+        drawn["errors"] = charts.errors(points, rollout.started_at, look, rollout.rule.margin, address(rollout, "errors", mark))
+    shadow = endpoints.shadow_of(rollout.endpoint)
+    if shadow and any(point.agreement is not None for point in points):
+        drawn["agreement"] = charts.agreement(points, shadow.version.semver, address(rollout, "agreement", mark))
+    return drawn
+
+
+def address(rollout: Rollout, name: str, since: int) -> str:
+    """Where a chart asks whether there is more; nowhere once the rollout has ended."""
+    return f"{reverse('rollouts:chart', args=[rollout.uuid, name])}?since={since}" if rollout.is_open else ""
+
+
+def updates(rollout: Rollout, name: str, since: int) -> dict[str, Any]:
+    """The chart anew when there is news since the mark, else nothing; the address to go on with, or None at the end."""
+    nothing: dict[str, Any] = {"traces": [], "x": [], "y": []}
+    if not rollout.is_open:
+        return nothing | {"next": None}
+    if not news(rollout, name, since):
+        return nothing | {"next": address(rollout, name, since)}
+    chart = drawings(rollout, name).get(name)
+    if chart is None:
+        return nothing | {"next": address(rollout, name, since)}
+    return nothing | {"next": chart.updates_url, "chart": {"figure": chart.json, "lead": chart.lead, "caption": chart.caption}}
+
+
+def news(rollout: Rollout, name: str, since: int) -> bool:
+    """Whether a chart would differ: a newer look, or a new step of time."""
+    if name == "difference":
+        last = Look.objects.filter(segment=queries.segments(rollout)[-1], difference__isnull=False).order_by("-id").first()
+        return last is not None and last.pk > since
+    return timezone.now().timestamp() - since >= queries.step_of(rollout, timezone.now()).total_seconds()
+
+
+def detail(user: User, rollout: Rollout, before: int | None = None) -> dict[str, Any]:
+    """The page of one rollout: what was planned, seen and decided."""
+    looks, older = queries.page_of_looks(rollout, before)
+    shown = live(user, rollout, rollout.ended_at or timezone.now()) | (buttons(user, rollout) if rollout.is_open else {})
+    return shown | {
+        "rollout": rollout, "endpoint": rollout.endpoint, "thread": thread(rollout), "looks": looks, "older": older, "before": before,
+        "charts": drawings(rollout), "events": history_of(rollout.uuid), "plan_lines": plan_lines(rollout.rule),
+        "stretches": [(each, queries.counts(each)) for each in queries.segments(rollout)],
+        "lasted": (rollout.ended_at or timezone.now()) - rollout.started_at,
+    }  # fmt: skip
+
+
+def thread(rollout: Rollout) -> list[Step]:
+    """From the snapshot to the canary, and what it would replace."""
+    version = rollout.version
+    run, state = version.run, State(rollout.state)
+    ends = {State.PROMOTED: "has all traffic", State.ROLLED_BACK: "rolled back", State.ABORTED: "aborted"}
+    steps = [
+        Step("Snapshot", f"s{run.snapshot.number}", find_url("snapshots:detail", uuid=run.snapshot.uuid)),
+        Step("Run", str(run.number), find_url("training:detail", uuid=run.uuid)),
+        Step("Version", version.semver, reverse("catalog:version", args=[version.uuid])),
+        Step("Promotion", f"request {rollout.request.number}", reverse("promotions:detail", args=[rollout.request.uuid])),
+        Step("Canary", ends.get(state, share_text(rollout.share)), at="now"),
+    ]
+    return (
+        [*steps, Step(rollout.endpoint.get_environment_display(), f"replaces {rollout.baseline.semver}", at="next")]
+        if rollout.is_open
+        else steps
+    )
+
+
+def plan_lines(plan: rules.Plan) -> list[tuple[str, str]]:
+    """The plan in words."""
+    return [
+        ("Steps", ", ".join(share_text(step) for step in plan.steps)),
+        ("At each step, at least", f"{count(plan.min_requests)} canary requests and {duration(60 * plan.min_minutes)}"),
+        ("At each step, at most", f"{duration(3600 * plan.max_hours)}; then it holds and asks"),
+        ("Margin", f"error share higher by less than {decimals(100 * plan.margin, 2)} percentage points, upper bound"),
+        ("False rollback", f"at most {percent(plan.alpha, 1)} of harmless canaries, at any number of looks"),
+        ("Widening", "by itself" if plan.automatic else "a person at each step"),
+        ("Warm-up", f"the first {count(plan.warm_up)} canary requests count for nothing"),
+    ]  # fmt: skip
+
+
+def start(request: PromotionRequest, form: Any, plan: rules.Plan | None) -> dict[str, Any]:
+    """The form, with what to expect of the plan in it."""
+    traffic = present_traffic(request.endpoint, timezone.now())
+    return {
+        "request_": request, "endpoint": request.endpoint, "version": request.version, "form": form, "traffic": traffic,
+        "live": endpoints.live_deployment(request.endpoint), "forecast": rules.forecast(plan, traffic) if plan else None,
+        "window": timedelta(hours=plan.max_hours) if plan else None,
+        "step_lines": [(share_text(step.share), step) for step in rules.forecast(plan, traffic).steps] if plan else [],
+    }  # fmt: skip

@@ -1,0 +1,154 @@
+"""Pages of rollouts: the part of an endpoint's page, the start, the history, and what people do to a running one."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.http import HttpResponse, JsonResponse
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from lifecycle.refusals import Refused
+from lifecycle.ui.csp import charts
+from lifecycle.ui.respond import redirect_or_refresh, respond
+from lifecycle.ui.toasts import toast
+from monitoring.rollouts import actions, page, queries
+from monitoring.rollouts.forms import AbortForm, PlanForm, SeenForm, WidenForm
+from monitoring.rollouts.models import Rollout
+from monitoring.rollouts.rules import State, share_text
+from registry.access import policy
+from registry.access.decorators import needs, signed_in
+from registry.access.requests import SignedInRequest
+from registry.catalog.models import Endpoint
+from registry.promotions.models import PromotionRequest
+
+SEE = "rollouts.view"
+PANEL, DETAIL, START = (f"monitoring/rollouts/{name}.html" for name in ("panel", "detail", "start"))
+CHARTS = ("difference", "latency", "errors", "agreement")
+
+
+@require_GET
+@signed_in
+def rollouts(request: SignedInRequest) -> HttpResponse:
+    """All rollouts that the user may see, newest first."""
+    state = request.GET.get("state", "") if request.GET.get("state") in State.values else ""
+    before = key(request)
+    rows, older = queries.page_of(request.user, state=state, before=before)
+    context = {"rows": rows, "older": older, "before": before, "state": state, "states": State.choices}
+    return respond(request, "monitoring/rollouts/list.html", "rollouts", context)
+
+
+@require_GET
+@charts
+@never_cache
+@needs(SEE, Endpoint)
+def panel(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """The rollout of an endpoint: a page of its own, and a part of the endpoint's page."""
+    endpoint = Endpoint.objects.select_related("model__project").get(uuid=uuid)
+    return respond(request, PANEL, "rollout", page.panel(request.user, endpoint))
+
+
+@require_GET
+@never_cache
+@needs(SEE, Rollout)
+def live(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """What changes while it runs. The whole panel when it moved since the page was made, so that all buttons fit."""
+    rollout = queries.visible(request.user).get(uuid=uuid)
+    if request.GET.get("moves") != str(rollout.moves):
+        return respond(request, PANEL, "rollout", page.panel(request.user, rollout.endpoint), target="#rollout")
+    return respond(request, PANEL, "live", page.live(request.user, rollout) | page.buttons(request.user, rollout))
+
+
+@require_GET
+@never_cache
+@needs(SEE, Rollout)
+def chart(request: SignedInRequest, uuid: UUID, name: str) -> JsonResponse:
+    """What a chart shows beyond what it has."""
+    since = request.GET.get("since", "0")
+    if name not in CHARTS or not (since.isascii() and since.isdigit() and len(since) < 19):
+        return JsonResponse({"traces": [], "x": [], "y": [], "next": None}, status=404)
+    return JsonResponse(page.updates(queries.visible(request.user).get(uuid=uuid), name, int(since)))
+
+
+@require_GET
+@charts
+@needs(SEE, Rollout)
+def detail(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """One rollout: the plan, every look, every decision."""
+    rollout = policy.get_visible(request.user, queries.visible(request.user), SEE, uuid=uuid)
+    return respond(request, DETAIL, "looks", page.detail(request.user, rollout, key(request)))
+
+
+@require_http_methods(["GET", "POST"])
+@needs("rollouts.start", PromotionRequest, see="promotions.view")
+def start(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """Plan a rollout and start it; a GET with a plan says what to expect of it."""
+    asked = PromotionRequest.objects.select_related("endpoint__model__project", "version__model").get(uuid=uuid)
+    given = request.POST if request.method == "POST" else (PlanForm.DEFAULTS | request.GET.dict())
+    form = PlanForm(given)
+    plan = form.cleaned_data.get("plan") if form.is_valid() else None
+    if request.method == "POST" and plan:
+        try:
+            made = actions.start(request_id=uuid, actor=request.user, plan=plan)
+        except Refused as refusal:
+            form.add_error(None, " ".join(filter(None, (refusal.message, refusal.next_step))))
+        else:
+            toast(request, f"{made.version.semver} takes {share_text(made.share)} of {made.endpoint}", kind="live")
+            return redirect_or_refresh(request, reverse("endpoints:detail", args=[made.endpoint.uuid]))
+    part = "forecast" if request.method == "GET" else "form"
+    return respond(request, START, part, page.start(asked, form, plan), status=422 if request.method == "POST" else 200)
+
+
+@require_POST
+@needs("rollouts.steer", Rollout, see=SEE)
+def pause(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """Stop widening."""
+    made = actions.pause(rollout_id=uuid, actor=request.user, **read(SeenForm(request.POST)))
+    return done(request, made, f"Paused at {share_text(made.share)}", "warn")
+
+
+@require_POST
+@needs("rollouts.steer", Rollout, see=SEE)
+def resume(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """Let the rule widen again."""
+    made = actions.resume(rollout_id=uuid, actor=request.user, **read(SeenForm(request.POST)))
+    return done(request, made, "The rollout goes on", "live")
+
+
+@require_POST
+@needs("rollouts.steer", Rollout, see=SEE)
+def widen(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """Go to the next step now."""
+    made = actions.widen(rollout_id=uuid, actor=request.user, **read(WidenForm(request.POST)))
+    return done(request, made, f"{made.version.semver} has {share_text(made.share)} of {made.endpoint}", "live")
+
+
+@require_POST
+@needs("rollouts.abort", Rollout, see=SEE)
+def abort(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """Stop the canary."""
+    made = actions.abort(rollout_id=uuid, actor=request.user, **read(AbortForm(request.POST)))
+    return done(request, made, f"All traffic is back on {made.baseline.semver}", "warn")
+
+
+def read(form: forms.Form) -> dict[str, Any]:
+    """What was sent. Raises Refused for a form that is not complete."""
+    if not form.is_valid():
+        fields = {name: [str(each) for each in said] for name, said in form.errors.items()}
+        raise Refused("Nothing was changed: the form was not complete.", fields=fields)
+    return form.cleaned_data
+
+
+def done(request: SignedInRequest, rollout: Rollout, said: str, kind: str) -> HttpResponse:
+    """Back to the endpoint's page."""
+    toast(request, said, kind=kind)
+    return redirect_or_refresh(request, reverse("endpoints:detail", args=[rollout.endpoint.uuid]))
+
+
+def key(request: SignedInRequest) -> int | None:
+    """The key to go on before, as the page before wrote it."""
+    before = request.GET.get("before", "")
+    return int(before) if before.isascii() and before.isdigit() and len(before) < 19 else None
