@@ -1,0 +1,127 @@
+"""The command against a live server: its exit code, what it prints, and jobs that run while it waits."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.core.servers.basehttp import ThreadedWSGIServer
+from django.db import connections
+from django.test.testcases import LiveServerThread, _StaticFilesHandler
+
+from lifecycle.cli.main import main
+from registry.access.actions import create_token
+from registry.access.models import User
+from tests.support.jobs import run_jobs
+
+
+@dataclass
+class Said:
+    """One call. waits: the pauses that it made, in seconds."""
+
+    code: int
+    out: str
+    err: str
+    waits: list[float]
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@pytest.fixture(autouse=True)
+def _no_login_but_ours(tmp_path, monkeypatch):
+    for name in ("LIFECYCLE_URL", "LIFECYCLE_TOKEN", "LIFECYCLE_INFERENCE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("COLUMNS", "100")
+
+
+class SharedConnection(ThreadedWSGIServer):
+    """Answers within the transaction of the test, so that nothing has to be emptied afterwards. One request at a time."""
+
+    busy = threading.Lock()
+
+    def process_request_thread(self, *args: Any) -> None:
+        with self.busy:
+            super().process_request_thread(*args)
+
+    def _close_connections(self) -> None:
+        pass
+
+
+class SharedThread(LiveServerThread):
+    server_class = SharedConnection
+
+
+@pytest.fixture(scope="session")
+def _server(django_db_setup):
+    connection = connections["default"]
+    connection.inc_thread_sharing()
+    thread = SharedThread("127.0.0.1", _StaticFilesHandler, connections_override={"default": connection})
+    thread.daemon = True
+    thread.start()
+    thread.is_ready.wait()
+    assert thread.error is None, thread.error
+    yield f"http://127.0.0.1:{thread.port}"
+    thread.terminate()
+    connection.dec_thread_sharing()
+
+
+@pytest.fixture
+def site(db, _server):
+    """The address of a live server on the test's own connection. The command waits for each answer, so that never two threads use it."""
+    return _server
+
+
+@pytest.fixture
+def token():
+    """The secret of a person's new token."""
+
+    def make(user: User, *scopes: str) -> str:
+        return create_token(user=user, name="command", scopes=list(scopes) or ["read", "write", "infer", "feedback"], days=1)[1]
+
+    return make
+
+
+@pytest.fixture
+def command(capsys, monkeypatch):
+    """Call the command. Whenever it pauses, what waits in the queue is done; `during` is called first."""
+
+    def call(*words: str, stdin: str = "", during=lambda: run_jobs()) -> Said:
+        waits: list[float] = []
+
+        def sleep(seconds: float) -> None:
+            waits.append(seconds)
+            assert len(waits) < 50, "The command waits for ever."
+            during()
+
+        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
+        capsys.readouterr()
+        try:
+            code = main(list(words), sleep=sleep)
+        except SystemExit as end:
+            code = int(end.code or 0)
+        with SharedConnection.busy:  # the last answer is given, and its thread is done with the database
+            pass
+        printed = capsys.readouterr()
+        return Said(code, printed.out, printed.err, waits)
+
+    return call
+
+
+@pytest.fixture
+def as_person(command, token, site, monkeypatch):
+    """Be somebody: their token in the environment, as in a script."""
+
+    def become(user: User, *scopes: str):
+        monkeypatch.setenv("LIFECYCLE_URL", site)
+        monkeypatch.setenv("LIFECYCLE_TOKEN", token(user, *scopes))
+        return command
+
+    return become
