@@ -46,6 +46,20 @@ def env_int(name: str, default: int, *, low: int, high: int) -> int:
     return number
 
 
+def env_float(name: str, default: float | None, *, low: float, high: float) -> float | None:
+    """A number between low and high, both included; the default where nothing is given."""
+    value = env_str(name).strip()
+    if not value:
+        return default
+    try:
+        number = float(value)
+    except ValueError as error:
+        raise BadSetting(f"{name} is {value!r}; it must be a number from {low:g} to {high:g}.") from error
+    if not low <= number <= high:
+        raise BadSetting(f"{name} is {number:g}; it must be from {low:g} to {high:g}.")
+    return number
+
+
 def env_list(name: str, default: list[str]) -> list[str]:
     """Comma-separated texts, blanks removed."""
     value = env_str(name, ",".join(default))

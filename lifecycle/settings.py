@@ -9,7 +9,7 @@ import django_stubs_ext
 import plotly
 from django.urls import reverse_lazy
 
-from lifecycle.env import BadSetting, env_bool, env_int, env_list, env_str, mail_settings, secret_file
+from lifecycle.env import BadSetting, env_bool, env_float, env_int, env_list, env_str, mail_settings, secret_file
 
 django_stubs_ext.monkeypatch()  # generic forms and querysets can be written with their type
 
@@ -26,6 +26,11 @@ PORT = env_int("PORT", 8000, low=1, high=65535)
 INFERENCE_PORT = env_int("INFERENCE_PORT", 8001, low=1, high=65535)
 INFERENCE_URL = env_str("INFERENCE_URL") or f"http://127.0.0.1:{INFERENCE_PORT}"
 PREDICTION_TEXT_DAYS = env_int("PREDICTION_TEXT_DAYS", 30, low=0, high=3650)  # texts of requests are erased after that
+PREDICTION_DAYS = env_int("PREDICTION_DAYS", 90, low=31, high=3650)  # predictions themselves are deleted after that; figures stay
+MINUTE_DAYS = env_int("MINUTE_DAYS", 14, low=14, high=365)  # figures by the minute are kept so long, then those by the hour stand for them
+HOUR_DAYS = env_int("HOUR_DAYS", 730, low=90, high=3650)  # figures by the hour; those by the day are kept for good
+PRICE_PER_CORE_HOUR = env_float("PRICE_PER_CORE_HOUR", None, low=0, high=10_000)  # of engine CPU time; None: cost is not measured
+CURRENCY = env_str("CURRENCY", "EUR")[:10]
 UPLOAD_MAX_BYTES = env_int("UPLOAD_MAX_MB", 512, low=1, high=100_000) * 1024 * 1024
 
 # ── Rooms, from the roof down to the ground ─────────────────────────────────

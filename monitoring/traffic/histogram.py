@@ -1,4 +1,8 @@
-"""Latency histograms that can be added up: buckets on a log scale, so that any minutes, hours or versions merge without loss. Pure."""
+"""Histograms that can be added up: sparse, bucket → count, so that any minutes, hours or versions merge without loss. Pure.
+
+Latencies (ms) and lengths (characters, tokens) lie in buckets on one log scale; shares in equal bins (rules.share_bin); labels by name.
+Keys are text, as JSON has them.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +11,16 @@ from collections.abc import Iterable, Mapping
 
 GROWTH = 1.1  # each bucket ends 10 % above the one before
 FLOOR_MS = 0.1
+LOG_GROWTH = math.log(GROWTH)
 
 Histogram = dict[str, int]
 
 
-def bucket(value_ms: float) -> int:
-    """The index of the bucket that holds a value in ms: 0 up to 0.1 ms, then (0.1·1.1^(i-1), 0.1·1.1^i]."""
-    if value_ms <= FLOOR_MS:
+def bucket(value: float) -> int:
+    """The index of the bucket that holds a value (ms, or a length): 0 up to 0.1, then (0.1·1.1^(i-1), 0.1·1.1^i]."""
+    if value <= FLOOR_MS:
         return 0
-    return math.ceil(math.log(value_ms / FLOOR_MS) / math.log(GROWTH) - 1e-9)
+    return math.ceil(math.log(value / FLOOR_MS) / LOG_GROWTH - 1e-9)
 
 
 def upper_ms(index: int) -> float:
@@ -27,17 +32,28 @@ def add(histogram: Histogram, values_ms: Iterable[float]) -> Histogram:
     """The histogram with more values in it; keys are text, as JSON has them."""
     counts = dict(histogram)
     for value in values_ms:
-        key = str(bucket(value))
-        counts[key] = counts.get(key, 0) + 1
+        count(counts, bucket(value))
     return counts
+
+
+def count(histogram: Histogram, key: int | str, times: int = 1) -> None:
+    """Count one more in a bucket, in place."""
+    name = str(key)
+    histogram[name] = histogram.get(name, 0) + times
+
+
+def add_to(histogram: Histogram, other: Mapping[str, int]) -> None:
+    """Add another histogram, in place."""
+    get = histogram.get
+    for key, number in other.items():
+        histogram[key] = get(key, 0) + number
 
 
 def merge(histograms: Iterable[Mapping[str, int]]) -> Histogram:
     """All of them as one."""
     counts: Histogram = {}
     for histogram in histograms:
-        for key, count in histogram.items():
-            counts[key] = counts.get(key, 0) + count
+        add_to(counts, histogram)
     return counts
 
 
@@ -56,3 +72,11 @@ def quantile(histogram: Mapping[str, int], share: float) -> float | None:
         if seen >= rank:
             return upper_ms(index)
     return None
+
+
+def mean_share(histogram: Mapping[str, int], bins: int) -> float | None:
+    """The mean of shares in equal bins of 0 to 1, each taken as the middle of its bin; None when empty."""
+    total = sum(histogram.values())
+    if not total:
+        return None
+    return sum((int(key) + 0.5) * number for key, number in histogram.items()) / (bins * total)

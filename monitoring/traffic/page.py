@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
@@ -15,31 +16,53 @@ from lifecycle.ui.numbers import count, decimals, percent
 from monitoring.traffic import charts, queries
 from monitoring.traffic.forms import FeedbackForm
 from monitoring.traffic.models import Prediction
-from monitoring.traffic.queries import WINDOWS, Summary
+from monitoring.traffic.queries import Total
+from monitoring.traffic.rules import DAY, HOUR, MINUTE, floor
 from registry.access import policy
 from registry.access.models import User
 from registry.catalog.models import Endpoint
 
 
+@dataclass(frozen=True)
+class Window:
+    """A stretch of time up to now, in steps."""
+
+    key: str
+    label: str
+    length: timedelta
+    step: timedelta
+
+
+WINDOWS = {
+    window.key: window
+    for window in (
+        Window("1h", "1 hour", HOUR, MINUTE),
+        Window("24h", "24 hours", DAY, 15 * MINUTE),
+        Window("7d", "7 days", 7 * DAY, 2 * HOUR),
+        Window("30d", "30 days", 30 * DAY, 12 * HOUR),
+    )
+}
+
+
 def panels(endpoint: Endpoint, key: str) -> dict[str, Any]:
     """The figures and charts of a window; key: 1h, 24h or 7d, the first where it is something else."""
     window = WINDOWS.get(key, WINDOWS["1h"])
-    now = timezone.now()
-    rows = list(queries.rollups(endpoint, now - window.length))
-    total = queries.summary(rows, window.length)
-    shown = {"endpoint": endpoint, "window": window, "windows": list(WINDOWS.values()), "total": total, "measured": bool(rows)}
-    if rows:
-        points = queries.points(rows, window, now)
+    until = floor(timezone.now(), window.step) + window.step
+    points = queries.series(endpoint, until - window.length, until, window.step)
+    total = queries.whole(points)
+    measured = any(point.arms for point in points)
+    shown = {"endpoint": endpoint, "window": window, "windows": list(WINDOWS.values()), "total": total, "measured": measured}
+    if measured:
         shown |= {"figures": figures(total), "charts": [draw(points, total) for draw in (charts.volume, charts.latency, charts.errors)]}
     return shown
 
 
-def figures(total: Summary) -> list[Figure]:
+def figures(total: Total) -> list[Figure]:
     """The strip above the charts."""
     interval = total.right_interval
     called = total.right + total.wrong
     return [
-        Figure("Requests", count(total.requests), sub=f"{decimals(total.per_minute, 1)} a minute"),
+        Figure("Requests", count(total.requests), sub=f"{decimals(total.per_minute or 0.0, 1)} a minute"),
         Figure("p50 latency", number(total.p50_ms), "ms", "in the server"),
         Figure("p95 latency", number(total.p95_ms), "ms", "in the server"),
         Figure("Errors", percent(total.error_share, 2), sub=f"{count(total.errors)} requests"),

@@ -1,20 +1,27 @@
-"""Reading what the inference servers wrote: one request a line, complete segments only. Pure but for reading a file."""
+"""Reading what the inference servers wrote: one JSON object a line, complete segments only. Pure but for reading a file.
+
+A line without "kind" is a request with its texts and answers; "shadow" is a shadow version's answer to a copy of a request; "guard" says
+that a server closed a canary by itself.
+"""
 
 from __future__ import annotations
 
 import json
+import math
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 DEMO_PREFIX = "demo-"
 LABEL_MAX = 120
+EARLIEST = datetime(2020, 1, 1, tzinfo=UTC)  # a time before it comes from a clock that was never set
+COUNT_END, EPOCH_END = 2**31, 2**63
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Row:
     """One text of one request, as it becomes a Prediction. index: the place of the text in its request, from 0."""
 
@@ -24,14 +31,19 @@ class Row:
     endpoint: str
     version: str | None
     root_digest: str | None
+    deployment: str | None
     arm: str
+    key: str
     at: datetime
     code: int
     latency_ms: float
+    cpu_ms: float | None
     text: str | None
     text_digest: str
     chars: int
     tokens: int
+    oov: float | None
+    truncated: bool
     label: str
     confidence: float | None
     scores: list[dict[str, Any]]
@@ -43,22 +55,63 @@ class Row:
         return self.request_id.startswith(DEMO_PREFIX)
 
 
+@dataclass(slots=True)
+class Shadow:
+    """A shadow version's answer beside the client's. prediction: the uuid of the prediction that the client got."""
+
+    uuid: uuid.UUID
+    at: datetime
+    endpoint: str
+    version: str | None
+    root_digest: str | None
+    deployment: str | None
+    prediction: uuid.UUID
+    code: int
+    label: str
+    confidence: float | None
+    agrees: bool | None
+    kl: float | None
+    latency_ms: float
+    primary_latency_ms: float | None
+
+
+@dataclass(slots=True)
+class Guard:
+    """A canary that its server closed: failures of the last so many requests."""
+
+    uuid: uuid.UUID
+    at: datetime
+    endpoint: str
+    deployment: str
+    failures: int
+    of: int
+
+
+Parsed = list[Row] | Shadow | Guard
+
+
 def prediction_uuid(request: uuid.UUID, index: int) -> uuid.UUID:
     """The uuid of one text's prediction: the request's own for the first text, derived from it for the others."""
     return request if index == 0 else uuid.uuid5(request, str(index))
 
 
-def parse(line: bytes) -> list[Row]:
-    """The rows of one line: one for each text, or a single one for a request that was refused before its texts were read.
+def parse(line: bytes) -> Parsed:
+    """What a line says: rows, one for each text or a single one for a request that ended before its texts were read; or another kind.
 
     Raises ValueError for a line that is not as agreed, or that no database would take.
     """
     try:
         data = json.loads(line, parse_constant=refuse_constant)
-        request = Request.read(data)
-        return [row(data, request, index) for index in range(max(1, len(data["inputs"])))]
+        kind = data.get("kind")
+        if kind is None:
+            return rows(data)
+        if kind == "shadow":
+            return shadow(data)
+        if kind == "guard":
+            return guard(data)
     except (KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError) as error:
         raise ValueError(f"{type(error).__name__}: {error}") from error
+    raise ValueError(f"Lines of kind {kind!r} are not known.")
 
 
 def refuse_constant(name: str) -> None:
@@ -66,55 +119,117 @@ def refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not a number.")
 
 
-@dataclass(frozen=True)
-class Request:
-    """What all texts of a request have in common."""
+def rows(data: dict[str, Any]) -> list[Row]:
+    """The texts of one request."""
+    inputs, outputs = data["inputs"], data["outputs"]
+    request, at, code = uuid.UUID(data["uuid"]), moment(data["at"]), status(data["code"])
+    request_id, endpoint = clean(str(data.get("request_id") or ""))[:80], clean(str(data["endpoint"]))
+    version, deployment = identifier(data["version"]), identifier(data.get("deployment"))
+    digest, arm, key = data["root_digest"], clean(str(data["arm"] or ""))[:8], clean(str(data.get("key") or ""))[:16]
+    latency_ms, epoch = measure(data["latency_ms"]), whole(data["epoch"], EPOCH_END)
+    texts = max(1, len(inputs))
+    cpu_ms = optional(data.get("cpu_ms"))
+    each_cpu_ms = None if cpu_ms is None else cpu_ms / texts
+    made = []
+    for index in range(texts):
+        asked: dict[str, Any] = inputs[index] if inputs else {}
+        answer: dict[str, Any] = outputs[index] if outputs else {}
+        text = asked.get("text")
+        made.append(
+            Row(
+                prediction_uuid(request, index), index, request_id, endpoint, version, digest, deployment, arm, key, at, code, latency_ms,
+                each_cpu_ms, None if text is None else clean(str(text)), clean(str(asked.get("sha256") or ""))[:64],
+                whole(asked.get("chars")), whole(asked.get("tokens")), share(asked.get("oov")), bool(asked.get("truncated")),
+                clean(str(answer.get("label") or ""))[:LABEL_MAX], share(answer.get("confidence")),
+                [{"label": clean(str(name)), "score": finite(score)} for name, score in (answer.get("scores") or {}).items()], epoch,
+            )
+        )  # fmt: skip
+    return made
 
-    uuid: uuid.UUID
-    request_id: str
-    endpoint: str
-    version: str | None
-    at: datetime
-    code: int
-    latency_ms: float
-    epoch: int
 
-    @classmethod
-    def read(cls, data: dict[str, Any]) -> Request:
-        """Raises ValueError, KeyError or TypeError."""
-        at = datetime.fromisoformat(data["at"])
-        if at.tzinfo is None:
-            raise ValueError("The time has no zone.")
-        code, latency_ms, epoch = int(data["code"]), float(data["latency_ms"]), int(data["epoch"])
-        if not (100 <= code <= 599 and 0 <= latency_ms < float("inf") and 0 <= epoch < 2**63):
-            raise ValueError("A number is out of its range.")
-        version = str(uuid.UUID(data["version"])) if data["version"] else None
-        request_id = clean(str(data.get("request_id") or ""))[:80]
-        return cls(uuid.UUID(data["uuid"]), request_id, clean(str(data["endpoint"])), version, at, code, latency_ms, epoch)
-
-
-def row(data: dict[str, Any], request: Request, index: int) -> Row:
-    """One text of a request."""
-    asked: dict[str, Any] = data["inputs"][index] if data["inputs"] else {}
-    answer: dict[str, Any] = data["outputs"][index] if data["outputs"] else {}
-    text, confidence = asked.get("text"), answer.get("confidence")
-    return Row(
-        uuid=prediction_uuid(request.uuid, index), index=index, request_id=request.request_id, endpoint=request.endpoint,
-        version=request.version, root_digest=data["root_digest"], arm=clean(str(data["arm"] or "stable"))[:8], at=request.at,
-        code=request.code, latency_ms=request.latency_ms, text=None if text is None else clean(str(text)),
-        text_digest=clean(str(asked.get("sha256") or ""))[:64], chars=whole(asked.get("chars")), tokens=whole(asked.get("tokens")),
-        label=clean(str(answer.get("label") or ""))[:LABEL_MAX], confidence=None if confidence is None else float(confidence),
-        scores=[{"label": clean(str(label)), "score": float(score)} for label, score in (answer.get("scores") or {}).items()],
-        epoch=request.epoch,
+def shadow(data: dict[str, Any]) -> Shadow:
+    """A shadow's answer."""
+    agrees = data.get("agrees")
+    return Shadow(
+        uuid=uuid.UUID(data["uuid"]), at=moment(data["at"]), endpoint=clean(str(data["endpoint"])), version=identifier(data["version"]),
+        root_digest=data["root_digest"], deployment=identifier(data.get("deployment")), prediction=uuid.UUID(data["prediction"]),
+        code=status(data.get("code", 200)), label=clean(str(data.get("label") or ""))[:LABEL_MAX], confidence=share(data.get("confidence")),
+        agrees=None if agrees is None else bool(agrees), kl=optional(data.get("kl")), latency_ms=measure(data["latency_ms"]),
+        primary_latency_ms=optional(data.get("primary_latency_ms")),
     )  # fmt: skip
 
 
-def whole(value: Any) -> int:
+def guard(data: dict[str, Any]) -> Guard:
+    """A canary that was closed."""
+    deployment = identifier(data["deployment"])
+    if deployment is None:
+        raise ValueError("A guard's line names its deployment.")
+    return Guard(
+        uuid.UUID(data["uuid"]), moment(data["at"]), clean(str(data["endpoint"])), deployment, whole(data["failures"]), whole(data["of"])
+    )
+
+
+def moment(value: str) -> datetime:
+    """A time with its zone, in UTC. Raises ValueError for one from a clock that was never set."""
+    at = datetime.fromisoformat(value)
+    if at.tzinfo is None:
+        raise ValueError("The time has no zone.")
+    at = at.astimezone(UTC)
+    if at < EARLIEST:
+        raise ValueError("The time is from before 2020: the clock was not set.")
+    return at
+
+
+def identifier(value: Any) -> str | None:
+    """A uuid as text in its usual form, or None for nothing."""
+    return str(uuid.UUID(value)) if value else None
+
+
+def status(value: Any) -> int:
+    """An HTTP status."""
+    code = int(value)
+    if not 100 <= code <= 599:
+        raise ValueError("The status is out of its range.")
+    return code
+
+
+def whole(value: Any, end: int = COUNT_END) -> int:
     """A count as the database holds it; 0 for nothing."""
     number = int(value or 0)
-    if not 0 <= number < 2**31:
+    if not 0 <= number < end:
         raise ValueError("A count is out of its range.")
     return number
+
+
+def finite(value: Any) -> float:
+    """A number; JSON's 1e999 is none."""
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError("A number is not finite.")
+    return number
+
+
+def measure(value: Any) -> float:
+    """A finite number that is not negative."""
+    number = finite(value)
+    if number < 0:
+        raise ValueError("A measure is negative.")
+    return number
+
+
+def optional(value: Any) -> float | None:
+    """A measure, or None for nothing."""
+    return None if value is None else measure(value)
+
+
+def share(value: Any) -> float | None:
+    """0 to 1, or None for nothing. What rounding put a little beyond an end is set to it."""
+    if value is None:
+        return None
+    number = finite(value)
+    if not -1e-6 <= number <= 1 + 1e-6:
+        raise ValueError("A share is not between 0 and 1.")
+    return min(1.0, max(0.0, number))
 
 
 def clean(text: str) -> str:

@@ -4,7 +4,8 @@ A model asks for them with a class attribute:
 
     append_only = True                       nothing of a row ever changes
     append_only = True; changeable = ("state",)   only these columns may be updated; a row is never deleted
-    append_only = True; deletable_when = "<SQL over OLD>"   the one state of things in which a row may be deleted
+    append_only = True; deletable_when = "<SQL over OLD>"   the one state of things in which a row may be deleted;
+                                                            {"sqlite": …, "postgresql": …} where the two say it differently
 
 They are put in place after every migrate, since SQLite silently drops a table's triggers when it remakes the table.
 """
@@ -52,6 +53,7 @@ def trigger_statements(connection: BaseDatabaseWrapper, model: type[Model]) -> l
     table = model._meta.db_table
     of = f" OF {', '.join(fixed_columns(model))}" if getattr(model, "changeable", ()) else ""
     deletable = getattr(model, "deletable_when", "")
+    deletable = deletable if isinstance(deletable, str) else deletable[connection.vendor]
     if connection.vendor == "postgresql":
         return postgres_statements(table, of, deletable)
     body = f"BEGIN SELECT RAISE(ABORT, '{REFUSAL.format(table=table)}'); END"

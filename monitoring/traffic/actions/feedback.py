@@ -7,11 +7,14 @@ from difflib import get_close_matches
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F
+from django.utils import timezone
 
 from lifecycle.refusals import NotReady, Refused
 from monitoring.traffic import queries
-from monitoring.traffic.models import Feedback, MinuteRollup, Prediction
+from monitoring.traffic.actions.deposit import Place, deposit
+from monitoring.traffic.counts import Counts
+from monitoring.traffic.models import Feedback, Prediction
+from monitoring.traffic.rules import MINUTE, FeedbackKind, Source, floor
 from registry.access import policy
 from registry.access.models import User
 from registry.ledger.actions import record
@@ -28,45 +31,54 @@ class Word:
     prediction: UUID
     right: bool
     label: str = ""
+    kind: str = FeedbackKind.REVIEW
 
 
 @transaction.atomic
-def record_feedback(*, prediction_id: UUID, right: bool, label: str, actor: User) -> Feedback:
+def record_feedback(
+    *, prediction_id: UUID, right: bool, label: str, actor: User, kind: str = FeedbackKind.REVIEW, source: str = Source.API
+) -> Feedback:
     """Say that an answer was right, or wrong and what would be right. The newest word counts; the same word twice is one.
 
-    label: one of the version's labels, where the answer was wrong and the right one is known; else empty.
-    Raises NotReady (not taken in yet), PermissionDenied or Refused (unknown label, an answer that was never given).
+    label: one of the version's labels, where the answer was wrong and the right one is known; else empty. kind: review, override or truth.
+    Raises NotReady (not taken in yet), PermissionDenied or Refused (unknown label, an answer that was never given, an override of a right
+    answer).
     """
-    feedback, is_new = say(Word(prediction_id, right, label), actor)
+    counts: dict[Place, Counts] = {}
+    feedback, is_new = say(Word(prediction_id, right, label, kind), actor, source, counts)
     if is_new:
+        deposit(counts, timezone.now())
         record(
             actor, Verb.FEEDBACK_RECORDED, feedback, project=feedback.prediction.endpoint.model.project.uuid, prediction=prediction_id,
-            right=right, label=label,
+            right=right, label=label, kind=str(kind),
         )  # fmt: skip
     return feedback
 
 
 @transaction.atomic
-def record_many(*, words: list[Word], actor: User) -> list[Feedback]:
+def record_many(*, words: list[Word], actor: User, source: str = Source.API) -> list[Feedback]:
     """Say something of many predictions at once, all or nothing, with one event for each project and a digest of what was said.
 
     Raises as record_feedback does; nothing is kept then. At most 1,000 words.
     """
     if not 0 < len(words) <= BATCH_MAX:
         raise Refused(f"A batch holds 1 to {BATCH_MAX:,} predictions.", next_step="Send it in parts.")
-    said = [say(word, actor) for word in sorted(words, key=lambda word: word.prediction)]
+    counts: dict[Place, Counts] = {}
+    said = [say(word, actor, source, counts) for word in sorted(words, key=lambda word: word.prediction)]
+    if counts:
+        deposit(counts, timezone.now())
     fresh: dict[UUID, list[Feedback]] = {}
     for feedback, is_new in said:
         if is_new:
             fresh.setdefault(feedback.prediction.endpoint.model.project.uuid, []).append(feedback)
     for project, rows in sorted(fresh.items()):
-        digest = digest_of([[str(row.prediction.uuid), row.right, row.label] for row in rows])
+        digest = digest_of([[str(row.prediction.uuid), row.right, row.label, row.kind] for row in rows])
         record(actor, Verb.FEEDBACK_RECORDED, rows[0], project=project, count=len(rows), digest=digest)
     return [feedback for feedback, _ in said]
 
 
-def say(word: Word, actor: User) -> tuple[Feedback, bool]:
-    """One word in the caller's transaction, and whether it is new."""
+def say(word: Word, actor: User, source: str, counts: dict[Place, Counts]) -> tuple[Feedback, bool]:
+    """One word in the caller's transaction, and whether it is new. counts takes what it changes in the figures."""
     prediction = queries.find(actor, word.prediction)
     if prediction is None:
         raise NotReady(
@@ -77,12 +89,28 @@ def say(word: Word, actor: User) -> tuple[Feedback, bool]:
     )
     policy.require(actor, "traffic.record_feedback", prediction)
     check_label(prediction, word.right, word.label)
+    check_kind(word.kind, word.right)
     before = queries.newest_feedback(prediction)
-    if before and (before.right, before.label) == (word.right, word.label):
+    if before and (before.right, before.label, before.kind) == (word.right, word.label, word.kind):
         return before, False
-    feedback = Feedback.objects.create(prediction=prediction, user=actor, right=word.right, label=word.label, is_demo=prediction.is_demo)
-    count(prediction, before, word.right)
+    feedback = Feedback.objects.create(
+        prediction=prediction, endpoint_id=prediction.endpoint_id, predicted_at=prediction.at, user=actor, kind=word.kind, source=source,
+        right=word.right, label=word.label, is_demo=prediction.is_demo,
+    )  # fmt: skip
+    place = Place(prediction.endpoint_id, prediction.version_id, prediction.arm, floor(prediction.at, MINUTE))
+    count(counts.setdefault(place, Counts()), before, feedback)
     return feedback, True
+
+
+def check_kind(kind: str, right: bool) -> None:
+    """Raises Refused for a kind that is not known, and for an override of an answer that was right."""
+    if kind not in FeedbackKind.values:
+        raise Refused(f"{kind!r} is no kind of feedback.", fields={"kind": [f"Choose one of {', '.join(FeedbackKind.values)}."]})
+    if kind == FeedbackKind.OVERRIDE and right:
+        raise Refused(
+            "An override says that somebody acted otherwise than the answer, so the answer cannot be right.",
+            fields={"kind": ["Choose review or truth, or say that the answer was wrong."]},
+        )
 
 
 def check_label(prediction: Prediction, right: bool, label: str) -> None:
@@ -102,11 +130,10 @@ def check_label(prediction: Prediction, right: bool, label: str) -> None:
         raise Refused("That is the label it was given.", fields={"label": ["Choose another label, or say that the answer was right."]})
 
 
-def count(prediction: Prediction, before: Feedback | None, right: bool) -> None:
-    """Keep the minute's counts of right and wrong: a changed mind moves from one to the other."""
-    minute = prediction.at.replace(second=0, microsecond=0)
-    rows = MinuteRollup.objects.filter(endpoint=prediction.endpoint_id, version=prediction.version_id, minute=minute)
-    changed_mind = before is not None and before.right != right
-    if before is None or changed_mind:
-        field, other = ("right", "wrong") if right else ("wrong", "right")
-        rows.update(**{field: F(field) + 1, **({other: F(other) - 1} if changed_mind else {})})
+def count(counts: Counts, before: Feedback | None, now: Feedback) -> None:
+    """Keep the counts of right, wrong and overridden: the word that counted until now goes out, the new one comes in."""
+    for word, sign in ((before, -1), (now, 1)):
+        if word is not None:
+            counts.right += sign * word.right
+            counts.wrong += sign * (not word.right)
+            counts.overrides += sign * (word.kind == FeedbackKind.OVERRIDE)

@@ -5,21 +5,34 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
-from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 from django.conf import settings
-from django.db import transaction
+from django.db import DataError, IntegrityError, transaction
+from django.utils import timezone
 
-from monitoring.traffic import histogram, spool
-from monitoring.traffic.models import MinuteRollup, Prediction
-from registry.catalog.models import Endpoint, ModelVersion
+from monitoring.traffic import spool
+from monitoring.traffic.actions import guard
+from monitoring.traffic.actions.deposit import Place, deposit
+from monitoring.traffic.actions.names import Names
+from monitoring.traffic.counts import Counts
+from monitoring.traffic.models import GuardTrip, Prediction, ShadowAnswer
+from monitoring.traffic.rules import MINUTE, SHADOW, floor
 
 log = logging.getLogger(__name__)
 BATCH_ROWS = 1000
+SKEW = timedelta(minutes=5)  # a clock ahead by more is worth a line in the log
+
+
+class Entry(NamedTuple):
+    """A line and what it says."""
+
+    line: bytes
+    said: spool.Parsed
 
 
 def spool_folder() -> Path:
@@ -28,11 +41,16 @@ def spool_folder() -> Path:
 
 
 def ingest() -> int:
-    """Take in every complete segment, oldest first. Returns how many predictions are new; 0 at once when another worker is at it."""
+    """Take in every complete segment, oldest first. Returns how many predictions are new; 0 at once when another worker is at it.
+
+    Canaries that an inference server closed by itself are stopped here for good.
+    """
     with sole_reader() as mine:
         if not mine:
             return 0
-        return sum(ingest_segment(path) for path in sorted(spool_folder().glob("*.jsonl")))
+        new = sum(ingest_segment(path) for path in sorted(spool_folder().glob("*.jsonl")))
+        guard.stop_tripped()
+        return new
 
 
 @contextmanager
@@ -52,24 +70,45 @@ def sole_reader() -> Iterator[bool]:
 def ingest_segment(path: Path) -> int:
     """One segment, in transactions of about 1,000 predictions; the file goes once all is committed. Senseless lines are kept aside.
 
-    Killed anywhere in between, the next reader finds the file again and what is stored already by its uuid.
+    Killed anywhere in between, the next reader finds the file again and what is stored already by its uuid. A file that cannot be read, or
+    whose bad lines cannot be kept for want of room, stays where it is and keeps no other file waiting.
     """
-    new = 0
+    new, size = 0, 0
     bad: list[bytes] = []
-    rows: list[spool.Row] = []
-    for line in spool.lines(path):
-        try:
-            rows += spool.parse(line)
-        except ValueError:
-            bad.append(line)
-        if len(rows) >= BATCH_ROWS:
-            new += store(rows)
-            rows = []
-    new += store(rows) if rows else 0
-    if bad:
-        set_aside(path, bad)
-    path.unlink(missing_ok=True)
+    batch: list[Entry] = []
+    try:
+        for line in spool.lines(path):
+            try:
+                entry = Entry(line, spool.parse(line))
+            except ValueError:
+                bad.append(line)
+                continue
+            batch.append(entry)
+            size += len(entry.said) if isinstance(entry.said, list) else 1
+            if size >= BATCH_ROWS:
+                new += store_or_split(batch, bad)
+                batch, size = [], 0
+        new += store_or_split(batch, bad)
+        if bad:
+            set_aside(path, bad)
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        log.error("event=spool_segment_left file=%s reason=%r", path.name, error.strerror)  # noqa: TRY400  the sentence is enough
     return new
+
+
+def store_or_split(batch: list[Entry], bad: list[bytes]) -> int:
+    """Store a batch; where the database refuses its values, find the lines that it refuses and keep them aside."""
+    if not batch:
+        return 0
+    try:
+        return store(batch)
+    except (DataError, IntegrityError):
+        if len(batch) == 1:
+            bad.append(batch[0].line)
+            return 0
+        half = len(batch) // 2
+        return store_or_split(batch[:half], bad) + store_or_split(batch[half:], bad)
 
 
 def set_aside(path: Path, lines: list[bytes]) -> None:
@@ -82,41 +121,112 @@ def set_aside(path: Path, lines: list[bytes]) -> None:
 
 
 @transaction.atomic
-def store(rows: list[spool.Row]) -> int:
-    """Insert what is new and count it in the same transaction. Rows of an endpoint that does not exist (any more) are left out."""
-    endpoints = {e.slug: e for e in Endpoint.objects.filter(slug__in={row.endpoint for row in rows})}
-    versions = {str(v.uuid): v for v in ModelVersion.objects.filter(uuid__in={row.version for row in rows if row.version})}
+def store(batch: list[Entry], now: datetime | None = None) -> int:
+    """Insert what is new and count it in the same transaction. Returns how many predictions are new.
+
+    Lines of an endpoint that does not exist (any more) are left out. A time ahead of this clock is set to now, so that no figure lies in
+    the future; late ones keep their time, however late.
+    """
+    now = now or timezone.now()
+    names = Names(entry.said for entry in batch)
+    counts: dict[Place, Counts] = {}
+    new = store_predictions([row for entry in batch if isinstance(entry.said, list) for row in entry.said], names, counts, now)
+    store_shadows([entry.said for entry in batch if isinstance(entry.said, spool.Shadow)], names, counts, now)
+    store_trips([entry.said for entry in batch if isinstance(entry.said, spool.Guard)], names, now)
+    if counts:
+        deposit(counts, now)
+    return new
+
+
+def store_predictions(rows: list[spool.Row], names: Names, counts: dict[Place, Counts], now: datetime) -> int:
+    """The predictions that are new."""
+    if not rows:
+        return 0
     known = set(Prediction.objects.filter(uuid__in=[row.uuid for row in rows]).values_list("uuid", flat=True))
-    fresh = list({row.uuid: row for row in rows if row.uuid not in known and row.endpoint in endpoints}.values())
-    predictions = [prediction(row, endpoints[row.endpoint], versions.get(row.version or "")) for row in fresh]
-    Prediction.objects.bulk_create(predictions, batch_size=BATCH_ROWS)
-    roll_up(predictions, first={row.uuid for row in fresh if row.index == 0})
-    return len(predictions)
+    made = []
+    for row in {row.uuid: row for row in rows if row.uuid not in known}.values():
+        endpoint = names.endpoint(row.endpoint)
+        if endpoint is None:
+            continue
+        version, deployment = names.version(row.version, row.root_digest), names.deployment(row.deployment, endpoint)
+        at = not_later(row.at, now)
+        made.append(
+            Prediction(
+                uuid=row.uuid, request_id=row.request_id, endpoint_id=endpoint, version_id=version, deployment_id=deployment, arm=row.arm,
+                key=row.key, at=at, code=row.code, latency_ms=row.latency_ms, cpu_ms=row.cpu_ms, text=row.text,
+                text_digest=row.text_digest, chars=row.chars, tokens=row.tokens, oov=row.oov, truncated=row.truncated, label=row.label,
+                confidence=row.confidence, scores=row.scores, epoch=row.epoch, is_demo=row.is_demo,
+            )
+        )  # fmt: skip
+        more = counts_at(counts, Place(endpoint, version, row.arm, floor(at, MINUTE)))
+        if row.index == 0:
+            more.add_request(row.code, row.latency_ms)
+        if row.label or row.confidence is not None:
+            more.add_answer(
+                label=row.label, confidence=row.confidence, chars=row.chars, tokens=row.tokens, oov=row.oov, truncated=row.truncated,
+                cpu_ms=row.cpu_ms,
+            )  # fmt: skip
+    Prediction.objects.bulk_create(made, batch_size=BATCH_ROWS)
+    return len(made)
 
 
-def prediction(row: spool.Row, endpoint: Endpoint, version: ModelVersion | None) -> Prediction:
-    """The row of the table for one text. A version whose digest is not what was served is not named."""
-    served = version if version and version.root_digest == row.root_digest else None
-    return Prediction(
-        uuid=row.uuid, request_id=row.request_id, endpoint=endpoint, version=served, arm=row.arm, at=row.at, code=row.code,
-        latency_ms=row.latency_ms, text=row.text, text_digest=row.text_digest, chars=row.chars, tokens=row.tokens, label=row.label,
-        confidence=row.confidence, scores=row.scores, epoch=row.epoch, is_demo=row.is_demo,
-    )  # fmt: skip
+def store_shadows(said: list[spool.Shadow], names: Names, counts: dict[Place, Counts], now: datetime) -> None:
+    """The shadow answers that are new. One whose deployment is not the endpoint's is left out."""
+    if not said:
+        return
+    known = set(ShadowAnswer.objects.filter(uuid__in=[each.uuid for each in said]).values_list("uuid", flat=True))
+    made = []
+    for each in {each.uuid: each for each in said if each.uuid not in known}.values():
+        endpoint = names.endpoint(each.endpoint)
+        if endpoint is None:
+            continue
+        version, at = names.version(each.version, each.root_digest), not_later(each.at, now)
+        made.append(
+            ShadowAnswer(
+                uuid=each.uuid, endpoint_id=endpoint, deployment_id=names.deployment(each.deployment, endpoint), version_id=version,
+                prediction_uuid=each.prediction, at=at, code=each.code, label=each.label, confidence=each.confidence, agrees=each.agrees,
+                kl=each.kl, latency_ms=each.latency_ms, primary_latency_ms=each.primary_latency_ms,
+            )
+        )  # fmt: skip
+        more = counts_at(counts, Place(endpoint, version, SHADOW, floor(at, MINUTE)))
+        more.add_request(each.code, each.latency_ms)
+        if each.label:
+            more.add_answer(
+                label=each.label, confidence=each.confidence, chars=0, tokens=0, oov=None, truncated=False, cpu_ms=None
+            )  # fmt: skip
+        more.agree += each.agrees is True
+        more.disagree += each.agrees is False
+    ShadowAnswer.objects.bulk_create(made, batch_size=BATCH_ROWS)
 
 
-def roll_up(predictions: list[Prediction], first: set[object]) -> None:
-    """Add new predictions to their minutes. first: those that stand for their request, so that a request of many texts counts once."""
-    groups: dict[tuple[int, int | None, datetime], list[Prediction]] = defaultdict(list)
-    for row in predictions:
-        groups[row.endpoint_id, row.version_id, row.at.replace(second=0, microsecond=0)].append(row)
-    for (endpoint, version, minute), members in sorted(groups.items(), key=lambda group: (group[0][0], group[0][1] or 0, group[0][2])):
-        rollup, _ = MinuteRollup.objects.select_for_update().get_or_create(endpoint_id=endpoint, version_id=version, minute=minute)
-        requests = [row for row in members if row.uuid in first]
-        answered = [row.latency_ms for row in requests if row.code == 200]
-        rollup.requests += len(requests)
-        rollup.errors += len(requests) - len(answered)
-        rollup.latency = histogram.add(rollup.latency, answered)
-        for row in members:
-            if row.label:
-                rollup.labels[row.label] = rollup.labels.get(row.label, 0) + 1
-        rollup.save()
+def store_trips(said: list[spool.Guard], names: Names, now: datetime) -> None:
+    """The canaries that a server closed. A deployment that is not the endpoint's is left out, and said in the log."""
+    if not said:
+        return
+    known = set(GuardTrip.objects.filter(uuid__in=[each.uuid for each in said]).values_list("uuid", flat=True))
+    for each in {each.uuid: each for each in said if each.uuid not in known}.values():
+        endpoint = names.endpoint(each.endpoint)
+        deployment = names.deployment(each.deployment, endpoint) if endpoint else None
+        if endpoint is None or deployment is None:
+            log.error("event=guard_of_unknown_deployment endpoint=%s deployment=%s", each.endpoint, each.deployment)
+            continue
+        GuardTrip.objects.create(
+            uuid=each.uuid, endpoint_id=endpoint, deployment_id=deployment, at=not_later(each.at, now), failures=each.failures, of=each.of
+        )
+
+
+def counts_at(counts: dict[Place, Counts], place: Place) -> Counts:
+    """The counts of a place, made at their first use."""
+    found = counts.get(place)
+    if found is None:
+        found = counts[place] = Counts()
+    return found
+
+
+def not_later(at: datetime, now: datetime) -> datetime:
+    """The time, or now for a time that has not come yet."""
+    if at <= now:
+        return at
+    if at - now > SKEW:
+        log.warning("event=spool_clock_ahead seconds=%d", (at - now).total_seconds())
+    return now

@@ -23,8 +23,10 @@ IMMUTABLE = {
     "notices.outbox",
     "policies.policy",
     "promotions.gateresult", "promotions.promotioncomment", "promotions.verdict",
+    "retraining.pick", "retraining.proposal",
     "snapshots.export", "snapshots.snapshot", "snapshots.splitassignment",
-    "trace.neighbour", "traffic.feedback", "traffic.prediction",
+    "trace.neighbour",
+    "traffic.feedback", "traffic.guardtrip", "traffic.outcome", "traffic.prediction", "traffic.shadowanswer",
 }  # fmt: skip
 
 

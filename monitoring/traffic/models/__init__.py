@@ -1,0 +1,12 @@
+"""What was answered, what was said of it, its figures by minute, hour and day, and what came of it for the business."""
+
+from __future__ import annotations
+
+from monitoring.traffic.models.outcome import Kpi, Outcome, OutcomeDay
+from monitoring.traffic.models.prediction import Feedback, GuardTrip, Prediction, ShadowAnswer
+from monitoring.traffic.models.rollup import DayRollup, HourRollup, MinuteRollup, Rollup, RollupMark
+
+__all__ = [
+    "DayRollup", "Feedback", "GuardTrip", "HourRollup", "Kpi", "MinuteRollup", "Outcome", "OutcomeDay", "Prediction", "Rollup", "RollupMark",
+    "ShadowAnswer",
+]  # fmt: skip

@@ -1,0 +1,90 @@
+"""What outcomes say: the difference between cases with the model and without it, its interval, and whether the split can be believed. Pure.
+
+Sums are (n, total, squares): the number of cases, the sum of their values and the sum of their squared values.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from scipy.special import chdtrc, stdtrit
+
+from lifecycle.engine.calibration import wilson
+
+Sums = tuple[int, float, float]
+SHARE = "share"
+SMALLEST = 30  # cases in an arm below which its interval is not told: too few for either formula
+MISMATCH_P = 0.001  # a split that chance would give more rarely than this is an alarm
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Model minus hold-out, in the unit of the figure (shares: 0 to 1), with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def compare(kind: str, model: Sums, holdout: Sums) -> Difference | None:
+    """The difference of the two means: Newcombe's interval for shares, Welch's for numbers. None with fewer than 30 cases in an arm."""
+    if min(model[0], holdout[0]) < SMALLEST:
+        return None
+    if kind == SHARE:
+        return newcombe((round(model[1]), model[0]), (round(holdout[1]), holdout[0]))
+    return welch(model, holdout)
+
+
+def newcombe(first: tuple[int, int], second: tuple[int, int]) -> Difference:
+    """The difference of two shares, each (how many, of how many), by Newcombe's hybrid of Wilson's intervals (his method 10)."""
+    shares = [k / n for k, n in (first, second)]
+    (low1, high1), (low2, high2) = wilson(*first), wilson(*second)
+    value = shares[0] - shares[1]
+    return Difference(
+        value, value - math.hypot(shares[0] - low1, high2 - shares[1]), value + math.hypot(high1 - shares[0], shares[1] - low2)
+    )
+
+
+def welch(first: Sums, second: Sums) -> Difference:
+    """The difference of two means of unequal variance: Student's t with Welch's degrees of freedom. At least two cases in each."""
+    value = mean(first) - mean(second)
+    parts = [variance(sums) / sums[0] for sums in (first, second)]
+    spread = sum(parts)
+    if not spread:
+        return Difference(value, value, value)
+    freedom = spread**2 / sum(part**2 / (sums[0] - 1) for part, sums in zip(parts, (first, second), strict=True))
+    half = float(stdtrit(freedom, 0.975)) * math.sqrt(spread)
+    return Difference(value, value - half, value + half)
+
+
+def mean(sums: Sums) -> float:
+    """The mean of at least one case."""
+    return sums[1] / sums[0]
+
+
+def variance(sums: Sums) -> float:
+    """The sample variance of at least two cases; never below 0, whatever rounding does."""
+    n, total, squares = sums
+    return max(0.0, (squares - total * total / n) / (n - 1))
+
+
+def ratio_p(model: int, holdout: int, holdout_share: float) -> float | None:
+    """How likely chance alone splits the cases at least so far from the hold-out share (chi-square, one degree of freedom).
+
+    None without cases; 0.0 where an arm has cases that should have none.
+    """
+    n = model + holdout
+    if not n:
+        return None
+    expected = n * (1 - holdout_share), n * holdout_share
+    if not all(expected):
+        return 0.0 if (holdout if holdout_share == 0 else model) else 1.0
+    distance = sum((seen - due) ** 2 / due for seen, due in zip((model, holdout), expected, strict=True))
+    return float(chdtrc(1, distance))
+
+
+def ratio_check(model: int, holdout: int, holdout_share: float) -> bool:
+    """Whether the sample ratio is off: p below 0.001. Then some cases went missing or came twice, and no difference can be believed."""
+    p = ratio_p(model, holdout, holdout_share)
+    return p is not None and p < MISMATCH_P

@@ -1,0 +1,76 @@
+"""Predictions one by one: lists by keyset, texts only for those who may read them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import OuterRef, QuerySet, Subquery
+
+from monitoring.traffic.models import Feedback, Prediction, ShadowAnswer
+from registry.access import policy
+from registry.access.models import User
+from registry.catalog.models import Endpoint, ModelVersion
+from registry.endpoints.models import Deployment
+
+PAGE, FEW = 30, 8
+
+
+def visible(user: User) -> QuerySet[Prediction]:
+    """Predictions that the user may see, with their newest feedback."""
+    newest = Feedback.objects.filter(prediction=OuterRef("pk")).order_by("-id")
+    rows = policy.visible_to(user, Prediction, "traffic.view").select_related("endpoint__model__project", "version__model", "deployment")
+    return rows.annotate(feedback_right=Subquery(newest.values("right")[:1]), feedback_label=Subquery(newest.values("label")[:1]))
+
+
+def find(user: User, prediction_id: UUID) -> Prediction | None:
+    """The prediction, if it is there and the user may see it."""
+    return visible(user).filter(uuid=prediction_id).first()
+
+
+def recent(
+    user: User, endpoint: Endpoint, before: tuple[datetime, int] | None = None, size: int = PAGE
+) -> tuple[list[Prediction], tuple[datetime, int] | None]:
+    """One page of an endpoint's predictions, newest first, and the key of the next. Texts are blanked for those who may not read them."""
+    rows = visible(user).filter(endpoint=endpoint).order_by("-at", "-id")
+    if before:
+        rows = rows.filter(at__lte=before[0]).exclude(at=before[0], id__gte=before[1])
+    found = list(rows[: size + 1])
+    page = found[:size]
+    if not reads_texts(user, endpoint):
+        for row in page:
+            row.text = None
+    return page, (page[-1].at, page[-1].pk) if len(found) > size else None
+
+
+def reads_texts(user: User, endpoint: Endpoint) -> bool:
+    """Whether the user's role reads the texts of this endpoint's requests."""
+    return policy.can(user, "traffic.read_texts", endpoint)
+
+
+def history(prediction: Prediction) -> list[Feedback]:
+    """What was said of a prediction, newest first."""
+    return list(prediction.feedback.select_related("user").order_by("-id")[:PAGE])
+
+
+def newest_feedback(prediction: Prediction) -> Feedback | None:
+    """The word that counts."""
+    return prediction.feedback.order_by("-id").first()
+
+
+def labels_of(version: ModelVersion) -> list[str]:
+    """The labels that a version answers with, in its order."""
+    return list(version.facts.get("snapshot", {}).get("labels", []))
+
+
+def deployment_of(prediction: Prediction) -> Deployment | None:
+    """The interval in which the version answered: as the server reported it, else the newest of that version that had begun by then."""
+    if prediction.deployment_id:
+        return prediction.deployment
+    rows = Deployment.objects.filter(endpoint=prediction.endpoint_id, version=prediction.version_id, started_at__lte=prediction.at)
+    return rows.order_by("-id").first()
+
+
+def shadow_answers(prediction: Prediction) -> list[ShadowAnswer]:
+    """What shadow versions answered to the same text, oldest first."""
+    return list(ShadowAnswer.objects.filter(prediction_uuid=prediction.uuid).select_related("version__model", "deployment").order_by("id"))

@@ -1,0 +1,63 @@
+"""What the figures of traffic mean. Pure: no queries, no clock."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.db.models import TextChoices
+
+CONFIDENCE_BINS, OOV_BINS = 50, 20
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+SHADOW = "shadow"  # the arm whose answers no client gets
+
+
+class FeedbackKind(TextChoices):
+    """Where a word on an answer comes from."""
+
+    REVIEW = "review", "Review"  # somebody looked at the answer
+    OVERRIDE = "override", "Override"  # somebody acted otherwise than the answer said
+    TRUTH = "truth", "Truth"  # what turned out to be so, often much later
+
+
+class Source(TextChoices):
+    """The road on which a word came."""
+
+    PAGE = "page", "Page"
+    API = "api", "API"
+
+
+class Ending(TextChoices):
+    """What became of a request, by the status of its answer. Each request is exactly one of these."""
+
+    ANSWERED = "answered", "Answered"
+    FAILED = "errors", "Failed"  # 5xx: the service's fault, the only one that counts against availability
+    REFUSED = "refused", "Refused"  # 4xx but 429: the client's fault
+    SHED = "shed", "Shed"  # 429: turned away under load
+
+
+def ending(code: int) -> Ending:
+    """What became of a request. code: HTTP status, 100 to 599."""
+    if code == 429:
+        return Ending.SHED
+    if code >= 500:
+        return Ending.FAILED
+    return Ending.REFUSED if code >= 400 else Ending.ANSWERED
+
+
+def share_bin(value: float, bins: int) -> int:
+    """The bin, 0 to bins − 1, of a share from 0 to 1; the last one holds 1 itself. Values outside go to the nearest end."""
+    return min(bins - 1, max(0, int(value * bins)))
+
+
+def floor(moment: datetime, step: timedelta) -> datetime:
+    """The begin of the step that holds a moment; steps are counted from midnight UTC and are a divisor or a multiple of a day."""
+    if step > DAY:
+        return floor(moment, DAY)
+    midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0)
+    return midnight + ((moment - midnight) // step) * step
+
+
+def ceil(moment: datetime, step: timedelta) -> datetime:
+    """The begin of the first step that starts at a moment or after it."""
+    begin = floor(moment, step)
+    return begin if begin == moment else begin + step
