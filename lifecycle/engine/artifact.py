@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,33 @@ from lifecycle.engine.faults import EngineFault
 DESCRIPTION = "lifecycle.json"
 HEAD = "head.safetensors"
 SERVING = "serving/model.onnx"
+INT8 = "serving/model.int8.onnx"
 FORMAT = 1
 
 
 @dataclass(frozen=True)
+class Gate:
+    """Whether the int8 graph may serve, and what was found on the frozen test rows. reason: a sentence; figures: None where not measured.
+
+    agreement: share (0 to 1) of rows that both graphs give the same label.
+    """
+
+    passed: bool
+    reason: str
+    rows: int = 0
+    agreement: float | None = None
+    fp32_macro_f1: float | None = None
+    int8_macro_f1: float | None = None
+    fp32_bytes: int | None = None
+    int8_bytes: int | None = None
+
+
+@dataclass(frozen=True)
 class ArtifactInfo:
-    """lifecycle.json. labels: in order of the logits. temperature: what logits are divided by before softmax. inputs: of the ONNX graph."""
+    """lifecycle.json. labels: in order of the logits. temperature: what logits are divided by before softmax. inputs: of the ONNX graph.
+
+    serving: the fp32 graph. int8: the gate of the int8 graph beside it; None in artifacts that were written before there was one.
+    """
 
     labels: tuple[str, ...]
     max_tokens: int
@@ -29,6 +50,11 @@ class ArtifactInfo:
     inputs: tuple[str, ...]
     task: str = "single_label"
     serving: str = SERVING
+    int8: Gate | None = None
+
+    def graph(self, folder: Path) -> Path:
+        """The graph that answers: int8 where it passed its gate and is there, else fp32."""
+        return folder / INT8 if self.int8 and self.int8.passed and (folder / INT8).is_file() else folder / self.serving
 
     @classmethod
     def read(cls, folder: Path) -> ArtifactInfo:
@@ -49,6 +75,7 @@ class ArtifactInfo:
                 inputs=tuple(document["inputs"]),
                 task=document["task"],
                 serving=document["serving"],
+                int8=Gate(**document["int8"]) if document.get("int8") else None,
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
             message = f"{folder} is not a model artifact that this version can read ({type(error).__name__}: {error})."
@@ -67,6 +94,7 @@ class ArtifactInfo:
             "base": {"name": self.base_name, "digest": self.base_digest},
             "inputs": list(self.inputs),
             "serving": self.serving,
+            "int8": asdict(self.int8) if self.int8 else None,
         }
 
 

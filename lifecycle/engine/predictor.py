@@ -12,7 +12,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from lifecycle.engine.artifact import ArtifactInfo
+from lifecycle.engine.artifact import INT8, ArtifactInfo
 from lifecycle.engine.calibration import softmax
 
 Floats = NDArray[np.float32]
@@ -28,20 +28,24 @@ class Answers:
 
 
 class Predictor:
-    """An artifact, loaded. Its answers do not depend on which texts share a batch beyond rounding."""
+    """An artifact, loaded. Its answers do not depend on which texts share a batch beyond rounding: int8 answers each text alone."""
 
-    def __init__(self, artifact: Path, threads: int = 0) -> None:
+    def __init__(self, artifact: Path, threads: int = 0, *, graph: Path | None = None) -> None:
+        """graph: a certain one; by default the one that serves."""
         self.info = ArtifactInfo.read(artifact)
+        path = graph or self.info.graph(artifact)
+        self.alone = path == artifact / INT8
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self.session = onnxruntime.InferenceSession(artifact / self.info.serving, options, providers=["CPUExecutionProvider"])
+        self.session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         self.tokenizer = Tokenizer.from_file(str(artifact / "tokenizer.json"))
         self.tokenizer.enable_truncation(self.info.max_tokens)
         self.tokenizer.no_padding()
 
     def answer(self, texts: Sequence[str], batch_size: int = 64) -> Answers:
         """Logits and embeddings of each text."""
+        batch_size = 1 if self.alone else batch_size
         ids = [each.ids for each in self.tokenizer.encode_batch(list(texts))]
         order = sorted(range(len(ids)), key=lambda row: -len(ids[row]))
         logits = np.zeros((len(ids), len(self.info.labels)), dtype=np.float32)

@@ -8,7 +8,7 @@ import resource
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +24,11 @@ from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.base import BaseFolder, open_base
 from lifecycle.engine.data import Rows, read_rows, require_classes
 from lifecycle.engine.events import EventWriter, points, read_events, write_json
-from lifecycle.engine.export import set_temperature, write_artifact
+from lifecycle.engine.export import set_info, write_artifact
 from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.predictor import Predictor
 from lifecycle.engine.probe import choose_precision, environment
+from lifecycle.engine.quantise import try_int8
 from lifecycle.engine.recipes.single_label import Classifier, balanced_weights, collate, encode, length_batches
 from lifecycle.engine.spec import TrainSpec
 from lifecycle.engine.strategies import build, counts, load_tokenizer
@@ -48,12 +49,13 @@ DISK_SHARE = {"full": 6.0, "lora": 2.0, "head": 2.0}
 
 @dataclass(frozen=True)
 class Prepared:
-    """Everything a run needs before its first step."""
+    """Everything a run needs before its first step. test: for the gate of the int8 graph; None where the run has no such rows."""
 
     base: BaseFolder
     tokenizer: Any
     train: Rows
     validation: Rows
+    test: Rows | None
     precision: str
 
 
@@ -94,7 +96,8 @@ def train(folder: Path, cancelled: Callable[[], bool]) -> dict[str, Any]:
         return result | {"status": "cancelled", "best_step": best, "metrics": best_values(folder)} | _cost(started)
     best_step = load_best(folder, model)
     events.write("stage", name="artifact", message=f"Writing the weights of step {best_step}, the best by macro-F1.")
-    result |= {"best_step": best_step, "metrics": _finish(spec, folder, prepared, trainer)}
+    values, info = _finish(spec, folder, prepared, trainer, events)
+    result |= {"best_step": best_step, "metrics": values, "int8": asdict(info.int8) if info.int8 else None}
     checkpoint.purge(folder / "checkpoints")
     shutil.rmtree(folder / "best", ignore_errors=True)
     shutil.rmtree(folder / "cache", ignore_errors=True)
@@ -118,6 +121,7 @@ def _cost(started: float) -> dict[str, float]:
 def _prepare(spec: TrainSpec, folder: Path) -> Prepared:
     train_rows = read_rows(folder / "train.jsonl", spec.labels)
     validation = read_rows(folder / "validation.jsonl", spec.labels)
+    test = read_rows(folder / "test.jsonl", spec.labels) if (folder / "test.jsonl").exists() else None
     require_classes(train_rows, spec.labels)
     base = open_base(folder / spec.base.path, spec.base.name, spec.base.digest)
     needed = int(base.bytes * DISK_SHARE[spec.strategy.kind])
@@ -125,7 +129,7 @@ def _prepare(spec: TrainSpec, folder: Path) -> Prepared:
     if free < needed:
         message = f"The run needs about {needed / 1e6:,.0f} MB of disk and {free / 1e6:,.0f} MB are free."
         raise EngineFault("disk_full", message, "Free some space, then resume the run.")
-    return Prepared(base, load_tokenizer(base.path), train_rows, validation, _precision(spec, folder))
+    return Prepared(base, load_tokenizer(base.path), train_rows, validation, test, _precision(spec, folder))
 
 
 def _precision(spec: TrainSpec, folder: Path) -> str:
@@ -190,17 +194,23 @@ def _train_from(trainer: EngineTrainer, spec: TrainSpec, point: Path | None) -> 
     trainer.train(resume_from_checkpoint=str(point) if point else None)
 
 
-def _finish(spec: TrainSpec, folder: Path, prepared: Prepared, trainer: EngineTrainer) -> dict[str, float]:
-    """Write the artifact, fit its temperature on validation, and measure it as it will serve."""
+def _finish(
+    spec: TrainSpec, folder: Path, prepared: Prepared, trainer: EngineTrainer, events: EventWriter
+) -> tuple[dict[str, float], ArtifactInfo]:
+    """Write the artifact, choose its graph, fit its temperature on validation, and measure it as it will serve."""
     model: Any = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
     inputs = tuple(name for name in INPUTS if name in prepared.tokenizer.model_input_names)
     base, limit = prepared.base, min(spec.max_tokens, prepared.base.max_tokens or spec.max_tokens)
     info = ArtifactInfo(spec.labels, limit, spec.pooling, 1.0, spec.strategy.kind, spec.base.name, base.digest, inputs)
     write_artifact(folder / "artifact", model, prepared.tokenizer, info)
+    if prepared.test is not None:
+        events.write("stage", name="int8", message=f"Comparing int8 with fp32 on {len(prepared.test):,} test rows.")
+    info = set_info(folder / "artifact", try_int8(folder / "artifact", info, prepared.test, spec.threads))
     truth = np.array(prepared.validation.targets)
     logits = Predictor(folder / "artifact", spec.threads).answer(prepared.validation.texts).logits
     temperature = calibration.fit_temperature(logits, truth)
-    set_temperature(folder / "artifact", info, temperature)
+    info = set_info(folder / "artifact", replace(info, temperature=temperature))
     values = metrics.point_estimates(metrics.score_rows(calibration.softmax(logits, temperature), truth))
     before = metrics.point_estimates(metrics.score_rows(calibration.softmax(logits), truth))
-    return values | {"validation_loss": before["log_loss"], "ece_before_temperature": before["ece"], "temperature": temperature}
+    measured = values | {"validation_loss": before["log_loss"], "ece_before_temperature": before["ece"], "temperature": temperature}
+    return measured, info

@@ -58,13 +58,14 @@ def evaluate(folder: Path, cancelled: Cancelled) -> dict[str, Any]:
     status = "cancelled" if cancelled() else "succeeded"
     events.write("end", status=status, message="Finished." if status == "succeeded" else "Stopped on request.")
     cost = {"seconds": round(time.monotonic() - started, 3), "environment": machine.environment()}
-    return {"format": 1, "status": status, "error": None, "temperature": info.temperature} | found | cost
+    graph = "fp32" if info.graph(folder / spec.artifact) == folder / spec.artifact / info.serving else "int8"
+    return {"format": 1, "status": status, "error": None, "temperature": info.temperature, "graph": graph} | found | cost
 
 
 def open_predictor(artifact: Path, base: Path | None, threads: int) -> Predictor:
     """The artifact's predictor; its ONNX graph is made again from the weights where it is missing."""
     info = ArtifactInfo.read(artifact)
-    if not (artifact / info.serving).is_file():
+    if not info.graph(artifact).is_file():
         _export(artifact, base)
     return Predictor(artifact, threads)
 

@@ -106,8 +106,9 @@ class Server:
         arms = _arms(live, request)
         if not arms:
             raise ProtocolError(503, "No version of this model answers yet.", retry_after_seconds=5)
-        engine = arms[0].engine
-        return answer(model_metadata(live.endpoint.slug, [arm.arm.version for arm in arms], engine.labels, engine.hidden, engine.platform))
+        engine, versions = arms[0].engine, [arm.arm.version for arm in arms]
+        about = {"precision": engine.precision, "reason": engine.reason}
+        return answer(model_metadata(live.endpoint.slug, versions, engine.labels, engine.hidden, engine.platform, about))
 
     async def model_ready(self, request: Request) -> Response:
         """Whether the endpoint answers now."""

@@ -264,8 +264,10 @@ def join_bytes(texts: Sequence[str]) -> bytes:
     return b"".join(struct.pack("<I", len(data)) + data for data in encoded)
 
 
-def model_metadata(name: str, versions: Sequence[str], labels: Sequence[str], hidden: int | None, platform: str) -> dict[str, Any]:
-    """The answer to GET v2/models/{name}: what goes in and what comes out."""
+def model_metadata(
+    name: str, versions: Sequence[str], labels: Sequence[str], hidden: int | None, platform: str, engine: Mapping[str, str]
+) -> dict[str, Any]:
+    """The answer to GET v2/models/{name}: what goes in and what comes out. engine: its precision, and why."""
     shapes = {"LABEL": [-1], "CONFIDENCE": [-1], "SCORES": [-1, len(labels)], "EMBEDDING": [-1, hidden]}
     names = [output for output in OUTPUTS if output != "EMBEDDING" or hidden is not None]
     return {
@@ -274,5 +276,5 @@ def model_metadata(name: str, versions: Sequence[str], labels: Sequence[str], hi
         "platform": platform,
         "inputs": [{"name": INPUT_NAME, "datatype": "BYTES", "shape": [-1]}],
         "outputs": [{"name": output, "datatype": OUTPUTS[output], "shape": shapes[output]} for output in names],
-        "parameters": {"labels": list(labels), "max_texts": MAX_TEXTS, "max_text_chars": MAX_TEXT_CHARS},
+        "parameters": {"labels": list(labels), "max_texts": MAX_TEXTS, "max_text_chars": MAX_TEXT_CHARS, **engine},
     }

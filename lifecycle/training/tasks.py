@@ -27,7 +27,7 @@ from registry.artifacts import actions as artifacts
 from registry.artifacts.models import Folder
 
 WANTED = ["*.safetensors", "*.json", "*.txt", "*.md", "LICENSE", "NOTICE"]
-DATA = {"train": "train.jsonl", "validation": "validation.jsonl"}
+DATA = {"train": "train.jsonl", "validation": "validation.jsonl", "test": "test.jsonl"}
 TRIES = 3  # of a process that died without a result
 KEPT = {"spec.json", "events.jsonl", "result.json"}  # of a finished run: no texts, no checkpoints
 
@@ -125,6 +125,8 @@ def prepare(run: Run, folder: Path) -> None:
     """Lay out everything the engine reads; what is there already (after a crash) is written again with the same bytes."""
     folder.mkdir(parents=True, exist_ok=True)
     for split, name in DATA.items():
+        if split == "test" and not run.snapshot.counts["splits"].get(split):
+            continue  # the run learns nothing from these rows; without them its int8 graph does not serve
         part = folder / f".{name}"
         snapshots.write_split(run.snapshot, split, part)
         part.replace(folder / name)

@@ -1,0 +1,89 @@
+"""The int8 graph beside the fp32 one, and the gate that it must pass before it may serve.
+
+Weights are rounded per channel to 7 bits (`reduce_range`): processors without VNNI add pairs of products in 16 bits, which 8 bits would
+overflow, so that the gate's answers would hold on the machine that measured them alone. Activations are rounded while it runs (dynamic).
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from onnxruntime.quantization import QuantType, quantize_dynamic
+from onnxruntime.quantization.shape_inference import quant_pre_process
+
+from lifecycle.engine import calibration, metrics
+from lifecycle.engine.artifact import INT8, ArtifactInfo, Gate
+from lifecycle.engine.data import Rows
+from lifecycle.engine.predictor import Predictor
+
+MIN_ROWS = 100  # with fewer, 99 % agreement says too little
+MIN_AGREEMENT = 0.99
+MAX_F1_LOSS = 0.005
+
+
+def try_int8(artifact: Path, info: ArtifactInfo, test: Rows | None, threads: int = 0) -> ArtifactInfo:
+    """Make the int8 graph, compare both on the test rows, and keep it only if it passes. Returns info with the gate.
+
+    The gate chooses a graph; nothing of the test rows reaches the weights. A graph that cannot be rounded fails the gate, not the run.
+    """
+    rows = len(test) if test else 0
+    if test is None or rows < MIN_ROWS:
+        told = f"{rows:,} test rows are" if rows else "no test rows are"
+        return replace(info, int8=Gate(False, f"To compare int8 with fp32 takes {MIN_ROWS} test rows; {told} in the snapshot.", rows))
+    fp32, int8 = artifact / info.serving, artifact / INT8
+    try:
+        quantise(fp32, int8)
+        answers = [Predictor(artifact, threads, graph=graph).answer(test.texts).logits for graph in (fp32, int8)]
+    except Exception as error:  # the library raises kinds of its own for each operator that it does not know
+        int8.unlink(missing_ok=True)
+        return replace(info, int8=Gate(False, f"The graph could not be rounded to int8 ({type(error).__name__}).", rows))
+    gate = judge(*answers, np.array(test.targets, dtype=np.int64), fp32.stat().st_size, int8.stat().st_size)
+    if not gate.passed:
+        int8.unlink()
+    return replace(info, int8=gate)
+
+
+def judge(fp32: NDArray[Any], int8: NDArray[Any], truth: NDArray[np.int64], fp32_bytes: int, int8_bytes: int) -> Gate:
+    """The gate's verdict. fp32, int8: logits (N, C) of the same rows; truth: label numbers (N,)."""
+    agreement = float((fp32.argmax(axis=1) == int8.argmax(axis=1)).mean())
+    before, after = macro_f1(fp32, truth), macro_f1(int8, truth)
+    loss = round(before - after, 9)  # exactly half a point lost is not more than half a point
+    figures = (len(truth), agreement, before, after, fp32_bytes, int8_bytes)
+    found = f"int8 agrees with fp32 on {agreement * 100:.2f} % of {len(truth):,} test rows; macro-F1 {after:.4f} against {before:.4f}."
+    if agreement < MIN_AGREEMENT:
+        found += f" Agreement must be {MIN_AGREEMENT * 100:g} % or more."
+    if loss > MAX_F1_LOSS:
+        found += f" It may lose {MAX_F1_LOSS * 100:g} points at most."
+    return Gate(agreement >= MIN_AGREEMENT and loss <= MAX_F1_LOSS, found, *figures)
+
+
+def macro_f1(logits: NDArray[Any], truth: NDArray[np.int64]) -> float:
+    """Macro-F1 of the most likely labels."""
+    return metrics.point_estimates(metrics.score_rows(calibration.softmax(logits), truth))["macro_f1"]
+
+
+def quantise(source: Path, target: Path) -> None:
+    """Write the int8 graph of an fp32 one; the same bytes for the same graph."""
+    with tempfile.TemporaryDirectory(prefix="lifecycle-int8-") as scratch, quiet():
+        prepared = Path(scratch) / "prepared.onnx"
+        quant_pre_process(source, prepared, skip_symbolic_shape=True)  # symbolic inference stops at the masks of newer encoders
+        quantize_dynamic(prepared, target, per_channel=True, reduce_range=True, weight_type=QuantType.QInt8)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without the library's advice on the root logger, which would stand in every run's log."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
