@@ -1,0 +1,256 @@
+"""Reading proposals and triggers, and the facts that they rest on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+
+from datasets_app.datasets.models import Dataset, Item
+from datasets_app.datasets.rules import UploadState, normal_digest
+from datasets_app.labeling import queries as labeling
+from lifecycle.training.models import Run
+from lifecycle.training.queries import ACTIVE
+from lifecycle.ui.addresses import find_url
+from monitoring.retraining.models import Proposal, Trigger
+from monitoring.retraining.rules import BUSY, KINDS, LIMITS, Candidate, Facts, Kind, Policy, State
+from monitoring.traffic import queries as traffic
+from registry.access import policy
+from registry.access.models import User
+from registry.access.policy import Person
+from registry.catalog import queries as catalog
+from registry.catalog.models import Alias, Endpoint, ModelVersion
+from registry.endpoints import queries as endpoints
+from registry.ledger.rules import digest_of
+
+PAGE = 30
+POOL = 5_000  # newest kept texts of the window from which texts are chosen
+COUNTED = 100_000  # labels are counted up to here
+CHUNK = 500
+RECENT = timedelta(days=30)
+WHOLE = (
+    "endpoint__model__project", "endpoint__alias__version", "trigger__author", "proposed_by", "live__model", "live__run__snapshot", "dataset",
+    "collected_by", "upload", "queue", "decided_by", "acting", "job", "snapshot", "run__job", "run__snapshot", "evaluation", "live_evaluation",
+    "version", "promotion",
+)  # fmt: skip
+
+
+# ── Proposals ───────────────────────────────────────────────────────────────
+def visible(user: Person) -> QuerySet[Proposal]:
+    """The proposals that the user may see, newest first, with all that a line shows."""
+    rows = Proposal.objects.select_related(
+        "endpoint__model__project", "trigger", "proposed_by", "live", "queue", "run", "promotion", "acting"
+    )
+    return policy.visible_to(user, rows, "retraining.view").order_by("-pk")
+
+
+def full(user: Person, uuid: UUID) -> Proposal:
+    """One proposal with everything its page needs. Raises Http404."""
+    return policy.get_visible(user, Proposal.objects.select_related(*WHOLE), "retraining.view", uuid=uuid)
+
+
+def busy(endpoint: Endpoint) -> Proposal | None:
+    """The proposal of an endpoint that is not ended: there is one at most."""
+    return Proposal.objects.filter(endpoint=endpoint, state__in=BUSY).first()
+
+
+def newest(endpoint: Endpoint) -> Proposal | None:
+    """The last proposal of an endpoint in any state."""
+    return Proposal.objects.filter(endpoint=endpoint).select_related("queue", "run", "promotion", "live").order_by("-pk").first()
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """An endpoint as the list shows it. triggers: how many are on."""
+
+    endpoint: Endpoint
+    proposal: Proposal | None
+    triggers: int
+
+
+def lines(user: User) -> list[Line]:
+    """The endpoints that the user may see with their newest proposal, those that wait for a decision first; a constant number of statements."""
+    last = Proposal.objects.filter(endpoint=OuterRef("pk")).order_by("-pk").values("pk")[:1]
+    rows = catalog.endpoints(user).annotate(newest=Subquery(last), on=Count("triggers", filter=Q(triggers__enabled=True)))
+    found: list[Any] = list(rows)
+    proposals = {row.pk: row for row in visible(user).filter(pk__in=[each.newest for each in found if each.newest])}
+    made = [Line(each, proposals.get(each.newest), each.on) for each in found]
+    order = {State.OPEN: 0, State.FAILED: 1, State.RUNNING: 2, State.APPROVED: 2, State.REQUESTED: 3}
+    return sorted(made, key=lambda line: order.get(State(line.proposal.state), 4) if line.proposal else 5)
+
+
+def ended(user: User, before: int | None = None, endpoint: Endpoint | None = None) -> tuple[list[Proposal], int | None]:
+    """Ended proposals, newest first, and the key of the next page (None on the last)."""
+    rows = visible(user).exclude(state__in=BUSY)
+    rows = rows.filter(endpoint=endpoint) if endpoint else rows
+    found = list((rows.filter(pk__lt=before) if before else rows)[: PAGE + 1])
+    return found[:PAGE], found[PAGE - 1].pk if len(found) > PAGE else None
+
+
+def page_of(user: User, *, before: int | None = None, endpoint: UUID | None = None, state: str = "") -> tuple[list[Proposal], int | None]:
+    """One page of proposals in any state, newest first, and the key of the next."""
+    rows = visible(user).filter(pk__lt=before) if before else visible(user)
+    rows = rows.filter(endpoint__uuid=endpoint) if endpoint else rows
+    found = list((rows.filter(state=state) if state else rows)[: PAGE + 1])
+    return found[:PAGE], found[PAGE - 1].pk if len(found) > PAGE else None
+
+
+def to_decide(user: Person) -> QuerySet[Proposal]:
+    """The open and failed proposals that wait for this person, oldest first."""
+    rows = Proposal.objects.filter(state__in=[State.OPEN, State.FAILED]).select_related("endpoint", "live")
+    return policy.visible_to(user, rows, "retraining.decide").order_by("pk")
+
+
+def waiting_count(user: Person) -> int | None:
+    """How many open proposals wait for this lead, counted up to 100; None for everybody else."""
+    if not policy.can_somewhere(user, "retraining.decide"):
+        return None
+    return to_decide(user).filter(state=State.OPEN).order_by()[:100].count()
+
+
+def unended() -> list[UUID]:
+    """The proposals that the tick looks after, oldest first."""
+    return list(Proposal.objects.filter(state__in=BUSY).order_by("pk").values_list("uuid", flat=True))
+
+
+def seen_digest(proposal: Proposal, alias: Alias) -> str:
+    """What a decision is bound to: the reasons, the settings and what is live."""
+    return digest_of(
+        {
+            "proposal": str(proposal.uuid), "state": proposal.state, "live": proposal.live_id, "now": alias.version_id, "moves": alias.moves,
+            "for": proposal.reasons_for, "against": proposal.reasons_against, "min_labels": proposal.min_labels,
+        }
+    )  # fmt: skip
+
+
+# ── Triggers ────────────────────────────────────────────────────────────────
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A kind of trigger on an endpoint: as it is set, or with its defaults where it is not."""
+
+    kind: Kind
+    says: str
+    unit: str
+    trigger: Trigger | None
+    initial: dict[str, Any]
+
+    @property
+    def is_on(self) -> bool:
+        """Whether it proposes by itself."""
+        return self.trigger is not None and self.trigger.enabled
+
+
+def settings(endpoint: Endpoint) -> list[Setting]:
+    """All kinds of trigger of an endpoint, in their order."""
+    known = {trigger.kind: trigger for trigger in endpoint.triggers.select_related("author")}
+    return [Setting(kind, meaning.says, meaning.unit, known.get(kind), values(known.get(kind), kind)) for kind, meaning in KINDS.items()]
+
+
+def values(trigger: Trigger | None, kind: Kind) -> dict[str, Any]:
+    """What a form of this kind begins with."""
+    if trigger is None:
+        return {"threshold": KINDS[kind].default, "enabled": False} | {name: limit.default for name, limit in LIMITS.items()}
+    return {name: getattr(trigger, name) for name in ("threshold", "enabled", *LIMITS)}
+
+
+def policy_of(trigger: Trigger) -> Policy:
+    """A trigger as the rules read it."""
+    return Policy(trigger.kind, trigger.threshold, trigger.cooldown_days, trigger.min_labels, trigger.budget)
+
+
+# ── Facts ───────────────────────────────────────────────────────────────────
+def live_version(endpoint: Endpoint) -> ModelVersion | None:
+    """The version that is live, with the run, snapshot and dataset behind it."""
+    found = ModelVersion.objects.filter(aliases__endpoint=endpoint)
+    return found.select_related("model__project", "evaluation", "run__snapshot__dataset", "run__base").first()
+
+
+def gather(endpoint: Endpoint, now: datetime, window_days: int) -> Facts:
+    """Everything that is known now. The window ends now; figures are of the live version's answers."""
+    live, frozen = live_version(endpoint), catalog.freeze_of(endpoint, now)
+    canary, other, last = endpoints.canary_of(endpoint), busy(endpoint), newest(endpoint)
+    urls = {"endpoint": find_url("endpoints:detail", uuid=endpoint.uuid), "predictions": find_url("traffic:recent", uuid=endpoint.uuid)}
+    common: dict[str, Any] = {
+        "frozen": f"The endpoint is frozen until {frozen.until:%d %b %H:%M} UTC: {frozen.reason}" if frozen else "",
+        "canary": f"{canary.version.semver} takes traffic as a canary" if canary else "",
+        "proposal": f"{other} is {other.get_state_display().lower()}" if other else "",
+        "last_at": last.created_at if last else None,
+        "recent": Proposal.objects.filter(endpoint=endpoint, run__isnull=False, run__created_at__gt=now - RECENT).count(),
+    }
+    if other:
+        urls["proposal"] = find_url("retraining:detail", uuid=other.uuid)
+    if live is None:
+        return Facts(urls=urls, **common)
+    snapshot, total = live.run.snapshot, traffic.total(endpoint, now - timedelta(days=window_days), now, version=live)
+    run = Run.objects.filter(snapshot__dataset=snapshot.dataset_id, state__in=ACTIVE).order_by("-pk").first()
+    if run:
+        urls["run"] = find_url("training:detail", uuid=run.uuid)
+    urls |= {
+        "version": find_url("catalog:version", uuid=live.uuid), "dataset": find_url("datasets:dataset", uuid=snapshot.dataset.uuid),
+        "drift": find_url("drift:endpoint", uuid=endpoint.uuid),
+    }  # fmt: skip
+    return Facts(
+        live=live.semver, right=total.right, called=total.judged, expected=live.evaluation.report.get("accuracy"), overrides=total.overrides,
+        answers=total.answers, labels_new=labels_since(snapshot.dataset, snapshot.created_at), learnt_at=snapshot.created_at,
+        run=f"{run} trains on this data" if run else "", urls=urls, **common,
+    )  # fmt: skip
+
+
+def labels_since(dataset: Dataset, moment: datetime) -> int:
+    """How many labels of the dataset that hold were decided after a moment, counted up to 100,000."""
+    rows = labeling.standing().filter(item__dataset=dataset, item__upload__state=UploadState.IMPORTED, created_at__gt=moment)
+    return rows.order_by()[:COUNTED].count()
+
+
+# ── The texts of a window ───────────────────────────────────────────────────
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A kept text of the window with what was answered, and what people said is right."""
+
+    uuid: UUID
+    text: str
+    label: str
+    confidence: float | None
+    at: datetime
+    right: str
+
+
+def window_texts(proposal: Proposal) -> tuple[list[Candidate], list[Text]]:
+    """The kept texts of the live version's answers in the window, newest first, as the rule sees them and as they are.
+
+    Those called wrong, and the newest 5,000 of the others; answers that somebody called right are left out of neither, but are not wrong.
+    """
+    endpoint, since, until = proposal.endpoint, proposal.window_start, proposal.window_end
+    judged = {word.prediction: word for word in traffic.feedback_between(endpoint, since, until, proposal.live)}
+    found: dict[UUID, Text] = {}
+    for kept in traffic.wrong_or_unsure(endpoint, since, until, proposal.queue_items):
+        found[kept.uuid] = Text(kept.uuid, kept.text, kept.label, kept.confidence, kept.at, kept.right)
+    wrong = {uuid for uuid, word in judged.items() if not word.right}
+    for each in traffic.texts(endpoint, since, until, POOL, proposal.live):
+        truth = judged[each.uuid].truth if each.uuid in wrong else ""
+        found.setdefault(each.uuid, Text(each.uuid, each.text, each.label, each.confidence, each.at, truth))
+    texts = sorted(found.values(), key=lambda text: (text.at, str(text.uuid)), reverse=True)
+    rows = [
+        Candidate(at, normal_digest(each.text), each.confidence if each.confidence is not None else 1.0, each.uuid in wrong)
+        for at, each in enumerate(texts)
+    ]
+    return rows, texts
+
+
+def known_texts(dataset: Dataset, normals: list[str]) -> frozenset[str]:
+    """Which of these normal digests the dataset has already."""
+    found: set[str] = set()
+    for some in chunks(normals):
+        rows = Item.objects.filter(dataset=dataset, upload__state=UploadState.IMPORTED, normal_digest__in=some)
+        found |= set(rows.values_list("normal_digest", flat=True))
+    return frozenset(found)
+
+
+def chunks(rows: list[str]) -> Iterator[list[str]]:
+    """Lists short enough for one statement."""
+    for at in range(0, len(rows), CHUNK):
+        yield rows[at : at + CHUNK]

@@ -1,0 +1,239 @@
+"""Whether a model should be trained again: everything that speaks for it and against it, with the evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from lifecycle.engine.calibration import wilson
+from lifecycle.ui.numbers import count, decimals, percent
+from monitoring.retraining.rules.settings import Kind
+
+CALLED_LEAST = 30  # answers that somebody called right or wrong, below which no accuracy is told
+OVERRIDES_WORTH = 0.05  # of all answers: people overrule the model so often that it is a reason by itself
+BUDGET_DAYS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """What the newest drift report says. value: its largest PSI; what: the input or output that it belongs to."""
+
+    state: str
+    value: float | None = None
+    what: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of an endpoint. urls: where the evidence stands, by fact.
+
+    right, called: of the live version's answers in the window that somebody called right or wrong. expected: accuracy on its frozen test
+    split. overrides: answers that people replaced. labels_new: decided since its snapshot. frozen, canary, run, proposal: what is in the
+    way, as words; empty where nothing is. recent: retrainings in the last 30 days.
+    """
+
+    live: str = ""
+    drift: Drift | None = None
+    right: int = 0
+    called: int = 0
+    expected: float | None = None
+    overrides: int = 0
+    answers: int = 0
+    labels_new: int = 0
+    learnt_at: datetime | None = None
+    last_at: datetime | None = None
+    frozen: str = ""
+    canary: str = ""
+    run: str = ""
+    proposal: str = ""
+    recent: int = 0
+    urls: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A trigger's settings. kind: None for a person's own proposal, which needs no signal."""
+
+    kind: str | None
+    threshold: float
+    cooldown_days: int
+    min_labels: int
+    budget: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One fact that speaks for or against. evidence: the address where it can be looked at. code: for programs.
+
+    blocks: nothing is proposed by itself while it holds. stops: nobody can propose while it holds.
+    """
+
+    code: str
+    fact: str
+    value: str = ""
+    evidence: str = ""
+    blocks: bool = False
+    stops: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON types."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The answer with all its reasons. fires: whether the trigger's own signal is there."""
+
+    yes: bool
+    fires: bool
+    reasons_for: tuple[Reason, ...]
+    reasons_against: tuple[Reason, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON types."""
+        return {
+            "yes": self.yes, "fires": self.fires, "for": [each.as_json() for each in self.reasons_for],
+            "against": [each.as_json() for each in self.reasons_against],
+        }  # fmt: skip
+
+
+def consider(facts: Facts, policy: Policy, now: datetime) -> Verdict:
+    """Whether the trigger proposes now: its signal is there and nothing blocks. All reasons are told, those of other kinds too."""
+    told = weigh(facts, policy, now)
+    fires = policy.kind in {SIGNALS[reason.code] for reason in told.reasons_for if reaches(reason, facts, policy)}
+    return Verdict(fires and not any(reason.blocks for reason in told.reasons_against), fires, told.reasons_for, told.reasons_against)
+
+
+def weigh(facts: Facts, policy: Policy, now: datetime) -> Verdict:
+    """The reasons alone, for a person who proposes: yes where nothing stops them."""
+    found_for = tuple(reason for rule in FOR if (reason := rule(facts, policy, now)))
+    against = tuple(reason for rule in AGAINST if (reason := rule(facts, policy, now)))
+    return Verdict(not any(reason.stops for reason in against), False, found_for, against)
+
+
+SIGNALS = {"drift": Kind.DRIFT, "accuracy": Kind.QUALITY, "overrides": Kind.QUALITY, "labels": Kind.LABELS, "age": Kind.SCHEDULE}
+
+
+def reaches(reason: Reason, facts: Facts, policy: Policy) -> bool:
+    """Whether a reason of the trigger's own kind reaches its threshold."""
+    if reason.code == "drift":
+        return facts.drift is not None and facts.drift.value is not None and facts.drift.value >= policy.threshold
+    if reason.code == "accuracy":
+        high = wilson(facts.right, facts.called)[1]
+        return facts.expected is not None and high < facts.expected - policy.threshold
+    return True
+
+
+# ── For ─────────────────────────────────────────────────────────────────────
+def drifted(facts: Facts, _policy: Policy, _now: datetime) -> Reason | None:
+    """The inputs or the answers are not what they were."""
+    if facts.drift is None or facts.drift.state != "drift":
+        return None
+    value = f"PSI {decimals(facts.drift.value, 3)}" if facts.drift.value is not None else ""
+    return Reason("drift", f"Drift of {facts.drift.what or 'the traffic'}", value, facts.urls.get("drift", ""))
+
+
+def less_accurate(facts: Facts, _policy: Policy, _now: datetime) -> Reason | None:
+    """People find more answers wrong than the evaluation let expect: even the upper end of the 95 % Wilson interval lies below it."""
+    if facts.called < CALLED_LEAST or facts.expected is None:
+        return None
+    low, high = wilson(facts.right, facts.called)
+    if high >= facts.expected:
+        return None
+    value = f"{percent(facts.right / facts.called, 1)} [{percent(low, 1)}, {percent(high, 1)}] of {count(facts.called)}"
+    return Reason(
+        "accuracy", f"Less accurate than the evaluation's {percent(facts.expected, 1)}, by what people called right or wrong", value,
+        facts.urls.get("predictions", ""),
+    )  # fmt: skip
+
+
+def overruled(facts: Facts, _policy: Policy, _now: datetime) -> Reason | None:
+    """People replace more than 5 % of the answers, by the lower end of the interval."""
+    if not facts.answers or wilson(facts.overrides, facts.answers)[0] <= OVERRIDES_WORTH:
+        return None
+    value = f"{percent(facts.overrides / facts.answers, 1)} of {count(facts.answers)}"
+    return Reason("overrides", "People overrule the answers", value, facts.urls.get("predictions", ""))
+
+
+def labelled(facts: Facts, policy: Policy, _now: datetime) -> Reason | None:
+    """Enough was labelled since to learn from."""
+    enough = int(policy.threshold) if policy.kind == Kind.LABELS else policy.min_labels
+    if facts.labels_new < enough:
+        return None
+    return Reason("labels", "New decided labels since the live version's snapshot", count(facts.labels_new), facts.urls.get("dataset", ""))
+
+
+def aged(facts: Facts, policy: Policy, now: datetime) -> Reason | None:
+    """The live version learnt from old data; told for a trigger of that kind alone, since age by itself says little."""
+    if policy.kind != Kind.SCHEDULE or facts.learnt_at is None or now - facts.learnt_at < timedelta(days=policy.threshold):
+        return None
+    return Reason("age", "Age of the live version's snapshot", f"{count((now - facts.learnt_at).days)} days", facts.urls.get("version", ""))
+
+
+FOR = (drifted, less_accurate, overruled, labelled, aged)
+
+
+# ── Against ─────────────────────────────────────────────────────────────────
+def nothing_live(facts: Facts, _policy: Policy, _now: datetime) -> Reason | None:
+    """There is nothing to train again."""
+    return None if facts.live else Reason("live", "No version is live", blocks=True, stops=True)
+
+
+def already_open(facts: Facts, _policy: Policy, _now: datetime) -> Reason | None:
+    """One proposal at a time."""
+    return Reason("open", facts.proposal, evidence=facts.urls.get("proposal", ""), blocks=True, stops=True) if facts.proposal else None
+
+
+def frozen(facts: Facts, _policy: Policy, _now: datetime) -> Reason | None:
+    """Somebody froze the endpoint, such as for an incident."""
+    return Reason("frozen", facts.frozen, evidence=facts.urls.get("endpoint", ""), blocks=True, stops=True) if facts.frozen else None
+
+
+def canary_running(facts: Facts, _policy: Policy, _now: datetime) -> Reason | None:
+    """Another version is on its way already."""
+    return Reason("canary", facts.canary, evidence=facts.urls.get("endpoint", ""), blocks=True) if facts.canary else None
+
+
+def run_open(facts: Facts, _policy: Policy, _now: datetime) -> Reason | None:
+    """Somebody trains on the same data now."""
+    return Reason("run", facts.run, evidence=facts.urls.get("run", ""), blocks=True) if facts.run else None
+
+
+def cooling(facts: Facts, policy: Policy, now: datetime) -> Reason | None:
+    """The last proposal is not long ago."""
+    if facts.last_at is None or now - facts.last_at >= timedelta(days=policy.cooldown_days):
+        return None
+    value = f"{count((now - facts.last_at).days)} of {count(policy.cooldown_days)} days"
+    return Reason("cooldown", "The last proposal is not long ago", value, blocks=True)
+
+
+def spent(facts: Facts, policy: Policy, _now: datetime) -> Reason | None:
+    """The budget of 30 days is used."""
+    if facts.recent < policy.budget:
+        return None
+    return Reason("budget", f"Retrainings in {BUDGET_DAYS} days", f"{count(facts.recent)} of {count(policy.budget)}", blocks=True)
+
+
+def no_data(facts: Facts, policy: Policy, _now: datetime) -> Reason | None:
+    """What the trigger watches could not be measured: that is not the same as good."""
+    if policy.kind == Kind.DRIFT and (facts.drift is None or facts.drift.state in ("insufficient", "failed")):
+        words = {"insufficient": "insufficient data", "failed": "the measurement failed"}
+        value = words.get(facts.drift.state, "") if facts.drift else "not measured"
+        return Reason("data", "Drift is not known", value, facts.urls.get("drift", ""), blocks=True)
+    if policy.kind == Kind.QUALITY and facts.called < CALLED_LEAST:
+        value = f"{count(facts.called)} of {CALLED_LEAST} answers"
+        return Reason("data", "Too few answers were called right or wrong", value, facts.urls.get("predictions", ""), blocks=True)
+    return None
+
+
+def few_labels(facts: Facts, policy: Policy, _now: datetime) -> Reason | None:
+    """Not enough was labelled since: the proposal's queue collects it, and training waits for it."""
+    if facts.labels_new >= policy.min_labels:
+        return None
+    value = f"{count(facts.labels_new)} of {count(policy.min_labels)}"
+    return Reason("few_labels", "Too few new labels yet; training waits for them", value, facts.urls.get("dataset", ""))
+
+
+AGAINST = (nothing_live, already_open, run_open, frozen, canary_running, cooling, spent, no_data, few_labels)

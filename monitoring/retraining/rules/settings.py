@@ -1,0 +1,86 @@
+"""What may be set for a trigger, with the defaults and what they mean in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import TextChoices
+
+from lifecycle.refusals import Refused
+
+
+class Kind(TextChoices):
+    """What a trigger watches."""
+
+    DRIFT = "drift", "Drift"
+    QUALITY = "quality", "Quality"
+    LABELS = "labels", "New labels"
+    SCHEDULE = "schedule", "Age"
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """default, low, high: of the threshold. unit: behind it. says: what it means, with {} for the threshold."""
+
+    default: float
+    low: float
+    high: float
+    unit: str
+    says: str
+
+
+KINDS = {
+    Kind.DRIFT: Meaning(0.2, 0.01, 10, "PSI", "The newest drift report found drift, and its largest PSI is at least this."),
+    Kind.QUALITY: Meaning(
+        0.03, 0.0, 0.5, "accuracy",
+        "The answers that people called right or wrong are less accurate than the evaluation by more than this, interval included.",
+    ),
+    Kind.LABELS: Meaning(200, 1, 1_000_000, "labels", "At least so many labels were decided since the live version's snapshot."),
+    Kind.SCHEDULE: Meaning(90, 1, 3_650, "days", "The live version's snapshot is at least so old."),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A whole number between low and high. name: as it stands in a sentence."""
+
+    name: str
+    default: int
+    low: int
+    high: int
+    says: str
+
+
+LIMITS = {
+    "cooldown_days": Limit("cooldown", 14, 0, 365, "No proposal by itself for so many days after the last one."),
+    "min_labels": Limit(
+        "new labels", 50, 1, 100_000, "Training waits until so many labels were decided since the live version's snapshot."
+    ),
+    "window_days": Limit("window", 14, 1, 90, "The answers of the last days that are looked at."),
+    "queue_items": Limit("queue", 200, 5, 1_000, "At most so many texts of the window go to the analysts."),
+    "overlap": Limit("overlap", 1, 1, 5, "So many people label each text."),
+    "budget": Limit("budget", 4, 1, 100, "At most so many retrainings of this endpoint in 30 days."),
+}
+
+
+def check_settings(kind: str, threshold: float, numbers: Mapping[str, Any]) -> None:
+    """Raises Refused, with a message by field, for a kind that does not exist or a number out of range."""
+    if kind not in Kind.values:
+        raise Refused("There is no such trigger.", fields={"kind": [f"Choose one of {', '.join(Kind.values)}."]})
+    meaning, problems = KINDS[Kind(kind)], {}
+    if not meaning.low <= threshold <= meaning.high:
+        problems["threshold"] = [f"The threshold is {threshold:g}; {meaning.low:g} to {meaning.high:g} {meaning.unit} fits."]
+    problems |= out_of_range(numbers)
+    if problems:
+        raise Refused("The trigger was not saved.", next_step=next(iter(problems.values()))[0], fields=problems)
+
+
+def out_of_range(numbers: Mapping[str, Any]) -> dict[str, list[str]]:
+    """What is wrong with these numbers, by field."""
+    return {
+        name: [f"The {LIMITS[name].name} is {value}; {LIMITS[name].low:,} to {LIMITS[name].high:,} fits."]
+        for name, value in numbers.items()
+        if not LIMITS[name].low <= value <= LIMITS[name].high
+    }

@@ -1,0 +1,105 @@
+"""States of a proposal, and the steps that it takes once a lead has approved it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.db.models import TextChoices
+
+from lifecycle.refusals import Conflict, Refused
+
+REASON_MAX = 2_000
+SLOT = timedelta(minutes=10)  # how often a trigger is considered
+
+
+class State(TextChoices):
+    """open: waits for a lead. approved: waits for labels. running: snapshot to registration. requested: its promotion is open."""
+
+    OPEN = "open", "Open"
+    APPROVED = "approved", "Approved"
+    RUNNING = "running", "Running"
+    REQUESTED = "requested", "Promotion requested"
+    DONE = "done", "Done"
+    DECLINED = "declined", "Declined"
+    FAILED = "failed", "Failed"
+
+
+class Outcome(TextChoices):
+    """How a proposal ended that is done or declined."""
+
+    PROMOTED = "promoted", "Promoted"
+    NOT_BETTER = "not_better", "Not better than the live version"
+    INCOMPARABLE = "incomparable", "Could not be compared with the live version"
+    OVERTAKEN = "overtaken", "Overtaken: another version is live"
+    PROMOTION_ENDED = "promotion_ended", "Its promotion ended without it going live"
+    DECLINED = "declined", "Declined"
+    CALLED_OFF = "called_off", "Called off"
+
+
+class Step(TextChoices):
+    """What is done next, in order."""
+
+    QUEUE = "queue", "Queue"
+    LABELS = "labels", "Labels"
+    SNAPSHOT = "snapshot", "Snapshot"
+    RUN = "run", "Run"
+    EVALUATION = "evaluation", "Evaluation"
+    COMPARISON = "comparison", "Comparison"
+    VERSION = "version", "Version"
+    PROMOTION = "promotion", "Promotion"
+
+
+BUSY = (State.OPEN, State.APPROVED, State.RUNNING, State.REQUESTED)  # one of these at a time on an endpoint
+ENDED = (State.DONE, State.DECLINED, State.FAILED)
+MOVES = {
+    State.OPEN: {State.APPROVED, State.DECLINED, State.DONE},
+    State.APPROVED: {State.RUNNING, State.FAILED, State.DECLINED, State.DONE},
+    State.RUNNING: {State.REQUESTED, State.DONE, State.FAILED, State.DECLINED},
+    State.REQUESTED: {State.DONE, State.DECLINED},
+    State.FAILED: {State.APPROVED, State.RUNNING, State.DECLINED},
+    State.DONE: {State.RUNNING},
+}
+MARKS = {
+    State.OPEN: "half", State.APPROVED: "wait", State.RUNNING: "live", State.REQUESTED: "half", State.DONE: "ok", State.DECLINED: "stop",
+    State.FAILED: "bad",
+}  # fmt: skip
+
+
+def check_move(old: State, new: State) -> None:
+    """Raises Conflict unless a proposal may go from one state to the other."""
+    if new not in MOVES.get(old, set()):
+        raise Conflict(f"This proposal is {old.label.lower()} and can no longer be {new.label.lower()}.", next_step="Read the page again.")
+
+
+def check_reason(reason: str, what: str) -> str:
+    """The reason without blanks around it. Raises Refused when there is none, or more than 2,000 characters."""
+    text = reason.strip()
+    if not text or len(text) > REASON_MAX:
+        sentence = f"{what} needs a reason." if not text else f"A reason takes up to {REASON_MAX:,} characters."
+        raise Refused(sentence, fields={"reason": [sentence]})
+    return text
+
+
+def check_seen(seen: str, digest: str) -> None:
+    """Raises Conflict unless the person decided on what the proposal now says."""
+    if seen != digest:
+        raise Conflict(
+            "Changed while you were reading: the proposal or what is live differs.", next_step="Read the page again, then decide."
+        )
+
+
+def slot_of(now: datetime) -> datetime:
+    """The begin of the ten minutes that hold a moment, counted from midnight: a trigger is considered once in them."""
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    return midnight + ((now - midnight) // SLOT) * SLOT
+
+
+def step_of(
+    *, collected: bool, gated: bool, snapshot: bool, run: bool, evaluation: bool, compared: bool, version: bool, promotion: bool
+) -> Step | None:
+    """The first step that is not done; None when all are. gated: enough labels were there once, so that the gate is not asked again."""
+    done = {
+        Step.QUEUE: collected, Step.LABELS: gated, Step.SNAPSHOT: snapshot, Step.RUN: run, Step.EVALUATION: evaluation,
+        Step.COMPARISON: compared, Step.VERSION: version, Step.PROMOTION: promotion,
+    }  # fmt: skip
+    return next((step for step in Step if not done[step]), None)
