@@ -41,11 +41,11 @@ def try_int8(artifact: Path, info: ArtifactInfo, test: Rows | None, threads: int
     fp32, int8 = artifact / info.serving, artifact / INT8
     try:
         quantise(fp32, int8)
-        answers = [Predictor(artifact, threads, graph=graph).answer(test.texts).logits for graph in (fp32, int8)]
+        wanted, got = (Predictor(artifact, threads, graph=graph).answer(test.texts).logits for graph in (fp32, int8))
     except Exception as error:  # the library raises kinds of its own for each operator that it does not know
         int8.unlink(missing_ok=True)
         return replace(info, int8=Gate(False, f"The graph could not be rounded to int8 ({type(error).__name__}).", rows))
-    gate = judge(*answers, np.array(test.targets, dtype=np.int64), fp32.stat().st_size, int8.stat().st_size)
+    gate = judge(wanted, got, np.array(test.targets, dtype=np.int64), fp32.stat().st_size, int8.stat().st_size)
     if not gate.passed:
         int8.unlink()
     return replace(info, int8=gate)
