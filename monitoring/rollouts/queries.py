@@ -270,7 +270,12 @@ def point(start: datetime, arms: dict[str, list[tuple[int, int, int, int, dict[s
     return ArmPoint(start, errors, p95_ms, agree / (agree + disagree) if agree + disagree else None)
 
 
+def to_steer(user: Person) -> QuerySet[Rollout]:
+    """The rollouts that hold or ask for their next step and that the user may steer, oldest first."""
+    rows = policy.visible_to(user, with_all(Rollout.objects.all()), "rollouts.steer")
+    return rows.filter(Q(state=rules.State.HOLDING) | Q(state=rules.State.RUNNING, asked_at__isnull=False)).order_by("id")
+
+
 def waiting_count(user: Person) -> int | None:
-    """How many rollouts hold or ask, of those that the user may steer; None for none."""
-    rows = policy.visible_to(user, Rollout, "rollouts.steer")
-    return rows.filter(Q(state=rules.State.HOLDING) | Q(state=rules.State.RUNNING, asked_at__isnull=False)).count() or None
+    """How many rollouts wait for this person; None for none."""
+    return to_steer(user).order_by().count() or None
