@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from lifecycle.cli.client import Unreachable
-from lifecycle.cli.commands import access, data, feedback, serving, training, versions
+from lifecycle.cli.commands import access, canary, data, feedback, serving, training, versions
 from lifecycle.cli.screen import Screen
 from lifecycle.cli.session import Session
 from lifecycle.cli.settings import Usage
@@ -17,7 +17,7 @@ from lifecycle.env import BadSetting
 from lifecycle.refusals import Refusal
 
 DONE, REFUSED, USAGE, UNREACHABLE, INTERRUPTED = 0, 1, 2, 3, 130
-MODULES = (access, data, training, versions, serving, feedback)
+MODULES = (access, data, training, versions, serving, canary, feedback)
 ABOUT = "Talk to a Lifecycle server: data, runs, versions, endpoints, feedback and the audit trail."
 CODES = """exit codes: 0 done; 1 refused, or what was watched failed, or what was verified does not hold; 2 not called as it can be;
 3 the server does not answer; 130 you pressed Ctrl-C (what was started goes on)"""

@@ -1,4 +1,4 @@
-"""upload: a file's dry run, and its import once somebody has looked at it."""
+"""upload: a file's dry run, and its import once somebody has looked at it. freeze: a snapshot of what is decided."""
 
 from __future__ import annotations
 
@@ -30,6 +30,10 @@ def add(commands: Any, common: Any) -> None:
     )
     made.add_argument("--accept", action="store_true", help="import it when nothing in the file forbids that")
     made.set_defaults(run=upload)
+    cold = commands.add_parser("freeze", parents=[common], help="freeze a dataset's decided items as a snapshot to train on")
+    cold.add_argument("dataset", metavar="DATASET", help="slug or uuid")
+    cold.add_argument("--note", default="", help="what is new in it, in a line")
+    cold.set_defaults(run=freeze)
 
 
 def upload(session: Session) -> None:
@@ -44,10 +48,10 @@ def upload(session: Session) -> None:
             f"Accept it with: lifecycle upload {found['uuid']} --accept",
             f"Or on {page(session, found)}",
         ]
-        if found["report"].get("blocked"):
+        if looked(found).get("blocked"):
             lines[-3:] = [f"It cannot be imported as it is read now. Choose how to read it on {page(session, found)}"]
         return session.screen.show(found, *lines)
-    if found["report"].get("blocked"):
+    if looked(found).get("blocked"):
         session.screen.tell("\n".join(lines))
         raise Refused(
             "The file cannot be imported as it is read now.", next_step=f"Mend it, or choose how to read it on {page(session, found)}"
@@ -92,9 +96,14 @@ def inspected(session: Session, found: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+def looked(found: dict[str, Any]) -> dict[str, Any]:
+    """What the look at the file found."""
+    return dict(found["report"].get("dry_run", {}))
+
+
 def dry_run(found: dict[str, Any]) -> list[str]:
     """What the look at the file found, for people."""
-    report = found["report"]
+    report = looked(found)
     labels = sorted(report.get("labels", {}).items(), key=lambda each: (-each[1], each[0]))
     shown = ", ".join(f"{name} {number:,}" for name, number in labels[:LABELS_SHOWN])
     more = f" and {len(labels) - LABELS_SHOWN:,} more" if len(labels) > LABELS_SHOWN else ""
@@ -115,6 +124,22 @@ def imported(done: dict[str, Any]) -> str:
     """What became of it."""
     there, out = done["rows_duplicate"], done["rows_failed"]
     return f"Imported {count(done['rows_new'], 'new item')}; {there:,} were there already, {out:,} were left out."
+
+
+def freeze(session: Session) -> None:
+    """Freeze it, and stay until its rows are divided; refused when somebody was quicker."""
+    dataset = find.dataset(session, session.args.dataset)
+    known = session.api.get("/snapshots/", dataset=dataset["uuid"])["results"]
+    body = {"note": session.args.note, "after": known[0]["number"] if known else 0}
+    job = session.api.post(f"/datasets/{dataset['uuid']}/freeze/", body)
+    watching.follow_job(session, job["uuid"])
+    made = session.api.get("/snapshots/", dataset=dataset["uuid"])["results"][0]
+    name, splits = f"{dataset['slug']}@{made['number']}", made["counts"]["splits"]
+    session.screen.show(
+        made,
+        f"{name}: {count(made['counts']['rows'], 'row')}; {', '.join(f'{split} {rows:,}' for split, rows in splits.items())}.",
+        f"Train on it: lifecycle launch {name} --watch",
+    )
 
 
 def page(session: Session, found: dict[str, Any]) -> str:

@@ -7,17 +7,24 @@ from typing import Any
 from urllib.parse import quote
 
 from lifecycle.cli import find
+from lifecycle.cli.commands import canary
 from lifecycle.cli.screen import facts, table
 from lifecycle.cli.session import Session
 from lifecycle.cli.settings import Usage
 
 TEXTS_A_REQUEST = 64
+USUAL_STEPS = (500, 2_500, 5_000, canary.WHOLE)  # shares of 10,000
 
 
 def add(commands: Any, common: Any) -> None:
     """Tell the parser."""
-    start = commands.add_parser("deploy", parents=[common], help="bring an approved request live")
+    start = commands.add_parser(
+        "deploy", parents=[common], help="bring an approved request live, or with --share as a canary",
+        description="Bring the version of an approved request live at once. With --share it begins as a canary, which a rule widens or "
+        "takes back; see `lifecycle canary`.",
+    )  # fmt: skip
     start.add_argument("request", metavar="REQUEST", help="number or uuid of the promotion request")
+    start.add_argument("--share", type=canary.share, metavar="PERCENT", help="begin as a canary with this share, such as 5 or 0.5%%")
     start.set_defaults(run=deploy)
     look = commands.add_parser("status", parents=[common], help="what answers on an endpoint, and how far the servers are")
     look.add_argument("endpoint", metavar="ENDPOINT", help="slug or uuid")
@@ -36,12 +43,17 @@ def add(commands: Any, common: Any) -> None:
     ask.set_defaults(run=predict)
 
 
-def deploy(session: Session) -> None:
-    """The version of an approved request becomes live."""
+def deploy(session: Session) -> int | None:
+    """The version of an approved request becomes live; with --share it begins as a canary, and goes on by the usual steps."""
     request = find.request(session, session.args.request)
+    share = session.args.share
+    if share is not None and share < canary.WHOLE:
+        steps = [share, *(step for step in USUAL_STEPS if step > share)]
+        return canary.begin(session, request, find.endpoint(session, request["endpoint"]), {"steps": steps})
     made = session.api.post(f"/endpoints/{request['endpoint']}/deploy/", {"request": request["uuid"]})
     endpoint = find.endpoint(session, request["endpoint"])
     session.screen.show(made, f"{made['semver']} is live on {endpoint['slug']}. {back_to(endpoint)}".rstrip())
+    return None
 
 
 def status(session: Session) -> None:

@@ -1,4 +1,4 @@
-"""promote and verify."""
+"""register, promote, approve and verify."""
 
 from __future__ import annotations
 
@@ -9,12 +9,22 @@ from typing import Any
 from lifecycle.cli import find, watching
 from lifecycle.cli.screen import table
 from lifecycle.cli.session import Session
+from lifecycle.cli.settings import Usage
+from lifecycle.refusals import Refused
 
+STATED = {"purpose": "what the version is for", "limits": "what it cannot do", "risks": "what may go wrong with it"}  # of its card
 PEOPLE = "Approvals are for people, each with their password; no token gives one. They read it and decide on"
 
 
 def add(commands: Any, common: Any) -> None:
     """Tell the parser."""
+    seal = commands.add_parser("register", parents=[common], help="seal a run as a version of a model")
+    seal.add_argument("run", metavar="RUN", help="number or uuid")
+    seal.add_argument("version", metavar="MODEL@VERSION", help="such as support-inbox@1.2.0")
+    for name, text in STATED.items():
+        seal.add_argument(f"--{name}", default="", metavar="TEXT", help=text)
+    seal.set_defaults(run=register)
+
     ask = commands.add_parser(
         "promote", parents=[common], help="ask for a version's promotion to an endpoint",
         description="Ask for a promotion and wait until its gates are checked. It is approved by people, on its page.",
@@ -23,6 +33,11 @@ def add(commands: Any, common: Any) -> None:
     ask.add_argument("--endpoint", required=True, metavar="SLUG", help="where it shall answer, by slug or uuid")
     ask.add_argument("--note", default="", help="why, for those who decide")
     ask.set_defaults(run=promote)
+
+    for name in ("approve", "reject"):
+        no = commands.add_parser(name, parents=[common], help="says where: a person decides, signed in, never a token")
+        no.add_argument("request", metavar="REQUEST", help="number or uuid of the promotion request")
+        no.set_defaults(run=decide)
 
     check = commands.add_parser(
         "verify", parents=[common], help="verify the audit trail, or a version's files and signature, on this machine",
@@ -37,6 +52,35 @@ def add(commands: Any, common: Any) -> None:
         "--checkpoints", type=Path, metavar="FILE", help="signed checkpoints that you keep: all are checked, new ones are added"
     )
     check.set_defaults(run=verify)
+
+
+def register(session: Session) -> None:
+    """Have it sealed, and stay until its files are hashed and signed."""
+    args = session.args
+    slug, _, semver = args.version.rpartition("@")
+    if not slug or not semver:
+        raise Usage(f"{args.version!r} is no version. Write MODEL@VERSION, such as support-inbox@1.2.0.")
+    run = find.run(session, args.run)
+    model = find.registered_model(session, slug)
+    stated = {name: getattr(args, name) for name in STATED if getattr(args, name)}
+    job = session.api.post(f"/models/{model['uuid']}/versions/", {"run": run["uuid"], "semver": semver, "stated": stated})
+    watching.follow_job(session, job["uuid"])
+    made = find.version(session, semver, model["uuid"])
+    session.screen.show(
+        made,
+        f"Run {run['number']} is sealed as {slug}@{semver}.",
+        f"Root digest  {made['root_digest']}",
+        f"Next: lifecycle promote {slug}@{semver} --endpoint SLUG",
+    )
+
+
+def decide(session: Session) -> None:
+    """Never by a token; says where it is done."""
+    request = find.request(session, session.args.request)
+    raise Refused(
+        "Approvals and rejections are for people, each signed in and with their password; no token gives one.",
+        next_step=f"Decide on {session.page('/promotions/' + request['uuid'] + '/')}",
+    )
 
 
 def promote(session: Session) -> int | None:
