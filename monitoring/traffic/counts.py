@@ -11,7 +11,7 @@ from monitoring.traffic.histogram import Histogram
 from monitoring.traffic.rules import CONFIDENCE_BINS, OOV_BINS, Ending, ending, share_bin
 
 NUMBERS = (
-    "requests", "errors", "refused", "shed", "answers", "truncated", "cpu_us", "right", "wrong", "overrides", "agree", "disagree",
+    "requests", "errors", "refused", "shed", "answers", "truncated", "cpu_us", "timed", "right", "wrong", "overrides", "agree", "disagree",
 )  # fmt: skip
 HISTOGRAMS = ("latency", "labels", "confidence", "chars", "tokens", "oov")
 FIELDS = (*NUMBERS, *HISTOGRAMS)
@@ -28,6 +28,7 @@ class Counts:
     answers: int = 0
     truncated: int = 0
     cpu_us: int = 0
+    timed: int = 0
     right: int = 0
     wrong: int = 0
     overrides: int = 0
@@ -55,7 +56,9 @@ class Counts:
         """One answered text. confidence, oov: 0 to 1 or None where not known."""
         self.answers += 1
         self.truncated += truncated
-        self.cpu_us += round((cpu_ms or 0.0) * 1000)
+        if cpu_ms is not None:
+            self.timed += 1
+            self.cpu_us += round(cpu_ms * 1000)
         if label:
             histogram.count(self.labels, label)
         if confidence is not None:

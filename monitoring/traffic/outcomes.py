@@ -88,3 +88,14 @@ def ratio_check(model: int, holdout: int, holdout_share: float) -> bool:
     """Whether the sample ratio is off: p below 0.001. Then some cases went missing or came twice, and no difference can be believed."""
     p = ratio_p(model, holdout, holdout_share)
     return p is not None and p < MISMATCH_P
+
+
+def reading(difference: Difference | None, *, up: bool, mismatch: bool) -> str:
+    """What a figure says in a word or three: better, worse, unclear, insufficient data, or sample ratio off. up: whether more is better."""
+    if mismatch:
+        return "sample ratio off"
+    if difference is None:
+        return "insufficient data"
+    if difference.low > 0 or difference.high < 0:
+        return "better" if (difference.low > 0) == up else "worse"
+    return "unclear"

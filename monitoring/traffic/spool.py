@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import math
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID, uuid5
 
 DEMO_PREFIX = "demo-"
 LABEL_MAX = 120
@@ -25,7 +25,7 @@ COUNT_END, EPOCH_END = 2**31, 2**63
 class Row:
     """One text of one request, as it becomes a Prediction. index: the place of the text in its request, from 0."""
 
-    uuid: uuid.UUID
+    uuid: UUID
     index: int
     request_id: str
     endpoint: str
@@ -59,13 +59,13 @@ class Row:
 class Shadow:
     """A shadow version's answer beside the client's. prediction: the uuid of the prediction that the client got."""
 
-    uuid: uuid.UUID
+    uuid: UUID
     at: datetime
     endpoint: str
     version: str | None
     root_digest: str | None
     deployment: str | None
-    prediction: uuid.UUID
+    prediction: UUID
     code: int
     label: str
     confidence: float | None
@@ -79,7 +79,7 @@ class Shadow:
 class Guard:
     """A canary that its server closed: failures of the last so many requests."""
 
-    uuid: uuid.UUID
+    uuid: UUID
     at: datetime
     endpoint: str
     deployment: str
@@ -90,9 +90,9 @@ class Guard:
 Parsed = list[Row] | Shadow | Guard
 
 
-def prediction_uuid(request: uuid.UUID, index: int) -> uuid.UUID:
+def prediction_uuid(request: UUID, index: int) -> UUID:
     """The uuid of one text's prediction: the request's own for the first text, derived from it for the others."""
-    return request if index == 0 else uuid.uuid5(request, str(index))
+    return request if index == 0 else uuid5(request, str(index))
 
 
 def parse(line: bytes) -> Parsed:
@@ -122,7 +122,7 @@ def refuse_constant(name: str) -> None:
 def rows(data: dict[str, Any]) -> list[Row]:
     """The texts of one request."""
     inputs, outputs = data["inputs"], data["outputs"]
-    request, at, code = uuid.UUID(data["uuid"]), moment(data["at"]), status(data["code"])
+    request, at, code = UUID(data["uuid"]), moment(data["at"]), status(data["code"])
     request_id, endpoint = clean(str(data.get("request_id") or ""))[:80], clean(str(data["endpoint"]))
     version, deployment = identifier(data["version"]), identifier(data.get("deployment"))
     digest, arm, key = data["root_digest"], clean(str(data["arm"] or ""))[:8], clean(str(data.get("key") or ""))[:16]
@@ -151,8 +151,8 @@ def shadow(data: dict[str, Any]) -> Shadow:
     """A shadow's answer."""
     agrees = data.get("agrees")
     return Shadow(
-        uuid=uuid.UUID(data["uuid"]), at=moment(data["at"]), endpoint=clean(str(data["endpoint"])), version=identifier(data["version"]),
-        root_digest=data["root_digest"], deployment=identifier(data.get("deployment")), prediction=uuid.UUID(data["prediction"]),
+        uuid=UUID(data["uuid"]), at=moment(data["at"]), endpoint=clean(str(data["endpoint"])), version=identifier(data["version"]),
+        root_digest=data["root_digest"], deployment=identifier(data.get("deployment")), prediction=UUID(data["prediction"]),
         code=status(data.get("code", 200)), label=clean(str(data.get("label") or ""))[:LABEL_MAX], confidence=share(data.get("confidence")),
         agrees=None if agrees is None else bool(agrees), kl=optional(data.get("kl")), latency_ms=measure(data["latency_ms"]),
         primary_latency_ms=optional(data.get("primary_latency_ms")),
@@ -165,7 +165,7 @@ def guard(data: dict[str, Any]) -> Guard:
     if deployment is None:
         raise ValueError("A guard's line names its deployment.")
     return Guard(
-        uuid.UUID(data["uuid"]), moment(data["at"]), clean(str(data["endpoint"])), deployment, whole(data["failures"]), whole(data["of"])
+        UUID(data["uuid"]), moment(data["at"]), clean(str(data["endpoint"])), deployment, whole(data["failures"]), whole(data["of"])
     )
 
 
@@ -182,7 +182,7 @@ def moment(value: str) -> datetime:
 
 def identifier(value: Any) -> str | None:
     """A uuid as text in its usual form, or None for nothing."""
-    return str(uuid.UUID(value)) if value else None
+    return str(UUID(value)) if value else None
 
 
 def status(value: Any) -> int:

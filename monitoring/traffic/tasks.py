@@ -15,3 +15,15 @@ def ingest() -> None:
 def forget_texts() -> None:
     """Erase texts that are older than they may be kept."""
     actions.forget_texts()
+
+
+@shared_task  # type: ignore[untyped-decorator]
+def build_rollups() -> None:
+    """Add minutes up to hours, and hours to days."""
+    actions.build_rollups()
+
+
+@shared_task  # type: ignore[untyped-decorator]
+def clear_old() -> None:
+    """Delete predictions and small figures that are older than they are kept."""
+    actions.clear_old()

@@ -1,9 +1,14 @@
-"""Taking in what the servers answered, and what people say of it."""
+"""Taking in what the servers answered, what people say of it and what came of it; adding up, and clearing away."""
 
 from __future__ import annotations
 
+from monitoring.traffic.actions.building import build_rollups
 from monitoring.traffic.actions.feedback import Word, record_feedback, record_many
 from monitoring.traffic.actions.ingest import ingest
-from monitoring.traffic.actions.retention import forget_texts
+from monitoring.traffic.actions.outcomes import Case, define_kpi, record_outcomes
+from monitoring.traffic.actions.retention import clear_old, forget_texts
 
-__all__ = ["Word", "forget_texts", "ingest", "record_feedback", "record_many"]
+__all__ = [
+    "Case", "Word", "build_rollups", "clear_old", "define_kpi", "forget_texts", "ingest", "record_feedback", "record_many",
+    "record_outcomes",
+]  # fmt: skip

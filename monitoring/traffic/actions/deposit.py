@@ -65,22 +65,44 @@ def home(place: Place, marks: Mapping[str, RollupMark]) -> tuple[type[Rollup], P
 
 def add_to(model: type[Rollup], counts: Mapping[Place, Counts], now: datetime) -> None:
     """Add to the rows of one table, making those that are missing."""
-    rows = read_locked(model, counts)
-    if missing := sorted((place for place in counts if place not in rows), key=lambda place: place.order):
+    rows = locked(model, counts)
+    for place, more in counts.items():
+        total = Counts()
+        total.add(rows[place])
+        total.add(more)
+        put(rows[place], total, now)
+    write(model, rows)
+
+
+def save_all(model: type[Rollup], counts: Mapping[Place, Counts], now: datetime) -> None:
+    """Set the rows of one table to these counts, making those that are missing."""
+    rows = locked(model, counts)
+    for place, total in counts.items():
+        put(rows[place], total, now)
+    write(model, rows)
+
+
+def put(row: Rollup, total: Counts, now: datetime) -> None:
+    """Counts into the columns of a row."""
+    for name, value in total.as_fields().items():
+        setattr(row, name, value)
+    row.changed_at = now
+
+
+def write(model: type[Rollup], rows: Mapping[Place, Rollup]) -> None:
+    """All columns of rows that exist and are locked: an insert that meets its own key costs a tenth of an update by cases."""
+    fields = [*FIELDS, "changed_at"]
+    model._default_manager.bulk_create(rows.values(), batch_size=200, update_conflicts=True, unique_fields=["pk"], update_fields=fields)
+
+
+def locked(model: type[Rollup], places: Mapping[Place, Counts]) -> dict[Place, Rollup]:
+    """The rows of these places, made where they are missing, locked in the order that all writers keep."""
+    rows = read_locked(model, places)
+    if missing := sorted((place for place in places if place not in rows), key=lambda place: place.order):
         fresh = [model(endpoint_id=p.endpoint, version_id=p.version, arm=p.arm, start=p.start) for p in missing]
         model._default_manager.bulk_create(fresh, ignore_conflicts=True)  # another writer may have been quicker
         rows |= read_locked(model, missing)
-    changed = []
-    for place, more in counts.items():
-        row = rows[place]
-        total = Counts()
-        total.add(row)
-        total.add(more)
-        for name, value in total.as_fields().items():
-            setattr(row, name, value)
-        row.changed_at = now
-        changed.append(row)
-    model._default_manager.bulk_update(changed, [*FIELDS, "changed_at"], batch_size=50)
+    return rows
 
 
 def read_locked(model: type[Rollup], places: Mapping[Place, Counts] | list[Place]) -> dict[Place, Rollup]:

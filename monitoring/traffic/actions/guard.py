@@ -1,8 +1,56 @@
-"""A canary that an inference server closed by itself is stopped in the registry too."""
+"""A canary that an inference server closed by itself is stopped in the registry too, and what came of that is noted on the trip."""
 
 from __future__ import annotations
 
+import logging
+
+from django.db import transaction
+from django.utils import timezone
+
+from lifecycle.refusals import Refusal
+from monitoring.traffic.models import GuardTrip
+from registry.endpoints import actions as endpoints
+from registry.endpoints import rules
+from registry.endpoints.models import Deployment
+
+log = logging.getLogger(__name__)
+STOPPED = "The canary was stopped."
+
 
 def stop_tripped() -> int:
-    """Stop the canaries of trips that nobody has handled yet. Returns how many were handled."""
-    return 0
+    """Stop the canaries of trips that nobody has handled yet, oldest first. Returns how many were handled.
+
+    One that is refused stays for the next time, keeps no other waiting and is said in the log; its server keeps the arm closed meanwhile.
+    """
+    handled = 0
+    for key in GuardTrip.objects.filter(handled_at=None).order_by("id").values_list("pk", flat=True):
+        try:
+            handled += stop(key)
+        except Refusal as refusal:
+            log.warning("event=guard_not_followed trip=%s code=%s said=%s", key, refusal.code, refusal.message)
+        except Exception:
+            log.exception("event=guard_failed trip=%s", key)
+    return handled
+
+
+@transaction.atomic
+def stop(key: int) -> int:
+    """Follow one trip; 0 when somebody else has meanwhile."""
+    trip = GuardTrip.objects.select_for_update(of=("self",)).select_related("deployment").filter(pk=key, handled_at=None).first()
+    if trip is None:
+        return 0
+    trip.outcome = outcome(trip)[:300]
+    trip.handled_at = timezone.now()
+    trip.save(update_fields=["outcome", "handled_at"])
+    return 1
+
+
+def outcome(trip: GuardTrip) -> str:
+    """Stop the canary, and what came of it as a sentence. A canary that ended meanwhile is left as it is."""
+    if trip.deployment.arm != Deployment.Arm.CANARY:
+        return "It was no canary, so nothing was stopped."
+    reason = rules.guard_reason(trip.failures, trip.of)
+    found = endpoints.stop_canary(deployment_id=trip.deployment.uuid, reason=reason, actor=None)
+    if found.end_reason == reason:
+        return STOPPED
+    return f"It had ended already: {found.end_reason or 'without a reason'}"

@@ -7,7 +7,7 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,11 +21,10 @@ from monitoring.traffic.actions.deposit import Place, deposit
 from monitoring.traffic.actions.names import Names
 from monitoring.traffic.counts import Counts
 from monitoring.traffic.models import GuardTrip, Prediction, ShadowAnswer
-from monitoring.traffic.rules import MINUTE, SHADOW, floor
+from monitoring.traffic.rules import MINUTE, SHADOW, SKEW, floor
 
 log = logging.getLogger(__name__)
 BATCH_ROWS = 1000
-SKEW = timedelta(minutes=5)  # a clock ahead by more is worth a line in the log
 
 
 class Entry(NamedTuple):

@@ -1,13 +1,18 @@
-"""Texts of requests are kept for a while, then forgotten; the figures stay."""
+"""What is kept for a while only: texts, predictions, small figures. Deleted in small batches; the larger figures stay."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db import models, transaction
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
-from monitoring.traffic.models import Prediction
+from monitoring.traffic.actions.building import DAYS, HOURS, OVERLAP, Step
+from monitoring.traffic.models import Prediction, RollupMark, ShadowAnswer
+from monitoring.traffic.rules import DAY, floor
+from registry.catalog.models import Endpoint
 
 BATCH = 1000
 
@@ -19,3 +24,49 @@ def forget_texts() -> int:
     while keys := list(Prediction.objects.filter(at__lt=limit, text__isnull=False).order_by().values_list("pk", flat=True)[:BATCH]):
         erased += Prediction.objects.filter(pk__in=keys).update(text=None)
     return erased
+
+
+def clear_old(now: datetime | None = None) -> int:
+    """Delete what is older than the settings keep it. Returns how many rows went. Killed in between, the next time goes on."""
+    now = now or timezone.now()
+    limit = now - timedelta(days=settings.PREDICTION_DAYS)
+    gone = 0
+    for endpoint in Endpoint.objects.order_by("pk"):
+        gone += clear(unlinked(Prediction.objects.filter(endpoint=endpoint, at__lt=limit)))
+        gone += clear(ShadowAnswer.objects.filter(endpoint=endpoint, at__lt=limit))
+    return gone + clear_level(HOURS, now, settings.MINUTE_DAYS) + clear_level(DAYS, now, settings.HOUR_DAYS)
+
+
+def unlinked(rows: QuerySet[Prediction]) -> QuerySet[Prediction]:
+    """Those to which nothing holds on that must stay, such as a trace that somebody asked for."""
+    for link in Prediction._meta.related_objects:
+        if getattr(link, "on_delete", None) is models.PROTECT:
+            held = link.related_model._default_manager.filter(**{link.field.name: OuterRef("pk")})
+            rows = rows.exclude(Exists(held))
+    return rows
+
+
+def clear(rows: QuerySet[models.Model]) -> int:
+    """Delete rows with what belongs to them, at most 1,000 a transaction."""
+    gone = 0
+    while keys := list(rows.order_by().values_list("pk", flat=True)[:BATCH]):
+        with transaction.atomic():
+            rows.model._default_manager.filter(pk__in=keys).delete()
+        gone += len(keys)
+    return gone
+
+
+def clear_level(step: Step, now: datetime, days: int) -> int:
+    """Delete the smaller rows of a level, once all of them are in the larger ones. Later counts for that time go into the larger ones."""
+    with transaction.atomic():
+        mark = RollupMark.objects.select_for_update().filter(level=step.level).first()
+        if mark is None:
+            return 0
+        limit = min(floor(now - timedelta(days=days), DAY), floor(mark.through, DAY))
+        rows = step.source._default_manager.filter(start__lt=limit)
+        if rows.filter(changed_at__gte=mark.changed_to - OVERLAP).exists():
+            return 0  # some of it is perhaps not added up yet
+        if mark.source_from is None or limit > mark.source_from:
+            mark.source_from = limit
+            mark.save(update_fields=["source_from"])
+    return clear(rows)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from monitoring.traffic.models.outcome import Kpi, Outcome, OutcomeDay
+from monitoring.traffic.models.outcome import Kpi, Outcome, OutcomeDay, Side
 from monitoring.traffic.models.prediction import Feedback, GuardTrip, Prediction, ShadowAnswer
 from monitoring.traffic.models.rollup import DayRollup, HourRollup, MinuteRollup, Rollup, RollupMark
 
 __all__ = [
-    "DayRollup", "Feedback", "GuardTrip", "HourRollup", "Kpi", "MinuteRollup", "Outcome", "OutcomeDay", "Prediction", "Rollup", "RollupMark",
-    "ShadowAnswer",
+    "DayRollup", "Feedback", "GuardTrip", "HourRollup", "Kpi", "MinuteRollup", "Outcome", "OutcomeDay", "Prediction", "Rollup",
+    "RollupMark", "ShadowAnswer", "Side",
 ]  # fmt: skip

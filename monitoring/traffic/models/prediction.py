@@ -18,7 +18,7 @@ OLD = {
 }
 OLD_ITSELF = {vendor: sql.format(at="OLD.at") for vendor, sql in OLD.items()}
 OLD_PREDICTION = {
-    vendor: f"EXISTS (SELECT 1 FROM traffic_prediction p WHERE p.id = OLD.prediction_id AND {sql.format(at='p.at')})"
+    vendor: f"EXISTS (SELECT 1 FROM traffic_prediction p WHERE p.id = OLD.prediction_id AND {sql.format(at='p.at')})"  # noqa: S608  no value of anybody's is in it
     for vendor, sql in OLD.items()
 }
 
@@ -131,7 +131,7 @@ class ShadowAnswer(models.Model):
 
 
 class GuardTrip(models.Model):
-    """An inference server closed a canary by itself, since too many of its last requests failed. What the registry made of it is noted once."""
+    """An inference server closed a canary by itself, since too many of its last requests failed; what came of it is noted once."""
 
     append_only = True
     changeable = ("handled_at", "outcome")

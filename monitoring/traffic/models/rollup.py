@@ -29,6 +29,7 @@ class Rollup(models.Model):
     answers = models.PositiveIntegerField(default=0, help_text="texts answered")
     truncated = models.PositiveIntegerField(default=0, help_text="texts longer than the model reads")
     cpu_us = models.PositiveBigIntegerField(default=0, help_text="engine CPU time, microseconds")
+    timed = models.PositiveIntegerField(default=0, help_text="texts answered whose CPU time is known")
     right = models.PositiveIntegerField(default=0)
     wrong = models.PositiveIntegerField(default=0)
     overrides = models.PositiveIntegerField(default=0, help_text="of the wrong ones, those on which somebody acted otherwise")

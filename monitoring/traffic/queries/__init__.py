@@ -3,6 +3,16 @@
 from __future__ import annotations
 
 from monitoring.traffic.queries.figures import Point, Total, series, total, totals, whole
+from monitoring.traffic.queries.outcomes import (
+    Comparison,
+    Week,
+    compare,
+    comparisons,
+    kpis,
+    newest_outcomes,
+    visible_kpis,
+    weeks,
+)
 from monitoring.traffic.queries.predictions import (
     FEW,
     PAGE,
@@ -19,6 +29,7 @@ from monitoring.traffic.queries.predictions import (
 from monitoring.traffic.queries.window import Judged, Kept, Unsure, feedback_between, texts, wrong_or_unsure
 
 __all__ = [
-    "FEW", "PAGE", "Judged", "Kept", "Point", "Total", "Unsure", "deployment_of", "feedback_between", "find", "history", "labels_of",
-    "newest_feedback", "reads_texts", "recent", "series", "shadow_answers", "texts", "total", "totals", "visible", "whole", "wrong_or_unsure",
+    "FEW", "PAGE", "Comparison", "Judged", "Kept", "Point", "Total", "Unsure", "Week", "compare", "comparisons", "deployment_of",
+    "feedback_between", "find", "history", "kpis", "labels_of", "newest_feedback", "newest_outcomes", "reads_texts", "recent", "series",
+    "shadow_answers", "texts", "total", "totals", "visible", "visible_kpis", "weeks", "whole", "wrong_or_unsure",
 ]  # fmt: skip

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Q
 
 from lifecycle.engine.calibration import wilson
@@ -17,6 +18,7 @@ from monitoring.traffic.rules import CONFIDENCE_BINS, DAY, HOUR, MINUTE, OOV_BIN
 from registry.catalog.models import Endpoint, ModelVersion
 
 Level = RollupMark.Level
+US_PER_HOUR = 3_600_000_000
 Span = tuple[datetime, datetime]
 
 
@@ -114,6 +116,12 @@ class Total(Counts):
     def cpu_ms(self) -> float:
         """Engine CPU time."""
         return self.cpu_us / 1000
+
+    @property
+    def cost_per_thousand(self) -> float | None:
+        """The engine's CPU time for 1,000 answers at PRICE_PER_CORE_HOUR, in CURRENCY; None without a price or a measured answer."""
+        price = settings.PRICE_PER_CORE_HOUR
+        return None if price is None or not self.timed else 1000 * self.cpu_us / US_PER_HOUR * price / self.timed
 
     def slow(self, bound_ms: float) -> int:
         """Answered requests that took longer than a bound; a bucket that holds the bound counts as quick."""

@@ -56,7 +56,10 @@ def texts(endpoint: Endpoint, since: datetime, until: datetime, limit: int, vers
     rows = kept(endpoint, since, until)
     if version:
         rows = rows.filter(version=version)
-    return [Kept(*row) for row in rows.order_by("-at", "-id").values_list("uuid", "text", "label", "confidence", "at")[:limit]]
+    return [
+        Kept(uuid, text or "", *more)
+        for uuid, text, *more in rows.order_by("-at", "-id").values_list("uuid", "text", "label", "confidence", "at")[:limit]
+    ]
 
 
 def wrong_or_unsure(endpoint: Endpoint, since: datetime, until: datetime, limit: int) -> list[Unsure]:
@@ -64,17 +67,16 @@ def wrong_or_unsure(endpoint: Endpoint, since: datetime, until: datetime, limit:
 
     Only answers whose texts are kept; no prediction twice; answers called right are not among the unsure. At most `limit`.
     """
-    wrong = [
-        word for word in newest_words(endpoint, since, until).filter(right=False, prediction__text__isnull=False)
-        .values_list("prediction__uuid", "prediction__text", "prediction__label", "prediction__confidence", "prediction__at", "label")[:limit]
-    ]  # fmt: skip
+    called = newest_words(endpoint, since, until).filter(right=False, prediction__text__isnull=False)
+    columns = [f"prediction__{name}" for name in ("uuid", "text", "label", "confidence", "at")]
+    wrong = called.values_list(*columns, "label")[:limit]
     found = [Unsure(uuid, text, label, confidence, at, True, right) for uuid, text, label, confidence, at, right in wrong]
     if len(found) < limit:
         judged = Feedback.objects.filter(prediction=OuterRef("pk")).order_by("-id")
         rows = kept(endpoint, since, until).filter(confidence__isnull=False).annotate(word=Subquery(judged.values("right")[:1]))
         unsure = rows.filter(word=None).order_by("confidence", "-id")
         values = unsure.values_list("uuid", "text", "label", "confidence", "at")[: limit - len(found)]
-        found += [Unsure(*row, False, "") for row in values]
+        found += [Unsure(uuid, text or "", label, share, at, False, "") for uuid, text, label, share, at in values]
     return found
 
 

@@ -104,7 +104,7 @@ def test_the_share_has_its_wilson_interval(answered, live_endpoint, ana):
     for at, row in enumerate(made):
         say(row, ana, right=at < 8, label="" if at < 8 else "refund")
 
-    total = queries.summary(queries.rollups(live_endpoint, timezone.now() - timedelta(hours=1)), timedelta(hours=1))
+    total = queries.total(live_endpoint, timezone.now() - timedelta(hours=1), timezone.now())
 
     assert total.right_share == 0.8
     assert [round(end, 4) for end in total.right_interval] == [0.4902, 0.9433]

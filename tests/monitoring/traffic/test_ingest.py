@@ -32,7 +32,7 @@ def test_a_request_of_two_texts_is_two_predictions_and_one_request(live_endpoint
     assert second.scores == [{"label": "refund", "score": 0.7}]
     assert first.version == live_endpoint.alias.version
     assert (rollup().requests, rollup().errors, rollup().labels) == (1, 0, {"billing": 1, "refund": 1})
-    assert rollup().minute.isoformat() == "2026-01-01T12:30:00+00:00"
+    assert rollup().start.isoformat() == "2026-01-01T12:30:00+00:00"
     assert sum(rollup().latency.values()) == 1
     assert not path.exists()
 

@@ -1,0 +1,129 @@
+"""Business figures and what came of them, from the sums by day."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.db.models import QuerySet, Sum
+from django.db.models.functions import TruncWeek
+
+from monitoring.traffic import outcomes
+from monitoring.traffic.models import Kpi, Outcome, OutcomeDay, Side
+from monitoring.traffic.outcomes import Difference, Sums
+from monitoring.traffic.rules import DAY, ceil, floor
+from registry.access import policy
+from registry.access.models import User
+from registry.catalog.models import Endpoint
+
+NOTHING: Sums = (0, 0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A figure over whole days UTC, with the model and without. model, holdout: (n, total, squares).
+
+    ratio_p: how likely chance alone splits the cases so far from the hold-out share; None without cases.
+    """
+
+    kpi: Kpi
+    since: datetime
+    until: datetime
+    model: Sums = NOTHING
+    holdout: Sums = NOTHING
+
+    @property
+    def n(self) -> int:
+        """Cases in both arms."""
+        return self.model[0] + self.holdout[0]
+
+    @property
+    def model_mean(self) -> float | None:
+        """None without cases."""
+        return outcomes.mean(self.model) if self.model[0] else None
+
+    @property
+    def holdout_mean(self) -> float | None:
+        """None without cases."""
+        return outcomes.mean(self.holdout) if self.holdout[0] else None
+
+    @property
+    def difference(self) -> Difference | None:
+        """Model minus hold-out with its 95 % interval; None with fewer than 30 cases in an arm."""
+        return outcomes.compare(self.kpi.kind, self.model, self.holdout)
+
+    @property
+    def ratio_p(self) -> float | None:
+        """See above."""
+        return outcomes.ratio_p(self.model[0], self.holdout[0], self.kpi.holdout_share)
+
+    @property
+    def mismatch(self) -> bool:
+        """Whether the split is so unlikely that no difference can be believed."""
+        return outcomes.ratio_check(self.model[0], self.holdout[0], self.kpi.holdout_share)
+
+    @property
+    def reading(self) -> str:
+        """better, worse, unclear, insufficient data, or sample ratio off."""
+        return outcomes.reading(self.difference, up=self.kpi.direction == Kpi.Direction.UP, mismatch=self.mismatch)
+
+
+@dataclass(frozen=True)
+class Week:
+    """One week of a figure, from its Monday."""
+
+    start: datetime
+    model: Sums
+    holdout: Sums
+
+
+def compare(kpi: Kpi, since: datetime, until: datetime) -> Comparison:
+    """A figure over the days that touch [since, until), in one statement."""
+    return comparisons([kpi], since, until)[0]
+
+
+def comparisons(kpis: Sequence[Kpi], since: datetime, until: datetime) -> list[Comparison]:
+    """The same of several figures, in one statement too."""
+    since, until = floor(since.astimezone(UTC), DAY), ceil(until.astimezone(UTC), DAY)
+    rows = OutcomeDay.objects.filter(kpi__in=kpis, day__gte=since.date(), day__lt=until.date()).order_by()
+    sums = {(row["kpi"], row["arm"]): summed(row) for row in added(rows.values("kpi", "arm"))}
+    return [
+        Comparison(kpi, since, until, sums.get((kpi.pk, Side.MODEL), NOTHING), sums.get((kpi.pk, Side.HOLDOUT), NOTHING)) for kpi in kpis
+    ]
+
+
+def weeks(kpi: Kpi, since: datetime, until: datetime) -> list[Week]:
+    """A figure by week, without gaps, from the week that holds `since`; in one statement."""
+    first = floor(since.astimezone(UTC), DAY)
+    first -= first.weekday() * DAY
+    rows = OutcomeDay.objects.filter(kpi=kpi, day__gte=first.date(), day__lt=ceil(until, DAY).date()).order_by()
+    sums = {(row["week"], row["arm"]): summed(row) for row in added(rows.annotate(week=TruncWeek("day")).values("week", "arm"))}
+    starts = [first + at * timedelta(days=7) for at in range(max(0, -((first - until) // timedelta(days=7))))]
+    return [Week(start, sums.get((start.date(), Side.MODEL), NOTHING), sums.get((start.date(), Side.HOLDOUT), NOTHING)) for start in starts]
+
+
+def added(rows: QuerySet[Any, Any]) -> QuerySet[Any, Any]:
+    """Grouped days with their sums."""
+    return rows.annotate(cases=Sum("n"), sum=Sum("total"), sum_of_squares=Sum("squares"))
+
+
+def summed(row: dict[str, Any]) -> Sums:
+    """(n, total, squares) of a group."""
+    return row["cases"], row["sum"], row["sum_of_squares"]
+
+
+def kpis(endpoint: Endpoint) -> list[Kpi]:
+    """The business figures of an endpoint, by name."""
+    return list(Kpi.objects.filter(endpoint=endpoint).select_related("owner", "endpoint").order_by("name", "id"))
+
+
+def visible_kpis(user: User) -> QuerySet[Kpi]:
+    """The figures that the user may see."""
+    return policy.visible_to(user, Kpi, "traffic.view").select_related("endpoint__model__project", "owner")
+
+
+def newest_outcomes(kpi: Kpi, limit: int) -> list[Outcome]:
+    """What was reported last, newest first."""
+    return list(Outcome.objects.filter(kpi=kpi).select_related("prediction").order_by("-at", "-id")[:limit])
