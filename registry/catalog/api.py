@@ -9,7 +9,7 @@ from uuid import UUID
 from django.http import FileResponse
 from django.urls import path
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.response import Response
 
@@ -19,7 +19,7 @@ from registry.access import policy
 from registry.access.decorators import Needs
 from registry.access.models import Project
 from registry.access.rest import IS_SLUG, Request, View, chosen
-from registry.catalog import actions, queries
+from registry.catalog import actions, queries, rules
 from registry.catalog.models import Card, Endpoint, Freeze, ModelVersion, RegisteredModel
 
 SEE = "catalog.view"
@@ -53,6 +53,19 @@ class VersionIn(serializers.Serializer[Any]):
     stated = serializers.DictField(child=serializers.CharField(allow_blank=True), default=dict, help_text="purpose, limits, risks")
 
 
+class ServingOut(serializers.Serializer[rules.Serving]):
+    """Which graph answers for a version, and what the gate of int8 found on the frozen test rows; null where not measured."""
+
+    engine = serializers.ChoiceField(choices=["int8", "fp32"])
+    reason = serializers.CharField()
+    rows = serializers.IntegerField()
+    agreement = serializers.FloatField(allow_null=True)
+    fp32_macro_f1 = serializers.FloatField(allow_null=True)
+    int8_macro_f1 = serializers.FloatField(allow_null=True)
+    fp32_bytes = serializers.IntegerField(allow_null=True)
+    int8_bytes = serializers.IntegerField(allow_null=True)
+
+
 class VersionOut(serializers.Serializer[ModelVersion]):
     """A sealed version."""
 
@@ -67,7 +80,13 @@ class VersionOut(serializers.Serializer[ModelVersion]):
     root_digest = serializers.CharField()
     key_fingerprint = serializers.CharField()
     facts = serializers.JSONField()
+    serving = serializers.SerializerMethodField()
     registered_at = serializers.DateTimeField()
+
+    @extend_schema_field(ServingOut)
+    def get_serving(self, version: ModelVersion) -> dict[str, Any]:
+        """What answers for it."""
+        return dict(ServingOut(rules.serving(version.facts)).data)
 
 
 class CardIn(serializers.Serializer[Any]):

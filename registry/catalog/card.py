@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString, mark_safe
 from markdown_it import MarkdownIt
 
 from lifecycle.ui.numbers import count, decimals
+from registry.catalog import rules
 
 MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
 TAGS = {"h3", "h4", "h5", "h6", "p", "ul", "ol", "li", "em", "strong", "code", "pre", "a", "blockquote", "hr", "br"} | {
@@ -132,9 +133,16 @@ def training(facts: Mapping[str, Any]) -> str:
         ("Strategy", inline(STRATEGIES.get(facts["strategy"], facts["strategy"]))),
         *((name.replace("_", " ").capitalize(), inline(spec[name])) for name in SPEC if name in spec),
         ("Trainable parameters", count(effort.get("trainable_parameters")).lower()),
+        ("Served as", served(facts)),
         ("Training time", f"{decimals(effort['seconds'], 0)} s" if effort.get("seconds") is not None else NOT_MEASURED),
     ]
     return "## Training\n\n" + table(("Fact", "Value"), lines)
+
+
+def served(facts: Mapping[str, Any]) -> str:
+    """Which graph answers, and what int8 was measured against."""
+    found = rules.serving(facts)
+    return f"{found.engine}. {inline(found.reason)}"
 
 
 def results(evaluation: Mapping[str, Any]) -> str:

@@ -15,7 +15,7 @@ from lifecycle.ui.numbers import count, decimals
 from registry.access import policy
 from registry.access.models import User
 from registry.catalog import card as cards
-from registry.catalog import queries
+from registry.catalog import queries, rules
 from registry.catalog.models import Endpoint, ModelVersion, RegisteredModel
 
 
@@ -47,6 +47,7 @@ def version(user: User, found: ModelVersion) -> dict[str, Any]:
         "state_kind": found.mark,
         "thread": thread(found),
         "figures": figures(found),
+        "serving": rules.serving(found.facts),
         "card": card,
         "card_body": cards.body(card.text) if card else "",
         "card_history": list(found.cards.select_related("author").order_by("-revision")[:20]),

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from lifecycle.refusals import Conflict, Refused
 
@@ -70,3 +73,28 @@ def check_stated(stated: dict[str, str]) -> dict[str, str]:
             sentence = f"The field {name} takes a text of up to {STATED_MAX:,} characters."
             raise Refused(sentence, fields={name: [sentence]})
     return {name: text.strip() for name, text in stated.items() if text.strip()}
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """The graph that answers for a version, and what its gate found on the frozen test rows; figures: None where not measured.
+
+    engine: int8 or fp32; reason: a sentence; agreement: share (0 to 1) of rows that both graphs give the same label.
+    """
+
+    engine: str
+    reason: str
+    rows: int = 0
+    agreement: float | None = None
+    fp32_macro_f1: float | None = None
+    int8_macro_f1: float | None = None
+    fp32_bytes: int | None = None
+    int8_bytes: int | None = None
+
+
+def serving(facts: Mapping[str, Any]) -> Serving:
+    """What serves, from a version's frozen facts: int8 where it passed its gate when the run ended, else fp32."""
+    gate = facts.get("int8")
+    if not gate:
+        return Serving("fp32", "The version was made before int8 was compared with fp32.")
+    return Serving("int8" if gate["passed"] is True else "fp32", **{name: value for name, value in gate.items() if name != "passed"})

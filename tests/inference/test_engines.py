@@ -1,5 +1,8 @@
 """An artifact as the engine exports it answers alike through ONNX Runtime and through the torch fallback."""
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,8 +10,9 @@ from tokenizers import Tokenizer
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from lifecycle import bundle
-from lifecycle.engine.artifact import ArtifactInfo
-from lifecycle.engine.export import write_artifact
+from lifecycle.engine.artifact import INT8, ArtifactInfo, Gate
+from lifecycle.engine.export import set_info, write_artifact
+from lifecycle.engine.quantise import quantise
 from lifecycle.engine.recipes.single_label import Classifier
 from lifecycle.inference import engines
 from lifecycle.inference.engines import MAX_PADDING, MAX_ROWS_PER_RUN, groups_of_like_length, oov_share, softmax
@@ -99,3 +103,58 @@ def test_words_of_several_tokens_and_unknown_ones_are_out_of_vocabulary():
     assert oov_share(words, [2, 7, 8, 9, 9, 1, 7, 3], unknown=1) == 0.5  # word 1 is three pieces, word 2 is the unknown token
     assert oov_share(words, [2, 7, 8, 9, 9, 1, 7, 3], unknown=None) == 0.25
     assert oov_share([None, None], [2, 3], unknown=1) == 0
+
+
+@pytest.fixture
+def rounded(artifact):
+    """The artifact with a graph in int8 beside the fp32 one; what its gate said is up to the test."""
+    quantise(artifact / "serving" / "model.onnx", artifact / INT8)
+
+    def state(passed):
+        gate = Gate(passed, "Measured on 400 test rows.", 400, 0.995, 0.93, 0.929, 400, 100)
+        set_info(artifact, replace(ArtifactInfo.read(artifact), int8=gate))
+        return engines.load(artifact, bundle.manifest(artifact))
+
+    return state
+
+
+def test_the_server_runs_int8_only_where_the_gate_was_passed(rounded):
+    fast, slow = rounded(True), rounded(False)
+
+    assert (fast.precision, fast.platform, fast.reason) == ("int8", "onnxruntime_onnx_int8", "Measured on 400 test rows.")
+    assert (slow.precision, slow.platform) == ("fp32", "onnxruntime_onnx")
+    np.testing.assert_allclose(fast.predict(["lost card"]).scores, slow.predict(["lost card"]).scores, atol=0.1)
+
+
+def test_an_int8_text_gets_the_very_same_answer_alone_and_in_company(rounded):
+    engine = rounded(True)
+    texts = ["card", "lost money late", "hello " * 11, "refund", "card lost"] * 4
+
+    together = engine.predict(texts).scores
+
+    assert np.array_equal(together, np.stack([engine.predict([text]).scores[0] for text in texts]))
+
+
+def test_a_version_that_passed_but_lost_its_int8_graph_is_served_as_fp32(rounded, artifact):
+    rounded(True)
+    (artifact / INT8).unlink()
+
+    assert engines.load(artifact, bundle.manifest(artifact)).precision == "fp32"
+
+
+def test_a_version_from_before_int8_says_that_it_was_never_compared(artifact):
+    card = artifact / "lifecycle.json"
+    card.write_text(json.dumps({name: value for name, value in json.loads(card.read_text()).items() if name != "int8"}))
+
+    engine = engines.load(artifact, bundle.manifest(artifact))
+
+    assert (engine.precision, engine.reason) == ("fp32", "The version was made before int8 was compared with fp32.")
+
+
+@pytest.mark.parametrize("gate", ["yes", [1], {"passed": True}])
+def test_a_gate_that_is_not_as_agreed_is_refused(artifact, gate):
+    card = artifact / "lifecycle.json"
+    card.write_text(json.dumps(json.loads(card.read_text()) | {"int8": gate}))
+
+    with pytest.raises(Refused, match="lifecycle.json is not as it should be"):
+        engines.load(artifact, bundle.manifest(artifact))

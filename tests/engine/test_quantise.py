@@ -1,0 +1,151 @@
+"""The int8 graph: made at the end of a run, measured against fp32 on the test rows, and served only when it passes."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from lifecycle.engine import quantise
+from lifecycle.engine.artifact import INT8, ArtifactInfo, Gate
+from lifecycle.engine.predictor import Predictor
+from lifecycle.engine.quantise import judge
+from tests.engine.inbox import ROWS, write_rows
+
+CLASSES = 4
+
+
+def answers(truth, wrong):
+    """Logits (N, C) that give `truth`, but for the first `wrong` rows, which give the next class."""
+    given = np.array(truth)
+    given[:wrong] = (given[:wrong] + 1) % CLASSES
+    return np.eye(CLASSES, dtype=np.float32)[given] * 5
+
+
+@pytest.mark.parametrize(("differ", "passed"), [(0, True), (10, True), (11, False)])
+def test_agreement_of_exactly_99_percent_passes(differ, passed):
+    truth = np.arange(1000) % CLASSES
+    fp32 = answers(truth, 500)  # so wrong that a few more errors cost little F1
+    int8 = fp32.copy()
+    int8[:differ] = np.roll(fp32[:differ], 1, axis=1)
+
+    gate = judge(fp32, int8, truth, 400, 100)
+
+    assert gate.agreement == 1 - differ / 1000
+    assert gate.passed is passed
+    assert ("Agreement must be 99 % or more." in gate.reason) is not passed
+
+
+@pytest.mark.parametrize(("before", "after", "passed"), [(0.9, 0.895, True), (0.905, 0.9, True), (0.9, 0.8949, False), (0.9, 0.95, True)])
+def test_half_a_point_of_macro_f1_may_be_lost_and_no_more(monkeypatch, before, after, passed):
+    values = iter([before, after])
+    monkeypatch.setattr(quantise, "macro_f1", lambda *_: next(values))
+    same = answers(np.zeros(10, np.int64), 0)
+
+    gate = judge(same, same, np.zeros(10, np.int64), 400, 100)
+
+    assert gate.passed is passed
+    assert ("It may lose 0.5 points at most." in gate.reason) is not passed
+
+
+def test_the_macro_f1_of_the_gate_is_that_of_every_report():
+    truth = np.array([0, 0, 1, 1, 2, 2, 3, 3])
+
+    assert quantise.macro_f1(answers(truth, 0), truth) == 1
+    assert quantise.macro_f1(answers(truth, 2), truth) == pytest.approx((0 + 4 / 6 + 1 + 1) / 4)
+
+
+@pytest.fixture
+def trained(run_folder, train_here):
+    """Trains with so many test rows; returns the folder and its result."""
+
+    def make(rows, name="run", **fields):
+        folder = run_folder(name, **fields)
+        if rows:
+            write_rows(folder / "test.jsonl", (ROWS * (rows // len(ROWS) + 1))[:rows])
+        return folder, train_here(folder)
+
+    return make
+
+
+def test_a_run_with_test_rows_leaves_an_int8_graph_that_serves(trained, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder, result = trained(104)
+    artifact = folder / "artifact"
+    info = ArtifactInfo.read(artifact)
+
+    assert info.int8 == Gate(**result["int8"])
+    assert (info.int8.passed, info.int8.rows, info.int8.agreement) == (True, 104, 1)
+    assert info.int8.int8_bytes == (artifact / INT8).stat().st_size
+    assert info.graph(artifact) == artifact / INT8
+    assert Predictor(artifact).alone
+    assert json.loads((artifact / "lifecycle.json").read_text())["int8"]["fp32_macro_f1"] == 1
+    assert not list(tmp_path.glob("*.onnx"))  # the library's scratch file
+
+
+def test_an_int8_answer_is_the_same_alone_and_in_company(trained):
+    folder, _ = trained(104)
+    texts = [text for text, _ in ROWS]
+    predictor = Predictor(folder / "artifact")
+
+    together = predictor.answer(texts).logits
+
+    assert np.array_equal(together, np.concatenate([predictor.answer([text]).logits for text in texts]))
+
+
+def test_the_same_graph_gives_the_same_int8_bytes(trained, tmp_path):
+    folder, _ = trained(0, epochs=1)
+    for name in ("one", "two"):
+        quantise.quantise(folder / "artifact" / "serving" / "model.onnx", tmp_path / name)
+
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+
+
+@pytest.mark.parametrize(("rows", "told"), [(0, "no test rows are"), (99, "99 test rows are")])
+def test_too_few_test_rows_leave_fp32_and_say_so(trained, rows, told):
+    folder, result = trained(rows, epochs=1)
+
+    assert result["int8"]["passed"] is False
+    assert told in result["int8"]["reason"]
+    assert result["int8"]["agreement"] is None
+    assert not (folder / "artifact" / INT8).exists()
+
+
+def test_a_graph_that_fails_its_gate_is_not_kept(trained, monkeypatch):
+    refused = Gate(False, "int8 agrees with fp32 on 98.00 % of 104 test rows.", 104, 0.98, 0.9, 0.88, 4, 1)
+    monkeypatch.setattr(quantise, "judge", lambda *_: refused)
+
+    folder, result = trained(104, epochs=1)
+
+    assert result["status"] == "succeeded"
+    assert result["int8"]["agreement"] == 0.98
+    assert not (folder / "artifact" / INT8).exists()
+    assert ArtifactInfo.read(folder / "artifact").graph(folder / "artifact").name == "model.onnx"
+
+
+def test_a_graph_that_cannot_be_rounded_fails_the_gate_and_not_the_run(trained, monkeypatch):
+    def fail(source, target):
+        target.write_bytes(b"half")
+        raise RuntimeError("no such operator")
+
+    monkeypatch.setattr(quantise, "quantise", fail)
+
+    folder, result = trained(104, epochs=1)
+
+    assert result["status"] == "succeeded"
+    assert result["int8"]["reason"] == "The graph could not be rounded to int8 (RuntimeError)."
+    assert not (folder / "artifact" / INT8).exists()
+
+
+def test_an_artifact_from_before_int8_is_read_and_served_as_fp32(trained):
+    folder, _ = trained(0, epochs=1)
+    path = folder / "artifact" / "lifecycle.json"
+    document = json.loads(path.read_text())
+    del document["int8"]
+    path.write_text(json.dumps(document))
+
+    info = ArtifactInfo.read(folder / "artifact")
+
+    assert info.int8 is None
+    assert info.graph(folder / "artifact").name == "model.onnx"
+    assert replace(info, int8=Gate(True, "")).graph(folder / "artifact").name == "model.onnx"  # passed, but the file is not there
