@@ -16,15 +16,19 @@ from starlette.responses import Response
 
 from lifecycle.inference import protocol
 from lifecycle.inference.batching import Slots
+from lifecycle.inference.faults import SLOW, Fault, Faults, PlantedError
+from lifecycle.inference.guard import Guard
 from lifecycle.inference.metrics import Metrics
 from lifecycle.inference.protocol import InferRequest, Prediction, ProtocolError
-from lifecycle.inference.routing import BUCKETS, LiveArm, LiveEndpoint, choose_arm
+from lifecycle.inference.routing import CANARY, LiveArm, LiveEndpoint, bucket, choose_arm, key_digest
+from lifecycle.inference.shadow import Copy, Shadows
 from lifecycle.inference.spool import Spool
 from lifecycle.inference.wire import failure
 
 log = logging.getLogger("lifecycle.inference")
 TOP_SCORES = 5
 BODY_SECONDS = 30.0
+FAILED = "The model failed on this request. Its request id is in X-Request-Id."
 
 
 @dataclass(slots=True)
@@ -38,16 +42,24 @@ class Exchange:
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
     began: float = field(default_factory=time.perf_counter)
     queue_seconds: float = 0.0
+    run_seconds: float = 0.0
+    key: str = ""
     arm: LiveArm | None = None
+    fault: Fault | None = None
     asked: InferRequest | None = None
     prediction: Prediction | None = None
 
+    def chance(self, purpose: str) -> str:
+        """16 hex digits by chance; those of one purpose say nothing about those of another."""
+        return key_digest(self.uuid, purpose)
+
 
 class Answering:
-    """Answers infer requests and reports each of them to the spool and the metrics."""
+    """Answers infer requests and reports each of them to the spool, the metrics, the guard and the shadow. faults: None without drills."""
 
-    def __init__(self, slots: Slots, spool: Spool, metrics: Metrics) -> None:
+    def __init__(self, slots: Slots, spool: Spool, metrics: Metrics, guard: Guard, shadows: Shadows, faults: Faults | None) -> None:
         self._slots, self._spool, self._metrics = slots, spool, metrics
+        self._guard, self._shadows, self._faults = guard, shadows, faults
 
     async def __call__(self, request: Request, exchange: Exchange, version: str | None) -> Response:
         """The answer to an authorised request. version: the one the client insists on, or None."""
@@ -55,11 +67,14 @@ class Answering:
             response = await self._answer(request, exchange, version)
         except ProtocolError as error:
             response = failure(error)
+        except PlantedError:
+            log.warning("planted_error request_id=%s endpoint=%s", exchange.request_id, exchange.live.endpoint.slug)
+            response = failure(ProtocolError(500, FAILED))
         except ClientDisconnect:
             response = failure(ProtocolError(400, "The client left before its request was complete."))
         except Exception:
             log.exception("infer_failed request_id=%s endpoint=%s", exchange.request_id, exchange.live.endpoint.slug)
-            response = failure(ProtocolError(500, "The model failed on this request. Its request id is in X-Request-Id."))
+            response = failure(ProtocolError(500, FAILED))
         response.headers["x-request-id"] = exchange.request_id
         self._report(exchange, response.status_code)
         return response
@@ -67,17 +82,26 @@ class Answering:
     async def _answer(self, request: Request, exchange: Exchange, version: str | None) -> Response:
         body = protocol.decode_body(await read_body(request), request.headers.get("content-encoding", "").strip().lower())
         asked = exchange.asked = protocol.parse(body, request.headers.get(protocol.HEADER_LENGTH))
-        arm = exchange.arm = pick(exchange.live, asked, request.headers.get("x-route-key"), version)
+        key = route_key(asked, request.headers.get("x-route-key"))
+        exchange.key = key_digest(exchange.live.endpoint.salt, key) if key is not None else ""
+        arm = exchange.arm = pick(exchange.live, exchange.key or exchange.chance("arm"), version)
         if asked.wants_embedding and arm.engine.hidden is None:
             raise ProtocolError(400, "This version has no EMBEDDING output.")
-        prediction, exchange.queue_seconds = await self._slots.run(len(asked.texts), lambda: arm.engine.predict(asked.texts))
-        exchange.prediction = prediction
-        parameters = {"arm": arm.arm.name, "version_label": arm.arm.label, "prediction_id": exchange.uuid}
-        head: dict[str, Any] = {"model_name": exchange.live.endpoint.slug, "model_version": arm.arm.version, "parameters": parameters}
-        if asked.id is not None:
-            head["id"] = asked.id
-        content, headers = protocol.encode(head, asked, prediction)
+        if self._faults and (fault := self._faults.of(arm.arm.deployment, bucket(exchange.chance("fault")))):
+            await suffer(exchange, fault)
+        exchange.prediction, exchange.queue_seconds, exchange.run_seconds = await self._run(arm, asked.texts)
+        content, headers = protocol.encode(head(exchange, asked, arm), asked, exchange.prediction)
         return Response(content, headers=headers | {"x-model-version": arm.arm.version, "x-arm": arm.arm.name})
+
+    async def _run(self, arm: LiveArm, texts: tuple[str, ...]) -> tuple[Prediction, float, float]:
+        """What the arm's version says, the seconds that it waited for a slot, and those that it ran."""
+
+        def timed() -> tuple[Prediction, float]:
+            began = time.perf_counter()
+            return arm.engine.predict(texts), time.perf_counter() - began
+
+        (prediction, run_seconds), queue_seconds = await self._slots.run(len(texts), timed)
+        return prediction, queue_seconds, run_seconds
 
     def _report(self, exchange: Exchange, code: int) -> None:
         seconds = time.perf_counter() - exchange.began
@@ -93,6 +117,31 @@ class Answering:
             at_ms=int(exchange.at.timestamp() * 1000),
         )
         self._spool.put(row(exchange, code, seconds))
+        if arm and arm.name == CANARY and (code == 200 or code >= 500):
+            self._guard.observe(exchange.live.endpoint.slug, arm.deployment, failed=code != 200)
+        self._copy(exchange, code)
+
+    def _copy(self, exchange: Exchange, code: int) -> None:
+        """Let the shadow have its share of the requests that were answered."""
+        shadow, asked, prediction = exchange.live.shadow, exchange.asked, exchange.prediction
+        if shadow and asked and prediction and code == 200 and bucket(exchange.chance("shadow")) < shadow.arm.share:
+            primary_ms = round(exchange.run_seconds * 1000, 3)
+            self._shadows.offer(Copy(exchange.live.endpoint.slug, shadow, exchange.uuid, asked.texts, prediction, primary_ms))
+
+
+async def suffer(exchange: Exchange, fault: Fault) -> None:
+    """What a drill planted: a wait before the run, or an error instead of it."""
+    exchange.fault = fault
+    if fault.kind != SLOW:
+        raise PlantedError
+    await asyncio.sleep(fault.delay_ms / 1000)
+
+
+def head(exchange: Exchange, asked: InferRequest, arm: LiveArm) -> dict[str, Any]:
+    """The members of an answer beside its tensors."""
+    parameters = {"arm": arm.arm.name, "version_label": arm.arm.label, "prediction_id": exchange.uuid}
+    named: dict[str, Any] = {"model_name": exchange.live.endpoint.slug, "model_version": arm.arm.version, "parameters": parameters}
+    return named if asked.id is None else named | {"id": asked.id}
 
 
 async def read_body(request: Request) -> bytes:
@@ -113,8 +162,16 @@ async def read_body(request: Request) -> bytes:
     return b"".join(chunks)
 
 
-def pick(live: LiveEndpoint, asked: InferRequest, header_key: str | None, version: str | None) -> LiveArm:
-    """The arm that answers: of the version asked for if it takes part in the traffic, else by the sticky key, else by chance."""
+def route_key(asked: InferRequest, header: str | None) -> str | None:
+    """The key that a client wants to be sticky by; None where it has none. Raises ProtocolError (400) for what is no key."""
+    key = asked.parameters.get("route_key", header)
+    if key is not None and (not isinstance(key, str) or not 1 <= len(key) <= 256):
+        raise ProtocolError(400, "route_key must be a text of 1 to 256 characters.")
+    return key
+
+
+def pick(live: LiveEndpoint, digits: str, version: str | None) -> LiveArm:
+    """The arm that answers: of the version asked for if it takes part in the traffic, else by digits, of the sticky key or by chance."""
     if not live.arms:
         raise ProtocolError(503, "No version of this model answers yet. Its endpoint page says why.", retry_after_seconds=5)
     if version is not None:
@@ -122,14 +179,7 @@ def pick(live: LiveEndpoint, asked: InferRequest, header_key: str | None, versio
             if version in (candidate.arm.version, candidate.arm.root_digest) and candidate.arm.share > 0:
                 return candidate
         raise ProtocolError(404, "This version does not answer for this model. Leave the version out to use the one that does.")
-    if live.arms[0].arm.share == BUCKETS:
-        return live.arms[0]
-    key = asked.parameters.get("route_key", header_key)
-    if key is None:
-        return choose_arm(live, uuid.uuid4().hex)
-    if not isinstance(key, str) or not 1 <= len(key) <= 256:
-        raise ProtocolError(400, "route_key must be a text of 1 to 256 characters.")
-    return choose_arm(live, key)
+    return choose_arm(live, bucket(digits))
 
 
 def row(exchange: Exchange, code: int, seconds: float) -> dict[str, Any]:
@@ -142,17 +192,21 @@ def row(exchange: Exchange, code: int, seconds: float) -> dict[str, Any]:
         "endpoint": exchange.live.endpoint.slug,
         "version": arm.version if arm else None,
         "root_digest": arm.root_digest if arm else None,
+        "deployment": arm.deployment if arm else None,
         "arm": arm.name if arm else None,
+        "key": exchange.key,
         "status": "ok" if code == 200 else "error",
         "code": code,
         "latency_ms": round(seconds * 1000, 3),
         "queue_ms": round(exchange.queue_seconds * 1000, 3),
+        "cpu_ms": round(exchange.prediction.cpu_seconds * 1000, 3) if exchange.prediction else None,
         "rows": len(texts),
         "inputs": inputs(exchange, texts),
         "outputs": outputs(exchange.prediction) if exchange.prediction else [],
         "token": exchange.token[:8],
         "request_id": exchange.request_id,
         "epoch": exchange.live.epoch,
+        **({"drill": exchange.fault.kind} if exchange.fault else {}),
     }
 
 
@@ -162,7 +216,8 @@ def inputs(exchange: Exchange, texts: tuple[str, ...]) -> list[dict[str, Any]]:
     for index, text in enumerate(texts):
         entry: dict[str, Any] = {"sha256": hashlib.sha256(text.encode("utf-8")).hexdigest(), "chars": len(text)}
         if exchange.prediction:
-            entry |= {"tokens": exchange.prediction.tokens[index], "truncated": exchange.prediction.truncated[index]}
+            said = exchange.prediction
+            entry |= {"tokens": said.tokens[index], "oov": round(said.oov[index], 6), "truncated": said.truncated[index]}
         if exchange.live.endpoint.keep_text:
             entry["text"] = text
         kept.append(entry)

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import hmac
 import re
+import time
 import uuid
 from collections.abc import AsyncIterator
 
@@ -22,6 +23,7 @@ from lifecycle.inference.metrics import Metrics
 from lifecycle.inference.protocol import ProtocolError, model_metadata
 from lifecycle.inference.router import Router
 from lifecycle.inference.routing import LiveArm, LiveEndpoint, knows
+from lifecycle.inference.shadow import Shadows
 from lifecycle.inference.spool import Spool
 from lifecycle.inference.wire import answer, failure
 
@@ -35,11 +37,13 @@ class Server:
     def __init__(self, config: Config, *, router: Router | None = None, slots: Slots | None = None) -> None:
         self.config = config
         self.draining = False
-        self.router = router or Router(config.data_dir / "serving", config.public_key, name=config.name)
+        self.router = router or Router(config.data_dir / "serving", config.public_key, name=config.name, drills=config.drills)
         self.spool = Spool(config.data_dir / "spool", max_bytes=config.spool_mb * 1_000_000)
         self.metrics = Metrics()
         self.slots = slots or Slots(config.slots, config.queue_texts)
-        self._answering = Answering(self.slots, self.spool, self.metrics)
+        self.shadows = Shadows(lambda: self.slots.texts >= config.slots, self.spool.put)
+        self.router.told = lambda closed: self.spool.put(closed.as_line())
+        self._answering = Answering(self.slots, self.spool, self.metrics, self.router.guard, self.shadows, self.router.faults)
 
     def application(self) -> Starlette:
         """The ASGI application over this server."""
@@ -74,11 +78,13 @@ class Server:
         (self.config.data_dir / "serving").mkdir(parents=True, exist_ok=True)
         self.spool.start()
         self.router.start()
+        self.shadows.start()
         try:
             yield
         finally:
             self.router.stop()
             self.slots.close()
+            self.shadows.stop()
             self.spool.stop()
 
     async def live(self, _request: Request) -> Response:
@@ -160,6 +166,8 @@ class Server:
         gauges: dict[str, float] = {
             "spool_written_total": self.spool.written,
             "spool_dropped_total": self.spool.dropped,
+            "shadow_compared_total": self.shadows.compared,
+            "shadow_dropped_total": self.shadows.dropped,
             "queue_texts": self.slots.texts,
             "routing_epoch": max((live.epoch for live in self.router.table.endpoints.values()), default=0),
         }
@@ -174,12 +182,13 @@ class Server:
         digest = token_digest(request)
         self._endpoints_of(digest)
         live = self.router.table.endpoints.get(request.path_params["slug"])
-        if live is None or not knows(live.endpoint.tokens, digest):
+        if live is None or not knows(live.endpoint.tokens, digest, time.time()):
             raise ProtocolError(404, "There is no model of this name that this token may use.")
         return live, digest
 
     def _endpoints_of(self, digest: str) -> list[LiveEndpoint]:
-        mine = [live for live in self.router.table.endpoints.values() if knows(live.endpoint.tokens, digest)]
+        now = time.time()
+        mine = [live for live in self.router.table.endpoints.values() if knows(live.endpoint.tokens, digest, now)]
         if not mine:
             raise unauthorised()
         return mine

@@ -6,13 +6,14 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from lifecycle.env import env_int, env_str
+from lifecycle.env import env_bool, env_int, env_str
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
     """Settings of one server process. slots: parallel engine runs; queue_texts: texts that may run or wait; drain_seconds: between
-    SIGTERM and closing the port, while `ready` already says no; name: of this replica, where several share a data folder."""
+    SIGTERM and closing the port, while `ready` already says no; name: of this replica, where several share a data folder; drills: whether
+    planted faults are obeyed."""
 
     data_dir: Path
     host: str = "127.0.0.1"
@@ -23,6 +24,7 @@ class Config:
     spool_mb: int = 1_000
     name: str = ""
     metrics_token: str = ""
+    drills: bool = False
 
     @property
     def public_key(self) -> Path:
@@ -42,4 +44,5 @@ def from_environment() -> Config:
         spool_mb=env_int("INFERENCE_SPOOL_MB", 1_000, low=1, high=1_000_000),
         name=env_str("INFERENCE_NAME"),
         metrics_token=env_str("INFERENCE_METRICS_TOKEN"),
+        drills=env_bool("INFERENCE_DRILLS", False),
     )

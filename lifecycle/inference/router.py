@@ -14,6 +14,8 @@ from typing import Any
 from lifecycle import bundle
 from lifecycle.inference import engines
 from lifecycle.inference.engines import Engine
+from lifecycle.inference.faults import Faults
+from lifecycle.inference.guard import Closed, Guard
 from lifecycle.inference.routing import Routes, Table, build_table, parse_routes
 from lifecycle.refusals import Refused
 
@@ -25,12 +27,17 @@ log = logging.getLogger("lifecycle.inference")
 class Router:
     """Holds `table`, which requests read without a lock. One thread polls the document, one loads versions; both only call public methods.
 
-    folder: DATA_DIR/serving, with routes.json, artifacts/ and status.json.
+    folder: DATA_DIR/serving, with routes.json, artifacts/ and status.json. drills: whether planted faults are obeyed.
     """
 
-    def __init__(self, folder: Path, public_key: Path, *, name: str = "", load: Callable[..., Engine] = engines.load) -> None:
+    def __init__(
+        self, folder: Path, public_key: Path, *, name: str = "", drills: bool = False, load: Callable[..., Engine] = engines.load
+    ) -> None:
         self.table = Table()
         self.problem = ""
+        self.guard = Guard(folder / (f"guard.{name}.json" if name else "guard.json"), self._close)
+        self.faults = Faults(folder / "faults.json", public_key) if drills else None
+        self.told: Callable[[Closed], object] = lambda closed: None
         self._folder, self._public_key, self._load = folder, public_key, load
         self._status_path = folder / (f"status.{name}.json" if name else "status.json")
         self._routes: Routes | None = None
@@ -43,7 +50,9 @@ class Router:
         self._threads = [threading.Thread(target=run, name=run.__name__, daemon=True) for run in (self._keep_polling, self._keep_loading)]
 
     def start(self) -> None:
-        """Read the document once, then follow it in the background."""
+        """Read the document once, then follow it in the background. What an earlier process closed stays closed, and is told again."""
+        for closed in self.guard.start():
+            self.told(closed)
         self.poll()
         for thread in self._threads:
             thread.start()
@@ -70,6 +79,9 @@ class Router:
 
     def poll(self) -> bool:
         """Take over the routes document if there is a new, well-signed one with a higher epoch. True if it was taken over."""
+        if self.faults and self.faults.poll():
+            with self._lock:
+                self._write_status()
         path = self._folder / "routes.json"
         try:
             found = path.stat()
@@ -86,6 +98,7 @@ class Router:
             return False
         with self._lock:
             self._routes, self._refused, self.problem = routes, {}, ""
+            self.guard.keep(routes.canaries)
             self._rebuild()
         log.info("routes_taken epoch=%d endpoints=%d", routes.epoch, len(routes.endpoints))
         self._work.set()
@@ -115,6 +128,12 @@ class Router:
             self._rebuild()
         return True
 
+    def _close(self, closed: Closed) -> None:
+        """The guard closed a canary: the stable version gets its requests from now on."""
+        with self._lock:
+            self._rebuild()
+        self.told(closed)
+
     def _open(self, digest: str) -> Engine:
         folder = self._folder / "artifacts" / digest
         return self._load(folder, bundle.verify(folder, self._public_key, expected_root=digest))
@@ -140,7 +159,7 @@ class Router:
         """Swap in the table that fits what is loaded, let go of versions that nothing names any more, write the status."""
         if self._routes is None:
             return
-        self.table = build_table(self._routes, self._loaded, self.table)
+        self.table = build_table(self._routes, self._loaded, self.table, self.guard.closed)
         kept = set(self._routes.digests) | self.table.digests
         self._loaded = {digest: engine for digest, engine in self._loaded.items() if digest in kept}
         if self.settled:
@@ -159,7 +178,9 @@ class Router:
             "epoch_seen": self._routes.epoch if self._routes else None,
             "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "pid": os.getpid(),
-            "problem": self.problem,
+            "problem": " ".join(filter(None, [self.problem, self.faults.problem if self.faults else ""])),
+            "drills": self.faults is not None,
+            "guard": self.guard.as_status(),
             "versions": self._versions(),
             "endpoints": {
                 slug: {

@@ -8,7 +8,7 @@ from typing import Any
 
 from lifecycle.refusals import Conflict, Refused
 
-FORMAT = 1
+FORMAT = 2
 ALL = 10_000
 
 

@@ -86,7 +86,7 @@ class Installation:
     def document(self, **endpoints: dict) -> dict:
         self.epoch += 1
         return {
-            "format": 1,
+            "format": 2,
             "epoch": self.epoch,
             "at": "2026-01-01T00:00:00Z",
             "endpoints": {k.replace("_", "-"): v for k, v in endpoints.items()},
@@ -100,6 +100,10 @@ class Installation:
         os.replace(part, self.serving / "routes.json")
         return document["epoch"]
 
+    def plant(self, *faults: dict, key: Path | None = None) -> None:
+        """Write faults.json as the registry does."""
+        (self.serving / "faults.json").write_bytes(bundle.sign_document({"format": 1, "faults": list(faults)}, key or self.key))
+
     def status(self) -> dict:
         return json.loads((self.serving / "status.json").read_text())
 
@@ -109,20 +113,33 @@ class Installation:
 
 
 def endpoint(
-    root: str, *, token: str = TOKEN, standby: tuple[str, ...] = (), canary: str = "", share: int = 0, keep_text: bool = False
-) -> dict:
-    arms = [{"arm": "stable", "share": 10_000 - share, "version": version_of(root), "label": "tiny 1.0.0", "root_digest": root}]
+    root: str, *, token: str = TOKEN, until: str | None = None, standby: tuple[str, ...] = (), canary: str = "", share: int = 0,
+    shadow: str = "", copies: int = 10_000, keep_text: bool = False, deployed: str = "canary-1",
+) -> dict:  # fmt: skip
+    """One endpoint of the document. share: of the canary; copies: of the requests, for the shadow; deployed: the canary's deployment."""
+    arms = [served(root, 10_000 - share, "1.0.0", "stable-1") | {"arm": "stable"}]
     if canary:
-        arms.append({"arm": "canary", "share": share, "version": version_of(canary), "label": "tiny 1.1.0", "root_digest": canary})
+        arms.append(served(canary, share, "1.1.0", deployed) | {"arm": "canary"})
     return {
         "uuid": str(uuid.uuid5(uuid.NAMESPACE_URL, "endpoint")),
         "task": "single_label",
         "salt": "s1",
         "arms": arms,
+        "shadow": served(shadow, copies, "1.2.0", "shadow-1") if shadow else None,
         "standby": [{"version": version_of(digest), "root_digest": digest} for digest in standby],
-        "tokens": [hashlib.sha256(token.encode()).hexdigest()],
+        "tokens": [{"digest": hashlib.sha256(token.encode()).hexdigest(), "until": until}],
         "keep_text": keep_text,
     }
+
+
+def served(root: str, share: int, semver: str, deployment: str) -> dict:
+    return {
+        "share": share, "version": version_of(root), "label": f"tiny {semver}", "root_digest": root, "deployment": deployment_of(deployment)
+    }  # fmt: skip
+
+
+def deployment_of(name: str) -> str:
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, name))
 
 
 def version_of(root: str) -> str:

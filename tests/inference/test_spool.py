@@ -5,9 +5,10 @@ import fcntl
 import hashlib
 import json
 import os
+import threading
 
 from lifecycle.inference.spool import Spool, recover
-from tests.inference.models import TOKEN, ask, auth, version_of
+from tests.inference.models import TOKEN, ask, auth, deployment_of, version_of
 
 
 def lines(folder):
@@ -23,7 +24,10 @@ def test_a_prediction_is_one_line_that_names_its_version_and_its_token_in_part(c
     assert (line["endpoint"], line["version"], line["root_digest"], line["arm"]) == ("support", version_of(root), root, "stable")
     assert (line["status"], line["code"], line["rows"], line["epoch"], line["request_id"]) == ("ok", 200, 2, 1, "r1")
     assert line["token"] == hashlib.sha256(TOKEN.encode()).hexdigest()[:8]
-    assert line["inputs"][1] == {"sha256": hashlib.sha256(b"hello money").hexdigest(), "chars": 11, "tokens": 4, "truncated": False}
+    assert (line["deployment"], line["key"]) == (deployment_of("stable-1"), "")
+    seen = {"sha256": hashlib.sha256(b"hello money").hexdigest(), "chars": 11, "tokens": 4, "oov": 0.0, "truncated": False}
+    assert line["inputs"][1] == seen
+    assert line["cpu_ms"] > 0
     assert line["outputs"][0]["label"] == "card"
     assert list(line["outputs"][0]["scores"]) == ["card", "money", "other"]
     assert line["latency_ms"] >= line["queue_ms"] >= 0
@@ -96,3 +100,38 @@ def test_a_spool_that_nobody_reads_stops_growing_and_goes_on_when_it_is_read(tmp
 
     assert lines(tmp_path) == [{"number": 9}]
     assert spool.dropped == 2
+
+
+def test_a_disk_that_hangs_makes_no_request_wait(tmp_path, monkeypatch):
+    monkeypatch.setattr("lifecycle.inference.spool.MAX_WAITING", 50)
+    entered, leave = threading.Event(), threading.Event()
+
+    def hang(handle, data):
+        entered.set()
+        leave.wait(30)
+        return os.write(handle, data)
+
+    spool = Spool(tmp_path / "spool", write=hang)
+    spool.start()
+    spool.put({"n": 0})
+    assert entered.wait(10)
+    for number in range(1, 81):
+        spool.put({"n": number})  # returns at once, or this test would never end
+
+    assert spool.dropped == 30
+    leave.set()
+    spool.stop()
+    assert [line["n"] for line in lines(tmp_path / "spool")] == list(range(51))
+
+
+def test_a_full_disk_costs_no_client_an_answer(client, installation, server):
+    def full(handle, data):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    server.spool._write = full
+    answers = [client.post("/v2/models/support/infer", json=ask("card"), headers=auth()) for _ in range(5)]
+    server.spool.stop()
+
+    assert [answer.status_code for answer in answers] == [200] * 5
+    assert (server.spool.written, server.spool.dropped) == (0, 5)
+    assert installation.spooled() == []

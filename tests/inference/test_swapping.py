@@ -10,7 +10,7 @@ import pytest
 from lifecycle import bundle
 from lifecycle.inference.app import Server
 from lifecycle.inference.config import Config
-from lifecycle.inference.routing import BUCKETS, bucket
+from lifecycle.inference.routing import BUCKETS, bucket, key_digest
 from tests.inference.conftest import follow
 from tests.inference.models import ask, auth, endpoint, version_of
 
@@ -170,11 +170,15 @@ def change(shares=None, **fields):
         change(shares=[9_999]),
         change(shares=[True]),
         change(tokens=["plain"]),
+        change(tokens=["0" * 64]),
+        change(tokens=[{"digest": "0" * 64, "until": "2026-01-01T00:00:00"}]),
+        change(shadow={"share": 10_001}),
         change(arms=[{"arm": "stable"}]),
-        change(arms=[{"arm": "stable", "share": 10_000, "version": "v", "root_digest": "../../etc"}]),
-        change(arms=[{"arm": "stable", "share": 10_000, "version": 'v"} 1\n', "root_digest": "0" * 64}]),
+        change(arms=[{"arm": "stable", "share": 10_000, "version": "v", "root_digest": "../../etc", "deployment": "d"}]),
+        change(arms=[{"arm": "stable", "share": 10_000, "version": 'v"} 1\n', "root_digest": "0" * 64, "deployment": "d"}]),
+        change(arms=[{"arm": "canary", "share": 10_000, "version": "v", "root_digest": "0" * 64, "deployment": "d"}]),
         lambda document: document.pop("endpoints"),
-        lambda document: document.update(format=2),
+        lambda document: document.update(format=1),
         lambda document: document.update(epoch="3"),
         lambda document: document["endpoints"].update({"../x": document["endpoints"]["support"]}),
     ],
@@ -212,16 +216,18 @@ def test_a_grown_canary_share_keeps_the_keys_it_has(client, installation, server
         installation.publish(support=endpoint(root, canary=new, share=share))
         follow(server)
         arms.append([answer(client, parameters={"route_key": key})["parameters"]["arm"] for key in keys])
-        assert arms[-1] == ["canary" if bucket("s1", key) < share else "stable" for key in keys]
+        assert arms[-1] == ["canary" if bucket(key_digest("s1", key)) < share else "stable" for key in keys]
 
     assert all(after == "canary" for before, after in zip(*arms, strict=True) if before == "canary")
 
 
 def test_buckets_are_those_of_the_published_rule():
-    digest = hashlib.blake2b(b"saltkey", digest_size=8).digest()
+    digest = hashlib.sha256(b"salt:key").digest()
 
-    assert bucket("salt", "key") == int.from_bytes(digest, "big") % 10_000
-    assert 0 <= min(bucket("s", str(n)) for n in range(500)) < max(bucket("s", str(n)) for n in range(500)) < BUCKETS
+    assert key_digest("salt", "key") == digest[:8].hex()
+    assert bucket(key_digest("salt", "key")) == int.from_bytes(digest[:8], "big") % 10_000
+    places = [bucket(key_digest("s", str(number))) for number in range(500)]
+    assert 0 <= min(places) < max(places) < BUCKETS
 
 
 def test_temperature_flattens_the_scores(client, installation, server, root):

@@ -50,7 +50,7 @@ def folder_of(version: ModelVersion) -> Path:
 
 
 def lay_out_missing() -> bool:
-    """Bring back the files of running and standby versions that are gone from where the servers look, as after a restore. True if any came."""
+    """Bring back files of running and standby versions that are gone from where the servers look, as after a restore. True if any came."""
     came = False
     for deployment in queries.running().select_related("endpoint", "version__folder", "version__model"):
         for version in filter(None, [deployment.version, queries.rollback_target(deployment.endpoint)]):

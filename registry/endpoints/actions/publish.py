@@ -50,7 +50,8 @@ def current_epoch() -> int | None:
     document = queries.published()
     if document is None or document["epoch"] < max(queries.routes_row().epoch, newest_outside()):
         return None
-    return int(document["epoch"]) if document["endpoints"] == rules.endpoints_document(queries.routes()) else None
+    says = (document["format"], document["endpoints"])
+    return int(document["epoch"]) if says == (rules.FORMAT, rules.endpoints_document(queries.routes())) else None
 
 
 def next_epoch() -> int:

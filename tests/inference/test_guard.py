@@ -1,0 +1,162 @@
+"""The server closes a canary whose requests fail, by itself, and keeps it closed until the routes do not name it any more."""
+
+import json
+
+import pytest
+from starlette.testclient import TestClient
+
+from lifecycle.inference.app import Server
+from lifecycle.inference.config import Config
+from lifecycle.inference.guard import Guard
+from tests.inference.conftest import follow
+from tests.inference.models import ask, auth, deployment_of, endpoint, version_of
+
+CANARY = deployment_of("canary-1")
+
+
+@pytest.fixture
+def canary(installation, server, root):
+    digest = installation.artifact(1)
+    installation.publish(support=endpoint(root, canary=digest, share=9_999))
+    follow(server)
+    return digest
+
+
+def breaks(server):
+    """Let the canary's engine fail."""
+
+    def fail(texts):
+        raise RuntimeError("no")
+
+    server.router.table.endpoints["support"].arms[1].engine.predict = fail
+
+
+def pinned(client, digest):
+    return client.post(f"/v2/models/support/versions/{version_of(digest)}/infer", json=ask("card"), headers=auth())
+
+
+def plain(client):
+    return client.post("/v2/models/support/infer", json=ask("card"), headers=auth())
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "closed"),
+    [
+        ("F" * 9, None),
+        ("F" * 10, (10, 10)),
+        ("." * 20 + "F" * 10, (10, 20)),
+        ("F." * 9 + "F", (10, 19)),
+        ("." * 3 + "F" * 10, (10, 13)),
+        ("F" * 9 + "." * 11 + "F", None),  # the window has moved on: 9 of the last 20
+        ("F.." * 40, None),  # 7 of any 20
+    ],
+)
+def test_ten_failures_of_the_last_twenty_close_it(tmp_path, outcomes, closed):
+    said = []
+    guard = Guard(tmp_path / "guard.json", said.append)
+    for outcome in outcomes:
+        guard.observe("support", "d1", failed=outcome == "F")
+        guard.observe("support", "d2", failed=False)
+
+    assert [(each.deployment, each.failures, each.of) for each in said] == ([("d1", *closed)] if closed else [])
+    assert guard.closed.keys() == ({"d1"} if closed else set())
+
+
+def test_its_requests_go_to_the_stable_version_and_everybody_is_told(client, installation, server, root, canary):
+    breaks(server)
+
+    assert [pinned(client, canary).status_code for _ in range(10)] == [500] * 10
+
+    answers = [plain(client) for _ in range(20)]
+    assert {(each.status_code, each.headers["x-model-version"], each.headers["x-arm"]) for each in answers} == {
+        (200, version_of(root), "stable")
+    }
+    assert pinned(client, canary).status_code == 404
+    status = installation.status()
+    assert status["guard"] == [{"deployment": CANARY, "failures": 10, "of": 10}]
+    assert status["endpoints"]["support"]["versions"] == [version_of(root)]
+    server.spool.stop()
+    (line,) = [line for line in installation.spooled() if line.get("kind") == "guard"]
+    assert {name: line[name] for name in ("endpoint", "deployment", "failures", "of")} == {
+        "endpoint": "support", "deployment": CANARY, "failures": 10, "of": 10,
+    }  # fmt: skip
+
+
+def test_refused_requests_are_not_the_canarys_fault(client, server, canary):
+    headers = auth() | {"x-route-key": "a"}
+    for _ in range(12):
+        client.post("/v2/models/support/infer", json=ask("card", outputs=[{"name": "X"}]), headers=headers)
+        client.post("/v2/models/support/infer", json=ask("card", outputs=[{"name": "EMBEDDING"}]), headers=headers)
+
+    assert server.router.guard.closed == {}
+
+
+def test_a_stable_version_that_fails_is_never_closed(client, installation, server, root):
+    def fail(texts):
+        raise RuntimeError("no")
+
+    engine = server.router.table.endpoints["support"].arms[0].engine
+    works, engine.predict = engine.predict, fail
+    assert [plain(client).status_code for _ in range(25)] == [500] * 25
+    engine.predict = works
+
+    assert plain(client).status_code == 200
+    assert installation.status()["guard"] == []
+
+
+def test_it_stays_closed_over_a_restart_and_is_told_again_under_the_same_name(client, installation, server, root, canary):
+    breaks(server)
+    for _ in range(10):
+        pinned(client, canary)
+
+    again = Server(Config(data_dir=installation.folder))
+    again.router._threads = []
+    with TestClient(again.application()) as other:
+        follow(again)
+
+        assert {plain(other).headers["x-arm"] for _ in range(20)} == {"stable"}
+        assert installation.status()["guard"] == [{"deployment": CANARY, "failures": 10, "of": 10}]
+    server.spool.stop()
+    told = [line["uuid"] for line in installation.spooled() if line.get("kind") == "guard"]
+    assert len(told) == 2
+    assert len(set(told)) == 1
+
+
+@pytest.mark.parametrize("change", ["another deployment", "none"])
+def test_it_opens_when_the_routes_do_not_name_the_deployment_any_more(client, installation, server, root, canary, change):
+    breaks(server)
+    for _ in range(10):
+        pinned(client, canary)
+    kept = installation.serving / "guard.json"
+    installation.publish(support=endpoint(root, canary=canary, share=4_000))  # the same deployment, so nothing opens
+    follow(server)
+    assert [each["deployment"] for each in json.loads(kept.read_text())["closed"]] == [CANARY]
+
+    more = {"canary": canary, "share": 9_999, "deployed": "canary-2"} if change == "another deployment" else {}
+    installation.publish(support=endpoint(root, **more))
+    follow(server)
+
+    assert json.loads(kept.read_text()) == {"closed": []}
+    assert installation.status()["guard"] == []
+    assert len(server.router.table.endpoints["support"].arms) == (2 if more else 1)
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b'{"closed": [{"x": 1}]}', b"[]", b'{"closed": 5}'])
+def test_a_state_that_cannot_be_read_is_as_none(tmp_path, caplog, data):
+    (tmp_path / "guard.json").write_bytes(data)
+    guard = Guard(tmp_path / "guard.json", print)
+
+    assert guard.start() == []
+    assert guard.closed == {}
+    assert "guard_not_read" in caplog.text
+
+
+def test_a_full_disk_does_not_keep_a_broken_canary_open(tmp_path, caplog):
+    said = []
+    guard = Guard(tmp_path / "no such folder" / "guard.json", said.append)
+    for _ in range(10):
+        guard.observe("support", "d1", failed=True)
+
+    assert list(guard.closed) == ["d1"]
+    assert len(said) == 1
+    assert "guard_not_written" in caplog.text
