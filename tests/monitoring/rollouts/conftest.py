@@ -1,0 +1,131 @@
+"""A version on its way beside a live one, and traffic on both arms at any moment, taken in through the spool as in production."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import pytest
+from django.utils import timezone
+
+from monitoring.rollouts import actions, rules
+from monitoring.rollouts.models import Rollout
+from monitoring.traffic import actions as traffic
+from registry.catalog.models import Endpoint
+from registry.endpoints import queries as served
+from registry.endpoints.models import Deployment
+from registry.ledger.models import Event
+from tests.support import endpoints, registry
+
+MINUTE = timedelta(minutes=1)
+QUICK = {"min_requests": 100, "min_minutes": 2, "margin": 0.2, "rise": 0.5, "max_hours": 24, "warm_up": 0}
+
+
+@dataclass
+class Street:
+    """One endpoint's traffic and the rollout on it. Times are minutes since the start, three days ago, so that nothing lies ahead."""
+
+    endpoint: Endpoint
+    start_at: datetime = field(default_factory=lambda: (timezone.now() - timedelta(days=3)).replace(second=0, microsecond=0))
+    segments: int = 0
+
+    def at(self, minute: float) -> datetime:
+        return self.start_at + minute * MINUTE
+
+    def arms(self) -> dict[str, dict[str, object]]:
+        """What a line of each arm says of its split, as of now."""
+        rows = list(served.serving(self.endpoint).select_related("version"))
+        epoch = max(row.epoch for row in rows)
+        return {
+            row.arm: {
+                "arm": row.arm, "version": str(row.version.uuid), "root_digest": row.version.root_digest, "deployment": str(row.uuid),
+                "epoch": epoch,
+            }
+            for row in rows
+        }  # fmt: skip
+
+    def line(self, arm: str, minute: float, *, failed: bool = False, **more):
+        """One request of an arm under the split of now."""
+        bad = {"code": 500, "status": "error", "inputs": [], "outputs": [], "rows": 0} if failed else {}
+        return endpoints.spool_line(self.endpoint, at=self.at(minute).isoformat()) | self.arms()[arm] | bad | more
+
+    def feed(self, minute: float, *, canary: tuple[int, int] = (0, 0), stable: tuple[int, int] = (0, 0), **more) -> None:
+        """So many requests, of which so many failed, spread over the minute."""
+        lines = []
+        for arm, (asked, bad) in (("stable", stable), ("canary", canary)):
+            shapes = {failed: self.line(arm, minute, failed=failed) for failed in (False, True)} if asked else {}
+            lines += [
+                shapes[at < bad] | {"uuid": str(uuid.uuid4()), "at": self.at(minute + (at % 50) / 60).isoformat()} | more
+                for at in range(asked)
+            ]  # fmt: skip
+        self.take_in(*lines)
+
+    def take_in(self, *lines) -> None:
+        """Through the spool."""
+        self.segments += 1
+        endpoints.write_segment(*lines, name=f"20260101-{self.segments:04}.jsonl")
+        traffic.ingest()
+
+    def begin(self, request, actor, **plan) -> Rollout:
+        """Traffic for the forecast, then the start."""
+        self.feed(-30, stable=(400, 2))
+        return actions.start(request_id=request.uuid, actor=actor, plan=rules.Plan(**QUICK | plan), now=self.at(0))
+
+    def tick(self, minute: float) -> int:
+        return actions.tick(self.at(minute))
+
+    def running(self) -> list[tuple[str, str, int]]:
+        rows = served.serving(self.endpoint).select_related("version").order_by("-arm")
+        return [(row.arm, row.version.semver, row.share) for row in rows]
+
+
+@pytest.fixture
+def live_endpoint(project, mia, ravi, lee, gita, omar):
+    return endpoints.deployed_endpoint(project)
+
+
+@pytest.fixture
+def approval(project, live_endpoint, mia, ravi):
+    """An approved request for 1.1.0, beside 1.0.0 that is live."""
+    version = registry.make_version(
+        project, mia, ravi, model=live_endpoint.model, snapshot=live_endpoint.alias.version.run.snapshot, semver="1.1.0"
+    )
+    return endpoints.approved(project, live_endpoint, version)
+
+
+@pytest.fixture
+def street(live_endpoint):
+    return Street(live_endpoint)
+
+
+@pytest.fixture
+def begun(street, approval, mia):
+    """Starts the rollout, by Mia."""
+
+    def make(**plan) -> Rollout:
+        return street.begin(approval, mia, **plan)
+
+    return make
+
+
+@pytest.fixture
+def fresh():
+    """The rollout as it is now."""
+    return lambda rollout: Rollout.objects.get(pk=rollout.pk)
+
+
+@pytest.fixture
+def verbs():
+    """What was recorded about a rollout, oldest first."""
+    return lambda rollout: list(Event.objects.filter(object_id=str(rollout.uuid)).order_by("id").values_list("verb", flat=True))
+
+
+@pytest.fixture
+def canary_of():
+    return lambda rollout: Deployment.objects.get(endpoint=rollout.endpoint, arm="canary", ended_at=None)
+
+
+def key(name: str) -> str:
+    """A sticky key's digest."""
+    return uuid.uuid5(uuid.NAMESPACE_DNS, name).hex[:16]
