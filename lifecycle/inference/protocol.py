@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 MAX_BODY_BYTES = 1_000_000
+MAX_DIGITS = 18
 MAX_TEXTS = 64
 MAX_TEXT_CHARS = 100_000
 HEADER_LENGTH = "inference-header-content-length"
@@ -98,12 +99,13 @@ def parse(body: bytes, header_length: str | None) -> InferRequest:
     if header_length is None:
         header, buffers = body, b""
     else:
-        if not header_length.isascii() or not header_length.isdigit() or int(header_length) > len(body):
+        length = whole_number(header_length)
+        if length is None or length > len(body):
             raise ProtocolError(400, "Inference-Header-Content-Length must be the number of bytes of the JSON at the start of the body.")
-        if int(header_length) == 0:
+        if length == 0:
             text = clean(_decode(body, 0), 0)
             return InferRequest((text,), tuple((name, True) for name in DEFAULT_OUTPUTS), None, {})
-        header, buffers = body[: int(header_length)], body[int(header_length) :]
+        header, buffers = body[:length], body[length:]
     request = _json_object(header)
     parameters = _mapping(request.get("parameters", {}), "parameters")
     identity = request.get("id")
@@ -111,6 +113,11 @@ def parse(body: bytes, header_length: str | None) -> InferRequest:
         raise ProtocolError(400, "id must be a text of at most 256 characters.")
     texts = _texts(request.get("inputs"), buffers)
     return InferRequest(texts, _outputs(request.get("outputs"), parameters), identity, parameters)
+
+
+def whole_number(text: str) -> int | None:
+    """The number that a header holds: ASCII digits, as many as a body's length may have. None for anything else."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS else None
 
 
 def clean(text: str, index: int) -> str:
