@@ -6,3 +6,9 @@ class RetrainingConfig(AppConfig):
 
     name = "monitoring.retraining"
     label = "retraining"
+
+    def ready(self) -> None:
+        """Have triggers asked and proposals carried on every fifteen seconds."""
+        from lifecycle.jobs import schedule
+
+        schedule.every(15, "monitoring.retraining.tasks.tick")

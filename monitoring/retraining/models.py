@@ -63,9 +63,10 @@ class Proposal(models.Model):
 
     append_only = True
     changeable = (
-        "state", "outcome", "ended_at", "collected_by", "collected_at", "collect_note", "upload", "queue", "items", "decided_by", "decided_at",
-        "decision_reason", "acting", "labels_new", "labels_at", "gated_at", "job", "snapshot", "run", "evaluation", "live_evaluation",
-        "comparison", "insisted_by", "insist_reason", "semver", "version", "promotion", "blocked_by", "failure", "failure_step",
+        "state", "outcome", "ended_at", "collected_by", "collected_at", "collect_note", "upload", "queue", "items", "decided_by",
+        "decided_at", "decision_reason", "acting", "labels_new", "labels_at", "gated_at", "job", "snapshot", "run", "evaluation",
+        "live_evaluation", "comparison", "insisted_by", "insist_reason", "semver", "version", "promotion", "blocked_by", "failure",
+        "failure_step",
     )  # fmt: skip
     project_path = "endpoint__model__project"
     root_path = "endpoint__model"

@@ -16,9 +16,15 @@ from datasets_app.labeling import queries as labeling
 from lifecycle.training.models import Run
 from lifecycle.training.queries import ACTIVE
 from lifecycle.ui.addresses import find_url
-from monitoring.retraining.models import Proposal, Trigger
-from monitoring.retraining.rules import BUSY, KINDS, LIMITS, Candidate, Facts, Kind, Policy, State
+from monitoring.alerts.models import Alert
+from monitoring.alerts.rules.objectives import Kind as ObjectiveKind
+from monitoring.alerts.rules.state import State as AlertState
+from monitoring.drift.models import DriftReport, Episode
+from monitoring.drift.rules import UNIT, Monitor
+from monitoring.retraining.models import Pick, Proposal, Trigger
+from monitoring.retraining.rules import BUSY, KINDS, LIMITS, PSI, Candidate, Drift, Facts, Kind, Policy, Shift, State, slot_of
 from monitoring.traffic import queries as traffic
+from monitoring.traffic.models import Prediction
 from registry.access import policy
 from registry.access.models import User
 from registry.access.policy import Person
@@ -28,14 +34,16 @@ from registry.endpoints import queries as endpoints
 from registry.ledger.rules import digest_of
 
 PAGE = 30
+RUN_ACTIVE = ACTIVE
 POOL = 5_000  # newest kept texts of the window from which texts are chosen
 COUNTED = 100_000  # labels are counted up to here
 CHUNK = 500
 RECENT = timedelta(days=30)
 WHOLE = (
-    "endpoint__model__project", "endpoint__alias__version", "trigger__author", "proposed_by", "live__model", "live__run__snapshot", "dataset",
-    "collected_by", "upload", "queue", "decided_by", "acting", "job", "snapshot", "run__job", "run__snapshot", "evaluation", "live_evaluation",
-    "version", "promotion",
+    "endpoint__model__project", "endpoint__alias__version", "trigger__author", "proposed_by", "live__model", "live__evaluation",
+    "live__run__snapshot__dataset", "live__run__base", "live__run__artifact", "dataset__project", "collected_by", "upload", "queue",
+    "decided_by", "acting", "insisted_by", "job", "snapshot", "run__job", "run__snapshot", "run__artifact", "evaluation__snapshot",
+    "live_evaluation__snapshot", "version", "promotion",
 )  # fmt: skip
 
 
@@ -51,6 +59,11 @@ def visible(user: Person) -> QuerySet[Proposal]:
 def full(user: Person, uuid: UUID) -> Proposal:
     """One proposal with everything its page needs. Raises Http404."""
     return policy.get_visible(user, Proposal.objects.select_related(*WHOLE), "retraining.view", uuid=uuid)
+
+
+def with_all() -> QuerySet[Proposal]:
+    """Proposals with all that their steps read."""
+    return Proposal.objects.select_related(*WHOLE)
 
 
 def busy(endpoint: Endpoint) -> Proposal | None:
@@ -73,7 +86,7 @@ class Line:
 
 
 def lines(user: User) -> list[Line]:
-    """The endpoints that the user may see with their newest proposal, those that wait for a decision first; a constant number of statements."""
+    """The endpoints that the user may see with their newest proposal, those that wait for a decision first."""
     last = Proposal.objects.filter(endpoint=OuterRef("pk")).order_by("-pk").values("pk")[:1]
     rows = catalog.endpoints(user).annotate(newest=Subquery(last), on=Count("triggers", filter=Q(triggers__enabled=True)))
     found: list[Any] = list(rows)
@@ -112,6 +125,20 @@ def waiting_count(user: Person) -> int | None:
     return to_decide(user).filter(state=State.OPEN).order_by()[:100].count()
 
 
+def may_call_off(user: Person, proposal: Proposal) -> bool:
+    """Whether this person's part allows withdrawing: a lead at any step, the proposer while it is open."""
+    if proposal.state not in (*BUSY, State.FAILED):
+        return False
+    if policy.can(user, "retraining.decide", proposal):
+        return True
+    return proposal.state == State.OPEN and proposal.proposed_by_id == user.pk and policy.can(user, "retraining.propose", proposal)
+
+
+def may_request(user: Person, proposal: Proposal) -> bool:
+    """Whether this person may ask for a promotion to the endpoint."""
+    return policy.can(user, "promotions.request", proposal.endpoint)
+
+
 def unended() -> list[UUID]:
     """The proposals that the tick looks after, oldest first."""
     return list(Proposal.objects.filter(state__in=BUSY).order_by("pk").values_list("uuid", flat=True))
@@ -121,7 +148,8 @@ def seen_digest(proposal: Proposal, alias: Alias) -> str:
     """What a decision is bound to: the reasons, the settings and what is live."""
     return digest_of(
         {
-            "proposal": str(proposal.uuid), "state": proposal.state, "live": proposal.live_id, "now": alias.version_id, "moves": alias.moves,
+            "proposal": str(proposal.uuid), "state": proposal.state, "live": proposal.live_id, "now": alias.version_id,
+            "moves": alias.moves,
             "for": proposal.reasons_for, "against": proposal.reasons_against, "min_labels": proposal.min_labels,
         }
     )  # fmt: skip
@@ -191,13 +219,59 @@ def gather(endpoint: Endpoint, now: datetime, window_days: int) -> Facts:
         urls["run"] = find_url("training:detail", uuid=run.uuid)
     urls |= {
         "version": find_url("catalog:version", uuid=live.uuid), "dataset": find_url("datasets:dataset", uuid=snapshot.dataset.uuid),
-        "drift": find_url("drift:endpoint", uuid=endpoint.uuid),
+        "drift": find_url("drift:endpoint", uuid=endpoint.uuid), "alerts": find_url("alerts:endpoint", uuid=endpoint.uuid),
     }  # fmt: skip
     return Facts(
-        live=live.semver, right=total.right, called=total.judged, expected=live.evaluation.report.get("accuracy"), overrides=total.overrides,
-        answers=total.answers, labels_new=labels_since(snapshot.dataset, snapshot.created_at), learnt_at=snapshot.created_at,
+        live=live.semver, drift=drift_of(endpoint, live), quality_alert=quality_alert(endpoint), right=total.right, called=total.judged,
+        expected=live.evaluation.report.get("accuracy"), overrides=total.overrides, answers=total.answers,
+        labels_new=labels_since(snapshot.dataset, snapshot.created_at), learnt_at=snapshot.created_at,
         run=f"{run} trains on this data" if run else "", urls=urls, **common,
     )  # fmt: skip
+
+
+def drift_of(endpoint: Endpoint, live: ModelVersion) -> Drift:
+    """What the newest measurement says of the live version, and which monitors stand open."""
+    report = DriftReport.objects.filter(endpoint=endpoint, version=live, asked=False).order_by("-window_end", "-id").first()
+    rows = Episode.objects.filter(endpoint=endpoint, version=live, closed_at=None).order_by("opened_at", "id")
+    shifts = [
+        Shift(each.get_monitor_display(), each.value, each.limit, UNIT.get(Monitor(each.monitor), PSI), each.opened_at) for each in rows
+    ]
+    return Drift(report.state if report else "", tuple(shifts))
+
+
+def quality_alert(endpoint: Endpoint) -> str:
+    """The title of the open alert of the quality objective; empty where there is none."""
+    rows = Alert.objects.filter(endpoint=endpoint, source__startswith="objective").exclude(state=AlertState.RESOLVED).order_by("-id")
+    quality = ObjectiveKind.QUALITY.value
+    return next((row.title for row in rows[:20] if row.source.endswith(quality) or quality in row.key.values()), "")
+
+
+def due_triggers(now: datetime) -> list[Trigger]:
+    """The triggers that are on and were not considered in these ten minutes, those longest ago first."""
+    rows = Trigger.objects.filter(enabled=True).filter(Q(slot=None) | Q(slot__lt=slot_of(now)))
+    return list(rows.select_related("endpoint__model__project", "author").order_by("slot", "pk"))
+
+
+def picks_by_kind(proposal: Proposal) -> dict[str, int]:
+    """How many texts of each kind went to the analysts."""
+    rows = Pick.objects.filter(proposal=proposal).order_by().values_list("kind").annotate(number=Count("pk"))
+    return dict(rows.values_list("kind", "number"))
+
+
+def settings_seen(endpoint: Endpoint) -> str:
+    """What a form of the settings is bound to: all of them as they are."""
+    rows = endpoint.triggers.order_by("kind").values_list("kind", "threshold", "enabled", *LIMITS)
+    return digest_of([list(row) for row in rows])
+
+
+def missing_texts(proposal: Proposal) -> int:
+    """How many answers of the window that were called wrong have no text any more."""
+    judged = traffic.feedback_between(proposal.endpoint, proposal.window_start, proposal.window_end, proposal.live)
+    wrong = [word.prediction for word in judged if not word.right]
+    gone = 0
+    for at in range(0, len(wrong), CHUNK):
+        gone += Prediction.objects.filter(uuid__in=wrong[at : at + CHUNK], text__isnull=True).count()
+    return gone
 
 
 def labels_since(dataset: Dataset, moment: datetime) -> int:
@@ -226,10 +300,11 @@ def window_texts(proposal: Proposal) -> tuple[list[Candidate], list[Text]]:
     """
     endpoint, since, until = proposal.endpoint, proposal.window_start, proposal.window_end
     judged = {word.prediction: word for word in traffic.feedback_between(endpoint, since, until, proposal.live)}
-    found: dict[UUID, Text] = {}
-    for kept in traffic.wrong_or_unsure(endpoint, since, until, proposal.queue_items):
-        found[kept.uuid] = Text(kept.uuid, kept.text, kept.label, kept.confidence, kept.at, kept.right)
     wrong = {uuid for uuid, word in judged.items() if not word.right}
+    found: dict[UUID, Text] = {}
+    for kept in traffic.wrong_or_unsure(endpoint, since, until, POOL):
+        if kept.uuid in wrong:
+            found[kept.uuid] = Text(kept.uuid, kept.text, kept.label, kept.confidence, kept.at, kept.right)
     for each in traffic.texts(endpoint, since, until, POOL, proposal.live):
         truth = judged[each.uuid].truth if each.uuid in wrong else ""
         found.setdefault(each.uuid, Text(each.uuid, each.text, each.label, each.confidence, each.at, truth))

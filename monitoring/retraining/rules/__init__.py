@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from monitoring.retraining.rules.picks import Candidate, Choice, choose
-from monitoring.retraining.rules.reasons import Drift, Facts, Policy, Reason, Verdict, consider, weigh
-from monitoring.retraining.rules.settings import KINDS, LIMITS, Kind, check_settings
+from monitoring.retraining.rules.reasons import PSI, Drift, Facts, Policy, Reason, Shift, Verdict, consider, weigh
+from monitoring.retraining.rules.settings import KINDS, LIMITS, Kind, check_settings, out_of_range
 from monitoring.retraining.rules.state import (
     BUSY,
     ENDED,
     MARKS,
+    REASON_MAX,
     Outcome,
     State,
     Step,
     check_move,
     check_reason,
     check_seen,
+    judge,
     slot_of,
     step_of,
 )
@@ -25,6 +27,8 @@ __all__ = [
     "KINDS",
     "LIMITS",
     "MARKS",
+    "PSI",
+    "REASON_MAX",
     "Candidate",
     "Choice",
     "Drift",
@@ -33,6 +37,7 @@ __all__ = [
     "Outcome",
     "Policy",
     "Reason",
+    "Shift",
     "State",
     "Step",
     "Verdict",
@@ -42,6 +47,8 @@ __all__ = [
     "check_settings",
     "choose",
     "consider",
+    "judge",
+    "out_of_range",
     "slot_of",
     "step_of",
     "weigh",

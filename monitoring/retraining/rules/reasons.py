@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,28 +14,41 @@ from monitoring.retraining.rules.settings import Kind
 CALLED_LEAST = 30  # answers that somebody called right or wrong, below which no accuracy is told
 OVERRIDES_WORTH = 0.05  # of all answers: people overrule the model so often that it is a reason by itself
 BUDGET_DAYS = 30
+PSI = "PSI"
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """A monitor of drift that stands open. value and limit: when it opened, in `unit` (PSI, AUC, fall of accuracy)."""
+
+    what: str
+    value: float
+    limit: float
+    unit: str
+    since: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """What the newest drift report says. value: its largest PSI; what: the input or output that it belongs to."""
+    """What is known of drift. state: of the newest report, empty where there is none. shifts: the monitors that stand open."""
 
-    state: str
-    value: float | None = None
-    what: str = ""
+    state: str = ""
+    shifts: tuple[Shift, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What is known of an endpoint. urls: where the evidence stands, by fact.
 
-    right, called: of the live version's answers in the window that somebody called right or wrong. expected: accuracy on its frozen test
-    split. overrides: answers that people replaced. labels_new: decided since its snapshot. frozen, canary, run, proposal: what is in the
-    way, as words; empty where nothing is. recent: retrainings in the last 30 days.
+    quality_alert: what the open alert of the quality objective says. right, called: of the live version's answers in the window that
+    somebody called right or wrong. expected: accuracy on its frozen test split. overrides: answers that people replaced. labels_new:
+    decided since its snapshot. frozen, canary, run, proposal: what is in the way, as words; empty where nothing is. recent: retrainings in
+    the last 30 days.
     """
 
     live: str = ""
-    drift: Drift | None = None
+    drift: Drift = Drift()
+    quality_alert: str = ""
     right: int = 0
     called: int = 0
     expected: float | None = None
@@ -108,18 +121,21 @@ def consider(facts: Facts, policy: Policy, now: datetime) -> Verdict:
 
 def weigh(facts: Facts, policy: Policy, now: datetime) -> Verdict:
     """The reasons alone, for a person who proposes: yes where nothing stops them."""
-    found_for = tuple(reason for rule in FOR if (reason := rule(facts, policy, now)))
+    found_for = (*drifted(facts, policy, now), *(reason for rule in FOR if (reason := rule(facts, policy, now))))
     against = tuple(reason for rule in AGAINST if (reason := rule(facts, policy, now)))
     return Verdict(not any(reason.stops for reason in against), False, found_for, against)
 
 
-SIGNALS = {"drift": Kind.DRIFT, "accuracy": Kind.QUALITY, "overrides": Kind.QUALITY, "labels": Kind.LABELS, "age": Kind.SCHEDULE}
+SIGNALS = {
+    "drift": Kind.DRIFT, "accuracy": Kind.QUALITY, "overrides": Kind.QUALITY, "alert": Kind.QUALITY, "labels": Kind.LABELS,
+    "age": Kind.SCHEDULE,
+}  # fmt: skip
 
 
 def reaches(reason: Reason, facts: Facts, policy: Policy) -> bool:
-    """Whether a reason of the trigger's own kind reaches its threshold."""
+    """Whether a reason of the trigger's own kind reaches its threshold. Drift that is not told in PSI counts whatever its size."""
     if reason.code == "drift":
-        return facts.drift is not None and facts.drift.value is not None and facts.drift.value >= policy.threshold
+        return any(shift.unit != PSI or shift.value >= policy.threshold for shift in facts.drift.shifts)
     if reason.code == "accuracy":
         high = wilson(facts.right, facts.called)[1]
         return facts.expected is not None and high < facts.expected - policy.threshold
@@ -127,12 +143,18 @@ def reaches(reason: Reason, facts: Facts, policy: Policy) -> bool:
 
 
 # ── For ─────────────────────────────────────────────────────────────────────
-def drifted(facts: Facts, _policy: Policy, _now: datetime) -> Reason | None:
-    """The inputs or the answers are not what they were."""
-    if facts.drift is None or facts.drift.state != "drift":
-        return None
-    value = f"PSI {decimals(facts.drift.value, 3)}" if facts.drift.value is not None else ""
-    return Reason("drift", f"Drift of {facts.drift.what or 'the traffic'}", value, facts.urls.get("drift", ""))
+def drifted(facts: Facts, _policy: Policy, now: datetime) -> Iterator[Reason]:
+    """The inputs or the answers are not what they were: one reason for each monitor that stands open."""
+    for shift in facts.drift.shifts:
+        days = (now - shift.since).days
+        fact = f"Drift of {shift.what.lower()}" + (f" for {count(days)} day{'s' * (days != 1)}" if days else " since today")
+        value = f"{shift.unit} {decimals(shift.value, 3)}, limit {decimals(shift.limit, 3)}"
+        yield Reason("drift", fact, value, facts.urls.get("drift", ""))
+
+
+def burning(facts: Facts, _policy: Policy, _now: datetime) -> Reason | None:
+    """The objective that was set for quality is missed."""
+    return Reason("alert", facts.quality_alert, "open alert", facts.urls.get("alerts", "")) if facts.quality_alert else None
 
 
 def less_accurate(facts: Facts, _policy: Policy, _now: datetime) -> Reason | None:
@@ -172,7 +194,7 @@ def aged(facts: Facts, policy: Policy, now: datetime) -> Reason | None:
     return Reason("age", "Age of the live version's snapshot", f"{count((now - facts.learnt_at).days)} days", facts.urls.get("version", ""))
 
 
-FOR = (drifted, less_accurate, overruled, labelled, aged)
+FOR = (less_accurate, burning, overruled, labelled, aged)
 
 
 # ── Against ─────────────────────────────────────────────────────────────────
@@ -218,11 +240,11 @@ def spent(facts: Facts, policy: Policy, _now: datetime) -> Reason | None:
 
 def no_data(facts: Facts, policy: Policy, _now: datetime) -> Reason | None:
     """What the trigger watches could not be measured: that is not the same as good."""
-    if policy.kind == Kind.DRIFT and (facts.drift is None or facts.drift.state in ("insufficient", "failed")):
-        words = {"insufficient": "insufficient data", "failed": "the measurement failed"}
-        value = words.get(facts.drift.state, "") if facts.drift else "not measured"
+    words = {"insufficient": "insufficient data", "failed": "the measurement failed", "": "not measured"}
+    if policy.kind == Kind.DRIFT and not facts.drift.shifts and facts.drift.state in words:
+        value = words[facts.drift.state]
         return Reason("data", "Drift is not known", value, facts.urls.get("drift", ""), blocks=True)
-    if policy.kind == Kind.QUALITY and facts.called < CALLED_LEAST:
+    if policy.kind == Kind.QUALITY and facts.called < CALLED_LEAST and not facts.quality_alert:
         value = f"{count(facts.called)} of {CALLED_LEAST} answers"
         return Reason("data", "Too few answers were called right or wrong", value, facts.urls.get("predictions", ""), blocks=True)
     return None

@@ -32,10 +32,10 @@ class Meaning:
 
 
 KINDS = {
-    Kind.DRIFT: Meaning(0.2, 0.01, 10, "PSI", "The newest drift report found drift, and its largest PSI is at least this."),
+    Kind.DRIFT: Meaning(0.2, 0.01, 10, "PSI", "A drift monitor is open with at least this PSI; drift of texts or accuracy always counts."),
     Kind.QUALITY: Meaning(
         0.03, 0.0, 0.5, "accuracy",
-        "The answers that people called right or wrong are less accurate than the evaluation by more than this, interval included.",
+        "Judged answers are less accurate than the evaluation by more than this, interval included; or a quality alert is open.",
     ),
     Kind.LABELS: Meaning(200, 1, 1_000_000, "labels", "At least so many labels were decided since the live version's snapshot."),
     Kind.SCHEDULE: Meaning(90, 1, 3_650, "days", "The live version's snapshot is at least so old."),
@@ -56,7 +56,7 @@ class Limit:
 LIMITS = {
     "cooldown_days": Limit("cooldown", 14, 0, 365, "No proposal by itself for so many days after the last one."),
     "min_labels": Limit(
-        "new labels", 50, 1, 100_000, "Training waits until so many labels were decided since the live version's snapshot."
+        "new labels", 50, 1, 100_000, "Training waits for so many labels since the live version's snapshot, or for a finished queue."
     ),
     "window_days": Limit("window", 14, 1, 90, "The answers of the last days that are looked at."),
     "queue_items": Limit("queue", 200, 5, 1_000, "At most so many texts of the window go to the analysts."),

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db.models import TextChoices
 
 from lifecycle.refusals import Conflict, Refused
+from lifecycle.ui.numbers import signed
 
 REASON_MAX = 2_000
+NAMES = {"macro_f1": "macro-F1", "accuracy": "accuracy"}
 SLOT = timedelta(minutes=10)  # how often a trigger is considered
 
 
@@ -103,3 +107,19 @@ def step_of(
         Step.COMPARISON: compared, Step.VERSION: version, Step.PROMOTION: promotion,
     }  # fmt: skip
     return next((step for step in Step if not done[step]), None)
+
+
+def judge(metrics: Mapping[str, Mapping[str, Any]]) -> tuple[str, str]:
+    """What a comparison comes to, with why as a sentence: better, unclear or worse.
+
+    metrics: macro_f1 and accuracy, each {"difference", "low", "high", "verdict"}, new minus live, paired, 95 %. Better needs one of the two
+    to be surely better and neither to be surely worse: a difference that chance explains is none to bother reviewers with.
+    """
+    verdicts = {each["verdict"] for each in metrics.values()}
+    verdict = "worse" if "worse" in verdicts else "better" if "better" in verdicts else "unclear"
+    said = ", ".join(
+        f"{NAMES[name]} {signed(each['difference'], 3)} [{signed(each['low'], 3)}, {signed(each['high'], 3)}]"
+        for name, each in metrics.items()
+    )
+    words = {"worse": "the new model is worse", "better": "the new model is better", "unclear": "no difference can be told"}
+    return verdict, f"{words[verdict]} on the same rows: {said}."

@@ -1,0 +1,141 @@
+"""The wrong and least confident inputs of the window become items and a labeling queue.
+
+What people called right travels on the pick alone. It never becomes a label, a suggestion or anything an annotator sees: an item's label
+is what is decided in labeling.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections import Counter
+from datetime import datetime
+
+from datasets_app.datasets import actions as datasets
+from datasets_app.datasets.models import Item
+from datasets_app.datasets.rules import UploadState
+from datasets_app.labeling import actions as labeling
+from datasets_app.labeling.models import Queue
+from lifecycle.refusals import Refused
+from lifecycle.ui.numbers import count
+from monitoring.retraining import queries, rules
+from monitoring.retraining.actions.moves import change, wait
+from monitoring.retraining.models import Pick, Proposal
+from monitoring.retraining.rules.picks import SAMPLE, SPLIT_OF, UNSURE, WRONG, Choice
+from monitoring.traffic.models import Prediction
+from registry.access import policy
+from registry.access.models import User
+
+MAPPING = {"text": "text", "id": "id", "time": "time", "split": "split", "endpoint": "metadata"}
+WORDS = {WRONG: "called wrong", UNSURE: "least confident", SAMPLE: "as a fair sample for the test split"}
+
+
+def collector_of(proposal: Proposal) -> User | None:
+    """On whose behalf texts become items: whoever approved it, else proposed it, else set the trigger, if their roles allow it."""
+    people = [proposal.acting, proposal.proposed_by, proposal.trigger.author if proposal.trigger else None]
+    return next((each for each in people if each is not None and each.is_active and may_collect(each, proposal)), None)
+
+
+def may_collect(user: User, proposal: Proposal) -> bool:
+    """Whether a person may upload into the dataset and open a queue there."""
+    return all(policy.can(user, action, proposal.dataset) for action in ("datasets.upload", "labeling.manage"))
+
+
+def collect(proposal: Proposal, now: datetime) -> None:
+    """Take the locked proposal one step towards its queue. Raises what the rooms below refuse."""
+    who = collector_of(proposal)
+    if proposal.upload is None and who is None:
+        wait(proposal, "Nobody behind this proposal may open a labeling queue; the texts are collected once a lead approves.")
+    elif proposal.upload is None and who is not None:
+        choose_texts(proposal, who, now)
+    elif proposal.upload is not None:
+        open_queue(proposal, who, now)
+
+
+def choose_texts(proposal: Proposal, who: User, now: datetime) -> None:
+    """Choose the texts of the window and have them imported, each with the prediction that it came from."""
+    candidates, texts = queries.window_texts(proposal)
+    missing = queries.missing_texts(proposal)
+    known = queries.known_texts(proposal.dataset, [each.normal for each in candidates])
+    choice = rules.choose(candidates, known=known, limit=proposal.queue_items, seed=str(proposal.uuid))
+    if not choice.chosen:
+        settle(proposal, now, f"There is no new text in the window{left_out(choice, missing)}. Training waits for labels from elsewhere.")
+        return
+    rows = [(texts[at], kind) for at, kind in choice.chosen]
+    lines = [
+        {
+            "text": text.text, "id": str(text.uuid), "time": text.at.isoformat(), "split": SPLIT_OF[kind],
+            "endpoint": proposal.endpoint.slug,
+        }
+        for text, kind in rows
+    ]  # fmt: skip
+    body = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode()
+    upload = datasets.receive_upload(
+        dataset=proposal.dataset, actor=who, file=io.BytesIO(body), file_name=f"retraining-{proposal.number}.jsonl",
+        origin=f"Predictions of {proposal.endpoint.slug}, {str(proposal).lower()}",
+    )  # fmt: skip
+    datasets.inspect(upload_id=upload.uuid, actor=who, encoding="utf-8", parser="jsonl")
+    datasets.set_mapping(upload_id=upload.uuid, actor=who, mapping=MAPPING)
+    job = datasets.accept_upload(upload_id=upload.uuid, actor=who)
+    keys = dict(Prediction.objects.filter(uuid__in=[text.uuid for text, _ in rows]).values_list("uuid", "pk"))
+    Pick.objects.bulk_create(
+        Pick(proposal=proposal, prediction_id=keys.get(text.uuid), prediction_uuid=text.uuid, kind=kind, label=text.right[:120])
+        for text, kind in rows
+    )  # fmt: skip
+    found = Counter(kind for _, kind in rows)
+    said = ", ".join(f"{count(found[kind])} {words}" for kind, words in WORDS.items() if found[kind])
+    change(proposal, upload=upload, job=job, collected_by=who, collect_note=f"{said}{left_out(choice, missing)}."[:500], blocked_by="")
+
+
+def left_out(choice: Choice, missing: int) -> str:
+    """What was not taken, and why, as the end of a sentence."""
+    parts = []
+    if choice.known:
+        parts.append(f"{count(choice.known)} in the dataset already")
+    if choice.repeated:
+        parts.append(f"{count(choice.repeated)} repeated")
+    if missing:
+        parts.append(f"{count(missing)} called wrong whose text is erased or was not kept")
+    return f"; left out: {', '.join(parts)}" if parts else ""
+
+
+def open_queue(proposal: Proposal, who: User | None, now: datetime) -> None:
+    """Once the import is done: note which item each prediction became, and open the queue over them."""
+    upload = proposal.upload
+    assert upload is not None  # noqa: S101  asked by the caller
+    if upload.state == UploadState.IMPORTING:
+        wait(proposal, "The texts are being imported.")
+        return
+    if upload.state != UploadState.IMPORTED:
+        why = upload.report.get("error", {}).get("message") or f"the upload is {upload.get_state_display().lower()}."
+        settle(proposal, now, f"The texts were not imported: {why} Training waits for labels from elsewhere.")
+        return
+    items = {item.external_id: item.pk for item in Item.objects.filter(upload=upload).only("pk", "external_id")}
+    for pick in Pick.objects.filter(proposal=proposal, item=None, prediction_uuid__in=list(items)):
+        pick.item_id = items[str(pick.prediction_uuid)]
+        pick.save(update_fields=["item"])
+    if not items:
+        settle(proposal, now, "Every text was in the dataset already. Training waits for labels from elsewhere.")
+    elif who is None:
+        wait(proposal, "Nobody behind this proposal may open a labeling queue; it opens once a lead approves.")
+    else:
+        open_over(proposal, who, len(items), now)
+
+
+def open_over(proposal: Proposal, who: User, items: int, now: datetime) -> None:
+    """Open the queue over the imported texts; where labeling refuses, its sentence is kept and labels may come from elsewhere."""
+    name = f"Retraining {proposal.number}: {proposal.endpoint.slug}"[:80]
+    try:
+        queue = labeling.open_queue(
+            dataset_id=proposal.dataset.uuid, actor=who, name=name, overlap=proposal.overlap, source=Queue.Source.UPLOAD,
+            upload_id=proposal.upload.uuid if proposal.upload else None,
+        )  # fmt: skip
+    except Refused as refusal:
+        settle(proposal, now, f"No queue was opened: {refusal.message} {refusal.next_step}".strip())
+        return
+    change(proposal, queue=queue, items=items, job=None, collected_by=who, collected_at=now, blocked_by="")
+
+
+def settle(proposal: Proposal, now: datetime, said: str) -> None:
+    """There is no queue, and it is clear why."""
+    change(proposal, collected_at=now, collect_note=said[:500], job=None, blocked_by="")

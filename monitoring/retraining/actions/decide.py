@@ -1,0 +1,132 @@
+"""What people decide about a proposal. Each decision carries what the person saw."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.utils import timezone
+
+from lifecycle.refusals import Conflict, Refused
+from lifecycle.training import actions as training
+from monitoring.retraining import queries, rules
+from monitoring.retraining.actions import steps
+from monitoring.retraining.actions.moves import end, lock, move, note
+from monitoring.retraining.models import Proposal
+from monitoring.retraining.rules import Outcome, State
+from registry.access import policy
+from registry.access.models import User
+from registry.catalog import queries as catalog
+from registry.catalog.models import Alias
+from registry.ledger.verbs import Verb
+from registry.promotions import actions as promotions
+from registry.promotions.rules import OPEN
+
+
+@transaction.atomic
+def approve(*, proposal_id: UUID, actor: User, seen: str, reason: str = "", now: datetime | None = None) -> Proposal:
+    """Let it go on: training begins when there are enough labels. Who approves counts as who launched, and cannot approve its promotion.
+
+    seen: queries.seen_digest as the lead read it. Raises PermissionDenied, Refused (the endpoint is frozen) or Conflict (decided already,
+    or the live version changed).
+    """
+    now, proposal = now or timezone.now(), lock(proposal_id)
+    policy.require(actor, "retraining.decide", proposal)
+    check_open(proposal)
+    check_current(proposal, seen)
+    check_not_frozen(proposal, now)
+    move(proposal, State.APPROVED, decided_by=actor, decided_at=now, decision_reason=reason.strip()[: rules.REASON_MAX], acting=actor)
+    note(actor, Verb.RETRAIN_APPROVED, proposal, reason=proposal.decision_reason, labels=proposal.labels_new, seen=seen)
+    return proposal
+
+
+@transaction.atomic
+def decline(*, proposal_id: UUID, actor: User, reason: str, seen: str, now: datetime | None = None) -> Proposal:
+    """Say no, with a reason. Its queue stays for whoever needs it. Raises PermissionDenied, Refused (no reason) or Conflict."""
+    now, proposal = now or timezone.now(), lock(proposal_id)
+    policy.require(actor, "retraining.decide", proposal)
+    check_open(proposal)
+    check_current(proposal, seen)
+    said = rules.check_reason(reason, "Rejecting")
+    end(
+        proposal, State.DECLINED, Outcome.DECLINED, actor, now, verb=Verb.RETRAIN_DECLINED, reason=said, decided_by=actor, decided_at=now,
+        decision_reason=said,
+    )  # fmt: skip
+    return proposal
+
+
+@transaction.atomic
+def call_off(*, proposal_id: UUID, actor: User, reason: str, now: datetime | None = None) -> Proposal:
+    """End it at any step: a lead any, a proposer their own while it is open. Its training is stopped, its open promotion withdrawn.
+
+    What was made stays: items, labels, snapshot, run and version. Raises PermissionDenied, Refused (no reason) or Conflict (ended).
+    """
+    now = now or timezone.now()
+    proposal = lock(proposal_id)
+    policy.require(actor, "retraining.propose", proposal)
+    if not queries.may_call_off(actor, proposal):
+        raise PermissionDenied("Only an ML lead, or who proposed it while it is open, can withdraw a proposal.")
+    said = rules.check_reason(reason, "Withdrawing")
+    if proposal.run is not None and proposal.run.state in queries.RUN_ACTIVE:
+        training.stop(run_id=proposal.run.uuid, actor=actor)
+    if proposal.promotion is not None and proposal.promotion.status in OPEN:
+        promotions.withdraw(request_id=proposal.promotion.uuid, actor=actor, reason=said)
+    end(proposal, State.DECLINED, Outcome.CALLED_OFF, actor, now, reason=said, decision_reason=proposal.decision_reason or said)
+    return proposal
+
+
+@transaction.atomic
+def retry(*, proposal_id: UUID, actor: User, now: datetime | None = None) -> Proposal:
+    """Do the failed step again; the actor answers for the steps from here on. A stopped run goes on from its last checkpoint.
+
+    Raises PermissionDenied, Refused (frozen) or Conflict (it has not failed, or another proposal is under way).
+    """
+    now, proposal = now or timezone.now(), lock(proposal_id)
+    policy.require(actor, "retraining.decide", proposal)
+    if proposal.state != State.FAILED:
+        raise Conflict(f"This proposal is {proposal.get_state_display().lower()}; only one that failed is tried again.")
+    check_not_frozen(proposal, now)
+    state = State.RUNNING if proposal.gated_at else State.APPROVED
+    move(proposal, state, failure="", failure_step="", ended_at=None, acting=actor)
+    steps.restart(proposal, actor)
+    steps.resumed(proposal, actor, "tried again")
+    return proposal
+
+
+@transaction.atomic
+def insist(*, proposal_id: UUID, actor: User, reason: str, now: datetime | None = None) -> Proposal:
+    """Register the new model and ask for its promotion although it is not better: a lead's own decision, with a reason.
+
+    Raises PermissionDenied, Refused (no reason, frozen) or Conflict (it ended otherwise, or another proposal is under way).
+    """
+    now, proposal = now or timezone.now(), lock(proposal_id)
+    policy.require(actor, "retraining.decide", proposal)
+    if proposal.state != State.DONE or proposal.outcome not in (Outcome.NOT_BETTER, Outcome.INCOMPARABLE):
+        raise Conflict("Only a proposal that ended without a promotion can be carried on by hand.")
+    said = rules.check_reason(reason, "Going on")
+    check_not_frozen(proposal, now)
+    move(proposal, State.RUNNING, outcome="", ended_at=None, insisted_by=actor, insist_reason=said, acting=actor)
+    note(actor, Verb.RETRAIN_APPROVED, proposal, insists=True, reason=said, verdict=(proposal.comparison or {}).get("verdict"))
+    return proposal
+
+
+def check_open(proposal: Proposal) -> None:
+    """Raises Conflict unless it still waits for its decision."""
+    if proposal.state != State.OPEN:
+        raise Conflict(
+            f"This proposal is {proposal.get_state_display().lower()}: it was decided already.", next_step="Read the page again."
+        )
+
+
+def check_current(proposal: Proposal, seen: str) -> None:
+    """Raises Conflict unless the person decided on what is so now."""
+    rules.check_seen(seen, queries.seen_digest(proposal, Alias.objects.select_for_update().get(endpoint=proposal.endpoint)))
+
+
+def check_not_frozen(proposal: Proposal, now: datetime) -> None:
+    """Raises Refused while a freeze holds the endpoint."""
+    if held := catalog.freeze_of(proposal.endpoint, now):
+        until = f"{held.until:%d %b %H:%M} UTC"
+        raise Refused(f"{proposal.endpoint} is frozen until {until}: {held.reason}", next_step=f"Ask {held.owner}, who froze it.")

@@ -1,0 +1,101 @@
+"""A proposal's own steps under the lock of its row: its state, what it waits for, its end, and who is told."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.urls import reverse
+
+from lifecycle.notices import actions as notices
+from lifecycle.notices import outbox
+from lifecycle.refusals import Conflict
+from monitoring.retraining import queries, rules
+from monitoring.retraining.models import Proposal
+from monitoring.retraining.rules import Outcome, State
+from registry.access import policy
+from registry.access.models import User
+from registry.ledger.actions import record
+from registry.ledger.verbs import Verb
+
+BLOCKED_MAX, FAILURE_MAX, STEP_MAX = 500, 1_000, 500
+
+
+def lock(proposal_id: UUID) -> Proposal:
+    """The proposal with everything it names, its row locked until the caller's transaction ends."""
+    return queries.with_all().select_for_update(of=("self",)).get(uuid=proposal_id)
+
+
+def change(proposal: Proposal, **fields: Any) -> None:
+    """Save some of what may change."""
+    for name, value in fields.items():
+        setattr(proposal, name, value)
+    proposal.save(update_fields=list(fields))
+
+
+def move(proposal: Proposal, state: State, **fields: Any) -> None:
+    """Give it a state that may follow its own. Raises Conflict, also where another proposal of the endpoint has come in between."""
+    rules.check_move(State(proposal.state), state)
+    try:
+        with transaction.atomic():
+            change(proposal, state=state, **fields)
+    except IntegrityError as error:
+        other = queries.busy(proposal.endpoint)
+        raise Conflict(
+            f"{other} of {proposal.endpoint} is under way, and there is one at a time.", next_step="Decide that one first."
+        ) from error
+
+
+def wait(proposal: Proposal, why: str) -> None:
+    """Say what the present step waits for; nothing is written where it says so already."""
+    if proposal.blocked_by != why[:BLOCKED_MAX]:
+        change(proposal, blocked_by=why[:BLOCKED_MAX])
+
+
+def note(actor: User | None, verb: Verb, proposal: Proposal, **more: Any) -> None:
+    """One event about a proposal."""
+    endpoint = proposal.endpoint
+    record(actor, verb, proposal, project=endpoint.model.project.uuid, endpoint=endpoint.uuid, version=proposal.live.uuid, **more)
+
+
+def end(
+    proposal: Proposal,
+    state: State,
+    outcome: str,
+    actor: User | None,
+    now: datetime,
+    *,
+    verb: Verb = Verb.RETRAIN_ENDED,
+    reason: str = "",
+    **more: Any,
+) -> None:
+    """The last move with its event, for rooms above too."""
+    old = proposal.state
+    move(proposal, state, outcome=outcome, ended_at=now, blocked_by="", **more)
+    note(actor, verb, proposal, old=old, outcome=outcome or state, reason=reason)
+    outbox.append(
+        "retraining.ended", project=proposal.endpoint.model.project, proposal=str(proposal.uuid), endpoint=str(proposal.endpoint.uuid),
+        outcome=outcome or state,
+    )  # fmt: skip
+
+
+def fail(proposal: Proposal, sentence: str, next_step: str, now: datetime) -> None:
+    """A step could not be done: a person has to look, and may try again."""
+    said = sentence[:FAILURE_MAX]
+    end(proposal, State.FAILED, "", None, now, reason=said, failure=said, failure_step=next_step[:STEP_MAX])
+    tell_leads(proposal, f"{proposal} to retrain {proposal.endpoint} failed: {sentence}")
+
+
+def done(proposal: Proposal, outcome: Outcome, now: datetime, said: str) -> None:
+    """It came to its end by itself."""
+    end(proposal, State.DONE, outcome, None, now, reason=said)
+    tell_leads(proposal, said)
+
+
+def tell_leads(proposal: Proposal, text: str) -> None:
+    """Tell whoever may decide, and whoever answers for it or proposed it."""
+    people = {user.pk: user for user in policy.who_can("retraining.decide", proposal)}
+    people |= {user.pk: user for user in (proposal.acting, proposal.proposed_by) if user is not None}
+    notices.notify(people.values(), text, reverse("retraining:detail", args=[proposal.uuid]))

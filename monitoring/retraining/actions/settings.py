@@ -1,0 +1,42 @@
+"""What makes the product propose by itself."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from lifecycle.refusals import Conflict
+from monitoring.retraining import queries, rules
+from monitoring.retraining.models import Trigger
+from registry.access import policy
+from registry.access.models import User
+from registry.catalog.models import Endpoint
+from registry.ledger.actions import record
+from registry.ledger.verbs import Verb
+
+
+@transaction.atomic
+def set_trigger(
+    *, endpoint_id: UUID, kind: str, actor: User, threshold: float, enabled: bool, seen: str | None = None, **numbers: int
+) -> Trigger:
+    """Set one kind of trigger of an endpoint, as a whole. The actor answers from now on for what it proposes.
+
+    numbers: rules.LIMITS, those that are left out keep their value or get the usual one. seen: queries.settings_seen as the person read
+    it, None for a program that sets it whatever it was. Raises PermissionDenied, Refused by field, or Conflict (set by somebody meanwhile).
+    """
+    endpoint = Endpoint.objects.select_for_update(of=("self",)).select_related("model__project").get(uuid=endpoint_id)
+    policy.require(actor, "retraining.manage", endpoint)
+    if seen is not None and seen != queries.settings_seen(endpoint):
+        raise Conflict("Somebody changed these settings while you were reading.", next_step="Read them again, then save yours.")
+    known = endpoint.triggers.filter(kind=kind).first()
+    values: dict[str, Any] = {name: getattr(known, name) if known else limit.default for name, limit in rules.LIMITS.items()} | numbers
+    rules.check_settings(kind, threshold, values)
+    values |= {"threshold": threshold, "enabled": enabled}
+    old = {name: getattr(known, name) for name in values} if known else None
+    if old == values:
+        return known  # type: ignore[return-value]  # there is one where there is an old state
+    trigger, _ = Trigger.objects.update_or_create(endpoint=endpoint, kind=kind, defaults=values | {"author": actor})
+    record(actor, Verb.TRIGGER_SET, trigger, project=endpoint.model.project.uuid, endpoint=endpoint.uuid, kind=kind, old=old, new=values)
+    return trigger
