@@ -6,3 +6,22 @@ class DriftConfig(AppConfig):
 
     name = "monitoring.drift"
     label = "drift"
+
+    def ready(self) -> None:
+        """Have due windows measured every five minutes; bring the two jobs and the page into the navigation."""
+        from lifecycle.jobs import registry, schedule
+        from lifecycle.ui import navigation
+        from lifecycle.ui.navigation import NavItem
+        from monitoring.drift import queries, tasks
+        from registry.access.policy import can_somewhere
+
+        schedule.every(300, "monitoring.drift.tasks.tick")
+        registry.register(
+            registry.JobKind("drift.texts", "Compare texts with the evaluation", tasks.texts, url=tasks.page, on_failed=tasks.failed)
+        )
+        registry.register(registry.JobKind("drift.measure", "Measure drift now", tasks.measure, url=tasks.page, on_failed=tasks.failed))
+        navigation.register(
+            NavItem(
+                "Serving", "Drift", "drift:list", order=30, show=lambda user: can_somewhere(user, "drift.view"), count=queries.open_count
+            )
+        )

@@ -119,7 +119,7 @@ def separation(confidence: Floats, truth: Ints) -> float:
 
 # ── Estimates ───────────────────────────────────────────────────────────────
 def accuracy(calibrated_confidence: Floats, weight: Floats, spread: float) -> Estimate:
-    """Expected accuracy of rows with these calibrated confidences. weight: rows each; spread: deviation of one reference row's rightness."""
+    """Expected accuracy of rows with these calibrated confidences. weight: rows each; spread: deviation of one reference row."""
     rows = float(weight.sum())
     return banded(float((calibrated_confidence * weight).sum() / rows), spread / math.sqrt(rows))
 

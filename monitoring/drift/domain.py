@@ -187,9 +187,9 @@ def telling_words(table: Table, n: int) -> tuple[list[Word], list[Word]]:
     counts = table.holds[:n].sum(axis=0), table.holds[n:].sum(axis=0)
 
     def top(direction: int, own: int) -> list[Word]:
-        order = np.argsort(-direction * weight, kind="stable")
-        fits = (at for at in order if counts[own][at] >= KNOWN_TEXTS and shares[own][at] > shares[1 - own][at] and direction * weight[at] > 0)
-        return [Word(table.words[at], float(shares[0][at]), float(shares[1][at])) for at, _ in zip(fits, range(SHOWN_WORDS), strict=False)]
+        fits = (counts[own] >= KNOWN_TEXTS) & (shares[own] > shares[1 - own]) & (direction * weight > 0)
+        order = [int(at) for at in np.argsort(-direction * weight, kind="stable") if fits[at]]
+        return [Word(table.words[at], float(shares[0][at]), float(shares[1][at])) for at in order[:SHOWN_WORDS]]
 
     return top(1, 1), top(-1, 0)
 

@@ -13,14 +13,14 @@ from scipy.special import ndtr, ndtri
 from lifecycle.ui.numbers import decimals, percent
 from monitoring.drift import cbpe, statistics
 from monitoring.drift.cbpe import Curve, Estimate
-from monitoring.drift.rules import ALPHA, MIN_ROWS, UNIT, Mark, Monitor, floor_of, limit_of, ratio_of
+from monitoring.drift.rules import ALPHA, JUDGED_LEAST, MIN_ROWS, UNIT, Mark, Monitor, floor_of, limit_of, ratio_of
 from monitoring.drift.statistics import Bins
 from monitoring.traffic import histogram
 from monitoring.traffic.counts import Counts
 from monitoring.traffic.rules import CONFIDENCE_BINS, OOV_BINS
 
 HOW = {
-    Monitor.OOV: "Reference or window does not say how many words the model's vocabulary lacks. Servers report it once they are up to date.",
+    Monitor.OOV: "Reference or window does not say how many words the vocabulary lacks. Servers report it once they are up to date.",
     Monitor.LENGTH: "The lengths of the reference's texts, or of the window's, are not known.",
 }
 
@@ -69,15 +69,24 @@ class Measured:
         return self.value is not None and self.value > floor_of(self.monitor)
 
     def plain(self) -> dict[str, Any]:
-        """As JSON holds it."""
+        """As JSON holds it; the bins are kept apart, since they are large and only one page draws them."""
         fields = {name: value for name, value in asdict(self).items() if name not in ("monitor", "bins")}
-        bins = [list(each) for each in zip(self.bins.names, self.bins.reference, self.bins.current, strict=True)] if self.bins else None
-        return fields | {"bins": bins, "limit": self.limit, "unit": UNIT.get(Monitor(self.monitor), "PSI")}
+        return fields | {"limit": self.limit, "unit": UNIT.get(Monitor(self.monitor), "PSI")}
+
+    @property
+    def rows(self) -> list[list[Any]]:
+        """The bins as JSON holds them: [name, count of the reference, count of the window]."""
+        return [list(each) for each in zip(self.bins.names, self.bins.reference, self.bins.current, strict=True)] if self.bins else []
 
 
 def too_few(monitor: str, m: int, least: int) -> Measured:
     """A window in which the monitor has too little to say anything."""
-    return Measured(monitor, Mark.INSUFFICIENT, f"{m} rows; at least {least} are needed.", m=m)
+    return Measured(monitor, Mark.INSUFFICIENT, f"{m} answers; at least {least} are needed.", m=m)
+
+
+def small_reference(monitor: str, n: int, m: int) -> Measured:
+    """A reference that has too little to be compared with."""
+    return Measured(monitor, Mark.INSUFFICIENT, f"The evaluation has {n} rows; at least {MIN_ROWS} are needed.", n=n, m=m)
 
 
 # ── Bins of each monitor ────────────────────────────────────────────────────
@@ -86,7 +95,7 @@ def bins_of(monitor: str, reference: Reference, counts: Counts) -> Bins | None:
     known, now = reference.histograms.get(FIELD[monitor]), getattr(counts, NOW[monitor])
     if known is None or (monitor != Monitor.LABEL and not now):
         return None
-    missing = (0, max(0, counts.answers - sum(now.values())))
+    missing = (0, 0 if monitor == Monitor.OOV else max(0, counts.answers - sum(now.values())))  # a server may not report unknown words yet
     if monitor == Monitor.LABEL:
         return statistics.categorical_bins(known, now, missing=missing)
     old, new = {int(key): count for key, count in known.items()}, {int(key): count for key, count in now.items()}
@@ -94,8 +103,8 @@ def bins_of(monitor: str, reference: Reference, counts: Counts) -> Bins | None:
     return statistics.numeric_bins(old, new, names_of(monitor, edges), edges, missing)
 
 
-FIELD = {Monitor.LABEL: "label", Monitor.CONFIDENCE: "confidence", Monitor.LENGTH: "chars", Monitor.OOV: "oov"}
-NOW = {Monitor.LABEL: "labels", Monitor.CONFIDENCE: "confidence", Monitor.LENGTH: "chars", Monitor.OOV: "oov"}
+FIELD: Mapping[str, str] = {Monitor.LABEL: "label", Monitor.CONFIDENCE: "confidence", Monitor.LENGTH: "chars", Monitor.OOV: "oov"}
+NOW: Mapping[str, str] = {Monitor.LABEL: "labels", Monitor.CONFIDENCE: "confidence", Monitor.LENGTH: "chars", Monitor.OOV: "oov"}
 
 
 def names_of(monitor: str, edges: Sequence[int]) -> list[str]:
@@ -119,6 +128,8 @@ def ranged(ends: Sequence[str], begins: Sequence[str]) -> list[str]:
 
 def measure(monitor: str, reference: Reference, counts: Counts) -> Measured:
     """One of the PSI monitors."""
+    if reference.histograms.get(FIELD[monitor]) is not None and counts.answers < MIN_ROWS:
+        return too_few(monitor, counts.answers, MIN_ROWS)
     bins = bins_of(monitor, reference, counts)
     if bins is None:
         return Measured(monitor, Mark.NOT_MEASURED, HOW.get(Monitor(monitor), "The window says nothing of it."))
@@ -126,7 +137,7 @@ def measure(monitor: str, reference: Reference, counts: Counts) -> Measured:
     if shift is None or shift.m < MIN_ROWS:
         return too_few(monitor, shift.m if shift else 0, MIN_ROWS)
     if shift.n < MIN_ROWS:
-        return Measured(monitor, Mark.INSUFFICIENT, f"The reference has {shift.n} rows; at least {MIN_ROWS} are needed.", n=shift.n, m=shift.m)
+        return small_reference(monitor, shift.n, shift.m)
     return Measured(
         monitor, Mark.OK, unknown_labels(reference, counts) if monitor == Monitor.LABEL else "", shift.value, shift.critical, shift.p,
         shift.n, shift.m, bins.filled, shift.js, shift.kl_current, shift.kl_reference,
@@ -168,6 +179,33 @@ def measure_accuracy(reference: Reference, estimate: Estimate | None, m: int) ->
     return Measured(Monitor.ACCURACY, Mark.OK, "", fall, float(ndtri(1 - ALPHA)) * error, p, n, m)
 
 
+def tells_enough(counts: Counts) -> bool:
+    """Whether people judged so many of the window's answers, and so large a part, that their word is worth more than an estimate.
+
+    Where only a few are judged they are mostly the wrong ones, since nobody reports what went well.
+    """
+    judged = counts.right + counts.wrong
+    return judged >= MIN_ROWS and judged >= JUDGED_LEAST * counts.answers
+
+
+def measure_realised(reference: Reference, counts: Counts) -> Measured:
+    """How far the share of answers called right fell below the accuracy on the reference."""
+    n, m = reference.rows, counts.right + counts.wrong
+    if n < MIN_ROWS:
+        return small_reference(Monitor.ACCURACY, n, m)
+    known, now = reference.calibration["accuracy"], counts.right / m
+    pooled = (known * n + counts.right) / (n + m)
+    error = math.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m))
+    fall = known - now
+    p = float(ndtr(-fall / error)) if error else 1.0
+    return Measured(Monitor.ACCURACY, Mark.OK, f"By {m} answers that people judged.", fall, float(ndtri(1 - ALPHA)) * error, p, n, m)
+
+
+def not_estimable(outside: float) -> str:
+    """Why no accuracy is estimated."""
+    return f"{percent(outside, 1)} of the texts are unlike anything evaluated, so confidences cannot be read as they were there."
+
+
 def expected_f1(reference: Reference, rows: Sequence[tuple[str, Sequence[Mapping[str, Any]]]]) -> Estimate | None:
     """Macro-F1 to be expected, from answers (label, best scores). None where there are too few, or labels the calibration does not know."""
     calibration = reference.calibration
@@ -178,12 +216,6 @@ def expected_f1(reference: Reference, rows: Sequence[tuple[str, Sequence[Mapping
     probabilities = np.stack([cbpe.spread_out(scores, place) for _, scores in known])
     curves = [Curve(tuple(each["x"]), tuple(each["y"])) for each in calibration["curves"]]
     return cbpe.macro_f1(np.array([at for at, _ in known]), cbpe.renormalised(curves, probabilities), calibration["f1_spread"])
-
-
-def counted(reference: Reference, counts: Counts) -> list[Measured]:
-    """All monitors of a window's counts, in the order of the table."""
-    found = [measure(monitor, reference, counts) for monitor in FIELD]
-    return [*found, measure_accuracy(reference, expected_accuracy(reference, counts), sum(counts.confidence.values()))]
 
 
 # ── All of a window ─────────────────────────────────────────────────────────

@@ -23,7 +23,7 @@ class Baseline(models.Model):
     evaluation = models.ForeignKey(Evaluation, on_delete=models.PROTECT, related_name="+")
     split = models.CharField(max_length=12)
     rows = models.PositiveIntegerField()
-    histograms = models.JSONField(help_text="label, confidence, chars, oov: fine bin → count, as traffic's rollups have them; null: unknown")
+    histograms = models.JSONField(help_text="label, confidence, chars, oov: fine bin → count, as in traffic's rollups; null: unknown")
     calibration = models.JSONField(help_text="how confidences become expected shares of right answers, and what they are on the reference")
     items_digest = models.CharField(max_length=64, help_text="over the digests of the items, in order")
     created_at = models.DateTimeField(auto_now_add=True)
@@ -36,7 +36,7 @@ class Baseline(models.Model):
 
 
 class Measurement(models.Model):
-    """What was found in one window of an endpoint's version. Never changed; the same window is measured once, and once more when asked for."""
+    """What was found in one window of an endpoint's version. Never changed; a window is measured once, and once more if asked for."""
 
     append_only = True
     project_path = "endpoint__model__project"
@@ -45,13 +45,17 @@ class Measurement(models.Model):
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     endpoint = models.ForeignKey(Endpoint, on_delete=models.PROTECT, related_name="+", db_index=False)
     version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="+", db_index=False)
-    baseline = models.ForeignKey(Baseline, on_delete=models.PROTECT, related_name="+", db_index=False)
+    baseline = models.ForeignKey(
+        Baseline, null=True, on_delete=models.PROTECT, related_name="+", db_index=False, help_text="null: none could be made"
+    )
     window_start = models.DateTimeField()
     window_end = models.DateTimeField()
     asked = models.BooleanField(default=False, help_text="measured because somebody asked: it opens and closes nothing")
     rows = models.PositiveIntegerField(help_text="answers in the window; of texts: how many were compared")
     state = models.CharField(max_length=12, choices=State.choices)
     results = models.JSONField(default=dict, help_text="monitor → what was measured")
+    worst = models.CharField(max_length=12, choices=Monitor.choices, blank=True, help_text="the monitor nearest to its limit, or beyond it")
+    ratio = models.FloatField(null=True, help_text="of the worst: 0 is no difference, 1 its limit; null: nothing was measured")
     why = models.CharField(max_length=500, help_text="the state as a sentence")
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -67,12 +71,15 @@ class Measurement(models.Model):
 class DriftReport(Measurement):
     """Answers of a window against the baseline: labels, confidence, length, unknown words, and the accuracy to be expected."""
 
+    bins = models.JSONField(default=dict, help_text="monitor → [[name, reference, window]], counts")
     estimate = models.JSONField(null=True, help_text="expected accuracy and macro-F1 with bands; null: not estimated")
     realised = models.JSONField(null=True, help_text="share called right by then, with its interval; null: nobody said")
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["endpoint", "version", "window_start", "window_end", "asked"], name="one_drift_report_per_window")
+            models.UniqueConstraint(
+                fields=["endpoint", "version", "window_start", "window_end", "asked"], name="one_drift_report_per_window"
+            )
         ]
         indexes = [models.Index(fields=["endpoint", "-window_end", "-id"], name="drift_newest")]
 
@@ -82,7 +89,7 @@ class DriftReport(Measurement):
     @property
     def largest(self) -> tuple[str, float] | None:
         """The monitor with the largest PSI, and that PSI; None where none was measured."""
-        found = [(name, each["value"]) for name, each in self.results.items() if each.get("unit") == "PSI" and each.get("value") is not None]
+        found = [(name, each["value"]) for name, each in self.results.items() if each["unit"] == "PSI" and each["value"] is not None]
         return max(found, key=lambda pair: pair[1], default=None)
 
 
@@ -129,7 +136,9 @@ class Episode(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["endpoint", "monitor"], condition=Q(closed_at__isnull=True), name="one_open_episode_per_monitor")
+            models.UniqueConstraint(
+                fields=["endpoint", "monitor"], condition=Q(closed_at__isnull=True), name="one_open_episode_per_monitor"
+            )
         ]
         indexes = [models.Index(fields=["endpoint", "-opened_at"], name="drift_episode_newest")]
 

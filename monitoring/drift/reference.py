@@ -44,8 +44,8 @@ def calibrate(answers: Predictions) -> dict[str, Any]:
     """How to read confidences of this version, learned on labelled rows that it was not trained on.
 
     expected: of each of the 50 bins of confidence, the mean calibrated confidence. mean: over the reference. accuracy, macro_f1: what they
-    are there. spread, f1_spread: deviation of one row's rightness, and of macro-F1 times the root of the rows. curves: a calibration for each label against
-    the others. isotonic: whether calibrating lowered the cross-validated ECE.
+    are there. spread, f1_spread: deviation of one row's rightness, and of macro-F1 times the root of the rows. curves: a calibration for
+    each label against the others. isotonic: whether calibrating lowered the cross-validated ECE.
     """
     best, confidence = answers.probabilities.argmax(axis=1), answers.probabilities.max(axis=1)
     right = (best == answers.truth).astype(np.float64)

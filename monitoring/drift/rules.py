@@ -19,6 +19,8 @@ CLEAR_BELOW, CLEAR_FOR = 0.8, 3
 WEIGHT = 0.2  # of the newest window in the moving mean
 CHUNKS_LEAST, CHUNKS_MOST = 14, 56  # quiet windows that tell what is usual here
 LARGE = 0.25  # a PSI from here on is a large shift
+JUDGED_LEAST = 0.5  # of a window's answers, so that what people said counts instead of the estimate
+WINDOWS_AT_ONCE = 100  # of an endpoint, at each turn of the beat; the rest follows at the next
 OUTSIDE_MOST = 0.05  # of the texts may lie outside what was evaluated; beyond, no accuracy is estimated
 SETTLE = timedelta(minutes=5)  # lines of the spool may be so late
 BUSY_DAY = 2_400  # answers; the day after is looked at by the hour
@@ -53,7 +55,7 @@ class Monitor(TextChoices):
     CONFIDENCE = "confidence", "Confidence"
     LENGTH = "length", "Length"
     OOV = "oov", "Unknown words"
-    ACCURACY = "accuracy", "Expected accuracy"
+    ACCURACY = "accuracy", "Accuracy"
     WORDS = "words", "Words of the texts"
     MEANING = "meaning", "Meaning of the texts"
 
@@ -153,13 +155,13 @@ class Span:
     end: datetime
 
 
-def spans(since: datetime, now: datetime, answers: Mapping[date, int]) -> list[Span]:
+def spans(since: datetime, now: datetime, answers: Mapping[date, int], back: timedelta = BACK) -> list[Span]:
     """The complete windows that end after `since`, oldest first: hours of a day that follows a busy one, else the day. Days are UTC.
 
-    since: the end of the last window looked at, or the first answer. answers: by day; what is missing is none. A window counts as
-    complete 5 minutes after its end, so that the same moment always gives the same windows.
+    since: the end of the last window looked at, or the first answer; nothing that ended longer than `back` ago. answers: by day; what is
+    missing is none. A window counts as complete 5 minutes after its end, so that the same moment always gives the same windows.
     """
-    since = max(since, now - BACK)
+    since = max(since, now - back)
     found = []
     day = since.astimezone(UTC).date()
     while day <= now.astimezone(UTC).date():
@@ -168,6 +170,12 @@ def spans(since: datetime, now: datetime, answers: Mapping[date, int]) -> list[S
         found += [Span(begin + at * step, begin + (at + 1) * step) for at in range(DAY // step)]
         day += DAY
     return [span for span in found if span.end > since and span.start >= since - DAY and span.end + SETTLE <= now]
+
+
+def last_day(now: datetime) -> Span:
+    """The last whole day UTC whose answers have all arrived."""
+    end = datetime.combine((now - SETTLE).astimezone(UTC).date(), time(), UTC)
+    return Span(end - DAY, end)
 
 
 def running_span(now: datetime) -> Span:

@@ -34,9 +34,7 @@ class Bins:
     def filled(self) -> Bins:
         """Without the bins in which neither sample has anything: they carry no degree of freedom."""
         kept = [at for at in range(len(self.names)) if self.reference[at] or self.current[at]]
-        return Bins(
-            tuple(self.names[at] for at in kept), tuple(self.reference[at] for at in kept), tuple(self.current[at] for at in kept)
-        )
+        return Bins(tuple(self.names[at] for at in kept), tuple(self.reference[at] for at in kept), tuple(self.current[at] for at in kept))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +60,8 @@ class Shift:
 def quantile_edges(reference: Mapping[int, int], bins: int = QUANTILES) -> list[int]:
     """The last fine bin of each coarse one but the last, so that the reference is cut into at most `bins` parts of like size.
 
-    reference: fine bin → count. Equal quantiles are one edge; the outer bins are open. Where all quantiles are the largest value, that value
-    is a bin, with all that is smaller and all that is larger beside it. Empty where the reference is.
+    reference: fine bin → count. Equal quantiles are one edge; the outer bins are open. Where all quantiles are the largest value, that
+    value is a bin, with all that is smaller and all that is larger beside it. Empty where the reference is.
     """
     total = sum(reference.values())
     if not total:

@@ -14,7 +14,15 @@ LOANS = [f"what does the mortgage loan cost {word}" for word in ("today", "now",
 
 
 def test_tf_idf_is_scikit_learns():
-    texts = ["a lost card card", "the lost loan", "a loan for a card", "where is it", "where was it", "ünter über größe größe", "größe über"]
+    texts = [
+        "a lost card card",
+        "the lost loan",
+        "a loan for a card",
+        "where is it",
+        "where was it",
+        "ünter über größe größe",
+        "größe über",
+    ]
     known = TfidfVectorizer(sublinear_tf=True, min_df=2, max_df=0.5, token_pattern=domain.WORD.pattern)
 
     matrix = known.fit_transform(texts).toarray()

@@ -75,8 +75,8 @@ def test_a_bin_that_is_empty_on_both_sides_changes_nothing():
 
 def test_one_wild_value_does_not_hide_a_shift():
     """With equal-width bins over both samples one outlier empties all bins but one; ours come from the reference's quantiles."""
-    reference = {at: 100 for at in range(20)}
-    shifted = {at: 100 for at in range(10, 20)}
+    reference = dict.fromkeys(range(20), 100)
+    shifted = dict.fromkeys(range(10, 20), 100)
     edges = statistics.quantile_edges(reference)
     names = [str(at) for at in range(len(edges) + 1)]
 
@@ -92,7 +92,7 @@ def test_one_wild_value_does_not_hide_a_shift():
     ("reference", "edges"),
     [
         ({0: 10, 1: 10, 2: 10, 3: 10}, [0, 1, 2]),  # fewer values than bins: each its own
-        ({at: 1 for at in range(100)}, [9, 19, 29, 39, 49, 59, 69, 79, 89]),
+        (dict.fromkeys(range(100), 1), [9, 19, 29, 39, 49, 59, 69, 79, 89]),
         ({0: 90, 7: 5, 9: 5}, [0]),  # nine quantiles on one value are one edge
         ({49: 40}, [48, 49]),  # a single value: below, at, above
         ({3: 1, 49: 99}, [48, 49]),

@@ -1,0 +1,59 @@
+"""The reference of a version: made once, from its evaluation."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lifecycle.engine.predictions import Predictions
+from lifecycle.evaluation import queries as evaluations
+from lifecycle.evaluation.models import Evaluation
+from lifecycle.refusals import Refused
+from monitoring.drift import reference
+from monitoring.drift.models import Baseline
+from registry.catalog.models import ModelVersion
+from registry.ledger.rules import digest_of
+
+BATCH = 500
+
+
+def baseline(version: ModelVersion) -> Baseline:
+    """What the version saw and answered on its frozen test, counted. Made at the first question; later the same row.
+
+    Raises Refused (no answer of the evaluation can be used) or Damaged (its file is not what was kept).
+    """
+    evaluation = version.evaluation
+    known = Baseline.objects.filter(version=version, evaluation=evaluation).first()
+    if known:
+        return known
+    answers = finite(evaluations.predictions_of(evaluation))
+    if not len(answers.ids):
+        raise Refused(f"The evaluation of {version} holds no usable answer, so there is nothing to compare with.")
+    texts = texts_of(evaluation, answers.ids)
+    made, _ = Baseline.objects.get_or_create(
+        version=version, evaluation=evaluation,
+        defaults={
+            "split": evaluation.split, "rows": len(answers.ids), "calibration": reference.calibrate(answers),
+            "histograms": reference.histograms(answers, texts, reference.oov_shares(version.folder, texts)),
+            "items_digest": digest_of(list(answers.ids)),
+        },
+    )  # fmt: skip
+    return made
+
+
+def finite(answers: Predictions) -> Predictions:
+    """Only rows whose probabilities are numbers."""
+    good = np.isfinite(answers.probabilities).all(axis=1).tolist()
+    if all(good):
+        return answers
+    ids = tuple(each for each, kept in zip(answers.ids, good, strict=True) if kept)
+    return Predictions(answers.labels, ids, answers.truth[good], answers.probabilities[good])
+
+
+def texts_of(evaluation: Evaluation, digests: tuple[str, ...]) -> list[str]:
+    """The texts of those items that are still there, in order."""
+    found: list[str] = []
+    for at in range(0, len(digests), BATCH):
+        batch = digests[at : at + BATCH]
+        items = evaluations.items_by_digest(evaluation, batch)
+        found += [items[digest].text for digest in batch if digest in items and items[digest].text]
+    return found

@@ -1,0 +1,187 @@
+"""Measuring a window of an endpoint, and what follows from it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from django.db import transaction
+
+from lifecycle.notices.outbox import append
+from lifecycle.refusals import Refusal
+from monitoring.drift import cbpe, judging, measuring, queries
+from monitoring.drift.actions.baseline import baseline
+from monitoring.drift.cbpe import Estimate
+from monitoring.drift.judging import Said
+from monitoring.drift.measuring import Measured, Reference
+from monitoring.drift.models import Baseline, DriftReport, Episode, Measurement
+from monitoring.drift.rules import OUTSIDE_MOST, Mark, Monitor, Span, State
+from monitoring.traffic import queries as traffic
+from monitoring.traffic.counts import Counts
+from registry.catalog.models import Endpoint, ModelVersion
+from registry.ledger.actions import record
+from registry.ledger.verbs import Verb
+
+log = logging.getLogger(__name__)
+UNREADABLE = (Refusal, OSError, ValueError, KeyError)  # of a baseline whose files are gone or damaged
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a window holds, before anybody judges it."""
+
+    found: Sequence[Measured]
+    estimate: dict[str, Any] | None
+    realised: dict[str, Any] | None
+
+
+def measure(endpoint: Endpoint, version: ModelVersion, span: Span, *, counts: Counts | None = None, asked: bool = False) -> DriftReport:
+    """Compare a window of a version's answers with its baseline; the same window again is the same report.
+
+    counts: of the window, where the caller has read them. asked: somebody wants to know now; such a report opens and closes nothing.
+    A baseline that cannot be made gives a report that says so.
+    """
+    known = queries.report_of(endpoint, version, span, asked=asked)
+    if known:
+        return known
+    counts = counts if counts is not None else traffic.total(endpoint, span.start, span.end, version)
+    try:
+        base = baseline(version)
+    except UNREADABLE as error:
+        log.warning("drift_baseline_failed version=%s error=%s", version.uuid, type(error).__name__)
+        return write_failed(endpoint, version, span, counts.answers, error, asked)
+    reading = read(endpoint, version, base, span, counts)
+    return write(endpoint, version, base, span, counts, reading, asked)
+
+
+# ── Reading: nothing of it under a lock ─────────────────────────────────────
+def read(endpoint: Endpoint, version: ModelVersion, base: Baseline, span: Span, counts: Counts) -> Reading:
+    """Every monitor of the counts, the accuracy to be expected, and what people said by now."""
+    reference = Reference(base.rows, base.histograms, base.calibration)
+    found = [measuring.measure(monitor, reference, counts) for monitor in measuring.FIELD]
+    realised = cbpe.realised(counts.right, counts.wrong)
+    outside = queries.outside_share(endpoint, version, span.end)
+    unknown = outside is not None and outside > OUTSIDE_MOST
+    expected = None if unknown else measuring.expected_accuracy(reference, counts)
+    if measuring.tells_enough(counts):
+        found.append(measuring.measure_realised(reference, counts))
+    elif unknown and outside is not None:
+        found.append(Measured(Monitor.ACCURACY, Mark.NOT_MEASURED, measuring.not_estimable(outside)))
+    else:
+        found.append(measuring.measure_accuracy(reference, expected, sum(counts.confidence.values())))
+    return Reading(found, estimate(reference, endpoint, version, span, expected, counts), realised)
+
+
+def estimate(
+    reference: Reference, endpoint: Endpoint, version: ModelVersion, span: Span, expected: Estimate | None, counts: Counts
+) -> dict[str, Any] | None:
+    """Expected accuracy and macro-F1, each {value, low, high} or None; None where nothing can be estimated."""
+    if expected is None or not reference.calibration["spread"]:
+        return None
+    f1 = measuring.expected_f1(reference, queries.scores_of(endpoint, version, span))
+    return {"accuracy": asdict(expected), "macro_f1": asdict(f1) if f1 else None, "rows": sum(counts.confidence.values())}
+
+
+# ── Writing ─────────────────────────────────────────────────────────────────
+@transaction.atomic
+def write(
+    endpoint: Endpoint, version: ModelVersion, base: Baseline, span: Span, counts: Counts, reading: Reading, asked: bool
+) -> DriftReport:
+    """Judge a window beside those before it, and keep what follows."""
+    lock(endpoint)
+    known = queries.report_of(endpoint, version, span, asked=asked)
+    if known:
+        return known
+    said = judged(DriftReport, endpoint, version, span, reading.found, acts=not asked)
+    report = DriftReport.objects.create(
+        **common(endpoint, version, base, span, said, counts.answers, asked), estimate=reading.estimate, realised=reading.realised,
+        bins={each.monitor: each.rows for each in reading.found if each.bins},
+    )  # fmt: skip
+    if not asked:
+        follow(report, said)
+    return report
+
+
+@transaction.atomic
+def write_failed(endpoint: Endpoint, version: ModelVersion, span: Span, rows: int, error: Exception, asked: bool) -> DriftReport:
+    """A report that says why nothing was measured."""
+    lock(endpoint)
+    reason = error.message if isinstance(error, Refusal) else "Its file cannot be read."
+    made, _ = DriftReport.objects.get_or_create(
+        endpoint=endpoint, version=version, window_start=span.start, window_end=span.end, asked=asked,
+        defaults={"rows": rows, "state": State.FAILED, "why": f"The evaluation of {version.semver} cannot be used. {reason}"[:500]},
+    )  # fmt: skip
+    return made
+
+
+def lock(endpoint: Endpoint) -> None:
+    """One at a time judges an endpoint: what opens depends on the windows before."""
+    Endpoint.objects.select_for_update().get(pk=endpoint.pk)
+
+
+def judged(
+    model: type[Measurement], endpoint: Endpoint, version: ModelVersion, span: Span, found: Sequence[Measured], *, acts: bool
+) -> list[Said]:
+    """What a window means, beside the windows of the same version before it."""
+    was_open = {row.monitor for row in queries.open_episodes(endpoint) if row.version_id == version.pk}
+    return judging.say(found, queries.results_before(model, endpoint, version, span), was_open, acts=acts)
+
+
+def common(
+    endpoint: Endpoint, version: ModelVersion, base: Baseline, span: Span, said: Sequence[Said], rows: int, asked: bool
+) -> dict[str, Any]:
+    """The columns that every measurement has."""
+    worst = judging.worst_of(said)
+    return {
+        "endpoint": endpoint, "version": version, "baseline": base, "window_start": span.start, "window_end": span.end, "asked": asked,
+        "rows": rows, "state": judging.state_of(said), "results": {each.measured.monitor: each.plain() for each in said},
+        "worst": worst.measured.monitor if worst else "", "ratio": worst.measured.ratio if worst else None,
+        "why": judging.sentence(said, rows),
+    }  # fmt: skip
+
+
+def follow(report: Measurement, said: Sequence[Said]) -> None:
+    """Open and close episodes after a window. Those of a version that answers no more are closed: nothing can clear them."""
+    for row in queries.open_episodes(report.endpoint):
+        if row.version_id != report.version_id:
+            close(row, report, f"{report.version.semver} answers in its place.")
+    for each in said:
+        if each.opens:
+            open_episode(report, each)
+        elif each.closes:
+            for row in Episode.objects.filter(endpoint=report.endpoint, monitor=each.measured.monitor, closed_at=None):
+                close(row, report, "Three windows in a row lay well below the limit.")
+
+
+def open_episode(report: Measurement, said: Said) -> Episode:
+    """Note that a monitor stands open, and tell whoever reads the outbox."""
+    found = said.measured
+    if found.value is None or found.limit is None:
+        raise ValueError(f"{found.monitor} was not measured, so it cannot open.")
+    row = Episode.objects.create(
+        endpoint=report.endpoint, version=report.version, monitor=found.monitor, value=found.value, limit=found.limit,
+        opened_at=report.window_end,
+    )  # fmt: skip
+    tell("drift.opened", Verb.DRIFT_OPENED, row, report)
+    return row
+
+
+def close(row: Episode, report: Measurement, reason: str) -> None:
+    """End an episode."""
+    row.closed_at, row.end_reason = max(report.window_end, row.opened_at), reason
+    row.save(update_fields=["closed_at", "end_reason"])
+    tell("drift.closed", Verb.DRIFT_CLOSED, row, report)
+
+
+def tell(topic: str, verb: Verb, row: Episode, report: Measurement) -> None:
+    """The event and the outbox row of an episode's begin or end."""
+    project = row.endpoint.model.project
+    now = report.result(row.monitor) if row.version_id == report.version_id else {}
+    facts = {
+        "endpoint": str(row.endpoint.uuid), "version": str(row.version.uuid), "monitor": row.monitor,
+        "value": now.get("value", row.value), "limit": now.get("limit", row.limit), "episode": str(row.uuid),
+    }  # fmt: skip
+    append(topic, project=project, **facts)
+    record(None, verb, row, project=project.uuid, **facts, report=report.uuid, why=row.end_reason)

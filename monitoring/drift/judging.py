@@ -1,0 +1,148 @@
+"""From what a window shows to what it means: for each monitor whether it opens, stays or closes, and for the window one state. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lifecycle.ui.numbers import decimals, percent
+from monitoring.drift import measuring
+from monitoring.drift.measuring import Measured
+from monitoring.drift.rules import UNIT, Held, Judgement, Mark, Monitor, Past, State, judge
+
+Results = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A monitor in a window. judgement: None where it was not measured. acts: whether it may open and close; else it only looks."""
+
+    measured: Measured
+    sure: bool
+    judgement: Judgement | None
+    was_open: bool
+    acts: bool
+
+    @property
+    def opens(self) -> bool:
+        """Whether an episode begins with this window."""
+        return self.acts and self.judgement is not None and self.judgement.opens
+
+    @property
+    def closes(self) -> bool:
+        """Whether an episode ends with this window."""
+        return self.acts and self.judgement is not None and self.judgement.closes
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the monitor stands open after this window."""
+        return (self.was_open or self.opens) and not self.closes
+
+    @property
+    def mark(self) -> str:
+        """The word for it: what was not measured is never shown as good, also where the monitor stands open."""
+        if self.judgement is None:
+            return self.measured.mark
+        if self.is_open:
+            return Mark.DRIFT
+        return Mark.WATCH if self.measured.ratio > 1 else Mark.OK
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON holds it, with what later windows need of it."""
+        found = self.measured.plain() | {"mark": self.mark, "sure": self.sure, "open": self.is_open}
+        if self.judgement is None:
+            return found
+        said = self.judgement
+        return found | {
+            "ratio": self.measured.ratio, "mean": said.mean, "control": said.control, "over": said.over, "overs": said.overs, "of": said.of,
+            "held": said.held, "quiet": not (said.over or self.was_open or self.is_open),
+        }  # fmt: skip
+
+
+def past_of(before: Sequence[Results], monitor: str) -> list[Past]:
+    """The windows of a monitor that were measured, in the order given."""
+    found = [results[monitor] for results in before if results.get(monitor, {}).get("ratio") is not None]
+    return [Past(each["ratio"], each["mean"], each["over"], each["quiet"]) for each in found]
+
+
+def say(found: Sequence[Measured], before: Sequence[Results], was_open: Collection[str], *, acts: bool = True) -> list[Said]:
+    """What a window means. before: results of the windows before it, oldest first. was_open: the monitors that stand open."""
+    sure = measuring.sure(found)
+    said = []
+    for each in found:
+        is_open = each.monitor in was_open
+        if each.value is None or each.critical is None:
+            said.append(Said(each, False, None, is_open, acts))
+            continue
+        meaning = judge(past_of(before, each.monitor), ratio=each.ratio, sure=sure[each.monitor], is_open=is_open, matters=each.matters)
+        said.append(Said(each, sure[each.monitor], meaning, is_open, acts))
+    return said
+
+
+def state_of(said: Sequence[Said]) -> State:
+    """One state for the window. Drift only where a monitor that stands open was measured; nothing measured is insufficient, never good."""
+    measured = [each for each in said if each.judgement is not None]
+    if not measured:
+        return State.INSUFFICIENT
+    return State.DRIFT if any(each.is_open for each in measured) else State.OK
+
+
+def worst_of(said: Sequence[Said]) -> Said | None:
+    """The monitor farthest on the way to its limit, or beyond it."""
+    return max((each for each in said if each.judgement is not None), key=lambda each: each.measured.ratio, default=None)
+
+
+# ── Sentences ───────────────────────────────────────────────────────────────
+def shown(monitor: str, value: float | None) -> str:
+    """A value as people read it: PSI 0.31, AUC 0.74, 3.1 points."""
+    unit = UNIT.get(Monitor(monitor), "PSI")
+    if value is None:
+        return "Not measured"
+    return f"{decimals(100 * value, 1)} points" if unit == "fall" else f"{unit} {decimals(value, 3 if unit == 'PSI' else 2)}"
+
+
+def sentence(said: Sequence[Said], rows: int) -> str:
+    """Why the window has its state."""
+    measured = [each for each in said if each.judgement is not None]
+    still = [Monitor(each.measured.monitor).label for each in said if each.is_open]
+    if not measured:
+        few = next((each.measured.why for each in said if each.measured.mark == Mark.INSUFFICIENT), "Nothing of it could be measured.")
+        waits = f" {listed(still)} stood open before and still does." if still else ""
+        return f"{few}{waits}" if rows else f"Nothing was answered.{waits}"
+    opened = [each for each in measured if each.is_open]
+    if opened:
+        return " ".join(open_sentence(each) for each in opened)[:500]
+    over = [each for each in measured if each.measured.ratio > 1]
+    if over:
+        return " ".join(held_sentence(each) for each in over)[:500]
+    return "Nothing differs from the evaluation by more than chance and what matters."
+
+
+def open_sentence(each: Said) -> str:
+    """Of a monitor that stands open."""
+    found, said = each.measured, each.judgement
+    if said is None:
+        return ""
+    limit = shown(found.monitor, found.limit)
+    often = f"; over in {said.overs} of the last {said.of} windows" if each.opens or said.over else "; it closes after 3 quiet windows"
+    return f"{Monitor(found.monitor).label}: {shown(found.monitor, found.value)}, limit {limit}{often}."
+
+
+def held_sentence(each: Said) -> str:
+    """Of a monitor that was over its limit and opened nothing."""
+    found, held = each.measured, each.judgement.held if each.judgement else None
+    why = Held(held).label.lower() if held else "it was only looked at"
+    return f"{Monitor(found.monitor).label} was over its limit ({shown(found.monitor, found.value)}) and opened nothing: {why}."
+
+
+def listed(names: Sequence[str]) -> str:
+    """a, b and c."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]])) if names else ""
+
+
+def chance(p: float | None) -> str:
+    """How probable so large a difference is without any drift."""
+    if p is None:
+        return "Not measured"
+    return f"under {percent(0.0001, 2)}" if p < 0.0001 else percent(p, 2)

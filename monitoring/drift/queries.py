@@ -1,0 +1,213 @@
+"""Reading what is known of drift."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db.models import F, QuerySet, Window
+from django.db.models.functions import RowNumber
+
+from lifecycle.jobs import queries as jobs
+from lifecycle.jobs.models import Job
+from monitoring.drift.judging import Results
+from monitoring.drift.models import Baseline, DriftReport, Episode, Measurement, TextCheck
+from monitoring.drift.rules import CHUNKS_MOST, Span
+from monitoring.traffic.models import Prediction
+from registry.access import policy
+from registry.access.policy import Person
+from registry.catalog.models import Endpoint, ModelVersion
+
+BEFORE = CHUNKS_MOST + 24  # windows that a judgement looks back on; some of them may have measured nothing
+SPARK = 24
+F1_ROWS = 500
+KINDS = ("drift.measure", "drift.texts")
+OUTSIDE_HOLDS = timedelta(days=3)  # how long a text check speaks for later windows
+
+
+# ── The newest ──────────────────────────────────────────────────────────────
+def latest(endpoint: Endpoint) -> DriftReport | None:
+    """The newest report of an endpoint's own windows; None before the first."""
+    return scheduled(DriftReport, endpoint).select_related("version", "baseline").first()
+
+
+def latest_texts(endpoint: Endpoint) -> TextCheck | None:
+    """The newest check of an endpoint's texts, also one that somebody asked for; None before the first."""
+    return TextCheck.objects.filter(endpoint=endpoint).select_related("version").order_by("-window_end", "-id").first()
+
+
+def latest_asked(endpoint: Endpoint) -> DriftReport | None:
+    """The newest report that somebody asked for."""
+    return DriftReport.objects.filter(endpoint=endpoint, asked=True).select_related("version", "baseline").order_by("-id").first()
+
+
+def reports(endpoint: Endpoint, limit: int) -> list[DriftReport]:
+    """The newest reports of an endpoint's own windows, newest first, without their bins."""
+    return list(scheduled(DriftReport, endpoint).select_related("version").defer("bins")[:limit])
+
+
+def open_episodes(endpoint: Endpoint) -> list[Episode]:
+    """The monitors that stand open, longest first."""
+    rows = Episode.objects.filter(endpoint=endpoint, closed_at=None)
+    return list(rows.select_related("endpoint__model__project", "version").order_by("opened_at", "id"))
+
+
+def episodes(endpoint: Endpoint, limit: int) -> list[Episode]:
+    """Episodes of an endpoint, open or over, newest first."""
+    rows = Episode.objects.filter(endpoint=endpoint).select_related("version")
+    return list(rows.order_by("-opened_at", "-id")[:limit])
+
+
+def scheduled(model: type[Any], endpoint: Endpoint) -> QuerySet[Any]:
+    """What the beat measured, newest first; what somebody asked for is not among it."""
+    rows: QuerySet[Any] = model.objects.filter(endpoint=endpoint, asked=False).order_by("-window_end", "-id")
+    return rows
+
+
+# ── For measuring ───────────────────────────────────────────────────────────
+def report_of(endpoint: Endpoint, version: ModelVersion, span: Span, *, asked: bool) -> DriftReport | None:
+    """The report of a window, if it was measured already."""
+    return same_window(DriftReport, endpoint, version, span, asked=asked)
+
+
+def same_window(model: type[Any], endpoint: Endpoint, version: ModelVersion, span: Span, *, asked: bool) -> Any:
+    """What was measured in a window already; None where nothing was."""
+    rows = model.objects.filter(endpoint=endpoint, version=version, window_start=span.start, window_end=span.end, asked=asked)
+    return rows.first()
+
+
+def results_before(model: type[Any], endpoint: Endpoint, version: ModelVersion, span: Span) -> list[Results]:
+    """The results of the windows before one, of the same version, oldest first."""
+    rows = scheduled(model, endpoint).filter(version=version, window_end__lt=span.end)
+    return list(rows.values_list("results", flat=True)[:BEFORE])[::-1]
+
+
+def outside_share(endpoint: Endpoint, version: ModelVersion, at: datetime) -> float | None:
+    """The share of texts unlike anything evaluated, as the last check of texts before `at` has it; None where none speaks for it."""
+    rows = TextCheck.objects.filter(endpoint=endpoint, version=version, outside__isnull=False)
+    near = rows.filter(window_end__lte=at + OUTSIDE_HOLDS, window_end__gt=at - OUTSIDE_HOLDS)
+    return near.order_by("-window_end", "-id").values_list("outside", flat=True).first()
+
+
+def scores_of(endpoint: Endpoint, version: ModelVersion, span: Span) -> list[tuple[str, list[Mapping[str, Any]]]]:
+    """(label, best scores) of the newest answers of a window, at most 500."""
+    rows = Prediction.objects.filter(endpoint=endpoint, version=version, at__gte=span.start, at__lt=span.end).exclude(label="")
+    return list(rows.order_by("-at", "-id").values_list("label", "scores")[:F1_ROWS])
+
+
+def last_end(endpoint: Endpoint) -> datetime | None:
+    """The end of the last window that the beat looked at."""
+    end: datetime | None = scheduled(DriftReport, endpoint).values_list("window_end", flat=True).first()
+    return end
+
+
+def last_text_end(endpoint: Endpoint) -> datetime | None:
+    """The end of the last window whose texts the beat compared."""
+    end: datetime | None = scheduled(TextCheck, endpoint).values_list("window_end", flat=True).first()
+    return end
+
+
+def job_of(endpoint: Endpoint) -> Job | None:
+    """The newest measurement that was asked for or is due, in any state."""
+    return jobs.of_subject(endpoint).filter(kind__in=KINDS).first()
+
+
+# ── Pages ───────────────────────────────────────────────────────────────────
+@dataclass
+class Line:
+    """An endpoint as the list shows it. ratios: of its last windows, oldest first; None where one measured nothing."""
+
+    endpoint: Endpoint
+    report: DriftReport | None = None
+    texts: TextCheck | None = None
+    open: list[Episode] = field(default_factory=list)
+    ratios: list[float | None] = field(default_factory=list)
+
+
+def visible(user: Person) -> QuerySet[Endpoint]:
+    """The endpoints whose drift the user may see, by slug."""
+    return policy.visible_to(user, Endpoint.objects.select_related("model__project", "alias__version"), "drift.view").order_by("slug")
+
+
+def lines(user: Person) -> list[Line]:
+    """The endpoints that the user may see with what is known of each; four statements, however many."""
+    found = {row.pk: Line(row) for row in visible(user)}
+    numbered = DriftReport.objects.filter(endpoint__in=found, asked=False).defer("bins", "results").select_related("version")
+    for row in newest_of_each(numbered, SPARK):
+        line = found[row.endpoint_id]
+        line.report = line.report or row
+        line.ratios.insert(0, row.ratio)
+    for check in newest_of_each(TextCheck.objects.filter(endpoint__in=found, asked=False).defer("results"), 1):
+        found[check.endpoint_id].texts = check
+    for episode in Episode.objects.filter(endpoint__in=found, closed_at=None).order_by("opened_at", "id"):
+        found[episode.endpoint_id].open.append(episode)
+    return list(found.values())
+
+
+def newest_of_each(rows: QuerySet[Any], count: int) -> QuerySet[Any]:
+    """The newest `count` rows of each endpoint, newest first."""
+    place = Window(RowNumber(), partition_by="endpoint", order_by=[F("window_end").desc(), F("id").desc()])
+    return rows.annotate(place=place).filter(place__lte=count).order_by("endpoint", "-window_end", "-id")
+
+
+def open_count(user: Person) -> int:
+    """How many endpoints of the user have a monitor that stands open: the number in the navigation."""
+    rows = policy.visible_to(user, Episode, "drift.view").filter(closed_at=None)
+    return rows.values("endpoint").distinct().count()
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A window in the history. results: monitor → what was measured."""
+
+    start: datetime
+    end: datetime
+    rows: int
+    state: str
+    results: dict[str, dict[str, Any]]
+    estimate: dict[str, Any] | None
+
+
+def history(endpoint: Endpoint, since: datetime, limit: int = 1200) -> list[Measure]:
+    """The windows that ended after `since`, oldest first, the newest `limit` of them; without bins."""
+    rows = scheduled(DriftReport, endpoint).filter(window_end__gt=since)
+    values = rows.values_list("window_start", "window_end", "rows", "state", "results", "estimate")[:limit]
+    return [Measure(*each) for each in values][::-1]
+
+
+def text_history(endpoint: Endpoint, since: datetime, limit: int = 200) -> list[Measure]:
+    """The same of texts."""
+    rows = scheduled(TextCheck, endpoint).filter(window_end__gt=since)
+    values = rows.values_list("window_start", "window_end", "rows", "state", "results")[:limit]
+    return [Measure(start, end, rows, state, results, None) for start, end, rows, state, results in values][::-1]
+
+
+def reference_of(version: ModelVersion) -> Baseline | None:
+    """The baseline of a version, if it was made already."""
+    rows = Baseline.objects.filter(version=version, evaluation=version.evaluation_id)
+    return rows.select_related("evaluation__snapshot__dataset").first()
+
+
+def typical_texts(check: TextCheck) -> list[Prediction]:
+    """The predictions whose texts are most typical of a check's window, in its order; erased ones are among them, without a text."""
+    known = {row.uuid: row for row in Prediction.objects.filter(uuid__in=check.typical)}
+    return [known[uuid] for uuid in map(UUID, check.typical) if uuid in known]
+
+
+def behind(endpoint: Endpoint, version: ModelVersion, span: Span, only: Mapping[str, Any], limit: int) -> list[Prediction]:
+    """The newest answers of a window that lie in a bin. only: which answers, as a filter of Prediction."""
+    rows = Prediction.objects.filter(endpoint=endpoint, version=version, at__gte=span.start, at__lt=span.end, **only).exclude(label="")
+    return list(rows.order_by("-at", "-id")[:limit])
+
+
+def names(found: Sequence[Episode]) -> list[str]:
+    """The monitors of some episodes, as people read them."""
+    return [row.get_monitor_display() for row in found]
+
+
+def measured(model: type[Measurement], user: Person) -> QuerySet[Any]:
+    """The measurements that a user may see."""
+    return policy.visible_to(user, model, "drift.view")

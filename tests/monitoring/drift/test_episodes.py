@@ -1,0 +1,105 @@
+"""When a monitor opens and closes, and what follows from it."""
+
+import pytest
+
+from lifecycle.notices.models import Outbox
+from monitoring.drift import actions, queries
+from monitoring.drift.models import Episode
+from registry.ledger.models import Event
+from tests.monitoring.drift.conftest import EVEN, ONE_SIDED, day
+from tests.support import endpoints, registry
+
+BAD, GOOD = ONE_SIDED, EVEN
+
+
+@pytest.fixture
+def opened(traffic):
+    for number in (2, 3, 4):
+        traffic.measure(number, BAD)
+    return Episode.objects.get()
+
+
+def test_it_opens_with_the_third_of_five_windows_and_not_before(traffic):
+    reports = [traffic.measure(number, labels) for number, labels in enumerate([BAD, GOOD, BAD, GOOD], start=2)]
+    assert [report.state for report in reports] == ["ok", "ok", "ok", "ok"]
+    assert not Episode.objects.exists()
+
+    report = traffic.measure(6, BAD)
+
+    row = Episode.objects.get()
+    assert (row.monitor, row.opened_at, row.closed_at) == ("label", day(6).end, None)
+    assert row.value == pytest.approx(report.results["label"]["value"])
+    assert (report.state, report.results["label"]["mark"]) == ("drift", "drift")
+    assert report.why.startswith("Predicted label: PSI ") and report.why.endswith("over in 3 of the last 5 windows.")
+
+
+def test_opening_is_told_above_and_stands_in_the_trail(opened):
+    said = Outbox.objects.get(topic="drift.opened").payload
+
+    assert said == {
+        "endpoint": str(opened.endpoint.uuid), "version": str(opened.version.uuid), "monitor": "label", "value": opened.value,
+        "limit": opened.limit, "episode": str(opened.uuid),
+    }  # fmt: skip
+    event = Event.objects.get(verb="drift.opened")
+    assert (event.object_id, event.actor) == (str(opened.uuid), "system")
+
+
+def test_an_open_monitor_does_not_open_twice(traffic, opened):
+    traffic.measure(5, BAD)
+
+    assert Episode.objects.get() == opened
+    assert Outbox.objects.filter(topic="drift.opened").count() == 1
+
+
+def test_it_closes_after_three_quiet_windows(traffic, opened):
+    reports = [traffic.measure(number, GOOD) for number in (5, 6)]
+    assert [report.state for report in reports] == ["drift", "drift"]
+
+    assert traffic.measure(7, GOOD).state == "ok"
+
+    opened.refresh_from_db()
+    assert opened.closed_at == day(7).end
+    assert opened.end_reason == "Three windows in a row lay well below the limit."
+    assert Outbox.objects.get(topic="drift.closed").payload["episode"] == str(opened.uuid)
+    assert Event.objects.filter(verb="drift.closed").count() == 1
+    assert queries.open_episodes(traffic.endpoint) == []
+
+
+def test_windows_with_too_little_data_neither_close_nor_open(traffic, opened):
+    reports = [traffic.measure(number, {"billing": 10}) for number in (5, 6, 7, 8)]
+
+    assert [report.state for report in reports] == ["insufficient"] * 4
+    assert reports[0].why == "10 answers; at least 50 are needed. Predicted label stood open before and still does."
+    assert queries.open_episodes(traffic.endpoint) == [opened]
+
+
+def test_what_somebody_asked_for_opens_and_closes_nothing(traffic, live_endpoint):
+    for number in (2, 3):
+        traffic.measure(number, BAD)
+    traffic.write(day(4).start, BAD)
+
+    report = actions.measure(live_endpoint, live_endpoint.alias.version, day(4), asked=True)
+
+    assert (report.asked, report.results["label"]["mark"]) == (True, "watch")
+    assert not Episode.objects.exists()
+
+
+def test_another_version_ends_the_episodes_of_the_one_before(project, traffic, opened, ravi, mia):
+    version = registry.make_version(project, mia, ravi, model=opened.endpoint.model, semver="1.1.0")
+    endpoints.deploy(project, opened.endpoint, version)
+    traffic.write(day(5).start, EVEN, version=version)
+
+    report = actions.measure(traffic.endpoint, version, day(5))
+
+    opened.refresh_from_db()
+    assert (report.state, opened.closed_at, opened.end_reason) == ("ok", day(5).end, "1.1.0 answers in its place.")
+
+
+def test_a_small_difference_that_is_sure_opens_nothing(traffic):
+    """40 against 33 percent in 60,000 answers: no chance, and too small to matter."""
+    labels = {"billing": 24000, "delivery": 18000, "refund": 18000}
+    reports = [traffic.measure(number, labels) for number in (2, 3, 4)]
+
+    found = reports[-1].results["label"]
+    assert (found["value"] < found["limit"], found["mark"], reports[-1].state) == (True, "ok", "ok")
+    assert not Episode.objects.exists()

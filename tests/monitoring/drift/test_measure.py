@@ -1,0 +1,174 @@
+"""One window against the evaluation: what is measured, what is not, and why."""
+
+import importlib
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from django.db import DatabaseError, transaction
+
+from monitoring.drift import actions, queries
+from monitoring.drift.models import Baseline, DriftReport
+from monitoring.traffic import queries as figures
+from tests.monitoring.drift.conftest import EVEN, ONE_SIDED, day
+from tests.support import endpoints
+
+baselines = importlib.import_module("monitoring.drift.actions.baseline")  # the package exports functions of the same names
+measuring = importlib.import_module("monitoring.drift.actions.measure")
+
+
+def test_a_baseline_is_made_once_of_the_frozen_test(live_endpoint):
+    version = live_endpoint.alias.version
+
+    first, second = actions.baseline(version), actions.baseline(version)
+
+    assert first == second
+    assert (first.split, first.rows, first.evaluation) == ("test", 60, version.evaluation)
+    assert first.histograms["label"] == {"billing": 20, "delivery": 20, "refund": 20}
+    assert first.histograms["confidence"] == {"48": 60}
+    assert sum(first.histograms["chars"].values()) == 60
+    assert first.histograms["oov"] is None  # the version's files hold no tokenizer
+    assert first.calibration["accuracy"] == pytest.approx(57 / 60)
+
+
+def test_rows_without_a_number_are_no_reference(live_endpoint, monkeypatch):
+    version = live_endpoint.alias.version
+    known = baselines.evaluations.predictions_of(version.evaluation)
+    shares = np.where(np.arange(60)[:, None] < 5, np.nan, known.probabilities)
+    monkeypatch.setattr(baselines.evaluations, "predictions_of", lambda _: replace(known, probabilities=shares))
+
+    assert actions.baseline(version).rows == 55
+
+
+def test_traffic_like_the_evaluation_is_as_evaluated(traffic):
+    report = traffic.measure(2)
+
+    assert (report.state, report.rows, report.asked) == ("ok", 600, False)
+    assert {name: each["mark"] for name, each in report.results.items()} == {
+        "label": "ok", "confidence": "ok", "length": "ok", "oov": "not_measured", "accuracy": "ok",
+    }  # fmt: skip
+    assert report.results["label"]["value"] == pytest.approx(0, abs=0.001)
+    assert report.why == "Nothing differs from the evaluation by more than chance and what matters."
+    assert report.bins["label"] == [["billing", 20, 200], ["delivery", 20, 200], ["refund", 20, 200]]
+    assert report.estimate["accuracy"]["value"] == pytest.approx(0.95)
+    assert report.realised is None
+
+
+def test_another_mix_of_answers_is_far_over_its_limit(traffic):
+    report = traffic.measure(2, ONE_SIDED)
+
+    found = report.results["label"]
+    assert found["value"] > 5 * found["limit"]
+    assert (found["mark"], found["held"], found["sure"], found["p"] < 1e-6) == ("watch", "few", True, True)
+    assert (report.state, report.worst) == ("ok", "label")
+    assert report.ratio == pytest.approx(found["ratio"])
+    assert report.largest == ("label", pytest.approx(found["value"]))
+
+
+def test_the_same_window_again_is_the_same_report(traffic):
+    first = traffic.measure(2)
+
+    assert actions.measure(traffic.endpoint, first.version, day(2)) == first
+    assert DriftReport.objects.count() == 1
+
+
+def test_a_window_without_answers_is_insufficient_and_not_good(live_endpoint):
+    report = actions.measure(live_endpoint, live_endpoint.alias.version, day(2))
+
+    assert (report.state, report.rows, report.why, report.ratio) == ("insufficient", 0, "Nothing was answered.", None)
+    assert {each["mark"] for each in report.results.values()} == {"insufficient", "not_measured"}
+    assert report.estimate is None
+
+
+def test_fewer_than_fifty_answers_are_insufficient(traffic):
+    report = traffic.measure(2, {"billing": 49})
+
+    assert (report.state, report.why) == ("insufficient", "49 answers; at least 50 are needed.")
+
+
+def test_labels_that_the_evaluation_does_not_know_are_named(traffic):
+    report = traffic.measure(2, EVEN | {"fraud": 200})
+
+    assert "25.0 % of the answers carry labels that the evaluation does not know (fraud)" in report.results["label"]["why"].replace(
+        "\xa0", " "
+    )
+    assert ["other", 0, 200] in report.bins["label"]
+
+
+def test_answers_without_a_confidence_are_a_bin_of_their_own(traffic):
+    report = traffic.measure(2, confidence={"48": 300})
+
+    assert report.bins["confidence"][-1] == ["missing", 0, 300]
+    assert report.results["confidence"]["mark"] == "watch"
+
+
+def test_less_confident_answers_are_expected_to_be_wrong_more_often(live_endpoint, traffic):
+    """The evaluation's confidences are one number, so the reference is given a calibration that falls with confidence."""
+    base = actions.baseline(live_endpoint.alias.version)
+    with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
+        Baseline.objects.filter(pk=base.pk).update(rows=1)
+    known = base.calibration | {"expected": [at / 50 for at in range(50)]}
+    base.calibration = known
+
+    counts = traffic.write(day(2).start, confidence={"30": 600})
+    reading = measuring.read(live_endpoint, live_endpoint.alias.version, base, day(2), counts)
+
+    accuracy = next(each for each in reading.found if each.monitor == "accuracy")
+    assert reading.estimate["accuracy"]["value"] == pytest.approx(0.6)
+    assert accuracy.value == pytest.approx(known["mean"] - 0.6)
+    assert accuracy.p < 1e-6
+
+
+def test_what_people_said_of_most_answers_counts_instead_of_the_estimate(traffic):
+    report = traffic.measure(2, right=300, wrong=100)
+
+    accuracy = report.results["accuracy"]
+    assert report.realised["value"] == pytest.approx(0.75)
+    assert accuracy["value"] == pytest.approx(57 / 60 - 0.75)
+    assert accuracy["why"] == "By 400 answers that people judged."
+
+
+def test_a_few_complaints_are_shown_and_do_not_count_as_accuracy(traffic):
+    report = traffic.measure(2, right=0, wrong=60)
+
+    assert report.realised["rows"] == 60
+    assert report.results["accuracy"]["why"] == ""
+    assert report.results["accuracy"]["value"] == pytest.approx(0, abs=0.01)
+
+
+def test_an_evaluation_that_cannot_be_read_is_failed_and_not_good(live_endpoint, monkeypatch):
+    def gone(_):
+        raise FileNotFoundError
+
+    monkeypatch.setattr(baselines.evaluations, "predictions_of", gone)
+
+    report = actions.measure(live_endpoint, live_endpoint.alias.version, day(2))
+
+    assert (report.state, report.baseline) == ("failed", None)
+    assert report.why == "The evaluation of 1.0.0 cannot be used. Its file cannot be read."
+
+
+def test_the_shadow_is_not_what_clients_got(project, traffic):
+    traffic.write(day(2).start, ONE_SIDED, arm="shadow")
+
+    assert traffic.measure(2).bins["label"][0] == ["billing", 20, 200]
+    assert figures.total(traffic.endpoint, day(2).start, day(2).end).answers == 600
+
+
+def test_the_newest_report_and_what_was_asked_for_are_apart(traffic):
+    first = traffic.measure(2)
+    traffic.measure(3)
+    asked = actions.measure(traffic.endpoint, first.version, day(4), asked=True)
+
+    assert queries.latest(traffic.endpoint).window_end == day(3).end
+    assert queries.latest_asked(traffic.endpoint) == asked
+    assert [each.window_end for each in queries.reports(traffic.endpoint, 5)] == [day(3).end, day(2).end]
+
+
+def test_nothing_is_known_of_an_endpoint_that_was_never_measured(project, mia, ravi, lee, gita, omar):
+    endpoint = endpoints.deployed_endpoint(project)
+
+    assert queries.latest(endpoint) is None
+    assert queries.latest_texts(endpoint) is None
+    assert queries.open_episodes(endpoint) == []
+    assert queries.reports(endpoint, 5) == []
