@@ -6,3 +6,29 @@ class AlertsConfig(AppConfig):
 
     name = "monitoring.alerts"
     label = "alerts"
+
+    def ready(self) -> None:
+        """Have alerts evaluated, told and sent, the clock and the workers watch that it happens, and the pages found."""
+        from celery import signals
+
+        from lifecycle.jobs import schedule
+        from lifecycle.ui import navigation, palette
+        from lifecycle.ui.navigation import NavItem
+        from monitoring.alerts import queries
+        from monitoring.alerts.actions import watching
+        from registry.access.policy import can_somewhere
+
+        schedule.every(30, "monitoring.alerts.tasks.evaluate")
+        schedule.every(10, "monitoring.alerts.tasks.deliver")
+        schedule.every(600, "monitoring.alerts.tasks.digest")
+        for begun in (signals.beat_init, signals.worker_ready):  # the evaluation stops when either dies; then the other says so
+            begun.connect(watching.start, weak=False, dispatch_uid="watch-alerts")
+        navigation.register(
+            NavItem(
+                "Serving", "SLOs and alerts", "alerts:list", order=40, show=lambda user: can_somewhere(user, "alerts.view"),
+                count=queries.burning, hot=True,
+            )
+        )  # fmt: skip
+        palette.register_page("SLOs and alerts", "alerts:list", keywords="alert page ticket burn budget objective")
+        palette.register_page("Silences", "alerts:silences", keywords="alert mute quiet")
+        palette.register_page("Alert channels", "alerts:channels", keywords="webhook e-mail notify")

@@ -180,6 +180,8 @@ class Check(models.Model):
 class Heartbeat(models.Model):
     """When the evaluation of alerts last ran to its end. One row a name; absent for two minutes, somebody else raises a page."""
 
+    EVALUATION = "evaluation"
+
     name = models.CharField(max_length=20, unique=True)
     at = models.DateTimeField()
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
 
-from monitoring.alerts.models import Alert, Objective
+from monitoring.alerts.models import Alert, Heartbeat, Objective
 from monitoring.alerts.rules.burn import Budget
 from monitoring.alerts.rules.objectives import Kind
 from monitoring.alerts.rules.state import RANK, Severity, State
@@ -43,6 +44,11 @@ def burning(user: Person) -> int:
 def find(user: Person, alert_id: UUID) -> Alert | None:
     """The alert, if it is there and the user may see it."""
     return visible(user).filter(uuid=alert_id).first()
+
+
+def last_beat() -> datetime | None:
+    """When alerts were last evaluated to the end; None on an installation where they never were."""
+    return Heartbeat.objects.filter(name=Heartbeat.EVALUATION).values_list("at", flat=True).first()
 
 
 def objectives(endpoint: Endpoint) -> list[Objective]:

@@ -106,11 +106,11 @@ def propose_quality(count: Count, evaluated: float | None) -> Proposal:
     """From feedback where there is enough, else from the live version's evaluation, five points below."""
     if count.total >= 100:
         good = 1 - count.bad / count.total
-        target = max(TARGET_MIN, math.floor((good - 0.02) * 100) / 100)
+        target = max(TARGET_MIN, math.floor((good - 0.02) * 100 + 1e-9) / 100)
         return Proposal(
             Kind.QUALITY, target, None, f"{share(round(good, 3))} of {count.total:,} judged answers were right; two points below."
         )
     if evaluated is not None:
-        target = max(TARGET_MIN, math.floor((evaluated - 0.05) * 100) / 100)
+        target = max(TARGET_MIN, math.floor((evaluated - 0.05) * 100 + 1e-9) / 100)
         return Proposal(Kind.QUALITY, target, None, f"The live version has accuracy {evaluated:.3f} on its frozen test; five points below.")
     return Proposal(Kind.QUALITY, 0.85, None, f"A usual first target: only {count.total:,} answers were judged so far.")

@@ -21,7 +21,8 @@ FLAPS, FLAP_WINDOW = 3, timedelta(hours=1)  # opened so often within the hour: n
 CALM_NEEDED = 3  # evaluations below 0.8 of the limit before an alert of an objective ends
 CALM_SHARE = 0.8
 HEARTBEAT_MAX = timedelta(minutes=2)  # without a beat for longer, somebody else raises a page
-HEARTBEAT_SOURCE = "heartbeat"
+HEARTBEAT_SOURCE, OBJECTIVE_SOURCE, SERVER_SOURCE = "heartbeat", "objective", "server"
+FLAP_STAYS = timedelta(minutes=10)  # what came and went, and now stays for so long, is said after all
 
 
 class Severity(TextChoices):
@@ -88,6 +89,16 @@ def fingerprint(source: str, key: Mapping[str, Any]) -> str:
 def worse(one: str, other: str) -> Severity:
     """The more urgent of two severities."""
     return min(Severity(one), Severity(other), key=lambda each: RANK[each])
+
+
+def is_flapping(openings: int, first_at: datetime, now: datetime) -> bool:
+    """Whether an alert came and went too often to be said again. openings: of the same alert within the hour, this one included."""
+    return openings >= FLAPS and now - first_at < FLAP_STAYS
+
+
+def is_missed(last: datetime | None, started: datetime, now: datetime) -> bool:
+    """Whether the evaluation's heartbeat is missing. started: since when somebody looks, before which nothing was missed."""
+    return now - max(last or started, started) > HEARTBEAT_MAX
 
 
 def check_until(until: datetime, now: datetime) -> datetime:

@@ -1,0 +1,96 @@
+"""What people do about alerts: take one, end one, silence some."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from lifecycle.refusals import Conflict, Refused
+from monitoring.alerts.actions.raising import close
+from monitoring.alerts.models import Alert, Silence
+from monitoring.alerts.rules.state import OBJECTIVE_SOURCE, State, check_move, check_reason, check_same_state, check_until
+from registry.access import policy
+from registry.access.models import Project, User
+from registry.catalog.models import Endpoint
+from registry.ledger.actions import record
+from registry.ledger.verbs import Verb
+
+ACKNOWLEDGE, SILENCE = "alerts.acknowledge", "alerts.silence"
+FOLLOWS = "canary_stopped"  # says the same as the page of the rollout that stopped the canary
+
+
+@transaction.atomic
+def acknowledge(*, alert_id: UUID, actor: User, seen: str) -> Alert:
+    """Say that you look after it: it is not said again. seen: the state on the page. Raises PermissionDenied or Conflict."""
+    alert = locked(alert_id)
+    policy.require(actor, ACKNOWLEDGE, alert)
+    check_same_state(seen, alert.state)
+    check_move(alert.state, State.ACKNOWLEDGED)
+    alert.state, alert.acknowledged_by, alert.acknowledged_at = State.ACKNOWLEDGED, actor, timezone.now()
+    alert.save(update_fields=["state", "acknowledged_by", "acknowledged_at"])
+    record(actor, Verb.ALERT_ACKNOWLEDGED, alert, project=alert.project.uuid, source=alert.source)
+    return alert
+
+
+@transaction.atomic
+def resolve(*, alert_id: UUID, actor: User, reason: str, seen: str) -> Alert:
+    """End an alert by hand, with what was found. Raises PermissionDenied, Conflict, or Refused: without a reason, or while an objective
+    still burns, since the next evaluation would open it again."""
+    alert = locked(alert_id)
+    policy.require(actor, ACKNOWLEDGE, alert)
+    check_same_state(seen, alert.state)
+    text = check_reason(reason, "The end of an alert")
+    if alert.source == OBJECTIVE_SOURCE and alert.calm == 0 and alert.state != State.RESOLVED:
+        raise Refused(
+            "It still burns, so it would open again at once.",
+            next_step="Acknowledge it, or silence the endpoint; it ends by itself when the burn rate falls.",
+        )
+    now = timezone.now()
+    close(alert, text, actor, now)
+    for other in Alert.objects.select_for_update().filter(inhibited_by=alert, source=FOLLOWS).exclude(state=State.RESOLVED):
+        close(other, "Ended with the page of its rollout.", actor, now)
+    return alert
+
+
+def locked(alert_id: UUID) -> Alert:
+    """The alert, under a lock."""
+    return Alert.objects.select_for_update(of=("self",)).select_related("project", "endpoint").get(uuid=alert_id)
+
+
+@transaction.atomic
+def silence(
+    *, project: Project, endpoint: Endpoint | None, until: datetime, reason: str, actor: User, source: str = ""
+) -> Silence:  # fmt: skip
+    """No messages about an endpoint, or about all of a project (endpoint None), until then. Alerts are raised and shown all the same.
+
+    Raises PermissionDenied, or Refused for more than seven days, a past moment, or no reason.
+    """
+    policy.require(actor, SILENCE, endpoint or project)
+    text, now = check_reason(reason, "A silence"), timezone.now()
+    if endpoint and endpoint.model.project_id != project.pk:
+        raise Refused("The endpoint is of another project.", fields={"endpoint": ["Choose an endpoint of this project."]})
+    made = Silence.objects.create(
+        project=project, endpoint=endpoint, source=source, until=check_until(until, now), reason=text, author=actor
+    )  # fmt: skip
+    record(
+        actor, Verb.ALERT_SILENCED, made, project=project.uuid, endpoint=endpoint.uuid if endpoint else None, source=source, until=until,
+        reason=text,
+    )  # fmt: skip
+    return made
+
+
+@transaction.atomic
+def end_silence(*, silence_id: UUID, actor: User) -> Silence:
+    """Have messages come again; what is open and was not said is said next. Raises PermissionDenied, or Conflict when it is over."""
+    found = Silence.objects.select_for_update(of=("self",)).select_related("project", "endpoint").get(uuid=silence_id)
+    policy.require(actor, SILENCE, found)
+    now = timezone.now()
+    if found.ended_at or found.until <= now:
+        raise Conflict("This silence is over already.")
+    found.ended_at, found.ended_by = now, actor
+    found.save(update_fields=["ended_at", "ended_by"])
+    record(actor, Verb.SILENCE_ENDED, found, project=found.project.uuid)
+    return found

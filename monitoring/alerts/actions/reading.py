@@ -1,0 +1,170 @@
+"""What other rooms said happened, and which of it is an alert. Read by cursor from the outbox; each handler is safe twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.urls import reverse
+from django.utils import timezone
+
+from lifecycle.notices import outbox
+from lifecycle.notices.models import Outbox
+from lifecycle.ui.addresses import find_url
+from lifecycle.ui.numbers import decimals
+from monitoring.alerts.actions.raising import close, raise_alert, resolve_alert
+from monitoring.alerts.models import Alert
+from monitoring.alerts.rules.state import SERVER_SOURCE, Severity, State
+from registry.access.models import Project
+from registry.catalog.models import Endpoint
+from registry.endpoints.models import Deployment
+
+READER = "alerts"
+LOAD, STOPPED, DRIFT = "load", "canary_stopped", "drift"
+
+
+def read_outbox(now: datetime | None = None) -> int:
+    """Take in what happened since the last time; returns how many things."""
+    moment, read = now or timezone.now(), 0
+    for row in outbox.read(READER, *HANDLERS):
+        with transaction.atomic():
+            HANDLERS[row.topic](row, moment)
+        read += 1
+    end_loads(moment)
+    return read
+
+
+def drift_opened(row: Outbox, now: datetime) -> None:
+    """A ticket: what comes in is not what the version was evaluated on. The same monitor of the same version is one alert."""
+    endpoint = endpoint_of(row.payload)
+    if endpoint is None:
+        return
+    monitor = str(row.payload.get("monitor", "")).replace("_", " ")
+    value, limit = number(row.payload.get("value")), number(row.payload.get("limit"))
+    over = f"{monitor.capitalize()} is {decimals(value, 3)}, over its limit of {decimals(limit, 3)}, and stays there."
+    text = f"{over} Look at the histograms and the texts behind it."
+    raise_alert(
+        endpoint=endpoint, source=DRIFT, key=drift_key(row.payload), severity=Severity.TICKET, title=f"{endpoint.slug}: {monitor} drifts",
+        text=text, url=find_url("drift:endpoint", uuid=endpoint.uuid) or page_of(endpoint), value=value, now=now,
+    )  # fmt: skip
+
+
+def drift_closed(row: Outbox, now: datetime) -> None:
+    """The end of that ticket."""
+    if endpoint := endpoint_of(row.payload):
+        resolve_alert(source=DRIFT, key=drift_key(row.payload), endpoint=endpoint, text="The measure came back below its limit.", now=now)
+
+
+def drift_key(payload: dict[str, Any]) -> dict[str, Any]:
+    """What tells one drift from another: the monitor and the version, so that its reopening is the same alert."""
+    return {"monitor": payload.get("monitor"), "version": payload.get("version")}
+
+
+def server_problem(row: Outbox, now: datetime) -> None:
+    """A page in every project that serves: a server cannot follow the routes. An empty problem ends it."""
+    name, problem = str(row.payload.get("server", "")), str(row.payload.get("problem", ""))
+    key = {"server": name}
+    if not problem:
+        for alert in Alert.objects.filter(source=SERVER_SOURCE).exclude(state=State.RESOLVED).select_related("project"):
+            said = "The server says that all is well."
+            resolve_alert(source=SERVER_SOURCE, key=key, endpoint=None, project=alert.project, text=said, now=now)
+        return
+    for project in serving_projects():
+        raise_alert(
+            endpoint=None, project=project, source=SERVER_SOURCE, key=key, severity=Severity.PAGE,
+            title=f"Inference server {name or 'default'} cannot follow the routes",
+            text=f"{problem} It stays on epoch {row.payload.get('epoch')}: changes of traffic do not reach it.",
+            url=reverse("endpoints:list"), now=now,
+        )  # fmt: skip
+
+
+def load_refused(row: Outbox, now: datetime) -> None:
+    """A page when the version was to take all traffic, a ticket for a canary or a shadow."""
+    deployment = deployment_of(row.payload)
+    if deployment is None or deployment.ended_at:
+        return
+    endpoint, semver = deployment.endpoint, deployment.version.semver
+    severity = Severity.PAGE if deployment.arm == Deployment.Arm.STABLE else Severity.TICKET
+    damaged = " It is damaged and in quarantine." if row.payload.get("quarantined") else ""
+    raise_alert(
+        endpoint=endpoint, source=LOAD, key={"deployment": str(deployment.uuid)}, severity=severity,
+        title=f"{endpoint.slug}: a server refused to load {semver}",
+        text=f"{semver} was to serve as {deployment.get_arm_display().lower()} and does not.{damaged} The server stays on what it has.",
+        url=page_of(endpoint), now=now,
+    )  # fmt: skip
+
+
+def canary_stopped(row: Outbox, now: datetime) -> None:
+    """A ticket when a rule or a server stopped it, a line of the digest when a person did."""
+    deployment = deployment_of(row.payload)
+    if deployment is None:
+        return
+    endpoint, semver = deployment.endpoint, deployment.version.semver
+    person = bool(row.payload.get("by"))
+    text = f"All traffic is on the stable version. {deployment.end_reason}".strip()
+    raise_alert(
+        endpoint=endpoint, source=STOPPED, key={"deployment": str(deployment.uuid)},
+        severity=Severity.DIGEST if person else Severity.TICKET, title=f"{endpoint.slug}: the canary {semver} was stopped", text=text,
+        url=reverse("endpoints:deployment", args=[deployment.uuid]), now=now,
+    )  # fmt: skip
+
+
+def end_loads(now: datetime) -> int:
+    """End the alerts about deployments that nobody wants loaded any more. Returns how many."""
+    ended = 0
+    for row in Alert.objects.filter(source=LOAD).exclude(state=State.RESOLVED).only("pk", "key"):
+        if not Deployment.objects.filter(uuid=row.key.get("deployment"), ended_at__isnull=False).exists():
+            continue
+        with transaction.atomic():
+            alert = Alert.objects.select_for_update(of=("self",)).select_related("project", "endpoint").get(pk=row.pk)
+            if alert.is_open:
+                close(alert, "The deployment ended.", None, now)
+                ended += 1
+    return ended
+
+
+def serving_projects() -> list[Project]:
+    """The projects with something live."""
+    live = Deployment.objects.filter(ended_at=None).values("endpoint__model__project")
+    return list(Project.objects.filter(pk__in=live).order_by("pk"))
+
+
+def endpoint_of(payload: dict[str, Any]) -> Endpoint | None:
+    """The endpoint that a payload names."""
+    return Endpoint.objects.select_related("model__project").filter(uuid=uuid_of(payload, "endpoint")).first()
+
+
+def deployment_of(payload: dict[str, Any]) -> Deployment | None:
+    """The deployment that a payload names."""
+    rows = Deployment.objects.select_related("endpoint__model__project", "version")
+    return rows.filter(uuid=uuid_of(payload, "deployment")).first()
+
+
+def page_of(endpoint: Endpoint) -> str:
+    """The endpoint's page."""
+    return reverse("endpoints:detail", args=[endpoint.uuid])
+
+
+def uuid_of(payload: dict[str, Any], name: str) -> UUID:
+    """The uuid under a name; one that nothing has where there is none."""
+    try:
+        return UUID(str(payload.get(name)))
+    except ValueError:
+        return UUID(int=0)
+
+
+def number(value: Any) -> float | None:
+    """A payload's number."""
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+HANDLERS: dict[str, Callable[[Outbox, datetime], None]] = {
+    "drift.opened": drift_opened,
+    "drift.closed": drift_closed,
+    "endpoints.server_problem": server_problem,
+    "endpoints.load_refused": load_refused,
+    "endpoints.canary_stopped": canary_stopped,
+}

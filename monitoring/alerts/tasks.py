@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+from celery import shared_task
+from django.utils import timezone
+
+from lifecycle.notices import delivery
+from monitoring.alerts import actions
+
+
+@shared_task  # type: ignore[untyped-decorator]
+def evaluate() -> None:
+    """Take in what happened, measure every objective, tell what is due, and leave the heartbeat."""
+    actions.read_outbox()
+    actions.evaluate()
+    actions.tell()
+    actions.beat()
+    actions.ping()
+
+
+@shared_task  # type: ignore[untyped-decorator]
+def deliver() -> None:
+    """Send the messages that are due."""
+    delivery.deliver_due()
+
+
+@shared_task  # type: ignore[untyped-decorator]
+def digest() -> None:
+    """Say once a day what was raised; forget what is old."""
+    actions.digest()
+    actions.forget_checks(timezone.now())
+    delivery.forget_old(timezone.now())
