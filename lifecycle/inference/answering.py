@@ -146,8 +146,8 @@ def head(exchange: Exchange, asked: InferRequest, arm: LiveArm) -> dict[str, Any
 
 async def read_body(request: Request) -> bytes:
     """The request's body; refused with 413 as soon as it is known to be over the limit, and with 408 when it does not come."""
-    declared = request.headers.get("content-length", "0")
-    if declared.isdigit() and int(declared) > protocol.MAX_BODY_BYTES:
+    declared = protocol.whole_number(request.headers.get("content-length", "0"))
+    if declared is not None and declared > protocol.MAX_BODY_BYTES:
         raise protocol.too_large()
     chunks, size = [], 0
     try:
