@@ -35,7 +35,8 @@ class Evidence:
     """What is known at a look.
 
     counts: of the present step, one event for each key and minute. log_e: by metric, over all steps. minutes: at this step. waited: of the
-    longest time of a step, in minutes; begins anew when somebody resumes. behind: whether there are minutes that were not counted yet.
+    longest time of a step, in minutes; begins anew when somebody resumes. behind: whether there are minutes that were not counted yet; then only a rollback is
+    decided, since neither is the evidence complete nor has the time been used.
     blocked: why nothing may widen now, as a sentence; empty when nothing is.
     """
 
@@ -88,7 +89,7 @@ def decide(plan: Plan, found: Evidence) -> Decision:
     if bounds and bounds.low >= plan.margin:
         said = f"Errors are higher by at least {signed(100 * bounds.low, 2)} points, and the plan allows less than {points(plan.margin)}."
         return Decision(Kind.HOLD, said)
-    if found.waited >= 60 * plan.max_hours and (open_ones or found.blocked):
+    if found.waited >= 60 * plan.max_hours and not found.behind and (open_ones or found.blocked):
         missing = "; ".join(f"{each.title}: {each.now}" for each in open_ones) or found.blocked
         return Decision(Kind.HOLD, f"Insufficient evidence after {duration(60 * found.waited)}. {missing}.".replace("..", "."))
     if open_ones:

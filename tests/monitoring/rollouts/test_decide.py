@@ -64,6 +64,13 @@ def test_time_that_runs_out_holds_and_never_widens():
     assert decision.why.startswith("Insufficient evidence after 1\u00a0d. 2,000 canary requests: 300;")
 
 
+def test_time_does_not_run_out_while_there_are_requests_that_were_not_counted():
+    few = Counts(Side(300, 300, 1, 0, 0), Side(5700, 5700, 20, 0, 0))
+
+    assert decide(PLAN, found(few, minutes=24 * 60.0, behind=True)).kind == Kind.CONTINUE
+    assert decide(PLAN, found(few, minutes=24 * 60.0, behind=True, errors=9.0)).kind == Kind.ROLLBACK
+
+
 def test_no_traffic_at_all_is_insufficient_not_good():
     assert decide(PLAN, found(Counts(), minutes=60.0)).kind == Kind.CONTINUE
     assert decide(PLAN, found(Counts(), minutes=24 * 60.0)).kind == Kind.HOLD

@@ -1,0 +1,252 @@
+"""What is counted: one event for each sticky key and minute, late news again, a beat that slept, and nothing that is not a number."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from monitoring.rollouts import actions, queries
+from monitoring.rollouts.actions import count as counting
+from monitoring.rollouts.models import Look, Minute
+from monitoring.traffic.actions import record_feedback
+from monitoring.traffic.models import Prediction
+from tests.monitoring.rollouts.conftest import key
+
+
+def counted():
+    found = Minute.objects.order_by("start").last()
+    return found.counts.canary.astuple(), found.counts.stable.astuple()
+
+
+def test_requests_of_one_key_in_one_minute_are_one_event(begun, street):
+    begun()
+    loop = [street.line("canary", 1 + at / 60, failed=True, key=key("ana")) for at in range(30)]
+    others = [street.line("canary", 1, key=key(name)) for name in "bcd"]
+    street.take_in(*loop, *others, street.line("stable", 1, key=key("x")))
+
+    street.tick(2)
+
+    assert counted() == ((33, 4, 1, 0, 0), (1, 1, 0, 0, 0))
+    assert Look.objects.get().decision == "continue"
+
+
+def test_the_same_key_in_the_next_minute_is_another_event(begun, street):
+    rollout = begun()
+    street.take_in(*[street.line("canary", minute, failed=True, key=key("ana")) for minute in (1, 2, 3)])
+
+    street.tick(4)
+
+    assert queries.counts(queries.segments(rollout)[0]).canary.astuple() == (3, 3, 3, 0, 0)
+
+
+def test_a_request_of_many_texts_is_one_event(begun, street):
+    begun()
+    shape = street.line("canary", 1)
+    street.take_in(shape | {"rows": 3, "inputs": shape["inputs"] * 3, "outputs": shape["outputs"] * 3})
+
+    street.tick(2)
+
+    assert Prediction.objects.filter(arm="canary").count() == 3
+    assert counted()[0] == (1, 1, 0, 0, 0)
+
+
+def test_refused_and_shed_requests_are_nobodys_failure(begun, street):
+    begun()
+    street.take_in(*[street.line("canary", 1, failed=True, code=code, key=key(str(code))) for code in (400, 404, 413, 422, 429, 500, 503)])
+
+    street.tick(2)
+
+    assert counted()[0] == (2, 2, 2, 0, 0)
+
+
+def test_what_comes_late_is_counted_again_and_only_its_minute(begun, street, fresh, monkeypatch):
+    rollout = begun()
+    street.feed(1, canary=(20, 1), stable=(380, 2))
+    street.feed(2, canary=(20, 0), stable=(380, 2))
+    street.tick(3)
+    assert fresh(rollout).state == "running"
+    read = []
+    original = queries.requests_of
+    monkeypatch.setattr(queries, "requests_of", lambda segment, start: read.append(start) or original(segment, start))
+
+    street.feed(1, canary=(10, 9))  # from a server whose spool was stuck
+    street.tick(30)
+
+    assert read == [street.at(1)]
+    assert [(row.start, row.canary_units, row.canary_errors) for row in Minute.objects.order_by("start")] == [
+        (street.at(1), 30, 10), (street.at(2), 20, 0),
+    ]  # fmt: skip
+    assert fresh(rollout).state == "rolled_back"
+
+
+def test_the_same_segment_twice_counts_once(begun, street):
+    begun()
+    lines = [street.line("canary", 1) for _ in range(5)]
+    street.take_in(*lines)
+    street.tick(2)
+    street.take_in(*lines)
+    street.tick(3)
+
+    assert counted()[0] == (5, 5, 0, 0, 0)
+
+
+def test_late_feedback_is_counted_again(begun, street, omar, fresh):
+    rollout = begun()
+    street.feed(1, canary=(20, 0), stable=(380, 0))
+    street.tick(2)
+    for prediction in Prediction.objects.filter(arm="canary")[:8]:
+        record_feedback(prediction_id=prediction.uuid, right=False, label="refund", actor=omar)
+
+    street.tick(3)
+
+    assert counted()[0] == (20, 20, 0, 0, 8)
+    assert fresh(rollout).state == "rolled_back"
+    assert fresh(rollout).reason.startswith("Too many answers called wrong: 8 of 20 on the canary, 0 of 380 on the stable arm.")
+
+
+def test_slow_answers_are_those_above_the_stable_arms_p95_of_the_hour_before(begun, street, fresh):
+    rollout = begun()  # 400 stable answers of 5 ms half an hour before
+    street.feed(1, canary=(20, 0), stable=(380, 0), latency_ms=5.0)
+    street.take_in(*[street.line("canary", 1.5, latency_ms=80.0, key=key(str(at))) for at in range(10)])
+    street.tick(2)
+
+    assert counted() == ((30, 30, 0, 10, 0), (380, 380, 0, 0, 0))
+    assert fresh(rollout).state == "rolled_back"
+    assert fresh(rollout).reason.startswith("Too many slow answers: 10 of 30 on the canary")
+
+
+def test_nothing_is_slow_while_too_few_answers_say_what_is(street, approval, mia):
+    from monitoring.rollouts.rules import Plan
+    from tests.monitoring.rollouts.conftest import QUICK
+
+    street.feed(-30, stable=(99, 0))
+    actions.start(request_id=approval.uuid, actor=mia, plan=Plan(**QUICK | {"max_hours": 48}), now=street.at(0))
+    street.take_in(*[street.line("canary", 1, latency_ms=9000.0) for _ in range(10)])
+    street.tick(2)
+
+    assert Minute.objects.get().slow_ms is None
+    assert counted()[0] == (10, 10, 0, 0, 0)
+
+
+def test_the_first_requests_after_loading_count_for_nothing(begun, street):
+    rollout = begun(warm_up=20)
+    street.take_in(*[street.line("canary", 1 + at / 60, failed=True) for at in range(20)])
+    street.tick(2)
+    assert counted() == ((0, 0, 0, 0, 0), (0, 0, 0, 0, 0))
+
+    street.feed(3, canary=(5, 0), stable=(95, 0))
+    street.tick(4)
+
+    assert queries.counts(queries.segments(rollout)[0]).canary.astuple() == (5, 5, 0, 0, 0)
+
+
+def test_evidence_of_the_steps_multiplies_and_counts_begin_anew(begun, street):
+    rollout = begun()
+    street.feed(1, canary=(110, 1), stable=(1900, 9))
+    street.tick(3)
+    first = Look.objects.order_by("id").last()
+    street.feed(4, canary=(50, 3), stable=(150, 0))
+    street.tick(5)
+
+    last = Look.objects.order_by("id").last()
+    assert (last.segment.number, last.canary_units, last.canary_errors) == (2, 50, 3)
+    from monitoring.rollouts.rules import log_e
+
+    expected = float(log_e(1, 9, 0.05)) + float(log_e(3, 0, 0.25))
+    assert first.log_e_errors == pytest.approx(float(log_e(1, 9, 0.05)))
+    assert last.log_e_errors == pytest.approx(expected)
+    assert queries.evidence(rollout, street.at(5)).log_e["errors"] == pytest.approx(expected)
+
+
+def test_requests_under_the_old_split_stay_with_the_old_step(begun, street):
+    """A server that took the new split a few seconds late spools with the old epoch, which tells."""
+    rollout = begun()
+    old = street.line("canary", 3.05)
+    street.feed(1, canary=(110, 0), stable=(1900, 9))
+    street.tick(3)
+    street.take_in(old, street.line("canary", 3.1))
+    street.tick(4)
+
+    first, second = queries.segments(rollout)
+    assert queries.counts(first).canary.requests == 111
+    assert queries.counts(second).canary.requests == 1
+
+
+def test_a_beat_that_slept_for_a_day_catches_up_in_parts_and_widens_only_when_all_is_counted(begun, street, fresh, monkeypatch):
+    monkeypatch.setattr(counting, "MINUTES_AT_ONCE", 4)
+    rollout = begun()
+    for minute in range(1, 11):
+        street.feed(60 * minute, canary=(20, 0), stable=(80, 0))
+    day = 24 * 60
+
+    street.tick(day)
+    assert (Minute.objects.count(), fresh(rollout).share) == (4, 500)
+    street.tick(day)
+    assert (Minute.objects.count(), fresh(rollout).share) == (8, 500)
+    assert Look.objects.order_by("id").last().why == "There are requests that were not counted yet."
+    street.tick(day)
+
+    assert (Minute.objects.count(), fresh(rollout).share) == (10, 2500)
+
+
+def test_a_bad_canary_is_found_though_the_beat_slept(begun, street, fresh):
+    rollout = begun()
+    street.feed(60, canary=(20, 7), stable=(380, 2))
+
+    street.tick(24 * 60)
+
+    assert fresh(rollout).state == "rolled_back"
+
+
+def test_a_window_without_requests_adds_no_look_and_no_number(begun, street):
+    rollout = begun()
+    street.feed(1, canary=(20, 0), stable=(380, 2))
+    street.tick(2)
+
+    for minute in (3, 4, 300):
+        street.tick(minute)
+
+    assert (Look.objects.count(), Minute.objects.count()) == (1, 1)
+    found = queries.evidence(rollout, street.at(300))
+    assert (found.interval(rollout.rule), found.log_e["slow"], found.log_e["wrong"]) == (None, 0.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    "bad", [{"latency_ms": float("nan")}, {"latency_ms": float("inf")}, {"code": "x"}, {"at": "1970-01-01T00:00:00+00:00"}]
+)
+def test_what_is_not_a_number_is_set_aside_and_not_counted(begun, street, bad):
+    begun()
+    street.take_in(street.line("canary", 1) | bad, street.line("canary", 1), street.line("stable", 1))
+
+    street.tick(2)
+
+    assert counted() == ((1, 1, 0, 0, 0), (1, 1, 0, 0, 0))
+
+
+def test_one_rollout_that_fails_leaves_the_others_alone(begun, street, fresh, monkeypatch):
+    rollout = begun()
+    street.feed(1, canary=(20, 7), stable=(380, 2))
+    with monkeypatch.context() as patch:
+        patch.setattr(queries, "evidence", lambda *_, **__: 1 / 0)
+        assert street.tick(2) == 0
+    assert fresh(rollout).state == "running"
+
+    assert street.tick(3) == 1
+
+
+def test_a_widening_that_was_cut_off_is_finished_by_the_next_tick(begun, street, fresh):
+    rollout = begun()
+    type(rollout).objects.filter(pk=rollout.pk).update(going_to=2500, going_why="Every condition holds.")
+
+    street.tick(2)
+
+    assert (fresh(rollout).share, fresh(rollout).going_to) == (2500, None)
+
+
+def test_a_tick_reads_the_clock_itself(begun, street, fresh):
+    rollout = begun()
+    street.feed(1, canary=(20, 7), stable=(380, 2))
+
+    actions.tick()
+
+    assert timezone.now() - fresh(rollout).ended_at < timedelta(minutes=1)

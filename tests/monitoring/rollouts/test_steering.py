@@ -1,0 +1,267 @@
+"""What people do to a running rollout, what the servers' guard and a freeze do to it, and what a form that is too old does not."""
+
+from datetime import timedelta
+
+import pytest
+from django.core.exceptions import PermissionDenied
+from django.utils import timezone
+
+from lifecycle.refusals import Conflict, Refused
+from monitoring.alerts.models import Alert
+from monitoring.rollouts import actions
+from monitoring.rollouts.models import Rollout, Segment
+from registry.catalog import actions as catalog
+from registry.endpoints import actions as served
+from tests.support import endpoints, registry
+
+
+def good(street, minute):
+    street.feed(minute, canary=(120, 0), stable=(1900, 9))
+
+
+def test_a_paused_rollout_keeps_its_share_and_goes_on_when_resumed(begun, street, omar, verbs, fresh):
+    rollout = begun()
+    good(street, 1)
+    actions.pause(rollout_id=rollout.uuid, actor=omar, seen=0, now=street.at(2))
+
+    street.tick(5)
+    assert (fresh(rollout).state, fresh(rollout).share) == ("paused", 500)
+    actions.resume(rollout_id=rollout.uuid, actor=omar, seen=1, now=street.at(6))
+    street.tick(7)
+
+    assert (fresh(rollout).state, fresh(rollout).share) == ("running", 2500)
+    assert verbs(rollout) == ["rollouts.started", "rollouts.paused", "rollouts.resumed", "rollouts.widened"]
+
+
+def test_a_paused_canary_is_still_taken_back(begun, street, omar, fresh):
+    rollout = begun()
+    actions.pause(rollout_id=rollout.uuid, actor=omar, seen=0, now=street.at(1))
+    street.feed(2, canary=(20, 7), stable=(380, 2))
+
+    street.tick(3)
+
+    assert fresh(rollout).state == "rolled_back"
+    assert Alert.objects.get().severity == "page"
+
+
+def test_widening_before_the_rule_would_needs_a_reason_and_keeps_the_persons_name(begun, street, lee, verbs, fresh):
+    rollout = begun()
+    street.feed(1, canary=(40, 0), stable=(760, 4))
+    street.tick(1.5)
+
+    with pytest.raises(Refused, match="Widening before the rule would needs a reason"):
+        actions.widen(rollout_id=rollout.uuid, actor=lee, seen=0, now=street.at(2))
+    assert (fresh(rollout).share, fresh(rollout).moves) == (500, 0)
+    actions.widen(rollout_id=rollout.uuid, actor=lee, seen=0, reason="Known from shadow.", now=street.at(2))
+
+    rollout = fresh(rollout)
+    assert (rollout.share, rollout.going_to, rollout.step_started_at) == (2500, None, street.at(2))
+    last = Segment.objects.order_by("number").last()
+    assert (last.number, last.share, last.deployment.started_by, last.deployment.reason) == (2, 2500, lee, "Known from shadow.")
+    assert verbs(rollout) == ["rollouts.started", "rollouts.widened"]
+
+
+def test_a_plan_may_ask_a_person_at_each_step_once(begun, street, mia, lee, fresh):
+    rollout = begun(automatic=False)
+    good(street, 1)
+
+    street.tick(3)
+    street.tick(4)
+
+    assert (fresh(rollout).share, fresh(rollout).asked_at) == (500, street.at(3))
+    assert sum("may go to 25" in notice.text for notice in lee.notices.all()) == 1
+    actions.widen(rollout_id=rollout.uuid, actor=lee, seen=1, now=street.at(5))
+    assert (fresh(rollout).share, fresh(rollout).asked_at) == (2500, None)
+
+
+def test_nobody_widens_against_the_evidence(begun, street, lee, fresh):
+    rollout = begun()
+    street.feed(1, canary=(20, 7), stable=(380, 2))
+    from monitoring.rollouts.actions.count import count
+
+    count(rollout, street.at(2))
+    with pytest.raises(Refused, match="Too many failed requests"):
+        actions.widen(rollout_id=rollout.uuid, actor=lee, seen=0, reason="I trust it.", now=street.at(2))
+    assert fresh(rollout).share == 500
+
+
+def test_aborting_sends_all_traffic_back_in_a_freeze_too(begun, street, omar, lee, verbs, fresh):
+    rollout = begun()
+    catalog.freeze(endpoint_id=street.endpoint.uuid, reason="Incident.", until=timezone.now() + timedelta(days=1), actor=lee)
+
+    with pytest.raises(Refused):
+        actions.abort(rollout_id=rollout.uuid, actor=omar, seen=0, reason="Complaints.", typed="1.1.0", now=street.at(2))
+    with pytest.raises(Refused, match="needs a reason"):
+        actions.abort(rollout_id=rollout.uuid, actor=omar, seen=0, reason=" ", typed="1.0.0", now=street.at(2))
+    assert street.running()[1] == ("canary", "1.1.0", 500)
+    actions.abort(rollout_id=rollout.uuid, actor=omar, seen=0, reason="Complaints.", typed="1.0.0", now=street.at(2))
+
+    rollout = fresh(rollout)
+    assert (rollout.state, rollout.ended_by, rollout.reason) == ("aborted", omar, "Complaints.")
+    assert street.running() == [("stable", "1.0.0", 10_000)]
+    assert verbs(rollout)[-1] == "rollouts.aborted"
+    assert not Alert.objects.exists()
+
+
+@pytest.mark.parametrize("step", ["pause", "resume", "widen", "abort"])
+def test_a_form_that_is_too_old_changes_nothing(begun, street, omar, step, fresh, verbs):
+    rollout = begun()
+    actions.pause(rollout_id=rollout.uuid, actor=omar, seen=0, now=street.at(1))
+    before = (fresh(rollout).state, fresh(rollout).moves, verbs(rollout))
+    more = {"widen": {"reason": "Now."}, "abort": {"reason": "Now.", "typed": "1.0.0"}}.get(step, {})
+
+    with pytest.raises(Conflict, match="Changed while you were reading"):
+        getattr(actions, step)(rollout_id=rollout.uuid, actor=omar, seen=0, **more)
+
+    assert (fresh(rollout).state, fresh(rollout).moves, verbs(rollout)) == before
+
+
+@pytest.mark.parametrize("step", ["pause", "resume", "widen", "abort"])
+def test_an_ended_rollout_is_not_steered(begun, street, omar, step):
+    rollout = begun()
+    actions.abort(rollout_id=rollout.uuid, actor=omar, seen=0, reason="Enough.", typed="1.0.0", now=street.at(2))
+    more = {"widen": {"reason": "Now."}, "abort": {"reason": "Now.", "typed": "1.0.0"}}.get(step, {})
+
+    with pytest.raises(Conflict, match="has ended: aborted"):
+        getattr(actions, step)(rollout_id=rollout.uuid, actor=omar, seen=1, **more)
+
+
+@pytest.mark.parametrize("person", ["ana", "ravi", "gita", "aida", "otto"])
+def test_only_engineers_leads_and_those_on_call_steer(person, request, begun, fresh):
+    rollout, actor = begun(), request.getfixturevalue(person)
+
+    for step, more in (("pause", {}), ("resume", {}), ("widen", {"reason": "x"}), ("abort", {"reason": "x", "typed": "1.0.0"})):
+        with pytest.raises(PermissionDenied):
+            getattr(actions, step)(rollout_id=rollout.uuid, actor=actor, seen=0, **more)
+    assert (fresh(rollout).state, fresh(rollout).moves) == ("running", 0)
+
+
+def test_an_engineer_steers_but_does_not_abort(begun, mia, fresh):
+    rollout = begun()
+
+    with pytest.raises(PermissionDenied):
+        actions.abort(rollout_id=rollout.uuid, actor=mia, seen=0, reason="x", typed="1.0.0")
+    assert fresh(rollout).state == "running"
+
+
+def test_the_servers_guard_ends_the_rollout(begun, street, verbs, fresh, canary_of):
+    rollout = begun()
+    served.stop_canary(
+        deployment_id=canary_of(rollout).uuid, reason="The server's guard closed it: 10 of its last 20 requests failed.", actor=None
+    )
+
+    street.tick(2)
+
+    rollout = fresh(rollout)
+    assert (rollout.state, rollout.ended_by, rollout.reason) == (
+        "rolled_back", None, "The server's guard closed it: 10 of its last 20 requests failed.",
+    )  # fmt: skip
+    assert verbs(rollout)[-1] == "rollouts.rolled_back"
+    assert [(alert.severity, alert.title) for alert in Alert.objects.filter(source="canary")] == [
+        ("page", "1.1.0 was rolled back on support-inbox-prod")
+    ]
+
+
+def test_a_closed_arm_does_not_widen_before_the_registry_has_heard(begun, street, fresh, canary_of):
+    rollout = begun()
+    good(street, 1)
+    endpoints.write_status(guard=[{"deployment": str(canary_of(rollout).uuid), "failures": 10, "of": 20}])
+
+    street.tick(3)
+
+    assert (fresh(rollout).state, fresh(rollout).share) == ("running", 500)
+
+
+def test_a_person_who_stops_the_canary_elsewhere_ends_the_rollout_in_their_name(begun, street, omar, fresh):
+    rollout = begun()
+    served.roll_back(endpoint_id=street.endpoint.uuid, actor=omar, reason="Errors.", typed="1.0.0", seen_moves=1)
+
+    street.tick(2)
+
+    assert (fresh(rollout).state, fresh(rollout).ended_by, fresh(rollout).reason) == ("rolled_back", omar, "Errors.")
+    assert not Alert.objects.filter(severity="page").exists()
+
+
+def test_a_share_that_somebody_set_elsewhere_is_a_step_of_its_own(begun, street, lee, fresh, canary_of, verbs):
+    rollout = begun()
+    served.set_share(deployment_id=canary_of(rollout).uuid, share=1000, actor=lee, reason="A little more.")
+
+    street.tick(2)
+
+    assert fresh(rollout).share == 1000
+    assert [each.share for each in Segment.objects.order_by("number")] == [500, 1000]
+    assert verbs(rollout) == ["rollouts.started", "rollouts.widened"]
+
+
+def test_a_frozen_endpoint_keeps_the_share_and_still_takes_back(begun, street, lee, fresh):
+    rollout = begun()
+    catalog.freeze(endpoint_id=street.endpoint.uuid, reason="Audit week.", until=timezone.now() + timedelta(days=1), actor=lee)
+    good(street, 1)
+
+    street.tick(3)
+    assert (fresh(rollout).state, fresh(rollout).share) == ("running", 500)
+    with pytest.raises(Refused, match="the endpoint is frozen: Audit week"):
+        actions.widen(rollout_id=rollout.uuid, actor=lee, seen=0, reason="Now.", now=street.at(3))
+    street.feed(4, canary=(20, 12), stable=(380, 2))
+    street.tick(5)
+
+    assert fresh(rollout).state == "rolled_back"
+
+
+def test_a_frozen_endpoint_starts_none(street, approval, mia, lee):
+    catalog.freeze(endpoint_id=street.endpoint.uuid, reason="Audit week.", until=timezone.now() + timedelta(days=1), actor=lee)
+
+    with pytest.raises(Refused, match="is frozen until"):
+        street.begin(approval, mia)
+    assert not Rollout.objects.exists()
+    assert street.running() == [("stable", "1.0.0", 10_000)]
+
+
+def test_a_plan_that_cannot_decide_starts_nothing(street, approval, mia):
+    with pytest.raises(Refused, match="At 5.%.the canary gets 20 requests an hour"):
+        street.begin(approval, mia, min_requests=10_000)
+    assert not Rollout.objects.exists()
+    approval.refresh_from_db()
+    assert approval.status == "approved"
+
+
+def test_without_traffic_there_is_nothing_to_learn(street, approval, mia):
+    from monitoring.rollouts.rules import Plan
+
+    with pytest.raises(Refused, match="No request came in the last 24 hours"):
+        actions.start(request_id=approval.uuid, actor=mia, plan=Plan(), now=street.at(0))
+    assert not Rollout.objects.exists()
+
+
+def test_a_changed_card_holds_instead_of_trying_for_ever(begun, street, mia, fresh):
+    from registry.catalog.queries import newest_card
+
+    rollout = begun()
+    card = newest_card(rollout.version)
+    catalog.edit_card(version=rollout.version, stated={"purpose": "Other."}, seen=card.digest, actor=mia)
+    good(street, 1)
+
+    street.tick(3)
+
+    assert (fresh(rollout).state, fresh(rollout).share, fresh(rollout).going_to) == ("holding", 500, None)
+    assert "Changed since the gates were checked: the model card" in fresh(rollout).reason
+
+
+def test_a_version_in_quarantine_is_not_widened(begun, street, omar, fresh):
+    rollout = begun()
+    catalog.quarantine(version_id=rollout.version.uuid, reason="Leaks.", actor=omar)
+    good(street, 1)
+
+    street.tick(3)
+
+    assert fresh(rollout).share == 500
+
+
+def test_one_rollout_at_a_time(begun, street, project, mia, ravi):
+    rollout = begun()
+    other = registry.make_version(project, mia, ravi, model=street.endpoint.model, snapshot=rollout.version.run.snapshot, semver="1.2.0")
+    request = endpoints.approved(project, street.endpoint, other)
+
+    with pytest.raises(Conflict, match="one canary at a time"):
+        street.begin(request, mia)
+    assert Rollout.objects.count() == 1
