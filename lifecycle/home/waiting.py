@@ -15,6 +15,12 @@ from datasets_app.labeling import queries as labeling
 from datasets_app.labeling.models import Queue, Slot
 from lifecycle.training import queries as training
 from lifecycle.training.rules import RunState
+from monitoring.alerts.models import Alert
+from monitoring.alerts.rules.state import Severity
+from monitoring.alerts.rules.state import State as AlertState
+from monitoring.retraining import queries as retraining
+from monitoring.retraining.rules import State as ProposalState
+from monitoring.rollouts import queries as rollouts
 from registry.access import policy
 from registry.access.models import User
 from registry.access.queries import people_without_role
@@ -52,6 +58,37 @@ def live_in_quarantine(user: User, _roles: Roles) -> list[Task]:
     for row in policy.visible_to(user, rows, "endpoints.roll_back")[:EACH]:
         fact = f"{row.endpoint.slug} answers with a version in quarantine"
         found.append(Task(fact, str(row.version), "Roll back", page("endpoints:detail", row.endpoint.uuid), burns=True))
+    return found
+
+
+def alerts(user: User, _roles: Roles) -> list[Task]:
+    """What burns and nobody has taken, pages before tickets, for those who may take it."""
+    rows = Alert.objects.filter(state=AlertState.FIRING, inhibited_by=None).exclude(severity=Severity.DIGEST)
+    found = policy.visible_to(user, rows.select_related("endpoint"), "alerts.acknowledge").order_by("-id")[: EACH * EACH]
+    first = sorted(found, key=lambda row: row.severity != Severity.PAGE)[:EACH]
+    return [Task(row.title, place(row), "Look", page("alerts:detail", row.uuid), burns=row.severity == Severity.PAGE) for row in first]
+
+
+def place(alert: Alert) -> str:
+    """Where something burns."""
+    return alert.endpoint.slug if alert.endpoint else "The product itself"
+
+
+def canaries(user: User, _roles: Roles) -> list[Task]:
+    """Rollouts that hold or ask for the next step, for those who may steer them."""
+    found = []
+    for row in rollouts.to_steer(user)[:EACH]:
+        fact, link = ("holds", "Decide") if row.state == row.State.HOLDING else ("may be widened", "Widen")
+        found.append(Task(f"The canary {row.version.semver} {fact}", row.endpoint.slug, link, page("rollouts:detail", row.uuid)))
+    return found
+
+
+def proposals(user: User, _roles: Roles) -> list[Task]:
+    """Retrainings that are proposed, or failed on the way, for the leads who decide."""
+    found = []
+    for row in retraining.to_decide(user)[:EACH]:
+        fact, link = ("failed on the way", "Look") if row.state == ProposalState.FAILED else ("waits for your decision", "Decide")
+        found.append(Task(f"{row} to retrain {fact}", row.endpoint.slug, link, page("retraining:detail", row.uuid)))
     return found
 
 
@@ -130,7 +167,7 @@ def newcomers(user: User, _roles: Roles) -> list[Task]:
 
 
 SOURCES: list[Callable[[User, Roles], list[Task]]] = [
-    live_in_quarantine, decisions, deployments, disagreements, answers, uploads, runs, newcomers,
+    live_in_quarantine, alerts, canaries, decisions, deployments, proposals, disagreements, answers, uploads, runs, newcomers,
 ]  # fmt: skip
 
 

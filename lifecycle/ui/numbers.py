@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -19,6 +20,13 @@ def decimals(value: Number | None, digits: int = 3) -> str:
     text = f"{abs(value):,.{digits}f}"
     negative = value < 0 and any(digit in text for digit in "123456789")
     return MINUS + text if negative else text
+
+
+def significant(value: Number | None, digits: int = 2) -> str:
+    """0.0044, 0.083, 5.1, 1,312: as many decimals as it takes to show so many digits that say something."""
+    if not value or value != value:  # noqa: PLR0124
+        return decimals(value, 0)
+    return decimals(value, max(0, digits - 1 - math.floor(math.log10(abs(float(value))))))
 
 
 def count(value: int | None) -> str:

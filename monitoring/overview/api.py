@@ -1,7 +1,128 @@
-"""Overview over REST."""
+"""The dashboard over REST: the figures of the page. Null where nothing was measured."""
 
 from __future__ import annotations
 
-from django.urls import URLPattern
+from typing import Any
+from uuid import UUID
 
-urlpatterns: list[URLPattern] = []
+from django.urls import path
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from monitoring.overview import page, rules
+from registry.access.decorators import Needs
+from registry.access.rest import View
+
+
+class ModelOut(serializers.Serializer[Any]):
+    """One endpoint. right: share of answers called right in 30 days; estimate: accuracy expected from confidence; p95_ms: of 30 days."""
+
+    endpoint = serializers.CharField(source="endpoint.slug")
+    uuid = serializers.UUIDField(source="endpoint.uuid")
+    version = serializers.CharField(source="live.version.semver", default=None, allow_null=True)
+    canary = serializers.CharField(help_text="its version; empty without one")
+    health = serializers.CharField(source="health.word")
+    why = serializers.CharField(source="health.why")
+    right = serializers.FloatField(allow_null=True)
+    called = serializers.IntegerField(help_text="answers that somebody spoke of in 30 days")
+    estimate = serializers.FloatField(allow_null=True)
+    psi = serializers.FloatField(allow_null=True, help_text="the largest of the newest drift report")
+    drift = serializers.CharField(allow_null=True, help_text="its state: ok, drift, insufficient, failed")
+    p95_ms = serializers.FloatField(allow_null=True)
+    requests = serializers.IntegerField()
+    cost = serializers.FloatField(allow_null=True, help_text="of 1,000 answers, engine CPU time")
+
+
+class DifferenceOut(serializers.Serializer[Any]):
+    """Model minus hold-out, with the ends of its 95 % interval."""
+
+    value = serializers.FloatField()
+    low = serializers.FloatField()
+    high = serializers.FloatField()
+
+
+class LiftOut(serializers.Serializer[Any]):
+    """A business figure against its hold-out. ratio_off: the two sides do not have the sizes that they should."""
+
+    kpi = serializers.UUIDField(source="kpi.uuid")
+    name = serializers.CharField(source="kpi.name")
+    endpoint = serializers.CharField(source="kpi.endpoint.slug")
+    n = serializers.IntegerField(help_text="cases of both sides")
+    difference = DifferenceOut(allow_null=True)
+    ratio_off = serializers.BooleanField(source="mismatch")
+    reading = serializers.CharField(help_text="better, worse, unclear, insufficient data, sample ratio off")
+
+
+class BudgetOut(serializers.Serializer[Any]):
+    """What is left of an error budget: 1 is all of it, below 0 is overspent."""
+
+    endpoint = serializers.CharField(source="objective.endpoint.slug")
+    objective = serializers.CharField(source="objective.kind")
+    left = serializers.FloatField(allow_null=True)
+    days = serializers.FloatField(allow_null=True, help_text="until it is spent, at the last day's rate")
+
+
+class NoteOut(serializers.Serializer[Any]):
+    """Something that needs a person."""
+
+    kind = serializers.CharField(help_text="bad or warn")
+    fact = serializers.CharField()
+    text = serializers.CharField()
+    url = serializers.CharField()
+
+
+class GovernanceOut(serializers.Serializer[Any]):
+    """Promotions of the period. hours: median from request to decision."""
+
+    asked = serializers.IntegerField()
+    approved = serializers.IntegerField()
+    rejected = serializers.IntegerField()
+    voided = serializers.IntegerField()
+    waiting = serializers.IntegerField()
+    overdue = serializers.IntegerField()
+    votes = serializers.IntegerField()
+    hours = serializers.FloatField(allow_null=True)
+
+
+class RollbacksOut(serializers.Serializer[Any]):
+    """What was taken back. minutes: median life of a canary that was."""
+
+    versions = serializers.IntegerField()
+    canaries = serializers.IntegerField()
+    minutes = serializers.FloatField(allow_null=True)
+
+
+class DashboardOut(serializers.Serializer[Any]):
+    """The period begins on a Monday UTC."""
+
+    weeks = serializers.IntegerField()
+    since = serializers.DateField()
+    currency = serializers.CharField()
+    models = ModelOut(source="rows", many=True)
+    lifts = LiftOut(many=True)
+    budgets = BudgetOut(many=True)
+    attention = NoteOut(source="notes", many=True)
+    governance = GovernanceOut(source="throughput")
+    rollbacks = RollbacksOut()
+
+
+class Dashboard(View):
+    """What those who lead look at."""
+
+    needs = {"GET": Needs("signed_in")}
+
+    @extend_schema(
+        operation_id="dashboard_read", responses=DashboardOut,
+        parameters=[
+            OpenApiParameter("weeks", int, enum=rules.WEEKS, default=page.DEFAULT_WEEKS), OpenApiParameter("project", UUID),
+        ],
+    )  # fmt: skip
+    def get(self, request: Request) -> Response:
+        """The figures of the endpoints whose dashboard you see."""
+        return Response(DashboardOut(page.dashboard(request.user, request.query_params.dict(), timezone.now())).data)
+
+
+urlpatterns = [path("dashboard/", Dashboard.as_view(), name="api-dashboard")]

@@ -1,8 +1,10 @@
-"""Addresses of overview."""
+"""Addresses of the dashboard."""
 
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import path
+
+from monitoring.overview import views
 
 app_name = "overview"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [path("", views.dashboard, name="dashboard")]

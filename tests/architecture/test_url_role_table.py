@@ -180,6 +180,8 @@ TABLE = r"""
 /trace/predictions/<uuid:uuid>/neighbours/                 | prediction | ---- ------- | L... +++++++
 /trace/items/<uuid:uuid>/                                  | item       | L... +++++++ | ---- -------
 /trace/versions/<uuid:uuid>/                               | version    | L... +++++++ | ---- -------
+# overview
+/dashboard/                                                |            | L+++ +++++++ | ---- -------
 # audit
 /audit/                                                    |            | L+++ +++++++ | ---- -------
 /audit/export/                                             |            | ---- ------- | Lx++ xxx++++
@@ -212,6 +214,7 @@ TABLE = r"""
 /api/v1/labeling/queues/<uuid:uuid>/undo/                  | queue      | L--- ------- | L... +++++xx
 /api/v1/labeling/queues/<uuid:uuid>/decide/                | queue      | L--- ------- | L... x+xxxxx
 /api/v1/labeling/queues/<uuid:uuid>/return/                | queue      | L--- ------- | L... x+xxxxx
+/api/v1/dashboard/                                         |            | L+++ +++++++ | L--- -------
 /api/v1/snapshots/                                         |            | L+++ +++++++ | L--- -------
 /api/v1/snapshots/<uuid:uuid>/                             | snapshot   | L... +++++++ | L--- -------
 /api/v1/snapshots/<uuid:uuid>/exports/                     | snapshot   | L... +++++++ | L... x++xxxx

@@ -103,6 +103,12 @@ def decimals(value: Number | None, digits: int = 3) -> str:
 
 
 @register.filter
+def significant(value: Number | None, digits: int = 2) -> str:
+    """{{ cost|significant }}: 0.0044."""
+    return numbers.significant(value, int(digits))
+
+
+@register.filter
 def signed(value: Number | None, digits: int = 3) -> str:
     """{{ change|signed:3 }}: +0.013."""
     return numbers.signed(value, int(digits))

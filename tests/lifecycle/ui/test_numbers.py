@@ -32,6 +32,14 @@ def test_differences_carry_their_sign(value, text):
     assert numbers.signed(value) == text
 
 
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.00441, "0.0044"), (0.0831, "0.083"), (5.12, "5.1"), (1312, "1,312"), (0, "0"), (-0.0207, "−0.021"), (None, "Not measured")],
+)
+def test_small_figures_keep_two_digits_that_say_something(value, text):
+    assert numbers.significant(value) == text
+
+
 def test_thousands_are_parted_by_commas():
     assert numbers.count(10003) == "10,003"
     assert numbers.count(None) == "Not measured"

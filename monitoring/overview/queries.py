@@ -1,0 +1,266 @@
+"""The figures of the dashboard, for all endpoints at once: a constant number of statements, from rollups and small tables alone."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from datetime import UTC, date, datetime, timedelta
+
+from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models.functions import TruncMonth, TruncWeek
+
+from lifecycle.training.models import Run
+from monitoring.alerts.models import Alert, Objective
+from monitoring.alerts.rules.state import Severity
+from monitoring.alerts.rules.state import State as AlertState
+from monitoring.drift.models import DriftReport
+from monitoring.overview import rules
+from monitoring.retraining.models import Proposal
+from monitoring.retraining.rules import Kind
+from monitoring.rollouts.models import Rollout
+from monitoring.rollouts.rules import OPEN
+from monitoring.traffic import histogram
+from monitoring.traffic.histogram import Histogram
+from monitoring.traffic.models import Kpi, OutcomeDay, Rollup, RollupMark
+from monitoring.traffic.queries.figures import pieces
+from monitoring.traffic.rules import DAY, SHADOW
+from registry.access import policy
+from registry.access.models import Project, User
+from registry.access.queries import projects
+from registry.catalog.models import Endpoint
+from registry.endpoints.models import Deployment
+from registry.promotions.models import PromotionRequest, Verdict
+from registry.promotions.rules import OPEN as UNDECIDED
+from registry.promotions.rules import Status
+
+SEE = "overview.view"
+MONTH = timedelta(days=30)
+
+
+def visible_projects(user: User) -> list[Project]:
+    """The projects whose dashboard the user sees, by name."""
+    return list(policy.visible_to(user, projects(user), SEE).order_by("name"))
+
+
+def endpoints(user: User, project: Project | None) -> list[Endpoint]:
+    """The endpoints that the user sees, of one project or of all."""
+    rows = policy.visible_to(user, Endpoint.objects.select_related("model__project"), SEE).order_by("slug")
+    return list(rows.filter(model__project=project) if project else rows)
+
+
+@dataclass(frozen=True)
+class Volume:
+    """Counts of a stretch of time; cpu_us: engine CPU time in microseconds."""
+
+    requests: int = 0
+    answers: int = 0
+    errors: int = 0
+    refused: int = 0
+    shed: int = 0
+    right: int = 0
+    wrong: int = 0
+    overrides: int = 0
+    cpu_us: int = 0
+
+    def __add__(self, other: Volume) -> Volume:
+        return Volume(*(getattr(self, name) + getattr(other, name) for name in COUNTED))
+
+
+COUNTED = tuple(field.name for field in fields(Volume))
+
+
+def at_midnight(day: date) -> datetime:
+    """The first moment of a day UTC."""
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+def rollups(found: Sequence[Endpoint], since: date, now: datetime) -> Iterator[QuerySet[Rollup]]:
+    """The rollups that together hold what clients asked from a day on until now, in at most three querysets. Shadows answer nobody."""
+    marks = {mark.level: mark for mark in RollupMark.objects.all()}
+    for model, spans in pieces(at_midnight(since), now, DAY, marks).items():
+        inside = Q()
+        for begin, end in spans:
+            inside |= Q(start__gte=begin, start__lt=end)
+        yield model._default_manager.filter(inside, endpoint__in=found).exclude(arm=SHADOW).order_by()
+
+
+def weekly(found: Sequence[Endpoint], since: date, now: datetime) -> dict[int, dict[date, Volume]]:
+    """Endpoint → Monday → counts, of the weeks in which anything was asked."""
+    weeks: dict[int, dict[date, Volume]] = defaultdict(lambda: defaultdict(Volume))
+    for rows in rollups(found, since, now):
+        by_week = rows.annotate(week=TruncWeek("start", tzinfo=UTC)).values_list("endpoint", "week")
+        for endpoint, week, *counts in by_week.annotate(*(Sum(name) for name in COUNTED)):
+            weeks[endpoint][week.date()] += Volume(*counts)
+    return weeks
+
+
+def last_month(found: Sequence[Endpoint], now: datetime) -> dict[int, tuple[Volume, Histogram]]:
+    """Endpoint → counts and latency histogram of the last 30 days."""
+    sums: dict[int, tuple[Volume, Histogram]] = {}
+    for rows in rollups(found, now.date() - MONTH, now):
+        for endpoint, latency, *counts in rows.values_list("endpoint", "latency", *COUNTED):
+            volume, times = sums.setdefault(endpoint, (Volume(), {}))
+            histogram.add_to(times, latency)
+            sums[endpoint] = volume + Volume(*counts), times
+    return sums
+
+
+def live(found: Sequence[Endpoint]) -> dict[int, Deployment]:
+    """Endpoint → what answers now as its stable version."""
+    rows = Deployment.objects.filter(endpoint__in=found, arm=Deployment.Arm.STABLE, ended_at=None)
+    return {row.endpoint_id: row for row in rows.select_related("version")}
+
+
+def releases(found: Sequence[Endpoint], since: date) -> dict[int, list[Deployment]]:
+    """Endpoint → versions that took all traffic, oldest first; rollbacks are none."""
+    rows = Deployment.objects.filter(
+        endpoint__in=found, arm=Deployment.Arm.STABLE, cause=Deployment.Cause.PROMOTION, started_at__gte=at_midnight(since)
+    )
+    by_endpoint: dict[int, list[Deployment]] = defaultdict(list)
+    for row in rows.select_related("version").order_by("started_at"):
+        by_endpoint[row.endpoint_id].append(row)
+    return by_endpoint
+
+
+def open_rollouts(found: Sequence[Endpoint]) -> dict[int, Rollout]:
+    """Endpoint → its rollout under way."""
+    rows = Rollout.objects.filter(endpoint__in=found, state__in=OPEN).select_related("version", "endpoint")
+    return {row.endpoint_id: row for row in rows}
+
+
+def drift_reports(found: Sequence[Endpoint]) -> dict[int, DriftReport]:
+    """Endpoint → its newest report, of the version that is live."""
+    newest = DriftReport.objects.filter(endpoint__in=found).order_by("endpoint", "-id")
+    reports: dict[int, DriftReport] = {}
+    for row in newest.filter(window_end__gte=datetime.now(UTC) - MONTH):
+        reports.setdefault(row.endpoint_id, row)
+    return reports
+
+
+def objectives(found: Sequence[Endpoint]) -> list[Objective]:
+    """The objectives that are switched on, by endpoint and kind."""
+    return list(Objective.objects.filter(endpoint__in=found, is_on=True).select_related("endpoint").order_by("endpoint__slug", "kind"))
+
+
+def open_alerts(user: User, project: Project | None) -> list[Alert]:
+    """What burns, pages before tickets, newest first; digests are not for this page."""
+    rows = policy.visible_to(user, Alert, "alerts.view").exclude(state=AlertState.RESOLVED).exclude(severity=Severity.DIGEST)
+    rows = rows.filter(project=project) if project else rows
+    found = list(rows.select_related("endpoint").order_by("-id")[:50])
+    return sorted(found, key=lambda alert: alert.severity != Severity.PAGE)
+
+
+@dataclass(frozen=True)
+class Arms:
+    """Outcomes of both sides, added up: (n, total, squares) each."""
+
+    model: tuple[int, float, float] = (0, 0.0, 0.0)
+    holdout: tuple[int, float, float] = (0, 0.0, 0.0)
+
+
+def kpis(found: Sequence[Endpoint]) -> list[Kpi]:
+    """The business figures of these endpoints."""
+    return list(Kpi.objects.filter(endpoint__in=found).select_related("endpoint", "owner").order_by("endpoint__slug", "id"))
+
+
+def outcomes(of: Sequence[Kpi], since: date) -> dict[int, dict[date, Arms]]:
+    """Figure → Monday → outcomes of both sides."""
+    rows = OutcomeDay.objects.filter(kpi__in=of, day__gte=since).annotate(week=TruncWeek("day")).order_by().values("kpi", "week", "arm")
+    found: dict[int, dict[date, Arms]] = defaultdict(dict)
+    for row in rows.annotate(n_=Sum("n"), total_=Sum("total"), squares_=Sum("squares")):
+        before = found[row["kpi"]].get(row["week"], Arms())
+        sums = (row["n_"], row["total_"], row["squares_"])
+        found[row["kpi"]][row["week"]] = Arms(sums, before.holdout) if row["arm"] == "model" else Arms(before.model, sums)
+    return found
+
+
+@dataclass(frozen=True)
+class Throughput:
+    """What governance did in a period. hours: from request to end, of those that ended decided; overdue: open past their date now."""
+
+    asked: int
+    approved: int
+    rejected: int
+    voided: int
+    waiting: int
+    overdue: int
+    hours: float | None
+    votes: int
+
+
+def throughput(found: Sequence[Endpoint], since: date, now: datetime) -> Throughput:
+    """Promotions asked, decided and waiting."""
+    rows = PromotionRequest.objects.filter(endpoint__in=found)
+    begin = at_midnight(since)
+    closed = Q(closed_at__gte=begin)
+    counts = rows.aggregate(
+        asked=Count("pk", filter=Q(created_at__gte=begin)),
+        approved=Count("pk", filter=closed & Q(status=Status.FULFILLED)) + Count("pk", filter=Q(status=Status.APPROVED)),
+        rejected=Count("pk", filter=closed & Q(status=Status.REJECTED)),
+        voided=Count("pk", filter=closed & Q(status=Status.VOIDED)),
+        waiting=Count("pk", filter=Q(status=Status.IN_REVIEW)),
+        overdue=Count("pk", filter=Q(status=Status.IN_REVIEW, due_at__lt=now)),
+    )
+    votes = Verdict.objects.filter(request__endpoint__in=found, created_at__gte=begin).select_related("request")
+    last: dict[int, tuple[datetime, datetime]] = {}
+    number = 0
+    for vote in votes.order_by("created_at"):
+        number += 1
+        if vote.request.status not in UNDECIDED or vote.request.status == Status.APPROVED:
+            last[vote.request_id] = (vote.request.created_at, vote.created_at)
+    hours = rules.median([(end - start).total_seconds() / 3600 for start, end in last.values()])
+    return Throughput(**counts, hours=hours, votes=number)
+
+
+def waiting(found: Sequence[Endpoint]) -> list[PromotionRequest]:
+    """Requests that wait for somebody's vote, the oldest first."""
+    rows = PromotionRequest.objects.filter(endpoint__in=found, status=Status.IN_REVIEW)
+    return list(rows.select_related("version__model", "endpoint").order_by("pk")[:20])
+
+
+def open_proposals(found: Sequence[Endpoint]) -> list[Proposal]:
+    """Retrainings that somebody should decide on, the oldest first."""
+    rows = Proposal.objects.filter(endpoint__in=found, state=Proposal.State.OPEN)
+    return list(rows.select_related("endpoint").order_by("pk")[:20])
+
+
+@dataclass(frozen=True)
+class Retrains:
+    """Trainings that ended well in a month: by hand, or from a proposal by what made it."""
+
+    by_hand: int = 0
+    planned: int = 0
+    after_drift: int = 0
+
+
+def retrains(of: Sequence[Project], since: date) -> dict[date, Retrains]:
+    """Month → trainings that ended well."""
+    ended = Run.objects.filter(project__in=of, state=Run.State.SUCCEEDED, finished_at__gte=at_midnight(since))
+    monthly = ended.annotate(month=TruncMonth("finished_at", tzinfo=UTC)).order_by().values("month").annotate(number=Count("pk"))
+    proposed = Proposal.objects.filter(run__in=ended).annotate(month=TruncMonth("run__finished_at", tzinfo=UTC)).order_by()
+    drifted = Count("pk", filter=Q(trigger__kind__in=(Kind.DRIFT, Kind.QUALITY)))
+    of_proposals = {row["month"]: row for row in proposed.values("month").annotate(number=Count("pk"), drifted=drifted)}
+    found = {}
+    for row in monthly:
+        some = of_proposals.get(row["month"], {"number": 0, "drifted": 0})
+        found[row["month"].date()] = Retrains(row["number"] - some["number"], some["number"] - some["drifted"], some["drifted"])
+    return found
+
+
+@dataclass(frozen=True)
+class Rollbacks:
+    """What was taken back in a period. canaries: rollouts that ended in a rollback; minutes: the median time that such a canary lived."""
+
+    versions: int
+    canaries: int
+    minutes: float | None
+
+
+def rollbacks(found: Sequence[Endpoint], since: date) -> Rollbacks:
+    """Live versions and canaries that were taken back."""
+    begin = at_midnight(since)
+    versions = Deployment.objects.filter(endpoint__in=found, cause=Deployment.Cause.ROLLBACK, started_at__gte=begin).count()
+    ended = Rollout.objects.filter(endpoint__in=found, state=Rollout.State.ROLLED_BACK, ended_at__gte=begin)
+    lived = [(end - start).total_seconds() / 60 for start, end in ended.values_list("started_at", "ended_at") if end]
+    return Rollbacks(versions, len(lived), rules.median(lived))

@@ -1,0 +1,99 @@
+"""What a lead is told, decided from facts. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+WEEKS = (4, 13, 26)
+BUDGET_LOW = 0.25  # of an error budget: below it somebody should look
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The facts of one endpoint that its health is judged by. None: not measured.
+
+    drift: the state of the newest report (ok, drift, insufficient, failed). budgets: what is left of each error budget, 1 is all, below 0
+    is overspent. requests: in the last 30 days.
+    """
+
+    live: bool
+    quarantined: bool = False
+    pages: int = 0
+    drift: str | None = None
+    budgets: Sequence[float] = ()
+    requests: int = 0
+    holding: bool = False
+
+
+@dataclass(frozen=True)
+class Health:
+    """A mark, a word and the reason in a few words."""
+
+    kind: str
+    word: str
+    why: str
+
+
+def health(facts: Standing) -> Health:
+    """The worst that is true of an endpoint. Only what was measured and found in order is called healthy."""
+    if not facts.live:
+        return Health("off", "not live", "No version answers.")
+    if facts.quarantined:
+        return Health("bad", "in quarantine", "It answers with a version that must not be served.")
+    least = min(facts.budgets, default=None)
+    if least is not None and least <= 0:
+        return Health("bad", "over budget", "An error budget is spent.")
+    if facts.pages:
+        return Health("bad", "alert open", f"{facts.pages} open alert{'s' if facts.pages > 1 else ''} of the kind that wakes people.")
+    if facts.drift == "drift":
+        return Health("bad", "drifting", "What it is asked is not what it was evaluated on.")
+    if facts.holding:
+        return Health("warn", "canary holds", "A canary waits for a person.")
+    if least is not None and least < BUDGET_LOW:
+        return Health("warn", "budget low", f"{least:.0%} of an error budget is left.".replace("%", "\u00a0%"))
+    if facts.drift == "failed":
+        return Health("warn", "drift not measured", "The newest measurement of drift failed.")
+    if not facts.requests:
+        return Health("half", "no traffic", "Nobody asked it in 30 days.")
+    if facts.drift == "insufficient":
+        return Health("half", "insufficient data", "Too few requests to tell whether it drifts.")
+    if facts.drift is None or least is None:
+        missing = " and ".join([*(["drift"] if facts.drift is None else []), *(["objectives"] if least is None else [])])
+        return Health("half", "partly measured", f"Without {missing} nobody can call it healthy.")
+    return Health("ok", "healthy", "No drift, budgets left, no open alert.")
+
+
+def monday_of(day: date) -> date:
+    """The first day of its week."""
+    return day - timedelta(days=day.weekday())
+
+
+def week_starts(today: date, weeks: int) -> list[date]:
+    """The Mondays of the last so many weeks, the running one included, oldest first."""
+    return [monday_of(today) - timedelta(weeks=back) for back in range(weeks - 1, -1, -1)]
+
+
+def month_starts(today: date, weeks: int) -> list[date]:
+    """The first days of the months that the last so many weeks touch, oldest first."""
+    day, months = today - timedelta(weeks=weeks), []
+    month = day.replace(day=1)
+    while month <= today:
+        months.append(month)
+        month = (month + timedelta(days=32)).replace(day=1)
+    return months
+
+
+def median(values: Sequence[float]) -> float | None:
+    """The middle value, the mean of the two middle ones for an even number; None for none."""
+    ordered, half = sorted(values), len(values) // 2
+    if not ordered:
+        return None
+    return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
+
+
+def listed(names: Sequence[str], most: int = 3) -> str:
+    """ "a", "a and b", "a, b and c", "a, b, c and 4 more"."""
+    shown = [*names[:most], *([f"{len(names) - most} more"] if len(names) > most else [])]
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"

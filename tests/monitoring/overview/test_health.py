@@ -1,0 +1,60 @@
+"""An endpoint is called healthy only where everything that could be wrong was measured and is not."""
+
+from datetime import date
+
+import pytest
+
+from monitoring.overview.rules import Standing, health, listed, median, month_starts, week_starts
+
+WELL = {"live": True, "drift": "ok", "budgets": (0.8, 0.9), "requests": 1200}
+
+
+@pytest.mark.parametrize(
+    ("changed", "kind", "word"),
+    [
+        ({}, "ok", "healthy"),
+        ({"live": False}, "off", "not live"),
+        ({"quarantined": True}, "bad", "in quarantine"),
+        ({"budgets": (0.9, 0.0)}, "bad", "over budget"),
+        ({"pages": 1}, "bad", "alert open"),
+        ({"drift": "drift"}, "bad", "drifting"),
+        ({"holding": True}, "warn", "canary holds"),
+        ({"budgets": (0.24,)}, "warn", "budget low"),
+        ({"budgets": (0.25,)}, "ok", "healthy"),
+        ({"drift": "failed"}, "warn", "drift not measured"),
+        ({"requests": 0}, "half", "no traffic"),
+        ({"drift": "insufficient"}, "half", "insufficient data"),
+        ({"drift": None}, "half", "partly measured"),
+        ({"budgets": ()}, "half", "partly measured"),
+    ],
+)
+def test_the_worst_that_is_true_is_what_is_said(changed, kind, word):
+    found = health(Standing(**(WELL | changed)))
+
+    assert (found.kind, found.word) == (kind, word)
+
+
+def test_of_two_troubles_the_graver_is_named():
+    assert health(Standing(**(WELL | {"budgets": (-0.2,), "drift": "drift", "holding": True}))).word == "over budget"
+
+
+def test_what_is_missing_is_named():
+    assert health(Standing(live=True, requests=5)).why == "Without drift and objectives nobody can call it healthy."
+
+
+def test_weeks_begin_on_mondays_and_the_running_one_is_the_last():
+    assert week_starts(date(2026, 11, 25), 3) == [date(2026, 11, 9), date(2026, 11, 16), date(2026, 11, 23)]
+
+
+def test_months_are_those_that_the_period_touches():
+    assert month_starts(date(2027, 1, 10), 8) == [date(2026, 11, 1), date(2026, 12, 1), date(2027, 1, 1)]
+
+
+def test_a_median_of_nothing_is_nothing():
+    assert (median([]), median([3.0]), median([4.0, 1.0]), median([9.0, 1.0, 2.0])) == (None, 3.0, 2.5, 2.0)
+
+
+def test_names_are_listed_as_in_a_sentence():
+    assert listed(["a"]) == "a"
+    assert listed(["a", "b", "c"]) == "a, b and c"
+    assert listed(["a", "b", "c", "d", "e"]) == "a, b, c and 2 more"

@@ -1,0 +1,94 @@
+"""Who sees the dashboard, of what, in how many statements, and what it says where nothing is there."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from monitoring.alerts.models import Alert
+from registry.access.roles import Role
+from tests.support import endpoints, registry
+from tests.support.people import make_person, make_project
+
+URL = "/dashboard/"
+
+
+def test_an_empty_project_is_told_what_will_stand_here(project, lee, client_for):
+    answer = client_for(lee).get(URL)
+
+    assert "Nothing is served yet" in answer.content.decode()
+
+
+def test_somebody_elsewhere_sees_nothing_of_it(live_endpoint, client_for):
+    stranger = make_person("zoe", project=make_project("Elsewhere", "elsewhere"), role=Role.LEAD)
+
+    assert live_endpoint.slug not in client_for(stranger).get(URL).content.decode()
+    assert client_for(stranger).get("/api/v1/dashboard/").json()["models"] == []
+
+
+def test_the_page_says_not_measured_where_it_is_not(live_endpoint, lee, client_for):
+    text = client_for(lee).get(URL).content.decode()
+
+    assert text.count("Not measured") >= 5
+    assert "Set PRICE_PER_CORE_HOUR" in text
+    assert "partly measured" not in text  # no traffic comes first
+    assert "no traffic" in text
+
+
+def test_a_page_and_a_ticket_stand_first_among_what_needs_attention(live_endpoint, project, lee, dashboard):
+    now = timezone.now()
+    for severity, title in (("ticket", "Drift of words"), ("page", "Availability burns")):
+        Alert.objects.create(
+            fingerprint=title, project=project, endpoint=live_endpoint, group="g", source="objective", severity=severity, title=title,
+            text="Look at it.", first_at=now, last_at=now,
+        )  # fmt: skip
+
+    shown = dashboard(lee)
+
+    assert [(note.kind, note.fact) for note in shown["notes"]] == [("bad", "Availability burns"), ("warn", "Drift of words")]
+    assert shown["rows"][0].health.word == "alert open"
+
+
+def test_one_endpoint_and_many_take_the_same_statements(live_endpoint, project, mia, ravi, day, lee, dashboard):
+    day(1, requests=5, answers=5)
+
+    def statements():
+        with CaptureQueriesContext(
+            connection,
+        ) as found:
+            dashboard(lee)
+        return len(found)
+
+    before = statements()
+    for at in range(4):
+        other = registry.make_endpoint(live_endpoint.model, mia, slug=f"other-{at}")
+        endpoints.deploy(project, other, live_endpoint.alias.version)
+        other.refresh_from_db()
+        day(1, endpoint=other, requests=5, answers=5)
+
+    assert statements() == before
+    assert len(dashboard(lee)["rows"]) == 5
+
+
+@pytest.mark.parametrize("address", ["?weeks=4", "?weeks=oops", "?project=oops", "?kpi=oops&weeks=26"])
+def test_odd_addresses_are_taken_as_the_usual_page(live_endpoint, lee, client_for, address):
+    assert client_for(lee).get(URL + address).status_code == 200
+
+
+def test_the_api_gives_the_figures_of_the_page(live_endpoint, day, lee, client_for):
+    day(1, requests=100, errors=1, answers=99, right=30, wrong=10)
+
+    said = client_for(lee).get("/api/v1/dashboard/?weeks=4").json()
+
+    model = said["models"][0]
+    assert (model["endpoint"], model["version"], model["requests"], model["right"], model["called"]) == (
+        "support-inbox-prod", "1.0.0", 100, 0.75, 40,
+    )  # fmt: skip
+    assert (model["psi"], model["drift"], model["cost"]) == (None, None, None)
+    assert (said["weeks"], said["governance"]["asked"], said["governance"]["votes"]) == (4, 1, 2)
+
+
+def test_the_api_refuses_a_visitor(client, db):
+    assert client.get("/api/v1/dashboard/").status_code == 401
