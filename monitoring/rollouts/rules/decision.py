@@ -35,9 +35,8 @@ class Evidence:
     """What is known at a look.
 
     counts: of the present step, one event for each key and minute. log_e: by metric, over all steps. minutes: at this step. waited: of the
-    longest time of a step, in minutes; begins anew when somebody resumes. behind: whether there are minutes that were not counted yet; then only a rollback is
-    decided, since neither is the evidence complete nor has the time been used.
-    blocked: why nothing may widen now, as a sentence; empty when nothing is.
+    longest time of a step, in minutes; begins anew when somebody resumes. behind: whether there are minutes that were not counted yet:
+    then nothing widens and no time runs out. blocked: why nothing may widen now, as a sentence; empty when nothing is.
     """
 
     counts: Counts
