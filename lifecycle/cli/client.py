@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import ssl
 import time
 import urllib.error
 import urllib.request
@@ -21,6 +23,8 @@ LONGEST_WAIT_SECONDS = 60.0
 CHUNK_BYTES = 1 << 16
 NOT_DONE = {429, 503}  # the server says that it did nothing yet: any request may be sent again
 UNKNOWN = {502, 504}  # a proxy lost the answer: only what may be done twice is sent again
+NO_ANSWER = {502, 503, 504}
+MAYBE = "It may have been done all the same: look before you send it again."
 SCOPES = "Make a token with that scope in your profile, then: lifecycle login"
 
 
@@ -116,11 +120,12 @@ class Client:
             except urllib.error.HTTPError as error:
                 again = error.code in NOT_DONE or (may_repeat and error.code in UNKNOWN)
                 if not again or attempt == ATTEMPTS:
-                    raise refusal(self.url, error) from error
+                    raise refusal(self.url, error, MAYBE if error.code in UNKNOWN and not may_repeat else "") from error
                 self.sleep(pause(error.headers, attempt))
             except (OSError, HTTPException) as error:
                 if not may_repeat or attempt == ATTEMPTS:
-                    raise Unreachable(f"{self.url} does not answer: {reason(error)}. Is it running, and is the address right?") from error
+                    step = "Is it running, and is the address right?" if may_repeat or never_sent(error) else MAYBE
+                    raise Unreachable(f"{self.url} does not answer: {reason(error)}. {step}") from error
                 self.sleep(pause(None, attempt))
         raise AssertionError("unreachable")
 
@@ -138,8 +143,13 @@ def pause(headers: Message | None, attempt: int) -> float:
     return 0.5 * 2 ** (attempt - 1)
 
 
-def refusal(url: str, error: urllib.error.HTTPError) -> Exception:
-    """What the server said, as an exception with its own words."""
+def never_sent(error: BaseException) -> bool:
+    """Whether a request cannot have arrived: there was no connection to begin with."""
+    return isinstance(getattr(error, "reason", error), ConnectionRefusedError | socket.gaierror | ssl.SSLCertVerificationError)
+
+
+def refusal(url: str, error: urllib.error.HTTPError, step: str = "") -> Exception:
+    """What the server said, as an exception with its own words; what a proxy said for it, as nobody's answer. step: what to do."""
     if 300 <= error.code < 400:
         target = urlsplit(error.headers.get("Location", ""))
         return Unreachable(f"{url} sends you on to {target.scheme}://{target.netloc}. Log in with that address: lifecycle login")
@@ -148,13 +158,21 @@ def refusal(url: str, error: urllib.error.HTTPError) -> Exception:
     except (ValueError, OSError):
         found = None
     said = found if isinstance(found, dict) else {}
-    message = str(said.get("message") or said.get("error") or f"{url} answered with {error.code} and no reason.")
+    message = str(said.get("message") or said.get("error") or "")
+    if not message and error.code in NO_ANSWER:
+        return Unreachable(f"{url} does not answer: what stands before it says {error.code}. {step or 'Is it running?'}")
+    if not message:
+        message = (
+            f"{url} failed ({error.code}) and gave no reason." if error.code >= 500 else f"{url} answered with {error.code} and no reason."
+        )
+        step = "Whoever runs it finds it in its log." if error.code >= 500 else step
     fields = {str(name): [str(text) for text in texts] for name, texts in flat(said.get("fields", {})).items()}
-    step = ""
     if error.code == 401:
         step = "Log in again: lifecycle login"
     elif "lacks the scope" in message:
         step = SCOPES
+    elif error.code == 429:
+        step = "Try again later."
     return ApiRefusal(error.code, str(said.get("code", "error")), message, fields, step)
 
 

@@ -17,6 +17,7 @@ from lifecycle.env import BadSetting
 from lifecycle.refusals import Refusal
 
 DONE, REFUSED, USAGE, UNREACHABLE, INTERRUPTED = 0, 1, 2, 3, 130
+VERSIONS = "Is the address a Lifecycle server's, and are both of the same version?"
 MODULES = (access, data, training, versions, serving, canary, feedback)
 ABOUT = "Talk to a Lifecycle server: data, runs, versions, endpoints, feedback and the audit trail."
 CODES = """exit codes: 0 done; 1 refused, or what was watched failed, or what was verified does not hold; 2 not called as it can be;
@@ -49,6 +50,10 @@ def main(argv: Sequence[str] | None = None, *, sleep: Callable[[float], None] = 
         return USAGE
     except Unreachable as error:
         screen.refuse("unreachable", str(error), {})
+        return UNREACHABLE
+    except (LookupError, TypeError) as error:  # what came is JSON, but not what this command knows
+        named = f"{type(error).__name__}: {error}"
+        screen.refuse("not_understood", f"The server's answer is not as this command expects it ({named}). {VERSIONS}", {})
         return UNREACHABLE
     except KeyboardInterrupt:
         screen.close()

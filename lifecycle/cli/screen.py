@@ -8,6 +8,7 @@ import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from io import TextIOWrapper
 from typing import Any
 
 
@@ -16,28 +17,32 @@ class Screen:
 
     def __init__(self, *, as_json: bool) -> None:
         self.as_json = as_json
+        for stream in (sys.stdout, sys.stderr):  # a terminal that has no such letter shows another in its place
+            if isinstance(stream, TextIOWrapper):
+                stream.reconfigure(errors="replace")
         self._live = sys.stderr.isatty() and os.environ.get("TERM", "") != "dumb"
         self._open, self._milestone = False, ""
 
     def show(self, value: Any, *lines: str) -> None:
         """The result: the value for scripts, the lines for people."""
         self.close()
-        print(json.dumps(value, indent=2, ensure_ascii=False) if self.as_json else "\n".join(lines))
+        ascii_only = str(sys.stdout.encoding or "utf-8").lower() not in ("utf-8", "utf8")  # JSON loses no letter either way
+        print(json.dumps(value, indent=2, ensure_ascii=ascii_only) if self.as_json else safe("\n".join(lines)))
 
     def tell(self, text: str) -> None:
         """A sentence on the way."""
         self.close()
         if not self.as_json:
-            print(text, file=sys.stderr)
+            print(safe(text), file=sys.stderr)
 
     def live(self, text: str, milestone: str) -> None:
         """One line that is rewritten in place; where stderr is no terminal a line of its own whenever the milestone is another."""
         if self._live:
             width = shutil.get_terminal_size().columns - 1
-            print(f"\r\x1b[K{text[:width]}", end="", file=sys.stderr, flush=True)
+            print(f"\r\x1b[K{plain(text)[:width]}", end="", file=sys.stderr, flush=True)
             self._open = True
         elif milestone != self._milestone and not self.as_json:
-            print(text, file=sys.stderr, flush=True)
+            print(plain(text), file=sys.stderr, flush=True)
         self._milestone = milestone
 
     def close(self) -> None:
@@ -52,9 +57,9 @@ class Screen:
         if self.as_json:
             print(json.dumps({"code": code, "message": message, "fields": fields}, ensure_ascii=False), file=sys.stderr)
             return
-        print(message, file=sys.stderr)
+        print(plain(message), file=sys.stderr)
         for name, texts in fields.items():
-            print(f"  {name}: {' '.join(texts)}" if name != "non_field_errors" else f"  {' '.join(texts)}", file=sys.stderr)
+            print(plain(f"  {name}: {' '.join(texts)}" if name != "non_field_errors" else f"  {' '.join(texts)}"), file=sys.stderr)
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
@@ -81,6 +86,11 @@ def plain(value: object) -> str:
         return f"{value:,}"
     text = "–" if value is None else str(value)
     return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+def safe(lines: str) -> str:
+    """Lines of which each is plain."""
+    return "\n".join(plain(line) for line in lines.split("\n"))
 
 
 def is_number(text: str) -> bool:

@@ -11,6 +11,7 @@ from lifecycle.cli.client import ApiRefusal
 from lifecycle.cli.screen import moment, table
 from lifecycle.cli.session import Session
 from lifecycle.cli.settings import Usage
+from lifecycle.refusals import Refused
 
 STRATEGIES = ("lora", "full", "head")
 INTERRUPTED = 130
@@ -47,7 +48,12 @@ def launch(session: Session) -> int | None:
         "snapshot": snapshot["uuid"], "base": find.base(session, args.base, project)["uuid"], "strategy": args.strategy,
         "options": options(args.set), "note": args.note, "key": args.key or str(uuid4()),
     }  # fmt: skip
-    run = session.api.post("/runs/", body, twice=True)
+    try:
+        run = session.api.post("/runs/", body, twice=True)
+    except ApiRefusal as error:
+        if error.status != 404:  # the snapshot and the base were there a moment ago: it is the role that lacks
+            raise
+        raise Refused("You may see this snapshot, but not train on it.", next_step="Your roles: lifecycle whoami") from error
     if args.watch:
         session.screen.tell(f"Run {run['number']} is launched: {session.page('/runs/' + run['uuid'] + '/')}")
         return watched_run(session, run)

@@ -19,7 +19,7 @@ PEOPLE = "Approvals are for people, each with their password; no token gives one
 def add(commands: Any, common: Any) -> None:
     """Tell the parser."""
     seal = commands.add_parser("register", parents=[common], help="seal a run as a version of a model")
-    seal.add_argument("run", metavar="RUN", help="number or uuid")
+    seal.add_argument("what", metavar="RUN", help="number or uuid")
     seal.add_argument("version", metavar="MODEL@VERSION", help="such as support-inbox@1.2.0")
     for name, text in STATED.items():
         seal.add_argument(f"--{name}", default="", metavar="TEXT", help=text)
@@ -60,7 +60,7 @@ def register(session: Session) -> None:
     slug, _, semver = args.version.rpartition("@")
     if not slug or not semver:
         raise Usage(f"{args.version!r} is no version. Write MODEL@VERSION, such as support-inbox@1.2.0.")
-    run = find.run(session, args.run)
+    run = find.run(session, args.what)
     model = find.registered_model(session, slug)
     stated = {name: getattr(args, name) for name in STATED if getattr(args, name)}
     job = session.api.post(f"/models/{model['uuid']}/versions/", {"run": run["uuid"], "semver": semver, "stated": stated})

@@ -87,8 +87,7 @@ def test_a_file_that_cannot_be_read_is_refused_with_what_to_do(as_person, mia, i
     upload = Upload.objects.get()
     assert (said.code, said.out) == (1, "")
     assert said.err.splitlines()[-1] == (
-        "The file cannot be imported as it is read now. "
-        f"Mend it, or choose how to read it on {site}/datasets/uploads/{upload.uuid}/"
+        f"The file cannot be imported as it is read now. Mend it, or choose how to read it on {site}/datasets/uploads/{upload.uuid}/"
     )
     assert (upload.state, Item.objects.count()) == ("inspected", 0)
 

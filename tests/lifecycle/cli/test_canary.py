@@ -1,0 +1,188 @@
+"""A canary: started with a share, watched, paused, widened, stopped."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from monitoring.rollouts.models import Rollout
+from monitoring.traffic.models import MinuteRollup
+from registry.endpoints.models import Deployment
+from tests.support import endpoints, registry
+
+EASY = ["--min-requests", "100", "--min-minutes", "0", "--margin", "20"]
+
+
+@pytest.fixture
+def endpoint(project, mia, ravi, lee, gita, omar):
+    """1.0.0 is live and was asked 6,000 times in the last hour."""
+    made = endpoints.deployed_endpoint(project)
+    start = timezone.now().replace(second=0, microsecond=0) - timedelta(minutes=30)
+    MinuteRollup.objects.create(endpoint=made, version=made.alias.version, arm="stable", start=start, requests=6_000, errors=0)
+    return made
+
+
+@pytest.fixture
+def approved(project, endpoint, mia, ravi):
+    version = registry.make_version(project, mia, ravi, model=endpoint.model, semver="1.1.0", snapshot=endpoint.alias.version.run.snapshot)
+    return endpoints.approved(project, endpoint, version)
+
+
+@pytest.fixture
+def running(as_person, omar, approved):
+    assert as_person(omar)("canary", "start", str(approved.number), *EASY).code == 0
+    return Rollout.objects.get()
+
+
+def canary(endpoint):
+    """The canary's share of 10,000, or None where none runs."""
+    found = Deployment.objects.filter(endpoint=endpoint, arm="canary", ended_at=None).first()
+    return found and found.share
+
+
+def test_starting_tells_the_time_to_a_decision_first(as_person, omar, endpoint, approved):
+    said = as_person(omar)("canary", "start", str(approved.number), *EASY, "--steps", "10,50,100")
+
+    forecast = said.err.splitlines()
+    assert said.code == 0, said.err
+    assert forecast[0].split() == ["SHARE", "REQUESTS/H", "NEEDED", "TIME"]
+    assert forecast[1].split()[:3] == ["10", "%", "600.0"]
+    assert forecast[-1].startswith("All traffic after ")
+    assert said.out.splitlines() == [
+        "1.1.0 answers 10 % of the requests on support-inbox-prod, beside 1.0.0.",
+        "Follow it: lifecycle canary watch support-inbox-prod",
+        "Stop it: lifecycle canary abort support-inbox-prod --to 1.0.0 --reason …",
+    ]
+    assert canary(endpoint) == 1000
+    assert Rollout.objects.get().plan["min_requests"] == 100
+
+
+def test_deploy_with_a_share_is_the_same_with_the_usual_steps(as_person, omar, endpoint, approved):
+    MinuteRollup.objects.update(requests=600_000)
+
+    said = as_person(omar)("deploy", str(approved.number), "--share", "10%", "--json")
+
+    assert said.code == 0, said.err
+    assert (said.json["share"], said.json["plan"]["steps"]) == (1000, [1000, 2500, 5000, 10_000])
+    assert canary(endpoint) == 1000
+
+
+def test_a_forecast_starts_nothing_and_is_1_where_it_could_not_start(as_person, omar, endpoint, approved):
+    command = as_person(omar)
+
+    good = command("canary", "start", str(approved.number), *EASY, "--forecast")
+    bad = command("canary", "start", str(approved.number), "--max-hours", "8", "--min-requests", "5000", "--forecast")
+
+    assert (good.code, good.err, bad.code) == (0, "", 1)
+    assert bad.out.splitlines()[-1].startswith("At 5 % the canary gets 300 requests an hour: ")
+    assert canary(endpoint) is None
+
+
+def test_a_plan_that_cannot_decide_is_refused_and_nothing_starts(as_person, omar, endpoint, approved):
+    MinuteRollup.objects.all().delete()
+
+    said = as_person(omar)("canary", "start", str(approved.number), *EASY)
+
+    assert (said.code, said.out) == (1, "")
+    assert said.err.splitlines()[-1].startswith("No request came in the last 24 hours, so a canary would learn nothing.")
+    assert (canary(endpoint), Rollout.objects.count()) == (None, 0)
+
+
+def test_status_shows_the_rule_and_both_arms(as_person, omar, endpoint, running, site):
+    said = as_person(omar)("canary", "status", endpoint.slug)
+
+    lines = said.out.splitlines()
+    assert (said.code, said.err) == (0, "")
+    assert lines[0] == "Canary         1.1.0 beside 1.0.0 on support-inbox-prod"
+    assert lines[1] == "State          running, 5 % of the requests"
+    assert lines[2].startswith("The rule says  go on: ")
+    assert lines[3] == "Next step      25 %"
+    assert lines[4] == f"Page           {site}/rollouts/{running.uuid}/"
+    assert [line.split()[:3] for line in lines if line.startswith(("canary ", "stable "))] == [["canary", "0", "0"], ["stable", "0", "0"]]
+    assert as_person(omar)("canary", "status", endpoint.slug, "--json").json["decision"] == "continue"
+
+
+def test_pause_resume_and_widen(as_person, omar, endpoint, running):
+    command = as_person(omar)
+
+    paused = command("canary", "pause", endpoint.slug)
+    assert (paused.code, paused.out) == (0, "1.1.0 stays at 5 % on support-inbox-prod. It is still taken back if it fails.\n")
+    assert Rollout.objects.get().state == "paused"
+
+    resumed = command("canary", "resume", endpoint.slug)
+    assert (resumed.code, resumed.out) == (0, "The rule widens 1.1.0 on support-inbox-prod again; it is at 5 %.\n")
+
+    widened = command("canary", "widen", endpoint.slug, "--reason", "Checked by hand.")
+    assert (widened.code, widened.out) == (0, "1.1.0 answers 25 % on support-inbox-prod.\n")
+    assert canary(endpoint) == 2500
+
+
+def test_widening_before_the_rule_would_needs_a_reason(as_person, omar, endpoint, running):
+    said = as_person(omar)("canary", "widen", endpoint.slug)
+
+    assert (said.code, said.out) == (1, "")
+    assert "reason" in said.err
+    assert canary(endpoint) == 500
+
+
+def test_aborting_gives_all_traffic_to_the_other(as_person, omar, endpoint, running):
+    said = as_person(omar)("canary", "abort", endpoint.slug, "--to", "1.0.0", "--reason", "Customers complain.")
+
+    assert (said.code, said.out) == (0, "1.0.0 answers all requests on support-inbox-prod again; 1.1.0 is stopped.\n")
+    assert (canary(endpoint), Rollout.objects.get().state) == (None, "aborted")
+
+
+def test_the_wrong_version_typed_aborts_nothing(as_person, omar, endpoint, running):
+    said = as_person(omar)("canary", "abort", endpoint.slug, "--to", "1.1.0", "--reason", "Customers complain.")
+
+    assert (said.code, said.out) == (1, "")
+    assert canary(endpoint) == 500
+
+
+def test_watching_ends_with_the_canary_and_is_1_where_it_was_stopped(as_person, token, omar, endpoint, running):
+    from monitoring.rollouts import actions
+
+    def stopped():
+        actions.abort(rollout_id=running.uuid, actor=omar, seen=Rollout.objects.get().moves, reason="Customers complain.", typed="1.0.0")
+
+    said = as_person(omar)("canary", "watch", endpoint.slug, during=stopped)
+
+    assert (said.code, said.waits) == (1, [2.0])
+    assert said.err.startswith("1.1.0 running at 5 %: 0 requests, 0 errors. ")
+    assert said.out.splitlines()[1:3] == ["State    aborted, 5 % of the requests", "Because  Customers complain."]
+
+
+def test_ctrl_c_leaves_it_running(as_person, omar, endpoint, running):
+    def interrupt():
+        raise KeyboardInterrupt
+
+    said = as_person(omar)("canary", "watch", endpoint.slug, during=interrupt)
+
+    assert (said.code, said.out) == (130, "")
+    assert said.err.splitlines()[-1] == "The canary goes on. Look again: lifecycle canary watch support-inbox-prod"
+    assert canary(endpoint) == 500
+
+
+def test_an_engineer_starts_one_but_does_not_abort_it(as_person, mia, endpoint, running):
+    said = as_person(mia)("canary", "abort", endpoint.slug, "--to", "1.0.0", "--reason", "Customers complain.")
+
+    assert (said.code, said.err) == (1, "Only an ML lead or an on-call can do this.\n")
+    assert canary(endpoint) == 500
+
+
+def test_where_none_runs_it_is_said(as_person, omar, endpoint):
+    for word in ("status", "watch", "pause", "resume", "widen"):
+        said = as_person(omar)("canary", word, endpoint.slug)
+        assert (said.code, said.err) == (
+            1, "No canary runs on support-inbox-prod. Start one: lifecycle canary start REQUEST\n"
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("share", ["0", "101", "five", "0.001", "-5", ""])
+def test_what_is_no_share_is_a_mistake_in_the_call(as_person, omar, share, project):
+    said = as_person(omar)("deploy", "1", "--share", share)
+
+    assert (said.code, said.out) == (2, "")
+    assert "Write a percentage from 0.01 to 100, such as 5 or 0.5%." in said.err or "expected one argument" in said.err

@@ -1,0 +1,133 @@
+"""What is approved goes live, at once or by shares; and back."""
+
+from __future__ import annotations
+
+import pytest
+
+from registry.endpoints import actions
+from registry.endpoints.models import Deployment
+from tests.support import endpoints, registry
+
+
+@pytest.fixture
+def endpoint(project, mia, ravi, lee, gita, omar):
+    """1.0.0 was live, 1.1.0 is; 1.2.0 is approved."""
+    return endpoints.deployed_endpoint(project, versions=2)
+
+
+@pytest.fixture
+def approved(project, endpoint, mia, ravi):
+    version = registry.make_version(project, mia, ravi, model=endpoint.model, semver="1.2.0", snapshot=endpoint.alias.version.run.snapshot)
+    return endpoints.approved(project, endpoint, version)
+
+
+def live(endpoint):
+    return Deployment.objects.get(endpoint=endpoint, arm="stable", ended_at=None).version.semver
+
+
+def test_deploying_brings_it_live_and_says_the_way_back(as_person, omar, endpoint, approved):
+    said = as_person(omar)("deploy", str(approved.number))
+
+    assert (said.code, said.err) == (0, "")
+    assert said.out == ("1.2.0 is live on support-inbox-prod. Back: lifecycle roll-back support-inbox-prod --to 1.1.0 --reason …\n")
+    assert live(endpoint) == "1.2.0"
+
+
+def test_as_json_it_is_the_deployment(as_person, omar, endpoint, approved):
+    said = as_person(omar)("deploy", str(approved.uuid), "--json")
+
+    assert (said.code, said.err) == (0, "")
+    assert (said.json["semver"], said.json["arm"], said.json["share"]) == ("1.2.0", "stable", 10_000)
+
+
+def test_an_approval_is_used_once(as_person, omar, endpoint, approved):
+    command = as_person(omar)
+    command("deploy", str(approved.number))
+
+    said = command("deploy", str(approved.number))
+
+    assert (said.code, said.out) == (1, "")
+    assert said.err
+    assert Deployment.objects.filter(endpoint=endpoint).count() == 3
+
+
+def test_what_is_not_approved_is_not_deployed(as_person, omar, project, mia, ravi, endpoint):
+    version = registry.make_version(project, mia, ravi, model=endpoint.model, semver="1.2.0", snapshot=endpoint.alias.version.run.snapshot)
+    asked = registry.asked_request(version, endpoint, mia)
+
+    said = as_person(omar)("deploy", str(asked.number))
+
+    assert (said.code, said.out) == (1, "")
+    assert said.err.startswith("There is no such approval for this endpoint.")
+    assert live(endpoint) == "1.1.0"
+
+
+def test_who_may_not_deploy_is_told_who_may(as_person, ana, endpoint, approved):
+    said = as_person(ana)("deploy", str(approved.number))
+
+    assert (said.code, said.err) == (1, "Only an ML engineer, an ML lead or an on-call can do this.\n")
+    assert live(endpoint) == "1.1.0"
+
+
+def test_status_says_what_answers_and_how_far_the_servers_are(as_person, omar, endpoint, site):
+    published = actions.publish()
+    endpoints.write_status(epoch=published)
+    endpoints.write_status(name="b", epoch=published - 1, problem="")
+
+    said = as_person(omar)("status", endpoint.slug)
+
+    assert (said.code, said.err) == (0, "")
+    assert said.out.splitlines()[:4] == [
+        "Endpoint        support-inbox-prod (production)",
+        "Live            1.1.0",
+        "Can go back to  1.0.0",
+        f"Routes          epoch {published}",
+    ]
+    assert "up to date" in said.out
+    assert f"still at epoch {published - 1}" in said.out
+    assert said.out.splitlines()[-1] == f"Page            {site}/endpoints/{endpoint.uuid}/"
+
+
+def test_status_as_json_has_the_live_version(as_person, omar, endpoint):
+    said = as_person(omar)("status", endpoint.slug, "--json")
+
+    assert (said.json["live_version"]["semver"], said.json["rollback_to"]) == ("1.1.0", "1.0.0")
+
+
+def test_rolling_back_takes_the_typed_version_and_keeps_the_reason(as_person, omar, endpoint):
+    said = as_person(omar)("roll-back", endpoint.slug, "--to", "1.0.0", "--reason", "Refunds are misread.")
+
+    now = Deployment.objects.get(endpoint=endpoint, ended_at=None)
+    assert (said.code, said.out, said.err) == (0, "1.0.0 is live on support-inbox-prod again.\n", "")
+    assert (now.version.semver, now.cause, now.reason) == ("1.0.0", "rollback", "Refunds are misread.")
+
+
+def test_the_wrong_version_typed_changes_nothing(as_person, omar, endpoint):
+    said = as_person(omar)("roll-back", endpoint.slug, "--to", "1.1.0", "--reason", "Refunds are misread.")
+
+    assert (said.code, said.out) == (1, "")
+    assert "1.0.0" in said.err
+    assert live(endpoint) == "1.1.0"
+
+
+def test_a_roll_back_without_a_reason_is_a_mistake_in_the_call(as_person, omar, endpoint):
+    said = as_person(omar)("roll-back", endpoint.slug, "--to", "1.0.0")
+
+    assert (said.code, said.out) == (2, "")
+    assert "--reason" in said.err
+    assert live(endpoint) == "1.1.0"
+
+
+def test_an_engineer_rolls_nothing_back(as_person, mia, endpoint):
+    said = as_person(mia)("roll-back", endpoint.slug, "--to", "1.0.0", "--reason", "Refunds are misread.")
+
+    assert (said.code, said.err) == (1, "Only an ML lead or an on-call can do this.\n")
+    assert live(endpoint) == "1.1.0"
+
+
+def test_an_endpoint_of_others_is_one_that_is_not_there(as_person, otto, endpoint):
+    said = as_person(otto)("status", endpoint.slug)
+
+    assert (said.code, said.err) == (
+        1, "There is no endpoint support-inbox-prod that you may see. Check its name, and whose token this is: lifecycle whoami\n"
+    )  # fmt: skip

@@ -1,0 +1,234 @@
+"""Whatever goes wrong between here and the server is said in one sentence, with what to do, and never as a traceback."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+ME = {"user": {"name": "Mia", "username": "mia", "uuid": "-"}, "roles": {}}
+HTML = b"<!doctype html><title>Server Error (500)</title><h1>Server Error (500)</h1>"
+
+
+class Stub(ThreadingHTTPServer):
+    """Answers with what a test has put there, in turn; the last answer again and again. asked: what came, as (method, path)."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Answers)
+        self.answers: list[tuple[int, dict[str, str], bytes]] = []
+        self.asked: list[tuple[str, str]] = []
+        self.headers_seen: list[dict[str, str]] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def says(self, status: int, body: object = b"", **headers: str) -> None:
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        self.answers.append((status, {name.replace("_", "-"): value for name, value in headers.items()}, raw))
+
+
+class Answers(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        server = self.server
+        assert isinstance(server, Stub)
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        server.asked.append((self.command, self.path))
+        server.headers_seen.append(dict(self.headers))
+        status, headers, body = server.answers.pop(0) if len(server.answers) > 1 else server.answers[0]
+        self.send_response(status)
+        for name, value in ({"Content-Length": str(len(body))} | headers).items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_POST = do_GET
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def stub(monkeypatch):
+    server = Stub()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    monkeypatch.setenv("LIFECYCLE_URL", server.url)
+    monkeypatch.setenv("LIFECYCLE_TOKEN", "lc_secret")
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def test_nobody_answers(command, monkeypatch):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    monkeypatch.setenv("LIFECYCLE_URL", f"http://127.0.0.1:{port}")
+    monkeypatch.setenv("LIFECYCLE_TOKEN", "lc_secret")
+
+    said = command("whoami")
+
+    assert (said.code, said.out, said.waits) == (3, "", [0.5, 1.0, 2.0, 4.0])
+    assert said.err == f"http://127.0.0.1:{port} does not answer: Connection refused. Is it running, and is the address right?\n"
+
+
+def test_what_may_not_be_done_twice_is_not_sent_twice_when_nobody_answers(command, stub):
+    stub.says(200, [{"uuid": "4f1ae4a8-0000-4000-8000-000000000000", "slug": "inbox-prod"}])
+    stub.says(200, {"uuid": "4f1ae4a8-0000-4000-8000-000000000000", "slug": "inbox-prod", "moves": 3})
+    stub.says(502, b"<html>Bad Gateway</html>")
+
+    said = command("roll-back", "inbox-prod", "--to", "1.0.0", "--reason", "Wrong.")
+
+    assert (said.code, said.out, said.waits) == (3, "", [])
+    assert said.err == (
+        f"{stub.url} does not answer: what stands before it says 502. It may have been done all the same: look before you send it again.\n"
+    )
+    assert [method for method, _ in stub.asked] == ["GET", "GET", "POST"]
+
+
+def test_401_says_to_log_in_again(command, stub):
+    stub.says(401, {"code": "authentication_failed", "message": "The token is unknown, expired or revoked.", "fields": {}})
+
+    said = command("whoami")
+
+    assert (said.code, said.out) == (1, "")
+    assert said.err == "The token is unknown, expired or revoked. Log in again: lifecycle login\n"
+
+
+def test_403_is_the_servers_own_sentence(command, stub):
+    stub.says(403, {"code": "permission_denied", "message": "Only an ML lead can do this.", "fields": {}})
+
+    said = command("whoami")
+
+    assert (said.code, said.err) == (1, "Only an ML lead can do this.\n")
+
+
+def test_409_is_the_servers_own_sentence_with_the_fields(command, stub):
+    stub.says(409, {"code": "conflict", "message": "It moved meanwhile. Look again.", "fields": {"seen": ["It is 4 now."]}})
+
+    said = command("whoami")
+
+    assert (said.code, said.err) == (1, "It moved meanwhile. Look again.\n  seen: It is 4 now.\n")
+
+
+def test_429_waits_as_long_as_the_server_says_and_goes_on(command, stub):
+    stub.says(429, {"code": "throttled", "message": "Too many.", "fields": {}}, Retry_After="7")
+    stub.says(200, ME)
+    stub.says(200, [])
+
+    said = command("whoami")
+
+    assert (said.code, said.waits, said.err) == (0, [7.0], "")
+    assert said.out.startswith("Mia (mia) at ")
+
+
+def test_a_date_in_retry_after_is_read_too(command, stub):
+    stub.says(503, b"", Retry_After=format_datetime(datetime.now(UTC) + timedelta(seconds=20), usegmt=True))
+    stub.says(200, ME)
+    stub.says(200, [])
+
+    said = command("whoami")
+
+    assert said.code == 0
+    assert 17 <= said.waits[0] <= 20
+
+
+def test_no_wait_is_longer_than_a_minute_and_the_fifth_refusal_is_the_last(command, stub):
+    stub.says(429, {"code": "throttled", "message": "Request was throttled. Expected available in 3,600 seconds."}, Retry_After="3600")
+
+    said = command("whoami")
+
+    assert (said.code, said.waits) == (1, [60.0] * 4)
+    assert said.err == "Request was throttled. Expected available in 3,600 seconds. Try again later.\n"
+    assert len(stub.asked) == 5
+
+
+def test_a_page_of_html_with_500_is_one_sentence(command, stub):
+    stub.says(500, HTML, Content_Type="text/html")
+
+    said = command("whoami")
+
+    assert (said.code, said.out, said.waits) == (1, "", [])
+    assert said.err == f"{stub.url} failed (500) and gave no reason. Whoever runs it finds it in its log.\n"
+
+
+def test_an_address_that_is_no_lifecycle_server(command, stub):
+    stub.says(200, b"<!doctype html><title>Router</title>", Content_Type="text/html")
+
+    said = command("whoami")
+
+    assert (said.code, said.err) == (3, f"{stub.url} answers, but not as Lifecycle does. Check the address: lifecycle login\n")
+
+
+def test_json_that_is_not_what_was_asked_for_is_no_traceback(command, stub):
+    stub.says(200, ["something", "else"])
+
+    said = command("whoami")
+
+    assert (said.code, said.out) == (3, "")
+    assert said.err.startswith("The server's answer is not as this command expects it (TypeError: ")
+    assert said.err.endswith("Is the address a Lifecycle server's, and are both of the same version?\n")
+
+
+def test_a_redirect_is_not_followed_with_the_token(command, stub):
+    stub.says(301, b"", Location="https://elsewhere.example.org/api/v1/me/")
+
+    said = command("whoami")
+
+    assert (said.code, said.err) == (
+        3, f"{stub.url} sends you on to https://elsewhere.example.org. Log in with that address: lifecycle login\n"
+    )  # fmt: skip
+    assert len(stub.asked) == 1
+
+
+def test_an_answer_that_breaks_off_is_said_as_such(command, stub):
+    stub.says(200, b'{"user": ', Content_Length="5000")
+
+    said = command("whoami")
+
+    assert said.code == 3
+    assert said.err.startswith(f"{stub.url} broke off in the middle of its answer: ")
+
+
+def test_what_a_server_says_cannot_move_the_cursor(command, stub):
+    stub.says(403, {"code": "x", "message": "No.\u001b[2J\u001b[1;1HAll is well\r\nDone.", "fields": {"\u001b[1A": ["\u0007"]}})
+
+    said = command("whoami")
+
+    assert not any(letter in said.err for letter in "\u001b\r\u0007")
+
+
+def test_with_json_a_refusal_is_json_on_stderr(command, stub):
+    stub.says(409, {"code": "conflict", "message": "It moved meanwhile.", "fields": {"seen": ["It is 4 now."]}})
+
+    said = command("whoami", "--json")
+
+    assert (said.code, said.out) == (1, "")
+    assert json.loads(said.err) == {"code": "conflict", "message": "It moved meanwhile.", "fields": {"seen": ["It is 4 now."]}}
+
+
+def test_with_json_an_unreachable_server_is_json_too(command, monkeypatch):
+    monkeypatch.setenv("LIFECYCLE_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("LIFECYCLE_TOKEN", "lc_secret")
+
+    said = command("whoami", "--json")
+
+    assert (said.code, json.loads(said.err)["code"]) == (3, "unreachable")
+
+
+def test_the_token_goes_in_its_header_and_nowhere_else(command, stub):
+    stub.says(200, ME)
+    stub.says(200, [])
+
+    command("whoami")
+
+    assert all(headers["Authorization"] == "Bearer lc_secret" for headers in stub.headers_seen)
+    assert "lc_secret" not in str(stub.asked)
