@@ -18,8 +18,8 @@ from registry.access.decorators import Needs
 from registry.access.rest import View
 from registry.catalog.api import EndpointOut
 from registry.catalog.models import Endpoint
-from registry.endpoints import actions, queries
-from registry.endpoints.models import Deployment
+from registry.endpoints import actions, queries, rules
+from registry.endpoints.models import Deployment, Fault
 
 SEE = "endpoints.view"
 
@@ -33,6 +33,33 @@ class ServerOut(serializers.Serializer[Any]):
     problem = serializers.CharField()
 
 
+class FaultOut(serializers.Serializer[Fault]):
+    """A fault planted for a drill."""
+
+    uuid = serializers.UUIDField()
+    deployment = serializers.UUIDField(source="deployment.uuid")
+    kind = serializers.CharField()
+    share = serializers.IntegerField(help_text="of 10,000")
+    delay_ms = serializers.IntegerField()
+    reason = serializers.CharField()
+    until = serializers.DateTimeField()
+    planted_at = serializers.DateTimeField()
+    planted_by = serializers.UUIDField(source="planted_by.uuid")
+    lifted_at = serializers.DateTimeField(allow_null=True)
+
+
+class ArmOut(serializers.Serializer[Any]):
+    """What runs on an endpoint in an arm. closed: a server's guard took it out of the traffic."""
+
+    deployment = serializers.UUIDField()
+    arm = serializers.CharField()
+    share = serializers.IntegerField(help_text="of 10,000; of a shadow: of the requests that are copied to it")
+    version = serializers.UUIDField()
+    semver = serializers.CharField()
+    closed = serializers.BooleanField()
+    fault = FaultOut(allow_null=True)
+
+
 class EndpointPageOut(EndpointOut):
     """An endpoint with what it can go back to, what waits, and how far the servers are."""
 
@@ -40,6 +67,7 @@ class EndpointPageOut(EndpointOut):
     waiting = serializers.UUIDField(allow_null=True, help_text="the approved request that can be deployed")
     published_epoch = serializers.IntegerField()
     servers = ServerOut(many=True)
+    arms = ArmOut(many=True, help_text="what runs now")
 
 
 class DeploymentOut(serializers.Serializer[Deployment]):
@@ -70,9 +98,47 @@ class DeploymentPageOut(serializers.Serializer[Any]):
 
 
 class DeployIn(serializers.Serializer[Any]):
-    """The approval to use."""
+    """The approval to use. share: below 10,000 it is a canary beside the live version."""
 
     request = serializers.UUIDField()
+    share = serializers.IntegerField(default=rules.ALL, min_value=1, max_value=rules.ALL, help_text="of 10,000")
+
+
+class ShareIn(serializers.Serializer[Any]):
+    """The canary's new share; at 10,000 it is live. seen_moves: the endpoint's moves when you looked."""
+
+    share = serializers.IntegerField(min_value=1, max_value=rules.ALL, help_text="of 10,000")
+    reason = serializers.CharField(max_length=500, default="", allow_blank=True)
+    seen_moves = serializers.IntegerField(required=False, min_value=0)
+
+
+class StopIn(serializers.Serializer[Any]):
+    """Why."""
+
+    reason = serializers.CharField(max_length=500)
+
+
+class ShadowIn(serializers.Serializer[Any]):
+    """Which version gets copies, and of how many requests."""
+
+    version = serializers.UUIDField()
+    share = serializers.IntegerField(default=rules.ALL, min_value=1, max_value=rules.ALL, help_text="of 10,000")
+
+
+class StopShadowIn(serializers.Serializer[Any]):
+    """Why, if there is something to say."""
+
+    reason = serializers.CharField(max_length=500, default="", allow_blank=True)
+
+
+class FaultIn(serializers.Serializer[Any]):
+    """What a drill does. delay_ms: of kind slow."""
+
+    kind = serializers.ChoiceField(Fault.Kind.choices)
+    share = serializers.IntegerField(min_value=1, max_value=rules.ALL, help_text="of 10,000 requests of the deployment")
+    delay_ms = serializers.IntegerField(default=1_000, min_value=1, max_value=rules.MAX_DELAY_MS)
+    minutes = serializers.IntegerField(default=60, min_value=1, max_value=rules.MAX_DRILL_MINUTES)
+    reason = serializers.CharField(max_length=500, default="", allow_blank=True)
 
 
 class RollBackIn(serializers.Serializer[Any]):
@@ -116,6 +182,7 @@ class OneEndpoint(View):
             "waiting": str(waiting.uuid) if waiting else None,
             "published_epoch": queries.routes_row().published_epoch,
             "servers": ServerOut(queries.server_states(), many=True).data,
+            "arms": ArmOut(arms(endpoint), many=True).data,
         }
         return Response(EndpointOut(endpoint).data | more)
 
@@ -127,13 +194,14 @@ class Deploy(View):
 
     @extend_schema(operation_id="endpoints_deploy", request=DeployIn, responses={201: DeploymentOut})
     def post(self, request: Request, uuid: UUID) -> Response:
-        """Make the version of an approved request live."""
-        wanted = read(DeployIn, request.data)["request"]
+        """Make the version of an approved request live, or with a share a canary beside the live one."""
+        given = read(DeployIn, request.data)
+        wanted = given["request"]
         if not queries.approvals(uuid).filter(uuid=wanted).exists():
             raise Refused(
                 "There is no such approval for this endpoint.", fields={"request": ["Give an approved request of this endpoint."]}
             )
-        made = actions.deploy(request_id=wanted, actor=request.user)
+        made = actions.deploy(request_id=wanted, actor=request.user, share=given["share"])
         return Response(DeploymentOut(made).data, status=201)
 
 
@@ -149,6 +217,81 @@ class RollBack(View):
         return Response(DeploymentOut(made).data, status=201)
 
 
+class Share(View):
+    """The share of a canary."""
+
+    needs = {"POST": Needs("endpoints.set_share", Deployment, SEE)}
+
+    @extend_schema(operation_id="endpoints_set_share", request=ShareIn, responses={201: DeploymentOut})
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """Give a running canary another share. Answers with the interval that takes over from it."""
+        given = read(ShareIn, request.data)
+        made = actions.set_share(
+            deployment_id=uuid, share=given["share"], actor=request.user, reason=given["reason"], seen=given.get("seen_moves")
+        )
+        return Response(DeploymentOut(made).data, status=201)
+
+
+class StopCanary(View):
+    """Stopping a canary."""
+
+    needs = {"POST": Needs("endpoints.set_share", Deployment, SEE)}
+
+    @extend_schema(operation_id="endpoints_stop_canary", request=StopIn, responses=DeploymentOut)
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """Give all traffic back to the live version."""
+        made = actions.stop_canary(deployment_id=uuid, actor=request.user, **read(StopIn, request.data))
+        return Response(DeploymentOut(made).data)
+
+
+class StartShadow(View):
+    """Starting a shadow."""
+
+    needs = {"POST": Needs("endpoints.shadow", Endpoint, SEE)}
+
+    @extend_schema(operation_id="endpoints_start_shadow", request=ShadowIn, responses={201: DeploymentOut})
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """Let a version answer copies of requests, for the comparison alone."""
+        given = read(ShadowIn, request.data)
+        made = actions.start_shadow(endpoint_id=uuid, version_id=given["version"], share=given["share"], actor=request.user)
+        return Response(DeploymentOut(made).data, status=201)
+
+
+class StopShadow(View):
+    """Stopping a shadow."""
+
+    needs = {"POST": Needs("endpoints.shadow", Deployment, SEE)}
+
+    @extend_schema(operation_id="endpoints_stop_shadow", request=StopShadowIn, responses=DeploymentOut)
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """End the copies."""
+        made = actions.stop_shadow(deployment_id=uuid, actor=request.user, **read(StopShadowIn, request.data))
+        return Response(DeploymentOut(made).data)
+
+
+class PlantFault(View):
+    """Planting a fault for a drill."""
+
+    needs = {"POST": Needs("endpoints.plant_fault", Deployment, SEE)}
+
+    @extend_schema(operation_id="endpoints_plant_fault", request=FaultIn, responses={201: FaultOut})
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """Let a deployment fail or be slow for a share of its requests, for a while, on servers that run drills."""
+        made = actions.plant_fault(deployment_id=uuid, actor=request.user, **read(FaultIn, request.data))
+        return Response(FaultOut(made).data, status=201)
+
+
+class LiftFault(View):
+    """Ending a drill."""
+
+    needs = {"POST": Needs("endpoints.plant_fault", Deployment, SEE)}
+
+    @extend_schema(operation_id="endpoints_lift_fault", request=None, responses=FaultOut)
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """Lift the fault that is planted in a deployment."""
+        return Response(FaultOut(actions.lift_fault(deployment_id=uuid, actor=request.user)).data)
+
+
 class Deployments(View):
     """The history of an endpoint."""
 
@@ -159,7 +302,7 @@ class Deployments(View):
         parameters=[OpenApiParameter("as_of", OpenApiTypes.DATETIME), OpenApiParameter("before", int)],
     )  # fmt: skip
     def get(self, request: Request, uuid: UUID) -> Response:
-        """Newest first; with as_of the one interval that holds the moment."""
+        """Newest first; with as_of the live version's interval that holds the moment."""
         given = read(WhenIn, request.query_params)
         endpoint = Endpoint.objects.get(uuid=uuid)
         if "as_of" in given:
@@ -167,6 +310,18 @@ class Deployments(View):
             return Response({"results": DeploymentOut([was] if was else [], many=True).data, "before": None})
         rows, before = queries.page_of_deployments(endpoint, given.get("before"))
         return Response({"results": DeploymentOut(rows, many=True).data, "before": before})
+
+
+def arms(endpoint: Endpoint) -> list[dict[str, Any]]:
+    """What runs on an endpoint, the live version first."""
+    planted = {fault.deployment_id: fault for fault in queries.faults_on(endpoint)}
+    return [
+        {
+            "deployment": row.uuid, "arm": row.arm, "share": share, "version": row.version.uuid, "semver": row.version.semver,
+            "closed": queries.guard_of(row) is not None, "fault": planted.get(row.pk),
+        }
+        for row, share in queries.arms_of(endpoint)
+    ]  # fmt: skip
 
 
 def read(shape: type[serializers.Serializer[Any]], data: Any) -> dict[str, Any]:
@@ -182,5 +337,11 @@ urlpatterns = [
     path("endpoints/<uuid:uuid>/", OneEndpoint.as_view(), name="api-endpoint"),
     path("endpoints/<uuid:uuid>/deploy/", Deploy.as_view(), name="api-endpoint-deploy"),
     path("endpoints/<uuid:uuid>/roll_back/", RollBack.as_view(), name="api-endpoint-roll-back"),
+    path("endpoints/<uuid:uuid>/shadow/", StartShadow.as_view(), name="api-endpoint-start-shadow"),
+    path("deployments/<uuid:uuid>/share/", Share.as_view(), name="api-deployment-share"),
+    path("deployments/<uuid:uuid>/stop_canary/", StopCanary.as_view(), name="api-deployment-stop-canary"),
+    path("deployments/<uuid:uuid>/stop_shadow/", StopShadow.as_view(), name="api-deployment-stop-shadow"),
+    path("deployments/<uuid:uuid>/plant_fault/", PlantFault.as_view(), name="api-deployment-plant-fault"),
+    path("deployments/<uuid:uuid>/lift_fault/", LiftFault.as_view(), name="api-deployment-lift-fault"),
     path("endpoints/<uuid:uuid>/deployments/", Deployments.as_view(), name="api-endpoint-deployments"),
 ]

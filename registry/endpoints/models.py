@@ -57,6 +57,40 @@ class Deployment(models.Model):
         return f"{self.version} on {self.endpoint}"
 
 
+class Fault(models.Model):
+    """A fault planted into a running deployment for a drill, until a time. Only its end is written later. Servers may obey it."""
+
+    append_only = True
+    changeable = ("lifted_at", "lifted_by")
+    project_path = "deployment__endpoint__model__project"
+    root_path = "deployment__endpoint__model"
+
+    class Kind(models.TextChoices):
+        ERROR = "error", "Errors"
+        SLOW = "slow", "Slow answers"
+
+    uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
+    deployment = models.ForeignKey(Deployment, on_delete=models.PROTECT, related_name="faults")
+    kind = models.CharField(max_length=5, choices=Kind.choices)
+    share = models.PositiveSmallIntegerField(help_text="of 10,000 requests of the deployment")
+    delay_ms = models.PositiveIntegerField(default=0, help_text="of slow answers: added to each")
+    reason = models.CharField(max_length=500, blank=True)
+    until = models.DateTimeField()
+    planted_at = models.DateTimeField(auto_now_add=True)
+    planted_by = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="+")
+    lifted_at = models.DateTimeField(null=True)
+    lifted_by = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="+")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["deployment"], condition=Q(lifted_at__isnull=True), name="one_fault_planted"),
+            models.CheckConstraint(condition=Q(share__gte=1, share__lte=10000), name="fault_share_of_10000"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} in {self.deployment}"
+
+
 class Routes(models.Model):
     """The number of the newest routes document. One row; locked by whoever changes what is served."""
 

@@ -27,7 +27,7 @@ from registry.access.models import ApiToken
 from registry.access.policy import Person
 from registry.catalog.models import Endpoint, ModelVersion
 from registry.endpoints import rules
-from registry.endpoints.models import Deployment, Routes
+from registry.endpoints.models import Deployment, Fault, Routes
 from registry.ledger import keys
 from registry.ledger.models import Event
 from registry.ledger.verbs import Verb
@@ -58,6 +58,53 @@ def published() -> dict[str, Any] | None:
         return bundle.verify_document(routes_path().read_bytes(), keys.public_key_path())
     except (OSError, Refused):
         return None
+
+
+def faults_path() -> Path:
+    """Where the inference servers that run drills look."""
+    return Path(settings.DATA_DIR) / "serving" / "faults.json"
+
+
+def published_faults() -> dict[str, Any] | None:
+    """The document of faults as the servers find it; None when there is none or its signature is not ours."""
+    try:
+        return bundle.verify_document(faults_path().read_bytes(), keys.public_key_path())
+    except (OSError, Refused):
+        return None
+
+
+def planted() -> QuerySet[Fault]:
+    """The faults of drills that nobody has lifted."""
+    rows = Fault.objects.filter(lifted_at=None)
+    return rows.select_related("deployment__endpoint__model__project", "deployment__version", "planted_by").order_by("id")
+
+
+def faults_that_are_over() -> QuerySet[Fault]:
+    """Planted faults whose time has come, or whose deployment has ended."""
+    return planted().filter(Q(until__lte=timezone.now()) | Q(deployment__ended_at__isnull=False))
+
+
+def planted_faults() -> list[rules.PlantedFault]:
+    """The same as the document of faults names them."""
+    return [
+        rules.PlantedFault(str(each.deployment.uuid), each.kind, each.share, each.delay_ms, each.until.isoformat(timespec="seconds"))
+        for each in planted()
+    ]
+
+
+def faults_on(endpoint: Endpoint) -> list[Fault]:
+    """What is planted on an endpoint now."""
+    return list(planted().filter(deployment__endpoint=endpoint))
+
+
+def fault_in(deployment: Deployment) -> Fault | None:
+    """What is planted in a deployment now."""
+    return planted().filter(deployment=deployment).first()
+
+
+def drills_run() -> bool:
+    """Whether any inference server says that it obeys planted faults."""
+    return any(state.drills for state in server_states())
 
 
 def live() -> QuerySet[Deployment]:
@@ -146,6 +193,14 @@ def shadow_of(endpoint: Endpoint) -> Deployment | None:
 def serving(endpoint: Endpoint) -> QuerySet[Deployment]:
     """What runs on an endpoint now; at most one deployment an arm, by constraint."""
     return deployments(endpoint).filter(ended_at=None)
+
+
+def arms_of(endpoint: Endpoint) -> list[tuple[Deployment, int]]:
+    """What runs on an endpoint with the share (of 10,000) that it gets: the live version first, then its canary, then the shadow."""
+    order = list(Deployment.Arm)
+    rows = sorted(serving(endpoint), key=lambda row: order.index(Deployment.Arm(row.arm)))
+    canary = sum(row.share for row in rows if row.arm == Deployment.Arm.CANARY)
+    return [(row, rules.ALL - canary if row.arm == Deployment.Arm.STABLE else row.share) for row in rows]
 
 
 def running_canary(deployment_id: UUID) -> Deployment:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from lifecycle.refusals import Conflict, Refused
 
 FORMAT = 2
+FAULTS_FORMAT = 1
+MAX_DELAY_MS = 30_000
+MAX_DRILL_MINUTES = 24 * 60
 ALL = 10_000
 
 
@@ -75,6 +78,35 @@ def endpoints_document(routes: Iterable[Route]) -> dict[str, Any]:
         }
         for route in sorted(routes, key=lambda route: route.slug)
     }
+
+
+@dataclass(frozen=True)
+class PlantedFault:
+    """A fault as the document of faults names it. share: of 10,000 requests; until: ISO 8601 in UTC."""
+
+    deployment: str
+    kind: str
+    share: int
+    delay_ms: int
+    until: str
+
+
+def faults_document(faults: Iterable[PlantedFault]) -> dict[str, Any]:
+    """What the servers that run drills shall obey, in order of deployment: equal content gives equal JSON."""
+    return {"format": FAULTS_FORMAT, "faults": [asdict(fault) for fault in sorted(faults, key=lambda fault: fault.deployment)]}
+
+
+def check_fault(kind: str, share: int, delay_ms: int, minutes: int) -> None:
+    """Raises Refused unless it is a fault that a server can obey, for a day at most."""
+    if kind not in ("error", "slow"):
+        raise Refused(f"There is no fault {kind[:20]!r}; there are error and slow.", fields={"kind": ["Choose error or slow."]})
+    check_share(share)
+    if kind == "slow" and not 1 <= delay_ms <= MAX_DELAY_MS:
+        raise Refused(
+            f"A delay is from 1 to {MAX_DELAY_MS:,} ms; this is {delay_ms}.", fields={"delay_ms": [f"Give 1 to {MAX_DELAY_MS:,}."]}
+        )
+    if not 1 <= minutes <= MAX_DRILL_MINUTES:
+        raise Refused(f"A drill lasts from 1 to {MAX_DRILL_MINUTES:,} minutes; this is {minutes}.", fields={"minutes": ["A day at most."]})
 
 
 def epoch_to_publish(ours: int, outside: int) -> int:

@@ -11,6 +11,8 @@ def tend() -> None:
     if actions.lay_out_missing():
         actions.publish_anew()
     actions.take_out()
+    actions.lift_what_is_over()
     actions.publish()
+    actions.publish_faults()
     actions.check_loads()
     actions.check_problems()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from registry.endpoints.actions.canary import set_share, stop_canary
+from registry.endpoints.actions.canary import set_share, stop_canary, stop_closed
+from registry.endpoints.actions.drills import lift_fault, lift_what_is_over, plant_fault, publish_faults
 from registry.endpoints.actions.loads import check_loads, check_problems, lay_out_missing, take_out
 from registry.endpoints.actions.publish import publish, publish_anew
 from registry.endpoints.actions.shadow import start_shadow, stop_shadow
@@ -13,12 +14,17 @@ __all__ = [
     "check_problems",
     "deploy",
     "lay_out_missing",
+    "lift_fault",
+    "lift_what_is_over",
+    "plant_fault",
     "publish",
     "publish_anew",
+    "publish_faults",
     "roll_back",
     "set_share",
     "start_shadow",
     "stop_canary",
+    "stop_closed",
     "stop_shadow",
     "take_out",
 ]

@@ -117,6 +117,24 @@ def stop_canary(*, deployment_id: UUID, reason: str, actor: User | None) -> Depl
 
 
 @transaction.atomic
+def stop_closed(*, deployment_id: UUID, failures: int, of: int) -> Deployment:
+    """A server's guard closed a canary: note it and stop the canary, once, whoever brings the news and how often. Returns what was stopped.
+
+    failures: among its last `of` requests. A canary that has ended meanwhile is returned as it is, and nothing is noted.
+    """
+    given = queries.with_all(Deployment.objects.filter(arm=Deployment.Arm.CANARY)).get(uuid=deployment_id)
+    epoch = next_epoch()
+    Alias.objects.select_for_update().get(endpoint=given.endpoint)
+    running = queries.goes_on_as(given)
+    if running is None:
+        return queries.deployments(given.endpoint).get(pk=given.pk)
+    project = given.endpoint.model.project.uuid
+    record(None, Verb.GUARD_TRIPPED, given.endpoint, project=project, deployment=given.uuid, failures=failures, of=of)
+    stop(running, None, rules.guard_reason(failures, of), epoch=epoch)
+    return running
+
+
+@transaction.atomic
 def _stop_canary(given: Deployment, reason: str, actor: User | None) -> Deployment:
     epoch = next_epoch()
     Alias.objects.select_for_update().get(endpoint=given.endpoint)

@@ -18,8 +18,8 @@ from registry.access.roles import Role
 from registry.catalog.actions.files import materialise
 from registry.catalog.actions.quarantine import quarantine
 from registry.catalog.models import Endpoint, ModelVersion
-from registry.endpoints import queries, rules
-from registry.endpoints.actions.canary import stop_canary
+from registry.endpoints import queries
+from registry.endpoints.actions.canary import stop_canary, stop_closed
 from registry.endpoints.actions.shadow import stop_shadow
 from registry.endpoints.models import Deployment
 from registry.ledger import keys
@@ -108,13 +108,13 @@ def take_out() -> int:
     closed = {arm.deployment: arm for state in states for arm in state.closed}
     for row in queries.running().exclude(arm=Deployment.Arm.STABLE).select_related("version"):
         if arm := closed.get(str(row.uuid)):
-            reason = rules.guard_reason(arm.failures, arm.of)
+            stop_closed(deployment_id=row.uuid, failures=arm.failures, of=arm.of)
         elif row.version.state != ModelVersion.State.ACTIVE:
             reason = f"{row.version.semver} is {row.version.get_state_display().lower()}: {row.version.state_reason}"
+            stop = stop_canary if row.arm == Deployment.Arm.CANARY else stop_shadow
+            stop(deployment_id=row.uuid, reason=reason, actor=None)
         else:
             continue
-        stop = stop_canary if row.arm == Deployment.Arm.CANARY else stop_shadow
-        stop(deployment_id=row.uuid, reason=reason, actor=None)
         taken += 1
     return taken
 

@@ -69,11 +69,15 @@ def newest_outside() -> int:
 
 
 def write(epoch: int, endpoints: dict[str, Any]) -> None:
-    """Sign and rename into place; readers see the old or the new document, whole."""
+    """The routes document, where the servers look."""
     document = {"format": rules.FORMAT, "epoch": epoch, "at": timezone.now().isoformat(timespec="milliseconds"), "endpoints": endpoints}
-    path = queries.routes_path()
+    sign_into_place(document, queries.routes_path())
+
+
+def sign_into_place(document: dict[str, Any], path: Path) -> None:
+    """Sign and rename into place; readers see the old or the new document, whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".routes-", delete=False) as file:
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.stem}-", delete=False) as file:
         try:
             file.write(bundle.sign_document(document, keys.private_key_path()))
             file.flush()

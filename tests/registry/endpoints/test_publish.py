@@ -22,7 +22,7 @@ def test_an_installation_begins_with_an_empty_signed_document(db, settings):
     call_command("publish_routes")
 
     document = bundle.verify_document(queries.routes_path().read_bytes(), keys.public_key_path())
-    assert (document["format"], document["epoch"], document["endpoints"]) == (1, 1, {})
+    assert (document["format"], document["epoch"], document["endpoints"]) == (2, 1, {})
 
 
 def test_publishing_again_writes_nothing(live_endpoint):

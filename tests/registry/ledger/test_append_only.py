@@ -15,7 +15,7 @@ IMMUTABLE = {
     "catalog.card", "catalog.modelversion",
     "datasets.item",
     "drift.baseline", "drift.driftreport", "drift.episode", "drift.textcheck",
-    "endpoints.deployment",
+    "endpoints.deployment", "endpoints.fault",
     "evaluation.evaluation",
     "labeling.annotation", "labeling.comment", "labeling.decision", "labeling.label", "labeling.labelschema",
     "labeling.slotskip", "labeling.suggestion",

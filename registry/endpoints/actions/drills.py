@@ -1,0 +1,120 @@
+"""Drills: a fault planted into a running deployment, so that people see what the guard, the rule and the alerts make of it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from lifecycle.refusals import Conflict, Refused
+from registry.access import policy
+from registry.access.models import User
+from registry.endpoints import queries, rules
+from registry.endpoints.actions.publish import sign_into_place, writer_lock
+from registry.endpoints.models import Deployment, Fault, Routes
+from registry.ledger.actions import record
+from registry.ledger.verbs import Verb
+
+ACTION = "endpoints.plant_fault"
+
+
+@transaction.atomic
+def plant_fault(
+    *, deployment_id: UUID, share: int, kind: str, actor: User, delay_ms: int = 1_000, minutes: int = 60, reason: str = ""
+) -> Fault:  # fmt: skip
+    """Let a running deployment fail, or be slow, for a share (of 10,000) of its requests. It ends by itself after so many minutes.
+
+    kind: error (status 500) or slow (delay_ms added). Raises PermissionDenied, Conflict (ended, or a fault is planted in it) or Refused (a
+    shadow, whose failures no client sees; numbers out of range; no server that was started for drills, so nothing would happen).
+    """
+    lock()
+    deployment = queries.with_all(Deployment.objects.all()).get(uuid=deployment_id)
+    policy.require(actor, ACTION, deployment)
+    rules.check_fault(kind, share, delay_ms, minutes)
+    check_can_be_planted(deployment)
+    fault = Fault.objects.create(
+        deployment=deployment, kind=kind, share=share, delay_ms=delay_ms if kind == Fault.Kind.SLOW else 0, reason=reason.strip()[:500],
+        until=timezone.now() + timedelta(minutes=minutes), planted_by=actor,
+    )  # fmt: skip
+    endpoint = deployment.endpoint
+    record(
+        actor, Verb.FAULT_PLANTED, endpoint, project=endpoint.model.project.uuid, fault=fault.uuid, deployment=deployment.uuid,
+        version=deployment.version.uuid, kind=kind, share=share, delay_ms=fault.delay_ms, until=fault.until, reason=fault.reason,
+    )  # fmt: skip
+    transaction.on_commit(publish_faults, robust=True)
+    return fault
+
+
+def lock() -> None:
+    """Until the caller's transaction ends nothing that is served changes, and no fault is planted or lifted."""
+    Routes.objects.select_for_update().get(pk=queries.routes_row().pk)
+
+
+def check_can_be_planted(deployment: Deployment) -> None:
+    """Raises Conflict or Refused, as plant_fault says."""
+    if deployment.ended_at is not None:
+        raise Conflict("Changed while you were reading: this deployment has ended.", next_step="Look at the page again.")
+    if deployment.arm == Deployment.Arm.SHADOW:
+        raise Refused("No client sees what a shadow does, so a drill has nothing to show there.", next_step="Choose what answers clients.")
+    if queries.fault_in(deployment):
+        raise Conflict("A fault is planted in this deployment already.", next_step="Lift it first.")
+    if not queries.drills_run():
+        raise Refused(
+            "No inference server was started for drills, so nothing would happen.", next_step="Start one with INFERENCE_DRILLS=1."
+        )
+
+
+@transaction.atomic
+def lift_fault(*, deployment_id: UUID, actor: User) -> Fault:
+    """End a drill. Raises PermissionDenied, or Conflict when nothing is planted any more."""
+    lock()
+    deployment = queries.with_all(Deployment.objects.all()).get(uuid=deployment_id)
+    policy.require(actor, ACTION, deployment)
+    fault = queries.fault_in(deployment)
+    if fault is None:
+        raise Conflict("No fault is planted in this deployment any more.", next_step="Look at the page again.")
+    return lift(fault, actor)
+
+
+def lift_what_is_over() -> int:
+    """Lift the faults whose time has come, or whose deployment has ended. Returns how many."""
+    return _lift_what_is_over() if queries.faults_that_are_over().exists() else 0
+
+
+@transaction.atomic
+def _lift_what_is_over() -> int:
+    lock()
+    found = list(queries.faults_that_are_over())
+    for fault in found:
+        lift(fault, None)
+    return len(found)
+
+
+def lift(fault: Fault, actor: User | None) -> Fault:
+    """Write a fault's end under the caller's lock; the servers are told on commit."""
+    fault.lifted_at, fault.lifted_by = timezone.now(), actor
+    fault.save(update_fields=["lifted_at", "lifted_by"])
+    endpoint = fault.deployment.endpoint
+    record(
+        actor, Verb.FAULT_LIFTED, endpoint, project=endpoint.model.project.uuid, fault=fault.uuid, deployment=fault.deployment.uuid,
+    )  # fmt: skip
+    transaction.on_commit(publish_faults, robust=True)
+    return fault
+
+
+def publish_faults() -> None:
+    """Make the signed file of faults say what the database says. Does nothing when it says so; an installation without drills has none."""
+    if is_published(rules.faults_document(queries.planted_faults())):
+        return
+    with writer_lock():
+        document = rules.faults_document(queries.planted_faults())
+        if not is_published(document):
+            sign_into_place(document, queries.faults_path())
+
+
+def is_published(document: dict[str, Any]) -> bool:
+    """Whether the servers find this document, or find none where nothing is planted."""
+    return document == queries.published_faults() or (not document["faults"] and not queries.faults_path().exists())

@@ -1,0 +1,158 @@
+"""A drill: a fault planted into what runs, signed for the servers, lifted by a person or by itself."""
+
+from datetime import timedelta
+
+import pytest
+from django.core.exceptions import PermissionDenied
+from django.utils import timezone
+
+from lifecycle import bundle
+from lifecycle.inference.faults import parse_faults
+from lifecycle.refusals import Conflict, Refused
+from registry.endpoints import actions, queries, tasks
+from registry.endpoints.models import Fault
+from registry.ledger import keys
+from registry.ledger.models import Event
+from tests.support import endpoints, registry
+
+
+@pytest.fixture
+def drills(live_endpoint):
+    """A server says that it obeys."""
+    endpoints.write_status(drills=True)
+
+
+@pytest.fixture
+def live(live_endpoint, drills):
+    return queries.live_deployment(live_endpoint)
+
+
+def document():
+    return bundle.verify_document(queries.faults_path().read_bytes(), keys.public_key_path())
+
+
+def events(endpoint):
+    return [
+        (event.verb, event.actor) for event in Event.objects.filter(object_id=str(endpoint.uuid), verb__contains="fault").order_by("id")
+    ]
+
+
+def test_planting_tells_the_servers_in_words_that_they_read(live, live_endpoint, omar, django_capture_on_commit_callbacks):
+    with django_capture_on_commit_callbacks(execute=True):
+        fault = actions.plant_fault(
+            deployment_id=live.uuid, share=2_500, kind="slow", delay_ms=800, minutes=30, actor=omar, reason="Game day."
+        )
+
+    until = fault.until.isoformat(timespec="seconds")
+    said = {"deployment": str(live.uuid), "kind": "slow", "share": 2500, "delay_ms": 800, "until": until}
+    assert document() == {"format": 1, "faults": [said]}
+    read = parse_faults(document())[str(live.uuid)]
+    assert (read.kind, read.share, read.delay_ms) == ("slow", 2500, 800)
+    assert timedelta(minutes=29) < fault.until - timezone.now() <= timedelta(minutes=30)
+    assert queries.faults_on(live_endpoint) == [fault]
+    assert events(live_endpoint) == [("endpoints.fault_planted", str(omar.uuid))]
+
+
+def test_lifting_takes_it_out(live, live_endpoint, omar, lee, django_capture_on_commit_callbacks):
+    with django_capture_on_commit_callbacks(execute=True):
+        actions.plant_fault(deployment_id=live.uuid, share=100, kind="error", actor=omar)
+    with django_capture_on_commit_callbacks(execute=True):
+        fault = actions.lift_fault(deployment_id=live.uuid, actor=lee)
+
+    assert (fault.lifted_by, fault.delay_ms) == (lee, 0)
+    assert document() == {"format": 1, "faults": []}
+    assert events(live_endpoint)[-1] == ("endpoints.fault_lifted", str(lee.uuid))
+    with pytest.raises(Conflict, match="No fault is planted"):
+        actions.lift_fault(deployment_id=live.uuid, actor=lee)
+    assert len(events(live_endpoint)) == 2
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"kind": "crash"}, "There is no fault 'crash'"),
+        ({"share": 0}, "A share is from 1"),
+        ({"share": 10_001}, "A share is from 1"),
+        ({"kind": "slow", "delay_ms": 0}, "A delay is from 1 to 30,000 ms"),
+        ({"kind": "slow", "delay_ms": 30_001}, "A delay is from 1 to 30,000 ms"),
+        ({"minutes": 0}, "A drill lasts from 1 to 1,440 minutes"),
+        ({"minutes": 1_441}, "A drill lasts from 1 to 1,440 minutes"),
+    ],
+)
+def test_what_no_server_could_obey_is_refused(live, omar, asked, said):
+    with pytest.raises(Refused, match=said):
+        actions.plant_fault(**{"deployment_id": live.uuid, "share": 100, "kind": "error", "actor": omar} | asked)
+    assert Fault.objects.count() == 0
+
+
+def test_without_a_server_for_drills_nothing_would_happen_so_nothing_is_planted(live_endpoint, omar):
+    endpoints.write_status(drills=False)
+
+    with pytest.raises(Refused, match="No inference server was started for drills"):
+        actions.plant_fault(deployment_id=queries.live_deployment(live_endpoint).uuid, share=100, kind="error", actor=omar)
+    assert Fault.objects.count() == 0
+
+
+@pytest.mark.parametrize("person", ["ana", "ravi", "mia", "gita", "aida", "otto"])
+def test_only_leads_and_those_on_call_hold_drills(person, request, live, live_endpoint, omar):
+    actor = request.getfixturevalue(person)
+
+    with pytest.raises(PermissionDenied):
+        actions.plant_fault(deployment_id=live.uuid, share=100, kind="error", actor=actor)
+    actions.plant_fault(deployment_id=live.uuid, share=100, kind="error", actor=omar)
+    with pytest.raises(PermissionDenied):
+        actions.lift_fault(deployment_id=live.uuid, actor=actor)
+    assert [fault.lifted_at for fault in Fault.objects.all()] == [None]
+
+
+def test_one_fault_a_deployment_and_none_in_what_has_ended_or_shadows(live, live_endpoint, project, mia, ravi, omar):
+    ended = queries.deployments(live_endpoint).exclude(ended_at=None).first()
+    other = registry.make_version(project, mia, ravi, model=live_endpoint.model, snapshot=live.version.run.snapshot, semver="1.2.0")
+    shadow = actions.start_shadow(endpoint_id=live_endpoint.uuid, version_id=other.uuid, share=100, actor=omar)
+    actions.plant_fault(deployment_id=live.uuid, share=100, kind="error", actor=omar)
+
+    with pytest.raises(Conflict, match="A fault is planted in this deployment already"):
+        actions.plant_fault(deployment_id=live.uuid, share=200, kind="slow", actor=omar)
+    with pytest.raises(Conflict, match="this deployment has ended"):
+        actions.plant_fault(deployment_id=ended.uuid, share=100, kind="error", actor=omar)
+    with pytest.raises(Refused, match="No client sees what a shadow does"):
+        actions.plant_fault(deployment_id=shadow.uuid, share=100, kind="error", actor=omar)
+    assert [fault.share for fault in Fault.objects.all()] == [100]
+
+
+def test_it_ends_by_itself_when_its_time_has_come(live, live_endpoint, omar, monkeypatch, django_capture_on_commit_callbacks):
+    with django_capture_on_commit_callbacks(execute=True):
+        fault = actions.plant_fault(deployment_id=live.uuid, share=100, kind="error", minutes=1, actor=omar)
+    tasks.tend()
+    assert len(document()["faults"]) == 1
+
+    monkeypatch.setattr(queries.timezone, "now", lambda: fault.until)
+    with django_capture_on_commit_callbacks(execute=True):
+        tasks.tend()
+
+    assert document()["faults"] == []
+    assert events(live_endpoint)[-1] == ("endpoints.fault_lifted", "system")
+
+
+def test_it_ends_with_its_deployment(live, live_endpoint, omar, django_capture_on_commit_callbacks):
+    with django_capture_on_commit_callbacks(execute=True):
+        actions.plant_fault(deployment_id=live.uuid, share=100, kind="error", actor=omar)
+        actions.roll_back(endpoint_id=live_endpoint.uuid, actor=omar, reason="Errors.", typed="1.0.0", seen_moves=2)
+    with django_capture_on_commit_callbacks(execute=True):
+        tasks.tend()
+
+    assert queries.faults_on(live_endpoint) == []
+    assert document()["faults"] == []
+
+
+def test_a_file_that_was_changed_is_written_anew(live, omar, django_capture_on_commit_callbacks):
+    assert not queries.faults_path().exists()
+    tasks.tend()
+    assert not queries.faults_path().exists()
+    with django_capture_on_commit_callbacks(execute=True):
+        actions.plant_fault(deployment_id=live.uuid, share=100, kind="error", actor=omar)
+    queries.faults_path().write_bytes(b"{}")
+
+    tasks.tend()
+
+    assert len(document()["faults"]) == 1
