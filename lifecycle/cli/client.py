@@ -96,7 +96,9 @@ class Client:
         try:
             while chunk := answer.read(CHUNK_BYTES):
                 yield chunk
-        except (OSError, HTTPException) as error:
+            if answer.length:
+                raise EOFError(f"{answer.length:,} bytes are missing")
+        except (OSError, HTTPException, EOFError) as error:
             raise Unreachable(
                 f"{self.url} broke off in the middle of its answer: {reason(error)}. See what was done, then try again."
             ) from error
@@ -161,11 +163,9 @@ def refusal(url: str, error: urllib.error.HTTPError, step: str = "") -> Exceptio
     message = str(said.get("message") or said.get("error") or "")
     if not message and error.code in NO_ANSWER:
         return Unreachable(f"{url} does not answer: what stands before it says {error.code}. {step or 'Is it running?'}")
-    if not message:
-        message = (
-            f"{url} failed ({error.code}) and gave no reason." if error.code >= 500 else f"{url} answered with {error.code} and no reason."
-        )
-        step = "Whoever runs it finds it in its log." if error.code >= 500 else step
+    if not message and error.code >= 500:
+        message, step = f"{url} failed ({error.code}) and gave no reason.", "Whoever runs it finds it in its log."
+    message = message or f"{url} answered with {error.code} and no reason."
     fields = {str(name): [str(text) for text in texts] for name, texts in flat(said.get("fields", {})).items()}
     if error.code == 401:
         step = "Log in again: lifecycle login"
