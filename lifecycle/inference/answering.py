@@ -113,6 +113,7 @@ class Answering:
             code,
             seconds=seconds,
             queue_seconds=exchange.queue_seconds,
+            cpu_seconds=exchange.prediction.cpu_seconds if exchange.prediction else 0.0,
             texts=len(exchange.asked.texts) if exchange.asked else 0,
             at_ms=int(exchange.at.timestamp() * 1000),
         )

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import hmac
 import re
 import time
 import uuid
 from collections.abc import AsyncIterator
 
+from prometheus_client import Metric
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
+from lifecycle.inference import metrics
 from lifecycle.inference.answering import Answering, Exchange
 from lifecycle.inference.batching import Slots
 from lifecycle.inference.config import Config
@@ -26,8 +27,10 @@ from lifecycle.inference.routing import LiveArm, LiveEndpoint, knows
 from lifecycle.inference.shadow import Shadows
 from lifecycle.inference.spool import Spool
 from lifecycle.inference.wire import answer, failure
+from lifecycle.scraping import exposition, may_scrape
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}\Z")
+INFO = ("endpoint", "version", "arm", "root_digest", "precision")
 EXTENSIONS = ["binary_tensor_data", "parameters", "statistics", "model_repository"]
 
 
@@ -157,21 +160,33 @@ class Server:
         )
 
     async def prometheus(self, request: Request) -> Response:
-        """Metrics, for who holds INFERENCE_METRICS_TOKEN; without that setting the path does not exist."""
-        wanted = self.config.metrics_token
-        if not wanted:
-            raise HTTPException(404)
-        if not hmac.compare_digest(token_digest(request), hashlib.sha256(wanted.encode()).hexdigest()):
-            raise unauthorised()
-        gauges: dict[str, float] = {
-            "spool_written_total": self.spool.written,
-            "spool_dropped_total": self.spool.dropped,
-            "shadow_compared_total": self.shadows.compared,
-            "shadow_dropped_total": self.shadows.dropped,
-            "queue_texts": self.slots.texts,
-            "routing_epoch": max((live.epoch for live in self.router.table.endpoints.values()), default=0),
-        }
-        return PlainTextResponse(self.metrics.prometheus(gauges), media_type="text/plain; version=0.0.4")
+        """Metrics, for whoever sends METRICS_TOKEN; without that setting, for this machine only."""
+        token, peer = self.config.metrics_token, request.client.host if request.client else ""
+        forwarded = any(name in request.headers for name in ("forwarded", "x-forwarded-for"))
+        if not may_scrape(token=token, authorization=request.headers.get("authorization", ""), peer=peer, forwarded=forwarded):
+            raise unauthorised() if token else HTTPException(404)
+        content, kind = exposition([*self.metrics.families(), *self.families(), *metrics.process()], request.headers.get("accept", ""))
+        return Response(content, headers={"content-type": kind})
+
+    def families(self) -> list[Metric]:
+        """What the parts of this server say of themselves, as Prometheus' families."""
+        live = self.router.table.endpoints.values()
+        arms = [(each.endpoint.slug, arm) for each in live for arm in each.arms]
+        about = [((slug, arm.arm.version, arm.arm.name, arm.arm.root_digest, arm.engine.precision), 1.0) for slug, arm in arms]
+        closed = [((each.endpoint, each.deployment), 1.0) for each in self.router.guard.closed.values()]
+        return [
+            metrics.gauge("ready", "1 where traffic may be sent here.", self.router.answers and not self.draining),
+            metrics.gauge("routing_epoch", "Epoch of the routes that answer now.", max((each.epoch for each in live), default=0)),
+            metrics.gauge("slots", "Runs of a model at the same time.", self.config.slots),
+            metrics.gauge("queue_texts", "Texts that run or wait now.", self.slots.texts),
+            metrics.gauge("queue_texts_limit", "Texts that may run or wait before 429.", self.config.queue_texts),
+            metrics.total("spool_written", "Lines written to the spool.", self.spool.written),
+            metrics.total("spool_dropped", "Lines that the disk or the spool's queue had no room for.", self.spool.dropped),
+            metrics.total("shadow_compared", "Copies that the shadow answered.", self.shadows.compared),
+            metrics.total("shadow_dropped", "Copies that found no room.", self.shadows.dropped),
+            metrics.marks("model_info", "The versions that answer, and their graph.", INFO, about),
+            metrics.marks("guard_closed", "1 for each canary that the guard closed.", ("endpoint", "deployment"), closed),
+        ]
 
     def _authorise(self, request: Request) -> tuple[LiveEndpoint, str]:
         """The endpoint of the path and the token's digest.

@@ -43,6 +43,6 @@ def from_environment() -> Config:
         drain_seconds=env_int("INFERENCE_DRAIN_SECONDS", 1, low=0, high=600),
         spool_mb=env_int("INFERENCE_SPOOL_MB", 1_000, low=1, high=1_000_000),
         name=env_str("INFERENCE_NAME"),
-        metrics_token=env_str("INFERENCE_METRICS_TOKEN"),
+        metrics_token=env_str("METRICS_TOKEN"),
         drills=env_bool("INFERENCE_DRILLS", False),
     )

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import bisect
 from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from prometheus_client import Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.process_collector import ProcessCollector
+
+SHED = 429
+REQUEST = ("endpoint", "version", "arm", "code")
 BUCKET_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 PREFIX = "lifecycle_inference"
 
@@ -18,6 +25,14 @@ class Times:
     count: int = 0
     seconds: float = 0.0
     buckets: list[int] = field(default_factory=lambda: [0] * (len(BUCKET_SECONDS) + 1))
+
+    def cumulative(self) -> list[tuple[str, float]]:
+        """Upper edge and count of what took at most so long, as a histogram wants it."""
+        found, running = [], 0
+        for edge, count in zip((*map(str, BUCKET_SECONDS), "+Inf"), self.buckets, strict=True):
+            running += count
+            found.append((edge, float(running)))
+        return found
 
     def add(self, seconds: float) -> None:
         """Count one duration."""
@@ -32,17 +47,29 @@ class Metrics:
     def __init__(self) -> None:
         self._requests: defaultdict[tuple[str, str, str, int], Times] = defaultdict(Times)
         self._queue: defaultdict[tuple[str, str], Times] = defaultdict(Times)
-        self._texts: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self._texts: defaultdict[tuple[str, ...], float] = defaultdict(int)
+        self._cpu: defaultdict[tuple[str, ...], float] = defaultdict(float)
         self._last: dict[tuple[str, str], int] = {}
 
     def observe(
-        self, slug: str, version: str, arm: str, code: int, *, seconds: float, queue_seconds: float, texts: int, at_ms: int
+        self,
+        slug: str,
+        version: str,
+        arm: str,
+        code: int,
+        *,
+        seconds: float,
+        queue_seconds: float,
+        cpu_seconds: float,
+        texts: int,
+        at_ms: int,
     ) -> None:
-        """Count one answered request."""
+        """Count one answered request. cpu_seconds: of the engine."""
         self._requests[slug, version, arm, code].add(seconds)
         if code == 200:
             self._queue[slug, version].add(queue_seconds)
             self._texts[slug, version] += texts
+            self._cpu[slug, version] += cpu_seconds
             self._last[slug, version] = at_ms
 
     def statistics(self, slug: str, version: str) -> dict[str, Any]:
@@ -65,20 +92,56 @@ class Metrics:
             "batch_stats": [],
         }
 
-    def prometheus(self, gauges: dict[str, float]) -> str:
-        """The text exposition format. gauges: further single values by name."""
-        name = f"{PREFIX}_request_duration_seconds"
-        lines = [f"# TYPE {name} histogram"]
-        totals = [f"# TYPE {PREFIX}_requests_total counter"]
+    def families(self) -> Iterator[Metric]:
+        """The counts as Prometheus' families."""
+        requests = CounterMetricFamily(f"{PREFIX}_requests", "Infer requests by the status of their answer.", labels=REQUEST)
+        durations = HistogramMetricFamily(
+            f"{PREFIX}_request_duration_seconds", "From the request's arrival to its answer, waiting included.", labels=REQUEST
+        )
+        shed = CounterMetricFamily(f"{PREFIX}_shed", "Requests sent away with 429 because the queue was full.", labels=("endpoint",))
+        away: defaultdict[str, int] = defaultdict(int)
         for (slug, version, arm, code), times in sorted(self._requests.items()):
-            labels = f'endpoint="{slug}",version="{version}",arm="{arm}",code="{code}"'
-            totals.append(f"{PREFIX}_requests_total{{{labels}}} {times.count}")
-            running = 0
-            for edge, count in zip((*map(str, BUCKET_SECONDS), "+Inf"), times.buckets, strict=True):
-                running += count
-                lines.append(f'{name}_bucket{{{labels},le="{edge}"}} {running}')
-            lines += [f"{name}_sum{{{labels}}} {times.seconds:.6f}", f"{name}_count{{{labels}}} {times.count}"]
-        for gauge, value in gauges.items():
-            kind = "counter" if gauge.endswith("_total") else "gauge"
-            lines += [f"# TYPE {PREFIX}_{gauge} {kind}", f"{PREFIX}_{gauge} {value:g}"]
-        return "\n".join(totals + lines) + "\n"
+            requests.add_metric((slug, version, arm, str(code)), times.count)
+            durations.add_metric((slug, version, arm, str(code)), times.cumulative(), times.seconds)
+            away[slug] += times.count if code == SHED else 0
+        for slug, count in away.items():
+            shed.add_metric((slug,), count)
+        yield from (requests, durations, shed)
+        names = ("endpoint", "version")
+        waits = HistogramMetricFamily(f"{PREFIX}_queue_wait_seconds", "What answered requests waited for a free slot.", labels=names)
+        for (slug, version), times in sorted(self._queue.items()):
+            waits.add_metric((slug, version), times.cumulative(), times.seconds)
+        yield waits
+        yield counter("texts", "Texts answered.", self._texts, names)
+        yield counter("cpu_seconds", "CPU time of the engine for answered requests.", self._cpu, names)
+
+
+def counter(name: str, told: str, values: Mapping[tuple[str, ...], float], labels: tuple[str, ...]) -> Metric:
+    """A counter of this server, by its labels."""
+    family = CounterMetricFamily(f"{PREFIX}_{name}", told, labels=labels)
+    for key, value in sorted(values.items()):
+        family.add_metric(key, value)
+    return family
+
+
+def gauge(name: str, told: str, value: float) -> Metric:
+    """A single value of this server."""
+    return GaugeMetricFamily(f"{PREFIX}_{name}", told, value=value)
+
+
+def total(name: str, told: str, value: float) -> Metric:
+    """A single count of this server."""
+    return CounterMetricFamily(f"{PREFIX}_{name}", told, value=value)
+
+
+def marks(name: str, told: str, labels: tuple[str, ...], rows: Iterable[tuple[tuple[str, ...], float]]) -> Metric:
+    """Values of this server, by their labels."""
+    family = GaugeMetricFamily(f"{PREFIX}_{name}", told, labels=labels)
+    for key, value in rows:
+        family.add_metric(key, value)
+    return family
+
+
+def process() -> Iterable[Metric]:
+    """Memory, CPU time, open files and start of this process, under the names that every exporter uses."""
+    return ProcessCollector(registry=None).collect()

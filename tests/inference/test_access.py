@@ -43,16 +43,6 @@ def test_a_revoked_token_is_out_even_if_the_new_version_is_damaged(client, insta
     assert client.post("/v2/models/support/infer", json=ask("card"), headers=auth(OTHER_TOKEN)).status_code == 200
 
 
-def test_metrics_need_their_own_token(client):
-    client.post("/v2/models/support/infer", json=ask("card"), headers=auth())
-
-    assert client.get("/metrics").status_code == 401
-    assert client.get("/metrics", headers=auth()).status_code == 401
-    text = client.get("/metrics", headers=auth("metrics-token")).text
-    assert 'lifecycle_inference_requests_total{endpoint="support"' in text
-    assert "lifecycle_inference_spool_dropped_total 0" in text
-
-
 def test_liveness_needs_no_token_and_readiness_says_no_while_draining(client, server):
     assert client.get("/v2/health/live").json() == {"live": True}
     assert client.get("/v2/health/ready").status_code == 200

@@ -253,6 +253,18 @@ def test_any_path_method_and_token(call, method, words, token, body):
     check(call(method, "/" + "/".join(words), body=body, token=token))
 
 
+@fuzz(60)
+@given(
+    latin
+    | st.sampled_from(["application/openmetrics-text;version=x", "text/plain;version=9e9", "application/openmetrics-text;version=1.0.0"])
+)
+def test_metrics_in_any_format(call, accept):
+    answer = call("GET", "/metrics", headers=[("accept", accept)])
+
+    assert answer.status == 200
+    assert b"lifecycle_inference_ready 1.0" in answer.body
+
+
 def test_the_examples_do_reach_predictions(call):
     """A fuzz test that only ever sees refusals would prove nothing."""
     statuses = []
