@@ -18,6 +18,7 @@ from django.utils import timezone
 from monitoring.traffic import spool
 from monitoring.traffic.actions import guard
 from monitoring.traffic.actions.deposit import Place, deposit
+from monitoring.traffic.actions.insert import Fresh, insert_predictions
 from monitoring.traffic.actions.names import Names
 from monitoring.traffic.counts import Counts
 from monitoring.traffic.models import GuardTrip, Prediction, ShadowAnswer
@@ -142,21 +143,14 @@ def store_predictions(rows: list[spool.Row], names: Names, counts: dict[Place, C
     if not rows:
         return 0
     known = set(Prediction.objects.filter(uuid__in=[row.uuid for row in rows]).values_list("uuid", flat=True))
-    made = []
+    fresh = []
     for row in {row.uuid: row for row in rows if row.uuid not in known}.values():
         endpoint = names.endpoint(row.endpoint)
         if endpoint is None:
             continue
         version, deployment = names.version(row.version, row.root_digest), names.deployment(row.deployment, endpoint)
         at = not_later(row.at, now)
-        made.append(
-            Prediction(
-                uuid=row.uuid, request_id=row.request_id, endpoint_id=endpoint, version_id=version, deployment_id=deployment, arm=row.arm,
-                key=row.key, at=at, code=row.code, latency_ms=row.latency_ms, cpu_ms=row.cpu_ms, text=row.text,
-                text_digest=row.text_digest, chars=row.chars, tokens=row.tokens, oov=row.oov, truncated=row.truncated, label=row.label,
-                confidence=row.confidence, scores=row.scores, epoch=row.epoch, is_demo=row.is_demo,
-            )
-        )  # fmt: skip
+        fresh.append(Fresh(row, endpoint, version, deployment, at))
         more = counts_at(counts, Place(endpoint, version, row.arm, floor(at, MINUTE)))
         if row.index == 0:
             more.add_request(row.code, row.latency_ms)
@@ -165,8 +159,8 @@ def store_predictions(rows: list[spool.Row], names: Names, counts: dict[Place, C
                 label=row.label, confidence=row.confidence, chars=row.chars, tokens=row.tokens, oov=row.oov, truncated=row.truncated,
                 cpu_ms=row.cpu_ms,
             )  # fmt: skip
-    Prediction.objects.bulk_create(made, batch_size=BATCH_ROWS)
-    return len(made)
+    insert_predictions(fresh)
+    return len(fresh)
 
 
 def store_shadows(said: list[spool.Shadow], names: Names, counts: dict[Place, Counts], now: datetime) -> None:

@@ -56,10 +56,8 @@ def texts(endpoint: Endpoint, since: datetime, until: datetime, limit: int, vers
     rows = kept(endpoint, since, until)
     if version:
         rows = rows.filter(version=version)
-    return [
-        Kept(uuid, text or "", *more)
-        for uuid, text, *more in rows.order_by("-at", "-id").values_list("uuid", "text", "label", "confidence", "at")[:limit]
-    ]
+    values = rows.order_by("-at", "-id").values_list("uuid", "text", "label", "confidence", "at")[:limit]
+    return [Kept(uuid, text or "", label, share, at) for uuid, text, label, share, at in values]
 
 
 def wrong_or_unsure(endpoint: Endpoint, since: datetime, until: datetime, limit: int) -> list[Unsure]:

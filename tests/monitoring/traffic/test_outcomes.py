@@ -1,0 +1,243 @@
+"""Business figures: defined by the lead, cases counted once, sums exact, intervals as the literature and scipy have them."""
+
+import math
+import uuid
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+from django.core.exceptions import PermissionDenied
+from django.utils import timezone
+from scipy import stats
+
+from lifecycle.refusals import Conflict, NotReady, Refused
+from monitoring.traffic import actions, outcomes, queries
+from monitoring.traffic.models import Kpi, Outcome, OutcomeDay
+from registry.ledger.models import Event
+from tests.support import registry
+
+WHEN = datetime(2026, 5, 4, 12, tzinfo=UTC)
+GIVEN = {"name": "Handled at once", "direction": "up", "kind": "share", "holdout_share": 0.1}
+
+
+@pytest.fixture
+def kpi(live_endpoint, lee):
+    return actions.define_kpi(endpoint_id=live_endpoint.uuid, actor=lee, **GIVEN)
+
+
+def case(arm="model", value=1, **more):
+    return actions.Case(**({"uuid": uuid.uuid4(), "arm": arm, "value": value, "at": WHEN} | more))
+
+
+def record(kpi, actor, *cases):
+    return actions.record_outcomes(kpi_id=kpi.uuid, cases=cases, actor=actor)
+
+
+def days(kpi):
+    return {(row.day.isoformat(), row.arm): (row.n, row.total, row.squares) for row in OutcomeDay.objects.filter(kpi=kpi)}
+
+
+def test_the_lead_defines_a_figure_once(live_endpoint, lee, omar):
+    made = actions.define_kpi(endpoint_id=live_endpoint.uuid, actor=lee, unit=" % ", **GIVEN)
+
+    assert (made.name, made.unit, made.owner, made.holdout_share) == ("Handled at once", "%", lee, 0.1)
+    assert Event.objects.filter(verb="traffic.kpi_defined", object_id=str(made.uuid)).count() == 1
+    with pytest.raises(Conflict):
+        actions.define_kpi(endpoint_id=live_endpoint.uuid, actor=lee, **GIVEN)
+    with pytest.raises(PermissionDenied):
+        actions.define_kpi(endpoint_id=live_endpoint.uuid, actor=omar, **GIVEN | {"name": "Other"})
+    assert Kpi.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": " "},
+        {"name": "x" * 81},
+        {"direction": "left"},
+        {"kind": "odd"},
+        {"holdout_share": 0.6},
+        {"holdout_share": math.nan},
+        {"unit": "u" * 21},
+    ],
+)
+def test_senseless_figures_are_refused(live_endpoint, lee, change):
+    with pytest.raises(Refused):
+        actions.define_kpi(endpoint_id=live_endpoint.uuid, actor=lee, **GIVEN | change)
+    assert not Kpi.objects.exists()
+
+
+def test_cases_count_once_in_the_sums_of_their_day(kpi, mia):
+    first, late = case(), case(at=WHEN + timedelta(hours=13))
+    assert len(record(kpi, mia, first, case(value=0), case("holdout", 0), late, first)) == 4
+    assert len(record(kpi, mia, first, late, case("holdout"))) == 3
+
+    assert days(kpi) == {
+        ("2026-05-04", "model"): (2, 1.0, 1.0), ("2026-05-04", "holdout"): (2, 1.0, 1.0), ("2026-05-05", "model"): (1, 1.0, 1.0),
+    }  # fmt: skip
+    assert Outcome.objects.count() == 5
+    events = Event.objects.filter(verb="traffic.outcomes_recorded").order_by("id")
+    assert ['"count":4' in events[0].canonical, '"count":1' in events[1].canonical, len(events)] == [True, True, 2]
+
+
+def test_the_same_batch_again_changes_nothing(kpi, mia):
+    batch = [case(value=at % 2) for at in range(20)]
+    record(kpi, mia, *batch)
+    before = days(kpi)
+
+    again = record(kpi, mia, *batch)
+
+    assert [row.uuid for row in again] == [each.uuid for each in batch]
+    assert (days(kpi), Outcome.objects.count()) == (before, 20)
+    assert Event.objects.filter(verb="traffic.outcomes_recorded").count() == 1
+
+
+def test_a_uuid_that_said_something_else_is_a_conflict_and_nothing_is_kept(kpi, mia):
+    known = case(value=1)
+    record(kpi, mia, known)
+    with pytest.raises(Conflict):
+        record(kpi, mia, case(), case(uuid=known.uuid, value=0))
+    with pytest.raises(Conflict):
+        record(kpi, mia, case(uuid=(twice := uuid.uuid4())), case("holdout", uuid=twice))
+    assert Outcome.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"arm": "canary"}, {"value": 0.5}, {"value": math.nan}, {"value": math.inf}, {"at": datetime(2026, 5, 4)}, {"subject": "x" * 201},  # noqa: DTZ001
+        {"at": datetime(2019, 1, 1, tzinfo=UTC)}, {"at": datetime(2999, 1, 1, tzinfo=UTC)},
+    ],
+)  # fmt: skip
+def test_senseless_cases_are_refused_and_nothing_is_kept(kpi, mia, change):
+    with pytest.raises(Refused, match="Outcome 2"):
+        record(kpi, mia, case(), case(**change))
+    assert not Outcome.objects.exists()
+    assert not OutcomeDay.objects.exists()
+
+
+def test_batches_have_a_size(kpi, mia):
+    for cases in ([], [case()] * 1001):
+        with pytest.raises(Refused, match="1 to 1,000"):
+            record(kpi, mia, *cases)
+
+
+def test_who_may_record(kpi, ana, gita, otto):
+    record(kpi, ana, case())
+    for actor in (gita, otto):
+        with pytest.raises(PermissionDenied):
+            record(kpi, actor, case())
+
+
+def test_predictions_are_linked_and_foreign_ones_refused(kpi, answered, live_endpoint, project, mia, ravi, omar):
+    (made,) = answered()
+    linked = record(kpi, mia, case(prediction=made.uuid, subject="customer 7"))[0]
+    assert linked.prediction == made
+    assert len(linked.subject) == 64
+    assert "customer" not in linked.subject
+    with pytest.raises(NotReady):
+        record(kpi, mia, case(prediction=uuid.uuid4()))
+    with pytest.raises(Refused, match="held out"):
+        record(kpi, mia, case("holdout", prediction=made.uuid))
+    other = registry.make_endpoint(live_endpoint.model, mia)
+    made_elsewhere = type(made).objects.create(endpoint=other, at=timezone.now(), code=200, latency_ms=1.0)
+    with pytest.raises(Refused, match="another endpoint"):
+        record(kpi, mia, case(prediction=made_elsewhere.uuid))
+    assert Outcome.objects.count() == 1
+
+
+# ── What the sums say ───────────────────────────────────────────────────────
+def sums(values):
+    return len(values), float(np.sum(values)), float(np.sum(np.square(values)))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "low", "high"),
+    [  # Newcombe (1998), Statistics in Medicine 17, table II, method 10
+        ((56, 70), (48, 80), 0.0524, 0.3339),
+        ((9, 10), (3, 10), 0.1705, 0.8090),
+        ((6, 7), (2, 7), 0.0582, 0.8062),
+        ((5, 56), (0, 29), -0.0381, 0.1926),
+        ((0, 10), (0, 20), -0.1611, 0.2775),
+        ((0, 10), (0, 10), -0.2775, 0.2775),
+        ((10, 10), (0, 20), 0.6791, 1.0000),
+        ((10, 10), (0, 10), 0.6075, 1.0000),
+    ],
+)
+def test_newcombe_as_published(first, second, low, high):
+    found = outcomes.newcombe(first, second)
+
+    assert (round(found.low, 4), round(found.high, 4)) == (low, high)
+    assert found.value == first[0] / first[1] - second[0] / second[1]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_welch_as_scipy(seed):
+    chance = np.random.default_rng(seed)
+    first, second = chance.normal(10, 2, 45 + seed), chance.normal(9, 5, 33)
+    expected = stats.ttest_ind(first, second, equal_var=False).confidence_interval(0.95)
+
+    found = outcomes.welch(sums(first), sums(second))
+
+    assert found.value == pytest.approx(first.mean() - second.mean(), rel=1e-10)
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), rel=1e-9)
+
+
+def test_no_spread_is_no_interval():
+    assert outcomes.welch((40, 40.0, 40.0), (40, 0.0, 0.0)) == outcomes.Difference(1.0, 1.0, 1.0)
+
+
+@pytest.mark.parametrize(("model", "holdout", "share"), [(900, 100, 0.1), (880, 120, 0.1), (500, 480, 0.5), (8600, 1400, 0.1)])
+def test_the_sample_ratio_as_scipy(model, holdout, share):
+    n = model + holdout
+    expected = stats.chisquare([model, holdout], [n * (1 - share), n * share]).pvalue
+
+    assert outcomes.ratio_p(model, holdout, share) == pytest.approx(expected, rel=1e-9)
+    assert outcomes.ratio_check(model, holdout, share) == (expected < 0.001)
+
+
+def test_the_sample_ratio_at_its_ends():
+    assert outcomes.ratio_p(0, 0, 0.1) is None
+    assert not outcomes.ratio_check(0, 0, 0.1)
+    assert not outcomes.ratio_check(100, 0, 0.0)
+    assert outcomes.ratio_check(100, 1, 0.0)
+    assert outcomes.ratio_check(0, 100, 0.1)
+
+
+def test_fewer_than_thirty_in_an_arm_say_nothing(kpi, mia):
+    record(kpi, mia, *[case() for _ in range(270)], *[case("holdout") for _ in range(29)])
+
+    found = queries.compare(kpi, WHEN, WHEN + timedelta(days=1))
+
+    assert (found.n, found.model_mean, found.holdout_mean, found.difference, found.reading) == (299, 1.0, 1.0, None, "insufficient data")
+
+
+def test_a_comparison_of_a_share(kpi, mia):
+    record(kpi, mia, *[case(value=int(at < 189)) for at in range(270)], *[case("holdout", int(at < 12)) for at in range(30)])
+    record(kpi, mia, case(at=WHEN - timedelta(days=9)))
+
+    found = queries.compare(kpi, WHEN, WHEN + timedelta(hours=1))
+
+    assert (found.model, found.holdout) == ((270, 189.0, 189.0), (30, 12.0, 12.0))
+    assert (found.model_mean, found.holdout_mean) == (0.7, 0.4)
+    assert found.difference == outcomes.newcombe((189, 270), (12, 30))
+    assert (found.ratio_p, found.mismatch, found.reading) == (1.0, False, "better")
+    assert queries.compare(kpi, WHEN - timedelta(days=10), WHEN + timedelta(hours=1)).model[0] == 271
+
+
+def test_worse_unclear_and_a_ratio_that_is_off():
+    better = outcomes.Difference(0.2, 0.1, 0.3)
+    assert outcomes.reading(better, up=True, mismatch=False) == "better"
+    assert outcomes.reading(better, up=False, mismatch=False) == "worse"
+    assert outcomes.reading(outcomes.Difference(0.0, -0.1, 0.1), up=True, mismatch=False) == "unclear"
+    assert outcomes.reading(better, up=True, mismatch=True) == "sample ratio off"
+
+
+def test_weeks_have_no_gaps(kpi, mia):
+    record(kpi, mia, case(), case("holdout", at=WHEN + timedelta(days=15)))
+
+    found = queries.weeks(kpi, WHEN, WHEN + timedelta(days=16))
+
+    assert [(week.start.date().isoformat(), week.model[0], week.holdout[0]) for week in found] == [
+        ("2026-05-04", 1, 0), ("2026-05-11", 0, 0), ("2026-05-18", 0, 1),
+    ]  # fmt: skip

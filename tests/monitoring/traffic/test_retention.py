@@ -1,0 +1,72 @@
+"""Old predictions go with what was said of them; what somebody holds on to, and all figures, stay."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import DatabaseError, transaction
+from django.utils import timezone
+
+from monitoring.traffic import actions, queries
+from monitoring.traffic.models import Feedback, Prediction, ShadowAnswer
+from tests.support import endpoints
+
+
+@pytest.fixture
+def old_and_new(answered, live_endpoint):
+    now = timezone.now()
+    ages = (now - timedelta(days=100), now - timedelta(days=95), now - timedelta(days=40))
+    return answered(*(endpoints.spool_line(live_endpoint, at=at.isoformat()) for at in ages))
+
+
+def test_old_predictions_go_with_their_feedback_and_the_counts_stay(old_and_new, live_endpoint, ana, monkeypatch):
+    import importlib
+
+    monkeypatch.setattr(importlib.import_module("monitoring.traffic.actions.retention"), "BATCH", 1)
+    actions.record_feedback(prediction_id=old_and_new[0].uuid, right=True, label="", actor=ana)
+    actions.build_rollups()
+
+    actions.clear_old()
+
+    assert [row.pk for row in Prediction.objects.all()] == [old_and_new[2].pk]
+    assert not Feedback.objects.exists()
+    total = queries.total(live_endpoint, timezone.now() - timedelta(days=120), timezone.now())
+    assert (total.requests, total.right) == (3, 1)
+
+
+def test_what_a_trace_holds_on_to_stays(old_and_new, live_endpoint):
+    from datasets_app.labeling.models import Decision
+    from lifecycle.trace.models import Neighbour
+
+    decision = Decision.objects.first()
+    fields = {field.name for field in Neighbour._meta.concrete_fields}
+    given = {"prediction": old_and_new[0], "item": decision.item, "decision": decision, "rank": 1, "similarity": 0.9, "position": 0}
+    Neighbour.objects.create(**{name: value for name, value in given.items() if name in fields})
+
+    actions.clear_old()
+
+    assert [row.pk for row in Prediction.objects.order_by("id")] == [old_and_new[0].pk, old_and_new[2].pk]
+
+
+def test_shadow_answers_go_too(live_endpoint):
+    for days in (100, 10):
+        ShadowAnswer.objects.create(
+            endpoint=live_endpoint, prediction_uuid="11111111-0000-4000-8000-000000000001", code=200, latency_ms=1.0,
+            at=timezone.now() - timedelta(days=days),
+        )  # fmt: skip
+
+    actions.clear_old()
+
+    assert ShadowAnswer.objects.count() == 1
+
+
+def test_the_database_refuses_to_delete_young_ones(old_and_new):
+    young = Prediction.objects.filter(pk=old_and_new[2].pk)
+    Prediction.objects.filter(pk=old_and_new[0].pk).delete()
+    endpoints_now = Prediction.objects.create(
+        endpoint=old_and_new[2].endpoint, at=timezone.now() - timedelta(days=29), code=200, latency_ms=1.0
+    )
+
+    with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
+        Prediction.objects.filter(pk=endpoints_now.pk).delete()
+    with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
+        young.update(label="other")
