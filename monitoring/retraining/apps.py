@@ -8,7 +8,17 @@ class RetrainingConfig(AppConfig):
     label = "retraining"
 
     def ready(self) -> None:
-        """Have triggers asked and proposals carried on every fifteen seconds."""
+        """Have triggers asked and proposals carried on every fifteen seconds, and bring the page into the navigation."""
         from lifecycle.jobs import schedule
+        from lifecycle.ui import navigation
+        from lifecycle.ui.navigation import NavItem
+        from monitoring.retraining import queries
+        from registry.access.policy import can_somewhere
 
         schedule.every(15, "monitoring.retraining.tasks.tick")
+        navigation.register(
+            NavItem(
+                "Serving", "Retraining", "retraining:list", order=60, show=lambda user: can_somewhere(user, "retraining.view"),
+                count=queries.waiting_count,
+            )
+        )  # fmt: skip

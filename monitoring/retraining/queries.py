@@ -178,6 +178,11 @@ def settings(endpoint: Endpoint) -> list[Setting]:
     return [Setting(kind, meaning.says, meaning.unit, known.get(kind), values(known.get(kind), kind)) for kind, meaning in KINDS.items()]
 
 
+def triggers_on(endpoint: Endpoint) -> list[str]:
+    """The names of the triggers that are on."""
+    return [Kind(kind).label for kind in endpoint.triggers.filter(enabled=True).order_by("kind").values_list("kind", flat=True)]
+
+
 def values(trigger: Trigger | None, kind: Kind) -> dict[str, Any]:
     """What a form of this kind begins with."""
     if trigger is None:

@@ -44,9 +44,10 @@ KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """A whole number between low and high. name: as it stands in a sentence."""
+    """A whole number between low and high. name: as it stands in a sentence. label: at its field."""
 
     name: str
+    label: str
     default: int
     low: int
     high: int
@@ -54,14 +55,19 @@ class Limit:
 
 
 LIMITS = {
-    "cooldown_days": Limit("cooldown", 14, 0, 365, "No proposal by itself for so many days after the last one."),
+    "cooldown_days": Limit("cooldown", "Cooldown, days", 14, 0, 365, "No proposal by itself for so many days after the last one."),
     "min_labels": Limit(
-        "new labels", 50, 1, 100_000, "Training waits for so many labels since the live version's snapshot, or for a finished queue."
+        "new labels",
+        "Labels asked for",
+        50,
+        1,
+        100_000,
+        "Training waits for so many labels since the live version's snapshot, or for a finished queue.",
     ),
-    "window_days": Limit("window", 14, 1, 90, "The answers of the last days that are looked at."),
-    "queue_items": Limit("queue", 200, 5, 1_000, "At most so many texts of the window go to the analysts."),
-    "overlap": Limit("overlap", 1, 1, 5, "So many people label each text."),
-    "budget": Limit("budget", 4, 1, 100, "At most so many retrainings of this endpoint in 30 days."),
+    "window_days": Limit("window", "Window, days", 14, 1, 90, "The answers of the last days that are looked at."),
+    "queue_items": Limit("queue", "Texts to labeling", 200, 5, 1_000, "At most so many texts of the window go to the analysts."),
+    "overlap": Limit("overlap", "People an item", 1, 1, 5, "So many people label each text."),
+    "budget": Limit("budget", "Retrainings in 30 days", 4, 1, 100, "At most so many retrainings of this endpoint in 30 days."),
 }
 
 

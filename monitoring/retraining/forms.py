@@ -1,0 +1,61 @@
+"""Forms of retraining: shape alone; what fits is the rules' to say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+
+from monitoring.retraining.rules import KINDS, LIMITS, REASON_MAX, Kind
+
+
+def number(name: str) -> forms.IntegerField:
+    """A field for one of the limits."""
+    limit = LIMITS[name]
+    return forms.IntegerField(label=limit.label, help_text=limit.says, min_value=limit.low, max_value=limit.high, initial=limit.default)
+
+
+class TriggerForm(forms.Form):
+    """One kind of trigger, as a whole. seen: the settings as the person read them."""
+
+    enabled = forms.BooleanField(label="Propose by itself", required=False)
+    threshold = forms.FloatField(label="Threshold")
+    cooldown_days = number("cooldown_days")
+    min_labels = number("min_labels")
+    window_days = number("window_days")
+    queue_items = number("queue_items")
+    overlap = number("overlap")
+    budget = number("budget")
+    kind = forms.ChoiceField(choices=Kind.choices, widget=forms.HiddenInput)
+    seen = forms.CharField(max_length=64, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, kind: str, **kwargs: Any) -> None:
+        super().__init__(*args, auto_id=f"{kind}-%s", initial=kwargs.pop("initial", {}) | {"kind": kind}, **kwargs)
+        meaning = KINDS[Kind(kind)]
+        self.fields["threshold"].help_text = f"{meaning.says} In {meaning.unit}, {meaning.low:g} to {meaning.high:g}."
+
+
+class ProposeForm(forms.Form):
+    """A person's own proposal."""
+
+    note = forms.CharField(
+        label="Why", required=False, max_length=REASON_MAX, widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="What you have seen, for the lead who decides. No text of a customer.",
+    )  # fmt: skip
+    window_days = number("window_days")
+    queue_items = number("queue_items")
+    overlap = number("overlap")
+    min_labels = number("min_labels")
+
+
+class SeenForm(forms.Form):
+    """What the person had read."""
+
+    seen = forms.CharField(max_length=64)
+    reason = forms.CharField(max_length=REASON_MAX, required=False)
+
+
+class ReasonForm(forms.Form):
+    """A reason; that there is one is the action's to ask."""
+
+    reason = forms.CharField(max_length=REASON_MAX, required=False)

@@ -1,0 +1,255 @@
+"""What the pages of retraining show, put together from what is stored. Reads, never writes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils import timezone
+
+from lifecycle.ui.addresses import find_url
+from lifecycle.ui.marks import Step as Bead
+from lifecycle.ui.numbers import count
+from monitoring.retraining import queries
+from monitoring.retraining.actions.consider import weigh
+from monitoring.retraining.forms import ProposeForm, TriggerForm
+from monitoring.retraining.models import Pick, Proposal
+from monitoring.retraining.rules import BUSY, LIMITS, NAMES, Outcome, State, Step
+from registry.access import policy
+from registry.access.models import User
+from registry.access.roles import sentence
+from registry.audit.queries import history_of
+from registry.catalog.models import Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One fact for or against. mark: ok for what speaks for it; warn, or bad for what blocks."""
+
+    mark: str
+    word: str
+    fact: str
+    value: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepLine:
+    """One step with what came of it. links: (text, address)."""
+
+    title: str
+    mark: str
+    word: str
+    text: str
+    links: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One measure of both models."""
+
+    name: str
+    live: float
+    new: float
+    change: float
+    low: float
+    high: float
+    verdict: str
+
+
+def listed(user: User, before: int | None) -> dict[str, Any]:
+    """The list's page."""
+    ended, older = queries.ended(user, before)
+    return {"lines": [] if before else queries.lines(user), "ended": ended, "older": older, "before": before}
+
+
+def detail(user: User, proposal: Proposal) -> dict[str, Any]:
+    """One proposal."""
+    busy = proposal.state in BUSY
+    return {
+        "proposal": proposal, "endpoint": proposal.endpoint, "live": proposal.live, "thread": thread(proposal), "lines": reasons(proposal),
+        "steps": steps(proposal), "rows": comparison(proposal), "seen": {"seen": queries.seen_digest(proposal, proposal.endpoint.alias)},
+        "picks": picks(proposal), "events": history_of(proposal.uuid), "polls": busy and proposal.state != State.OPEN,
+        "place": f"{proposal.state}-{proposal.step or 'end'}", "compare_url": compare_url(proposal), "word": word(proposal), "few": any(reason["code"] == "few_labels" for reason in proposal.reasons_against),
+    } | buttons(user, proposal)  # fmt: skip
+
+
+def word(proposal: Proposal) -> str:
+    """Its state, or how it ended, in words."""
+    return proposal.get_outcome_display() if proposal.outcome else proposal.get_state_display()
+
+
+def buttons(user: User, proposal: Proposal) -> dict[str, Any]:
+    """What the person may do now, and why not where they may not."""
+    decides = policy.can(user, "retraining.decide", proposal)
+    return {
+        "why_not_decide": "" if decides else sentence("retraining.decide"), "may_call_off": queries.may_call_off(user, proposal),
+        "may_insist": decides and proposal.state == State.DONE and proposal.outcome in (Outcome.NOT_BETTER, Outcome.INCOMPARABLE),
+    }  # fmt: skip
+
+
+def reasons(proposal: Proposal) -> list[Line]:
+    """What spoke for it and against it when it was made."""
+    return told(proposal.reasons_for, proposal.reasons_against)
+
+
+def told(found_for: list[Mapping[str, Any]], against: list[Mapping[str, Any]]) -> list[Line]:
+    """Reasons as lines, those for it first."""
+    lines = [Line("ok", "for", each["fact"], each["value"], each["evidence"]) for each in found_for]
+    for each in against:
+        blocks = each["blocks"]
+        lines.append(Line("bad" if blocks else "warn", "against", each["fact"], each["value"], each["evidence"]))
+    return lines
+
+
+def picks(proposal: Proposal) -> list[tuple[str, int]]:
+    """How many texts went to the analysts, by why."""
+    found = queries.picks_by_kind(proposal)
+    return [(name, found[kind]) for kind, name in Pick.Kind.choices if found.get(kind)]
+
+
+def thread(proposal: Proposal) -> list[Bead]:
+    """From the live version to what may replace it."""
+    at = {True: "", False: "next"}
+    live, promotion = proposal.live, proposal.promotion
+    beads = [
+        Bead("Live version", live.semver, find_url("catalog:version", uuid=live.uuid)),
+        Bead("Proposal", str(proposal.number), at="now"),
+        link("Queue", proposal.queue, "labeling:queue", count(proposal.items)),
+        link("Snapshot", proposal.snapshot, "snapshots:detail", f"s{proposal.snapshot.number}" if proposal.snapshot else ""),
+        link("Run", proposal.run, "training:detail", str(proposal.run.number) if proposal.run else ""),
+        link("Version", proposal.version, "catalog:version", proposal.semver),
+    ]
+    asked = Bead("Promotion", f"request {promotion.number}" if promotion else "not asked", at=at[promotion is not None])
+    if promotion:
+        asked = Bead("Promotion", f"request {promotion.number}", find_url("promotions:detail", uuid=promotion.uuid))
+    return [*beads, asked]
+
+
+def link(label: str, thing: Any, name: str, text: str) -> Bead:
+    """A bead that leads to a thing, or one that is not there yet."""
+    return Bead(label, text, find_url(name, uuid=thing.uuid)) if thing else Bead(label, "not yet", at="next")
+
+
+# ── Steps ───────────────────────────────────────────────────────────────────
+TITLES = {
+    Step.QUEUE: "Texts to labeling", Step.LABELS: "Labels decided", Step.SNAPSHOT: "New snapshot", Step.RUN: "Training",
+    Step.EVALUATION: "Evaluation of both", Step.COMPARISON: "Comparison", Step.VERSION: "Candidate version",
+    Step.PROMOTION: "Promotion asked",
+}  # fmt: skip
+
+
+def steps(proposal: Proposal) -> list[StepLine]:
+    """All steps: done with what came of them, the present one with what it waits for, the coming ones."""
+    now, order, lines = proposal.step, list(Step), []
+    ended = proposal.state not in BUSY
+    for wanted in order:
+        done = now is None or order.index(wanted) < order.index(now)
+        text, links = outcome(proposal, wanted) if done or wanted == now else ("", ())
+        if done:
+            lines.append(StepLine(TITLES[wanted], "ok", "done", text, links))
+        elif wanted == now and not (ended and proposal.state != State.FAILED):
+            mark, name = ("bad", "failed") if proposal.state == State.FAILED else ("live", "under way")
+            if proposal.state == State.OPEN and wanted != Step.QUEUE:
+                mark, name = "wait", "waits for the decision"
+            lines.append(StepLine(TITLES[wanted], mark, name, proposal.failure or proposal.blocked_by or text, links))
+        else:
+            lines.append(StepLine(TITLES[wanted], "off" if ended else "wait", "not done" if ended else "not begun", "", ()))
+    return lines
+
+
+def outcome(proposal: Proposal, step: Step) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """What came of a step, and where it is."""
+    found: list[tuple[str, Any, str]] = []
+    text = ""
+    if step == Step.QUEUE:
+        text = proposal.collect_note
+        if proposal.queue:
+            text = f"{count(proposal.queue.items_decided)} of {count(proposal.items)} decided. {text}"
+            found.append((proposal.queue.name, proposal.queue, "labeling:queue"))
+    elif step == Step.LABELS:
+        text = f"{count(proposal.labels_new)} new, {count(proposal.min_labels)} asked for"
+        found.append((proposal.dataset.name, proposal.dataset, "datasets:dataset"))
+    elif step == Step.SNAPSHOT and proposal.snapshot:
+        text = f"{count(proposal.snapshot.counts.get('rows'))} rows"
+        found.append((str(proposal.snapshot), proposal.snapshot, "snapshots:detail"))
+    elif step == Step.RUN and proposal.run:
+        text = f"the recipe of {proposal.live.semver}"
+        found.append((str(proposal.run), proposal.run, "training:detail"))
+    elif step == Step.EVALUATION:
+        found.append(("of the new model", proposal.evaluation, "evaluation:detail"))
+        found.append((f"of {proposal.live.semver}", proposal.live_evaluation, "evaluation:detail"))
+    elif step == Step.COMPARISON and proposal.comparison:
+        text = proposal.comparison["why"]
+    elif step == Step.VERSION and proposal.version:
+        found.append((proposal.semver, proposal.version, "catalog:version"))
+    elif step == Step.PROMOTION and proposal.promotion:
+        text = proposal.promotion.get_status_display()
+        found.append((f"Request {proposal.promotion.number}", proposal.promotion, "promotions:detail"))
+    return text, tuple((name, address) for name, thing, where in found if thing and (address := find_url(where, uuid=thing.uuid)))
+
+
+def comparison(proposal: Proposal) -> list[Row]:
+    """Measures of both models on the same rows."""
+    metrics = (proposal.comparison or {}).get("metrics", {})
+    return [
+        Row(NAMES[name][:1].upper() + NAMES[name][1:], m["baseline"], m["candidate"], m["difference"], m["low"], m["high"], m["verdict"])
+        for name, m in metrics.items()
+    ]
+
+
+def compare_url(proposal: Proposal) -> str:
+    """Where both evaluations stand side by side."""
+    old, new = proposal.live_evaluation, proposal.evaluation
+    address = find_url("evaluation:compare")
+    return f"{address}?a={old.uuid}&b={new.uuid}" if old and new and address else ""
+
+
+# ── An endpoint ─────────────────────────────────────────────────────────────
+def panel(user: User, endpoint: Endpoint) -> dict[str, Any]:
+    """Retraining of one endpoint, in a panel."""
+    proposal = queries.newest(endpoint)
+    return {
+        "endpoint": endpoint, "proposal": proposal, "word": word(proposal) if proposal else "", "triggers": queries.triggers_on(endpoint),
+        "why_not_propose": "" if policy.can(user, "retraining.propose", endpoint) else sentence("retraining.propose"),
+        "open": proposal is not None and proposal.state in BUSY,
+        "why": [each["fact"] for each in proposal.reasons_for][:2] if proposal else [],
+    }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A kind of trigger with its form, and what its newest consideration said."""
+
+    setting: queries.Setting
+    form: TriggerForm
+    lines: list[Line]
+    yes: bool
+    said: bool
+
+
+def settings(user: User, endpoint: Endpoint, wrong: TriggerForm | None = None) -> dict[str, Any]:
+    """The triggers of an endpoint. wrong: the form that was sent with mistakes."""
+    seen = queries.settings_seen(endpoint)
+    cards = []
+    for setting in queries.settings(endpoint):
+        form = TriggerForm(kind=setting.kind, initial=setting.initial | {"seen": seen})
+        if wrong is not None and wrong.data.get("kind") == setting.kind:
+            form = wrong
+        verdict = setting.trigger.verdict if setting.trigger else {}
+        lines = told(verdict.get("for", []), verdict.get("against", []))
+        cards.append(Card(setting, form, lines, bool(verdict.get("yes")), bool(verdict)))
+    return {
+        "endpoint": endpoint, "cards": cards,
+        "why_not_manage": "" if policy.can(user, "retraining.manage", endpoint) else sentence("retraining.manage"),
+        "may_propose": policy.can(user, "retraining.propose", endpoint), "wrong": wrong,
+    }  # fmt: skip
+
+
+def propose(endpoint: Endpoint, form: ProposeForm) -> dict[str, Any]:
+    """What speaks for and against it now, beside the form."""
+    values = {name: limit.default for name, limit in LIMITS.items()}
+    verdict = weigh(endpoint, values, timezone.now())
+    found = verdict.as_json()
+    return {"endpoint": endpoint, "form": form, "lines": told(found["for"], found["against"]), "possible": verdict.yes}

@@ -1,0 +1,165 @@
+"""Pages of retraining: the list, one proposal with its steps, the triggers of an endpoint, and the part of an endpoint's page."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.http import HttpResponse
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from lifecycle.refusals import Conflict, Refused
+from lifecycle.ui.respond import redirect_or_refresh, respond
+from lifecycle.ui.toasts import toast
+from monitoring.retraining import actions, page, queries
+from monitoring.retraining.forms import ProposeForm, ReasonForm, SeenForm, TriggerForm
+from monitoring.retraining.models import Proposal
+from monitoring.retraining.rules import Kind
+from registry.access.decorators import needs, signed_in
+from registry.access.requests import SignedInRequest
+from registry.catalog.models import Endpoint
+
+SEE = "retraining.view"
+LIST, DETAIL, SETTINGS, PROPOSE, PANEL = (
+    f"monitoring/retraining/{name}.html" for name in ("list", "detail", "settings", "propose", "panel")
+)
+
+
+@require_GET
+@signed_in
+def proposals(request: SignedInRequest) -> HttpResponse:
+    """The endpoints with what is under way, and what has ended, newest first."""
+    before = request.GET.get("before", "")
+    key = int(before) if before.isascii() and before.isdigit() and len(before) < 19 else None
+    return respond(request, LIST, "ended", page.listed(request.user, key))
+
+
+@require_GET
+@never_cache
+@needs(SEE, Proposal)
+def detail(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """One proposal: the reasons, the steps, the decision. While it is under way its steps are asked again; once it moved, all of it."""
+    context = page.detail(request.user, queries.full(request.user, uuid))
+    if "at" in request.GET and request.GET["at"] == context["place"]:
+        return respond(request, DETAIL, "steps", context)
+    return respond(request, DETAIL, "proposal", context, target="#proposal")
+
+
+@require_GET
+@never_cache
+@needs(SEE, Endpoint)
+def panel(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """Retraining of an endpoint: a page of its own, and a part of the endpoint's page."""
+    endpoint = Endpoint.objects.select_related("model__project").get(uuid=uuid)
+    return respond(request, PANEL, "retraining", page.panel(request.user, endpoint))
+
+
+@require_GET
+@never_cache
+@needs(SEE, Endpoint)
+def settings(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """What makes the product propose for this endpoint by itself."""
+    endpoint = Endpoint.objects.select_related("model__project").get(uuid=uuid)
+    return respond(request, SETTINGS, "triggers", page.settings(request.user, endpoint))
+
+
+@require_POST
+@needs("retraining.manage", Endpoint, see=SEE)
+def set_trigger(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """Set one kind of trigger."""
+    endpoint = Endpoint.objects.select_related("model__project").get(uuid=uuid)
+    kind = request.POST.get("kind", "")
+    if kind not in Kind.values:
+        raise Refused("There is no such trigger.", fields={"kind": [f"Choose one of {', '.join(Kind.values)}."]})
+    form = TriggerForm(request.POST, kind=kind)
+    if form.is_valid():
+        try:
+            actions.set_trigger(endpoint_id=uuid, actor=request.user, **form.cleaned_data)
+        except Conflict:
+            raise
+        except Refused as refusal:
+            add_refusal(form, refusal)
+        else:
+            toast(request, f"The trigger {Kind(kind).label.lower()} of {endpoint} is set")
+            return redirect_or_refresh(request, reverse("retraining:settings", args=[uuid]))
+    return respond(request, SETTINGS, "triggers", page.settings(request.user, endpoint, wrong=form), status=422)
+
+
+@require_http_methods(["GET", "POST"])
+@needs("retraining.propose", Endpoint, see=SEE)
+def propose(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """What speaks for and against a retraining now, and the form that proposes it."""
+    endpoint = Endpoint.objects.select_related("model__project").get(uuid=uuid)
+    form = ProposeForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            made = actions.propose(endpoint_id=uuid, actor=request.user, **form.cleaned_data)
+        except Conflict:
+            raise
+        except Refused as refusal:
+            add_refusal(form, refusal)
+        else:
+            toast(request, f"{made} waits for a lead", kind="half")
+            return redirect_or_refresh(request, reverse("retraining:detail", args=[made.uuid]))
+    return respond(request, PROPOSE, "form", page.propose(endpoint, form), status=422 if request.method == "POST" else 200)
+
+
+@require_POST
+@needs("retraining.decide", Proposal, see=SEE)
+def approve(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """Let a proposal go on."""
+    return done(request, actions.approve(proposal_id=uuid, actor=request.user, **read(SeenForm(request.POST))), "Approved", "ok")
+
+
+@require_POST
+@needs("retraining.decide", Proposal, see=SEE)
+def decline(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """Say no to a proposal."""
+    return done(request, actions.decline(proposal_id=uuid, actor=request.user, **read(SeenForm(request.POST))), "Rejected", "stop")
+
+
+@require_POST
+@needs("retraining.propose", Proposal, see=SEE)
+def call_off(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """End a proposal at any step."""
+    return done(request, actions.call_off(proposal_id=uuid, actor=request.user, **read(ReasonForm(request.POST))), "Withdrawn", "stop")
+
+
+@require_POST
+@needs("retraining.decide", Proposal, see=SEE)
+def retry(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """Do the failed step again."""
+    return done(request, actions.retry(proposal_id=uuid, actor=request.user), "Trying again", "live")
+
+
+@require_POST
+@needs("retraining.decide", Proposal, see=SEE)
+def insist(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """Ask for a promotion although the model is not better."""
+    return done(request, actions.insist(proposal_id=uuid, actor=request.user, **read(ReasonForm(request.POST))), "Going on by hand", "live")
+
+
+def read(form: forms.Form) -> dict[str, Any]:
+    """What was sent. Raises Refused for a form that is not complete."""
+    if not form.is_valid():
+        fields = {name: [str(each) for each in said] for name, said in form.errors.items()}
+        raise Refused("Nothing was changed: the form was not complete.", fields=fields)
+    return form.cleaned_data
+
+
+def add_refusal(form: forms.Form, refusal: Refused) -> None:
+    """Show a refusal at its fields, or above the form."""
+    known = {name: texts for name, texts in refusal.fields.items() if name in form.fields}
+    for name, texts in known.items():
+        form.add_error(name, texts)
+    if not known:
+        form.add_error(None, " ".join(filter(None, (refusal.message, refusal.next_step))))
+
+
+def done(request: SignedInRequest, proposal: Proposal, said: str, kind: str) -> HttpResponse:
+    """Back to the proposal's page."""
+    toast(request, f"{proposal}: {said.lower()}", kind=kind)
+    return redirect_or_refresh(request, reverse("retraining:detail", args=[proposal.uuid]))

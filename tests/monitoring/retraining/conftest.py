@@ -1,0 +1,154 @@
+"""An endpoint whose live version was trained on a real snapshot, with answers of a week and what people said of them."""
+
+from __future__ import annotations
+
+import tempfile
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from django.utils import timezone
+
+from datasets_app.snapshots import queries as snapshots
+from lifecycle.engine import metrics, predictions
+from lifecycle.evaluation import actions as evaluation
+from lifecycle.jobs.models import Job
+from monitoring.retraining import actions, queries
+from monitoring.retraining.models import Proposal
+from monitoring.traffic import actions as traffic_actions
+from monitoring.traffic.actions.feedback import Word
+from monitoring.traffic.models import Prediction
+from registry.catalog import actions as catalog
+from registry.catalog.models import ModelVersion
+from registry.endpoints import actions as endpoints_actions
+from tests.support import endpoints, labeling, registry, training
+from tests.support.jobs import run_ok
+
+LIVE_ACCURACY = 0.9
+ANSWERS = 30  # texts of the window: the first ten were called wrong
+
+
+@pytest.fixture
+def snapshot(project, mia):
+    """The snapshot that the live version learnt from: three classes, all decided by import."""
+    return training.make_snapshot(project, mia, copies=20)
+
+
+@pytest.fixture
+def endpoint(project, snapshot, mia, ravi, lee, gita, omar):
+    """1.0.0 is live; Mia trained it, right in nine of ten cases."""
+    run = training.make_run(snapshot, mia, splits=())
+    make_evaluation_on(run, snapshot, "test", LIVE_ACCURACY, wrong_first=True)
+    model = registry.make_model(project, mia)
+    catalog.register(model=model, run=run, semver="1.0.0", actor=mia, stated=registry.STATED)
+    run_ok("default")
+    endpoint = registry.make_endpoint(model, mia, slug="support-inbox-prod")
+    version = ModelVersion.objects.get(model=model)
+    request = registry.approved_request(version, endpoint, mia, lee, gita)
+    endpoints_actions.deploy(request_id=request.uuid, actor=omar)
+    endpoint.refresh_from_db()
+    return endpoint
+
+
+@pytest.fixture
+def traffic(endpoint, mia):
+    """Thirty answers of yesterday with their texts, ten of which Mia called wrong. Returns the predictions, oldest first."""
+    at = timezone.now() - timedelta(hours=20)
+    moments = [(at + timedelta(minutes=n)).isoformat(timespec="milliseconds") for n in range(ANSWERS)]
+    lines = [
+        endpoints.spool_line(endpoint, (f"new wish number {n} please", "card", 0.4 + n / 100), at=moment)
+        for n, moment in enumerate(moments)
+    ]
+    endpoints.write_segment(*lines)
+    traffic_actions.ingest()
+    found = list(Prediction.objects.order_by("at", "id"))
+    say_wrong(endpoint, found[:10], mia)
+    return found
+
+
+def say_wrong(endpoint, predictions, user, label="refund"):
+    """Somebody says that these answers should have been `label`."""
+    words = [Word(each.uuid, False, label, "truth") for each in predictions]
+    traffic_actions.record_many(words=words, actor=user)
+
+
+@pytest.fixture
+def proposed(endpoint, traffic, mia) -> Proposal:
+    """Mia's proposal with few labels asked for; nothing was done with it yet."""
+    return actions.propose(endpoint_id=endpoint.uuid, actor=mia, note="Refund mails are read as card mails.", min_labels=8, queue_items=15)
+
+
+@pytest.fixture
+def approved(proposed, lee) -> Proposal:
+    """Its texts are in a queue, and Lee has approved it."""
+    collect(proposed)
+    return approve(proposed, lee)
+
+
+def seen(proposal: Proposal) -> str:
+    """What a person who reads the page now is bound to."""
+    fresh = Proposal.objects.select_related("endpoint__alias").get(pk=proposal.pk)
+    return queries.seen_digest(fresh, fresh.endpoint.alias)
+
+
+def collect(proposal: Proposal) -> Proposal:
+    """Advance until the queue is open."""
+    actions.advance(proposal.uuid)
+    run_ok("default")
+    return actions.advance(proposal.uuid)
+
+
+def approve(proposal: Proposal, lead) -> Proposal:
+    return actions.approve(proposal_id=proposal.uuid, actor=lead, seen=seen(proposal), reason="The mails have changed.")
+
+
+def label_queue(proposal: Proposal, user, *, number: int | None = None, label: str = "refund") -> None:
+    """One analyst answers the queue, or the first `number` of its items."""
+    proposal.refresh_from_db()
+    items = labeling.queue_items(proposal.queue)[:number]
+    labeling.label_items(proposal.queue, {user: [label] * len(items)}, items)
+
+
+def advance(proposal: Proposal) -> Proposal:
+    """Take what steps can be taken, and run the jobs that wait, but no training."""
+    actions.advance(proposal.uuid)
+    run_ok("default")
+    return actions.advance(proposal.uuid)
+
+
+def train(proposal: Proposal, *, accuracy: float = 1.0) -> Proposal:
+    """From the gate to the evaluations of both models on the new snapshot, without the seconds that training takes."""
+    advance(proposal)
+    proposal.refresh_from_db()
+    run = proposal.run
+    training.finish_run(run, accuracy=accuracy)
+    measure(proposal, accuracy=accuracy)
+    return actions.advance(proposal.uuid)
+
+
+def measure(proposal: Proposal, *, accuracy: float) -> None:
+    """Both models are measured on the test rows of the new snapshot; the evaluation jobs are settled."""
+    found = Proposal.objects.select_related("run", "snapshot__dataset", "live__run").get(pk=proposal.pk)
+    make_evaluation_on(found.run, found.snapshot, "test", accuracy)
+    make_evaluation_on(found.live.run, found.snapshot, "test", LIVE_ACCURACY, wrong_first=True)
+    Job.objects.filter(kind="evaluation.evaluate", state="queued").update(state="succeeded", finished_at=timezone.now())
+
+
+def make_evaluation_on(run, snapshot, split, accuracy, *, wrong_first=False):
+    """An evaluation of a run on any snapshot, from made-up answers: wrong on its first or its last rows, and rather sure of all."""
+    labels = tuple(run.spec["labels"])
+    rows = list(snapshots.rows_of(snapshot, split))
+    truth = np.array([labels.index(row.label) for row in rows], dtype=np.int64)
+    wrong = round(len(rows) * (1 - accuracy))
+    places = np.arange(len(rows))
+    missed = places < wrong if wrong_first else places >= len(rows) - wrong
+    picked = np.where(missed, (truth + 1) % len(labels), truth)
+    shares = np.full((len(rows), len(labels)), 0.06 / (len(labels) - 1))
+    shares[places, picked] = 0.94
+    report = metrics.report(shares, truth, labels, count=200)
+    result = {"format": 1, "status": "succeeded", "error": None, "temperature": 1.0, **report, "baselines": {}}
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / "predictions.parquet"
+        predictions.write(path, predictions.Predictions(labels, tuple(row.item for row in rows), truth, shares), split)
+        return evaluation.keep(run=run, split=split, result=result, predictions=path, actor=None, snapshot=snapshot)

@@ -1,0 +1,344 @@
+"""From approval to an open promotion, step by step, killed anywhere, called off anywhere."""
+
+import pytest
+from django.core.exceptions import PermissionDenied
+
+from datasets_app.snapshots.models import Snapshot
+from lifecycle.refusals import Conflict, Refused
+from lifecycle.training.models import Run
+from monitoring.retraining import actions, rules
+from monitoring.retraining.actions import steps
+from monitoring.retraining.models import Proposal
+from monitoring.retraining.rules import Outcome, State, Step
+from registry.access.roles import Role
+from registry.catalog.models import ModelVersion
+from registry.endpoints import queries as served
+from registry.ledger.models import Event
+from registry.promotions.models import PromotionRequest
+from tests.monitoring.retraining.conftest import advance, approve, collect, label_queue, make_evaluation_on, train
+from tests.support import registry, training
+from tests.support.jobs import run_ok
+from tests.support.people import make_person
+
+
+def fresh(proposal: Proposal) -> Proposal:
+    return Proposal.objects.get(pk=proposal.pk)
+
+
+def verbs() -> list[str]:
+    return [verb for verb in Event.objects.order_by("seq").values_list("verb", flat=True) if verb.startswith("retraining.")]
+
+
+def test_the_whole_way_ends_with_a_promotion_that_people_decide(approved, endpoint, ana, mia, lee):
+    label_queue(approved, ana)
+    train(approved)
+    run_ok("default")
+    found = actions.advance(approved.uuid)
+    run_ok("default")
+    found = actions.advance(approved.uuid)
+
+    assert found.state == State.REQUESTED
+    assert found.step is None
+    assert found.comparison["verdict"] == "better"
+    assert found.comparison["rows"] == found.snapshot.counts["splits"]["test"]
+    assert (found.evaluation.snapshot, found.live_evaluation.snapshot) == (found.snapshot, found.snapshot)
+    assert (found.version.semver, found.version.run) == ("1.1.0", found.run)
+    assert (found.promotion.version, found.promotion.endpoint, found.promotion.requester) == (found.version, endpoint, lee)
+    assert served.live_deployment(endpoint).version.semver == "1.0.0"
+    assert verbs() == ["retraining.proposed", "retraining.approved"]
+
+
+def test_the_recipe_is_that_of_the_live_version_and_the_data_are_new(approved, ana):
+    label_queue(approved, ana)
+
+    found = advance(approved)
+
+    old = found.live.run
+    assert found.step == Step.RUN
+    assert (found.run.base, found.run.strategy, found.run.launched_by) == (old.base, old.strategy, found.decided_by)
+    told = {name: value for name, value in found.run.spec.items() if name not in ("labels", "base")}
+    assert told == {name: value for name, value in old.spec.items() if name not in ("labels", "base")}
+    assert found.snapshot.number == old.snapshot.number + 1
+    assert found.snapshot.dataset == old.snapshot.dataset
+
+
+def test_training_waits_until_enough_labels_are_decided(approved, ana):
+    label_queue(approved, ana, number=7)
+    actions.advance(approved.uuid)
+
+    waiting = fresh(approved)
+    assert (waiting.state, waiting.labels_new) == (State.APPROVED, 7)
+    assert waiting.blocked_by.startswith("7 of 8 new labels are decided; 7 of 15 items of the queue")
+    assert not Snapshot.objects.filter(number=2).exists()
+
+    label_queue(approved, ana, number=8)
+    found = actions.advance(approved.uuid)
+    assert (found.state, found.labels_new) == (State.RUNNING, 8)
+
+
+def test_a_finished_queue_is_enough_with_fewer_labels(endpoint, traffic, mia, lee, ana):
+    proposal = actions.propose(endpoint_id=endpoint.uuid, actor=mia, min_labels=500, queue_items=6)
+    approve(collect(proposal), lee)
+    label_queue(proposal, ana)
+
+    assert actions.advance(proposal.uuid).state == State.RUNNING
+
+
+def test_a_model_that_is_not_better_opens_no_promotion(approved, ana, lee):
+    label_queue(approved, ana)
+    found = train(approved, accuracy=0.9)
+
+    assert (found.state, found.outcome) == (State.DONE, Outcome.NOT_BETTER)
+    assert found.version is None
+    assert not PromotionRequest.objects.filter(version__semver="1.1.0").exists()
+    assert Event.objects.get(verb="retraining.ended").payload["outcome"] == "not_better"
+    assert lee.notices.filter(text__contains="opened no promotion").exists()
+
+
+def test_a_lead_can_go_on_by_hand_with_a_reason(approved, ana, mia, lee):
+    label_queue(approved, ana)
+    train(approved, accuracy=0.9)
+
+    with pytest.raises(PermissionDenied):
+        actions.insist(proposal_id=approved.uuid, actor=mia, reason="I like it.")
+    with pytest.raises(Refused, match="reason"):
+        actions.insist(proposal_id=approved.uuid, actor=lee, reason=" ")
+    assert fresh(approved).state == State.DONE
+
+    actions.insist(proposal_id=approved.uuid, actor=lee, reason="It knows the new product.")
+    found = advance(advance(approved))
+    assert (found.state, found.version.semver) == (State.REQUESTED, "1.1.0")
+    assert "It knows the new product." in found.promotion.note
+
+
+def test_labels_that_the_live_version_never_learnt_make_the_two_incomparable(approved, ana, lee, ravi, mia):
+    from datasets_app.labeling import actions as labeling
+    from datasets_app.labeling import queries as labels
+    from datasets_app.labeling.actions.schemas import spec_of
+    from datasets_app.labeling.rules import LabelSpec
+    from tests.support.datasets import import_texts
+
+    label_queue(approved, ana)
+    import_texts(approved.dataset, [(f"loan wish {n}", "loan") for n in range(12)], mia)
+    known = [spec_of(each) for each in labels.labels_by_name(labels.latest_schema(approved.dataset)).values()]
+    labeling.publish_schema(dataset_id=approved.dataset.uuid, actor=ravi, labels=[*known, LabelSpec("mortgage")])
+    advance(approved)
+    found = fresh(approved)
+    training.finish_run(found.run)
+    make_evaluation_on(fresh(approved).run, found.snapshot, "test", 1.0)
+
+    found = actions.advance(approved.uuid)
+
+    assert (found.state, found.outcome) == (State.DONE, Outcome.INCOMPARABLE)
+    assert "loan" in found.comparison["why"]
+    assert found.live_evaluation == found.live.evaluation
+
+
+# ── Killed anywhere ─────────────────────────────────────────────────────────
+def test_every_step_again_makes_nothing_twice(approved, ana, monkeypatch):
+    """The process dies behind each step in turn: what it did is there once, and the next tick goes on."""
+    label_queue(approved, ana)
+    real, calls = steps.step, []
+
+    def dies(proposal: Proposal, compared, now):
+        real(proposal, compared, now)
+        calls.append(proposal.step)
+        raise KeyboardInterrupt
+
+    for _ in range(4):
+        monkeypatch.setattr(steps, "step", dies)
+        with pytest.raises(KeyboardInterrupt):
+            actions.advance(approved.uuid)
+        monkeypatch.setattr(steps, "step", real)
+        steps.advance_once(approved.uuid, approved.created_at)
+        run_ok("default")
+
+    assert len(calls) == 4
+    assert Snapshot.objects.filter(dataset=approved.dataset).count() == 2
+    assert Run.objects.filter(note__startswith="Proposal 1:").count() == 1
+
+
+def test_two_workers_at_once_take_a_step_once(approved, ana):
+    label_queue(approved, ana)
+    for _ in range(3):
+        actions.tick()
+        actions.tick()
+        run_ok("default")
+
+    assert Run.objects.filter(note__startswith="Proposal 1:").count() == 1
+    assert Snapshot.objects.filter(dataset=approved.dataset).count() == 2
+
+
+def test_an_unforeseen_error_holds_up_nobody_and_can_be_tried_again(approved, ana, lee, monkeypatch):
+    label_queue(approved, ana)
+
+    def breaks(*_):
+        raise ZeroDivisionError
+
+    monkeypatch.setitem(steps.STEPS, Step.SNAPSHOT, breaks)
+    actions.tick()
+    found = fresh(approved)
+    assert found.state == State.FAILED
+    assert "unforeseen" in found.failure
+
+    monkeypatch.undo()
+    actions.retry(proposal_id=approved.uuid, actor=lee)
+    assert advance(approved).run is not None
+
+
+# ── Failing and trying again ────────────────────────────────────────────────
+def test_a_failed_run_fails_the_proposal_and_is_resumed_by_whoever_tries_again(approved, project, ana, lee):
+    from lifecycle.training import actions as runs
+
+    other = make_person("lars", project=project, role=Role.LEAD)
+    label_queue(approved, ana)
+    found = advance(approved)
+    runs.begin(found.run.uuid)
+    runs.fail(found.run.uuid, {"code": "memory", "message": "The device ran out of memory.", "next_step": "Choose smaller batches."})
+
+    found = actions.advance(approved.uuid)
+    assert (found.state, found.failure_step) == (State.FAILED, "Choose smaller batches.")
+    assert "ran out of memory" in found.failure
+    assert Event.objects.filter(verb="retraining.ended").count() == 1
+
+    actions.retry(proposal_id=approved.uuid, actor=other)
+    found = fresh(approved)
+    assert (found.state, found.acting, found.failure) == (State.RUNNING, other, "")
+    assert found.run.state == Run.State.QUEUED
+
+
+def test_who_lost_the_role_cannot_answer_for_the_next_step(approved, ana, lee, project):
+    from registry.access.actions import revoke
+
+    label_queue(approved, ana)
+    other = make_person("lars", project=project, role=Role.LEAD)
+    revoke(user=lee, role=Role.LEAD, root=project, actor=None)
+
+    found = actions.advance(approved.uuid)
+    assert (found.state, found.snapshot) == (State.FAILED, None)
+    assert found.failure.startswith("Who answers for it may not do the next step")
+
+    actions.retry(proposal_id=approved.uuid, actor=other)
+    assert advance(approved).run.launched_by == other
+
+
+def test_a_frozen_endpoint_waits(approved, ana, omar):
+    from datetime import timedelta
+
+    from django.utils import timezone
+
+    from registry.catalog import actions as catalog
+
+    label_queue(approved, ana)
+    catalog.freeze(endpoint=approved.endpoint, until=timezone.now() + timedelta(hours=2), reason="Incident 7.", actor=omar)
+
+    found = actions.advance(approved.uuid)
+    assert found.state == State.APPROVED
+    assert "Incident 7." in found.blocked_by
+
+
+# ── Ending early ────────────────────────────────────────────────────────────
+def test_another_version_going_live_overtakes_it(approved, endpoint, project, snapshot, mia, ana, lee, gita, omar):
+    from registry.endpoints import actions as endpoints
+
+    label_queue(approved, ana)
+    found = advance(approved)
+    version = registry.make_version(project, mia, mia, model=endpoint.model, semver="2.0.0")
+    endpoints.deploy(request_id=registry.approved_request(version, endpoint, mia, lee, gita).uuid, actor=omar)
+
+    found = actions.advance(approved.uuid)
+
+    assert (found.state, found.outcome) == (State.DONE, Outcome.OVERTAKEN)
+    assert found.run.state == Run.State.STOPPED
+
+
+def test_calling_off_stops_the_run_and_needs_a_lead_and_a_reason(approved, ana, mia, lee):
+    label_queue(approved, ana)
+    found = advance(approved)
+
+    with pytest.raises(PermissionDenied):
+        actions.call_off(proposal_id=approved.uuid, actor=mia, reason="Mine.")
+    with pytest.raises(Refused):
+        actions.call_off(proposal_id=approved.uuid, actor=lee, reason="")
+    assert fresh(approved).state == State.RUNNING
+
+    actions.call_off(proposal_id=approved.uuid, actor=lee, reason="The product goes away.")
+    found = fresh(approved)
+    assert (found.state, found.outcome, found.run.state) == (State.DECLINED, Outcome.CALLED_OFF, Run.State.STOPPED)
+    assert actions.advance(approved.uuid).state == State.DECLINED
+
+
+def requested(approved, ana) -> Proposal:
+    label_queue(approved, ana)
+    train(approved)
+    return advance(advance(approved))
+
+
+def test_calling_off_withdraws_the_promotion(approved, ana, lee):
+    found = requested(approved, ana)
+
+    actions.call_off(proposal_id=found.uuid, actor=lee, reason="Wait for the next one.")
+
+    assert PromotionRequest.objects.get(pk=found.promotion_id).status == "withdrawn"
+    assert fresh(found).outcome == Outcome.CALLED_OFF
+    assert ModelVersion.objects.filter(semver="1.1.0").exists()
+
+
+def test_a_rejected_promotion_ends_it(approved, ana, gita):
+    found = requested(approved, ana)
+    from registry.promotions import actions as promotions
+    from tests.support.people import PASSWORD
+
+    request = PromotionRequest.objects.get(pk=found.promotion_id)
+    promotions.reject(request_id=request.uuid, actor=gita, reason="Not now.", password=PASSWORD, seen=request.subject_digest)
+
+    found = actions.advance(found.uuid)
+    assert (found.state, found.outcome) == (State.DONE, Outcome.PROMOTION_ENDED)
+
+
+# ── Separation ──────────────────────────────────────────────────────────────
+def test_whoever_approved_the_proposal_cannot_approve_its_promotion(approved, project, ana, lee, gita):
+    found = requested(approved, ana)
+    other = make_person("lars", project=project, role=Role.LEAD)
+    request = PromotionRequest.objects.get(pk=found.promotion_id)
+
+    with pytest.raises(PermissionDenied, match="You asked for this promotion"):
+        registry.approve(request, lee)
+    assert request.subject["people"]["trained"] == [str(lee.uuid)]
+
+    registry.approve(request, other)
+    assert registry.approve(request, gita).status == "approved"
+
+
+def test_who_approved_and_who_tried_again_are_both_barred(approved, project, ana, lee):
+    label_queue(approved, ana)
+    other = make_person("lars", project=project, role=Role.LEAD)
+    found = fresh(approved)
+    steps.give_up(found, "The disk was full.", "Free some.", found.created_at)
+    actions.retry(proposal_id=found.uuid, actor=other)
+    train(found)
+    found = advance(advance(found))
+
+    people = PromotionRequest.objects.get(pk=found.promotion_id).subject["people"]
+    assert people["requester"] == [str(lee.uuid)]
+    assert people["trained"] == [str(other.uuid)]
+
+
+def test_it_never_promotes_by_itself(approved, ana, endpoint):
+    found = requested(approved, ana)
+    for _ in range(3):
+        actions.tick()
+        run_ok("default")
+
+    assert fresh(found).state == State.REQUESTED
+    assert served.live_deployment(endpoint).version.semver == "1.0.0"
+
+
+def test_the_states_follow_their_table():
+    for old in State:
+        for new in State:
+            if new in rules.state.MOVES.get(old, set()):
+                rules.check_move(old, new)
+            else:
+                with pytest.raises(Conflict):
+                    rules.check_move(old, new)
