@@ -67,6 +67,11 @@ class Street:
         endpoints.write_segment(*lines, name=f"20260101-{self.segments:04}.jsonl")
         traffic.ingest()
 
+    def take_in_now(self, asked: int, bad: int) -> None:
+        """Requests of the stable arm in the last hour by the real clock, for what the pages foretell."""
+        at = (timezone.now() - self.start_at) / MINUTE - 10
+        self.feed(at, stable=(asked, bad))
+
     def begin(self, request, actor, **plan) -> Rollout:
         """Traffic for the forecast, then the start."""
         self.feed(-30, stable=(400, 2))
