@@ -9,6 +9,7 @@ from lifecycle.cli import batches, find
 from lifecycle.cli.screen import count
 from lifecycle.cli.session import Session
 from lifecycle.cli.settings import Usage
+from lifecycle.refusals import Refusal
 
 WORDS = {"right": True, "wrong": False}
 
@@ -42,8 +43,12 @@ def feedback(session: Session) -> None:
         prediction, index = named(args.prediction)
     except ValueError as error:
         raise Usage(str(error)) from error
-    body = {"right": WORDS[args.word], "label": args.label, "index": index}
-    made = session.api.post(f"/predictions/{prediction}/feedback/", body, twice=True)
+    line = {"prediction": prediction, "index": index, "right": WORDS[args.word], "label": args.label}
+    try:  # as a batch of one: there an answer that has not arrived yet is waited for
+        made = session.api.post("/feedback/", {"feedback": [line]}, twice=True)["results"][0]
+    except Refusal as refusal:
+        refusal.fields = {name.removeprefix("feedback.0."): texts for name, texts in refusal.fields.items()}
+        raise
     return session.screen.show(made, f"Noted: {args.word}{', ' + args.label if args.label else ''}.")
 
 

@@ -64,6 +64,7 @@ def status(session: Session) -> None:
     lines = facts([
         ("Endpoint", f"{endpoint['slug']} ({endpoint['environment']})"),
         ("Live", live["semver"] if live else "nothing yet"),
+        *((each["arm"].capitalize(), arm_line(each)) for each in endpoint["arms"] if each["arm"] != "stable"),
         ("Can go back to", endpoint["rollback_to"]),
         ("Waits for deployment", f"request {waiting['number']}" if waiting else ""),
         ("Routes", f"epoch {endpoint['published_epoch']}"),
@@ -71,6 +72,13 @@ def status(session: Session) -> None:
         ("Page", session.page(f"/endpoints/{endpoint['uuid']}/")),
     ])  # fmt: skip
     session.screen.show(endpoint | {"live_version": live}, *lines)
+
+
+def arm_line(arm: dict[str, Any]) -> str:
+    """1.1.0, 5 % of the requests; closed by a server's guard."""
+    of = "copies of" if arm["arm"] == "shadow" else ""
+    words = f"{arm['semver']}, {' '.join(filter(None, (of, canary.part(arm['share']))))} of the requests"
+    return words + ("; closed by a server's guard" if arm["closed"] else "") + ("; with a planted fault" if arm["fault"] else "")
 
 
 def server_line(server: dict[str, Any], published: int) -> str:

@@ -6,17 +6,23 @@ import io
 import json
 import sys
 import threading
+import time
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
+import uvicorn
 from django.core.servers.basehttp import ThreadedWSGIServer
 from django.db import connections
 from django.test.testcases import LiveServerThread, _StaticFilesHandler
 
 from lifecycle.cli.main import main
+from lifecycle.inference.app import Server
+from lifecycle.inference.config import Config
 from registry.access.actions import create_token
 from registry.access.models import User
+from tests.inference.models import Installation
+from tests.inference.models import endpoint as routed
 from tests.support.jobs import run_jobs
 
 
@@ -113,6 +119,29 @@ def command(capsys, monkeypatch):
         return Said(code, printed.out, printed.err, waits)
 
     return call
+
+
+@pytest.fixture
+def asked_server(tmp_path, monkeypatch):
+    """The address of a live inference server with the endpoint `support`, which the command knows; its token is TOKEN."""
+    installation = Installation(tmp_path / "inference")
+    installation.publish(support=routed(installation.artifact()))
+    server = Server(Config(data_dir=installation.folder))
+    server.router.start = lambda: None  # no thread: all is loaded here
+    server.router.poll()
+    while server.router.load_next():
+        pass
+    runner = uvicorn.Server(uvicorn.Config(server.application(), port=0, log_level="warning"))
+    thread = threading.Thread(target=runner.run, daemon=True)
+    thread.start()
+    while not runner.started:
+        assert thread.is_alive()
+        time.sleep(0.01)
+    address = f"http://127.0.0.1:{runner.servers[0].sockets[0].getsockname()[1]}"
+    monkeypatch.setenv("LIFECYCLE_INFERENCE_URL", address)
+    yield address
+    runner.should_exit = True
+    thread.join(10)
 
 
 @pytest.fixture

@@ -104,6 +104,12 @@ def test_status_shows_the_rule_and_both_arms(as_person, omar, endpoint, running,
     assert as_person(omar)("canary", "status", endpoint.slug, "--json").json["decision"] == "continue"
 
 
+def test_the_endpoints_status_names_the_canary(as_person, omar, endpoint, running):
+    said = as_person(omar)("status", endpoint.slug)
+
+    assert "Canary    1.1.0, 5 % of the requests" in said.out.splitlines()
+
+
 def test_pause_resume_and_widen(as_person, omar, endpoint, running):
     command = as_person(omar)
 
