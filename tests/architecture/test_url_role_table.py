@@ -55,6 +55,7 @@ TABLE = r"""
 /styleguide/                                               |            | L+++ +++++++ | ---- -------
 /healthz                                                   |            | ++++ +++++++ | ---- -------
 /readyz                                                    |            | ++++ +++++++ | ---- -------
+/metrics                                                   |            | ++++ +++++++ | ---- -------
 # access
 /access/profile/                                           |            | L+++ +++++++ | L+++ +++++++
 /access/theme/                                             |            | ---- ------- | L+++ +++++++
@@ -175,6 +176,23 @@ TABLE = r"""
 /traffic/endpoints/<uuid:uuid>/recent/                     | endpoint   | L... +++++++ | ---- -------
 /traffic/predictions/<uuid:uuid>/                          | prediction | L... +++++++ | ---- -------
 /traffic/predictions/<uuid:uuid>/feedback/                 | prediction | ---- ------- | L... ++++x+x
+# drift
+/drift/                                                    |            | L+++ +++++++ | ---- -------
+/drift/endpoints/<uuid:uuid>/                              | endpoint   | L... +++++++ | ---- -------
+/drift/endpoints/<uuid:uuid>/panel/                        | endpoint   | L... +++++++ | ---- -------
+/drift/endpoints/<uuid:uuid>/texts/                        | endpoint   | L... +++++++ | ---- -------
+/drift/endpoints/<uuid:uuid>/measure/                      | endpoint   | ---- ------- | L... xx++x+x
+# rollouts
+/rollouts/                                                 |            | L+++ +++++++ | ---- -------
+/rollouts/endpoints/<uuid:uuid>/                           | endpoint   | L... +++++++ | ---- -------
+/rollouts/requests/<uuid:uuid>/start/                      | promotion  | L... xx++x+x | L... xx++x+x
+/rollouts/<uuid:uuid>/                                     | rollout    | L... +++++++ | ---- -------
+/rollouts/<uuid:uuid>/live/                                | rollout    | L... +++++++ | ---- -------
+/rollouts/<uuid:uuid>/charts/<slug:name>/                  | rollout    | L... +++++++ | ---- -------
+/rollouts/<uuid:uuid>/pause/                               | rollout    | ---- ------- | L... xx++x+x
+/rollouts/<uuid:uuid>/resume/                              | rollout    | ---- ------- | L... xx++x+x
+/rollouts/<uuid:uuid>/widen/                               | rollout    | ---- ------- | L... xx++x+x
+/rollouts/<uuid:uuid>/abort/                               | rollout    | ---- ------- | L... xxx+x+x
 # trace
 /trace/predictions/<uuid:uuid>/                            | prediction | L... +++++++ | ---- -------
 /trace/predictions/<uuid:uuid>/neighbours/                 | prediction | ---- ------- | L... +++++++
@@ -257,6 +275,18 @@ TABLE = r"""
 /api/v1/endpoints/<uuid:uuid>/predictions/                 | endpoint   | L... +++++++ | L--- -------
 /api/v1/predictions/<uuid:uuid>/                           | prediction | L... +++++++ | L--- -------
 /api/v1/predictions/<uuid:uuid>/feedback/                  | prediction | L--- ------- | L... ++++x+x
+/api/v1/endpoints/<uuid:uuid>/drift/                       | endpoint   | L... +++++++ | L--- -------
+/api/v1/endpoints/<uuid:uuid>/drift/reports/               | endpoint   | L... +++++++ | L--- -------
+/api/v1/endpoints/<uuid:uuid>/drift/measure/               | endpoint   | L--- ------- | L... xx++x+x
+/api/v1/drift/reports/<uuid:uuid>/                         | drift      | L... +++++++ | L--- -------
+/api/v1/rollouts/                                          |            | L+++ +++++++ | L+++ +++++++
+/api/v1/rollouts/<uuid:uuid>/                              | rollout    | L... +++++++ | L--- -------
+/api/v1/rollouts/<uuid:uuid>/looks/                        | rollout    | L... +++++++ | L--- -------
+/api/v1/rollouts/<uuid:uuid>/pause/                        | rollout    | L--- ------- | L... xx++x+x
+/api/v1/rollouts/<uuid:uuid>/resume/                       | rollout    | L--- ------- | L... xx++x+x
+/api/v1/rollouts/<uuid:uuid>/widen/                        | rollout    | L--- ------- | L... xx++x+x
+/api/v1/rollouts/<uuid:uuid>/abort/                        | rollout    | L--- ------- | L... xxx+x+x
+/api/v1/endpoints/<uuid:uuid>/rollouts/forecast/           | endpoint   | L--- ------- | L... +++++++
 /api/v1/feedback/                                          |            | L--- ------- | L.+. ++++.+.
 /api/v1/trace/predictions/<uuid:uuid>/                     | prediction | L... +++++++ | L--- -------
 /api/v1/trace/items/<uuid:uuid>/                           | item       | L... +++++++ | L--- -------
@@ -324,7 +354,7 @@ def ask(method: str, address: str, jar: dict[str, str]) -> str:
 def filled_in(path: str, thing: str, world: World) -> str:
     """The address of the world's thing."""
     uuid = str(world[thing]) if "<uuid:" in path else ""
-    fixed = {"<uuid:uuid>": uuid, "<int:version>": "1", "<slug:digest>": world.things["event"].hash}
+    fixed = {"<uuid:uuid>": uuid, "<int:version>": "1", "<slug:digest>": world.things["event"].hash, "<slug:name>": "errors"}
     fixed |= {r"^confirm-email/(?P<key>[-:\w]+)/$": "confirm-email/abc/"}
     fixed |= {r"^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$": "password/reset/key/1-abc/"}
     for pattern, value in fixed.items():

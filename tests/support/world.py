@@ -19,6 +19,8 @@ from datasets_app.snapshots import actions as snapshots
 from datasets_app.snapshots.models import Export
 from lifecycle.jobs.models import Job
 from lifecycle.notices.models import Notice
+from monitoring.drift import actions as drift
+from monitoring.drift.rules import running_span
 from monitoring.traffic import actions as traffic
 from monitoring.traffic.models import Prediction
 from registry.access import actions as access
@@ -34,6 +36,7 @@ from tests.support.datasets import csv_bytes, import_texts, make_dataset, receiv
 from tests.support.endpoints import deployed_endpoint, spool_line, write_segment
 from tests.support.jobs import run_ok
 from tests.support.people import PASSWORD, PEOPLE, make_person, make_project
+from tests.support.rollouts import make_rollout
 from tests.support.training import make_run
 
 SCRIPT = "<script>alert(1)</script>"  # stands in everything that people may write
@@ -109,6 +112,7 @@ class World:
         other = registry.make_endpoint(version.model, mia)
         things |= {"endpoint": endpoint, "version": version, "model": version.model}
         things |= {"promotion": registry.asked_request(newer, other, mia, note=SCRIPT), "deployment": Deployment.objects.get()}
+        things["rollout"] = make_rollout(other, newer, things["promotion"], mia, reason=SCRIPT)
         until = timezone.now() + timedelta(days=3)
         things["freeze"] = catalog.freeze(endpoint_id=endpoint.uuid, reason=SCRIPT, until=until, actor=self.people["lee"])
         run = make_run(things["snapshot"], mia, splits=["test"])
@@ -120,6 +124,8 @@ class World:
         write_segment(spool_line(self.things["endpoint"], (SECRET, "billing", 0.9)))
         traffic.ingest()
         self.things["prediction"] = Prediction.objects.get()
+        endpoint = self.things["endpoint"]
+        self.things["drift"] = drift.measure(endpoint, endpoint.alias.version, running_span(timezone.now()))
 
     def add_the_rest(self) -> None:
         """A notice and a token, both Ana's; an event; a person."""
