@@ -1,6 +1,9 @@
 """The web process. HOST and PORT say where it listens; behind a proxy on another machine set HOST=0.0.0.0."""
 
 import os
+import tempfile
+
+from prometheus_client import multiprocess
 
 bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
 worker_class = "gthread"
@@ -14,3 +17,12 @@ max_requests_jitter = 1_000
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108  a heartbeat file, which must not wait for a disk
 control_socket_disable = True
 accesslog = None
+
+if workers > 1:  # they count requests in files of one folder, so that each can tell what all of them counted
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="lifecycle-metrics-")
+
+
+def child_exit(server: object, worker: object) -> None:
+    """Let go of what a process that ended had measured of itself; what it counted stays."""
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        multiprocess.mark_process_dead(worker.pid)

@@ -25,6 +25,7 @@ CSRF_TRUSTED_ORIGINS = env_list("CSRF_TRUSTED_ORIGINS", [])
 PORT = env_int("PORT", 8000, low=1, high=65535)
 INFERENCE_PORT = env_int("INFERENCE_PORT", 8001, low=1, high=65535)
 INFERENCE_URL = env_str("INFERENCE_URL") or f"http://127.0.0.1:{INFERENCE_PORT}"
+METRICS_TOKEN = env_str("METRICS_TOKEN")  # for /metrics; without it, this machine only
 PREDICTION_TEXT_DAYS = env_int("PREDICTION_TEXT_DAYS", 30, low=0, high=3650)  # texts of requests are erased after that
 PREDICTION_DAYS = env_int("PREDICTION_DAYS", 90, low=31, high=3650)  # predictions themselves are deleted after that; figures stay
 MINUTE_DAYS = env_int("MINUTE_DAYS", 14, low=14, high=365)  # figures by the minute are kept so long, then those by the hour stand for them
@@ -83,6 +84,7 @@ INSTALLED_APPS = [
     "csp",
 ]
 MIDDLEWARE = [
+    "lifecycle.home.counting.CountingMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.templatetags.static import static
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
 from lifecycle.home import health, queries
+from lifecycle.home import metrics as measured
+from lifecycle.scraping import exposition, may_scrape
 from lifecycle.ui import navigation, palette
 from lifecycle.ui.csp import charts
 from lifecycle.ui.respond import wants_fragment
@@ -70,3 +73,18 @@ def readyz(_request: HttpRequest) -> JsonResponse:
     ready = all(check.ok for check in checks if check.needed)
     body = {"ready": ready, "checks": [{"name": c.name, "ok": c.ok, "needed": c.needed, "detail": c.detail} for c in checks]}
     return JsonResponse(body, status=200 if ready else 503)
+
+
+@require_GET
+@public
+@never_cache
+def metrics(request: HttpRequest) -> HttpResponse:
+    """What Prometheus reads, for whoever sends METRICS_TOKEN; without that setting, for this machine only."""
+    token, forwarded = settings.METRICS_TOKEN, "forwarded" in request.headers or "x-forwarded-for" in request.headers
+    given, peer = request.headers.get("authorization", ""), request.META.get("REMOTE_ADDR", "")
+    if not may_scrape(token=token, authorization=given, peer=peer, forwarded=forwarded):
+        if not token:
+            raise Http404
+        return HttpResponse("A valid token is needed.\n", status=401, content_type="text/plain", headers={"WWW-Authenticate": "Bearer"})
+    content, kind = exposition(measured.families(), request.headers.get("accept", ""))
+    return HttpResponse(content, content_type=kind)

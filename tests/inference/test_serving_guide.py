@@ -13,7 +13,7 @@ GUIDE = (Path(__file__).parents[2] / "docs" / "serving.md").read_text(encoding="
 def test_every_setting_of_the_server_is_in_the_guide_and_no_other():
     read = set(re.findall(r'env_\w+\("(\w+)"', (ROOM / "config.py").read_text(encoding="utf-8")))
 
-    assert read == set(re.findall(r"`(DATA_DIR|INFERENCE_[A-Z_]+)`", GUIDE))
+    assert read == set(re.findall(r"`(DATA_DIR|METRICS_TOKEN|INFERENCE_[A-Z_]+)`", GUIDE))
 
 
 def test_every_status_that_the_server_answers_with_is_in_the_guide():
