@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+from typing import Any
+
 from django import forms
+
+from registry.catalog.models import ModelVersion
+from registry.endpoints.models import Deployment, Fault
+from registry.endpoints.rules import MAX_DELAY_MS, MAX_DRILL_MINUTES
 
 
 class DeployForm(forms.Form):
@@ -31,3 +38,73 @@ class AsOfForm(forms.Form):
     """A moment."""
 
     at = forms.DateTimeField(label="Moment, UTC", widget=forms.DateTimeInput(attrs={"type": "datetime-local"}))
+
+
+class SharePercent(forms.DecimalField):
+    """A share as a person writes it, in percent; of 10,000 in the cleaned data."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(min_value=Decimal("0.01"), max_value=100, decimal_places=2, max_digits=5, **kwargs)
+
+    def clean(self, value: Any) -> int:
+        """5 % is 500."""
+        return int(super().clean(value) * 100)
+
+
+class VersionChoice(forms.ModelChoiceField):  # type: ignore[type-arg]  # it takes none at run time
+    """Versions by their number."""
+
+    def label_from_instance(self, obj: Any) -> str:
+        """1.3.0, of run 12."""
+        return f"{obj.semver}, of run {obj.run.number}"
+
+
+class ShadowForm(forms.Form):
+    """Which version is to be compared."""
+
+    version = VersionChoice(queryset=ModelVersion.objects.none(), to_field_name="uuid", empty_label=None)
+    share = SharePercent(label="Copied requests, %", initial=100, help_text="Copies are answered while a slot is free, else dropped.")
+
+    def __init__(self, *args: Any, versions: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["version"].queryset = versions  # type: ignore[attr-defined]
+
+
+class DeploymentChoice(forms.ModelChoiceField):  # type: ignore[type-arg]
+    """What answers clients, by version and arm."""
+
+    def label_from_instance(self, obj: Any) -> str:
+        """1.2.0, canary."""
+        return f"{obj.version.semver}, {obj.get_arm_display().lower()}"
+
+
+class DrillForm(forms.Form):
+    """What shall go wrong, where, how often, for how long."""
+
+    deployment = DeploymentChoice(
+        label="In which version", queryset=Deployment.objects.none(), to_field_name="uuid", empty_label=None, widget=forms.RadioSelect
+    )
+    kind = forms.ChoiceField(label="What goes wrong", choices=Fault.Kind.choices, widget=forms.RadioSelect, initial=Fault.Kind.ERROR)
+    share = SharePercent(label="Of its requests, %", initial=30, help_text="Errors: clients get status 500 for this share.")
+    delay_ms = forms.IntegerField(
+        label="Slower by, ms", min_value=1, max_value=MAX_DELAY_MS, initial=1_000, required=False, help_text="Of slow answers alone."
+    )
+    minutes = forms.IntegerField(
+        label="For how long, minutes", min_value=1, max_value=MAX_DRILL_MINUTES, initial=30, help_text="Then it ends by itself."
+    )
+    reason = forms.CharField(max_length=500, help_text="Stands in the audit trail, such as the name of the drill.")
+
+    def __init__(self, *args: Any, deployments: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["deployment"].queryset = deployments  # type: ignore[attr-defined]
+        self.fields["deployment"].initial = deployments.order_by("arm").values_list("uuid", flat=True).first()
+
+    def clean_delay_ms(self) -> int:
+        """A second where nothing was written."""
+        return int(self.cleaned_data["delay_ms"] or 1_000)
+
+
+class StopForm(forms.Form):
+    """Why."""
+
+    reason = forms.CharField(max_length=500, required=False)

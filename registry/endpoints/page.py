@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
+from django.forms import Form
 from django.urls import reverse
 
 from lifecycle.ui.addresses import find_url
@@ -16,19 +17,10 @@ from registry.access.models import User
 from registry.access.roles import sentence
 from registry.catalog.models import Endpoint, ModelVersion
 from registry.catalog.queries import freeze_of
-from registry.endpoints import queries
-from registry.endpoints.models import Deployment, Routes
-from registry.endpoints.queries import ServerState
+from registry.endpoints import history, queries, rules
+from registry.endpoints.models import Deployment, Fault, Routes
+from registry.endpoints.servers import ClosedArm, ServerState
 from registry.promotions.models import PromotionRequest
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One line of the timeline. kind: ok, bad, now or empty."""
-
-    kind: str
-    title: str
-    deployment: Deployment
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,31 +34,115 @@ class Server:
     state: ServerState
 
 
-def detail(user: User, endpoint: Endpoint) -> dict[str, Any]:
-    """Everything of one endpoint that does not come from measured traffic."""
-    live, before = queries.live_deployment(endpoint), queries.last_live(endpoint)
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """What runs in one arm. share: of 1, of a shadow: of the copied requests; bar: a kind of ui.marks; stop: the dialog that ends it."""
+
+    deployment: Deployment
+    share: float
+    words: str
+    bar: str
+    closed: ClosedArm | None
+    fault: Fault | None
+    stop: dict[str, str]
+
+    @property
+    def key(self) -> str:
+        """For ids of the page."""
+        return str(self.deployment.uuid)
+
+    @property
+    def fault_share(self) -> str:
+        """Of its requests, what the drill hits."""
+        return rules.percent(self.fault.share) if self.fault else ""
+
+
+def detail(user: User, endpoint: Endpoint, older_than: int | None = None) -> dict[str, Any]:
+    """Everything of one endpoint that does not come from measured traffic. older_than: the page of its history."""
+    live, canary, before = queries.live_deployment(endpoint), queries.canary_of(endpoint), queries.last_live(endpoint)
     waiting = queries.waiting(endpoint)
-    deployments, older = queries.page_of_deployments(endpoint)
+    deployments, older = queries.page_of_deployments(endpoint, older_than)
+    back = live.version if live and canary else before.version if before else None
     return {
-        "endpoint": endpoint, "live": live, "before": before, "waiting": waiting, "seen": endpoint.alias.moves,
-        "thread": thread(endpoint, live, waiting), "freeze": freeze_of(endpoint), "changes": changes(deployments), "older": older,
+        "endpoint": endpoint, "live": live, "canary": canary, "before": before, "back": back, "waiting": waiting,
+        "lanes": lanes(endpoint), "thread": thread(endpoint, live, canary, waiting), "freeze": freeze_of(endpoint),
+        "changes": history.changes(deployments), "older": older, "older_than": older_than,
         "may": {name: policy.can(user, f"endpoints.{name}", endpoint) for name in ("deploy", "roll_back", "infer")},
-        "why_not_deploy": why_not(user, "endpoints.deploy", endpoint), "why_not_roll_back": why_not_roll_back(user, endpoint, before),
-        "traffic": [find_url(f"traffic:{name}", uuid=endpoint.uuid) for name in ("endpoint", "recent")],
+        "why_not": why_nots(user, endpoint, live, canary, back), "slots": slots(endpoint),
+        "shadow": queries.shadow_of(endpoint), "drills": queries.drills_run(),
+        "start_url": find_url("rollouts:start", uuid=waiting.uuid) if waiting and live and not canary else "",
         "quarantined": live is not None and live.version.state == ModelVersion.State.QUARANTINED,
-        "curl": curl(endpoint), "servers": servers(endpoint, live),
-        "dialogs": dialogs(endpoint, live, before, waiting),
+        "curl": curl(endpoint), "dialogs": dialogs(endpoint, live, canary, before, waiting),
     }  # fmt: skip
 
 
-def dialogs(endpoint: Endpoint, live: Deployment | None, before: Deployment | None, waiting: PromotionRequest | None) -> dict[str, Any]:
-    """What the two dialogs say and send."""
+def slots(endpoint: Endpoint) -> dict[str, str]:
+    """The parts of the page that upper rooms fill, by name; empty where no room answers."""
+    names = {
+        "rollout": "rollouts:panel", "traffic": "traffic:endpoint", "recent": "traffic:recent", "shadow": "traffic:shadow",
+        "drift": "drift:panel", "alerts": "alerts:panel",
+    }  # fmt: skip
+    return {slot: find_url(name, uuid=endpoint.uuid) for slot, name in names.items()}
+
+
+def lanes(endpoint: Endpoint) -> list[Lane]:
+    """What runs, the live version first."""
+    planted = {fault.deployment_id: fault for fault in queries.faults_on(endpoint)}
+    bars = {"stable": "reference", "canary": "judged", "shadow": "ghost"}
+    return [
+        Lane(
+            row, share / rules.ALL, rules.percent(share), bars[row.arm], queries.guard_of(row), planted.get(row.pk), stopping(row),
+        )
+        for row, share in queries.arms_of(endpoint)
+    ]  # fmt: skip
+
+
+def stopping(row: Deployment) -> dict[str, str]:
+    """What the dialog says that ends a canary or a shadow."""
+    name = row.version.semver
+    if row.arm == Deployment.Arm.CANARY:
+        return {
+            "url": reverse("endpoints:stop_canary", args=[row.uuid]), "title": f"Stop the canary {name}?", "confirm": "Stop the canary",
+            "text": f"All traffic goes back to the live version within a second. {name} needs a new approval to answer clients again.",
+        }  # fmt: skip
+    return {
+        "url": reverse("endpoints:stop_shadow", args=[row.uuid]), "title": f"Stop the shadow {name}?", "confirm": "Stop the shadow",
+        "text": "No more requests are copied to it. What was compared stays stored.",
+    }  # fmt: skip
+
+
+def why_nots(
+    user: User, endpoint: Endpoint, live: Deployment | None, canary: Deployment | None, back: ModelVersion | None
+) -> dict[str, str]:
+    """Why each button does nothing, for a person; empty where it does something."""
+    nothing = "" if live else "Nothing is live here."
+    drills = "" if queries.drills_run() else "No inference server was started for drills (INFERENCE_DRILLS=1)."
+    running = f"{canary.version.semver} runs as a canary; stop it, or widen it to all traffic." if canary else ""
+    shadow = "A shadow runs already." if queries.shadow_of(endpoint) else ""
+    return {
+        "deploy": why_not(user, "endpoints.deploy", endpoint) or running,
+        "roll_back": ("" if back else "No other active version was ever live here.") or why_not(user, "endpoints.roll_back", endpoint),
+        "steer": why_not(user, "endpoints.set_share", endpoint),
+        "stop_shadow": why_not(user, "endpoints.shadow", endpoint),
+        "shadow": why_not(user, "endpoints.shadow", endpoint) or nothing or shadow,
+        "drill": why_not(user, "endpoints.plant_fault", endpoint) or nothing or drills,
+        "lift": why_not(user, "endpoints.plant_fault", endpoint),
+    }
+
+
+def dialogs(
+    endpoint: Endpoint, live: Deployment | None, canary: Deployment | None, before: Deployment | None, waiting: PromotionRequest | None
+) -> dict[str, Any]:
+    """What the two dialogs of the head say and send."""
     found: dict[str, Any] = {}
-    if live and before:
+    if live and canary:
+        text = f"The canary {canary.version.semver} ends, and all traffic goes to {live.version.semver} within a second."
+        found["roll_back"] = back_to(endpoint, live.version.semver, f"{text} Requests that run are answered.", canary.version.semver)
+    elif live and before:
         text = f"All traffic goes from {live.version.semver} to {before.version.semver} within a second; requests that run are answered."
         if before.cause == Deployment.Cause.PROMOTION and before.end_reason and live.cause == Deployment.Cause.ROLLBACK:
             text += f" {before.version.semver} was taken back before: {before.end_reason}"
-        found["roll_back"] = {"title": f"Roll back to {before.version.semver}?", "text": text, "seen": {"seen": endpoint.alias.moves}}
+        found["roll_back"] = back_to(endpoint, before.version.semver, text, live.version.semver)
     if waiting:
         text = f"All traffic goes to {waiting.version.semver} within a second. Everything the approval rests on is read again first."
         if live:
@@ -76,24 +152,24 @@ def dialogs(endpoint: Endpoint, live: Deployment | None, before: Deployment | No
     return found
 
 
+def back_to(endpoint: Endpoint, semver: str, text: str, keep: str) -> dict[str, Any]:
+    """The dialog of a rollback. keep: what the safe button leaves in place."""
+    seen = {"seen": endpoint.alias.moves}
+    return {"title": f"Roll back to {semver}?", "text": text, "match": semver, "cancel": f"Keep {keep}", "seen": seen}
+
+
 def why_not(user: User, action: str, endpoint: Endpoint) -> str:
     """The roles that may, for somebody who may not; empty otherwise."""
     return "" if policy.can(user, action, endpoint) else sentence(action)
 
 
-def why_not_roll_back(user: User, endpoint: Endpoint, before: Deployment | None) -> str:
-    """Why the button does nothing; empty when it does something."""
-    if before is None:
-        return "No other active version was ever live here."
-    return why_not(user, "endpoints.roll_back", endpoint)
-
-
-def thread(endpoint: Endpoint, live: Deployment | None, waiting: PromotionRequest | None) -> list[Step]:
-    """From the snapshot to the live version, and what would replace it."""
-    version = live.version if live else waiting.version if waiting else None
+def thread(endpoint: Endpoint, live: Deployment | None, canary: Deployment | None, waiting: PromotionRequest | None) -> list[Step]:
+    """From the snapshot to what is judged: the canary, or the live version and what would replace it."""
+    judged = canary or live
+    version = judged.version if judged else waiting.version if waiting else None
     if version is None:
         return []
-    run, approval = version.run, live.approval if live else waiting
+    run, approval = version.run, judged.approval if judged else waiting
     steps = [
         Step("Snapshot", f"s{run.snapshot.number}", find_url("snapshots:detail", uuid=run.snapshot.uuid)),
         Step("Run", str(run.number), find_url("training:detail", uuid=run.uuid)),
@@ -101,38 +177,37 @@ def thread(endpoint: Endpoint, live: Deployment | None, waiting: PromotionReques
     ]
     if approval:
         steps.append(Step("Promotion", f"request {approval.number}", reverse("promotions:detail", args=[approval.uuid])))
+    place = endpoint.get_environment_display()
+    if canary and live:
+        share = Step("Canary", f"{rules.percent(canary.share)}, {version.semver}", at="now")
+        return [*steps, share, Step(place, f"replaces {live.version.semver}", at="next")]
     if live is None:
-        return [*steps, Step(endpoint.get_environment_display(), "approved, not deployed", at="next")]
-    steps.append(Step(endpoint.get_environment_display(), f"{version.semver}, live", at="now"))
+        return [*steps, Step(place, "approved, not deployed", at="next")]
+    steps.append(Step(place, f"{version.semver}, live", at="now"))
     if waiting:
         steps.append(Step("Approved", waiting.version.semver, reverse("promotions:detail", args=[waiting.uuid]), "next"))
     return steps
 
 
-def changes(deployments: list[Deployment]) -> list[Change]:
-    """The timeline, newest first."""
-    lines = []
-    for each in deployments:
-        back = each.cause == Deployment.Cause.ROLLBACK
-        title = f"Rolled back to {each.version.semver}" if back else f"{each.version.semver} deployed"
-        lines.append(Change("now" if each.ended_at is None else "bad" if back else "", title, each))
-    return lines
-
-
-def servers(endpoint: Endpoint, live: Deployment | None) -> dict[str, Any]:
+def servers(endpoint: Endpoint) -> dict[str, Any]:
     """What the servers have applied, beside what was published."""
     published = Routes.objects.values_list("published_epoch", flat=True).first() or 0
-    lines = [server(state, endpoint, live, published) for state in queries.server_states()]
+    running = list(queries.serving(endpoint))
+    lines = [server(state, endpoint, running, published) for state in queries.server_states()]
     return {"published": published, "lines": lines, "pending": any(line.kind == "wait" for line in lines)}
 
 
-def server(state: ServerState, endpoint: Endpoint, live: Deployment | None, published: int) -> Server:
+def server(state: ServerState, endpoint: Endpoint, running: list[Deployment], published: int) -> Server:
     """One server's standing, the worst first."""
     name = state.name or "server"
-    if live and (reason := state.refusal_of(live.version)):
-        return Server(name, "bad", f"refused {live.version.semver}", f"{reason} {going_on(state, endpoint)}".strip(), state)
+    for row in running:
+        if reason := state.refusal_of(row.version):
+            goes_on = going_on(state, endpoint) if row.arm == Deployment.Arm.STABLE else ""
+            return Server(name, "bad", f"refused {row.version.semver}", f"{reason} {goes_on}".strip(), state)
     if state.epoch < published:
-        return Server(name, "wait", f"epoch {state.epoch}", f"The server has not taken epoch {published} yet.", state)
+        return Server(
+            name, "wait", f"epoch {state.epoch}", f"The server has not taken epoch {published} yet. {state.problem}".strip(), state
+        )
     if state.problem:
         return Server(name, "warn", f"epoch {state.epoch}", state.problem, state)
     return Server(name, "ok", f"epoch {state.epoch} applied", "", state)
@@ -154,5 +229,11 @@ def curl(endpoint: Endpoint) -> str:
 
 
 def as_of(endpoint: Endpoint, moment: datetime) -> dict[str, Any]:
-    """Which version was live at a moment."""
-    return {"endpoint": endpoint, "asked_at": moment, "was": queries.live_at(endpoint, moment)}
+    """Which version was live at a moment, and what else ran."""
+    others = queries.all_at(endpoint, moment).exclude(arm=Deployment.Arm.STABLE)
+    return {"endpoint": endpoint, "asked_at": moment, "was": queries.live_at(endpoint, moment), "beside": list(others)}
+
+
+def form(endpoint: Endpoint, title: str, text: str, confirm: str, asked: Form) -> dict[str, Any]:
+    """A page that holds one form."""
+    return {"endpoint": endpoint, "title": title, "text": text, "confirm": confirm, "form": asked}

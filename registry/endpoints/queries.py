@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +13,6 @@ from django.conf import settings
 from django.db.models import Q, QuerySet
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 
 from lifecycle import bundle
 from lifecycle.env import secret_file
@@ -28,6 +26,9 @@ from registry.access.policy import Person
 from registry.catalog.models import Endpoint, ModelVersion
 from registry.endpoints import rules
 from registry.endpoints.models import Deployment, Fault, Routes
+from registry.endpoints.servers import ClosedArm as ClosedArm
+from registry.endpoints.servers import ServerState as ServerState
+from registry.endpoints.servers import server_states as server_states
 from registry.ledger import keys
 from registry.ledger.models import Event
 from registry.ledger.verbs import Verb
@@ -195,6 +196,17 @@ def serving(endpoint: Endpoint) -> QuerySet[Deployment]:
     return deployments(endpoint).filter(ended_at=None)
 
 
+def answering(endpoint: Endpoint) -> QuerySet[Deployment]:
+    """What answers clients: the live version and its canary."""
+    return serving(endpoint).exclude(arm=Deployment.Arm.SHADOW)
+
+
+def shadowable(endpoint: Endpoint) -> QuerySet[ModelVersion]:
+    """The active versions of an endpoint's model that do not run on it, newest first."""
+    rows = ModelVersion.objects.filter(model=endpoint.model, state=ModelVersion.State.ACTIVE).select_related("run")
+    return rows.exclude(pk__in=serving(endpoint).values("version")).order_by("-pk")
+
+
 def arms_of(endpoint: Endpoint) -> list[tuple[Deployment, int]]:
     """What runs on an endpoint with the share (of 10,000) that it gets: the live version first, then its canary, then the shadow."""
     order = list(Deployment.Arm)
@@ -205,9 +217,17 @@ def arms_of(endpoint: Endpoint) -> list[tuple[Deployment, int]]:
 
 def running_canary(deployment_id: UUID) -> Deployment:
     """A canary that runs. Raises Conflict for one that has ended, or whose share was changed: the caller looked at something older."""
-    found = with_all(Deployment.objects.filter(arm=Deployment.Arm.CANARY)).get(uuid=deployment_id)
+    found = in_arm(deployment_id, Deployment.Arm.CANARY)
     if found.ended_at is not None:
         raise Conflict("Changed while you were reading: this canary has ended or has another share.", next_step="Look at the page again.")
+    return found
+
+
+def in_arm(deployment_id: UUID, arm: Deployment.Arm) -> Deployment:
+    """A deployment that is known to be a canary, or a shadow. Raises Refused for another."""
+    found = with_all(Deployment.objects.all()).get(uuid=deployment_id)
+    if found.arm != arm:
+        raise Refused(f"{found.version.semver} serves as {found.arm} there, not as {arm}.", next_step="Look at the endpoint's page.")
     return found
 
 
@@ -290,60 +310,10 @@ def is_refusal_noted(deployment: Deployment) -> bool:
     return rows.filter(at__gte=deployment.started_at).exists()
 
 
-@dataclass(frozen=True)
-class ClosedArm:
-    """A canary that a server's guard closed by itself. deployment: uuid; failures: among its last `of` requests."""
-
-    deployment: str
-    failures: int
-    of: int
-
-
 def guard_of(deployment: Deployment) -> ClosedArm | None:
     """What a server says of a canary that it closed; None when none did."""
     closed = [arm for state in server_states() for arm in state.closed]
     return next((arm for arm in closed if arm.deployment == str(deployment.uuid)), None)
-
-
-@dataclass(frozen=True)
-class ServerState:
-    """What one inference server last wrote about itself. epoch: applied. answers: endpoint slug → version uuids that answer now."""
-
-    name: str
-    epoch: int
-    epoch_seen: int | None
-    at: datetime | None
-    problem: str
-    versions: dict[str, dict[str, Any]]
-    answers: dict[str, list[str]]
-    closed: tuple[ClosedArm, ...] = ()
-    drills: bool = False
-
-    def refusal_of(self, version: ModelVersion) -> str:
-        """Why the server does not load a version; empty when it does, or says nothing."""
-        found = self.versions.get(version.root_digest, {})
-        return str(found.get("reason") or "It did not say why.") if found.get("state") == "refused" else ""
-
-
-def server_states() -> list[ServerState]:
-    """What every inference server that shares our data folder wrote last, by name."""
-    found = [server_state(path) for path in sorted((Path(settings.DATA_DIR) / "serving").glob("status*.json"))]
-    return [state for state in found if state]
-
-
-def server_state(path: Path) -> ServerState | None:
-    """One server's file; None when it cannot be read."""
-    try:
-        status = json.loads(path.read_bytes())
-        answers = {slug: [str(each) for each in said["versions"]] for slug, said in status.get("endpoints", {}).items()}
-        return ServerState(
-            name=path.stem.removeprefix("status").removeprefix("."), epoch=int(status["epoch_applied"]),
-            epoch_seen=status.get("epoch_seen"), at=parse_datetime(str(status["at"])), problem=str(status.get("problem") or "")[:300],
-            versions=dict(status.get("versions", {})), answers=answers, drills=status.get("drills") is True,
-            closed=tuple(ClosedArm(str(arm["deployment"]), int(arm["failures"]), int(arm["of"])) for arm in status.get("guard", [])),
-        )  # fmt: skip
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None
 
 
 def noted_problem(server: str) -> str:

@@ -13,7 +13,12 @@ urlpatterns = [
     path("<uuid:uuid>/servers/", views.servers, name="servers"),
     path("<uuid:uuid>/deploy/", views.deploy, name="deploy"),
     path("<uuid:uuid>/roll_back/", views.roll_back, name="roll_back"),
+    path("<uuid:uuid>/shadow/", views.shadow, name="shadow"),
+    path("<uuid:uuid>/drill/", views.drill, name="drill"),
     path("<uuid:uuid>/try/", views.try_it, name="try"),
     path("deployments/<uuid:uuid>/", views.deployment, name="deployment"),
+    path("deployments/<uuid:uuid>/stop_canary/", views.stop_canary, name="stop_canary"),
+    path("deployments/<uuid:uuid>/stop_shadow/", views.stop_shadow, name="stop_shadow"),
+    path("deployments/<uuid:uuid>/lift_fault/", views.lift_fault, name="lift_fault"),
     path("versions/<uuid:uuid>/", views.of_version, name="of_version"),
 ]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from django.forms import Form
 from django.http import HttpResponse
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from lifecycle.refusals import Refusal, Refused
 from lifecycle.ui.addresses import find_url
@@ -19,12 +20,12 @@ from registry.access import policy
 from registry.access.decorators import needs, signed_in
 from registry.access.requests import SignedInRequest
 from registry.catalog.models import Endpoint, ModelVersion
-from registry.endpoints import actions, client, page, queries
-from registry.endpoints.forms import AsOfForm, DeployForm, RollBackForm, TryForm
+from registry.endpoints import actions, client, page, queries, rules
+from registry.endpoints.forms import AsOfForm, DeployForm, DrillForm, RollBackForm, ShadowForm, StopForm, TryForm
 from registry.endpoints.models import Deployment
 
 SEE = "endpoints.view"
-DETAIL = "registry/endpoints/detail.html"
+DETAIL, FORM = "registry/endpoints/detail.html", "registry/endpoints/form.html"
 
 
 @require_GET
@@ -45,7 +46,9 @@ def detail(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     context: dict[str, Any] = {"endpoint": endpoint, "as_of_form": form, "try_form": TryForm()}
     if form.is_bound and form.is_valid():
         context |= page.as_of(endpoint, form.cleaned_data["at"])
-    return respond(request, DETAIL, "as_of", page.detail(request.user, endpoint) | context, 422 if form.errors else 200)
+    before = request.GET.get("before", "")
+    older_than = int(before) if before.isascii() and before.isdigit() and len(before) < 19 else None
+    return respond(request, DETAIL, "as_of", page.detail(request.user, endpoint, older_than) | context, 422 if form.errors else 200)
 
 
 @require_GET
@@ -54,7 +57,7 @@ def detail(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def servers(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """What the inference servers have applied, as a fragment that asks again while they have something to do."""
     endpoint = queries.visible(request.user).get(uuid=uuid)
-    context = {"endpoint": endpoint, "servers": page.servers(endpoint, queries.live_deployment(endpoint)), "ready": client.is_ready()}
+    context = {"endpoint": endpoint, "servers": page.servers(endpoint), "ready": client.is_ready()}
     return respond(request, "registry/endpoints/servers.html", "servers", context)
 
 
@@ -74,16 +77,77 @@ def deploy(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("endpoints.roll_back", Endpoint, see=SEE)
 def roll_back(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Make the last live version live again."""
-    form = RollBackForm(request.POST)
-    if not form.is_valid():
-        raise Refused(
-            "Nothing was changed: the form was not complete.",
-            fields={name: [str(each) for each in said] for name, said in form.errors.items()},
-        )
-    given = form.cleaned_data
+    given = read(RollBackForm(request.POST))
     made = actions.roll_back(endpoint_id=uuid, actor=request.user, reason=given["reason"], typed=given["typed"], seen_moves=given["seen"])
     toast(request, f"Rolled back to {made.version.semver}", kind="warn")
     return redirect_or_refresh(request, reverse("endpoints:detail", args=[uuid]))
+
+
+@require_POST
+@needs("endpoints.set_share", Deployment, see=SEE)
+def stop_canary(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """Give all traffic back to the live version."""
+    ended = actions.stop_canary(deployment_id=uuid, actor=request.user, reason=read(StopForm(request.POST))["reason"])
+    toast(request, f"The canary {ended.version.semver} has ended", kind="warn")
+    return redirect_or_refresh(request, reverse("endpoints:detail", args=[ended.endpoint.uuid]))
+
+
+@require_http_methods(["GET", "POST"])
+@needs("endpoints.shadow", Endpoint, see=SEE)
+def shadow(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """Let a version answer copies of requests."""
+    endpoint = queries.visible(request.user).get(uuid=uuid)
+    form = ShadowForm(request.POST or None, versions=queries.shadowable(endpoint))
+    if form.is_valid():
+        given = form.cleaned_data
+        try:
+            made = actions.start_shadow(endpoint_id=uuid, version_id=given["version"].uuid, share=given["share"], actor=request.user)
+        except Refused as refusal:
+            add_errors(form, refusal)
+        else:
+            toast(request, f"{made.version.semver} gets copies of {rules.percent(made.share)} of the requests")
+            return redirect_or_refresh(request, reverse("endpoints:detail", args=[uuid]))
+    text = "Its answers are compared with what clients get, and thrown away. No client waits for it or sees it, so it needs no approval."
+    context = page.form(endpoint, f"Start a shadow on {endpoint.slug}", text, "Start the shadow", form)
+    return respond(request, FORM, "form", context, 422 if form.is_bound else 200)
+
+
+@require_POST
+@needs("endpoints.shadow", Deployment, see=SEE)
+def stop_shadow(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """End the copies."""
+    ended = actions.stop_shadow(deployment_id=uuid, actor=request.user, reason=read(StopForm(request.POST))["reason"])
+    toast(request, f"The shadow {ended.version.semver} has ended")
+    return redirect_or_refresh(request, reverse("endpoints:detail", args=[ended.endpoint.uuid]))
+
+
+@require_http_methods(["GET", "POST"])
+@needs("endpoints.plant_fault", Endpoint, see=SEE)
+def drill(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """Plant a fault for a drill."""
+    endpoint = queries.visible(request.user).get(uuid=uuid)
+    form = DrillForm(request.POST or None, deployments=queries.answering(endpoint))
+    if form.is_valid():
+        given = form.cleaned_data
+        try:
+            actions.plant_fault(deployment_id=given.pop("deployment").uuid, actor=request.user, **given)
+        except Refused as refusal:
+            add_errors(form, refusal)
+        else:
+            toast(request, f"A fault is planted in {endpoint.slug}", kind="warn")
+            return redirect_or_refresh(request, reverse("endpoints:detail", args=[uuid]))
+    text = "Clients really get these errors and delays. The guard, the rollout's rule and the alerts act as on any other day."
+    context = page.form(endpoint, f"Plant a fault in {endpoint.slug}", text, "Plant the fault", form)
+    return respond(request, FORM, "form", context, 422 if form.is_bound else 200)
+
+
+@require_POST
+@needs("endpoints.plant_fault", Deployment, see=SEE)
+def lift_fault(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """End a drill."""
+    fault = actions.lift_fault(deployment_id=uuid, actor=request.user)
+    toast(request, "The fault is lifted")
+    return redirect_or_refresh(request, reverse("endpoints:detail", args=[fault.deployment.endpoint.uuid]))
 
 
 @require_POST
@@ -110,7 +174,8 @@ def try_it(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def deployment(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """One interval: what, when, who, why, by which approval."""
     found = queries.of_everywhere(request.user).get(uuid=uuid)
-    return respond(request, "registry/endpoints/deployment.html", "deployment", {"deployment": found, "endpoint": found.endpoint})
+    context = {"deployment": found, "endpoint": found.endpoint, "share": rules.percent(found.share)}
+    return respond(request, "registry/endpoints/deployment.html", "deployment", context)
 
 
 @require_GET
@@ -119,3 +184,23 @@ def of_version(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Where and when a version served, newest first, for its page."""
     rows = queries.of_everywhere(request.user).filter(version__uuid=uuid).order_by("-id")[: queries.PAGE]
     return respond(request, "registry/endpoints/of_version.html", "deployments", {"deployments": list(rows)})
+
+
+def read(form: Form) -> dict[str, Any]:
+    """What was sent by a dialog. Raises Refused, with the fields, when it is not complete."""
+    if not form.is_valid():
+        raise Refused(
+            "Nothing was changed: the form was not complete.",
+            fields={name: [str(each) for each in said] for name, said in form.errors.items()},
+        )
+    given: dict[str, Any] = form.cleaned_data
+    return given
+
+
+def add_errors(form: Form, refusal: Refusal) -> None:
+    """Put a refusal's messages beside the fields it names, or above the form."""
+    known = {name: texts for name, texts in refusal.fields.items() if name in form.fields}
+    for name, texts in known.items():
+        form.add_error(name, texts)
+    if not known:
+        form.add_error(None, " ".join(filter(None, (refusal.message, refusal.next_step))))

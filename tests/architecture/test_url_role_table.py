@@ -169,7 +169,12 @@ TABLE = r"""
 /endpoints/<uuid:uuid>/deploy/                             | endpoint   | ---- ------- | L... xx++x+x
 /endpoints/<uuid:uuid>/roll_back/                          | endpoint   | ---- ------- | L... xxx+x+x
 /endpoints/<uuid:uuid>/try/                                | endpoint   | ---- ------- | L... ++++++x
+/endpoints/<uuid:uuid>/shadow/                             | endpoint   | L... xx++x+x | L... xx++x+x
+/endpoints/<uuid:uuid>/drill/                              | endpoint   | L... xxx+x+x | L... xxx+x+x
 /endpoints/deployments/<uuid:uuid>/                        | deployment | L... +++++++ | ---- -------
+/endpoints/deployments/<uuid:uuid>/stop_canary/            | deployment | ---- ------- | L... xx++x+x
+/endpoints/deployments/<uuid:uuid>/stop_shadow/            | deployment | ---- ------- | L... xx++x+x
+/endpoints/deployments/<uuid:uuid>/lift_fault/             | deployment | ---- ------- | L... xxx+x+x
 /endpoints/versions/<uuid:uuid>/                           | version    | L... +++++++ | ---- -------
 # traffic
 /traffic/endpoints/<uuid:uuid>/                            | endpoint   | L... +++++++ | ---- -------
@@ -271,6 +276,12 @@ TABLE = r"""
 /api/v1/endpoints/<uuid:uuid>/                             | endpoint   | L... +++++++ | L--- -------
 /api/v1/endpoints/<uuid:uuid>/deploy/                      | endpoint   | L--- ------- | L... xx++x+x
 /api/v1/endpoints/<uuid:uuid>/roll_back/                   | endpoint   | L--- ------- | L... xxx+x+x
+/api/v1/endpoints/<uuid:uuid>/shadow/                      | endpoint   | L--- ------- | L... xx++x+x
+/api/v1/deployments/<uuid:uuid>/share/                     | deployment | L--- ------- | L... xx++x+x
+/api/v1/deployments/<uuid:uuid>/stop_canary/               | deployment | L--- ------- | L... xx++x+x
+/api/v1/deployments/<uuid:uuid>/stop_shadow/               | deployment | L--- ------- | L... xx++x+x
+/api/v1/deployments/<uuid:uuid>/plant_fault/               | deployment | L--- ------- | L... xxx+x+x
+/api/v1/deployments/<uuid:uuid>/lift_fault/                | deployment | L--- ------- | L... xxx+x+x
 /api/v1/endpoints/<uuid:uuid>/deployments/                 | endpoint   | L... +++++++ | L--- -------
 /api/v1/endpoints/<uuid:uuid>/predictions/                 | endpoint   | L... +++++++ | L--- -------
 /api/v1/predictions/<uuid:uuid>/                           | prediction | L... +++++++ | L--- -------

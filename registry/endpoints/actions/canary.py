@@ -109,7 +109,7 @@ def stop_canary(*, deployment_id: UUID, reason: str, actor: User | None) -> Depl
     For the system (actor None) it may come late and twice: a canary whose share changed meanwhile is stopped under its newer interval, and
     one that has ended is returned as it is. A person gets Conflict then. Raises PermissionDenied, or Refused without a reason.
     """
-    given = queries.with_all(Deployment.objects.filter(arm=Deployment.Arm.CANARY)).get(uuid=deployment_id)
+    given = queries.in_arm(deployment_id, Deployment.Arm.CANARY)
     if actor is not None:
         policy.require(actor, ACTION, given)
     reason = rules.check_reason(reason, "Stopping a canary")
@@ -122,7 +122,7 @@ def stop_closed(*, deployment_id: UUID, failures: int, of: int) -> Deployment:
 
     failures: among its last `of` requests. A canary that has ended meanwhile is returned as it is, and nothing is noted.
     """
-    given = queries.with_all(Deployment.objects.filter(arm=Deployment.Arm.CANARY)).get(uuid=deployment_id)
+    given = queries.in_arm(deployment_id, Deployment.Arm.CANARY)
     epoch = next_epoch()
     Alias.objects.select_for_update().get(endpoint=given.endpoint)
     running = queries.goes_on_as(given)

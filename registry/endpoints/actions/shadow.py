@@ -66,7 +66,7 @@ def _start_shadow(endpoint: Endpoint, version: ModelVersion, share: int, actor: 
 
 def stop_shadow(*, deployment_id: UUID, actor: User | None, reason: str) -> Deployment:
     """End a shadow. Always possible. For the system (actor None) one that has ended is returned as it is; a person gets Conflict."""
-    given = queries.with_all(Deployment.objects.filter(arm=Deployment.Arm.SHADOW)).get(uuid=deployment_id)
+    given = queries.in_arm(deployment_id, Deployment.Arm.SHADOW)
     if actor is not None:
         policy.require(actor, ACTION, given)
     return _stop_shadow(given, actor, reason.strip() or "Stopped.")

@@ -1,0 +1,64 @@
+"""What the inference servers write about themselves, as values. Reads files, never the database."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.utils.dateparse import parse_datetime
+
+from registry.catalog.models import ModelVersion
+
+
+@dataclass(frozen=True)
+class ClosedArm:
+    """A canary that a server's guard closed by itself. deployment: uuid; failures: among its last `of` requests."""
+
+    deployment: str
+    failures: int
+    of: int
+
+
+@dataclass(frozen=True)
+class ServerState:
+    """What one inference server last wrote about itself. epoch: applied. answers: endpoint slug → version uuids that answer now."""
+
+    name: str
+    epoch: int
+    epoch_seen: int | None
+    at: datetime | None
+    problem: str
+    versions: dict[str, dict[str, Any]]
+    answers: dict[str, list[str]]
+    closed: tuple[ClosedArm, ...] = ()
+    drills: bool = False
+
+    def refusal_of(self, version: ModelVersion) -> str:
+        """Why the server does not load a version; empty when it does, or says nothing."""
+        found = self.versions.get(version.root_digest, {})
+        return str(found.get("reason") or "It did not say why.") if found.get("state") == "refused" else ""
+
+
+def server_states() -> list[ServerState]:
+    """What every inference server that shares our data folder wrote last, by name."""
+    found = [server_state(path) for path in sorted((Path(settings.DATA_DIR) / "serving").glob("status*.json"))]
+    return [state for state in found if state]
+
+
+def server_state(path: Path) -> ServerState | None:
+    """One server's file; None when it cannot be read."""
+    try:
+        status = json.loads(path.read_bytes())
+        answers = {slug: [str(each) for each in said["versions"]] for slug, said in status.get("endpoints", {}).items()}
+        return ServerState(
+            name=path.stem.removeprefix("status").removeprefix("."), epoch=int(status["epoch_applied"]),
+            epoch_seen=status.get("epoch_seen"), at=parse_datetime(str(status["at"])), problem=str(status.get("problem") or "")[:300],
+            versions=dict(status.get("versions", {})), answers=answers, drills=status.get("drills") is True,
+            closed=tuple(ClosedArm(str(arm["deployment"]), int(arm["failures"]), int(arm["of"])) for arm in status.get("guard", [])),
+        )  # fmt: skip
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
