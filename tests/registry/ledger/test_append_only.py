@@ -24,6 +24,7 @@ IMMUTABLE = {
     "policies.policy",
     "promotions.gateresult", "promotions.promotioncomment", "promotions.verdict",
     "retraining.pick", "retraining.proposal",
+    "rollouts.look", "rollouts.rollout", "rollouts.segment",
     "snapshots.export", "snapshots.snapshot", "snapshots.splitassignment",
     "trace.neighbour",
     "traffic.feedback", "traffic.guardtrip", "traffic.outcome", "traffic.prediction", "traffic.shadowanswer",
