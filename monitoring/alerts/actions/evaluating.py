@@ -124,12 +124,11 @@ def follow(
 
 
 def sentence(objective: Objective, firing: Sequence[Reading], counts: Windows) -> tuple[text.Said, float | None]:
-    """What is said of it, and the burn rate that it is about."""
+    """What is said of it, and the burn rate that it is about: of the quickest row that fires."""
     name, kind, target = objective.endpoint.slug, objective.kind, objective.target
-    worst = burn.worst(firing)
-    if worst is None:
+    if not firing:
         return text.sustained(name, kind, target, counts), burn.burn_rate(counts[3 * burn.DAY], 1 - target)
-    return text.burning(name, kind, target, timedelta(days=objective.window_days), worst.row, counts), worst.long
+    return text.burning(name, kind, target, timedelta(days=objective.window_days), firing[0].row, counts), firing[0].long
 
 
 def calm_down(objective: Objective, key: Mapping[str, Any], now: datetime, *, calm: bool) -> None:

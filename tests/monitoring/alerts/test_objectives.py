@@ -20,7 +20,7 @@ def set_(endpoint, actor, seen=0, **more):
 
 
 def events():
-    return [payload_of(event) for event in Event.objects.filter(verb="alerts.objective_set").order_by("seq")]
+    return [payload_of(event)["payload"] for event in Event.objects.filter(verb="alerts.objective_set").order_by("seq")]
 
 
 def test_an_objective_is_set_changed_and_switched_off_each_with_its_event(live_endpoint, omar, lee):
@@ -108,8 +108,8 @@ def test_a_row_that_cannot_fire_is_told_when_the_target_is_low():
     (said,) = rules.warnings(0.9, 30)
 
     assert said == (
-        "The page row 1\u00a0h / 5\u00a0min can never fire: even if everything fails, a target of 90\u00a0% burns at 10.0, and the row needs "
-        "14.4. It works from 93.0556\u00a0% on."
+        "The page row 1\u00a0h / 5\u00a0min can never fire: even if everything fails, a target of 90\u00a0% burns at 10.0, and the row "
+        "needs 14.4. It works from 93.0556\u00a0% on."
     )
     assert rules.warnings(0.995, 30) == []
 

@@ -1,0 +1,236 @@
+"""Pages of alerts: what is open, one of them, what an endpoint is held to, silences, ways out, what was not said."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID, uuid4
+
+from django import forms
+from django.http import HttpResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from lifecycle.notices import delivery
+from lifecycle.notices.models import Channel
+from lifecycle.refusals import Refusal, Refused
+from lifecycle.ui.csp import charts
+from lifecycle.ui.forms import errors_of
+from lifecycle.ui.respond import redirect_or_refresh, respond
+from lifecycle.ui.toasts import toast
+from monitoring.alerts import actions, page, queries
+from monitoring.alerts.forms import ChannelForm, ObjectiveForm, ResolveForm, SeenForm, SilenceForm, SwitchForm
+from monitoring.alerts.models import Alert, Objective, Silence
+from monitoring.alerts.rules.objectives import Kind
+from registry.access import policy
+from registry.access.decorators import needs, signed_in
+from registry.access.requests import SignedInRequest
+from registry.catalog.models import Endpoint
+
+SEE, MANAGE = "alerts.view", "alerts.manage"
+LIST, DETAIL, ENDPOINT, PANEL, SILENCES, CHANNELS, SUPPRESSED = (
+    f"monitoring/alerts/{name}.html" for name in ("list", "detail", "endpoint", "panel", "silences", "channels", "suppressed")
+)
+
+
+@require_GET
+@never_cache
+@signed_in
+def alerts(request: SignedInRequest) -> HttpResponse:
+    """What is open, then what was."""
+    return respond(request, LIST, "alerts", page.listing(request.user, chosen(request), key(request)))
+
+
+@require_GET
+@charts
+@never_cache
+@needs(SEE, Alert)
+def detail(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """One alert."""
+    return respond(request, DETAIL, "alert", page.detail(request.user, one(request, uuid)))
+
+
+@require_POST
+@needs("alerts.acknowledge", Alert, see=SEE)
+def acknowledge(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """Say that you look after it."""
+    actions.acknowledge(alert_id=uuid, actor=request.user, seen=read(SeenForm(request.POST))["seen"])
+    toast(request, "You have it")
+    return redirect_or_refresh(request, reverse("alerts:detail", args=[uuid]))
+
+
+@require_POST
+@charts
+@needs("alerts.acknowledge", Alert, see=SEE)
+def resolve(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """End it by hand."""
+    actions.resolve(alert_id=uuid, actor=request.user, **read(ResolveForm(request.POST)))
+    toast(request, "The alert is over")
+    return redirect_or_refresh(request, reverse("alerts:detail", args=[uuid]))
+
+
+@require_GET
+@charts
+@never_cache
+@needs(SEE, Endpoint)
+def endpoint(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """What an endpoint is held to, how much budget is left, and how fast it burns."""
+    return respond(request, ENDPOINT, "objectives", page.endpoint(request.user, endpoint_of(uuid)))
+
+
+@require_GET
+@never_cache
+@needs(SEE, Endpoint)
+def panel(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """The same in short: a part of the endpoint's page."""
+    return respond(request, PANEL, "panel", page.panel(request.user, endpoint_of(uuid)))
+
+
+@require_POST
+@charts
+@needs(MANAGE, Endpoint, see=SEE)
+def set_objective(request: SignedInRequest, uuid: UUID, kind: str) -> HttpResponse:
+    """Set an objective, or change it."""
+    found = endpoint_of(uuid)
+    if kind not in Kind.values:
+        raise Refused("There is no such objective.")
+    form = ObjectiveForm(request.POST, kind=kind, endpoint=found)
+    if form.is_valid():
+        try:
+            actions.set_objective(endpoint_id=uuid, kind=kind, actor=request.user, **form.values)
+        except Refused as refusal:
+            add_errors(form, refusal)
+        else:
+            toast(request, f"{Kind(kind).label} of {found.slug} is set")
+            return redirect_or_refresh(request, reverse("alerts:endpoint", args=[uuid]))
+    return respond(request, ENDPOINT, "objectives", page.endpoint(request.user, found, form, kind), status=422)
+
+
+@require_POST
+@needs(MANAGE, Objective, see=SEE)
+def switch_objective(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """Stop evaluating an objective, or go on."""
+    given = read(SwitchForm(request.POST))
+    made = actions.switch_objective(objective_id=uuid, is_on=given["on"], actor=request.user, seen=given["seen"])
+    toast(request, f"{made.get_kind_display()} is {'evaluated' if made.is_on else 'switched off'}", kind="ok" if made.is_on else "warn")
+    return redirect_or_refresh(request, reverse("alerts:endpoint", args=[made.endpoint.uuid]))
+
+
+@require_GET
+@signed_in
+def suppressed(request: SignedInRequest) -> HttpResponse:
+    """What looked wrong and was not said, with why."""
+    return respond(request, SUPPRESSED, "suppressed", page.suppressed(request.user, chosen(request), key(request)))
+
+
+@require_http_methods(["GET", "POST"])
+@signed_in
+def silences(request: SignedInRequest) -> HttpResponse:
+    """What is silenced, and until when; and a new silence."""
+    if request.method == "GET":
+        return respond(request, SILENCES, "silences", page.silences(request.user, where=request.GET.get("where", "")))
+    form = SilenceForm(request.POST, user=request.user)
+    if form.is_valid():
+        given, (project, about) = form.cleaned_data, form.place
+        until = timezone.now() + form.length
+        try:
+            actions.silence(
+                project=project, endpoint=about, until=until, reason=given["reason"], source=given["source"], actor=request.user
+            )
+        except Refused as refusal:
+            add_errors(form, refusal)
+        else:
+            toast(request, f"No messages about {about or project}", kind="warn")
+            return redirect_or_refresh(request, reverse("alerts:silences"))
+    return respond(request, SILENCES, "silences", page.silences(request.user, form), status=422)
+
+
+@require_POST
+@needs("alerts.silence", Silence, see=SEE)
+def end_silence(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """Have messages come again."""
+    made = actions.end_silence(silence_id=uuid, actor=request.user)
+    toast(request, f"Messages about {made.endpoint or made.project} come again")
+    return redirect_or_refresh(request, reverse("alerts:silences"))
+
+
+@require_http_methods(["GET", "POST"])
+@signed_in
+def channels(request: SignedInRequest) -> HttpResponse:
+    """Ways out: e-mail and webhooks; and a new one. A webhook's secret stands in the answer that makes it and nowhere else."""
+    if request.method == "GET":
+        return respond(request, CHANNELS, "channels", page.channels(request.user))
+    form = ChannelForm(request.POST, user=request.user)
+    if form.is_valid():
+        try:
+            made = delivery.add_channel(actor=request.user, **form.cleaned_data)
+        except Refusal as refusal:
+            add_errors(form, refusal)
+        else:
+            toast(request, f"{made.name} is added")
+            return respond(request, CHANNELS, "channels", page.channels(request.user, made=made if made.kind == "webhook" else None))
+    return respond(request, CHANNELS, "channels", page.channels(request.user, form), status=422)
+
+
+@require_POST
+@needs(MANAGE, Channel, see=SEE)
+def switch_channel(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """Switch a way out on or off."""
+    made = delivery.change_channel(channel_id=uuid, actor=request.user, is_on="on" in request.POST)
+    toast(request, f"{made.name} is {'on' if made.is_on else 'off'}", kind="ok" if made.is_on else "warn")
+    return redirect_or_refresh(request, reverse("alerts:channels"))
+
+
+@require_POST
+@needs(MANAGE, Channel, see=SEE)
+def test_channel(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """Send a message that says that it is a test."""
+    delivery.send_test(channel_id=uuid, actor=request.user, once=request.POST.get("once") or str(uuid4()))
+    toast(request, "A test is on its way; the page says below how it went", kind="live")
+    return redirect_or_refresh(request, reverse("alerts:channels"))
+
+
+@require_POST
+@needs(MANAGE, Channel, see=SEE)
+def new_secret(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """Replace a webhook's secret; the new one stands in this answer and nowhere else."""
+    seen = request.POST.get("seen", "")
+    made = delivery.new_secret(channel_id=uuid, actor=request.user, seen=int(seen) if seen.isascii() and seen.isdigit() else -1)
+    return respond(request, CHANNELS, "channels", page.channels(request.user, made=made))
+
+
+def one(request: SignedInRequest, uuid: UUID) -> Alert:
+    """The alert with all that its page shows."""
+    return policy.get_visible(request.user, queries.visible(request.user), SEE, uuid=uuid)
+
+
+def endpoint_of(uuid: UUID) -> Endpoint:
+    """The endpoint with its project."""
+    return Endpoint.objects.select_related("model__project").get(uuid=uuid)
+
+
+def read(form: forms.Form) -> dict[str, Any]:
+    """What was sent. Raises Refused for a form that is not complete."""
+    if not form.is_valid():
+        raise Refused("Nothing was changed: the form was not complete.", fields=errors_of(form))
+    return form.cleaned_data
+
+
+def add_errors(form: forms.Form, refusal: Refusal) -> None:
+    """What an action said no to, beside the fields that it names."""
+    for name, said in refusal.fields.items():
+        form.add_error(name if name in form.fields else None, said)
+    if not refusal.fields:
+        form.add_error(None, " ".join(filter(None, (refusal.message, refusal.next_step))))
+
+
+def chosen(request: SignedInRequest) -> dict[str, str]:
+    """What the address chooses."""
+    return {name: value for name, value in request.GET.dict().items() if isinstance(value, str) and "\x00" not in value}
+
+
+def key(request: SignedInRequest) -> int | None:
+    """The key to go on before, as the page before wrote it."""
+    before = request.GET.get("before", "")
+    return int(before) if before.isascii() and before.isdigit() and len(before) < 19 else None

@@ -1,0 +1,290 @@
+"""The pages of alerts: what is open first, one alert with what to do, budgets and burn rows, silences, channels, and who may do what."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from lifecycle.notices.models import Channel, Delivery
+from monitoring.alerts import actions
+from monitoring.alerts.models import Alert, Objective, Silence
+
+HTMX = {"HX-Request": "true"}
+
+
+def url(name, *args):
+    return reverse(f"alerts:{name}", args=args)
+
+
+@pytest.fixture
+def now():
+    return timezone.now()
+
+
+@pytest.fixture
+def burning(objective, traffic, now):
+    """An objective that burns, evaluated."""
+    traffic(2, 80, 1000, now=now)
+    actions.evaluate(now)
+    actions.tell(now)
+    return Alert.objects.get(severity="page")
+
+
+def test_an_empty_list_says_what_to_do(client_for, omar, live_endpoint):
+    page = client_for(omar).get(url("list")).content.decode()
+
+    assert "Nothing burns" in page
+    assert "Set objectives of support-inbox-prod" in page
+    assert "Alerts were never evaluated here" in page
+
+
+def test_open_alerts_come_first_then_what_is_over(client_for, omar, raised, now):
+    old = raised("ticket", at=now, key="old", title="Old ticket")
+    actions.resolve(alert_id=old.uuid, actor=omar, reason="A client was broken", seen="firing")
+    raised("ticket", at=now, key="t", title="A ticket")
+    raised("page", at=now, key="p", title="A page")
+
+    page = client_for(omar).get(url("list")).content.decode()
+
+    assert page.index("A page") < page.index("A ticket") < page.index("Old ticket")
+    assert "A client was broken" in page
+
+
+def test_what_is_over_is_filtered_and_paged_by_key(client_for, omar, raised, live_endpoint, now, monkeypatch):
+    monkeypatch.setattr("monitoring.alerts.queries.PAGE", 2)
+    for at in range(3):
+        made = raised("ticket", at=now, key=at, title=f"Number {at}")
+        actions.resolve(alert_id=made.uuid, actor=omar, reason="x", seen="firing")
+    client = client_for(omar)
+
+    first = client.get(url("list"), {"severity": "ticket"}).content.decode()
+    key = Alert.objects.get(title="Number 1").pk
+    assert "Number 2" in first
+    assert "Number 0" not in first
+    assert f"?severity=ticket&amp;before={key}" in first
+    second = client.get(url("list"), {"severity": "ticket", "before": key}).content.decode()
+    assert ("Number 0" in second, "Number 2" in second) == (True, False)
+    assert "No alert that is over matches." in client.get(url("list"), {"severity": "page"}).content.decode()
+    fragment = client.get(url("list"), headers=HTMX).content.decode()
+    assert fragment.lstrip().startswith('<div id="alerts"')
+
+
+def test_the_list_takes_the_same_number_of_statements_however_much_burns(
+    client_for, omar, raised, objective, now, django_assert_max_num_queries, django_assert_num_queries
+):
+    client = client_for(omar)
+    client.get(url("list"))
+
+    def ask(limit):
+        with django_assert_max_num_queries(limit) as found:
+            client.get(url("list"), headers=HTMX)
+        return len(found)
+
+    few = ask(30)
+    for at in range(20):
+        raised("ticket", at=now, key=at)
+    assert ask(30) == few
+
+
+def test_an_alert_says_what_happens_what_to_do_and_what_was_measured(client_for, omar, burning):
+    page = client_for(omar).get(url("detail", burning.uuid)).content.decode()
+
+    assert "failed requests burn the error budget 16.0 times too fast" in page
+    assert "What to do" in page
+    assert "roll back" in page
+    assert "What the rule measured" in page
+    assert "raised an alert" in page
+    assert "It still burns; it ends by itself when the rate falls." in page
+
+
+def test_an_alert_is_acknowledged_and_a_stale_page_changes_nothing(client_for, omar, lee, raised, now):
+    alert = raised("page", at=now)
+
+    answer = client_for(omar).post(url("acknowledge", alert.uuid), {"seen": "firing"})
+    assert (answer.status_code, answer["Location"]) == (302, url("detail", alert.uuid))
+    again = client_for(lee).post(url("acknowledge", alert.uuid), {"seen": "firing"})
+
+    assert again.status_code == 409
+    assert Alert.objects.get(pk=alert.pk).acknowledged_by == omar
+
+
+def test_an_alert_is_resolved_with_a_reason(client_for, omar, raised, now):
+    alert = raised("page", at=now)
+    client = client_for(omar)
+
+    assert client.post(url("resolve", alert.uuid), {"seen": "firing", "reason": " "}).status_code == 422
+    assert client.post(url("resolve", alert.uuid), {"seen": "firing", "reason": "A client was broken"}).status_code == 302
+
+    done = Alert.objects.get(pk=alert.pk)
+    assert (done.state, done.resolution, done.resolved_by) == ("resolved", "A client was broken", omar)
+
+
+def test_what_still_burns_is_not_resolved_by_hand(client_for, omar, burning):
+    answer = client_for(omar).post(url("resolve", burning.uuid), {"seen": "firing", "reason": "I wish"})
+
+    assert answer.status_code == 422
+    assert Alert.objects.get(pk=burning.pk).is_open
+
+
+@pytest.mark.parametrize("person", ["mia", "gita", "ana"])
+def test_who_may_only_look_sees_buttons_that_say_why_not(client_for, person, request, raised, now):
+    client, alert = client_for(request.getfixturevalue(person)), raised("page", at=now)
+
+    assert "Only an ML lead or an on-call can do this." in client.get(url("detail", alert.uuid)).content.decode()
+    assert client.post(url("acknowledge", alert.uuid), {"seen": "firing"}).status_code == 403
+    assert Alert.objects.get(pk=alert.pk).state == "firing"
+
+
+def test_the_endpoint_page_shows_budgets_burn_rows_and_proposals(client_for, omar, live_endpoint, burning):
+    page = client_for(omar).get(url("endpoint", live_endpoint.uuid)).content.decode()
+
+    assert "Availability 99.5\u00a0% over 30 days" in page
+    assert "spent, 1,500\u00a0% over" in page
+    assert "1\u00a0h / 5\u00a0min" in page
+    assert 'id="budget-availability-figure"' in page
+    assert "Not set. A usual first target" in page
+
+
+def test_the_endpoint_page_takes_a_constant_number_of_statements(
+    client_for, omar, live_endpoint, traffic, now, django_assert_max_num_queries
+):
+    for kind, target, slow in (("availability", 0.995, None), ("latency", 0.99, 100.0), ("quality", 0.9, None)):
+        actions.set_objective(
+            endpoint_id=live_endpoint.uuid, kind=kind, target=target, window_days=30, threshold_ms=slow, actor=omar, seen=0
+        )
+    client = client_for(omar)
+
+    def ask():
+        with django_assert_max_num_queries(40) as found:
+            client.get(url("endpoint", live_endpoint.uuid), headers=HTMX)
+        return len(found)
+
+    traffic(60, 1, 100, now=now)
+    few = ask()
+    for minute in range(50):
+        traffic(minute, 1, 100, now=now)
+    assert ask() == few
+
+
+def form(seen, **more):
+    return {"availability-target": "99.9", "availability-window_days": "28", "availability-seen": str(seen)} | more
+
+
+def test_an_objective_is_set_on_the_page(client_for, omar, live_endpoint):
+    answer = client_for(omar).post(url("set_objective", live_endpoint.uuid, "availability"), form(0))
+
+    assert (answer.status_code, answer["Location"]) == (302, url("endpoint", live_endpoint.uuid))
+    made = Objective.objects.get()
+    assert (made.target, made.window_days, made.revision) == (0.999, 28, 1)
+    off = client_for(omar).post(url("switch_objective", made.uuid), {"seen": "1"})
+    assert off.status_code == 302
+    assert Objective.objects.get().is_on is False
+
+
+def test_an_objective_that_does_not_fit_comes_back_with_what_is_wrong(client_for, omar, live_endpoint):
+    given = form(0, **{"availability-target": "100"})
+
+    plain = client_for(omar).post(url("set_objective", live_endpoint.uuid, "availability"), given)
+    fragment = client_for(omar).post(url("set_objective", live_endpoint.uuid, "availability"), given, headers=HTMX)
+
+    assert (plain.status_code, fragment.status_code) == (422, 422)
+    assert "100 % leaves no budget to spend." in plain.content.decode()
+    assert fragment.content.decode().lstrip().startswith('<div id="objectives"')
+    assert Objective.objects.count() == 0
+
+
+def test_a_stale_form_of_an_objective_answers_409(client_for, lee, live_endpoint, objective):
+    answer = client_for(lee).post(url("set_objective", live_endpoint.uuid, "availability"), form(0))
+
+    assert answer.status_code == 409
+    assert Objective.objects.get().target == 0.995
+
+
+def test_the_panel_is_a_part_of_the_endpoints_page(client_for, mia, live_endpoint, burning):
+    client = client_for(mia)
+
+    fragment = client.get(url("panel", live_endpoint.uuid), headers=HTMX).content.decode()
+    assert fragment.lstrip().startswith('<section class="panel w12" id="alerts-panel">')
+    assert "16.0 times too fast" in fragment
+    assert "<h1>" in client.get(url("panel", live_endpoint.uuid)).content.decode()
+
+
+def test_an_endpoint_is_silenced_and_speaks_again(client_for, omar, mia, live_endpoint):
+    given = {"where": f"endpoint:{live_endpoint.uuid}", "source": "", "hours": "168", "reason": "Planned load test"}
+
+    assert client_for(mia).post(url("silences"), given).status_code == 422
+    assert Silence.objects.count() == 0
+    assert client_for(omar).post(url("silences"), given).status_code == 302
+    made = Silence.objects.get()
+    assert "Planned load test" in client_for(mia).get(url("silences")).content.decode()
+    assert made.until - made.created_at <= timedelta(days=7)
+    assert client_for(omar).post(url("end_silence", made.uuid)).status_code == 302
+    assert client_for(omar).post(url("end_silence", made.uuid)).status_code == 409
+
+
+def test_a_webhooks_secret_is_shown_once(client_for, omar, project, settings):
+    settings.WEBHOOK_ALLOW_PRIVATE = True
+    given = {
+        "project": str(project.uuid), "kind": "webhook", "name": "Pager", "address": "http://127.0.0.1:9/x", "wants": ["page"],
+    }  # fmt: skip
+    client = client_for(omar)
+
+    made = client.post(url("channels"), given)
+
+    assert made.status_code == 200
+    assert "whsec_" in made.content.decode()
+    assert "whsec_" not in client.get(url("channels")).content.decode()
+    assert "127.0.0.1" in client.get(url("channels")).content.decode()
+    channel = Channel.objects.get()
+    again = client.post(url("new_secret", channel.uuid), {"seen": "1"})
+    assert "whsec_" in again.content.decode()
+    assert client.post(url("new_secret", channel.uuid), {"seen": "1"}).status_code == 409
+
+
+def test_a_channel_into_the_inside_is_refused_beside_its_field(client_for, omar, project):
+    given = {"project": str(project.uuid), "kind": "webhook", "name": "Pager", "address": "http://127.0.0.1:9/x", "wants": ["page"]}
+
+    answer = client_for(omar).post(url("channels"), given)
+
+    assert answer.status_code == 422
+    assert "Only https is allowed" in answer.content.decode()
+    assert Channel.objects.count() == 0
+
+
+def test_a_channel_is_tested_and_switched_off(client_for, omar, mia, project):
+    channel = Channel.objects.create(project=project, kind="webhook", name="Pager", address="https://example.org/x", wants=["page"])
+    client = client_for(omar)
+
+    assert client.post(url("test_channel", channel.uuid), {"once": "1"}).status_code == 302
+    assert client_for(mia).post(url("test_channel", channel.uuid), {"once": "2"}).status_code == 403
+    assert Delivery.objects.get().subject == "Test of Pager"
+    assert client.post(url("switch_channel", channel.uuid), {}).status_code == 302
+    assert Channel.objects.get().is_on is False
+
+
+def test_what_was_not_said_is_listed_with_why(client_for, gita, objective, traffic, now):
+    traffic(2, 1, 1, now=now)
+    actions.evaluate(now)
+
+    page = client_for(gita).get(url("suppressed")).content.decode()
+    assert "1 of 1 requests failed in 1\u00a0h: too few to be sure of the page row" in page
+    assert "Too little traffic to tell" in page
+    assert "Nothing was held back for this reason." in client_for(gita).get(url("suppressed"), {"why": "silenced"}).content.decode()
+
+
+def test_a_stranger_sees_nothing(client_for, otto, burning, live_endpoint):
+    client = client_for(otto)
+
+    assert "16.0 times" not in client.get(url("list")).content.decode()
+    for page in (url("detail", burning.uuid), url("endpoint", live_endpoint.uuid), url("panel", live_endpoint.uuid)):
+        assert client.get(page).status_code == 404
+
+
+def test_the_navigation_counts_what_burns(client_for, omar, otto, burning):
+    from monitoring.alerts import queries
+
+    assert queries.burning(omar) == 2
+    assert queries.burning(otto) == 0
