@@ -1,7 +1,199 @@
-"""Drift over REST."""
+"""Drift over REST: the same actions, reads and refusals as the pages."""
 
 from __future__ import annotations
 
-from django.urls import URLPattern
+from typing import Any
+from uuid import UUID
 
-urlpatterns: list[URLPattern] = []
+from django.urls import path
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from lifecycle.jobs.api import JobOut
+from monitoring.drift import actions, queries
+from monitoring.drift.models import DriftReport, Episode
+from monitoring.drift.rules import Held, Mark, Monitor, State
+from registry.access import policy
+from registry.access.decorators import Needs
+from registry.access.rest import View
+from registry.catalog.models import Endpoint
+
+SEE = "drift.view"
+
+
+class ResultOut(serializers.Serializer[Any]):
+    """One monitor in one window. value, limit: in `unit`; null where it was not measured, and `why` says so."""
+
+    mark = serializers.ChoiceField(choices=Mark.choices)
+    unit = serializers.CharField(help_text="PSI, AUC, or fall: of the accuracy, a share from 0 to 1")
+    value = serializers.FloatField(allow_null=True)
+    limit = serializers.FloatField(allow_null=True, help_text="what chance and what matters allow")
+    critical = serializers.FloatField(allow_null=True, help_text="what chance alone exceeds in 1 of 100 windows")
+    p = serializers.FloatField(allow_null=True)
+    n = serializers.IntegerField(help_text="rows of the evaluation")
+    m = serializers.IntegerField(help_text="rows of the window")
+    sure = serializers.BooleanField(help_text="significant once all monitors are looked at together")
+    open = serializers.BooleanField()
+    ratio = serializers.FloatField(default=None, allow_null=True, help_text="0: no difference, 1: the limit")
+    held = serializers.ChoiceField(choices=Held.choices, default=None, allow_null=True, help_text="why it opened nothing")
+    why = serializers.CharField()
+
+
+class BandOut(serializers.Serializer[Any]):
+    """A share with its band."""
+
+    value = serializers.FloatField()
+    low = serializers.FloatField()
+    high = serializers.FloatField()
+
+
+class EstimateOut(serializers.Serializer[Any]):
+    """What is to be expected of a window, without knowing the truth."""
+
+    accuracy = BandOut()
+    macro_f1 = BandOut(allow_null=True)
+    rows = serializers.IntegerField()
+
+
+class RealisedOut(BandOut):
+    """What people had said when the window was measured."""
+
+    rows = serializers.IntegerField()
+
+
+class MeasurementOut(serializers.Serializer[Any]):
+    """A measured window."""
+
+    uuid = serializers.UUIDField()
+    endpoint = serializers.UUIDField(source="endpoint.uuid")
+    version = serializers.UUIDField(source="version.uuid")
+    semver = serializers.CharField(source="version.semver")
+    window_start = serializers.DateTimeField()
+    window_end = serializers.DateTimeField()
+    asked = serializers.BooleanField(help_text="measured because somebody asked; it opens and closes nothing")
+    rows = serializers.IntegerField()
+    state = serializers.ChoiceField(choices=State.choices)
+    why = serializers.CharField()
+    worst = serializers.ChoiceField(choices=Monitor.choices, allow_blank=True)
+    ratio = serializers.FloatField(allow_null=True)
+    results = serializers.DictField(child=ResultOut(), help_text="by monitor")
+
+
+class ReportOut(MeasurementOut):
+    """Answers of a window against the evaluation."""
+
+    estimate = EstimateOut(allow_null=True)
+    realised = RealisedOut(allow_null=True)
+
+
+class ReportDetailOut(ReportOut):
+    """The same with the bins behind it."""
+
+    bins = serializers.DictField(
+        child=serializers.ListField(child=serializers.ListField()), help_text="monitor → [[name, evaluation, window]], counts"
+    )
+
+
+class WordOut(serializers.Serializer[Any]):
+    """A word, and the share of each side's texts that hold it."""
+
+    word = serializers.CharField()
+    reference = serializers.FloatField()
+    current = serializers.FloatField()
+
+
+class TextCheckOut(MeasurementOut):
+    """Texts of a window against texts of the evaluation. typical: predictions, most typical of the window first."""
+
+    reference_rows = serializers.IntegerField()
+    outside = serializers.FloatField(allow_null=True)
+    new_words = WordOut(many=True)
+    missing_words = WordOut(many=True)
+    typical = serializers.ListField(child=serializers.UUIDField())
+
+
+class EpisodeOut(serializers.Serializer[Episode]):
+    """A time in which a monitor stood open."""
+
+    uuid = serializers.UUIDField()
+    endpoint = serializers.UUIDField(source="endpoint.uuid")
+    version = serializers.UUIDField(source="version.uuid")
+    monitor = serializers.ChoiceField(choices=Monitor.choices)
+    value = serializers.FloatField()
+    limit = serializers.FloatField()
+    opened_at = serializers.DateTimeField()
+    closed_at = serializers.DateTimeField(allow_null=True)
+    end_reason = serializers.CharField()
+
+
+class DriftOut(serializers.Serializer[Any]):
+    """What is known of an endpoint's drift; null where nothing was measured yet."""
+
+    report = ReportOut(allow_null=True)
+    texts = TextCheckOut(allow_null=True)
+    open = EpisodeOut(many=True)
+
+
+class ReportPageOut(serializers.Serializer[Any]):
+    """Up to 30 reports, newest first. before: give it as ?before= to get the next page; null on the last."""
+
+    results = ReportOut(many=True)
+    before = serializers.CharField(allow_null=True)
+
+
+class OfEndpoint(View):
+    """The drift of an endpoint."""
+
+    needs = {"GET": Needs(SEE, Endpoint)}
+
+    @extend_schema(operation_id="drift_read", responses=DriftOut)
+    def get(self, request: Request, uuid: UUID) -> Response:
+        """The newest report, the newest check of texts, and what stands open."""
+        found = Endpoint.objects.get(uuid=uuid)
+        shown = {"report": queries.latest(found), "texts": queries.latest_texts(found), "open": queries.open_episodes(found)}
+        return Response(DriftOut(shown).data)
+
+
+class Reports(View):
+    """The windows of an endpoint."""
+
+    needs = {"GET": Needs(SEE, Endpoint)}
+
+    @extend_schema(operation_id="drift_reports", responses=ReportPageOut, parameters=[OpenApiParameter("before", str)])
+    def get(self, request: Request, uuid: UUID) -> Response:
+        """Newest first; not those that somebody asked for."""
+        rows, older = queries.page_of_reports(Endpoint.objects.get(uuid=uuid), request.query_params.get("before", ""))
+        return Response({"results": ReportOut(rows, many=True).data, "before": older})
+
+
+class OneReport(View):
+    """One window."""
+
+    needs = {"GET": Needs(SEE, DriftReport)}
+
+    @extend_schema(operation_id="drift_report", responses=ReportDetailOut)
+    def get(self, request: Request, uuid: UUID) -> Response:
+        """What was measured, with its bins."""
+        rows = queries.measured(DriftReport, request.user).select_related("version", "endpoint")
+        return Response(ReportDetailOut(policy.get_visible(request.user, rows, SEE, uuid=uuid)).data)
+
+
+class MeasureNow(View):
+    """A measurement that somebody wants."""
+
+    needs = {"POST": Needs("drift.measure", Endpoint, SEE)}
+
+    @extend_schema(operation_id="drift_measure", request=None, responses={202: JobOut})
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """Measure the last 24 hours: counts, then texts. While one waits or runs, that one is answered. 409 where nothing is live."""
+        return Response(JobOut(actions.ask(endpoint_id=uuid, actor=request.user)).data, status=202)
+
+
+urlpatterns = [
+    path("endpoints/<uuid:uuid>/drift/", OfEndpoint.as_view(), name="api-drift"),
+    path("endpoints/<uuid:uuid>/drift/reports/", Reports.as_view(), name="api-drift-reports"),
+    path("endpoints/<uuid:uuid>/drift/measure/", MeasureNow.as_view(), name="api-drift-measure"),
+    path("drift/reports/<uuid:uuid>/", OneReport.as_view(), name="api-drift-report"),
+]

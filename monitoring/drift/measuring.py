@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from django.db.models import Q
 from scipy.special import ndtr, ndtri
 
 from lifecycle.ui.numbers import decimals, percent
@@ -109,12 +110,10 @@ NOW: Mapping[str, str] = {Monitor.LABEL: "labels", Monitor.CONFIDENCE: "confiden
 
 def names_of(monitor: str, edges: Sequence[int]) -> list[str]:
     """The coarse bins as people read them."""
+    ends = ends_of(monitor, edges)
     if monitor == Monitor.LENGTH:
-        ends = [max(0, math.floor(histogram.upper_ms(edge) + 1e-9)) for edge in edges]
         return ranged([decimals(end, 0) for end in ends], [decimals(end + 1, 0) for end in ends])
-    bins, digits = (CONFIDENCE_BINS, 2) if monitor == Monitor.CONFIDENCE else (OOV_BINS, 0)
-    ends = [(edge + 1) / bins for edge in edges]
-    texts = [decimals(end, digits) if digits else percent(end) for end in ends]
+    texts = [decimals(end, 2) if monitor == Monitor.CONFIDENCE else percent(end) for end in ends]
     return ranged(texts, texts)
 
 
@@ -124,6 +123,40 @@ def ranged(ends: Sequence[str], begins: Sequence[str]) -> list[str]:
         return ["all"]
     inner = [f"{begins[at]}–{ends[at + 1]}" if begins[at] != ends[at + 1] else ends[at + 1] for at in range(len(ends) - 1)]
     return [f"up to {ends[0]}", *inner, f"from {begins[-1]}"]
+
+
+def answers_in(monitor: str, known: Mapping[str, Mapping[str, int] | None], name: str) -> Q | None:
+    """Which answers lie in a bin, as a condition on Prediction; None for a bin that the reference does not cut."""
+    counts_ = known.get(FIELD[monitor])
+    if counts_ is None:
+        return None
+    column = COLUMN[monitor]
+    if name == statistics.MISSING:
+        return Q(chars=0) if monitor == Monitor.LENGTH else Q(label="") if monitor == Monitor.LABEL else Q(**{f"{column}__isnull": True})
+    if monitor == Monitor.LABEL:
+        kept = [each for each in statistics.categorical_bins(counts_, {}).names if each not in (statistics.OTHER, statistics.MISSING)]
+        return ~Q(label__in=kept) if name == statistics.OTHER else Q(label=name)
+    edges = statistics.quantile_edges({int(key): count for key, count in counts_.items()})
+    names = names_of(monitor, edges)
+    if name not in names:
+        return None
+    at, ends = names.index(name), ends_of(monitor, edges)
+    if monitor == Monitor.LENGTH:  # a whole number of characters; the end belongs to the bin
+        low = Q(chars__gt=ends[at - 1]) if at else Q(chars__gt=0)
+        return low & (Q(chars__lte=ends[at]) if at < len(ends) else Q())
+    low = Q(**{f"{column}__gte": ends[at - 1]}) if at else Q(**{f"{column}__isnull": False})
+    return low & (Q(**{f"{column}__lt": ends[at]}) if at < len(ends) else Q())
+
+
+COLUMN: Mapping[str, str] = {Monitor.LABEL: "label", Monitor.CONFIDENCE: "confidence", Monitor.LENGTH: "chars", Monitor.OOV: "oov"}
+
+
+def ends_of(monitor: str, edges: Sequence[int]) -> list[float]:
+    """Where the coarse bins end, but the last: characters, or shares."""
+    if monitor == Monitor.LENGTH:
+        return [max(0, math.floor(histogram.upper_ms(edge) + 1e-9)) for edge in edges]
+    bins = CONFIDENCE_BINS if monitor == Monitor.CONFIDENCE else OOV_BINS
+    return [(edge + 1) / bins for edge in edges]
 
 
 def measure(monitor: str, reference: Reference, counts: Counts) -> Measured:

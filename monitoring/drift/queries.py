@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import F, QuerySet, Window
+from django.db.models import F, Q, QuerySet, Window
 from django.db.models.functions import RowNumber
 
 from lifecycle.jobs import queries as jobs
@@ -23,6 +23,7 @@ from registry.catalog.models import Endpoint, ModelVersion
 
 BEFORE = CHUNKS_MOST + 24  # windows that a judgement looks back on; some of them may have measured nothing
 SPARK = 24
+PAGE = 30
 F1_ROWS = 500
 KINDS = ("drift.measure", "drift.texts")
 OUTSIDE_HOLDS = timedelta(days=3)  # how long a text check speaks for later windows
@@ -31,12 +32,12 @@ OUTSIDE_HOLDS = timedelta(days=3)  # how long a text check speaks for later wind
 # ── The newest ──────────────────────────────────────────────────────────────
 def latest(endpoint: Endpoint) -> DriftReport | None:
     """The newest report of an endpoint's own windows; None before the first."""
-    return scheduled(DriftReport, endpoint).select_related("version", "baseline").first()
+    return scheduled(DriftReport, endpoint).select_related("version", "baseline", "endpoint").first()
 
 
 def latest_texts(endpoint: Endpoint) -> TextCheck | None:
     """The newest check of an endpoint's texts, also one that somebody asked for; None before the first."""
-    return TextCheck.objects.filter(endpoint=endpoint).select_related("version").order_by("-window_end", "-id").first()
+    return TextCheck.objects.filter(endpoint=endpoint).select_related("version", "endpoint").order_by("-window_end", "-id").first()
 
 
 def latest_asked(endpoint: Endpoint) -> DriftReport | None:
@@ -47,6 +48,26 @@ def latest_asked(endpoint: Endpoint) -> DriftReport | None:
 def reports(endpoint: Endpoint, limit: int) -> list[DriftReport]:
     """The newest reports of an endpoint's own windows, newest first, without their bins."""
     return list(scheduled(DriftReport, endpoint).select_related("version").defer("bins")[:limit])
+
+
+def page_of_reports(endpoint: Endpoint, before: str, size: int = PAGE) -> tuple[list[DriftReport], str | None]:
+    """One page of reports, newest first, and the key of the next. before: a key as the page before gave it; nonsense is the first page."""
+    rows = scheduled(DriftReport, endpoint).select_related("version", "endpoint").defer("bins")
+    if key := read_key(before):
+        rows = rows.filter(Q(window_end__lt=key[0]) | Q(window_end=key[0], id__lt=key[1]))
+    found = list(rows[: size + 1])
+    page = found[:size]
+    return page, f"{page[-1].window_end.isoformat()}_{page[-1].pk}" if len(found) > size else None
+
+
+def read_key(text: str) -> tuple[datetime, int] | None:
+    """The place to go on before; None for anything that is none."""
+    at, _, pk = text.replace(" ", "+").partition("_")
+    try:
+        moment = datetime.fromisoformat(at)
+    except ValueError:
+        return None
+    return (moment, int(pk)) if moment.tzinfo and pk.isascii() and pk.isdigit() and len(pk) < 19 else None
 
 
 def open_episodes(endpoint: Endpoint) -> list[Episode]:
@@ -197,9 +218,9 @@ def typical_texts(check: TextCheck) -> list[Prediction]:
     return [known[uuid] for uuid in map(UUID, check.typical) if uuid in known]
 
 
-def behind(endpoint: Endpoint, version: ModelVersion, span: Span, only: Mapping[str, Any], limit: int) -> list[Prediction]:
-    """The newest answers of a window that lie in a bin. only: which answers, as a filter of Prediction."""
-    rows = Prediction.objects.filter(endpoint=endpoint, version=version, at__gte=span.start, at__lt=span.end, **only).exclude(label="")
+def behind(endpoint: Endpoint, version: ModelVersion, span: Span, only: Q, limit: int) -> list[Prediction]:
+    """The newest answers of a window that lie in a bin. only: which answers, as a condition on Prediction."""
+    rows = Prediction.objects.filter(only, endpoint=endpoint, version=version, at__gte=span.start, at__lt=span.end, code__lt=400)
     return list(rows.order_by("-at", "-id")[:limit])
 
 

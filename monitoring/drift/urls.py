@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import path
+
+from monitoring.drift import views
 
 app_name = "drift"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("", views.endpoints, name="list"),
+    path("endpoints/<uuid:uuid>/", views.endpoint, name="endpoint"),
+    path("endpoints/<uuid:uuid>/panel/", views.panel, name="panel"),
+    path("endpoints/<uuid:uuid>/texts/", views.behind, name="behind"),
+    path("endpoints/<uuid:uuid>/measure/", views.measure, name="measure"),
+]

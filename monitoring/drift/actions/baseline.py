@@ -42,10 +42,10 @@ def baseline(version: ModelVersion) -> Baseline:
 
 def finite(answers: Predictions) -> Predictions:
     """Only rows whose probabilities are numbers."""
-    good = np.isfinite(answers.probabilities).all(axis=1).tolist()
-    if all(good):
+    good = np.all(np.isfinite(answers.probabilities), axis=1)
+    if good.all():
         return answers
-    ids = tuple(each for each, kept in zip(answers.ids, good, strict=True) if kept)
+    ids = tuple(answers.ids[at] for at in np.flatnonzero(good))
     return Predictions(answers.labels, ids, answers.truth[good], answers.probabilities[good])
 
 

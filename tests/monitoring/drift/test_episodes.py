@@ -7,7 +7,7 @@ from monitoring.drift import actions, queries
 from monitoring.drift.models import Episode
 from registry.ledger.models import Event
 from tests.monitoring.drift.conftest import EVEN, ONE_SIDED, day
-from tests.support import endpoints, registry
+from tests.support import registry
 
 BAD, GOOD = ONE_SIDED, EVEN
 
@@ -30,7 +30,8 @@ def test_it_opens_with_the_third_of_five_windows_and_not_before(traffic):
     assert (row.monitor, row.opened_at, row.closed_at) == ("label", day(6).end, None)
     assert row.value == pytest.approx(report.results["label"]["value"])
     assert (report.state, report.results["label"]["mark"]) == ("drift", "drift")
-    assert report.why.startswith("Predicted label: PSI ") and report.why.endswith("over in 3 of the last 5 windows.")
+    assert report.why.startswith("Predicted label: PSI ")
+    assert report.why.endswith("over in 3 of the last 5 windows.")
 
 
 def test_opening_is_told_above_and_stands_in_the_trail(opened):
@@ -86,7 +87,6 @@ def test_what_somebody_asked_for_opens_and_closes_nothing(traffic, live_endpoint
 
 def test_another_version_ends_the_episodes_of_the_one_before(project, traffic, opened, ravi, mia):
     version = registry.make_version(project, mia, ravi, model=opened.endpoint.model, semver="1.1.0")
-    endpoints.deploy(project, opened.endpoint, version)
     traffic.write(day(5).start, EVEN, version=version)
 
     report = actions.measure(traffic.endpoint, version, day(5))

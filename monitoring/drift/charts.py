@@ -1,0 +1,219 @@
+"""The charts of drift. Pure: what was measured in, figures out; colours are tokens. The window is blue, the evaluation graphite."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from lifecycle.ui.charts import Chart
+from lifecycle.ui.numbers import count, decimals, percent
+from monitoring.drift.judging import shown
+from monitoring.drift.rules import Monitor
+from monitoring.drift.statistics import MISSING, OTHER
+
+WINDOW, REFERENCE = "$c1", "$c2"
+BEYOND = 2.0  # of the limit: darker does not get
+LIMIT = {"color": "$bad", "width": 1, "dash": "dot"}
+END = {"xanchor": "left", "xshift": 4, "showarrow": False, "name": "end"}
+ACCURACY = "Blue: expected, with a band of three standard errors; rust: called right by people, with 95 % intervals."
+ACCURACY_HEAD = ["UTC", "expected", "low", "high", "answers", "called right", "low", "high", "judged"]
+NAMES = {OTHER: "all others", MISSING: "missing"}
+
+
+# ── One window ──────────────────────────────────────────────────────────────
+def bins(monitor: str, rows: Sequence[Sequence[Any]], result: Mapping[str, Any]) -> Chart:
+    """The shares of the bins of one monitor in the evaluation and in the window. rows: [name, evaluation, window], counts."""
+    names = [named(row[0]) for row in rows]
+    before, now = shares([row[1] for row in rows]), shares([row[2] for row in rows])
+    most = max(range(len(rows)), key=lambda at: abs(now[at] - before[at]))
+    across = monitor == Monitor.LABEL
+    bars = [
+        bar("evaluation", names, before, REFERENCE, across=across),
+        bar("window", names, now, WINDOW, across=across),
+    ]
+    value = {"ticksuffix": " %", "rangemode": "tozero"}
+    layout: dict[str, Any] = {"barmode": "group", "bargap": 0.3, "hovermode": "y unified" if across else "x unified"}
+    if across:
+        layout |= {"xaxis": value, "yaxis": {"autorange": "reversed", "showgrid": False, "type": "category"}}
+    else:
+        layout |= {"yaxis": value, "xaxis": {"type": "category", "nticks": 12, "tickangle": 0 if len(rows) < 6 else -35}}
+    lead = f"{shown(monitor, result['value'])}, limit {shown(monitor, result['limit'])}."
+    moved = f"Largest change: {names[most]}, {percent(before[most], 1)} to {percent(now[most], 1)}. Blue: window, graphite: evaluation."
+    table = [
+        [name, row[1], percent(before[at], 1), row[2], percent(now[at], 1)] for at, (name, row) in enumerate(zip(names, rows, strict=True))
+    ]
+    return Chart(
+        id=f"bins-{monitor}", lead=lead, caption=moved, figure={"data": bars, "layout": layout},
+        head=["bin", "evaluation", "share", "window", "share"], rows=table, size="tall" if across and len(rows) > 6 else "",
+    )  # fmt: skip
+
+
+def bar(name: str, names: Sequence[str], values: Sequence[float], colour: str, *, across: bool) -> dict[str, Any]:
+    """One side's bars; across: names on the vertical axis, where they are long."""
+    heights = [round(100 * value, 2) for value in values]
+    place = {"x": heights, "y": list(names), "orientation": "h"} if across else {"x": list(names), "y": heights}
+    value = "%{x:.1f} %" if across else "%{y:.1f} %"
+    return {"type": "bar", "name": name, "marker": {"color": colour}, "hovertemplate": f"{value}<extra>{name}</extra>"} | place
+
+
+def shares(counts: Sequence[int]) -> list[float]:
+    """Counts as shares of their sum."""
+    total = sum(counts) or 1
+    return [each / total for each in counts]
+
+
+def named(name: str) -> str:
+    """A bin as people read it."""
+    return NAMES.get(name, name)
+
+
+# ── Weeks ───────────────────────────────────────────────────────────────────
+@dataclass(frozen=True, slots=True)
+class Day:
+    """What the windows that ended on a day say. ratios: monitor → the largest, 1 is its limit; what was not measured is missing."""
+
+    day: date
+    ratios: Mapping[str, float]
+
+
+def heat(days: Sequence[Day], monitors: Sequence[Monitor]) -> Chart:
+    """Monitor by day: how far each was on the way to its limit. Empty cells were not measured."""
+    z = [[None if (ratio := day.ratios.get(each)) is None else round(ratio, 3) for day in days] for each in monitors]
+    drawn = [[None if value is None else min(BEYOND, max(0.0, value)) for value in line] for line in z]
+    trace = {
+        "type": "heatmap", "x": [day.day.isoformat() for day in days], "y": [each.label for each in monitors], "z": drawn, "customdata": z,
+        "colorscale": "seq", "zmin": 0, "zmax": BEYOND, "hoverongaps": False,
+        "colorbar": {"tickvals": [0, 1, 2], "ticktext": ["as evaluated", "limit", "twice"]},
+        "hovertemplate": "%{y}, %{x}: %{customdata:.2f} of its limit<extra></extra>",
+    }  # fmt: skip
+    layout = {
+        "hovermode": "closest",
+        "yaxis": {"autorange": "reversed", "showgrid": False, "nticks": len(monitors)},
+        "xaxis": {"type": "date"},
+    }
+    rows = [[day.day.isoformat(), *(told(day.ratios.get(each)) for each in monitors)] for day in days]
+    return Chart(
+        id="weeks", lead=heat_lead(days, monitors), caption="The largest of each day, as a part of the limit; empty was not measured.",
+        figure={"data": [trace], "layout": layout}, head=["UTC", *(each.label for each in monitors)], rows=rows,
+    )  # fmt: skip
+
+
+def heat_lead(days: Sequence[Day], monitors: Sequence[Monitor]) -> str:
+    """The finding: what was beyond its limit most often."""
+    beyond = {each: sum(day.ratios.get(each, 0.0) > 1 for day in days) for each in monitors}
+    most = max(beyond, key=lambda each: beyond[each])
+    measured = sum(bool(day.ratios) for day in days)
+    if not beyond[most]:
+        return f"Nothing was beyond its limit on {count(measured)} day{'s' * (measured != 1)}."
+    return f"{most.label} was beyond its limit on {count(beyond[most])} of {count(measured)} days."
+
+
+def told(value: float | None) -> str:
+    """A ratio for the data table."""
+    return "" if value is None else decimals(value, 2)
+
+
+# ── Accuracy ────────────────────────────────────────────────────────────────
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """A stretch of time. estimate, realised: {value, low, high, rows}, shares; None where there is none."""
+
+    at: datetime
+    estimate: Mapping[str, Any] | None
+    realised: Mapping[str, Any] | None
+
+
+def accuracy(points: Sequence[Accuracy], known: float | None) -> Chart:
+    """Expected accuracy with its band, and the share called right where people said so. known: on the evaluation."""
+    estimated = [point for point in points if point.estimate]
+    judged = [point for point in points if point.realised]
+    band = {"type": "scatter", "mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "x": [stamp(point.at) for point in estimated]}
+    data: list[dict[str, Any]] = []
+    if estimated:
+        data += [
+            {**band, "y": [scaled(point.estimate, "low") for point in estimated]},
+            {**band, "y": [scaled(point.estimate, "high") for point in estimated], "fill": "tonexty", "fillcolor": f"{WINDOW}/14"},
+            {
+                "type": "scatter", "mode": "lines+markers", "name": "expected", "x": [stamp(point.at) for point in estimated],
+                "y": [scaled(point.estimate, "value") for point in estimated], "line": {"color": WINDOW}, "marker": {"size": 4},
+            },
+        ]  # fmt: skip
+    if judged:
+        data.append(realised(judged))
+    layout: dict[str, Any] = {
+        "yaxis": {"ticksuffix": " %", "range": bounds(points, known)},
+        "xaxis": {"type": "date"},
+        "shapes": [],
+        "annotations": [],
+    }
+    if known is not None:
+        level = 100 * known
+        layout["shapes"] = [
+            {
+                "type": "line",
+                "xref": "paper",
+                "x0": 0,
+                "x1": 1,
+                "y0": level,
+                "y1": level,
+                "line": {"color": REFERENCE, "width": 1, "dash": "dot"},
+            }
+        ]
+        layout["annotations"] = [
+            {"xref": "paper", "x": 0, "y": level, "text": "evaluation", "xanchor": "left", "yshift": 8, "font": {"size": 11}}
+        ]
+    rows = [[stamp(point.at), *part(point.estimate), *part(point.realised)] for point in points]
+    return Chart(
+        id="accuracy", lead=accuracy_lead(estimated, judged), caption=ACCURACY,
+        figure={"data": data, "layout": layout}, head=ACCURACY_HEAD, rows=rows,
+    )  # fmt: skip
+
+
+def realised(judged: Sequence[Accuracy]) -> dict[str, Any]:
+    """Dots with intervals: the share called right."""
+    values = [scaled(point.realised, "value") for point in judged]
+    error = {
+        "type": "data", "symmetric": False, "thickness": 1, "width": 3,
+        "array": [round(scaled(point.realised, "high") - value, 2) for point, value in zip(judged, values, strict=True)],
+        "arrayminus": [round(value - scaled(point.realised, "low"), 2) for point, value in zip(judged, values, strict=True)],
+    }  # fmt: skip
+    return {
+        "type": "scatter", "mode": "markers", "name": "called right", "x": [stamp(point.at) for point in judged], "y": values,
+        "marker": {"color": "$c3", "size": 6, "symbol": "diamond"}, "error_y": error,
+    }  # fmt: skip
+
+
+def accuracy_lead(estimated: Sequence[Accuracy], judged: Sequence[Accuracy]) -> str:
+    """The newest of both."""
+    parts = []
+    if estimated and estimated[-1].estimate:
+        found = estimated[-1].estimate
+        parts.append(f"Expected {percent(found['value'], 1)} [{percent(found['low'], 1)} to {percent(found['high'], 1)}].")
+    if judged and judged[-1].realised:
+        found = judged[-1].realised
+        parts.append(f"Called right {percent(found['value'], 1)} of {count(found['rows'])}.")
+    return " ".join(parts)
+
+
+def bounds(points: Sequence[Accuracy], known: float | None) -> list[float]:
+    """The axis: from the lowest end, a step of five down, to 100."""
+    lows = [scaled(each, "low") for point in points for each in (point.estimate, point.realised) if each]
+    lowest = min([*lows, 100 * known if known is not None else 100.0])
+    return [max(0.0, 5.0 * int((lowest - 2) // 5)), 100.5]
+
+
+def scaled(found: Mapping[str, Any] | None, name: str) -> float:
+    """A share as a percentage."""
+    return round(100 * float(found[name]), 2) if found else 0.0
+
+
+def part(found: Mapping[str, Any] | None) -> list[Any]:
+    """value, low, high, rows for the data table."""
+    return [percent(found["value"], 1), percent(found["low"], 1), percent(found["high"], 1), found["rows"]] if found else ["", "", "", ""]
+
+
+def stamp(moment: datetime) -> str:
+    """A moment as Plotly takes it, UTC."""
+    return moment.strftime("%Y-%m-%d %H:%M")

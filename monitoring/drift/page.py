@@ -1,0 +1,300 @@
+"""What the pages of drift show. Reads, never writes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.http import Http404
+from django.utils import timezone
+
+from lifecycle.jobs.models import Job
+from lifecycle.ui.addresses import find_url
+from lifecycle.ui.charts import Chart
+from lifecycle.ui.marks import Figure
+from lifecycle.ui.numbers import count, percent
+from monitoring.drift import cbpe, charts, judging, measuring, queries
+from monitoring.drift.charts import Accuracy, Day
+from monitoring.drift.models import Baseline, DriftReport, Episode, TextCheck
+from monitoring.drift.queries import Line, Measure
+from monitoring.drift.rules import DAY, MIN_TEXTS, Held, Mark, Monitor, Span, State
+from monitoring.traffic import queries as traffic
+from monitoring.traffic.queries import Point
+from registry.access import policy
+from registry.access.models import User
+from registry.catalog.models import Endpoint
+from registry.endpoints.queries import live_deployment
+
+MARKS = {
+    State.OK: "ok", State.DRIFT: "bad", State.INSUFFICIENT: "half", State.FAILED: "bad",
+    Mark.OK: "ok", Mark.WATCH: "warn", Mark.DRIFT: "bad", Mark.INSUFFICIENT: "half", Mark.NOT_MEASURED: "off", Mark.FAILED: "bad",
+}  # fmt: skip
+PERIODS = {"4w": ("4 weeks", timedelta(weeks=4)), "12w": ("12 weeks", timedelta(weeks=12)), "1y": ("1 year", timedelta(days=365))}
+BEHIND = 20
+HISTORY = 12
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorLine:
+    """A monitor as a table shows it. ratios: of its last windows, oldest first."""
+
+    monitor: Monitor
+    mark: str
+    word: str
+    value: str
+    limit: str
+    chance: str
+    rows: str
+    why: str
+    ratios: list[float | None]
+    hot: bool
+
+
+# ── The list ────────────────────────────────────────────────────────────────
+@dataclass(frozen=True, slots=True)
+class EndpointLine:
+    """An endpoint as the list shows it."""
+
+    line: Line
+    mark: str
+    word: str
+    worst: str
+    hot: bool
+
+
+def listing(user: User) -> dict[str, Any]:
+    """All endpoints with what is known of each: those with drift first, then by name."""
+    lines = [endpoint_line(line) for line in queries.lines(user)]
+    lines.sort(key=lambda each: (not each.line.open, each.line.endpoint.slug))
+    return {"lines": lines, "drifting": sum(bool(each.line.open) for each in lines)}
+
+
+def endpoint_line(line: Line) -> EndpointLine:
+    """One endpoint."""
+    report = line.report
+    mark, word = state_of(report, line.open)
+    worst = f"{Monitor(report.worst).label}, {percent(report.ratio)} of its limit" if report and report.worst else ""
+    return EndpointLine(line, mark, word, worst, bool(line.open))
+
+
+def state_of(report: DriftReport | None, opened: Sequence[Episode]) -> tuple[str, str]:
+    """The mark and the word for an endpoint. An open episode stays drift while windows are too small to say more."""
+    if opened:
+        return "bad", f"Drift: {judging.listed(queries.names(opened)).lower()}"
+    if report is None:
+        return "off", "Not measured"
+    return MARKS[State(report.state)], State(report.state).label
+
+
+# ── One endpoint ────────────────────────────────────────────────────────────
+def endpoint(user: User, found: Endpoint, given: Mapping[str, str]) -> dict[str, Any]:
+    """The page of an endpoint. given: report (uuid, else the newest), period (a key of PERIODS)."""
+    report = chosen(user, found, given.get("report", ""))
+    key = given.get("period") if given.get("period") in PERIODS else "4w"
+    check, opened, job = queries.latest_texts(found), queries.open_episodes(found), queries.job_of(found)
+    since = timezone.now() - PERIODS[str(key)][1]
+    past, text_past = queries.history(found, since), queries.text_history(found, since)
+    mark, word = state_of(queries.latest(found) if report and report.asked else report, opened)
+    shown: dict[str, Any] = {
+        "endpoint": found, "report": report, "check": check, "open": opened, "mark": mark, "word": word, "job": working(job),
+        "failed_job": job if job and job.state == "failed" else None, "asked": queries.latest_asked(found),
+        "lines": monitor_lines(report, check, past, text_past), "period": key, "periods": [(name, PERIODS[name][0]) for name in PERIODS],
+        "episodes": queries.episodes(found, HISTORY), "limits": cbpe.LIMITS, "live": live_deployment(found),
+        "why_not": why_not(user, found),
+        "reports": [(each, MARKS[State(each.state)]) for each in queries.reports(found, HISTORY)],
+        "endpoint_url": find_url("endpoints:detail", uuid=found.uuid),
+    }  # fmt: skip
+    if report:
+        shown |= {"figures": figures(report), "histograms": histograms(report)}
+    if past or text_past:
+        shown["weeks"] = charts.heat(days(past, text_past), list(Monitor))
+    shown["accuracy"] = accuracy(found, report, past, since)
+    return shown | texts(user, found, check)
+
+
+def chosen(user: User, found: Endpoint, wanted: str) -> DriftReport | None:
+    """The report that the address names, else the newest of the endpoint's own. Raises Http404 for one that is not there."""
+    if not wanted:
+        return queries.latest(found) or queries.latest_asked(found)
+    try:
+        uuid = UUID(wanted)
+    except ValueError:
+        raise Http404 from None
+    rows = queries.measured(DriftReport, user).select_related("version", "baseline", "endpoint")
+    report: DriftReport = policy.get_visible(user, rows.filter(endpoint=found), "drift.view", uuid=uuid)
+    return report
+
+
+def working(job: Job | None) -> Job | None:
+    """The measurement that waits or runs."""
+    return job if job and not job.is_finished else None
+
+
+def why_not(user: User, found: Endpoint) -> str:
+    """Why the person cannot have it measured now; empty where they can."""
+    if not policy.can(user, "drift.measure", found):
+        return "ML engineers, ML leads and on-call can have drift measured."
+    return ""
+
+
+def figures(report: DriftReport) -> list[Figure]:
+    """The strip above the monitors."""
+    base: Baseline | None = report.baseline
+    known = base.calibration if base else None
+    expected, f1 = (report.estimate or {}).get("accuracy"), (report.estimate or {}).get("macro_f1")
+    return [
+        Figure("Answers", count(report.rows), sub=f"{report.version.semver} in this window"),
+        worst(report),
+        estimated("Expected accuracy", expected, known["accuracy"] if known else None),
+        estimated("Expected macro-F1", f1, known["macro_f1"] if known else None),
+        called_right(report.realised),
+    ]
+
+
+def worst(report: DriftReport) -> Figure:
+    """The monitor nearest to its limit, or beyond it."""
+    if not report.worst:
+        return Figure("Nearest to its limit", None)
+    return Figure("Nearest to its limit", Monitor(report.worst).label, sub=f"at {percent(report.ratio)} of it")
+
+
+def called_right(said: Mapping[str, Any] | None) -> Figure:
+    """What people had said when the window was measured."""
+    if not said:
+        return Figure("Called right", None, sub="no feedback by then")
+    interval = f"{percent(said['low'], 1)} to {percent(said['high'], 1)} of {count(said['rows'])}"
+    return Figure("Called right", percent(said["value"], 1), sub=f"{interval}, when measured")
+
+
+def estimated(name: str, found: Mapping[str, Any] | None, known: float | None) -> Figure:
+    """An estimate with its band and what the evaluation had."""
+    if not found:
+        return Figure(name, None, sub="not estimated for this window")
+    reference = f"; evaluation {percent(known, 1)}" if known is not None else ""
+    return Figure(name, percent(found["value"], 1), sub=f"{percent(found['low'], 1)} to {percent(found['high'], 1)}{reference}")
+
+
+# ── Monitors ────────────────────────────────────────────────────────────────
+def monitor_lines(
+    report: DriftReport | None, check: TextCheck | None, past: Sequence[Measure], text_past: Sequence[Measure]
+) -> list[MonitorLine]:
+    """The table of monitors: counts from the report, texts from the newest check."""
+    lines = [monitor_line(Monitor(name), found, past) for name, found in (report.results if report else {}).items()]
+    return lines + [monitor_line(Monitor(name), found, text_past) for name, found in (check.results if check else {}).items()]
+
+
+def monitor_line(monitor: Monitor, found: Mapping[str, Any], past: Sequence[Measure]) -> MonitorLine:
+    """One monitor."""
+    mark = Mark(found["mark"])
+    known = found["value"] is not None
+    held = Held(found["held"]).label if found.get("held") else ""
+    often = f"Over in {found['overs']} of the last {found['of']} windows." if known and found["overs"] else ""
+    why = " ".join(filter(None, (found["why"], f"{held}." if held else "", often)))
+    ratios = [each.results.get(monitor, {}).get("ratio") for each in past[-queries.SPARK :]]
+    if not known:
+        return MonitorLine(monitor, MARKS[mark], mark.label, "", "", "", "", why, ratios, hot=False)
+    value, limit = judging.shown(monitor, found["value"]), judging.shown(monitor, found["limit"])
+    rows, hot = f"{count(found['n'])} / {count(found['m'])}", mark in (Mark.DRIFT, Mark.WATCH)
+    return MonitorLine(monitor, MARKS[mark], mark.label, value, limit, judging.chance(found["p"]), rows, why, ratios, hot)
+
+
+@dataclass(frozen=True, slots=True)
+class HistogramPanel:
+    """A chart of bins, and the bin that grew most: where to look for texts."""
+
+    monitor: Monitor
+    chart: Chart
+    grown: str
+
+
+def histograms(report: DriftReport) -> list[HistogramPanel]:
+    """Evaluation and window, monitor by monitor."""
+    found = []
+    for name, rows in report.bins.items():
+        found.append(HistogramPanel(Monitor(name), charts.bins(name, rows, report.results[name]), grown(rows)))
+    return found
+
+
+def grown(rows: Sequence[Sequence[Any]]) -> str:
+    """The bin whose share grew most."""
+    before, now = charts.shares([row[1] for row in rows]), charts.shares([row[2] for row in rows])
+    return str(rows[max(range(len(rows)), key=lambda at: now[at] - before[at])][0])
+
+
+# ── Weeks ───────────────────────────────────────────────────────────────────
+def days(*several: Sequence[Measure]) -> list[Day]:
+    """The largest ratio of each monitor by the day on which its window began."""
+    found: dict[Any, dict[str, float]] = {}
+    for each in sorted((each for rows in several for each in rows), key=lambda each: each.start):
+        ratios = found.setdefault(each.start.astimezone(UTC).date(), {})
+        for name, result in each.results.items():
+            if result.get("ratio") is not None:
+                ratios[name] = max(ratios.get(name, 0.0), result["ratio"])
+    return [Day(day, ratios) for day, ratios in found.items()]
+
+
+def accuracy(found: Endpoint, report: DriftReport | None, past: Sequence[Measure], since: datetime) -> Chart | None:
+    """Expected accuracy by window, and what people said by day; None where there is neither."""
+    points = [Accuracy(each.start, each.estimate["accuracy"] | {"rows": each.estimate["rows"]}, None) for each in past if each.estimate]
+    points += [
+        Accuracy(point.start + DAY / 2, None, said(point)) for point in traffic.series(found, since, timezone.now(), DAY) if said(point)
+    ]
+    if not points:
+        return None
+    known = report.baseline.calibration["accuracy"] if report and report.baseline else None
+    return charts.accuracy(sorted(points, key=lambda each: each.at), known)
+
+
+def said(point: Point) -> dict[str, Any] | None:
+    """The share of a day's answers that people called right, by now."""
+    return cbpe.realised(point.counts.right, point.counts.wrong)
+
+
+# ── Texts ───────────────────────────────────────────────────────────────────
+def texts(user: User, found: Endpoint, check: TextCheck | None) -> dict[str, Any]:
+    """The words that tell the sides apart, and the texts most typical of the window for those who may read them."""
+    reads = traffic.reads_texts(user, found)
+    shown: dict[str, Any] = {"reads": reads, "min_texts": MIN_TEXTS}
+    if check:
+        shown |= {"check_mark": MARKS[State(check.state)], "typical": queries.typical_texts(check)}
+    return shown
+
+
+def behind(user: User, found: Endpoint, given: Mapping[str, str]) -> dict[str, Any]:
+    """The newest texts of a bin of a report. given: report, monitor, bin; by default the newest, its first monitor, what grew most there.
+
+    Raises Http404 for what is not there.
+    """
+    report = chosen(user, found, given.get("report", ""))
+    if report is None or not report.bins or report.baseline is None:
+        return {"endpoint": found, "report": None}
+    monitor = given.get("monitor") or next(iter(report.bins))
+    if monitor not in report.bins:
+        raise Http404
+    names = [row[0] for row in report.bins[monitor]]
+    name = given.get("bin") or grown(report.bins[monitor])
+    only = measuring.answers_in(monitor, report.baseline.histograms, name) if name in names else None
+    if only is None:
+        raise Http404
+    span = Span(report.window_start, report.window_end)
+    rows = queries.behind(found, report.version, span, only, BEHIND)
+    return {
+        "endpoint": found, "report": report, "monitor": Monitor(monitor), "bin": name, "bin_name": charts.named(name), "rows": rows,
+        "bins": [(each, charts.named(each)) for each in names], "reads": traffic.reads_texts(user, found),
+    }  # fmt: skip
+
+
+# ── Beside other things ─────────────────────────────────────────────────────
+def panel(found: Endpoint) -> dict[str, Any]:
+    """What the page of an endpoint says of its drift."""
+    report, check, opened = queries.latest(found), queries.latest_texts(found), queries.open_episodes(found)
+    mark, word = state_of(report, opened)
+    past = queries.reports(found, queries.SPARK)
+    measured = [Measure(each.window_start, each.window_end, each.rows, each.state, each.results, None) for each in past][::-1]
+    return {
+        "endpoint": found, "report": report, "check": check, "open": opened, "mark": mark, "word": word,
+        "lines": monitor_lines(report, check, measured, []), "expected": (report.estimate or {}).get("accuracy") if report else None,
+    }  # fmt: skip

@@ -1,0 +1,276 @@
+"""Pages, fragments and API: every state in words, texts for those who may read them, and no query more for more windows."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from rest_framework.test import APIClient
+
+from lifecycle.jobs.models import Job
+from monitoring.drift import actions, queries
+from monitoring.drift.models import DriftReport
+from monitoring.traffic import actions as spool
+from monitoring.traffic.models import Prediction
+from registry.access.actions import create_token
+from registry.ledger.models import Event
+from tests.monitoring.drift.conftest import EVEN, ONE_SIDED, day
+from tests.support import endpoints
+
+HTMX = {"HTTP_HX_REQUEST": "true"}
+
+
+def url(name, subject):
+    return reverse(f"drift:{name}", args=[subject.uuid])
+
+
+@pytest.fixture
+def drifting(traffic):
+    return [traffic.measure(number, ONE_SIDED) for number in (2, 3, 4)][-1]
+
+
+@pytest.fixture
+def recent(traffic):
+    """Three days up to yesterday, so that they lie in the last four weeks."""
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    for back in (3, 2, 1):
+        traffic.write(today - timedelta(days=back) + timedelta(hours=4), ONE_SIDED, right=30, wrong=10)
+    return actions.catch_up(traffic.endpoint, today + timedelta(hours=1))
+
+
+def test_an_endpoint_that_was_never_measured_says_so(client_for, live_endpoint, omar):
+    html = client_for(omar).get(url("endpoint", live_endpoint)).content.decode()
+
+    assert "Not measured" in html
+    assert "Nothing is over yet." in html
+    assert "As evaluated" not in html
+
+
+def test_a_drifting_endpoint_names_the_monitor_its_value_and_its_limit(client_for, drifting, omar):
+    html = client_for(omar).get(url("endpoint", drifting.endpoint)).content.decode()
+
+    assert "Drift: predicted label" in html
+    assert "Predicted label drifts since" in html
+    assert f"PSI {drifting.results['label']['value']:.3f}" in html
+    assert "PSI 0.100" in html
+    assert 'data-chart="bins-label-figure"' in html
+    assert 'data-chart="bins-confidence-figure"' in html
+    assert "Over in 3 of the last 3 windows." in html
+
+
+def test_weeks_and_accuracy_are_drawn(client_for, recent, omar):
+    html = client_for(omar).get(url("endpoint", recent[0].endpoint)).content.decode()
+
+    assert "Predicted label was beyond its limit on 3 of 3 days." in html
+    assert 'data-chart="accuracy-figure"' in html
+    assert "Called right 75.0" in html
+
+
+def test_too_little_is_said_to_be_too_little(client_for, traffic, omar):
+    traffic.measure(2, {"billing": 3})
+
+    html = client_for(omar).get(url("endpoint", traffic.endpoint)).content.decode()
+
+    assert "Insufficient data" in html
+    assert "3 answers; at least 50 are needed." in html
+    assert "As evaluated" not in html
+
+
+def test_a_failed_measurement_is_not_good(client_for, live_endpoint, omar):
+    DriftReport.objects.create(
+        endpoint=live_endpoint, version=live_endpoint.alias.version, window_start=day(2).start, window_end=day(2).end, rows=9,
+        state="failed", why="The evaluation of 1.0.0 cannot be used.",
+    )  # fmt: skip
+
+    html = client_for(omar).get(url("endpoint", live_endpoint)).content.decode()
+
+    assert "This window was not measured" in html
+    assert "As evaluated" not in html
+
+
+def test_an_older_window_has_an_address(client_for, traffic, omar):
+    first, _ = traffic.measure(2), traffic.measure(3, ONE_SIDED)
+    client = client_for(omar)
+
+    html = client.get(url("endpoint", traffic.endpoint), {"report": first.uuid}).content.decode()
+
+    assert f"PSI {first.results['label']['value']:.3f}" in html
+    assert client.get(url("endpoint", traffic.endpoint), {"report": "nonsense"}).status_code == 404
+    assert client.get(url("endpoint", traffic.endpoint), {"report": traffic.endpoint.uuid}).status_code == 404
+
+
+def test_the_list_shows_state_and_shape(client_for, drifting, omar):
+    html = client_for(omar).get(reverse("drift:list")).content.decode()
+
+    assert "support-inbox-prod" in html
+    assert "Drift: predicted label" in html
+    assert '<svg class="spark"' in html
+    assert "1 of 1 endpoint drifts." in html
+
+
+def test_a_stranger_sees_nothing(client_for, drifting, otto):
+    client = client_for(otto)
+
+    assert "support-inbox-prod" not in client.get(reverse("drift:list")).content.decode()
+    for name in ("endpoint", "panel", "behind"):
+        assert client.get(url(name, drifting.endpoint)).status_code == 404
+
+
+def test_the_panel_is_a_fragment(client_for, drifting, omar):
+    html = client_for(omar).get(url("panel", drifting.endpoint), **HTMX).content.decode()
+
+    assert "<html" not in html
+    assert "Drift: predicted label" in html
+    assert url("endpoint", drifting.endpoint) in html
+
+
+# ── Texts ───────────────────────────────────────────────────────────────────
+@pytest.fixture
+def answers(live_endpoint, traffic):
+    """Answers of the second of March with their texts, and that day measured."""
+    at = "2026-03-02T10:00:00.000+00:00"
+    said = [(f"The parcel <b>{n}</b> never came", "delivery", 0.9) for n in range(30)] + [("Money back", "refund", 0.4)] * 30
+    endpoints.write_segment(*[endpoints.spool_line(live_endpoint, each, at=at) for each in said])
+    spool.ingest()
+    return actions.measure(live_endpoint, live_endpoint.alias.version, day(2))
+
+
+def test_the_texts_of_a_bin_are_its_answers(client_for, answers, ana):
+    assert {row[0]: row[2] for row in answers.bins["label"]} == {"delivery": 30, "refund": 30, "billing": 0}
+    client = client_for(ana)
+
+    html = client.get(
+        url("behind", answers.endpoint), {"report": answers.uuid, "monitor": "label", "bin": "refund"}, **HTMX
+    ).content.decode()
+
+    assert html.count("Money back") == 20
+    assert "parcel" not in html
+
+
+def test_the_texts_of_bins_of_numbers(client_for, answers, ana):
+    client, found = client_for(ana), {}
+    for monitor in ("confidence", "length"):
+        for name, _, now in answers.bins[monitor]:
+            html = client.get(url("behind", answers.endpoint), {"monitor": monitor, "bin": name}, **HTMX).content.decode()
+            found[monitor, name] = html.count('<td class="nowrap"><a href')
+            assert found[monitor, name] == min(20, now), (monitor, name)
+
+
+def test_texts_are_escaped_and_for_those_who_read_texts(client_for, answers, ana, omar):
+    wanted = {"monitor": "label", "bin": "delivery"}
+
+    assert "&lt;b&gt;" in client_for(ana).get(url("behind", answers.endpoint), wanted).content.decode()
+    html = client_for(omar).get(url("behind", answers.endpoint), wanted).content.decode()
+    assert "parcel" not in html
+    assert "your role does not read texts" in html
+
+
+def test_erased_texts_are_gone(client_for, answers, ana):
+    Prediction.objects.update(text=None)
+
+    html = client_for(ana).get(url("behind", answers.endpoint), {"monitor": "label", "bin": "delivery"}).content.decode()
+
+    assert "parcel" not in html
+    assert "The text is not kept, or was erased." in html
+
+
+@pytest.mark.parametrize("wanted", [{"monitor": "nonsense"}, {"monitor": "label", "bin": "nonsense"}, {"report": "nonsense"}])
+def test_bins_that_are_not_there(client_for, answers, ana, wanted):
+    assert client_for(ana).get(url("behind", answers.endpoint), wanted).status_code == 404
+
+
+# ── Measuring now ───────────────────────────────────────────────────────────
+def test_who_may_has_it_measured_once(client_for, live_endpoint, omar):
+    client = client_for(omar)
+
+    assert client.post(url("measure", live_endpoint)).status_code == 302
+    assert client.post(url("measure", live_endpoint)).status_code == 302
+
+    job = Job.objects.get(kind="drift.measure")
+    assert job.created_by == omar
+    event = Event.objects.get(verb="drift.measured")
+    assert event.actor == str(omar.uuid)
+    assert "A measurement runs." in client.get(url("endpoint", live_endpoint)).content.decode()
+
+
+def test_who_may_not_is_told_who_may(client_for, live_endpoint, ana):
+    client = client_for(ana)
+
+    assert client.post(url("measure", live_endpoint)).status_code == 403
+    assert not Job.objects.filter(kind="drift.measure").exists()
+    assert "ML engineers, ML leads and on-call" in client.get(url("endpoint", live_endpoint)).content.decode()
+
+
+# ── Queries ─────────────────────────────────────────────────────────────────
+def count(client, address):
+    client.get(address)
+    with CaptureQueriesContext(
+        connection,
+    ) as seen:
+        assert client.get(address).status_code == 200
+    return len(seen)
+
+
+def test_more_windows_need_no_more_queries(client_for, traffic, omar):
+    client = client_for(omar)
+    traffic.measure(2, ONE_SIDED)
+    addresses = [url("endpoint", traffic.endpoint), url("panel", traffic.endpoint), reverse("drift:list")]
+    before = [count(client, address) for address in addresses]
+
+    for number in range(3, 9):
+        traffic.measure(number, ONE_SIDED if number % 2 else EVEN)
+
+    assert [count(client, address) for address in addresses] == before
+
+
+def test_more_endpoints_need_no_more_queries(client_for, project, traffic, omar):
+    traffic.measure(2)
+    client = client_for(omar)
+    before = count(client, reverse("drift:list"))
+
+    for slug in ("second", "third"):
+        other = endpoints.deployed_endpoint(project, slug=slug)
+        actions.measure(other, other.alias.version, day(2))
+
+    assert count(client, reverse("drift:list")) == before
+    assert len(queries.lines(omar)) == 3
+
+
+# ── API ─────────────────────────────────────────────────────────────────────
+@pytest.fixture
+def api(omar):
+    _, secret = create_token(user=omar, name="watch", scopes=["read", "write"], days=1)
+    client = APIClient()
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {secret}")
+    return client
+
+
+def test_the_api_tells_the_same(api, drifting):
+    found = api.get(reverse("api-drift", args=[drifting.endpoint.uuid])).json()
+
+    assert (found["report"]["state"], found["report"]["worst"], found["texts"]) == ("drift", "label", None)
+    assert found["report"]["results"]["label"]["open"] is True
+    assert [each["monitor"] for each in found["open"]] == ["label"]
+    detail = api.get(reverse("api-drift-report", args=[drifting.uuid])).json()
+    assert sorted(row[2] for row in detail["bins"]["label"]) == [25, 25, 550]
+
+
+def test_the_api_pages_by_key(api, traffic, monkeypatch):
+    for number in range(2, 7):
+        traffic.measure(number)
+    monkeypatch.setattr(queries.page_of_reports, "__defaults__", (2,))
+    address, seen, before = reverse("api-drift-reports", args=[traffic.endpoint.uuid]), [], ""
+    while before is not None:
+        page = api.get(address, {"before": before}).json()
+        seen += [each["window_end"][:10] for each in page["results"]]
+        before = page["before"]
+
+    assert seen == [f"2026-03-0{number}" for number in (7, 6, 5, 4, 3)]
+
+
+def test_the_api_has_it_measured(api, live_endpoint):
+    answer = api.post(reverse("api-drift-measure", args=[live_endpoint.uuid]))
+
+    assert answer.status_code == 202
+    assert answer.json()["kind"] == "drift.measure"
