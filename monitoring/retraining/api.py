@@ -1,7 +1,343 @@
-"""Retraining over REST."""
+"""Retraining over REST: the same actions and refusals as the pages."""
 
 from __future__ import annotations
 
-from django.urls import URLPattern
+from typing import Any
+from uuid import UUID
 
-urlpatterns: list[URLPattern] = []
+from django.urls import path
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from lifecycle.refusals import Refused
+from monitoring.retraining import actions, queries
+from monitoring.retraining.actions.consider import weigh
+from monitoring.retraining.models import Proposal, Trigger
+from monitoring.retraining.rules import LIMITS, REASON_MAX, Kind, Outcome, State, Step
+from registry.access import policy
+from registry.access.decorators import Needs
+from registry.access.rest import View
+from registry.catalog.models import Endpoint
+
+SEE = "retraining.view"
+
+
+def number(name: str, **more: Any) -> serializers.IntegerField:
+    """One of the limits."""
+    limit = LIMITS[name]
+    return serializers.IntegerField(min_value=limit.low, max_value=limit.high, help_text=limit.says, **more)
+
+
+class ReasonOut(serializers.Serializer[Any]):
+    """One fact for or against. blocks: no trigger proposes while it holds. stops: nobody can."""
+
+    code = serializers.CharField()
+    fact = serializers.CharField()
+    value = serializers.CharField()
+    evidence = serializers.CharField(help_text="an address on this site, or empty")
+    blocks = serializers.BooleanField()
+    stops = serializers.BooleanField()
+
+
+class ComparisonOut(serializers.Serializer[Any]):
+    """The new model against the live one on the same rows. verdict: better, unclear, worse or incomparable."""
+
+    verdict = serializers.CharField()
+    why = serializers.CharField()
+    rows = serializers.IntegerField(required=False)
+    metrics = serializers.DictField(required=False, help_text="macro_f1, accuracy: difference (positive: better), low, high, verdict")
+
+
+class ProposalOut(serializers.Serializer[Proposal]):
+    """A proposal. Null: the step that makes it was not taken."""
+
+    uuid = serializers.UUIDField()
+    number = serializers.IntegerField()
+    endpoint = serializers.UUIDField(source="endpoint.uuid")
+    live = serializers.UUIDField(source="live.uuid", help_text="the version to beat")
+    trigger = serializers.ChoiceField(
+        choices=Kind.choices, source="trigger.kind", default=None, allow_null=True, help_text="null: by a person"
+    )
+    proposed_by = serializers.UUIDField(source="proposed_by.uuid", default=None, allow_null=True)
+    note = serializers.CharField()
+    reasons_for = ReasonOut(many=True)
+    reasons_against = ReasonOut(many=True)
+    state = serializers.ChoiceField(choices=State.choices)
+    outcome = serializers.ChoiceField(choices=Outcome.choices, allow_blank=True)
+    step = serializers.ChoiceField(choices=Step.choices, allow_null=True, help_text="what is done next, or was when it ended")
+    blocked_by = serializers.CharField(help_text="what the step waits for")
+    failure = serializers.CharField()
+    failure_step = serializers.CharField()
+    labels_new = serializers.IntegerField()
+    min_labels = serializers.IntegerField()
+    queue = serializers.UUIDField(source="queue.uuid", default=None, allow_null=True)
+    items = serializers.IntegerField()
+    collect_note = serializers.CharField()
+    snapshot = serializers.UUIDField(source="snapshot.uuid", default=None, allow_null=True)
+    run = serializers.UUIDField(source="run.uuid", default=None, allow_null=True)
+    evaluation = serializers.UUIDField(source="evaluation.uuid", default=None, allow_null=True)
+    live_evaluation = serializers.UUIDField(source="live_evaluation.uuid", default=None, allow_null=True)
+    comparison = ComparisonOut(allow_null=True)
+    version = serializers.UUIDField(source="version.uuid", default=None, allow_null=True)
+    promotion = serializers.UUIDField(source="promotion.uuid", default=None, allow_null=True)
+    created_at = serializers.DateTimeField()
+    ended_at = serializers.DateTimeField(allow_null=True)
+
+
+class ProposalDetailOut(ProposalOut):
+    """A proposal with what a decision is bound to."""
+
+    seen = serializers.CharField(help_text="give it when you approve or decline; 409 when something changed since")
+
+
+class PageOut(serializers.Serializer[Any]):
+    """Up to 30 proposals, newest first. before: give it as ?before= to get the next page; null on the last."""
+
+    results = ProposalOut(many=True)
+    before = serializers.IntegerField(allow_null=True)
+
+
+class ListIn(serializers.Serializer[Any]):
+    """Which proposals."""
+
+    endpoint = serializers.UUIDField(required=False)
+    state = serializers.ChoiceField(choices=State.choices, required=False)
+    before = serializers.IntegerField(required=False, min_value=1)
+
+
+class ProposeIn(serializers.Serializer[Any]):
+    """A person's own proposal."""
+
+    endpoint = serializers.UUIDField()
+    note = serializers.CharField(max_length=REASON_MAX, allow_blank=True, default="")
+    window_days = number("window_days", required=False)
+    queue_items = number("queue_items", required=False)
+    overlap = number("overlap", required=False)
+    min_labels = number("min_labels", required=False)
+
+
+class DecideIn(serializers.Serializer[Any]):
+    """seen: from the proposal as you read it."""
+
+    seen = serializers.CharField(max_length=64)
+    reason = serializers.CharField(max_length=REASON_MAX, allow_blank=True, default="")
+
+
+class ReasonIn(serializers.Serializer[Any]):
+    """Why."""
+
+    reason = serializers.CharField(max_length=REASON_MAX)
+
+
+class VerdictOut(serializers.Serializer[Any]):
+    """Whether a person could propose now, and everything that speaks for and against it."""
+
+    possible = serializers.BooleanField()
+    reasons_for = ReasonOut(many=True)
+    reasons_against = ReasonOut(many=True)
+
+
+class TriggerIn(serializers.Serializer[Any]):
+    """One kind of trigger; numbers that are left out keep their value."""
+
+    kind = serializers.ChoiceField(choices=Kind.choices)
+    enabled = serializers.BooleanField()
+    threshold = serializers.FloatField(help_text="PSI, share of accuracy, labels or days, by kind")
+    cooldown_days = number("cooldown_days", required=False)
+    min_labels = number("min_labels", required=False)
+    window_days = number("window_days", required=False)
+    queue_items = number("queue_items", required=False)
+    overlap = number("overlap", required=False)
+    budget = number("budget", required=False)
+    seen = serializers.CharField(max_length=64, required=False, help_text="of the list; 409 when somebody changed them since")
+
+
+class TriggerOut(serializers.Serializer[Trigger]):
+    """A trigger as it is set, with what it said when it was asked last."""
+
+    uuid = serializers.UUIDField()
+    kind = serializers.ChoiceField(choices=Kind.choices)
+    enabled = serializers.BooleanField()
+    threshold = serializers.FloatField()
+    cooldown_days = serializers.IntegerField()
+    min_labels = serializers.IntegerField()
+    window_days = serializers.IntegerField()
+    queue_items = serializers.IntegerField()
+    overlap = serializers.IntegerField()
+    budget = serializers.IntegerField()
+    author = serializers.UUIDField(source="author.uuid")
+    set_at = serializers.DateTimeField()
+    verdict = serializers.JSONField()
+
+
+class TriggersOut(serializers.Serializer[Any]):
+    """The triggers of an endpoint that were ever set."""
+
+    results = TriggerOut(many=True)
+    seen = serializers.CharField()
+
+
+class Proposals(View):
+    """The proposals that you may see."""
+
+    needs = {"GET": Needs("signed_in"), "POST": Needs("signed_in")}
+
+    @extend_schema(
+        operation_id="retraining_list", responses=PageOut,
+        parameters=[OpenApiParameter("endpoint", UUID), OpenApiParameter("state", str), OpenApiParameter("before", int)],
+    )  # fmt: skip
+    def get(self, request: Request) -> Response:
+        """Newest first."""
+        rows, before = queries.page_of(request.user, **read(ListIn, request.query_params))
+        return Response({"results": ProposalOut(rows, many=True).data, "before": before})
+
+    @extend_schema(operation_id="retraining_propose", request=ProposeIn, responses={201: ProposalOut})
+    def post(self, request: Request) -> Response:
+        """Propose by hand."""
+        given = read(ProposeIn, request.data)
+        endpoint = policy.visible_to(request.user, Endpoint, SEE).filter(uuid=given.pop("endpoint")).first()
+        if endpoint is None:
+            raise Refused("There is no such endpoint.", fields={"endpoint": ["Give an endpoint that you can see."]})
+        return Response(ProposalOut(actions.propose(endpoint_id=endpoint.uuid, actor=request.user, **given)).data, status=201)
+
+
+class OneProposal(View):
+    """One proposal."""
+
+    needs = {"GET": Needs(SEE, Proposal)}
+
+    @extend_schema(operation_id="retraining_read", responses=ProposalDetailOut)
+    def get(self, request: Request, uuid: UUID) -> Response:
+        """With the digest that a decision is bound to."""
+        return Response(shown(request.user, uuid))
+
+
+class Approve(View):
+    """Saying yes."""
+
+    scope = None
+    needs = {"POST": Needs("retraining.decide", Proposal, SEE)}
+
+    @extend_schema(operation_id="retraining_approve", request=DecideIn, responses=ProposalDetailOut)
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """Let it go on, up to an open promotion."""
+        actions.approve(proposal_id=uuid, actor=request.user, **read(DecideIn, request.data))
+        return Response(shown(request.user, uuid))
+
+
+class Decline(View):
+    """Saying no."""
+
+    scope = None
+    needs = {"POST": Needs("retraining.decide", Proposal, SEE)}
+
+    @extend_schema(operation_id="retraining_decline", request=DecideIn, responses=ProposalDetailOut)
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """End it with a reason."""
+        actions.decline(proposal_id=uuid, actor=request.user, **read(DecideIn, request.data))
+        return Response(shown(request.user, uuid))
+
+
+class CallOff(View):
+    """Ending at any step."""
+
+    needs = {"POST": Needs("retraining.propose", Proposal, SEE)}
+
+    @extend_schema(operation_id="retraining_call_off", request=ReasonIn, responses=ProposalDetailOut)
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """Its training is stopped, its open promotion withdrawn."""
+        actions.call_off(proposal_id=uuid, actor=request.user, **read(ReasonIn, request.data))
+        return Response(shown(request.user, uuid))
+
+
+class Retry(View):
+    """Trying again."""
+
+    scope = None
+    needs = {"POST": Needs("retraining.decide", Proposal, SEE)}
+
+    @extend_schema(operation_id="retraining_retry", request=None, responses=ProposalDetailOut)
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """Do the failed step again."""
+        actions.retry(proposal_id=uuid, actor=request.user)
+        return Response(shown(request.user, uuid))
+
+
+class Insist(View):
+    """Going on by hand."""
+
+    scope = None
+    needs = {"POST": Needs("retraining.decide", Proposal, SEE)}
+
+    @extend_schema(operation_id="retraining_insist", request=ReasonIn, responses=ProposalDetailOut)
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """Ask for a promotion although the new model is not better."""
+        actions.insist(proposal_id=uuid, actor=request.user, **read(ReasonIn, request.data))
+        return Response(shown(request.user, uuid))
+
+
+class Consider(View):
+    """What speaks for and against it."""
+
+    needs = {"GET": Needs(SEE, Endpoint)}
+
+    @extend_schema(operation_id="retraining_consider", responses=VerdictOut)
+    def get(self, request: Request, uuid: UUID) -> Response:
+        """As it is at this moment. Changes nothing."""
+        endpoint = Endpoint.objects.select_related("model__project").get(uuid=uuid)
+        found = weigh(endpoint, {name: limit.default for name, limit in LIMITS.items()}, timezone.now())
+        said = found.as_json()
+        return Response({"possible": found.yes, "reasons_for": said["for"], "reasons_against": said["against"]})
+
+
+class Triggers(View):
+    """What proposes by itself."""
+
+    needs = {"GET": Needs(SEE, Endpoint), "PUT": Needs("retraining.manage", Endpoint, SEE)}
+
+    @extend_schema(operation_id="retraining_triggers", responses=TriggersOut)
+    def get(self, request: Request, uuid: UUID) -> Response:
+        """Those that were ever set."""
+        return Response(triggers_of(Endpoint.objects.get(uuid=uuid)))
+
+    @extend_schema(operation_id="retraining_set_trigger", request=TriggerIn, responses=TriggersOut)
+    def put(self, request: Request, uuid: UUID) -> Response:
+        """Set one kind."""
+        actions.set_trigger(endpoint_id=uuid, actor=request.user, **read(TriggerIn, request.data))
+        return Response(triggers_of(Endpoint.objects.get(uuid=uuid)))
+
+
+def triggers_of(endpoint: Endpoint) -> dict[str, Any]:
+    """The triggers of an endpoint with what a change is bound to."""
+    rows = endpoint.triggers.select_related("author").order_by("kind")
+    return {"results": TriggerOut(rows, many=True).data, "seen": queries.settings_seen(endpoint)}
+
+
+def shown(user: Any, uuid: UUID) -> dict[str, Any]:
+    """A proposal as it is now."""
+    proposal = queries.full(user, uuid)
+    return ProposalOut(proposal).data | {"seen": queries.seen_digest(proposal, proposal.endpoint.alias)}
+
+
+def read(shape: type[serializers.Serializer[Any]], data: Any) -> dict[str, Any]:
+    """What was sent, by shape. Raises ValidationError."""
+    form = shape(data=data)
+    form.is_valid(raise_exception=True)
+    given: dict[str, Any] = form.validated_data
+    return given
+
+
+urlpatterns = [
+    path("retraining/", Proposals.as_view(), name="api-retraining"),
+    path("retraining/<uuid:uuid>/", OneProposal.as_view(), name="api-retraining-proposal"),
+    path("retraining/<uuid:uuid>/approve/", Approve.as_view(), name="api-retraining-approve"),
+    path("retraining/<uuid:uuid>/decline/", Decline.as_view(), name="api-retraining-decline"),
+    path("retraining/<uuid:uuid>/call-off/", CallOff.as_view(), name="api-retraining-call-off"),
+    path("retraining/<uuid:uuid>/retry/", Retry.as_view(), name="api-retraining-retry"),
+    path("retraining/<uuid:uuid>/insist/", Insist.as_view(), name="api-retraining-insist"),
+    path("endpoints/<uuid:uuid>/retraining/consider/", Consider.as_view(), name="api-retraining-consider"),
+    path("endpoints/<uuid:uuid>/retraining/triggers/", Triggers.as_view(), name="api-retraining-triggers"),
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -29,8 +30,8 @@ class TriggerForm(forms.Form):
     kind = forms.ChoiceField(choices=Kind.choices, widget=forms.HiddenInput)
     seen = forms.CharField(max_length=64, widget=forms.HiddenInput)
 
-    def __init__(self, *args: Any, kind: str, **kwargs: Any) -> None:
-        super().__init__(*args, auto_id=f"{kind}-%s", initial=kwargs.pop("initial", {}) | {"kind": kind}, **kwargs)
+    def __init__(self, data: Mapping[str, Any] | None = None, *, kind: str, initial: Mapping[str, Any] | None = None) -> None:
+        super().__init__(data, auto_id=f"{kind}-%s", initial=dict(initial or {}) | {"kind": kind})
         meaning = KINDS[Kind(kind)]
         self.fields["threshold"].help_text = f"{meaning.says} In {meaning.unit}, {meaning.low:g} to {meaning.high:g}."
 

@@ -71,7 +71,8 @@ def detail(user: User, proposal: Proposal) -> dict[str, Any]:
         "proposal": proposal, "endpoint": proposal.endpoint, "live": proposal.live, "thread": thread(proposal), "lines": reasons(proposal),
         "steps": steps(proposal), "rows": comparison(proposal), "seen": {"seen": queries.seen_digest(proposal, proposal.endpoint.alias)},
         "picks": picks(proposal), "events": history_of(proposal.uuid), "polls": busy and proposal.state != State.OPEN,
-        "place": f"{proposal.state}-{proposal.step or 'end'}", "compare_url": compare_url(proposal), "word": word(proposal), "few": any(reason["code"] == "few_labels" for reason in proposal.reasons_against),
+        "place": f"{proposal.state}-{proposal.step or 'end'}", "compare_url": compare_url(proposal), "word": word(proposal),
+        "few": any(reason["code"] == "few_labels" for reason in proposal.reasons_against),
     } | buttons(user, proposal)  # fmt: skip
 
 

@@ -51,7 +51,18 @@ WHOLE = (
 def visible(user: Person) -> QuerySet[Proposal]:
     """The proposals that the user may see, newest first, with all that a line shows."""
     rows = Proposal.objects.select_related(
-        "endpoint__model__project", "trigger", "proposed_by", "live", "queue", "run", "promotion", "acting"
+        "endpoint__model__project",
+        "trigger",
+        "proposed_by",
+        "live",
+        "queue",
+        "snapshot",
+        "run",
+        "evaluation",
+        "live_evaluation",
+        "version",
+        "promotion",
+        "acting",
     )
     return policy.visible_to(user, rows, "retraining.view").order_by("-pk")
 

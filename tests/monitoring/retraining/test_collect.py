@@ -1,0 +1,116 @@
+"""The wrong and least confident inputs become items and a queue, and feedback never becomes a label."""
+
+import pytest
+
+from datasets_app.datasets.models import Item
+from datasets_app.labeling.models import Decision, Label, Queue, Suggestion
+from monitoring.retraining import actions, rules
+from monitoring.retraining.models import Pick, Proposal
+from monitoring.retraining.rules import Candidate
+from monitoring.traffic.models import Prediction
+from tests.monitoring.retraining.conftest import collect
+from tests.support.datasets import import_texts
+from tests.support.jobs import run_ok
+
+
+def test_a_fifth_is_a_fair_sample_then_the_wrong_then_the_unsure():
+    rows = [Candidate(n, f"text {n}", n / 100, n in (3, 4)) for n in range(40)]
+
+    choice = rules.choose(rows, known=frozenset(), limit=10, seed="a")
+
+    kinds = [kind for _, kind in choice.chosen]
+    sample = {pk for pk, kind in choice.chosen if kind == "sample"}
+    wrong = [pk for pk, kind in choice.chosen if kind == "wrong"]
+    unsure = [pk for pk, kind in choice.chosen if kind == "unsure"]
+    assert (len(kinds), kinds.count("sample")) == (10, 2)
+    assert set(wrong) == {3, 4} - sample
+    assert unsure == [n for n in range(40) if n not in sample and n not in (3, 4)][: len(unsure)]
+    assert rules.choose(rows, known=frozenset(), limit=10, seed="a") == choice
+
+
+def test_texts_that_repeat_or_are_known_are_left_out_and_counted():
+    rows = [Candidate(1, "a", 0.5, False), Candidate(2, "a", 0.4, True), Candidate(3, "b", 0.1, False), Candidate(4, "c", 0.9, False)]
+
+    choice = rules.choose(rows, known=frozenset({"b"}), limit=10, seed="s")
+
+    assert sorted(pk for pk, _ in choice.chosen) == [2, 4]
+    assert (choice.repeated, choice.known) == (1, 1)
+
+
+def test_the_queue_holds_items_that_know_their_predictions(proposed, traffic, mia):
+    found = collect(proposed)
+
+    picks = list(Pick.objects.filter(proposal=found).select_related("item", "prediction"))
+    assert (found.items, len(picks), found.queue.items_total, found.queue.created_by) == (15, 15, 15, mia)
+    assert found.queue.source == Queue.Source.UPLOAD
+    for pick in picks:
+        assert pick.item.text == pick.prediction.text
+        assert pick.item.external_id == str(pick.prediction.uuid)
+        assert pick.item.split == ("test" if pick.kind == "sample" else "train")
+    assert {pick.kind for pick in picks} == {"wrong", "unsure", "sample"}
+    assert "called wrong" in found.collect_note
+
+
+def test_feedback_is_no_label(proposed):
+    found = collect(proposed)
+
+    items = Item.objects.filter(upload=found.upload)
+    assert Pick.objects.filter(proposal=found, kind="wrong", label="refund").exists()
+    assert not Decision.objects.filter(item__in=items).exists()
+    assert not Suggestion.objects.filter(item__in=items).exists()
+    assert set(items.values_list("metadata", flat=True).distinct()[0]) == {"endpoint"}
+    assert Label.objects.filter(schema=found.queue.schema).count() == 3
+
+
+def test_known_and_erased_texts_are_skipped_and_counted(endpoint, traffic, mia, snapshot):
+    import_texts(snapshot.dataset, [(traffic[0].text.upper() + "!", "refund")], mia)
+    Prediction.objects.filter(pk__in=[each.pk for each in traffic[1:4]]).update(text=None)
+
+    found = collect(actions.propose(endpoint_id=endpoint.uuid, actor=mia, queue_items=100))
+
+    assert found.items == 26
+    assert "1 in the dataset already" in found.collect_note
+    assert "3 called wrong whose text is erased or was not kept" in found.collect_note
+    assert Item.objects.filter(normal_digest=Item.objects.get(text=traffic[0].text.upper() + "!").normal_digest).count() == 1
+
+
+def test_a_window_without_texts_says_so_and_stays_open(endpoint, mia):
+    found = collect(actions.propose(endpoint_id=endpoint.uuid, actor=mia))
+
+    assert (found.state, found.queue, found.upload) == ("open", None, None)
+    assert found.collect_note.startswith("There is no new text in the window")
+
+
+def test_without_rights_the_texts_wait_for_the_lead(endpoint, traffic, omar, lee):
+    from tests.monitoring.retraining.conftest import approve
+
+    made = collect(actions.propose(endpoint_id=endpoint.uuid, actor=omar, queue_items=10))
+    assert made.upload is None
+    assert "once a lead approves" in made.blocked_by
+
+    approve(made, lee)
+    found = collect(made)
+    assert (found.collected_by, found.items) == (lee, 10)
+
+
+@pytest.mark.parametrize("state", ["failed", "cancelled"])
+def test_an_import_that_ends_badly_is_told(proposed, state):
+    from datasets_app.datasets.models import Upload
+
+    actions.advance(proposed.uuid)
+    Upload.objects.filter(file_name="retraining-1.jsonl").update(state="failed" if state == "failed" else "inspected")
+
+    found = actions.advance(proposed.uuid)
+    assert (found.state, found.queue) == ("open", None)
+    assert "not imported" in found.collect_note
+
+
+def test_collecting_twice_makes_one_queue(proposed):
+    for _ in range(3):
+        actions.advance(proposed.uuid)
+        run_ok("default")
+        actions.tick()
+
+    assert Queue.objects.filter(name__startswith="Retraining 1").count() == 1
+    assert Pick.objects.count() == 15
+    assert Proposal.objects.get().items == 15

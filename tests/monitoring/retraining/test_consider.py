@@ -1,0 +1,166 @@
+"""Why yes and why not: each fact with its figure, and what blocks a trigger or a person."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.core.exceptions import PermissionDenied
+from django.db import DatabaseError, transaction
+from django.utils import timezone
+
+from lifecycle.refusals import Refused
+from monitoring.drift.models import DriftReport, Episode
+from monitoring.retraining import actions, queries, rules
+from monitoring.retraining.models import Proposal, Trigger
+from monitoring.retraining.rules import Drift, Facts, Kind, Policy, Shift
+from registry.ledger.models import Event
+from tests.monitoring.retraining.conftest import say_wrong
+
+NOW = datetime(2026, 3, 31, 12, tzinfo=UTC)
+GOOD = Facts(live="1.0.0", expected=0.95, drift=Drift("ok"), answers=1000, learnt_at=NOW - timedelta(days=10))
+SHIFT = Shift("Predicted label", 0.31, 0.1, "PSI", NOW - timedelta(days=4))
+AUC = Shift("Words of the texts", 0.61, 0.55, "AUC", NOW)
+
+
+def policy(kind, threshold=0.2, **more):
+    return Policy(kind, threshold, **({"cooldown_days": 14, "min_labels": 50, "budget": 4} | more))
+
+
+def codes(reasons):
+    return [reason.code for reason in reasons]
+
+
+@pytest.mark.parametrize(
+    ("kind", "threshold", "facts", "yes", "found_for", "against"),
+    [
+        (Kind.DRIFT, 0.2, {}, False, [], ["few_labels"]),
+        (Kind.DRIFT, 0.2, {"drift": Drift("drift", (SHIFT,))}, True, ["drift"], ["few_labels"]),
+        (Kind.DRIFT, 0.4, {"drift": Drift("drift", (SHIFT,))}, False, ["drift"], ["few_labels"]),
+        (Kind.DRIFT, 0.4, {"drift": Drift("drift", (SHIFT, AUC))}, True, ["drift", "drift"], ["few_labels"]),
+        (Kind.DRIFT, 0.2, {"drift": Drift()}, False, [], ["data", "few_labels"]),
+        (Kind.DRIFT, 0.2, {"drift": Drift("insufficient")}, False, [], ["data", "few_labels"]),
+        (Kind.QUALITY, 0.03, {"right": 60, "called": 100}, True, ["accuracy"], ["few_labels"]),
+        (Kind.QUALITY, 0.30, {"right": 60, "called": 100}, False, ["accuracy"], ["few_labels"]),
+        (Kind.QUALITY, 0.03, {"right": 95, "called": 100}, False, [], ["few_labels"]),
+        (Kind.QUALITY, 0.03, {"right": 5, "called": 20}, False, [], ["data", "few_labels"]),
+        (Kind.QUALITY, 0.03, {"overrides": 100, "called": 40, "right": 38}, True, ["overrides"], ["few_labels"]),
+        (Kind.QUALITY, 0.03, {"quality_alert": "Quality burns"}, True, ["alert"], ["few_labels"]),
+        (Kind.LABELS, 200, {"labels_new": 200}, True, ["labels"], []),
+        (Kind.LABELS, 200, {"labels_new": 199}, False, [], []),
+        (Kind.SCHEDULE, 10, {}, True, ["age"], ["few_labels"]),
+        (Kind.SCHEDULE, 11, {}, False, [], ["few_labels"]),
+        (Kind.SCHEDULE, 10, {"frozen": "Frozen: incident"}, False, ["age"], ["frozen", "few_labels"]),
+        (Kind.SCHEDULE, 10, {"proposal": "Proposal 3 is open"}, False, ["age"], ["open", "few_labels"]),
+        (Kind.SCHEDULE, 10, {"canary": "1.1.0 is a canary"}, False, ["age"], ["canary", "few_labels"]),
+        (Kind.SCHEDULE, 10, {"run": "Run 4 trains"}, False, ["age"], ["run", "few_labels"]),
+        (Kind.SCHEDULE, 10, {"last_at": NOW - timedelta(days=13)}, False, ["age"], ["cooldown", "few_labels"]),
+        (Kind.SCHEDULE, 10, {"last_at": NOW - timedelta(days=14)}, True, ["age"], ["few_labels"]),
+        (Kind.SCHEDULE, 10, {"recent": 4}, False, ["age"], ["budget", "few_labels"]),
+        (Kind.SCHEDULE, 10, {"live": "", "learnt_at": None}, False, [], ["live", "few_labels"]),
+    ],
+)  # fmt: skip
+def test_what_a_trigger_says(kind, threshold, facts, yes, found_for, against):
+    verdict = rules.consider(replace(GOOD, **facts), policy(kind, threshold), NOW)
+
+    assert (verdict.yes, codes(verdict.reasons_for), codes(verdict.reasons_against)) == (yes, found_for, against)
+
+
+def test_each_reason_has_its_figure_and_its_evidence():
+    facts = replace(GOOD, drift=Drift("drift", (SHIFT,)), right=60, called=100, urls={"drift": "/drift/1/", "predictions": "/p/"})
+
+    drift, accuracy = rules.consider(facts, policy(Kind.DRIFT), NOW).reasons_for
+
+    assert (drift.fact, drift.value, drift.evidence) == ("Drift of predicted label for 4 days", "PSI 0.310, limit 0.100", "/drift/1/")
+    assert accuracy.value.startswith("60.0")
+    assert "of 100" in accuracy.value
+    assert accuracy.evidence == "/p/"
+
+
+def test_a_person_is_stopped_by_little_and_told_everything():
+    blocked = replace(GOOD, last_at=NOW - timedelta(days=1), canary="1.1.0 is a canary", recent=9)
+    assert rules.weigh(blocked, policy(None), NOW).yes
+    assert not rules.weigh(replace(blocked, frozen="Frozen"), policy(None), NOW).yes
+    assert not rules.weigh(replace(blocked, proposal="Proposal 1 is open"), policy(None), NOW).yes
+
+
+# ── With the database ───────────────────────────────────────────────────────
+@pytest.fixture
+def trigger(endpoint, lee):
+    return actions.set_trigger(endpoint_id=endpoint.uuid, kind="schedule", actor=lee, threshold=1, enabled=True)
+
+
+def later(days=2):
+    return timezone.now() + timedelta(days=days)
+
+
+def test_a_trigger_proposes_once_and_tells_the_leads(trigger, lee):
+    now = later()
+    made = actions.consider(trigger.uuid, now)
+    again = [actions.consider(trigger.uuid, now), actions.consider(trigger.uuid, now + timedelta(minutes=11))]
+
+    assert again == [None, None]
+    assert Proposal.objects.get() == made
+    assert (made.trigger, made.proposed_by, made.state) == (trigger, None, "open")
+    assert [reason["code"] for reason in made.reasons_for] == ["age"]
+    assert [reason["code"] for reason in made.reasons_against] == ["few_labels"]
+    assert lee.notices.filter(text__startswith="Proposal 1 to retrain support-inbox-prod waits for you").count() == 1
+    assert '"trigger":"schedule"' in Event.objects.get(verb="retraining.proposed").canonical
+    trigger.refresh_from_db()
+    assert [reason["code"] for reason in trigger.verdict["against"]] == ["open", "cooldown", "few_labels"]
+
+
+def test_a_trigger_that_is_off_is_not_asked(trigger, endpoint, lee):
+    actions.set_trigger(endpoint_id=endpoint.uuid, kind="schedule", actor=lee, threshold=1, enabled=False)
+    actions.tick(later())
+
+    assert not Proposal.objects.exists()
+    assert Trigger.objects.get().slot is None
+
+
+def test_a_freeze_refuses_both(trigger, endpoint, mia, omar):
+    from registry.catalog import actions as catalog
+
+    catalog.freeze(endpoint_id=endpoint.uuid, until=later(9), reason="Incident 7.", actor=omar)
+
+    assert actions.consider(trigger.uuid, later()) is None
+    with pytest.raises(Refused, match="Incident 7"):
+        actions.propose(endpoint_id=endpoint.uuid, actor=mia)
+    assert not Proposal.objects.exists()
+
+
+def test_an_open_proposal_refuses_another(proposed, endpoint, mia):
+    with pytest.raises(Refused, match="Proposal 1 is open"):
+        actions.propose(endpoint_id=endpoint.uuid, actor=mia)
+    assert Proposal.objects.count() == 1
+
+
+def test_who_may_propose(endpoint, ana, gita):
+    for person in (ana, gita):
+        with pytest.raises(PermissionDenied):
+            actions.propose(endpoint_id=endpoint.uuid, actor=person)
+    assert not Proposal.objects.exists()
+
+
+def test_figures_come_from_drift_feedback_and_labels(endpoint, traffic, mia, snapshot):
+    from tests.support.datasets import import_texts
+
+    say_wrong(endpoint, traffic, mia)
+    import_texts(snapshot.dataset, [(f"a new mail {n}", "card") for n in range(7)], mia)
+    live, now = endpoint.alias.version, timezone.now()
+    Episode.objects.create(endpoint=endpoint, version=live, monitor="label", value=0.4, limit=0.1, opened_at=now)
+
+    facts = queries.gather(endpoint, now, 14)
+
+    assert (facts.live, facts.right, facts.called, facts.answers, facts.labels_new) == ("1.0.0", 0, 30, 30, 7)
+    assert facts.expected == live.evaluation.report["accuracy"]
+    assert facts.drift == Drift("", (Shift("Predicted label", 0.4, 0.1, "PSI", now),))
+    assert facts.learnt_at == snapshot.created_at
+    assert not DriftReport.objects.exists()
+
+
+def test_reasons_are_stored_for_good(proposed):
+    for change in ({"reasons_for": []}, {"min_labels": 1}, {"note": "another"}, {"live_moves": 9}):
+        with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
+            Proposal.objects.filter(pk=proposed.pk).update(**change)
+    with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
+        Proposal.objects.filter(pk=proposed.pk)._raw_delete("default")

@@ -1,0 +1,69 @@
+"""A lead says yes or no to what they read, and nobody else."""
+
+import pytest
+from django.core.exceptions import PermissionDenied
+
+from lifecycle.refusals import Conflict, Refused
+from monitoring.retraining import actions
+from monitoring.retraining.models import Proposal
+from registry.ledger.models import Event
+from tests.monitoring.retraining.conftest import approve, seen
+
+
+def state_of(proposal):
+    return Proposal.objects.get(pk=proposal.pk).state
+
+
+def test_only_a_lead_approves(proposed, ana, ravi, mia, gita, omar, aida, lee):
+    for person in (ana, ravi, mia, gita, omar, aida):
+        with pytest.raises(PermissionDenied):
+            approve(proposed, person)
+    assert state_of(proposed) == "open"
+
+    found = approve(proposed, lee)
+    assert (found.state, found.decided_by, found.acting) == ("approved", lee, lee)
+    assert Event.objects.filter(verb="retraining.approved", actor=str(lee.uuid)).count() == 1
+
+
+def test_an_approval_is_bound_to_what_was_read(proposed, lee):
+    with pytest.raises(Conflict, match="Changed while you were reading"):
+        actions.approve(proposal_id=proposed.uuid, actor=lee, seen="0" * 64)
+    assert state_of(proposed) == "open"
+
+
+def test_nobody_decides_twice(proposed, lee):
+    mark = seen(proposed)
+    approve(proposed, lee)
+
+    with pytest.raises(Conflict, match="decided already"):
+        actions.approve(proposal_id=proposed.uuid, actor=lee, seen=mark)
+    with pytest.raises(Conflict, match="decided already"):
+        actions.decline(proposal_id=proposed.uuid, actor=lee, reason="No.", seen=seen(proposed))
+    assert state_of(proposed) == "approved"
+
+
+def test_rejecting_needs_a_reason_and_ends_it(proposed, lee, endpoint, mia):
+    with pytest.raises(Refused, match="reason"):
+        actions.decline(proposal_id=proposed.uuid, actor=lee, reason=" ", seen=seen(proposed))
+    assert state_of(proposed) == "open"
+
+    found = actions.decline(proposal_id=proposed.uuid, actor=lee, reason="The season ends.", seen=seen(proposed))
+    assert (found.state, found.outcome, found.decision_reason) == ("declined", "declined", "The season ends.")
+    assert Event.objects.filter(verb="retraining.declined").count() == 1
+    assert actions.propose(endpoint_id=endpoint.uuid, actor=mia).number == 2
+
+
+def test_a_proposer_withdraws_their_own_while_it_is_open(proposed, mia, omar, lee):
+    with pytest.raises(PermissionDenied):
+        actions.call_off(proposal_id=proposed.uuid, actor=omar, reason="Not mine.")
+    assert state_of(proposed) == "open"
+
+    assert actions.call_off(proposal_id=proposed.uuid, actor=mia, reason="A mistake.").outcome == "called_off"
+
+
+def test_a_retry_needs_a_failure(approved, lee):
+    with pytest.raises(Conflict):
+        actions.retry(proposal_id=approved.uuid, actor=lee)
+    with pytest.raises(Conflict):
+        actions.insist(proposal_id=approved.uuid, actor=lee, reason="Anyway.")
+    assert state_of(approved) == "approved"
