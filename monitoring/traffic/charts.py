@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lifecycle.ui.charts import Chart
 from lifecycle.ui.numbers import count, percent, unit
-from monitoring.traffic.queries import Point, Total
-from monitoring.traffic.rules import SHADOW
+from monitoring.traffic import histogram
+from monitoring.traffic.queries import Point, Total, Week
+from monitoring.traffic.rules import CONFIDENCE_BINS, SHADOW
 
 COLOURS = ("$c1", "$c2", "$c3", "$c4")
 
@@ -54,33 +55,109 @@ def volume(points: Sequence[Point], total: Total) -> Chart:
 
 
 def latency(points: Sequence[Point], total: Total) -> Chart:
-    """p50 and p95 of answered requests."""
+    """p50, p95 and p99 of answered requests."""
+    named = (("p99", "$c3", "p99_ms"), ("p95", "$c1", "p95_ms"), ("p50", "$c2", "p50_ms"))
     times = [stamp(point) for point in points]
-    lines = [
-        line("p95", "$c1", times, [point.counts.p95_ms for point in points]),
-        line("p50", "$c2", times, [point.counts.p50_ms for point in points]),
-    ]
-    ends = [end(name, colour, points, field) for name, colour, field in (("p95", "$c1", "p95_ms"), ("p50", "$c2", "p50_ms"))]
-    rows = [[stamp(point), rounded(point.counts.p50_ms), rounded(point.counts.p95_ms)] for point in points]
+    values = {name: [getattr(point.counts, field) for point in points] for name, _, field in named}
+    lines = [line(name, colour, times, values[name]) for name, colour, _ in named]
+    ends = [end(name, colour, times, values[name]) for name, colour, _ in named]
+    rows = [[at, *(rounded(values[name][place]) for name in ("p50", "p95", "p99"))] for place, at in enumerate(times)]
     layout = {"yaxis": {"rangemode": "tozero"}, "annotations": [each for each in ends if each]}
     return Chart(
         id="latency", lead=f"p95 {unit(total.p95_ms, 'ms', 1)},",
         caption=f"half within {unit(total.p50_ms, 'ms', 1)}; measured in the server.",
-        figure={"data": lines, "layout": layout}, head=["UTC", "p50 ms", "p95 ms"], rows=rows, size="short",
+        figure={"data": lines, "layout": layout}, head=["UTC", "p50 ms", "p95 ms", "p99 ms"], rows=rows, size="short",
     )  # fmt: skip
 
 
 def errors(points: Sequence[Point], total: Total) -> Chart:
     """The share of requests without an answer."""
-    shares = [100 * point.counts.errors / point.counts.requests if point.counts.requests else None for point in points]
+    shares = [None if point.counts.error_share is None else 100 * point.counts.error_share for point in points]
     figure = {
         "data": [line("errors", "$bad", [stamp(point) for point in points], shares)],
-        "layout": {"yaxis": {"rangemode": "tozero", "ticksuffix": " %"}},
+        "layout": {"yaxis": {"rangemode": "tozero", "ticksuffix": "\u00a0%"}},
     }
-    rows = [[stamp(point), point.counts.errors, point.counts.requests] for point in points]
-    lead = f"{count(total.errors)} of {count(total.requests)} requests failed," if total.errors else "No request failed."
+    rows = [[stamp(each), each.counts.errors, each.counts.shed, each.counts.refused, each.counts.requests] for each in points]
+    lead = f"{count(total.errors)} of {count(total.taken)} requests failed," if total.errors else "No request failed."
     caption = f"{percent(total.error_share, 2)}." if total.errors else ""
-    return Chart(id="errors", lead=lead, caption=caption, figure=figure, head=["UTC", "errors", "requests"], rows=rows, size="short")
+    aside = f"{count(total.shed)} were turned away, {count(total.refused)} were the client's fault." if total.shed or total.refused else ""
+    return Chart(
+        id="errors", lead=lead, caption=f"{caption} {aside}".strip(), figure=figure,
+        head=["UTC", "errors", "turned away", "client's fault", "requests"], rows=rows, size="short",
+    )  # fmt: skip
+
+
+def labels(points: Sequence[Point], total: Total) -> Chart:
+    """What was answered: the share of each of the commonest labels by step, the rest as one."""
+    common = sorted(total.labels, key=lambda name: (-total.labels[name], name))[: len(COLOURS)]
+    rest = len(total.labels) > len(common)
+    times = [stamp(point) for point in points]
+    shares = [split(point.counts.labels, common) for point in points]
+    bars = [
+        {"type": "bar", "name": visible_name(name), "x": times, "y": [row and row[at] for row in shares], "marker": {"color": colour}}
+        for at, (name, colour) in enumerate(zip(common, COLOURS, strict=False))
+    ]
+    if rest:
+        bars.append({"type": "bar", "name": "other", "x": times, "y": [row and row[-1] for row in shares], "marker": {"color": "$ink-3"}})
+    layout = {"barmode": "stack", "yaxis": {"range": [0, 100], "ticksuffix": "\u00a0%"}, "legend": {"orientation": "h", "y": 1.25}}
+    answered = sum(total.labels.values())
+    lead = f"{visible_name(common[0])} in {percent(total.labels[common[0]] / answered, 1)} of answers." if common else "No answers."
+    caption = f"{len(total.labels)} labels were given." if len(total.labels) > 1 else ""
+    head = ["UTC", *[visible_name(name) for name in common], *(["other"] if rest else [])]
+    rows = [[at, *(round(share, 1) for share in (row or [])[: len(head) - 1])] for at, row in zip(times, shares, strict=True)]
+    return Chart(id="labels", lead=lead, caption=caption, figure={"data": bars, "layout": layout}, head=head, rows=rows, size="short")
+
+
+def visible_name(label: str) -> str:
+    """A label as Plotly and a table cell show it: no markup, no control characters obeyed."""
+    return "".join(each if each.isprintable() else "·" for each in label).replace("<", "‹").replace(">", "›")
+
+
+def split(counts: Mapping[str, int], common: Sequence[str]) -> list[float] | None:
+    """The shares of these labels and of all others, in per cent; None where nothing was answered."""
+    total = sum(counts.values())
+    if not total:
+        return None
+    parts = [100 * counts.get(name, 0) / total for name in common]
+    return [*parts, max(0.0, 100 - sum(parts))]
+
+
+def confidence(points: Sequence[Point], total: Total) -> Chart:
+    """The mean confidence of answers, and what the least confident tenth stays below."""
+    times = [stamp(point) for point in points]
+    mean = [scaled(point.counts.mean_confidence) for point in points]
+    low = [scaled(histogram.share_quantile(point.counts.confidence, CONFIDENCE_BINS, 0.1)) for point in points]
+    lines = [line("mean", "$c1", times, mean), line("lowest tenth", "$c2", times, low)]
+    ends = [end("mean", "$c1", times, mean), end("lowest tenth", "$c2", times, low)]
+    layout = {"yaxis": {"range": [0, 100], "ticksuffix": "\u00a0%"}, "annotations": [each for each in ends if each]}
+    tenth = histogram.share_quantile(total.confidence, CONFIDENCE_BINS, 0.1)
+    rows = [[at, rounded(mean[place]), rounded(low[place])] for place, at in enumerate(times)]
+    return Chart(
+        id="confidence", lead=f"Mean confidence {percent(total.mean_confidence, 1)},",
+        caption=f"a tenth of the answers at or below {percent(tenth)}.",
+        figure={"data": lines, "layout": layout}, head=["UTC", "mean %", "lowest tenth %"], rows=rows, size="short",
+    )  # fmt: skip
+
+
+def kpi(name: str, unit_name: str, is_share: bool, weeks: Sequence[Week]) -> Chart:
+    """A business figure by week, with the model and held out from it."""
+    times = [week.start.strftime("%Y-%m-%d") for week in weeks]
+    factor = 100.0 if is_share else 1.0
+    found = {"model": [week.model for week in weeks], "hold-out": [week.holdout for week in weeks]}
+    sides = {side: [factor * total / n if n else None for n, total, _ in sums] for side, sums in found.items()}
+    lines = [line("with the model", "$c1", times, sides["model"]), line("hold-out", "$c2", times, sides["hold-out"])]
+    ends = [end("with the model", "$c1", times, sides["model"]), end("hold-out", "$c2", times, sides["hold-out"])]
+    suffix = "%" if is_share else unit_name
+    layout = {"yaxis": {"ticksuffix": f"\u00a0{suffix}" if suffix else ""}, "annotations": [each for each in ends if each]}
+    rows = [
+        [at, rounded(sides["model"][place]), weeks[place].model[0], rounded(sides["hold-out"][place]), weeks[place].holdout[0]]
+        for place, at in enumerate(times)
+    ]
+    return Chart(
+        id="kpi", lead=f"{name} by week,", caption="with the model and without it; gaps where no case was reported.",
+        figure={"data": lines, "layout": layout}, rows=rows, size="tall",
+        head=["week from", f"with the model {suffix}", "cases", f"hold-out {suffix}", "cases"],
+    )  # fmt: skip
 
 
 def line(name: str, colour: str, times: list[str], values: list[float | None]) -> dict[str, Any]:
@@ -96,13 +173,18 @@ def line(name: str, colour: str, times: list[str], values: list[float | None]) -
     }
 
 
-def end(name: str, colour: str, points: Sequence[Point], field: str) -> dict[str, Any] | None:
+def end(name: str, colour: str, times: Sequence[str], values: Sequence[float | None]) -> dict[str, Any] | None:
     """The direct label at the last measured point of a curve."""
-    last = next((point for point in reversed(points) if getattr(point.counts, field) is not None), None)
+    last = next((place for place in range(len(values) - 1, -1, -1) if values[place] is not None), None)
     if last is None:
         return None
     place = {"xanchor": "left", "xshift": 4, "name": "end", "showarrow": False}
-    return {"x": stamp(last), "y": getattr(last.counts, field), "text": name, "font": {"color": colour}} | place
+    return {"x": times[last], "y": values[last], "text": name, "font": {"color": colour}} | place
+
+
+def scaled(share: float | None) -> float | None:
+    """In per cent."""
+    return None if share is None else 100 * share
 
 
 def rounded(value: float | None) -> float | str:

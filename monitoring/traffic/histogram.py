@@ -80,3 +80,16 @@ def mean_share(histogram: Mapping[str, int], bins: int) -> float | None:
     if not total:
         return None
     return sum((int(key) + 0.5) * number for key, number in histogram.items()) / (bins * total)
+
+
+def share_quantile(histogram: Mapping[str, int], bins: int, share: float) -> float | None:
+    """The value below which a share of the shares lies, rounded up to the end of its bin; None when empty."""
+    total = sum(histogram.values())
+    if not total:
+        return None
+    rank, seen = max(1, math.ceil(share * total - 1e-9)), 0
+    for index in sorted(int(key) for key in histogram):
+        seen += histogram[str(index)]
+        if seen >= rank:
+            return (index + 1) / bins
+    return None

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
+from lifecycle.engine.calibration import wilson
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.marks import Figure
-from lifecycle.ui.numbers import count, decimals, percent
+from lifecycle.ui.numbers import count, decimals, percent, signed, significant
 from monitoring.traffic import charts, queries
-from monitoring.traffic.forms import FeedbackForm
-from monitoring.traffic.models import Prediction
-from monitoring.traffic.queries import Total
-from monitoring.traffic.rules import DAY, HOUR, MINUTE, floor
+from monitoring.traffic.forms import FeedbackForm, KpiForm, OutcomeForm
+from monitoring.traffic.models import Kpi, Prediction
+from monitoring.traffic.outcomes import SMALLEST
+from monitoring.traffic.queries import Comparison, Total
+from monitoring.traffic.rules import DAY, HOUR, MINUTE, SHADOW, floor
 from registry.access import policy
 from registry.access.models import User
+from registry.access.roles import sentence
 from registry.catalog.models import Endpoint
+from registry.endpoints.queries import shadow_of
 
 
 @dataclass(frozen=True)
@@ -40,37 +46,52 @@ WINDOWS = {
         Window("24h", "24 hours", DAY, 15 * MINUTE),
         Window("7d", "7 days", 7 * DAY, 2 * HOUR),
         Window("30d", "30 days", 30 * DAY, 12 * HOUR),
+        Window("90d", "90 days", 90 * DAY, DAY),
     )
 }
 
 
-def panels(endpoint: Endpoint, key: str) -> dict[str, Any]:
-    """The figures and charts of a window; key: 1h, 24h or 7d, the first where it is something else."""
+def panels(endpoint: Endpoint, key: str, *, full: bool) -> dict[str, Any]:
+    """The figures and charts of a window; key: one of WINDOWS, the first where it is something else. full: all charts, not three."""
     window = WINDOWS.get(key, WINDOWS["1h"])
     until = floor(timezone.now(), window.step) + window.step
     points = queries.series(endpoint, until - window.length, until, window.step)
     total = queries.whole(points)
     measured = any(point.arms for point in points)
-    shown = {"endpoint": endpoint, "window": window, "windows": list(WINDOWS.values()), "total": total, "measured": measured}
+    shown = {
+        "endpoint": endpoint, "window": window, "windows": list(WINDOWS.values()), "total": total, "measured": measured, "full": full,
+        "drift_url": find_url("drift:endpoint", uuid=endpoint.uuid),
+    }  # fmt: skip
     if measured:
-        shown |= {"figures": figures(total), "charts": [draw(points, total) for draw in (charts.volume, charts.latency, charts.errors)]}
+        drawn: list[tuple[str, Any]] = [("Volume", charts.volume), ("Latency", charts.latency), ("Errors", charts.errors)]
+        if full:
+            drawn += [("Labels", charts.labels), ("Confidence", charts.confidence)]
+        shown |= {"figures": figures(total), "charts": [(title, draw(points, total)) for title, draw in drawn]}
     return shown
 
 
 def figures(total: Total) -> list[Figure]:
     """The strip above the charts."""
-    interval = total.right_interval
-    called = total.right + total.wrong
+    interval, cost = total.right_interval, total.cost_per_thousand
     return [
         Figure("Requests", count(total.requests), sub=f"{decimals(total.per_minute or 0.0, 1)} a minute"),
         Figure("p50 latency", number(total.p50_ms), "ms", "in the server"),
         Figure("p95 latency", number(total.p95_ms), "ms", "in the server"),
-        Figure("Errors", percent(total.error_share, 2), sub=f"{count(total.errors)} requests"),
+        Figure("Errors", None if total.error_share is None else percent(total.error_share, 2), sub=f"{count(total.errors)} requests"),
         Figure(
-            "Called right", percent(total.right_share, 1) if called else None,
-            sub=f"{percent(interval[0], 1)} to {percent(interval[1], 1)} of {count(called)}" if interval else "no feedback yet",
+            "Called right", percent(total.right_share, 1) if total.judged else None,
+            sub=f"{percent(interval[0], 1)} to {percent(interval[1], 1)} of {count(total.judged)}" if interval else "no feedback yet",
+        ),
+        Figure(
+            "1,000 answers cost", None if cost is None else significant(cost, 2), settings.CURRENCY if cost is not None else "",
+            sub="engine CPU time" if cost is not None else without_cost(),
         ),
     ]  # fmt: skip
+
+
+def without_cost() -> str:
+    """Why the cost is not measured."""
+    return "no price of a core-hour is set" if settings.PRICE_PER_CORE_HOUR is None else "no CPU time was reported"
 
 
 def number(value: float | None) -> str | None:
@@ -102,7 +123,7 @@ def read_key(text: str) -> tuple[datetime, int] | None:
 
 
 def prediction(user: User, found: Prediction, form: FeedbackForm | None = None) -> dict[str, Any]:
-    """One prediction with what was said of it."""
+    """One prediction with what was said of it, what shadows answered, and what came of it."""
     labels = queries.labels_of(found.version) if found.version else []
     return {
         "prediction": found, "reads": queries.reads_texts(user, found.endpoint), "history": queries.history(found),
@@ -110,5 +131,93 @@ def prediction(user: User, found: Prediction, form: FeedbackForm | None = None) 
         "endpoint_url": find_url("endpoints:detail", uuid=found.endpoint.uuid),
         "version_url": find_url("catalog:version", uuid=found.version.uuid) if found.version else "",
         "trace_url": find_url("trace:prediction", uuid=found.uuid) if found.version else "",
-        "deployment": queries.deployment_of(found),
+        "deployment": queries.deployment_of(found), "shadows": queries.shadow_answers(found),
+        "outcomes": list(found.outcomes.select_related("kpi").order_by("id")[: queries.FEW]),
     }  # fmt: skip
+
+
+def shadow(user: User, endpoint: Endpoint, given: Mapping[str, str]) -> dict[str, Any]:
+    """How far the shadow version agrees with what clients got, over seven days, and where it does not; with `few`, the newest of them."""
+    key, few = read_key(given.get("before", "")), "few" in given
+    running = shadow_of(endpoint)
+    until = floor(timezone.now(), MINUTE) + MINUTE
+    total = queries.total(endpoint, until - 7 * DAY, until, version=running.version if running else None, arm=SHADOW)
+    rows, older = queries.disagreements(user, endpoint, key, queries.FEW if few else queries.PAGE)
+    after = f"?before={older[0].strftime('%Y-%m-%dT%H:%M:%S.%fZ')}_{older[1]}" if older else ""
+    compared = total.agree + total.disagree
+    return {
+        "endpoint": endpoint, "running": running, "total": total, "compared": compared, "rows": rows, "few": few,
+        "interval": wilson(total.agree, compared) if compared else None, "reads": queries.reads_texts(user, endpoint),
+        "pager": {"previous": "?" if key else "", "next": after, "about": None},
+    }  # fmt: skip
+
+
+def kpis(user: User, endpoint: Endpoint, form: KpiForm | None = None) -> dict[str, Any]:
+    """The business figures of an endpoint over 90 days, and the form for a new one."""
+    until = floor(timezone.now(), DAY) + DAY
+    return {
+        "endpoint": endpoint, "rows": queries.comparisons(queries.kpis(endpoint), until - 90 * DAY, until), "days": 90,
+        "form": form or KpiForm(), "may_define": policy.can(user, "traffic.define_kpi", endpoint),
+        "why_not": sentence("traffic.define_kpi"),
+    }  # fmt: skip
+
+
+PERIODS = {"30d": 30, "90d": 90, "365d": 365}
+
+
+def kpi(user: User, found: Kpi, key: str, form: OutcomeForm | None = None) -> dict[str, Any]:
+    """One business figure: model against hold-out, by week, and what was reported last. key: one of PERIODS, 90d where it is none."""
+    days = PERIODS.get(key, 90)
+    until = floor(timezone.now(), DAY) + DAY
+    since = until - days * DAY
+    weeks = queries.weeks(found, since, until)
+    is_share = found.kind == Kpi.Kind.SHARE
+    comparison = queries.compare(found, since, until)
+    measured = comparison.n > 0
+    return {
+        "kpi": found, "endpoint": found.endpoint, "comparison": comparison, "days": days, "periods": PERIODS, "is_share": is_share,
+        "figures": kpi_figures(comparison, is_share=is_share), "measured": measured,
+        "chart": charts.kpi(found.name, found.unit, is_share, weeks) if measured else None,
+        "newest": queries.newest_outcomes(found, queries.FEW), "form": form or OutcomeForm(),
+        "may_record": policy.can(user, "traffic.record_outcomes", found), "curl": curl(found),
+    }  # fmt: skip
+
+
+def kpi_figures(found: Comparison, *, is_share: bool) -> list[Figure]:
+    """The strip of a business figure."""
+    unit = "" if is_share else found.kpi.unit
+    factor, digits = (100, 1) if is_share else (1, 3)
+
+    def told(value: float | None) -> str | None:
+        return None if value is None else percent(value, 1) if is_share else significant(value, 4)
+
+    return [
+        Figure("With the model", told(found.model_mean), unit, f"{count(found.model[0])} cases"),
+        Figure("Hold-out", told(found.holdout_mean), unit, f"{count(found.holdout[0])} cases"),
+        Figure(
+            "Difference", None if found.difference is None else signed(found.difference.value * factor, digits),
+            "points" if is_share else unit, interval(found, is_share=is_share),
+        ),
+        Figure(
+            "Held out", None if not found.n else percent(found.holdout[0] / found.n, 1),
+            sub=f"{percent(found.kpi.holdout_share, 1)} should be; p {'below 0.001' if found.mismatch else decimals(found.ratio_p, 3)}"
+            if found.ratio_p is not None else f"{percent(found.kpi.holdout_share, 1)} should be",
+        ),
+    ]  # fmt: skip
+
+
+def interval(found: Comparison, *, is_share: bool) -> str:
+    """The 95 % interval of a difference in words."""
+    if found.difference is None:
+        return f"needs {SMALLEST} cases in each arm"
+    factor, digits = (100, 1) if is_share else (1, 3)
+    return f"95\u00a0%: {signed(found.difference.low * factor, digits)} to {signed(found.difference.high * factor, digits)}"
+
+
+def curl(kpi: Kpi) -> str:
+    """How a program reports what came of a case."""
+    body = {"outcomes": [{"uuid": "6f1c2c0a-…", "arm": "model", "value": 1, "at": "2026-11-25T10:00:00Z", "prediction": None}]}
+    return (
+        f"curl -X POST {settings.SITE_URL}/api/v1/kpis/{kpi.uuid}/outcomes/ \\\n"
+        f'  -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" \\\n  -d \'{json.dumps(body, ensure_ascii=False)}\''
+    )

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from uuid import UUID
+from uuid import UUID, uuid4
 
+from django.forms import Form
 from django.http import HttpResponse
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
-from lifecycle.refusals import Refused
+from lifecycle.refusals import Refusal, Refused
 from lifecycle.ui.csp import charts
-from lifecycle.ui.respond import redirect_or_refresh, respond
+from lifecycle.ui.respond import redirect_or_refresh, respond, wants_fragment
 from lifecycle.ui.toasts import toast
 from monitoring.traffic import actions, page, queries
-from monitoring.traffic.forms import FeedbackForm
-from monitoring.traffic.models import Prediction
+from monitoring.traffic.forms import FeedbackForm, KpiForm, OutcomeForm
+from monitoring.traffic.models import Kpi, Prediction
+from monitoring.traffic.rules import FeedbackKind, Source
 from registry.access import policy
 from registry.access.decorators import needs
 from registry.access.requests import SignedInRequest
@@ -27,9 +30,11 @@ SEE = "traffic.view"
 @charts
 @needs(SEE, Endpoint)
 def endpoint(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Volume, latency and errors of an endpoint: a page, and a fragment of the endpoint's page."""
+    """Figures and series of an endpoint: a page, and with fewer charts a fragment of the endpoint's page."""
     found = Endpoint.objects.select_related("model").get(uuid=uuid)
-    return respond(request, "monitoring/traffic/endpoint.html", "traffic", page.panels(found, request.GET.get("window", "1h")))
+    full = not wants_fragment(request) or "full" in request.GET
+    shown = page.panels(found, request.GET.get("window", "1h"), full=full)
+    return respond(request, "monitoring/traffic/endpoint.html", "traffic", shown)
 
 
 @require_GET
@@ -57,10 +62,81 @@ def feedback(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     if form.is_valid():
         try:
             given = form.cleaned_data
-            actions.record_feedback(prediction_id=uuid, right=given["right"] == "yes", label=given["label"], actor=request.user)
+            actions.record_feedback(
+                prediction_id=uuid, right=given["right"] == "yes", label=given["label"], actor=request.user,
+                kind=given["kind"] or FeedbackKind.REVIEW, source=Source.PAGE,
+            )  # fmt: skip
         except Refused as refusal:
-            form.add_error("label" if "label" in refusal.fields else None, refusal.message)
+            form.add_error(field_of(form, refusal), refusal.message)
         else:
             toast(request, "Noted")
             return redirect_or_refresh(request, reverse("traffic:prediction", args=[uuid]))
     return respond(request, "monitoring/traffic/prediction.html", "prediction", page.prediction(request.user, found, form), status=422)
+
+
+def field_of(form: Form, refusal: Refusal) -> str | None:
+    """The field of the form that a refusal is about; None for the form as a whole."""
+    return next((name for name in refusal.fields if name in form.fields), None)
+
+
+@require_GET
+@needs(SEE, Endpoint)
+def shadow(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """How far the shadow version agrees with what clients got: a page, and a fragment of the endpoint's page."""
+    found = Endpoint.objects.select_related("model").get(uuid=uuid)
+    return respond(request, "monitoring/traffic/shadow.html", "shadow", page.shadow(request.user, found, request.GET.dict()))
+
+
+@require_GET
+@needs(SEE, Endpoint)
+def kpis(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """The business figures of an endpoint."""
+    found = Endpoint.objects.select_related("model").get(uuid=uuid)
+    return respond(request, "monitoring/traffic/kpis.html", "kpis", page.kpis(request.user, found))
+
+
+@require_POST
+@needs("traffic.define_kpi", Endpoint, see=SEE)
+def define_kpi(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """Name a business figure."""
+    found = Endpoint.objects.select_related("model").get(uuid=uuid)
+    form = KpiForm(request.POST)
+    if form.is_valid():
+        given = dict(form.cleaned_data)
+        try:
+            made = actions.define_kpi(endpoint_id=uuid, holdout_share=given.pop("holdout_percent") / 100, actor=request.user, **given)
+        except Refusal as refusal:
+            form.add_error(field_of(form, refusal), refusal.message)
+        else:
+            toast(request, f"{made.name} is defined")
+            return redirect_or_refresh(request, reverse("traffic:kpi", args=[made.uuid]))
+    return respond(request, "monitoring/traffic/kpis.html", "kpis", page.kpis(request.user, found, form), status=422)
+
+
+@require_GET
+@charts
+@needs(SEE, Kpi)
+def kpi(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """One business figure, with the model and without it."""
+    found = policy.get_visible(request.user, queries.visible_kpis(request.user), SEE, uuid=uuid)
+    return respond(request, "monitoring/traffic/kpi.html", "kpi", page.kpi(request.user, found, request.GET.get("period", "90d")))
+
+
+@require_POST
+@charts
+@needs("traffic.record_outcomes", Kpi, see=SEE)
+def record_outcomes(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """Report what came of one case."""
+    found = policy.get_visible(request.user, queries.visible_kpis(request.user), SEE, uuid=uuid)
+    form = OutcomeForm(request.POST)
+    if form.is_valid():
+        given = form.cleaned_data
+        case = actions.Case(uuid4(), given["arm"], given["value"], timezone.now(), given["prediction"])
+        try:
+            actions.record_outcomes(kpi_id=uuid, cases=[case], actor=request.user)
+        except Refusal as refusal:
+            form.add_error(field_of(form, refusal), refusal.message)
+        else:
+            toast(request, "Noted")
+            return redirect_or_refresh(request, reverse("traffic:kpi", args=[uuid]))
+    return respond(request, "monitoring/traffic/kpi.html", "kpi", page.kpi(request.user, found, "90d", form), status=422)

@@ -179,6 +179,11 @@ TABLE = r"""
 # traffic
 /traffic/endpoints/<uuid:uuid>/                            | endpoint   | L... +++++++ | ---- -------
 /traffic/endpoints/<uuid:uuid>/recent/                     | endpoint   | L... +++++++ | ---- -------
+/traffic/endpoints/<uuid:uuid>/shadow/                     | endpoint   | L... +++++++ | ---- -------
+/traffic/endpoints/<uuid:uuid>/kpis/                       | endpoint   | L... +++++++ | ---- -------
+/traffic/endpoints/<uuid:uuid>/kpis/define/                | endpoint   | ---- ------- | L... xxx+xxx
+/traffic/kpis/<uuid:uuid>/                                 | kpi        | L... +++++++ | ---- -------
+/traffic/kpis/<uuid:uuid>/outcomes/                        | kpi        | ---- ------- | L... +x++x+x
 /traffic/predictions/<uuid:uuid>/                          | prediction | L... +++++++ | ---- -------
 /traffic/predictions/<uuid:uuid>/feedback/                 | prediction | ---- ------- | L... ++++x+x
 # drift
@@ -286,6 +291,10 @@ TABLE = r"""
 /api/v1/endpoints/<uuid:uuid>/predictions/                 | endpoint   | L... +++++++ | L--- -------
 /api/v1/predictions/<uuid:uuid>/                           | prediction | L... +++++++ | L--- -------
 /api/v1/predictions/<uuid:uuid>/feedback/                  | prediction | L--- ------- | L... ++++x+x
+/api/v1/endpoints/<uuid:uuid>/series/                      | endpoint   | L... +++++++ | L--- -------
+/api/v1/endpoints/<uuid:uuid>/kpis/                        | endpoint   | L... +++++++ | L... xxx+xxx
+/api/v1/kpis/<uuid:uuid>/                                  | kpi        | L... +++++++ | L--- -------
+/api/v1/kpis/<uuid:uuid>/outcomes/                         | kpi        | L--- ------- | L... +x++x+x
 /api/v1/endpoints/<uuid:uuid>/drift/                       | endpoint   | L... +++++++ | L--- -------
 /api/v1/endpoints/<uuid:uuid>/drift/reports/               | endpoint   | L... +++++++ | L--- -------
 /api/v1/endpoints/<uuid:uuid>/drift/measure/               | endpoint   | L--- ------- | L... xx++x+x

@@ -124,6 +124,10 @@ class World:
         write_segment(spool_line(self.things["endpoint"], (SECRET, "billing", 0.9)))
         traffic.ingest()
         self.things["prediction"] = Prediction.objects.get()
+        self.things["kpi"] = traffic.define_kpi(
+            endpoint_id=self["endpoint"], name=SCRIPT, unit=SCRIPT[:20], direction="up", kind="number", holdout_share=0.1,
+            actor=self.people["lee"],
+        )  # fmt: skip
         endpoint = self.things["endpoint"]
         self.things["drift"] = drift.measure(endpoint, endpoint.alias.version, running_span(timezone.now()))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import connection
 
@@ -46,7 +46,7 @@ def insert_predictions(fresh: Sequence[Fresh]) -> None:
         cursor.executemany(f'INSERT INTO "{table}" ({columns}) VALUES ({places})', rows)  # noqa: S608  names of our own columns
 
 
-def values(each: Fresh, uuid: object, at: object) -> tuple[object, ...]:
+def values(each: Fresh, uuid: object, at: object) -> tuple[Any, ...]:
     """One row in the order of COLUMNS; uuid and at in the form that the database takes."""
     row = each.row
     return (

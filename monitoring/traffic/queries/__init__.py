@@ -17,6 +17,7 @@ from monitoring.traffic.queries.predictions import (
     FEW,
     PAGE,
     deployment_of,
+    disagreements,
     find,
     history,
     labels_of,
@@ -30,6 +31,6 @@ from monitoring.traffic.queries.window import Judged, Kept, Unsure, feedback_bet
 
 __all__ = [
     "FEW", "PAGE", "Comparison", "Judged", "Kept", "Point", "Total", "Unsure", "Week", "compare", "comparisons", "deployment_of",
-    "feedback_between", "find", "history", "kpis", "labels_of", "newest_feedback", "newest_outcomes", "reads_texts", "recent", "series",
-    "shadow_answers", "texts", "total", "totals", "visible", "visible_kpis", "weeks", "whole", "wrong_or_unsure",
+    "disagreements", "feedback_between", "find", "history", "kpis", "labels_of", "newest_feedback", "newest_outcomes", "reads_texts",
+    "recent", "series", "shadow_answers", "texts", "total", "totals", "visible", "visible_kpis", "weeks", "whole", "wrong_or_unsure",
 ]  # fmt: skip

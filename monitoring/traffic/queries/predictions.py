@@ -74,3 +74,19 @@ def deployment_of(prediction: Prediction) -> Deployment | None:
 def shadow_answers(prediction: Prediction) -> list[ShadowAnswer]:
     """What shadow versions answered to the same text, oldest first."""
     return list(ShadowAnswer.objects.filter(prediction_uuid=prediction.uuid).select_related("version__model", "deployment").order_by("id"))
+
+
+def disagreements(
+    user: User, endpoint: Endpoint, before: tuple[datetime, int] | None = None, size: int = PAGE
+) -> tuple[list[tuple[ShadowAnswer, Prediction | None]], tuple[datetime, int] | None]:
+    """One page of shadow answers that differ from the client's, newest first, each with the client's prediction if it is there."""
+    rows = ShadowAnswer.objects.filter(endpoint=endpoint, agrees=False).select_related("version").order_by("-at", "-id")
+    if before:
+        rows = rows.filter(at__lte=before[0]).exclude(at=before[0], id__gte=before[1])
+    found = list(rows[: size + 1])
+    page = found[:size]
+    clients = {row.uuid: row for row in visible(user).filter(uuid__in=[answer.prediction_uuid for answer in page])}
+    if not reads_texts(user, endpoint):
+        for row in clients.values():
+            row.text = None
+    return [(answer, clients.get(answer.prediction_uuid)) for answer in page], (page[-1].at, page[-1].pk) if len(found) > size else None
