@@ -135,3 +135,32 @@ def at_once(*calls):
     for thread in threads:
         thread.join()
     return ended
+
+
+def test_the_server_reads_what_is_written(project, live_endpoint, mia, ravi, omar, ana, django_capture_on_commit_callbacks):
+    version = live_endpoint.alias.version
+    make = {"model": live_endpoint.model, "snapshot": version.run.snapshot}
+    second, third = (registry.make_version(project, mia, ravi, semver=semver, **make) for semver in ("1.2.0", "1.3.0"))
+    token, _ = access.create_token(user=ana, name="app", scopes=["infer"], days=1)
+    with django_capture_on_commit_callbacks(execute=True):
+        request = endpoints.approved(project, live_endpoint, second)
+        canary = actions.deploy(request_id=request.uuid, actor=omar, share=500)
+        shadow = actions.start_shadow(endpoint_id=live_endpoint.uuid, version_id=third.uuid, share=100, actor=omar)
+
+    read = parse_routes(endpoints.routes()).endpoints[live_endpoint.slug]
+
+    live = queries.live_deployment(live_endpoint)
+    assert [(arm.name, arm.share, arm.deployment) for arm in read.arms] == [
+        ("stable", 9_500, str(live.uuid)), ("canary", 500, str(canary.uuid)),
+    ]  # fmt: skip
+    assert (read.shadow.share, read.shadow.root_digest, read.shadow.deployment) == (100, third.root_digest, str(shadow.uuid))
+    assert {int(each.until) for each in read.tokens if each.until} == {int(token.expires_at.timestamp())}
+
+
+def test_a_document_of_the_former_format_is_written_anew(live_endpoint):
+    epoch = actions.publish()
+    former = {"format": 1, "epoch": epoch, "at": "", "endpoints": endpoints.routes()["endpoints"]}
+    queries.routes_path().write_bytes(bundle.sign_document(former, keys.private_key_path()))
+
+    assert actions.publish() == epoch + 1
+    assert endpoints.routes()["format"] == 2

@@ -1,0 +1,208 @@
+"""The endpoint's page with a canary, a shadow and a drill on it: what it says, what its buttons do, what it tells those who may not."""
+
+import pytest
+from django.urls import reverse
+
+from registry.endpoints import actions, history, page, queries
+from registry.endpoints.models import Deployment, Fault
+from tests.support import endpoints, registry
+
+HTMX = {"HTTP_HX_REQUEST": "true"}
+
+
+@pytest.fixture
+def version(project, live_endpoint, mia, ravi):
+    snapshot = live_endpoint.alias.version.run.snapshot
+    return registry.make_version(project, mia, ravi, model=live_endpoint.model, snapshot=snapshot, semver="1.2.0")
+
+
+@pytest.fixture
+def request_(project, live_endpoint, version):
+    return endpoints.approved(project, live_endpoint, version)
+
+
+@pytest.fixture
+def canary(request_, omar):
+    return actions.deploy(request_id=request_.uuid, actor=omar, share=500)
+
+
+def url(name, thing):
+    return reverse(f"endpoints:{name}", args=[thing.uuid])
+
+
+def html_of(client, endpoint, **query):
+    return client.get(url("detail", endpoint), query).content.decode()
+
+
+def running(endpoint):
+    return [(row.arm, row.version.semver, row.share) for row in queries.serving(endpoint).order_by("id")]
+
+
+def test_a_waiting_version_may_start_as_a_canary(client_for, live_endpoint, request_, omar):
+    html = html_of(client_for(omar), live_endpoint)
+
+    assert f'href="{reverse("rollouts:start", args=[request_.uuid])}"' in html
+    assert "Start a canary of 1.2.0" in html
+    assert "Deploy 1.2.0" in html
+
+
+def test_each_arm_has_its_share_and_the_way_back_is_the_live_version(client_for, live_endpoint, canary, omar):
+    html = html_of(client_for(omar), live_endpoint)
+
+    assert "Canary running" in html
+    assert "95 %" in html
+    assert "5 %" in html
+    assert "Roll back to 1.1.0" in html
+    assert 'data-match="1.1.0"' in html
+    assert "The canary 1.2.0 ends, and all traffic goes to 1.1.0 within a second." in html
+    assert f'hx-get="{reverse("rollouts:panel", args=[live_endpoint.uuid])}"' in html
+    assert 'id="slot-shadow"' not in html
+    words = {"reason": "Errors.", "typed": "1.1.0", "seen": 2}
+    assert client_for(omar).post(url("roll_back", live_endpoint), words).status_code == 302
+    assert running(live_endpoint) == [("stable", "1.1.0", 10_000)]
+
+
+def test_rooms_that_are_not_there_leave_no_hole(live_endpoint, monkeypatch):
+    monkeypatch.setattr(page, "find_url", lambda name, **_: "/there/" if name == "alerts:panel" else "")
+
+    assert page.slots(live_endpoint) == {"rollout": "", "traffic": "", "recent": "", "shadow": "", "drift": "", "alerts": "/there/"}
+
+
+def test_stopping_a_canary_needs_a_reason(client_for, live_endpoint, canary, mia):
+    assert f'action="{url("stop_canary", canary)}"' in html_of(client_for(mia), live_endpoint)
+
+    assert client_for(mia).post(url("stop_canary", canary), {"reason": " "}).status_code == 422
+    assert running(live_endpoint)[1] == ("canary", "1.2.0", 500)
+    answer = client_for(mia).post(url("stop_canary", canary), {"reason": "Errors."}, **HTMX)
+
+    assert answer["HX-Redirect"] == url("detail", live_endpoint)
+    assert running(live_endpoint) == [("stable", "1.1.0", 10_000)]
+    assert client_for(mia).post(url("stop_canary", canary), {"reason": "Errors."}).status_code == 409
+
+
+def test_a_shadow_is_started_and_stopped_from_the_page(client_for, live_endpoint, version, mia):
+    browser = client_for(mia)
+    form = browser.get(url("shadow", live_endpoint)).content.decode()
+    assert f'value="{version.uuid}"' in form
+    assert str(live_endpoint.alias.version.uuid) not in form
+
+    assert browser.post(url("shadow", live_endpoint), {"version": version.uuid, "share": "0"}).status_code == 422
+    assert running(live_endpoint) == [("stable", "1.1.0", 10_000)]
+    assert browser.post(url("shadow", live_endpoint), {"version": version.uuid, "share": "12.5"}).status_code == 302
+
+    assert running(live_endpoint)[1] == ("shadow", "1.2.0", 1_250)
+    html = html_of(browser, live_endpoint)
+    assert "copies of</span> 12.5 %" in html
+    assert "A shadow runs already." in html
+    shadow = queries.shadow_of(live_endpoint)
+    assert browser.post(url("stop_shadow", shadow)).status_code == 302
+    assert running(live_endpoint) == [("stable", "1.1.0", 10_000)]
+
+
+def test_a_drill_is_planted_seen_by_everybody_and_lifted(client_for, live_endpoint, canary, omar, aida):
+    endpoints.write_status(drills=True)
+    browser = client_for(omar)
+    assert "1.2.0, canary" in browser.get(url("drill", live_endpoint)).content.decode()
+    asked = {"deployment": canary.uuid, "kind": "slow", "share": "30", "delay_ms": "750", "minutes": "20", "reason": "Game day <b>"}
+    assert browser.post(url("drill", live_endpoint), asked | {"minutes": "0"}).status_code == 422
+    assert Fault.objects.count() == 0
+
+    assert browser.post(url("drill", live_endpoint), asked, **HTMX)["HX-Redirect"] == url("detail", live_endpoint)
+
+    fault = Fault.objects.get()
+    assert (fault.deployment, fault.kind, fault.share, fault.delay_ms, fault.planted_by) == (canary, "slow", 3_000, 750, omar)
+    html = html_of(client_for(aida), live_endpoint)
+    assert "A drill is planted: slow answers in 1.2.0" in html
+    assert "750 ms are added to 30 % of the requests of its canary arm" in html
+    assert "Game day &lt;b&gt;" in html
+    assert browser.post(url("drill", live_endpoint), asked).status_code == 409
+    assert browser.post(url("lift_fault", canary)).status_code == 302
+    assert queries.faults_on(live_endpoint) == []
+    assert "A drill is planted" not in html_of(browser, live_endpoint)
+
+
+def test_without_a_server_for_drills_the_form_says_so(client_for, live_endpoint, omar):
+    live = queries.live_deployment(live_endpoint)
+    asked = {"deployment": live.uuid, "kind": "error", "share": "1", "minutes": "20", "reason": "x"}
+
+    answer = client_for(omar).post(url("drill", live_endpoint), asked)
+
+    assert answer.status_code == 422
+    assert "No inference server was started for drills" in answer.content.decode()
+    assert "No inference server was started for drills" in html_of(client_for(omar), live_endpoint)
+    assert Fault.objects.count() == 0
+
+
+def test_a_closed_canary_is_said_at_the_top(client_for, live_endpoint, canary, omar):
+    endpoints.write_status(guard=[{"deployment": str(canary.uuid), "failures": 10, "of": 12}])
+
+    html = html_of(client_for(omar), live_endpoint)
+
+    assert "A server closed the canary 1.2.0" in html
+    assert "10 of its last 12 requests failed. 1.1.0 answers its requests." in html
+
+
+@pytest.mark.parametrize(("name", "person"), [("shadow", "ana"), ("shadow", "gita"), ("drill", "mia"), ("drill", "gita")])
+def test_who_may_not_is_told_which_role_may(client_for, request, live_endpoint, name, person):
+    browser = client_for(request.getfixturevalue(person))
+
+    assert browser.get(url(name, live_endpoint)).status_code == 403
+    assert browser.post(url(name, live_endpoint), {}).status_code == 403
+    assert f'href="{url(name, live_endpoint)}"' not in html_of(browser, live_endpoint)
+
+
+def test_the_timeline_tells_a_rollout_as_people_remember_it(live_endpoint, project, canary, version, mia, ravi, omar):
+    wider = actions.set_share(deployment_id=canary.uuid, share=2_500, actor=omar)
+    actions.stop_canary(deployment_id=wider.uuid, reason="Errors.", actor=None)
+    again = actions.deploy(request_id=endpoints.approved(project, live_endpoint, version).uuid, actor=omar, share=1_000)
+    actions.set_share(deployment_id=again.uuid, share=10_000, actor=None)
+    actions.roll_back(endpoint_id=live_endpoint.uuid, actor=omar, reason="Slow.", typed="1.1.0", seen_moves=3)
+    actions.start_shadow(endpoint_id=live_endpoint.uuid, version_id=version.uuid, share=5_000, actor=omar)
+
+    lines = history.changes(list(queries.deployments(live_endpoint)))
+
+    assert [(line.title, line.kind, line.by) for line in lines] == [
+        ("Shadow 1.2.0 started, 50 % copied", "now", omar),
+        ("Rolled back to 1.1.0", "now", omar),
+        ("1.2.0 to 100 %", "", None),
+        ("Canary 1.2.0 at 10 %", "", omar),
+        ("Canary 1.2.0 stopped", "bad", None),
+        ("Canary 1.2.0 to 25 %", "", omar),
+        ("Canary 1.2.0 at 5 %", "", omar),
+        ("1.1.0 deployed", "", omar),
+        ("1.0.0 deployed", "", omar),
+    ]
+    assert lines[4].reason == "Errors."
+
+
+def test_the_history_goes_back_page_by_page(client_for, live_endpoint, omar, monkeypatch):
+    monkeypatch.setattr(queries, "PAGE", 1)
+    newest = queries.deployments(live_endpoint).first()
+
+    html = html_of(client_for(omar), live_endpoint)
+    assert f'href="?before={newest.pk}"' in html
+    assert "1.0.0 deployed" not in html
+    older = html_of(client_for(omar), live_endpoint, before=newest.pk)
+    assert "1.0.0 deployed" in older
+    assert "Newest" in older
+
+
+def test_the_list_names_what_runs_beside(client_for, live_endpoint, canary, aida):
+    html = client_for(aida).get(reverse("endpoints:list")).content.decode()
+
+    assert "1.2.0" in html
+    assert "canary" in html
+
+
+def test_what_was_live_names_the_canary_beside_it(client_for, live_endpoint, canary, aida):
+    html = html_of(client_for(aida), live_endpoint, at=canary.started_at.isoformat())
+
+    assert "Beside it:" in html
+    assert url("deployment", canary) in html
+
+
+def test_an_interval_has_its_page(client_for, canary, aida, version):
+    html = client_for(aida).get(url("deployment", canary)).content.decode()
+
+    assert "Canary, 5 % of the requests" in html
+    assert Deployment.objects.filter(version=version).count() == 1
