@@ -95,7 +95,7 @@ def safe(lines: str) -> str:
 
 def is_number(text: str) -> bool:
     """Whether a cell is a figure, or stands for one that is not there."""
-    return text == "–" or text.replace(",", "").replace(".", "").replace("%", "").lstrip("-+").isdecimal()
+    return text == "–" or text.replace(",", "").replace(".", "", 1).replace("%", "").strip().lstrip("-+").isdecimal()
 
 
 def seconds(value: float | None) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from lifecycle.cli.client import ApiRefusal, Client
 from registry.catalog.models import ModelVersion
 from registry.promotions.models import PromotionRequest
 from tests.support import registry
+from tests.support.people import PASSWORD
 
 
 @pytest.fixture
@@ -113,9 +115,6 @@ def test_no_token_decides_and_the_command_says_where_a_person_does(as_person, mi
 
 
 def test_the_server_does_not_let_a_token_decide_whatever_the_command_is(site, token, mia, lee, gita, version, endpoint):
-    from lifecycle.cli.client import ApiRefusal, Client
-    from tests.support.people import PASSWORD
-
     request = registry.asked_request(version, endpoint, mia)
     body = {"reason": "Better.", "password": PASSWORD, "seen": request.subject_digest}
 

@@ -1,0 +1,97 @@
+"""Drift is shown with its monitors, measured on demand, and is an exit code for scripts."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from monitoring.drift.models import DriftReport, Episode
+from tests.monitoring.drift.conftest import ONE_SIDED, Traffic
+from tests.support import endpoints
+
+
+@pytest.fixture
+def endpoint(project, mia, ravi, lee, gita, omar):
+    return endpoints.deployed_endpoint(project)
+
+
+@pytest.fixture
+def traffic(endpoint):
+    return Traffic(endpoint)
+
+
+def rows(out: str) -> dict[str, list[str]]:
+    """The table of monitors: name → cells."""
+    lines = out.splitlines()
+    table = lines[next(at for at, line in enumerate(lines) if line.startswith("MONITOR")) + 1 :]
+    return {line.split("  ")[0]: [cell for cell in line.split("  ") if cell][1:] for line in table}
+
+
+def test_nothing_measured_is_said_as_such_and_not_as_good(as_person, omar, endpoint, site):
+    said = as_person(omar)("drift", "show", endpoint.slug, "--check")
+
+    assert (said.code, said.err) == (0, "")
+    assert said.out.splitlines() == [
+        "Endpoint  support-inbox-prod",
+        "Window    not measured yet",
+        "Texts     not measured yet",
+        "Open      nothing",
+        f"Page      {site}/drift/endpoints/{endpoint.uuid}/",
+    ]
+    assert as_person(omar)("drift", "history", endpoint.slug).out == (
+        "Not measured yet. Measure now: lifecycle drift measure support-inbox-prod\n"
+    )
+
+
+def test_show_has_a_line_for_every_monitor(as_person, omar, endpoint, traffic):
+    traffic.measure(3, ONE_SIDED)
+
+    said = as_person(omar)("drift", "show", endpoint.slug)
+
+    found = rows(said.out)
+    assert said.code == 0, said.err
+    assert "Window    2026-03-03 00:00 to 2026-03-04 00:00 UTC, 600 answers, against 1.0.0" in said.out.splitlines()
+    assert float(found["predicted label"][1]) > float(found["predicted label"][2])  # PSI, and its limit
+    assert found["predicted label"][3].strip() == "PSI"
+    as_json = as_person(omar)("drift", "show", endpoint.slug, "--json").json
+    assert (as_json["report"]["rows"], as_json["report"]["results"]["label"]["unit"]) == (600, "PSI")
+
+
+def test_measuring_waits_for_the_job_and_says_where_it_is_read(as_person, omar, endpoint, traffic, site):
+    traffic.write(timezone.now().replace(second=0, microsecond=0) - timedelta(hours=5), ONE_SIDED)
+
+    said = as_person(omar)("drift", "measure", endpoint.slug)
+
+    assert (said.code, said.waits) == (0, [2.0])
+    assert said.out == f"The last 24 hours are measured. Read it on {site}/drift/endpoints/{endpoint.uuid}/\n"
+    assert (DriftReport.objects.get().asked, DriftReport.objects.get().rows) == (True, 600)
+
+
+def test_check_is_1_while_something_stands_open(as_person, omar, endpoint):
+    Episode.objects.create(
+        endpoint=endpoint, version=endpoint.alias.version, monitor="label", value=0.6, limit=0.1, opened_at="2026-03-19T00:00Z"
+    )
+    command = as_person(omar)
+
+    checked, shown = command("drift", "show", endpoint.slug, "--check"), command("drift", "show", endpoint.slug)
+
+    assert (checked.code, shown.code) == (1, 0)
+    assert "Open      predicted label since 2026-03-19 00:00" in checked.out.splitlines()
+
+
+def test_history_is_a_line_a_window(as_person, omar, endpoint, traffic):
+    traffic.measure(3, ONE_SIDED)
+
+    said = as_person(omar)("drift", "history", endpoint.slug)
+
+    assert said.code == 0
+    assert said.out.splitlines()[1].split()[:6] == ["2026-03-03", "00:00", "2026-03-04", "00:00", "1.0.0", "600"]
+
+
+def test_who_may_not_measure_is_told_who_may(as_person, ana, endpoint):
+    said = as_person(ana)("drift", "measure", endpoint.slug)
+
+    assert (said.code, said.err) == (1, "Only an ML engineer, an ML lead or an on-call can do this.\n")
+    assert not DriftReport.objects.exists()
