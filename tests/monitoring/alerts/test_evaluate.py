@@ -41,16 +41,12 @@ def test_a_burst_pages_and_opens_the_ticket_that_the_page_hides(objective, traff
     )
     assert (page.severity, page.value) == ("page", pytest.approx(16))
     assert (ticket.severity, ticket.inhibited_by) == ("ticket", page)
-    assert last_check()[0] == "suppressed"  # the ticket's
+    assert last_check()[0] == "firing"
     reading = Objective.objects.get().reading
     assert reading["burns"]["1\u00a0h"] == pytest.approx(16)
-    assert reading["rows"][0] == {
-        "long": pytest.approx(16),
-        "short": pytest.approx(16),
-        "limit": pytest.approx(14.4),
-        "fires": True,
-        "few": False,
-    }
+    first = reading["rows"][0]
+    assert (first["long"], first["short"], first["limit"]) == (pytest.approx(16), pytest.approx(16), pytest.approx(14.4))
+    assert (first["fires"], first["few"]) == (True, False)
     assert reading["budget"]["left"] == pytest.approx(-15)
 
 
@@ -87,7 +83,7 @@ def test_an_alert_ends_after_three_calm_evaluations(objective, traffic):
     traffic(2, 80, 1000)
     actions.evaluate(NOON)
     later = NOON + 40 * MIN
-    traffic(0, 0, 100, now=later)
+    traffic(1, 0, 100, now=later)
 
     for at in range(3):
         assert "page" in opened()

@@ -1,0 +1,110 @@
+"""What other rooms say happened, and which of it becomes an alert."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import transaction
+
+from lifecycle.notices import outbox
+from monitoring.alerts import actions
+from monitoring.alerts.models import Alert
+from registry.endpoints.models import Deployment
+from tests.monitoring.alerts.conftest import NOON
+
+
+@pytest.fixture
+def happened(project):
+    def append(topic, **payload):
+        with transaction.atomic():
+            outbox.append(topic, project=project, **payload)
+        return actions.read_outbox(NOON)
+
+    return append
+
+
+@pytest.fixture
+def drifted(happened, live_endpoint):
+    def say(topic="drift.opened", monitor="confidence"):
+        version = str(live_endpoint.alias.version.uuid)
+        return happened(topic, endpoint=str(live_endpoint.uuid), version=version, monitor=monitor, value=0.31, limit=0.2, episode="e1")
+
+    return say
+
+
+def test_drift_is_a_ticket_that_its_end_resolves(drifted, live_endpoint):
+    assert drifted() == 1
+    alert = Alert.objects.get()
+    assert (alert.severity, alert.title, alert.value) == ("ticket", "support-inbox-prod: confidence drifts", 0.31)
+    assert alert.text.startswith("Confidence is 0.310, over its limit of 0.200, and stays there.")
+    drifted(monitor="length")
+
+    drifted("drift.closed")
+
+    assert [(each.title, each.state) for each in Alert.objects.order_by("id")] == [
+        ("support-inbox-prod: confidence drifts", "resolved"), ("support-inbox-prod: length drifts", "firing"),
+    ]  # fmt: skip
+
+
+def test_what_was_read_is_not_read_again(drifted):
+    drifted()
+
+    assert actions.read_outbox(NOON) == 0
+    assert Alert.objects.get().count == 1
+
+
+def test_a_server_that_cannot_follow_the_routes_is_a_page_in_every_project_that_serves(happened, live_endpoint, project):
+    happened("endpoints.server_problem", server="a", problem="The signature does not fit.", epoch=7)
+
+    alert = Alert.objects.get()
+    assert (alert.severity, alert.project, alert.endpoint) == ("page", project, None)
+    assert alert.title == "Inference server a cannot follow the routes"
+    assert alert.text == "The signature does not fit. It stays on epoch 7: changes of traffic do not reach it."
+    happened("endpoints.server_problem", server="b", problem="", epoch=8)
+    assert Alert.objects.get().is_open
+    happened("endpoints.server_problem", server="a", problem="", epoch=8)
+    assert Alert.objects.get().resolution == "The server says that all is well."
+
+
+def test_a_version_that_a_server_refuses_is_a_page_until_its_deployment_ends(happened, live_endpoint):
+    live = live_endpoint.deployments.get()
+    given = {"endpoint": str(live_endpoint.uuid), "deployment": str(live.uuid), "version": str(live.version.uuid), "arm": "stable"}
+
+    happened("endpoints.load_refused", quarantined=True, **given)
+
+    alert = Alert.objects.get()
+    assert (alert.severity, alert.title) == ("page", "support-inbox-prod: a server refused to load 1.0.0")
+    assert "It is damaged and in quarantine." in alert.text
+    assert actions.read_outbox(NOON) == 0
+    assert Alert.objects.get().is_open
+    Deployment.objects.filter(pk=live.pk).update(ended_at=NOON, ended_by=live.started_by, end_reason="x")
+    actions.read_outbox(NOON)
+    assert Alert.objects.get().resolution == "The deployment ended."
+
+
+@pytest.mark.parametrize(("by", "severity"), [(None, "ticket"), ("9d2c7a86-7f28-4f8c-9c0e-0b0b6c5f2a11", "digest")])
+def test_a_canary_that_was_stopped_is_a_ticket_unless_a_person_did_it(happened, live_endpoint, by, severity):
+    live = live_endpoint.deployments.get()
+
+    happened("endpoints.canary_stopped", endpoint=str(live_endpoint.uuid), deployment=str(live.uuid), version=str(live.version.uuid), by=by)
+
+    assert (Alert.objects.get().severity, Alert.objects.get().title) == (severity, "support-inbox-prod: the canary 1.0.0 was stopped")
+
+
+def test_the_page_of_a_rollout_hides_and_takes_with_it_the_ticket_that_says_the_same(happened, live_endpoint, omar):
+    live = live_endpoint.deployments.get()
+    page = actions.raise_alert(
+        endpoint=live_endpoint, source="canary", key={"what": "rolled_back"}, severity="page", title="Rolled back", text="x", url="/"
+    )
+    happened("endpoints.canary_stopped", endpoint=str(live_endpoint.uuid), deployment=str(live.uuid), by=None)
+    actions.tell(NOON)
+
+    actions.resolve(alert_id=page.uuid, actor=omar, reason="A timeout in the client", seen="firing")
+
+    assert Alert.objects.get(source="canary_stopped").resolution == "Ended with the page of its rollout."
+
+
+@pytest.mark.parametrize("payload", [{}, {"endpoint": "nothing", "deployment": None}, {"endpoint": "00000000-0000-0000-0000-000000000001"}])
+@pytest.mark.parametrize("topic", ["drift.opened", "drift.closed", "endpoints.load_refused", "endpoints.canary_stopped"])
+def test_a_payload_about_nothing_is_passed_over(happened, topic, payload):
+    assert happened(topic, **payload) == 1
+    assert Alert.objects.count() == 0
