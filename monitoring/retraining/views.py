@@ -102,7 +102,7 @@ def propose(request: SignedInRequest, uuid: UUID) -> HttpResponse:
         except Refused as refusal:
             add_refusal(form, refusal)
         else:
-            toast(request, f"{made} waits for a lead", kind="half")
+            toast(request, f"{made} waits for a lead", kind="live")
             return redirect_or_refresh(request, reverse("retraining:detail", args=[made.uuid]))
     return respond(request, PROPOSE, "form", page.propose(endpoint, form), status=422 if request.method == "POST" else 200)
 
@@ -118,14 +118,14 @@ def approve(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("retraining.decide", Proposal, see=SEE)
 def decline(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Say no to a proposal."""
-    return done(request, actions.decline(proposal_id=uuid, actor=request.user, **read(SeenForm(request.POST))), "Rejected", "stop")
+    return done(request, actions.decline(proposal_id=uuid, actor=request.user, **read(SeenForm(request.POST))), "Rejected", "warn")
 
 
 @require_POST
 @needs("retraining.propose", Proposal, see=SEE)
 def call_off(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """End a proposal at any step."""
-    return done(request, actions.call_off(proposal_id=uuid, actor=request.user, **read(ReasonForm(request.POST))), "Withdrawn", "stop")
+    return done(request, actions.call_off(proposal_id=uuid, actor=request.user, **read(ReasonForm(request.POST))), "Withdrawn", "warn")
 
 
 @require_POST

@@ -192,6 +192,22 @@ TABLE = r"""
 /drift/endpoints/<uuid:uuid>/panel/                        | endpoint   | L... +++++++ | ---- -------
 /drift/endpoints/<uuid:uuid>/texts/                        | endpoint   | L... +++++++ | ---- -------
 /drift/endpoints/<uuid:uuid>/measure/                      | endpoint   | ---- ------- | L... xx++x+x
+# alerts
+/alerts/                                                   |            | L+++ +++++++ | ---- -------
+/alerts/suppressed/                                        |            | L+++ +++++++ | ---- -------
+/alerts/silences/                                          |            | L+++ +++++++ | L+++ +++++++
+/alerts/silences/<uuid:uuid>/end/                          | silence    | ---- ------- | L... xxx+x+x
+/alerts/channels/                                          |            | L+++ +++++++ | L+++ +++++++
+/alerts/channels/<uuid:uuid>/switch/                       | channel    | ---- ------- | L... xxx+x+x
+/alerts/channels/<uuid:uuid>/test/                         | channel    | ---- ------- | L... xxx+x+x
+/alerts/channels/<uuid:uuid>/secret/                       | channel    | ---- ------- | L... xxx+x+x
+/alerts/endpoints/<uuid:uuid>/                             | endpoint   | L... +++++++ | ---- -------
+/alerts/endpoints/<uuid:uuid>/panel/                       | endpoint   | L... +++++++ | ---- -------
+/alerts/endpoints/<uuid:uuid>/objectives/<slug:kind>/      | endpoint   | ---- ------- | L... xxx+x+x
+/alerts/objectives/<uuid:uuid>/switch/                     | objective  | ---- ------- | L... xxx+x+x
+/alerts/<uuid:uuid>/                                       | alert      | L... +++++++ | ---- -------
+/alerts/<uuid:uuid>/acknowledge/                           | alert      | ---- ------- | L... xxx+x+x
+/alerts/<uuid:uuid>/resolve/                               | alert      | ---- ------- | L... xxx+x+x
 # rollouts
 /rollouts/                                                 |            | L+++ +++++++ | ---- -------
 /rollouts/endpoints/<uuid:uuid>/                           | endpoint   | L... +++++++ | ---- -------
@@ -203,6 +219,18 @@ TABLE = r"""
 /rollouts/<uuid:uuid>/resume/                              | rollout    | ---- ------- | L... xx++x+x
 /rollouts/<uuid:uuid>/widen/                               | rollout    | ---- ------- | L... xx++x+x
 /rollouts/<uuid:uuid>/abort/                               | rollout    | ---- ------- | L... xxx+x+x
+# retraining
+/retraining/                                               |            | L+++ +++++++ | ---- -------
+/retraining/endpoints/<uuid:uuid>/                         | endpoint   | L... +++++++ | ---- -------
+/retraining/endpoints/<uuid:uuid>/set/                     | endpoint   | ---- ------- | L... xxx+xxx
+/retraining/endpoints/<uuid:uuid>/propose/                 | endpoint   | L... xx++x+x | L... xx++x+x
+/retraining/endpoints/<uuid:uuid>/panel/                   | endpoint   | L... +++++++ | ---- -------
+/retraining/<uuid:uuid>/                                   | retraining | L... +++++++ | ---- -------
+/retraining/<uuid:uuid>/approve/                           | retraining | ---- ------- | L... xxx+xxx
+/retraining/<uuid:uuid>/decline/                           | retraining | ---- ------- | L... xxx+xxx
+/retraining/<uuid:uuid>/call-off/                          | retraining | ---- ------- | L... xx++xxx
+/retraining/<uuid:uuid>/retry/                             | retraining | ---- ------- | L... xxx+xxx
+/retraining/<uuid:uuid>/insist/                            | retraining | ---- ------- | L... xxx+xxx
 # trace
 /trace/predictions/<uuid:uuid>/                            | prediction | L... +++++++ | ---- -------
 /trace/predictions/<uuid:uuid>/neighbours/                 | prediction | ---- ------- | L... +++++++
@@ -307,6 +335,28 @@ TABLE = r"""
 /api/v1/rollouts/<uuid:uuid>/widen/                        | rollout    | L--- ------- | L... xx++x+x
 /api/v1/rollouts/<uuid:uuid>/abort/                        | rollout    | L--- ------- | L... xxx+x+x
 /api/v1/endpoints/<uuid:uuid>/rollouts/forecast/           | endpoint   | L--- ------- | L... +++++++
+/api/v1/retraining/                                        |            | L+++ +++++++ | L+++ +++++++
+/api/v1/retraining/<uuid:uuid>/                            | retraining | L... +++++++ | L--- -------
+/api/v1/retraining/<uuid:uuid>/approve/                    | retraining | L--- ------- | L... xxx+xxx
+/api/v1/retraining/<uuid:uuid>/decline/                    | retraining | L--- ------- | L... xxx+xxx
+/api/v1/retraining/<uuid:uuid>/call-off/                   | retraining | L--- ------- | L... xx++x+x
+/api/v1/retraining/<uuid:uuid>/retry/                      | retraining | L--- ------- | L... xxx+xxx
+/api/v1/retraining/<uuid:uuid>/insist/                     | retraining | L--- ------- | L... xxx+xxx
+/api/v1/endpoints/<uuid:uuid>/retraining/consider/         | endpoint   | L... +++++++ | L--- -------
+/api/v1/endpoints/<uuid:uuid>/retraining/triggers/         | endpoint   | L... +++++++ | L--- -------
+/api/v1/alerts/                                            |            | L+++ +++++++ | L--- -------
+/api/v1/alerts/suppressed/                                 |            | L+++ +++++++ | L--- -------
+/api/v1/alerts/<uuid:uuid>/                                | alert      | L... +++++++ | L--- -------
+/api/v1/alerts/<uuid:uuid>/acknowledge/                    | alert      | L--- ------- | L... xxx+x+x
+/api/v1/alerts/<uuid:uuid>/resolve/                        | alert      | L--- ------- | L... xxx+x+x
+/api/v1/endpoints/<uuid:uuid>/objectives/                  | endpoint   | L... +++++++ | L... xxx+x+x
+/api/v1/objectives/<uuid:uuid>/switch/                     | objective  | L--- ------- | L... xxx+x+x
+/api/v1/silences/                                          |            | L+++ +++++++ | L+++ +++++++
+/api/v1/silences/<uuid:uuid>/end/                          | silence    | L--- ------- | L... xxx+x+x
+/api/v1/channels/                                          |            | L+++ +++++++ | L+++ +++++++
+/api/v1/channels/<uuid:uuid>/change/                       | channel    | L--- ------- | L... xxx+x+x
+/api/v1/channels/<uuid:uuid>/secret/                       | channel    | L--- ------- | L... xxx+x+x
+/api/v1/channels/<uuid:uuid>/test/                         | channel    | L--- ------- | L... xxx+x+x
 /api/v1/feedback/                                          |            | L--- ------- | L.+. ++++.+.
 /api/v1/trace/predictions/<uuid:uuid>/                     | prediction | L... +++++++ | L--- -------
 /api/v1/trace/items/<uuid:uuid>/                           | item       | L... +++++++ | L--- -------
@@ -375,6 +425,7 @@ def filled_in(path: str, thing: str, world: World) -> str:
     """The address of the world's thing."""
     uuid = str(world[thing]) if "<uuid:" in path else ""
     fixed = {"<uuid:uuid>": uuid, "<int:version>": "1", "<slug:digest>": world.things["event"].hash, "<slug:name>": "errors"}
+    fixed |= {"<slug:kind>": "availability"}
     fixed |= {r"^confirm-email/(?P<key>[-:\w]+)/$": "confirm-email/abc/"}
     fixed |= {r"^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$": "password/reset/key/1-abc/"}
     for pattern, value in fixed.items():
@@ -428,7 +479,7 @@ def answered(address: str, jar: dict[str, str]) -> HttpResponse:
         return client.get(address)
 
 
-LISTS = ["/jobs/", "/datasets/", "/labeling/", "/snapshots/", "/runs/", "/evaluations/", "/promotions/", "/audit/", "/notices/"]
+LISTS = ["/jobs/", "/datasets/", "/labeling/", "/snapshots/", "/runs/", "/evaluations/", "/promotions/", "/audit/", "/notices/", "/alerts/", "/alerts/suppressed/"]
 
 
 @pytest.mark.django_db

@@ -32,10 +32,12 @@ from registry.ledger.models import Event
 from registry.policies.models import Policy
 from registry.promotions import actions as promotions
 from tests.support import registry
+from tests.support.alerts import make_alerts
 from tests.support.datasets import csv_bytes, import_texts, make_dataset, receive
 from tests.support.endpoints import deployed_endpoint, spool_line, write_segment
 from tests.support.jobs import run_ok
 from tests.support.people import PASSWORD, PEOPLE, make_person, make_project
+from tests.support.retraining import make_proposal
 from tests.support.rollouts import make_rollout
 from tests.support.training import make_run
 
@@ -129,6 +131,8 @@ class World:
             actor=self.people["lee"],
         )  # fmt: skip
         endpoint = self.things["endpoint"]
+        self.things |= make_alerts(endpoint, self.people["omar"], note=SCRIPT)
+        self.things["retraining"] = make_proposal(endpoint, self.people["mia"], note=SCRIPT)
         self.things["drift"] = drift.measure(endpoint, endpoint.alias.version, running_span(timezone.now()))
 
     def add_the_rest(self) -> None:

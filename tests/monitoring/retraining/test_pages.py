@@ -1,0 +1,143 @@
+"""The pages say what is so, offer what a person may do, and ask the database a constant number of times."""
+
+from datetime import timedelta
+
+import pytest
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from monitoring.retraining import queries
+from monitoring.retraining.models import Proposal, Trigger
+from tests.monitoring.retraining.conftest import advance, collect, label_queue, seen, train
+from tests.support.retraining import make_proposal
+
+
+def page(client_for, user, name, thing, **data):
+    answer = client_for(user).get(reverse(f"retraining:{name}", args=[thing.uuid]), data)
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def test_the_list_is_empty_before_anything_happened(client_for, lee):
+    html = client_for(lee).get(reverse("retraining:list")).content.decode()
+
+    assert "No endpoints yet" in html
+    assert "Nothing has ended yet" in html
+
+
+def test_the_list_shows_what_waits_first(client_for, lee, proposed):
+    html = client_for(lee).get(reverse("retraining:list")).content.decode()
+
+    assert "support-inbox-prod" in html
+    assert "Proposal 1" in html
+    assert queries.waiting_count(lee) == 1
+
+
+def test_the_count_is_for_leads_alone(proposed, mia, lee):
+    assert queries.waiting_count(mia) is None
+    assert queries.waiting_count(lee) == 1
+
+
+def test_a_lead_sees_the_reasons_and_may_decide(client_for, proposed, lee, mia):
+    collect(proposed)
+    html = page(client_for, lee, "detail", proposed)
+
+    assert "Refund mails are read as card mails." in html
+    assert "Labeling first" in html
+    assert "Too few new labels yet" in html
+    assert 'commandfor="approve"' in html
+    assert 'commandfor="approve"' not in page(client_for, mia, "detail", proposed)
+
+
+def test_the_buttons_do_what_they_say(client_for, proposed, lee):
+    client = client_for(lee)
+    stale = client.post(reverse("retraining:approve", args=[proposed.uuid]), {"seen": "0" * 64})
+    assert stale.status_code == 409
+
+    answer = client.post(reverse("retraining:approve", args=[proposed.uuid]), {"seen": seen(proposed)})
+    assert answer.headers["location"] == reverse("retraining:detail", args=[proposed.uuid])
+    assert Proposal.objects.get(pk=proposed.pk).state == "approved"
+
+    client.post(reverse("retraining:call_off", args=[proposed.uuid]), {"reason": "Not this month."})
+    assert Proposal.objects.get(pk=proposed.pk).outcome == "called_off"
+
+
+def test_a_finished_comparison_is_shown_with_its_interval(client_for, approved, ana, lee):
+    label_queue(approved, ana)
+    train(approved, accuracy=0.9)
+    html = page(client_for, lee, "detail", approved)
+
+    assert "No promotion was opened" in html
+    assert "Macro-F1" in html
+    assert 'commandfor="insist"' in html
+    assert reverse("evaluation:compare") in html
+
+
+def test_while_it_is_under_way_only_the_steps_are_asked_again(client_for, approved, ana, lee):
+    label_queue(approved, ana)
+    advance(approved)
+    client, address = client_for(lee), reverse("retraining:detail", args=[approved.uuid])
+    same = client.get(address, {"at": "running-run"}, headers={"HX-Request": "true"})
+    moved = client.get(address, {"at": "approved-labels"}, headers={"HX-Request": "true"})
+
+    assert 'id="steps"' in same.content.decode()
+    assert 'id="proposal"' not in same.content.decode()
+    assert moved.headers["HX-Retarget"] == "#proposal"
+
+
+def test_the_settings_form_saves_and_refuses(client_for, endpoint, lee, mia):
+    client, address = client_for(lee), reverse("retraining:set_trigger", args=[endpoint.uuid])
+    form = {
+        "kind": "drift", "threshold": "0.3", "enabled": "on", "cooldown_days": 7, "min_labels": 40, "window_days": 7, "queue_items": 50,
+        "overlap": 1, "budget": 2, "seen": queries.settings_seen(endpoint),
+    }  # fmt: skip
+    assert client.post(address, form | {"threshold": "99"}).status_code == 422
+    assert not Trigger.objects.exists()
+
+    assert client.post(address, form).status_code == 302
+    assert (Trigger.objects.get().threshold, Trigger.objects.get().min_labels) == (0.3, 40)
+    assert client.post(address, form | {"threshold": "0.4"}).status_code == 409
+    assert "Save drift" in page(client_for, lee, "settings", endpoint)
+    assert "Save drift" not in page(client_for, mia, "settings", endpoint)
+
+
+def test_a_person_proposes_from_the_page(client_for, endpoint, traffic, mia):
+    html = page(client_for, mia, "propose", endpoint)
+    assert "Too few new labels yet" in html
+
+    address = reverse("retraining:propose", args=[endpoint.uuid])
+    numbers = {"window_days": 7, "queue_items": 20, "overlap": 1, "min_labels": 10}
+    answer = client_for(mia).post(address, numbers | {"note": "New product."})
+    made = Proposal.objects.get()
+    assert answer.headers["location"] == reverse("retraining:detail", args=[made.uuid])
+    assert (made.note, made.min_labels) == ("New product.", 10)
+
+    again = client_for(mia).post(address, numbers)
+    assert again.status_code == 422
+    assert "Proposal 1 is open" in again.content.decode()
+
+
+def test_the_panel_says_what_is_under_way(client_for, endpoint, lee):
+    assert "No retraining was proposed yet" in page(client_for, lee, "panel", endpoint)
+    make_proposal(endpoint, None)
+    assert "Drift of predicted label" in page(client_for, lee, "panel", endpoint)
+
+
+@pytest.mark.parametrize("name", ["list", "detail"])
+def test_more_proposals_ask_no_more_of_the_database(client_for, endpoint, lee, name):
+    from django.db import connection
+
+    old = timezone.now() - timedelta(days=9)
+    first = make_proposal(endpoint, None, state="declined", outcome="declined", ended_at=old)
+    client = client_for(lee)
+    address = reverse("retraining:list") if name == "list" else reverse("retraining:detail", args=[first.uuid])
+    client.get(address)
+    with CaptureQueriesContext(connection) as few:
+        client.get(address)
+    for _ in range(8):
+        make_proposal(endpoint, None, state="declined", outcome="declined", ended_at=old)
+    with CaptureQueriesContext(connection) as many:
+        client.get(address)
+
+    assert len(many) == len(few)
