@@ -11,6 +11,7 @@ from types import FrameType
 import uvicorn
 
 from lifecycle.env import BadSetting
+from lifecycle.inference import malformed
 from lifecycle.inference.app import Server
 from lifecycle.inference.config import Config, from_environment
 
@@ -53,6 +54,8 @@ def serve(config: Config) -> None:
         server_header=False,
         log_level="warning",
         lifespan="on",
+        http=malformed.Protocol,
+        ws="none",
         timeout_keep_alive=75,
         timeout_graceful_shutdown=FINISH_SECONDS,
     )

@@ -247,6 +247,28 @@ def test_triton_client_reads_health_metadata_and_errors(shared):
         client.get_model_metadata("support")
 
 
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"\x00\x01\x02\r\n\r\n",
+        b"GET /v2 HTTP/9.9\r\n\r\n",
+        b"GET /\xff\xfe HTTP/1.1\r\nhost: x\r\n\r\n",
+        b"GET /v2/no HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-key: AA\r\n\r\n",
+        b"POST /v2/models/support/infer HTTP/1.1\r\nhost: x\r\ncontent-length: 5, 6\r\n\r\n",
+        b"POST /v2/models/support/infer HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nZZ\r\n",
+    ],
+)
+def test_bytes_that_are_no_request_get_a_refusal_like_any_other(shared, sent):
+    server, _ = shared
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+        connection.sendall(sent)
+        received = connection.recv(65_536)
+
+    head, _, body = received.partition(b"\r\n\r\n")
+    assert 400 <= int(head.split(b" ")[1]) < 500
+    assert list(json.loads(body)) == ["error"]
+
+
 def test_bad_settings_end_the_start_with_a_sentence(tmp_path):
     environment = os.environ | {"DATA_DIR": str(tmp_path), "INFERENCE_PORT": "many"}
 
