@@ -94,6 +94,7 @@ def inside(size: dict[str, int]) -> int:
     from django.core.management import call_command
 
     call_command("migrate", verbosity=0)
+    call_command("collectstatic", interactive=False, verbosity=0)
     from benchmarks.monitoring_pages_product import play
 
     print(json.dumps(play(**size)))

@@ -91,8 +91,8 @@ def put(row: Rollup, total: Counts, now: datetime) -> None:
 
 def write(model: type[Rollup], rows: Mapping[Place, Rollup]) -> None:
     """All columns of rows that exist and are locked: an insert that meets its own key costs a tenth of an update by cases."""
-    fields = [*FIELDS, "changed_at"]
-    model._default_manager.bulk_create(rows.values(), batch_size=200, update_conflicts=True, unique_fields=["pk"], update_fields=fields)
+    fields, manager = [*FIELDS, "changed_at"], model._default_manager
+    manager.bulk_create(rows.values(), batch_size=200, update_conflicts=True, unique_fields=["id"], update_fields=fields)  # type: ignore[misc]
 
 
 def locked(model: type[Rollup], places: Mapping[Place, Counts]) -> dict[Place, Rollup]:

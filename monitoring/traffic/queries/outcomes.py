@@ -35,6 +35,16 @@ class Comparison:
     holdout: Sums = NOTHING
 
     @property
+    def model_cases(self) -> int:
+        """Cases with the model."""
+        return self.model[0]
+
+    @property
+    def holdout_cases(self) -> int:
+        """Cases without it."""
+        return self.holdout[0]
+
+    @property
     def n(self) -> int:
         """Cases in both arms."""
         return self.model[0] + self.holdout[0]

@@ -1,15 +1,17 @@
 """Fragments, the prediction page and the API: who reads texts, what is not measured, keyset pages."""
 
+import uuid
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 from rest_framework.test import APIClient
 
-from monitoring.traffic import charts, queries
-from monitoring.traffic.models import Feedback
+from monitoring.traffic import actions, queries
+from monitoring.traffic.models import Feedback, Kpi, Outcome
 from registry.access.actions import create_token
 from tests.support import endpoints
 
@@ -39,16 +41,119 @@ def test_figures_and_charts(client_for, live_endpoint, answered, omar, window):
     assert 'data-chart="latency-figure"' in html
 
 
-def test_points_add_up_to_the_summary(answered, live_endpoint):
-    answered(*[endpoints.spool_line(live_endpoint) for _ in range(4)], endpoints.error_line(live_endpoint))
-    now = datetime.now(UTC)
-    for window in queries.WINDOWS.values():
-        rows = list(queries.rollups(live_endpoint, now - window.length))
-        points = queries.points(rows, window, now)
-        assert sum(point.requests for point in points) == 5
-        assert sum(point.errors for point in points) == 1
-        assert len(points) == window.length / window.step
-        assert charts.volume(points, queries.summary(rows, window.length)).figure["data"][0]["name"] in ("1.0.0", "no answer")
+def test_the_page_has_all_charts_and_the_fragment_three(client_for, live_endpoint, answered, omar):
+    answered(endpoints.spool_line(live_endpoint, cpu_ms=3.0))
+    browser = client_for(omar)
+
+    page, part = (
+        browser.get(url("endpoint", live_endpoint)).content.decode(),
+        browser.get(url("endpoint", live_endpoint), **HTMX).content.decode(),
+    )
+
+    assert [f'data-chart="{name}-figure"' in page for name in ("volume", "latency", "errors", "labels", "confidence")] == [True] * 5
+    assert [f'data-chart="{name}-figure"' in part for name in ("volume", "latency", "errors", "labels", "confidence")] == [True] * 3 + [
+        False
+    ] * 2
+    assert "billing in 100.0" in page
+    assert "no price of a core-hour is set" in page
+
+
+def test_cost_is_told_with_a_price(client_for, live_endpoint, answered, omar, settings):
+    settings.PRICE_PER_CORE_HOUR = 3.6
+    answered(endpoints.spool_line(live_endpoint, cpu_ms=10.0))
+
+    page = client_for(omar).get(url("endpoint", live_endpoint)).content.decode()
+
+    assert "0.010" in page
+    assert "EUR" in page
+
+
+def count_statements(browser, *addresses):
+    found = []
+    for address in addresses:
+        browser.get(address)
+        with CaptureQueriesContext(connection) as captured:
+            assert browser.get(address).status_code == 200
+        found.append(len(captured))
+    return found
+
+
+def test_pages_ask_as_much_for_much_as_for_little(client_for, live_endpoint, answered, lee, mia):
+    kpi = actions.define_kpi(endpoint_id=live_endpoint.uuid, name="Handled", direction="up", kind="share", holdout_share=0.1, actor=lee)
+    (made,) = answered(endpoints.spool_line(live_endpoint))
+
+    def outcomes(n, days):
+        now = timezone.now()
+        return [actions.Case(uuid.uuid4(), "model", 1, now - timedelta(days=at % days), made.uuid) for at in range(n)]
+
+    addresses = [
+        *(f"{url('endpoint', live_endpoint)}?window={key}" for key in ("1h", "24h", "7d", "30d", "90d")),
+        url("recent", live_endpoint), url("prediction", made), url("kpis", live_endpoint), url("kpi", kpi), url("shadow", live_endpoint),
+    ]  # fmt: skip
+    browser = client_for(lee)
+    actions.record_outcomes(kpi_id=kpi.uuid, cases=outcomes(3, 1), actor=mia)
+    actions.build_rollups()
+    few = count_statements(browser, *addresses)
+    now = timezone.now()
+    answered(*[endpoints.spool_line(live_endpoint, at=(now - timedelta(hours=7 * at)).isoformat()) for at in range(200)])
+    actions.record_outcomes(kpi_id=kpi.uuid, cases=outcomes(200, 80), actor=mia)
+    for at in range(5):
+        actions.define_kpi(endpoint_id=live_endpoint.uuid, name=f"{at}", direction="up", kind="share", holdout_share=0.1, actor=lee)
+    actions.build_rollups()
+
+    assert count_statements(browser, *addresses) == few
+
+
+def test_business_figures_from_the_pages(client_for, live_endpoint, answered, lee, mia, gita, aida):
+    given = {"name": "Handled", "kind": "share", "direction": "up", "holdout_percent": "10"}
+    assert "No business figure yet" in client_for(gita).get(url("kpis", live_endpoint)).content.decode()
+    assert client_for(mia).post(url("define_kpi", live_endpoint), given).status_code == 403
+    assert client_for(lee).post(url("define_kpi", live_endpoint), given | {"name": ""}, **HTMX).status_code == 422
+    assert client_for(lee).post(url("define_kpi", live_endpoint), given).status_code == 302
+    again = client_for(lee).post(url("define_kpi", live_endpoint), given, **HTMX)
+    assert (again.status_code, "has a figure of this name already" in again.content.decode()) == (422, True)
+    kpi = Kpi.objects.get()
+    assert "No case was reported" in client_for(aida).get(url("kpi", kpi)).content.decode()
+
+    assert client_for(mia).post(url("record_outcomes", kpi), {"arm": "model", "value": "1"}).status_code == 302
+    assert client_for(mia).post(url("record_outcomes", kpi), {"arm": "model", "value": "7"}, **HTMX).status_code == 422
+    assert client_for(aida).post(url("record_outcomes", kpi), {"arm": "model", "value": "1"}).status_code == 403
+
+    page = client_for(aida).get(url("kpi", kpi)).content.decode()
+    assert "insufficient data" in page
+    assert "needs 30 cases in each arm" in page
+    assert "insufficient data" in client_for(aida).get(url("kpis", live_endpoint)).content.decode()
+
+
+def test_shadows_beside_the_clients_answers(client_for, live_endpoint, answered, ana, omar):
+    assert "No shadow runs" in client_for(ana).get(url("shadow", live_endpoint)).content.decode()
+    asked, version = endpoints.spool_line(live_endpoint), live_endpoint.alias.version
+    answer = {
+        "kind": "shadow", "uuid": str(uuid.uuid4()), "at": asked["at"], "endpoint": live_endpoint.slug, "version": str(version.uuid),
+        "root_digest": version.root_digest, "deployment": None, "prediction": asked["uuid"], "code": 200, "label": "refund",
+        "confidence": 0.6, "agrees": False, "kl": 0.4, "latency_ms": 9.0, "primary_latency_ms": 5.0,
+    }  # fmt: skip
+    (made,) = answered(asked, answer, answer | {"uuid": str(uuid.uuid4()), "label": "billing", "agrees": True})
+
+    page = client_for(ana).get(url("shadow", live_endpoint)).content.decode()
+    assert "50.0" in page
+    assert "I lost my card" in page
+    assert "I lost my card" not in client_for(omar).get(url("shadow", live_endpoint)).content.decode()
+    shown = client_for(ana).get(url("prediction", made)).content.decode()
+    assert ("differs" in shown, "agrees" in shown) == (True, True)
+
+
+def test_an_override_from_the_page(client_for, live_endpoint, answered, ana):
+    (made,) = answered()
+    given = {"right": "no", "label": "refund", "kind": "override"}
+    assert client_for(ana).post(url("feedback", made), given | {"right": "yes", "label": ""}, **HTMX).status_code == 422
+    assert client_for(ana).post(url("feedback", made), given).status_code == 302
+
+    word = Feedback.objects.get()
+    assert (word.kind, word.source, word.right) == ("override", "page", False)
+    assert "override" in client_for(ana).get(url("prediction", made)).content.decode()
+    total = queries.total(live_endpoint, timezone.now() - timedelta(hours=1), timezone.now() + timedelta(minutes=1))
+    assert (total.wrong, total.overrides, total.override_rate) == (1, 1, 1.0)
 
 
 def test_texts_are_for_those_who_read_texts(client_for, live_endpoint, answered, ana, omar, otto):
@@ -141,3 +246,73 @@ def test_the_api_hides_texts_too(live_endpoint, answered, ana, omar, otto):
         assert api.get(f"/api/v1/endpoints/{live_endpoint.uuid}/predictions/").json()["results"][0]["text"] == text
     api.force_authenticate(otto)
     assert api.get(f"/api/v1/predictions/{made.uuid}/").status_code == 404
+
+
+def test_kinds_of_feedback_by_token(live_endpoint, answered, ana):
+    first, second = answered(endpoints.spool_line(live_endpoint), endpoints.spool_line(live_endpoint))
+    api = token_client(ana, "feedback")
+
+    one = api.post(f"/api/v1/predictions/{first.uuid}/feedback/", {"right": False, "label": "refund", "kind": "truth"}, format="json")
+    assert (one.status_code, one.json()["kind"]) == (201, "truth")
+    line = {"prediction": str(second.uuid), "right": False, "kind": "override"}
+    assert api.post("/api/v1/feedback/", {"feedback": [line]}, format="json").status_code == 201
+    for bad in ({"kind": "guess", "right": False}, {"kind": "override", "right": True}):
+        assert api.post("/api/v1/feedback/", {"feedback": [line | bad]}, format="json").status_code in (400, 422)
+    foreign = {"prediction": str(uuid.uuid4()), "right": True}
+    assert (
+        api.post("/api/v1/feedback/", {"feedback": [line | {"right": False, "label": "delivery"}, foreign]}, format="json").status_code
+        == 503
+    )
+    assert sorted(Feedback.objects.values_list("kind", flat=True)) == ["override", "truth"]
+
+
+def test_outcomes_by_token(live_endpoint, answered, lee, ana, otto):
+    api = APIClient()
+    api.force_authenticate(lee)
+    given = {"name": "Handled", "direction": "up", "kind": "share", "holdout_share": 0.1}
+    kpi = api.post(f"/api/v1/endpoints/{live_endpoint.uuid}/kpis/", given, format="json").json()
+    (made,) = answered()
+    case = {"uuid": str(uuid.uuid4()), "arm": "model", "value": 1, "at": endpoints.now(), "prediction": str(made.uuid)}
+    address, program = f"/api/v1/kpis/{kpi['uuid']}/outcomes/", token_client(ana, "feedback")
+
+    for _ in range(2):
+        assert program.post(address, {"outcomes": [case, case]}, format="json").status_code == 201
+    assert program.post(address, {"outcomes": [case | {"value": 0}]}, format="json").status_code == 409
+    assert program.post(address, {"outcomes": [case | {"uuid": str(uuid.uuid4()), "value": 3}]}, format="json").status_code == 422
+    assert program.post(address, {"outcomes": []}, format="json").status_code == 400
+    assert token_client(otto, "feedback").post(address, {"outcomes": [case]}, format="json").status_code == 404
+    assert token_client(ana, "read").post(address, {"outcomes": [case]}, format="json").status_code == 403
+    assert Outcome.objects.get().prediction == made
+
+    found = api.get(f"/api/v1/kpis/{kpi['uuid']}/").json()
+    assert (found["model_cases"], found["holdout_cases"], found["model_mean"], found["difference"]) == (1, 0, 1.0, None)
+    assert found["reading"] == "insufficient data"
+    listed = api.get(f"/api/v1/endpoints/{live_endpoint.uuid}/kpis/").json()["results"]
+    assert [each["name"] for each in listed] == ["Handled"]
+
+
+def test_series_over_the_api(live_endpoint, answered, ana, otto):
+    answered(*[endpoints.spool_line(live_endpoint) for _ in range(3)], endpoints.error_line(live_endpoint))
+    api = APIClient()
+    api.force_authenticate(ana)
+    address = f"/api/v1/endpoints/{live_endpoint.uuid}/series/"
+
+    found = api.get(address, {"step": 900}).json()
+
+    assert (found["total"]["requests"], found["total"]["errors"], found["total"]["labels"]) == (4, 1, {"billing": 3})
+    assert sum(point["requests"] for point in found["points"]) == 4
+    assert 96 <= len(found["points"]) <= 97
+    assert api.get(address, {"arm": "canary"}).json()["total"]["requests"] == 0
+    assert api.get(address, {"version": str(live_endpoint.alias.version.uuid)}).json()["total"]["requests"] == 3
+    for bad in (
+        {"step": "90"},
+        {"step": "x"},
+        {"step": "60", "since": "2026-01-01T00:00:00Z"},
+        {"since": "yesterday"},
+        {"arm": "x"},
+        {"version": "x"},
+    ):
+        assert api.get(address, bad).status_code == 400
+    assert api.get(address, {"since": "2999-01-01T00:00:00Z"}).status_code == 400
+    api.force_authenticate(otto)
+    assert api.get(address).status_code == 404
