@@ -4,11 +4,11 @@ import shutil
 
 import pytest
 
-from lifecycle.notices.models import Notice
+from lifecycle.notices.models import Notice, Outbox
 from registry.catalog.models import Alias, ModelVersion
-from registry.endpoints import actions, tasks
+from registry.endpoints import actions, queries, tasks
 from registry.ledger.models import Event
-from tests.support import endpoints
+from tests.support import endpoints, registry
 
 
 @pytest.fixture
@@ -103,3 +103,55 @@ def test_a_status_that_cannot_be_read_is_left_out(live_endpoint, text, settings)
 
     actions.check_loads()
     assert actions.publish() >= 1
+
+
+def test_a_damaged_canary_is_quarantined_and_taken_out_and_the_live_one_stays(project, live_endpoint, version, mia, ravi, omar, settings):
+    made = registry.make_version(project, mia, ravi, model=live_endpoint.model, snapshot=version.run.snapshot, semver="1.2.0")
+    canary = actions.deploy(request_id=endpoints.approved(project, live_endpoint, made).uuid, actor=omar, share=500)
+    damage(settings.DATA_DIR / "serving" / "artifacts" / made.root_digest)
+    endpoints.write_status(refused={made.root_digest: "serving/model.onnx was changed after the model was signed."})
+
+    assert actions.check_loads() == 1
+    tasks.tend()
+
+    made.refresh_from_db()
+    canary.refresh_from_db()
+    assert made.state == ModelVersion.State.QUARANTINED
+    assert canary.end_reason.startswith("1.2.0 is quarantined: A server refused it:")
+    assert [(row.arm, row.version.semver) for row in queries.serving(live_endpoint)] == [("stable", "1.1.0")]
+    told = Outbox.objects.get(topic="endpoints.load_refused")
+    assert (told.payload["arm"], told.payload["quarantined"], told.payload["version"]) == ("canary", True, str(made.uuid))
+
+
+def test_a_servers_problem_is_raised_once_and_once_more_when_it_is_gone(live_endpoint, omar, lee):
+    def problems():
+        rows = Outbox.objects.filter(topic="endpoints.server_problem").order_by("pk")
+        return [(each.payload["server"], each.payload["problem"]) for each in rows]
+
+    said = "The routes document was ignored: its signature does not match."
+    endpoints.write_status(name="b", problem=said)
+    endpoints.write_status()
+
+    assert [actions.check_problems() for _ in range(3)] == [1, 0, 0]
+    assert problems() == [("b", said)]
+    assert set(Notice.objects.values_list("user__username", flat=True)) == {"omar", "lee"}
+    assert "It stays on epoch 1." in Notice.objects.first().text
+
+    endpoints.write_status(name="b")
+    assert [actions.check_problems() for _ in range(2)] == [1, 0]
+    assert problems() == [("b", said), ("b", "")]
+    assert Notice.objects.count() == 2
+
+
+def test_a_closed_canary_is_one_event_whoever_brings_the_news(project, live_endpoint, version, mia, ravi, omar):
+    made = registry.make_version(project, mia, ravi, model=live_endpoint.model, snapshot=version.run.snapshot, semver="1.2.0")
+    canary = actions.deploy(request_id=endpoints.approved(project, live_endpoint, made).uuid, actor=omar, share=500)
+    endpoints.write_status(guard=[{"deployment": str(canary.uuid), "failures": 10, "of": 14}])
+
+    tasks.tend()
+    actions.stop_closed(deployment_id=canary.uuid, failures=10, of=14)
+
+    rows = Event.objects.filter(object_id=str(live_endpoint.uuid), actor="system").order_by("id")
+    assert [row.verb for row in rows] == ["endpoints.guard_tripped", "endpoints.canary_stopped"]
+    canary.refresh_from_db()
+    assert (canary.ended_by, canary.end_reason) == (None, "The server's guard closed it: 10 of its last 14 requests failed.")

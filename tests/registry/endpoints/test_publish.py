@@ -9,6 +9,7 @@ from django.db import connection
 from django.utils import timezone
 
 from lifecycle import bundle
+from lifecycle.inference.routing import parse_routes
 from lifecycle.refusals import Refusal
 from registry.access.actions import create_token, token_digest
 from registry.access.models import ApiToken
@@ -141,7 +142,7 @@ def test_the_server_reads_what_is_written(project, live_endpoint, mia, ravi, oma
     version = live_endpoint.alias.version
     make = {"model": live_endpoint.model, "snapshot": version.run.snapshot}
     second, third = (registry.make_version(project, mia, ravi, semver=semver, **make) for semver in ("1.2.0", "1.3.0"))
-    token, _ = access.create_token(user=ana, name="app", scopes=["infer"], days=1)
+    token, _ = create_token(user=ana, name="app", scopes=["infer"], days=1)
     with django_capture_on_commit_callbacks(execute=True):
         request = endpoints.approved(project, live_endpoint, second)
         canary = actions.deploy(request_id=request.uuid, actor=omar, share=500)
