@@ -479,7 +479,8 @@ def answered(address: str, jar: dict[str, str]) -> HttpResponse:
         return client.get(address)
 
 
-LISTS = ["/jobs/", "/datasets/", "/labeling/", "/snapshots/", "/runs/", "/evaluations/", "/promotions/", "/audit/", "/notices/", "/alerts/", "/alerts/suppressed/"]
+LISTS = ["/jobs/", "/datasets/", "/labeling/", "/snapshots/", "/runs/", "/evaluations/", "/promotions/", "/audit/", "/notices/", "/alerts/"]
+LISTS += ["/alerts/suppressed/"]
 
 
 @pytest.mark.django_db
