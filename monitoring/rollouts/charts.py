@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -43,10 +44,12 @@ def difference(rollout: Rollout, looks: Sequence[Look], updates_url: str = "") -
             {"type": "line", "x0": plan.min_requests, "x1": plan.min_requests, "y0": 0, "y1": 1, "yref": "paper", "line": limit("$edge")},
         ],
         "annotations": [
+            {"x": plan.min_requests, "y": 0, "yref": "paper", "text": "minimum", "xanchor": "right", "xshift": -4, "yshift": 8,
+             "showarrow": False, "font": {"size": 11}},
             {**NOTE, "x": right, "y": margin, "text": f"{signed(margin, 1)} stops widening", "xanchor": "right", "yshift": 9},
             {"x": x[-1], "y": middle[-1], "text": signed(middle[-1], 2), "font": {"color": CANARY}, **END},
         ],
-    }
+    }  # fmt: skip
     clear = last.interval is not None and last.interval.high < plan.margin
     goal = "The band is clear of the red line." if clear else "The band must come below the red line before it widens."
     rows = [
@@ -59,13 +62,63 @@ def difference(rollout: Rollout, looks: Sequence[Look], updates_url: str = "") -
     )  # fmt: skip
 
 
+def evidence(rollout: Rollout, looks: Sequence[Look], updates_url: str = "") -> Chart:
+    """The e-values of all three kinds over time, on a log scale, against what takes the canary back."""
+    plan, last = rollout.rule, looks[-1]
+    x = [stamp(look.at) for look in looks]
+    values = {metric: [e_value(look.log_e[metric]) for look in looks] for metric in rules.METRICS}
+    limits = {metric: 1 / plan.alphas[metric] for metric in rules.METRICS}
+    data = [
+        {
+            "type": "scatter", "mode": "lines+markers", "name": metric, "x": x, "y": values[metric], "marker": {"size": 3},
+            "line": {"color": colour, "width": 1.75},
+        }
+        for metric, colour in zip(rules.METRICS, (CANARY, STABLE, SHADOW), strict=True)
+    ]  # fmt: skip
+    lines = {limit: " and ".join(metric for metric in rules.METRICS if limits[metric] == limit) for limit in sorted(set(limits.values()))}
+    high = max(10 * max(lines), *(max(each) for each in values.values()))
+    layout = {
+        "yaxis": {"type": "log", "range": [-2, math.log10(high)], "tickvals": [0.01, 0.1, 1, 10, 100, 1000, 10**6], "nticks": 5},
+        "shapes": [
+            {"type": "line", "x0": 0, "x1": 1, "xref": "paper", "y0": value, "y1": value, "line": limit("$bad")} for value in lines
+        ],
+        "annotations": [
+            *({**NOTE, "x": 0, "xref": "paper", "xanchor": "left", "y": math.log10(value), "yshift": 8,
+               "text": f"{names}: rolls back at {decimals(value, 0)}"} for value, names in lines.items()),
+            *({"x": x[-1], "y": math.log10(values[metric][-1]), "yshift": 8 * place, "text": metric,
+               "font": {"color": colour, "size": 12}, **END}
+              for metric, colour, place in zip(rules.METRICS, (CANARY, STABLE, SHADOW), places(values), strict=True)),
+        ],
+    }  # fmt: skip
+    nearest = max(rules.METRICS, key=lambda metric: last.log_e[metric] / rules.log_limit(plan.alphas[metric]))
+    over = last.log_e[nearest] >= rules.log_limit(plan.alphas[nearest])
+    said = f"{rules.e_text(last.log_e[nearest])} of {decimals(limits[nearest], 0)}, {nearest}"
+    rows = [[stamp(look.at), *(rules.e_text(look.log_e[metric]) for metric in rules.METRICS)] for look in looks]
+    return Chart(
+        id="evidence", lead=f"Reached the limit: {said}." if over else f"Nearest to its limit: {said}.",
+        caption="Evidence against the canary, e-value, log scale. 1 says nothing.", figure={"data": data, "layout": layout},
+        head=["UTC", *rules.METRICS], rows=rows, updates_url=updates_url,
+    )  # fmt: skip
+
+
+def e_value(log_e: float) -> float:
+    """For a log axis: cut at one millionth and ten million, beyond which nothing is to be read."""
+    return math.exp(min(math.log(10**7), max(math.log(1e-6), log_e)))
+
+
+def places(values: dict[str, list[float]]) -> list[int]:
+    """Labels at the lines' ends, apart from each other: the highest above, the lowest below."""
+    order = sorted(rules.METRICS, key=lambda metric: values[metric][-1])
+    return [2 * order.index(metric) - 2 for metric in rules.METRICS]
+
+
 def latency(points: Sequence[ArmPoint], began: datetime, updates_url: str = "") -> Chart:
     """p95 of both arms on one scale."""
     canary, stable = newest([point.p95_ms.get("canary") for point in points]), newest([point.p95_ms.get("stable") for point in points])
     if canary is None or stable is None:
         lead = "Canary not measured yet." if canary is None else f"Canary {unit(canary, 'ms', 1)}."
     else:
-        lead = f"Canary {signed(canary - stable, 1)}."
+        lead = f"Canary {signed(canary - stable, 1)} against stable." if round(canary - stable, 1) else "Canary as quick as stable."
     values = {arm: [point.p95_ms.get(arm) for point in points] for arm in ("stable", "canary")}
     return by_arm("latency", lead, "p95 latency, ms, measured in the server.", points, values, began, 1, updates_url)
 

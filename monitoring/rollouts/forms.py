@@ -31,7 +31,7 @@ class PlanForm(forms.Form):
         label="Margin, percentage points", help_text="It widens when the error share is higher by less than this, at the upper bound."
     )
     rise = forms.FloatField(
-        label="Rise to be found, percentage points", help_text="A canary worse by this is taken back in the time told below, 4 times of 5."
+        label="Rise to be found, percentage points", help_text="A canary worse by this is taken back in the time told beside, 4 times of 5."
     )
     max_hours = forms.IntegerField(
         label="Longest time of a step, hours", help_text="Then it holds, and you are told. It never widens by time."

@@ -14,7 +14,7 @@ from lifecycle.ui.charts import Chart
 from lifecycle.ui.marks import Step
 from lifecycle.ui.numbers import count, decimals, duration, percent
 from monitoring.rollouts import charts, queries, rules
-from monitoring.rollouts.models import Look, Rollout
+from monitoring.rollouts.models import Rollout
 from monitoring.rollouts.queries import arm_points, per_second, present_traffic
 from monitoring.rollouts.rules import State, share_text
 from registry.access import policy
@@ -67,10 +67,11 @@ def live(user: User, rollout: Rollout, now: datetime | None = None) -> dict[str,
     now = now or timezone.now()
     found, plan = queries.evidence(rollout, now), rollout.rule
     decision = rules.decide(plan, found)
-    rates = per_second(rollout.endpoint, now)
+    rates, left = per_second(rollout.endpoint, now), rules.time_left(plan, found, rollout.share)
     return {
         "rollout": rollout, "endpoint": rollout.endpoint, "evidence": found, "decision": decision, "plan": plan,
-        "lanes": lanes(rollout, rates), "rate": sum(rates.values()) if rates else None, "steps": steps(rollout, found, rates),
+        "lanes": lanes(rollout, rates), "rate": sum(rates.values()) if rates else None, "steps": steps(rollout, found, left),
+        "left": left, "expected_at": now + left if left else None,
         "conditions": rules.conditions(plan, found), "next": share_text(plan.next_share(rollout.share)),
         "now_share": share_text(rollout.share),
         "last": queries.last_look(rollout), "blocked": found.blocked, "warming": warming(rollout),
@@ -97,7 +98,7 @@ def lanes(rollout: Rollout, rates: dict[str, float] | None) -> list[Lane]:
     return found + ([Lane(shadow.version.semver, "shadow", "ghost", None, rate("shadow"))] if shadow else [])
 
 
-def steps(rollout: Rollout, found: rules.Evidence, rates: dict[str, float] | None) -> list[PlanStep]:
+def steps(rollout: Rollout, found: rules.Evidence, left: timedelta | None) -> list[PlanStep]:
     """The plan as a bar: what is done, how far this step is, what comes."""
     plan, units = rollout.rule, found.counts.canary.units
     present, lines = plan.step_of(rollout.share), []
@@ -109,7 +110,7 @@ def steps(rollout: Rollout, found: rules.Evidence, rates: dict[str, float] | Non
                 PlanStep(share_text(rollout.share), f"{count(units)} of {count(plan.min_requests)} requests", "now", progress(plan, found))
             )
         else:
-            lines.append(PlanStep(share_text(share), coming(rollout, share, at - present, found, rates), "", 0.0))
+            lines.append(PlanStep(share_text(share), coming(rollout, share, at - present, left), "", 0.0))
     return lines
 
 
@@ -119,17 +120,15 @@ def progress(plan: rules.Plan, found: rules.Evidence) -> float:
     return max(0.0, min(1.0, found.counts.canary.units / plan.min_requests, by_time))
 
 
-def coming(rollout: Rollout, share: int, ahead: int, found: rules.Evidence, rates: dict[str, float] | None) -> str:
-    """What a later step waits for; for the next one, the earliest time at the present traffic."""
+def coming(rollout: Rollout, share: int, ahead: int, left: timedelta | None) -> str:
+    """What a later step waits for; for the next one, the time that is expected."""
     if share == ALL:
         return f"{rollout.baseline.semver} stays loaded"
     if ahead > 1:
         return f"after {duration(60 * rollout.rule.min_minutes)} and {count(rollout.rule.min_requests)} requests"
-    rate = (rates or {}).get("canary", 0.0)
-    missing = max(0, rollout.rule.min_requests - found.counts.canary.units)
-    seconds = [60 * (rollout.rule.min_minutes - found.minutes), missing / rate if rate else (float("inf") if missing else 0.0)]
-    wait = max(0.0, *seconds)
-    return "no canary traffic" if wait == float("inf") else f"in {duration(wait)} at the earliest" if wait else "when every condition holds"
+    if left is None:
+        return "not foreseeable yet"
+    return f"expected in {duration(left)}" if left else "when every condition holds"
 
 
 def buttons(user: User, rollout: Rollout) -> dict[str, Any]:
@@ -160,10 +159,13 @@ def buttons(user: User, rollout: Rollout) -> dict[str, Any]:
 def drawings(rollout: Rollout, only: str = "") -> dict[str, Chart]:
     """The charts by name; those without data are left out. only: one of them."""
     segment, drawn = queries.segments(rollout)[-1], {}
-    looks = queries.chart_looks(segment) if only in ("", "difference") else []
+    looks = queries.chart_looks(rollout, segment) if only in ("", "difference") else []
     if looks:
         drawn["difference"] = charts.difference(rollout, looks, address(rollout, "difference", looks[-1].pk))
-    if only == "difference":
+    seen = queries.chart_looks(rollout) if only in ("", "evidence") else []
+    if seen:
+        drawn["evidence"] = charts.evidence(rollout, seen, address(rollout, "evidence", seen[-1].pk))
+    if only in ("difference", "evidence"):
         return drawn
     end = rollout.ended_at or timezone.now()
     points = arm_points(rollout, end)
@@ -199,8 +201,8 @@ def updates(rollout: Rollout, name: str, since: int) -> dict[str, Any]:
 
 def news(rollout: Rollout, name: str, since: int) -> bool:
     """Whether a chart would differ: a newer look, or a new step of time."""
-    if name == "difference":
-        last = Look.objects.filter(segment=queries.segments(rollout)[-1], difference__isnull=False).order_by("-id").first()
+    if name in ("difference", "evidence"):
+        last = queries.last_look(rollout)
         return last is not None and last.pk > since
     return timezone.now().timestamp() - since >= queries.step_of(rollout, timezone.now()).total_seconds()
 

@@ -201,13 +201,13 @@ def last_look(rollout: Rollout) -> Look | None:
     return Look.objects.filter(rollout=rollout).order_by("-id").first()
 
 
-def chart_looks(segment: Segment) -> list[Look]:
-    """The looks of a segment that have a bounded difference, thinned evenly to about 120; the last is always among them."""
-    rows = Look.objects.filter(segment=segment, difference__isnull=False)
+def chart_looks(rollout: Rollout, segment: Segment | None = None) -> list[Look]:
+    """The looks of a rollout, thinned evenly to about 120, the last always among them. segment: those of one that bound the difference."""
+    rows = Look.objects.filter(rollout=rollout)
+    rows = rows.filter(segment=segment, difference__isnull=False) if segment else rows
     keys = list(rows.order_by("id").values_list("pk", flat=True))
     step = max(1, -(-len(keys) // CHART_POINTS))
-    kept = {*keys[::step], *keys[-1:]}
-    return list(Look.objects.filter(pk__in=kept).order_by("id"))
+    return list(Look.objects.filter(pk__in={*keys[::step], *keys[-1:]}).order_by("id"))
 
 
 def page_of_looks(rollout: Rollout, before: int | None = None) -> tuple[list[Look], int | None]:

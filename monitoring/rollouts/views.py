@@ -27,7 +27,7 @@ from registry.promotions.models import PromotionRequest
 
 SEE = "rollouts.view"
 PANEL, DETAIL, START = (f"monitoring/rollouts/{name}.html" for name in ("panel", "detail", "start"))
-CHARTS = ("difference", "latency", "errors", "agreement")
+CHARTS = ("difference", "evidence", "latency", "errors", "agreement")
 
 
 @require_GET
@@ -38,6 +38,7 @@ def rollouts(request: SignedInRequest) -> HttpResponse:
     before = key(request)
     rows, older = queries.page_of(request.user, state=state, before=before)
     context = {"rows": rows, "older": older, "before": before, "state": state, "states": State.choices}
+    context["state_name"] = State(state).label if state else ""
     return respond(request, "monitoring/rollouts/list.html", "rollouts", context)
 
 

@@ -11,6 +11,7 @@ from scipy import stats
 
 from lifecycle.refusals import Refused
 from lifecycle.ui.numbers import count, decimals, duration
+from monitoring.rollouts.rules.decision import Evidence
 from monitoring.rollouts.rules.evidence import log_e, log_limit, tolerated_share
 from monitoring.rollouts.rules.interval import MIN_PER_ARM, half_width
 from monitoring.rollouts.rules.plan import WHOLE, Plan, share_text
@@ -106,6 +107,25 @@ def step_forecast(plan: Plan, traffic: Traffic, share: int) -> StepForecast:
         return StepForecast(share, rate, bounded, None)
     needed = max(bounded, plan.min_requests)
     return StepForecast(share, rate, needed, max(needed / rate, plan.min_minutes / 60))
+
+
+def time_left(plan: Plan, found: Evidence, share: int) -> timedelta | None:
+    """Until this step can widen, if the canary is as good as the stable arm; zero where nothing is missing, None for never.
+
+    At the pace at which the step was counted so far. None as well while no canary request of this step is counted.
+    """
+    canary, stable, part = found.counts.canary, found.counts.stable, share / WHOLE
+    if not canary.units or found.minutes <= 0 or not 0 < part < 1:
+        return None
+    failing = (canary.errors + stable.errors + 2) / (canary.units + stable.units + 4)
+    bounded = requests_to_bound(part, failing, plan.margin, plan.alpha, plan.tau)
+    if bounded is None:
+        return None
+    bounds = found.interval(plan)
+    clear = bounds is not None and bounds.high < plan.margin
+    needed = plan.min_requests if clear else max(plan.min_requests, bounded)
+    minutes = max(0.0, plan.min_minutes - found.minutes, (needed - canary.units) * found.minutes / canary.units)
+    return as_time(minutes / 60)
 
 
 def problem(plan: Plan, traffic: Traffic, steps: tuple[StepForecast, ...], detect: int | None, detect_hours: float | None) -> str:

@@ -30,6 +30,10 @@ class Street:
     start_at: datetime = field(default_factory=lambda: (timezone.now() - timedelta(days=3)).replace(second=0, microsecond=0))
     segments: int = 0
 
+    def shift(self, minutes: float) -> None:
+        """Begin so many minutes from now instead of three days ago."""
+        self.start_at = (timezone.now() + minutes * MINUTE).replace(second=0, microsecond=0)
+
     def at(self, minute: float) -> datetime:
         return self.start_at + minute * MINUTE
 

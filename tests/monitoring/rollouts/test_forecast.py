@@ -1,11 +1,13 @@
 """How long a plan takes, and which plans are refused."""
 
+from datetime import timedelta
+
 import numpy as np
 import pytest
 from scipy import stats
 
 from lifecycle.refusals import Refused
-from monitoring.rollouts.rules import Plan, Traffic, check_decidable, forecast, log_e, log_limit
+from monitoring.rollouts.rules import Counts, Evidence, Plan, Side, Traffic, check_decidable, forecast, log_e, log_limit, time_left
 from monitoring.rollouts.rules.forecast import power, requests_to_bound, requests_to_detect
 from monitoring.rollouts.rules.interval import half_width
 
@@ -66,3 +68,30 @@ def test_a_plan_that_cannot_decide_is_refused(plan, traffic, words):
 
 def test_without_an_error_so_far_the_share_is_still_not_zero():
     assert Traffic(100, 96, 0).error_share == 0.02
+
+
+def left(units, minutes, *, errors=(0, 0), plan=None, share=500):
+    counts = Counts(Side(units, units, errors[0], 0, 0), Side(19 * units, 19 * units, errors[1], 0, 0))
+    return time_left(plan or Plan(), Evidence(counts, dict.fromkeys(("errors", "slow", "wrong"), 0.0), minutes, minutes), share)
+
+
+def test_the_time_left_is_what_is_missing_at_the_pace_so_far():
+    few = Plan(min_requests=2000, min_minutes=0, margin=0.2)
+
+    assert left(500, 60, plan=few) == timedelta(hours=3)
+    assert left(500, 60, plan=Plan(min_requests=400, min_minutes=480, margin=0.2)) == timedelta(minutes=420)
+    assert left(2000, 60, plan=few) == timedelta(0)
+
+
+def test_the_time_left_counts_what_the_bound_needs_more_than_the_minimum():
+    narrow = Plan(min_requests=100, min_minutes=0, margin=0.005)
+    share = (5 + 95 + 2) / (20 * 1000 + 4)
+    needed = requests_to_bound(0.05, share, 0.005, 0.05, 0.01)
+
+    assert needed > 1000
+    assert left(1000, 60, errors=(5, 95), plan=narrow) == timedelta(hours=(needed - 1000) / 1000)
+
+
+def test_without_a_canary_request_nothing_is_foretold():
+    assert left(0, 60) is None
+    assert left(100, 60, errors=(40, 760), plan=Plan(margin=1e-6)) is None

@@ -1,6 +1,7 @@
 """The pages: with and without htmx; what a person sees, may do, and is told when it is not possible."""
 
 import json
+import math
 import re
 
 import pytest
@@ -94,6 +95,22 @@ def test_the_evidence_chart_draws_the_band_and_the_margin(client_for, looked_at,
     assert (low, high, middle) == (100 * look.low, 100 * look.high, 100 * look.difference)
 
 
+def test_the_evidence_of_each_kind_is_drawn_against_its_own_limit(client_for, looked_at, lee):
+    html = client_for(lee).get(url("detail", looked_at)).content.decode()
+
+    assert "errors: rolls back at 33" in html
+    assert "slow and wrong: rolls back at 100" in html
+    figure = json.loads(re.search(r'<script[^>]*id="evidence[^"]*"[^>]*>(.*?)</script>', html, re.DOTALL)[1])
+    assert [trace["y"][-1] for trace in figure["data"]] == [pytest.approx(math.exp(value)) for value in Look.objects.get().log_e.values()]
+
+
+def test_the_panel_tells_when_a_decision_is_expected(client_for, looked_at, street, omar):
+    said = text_of(client_for(omar).get(url("panel", street.endpoint)))
+
+    assert "A decision on 25 % is expected in 47 d" in said  # 120 requests in the three days since
+    assert "if 1.1.0 is as good as 1.0.0." in said
+
+
 def test_a_chart_answers_only_what_is_new(client_for, looked_at, street, lee):
     client, look = client_for(lee), Look.objects.get()
 
@@ -118,7 +135,7 @@ def test_the_list_names_each_and_filters(client_for, looked_at, lee):
     client = client_for(lee)
 
     assert "1.1.0" in text_of(client.get(reverse("rollouts:list")))
-    assert "No rollout is rolled_back" in text_of(client.get(reverse("rollouts:list") + "?state=rolled_back"))
+    assert "No rollout is rolled back" in text_of(client.get(reverse("rollouts:list") + "?state=rolled_back"))
     assert client.get(reverse("rollouts:list") + "?state=nonsense&before=x").status_code == 200
 
 
