@@ -1,0 +1,172 @@
+"""Alerts are listed, taken, ended and silenced, by how their id begins."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from monitoring.alerts import actions
+from monitoring.alerts.models import Alert, Silence
+from tests.support import endpoints
+
+NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def endpoint(project, mia, ravi, lee, gita, omar):
+    return endpoints.deployed_endpoint(project)
+
+
+@pytest.fixture
+def raised(endpoint):
+    """Raises an alert of a drill rule; the same key is the same alert."""
+
+    def make(key: str = "a", severity: str = "page", title: str = "Errors burn") -> Alert:
+        return actions.raise_alert(
+            endpoint=endpoint, source="drill", key={"n": key}, severity=severity, title=title, text="14 of 100 requests failed.",
+            url=f"/endpoints/{endpoint.uuid}/", now=NOON,
+        )  # fmt: skip
+
+    return make
+
+
+def start(row) -> str:
+    return str(row.uuid)[:8]
+
+
+def test_the_open_ones_are_listed_and_check_is_1(as_person, omar, raised):
+    first, second = raised("a"), raised("b", severity="ticket", title="Texts drift")
+    actions.resolve(alert_id=second.uuid, actor=omar, reason="A known campaign.", seen="firing")
+    command = as_person(omar)
+
+    said = command("alerts", "list", "--check")
+
+    assert said.code == 1
+    assert [line.split() for line in said.out.splitlines()] == [
+        ["ALERT", "SEVERITY", "STATE", "SINCE", "SEEN", "WHAT"],
+        [start(first), "page", "firing", "2026-11-24", "12:00", "1", "Errors", "burn"],
+    ]
+    assert [row["uuid"] for row in command("alerts", "list", "--json").json] == [str(first.uuid)]
+    assert len(command("alerts", "list", "--all", "--json").json) == 2
+    assert command("alerts", "list", "--severity", "ticket").out == "Nothing burns.\n"
+
+
+def test_nothing_burns_is_0(as_person, omar, endpoint):
+    said = as_person(omar)("alerts", "list", "--check")
+
+    assert (said.code, said.out) == (0, "Nothing burns.\n")
+
+
+def test_one_is_shown_by_how_its_id_begins(as_person, omar, endpoint, raised, site):
+    alert = raised()
+
+    said = as_person(omar)("alerts", "show", start(alert))
+
+    assert said.code == 0
+    assert said.out.splitlines() == [
+        "Alert      Errors burn",
+        "State      page, firing, seen 1 time",
+        "Since      2026-11-24 12:00",
+        "Last seen  2026-11-24 12:00",
+        "Told       nobody",
+        f"Act on     {site}/endpoints/{endpoint.uuid}/",
+        f"Page       {site}/alerts/{alert.uuid}/",
+        "",
+        "14 of 100 requests failed.",
+    ]
+
+
+def test_taking_and_ending_one(as_person, omar, raised):
+    alert, command = raised(), as_person(omar)
+
+    taken = command("alerts", "ack", start(alert))
+    alert.refresh_from_db()
+    assert (taken.code, taken.out) == (0, "You look after it: Errors burn\n")
+    assert (alert.state, alert.acknowledged_by) == ("acknowledged", omar)
+
+    again = command("alerts", "ack", start(alert))
+    assert (again.code, again.out) == (1, "")
+
+    ended = command("alerts", "resolve", start(alert), "--reason", "A bad host was taken out.")
+    alert.refresh_from_db()
+    assert (ended.code, ended.out) == (0, "Ended: Errors burn\n")
+    assert (alert.state, alert.resolution) == ("resolved", "A bad host was taken out.")
+
+
+def test_who_may_not_take_it_is_told_who_may(as_person, mia, raised):
+    alert = raised()
+
+    said = as_person(mia)("alerts", "ack", start(alert))
+
+    alert.refresh_from_db()
+    assert (said.code, said.err) == (1, "Only an ML lead or an on-call can do this.\n")
+    assert alert.state == "firing"
+
+
+def test_an_id_that_is_none_or_too_short_is_said(as_person, omar, raised):
+    raised()
+    command = as_person(omar)
+
+    assert command("alerts", "ack", "ab").err == "'ab' is too short. Give at least four letters of the uuid.\n"
+    assert command("alerts", "ack", "zzzzzzzz").err.startswith("There is no open alert zzzzzzzz that you may see.")
+
+
+def test_an_endpoint_is_silenced_for_a_while_and_talks_again(as_person, omar, endpoint):
+    command = as_person(omar)
+
+    said = command("alerts", "silence", endpoint.slug, "--for", "2h", "--reason", "Load test.", "--source", "drift")
+
+    made = Silence.objects.get()
+    assert said.code == 0, said.err
+    assert said.out.splitlines() == [
+        f"No messages about support-inbox-prod until {made.until:%Y-%m-%d %H:%M} UTC.",
+        f"End it: lifecycle alerts unsilence {start(made)}",
+    ]
+    assert abs(made.until - datetime.now(UTC) - timedelta(hours=2)) < timedelta(minutes=2)
+    assert (made.source, made.reason) == ("drift", "Load test.")
+    assert command("alerts", "silences").out.splitlines()[1].split()[:3] == [start(made), "support-inbox-prod", "drift"]
+
+    assert command("alerts", "unsilence", start(made)).out == "Messages come again.\n"
+    made.refresh_from_db()
+    assert made.ended_at
+    assert command("alerts", "silences").out == "Nothing is silenced.\n"
+
+
+def test_a_whole_project_is_silenced_by_its_slug(as_person, omar, endpoint, project):
+    said = as_person(omar)("alerts", "silence", "--project", "inbox", "--for", "1d", "--reason", "Move.")
+
+    assert said.out.startswith("No messages about inbox until ")
+    assert (Silence.objects.get().project, Silence.objects.get().endpoint) == (project, None)
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["--for", "2h", "--reason", "x"], 2),
+        (["{slug}", "--for", "0h", "--reason", "x"], 2),
+        (["{slug}", "--for", "two", "--reason", "x"], 2),
+        (["{slug}", "--for", "2h"], 2),
+        (["{slug}", "--for", "8d", "--reason", "x"], 1),
+    ],
+)
+def test_what_is_no_silence_silences_nothing(as_person, omar, endpoint, words, code):
+    said = as_person(omar)("alerts", "silence", *(word.format(slug=endpoint.slug) for word in words))
+
+    assert (said.code, said.out) == (code, "")
+    assert said.err
+    assert not Silence.objects.exists()
+
+
+def test_objectives_say_not_measured_before_they_are(as_person, omar, endpoint):
+    command = as_person(omar)
+    assert command("alerts", "objectives", endpoint.slug).out == (
+        "Nothing is asked of support-inbox-prod yet. Set objectives on its page.\n"
+    )
+
+    actions.set_objective(
+        endpoint_id=endpoint.uuid, kind="availability", target=0.995, window_days=30, threshold_ms=None, actor=omar, seen=0
+    )
+    said = command("alerts", "objectives", endpoint.slug)
+
+    assert said.out.splitlines()[1].split() == ["availability", "99.50", "%", "30", "not", "measured", "–", "–", "–"]
