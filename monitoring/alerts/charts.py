@@ -37,8 +37,13 @@ def budget(kind: str, starts: Sequence[datetime], counts: Sequence[Count], targe
     }
     if last is not None:
         colour = "$bad" if last <= 0 else "$c1"
-        layout["annotations"] = [{"x": times[-1], "y": last, "text": f"{decimals(last, 0)} %", "font": {"color": colour}, **END}]
-    lead = "No budget: nothing was measured." if last is None else f"{percent(last / 100, 1)} of the budget is left,"
+        layout["annotations"] = [
+            {"x": times[-1], "y": last, "text": f"{decimals(last, 0)} %", "yshift": 8, "font": {"color": colour}, **END}
+        ]
+    if last is None:
+        lead = "No budget: nothing was measured."
+    else:
+        lead = f"{percent(last / 100, 1)} of the budget is left," if last > 0 else f"The budget is spent, {percent(-last / 100, 1)} over,"
     caption = "" if last is None else f"{decimals(spent, 0)} spent of {decimals(allowed, 1)} in {window_days} days."
     rows = [
         [time, count.bad, count.total, "" if value is None else decimals(value, 1)]

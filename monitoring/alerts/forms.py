@@ -35,8 +35,12 @@ class ObjectiveForm(forms.Form):
     threshold_ms = forms.FloatField(
         label="Slow from, ms", help_text="Measured in the server.", widget=forms.NumberInput(attrs={"step": "any"})
     )
-    window_days = forms.TypedChoiceField(label="Window", choices=[(days, f"{days} days") for days in WINDOW_DAYS], coerce=int)
-    owner = PersonChoice(queryset=User.objects.none(), to_field_name="uuid", required=False, help_text="Is told of tickets beside on-call.")
+    window_days = forms.TypedChoiceField(
+        label="Window", choices=[(days, f"{days} days") for days in WINDOW_DAYS], coerce=int, help_text="That the budget is for."
+    )
+    owner = PersonChoice(
+        queryset=User.objects.none(), to_field_name="uuid", required=False, empty_label="On-call alone", help_text="Is told too."
+    )
     seen = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, kind: str, endpoint: Endpoint, **kwargs: Any) -> None:

@@ -206,8 +206,12 @@ def burn_chart(alert: Alert, checks: list[Check]) -> Chart | None:
     if alert.source != OBJECTIVE_SOURCE or len(measured) < 2 or measured[0].objective_id is None:
         return None
     objective = Objective.objects.get(pk=measured[0].objective_id)
-    at = next(at for at, row in enumerate(ROWS) if row.severity == alert.severity)
-    return charts.burns(measured, at, objective.window_days)
+    window, mine = timedelta(days=objective.window_days), [at for at, row in enumerate(ROWS) if row.severity == alert.severity]
+
+    def fired(at: int) -> bool:
+        return any(min(check.burns[at][0] or 0, check.burns[at][1] or 0) > ROWS[at].burn(window) for check in measured)
+
+    return charts.burns(measured, next(filter(fired, mine), mine[0]), objective.window_days)
 
 
 def sent(row: Delivery) -> dict[str, Any]:
