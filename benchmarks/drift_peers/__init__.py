@@ -1,0 +1,1 @@
+"""What drift_alarms is measured beside, for an environment of its own."""
