@@ -82,7 +82,8 @@ def slots(endpoint: Endpoint) -> dict[str, str]:
         "rollout": "rollouts:panel", "traffic": "traffic:endpoint", "recent": "traffic:recent", "shadow": "traffic:shadow",
         "drift": "drift:panel", "alerts": "alerts:panel",
     }  # fmt: skip
-    return {slot: find_url(name, uuid=endpoint.uuid) for slot, name in names.items()}
+    found = {slot: find_url(name, uuid=endpoint.uuid) for slot, name in names.items()}
+    return {slot: f"{url}?few=1" if url and slot in ("recent", "shadow") else url for slot, url in found.items()}
 
 
 def lanes(endpoint: Endpoint) -> list[Lane]:

@@ -16,7 +16,7 @@ import tritonclient.http as triton
 from tritonclient.utils import InferenceServerException
 
 from lifecycle import bundle
-from tests.inference.models import TOKEN, Installation, ask, auth, endpoint, version_of
+from tests.inference.models import TOKEN, Installation, ask, auth, deployment_of, endpoint, version_of
 
 
 def free_port():
@@ -282,3 +282,37 @@ def test_the_server_imports_no_django_and_no_torch():
     code = "import sys, lifecycle.inference.__main__; sys.exit(bool({'django', 'torch', 'celery'} & set(sys.modules)))"
 
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_a_bad_canary_is_closed_and_stays_closed_over_a_kill(installation, root, start):
+    canary = installation.artifact(1)
+    installation.publish(support=endpoint(root, canary=canary, share=9_999))
+    named = {"deployment": deployment_of("canary-1"), "kind": "error", "share": 10_000, "delay_ms": 0, "until": "2999-01-01T00:00:00+00:00"}
+    installation.plant(named)
+    server = start(INFERENCE_DRILLS="1")
+    until(lambda: len(installation.status()["endpoints"]["support"]["versions"]) == 2, "the canary is loaded")
+
+    codes = [server.ask("card", parameters={"route_key": f"k{number}"}).status_code for number in range(30)]
+    assert codes == [500] * 10 + [200] * 20
+    server.end(signal.SIGKILL)
+    again = start()
+
+    assert {again.version() for _ in range(10)} == {version_of(root)}
+    assert installation.status()["guard"] == [{"deployment": deployment_of("canary-1"), "failures": 10, "of": 10}]
+    again.end()
+    told = [line for line in installation.spooled() if line.get("kind") == "guard"]
+    assert {(line["failures"], line["of"]) for line in told} == {(10, 10)}
+    assert len({line["uuid"] for line in told}) == 1
+
+
+def test_a_server_with_a_shadow_answers_compares_and_ends(installation, root, start):
+    installation.publish(support=endpoint(root, shadow=installation.artifact(1)))
+    server = start()
+    until(lambda: all(state["state"] == "ready" for state in installation.status()["versions"].values()), "both are loaded")
+    assert [server.ask("card").status_code for _ in range(20)] == [200] * 20
+
+    assert server.end() == 0
+
+    kinds = [line.get("kind") for line in installation.spooled()]
+    assert kinds.count(None) == 20
+    assert 0 < kinds.count("shadow") <= 20
