@@ -314,7 +314,7 @@ def estimate(report: DriftReport | None) -> float | None:
 
 def attention(burning: Sequence[Alert], rows: Sequence[Row], found: Sequence[Endpoint]) -> list[Note]:
     """What needs a person: what burns, what waits for a decision; the most urgent first, at most eight."""
-    notes = [Note("bad" if a.severity == Severity.PAGE else "warn", a.title, a.text.split("\n")[0], a.url or "", "Look") for a in burning]
+    notes = burns(burning)
     notes += [
         Note(
             "bad",
@@ -355,6 +355,26 @@ def attention(burning: Sequence[Alert], rows: Sequence[Row], found: Sequence[End
     ]
     notes = [replace(note, text=note.text[:300]) for note in notes]
     return sorted(notes, key=lambda note: note.kind != "bad")[:8]
+
+
+def burns(burning: Sequence[Alert]) -> list[Note]:
+    """One note an alert; those of drift as one for each endpoint, since they have one cause."""
+    drifting: dict[int, list[Alert]] = {}
+    for alert in burning:
+        if alert.source == "drift" and alert.endpoint_id is not None:
+            drifting.setdefault(alert.endpoint_id, []).append(alert)
+    several = {key: alerts for key, alerts in drifting.items() if len(alerts) > 1}
+    notes = []
+    for alert in burning:
+        together = several.get(alert.endpoint_id or 0, [])
+        kind = "bad" if alert.severity == Severity.PAGE else "warn"
+        if alert not in together:
+            notes.append(Note(kind, alert.title, alert.text.split("\n")[0], alert.url, "Look"))
+        elif alert is together[0] and alert.endpoint is not None:
+            monitors = rules.listed([str(each.key.get("monitor")) for each in reversed(together)], most=len(together))
+            text = f"{monitors.capitalize()} are over their limits and stay there. Look at the histograms and the texts behind."
+            notes.append(Note(kind, f"{alert.endpoint.slug} drifts", text, alert.url, "Look"))
+    return notes
 
 
 def page(name: str, uuid: UUID) -> str:

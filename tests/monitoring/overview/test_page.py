@@ -51,6 +51,20 @@ def test_a_page_and_a_ticket_stand_first_among_what_needs_attention(live_endpoin
     assert shown["rows"][0].health.word == "alert open"
 
 
+def test_what_drifts_together_is_one_note(live_endpoint, project, lee, dashboard):
+    now = timezone.now()
+    for monitor in ("confidence", "length", "oov"):
+        Alert.objects.create(
+            fingerprint=monitor, project=project, endpoint=live_endpoint, group="g", source="drift", key={"monitor": monitor},
+            severity="ticket", title=f"{monitor} drifts", text="Look.", url="/drift/", first_at=now, last_at=now,
+        )  # fmt: skip
+
+    notes = dashboard(lee)["notes"]
+
+    assert [(note.fact, note.url) for note in notes] == [("support-inbox-prod drifts", "/drift/")]
+    assert notes[0].text.startswith("Confidence, length and oov are over their limits")
+
+
 def test_one_endpoint_and_many_take_the_same_statements(live_endpoint, project, mia, ravi, day, lee, dashboard):
     day(1, requests=5, answers=5)
 
