@@ -28,6 +28,7 @@ def parser() -> argparse.ArgumentParser:
     """The whole grammar."""
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--json", action="store_true", help="the result as JSON, refusals too")
+    common.add_argument("--field", default="", metavar="NAME", help="of the result this field alone, for scripts: number, counts.rows")
     common.add_argument("--project", default="", metavar="SLUG", help="look only in this project, by its slug or uuid")
     made = argparse.ArgumentParser(prog="lifecycle", description=ABOUT, epilog=CODES)
     commands = made.add_subparsers(dest="command", metavar="COMMAND", required=True)
@@ -39,7 +40,7 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None, *, sleep: Callable[[float], None] = time.sleep) -> int:
     """Run one command; returns its exit code. sleep: how a pause is made, in seconds."""
     args = parser().parse_args(argv)
-    screen = Screen(as_json=args.json)
+    screen = Screen(as_json=args.json, field=args.field)
     try:
         return int(args.run(Session(args, screen, sleep)) or DONE)
     except Refusal as refusal:

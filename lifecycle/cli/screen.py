@@ -11,12 +11,17 @@ from datetime import datetime
 from io import TextIOWrapper
 from typing import Any
 
+from lifecycle.cli.settings import Usage
+
 
 class Screen:
-    """as_json: results are JSON documents, refusals too; progress is not shown unless stderr is a terminal."""
+    """as_json: results are JSON documents, refusals too; progress is not shown unless stderr is a terminal.
 
-    def __init__(self, *, as_json: bool) -> None:
-        self.as_json = as_json
+    field: of a result only this one is shown, such as number or counts.rows.
+    """
+
+    def __init__(self, *, as_json: bool, field: str = "") -> None:
+        self.as_json, self.field = as_json, field
         for stream in (sys.stdout, sys.stderr):  # a terminal that has no such letter shows another in its place
             if isinstance(stream, TextIOWrapper):
                 stream.reconfigure(errors="replace")
@@ -26,6 +31,9 @@ class Screen:
     def show(self, value: Any, *lines: str) -> None:
         """The result: the value for scripts, the lines for people."""
         self.close()
+        if self.field:
+            print(picked(value, self.field))
+            return
         ascii_only = str(sys.stdout.encoding or "utf-8").lower() not in ("utf-8", "utf8")  # JSON loses no letter either way
         print(json.dumps(value, indent=2, ensure_ascii=ascii_only) if self.as_json else safe("\n".join(lines)))
 
@@ -60,6 +68,19 @@ class Screen:
         print(plain(message), file=sys.stderr)
         for name, texts in fields.items():
             print(plain(f"  {name}: {' '.join(texts)}" if name != "non_field_errors" else f"  {' '.join(texts)}"), file=sys.stderr)
+
+
+def picked(value: Any, field: str) -> str:
+    """One field of a result, as a script takes it: texts as they are, all else as JSON. Raises Usage where it is not there."""
+    for name in field.split("."):
+        if isinstance(value, list) and name.isdecimal() and int(name) < len(value):
+            value = value[int(name)]
+        elif isinstance(value, dict) and name in value:
+            value = value[name]
+        else:
+            known = ", ".join(value) if isinstance(value, dict) else f"{len(value)} rows" if isinstance(value, list) else "nothing in it"
+            raise Usage(f"It was done, but its result has no field {name}: it has {known}.")
+    return plain(value) if isinstance(value, str) else json.dumps(value)
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:

@@ -59,3 +59,12 @@ def test_the_installed_command_is_this_one(tmp_path):
 
     assert done.returncode == 0
     assert done.stdout.startswith("usage: lifecycle [-h] COMMAND ...")
+
+
+def test_a_field_alone_is_for_scripts(command, token, site, mia):
+    command("login", site, stdin=token(mia))
+
+    one, more, none = (command("whoami", "--field", name) for name in ("user.username", "projects.0.slug", "user.shoe"))
+
+    assert [(each.code, each.out) for each in (one, more, none)] == [(0, "mia\n"), (0, "inbox\n"), (2, "")]
+    assert none.err == "It was done, but its result has no field shoe: it has uuid, username, name.\n"
