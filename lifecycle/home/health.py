@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from lifecycle.jobs.models import Job
 from lifecycle.jobs.rules import State
+from monitoring.alerts.actions import check_heartbeat
 
 DISK_MIN_BYTES = 1 << 30
 WAIT_MAX = timedelta(minutes=2)
@@ -93,4 +94,16 @@ def inference() -> Check:
     return Check("inference", False, f"The inference server answers {answer.status_code}: it is loading or draining.", needed=False)
 
 
-CHECKS: list[Callable[[], Check]] = [database, storage, signing_key, workers, inference]
+def watch() -> Check:
+    """Alerts are evaluated. This process is another than the one that does it: it raises a page when nobody has for two minutes."""
+    try:
+        missing = check_heartbeat()
+    except DatabaseError as error:
+        return Check("alerts", False, f"The database does not say when alerts were evaluated ({type(error).__name__}).", needed=False)
+    if missing:
+        detail = "Alerts were not evaluated for over two minutes. Start the beat and a worker for the default queue."
+        return Check("alerts", False, detail, needed=False)
+    return Check("alerts", True, "Alerts are evaluated.", needed=False)
+
+
+CHECKS: list[Callable[[], Check]] = [database, storage, signing_key, workers, watch, inference]

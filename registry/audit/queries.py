@@ -36,6 +36,7 @@ PAGES = {
     "catalog.endpoint": "endpoints:detail",
     "promotions.promotionrequest": "promotions:detail",
     "endpoints.deployment": "endpoints:deployment",
+    "alerts.alert": "alerts:detail",
     "jobs.job": "jobs:progress",
 }
 

@@ -40,6 +40,7 @@ def well(settings, monkeypatch):
     settings.DATA_DIR.mkdir(parents=True)
     keys.private_key_path()
     monkeypatch.setattr(health.httpx, "get", lambda *_, **__: httpx.Response(200))
+    monkeypatch.setattr(health, "check_heartbeat", lambda: False)
 
 
 @pytest.mark.django_db
@@ -72,6 +73,18 @@ def test_a_dead_inference_server_is_named_but_the_site_is_ready(client, well, mo
 
     assert answer.status_code == 200
     assert [c["name"] for c in answer.json()["checks"] if not c["ok"]] == ["inference"]
+
+
+@pytest.mark.django_db
+def test_that_nobody_evaluates_alerts_is_named_but_the_site_is_ready(client, well, monkeypatch):
+    monkeypatch.setattr(health, "check_heartbeat", lambda: True)
+
+    answer = client.get("/readyz")
+
+    assert answer.status_code == 200
+    assert [c["detail"] for c in answer.json()["checks"] if not c["ok"]] == [
+        "Alerts were not evaluated for over two minutes. Start the beat and a worker for the default queue."
+    ]
 
 
 @pytest.mark.django_db
