@@ -58,7 +58,7 @@ class AlertOut(serializers.Serializer[Alert]):
     resolution = serializers.CharField()
 
 
-class CheckOut(serializers.Serializer[Check]):
+class AlertCheckOut(serializers.Serializer[Check]):
     """What a rule came to; equal answers within five minutes are one."""
 
     rule = serializers.CharField()
@@ -77,7 +77,7 @@ class CheckOut(serializers.Serializer[Check]):
 class AlertDetailOut(AlertOut):
     """An alert with what its rule measured."""
 
-    checks = CheckOut(many=True)
+    checks = AlertCheckOut(many=True)
 
 
 class AlertPageOut(serializers.Serializer[Any]):
@@ -87,10 +87,10 @@ class AlertPageOut(serializers.Serializer[Any]):
     before = serializers.IntegerField(allow_null=True)
 
 
-class CheckPageOut(serializers.Serializer[Any]):
+class AlertCheckPageOut(serializers.Serializer[Any]):
     """Up to 30 lines of the log, newest first."""
 
-    results = CheckOut(many=True)
+    results = AlertCheckOut(many=True)
     before = serializers.IntegerField(allow_null=True)
 
 
@@ -112,13 +112,13 @@ class SuppressedIn(serializers.Serializer[Any]):
     before = serializers.IntegerField(required=False, min_value=1, max_value=2**62)
 
 
-class SeenIn(serializers.Serializer[Any]):
+class AlertSeenIn(serializers.Serializer[Any]):
     """seen: the alert's state when you looked; 409 when it moved since."""
 
     seen = serializers.ChoiceField(choices=State.choices)
 
 
-class ResolveIn(SeenIn):
+class AlertResolveIn(AlertSeenIn):
     """What was found."""
 
     reason = serializers.CharField(max_length=REASON_MAX)
@@ -135,14 +135,14 @@ class ObjectiveIn(serializers.Serializer[Any]):
     seen = serializers.IntegerField(min_value=0)
 
 
-class SwitchIn(serializers.Serializer[Any]):
+class ObjectiveSwitchIn(serializers.Serializer[Any]):
     """On or off; seen: the revision when you looked."""
 
     is_on = serializers.BooleanField()
     seen = serializers.IntegerField(min_value=0)
 
 
-class BudgetOut(serializers.Serializer[Any]):
+class ErrorBudgetOut(serializers.Serializer[Any]):
     """What is left of an error budget. left: share, below 0 when overspent, null: nothing was measured."""
 
     bad = serializers.IntegerField()
@@ -167,7 +167,7 @@ class ObjectiveOut(serializers.Serializer[Objective]):
     revision = serializers.IntegerField(help_text="give it as `seen`")
     measured_at = serializers.DateTimeField(source="read_at", allow_null=True)
     state = serializers.CharField(source="reading.state", default=None, allow_null=True)
-    budget = BudgetOut(source="reading.budget", default=None, allow_null=True)
+    budget = ErrorBudgetOut(source="reading.budget", default=None, allow_null=True)
     burns = serializers.DictField(
         source="reading.burns", default=dict, child=serializers.FloatField(allow_null=True), help_text="burn rate by window"
     )
@@ -270,7 +270,7 @@ class ChannelSecretIn(serializers.Serializer[Any]):
     seen = serializers.IntegerField(min_value=0)
 
 
-class TestIn(serializers.Serializer[Any]):
+class ChannelTestIn(serializers.Serializer[Any]):
     """once: a word of yours; the same word again sends nothing new."""
 
     once = serializers.CharField(max_length=64)
@@ -312,7 +312,7 @@ class OneAlert(View):
     def get(self, request: Request, uuid: UUID) -> Response:
         """The alert with what its rule measured."""
         alert = queries.visible(person(request)).get(uuid=uuid)
-        return Response(AlertOut(alert).data | {"checks": CheckOut(queries.checks_of(alert), many=True).data})
+        return Response(AlertOut(alert).data | {"checks": AlertCheckOut(queries.checks_of(alert), many=True).data})
 
 
 class Acknowledge(View):
@@ -320,10 +320,10 @@ class Acknowledge(View):
 
     needs = {"POST": Needs("alerts.acknowledge", Alert, SEE)}
 
-    @extend_schema(operation_id="alerts_acknowledge", request=SeenIn, responses=AlertOut)
+    @extend_schema(operation_id="alerts_acknowledge", request=AlertSeenIn, responses=AlertOut)
     def post(self, request: Request, uuid: UUID) -> Response:
         """Say that you look after it: it is not said again."""
-        actions.acknowledge(alert_id=uuid, actor=person(request), **read(SeenIn, request.data))
+        actions.acknowledge(alert_id=uuid, actor=person(request), **read(AlertSeenIn, request.data))
         return Response(AlertOut(queries.visible(person(request)).get(uuid=uuid)).data)
 
 
@@ -332,10 +332,10 @@ class Resolve(View):
 
     needs = {"POST": Needs("alerts.acknowledge", Alert, SEE)}
 
-    @extend_schema(operation_id="alerts_resolve", request=ResolveIn, responses=AlertOut)
+    @extend_schema(operation_id="alerts_resolve", request=AlertResolveIn, responses=AlertOut)
     def post(self, request: Request, uuid: UUID) -> Response:
         """End it with what was found; one of an objective that still burns is refused."""
-        actions.resolve(alert_id=uuid, actor=person(request), **read(ResolveIn, request.data))
+        actions.resolve(alert_id=uuid, actor=person(request), **read(AlertResolveIn, request.data))
         return Response(AlertOut(queries.visible(person(request)).get(uuid=uuid)).data)
 
 
@@ -345,7 +345,7 @@ class Suppressed(View):
     needs = {"GET": Needs("signed_in")}
 
     @extend_schema(
-        operation_id="alerts_suppressed", responses=CheckPageOut,
+        operation_id="alerts_suppressed", responses=AlertCheckPageOut,
         parameters=[OpenApiParameter("why", str), OpenApiParameter("endpoint", UUID), BEFORE],
     )  # fmt: skip
     def get(self, request: Request) -> Response:
@@ -354,7 +354,7 @@ class Suppressed(View):
         rows, older = queries.suppressed(
             person(request), why=given["why"], endpoint=str(given.get("endpoint", "")), before=given.get("before")
         )
-        return Response({"results": CheckOut(rows, many=True).data, "before": older})
+        return Response({"results": AlertCheckOut(rows, many=True).data, "before": older})
 
 
 class Objectives(View):
@@ -384,10 +384,10 @@ class SwitchObjective(View):
 
     needs = {"POST": Needs(MANAGE, Objective, SEE)}
 
-    @extend_schema(operation_id="objectives_switch", request=SwitchIn, responses=ObjectiveOut)
+    @extend_schema(operation_id="objectives_switch", request=ObjectiveSwitchIn, responses=ObjectiveOut)
     def post(self, request: Request, uuid: UUID) -> Response:
         """Stop evaluating it, or go on; its open alerts end when it is switched off."""
-        made = actions.switch_objective(objective_id=uuid, actor=person(request), **read(SwitchIn, request.data))
+        made = actions.switch_objective(objective_id=uuid, actor=person(request), **read(ObjectiveSwitchIn, request.data))
         return Response(ObjectiveOut(made).data)
 
 
@@ -468,10 +468,10 @@ class TestChannel(View):
 
     needs = {"POST": Needs(MANAGE, Channel, SEE)}
 
-    @extend_schema(operation_id="channels_test", request=TestIn, responses={202: DeliveryOut})
+    @extend_schema(operation_id="channels_test", request=ChannelTestIn, responses={202: DeliveryOut})
     def post(self, request: Request, uuid: UUID) -> Response:
         """Send a message that says that it is a test."""
-        made = delivery.send_test(channel_id=uuid, actor=person(request), **read(TestIn, request.data))
+        made = delivery.send_test(channel_id=uuid, actor=person(request), **read(ChannelTestIn, request.data))
         return Response(DeliveryOut(made).data, status=202)
 
 
