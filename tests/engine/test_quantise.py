@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from lifecycle.engine import quantise
 from lifecycle.engine.artifact import INT8, ArtifactInfo, Gate
@@ -123,8 +124,35 @@ def test_a_graph_that_fails_its_gate_is_not_kept(trained, monkeypatch):
     assert ArtifactInfo.read(folder / "artifact").graph(folder / "artifact").name == "model.onnx"
 
 
+def test_where_the_whole_graph_fails_one_with_the_lower_products_in_fp32_is_tried(trained, monkeypatch):
+    real, gates = quantise.judge, []
+
+    def strict_once(*args):
+        gates.append(real(*args))
+        return gates[-1] if len(gates) > 1 else replace(gates[0], passed=False)
+
+    monkeypatch.setattr(quantise, "judge", strict_once)
+
+    folder, result = trained(104)
+
+    assert len(gates) == 2
+    assert gates[1].int8_bytes > gates[0].int8_bytes  # weights in fp32
+    assert result["int8"]["passed"] is True
+    assert result["int8"]["reason"].endswith(quantise.KEPT)
+    assert ArtifactInfo.read(folder / "artifact").graph(folder / "artifact") == folder / "artifact" / INT8
+
+
+def test_the_narrowing_products_are_those_of_the_feed_forward_layers(trained, tmp_path):
+    folder, _ = trained(0, epochs=1)
+    quant_pre_process(folder / "artifact" / "serving" / "model.onnx", tmp_path / "p.onnx", skip_symbolic_shape=True)
+
+    found = quantise.narrowing(tmp_path / "p.onnx")
+
+    assert [name.split("layer.")[1] for name in found] == ["0/output/dense/MatMul", "1/output/dense/MatMul"]
+
+
 def test_a_graph_that_cannot_be_rounded_fails_the_gate_and_not_the_run(trained, monkeypatch):
-    def fail(source, target):
+    def fail(source, target, **_):
         target.write_bytes(b"half")
         raise RuntimeError("no such operator")
 
