@@ -134,6 +134,7 @@ class DriftOut(serializers.Serializer[Any]):
     report = ReportOut(allow_null=True)
     texts = TextCheckOut(allow_null=True)
     open = EpisodeOut(many=True)
+    episodes = EpisodeOut(many=True, help_text="open or over, newest first, up to 30")
 
 
 class ReportPageOut(serializers.Serializer[Any]):
@@ -152,7 +153,8 @@ class OfEndpoint(View):
     def get(self, request: Request, uuid: UUID) -> Response:
         """The newest report, the newest check of texts, and what stands open."""
         found = Endpoint.objects.get(uuid=uuid)
-        shown = {"report": queries.latest(found), "texts": queries.latest_texts(found), "open": queries.open_episodes(found)}
+        shown: dict[str, Any] = {"report": queries.latest(found), "texts": queries.latest_texts(found)}
+        shown |= {"open": queries.open_episodes(found), "episodes": queries.episodes(found, queries.PAGE)}
         return Response(DriftOut(shown).data)
 
 

@@ -14,6 +14,7 @@ from monitoring.drift.rules import Monitor
 from monitoring.drift.statistics import MISSING, OTHER
 
 WINDOW, REFERENCE = "$c1", "$c2"
+DEPTH = [[0, "$hair"], [1, WINDOW]]
 BEYOND = 2.0  # of the limit: darker does not get
 LIMIT = {"color": "$bad", "width": 1, "dash": "dot"}
 END = {"xanchor": "left", "xshift": 4, "showarrow": False, "name": "end"}
@@ -84,7 +85,7 @@ def heat(days: Sequence[Day], monitors: Sequence[Monitor]) -> Chart:
     drawn = [[None if value is None else min(BEYOND, max(0.0, value)) for value in line] for line in z]
     trace = {
         "type": "heatmap", "x": [day.day.isoformat() for day in days], "y": [each.label for each in monitors], "z": drawn, "customdata": z,
-        "colorscale": "seq", "zmin": 0, "zmax": BEYOND, "hoverongaps": False,
+        "colorscale": DEPTH, "zmin": 0, "zmax": BEYOND, "hoverongaps": False,
         "colorbar": {"tickvals": [0, 1, 2], "ticktext": ["as evaluated", "limit", "twice"]},
         "hovertemplate": "%{y}, %{x}: %{customdata:.2f} of its limit<extra></extra>",
     }  # fmt: skip
@@ -161,9 +162,7 @@ def accuracy(points: Sequence[Accuracy], known: float | None) -> Chart:
                 "line": {"color": REFERENCE, "width": 1, "dash": "dot"},
             }
         ]
-        layout["annotations"] = [
-            {"xref": "paper", "x": 0, "y": level, "text": "evaluation", "xanchor": "left", "yshift": 8, "font": {"size": 11}}
-        ]
+        layout["annotations"] = [{"xref": "paper", "x": 1, "y": level, "text": "evaluation", **END}]
     rows = [[stamp(point.at), *part(point.estimate), *part(point.realised)] for point in points]
     return Chart(
         id="accuracy", lead=accuracy_lead(estimated, judged), caption=ACCURACY,

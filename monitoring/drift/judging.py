@@ -136,6 +136,11 @@ def held_sentence(each: Said) -> str:
     return f"{Monitor(found.monitor).label} was over its limit ({shown(found.monitor, found.value)}) and opened nothing: {why}."
 
 
+def of_limit(ratio: float) -> str:
+    """How far a monitor is: 72 % of its limit, 21.6 times its limit."""
+    return f"{percent(ratio)} of its limit" if ratio < 2 else f"{decimals(ratio, 1)} times its limit"
+
+
 def listed(names: Sequence[str]) -> str:
     """a, b and c."""
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]])) if names else ""

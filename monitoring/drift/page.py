@@ -76,7 +76,7 @@ def endpoint_line(line: Line) -> EndpointLine:
     """One endpoint."""
     report = line.report
     mark, word = state_of(report, line.open)
-    worst = f"{Monitor(report.worst).label}, {percent(report.ratio)} of its limit" if report and report.worst else ""
+    worst = f"{Monitor(report.worst).label}, {judging.of_limit(report.ratio)}" if report and report.ratio is not None else ""
     return EndpointLine(line, mark, word, worst, bool(line.open))
 
 
@@ -156,9 +156,9 @@ def figures(report: DriftReport) -> list[Figure]:
 
 def worst(report: DriftReport) -> Figure:
     """The monitor nearest to its limit, or beyond it."""
-    if not report.worst:
+    if report.ratio is None:
         return Figure("Nearest to its limit", None)
-    return Figure("Nearest to its limit", Monitor(report.worst).label, sub=f"at {percent(report.ratio)} of it")
+    return Figure("Nearest to its limit", Monitor(report.worst).label, sub=judging.of_limit(report.ratio))
 
 
 def called_right(said: Mapping[str, Any] | None) -> Figure:

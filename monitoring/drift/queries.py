@@ -78,7 +78,7 @@ def open_episodes(endpoint: Endpoint) -> list[Episode]:
 
 def episodes(endpoint: Endpoint, limit: int) -> list[Episode]:
     """Episodes of an endpoint, open or over, newest first."""
-    rows = Episode.objects.filter(endpoint=endpoint).select_related("version")
+    rows = Episode.objects.filter(endpoint=endpoint).select_related("version", "endpoint")
     return list(rows.order_by("-opened_at", "-id")[:limit])
 
 

@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 
 SMOOTHING = 0.5
 QUANTILES = 10
-TOP = 10
+TOP = 20  # labels with a bin of their own: one that hides among all others must grow far before it is seen
 MISSING, OTHER = "missing", "other"
 
 

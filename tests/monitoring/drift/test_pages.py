@@ -252,6 +252,7 @@ def test_the_api_tells_the_same(api, drifting):
     assert (found["report"]["state"], found["report"]["worst"], found["texts"]) == ("drift", "label", None)
     assert found["report"]["results"]["label"]["open"] is True
     assert [each["monitor"] for each in found["open"]] == ["label"]
+    assert found["episodes"] == found["open"]
     detail = api.get(reverse("api-drift-report", args=[drifting.uuid])).json()
     assert sorted(row[2] for row in detail["bins"]["label"]) == [25, 25, 550]
 
