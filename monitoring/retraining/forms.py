@@ -33,7 +33,9 @@ class TriggerForm(forms.Form):
     def __init__(self, data: Mapping[str, Any] | None = None, *, kind: str, initial: Mapping[str, Any] | None = None) -> None:
         super().__init__(data, auto_id=f"{kind}-%s", initial=dict(initial or {}) | {"kind": kind})
         meaning = KINDS[Kind(kind)]
-        self.fields["threshold"].help_text = f"{meaning.says} In {meaning.unit}, {meaning.low:g} to {meaning.high:g}."
+        high = f"{meaning.high:,.6f}".rstrip("0").rstrip(".")
+        high = f"{meaning.high:,.6f}".rstrip("0").rstrip(".")
+        self.fields["threshold"].help_text = f"{meaning.says} In {meaning.unit}, {meaning.low:g} to {high}."
 
 
 class ProposeForm(forms.Form):

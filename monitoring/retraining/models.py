@@ -180,11 +180,11 @@ class Pick(models.Model):
         SAMPLE = "sample", "Fair sample"
 
     append_only = True
-    changeable = ("prediction", "item")
+    changeable = ("item",)
 
     proposal = models.ForeignKey(Proposal, on_delete=models.PROTECT, related_name="picks")
-    prediction = models.ForeignKey(Prediction, null=True, on_delete=models.SET_NULL, related_name="picks")
-    prediction_uuid = models.UUIDField(help_text="outlives the prediction, and stands in the item as its id")
+    prediction = models.ForeignKey(Prediction, null=True, on_delete=models.PROTECT, related_name="picks")
+    prediction_uuid = models.UUIDField(help_text="stands in the item as its id")
     kind = models.CharField(max_length=6, choices=Kind.choices)
     label = models.CharField(max_length=120, blank=True, help_text="what people said is right")
     item = models.ForeignKey(Item, null=True, on_delete=models.PROTECT, related_name="picks")

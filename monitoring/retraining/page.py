@@ -228,6 +228,8 @@ class Card:
     lines: list[Line]
     yes: bool
     said: bool
+    open: bool
+    threshold: str
 
 
 def settings(user: User, endpoint: Endpoint, wrong: TriggerForm | None = None) -> dict[str, Any]:
@@ -240,7 +242,8 @@ def settings(user: User, endpoint: Endpoint, wrong: TriggerForm | None = None) -
             form = wrong
         verdict = setting.trigger.verdict if setting.trigger else {}
         lines = told(verdict.get("for", []), verdict.get("against", []))
-        cards.append(Card(setting, form, lines, bool(verdict.get("yes")), bool(verdict)))
+        opened, threshold = setting.is_on or form is wrong, f"{setting.initial['threshold']:,g}"
+        cards.append(Card(setting, form, lines, bool(verdict.get("yes")), bool(verdict), opened, threshold))
     return {
         "endpoint": endpoint, "cards": cards,
         "why_not_manage": "" if policy.can(user, "retraining.manage", endpoint) else sentence("retraining.manage"),

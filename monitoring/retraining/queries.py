@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Case, Count, OuterRef, Q, QuerySet, Subquery, When
 
 from datasets_app.datasets.models import Dataset, Item
 from datasets_app.datasets.rules import UploadState, normal_digest
@@ -39,6 +39,7 @@ POOL = 5_000  # newest kept texts of the window from which texts are chosen
 COUNTED = 100_000  # labels are counted up to here
 CHUNK = 500
 RECENT = timedelta(days=30)
+BUSY_FIRST = Case(When(state__in=sorted(BUSY), then=0), default=1)
 WHOLE = (
     "endpoint__model__project", "endpoint__alias__version", "trigger__author", "proposed_by", "live__model", "live__evaluation",
     "live__run__snapshot__dataset", "live__run__base", "live__run__artifact", "dataset__project", "collected_by", "upload", "queue",
@@ -83,8 +84,9 @@ def busy(endpoint: Endpoint) -> Proposal | None:
 
 
 def newest(endpoint: Endpoint) -> Proposal | None:
-    """The last proposal of an endpoint in any state."""
-    return Proposal.objects.filter(endpoint=endpoint).select_related("queue", "run", "promotion", "live").order_by("-pk").first()
+    """The proposal of an endpoint that is under way, else the last one."""
+    rows = Proposal.objects.filter(endpoint=endpoint).select_related("queue", "run", "promotion", "live")
+    return rows.order_by(BUSY_FIRST, "-pk").first()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,7 @@ class Line:
 
 def lines(user: User) -> list[Line]:
     """The endpoints that the user may see with their newest proposal, those that wait for a decision first."""
-    last = Proposal.objects.filter(endpoint=OuterRef("pk")).order_by("-pk").values("pk")[:1]
+    last = Proposal.objects.filter(endpoint=OuterRef("pk")).order_by(BUSY_FIRST, "-pk").values("pk")[:1]
     rows = catalog.endpoints(user).annotate(newest=Subquery(last), on=Count("triggers", filter=Q(triggers__enabled=True)))
     found: list[Any] = list(rows)
     proposals = {row.pk: row for row in visible(user).filter(pk__in=[each.newest for each in found if each.newest])}
@@ -216,7 +218,7 @@ def live_version(endpoint: Endpoint) -> ModelVersion | None:
 def gather(endpoint: Endpoint, now: datetime, window_days: int) -> Facts:
     """Everything that is known now. The window ends now; figures are of the live version's answers."""
     live, frozen = live_version(endpoint), catalog.freeze_of(endpoint, now)
-    canary, other, last = endpoints.canary_of(endpoint), busy(endpoint), newest(endpoint)
+    canary, other, last = endpoints.canary_of(endpoint), busy(endpoint), Proposal.objects.filter(endpoint=endpoint).order_by("-pk").first()
     urls = {"endpoint": find_url("endpoints:detail", uuid=endpoint.uuid), "predictions": find_url("traffic:recent", uuid=endpoint.uuid)}
     common: dict[str, Any] = {
         "frozen": f"The endpoint is frozen until {frozen.until:%d %b %H:%M} UTC: {frozen.reason}" if frozen else "",

@@ -80,7 +80,7 @@ def slots(endpoint: Endpoint) -> dict[str, str]:
     """The parts of the page that upper rooms fill, by name; empty where no room answers."""
     names = {
         "rollout": "rollouts:panel", "traffic": "traffic:endpoint", "recent": "traffic:recent", "shadow": "traffic:shadow",
-        "drift": "drift:panel", "alerts": "alerts:panel",
+        "drift": "drift:panel", "alerts": "alerts:panel", "retraining": "retraining:panel",
     }  # fmt: skip
     found = {slot: find_url(name, uuid=endpoint.uuid) for slot, name in names.items()}
     return {slot: f"{url}?few=1" if url and slot in ("recent", "shadow") else url for slot, url in found.items()}
