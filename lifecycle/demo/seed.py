@@ -1,6 +1,6 @@
-"""The demo's story, told through the product's own actions by the people whose work each step is.
+"""The first steps of the demo's story: from a file to a version that is live, by the people whose work each step is.
 
-Each step looks first whether it was done, so that a killed job goes on where it was.
+Each goes through the product's own actions and looks first whether it was done, so that a killed job goes on where it was.
 """
 
 from __future__ import annotations
@@ -33,7 +33,6 @@ from lifecycle.training.models import BaseModel, Run
 from registry.access.models import Project, User
 from registry.catalog import actions as catalog
 from registry.catalog.models import Endpoint, ModelVersion, RegisteredModel
-from registry.endpoints import actions as endpoints
 from registry.promotions import actions as promotions
 from registry.promotions.models import PromotionRequest
 from registry.promotions.rules import Status
@@ -234,9 +233,24 @@ STATED = {
 }
 
 
+def registered_model(stage: Stage) -> RegisteredModel:
+    """Noah makes the model that versions belong to."""
+    found = RegisteredModel.objects.filter(project=stage.project, slug="support-intent").first()
+    return found or catalog.create_model(
+        project=stage.project, name="Support intent", slug="support-intent", purpose=STATED["purpose"], actor=stage.user("noah")
+    )
+
+
+def endpoint(stage: Stage, model: RegisteredModel) -> Endpoint:
+    """Noah makes the address that customers' messages are sent to."""
+    return Endpoint.objects.filter(slug="support-inbox-prod").first() or catalog.create_endpoint(
+        model=model, slug="support-inbox-prod", environment=Endpoint.Environment.PRODUCTION, keep_text=True, actor=stage.user("noah")
+    )
+
+
 def promote(stage: Stage, candidate: ModelVersion, target: Endpoint, who: str, note: str) -> PromotionRequest:
     """The engineer asks; the gates are checked by a job."""
-    found = PromotionRequest.objects.filter(version=candidate, endpoint=target).order_by("-id").first()
+    found = PromotionRequest.objects.filter(version=candidate, endpoint=target, note=note).first()
     found = found or promotions.request(version=candidate, endpoint=target, note=note, actor=stage.user(who))
     checked: PromotionRequest = stage.wait(lambda: PromotionRequest.objects.filter(pk=found.pk).exclude(status=Status.CHECKING).first())
     return checked
@@ -257,40 +271,3 @@ def approve(stage: Stage, request: PromotionRequest) -> PromotionRequest:
             )
     request.refresh_from_db()
     return request
-
-
-def tell(ctx: JobContext, project: Project) -> None:
-    """The whole story, in order."""
-    stage = Stage(ctx, project)
-    messages = inbox.messages(HISTORY + NEW)
-    old, new = messages[:HISTORY], messages[HISTORY:]
-    ctx.progress(1, 10, stage="Uploading messages", unit="steps")
-    target = dataset(stage)
-    upload(stage, target, "history-2026.csv", old, labelled=True)
-    inbox_file = upload(stage, target, "november-inbox.csv", new, labelled=False)
-    schema(stage, target)
-    ctx.progress(2, 10, stage="Labeling", unit="steps")
-    work = queue(stage, target, inbox_file)
-    annotate(stage, work, new)
-    adjudicate(stage, work, new)
-    ctx.progress(3, 10, stage="Freezing a snapshot", unit="steps")
-    frozen = snapshot(stage, target)
-    ctx.progress(4, 10, stage="Fine-tuning run 1", unit="steps")
-    first = run(stage, frozen, "noah", Run.Strategy.HEAD, "Quick baseline: head only")
-    ctx.progress(5, 10, stage="Registering and promoting 1.0.0", unit="steps")
-    model = RegisteredModel.objects.filter(project=project, slug="support-intent").first() or catalog.create_model(
-        project=project, name="Support intent", slug="support-intent", purpose=STATED["purpose"], actor=stage.user("noah")
-    )
-    target_endpoint = Endpoint.objects.filter(slug="support-inbox-prod").first() or catalog.create_endpoint(
-        model=model, slug="support-inbox-prod", environment=Endpoint.Environment.PRODUCTION, keep_text=True, actor=stage.user("noah")
-    )
-    live = version(stage, model, first, "1.0.0", "noah")
-    asked = approve(stage, promote(stage, live, target_endpoint, "noah", "First version for the support inbox."))
-    if asked.status == Status.APPROVED:
-        endpoints.deploy(request_id=asked.uuid, actor=stage.user("omar"))
-    ctx.progress(7, 10, stage="Fine-tuning run 2", unit="steps")
-    second = run(stage, frozen, "mia", Run.Strategy.LORA, "LoRA on the same snapshot")
-    ctx.progress(8, 10, stage="Registering and asking for 1.1.0", unit="steps")
-    promote(
-        stage, version(stage, model, second, "1.1.0", "mia"), target_endpoint, "mia", "LoRA instead of head only, on the same snapshot."
-    )

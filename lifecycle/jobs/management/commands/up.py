@@ -90,14 +90,22 @@ def hold_data_dir(data_dir: Path) -> IO[str]:
     return lock
 
 
+# The demo's canary fails in a drill, and its dashboard shows what answers cost; a real installation says both itself.
+DEMO_ALSO = {"INFERENCE_DRILLS": "1", "PRICE_PER_CORE_HOUR": "0.05"}
+
+
 def environment() -> dict[str, str]:
     """What every process gets: this Python first in the path, the same data folder and ports."""
     own = Path(sys.executable).parent
-    return os.environ | {
-        "PATH": f"{own}{os.pathsep}{os.environ.get('PATH', '')}",
-        "DATA_DIR": str(settings.DATA_DIR),
-        "PORT": str(settings.PORT),
-        "INFERENCE_PORT": str(settings.INFERENCE_PORT),
-        "PYTHONUNBUFFERED": "1",
-        "OMP_WAIT_POLICY": "PASSIVE",
-    }
+    return (
+        (DEMO_ALSO if settings.DEMO else {})
+        | os.environ
+        | {
+            "PATH": f"{own}{os.pathsep}{os.environ.get('PATH', '')}",
+            "DATA_DIR": str(settings.DATA_DIR),
+            "PORT": str(settings.PORT),
+            "INFERENCE_PORT": str(settings.INFERENCE_PORT),
+            "PYTHONUNBUFFERED": "1",
+            "OMP_WAIT_POLICY": "PASSIVE",
+        }
+    )
