@@ -92,10 +92,13 @@ def evidence(rollout: Rollout, looks: Sequence[Look], updates_url: str = "") -> 
     }  # fmt: skip
     nearest = max(rules.METRICS, key=lambda metric: last.log_e[metric] / rules.log_limit(plan.alphas[metric]))
     over = last.log_e[nearest] >= rules.log_limit(plan.alphas[nearest])
-    said = f"{rules.e_text(last.log_e[nearest])} of {decimals(limits[nearest], 0)}, {nearest}"
+    said = f"{nearest}, {rules.e_text(last.log_e[nearest])} of {decimals(limits[nearest], 0)}"
+    lead = (
+        f"Reached the limit: {said}." if over else f"Nearest to its limit: {said}." if last.log_e[nearest] > 0 else "No evidence of harm."
+    )
     rows = [[stamp(look.at), *(rules.e_text(look.log_e[metric]) for metric in rules.METRICS)] for look in looks]
     return Chart(
-        id="evidence", lead=f"Reached the limit: {said}." if over else f"Nearest to its limit: {said}.",
+        id="evidence", lead=lead,
         caption="Evidence against the canary, e-value, log scale. 1 says nothing.", figure={"data": data, "layout": layout},
         head=["UTC", *rules.METRICS], rows=rows, updates_url=updates_url,
     )  # fmt: skip

@@ -1,0 +1,94 @@
+"""The registry's part of the rollback benchmark: approvals, canaries, and rollbacks whose commit is timed."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from django.db import transaction
+
+from benchmarks.rollback import until
+from registry.access.actions import create_token
+from registry.artifacts.actions import put_folder
+from registry.catalog.models import Alias
+from registry.endpoints import actions, queries
+from registry.endpoints.models import Deployment
+from tests.support import endpoints, registry
+from tests.support.people import PEOPLE, make_person, make_project
+
+SEEN_SECONDS = 0.7  # of both splits, before and after each rollback
+
+
+class Registry:
+    """One endpoint: 1.0.0 is live, 1.1.0 comes and goes. Answers carry a version's uuid in X-Model-Version."""
+
+    slug = "rollback-prod"
+
+    def __init__(self, artifacts: list[Path]) -> None:
+        project = make_project("benchmark", "Benchmark")
+        people = {name: make_person(name, project=project, role=role) for name, role in PEOPLE.items()}
+        snapshot = registry.make_snapshot(project, people["ravi"])
+        self.project, self.omar, model = project, people["omar"], None
+        self.versions = []
+        for at, folder in enumerate(artifacts):
+            self.versions.append(
+                registry.make_version(
+                    project, people["mia"], people["ravi"], model=model, snapshot=snapshot, semver=f"1.{at}.0", artifact=put_folder(folder)
+                )
+            )
+            model = self.versions[0].model
+        self.endpoint = registry.make_endpoint(self.versions[0].model, people["mia"], slug=self.slug)
+        _, self.secret = create_token(user=people["ana"], name="load", scopes=["infer"], days=1)
+        endpoints.deploy(project, self.endpoint, self.versions[0])
+
+    def settle(self) -> None:
+        """Until the server has the newest routes and answers with all that they name."""
+        wanted = max(row.epoch for row in Deployment.objects.filter(endpoint=self.endpoint, ended_at=None))
+        until(lambda: any(state.epoch >= wanted for state in queries.server_states()), f"the server takes epoch {wanted}")
+
+    def begin(self) -> Deployment:
+        """A new approval, and a canary with half of the requests."""
+        request = endpoints.approved(self.project, self.endpoint, self.versions[1])
+        made = actions.deploy(request_id=request.uuid, actor=self.omar, share=5000)
+        self.settle()
+        time.sleep(SEEN_SECONDS)
+        return made
+
+    def canary_stopped(self) -> dict[str, Any]:
+        """Stopped by the system, as the rule does."""
+        canary = self.begin()
+        with transaction.atomic():
+            moment = Moment()
+            actions.stop_canary(deployment_id=canary.uuid, reason="Too many failed requests.", actor=None)
+        return self.told("canary stopped", moment)
+
+    def rolled_back(self) -> dict[str, Any]:
+        """It has all requests, and a person takes it back."""
+        canary = self.begin()
+        actions.set_share(deployment_id=canary.uuid, share=10_000, actor=self.omar, reason="Good.")
+        self.settle()
+        time.sleep(SEEN_SECONDS)
+        moves = Alias.objects.get(endpoint=self.endpoint).moves
+        with transaction.atomic():
+            moment = Moment()
+            actions.roll_back(endpoint_id=self.endpoint.uuid, actor=self.omar, reason="Errors.", typed="1.0.0", seen_moves=moves)
+        return self.told("rolled back", moment)
+
+    def told(self, kind: str, moment: Moment) -> dict[str, Any]:
+        """What the figures need to know of it. until: well before the version answers again."""
+        self.settle()
+        time.sleep(2 * SEEN_SECONDS)
+        return {"kind": kind, "commit": moment.at, "until": time.monotonic(), "version": str(self.versions[1].uuid)}
+
+
+class Moment:
+    """The moment right after the commit of the transaction in which it is made, before anything else that happens then."""
+
+    def __init__(self) -> None:
+        self.at = 0.0
+        transaction.on_commit(self.note)
+
+    def note(self) -> None:
+        """Now."""
+        self.at = time.monotonic()
