@@ -73,7 +73,8 @@ def story(traffic, live_endpoint):
         unsure = int(rng.binomial(600, (strange + 0.02) / (strange + 1.02)))
         traffic.write(
             today - timedelta(days=back) + timedelta(hours=4), dict(zip(("billing", "delivery", "refund"), draw.tolist(), strict=True)),
-            confidence={"47": unsure, "48": 600 - unsure}, right=int(rng.integers(20, 60)), wrong=int(rng.integers(1, 4 + int(12 * strange))),
+            confidence={"47": unsure, "48": 600 - unsure}, right=int(rng.integers(20, 60)),
+            wrong=int(rng.integers(1, 4 + int(12 * strange))),
         )  # fmt: skip
     at = (today - timedelta(hours=12)).isoformat(timespec="milliseconds")
     texts = [f"Somebody stole my card number {n} and the phone, what now?" for n in range(40)]
@@ -83,7 +84,8 @@ def story(traffic, live_endpoint):
     yesterday = Span(today - timedelta(days=1), today)
     result = {
         "mark": "watch", "why": "", "value": 0.81, "critical": 0.58, "p": 1e-9, "n": 900, "m": 640, "limit": 0.58, "unit": "AUC",
-        "sure": True, "open": False, "ratio": 3.9, "mean": 1.2, "control": None, "over": True, "overs": 2, "of": 5, "held": "few", "quiet": False,
+        "sure": True, "open": False, "ratio": 3.9, "mean": 1.2, "control": None, "over": True, "overs": 2, "of": 5,
+        "held": "few", "quiet": False,
     }  # fmt: skip
     TextCheck.objects.create(
         endpoint=live_endpoint, version=live_endpoint.alias.version, baseline=reports[-1].baseline, window_start=yesterday.start,
