@@ -5,7 +5,8 @@ PostgreSQL server of BENCH_DATABASE_URL (default postgres://postgres@127.0.0.1:5
 afterwards). Traffic is laid down as the product's own task would have counted it: by the minute for 14 days, by the hour before, days added
 up by the product. Predictions are then taken in by the product's own ingest from segments as the inference server writes them, and every
 page is asked through all of Django (middleware, permissions, templates) in this process: what is timed is the server's part of an answer.
-Statements of a page are counted with 2 models and 1 day, then with all: a page whose number grows is told.
+The CPU time of this process stands beside it, and the machine's load: on a busy machine the two part. Statements of a page are counted
+with 2 models and 1 day, then with all: a page whose number grows is told.
 """
 
 from __future__ import annotations
@@ -105,11 +106,12 @@ def table(engine: str, found: dict[str, Any]) -> None:
     """What was found, the slowest page first."""
     rounds = ", ".join(f"{rate:,.0f}" for rate in found["ingest_rounds"])
     print(f"\n{engine}: ingest {found['ingest_per_second']:,.0f} predictions/s ({rounds}),")
-    print(f"{found['rows']:,} rows of figures, laid down and added up in {found['laid_down_s']:.0f} s\n")
-    print(f"{'page':<34}{'p50 ms':>9}{'p95 ms':>9}{'statements':>12}")
+    print(f"{found['rows']:,} rows of figures, laid down and added up in {found['laid_down_s']:.0f} s")
+    print(f"load {found['others_load']} on {found['cores']} cores when the pages had been asked\n")
+    print(f"{'page':<34}{'p50 ms':>9}{'p95 ms':>9}{'CPU ms':>9}{'statements':>12}")
     for page in sorted(found["pages"], key=lambda each: -each["p95_ms"]):
         few = "" if page["statements"] == page["statements_small"] else f" (with 2 models {page['statements_small']})"
-        print(f"{page['page']:<34}{page['p50_ms']:>9.1f}{page['p95_ms']:>9.1f}{page['statements']:>12}{few}")
+        print(f"{page['page']:<34}{page['p50_ms']:>9.1f}{page['p95_ms']:>9.1f}{page['cpu_ms']:>9.1f}{page['statements']:>12}{few}")
     if found["absent"]:
         print(f"not there: {', '.join(found['absent'])}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import statistics
 import time
@@ -88,13 +89,15 @@ def play(models: int, days: int, predictions: int, rounds: int, lines: int) -> d
     refresh()
     many = statements(made[0], person)
     times = timed(made[0], person, rounds)
-    pages = [
-        {
-            "page": name, "p50_ms": round(statistics.median(found), 1), "p95_ms": round(sorted(found)[-(-95 * len(found) // 100) - 1], 1),
-            "statements": many[name], "statements_small": few[name],
-        }
-        for name, found in times.items()
-    ]  # fmt: skip
+    pages = []
+    for name, found in times.items():
+        walls, busy = sorted(wall for wall, _ in found), statistics.median(cpu for _, cpu in found)
+        pages.append(
+            {
+                "page": name, "p50_ms": round(statistics.median(walls), 1), "p95_ms": round(walls[-(-95 * len(walls) // 100) - 1], 1),
+                "cpu_ms": round(busy, 1), "statements": many[name], "statements_small": few[name],
+            }
+        )  # fmt: skip
     return {
         "pages": pages, "worst_p95_ms": max(page["p95_ms"] for page in pages),
         "grown": [page["page"] for page in pages if page["statements"] > page["statements_small"]],
@@ -102,6 +105,7 @@ def play(models: int, days: int, predictions: int, rounds: int, lines: int) -> d
         "ingest_per_second": round(statistics.median(rates)), "ingest_rounds": [round(rate) for rate in rates],
         "rows": sum(model.objects.count() for model in (MinuteRollup, HourRollup, DayRollup)),
         "predictions_counted": sum(DayRollup.objects.values_list("answers", flat=True)), "laid_down_s": round(laid_down, 1),
+        "others_load": round(os.getloadavg()[0], 1), "cores": os.cpu_count(),
     }  # fmt: skip
 
 
@@ -245,15 +249,15 @@ def statements(endpoint: Endpoint, person: User) -> dict[str, int]:
     return found
 
 
-def timed(endpoint: Endpoint, person: User, rounds: int) -> dict[str, list[float]]:
-    """Milliseconds of each page, pages in turn."""
+def timed(endpoint: Endpoint, person: User, rounds: int) -> dict[str, list[tuple[float, float]]]:
+    """Milliseconds of each page, pages in turn: until it was there, and of this process's CPU."""
     client, found = signed_in(person), dict(addresses(endpoint))
-    times: dict[str, list[float]] = {name: [] for name in found}
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in found}
     for _ in range(rounds):
         for name, address in found.items():
-            began = time.perf_counter()
+            began, busy = time.perf_counter(), time.process_time()
             ask(client, address)
-            times[name].append(1000 * (time.perf_counter() - began))
+            times[name].append((1000 * (time.perf_counter() - began), 1000 * (time.process_time() - busy)))
     return times
 
 
