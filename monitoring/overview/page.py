@@ -189,9 +189,9 @@ def cost(volume: Volume) -> float | None:
 
 
 def per_thousand(volume: Volume) -> float | None:
-    """The price of 1,000 answers; None without a price or answers."""
+    """The price of 1,000 answers; None without a price or a measured answer."""
     spend = cost(volume)
-    return None if spend is None or not volume.answers else 1000 * spend / volume.answers
+    return None if spend is None or not volume.timed else 1000 * spend / volume.timed
 
 
 # ── Panels ──────────────────────────────────────────────────────────────────

@@ -51,7 +51,7 @@ def endpoints(user: User, project: Project | None) -> list[Endpoint]:
 
 @dataclass(frozen=True)
 class Volume:
-    """Counts of a stretch of time; cpu_us: engine CPU time in microseconds."""
+    """Counts of a stretch of time; cpu_us: engine CPU time in microseconds, of `timed` texts."""
 
     requests: int = 0
     answers: int = 0
@@ -62,6 +62,7 @@ class Volume:
     wrong: int = 0
     overrides: int = 0
     cpu_us: int = 0
+    timed: int = 0
 
     def __add__(self, other: Volume) -> Volume:
         return Volume(*(getattr(self, name) + getattr(other, name) for name in COUNTED))

@@ -17,7 +17,7 @@ ROOT: Path = settings.BASE_DIR
 SOURCES = ("lifecycle", "datasets_app", "registry", "monitoring", "deploy")
 PAGES_OF_DOCS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").glob("*.md")])
 TEXTS = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in PAGES_OF_DOCS}
-READERS = {"env_str", "env_bool", "env_int", "env_list", "get", "getenv"}
+READERS = {"env_str", "env_bool", "env_int", "env_float", "env_list", "get", "getenv"}
 # Read by libraries and by make, not by our own code.
 OUTSIDE = {"PYTHON", "NAME", "CUDA_VISIBLE_DEVICES", "PIP_EXTRA_INDEX_URL"}
 # Capitals that are no environment variable.

@@ -174,14 +174,14 @@ def test_a_damaged_version_changes_nothing(project, mia, ravi, lee, gita, omar, 
 
 def deploy_then_damage(request, actor, folder: Path) -> None:
     """Deploy while the publication waits, so that the files can be damaged before any server reads them."""
-    from registry.endpoints.actions import switch
+    from registry.endpoints.actions import intervals
 
     told = []
-    original, switch.publish = switch.publish, lambda: told.append(1)
+    original, intervals.publish = intervals.publish, lambda: told.append(1)
     try:
         actions.deploy(request_id=request.uuid, actor=actor)
     finally:
-        switch.publish = original
+        intervals.publish = original
     path = folder / "serving" / "model.onnx"
     path.chmod(0o600)
     path.write_bytes(b"x" + path.read_bytes()[1:])

@@ -50,7 +50,7 @@ def outcome(trip: GuardTrip) -> str:
     if trip.deployment.arm != Deployment.Arm.CANARY:
         return "It was no canary, so nothing was stopped."
     reason = rules.guard_reason(trip.failures, trip.of)
-    found = endpoints.stop_canary(deployment_id=trip.deployment.uuid, reason=reason, actor=None)
+    found = endpoints.stop_closed(deployment_id=trip.deployment.uuid, failures=trip.failures, of=trip.of)
     if found.end_reason == reason:
         return STOPPED
     return f"It had ended already: {found.end_reason or 'without a reason'}"

@@ -27,8 +27,8 @@ def test_without_traffic_nothing_is_called_good(live_endpoint, lee, dashboard):
 
 def test_the_strip_adds_up_what_clients_asked_and_leaves_the_shadow_out(day, lee, dashboard, settings):
     settings.PRICE_PER_CORE_HOUR = 0.36
-    day(1, requests=100, errors=2, shed=8, refused=10, answers=80, right=15, wrong=5, overrides=2, cpu_us=400_000)
-    day(2, arm="canary", requests=10, answers=10, cpu_us=50_000)
+    day(1, requests=100, errors=2, shed=8, refused=10, answers=80, right=15, wrong=5, overrides=2, cpu_us=400_000, timed=80)
+    day(2, arm="canary", requests=10, answers=10, cpu_us=50_000, timed=10)
     day(1, arm="shadow", requests=1_000, errors=1_000)
 
     shown = dashboard(lee)
