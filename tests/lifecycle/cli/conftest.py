@@ -67,22 +67,28 @@ class SharedThread(LiveServerThread):
 
 @pytest.fixture(scope="session")
 def _server(django_db_setup):
-    connection = connections["default"]
-    connection.inc_thread_sharing()
-    thread = SharedThread("127.0.0.1", _StaticFilesHandler, connections_override={"default": connection})
+    thread = SharedThread("127.0.0.1", _StaticFilesHandler, connections_override={})
     thread.daemon = True
     thread.start()
     thread.is_ready.wait()
     assert thread.error is None, thread.error
-    yield f"http://127.0.0.1:{thread.port}"
+    yield thread
     thread.terminate()
-    connection.dec_thread_sharing()
 
 
 @pytest.fixture
 def site(db, _server):
-    """The address of a live server on the test's own connection. The command waits for each answer, so that never two threads use it."""
-    return _server
+    """The address of a live server on the test's own connection. The command waits for each answer, so that never two threads use it.
+
+    The connection is given anew: an earlier test with processes of its own may have put another in its place.
+    """
+    connection = connections["default"]
+    if connection.vendor != "sqlite":
+        pytest.skip("The server shares the test's connection, which only SQLite's database in memory keeps open between requests.")
+    connection.inc_thread_sharing()
+    _server.httpd.connections_override = {"default": connection}
+    yield f"http://127.0.0.1:{_server.port}"
+    connection.dec_thread_sharing()
 
 
 @pytest.fixture
