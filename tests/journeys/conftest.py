@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.support.circle import Circle
 from tests.support.corpora import banking, banking_folder, generated
 from tests.support.product import Product
 from tests.support.story import Story
@@ -14,6 +15,14 @@ from tests.support.visitors import Workspace
 def inbox_story(product: Product) -> Story:
     """The generator's messages, in a project of their own."""
     return Story(Workspace(product, "journey-inbox", "Journey inbox"), generated())
+
+
+@pytest.fixture(scope="session")
+def circle(product: Product) -> Circle:
+    """What follows once a first version is live, in a project of its own with a second lead."""
+    story = Story(Workspace(product, "journey-circle", "Journey circle"), generated())
+    story.workspace.add("lea", "lead")
+    return Circle(story)
 
 
 @pytest.fixture(scope="session")

@@ -60,7 +60,7 @@ class Product:
         inherited = {name: value for name, value in os.environ.items() if name not in ("DJANGO_SETTINGS_MODULE", "INFERENCE_URL")}
         self.environment = inherited | {
             "DATA_DIR": str(self.data_dir), "PORT": str(self.port), "INFERENCE_PORT": str(inference_port), "DEMO": "0", "DEBUG": "0",
-            "JOB_LEASE_SECONDS": str(LEASE_SECONDS), "HF_HUB_OFFLINE": "1", "API_RATE": "100000/min",
+            "JOB_LEASE_SECONDS": str(LEASE_SECONDS), "HF_HUB_OFFLINE": "1", "INFERENCE_DRILLS": "1", "API_RATE": "100000/min",
         } | environment  # fmt: skip
         self.process: subprocess.Popen[bytes] | None = None
 

@@ -132,6 +132,11 @@ class Workspace:
             if role is not None:
                 adam.api("POST", f"projects/{self.uuid}/members/", {"user": self[username].uuid, "role": role.value})
 
+    def add(self, username: str, role: str) -> None:
+        """One more person with a role in this project."""
+        self.product.python(MAKE_PEOPLE.format(names=[username], password=PASSWORD))
+        self["adam"].api("POST", f"projects/{self.uuid}/members/", {"user": self[username].uuid, "role": role})
+
     def __getitem__(self, username: str) -> Visitor:
         if username not in self.people:
             self.people[username] = Visitor(self.product, username)

@@ -1,0 +1,73 @@
+"""Every page of the circle shuts nobody out at 1440 and 390 px, light and dark. What is on them is the story of test_the_circle."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import expect, sync_playwright
+
+from tests.browser.test_journey import ARGS, CHROMIUM, Desk, look
+from tests.support.circle import Circle
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(os.environ.get("CIRCLE") != "1", reason="CIRCLE=1 runs it: it has not been seen to its end yet"),
+]
+
+
+@pytest.fixture(scope="module")
+def desk(circle: Circle) -> Iterator[Desk]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
+        yield Desk(browser, circle.story.product)
+        browser.close()
+
+
+PAGES = {
+    "endpoint-canary": ("omar", "/endpoints/{endpoint}/"),
+    "rollouts": ("omar", "/rollouts/"),
+    "rollout": ("omar", "/rollouts/{rollout}/"),
+    "traffic": ("omar", "/traffic/endpoints/{endpoint}/"),
+    "drift-list": ("mia", "/drift/"),
+    "drift": ("mia", "/drift/endpoints/{endpoint}/"),
+    "alerts": ("omar", "/alerts/"),
+    "alert": ("omar", "/alerts/{alert}/"),
+    "objectives": ("omar", "/alerts/endpoints/{endpoint}/"),
+    "silences": ("omar", "/alerts/silences/"),
+    "channels": ("omar", "/alerts/channels/"),
+    "suppressed": ("omar", "/alerts/suppressed/"),
+    "proposals": ("lee", "/retraining/"),
+    "proposal": ("lee", "/retraining/{proposal}/"),
+    "triggers": ("lee", "/retraining/endpoints/{endpoint}/"),
+    "dashboard": ("lee", "/dashboard/"),
+}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_page_shuts_nobody_out(desk: Desk, circle: Circle, name: str):
+    username, path = PAGES[name]
+    if missing := {"rollout", "alert", "proposal"} - set(circle.places):
+        pytest.skip(f"Run test_the_circle with it: there is no {', '.join(sorted(missing))} yet.")
+    page = desk[username]
+    page.emulate_media(color_scheme="light")
+    page.goto(path.format(**circle.places))
+    look(page, name, full=True)
+    page.emulate_media(color_scheme="dark")
+    look(page, "")
+
+
+def test_the_dashboard_is_reached_by_its_keys_and_prints(desk: Desk, circle: Circle):
+    page = desk["lee"]
+    page.goto("/")
+    page.keyboard.press("g")
+    page.keyboard.press("o")
+    expect(page.get_by_role("heading", name="Dashboard", exact=True)).to_be_visible()
+    page.evaluate("window.print = () => { document.title = 'printed' }")
+    page.get_by_role("button", name="Print").click()
+    expect(page).to_have_title("printed")
+
+
+def test_no_page_said_an_error_in_its_console(desk: Desk):
+    assert desk.errors == []
