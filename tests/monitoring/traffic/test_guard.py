@@ -84,7 +84,7 @@ def test_a_line_of_another_endpoint_or_of_the_stable_arm_stops_nothing(canary, l
 def test_what_fails_is_tried_again_and_keeps_no_other_waiting(canary, monkeypatch):
     endpoints.write_segment(guard_line(canary))
     with monkeypatch.context() as patch:
-        patch.setattr(endpoint_actions, "stop_canary", lambda **_: 1 / 0)
+        patch.setattr(endpoint_actions, "stop_closed", lambda **_: 1 / 0)
         actions.ingest()
     assert GuardTrip.objects.get().handled_at is None
 
