@@ -80,6 +80,7 @@ def grant(*, user: User, role: Role, root: Model, actor: User | None) -> None:
     assign_perm(f"role_{role.value}", group, root)
     if not group.user_set.filter(pk=user.pk).exists():
         group.user_set.add(user)
+        policy.forget_roles(user)
         record(actor, Verb.ROLE_GRANTED, user, project=policy.project_uuid(root), role=role.value, root=group.name)
 
 
@@ -91,6 +92,7 @@ def revoke(*, user: User, role: Role, root: Model, actor: User | None) -> None:
     group = Group.objects.filter(name=group_name(root, role), user=user).first()
     if group:
         group.user_set.remove(user)
+        policy.forget_roles(user)
         record(actor, Verb.ROLE_REVOKED, user, project=policy.project_uuid(root), role=role.value, root=group.name)
 
 

@@ -56,7 +56,24 @@ def can(user: Person, action: str, subject: Model) -> bool:
 
 def can_somewhere(user: Person, action: str) -> bool:
     """Whether the user may take the action in any project: for showing a navigation item or a button on an empty page."""
-    return visible_to(user, Project, action).exists()
+    if action in roles.ADMIN_ACTIONS:
+        return visible_to(user, Project, action).exists()
+    return not roles.roles_for(action).isdisjoint(roles_somewhere(user))
+
+
+def roles_somewhere(user: Person) -> frozenset[str]:
+    """The roles that the user holds in any project. Asked once and remembered with the user, who lives as long as a request."""
+    if (known := getattr(user, "_roles_somewhere", None)) is not None:
+        return known
+    grants = get_group_obj_perms_model(Project).objects.filter(group__user=user.pk, group__user__is_active=True)
+    names = frozenset(name.removeprefix("role_") for name in grants.values_list("permission__codename", flat=True).distinct())
+    user._roles_somewhere = names  # type: ignore[union-attr]
+    return names
+
+
+def forget_roles(user: User) -> None:
+    """What was remembered of a user whose roles have changed."""
+    user._roles_somewhere = None  # type: ignore[attr-defined]
 
 
 def require(user: Person, action: str, subject: Model) -> None:

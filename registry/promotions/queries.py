@@ -57,11 +57,8 @@ def visible(user: Person) -> QuerySet[PromotionRequest]:
 
 
 def full(user: Person, uuid: UUID) -> PromotionRequest:
-    """One request with everything its page and its subject need. Raises Http404."""
-    rows = visible(user).select_related(
-        "version__run__snapshot__dataset", "version__run__snapshot__schema", "version__run__base__folder", "version__run__launched_by",
-        "version__evaluation__snapshot", "version__registered_by", "version__folder", "version__model__owner",
-    )  # fmt: skip
+    """One request, for its page and its subject; what they seldom need loads when it is asked for. Raises Http404."""
+    rows = visible(user).select_related("version__run__snapshot__dataset", "version__evaluation")
     return access.get_visible(user, rows, "promotions.view", uuid=uuid)
 
 

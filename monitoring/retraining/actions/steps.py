@@ -62,7 +62,7 @@ def advance(proposal_id: UUID, now: datetime | None = None) -> Proposal:
     """Take every step that can be taken now. Safe at any time and twice."""
     now = now or timezone.now()
     for _ in range(STEPS_MOST):
-        before = place(queries.with_all().get(uuid=proposal_id))
+        before = place(queries.singly().get(uuid=proposal_id))
         proposal = advance_once(proposal_id, now)
         if place(proposal) == before:
             return proposal
@@ -277,7 +277,7 @@ def live_knows(proposal: Proposal) -> bool:
 # ── Comparison ──────────────────────────────────────────────────────────────
 def compare_ahead(proposal_id: UUID) -> dict[str, Any] | None:
     """The comparison, computed before the lock is taken; None where it is not its turn."""
-    proposal = queries.with_all().get(uuid=proposal_id)
+    proposal = queries.singly().get(uuid=proposal_id)
     if proposal.state != State.RUNNING or proposal.step != Step.COMPARISON:
         return None
     new, old = proposal.evaluation, proposal.live_evaluation

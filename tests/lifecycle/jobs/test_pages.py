@@ -155,7 +155,7 @@ def test_list_takes_few_queries_whatever_its_length(job, client_for, mia, projec
         actions.enqueue("test.work", actor=mia, project=project, args={})
     client = client_for(mia)
 
-    with django_assert_max_num_queries(17):  # thirteen of them ask which entries the navigation has
+    with django_assert_max_num_queries(12):
         client.get(reverse("jobs:list"))
 
 

@@ -6,7 +6,7 @@ import threading
 import uuid
 
 import pytest
-from django.db import connection
+from django.db import DatabaseError, connection
 
 from monitoring.traffic import actions, spool
 from monitoring.traffic.models import MinuteRollup, Prediction
@@ -209,14 +209,15 @@ def test_prediction_uuids_are_the_requests_own_and_derived():
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="two writers at once need PostgreSQL")
 def test_two_stores_of_the_same_lines_at_once(live_endpoint, monkeypatch):
-    rows = [row for _ in range(50) for row in spool.parse(json.dumps(endpoints.spool_line(live_endpoint, at=AT)).encode())]
+    lines = [json.dumps(endpoints.spool_line(live_endpoint, at=AT)).encode() for _ in range(50)]
+    batch = [ingesting.Entry(line, spool.parse(line)) for line in lines]
     start, ended = threading.Barrier(2), []
 
     def run():
         start.wait()
         try:
-            ended.append(ingesting.store(rows))
-        except Exception as error:  # noqa: BLE001  the loser's transaction is rolled back whole, and its segment read again
+            ended.append(ingesting.store(batch))
+        except DatabaseError as error:  # the loser's transaction is rolled back whole, and its segment read again
             ended.append(type(error).__name__)
         finally:
             connection.close()
@@ -229,5 +230,5 @@ def test_two_stores_of_the_same_lines_at_once(live_endpoint, monkeypatch):
 
     assert Prediction.objects.count() == 50
     assert rollup().requests == 50
-    assert ingesting.store(rows) == 0
+    assert ingesting.store(batch) == 0
     assert 50 in ended
