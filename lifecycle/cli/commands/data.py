@@ -13,6 +13,7 @@ from lifecycle.refusals import Refused
 
 PROBLEMS_SHOWN = 10
 LABELS_SHOWN = 12
+SPLITS = ("train", "validation", "test")  # in the order in which they are used
 
 
 def add(commands: Any, common: Any) -> None:
@@ -137,7 +138,7 @@ def freeze(session: Session) -> None:
     name, splits = f"{dataset['slug']}@{made['number']}", made["counts"]["splits"]
     session.screen.show(
         made,
-        f"{name}: {count(made['counts']['rows'], 'row')}; {', '.join(f'{split} {rows:,}' for split, rows in splits.items())}.",
+        f"{name}: {count(made['counts']['rows'], 'row')}; {', '.join(f'{at} {splits[at]:,}' for at in SPLITS if at in splits)}.",
         f"Train on it: lifecycle launch {name} --watch",
     )
 
