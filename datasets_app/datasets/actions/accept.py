@@ -37,7 +37,7 @@ def accept_upload(
     Raises PermissionDenied, Refused (something blocks the file), or Conflict (changed since, or another import runs in the dataset).
     """
     upload = Upload.objects.select_for_update().select_related("dataset__project", "blob").get(uuid=upload_id)
-    Dataset.objects.select_for_update().get(pk=upload.dataset_id)
+    Dataset.objects.select_for_update(of=("self",), no_key=True).get(pk=upload.dataset_id)
     policy.require(actor, "datasets.upload", upload)
     check_move(UploadState(upload.state), UploadState.IMPORTING)
     check_acceptable(upload, labels_as, default_split, seen)

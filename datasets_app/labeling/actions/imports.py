@@ -23,7 +23,7 @@ class Importer:
 
     def begin(self, upload: Upload, names: Sequence[str]) -> None:
         """Make sure that the newest schema holds these names: missing ones are added behind, in this order."""
-        dataset = Dataset.objects.select_for_update().select_related("project").get(pk=upload.dataset_id)
+        dataset = Dataset.objects.select_for_update(of=("self",), no_key=True).select_related("project").get(pk=upload.dataset_id)
         latest = queries.latest_schema(dataset)
         labels = [spec_of(label) for label in queries.labels_by_name(latest).values()] if latest else []
         known = {label.name for label in labels}

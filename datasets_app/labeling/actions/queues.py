@@ -45,7 +45,7 @@ def open_queue(
     overlap: 1 to 5 people per item. hidden_share: percent of items with hidden suggestions. source: which items; upload_id for UPLOAD.
     Raises PermissionDenied, or Refused that names the field (no schema, no items, name taken, out of range).
     """
-    dataset = Dataset.objects.select_for_update().select_related("project").get(uuid=dataset_id)
+    dataset = Dataset.objects.select_for_update(of=("self",), no_key=True).select_related("project").get(uuid=dataset_id)
     policy.require(actor, "labeling.manage", dataset)
     name = " ".join(name.split())[:80]
     schema = check_queue(dataset, name, overlap, hidden_share, source)

@@ -29,7 +29,7 @@ def publish_schema(
     A class keeps its stable id by name, or by the `stable_id` given with it where it was renamed. seen: the version that the author had
     before them (0: none). Raises PermissionDenied, Refused (names), or Conflict (somebody published meanwhile).
     """
-    dataset = Dataset.objects.select_for_update().select_related("project").get(uuid=dataset_id)
+    dataset = Dataset.objects.select_for_update(of=("self",), no_key=True).select_related("project").get(uuid=dataset_id)
     policy.require(actor, "labeling.manage", dataset)
     labels = [replace(label, name=rules.clean_name(label.name)) for label in labels]
     rules.check_labels(labels)

@@ -41,7 +41,7 @@ def freeze(
     shares: percent by split. after: the number of the newest snapshot that the page showed (0 for none), None to take any.
     Raises PermissionDenied, Refused (nothing is decided, shares that do not make 100 %) or Conflict (another freeze, stale page).
     """
-    Dataset.objects.select_for_update().get(pk=dataset.pk)
+    Dataset.objects.select_for_update(of=("self",), no_key=True).get(pk=dataset.pk)
     policy.require(actor, "snapshots.freeze", dataset)
     shares = dict(shares or SHARES)
     if wrong := rules.check_shares(shares):
@@ -140,7 +140,7 @@ def leakage(division: Division, *, undecided: int) -> dict[str, Any]:
 def record(ctx: JobContext, dataset: Dataset, values: dict[str, Any]) -> Snapshot:
     """Make the row, while the job is still ours and no other snapshot came between."""
     ctx.hold()
-    Dataset.objects.select_for_update().get(pk=dataset.pk)
+    Dataset.objects.select_for_update(of=("self",), no_key=True).get(pk=dataset.pk)
     parent = queries.latest(dataset)
     number = parent.number if parent else 0
     if number != ctx.args["after"]:

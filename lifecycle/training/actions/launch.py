@@ -41,7 +41,7 @@ def launch(
     key: of the form; the same key again gives the same run. Raises PermissionDenied,
     Refused (one class, no validation rows, a field out of range: see `fields`) or NotReady (the base model's files are not there yet).
     """
-    project = Project.objects.select_for_update().get(pk=snapshot.dataset.project_id)
+    project = Project.objects.select_for_update(of=("self",), no_key=True).get(pk=snapshot.dataset.project_id)
     require(actor, "training.launch", snapshot)
     if key and (known := Run.objects.filter(launched_by=actor, key=key).first()):
         return known

@@ -33,7 +33,7 @@ def set_objective(
     seen: the revision on the form, 0 where there was none. owner: whom tickets go to beside on-call; has to see the endpoint. Raises
     PermissionDenied, Refused (values that do not fit, named by field) or Conflict (somebody changed it meanwhile).
     """
-    endpoint = Endpoint.objects.select_for_update().select_related("model__project").get(uuid=endpoint_id)
+    endpoint = Endpoint.objects.select_for_update(of=("self",), no_key=True).select_related("model__project").get(uuid=endpoint_id)
     policy.require(actor, MANAGE, endpoint)
     if kind not in Kind.values:
         raise Refused("There is no such objective.", fields={"kind": [f"Choose one of {', '.join(Kind.values)}."]})
@@ -72,7 +72,7 @@ def create(endpoint: Endpoint, kind: str, wanted: dict[str, Any], actor: User) -
 @transaction.atomic
 def switch_objective(*, objective_id: UUID, is_on: bool, actor: User, seen: int) -> Objective:
     """Stop evaluating an objective, or go on. Its open alerts end with it. Raises PermissionDenied or Conflict."""
-    found = Objective.objects.select_for_update().select_related("endpoint__model__project").get(uuid=objective_id)
+    found = Objective.objects.select_for_update(of=("self",)).select_related("endpoint__model__project").get(uuid=objective_id)
     policy.require(actor, MANAGE, found)
     if seen != found.revision:
         raise Conflict(STALE, next_step="Look again, then decide.")

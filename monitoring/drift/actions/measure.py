@@ -118,7 +118,7 @@ def write_failed(endpoint: Endpoint, version: ModelVersion, span: Span, rows: in
 
 def lock(endpoint: Endpoint) -> None:
     """One at a time judges an endpoint: what opens depends on the windows before."""
-    Endpoint.objects.select_for_update().get(pk=endpoint.pk)
+    Endpoint.objects.select_for_update(of=("self",), no_key=True).get(pk=endpoint.pk)
 
 
 def judged(

@@ -98,7 +98,7 @@ def make(
     slot: datetime | None = None, by: User | None = None, note: str = "",
 ) -> Proposal:  # fmt: skip
     """Write the proposal with its reasons for good, and tell the leads. Raises Conflict where one is under way already."""
-    project = Project.objects.select_for_update().get(pk=endpoint.model.project_id)
+    project = Project.objects.select_for_update(of=("self",), no_key=True).get(pk=endpoint.model.project_id)
     alias, live = Alias.objects.get(endpoint=endpoint), queries.live_version(endpoint)
     if live is None or alias.version_id != live.pk:
         raise Conflict("Another version went live just now.", next_step="Look again, then propose.")

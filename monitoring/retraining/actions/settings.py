@@ -26,7 +26,7 @@ def set_trigger(
     numbers: rules.LIMITS, those that are left out keep their value or get the usual one. seen: queries.settings_seen as the person read
     it, None for a program that sets it whatever it was. Raises PermissionDenied, Refused by field, or Conflict (set by somebody meanwhile).
     """
-    endpoint = Endpoint.objects.select_for_update(of=("self",)).select_related("model__project").get(uuid=endpoint_id)
+    endpoint = Endpoint.objects.select_for_update(of=("self",), no_key=True).select_related("model__project").get(uuid=endpoint_id)
     policy.require(actor, "retraining.manage", endpoint)
     if seen is not None and seen != queries.settings_seen(endpoint):
         raise Conflict("Somebody changed these settings while you were reading.", next_step="Read them again, then save yours.")

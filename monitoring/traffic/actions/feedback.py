@@ -85,7 +85,9 @@ def say(word: Word, actor: User, source: str, counts: dict[Place, Counts]) -> tu
             "This prediction is not known yet, or not to you.", next_step="Predictions arrive within seconds; send the feedback again."
         )
     prediction = (
-        Prediction.objects.select_for_update(of=("self",)).select_related("endpoint__model__project", "version").get(pk=prediction.pk)
+        Prediction.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("endpoint__model__project", "version")
+        .get(pk=prediction.pk)
     )
     policy.require(actor, "traffic.record_feedback", prediction)
     check_label(prediction, word.right, word.label)

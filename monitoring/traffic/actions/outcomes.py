@@ -46,7 +46,7 @@ def define_kpi(*, endpoint_id: UUID, name: str, direction: str, kind: str, holdo
 
     holdout_share: of all cases, 0 to 0.5. Raises PermissionDenied, Conflict (the name is taken) or Refused.
     """
-    endpoint = Endpoint.objects.select_for_update(of=("self",)).select_related("model__project").get(uuid=endpoint_id)
+    endpoint = Endpoint.objects.select_for_update(of=("self",), no_key=True).select_related("model__project").get(uuid=endpoint_id)
     policy.require(actor, "traffic.define_kpi", endpoint)
     name, unit = name.strip(), unit.strip()
     if not 0 < len(name) <= 80:
@@ -88,7 +88,7 @@ def record_outcomes(*, kpi_id: UUID, cases: Sequence[Case], actor: User) -> list
 
 @transaction.atomic
 def _record_outcomes(kpi_id: UUID, cases: Sequence[Case], actor: User) -> list[Outcome]:
-    kpi = Kpi.objects.select_for_update(of=("self",)).select_related("endpoint__model__project").get(uuid=kpi_id)
+    kpi = Kpi.objects.select_for_update(of=("self",), no_key=True).select_related("endpoint__model__project").get(uuid=kpi_id)
     policy.require(actor, "traffic.record_outcomes", kpi)
     now = timezone.now()
     links = predictions_of(kpi, cases, actor)

@@ -20,7 +20,7 @@ from registry.ledger.verbs import Verb
 @transaction.atomic
 def freeze(*, endpoint_id: UUID, reason: str, until: datetime, actor: User) -> Freeze:
     """Stop promotions to an endpoint and deployments on it until a moment; rolling back stays possible."""
-    endpoint = Endpoint.objects.select_for_update(of=("self",)).select_related("model__project").get(uuid=endpoint_id)
+    endpoint = Endpoint.objects.select_for_update(of=("self",), no_key=True).select_related("model__project").get(uuid=endpoint_id)
     access.require(actor, "catalog.freeze", endpoint)
     now = timezone.now()
     if not reason.strip():

@@ -35,7 +35,7 @@ def request(*, version: ModelVersion, endpoint: Endpoint, note: str, actor: User
     check_askable(version, endpoint)
     if len(note) > rules.REASON_MAX:
         raise Refused("The note is too long.", fields={"note": [f"Up to {rules.REASON_MAX:,} characters."]})
-    project = Project.objects.select_for_update().get(pk=endpoint.model.project_id)
+    project = Project.objects.select_for_update(of=("self",), no_key=True).get(pk=endpoint.model.project_id)
     last = PromotionRequest.objects.filter(endpoint__model__project=project).aggregate(Max("number"))["number__max"]
     try:
         with transaction.atomic():

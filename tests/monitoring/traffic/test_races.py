@@ -1,0 +1,96 @@
+"""One holds a row and waits for the trail, the other holds the trail and names that row. In real threads, on PostgreSQL alone."""
+
+from __future__ import annotations
+
+import importlib
+import threading
+import uuid
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from monitoring.traffic import actions
+from monitoring.traffic.models import Feedback, Kpi, Outcome
+from registry.ledger.models import Event
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(connection.vendor != "postgresql", reason="row locks need PostgreSQL"),
+]
+feedback, outcomes = (importlib.import_module(f"monitoring.traffic.actions.{name}") for name in ("feedback", "outcomes"))
+PATIENCE = 30
+
+
+@pytest.fixture
+def prediction(answered):
+    return answered()[0]
+
+
+def crossed(monkeypatch, first, second):
+    """first: (module, call) that locks its row, and notes its event only once the second call has noted its own. How both ended."""
+    (first_module, first_call), (second_module, second_call) = first, second
+    row_is_locked, trail_is_held, ended = threading.Event(), threading.Event(), {}
+    to_trail = first_module.record
+
+    def after_the_other(*args, **kwargs):
+        row_is_locked.set()
+        assert trail_is_held.wait(PATIENCE)
+        return to_trail(*args, **kwargs)
+
+    def between(*args, **kwargs):
+        assert row_is_locked.wait(PATIENCE)
+        event = to_trail(*args, **kwargs)
+        trail_is_held.set()
+        return event
+
+    monkeypatch.setattr(first_module, "record", after_the_other)
+    monkeypatch.setattr(second_module, "record", between)
+
+    def run(name, call):
+        try:
+            call()
+            ended[name] = "done"
+        except Exception as error:
+            ended[name] = type(error).__name__
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run, args=each) for each in (("first", first_call), ("second", second_call))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return ended
+
+
+def test_feedback_names_an_endpoint_that_somebody_holds(prediction, lee, ana, monkeypatch):
+    def define():
+        actions.define_kpi(
+            endpoint_id=prediction.endpoint.uuid, name="Solved at once", direction="up", kind="share", holdout_share=0.1, actor=lee
+        )
+
+    def say():
+        actions.record_feedback(prediction_id=prediction.uuid, right=True, label="", actor=ana)
+
+    assert crossed(monkeypatch, (outcomes, define), (feedback, say)) == {"first": "done", "second": "done"}
+
+    assert (Kpi.objects.count(), Feedback.objects.count()) == (1, 1)
+    assert Event.objects.filter(verb__in=["traffic.kpi_defined", "traffic.feedback_recorded"]).count() == 2
+
+
+def test_an_outcome_names_a_prediction_that_somebody_judges(prediction, lee, ana, omar, monkeypatch):
+    kpi = actions.define_kpi(
+        endpoint_id=prediction.endpoint.uuid, name="Solved at once", direction="up", kind="share", holdout_share=0.1, actor=lee
+    )
+    case = actions.Case(uuid.uuid4(), "model", 1.0, timezone.now(), prediction.uuid)
+
+    def say():
+        actions.record_feedback(prediction_id=prediction.uuid, right=True, label="", actor=ana)
+
+    def report():
+        actions.record_outcomes(kpi_id=kpi.uuid, cases=[case], actor=omar)
+
+    assert crossed(monkeypatch, (feedback, say), (outcomes, report)) == {"first": "done", "second": "done"}
+
+    assert (Outcome.objects.count(), Feedback.objects.count()) == (1, 1)
