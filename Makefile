@@ -12,10 +12,10 @@ run: setup ## web, workers, beat and inference on one machine; Ctrl-C stops all
 	@DEMO=$${DEMO:-1} exec $(BIN)/python manage.py up
 
 test: $(VENV)/.ready-dev ## the fast suite, on SQLite, with no service running
-	$(BIN)/python -m pytest -n auto -m "not journey and not browser"
+	$(BIN)/python -m pytest -n auto -m "not journey and not browser and not engine"
 
 journeys: $(VENV)/.ready-dev ## real processes, a real worker, real fine-tuning, Debian's Chromium
-	$(BIN)/python -m pytest -m "journey or browser"
+	$(BIN)/python -m pytest -m "journey or browser or engine"
 
 check: $(VENV)/.ready-dev ## lint, types, import contracts, migrations
 	$(BIN)/ruff check .

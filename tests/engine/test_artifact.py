@@ -9,6 +9,8 @@ from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.predictor import Predictor
 from tests.engine.inbox import ROWS
 
+pytestmark = pytest.mark.engine
+
 TEXTS = [text for text, _ in ROWS] + ["", "card " * 100]
 
 

@@ -6,6 +6,8 @@ import pytest
 from lifecycle.engine import predictions
 from tests.engine.inbox import ROWS, write_rows
 
+pytestmark = pytest.mark.engine
+
 
 @pytest.fixture
 def evaluated(run_folder, train_here, tiny_base, tmp_path):

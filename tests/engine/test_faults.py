@@ -8,6 +8,8 @@ from lifecycle.engine.base import open_base
 from lifecycle.engine.events import read_events
 from lifecycle.engine.faults import EngineFault, describe
 
+pytestmark = pytest.mark.engine
+
 
 def fails(result, code):
     assert result["status"] == "failed"

@@ -13,6 +13,8 @@ from lifecycle.engine.predictor import Predictor
 from lifecycle.engine.quantise import judge
 from tests.engine.inbox import ROWS, write_rows
 
+pytestmark = pytest.mark.engine
+
 CLASSES = 4
 
 

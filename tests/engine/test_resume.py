@@ -8,6 +8,8 @@ import pytest
 from lifecycle.engine import checkpoint, program, training
 from lifecycle.engine.events import points, read_events
 
+pytestmark = pytest.mark.engine
+
 LORA = {"kind": "lora", "rank": 4, "dropout": 0.1}
 SPEC = {"strategy": LORA, "epochs": 400, "batch_size": 2, "learning_rate": 1e-2, "evaluations_per_epoch": 1}
 

@@ -7,6 +7,8 @@ import pytest
 from lifecycle.engine.events import points, read_events
 from tests.engine.inbox import ROWS
 
+pytestmark = pytest.mark.engine
+
 STRATEGIES = {
     "full": ({"kind": "full"}, 5e-3),
     "lora": ({"kind": "lora", "rank": 4, "alpha": 8, "dropout": 0.0}, 2e-2),

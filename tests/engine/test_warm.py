@@ -9,6 +9,8 @@ from lifecycle.engine import warm_client
 from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.predictor import Predictor
 
+pytestmark = pytest.mark.engine
+
 
 @pytest.fixture
 def socket_path(tmp_path_factory):

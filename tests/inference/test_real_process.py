@@ -18,6 +18,8 @@ from tritonclient.utils import InferenceServerException
 from lifecycle import bundle
 from tests.inference.models import TOKEN, Installation, ask, auth, deployment_of, endpoint, version_of
 
+pytestmark = pytest.mark.engine
+
 
 def free_port():
     with socket.socket() as probe:

@@ -16,6 +16,8 @@ from tests.support.jobs import run_ok
 from tests.support.tiny_models import make_tiny_base
 from tests.support.training import make_base, make_snapshot
 
+pytestmark = pytest.mark.engine
+
 QUICK = {"epochs": 6, "batch_size": 8, "head_learning_rate": 0.02, "precision": "fp32", "patience": 0}
 
 
