@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,7 +10,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 
 from lifecycle.notices import rules, sending
@@ -21,9 +22,11 @@ from registry.access.models import Project, User
 from registry.ledger.actions import record
 from registry.ledger.verbs import Verb
 
+log = logging.getLogger(__name__)
 MANAGE = "alerts.manage"
 KEPT = timedelta(days=90)
 EACH_TIME = 20
+TEST, TEST_EVERY = "test:", timedelta(minutes=1)
 
 
 @transaction.atomic
@@ -34,8 +37,10 @@ def add_channel(*, project: Project, kind: str, name: str, address: str, wants: 
     """
     policy.require(actor, MANAGE, project)
     name, address = name.strip(), check_address(kind, address)
-    if not name or len(name) > 60:
-        raise Refused("A channel has a name of up to 60 characters.", fields={"name": ["Give a name of up to 60 characters."]})
+    if not name or len(name) > 60 or not name.isprintable():
+        raise Refused(
+            "A channel has a name of up to 60 characters.", fields={"name": ["Give a name of up to 60 characters that can be seen."]}
+        )
     try:
         with transaction.atomic():
             made = Channel.objects.create(
@@ -91,16 +96,25 @@ def check_address(kind: str, address: str) -> str:
     return address.strip()
 
 
+@transaction.atomic
 def send_test(*, channel_id: UUID, actor: User, once: str) -> Delivery:
-    """Put a message on the channel that says that it is a test. once: a word of the form, so that a double click sends one."""
-    channel = Channel.objects.get(uuid=channel_id)
+    """Put a message on the channel that says that it is a test. once: a word of the form, so that a double click sends one.
+
+    Raises PermissionDenied, Refused (switched off) or Conflict: a test of it waits, or was sent within the minute.
+    """
+    channel = Channel.objects.select_for_update().get(uuid=channel_id)
     policy.require(actor, MANAGE, channel)
     if not channel.is_on:
         raise Refused(f"{channel} is switched off.", next_step="Switch it on first.")
+    now, key = timezone.now(), f"{TEST}{once[:64]}"
+    tests = Delivery.objects.filter(channel=channel, key__startswith=TEST)
+    if same := tests.filter(key=key).first():
+        return same
+    if tests.filter(Q(state=DeliveryState.WAITING) | Q(created_at__gt=now - TEST_EVERY)).exists():
+        raise Conflict(f"A test of {channel} waits or was sent just now.", next_step="See how it went, and try again in a minute.")
     text = f"A test of the channel {channel}, sent by {actor}. Nothing is wrong."
-    return post(
-        channel, key=f"test:{once[:64]}", subject=f"Test of {channel}", text=text, url="", data={"event": "test"}, now=timezone.now()
-    )
+    record(actor, Verb.CHANNEL_TESTED, channel, project=channel.project.uuid)
+    return post(channel, key=key, subject=f"Test of {channel}", text=text, url="", data={"event": "test"}, now=now)
 
 
 def post(
@@ -128,21 +142,28 @@ def deliver_due(now: datetime | None = None, *, limit: int = EACH_TIME) -> int:
     moment, arrived = now or timezone.now(), 0
     due = Delivery.objects.filter(state=DeliveryState.WAITING, next_at__lte=moment).order_by("next_at", "id")
     for pk, attempts in list(due.values_list("pk", "attempts")[:limit]):
+        begin = now or timezone.now()  # of this one: those before it may have taken their time
         mine = Delivery.objects.filter(pk=pk, state=DeliveryState.WAITING, attempts=attempts, next_at__lte=moment)
-        if mine.update(attempts=F("attempts") + 1, next_at=moment + rules.LEASE):
+        if mine.update(attempts=F("attempts") + 1, next_at=begin + rules.LEASE):
             arrived += attempt(Delivery.objects.select_related("channel__project").get(pk=pk), now or timezone.now())
     return arrived
 
 
 def attempt(delivery: Delivery, now: datetime) -> bool:
-    """Send one that the caller has claimed; note how it went."""
+    """Send one that the caller has claimed; note how it went, whatever went wrong: it keeps no other message from being sent."""
     mine = Delivery.objects.filter(pk=delivery.pk, attempts=delivery.attempts, state=DeliveryState.WAITING)
+    why = ""
     try:
         sending.send(delivery)
     except sending.NotSent as error:
+        why = str(error)
+    except Exception as error:  # of this message or its channel
+        log.exception("delivery_failed delivery=%s", delivery.uuid)
+        why = f"It could not be sent ({type(error).__name__})."
+    if why:
         again = rules.next_try(delivery.attempts, now)
         state = DeliveryState.WAITING if again else DeliveryState.FAILED
-        mine.update(state=state, next_at=again or now, error=str(error)[:300])
+        mine.update(state=state, next_at=again or now, error=why[:300])
         return False
     mine.update(state=DeliveryState.SENT, sent_at=now, error="")
     return True

@@ -10,8 +10,8 @@ import socket
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
 
+import httpx
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db.models import TextChoices
@@ -22,6 +22,8 @@ BACKOFF = tuple(timedelta(seconds=seconds) for seconds in (10, 30, 120, 600, 360
 LEASE = timedelta(minutes=2)  # longer than any attempt takes; then another process may try
 ADDRESSES_MAX = 20
 NAT64 = ipaddress.ip_network("64:ff9b::/96")  # IPv4 behind a translator
+# What this Python's is_global lets through: a translator's local prefix, IPv4 in IPv6 as it once was, site-local, IETF assignments.
+NOT_PUBLIC = tuple(ipaddress.ip_network(net) for net in ("64:ff9b:1::/48", "::/96", "fec0::/10", "192.0.0.0/24"))
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
@@ -64,6 +66,8 @@ def check_addresses(text: str) -> str:
     for each in found:
         try:
             validate_email(each)
+            if not each.isprintable():  # quoted names may hold control characters
+                raise ValidationError("")
         except ValidationError:
             sentence = f"{each!r} is no e-mail address."
             break
@@ -72,23 +76,30 @@ def check_addresses(text: str) -> str:
     return ", ".join(found)
 
 
-def check_url(url: str, *, allow_private: bool) -> SplitResult:
+def check_url(url: str, *, allow_private: bool) -> httpx.URL:
     """A webhook's address, as far as its text says. Raises Refused for anything but https (http on this machine where that is allowed).
 
-    Where it leads is looked up at each sending: see targets.
+    Read by the client that calls it, so that both see the same host. Where it leads is looked up at each sending: see targets.
     """
     try:
-        parts = urlsplit(url.strip())
-        host, _port = parts.hostname or "", parts.port
-    except ValueError:
+        parts = httpx.URL(url.strip())
+    except httpx.InvalidURL:
         raise _refused("This is no address.") from None
+    host = host_of(parts)
+    if not url.strip().isprintable():
+        raise _refused("An address has no characters that cannot be seen.")
     if not host or parts.scheme not in ("http", "https"):
         raise _refused("An address begins with https:// and names a host.")
-    if parts.username or parts.password:
+    if parts.userinfo:
         raise _refused("An address with a name and password in it would stand in logs. The signature tells the receiver that it is us.")
     if parts.scheme == "http" and not (allow_private and is_loopback(host)):
         raise _refused("Only https is allowed, since messages name endpoints and their faults.")
     return parts
+
+
+def host_of(url: httpx.URL) -> str:
+    """Its host in ASCII, as names are looked up and certificates are checked."""
+    return url.raw_host.decode("ascii")
 
 
 def is_loopback(host: str) -> bool:
@@ -111,10 +122,10 @@ def targets(host: str, port: int, *, allow_private: bool) -> list[str]:
 
 
 def check_public(host: str, addresses: Sequence[str], *, allow_private: bool) -> None:
-    """Raises Refused for a host with an address that is not public."""
+    """Raises Refused for a host with an address that is not public; the sentence keeps to itself how networks here are laid out."""
     for each in addresses:
         if not allow_private and not is_public(ipaddress.ip_address(each)):
-            raise _refused(f"{host} leads to {each}, which is no public address. WEBHOOK_ALLOW_PRIVATE=1 allows it.")
+            raise _refused(f"{host} leads to an address that is not public. WEBHOOK_ALLOW_PRIVATE=1 allows it.")
 
 
 def is_public(address: Address) -> bool:
@@ -122,6 +133,8 @@ def is_public(address: Address) -> bool:
     inner = getattr(address, "ipv4_mapped", None) or getattr(address, "sixtofour", None) or address
     if address in NAT64:
         inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    if any(address in network or inner in network for network in NOT_PUBLIC):
+        return False
     return address.is_global and inner.is_global and not inner.is_multicast and not address.is_multicast
 
 

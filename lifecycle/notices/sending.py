@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -19,7 +20,8 @@ from lifecycle.notices.models import Channel, Delivery
 from lifecycle.notices.rules import ChannelKind
 from lifecycle.refusals import Refused
 
-TIMEOUT_SECONDS = 5.0
+TIMEOUT_SECONDS = 5.0  # of one step: to connect, to send, to read
+DEADLINE_SECONDS = 10.0  # of a whole call, which ends well within rules.LEASE: a receiver that drips bytes holds nobody up
 
 
 class NotSent(Exception):
@@ -37,7 +39,7 @@ def email(delivery: Delivery) -> None:
         raise NotSent("No mail server is set: EMAIL_URL is empty.")
     link = f"\n\n{settings.SITE_URL}{delivery.url}" if delivery.url else ""
     message = EmailMessage(
-        subject=f"[Lifecycle] {delivery.subject}".replace("\r", " ").replace("\n", " "),
+        subject=one_line(f"[Lifecycle] {delivery.subject}"),
         body=delivery.text + link,
         bcc=[each.strip() for each in delivery.channel.address.split(",")],
         headers={"Message-ID": f"<{delivery.uuid}@lifecycle>", "Auto-Submitted": "auto-generated"},
@@ -47,6 +49,11 @@ def email(delivery: Delivery) -> None:
         message.send()
     except OSError as error:  # SMTPException is one
         raise NotSent(f"The mail server did not take it ({type(error).__name__}).") from error
+
+
+def one_line(text: str) -> str:
+    """Without anything that ends a line or cannot be seen: a header is one line."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def webhook(delivery: Delivery, now: float | None = None) -> None:
@@ -65,6 +72,8 @@ def webhook(delivery: Delivery, now: float | None = None) -> None:
         status = post(channel.address, body, headers)
     except Refused as refusal:
         raise NotSent(refusal.message) from refusal
+    except TimeoutError as error:
+        raise NotSent(f"The receiver did not answer within {DEADLINE_SECONDS:g} s.") from error
     except httpx.HTTPError as error:
         raise NotSent(f"The receiver did not answer ({type(error).__name__}).") from error
     if not 200 <= status < 300:
@@ -72,17 +81,23 @@ def webhook(delivery: Delivery, now: float | None = None) -> None:
 
 
 def post(url: str, body: bytes, headers: dict[str, str]) -> int:
-    """The status of the answer; its body is not read. Raises Refused for an address that is not allowed, httpx.HTTPError."""
+    """The status of the answer; its body is not read. Raises Refused for an address that is not allowed, TimeoutError, httpx.HTTPError."""
     allow = settings.WEBHOOK_ALLOW_PRIVATE
     parts = rules.check_url(url, allow_private=allow)
-    host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+    host, port = rules.host_of(parts), parts.port or (443 if parts.scheme == "https" else 80)
     address = rules.targets(host, port, allow_private=allow)[0]
-    pinned = httpx.URL(url).copy_with(host=address)  # what was checked is what is called: a second look-up could say something else
+    pinned = parts.copy_with(host=address)  # what was checked is what is called: a second look-up could say something else
     name = f"[{host}]" if ":" in host else host
     headers = headers | {"Host": name if parts.port is None else f"{name}:{parts.port}"}
-    with (
-        httpx.Client(timeout=TIMEOUT_SECONDS, follow_redirects=False, trust_env=False) as client,
-        client.stream("POST", pinned, content=body, headers=headers, extensions={"sni_hostname": host}) as answer,
+    return asyncio.run(call(pinned, body, headers, host))
+
+
+async def call(url: httpx.URL, body: bytes, headers: dict[str, str], name: str) -> int:
+    """One POST under the deadline, since a timeout of a socket begins anew with every byte. name: in the certificate."""
+    async with (
+        asyncio.timeout(DEADLINE_SECONDS),
+        httpx.AsyncClient(timeout=TIMEOUT_SECONDS, follow_redirects=False, trust_env=False) as client,
+        client.stream("POST", url, content=body, headers=headers, extensions={"sni_hostname": name}) as answer,
     ):
         return answer.status_code
 

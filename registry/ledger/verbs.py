@@ -88,6 +88,7 @@ class Verb(TextChoices):
     DRIFT_MEASURED = "drift.measured", "asked for a measurement of drift"
     OBJECTIVE_SET = "alerts.objective_set", "set an objective"
     CHANNEL_SET = "alerts.channel_set", "set a channel for alerts"
+    CHANNEL_TESTED = "alerts.channel_tested", "tested a channel for alerts"
     ALERT_FIRED = "alerts.fired", "raised an alert"
     ALERT_ACKNOWLEDGED = "alerts.acknowledged", "acknowledged an alert"
     ALERT_RESOLVED = "alerts.resolved", "resolved an alert"

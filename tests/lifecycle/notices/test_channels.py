@@ -6,7 +6,9 @@ import hashlib
 import hmac
 import json
 import threading
+import time
 from datetime import UTC, datetime, timedelta
+from email.errors import HeaderParseError
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -143,6 +145,9 @@ def test_a_sender_that_died_is_followed_by_another_after_its_lease(hook, receive
         ("https://me:secret@hooks.example.org/", "would stand in logs"),
         ("https://[::1", "This is no address."),
         ("http://127.0.0.1/", "Only https is allowed"),
+        ("https://1.1.1.1/\x7f", "This is no address."),
+        ("https://hooks.example.org/\u202e", "no characters that cannot be seen"),
+        ("https://\uff45xample.com", "This is no address."),
     ],
 )
 def test_an_address_that_is_not_allowed_is_refused(project, lee, url, said):
@@ -152,29 +157,87 @@ def test_an_address_that_is_not_allowed_is_refused(project, lee, url, said):
     assert Channel.objects.count() == 0
 
 
+@pytest.mark.parametrize("name", ["A\x0cBcc: x", "A\x7f", "\u202eA", " ", "A" * 61])
+def test_a_name_that_is_no_line_of_text_is_refused(project, lee, name):
+    with pytest.raises(Refused, match="A channel has a name"):
+        delivery.add_channel(project=project, kind="webhook", name=name, address=HOOK, wants=["page"], actor=lee)
+
+    assert Channel.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("fields", "error"),
+    [
+        ({"address": "https://1.1.1.1/\x7f"}, "This is no address."),
+        ({"address": "https://\uff45xample.com"}, "This is no address."),
+        ({"kind": "email", "address": "\x0c@example.org"}, "It could not be sent (HeaderParseError)."),
+    ],
+)
+def test_a_message_that_cannot_be_sent_keeps_no_other_from_arriving(project, hook, receiver, mail_is_set, monkeypatch, fields, error):
+    monkeypatch.setattr(sending, "email", lambda _: (_ for _ in ()).throw(HeaderParseError("as a broken header is refused")))
+    bad = Channel.objects.create(**{"project": project, "kind": "webhook", "name": "Bad", "wants": ["page"]} | fields)
+    post(bad, at=NOON - timedelta(minutes=1))
+    post(hook)
+
+    assert delivery.deliver_due(NOON) == 1
+
+    row = Delivery.objects.get(channel=bad)
+    assert row.error == error
+    assert (row.state, row.attempts, row.next_at) == ("waiting", 1, NOON + timedelta(seconds=10))
+    assert len(receiver.got) == 1
+
+
+def test_a_receiver_that_drips_its_answer_is_left_at_the_deadline(hook, receiver, monkeypatch):
+    gone = threading.Event()
+
+    def drip(self):
+        try:
+            while True:
+                self.wfile.write(b"H")
+                time.sleep(0.02)
+        except OSError:
+            gone.set()
+
+    monkeypatch.setattr(receiver.RequestHandlerClass, "do_POST", drip)
+    monkeypatch.setattr(sending, "DEADLINE_SECONDS", 0.3)
+    post(hook)
+
+    assert delivery.deliver_due(NOON) == 0
+
+    assert Delivery.objects.get().error == "The receiver did not answer within 0.3 s."
+    assert gone.wait(10)
+
+
+def test_the_deadline_ends_before_the_lease_does():
+    assert timedelta(seconds=sending.DEADLINE_SECONDS) < rules.LEASE
+
+
 @pytest.mark.parametrize(
     "address",
     ["127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "::1", "fe80::1", "fc00::1",
-     "::ffff:127.0.0.1", "::ffff:10.0.0.1", "2002:7f00:1::", "224.0.0.1", "64:ff9b::7f00:1"],
+     "::ffff:127.0.0.1", "::ffff:10.0.0.1", "2002:7f00:1::", "224.0.0.1", "64:ff9b::7f00:1",
+     "64:ff9b:1::1", "::8.8.8.8", "fec0::1", "192.0.0.9"],
 )  # fmt: skip
 def test_a_name_that_leads_into_a_private_network_is_not_called(monkeypatch, address):
     answers = [(2, 1, 6, "", ("93.184.216.34", 443)), (2, 1, 6, "", (address, 443))]
     monkeypatch.setattr(rules.socket, "getaddrinfo", lambda *_, **__: answers)
 
-    with pytest.raises(Refused, match="which is no public address"):
+    with pytest.raises(Refused) as refusal:
         rules.targets("hooks.example.org", 443, allow_private=False)
+
+    assert str(refusal.value) == "hooks.example.org leads to an address that is not public. WEBHOOK_ALLOW_PRIVATE=1 allows it."
 
 
 def test_what_is_called_is_the_address_that_was_looked_up(monkeypatch):
     asked = []
     monkeypatch.setattr(rules.socket, "getaddrinfo", lambda *_, **__: [(2, 1, 6, "", ("93.184.216.34", 443))])
 
-    class Client(sending.httpx.Client):
+    class Client(sending.httpx.AsyncClient):
         def stream(self, method, url, **more):
             asked.append((method, str(url), more["headers"]["Host"], more["extensions"]))
             raise sending.httpx.ConnectError("no network in tests")
 
-    monkeypatch.setattr(sending.httpx, "Client", Client)
+    monkeypatch.setattr(sending.httpx, "AsyncClient", Client)
     with pytest.raises(sending.httpx.ConnectError):
         sending.post(HOOK, b"{}", {})
 
@@ -188,7 +251,7 @@ def test_a_private_address_is_refused_at_sending_and_nothing_is_called(project, 
 
     delivery.deliver_due(NOON)
 
-    assert "127.0.0.1 leads to 127.0.0.1, which is no public address." in Delivery.objects.get().error
+    assert "127.0.0.1 leads to an address that is not public." in Delivery.objects.get().error
     assert receiver.got == []
 
 
@@ -204,6 +267,16 @@ def test_an_email_goes_to_all_addresses_of_its_channel_with_a_link(project, lee,
     assert (message.subject, message.to, message.bcc) == ("[Lifecycle] Errors burn", [], ["duty@example.org", "lead@example.org"])
     assert message.body == "14 of 100 failed.\n\nhttp://localhost:8000/alerts/"
     assert message.extra_headers["Message-ID"] == f"<{made.uuid}@lifecycle>"
+
+
+def test_a_subject_is_one_line_whatever_it_is_made_of(project, lee, mail_is_set):
+    channel = delivery.add_channel(project=project, kind="email", name="Duty", address="duty@example.org", wants=["page"], actor=lee)
+    delivery.post(channel, key="k", subject="A\x0cBcc: x\x0by\r\nz\u2028", text="T", url="", data={}, now=NOON)
+
+    assert delivery.deliver_due(NOON) == 1
+
+    assert mail.outbox[0].subject == "[Lifecycle] A Bcc: x y  z "
+    assert mail.outbox[0].message()["Subject"] == "[Lifecycle] A Bcc: x y  z "
 
 
 def test_without_a_mail_server_an_email_channel_is_refused(project, lee):
@@ -262,6 +335,20 @@ def test_a_test_is_sent_once_for_a_double_click(hook, lee, receiver):
 
     assert json.loads(receiver.got[0][1])["text"] == "A test of the channel Duty, sent by Lee. Nothing is wrong."
     assert len(receiver.got) == 1
+    assert Event.objects.filter(verb="alerts.channel_tested").count() == 1
+
+
+def test_a_second_test_waits_for_the_first_and_for_a_minute(hook, lee, receiver):
+    first = delivery.send_test(channel_id=hook.uuid, actor=lee, once="1")
+    with pytest.raises(Conflict, match="A test of Duty waits or was sent just now."):
+        delivery.send_test(channel_id=hook.uuid, actor=lee, once="2")
+    delivery.deliver_due()
+    with pytest.raises(Conflict):
+        delivery.send_test(channel_id=hook.uuid, actor=lee, once="2")
+    assert (Delivery.objects.count(), Event.objects.filter(verb="alerts.channel_tested").count()) == (1, 1)
+
+    Delivery.objects.filter(pk=first.pk).update(created_at=first.created_at - timedelta(minutes=1))
+    assert delivery.send_test(channel_id=hook.uuid, actor=lee, once="2").pk != first.pk
 
 
 def test_a_broadcast_reaches_the_channels_that_want_it(project, hook):
