@@ -305,9 +305,10 @@ def all_at(endpoint: Endpoint, moment: datetime) -> QuerySet[Deployment]:
 
 
 def is_refusal_noted(deployment: Deployment) -> bool:
-    """Whether it was recorded already that a server did not load this deployment's version."""
-    rows = Event.objects.filter(object_type="catalog.modelversion", object_id=str(deployment.version.uuid), verb=Verb.LOAD_REFUSED)
-    return rows.filter(at__gte=deployment.started_at).exists()
+    """Whether the last that was recorded is that a server did not load this deployment's version."""
+    rows = Event.objects.filter(object_type="catalog.modelversion", object_id=str(deployment.version.uuid), at__gte=deployment.started_at)
+    newest = rows.filter(verb__in=(Verb.LOAD_REFUSED, Verb.LOAD_RECOVERED)).order_by("-id").values_list("verb", flat=True).first()
+    return newest == Verb.LOAD_REFUSED
 
 
 def guard_of(deployment: Deployment) -> ClosedArm | None:

@@ -42,6 +42,10 @@ class ServerState:
         found = self.versions.get(version.root_digest, {})
         return str(found.get("reason") or "It did not say why.") if found.get("state") == "refused" else ""
 
+    def state_of(self, version: ModelVersion) -> str:
+        """loading, ready or refused; empty when the server says nothing of it."""
+        return str(self.versions.get(version.root_digest, {}).get("state", ""))
+
 
 def server_states() -> list[ServerState]:
     """What every inference server that shares our data folder wrote last, by name."""

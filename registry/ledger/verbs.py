@@ -71,6 +71,7 @@ class Verb(TextChoices):
     DEPLOYED = "endpoints.deployed", "deployed a version"
     ROLLED_BACK = "endpoints.rolled_back", "rolled back an endpoint"
     LOAD_REFUSED = "endpoints.load_refused", "refused to load a version"
+    LOAD_RECOVERED = "endpoints.load_recovered", "loaded a version that was refused"
     CANARY_STARTED = "endpoints.canary_started", "started a canary"
     SHARE_SET = "endpoints.share_set", "changed a canary's share"
     CANARY_STOPPED = "endpoints.canary_stopped", "stopped a canary"

@@ -41,6 +41,8 @@ def check_loads() -> int:
         if reason and not queries.is_refusal_noted(deployment):
             note_refusal(deployment, reason)
             noted += 1
+        elif {state.state_of(deployment.version) for state in states} - {""} == {"ready"} and queries.is_refusal_noted(deployment):
+            note_recovery(deployment)
     return noted
 
 
@@ -97,6 +99,15 @@ def note_refusal(deployment: Deployment, reason: str) -> None:
             version=str(version.uuid), arm=deployment.arm, quarantined=bool(damage),
         )  # fmt: skip
         tell([endpoint], f"{endpoint}: a server refused to load {version.semver}. {reason}", page_of(endpoint))
+
+
+@transaction.atomic
+def note_recovery(deployment: Deployment) -> None:
+    """Record that every server that was to load the version has it: what was said of its refusal is over."""
+    endpoint, version = deployment.endpoint, deployment.version
+    about = {"endpoint": str(endpoint.uuid), "deployment": str(deployment.uuid)}
+    record(None, Verb.LOAD_RECOVERED, version, project=endpoint.model.project.uuid, **about)
+    outbox.append("endpoints.load_recovered", project=endpoint.model.project, version=str(version.uuid), **about)
 
 
 def take_out() -> int:

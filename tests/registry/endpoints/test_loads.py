@@ -62,6 +62,28 @@ def test_a_version_that_verifies_is_noted_and_not_quarantined(version, live_endp
     assert '"quarantined":false' in Event.objects.get(verb="endpoints.load_refused").canonical
 
 
+def test_a_version_that_all_servers_load_again_is_noted_once_and_refused_anew(version, live_endpoint):
+    def said():
+        return list(Outbox.objects.filter(topic__startswith="endpoints.load_").order_by("pk").values_list("topic", flat=True))
+
+    digest, reason = version.root_digest, "The version could not be loaded: MemoryError."
+    refused, recovered = "endpoints.load_refused", "endpoints.load_recovered"
+    endpoints.write_status(versions={digest: {"state": "ready"}})
+    assert (actions.check_loads(), said()) == (0, [])
+    endpoints.write_status(name="b", refused={digest: reason})
+    assert (actions.check_loads(), said()) == (1, [refused])
+
+    endpoints.write_status(name="b", versions={digest: {"state": "loading"}})
+    assert (actions.check_loads(), said()) == (0, [refused])
+    endpoints.write_status(name="b", versions={digest: {"state": "ready"}})
+    assert [actions.check_loads() for _ in range(2)] == [0, 0]
+    assert said() == [refused, recovered]
+    assert Event.objects.filter(verb=recovered, object_id=str(version.uuid)).count() == 1
+
+    endpoints.write_status(name="b", refused={digest: reason})
+    assert (actions.check_loads(), said()) == (1, [refused, recovered, refused])
+
+
 @pytest.mark.django_db(transaction=True)
 def test_after_a_restore_the_files_come_back_and_the_servers_look_again(version, folder, live_endpoint):
     standby = live_endpoint.deployments.order_by("id").first().version
