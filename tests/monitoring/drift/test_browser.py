@@ -1,70 +1,20 @@
 """The pages of drift in a browser: nobody is shut out, nothing runs sideways, and the texts behind a bin come without leaving the page."""
 
-import os
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import numpy as np
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-from django.contrib.sessions.backends.db import SessionStore
 from django.urls import reverse
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from monitoring.drift import actions
 from monitoring.drift.models import TextCheck
 from monitoring.drift.rules import Span
 from monitoring.traffic import actions as spool
 from tests.support import endpoints
+from tests.support.browser import shot, violations
 
-CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
-ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
-SHOTS = os.environ.get("DRIFT_SHOTS", "")  # a folder: pages are kept there as pictures
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="Chromium is not installed"),
-    pytest.mark.skipif(
-        os.environ.get("ROOM_BROWSER") != "1",
-        reason="ROOM_BROWSER=1 runs it: a page's late request may hold a table of the database in memory while the next test empties it",
-    ),
-]
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"  # Playwright keeps an event loop in this thread
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
-        yield browser
-        browser.close()
-    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
-
-
-@pytest.fixture
-def opened(chromium, live_server):
-    """Open an address; the page must not log an error, which is where a breach of the content policy is told."""
-    contexts, errors = [], []
-
-    def make(path, user, *, width=1440, scheme="light"):
-        context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, reduced_motion="reduce")
-        contexts.append(context)
-        session = SessionStore()
-        session.update({SESSION_KEY: str(user.pk), BACKEND_SESSION_KEY: "django.contrib.auth.backends.ModelBackend"})
-        session[HASH_SESSION_KEY] = user.get_session_auth_hash()
-        session.save()
-        context.add_cookies([{"name": "sessionid", "value": session.session_key, "url": live_server.url}])
-        page = context.new_page()
-        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(live_server.url + path)
-        return page
-
-    yield make
-    for context in contexts:
-        context.close()
-    assert [error for error in errors if "favicon" not in error] == []
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture
@@ -102,18 +52,6 @@ def story(traffic, live_endpoint):
     return reports[-1]
 
 
-def violations(page):
-    found = Axe().run(page).response
-    assert len(found["passes"]) > 10
-    return [(rule["id"], node["html"][:300]) for rule in found["violations"] for node in rule["nodes"]]
-
-
-def shot(page, name):
-    if SHOTS:
-        page.wait_for_timeout(1000)
-        page.screenshot(path=f"{SHOTS}/{name}.png", full_page=True)
-
-
 def test_nobody_is_shut_out(opened, story, mia, ana):
     pages = {
         "list": reverse("drift:list"), "endpoint": reverse("drift:endpoint", args=[story.endpoint.uuid]),
@@ -125,7 +63,7 @@ def test_nobody_is_shut_out(opened, story, mia, ana):
             page = opened(address, ana if name == "behind" else mia, width=width, scheme=scheme)
             if name == "endpoint":
                 expect(page.locator(".plot svg.main-svg").first).to_be_visible()
-            shot(page, f"{name}-{width}-{scheme}")
+            shot(page, f"drift-{name}-{width}-{scheme}")
             if scheme == ("light" if width == 1440 else "dark"):
                 assert violations(page) == [], name
             assert page.evaluate("document.documentElement.scrollWidth") <= width, name
@@ -135,7 +73,7 @@ def test_nobody_is_shut_out(opened, story, mia, ana):
 def test_empty_pages_shut_nobody_out(opened, live_endpoint, mia):
     for name, address in {"empty": reverse("drift:endpoint", args=[live_endpoint.uuid]), "empty-list": reverse("drift:list")}.items():
         page = opened(address, mia, width=390)
-        shot(page, name)
+        shot(page, f"drift-{name}")
         assert violations(page) == []
         page.context.close()
 

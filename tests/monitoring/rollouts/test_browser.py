@@ -1,65 +1,14 @@
 """The pages of a rollout in a browser: nobody is shut out, keys work, and it refreshes itself."""
 
-import os
-from pathlib import Path
-
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-from django.contrib.sessions.backends.db import SessionStore
 from django.urls import reverse
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from registry.endpoints import actions as served
 from tests.support import registry
+from tests.support.browser import shot, violations
 
-CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
-ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
-SHOTS = None  # a folder: pages are kept there as pictures
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="Chromium is not installed"),
-    pytest.mark.skipif(
-        os.environ.get("ROOM_BROWSER") != "1",
-        reason="ROOM_BROWSER=1 runs it: a page's late request may hold a table of the database in memory while the next test empties it",
-    ),
-]
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"  # Playwright keeps an event loop in this thread
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
-        yield browser
-        browser.close()
-    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
-
-
-@pytest.fixture
-def opened(chromium, live_server):
-    """Open an address; the page must not log an error, which is where a breach of the content policy is told."""
-    contexts, errors = [], []
-
-    def make(path, user, *, width=1440, scheme="light"):
-        context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, reduced_motion="reduce")
-        contexts.append(context)
-        session = SessionStore()
-        session.update({SESSION_KEY: str(user.pk), BACKEND_SESSION_KEY: "django.contrib.auth.backends.ModelBackend"})
-        session[HASH_SESSION_KEY] = user.get_session_auth_hash()
-        session.save()
-        context.add_cookies([{"name": "sessionid", "value": session.session_key, "url": live_server.url}])
-        page = context.new_page()
-        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(live_server.url + path)
-        return page
-
-    yield make
-    for context in contexts:
-        context.close()
-    assert [error for error in errors if "favicon" not in error] == []
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture
@@ -79,12 +28,6 @@ def story(project, street, begun, mia, ravi, omar):
     return rollout
 
 
-def violations(page):
-    found = Axe().run(page).response
-    assert len(found["passes"]) > 10
-    return [(rule["id"], node["html"]) for rule in found["violations"] for node in rule["nodes"]]
-
-
 def test_nobody_is_shut_out(opened, story, street, omar):
     pages = {
         "panel": reverse("rollouts:panel", args=[street.endpoint.uuid]), "detail": reverse("rollouts:detail", args=[story.uuid]),
@@ -95,9 +38,7 @@ def test_nobody_is_shut_out(opened, story, street, omar):
             page = opened(address, omar, width=width, scheme=scheme)
             if name != "list":
                 expect(page.locator(".plot svg.main-svg").first).to_be_visible()
-            if SHOTS:
-                page.wait_for_timeout(1500)
-                page.screenshot(path=f"{SHOTS}/{name}-{width}-{scheme}.png", full_page=True)
+            shot(page, f"rollout-{name}-{width}-{scheme}")
             assert violations(page) == []
             assert page.evaluate("document.documentElement.scrollWidth") <= width, name
             page.context.close()
@@ -108,8 +49,7 @@ def test_the_form_of_a_start_shuts_nobody_out_and_foretells(opened, street, appr
     street.take_in_now(400, 2)
     page = opened(reverse("rollouts:start", args=[approval.uuid]), mia, width=width, scheme=scheme)
     expect(page.get_by_text("This plan cannot decide")).to_be_visible()
-    if SHOTS:
-        page.screenshot(path=f"{SHOTS}/start-{width}-{scheme}.png", full_page=True)
+    shot(page, f"rollout-start-{width}-{scheme}")
     assert violations(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 

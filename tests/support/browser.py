@@ -1,0 +1,82 @@
+"""Debian's Chromium on the pages of a live server of the test's own process."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from axe_playwright_python.sync_playwright import Axe
+from django.conf import settings
+from django.test import Client
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from registry.access.models import User
+
+CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+SHOTS = os.environ.get("SHOTS", "")  # a folder: what `shot` is asked for is kept there
+
+
+@contextmanager
+def running_chromium() -> Iterator[Browser]:
+    """A browser, within whose time the ORM may be used beside Playwright's event loop."""
+    before = os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE")
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    try:
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
+            yield browser
+            browser.close()
+    finally:
+        if before is None:
+            del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+
+
+@contextmanager
+def visits(browser: Browser, address: str) -> Iterator[Callable[..., Page]]:
+    """Opens pages as a person. None of them may log an error, which is where a breach of the content policy is told."""
+    contexts, errors = [], []
+
+    def opened(path: str, user: User, *, width: int = 1440, scheme: Any = "light") -> Page:
+        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, reduced_motion="reduce")
+        contexts.append(context)
+        client = Client()
+        client.force_login(user)
+        name = settings.SESSION_COOKIE_NAME
+        context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": address}])
+        page = context.new_page()
+        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(address + path)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    wait_for_late_requests()
+    assert [error for error in errors if "favicon" not in error] == []
+
+
+def wait_for_late_requests() -> None:
+    """A request that its page no longer waits for still holds tables, which the end of the test wants to empty."""
+    for thread in threading.enumerate():
+        if "process_request_thread" in thread.name:
+            thread.join(10)
+
+
+def violations(page: Page) -> list[tuple[str, str]]:
+    """What axe finds on the page: rule and markup."""
+    found = Axe().run(page).response
+    assert len(found["passes"]) > 10
+    return [(rule["id"], node["html"][:300]) for rule in found["violations"] for node in rule["nodes"]]
+
+
+def shot(page: Page, name: str) -> None:
+    """A picture for SHOTS."""
+    if SHOTS:
+        page.wait_for_timeout(1000)
+        page.screenshot(path=str(Path(SHOTS) / f"{name}.png"), full_page=True)
