@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.urls import reverse
 from django.utils import timezone
 
@@ -22,16 +24,22 @@ from registry.access.models import Project
 from registry.catalog.models import Endpoint
 from registry.endpoints.models import Deployment
 
+log = logging.getLogger(__name__)
 READER = "alerts"
 LOAD, STOPPED, DRIFT = "load", "canary_stopped", "drift"
 
 
 def read_outbox(now: datetime | None = None) -> int:
-    """Take in what happened since the last time; returns how many things."""
+    """Take in what happened since the last time; returns how many things. One that cannot be understood is logged and passed over."""
     moment, read = now or timezone.now(), 0
     for row in outbox.read(READER, *HANDLERS):
-        with transaction.atomic():
-            HANDLERS[row.topic](row, moment)
+        try:
+            with transaction.atomic():
+                HANDLERS[row.topic](row, moment)
+        except OperationalError:  # of the database, not of the row, which comes again
+            raise
+        except Exception:
+            log.exception("outbox_row_failed row=%s topic=%s", row.pk, row.topic)
         read += 1
     end_loads(moment)
     return read
@@ -72,13 +80,21 @@ def server_problem(row: Outbox, now: datetime) -> None:
             said = "The server says that all is well."
             resolve_alert(source=SERVER_SOURCE, key=key, endpoint=None, project=alert.project, text=said, now=now)
         return
+    named = projects_named(problem)
     for project in serving_projects():
+        said = problem if named <= {project.pk} else "It refused them for what they say of an endpoint of another project."
         raise_alert(
             endpoint=None, project=project, source=SERVER_SOURCE, key=key, severity=Severity.PAGE,
             title=f"Inference server {name or 'default'} cannot follow the routes",
-            text=f"{problem} It stays on epoch {row.payload.get('epoch')}: changes of traffic do not reach it.",
+            text=f"{said} It stays on epoch {row.payload.get('epoch')}: changes of traffic do not reach it.",
             url=reverse("endpoints:list"), now=now,
         )  # fmt: skip
+
+
+def projects_named(text: str) -> set[int]:
+    """The keys of the projects whose endpoints a sentence names: what others may not learn of."""
+    words = set(re.findall(r"[\w-]+", text))
+    return set(Endpoint.objects.filter(slug__in=words).values_list("model__project", flat=True))
 
 
 def load_refused(row: Outbox, now: datetime) -> None:
@@ -95,6 +111,13 @@ def load_refused(row: Outbox, now: datetime) -> None:
         text=f"{semver} was to serve as {deployment.get_arm_display().lower()} and does not.{damaged} The server stays on what it has.",
         url=page_of(endpoint), now=now,
     )  # fmt: skip
+
+
+def load_recovered(row: Outbox, now: datetime) -> None:
+    """The end of that alert."""
+    if deployment := deployment_of(row.payload):
+        key = {"deployment": str(deployment.uuid)}
+        resolve_alert(source=LOAD, key=key, endpoint=deployment.endpoint, text="All servers have loaded it.", now=now)
 
 
 def canary_stopped(row: Outbox, now: datetime) -> None:
@@ -166,5 +189,6 @@ HANDLERS: dict[str, Callable[[Outbox, datetime], None]] = {
     "drift.closed": drift_closed,
     "endpoints.server_problem": server_problem,
     "endpoints.load_refused": load_refused,
+    "endpoints.load_recovered": load_recovered,
     "endpoints.canary_stopped": canary_stopped,
 }

@@ -107,7 +107,7 @@ STEPS: dict[str, tuple[str, ...]] = {
     "load": (
         "The server stays on the version that it has; nobody gets a wrong answer.",
         "A damaged version is in quarantine by now: restore its files, or deploy another.",
-        "It ends by itself when the deployment ends.",
+        "It ends by itself when all servers have loaded it, or the deployment ends.",
     ),
     "server": (
         "The server goes on with the last good routes. Changes of traffic do not reach it meanwhile.",

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from django.db import transaction
+from django.db import OperationalError, transaction
 
 from lifecycle.notices import outbox
 from monitoring.alerts import actions
+from monitoring.alerts.actions import reading
 from monitoring.alerts.models import Alert
 from registry.endpoints.models import Deployment
 from tests.monitoring.alerts.conftest import NOON
+from tests.support.people import make_project
 
 
 @pytest.fixture
@@ -79,6 +81,59 @@ def test_a_version_that_a_server_refuses_is_a_page_until_its_deployment_ends(hap
     Deployment.objects.filter(pk=live.pk).update(ended_at=NOON, ended_by=live.started_by, end_reason="x")
     actions.read_outbox(NOON)
     assert Alert.objects.get().resolution == "The deployment ended."
+
+
+def test_a_version_that_all_servers_load_again_is_no_alert_any_more(happened, live_endpoint):
+    live = live_endpoint.deployments.get()
+    about = {"endpoint": str(live_endpoint.uuid), "deployment": str(live.uuid), "version": str(live.version.uuid)}
+    happened("endpoints.load_recovered", **about)
+    happened("endpoints.load_refused", quarantined=False, arm="stable", **about)
+
+    happened("endpoints.load_recovered", **about)
+
+    alert = Alert.objects.get()
+    assert (alert.state, alert.resolution) == ("resolved", "All servers have loaded it.")
+
+
+def test_a_row_that_cannot_be_read_keeps_no_other_and_no_evaluation_from_running(happened, live_endpoint, monkeypatch, caplog):
+    monkeypatch.setitem(reading.HANDLERS, "drift.opened", lambda *_: 1 / 0)
+    with transaction.atomic():
+        outbox.append("drift.opened", monitor="length")
+
+    assert happened("endpoints.server_problem", server="a", problem="The signature does not fit.", epoch=7) == 2
+
+    assert Alert.objects.get().title == "Inference server a cannot follow the routes"
+    assert "topic=drift.opened" in caplog.text
+    assert actions.read_outbox(NOON) == 0
+
+
+def test_a_row_comes_again_when_the_database_failed(happened, live_endpoint, monkeypatch):
+    def away(*_):
+        raise OperationalError("the server closed the connection")
+
+    with monkeypatch.context() as patch:
+        patch.setitem(reading.HANDLERS, "endpoints.server_problem", away)
+        with pytest.raises(OperationalError):
+            happened("endpoints.server_problem", server="a", problem="The signature does not fit.", epoch=7)
+    assert not Alert.objects.exists()
+
+    assert actions.read_outbox(NOON) == 1
+    assert Alert.objects.get().source == "server"
+
+
+def test_what_a_server_says_of_an_endpoint_is_for_its_project_alone(happened, live_endpoint, project, monkeypatch):
+    other = make_project("other", "Other")
+    monkeypatch.setattr(reading, "serving_projects", lambda: [project, other])
+
+    happened("endpoints.server_problem", server="a", problem="Endpoint support-inbox-prod: two stable arms.", epoch=7)
+
+    assert list(Alert.objects.order_by("project_id").values_list("project__slug", "text")) == [
+        ("inbox", "Endpoint support-inbox-prod: two stable arms. It stays on epoch 7: changes of traffic do not reach it."),
+        (
+            "other",
+            "It refused them for what they say of an endpoint of another project. It stays on epoch 7: changes of traffic do not reach it.",
+        ),
+    ]
 
 
 @pytest.mark.parametrize(("by", "severity"), [(None, "ticket"), ("9d2c7a86-7f28-4f8c-9c0e-0b0b6c5f2a11", "digest")])
