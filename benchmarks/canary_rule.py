@@ -181,7 +181,7 @@ def table(rows: dict[str, dict[str, Any]], plan: rules.Plan, paths: int) -> None
     """What was found, for people."""
     chances = ", ".join(f"{name} {alpha}" for name, alpha in plan.alphas.items())
     print(f"{paths:,} paths, {LOOKS} looks, {CANARY} of {CANARY + STABLE} requests a window on the canary")
-    print(f"share of canaries taken back (median window). product: three kinds of evidence, {chances}; one event for each key and minute")
+    print(f"share of canaries taken back (median window). product: three kinds of evidence, {chances}; one event for each key")
     print("every retry: the same evidence on errors, if each failed request of a key counted\n")
     heads = {"fixed": "fixed 1 %", "z_test": "z-test", "every_retry": "every retry", "errors_alone": "errors alone", "product": "product"}
     print(f"{'truth':30}" + "".join(f"{head:>16}" for head in heads.values()) + f"{'widened to 25 %':>18}")

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from monitoring.rollouts.rules import OPEN, Counts, Interval, Kind, Plan, Side, State, share_text
+from monitoring.rollouts.rules import METRICS, OPEN, Counts, Interval, Kind, Plan, Side, State, share_text
 from monitoring.rollouts.rules.decision import DECISION_MARKS
 from monitoring.rollouts.rules.state import MARKS, WORDS
 from registry.catalog.models import Endpoint, ModelVersion
@@ -141,18 +141,56 @@ class Sides(models.Model):
 
 
 class Minute(Sides):
-    """One minute of a segment, counted from its predictions. Counted again only when the minute's rollups have changed since."""
+    """One minute of a segment, counted from its predictions. Counted again only when the minute's rollups have changed since.
+
+    The six `first` counts are what the evidence is made of: bad units without a key, and the keys whose first event of the kind this is.
+    """
 
     segment = models.ForeignKey(Segment, on_delete=models.CASCADE, related_name="minutes")
     start = models.DateTimeField()
     stamp = models.CharField(max_length=80, help_text="the sums of the minute's rollups when it was counted")
     slow_ms = models.FloatField(null=True, help_text="above it an answer is slow: the stable arm's p95 of the hour before; null: too few")
+    canary_first_errors = models.PositiveIntegerField(default=0)
+    canary_first_slow = models.PositiveIntegerField(default=0)
+    canary_first_wrong = models.PositiveIntegerField(default=0)
+    stable_first_errors = models.PositiveIntegerField(default=0)
+    stable_first_slow = models.PositiveIntegerField(default=0)
+    stable_first_wrong = models.PositiveIntegerField(default=0)
+
+    FIRSTS = tuple(f"{arm}_first_{metric}" for arm in ("canary", "stable") for metric in METRICS)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["segment", "start"], name="one_count_per_minute")]
 
     def __str__(self) -> str:
         return f"{self.start:%H:%M}"
+
+    @property
+    def events(self) -> dict[str, tuple[int, int]]:
+        """What is evidence, by metric: (canary, stable)."""
+        return {metric: (getattr(self, f"canary_first_{metric}"), getattr(self, f"stable_first_{metric}")) for metric in METRICS}
+
+    @classmethod
+    def firsts_of(cls, counts: Counts) -> dict[str, int]:
+        """The bad units of these counts by `first` column."""
+        return {f"{arm}_first_{metric}": getattr(getattr(counts, arm), metric) for arm in ("canary", "stable") for metric in METRICS}
+
+
+class FirstEvent(models.Model):
+    """The minute in which a sticky key first failed, was slow, or was told something wrong in a segment. Gone when the rollout ends."""
+
+    segment = models.ForeignKey(Segment, on_delete=models.CASCADE, related_name="first_events", db_index=False)
+    metric = models.CharField(max_length=6)
+    key = models.CharField(max_length=16, help_text="digest of the sticky key")
+    arm = models.CharField(max_length=8)
+    start = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["segment", "metric", "key"], name="one_first_event")]
+        indexes = [models.Index(fields=["segment", "start"], name="first_event_minute")]
+
+    def __str__(self) -> str:
+        return f"{self.metric} of {self.key}"
 
 
 class Look(Sides):

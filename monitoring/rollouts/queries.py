@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 from itertools import islice
 from uuid import UUID
 
-from django.db.models import Max, Q, QuerySet, Sum
+from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet, Sum
 from django.utils import timezone
 
 from monitoring.rollouts import rules
-from monitoring.rollouts.models import Look, Minute, Rollout, Segment
+from monitoring.rollouts.models import FirstEvent, Look, Minute, Rollout, Segment
 from monitoring.rollouts.rules.points import ArmPoint
 from monitoring.rollouts.rules.units import CANARY, STABLE
 from monitoring.traffic import histogram
@@ -73,18 +73,36 @@ def segments(rollout: Rollout) -> list[Segment]:
 
 def counts(segment: Segment) -> rules.Counts:
     """Both arms over the segment."""
-    sums = Minute.objects.filter(segment=segment).aggregate(**{name: Sum(name) for name in Minute.COLUMNS})
-    return Minute(**{name: value or 0 for name, value in sums.items()}).counts
+    return whole(segment).counts
+
+
+def whole(segment: Segment) -> Minute:
+    """All minutes of the segment as one."""
+    sums = Minute.objects.filter(segment=segment).aggregate(**{name: Sum(name) for name in (*Minute.COLUMNS, *Minute.FIRSTS)})
+    return Minute(**{name: value or 0 for name, value in sums.items()})
+
+
+def first_events(segment: Segment, starts: Collection[datetime]) -> QuerySet[FirstEvent, tuple[datetime, str, str, int]]:
+    """(start, arm, metric, how many keys) of these minutes.
+
+    Without the keys that were counted on the canary under a smaller share before: they were sure to stay there, so their next event says
+    nothing. A key that was counted on the stable arm reaches the canary with at most the canary's share.
+    """
+    before = FirstEvent.objects.filter(
+        segment__rollout=segment.rollout_id, segment__number__lt=segment.number, metric=OuterRef("metric"), key=OuterRef("key"), arm=CANARY
+    )
+    rows = FirstEvent.objects.filter(~Exists(before), segment=segment, start__in=starts)
+    return rows.values_list("start", "arm", "metric").annotate(keys=Count("id")).order_by("start")
 
 
 def evidence(rollout: Rollout, now: datetime, *, behind: bool = False) -> rules.Evidence:
     """What the counted minutes say at this moment: counts of the present segment, evidence of all."""
     plan, log_e, present = rollout.rule, dict.fromkeys(rules.METRICS, 0.0), rules.Counts()
     for segment in segments(rollout):
-        present = counts(segment)
+        found = whole(segment)
+        present = found.counts
         for metric in rules.METRICS:
-            bad = present.of(metric)
-            log_e[metric] += float(rules.log_e(*bad, segment.share / ALL, plan.tolerances[metric]))
+            log_e[metric] += float(rules.log_e(*found.events[metric], segment.share / ALL, plan.tolerances[metric]))
     return rules.Evidence(
         present, log_e, (now - rollout.step_started_at) / MINUTE, (now - rollout.window_started_at) / MINUTE, behind, blocked(rollout, now)
     )
@@ -162,6 +180,7 @@ def requests_of(segment: Segment, start: datetime) -> Iterator[rules.Request]:
             latency_ms=latency if code < 400 else None,
             wrong=newest.get(pk) is False,
             is_first=is_first(uuid),
+            keyed=bool(key),
         )
 
 

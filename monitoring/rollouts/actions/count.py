@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from django.db import transaction
 from django.utils import timezone
 
 from monitoring.rollouts import queries, rules
-from monitoring.rollouts.models import Minute, Rollout, Segment
+from monitoring.rollouts.models import FirstEvent, Minute, Rollout, Segment
 
 MINUTES_AT_ONCE = 240  # so that a beat that slept for days catches up in parts, each with a look of its own
 
@@ -15,9 +16,10 @@ MINUTES_AT_ONCE = 240  # so that a beat that slept for days catches up in parts,
 def count(rollout: Rollout, now: datetime | None = None) -> bool:
     """Count every minute that is new or whose rollups have changed. Returns whether none is left.
 
-    At most one event for each sticky key and minute: what many requests of one key do in a minute is one failure, since a customer's
-    requests stand and fall together. The predictions of the minute tell the keys; the rollups tell which minutes have news, late ones
-    and late feedback included, so that a tick reads a minute's predictions once and not at every look.
+    At most one unit for each sticky key and minute: what many requests of one key do in a minute is one failure, since a customer's
+    requests stand and fall together. As evidence a key counts once a segment, see rules.Tally. The predictions of the minute tell the keys;
+    the rollups tell which minutes have news, late ones and late feedback included, so that a tick reads a minute's predictions once and
+    not at every look.
     """
     now, left = now or timezone.now(), MINUTES_AT_ONCE
     for segment in queries.segments(rollout):
@@ -41,17 +43,41 @@ def warm(segment: Segment, requests: int) -> bool:
     return found is not None
 
 
+@transaction.atomic
 def count_minutes(segment: Segment, due: dict[datetime, str]) -> None:
     """Count these minutes. due: start → stamp. A minute keeps the bound of what is slow that it was first counted with."""
     if not due:
         return
     bounds = queries.SlowBounds(segment.rollout.endpoint, min(due), max(due))
     fixed = dict(Minute.objects.filter(segment=segment, start__in=due, slow_ms__isnull=False).values_list("start", "slow_ms"))
-    rows = []
-    for start, stamp in due.items():
-        slow_ms = fixed.get(start) or bounds.at(start)
-        found = rules.tally(queries.requests_of(segment, start), slow_ms)
-        rows.append(Minute(segment=segment, start=start, stamp=stamp, slow_ms=slow_ms, **Minute.columns_of(found)))
+    slow_ms = {start: fixed.get(start) or bounds.at(start) for start in due}
+    found = {start: rules.tally(queries.requests_of(segment, start), slow_ms[start]) for start in sorted(due)}
+    firsts = events(segment, found)
     Minute.objects.bulk_create(
-        rows, update_conflicts=True, unique_fields=["segment", "start"], update_fields=["stamp", "slow_ms", *Minute.COLUMNS]
+        [
+            Minute(
+                segment=segment, start=start, stamp=due[start], slow_ms=slow_ms[start], **Minute.columns_of(found[start].counts),
+                **firsts[start],
+            )
+            for start in found
+        ],
+        update_conflicts=True, unique_fields=["segment", "start"],
+        update_fields=["stamp", "slow_ms", *Minute.COLUMNS, *Minute.FIRSTS],
+    )  # fmt: skip
+
+
+def events(segment: Segment, found: dict[datetime, rules.Tally]) -> dict[datetime, dict[str, int]]:
+    """What is evidence in each of these minutes, by column: units without a key, and keys that were not counted in another minute."""
+    FirstEvent.objects.filter(segment=segment, start__in=found).delete()
+    FirstEvent.objects.bulk_create(
+        [
+            FirstEvent(segment=segment, metric=metric, key=key, arm=arm, start=start)
+            for start in sorted(found)
+            for metric, key, arm in sorted(found[start].keyed, reverse=True)  # of a key on both arms the stable one: never too much
+        ],
+        ignore_conflicts=True,
     )
+    sums = {start: Minute.firsts_of(tally.alone) for start, tally in found.items()}
+    for start, arm, metric, keys in queries.first_events(segment, found):
+        sums[start][f"{arm}_first_{metric}"] += keys
+    return sums

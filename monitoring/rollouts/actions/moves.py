@@ -12,7 +12,7 @@ from uuid import UUID
 from lifecycle.refusals import Conflict
 from monitoring.rollouts import queries, rules
 from monitoring.rollouts.actions import tell
-from monitoring.rollouts.models import Rollout, Segment
+from monitoring.rollouts.models import FirstEvent, Rollout, Segment
 from monitoring.rollouts.rules import State
 from registry.access.models import User
 from registry.endpoints import queries as endpoints
@@ -135,6 +135,7 @@ def finish(
     share = rollout.share if share is None else share
     old = rollout.share
     move(rollout, state, why, ended_at=now, ended_by=by, share=share, going_to=None, going_by=None, going_why="")
+    FirstEvent.objects.filter(segment__rollout=rollout).delete()
     note(by, verb, rollout, old=old, new=share if state == State.PROMOTED else 0, reason=rollout.reason, **more)
     tell.no_longer_holds(rollout, now)
     tell.ended(rollout, by, now)

@@ -8,7 +8,7 @@ from monitoring.rollouts.rules.forecast import Forecast, StepForecast, Traffic, 
 from monitoring.rollouts.rules.interval import MIN_PER_ARM, Interval, difference
 from monitoring.rollouts.rules.plan import METRICS, Plan, share_text
 from monitoring.rollouts.rules.state import OPEN, REASON_MAX, State, check_move, check_reason, check_same_state
-from monitoring.rollouts.rules.units import Counts, Request, Side, tally
+from monitoring.rollouts.rules.units import Counts, Request, Side, Tally, tally
 
 __all__ = [
     "Condition",
@@ -28,6 +28,7 @@ __all__ = [
     "Side",
     "State",
     "StepForecast",
+    "Tally",
     "Traffic",
     "check_decidable",
     "check_move",

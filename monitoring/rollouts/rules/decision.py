@@ -34,7 +34,7 @@ DECISION_MARKS = {Kind.CONTINUE: "half", Kind.PROMOTE: "ok", Kind.HOLD: "warn", 
 class Evidence:
     """What is known at a look.
 
-    counts: of the present step, one event for each key and minute. log_e: by metric, over all steps. minutes: at this step. waited: of the
+    counts: of the present step, one unit for each key and minute. log_e: by metric, over all steps. minutes: at this step. waited: of the
     longest time of a step, in minutes; begins anew when somebody resumes. behind: whether there are minutes that were not counted yet:
     then nothing widens and no time runs out. blocked: why nothing may widen now, as a sentence; empty when nothing is.
     """

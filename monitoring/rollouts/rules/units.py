@@ -1,4 +1,4 @@
-"""From requests to what the rule counts: at most one event for each sticky key and minute. Pure."""
+"""From requests to what the rule counts: units, one for each sticky key and minute, and the events that are evidence. Pure."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from monitoring.rollouts.rules.plan import METRICS
+
 STABLE, CANARY = "stable", "canary"
 
 
 @dataclass(frozen=True)
 class Request:
-    """One request of one minute, as the spool told it. unit: its sticky key, or its own id where it has none.
+    """One request of one minute, as the spool told it. unit: its sticky key, or its own id where it has none; keyed: which of the two.
 
     A request of several texts comes once for each, with one unit; is_first: whether this is the one that is counted as a request.
     """
@@ -22,6 +24,7 @@ class Request:
     latency_ms: float | None
     wrong: bool
     is_first: bool = True
+    keyed: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,23 +69,50 @@ class Counts:
         return cls(Side(**data["canary"]), Side(**data["stable"])) if data else cls()
 
 
-def tally(requests: Iterable[Request], slow_ms: float | None) -> Counts:
+@dataclass(frozen=True)
+class Tally:
+    """One minute. counts: all units; alone: those without a key; keyed: (metric, key, arm) of every key's unit that was that.
+
+    A key stays on its arm, so what it does in one minute says nothing new in the next: as evidence a key's first event of a kind counts
+    alone, which is for whoever knows the other minutes. Each unit without a key chose its arm by itself and is evidence by itself.
+    """
+
+    counts: Counts
+    alone: Counts
+    keyed: frozenset[tuple[str, str, str]]
+
+
+def tally(requests: Iterable[Request], slow_ms: float | None) -> Tally:
     """One minute of both arms. slow_ms: an answer above it is slow; None while no bound is known, then nothing is.
 
     Requests of one key stand and fall together (one customer with one long text, one client in a retry loop), so that all of them in a
     minute make one unit, which is failed, slow or wrong as soon as one of them is. The bound is the stable arm's p95 of the hour before,
     a number fixed before the minute began: were it taken from the minute itself, which requests are slow would depend on the arm.
     """
-    units: dict[tuple[str, str], list[bool]] = {}
+    units: dict[tuple[str, str, bool], list[bool]] = {}
     asked = {STABLE: 0, CANARY: 0}
     for each in requests:
         asked[each.arm] += each.is_first
-        found = units.setdefault((each.arm, each.unit), [False, False, False])
+        found = units.setdefault((each.arm, each.unit, each.keyed), [False, False, False])
         found[0] |= each.failed
         found[1] |= slow_ms is not None and each.latency_ms is not None and each.latency_ms > slow_ms
         found[2] |= each.wrong
-    sides = {}
-    for arm in (CANARY, STABLE):
-        mine = [flags for (of, _), flags in units.items() if of == arm]
-        sides[arm] = Side(asked[arm], len(mine), *(sum(flags[at] for flags in mine) for at in range(3)))
-    return Counts(sides[CANARY], sides[STABLE])
+    every = {arm: [flags for (of, _, _), flags in units.items() if of == arm] for arm in asked}
+    alone = {arm: [flags for (of, _, keyed), flags in units.items() if of == arm and not keyed] for arm in asked}
+    bad = {
+        (metric, key, arm)
+        for (arm, key, keyed), flags in units.items()
+        if keyed
+        for metric, is_bad in zip(METRICS, flags, strict=True)
+        if is_bad
+    }
+    return Tally(
+        Counts(*(side(asked[arm], every[arm]) for arm in (CANARY, STABLE))),
+        Counts(*(side(0, alone[arm]) for arm in (CANARY, STABLE))),
+        frozenset(bad),
+    )
+
+
+def side(requests: int, units: list[list[bool]]) -> Side:
+    """One arm. units: whether each failed, was slow, was wrong."""
+    return Side(requests, len(units), *(sum(flags[at] for flags in units) for at in range(len(METRICS))))

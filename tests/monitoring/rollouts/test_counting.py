@@ -1,13 +1,15 @@
-"""What is counted: one event for each sticky key and minute, late news again, a beat that slept, and nothing that is not a number."""
+"""What is counted: one unit for each sticky key and minute, late news again, a beat that slept, and nothing that is not a number."""
 
 from datetime import timedelta
 
+import numpy as np
 import pytest
 from django.utils import timezone
 
 from monitoring.rollouts import actions, queries
 from monitoring.rollouts.actions import count as counting
-from monitoring.rollouts.models import Look, Minute
+from monitoring.rollouts.models import FirstEvent, Look, Minute
+from monitoring.rollouts.rules import Request, log_e, log_limit
 from monitoring.traffic.actions import record_feedback
 from monitoring.traffic.models import Prediction
 from tests.monitoring.rollouts.conftest import key
@@ -16,6 +18,11 @@ from tests.monitoring.rollouts.conftest import key
 def counted():
     found = Minute.objects.order_by("start").last()
     return found.counts.canary.astuple(), found.counts.stable.astuple()
+
+
+def events(rollout, segment=0):
+    """What is evidence, by metric: (canary, stable)."""
+    return queries.whole(queries.segments(rollout)[segment]).events
 
 
 def test_requests_of_one_key_in_one_minute_are_one_event(begun, street):
@@ -30,13 +37,101 @@ def test_requests_of_one_key_in_one_minute_are_one_event(begun, street):
     assert Look.objects.get().decision == "continue"
 
 
-def test_the_same_key_in_the_next_minute_is_another_event(begun, street):
+def test_the_same_key_in_the_next_minute_is_another_unit_and_no_more_evidence(begun, street):
     rollout = begun()
     street.take_in(*[street.line("canary", minute, failed=True, key=key("ana")) for minute in (1, 2, 3)])
 
     street.tick(4)
 
     assert queries.counts(queries.segments(rollout)[0]).canary.astuple() == (3, 3, 3, 0, 0)
+    assert events(rollout) == {"errors": (1, 0), "slow": (0, 0), "wrong": (0, 0)}
+    assert Look.objects.get().log_e_errors == pytest.approx(float(log_e(1, 0, 0.05)))
+
+
+def test_a_key_is_evidence_once_though_its_minutes_come_late_and_are_counted_again(begun, street):
+    rollout = begun()
+    street.take_in(*[street.line("canary", minute, failed=True, key=key("ana")) for minute in (2, 3)])
+    street.tick(4)
+    street.take_in(street.line("canary", 1, failed=True, key=key("ana")), street.line("canary", 2, failed=True, key=key("ana")))
+    street.take_in(street.line("stable", 3, failed=True), street.line("stable", 3, failed=True, key=key("ben")))
+
+    street.tick(5)
+
+    assert events(rollout)["errors"] == (1, 2)
+    assert list(Minute.objects.order_by("start").values_list("canary_first_errors", flat=True)) == [1, 0, 0]
+
+
+def test_under_a_wider_share_only_keys_that_were_not_counted_on_the_canary_are_evidence_again(begun, street):
+    """Who failed on the canary before was sure to be there again; who failed on the stable arm was not."""
+    rollout = begun()
+    street.take_in(street.line("canary", 1, failed=True, key=key("ana")), street.line("stable", 1, failed=True, key=key("ben")))
+    street.feed(1, canary=(110, 0), stable=(1900, 9))
+    street.tick(3)
+    for minute in (4, 5):
+        street.take_in(*[street.line("canary", minute, failed=True, key=key(name)) for name in ("ana", "ben", "cleo")])
+    street.tick(6)
+
+    assert (events(rollout, 0)["errors"], events(rollout, 1)["errors"]) == ((1, 10), (2, 0))
+    assert queries.counts(queries.segments(rollout)[1]).canary.errors == 6
+    expected = float(log_e(1, 10, 0.05)) + float(log_e(2, 0, 0.25))
+    assert Look.objects.order_by("id").last().log_e_errors == pytest.approx(expected)
+
+
+def test_a_word_that_is_taken_back_is_no_evidence(begun, street, omar):
+    rollout = begun()
+    street.take_in(street.line("canary", 1, key=key("ana")))
+    prediction = Prediction.objects.get(arm="canary")
+    record_feedback(prediction_id=prediction.uuid, right=False, label="refund", actor=omar)
+    street.tick(2)
+    assert events(rollout)["wrong"] == (1, 0)
+
+    record_feedback(prediction_id=prediction.uuid, right=True, label="", actor=omar)
+    street.tick(3)
+
+    assert events(rollout)["wrong"] == (0, 0)
+
+
+def test_when_the_rollout_ends_no_key_is_kept(begun, street, fresh):
+    rollout = begun()
+    street.take_in(*[street.line("canary", 1, failed=True, key=key(str(at))) for at in range(8)])
+
+    street.tick(2)
+
+    assert fresh(rollout).state == "rolled_back"
+    assert FirstEvent.objects.count() == 0
+    assert events(rollout)["errors"] == (8, 0)
+
+
+@pytest.mark.parametrize(("share", "taken_back", "by_the_minute"), [(500, 0, 6), (2500, 1, 24)])
+def test_three_clients_that_fail_all_day_do_not_take_back_a_harmless_canary(begun, monkeypatch, share, taken_back, by_the_minute):
+    """40 days of 480 minutes: 2 failures a minute of 400 requests at random, and 3 sticky clients that fail on either arm, every minute.
+
+    by_the_minute: how many would be taken back if a key were evidence once for each minute, at 3 % allowed.
+    """
+    segment = queries.segments(begun())[0]
+    due = {segment.started_at + minute * timedelta(minutes=1): "" for minute in range(480)}
+    ended = {False: 0, True: 0}
+    for day in range(40):
+        rng = np.random.default_rng([share, day])
+        clients = [("stable", "canary")[rng.random() < share / 10_000] for _ in range(3)]
+        monkeypatch.setattr(queries, "requests_of", lambda _, start, rng=rng, clients=clients: failures(rng, share, clients))
+        counting.count_minutes(segment, due)
+
+        rows = np.array(Minute.objects.order_by("start").values_list(
+            "canary_first_errors", "stable_first_errors", "canary_errors", "stable_errors",
+        )).cumsum(axis=0)  # fmt: skip
+        for each, (canary, stable) in ((False, rows.T[:2]), (True, rows.T[2:])):
+            ended[each] += bool((log_e(canary, stable, share / 10_000) >= log_limit(0.03)).any())
+
+    assert ended == {False: taken_back, True: by_the_minute}
+
+
+def failures(rng, share, clients):
+    """The failed requests of one minute."""
+    for at, canary in enumerate(rng.random(rng.poisson(2)) < share / 10_000):
+        yield Request(("stable", "canary")[int(canary)], f"request-{at}", failed=True, latency_ms=None, wrong=False)
+    for at, arm in enumerate(clients):
+        yield Request(arm, f"client-{at}", failed=True, latency_ms=None, wrong=False, keyed=True)
 
 
 def test_a_request_of_many_texts_is_one_event(begun, street):
@@ -150,8 +245,6 @@ def test_evidence_of_the_steps_multiplies_and_counts_begin_anew(begun, street):
 
     last = Look.objects.order_by("id").last()
     assert (last.segment.number, last.canary_units, last.canary_errors) == (2, 50, 3)
-    from monitoring.rollouts.rules import log_e
-
     expected = float(log_e(1, 9, 0.05)) + float(log_e(3, 0, 0.25))
     assert first.log_e_errors == pytest.approx(float(log_e(1, 9, 0.05)))
     assert last.log_e_errors == pytest.approx(expected)
