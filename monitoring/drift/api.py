@@ -8,7 +8,6 @@ from uuid import UUID
 from django.urls import path
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
-from rest_framework.request import Request
 from rest_framework.response import Response
 
 from lifecycle.jobs.api import JobOut
@@ -17,7 +16,7 @@ from monitoring.drift.models import DriftReport, Episode
 from monitoring.drift.rules import Held, Mark, Monitor, State
 from registry.access import policy
 from registry.access.decorators import Needs
-from registry.access.rest import View
+from registry.access.rest import Request, View
 from registry.catalog.models import Endpoint
 
 SEE = "drift.view"
@@ -105,12 +104,15 @@ class WordOut(serializers.Serializer[Any]):
 
 
 class TextCheckOut(MeasurementOut):
-    """Texts of a window against texts of the evaluation. typical: predictions, most typical of the window first."""
+    """Texts of a window against texts of the evaluation. typical: predictions, most typical of the window first.
+
+    The words are null where your role does not read texts.
+    """
 
     reference_rows = serializers.IntegerField()
     outside = serializers.FloatField(allow_null=True)
-    new_words = WordOut(many=True)
-    missing_words = WordOut(many=True)
+    new_words = WordOut(many=True, allow_null=True)
+    missing_words = WordOut(many=True, allow_null=True)
     typical = serializers.ListField(child=serializers.UUIDField())
 
 
@@ -132,6 +134,7 @@ class DriftOut(serializers.Serializer[Any]):
     """What is known of an endpoint's drift; null where nothing was measured yet."""
 
     report = ReportOut(allow_null=True)
+    asked = ReportOut(allow_null=True, help_text="the newest that somebody asked for")
     texts = TextCheckOut(allow_null=True)
     open = EpisodeOut(many=True)
     episodes = EpisodeOut(many=True, help_text="open or over, newest first, up to 30")
@@ -151,9 +154,10 @@ class OfEndpoint(View):
 
     @extend_schema(operation_id="drift_read", responses=DriftOut)
     def get(self, request: Request, uuid: UUID) -> Response:
-        """The newest report, the newest check of texts, and what stands open."""
+        """The newest report and the newest that was asked for, the newest check of texts, and what stands open."""
         found = Endpoint.objects.get(uuid=uuid)
-        shown: dict[str, Any] = {"report": queries.latest(found), "texts": queries.latest_texts(found)}
+        shown: dict[str, Any] = {"report": queries.latest(found), "asked": queries.latest_asked(found)}
+        shown |= {"texts": queries.texts_for(request.user, found)}
         shown |= {"open": queries.open_episodes(found), "episodes": queries.episodes(found, queries.PAGE)}
         return Response(DriftOut(shown).data)
 

@@ -126,8 +126,11 @@ class Accuracy:
     realised: Mapping[str, Any] | None
 
 
-def accuracy(points: Sequence[Accuracy], known: float | None) -> Chart:
-    """Expected accuracy with its band, and the share called right where people said so. known: on the evaluation."""
+def accuracy(points: Sequence[Accuracy], known: float | None, cut: datetime | None = None) -> Chart:
+    """Expected accuracy with its band, and the share called right where people said so. known: on the evaluation.
+
+    cut: where the estimates begin, if there are more windows before than are drawn.
+    """
     estimated = [point for point in points if point.estimate]
     judged = [point for point in points if point.realised]
     band = {"type": "scatter", "mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "x": [stamp(point.at) for point in estimated]}
@@ -164,8 +167,9 @@ def accuracy(points: Sequence[Accuracy], known: float | None) -> Chart:
         ]
         layout["annotations"] = [{"xref": "paper", "x": 1, "y": level, "text": "evaluation", **END}]
     rows = [[stamp(point.at), *part(point.estimate), *part(point.realised)] for point in points]
+    cut_at = f" Windows before {stamp(cut)} UTC are too many to draw their estimates." if cut else ""
     return Chart(
-        id="accuracy", lead=accuracy_lead(estimated, judged), caption=ACCURACY,
+        id="accuracy", lead=accuracy_lead(estimated, judged), caption=f"{ACCURACY}{cut_at}",
         figure={"data": data, "layout": layout}, head=ACCURACY_HEAD, rows=rows,
     )  # fmt: skip
 

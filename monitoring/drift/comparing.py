@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from datasets_app.datasets.rules import normal_digest
 from monitoring.drift import domain
 from monitoring.drift.domain import Floats, Verdict, Word
 from monitoring.drift.measuring import Measured
@@ -41,16 +42,21 @@ def too_few(n: int, m: int) -> Compared | None:
 TEXTUAL = (Monitor.WORDS, Monitor.MEANING)
 
 
-def compare(reference: Sequence[str], current: Sequence[str], vectors: Vectors | str, step: Callable[[str], None]) -> Compared:
+def compare(
+    reference: Sequence[str], current: Sequence[str], keys: Sequence[str], vectors: Vectors | str, step: Callable[[str], None]
+) -> Compared:
     """Both classifiers, the words, the texts most typical of the window, and how many lie outside what was evaluated.
 
+    keys: who sent each current text, empty where nobody says so; then the text itself stands for its sender.
     vectors: of reference and current in the model's embedding, or the sentence why there are none. step: told what comes next.
     """
     n = len(reference)
     step("Comparing words")
     table = domain.tf_idf([*reference, *current])
+    same = [normal_digest(text) for text in (*reference, *current)]
+    senders = [*same[:n], *(key or text for key, text in zip(keys, same[n:], strict=True))]
     by_words = verdict_of(table.matrix, n) if table.words else None
-    new, missing = domain.telling_words(table, n) if table.words else ([], [])
+    new, missing = domain.telling_words(table, n, same, senders) if table.words else ([], [])
     found = [told(Monitor.WORDS, by_words) if by_words else Measured(Monitor.WORDS, Mark.NOT_MEASURED, WORDLESS)]
     if isinstance(vectors, str):
         found.append(Measured(Monitor.MEANING, Mark.NOT_MEASURED, vectors))

@@ -29,7 +29,7 @@ VOCABULARY_MAX = 4000
 COMMON_MAX = 0.5
 SHOWN_WORDS = 12
 SHOWN_TEXTS = 10
-KNOWN_TEXTS = 5  # a word is named only where so many texts of its side hold it: what one person wrote is not shown
+KNOWN = 5  # a word is named only where so many different texts, of so many senders, hold it: what one person wrote is not shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,23 +175,36 @@ def told_apart(reference: Floats, current: Floats, alpha: float, *, seed: int = 
 
 
 # ── What tells them apart ───────────────────────────────────────────────────
-def telling_words(table: Table, n: int) -> tuple[list[Word], list[Word]]:
+def telling_words(table: Table, n: int, texts: Sequence[str], senders: Sequence[str]) -> tuple[list[Word], list[Word]]:
     """The words most typical of the current rows (those from n on), and of the reference's, by the weight of a classifier on all rows.
 
-    Only words that KNOWN_TEXTS texts of their side hold, and that this side holds more often.
+    texts, senders: of each row, what is the same text and who sent it. Only words that KNOWN different texts and senders of their side
+    hold, and that this side holds more often.
     """
     sides = np.repeat([-1.0, 1.0], [n, len(table.matrix) - n])
     dual, _ = solve(table.matrix @ table.matrix.T, sides[:, None])
     weight = table.matrix.T @ dual[:, 0]
     shares = table.holds[:n].mean(axis=0), table.holds[n:].mean(axis=0)
-    counts = table.holds[:n].sum(axis=0), table.holds[n:].sum(axis=0)
+    counts = [
+        np.minimum(distinct(table.holds[rows], texts[rows]), distinct(table.holds[rows], senders[rows]))
+        for rows in (slice(None, n), slice(n, None))
+    ]
 
     def top(direction: int, own: int) -> list[Word]:
-        fits = (counts[own] >= KNOWN_TEXTS) & (shares[own] > shares[1 - own]) & (direction * weight > 0)
+        fits = (counts[own] >= KNOWN) & (shares[own] > shares[1 - own]) & (direction * weight > 0)
         order = [int(at) for at in np.argsort(-direction * weight, kind="stable") if fits[at]]
         return [Word(table.words[at], float(shares[0][at]), float(shares[1][at])) for at in order[:SHOWN_WORDS]]
 
     return top(1, 1), top(-1, 0)
+
+
+def distinct(holds: NDArray[np.bool_], names: Sequence[str]) -> Ints:
+    """How many different names the rows have that hold each word. holds: (N, V); names: of the N rows. Returns (V,)."""
+    _, place = np.unique(np.asarray(names, dtype=object), return_inverse=True)
+    held = np.zeros((len(names), holds.shape[1]), dtype=np.bool_)
+    np.logical_or.at(held, place, holds)
+    found: Ints = held.sum(axis=0)
+    return found
 
 
 def most_typical(scores: Floats, count: int = SHOWN_TEXTS) -> list[int]:

@@ -24,6 +24,7 @@ HOW = {
     Monitor.OOV: "Reference or window does not say how many words the vocabulary lacks. Servers report it once they are up to date.",
     Monitor.LENGTH: "The lengths of the reference's texts, or of the window's, are not known.",
 }
+ONE_SIDED = "All answers of the evaluation were right, or all wrong, so it does not tell how far its accuracy varies by chance."
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,10 +207,11 @@ def measure_accuracy(reference: Reference, estimate: Estimate | None, m: int) ->
     n = reference.rows
     if estimate is None or m < MIN_ROWS or n < MIN_ROWS:
         return too_few(Monitor.ACCURACY, m, MIN_ROWS)
+    if not reference.calibration["spread"]:
+        return Measured(Monitor.ACCURACY, Mark.NOT_MEASURED, ONE_SIDED, n=n, m=m)
     error = reference.calibration["spread"] * math.sqrt(1 / n + 1 / m)
     fall = reference.calibration["mean"] - estimate.value
-    p = float(ndtr(-fall / error)) if error else (1.0 if fall <= 0 else 0.0)
-    return Measured(Monitor.ACCURACY, Mark.OK, "", fall, float(ndtri(1 - ALPHA)) * error, p, n, m)
+    return Measured(Monitor.ACCURACY, Mark.OK, "", fall, float(ndtri(1 - ALPHA)) * error, float(ndtr(-fall / error)), n, m)
 
 
 def tells_enough(counts: Counts) -> bool:

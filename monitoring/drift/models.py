@@ -96,7 +96,8 @@ class DriftReport(Measurement):
 class TextCheck(Measurement):
     """Kept texts of a window against the texts of the evaluation: whether a classifier tells them apart, and by which words.
 
-    Words are named only where several texts hold them; texts are named by their predictions, and are gone when those are erased.
+    Words are named only where several texts of several senders hold them, and shown only to those who may read texts. Texts are named by
+    their predictions, and are gone when those are erased.
     """
 
     reference_rows = models.PositiveIntegerField()

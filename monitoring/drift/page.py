@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -18,13 +18,15 @@ from lifecycle.ui.marks import Figure
 from lifecycle.ui.numbers import count, percent
 from monitoring.drift import cbpe, charts, judging, measuring, queries
 from monitoring.drift.charts import Accuracy, Day
+from monitoring.drift.judging import Results
 from monitoring.drift.models import Baseline, DriftReport, Episode, TextCheck
-from monitoring.drift.queries import Line, Measure
+from monitoring.drift.queries import Line
 from monitoring.drift.rules import DAY, MIN_TEXTS, Held, Mark, Monitor, Span, State
 from monitoring.traffic import queries as traffic
 from monitoring.traffic.queries import Point
 from registry.access import policy
 from registry.access.models import User
+from registry.access.roles import sentence
 from registry.catalog.models import Endpoint
 from registry.endpoints.queries import live_deployment
 
@@ -94,14 +96,13 @@ def endpoint(user: User, found: Endpoint, given: Mapping[str, str]) -> dict[str,
     """The page of an endpoint. given: report (uuid, else the newest), period (a key of PERIODS)."""
     report = chosen(user, found, given.get("report", ""))
     key = given.get("period") if given.get("period") in PERIODS else "4w"
-    check, opened, job = queries.latest_texts(found), queries.open_episodes(found), queries.job_of(found)
+    check, opened, job = queries.texts_for(user, found), queries.open_episodes(found), queries.job_of(found)
     since = timezone.now() - PERIODS[str(key)][1]
-    past, text_past = queries.history(found, since), queries.text_history(found, since)
     mark, word = state_of(queries.latest(found) if report and report.asked else report, opened)
     shown: dict[str, Any] = {
         "endpoint": found, "report": report, "check": check, "open": opened, "mark": mark, "word": word, "job": working(job),
         "failed_job": job if job and job.state == "failed" else None, "asked": queries.latest_asked(found),
-        "lines": monitor_lines(report, check, past, text_past), "period": key, "periods": [(name, PERIODS[name][0]) for name in PERIODS],
+        "lines": monitor_lines(found, report, check), "period": key, "periods": [(name, PERIODS[name][0]) for name in PERIODS],
         "episodes": queries.episodes(found, HISTORY), "limits": cbpe.LIMITS, "live": live_deployment(found),
         "why_not": why_not(user, found),
         "reports": [(each, MARKS[State(each.state)]) for each in queries.reports(found, HISTORY)],
@@ -109,9 +110,9 @@ def endpoint(user: User, found: Endpoint, given: Mapping[str, str]) -> dict[str,
     }  # fmt: skip
     if report:
         shown |= {"figures": figures(report), "histograms": histograms(report)}
-    if past or text_past:
-        shown["weeks"] = charts.heat(days(past, text_past), list(Monitor))
-    shown["accuracy"] = accuracy(found, report, past, since)
+    if days := queries.ratios_by_day(found, since):
+        shown["weeks"] = charts.heat([Day(day, ratios) for day, ratios in days.items()], list(Monitor))
+    shown["accuracy"] = accuracy(found, report, since)
     return shown | texts(user, found, check)
 
 
@@ -178,22 +179,23 @@ def estimated(name: str, found: Mapping[str, Any] | None, known: float | None) -
 
 
 # ── Monitors ────────────────────────────────────────────────────────────────
-def monitor_lines(
-    report: DriftReport | None, check: TextCheck | None, past: Sequence[Measure], text_past: Sequence[Measure]
-) -> list[MonitorLine]:
+def monitor_lines(found: Endpoint, report: DriftReport | None, check: TextCheck | None) -> list[MonitorLine]:
     """The table of monitors: counts from the report, texts from the newest check."""
-    lines = [monitor_line(Monitor(name), found, past) for name, found in (report.results if report else {}).items()]
-    return lines + [monitor_line(Monitor(name), found, text_past) for name, found in (check.results if check else {}).items()]
+    lines = []
+    for shown in filter(None, (report, check)):
+        past = queries.newest_results(type(shown), found)
+        lines += [monitor_line(each, shown.results[each], past) for each in Monitor if each in shown.results]
+    return lines
 
 
-def monitor_line(monitor: Monitor, found: Mapping[str, Any], past: Sequence[Measure]) -> MonitorLine:
+def monitor_line(monitor: Monitor, found: Mapping[str, Any], past: Sequence[Results]) -> MonitorLine:
     """One monitor."""
     mark = Mark(found["mark"])
     known = found["value"] is not None
     held = Held(found["held"]).label if found.get("held") else ""
     often = f"Over in {found['overs']} of the last {found['of']} windows." if known and found["overs"] else ""
     why = " ".join(filter(None, (found["why"], f"{held}." if held else "", often)))
-    ratios = [each.results.get(monitor, {}).get("ratio") for each in past[-queries.SPARK :]]
+    ratios = [each.get(monitor, {}).get("ratio") for each in past]
     if not known:
         return MonitorLine(monitor, MARKS[mark], mark.label, "", "", "", "", why, ratios, hot=False)
     value, limit = judging.shown(monitor, found["value"]), judging.shown(monitor, found["limit"])
@@ -212,10 +214,8 @@ class HistogramPanel:
 
 def histograms(report: DriftReport) -> list[HistogramPanel]:
     """Evaluation and window, monitor by monitor."""
-    found = []
-    for name, rows in report.bins.items():
-        found.append(HistogramPanel(Monitor(name), charts.bins(name, rows, report.results[name]), grown(rows)))
-    return found
+    drawn = [(each, report.bins[each]) for each in Monitor if each in report.bins]
+    return [HistogramPanel(each, charts.bins(each, rows, report.results[each]), grown(rows)) for each, rows in drawn]
 
 
 def grown(rows: Sequence[Sequence[Any]]) -> str:
@@ -225,27 +225,17 @@ def grown(rows: Sequence[Sequence[Any]]) -> str:
 
 
 # ── Weeks ───────────────────────────────────────────────────────────────────
-def days(*several: Sequence[Measure]) -> list[Day]:
-    """The largest ratio of each monitor by the day on which its window began."""
-    found: dict[Any, dict[str, float]] = {}
-    for each in sorted((each for rows in several for each in rows), key=lambda each: each.start):
-        ratios = found.setdefault(each.start.astimezone(UTC).date(), {})
-        for name, result in each.results.items():
-            if result.get("ratio") is not None:
-                ratios[name] = max(ratios.get(name, 0.0), result["ratio"])
-    return [Day(day, ratios) for day, ratios in found.items()]
-
-
-def accuracy(found: Endpoint, report: DriftReport | None, past: Sequence[Measure], since: datetime) -> Chart | None:
+def accuracy(found: Endpoint, report: DriftReport | None, since: datetime) -> Chart | None:
     """Expected accuracy by window, and what people said by day; None where there is neither."""
-    points = [Accuracy(each.start, each.estimate["accuracy"] | {"rows": each.estimate["rows"]}, None) for each in past if each.estimate]
+    windows, cut = queries.estimates(found, since)
+    points = [Accuracy(start, estimate["accuracy"] | {"rows": estimate["rows"]}, None) for start, estimate in windows]
     points += [
         Accuracy(point.start + DAY / 2, None, said(point)) for point in traffic.series(found, since, timezone.now(), DAY) if said(point)
     ]
     if not points:
         return None
     known = report.baseline.calibration["accuracy"] if report and report.baseline else None
-    return charts.accuracy(sorted(points, key=lambda each: each.at), known)
+    return charts.accuracy(sorted(points, key=lambda each: each.at), known, windows[0][0] if cut else None)
 
 
 def said(point: Point) -> dict[str, Any] | None:
@@ -257,7 +247,7 @@ def said(point: Point) -> dict[str, Any] | None:
 def texts(user: User, found: Endpoint, check: TextCheck | None) -> dict[str, Any]:
     """The words that tell the sides apart, and the texts most typical of the window for those who may read them."""
     reads = traffic.reads_texts(user, found)
-    shown: dict[str, Any] = {"reads": reads, "min_texts": MIN_TEXTS}
+    shown: dict[str, Any] = {"reads": reads, "who_reads": sentence("traffic.read_texts"), "min_texts": MIN_TEXTS}
     if check:
         shown |= {"check_mark": MARKS[State(check.state)], "typical": queries.typical_texts(check)}
     return shown
@@ -271,7 +261,7 @@ def behind(user: User, found: Endpoint, given: Mapping[str, str]) -> dict[str, A
     report = chosen(user, found, given.get("report", ""))
     if report is None or not report.bins or report.baseline is None:
         return {"endpoint": found, "report": None}
-    monitor = given.get("monitor") or next(iter(report.bins))
+    monitor = given.get("monitor") or next(each for each in Monitor if each in report.bins)
     if monitor not in report.bins:
         raise Http404
     names = [row[0] for row in report.bins[monitor]]
@@ -292,9 +282,7 @@ def panel(found: Endpoint) -> dict[str, Any]:
     """What the page of an endpoint says of its drift."""
     report, check, opened = queries.latest(found), queries.latest_texts(found), queries.open_episodes(found)
     mark, word = state_of(report, opened)
-    past = queries.reports(found, queries.SPARK)
-    measured = [Measure(each.window_start, each.window_end, each.rows, each.state, each.results, None) for each in past][::-1]
     return {
         "endpoint": found, "report": report, "check": check, "open": opened, "mark": mark, "word": word,
-        "lines": monitor_lines(report, check, measured, []), "expected": (report.estimate or {}).get("accuracy") if report else None,
+        "lines": monitor_lines(found, report, check), "expected": (report.estimate or {}).get("accuracy") if report else None,
     }  # fmt: skip

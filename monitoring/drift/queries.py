@@ -4,25 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import F, Q, QuerySet, Window
-from django.db.models.functions import RowNumber
+from django.db.models import F, FloatField, Max, Q, QuerySet, Window
+from django.db.models.fields.json import KeyTextTransform, KeyTransform
+from django.db.models.functions import Cast, RowNumber, TruncDate
+from django.utils import timezone
 
 from lifecycle.jobs import queries as jobs
 from lifecycle.jobs.models import Job
 from monitoring.drift.judging import Results
-from monitoring.drift.models import Baseline, DriftReport, Episode, Measurement, TextCheck
-from monitoring.drift.rules import CHUNKS_MOST, Span
+from monitoring.drift.models import DriftReport, Episode, Measurement, TextCheck
+from monitoring.drift.rules import BACK, CHUNKS_MOST, Monitor, Span
+from monitoring.traffic import queries as traffic
 from monitoring.traffic.models import Prediction
 from registry.access import policy
+from registry.access.models import User
 from registry.access.policy import Person
 from registry.catalog.models import Endpoint, ModelVersion
 
 BEFORE = CHUNKS_MOST + 24  # windows that a judgement looks back on; some of them may have measured nothing
 SPARK = 24
+DRAWN = 1200  # windows of one chart: fifty days of hours
 PAGE = 30
 F1_ROWS = 500
 KINDS = ("drift.measure", "drift.texts")
@@ -38,6 +43,14 @@ def latest(endpoint: Endpoint) -> DriftReport | None:
 def latest_texts(endpoint: Endpoint) -> TextCheck | None:
     """The newest check of an endpoint's texts, also one that somebody asked for; None before the first."""
     return TextCheck.objects.filter(endpoint=endpoint).select_related("version", "endpoint").order_by("-window_end", "-id").first()
+
+
+def texts_for(user: User, endpoint: Endpoint) -> TextCheck | None:
+    """The same for a person: its words are None unless their role reads texts, which words are made of."""
+    check = latest_texts(endpoint)
+    if check and not traffic.reads_texts(user, endpoint):
+        check.new_words = check.missing_words = None
+    return check
 
 
 def latest_asked(endpoint: Endpoint) -> DriftReport | None:
@@ -154,14 +167,15 @@ def visible(user: Person) -> QuerySet[Endpoint]:
 
 
 def lines(user: Person) -> list[Line]:
-    """The endpoints that the user may see with what is known of each; four statements, however many."""
+    """The endpoints that the user may see with what the last 60 days say of each; four statements, however many."""
     found = {row.pk: Line(row) for row in visible(user)}
-    numbered = DriftReport.objects.filter(endpoint__in=found, asked=False).defer("bins", "results").select_related("version")
+    recent: dict[str, Any] = {"endpoint__in": found, "asked": False, "window_end__gt": timezone.now() - BACK}
+    numbered = DriftReport.objects.filter(**recent).defer("bins", "results").select_related("version")
     for row in newest_of_each(numbered, SPARK):
         line = found[row.endpoint_id]
         line.report = line.report or row
         line.ratios.insert(0, row.ratio)
-    for check in newest_of_each(TextCheck.objects.filter(endpoint__in=found, asked=False).defer("results"), 1):
+    for check in newest_of_each(TextCheck.objects.filter(**recent).defer("results"), 1):
         found[check.endpoint_id].texts = check
     for episode in Episode.objects.filter(endpoint__in=found, closed_at=None).order_by("opened_at", "id"):
         found[episode.endpoint_id].open.append(episode)
@@ -180,36 +194,28 @@ def open_count(user: Person) -> int:
     return rows.values("endpoint").distinct().count()
 
 
-@dataclass(frozen=True, slots=True)
-class Measure:
-    """A window in the history. results: monitor → what was measured."""
-
-    start: datetime
-    end: datetime
-    rows: int
-    state: str
-    results: dict[str, dict[str, Any]]
-    estimate: dict[str, Any] | None
+def newest_results(model: type[Any], endpoint: Endpoint) -> list[Results]:
+    """What the newest 24 windows measured, oldest first."""
+    return list(scheduled(model, endpoint).values_list("results", flat=True)[:SPARK])[::-1]
 
 
-def history(endpoint: Endpoint, since: datetime, limit: int = 1200) -> list[Measure]:
-    """The windows that ended after `since`, oldest first, the newest `limit` of them; without bins."""
-    rows = scheduled(DriftReport, endpoint).filter(window_end__gt=since)
-    values = rows.values_list("window_start", "window_end", "rows", "state", "results", "estimate")[:limit]
-    return [Measure(*each) for each in values][::-1]
+def ratios_by_day(endpoint: Endpoint, since: datetime) -> dict[date, dict[str, float]]:
+    """The largest ratio of each monitor by the day UTC on which its window began; one statement for counts, one for texts."""
+    ratio = {each.value: KeyTextTransform("ratio", KeyTransform(each.value, "results")) for each in Monitor}
+    largest = {name: Max(Cast(each, FloatField())) for name, each in ratio.items()}
+    found: dict[date, dict[str, float]] = {}
+    for model in (DriftReport, TextCheck):
+        rows = scheduled(model, endpoint).filter(window_end__gt=since).order_by()
+        for row in rows.values(day=TruncDate("window_start", tzinfo=UTC)).annotate(**largest):
+            found.setdefault(row["day"], {}).update({name: row[name] for name in largest if row[name] is not None})
+    return dict(sorted(found.items()))
 
 
-def text_history(endpoint: Endpoint, since: datetime, limit: int = 200) -> list[Measure]:
-    """The same of texts."""
-    rows = scheduled(TextCheck, endpoint).filter(window_end__gt=since)
-    values = rows.values_list("window_start", "window_end", "rows", "state", "results")[:limit]
-    return [Measure(start, end, rows, state, results, None) for start, end, rows, state, results in values][::-1]
-
-
-def reference_of(version: ModelVersion) -> Baseline | None:
-    """The baseline of a version, if it was made already."""
-    rows = Baseline.objects.filter(version=version, evaluation=version.evaluation_id)
-    return rows.select_related("evaluation__snapshot__dataset").first()
+def estimates(endpoint: Endpoint, since: datetime, limit: int = DRAWN) -> tuple[list[tuple[datetime, dict[str, Any]]], bool]:
+    """The begin and the estimate of the newest `limit` windows that ended after `since`, oldest first, and whether there are older ones."""
+    rows = scheduled(DriftReport, endpoint).filter(window_end__gt=since, estimate__isnull=False)
+    found = list(rows.values_list("window_start", "estimate")[: limit + 1])
+    return found[:limit][::-1], len(found) > limit
 
 
 def typical_texts(check: TextCheck) -> list[Prediction]:

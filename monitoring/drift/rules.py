@@ -18,7 +18,6 @@ OPEN_OVER, OPEN_OF = 3, 5
 CLEAR_BELOW, CLEAR_FOR = 0.8, 3
 WEIGHT = 0.2  # of the newest window in the moving mean
 CHUNKS_LEAST, CHUNKS_MOST = 14, 56  # quiet windows that tell what is usual here
-LARGE = 0.25  # a PSI from here on is a large shift
 JUDGED_LEAST = 0.5  # of a window's answers, so that what people said counts instead of the estimate
 WINDOWS_AT_ONCE = 100  # of an endpoint, at each turn of the beat; the rest follows at the next
 OUTSIDE_MOST = 0.05  # of the texts may lie outside what was evaluated; beyond, no accuracy is estimated
@@ -60,8 +59,6 @@ class Monitor(TextChoices):
     MEANING = "meaning", "Meaning of the texts"
 
 
-OF_COUNTS = (Monitor.LABEL, Monitor.CONFIDENCE, Monitor.LENGTH, Monitor.OOV, Monitor.ACCURACY)
-OF_TEXTS = (Monitor.WORDS, Monitor.MEANING)
 UNIT = {Monitor.ACCURACY: "fall", Monitor.WORDS: "AUC", Monitor.MEANING: "AUC"}  # the others: PSI
 FLOOR = {Monitor.ACCURACY: 0.02, Monitor.WORDS: 0.55, Monitor.MEANING: 0.55}  # below it a difference is too small to matter
 PSI_FLOOR = 0.1

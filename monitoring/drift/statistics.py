@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 SMOOTHING = 0.5
 QUANTILES = 10
 TOP = 20  # labels with a bin of their own: one that hides among all others must grow far before it is seen
-MISSING, OTHER = "missing", "other"
+MISSING, OTHER = " missing", " other"  # no label and no range begins with a blank
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,11 +45,12 @@ def show(session: Session) -> int | None:
 
 
 def measure(session: Session) -> None:
-    """Have it measured, and stay until it is. What somebody asked for opens and closes nothing, so its page has it and `show` does not."""
+    """Have it measured, stay until it is, and say what was found. It opens and closes nothing; `show` keeps to the clock's windows."""
     endpoint = find.endpoint(session, session.args.endpoint)
     job = session.api.post(f"/endpoints/{endpoint['uuid']}/drift/measure/", twice=True)
-    job = watching.follow_job(session, job["uuid"])
-    session.screen.show(job, f"The last 24 hours are measured. Read it on {session.page('/drift/endpoints/' + endpoint['uuid'] + '/')}")
+    watching.follow_job(session, job["uuid"])
+    found = session.api.get(f"/endpoints/{endpoint['uuid']}/drift/")
+    session.screen.show(found, *described(session, endpoint, found | {"report": found["asked"]}))
 
 
 def history(session: Session) -> None:
@@ -107,7 +108,9 @@ def band(part: dict[str, Any]) -> str:
 
 
 def words(texts: dict[str, Any], name: str) -> str:
-    """The words that tell the sides apart most."""
+    """The words that tell the sides apart most; hidden from roles that do not read texts."""
+    if texts[name] is None:
+        return "hidden: your role does not read the texts that they come from"
     return ", ".join(each["word"] for each in texts[name][:WORDS_SHOWN])
 
 

@@ -143,16 +143,20 @@ def common(
 
 
 def follow(report: Measurement, said: Sequence[Said]) -> None:
-    """Open and close episodes after a window. Those of a version that answers no more are closed: nothing can clear them."""
+    """Open and close episodes after a window. Those of a version that answers no more are closed: nothing can clear them.
+
+    A window that is measured late knows nothing of what opened after it began.
+    """
     for row in queries.open_episodes(report.endpoint):
-        if row.version_id != report.version_id:
+        if row.version_id != report.version_id and row.opened_at <= report.window_start:
             close(row, report, f"{report.version.semver} answers in its place.")
+    still = {row.monitor: row for row in queries.open_episodes(report.endpoint)}
     for each in said:
-        if each.opens:
+        other = still.get(each.measured.monitor)
+        if each.opens and other is None:
             open_episode(report, each)
-        elif each.closes:
-            for row in Episode.objects.filter(endpoint=report.endpoint, monitor=each.measured.monitor, closed_at=None):
-                close(row, report, "Three windows in a row lay well below the limit.")
+        elif each.closes and other is not None and other.version_id == report.version_id:
+            close(other, report, "Three windows in a row lay well below the limit.")
 
 
 def open_episode(report: Measurement, said: Said) -> Episode:

@@ -64,7 +64,9 @@ def check_texts(ctx: JobContext, endpoint: Endpoint, version: ModelVersion, span
     compared = comparing.too_few(len(reference), len(current))
     if compared is None:
         texts = [each.text for each in current]
-        compared = comparing.compare(reference, texts, vectors(version, digests, reference, texts, step), step)
+        compared = comparing.compare(
+            reference, texts, [each.key for each in current], vectors(version, digests, reference, texts, step), step
+        )
     ctx.raise_if_cancelled()
     return write(ctx, endpoint, version, base, span, compared, current, len(reference), asked)
 

@@ -16,13 +16,14 @@ LIMIT = 1000
 
 @dataclass(frozen=True)
 class Kept:
-    """A text with what was answered. confidence: 0 to 1."""
+    """A text with what was answered. confidence: 0 to 1; key: digest of who asked, empty where nobody says so."""
 
     uuid: UUID
     text: str
     label: str
     confidence: float | None
     at: datetime
+    key: str
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,8 @@ def texts(endpoint: Endpoint, since: datetime, until: datetime, limit: int, vers
     rows = kept(endpoint, since, until)
     if version:
         rows = rows.filter(version=version)
-    values = rows.order_by("-at", "-id").values_list("uuid", "text", "label", "confidence", "at")[:limit]
-    return [Kept(uuid, text or "", label, share, at) for uuid, text, label, share, at in values]
+    values = rows.order_by("-at", "-id").values_list("uuid", "text", "label", "confidence", "at", "key")[:limit]
+    return [Kept(*row) for row in values]
 
 
 def wrong_or_unsure(endpoint: Endpoint, since: datetime, until: datetime, limit: int) -> list[Unsure]:

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from monitoring.drift.models import DriftReport, Episode
+from monitoring.drift.models import DriftReport, Episode, TextCheck
 from tests.monitoring.drift.conftest import ONE_SIDED, Traffic
 from tests.support import endpoints
 
@@ -59,13 +59,17 @@ def test_show_has_a_line_for_every_monitor(as_person, omar, endpoint, traffic):
     assert (as_json["report"]["rows"], as_json["report"]["results"]["label"]["unit"]) == (600, "PSI")
 
 
-def test_measuring_waits_for_the_job_and_says_where_it_is_read(as_person, omar, endpoint, traffic, site):
+def test_measuring_waits_for_the_job_and_says_what_was_found(as_person, omar, endpoint, traffic, site):
     traffic.write(timezone.now().replace(second=0, microsecond=0) - timedelta(hours=5), ONE_SIDED)
 
     said = as_person(omar)("drift", "measure", endpoint.slug)
 
     assert (said.code, said.waits) == (0, [2.0])
-    assert said.out == f"The last 24 hours are measured. Read it on {site}/drift/endpoints/{endpoint.uuid}/\n"
+    found = rows(said.out)
+    assert float(found["predicted label"][1]) > float(found["predicted label"][2])
+    assert said.out.splitlines()[0].split() == ["Endpoint", "support-inbox-prod"]
+    assert "600 answers, against 1.0.0" in said.out
+    assert as_person(omar)("drift", "show", endpoint.slug, "--json").json["report"] is None
     assert (DriftReport.objects.get().asked, DriftReport.objects.get().rows) == (True, 600)
 
 
@@ -95,3 +99,17 @@ def test_who_may_not_measure_is_told_who_may(as_person, ana, endpoint):
 
     assert (said.code, said.err) == (1, "Only an ML engineer, an ML lead or an on-call can do this.\n")
     assert not DriftReport.objects.exists()
+
+
+def test_words_are_hidden_from_who_does_not_read_texts(as_person, omar, mia, endpoint):
+    TextCheck.objects.create(
+        endpoint=endpoint, version=endpoint.alias.version, window_start="2026-03-19T00:00Z", window_end="2026-03-20T00:00Z", rows=60,
+        reference_rows=60, state="ok", new_words=[{"word": "zebulon", "reference": 0.0, "current": 0.4}],
+    )  # fmt: skip
+
+    def new_words(person) -> list[str]:
+        lines = as_person(person)("drift", "show", endpoint.slug).out.splitlines()
+        return [line.removeprefix("New words").strip() for line in lines if line.startswith("New words")]
+
+    assert new_words(mia) == ["zebulon"]
+    assert new_words(omar) == ["hidden: your role does not read the texts that they come from"]

@@ -95,6 +95,37 @@ def test_another_version_ends_the_episodes_of_the_one_before(project, traffic, o
     assert (report.state, opened.closed_at, opened.end_reason) == ("ok", day(5).end, "1.1.0 answers in its place.")
 
 
+def test_a_late_window_of_the_version_before_closes_nothing_of_the_live_one(project, traffic, live_endpoint, ravi, mia):
+    old = live_endpoint.alias.version
+    version = registry.make_version(project, mia, ravi, model=live_endpoint.model, semver="1.1.0")
+    for number in (3, 4, 5):
+        traffic.write(day(number).start, BAD, version=version)
+        actions.measure(traffic.endpoint, version, day(number))
+    opened = Episode.objects.get()
+
+    actions.measure(traffic.endpoint, old, day(2))
+
+    opened.refresh_from_db()
+    assert (opened.version, opened.opened_at, opened.closed_at) == (version, day(5).end, None)
+    assert not Outbox.objects.filter(topic="drift.closed").exists()
+
+
+def test_a_late_window_opens_nothing_beside_what_stands_open(project, traffic, live_endpoint, ravi, mia):
+    old = live_endpoint.alias.version
+    for number in (2, 3):
+        traffic.measure(number, BAD)
+    version = registry.make_version(project, mia, ravi, model=live_endpoint.model, semver="1.1.0")
+    for number in (5, 6, 7):
+        traffic.write(day(number).start, BAD, version=version)
+        actions.measure(traffic.endpoint, version, day(number))
+    traffic.write(day(4).start, BAD, version=old)
+
+    report = actions.measure(traffic.endpoint, old, day(4))
+
+    assert report.results["label"]["overs"] == 3
+    assert [row.version for row in queries.open_episodes(traffic.endpoint)] == [version]
+
+
 def test_a_small_difference_that_is_sure_opens_nothing(traffic):
     """40 against 33 percent in 60,000 answers: no chance, and too small to matter."""
     labels = {"billing": 24000, "delivery": 18000, "refund": 18000}

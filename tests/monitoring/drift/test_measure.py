@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from django.db import DatabaseError, transaction
 
-from monitoring.drift import actions, queries
+from monitoring.drift import actions, queries, statistics
+from monitoring.drift import measuring as monitors
 from monitoring.drift.models import Baseline, DriftReport
 from monitoring.traffic import queries as figures
 from tests.monitoring.drift.conftest import EVEN, ONE_SIDED, day
@@ -94,13 +95,13 @@ def test_labels_that_the_evaluation_does_not_know_are_named(traffic):
     assert "25.0 % of the answers carry labels that the evaluation does not know (fraud)" in report.results["label"]["why"].replace(
         "\xa0", " "
     )
-    assert ["other", 0, 200] in report.bins["label"]
+    assert [statistics.OTHER, 0, 200] in report.bins["label"]
 
 
 def test_answers_without_a_confidence_are_a_bin_of_their_own(traffic):
     report = traffic.measure(2, confidence={"48": 300})
 
-    assert report.bins["confidence"][-1] == ["missing", 0, 300]
+    assert report.bins["confidence"][-1] == [statistics.MISSING, 0, 300]
     assert report.results["confidence"]["mark"] == "watch"
 
 
@@ -119,6 +120,17 @@ def test_less_confident_answers_are_expected_to_be_wrong_more_often(live_endpoin
     assert reading.estimate["accuracy"]["value"] == pytest.approx(0.6)
     assert accuracy.value == pytest.approx(known["mean"] - 0.6)
     assert accuracy.p < 1e-6
+
+
+def test_an_evaluation_without_a_mistake_does_not_tell_what_chance_does_to_its_accuracy(live_endpoint, traffic):
+    base = actions.baseline(live_endpoint.alias.version)
+    flawless = monitors.Reference(base.rows, base.histograms, base.calibration | {"spread": 0.0, "mean": 1.0, "expected": [0.9] * 50})
+    estimate = monitors.expected_accuracy(flawless, traffic.write(day(2).start))
+
+    found = monitors.measure_accuracy(flawless, estimate, 600)
+
+    assert (found.mark, found.value, found.critical, found.p) == ("not_measured", None, None, None)
+    assert found.why == monitors.ONE_SIDED
 
 
 def test_what_people_said_of_most_answers_counts_instead_of_the_estimate(traffic):

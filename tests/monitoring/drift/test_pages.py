@@ -9,8 +9,8 @@ from django.urls import reverse
 from rest_framework.test import APIClient
 
 from lifecycle.jobs.models import Job
-from monitoring.drift import actions, queries
-from monitoring.drift.models import DriftReport
+from monitoring.drift import actions, page, queries
+from monitoring.drift.models import DriftReport, TextCheck
 from monitoring.traffic import actions as spool
 from monitoring.traffic.models import Prediction
 from registry.access.actions import create_token
@@ -43,7 +43,8 @@ def test_an_endpoint_that_was_never_measured_says_so(client_for, live_endpoint, 
     html = client_for(omar).get(url("endpoint", live_endpoint)).content.decode()
 
     assert "Not measured" in html
-    assert "Nothing is over yet." in html
+    assert html.count("Nothing is over yet.") == 1
+    assert html.count("Not measured") == 2  # beside the title, and the one note
     assert "As evaluated" not in html
 
 
@@ -100,7 +101,7 @@ def test_an_older_window_has_an_address(client_for, traffic, omar):
     assert client.get(url("endpoint", traffic.endpoint), {"report": traffic.endpoint.uuid}).status_code == 404
 
 
-def test_the_list_shows_state_and_shape(client_for, drifting, omar):
+def test_the_list_shows_state_and_shape(client_for, recent, omar):
     html = client_for(omar).get(reverse("drift:list")).content.decode()
 
     assert "support-inbox-prod" in html
@@ -178,6 +179,61 @@ def test_erased_texts_are_gone(client_for, answers, ana):
 @pytest.mark.parametrize("wanted", [{"monitor": "nonsense"}, {"monitor": "label", "bin": "nonsense"}, {"report": "nonsense"}])
 def test_bins_that_are_not_there(client_for, answers, ana, wanted):
     assert client_for(ana).get(url("behind", answers.endpoint), wanted).status_code == 404
+
+
+@pytest.fixture
+def told_apart(live_endpoint):
+    """A check of texts that names words."""
+    return TextCheck.objects.create(
+        endpoint=live_endpoint, version=live_endpoint.alias.version, window_start=day(2).start, window_end=day(2).end, rows=60,
+        reference_rows=60, state="ok", new_words=[{"word": "zebulon", "reference": 0.0, "current": 0.4}],
+        missing_words=[{"word": "parcel", "reference": 0.4, "current": 0.1}],
+    )  # fmt: skip
+
+
+def test_words_of_texts_are_for_those_who_read_texts(client_for, told_apart, traffic, ana, omar):
+    traffic.measure(2)
+    address = url("endpoint", told_apart.endpoint)
+
+    assert "zebulon" in client_for(ana).get(address).content.decode()
+    html = client_for(omar).get(address).content.decode()
+    assert ("zebulon" in html, "parcel" in html) == (False, False)
+    assert "Words are hidden" in html
+    assert "Only an analyst, an adjudicator, an ML engineer or a governance reviewer can do this." in html
+
+
+def test_the_api_has_no_words_for_who_does_not_read_texts(api, client_for, told_apart, ana):
+    address = reverse("api-drift", args=[told_apart.endpoint.uuid])
+
+    hidden = api.get(address).json()["texts"]
+    assert (hidden["new_words"], hidden["missing_words"], hidden["rows"]) == (None, None, 60)
+    shown = client_for(ana).get(address).json()["texts"]
+    assert [each["word"] for each in (*shown["new_words"], *shown["missing_words"])] == ["zebulon", "parcel"]
+
+
+def test_monitors_have_their_order_whatever_the_database_makes_of_it(client_for, traffic, omar):
+    report = traffic.measure(2)
+    turned = dict(reversed(report.results.items()))
+    found = page.monitor_lines(traffic.endpoint, DriftReport(results=turned), None)
+
+    assert [line.monitor for line in found] == ["label", "confidence", "length", "oov", "accuracy"]
+    drawn = page.histograms(DriftReport(results=turned, bins=dict(sorted(report.bins.items(), reverse=True))))
+    assert [each.monitor for each in drawn] == ["label", "confidence", "length"]
+
+
+def test_a_year_has_all_its_days_and_the_estimates_say_where_they_begin(client_for, traffic, omar, monkeypatch):
+    reports = [traffic.measure(number, ONE_SIDED if number == 3 else EVEN) for number in range(2, 7)]
+    since = day(2).start
+
+    days = queries.ratios_by_day(traffic.endpoint, since)
+
+    assert list(days) == [day(number).start.date() for number in range(2, 7)]
+    assert days[day(3).start.date()]["label"] == pytest.approx(reports[1].results["label"]["ratio"])
+    assert set(days[day(2).start.date()]) == {"label", "confidence", "length", "accuracy"}
+    assert queries.estimates(traffic.endpoint, since)[1] is False
+    monkeypatch.setattr(queries.estimates, "__defaults__", (2,))
+    assert [start for start, _ in queries.estimates(traffic.endpoint, since)[0]] == [day(5).start, day(6).start]
+    assert "Windows before 2026-03-05 00:00 UTC are too many" in page.accuracy(traffic.endpoint, None, since).caption
 
 
 # ── Measuring now ───────────────────────────────────────────────────────────
@@ -268,6 +324,15 @@ def test_the_api_pages_by_key(api, traffic, monkeypatch):
         before = page["before"]
 
     assert seen == [f"2026-03-0{number}" for number in (7, 6, 5, 4, 3)]
+
+
+def test_the_api_tells_what_was_asked_for(api, traffic):
+    traffic.write(day(4).start, ONE_SIDED)
+    asked = actions.measure(traffic.endpoint, traffic.endpoint.alias.version, day(4), asked=True)
+
+    found = api.get(reverse("api-drift", args=[traffic.endpoint.uuid])).json()
+
+    assert (found["report"], found["asked"]["uuid"], found["asked"]["asked"]) == (None, str(asked.uuid), True)
 
 
 def test_the_api_has_it_measured(api, live_endpoint):

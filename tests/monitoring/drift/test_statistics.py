@@ -115,7 +115,7 @@ def test_edges_are_numpys_inverted_quantiles():
 def test_outer_bins_are_open_and_what_is_missing_is_its_own_bin():
     found = statistics.numeric_bins({1: 5, 2: 5}, {-4: 1, 2: 1, 900: 2}, ["low", "high"], [1], missing=(0, 3))
 
-    assert found == Bins(("low", "high", "missing"), (5, 5, 0), (1, 3, 3))
+    assert found == Bins(("low", "high", statistics.MISSING), (5, 5, 0), (1, 3, 3))
 
 
 def test_categories_beyond_the_most_frequent_ones_are_one_bin():
@@ -123,7 +123,14 @@ def test_categories_beyond_the_most_frequent_ones_are_one_bin():
 
     found = statistics.categorical_bins(reference, {"a": 1, "d": 2, "new": 7}, top=3, missing=(0, 1))
 
-    assert found == Bins(("a", "b", "c", "other", "missing"), (5, 4, 3, 3, 0), (1, 0, 0, 9, 1))
+    assert found == Bins(("a", "b", "c", statistics.OTHER, statistics.MISSING), (5, 4, 3, 3, 0), (1, 0, 0, 9, 1))
+
+
+def test_a_label_named_other_is_not_the_bin_of_all_others():
+    found = statistics.categorical_bins({"other": 5, "missing": 4, "rare": 1}, {"other": 1, "missing": 2, "new": 3}, top=2, missing=(0, 7))
+
+    assert found == Bins(("other", "missing", statistics.OTHER, statistics.MISSING), (5, 4, 1, 0), (1, 2, 3, 7))
+    assert len(set(found.names)) == 4
 
 
 def test_benjamini_hochberg_is_scipys():
