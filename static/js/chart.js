@@ -41,7 +41,7 @@
     const rgb = getComputedStyle(probe).color;
     return alpha ? rgb.replace("rgb(", "rgba(").replace(")", `, ${Number(alpha) / 100})`) : rgb;
   };
-  const TOKEN = /^\$(c[1-8]|font|on-fill|paper|raised|hair|line|edge|rule|ink(-[23])?|blue|ok|warn|bad)(\/\d+)?$/;
+  const TOKEN = /^\$(c[1-8]|font|on-fill|paper|raised|hair|line|edge|rule|ink(-[23])?|blue|ok|warn|bad|(seq|div)-[0-6])(\/\d+)?$/;
   /** Colours for tokens; every other text inert, since Plotly reads tags in names of classes. Only our own templates keep theirs.
    * @param {any} value @param {string} [key] @returns {any} */
   const resolve = (value, key = "") => {

@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 from django.conf import settings
 from django.test import Client
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from datasets_app.labeling import queries
 from datasets_app.labeling.models import Annotation, Comment, Queue, Slot, SlotSkip
+from tests.support.browser import running_chromium
 from tests.support.labeling import make_dataset, make_queue
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 CLASSES = ["activate_card", "atm_support", "billing", "card_arrival", "card_lost", "exchange_rate"]
 CLASSES += ["fee_charged", "pin_blocked", "refund", "top_up", "transfer_failed", "transfer_timing"]
 
 
 @pytest.fixture(scope="module")
 def chromium():
-    before = os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE")
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"  # Playwright's loop lives in this thread
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGS)
+    with running_chromium() as browser:
         yield browser
-        browser.close()
-    if before is None:
-        del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
 
 
 @pytest.fixture

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from tests.support.circle import QUEUE_ITEMS, Circle
 from tests.support.product import until
 
-pytestmark = [
-    pytest.mark.journey,
-    pytest.mark.skipif(os.environ.get("CIRCLE") != "1", reason="CIRCLE=1 runs it: its last two steps have not been seen to their end yet"),
-]
+pytestmark = pytest.mark.journey
 
 
 @pytest.fixture(scope="module")

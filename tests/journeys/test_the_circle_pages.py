@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
-from tests.browser.test_journey import ARGS, CHROMIUM, Desk, look
+from tests.support.browser import running_chromium
 from tests.support.circle import Circle
+from tests.support.desk import Desk, look
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(os.environ.get("CIRCLE") != "1", reason="CIRCLE=1 runs it: it has not been seen to its end yet"),
-]
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
 def desk(circle: Circle) -> Iterator[Desk]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
+    with running_chromium() as browser:
         yield Desk(browser, circle.story.product)
-        browser.close()
 
 
 PAGES = {

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings
 from django.test import Client
@@ -18,12 +19,17 @@ from registry.access.models import User
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+BEYOND = """() => document.documentElement.scrollWidth <= innerWidth ? [] : [...document.querySelectorAll("body *")]
+  .filter((each) => each.getBoundingClientRect().right > innerWidth + 1 && !each.closest(".tw *, svg *, pre *"))
+  .map((each) => each.outerHTML.slice(0, 200))"""
 SHOTS = os.environ.get("SHOTS", "")  # a folder: what `shot` is asked for is kept there
 
 
 @contextmanager
 def running_chromium() -> Iterator[Browser]:
-    """A browser, within whose time the ORM may be used beside Playwright's event loop."""
+    """A browser, within whose time the ORM may be used beside Playwright's event loop. Skips where Chromium is not installed."""
+    if not Path(CHROMIUM).exists():
+        pytest.skip("Chromium is not installed.")
     before = os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE")
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
     try:
@@ -41,13 +47,13 @@ def visits(browser: Browser, address: str) -> Iterator[Callable[..., Page]]:
     """Opens pages as a person. None of them may log an error, which is where a breach of the content policy is told."""
     contexts, errors = [], []
 
-    def opened(path: str, user: User, *, width: int = 1440, scheme: Any = "light") -> Page:
+    def opened(path: str, user: User | None = None, *, width: int = 1440, scheme: Any = "light") -> Page:
         context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, reduced_motion="reduce")
         contexts.append(context)
-        client = Client()
-        client.force_login(user)
-        name = settings.SESSION_COOKIE_NAME
-        context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": address}])
+        if user:
+            client, name = Client(), settings.SESSION_COOKIE_NAME
+            client.force_login(user)
+            context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": address}])
         page = context.new_page()
         page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: errors.append(str(error)))
@@ -73,6 +79,15 @@ def violations(page: Page) -> list[tuple[str, str]]:
     found = Axe().run(page).response
     assert len(found["passes"]) > 10
     return [(rule["id"], node["html"][:300]) for rule in found["violations"] for node in rule["nodes"]]
+
+
+def fits(page: Page, *, seconds: float = 10) -> None:
+    """The page does not scroll sideways, once its charts have followed the window; what sticks out is named."""
+    for _ in range(int(seconds * 4)):
+        if not (beyond := page.evaluate(BEYOND)):
+            return
+        page.wait_for_timeout(250)
+    raise AssertionError((page.url, beyond))
 
 
 def shot(page: Page, name: str) -> None:

@@ -1,37 +1,19 @@
 """What only a browser can show: keys, dialogs, themes, charts, polling, and that nobody is shut out."""
 
-import os
-from pathlib import Path
-
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-from django.contrib.sessions.backends.db import SessionStore
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from lifecycle.ui import navigation
 from lifecycle.ui.navigation import NavItem
 from registry.access.models import User
+from tests.support.browser import running_chromium, violations, visits
 
-CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
-ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.urls("tests.lifecycle.ui.urls"),
     pytest.mark.django_db(transaction=True),
     pytest.mark.usefixtures("empty_registries", "page_template"),
-    pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="Chromium is not installed"),
 ]
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"  # Playwright keeps an event loop in this thread
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
-        yield browser
-        browser.close()
-    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
 
 
 @pytest.fixture
@@ -41,36 +23,17 @@ def mia():
     return User.objects.create_user("mia", display_name="Mia Trainer")
 
 
+@pytest.fixture(scope="module")
+def chromium():
+    with running_chromium() as browser:
+        yield browser
+
+
 @pytest.fixture
 def opened(chromium, live_server):
-    """Open an address; the page must not log an error, which is where a breach of the content policy is told."""
-    contexts, errors = [], []
-
-    def make(path, user=None, *, width=1440, scheme="light"):
-        context = chromium.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, reduced_motion="reduce")
-        contexts.append(context)
-        if user:
-            session = SessionStore()
-            session.update({SESSION_KEY: str(user.pk), BACKEND_SESSION_KEY: "django.contrib.auth.backends.ModelBackend"})
-            session[HASH_SESSION_KEY] = user.get_session_auth_hash()
-            session.save()
-            context.add_cookies([{"name": "sessionid", "value": session.session_key, "url": live_server.url}])
-        page = context.new_page()
-        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(live_server.url + path)
-        return page
-
-    yield make
-    for context in contexts:
-        context.close()
-    assert [error for error in errors if "favicon" not in error] == []
-
-
-def violations(page):
-    found = Axe().run(page).response
-    assert len(found["passes"]) > 10
-    return [(rule["id"], node["html"]) for rule in found["violations"] for node in rule["nodes"]]
+    """Open an address, as somebody or nobody."""
+    with visits(chromium, live_server.url) as opened:
+        yield opened
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -1,0 +1,60 @@
+"""The running product in Debian's Chromium: everybody's window, what a page must be, and the tour's pictures."""
+
+from __future__ import annotations
+
+import os
+
+from playwright.sync_api import Browser, Page
+
+from tests.support.browser import fits, violations
+from tests.support.people import PASSWORD
+from tests.support.product import ROOT, Product
+
+TOUR = ROOT / "docs" / "tour"
+WIDE, NARROW = {"width": 1440, "height": 1000}, {"width": 390, "height": 844}
+
+
+class Desk:
+    """Each person's own window, and what their pages' consoles said."""
+
+    def __init__(self, browser: Browser, product: Product) -> None:
+        self.browser, self.product = browser, product
+        self.pages: dict[str, Page] = {}
+        self.errors: list[str] = []
+
+    def __getitem__(self, username: str) -> Page:
+        if username not in self.pages:
+            self.pages[username] = self.sign_in(username)
+        return self.pages[username]
+
+    def sign_in(self, username: str) -> Page:
+        """Through the form."""
+        context = self.browser.new_context(viewport=WIDE, base_url=self.product.url, reduced_motion="reduce")  # type: ignore[arg-type]
+        page = context.new_page()
+        page.on("pageerror", lambda error: self.errors.append(f"{username} {page.url}: {error}"))
+        page.on("console", lambda said: self.errors.append(f"{username} {page.url}: {said.text}") if said.type == "error" else None)
+        page.goto("/accounts/login/")
+        page.get_by_label("Username or e-mail").fill(username)
+        page.get_by_label("Password", exact=True).fill(PASSWORD)
+        page.get_by_role("button", name="Sign in").click()
+        page.wait_for_url(f"{self.product.url}/")
+        return page
+
+
+def look(page: Page, name: str, *, full: bool = False) -> None:
+    """The page shuts nobody out at both widths and never scrolls sideways. name: of its picture; empty for none."""
+    page.wait_for_load_state("networkidle")
+    if name:
+        picture(page, name, full=full)
+    assert violations(page) == []
+    page.set_viewport_size(NARROW)  # type: ignore[arg-type]
+    fits(page)
+    assert violations(page) == []
+    page.set_viewport_size(WIDE)  # type: ignore[arg-type]
+
+
+def picture(page: Page, name: str, *, full: bool = False) -> None:
+    """Take the tour's picture of a page, where the tour is being made. full: all of a long page, not the window alone."""
+    if os.environ.get("TOUR") == "1":
+        TOUR.mkdir(exist_ok=True)
+        page.screenshot(path=TOUR / f"{name}.png", full_page=full, animations="disabled")
