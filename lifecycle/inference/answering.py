@@ -33,7 +33,7 @@ FAILED = "The model failed on this request. Its request id is in X-Request-Id."
 
 @dataclass(slots=True)
 class Exchange:
-    """What is known of one request while it is answered."""
+    """What is known of one request while it is answered. pinned: the client insisted on a version, so that no split chose its arm."""
 
     live: LiveEndpoint
     token: str
@@ -44,6 +44,7 @@ class Exchange:
     queue_seconds: float = 0.0
     run_seconds: float = 0.0
     key: str = ""
+    pinned: bool = False
     arm: LiveArm | None = None
     fault: Fault | None = None
     asked: InferRequest | None = None
@@ -63,6 +64,7 @@ class Answering:
 
     async def __call__(self, request: Request, exchange: Exchange, version: str | None) -> Response:
         """The answer to an authorised request. version: the one the client insists on, or None."""
+        exchange.pinned = version is not None
         try:
             response = await self._answer(request, exchange, version)
         except ProtocolError as error:
@@ -118,7 +120,7 @@ class Answering:
             at_ms=int(exchange.at.timestamp() * 1000),
         )
         self._spool.put(row(exchange, code, seconds))
-        if arm and arm.name == CANARY and (code == 200 or code >= 500):
+        if arm and arm.name == CANARY and not exchange.pinned and (code == 200 or code >= 500):
             self._guard.observe(exchange.live.endpoint.slug, arm.deployment, failed=code != 200)
         self._copy(exchange, code)
 
@@ -207,6 +209,7 @@ def row(exchange: Exchange, code: int, seconds: float) -> dict[str, Any]:
         "token": exchange.token[:8],
         "request_id": exchange.request_id,
         "epoch": exchange.live.epoch,
+        **({"pinned": True} if exchange.pinned else {}),
         **({"drill": exchange.fault.kind} if exchange.fault else {}),
     }
 

@@ -154,9 +154,12 @@ def is_first(prediction: UUID) -> bool:
 
 
 def predictions(segment: Segment, since: datetime, until: datetime) -> QuerySet[Prediction]:
-    """What both arms answered under this segment's split. The epoch tells the split exactly, on either arm and by any server's clock."""
+    """What both arms answered under this segment's split. The epoch tells the split exactly, on either arm and by any server's clock.
+
+    Without the requests that insisted on a version: the split did not choose their arm, so they say nothing about it.
+    """
     rows = Prediction.objects.filter(endpoint=segment.rollout.endpoint_id, arm__in=(STABLE, CANARY), at__gte=since, at__lt=until)
-    rows = rows.filter(epoch__gte=segment.deployment.epoch)
+    rows = rows.filter(epoch__gte=segment.deployment.epoch, pinned=False)
     if segment.ended_at:
         after = Segment.objects.filter(rollout=segment.rollout_id, number=segment.number + 1).values_list("deployment__epoch", flat=True)
         rows = rows.filter(epoch__lt=after[0]) if after else rows.filter(at__lt=segment.ended_at)

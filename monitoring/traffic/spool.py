@@ -48,6 +48,7 @@ class Row:
     confidence: float | None
     scores: list[dict[str, Any]]
     epoch: int
+    pinned: bool = False
 
     @property
     def is_demo(self) -> bool:
@@ -126,7 +127,7 @@ def rows(data: dict[str, Any]) -> list[Row]:
     request_id, endpoint = clean(str(data.get("request_id") or ""))[:80], clean(str(data["endpoint"]))
     version, deployment = identifier(data["version"]), identifier(data.get("deployment"))
     digest, arm, key = data["root_digest"], clean(str(data["arm"] or ""))[:8], clean(str(data.get("key") or ""))[:16]
-    latency_ms, epoch = measure(data["latency_ms"]), whole(data["epoch"], EPOCH_END)
+    latency_ms, epoch, pinned = measure(data["latency_ms"]), whole(data["epoch"], EPOCH_END), data.get("pinned") is True
     texts = max(1, len(inputs))
     cpu_ms = optional(data.get("cpu_ms"))
     each_cpu_ms = None if cpu_ms is None else cpu_ms / texts
@@ -142,6 +143,7 @@ def rows(data: dict[str, Any]) -> list[Row]:
                 whole(asked.get("chars")), whole(asked.get("tokens")), share(asked.get("oov")), bool(asked.get("truncated")),
                 clean(str(answer.get("label") or ""))[:LABEL_MAX], share(answer.get("confidence")),
                 [{"label": clean(str(name)), "score": finite(score)} for name, score in (answer.get("scores") or {}).items()], epoch,
+                pinned,
             )
         )  # fmt: skip
     return made

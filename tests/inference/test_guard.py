@@ -35,6 +35,11 @@ def pinned(client, digest):
     return client.post(f"/v2/models/support/versions/{version_of(digest)}/infer", json=ask("card"), headers=auth())
 
 
+def on_canary(client):
+    """By a key that the canary owns."""
+    return client.post("/v2/models/support/infer", json=ask("card"), headers=auth() | {"x-route-key": "user-1"})
+
+
 def plain(client):
     return client.post("/v2/models/support/infer", json=ask("card"), headers=auth())
 
@@ -65,7 +70,7 @@ def test_ten_failures_of_the_last_twenty_close_it(tmp_path, outcomes, closed):
 def test_its_requests_go_to_the_stable_version_and_everybody_is_told(client, installation, server, root, canary):
     breaks(server)
 
-    assert [pinned(client, canary).status_code for _ in range(10)] == [500] * 10
+    assert [on_canary(client).status_code for _ in range(10)] == [500] * 10
 
     answers = [plain(client) for _ in range(20)]
     assert {(each.status_code, each.headers["x-model-version"], each.headers["x-arm"]) for each in answers} == {
@@ -80,6 +85,17 @@ def test_its_requests_go_to_the_stable_version_and_everybody_is_told(client, ins
     assert {name: line[name] for name in ("endpoint", "deployment", "failures", "of")} == {
         "endpoint": "support", "deployment": CANARY, "failures": 10, "of": 10,
     }  # fmt: skip
+
+
+def test_requests_that_insist_on_the_canary_do_not_close_it_and_say_so_in_the_spool(client, installation, server, canary):
+    breaks(server)
+
+    assert [pinned(client, canary).status_code for _ in range(20)] == [500] * 20
+
+    assert server.router.guard.closed == {}
+    assert on_canary(client).status_code == 500
+    server.spool.stop()
+    assert [line.get("pinned") for line in installation.spooled()] == [True] * 20 + [None]
 
 
 def test_refused_requests_are_not_the_canarys_fault(client, server, canary):
@@ -107,7 +123,7 @@ def test_a_stable_version_that_fails_is_never_closed(client, installation, serve
 def test_it_stays_closed_over_a_restart_and_is_told_again_under_the_same_name(client, installation, server, root, canary):
     breaks(server)
     for _ in range(10):
-        pinned(client, canary)
+        on_canary(client)
 
     again = Server(Config(data_dir=installation.folder))
     again.router._threads = []
@@ -126,7 +142,7 @@ def test_it_stays_closed_over_a_restart_and_is_told_again_under_the_same_name(cl
 def test_it_opens_when_the_routes_do_not_name_the_deployment_any_more(client, installation, server, root, canary, change):
     breaks(server)
     for _ in range(10):
-        pinned(client, canary)
+        on_canary(client)
     kept = installation.serving / "guard.json"
     installation.publish(support=endpoint(root, canary=canary, share=4_000))  # the same deployment, so nothing opens
     follow(server)

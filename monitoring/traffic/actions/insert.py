@@ -14,7 +14,7 @@ from monitoring.traffic.spool import Row
 
 COLUMNS = (
     "uuid", "request_id", "endpoint_id", "version_id", "deployment_id", "arm", "key", "at", "code", "latency_ms", "cpu_ms", "text",
-    "text_digest", "chars", "tokens", "oov", "truncated", "label", "confidence", "scores", "epoch", "is_demo",
+    "text_digest", "chars", "tokens", "oov", "truncated", "label", "confidence", "scores", "epoch", "pinned", "is_demo",
 )  # fmt: skip
 
 
@@ -52,5 +52,5 @@ def values(each: Fresh, uuid: object, at: object) -> tuple[Any, ...]:
     return (
         uuid, row.request_id, each.endpoint, each.version, each.deployment, row.arm, row.key, at, row.code, row.latency_ms, row.cpu_ms,
         row.text, row.text_digest, row.chars, row.tokens, row.oov, row.truncated, row.label, row.confidence,
-        json.dumps(row.scores), row.epoch, row.is_demo,
+        json.dumps(row.scores), row.epoch, row.pinned, row.is_demo,
     )  # fmt: skip

@@ -9,7 +9,7 @@ from django.utils import timezone
 from monitoring.rollouts import actions, queries
 from monitoring.rollouts.actions import count as counting
 from monitoring.rollouts.models import FirstEvent, Look, Minute
-from monitoring.rollouts.rules import Request, log_e, log_limit
+from monitoring.rollouts.rules import Counts, Request, Side, log_e, log_limit
 from monitoring.traffic.actions import record_feedback
 from monitoring.traffic.models import Prediction
 from tests.monitoring.rollouts.conftest import key
@@ -152,6 +152,18 @@ def test_refused_and_shed_requests_are_nobodys_failure(begun, street):
     street.tick(2)
 
     assert counted()[0] == (2, 2, 2, 0, 0)
+
+
+def test_requests_that_insist_on_a_version_are_left_out(begun, street, fresh):
+    rollout = begun(warm_up=1)
+    street.take_in(*[street.line("canary", 1, failed=True, pinned=True) for _ in range(30)])
+    street.take_in(street.line("canary", 2), street.line("canary", 3), street.line("stable", 3), street.line("stable", 3, pinned=True))
+
+    street.tick(4)
+
+    assert Prediction.objects.filter(pinned=True).count() == 31
+    assert queries.counts(queries.segments(rollout)[0]) == Counts(Side(1, 1, 0, 0, 0), Side(1, 1, 0, 0, 0))
+    assert fresh(rollout).state == "running"
 
 
 def test_what_comes_late_is_counted_again_and_only_its_minute(begun, street, fresh, monkeypatch):
