@@ -16,6 +16,7 @@ from datasets_app.labeling.models import Queue, Slot
 from lifecycle.training import queries as training
 from lifecycle.training.rules import RunState
 from monitoring.alerts.models import Alert
+from monitoring.alerts.queries import most_urgent
 from monitoring.alerts.rules.state import Severity
 from monitoring.alerts.rules.state import State as AlertState
 from monitoring.retraining import queries as retraining
@@ -64,8 +65,7 @@ def live_in_quarantine(user: User, _roles: Roles) -> list[Task]:
 def alerts(user: User, _roles: Roles) -> list[Task]:
     """What burns and nobody has taken, pages before tickets, for those who may take it."""
     rows = Alert.objects.filter(state=AlertState.FIRING, inhibited_by=None).exclude(severity=Severity.DIGEST)
-    found = policy.visible_to(user, rows.select_related("endpoint"), "alerts.acknowledge").order_by("-id")[: EACH * EACH]
-    first = sorted(found, key=lambda row: row.severity != Severity.PAGE)[:EACH]
+    first = most_urgent(policy.visible_to(user, rows.select_related("endpoint"), "alerts.acknowledge"))[:EACH]
     return [Task(row.title, place(row), "Look", page("alerts:detail", row.uuid), burns=row.severity == Severity.PAGE) for row in first]
 
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Case, QuerySet, When
 from django.utils import timezone
 
 from lifecycle.notices.models import Channel, Delivery
@@ -52,8 +52,12 @@ def visible(user: Person) -> QuerySet[Alert]:
 
 def open_alerts(user: Person) -> list[Alert]:
     """What burns now: pages first, then tickets, then the digest, the newest of each first; up to 100."""
-    rows = visible(user).exclude(state=State.RESOLVED)[:COUNT_MAX]
-    return sorted(rows, key=lambda alert: (RANK[Severity(alert.severity)], -alert.pk))
+    return list(most_urgent(visible(user).exclude(state=State.RESOLVED))[:COUNT_MAX])
+
+
+def most_urgent(rows: QuerySet[Alert]) -> QuerySet[Alert]:
+    """Pages first, then tickets, then the digest, the newest of each first: whoever takes the first few misses no old page."""
+    return rows.order_by(Case(*(When(severity=each, then=rank) for each, rank in RANK.items())), "-pk")
 
 
 def page_of(user: Person, filters: Filters, before: int | None = None) -> tuple[list[Alert], int | None]:
@@ -109,7 +113,7 @@ def beside(alert: Alert) -> list[Alert]:
 def open_of(endpoint: Endpoint) -> list[Alert]:
     """What is open on one endpoint, pages first."""
     rows = Alert.objects.filter(endpoint=endpoint).exclude(state=State.RESOLVED).select_related("acknowledged_by", "inhibited_by")
-    return sorted(rows.order_by("-pk")[:PAGE], key=lambda alert: (RANK[Severity(alert.severity)], -alert.pk))
+    return list(most_urgent(rows)[:PAGE])
 
 
 def last_beat() -> datetime | None:

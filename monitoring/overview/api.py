@@ -47,13 +47,13 @@ class DifferenceOut(serializers.Serializer[Any]):
 class LiftOut(serializers.Serializer[Any]):
     """A business figure against its hold-out. ratio_off: the two sides do not have the sizes that they should."""
 
-    kpi = serializers.UUIDField(source="kpi.uuid")
-    name = serializers.CharField(source="kpi.name")
-    endpoint = serializers.CharField(source="kpi.endpoint.slug")
-    n = serializers.IntegerField(help_text="cases of both sides")
-    difference = DifferenceOut(allow_null=True)
-    ratio_off = serializers.BooleanField(source="mismatch")
-    reading = serializers.CharField(help_text="better, worse, unclear, insufficient data, sample ratio off")
+    kpi = serializers.UUIDField(source="comparison.kpi.uuid")
+    name = serializers.CharField(source="comparison.kpi.name")
+    endpoint = serializers.CharField(source="comparison.kpi.endpoint.slug")
+    n = serializers.IntegerField(source="comparison.n", help_text="cases of both sides")
+    difference = DifferenceOut(source="comparison.difference", allow_null=True)
+    ratio_off = serializers.BooleanField(source="comparison.mismatch")
+    reading = serializers.CharField(source="comparison.reading", help_text="better, worse, unclear, insufficient data, sample ratio off")
 
 
 class BudgetOut(serializers.Serializer[Any]):

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, timedelta
 
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import TruncMonth, TruncWeek
 
 from lifecycle.training.models import Run
 from monitoring.alerts.models import Alert, Objective
+from monitoring.alerts.queries import most_urgent
 from monitoring.alerts.rules.state import Severity
 from monitoring.alerts.rules.state import State as AlertState
 from monitoring.drift.models import DriftReport
@@ -22,7 +23,7 @@ from monitoring.rollouts.models import Rollout
 from monitoring.rollouts.rules import OPEN
 from monitoring.traffic import histogram
 from monitoring.traffic.histogram import Histogram
-from monitoring.traffic.models import Kpi, OutcomeDay, Rollup, RollupMark
+from monitoring.traffic.models import Kpi, Rollup, RollupMark
 from monitoring.traffic.queries.figures import pieces
 from monitoring.traffic.rules import DAY, SHADOW
 from registry.access import policy
@@ -130,13 +131,13 @@ def open_rollouts(found: Sequence[Endpoint]) -> dict[int, Rollout]:
     return {row.endpoint_id: row for row in rows}
 
 
-def drift_reports(found: Sequence[Endpoint]) -> dict[int, DriftReport]:
-    """Endpoint → its newest report, of the version that is live."""
-    newest = DriftReport.objects.filter(endpoint__in=found).order_by("endpoint", "-id")
-    reports: dict[int, DriftReport] = {}
-    for row in newest.filter(window_end__gte=datetime.now(UTC) - MONTH):
-        reports.setdefault(row.endpoint_id, row)
-    return reports
+def drift_reports(found: Sequence[Endpoint], now: datetime) -> dict[int, DriftReport]:
+    """Endpoint → the newest report of a month that the beat made of the version that is live, without its bins."""
+    mine = DriftReport.objects.filter(
+        endpoint=OuterRef("pk"), version=OuterRef("alias__version"), asked=False, window_end__gte=now - MONTH
+    ).order_by("-window_end", "-id")  # fmt: skip
+    newest = Endpoint.objects.filter(pk__in=[each.pk for each in found]).values(newest=Subquery(mine.values("pk")[:1]))
+    return {row.endpoint_id: row for row in DriftReport.objects.filter(pk__in=newest).defer("bins")}
 
 
 def objectives(found: Sequence[Endpoint]) -> list[Objective]:
@@ -144,36 +145,37 @@ def objectives(found: Sequence[Endpoint]) -> list[Objective]:
     return list(Objective.objects.filter(endpoint__in=found, is_on=True).select_related("endpoint").order_by("endpoint__slug", "kind"))
 
 
-def open_alerts(user: User, project: Project | None) -> list[Alert]:
-    """What burns, pages before tickets, newest first; digests are not for this page."""
+def firing(user: User, project: Project | None) -> QuerySet[Alert]:
+    """What burns; digests are not for this page."""
     rows = policy.visible_to(user, Alert, "alerts.view").exclude(state=AlertState.RESOLVED).exclude(severity=Severity.DIGEST)
-    rows = rows.filter(project=project) if project else rows
-    found = list(rows.select_related("endpoint").order_by("-id")[:50])
-    return sorted(found, key=lambda alert: alert.severity != Severity.PAGE)
+    return rows.filter(project=project) if project else rows
+
+
+def open_alerts(user: User, project: Project | None) -> list[Alert]:
+    """The 50 most urgent of it."""
+    return list(most_urgent(firing(user, project).select_related("endpoint"))[:50])
 
 
 @dataclass(frozen=True)
-class Arms:
-    """Outcomes of both sides, added up: (n, total, squares) each."""
+class Burning:
+    """How many alerts burn, by (endpoint, severity)."""
 
-    model: tuple[int, float, float] = (0, 0.0, 0.0)
-    holdout: tuple[int, float, float] = (0, 0.0, 0.0)
+    counts: dict[tuple[int | None, str], int]
+
+    def of(self, severity: str, endpoint: int | None = None) -> int:
+        """Of a severity; endpoint: of this one alone."""
+        return sum(n for (where, kind), n in self.counts.items() if kind == severity and endpoint in (None, where))
+
+
+def burning(user: User, project: Project | None) -> Burning:
+    """All of it, counted."""
+    rows = firing(user, project).order_by().values("endpoint", "severity").annotate(n=Count("pk"))
+    return Burning({(row["endpoint"], row["severity"]): row["n"] for row in rows})
 
 
 def kpis(found: Sequence[Endpoint]) -> list[Kpi]:
     """The business figures of these endpoints."""
     return list(Kpi.objects.filter(endpoint__in=found).select_related("endpoint", "owner").order_by("endpoint__slug", "id"))
-
-
-def outcomes(of: Sequence[Kpi], since: date) -> dict[int, dict[date, Arms]]:
-    """Figure → Monday → outcomes of both sides."""
-    rows = OutcomeDay.objects.filter(kpi__in=of, day__gte=since).annotate(week=TruncWeek("day")).order_by().values("kpi", "week", "arm")
-    found: dict[int, dict[date, Arms]] = defaultdict(dict)
-    for row in rows.annotate(n_=Sum("n"), total_=Sum("total"), squares_=Sum("squares")):
-        before = found[row["kpi"]].get(row["week"], Arms())
-        sums = (row["n_"], row["total_"], row["squares_"])
-        found[row["kpi"]][row["week"]] = Arms(sums, before.holdout) if row["arm"] == "model" else Arms(before.model, sums)
-    return found
 
 
 @dataclass(frozen=True)

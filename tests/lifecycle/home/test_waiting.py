@@ -3,9 +3,11 @@
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from datasets_app.labeling.models import Queue
 from lifecycle.home.waiting import tasks
+from monitoring.alerts.models import Alert
 from registry.access.queries import roles_by_project
 from registry.access.roles import Role
 from tests.support import datasets as files
@@ -46,6 +48,17 @@ def test_nothing_waits_in_a_closed_queue(split_queue, ravi):
     Queue.objects.update(state=Queue.State.CLOSED)
 
     assert said(ravi) == said(make_person("ben")) == []
+
+
+def test_an_old_page_does_not_vanish_behind_newer_tickets(project, omar):
+    now = timezone.now()
+    for at in range(26):
+        Alert.objects.create(
+            fingerprint=str(at), project=project, group="g", source="drill", severity="ticket" if at else "page", title=f"Alert {at}",
+            text="Look.", first_at=now, last_at=now,
+        )  # fmt: skip
+
+    assert [fact for fact, _, _ in said(omar)] == ["Alert 0", "Alert 25", "Alert 24", "Alert 23", "Alert 22"]
 
 
 def test_whoever_brought_a_file_is_told_to_accept_it(project, ana, mia):

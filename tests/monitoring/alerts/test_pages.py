@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from lifecycle.notices.models import Channel, Delivery
-from monitoring.alerts import actions
+from monitoring.alerts import actions, queries
 from monitoring.alerts.models import Alert, Objective, Silence
 
 HTMX = {"HX-Request": "true"}
@@ -51,6 +51,15 @@ def test_open_alerts_come_first_then_what_is_over(client_for, omar, raised, now)
 
     assert page.index("A page") < page.index("A ticket") < page.index("Old ticket")
     assert "A client was broken" in page
+
+
+def test_an_old_page_does_not_vanish_behind_newer_tickets(omar, raised, live_endpoint, monkeypatch):
+    monkeypatch.setattr(queries, "COUNT_MAX", 2)
+    monkeypatch.setattr(queries, "PAGE", 2)
+    page, _, newest = raised("page", key="a"), raised("ticket", key="b"), raised("ticket", key="c")
+
+    assert queries.open_alerts(omar) == [page, newest]
+    assert queries.open_of(live_endpoint) == [page, newest]
 
 
 def test_what_is_over_is_filtered_and_paged_by_key(client_for, omar, raised, live_endpoint, now, monkeypatch):

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.utils import timezone
 
+from monitoring.drift.models import DriftReport
+from monitoring.overview import queries
 from monitoring.traffic import histogram
 from monitoring.traffic.models import Kpi, OutcomeDay
+from tests.support import registry
 
 
 def figure(shown, label):
@@ -66,6 +71,40 @@ def test_what_lies_before_the_period_does_not_count(day, lee, dashboard):
 
 
 @pytest.fixture
+def drift(live_endpoint):
+    """A report of a window that ended so many hours ago."""
+
+    def make(hours, state, *, version=None, **more):
+        end = timezone.now() - timedelta(hours=hours)
+        given = {"endpoint": live_endpoint, "version": version or live_endpoint.alias.version, "rows": 100, "why": "x"} | more
+        return DriftReport.objects.create(window_start=end - timedelta(hours=1), window_end=end, state=state, bins={"label": []}, **given)
+
+    return make
+
+
+def test_drift_is_that_of_the_newest_window_which_nobody_asked_for_of_the_version_that_is_live(
+    live_endpoint, drift, project, mia, ravi, lee, dashboard
+):
+    replaced = registry.make_version(
+        project, mia, ravi, model=live_endpoint.model, snapshot=live_endpoint.alias.version.run.snapshot, semver="0.9.0"
+    )  # fmt: skip
+    newest = drift(2, "drift")
+    drift(3, "ok")
+    drift(1, "ok", asked=True)
+    drift(1, "ok", version=replaced)
+
+    assert dashboard(lee)["rows"][0].drift == "drift"
+    found = queries.drift_reports([live_endpoint], timezone.now())[live_endpoint.pk]
+    assert (found, found.get_deferred_fields()) == (newest, {"bins"})
+
+
+def test_drift_of_a_month_ago_is_none(drift, lee, dashboard):
+    drift(31 * 24, "drift")
+
+    assert dashboard(lee)["rows"][0].drift is None
+
+
+@pytest.fixture
 def kpi(live_endpoint, lee):
     return Kpi.objects.create(
         endpoint=live_endpoint, name="Settled at once", direction=Kpi.Direction.UP, kind=Kpi.Kind.SHARE, holdout_share=0.1, owner=lee
@@ -84,19 +123,24 @@ def outcomes(kpi, arm, n, total):
         ((900, 720), (100, 79), "unclear"),
         ((20, 20), (2, 1), "insufficient data"),
         ((900, 720), (300, 165), "sample ratio off"),
+        ((20, 20), (20, 1), "sample ratio off"),
     ],
 )
 def test_lift_is_read_from_its_interval_and_never_with_a_wrong_split(kpi, lee, dashboard, model, holdout, reading):
     outcomes(kpi, "model", *model)
     outcomes(kpi, "holdout", *holdout)
 
-    assert [each.reading for each in dashboard(lee)["lifts"]] == [reading]
+    shown = dashboard(lee)
+
+    assert [each.comparison.reading for each in shown["lifts"]] == [reading]
+    told = {"better": "better than", "worse": "worse than", "unclear": "not clearly different from"}.get(reading)
+    assert shown["lede"] == ([("Settled at once is ", told, " the hold-out.")] if told else [])
 
 
 def test_the_difference_is_newcombes(kpi, lee, dashboard):
     outcomes(kpi, "model", 900, 720)
     outcomes(kpi, "holdout", 100, 55)
 
-    found = dashboard(lee)["lifts"][0].difference
+    found = dashboard(lee)["lifts"][0].comparison.difference
 
     assert (round(found.value, 4), round(found.low, 4), round(found.high, 4)) == (0.25, 0.1522, 0.3507)

@@ -51,6 +51,21 @@ def test_a_page_and_a_ticket_stand_first_among_what_needs_attention(live_endpoin
     assert shown["rows"][0].health.word == "alert open"
 
 
+def test_an_old_page_does_not_vanish_behind_newer_tickets(live_endpoint, project, lee, dashboard):
+    now = timezone.now()
+    for at in range(60):
+        Alert.objects.create(
+            fingerprint=str(at), project=project, endpoint=live_endpoint, group="g", source="objective",
+            severity="ticket" if at else "page", title=f"Alert {at}", text="Look.", first_at=now, last_at=now,
+        )  # fmt: skip
+
+    shown = dashboard(lee)
+
+    assert [note.fact for note in shown["notes"][:2]] == ["Alert 0", "Alert 59"]
+    assert [(each.value, each.sub) for each in shown["figures"] if each.label == "Open pages"] == [("1", "59 tickets")]
+    assert shown["rows"][0].health.why == "1 open alert of the kind that wakes people."
+
+
 def test_what_drifts_together_is_one_note(live_endpoint, project, lee, dashboard):
     now = timezone.now()
     for monitor in ("confidence", "length", "oov"):

@@ -1,0 +1,76 @@
+"""What the dashboard shows, put together from the figures of all rooms. Reads, never writes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+
+from lifecycle.ui.numbers import count
+from monitoring.overview import queries, rules
+from monitoring.overview.page.figures import Lift, cost_chart, error_budgets, figures, kpi_chart, retrain_chart
+from monitoring.overview.page.models import Row, models
+from monitoring.overview.page.notes import attention
+from monitoring.overview.queries import Volume
+from monitoring.traffic import queries as traffic
+from registry.access.models import Project, User
+
+DEFAULT_WEEKS = 13
+LEDES = {"better": "better than", "worse": "worse than", "unclear": "not clearly different from"}
+
+
+def dashboard(user: User, given: Mapping[str, str], now: datetime) -> dict[str, Any]:
+    """Everything on the page. given: weeks (4, 13 or 26), project (uuid), kpi (uuid), as the address has them."""
+    weeks = next((each for each in rules.WEEKS if given.get("weeks") == str(each)), DEFAULT_WEEKS)
+    projects = queries.visible_projects(user)
+    project = chosen(projects, given.get("project", ""))
+    found = queries.endpoints(user, project)
+    mondays = rules.week_starts(now.date(), weeks)
+    weekly = queries.weekly(found, mondays[0], now)
+    burning, kpis = queries.burning(user, project), queries.kpis(found)
+    compared = traffic.comparisons(kpis, queries.at_midnight(mondays[0]), now)
+    lifts = [Lift(each) for each in compared]
+    rows = models(found, weekly, mondays, burning, now)
+    budgets = error_budgets(queries.objectives(found))
+    throughput = queries.throughput(found, mondays[0], now)
+    total = sum((volume for by_week in weekly.values() for volume in by_week.values()), Volume())
+    notes = attention(queries.open_alerts(user, project), rows, found)
+    return {
+        "weeks": weeks, "choices": rules.WEEKS, "projects": projects if len(projects) > 1 else [], "project": project,
+        "since": mondays[0], "now": now, "lede": lede(lifts, rows, throughput), "figures": figures(total, burning, throughput),
+        "kpi": kpi_chart(compared, mondays, now, queries.releases(found, mondays[0]), given.get("kpi", "")), "kpis": kpis,
+        "notes": notes, "lifts": lifts, "budgets": budgets, "rows": rows, "throughput": throughput,
+        "rollbacks": queries.rollbacks(found, mondays[0]), "retrains": retrain_chart([project] if project else projects, now.date(), weeks),
+        "cost": cost_chart(weekly, mondays), "priced": bool(settings.PRICE_PER_CORE_HOUR), "currency": settings.CURRENCY,
+        "is_demo": any(each.is_demo for each in ([project] if project else projects)),
+    }  # fmt: skip
+
+
+def chosen(projects: Sequence[Project], text: str) -> Project | None:
+    """The project of the address, where the user sees it; None for all."""
+    return next((each for each in projects if str(each.uuid) == text), None)
+
+
+def lede(lifts: Sequence[Lift], rows: Sequence[Row], throughput: queries.Throughput) -> list[tuple[str, str, str]]:
+    """The period in up to three sentences: (before, the fact in bold, after)."""
+    said = []
+    if best := next((each.comparison for each in lifts if each.comparison.reading in LEDES), None):
+        said.append((f"{best.kpi.name} is ", LEDES[best.reading], " the hold-out."))
+    ill = [row.endpoint.slug for row in rows if row.health.kind == "bad"]
+    if ill:
+        said.append(("", rules.listed(ill), f" need{'s' if len(ill) == 1 else ''} a person."))
+    elif any(row.health.kind == "ok" for row in rows):
+        well = sum(row.health.kind == "ok" for row in rows)
+        said.append(
+            (
+                "",
+                f"{well} of {len(rows)}",
+                f" endpoint{'s' if len(rows) > 1 else ''} {'are' if len(rows) > 1 else 'is'} measured and healthy.",
+            )
+        )
+    if throughput.waiting:
+        one = throughput.waiting == 1
+        said.append(("", f"{count(throughput.waiting)} promotion{'' if one else 's'}", f" wait{'s' if one else ''} for approval."))
+    return said

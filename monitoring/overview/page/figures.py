@@ -1,0 +1,152 @@
+"""The figures of the dashboard: the strip, the business figures, budgets, cost, trainings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from django.conf import settings
+from django.urls import reverse
+
+from lifecycle.ui.charts import Chart
+from lifecycle.ui.marks import Figure
+from lifecycle.ui.numbers import count, decimals, percent, signed, significant
+from monitoring.alerts import queries as alerts
+from monitoring.alerts.models import Objective
+from monitoring.alerts.rules.state import Severity
+from monitoring.overview import charts, queries, rules
+from monitoring.overview.queries import Burning, Volume
+from monitoring.traffic import queries as traffic
+from monitoring.traffic.models import Kpi
+from monitoring.traffic.outcomes import Sums
+from monitoring.traffic.queries import Comparison
+from registry.access.models import Project
+from registry.endpoints.models import Deployment
+
+READING_MARKS = {"better": "ok", "worse": "bad", "sample ratio off": "warn"}
+
+
+@dataclass(frozen=True)
+class Lift:
+    """What one business figure says of the model against its hold-out, as a table shows it."""
+
+    comparison: Comparison
+
+    @property
+    def kind(self) -> str:
+        """The mark of its reading."""
+        return READING_MARKS.get(self.comparison.reading, "half")
+
+    @property
+    def value_text(self) -> str:
+        """The difference in the figure's unit: percentage points of a share."""
+        found, kpi = self.comparison.difference, self.comparison.kpi
+        if found is None:
+            return ""
+        return signed(100 * found.value, 1) + "\u00a0pp" if kpi.kind == Kpi.Kind.SHARE else f"{signed(found.value, 2)} {kpi.unit}".strip()
+
+    @property
+    def interval_text(self) -> str:
+        """The ends of its 95 % interval, in the same unit."""
+        found = self.comparison.difference
+        factor, digits = (100, 1) if self.comparison.kpi.kind == Kpi.Kind.SHARE else (1, 2)
+        return ", ".join(signed(factor * end, digits) for end in (found.low, found.high)) if found else ""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """One objective. left: share of the error budget, None before anything was measured; kind: of the bar."""
+
+    objective: Objective
+    url: str
+    left: float | None
+    days: float | None
+    kind: str
+
+
+def figures(total: Volume, burning: Burning, throughput: queries.Throughput) -> list[Figure]:
+    """The strip: volume, availability, what people overruled, spend, what burns."""
+    served = total.requests - total.refused - total.shed
+    called = total.right + total.wrong
+    spend = cost(total)
+    pages, tickets = burning.of(Severity.PAGE), burning.of(Severity.TICKET)
+    hours, priced = throughput.hours, spend is not None
+    failed = f"{count(total.errors)} failed, {count(total.shed)} turned away"
+    overruled = percent(total.overrides / called, 1) if called else None
+    return [
+        Figure("Requests", count(total.requests), sub=f"{count(total.answers)} texts answered"),
+        Figure("Available", percent(1 - total.errors / served, 2) if served else None, sub=failed),
+        Figure("Overruled by people", overruled, sub=f"of {count(called)} answers somebody spoke of"),
+        Figure(
+            "Engine spend", None if spend is None else significant(spend), settings.CURRENCY,
+            sub="CPU time of answers" if priced else "set PRICE_PER_CORE_HOUR",
+        ),
+        Figure("Open pages", count(pages), sub=f"{count(tickets)} tickets", good=pages == 0 or None),
+        Figure("Time to a decision", None if hours is None else decimals(hours, 1), "h", sub=f"median; {count(throughput.votes)} votes"),
+    ]  # fmt: skip
+
+
+def cost(volume: Volume) -> float | None:
+    """Engine CPU time at the price of a core-hour; None without a price."""
+    return volume.cpu_us / 3.6e9 * float(settings.PRICE_PER_CORE_HOUR) if settings.PRICE_PER_CORE_HOUR else None
+
+
+def per_thousand(volume: Volume) -> float | None:
+    """The price of 1,000 answers; None without a price or a measured answer."""
+    spend = cost(volume)
+    return None if spend is None or not volume.timed else 1000 * spend / volume.timed
+
+
+def kpi_chart(
+    compared: Sequence[Comparison], mondays: Sequence[date], now: datetime, releases: Mapping[int, list[Deployment]], key: str
+) -> tuple[Kpi, Chart] | None:  # fmt: skip
+    """The chosen business figure, else the first with outcomes; None where there is none. key: its uuid."""
+    with_outcomes = [each.kpi for each in compared if each.n]
+    shown = next((each for each in with_outcomes if str(each.uuid) == key), with_outcomes[0] if with_outcomes else None)
+    if shown is None:
+        return None
+    weeks = {week.start.date(): week for week in traffic.weeks(shown, queries.at_midnight(mondays[0]), now)}
+    sides = [(weeks[monday].model, weeks[monday].holdout) if monday in weeks else ((0, 0.0, 0.0),) * 2 for monday in mondays]
+    names: dict[str, list[str]] = {}
+    for row in releases.get(shown.endpoint_id, []):
+        names.setdefault(rules.monday_of(row.started_at.date()).isoformat(), []).append(row.version.semver)
+    chart = charts.kpi(
+        shown.name, shown.unit, shown.kind == Kpi.Kind.SHARE, mondays, [mean(model) for model, _ in sides],
+        [mean(holdout) for _, holdout in sides], {week: ", ".join(semvers) for week, semvers in names.items()},
+    )  # fmt: skip
+    return shown, chart
+
+
+def mean(sums: Sums) -> float | None:
+    """The mean of outcomes that were added up; None without any."""
+    return sums[1] / sums[0] if sums[0] else None
+
+
+def error_budgets(objectives: Sequence[Objective]) -> list[Budget]:
+    """What is left of each budget, the emptiest first, what was never measured last."""
+    rows = []
+    for objective in objectives:
+        budget = alerts.budget(objective)
+        left = budget.left if budget else None
+        kind = "off" if left is None else "bad" if left <= 0 else "warn" if left < rules.BUDGET_LOW else "ok"
+        url = reverse("alerts:endpoint", args=[objective.endpoint.uuid])
+        rows.append(Budget(objective, url, left, budget.days_left if budget else None, kind))
+    return sorted(rows, key=lambda row: (row.left is None, row.left or 0.0))
+
+
+def retrain_chart(projects: Sequence[Project], today: date, weeks: int) -> Chart | None:
+    """Trainings that ended well by month; None for none."""
+    months = rules.month_starts(today, weeks)
+    found = queries.retrains(projects, months[0])
+    rows = [found.get(month, queries.Retrains()) for month in months]
+    if not found:
+        return None
+    return charts.retrains(months, [row.by_hand for row in rows], [row.planned for row in rows], [row.after_drift for row in rows])
+
+
+def cost_chart(weekly: Mapping[int, Mapping[date, Volume]], mondays: Sequence[date]) -> Chart | None:
+    """The price of 1,000 answers by week; None without a price or an answer."""
+    sums = [sum((by_week.get(monday, Volume()) for by_week in weekly.values()), Volume()) for monday in mondays]
+    prices = [per_thousand(volume) for volume in sums]
+    return charts.cost(mondays, prices, settings.CURRENCY) if any(price is not None for price in prices) else None

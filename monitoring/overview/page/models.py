@@ -1,0 +1,93 @@
+"""The models of the dashboard: one line an endpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from lifecycle.engine.calibration import wilson
+from monitoring.alerts import queries as alerts
+from monitoring.alerts.rules.state import Severity
+from monitoring.drift.models import DriftReport
+from monitoring.overview import queries, rules
+from monitoring.overview.page.figures import per_thousand
+from monitoring.overview.queries import Burning, Volume
+from monitoring.overview.rules import Health
+from monitoring.traffic import histogram
+from registry.catalog.models import Endpoint, ModelVersion
+from registry.endpoints.models import Deployment
+
+FEW_CALLED = 20  # words on answers: below it a share says nothing
+
+
+@dataclass(frozen=True)
+class Row:
+    """One endpoint among the models. right: share of answers called right in 30 days, with its interval."""
+
+    endpoint: Endpoint
+    live: Deployment | None
+    canary: str
+    right: float | None
+    interval: tuple[float, float] | None
+    called: int
+    estimate: float | None
+    weekly: list[float | None]
+    psi: float | None
+    drift: str | None
+    p95_ms: float | None
+    requests: int
+    cost: float | None
+    health: Health
+
+
+def models(
+    found: Sequence[Endpoint], weekly: Mapping[int, Mapping[date, Volume]], mondays: Sequence[date], burning: Burning, now: datetime
+) -> list[Row]:
+    """One line an endpoint, those that need somebody first."""
+    live, rollouts, reports = queries.live(found), queries.open_rollouts(found), queries.drift_reports(found, now)
+    month = queries.last_month(found, now)
+    budgets: dict[int, list[float]] = {}
+    for each in queries.objectives(found):
+        if (budget := alerts.budget(each)) and budget.left is not None:
+            budgets.setdefault(each.endpoint_id, []).append(budget.left)
+    rows = []
+    for endpoint in found:
+        now_live, rollout, report = live.get(endpoint.pk), rollouts.get(endpoint.pk), reports.get(endpoint.pk)
+        volume, latency = month.get(endpoint.pk, (Volume(), {}))
+        called = volume.right + volume.wrong
+        standing = rules.Standing(
+            live=now_live is not None,
+            quarantined=now_live is not None and now_live.version.state == ModelVersion.State.QUARANTINED,
+            pages=burning.of(Severity.PAGE, endpoint.pk),
+            drift=report.state if report else None, budgets=budgets.get(endpoint.pk, ()), requests=volume.requests,
+            holding=rollout is not None and rollout.state == "holding",
+        )  # fmt: skip
+        rows.append(
+            Row(
+                endpoint=endpoint, live=now_live, canary=rollout.version.semver if rollout else "", called=called,
+                right=volume.right / called if called >= FEW_CALLED else None,
+                interval=wilson(volume.right, called) if called >= FEW_CALLED else None, estimate=estimate(report),
+                weekly=[right_share(weekly.get(endpoint.pk, {}).get(monday)) for monday in mondays], psi=worst_psi(report),
+                drift=report.state if report else None, p95_ms=histogram.quantile(latency, 0.95), requests=volume.requests,
+                cost=per_thousand(volume), health=rules.health(standing),
+            )
+        )  # fmt: skip
+    order = {"bad": 0, "warn": 1, "half": 2, "ok": 3, "off": 4}
+    return sorted(rows, key=lambda row: (order[row.health.kind], row.endpoint.slug))
+
+
+def right_share(volume: Volume | None) -> float | None:
+    """Of the answers of a week that somebody spoke of; None below five."""
+    called = volume.right + volume.wrong if volume else 0
+    return volume.right / called if volume and called >= 5 else None
+
+
+def worst_psi(report: DriftReport | None) -> float | None:
+    """The largest shift of any monitor."""
+    return report.largest[1] if report and report.largest else None
+
+
+def estimate(report: DriftReport | None) -> float | None:
+    """The estimated accuracy, where it could be estimated."""
+    return float(report.estimate["accuracy"]["value"]) if report and report.estimate else None

@@ -1,0 +1,96 @@
+"""What needs a person."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from django.urls import reverse
+
+from monitoring.alerts.models import Alert
+from monitoring.alerts.rules.state import Severity
+from monitoring.overview import queries, rules
+from monitoring.overview.page.models import Row
+from registry.catalog.models import Endpoint
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something that needs a person. kind: bad or warn."""
+
+    kind: str
+    fact: str
+    text: str
+    url: str
+    link: str
+
+
+def attention(burning: Sequence[Alert], rows: Sequence[Row], found: Sequence[Endpoint]) -> list[Note]:
+    """What needs a person: what burns, what waits for a decision; the most urgent first, at most eight."""
+    notes = burns(burning)
+    notes += [
+        Note(
+            "bad",
+            f"{row.endpoint.slug}: {row.health.word}",
+            row.health.why,
+            page("endpoints:detail", row.endpoint.uuid),
+            "Open the endpoint",
+        )
+        for row in rows
+        if row.health.word == "in quarantine"
+    ]
+    for request in queries.waiting(found):
+        fact = f"{request} waits for an approval"
+        notes.append(
+            Note(
+                "warn",
+                fact,
+                f"{request.version} to {request.endpoint.slug}.",
+                page("promotions:detail", request.uuid),
+                f"Open {str(request).lower()}",
+            )
+        )
+    for proposal in queries.open_proposals(found):
+        why = proposal.reasons_for[0]["fact"] if proposal.reasons_for else ""
+        notes.append(
+            Note("warn", f"{proposal} to retrain {proposal.endpoint.slug} waits", why, page("retraining:detail", proposal.uuid), "Decide")
+        )
+    notes += [
+        Note(
+            "warn",
+            f"{row.endpoint.slug}: {row.health.word}",
+            row.health.why,
+            page("endpoints:detail", row.endpoint.uuid),
+            "Open the endpoint",
+        )
+        for row in rows
+        if row.health.kind == "warn"
+    ]
+    notes = [replace(note, text=note.text[:300]) for note in notes]
+    return sorted(notes, key=lambda note: note.kind != "bad")[:8]
+
+
+def burns(burning: Sequence[Alert]) -> list[Note]:
+    """One note an alert; those of drift as one for each endpoint, since they have one cause."""
+    drifting: dict[int, list[Alert]] = {}
+    for alert in burning:
+        if alert.source == "drift" and alert.endpoint_id is not None:
+            drifting.setdefault(alert.endpoint_id, []).append(alert)
+    several = {key: alerts for key, alerts in drifting.items() if len(alerts) > 1}
+    notes = []
+    for alert in burning:
+        together = several.get(alert.endpoint_id or 0, [])
+        kind = "bad" if alert.severity == Severity.PAGE else "warn"
+        if alert not in together:
+            notes.append(Note(kind, alert.title, alert.text.split("\n")[0], alert.url, "Look"))
+        elif alert is together[0] and alert.endpoint is not None:
+            monitors = rules.listed([str(each.key.get("monitor")) for each in reversed(together)], most=len(together))
+            text = f"{monitors.capitalize()} are over their limits and stay there. Look at the histograms and the texts behind."
+            notes.append(Note(kind, f"{alert.endpoint.slug} drifts", text, alert.url, "Look"))
+    return notes
+
+
+def page(name: str, uuid: UUID) -> str:
+    """The page of a thing."""
+    return reverse(name, args=[uuid])
