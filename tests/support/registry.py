@@ -52,26 +52,36 @@ def make_snapshot(project: Project, accepted_by: User, *, train: int = 30, test:
         dataset=dataset, blob=put_bytes(b"text,label"), file_name="inbox.csv", size=10, state=UploadState.IMPORTED, uploaded_by=accepted_by,
         accepted_by=accepted_by,
     )  # fmt: skip
-    placed = [place(dataset, upload, labels, accepted_by, n, at, "train" if at < train else "test") for at in range(train + test)]
+    items = Item.objects.bulk_create(
+        Item(
+            dataset=dataset, upload=upload, line=at + 2, text=f"Message {at} of {n}", digest=digest_of(["item", n, at]),
+            normal_digest=digest_of(["normal", n, at]),
+        )
+        for at in range(train + test)
+    )  # fmt: skip
+    decisions = Decision.objects.bulk_create(
+        Decision(
+            item=item, label=labels[at % len(labels)], how=Decision.How.IMPORTED, by=accepted_by, digest=digest_of(["decision", n, at]),
+            reason="imported",
+        )
+        for at, item in enumerate(items)
+    )  # fmt: skip
+    placed = [place(decision, "train" if at < train else "test") for at, decision in enumerate(decisions)]
     placed.sort(key=lambda each: each.row.item)
     snapshot = write_snapshot(dataset, schema, placed, accepted_by)
-    items = {item.digest: item for item in Item.objects.filter(upload=upload)}
+    by_digest = {item.digest: item for item in items}
     SplitAssignment.objects.bulk_create(
-        SplitAssignment(item=items[each.row.item], split=each.split, cluster=each.cluster, snapshot=snapshot) for each in placed
+        SplitAssignment(item=by_digest[each.row.item], split=each.split, cluster=each.cluster, snapshot=snapshot) for each in placed
     )
     return snapshot
 
 
-def place(dataset, upload, labels, by, n: int, at: int, split: str) -> Placed:
-    """One item with its imported decision, in its split."""
-    label, digest = labels[at % len(labels)], digest_of(["item", n, at])
-    item = Item.objects.create(
-        dataset=dataset, upload=upload, line=at + 2, text=f"Message {at} of {n}", digest=digest, normal_digest=digest_of(["normal", n, at])
-    )
-    decision = Decision.objects.create(
-        item=item, label=label, how=Decision.How.IMPORTED, by=by, digest=digest_of(["decision", n, at]), reason="imported"
-    )
-    row = Row(digest, str(item.uuid), decision.digest, str(decision.uuid), label.name, item.normal_digest, "", "", split)
+def place(decision: Decision, split: str) -> Placed:
+    """A decided item in its split."""
+    item = decision.item
+    row = Row(
+        item.digest, str(item.uuid), decision.digest, str(decision.uuid), decision.label.name, item.normal_digest, "", "", split
+    )  # fmt: skip
     return Placed(row, split, item.normal_digest)
 
 
