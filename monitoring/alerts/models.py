@@ -99,6 +99,7 @@ class Alert(models.Model):
             models.Index(fields=["project", "-id"], name="alert_project"),
             models.Index(fields=["endpoint", "-id"], name="alert_endpoint"),
             models.Index(fields=["fingerprint", "-first_at"], name="alert_flaps"),
+            models.Index(fields=["group", "-told_at"], name="alert_group"),
             models.Index(fields=["id"], condition=~Q(state="resolved"), name="alert_open"),
         ]
 

@@ -195,8 +195,8 @@ def test_channel(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs(MANAGE, Channel, see=SEE)
 def new_secret(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Replace a webhook's secret; the new one stands in this answer and nowhere else."""
-    seen = request.POST.get("seen", "")
-    made = delivery.new_secret(channel_id=uuid, actor=request.user, seen=int(seen) if seen.isascii() and seen.isdigit() else -1)
+    seen = number(request.POST.get("seen", ""))
+    made = delivery.new_secret(channel_id=uuid, actor=request.user, seen=-1 if seen is None else seen)
     return respond(request, CHANNELS, "channels", page.channels(request.user, made=made))
 
 
@@ -232,5 +232,9 @@ def chosen(request: SignedInRequest) -> dict[str, str]:
 
 def key(request: SignedInRequest) -> int | None:
     """The key to go on before, as the page before wrote it."""
-    before = request.GET.get("before", "")
-    return int(before) if before.isascii() and before.isdigit() and len(before) < 19 else None
+    return number(request.GET.get("before", ""))
+
+
+def number(text: str) -> int | None:
+    """A whole number as our pages write them; None for what is none, or too long to be one."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None

@@ -45,8 +45,9 @@ def tell(now: datetime | None = None) -> int:
     for alert in open_rows():
         groups[alert.group].append(alert)
     silences = in_force(moment)
+    told = dict(Alert.objects.filter(group__in=groups).order_by().values_list("group").annotate(Max("told_at")))
     for group, alerts in groups.items():
-        last = Alert.objects.filter(group=group).aggregate(last=Max("told_at"))["last"]
+        last = told[group]
         due = [
             alert for alert in alerts
             if is_due(alert.severity, alert.first_at, alert.told_at, last, firing=alert.state == State.FIRING, now=moment)

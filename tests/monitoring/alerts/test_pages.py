@@ -253,6 +253,16 @@ def test_a_webhooks_secret_is_shown_once(client_for, omar, project, settings):
     assert client.post(url("new_secret", channel.uuid), {"seen": "1"}).status_code == 409
 
 
+@pytest.mark.parametrize("seen", ["", "x", "9" * 5000, "2"])
+def test_a_secret_is_not_replaced_by_a_form_that_saw_another(client_for, omar, project, seen):
+    channel = Channel.objects.create(project=project, kind="webhook", name="Duty", address="https://hooks.example.org/", wants=["page"])
+
+    answer = client_for(omar).post(url("new_secret", channel.uuid), {"seen": seen})
+
+    assert answer.status_code == 409
+    assert Channel.objects.get().serial == 1
+
+
 def test_a_channel_into_the_inside_is_refused_beside_its_field(client_for, omar, project):
     given = {"project": str(project.uuid), "kind": "webhook", "name": "Pager", "address": "http://127.0.0.1:9/x", "wants": ["page"]}
 

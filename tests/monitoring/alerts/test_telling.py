@@ -6,6 +6,8 @@ import json
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from lifecycle.notices.models import Channel, Delivery, Notice
 from lifecycle.refusals import Conflict, Refused
@@ -46,6 +48,22 @@ def test_a_page_is_told_at_once_to_on_call_the_lead_and_the_channel(raised, chan
         "title": "Errors burn", "endpoint": "support-inbox-prod", "value": 16.0, "first_at": "2026-11-24T12:00:00+00:00", "count": 1,
     }  # fmt: skip
     assert Alert.objects.get().told_at == NOON
+
+
+def test_telling_takes_the_same_statements_for_one_group_and_for_many(raised):
+    def statements():
+        with CaptureQueriesContext(connection) as found:
+            actions.tell(NOON)
+        return len(found)
+
+    groups = [raised("ticket", key=str(at)) for at in range(4)]
+    Alert.objects.exclude(pk=groups[0].pk).update(state="acknowledged")
+    one = statements()
+
+    for alert in groups:
+        Alert.objects.filter(pk=alert.pk).update(group=str(alert.pk), state="firing")
+
+    assert statements() == one
 
 
 def test_it_is_said_once_and_again_after_four_hours_until_somebody_has_it(raised, channel, omar):
