@@ -19,7 +19,7 @@ from monitoring.retraining.models import Proposal, Trigger
 from monitoring.retraining.rules import LIMITS, REASON_MAX, Kind, Outcome, State, Step
 from registry.access import policy
 from registry.access.decorators import Needs
-from registry.access.rest import View
+from registry.access.rest import View, read
 from registry.catalog.models import Endpoint
 
 SEE = "retraining.view"
@@ -320,14 +320,6 @@ def shown(user: Any, uuid: UUID) -> dict[str, Any]:
     """A proposal as it is now."""
     proposal = queries.full(user, uuid)
     return ProposalOut(proposal).data | {"seen": queries.seen_digest(proposal, proposal.endpoint.alias)}
-
-
-def read(shape: type[serializers.Serializer[Any]], data: Any) -> dict[str, Any]:
-    """What was sent, by shape. Raises ValidationError."""
-    form = shape(data=data)
-    form.is_valid(raise_exception=True)
-    given: dict[str, Any] = form.validated_data
-    return given
 
 
 urlpatterns = [

@@ -8,6 +8,7 @@ from django.db.models import TextChoices
 
 CONFIDENCE_BINS, OOV_BINS = 50, 20
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+BATCH_MAX = 1000  # words or outcomes in one request
 SKEW = timedelta(minutes=5)  # how far a clock elsewhere may be ahead before it is worth a word
 SHADOW = "shadow"  # the arm whose answers no client gets
 

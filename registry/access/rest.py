@@ -51,6 +51,14 @@ class View(APIView):
             raise PermissionDenied(f"The token lacks the scope {wanted}.")
 
 
+def read(shape: type[serializers.Serializer[Any]], data: Any) -> dict[str, Any]:
+    """What was sent, by shape. Raises ValidationError."""
+    form = shape(data=data)
+    form.is_valid(raise_exception=True)
+    given: dict[str, Any] = form.validated_data
+    return given
+
+
 IS_NUMBER = serializers.IntegerField(min_value=1, max_value=2**31 - 1)
 IS_SLUG = serializers.CharField(max_length=80)
 IS_UUID = serializers.UUIDField()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Max
 from django.utils import timezone
 
 from lifecycle.refusals import NotReady, Refused
@@ -14,14 +16,12 @@ from monitoring.traffic import queries
 from monitoring.traffic.actions.deposit import Place, deposit
 from monitoring.traffic.counts import Counts
 from monitoring.traffic.models import Feedback, Prediction
-from monitoring.traffic.rules import MINUTE, FeedbackKind, Source, floor
+from monitoring.traffic.rules import BATCH_MAX, MINUTE, FeedbackKind, Source, floor
 from registry.access import policy
 from registry.access.models import User
 from registry.ledger.actions import record
 from registry.ledger.rules import digest_of
 from registry.ledger.verbs import Verb
-
-BATCH_MAX = 1000
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def record_feedback(
     answer).
     """
     counts: dict[Place, Counts] = {}
-    feedback, is_new = say(Word(prediction_id, right, label, kind), actor, source, counts)
+    ((feedback, is_new),) = say([Word(prediction_id, right, label, kind)], actor, source, counts)
     if is_new:
         deposit(counts, timezone.now())
         record(
@@ -64,7 +64,7 @@ def record_many(*, words: list[Word], actor: User, source: str = Source.API) -> 
     if not 0 < len(words) <= BATCH_MAX:
         raise Refused(f"A batch holds 1 to {BATCH_MAX:,} predictions.", next_step="Send it in parts.")
     counts: dict[Place, Counts] = {}
-    said = [say(word, actor, source, counts) for word in sorted(words, key=lambda word: word.prediction)]
+    said = say(sorted(words, key=lambda word: word.prediction), actor, source, counts)
     if counts:
         deposit(counts, timezone.now())
     fresh: dict[UUID, list[Feedback]] = {}
@@ -77,31 +77,54 @@ def record_many(*, words: list[Word], actor: User, source: str = Source.API) -> 
     return [feedback for feedback, _ in said]
 
 
-def say(word: Word, actor: User, source: str, counts: dict[Place, Counts]) -> tuple[Feedback, bool]:
-    """One word in the caller's transaction, and whether it is new. counts takes what it changes in the figures."""
-    prediction = queries.find(actor, word.prediction)
-    if prediction is None:
-        raise NotReady(
-            "This prediction is not known yet, or not to you.", next_step="Predictions arrive within seconds; send the feedback again."
-        )
-    prediction = (
-        Prediction.objects.select_for_update(of=("self",), no_key=True)
-        .select_related("endpoint__model__project", "version")
-        .get(pk=prediction.pk)
-    )
-    policy.require(actor, "traffic.record_feedback", prediction)
-    check_label(prediction, word.right, word.label)
-    check_kind(word.kind, word.right)
-    before = queries.newest_feedback(prediction)
-    if before and (before.right, before.label, before.kind) == (word.right, word.label, word.kind):
-        return before, False
-    feedback = Feedback.objects.create(
-        prediction=prediction, endpoint_id=prediction.endpoint_id, predicted_at=prediction.at, user=actor, kind=word.kind, source=source,
-        right=word.right, label=word.label, is_demo=prediction.is_demo,
-    )  # fmt: skip
-    place = Place(prediction.endpoint_id, prediction.version_id, prediction.arm, floor(prediction.at, MINUTE))
-    count(counts.setdefault(place, Counts()), before, feedback)
-    return feedback, True
+def say(words: Sequence[Word], actor: User, source: str, counts: dict[Place, Counts]) -> list[tuple[Feedback, bool]]:
+    """Words in the caller's transaction, each with whether it is new. counts takes what they change in the figures."""
+    predictions = locked(words, actor)
+    newest = newest_words(predictions)
+    may: set[int] = set()
+    said: list[tuple[Feedback, bool]] = []
+    for word in words:
+        prediction = predictions.get(word.prediction)
+        if prediction is None:
+            raise NotReady(
+                "This prediction is not known yet, or not to you.", next_step="Predictions arrive within seconds; send the feedback again."
+            )
+        if prediction.endpoint_id not in may:
+            policy.require(actor, "traffic.record_feedback", prediction)
+            may.add(prediction.endpoint_id)
+        check_label(prediction, word.right, word.label)
+        check_kind(word.kind, word.right)
+        before = newest.get(prediction.pk)
+        if before and (before.right, before.label, before.kind) == (word.right, word.label, word.kind):
+            said.append((before, False))
+            continue
+        feedback = newest[prediction.pk] = Feedback(
+            prediction=prediction, endpoint_id=prediction.endpoint_id, predicted_at=prediction.at, user=actor, kind=word.kind,
+            source=source, right=word.right, label=word.label, is_demo=prediction.is_demo,
+        )  # fmt: skip
+        place = Place(prediction.endpoint_id, prediction.version_id, prediction.arm, floor(prediction.at, MINUTE))
+        count(counts.setdefault(place, Counts()), before, feedback)
+        said.append((feedback, True))
+    Feedback.objects.bulk_create([feedback for feedback, is_new in said if is_new])
+    return said
+
+
+def locked(words: Sequence[Word], actor: User) -> dict[UUID, Prediction]:
+    """The predictions of these words that the actor may see, locked in one order for all writers."""
+    keys = queries.visible(actor).filter(uuid__in={word.prediction for word in words}).values_list("pk", flat=True)
+    rows = Prediction.objects.select_for_update(of=("self",), no_key=True).select_related("endpoint__model__project", "version")
+    return {row.uuid: row for row in rows.filter(pk__in=list(keys)).order_by("pk")}
+
+
+def newest_words(predictions: Mapping[UUID, Prediction]) -> dict[int, Feedback]:
+    """The word that counts, by the key of its prediction."""
+    known = {row.pk: row for row in predictions.values()}
+    last = Feedback.objects.filter(prediction__in=known).values("prediction").annotate(last=Max("pk")).values("last")
+    found = {}
+    for word in Feedback.objects.filter(pk__in=last):
+        word.prediction = known[word.prediction_id]
+        found[word.prediction_id] = word
+    return found
 
 
 def check_kind(kind: str, right: bool) -> None:

@@ -15,7 +15,7 @@ from django.utils import timezone
 from lifecycle.refusals import Conflict, NotReady, Refused
 from monitoring.traffic import queries
 from monitoring.traffic.models import Kpi, Outcome, OutcomeDay, Side
-from monitoring.traffic.rules import SKEW
+from monitoring.traffic.rules import BATCH_MAX, SKEW
 from monitoring.traffic.spool import EARLIEST
 from registry.access import policy
 from registry.access.models import User
@@ -24,7 +24,6 @@ from registry.ledger.actions import record
 from registry.ledger.rules import digest_of
 from registry.ledger.verbs import Verb
 
-BATCH_MAX = 1000
 LARGEST = 1e12  # of a value, either way: its square still adds up without loss of what matters
 
 

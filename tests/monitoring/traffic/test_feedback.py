@@ -2,6 +2,8 @@
 
 import pytest
 from django.core.exceptions import PermissionDenied
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from lifecycle.refusals import NotReady, Refused
@@ -95,6 +97,31 @@ def test_a_batch_is_all_or_nothing(answered, live_endpoint, ana):
     assert not Feedback.objects.exists()
     with pytest.raises(Refused):
         actions.record_many(words=[], actor=ana)
+
+
+def test_a_batch_takes_no_more_statements_for_more_words(answered, live_endpoint, ana):
+    made = answered(*[endpoints.spool_line(live_endpoint) for _ in range(40)])
+    actions.record_many(words=[actions.Word(made[0].uuid, True)], actor=ana)
+
+    with CaptureQueriesContext(connection) as two:
+        actions.record_many(words=[actions.Word(row.uuid, True) for row in made[1:3]], actor=ana)
+    with CaptureQueriesContext(connection) as many:
+        actions.record_many(words=[actions.Word(row.uuid, False, "refund") for row in made], actor=ana)
+
+    assert len(many) == len(two)
+    assert counts() == (0, 40)
+
+
+def test_the_last_word_of_a_batch_on_a_prediction_counts(prediction, ana):
+    word = actions.Word(prediction.uuid, False, "refund")
+
+    said = actions.record_many(words=[actions.Word(prediction.uuid, True), word, word], actor=ana)
+
+    assert [row.right for row in said] == [True, False, False]
+    assert said[1] == said[2]
+    assert Feedback.objects.count() == 2
+    assert counts() == (0, 1)
+    assert queries.newest_feedback(prediction).label == "refund"
 
 
 def test_the_share_has_its_wilson_interval(answered, live_endpoint, ana):

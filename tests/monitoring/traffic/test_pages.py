@@ -11,6 +11,8 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from monitoring.traffic import actions, queries
+from monitoring.traffic.api.kpis import OutcomeIn
+from monitoring.traffic.api.predictions import FeedbackLineIn
 from monitoring.traffic.models import Feedback, Kpi, Outcome
 from registry.access.actions import create_token
 from tests.support import endpoints
@@ -246,6 +248,22 @@ def test_the_api_hides_texts_too(live_endpoint, answered, ana, omar, otto):
         assert api.get(f"/api/v1/endpoints/{live_endpoint.uuid}/predictions/").json()["results"][0]["text"] == text
     api.force_authenticate(otto)
     assert api.get(f"/api/v1/predictions/{made.uuid}/").status_code == 404
+
+
+def test_a_batch_that_is_too_long_is_refused_before_its_items_are_read(live_endpoint, answered, ana, omar, lee, monkeypatch):
+    kpi = actions.define_kpi(
+        endpoint_id=live_endpoint.uuid, name="Solved at once", direction="up", kind="share", holdout_share=0.1, actor=lee
+    )
+    read = []
+    for shape in (FeedbackLineIn, OutcomeIn):
+        monkeypatch.setattr(shape, "run_validation", lambda self, data: read.append(data))
+    api = token_client(ana, "feedback")
+
+    for address, name in (("/api/v1/feedback/", "feedback"), (f"/api/v1/kpis/{kpi.uuid}/outcomes/", "outcomes")):
+        answer = api.post(address, {name: [{}] * 1001}, format="json")
+        assert (answer.status_code, list(answer.json()["fields"])) == (400, [name])
+    assert read == []
+    assert not Feedback.objects.exists()
 
 
 def test_kinds_of_feedback_by_token(live_endpoint, answered, ana):

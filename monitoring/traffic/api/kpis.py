@@ -1,0 +1,162 @@
+"""Business figures to define and compare, and what came of cases to report."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.response import Response
+
+from monitoring.traffic import actions, queries
+from monitoring.traffic.api.window import SINCE, UNTIL, window
+from monitoring.traffic.models import Kpi, Outcome, Side
+from monitoring.traffic.rules import BATCH_MAX, HOUR
+from monitoring.traffic.spool import prediction_uuid
+from registry.access import policy
+from registry.access.decorators import Needs
+from registry.access.models import ApiToken
+from registry.access.rest import Request, View, read
+from registry.catalog.models import Endpoint
+
+SEE = "traffic.view"
+
+
+class KpiIn(serializers.Serializer[Any]):
+    """A business figure. holdout_share: of all cases, 0 to 0.5; direction: which way is good."""
+
+    name = serializers.CharField(max_length=80)
+    unit = serializers.CharField(max_length=20, allow_blank=True, default="")
+    direction = serializers.ChoiceField(choices=Kpi.Direction.choices)
+    kind = serializers.ChoiceField(choices=Kpi.Kind.choices)
+    holdout_share = serializers.FloatField(min_value=0, max_value=0.5)
+
+
+class KpiOut(serializers.Serializer[Kpi]):
+    """A business figure."""
+
+    uuid = serializers.UUIDField()
+    endpoint = serializers.UUIDField(source="endpoint.uuid")
+    name = serializers.CharField()
+    unit = serializers.CharField()
+    direction = serializers.CharField()
+    kind = serializers.CharField()
+    holdout_share = serializers.FloatField()
+    created_at = serializers.DateTimeField()
+
+
+class KpisOut(serializers.Serializer[Any]):
+    """The figures of an endpoint, by name."""
+
+    results = KpiOut(many=True)
+
+
+class DifferenceOut(serializers.Serializer[Any]):
+    """Model minus hold-out with its 95 % interval."""
+
+    value = serializers.FloatField()
+    low = serializers.FloatField()
+    high = serializers.FloatField()
+
+
+class ComparisonOut(serializers.Serializer[Any]):
+    """A figure over whole days UTC. ratio_p: how likely chance alone splits the cases so far from the hold-out share.
+
+    difference is null with fewer than 30 cases in an arm; reading: better, worse, unclear, insufficient data, sample ratio off.
+    """
+
+    kpi = KpiOut()
+    since = serializers.DateTimeField()
+    until = serializers.DateTimeField()
+    model_cases = serializers.IntegerField()
+    holdout_cases = serializers.IntegerField()
+    model_mean = serializers.FloatField(allow_null=True)
+    holdout_mean = serializers.FloatField(allow_null=True)
+    difference = DifferenceOut(allow_null=True)
+    ratio_p = serializers.FloatField(allow_null=True)
+    mismatch = serializers.BooleanField()
+    reading = serializers.CharField()
+
+
+class OutcomeIn(serializers.Serializer[Any]):
+    """What came of one case. uuid: your own, so that sending twice counts once; subject: what you know it by, kept as a digest alone."""
+
+    uuid = serializers.UUIDField()
+    arm = serializers.ChoiceField(choices=Side.choices)
+    value = serializers.FloatField()
+    at = serializers.DateTimeField()
+    prediction = serializers.UUIDField(allow_null=True, default=None)
+    index = serializers.IntegerField(min_value=0, max_value=63, default=0)
+    subject = serializers.CharField(max_length=200, allow_blank=True, default="")
+
+
+class OutcomesIn(serializers.Serializer[Any]):
+    """1 to 1,000 cases, taken all or not at all."""
+
+    outcomes = OutcomeIn(many=True, allow_empty=False, max_length=BATCH_MAX)  # type: ignore[call-arg]  # of the list
+
+
+class OutcomeOut(serializers.Serializer[Outcome]):
+    """What is kept of a case."""
+
+    uuid = serializers.UUIDField()
+    arm = serializers.CharField()
+    value = serializers.FloatField()
+    at = serializers.DateTimeField()
+
+
+class OutcomesOut(serializers.Serializer[Any]):
+    """What is kept, in the order that it was sent."""
+
+    results = OutcomeOut(many=True)
+
+
+class Kpis(View):
+    """The business figures of an endpoint."""
+
+    needs = {"GET": Needs(SEE, Endpoint), "POST": Needs("traffic.define_kpi", Endpoint, SEE)}
+
+    @extend_schema(operation_id="kpis_list", responses=KpisOut)
+    def get(self, request: Request, uuid: UUID) -> Response:
+        """By name."""
+        return Response({"results": KpiOut(queries.kpis(Endpoint.objects.get(uuid=uuid)), many=True).data})
+
+    @extend_schema(operation_id="kpis_define", request=KpiIn, responses={201: KpiOut})
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """Name a business figure that the endpoint is meant to move."""
+        made = actions.define_kpi(endpoint_id=uuid, actor=request.user, **read(KpiIn, request.data))
+        return Response(KpiOut(made).data, status=201)
+
+
+class OneKpi(View):
+    """One business figure."""
+
+    needs = {"GET": Needs(SEE, Kpi)}
+
+    @extend_schema(operation_id="kpis_compare", responses=ComparisonOut, parameters=[SINCE, UNTIL])
+    def get(self, request: Request, uuid: UUID) -> Response:
+        """With the model against without it, over the days that touch the window; the last 90 days by default."""
+        found = policy.get_visible(request.user, queries.visible_kpis(request.user), SEE, uuid=uuid)
+        since, until = window(request, HOUR * 24 * 90)
+        return Response(ComparisonOut(queries.compare(found, since, until)).data)
+
+
+class Outcomes(View):
+    """What came of cases."""
+
+    needs = {"POST": Needs("traffic.record_outcomes", Kpi, SEE)}
+    scope = ApiToken.Scope.FEEDBACK
+
+    @extend_schema(operation_id="outcomes_record", request=OutcomesIn, responses={201: OutcomesOut})
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """All or nothing. A uuid that is known with the same content counts once; with another content the answer is 409."""
+        cases = [
+            actions.Case(
+                line["uuid"], line["arm"], line["value"], line["at"],
+                prediction_uuid(line["prediction"], line["index"]) if line["prediction"] else None, line["subject"],
+            )
+            for line in read(OutcomesIn, request.data)["outcomes"]
+        ]  # fmt: skip
+        made = actions.record_outcomes(kpi_id=uuid, cases=cases, actor=request.user)
+        return Response({"results": OutcomeOut(made, many=True).data}, status=201)

@@ -1,0 +1,159 @@
+"""Predictions to read, and feedback on them to give."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.http import Http404
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.response import Response
+
+from monitoring.traffic import actions, page, queries
+from monitoring.traffic.models import Feedback, Prediction
+from monitoring.traffic.rules import BATCH_MAX, FeedbackKind
+from monitoring.traffic.spool import prediction_uuid
+from registry.access import policy
+from registry.access.decorators import Needs
+from registry.access.models import ApiToken
+from registry.access.rest import Request, View, read
+from registry.catalog.models import Endpoint
+
+SEE = "traffic.view"
+
+
+class PredictionOut(serializers.Serializer[Prediction]):
+    """An answer to one text. text: null where it is not kept, or your role does not read texts."""
+
+    uuid = serializers.UUIDField()
+    endpoint = serializers.UUIDField(source="endpoint.uuid")
+    version = serializers.UUIDField(source="version.uuid", default=None, allow_null=True)
+    arm = serializers.CharField()
+    at = serializers.DateTimeField()
+    code = serializers.IntegerField()
+    latency_ms = serializers.FloatField()
+    cpu_ms = serializers.FloatField(allow_null=True)
+    text = serializers.CharField(allow_null=True)
+    text_digest = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
+    confidence = serializers.FloatField(allow_null=True)
+    scores = serializers.JSONField()
+    is_demo = serializers.BooleanField()
+    feedback_right = serializers.BooleanField(allow_null=True)
+    feedback_label = serializers.CharField(allow_null=True)
+
+
+class PredictionPageOut(serializers.Serializer[Any]):
+    """Up to 30 predictions, newest first. before: give it as ?before= to get the next page; null on the last."""
+
+    results = PredictionOut(many=True)
+    before = serializers.CharField(allow_null=True)
+
+
+class FeedbackIn(serializers.Serializer[Any]):
+    """Right, or wrong with the right label where you know it. index: the place of the text in its request.
+
+    kind: review (somebody looked), override (somebody acted otherwise than the answer said), truth (what turned out to be so).
+    """
+
+    right = serializers.BooleanField()
+    kind = serializers.ChoiceField(choices=FeedbackKind.choices, default=FeedbackKind.REVIEW.value)
+    label = serializers.CharField(max_length=120, allow_blank=True, default="")  # type: ignore[assignment]
+    index = serializers.IntegerField(min_value=0, max_value=63, default=0)
+
+
+class FeedbackLineIn(FeedbackIn):
+    """The same, of a prediction that is named. prediction: the prediction_id of the answer."""
+
+    prediction = serializers.UUIDField()
+
+
+class BatchIn(serializers.Serializer[Any]):
+    """Up to 1,000 words, taken all or not at all."""
+
+    feedback = FeedbackLineIn(many=True, allow_empty=False, max_length=BATCH_MAX)  # type: ignore[call-arg]  # of the list
+
+
+class FeedbackOut(serializers.Serializer[Feedback]):
+    """What was noted."""
+
+    uuid = serializers.UUIDField()
+    prediction = serializers.UUIDField(source="prediction.uuid")
+    right = serializers.BooleanField()
+    label = serializers.CharField()  # type: ignore[assignment]
+    kind = serializers.CharField()
+    at = serializers.DateTimeField()
+
+
+class BatchOut(serializers.Serializer[Any]):
+    """What was noted, by prediction."""
+
+    results = FeedbackOut(many=True)
+
+
+class Predictions(View):
+    """The predictions of an endpoint."""
+
+    needs = {"GET": Needs(SEE, Endpoint)}
+
+    @extend_schema(operation_id="predictions_list", responses=PredictionPageOut, parameters=[OpenApiParameter("before", str)])
+    def get(self, request: Request, uuid: UUID) -> Response:
+        """Newest first."""
+        shown = page.recent(request.user, Endpoint.objects.get(uuid=uuid), request.query_params.dict())
+        before = shown["pager"]["next"].removeprefix("?before=") or None
+        return Response({"results": PredictionOut(shown["rows"], many=True).data, "before": before})
+
+
+class OnePrediction(View):
+    """One prediction."""
+
+    needs = {"GET": Needs(SEE, Prediction)}
+
+    @extend_schema(operation_id="predictions_read", responses=PredictionOut)
+    def get(self, request: Request, uuid: UUID) -> Response:
+        """The answer, its version and what was said of it."""
+        found = policy.get_visible(request.user, queries.visible(request.user), SEE, uuid=uuid)
+        if not queries.reads_texts(request.user, found.endpoint):
+            found.text = None
+        return Response(PredictionOut(found).data)
+
+
+class GiveFeedback(View):
+    """Feedback on one prediction."""
+
+    needs = {"POST": Needs("traffic.record_feedback", Prediction, SEE)}
+    scope = ApiToken.Scope.FEEDBACK
+
+    @extend_schema(operation_id="predictions_feedback", request=FeedbackIn, responses={201: FeedbackOut})
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """Call an answer right or wrong. 404 also while the prediction has not arrived, which takes some seconds: send it again."""
+        given = read(FeedbackIn, request.data)
+        target = prediction_uuid(uuid, given["index"])
+        made = actions.record_feedback(
+            prediction_id=target, right=given["right"], label=given["label"], kind=given["kind"], actor=request.user
+        )
+        return Response(FeedbackOut(made).data, status=201)
+
+
+class FeedbackBatch(View):
+    """Feedback on many predictions."""
+
+    needs = {"POST": Needs("signed_in")}
+    scope = ApiToken.Scope.FEEDBACK
+
+    @extend_schema(operation_id="feedback_batch", request=BatchIn, responses={201: BatchOut})
+    def post(self, request: Request) -> Response:
+        """All or nothing."""
+        check_may_say(request)
+        lines = read(BatchIn, request.data)["feedback"]
+        words = [
+            actions.Word(prediction_uuid(line["prediction"], line["index"]), line["right"], line["label"], line["kind"]) for line in lines
+        ]
+        return Response({"results": FeedbackOut(actions.record_many(words=words, actor=request.user), many=True).data}, status=201)
+
+
+def check_may_say(request: Request) -> None:
+    """Raises Http404 for people who give feedback nowhere. To others the action says the same of what is hidden and what is not there."""
+    if not policy.can_somewhere(request.user, "traffic.record_feedback"):
+        raise Http404("There is nothing here for you under this address.")

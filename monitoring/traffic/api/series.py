@@ -1,0 +1,108 @@
+"""The figures of an endpoint over time."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.response import Response
+
+from monitoring.traffic import queries
+from monitoring.traffic.api.window import SINCE, UNTIL, window
+from monitoring.traffic.rules import HOUR, MINUTE
+from registry.access.decorators import Needs
+from registry.access.rest import Request, View
+from registry.catalog.models import Endpoint, ModelVersion
+
+SEE = "traffic.view"
+ARMS = ("stable", "canary", "shadow")
+MOST_POINTS = 1500
+
+
+class FiguresOut(serializers.Serializer[Any]):
+    """Figures of a stretch of time. Shares 0 to 1; null where nothing was measured. requests = answered + errors + refused + shed."""
+
+    since = serializers.DateTimeField()
+    until = serializers.DateTimeField()
+    requests = serializers.IntegerField()
+    errors = serializers.IntegerField()  # type: ignore[assignment]
+    refused = serializers.IntegerField()
+    shed = serializers.IntegerField()
+    answers = serializers.IntegerField()
+    error_share = serializers.FloatField(allow_null=True)
+    availability = serializers.FloatField(allow_null=True)
+    p50_ms = serializers.FloatField(allow_null=True)
+    p95_ms = serializers.FloatField(allow_null=True)
+    p99_ms = serializers.FloatField(allow_null=True)
+    mean_confidence = serializers.FloatField(allow_null=True)
+    mean_oov = serializers.FloatField(allow_null=True)
+    right = serializers.IntegerField()
+    wrong = serializers.IntegerField()
+    overrides = serializers.IntegerField()
+    cpu_ms = serializers.FloatField()
+    cost_per_thousand = serializers.FloatField(allow_null=True)
+    labels = serializers.DictField(child=serializers.IntegerField())
+
+
+class SeriesOut(serializers.Serializer[Any]):
+    """The figures of a window as a whole and by step. currency: of cost_per_thousand."""
+
+    total = FiguresOut()
+    points = FiguresOut(many=True)
+    currency = serializers.CharField()
+
+
+class Series(View):
+    """The figures of an endpoint over time."""
+
+    needs = {"GET": Needs(SEE, Endpoint)}
+
+    @extend_schema(
+        operation_id="endpoints_series",
+        responses=SeriesOut,
+        parameters=[
+            SINCE, UNTIL, OpenApiParameter("step", int, description="Seconds, whole minutes; 3600 by default."),
+            OpenApiParameter("version", UUID), OpenApiParameter("arm", str, enum=ARMS),
+        ],
+    )  # fmt: skip
+    def get(self, request: Request, uuid: UUID) -> Response:
+        """By step, at most 1,500 of them; the last 24 hours by default. Without arm: what clients got, which leaves shadow out."""
+        endpoint = Endpoint.objects.get(uuid=uuid)
+        since, until = window(request, HOUR * 24)
+        step = timedelta(seconds=number(request, "step", 3600))
+        if step < MINUTE or step % MINUTE or (until - since) / step > MOST_POINTS:
+            raise serializers.ValidationError(
+                {"step": [f"Give whole minutes in seconds, so that there are at most {MOST_POINTS:,} points."]}
+            )
+        version = version_of(request, endpoint)
+        arm = request.query_params.get("arm") or None
+        if arm not in (None, *ARMS):
+            raise serializers.ValidationError({"arm": [f"Choose one of {', '.join(ARMS)}."]})
+        points = queries.series(endpoint, since, until, step, version, arm)
+        found = {"total": queries.whole(points), "points": [point.counts for point in points], "currency": settings.CURRENCY}
+        return Response(SeriesOut(found).data)
+
+
+def number(request: Request, name: str, default: int) -> int:
+    """A whole number from the address, 1 to ten million."""
+    text = request.query_params.get(name, "")
+    if not text:
+        return default
+    if not (text.isascii() and text.isdigit() and 0 < len(text) < 8):
+        raise serializers.ValidationError({name: ["Give a whole number."]})
+    return int(text)
+
+
+def version_of(request: Request, endpoint: Endpoint) -> ModelVersion | None:
+    """The version that the address names, of the endpoint's model; None for none."""
+    text = request.query_params.get("version", "")
+    if not text:
+        return None
+    try:
+        return ModelVersion.objects.get(model=endpoint.model_id, uuid=UUID(text))
+    except (ValueError, ModelVersion.DoesNotExist) as error:
+        raise serializers.ValidationError({"version": ["Name a version of the endpoint's model by its uuid."]}) from error
