@@ -1,24 +1,35 @@
-"""Who may read /metrics, of the site and of the inference server alike, and in which format they get it."""
+"""Who is on this machine and who may read /metrics, of the site and of the inference server alike, and in which format they get it."""
 
 from __future__ import annotations
 
 import hmac
 import ipaddress
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from prometheus_client import Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
+# What proxies say of themselves; one that says nothing cannot be told from this machine.
+PROXIED = ("x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "forwarded", "x-real-ip", "via")
 
-def may_scrape(*, token: str, authorization: str, peer: str, forwarded: bool) -> bool:
-    """With a token set, whoever sends it; without one, only this machine, and nobody that a proxy on it speaks for.
 
-    authorization: the header; peer: the address that the connection came from; forwarded: whether a proxy says that it passed it on.
+def may_scrape(*, token: str, peer: str, headers: Mapping[str, str]) -> bool:
+    """With a token set, whoever sends it; without one, only this machine. See is_here."""
+    return sends(token, headers) if token else is_here(peer, headers)
+
+
+def is_here(peer: str, headers: Mapping[str, str]) -> bool:
+    """Whether a request comes from this machine, and not from somebody that a proxy on it speaks for.
+
+    peer: the address that the connection came from; headers: of the request, found whatever their case.
     """
-    if not token:
-        return is_loopback(peer) and not forwarded
-    kind, _, given = authorization.partition(" ")
+    return is_loopback(peer) and not any(name in headers for name in PROXIED)
+
+
+def sends(token: str, headers: Mapping[str, str]) -> bool:
+    """Whether a request carries this token."""
+    kind, _, given = headers.get("authorization", "").partition(" ")
     return kind.lower() == "bearer" and hmac.compare_digest(given.strip().encode("utf-8", "surrogateescape"), token.encode())
 
 

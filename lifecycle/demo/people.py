@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import os
 import secrets
@@ -12,6 +11,7 @@ from pathlib import Path
 from django.conf import settings
 from django.http import HttpRequest
 
+from lifecycle.scraping import is_here
 from registry.access.roles import Role
 
 
@@ -40,10 +40,6 @@ PEOPLE = (
 )
 
 
-# What proxies say of themselves; one that says nothing and rewrites the host cannot be told from this machine: no demo behind a proxy.
-PROXIED = ("HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_HOST", "HTTP_X_FORWARDED_PROTO", "HTTP_FORWARDED", "HTTP_X_REAL_IP", "HTTP_VIA")
-
-
 def passwords_path() -> Path:
     """Where the demo passwords of this installation are."""
     return Path(settings.DATA_DIR) / "demo-passwords.json"
@@ -63,11 +59,7 @@ def passwords() -> dict[str, str]:
 
 def one_click_allowed(request: HttpRequest) -> bool:
     """Whether signing in by a click is offered: DEMO is on, and both ends of the connection are this machine. Never behind a proxy."""
-    if not settings.DEMO or any(name in request.META for name in PROXIED):
+    if not settings.DEMO or not is_here(request.META.get("REMOTE_ADDR", ""), request.headers):
         return False
     host = request.get_host().rpartition(":")[0] or request.get_host()
-    try:
-        here = ipaddress.ip_address(request.META.get("REMOTE_ADDR", "")).is_loopback
-    except ValueError:
-        return False
-    return here and host.strip("[]") in ("localhost", "127.0.0.1", "::1")
+    return host.strip("[]") in ("localhost", "127.0.0.1", "::1")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -96,7 +97,10 @@ def runs(_now: datetime) -> list[Metric]:
 
 def ingest(now: datetime) -> list[Metric]:
     """What the inference servers wrote and nobody has read yet, and how old the newest prediction is."""
-    found = [(path.stat().st_mtime, path.stat().st_size) for path in (Path(settings.DATA_DIR) / "spool").glob("*.jsonl")]
+    found = []
+    for path in (Path(settings.DATA_DIR) / "spool").glob("*.jsonl"):
+        with suppress(FileNotFoundError):  # taken in since it was listed
+            found.append((path.stat().st_mtime, path.stat().st_size))
     lag = now.timestamp() - min(time for time, _ in found) if found else 0.0
     newest = Prediction.objects.order_by("-pk").values_list("at", flat=True).first()
     age = [((), max(0.0, (now - newest).total_seconds()))] if newest else []

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_GET
 
 from lifecycle.home import health, queries
 from lifecycle.home import metrics as measured
-from lifecycle.scraping import exposition, may_scrape
+from lifecycle.scraping import exposition, is_here, may_scrape, sends
 from lifecycle.ui import navigation, palette
 from lifecycle.ui.csp import charts
 from lifecycle.ui.respond import wants_fragment
@@ -67,11 +67,14 @@ def healthz(_request: HttpRequest) -> HttpResponse:
 @require_GET
 @public
 @never_cache
-def readyz(_request: HttpRequest) -> JsonResponse:
-    """Whether the site can do its work, and what is wrong where it cannot: 200 or 503."""
-    checks = health.run_all()
+def readyz(request: HttpRequest) -> JsonResponse:
+    """Whether the site can do its work: 200 or 503. What is wrong is said to this machine and to holders of METRICS_TOKEN."""
+    token = settings.METRICS_TOKEN
+    told = is_here(request.META.get("REMOTE_ADDR", ""), request.headers) or (bool(token) and sends(token, request.headers))
+    checks = health.recent()
     ready = all(check.ok for check in checks if check.needed)
-    body = {"ready": ready, "checks": [{"name": c.name, "ok": c.ok, "needed": c.needed, "detail": c.detail} for c in checks]}
+    lines = [{"name": c.name, "ok": c.ok, "needed": c.needed} | ({"detail": c.detail} if told else {}) for c in checks]
+    body = {"ready": ready, "checks": lines}
     return JsonResponse(body, status=200 if ready else 503)
 
 
@@ -80,9 +83,8 @@ def readyz(_request: HttpRequest) -> JsonResponse:
 @never_cache
 def metrics(request: HttpRequest) -> HttpResponse:
     """What Prometheus reads, for whoever sends METRICS_TOKEN; without that setting, for this machine only."""
-    token, forwarded = settings.METRICS_TOKEN, "forwarded" in request.headers or "x-forwarded-for" in request.headers
-    given, peer = request.headers.get("authorization", ""), request.META.get("REMOTE_ADDR", "")
-    if not may_scrape(token=token, authorization=given, peer=peer, forwarded=forwarded):
+    token = settings.METRICS_TOKEN
+    if not may_scrape(token=token, peer=request.META.get("REMOTE_ADDR", ""), headers=request.headers):
         if not token:
             raise Http404
         return HttpResponse("A valid token is needed.\n", status=401, content_type="text/plain", headers={"WWW-Authenticate": "Bearer"})

@@ -162,8 +162,7 @@ class Server:
     async def prometheus(self, request: Request) -> Response:
         """Metrics, for whoever sends METRICS_TOKEN; without that setting, for this machine only."""
         token, peer = self.config.metrics_token, request.client.host if request.client else ""
-        forwarded = any(name in request.headers for name in ("forwarded", "x-forwarded-for"))
-        if not may_scrape(token=token, authorization=request.headers.get("authorization", ""), peer=peer, forwarded=forwarded):
+        if not may_scrape(token=token, peer=peer, headers=request.headers):
             raise unauthorised() if token else HTTPException(404)
         content, kind = exposition([*self.metrics.families(), *self.families(), *metrics.process()], request.headers.get("accept", ""))
         return Response(content, headers={"content-type": kind})

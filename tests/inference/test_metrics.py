@@ -109,6 +109,8 @@ def test_with_a_token_set_only_that_token_reads_them(client):
         ("10.0.0.7", {}, 404),
         ("127.0.0.1", {"x-forwarded-for": "10.0.0.7"}, 404),
         ("127.0.0.1", {"forwarded": "for=10.0.0.7"}, 404),
+        ("127.0.0.1", {"X-Real-IP": "10.0.0.7"}, 404),
+        ("127.0.0.1", {"Via": "1.1 edge"}, 404),
     ],
 )
 def test_without_a_token_only_this_machine_reads_them(installation, root, peer, headers, status):
@@ -133,6 +135,6 @@ def test_without_a_token_only_this_machine_reads_them(installation, root, peer, 
     + [("localhost", False), ("testclient", False)],
 )
 def test_loopback_is_an_address_and_not_a_name(peer, allowed):
-    assert may_scrape(token="", authorization="", peer=peer, forwarded=False) is allowed
-    assert not may_scrape(token="s", authorization="", peer=peer, forwarded=False)
-    assert may_scrape(token="s", authorization="bearer s", peer=peer, forwarded=True)
+    assert may_scrape(token="", peer=peer, headers={}) is allowed
+    assert not may_scrape(token="s", peer=peer, headers={})
+    assert may_scrape(token="s", peer=peer, headers={"authorization": "bearer s", "via": "1.1 edge"})

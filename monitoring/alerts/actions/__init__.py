@@ -8,9 +8,9 @@ from monitoring.alerts.actions.objectives import set_objective, switch_objective
 from monitoring.alerts.actions.raising import note_suppressed, raise_alert, resolve_alert
 from monitoring.alerts.actions.reading import read_outbox
 from monitoring.alerts.actions.telling import digest, tell
-from monitoring.alerts.actions.watching import beat, check_heartbeat, ping
+from monitoring.alerts.actions.watching import beat, is_evaluation_missed, ping
 
 __all__ = [
-    "acknowledge", "beat", "check_heartbeat", "digest", "end_silence", "evaluate", "forget_checks", "note_suppressed", "ping",
+    "acknowledge", "beat", "digest", "end_silence", "evaluate", "forget_checks", "is_evaluation_missed", "note_suppressed", "ping",
     "raise_alert", "read_outbox", "resolve", "resolve_alert", "set_objective", "silence", "switch_objective", "tell",
 ]  # fmt: skip

@@ -39,14 +39,19 @@ def beat(now: datetime | None = None) -> None:
         )
 
 
+def is_evaluation_missed(now: datetime | None = None, *, started: datetime | None = None) -> bool:
+    """Whether nobody has evaluated alerts for two minutes. started: since when this process looks, by default since its start: an
+    installation that was off all night is given two minutes after it starts."""
+    return is_missed(queries.last_beat(), started or STARTED, now or timezone.now())
+
+
 def check_heartbeat(now: datetime | None = None, *, started: datetime | None = None) -> bool:
     """Raise a page, in every project that serves, when nobody has evaluated alerts for two minutes; whether that is so.
 
-    Called by processes other than the one that evaluates. started: since when this one looks, by default since its start: an installation
-    that was off all night is given two minutes after it starts.
+    Called by processes other than the one that evaluates.
     """
     moment, last = now or timezone.now(), queries.last_beat()
-    if not is_missed(last, started or STARTED, moment):
+    if not is_evaluation_missed(moment, started=started):
         return False
     since = f"for {duration(moment - last)}" if last else "since it was installed"
     with transaction.atomic():

@@ -4,12 +4,17 @@ from datetime import timedelta
 
 import httpx
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from lifecycle.home import health
 from lifecycle.jobs.models import Job
+from monitoring.alerts.actions import watching
+from monitoring.alerts.models import Alert
 from registry.access.actions import create_token
 from registry.ledger import keys
+from tests.support import endpoints
 
 
 @pytest.mark.parametrize("who", ["ana", "ravi", "mia", "lee", "gita", "omar", "aida", "otto", "adam"])
@@ -40,7 +45,7 @@ def well(settings, monkeypatch):
     settings.DATA_DIR.mkdir(parents=True)
     keys.private_key_path()
     monkeypatch.setattr(health.httpx, "get", lambda *_, **__: httpx.Response(200))
-    monkeypatch.setattr(health, "check_heartbeat", lambda: False)
+    monkeypatch.setattr(health, "is_evaluation_missed", lambda: False)
 
 
 @pytest.mark.django_db
@@ -77,7 +82,7 @@ def test_a_dead_inference_server_is_named_but_the_site_is_ready(client, well, mo
 
 @pytest.mark.django_db
 def test_that_nobody_evaluates_alerts_is_named_but_the_site_is_ready(client, well, monkeypatch):
-    monkeypatch.setattr(health, "check_heartbeat", lambda: True)
+    monkeypatch.setattr(health, "is_evaluation_missed", lambda: True)
 
     answer = client.get("/readyz")
 
@@ -95,6 +100,52 @@ def test_a_full_disk_is_named(client, well, monkeypatch):
 
     assert answer.status_code == 503
     assert [c["name"] for c in answer.json()["checks"] if not c["ok"]] == ["storage"]
+
+
+@pytest.mark.django_db
+def test_asking_again_at_once_runs_no_check_and_asking_writes_nothing(client, well, monkeypatch, settings):
+    runs = []
+    monkeypatch.setattr(health, "CHECKS", [*health.CHECKS, lambda: runs.append(1) or health.Check("mine", True, "")])
+    before = sorted(settings.DATA_DIR.rglob("*"))
+
+    with CaptureQueriesContext(connection) as found:
+        answers = [client.get("/readyz").json() for _ in range(3)]
+
+    assert (len(runs), answers[0]) == (1, answers[2])
+    assert [each["sql"] for each in found if not each["sql"].strip().startswith(("SELECT", "PRAGMA"))] == []
+    assert sorted(settings.DATA_DIR.rglob("*")) == before
+
+
+@pytest.mark.django_db
+def test_that_nobody_evaluates_raises_nothing_when_somebody_asks(client, settings, monkeypatch, project, mia, ravi, lee, gita, omar):
+    endpoints.deployed_endpoint(project)
+    monkeypatch.setattr(health.httpx, "get", lambda *_, **__: httpx.Response(200))
+    monkeypatch.setattr(watching, "STARTED", timezone.now() - timedelta(hours=1))
+
+    answer = client.get("/readyz")
+
+    assert [c["name"] for c in answer.json()["checks"] if not c["ok"]] == ["alerts"]
+    assert not Alert.objects.exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("peer", "headers", "told"),
+    [
+        ("127.0.0.1", {}, True),
+        ("10.0.0.7", {}, False),
+        ("127.0.0.1", {"x-real-ip": "10.0.0.7"}, False),
+        ("10.0.0.7", {"authorization": "Bearer wrong"}, False),
+        ("10.0.0.7", {"authorization": "Bearer secret-of-prometheus"}, True),
+    ],
+)
+def test_details_are_for_this_machine_and_for_holders_of_the_token(client, well, settings, peer, headers, told):
+    settings.METRICS_TOKEN = "secret-of-prometheus"
+
+    answer = client.get("/readyz", headers=headers, REMOTE_ADDR=peer)
+
+    assert answer.status_code == 200
+    assert {"detail" in check for check in answer.json()["checks"]} == {told}
 
 
 def test_equal_acts_in_a_row_are_one_line(project, ana, client_for):

@@ -19,6 +19,7 @@ from lifecycle.home import metrics
 from lifecycle.home.counting import room_of
 from lifecycle.jobs.models import Job
 from lifecycle.jobs.rules import State
+from lifecycle.scraping import PROXIED
 from monitoring.alerts import queries
 from monitoring.alerts.models import Heartbeat
 
@@ -76,6 +77,18 @@ def test_ingest_lags_by_the_age_of_the_oldest_segment(client, settings, tmp_path
 
     assert found["ingest_lag_seconds",] == pytest.approx(90, abs=20)
     assert found["spool_bytes",] == 8
+
+
+def test_a_segment_that_is_taken_in_while_it_is_counted_is_passed_over(client, settings, tmp_path):
+    settings.DATA_DIR = tmp_path
+    (tmp_path / "spool").mkdir()
+    (tmp_path / "spool" / "there.jsonl").write_bytes(b"1234")
+    (tmp_path / "spool" / "gone.jsonl").symlink_to(tmp_path / "nowhere")
+
+    found = scrape(client)
+
+    assert found["spool_bytes",] == 4
+    assert found["scrape_problem", ("part", "ingest")] == 0
 
 
 def test_burn_rates_and_heartbeats_are_told(client, monkeypatch):
@@ -148,8 +161,8 @@ def test_the_number_of_statements_does_not_grow(client):
 def test_without_a_token_only_this_machine_reads_them(client):
     assert client.get("/metrics", REMOTE_ADDR="::1").status_code == 200
     assert client.get("/metrics", REMOTE_ADDR="10.0.0.7").status_code == 404
-    assert client.get("/metrics", headers={"x-forwarded-for": "10.0.0.7"}).status_code == 404
-    assert client.get("/metrics", headers={"forwarded": "for=10.0.0.7"}).status_code == 404
+    for name in PROXIED:
+        assert client.get("/metrics", headers={name: "10.0.0.7"}).status_code == 404
 
 
 def test_with_a_token_set_only_that_token_reads_them(client, settings):
