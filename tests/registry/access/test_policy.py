@@ -111,6 +111,8 @@ class Agreement(TestCase):
 
         for subject in [*projects, *datasets]:
             named = set(policy.who_can(action, subject))
+            each = policy.who_can_each(action, type(subject).objects.all())
+            assert each[subject.pk] == {person.pk for person in named}
             for person in people:
                 listed = subject in policy.visible_to(person, type(subject), action)
                 assert listed == policy.can(person, action, subject) == (person in named)
