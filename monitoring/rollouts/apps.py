@@ -8,14 +8,16 @@ class RolloutsConfig(AppConfig):
     label = "rollouts"
 
     def ready(self) -> None:
-        """Have the rule look every ten seconds, and bring the page into the navigation."""
+        """Have the rule look every ten seconds, keep other hands off its canaries, and bring the page into the navigation."""
         from lifecycle.jobs import schedule
         from lifecycle.ui import navigation
         from lifecycle.ui.navigation import NavItem
         from monitoring.rollouts import queries
         from registry.access.policy import can_somewhere
+        from registry.endpoints import steering
 
         schedule.every(10, "monitoring.rollouts.tasks.tick")
+        steering.register(queries.page_of_canary)
         navigation.register(
             NavItem(
                 "Serving", "Rollouts", "rollouts:list", order=20, show=lambda user: can_somewhere(user, "rollouts.view"),

@@ -8,6 +8,7 @@ from itertools import islice
 from uuid import UUID
 
 from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet, Sum
+from django.urls import reverse
 from django.utils import timezone
 
 from monitoring.rollouts import rules
@@ -59,6 +60,12 @@ def open_rollouts() -> QuerySet[Rollout]:
 def open_rollout(endpoint: Endpoint) -> Rollout | None:
     """The rollout that runs on an endpoint, paused and holding ones included."""
     return open_rollouts().filter(endpoint=endpoint).first()
+
+
+def page_of_canary(canary: Deployment) -> str:
+    """The page of the open rollout that steers a canary; empty when none does."""
+    found = Rollout.objects.filter(endpoint=canary.endpoint_id, request=canary.approval_id, state__in=rules.OPEN).first()
+    return reverse("rollouts:detail", args=[found.uuid]) if found else ""
 
 
 def last_rollout(endpoint: Endpoint) -> Rollout | None:

@@ -105,7 +105,10 @@ class DeployIn(serializers.Serializer[Any]):
 
 
 class ShareIn(serializers.Serializer[Any]):
-    """The canary's new share; at 10,000 it is live. seen_moves: the endpoint's moves when you looked."""
+    """The canary's new share; at 10,000 it is live. reason: needed where the share grows. seen_moves: the endpoint's moves when you looked.
+
+    A canary that a rollout steers is widened, paused and aborted over its rollout.
+    """
 
     share = serializers.IntegerField(min_value=1, max_value=rules.ALL, help_text="of 10,000")
     reason = serializers.CharField(max_length=500, default="", allow_blank=True)

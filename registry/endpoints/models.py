@@ -92,10 +92,11 @@ class Fault(models.Model):
 
 
 class Routes(models.Model):
-    """The number of the newest routes document. One row; locked by whoever changes what is served."""
+    """The number of the newest routes document, and what its readers say is wrong. One row; locked by whoever changes what is served."""
 
     epoch = models.PositiveBigIntegerField(default=0)
     published_epoch = models.PositiveBigIntegerField(default=0, help_text="the newest that was written for the inference servers")
+    problems = models.JSONField(default=dict, help_text="server → the problem that was raised last; none of servers without one")
 
     def __str__(self) -> str:
         return f"epoch {self.epoch}"

@@ -17,7 +17,7 @@ from registry.access.models import User
 from registry.access.roles import sentence
 from registry.catalog.models import Endpoint, ModelVersion
 from registry.catalog.queries import freeze_of
-from registry.endpoints import history, queries, rules
+from registry.endpoints import history, queries, rules, steering
 from registry.endpoints.models import Deployment, Fault, Routes
 from registry.endpoints.servers import ClosedArm, ServerState
 from registry.promotions.models import PromotionRequest
@@ -123,7 +123,7 @@ def why_nots(
     return {
         "deploy": why_not(user, "endpoints.deploy", endpoint) or running,
         "roll_back": ("" if back else "No other active version was ever live here.") or why_not(user, "endpoints.roll_back", endpoint),
-        "steer": why_not(user, "endpoints.set_share", endpoint),
+        "steer": why_not(user, "endpoints.set_share", endpoint) or (steering.why_not_by_hand(canary) if canary else ""),
         "stop_shadow": why_not(user, "endpoints.shadow", endpoint),
         "shadow": why_not(user, "endpoints.shadow", endpoint) or nothing or shadow,
         "drill": why_not(user, "endpoints.plant_fault", endpoint) or nothing or drills,

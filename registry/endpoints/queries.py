@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,12 +15,9 @@ from django.utils import timezone
 
 from lifecycle import bundle
 from lifecycle.env import secret_file
-from lifecycle.notices.models import Outbox
 from lifecycle.refusals import Conflict, Refused
 from lifecycle.ui.palette import Hit
 from registry.access import policy
-from registry.access.actions import token_digest
-from registry.access.models import ApiToken
 from registry.access.policy import Person
 from registry.catalog.models import Endpoint, ModelVersion
 from registry.endpoints import rules
@@ -118,51 +114,16 @@ def running() -> QuerySet[Deployment]:
     return Deployment.objects.filter(ended_at=None).order_by("endpoint__slug", "arm")
 
 
-def routes() -> list[rules.Route]:
-    """Every endpoint with a live version, as the servers need to know it. One in quarantine stays named until it is rolled back."""
-    own = rules.Token(token_digest(web_token()))
-    arms: dict[int, dict[str, Deployment]] = defaultdict(dict)
-    for row in running().select_related("endpoint__model", "version__model"):
-        arms[row.endpoint_id][row.arm] = row
-    return [route(found, own) for found in arms.values() if Deployment.Arm.STABLE in found]
-
-
-def route(arms: dict[str, Deployment], own_token: rules.Token) -> rules.Route:
-    """One endpoint of the document. arms: what runs on it."""
-    endpoint = arms[Deployment.Arm.STABLE].endpoint
-    standby = rollback_target(endpoint)
-    return rules.Route(
-        slug=endpoint.slug,
-        uuid=str(endpoint.uuid),
-        task="single_label",
-        stable=served(arms[Deployment.Arm.STABLE]),
-        canary=served(arms[Deployment.Arm.CANARY]) if Deployment.Arm.CANARY in arms else None,
-        shadow=served(arms[Deployment.Arm.SHADOW]) if Deployment.Arm.SHADOW in arms else None,
-        standby=rules.ServedVersion(str(standby.uuid), str(standby), standby.root_digest) if standby else None,
-        tokens=(own_token, *tokens(endpoint)),
-        keep_text=endpoint.keep_text,
-    )
-
-
-def served(deployment: Deployment) -> rules.ServedVersion:
-    """A version as the document names it."""
-    version = deployment.version
-    return rules.ServedVersion(str(version.uuid), str(version), version.root_digest, deployment.share, str(deployment.uuid))
-
-
-def tokens(endpoint: Endpoint) -> list[rules.Token]:
-    """The live tokens that may ask this endpoint: with the scope infer, of people whose role allows it."""
-    people = policy.who_can("endpoints.infer", endpoint).order_by().values("pk")
-    good = ApiToken.objects.filter(user__in=people, revoked_at=None, expires_at__gt=timezone.now())
-    rows = good.values_list("digest", "scopes", "expires_at")
-    return [rules.Token(digest, until.isoformat(timespec="seconds")) for digest, scopes, until in rows if ApiToken.Scope.INFER in scopes]
-
-
 def last_live(endpoint: Endpoint) -> Deployment | None:
     """The newest ended interval of an active version that differs from the live one: what a rollback goes back to. None without one."""
     now = endpoint_live_version(endpoint)
-    rows = deployments(endpoint).filter(arm=Deployment.Arm.STABLE, version__state=ModelVersion.State.ACTIVE)
-    return rows.exclude(ended_at=None).exclude(version=now).first() if now else None
+    return with_all(before_it(endpoint, now)).first() if now else None
+
+
+def before_it(endpoint: Any, version: Any) -> QuerySet[Deployment]:
+    """The ended intervals of other active versions that were live on an endpoint, newest first. Takes values or outer references."""
+    rows = Deployment.objects.filter(endpoint=endpoint, arm=Deployment.Arm.STABLE, version__state=ModelVersion.State.ACTIVE)
+    return rows.filter(~Q(version=version), ended_at__isnull=False).order_by("-id")
 
 
 def rollback_target(endpoint: Endpoint) -> ModelVersion | None:
@@ -315,12 +276,6 @@ def guard_of(deployment: Deployment) -> ClosedArm | None:
     """What a server says of a canary that it closed; None when none did."""
     closed = [arm for state in server_states() for arm in state.closed]
     return next((arm for arm in closed if arm.deployment == str(deployment.uuid)), None)
-
-
-def noted_problem(server: str) -> str:
-    """What was last raised of a server's problem; empty when nothing was, or it is gone."""
-    row = Outbox.objects.filter(topic="endpoints.server_problem", payload__server=server).order_by("-pk").first()
-    return str(row.payload["problem"]) if row else ""
 
 
 def visible(user: Person) -> QuerySet[Endpoint]:

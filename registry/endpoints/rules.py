@@ -44,10 +44,14 @@ class Token:
 
 @dataclass(frozen=True)
 class Route:
-    """One endpoint of the document. canary: what answers a share; shadow: what gets copies; standby: what is kept loaded for a rollback."""
+    """One endpoint of the document. salt: what the arm of a sticky key hangs on.
+
+    canary: what answers a share; shadow: what gets copies; standby: what is kept loaded for a rollback.
+    """
 
     slug: str
     uuid: str
+    salt: str
     task: str
     stable: ServedVersion
     canary: ServedVersion | None
@@ -69,7 +73,7 @@ def endpoints_document(routes: Iterable[Route]) -> dict[str, Any]:
         route.slug: {
             "uuid": route.uuid,
             "task": route.task,
-            "salt": route.uuid,
+            "salt": route.salt,
             "arms": route.arms(),
             "shadow": route.shadow.as_arm(route.shadow.share) if route.shadow else None,
             "standby": [route.standby.as_json()] if route.standby else [],

@@ -93,7 +93,7 @@ def abort(*, rollout_id: UUID, actor: User, seen: int, reason: str, typed: str, 
     segment = follow(rollout, now)
     if segment is None:
         raise Conflict("The canary has ended meanwhile.", next_step="Look at the page as it is now.")
-    endpoints.stop_canary(deployment_id=segment.deployment.uuid, reason=reason, actor=actor)
+    endpoints.stop_canary(deployment_id=segment.deployment.uuid, reason=reason, actor=actor, steered=True)
     segment.ended_at = now
     segment.save(update_fields=["ended_at"])
     finish(rollout, State.ABORTED, Verb.ROLLOUT_ABORTED, actor, reason, now, deployment=segment.deployment.uuid)

@@ -34,7 +34,9 @@ def carry_out(rollout_id: UUID, share: int, actor: User | None, now: datetime) -
     rollout = queries.with_all(Rollout.objects.all()).get(uuid=rollout_id)
     segment = queries.segments(rollout)[-1]
     try:
-        endpoints.set_share(deployment_id=segment.deployment.uuid, share=share, actor=actor, reason=rollout.going_why)
+        endpoints.set_share(
+            deployment_id=segment.deployment.uuid, share=share, actor=actor, reason=rollout.going_why, steered=True
+        )  # fmt: skip
     except (Refusal, PermissionDenied):
         give_up(rollout_id, now)
         raise

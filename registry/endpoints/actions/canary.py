@@ -12,7 +12,7 @@ from registry.access import policy
 from registry.access.models import User
 from registry.catalog.actions.files import materialise
 from registry.catalog.models import Alias
-from registry.endpoints import queries, rules
+from registry.endpoints import queries, rules, steering
 from registry.endpoints.actions import intervals
 from registry.endpoints.actions.publish import next_epoch
 from registry.endpoints.models import Deployment
@@ -45,24 +45,30 @@ def start(alias: Alias, request: PromotionRequest, actor: User, *, epoch: int, s
     return new
 
 
-def set_share(*, deployment_id: UUID, share: int, actor: User | None, reason: str = "", seen: int | None = None) -> Deployment:
+def set_share(
+    *, deployment_id: UUID, share: int, actor: User | None, reason: str = "", seen: int | None = None, steered: bool = False
+) -> Deployment:
     """Give a running canary another share of 10,000, and return the interval that takes over. At 10,000 it is live: the alias moves.
 
-    actor: None for the system's own rule. seen: the alias' moves on the page the person looked at. A wider share reads everything that the
-    approval rests on again. Raises PermissionDenied, Conflict (not running any more, changed meanwhile, overtaken by a change, closed by a
-    server) or Refused (frozen, damaged, no such share). Nothing has changed then: the canary holds its share.
+    actor: None for the system's own rule. seen: the alias' moves on the page the person looked at. steered: the room that steers the
+    canary asks; without it a person is refused where a rule steers, and says why where the share grows. A wider share reads everything that
+    the approval rests on again. Raises PermissionDenied, Conflict (not running any more, changed meanwhile, overtaken by a change, closed
+    by a server) or Refused (frozen, damaged, no such share). Nothing has changed then: the canary holds its share.
     """
     found = queries.running_canary(deployment_id)
     if actor is not None:
         policy.require(actor, ACTION, found)
     rules.check_share(share)
+    by_hand = actor is not None and not steered
+    if by_hand and share > found.share:
+        rules.check_reason(reason, "A wider share")
     if share > found.share:
         materialise(found.version)
-    return _set_share(found, share, actor, reason.strip(), seen)
+    return _set_share(found, share, actor, reason.strip(), seen, by_hand)
 
 
 @transaction.atomic
-def _set_share(found: Deployment, share: int, actor: User | None, reason: str, seen: int | None) -> Deployment:
+def _set_share(found: Deployment, share: int, actor: User | None, reason: str, seen: int | None, by_hand: bool) -> Deployment:
     epoch = next_epoch()
     if share > found.share:
         check_still_holds(PromotionRequest.objects.get(deployments=found).uuid)
@@ -70,6 +76,8 @@ def _set_share(found: Deployment, share: int, actor: User | None, reason: str, s
     old = queries.running_canary(found.uuid)
     if actor is not None:
         policy.require(actor, ACTION, old)
+    if by_hand:
+        steering.check_by_hand(old)
     if seen is not None:
         rules.check_moves(seen, alias.moves)
     if share == old.share:
@@ -103,17 +111,18 @@ def changed(old: Deployment, share: int, actor: User | None, reason: str, epoch:
     return new
 
 
-def stop_canary(*, deployment_id: UUID, reason: str, actor: User | None) -> Deployment:
-    """End a canary: all traffic goes to the live version, which never stopped. Always possible, in a freeze too.
+def stop_canary(*, deployment_id: UUID, reason: str, actor: User | None, steered: bool = False) -> Deployment:
+    """End a canary: all traffic goes to the live version, which never stopped. Possible in a freeze too.
 
     For the system (actor None) it may come late and twice: a canary whose share changed meanwhile is stopped under its newer interval, and
-    one that has ended is returned as it is. A person gets Conflict then. Raises PermissionDenied, or Refused without a reason.
+    one that has ended is returned as it is. A person gets Conflict then. steered: the room that steers the canary asks. Raises
+    PermissionDenied, or Refused without a reason, or where a rule steers it: there it is aborted, or the endpoint rolled back.
     """
     given = queries.in_arm(deployment_id, Deployment.Arm.CANARY)
     if actor is not None:
         policy.require(actor, ACTION, given)
     reason = rules.check_reason(reason, "Stopping a canary")
-    return _stop_canary(given, reason, actor)
+    return _stop_canary(given, reason, actor, by_hand=actor is not None and not steered)
 
 
 @transaction.atomic
@@ -135,7 +144,7 @@ def stop_closed(*, deployment_id: UUID, failures: int, of: int) -> Deployment:
 
 
 @transaction.atomic
-def _stop_canary(given: Deployment, reason: str, actor: User | None) -> Deployment:
+def _stop_canary(given: Deployment, reason: str, actor: User | None, *, by_hand: bool) -> Deployment:
     epoch = next_epoch()
     Alias.objects.select_for_update().get(endpoint=given.endpoint)
     if actor is not None:
@@ -145,6 +154,8 @@ def _stop_canary(given: Deployment, reason: str, actor: User | None) -> Deployme
         running = queries.goes_on_as(given)
     if running is None:
         return queries.deployments(given.endpoint).get(pk=given.pk)
+    if by_hand:
+        steering.check_by_hand(running)
     stop(running, actor, reason, epoch=epoch)
     return running
 

@@ -21,12 +21,14 @@ from registry.catalog.models import Endpoint, ModelVersion
 from registry.endpoints import queries
 from registry.endpoints.actions.canary import stop_canary, stop_closed
 from registry.endpoints.actions.shadow import stop_shadow
-from registry.endpoints.models import Deployment
+from registry.endpoints.models import Deployment, Routes
+from registry.endpoints.routes import standbys
 from registry.ledger import keys
 from registry.ledger.actions import record
 from registry.ledger.verbs import Verb
 
 log = logging.getLogger(__name__)
+PROBLEM_MAX = 300
 
 
 def check_loads() -> int:
@@ -53,10 +55,9 @@ def folder_of(version: ModelVersion) -> Path:
 
 def lay_out_missing() -> bool:
     """Bring back files of running and standby versions that are gone from where the servers look, as after a restore. True if any came."""
-    came = False
-    for deployment in queries.running().select_related("endpoint", "version__folder", "version__model"):
-        for version in filter(None, [deployment.version, queries.rollback_target(deployment.endpoint)]):
-            came |= lay_out_again(version)
+    came, running = False, queries.running().select_related("version__folder", "version__model")
+    for version in {*(row.version for row in running), *standbys().values()}:
+        came |= lay_out_again(version)
     return came
 
 
@@ -135,13 +136,17 @@ def check_problems() -> int:
 
     Returns how many servers changed their mind. The topic `endpoints.server_problem` carries the server's sentence, empty when all is well.
     """
-    changed = 0
+    changed, noted = 0, queries.routes_row().problems
     for state in queries.server_states():
-        if state.problem == queries.noted_problem(state.name):
+        problem = state.problem[:PROBLEM_MAX]
+        if problem == noted.get(state.name, ""):
             continue
         with transaction.atomic():
-            outbox.append("endpoints.server_problem", server=state.name, problem=state.problem[:300], epoch=state.epoch)
-            if state.problem:
+            row = Routes.objects.select_for_update().get(pk=queries.routes_row().pk)
+            row.problems = {name: said for name, said in (row.problems | {state.name: problem}).items() if said}
+            row.save(update_fields=["problems"])
+            outbox.append("endpoints.server_problem", server=state.name, problem=problem, epoch=state.epoch)
+            if problem:
                 everywhere = [row.endpoint for row in queries.live().select_related("endpoint")]
                 text = f"Inference server {state.name or 'default'}: {state.problem} It stays on epoch {state.epoch}."
                 tell(everywhere, text, reverse("endpoints:list"))

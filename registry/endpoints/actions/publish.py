@@ -17,6 +17,7 @@ from django.utils import timezone
 from lifecycle import bundle
 from registry.endpoints import queries, rules
 from registry.endpoints.models import Routes
+from registry.endpoints.routes import routes
 from registry.ledger import keys
 
 
@@ -33,7 +34,7 @@ def publish() -> int:
             return epoch
         row = Routes.objects.select_for_update().get(pk=queries.routes_row().pk)
         epoch = rules.epoch_to_publish(row.epoch, newest_outside())
-        write(epoch, rules.endpoints_document(queries.routes()))
+        write(epoch, rules.endpoints_document(routes()))
         Routes.objects.filter(pk=row.pk).update(epoch=epoch, published_epoch=epoch)
     return epoch
 
@@ -51,7 +52,7 @@ def current_epoch() -> int | None:
     if document is None or document["epoch"] < max(queries.routes_row().epoch, newest_outside()):
         return None
     says = (document["format"], document["endpoints"])
-    return int(document["epoch"]) if says == (rules.FORMAT, rules.endpoints_document(queries.routes())) else None
+    return int(document["epoch"]) if says == (rules.FORMAT, rules.endpoints_document(routes())) else None
 
 
 def next_epoch() -> int:

@@ -182,9 +182,47 @@ def test_a_person_who_stops_the_canary_elsewhere_ends_the_rollout_in_their_name(
     assert not Alert.objects.filter(severity="page").exists()
 
 
+def test_nobody_sets_the_share_or_stops_the_canary_by_hand_round_the_rule(begun, street, lee, client_for, fresh, canary_of):
+    rollout, page = begun(), client_for(lee)
+    canary = canary_of(rollout)
+    said = "1.1.0 is steered by the rule of its rollout."
+
+    for do in (
+        lambda: served.set_share(deployment_id=canary.uuid, share=1000, actor=lee, reason="A little more."),
+        lambda: served.set_share(deployment_id=canary.uuid, share=100, actor=lee, reason="Less."),
+        lambda: served.stop_canary(deployment_id=canary.uuid, actor=lee, reason="Errors."),
+    ):
+        with pytest.raises(Refused) as refusal:
+            do()
+        assert (refusal.value.message, refusal.value.next_step) == (
+            said, f"Widen it, pause it or abort it on /rollouts/{rollout.uuid}/ or roll the endpoint back.",
+        )  # fmt: skip
+
+    assert street.running() == [("stable", "1.0.0", 10_000), ("canary", "1.1.0", 500)]
+    assert fresh(rollout).moves == 0
+    shown = page.get(f"/endpoints/{street.endpoint.uuid}/").content.decode()
+    assert said in shown
+    assert "stop_canary" not in shown
+
+
+def test_a_canary_whose_rollout_has_ended_is_nobodys_and_a_new_one_without_a_rule_is_stopped_by_hand(
+    begun, street, project, mia, ravi, omar, fresh, canary_of
+):
+    rollout = begun()
+    actions.abort(rollout_id=rollout.uuid, actor=omar, seen=0, reason="Errors.", typed="1.0.0")
+    version = registry.make_version(
+        project, mia, ravi, model=street.endpoint.model, snapshot=street.endpoint.alias.version.run.snapshot, semver="1.2.0"
+    )
+    alone = served.deploy(request_id=endpoints.approved(project, street.endpoint, version).uuid, actor=omar, share=500)
+
+    served.stop_canary(deployment_id=alone.uuid, actor=omar, reason="Errors.")
+
+    assert street.running() == [("stable", "1.0.0", 10_000)]
+
+
 def test_a_share_that_somebody_set_elsewhere_is_a_step_of_its_own(begun, street, lee, fresh, canary_of, verbs):
     rollout = begun()
-    served.set_share(deployment_id=canary_of(rollout).uuid, share=1000, actor=lee, reason="A little more.")
+    served.set_share(deployment_id=canary_of(rollout).uuid, share=1000, actor=lee, reason="A little more.", steered=True)
 
     street.tick(2)
 

@@ -47,7 +47,7 @@ def test_the_canary_is_stopped_and_the_outcome_noted(canary):
 
 
 def test_a_share_that_changed_meanwhile_does_not_save_it(canary, omar):
-    wider = endpoint_actions.set_share(deployment_id=canary.uuid, share=2500, actor=omar)
+    wider = endpoint_actions.set_share(deployment_id=canary.uuid, share=2500, actor=omar, reason="It held.")
     endpoints.write_segment(guard_line(canary))
 
     actions.ingest()

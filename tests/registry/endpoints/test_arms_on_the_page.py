@@ -155,7 +155,7 @@ def test_who_may_not_is_told_which_role_may(client_for, request, live_endpoint, 
 
 
 def test_the_timeline_tells_a_rollout_as_people_remember_it(live_endpoint, project, canary, version, mia, ravi, omar):
-    wider = actions.set_share(deployment_id=canary.uuid, share=2_500, actor=omar)
+    wider = actions.set_share(deployment_id=canary.uuid, share=2_500, actor=omar, reason="It held.")
     actions.stop_canary(deployment_id=wider.uuid, reason="Errors.", actor=None)
     again = actions.deploy(request_id=endpoints.approved(project, live_endpoint, version).uuid, actor=omar, share=1_000)
     actions.set_share(deployment_id=again.uuid, share=10_000, actor=None)

@@ -41,8 +41,9 @@ def canary(api, project, live_endpoint, version):
 def test_a_canary_is_widened_and_stopped(api, live_endpoint, canary):
     status, wider = post(api, f"deployments/{canary}/share", share=2_500, reason="It held.", seen_moves=2)
     assert (status, wider["share"], wider["semver"]) == (201, 2_500, "1.2.0")
-    assert post(api, f"deployments/{canary}/share", share=5_000)[0] == 409
-    assert post(api, f"deployments/{wider['uuid']}/share", share=5_000, seen_moves=0)[0] == 409
+    assert post(api, f"deployments/{canary}/share", share=5_000, reason="More.")[0] == 409
+    assert post(api, f"deployments/{wider['uuid']}/share", share=5_000, reason="More.", seen_moves=0)[0] == 409
+    assert post(api, f"deployments/{wider['uuid']}/share", share=5_000)[0] == 422
     assert post(api, f"deployments/{wider['uuid']}/share", share=0)[0] == 400
     assert running(live_endpoint)[1] == ("canary", "1.2.0", 2_500)
 
@@ -54,7 +55,7 @@ def test_a_canary_is_widened_and_stopped(api, live_endpoint, canary):
 
 
 def test_at_ten_thousand_it_is_live(api, live_endpoint, canary):
-    status, made = post(api, f"deployments/{canary}/share", share=10_000)
+    status, made = post(api, f"deployments/{canary}/share", share=10_000, reason="It held.")
 
     assert (status, made["arm"], made["share"]) == (201, "stable", 10_000)
     assert running(live_endpoint) == [("stable", "1.2.0", 10_000)]

@@ -117,18 +117,18 @@ def test_the_system_widens_too_and_at_100_percent_it_is_live(canary, live_endpoi
 
 
 def test_an_older_page_changes_nothing(canary, live_endpoint, omar):
-    actions.set_share(deployment_id=canary.uuid, share=2500, actor=omar)
+    actions.set_share(deployment_id=canary.uuid, share=2500, actor=omar, reason="It held.")
     before = running(live_endpoint)
 
     with pytest.raises(Conflict, match="Changed while you were reading"):
-        actions.set_share(deployment_id=canary.uuid, share=5000, actor=omar)
+        actions.set_share(deployment_id=canary.uuid, share=5000, actor=omar, reason="It held.")
     with pytest.raises(Conflict):
         actions.stop_canary(deployment_id=canary.uuid, reason="Errors.", actor=omar)
     newest = queries.canary_of(live_endpoint)
     with pytest.raises(Conflict, match="another version is live"):
-        actions.set_share(deployment_id=newest.uuid, share=5000, actor=omar, seen=1)
+        actions.set_share(deployment_id=newest.uuid, share=5000, actor=omar, reason="It held.", seen=1)
     with pytest.raises(Conflict, match="has this share already"):
-        actions.set_share(deployment_id=newest.uuid, share=2500, actor=omar)
+        actions.set_share(deployment_id=newest.uuid, share=2500, actor=omar, reason="It held.")
     assert running(live_endpoint) == before
 
 
@@ -147,7 +147,7 @@ def test_a_freeze_stops_starting_and_widening_and_nothing_else(canary, live_endp
     catalog.freeze(endpoint_id=live_endpoint.uuid, reason="Incident.", until=timezone.now() + timedelta(days=1), actor=lee)
 
     with pytest.raises(Refused, match="is frozen until"):
-        actions.set_share(deployment_id=canary.uuid, share=2500, actor=omar)
+        actions.set_share(deployment_id=canary.uuid, share=2500, actor=omar, reason="It held.")
     assert running(live_endpoint)[1] == ("canary", "1.2.0", 500)
     actions.stop_canary(deployment_id=canary.uuid, reason="Incident.", actor=omar)
     assert running(live_endpoint) == [("stable", "1.1.0", 10_000)]
@@ -167,7 +167,7 @@ def test_stopping_needs_a_reason_and_leaves_the_live_version(canary, live_endpoi
 
 
 def test_the_system_may_stop_late_and_twice(canary, live_endpoint, omar):
-    newer = actions.set_share(deployment_id=canary.uuid, share=2500, actor=omar)
+    newer = actions.set_share(deployment_id=canary.uuid, share=2500, actor=omar, reason="It held.")
 
     ended = actions.stop_canary(deployment_id=canary.uuid, reason="The guard.", actor=None)
     again = actions.stop_canary(deployment_id=canary.uuid, reason="The guard, again.", actor=None)
@@ -184,7 +184,7 @@ def test_only_engineers_leads_and_those_on_call_steer(person, request, canary, l
 
     actor = User.objects.filter(username=person).first() or request.getfixturevalue(person)
     with pytest.raises(PermissionDenied):
-        actions.set_share(deployment_id=canary.uuid, share=2500, actor=actor)
+        actions.set_share(deployment_id=canary.uuid, share=2500, actor=actor, reason="It held.")
     with pytest.raises(PermissionDenied):
         actions.stop_canary(deployment_id=canary.uuid, reason="No.", actor=actor)
     assert running(live_endpoint)[1] == ("canary", "1.2.0", 500)
@@ -251,8 +251,37 @@ def test_a_canary_that_a_server_closed_is_not_widened_and_is_stopped(canary, liv
     assert (canary.ended_by, canary.end_reason) == (None, "The server's guard closed it: 10 of its last 13 requests failed.")
 
 
+def test_a_wider_share_needs_a_reason_and_a_smaller_one_does_not(canary, live_endpoint, lee):
+    for reason in ("", " "):
+        with pytest.raises(Refused, match="A wider share needs a reason."):
+            actions.set_share(deployment_id=canary.uuid, share=501, actor=lee, reason=reason)
+    assert running(live_endpoint)[-1] == ("canary", "1.2.0", 500)
+
+    assert actions.set_share(deployment_id=canary.uuid, share=100, actor=lee).share == 100
+
+
+def test_the_keys_of_a_canary_are_its_own_and_stay_while_its_share_changes(
+    canary, project, live_endpoint, mia, ravi, omar, django_capture_on_commit_callbacks
+):
+    def salt():
+        actions.publish()
+        return endpoints.routes()["endpoints"][live_endpoint.slug]["salt"]
+
+    assert salt() == str(canary.uuid)
+    wider = actions.set_share(deployment_id=canary.uuid, share=2500, actor=None)
+    assert salt() == str(canary.uuid)
+    actions.stop_canary(deployment_id=wider.uuid, reason="Errors.", actor=None)
+    assert salt() == str(live_endpoint.uuid)
+
+    version = registry.make_version(
+        project, mia, ravi, model=live_endpoint.model, snapshot=live_endpoint.alias.version.run.snapshot, semver="1.3.0"
+    )
+    another = actions.deploy(request_id=endpoints.approved(project, live_endpoint, version).uuid, actor=omar, share=500)
+    assert salt() == str(another.uuid)
+
+
 def test_as_of_knows_the_arms(canary, live_endpoint, omar):
-    wider = actions.set_share(deployment_id=canary.uuid, share=2500, actor=omar)
+    wider = actions.set_share(deployment_id=canary.uuid, share=2500, actor=omar, reason="It held.")
     actions.stop_canary(deployment_id=wider.uuid, reason="Errors.", actor=omar)
 
     assert queries.live_at(live_endpoint, canary.started_at).version.semver == "1.1.0"

@@ -165,6 +165,15 @@ def test_a_servers_problem_is_raised_once_and_once_more_when_it_is_gone(live_end
     assert Notice.objects.count() == 2
 
 
+def test_a_problem_is_known_again_however_long_it_is_and_without_reading_what_happened(live_endpoint, django_assert_num_queries):
+    endpoints.write_status(problem="The routes document was ignored. " * 20)
+    assert actions.check_problems() == 1
+
+    with django_assert_num_queries(1):
+        assert actions.check_problems() == 0
+    assert Outbox.objects.filter(topic="endpoints.server_problem").count() == 1
+
+
 def test_a_closed_canary_is_one_event_whoever_brings_the_news(project, live_endpoint, version, mia, ravi, omar):
     made = registry.make_version(project, mia, ravi, model=live_endpoint.model, snapshot=version.run.snapshot, semver="1.2.0")
     canary = actions.deploy(request_id=endpoints.approved(project, live_endpoint, made).uuid, actor=omar, share=500)

@@ -15,6 +15,7 @@ from registry.access.actions import create_token, token_digest
 from registry.access.models import ApiToken
 from registry.endpoints import actions, queries, tasks
 from registry.endpoints.models import Deployment, Routes
+from registry.endpoints.routes import routes
 from registry.ledger import keys
 from tests.support import endpoints, registry
 
@@ -51,6 +52,23 @@ def test_a_new_token_is_published_and_an_expired_one_goes(live_endpoint, ana, ai
     ApiToken.objects.filter(pk=token.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
     actions.publish()
     assert endpoints.routes()["endpoints"][live_endpoint.slug]["tokens"] == [{"digest": own, "until": None}]
+
+
+def test_the_routes_of_many_endpoints_are_read_in_as_many_statements_as_those_of_one(
+    project, live_endpoint, ana, django_assert_num_queries
+):
+    create_token(user=ana, name="app", scopes=["infer"], days=7)
+    with django_assert_num_queries(8):
+        assert len(routes()) == 1
+    others = [endpoints.deployed_endpoint(project, versions=2, slug=slug) for slug in ("a", "b")]
+
+    with django_assert_num_queries(8):
+        found = routes()
+
+    assert [route.slug for route in found] == ["a", "b", live_endpoint.slug]
+    for route, endpoint in zip(found, [*others, live_endpoint], strict=True):
+        assert route.standby.version == str(queries.rollback_target(endpoint).uuid)
+        assert len(route.tokens) == 2
 
 
 def test_epochs_rise_above_what_servers_applied(live_endpoint):

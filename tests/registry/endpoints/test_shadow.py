@@ -140,5 +140,5 @@ def test_only_a_shadow_is_stopped_as_one(live_endpoint, omar):
     with pytest.raises(Refused, match="not as canary"):
         actions.stop_canary(deployment_id=live.uuid, actor=omar, reason="x")
     with pytest.raises(Refused, match="not as canary"):
-        actions.set_share(deployment_id=live.uuid, share=5, actor=omar)
+        actions.set_share(deployment_id=live.uuid, share=5, actor=omar, reason="It held.")
     assert running(live_endpoint) == [("stable", "1.1.0", 10_000)]

@@ -1,0 +1,86 @@
+"""Every endpoint as the inference servers need to know it, in a fixed number of statements, however many endpoints there are."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from uuid import UUID
+
+from django.db.models import OuterRef, Subquery
+from django.utils import timezone
+
+from registry.access import policy
+from registry.access.actions import token_digest
+from registry.access.models import ApiToken
+from registry.catalog.models import Endpoint, ModelVersion
+from registry.endpoints import queries, rules
+from registry.endpoints.models import Deployment
+
+Arm = Deployment.Arm
+
+
+def routes() -> list[rules.Route]:
+    """Every endpoint with a live version. One in quarantine stays named until it is rolled back."""
+    arms: dict[int, dict[str, Deployment]] = defaultdict(dict)
+    for row in queries.running().select_related("endpoint__model", "version__model"):
+        arms[row.endpoint_id][row.arm] = row
+    own, back, experiments, given = rules.Token(token_digest(queries.web_token())), standbys(), salts(), tokens()
+    return [
+        route(found, back.get(key), experiments.get(key), (own, *given.get(key, ()))) for key, found in arms.items() if Arm.STABLE in found
+    ]
+
+
+def route(arms: dict[str, Deployment], back: ModelVersion | None, experiment: UUID | None, given: tuple[rules.Token, ...]) -> rules.Route:
+    """One endpoint of the document. arms: what runs on it; back: what is kept loaded for a rollback; experiment: see `salts`."""
+    endpoint = arms[Arm.STABLE].endpoint
+    return rules.Route(
+        slug=endpoint.slug,
+        uuid=str(endpoint.uuid),
+        salt=str(experiment or endpoint.uuid),
+        task="single_label",
+        stable=served(arms[Arm.STABLE]),
+        canary=served(arms[Arm.CANARY]) if Arm.CANARY in arms else None,
+        shadow=served(arms[Arm.SHADOW]) if Arm.SHADOW in arms else None,
+        standby=rules.ServedVersion(str(back.uuid), str(back), back.root_digest) if back else None,
+        tokens=given,
+        keep_text=endpoint.keep_text,
+    )
+
+
+def served(deployment: Deployment) -> rules.ServedVersion:
+    """A version as the document names it."""
+    version = deployment.version
+    return rules.ServedVersion(str(version.uuid), str(version), version.root_digest, deployment.share, str(deployment.uuid))
+
+
+def standbys() -> dict[int, ModelVersion]:
+    """What a rollback would make live, by endpoint: `queries.rollback_target` of all at once."""
+    before = queries.before_it(OuterRef("endpoint"), OuterRef("version")).values("version")
+    back = dict(queries.live().annotate(back=Subquery(before[:1])).values_list("endpoint_id", "back"))
+    versions = ModelVersion.objects.select_related("model", "folder").in_bulk({key for key in back.values() if key})
+    return {endpoint: versions[key] for endpoint, key in back.items() if key}
+
+
+def salts() -> dict[int, UUID]:
+    """What the buckets of an endpoint with a canary hang on: the first deployment of that canary.
+
+    It stays while the canary widens, so that a key keeps its arm, and the next canary falls to other keys: else the same customers would
+    try out each of them.
+    """
+    approvals = queries.running().filter(arm=Arm.CANARY).values("approval")
+    return dict(Deployment.objects.filter(arm=Arm.CANARY, approval__in=approvals).order_by("-id").values_list("endpoint_id", "uuid"))
+
+
+def tokens() -> dict[int, list[rules.Token]]:
+    """The live tokens that may ask, by endpoint: with the scope infer, of people whose role allows it."""
+    mine: dict[int, list[rules.Token]] = defaultdict(list)
+    rows = ApiToken.objects.filter(revoked_at=None, expires_at__gt=timezone.now()).order_by()
+    for user, digest, scopes, until in rows.values_list("user_id", "digest", "scopes", "expires_at"):
+        if ApiToken.Scope.INFER in scopes:
+            mine[user].append(rules.Token(digest, until.isoformat(timespec="seconds")))
+    return {endpoint: all_of(mine, people) for endpoint, people in policy.who_can_each("endpoints.infer", Endpoint.objects.all()).items()}
+
+
+def all_of(mine: dict[int, list[rules.Token]], people: Iterable[int]) -> list[rules.Token]:
+    """The tokens of some people."""
+    return [token for person in people for token in mine.get(person, ())]
