@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
@@ -35,7 +36,7 @@ class Screen:
             print(picked(value, self.field))
             return
         ascii_only = str(sys.stdout.encoding or "utf-8").lower() not in ("utf-8", "utf8")  # JSON loses no letter either way
-        print(json.dumps(value, indent=2, ensure_ascii=ascii_only) if self.as_json else safe("\n".join(lines)))
+        print(document(value, indent=2, ascii_only=ascii_only) if self.as_json else safe("\n".join(lines)))
 
     def tell(self, text: str) -> None:
         """A sentence on the way."""
@@ -63,7 +64,7 @@ class Screen:
         """Why it was not done."""
         self.close()
         if self.as_json:
-            print(json.dumps({"code": code, "message": message, "fields": fields}, ensure_ascii=False), file=sys.stderr)
+            print(document({"code": code, "message": message, "fields": fields}), file=sys.stderr)
             return
         print(plain(message), file=sys.stderr)
         for name, texts in fields.items():
@@ -80,7 +81,19 @@ def picked(value: Any, field: str) -> str:
         else:
             known = ", ".join(value) if isinstance(value, dict) else f"{len(value)} rows" if isinstance(value, list) else "nothing in it"
             raise Usage(f"It was done, but its result has no field {name}: it has {known}.")
-    return plain(value) if isinstance(value, str) else json.dumps(value)
+    return plain(value) if isinstance(value, str) else document(value, ascii_only=True)
+
+
+def document(value: Any, *, indent: int | None = None, ascii_only: bool = False) -> str:
+    """JSON in which what cannot be seen is escaped: a program reads the same, and a terminal is not steered by a text from the server."""
+    text = json.dumps(value, indent=indent, ensure_ascii=ascii_only)
+    return re.sub(r"[^\n -~]", lambda found: found[0] if found[0].isprintable() else escaped(found[0]), text)
+
+
+def escaped(letter: str) -> str:
+    """A letter as JSON escapes it: \\u009b, or two of them for one beyond the first plane."""
+    units = letter.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:

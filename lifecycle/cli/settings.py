@@ -12,6 +12,7 @@ from lifecycle.env import env_str
 
 HERE = "http://127.0.0.1:8000"
 INFERENCE_PORT = 8001
+SAY_WHERE = "Log in with its address: lifecycle login --inference URL. Or set LIFECYCLE_INFERENCE_URL."
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
@@ -20,7 +21,7 @@ class Usage(Exception):
 
 
 class Login(NamedTuple):  # no dataclass: that alone would take a third of the time in which the command starts
-    """What is remembered. inference: the address of the inference server, empty for port 8001 of the site's host."""
+    """What is remembered. inference: the address of the inference server, empty for port 8001 where the site is on this machine."""
 
     url: str = ""
     token: str = ""
@@ -28,10 +29,14 @@ class Login(NamedTuple):  # no dataclass: that alone would take a third of the t
 
     @property
     def inference_url(self) -> str:
-        """Where predictions are asked for."""
+        """Where predictions are asked for. Raises Usage where nobody said: the token goes to no port of another machine by a guess."""
+        if self.inference:
+            return self.inference
+        if not loopback(self.url):
+            raise Usage(f"Where the inference server of {self.url} is was not said. {SAY_WHERE}")
         site = urlsplit(self.url)
         host = f"[{site.hostname}]" if ":" in (site.hostname or "") else site.hostname
-        return self.inference or f"{site.scheme}://{host}:{INFERENCE_PORT}"
+        return f"{site.scheme}://{host}:{INFERENCE_PORT}"
 
 
 def path() -> Path:

@@ -20,7 +20,10 @@ def add(commands: Any, common: Any) -> None:
     )  # fmt: skip
     login_.add_argument("url", nargs="?", default="", metavar="URL", help="address of the site, such as https://lifecycle.example.org")
     login_.add_argument(
-        "--inference", default="", metavar="URL", help="address of the inference server; by default port 8001 of the site's host"
+        "--inference",
+        default="",
+        metavar="URL",
+        help="address of the inference server; port 8001 where the site is on this machine",
     )
     login_.set_defaults(run=login)
     whoami_ = commands.add_parser("whoami", parents=[common], help="whose token this is, and their roles")
@@ -31,13 +34,15 @@ def login(session: Session) -> None:
     """Ask, try the token, and only then remember it."""
     args, known = session.args, settings.stored()
     url = settings.address(args.url or asked_address(known.url or HERE))
-    if url.startswith("http://") and not settings.loopback(url):
-        session.screen.tell(f"Warning: {url} is not encrypted. Whoever is on the way reads the token.")
+    inference = settings.address(args.inference) if args.inference else ""
+    for each in (url, inference):
+        if each.startswith("http://") and not settings.loopback(each):
+            session.screen.tell(f"Warning: {each} is not encrypted. Whoever is on the way reads the token.")
     token = asked_token()
     if not token:
         raise Usage("No token was given. Make one in your profile, with the scopes that you need.")
     me = Client(url, token, prefix="/api/v1", sleep=session.sleep).get("/me/")
-    where = settings.store(Login(url=url, token=token, inference=settings.address(args.inference) if args.inference else ""))
+    where = settings.store(Login(url=url, token=token, inference=inference))
     session.screen.show(
         {"url": url, "user": me["user"], "file": str(where)}, f"{me['user']['name']} is logged in to {url}. Kept in {where}, for you alone."
     )

@@ -222,6 +222,27 @@ def test_with_json_a_refusal_is_json_on_stderr(command, stub):
     assert json.loads(said.err) == {"code": "conflict", "message": "It moved meanwhile.", "fields": {"seen": ["It is 4 now."]}}
 
 
+@pytest.mark.parametrize("words", [["--json"], ["--field", "user"]])
+def test_json_holds_nothing_that_a_terminal_obeys_and_loses_no_letter(command, stub, words):
+    name = "M\u00fca \u009b2J\x7f\u202e\u2066\ufeff\U000e0041"
+    stub.says(200, {"user": {"name": name, "username": "mia"}, "roles": {}})
+    stub.says(200, [])
+
+    said = command("whoami", *words)
+
+    assert [letter for letter in said.out if not letter.isprintable() and letter != "\n"] == []
+    user = said.json.get("user", said.json)
+    assert user["name"] == name
+
+
+def test_with_json_a_refusal_holds_nothing_that_a_terminal_obeys(command, stub):
+    stub.says(403, {"code": "x", "message": "No.\u009b2J\x7f\u202e", "fields": {}})
+
+    said = command("whoami", "--json")
+
+    assert said.err == '{"code": "x", "message": "No.\\u009b2J\\u007f\\u202e", "fields": {}}\n'
+
+
 def test_with_json_an_unreachable_server_is_json_too(command, monkeypatch):
     monkeypatch.setenv("LIFECYCLE_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("LIFECYCLE_TOKEN", "lc_secret")

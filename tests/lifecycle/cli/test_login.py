@@ -107,10 +107,32 @@ def test_what_is_no_address_is_refused(given):
     ("login", "url"),
     [
         (settings.Login("http://127.0.0.1:8000", "t"), "http://127.0.0.1:8001"),
-        (settings.Login("https://lifecycle.example.org", "t"), "https://lifecycle.example.org:8001"),
+        (settings.Login("http://localhost:8000", "t"), "http://localhost:8001"),
         (settings.Login("http://[::1]:8000", "t"), "http://[::1]:8001"),
         (settings.Login("https://lifecycle.example.org", "t", "https://ask.example.org"), "https://ask.example.org"),
     ],
 )
-def test_the_inference_server_is_beside_the_site_unless_it_is_said_where(login, url):
+def test_the_inference_server_is_beside_the_site_on_this_machine_unless_it_is_said_where(login, url):
     assert login.inference_url == url
+
+
+def test_the_token_goes_to_no_port_of_another_machine_that_nobody_named(command, monkeypatch):
+    monkeypatch.setenv("LIFECYCLE_URL", "https://lifecycle.example.org")
+    monkeypatch.setenv("LIFECYCLE_TOKEN", "lc_secret")
+
+    said = command("predict", "support", "I lost my card")
+
+    assert (said.code, said.out) == (2, "")
+    assert said.err == (
+        "Where the inference server of https://lifecycle.example.org is was not said. "
+        "Log in with its address: lifecycle login --inference URL. Or set LIFECYCLE_INFERENCE_URL.\n"
+    )
+
+
+def test_an_address_that_is_not_encrypted_is_warned_of_whichever_it_is(command, monkeypatch):
+    said = command("login", "http://site.example.org", "--inference", "http://ask.example.org:8001", stdin="")
+
+    assert said.err.splitlines()[:2] == [
+        f"Warning: {each} is not encrypted. Whoever is on the way reads the token."
+        for each in ("http://site.example.org", "http://ask.example.org:8001")
+    ]
