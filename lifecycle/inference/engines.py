@@ -28,6 +28,10 @@ MAX_PADDING = 1.35  # rows of one run differ in length by at most this factor: p
 WARM_UP_TEXTS = ("a", "a word or two of a usual message to be sorted", "a long message " * 40)
 
 
+class NotFinite(ArithmeticError):
+    """The network answered with something that is no number: the model's failure, and never an answer."""
+
+
 class Runner(Protocol):
     """A network; safe to call from several threads at once. feeds: names of its inputs; hidden: width of the embedding, if it gives one.
 
@@ -71,8 +75,11 @@ def load(folder: Path, listed: bundle.Manifest) -> Engine:
         runner = TorchRunner(card, folder)
     engine = Engine(card, tokenizer, runner)
     for text in WARM_UP_TEXTS:
-        scores = engine.predict([text]).scores
-        if scores.shape != (1, len(card.labels)) or not np.isfinite(scores).all():
+        try:
+            fits = engine.predict([text]).scores.shape == (1, len(card.labels))
+        except NotFinite:
+            fits = False
+        if not fits:
             raise Refused(
                 "The model's answers are not numbers for each of its labels.", next_step="Evaluate the version again before it is served."
             )
@@ -125,6 +132,7 @@ class Engine:
         """Scores, embedding and token counts of n texts, in their order. Rows of like length run together, so that padding stays small.
 
         All of it runs in the calling thread (a batch of texts would start the tokenizer's own), so its CPU time is the thread's.
+        Raises NotFinite where a score or a part of the embedding is no number: JSON has no word for it, and no count would hold it.
         """
         began = time.thread_time()
         rows = [self._tokenizer.encode(text) for text in texts]
@@ -139,6 +147,8 @@ class Engine:
         truncated = tuple(bool(row.overflowing) for row in rows)
         oov = tuple(oov_share(row.word_ids, row.ids, self._unknown) for row in rows)
         scores = softmax(logits / self._temperature)
+        if not np.isfinite(scores).all() or (embedding is not None and not np.isfinite(embedding).all()):
+            raise NotFinite("The model answered with something that is no number.")
         return Prediction(self.labels, scores, embedding, tuple(lengths), truncated, oov, time.thread_time() - began)
 
     def _feed(self, ids: list[list[int]]) -> dict[str, NDArray[np.int64]]:

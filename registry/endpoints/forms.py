@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -38,6 +39,14 @@ class AsOfForm(forms.Form):
     """A moment."""
 
     at = forms.DateTimeField(label="Moment, UTC", widget=forms.DateTimeInput(attrs={"type": "datetime-local"}))
+
+    def clean_at(self) -> datetime:
+        """In UTC, where the first and the last hours of all time may be none."""
+        moment: datetime = self.cleaned_data["at"]
+        try:
+            return moment.astimezone(UTC)
+        except OverflowError:
+            raise forms.ValidationError("Give a moment from the year 1 to 9999, UTC.") from None
 
 
 class SharePercent(forms.DecimalField):

@@ -48,6 +48,23 @@ def test_onnx_and_torch_agree_on_texts_of_every_length(artifact):
     assert fast.truncated == (False, False, True, False, False)
 
 
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+@pytest.mark.parametrize("where", ["logits", "embedding"])
+def test_an_answer_that_is_no_number_is_raised_and_never_given(artifact, monkeypatch, where, bad):
+    engine = engines.load(artifact, bundle.manifest(artifact))
+    run = engine._runner.run
+
+    def spoilt(feed):
+        logits, embedding = run(feed)
+        (logits if where == "logits" else embedding)[-1, 0] = bad
+        return logits, embedding
+
+    monkeypatch.setattr(engine._runner, "run", spoilt)
+
+    with pytest.raises(engines.NotFinite):
+        engine.predict(["card", "lost money"])
+
+
 def test_a_text_gets_the_same_answer_alone_and_in_company(artifact):
     engine = engines.load(artifact, bundle.manifest(artifact))
     texts = ["card", "lost money late", "hello " * 11, "refund", "card lost"] * 4

@@ -87,6 +87,21 @@ def test_its_requests_go_to_the_stable_version_and_everybody_is_told(client, ins
     }  # fmt: skip
 
 
+def test_answers_that_are_no_numbers_are_counted_failures_and_close_it(client, installation, server, canary):
+    runner = server.router.table.endpoints["support"].arms[1].engine._runner
+    run = runner.run
+    runner.run = lambda feed: (run(feed)[0] * float("nan"), None)
+
+    answers = [on_canary(client) for _ in range(10)]
+
+    said = {"error": "The model failed on this request. Its request id is in X-Request-Id."}
+    assert [(each.status_code, each.json()) for each in answers] == [(500, said)] * 10
+    assert [(each.failures, each.of) for each in server.router.guard.closed.values()] == [(10, 10)]
+    server.spool.stop()
+    lines = [line for line in installation.spooled() if "kind" not in line]
+    assert [(line["code"], line["arm"], line["outputs"]) for line in lines] == [(500, "canary", [])] * 10
+
+
 def test_requests_that_insist_on_the_canary_do_not_close_it_and_say_so_in_the_spool(client, installation, server, canary):
     breaks(server)
 

@@ -134,6 +134,15 @@ def test_history_and_the_moment_question(client_for, live_endpoint, aida):
     assert "request" in client_for(aida).get(reverse("endpoints:of_version", args=[first.version.uuid])).content.decode() or True
 
 
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_moment_before_the_first_hour_or_after_the_last_is_refused_in_words(client_for, live_endpoint, aida, moment):
+    page = client_for(aida).get(url("detail", live_endpoint), {"at": moment})
+    api = client_for(aida).get(f"/api/v1/endpoints/{live_endpoint.uuid}/deployments/", {"as_of": moment})
+
+    assert (page.status_code, api.status_code) == (422, 400)
+    assert "Give a moment from the year 1 to 9999, UTC." in page.content.decode()
+
+
 def test_servers_say_how_far_they_are(client_for, live_endpoint, omar, no_server):
     from registry.endpoints import actions
 
