@@ -171,10 +171,10 @@ def drifted(stage: Stage) -> None:
 
 def proposal(stage: Stage, endpoint: Endpoint) -> None:
     """Lee has retraining proposed when inputs drift; what was measured is reason enough."""
-    lee = stage.user("lee")
+    lee, mia = stage.user("lee"), stage.user("mia")
     trigger = retraining.set_trigger(endpoint_id=endpoint.uuid, kind=Trigger.DRIFT, actor=lee, threshold=0.2, enabled=True)
     if not Proposal.objects.filter(endpoint=endpoint).exists() and not retraining.consider(trigger.uuid):
-        retraining.propose(endpoint_id=endpoint.uuid, actor=lee, note="The holidays bring messages that the model never saw.")
+        retraining.propose(endpoint_id=endpoint.uuid, actor=mia, note="The holidays bring messages that the model never saw.")
 
 
 def batches(rows: Sequence[Any]) -> Iterator[list[Any]]:

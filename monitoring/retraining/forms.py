@@ -34,7 +34,6 @@ class TriggerForm(forms.Form):
         super().__init__(data, auto_id=f"{kind}-%s", initial=dict(initial or {}) | {"kind": kind})
         meaning = KINDS[Kind(kind)]
         high = f"{meaning.high:,.6f}".rstrip("0").rstrip(".")
-        high = f"{meaning.high:,.6f}".rstrip("0").rstrip(".")
         self.fields["threshold"].help_text = f"{meaning.says} In {meaning.unit}, {meaning.low:g} to {high}."
 
 

@@ -15,7 +15,7 @@ from monitoring.retraining import queries
 from monitoring.retraining.actions.consider import weigh
 from monitoring.retraining.forms import ProposeForm, TriggerForm
 from monitoring.retraining.models import Pick, Proposal
-from monitoring.retraining.rules import BUSY, LIMITS, NAMES, Outcome, State, Step
+from monitoring.retraining.rules import BUSY, LIMITS, NAMES, OWN, Outcome, State, Step
 from registry.access import policy
 from registry.access.models import User
 from registry.access.roles import sentence
@@ -85,7 +85,9 @@ def buttons(user: User, proposal: Proposal) -> dict[str, Any]:
     """What the person may do now, and why not where they may not."""
     decides = policy.can(user, "retraining.decide", proposal)
     return {
-        "why_not_decide": "" if decides else sentence("retraining.decide"), "may_call_off": queries.may_call_off(user, proposal),
+        "why_not_decide": "" if decides else sentence("retraining.decide"),
+        "why_not_approve": "" if queries.may_approve(user, proposal) else OWN if decides else sentence("retraining.decide"),
+        "may_call_off": queries.may_call_off(user, proposal),
         "may_insist": decides and proposal.state == State.DONE and proposal.outcome in (Outcome.NOT_BETTER, Outcome.INCOMPARABLE),
     }  # fmt: skip
 

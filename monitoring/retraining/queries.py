@@ -24,7 +24,6 @@ from monitoring.drift.rules import UNIT, Monitor
 from monitoring.retraining.models import Pick, Proposal, Trigger
 from monitoring.retraining.rules import BUSY, KINDS, LIMITS, PSI, Candidate, Drift, Facts, Kind, Policy, Shift, State, slot_of
 from monitoring.traffic import queries as traffic
-from monitoring.traffic.models import Prediction
 from registry.access import policy
 from registry.access.models import User
 from registry.access.policy import Person
@@ -117,8 +116,9 @@ def page_of(user: User, *, before: int | None = None, endpoint: UUID | None = No
 
 
 def to_decide(user: Person) -> QuerySet[Proposal]:
-    """The open and failed proposals that wait for this person, oldest first."""
-    rows = Proposal.objects.filter(state__in=[State.OPEN, State.FAILED]).select_related("endpoint", "live")
+    """The open and failed proposals that wait for this person, oldest first; what they proposed themselves waits for somebody else."""
+    rows = Proposal.objects.filter(state__in=[State.OPEN, State.FAILED]).exclude(state=State.OPEN, proposed_by=user.pk)
+    rows = rows.select_related("endpoint", "live")
     return policy.visible_to(user, rows, "retraining.decide").order_by("pk")
 
 
@@ -136,6 +136,11 @@ def may_call_off(user: Person, proposal: Proposal) -> bool:
     if policy.can(user, "retraining.decide", proposal):
         return True
     return proposal.state == State.OPEN and proposal.proposed_by_id == user.pk and policy.can(user, "retraining.propose", proposal)
+
+
+def may_approve(user: Person, proposal: Proposal) -> bool:
+    """Whether this person's part allows approving: a lead's, but for what they proposed by hand."""
+    return policy.can(user, "retraining.decide", proposal) and proposal.proposed_by_id != user.pk
 
 
 def may_request(user: Person, proposal: Proposal) -> bool:
@@ -273,16 +278,6 @@ def settings_seen(endpoint: Endpoint) -> str:
     return digest_of([list(row) for row in rows])
 
 
-def missing_texts(proposal: Proposal) -> int:
-    """How many answers of the window that were called wrong have no text any more."""
-    judged = traffic.feedback_between(proposal.endpoint, proposal.window_start, proposal.window_end, proposal.live)
-    wrong = [word.prediction for word in judged if not word.right]
-    gone = 0
-    for at in range(0, len(wrong), CHUNK):
-        gone += Prediction.objects.filter(uuid__in=wrong[at : at + CHUNK], text__isnull=True).count()
-    return gone
-
-
 def labels_since(dataset: Dataset, moment: datetime) -> int:
     """How many labels of the dataset that hold were decided after a moment, counted up to 100,000."""
     rows = labeling.standing().filter(item__dataset=dataset, item__upload__state=UploadState.IMPORTED, created_at__gt=moment)
@@ -291,38 +286,32 @@ def labels_since(dataset: Dataset, moment: datetime) -> int:
 
 # ── The texts of a window ───────────────────────────────────────────────────
 @dataclass(frozen=True, slots=True)
-class Text:
-    """A kept text of the window with what was answered, and what people said is right."""
+class Texts:
+    """The kept texts of a window. candidates: as the rule sees them, their pk the place in texts. known: normal digests in the dataset.
 
-    uuid: UUID
-    text: str
-    label: str
-    confidence: float | None
-    at: datetime
-    right: str
-
-
-def window_texts(proposal: Proposal) -> tuple[list[Candidate], list[Text]]:
-    """The kept texts of the live version's answers in the window, newest first, as the rule sees them and as they are.
-
-    Those called wrong, and the newest 5,000 of the others; answers that somebody called right are left out of neither, but are not wrong.
+    right: what people said is right of those called wrong. missing: how many were called wrong and have no text any more.
     """
-    endpoint, since, until = proposal.endpoint, proposal.window_start, proposal.window_end
-    judged = {word.prediction: word for word in traffic.feedback_between(endpoint, since, until, proposal.live)}
-    wrong = {uuid for uuid, word in judged.items() if not word.right}
-    found: dict[UUID, Text] = {}
-    for kept in traffic.wrong_or_unsure(endpoint, since, until, POOL):
-        if kept.uuid in wrong:
-            found[kept.uuid] = Text(kept.uuid, kept.text, kept.label, kept.confidence, kept.at, kept.right)
-    for each in traffic.texts(endpoint, since, until, POOL, proposal.live):
-        truth = judged[each.uuid].truth if each.uuid in wrong else ""
-        found.setdefault(each.uuid, Text(each.uuid, each.text, each.label, each.confidence, each.at, truth))
+
+    candidates: list[Candidate]
+    texts: list[traffic.Kept]
+    right: dict[UUID, str]
+    known: frozenset[str]
+    missing: int
+
+
+def window_texts(proposal: Proposal) -> Texts:
+    """The kept texts of the live version's answers in the window, newest first: those called wrong, and the newest 5,000 of all."""
+    endpoint, since, until, live = proposal.endpoint, proposal.window_start, proposal.window_end, proposal.live
+    wrong = {each.uuid: each for each in traffic.called_wrong(endpoint, since, until, POOL, live)}
+    found = {each.uuid: each for each in traffic.texts(endpoint, since, until, POOL, live)} | wrong
     texts = sorted(found.values(), key=lambda text: (text.at, str(text.uuid)), reverse=True)
     rows = [
         Candidate(at, normal_digest(each.text), each.confidence if each.confidence is not None else 1.0, each.uuid in wrong)
         for at, each in enumerate(texts)
     ]
-    return rows, texts
+    known = known_texts(proposal.dataset, [each.normal for each in rows])
+    right = {uuid: each.right for uuid, each in wrong.items()}
+    return Texts(rows, texts, right, known, traffic.wrong_without_text(endpoint, since, until, live))
 
 
 def known_texts(dataset: Dataset, normals: list[str]) -> frozenset[str]:

@@ -21,6 +21,8 @@ from lifecycle.ui.numbers import count
 from monitoring.retraining import queries, rules
 from monitoring.retraining.actions.moves import change, wait
 from monitoring.retraining.models import Pick, Proposal
+from monitoring.retraining.queries import Texts
+from monitoring.retraining.rules import State
 from monitoring.retraining.rules.picks import SAMPLE, SPLIT_OF, UNSURE, WRONG, Choice
 from monitoring.traffic.models import Prediction
 from registry.access import policy
@@ -31,33 +33,48 @@ WORDS = {WRONG: "called wrong", UNSURE: "least confident", SAMPLE: "as a fair sa
 
 
 def collector_of(proposal: Proposal) -> User | None:
-    """On whose behalf texts become items: whoever approved it, else proposed it, else set the trigger, if their roles allow it."""
-    people = [proposal.acting, proposal.proposed_by, proposal.trigger.author if proposal.trigger else None]
-    return next((each for each in people if each is not None and each.is_active and may_collect(each, proposal)), None)
+    """On whose behalf texts become items: whoever approved it, else proposed it, set the trigger, or trained the live version.
+
+    Copying takes somebody who may read the texts, which leads may not. Where nobody behind the proposal may, it is anybody of the role.
+    """
+    behind = [proposal.acting, proposal.proposed_by, proposal.trigger.author if proposal.trigger else None, proposal.live.run.launched_by]
+    found = next((each for each in behind if each is not None and each.is_active and may_collect(each, proposal)), None)
+    if found:
+        return found
+    readers = policy.who_can("traffic.read_texts", proposal.endpoint).order_by("pk")
+    return next((each for each in readers if may_collect(each, proposal)), None)
 
 
 def may_collect(user: User, proposal: Proposal) -> bool:
-    """Whether a person may upload into the dataset and open a queue there."""
-    return all(policy.can(user, action, proposal.dataset) for action in ("datasets.upload", "labeling.manage"))
+    """Whether a person may read the endpoint's texts, upload into the dataset and open a queue there."""
+    on_dataset = all(policy.can(user, action, proposal.dataset) for action in ("datasets.upload", "labeling.manage"))
+    return on_dataset and policy.can(user, "traffic.read_texts", proposal.endpoint)
 
 
-def collect(proposal: Proposal, now: datetime) -> None:
-    """Take the locked proposal one step towards its queue. Raises what the rooms below refuse."""
+def texts_ahead(proposal: Proposal) -> Texts | None:
+    """The texts of the window, read before the proposal is locked; None where it is not their turn."""
+    waits = proposal.state in (State.OPEN, State.APPROVED) and proposal.collected_at is None and proposal.upload_id is None
+    return queries.window_texts(proposal) if waits and collector_of(proposal) else None
+
+
+def collect(proposal: Proposal, texts: Texts | None, now: datetime) -> None:
+    """Take the locked proposal one step towards its queue. texts: as read ahead. Raises what the rooms below refuse."""
     who = collector_of(proposal)
-    if proposal.upload is None and who is None:
-        wait(proposal, "Nobody behind this proposal may open a labeling queue; the texts are collected once a lead approves.")
-    elif proposal.upload is None and who is not None:
-        choose_texts(proposal, who, now)
-    elif proposal.upload is not None:
+    if proposal.upload is not None:
         open_queue(proposal, who, now)
+    elif who is None:
+        wait(proposal, "Nobody may read the texts of this endpoint and also open a labeling queue; an ML engineer may.")
+    elif texts is not None:
+        choose_texts(proposal, who, texts, now)
 
 
-def choose_texts(proposal: Proposal, who: User, now: datetime) -> None:
-    """Choose the texts of the window and have them imported, each with the prediction that it came from."""
-    candidates, texts = queries.window_texts(proposal)
-    missing = queries.missing_texts(proposal)
-    known = queries.known_texts(proposal.dataset, [each.normal for each in candidates])
-    choice = rules.choose(candidates, known=known, limit=proposal.queue_items, seed=str(proposal.uuid))
+def choose_texts(proposal: Proposal, who: User, window: Texts, now: datetime) -> None:
+    """Choose texts of the window and have copies of them imported, each with the prediction that it came from.
+
+    The copies are data of the dataset from then on: read by whoever reads its samples or labels them, and not erased with the predictions.
+    """
+    texts, missing = window.texts, window.missing
+    choice = rules.choose(window.candidates, known=window.known, limit=proposal.queue_items, seed=str(proposal.uuid))
     if not choice.chosen:
         settle(proposal, now, f"There is no new text in the window{left_out(choice, missing)}. Training waits for labels from elsewhere.")
         return
@@ -78,13 +95,14 @@ def choose_texts(proposal: Proposal, who: User, now: datetime) -> None:
     datasets.set_mapping(upload_id=upload.uuid, actor=who, mapping=MAPPING)
     job = datasets.accept_upload(upload_id=upload.uuid, actor=who)
     keys = dict(Prediction.objects.filter(uuid__in=[text.uuid for text, _ in rows]).values_list("uuid", "pk"))
+    said = [window.right.get(text.uuid, "")[:120] for text, _ in rows]
     Pick.objects.bulk_create(
-        Pick(proposal=proposal, prediction_id=keys.get(text.uuid), prediction_uuid=text.uuid, kind=kind, label=text.right[:120])
-        for text, kind in rows
-    )  # fmt: skip
+        Pick(proposal=proposal, prediction_id=keys.get(text.uuid), prediction_uuid=text.uuid, kind=kind, label=label)
+        for (text, kind), label in zip(rows, said, strict=True)
+    )
     found = Counter(kind for _, kind in rows)
-    said = ", ".join(f"{count(found[kind])} {words}" for kind, words in WORDS.items() if found[kind])
-    change(proposal, upload=upload, job=job, collected_by=who, collect_note=f"{said}{left_out(choice, missing)}."[:500], blocked_by="")
+    taken = ", ".join(f"{count(found[kind])} {words}" for kind, words in WORDS.items() if found[kind])
+    change(proposal, upload=upload, job=job, collected_by=who, collect_note=f"{taken}{left_out(choice, missing)}."[:500], blocked_by="")
 
 
 def left_out(choice: Choice, missing: int) -> str:
@@ -117,7 +135,7 @@ def open_queue(proposal: Proposal, who: User | None, now: datetime) -> None:
     if not items:
         settle(proposal, now, "Every text was in the dataset already. Training waits for labels from elsewhere.")
     elif who is None:
-        wait(proposal, "Nobody behind this proposal may open a labeling queue; it opens once a lead approves.")
+        wait(proposal, "Nobody may read the texts of this endpoint and also open a labeling queue; an ML engineer may.")
     else:
         open_over(proposal, who, len(items), now)
 

@@ -14,6 +14,7 @@ from lifecycle.training import actions as training
 from monitoring.retraining import queries, rules
 from monitoring.retraining.actions import steps
 from monitoring.retraining.actions.moves import end, lock, move, note
+from monitoring.retraining.actions.training import restart
 from monitoring.retraining.models import Proposal
 from monitoring.retraining.rules import Outcome, State
 from registry.access import policy
@@ -29,11 +30,13 @@ from registry.promotions.rules import OPEN
 def approve(*, proposal_id: UUID, actor: User, seen: str, reason: str = "", now: datetime | None = None) -> Proposal:
     """Let it go on: training begins when there are enough labels. Who approves counts as who launched, and cannot approve its promotion.
 
-    seen: queries.seen_digest as the lead read it. Raises PermissionDenied, Refused (the endpoint is frozen) or Conflict (decided already,
-    or the live version changed).
+    seen: queries.seen_digest as the lead read it. Raises PermissionDenied (also for who proposed it), Refused (the endpoint is frozen) or
+    Conflict (decided already, or the live version changed).
     """
     now, proposal = now or timezone.now(), lock(proposal_id)
     policy.require(actor, "retraining.decide", proposal)
+    if not queries.may_approve(actor, proposal):
+        raise PermissionDenied(rules.OWN)
     check_open(proposal)
     check_current(proposal, seen)
     check_not_frozen(proposal, now)
@@ -90,7 +93,7 @@ def retry(*, proposal_id: UUID, actor: User, now: datetime | None = None) -> Pro
     check_not_frozen(proposal, now)
     state = State.RUNNING if proposal.gated_at else State.APPROVED
     move(proposal, state, failure="", failure_step="", ended_at=None, acting=actor)
-    steps.restart(proposal, actor)
+    restart(proposal, actor)
     steps.resumed(proposal, actor, "tried again")
     return proposal
 

@@ -1,4 +1,4 @@
-"""A proposal's own steps under the lock of its row: its state, what it waits for, its end, and who is told."""
+"""A proposal's own steps under the lock of its row: its state, what it waits for or cannot go on for, its end, and who is told."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.urls import reverse
 
+from lifecycle.jobs.models import Job
+from lifecycle.jobs.rules import State as JobState
 from lifecycle.notices import actions as notices
 from lifecycle.notices import outbox
 from lifecycle.refusals import Conflict
@@ -99,3 +101,28 @@ def tell_leads(proposal: Proposal, text: str) -> None:
     people = {user.pk: user for user in policy.who_can("retraining.decide", proposal)}
     people |= {user.pk: user for user in (proposal.acting, proposal.proposed_by) if user is not None}
     notices.notify(people.values(), text, reverse("retraining:detail", args=[proposal.uuid]))
+
+
+class Stuck(Exception):
+    """A step cannot be done by waiting. Carries a sentence and what to do."""
+
+    def __init__(self, sentence: str, next_step: str = "") -> None:
+        super().__init__(sentence)
+        self.sentence, self.next_step = sentence, next_step
+
+
+def acting_for(proposal: Proposal) -> User:
+    """Who answers for the steps."""
+    if proposal.acting is None or not proposal.acting.is_active:
+        raise Stuck("Nobody answers for the next step any more.", "A lead can try again, and answers for it then.")
+    return proposal.acting
+
+
+def ended(job: Job | None, what: str) -> bool:
+    """Whether a job has succeeded; False while it goes on or where there is none. Raises Stuck where it ended badly."""
+    if job is None or not job.is_finished:
+        return False
+    if job.state == JobState.SUCCEEDED:
+        return True
+    said = job.error or f"The job was {job.get_state_display().lower()}."
+    raise Stuck(f"{what} was not made: {said}", job.next_step or "Try again.")

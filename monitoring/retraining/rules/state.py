@@ -12,6 +12,7 @@ from lifecycle.refusals import Conflict, Refused
 from lifecycle.ui.numbers import signed
 
 REASON_MAX = 2_000
+OWN = "You proposed this retraining yourself, so another ML lead approves it."
 NAMES = {"macro_f1": "macro-F1", "accuracy": "accuracy"}
 SLOT = timedelta(minutes=10)  # how often a trigger is considered
 

@@ -18,7 +18,6 @@ from monitoring.traffic.queries.predictions import (
     PAGE,
     deployment_of,
     disagreements,
-    find,
     history,
     labels_of,
     newest_feedback,
@@ -27,10 +26,10 @@ from monitoring.traffic.queries.predictions import (
     shadow_answers,
     visible,
 )
-from monitoring.traffic.queries.window import Judged, Kept, Unsure, feedback_between, texts, wrong_or_unsure
+from monitoring.traffic.queries.window import Kept, Wrong, called_wrong, texts, wrong_without_text
 
 __all__ = [
-    "FEW", "PAGE", "Comparison", "Judged", "Kept", "Point", "Total", "Unsure", "Week", "compare", "comparisons", "deployment_of",
-    "disagreements", "feedback_between", "find", "history", "kpis", "labels_of", "newest_feedback", "newest_outcomes", "reads_texts",
-    "recent", "series", "shadow_answers", "texts", "total", "totals", "visible", "visible_kpis", "weeks", "whole", "wrong_or_unsure",
+    "FEW", "PAGE", "Comparison", "Kept", "Point", "Total", "Week", "Wrong", "called_wrong", "compare", "comparisons", "deployment_of",
+    "disagreements", "history", "kpis", "labels_of", "newest_feedback", "newest_outcomes", "reads_texts", "recent", "series",
+    "shadow_answers", "texts", "total", "totals", "visible", "visible_kpis", "weeks", "whole", "wrong_without_text",
 ]  # fmt: skip

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from uuid import UUID
 
 from django.db.models import OuterRef, QuerySet, Subquery
 
@@ -21,11 +20,6 @@ def visible(user: User) -> QuerySet[Prediction]:
     newest = Feedback.objects.filter(prediction=OuterRef("pk")).order_by("-id")
     rows = policy.visible_to(user, Prediction, "traffic.view").select_related("endpoint__model__project", "version__model", "deployment")
     return rows.annotate(feedback_right=Subquery(newest.values("right")[:1]), feedback_label=Subquery(newest.values("label")[:1]))
-
-
-def find(user: User, prediction_id: UUID) -> Prediction | None:
-    """The prediction, if it is there and the user may see it."""
-    return visible(user).filter(uuid=prediction_id).first()
 
 
 def recent(

@@ -1,16 +1,22 @@
 """The wrong and least confident inputs become items and a queue, and feedback never becomes a label."""
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from datasets_app.datasets.models import Item
 from datasets_app.labeling.models import Decision, Label, Queue, Suggestion
-from monitoring.retraining import actions, rules
+from monitoring.retraining import actions, queries, rules
+from monitoring.retraining.actions import steps
 from monitoring.retraining.models import Pick, Proposal
 from monitoring.retraining.rules import Candidate
+from monitoring.traffic import actions as traffic_actions
 from monitoring.traffic.models import Prediction
-from tests.monitoring.retraining.conftest import collect
+from registry.access.roles import Role
+from tests.monitoring.retraining.conftest import approve, collect
 from tests.support.datasets import import_texts
 from tests.support.jobs import run_ok
+from tests.support.people import make_person
 
 
 def test_a_fifth_is_a_fair_sample_then_the_wrong_then_the_unsure():
@@ -81,16 +87,63 @@ def test_a_window_without_texts_says_so_and_stays_open(endpoint, mia):
     assert found.collect_note.startswith("There is no new text in the window")
 
 
-def test_without_rights_the_texts_wait_for_the_lead(endpoint, traffic, omar, lee):
-    from tests.monitoring.retraining.conftest import approve
+def test_texts_are_copied_for_somebody_who_may_read_them(endpoint, traffic, omar, mia, lee):
+    """Neither on-call, who asks, nor the lead, who approves, reads texts; Mia trained the live version, and does."""
+    found = collect(approve(actions.propose(endpoint_id=endpoint.uuid, actor=omar, queue_items=10), lee))
 
-    made = collect(actions.propose(endpoint_id=endpoint.uuid, actor=omar, queue_items=10))
-    assert made.upload is None
-    assert "once a lead approves" in made.blocked_by
+    assert (found.collected_by, found.upload.uploaded_by, found.items) == (mia, mia, 10)
 
-    approve(made, lee)
-    found = collect(made)
-    assert (found.collected_by, found.items) == (lee, 10)
+
+def test_texts_are_copied_for_another_of_the_role_where_who_trained_has_left(endpoint, traffic, project, omar, mia):
+    other = make_person("emil", project=project, role=Role.ENGINEER)
+    type(mia).objects.filter(pk=mia.pk).update(is_active=False)
+
+    assert collect(actions.propose(endpoint_id=endpoint.uuid, actor=omar, queue_items=10)).collected_by == other
+
+
+def test_where_nobody_may_read_texts_none_is_copied(endpoint, traffic, omar, mia, lee):
+    type(mia).objects.filter(pk=mia.pk).update(is_active=False)
+    items = Item.objects.count()
+
+    found = approve(collect(actions.propose(endpoint_id=endpoint.uuid, actor=omar, queue_items=10)), lee)
+    found = collect(found)
+
+    assert (found.upload, found.queue, Item.objects.count(), Pick.objects.count()) == (None, None, items, 0)
+    assert found.blocked_by == "Nobody may read the texts of this endpoint and also open a labeling queue; an ML engineer may."
+
+
+def test_texts_are_read_before_the_proposal_is_locked(proposed, monkeypatch):
+    seen = []
+    lock, read = steps.lock, queries.window_texts
+    monkeypatch.setattr(steps, "lock", lambda uuid: seen.append("lock") or lock(uuid))
+    monkeypatch.setattr(queries, "window_texts", lambda proposal: seen.append("read") or read(proposal))
+
+    actions.advance(proposed.uuid)
+
+    assert (seen[:2], seen.count("read")) == (["read", "lock"], 1)
+
+
+def test_what_was_called_wrong_is_found_however_many_came_after_it(proposed, traffic, monkeypatch):
+    monkeypatch.setattr(queries, "POOL", 10)
+
+    found = queries.window_texts(proposed)
+
+    assert [each.uuid for each in found.texts] == [each.uuid for each in [*traffic[:10], *traffic[20:]][::-1]]
+    assert {found.texts[each.pk].uuid for each in found.candidates if each.wrong} == {each.uuid for each in traffic[:10]}
+    assert set(found.right.values()) == {"refund"}
+    with CaptureQueriesContext(connection) as said:
+        queries.window_texts(proposed)
+    assert len(said) == 4
+
+
+def test_the_newest_word_tells_what_was_called_wrong(proposed, traffic, ana):
+    traffic_actions.record_feedback(prediction_id=traffic[0].uuid, right=True, label="", actor=ana)
+    Prediction.objects.filter(pk=traffic[1].pk).update(text=None)
+
+    found = queries.window_texts(proposed)
+
+    assert set(found.right) == {each.uuid for each in traffic[2:10]}
+    assert found.missing == 1
 
 
 @pytest.mark.parametrize("state", ["failed", "cancelled"])

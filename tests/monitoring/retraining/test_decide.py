@@ -4,10 +4,12 @@ import pytest
 from django.core.exceptions import PermissionDenied
 
 from lifecycle.refusals import Conflict, Refused
-from monitoring.retraining import actions
+from monitoring.retraining import actions, queries
 from monitoring.retraining.models import Proposal
+from registry.access.roles import Role
 from registry.ledger.models import Event
 from tests.monitoring.retraining.conftest import approve, seen
+from tests.support.people import make_person
 
 
 def state_of(proposal):
@@ -23,6 +25,20 @@ def test_only_a_lead_approves(proposed, ana, ravi, mia, gita, omar, aida, lee):
     found = approve(proposed, lee)
     assert (found.state, found.decided_by, found.acting) == ("approved", lee, lee)
     assert Event.objects.filter(verb="retraining.approved", actor=str(lee.uuid)).count() == 1
+
+
+def test_nobody_approves_what_they_proposed(endpoint, traffic, lee, project, client_for):
+    lars = make_person("lars", project=project, role=Role.LEAD)
+    made = actions.propose(endpoint_id=endpoint.uuid, actor=lars)
+
+    with pytest.raises(PermissionDenied, match="You proposed this retraining yourself, so another ML lead approves it."):
+        approve(made, lars)
+
+    assert state_of(made) == "open"
+    assert not Event.objects.filter(verb="retraining.approved").exists()
+    assert "You proposed this retraining yourself" in client_for(lars).get(f"/retraining/{made.uuid}/").content.decode()
+    assert [list(queries.to_decide(person)) for person in (lars, lee)] == [[], [made]]
+    assert approve(made, lee).state == "approved"
 
 
 def test_an_approval_is_bound_to_what_was_read(proposed, lee):

@@ -140,8 +140,8 @@ def test_every_step_again_makes_nothing_twice(approved, ana, monkeypatch):
     label_queue(approved, ana)
     real, calls = steps.step, []
 
-    def dies(proposal: Proposal, compared, now):
-        real(proposal, compared, now)
+    def dies(proposal: Proposal, texts, compared, now):
+        real(proposal, texts, compared, now)
         calls.append(proposal.step)
         raise KeyboardInterrupt
 

@@ -1,0 +1,40 @@
+"""Counting what is labelled, and waiting until it is enough."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from datasets_app.labeling.models import Queue
+from monitoring.retraining import queries
+from monitoring.retraining.actions.moves import change, move, wait
+from monitoring.retraining.models import Proposal
+from monitoring.retraining.rules import State
+
+
+def count_labels(proposal: Proposal, now: datetime) -> int:
+    """How many labels were decided since the live version's snapshot; noted where that has changed."""
+    found = queries.labels_since(proposal.dataset, proposal.live.run.snapshot.created_at)
+    if found != proposal.labels_new:
+        change(proposal, labels_new=found, labels_at=now)
+    return found
+
+
+def pass_gate(proposal: Proposal, now: datetime) -> None:
+    """Training waits for enough labels, or until everything in the queue is decided."""
+    found, queue = count_labels(proposal, now), proposal.queue
+    decided = queue is not None and queue_is_done(queue)
+    if found >= proposal.min_labels or (decided and found):
+        move(proposal, State.RUNNING, gated_at=now, blocked_by="")
+        return
+    missing = f"{found:,} of {proposal.min_labels:,} new labels are decided"
+    if queue is None:
+        wait(proposal, f"{missing}. Label items of {proposal.dataset}.")
+    elif decided:
+        wait(proposal, f"{missing}, and the queue {queue} has nothing left. Label other items of {proposal.dataset}.")
+    else:
+        wait(proposal, f"{missing}; {queue.items_decided:,} of {queue.items_total:,} items of the queue {queue} are decided.")
+
+
+def queue_is_done(queue: Queue) -> bool:
+    """Whether every item of a filled queue is decided, or it is closed."""
+    return queue.state == Queue.State.CLOSED or (queue.filled_at is not None and 0 < queue.items_total <= queue.items_decided)

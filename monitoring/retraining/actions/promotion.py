@@ -1,0 +1,74 @@
+"""From the new model to its version and the promotion that people decide."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from monitoring.retraining import queries
+from monitoring.retraining.actions.moves import Stuck, change, done, ended, move, tell_leads, wait
+from monitoring.retraining.models import Proposal
+from monitoring.retraining.rules import Outcome, State
+from registry.access.models import User
+from registry.catalog import actions as catalog
+from registry.catalog import queries as versions
+from registry.catalog.models import ModelVersion
+from registry.catalog.rules import next_semver
+from registry.promotions import actions as promotions
+from registry.promotions.models import PromotionRequest
+from registry.promotions.rules import OPEN, Status
+
+
+def register(proposal: Proposal, actor: User) -> None:
+    """Have the run sealed as the next version. One that somebody registered by hand is taken."""
+    run, model = proposal.run, proposal.endpoint.model
+    assert run is not None  # noqa: S101  the steps before
+    assert run.artifact is not None  # noqa: S101
+    known = ModelVersion.objects.filter(model=model, root_digest=run.artifact.root_digest).first()
+    if known is not None:
+        change(proposal, version=known, semver=known.semver, job=None, blocked_by="")
+    elif proposal.job is None:
+        newest = model.versions.order_by("-number").first()
+        semver, card = next_semver(newest.semver if newest else None), versions.newest_card(proposal.live)
+        job = catalog.register(model=model, run=run, semver=semver, actor=actor, stated=dict(card.stated) if card else None)
+        change(proposal, job=job, semver=semver, blocked_by="")
+    elif ended(proposal.job, "The version"):
+        raise Stuck("The version was not registered.", "Try again.")
+
+
+def ask(proposal: Proposal, actor: User) -> None:
+    """Open the promotion, in the name of who approved the proposal: they launched it, so that they cannot approve it."""
+    version = proposal.version
+    assert version is not None  # noqa: S101  the step before
+    known = PromotionRequest.objects.filter(version=version, endpoint=proposal.endpoint, status__in=sorted(OPEN)).first()
+    asked = known or promotions.request(
+        version=version, endpoint=proposal.endpoint, note=note_of(proposal), actor=requester(proposal, actor)
+    )
+    move(proposal, State.REQUESTED, promotion=asked, blocked_by="")
+    tell_leads(proposal, f"{version.semver} of {proposal} waits for its promotion to {proposal.endpoint}.")
+
+
+def requester(proposal: Proposal, actor: User) -> User:
+    """Who approved the proposal, while their role still allows it; else who answers for the steps."""
+    who = proposal.decided_by
+    return who if who and who.is_active and queries.may_request(who, proposal) else actor
+
+
+def note_of(proposal: Proposal) -> str:
+    """What the promotion says of where it comes from."""
+    why = "; ".join(reason["fact"] for reason in proposal.reasons_for) or proposal.note or "a person asked for it"
+    said = (proposal.comparison or {}).get("why", "")
+    more = f" Asked for by hand: {proposal.insist_reason}" if proposal.insisted_by else ""
+    return f"{proposal}: {proposal.live.semver} retrained, because: {why}. {said}{more}".strip()[:2_000]
+
+
+def follow_promotion(proposal: Proposal, now: datetime) -> None:
+    """See what became of the promotion, which is people's to decide."""
+    asked = proposal.promotion
+    assert asked is not None  # noqa: S101  its state says so
+    if asked.status == Status.FULFILLED:
+        done(proposal, Outcome.PROMOTED, now, f"{proposal.semver} of {proposal} is live on {proposal.endpoint}.")
+    elif asked.status not in OPEN:
+        said = f"{proposal.semver} of {proposal} did not go live: request {asked.number} is {asked.get_status_display().lower()}."
+        done(proposal, Outcome.PROMOTION_ENDED, now, said)
+    else:
+        wait(proposal, f"Request {asked.number} is {asked.get_status_display().lower()}.")
