@@ -9,7 +9,22 @@ import time
 from collections.abc import Callable, Sequence
 
 from lifecycle.cli.client import Unreachable
-from lifecycle.cli.commands import access, alerts, canary, data, drift, feedback, outcomes, retraining, serving, training, versions
+from lifecycle.cli.commands import (
+    access,
+    alerts,
+    arms,
+    canary,
+    channels,
+    data,
+    drift,
+    feedback,
+    outcomes,
+    overview,
+    retraining,
+    serving,
+    training,
+    versions,
+)
 from lifecycle.cli.screen import Screen
 from lifecycle.cli.session import Session
 from lifecycle.cli.settings import Usage
@@ -18,7 +33,9 @@ from lifecycle.refusals import Refusal
 
 DONE, REFUSED, USAGE, UNREACHABLE, INTERRUPTED = 0, 1, 2, 3, 130
 VERSIONS = "Is the address a Lifecycle server's, and are both of the same version?"
-MODULES = (access, data, training, versions, serving, canary, feedback, outcomes, drift, alerts, retraining)
+MODULES = (
+    access, data, training, versions, serving, canary, arms, feedback, outcomes, drift, alerts, channels, retraining, overview,
+)  # fmt: skip
 ABOUT = "Talk to a Lifecycle server: data, runs, versions, endpoints, feedback and the audit trail."
 CODES = """exit codes: 0 done; 1 refused, or what was watched failed, or what was verified does not hold; 2 not called as it can be;
 3 the server does not answer; 130 you pressed Ctrl-C (what was started goes on)"""

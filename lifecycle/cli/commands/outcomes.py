@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lifecycle.cli import batches, find
+from lifecycle.cli.commands import canary
 from lifecycle.cli.commands.feedback import named
 from lifecycle.cli.screen import count, facts, percent, table
 from lifecycle.cli.session import Session
@@ -24,6 +25,14 @@ def add(commands: Any, common: Any) -> None:
     look.add_argument("endpoint", metavar="ENDPOINT", help="slug or uuid")
     look.add_argument("--days", type=int, default=90, metavar="N", help="how far back (default: 90)")
     look.set_defaults(run=show)
+    new = group.add_parser("define", parents=[common], help="name a business figure that an endpoint is meant to move")
+    new.add_argument("endpoint", metavar="ENDPOINT", help="slug or uuid")
+    new.add_argument("name", metavar="NAME", help="such as 'Solved at once'")
+    new.add_argument("--kind", choices=["share", "number"], required=True, help="share: each case is 0 or 1")
+    new.add_argument("--better", choices=["up", "down"], required=True, help="which way is good")
+    new.add_argument("--hold-out", type=canary.points, required=True, metavar="PERCENT", help="of the cases, without the model; up to 50")
+    new.add_argument("--unit", default="", help="of a number, such as min")
+    new.set_defaults(run=define)
     give = group.add_parser(
         "send", parents=[common], help="send what came of cases; needs a token with the scope feedback",
         description='Send a file of JSON lines: {"uuid": "…", "arm": "model", "value": 1, "at": "2026-11-25T10:00:00Z"}, with "prediction" '
@@ -63,6 +72,18 @@ def show(session: Session) -> None:
         ],
     )
     session.screen.show(found, *(lines if found else [f"No business figure is defined for {endpoint['slug']}. An ML lead defines one."]))
+
+
+def define(session: Session) -> None:
+    """For good: a figure is not changed afterwards."""
+    args, endpoint = session.args, find.endpoint(session, session.args.endpoint)
+    body = {"name": args.name, "unit": args.unit, "direction": args.better, "kind": args.kind, "holdout_share": args.hold_out}
+    made = session.api.post(f"/endpoints/{endpoint['uuid']}/kpis/", body)
+    session.screen.show(
+        made,
+        f"{made['name']} of {endpoint['slug']} is compared with a hold-out of {percent(made['holdout_share'])} of the cases.",
+        f"Send what came of them: lifecycle outcomes send {endpoint['slug']} --figure {made['uuid']} --file cases.jsonl",
+    )
 
 
 def figures(session: Session, endpoint: dict[str, Any]) -> list[dict[str, Any]]:

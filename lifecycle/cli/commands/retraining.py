@@ -28,6 +28,7 @@ def add(commands: Any, common: Any) -> None:
     listing.add_argument("--state", default="", choices=STATES, help="in this state alone")
     listing.set_defaults(run=list_)
     of_endpoint(group, common, "consider", "what speaks for and against it now; 1 where nobody could propose").set_defaults(run=consider)
+    of_endpoint(group, common, "triggers", "what proposes it by itself").set_defaults(run=triggers)
     new = of_endpoint(group, common, "propose", "propose it by hand")
     new.add_argument("--note", default="", help="why, for the one who decides")
     for name, text in LIMITS.items():
@@ -79,6 +80,21 @@ def consider(session: Session) -> int | None:
     said = f"Propose it: lifecycle retraining propose {endpoint['slug']}" if found["possible"] else "Nobody can propose it now."
     session.screen.show(found, *reasons(found), said)
     return None if found["possible"] else 1
+
+
+def triggers(session: Session) -> None:
+    """As they are set."""
+    endpoint = find.endpoint(session, session.args.endpoint)
+    rows = session.api.get(f"/endpoints/{endpoint['uuid']}/retraining/triggers/")["results"]
+    lines = table(
+        ["TRIGGER", "", "THRESHOLD", "COOLDOWN DAYS", "MIN. LABELS", "SET"],
+        [
+            (row["kind"], "on" if row["enabled"] else "off", f"{row['threshold']:g}", row["cooldown_days"], row["min_labels"],
+             moment(row["set_at"]))
+            for row in rows
+        ],
+    )  # fmt: skip
+    session.screen.show(rows, *(lines if rows else [f"Nothing proposes a retraining of {endpoint['slug']} by itself. Set it on its page."]))
 
 
 def propose(session: Session) -> None:

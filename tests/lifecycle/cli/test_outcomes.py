@@ -10,7 +10,7 @@ import pytest
 from django.utils import timezone
 
 from monitoring.traffic import actions
-from monitoring.traffic.models import MinuteRollup, Outcome
+from monitoring.traffic.models import Kpi, MinuteRollup, Outcome
 from tests.support import endpoints
 
 
@@ -49,6 +49,25 @@ def test_cases_are_sent_once_however_often_and_shown_as_a_difference(as_person, 
     assert cells[:6] == ["Solved at once", "80.0 %", "50", "40.0 %", "50", "+40.0 points"]
     assert shown.out.rstrip().endswith("better")
     assert command("outcomes", "show", endpoint.slug, "--json").json[0]["reading"] == "better"
+
+
+def test_a_figure_is_defined(as_person, lee, endpoint):
+    said = as_person(lee)("outcomes", "define", endpoint.slug, "Solved at once", "--kind", "share", "--better", "up", "--hold-out", "10%")
+
+    made = Kpi.objects.get()
+    assert said.code == 0, said.err
+    assert said.out.splitlines() == [
+        "Solved at once of support-inbox-prod is compared with a hold-out of 10.0 % of the cases.",
+        f"Send what came of them: lifecycle outcomes send support-inbox-prod --figure {made.uuid} --file cases.jsonl",
+    ]
+    assert (made.kind, made.direction, made.holdout_share, made.owner) == ("share", "up", 0.1, lee)
+
+
+def test_who_may_not_define_a_figure_defines_none(as_person, omar, endpoint):
+    said = as_person(omar)("outcomes", "define", endpoint.slug, "Solved", "--kind", "share", "--better", "up", "--hold-out", "10")
+
+    assert (said.code, said.out) == (1, "")
+    assert not Kpi.objects.exists()
 
 
 def test_too_few_cases_are_called_so(as_person, mia, endpoint, figure):

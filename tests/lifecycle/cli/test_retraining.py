@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from django.utils import timezone
 
 from lifecycle.cli.client import ApiRefusal, Client
-from monitoring.retraining.models import Proposal
+from monitoring.retraining.models import Proposal, Trigger
 from tests.support import endpoints
 
 
@@ -28,6 +29,18 @@ def test_considering_says_why_and_why_not_and_changes_nothing(as_person, mia, en
     assert [line for line in said.out.splitlines() if line.startswith(("Why yes", "Why not"))]
     assert said.out.splitlines()[-1] == "Propose it: lifecycle retraining propose support-inbox-prod"
     assert not Proposal.objects.exists()
+
+
+def test_triggers_are_shown_as_they_are_set(as_person, lee, endpoint):
+    command = as_person(lee)
+    assert command("retraining", "triggers", endpoint.slug).out == (
+        "Nothing proposes a retraining of support-inbox-prod by itself. Set it on its page.\n"
+    )
+    made = Trigger.objects.create(endpoint=endpoint, kind="drift", enabled=True, threshold=3, author=lee, set_at=timezone.now())
+
+    said = command("retraining", "triggers", endpoint.slug)
+
+    assert said.out.splitlines()[1].split()[:5] == ["drift", "on", "3", str(made.cooldown_days), str(made.min_labels)]
 
 
 def test_proposing_says_who_decides(as_person, mia, endpoint, site):

@@ -1,0 +1,77 @@
+"""A shadow is started and stopped, and a fault is planted and lifted, by the name of the endpoint."""
+
+from __future__ import annotations
+
+import pytest
+
+from registry.endpoints.models import Deployment, Fault
+from tests.support import endpoints, registry
+
+
+@pytest.fixture
+def endpoint(project, mia, ravi, lee, gita, omar):
+    return endpoints.deployed_endpoint(project)
+
+
+@pytest.fixture
+def version(project, endpoint, mia, ravi):
+    snapshot = endpoint.alias.version.run.snapshot
+    return registry.make_version(project, mia, ravi, model=endpoint.model, snapshot=snapshot, semver="1.2.0")
+
+
+def test_a_shadow_is_started_and_stopped(as_person, omar, endpoint, version):
+    command = as_person(omar)
+
+    begun = command("shadow", "start", endpoint.slug, "1.2.0", "--share", "20%")
+
+    assert begun.code == 0, begun.err
+    assert begun.out.splitlines() == [
+        "1.2.0 answers copies of 20 % of the requests on support-inbox-prod. Nobody gets its answers.",
+        "Stop it: lifecycle shadow stop support-inbox-prod",
+    ]
+    shadow = Deployment.objects.get(arm="shadow")
+    assert (shadow.version, shadow.share, shadow.ended_at) == (version, 2_000, None)
+
+    ended = command("shadow", "stop", endpoint.slug, "--reason", "Seen enough.")
+
+    shadow.refresh_from_db()
+    assert (ended.code, ended.out) == (0, "1.2.0 gets no copies of support-inbox-prod any more.\n")
+    assert shadow.end_reason == "Seen enough."
+    assert command("shadow", "stop", endpoint.slug).err == (
+        "No shadow version runs on support-inbox-prod. See what does: lifecycle status support-inbox-prod\n"
+    )
+
+
+def test_who_may_not_is_told_who_may_and_nothing_runs(as_person, ravi, endpoint, version):
+    said = as_person(ravi)("shadow", "start", endpoint.slug, "1.2.0")
+
+    assert (said.code, said.out) == (1, "")
+    assert not Deployment.objects.filter(arm="shadow").exists()
+
+
+def test_a_fault_is_planted_and_lifted(as_person, omar, endpoint):
+    endpoints.write_status(drills=True)
+    command = as_person(omar)
+
+    planted = command("drill", "plant", endpoint.slug, "--arm", "stable", "--kind", "error", "--share", "5", "--minutes", "15")
+
+    fault = Fault.objects.get()
+    assert planted.code == 0, planted.err
+    assert planted.out.splitlines() == [
+        f"5 % of the requests to 1.0.0 on support-inbox-prod fail until {fault.until:%Y-%m-%d %H:%M} UTC.",
+        "Stop it: lifecycle drill stop support-inbox-prod --arm stable",
+    ]
+    assert (fault.kind, fault.share) == ("error", 500)
+
+    lifted = command("drill", "stop", endpoint.slug, "--arm", "stable")
+
+    fault.refresh_from_db()
+    assert (lifted.code, lifted.out) == (0, "1.0.0 on support-inbox-prod has no planted fault any more.\n")
+    assert fault.lifted_at is not None
+
+
+def test_servers_that_run_no_drills_get_no_fault(as_person, omar, endpoint):
+    said = as_person(omar)("drill", "plant", endpoint.slug, "--arm", "stable", "--kind", "slow", "--share", "5")
+
+    assert (said.code, said.out) == (1, "")
+    assert not Fault.objects.exists()

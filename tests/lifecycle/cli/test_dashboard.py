@@ -1,0 +1,35 @@
+"""The dashboard in a shell: the figures of the page, for those who see it."""
+
+from __future__ import annotations
+
+from tests.support import endpoints
+
+
+def test_the_models_and_what_needs_a_person(as_person, lee, project, mia, ravi, gita, omar, site):
+    endpoints.deployed_endpoint(project)
+    command = as_person(lee)
+
+    said = command("dashboard", "--weeks", "4", "--project", "inbox")
+
+    assert said.code == 0, said.err
+    lines = said.out.splitlines()
+    assert lines[0].endswith(", 4 weeks")
+    assert lines[1:3] == ["Promotions  1 asked, 1 approved, 0 waiting", f"Page        {site}/dashboard/"]
+    assert lines[4].split() == ["ENDPOINT", "VERSION", "HEALTH", "RIGHT", "REQUESTS", "P95", "MS", "DRIFT"]
+    assert lines[5].split() == ["support-inbox-prod", "1.0.0", "no", "traffic", "–", "0", "–", "–"]
+    assert lines[-1] == "Nothing burns and nothing waits for a decision."
+    assert command("dashboard", "--field", "models.0.health").out == "no traffic\n"
+
+
+def test_somebody_elsewhere_sees_none_of_it(as_person, otto, project, mia, ravi, lee, gita, omar):
+    endpoints.deployed_endpoint(project)
+
+    said = as_person(otto)("dashboard")
+
+    assert said.code == 0, said.err
+    assert "Nothing is served yet." in said.out
+    assert "support-inbox-prod" not in said.out
+
+
+def test_a_period_that_is_none_is_a_mistake_in_the_call(as_person, lee):
+    assert as_person(lee)("dashboard", "--weeks", "5").code == 2
