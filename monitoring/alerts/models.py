@@ -6,8 +6,10 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from monitoring.alerts.rules.objectives import Kind
+from monitoring.alerts.rules.burn import Count
+from monitoring.alerts.rules.objectives import Kind, count_of
 from monitoring.alerts.rules.state import MARKS, SEVERITY_MARKS, Answer, Severity, State, Why
+from monitoring.traffic.counts import Counts
 from registry.access.models import Project
 from registry.catalog.models import Endpoint
 from registry.endpoints.models import Deployment
@@ -49,6 +51,10 @@ class Objective(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} of {self.endpoint}"
+
+    def count_of(self, counts: Counts) -> Count:
+        """What counts for it, of what was counted."""
+        return count_of(self.kind, self.threshold_ms, counts)
 
 
 class Alert(models.Model):

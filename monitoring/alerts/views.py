@@ -39,7 +39,7 @@ LIST, DETAIL, ENDPOINT, PANEL, SILENCES, CHANNELS, SUPPRESSED = (
 @signed_in
 def alerts(request: SignedInRequest) -> HttpResponse:
     """What is open, then what was."""
-    return respond(request, LIST, "alerts", page.listing(request.user, chosen(request), key(request)))
+    return respond(request, LIST, "alerts", page.listing.alerts(request.user, chosen(request), key(request)))
 
 
 @require_GET
@@ -48,7 +48,7 @@ def alerts(request: SignedInRequest) -> HttpResponse:
 @needs(SEE, Alert)
 def detail(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """One alert."""
-    return respond(request, DETAIL, "alert", page.detail(request.user, one(request, uuid)))
+    return respond(request, DETAIL, "alert", page.detail.alert(request.user, one(request, uuid)))
 
 
 @require_POST
@@ -76,7 +76,7 @@ def resolve(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs(SEE, Endpoint)
 def endpoint(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """What an endpoint is held to, how much budget is left, and how fast it burns."""
-    return respond(request, ENDPOINT, "objectives", page.endpoint(request.user, endpoint_of(uuid)))
+    return respond(request, ENDPOINT, "objectives", page.endpoint.objectives(request.user, endpoint_of(uuid)))
 
 
 @require_GET
@@ -84,7 +84,7 @@ def endpoint(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs(SEE, Endpoint)
 def panel(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The same in short: a part of the endpoint's page."""
-    return respond(request, PANEL, "panel", page.panel(request.user, endpoint_of(uuid)))
+    return respond(request, PANEL, "panel", page.endpoint.panel(request.user, endpoint_of(uuid)))
 
 
 @require_POST
@@ -104,7 +104,7 @@ def set_objective(request: SignedInRequest, uuid: UUID, kind: str) -> HttpRespon
         else:
             toast(request, f"{Kind(kind).label} of {found.slug} is set")
             return redirect_or_refresh(request, reverse("alerts:endpoint", args=[uuid]))
-    return respond(request, ENDPOINT, "objectives", page.endpoint(request.user, found, form, kind), status=422)
+    return respond(request, ENDPOINT, "objectives", page.endpoint.objectives(request.user, found, form, kind), status=422)
 
 
 @require_POST
@@ -121,7 +121,7 @@ def switch_objective(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @signed_in
 def suppressed(request: SignedInRequest) -> HttpResponse:
     """What looked wrong and was not said, with why."""
-    return respond(request, SUPPRESSED, "suppressed", page.suppressed(request.user, chosen(request), key(request)))
+    return respond(request, SUPPRESSED, "suppressed", page.listing.suppressed(request.user, chosen(request), key(request)))
 
 
 @require_http_methods(["GET", "POST"])
@@ -129,7 +129,7 @@ def suppressed(request: SignedInRequest) -> HttpResponse:
 def silences(request: SignedInRequest) -> HttpResponse:
     """What is silenced, and until when; and a new silence."""
     if request.method == "GET":
-        return respond(request, SILENCES, "silences", page.silences(request.user, where=request.GET.get("where", "")))
+        return respond(request, SILENCES, "silences", page.listing.silences(request.user, where=request.GET.get("where", "")))
     form = SilenceForm(request.POST, user=request.user)
     if form.is_valid():
         given, (project, about) = form.cleaned_data, form.place
@@ -143,7 +143,7 @@ def silences(request: SignedInRequest) -> HttpResponse:
         else:
             toast(request, f"No messages about {about or project}", kind="warn")
             return redirect_or_refresh(request, reverse("alerts:silences"))
-    return respond(request, SILENCES, "silences", page.silences(request.user, form), status=422)
+    return respond(request, SILENCES, "silences", page.listing.silences(request.user, form), status=422)
 
 
 @require_POST
@@ -160,7 +160,7 @@ def end_silence(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def channels(request: SignedInRequest) -> HttpResponse:
     """Ways out: e-mail and webhooks; and a new one. A webhook's secret stands in the answer that makes it and nowhere else."""
     if request.method == "GET":
-        return respond(request, CHANNELS, "channels", page.channels(request.user))
+        return respond(request, CHANNELS, "channels", page.channels.channels(request.user))
     form = ChannelForm(request.POST, user=request.user)
     if form.is_valid():
         try:
@@ -169,8 +169,10 @@ def channels(request: SignedInRequest) -> HttpResponse:
             add_errors(form, refusal)
         else:
             toast(request, f"{made.name} is added")
-            return respond(request, CHANNELS, "channels", page.channels(request.user, made=made if made.kind == "webhook" else None))
-    return respond(request, CHANNELS, "channels", page.channels(request.user, form), status=422)
+            return respond(
+                request, CHANNELS, "channels", page.channels.channels(request.user, made=made if made.kind == "webhook" else None)
+            )
+    return respond(request, CHANNELS, "channels", page.channels.channels(request.user, form), status=422)
 
 
 @require_POST
@@ -197,7 +199,7 @@ def new_secret(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Replace a webhook's secret; the new one stands in this answer and nowhere else."""
     seen = number(request.POST.get("seen", ""))
     made = delivery.new_secret(channel_id=uuid, actor=request.user, seen=-1 if seen is None else seen)
-    return respond(request, CHANNELS, "channels", page.channels(request.user, made=made))
+    return respond(request, CHANNELS, "channels", page.channels.channels(request.user, made=made))
 
 
 def one(request: SignedInRequest, uuid: UUID) -> Alert:

@@ -74,6 +74,12 @@ def quantile(histogram: Mapping[str, int], share: float) -> float | None:
     return None
 
 
+def above(histogram: Mapping[str, int], bound_ms: float) -> int:
+    """How many took longer than a bound; a bucket that holds the bound counts as quick."""
+    end = bucket(bound_ms)
+    return sum(number for key, number in histogram.items() if int(key) > end)
+
+
 def mean_share(histogram: Mapping[str, int], bins: int) -> float | None:
     """The mean of shares in equal bins of 0 to 1, each taken as the middle of its bin; None when empty."""
     total = sum(histogram.values())

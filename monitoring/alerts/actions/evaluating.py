@@ -17,10 +17,8 @@ from monitoring.alerts.models import Alert, Check, Objective
 from monitoring.alerts.rules import burn, text
 from monitoring.alerts.rules.burn import Count, Reading, span
 from monitoring.alerts.rules.moments import STEP, missed, windows_at
-from monitoring.alerts.rules.objectives import Kind
 from monitoring.alerts.rules.state import CALM_NEEDED, OBJECTIVE_SOURCE, Answer, Severity, State, Why
 from monitoring.traffic import queries as traffic
-from monitoring.traffic.counts import Counts
 from monitoring.traffic.queries import Total
 from monitoring.traffic.rules import MINUTE, ceil
 
@@ -44,7 +42,7 @@ def evaluate(now: datetime | None = None) -> int:
             continue
         try:
             catch_up(objective, now)
-            counts = {length: count_of(objective, totals[objective.endpoint_id]) for length, totals in measured.items()}
+            counts = {length: objective.count_of(totals[objective.endpoint_id]) for length, totals in measured.items()}
             judge(objective, counts, now, keep=True)
             done += 1
         except Exception as error:  # whatever is wrong with one of them
@@ -60,17 +58,6 @@ def totals_of(objectives: Sequence[Objective], now: datetime) -> dict[timedelta,
     return {length: traffic.totals(endpoints, until - length, until) for length in sorted(lengths)} if endpoints else {}
 
 
-def count_of(objective: Objective, counts: Counts) -> Count:
-    """What counts for an objective. Refused (4xx) and shed (429) requests never do; latency is of answered requests."""
-    if objective.kind == Kind.AVAILABILITY:
-        return Count(counts.errors, counts.requests - counts.refused - counts.shed)
-    if objective.kind == Kind.QUALITY:
-        return Count(counts.wrong, counts.right + counts.wrong)
-    total = Total()
-    total.latency = counts.latency
-    return Count(total.slow(objective.threshold_ms or 0.0), sum(counts.latency.values()))
-
-
 def catch_up(objective: Objective, now: datetime) -> int:
     """Evaluate what was missed since the last time; returns how many moments. objective: as read before it was claimed."""
     moments = missed(objective.read_at, now)
@@ -78,7 +65,7 @@ def catch_up(objective: Objective, now: datetime) -> int:
         return 0
     longest = max(burn.WINDOWS)
     points = traffic.series(objective.endpoint, moments[0] - longest, moments[-1] + STEP, STEP)
-    counts = [count_of(objective, point.counts) for point in points]
+    counts = [objective.count_of(point.counts) for point in points]
     for moment in moments:
         judge(objective, windows_at(moment, points[0].start, counts), moment)
     log.info("objective_caught_up objective=%s moments=%s", objective.uuid, len(moments))

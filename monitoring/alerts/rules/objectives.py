@@ -10,6 +10,8 @@ from django.db.models import TextChoices
 
 from lifecycle.refusals import Refused
 from monitoring.alerts.rules.burn import Count, never_fires
+from monitoring.traffic import histogram
+from monitoring.traffic.counts import Counts
 
 WINDOW_DAYS = (28, 30)
 TARGET_MIN, TARGET_MAX = 0.5, 0.9999
@@ -34,6 +36,15 @@ GOOD = {
     Kind.QUALITY: "judged answers are right",
 }
 BAD = {Kind.AVAILABILITY: "failed requests", Kind.LATENCY: "slow answers", Kind.QUALITY: "wrong answers"}
+
+
+def count_of(kind: str, threshold_ms: float | None, counts: Counts) -> Count:
+    """What counts for an objective. Refused (4xx) and shed (429) requests never do; latency is of answered requests."""
+    if kind == Kind.AVAILABILITY:
+        return Count(counts.errors, counts.requests - counts.refused - counts.shed)
+    if kind == Kind.QUALITY:
+        return Count(counts.wrong, counts.right + counts.wrong)
+    return Count(histogram.above(counts.latency, threshold_ms or 0.0), sum(counts.latency.values()))
 
 
 def check_objective(kind: str, target: float, threshold_ms: float | None, window_days: int) -> None:

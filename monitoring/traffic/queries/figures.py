@@ -58,11 +58,6 @@ class Total(Counts):
         return 1 - self.errors / self.taken if self.taken else None
 
     @property
-    def shed_share(self) -> float | None:
-        """shed / requests."""
-        return self.shed / self.requests if self.requests else None
-
-    @property
     def p50_ms(self) -> float | None:
         """Half of the answered requests were at least as quick; at most 10 % too high."""
         return histogram.quantile(self.latency, 0.5)
@@ -93,11 +88,6 @@ class Total(Counts):
         return wilson(self.right, self.judged) if self.judged else None
 
     @property
-    def override_rate(self) -> float | None:
-        """overrides / answers."""
-        return self.overrides / self.answers if self.answers else None
-
-    @property
     def agree_share(self) -> float | None:
         """Of the shadow answers that could be compared, those with the client's label."""
         return self.agree / (self.agree + self.disagree) if self.agree + self.disagree else None
@@ -122,11 +112,6 @@ class Total(Counts):
         """The engine's CPU time for 1,000 answers at PRICE_PER_CORE_HOUR, in CURRENCY; None without a price or a measured answer."""
         price = settings.PRICE_PER_CORE_HOUR
         return None if price is None or not self.timed else 1000 * self.cpu_us / US_PER_HOUR * price / self.timed
-
-    def slow(self, bound_ms: float) -> int:
-        """Answered requests that took longer than a bound; a bucket that holds the bound counts as quick."""
-        end = histogram.bucket(bound_ms)
-        return sum(number for key, number in self.latency.items() if int(key) > end)
 
 
 @dataclass

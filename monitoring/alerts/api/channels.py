@@ -1,0 +1,144 @@
+"""Ways out: to add, to change, to test."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.response import Response
+
+from lifecycle.notices import delivery, sending
+from lifecycle.notices.models import Channel
+from lifecycle.notices.rules import ChannelKind
+from monitoring.alerts import queries
+from monitoring.alerts.api.place import place
+from monitoring.alerts.rules.state import Severity
+from registry.access.decorators import Needs
+from registry.access.rest import Request, View, read
+
+SEE, MANAGE = "alerts.view", "alerts.manage"
+
+
+class ChannelIn(serializers.Serializer[Any]):
+    """A new way out."""
+
+    project = serializers.UUIDField()
+    kind = serializers.ChoiceField(choices=ChannelKind.choices)
+    name = serializers.CharField(max_length=60)
+    address = serializers.CharField(max_length=1000, help_text="e-mail addresses separated by commas, or a URL")
+    wants = serializers.ListField(child=serializers.ChoiceField(choices=Severity.choices))
+
+
+class ChannelOut(serializers.Serializer[Channel]):
+    """A way out. host: of a webhook its host alone, since its path may hold a token of the receiver."""
+
+    uuid = serializers.UUIDField()
+    project = serializers.UUIDField(source="project.uuid")
+    kind = serializers.ChoiceField(choices=ChannelKind.choices)
+    name = serializers.CharField()
+    host = serializers.SerializerMethodField()
+    wants = serializers.ListField(child=serializers.CharField())
+    is_on = serializers.BooleanField()
+    serial = serializers.IntegerField(help_text="of the secret; give it as `seen`")
+
+    def get_host(self, row: Channel) -> str:
+        """Where it goes."""
+        return sending.host_of(row)
+
+
+class ChannelMadeOut(ChannelOut):
+    """secret: of a webhook, in this answer alone."""
+
+    secret = serializers.SerializerMethodField()
+
+    def get_secret(self, row: Channel) -> str:
+        """What messages are signed with."""
+        return sending.secret_of(row) if row.kind == ChannelKind.WEBHOOK else ""
+
+
+class ChannelsOut(serializers.Serializer[Any]):
+    """All channels that you may see."""
+
+    results = ChannelOut(many=True)
+
+
+class ChannelSwitchIn(serializers.Serializer[Any]):
+    """On or off, and what it takes; what is left out stays."""
+
+    is_on = serializers.BooleanField(allow_null=True, default=None)
+    wants = serializers.ListField(child=serializers.ChoiceField(choices=Severity.choices), allow_null=True, default=None)
+
+
+class ChannelSecretIn(serializers.Serializer[Any]):
+    """seen: the channel's serial when you looked."""
+
+    seen = serializers.IntegerField(min_value=0)
+
+
+class ChannelTestIn(serializers.Serializer[Any]):
+    """once: a word of yours; the same word again sends nothing new."""
+
+    once = serializers.CharField(max_length=64)
+
+
+class DeliveryOut(serializers.Serializer[Any]):
+    """A message on its way."""
+
+    uuid = serializers.UUIDField()
+    state = serializers.CharField()
+
+
+class Channels(View):
+    """Ways out."""
+
+    needs = {"GET": Needs("signed_in"), "POST": Needs("signed_in")}
+
+    @extend_schema(operation_id="channels_list", responses=ChannelsOut)
+    def get(self, request: Request) -> Response:
+        """By project and name."""
+        return Response({"results": ChannelOut(queries.channels(request.user), many=True).data})
+
+    @extend_schema(operation_id="channels_create", request=ChannelIn, responses={201: ChannelMadeOut})
+    def post(self, request: Request) -> Response:
+        """Add one. The secret of a webhook stands in this answer and nowhere else."""
+        given = read(ChannelIn, request.data)
+        project, _ = place(request.user, given.pop("project"), None)
+        return Response(ChannelMadeOut(delivery.add_channel(project=project, actor=request.user, **given)).data, status=201)
+
+
+class SwitchChannel(View):
+    """Changing a way out."""
+
+    needs = {"POST": Needs(MANAGE, Channel, SEE)}
+
+    @extend_schema(operation_id="channels_change", request=ChannelSwitchIn, responses=ChannelOut)
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """On or off, and what it takes."""
+        made = delivery.change_channel(channel_id=uuid, actor=request.user, **read(ChannelSwitchIn, request.data))
+        return Response(ChannelOut(made).data)
+
+
+class NewSecret(View):
+    """A new secret of a webhook."""
+
+    needs = {"POST": Needs(MANAGE, Channel, SEE)}
+
+    @extend_schema(operation_id="channels_secret", request=ChannelSecretIn, responses=ChannelMadeOut)
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """The old one is worthless from now on; the new one stands in this answer and nowhere else."""
+        made = delivery.new_secret(channel_id=uuid, actor=request.user, **read(ChannelSecretIn, request.data))
+        return Response(ChannelMadeOut(made).data)
+
+
+class TestChannel(View):
+    """A test of a way out."""
+
+    needs = {"POST": Needs(MANAGE, Channel, SEE)}
+
+    @extend_schema(operation_id="channels_test", request=ChannelTestIn, responses={202: DeliveryOut})
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """Send a message that says that it is a test."""
+        made = delivery.send_test(channel_id=uuid, actor=request.user, **read(ChannelTestIn, request.data))
+        return Response(DeliveryOut(made).data, status=202)

@@ -1,0 +1,116 @@
+"""What endpoints are held to, to read and to set."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.response import Response
+
+from lifecycle.refusals import Refused
+from monitoring.alerts import actions, queries
+from monitoring.alerts.models import Objective
+from monitoring.alerts.rules import objectives as rules
+from monitoring.alerts.rules.objectives import WINDOW_DAYS, Kind
+from registry.access.decorators import Needs
+from registry.access.models import User
+from registry.access.rest import Request, View, read
+from registry.catalog.models import Endpoint
+
+SEE, MANAGE = "alerts.view", "alerts.manage"
+
+
+class ObjectiveIn(serializers.Serializer[Any]):
+    """An objective. seen: its revision when you looked, 0 where there is none; 409 when it changed since."""
+
+    kind = serializers.ChoiceField(choices=Kind.choices)
+    target = serializers.FloatField(min_value=0, max_value=1, help_text="share of good events, 0.5 to 0.9999")
+    threshold_ms = serializers.FloatField(allow_null=True, default=None, help_text="of latency alone: slower is bad")
+    window_days = serializers.ChoiceField(choices=WINDOW_DAYS, default=WINDOW_DAYS[-1])
+    owner = serializers.UUIDField(allow_null=True, default=None, help_text="a person who is told of tickets beside on-call")
+    seen = serializers.IntegerField(min_value=0)
+
+
+class ObjectiveSwitchIn(serializers.Serializer[Any]):
+    """On or off; seen: the revision when you looked."""
+
+    is_on = serializers.BooleanField()
+    seen = serializers.IntegerField(min_value=0)
+
+
+class ErrorBudgetOut(serializers.Serializer[Any]):
+    """What is left of an error budget. left: share, below 0 when overspent, null: nothing was measured."""
+
+    bad = serializers.IntegerField()
+    total = serializers.IntegerField()
+    allowed = serializers.FloatField()
+    left = serializers.FloatField(allow_null=True)
+    burn = serializers.FloatField(allow_null=True, help_text="of the last day")
+    days_left = serializers.FloatField(allow_null=True, help_text="at the last day's rate")
+
+
+class ObjectiveOut(serializers.Serializer[Objective]):
+    """An objective with what the last evaluation measured."""
+
+    uuid = serializers.UUIDField()
+    endpoint = serializers.UUIDField(source="endpoint.uuid")
+    kind = serializers.ChoiceField(choices=Kind.choices)
+    target = serializers.FloatField()
+    threshold_ms = serializers.FloatField(allow_null=True)
+    window_days = serializers.IntegerField()
+    owner = serializers.UUIDField(source="owner.uuid", default=None, allow_null=True)
+    is_on = serializers.BooleanField()
+    revision = serializers.IntegerField(help_text="give it as `seen`")
+    measured_at = serializers.DateTimeField(source="read_at", allow_null=True)
+    state = serializers.CharField(source="reading.state", default=None, allow_null=True)
+    budget = ErrorBudgetOut(source="reading.budget", default=None, allow_null=True)
+    burns = serializers.DictField(
+        source="reading.burns", default=dict, child=serializers.FloatField(allow_null=True), help_text="burn rate by window"
+    )
+    warnings = serializers.SerializerMethodField(help_text="rows that can never fire")
+
+    def get_warnings(self, row: Objective) -> list[str]:
+        """What is worth knowing of it."""
+        return rules.warnings(row.target, row.window_days)
+
+
+class ObjectivesOut(serializers.Serializer[Any]):
+    """All objectives of an endpoint."""
+
+    results = ObjectiveOut(many=True)
+
+
+class Objectives(View):
+    """What an endpoint is held to."""
+
+    needs = {"GET": Needs(SEE, Endpoint), "POST": Needs(MANAGE, Endpoint, SEE)}
+
+    @extend_schema(operation_id="objectives_list", responses=ObjectivesOut)
+    def get(self, request: Request, uuid: UUID) -> Response:
+        """With budgets and burn rates of the last evaluation."""
+        rows = queries.objectives(Endpoint.objects.get(uuid=uuid))
+        return Response({"results": ObjectiveOut(rows, many=True).data})
+
+    @extend_schema(operation_id="objectives_set", request=ObjectiveIn, responses=ObjectiveOut)
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """Set an objective, or change the one of its kind."""
+        given = read(ObjectiveIn, request.data)
+        owner = User.objects.filter(uuid=given["owner"], is_active=True).first() if given["owner"] else None
+        if given["owner"] and owner is None:
+            raise Refused("There is no such person.", fields={"owner": ["Give the uuid of a person of the project."]})
+        made = actions.set_objective(endpoint_id=uuid, actor=request.user, **given | {"owner": owner})
+        return Response(ObjectiveOut(made).data)
+
+
+class SwitchObjective(View):
+    """Switching an objective."""
+
+    needs = {"POST": Needs(MANAGE, Objective, SEE)}
+
+    @extend_schema(operation_id="objectives_switch", request=ObjectiveSwitchIn, responses=ObjectiveOut)
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """Stop evaluating it, or go on; its open alerts end when it is switched off."""
+        made = actions.switch_objective(objective_id=uuid, actor=request.user, **read(ObjectiveSwitchIn, request.data))
+        return Response(ObjectiveOut(made).data)

@@ -1,0 +1,80 @@
+"""Silences, to begin and to end."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.response import Response
+
+from monitoring.alerts import actions, queries
+from monitoring.alerts.api.place import place
+from monitoring.alerts.models import Silence
+from monitoring.alerts.rules.state import REASON_MAX
+from registry.access.decorators import Needs
+from registry.access.rest import Request, View, read
+
+SEE = "alerts.view"
+
+
+class SilenceIn(serializers.Serializer[Any]):
+    """What is silenced until when, and why. Without an endpoint: all of the project."""
+
+    project = serializers.UUIDField(required=False)
+    endpoint = serializers.UUIDField(required=False)
+    source = serializers.CharField(max_length=40, default="", allow_blank=True, help_text="empty: whatever the rule")
+    until = serializers.DateTimeField(help_text="at most seven days ahead")
+    reason = serializers.CharField(max_length=REASON_MAX)
+
+
+class SilenceOut(serializers.Serializer[Silence]):
+    """A silence."""
+
+    uuid = serializers.UUIDField()
+    project = serializers.UUIDField(source="project.uuid")
+    endpoint = serializers.UUIDField(source="endpoint.uuid", default=None, allow_null=True)
+    source = serializers.CharField()
+    until = serializers.DateTimeField()
+    reason = serializers.CharField()
+    author = serializers.UUIDField(source="author.uuid")
+    created_at = serializers.DateTimeField()
+    ended_at = serializers.DateTimeField(allow_null=True)
+
+
+class SilencesOut(serializers.Serializer[Any]):
+    """Those in force, the next to end first."""
+
+    results = SilenceOut(many=True)
+
+
+class Silences(View):
+    """Silences."""
+
+    needs = {"GET": Needs("signed_in"), "POST": Needs("signed_in")}
+
+    @extend_schema(operation_id="silences_list", responses=SilencesOut)
+    def get(self, request: Request) -> Response:
+        """Those in force."""
+        hold, _ = queries.silences(request.user, timezone.now())
+        return Response({"results": SilenceOut(hold, many=True).data})
+
+    @extend_schema(operation_id="silences_create", request=SilenceIn, responses={201: SilenceOut})
+    def post(self, request: Request) -> Response:
+        """No messages about an endpoint or a project; alerts are raised and shown all the same."""
+        given = read(SilenceIn, request.data)
+        project, endpoint = place(request.user, given.pop("project", None), given.pop("endpoint", None))
+        return Response(SilenceOut(actions.silence(project=project, endpoint=endpoint, actor=request.user, **given)).data, status=201)
+
+
+class EndSilence(View):
+    """Ending a silence."""
+
+    needs = {"POST": Needs("alerts.silence", Silence, SEE)}
+
+    @extend_schema(operation_id="silences_end", request=None, responses=SilenceOut)
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """Have messages come again."""
+        return Response(SilenceOut(actions.end_silence(silence_id=uuid, actor=request.user)).data)

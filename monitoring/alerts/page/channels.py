@@ -1,0 +1,40 @@
+"""The ways out, how their last messages went, and the form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lifecycle.notices import sending
+from lifecycle.notices.models import Channel
+from monitoring.alerts import queries
+from monitoring.alerts.forms import ChannelForm
+from monitoring.alerts.page.detail import sent
+from monitoring.alerts.page.listing import tabs
+from monitoring.alerts.rules.state import Severity
+from registry.access import policy
+from registry.access.models import User
+from registry.access.roles import sentence
+
+
+def channels(user: User, form: ChannelForm | None = None, made: Channel | None = None) -> dict[str, Any]:
+    """The ways out, how their last messages went, and the form. made: a webhook whose secret is shown this once."""
+    found = queries.channels(user)
+    kept = queries.deliveries(found)
+    mine = set(policy.visible_to(user, Channel, "alerts.manage").values_list("pk", flat=True))
+    return {
+        "tabs": tabs("alerts:channels"), "form": form or ChannelForm(user=user, initial={"wants": ["page", "ticket", "digest"]}),
+        "lines": [
+            {
+                "channel": row, "host": sending.host_of(row), "wants": wanted(row), "sent": [sent(each) for each in kept[row.pk]],
+                "mine": row.pk in mine,
+            }
+            for row in found
+        ],
+        "made": made, "secret": sending.secret_of(made) if made else "",
+        "why_not": "" if policy.can_somewhere(user, "alerts.manage") else sentence("alerts.manage"),
+    }  # fmt: skip
+
+
+def wanted(channel: Channel) -> str:
+    """Page, Ticket."""
+    return ", ".join(each.label for each in Severity if each.value in channel.wants) or "nothing"

@@ -1,0 +1,206 @@
+"""What an endpoint is held to, how much budget is left, and how fast it burns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.urls import reverse
+from django.utils import timezone
+
+from lifecycle.ui.charts import Chart
+from lifecycle.ui.numbers import decimals, percent
+from monitoring.alerts import charts, queries
+from monitoring.alerts.forms import ObjectiveForm
+from monitoring.alerts.models import Objective
+from monitoring.alerts.page.detail import ANSWER_MARKS
+from monitoring.alerts.rules import objectives as rules
+from monitoring.alerts.rules.burn import ROWS, Budget, Count
+from monitoring.alerts.rules.objectives import GOOD, Kind, Proposal
+from monitoring.alerts.rules.state import Answer, Severity, is_missed
+from monitoring.traffic import queries as traffic
+from monitoring.traffic.rules import DAY, HOUR, ceil
+from registry.access import policy
+from registry.access.models import User
+from registry.access.roles import sentence
+from registry.catalog.models import Endpoint, ModelVersion
+
+STEP = 6 * HOUR
+LOW = 0.25  # of a budget: below it somebody should look
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetLine:
+    """One error budget. share: left, 0 to 1, None where nothing was measured; kind: of the bar."""
+
+    objective: Objective
+    title: str
+    said: str
+    share: float | None
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class BurnLine:
+    """One row of the table of burn rates, as the last evaluation measured it."""
+
+    severity: str
+    name: str
+    limit: float
+    long: float | None
+    short: float | None
+    mark: str
+    word: str
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One kind of objective on an endpoint: what is set, or what is proposed."""
+
+    kind: Kind
+    objective: Objective | None
+    proposal: Proposal | None
+    form: ObjectiveForm
+    line: BudgetLine | None
+    rows: list[BurnLine]
+    chart: Chart | None
+    mark: str
+    word: str
+    warnings: list[str]
+
+    @property
+    def good(self) -> str:
+        """What is good, in words."""
+        return GOOD[self.kind]
+
+
+def watch(now: datetime) -> dict[str, Any]:
+    """When alerts were last evaluated, and whether that is too long ago."""
+    last = queries.last_beat()
+    return {"last": last, "late": last is not None and is_missed(last, last, now)}
+
+
+def line_of(objective: Objective) -> BudgetLine:
+    """A budget as a bar with a sentence."""
+    title = f"{objective.get_kind_display()} {rules.share(objective.target)}"
+    if objective.threshold_ms:
+        title = f"{rules.share(objective.target)} within {decimals(objective.threshold_ms, 0)}\u00a0ms"
+    found = queries.budget(objective)
+    if found is None or found.left is None:
+        return BudgetLine(objective, title, "not measured", None, "ghost")
+    kind = "bad" if found.left <= 0 else "warn" if found.left < LOW else "ok"
+    return BudgetLine(objective, title, left_text(found), max(0.0, found.left), kind)
+
+
+def left_text(found: Budget) -> str:
+    """64 % left, 3.2 days at this rate."""
+    left = found.left or 0.0
+    if left <= 0:
+        return f"spent, {percent(-left)} over" if left < -0.005 else "spent"
+    soon = f", {decimals(found.days_left, 1)} days at this rate" if found.days_left is not None and found.days_left < 30 else ""
+    return f"{percent(left)} left{soon}"
+
+
+def objectives(user: User, found: Endpoint, form: ObjectiveForm | None = None, kind: str = "") -> dict[str, Any]:
+    """The objectives of an endpoint with their budgets. form, kind: one that was just refused."""
+    now = timezone.now()
+    set_ = {row.kind: row for row in queries.objectives(found)}
+    points = series(found, [row for row in set_.values() if row.is_on], now)
+    total = traffic.total(found, ceil(now, HOUR) - 7 * DAY, ceil(now, HOUR)) if len(set_) < len(Kind) else None
+    lines = [
+        held(found, Kind(each), set_.get(each), points, proposal(found, Kind(each), total) if total and each not in set_ else None,
+             form if each == kind else None)
+        for each in Kind
+    ]  # fmt: skip
+    why_not = "" if policy.can(user, "alerts.manage", found) else sentence("alerts.manage")
+    return {
+        "endpoint": found, "held": lines, "open": queries.open_of(found), "why_not": why_not, "watch": watch(now),
+        "measured_at": max((row.read_at for row in set_.values() if row.read_at), default=None), "any": any(line.chart for line in lines),
+        "silence_url": f"{reverse('alerts:silences')}?where=endpoint:{found.uuid}",
+    }  # fmt: skip
+
+
+def series(found: Endpoint, objectives: list[Objective], now: datetime) -> list[traffic.Point]:
+    """The longest window in steps of six hours, read once for all."""
+    if not objectives:
+        return []
+    until = ceil(now, STEP)
+    return traffic.series(found, until - timedelta(days=max(row.window_days for row in objectives)), until, STEP)
+
+
+def held(
+    found: Endpoint, kind: Kind, objective: Objective | None, points: list[traffic.Point], proposed: Proposal | None,
+    form: ObjectiveForm | None,
+) -> Held:  # fmt: skip
+    """One kind, ready to be shown."""
+    on = objective if objective and objective.is_on else None
+    mark, word = standing(objective)
+    return Held(
+        kind=kind, objective=objective, proposal=proposed, form=form or ObjectiveForm.of(kind, found, objective, proposed),
+        line=line_of(on) if on else None, rows=burn_lines(on) if on else [], chart=budget_chart(on, points) if on else None,
+        mark=mark, word=word, warnings=rules.warnings(on.target, on.window_days) if on else [],
+    )  # fmt: skip
+
+
+def standing(objective: Objective | None) -> tuple[str, str]:
+    """The mark and the word of an objective."""
+    if objective is None:
+        return "off", "not set"
+    if not objective.is_on:
+        return "off", "off"
+    state = objective.reading.get("state")
+    return (ANSWER_MARKS[Answer(state)], Answer(state).label.lower()) if state else ("wait", "not evaluated yet")
+
+
+def burn_lines(objective: Objective) -> list[BurnLine]:
+    """The table as the last evaluation measured it; the limits alone before the first."""
+    kept = objective.reading.get("rows") or [{}] * len(ROWS)
+    window, found = timedelta(days=objective.window_days), []
+    for row, read in zip(ROWS, kept, strict=True):
+        long, short = read.get("long"), read.get("short")
+        if read.get("fires"):
+            mark, word = ("bad" if row.severity == Severity.PAGE else "warn"), "fires"
+        elif read.get("few"):
+            mark, word = "half", "too few"
+        elif long is None:
+            mark, word = "off", "not measured"
+        else:
+            mark, word = "ok", "holds"
+        found.append(BurnLine(row.severity.label, row.name, row.burn(window), long, short, mark, word))
+    return found
+
+
+def budget_chart(objective: Objective, points: list[traffic.Point]) -> Chart | None:
+    """How the window's budget was spent; none before any traffic."""
+    begin = points[-1].start + STEP - timedelta(days=objective.window_days) if points else None
+    mine = [point for point in points if begin and point.start >= begin]
+    counts = [objective.count_of(point.counts) for point in mine]
+    if not any(each.total for each in counts):
+        return None
+    return charts.budget(objective.kind, [point.start for point in mine], counts, objective.target, objective.window_days)
+
+
+def proposal(found: Endpoint, kind: Kind, total: traffic.Total) -> Proposal:
+    """What the last seven days, or the evaluation of the live version, speak for."""
+    if kind == Kind.AVAILABILITY:
+        return rules.propose_availability(Count(total.errors, total.taken))
+    if kind == Kind.LATENCY:
+        return rules.propose_latency(total.p95_ms, sum(total.latency.values()))
+    return rules.propose_quality(Count(total.wrong, total.judged), evaluated(found))
+
+
+def evaluated(found: Endpoint) -> float | None:
+    """The accuracy of the live version on its frozen test; None without one."""
+    version = ModelVersion.objects.select_related("evaluation").filter(aliases__endpoint=found).first()
+    value = version.evaluation.report.get("accuracy") if version and version.evaluation else None
+    return float(value) if isinstance(value, int | float) else None
+
+
+def panel(user: User, found: Endpoint) -> dict[str, Any]:
+    """The part of the endpoint's page."""
+    rows = [row for row in queries.objectives(found) if row.is_on]
+    return {
+        "endpoint": found, "open": queries.open_of(found), "budgets": [line_of(row) for row in rows],
+        "states": {row.kind: standing(row) for row in rows}, "may": policy.can(user, "alerts.manage", found),
+    }  # fmt: skip

@@ -1,0 +1,69 @@
+"""The lists of alerts: what is open and what was, what was not said, what is silenced."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from django.urls import reverse
+from django.utils import timezone
+
+from monitoring.alerts import queries
+from monitoring.alerts.forms import FilterForm, SilenceForm, SuppressedForm
+from monitoring.alerts.models import Silence
+from monitoring.alerts.page.detail import check_line
+from monitoring.alerts.page.endpoint import line_of, watch
+from monitoring.traffic.rules import DAY
+from registry.access import policy
+from registry.access.models import User
+from registry.access.roles import sentence
+
+TABS = (("Alerts", "alerts:list"), ("Not said", "alerts:suppressed"), ("Silences", "alerts:silences"), ("Channels", "alerts:channels"))
+
+
+def tabs(current: str) -> list[dict[str, Any]]:
+    """The views of alerts."""
+    return [{"label": label, "url": reverse(name), "current": name == current} for label, name in TABS]
+
+
+def alerts(user: User, given: dict[str, str], before: int | None, now: datetime | None = None) -> dict[str, Any]:
+    """Open alerts first, budgets beside them, then the past."""
+    now = now or timezone.now()
+    form = FilterForm(given, user=user)
+    filters = form.filters
+    rows, older = queries.page_of(user, filters, before)
+    return {
+        "tabs": tabs("alerts:list"), "open": queries.open_alerts(user), "budgets": [line_of(row) for row in queries.objectives_of(user)],
+        "rows": rows, "form": form, "filtered": filters.any, "held": queries.held_back(user, now - DAY),
+        "pager": pager(given, before, older, "before"), "watch": watch(now), "endpoints": queries.endpoints(user),
+    }  # fmt: skip
+
+
+def pager(given: dict[str, str], before: int | None, older: int | None, name: str) -> dict[str, Any]:
+    """Links to the newest and to the next page, with the filters kept."""
+    kept = urlencode({key: value for key, value in given.items() if key != name and value})
+    return {"previous": f"?{kept}" if before else "", "next": f"?{kept}{'&' if kept else ''}{name}={older}" if older else "", "about": None}
+
+
+def suppressed(user: User, given: dict[str, str], before: int | None) -> dict[str, Any]:
+    """What looked wrong and was not said."""
+    form = SuppressedForm(given, user=user)
+    chosen = form.cleaned_data if form.is_valid() else {"why": "", "endpoint": ""}
+    rows, older = queries.suppressed(user, endpoint=chosen["endpoint"], why=chosen["why"], before=before)
+    return {
+        "tabs": tabs("alerts:suppressed"), "lines": [check_line(row) for row in rows], "form": form, "filtered": any(chosen.values()),
+        "pager": pager(given, before, older, "before"),
+    }  # fmt: skip
+
+
+def silences(user: User, form: SilenceForm | None = None, where: str = "") -> dict[str, Any]:
+    """What holds, what did, and the form. where: what the form is about at first."""
+    hold, over = queries.silences(user, timezone.now())
+    may = policy.can_somewhere(user, "alerts.silence")
+    first = {"where": where, "hours": 4}
+    return {
+        "tabs": tabs("alerts:silences"), "hold": hold, "over": over, "form": form or SilenceForm(user=user, initial=first),
+        "why_not": "" if may else sentence("alerts.silence"),
+        "mine": set(policy.visible_to(user, Silence, "alerts.silence").values_list("pk", flat=True)),
+    }  # fmt: skip
