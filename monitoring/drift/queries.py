@@ -18,6 +18,7 @@ from lifecycle.jobs.models import Job
 from monitoring.drift.judging import Results
 from monitoring.drift.models import DriftReport, Episode, Measurement, TextCheck
 from monitoring.drift.rules import BACK, CHUNKS_MOST, Monitor, Span
+from monitoring.traffic import keyset
 from monitoring.traffic import queries as traffic
 from monitoring.traffic.models import Prediction
 from registry.access import policy
@@ -66,21 +67,11 @@ def reports(endpoint: Endpoint, limit: int) -> list[DriftReport]:
 def page_of_reports(endpoint: Endpoint, before: str, size: int = PAGE) -> tuple[list[DriftReport], str | None]:
     """One page of reports, newest first, and the key of the next. before: a key as the page before gave it; nonsense is the first page."""
     rows = scheduled(DriftReport, endpoint).select_related("version", "endpoint").defer("bins")
-    if key := read_key(before):
+    if key := keyset.read(before):
         rows = rows.filter(Q(window_end__lt=key[0]) | Q(window_end=key[0], id__lt=key[1]))
     found = list(rows[: size + 1])
     page = found[:size]
-    return page, f"{page[-1].window_end.isoformat()}_{page[-1].pk}" if len(found) > size else None
-
-
-def read_key(text: str) -> tuple[datetime, int] | None:
-    """The place to go on before; None for anything that is none."""
-    at, _, pk = text.replace(" ", "+").partition("_")
-    try:
-        moment = datetime.fromisoformat(at)
-    except ValueError:
-        return None
-    return (moment, int(pk)) if moment.tzinfo and pk.isascii() and pk.isdigit() and len(pk) < 19 else None
+    return page, keyset.written((page[-1].window_end, page[-1].pk)) if len(found) > size else None
 
 
 def open_episodes(endpoint: Endpoint) -> list[Episode]:

@@ -8,12 +8,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from scipy import stats
 from scipy.special import chdtrc, stdtrit
 
 from lifecycle.engine.calibration import wilson
 
 Sums = tuple[int, float, float]
 SHARE = "share"
+FEW_EXPECTED = 10  # cases in an arm below which chi-square is too rough
 SMALLEST = 30  # cases in an arm below which its interval is not told: too few for either formula
 MISMATCH_P = 0.001  # a split that chance would give more rarely than this is an alarm
 
@@ -70,9 +72,10 @@ def variance(sums: Sums) -> float:
 
 
 def ratio_p(model: int, holdout: int, holdout_share: float) -> float | None:
-    """How likely chance alone splits the cases at least so far from the hold-out share (chi-square, one degree of freedom).
+    """How likely chance alone splits the cases at least so far from the hold-out share.
 
-    None without cases; 0.0 where an arm has cases that should have none.
+    Chi-square, one degree of freedom; exactly by the binomial distribution where fewer than 10 cases are expected in an arm. None without
+    cases; 0.0 where an arm has cases that should have none.
     """
     n = model + holdout
     if not n:
@@ -80,6 +83,8 @@ def ratio_p(model: int, holdout: int, holdout_share: float) -> float | None:
     expected = n * (1 - holdout_share), n * holdout_share
     if not all(expected):
         return 0.0 if (holdout if holdout_share == 0 else model) else 1.0
+    if min(expected) < FEW_EXPECTED:
+        return float(stats.binomtest(holdout, n, holdout_share).pvalue)
     distance = sum((seen - due) ** 2 / due for seen, due in zip((model, holdout), expected, strict=True))
     return float(chdtrc(1, distance))
 

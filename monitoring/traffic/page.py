@@ -5,18 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 
 from lifecycle.engine.calibration import wilson
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.marks import Figure
 from lifecycle.ui.numbers import count, decimals, percent, signed, significant
-from monitoring.traffic import charts, queries
+from monitoring.traffic import charts, keyset, queries
 from monitoring.traffic.forms import FeedbackForm, KpiForm, OutcomeForm
 from monitoring.traffic.models import Kpi, Prediction
 from monitoring.traffic.outcomes import SMALLEST
@@ -52,8 +51,8 @@ WINDOWS = {
 
 
 def panels(endpoint: Endpoint, key: str, *, full: bool) -> dict[str, Any]:
-    """The figures and charts of a window; key: one of WINDOWS, the first where it is something else. full: all charts, not three."""
-    window = WINDOWS.get(key, WINDOWS["1h"])
+    """The figures and charts of a window. key: one of WINDOWS; else the smallest that has traffic. full: all charts, not three."""
+    window = WINDOWS.get(key) or busy_window(endpoint)
     until = floor(timezone.now(), window.step) + window.step
     points = queries.series(endpoint, until - window.length, until, window.step)
     total = queries.whole(points)
@@ -68,6 +67,12 @@ def panels(endpoint: Endpoint, key: str, *, full: bool) -> dict[str, Any]:
             drawn += [("Labels", charts.labels), ("Confidence", charts.confidence)]
         shown |= {"figures": figures(total), "charts": [(title, draw(points, total)) for title, draw in drawn]}
     return shown
+
+
+def busy_window(endpoint: Endpoint) -> Window:
+    """The smallest window that holds the newest request; the first where none does."""
+    newest, now = queries.newest_at(endpoint), timezone.now()
+    return next((each for each in WINDOWS.values() if newest and newest > now - each.length), WINDOWS["1h"])
 
 
 def figures(total: Total) -> list[Figure]:
@@ -101,25 +106,13 @@ def number(value: float | None) -> str | None:
 
 def recent(user: User, endpoint: Endpoint, given: Mapping[str, str]) -> dict[str, Any]:
     """One page of predictions by keyset; with `few`, the newest of them beside other things."""
-    key, few = read_key(given.get("before", "")), "few" in given
+    key, few = keyset.read(given.get("before", "")), "few" in given
     rows, older = queries.recent(user, endpoint, key, queries.FEW if few else queries.PAGE)
-    after = f"?before={older[0].strftime('%Y-%m-%dT%H:%M:%S.%fZ')}_{older[1]}" if older else ""
+    after = f"?before={keyset.written(older)}" if older else ""
     return {
         "endpoint": endpoint, "rows": rows, "reads": queries.reads_texts(user, endpoint), "few": few,
         "pager": {"previous": "?" if key else "", "next": after, "about": None},
     }  # fmt: skip
-
-
-def read_key(text: str) -> tuple[datetime, int] | None:
-    """The place to go on before, as the page before wrote it; None for anything else."""
-    at, _, pk = text.partition("_")
-    if not (pk.isascii() and pk.isdigit() and len(pk) < 19):
-        return None
-    try:
-        moment = parse_datetime(at)
-    except ValueError:
-        return None
-    return (moment, int(pk)) if moment and moment.tzinfo else None
 
 
 def prediction(user: User, found: Prediction, form: FeedbackForm | None = None) -> dict[str, Any]:
@@ -138,12 +131,12 @@ def prediction(user: User, found: Prediction, form: FeedbackForm | None = None) 
 
 def shadow(user: User, endpoint: Endpoint, given: Mapping[str, str]) -> dict[str, Any]:
     """How far the shadow version agrees with what clients got, over seven days, and where it does not; with `few`, the newest of them."""
-    key, few = read_key(given.get("before", "")), "few" in given
+    key, few = keyset.read(given.get("before", "")), "few" in given
     running = shadow_of(endpoint)
     until = floor(timezone.now(), MINUTE) + MINUTE
     total = queries.total(endpoint, until - 7 * DAY, until, version=running.version if running else None, arm=SHADOW)
     rows, older = queries.disagreements(user, endpoint, key, queries.FEW if few else queries.PAGE)
-    after = f"?before={older[0].strftime('%Y-%m-%dT%H:%M:%S.%fZ')}_{older[1]}" if older else ""
+    after = f"?before={keyset.written(older)}" if older else ""
     compared = total.agree + total.disagree
     return {
         "endpoint": endpoint, "running": running, "total": total, "compared": compared, "rows": rows, "few": few,

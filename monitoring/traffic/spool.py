@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from uuid import UUID, uuid5
 
 DEMO_PREFIX = "demo-"
 LABEL_MAX = 120
+DIGEST = re.compile("[0-9a-f]{64}")
 EARLIEST = datetime(2020, 1, 1, tzinfo=UTC)  # a time before it comes from a clock that was never set
 COUNT_END, EPOCH_END = 2**31, 2**63
 
@@ -30,7 +32,7 @@ class Row:
     request_id: str
     endpoint: str
     version: str | None
-    root_digest: str | None
+    root_digest: str
     deployment: str | None
     arm: str
     key: str
@@ -51,8 +53,8 @@ class Row:
     pinned: bool = False
 
     @property
-    def is_demo(self) -> bool:
-        """Whether the demo's own generator asked."""
+    def says_demo(self) -> bool:
+        """Whether it calls itself a request of the demo's own generator, as any client can."""
         return self.request_id.startswith(DEMO_PREFIX)
 
 
@@ -64,7 +66,7 @@ class Shadow:
     at: datetime
     endpoint: str
     version: str | None
-    root_digest: str | None
+    root_digest: str
     deployment: str | None
     prediction: UUID
     code: int
@@ -126,7 +128,7 @@ def rows(data: dict[str, Any]) -> list[Row]:
     request, at, code = UUID(data["uuid"]), moment(data["at"]), status(data["code"])
     request_id, endpoint = clean(str(data.get("request_id") or ""))[:80], clean(str(data["endpoint"]))
     version, deployment = identifier(data["version"]), identifier(data.get("deployment"))
-    digest, arm, key = data["root_digest"], clean(str(data["arm"] or ""))[:8], clean(str(data.get("key") or ""))[:16]
+    digest, arm, key = sha256(data["root_digest"]), clean(str(data["arm"] or ""))[:8], clean(str(data.get("key") or ""))[:16]
     latency_ms, epoch, pinned = measure(data["latency_ms"]), whole(data["epoch"], EPOCH_END), data.get("pinned") is True
     texts = max(1, len(inputs))
     cpu_ms = optional(data.get("cpu_ms"))
@@ -154,7 +156,7 @@ def shadow(data: dict[str, Any]) -> Shadow:
     agrees = data.get("agrees")
     return Shadow(
         uuid=UUID(data["uuid"]), at=moment(data["at"]), endpoint=clean(str(data["endpoint"])), version=identifier(data["version"]),
-        root_digest=data["root_digest"], deployment=identifier(data.get("deployment")), prediction=UUID(data["prediction"]),
+        root_digest=sha256(data["root_digest"]), deployment=identifier(data.get("deployment")), prediction=UUID(data["prediction"]),
         code=status(data.get("code", 200)), label=clean(str(data.get("label") or ""))[:LABEL_MAX], confidence=share(data.get("confidence")),
         agrees=None if agrees is None else bool(agrees), kl=optional(data.get("kl")), latency_ms=measure(data["latency_ms"]),
         primary_latency_ms=optional(data.get("primary_latency_ms")),
@@ -185,6 +187,14 @@ def moment(value: str) -> datetime:
 def identifier(value: Any) -> str | None:
     """A uuid as text in its usual form, or None for nothing."""
     return str(UUID(value)) if value else None
+
+
+def sha256(value: Any) -> str:
+    """64 hex digits, or empty for nothing."""
+    digest = str(value or "")
+    if digest and not DIGEST.fullmatch(digest):
+        raise ValueError("A digest is not 64 hex digits.")
+    return digest
 
 
 def status(value: Any) -> int:

@@ -70,8 +70,8 @@ def sole_reader() -> Iterator[bool]:
 def ingest_segment(path: Path) -> int:
     """One segment, in transactions of about 1,000 predictions; the file goes once all is committed. Senseless lines are kept aside.
 
-    Killed anywhere in between, the next reader finds the file again and what is stored already by its uuid. A file that cannot be read, or
-    whose bad lines cannot be kept for want of room, stays where it is and keeps no other file waiting.
+    Killed anywhere in between, the next reader finds the file again and what is stored already by its uuid. A file that cannot be read,
+    whose bad lines cannot be kept for want of room, or that fails in a way nobody foresaw, stays where it is and keeps no other waiting.
     """
     new, size = 0, 0
     bad: list[bytes] = []
@@ -94,6 +94,8 @@ def ingest_segment(path: Path) -> int:
         path.unlink(missing_ok=True)
     except OSError as error:
         log.error("event=spool_segment_left file=%s reason=%r", path.name, error.strerror)  # noqa: TRY400  the sentence is enough
+    except Exception:
+        log.exception("event=spool_segment_left file=%s", path.name)
     return new
 
 
@@ -150,7 +152,7 @@ def store_predictions(rows: list[spool.Row], names: Names, counts: dict[Place, C
             continue
         version, deployment = names.version(row.version, row.root_digest), names.deployment(row.deployment, endpoint)
         at = not_later(row.at, now)
-        fresh.append(Fresh(row, endpoint, version, deployment, at))
+        fresh.append(Fresh(row, endpoint, version, deployment, at, row.says_demo and names.is_demo(endpoint)))
         more = counts_at(counts, Place(endpoint, version, row.arm, floor(at, MINUTE)))
         if row.index == 0:
             more.add_request(row.code, row.latency_ms)

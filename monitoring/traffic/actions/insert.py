@@ -19,13 +19,17 @@ COLUMNS = (
 
 
 class Fresh(NamedTuple):
-    """A prediction to be written: what the line says, and what of it is known here. at: never in the future."""
+    """A prediction to be written: what the line says, and what of it is known here. at: never in the future.
+
+    is_demo: made by the demo's own generator, for an endpoint of a demo.
+    """
 
     row: Row
     endpoint: int
     version: int | None
     deployment: int | None
     at: datetime
+    is_demo: bool
 
 
 def insert_predictions(fresh: Sequence[Fresh]) -> None:
@@ -52,5 +56,5 @@ def values(each: Fresh, uuid: object, at: object) -> tuple[Any, ...]:
     return (
         uuid, row.request_id, each.endpoint, each.version, each.deployment, row.arm, row.key, at, row.code, row.latency_ms, row.cpu_ms,
         row.text, row.text_digest, row.chars, row.tokens, row.oov, row.truncated, row.label, row.confidence,
-        json.dumps(row.scores), row.epoch, row.pinned, row.is_demo,
+        json.dumps(row.scores), row.epoch, row.pinned, each.is_demo,
     )  # fmt: skip

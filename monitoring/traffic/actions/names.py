@@ -17,7 +17,9 @@ class Names:
         versions = {each.version for each in said if not isinstance(each, spool.Guard) and each.version}
         deployments = {each.deployment for each in said if each.deployment}
         slugs = {each.endpoint for each in said}
-        self._endpoints: dict[str, int] = dict(Endpoint.objects.filter(slug__in=slugs).values_list("slug", "pk"))
+        endpoints = list(Endpoint.objects.filter(slug__in=slugs).values_list("slug", "pk", "model__project__is_demo"))
+        self._endpoints: dict[str, int] = {slug: pk for slug, pk, _ in endpoints}
+        self._demo = {pk for _, pk, is_demo in endpoints if is_demo}
         self._versions: dict[tuple[str, str], int] = {}
         if versions:
             rows = ModelVersion.objects.filter(uuid__in=versions).values_list("uuid", "root_digest", "pk")
@@ -31,7 +33,11 @@ class Names:
         """The endpoint of a slug."""
         return self._endpoints.get(slug)
 
-    def version(self, uuid: str | None, root_digest: str | None) -> int | None:
+    def is_demo(self, endpoint: int) -> bool:
+        """Whether the endpoint is one of a demo project."""
+        return endpoint in self._demo
+
+    def version(self, uuid: str | None, root_digest: str) -> int | None:
         """The version, if what was served is what was sealed under it."""
         return self._versions.get((uuid, root_digest)) if uuid and root_digest else None
 

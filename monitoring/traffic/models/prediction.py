@@ -125,7 +125,10 @@ class ShadowAnswer(models.Model):
     primary_latency_ms = models.FloatField(null=True)
 
     class Meta:
-        indexes = [models.Index(fields=["endpoint", "-at", "-id"], name="shadow_newest")]
+        indexes = [
+            models.Index(fields=["endpoint", "-at", "-id"], name="shadow_newest"),
+            models.Index(fields=["endpoint", "-at", "-id"], condition=Q(agrees=False), name="shadow_disagreements"),
+        ]
 
     def __str__(self) -> str:
         return f"shadow of {str(self.prediction_uuid)[:8]}"

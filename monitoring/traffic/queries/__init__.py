@@ -20,6 +20,7 @@ from monitoring.traffic.queries.predictions import (
     disagreements,
     history,
     labels_of,
+    newest_at,
     newest_feedback,
     reads_texts,
     recent,
@@ -30,6 +31,6 @@ from monitoring.traffic.queries.window import Kept, Wrong, called_wrong, texts, 
 
 __all__ = [
     "FEW", "PAGE", "Comparison", "Kept", "Point", "Total", "Week", "Wrong", "called_wrong", "compare", "comparisons", "deployment_of",
-    "disagreements", "history", "kpis", "labels_of", "newest_feedback", "newest_outcomes", "reads_texts", "recent", "series",
+    "disagreements", "history", "kpis", "labels_of", "newest_at", "newest_feedback", "newest_outcomes", "reads_texts", "recent", "series",
     "shadow_answers", "texts", "total", "totals", "visible", "visible_kpis", "weeks", "whole", "wrong_without_text",
 ]  # fmt: skip

@@ -37,6 +37,11 @@ def recent(
     return page, (page[-1].at, page[-1].pk) if len(found) > size else None
 
 
+def newest_at(endpoint: Endpoint) -> datetime | None:
+    """When the endpoint was last asked; None where it never was, or what is kept of it is gone."""
+    return Prediction.objects.filter(endpoint=endpoint).order_by("-at", "-id").values_list("at", flat=True).first()
+
+
 def reads_texts(user: User, endpoint: Endpoint) -> bool:
     """Whether the user's role reads the texts of this endpoint's requests."""
     return policy.can(user, "traffic.read_texts", endpoint)

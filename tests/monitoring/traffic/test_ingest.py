@@ -133,6 +133,9 @@ def test_nonsense_is_kept_aside_and_stops_nothing(live_endpoint, settings, bad):
         {"latency_ms": -1},
         {"epoch": 2**70},
         {"version": "not-a-uuid"},
+        {"root_digest": ["a"]},
+        {"root_digest": {"a": 1}},
+        {"root_digest": "F" * 63},
         {"uuid": None},
         {"inputs": [{"chars": 2**40}]},
         {"outputs": []},
@@ -175,10 +178,45 @@ def test_open_segments_are_not_touched(live_endpoint):
     assert path.exists()
 
 
-def test_demo_traffic_is_marked(answered, live_endpoint):
+def test_demo_traffic_is_marked(answered, live_endpoint, project):
+    type(project).objects.filter(pk=project.pk).update(is_demo=True)
     marked, plain = answered(endpoints.spool_line(live_endpoint, request_id="demo-7"), endpoints.spool_line(live_endpoint))
 
     assert (marked.is_demo, plain.is_demo) == (True, False)
+
+
+def test_no_client_of_another_project_marks_its_traffic_as_demo(answered, live_endpoint):
+    (row,) = answered(endpoints.spool_line(live_endpoint, request_id="demo-7"))
+
+    assert (row.is_demo, row.request_id) == (False, "demo-7")
+
+
+def test_a_shadow_with_a_list_for_a_digest_is_kept_aside():
+    line = {
+        "kind": "shadow", "uuid": str(uuid.uuid4()), "at": AT, "endpoint": "e", "version": None, "root_digest": [1],
+        "prediction": str(uuid.uuid4()), "latency_ms": 1.0,
+    }  # fmt: skip
+    assert spool.parse(json.dumps(line | {"root_digest": "a" * 64}).encode()).root_digest == "a" * 64
+    with pytest.raises(ValueError, match="64 hex digits"):
+        spool.parse(json.dumps(line).encode())
+
+
+def test_a_segment_that_fails_as_nobody_foresaw_stays_and_jams_no_other(live_endpoint, monkeypatch, caplog):
+    first = endpoints.write_segment(endpoints.spool_line(live_endpoint), name="1.jsonl")
+    second = endpoints.write_segment(endpoints.spool_line(live_endpoint), name="2.jsonl")
+    lines = spool.lines
+
+    def breaks(path):
+        if path == first:
+            raise ZeroDivisionError
+        return lines(path)
+
+    monkeypatch.setattr(spool, "lines", breaks)
+
+    assert actions.ingest() == 1
+
+    assert (first.exists(), second.exists(), Prediction.objects.count()) == (True, False, 1)
+    assert "event=spool_segment_left file=1.jsonl" in caplog.text
 
 
 def test_only_one_reader_at_a_time(live_endpoint):

@@ -3,6 +3,7 @@
 import math
 import uuid
 from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -194,6 +195,28 @@ def test_the_sample_ratio_as_scipy(model, holdout, share):
 
     assert outcomes.ratio_p(model, holdout, share) == pytest.approx(expected, rel=1e-9)
     assert outcomes.ratio_check(model, holdout, share) == (expected < 0.001)
+
+
+@pytest.mark.parametrize(("model", "holdout", "share"), [(20, 0, 0.1), (95, 5, 0.01), (30, 9, 0.1), (9, 1, 0.5), (8, 0, 0.5)])
+def test_the_sample_ratio_of_few_expected_cases_is_exact(model, holdout, share):
+    """The probability of all splits at most as likely as this one, added up in fractions."""
+    n, p = model + holdout, Fraction(str(share))
+    chances = [math.comb(n, k) * p**k * (1 - p) ** (n - k) for k in range(n + 1)]
+    expected = float(sum(each for each in chances if each <= chances[holdout]))
+
+    assert outcomes.ratio_p(model, holdout, share) == pytest.approx(expected, rel=1e-9)
+
+
+def test_five_held_out_where_one_is_expected_is_no_alarm_as_chi_square_has_it():
+    """Of 100 cases at 1 %: chi-square says 6 in 100,000; exactly it is P(5 or more) = 1 - P(0) - … - P(4) = 0.0034."""
+    assert stats.chisquare([95, 5], [99, 1]).pvalue < 0.0001
+    assert outcomes.ratio_p(95, 5, 0.01) == pytest.approx(0.0034, abs=5e-5)
+    assert not outcomes.ratio_check(95, 5, 0.01)
+
+
+def test_none_held_out_of_twenty_by_hand():
+    """P(0) = 0.9 ** 20 = 0.1216, and at most as likely on the other side P(4 or more) = 0.1330."""
+    assert outcomes.ratio_p(20, 0, 0.1) == pytest.approx(0.1216 + 0.1330, abs=1e-4)
 
 
 def test_the_sample_ratio_at_its_ends():

@@ -3,7 +3,8 @@
 from datetime import timedelta
 
 import pytest
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from monitoring.traffic import actions, queries
@@ -31,6 +32,15 @@ def test_old_predictions_go_with_their_feedback_and_the_counts_stay(old_and_new,
     assert not Feedback.objects.exists()
     total = queries.total(live_endpoint, timezone.now() - timedelta(days=120), timezone.now())
     assert (total.requests, total.right) == (3, 1)
+
+
+def test_texts_are_forgotten_endpoint_by_endpoint(old_and_new, live_endpoint, settings):
+    with CaptureQueriesContext(connection) as said:
+        assert actions.forget_texts() == 3
+    assert not Prediction.objects.exclude(text=None).exists()
+    asked = [each["sql"] for each in said if each["sql"].startswith("SELECT") and "traffic_prediction" in each["sql"]]
+    assert len(asked) == 2
+    assert all('"endpoint_id" = ' in sql for sql in asked)
 
 
 def test_what_a_trace_holds_on_to_stays(old_and_new, live_endpoint):

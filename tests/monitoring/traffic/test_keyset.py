@@ -1,0 +1,33 @@
+"""Where the next page begins: what a page wrote is read again, and nonsense is the first page."""
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from django.urls import reverse
+
+from monitoring.traffic import keyset
+
+
+def test_what_was_written_is_read():
+    at = datetime(2026, 3, 5, 12, 30, 0, 123456, tzinfo=timezone(timedelta(hours=2)))
+
+    assert keyset.written((at, 7)) == "2026-03-05T10:30:00.123456Z_7"
+    assert keyset.read("2026-03-05T10:30:00.123456Z_7") == (at, 7)
+    assert keyset.read("2026-03-05T12:30:00+02:00_7") == (datetime(2026, 3, 5, 10, 30, tzinfo=UTC), 7)
+
+
+NONSENSE = [
+    "", "x", "_5", "2026-03-05_5", "2026-03-05T10:00:00_5", "2026-13-05T10:00:00Z_5", "2026-03-05T10:00:00Z_", "2026-03-05T10:00:00Z_x",
+    "2026-03-05T10:00:00Z_" + "9" * 19, "0001-01-01T00:00:00+14:00_5", "9999-12-31T23:59:59-14:00_5",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", NONSENSE)
+def test_anything_else_is_the_first_page(text):
+    assert keyset.read(text) is None
+
+
+@pytest.mark.parametrize("before", ["0001-01-01T00:00:00+14:00_5", "9999-12-31T23:59:59-14:00_5", "0001-01-01T00:00:00Z_5", "x"])
+@pytest.mark.parametrize("name", ["traffic:recent", "traffic:shadow", "api-predictions", "api-drift-reports"])
+def test_no_address_breaks_a_page(client_for, live_endpoint, omar, name, before):
+    assert client_for(omar).get(reverse(name, args=[live_endpoint.uuid]), {"before": before}).status_code == 200
