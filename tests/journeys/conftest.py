@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from tests.support.circle import Circle
@@ -39,3 +41,13 @@ def story(request: pytest.FixtureRequest) -> Story:
     """Each corpus in turn."""
     found: Story = request.getfixturevalue("inbox_story" if request.param == "inbox" else "banking_story")
     return found
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Beside a failure stands what the product printed last."""
+    report = yield
+    product = getattr(item, "funcargs", {}).get("product")
+    if report.failed and product is not None:
+        report.sections.append(("The product's last words", product.log()[-8000:]))
+    return report

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -19,10 +18,7 @@ from tests.support.product import Product, until
 from tests.support.story import Story
 from tests.support.visitors import Workspace
 
-pytestmark = [
-    pytest.mark.journey,
-    pytest.mark.skipif(os.environ.get("CHAOS") != "1", reason="CHAOS=1 runs it: it has not been seen to its end yet"),
-]
+pytestmark = pytest.mark.journey
 CUT_SECONDS = 25  # longer than a writer waits for SQLite's lock
 BUSY = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()"
 COUNTED = """
