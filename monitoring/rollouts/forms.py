@@ -8,6 +8,7 @@ from django import forms
 
 from lifecycle.refusals import Refused
 from monitoring.rollouts.rules import Plan
+from monitoring.rollouts.rules.plan import MAX_MARGIN, MAX_SHARE
 
 DEFAULT = Plan()
 
@@ -21,14 +22,17 @@ class PlanForm(forms.Form):
     """The plan as a person writes it: percent and percentage points."""
 
     steps = forms.CharField(
-        max_length=80, label="Steps, %", help_text="Rising shares of the traffic, the last 100. Sticky keys keep their arm."
+        max_length=80,
+        label="Steps, %",
+        help_text=f"Rising shares of the traffic, the last 100, the one before at most {MAX_SHARE // 100}. Sticky keys keep their arm.",
     )
     min_requests = forms.IntegerField(
         label="Canary requests at each step", help_text="At least 100. Requests of one sticky key in one minute count once."
     )
     min_minutes = forms.IntegerField(label="Minutes at each step", help_text="Three steps of 480 see every hour of a day.")
     margin = forms.FloatField(
-        label="Margin, percentage points", help_text="It widens when the error share is higher by less than this, at the upper bound."
+        label="Margin, percentage points",
+        help_text=f"It widens when the error share is higher by less than this, at the upper bound. At most {as_percent(MAX_MARGIN):g}.",
     )
     rise = forms.FloatField(
         label="Rise to be found, percentage points", help_text="A canary worse by this is taken back in the time told beside, 4 times of 5."

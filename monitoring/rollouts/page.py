@@ -55,10 +55,12 @@ def panel(user: User, endpoint: Endpoint) -> dict[str, Any]:
         return {"endpoint": endpoint, "rollout": rollout, "charts": drawings(rollout)} | live(user, rollout) | buttons(user, rollout)
     waiting = endpoints.waiting(endpoint)
     may_start = bool(waiting and endpoints.live_deployment(endpoint) and not endpoints.canary_of(endpoint))
+    why_not = "" if policy.can(user, "rollouts.start", endpoint) else sentence("rollouts.start")
+    foretell = may_start and not why_not  # it is work that nobody else needs
     return {
         "endpoint": endpoint, "rollout": None, "last": queries.last_rollout(endpoint), "waiting": waiting if may_start else None,
-        "why_not_start": "" if policy.can(user, "rollouts.start", endpoint) else sentence("rollouts.start"),
-        "forecast": rules.forecast(rules.Plan(), present_traffic(endpoint, timezone.now())) if may_start else None,
+        "why_not_start": why_not,
+        "forecast": rules.forecast(rules.Plan(), present_traffic(endpoint, timezone.now())) if foretell else None,
     }  # fmt: skip
 
 

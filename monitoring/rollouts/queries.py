@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from itertools import islice
 from uuid import UUID
 
-from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet, Sum
+from django.db.models import Count, Exists, F, Max, OuterRef, Q, QuerySet, Sum, Window
+from django.db.models.functions import RowNumber
 from django.urls import reverse
 from django.utils import timezone
 
@@ -16,6 +17,7 @@ from monitoring.rollouts.models import FirstEvent, Look, Minute, Rollout, Segmen
 from monitoring.rollouts.rules.points import ArmPoint
 from monitoring.rollouts.rules.units import CANARY, STABLE
 from monitoring.traffic import histogram
+from monitoring.traffic import queries as traffic
 from monitoring.traffic.models import Feedback, MinuteRollup, Prediction
 from registry.access import policy
 from registry.access.policy import Person
@@ -234,9 +236,10 @@ def chart_looks(rollout: Rollout, segment: Segment | None = None) -> list[Look]:
     """The looks of a rollout, thinned evenly to about 120, the last always among them. segment: those of one that bound the difference."""
     rows = Look.objects.filter(rollout=rollout)
     rows = rows.filter(segment=segment, difference__isnull=False) if segment else rows
-    keys = list(rows.order_by("id").values_list("pk", flat=True))
-    step = max(1, -(-len(keys) // CHART_POINTS))
-    return list(Look.objects.filter(pk__in={*keys[::step], *keys[-1:]}).order_by("id"))
+    total = rows.count()
+    step = max(1, -(-total // CHART_POINTS))
+    numbered = rows.annotate(before=Window(RowNumber(), order_by="id") - 1).annotate(rest=F("before") % step)
+    return list(numbered.filter(Q(rest=0) | Q(before=total - 1)).order_by("id"))
 
 
 def page_of_looks(rollout: Rollout, before: int | None = None) -> tuple[list[Look], int | None]:
@@ -276,27 +279,18 @@ def chart_begin(rollout: Rollout, until: datetime) -> datetime:
 
 def arm_points(rollout: Rollout, until: datetime) -> list[ArmPoint]:
     """Errors and p95 by arm and step, and how often the shadow agreed; steps in which nothing came are there with nothing measured."""
-    begin, step = chart_begin(rollout, until), step_of(rollout, until)
-    begin -= timedelta(seconds=begin.timestamp() % step.total_seconds())
-    fields = ("start", "arm", "requests", "errors", "refused", "shed", "agree", "disagree", "latency")
-    grouped: dict[int, dict[str, list[tuple[int, int, int, int, dict[str, int]]]]] = {}
-    rows = MinuteRollup.objects.filter(endpoint=rollout.endpoint_id, start__gte=begin, start__lt=until).exclude(arm="")
-    for start, arm, requests, errors, refused, shed, agree, disagree, latency in rows.values_list(*fields):
-        at = grouped.setdefault(int((start - begin) / step), {})
-        at.setdefault(arm, []).append((requests - refused - shed, errors, agree, disagree, latency))
-    return [point(begin + at * step, grouped.get(at, {})) for at in range(int((until - begin) / step) + 1)]
+    return [point(each) for each in traffic.series(rollout.endpoint, chart_begin(rollout, until), until, step_of(rollout, until))]
 
 
-def point(start: datetime, arms: dict[str, list[tuple[int, int, int, int, dict[str, int]]]]) -> ArmPoint:
-    """One step of the charts from its minutes."""
-    errors, p95_ms = {}, {}
-    for arm, rows in arms.items():
-        taken = sum(row[0] for row in rows)
-        errors[arm] = sum(row[1] for row in rows) / taken if taken else None
-        p95_ms[arm] = histogram.quantile(histogram.merge(row[4] for row in rows), 0.95)
-    copies = arms.get("shadow", [])
-    agree, disagree = sum(row[2] for row in copies), sum(row[3] for row in copies)
-    return ArmPoint(start, errors, p95_ms, agree / (agree + disagree) if agree + disagree else None)
+def point(step: traffic.Point) -> ArmPoint:
+    """One step of the charts: its figures by arm, whatever version served there."""
+    arms: dict[str, traffic.Total] = {}
+    for (_, arm), counts in step.arms.items():
+        if arm:
+            arms.setdefault(arm, traffic.Total()).add(counts)
+    errors = {arm: total.error_share for arm, total in arms.items()}
+    shadow = arms.get("shadow")
+    return ArmPoint(step.start, errors, {arm: total.p95_ms for arm, total in arms.items()}, shadow.agree_share if shadow else None)
 
 
 def to_steer(user: Person) -> QuerySet[Rollout]:

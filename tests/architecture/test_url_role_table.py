@@ -334,7 +334,7 @@ TABLE = r"""
 /api/v1/rollouts/<uuid:uuid>/resume/                       | rollout    | L--- ------- | L... xx++x+x
 /api/v1/rollouts/<uuid:uuid>/widen/                        | rollout    | L--- ------- | L... xx++x+x
 /api/v1/rollouts/<uuid:uuid>/abort/                        | rollout    | L--- ------- | L... xxx+x+x
-/api/v1/endpoints/<uuid:uuid>/rollouts/forecast/           | endpoint   | L--- ------- | L... +++++++
+/api/v1/endpoints/<uuid:uuid>/rollouts/forecast/           | endpoint   | L--- ------- | L... xx++x+x
 /api/v1/retraining/                                        |            | L+++ +++++++ | L+++ +++++++
 /api/v1/retraining/<uuid:uuid>/                            | retraining | L... +++++++ | L--- -------
 /api/v1/retraining/<uuid:uuid>/approve/                    | retraining | L--- ------- | L... xxx+xxx

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from lifecycle.refusals import Refused
+from lifecycle.refusals import Conflict, Refused
 from monitoring.rollouts import queries, rules
 from monitoring.rollouts.actions.moves import begin_segment, note
 from monitoring.rollouts.models import Rollout
@@ -42,6 +42,11 @@ def begin(deployment: Deployment, actor: User, plan: rules.Plan, now: datetime) 
     live = served.live_deployment(deployment.endpoint)
     if live is None or deployment.approval is None:
         raise Refused("A canary needs a live version beside it and an approval behind it.")
+    if before := queries.open_rollout(deployment.endpoint):  # under the lock of the routes, which every start holds
+        raise Conflict(
+            f"The rollout of {before.version.semver} on {deployment.endpoint} is not closed yet, though its canary has ended.",
+            next_step="It is closed within ten seconds; then start again.",
+        )
     rollout = Rollout.objects.create(
         endpoint=deployment.endpoint, request=deployment.approval, version=deployment.version, baseline=live.version, plan=plan.as_json(),
         share=deployment.share, step_started_at=now, window_started_at=now, started_at=now, started_by=actor,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import InitVar, asdict, dataclass, field
 from typing import Any
 
 from lifecycle.refusals import Refused
@@ -14,6 +14,10 @@ WHOLE = 10_000
 METRICS = ("errors", "slow", "wrong")
 ALPHAS = {"errors": 0.03, "slow": 0.01, "wrong": 0.01}  # together 0.05
 TOLERANCES = {"errors": 1.0, "slow": 1.5, "wrong": 1.0}
+# Beyond these the rule would never take a canary back, or after so much harm that it might as well not.
+MIN_ALPHA, MAX_ALPHA, MAX_TOLERANCE = 0.001, 0.2, 3.0
+MAX_WARM_UP, MAX_SHARE = 1_000, 9_000
+MAX_MARGIN = 0.2  # it has no part in taking back, but says what is still called no worse
 
 
 def share_text(share: int) -> str:
@@ -30,7 +34,8 @@ class Plan:
     at the upper bound. rise: the increase of the error share that must be found, by which the time to a decision is told beforehand.
     max_hours: of one step; then it holds. automatic: whether the rule widens by itself, or asks a person at each step. warm_up: requests
     of the canary after it was loaded that count for nothing. alphas: chance of a false rollback, for each kind of evidence. tolerances:
-    odds ratios up to which the canary counts as harmless. tau: see interval.difference.
+    odds ratios up to which the canary counts as harmless. tau: see interval.difference. checked: whether it may be agreed now; what was
+    agreed before is read as it was.
     """
 
     steps: tuple[int, ...] = (500, 2500, 5000, WHOLE)
@@ -44,9 +49,10 @@ class Plan:
     alphas: Mapping[str, float] = field(default_factory=lambda: dict(ALPHAS))
     tolerances: Mapping[str, float] = field(default_factory=lambda: dict(TOLERANCES))
     tau: float = 0.01
+    checked: InitVar[bool] = True
 
-    def __post_init__(self) -> None:
-        if wrong := self.problems():
+    def __post_init__(self, checked: bool) -> None:
+        if checked and (wrong := self.problems()):
             raise Refused("The plan cannot be carried out.", fields=wrong)
 
     def problems(self) -> dict[str, list[str]]:
@@ -54,19 +60,20 @@ class Plan:
         rising = all(a < b for a, b in zip(self.steps, self.steps[1:], strict=False))
         chances = list(self.alphas.values())
         checks = [
-            ("steps", len(self.steps) in range(2, 9) and rising and self.steps[0] >= 1 and self.steps[-1] == WHOLE,
-             "Give two to eight rising shares, the last 100 %."),
+            ("steps", len(self.steps) in range(2, 9) and rising and 1 <= self.steps[0] <= self.steps[-2] <= MAX_SHARE
+             and self.steps[-1] == WHOLE,
+             f"Give two to eight rising shares, the last 100 %, the one before at most {MAX_SHARE // 100} %."),
             ("min_requests", MIN_PER_ARM <= self.min_requests <= 10**7, f"At least {MIN_PER_ARM}, so that a difference can be bounded."),
             ("min_minutes", 0 <= self.min_minutes <= 60 * self.max_hours, "Not more than the longest time of a step."),
-            ("margin", 0 < self.margin <= 0.5, "More than 0, at most 50 percentage points."),
+            ("margin", 0 < self.margin <= MAX_MARGIN, f"More than 0, at most {100 * MAX_MARGIN:g} percentage points."),
             ("rise", 0 < self.rise <= 0.9, "More than 0, at most 90 percentage points."),
             ("max_hours", 1 <= self.max_hours <= 24 * 30, "1 hour to 30 days."),
-            ("warm_up", 0 <= self.warm_up <= 10_000, "0 to 10,000 requests."),
+            ("warm_up", 0 <= self.warm_up <= MAX_WARM_UP, f"0 to {MAX_WARM_UP:,} requests; the rule does not see them."),
             ("tau", 0 < self.tau <= 1, "More than 0, at most 1."),
-            ("alphas", set(self.alphas) == set(METRICS) and min(chances) > 0 and sum(chances) <= 0.2,
-             "A chance for errors, slow and wrong; together at most 0.2."),
-            ("tolerances", set(self.tolerances) == set(METRICS) and all(1 <= t <= 20 for t in self.tolerances.values()),
-             "An odds ratio of 1 to 20 for errors, slow and wrong."),
+            ("alphas", set(self.alphas) == set(METRICS) and all(chance >= MIN_ALPHA for chance in chances) and sum(chances) <= MAX_ALPHA,
+             f"A chance for errors, slow and wrong; each at least {MIN_ALPHA:g}, together at most {MAX_ALPHA:g}."),
+            ("tolerances", set(self.tolerances) == set(METRICS) and all(1 <= t <= MAX_TOLERANCE for t in self.tolerances.values()),
+             f"An odds ratio of 1 to {MAX_TOLERANCE:g} for errors, slow and wrong."),
         ]  # fmt: skip
         return {name: [text] for name, holds, text in checks if not holds}
 
@@ -81,8 +88,8 @@ class Plan:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Plan:
-        """As it was stored. Raises Refused for a plan that nobody could carry out."""
-        return cls(**{**data, "steps": tuple(data["steps"])})
+        """As it was stored."""
+        return cls(**{**data, "steps": tuple(data["steps"])}, checked=False)
 
     def step_of(self, share: int) -> int:
         """The index of the widest step that a share has reached; 0 where it is below the first."""

@@ -75,6 +75,13 @@ def test_senseless_plans_are_refused_by_field(api_for, street, approval, mia, ch
     assert not Rollout.objects.exists()
 
 
+def test_only_who_may_start_asks_for_a_forecast(api_for, street, approval, ana, aida, mia, omar):
+    street.take_in_now(400, 2)
+    path = f"/api/v1/endpoints/{street.endpoint.uuid}/rollouts/forecast/"
+
+    assert [api_for(who).post(path, PLAN, format="json").status_code for who in (ana, aida, mia, omar)] == [403, 403, 200, 200]
+
+
 def test_a_stranger_finds_nothing(api_for, begun, street, otto, approval):
     rollout, client = begun(), api_for(otto)
 

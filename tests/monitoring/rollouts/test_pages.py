@@ -213,7 +213,8 @@ def test_starting_by_the_form(client_for, street, approval, mia):
 
 @pytest.mark.parametrize(
     ("change", "said"),
-    [({"steps": "50, 20, 100"}, "Give two to eight rising shares, the last 100 %."), ({"steps": "a"}, "Write numbers between commas"),
+    [({"steps": "50, 20, 100"}, "Give two to eight rising shares, the last 100 %, the one before at most 90 %."),
+     ({"steps": "a"}, "Write numbers between commas"),
      ({"steps": "nan, 100"}, "Write numbers between commas"), ({"margin": "nan"}, "Enter a number."),
      ({"min_requests": "7"}, "At least 100"),
      ({"max_hours": ""}, "This field is required."), ({"min_requests": "9999"}, "At 50 % the canary gets 200 requests an hour")],

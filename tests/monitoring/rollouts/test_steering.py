@@ -220,6 +220,25 @@ def test_a_canary_whose_rollout_has_ended_is_nobodys_and_a_new_one_without_a_rul
     assert street.running() == [("stable", "1.0.0", 10_000)]
 
 
+def test_a_start_before_the_last_rollout_is_closed_waits_for_it(begun, street, project, mia, ravi, omar, fresh):
+    rollout = begun()
+    served.roll_back(endpoint_id=street.endpoint.uuid, actor=omar, reason="Errors.", typed="1.0.0", seen_moves=1)
+    version = registry.make_version(
+        project, mia, ravi, model=street.endpoint.model, snapshot=street.endpoint.alias.version.run.snapshot, semver="1.2.0"
+    )
+    request = endpoints.approved(project, street.endpoint, version)
+
+    with pytest.raises(Conflict, match=r"The rollout of 1\.1\.0 on support-inbox-prod is not closed yet"):
+        street.begin(request, mia)
+    request.refresh_from_db()
+    assert (request.status, Rollout.objects.count()) == ("approved", 1)
+    assert street.running() == [("stable", "1.0.0", 10_000)]
+    street.tick(2)
+    again = street.begin(request, mia)
+
+    assert (fresh(rollout).state, again.state) == ("rolled_back", "running")
+
+
 def test_a_share_that_somebody_set_elsewhere_is_a_step_of_its_own(begun, street, lee, fresh, canary_of, verbs):
     rollout = begun()
     served.set_share(deployment_id=canary_of(rollout).uuid, share=1000, actor=lee, reason="A little more.", steered=True)
