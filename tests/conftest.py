@@ -10,9 +10,11 @@ from django.test import Client
 
 from registry.access.models import Project, User
 from registry.access.roles import Role
+from registry.catalog.models import Endpoint
 from tests.support.flush import flush_leaves_history_alone
 from tests.support.people import PASSWORD, PEOPLE, make_person, make_project
-from tests.support.product import running_product  # noqa: E402
+from tests.support.product import running_product
+from tests.support.settled import settled_endpoint, unpack
 
 __all__ = ["PASSWORD"]
 
@@ -70,6 +72,15 @@ def person_fixture(username: str, role: Role | None):
 
 for _username, _role in PEOPLE.items():
     globals()[_username] = person_fixture(_username, _role)
+
+
+settled = settled_endpoint()
+
+
+@pytest.fixture
+def live_endpoint(settled, project, mia, ravi, lee, gita, omar, tmp_path: Path) -> Endpoint:
+    """An endpoint on which 1.0.0 is live."""
+    return unpack(settled, tmp_path)
 
 
 @pytest.fixture

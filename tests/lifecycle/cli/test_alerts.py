@@ -8,14 +8,13 @@ import pytest
 
 from monitoring.alerts import actions
 from monitoring.alerts.models import Alert, Silence
-from tests.support import endpoints
 
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
 
 @pytest.fixture
-def endpoint(project, mia, ravi, lee, gita, omar):
-    return endpoints.deployed_endpoint(project)
+def endpoint(live_endpoint):
+    return live_endpoint
 
 
 @pytest.fixture

@@ -9,12 +9,11 @@ from django.utils import timezone
 
 from monitoring.drift.models import DriftReport, Episode, TextCheck
 from tests.monitoring.drift.conftest import ONE_SIDED, Traffic
-from tests.support import endpoints
 
 
 @pytest.fixture
-def endpoint(project, mia, ravi, lee, gita, omar):
-    return endpoints.deployed_endpoint(project)
+def endpoint(live_endpoint):
+    return live_endpoint
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from tests.support import endpoints
 
 
 @pytest.fixture
-def endpoint(project, mia, ravi, lee, gita, omar):
-    return endpoints.deployed_endpoint(project)
+def endpoint(live_endpoint):
+    return live_endpoint
 
 
 @pytest.fixture

@@ -11,12 +11,11 @@ from django.utils import timezone
 
 from monitoring.traffic import actions
 from monitoring.traffic.models import Kpi, MinuteRollup, Outcome
-from tests.support import endpoints
 
 
 @pytest.fixture
-def endpoint(project, mia, ravi, lee, gita, omar):
-    return endpoints.deployed_endpoint(project)
+def endpoint(live_endpoint):
+    return live_endpoint
 
 
 @pytest.fixture

@@ -7,12 +7,11 @@ from django.utils import timezone
 
 from lifecycle.cli.client import ApiRefusal, Client
 from monitoring.retraining.models import Proposal, Trigger
-from tests.support import endpoints
 
 
 @pytest.fixture
-def endpoint(project, mia, ravi, lee, gita, omar):
-    return endpoints.deployed_endpoint(project)
+def endpoint(live_endpoint):
+    return live_endpoint
 
 
 @pytest.fixture

@@ -6,14 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.support import endpoints
-
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
-
-
-@pytest.fixture
-def live_endpoint(project, mia, ravi, lee, gita, omar):
-    return endpoints.deployed_endpoint(project)
 
 
 @pytest.fixture

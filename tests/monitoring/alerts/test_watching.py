@@ -57,7 +57,9 @@ def test_one_that_never_evaluated_is_missed_too(live_endpoint):
     assert "since it was installed" in Alert.objects.get().text
 
 
-def test_where_nothing_serves_nobody_is_woken(project, omar):
+def test_where_nothing_serves_nobody_is_woken(live_endpoint, omar):
+    live_endpoint.deployments.update(ended_at=NOON)
+
     assert look(NOON, started=EARLY) is True
     assert Alert.objects.count() == 0
 

@@ -11,7 +11,6 @@ from monitoring.drift import actions
 from monitoring.drift.rules import DAY, Span
 from monitoring.traffic.models import MinuteRollup
 from registry.catalog.models import Endpoint
-from tests.support import endpoints
 
 NOW = datetime(2026, 3, 20, 12, 0, tzinfo=UTC)
 EVEN = {"billing": 200, "delivery": 200, "refund": 200}
@@ -53,11 +52,6 @@ class Traffic:
         span = day(number)
         self.write(span.start + timedelta(hours=9), labels, **more)
         return actions.measure(self.endpoint, self.endpoint.alias.version, span)
-
-
-@pytest.fixture
-def live_endpoint(project, mia, ravi, lee, gita, omar):
-    return endpoints.deployed_endpoint(project)
 
 
 @pytest.fixture

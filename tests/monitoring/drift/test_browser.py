@@ -13,8 +13,14 @@ from monitoring.drift.rules import Span
 from monitoring.traffic import actions as spool
 from tests.support import endpoints
 from tests.support.browser import shot, violations
+from tests.support.endpoints import deployed_endpoint
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def live_endpoint(project, mia, ravi, lee, gita, omar):
+    return deployed_endpoint(project)
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from monitoring.drift import measuring as monitors
 from monitoring.drift.models import Baseline, DriftReport
 from monitoring.traffic import queries as figures
 from tests.monitoring.drift.conftest import EVEN, ONE_SIDED, day
-from tests.support import endpoints
 
 baselines = importlib.import_module("monitoring.drift.actions.baseline")  # the package exports functions of the same names
 measuring = importlib.import_module("monitoring.drift.actions.measure")
@@ -179,8 +178,8 @@ def test_the_newest_report_and_what_was_asked_for_are_apart(traffic):
     assert [each.window_end for each in queries.reports(traffic.endpoint, 5)] == [day(3).end, day(2).end]
 
 
-def test_nothing_is_known_of_an_endpoint_that_was_never_measured(project, mia, ravi, lee, gita, omar):
-    endpoint = endpoints.deployed_endpoint(project)
+def test_nothing_is_known_of_an_endpoint_that_was_never_measured(live_endpoint):
+    endpoint = live_endpoint
 
     assert queries.latest(endpoint) is None
     assert queries.latest_texts(endpoint) is None

@@ -9,12 +9,6 @@ from django.utils import timezone
 
 from monitoring.overview import page
 from monitoring.traffic.models import MinuteRollup
-from tests.support import endpoints
-
-
-@pytest.fixture
-def live_endpoint(project, mia, ravi, lee, gita, omar):
-    return endpoints.deployed_endpoint(project)
 
 
 @pytest.fixture

@@ -90,11 +90,6 @@ class Street:
 
 
 @pytest.fixture
-def live_endpoint(project, mia, ravi, lee, gita, omar):
-    return endpoints.deployed_endpoint(project)
-
-
-@pytest.fixture
 def approval(project, live_endpoint, mia, ravi):
     """An approved request for 1.1.0, beside 1.0.0 that is live."""
     version = registry.make_version(

@@ -8,11 +8,6 @@ from tests.support import endpoints
 
 
 @pytest.fixture
-def live_endpoint(project, mia, ravi, lee, gita, omar):
-    return endpoints.deployed_endpoint(project)
-
-
-@pytest.fixture
 def answered(live_endpoint):
     """Makes predictions through the spool and returns them, oldest first."""
     from monitoring.traffic import actions

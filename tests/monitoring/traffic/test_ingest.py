@@ -2,11 +2,9 @@
 
 import importlib
 import json
-import threading
 import uuid
 
 import pytest
-from django.db import DatabaseError, connection
 
 from monitoring.traffic import actions, spool
 from monitoring.traffic.models import MinuteRollup, Prediction
@@ -242,31 +240,3 @@ def test_prediction_uuids_are_the_requests_own_and_derived():
     assert spool.prediction_uuid(request, 0) == request
     assert spool.prediction_uuid(request, 2) == uuid.uuid5(request, "2")
     assert json.dumps(str(request))
-
-
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="two writers at once need PostgreSQL")
-def test_two_stores_of_the_same_lines_at_once(live_endpoint, monkeypatch):
-    lines = [json.dumps(endpoints.spool_line(live_endpoint, at=AT)).encode() for _ in range(50)]
-    batch = [ingesting.Entry(line, spool.parse(line)) for line in lines]
-    start, ended = threading.Barrier(2), []
-
-    def run():
-        start.wait()
-        try:
-            ended.append(ingesting.store(batch))
-        except DatabaseError as error:  # the loser's transaction is rolled back whole, and its segment read again
-            ended.append(type(error).__name__)
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert Prediction.objects.count() == 50
-    assert rollup().requests == 50
-    assert ingesting.store(batch) == 0
-    assert 50 in ended

@@ -7,8 +7,15 @@ import pytest
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from tests.support.endpoints import deployed_endpoint
+
 BEFORE, AFTER = [("traffic", "0001_initial")], [("traffic", "0004_words_have_their_window")]
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+@pytest.fixture
+def live_endpoint(transactional_db, project, mia, ravi, lee, gita, omar):
+    return deployed_endpoint(project)
 
 
 @pytest.fixture

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import importlib
+import json
 import threading
 import uuid
 
 import pytest
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.utils import timezone
 
-from monitoring.traffic import actions
-from monitoring.traffic.models import Feedback, Kpi, Outcome
+from monitoring.traffic import actions, spool
+from monitoring.traffic.models import Feedback, Kpi, MinuteRollup, Outcome, Prediction
 from registry.ledger.models import Event
+from tests.support import endpoints
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.skipif(connection.vendor != "postgresql", reason="row locks need PostgreSQL"),
 ]
-feedback, outcomes = (importlib.import_module(f"monitoring.traffic.actions.{name}") for name in ("feedback", "outcomes"))
+NAMES = ("feedback", "ingest", "outcomes")
+feedback, ingesting, outcomes = (importlib.import_module(f"monitoring.traffic.actions.{name}") for name in NAMES)
 PATIENCE = 30
+
+
+@pytest.fixture
+def live_endpoint(project, mia, ravi, lee, gita, omar):
+    return endpoints.deployed_endpoint(project)
 
 
 @pytest.fixture
@@ -94,3 +102,29 @@ def test_an_outcome_names_a_prediction_that_somebody_judges(prediction, lee, ana
     assert crossed(monkeypatch, (feedback, say), (outcomes, report)) == {"first": "done", "second": "done"}
 
     assert (Outcome.objects.count(), Feedback.objects.count()) == (1, 1)
+
+
+def test_two_stores_of_the_same_lines_at_once(live_endpoint, monkeypatch):
+    lines = [json.dumps(endpoints.spool_line(live_endpoint, at="2026-01-01T12:30:15.250+00:00")).encode() for _ in range(50)]
+    batch = [ingesting.Entry(line, spool.parse(line)) for line in lines]
+    start, ended = threading.Barrier(2), []
+
+    def run():
+        start.wait()
+        try:
+            ended.append(ingesting.store(batch))
+        except DatabaseError as error:  # the loser's transaction is rolled back whole, and its segment read again
+            ended.append(type(error).__name__)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert Prediction.objects.count() == 50
+    assert MinuteRollup.objects.get().requests == 50
+    assert ingesting.store(batch) == 0
+    assert 50 in ended

@@ -1,12 +1,7 @@
-"""An endpoint with two versions that went live one after the other."""
+"""The endpoint has two versions that went live one after the other."""
 
 from __future__ import annotations
 
-import pytest
+from tests.support.settled import settled_endpoint
 
-from tests.support import endpoints
-
-
-@pytest.fixture
-def live_endpoint(project, mia, ravi, lee, gita, omar):
-    return endpoints.deployed_endpoint(project, versions=2)
+settled = settled_endpoint(versions=2)

@@ -84,20 +84,6 @@ def test_a_version_that_all_servers_load_again_is_noted_once_and_refused_anew(ve
     assert (actions.check_loads(), said()) == (1, [refused, recovered, refused])
 
 
-@pytest.mark.django_db(transaction=True)
-def test_after_a_restore_the_files_come_back_and_the_servers_look_again(version, folder, live_endpoint):
-    standby = live_endpoint.deployments.order_by("id").first().version
-    shutil.rmtree(folder.parent)
-    before = actions.publish()
-
-    tasks.tend()
-
-    assert (folder / "model.sig").is_file()
-    assert (folder.parent / standby.root_digest / "model.sig").is_file()
-    assert endpoints.routes()["epoch"] == before + 1
-    assert actions.lay_out_missing() is False
-
-
 def test_missing_files_are_no_damage(version, folder, live_endpoint):
     shutil.rmtree(folder)
     endpoints.write_status(refused={version.root_digest: "The folder is not there."})

@@ -1,16 +1,12 @@
 """The routes document: signed, numbered above everything before it, written only when it would say something else."""
 
-import threading
 from datetime import timedelta
 
-import pytest
 from django.core.management import call_command
-from django.db import connection
 from django.utils import timezone
 
 from lifecycle import bundle
 from lifecycle.inference.routing import parse_routes
-from lifecycle.refusals import Refusal
 from registry.access.actions import create_token, token_digest
 from registry.access.models import ApiToken
 from registry.endpoints import actions, queries, tasks
@@ -102,58 +98,6 @@ def test_the_web_token_is_a_file_of_its_owner(live_endpoint, settings):
     queries.web_token()
 
     assert (settings.DATA_DIR / "keys" / "web_token").stat().st_mode & 0o777 == 0o600
-
-
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="row locks need PostgreSQL")
-def test_two_deployments_at_once_give_one(project, mia, ravi, lee, gita, omar):
-    version = registry.make_version(project, mia, ravi)
-    endpoint = registry.make_endpoint(version.model, mia)
-    request = endpoints.approved(project, endpoint, version)
-
-    ended = at_once(*[lambda: actions.deploy(request_id=request.uuid, actor=omar)] * 3)
-
-    assert sorted(ended) == ["Conflict", "Conflict", "done"]
-    assert Deployment.objects.count() == 1
-    assert endpoints.routes()["epoch"] == Routes.objects.get().epoch
-
-
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="row locks need PostgreSQL")
-def test_two_rollbacks_at_once_give_one(project, mia, ravi, lee, gita, omar):
-    endpoint = endpoints.deployed_endpoint(project, versions=2)
-
-    def back():
-        actions.roll_back(endpoint_id=endpoint.uuid, actor=omar, reason="Wrong.", typed="1.0.0", seen_moves=2)
-
-    assert at_once(back, back).count("done") == 1
-
-    assert Deployment.objects.count() == 3
-    live = queries.live_deployment(endpoint)
-    assert live.version.semver == "1.0.0"
-    assert endpoints.routes()["endpoints"][endpoint.slug]["arms"][0]["version"] == str(live.version.uuid)
-
-
-def at_once(*calls):
-    """Run all calls in their own threads, started together. Returns how each ended."""
-    start, ended = threading.Barrier(len(calls)), []
-
-    def run(call):
-        start.wait()
-        try:
-            call()
-            ended.append("done")
-        except Refusal as error:
-            ended.append(type(error).__name__)
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=(call,)) for call in calls]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return ended
 
 
 def test_the_server_reads_what_is_written(project, live_endpoint, mia, ravi, omar, ana, django_capture_on_commit_callbacks):

@@ -13,8 +13,8 @@ from tests.support import endpoints
 
 
 @pytest.fixture
-def endpoint(project, mia, ravi, lee, gita, omar):
-    return endpoints.deployed_endpoint(project, versions=2)
+def endpoint(live_endpoint):
+    return live_endpoint
 
 
 def roll_back(endpoint, actor, **more):
@@ -79,7 +79,7 @@ def test_a_second_click_finds_another_version_live(endpoint, omar):
 
 
 def test_there_is_nothing_to_go_back_to_after_the_first_deployment(project, omar):
-    endpoint = endpoints.deployed_endpoint(project)
+    endpoint = endpoints.deployed_endpoint(project, slug="another")
 
     with pytest.raises(Refused, match="No other version"):
         roll_back(endpoint, omar, seen_moves=1)
