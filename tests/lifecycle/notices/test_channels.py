@@ -136,6 +136,23 @@ def test_a_sender_that_died_is_followed_by_another_after_its_lease(hook, receive
     assert delivery.deliver_due(NOON + timedelta(seconds=120)) == 1
 
 
+def test_a_lease_begins_when_its_message_is_sent_however_long_the_one_before_took(project, hook, monkeypatch):
+    clock, leases = [NOON], []
+
+    def slow(sent):
+        leases.append(Delivery.objects.get(pk=sent.pk).next_at)
+        clock[0] += timedelta(seconds=150)
+
+    monkeypatch.setattr(sending, "send", slow)
+    monkeypatch.setattr(delivery.timezone, "now", lambda: clock[0])
+    for key in ("a", "b"):
+        post(hook, key)
+
+    assert delivery.deliver_due() == 2
+
+    assert leases == [NOON + rules.LEASE, NOON + timedelta(seconds=150) + rules.LEASE]
+
+
 @pytest.mark.parametrize(
     ("url", "said"),
     [
