@@ -14,7 +14,7 @@ import pytest
 
 from tests.support.circle import Circle
 from tests.support.corpora import generated
-from tests.support.product import Product, until
+from tests.support.product import Product, running_product, until
 from tests.support.story import Story
 from tests.support.visitors import Workspace
 
@@ -27,6 +27,13 @@ from monitoring.traffic.models import MinuteRollup, Prediction
 rows = MinuteRollup.objects.filter(endpoint__slug="{slug}")
 print(Prediction.objects.filter(endpoint__slug="{slug}").count(), rows.aggregate(n=Sum("requests"))["n"])
 """
+
+
+@pytest.fixture(scope="module")
+def product() -> Iterator[Product]:
+    """One of its own: others ask of theirs that its log tells no error."""
+    with running_product() as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
