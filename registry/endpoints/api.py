@@ -184,7 +184,7 @@ class OneEndpoint(View):
             "rollback_to": target.semver if target else None,
             "waiting": str(waiting.uuid) if waiting else None,
             "published_epoch": queries.routes_row().published_epoch,
-            "servers": ServerOut(queries.server_states(), many=True).data,
+            "servers": ServerOut(queries.server_states_for(endpoint), many=True).data,
             "arms": ArmOut(arms(endpoint), many=True).data,
         }
         return Response(EndpointOut(endpoint).data | more)

@@ -194,7 +194,7 @@ def servers(endpoint: Endpoint) -> dict[str, Any]:
     """What the servers have applied, beside what was published."""
     published = Routes.objects.values_list("published_epoch", flat=True).first() or 0
     running = list(queries.serving(endpoint))
-    lines = [server(state, endpoint, running, published) for state in queries.server_states()]
+    lines = [server(state, endpoint, running, published) for state in queries.server_states_for(endpoint)]
     return {"published": published, "lines": lines, "pending": any(line.kind == "wait" for line in lines)}
 
 

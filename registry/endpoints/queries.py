@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from registry.promotions.models import PromotionRequest
 from registry.promotions.rules import Status
 
 PAGE = 20
+ELSEWHERE = "It refused them for what they say of an endpoint of another project."
 
 
 def routes_row() -> Routes:
@@ -266,10 +268,28 @@ def all_at(endpoint: Endpoint, moment: datetime) -> QuerySet[Deployment]:
 
 
 def is_refusal_noted(deployment: Deployment) -> bool:
-    """Whether the last that was recorded is that a server did not load this deployment's version."""
+    """Whether the last that was recorded of this deployment is that a server did not load it: its version may serve elsewhere too."""
     rows = Event.objects.filter(object_type="catalog.modelversion", object_id=str(deployment.version.uuid), at__gte=deployment.started_at)
+    rows = rows.filter(canonical__contains=f'"deployment":"{deployment.uuid}"')
     newest = rows.filter(verb__in=(Verb.LOAD_REFUSED, Verb.LOAD_RECOVERED)).order_by("-id").values_list("verb", flat=True).first()
     return newest == Verb.LOAD_REFUSED
+
+
+def projects_named(text: str) -> set[int]:
+    """The keys of the projects whose endpoints a sentence names: what others may not learn of."""
+    words = set(re.findall(r"[\w-]+", text))
+    return set(Endpoint.objects.filter(slug__in=words).values_list("model__project", flat=True))
+
+
+def problem_for(project_id: int, problem: str) -> str:
+    """What a project may learn of a server's sentence: all of it, unless it names an endpoint of another project."""
+    return problem if projects_named(problem) <= {project_id} else ELSEWHERE
+
+
+def server_states_for(endpoint: Endpoint) -> list[ServerState]:
+    """What every server says, as the people of an endpoint's project may read it."""
+    project_id = endpoint.model.project_id
+    return [replace(state, problem=problem_for(project_id, state.problem)) if state.problem else state for state in server_states()]
 
 
 def guard_of(deployment: Deployment) -> ClosedArm | None:

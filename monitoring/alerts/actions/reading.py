@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -23,6 +22,7 @@ from monitoring.alerts.rules.state import SERVER_SOURCE, Severity, State
 from registry.access.models import Project
 from registry.catalog.models import Endpoint
 from registry.endpoints.models import Deployment
+from registry.endpoints.queries import problem_for
 
 log = logging.getLogger(__name__)
 READER = "alerts"
@@ -80,21 +80,14 @@ def server_problem(row: Outbox, now: datetime) -> None:
             said = "The server says that all is well."
             resolve_alert(source=SERVER_SOURCE, key=key, endpoint=None, project=alert.project, text=said, now=now)
         return
-    named = projects_named(problem)
     for project in serving_projects():
-        said = problem if named <= {project.pk} else "It refused them for what they say of an endpoint of another project."
+        said = problem_for(project.pk, problem)
         raise_alert(
             endpoint=None, project=project, source=SERVER_SOURCE, key=key, severity=Severity.PAGE,
             title=f"Inference server {name or 'default'} cannot follow the routes",
             text=f"{said} It stays on epoch {row.payload.get('epoch')}: changes of traffic do not reach it.",
             url=reverse("endpoints:list"), now=now,
         )  # fmt: skip
-
-
-def projects_named(text: str) -> set[int]:
-    """The keys of the projects whose endpoints a sentence names: what others may not learn of."""
-    words = set(re.findall(r"[\w-]+", text))
-    return set(Endpoint.objects.filter(slug__in=words).values_list("model__project", flat=True))
 
 
 def load_refused(row: Outbox, now: datetime) -> None:

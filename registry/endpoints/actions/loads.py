@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from pathlib import Path
 
 from django.conf import settings
@@ -147,17 +148,30 @@ def check_problems() -> int:
             row.save(update_fields=["problems"])
             outbox.append("endpoints.server_problem", server=state.name, problem=problem, epoch=state.epoch)
             if problem:
-                everywhere = [row.endpoint for row in queries.live().select_related("endpoint")]
-                text = f"Inference server {state.name or 'default'}: {state.problem} It stays on epoch {state.epoch}."
-                tell(everywhere, text, reverse("endpoints:list"))
+                tell_everywhere(state.name or "default", problem, state.epoch)
         changed += 1
     return changed
 
 
-def tell(endpoints: list[Endpoint], text: str, url: str) -> None:
-    """A notice to those who can do something about these endpoints: on-call and leads, each once."""
+def tell_everywhere(server: str, problem: str, epoch: int) -> None:
+    """One notice to everybody who can do something about what is live. What names a project's endpoint is told to its own people."""
+    texts: dict[str, list[Endpoint]] = {}
+    for row in queries.live().select_related("endpoint__model"):
+        texts.setdefault(queries.problem_for(row.endpoint.model.project_id, problem), []).append(row.endpoint)
+    told: set[int] = set()
+    for said in sorted(texts, key=lambda text: text == queries.ELSEWHERE):  # who may know more is told that alone
+        told |= tell(texts[said], f"Inference server {server}: {said} It stays on epoch {epoch}.", reverse("endpoints:list"), besides=told)
+
+
+def tell(endpoints: list[Endpoint], text: str, url: str, *, besides: Collection[int] = ()) -> set[int]:
+    """A notice to those who can do something about these endpoints: on-call and leads, each once. Returns the keys of whom it told.
+
+    besides: those who were told already.
+    """
     people = {person for endpoint in endpoints for role in (Role.ONCALL, Role.LEAD) for person in holders(role, endpoint)}
-    notify(sorted(people, key=lambda person: person.pk), text, url)
+    found = sorted((person for person in people if person.pk not in besides), key=lambda person: person.pk)
+    notify(found, text, url)
+    return {person.pk for person in found}
 
 
 def page_of(endpoint: Endpoint) -> str:

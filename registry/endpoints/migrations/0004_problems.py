@@ -3,10 +3,20 @@
 from django.db import migrations, models
 
 
+def seed(apps, schema_editor):
+    """What servers said last stands in the outbox: without it, the end of a problem that was raised before would never be told."""
+    said = {}
+    for payload in apps.get_model("notices", "Outbox").objects.filter(topic="endpoints.server_problem").order_by("id").values_list("payload", flat=True):
+        said[str(payload.get("server", ""))] = str(payload.get("problem", ""))
+    if problems := {name: problem for name, problem in said.items() if problem}:
+        apps.get_model("endpoints", "Routes").objects.update_or_create(pk=1, defaults={"problems": problems})
+
+
 class Migration(migrations.Migration):
 
     dependencies = [
         ('endpoints', '0003_faults'),
+        ('notices', '0001_initial'),
     ]
 
     operations = [
@@ -15,4 +25,5 @@ class Migration(migrations.Migration):
             name='problems',
             field=models.JSONField(default=dict, help_text='server → the problem that was raised last; none of servers without one'),
         ),
+        migrations.RunPython(seed, migrations.RunPython.noop),
     ]

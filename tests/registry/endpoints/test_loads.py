@@ -1,14 +1,19 @@
 """What servers refuse: noted once, told to those on call, damaged versions quarantined; lost files come back."""
 
 import shutil
+from importlib import import_module
 
 import pytest
+from django.apps import apps
 
 from lifecycle.notices.models import Notice, Outbox
+from registry.access.roles import Role
 from registry.catalog.models import Alias, ModelVersion
 from registry.endpoints import actions, queries, tasks
+from registry.endpoints.models import Routes
 from registry.ledger.models import Event
 from tests.support import endpoints, registry
+from tests.support.people import PEOPLE, make_person, make_project
 
 
 @pytest.fixture
@@ -82,6 +87,23 @@ def test_a_version_that_all_servers_load_again_is_noted_once_and_refused_anew(ve
 
     endpoints.write_status(name="b", refused={digest: reason})
     assert (actions.check_loads(), said()) == (1, [refused, recovered, refused])
+
+
+def test_a_version_on_two_endpoints_is_refused_and_recovers_on_each(project, version, live_endpoint, mia):
+    second = registry.make_endpoint(live_endpoint.model, mia, slug="support-inbox-staging", environment="staging")
+    deployed = endpoints.deploy(project, second, version)
+    both = {str(deployed.uuid), str(queries.live_deployment(live_endpoint).uuid)}
+
+    def said(topic):
+        return sorted(row.payload["deployment"] for row in Outbox.objects.filter(topic=f"endpoints.{topic}"))
+
+    endpoints.write_status(refused={version.root_digest: "The version could not be loaded: MemoryError."})
+    assert [actions.check_loads() for _ in range(2)] == [2, 0]
+    assert said("load_refused") == sorted(both)
+
+    endpoints.write_status(versions={version.root_digest: {"state": "ready"}})
+    assert [actions.check_loads() for _ in range(2)] == [0, 0]
+    assert said("load_recovered") == sorted(both)
 
 
 def test_missing_files_are_no_damage(version, folder, live_endpoint):
@@ -158,6 +180,39 @@ def test_a_problem_is_known_again_however_long_it_is_and_without_reading_what_ha
     with django_assert_num_queries(1):
         assert actions.check_problems() == 0
     assert Outbox.objects.filter(topic="endpoints.server_problem").count() == 1
+
+
+def test_what_a_server_says_of_an_endpoint_is_for_its_project_alone(client_for, live_endpoint, omar):
+    """Omar, on call in both projects, is told once, and all of it."""
+    other = make_project("other", "Other")
+    for name in ("mia", "ravi", "lee", "gita", "omar"):
+        make_person(name, project=other, role=PEOPLE[name])
+    elsewhere = endpoints.deployed_endpoint(other, slug="secret-plans")
+    stranger = make_person("olga", project=other, role=Role.ONCALL)
+    endpoints.write_status(problem="Endpoint support-inbox-prod: two stable arms.")
+
+    actions.check_problems()
+
+    own, neutral = "Endpoint support-inbox-prod: two stable arms.", "It refused them for what they say of an endpoint of another project."
+    told = {row.user: row.text for row in Notice.objects.filter(user__in=[omar, stranger], url="/endpoints/")}
+    assert told[stranger] == f"Inference server default: {neutral} It stays on epoch 1."
+    assert told[omar] == f"Inference server default: {own} It stays on epoch 1."
+    for person, endpoint, said, hidden in [(omar, live_endpoint, own, neutral), (stranger, elsewhere, neutral, own)]:
+        html = client_for(person).get(f"/endpoints/{endpoint.uuid}/servers/").content.decode()
+        assert (said in html, hidden in html) == (True, False)
+        assert client_for(person).get(f"/api/v1/endpoints/{endpoint.uuid}/").json()["servers"][0]["problem"] == said
+
+
+def test_a_problem_from_before_it_was_kept_is_known_and_its_end_is_told(live_endpoint):
+    for server, problem in [("a", "Ignored."), ("b", "Ignored."), ("b", "")]:
+        Outbox.objects.create(topic="endpoints.server_problem", payload={"server": server, "problem": problem, "epoch": 1})
+
+    import_module("registry.endpoints.migrations.0004_problems").seed(apps, None)
+
+    assert Routes.objects.get(pk=1).problems == {"a": "Ignored."}
+    endpoints.write_status(name="a")
+    assert actions.check_problems() == 1
+    assert Outbox.objects.order_by("-pk").first().payload == {"server": "a", "problem": "", "epoch": 1}
 
 
 def test_a_closed_canary_is_one_event_whoever_brings_the_news(project, live_endpoint, version, mia, ravi, omar):
