@@ -4,6 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+    # nullable and without a default, so that SQLite adds a column and does not write the whole table anew
 
     dependencies = [
         ('traffic', '0005_timed'),
@@ -13,6 +14,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='prediction',
             name='pinned',
-            field=models.BooleanField(default=False, help_text='the client insisted on the version: no split chose the arm'),
+            field=models.BooleanField(help_text='the client insisted on the version: no split chose the arm; null: written before this was told', null=True),
         ),
     ]

@@ -55,7 +55,9 @@ class Prediction(models.Model):
     confidence = models.FloatField(null=True)
     scores = models.JSONField(default=list, help_text='the top five: [{"label", "score"}]')
     epoch = models.PositiveBigIntegerField(default=0)
-    pinned = models.BooleanField(default=False, help_text="the client insisted on the version: no split chose the arm")
+    pinned = models.BooleanField(
+        null=True, help_text="the client insisted on the version: no split chose the arm; null: written before this was told"
+    )
     is_demo = models.BooleanField(default=False, help_text="made by the demo's own generator")
 
     class Meta:

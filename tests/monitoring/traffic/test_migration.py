@@ -4,6 +4,7 @@ import uuid
 from datetime import UTC, datetime
 
 import pytest
+from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
@@ -65,3 +66,11 @@ def test_the_first_form_becomes_the_second(old_apps, live_endpoint):
         with connection.cursor() as cursor:
             cursor.execute(f"SELECT count(*) FROM {get('traffic', name)._meta.db_table}")  # noqa: S608
             assert cursor.fetchone()[0]
+
+
+def test_a_big_table_of_predictions_gains_a_column_and_is_not_written_anew(transactional_db, capsys):
+    call_command("sqlmigrate", "traffic", "0006")
+
+    boolean = "bool" if connection.vendor == "sqlite" else "boolean"
+    done = [line for line in capsys.readouterr().out.splitlines() if line.startswith(("ALTER", "CREATE", "INSERT", "DROP"))]
+    assert done == [f'ALTER TABLE "traffic_prediction" ADD COLUMN "pinned" {boolean} NULL;']
