@@ -104,6 +104,13 @@ def first_events(segment: Segment, starts: Collection[datetime]) -> QuerySet[Fir
     return rows.values_list("start", "arm", "metric").annotate(keys=Count("id")).order_by("start")
 
 
+def minutes_with(segment: Segment, metrics: Collection[str], besides: Collection[datetime]) -> QuerySet[Minute]:
+    """The counted minutes of this segment and of those after it in which something of these metrics was bad, besides some of its own."""
+    bad = Q.create([Q((f"{arm}_{metric}__gt", 0)) for arm in (STABLE, CANARY) for metric in metrics], connector=Q.OR)
+    since = Segment.objects.filter(rollout=segment.rollout_id, number__gte=segment.number)
+    return Minute.objects.filter(bad, segment__in=since).exclude(segment=segment, start__in=besides)
+
+
 def evidence(rollout: Rollout, now: datetime, *, behind: bool = False) -> rules.Evidence:
     """What the counted minutes say at this moment: counts of the present segment, evidence of all."""
     plan, log_e, present = rollout.rule, dict.fromkeys(rules.METRICS, 0.0), rules.Counts()
@@ -168,7 +175,7 @@ def predictions(segment: Segment, since: datetime, until: datetime) -> QuerySet[
     Without the requests that insisted on a version: the split did not choose their arm, so they say nothing about it.
     """
     rows = Prediction.objects.filter(endpoint=segment.rollout.endpoint_id, arm__in=(STABLE, CANARY), at__gte=since, at__lt=until)
-    rows = rows.filter(epoch__gte=segment.deployment.epoch, pinned=False)
+    rows = rows.filter(epoch__gte=segment.deployment.epoch).exclude(pinned=True)
     if segment.ended_at:
         after = Segment.objects.filter(rollout=segment.rollout_id, number=segment.number + 1).values_list("deployment__epoch", flat=True)
         rows = rows.filter(epoch__lt=after[0]) if after else rows.filter(at__lt=segment.ended_at)

@@ -8,6 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from monitoring.rollouts import queries, rules
+from monitoring.rollouts.actions.moves import lock
 from monitoring.rollouts.models import FirstEvent, Minute, Rollout, Segment
 
 MINUTES_AT_ONCE = 240  # so that a beat that slept for days catches up in parts, each with a look of its own
@@ -27,9 +28,9 @@ def count(rollout: Rollout, now: datetime | None = None) -> bool:
         if segment.counted_from is None and not warm(segment, rollout.rule.warm_up if segment.number == 1 else 0):
             continue
         due = queries.due_minutes(segment, now)
-        count_minutes(segment, dict(list(due.items())[:left]))
+        others = count_minutes(segment, dict(list(due.items())[:left]))
         left -= len(due)
-        if left < 0:
+        if others or left < 0:
             return False
     return True
 
@@ -43,32 +44,45 @@ def warm(segment: Segment, requests: int) -> bool:
     return found is not None
 
 
-@transaction.atomic
-def count_minutes(segment: Segment, due: dict[datetime, str]) -> None:
-    """Count these minutes. due: start → stamp. A minute keeps the bound of what is slow that it was first counted with."""
+def count_minutes(segment: Segment, due: dict[datetime, str]) -> int:
+    """Count these minutes. due: start → stamp. Returns how many others are to be counted again because of it.
+
+    Read first, then written in a short transaction: nobody waits for the predictions of four hours. The stamp was read before the
+    predictions, so whoever writes older counts over newer ones writes the older stamp with them, and the minute stays due. A minute keeps
+    the bound of what is slow that it was first counted with.
+    """
     if not due:
-        return
+        return 0
     bounds = queries.SlowBounds(segment.rollout.endpoint, min(due), max(due))
     fixed = dict(Minute.objects.filter(segment=segment, start__in=due, slow_ms__isnull=False).values_list("start", "slow_ms"))
     slow_ms = {start: fixed.get(start) or bounds.at(start) for start in due}
     found = {start: rules.tally(queries.requests_of(segment, start), slow_ms[start]) for start in sorted(due)}
-    firsts = events(segment, found)
-    Minute.objects.bulk_create(
-        [
-            Minute(
-                segment=segment, start=start, stamp=due[start], slow_ms=slow_ms[start], **Minute.columns_of(found[start].counts),
-                **firsts[start],
-            )
-            for start in found
-        ],
-        update_conflicts=True, unique_fields=["segment", "start"],
-        update_fields=["stamp", "slow_ms", *Minute.COLUMNS, *Minute.FIRSTS],
-    )  # fmt: skip
+    with transaction.atomic():
+        if not lock(segment.rollout.uuid).is_open:
+            return 0  # it ended meanwhile, and its keys are not kept
+        firsts, lost = events(segment, found)
+        Minute.objects.bulk_create(
+            [
+                Minute(
+                    segment=segment, start=start, stamp=due[start], slow_ms=slow_ms[start], **Minute.columns_of(found[start].counts),
+                    **firsts[start],
+                )
+                for start in found
+            ],
+            update_conflicts=True, unique_fields=["segment", "start"],
+            update_fields=["stamp", "slow_ms", *Minute.COLUMNS, *Minute.FIRSTS],
+        )  # fmt: skip
+        return queries.minutes_with(segment, lost, found).update(stamp="") if lost else 0
 
 
-def events(segment: Segment, found: dict[datetime, rules.Tally]) -> dict[datetime, dict[str, int]]:
-    """What is evidence in each of these minutes, by column: units without a key, and keys that were not counted in another minute."""
-    FirstEvent.objects.filter(segment=segment, start__in=found).delete()
+def events(segment: Segment, found: dict[datetime, rules.Tally]) -> tuple[dict[datetime, dict[str, int]], set[str]]:
+    """What is evidence in each of these minutes, by column: units without a key, and keys that were not counted in another minute.
+
+    And the metrics of which a key lost its event, a word that was taken back: it may have one in a minute where it did not count.
+    """
+    rows = FirstEvent.objects.filter(segment=segment, start__in=found)
+    before = set(rows.values_list("metric", "key"))
+    rows.delete()
     FirstEvent.objects.bulk_create(
         [
             FirstEvent(segment=segment, metric=metric, key=key, arm=arm, start=start)
@@ -80,4 +94,4 @@ def events(segment: Segment, found: dict[datetime, rules.Tally]) -> dict[datetim
     sums = {start: Minute.firsts_of(tally.alone) for start, tally in found.items()}
     for start, arm, metric, keys in queries.first_events(segment, found):
         sums[start][f"{arm}_first_{metric}"] += keys
-    return sums
+    return sums, {metric for metric, _ in before - {(metric, key) for tally in found.values() for metric, key, _ in tally.keyed}}

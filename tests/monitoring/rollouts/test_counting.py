@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from monitoring.rollouts import actions, queries
@@ -91,6 +92,93 @@ def test_a_word_that_is_taken_back_is_no_evidence(begun, street, omar):
     assert events(rollout)["wrong"] == (0, 0)
 
 
+def test_a_key_whose_first_word_is_taken_back_is_evidence_by_its_next(begun, street, omar):
+    rollout = begun()
+    street.take_in(*[street.line("canary", minute, key=key("ana")) for minute in (3, 5)], street.line("canary", 4, key=key("ben")))
+    third, fifth = Prediction.objects.filter(endpoint=street.endpoint, key=key("ana")).order_by("at")
+    for prediction in (third, fifth):
+        record_feedback(prediction_id=prediction.uuid, right=False, label="refund", actor=omar)
+    street.tick(6)
+    firsts = Minute.objects.order_by("start").values_list("canary_first_wrong", flat=True)
+    assert list(firsts) == [1, 0, 0]
+
+    record_feedback(prediction_id=third.uuid, right=True, label="", actor=omar)
+    assert counting.count(rollout, street.at(7)) is False
+    street.tick(8)
+
+    assert list(firsts.all()) == [0, 0, 1]
+    assert events(rollout)["wrong"] == (1, 0)
+    assert Look.objects.order_by("id").last().log_e_wrong == pytest.approx(float(log_e(1, 0, 0.05)))
+
+
+def test_a_key_whose_word_is_taken_back_at_one_share_is_evidence_at_the_next(begun, street, omar):
+    rollout = begun()
+    street.take_in(street.line("canary", 1, key=key("ana")))
+    street.feed(1, canary=(110, 0), stable=(1900, 9))
+    first = Prediction.objects.get(endpoint=street.endpoint, key=key("ana"))
+    record_feedback(prediction_id=first.uuid, right=False, label="refund", actor=omar)
+    street.tick(3)
+    street.take_in(street.line("canary", 4, key=key("ana")))
+    second = Prediction.objects.filter(endpoint=street.endpoint, key=key("ana")).latest("at")
+    record_feedback(prediction_id=second.uuid, right=False, label="refund", actor=omar)
+    street.tick(5)
+    assert [events(rollout, at)["wrong"] for at in (0, 1)] == [(1, 0), (0, 0)]
+
+    record_feedback(prediction_id=first.uuid, right=True, label="", actor=omar)
+    street.tick(6)
+    street.tick(7)
+
+    assert [events(rollout, at)["wrong"] for at in (0, 1)] == [(0, 0), (1, 0)]
+
+
+def test_predictions_are_read_before_anything_is_locked(begun, street, monkeypatch):
+    begun()
+    street.feed(1, canary=(20, 0), stable=(380, 2))
+    outside, inside, original = len(connection.savepoint_ids), [], queries.requests_of
+    monkeypatch.setattr(queries, "requests_of", lambda *given: inside.append(len(connection.savepoint_ids)) or original(*given))
+
+    street.tick(2)
+
+    assert inside == [outside]
+
+
+def test_a_rollout_that_ends_while_its_minutes_are_read_keeps_no_key(begun, street, omar, fresh, monkeypatch):
+    rollout = begun()
+    street.take_in(street.line("canary", 1, failed=True, key=key("ana")))
+    original = queries.requests_of
+
+    def read(*given):
+        actions.abort(rollout_id=rollout.uuid, actor=omar, seen=0, reason="Complaints.", typed="1.0.0", now=street.at(2))
+        return original(*given)
+
+    monkeypatch.setattr(queries, "requests_of", read)
+    street.tick(2)
+
+    assert fresh(rollout).state == "aborted"
+    assert (FirstEvent.objects.count(), Minute.objects.count()) == (0, 0)
+
+
+def test_older_counts_written_over_newer_ones_are_counted_again(begun, street, monkeypatch):
+    """Two ticks at once: the one that read first writes last."""
+    begun()
+    street.feed(1, canary=(20, 0), stable=(380, 2))
+    original = queries.requests_of
+
+    def overtaken(segment, start):
+        found = list(original(segment, start))
+        monkeypatch.setattr(queries, "requests_of", original)
+        street.feed(1, canary=(10, 1))
+        street.tick(2)
+        return found
+
+    monkeypatch.setattr(queries, "requests_of", overtaken)
+    street.tick(2)
+    assert counted()[0] == (20, 20, 0, 0, 0)
+    street.tick(3)
+
+    assert counted()[0] == (30, 30, 1, 0, 0)
+
+
 def test_when_the_rollout_ends_no_key_is_kept(begun, street, fresh):
     rollout = begun()
     street.take_in(*[street.line("canary", 1, failed=True, key=key(str(at))) for at in range(8)])
@@ -164,6 +252,20 @@ def test_requests_that_insist_on_a_version_are_left_out(begun, street, fresh):
     assert Prediction.objects.filter(pinned=True).count() == 31
     assert queries.counts(queries.segments(rollout)[0]) == Counts(Side(1, 1, 0, 0, 0), Side(1, 1, 0, 0, 0))
     assert fresh(rollout).state == "running"
+
+
+def test_requests_of_which_nobody_knows_whether_they_insisted_count(begun, street):
+    """What was written before the question was asked."""
+    begun()
+    canary = street.arms()["canary"]
+    street.take_in(street.line("canary", 1))
+    Prediction.objects.create(
+        endpoint=street.endpoint, arm="canary", at=street.at(1), code=500, latency_ms=5.0, epoch=canary["epoch"], pinned=None
+    )
+
+    street.tick(2)
+
+    assert counted()[0] == (2, 2, 1, 0, 0)
 
 
 def test_what_comes_late_is_counted_again_and_only_its_minute(begun, street, fresh, monkeypatch):
