@@ -25,6 +25,7 @@ from monitoring.alerts.models import Objective
 from monitoring.drift import actions as drift
 from monitoring.retraining import actions as retraining
 from monitoring.retraining.models import Proposal
+from monitoring.retraining.rules import BUSY
 from monitoring.retraining.rules import Kind as Trigger
 from monitoring.rollouts import actions as rollouts
 from monitoring.rollouts.models import Rollout
@@ -170,11 +171,13 @@ def drifted(stage: Stage) -> None:
 
 
 def proposal(stage: Stage, endpoint: Endpoint) -> None:
-    """Lee has retraining proposed when inputs drift; what was measured is reason enough."""
+    """Lee has retraining proposed when inputs drift; what was measured is reason enough. Leads read no texts: Mia collects them."""
     lee, mia = stage.user("lee"), stage.user("mia")
     trigger = retraining.set_trigger(endpoint_id=endpoint.uuid, kind=Trigger.DRIFT, actor=lee, threshold=0.2, enabled=True)
     if not Proposal.objects.filter(endpoint=endpoint).exists() and not retraining.consider(trigger.uuid):
         retraining.propose(endpoint_id=endpoint.uuid, actor=mia, note="The holidays bring messages that the model never saw.")
+    for found in Proposal.objects.filter(endpoint=endpoint, proposed_by=None, state__in=BUSY, collected_at=None, collected_by=None):
+        retraining.collect_texts(proposal_id=found.uuid, actor=mia)
 
 
 def batches(rows: Sequence[Any]) -> Iterator[list[Any]]:

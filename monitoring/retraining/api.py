@@ -241,6 +241,18 @@ class Decline(View):
         return Response(shown(request.user, uuid))
 
 
+class Collect(View):
+    """Collecting the texts."""
+
+    needs = {"POST": Needs("traffic.read_texts", Proposal, SEE)}
+
+    @extend_schema(operation_id="retraining_collect", request=None, responses=ProposalDetailOut)
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """Have them copied into the dataset in your name, where nobody behind the proposal may read them."""
+        actions.collect_texts(proposal_id=uuid, actor=request.user)
+        return Response(shown(request.user, uuid))
+
+
 class CallOff(View):
     """Ending at any step."""
 
@@ -327,6 +339,7 @@ urlpatterns = [
     path("retraining/<uuid:uuid>/", OneProposal.as_view(), name="api-retraining-proposal"),
     path("retraining/<uuid:uuid>/approve/", Approve.as_view(), name="api-retraining-approve"),
     path("retraining/<uuid:uuid>/decline/", Decline.as_view(), name="api-retraining-decline"),
+    path("retraining/<uuid:uuid>/collect/", Collect.as_view(), name="api-retraining-collect"),
     path("retraining/<uuid:uuid>/call-off/", CallOff.as_view(), name="api-retraining-call-off"),
     path("retraining/<uuid:uuid>/retry/", Retry.as_view(), name="api-retraining-retry"),
     path("retraining/<uuid:uuid>/insist/", Insist.as_view(), name="api-retraining-insist"),

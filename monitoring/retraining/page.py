@@ -12,6 +12,7 @@ from lifecycle.ui.addresses import find_url
 from lifecycle.ui.marks import Step as Bead
 from lifecycle.ui.numbers import count
 from monitoring.retraining import queries
+from monitoring.retraining.actions.collect import asked_for, waits_for_collector
 from monitoring.retraining.actions.consider import weigh
 from monitoring.retraining.forms import ProposeForm, TriggerForm
 from monitoring.retraining.models import Pick, Proposal
@@ -87,6 +88,8 @@ def buttons(user: User, proposal: Proposal) -> dict[str, Any]:
     return {
         "why_not_decide": "" if decides else sentence("retraining.decide"),
         "why_not_approve": "" if queries.may_approve(user, proposal) else OWN if decides else sentence("retraining.decide"),
+        "collects": waits_for_collector(proposal),
+        "why_not_collect": next((sentence(action) for action, subject in asked_for(proposal) if not policy.can(user, action, subject)), ""),
         "may_call_off": queries.may_call_off(user, proposal),
         "may_insist": decides and proposal.state == State.DONE and proposal.outcome in (Outcome.NOT_BETTER, Outcome.INCOMPARABLE),
     }  # fmt: skip

@@ -122,6 +122,13 @@ def decline(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 
 
 @require_POST
+@needs("traffic.read_texts", Proposal, see=SEE)
+def collect(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """Collect the texts in one's own name."""
+    return done(request, actions.collect_texts(proposal_id=uuid, actor=request.user), "Its texts are being collected", "live")
+
+
+@require_POST
 @needs("retraining.propose", Proposal, see=SEE)
 def call_off(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """End a proposal at any step."""

@@ -106,6 +106,7 @@ class Verb(TextChoices):
     TRIGGER_SET = "retraining.trigger_set", "set a trigger for retraining"
     RETRAIN_PROPOSED = "retraining.proposed", "proposed a retraining"
     RETRAIN_APPROVED = "retraining.approved", "approved a retraining"
+    RETRAIN_COLLECTED = "retraining.collected", "took on collecting the texts of a retraining"
     RETRAIN_DECLINED = "retraining.declined", "declined a retraining"
     RETRAIN_ENDED = "retraining.ended", "ended a retraining"
     # audit and jobs

@@ -218,7 +218,7 @@ TABLE = r"""
 /rollouts/<uuid:uuid>/pause/                               | rollout    | ---- ------- | L... xx++x+x
 /rollouts/<uuid:uuid>/resume/                              | rollout    | ---- ------- | L... xx++x+x
 /rollouts/<uuid:uuid>/widen/                               | rollout    | ---- ------- | L... xx++x+x
-/rollouts/<uuid:uuid>/abort/                               | rollout    | ---- ------- | L... xxx+x+x
+/rollouts/<uuid:uuid>/abort/                               | rollout    | ---- ------- | L... xx++x+x
 # retraining
 /retraining/                                               |            | L+++ +++++++ | ---- -------
 /retraining/endpoints/<uuid:uuid>/                         | endpoint   | L... +++++++ | ---- -------
@@ -228,6 +228,7 @@ TABLE = r"""
 /retraining/<uuid:uuid>/                                   | retraining | L... +++++++ | ---- -------
 /retraining/<uuid:uuid>/approve/                           | retraining | ---- ------- | L... xxx+xxx
 /retraining/<uuid:uuid>/decline/                           | retraining | ---- ------- | L... xxx+xxx
+/retraining/<uuid:uuid>/collect/                           | retraining | ---- ------- | L... xx+xxxx
 /retraining/<uuid:uuid>/call-off/                          | retraining | ---- ------- | L... xx++xxx
 /retraining/<uuid:uuid>/retry/                             | retraining | ---- ------- | L... xxx+xxx
 /retraining/<uuid:uuid>/insist/                            | retraining | ---- ------- | L... xxx+xxx
@@ -333,12 +334,13 @@ TABLE = r"""
 /api/v1/rollouts/<uuid:uuid>/pause/                        | rollout    | L--- ------- | L... xx++x+x
 /api/v1/rollouts/<uuid:uuid>/resume/                       | rollout    | L--- ------- | L... xx++x+x
 /api/v1/rollouts/<uuid:uuid>/widen/                        | rollout    | L--- ------- | L... xx++x+x
-/api/v1/rollouts/<uuid:uuid>/abort/                        | rollout    | L--- ------- | L... xxx+x+x
+/api/v1/rollouts/<uuid:uuid>/abort/                        | rollout    | L--- ------- | L... xx++x+x
 /api/v1/endpoints/<uuid:uuid>/rollouts/forecast/           | endpoint   | L--- ------- | L... xx++x+x
 /api/v1/retraining/                                        |            | L+++ +++++++ | L+++ +++++++
 /api/v1/retraining/<uuid:uuid>/                            | retraining | L... +++++++ | L--- -------
 /api/v1/retraining/<uuid:uuid>/approve/                    | retraining | L--- ------- | L... xxx+xxx
 /api/v1/retraining/<uuid:uuid>/decline/                    | retraining | L--- ------- | L... xxx+xxx
+/api/v1/retraining/<uuid:uuid>/collect/                    | retraining | L--- ------- | L... xx+xxxx
 /api/v1/retraining/<uuid:uuid>/call-off/                   | retraining | L--- ------- | L... xx++x+x
 /api/v1/retraining/<uuid:uuid>/retry/                      | retraining | L--- ------- | L... xxx+xxx
 /api/v1/retraining/<uuid:uuid>/insist/                     | retraining | L--- ------- | L... xxx+xxx

@@ -161,7 +161,7 @@ class Circle:
     # ── Retraining ──────────────────────────────────────────────────────────
     @cached_property
     def proposal(self) -> dict[str, Any]:
-        """Lee has drift propose; the clock does."""
+        """Lee has drift propose; the clock does. Leads read no texts, so Mia has them collected."""
         lee, endpoint = self.story["lee"], self.story.endpoint
         trigger = {"kind": "drift", "enabled": True, "threshold": 0.1, "cooldown_days": 0, "min_labels": 20, "overlap": 1}
         trigger |= {"queue_items": QUEUE_ITEMS}
@@ -171,7 +171,9 @@ class Circle:
             found = lee.api("GET", f"retraining/?endpoint={endpoint}")["results"]
             return found[0] if found else None
 
-        return dict(until(made, "a retraining is proposed"))
+        found = dict(until(made, "a retraining is proposed"))
+        self.story["mia"].api("POST", f"retraining/{found['uuid']}/collect/", {})
+        return found
 
     def proposal_now(self) -> dict[str, Any]:
         """The proposal as Lee reads it."""

@@ -11,11 +11,14 @@ import json
 from collections import Counter
 from datetime import datetime
 
+from django.urls import reverse
+
 from datasets_app.datasets import actions as datasets
-from datasets_app.datasets.models import Item
+from datasets_app.datasets.models import Dataset, Item
 from datasets_app.datasets.rules import UploadState
 from datasets_app.labeling import actions as labeling
 from datasets_app.labeling.models import Queue
+from lifecycle.notices import actions as notices
 from lifecycle.refusals import Refused
 from lifecycle.ui.numbers import count
 from monitoring.retraining import queries, rules
@@ -27,28 +30,49 @@ from monitoring.retraining.rules.picks import SAMPLE, SPLIT_OF, UNSURE, WRONG, C
 from monitoring.traffic.models import Prediction
 from registry.access import policy
 from registry.access.models import User
+from registry.catalog.models import Endpoint
 
 MAPPING = {"text": "text", "id": "id", "time": "time", "split": "split", "endpoint": "metadata"}
+NOBODY = (
+    "Nobody behind this proposal may read the texts of the endpoint and also open a labeling queue. An ML engineer can collect them here."
+)
 WORDS = {WRONG: "called wrong", UNSURE: "least confident", SAMPLE: "as a fair sample for the test split"}
 
 
 def collector_of(proposal: Proposal) -> User | None:
-    """On whose behalf texts become items: whoever approved it, else proposed it, set the trigger, or trained the live version.
+    """On whose behalf texts become items: whoever took it on, approved it, proposed it by hand, or set the trigger. None: it waits.
 
-    Copying takes somebody who may read the texts, which leads may not. Where nobody behind the proposal may, it is anybody of the role.
+    Copying takes somebody who may read the texts, which leads may not. Nobody else is written into the trail as who copied them.
     """
-    behind = [proposal.acting, proposal.proposed_by, proposal.trigger.author if proposal.trigger else None, proposal.live.run.launched_by]
-    found = next((each for each in behind if each is not None and each.is_active and may_collect(each, proposal)), None)
-    if found:
-        return found
-    readers = policy.who_can("traffic.read_texts", proposal.endpoint).order_by("pk")
-    return next((each for each in readers if may_collect(each, proposal)), None)
+    behind = [proposal.collected_by, proposal.acting, proposal.proposed_by, proposal.trigger.author if proposal.trigger else None]
+    return next((each for each in behind if each is not None and each.is_active and may_collect(each, proposal)), None)
+
+
+def asked_for(proposal: Proposal) -> list[tuple[str, Endpoint | Dataset]]:
+    """What collecting takes: to read the endpoint's texts, to upload into the dataset and to open a queue there."""
+    return [
+        ("traffic.read_texts", proposal.endpoint), ("datasets.upload", proposal.dataset), ("labeling.manage", proposal.dataset),
+    ]  # fmt: skip
 
 
 def may_collect(user: User, proposal: Proposal) -> bool:
-    """Whether a person may read the endpoint's texts, upload into the dataset and open a queue there."""
-    on_dataset = all(policy.can(user, action, proposal.dataset) for action in ("datasets.upload", "labeling.manage"))
-    return on_dataset and policy.can(user, "traffic.read_texts", proposal.endpoint)
+    """Whether a person may do all that collecting takes."""
+    return all(policy.can(user, action, subject) for action, subject in asked_for(proposal))
+
+
+def waits_for_collector(proposal: Proposal) -> bool:
+    """Whether its texts are to be collected and nobody behind it may."""
+    return proposal.state in (State.OPEN, State.APPROVED) and proposal.collected_at is None and collector_of(proposal) is None
+
+
+def wait_for_collector(proposal: Proposal) -> None:
+    """Say what it waits for, once also to those who may do it."""
+    if proposal.blocked_by == NOBODY:
+        return
+    wait(proposal, NOBODY)
+    readers = [each for each in policy.who_can("traffic.read_texts", proposal.endpoint) if may_collect(each, proposal)]
+    said = f"{proposal} to retrain {proposal.endpoint} waits for somebody who may read its texts to collect them."
+    notices.notify(readers, said, reverse("retraining:detail", args=[proposal.uuid]))
 
 
 def texts_ahead(proposal: Proposal) -> Texts | None:
@@ -63,7 +87,7 @@ def collect(proposal: Proposal, texts: Texts | None, now: datetime) -> None:
     if proposal.upload is not None:
         open_queue(proposal, who, now)
     elif who is None:
-        wait(proposal, "Nobody may read the texts of this endpoint and also open a labeling queue; an ML engineer may.")
+        wait_for_collector(proposal)
     elif texts is not None:
         choose_texts(proposal, who, texts, now)
 
@@ -135,7 +159,7 @@ def open_queue(proposal: Proposal, who: User | None, now: datetime) -> None:
     if not items:
         settle(proposal, now, "Every text was in the dataset already. Training waits for labels from elsewhere.")
     elif who is None:
-        wait(proposal, "Nobody may read the texts of this endpoint and also open a labeling queue; an ML engineer may.")
+        wait_for_collector(proposal)
     else:
         open_over(proposal, who, len(items), now)
 

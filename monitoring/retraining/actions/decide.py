@@ -13,7 +13,8 @@ from lifecycle.refusals import Conflict, Refused
 from lifecycle.training import actions as training
 from monitoring.retraining import queries, rules
 from monitoring.retraining.actions import steps
-from monitoring.retraining.actions.moves import end, lock, move, note
+from monitoring.retraining.actions.collect import asked_for, waits_for_collector
+from monitoring.retraining.actions.moves import change, end, lock, move, note
 from monitoring.retraining.actions.training import restart
 from monitoring.retraining.models import Proposal
 from monitoring.retraining.rules import Outcome, State
@@ -112,6 +113,24 @@ def insist(*, proposal_id: UUID, actor: User, reason: str, now: datetime | None 
     check_not_frozen(proposal, now)
     move(proposal, State.RUNNING, outcome="", ended_at=None, insisted_by=actor, insist_reason=said, acting=actor)
     note(actor, Verb.RETRAIN_APPROVED, proposal, insists=True, reason=said, verdict=(proposal.comparison or {}).get("verdict"))
+    return proposal
+
+
+@transaction.atomic
+def collect_texts(*, proposal_id: UUID, actor: User) -> Proposal:
+    """Have its texts copied into the dataset in one's own name, where nobody behind the proposal may read them. Twice is once.
+
+    Raises PermissionDenied (also for who may not upload, or open a queue) or Conflict (they are collected, or somebody else does).
+    """
+    proposal = lock(proposal_id)
+    for action, subject in asked_for(proposal):
+        policy.require(actor, action, subject)
+    if proposal.collected_by == actor:
+        return proposal
+    if not waits_for_collector(proposal):
+        raise Conflict("The texts of this proposal wait for nobody.", next_step="Read the page again.")
+    change(proposal, collected_by=actor, blocked_by="")
+    note(actor, Verb.RETRAIN_COLLECTED, proposal)
     return proposal
 
 

@@ -6,6 +6,8 @@ from django.test.utils import CaptureQueriesContext
 
 from datasets_app.datasets.models import Item
 from datasets_app.labeling.models import Decision, Label, Queue, Suggestion
+from lifecycle.notices.models import Notice
+from lifecycle.refusals import Conflict
 from monitoring.retraining import actions, queries, rules
 from monitoring.retraining.actions import steps
 from monitoring.retraining.models import Pick, Proposal
@@ -13,6 +15,7 @@ from monitoring.retraining.rules import Candidate
 from monitoring.traffic import actions as traffic_actions
 from monitoring.traffic.models import Prediction
 from registry.access.roles import Role
+from registry.ledger.models import Event
 from tests.monitoring.retraining.conftest import approve, collect
 from tests.support.datasets import import_texts
 from tests.support.jobs import run_ok
@@ -87,29 +90,50 @@ def test_a_window_without_texts_says_so_and_stays_open(endpoint, mia):
     assert found.collect_note.startswith("There is no new text in the window")
 
 
-def test_texts_are_copied_for_somebody_who_may_read_them(endpoint, traffic, omar, mia, lee):
-    """Neither on-call, who asks, nor the lead, who approves, reads texts; Mia trained the live version, and does."""
-    found = collect(approve(actions.propose(endpoint_id=endpoint.uuid, actor=omar, queue_items=10), lee))
-
-    assert (found.collected_by, found.upload.uploaded_by, found.items) == (mia, mia, 10)
-
-
-def test_texts_are_copied_for_another_of_the_role_where_who_trained_has_left(endpoint, traffic, project, omar, mia):
-    other = make_person("emil", project=project, role=Role.ENGINEER)
-    type(mia).objects.filter(pk=mia.pk).update(is_active=False)
-
-    assert collect(actions.propose(endpoint_id=endpoint.uuid, actor=omar, queue_items=10)).collected_by == other
-
-
-def test_where_nobody_may_read_texts_none_is_copied(endpoint, traffic, omar, mia, lee):
-    type(mia).objects.filter(pk=mia.pk).update(is_active=False)
+def test_where_nobody_behind_it_may_read_texts_none_is_copied(endpoint, traffic, omar, mia, lee):
+    """Neither on-call, who asks, nor the lead, who approves, reads texts; Mia trained the live version, and is asked, not named."""
     items = Item.objects.count()
 
     found = approve(collect(actions.propose(endpoint_id=endpoint.uuid, actor=omar, queue_items=10)), lee)
     found = collect(found)
 
-    assert (found.upload, found.queue, Item.objects.count(), Pick.objects.count()) == (None, None, items, 0)
-    assert found.blocked_by == "Nobody may read the texts of this endpoint and also open a labeling queue; an ML engineer may."
+    assert (found.upload, found.queue, found.collected_by, Item.objects.count(), Pick.objects.count()) == (None, None, None, items, 0)
+    assert found.blocked_by == (
+        "Nobody behind this proposal may read the texts of the endpoint and also open a labeling queue. "
+        "An ML engineer can collect them here."
+    )
+    told = Notice.objects.filter(text="Proposal 1 to retrain support-inbox-prod waits for somebody who may read its texts to collect them.")
+    assert [row.user for row in told] == [mia]
+
+
+@pytest.mark.parametrize("approved", [False, True])
+def test_who_may_read_texts_collects_them_in_their_own_name(endpoint, traffic, client_for, omar, mia, lee, approved):
+    proposal = collect(actions.propose(endpoint_id=endpoint.uuid, actor=omar, queue_items=10))
+    if approved:
+        approve(proposal, lee)
+    page, address = f"/retraining/{proposal.uuid}/", f"/api/v1/retraining/{proposal.uuid}/collect/"
+    assert "Collect the texts" in client_for(mia).get(page).content.decode()
+
+    for each in (omar, lee):
+        assert client_for(each).post(address).status_code == 403
+    assert Proposal.objects.get().collected_by is None
+    for _ in range(2):
+        assert client_for(mia).post(address).status_code == 200
+    found = collect(proposal)
+
+    assert (found.collected_by, found.upload.uploaded_by, found.items, found.queue.created_by) == (mia, mia, 10, mia)
+    assert [event.actor for event in Event.objects.filter(verb="retraining.collected")] == [str(mia.uuid)]
+    assert "Collect the texts" not in client_for(mia).get(page).content.decode()
+
+
+def test_what_somebody_behind_it_collects_is_taken_on_by_nobody_else(proposed, project):
+    other = make_person("emil", project=project, role=Role.ENGINEER)
+
+    with pytest.raises(Conflict, match="The texts of this proposal wait for nobody."):
+        actions.collect_texts(proposal_id=proposed.uuid, actor=other)
+
+    assert Proposal.objects.get().collected_by is None
+    assert not Event.objects.filter(verb="retraining.collected").exists()
 
 
 def test_texts_are_read_before_the_proposal_is_locked(proposed, monkeypatch):
