@@ -85,7 +85,7 @@ ACTIONS: dict[str, frozenset[Role]] = {
     "rollouts.view": EVERYONE,
     "rollouts.start": frozenset({ENGINEER, LEAD, ONCALL}),
     "rollouts.steer": frozenset({ENGINEER, LEAD, ONCALL}),
-    "rollouts.abort": frozenset({LEAD, ONCALL}),
+    "rollouts.abort": frozenset({ENGINEER, LEAD, ONCALL}),
     "retraining.view": EVERYONE,
     "retraining.propose": frozenset({ENGINEER, LEAD, ONCALL}),
     "retraining.decide": frozenset({LEAD}),

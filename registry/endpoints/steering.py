@@ -31,6 +31,7 @@ def why_not_by_hand(canary: Deployment) -> str:
 
 
 def check_by_hand(canary: Deployment) -> None:
-    """Raises Refused, with the page of its rollout, for a canary that a rule steers."""
+    """Raises Refused, with the page of its rollout and its address in the API, for a canary that a rule steers."""
     if said := why_not_by_hand(canary):
-        raise Refused(said, next_step=f"Widen it, pause it or abort it on {page_of(canary)} or roll the endpoint back.")
+        page = page_of(canary)
+        raise Refused(said, next_step=f"Widen it, pause it or abort it on {page} (over the API: /api/v1{page}), or roll the endpoint back.")

@@ -45,7 +45,7 @@ def begin(deployment: Deployment, actor: User, plan: rules.Plan, now: datetime) 
     if before := queries.open_rollout(deployment.endpoint):  # under the lock of the routes, which every start holds
         raise Conflict(
             f"The rollout of {before.version.semver} on {deployment.endpoint} is not closed yet, though its canary has ended.",
-            next_step="It is closed within ten seconds; then start again.",
+            next_step="It is closed within ten seconds; then start again. If not, see whether the worker and beat run: /readyz.",
         )
     rollout = Rollout.objects.create(
         endpoint=deployment.endpoint, request=deployment.approval, version=deployment.version, baseline=live.version, plan=plan.as_json(),

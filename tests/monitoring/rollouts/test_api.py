@@ -43,7 +43,6 @@ def test_forecast_start_read_steer_and_abort(api_for, street, approval, mia, oma
     assert client.post(f"/api/v1/rollouts/{made['uuid']}/resume/", {"seen": 1}, format="json").status_code == 409
     assert client.post(f"/api/v1/rollouts/{made['uuid']}/widen/", {"seen": 2}, format="json").status_code == 422
     words = {"seen": 2, "reason": "Complaints.", "typed": "1.0.0"}
-    assert client.post(f"/api/v1/rollouts/{made['uuid']}/abort/", words, format="json").status_code == 403
     ended = api_for(omar).post(f"/api/v1/rollouts/{made['uuid']}/abort/", words, format="json").json()
     assert (ended["state"], ended["reason"], ended["ended_by"]) == ("aborted", "Complaints.", str(omar.uuid))
 

@@ -136,12 +136,14 @@ def test_only_engineers_leads_and_those_on_call_steer(person, request, begun, fr
     assert (fresh(rollout).state, fresh(rollout).moves) == ("running", 0)
 
 
-def test_an_engineer_steers_but_does_not_abort(begun, mia, fresh):
+def test_an_engineer_stops_the_canary_that_they_started(begun, street, mia, verbs, fresh):
     rollout = begun()
 
-    with pytest.raises(PermissionDenied):
-        actions.abort(rollout_id=rollout.uuid, actor=mia, seen=0, reason="x", typed="1.0.0")
-    assert fresh(rollout).state == "running"
+    actions.abort(rollout_id=rollout.uuid, actor=mia, seen=0, reason="Complaints.", typed="1.0.0", now=street.at(2))
+
+    assert (fresh(rollout).state, fresh(rollout).ended_by) == ("aborted", mia)
+    assert street.running() == [("stable", "1.0.0", 10_000)]
+    assert verbs(rollout) == ["rollouts.started", "rollouts.aborted"]
 
 
 def test_the_servers_guard_ends_the_rollout(begun, street, verbs, fresh, canary_of):
@@ -195,7 +197,9 @@ def test_nobody_sets_the_share_or_stops_the_canary_by_hand_round_the_rule(begun,
         with pytest.raises(Refused) as refusal:
             do()
         assert (refusal.value.message, refusal.value.next_step) == (
-            said, f"Widen it, pause it or abort it on /rollouts/{rollout.uuid}/ or roll the endpoint back.",
+            said,
+            f"Widen it, pause it or abort it on /rollouts/{rollout.uuid}/ (over the API: /api/v1/rollouts/{rollout.uuid}/), "
+            "or roll the endpoint back.",
         )  # fmt: skip
 
     assert street.running() == [("stable", "1.0.0", 10_000), ("canary", "1.1.0", 500)]
@@ -228,8 +232,11 @@ def test_a_start_before_the_last_rollout_is_closed_waits_for_it(begun, street, p
     )
     request = endpoints.approved(project, street.endpoint, version)
 
-    with pytest.raises(Conflict, match=r"The rollout of 1\.1\.0 on support-inbox-prod is not closed yet"):
+    with pytest.raises(Conflict, match=r"The rollout of 1\.1\.0 on support-inbox-prod is not closed yet") as conflict:
         street.begin(request, mia)
+    assert conflict.value.next_step == (
+        "It is closed within ten seconds; then start again. If not, see whether the worker and beat run: /readyz."
+    )
     request.refresh_from_db()
     assert (request.status, Rollout.objects.count()) == ("approved", 1)
     assert street.running() == [("stable", "1.0.0", 10_000)]
