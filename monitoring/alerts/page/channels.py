@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import uuid4
 
 from lifecycle.notices import sending
 from lifecycle.notices.models import Channel
@@ -26,7 +27,7 @@ def channels(user: User, form: ChannelForm | None = None, made: Channel | None =
         "lines": [
             {
                 "channel": row, "host": sending.host_of(row), "wants": wanted(row), "sent": [sent(each) for each in kept[row.pk]],
-                "mine": row.pk in mine,
+                "mine": row.pk in mine, "once": uuid4(),
             }
             for row in found
         ],

@@ -355,9 +355,9 @@ def test_a_test_is_sent_once_for_a_double_click(hook, lee, receiver):
     assert Event.objects.filter(verb="alerts.channel_tested").count() == 1
 
 
-def test_a_second_test_waits_for_the_first_and_for_a_minute(hook, lee, receiver):
+def test_a_second_test_waits_for_a_minute(hook, lee, receiver):
     first = delivery.send_test(channel_id=hook.uuid, actor=lee, once="1")
-    with pytest.raises(Conflict, match="A test of Duty waits or was sent just now."):
+    with pytest.raises(Conflict, match="A test of Duty was begun just now."):
         delivery.send_test(channel_id=hook.uuid, actor=lee, once="2")
     delivery.deliver_due()
     with pytest.raises(Conflict):
@@ -366,6 +366,29 @@ def test_a_second_test_waits_for_the_first_and_for_a_minute(hook, lee, receiver)
 
     Delivery.objects.filter(pk=first.pk).update(created_at=first.created_at - timedelta(minutes=1))
     assert delivery.send_test(channel_id=hook.uuid, actor=lee, once="2").pk != first.pk
+
+
+def test_a_test_that_waits_ends_when_a_newer_one_begins(hook, lee, receiver):
+    first = delivery.send_test(channel_id=hook.uuid, actor=lee, once="1")
+    Delivery.objects.filter(pk=first.pk).update(created_at=first.created_at - timedelta(minutes=1))
+
+    second = delivery.send_test(channel_id=hook.uuid, actor=lee, once="2")
+    delivery.deliver_due()
+
+    first.refresh_from_db()
+    second.refresh_from_db()
+    assert (first.state, first.error, second.state) == ("failed", "A newer test was begun.", "sent")
+    assert len(receiver.got) == 1
+
+
+def test_a_test_gets_one_try(hook, lee, receiver):
+    receiver.answers = [500]
+    sent = delivery.send_test(channel_id=hook.uuid, actor=lee, once="1")
+
+    delivery.deliver_due()
+
+    sent.refresh_from_db()
+    assert (sent.state, sent.attempts) == ("failed", 1)
 
 
 def test_a_broadcast_reaches_the_channels_that_want_it(project, hook):

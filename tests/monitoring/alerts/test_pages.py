@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -282,6 +283,18 @@ def test_a_channel_is_tested_and_switched_off(client_for, omar, mia, project):
     assert Delivery.objects.get().subject == "Test of Pager"
     assert client.post(url("switch_channel", channel.uuid), {}).status_code == 302
     assert Channel.objects.get().is_on is False
+
+
+def test_a_double_click_sends_one_test_and_is_not_refused(client_for, omar, project):
+    channel = Channel.objects.create(project=project, kind="webhook", name="Pager", address="https://example.org/x", wants=["page"])
+    client = client_for(omar)
+    pages = [client.get(url("channels")).content.decode() for _ in range(2)]
+    once, other = (re.search(r'name="once" value="([^"]+)"', page)[1] for page in pages)
+    assert once != other
+
+    assert [client.post(url("test_channel", channel.uuid), {"once": once}).status_code for _ in range(2)] == [302, 302]
+    assert Delivery.objects.get().key == f"test:{once}"
+    assert client.post(url("test_channel", channel.uuid), {"once": other}).status_code == 409
 
 
 def test_what_was_not_said_is_listed_with_why(client_for, gita, objective, traffic, now):
