@@ -4,17 +4,18 @@ from datetime import timedelta
 
 import httpx
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from lifecycle.home import health
+from lifecycle.home import health, views
 from lifecycle.jobs.models import Job
 from monitoring.alerts.actions import watching
 from monitoring.alerts.models import Alert
 from registry.access.actions import create_token
 from registry.ledger import keys
 from tests.support import endpoints
+from tests.support.people import PEOPLE, make_person
 
 
 @pytest.mark.parametrize("who", ["ana", "ravi", "mia", "lee", "gita", "omar", "aida", "otto", "adam"])
@@ -146,6 +147,30 @@ def test_details_are_for_this_machine_and_for_holders_of_the_token(client, well,
 
     assert answer.status_code == 200
     assert {"detail" in check for check in answer.json()["checks"]} == {told}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("name", "told"), [("omar", True), ("lee", True), ("adam", True), ("mia", False), ("aida", False)])
+def test_details_are_for_who_is_told_of_alerts_too_behind_a_proxy(client_for, well, project, name, told):
+    person = make_person(name, project=project, role=PEOPLE.get(name))
+    type(person).objects.filter(username="adam").update(is_organisation_admin=True)
+
+    answer = client_for(person).get("/readyz", headers={"x-real-ip": "10.0.0.7"})
+
+    assert {"detail" in check for check in answer.json()["checks"]} == {told}
+
+
+@pytest.mark.django_db
+def test_who_asks_is_a_stranger_while_the_database_is_away(client_for, well, omar, monkeypatch):
+    def away(*_):
+        raise OperationalError
+
+    client = client_for(omar)
+    monkeypatch.setattr(views, "can_somewhere", away)
+
+    answer = client.get("/readyz", headers={"x-real-ip": "10.0.0.7"})
+
+    assert (answer.status_code, {"detail" in check for check in answer.json()["checks"]}) == (200, {False})
 
 
 def test_equal_acts_in_a_row_are_one_line(project, ana, client_for):
