@@ -137,7 +137,9 @@ def test_business_figures_from_the_pages(client_for, live_endpoint, answered, le
 
 
 def test_shadows_beside_the_clients_answers(client_for, live_endpoint, answered, ana, omar):
-    assert "No shadow runs" in client_for(ana).get(url("shadow", live_endpoint)).content.decode()
+    page = client_for(ana).get(url("shadow", live_endpoint)).content.decode()
+    assert "No shadow runs" in page
+    assert f'<a class="btn" href="/endpoints/{live_endpoint.uuid}/">Start one on the endpoint' in page
     asked, version = endpoints.spool_line(live_endpoint), live_endpoint.alias.version
     answer = {
         "kind": "shadow", "uuid": str(uuid.uuid4()), "at": asked["at"], "endpoint": live_endpoint.slug, "version": str(version.uuid),
