@@ -179,15 +179,22 @@ class StepForecastOut(serializers.Serializer[Any]):
 
 
 class ForecastOut(serializers.Serializer[Any]):
-    """What to expect of a plan at the present traffic. problem: why it could not start; empty when it can."""
+    """What to expect of a plan at the present traffic. problem: why it could not start; empty when it can.
+
+    caution: what speaks against it though it can; empty when nothing does.
+    """
 
     requests_per_hour = serializers.FloatField(source="traffic.per_hour")
+    customers = serializers.IntegerField(source="traffic.customers", help_text="sticky keys of the last day, by its last 10,000 answers")
     error_share = serializers.FloatField(source="traffic.error_share")
     steps = StepForecastOut(many=True)
     hours = serializers.FloatField(allow_null=True)
-    detect_requests = serializers.IntegerField(allow_null=True, help_text="canary requests until the stated rise is found, 80 % power")
+    detect_requests = serializers.IntegerField(
+        allow_null=True, help_text="canary requests until the stated rise is found, 80 % power; those of one sticky key are one"
+    )
     detect_hours = serializers.FloatField(allow_null=True)
     problem = serializers.CharField()
+    caution = serializers.CharField()
 
 
 class Rollouts(View):

@@ -33,6 +33,7 @@ BASELINE = timedelta(hours=1)  # the stretch of the stable arm that says what is
 LAG = timedelta(seconds=10)  # within which every server has taken a new split; which split a request had is told by its epoch
 MIN_FOR_SLOW = 100
 CHART_POINTS = 120
+KEYS_READ = 10_000
 
 
 def with_all(rows: QuerySet[Rollout]) -> QuerySet[Rollout]:
@@ -230,8 +231,21 @@ def present_traffic(endpoint: Endpoint, now: datetime) -> rules.Traffic:
         sums = rows.aggregate(requests=Sum("requests"), errors=Sum("errors"), refused=Sum("refused"), shed=Sum("shed"))
         asked = (sums["requests"] or 0) - (sums["refused"] or 0) - (sums["shed"] or 0)
         if asked:
-            return rules.Traffic(asked / hours, asked, sums["errors"] or 0)
+            return rules.Traffic(asked / hours, asked, sums["errors"] or 0, *customers(endpoint, now))
     return rules.Traffic(0.0, 0, 0)
+
+
+def customers(endpoint: Endpoint, now: datetime) -> tuple[int, float]:
+    """How many sticky keys the last day had, and the share of requests that came without a key or with one that was new.
+
+    By its last 10,000 answers: new is a key of the newer half that the older half does not have.
+    """
+    rows = Prediction.objects.filter(endpoint=endpoint, arm__in=(STABLE, CANARY), at__gt=now - timedelta(days=1), at__lte=now)
+    found = rows.exclude(code__gte=400, code__lt=500).order_by("-at", "-id")
+    keys = list(found.values_list("key", flat=True)[:KEYS_READ])
+    newer, older = keys[: len(keys) // 2], keys[len(keys) // 2 :]
+    alone = newer.count("") + len({*newer} - {*older, ""})
+    return len({*keys} - {""}), alone / len(newer) if newer else 1.0
 
 
 def last_look(rollout: Rollout) -> Look | None:

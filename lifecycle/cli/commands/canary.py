@@ -118,6 +118,7 @@ def forecast(expected: dict[str, Any]) -> list[str]:
     """For people: the time to a decision at each step."""
     rows = [(part(each["share"]), f"{each['per_hour']:,.1f}", each["needed"], hours(each["hours"])) for each in expected["steps"]]
     told = [expected["problem"]] if expected["problem"] else [f"All traffic after {hours(expected['hours'])} if it is as good."]
+    told += [expected["caution"]] if expected["caution"] else []
     return [*table(["SHARE", "REQUESTS/H", "NEEDED", "TIME"], rows), *told]
 
 

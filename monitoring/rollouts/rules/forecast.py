@@ -10,7 +10,7 @@ import numpy as np
 from scipy import stats
 
 from lifecycle.refusals import Refused
-from lifecycle.ui.numbers import count, decimals, duration
+from lifecycle.ui.numbers import count, decimals, duration, percent
 from monitoring.rollouts.rules.decision import Evidence
 from monitoring.rollouts.rules.evidence import log_e, log_limit, tolerated_share
 from monitoring.rollouts.rules.interval import MIN_PER_ARM, half_width
@@ -22,16 +22,31 @@ MANY = 10**8  # requests; a plan that needs more never decides
 
 @dataclass(frozen=True)
 class Traffic:
-    """What the endpoint sees at present. per_hour: requests; errors of them, over `requests` that were looked at."""
+    """What the endpoint sees at present. per_hour: requests; errors of them, over `requests` that were looked at.
+
+    customers: the sticky keys of late. alone: the share of the requests, 0 to 1, that come without a key or with one that is new; the rest
+    is sent by keys that return, each of which is evidence once a step, however often it asks.
+    """
 
     per_hour: float
     requests: int
     errors: int
+    customers: int = 0
+    alone: float = 1.0
 
     @property
     def error_share(self) -> float:
         """0 to 1, (errors+2)/(requests+4) as in the interval: never quite 0, since none was seen is not none ever comes."""
         return (self.errors + 2) / (self.requests + 4)
+
+    def hours_for(self, canary: float, share: float) -> float | None:
+        """Until so many requests or keys that say something of their own have met the canary; None: never. share: 0 to 1."""
+        if not self.per_hour:
+            return None
+        others = max(0.0, canary / share - self.customers)  # besides the customers there are
+        if others and not self.alone:
+            return None
+        return max(canary / share, others / self.alone if others else 0.0) / self.per_hour
 
 
 @dataclass(frozen=True)
@@ -52,13 +67,16 @@ class StepForecast:
 @dataclass(frozen=True)
 class Forecast:
     """The plan against the clock. detect_requests, detect_hours: canary requests and time until the stated rise is taken back with
-    80 % power at the first step; None: never."""
+    80 % power at the first step; None: never. Requests of a key that returns are one of them. caution: what the plan can do less well
+    than it reads, though it may start.
+    """
 
     traffic: Traffic
     steps: tuple[StepForecast, ...]
     detect_requests: int | None
     detect_hours: float | None
     problem: str
+    caution: str = ""
 
     @property
     def hours(self) -> float | None:
@@ -88,8 +106,21 @@ def forecast(plan: Plan, traffic: Traffic) -> Forecast:
     first = plan.steps[0] / WHOLE
     found = requests_to_detect(first, traffic.error_share, plan.rise, plan.alphas["errors"], plan.tolerances["errors"])
     rate = traffic.per_hour * first
-    hours = None if found is None or not rate else found / rate
-    return Forecast(traffic, steps, found, hours, problem(plan, traffic, steps, found, hours))
+    if_alone = None if found is None or not rate else found / rate
+    hours = None if found is None else traffic.hours_for(found, first)
+    wrong = problem(plan, traffic, steps, found, if_alone)
+    late = not wrong and (hours is None or hours > plan.max_hours)
+    return Forecast(traffic, steps, found, hours, wrong, too_few_customers(traffic, plan.steps[0]) if late else "")
+
+
+def too_few_customers(traffic: Traffic, share: int) -> str:
+    """That the rule will hardly take a canary back, since the same few keys ask again and again."""
+    met = traffic.customers * share / WHOLE
+    return (
+        f"About {count(traffic.customers)} returning customers send {percent(1 - traffic.alone)} of the requests, of which about "
+        f"{decimals(met, 0 if met >= 10 else 1)} meet the canary at {share_text(share)}: too few for the rule to take it back; "
+        "the server's guard and you remain."
+    )
 
 
 def check_decidable(found: Forecast) -> None:

@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from monitoring.rollouts.models import Rollout
-from monitoring.traffic.models import MinuteRollup
+from monitoring.traffic.models import MinuteRollup, Prediction
 from registry.endpoints.models import Deployment
 from tests.support import endpoints, registry
 
@@ -78,6 +78,17 @@ def test_a_forecast_starts_nothing_and_is_1_where_it_could_not_start(as_person, 
     assert (good.code, good.err, bad.code) == (0, "", 1)
     assert bad.out.splitlines()[-1].startswith("At 5 % the canary gets 300 requests an hour: ")
     assert canary(endpoint) is None
+
+
+def test_a_forecast_says_where_the_same_few_customers_ask_again_and_again(as_person, omar, endpoint, approved):
+    for at in range(8):
+        Prediction.objects.create(endpoint=endpoint, key=f"{at % 4:016x}", at=timezone.now(), code=200, latency_ms=5.0)
+
+    said = as_person(omar)("canary", "start", str(approved.number), *EASY, "--forecast")
+
+    assert said.code == 0
+    assert said.out.splitlines()[-1].startswith("About 4 returning customers send 100")
+    assert said.out.splitlines()[-2].startswith("All traffic after ")
 
 
 def test_a_plan_that_cannot_decide_is_refused_and_nothing_starts(as_person, omar, endpoint, approved):

@@ -1,5 +1,6 @@
 """How long a plan takes, and which plans are refused."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -7,9 +8,11 @@ import pytest
 from scipy import stats
 
 from lifecycle.refusals import Refused
+from monitoring.rollouts import queries
 from monitoring.rollouts.rules import Counts, Evidence, Plan, Side, Traffic, check_decidable, forecast, log_e, log_limit, time_left
 from monitoring.rollouts.rules.forecast import power, requests_to_bound, requests_to_detect
 from monitoring.rollouts.rules.interval import half_width
+from tests.monitoring.rollouts.conftest import key
 
 BUSY = Traffic(per_hour=72_000, requests=100_000, errors=500)
 
@@ -64,6 +67,46 @@ def test_a_plan_that_cannot_decide_is_refused(plan, traffic, words):
     assert words in found.problem
     with pytest.raises(Refused, match=words.split("\u00a0")[0]):
         check_decidable(found)
+
+
+def test_a_few_customers_who_return_are_too_few_to_take_a_canary_back():
+    found = forecast(Plan(), replace(BUSY, customers=40, alone=0.0))
+
+    assert (found.detect_requests, found.detect_hours, found.problem) == (441, None, "")
+    assert found.caution == (
+        "About 40 returning customers send 100\u00a0% of the requests, of which about 2.0 meet the canary at 5\u00a0%: too few for the "
+        "rule to take it back; the server's guard and you remain."
+    )
+    check_decidable(found)
+
+
+@pytest.mark.parametrize(
+    ("customers", "alone", "hours"),
+    [(0, 1.0, 441 / 3600), (72_000, 1.0, 441 / 3600),  # a key of its own for each request
+     (8820, 0.0, 441 / 3600), (8819, 0.0, None), (40, 0.01, (8820 - 40) / 720)],
+)  # fmt: skip
+def test_a_bad_canary_is_found_by_customers_and_by_requests_that_stand_alone(customers, alone, hours):
+    found = forecast(Plan(), replace(BUSY, customers=customers, alone=alone))
+
+    assert found.detect_hours == (None if hours is None else pytest.approx(hours))
+    assert bool(found.caution) == (hours is None)
+
+
+def test_customers_are_the_keys_of_the_last_answers_and_new_ones_those_of_the_newer_half(street, monkeypatch):
+    street.shift(-20)
+    street.take_in(*[street.line("stable", at / 10, key=key(name)) for at, name in enumerate("ababaabx")], street.line("stable", 2, key=""))
+
+    found = queries.present_traffic(street.endpoint, street.at(20))
+    assert (found.customers, found.alone) == (3, 2 / 4)  # x, and the one without a key, of the last four
+    monkeypatch.setattr(queries, "KEYS_READ", 2)
+    assert queries.customers(street.endpoint, street.at(20)) == (1, 1.0)
+
+
+def test_where_each_request_has_a_key_of_its_own_all_stand_alone(street):
+    street.shift(-20)
+    street.take_in(*[street.line("stable", at / 10, key=key(str(at))) for at in range(60)])
+
+    assert queries.customers(street.endpoint, street.at(20)) == (60, 1.0)
 
 
 def test_without_an_error_so_far_the_share_is_still_not_zero():

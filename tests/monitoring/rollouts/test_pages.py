@@ -192,6 +192,19 @@ def test_the_forecast_alone_follows_the_fields(client_for, street, approval, mia
     assert "canary requests" in said
 
 
+def test_of_a_few_customers_who_return_the_forecast_says_that_the_rule_has_little_to_go_by(client_for, street, approval, mia):
+    street.take_in_now(400, 2)
+    street.shift(-5)
+    street.take_in(*[street.line("stable", 1, key=f"{at % 4:016x}") for at in range(800)])
+    plan = {"steps": "5, 100", "min_requests": "100", "min_minutes": "10", "margin": "20", "rise": "20", "max_hours": "24"}
+
+    said = text_of(client_for(mia).get(url("start", approval), plan, **HTMX))
+
+    assert "About 4 returning customers send 100 % of the requests, of which about 0.2 meet the canary at 5 %: too few for the rule" in said
+    assert "not found in time" in said
+    assert "It can decide within its time" not in said
+
+
 def test_starting_by_the_form(client_for, street, approval, mia):
     street.take_in_now(400, 2)
     plan = {
