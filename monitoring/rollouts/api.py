@@ -189,9 +189,7 @@ class ForecastOut(serializers.Serializer[Any]):
     error_share = serializers.FloatField(source="traffic.error_share")
     steps = StepForecastOut(many=True)
     hours = serializers.FloatField(allow_null=True)
-    detect_requests = serializers.IntegerField(
-        allow_null=True, help_text="canary requests until the stated rise is found, 80 % power; those of one sticky key are one"
-    )
+    detect_requests = serializers.IntegerField(allow_null=True, help_text="canary requests until the stated rise is found, 80 % power")
     detect_hours = serializers.FloatField(allow_null=True)
     problem = serializers.CharField()
     caution = serializers.CharField()

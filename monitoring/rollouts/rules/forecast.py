@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 from lifecycle.refusals import Refused
@@ -39,15 +40,6 @@ class Traffic:
         """0 to 1, (errors+2)/(requests+4) as in the interval: never quite 0, since none was seen is not none ever comes."""
         return (self.errors + 2) / (self.requests + 4)
 
-    def hours_for(self, canary: float, share: float) -> float | None:
-        """Until so many requests or keys that say something of their own have met the canary; None: never. share: 0 to 1."""
-        if not self.per_hour:
-            return None
-        others = max(0.0, canary / share - self.customers)  # besides the customers there are
-        if others and not self.alone:
-            return None
-        return max(canary / share, others / self.alone if others else 0.0) / self.per_hour
-
 
 @dataclass(frozen=True)
 class StepForecast:
@@ -67,7 +59,7 @@ class StepForecast:
 @dataclass(frozen=True)
 class Forecast:
     """The plan against the clock. detect_requests, detect_hours: canary requests and time until the stated rise is taken back with
-    80 % power at the first step; None: never. Requests of a key that returns are one of them. caution: what the plan can do less well
+    80 % power at the first step; None: never. caution: what the plan can do less well
     than it reads, though it may start.
     """
 
@@ -106,11 +98,29 @@ def forecast(plan: Plan, traffic: Traffic) -> Forecast:
     first = plan.steps[0] / WHOLE
     found = requests_to_detect(first, traffic.error_share, plan.rise, plan.alphas["errors"], plan.tolerances["errors"])
     rate = traffic.per_hour * first
-    if_alone = None if found is None or not rate else found / rate
-    hours = None if found is None else traffic.hours_for(found, first)
-    wrong = problem(plan, traffic, steps, found, if_alone)
-    late = not wrong and (hours is None or hours > plan.max_hours)
-    return Forecast(traffic, steps, found, hours, wrong, too_few_customers(traffic, plan.steps[0]) if late else "")
+    hours = None if found is None or not rate else found / rate
+    wrong = problem(plan, traffic, steps, found, hours)
+    if wrong or reaches_its_limit(plan, traffic):
+        return Forecast(traffic, steps, found, hours, wrong)
+    return Forecast(traffic, steps, found, None, wrong, too_few_customers(traffic, plan.steps[0]))
+
+
+def reaches_its_limit(plan: Plan, traffic: Traffic) -> bool:
+    """Whether the failures that are expected at the stated rise take a canary back at any moment of the first step.
+
+    A customer who returns is evidence once, with the first failure: in the end all of them failed on either arm, and nothing is told.
+    """
+    share, hours = plan.steps[0] / WHOLE, np.geomspace(1e-3, plan.max_hours, 200)
+    alone = traffic.alone * traffic.per_hour * hours
+    each = (1 - traffic.alone) * traffic.per_hour * hours / max(traffic.customers, 1)  # requests of one customer so far
+
+    def failed(chance: float) -> NDArray[np.float64]:
+        return traffic.customers * (1 - (1 - chance) ** each) + alone * chance
+
+    canary = share * failed(min(1.0, traffic.error_share + plan.rise))
+    stable = (1 - share) * failed(traffic.error_share)
+    reached = log_e(canary, stable, share, plan.tolerances["errors"]) >= log_limit(plan.alphas["errors"])
+    return bool(reached.any())
 
 
 def too_few_customers(traffic: Traffic, share: int) -> str:
