@@ -34,12 +34,16 @@ Hits = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Truth:
-    """How often either arm fails. loop: the mean number of requests that a failing key sends in its minute, retries included."""
+    """How often either arm fails. loop: the mean number of requests that a failing key sends in its minute, retries included.
+
+    customers: how many keys send all requests, each of them evidence once; 0: every request has a key of its own.
+    """
 
     name: str
     stable: float
     canary: float
     loop: float = 1.0
+    customers: int = 0
 
     @property
     def harmless(self) -> bool:
@@ -55,6 +59,9 @@ TRUTHS = (
     Truth("0.5 -> 1.5 %", 0.005, 0.015),
     Truth("0.5 -> 5 %", 0.005, 0.05),
     Truth("0.5 -> 50 %", 0.005, 0.5),
+    Truth("harmless, 2 %, 200 customers", 0.02, 0.02, customers=200),
+    Truth("0.5 -> 5 %, 200 customers", 0.005, 0.05, customers=200),
+    Truth("0.5 -> 5 %, 40 customers", 0.005, 0.05, customers=40),
 )
 TENFOLD = "0.5 -> 5 %"
 
@@ -95,12 +102,31 @@ def main() -> int:
 def play(truth: Truth, rng: np.random.Generator, paths: int) -> Played:
     """Draw the counts of every path and window, and add them up."""
     size = (paths, LOOKS)
+    if truth.customers:
+        return once_each(truth, rng, size)
     errors = rng.binomial(CANARY, truth.canary, size), rng.binomial(STABLE, truth.stable, size)
     more = tuple(rng.negative_binomial(np.maximum(each, 1), 1 / truth.loop) * (each > 0) if truth.loop > 1 else 0 for each in errors)
     slow = rng.binomial(CANARY, SLOW, size), rng.binomial(STABLE, SLOW, size)
     wrong = rng.binomial(CANARY, WRONG, size), rng.binomial(STABLE, WRONG, size)
     counts = {name: total(pair) for name, pair in (("errors", errors), ("slow", slow), ("wrong", wrong))}
     return Played(counts, total((errors[0] + more[0], errors[1] + more[1])))
+
+
+def once_each(truth: Truth, rng: np.random.Generator, size: tuple[int, int]) -> Played:
+    """The same where the same customers send all requests: each stays on its arm and counts when it first fails, is slow, is wrong."""
+    asks = (CANARY + STABLE) / truth.customers  # requests of each in a window
+    on_canary = rng.binomial(truth.customers, SHARE, size[0])
+    counts: dict[str, tuple[Counted, Counted]] = {}
+    for name, chances in (("errors", (truth.canary, truth.stable)), ("slow", (SLOW, SLOW)), ("wrong", (WRONG, WRONG))):
+        arms = []
+        for keys, chance in zip((on_canary, truth.customers - on_canary), chances, strict=True):
+            left, new = keys.copy(), np.zeros(size, dtype=np.int64)
+            for look in range(size[1]):
+                new[:, look] = rng.binomial(left, 1 - (1 - chance) ** asks)
+                left -= new[:, look]
+            arms.append(new)
+        counts[name] = total((arms[0], arms[1]))
+    return Played(counts, counts["errors"])
 
 
 def total(pair: tuple[Counted, Counted]) -> tuple[Counted, Counted]:
