@@ -48,7 +48,7 @@ def volume(points: Sequence[Point], total: Total) -> Chart:
     }
     rows = [[stamp(point), *[by_version(point).get(version, 0) for version in versions]] for point in points]
     return Chart(
-        id="volume", lead=f"{count(total.requests)} requests,", caption="by version.",
+        id="volume", lead=f"{count(total.requests)} request{'' if total.requests == 1 else 's'},", caption="by version.",
         head=["UTC", *[name or "no answer" for name in versions]],
         figure={"data": bars, "layout": layout}, rows=rows, size="short",
     )  # fmt: skip
