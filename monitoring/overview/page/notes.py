@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from monitoring.alerts.models import Alert
 from monitoring.alerts.rules.state import Severity
+from monitoring.drift.rules import Monitor
 from monitoring.overview import queries, rules
 from monitoring.overview.page.models import Row
 from registry.catalog.models import Endpoint
@@ -85,10 +86,16 @@ def burns(burning: Sequence[Alert]) -> list[Note]:
         if alert not in together:
             notes.append(Note(kind, alert.title, alert.text.split("\n")[0], alert.url, "Look"))
         elif alert is together[0] and alert.endpoint is not None:
-            monitors = rules.listed([str(each.key.get("monitor")) for each in reversed(together)], most=len(together))
+            monitors = rules.listed([monitor_name(each) for each in reversed(together)], most=len(together))
             text = f"{monitors.capitalize()} are over their limits and stay there. Look at the histograms and the texts behind."
             notes.append(Note(kind, f"{alert.endpoint.slug} drifts", text, alert.url, "Look"))
     return notes
+
+
+def monitor_name(alert: Alert) -> str:
+    """The monitor that a drift alert is about, within a sentence."""
+    value = str(alert.key.get("monitor"))
+    return Monitor(value).label.lower() if value in Monitor.values else value
 
 
 def page(name: str, uuid: UUID) -> str:

@@ -77,7 +77,7 @@ def test_what_drifts_together_is_one_note(live_endpoint, project, lee, dashboard
     notes = dashboard(lee)["notes"]
 
     assert [(note.fact, note.url) for note in notes] == [("support-inbox-prod drifts", "/drift/")]
-    assert notes[0].text.startswith("Confidence, length and oov are over their limits")
+    assert notes[0].text.startswith("Confidence, length and unknown words are over their limits")
 
 
 def test_one_endpoint_and_many_take_the_same_statements(live_endpoint, project, mia, ravi, day, lee, dashboard):
