@@ -18,7 +18,7 @@ from monitoring.rollouts.models import Look, Rollout
 from monitoring.rollouts.rules.plan import ALPHAS, MAX_ALPHA, MAX_MARGIN, MAX_SHARE, MAX_TOLERANCE, MAX_WARM_UP, MIN_ALPHA, TOLERANCES
 from registry.access import policy
 from registry.access.decorators import Needs
-from registry.access.rest import View
+from registry.access.rest import View, read
 from registry.catalog.models import Endpoint
 from registry.promotions.models import PromotionRequest
 
@@ -314,14 +314,6 @@ def shown(rollout: Rollout) -> dict[str, Any]:
 def plan_of(given: dict[str, Any]) -> rules.Plan:
     """The plan that was sent. Raises Refused for one that cannot be carried out."""
     return rules.Plan(**given | {"steps": tuple(given["steps"])})
-
-
-def read(shape: type[serializers.Serializer[Any]], data: Any) -> dict[str, Any]:
-    """What was sent, by shape. Raises ValidationError."""
-    form = shape(data=data)
-    form.is_valid(raise_exception=True)
-    given: dict[str, Any] = form.validated_data
-    return given
 
 
 urlpatterns = [

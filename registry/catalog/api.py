@@ -18,7 +18,7 @@ from lifecycle.training.models import Run
 from registry.access import policy
 from registry.access.decorators import Needs
 from registry.access.models import Project
-from registry.access.rest import IS_SLUG, Request, View, chosen
+from registry.access.rest import IS_SLUG, Request, View, chosen, read
 from registry.catalog import actions, queries, rules
 from registry.catalog.models import Card, Endpoint, Freeze, ModelVersion, RegisteredModel
 
@@ -168,7 +168,7 @@ class Models(View):
     @extend_schema(operation_id="models_create", request=ModelIn, responses={201: ModelOut})
     def post(self, request: Request) -> Response:
         """Make one."""
-        given = read(ModelIn, request)
+        given = read(ModelIn, request.data)
         project = policy.get_visible(request.user, Project, "access.view_project", uuid=given.pop("project"))
         return Response(ModelOut(actions.create_model(project=project, actor=request.user, **given)).data, status=201)
 
@@ -195,7 +195,7 @@ class Versions(View):
     @extend_schema(operation_id="versions_register", request=VersionIn, responses={202: JobOut})
     def post(self, request: Request, uuid: UUID) -> Response:
         """Have a run sealed as a version; answers with the job that does it."""
-        given = read(VersionIn, request)
+        given = read(VersionIn, request.data)
         model = RegisteredModel.objects.select_related("project").get(uuid=uuid)
         run = policy.get_visible(request.user, Run, "training.view", uuid=given["run"])
         job = actions.register(model=model, run=run, semver=given["semver"], stated=given["stated"], actor=request.user)
@@ -226,7 +226,7 @@ class VersionCard(View):
     @extend_schema(operation_id="cards_edit", request=CardIn, responses={201: CardOut})
     def post(self, request: Request, uuid: UUID) -> Response:
         """State purpose, limits and risks anew."""
-        given = read(CardIn, request)
+        given = read(CardIn, request.data)
         return Response(
             CardOut(actions.edit_card(version=ModelVersion.objects.get(uuid=uuid), actor=request.user, **given)).data, status=201
         )
@@ -267,7 +267,7 @@ class QuarantineVersion(View):
     @extend_schema(operation_id="versions_quarantine", request=ReasonIn, responses=VersionOut)
     def post(self, request: Request, uuid: UUID) -> Response:
         """The reason is kept."""
-        actions.quarantine(version_id=uuid, reason=read(ReasonIn, request)["reason"], actor=request.user)
+        actions.quarantine(version_id=uuid, reason=read(ReasonIn, request.data)["reason"], actor=request.user)
         return Response(VersionOut(queries.versions(request.user).get(uuid=uuid)).data)
 
 
@@ -285,7 +285,7 @@ class ModelEndpoints(View):
     def post(self, request: Request, uuid: UUID) -> Response:
         """Make one; nothing is live on it yet."""
         model = RegisteredModel.objects.select_related("project").get(uuid=uuid)
-        made = actions.create_endpoint(model=model, actor=request.user, **read(EndpointIn, request))
+        made = actions.create_endpoint(model=model, actor=request.user, **read(EndpointIn, request.data))
         return Response(EndpointOut(made).data, status=201)
 
 
@@ -297,7 +297,7 @@ class FreezeEndpoint(View):
     @extend_schema(operation_id="endpoints_freeze", request=EndpointFreezeIn, responses={201: FreezeOut})
     def post(self, request: Request, uuid: UUID) -> Response:
         """Until a moment, at most 90 days away."""
-        given = read(EndpointFreezeIn, request)
+        given = read(EndpointFreezeIn, request.data)
         until: datetime = given["until"]
         return Response(
             FreezeOut(actions.freeze(endpoint_id=uuid, reason=given["reason"], until=until, actor=request.user)).data, status=201
@@ -313,13 +313,6 @@ class LiftFreeze(View):
     def post(self, request: Request, uuid: UUID) -> Response:
         """Before its time."""
         return Response(FreezeOut(actions.lift_freeze(freeze_id=uuid, actor=request.user)).data)
-
-
-def read(kind: type[serializers.Serializer[Any]], request: Request) -> dict[str, Any]:
-    """The request's body in this shape. Raises ValidationError naming the fields."""
-    given = kind(data=request.data)
-    given.is_valid(raise_exception=True)
-    return dict(given.validated_data)
 
 
 urlpatterns = [

@@ -15,7 +15,7 @@ from rest_framework.response import Response
 from lifecycle.refusals import Refused
 from registry.access import policy
 from registry.access.decorators import Needs
-from registry.access.rest import View
+from registry.access.rest import View, read
 from registry.catalog.api import EndpointOut
 from registry.catalog.models import Endpoint
 from registry.endpoints import actions, queries, rules
@@ -325,14 +325,6 @@ def arms(endpoint: Endpoint) -> list[dict[str, Any]]:
         }
         for row, share in queries.arms_of(endpoint)
     ]  # fmt: skip
-
-
-def read(shape: type[serializers.Serializer[Any]], data: Any) -> dict[str, Any]:
-    """What was sent, by shape. Raises ValidationError."""
-    form = shape(data=data)
-    form.is_valid(raise_exception=True)
-    given: dict[str, Any] = form.validated_data
-    return given
 
 
 urlpatterns = [

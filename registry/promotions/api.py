@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from registry.access import policy
 from registry.access.decorators import Needs
-from registry.access.rest import IS_NUMBER, IS_UUID, Request, View, chosen
+from registry.access.rest import IS_NUMBER, IS_UUID, Request, View, chosen, read
 from registry.catalog.models import Endpoint, ModelVersion
 from registry.promotions import actions, queries
 from registry.promotions.models import PromotionRequest
@@ -155,7 +155,7 @@ class Promotions(View):
     @extend_schema(operation_id="promotions_request", request=RequestIn, responses={201: RequestOut})
     def post(self, request: Request) -> Response:
         """Ask for one; its gates are checked at once, in a job."""
-        given = read(RequestIn, request)
+        given = read(RequestIn, request.data)
         version = policy.get_visible(request.user, ModelVersion, "catalog.view", uuid=given["version"])
         endpoint = policy.get_visible(request.user, Endpoint, "catalog.view", uuid=given["endpoint"])
         made = actions.request(version=version, endpoint=endpoint, note=given["note"], actor=request.user)
@@ -182,7 +182,7 @@ class Approve(View):
     @extend_schema(operation_id="promotions_approve", request=DecisionIn, responses=RequestOut)
     def post(self, request: Request, uuid: UUID) -> Response:
         """409 when what was seen is not what it is now."""
-        actions.approve(request_id=uuid, actor=request.user, **read(DecisionIn, request))
+        actions.approve(request_id=uuid, actor=request.user, **read(DecisionIn, request.data))
         return answer(request, uuid)
 
 
@@ -195,7 +195,7 @@ class Reject(View):
     @extend_schema(operation_id="promotions_reject", request=DecisionIn, responses=RequestOut)
     def post(self, request: Request, uuid: UUID) -> Response:
         """The reason is required and kept."""
-        actions.reject(request_id=uuid, actor=request.user, **read(DecisionIn, request))
+        actions.reject(request_id=uuid, actor=request.user, **read(DecisionIn, request.data))
         return answer(request, uuid)
 
 
@@ -207,7 +207,7 @@ class Withdraw(View):
     @extend_schema(operation_id="promotions_withdraw", request=WithdrawIn, responses=RequestOut)
     def post(self, request: Request, uuid: UUID) -> Response:
         """One's own, or any for an ML lead."""
-        actions.withdraw(request_id=uuid, actor=request.user, **read(WithdrawIn, request))
+        actions.withdraw(request_id=uuid, actor=request.user, **read(WithdrawIn, request.data))
         return answer(request, uuid)
 
 
@@ -237,20 +237,13 @@ class Comments(View):
     @extend_schema(operation_id="promotions_comment", request=CommentIn, responses={201: CommentOut})
     def post(self, request: Request, uuid: UUID) -> Response:
         """Add one."""
-        made = actions.comment(request_id=uuid, actor=request.user, **read(CommentIn, request))
+        made = actions.comment(request_id=uuid, actor=request.user, **read(CommentIn, request.data))
         return Response(CommentOut(made).data, status=201)
 
 
 def answer(request: Request, uuid: UUID, status: int = 200) -> Response:
     """A request as it is now."""
     return Response(RequestOut(queries.visible(request.user).get(uuid=uuid)).data, status=status)
-
-
-def read(kind: type[serializers.Serializer[Any]], request: Request) -> dict[str, Any]:
-    """The request's body in this shape. Raises ValidationError naming the fields."""
-    given = kind(data=request.data)
-    given.is_valid(raise_exception=True)
-    return dict(given.validated_data)
 
 
 urlpatterns = [
