@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections import Counter
-
 import pytest
-from django.core.exceptions import PermissionDenied
 from django.db import connection
 
 from lifecycle.refusals import Refusal
@@ -19,33 +15,12 @@ from registry.promotions.models import PromotionRequest, Verdict
 from registry.promotions.rules import Status
 from tests.support import registry
 from tests.support.people import PASSWORD, make_person
+from tests.support.races import at_once
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.skipif(connection.vendor != "postgresql", reason="row locks need PostgreSQL"),
 ]
-
-
-def at_once(*calls):
-    """Run all calls in their own threads, started together. Returns how each ended."""
-    start, ended = threading.Barrier(len(calls)), []
-
-    def run(call):
-        start.wait()
-        try:
-            call()
-            ended.append("done")
-        except (Refusal, PermissionDenied) as error:
-            ended.append(type(error).__name__)
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=(call,)) for call in calls]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return Counter(ended)
 
 
 def approving(request, person):
