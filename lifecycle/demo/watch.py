@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import random
-import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from uuid import UUID, uuid5
@@ -123,10 +122,7 @@ def canary(stage: Stage, asked: PromotionRequest, endpoint: Endpoint) -> None:
     rollout = Rollout.objects.filter(request=asked).first()
     if rollout is None and asked.status == Status.APPROVED:
         ask(stage, endpoint, REQUESTS, start=1)  # what the forecast rests on
-        for _ in range(60):  # until it has arrived from the spool
-            if endpoint.predictions.filter(request_id=f"demo-{REQUESTS}").exists():
-                break
-            time.sleep(1)
+        stage.wait(endpoint.predictions.filter(request_id=f"demo-{REQUESTS}").exists)  # the last has come in from the spool
         rollout = rollouts.start(request_id=asked.uuid, actor=omar, plan=PLAN)
     if rollout is None or not is_open(rollout):
         return
