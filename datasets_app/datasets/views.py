@@ -9,7 +9,7 @@ from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from datasets_app.datasets import actions, pages, queries
 from datasets_app.datasets.forms import AcceptForm, DatasetForm, ReadingForm, UploadForm
@@ -22,14 +22,14 @@ from registry.access.decorators import needs, signed_in
 from registry.access.requests import SignedInRequest
 
 
-@require_GET
+@require_safe
 @signed_in
 def datasets(request: SignedInRequest) -> HttpResponse:
     """The datasets of the person's projects."""
     return respond(request, "datasets_app/datasets/list.html", "datasets", pages.listing(request.user, request.GET))
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @needs("datasets.create")
 def create(request: SignedInRequest) -> HttpResponse:
     """Make a dataset."""
@@ -44,7 +44,7 @@ def create(request: SignedInRequest) -> HttpResponse:
     return respond(request, "datasets_app/datasets/new.html", "form", {"form": form}, status=422 if form.is_bound else 200)
 
 
-@require_GET
+@require_safe
 @needs("datasets.view", Dataset)
 def dataset(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """One dataset: its figures, its uploads and its items."""
@@ -85,7 +85,7 @@ def receive_limited(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 receive.needs = receive_limited.needs  # type: ignore[attr-defined]
 
 
-@require_GET
+@require_safe
 @needs("datasets.view", Upload)
 def upload(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """One upload: its dry run, its progress, or what came of it."""
@@ -133,7 +133,7 @@ def discard(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     return redirect_or_refresh(request, reverse("datasets:dataset", args=[row.dataset.uuid]))
 
 
-@require_GET
+@require_safe
 @needs("datasets.view", Item)
 def item(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """One item: its text, where it came from, and where it went."""

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.http import FileResponse, HttpResponse, HttpResponseBase
 from django.urls import reverse
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from datasets_app.datasets import queries as datasets
 from datasets_app.datasets.models import Dataset, Item
@@ -21,14 +21,14 @@ from registry.access.requests import SignedInRequest
 from registry.artifacts import actions as artifacts
 
 
-@require_GET
+@require_safe
 @signed_in
 def snapshots(request: SignedInRequest) -> HttpResponse:
     """The snapshots of the person's projects."""
     return respond(request, "datasets_app/snapshots/list.html", "snapshots", pages.listing(request.user, request.GET))
 
 
-@require_GET
+@require_safe
 @needs("snapshots.view", Dataset)
 def dataset(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The snapshots of one dataset, and the form for the next."""
@@ -55,7 +55,7 @@ def freeze(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     return respond(request, "datasets_app/snapshots/dataset.html", "snapshots", context, status=422)
 
 
-@require_GET
+@require_safe
 @needs("snapshots.view", Snapshot)
 def detail(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """One snapshot."""
@@ -75,7 +75,7 @@ def export(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     return redirect_or_refresh(request, reverse("snapshots:detail", args=[uuid]) + "#exports")
 
 
-@require_GET
+@require_safe
 @needs("snapshots.export", Export, see="snapshots.view")
 def download(request: SignedInRequest, uuid: UUID) -> HttpResponseBase:
     """The bytes of an exported file, never shown inside the site."""
@@ -84,7 +84,7 @@ def download(request: SignedInRequest, uuid: UUID) -> HttpResponseBase:
     return FileResponse(artifacts.open_blob(row.blob.digest), as_attachment=True, filename=name, content_type=MEDIA[row.format])
 
 
-@require_GET
+@require_safe
 @needs("snapshots.view", Item)
 def item(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """In which snapshots an item is: a part of the item's page."""

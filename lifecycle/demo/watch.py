@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import random
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from uuid import UUID, uuid5
@@ -47,8 +48,9 @@ OBJECTIVES = (("availability", 0.995, None), ("latency", 0.95, 300.0), ("quality
 PLAN = Plan(
     steps=(2500, 10_000), min_requests=400, min_minutes=10, margin=0.05, rise=0.3, max_hours=24, warm_up=0,
 )  # fmt: skip
-FAULT_SHARE = 9_000  # of 10,000 of the canary's requests fail in the drill
-REQUESTS = 200
+FAULT_SHARE = 2_000  # of 10,000 of the canary's requests fail in the drill: few enough that the rule decides before the server's own guard
+REQUESTS, UNDER_FAULT = 200, 600
+PAUSE_SECONDS = 0.1  # between requests under the fault: the rule looks every ten seconds
 
 
 def twelve_weeks(stage: Stage, endpoint: Endpoint) -> dict[UUID, Sent]:
@@ -134,7 +136,7 @@ def canary(stage: Stage, asked: PromotionRequest, endpoint: Endpoint) -> None:
             )
     except Refusal as refusal:  # no server runs drills, or it was taken back already
         log.info("event=demo_drill_refused reason=%r", str(refusal))
-    ask(stage, endpoint, 2 * REQUESTS, start=1_001, go_on=lambda: is_open(rollout))
+    ask(stage, endpoint, UNDER_FAULT, start=1_001, pause=PAUSE_SECONDS, go_on=lambda: is_open(rollout))
     if is_open(rollout):
         rollouts.abort(
             rollout_id=rollout.uuid, actor=omar, seen=rollout.moves, typed=rollout.baseline.semver, reason="The drill could not be run."
@@ -147,8 +149,8 @@ def is_open(rollout: Rollout) -> bool:
     return rollout.is_open
 
 
-def ask(stage: Stage, endpoint: Endpoint, count: int, *, start: int, go_on: Callable[[], bool] = lambda: True) -> None:
-    """Send the season's newest messages to the server that answers everybody, while go_on says so."""
+def ask(stage: Stage, endpoint: Endpoint, count: int, *, start: int, pause: float = 0, go_on: Callable[[], bool] = lambda: True) -> None:
+    """Send the season's newest messages to the server that answers everybody, while go_on says so. pause: seconds after each."""
     messages = season.past()[-count:]
     with httpx.Client(headers={"Authorization": f"Bearer {served.web_token()}"}, timeout=30) as client:
         if not wait_until_ready(stage.ctx, client, settings.INFERENCE_URL, endpoint.slug):
@@ -162,6 +164,7 @@ def ask(stage: Stage, endpoint: Endpoint, count: int, *, start: int, go_on: Call
             infer(
                 client, settings.INFERENCE_URL, endpoint.slug, each.message.text, request_id=f"demo-{start + at}", key=f"now-{start + at}"
             )
+            time.sleep(pause)
 
 
 def drifted(stage: Stage) -> None:

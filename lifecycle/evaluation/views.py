@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.http import HttpResponse
 from django.urls import reverse
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from lifecycle.evaluation import actions, pages
 from lifecycle.evaluation.models import Evaluation
@@ -20,14 +20,14 @@ from registry.access.decorators import needs, signed_in
 from registry.access.requests import SignedInRequest
 
 
-@require_GET
+@require_safe
 @signed_in
 def evaluations(request: SignedInRequest) -> HttpResponse:
     """The evaluations of the person's projects."""
     return respond(request, "lifecycle/evaluation/list.html", "evaluations", pages.listing(person(request), request.GET))
 
 
-@require_GET
+@require_safe
 @charts
 @needs("evaluation.view", Evaluation)
 def evaluation(request: SignedInRequest, uuid: UUID) -> HttpResponse:
@@ -35,21 +35,21 @@ def evaluation(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     return respond(request, "lifecycle/evaluation/detail.html", "evaluation", pages.detail(person(request), uuid, request.GET))
 
 
-@require_GET
+@require_safe
 @needs("evaluation.view", Evaluation)
 def items(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The items of one cell of the confusion matrix."""
     return respond(request, "lifecycle/evaluation/items.html", "items", pages.items(person(request), uuid, request.GET))
 
 
-@require_GET
+@require_safe
 @signed_in
 def compare(request: SignedInRequest) -> HttpResponse:
     """Two evaluations on the same items."""
     return respond(request, "lifecycle/evaluation/compare.html", "compare", pages.comparison(person(request), request.GET))
 
 
-@require_GET
+@require_safe
 @charts
 @needs("training.view", Run)
 def of_run(request: SignedInRequest, uuid: UUID) -> HttpResponse:

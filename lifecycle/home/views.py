@@ -6,7 +6,7 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.templatetags.static import static
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from lifecycle.home import health, queries
 from lifecycle.home import metrics as measured
@@ -19,14 +19,14 @@ from registry.access.policy import can_somewhere
 from registry.access.requests import SignedInRequest
 
 
-@require_GET
+@require_safe
 @signed_in
 def home(request: SignedInRequest) -> HttpResponse:
     """What waits for this person, what runs now, and what happened last."""
     return render(request, "home/home.html", queries.home(request.user))
 
 
-@require_GET
+@require_safe
 @signed_in
 @never_cache
 def counts(request: SignedInRequest) -> HttpResponse:
@@ -34,7 +34,7 @@ def counts(request: SignedInRequest) -> HttpResponse:
     return render(request, "components/navigation_counts.html", {"counts": navigation.counts(request.user)})
 
 
-@require_GET
+@require_safe
 @signed_in
 def find(request: SignedInRequest) -> HttpResponse:
     """The palette: pages and things that a person may see, by what they typed."""
@@ -43,7 +43,7 @@ def find(request: SignedInRequest) -> HttpResponse:
     return render(request, "components/palette_results.html" if wants_fragment(request) else "home/palette.html", context)
 
 
-@require_GET
+@require_safe
 @charts
 @signed_in
 def styleguide(request: SignedInRequest) -> HttpResponse:
@@ -51,14 +51,14 @@ def styleguide(request: SignedInRequest) -> HttpResponse:
     return render(request, "home/styleguide.html")
 
 
-@require_GET
+@require_safe
 @public
 def favicon(_request: HttpRequest) -> HttpResponse:
     """What browsers ask for unasked."""
     return redirect(static("img/favicon.svg"))
 
 
-@require_GET
+@require_safe
 @public
 @never_cache
 def healthz(_request: HttpRequest) -> HttpResponse:
@@ -66,7 +66,7 @@ def healthz(_request: HttpRequest) -> HttpResponse:
     return HttpResponse("ok\n", content_type="text/plain")
 
 
-@require_GET
+@require_safe
 @public
 @never_cache
 def readyz(request: HttpRequest) -> JsonResponse:
@@ -90,7 +90,7 @@ def looks_after_it(request: HttpRequest) -> bool:
         return False
 
 
-@require_GET
+@require_safe
 @public
 @never_cache
 def metrics(request: HttpRequest) -> HttpResponse:

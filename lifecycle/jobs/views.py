@@ -9,7 +9,7 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from lifecycle.jobs import actions, queries
 from lifecycle.jobs.models import Job
@@ -18,7 +18,7 @@ from registry.access.decorators import signed_in
 from registry.access.requests import SignedInRequest
 
 
-@require_GET
+@require_safe
 @signed_in
 @never_cache
 def progress(request: SignedInRequest, uuid: UUID) -> HttpResponse:
@@ -36,7 +36,7 @@ def cancel(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     return redirect_or_refresh(request, reverse("jobs:progress", args=[job.uuid]))
 
 
-@require_GET
+@require_safe
 @signed_in
 def jobs(request: SignedInRequest) -> HttpResponse:
     """What runs and waits now, and what has ended, newest first."""

@@ -7,7 +7,7 @@ from uuid import UUID
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from lifecycle.notices import actions, queries
 from lifecycle.notices.models import Notice
@@ -16,14 +16,14 @@ from registry.access.decorators import signed_in
 from registry.access.requests import SignedInRequest
 
 
-@require_GET
+@require_safe
 @signed_in
 def notices(request: SignedInRequest) -> HttpResponse:
     """What you were told, newest first."""
     return _list(request, request.GET.get("before", ""))
 
 
-@require_GET
+@require_safe
 @signed_in
 @never_cache
 def unread(request: SignedInRequest) -> HttpResponse:

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from django.http import HttpResponse
 from django.urls import reverse
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from datasets_app.datasets.models import Item
 from lifecycle.jobs.queries import of_subject
@@ -17,7 +17,7 @@ from registry.access.requests import SignedInRequest
 from registry.catalog.models import ModelVersion
 
 
-@require_GET
+@require_safe
 @needs("trace.view", Prediction)
 def prediction(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Why did the model say this? The chain down to the snapshot, and the nearest training items with who labelled them."""
@@ -43,7 +43,7 @@ def neighbours(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     return redirect_or_refresh(request, reverse("trace:prediction", args=[uuid]))
 
 
-@require_GET
+@require_safe
 @needs("trace.view", Item)
 def item(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """What did this record touch? Who labelled it, and every snapshot, run, version and endpoint above it."""
@@ -53,7 +53,7 @@ def item(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     return respond(request, "trace/item.html", "touched", context)
 
 
-@require_GET
+@require_safe
 @needs("trace.view", ModelVersion)
 def version(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Where a version comes from, as the links of its chain."""

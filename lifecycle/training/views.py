@@ -7,7 +7,7 @@ from uuid import UUID
 from django.http import HttpResponse, JsonResponse
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from lifecycle.refusals import Refusal
 from lifecycle.training import actions, pages, queries
@@ -23,14 +23,14 @@ from registry.access.models import Project
 from registry.access.requests import SignedInRequest
 
 
-@require_GET
+@require_safe
 @signed_in
 def runs(request: SignedInRequest) -> HttpResponse:
     """The runs of the person's projects."""
     return respond(request, "lifecycle/training/list.html", "runs", pages.listing(person(request), request.GET))
 
 
-@require_GET
+@require_safe
 @charts
 @needs("training.view", Run)
 @never_cache
@@ -39,7 +39,7 @@ def run(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     return respond(request, "lifecycle/training/detail.html", "live", pages.detail(person(request), uuid))
 
 
-@require_GET
+@require_safe
 @needs("training.view", Run)
 @never_cache
 def live(request: SignedInRequest, uuid: UUID) -> HttpResponse:
@@ -50,7 +50,7 @@ def live(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     return respond(request, "lifecycle/training/live.html", "parts", context)
 
 
-@require_GET
+@require_safe
 @needs("training.view", Run)
 @never_cache
 def points(request: SignedInRequest, uuid: UUID) -> JsonResponse:
@@ -61,7 +61,7 @@ def points(request: SignedInRequest, uuid: UUID) -> JsonResponse:
     return JsonResponse(pages.page_points(queries.get_run(person(request), uuid), chart, int(after)))
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @needs("training.launch")
 def launch(request: SignedInRequest) -> HttpResponse:
     """Start a run: choose data, base and strategy, look at the settings and their reasons, launch."""
@@ -100,7 +100,7 @@ def resume(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 
 
 # ── Base models ─────────────────────────────────────────────────────────────
-@require_GET
+@require_safe
 @signed_in
 def bases(request: SignedInRequest) -> HttpResponse:
     """The base models of the person's projects, and how to add one."""

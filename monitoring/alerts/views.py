@@ -10,7 +10,7 @@ from django.http import HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from lifecycle.notices import delivery
 from lifecycle.notices.models import Channel
@@ -34,7 +34,7 @@ LIST, DETAIL, ENDPOINT, PANEL, SILENCES, CHANNELS, SUPPRESSED = (
 )
 
 
-@require_GET
+@require_safe
 @never_cache
 @signed_in
 def alerts(request: SignedInRequest) -> HttpResponse:
@@ -42,7 +42,7 @@ def alerts(request: SignedInRequest) -> HttpResponse:
     return respond(request, LIST, "alerts", page.listing.alerts(request.user, chosen(request), key(request)))
 
 
-@require_GET
+@require_safe
 @charts
 @never_cache
 @needs(SEE, Alert)
@@ -70,7 +70,7 @@ def resolve(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     return redirect_or_refresh(request, reverse("alerts:detail", args=[uuid]))
 
 
-@require_GET
+@require_safe
 @charts
 @never_cache
 @needs(SEE, Endpoint)
@@ -79,7 +79,7 @@ def endpoint(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     return respond(request, ENDPOINT, "objectives", page.endpoint.objectives(request.user, endpoint_of(uuid)))
 
 
-@require_GET
+@require_safe
 @never_cache
 @needs(SEE, Endpoint)
 def panel(request: SignedInRequest, uuid: UUID) -> HttpResponse:
@@ -117,18 +117,18 @@ def switch_objective(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     return redirect_or_refresh(request, reverse("alerts:endpoint", args=[made.endpoint.uuid]))
 
 
-@require_GET
+@require_safe
 @signed_in
 def suppressed(request: SignedInRequest) -> HttpResponse:
     """What looked wrong and was not said, with why."""
     return respond(request, SUPPRESSED, "suppressed", page.listing.suppressed(request.user, chosen(request), key(request)))
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
 def silences(request: SignedInRequest) -> HttpResponse:
     """What is silenced, and until when; and a new silence."""
-    if request.method == "GET":
+    if request.method != "POST":
         return respond(request, SILENCES, "silences", page.listing.silences(request.user, where=request.GET.get("where", "")))
     form = SilenceForm(request.POST, user=request.user)
     if form.is_valid():
@@ -155,11 +155,11 @@ def end_silence(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     return redirect_or_refresh(request, reverse("alerts:silences"))
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
 def channels(request: SignedInRequest) -> HttpResponse:
     """Ways out: e-mail and webhooks; and a new one. A webhook's secret stands in the answer that makes it and nowhere else."""
-    if request.method == "GET":
+    if request.method != "POST":
         return respond(request, CHANNELS, "channels", page.channels.channels(request.user))
     form = ChannelForm(request.POST, user=request.user)
     if form.is_valid():

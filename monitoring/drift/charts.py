@@ -37,7 +37,7 @@ def bins(monitor: str, rows: Sequence[Sequence[Any]], result: Mapping[str, Any])
     value = {"ticksuffix": " %", "rangemode": "tozero"}
     layout: dict[str, Any] = {"barmode": "group", "bargap": 0.3, "hovermode": "y unified" if across else "x unified"}
     if across:
-        layout |= {"xaxis": value, "yaxis": {"autorange": "reversed", "showgrid": False, "type": "category"}}
+        layout |= {"xaxis": value, "yaxis": {"autorange": "reversed", "showgrid": False, "type": "category", "nticks": len(rows)}}
     else:
         layout |= {"yaxis": value, "xaxis": {"type": "category", "nticks": 12, "tickangle": 0 if len(rows) < 6 else -35}}
     lead = f"{shown(monitor, result['value'])}, limit {shown(monitor, result['limit'])}."
@@ -45,9 +45,10 @@ def bins(monitor: str, rows: Sequence[Sequence[Any]], result: Mapping[str, Any])
     table = [
         [name, row[1], percent(before[at], 1), row[2], percent(now[at], 1)] for at, (name, row) in enumerate(zip(names, rows, strict=True))
     ]
+    tall = "taller" if len(rows) > 12 else "tall"
     return Chart(
         id=f"bins-{monitor}", lead=lead, caption=moved, figure={"data": bars, "layout": layout},
-        head=["bin", "evaluation", "share", "window", "share"], rows=table, size="tall" if across and len(rows) > 6 else "",
+        head=["bin", "evaluation", "share", "window", "share"], rows=table, size=tall if across and len(rows) > 6 else "",
     )  # fmt: skip
 
 

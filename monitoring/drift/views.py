@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.http import HttpResponse
 from django.urls import reverse
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from lifecycle.ui.csp import charts
 from lifecycle.ui.respond import redirect_or_refresh, respond
@@ -25,14 +25,14 @@ def find(uuid: UUID) -> Endpoint:
     return Endpoint.objects.select_related("model__project").get(uuid=uuid)
 
 
-@require_GET
+@require_safe
 @signed_in
 def endpoints(request: SignedInRequest) -> HttpResponse:
     """All endpoints whose drift the person may see."""
     return respond(request, LIST, "endpoints", page.listing(request.user))
 
 
-@require_GET
+@require_safe
 @charts
 @needs(SEE, Endpoint)
 def endpoint(request: SignedInRequest, uuid: UUID) -> HttpResponse:
@@ -40,14 +40,14 @@ def endpoint(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     return respond(request, ENDPOINT, "drift", page.endpoint(request.user, find(uuid), request.GET.dict()))
 
 
-@require_GET
+@require_safe
 @needs(SEE, Endpoint)
 def behind(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The newest answers in a bin."""
     return respond(request, BEHIND, "behind", page.behind(request.user, find(uuid), request.GET.dict()))
 
 
-@require_GET
+@require_safe
 @needs(SEE, Endpoint)
 def panel(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The drift of an endpoint beside its traffic."""

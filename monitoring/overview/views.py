@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.http import HttpResponse
 from django.utils import timezone
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from lifecycle.ui.csp import charts
 from lifecycle.ui.respond import respond
@@ -13,7 +13,7 @@ from registry.access.decorators import signed_in
 from registry.access.requests import SignedInRequest
 
 
-@require_GET
+@require_safe
 @charts
 @signed_in
 def dashboard(request: SignedInRequest) -> HttpResponse:

@@ -9,7 +9,7 @@ from django import forms
 from django.http import HttpResponse
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from lifecycle.refusals import Conflict, Refused
 from lifecycle.ui.respond import redirect_or_refresh, respond
@@ -28,7 +28,7 @@ LIST, DETAIL, SETTINGS, PROPOSE, PANEL = (
 )
 
 
-@require_GET
+@require_safe
 @signed_in
 def proposals(request: SignedInRequest) -> HttpResponse:
     """The endpoints with what is under way, and what has ended, newest first."""
@@ -37,7 +37,7 @@ def proposals(request: SignedInRequest) -> HttpResponse:
     return respond(request, LIST, "ended", page.listed(request.user, key))
 
 
-@require_GET
+@require_safe
 @never_cache
 @needs(SEE, Proposal)
 def detail(request: SignedInRequest, uuid: UUID) -> HttpResponse:
@@ -48,7 +48,7 @@ def detail(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     return respond(request, DETAIL, "proposal", context, target="#proposal")
 
 
-@require_GET
+@require_safe
 @never_cache
 @needs(SEE, Endpoint)
 def panel(request: SignedInRequest, uuid: UUID) -> HttpResponse:
@@ -57,7 +57,7 @@ def panel(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     return respond(request, PANEL, "retraining", page.panel(request.user, endpoint))
 
 
-@require_GET
+@require_safe
 @never_cache
 @needs(SEE, Endpoint)
 def settings(request: SignedInRequest, uuid: UUID) -> HttpResponse:
@@ -88,7 +88,7 @@ def set_trigger(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     return respond(request, SETTINGS, "triggers", page.settings(request.user, endpoint, wrong=form), status=422)
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @needs("retraining.propose", Endpoint, see=SEE)
 def propose(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """What speaks for and against a retraining now, and the form that proposes it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from lifecycle.ui.charts import Chart
@@ -20,7 +20,7 @@ NOTE = {"showarrow": False, "font": {"size": 11, "color": "$bad"}}
 
 def stamp(moment: datetime) -> str:
     """A moment as Plotly takes it, UTC."""
-    return moment.strftime("%Y-%m-%d %H:%M")
+    return moment.strftime("%Y-%m-%d %H:%M:%S")
 
 
 def difference(rollout: Rollout, looks: Sequence[Look], updates_url: str = "") -> Chart:
@@ -77,7 +77,9 @@ def evidence(rollout: Rollout, looks: Sequence[Look], updates_url: str = "") -> 
     ]  # fmt: skip
     lines = {limit: " and ".join(metric for metric in rules.METRICS if limits[metric] == limit) for limit in sorted(set(limits.values()))}
     high = max(10 * max(lines), *(max(each) for each in values.values()))
+    room = timedelta(seconds=30)  # on both sides: the looks of a canary that ended at once lie seconds apart
     layout = {
+        "xaxis": {"range": [stamp(looks[0].at - room), stamp(last.at + room)]},
         "yaxis": {"type": "log", "range": [-2, math.log10(high)], "tickvals": [0.01, 0.1, 1, 10, 100, 1000, 10**6], "nticks": 5},
         "shapes": [
             {"type": "line", "x0": 0, "x1": 1, "xref": "paper", "y0": value, "y1": value, "line": limit("$bad")} for value in lines

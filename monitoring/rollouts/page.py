@@ -249,7 +249,7 @@ def plan_lines(plan: rules.Plan) -> list[tuple[str, str]]:
         ("Margin", f"error share higher by less than {decimals(100 * plan.margin, 2)} percentage points, upper bound"),
         ("False rollback", f"at most {percent(plan.alpha, 1)} of harmless canaries, at any number of looks"),
         ("Widening", "by itself" if plan.automatic else "a person at each step"),
-        ("Warm-up", f"the first {count(plan.warm_up)} canary requests count for nothing"),
+        ("Warm-up", f"the first {count(plan.warm_up)} canary requests count for nothing" if plan.warm_up else "none"),
     ]  # fmt: skip
 
 

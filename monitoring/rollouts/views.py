@@ -9,7 +9,7 @@ from django import forms
 from django.http import HttpResponse, JsonResponse
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from lifecycle.refusals import Refused
 from lifecycle.ui.csp import charts
@@ -30,7 +30,7 @@ PANEL, DETAIL, START = (f"monitoring/rollouts/{name}.html" for name in ("panel",
 CHARTS = ("difference", "evidence", "latency", "errors", "agreement")
 
 
-@require_GET
+@require_safe
 @signed_in
 def rollouts(request: SignedInRequest) -> HttpResponse:
     """All rollouts that the user may see, newest first."""
@@ -42,7 +42,7 @@ def rollouts(request: SignedInRequest) -> HttpResponse:
     return respond(request, "monitoring/rollouts/list.html", "rollouts", context)
 
 
-@require_GET
+@require_safe
 @charts
 @never_cache
 @needs(SEE, Endpoint)
@@ -52,7 +52,7 @@ def panel(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     return respond(request, PANEL, "rollout", page.panel(request.user, endpoint))
 
 
-@require_GET
+@require_safe
 @never_cache
 @needs(SEE, Rollout)
 def live(request: SignedInRequest, uuid: UUID) -> HttpResponse:
@@ -63,7 +63,7 @@ def live(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     return respond(request, PANEL, "live", page.live(request.user, rollout) | page.buttons(request.user, rollout))
 
 
-@require_GET
+@require_safe
 @never_cache
 @needs(SEE, Rollout)
 def chart(request: SignedInRequest, uuid: UUID, name: str) -> JsonResponse:
@@ -74,7 +74,7 @@ def chart(request: SignedInRequest, uuid: UUID, name: str) -> JsonResponse:
     return JsonResponse(page.updates(queries.visible(request.user).get(uuid=uuid), name, int(since)))
 
 
-@require_GET
+@require_safe
 @charts
 @needs(SEE, Rollout)
 def detail(request: SignedInRequest, uuid: UUID) -> HttpResponse:
@@ -83,7 +83,7 @@ def detail(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     return respond(request, DETAIL, "looks", page.detail(request.user, rollout, key(request)))
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @needs("rollouts.start", PromotionRequest, see="promotions.view")
 def start(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Plan a rollout and start it; a GET with a plan says what to expect of it."""
@@ -99,7 +99,7 @@ def start(request: SignedInRequest, uuid: UUID) -> HttpResponse:
         else:
             toast(request, f"{made.version.semver} takes {share_text(made.share)} of {made.endpoint}", kind="live")
             return redirect_or_refresh(request, reverse("endpoints:detail", args=[made.endpoint.uuid]))
-    part = "forecast" if request.method == "GET" else "form"
+    part = "form" if request.method == "POST" else "forecast"
     return respond(request, START, part, page.start(asked, form, plan), status=422 if request.method == "POST" else 200)
 
 

@@ -8,7 +8,7 @@ from django.forms import Form
 from django.http import HttpResponse
 from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from lifecycle.refusals import Refusal, Refused
 from lifecycle.ui.csp import charts
@@ -26,7 +26,7 @@ from registry.catalog.models import Endpoint
 SEE = "traffic.view"
 
 
-@require_GET
+@require_safe
 @charts
 @needs(SEE, Endpoint)
 def endpoint(request: SignedInRequest, uuid: UUID) -> HttpResponse:
@@ -37,7 +37,7 @@ def endpoint(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     return respond(request, "monitoring/traffic/endpoint.html", "traffic", shown)
 
 
-@require_GET
+@require_safe
 @needs(SEE, Endpoint)
 def recent(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The newest predictions of an endpoint."""
@@ -45,7 +45,7 @@ def recent(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     return respond(request, "monitoring/traffic/recent.html", "recent", page.recent(request.user, found, request.GET.dict()))
 
 
-@require_GET
+@require_safe
 @needs(SEE, Prediction)
 def prediction(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """One answer: of what, by which version, and what people say of it."""
@@ -79,7 +79,7 @@ def field_of(form: Form, refusal: Refusal) -> str | None:
     return next((name for name in refusal.fields if name in form.fields), None)
 
 
-@require_GET
+@require_safe
 @needs(SEE, Endpoint)
 def shadow(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """How far the shadow version agrees with what clients got: a page, and a fragment of the endpoint's page."""
@@ -87,7 +87,7 @@ def shadow(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     return respond(request, "monitoring/traffic/shadow.html", "shadow", page.shadow(request.user, found, request.GET.dict()))
 
 
-@require_GET
+@require_safe
 @needs(SEE, Endpoint)
 def kpis(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The business figures of an endpoint."""
@@ -113,7 +113,7 @@ def define_kpi(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     return respond(request, "monitoring/traffic/kpis.html", "kpis", page.kpis(request.user, found, form), status=422)
 
 
-@require_GET
+@require_safe
 @charts
 @needs(SEE, Kpi)
 def kpi(request: SignedInRequest, uuid: UUID) -> HttpResponse:

@@ -6,7 +6,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from lifecycle.refusals import Refused
 from lifecycle.ui.forms import errors_of
@@ -19,7 +19,7 @@ from registry.access.requests import SignedInRequest
 from registry.access.roles import ACTIONS, Role
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
 def profile(request: SignedInRequest) -> HttpResponse:
     """A person's own settings and tokens."""
@@ -71,7 +71,7 @@ def show_profile(request: SignedInRequest, *, status: int = 200, **context: obje
     return response
 
 
-@require_GET
+@require_safe
 @signed_in
 def projects(request: SignedInRequest) -> HttpResponse:
     """The projects that one has a part in."""
@@ -93,7 +93,7 @@ def create_project(request: SignedInRequest) -> HttpResponse:
     return render(request, "registry/access/projects.html", {"projects": queries.projects(request.user), "form": form}, status=422)
 
 
-@require_GET
+@require_safe
 @needs("access.view_project", Project)
 def project(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """A project's people, and what each role may do."""
@@ -139,7 +139,7 @@ def change_role(request: SignedInRequest, uuid: UUID, action: object) -> HttpRes
 
 
 @sensitive_post_parameters("password")
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
 def people(request: SignedInRequest) -> HttpResponse:
     """Everybody, and adding one (organisation admins)."""

@@ -6,7 +6,7 @@ from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from lifecycle.jobs.models import Job
 from lifecycle.ui.respond import redirect_or_refresh, respond
@@ -19,7 +19,7 @@ from registry.audit.forms import FilterForm
 MEDIA = {"jsonl": "application/x-ndjson", "csv": "text/csv; charset=utf-8"}
 
 
-@require_GET
+@require_safe
 @signed_in
 def events(request: SignedInRequest) -> HttpResponse:
     """The trail, filtered, newest first."""
@@ -39,7 +39,7 @@ def events(request: SignedInRequest) -> HttpResponse:
     return respond(request, "registry/audit/events.html", "events", context)
 
 
-@require_GET
+@require_safe
 @signed_in
 def event(request: SignedInRequest, digest: str) -> HttpResponse:
     """One event: what was decided, the bytes that were hashed, and its neighbours in the chain."""

@@ -9,7 +9,7 @@ from django.forms import Form
 from django.http import FileResponse, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from lifecycle.refusals import Conflict, Refusal, Refused
 from lifecycle.training.models import Run
@@ -26,7 +26,7 @@ from registry.catalog.models import Endpoint, Freeze, ModelVersion, RegisteredMo
 SEE = "catalog.view"
 
 
-@require_GET
+@require_safe
 @signed_in
 def models(request: SignedInRequest) -> HttpResponse:
     """The registered models."""
@@ -34,7 +34,7 @@ def models(request: SignedInRequest) -> HttpResponse:
     return respond(request, "registry/catalog/list.html", "models", context)
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
 def new_model(request: SignedInRequest) -> HttpResponse:
     """Make a registered model."""
@@ -56,7 +56,7 @@ def new_model(request: SignedInRequest) -> HttpResponse:
     )
 
 
-@require_GET
+@require_safe
 @needs(SEE, RegisteredModel)
 def model(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """One model with its versions and endpoints."""
@@ -66,7 +66,7 @@ def model(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     return respond(request, "registry/catalog/model.html", "versions", page.model(request.user, found, key))
 
 
-@require_GET
+@require_safe
 @needs("catalog.register", Run, see="training.view")
 def register_run(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Under which model is this run to be registered? A project's only model is taken at once."""
@@ -79,7 +79,7 @@ def register_run(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     return respond(request, "registry/catalog/choose.html", "models", {"run": run, "models": models, "may_create": may_create})
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @needs("catalog.register", RegisteredModel, see=SEE)
 def register(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Have a run sealed as a version."""
@@ -100,7 +100,7 @@ def register(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     return respond(request, "registry/catalog/form.html", "form", context, status=422 if form.is_bound else 200)
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @needs("catalog.create_endpoint", RegisteredModel, see=SEE)
 def new_endpoint(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Make an endpoint of a model."""
@@ -118,7 +118,7 @@ def new_endpoint(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     return respond(request, "registry/catalog/form.html", "form", context, status=422 if form.is_bound else 200)
 
 
-@require_GET
+@require_safe
 @needs(SEE, ModelVersion)
 def version(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """One version: thread, card, files, signature, promotions, deployments."""
@@ -131,7 +131,7 @@ def show_version(request: SignedInRequest, uuid: UUID, *, status: int = 200, **m
     return respond(request, "registry/catalog/version.html", "version", page.version(request.user, found) | more, status=status)
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @needs("catalog.edit_card", ModelVersion, see=SEE)
 def edit_card(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """State purpose, limits and risks anew."""
@@ -176,7 +176,7 @@ def quarantine(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     return redirect_or_refresh(request, reverse("catalog:version", args=[uuid]))
 
 
-@require_GET
+@require_safe
 @needs("catalog.download", ModelVersion, see=SEE)
 def export(request: SignedInRequest, uuid: UUID) -> FileResponse:
     """The version as a zip that can be verified without us."""

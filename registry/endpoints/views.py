@@ -9,7 +9,7 @@ from django.forms import Form
 from django.http import HttpResponse
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from lifecycle.refusals import Refusal, Refused
 from lifecycle.ui.addresses import find_url
@@ -28,7 +28,7 @@ SEE = "endpoints.view"
 DETAIL, FORM = "registry/endpoints/detail.html", "registry/endpoints/form.html"
 
 
-@require_GET
+@require_safe
 @signed_in
 def endpoints(request: SignedInRequest) -> HttpResponse:
     """The endpoints and what is live on them."""
@@ -36,7 +36,7 @@ def endpoints(request: SignedInRequest) -> HttpResponse:
     return respond(request, "registry/endpoints/list.html", "endpoints", context)
 
 
-@require_GET
+@require_safe
 @charts
 @needs(SEE, Endpoint)
 def detail(request: SignedInRequest, uuid: UUID) -> HttpResponse:
@@ -51,7 +51,7 @@ def detail(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     return respond(request, DETAIL, "as_of", page.detail(request.user, endpoint, older_than) | context, 422 if form.errors else 200)
 
 
-@require_GET
+@require_safe
 @never_cache
 @needs(SEE, Endpoint)
 def servers(request: SignedInRequest, uuid: UUID) -> HttpResponse:
@@ -92,7 +92,7 @@ def stop_canary(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     return redirect_or_refresh(request, reverse("endpoints:detail", args=[ended.endpoint.uuid]))
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @needs("endpoints.shadow", Endpoint, see=SEE)
 def shadow(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Let a version answer copies of requests."""
@@ -121,7 +121,7 @@ def stop_shadow(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     return redirect_or_refresh(request, reverse("endpoints:detail", args=[ended.endpoint.uuid]))
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @needs("endpoints.plant_fault", Endpoint, see=SEE)
 def drill(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Plant a fault for a drill."""
@@ -169,7 +169,7 @@ def try_it(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     return respond(request, DETAIL, "try", shown, status)
 
 
-@require_GET
+@require_safe
 @needs(SEE, Deployment)
 def deployment(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """One interval: what, when, who, why, by which approval."""
@@ -178,7 +178,7 @@ def deployment(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     return respond(request, "registry/endpoints/deployment.html", "deployment", context)
 
 
-@require_GET
+@require_safe
 @needs("catalog.view", ModelVersion)
 def of_version(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Where and when a version served, newest first, for its page."""

@@ -6,21 +6,21 @@ from uuid import UUID
 
 from django.http import HttpResponse
 from django.shortcuts import render
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from registry.access.decorators import signed_in
 from registry.access.requests import SignedInRequest
 from registry.policies import queries
 
 
-@require_GET
+@require_safe
 @signed_in
 def policies(request: SignedInRequest) -> HttpResponse:
     """All policies with their versions."""
     return render(request, "registry/policies/list.html", {"policies": queries.visible_to(request.user)})
 
 
-@require_GET
+@require_safe
 @signed_in
 def detail(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """One version: gates, steps, terms, its text and its history."""

@@ -9,7 +9,7 @@ from django.forms import Form
 from django.http import HttpResponse
 from django.urls import reverse
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from lifecycle.refusals import Conflict, Refusal, Refused
 from lifecycle.ui.respond import redirect_or_refresh, respond
@@ -25,7 +25,7 @@ from registry.promotions.models import PromotionRequest
 SEE = "promotions.view"
 
 
-@require_GET
+@require_safe
 @signed_in
 def promotions(request: SignedInRequest) -> HttpResponse:
     """What waits for me, what waits for others, and what has ended."""
@@ -44,7 +44,7 @@ def promotions(request: SignedInRequest) -> HttpResponse:
     return respond(request, "registry/promotions/list.html", "queue", context)
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
 def new(request: SignedInRequest) -> HttpResponse:
     """Ask for a promotion."""
@@ -61,14 +61,14 @@ def new(request: SignedInRequest) -> HttpResponse:
     return respond(request, "registry/promotions/new.html", "form", {"form": form}, status=status)
 
 
-@require_GET
+@require_safe
 @needs(SEE, PromotionRequest)
 def detail(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """One request: read, then decide."""
     return show(request, uuid)
 
 
-@require_GET
+@require_safe
 @needs(SEE, ModelVersion)
 def of_version(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The newest requests for one version; a part of the version's page."""

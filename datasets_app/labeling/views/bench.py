@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from datasets_app.labeling import actions, queries
 from datasets_app.labeling.forms import AnswerForm, RemarkForm, SkipForm, UndoForm
@@ -24,7 +24,7 @@ from registry.access.decorators import needs
 Form = AnswerForm | SkipForm
 
 
-@require_GET
+@require_safe
 @never_cache
 @needs("labeling.annotate", Queue, see="labeling.view")
 def bench(request: HttpRequest, uuid: UUID) -> HttpResponse:

@@ -10,7 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.safestring import SafeString, mark_safe
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from markdown_it import MarkdownIt
 
 from datasets_app.datasets.models import Dataset
@@ -28,7 +28,7 @@ from registry.access.decorators import needs, signed_in
 PAGE = 30
 
 
-@require_GET
+@require_safe
 @signed_in
 def queue_list(request: HttpRequest) -> HttpResponse:
     """The queues that the person may see, newest first."""
@@ -40,7 +40,7 @@ def queue_list(request: HttpRequest) -> HttpResponse:
     return render(request, "datasets_app/labeling/list.html", {"queues": found[:PAGE], "page": page, "datasets": datasets})
 
 
-@require_GET
+@require_safe
 @needs("labeling.view", Queue)
 def queue_page(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """How far one queue is, who worked in it, and how far they agree."""
@@ -90,7 +90,7 @@ resume = state_view(actions.resume_queue, "is open again")
 close = state_view(actions.close_queue, "is closed")
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @needs("labeling.manage", Dataset, see="labeling.view")
 def open_queue(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """The form of a new queue for a dataset."""
@@ -127,7 +127,7 @@ def take_refusal(form: Any, error: Refused) -> None:
         form.add_error(None, " ".join(part for part in (error.message, error.next_step) if part))
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 @needs("labeling.view", Dataset)
 def schema(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """The classes and guideline of a dataset, their versions, and the editor for those who may publish."""
@@ -162,7 +162,7 @@ def published(request: HttpRequest, dataset: Dataset, form: SchemaForm) -> HttpR
     return HttpResponseRedirect(reverse("labeling:schema", args=[dataset.uuid]))
 
 
-@require_GET
+@require_safe
 @needs("labeling.view", Dataset)
 def schema_version(request: HttpRequest, uuid: UUID, version: int) -> HttpResponse:
     """One version of a dataset's labels as it was published."""

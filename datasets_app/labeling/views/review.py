@@ -9,7 +9,7 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from datasets_app.datasets.models import Item
 from datasets_app.labeling import actions, queries, rules
@@ -22,7 +22,7 @@ from lifecycle.ui.toasts import toast
 from registry.access.decorators import needs
 
 
-@require_GET
+@require_safe
 @needs("labeling.decide", Queue, see="labeling.view")
 def review(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """What waits to be settled, and one item of it."""

@@ -19,7 +19,6 @@ from registry.ledger.actions import record
 from registry.ledger.verbs import Verb
 
 ACKNOWLEDGE, SILENCE = "alerts.acknowledge", "alerts.silence"
-FOLLOWS = "canary_stopped"  # says the same as the page of the rollout that stopped the canary
 
 
 @transaction.atomic
@@ -48,10 +47,7 @@ def resolve(*, alert_id: UUID, actor: User, reason: str, seen: str) -> Alert:
             "It still burns, so it would open again at once.",
             next_step="Acknowledge it, or silence the endpoint; it ends by itself when the burn rate falls.",
         )
-    now = timezone.now()
-    close(alert, text, actor, now)
-    for other in Alert.objects.select_for_update().filter(inhibited_by=alert, source=FOLLOWS).exclude(state=State.RESOLVED):
-        close(other, "Ended with the page of its rollout.", actor, now)
+    close(alert, text, actor, timezone.now())
     return alert
 
 

@@ -114,12 +114,11 @@ def load_recovered(row: Outbox, now: datetime) -> None:
 
 
 def canary_stopped(row: Outbox, now: datetime) -> None:
-    """A ticket when a rule or a server stopped it, a line of the digest when a person did."""
-    deployment = deployment_of(row.payload)
-    if deployment is None:
+    """A ticket when a server stopped it, a line of the digest when a person did; nothing where a rollout steered it, whose page says so."""
+    deployment, person = deployment_of(row.payload), bool(row.payload.get("by"))
+    if deployment is None or (row.payload.get("steered") and not person):
         return
     endpoint, semver = deployment.endpoint, deployment.version.semver
-    person = bool(row.payload.get("by"))
     text = f"All traffic is on the stable version. {deployment.end_reason}".strip()
     raise_alert(
         endpoint=endpoint, source=STOPPED, key={"deployment": str(deployment.uuid)},

@@ -67,10 +67,10 @@ def warnings(target: float, window_days: int) -> list[str]:
     window = timedelta(days=window_days)
     said = []
     for row in never_fires(target, window):
-        most = 1 - 1 / row.burn(window)
+        least = math.ceil(1000 * (1 - 1 / row.burn(window))) / 1000
         said.append(
             f"The {row.severity.label.lower()} row {row.name} can never fire: even if everything fails, a target of {share(target)} burns "
-            f"at {1 / (1 - target):.1f}, and the row needs {row.burn(window):.1f}. It works from {share(most)} on."
+            f"at {1 / (1 - target):.1f}, and the row needs {row.burn(window):.1f}. It works from {share(least)} on."
         )
     return said
 

@@ -162,7 +162,7 @@ def _stop_canary(given: Deployment, reason: str, actor: User | None, *, by_hand:
 
 def stop(running: Deployment, actor: User | None, reason: str, *, epoch: int) -> None:
     """End a running canary under the caller's locks."""
-    endpoint = running.endpoint
+    endpoint, steered = running.endpoint, bool(steering.page_of(running))
     intervals.end(running, actor, reason)
     record(
         actor, Verb.CANARY_STOPPED, endpoint, project=endpoint.model.project.uuid, deployment=running.uuid, reason=reason[:500],
@@ -170,5 +170,5 @@ def stop(running: Deployment, actor: User | None, reason: str, *, epoch: int) ->
     )  # fmt: skip
     outbox.append(
         "endpoints.canary_stopped", project=endpoint.model.project, endpoint=str(endpoint.uuid), deployment=str(running.uuid),
-        version=str(running.version.uuid), by=str(actor.uuid) if actor else None,
+        version=str(running.version.uuid), by=str(actor.uuid) if actor else None, steered=steered,
     )  # fmt: skip

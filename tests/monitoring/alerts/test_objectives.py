@@ -109,7 +109,7 @@ def test_a_row_that_cannot_fire_is_told_when_the_target_is_low():
 
     assert said == (
         "The page row 1\u00a0h / 5\u00a0min can never fire: even if everything fails, a target of 90\u00a0% burns at 10.0, and the row "
-        "needs 14.4. It works from 93.0556\u00a0% on."
+        "needs 14.4. It works from 93.1\u00a0% on."
     )
     assert rules.warnings(0.995, 30) == []
 

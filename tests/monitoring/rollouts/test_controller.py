@@ -7,7 +7,7 @@ import pytest
 from lifecycle.notices.models import Notice
 from monitoring.alerts.models import Alert
 from monitoring.rollouts.models import Look, Minute, Segment
-from registry.ledger.models import Event
+from registry.ledger.models import Event, Outbox
 from tests.support import endpoints
 
 
@@ -39,6 +39,7 @@ def test_a_bad_canary_is_taken_back_with_its_event_and_a_page(begun, street, oma
     event = json.loads(Event.objects.get(verb="rollouts.rolled_back").canonical)
     assert (event["actor"], event["payload"]["old"], event["payload"]["new"]) == ("system", 500, 0)
     assert Event.objects.filter(verb="endpoints.canary_stopped", actor="system").count() == 1
+    assert Outbox.objects.get(topic="endpoints.canary_stopped").payload["steered"] is True
     alert = Alert.objects.get()
     assert (alert.severity, alert.source, alert.title) == ("page", "canary", "1.1.0 was rolled back on support-inbox-prod")
     assert alert.url == f"/rollouts/{rollout.uuid}/"
