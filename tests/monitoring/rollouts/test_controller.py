@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from lifecycle.notices.models import Notice
+from lifecycle.notices.models import Notice, Outbox
 from monitoring.alerts.models import Alert
 from monitoring.rollouts.models import Look, Minute, Segment
-from registry.ledger.models import Event, Outbox
+from registry.ledger.models import Event
 from tests.support import endpoints
 
 
