@@ -69,7 +69,7 @@ def cancel(job_id: UUID, actor: Person) -> Job:
 
     Raises PermissionDenied (neither started it nor leads its project) or Conflict (it has ended). Asking twice is asking once.
     """
-    job = Job.objects.select_for_update().get(uuid=job_id)
+    job = Job.objects.select_for_update(no_key=True).get(uuid=job_id)
     queries.require_cancel(actor, job)
     if job.is_cancelling:
         return job

@@ -55,7 +55,7 @@ def create_user(*, username: str, display_name: str, email: str, password: str |
 @transaction.atomic
 def deactivate_user(*, user_id: UUID, actor: User) -> User:
     """End a person's access at once: no sign-in, no grant counts, no token works. Their work stays."""
-    user = User.objects.select_for_update().get(uuid=user_id)
+    user = User.objects.select_for_update(no_key=True).get(uuid=user_id)
     if not actor.is_organisation_admin:
         raise PermissionDenied("Only an organisation admin can deactivate people.")
     if user.pk == actor.pk:

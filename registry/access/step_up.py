@@ -23,7 +23,7 @@ def confirm_password(user: User, password: str) -> None:
     tries than one after the other. Call it before the action's transaction, since the Event of a failure has to stay.
     """
     with transaction.atomic():
-        refusal = _try(User.objects.select_for_update().get(pk=user.pk), password)
+        refusal = _try(User.objects.select_for_update(no_key=True).get(pk=user.pk), password)
     if refusal:
         raise refusal
 

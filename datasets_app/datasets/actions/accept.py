@@ -36,7 +36,7 @@ def accept_upload(
     file does not say; empty for none, None for what the dry run had. seen: the digest (queries.seen_digest) that the page showed.
     Raises PermissionDenied, Refused (something blocks the file), or Conflict (changed since, or another import runs in the dataset).
     """
-    upload = Upload.objects.select_for_update().select_related("dataset__project", "blob").get(uuid=upload_id)
+    upload = Upload.objects.select_for_update(of=("self",), no_key=True).select_related("dataset__project", "blob").get(uuid=upload_id)
     Dataset.objects.select_for_update(of=("self",), no_key=True).get(pk=upload.dataset_id)
     policy.require(actor, "datasets.upload", upload)
     check_move(UploadState(upload.state), UploadState.IMPORTING)
@@ -81,7 +81,7 @@ def check_acceptable(upload: Upload, labels_as: str, default_split: str | None, 
 @transaction.atomic
 def discard_upload(*, upload_id: UUID, actor: User) -> Upload:
     """Put an upload aside that is not imported; its file stays in the store. Raises PermissionDenied or Conflict."""
-    upload = Upload.objects.select_for_update().select_related("dataset__project", "blob").get(uuid=upload_id)
+    upload = Upload.objects.select_for_update(of=("self",), no_key=True).select_related("dataset__project", "blob").get(uuid=upload_id)
     policy.require(actor, "datasets.upload", upload)
     if upload.state == UploadState.IMPORTING:
         raise Conflict("This upload is being imported.", next_step="Cancel the import first.")
@@ -104,7 +104,7 @@ def import_cancelled(job: Job) -> None:
 
 def put_back(job: Job, state: UploadState, error: dict[str, str]) -> None:
     """Move an importing upload back, and have its hidden items removed."""
-    upload = Upload.objects.select_for_update().select_related("dataset__project").get(uuid=job.args["upload"])
+    upload = Upload.objects.select_for_update(of=("self",), no_key=True).select_related("dataset__project").get(uuid=job.args["upload"])
     if upload.state != UploadState.IMPORTING:
         return
     upload.state = state

@@ -138,7 +138,7 @@ def count_repeats(
 def finish(ctx: JobContext, upload: Upload, importer: ports.LabelImporter | None, tally: Tally) -> None:
     """Make all items visible at once, while the job is still ours."""
     ctx.hold()
-    fresh = Upload.objects.select_for_update().get(pk=upload.pk)
+    fresh = Upload.objects.select_for_update(no_key=True).get(pk=upload.pk)
     rules.check_move(UploadState(fresh.state), UploadState.IMPORTED)
     upload.state, upload.imported_at = UploadState.IMPORTED, timezone.now()
     upload.rows_read, upload.rows_new, upload.rows_duplicate, upload.rows_failed = tally.rows, tally.new, tally.duplicate, tally.failed
@@ -166,7 +166,7 @@ CLOSED = (UploadState.RECEIVED, UploadState.INSPECTED, UploadState.FAILED, Uploa
 @transaction.atomic
 def remove_batch(upload: Upload, *, states: tuple[UploadState, ...]) -> int:
     """Delete one batch of an upload's items with what hangs on them, while it is in one of these states. Returns how many."""
-    if Upload.objects.select_for_update().get(pk=upload.pk).state not in states:
+    if Upload.objects.select_for_update(no_key=True).get(pk=upload.pk).state not in states:
         return 0
     item_ids = list(Item.objects.filter(upload=upload).order_by("id").values_list("pk", flat=True)[:BATCH])
     if item_ids:

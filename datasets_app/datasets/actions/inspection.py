@@ -68,7 +68,7 @@ def check_choices(choices: dict[str, Any], default_split: str | None) -> None:
 def look(upload_id: UUID, actor: User, choices: dict[str, Any], default_split: str | None) -> Upload:
     """Dry-run a small file now, a large one in a job."""
     with transaction.atomic():
-        upload = Upload.objects.select_for_update().select_related("dataset__project", "blob").get(uuid=upload_id)
+        upload = Upload.objects.select_for_update(of=("self",), no_key=True).select_related("dataset__project", "blob").get(uuid=upload_id)
         policy.require(actor, "datasets.upload", upload)
         check_open(upload)
         if default_split is not None:
@@ -143,7 +143,7 @@ def undecoded(encoding: str, line: int) -> Report:
 @transaction.atomic
 def write_findings(upload: Upload, reading: Reading, roles: dict[str, str], report: Report) -> Upload:
     """Keep what the dry run found. Raises Conflict when the upload has moved on meanwhile."""
-    fresh = Upload.objects.select_for_update().select_related("dataset__project", "blob").get(pk=upload.pk)
+    fresh = Upload.objects.select_for_update(of=("self",), no_key=True).select_related("dataset__project", "blob").get(pk=upload.pk)
     check_open(fresh)
     check_move(UploadState(fresh.state), UploadState.INSPECTED)
     fresh.encoding, fresh.parser, fresh.delimiter = reading.encoding, reading.parser, reading.delimiter

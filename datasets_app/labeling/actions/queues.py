@@ -183,7 +183,7 @@ def close_queue(*, queue_id: UUID, actor: User) -> Queue:
 @transaction.atomic
 def move(queue_id: UUID, actor: User, state: Queue.State) -> Queue:
     """Change the state of a queue. The same state again changes nothing."""
-    queue = Queue.objects.select_for_update().select_related("dataset__project").get(uuid=queue_id)
+    queue = Queue.objects.select_for_update(of=("self",), no_key=True).select_related("dataset__project").get(uuid=queue_id)
     policy.require(actor, "labeling.manage", queue)
     if queue.state == state:
         return queue

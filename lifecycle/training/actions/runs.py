@@ -26,7 +26,7 @@ from registry.ledger.verbs import Verb
 
 def locked(run_id: UUID) -> Run:
     """The run, locked until the caller's transaction ends."""
-    return Run.objects.select_for_update(of=("self",)).select_related("project", "job", "base", "snapshot").get(uuid=run_id)
+    return Run.objects.select_for_update(of=("self",), no_key=True).select_related("project", "job", "base", "snapshot").get(uuid=run_id)
 
 
 def move(run: Run, state: RunState, **values: Any) -> None:
@@ -44,7 +44,9 @@ def stop(*, run_id: UUID, actor: User) -> Run:
 
     Raises PermissionDenied or Conflict (it has ended).
     """
-    Job.objects.select_for_update().filter(pk__in=Run.objects.filter(uuid=run_id).values("job")).first()  # a job before its run, always
+    Job.objects.select_for_update(no_key=True).filter(
+        pk__in=Run.objects.filter(uuid=run_id).values("job")
+    ).first()  # a job before its run, always
     run = locked(run_id)
     require(actor, "training.stop", run)
     if run.state == RunState.STOPPING:

@@ -120,7 +120,7 @@ def sentence(objective: Objective, firing: Sequence[Reading], counts: Windows) -
 
 def calm_down(objective: Objective, key: Mapping[str, Any], now: datetime, *, calm: bool) -> None:
     """Count the evaluations in a row that are clearly below the limit; the third ends the alert."""
-    rows = Alert.objects.select_for_update(of=("self",)).select_related("project", "endpoint").exclude(state=State.RESOLVED)
+    rows = Alert.objects.select_for_update(of=("self",), no_key=True).select_related("project", "endpoint").exclude(state=State.RESOLVED)
     for alert in rows.filter(endpoint=objective.endpoint, source=OBJECTIVE_SOURCE):
         if alert.key != dict(key):
             continue

@@ -53,7 +53,7 @@ def resolve(*, alert_id: UUID, actor: User, reason: str, seen: str) -> Alert:
 
 def locked(alert_id: UUID) -> Alert:
     """The alert, under a lock."""
-    return Alert.objects.select_for_update(of=("self",)).select_related("project", "endpoint").get(uuid=alert_id)
+    return Alert.objects.select_for_update(of=("self",), no_key=True).select_related("project", "endpoint").get(uuid=alert_id)
 
 
 @transaction.atomic

@@ -89,7 +89,11 @@ def switch_objective(*, objective_id: UUID, is_on: bool, actor: User, seen: int)
 
 def end_alerts(objective: Objective, text: str, actor: User) -> None:
     """What was open about it is no longer measured by the same rule."""
-    rows = Alert.objects.select_for_update().filter(endpoint=objective.endpoint, source=OBJECTIVE_SOURCE).exclude(state=State.RESOLVED)
+    rows = (
+        Alert.objects.select_for_update(no_key=True)
+        .filter(endpoint=objective.endpoint, source=OBJECTIVE_SOURCE)
+        .exclude(state=State.RESOLVED)
+    )
     for alert in rows.select_related("project", "endpoint"):
         if alert.key.get("objective") == objective.kind:
             close(alert, text, actor, timezone.now())

@@ -36,7 +36,7 @@ def raise_alert(
         raise ValueError("An alert belongs to an endpoint or to a project.")
     print_ = fingerprint(source, same(endpoint, home, key))
     with transaction.atomic():
-        found = Alert.objects.select_for_update().filter(fingerprint=print_).exclude(state=State.RESOLVED).first()
+        found = Alert.objects.select_for_update(no_key=True).filter(fingerprint=print_).exclude(state=State.RESOLVED).first()
         if found is None:
             live = live_deployment(endpoint)
             found = open_alert(
@@ -48,7 +48,7 @@ def raise_alert(
                 record(None, Verb.ALERT_FIRED, found, project=home.uuid, source=source, severity=severity,
                        endpoint=endpoint.uuid if endpoint else None)  # fmt: skip
                 return found
-            found = Alert.objects.select_for_update().exclude(state=State.RESOLVED).get(fingerprint=print_)
+            found = Alert.objects.select_for_update(no_key=True).exclude(state=State.RESOLVED).get(fingerprint=print_)
         return see_again(found, severity, title, text, value, now)
 
 
@@ -87,7 +87,7 @@ def resolve_alert(
     if home is None:
         raise ValueError("An alert belongs to an endpoint or to a project.")
     with transaction.atomic():
-        rows = Alert.objects.select_for_update().exclude(state=State.RESOLVED)
+        rows = Alert.objects.select_for_update(no_key=True).exclude(state=State.RESOLVED)
         found = rows.filter(fingerprint=fingerprint(source, same(endpoint, home, key))).first()
         return close(found, text, None, now or timezone.now()) if found else None
 

@@ -134,7 +134,7 @@ def end_loads(now: datetime) -> int:
         if not Deployment.objects.filter(uuid=row.key.get("deployment"), ended_at__isnull=False).exists():
             continue
         with transaction.atomic():
-            alert = Alert.objects.select_for_update(of=("self",)).select_related("project", "endpoint").get(pk=row.pk)
+            alert = Alert.objects.select_for_update(of=("self",), no_key=True).select_related("project", "endpoint").get(pk=row.pk)
             if alert.is_open:
                 close(alert, "The deployment ended.", None, now)
                 ended += 1

@@ -194,7 +194,7 @@ def with_alerts(since: datetime) -> list[Project]:
 
 def digest_of(project: Project, since: datetime, until: datetime, now: datetime) -> bool:
     """The day of one project. Digest alerts that it names are over by it: they asked for no more than to be read."""
-    raised = Alert.objects.select_for_update(of=("self",)).filter(project=project, first_at__lt=until, first_at__gte=since)
+    raised = Alert.objects.select_for_update(of=("self",), no_key=True).filter(project=project, first_at__lt=until, first_at__gte=since)
     rows = list(raised.order_by("pk"))
     still = list(Alert.objects.filter(project=project).exclude(state=State.RESOLVED).exclude(severity=Severity.DIGEST).order_by("pk"))
     held = Check.objects.filter(project=project, state=Answer.SUPPRESSED, at__gte=since, at__lt=until).count()

@@ -27,7 +27,7 @@ BLOCKED_MAX, FAILURE_MAX, STEP_MAX = 500, 1_000, 500
 
 def lock(proposal_id: UUID) -> Proposal:
     """The proposal with everything it names, its row locked until the caller's transaction ends."""
-    return queries.singly().select_for_update(of=("self",)).get(uuid=proposal_id)
+    return queries.singly().select_for_update(of=("self",), no_key=True).get(uuid=proposal_id)
 
 
 def change(proposal: Proposal, **fields: Any) -> None:

@@ -26,7 +26,7 @@ REASON_MAX = rules.REASON_MAX
 
 def lock(rollout_id: UUID) -> Rollout:
     """The rollout with everything it names, its row locked until the caller's transaction ends."""
-    return queries.with_all(Rollout.objects.select_for_update(of=("self",))).get(uuid=rollout_id)
+    return queries.with_all(Rollout.objects.select_for_update(of=("self",), no_key=True)).get(uuid=rollout_id)
 
 
 def lock_open(rollout_id: UUID, seen: int) -> Rollout:

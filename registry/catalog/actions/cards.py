@@ -21,7 +21,7 @@ def edit_card(*, version: ModelVersion, stated: dict[str, str], seen: str, actor
 
     seen: digest of the card that the author had before them. Raises Conflict when it is not the newest, Refused when nothing differs.
     """
-    version = ModelVersion.objects.select_for_update(of=("self",)).select_related("model__project").get(pk=version.pk)
+    version = ModelVersion.objects.select_for_update(of=("self",), no_key=True).select_related("model__project").get(pk=version.pk)
     access.require(actor, "catalog.edit_card", version)
     said = rules.check_stated(stated)
     newest = queries.newest_card(version)

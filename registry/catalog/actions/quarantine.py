@@ -18,7 +18,7 @@ from registry.ledger.verbs import Verb
 @transaction.atomic
 def quarantine(*, version_id: UUID, reason: str, actor: User | None) -> ModelVersion:
     """Keep a version from being served, for good. actor: None when the system found its files or signature damaged."""
-    version = ModelVersion.objects.select_for_update(of=("self",)).select_related("model__project").get(uuid=version_id)
+    version = ModelVersion.objects.select_for_update(of=("self",), no_key=True).select_related("model__project").get(uuid=version_id)
     if actor is not None:
         access.require(actor, "catalog.quarantine", version)
     if not reason.strip():

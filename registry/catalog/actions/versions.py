@@ -82,7 +82,7 @@ def seal(*, model_id: UUID, run_id: UUID, semver: str, stated: dict[str, str], a
 
 @transaction.atomic
 def _write(model: RegisteredModel, run: Run, semver: str, stated: dict[str, str], actor: User, signature: str) -> ModelVersion:
-    model = RegisteredModel.objects.select_for_update().get(pk=model.pk)
+    model = RegisteredModel.objects.select_for_update(no_key=True).get(pk=model.pk)
     evaluation, artifact = check_registrable(model, run, semver), run.artifact
     number = (model.versions.aggregate(Max("number"))["number__max"] or 0) + 1
     said = {"purpose": model.purpose} | stated if model.purpose else dict(stated)

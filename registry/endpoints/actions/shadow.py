@@ -42,7 +42,7 @@ def start_shadow(*, endpoint_id: UUID, version_id: UUID, share: int, actor: User
 def _start_shadow(endpoint: Endpoint, version: ModelVersion, share: int, actor: User) -> Deployment:
     epoch = next_epoch()
     policy.require(actor, ACTION, endpoint)
-    if ModelVersion.objects.select_for_update().get(pk=version.pk).state != ModelVersion.State.ACTIVE:
+    if ModelVersion.objects.select_for_update(no_key=True).get(pk=version.pk).state != ModelVersion.State.ACTIVE:
         raise Refused(f"{version} is not active any more and is not served.", next_step="Choose an active version.")
     check_not_frozen(endpoint)
     if queries.live_deployment(endpoint) is None:

@@ -106,7 +106,7 @@ def _roll_back(endpoint: Endpoint, target: ModelVersion, actor: User, reason: st
     alias = Alias.objects.select_for_update().get(endpoint=endpoint)
     policy.require(actor, "endpoints.roll_back", endpoint)
     rules.check_moves(seen_moves, alias.moves)
-    if ModelVersion.objects.select_for_update().get(pk=target.pk).state != ModelVersion.State.ACTIVE:
+    if ModelVersion.objects.select_for_update(no_key=True).get(pk=target.pk).state != ModelVersion.State.ACTIVE:
         raise Refused(f"{target} is not active any more and is not served.", next_step="Deploy an approved version instead.")
     if running := queries.canary_of(endpoint):
         canary.stop(running, actor, f"The endpoint was rolled back: {reason}"[:500], epoch=epoch)

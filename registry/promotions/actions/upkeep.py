@@ -26,7 +26,7 @@ BATCH = 200
 
 def lock(request_id: UUID) -> PromotionRequest:
     """The request, its row locked until the caller's transaction ends."""
-    rows = PromotionRequest.objects.select_for_update(of=("self",)).select_related(
+    rows = PromotionRequest.objects.select_for_update(of=("self",), no_key=True).select_related(
         "endpoint__model__project", "endpoint__policy", "policy", "requester"
     )
     return rows.get(uuid=request_id)
@@ -34,7 +34,7 @@ def lock(request_id: UUID) -> PromotionRequest:
 
 def lock_version(request: PromotionRequest) -> ModelVersion:
     """The request's version, its row locked: no card and no quarantine comes in between."""
-    rows = ModelVersion.objects.select_for_update(of=("self",)).select_related(
+    rows = ModelVersion.objects.select_for_update(of=("self",), no_key=True).select_related(
         "model",
         "run__snapshot__schema",
         "run__snapshot__dataset",
