@@ -79,8 +79,8 @@ def evidence(rollout: Rollout, looks: Sequence[Look], updates_url: str = "") -> 
     high = max(10 * max(lines), *(max(each) for each in values.values()))
     room = timedelta(seconds=30)  # on both sides: the looks of a canary that ended at once lie seconds apart
     layout = {
-        "xaxis": {"range": [stamp(looks[0].at - room), stamp(last.at + room)]},
-        "yaxis": {"type": "log", "range": [-2, math.log10(high)], "tickvals": [0.01, 0.1, 1, 10, 100, 1000, 10**6], "nticks": 5},
+        "xaxis": {"range": [stamp(looks[0].at - room), stamp(last.at + room)], "nticks": 4, "tickangle": 0},
+        "yaxis": {"type": "log", "range": [-2.5, math.log10(high)], "tickvals": [0.01, 0.1, 1, 10, 100, 1000, 10**6], "nticks": 5},
         "shapes": [
             {"type": "line", "x0": 0, "x1": 1, "xref": "paper", "y0": value, "y1": value, "line": limit("$bad")} for value in lines
         ],
@@ -107,8 +107,8 @@ def evidence(rollout: Rollout, looks: Sequence[Look], updates_url: str = "") -> 
 
 
 def e_value(log_e: float) -> float:
-    """For a log axis: cut at one millionth and ten million, beyond which nothing is to be read."""
-    return math.exp(min(math.log(10**7), max(math.log(1e-6), log_e)))
+    """For a log axis: cut at a hundredth and ten million, beyond which nothing is to be read."""
+    return math.exp(min(math.log(10**7), max(math.log(0.01), log_e)))
 
 
 def places(values: dict[str, list[float]]) -> list[int]:
@@ -171,11 +171,14 @@ def by_arm(
     """Two curves over time, the canary's begin dotted."""
     colours = {"stable": STABLE, "canary": CANARY}
     lasts = {arm: newest(values[arm]) for arm in colours}
-    canary_above = (lasts["canary"] or 0) >= (lasts["stable"] or 0)
-    labels = []
-    for arm, colour in colours.items():
-        shift = 8 if (arm == "canary") == canary_above else -8
-        labels += end_label(f"{arm} {told(lasts[arm], digits)}", colour, points, values[arm], shift)
+    lower, upper = sorted(colours, key=lambda arm: (lasts[arm] or 0, arm == "canary"))
+    top = max((value for arm in colours for value in values[arm] if value is not None), default=0)
+    low = {arm: (lasts[arm] or 0) <= top / 8 for arm in colours}  # so near the axis that a label below the line would stand among its dates
+    shifts = {lower: 7 if low[lower] else -8, upper: 21 if low[upper] else 8}
+    labels = [
+        note for arm, colour in colours.items()
+        for note in end_label(f"{arm} {told(lasts[arm], digits)}", colour, points, values[arm], shifts[arm])
+    ]  # fmt: skip
     layout = {
         "yaxis": {"rangemode": "tozero", "nticks": 4},
         "shapes": [{"type": "line", "x0": stamp(began), "x1": stamp(began), "y0": 0, "y1": 1, "yref": "paper", "line": limit("$blue")}],

@@ -124,6 +124,22 @@
   });
   addEventListener("DOMContentLoaded", () => drawAll(document));
   addEventListener("theme", () => drawAll(document));
+
+  // On paper a chart is scaled to its column (screens.css), in the colours of the light theme; afterwards all is as it was.
+  const root = document.documentElement, drawings = () => /** @type {NodeListOf<SVGSVGElement>} */ (document.querySelectorAll(".plot .main-svg"));
+  let theme = root.dataset.theme;
+  addEventListener("beforeprint", () => {
+    theme = root.dataset.theme;
+    root.dataset.theme = "light";
+    drawAll(document);
+    drawings().forEach((svg) => svg.setAttribute("viewBox", `0 0 ${svg.width.baseVal.value} ${svg.height.baseVal.value}`));
+  });
+  addEventListener("afterprint", () => {
+    if (theme) root.dataset.theme = theme;
+    else delete root.dataset.theme;
+    drawings().forEach((svg) => svg.removeAttribute("viewBox"));
+    drawAll(document);
+  });
   document.addEventListener("htmx:load", (event) => {
     const { elt } = /** @type {CustomEvent} */ (event).detail;
     if (elt !== document.body) drawAll(elt.matches?.("[data-chart]") ? elt.parentElement : elt);

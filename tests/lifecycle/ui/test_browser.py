@@ -163,6 +163,24 @@ def test_charts_take_their_colours_from_the_theme(opened, mia):
     expect(line).to_have_css("stroke", "rgb(127, 155, 255)")
 
 
+def test_on_paper_charts_are_light_and_as_wide_as_their_column_and_afterwards_as_before(opened, mia):
+    page = opened("/styleguide/", mia)
+    page.locator("main [data-theme-toggle]").click()
+    line, drawing = page.locator("#sample-loss .scatterlayer .trace path.js-line").nth(1), page.locator("#sample-loss .main-svg").first
+    expect(line).to_have_css("stroke", "rgb(127, 155, 255)")
+
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    expect(line).to_have_css("stroke", "rgb(43, 80, 212)")
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": 700, "height": 900})
+    assert drawing.evaluate("svg => svg.getBoundingClientRect().width <= svg.closest('.plot').clientWidth + 1")
+    page.emulate_media(media="screen")
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+
+    expect(line).to_have_css("stroke", "rgb(127, 155, 255)")
+    assert drawing.get_attribute("viewBox") is None
+
+
 def test_a_chart_grows_by_the_points_since(opened, mia):
     page = opened("/styleguide/", mia)
     page.locator("#sample-loss svg.main-svg").first.wait_for()
