@@ -3,37 +3,42 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db.models import Model
 
-from registry.catalog.models import Endpoint
 from tests.support.endpoints import deployed_endpoint
 from tests.support.people import make_project
 from tests.support.world import data_folder, rolled_back
 
 
-def settled_endpoint(versions: int = 1) -> Any:
-    """A fixture: the folder of files and the slug of an endpoint on which so many versions went live; its crew are the people of the tests.
+def settled_world(make: Callable[[], Model]) -> Any:
+    """A fixture for `unpack`: the folder of files and the one row that leads to all else that `make` made.
 
-    Its rows lie in a transaction around those of the tests. A test that needs transactions of its own makes an endpoint of its own.
+    The rows lie in a transaction around those of the tests. A test that needs transactions of its own calls `make` itself.
     """
 
     @pytest.fixture(scope="module")
-    def settled(tmp_path_factory: Any, django_db_setup: Any, django_db_blocker: Any) -> Iterator[tuple[Path, str]]:
+    def settled(tmp_path_factory: Any, django_db_setup: Any, django_db_blocker: Any) -> Iterator[tuple[Path, Model]]:
         folder = tmp_path_factory.mktemp("settled")
         with django_db_blocker.unblock(), rolled_back():
             with data_folder(folder):
-                endpoint = deployed_endpoint(make_project(), versions=versions)
-            yield folder, endpoint.slug
+                made = make()
+            yield folder, made
 
     return settled
 
 
-def unpack(settled: tuple[Path, str], into: Path) -> Endpoint:
-    """The endpoint, with its files in the folder of this test."""
-    folder, slug = settled
+def settled_endpoint(versions: int = 1) -> Any:
+    """An endpoint on which so many versions went live, settled; its crew are the people of the tests."""
+    return settled_world(lambda: deployed_endpoint(make_project(), versions=versions))
+
+
+def unpack(settled: tuple[Path, Model], into: Path) -> Any:
+    """The row as the database has it, with the files of its world in the folder of this test."""
+    folder, made = settled
     shutil.copytree(folder, into, dirs_exist_ok=True)
-    return Endpoint.objects.get(slug=slug)
+    return type(made)._default_manager.get(pk=made.pk)

@@ -11,6 +11,7 @@ import pytest
 from django.utils import timezone
 
 from datasets_app.snapshots import queries as snapshots
+from datasets_app.snapshots.models import Snapshot
 from lifecycle.engine import metrics, predictions
 from lifecycle.evaluation import actions as evaluation
 from lifecycle.jobs.models import Job
@@ -19,40 +20,55 @@ from monitoring.retraining.models import Proposal
 from monitoring.traffic import actions as traffic_actions
 from monitoring.traffic.actions.feedback import Word
 from monitoring.traffic.models import Prediction
+from registry.access.models import User
 from registry.catalog import actions as catalog
-from registry.catalog.models import ModelVersion
-from registry.endpoints import actions as endpoints_actions
+from registry.catalog.models import Endpoint, ModelVersion
 from tests.support import endpoints, labeling, registry, training
 from tests.support.jobs import run_ok
+from tests.support.people import make_project
+from tests.support.settled import settled_world, unpack
 
 LIVE_ACCURACY = 0.9
 ANSWERS = 30  # texts of the window: the first ten were called wrong
 
 
-@pytest.fixture
-def snapshot(project, mia):
-    """The snapshot that the live version learnt from: three classes, all decided by import."""
-    return training.make_snapshot(project, mia, copies=20)
-
-
-@pytest.fixture
-def endpoint(project, snapshot, mia, ravi, lee, gita, omar):
-    """1.0.0 is live; Mia trained it, right in nine of ten cases."""
-    run = training.make_run(snapshot, mia, splits=())
+def make_live() -> Endpoint:
+    """An endpoint on which 1.0.0 is live: right in nine of ten cases, trained by Mia on three classes that were all decided by import."""
+    project = make_project()
+    crew = endpoints.Crew(project)
+    snapshot = training.make_snapshot(project, crew.mia, copies=20)
+    run = training.make_run(snapshot, crew.mia, splits=())
     make_evaluation_on(run, snapshot, "test", LIVE_ACCURACY, wrong_first=True)
-    model = registry.make_model(project, mia)
-    catalog.register(model=model, run=run, semver="1.0.0", actor=mia, stated=registry.STATED)
+    model = registry.make_model(project, crew.mia)
+    catalog.register(model=model, run=run, semver="1.0.0", actor=crew.mia, stated=registry.STATED)
     run_ok("default")
-    endpoint = registry.make_endpoint(model, mia, slug="support-inbox-prod")
-    version = ModelVersion.objects.get(model=model)
-    request = registry.approved_request(version, endpoint, mia, lee, gita)
-    endpoints_actions.deploy(request_id=request.uuid, actor=omar)
-    endpoint.refresh_from_db()
-    return endpoint
+    endpoint = registry.make_endpoint(model, crew.mia, slug="support-inbox-prod")
+    endpoints.deploy(project, endpoint, ModelVersion.objects.get(model=model))
+    return Endpoint.objects.get(pk=endpoint.pk)
+
+
+settled = settled_world(make_live)
 
 
 @pytest.fixture
-def traffic(endpoint, mia):
+def endpoint(settled, project, mia, ravi, lee, gita, omar, tmp_path) -> Endpoint:
+    """1.0.0 is live."""
+    return unpack(settled, tmp_path)
+
+
+@pytest.fixture
+def snapshot(endpoint) -> Snapshot:
+    """What the live version learnt from."""
+    return Snapshot.objects.get()
+
+
+@pytest.fixture
+def traffic(endpoint, mia) -> list[Prediction]:
+    """Thirty answers of yesterday, oldest first, the first ten called wrong."""
+    return make_traffic(endpoint, mia)
+
+
+def make_traffic(endpoint: Endpoint, mia: User) -> list[Prediction]:
     """Thirty answers of yesterday with their texts, ten of which Mia called wrong. Returns the predictions, oldest first."""
     at = timezone.now() - timedelta(hours=20)
     moments = [(at + timedelta(minutes=n)).isoformat(timespec="milliseconds") for n in range(ANSWERS)]
@@ -76,14 +92,26 @@ def say_wrong(endpoint, predictions, user, label="refund"):
 @pytest.fixture
 def proposed(endpoint, traffic, mia) -> Proposal:
     """Mia's proposal with few labels asked for; nothing was done with it yet."""
-    return actions.propose(endpoint_id=endpoint.uuid, actor=mia, note="Refund mails are read as card mails.", min_labels=8, queue_items=15)
+    return propose(endpoint, mia)
 
 
 @pytest.fixture
 def approved(proposed, lee) -> Proposal:
     """Its texts are in a queue, and Lee has approved it."""
-    collect(proposed)
-    return approve(proposed, lee)
+    return approve(collect(proposed), lee)
+
+
+def propose(endpoint: Endpoint, mia: User) -> Proposal:
+    """Mia asks for few labels."""
+    return actions.propose(endpoint_id=endpoint.uuid, actor=mia, note="Refund mails are read as card mails.", min_labels=8, queue_items=15)
+
+
+def make_approved() -> Proposal:
+    """What `approved` gives, for files whose tests all begin with it."""
+    endpoint = make_live()
+    crew = endpoints.Crew(endpoint.model.project)
+    make_traffic(endpoint, crew.mia)
+    return approve(collect(propose(endpoint, crew.mia)), crew.lee)
 
 
 def seen(proposal: Proposal) -> str:

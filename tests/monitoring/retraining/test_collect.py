@@ -11,12 +11,12 @@ from lifecycle.refusals import Conflict
 from monitoring.retraining import actions, queries, rules
 from monitoring.retraining.actions import steps
 from monitoring.retraining.models import Pick, Proposal
-from monitoring.retraining.rules import Candidate
+from monitoring.retraining.rules import Candidate, State
 from monitoring.traffic import actions as traffic_actions
 from monitoring.traffic.models import Prediction
 from registry.access.roles import Role
 from registry.ledger.models import Event
-from tests.monitoring.retraining.conftest import approve, collect
+from tests.monitoring.retraining.conftest import approve, collect, label_queue
 from tests.support.datasets import import_texts
 from tests.support.jobs import run_ok
 from tests.support.people import make_person
@@ -191,3 +191,11 @@ def test_collecting_twice_makes_one_queue(proposed):
     assert Queue.objects.filter(name__startswith="Retraining 1").count() == 1
     assert Pick.objects.count() == 15
     assert Proposal.objects.get().items == 15
+
+
+def test_a_finished_queue_is_enough_with_fewer_labels(endpoint, traffic, mia, lee, ana):
+    proposal = actions.propose(endpoint_id=endpoint.uuid, actor=mia, min_labels=500, queue_items=6)
+    approve(collect(proposal), lee)
+    label_queue(proposal, ana)
+
+    assert actions.advance(proposal.uuid).state == State.RUNNING

@@ -11,14 +11,29 @@ from monitoring.retraining.actions import steps
 from monitoring.retraining.models import Proposal
 from monitoring.retraining.rules import Outcome, State, Step
 from registry.access.roles import Role
-from registry.catalog.models import ModelVersion
+from registry.catalog.models import Endpoint, ModelVersion
 from registry.endpoints import queries as served
 from registry.ledger.models import Event
 from registry.promotions.models import PromotionRequest
-from tests.monitoring.retraining.conftest import advance, approve, collect, label_queue, make_evaluation_on, train
+from tests.monitoring.retraining.conftest import advance, label_queue, make_approved, make_evaluation_on, train
 from tests.support import registry, training
 from tests.support.jobs import run_ok
 from tests.support.people import make_person
+from tests.support.settled import settled_world, unpack
+
+settled = settled_world(make_approved)
+
+
+@pytest.fixture
+def approved(settled, project, mia, ravi, lee, gita, omar, tmp_path) -> Proposal:
+    """Its texts are in a queue, and Lee has approved it."""
+    return unpack(settled, tmp_path)
+
+
+@pytest.fixture
+def endpoint(approved) -> Endpoint:
+    """1.0.0 is live."""
+    return Endpoint.objects.get(pk=approved.endpoint_id)
 
 
 def fresh(proposal: Proposal) -> Proposal:
@@ -74,14 +89,6 @@ def test_training_waits_until_enough_labels_are_decided(approved, ana):
     label_queue(approved, ana, number=8)
     found = actions.advance(approved.uuid)
     assert (found.state, found.labels_new) == (State.RUNNING, 8)
-
-
-def test_a_finished_queue_is_enough_with_fewer_labels(endpoint, traffic, mia, lee, ana):
-    proposal = actions.propose(endpoint_id=endpoint.uuid, actor=mia, min_labels=500, queue_items=6)
-    approve(collect(proposal), lee)
-    label_queue(proposal, ana)
-
-    assert actions.advance(proposal.uuid).state == State.RUNNING
 
 
 def test_a_model_that_is_not_better_opens_no_promotion(approved, ana, lee):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import pytest
+from django.urls import reverse
 from django.utils import timezone
 
 from monitoring.rollouts import actions, rules
@@ -16,10 +18,14 @@ from registry.catalog.models import Endpoint
 from registry.endpoints import queries as served
 from registry.endpoints.models import Deployment
 from registry.ledger.models import Event
+from registry.promotions.models import PromotionRequest
 from tests.support import endpoints, registry
+from tests.support.people import make_project
+from tests.support.settled import settled_world
 
 MINUTE = timedelta(minutes=1)
 QUICK = {"min_requests": 100, "min_minutes": 2, "margin": 0.2, "rise": 0.5, "max_hours": 24, "warm_up": 0}
+HTMX = {"HTTP_HX_REQUEST": "true"}
 
 
 @dataclass
@@ -39,30 +45,29 @@ class Street:
 
     def arms(self) -> dict[str, dict[str, object]]:
         """What a line of each arm says of its split, as of now."""
-        rows = list(served.serving(self.endpoint).select_related("version"))
-        epoch = max(row.epoch for row in rows)
+        rows = list(served.serving(self.endpoint).values_list("arm", "version__uuid", "version__root_digest", "uuid", "epoch"))
+        epoch = max(row[-1] for row in rows)
         return {
-            row.arm: {
-                "arm": row.arm, "version": str(row.version.uuid), "root_digest": row.version.root_digest, "deployment": str(row.uuid),
-                "epoch": epoch,
-            }
-            for row in rows
-        }  # fmt: skip
+            arm: {"arm": arm, "version": str(version), "root_digest": digest, "deployment": str(deployment), "epoch": epoch}
+            for arm, version, digest, deployment, _ in rows
+        }
 
     def line(self, arm: str, minute: float, *, failed: bool = False, **more):
         """One request of an arm under the split of now."""
+        return self.shape(self.arms()[arm], minute, failed=failed) | more
+
+    def shape(self, arm: dict[str, object], minute: float, *, failed: bool):
+        """One request, as its arm was served or failed it."""
         bad = {"code": 500, "status": "error", "inputs": [], "outputs": [], "rows": 0} if failed else {}
-        return endpoints.spool_line(self.endpoint, at=self.at(minute).isoformat()) | self.arms()[arm] | bad | more
+        return endpoints.spool_line(self.endpoint, at=self.at(minute).isoformat()) | arm | bad
 
     def feed(self, minute: float, *, canary: tuple[int, int] = (0, 0), stable: tuple[int, int] = (0, 0), **more) -> None:
         """So many requests, of which so many failed, spread over the minute."""
+        arms, moments = self.arms(), [self.at(minute + second / 60).isoformat() for second in range(50)]
         lines = []
         for arm, (asked, bad) in (("stable", stable), ("canary", canary)):
-            shapes = {failed: self.line(arm, minute, failed=failed) for failed in (False, True)} if asked else {}
-            lines += [
-                shapes[at < bad] | {"uuid": str(uuid.uuid4()), "at": self.at(minute + (at % 50) / 60).isoformat()} | more
-                for at in range(asked)
-            ]  # fmt: skip
+            shapes = {failed: self.shape(arms[arm], minute, failed=failed) for failed in (False, True)} if asked else {}
+            lines += [shapes[at < bad] | {"uuid": str(uuid.uuid4()), "at": moments[at % 50]} | more for at in range(asked)]
         self.take_in(*lines)
 
     def take_in(self, *lines) -> None:
@@ -89,13 +94,23 @@ class Street:
         return [(row.arm, row.version.semver, row.share) for row in rows]
 
 
+def make_approval() -> Endpoint:
+    """An endpoint on which 1.0.0 is live, with an approved request for 1.1.0."""
+    project = make_project()
+    endpoint, crew = endpoints.deployed_endpoint(project), endpoints.Crew(project)
+    snapshot = endpoint.alias.version.run.snapshot
+    version = registry.make_version(project, crew.mia, crew.ravi, model=endpoint.model, snapshot=snapshot, semver="1.1.0")
+    endpoints.approved(project, endpoint, version)
+    return endpoint
+
+
+settled = settled_world(make_approval)
+
+
 @pytest.fixture
-def approval(project, live_endpoint, mia, ravi):
+def approval(live_endpoint) -> PromotionRequest:
     """An approved request for 1.1.0, beside 1.0.0 that is live."""
-    version = registry.make_version(
-        project, mia, ravi, model=live_endpoint.model, snapshot=live_endpoint.alias.version.run.snapshot, semver="1.1.0"
-    )
-    return endpoints.approved(project, live_endpoint, version)
+    return PromotionRequest.objects.get(endpoint=live_endpoint, version__semver="1.1.0")
 
 
 @pytest.fixture
@@ -133,3 +148,13 @@ def canary_of():
 def key(name: str) -> str:
     """A sticky key's digest."""
     return uuid.uuid5(uuid.NAMESPACE_DNS, name).hex[:16]
+
+
+def url(name: str, thing, *more) -> str:
+    """The address of a page of this app."""
+    return reverse(f"rollouts:{name}", args=[thing.uuid, *more])
+
+
+def text_of(answer) -> str:
+    """The words of a page, blanks folded."""
+    return " ".join(re.sub(r"<[^>]+>", " ", answer.content.decode()).replace("\u00a0", " ").replace("&nbsp;", " ").split())

@@ -5,16 +5,16 @@ from django.urls import reverse
 from playwright.sync_api import expect
 
 from registry.endpoints import actions as served
+from tests.monitoring.rollouts.conftest import make_approval
 from tests.support import registry
 from tests.support.browser import shot, violations
-from tests.support.endpoints import deployed_endpoint
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture
 def live_endpoint(project, mia, ravi, lee, gita, omar):
-    return deployed_endpoint(project)
+    return make_approval()
 
 
 @pytest.fixture

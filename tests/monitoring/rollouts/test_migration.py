@@ -5,15 +5,14 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
 from monitoring.rollouts.models import Minute
-from tests.monitoring.rollouts.conftest import key
-from tests.support.endpoints import deployed_endpoint
+from tests.monitoring.rollouts.conftest import key, make_approval
 
 BEFORE = [("rollouts", "0001_initial")]
 
 
 @pytest.fixture
 def live_endpoint(transactional_db, project, mia, ravi, lee, gita, omar):
-    return deployed_endpoint(project)
+    return make_approval()
 
 
 def test_minutes_keep_their_evidence_and_those_of_an_open_rollout_are_due_again(begun, street):

@@ -1,4 +1,4 @@
-"""The pages: with and without htmx; what a person sees, may do, and is told when it is not possible."""
+"""The pages of a rollout that was looked at, with and without htmx: what a person sees, and what is asked for again."""
 
 import json
 import math
@@ -10,26 +10,36 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from monitoring.rollouts.models import Look, Rollout
+from registry.access.models import User
+from registry.promotions.models import PromotionRequest
+from tests.monitoring.rollouts.conftest import HTMX, Street, make_approval, text_of, url
+from tests.support.settled import settled_world, unpack
 
-HTMX = {"HTTP_HX_REQUEST": "true"}
-
-
-def url(name, thing, *more):
-    return reverse(f"rollouts:{name}", args=[thing.uuid, *more])
-
-
-def text_of(answer):
-    """The words of a page, blanks folded."""
-    return " ".join(re.sub(r"<[^>]+>", " ", answer.content.decode()).replace("\u00a0", " ").replace("&nbsp;", " ").split())
+PLAN = {"min_requests": 2000, "max_hours": 720}
 
 
-@pytest.fixture
-def looked_at(begun, street):
+def make_looked_at() -> Rollout:
     """A rollout with a look that has a bounded difference."""
-    rollout = begun(min_requests=2000, max_hours=720)
+    street = Street(make_approval())
+    rollout = street.begin(PromotionRequest.objects.get(version__semver="1.1.0"), User.objects.get(username="mia"), **PLAN)
     street.feed(1, canary=(120, 1), stable=(1900, 9))
     street.tick(3)
     return rollout
+
+
+settled = settled_world(make_looked_at)
+
+
+@pytest.fixture
+def looked_at(settled, project, mia, ravi, lee, gita, omar, tmp_path) -> Rollout:
+    """What `make_looked_at` made."""
+    return unpack(settled, tmp_path)
+
+
+@pytest.fixture
+def street(looked_at) -> Street:
+    """Its traffic goes on."""
+    return Street(looked_at.endpoint, looked_at.started_at)
 
 
 def test_the_panel_says_split_steps_and_rule(client_for, looked_at, street, omar):
@@ -156,10 +166,6 @@ def test_the_list_takes_the_same_statements_however_many(client_for, looked_at, 
     assert len(six) == len(one)
 
 
-def test_an_empty_list_says_where_one_starts(client_for, project, lee):
-    assert "No rollouts yet" in text_of(client_for(lee).get(reverse("rollouts:list")))
-
-
 def test_strangers_see_nothing(client_for, looked_at, street, otto):
     client = client_for(otto)
 
@@ -167,139 +173,3 @@ def test_strangers_see_nothing(client_for, looked_at, street, otto):
     for name in ("detail", "live"):
         assert client.get(url(name, looked_at)).status_code == 404
     assert "1.1.0" not in text_of(client.get(reverse("rollouts:list")))
-
-
-def test_the_panel_offers_a_start_and_the_form_tells_the_time(client_for, street, approval, mia):
-    street.take_in_now(400, 2)
-    client = client_for(mia)
-
-    assert "Plan a rollout of 1.1.0" in text_of(client.get(url("panel", street.endpoint)))
-    said = text_of(client.get(url("start", approval)))
-    for words in ("Roll out 1.1.0 on support-inbox-prod", "400 requests an hour, 0.99 % errors", "Steps, %", "Margin, percentage points",
-                  "Requests of one sticky key in one minute count once.", "This plan cannot decide"):  # fmt: skip
-        assert words in said, words
-
-
-def test_the_forecast_alone_follows_the_fields(client_for, street, approval, mia):
-    street.take_in_now(400, 2)
-    plan = {"steps": "50, 100", "min_requests": "100", "min_minutes": "10", "margin": "5", "rise": "20", "max_hours": "24"}
-
-    answer = client_for(mia).get(url("start", approval), plan, **HTMX)
-
-    assert answer.content.decode().lstrip().startswith('<div id="forecast"')
-    said = text_of(answer)
-    assert "It can decide within its time" in said
-    assert "canary requests" in said
-
-
-def test_of_a_few_customers_who_return_the_forecast_says_that_the_rule_has_little_to_go_by(client_for, street, approval, mia):
-    street.take_in_now(400, 2)
-    street.shift(-5)
-    street.take_in(*[street.line("stable", 1, key=f"{at % 4:016x}") for at in range(800)])
-    plan = {"steps": "5, 100", "min_requests": "100", "min_minutes": "10", "margin": "20", "rise": "20", "max_hours": "24"}
-
-    said = text_of(client_for(mia).get(url("start", approval), plan, **HTMX))
-
-    assert "About 4 returning customers send 100 % of the requests, of which about 0.2 meet the canary at 5 %: too few for the rule" in said
-    assert "not found in time" in said
-    assert "It can decide within its time" not in said
-
-
-def test_starting_by_the_form(client_for, street, approval, mia):
-    street.take_in_now(400, 2)
-    plan = {
-        "steps": "50, 100",
-        "min_requests": "100",
-        "min_minutes": "10",
-        "margin": "5",
-        "rise": "20",
-        "max_hours": "24",
-        "automatic": "yes",
-    }
-
-    answer = client_for(mia).post(url("start", approval), plan)
-
-    assert (answer.status_code, answer.url) == (302, reverse("endpoints:detail", args=[street.endpoint.uuid]))
-    rollout = Rollout.objects.get()
-    assert (rollout.share, rollout.rule.margin, rollout.rule.steps) == (5000, 0.05, (5000, 10_000))
-
-
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [({"steps": "50, 20, 100"}, "Give two to eight rising shares, the last 100 %, the one before at most 90 %."),
-     ({"steps": "a"}, "Write numbers between commas"),
-     ({"steps": "nan, 100"}, "Write numbers between commas"), ({"margin": "nan"}, "Enter a number."),
-     ({"min_requests": "7"}, "At least 100"),
-     ({"max_hours": ""}, "This field is required."), ({"min_requests": "9999"}, "At 50 % the canary gets 200 requests an hour")],
-)  # fmt: skip
-def test_a_wrong_plan_comes_back_with_what_is_wrong(client_for, street, approval, mia, change, said):
-    street.take_in_now(400, 2)
-    plan = {
-        "steps": "50, 100",
-        "min_requests": "100",
-        "min_minutes": "10",
-        "margin": "5",
-        "rise": "20",
-        "max_hours": "24",
-        "automatic": "yes",
-    }
-
-    answer = client_for(mia).post(url("start", approval), plan | change, **HTMX)
-
-    assert answer.status_code == 422
-    assert said in text_of(answer)
-    assert not Rollout.objects.exists()
-
-
-def test_buttons_do_what_they_say(client_for, begun, street, omar, fresh):
-    rollout, client = begun(), client_for(omar)
-
-    client.post(url("pause", rollout), {"seen": 0})
-    assert fresh(rollout).state == "paused"
-    client.post(url("resume", rollout), {"seen": 1})
-    assert fresh(rollout).state == "running"
-    client.post(url("widen", rollout), {"seen": 2, "reason": "Known from shadow."})
-    assert fresh(rollout).share == 2500
-    client.post(url("abort", rollout), {"seen": fresh(rollout).moves, "reason": "Complaints.", "typed": "1.0.0"})
-    assert fresh(rollout).state == "aborted"
-    assert street.running() == [("stable", "1.0.0", 10_000)]
-
-
-@pytest.mark.parametrize("step", ["pause", "widen", "abort"])
-def test_an_old_or_empty_form_answers_with_a_sentence(client_for, begun, omar, step, fresh):
-    rollout, client = begun(), client_for(omar)
-
-    assert client.post(url(step, rollout), {"seen": 7, "reason": "x", "typed": "1.0.0"}).status_code == 409
-    assert client.post(url(step, rollout), {}).status_code == 422
-    assert (fresh(rollout).state, fresh(rollout).moves) == ("running", 0)
-
-
-def test_who_may_not_steer_reads_why(client_for, begun, street, ana, aida, fresh):
-    rollout = begun()
-    for person in (ana, aida):
-        html = client_for(person).get(url("panel", street.endpoint)).content.decode()
-        assert 'aria-disabled="true"' in html
-        assert client_for(person).post(url("pause", rollout), {"seen": 0}).status_code == 403
-    assert fresh(rollout).moves == 0
-
-
-def test_a_holding_rollout_says_that_somebody_has_to_decide(client_for, begun, street, omar):
-    begun(max_hours=6)
-    street.tick(361)
-
-    said = text_of(client_for(omar).get(url("panel", street.endpoint)))
-
-    assert "Somebody has to decide" in said
-    assert "Insufficient evidence after 6 h" in said
-    assert "Resume" in said
-
-
-def test_the_navigation_counts_what_waits_for_a_person(begun, street, omar, ana):
-    from monitoring.rollouts.queries import waiting_count
-
-    begun(max_hours=6)
-    assert waiting_count(omar) is None
-    street.tick(361)
-
-    assert waiting_count(omar) == 1
-    assert waiting_count(ana) is None
