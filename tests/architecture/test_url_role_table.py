@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
+from http.cookies import SimpleCookie
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -10,8 +13,9 @@ from django.core.cache import cache
 from django.db import connections
 from django.http import HttpResponse
 from django.template.backends.django import Template
-from django.test import Client
+from django.test import Client, override_settings
 from django.urls import URLResolver, get_resolver
+from drf_spectacular.generators import SchemaGenerator
 
 from tests.support.world import NUMBER, SCRIPT, World, data_folder, rolled_back
 
@@ -388,22 +392,38 @@ def _own_data_dir():
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory, django_db_setup, django_db_blocker):
-    with django_db_blocker.unblock(), data_folder(tmp_path_factory.mktemp("world")), rolled_back():
+    in_cookies = override_settings(SESSION_ENGINE="django.contrib.sessions.backends.signed_cookies")  # read without asking the database
+    with django_db_blocker.unblock(), data_folder(tmp_path_factory.mktemp("world")), in_cookies, rolled_back():
         made = World()
+        gc.freeze()  # all that was imported and made lives on; to look through it again and again takes a tenth of the time
+        usual = gc.get_threshold()
+        gc.set_threshold(50_000, *usual[1:])
         with mock.patch.object(connections["default"], "close"):  # a test closes its connection at its end; the world lives in it
             yield made
+        gc.set_threshold(*usual)
+        gc.unfreeze()
 
 
 @pytest.fixture(scope="module")
-def jars(world) -> list[dict[str, str]]:
-    """The cookies of everybody, in the order of PEOPLE."""
-    return [{} if name is None else signed_in(world, name) for name in PEOPLE]
+def browsers(world) -> list[Browser]:
+    """Everybody's, in the order of PEOPLE."""
+    return [Browser(world, name) for name in PEOPLE]
 
 
-def signed_in(world: World, name: str) -> dict[str, str]:
-    client = Client()
-    client.force_login(world.people[name])
-    return {key: morsel.value for key, morsel in client.cookies.items()}
+class Browser:
+    """Somebody's browser. Whatever an answer sets, each request begins with the cookies that signing in has set."""
+
+    def __init__(self, world: World, name: str | None) -> None:
+        self.client = Client(raise_request_exception=False)  # one for all requests: a new one loads every middleware
+        if name is not None:
+            self.client.force_login(world.people[name])
+        self.cookies = {key: morsel.value for key, morsel in self.client.cookies.items()}
+
+    def ask(self, method: str, address: str, **given: Any) -> HttpResponse:
+        """The answer; what the request did is taken back."""
+        self.client.cookies = SimpleCookie(self.cookies)
+        with rolled_back():
+            return getattr(self.client, method)(address, **given)
 
 
 def letter(answer: HttpResponse) -> str:
@@ -415,12 +435,9 @@ def letter(answer: HttpResponse) -> str:
     return ({404: ".", 403: "x", 405: "-"} | let_through).get(answer.status_code, str(answer.status_code))
 
 
-def ask(method: str, address: str, jar: dict[str, str]) -> str:
-    client = Client(raise_request_exception=False)
-    client.cookies.load(jar)
+def ask(method: str, address: str, browser: Browser) -> str:
     given = {"data": "{}", "content_type": "application/json"} if method == "post" and address.startswith("/api/") else {}
-    with rolled_back():
-        return letter(getattr(client, method)(address, **given))
+    return letter(browser.ask(method, address, **given))
 
 
 def filled_in(path: str, thing: str, world: World) -> str:
@@ -435,32 +452,33 @@ def filled_in(path: str, thing: str, world: World) -> str:
     return path + ("?chart=loss" if path.endswith("/points/") else "")
 
 
-def found(method: str, address: str, jars: list[dict[str, str]]) -> str:
-    """The letters of everybody, as the table writes them."""
+def found(method: str, address: str, browsers: list[Browser]) -> str:
+    """The letters of everybody, as the table writes them. Who gets in is asked here; other tests look at the pages."""
     cache.clear()
-    with mock.patch.object(Template, "render", return_value=""):  # who gets in is asked here; other tests look at the pages
-        letters = [ask(method, address, jar) for jar in jars]
+    with mock.patch.object(Template, "render", return_value=""), mock.patch.object(SchemaGenerator, "get_schema", return_value={}):
+        letters = [ask(method, address, browser) for browser in browsers]
     return "".join(letters[:4]) + " " + "".join(letters[4:])
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(("path", "thing", "get", "post"), ROWS, ids=[row[0] for row in ROWS])
-def test_everybody_gets_what_the_table_says(world, jars, path, thing, get, post):
+def test_everybody_gets_what_the_table_says(world, browsers, path, thing, get, post):
     address = filled_in(path, thing, world)
 
-    assert (found("get", address, jars), found("post", address, jars)) == (get, post)
+    assert (found("get", address, browsers), found("post", address, browsers)) == (get, post)
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("name", ["lee", "omar", "aida"])
 def test_what_people_wrote_never_runs_and_texts_are_hidden_from_roles_that_may_not_read_them(world, name):
     """Every page and every answer of the API, as it is rendered. The lead labels, so the bench shows them the items they label."""
-    jar, read = signed_in(world, name), 0
+    browser, read = Browser(world, name), 0
+    browser.client.raise_request_exception = True
     for path, thing, get, _ in ROWS:
         if get[PEOPLE.index(name) + 1] != "+" or path.endswith(("/bench/", "/logout/")):
             continue
         cache.clear()
-        answer = answered(filled_in(path, thing, world), jar)
+        answer = browser.ask("get", filled_in(path, thing, world))
         said = b"".join(answer) if answer.streaming else answer.content
         answer.close()
         assert NUMBER.encode() not in said, f"{path} shows a text to {name}"
@@ -474,13 +492,6 @@ def test_what_people_wrote_never_runs_and_texts_are_hidden_from_roles_that_may_n
     assert read > 20, "what people wrote stands on the pages"
 
 
-def answered(address: str, jar: dict[str, str]) -> HttpResponse:
-    client = Client()
-    client.cookies.load(jar)
-    with rolled_back():
-        return client.get(address)
-
-
 LISTS = ["/jobs/", "/datasets/", "/labeling/", "/snapshots/", "/runs/", "/evaluations/", "/promotions/", "/audit/", "/notices/", "/alerts/"]
 LISTS += ["/alerts/suppressed/"]
 
@@ -489,7 +500,6 @@ LISTS += ["/alerts/suppressed/"]
 @pytest.mark.parametrize("path", [*LISTS, "/api/v1/labeling/queues/"])
 @pytest.mark.parametrize("key", ["²", "9" * 30, "-1", "\x00"])
 def test_a_place_in_a_list_that_is_no_number_breaks_nothing(world, path, key):
-    client = Client()
-    client.cookies.load(signed_in(world, "mia"))
+    browser = Browser(world, "mia")
 
-    assert client.get(path, {"before": key}).status_code == 200
+    assert browser.ask("get", path, data={"before": key}).status_code == 200

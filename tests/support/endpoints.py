@@ -51,6 +51,14 @@ def deployed_endpoint(project: Project, *, versions: int = 1, slug: str = "suppo
     return Endpoint.objects.get(pk=endpoint.pk)
 
 
+def with_approval(endpoint: Endpoint) -> PromotionRequest:
+    """An approved request for a version after those that went live on the endpoint: as many were live, so many is its minor number."""
+    project, crew, live = endpoint.model.project, Crew(endpoint.model.project), endpoint.alias.version
+    semver = f"1.{endpoint.deployments.count()}.0"
+    version = registry.make_version(project, crew.mia, crew.ravi, model=live.model, snapshot=live.run.snapshot, semver=semver)
+    return approved(project, endpoint, version)
+
+
 def deploy(project: Project, endpoint: Endpoint, version: ModelVersion) -> Deployment:
     """Through approval and the real action, by Omar."""
     return actions.deploy(request_id=approved(project, endpoint, version).uuid, actor=Crew(project).omar)

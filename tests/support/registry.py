@@ -33,7 +33,7 @@ from registry.ledger.rules import digest_of
 from registry.promotions import actions as promotions
 from registry.promotions.models import PromotionRequest
 from tests.support.jobs import run_ok
-from tests.support.people import PASSWORD
+from tests.support.people import PASSWORD, PEOPLE, make_person, make_project
 
 LABELS = ["billing", "delivery", "refund"]
 STATED = {"purpose": "Route support messages.", "limits": "English only.", "risks": "Wrong routing delays an answer."}
@@ -198,6 +198,14 @@ def asked_request(version: ModelVersion, endpoint: Endpoint, requester: User, no
     run_ok("default")
     request.refresh_from_db()
     return request
+
+
+def asked_promotion() -> PromotionRequest:
+    """A request in review, with all below it: trained and asked for by Mia, its labels accepted by Ravi; Lee and Gita may decide."""
+    project = make_project()
+    mia, ravi, *_ = (make_person(name, project=project, role=PEOPLE[name]) for name in ("mia", "ravi", "lee", "gita"))
+    version = make_version(project, mia, ravi)
+    return asked_request(version, make_endpoint(version.model, mia), mia)
 
 
 def approve(

@@ -10,28 +10,33 @@ from django.utils import timezone
 from monitoring.rollouts.models import Rollout
 from monitoring.traffic.models import MinuteRollup, Prediction
 from registry.endpoints.models import Deployment
-from tests.support import endpoints, registry
+from tests.support import endpoints
+from tests.support.people import make_project
+from tests.support.settled import settled_world, unpack
 
 EASY = ["--min-requests", "100", "--min-minutes", "0", "--margin", "20"]
 
 
+settled = settled_world(lambda: endpoints.with_approval(endpoints.deployed_endpoint(make_project(), versions=1)))
+
+
 @pytest.fixture
-def endpoint(project, mia, ravi, lee, gita, omar):
+def approved(settled, project, mia, ravi, lee, gita, omar, tmp_path):
+    """The approved request for 1.1.0."""
+    return unpack(settled, tmp_path)
+
+
+@pytest.fixture
+def endpoint(approved):
     """1.0.0 is live and was asked 6,000 times in the last hour."""
-    made = endpoints.deployed_endpoint(project)
+    made = approved.endpoint
     start = timezone.now().replace(second=0, microsecond=0) - timedelta(minutes=30)
     MinuteRollup.objects.create(endpoint=made, version=made.alias.version, arm="stable", start=start, requests=6_000, errors=0)
     return made
 
 
 @pytest.fixture
-def approved(project, endpoint, mia, ravi):
-    version = registry.make_version(project, mia, ravi, model=endpoint.model, semver="1.1.0", snapshot=endpoint.alias.version.run.snapshot)
-    return endpoints.approved(project, endpoint, version)
-
-
-@pytest.fixture
-def running(as_person, omar, approved):
+def running(as_person, omar, approved, endpoint):
     assert as_person(omar)("canary", "start", str(approved.number), *EASY).code == 0
     return Rollout.objects.get()
 

@@ -7,18 +7,21 @@ import pytest
 from registry.endpoints import actions
 from registry.endpoints.models import Deployment
 from tests.support import endpoints, registry
+from tests.support.settled import settled_endpoint
+
+settled = settled_endpoint(versions=2)
 
 
 @pytest.fixture
-def endpoint(project, mia, ravi, lee, gita, omar):
-    """1.0.0 was live, 1.1.0 is; 1.2.0 is approved."""
-    return endpoints.deployed_endpoint(project, versions=2)
+def endpoint(live_endpoint):
+    """1.0.0 was live, 1.1.0 is."""
+    return live_endpoint
 
 
 @pytest.fixture
-def approved(project, endpoint, mia, ravi):
-    version = registry.make_version(project, mia, ravi, model=endpoint.model, semver="1.2.0", snapshot=endpoint.alias.version.run.snapshot)
-    return endpoints.approved(project, endpoint, version)
+def approved(endpoint):
+    """1.2.0 is approved."""
+    return endpoints.with_approval(endpoint)
 
 
 def live(endpoint):

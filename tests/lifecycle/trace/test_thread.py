@@ -10,19 +10,27 @@ from lifecycle.trace import actions, neighbours, queries
 from lifecycle.trace.models import Neighbour
 from monitoring.traffic.actions import ingest
 from monitoring.traffic.models import Prediction
-from registry.catalog.models import Endpoint
 from registry.endpoints.models import Deployment
 from tests.support.endpoints import deployed_endpoint, spool_line, write_segment
 from tests.support.jobs import run_ok
+from tests.support.people import make_project
+from tests.support.settled import settled_world, unpack
 
 
-@pytest.fixture
-def prediction(project) -> Prediction:
-    endpoint = deployed_endpoint(project)
-    endpoint = Endpoint.objects.get(pk=endpoint.pk)
+def answered_question() -> Prediction:
+    endpoint = deployed_endpoint(make_project())
     label = endpoint.alias.version.run.snapshot.schema.labels.first().name
     write_segment(spool_line(endpoint, ("Where is my refund", label, 0.9)))
     assert ingest() == 1
+    return Prediction.objects.get()
+
+
+settled = settled_world(answered_question)
+
+
+@pytest.fixture
+def prediction(settled, project, tmp_path) -> Prediction:
+    unpack(settled, tmp_path)
     return Prediction.objects.select_related("endpoint", "version__run__snapshot__dataset", "version__model").get()
 
 

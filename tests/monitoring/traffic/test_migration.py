@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from django.core.management import call_command
 from django.db import connection
+from django.db.migrations import Migration
 from django.db.migrations.executor import MigrationExecutor
 
 from tests.support.endpoints import deployed_endpoint
@@ -20,7 +21,20 @@ def live_endpoint(transactional_db, project, mia, ravi, lee, gita, omar):
 
 
 @pytest.fixture
-def old_apps(transactional_db, live_endpoint):
+def _models_of_a_step_are_made_when_asked_for(monkeypatch):
+    """Steps that are only counted in, not taken, else have all models made anew by each of their operations."""
+    mutate = Migration.mutate_state
+
+    def mutate_state(self, state, preserve=True):
+        state = state.clone() if preserve else state
+        vars(state).pop("apps", None)
+        return mutate(self, state, preserve=False)
+
+    monkeypatch.setattr(Migration, "mutate_state", mutate_state)
+
+
+@pytest.fixture
+def old_apps(transactional_db, live_endpoint, _models_of_a_step_are_made_when_asked_for):
     executor = MigrationExecutor(connection)
     newest = executor.loader.graph.leaf_nodes()
     executor.migrate(BEFORE)

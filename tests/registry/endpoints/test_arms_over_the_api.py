@@ -5,13 +5,27 @@ from rest_framework.test import APIClient
 
 from registry.endpoints import queries
 from registry.endpoints.models import Fault
-from tests.support import endpoints, registry
+from tests.support import endpoints
+from tests.support.people import make_project
+from tests.support.settled import settled_world, unpack
+
+settled = settled_world(lambda: endpoints.with_approval(endpoints.deployed_endpoint(make_project(), versions=2)))
 
 
 @pytest.fixture
-def version(project, live_endpoint, mia, ravi):
-    snapshot = live_endpoint.alias.version.run.snapshot
-    return registry.make_version(project, mia, ravi, model=live_endpoint.model, snapshot=snapshot, semver="1.2.0")
+def approved(settled, project, mia, ravi, lee, gita, omar, tmp_path):
+    """The approved request for 1.2.0."""
+    return unpack(settled, tmp_path)
+
+
+@pytest.fixture
+def live_endpoint(approved):
+    return approved.endpoint
+
+
+@pytest.fixture
+def version(approved):
+    return approved.version
 
 
 @pytest.fixture
@@ -31,10 +45,9 @@ def post(api, path, **body):
 
 
 @pytest.fixture
-def canary(api, project, live_endpoint, version):
-    request = endpoints.approved(project, live_endpoint, version)
-    status, made = post(api, f"endpoints/{live_endpoint.uuid}/deploy", request=str(request.uuid), share=500)
-    assert (status, made["arm"], made["share"], made["approval"]) == (201, "canary", 500, str(request.uuid))
+def canary(api, live_endpoint, approved):
+    status, made = post(api, f"endpoints/{live_endpoint.uuid}/deploy", request=str(approved.uuid), share=500)
+    assert (status, made["arm"], made["share"], made["approval"]) == (201, "canary", 500, str(approved.uuid))
     return made["uuid"]
 
 

@@ -15,14 +15,21 @@ from registry.endpoints import actions, queries, tasks
 from registry.ledger.models import Event
 from registry.promotions.rules import Status
 from tests.support import endpoints, registry
+from tests.support.people import make_project
+from tests.support.settled import settled_world, unpack
+
+settled = settled_world(lambda: endpoints.with_approval(endpoints.deployed_endpoint(make_project(), versions=2)))
 
 
 @pytest.fixture
-def request_(project, live_endpoint, mia, ravi):
-    version = registry.make_version(
-        project, mia, ravi, model=live_endpoint.model, snapshot=live_endpoint.alias.version.run.snapshot, semver="1.2.0"
-    )
-    return endpoints.approved(project, live_endpoint, version)
+def request_(settled, project, mia, ravi, lee, gita, omar, tmp_path):
+    """The approved request for 1.2.0."""
+    return unpack(settled, tmp_path)
+
+
+@pytest.fixture
+def live_endpoint(request_):
+    return request_.endpoint
 
 
 @pytest.fixture

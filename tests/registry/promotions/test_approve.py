@@ -18,8 +18,18 @@ from registry.promotions.models import PromotionRequest, Verdict
 from registry.promotions.rules import Status
 from tests.support import registry
 from tests.support.people import PASSWORD, make_person
+from tests.support.settled import settled_world, unpack
 
 pytestmark = pytest.mark.django_db
+
+
+settled = settled_world(registry.asked_promotion)
+
+
+@pytest.fixture
+def request_(settled, project, mia, ravi, lee, gita, tmp_path):
+    """In review; asked for by Mia. Lee leads, Gita governs."""
+    return unpack(settled, tmp_path)
 
 
 def state(request) -> tuple[str, int, int]:

@@ -19,9 +19,19 @@ from registry.promotions.models import PromotionRequest, Verdict
 from registry.promotions.rules import Status
 from tests.support import registry
 from tests.support.people import PASSWORD
+from tests.support.settled import settled_world, unpack
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HTTP_HX_REQUEST": "true"}
+
+
+settled = settled_world(registry.asked_promotion)
+
+
+@pytest.fixture
+def request_(settled, project, mia, ravi, lee, gita, tmp_path):
+    """In review; asked for by Mia. Lee leads, Gita governs."""
+    return unpack(settled, tmp_path)
 
 
 def url(name, request):
@@ -109,7 +119,7 @@ def test_a_request_is_made_and_withdrawn_on_the_page(client_for, version, endpoi
     form = {"version": version.uuid, "endpoint": endpoint.uuid, "note": "Better."}
 
     answer = client.post(reverse("promotions:new"), form)
-    made = PromotionRequest.objects.get()
+    made = PromotionRequest.objects.get(version=version)
     assert (answer.status_code, answer["Location"], made.status) == (302, url("detail", made), Status.CHECKING)
     assert client.get(url("detail", made)).status_code == 200
 
@@ -118,7 +128,7 @@ def test_a_request_is_made_and_withdrawn_on_the_page(client_for, version, endpoi
     assert "open request" in again.content.decode()
 
     client.post(url("withdraw", made), {"reason": "A better one comes."})
-    assert PromotionRequest.objects.get().status == Status.WITHDRAWN
+    assert PromotionRequest.objects.get(version=version).status == Status.WITHDRAWN
 
 
 def test_texts_are_inert(client_for, request_, lee, omar):
@@ -217,7 +227,7 @@ def test_a_signed_in_person_decides_over_rest(request_, lee):
     assert (stale.status_code, stale.json()["code"]) == (409, "conflict")
 
 
-def test_programs_ask_and_withdraw(version, endpoint, mia):
+def test_programs_ask_and_withdraw(request_, version, endpoint, mia):
     _, secret = create_token(user=mia, name="robot", scopes=["read", "write"], days=1)
     client = api(secret)
 
@@ -226,7 +236,9 @@ def test_programs_ask_and_withdraw(version, endpoint, mia):
 
     ended = client.post(f"/api/v1/promotions/{made.json()['uuid']}/withdraw/", {"reason": "Too early."}, format="json")
     assert ended.json()["status"] == "withdrawn"
-    assert len(client.get("/api/v1/promotions/").json()["results"]) == 1
+    found = client.get("/api/v1/promotions/").json()["results"]
+    assert {each["uuid"] for each in found} == {made.json()["uuid"], str(request_.uuid)}
+    assert len(found) == 2
 
 
 def test_state_cannot_be_assigned_over_rest(request_, mia):
