@@ -9,7 +9,9 @@ from django.utils import timezone
 
 from monitoring.retraining import queries
 from monitoring.retraining.models import Proposal, Trigger
+from registry.access.roles import Role
 from tests.monitoring.retraining.conftest import advance, collect, label_queue, seen, train
+from tests.support.people import make_person, make_project
 from tests.support.retraining import make_proposal
 
 
@@ -19,8 +21,11 @@ def page(client_for, user, name, thing, **data):
     return answer.content.decode()
 
 
-def test_the_list_is_empty_before_anything_happened(client_for, lee):
-    html = client_for(lee).get(reverse("retraining:list")).content.decode()
+def test_the_list_is_empty_before_anything_happened(client_for, endpoint):
+    """In a project of their own: what another has is not theirs to see."""
+    zoe = make_person("zoe", project=make_project("elsewhere", "Elsewhere"), role=Role.LEAD)
+
+    html = client_for(zoe).get(reverse("retraining:list")).content.decode()
 
     assert "No endpoints yet" in html
     assert "Nothing has ended yet" in html
