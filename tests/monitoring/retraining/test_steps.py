@@ -1,24 +1,32 @@
 """From approval to an open promotion, step by step, killed anywhere, called off anywhere."""
 
+from datetime import timedelta
+
 import pytest
 from django.core.exceptions import PermissionDenied
+from django.utils import timezone
 
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.refusals import Conflict, Refused
+from lifecycle.training import actions as runs
 from lifecycle.training.models import Run
 from monitoring.retraining import actions, rules
 from monitoring.retraining.actions import steps
 from monitoring.retraining.models import Proposal
 from monitoring.retraining.rules import Outcome, State, Step
+from registry.access.actions import revoke
 from registry.access.roles import Role
+from registry.catalog import actions as catalog
 from registry.catalog.models import Endpoint, ModelVersion
+from registry.endpoints import actions as endpoints
 from registry.endpoints import queries as served
 from registry.ledger.models import Event
+from registry.promotions import actions as promotions
 from registry.promotions.models import PromotionRequest
 from tests.monitoring.retraining.conftest import advance, label_queue, make_approved, make_evaluation_on, train
 from tests.support import registry, training
 from tests.support.jobs import run_ok
-from tests.support.people import make_person
+from tests.support.people import PASSWORD, make_person
 from tests.support.settled import settled_world, unpack
 
 settled = settled_world(make_approved)
@@ -195,8 +203,6 @@ def test_an_unforeseen_error_holds_up_nobody_and_can_be_tried_again(approved, an
 
 # ── Failing and trying again ────────────────────────────────────────────────
 def test_a_failed_run_fails_the_proposal_and_is_resumed_by_whoever_tries_again(approved, project, ana, lee):
-    from lifecycle.training import actions as runs
-
     other = make_person("lars", project=project, role=Role.LEAD)
     label_queue(approved, ana)
     found = advance(approved)
@@ -215,8 +221,6 @@ def test_a_failed_run_fails_the_proposal_and_is_resumed_by_whoever_tries_again(a
 
 
 def test_who_lost_the_role_cannot_answer_for_the_next_step(approved, ana, lee, project):
-    from registry.access.actions import revoke
-
     label_queue(approved, ana)
     other = make_person("lars", project=project, role=Role.LEAD)
     revoke(user=lee, role=Role.LEAD, root=project, actor=None)
@@ -230,12 +234,6 @@ def test_who_lost_the_role_cannot_answer_for_the_next_step(approved, ana, lee, p
 
 
 def test_a_frozen_endpoint_waits(approved, ana, omar):
-    from datetime import timedelta
-
-    from django.utils import timezone
-
-    from registry.catalog import actions as catalog
-
     label_queue(approved, ana)
     catalog.freeze(endpoint_id=approved.endpoint.uuid, until=timezone.now() + timedelta(hours=2), reason="Incident 7.", actor=omar)
 
@@ -246,9 +244,6 @@ def test_a_frozen_endpoint_waits(approved, ana, omar):
 
 # ── Ending early ────────────────────────────────────────────────────────────
 def test_another_version_going_live_overtakes_it(approved, endpoint, project, snapshot, mia, ana, lee, gita, omar):
-    from registry.catalog import actions as catalog
-    from registry.endpoints import actions as endpoints
-
     label_queue(approved, ana)
     found = advance(approved)
     run = training.make_run(snapshot, mia, splits=(), seed=2)
@@ -298,8 +293,6 @@ def test_calling_off_withdraws_the_promotion(approved, ana, lee):
 
 def test_a_rejected_promotion_ends_it(approved, ana, gita):
     found = requested(approved, ana)
-    from registry.promotions import actions as promotions
-    from tests.support.people import PASSWORD
 
     request = PromotionRequest.objects.get(pk=found.promotion_id)
     promotions.reject(request_id=request.uuid, actor=gita, reason="Not now.", password=PASSWORD, seen=request.subject_digest)
