@@ -216,22 +216,21 @@ def texts(windows: int, rng: np.random.Generator) -> tuple[dict[int, dict[str, f
     known, name = corpus(rng)
     found: dict[int, dict[str, float]] = {}
     for size in TEXT_SIZES:
-        paths = max(20, windows if size < 1_000 else windows // 4)
         null = planted = tested = 0
-        for _ in range(paths):
+        for _ in range(windows):
             drawn = rng.permutation(len(known))[: TEXT_REFERENCE + size]
             sides = [known[at] for at in drawn[:TEXT_REFERENCE]], [known[at] for at in drawn[TEXT_REFERENCE:]]
             value = by_words(*sides)
             tested += value.p is not None and value.p <= ALPHA
             null += value.matters and value.ratio > 1
-        for _ in range(max(10, paths // 5)):
+        for _ in range(max(10, windows // 5)):
             drawn = rng.permutation(len(known))[: TEXT_REFERENCE + size]
             now = [
                 known[at] + (" since the storm the parcel locker stays shut" if n % 5 == 0 else "")
                 for n, at in enumerate(drawn[TEXT_REFERENCE:])
             ]
             planted += by_words([known[at] for at in drawn[:TEXT_REFERENCE]], now).ratio > 1
-        found[size] = {"test": tested / paths, "over": null / paths, "planted": planted / max(10, paths // 5), "windows": paths}
+        found[size] = {"test": tested / windows, "over": null / windows, "planted": planted / max(10, windows // 5), "windows": windows}
     return found, name
 
 
@@ -286,7 +285,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--windows", type=int, default=2_000, help="null windows of each size")
     parser.add_argument("--endpoints", type=int, default=100, help="with 60 windows each")
-    parser.add_argument("--texts", type=int, default=200, help="null windows of texts of each size; a quarter at 1,000")
+    parser.add_argument("--texts", type=int, default=200, help="null windows of texts of each size")
     parser.add_argument("--peer", type=int, default=100, help="null windows of each size for Evidently; 0 leaves it out")
     parser.add_argument("--seed", type=int, default=7)
     given = parser.parse_args()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator
 from http.cookies import SimpleCookie
 from typing import Any
@@ -395,13 +394,8 @@ def world(tmp_path_factory, django_db_setup, django_db_blocker):
     in_cookies = override_settings(SESSION_ENGINE="django.contrib.sessions.backends.signed_cookies")  # read without asking the database
     with django_db_blocker.unblock(), data_folder(tmp_path_factory.mktemp("world")), in_cookies, rolled_back():
         made = World()
-        gc.freeze()  # all that was imported and made lives on; to look through it again and again takes a tenth of the time
-        usual = gc.get_threshold()
-        gc.set_threshold(50_000, *usual[1:])
         with mock.patch.object(connections["default"], "close"):  # a test closes its connection at its end; the world lives in it
             yield made
-        gc.set_threshold(*usual)
-        gc.unfreeze()
 
 
 @pytest.fixture(scope="module")

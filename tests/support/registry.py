@@ -54,7 +54,7 @@ def make_snapshot(project: Project, accepted_by: User, *, train: int = 30, test:
     )  # fmt: skip
     items = Item.objects.bulk_create(
         Item(
-            dataset=dataset, upload=upload, line=at + 2, text=f"Message {at} of {n}", digest=digest_of(["item", n, at]),
+            dataset=dataset, upload=upload, line=at + 2, text=f"Message {at} of {n:05}", digest=digest_of(["item", n, at]),
             normal_digest=digest_of(["normal", n, at]),
         )
         for at in range(train + test)

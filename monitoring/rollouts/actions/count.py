@@ -83,14 +83,11 @@ def events(segment: Segment, found: dict[datetime, rules.Tally]) -> tuple[dict[d
     rows = FirstEvent.objects.filter(segment=segment, start__in=found)
     before = set(rows.values_list("metric", "key"))
     rows.delete()
-    FirstEvent.objects.bulk_create(
-        [
-            FirstEvent(segment=segment, metric=metric, key=key, arm=arm, start=start)
-            for start in sorted(found)
-            for metric, key, arm in sorted(found[start].keyed, reverse=True)  # of a key on both arms the stable one: never too much
-        ],
-        ignore_conflicts=True,
-    )
+    firsts: dict[tuple[str, str], FirstEvent] = {}
+    for start in sorted(found):
+        for metric, key, arm in sorted(found[start].keyed, reverse=True):  # of a key on both arms the stable one: never too much
+            firsts.setdefault((metric, key), FirstEvent(segment=segment, metric=metric, key=key, arm=arm, start=start))
+    FirstEvent.objects.bulk_create(firsts.values(), ignore_conflicts=True)  # counted in a minute before these: it stays there
     sums = {start: Minute.firsts_of(tally.alone) for start, tally in found.items()}
     for start, arm, metric, keys in queries.first_events(segment, found):
         sums[start][f"{arm}_first_{metric}"] += keys

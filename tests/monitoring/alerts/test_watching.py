@@ -96,7 +96,7 @@ def outside():
 
     server = HTTPServer(("127.0.0.1", 0), Handler)
     server.got = []
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
     yield server
     server.shutdown()
     server.server_close()
