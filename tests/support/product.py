@@ -166,10 +166,10 @@ def own_database() -> Iterator[dict[str, str]]:
 
 
 @contextmanager
-def running_product() -> Iterator[Product]:
-    """A product that serves, and nothing of it afterwards: no process, no folder, no database."""
+def running_product(**more: str) -> Iterator[Product]:
+    """A product that serves, and nothing of it afterwards: no process, no folder, no database. more: of its environment."""
     with tempfile.TemporaryDirectory(prefix="lifecycle-journey-") as folder, own_database() as environment:
-        product = Product(Path(folder), environment)
+        product = Product(Path(folder), environment | more)
         try:
             product.start()
             yield product

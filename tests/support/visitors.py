@@ -28,12 +28,12 @@ for name in {names!r}:
 class Visitor:
     """One signed-in person."""
 
-    def __init__(self, product: Product, username: str) -> None:
+    def __init__(self, product: Product, username: str, password: str = PASSWORD) -> None:
         self.product, self.username = product, username
         self.client = httpx.Client(base_url=product.url, timeout=60, headers={"Referer": product.url})
         form = self.client.get("/accounts/login/")
         answer = self.client.post(
-            "/accounts/login/", data={"csrfmiddlewaretoken": csrf_of(form.text), "login": username, "password": PASSWORD}
+            "/accounts/login/", data={"csrfmiddlewaretoken": csrf_of(form.text), "login": username, "password": password}
         )
         assert answer.status_code == 302, f"{username} could not sign in: {answer.status_code}"
         self.uuid: str = self.api("GET", "me/")["user"]["uuid"]

@@ -5,25 +5,14 @@ from django.urls import reverse
 
 from registry.endpoints import actions, history, page, queries
 from registry.endpoints.models import Deployment, Fault
-from tests.support import endpoints, registry
+from tests.support import endpoints
 
 HTMX = {"HTTP_HX_REQUEST": "true"}
 
 
 @pytest.fixture
-def version(project, live_endpoint, mia, ravi):
-    snapshot = live_endpoint.alias.version.run.snapshot
-    return registry.make_version(project, mia, ravi, model=live_endpoint.model, snapshot=snapshot, semver="1.2.0")
-
-
-@pytest.fixture
-def request_(project, live_endpoint, version):
-    return endpoints.approved(project, live_endpoint, version)
-
-
-@pytest.fixture
-def canary(request_, omar):
-    return actions.deploy(request_id=request_.uuid, actor=omar, share=500)
+def live_endpoint(request_):
+    return request_.endpoint
 
 
 def url(name, thing):

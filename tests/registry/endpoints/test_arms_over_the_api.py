@@ -6,26 +6,11 @@ from rest_framework.test import APIClient
 from registry.endpoints import queries
 from registry.endpoints.models import Fault
 from tests.support import endpoints
-from tests.support.people import make_project
-from tests.support.settled import settled_world, unpack
-
-settled = settled_world(lambda: endpoints.with_approval(endpoints.deployed_endpoint(make_project(), versions=2)))
 
 
 @pytest.fixture
-def approved(settled, project, mia, ravi, lee, gita, omar, tmp_path):
-    """The approved request for 1.2.0."""
-    return unpack(settled, tmp_path)
-
-
-@pytest.fixture
-def live_endpoint(approved):
-    return approved.endpoint
-
-
-@pytest.fixture
-def version(approved):
-    return approved.version
+def live_endpoint(request_):
+    return request_.endpoint
 
 
 @pytest.fixture
@@ -45,9 +30,9 @@ def post(api, path, **body):
 
 
 @pytest.fixture
-def canary(api, live_endpoint, approved):
-    status, made = post(api, f"endpoints/{live_endpoint.uuid}/deploy", request=str(approved.uuid), share=500)
-    assert (status, made["arm"], made["share"], made["approval"]) == (201, "canary", 500, str(approved.uuid))
+def canary(api, live_endpoint, request_):
+    status, made = post(api, f"endpoints/{live_endpoint.uuid}/deploy", request=str(request_.uuid), share=500)
+    assert (status, made["arm"], made["share"], made["approval"]) == (201, "canary", 500, str(request_.uuid))
     return made["uuid"]
 
 

@@ -15,26 +15,11 @@ from registry.endpoints import actions, queries, tasks
 from registry.ledger.models import Event
 from registry.promotions.rules import Status
 from tests.support import endpoints, registry
-from tests.support.people import make_project
-from tests.support.settled import settled_world, unpack
-
-settled = settled_world(lambda: endpoints.with_approval(endpoints.deployed_endpoint(make_project(), versions=2)))
-
-
-@pytest.fixture
-def request_(settled, project, mia, ravi, lee, gita, omar, tmp_path):
-    """The approved request for 1.2.0."""
-    return unpack(settled, tmp_path)
 
 
 @pytest.fixture
 def live_endpoint(request_):
     return request_.endpoint
-
-
-@pytest.fixture
-def canary(request_, omar):
-    return actions.deploy(request_id=request_.uuid, actor=omar, share=500)
 
 
 def verbs(endpoint):

@@ -1,0 +1,62 @@
+"""What a first `make run` shows: the demo tells its whole story by itself, and every page of it has something to say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.product import Product, running_product, until
+from tests.support.visitors import Visitor
+
+pytestmark = pytest.mark.journey
+
+
+@pytest.fixture(scope="module")
+def demo() -> Iterator[Product]:
+    """The demo once its job has ended well."""
+    with running_product(DEMO="1", JOB_LEASE_SECONDS="30") as product:
+        mia = person(product, "mia")
+        (told,) = (job for job in mia.api("GET", "jobs/")["results"] if job["kind"] == "demo.seed")
+        mia.job(told, seconds=1_200)
+        yield product
+
+
+def person(product: Product, name: str) -> Visitor:
+    """One of the demo's people, with the password that was drawn for them."""
+    secrets = json.loads((product.data_dir / "demo-passwords.json").read_text())
+    return Visitor(product, name, secrets[name])
+
+
+def test_its_canary_was_taken_back_by_the_rule(demo: Product):
+    (rollout,) = person(demo, "omar").api("GET", "rollouts/")["results"]
+
+    assert (rollout["state"], rollout["ended_by"]) == ("rolled_back", None)
+    assert rollout["reason"].startswith("Too many failed requests")
+
+
+def test_its_drift_led_to_a_proposal_whose_texts_wait_for_labels(demo: Product):
+    lee = person(demo, "lee")
+    (proposal,) = lee.api("GET", "retraining/")["results"]
+    assert (proposal["state"], proposal["proposed_by"]) == ("open", None)
+
+    until(lambda: lee.api("GET", f"retraining/{proposal['uuid']}/")["queue"], "its texts are collected")
+
+
+def test_its_dashboard_compares_twelve_weeks_with_the_hold_out(demo: Product):
+    found = person(demo, "lee").api("GET", "dashboard/")
+
+    assert [each["n"] for each in found["lifts"]] == [6_840]
+    assert found["models"][0]["drift"] == "drift"
+
+
+def test_every_page_of_it_opens(demo: Product):
+    lee = person(demo, "lee")
+
+    for path in ("/", "/dashboard/", "/endpoints/", "/rollouts/", "/drift/", "/alerts/", "/retraining/", "/datasets/", "/models/"):
+        lee.page(path)
+
+
+def test_nothing_failed_while_it_was_told(demo: Product):
+    assert "Traceback" not in demo.log()
