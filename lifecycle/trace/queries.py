@@ -51,7 +51,7 @@ class Labelled:
 
 def prediction_chain(prediction: Prediction) -> list[Link]:
     """From an answer to the snapshot that taught it: prediction, deployment, approval, version, run, snapshot."""
-    chain = [Link("Prediction", prediction.label or f"answer {prediction.code}", digest=prediction.text_digest, at=prediction.at)]
+    chain = [Link("Prediction", prediction.label or f"answer {prediction.code}", digest=prediction.keyed_digest, at=prediction.at)]
     if prediction.version is None:
         return [*chain, Link("Version", "No version answered this request.", missing=True)]
     deployment = live_at(prediction.endpoint, prediction.at)

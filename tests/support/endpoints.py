@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -89,10 +90,14 @@ def spool_line(endpoint: Endpoint, *answers: tuple[str, str, float], at: str = "
     """One request as the server spools it. answers: (text, label, confidence)."""
     version = endpoint.alias.version
     answers = answers or (("I lost my card", "billing", 0.9),)
+    digests = [sha256(text.encode()).hexdigest() for text, _, _ in answers]
+    inputs = [
+        {"sha256": digest, "chars": len(text), "tokens": 4, "text": text} for digest, (text, _, _) in zip(digests, answers, strict=True)
+    ]
     return {
         "uuid": str(uuid.uuid4()), "at": at or now(), "endpoint": endpoint.slug, "version": str(version.uuid),
         "root_digest": version.root_digest, "arm": "stable", "status": "ok", "code": 200, "latency_ms": 5.0, "queue_ms": 0.1,
-        "rows": len(answers), "inputs": [{"sha256": "0" * 64, "chars": len(text), "tokens": 4, "text": text} for text, _, _ in answers],
+        "rows": len(answers), "inputs": inputs,
         "outputs": [{"label": label, "confidence": share, "scores": {label: share}} for _, label, share in answers],
         "token": "01234567", "request_id": "", "epoch": 1,
     } | more  # fmt: skip

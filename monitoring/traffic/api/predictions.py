@@ -35,7 +35,9 @@ class PredictionOut(serializers.Serializer[Prediction]):
     latency_ms = serializers.FloatField()
     cpu_ms = serializers.FloatField(allow_null=True)
     text = serializers.CharField(allow_null=True)
-    text_digest = serializers.CharField()
+    text_digest = serializers.CharField(
+        source="keyed_digest", help_text="under the installation's key: equal texts have equal ones, and no text can be found by trying"
+    )
     label = serializers.CharField()  # type: ignore[assignment]
     confidence = serializers.FloatField(allow_null=True)
     scores = serializers.JSONField()

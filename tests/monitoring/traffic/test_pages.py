@@ -1,5 +1,6 @@
 """Fragments, the prediction page and the API: who reads texts, what is not measured, keyset pages."""
 
+import hashlib
 import uuid
 from datetime import UTC, datetime, timedelta
 
@@ -38,6 +39,19 @@ def test_without_a_choice_the_smallest_window_with_traffic_is_shown(client_for, 
     shown = client_for(omar).get(url("endpoint", live_endpoint)).context
 
     assert (shown["window"].label, shown["measured"], shown["total"].requests) == (label, True, 1)
+
+
+def test_equal_texts_have_equal_digests_and_none_that_can_be_found_by_trying_texts(client_for, live_endpoint, answered, aida):
+    one, again, other = answered(endpoints.spool_line(live_endpoint, *[(text, "card", 0.9) for text in ("my card", "my card", "my key")]))
+    tried = hashlib.sha256(b"my card").hexdigest()
+    assert one.text_digest == tried
+
+    page = client_for(aida).get(url("recent", live_endpoint)).content.decode()
+    told = [client_for(aida).get(f"/api/v1/predictions/{each.uuid}/").json()["text_digest"] for each in (one, again, other)]
+
+    assert (told[0] == told[1], told[0] == told[2]) == (True, False)
+    assert tried not in told
+    assert (tried in page, page.count(told[0])) == (False, 2)
 
 
 @pytest.mark.parametrize("window", ["1h", "24h", "7d", "nonsense"])
