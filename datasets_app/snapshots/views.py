@@ -15,6 +15,7 @@ from datasets_app.snapshots.actions.exports import MEDIA
 from datasets_app.snapshots.forms import ExportForm, FreezeForm
 from datasets_app.snapshots.models import Export, Snapshot
 from lifecycle.refusals import Refused
+from lifecycle.ui.forms import add_refusal
 from lifecycle.ui.respond import redirect_or_refresh, respond
 from registry.access.decorators import needs, signed_in
 from registry.access.requests import SignedInRequest
@@ -48,7 +49,7 @@ def freeze(request: SignedInRequest, uuid: UUID) -> HttpResponse:
                 dataset=into, actor=request.user, seed=found["seed"], shares=form.shares(found), note=found["note"], after=found["after"]
             )
         except Refused as refusal:
-            form.add_error(None, f"{refusal.message} {refusal.next_step}".strip())
+            add_refusal(form, refusal)
         else:
             return redirect_or_refresh(request, reverse("snapshots:dataset", args=[uuid]))
     context = pages.of_dataset(request.user, uuid) | {"form": form}

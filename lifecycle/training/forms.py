@@ -8,7 +8,6 @@ from django import forms
 
 from lifecycle.engine.defaults import Suggestion
 from lifecycle.engine.spec import POOLINGS, PRECISIONS
-from lifecycle.refusals import Refusal
 
 LABELS = {
     "epochs": "Epochs",
@@ -84,15 +83,3 @@ class HubForm(forms.Form):
     revision = forms.CharField(
         label="Commit", max_length=64, help_text="40 hexadecimal digits, so that it can never change under its name."
     )
-
-
-def take_refusal(form: forms.Form, refusal: Refusal) -> None:
-    """Put a refusal's messages on the fields they belong to, or on the form as a whole."""
-    placed = False
-    for name, messages in refusal.fields.items():
-        if name in form.fields:
-            placed = True
-            for message in messages:
-                form.add_error(name, message)
-    if not placed:
-        form.add_error(None, f"{refusal.message} {refusal.next_step}".strip())

@@ -11,10 +11,11 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from lifecycle.refusals import Refusal
 from lifecycle.training import actions, pages, queries
-from lifecycle.training.forms import FolderForm, HubForm, LaunchForm, take_refusal
+from lifecycle.training.forms import FolderForm, HubForm, LaunchForm
 from lifecycle.training.models import Run
 from lifecycle.training.pages import person
 from lifecycle.ui.csp import charts
+from lifecycle.ui.forms import add_refusal
 from lifecycle.ui.respond import redirect_or_refresh, respond, wants_fragment
 from lifecycle.ui.toasts import toast
 from registry.access import policy
@@ -75,7 +76,7 @@ def launch(request: SignedInRequest) -> HttpResponse:
         try:
             made = actions.launch(actor=person(request), **chosen, **given)
         except Refusal as refusal:
-            take_refusal(form, refusal)
+            add_refusal(form, refusal)
         else:
             return redirect_or_refresh(request, reverse("training:detail", args=[made.uuid]))
     return respond(request, "lifecycle/training/launch.html", "launch", context | {"form": form}, status=422 if form.is_bound else 200)
@@ -143,7 +144,7 @@ def add(request: SignedInRequest, uuid: UUID, form: FolderForm | HubForm, name: 
         try:
             base = call(project=Project.objects.get(uuid=uuid), actor=person(request), **form.cleaned_data)
         except Refusal as refusal:
-            take_refusal(form, refusal)
+            add_refusal(form, refusal)
         else:
             toast(request, f"{base} is being fetched and checked", kind="live")
             return redirect_or_refresh(request, reverse("training:bases"))

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from django import forms
 from django.conf import settings
 from django.forms.renderers import DjangoTemplates
+
+from lifecycle.refusals import Refusal, Refused
 
 BARE = ("checkbox", "radio", "file", "hidden", "range", "color")
 
@@ -72,3 +75,29 @@ def problems(form: forms.BaseForm) -> list[Problem]:
 def errors_of(form: forms.BaseForm) -> dict[str, list[str]]:
     """The messages of a refused form by field, as a Refusal carries them."""
     return {name: [str(error) for error in errors] for name, errors in form.errors.items()}
+
+
+def complete(form: forms.Form) -> dict[str, Any]:
+    """What was sent by a dialog, which has no page to be shown again on. Raises Refused, with the fields, when it is not complete."""
+    if not form.is_valid():
+        raise Refused("Nothing was changed: the form was not complete.", fields=errors_of(form))
+    given: dict[str, Any] = form.cleaned_data
+    return given
+
+
+def add_refusal(form: forms.BaseForm, refusal: Refusal) -> None:
+    """Put what an action said no to, and what to do, beside the fields that it names; above the form where it names none of them.
+
+    Of several fields each says for itself what is wrong with it; of one the refusal's own sentence says why.
+    """
+    known = [name for name in refusal.fields if name in form.fields]
+    why = [refusal.message] if len(refusal.fields) == 1 else []
+    for name in known:
+        form.add_error(name, sentences(*why, *refusal.fields[name], refusal.next_step))
+    if not known:
+        form.add_error(None, " ".join(sentences(refusal.message, *chain.from_iterable(refusal.fields.values()), refusal.next_step)))
+
+
+def sentences(*said: str) -> list[str]:
+    """Each once, without the empty ones."""
+    return list(dict.fromkeys(filter(None, said)))

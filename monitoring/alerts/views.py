@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID, uuid4
 
-from django import forms
 from django.http import HttpResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -16,7 +14,7 @@ from lifecycle.notices import delivery
 from lifecycle.notices.models import Channel
 from lifecycle.refusals import Refusal, Refused
 from lifecycle.ui.csp import charts
-from lifecycle.ui.forms import errors_of
+from lifecycle.ui.forms import add_refusal, complete
 from lifecycle.ui.respond import redirect_or_refresh, respond
 from lifecycle.ui.toasts import toast
 from monitoring.alerts import actions, page, queries
@@ -55,7 +53,7 @@ def detail(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("alerts.acknowledge", Alert, see=SEE)
 def acknowledge(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Say that you look after it."""
-    actions.acknowledge(alert_id=uuid, actor=request.user, seen=read(SeenForm(request.POST))["seen"])
+    actions.acknowledge(alert_id=uuid, actor=request.user, seen=complete(SeenForm(request.POST))["seen"])
     toast(request, "You have it")
     return redirect_or_refresh(request, reverse("alerts:detail", args=[uuid]))
 
@@ -65,7 +63,7 @@ def acknowledge(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("alerts.acknowledge", Alert, see=SEE)
 def resolve(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """End it by hand."""
-    actions.resolve(alert_id=uuid, actor=request.user, **read(ResolveForm(request.POST)))
+    actions.resolve(alert_id=uuid, actor=request.user, **complete(ResolveForm(request.POST)))
     toast(request, "The alert is over")
     return redirect_or_refresh(request, reverse("alerts:detail", args=[uuid]))
 
@@ -100,7 +98,7 @@ def set_objective(request: SignedInRequest, uuid: UUID, kind: str) -> HttpRespon
         try:
             actions.set_objective(endpoint_id=uuid, kind=kind, actor=request.user, **form.values)
         except Refused as refusal:
-            add_errors(form, refusal)
+            add_refusal(form, refusal)
         else:
             toast(request, f"{Kind(kind).label} of {found.slug} is set")
             return redirect_or_refresh(request, reverse("alerts:endpoint", args=[uuid]))
@@ -111,7 +109,7 @@ def set_objective(request: SignedInRequest, uuid: UUID, kind: str) -> HttpRespon
 @needs(MANAGE, Objective, see=SEE)
 def switch_objective(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Stop evaluating an objective, or go on."""
-    given = read(SwitchForm(request.POST))
+    given = complete(SwitchForm(request.POST))
     made = actions.switch_objective(objective_id=uuid, is_on=given["on"], actor=request.user, seen=given["seen"])
     toast(request, f"{made.get_kind_display()} is {'evaluated' if made.is_on else 'switched off'}", kind="ok" if made.is_on else "warn")
     return redirect_or_refresh(request, reverse("alerts:endpoint", args=[made.endpoint.uuid]))
@@ -139,7 +137,7 @@ def silences(request: SignedInRequest) -> HttpResponse:
                 project=project, endpoint=about, until=until, reason=given["reason"], source=given["source"], actor=request.user
             )
         except Refused as refusal:
-            add_errors(form, refusal)
+            add_refusal(form, refusal)
         else:
             toast(request, f"No messages about {about or project}", kind="warn")
             return redirect_or_refresh(request, reverse("alerts:silences"))
@@ -166,7 +164,7 @@ def channels(request: SignedInRequest) -> HttpResponse:
         try:
             made = delivery.add_channel(actor=request.user, **form.cleaned_data)
         except Refusal as refusal:
-            add_errors(form, refusal)
+            add_refusal(form, refusal)
         else:
             toast(request, f"{made.name} is added")
             return respond(
@@ -210,21 +208,6 @@ def one(request: SignedInRequest, uuid: UUID) -> Alert:
 def endpoint_of(uuid: UUID) -> Endpoint:
     """The endpoint with its project."""
     return Endpoint.objects.select_related("model__project").get(uuid=uuid)
-
-
-def read(form: forms.Form) -> dict[str, Any]:
-    """What was sent. Raises Refused for a form that is not complete."""
-    if not form.is_valid():
-        raise Refused("Nothing was changed: the form was not complete.", fields=errors_of(form))
-    return form.cleaned_data
-
-
-def add_errors(form: forms.Form, refusal: Refusal) -> None:
-    """What an action said no to, beside the fields that it names."""
-    for name, said in refusal.fields.items():
-        form.add_error(name if name in form.fields else None, said)
-    if not refusal.fields:
-        form.add_error(None, " ".join(filter(None, (refusal.message, refusal.next_step))))
 
 
 def chosen(request: SignedInRequest) -> dict[str, str]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
-from django import forms
 from django.http import HttpResponse
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from lifecycle.refusals import Conflict, Refused
+from lifecycle.ui.forms import add_refusal, complete
 from lifecycle.ui.respond import redirect_or_refresh, respond
 from lifecycle.ui.toasts import toast
 from monitoring.retraining import actions, page, queries
@@ -111,14 +110,14 @@ def propose(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("retraining.decide", Proposal, see=SEE)
 def approve(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Let a proposal go on."""
-    return done(request, actions.approve(proposal_id=uuid, actor=request.user, **read(SeenForm(request.POST))), "Approved", "ok")
+    return done(request, actions.approve(proposal_id=uuid, actor=request.user, **complete(SeenForm(request.POST))), "Approved", "ok")
 
 
 @require_POST
 @needs("retraining.decide", Proposal, see=SEE)
 def decline(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Say no to a proposal."""
-    return done(request, actions.decline(proposal_id=uuid, actor=request.user, **read(SeenForm(request.POST))), "Rejected", "warn")
+    return done(request, actions.decline(proposal_id=uuid, actor=request.user, **complete(SeenForm(request.POST))), "Rejected", "warn")
 
 
 @require_POST
@@ -132,7 +131,7 @@ def collect(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("retraining.propose", Proposal, see=SEE)
 def call_off(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """End a proposal at any step."""
-    return done(request, actions.call_off(proposal_id=uuid, actor=request.user, **read(ReasonForm(request.POST))), "Withdrawn", "warn")
+    return done(request, actions.call_off(proposal_id=uuid, actor=request.user, **complete(ReasonForm(request.POST))), "Withdrawn", "warn")
 
 
 @require_POST
@@ -146,24 +145,9 @@ def retry(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("retraining.decide", Proposal, see=SEE)
 def insist(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Ask for a promotion although the model is not better."""
-    return done(request, actions.insist(proposal_id=uuid, actor=request.user, **read(ReasonForm(request.POST))), "Going on by hand", "live")
-
-
-def read(form: forms.Form) -> dict[str, Any]:
-    """What was sent. Raises Refused for a form that is not complete."""
-    if not form.is_valid():
-        fields = {name: [str(each) for each in said] for name, said in form.errors.items()}
-        raise Refused("Nothing was changed: the form was not complete.", fields=fields)
-    return form.cleaned_data
-
-
-def add_refusal(form: forms.Form, refusal: Refused) -> None:
-    """Show a refusal at its fields, or above the form."""
-    known = {name: texts for name, texts in refusal.fields.items() if name in form.fields}
-    for name, texts in known.items():
-        form.add_error(name, texts)
-    if not known:
-        form.add_error(None, " ".join(filter(None, (refusal.message, refusal.next_step))))
+    return done(
+        request, actions.insist(proposal_id=uuid, actor=request.user, **complete(ReasonForm(request.POST))), "Going on by hand", "live"
+    )
 
 
 def done(request: SignedInRequest, proposal: Proposal, said: str, kind: str) -> HttpResponse:

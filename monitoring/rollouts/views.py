@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
-from django import forms
 from django.http import HttpResponse, JsonResponse
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
@@ -13,6 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from lifecycle.refusals import Refused
 from lifecycle.ui.csp import charts
+from lifecycle.ui.forms import add_refusal, complete
 from lifecycle.ui.respond import redirect_or_refresh, respond
 from lifecycle.ui.toasts import toast
 from monitoring.rollouts import actions, page, queries
@@ -95,7 +94,7 @@ def start(request: SignedInRequest, uuid: UUID) -> HttpResponse:
         try:
             made = actions.start(request_id=uuid, actor=request.user, plan=plan)
         except Refused as refusal:
-            form.add_error(None, " ".join(filter(None, (refusal.message, refusal.next_step))))
+            add_refusal(form, refusal)
         else:
             toast(request, f"{made.version.semver} takes {share_text(made.share)} of {made.endpoint}", kind="live")
             return redirect_or_refresh(request, reverse("endpoints:detail", args=[made.endpoint.uuid]))
@@ -107,7 +106,7 @@ def start(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("rollouts.steer", Rollout, see=SEE)
 def pause(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Stop widening."""
-    made = actions.pause(rollout_id=uuid, actor=request.user, **read(SeenForm(request.POST)))
+    made = actions.pause(rollout_id=uuid, actor=request.user, **complete(SeenForm(request.POST)))
     return done(request, made, f"Paused at {share_text(made.share)}", "warn")
 
 
@@ -115,7 +114,7 @@ def pause(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("rollouts.steer", Rollout, see=SEE)
 def resume(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Let the rule widen again."""
-    made = actions.resume(rollout_id=uuid, actor=request.user, **read(SeenForm(request.POST)))
+    made = actions.resume(rollout_id=uuid, actor=request.user, **complete(SeenForm(request.POST)))
     return done(request, made, "The rollout goes on", "live")
 
 
@@ -123,7 +122,7 @@ def resume(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("rollouts.steer", Rollout, see=SEE)
 def widen(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Go to the next step now."""
-    made = actions.widen(rollout_id=uuid, actor=request.user, **read(WidenForm(request.POST)))
+    made = actions.widen(rollout_id=uuid, actor=request.user, **complete(WidenForm(request.POST)))
     return done(request, made, f"{made.version.semver} has {share_text(made.share)} of {made.endpoint}", "live")
 
 
@@ -131,16 +130,8 @@ def widen(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("rollouts.abort", Rollout, see=SEE)
 def abort(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Stop the canary."""
-    made = actions.abort(rollout_id=uuid, actor=request.user, **read(AbortForm(request.POST)))
+    made = actions.abort(rollout_id=uuid, actor=request.user, **complete(AbortForm(request.POST)))
     return done(request, made, f"All traffic is back on {made.baseline.semver}", "warn")
-
-
-def read(form: forms.Form) -> dict[str, Any]:
-    """What was sent. Raises Refused for a form that is not complete."""
-    if not form.is_valid():
-        fields = {name: [str(each) for each in said] for name, said in form.errors.items()}
-        raise Refused("Nothing was changed: the form was not complete.", fields=fields)
-    return form.cleaned_data
 
 
 def done(request: SignedInRequest, rollout: Rollout, said: str, kind: str) -> HttpResponse:

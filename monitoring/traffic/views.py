@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from uuid import UUID, uuid4
 
-from django.forms import Form
 from django.http import HttpResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -12,6 +11,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from lifecycle.refusals import Refusal, Refused
 from lifecycle.ui.csp import charts
+from lifecycle.ui.forms import add_refusal
 from lifecycle.ui.respond import redirect_or_refresh, respond, wants_fragment
 from lifecycle.ui.toasts import toast
 from monitoring.traffic import actions, page, queries
@@ -67,16 +67,11 @@ def feedback(request: SignedInRequest, uuid: UUID) -> HttpResponse:
                 kind=given["kind"] or FeedbackKind.REVIEW, source=Source.PAGE,
             )  # fmt: skip
         except Refused as refusal:
-            form.add_error(field_of(form, refusal), refusal.message)
+            add_refusal(form, refusal)
         else:
             toast(request, "Noted")
             return redirect_or_refresh(request, reverse("traffic:prediction", args=[uuid]))
     return respond(request, "monitoring/traffic/prediction.html", "prediction", page.prediction(request.user, found, form), status=422)
-
-
-def field_of(form: Form, refusal: Refusal) -> str | None:
-    """The field of the form that a refusal is about; None for the form as a whole."""
-    return next((name for name in refusal.fields if name in form.fields), None)
 
 
 @require_safe
@@ -106,7 +101,7 @@ def define_kpi(request: SignedInRequest, uuid: UUID) -> HttpResponse:
         try:
             made = actions.define_kpi(endpoint_id=uuid, holdout_share=given.pop("holdout_percent") / 100, actor=request.user, **given)
         except Refusal as refusal:
-            form.add_error(field_of(form, refusal), refusal.message)
+            add_refusal(form, refusal)
         else:
             toast(request, f"{made.name} is defined")
             return redirect_or_refresh(request, reverse("traffic:kpi", args=[made.uuid]))
@@ -135,7 +130,7 @@ def record_outcomes(request: SignedInRequest, uuid: UUID) -> HttpResponse:
         try:
             actions.record_outcomes(kpi_id=uuid, cases=[case], actor=request.user)
         except Refusal as refusal:
-            form.add_error(field_of(form, refusal), refusal.message)
+            add_refusal(form, refusal)
         else:
             toast(request, "Noted")
             return redirect_or_refresh(request, reverse("traffic:kpi", args=[uuid]))

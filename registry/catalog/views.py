@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.forms import Form
 from django.http import FileResponse, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from lifecycle.refusals import Conflict, Refusal, Refused
+from lifecycle.refusals import Conflict, Refused
 from lifecycle.training.models import Run
-from lifecycle.ui.forms import errors_of
+from lifecycle.ui.forms import add_refusal, errors_of
 from lifecycle.ui.respond import redirect_or_refresh, respond
 from lifecycle.ui.toasts import toast
 from registry.access import policy
@@ -43,7 +42,7 @@ def new_model(request: SignedInRequest) -> HttpResponse:
         try:
             made = actions.create_model(actor=request.user, **form.cleaned_data)
         except Refused as refusal:
-            add_errors(form, refusal)
+            add_refusal(form, refusal)
         else:
             toast(request, f"Model {made.name} created")
             return redirect_or_refresh(request, reverse("catalog:model", args=[made.uuid]))
@@ -92,7 +91,7 @@ def register(request: SignedInRequest, uuid: UUID) -> HttpResponse:
             given = form.cleaned_data
             actions.register(model=found, run=given["run"], semver=given["semver"], stated=form.stated(), actor=request.user)
         except Refused as refusal:
-            add_errors(form, refusal)
+            add_refusal(form, refusal)
         else:
             toast(request, "The files are hashed and signed now", kind="live")
             return redirect_or_refresh(request, reverse("catalog:model", args=[uuid]))
@@ -110,7 +109,7 @@ def new_endpoint(request: SignedInRequest, uuid: UUID) -> HttpResponse:
         try:
             made = actions.create_endpoint(model=found, actor=request.user, **form.cleaned_data)
         except Refused as refusal:
-            add_errors(form, refusal)
+            add_refusal(form, refusal)
         else:
             toast(request, f"Endpoint {made.slug} created; nothing is live on it yet")
             return redirect_or_refresh(request, reverse("catalog:model", args=[uuid]))
@@ -144,7 +143,7 @@ def edit_card(request: SignedInRequest, uuid: UUID) -> HttpResponse:
             made = actions.edit_card(version=found, stated=form.stated(), seen=form.cleaned_data["seen"], actor=request.user)
         except (Refused, Conflict) as refusal:
             status = 409 if isinstance(refusal, Conflict) else 422
-            add_errors(form, refusal)
+            add_refusal(form, refusal)
         else:
             toast(request, f"Card revision {made.revision} saved; open promotions of this version are void now")
             return redirect_or_refresh(request, f"{reverse('catalog:version', args=[uuid])}#card")
@@ -204,12 +203,3 @@ def lift_freeze(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     lifted = actions.lift_freeze(freeze_id=uuid, actor=request.user)
     toast(request, f"{lifted.endpoint.slug} is open again")
     return redirect_or_refresh(request, reverse("catalog:model", args=[lifted.endpoint.model.uuid]))
-
-
-def add_errors(form: Form, refusal: Refusal) -> None:
-    """Put a refusal's messages beside the fields it names, or above the form."""
-    known = {name: texts for name, texts in refusal.fields.items() if name in form.fields}
-    for name, texts in known.items():
-        form.add_error(name, [*texts, *([refusal.next_step] if refusal.next_step else [])])
-    if not known:
-        form.add_error(None, " ".join(part for part in (refusal.message, refusal.next_step) if part))

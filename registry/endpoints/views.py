@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.forms import Form
 from django.http import HttpResponse
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
@@ -14,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from lifecycle.refusals import Refusal, Refused
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.csp import charts
+from lifecycle.ui.forms import add_refusal, complete
 from lifecycle.ui.respond import redirect_or_refresh, respond
 from lifecycle.ui.toasts import toast
 from registry.access import policy
@@ -77,7 +77,7 @@ def deploy(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("endpoints.roll_back", Endpoint, see=SEE)
 def roll_back(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Make the last live version live again."""
-    given = read(RollBackForm(request.POST))
+    given = complete(RollBackForm(request.POST))
     made = actions.roll_back(endpoint_id=uuid, actor=request.user, reason=given["reason"], typed=given["typed"], seen_moves=given["seen"])
     toast(request, f"Rolled back to {made.version.semver}", kind="warn")
     return redirect_or_refresh(request, reverse("endpoints:detail", args=[uuid]))
@@ -87,7 +87,7 @@ def roll_back(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("endpoints.set_share", Deployment, see=SEE)
 def stop_canary(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Give all traffic back to the live version."""
-    ended = actions.stop_canary(deployment_id=uuid, actor=request.user, reason=read(StopForm(request.POST))["reason"])
+    ended = actions.stop_canary(deployment_id=uuid, actor=request.user, reason=complete(StopForm(request.POST))["reason"])
     toast(request, f"The canary {ended.version.semver} has ended", kind="warn")
     return redirect_or_refresh(request, reverse("endpoints:detail", args=[ended.endpoint.uuid]))
 
@@ -103,7 +103,7 @@ def shadow(request: SignedInRequest, uuid: UUID) -> HttpResponse:
         try:
             made = actions.start_shadow(endpoint_id=uuid, version_id=given["version"].uuid, share=given["share"], actor=request.user)
         except Refused as refusal:
-            add_errors(form, refusal)
+            add_refusal(form, refusal)
         else:
             toast(request, f"{made.version.semver} gets copies of {rules.percent(made.share)} of the requests")
             return redirect_or_refresh(request, reverse("endpoints:detail", args=[uuid]))
@@ -116,7 +116,7 @@ def shadow(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("endpoints.shadow", Deployment, see=SEE)
 def stop_shadow(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """End the copies."""
-    ended = actions.stop_shadow(deployment_id=uuid, actor=request.user, reason=read(StopForm(request.POST))["reason"])
+    ended = actions.stop_shadow(deployment_id=uuid, actor=request.user, reason=complete(StopForm(request.POST))["reason"])
     toast(request, f"The shadow {ended.version.semver} has ended")
     return redirect_or_refresh(request, reverse("endpoints:detail", args=[ended.endpoint.uuid]))
 
@@ -132,7 +132,7 @@ def drill(request: SignedInRequest, uuid: UUID) -> HttpResponse:
         try:
             actions.plant_fault(deployment_id=given.pop("deployment").uuid, actor=request.user, **given)
         except Refused as refusal:
-            add_errors(form, refusal)
+            add_refusal(form, refusal)
         else:
             toast(request, f"A fault is planted in {endpoint.slug}", kind="warn")
             return redirect_or_refresh(request, reverse("endpoints:detail", args=[uuid]))
@@ -184,23 +184,3 @@ def of_version(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Where and when a version served, newest first, for its page."""
     rows = queries.of_everywhere(request.user).filter(version__uuid=uuid).order_by("-id")[: queries.PAGE]
     return respond(request, "registry/endpoints/of_version.html", "deployments", {"deployments": list(rows)})
-
-
-def read(form: Form) -> dict[str, Any]:
-    """What was sent by a dialog. Raises Refused, with the fields, when it is not complete."""
-    if not form.is_valid():
-        raise Refused(
-            "Nothing was changed: the form was not complete.",
-            fields={name: [str(each) for each in said] for name, said in form.errors.items()},
-        )
-    given: dict[str, Any] = form.cleaned_data
-    return given
-
-
-def add_errors(form: Form, refusal: Refusal) -> None:
-    """Put a refusal's messages beside the fields it names, or above the form."""
-    known = {name: texts for name, texts in refusal.fields.items() if name in form.fields}
-    for name, texts in known.items():
-        form.add_error(name, texts)
-    if not known:
-        form.add_error(None, " ".join(filter(None, (refusal.message, refusal.next_step))))

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.forms import Form
 from django.http import HttpResponse
 from django.urls import reverse
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from lifecycle.refusals import Conflict, Refusal, Refused
+from lifecycle.refusals import Conflict, Refused
+from lifecycle.ui.forms import add_refusal
 from lifecycle.ui.respond import redirect_or_refresh, respond
 from lifecycle.ui.toasts import toast
 from registry.access.decorators import needs, signed_in
@@ -53,7 +53,7 @@ def new(request: SignedInRequest) -> HttpResponse:
         try:
             made = actions.request(actor=request.user, **form.cleaned_data)
         except Refused as refusal:
-            add_errors(form, refusal)
+            add_refusal(form, refusal)
         else:
             toast(request, f"Request {made.number} made; its gates are checked now", kind="live")
             return redirect_or_refresh(request, address(made.uuid))
@@ -102,7 +102,7 @@ def decide(request: SignedInRequest, uuid: UUID, form: DecisionForm, action: Any
     try:
         action(request_id=uuid, actor=request.user, **given)
     except Refused as refusal:
-        add_errors(form, refusal)
+        add_refusal(form, refusal)
         return show(request, uuid, status=422, **{name: form})
     except Conflict as conflict:
         return show(request, uuid, status=409, conflict=conflict)
@@ -154,12 +154,3 @@ def show(request: SignedInRequest, uuid: UUID, *, status: int = 200, **more: Any
 def address(uuid: UUID) -> str:
     """Where a request's page is."""
     return reverse("promotions:detail", args=[uuid])
-
-
-def add_errors(form: Form, refusal: Refusal) -> None:
-    """Put a refusal's messages beside the fields it names, or above the form."""
-    known = {name: texts for name, texts in refusal.fields.items() if name in form.fields}
-    for name, texts in known.items():
-        form.add_error(name, texts)
-    if not known:
-        form.add_error(None, " ".join(part for part in (refusal.message, refusal.next_step) if part))

@@ -19,6 +19,7 @@ from datasets_app.labeling.forms import QueueForm, SchemaForm, write_classes
 from datasets_app.labeling.models import LabelSchema, Queue
 from datasets_app.labeling.views.answering import person
 from lifecycle.refusals import Refused
+from lifecycle.ui.forms import add_refusal
 from lifecycle.ui.marks import Figure
 from lifecycle.ui.numbers import count, decimals, duration
 from lifecycle.ui.toasts import toast
@@ -100,7 +101,7 @@ def open_queue(request: HttpRequest, uuid: UUID) -> HttpResponse:
         try:
             return opened(request, dataset, form.cleaned_data)
         except Refused as error:
-            take_refusal(form, error)
+            add_refusal(form, error)
     schema = queries.latest_schema(dataset)
     return render(
         request,
@@ -116,15 +117,6 @@ def opened(request: HttpRequest, dataset: Dataset, data: dict[str, Any]) -> Http
     queue = actions.open_queue(dataset_id=dataset.uuid, actor=person(request), upload_id=upload.uuid if upload else None, **data)
     toast(request, f"{queue.name} is open", kind="ok")
     return HttpResponseRedirect(reverse("labeling:queue", args=[queue.uuid]))
-
-
-def take_refusal(form: Any, error: Refused) -> None:
-    """Show a refusal where its fields are."""
-    for name, messages in error.fields.items():
-        for message in messages:
-            form.add_error(name if name in form.fields else None, message)
-    if not error.fields:
-        form.add_error(None, " ".join(part for part in (error.message, error.next_step) if part))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -1,7 +1,8 @@
 import pytest
 from django import forms
 
-from lifecycle.ui.forms import Problem, problems
+from lifecycle.refusals import Refused
+from lifecycle.ui.forms import Problem, add_refusal, complete, errors_of, problems
 
 
 class RunForm(forms.Form):
@@ -91,3 +92,40 @@ def test_a_whole_form_renders_with_its_hidden_fields():
 
     assert "1 thing needs a change." in html
     assert '<input type="hidden" name="digest" value="abc"' in html
+
+
+class Two(forms.Form):
+    name = forms.CharField()
+    unit = forms.CharField()
+
+
+def refused(refusal):
+    form = Two({"name": "a", "unit": "b"})
+    assert form.is_valid()
+    add_refusal(form, refusal)
+    return errors_of(form)
+
+
+def test_a_refusal_of_one_field_says_why_beside_it_and_what_to_do():
+    told = refused(Refused("There is one of this name.", fields={"name": ["Choose another."]}, next_step="Or rename the other."))
+
+    assert told == {"name": ["There is one of this name.", "Choose another.", "Or rename the other."]}
+
+
+def test_of_several_fields_each_says_for_itself_what_is_wrong():
+    told = refused(Refused("It was not made.", fields={"name": ["Too long."], "unit": ["Unknown."]}))
+
+    assert told == {"name": ["Too long."], "unit": ["Unknown."]}
+
+
+def test_a_refusal_of_no_field_of_the_form_stands_above_it():
+    assert refused(Refused("It is frozen.", next_step="Lift the freeze.")) == {"__all__": ["It is frozen. Lift the freeze."]}
+    assert refused(Refused("No.", fields={"seen": ["It has changed."]})) == {"__all__": ["No. It has changed."]}
+
+
+def test_a_dialog_that_is_not_complete_is_refused_with_its_fields():
+    with pytest.raises(Refused) as refusal:
+        complete(Two({"name": "a"}))
+
+    assert refusal.value.fields == {"unit": ["This field is required."]}
+    assert complete(Two({"name": "a", "unit": "b"})) == {"name": "a", "unit": "b"}
