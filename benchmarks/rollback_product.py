@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from django.db import transaction
 
-from benchmarks.rollback import until
 from registry.access.actions import create_token
 from registry.artifacts.actions import put_folder
 from registry.catalog.models import Alias
@@ -92,3 +92,13 @@ class Moment:
     def note(self) -> None:
         """Now."""
         self.at = time.monotonic()
+
+
+def until(condition: Callable[[], Any], what: str, seconds: float = 60) -> Any:
+    """What the condition gives once it is true."""
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        if time.monotonic() > end:
+            raise SystemExit(f"It never happened: {what}")
+        time.sleep(0.02)
+    return found
