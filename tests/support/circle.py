@@ -201,8 +201,9 @@ class Circle:
         return done
 
     def known(self, text: str) -> str:
-        """What a text of the first kind means."""
-        return next(row.label for row in (*self.story.corpus.history, *self.story.corpus.new) if row.text == text)
+        """What a text of the first kind means; greetings, by which other journeys ask whether the endpoint answers, mean anything."""
+        rows = (*self.story.corpus.history, *self.story.corpus.new)
+        return next((row.label for row in rows if row.text == text), rows[0].label)
 
     def promote(self, request: str) -> dict[str, Any]:
         """A second lead and Gita approve: Lee, who approved the training, counts as who launched it."""

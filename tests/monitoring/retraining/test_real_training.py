@@ -23,7 +23,7 @@ from tests.support.tiny_models import make_tiny_base
 
 pytestmark = pytest.mark.journey  # two real trainings: too long for the fast suite
 QUICK = {"epochs": 6, "batch_size": 8, "head_learning_rate": 0.02, "precision": "fp32", "patience": 0}
-NEW = [f"charge twice wrong delivery {n}" for n in range(40)]  # what customers write since: the live version never saw it
+NEW = [f"charge twice wrong delivery {n}" for n in range(80)]  # what customers write since: the live version never saw it
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_the_circle_closes_with_real_weights(endpoint, ana, mia, lee):
     )
     traffic_actions.ingest()
     say_wrong(endpoint, list(Prediction.objects.order_by("id")), mia)
-    proposal = actions.propose(endpoint_id=endpoint.uuid, actor=mia, queue_items=40, min_labels=30)
+    proposal = actions.propose(endpoint_id=endpoint.uuid, actor=mia, queue_items=80, min_labels=30)
     assert "accuracy" in [reason["code"] for reason in proposal.reasons_for]
     approve(collect(proposal), lee)
     label_queue(proposal, ana, label="refund")
