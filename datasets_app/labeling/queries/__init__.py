@@ -14,6 +14,7 @@ from datasets_app.labeling.queries.decisions import (
     standing,
 )
 from datasets_app.labeling.queries.pages import (
+    allowed,
     datasets_to_manage,
     forecast,
     get_dataset,
@@ -28,6 +29,7 @@ from datasets_app.labeling.queries.review import answers_in, case, disputes, lab
 
 __all__ = [
     "adjudicators_of",
+    "allowed",
     "annotators_of",
     "answers_in",
     "bench_items",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -24,6 +25,11 @@ SAMPLE = 5_000  # newest answers from which agreement is computed
 def queues(user: User) -> QuerySet[Queue]:
     """The queues that the user may see, newest first, with their datasets."""
     return policy.visible_to(user, Queue, "labeling.view").select_related("dataset__project", "schema").order_by("-id")
+
+
+def allowed(user: User, rows: Iterable[Queue], action: str) -> set[int]:
+    """Which of these queues the user may do this in."""
+    return set(policy.visible_to(user, Queue.objects.filter(pk__in=[row.pk for row in rows]), action).values_list("pk", flat=True))
 
 
 def get_queue(user: User, uuid: UUID) -> Queue:

@@ -37,8 +37,9 @@ def queue_list(request: HttpRequest) -> HttpResponse:
     rows = queries.queues(person(request))
     found = list((rows.filter(pk__lt=int(before)) if before.isdecimal() and len(before) < 19 else rows)[: PAGE + 1])
     page = {"previous": reverse("labeling:list") if before else "", "next": f"?before={found[PAGE - 1].pk}" if len(found) > PAGE else ""}
+    may = {name: queries.allowed(person(request), found[:PAGE], f"labeling.{name}") for name in ("annotate", "decide")}
     datasets = list(queries.datasets_to_manage(person(request))[:PAGE])
-    return render(request, "datasets_app/labeling/list.html", {"queues": found[:PAGE], "page": page, "datasets": datasets})
+    return render(request, "datasets_app/labeling/list.html", {"queues": found[:PAGE], "page": page, "datasets": datasets, "may": may})
 
 
 @require_safe

@@ -33,6 +33,16 @@ def test_the_list_takes_the_same_statements_for_one_and_many_queues(dataset, mia
     assert taken[0] == taken[1]
 
 
+@pytest.mark.parametrize(("name", "labels"), [("ana", True), ("mia", True), ("aida", False), ("omar", False)])
+def test_the_list_leads_only_those_to_the_bench_who_may_label_there(dataset, mia, client_for, request, name, labels):
+    queue = make_queue(dataset, mia)
+
+    page = client_for(request.getfixturevalue(name)).get(reverse("labeling:list")).content.decode()
+
+    assert reverse("labeling:queue", args=[queue.uuid]) in page
+    assert (reverse("labeling:bench", args=[queue.uuid]) in page) is labels
+
+
 def test_a_queue_is_opened_by_the_form(dataset, mia, client_for):
     make_schema(dataset, mia)
     sent = {"name": "Batch 1", "source": "undecided", "overlap": "2", "hidden_share": "30"}
