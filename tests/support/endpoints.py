@@ -90,7 +90,7 @@ def spool_line(endpoint: Endpoint, *answers: tuple[str, str, float], at: str = "
     """One request as the server spools it. answers: (text, label, confidence)."""
     version = endpoint.alias.version
     answers = answers or (("I lost my card", "billing", 0.9),)
-    digests = [sha256(text.encode()).hexdigest() for text, _, _ in answers]
+    digests = [sha256(text.encode("utf-8", "surrogatepass")).hexdigest() for text, _, _ in answers]
     inputs = [
         {"sha256": digest, "chars": len(text), "tokens": 4, "text": text} for digest, (text, _, _) in zip(digests, answers, strict=True)
     ]
