@@ -8,6 +8,8 @@ from django.urls import reverse
 from monitoring.rollouts.models import Rollout
 from tests.monitoring.rollouts.conftest import HTMX, text_of, url
 
+PLAN = {"steps": "50, 100", "min_requests": "100", "min_minutes": "10", "margin": "5", "rise": "20", "max_hours": "24", "automatic": "yes"}
+
 
 def test_an_empty_list_says_where_one_starts(client_for, project, lee):
     assert "No rollouts yet" in text_of(client_for(lee).get(reverse("rollouts:list")))
@@ -52,17 +54,8 @@ def test_of_a_few_customers_who_return_the_forecast_says_that_the_rule_has_littl
 
 def test_starting_by_the_form(client_for, street, approval, mia):
     street.take_in_now(400, 2)
-    plan = {
-        "steps": "50, 100",
-        "min_requests": "100",
-        "min_minutes": "10",
-        "margin": "5",
-        "rise": "20",
-        "max_hours": "24",
-        "automatic": "yes",
-    }
 
-    answer = client_for(mia).post(url("start", approval), plan)
+    answer = client_for(mia).post(url("start", approval), PLAN)
 
     assert (answer.status_code, answer.url) == (302, reverse("endpoints:detail", args=[street.endpoint.uuid]))
     rollout = Rollout.objects.get()
@@ -79,17 +72,8 @@ def test_starting_by_the_form(client_for, street, approval, mia):
 )  # fmt: skip
 def test_a_wrong_plan_comes_back_with_what_is_wrong(client_for, street, approval, mia, change, said):
     street.take_in_now(400, 2)
-    plan = {
-        "steps": "50, 100",
-        "min_requests": "100",
-        "min_minutes": "10",
-        "margin": "5",
-        "rise": "20",
-        "max_hours": "24",
-        "automatic": "yes",
-    }
 
-    answer = client_for(mia).post(url("start", approval), plan | change, **HTMX)
+    answer = client_for(mia).post(url("start", approval), PLAN | change, **HTMX)
 
     assert answer.status_code == 422
     assert said in text_of(answer)
