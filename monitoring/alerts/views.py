@@ -14,7 +14,7 @@ from lifecycle.notices import delivery
 from lifecycle.notices.models import Channel
 from lifecycle.refusals import Refusal, Refused
 from lifecycle.ui.csp import charts
-from lifecycle.ui.forms import add_refusal, complete
+from lifecycle.ui.forms import add_refusal, cleaned
 from lifecycle.ui.respond import redirect_or_refresh, respond
 from lifecycle.ui.toasts import toast
 from monitoring.alerts import actions, page, queries
@@ -53,7 +53,7 @@ def detail(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("alerts.acknowledge", Alert, see=SEE)
 def acknowledge(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Say that you look after it."""
-    actions.acknowledge(alert_id=uuid, actor=request.user, seen=complete(SeenForm(request.POST))["seen"])
+    actions.acknowledge(alert_id=uuid, actor=request.user, seen=cleaned(SeenForm(request.POST))["seen"])
     toast(request, "You have it")
     return redirect_or_refresh(request, reverse("alerts:detail", args=[uuid]))
 
@@ -63,7 +63,7 @@ def acknowledge(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("alerts.acknowledge", Alert, see=SEE)
 def resolve(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """End it by hand."""
-    actions.resolve(alert_id=uuid, actor=request.user, **complete(ResolveForm(request.POST)))
+    actions.resolve(alert_id=uuid, actor=request.user, **cleaned(ResolveForm(request.POST)))
     toast(request, "The alert is over")
     return redirect_or_refresh(request, reverse("alerts:detail", args=[uuid]))
 
@@ -109,7 +109,7 @@ def set_objective(request: SignedInRequest, uuid: UUID, kind: str) -> HttpRespon
 @needs(MANAGE, Objective, see=SEE)
 def switch_objective(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Stop evaluating an objective, or go on."""
-    given = complete(SwitchForm(request.POST))
+    given = cleaned(SwitchForm(request.POST))
     made = actions.switch_objective(objective_id=uuid, is_on=given["on"], actor=request.user, seen=given["seen"])
     toast(request, f"{made.get_kind_display()} is {'evaluated' if made.is_on else 'switched off'}", kind="ok" if made.is_on else "warn")
     return redirect_or_refresh(request, reverse("alerts:endpoint", args=[made.endpoint.uuid]))

@@ -10,7 +10,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from lifecycle.refusals import Conflict, Refused
-from lifecycle.ui.forms import add_refusal, complete
+from lifecycle.ui.forms import add_refusal, cleaned
 from lifecycle.ui.respond import redirect_or_refresh, respond
 from lifecycle.ui.toasts import toast
 from monitoring.retraining import actions, page, queries
@@ -110,14 +110,14 @@ def propose(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("retraining.decide", Proposal, see=SEE)
 def approve(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Let a proposal go on."""
-    return done(request, actions.approve(proposal_id=uuid, actor=request.user, **complete(SeenForm(request.POST))), "Approved", "ok")
+    return done(request, actions.approve(proposal_id=uuid, actor=request.user, **cleaned(SeenForm(request.POST))), "Approved", "ok")
 
 
 @require_POST
 @needs("retraining.decide", Proposal, see=SEE)
 def decline(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Say no to a proposal."""
-    return done(request, actions.decline(proposal_id=uuid, actor=request.user, **complete(SeenForm(request.POST))), "Rejected", "warn")
+    return done(request, actions.decline(proposal_id=uuid, actor=request.user, **cleaned(SeenForm(request.POST))), "Rejected", "warn")
 
 
 @require_POST
@@ -131,7 +131,7 @@ def collect(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("retraining.propose", Proposal, see=SEE)
 def call_off(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """End a proposal at any step."""
-    return done(request, actions.call_off(proposal_id=uuid, actor=request.user, **complete(ReasonForm(request.POST))), "Withdrawn", "warn")
+    return done(request, actions.call_off(proposal_id=uuid, actor=request.user, **cleaned(ReasonForm(request.POST))), "Withdrawn", "warn")
 
 
 @require_POST
@@ -146,7 +146,7 @@ def retry(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def insist(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Ask for a promotion although the model is not better."""
     return done(
-        request, actions.insist(proposal_id=uuid, actor=request.user, **complete(ReasonForm(request.POST))), "Going on by hand", "live"
+        request, actions.insist(proposal_id=uuid, actor=request.user, **cleaned(ReasonForm(request.POST))), "Going on by hand", "live"
     )
 
 

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from lifecycle.refusals import Refused
 from lifecycle.ui.csp import charts
-from lifecycle.ui.forms import add_refusal, complete
+from lifecycle.ui.forms import add_refusal, cleaned
 from lifecycle.ui.respond import redirect_or_refresh, respond
 from lifecycle.ui.toasts import toast
 from monitoring.rollouts import actions, page, queries
@@ -106,7 +106,7 @@ def start(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("rollouts.steer", Rollout, see=SEE)
 def pause(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Stop widening."""
-    made = actions.pause(rollout_id=uuid, actor=request.user, **complete(SeenForm(request.POST)))
+    made = actions.pause(rollout_id=uuid, actor=request.user, **cleaned(SeenForm(request.POST)))
     return done(request, made, f"Paused at {share_text(made.share)}", "warn")
 
 
@@ -114,7 +114,7 @@ def pause(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("rollouts.steer", Rollout, see=SEE)
 def resume(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Let the rule widen again."""
-    made = actions.resume(rollout_id=uuid, actor=request.user, **complete(SeenForm(request.POST)))
+    made = actions.resume(rollout_id=uuid, actor=request.user, **cleaned(SeenForm(request.POST)))
     return done(request, made, "The rollout goes on", "live")
 
 
@@ -122,7 +122,7 @@ def resume(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("rollouts.steer", Rollout, see=SEE)
 def widen(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Go to the next step now."""
-    made = actions.widen(rollout_id=uuid, actor=request.user, **complete(WidenForm(request.POST)))
+    made = actions.widen(rollout_id=uuid, actor=request.user, **cleaned(WidenForm(request.POST)))
     return done(request, made, f"{made.version.semver} has {share_text(made.share)} of {made.endpoint}", "live")
 
 
@@ -130,7 +130,7 @@ def widen(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("rollouts.abort", Rollout, see=SEE)
 def abort(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Stop the canary."""
-    made = actions.abort(rollout_id=uuid, actor=request.user, **complete(AbortForm(request.POST)))
+    made = actions.abort(rollout_id=uuid, actor=request.user, **cleaned(AbortForm(request.POST)))
     return done(request, made, f"All traffic is back on {made.baseline.semver}", "warn")
 
 

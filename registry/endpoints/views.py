@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from lifecycle.refusals import Refusal, Refused
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.csp import charts
-from lifecycle.ui.forms import add_refusal, complete
+from lifecycle.ui.forms import add_refusal, cleaned
 from lifecycle.ui.respond import redirect_or_refresh, respond
 from lifecycle.ui.toasts import toast
 from registry.access import policy
@@ -77,7 +77,7 @@ def deploy(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("endpoints.roll_back", Endpoint, see=SEE)
 def roll_back(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Make the last live version live again."""
-    given = complete(RollBackForm(request.POST))
+    given = cleaned(RollBackForm(request.POST))
     made = actions.roll_back(endpoint_id=uuid, actor=request.user, reason=given["reason"], typed=given["typed"], seen_moves=given["seen"])
     toast(request, f"Rolled back to {made.version.semver}", kind="warn")
     return redirect_or_refresh(request, reverse("endpoints:detail", args=[uuid]))
@@ -87,7 +87,7 @@ def roll_back(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("endpoints.set_share", Deployment, see=SEE)
 def stop_canary(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Give all traffic back to the live version."""
-    ended = actions.stop_canary(deployment_id=uuid, actor=request.user, reason=complete(StopForm(request.POST))["reason"])
+    ended = actions.stop_canary(deployment_id=uuid, actor=request.user, reason=cleaned(StopForm(request.POST))["reason"])
     toast(request, f"The canary {ended.version.semver} has ended", kind="warn")
     return redirect_or_refresh(request, reverse("endpoints:detail", args=[ended.endpoint.uuid]))
 
@@ -116,7 +116,7 @@ def shadow(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("endpoints.shadow", Deployment, see=SEE)
 def stop_shadow(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """End the copies."""
-    ended = actions.stop_shadow(deployment_id=uuid, actor=request.user, reason=complete(StopForm(request.POST))["reason"])
+    ended = actions.stop_shadow(deployment_id=uuid, actor=request.user, reason=cleaned(StopForm(request.POST))["reason"])
     toast(request, f"The shadow {ended.version.semver} has ended")
     return redirect_or_refresh(request, reverse("endpoints:detail", args=[ended.endpoint.uuid]))
 

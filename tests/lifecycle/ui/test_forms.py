@@ -2,7 +2,7 @@ import pytest
 from django import forms
 
 from lifecycle.refusals import Refused
-from lifecycle.ui.forms import Problem, add_refusal, complete, errors_of, problems
+from lifecycle.ui.forms import Problem, add_refusal, cleaned, errors_of, problems
 
 
 class RunForm(forms.Form):
@@ -125,7 +125,7 @@ def test_a_refusal_of_no_field_of_the_form_stands_above_it():
 
 def test_a_dialog_that_is_not_complete_is_refused_with_its_fields():
     with pytest.raises(Refused) as refusal:
-        complete(Two({"name": "a"}))
+        cleaned(Two({"name": "a"}))
 
     assert refusal.value.fields == {"unit": ["This field is required."]}
-    assert complete(Two({"name": "a", "unit": "b"})) == {"name": "a", "unit": "b"}
+    assert cleaned(Two({"name": "a", "unit": "b"})) == {"name": "a", "unit": "b"}
