@@ -48,8 +48,10 @@ OBJECTIVES = (("availability", 0.995, None), ("latency", 0.95, 300.0), ("quality
 PLAN = Plan(
     steps=(2500, 10_000), min_requests=400, min_minutes=10, margin=0.05, rise=0.3, max_hours=24, warm_up=0,
 )  # fmt: skip
-FAULT_SHARE = 2_000  # of 10,000 of the canary's requests fail in the drill: few enough that the rule decides before the server's own guard
-REQUESTS, UNDER_FAULT = 200, 600
+# Of 10,000 of the canary's requests fail in the drill: so few that ten failures among twenty, which the server's own guard waits for, come
+# about once in 300 demos before the rule has seen the ten or so that it needs.
+FAULT_SHARE = 1_200
+REQUESTS, UNDER_FAULT = 200, 1_000
 PAUSE_SECONDS = 0.1  # between requests under the fault: the rule looks every ten seconds
 
 
