@@ -41,6 +41,7 @@ class DatasetIn(serializers.Serializer[object]):
 
     project = serializers.UUIDField()
     name = serializers.CharField(max_length=80)
+    task = serializers.ChoiceField(choices=Dataset.Task.choices, required=False, default=Dataset.Task.SINGLE_LABEL)
     description = serializers.CharField(required=False, default="", allow_blank=True)
     language = serializers.CharField(required=False, default="", allow_blank=True, max_length=20)
     licence = serializers.CharField(required=False, default="", allow_blank=True, max_length=80)
@@ -54,6 +55,7 @@ class DatasetOut(serializers.Serializer[Dataset]):
     slug = serializers.CharField()
     name = serializers.CharField()
     description = serializers.CharField()
+    task = serializers.ChoiceField(choices=Dataset.Task.choices)
     language = serializers.CharField()
     licence = serializers.CharField()
     items = serializers.IntegerField(source="items_total")

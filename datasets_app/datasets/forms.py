@@ -21,9 +21,13 @@ class DatasetForm(forms.ModelForm[Dataset]):
 
     class Meta:
         model = Dataset
-        fields = ("project", "name", "description", "language", "licence")
+        fields = ("project", "name", "task", "description", "language", "licence")
         widgets = {"description": forms.Textarea(attrs={"rows": 3})}
-        help_texts = {"language": "Such as en or de.", "licence": "Under which the texts may be used."}
+        help_texts = {
+            "task": "What an answer about one of its texts is. It stays as it is.",
+            "language": "Such as en or de.",
+            "licence": "Under which the texts may be used.",
+        }
 
     def __init__(self, *args: Any, user: User, **options: Any) -> None:
         super().__init__(*args, **options)

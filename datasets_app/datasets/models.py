@@ -19,7 +19,9 @@ class Dataset(models.Model):
     root_path = "pk"
 
     class Task(models.TextChoices):
-        SINGLE_LABEL = "single_label", "One label per text"
+        SINGLE_LABEL = "single_label", "One class per text"
+        MULTI_LABEL = "multi_label", "Any number of classes per text"
+        SPANS = "spans", "Marked parts of a text, each with a class"
 
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="datasets")

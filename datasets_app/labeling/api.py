@@ -115,15 +115,31 @@ class WorkOut(serializers.Serializer[Any]):
     item = serializers.UUIDField()
     text = serializers.CharField()
     ranks = serializers.JSONField()
+    marks = serializers.JSONField(help_text="suggested spans, where the task is to mark")
     suggestion = serializers.IntegerField(allow_null=True)
     note = serializers.CharField()
 
 
-class SubmitIn(serializers.Serializer[Any]):
-    """One answer. client_key: made by the client, the same when the same answer is sent again."""
+class SaysIn(serializers.Serializer[Any]):
+    """What is said of an item: `label` where the task is one class per text, else `value`, its classes named by uuid or stable id:
+
+    {"labels": [id, …]} or {"spans": [{"start", "end", "label"}, …]}, offsets in Unicode code points, the end exclusive.
+    """
+
+    label = serializers.UUIDField(required=False, allow_null=True, default=None)  # type: ignore[assignment]
+    value = serializers.JSONField(required=False, allow_null=True, default=None)
+
+    def validate(self, data: dict[str, Any]) -> dict[str, Any]:
+        """One of the two, as the value that the task's module reads."""
+        if (data["label"] is None) == (data["value"] is None):
+            raise serializers.ValidationError({"value": ["Give either label or value."]})
+        return {**data, "value": data["value"] or {"label": str(data["label"])}}
+
+
+class SubmitIn(SaysIn):
+    """One answer: a class, or a value of the dataset's task. client_key: made by the client, the same when the answer is sent again."""
 
     slot = serializers.IntegerField()
-    label = serializers.UUIDField()  # type: ignore[assignment]
     client_key = serializers.UUIDField()
     token = serializers.UUIDField(required=False, allow_null=True, default=None)
     seconds = serializers.FloatField(required=False, default=0, min_value=0)
@@ -151,14 +167,14 @@ class AnnotationOut(serializers.Serializer[Annotation]):
     item = serializers.UUIDField(source="item.uuid")
     action = serializers.ChoiceField(choices=Annotation.Action.choices)
     label = serializers.UUIDField(source="label.uuid", allow_null=True, default=None)  # type: ignore[assignment]
+    value = serializers.JSONField(help_text="with stable ids; null where label says it")
     created_at = serializers.DateTimeField()
 
 
-class DecideIn(serializers.Serializer[Any]):
-    """A reviewer's decision. A reason is required where nobody chose the class."""
+class DecideIn(SaysIn):
+    """A reviewer's decision. A reason is required where nobody gave that answer."""
 
     item = serializers.UUIDField()
-    label = serializers.UUIDField()  # type: ignore[assignment]
     reason = serializers.CharField(required=False, allow_blank=True, default="", max_length=1000)
     seen = serializers.CharField(required=False, allow_blank=True, default="")
 
@@ -168,8 +184,9 @@ class DecisionOut(serializers.Serializer[Decision]):
 
     uuid = serializers.UUIDField()
     item = serializers.UUIDField(source="item.uuid")
-    label = serializers.UUIDField(source="label.uuid")  # type: ignore[assignment]
-    name = serializers.CharField(source="label.name")
+    label = serializers.UUIDField(source="label.uuid", allow_null=True, default=None)  # type: ignore[assignment]
+    name = serializers.CharField(source="label.name", allow_null=True, default=None)
+    value = serializers.JSONField(help_text="with stable ids; null where label says it")
     how = serializers.ChoiceField(choices=Decision.How.choices)
     digest = serializers.CharField()
     created_at = serializers.DateTimeField()
@@ -281,7 +298,7 @@ class Submit(View):
         """Keep one answer; the same client_key again returns the first."""
         data = valid(SubmitIn, request)
         made = actions.submit(
-            queue_id=uuid, actor=person(request), slot_id=data["slot"], label_id=data["label"], client_key=data["client_key"],
+            queue_id=uuid, actor=person(request), slot_id=data["slot"], value=data["value"], client_key=data["client_key"],
             token=data["token"], seconds=data["seconds"], suggestion_id=data["suggestion"],
         )  # fmt: skip
         return Response(AnnotationOut(made).data, status=201)
@@ -324,7 +341,7 @@ class Decide(View):
         """Decide the label of an item of the queue."""
         data = valid(DecideIn, request)
         made = actions.decide(
-            queue_id=uuid, item_id=data["item"], actor=person(request), label_id=data["label"], reason=data["reason"], seen=data["seen"]
+            queue_id=uuid, item_id=data["item"], actor=person(request), value=data["value"], reason=data["reason"], seen=data["seen"]
         )
         return Response(DecisionOut(made).data, status=201)
 

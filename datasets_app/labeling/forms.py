@@ -106,6 +106,16 @@ def one_line(text: str) -> str:
     return " ".join(text.split())
 
 
+class TickedField(forms.Field):
+    """The ticked boxes of one name, blanks left out; None where not even a blank came."""
+
+    widget = forms.MultipleHiddenInput
+
+    def clean(self, value: Any) -> list[str] | None:
+        """The values in the order of the page."""
+        return [str(each)[:40] for each in value if each] if value else None
+
+
 class SlotForm(forms.Form):
     """What every answer from a bench carries. have: the slots that the page still holds."""
 
@@ -119,12 +129,33 @@ class SlotForm(forms.Form):
         return [int(part) for part in self.cleaned_data["have"].split(",") if part.strip().isdecimal() and len(part.strip()) < 19]
 
 
-class AnswerForm(SlotForm):
-    """One chosen class."""
+class SaysForm(forms.Form):
+    """What somebody says of an item: one class, ticked classes (an empty one stands for none), or a whole value as JSON."""
 
-    label = forms.UUIDField(error_messages={"required": "Choose a class."})
+    label = forms.UUIDField(required=False)
+    labels = TickedField(required=False)
+    value = forms.JSONField(required=False)
+
+    def clean(self) -> dict[str, Any]:
+        """The value that the task's module reads, as `said`; None where nothing was said."""
+        data = super().clean() or {}
+        label, labels = data.get("label"), data.get("labels")
+        data["said"] = data.get("value") or ({"label": str(label)} if label else {"labels": labels} if labels is not None else None)
+        return data
+
+
+class AnswerForm(SaysForm, SlotForm):
+    """One answer."""
+
     token = forms.UUIDField(required=False)
     suggestion = forms.IntegerField(required=False)
+
+    def clean(self) -> dict[str, Any]:
+        """Something has to be said."""
+        data = super().clean()
+        if not self.errors and data["said"] is None:
+            self.add_error("label", "Choose a class.")
+        return data
 
 
 class SkipForm(SlotForm):
@@ -147,11 +178,10 @@ class RemarkForm(forms.Form):
     on = forms.ChoiceField(required=False, choices=[("yes", "yes"), ("no", "no")])
 
 
-class DecideForm(forms.Form):
-    """A reviewer's decision: one of the answers, or another class by its name."""
+class DecideForm(SaysForm):
+    """A reviewer's decision: one of the answers, or another one; one class may be typed by its name."""
 
     item = forms.UUIDField()
-    label = forms.UUIDField(required=False)
     other = forms.CharField(required=False, max_length=120)
     reason = forms.CharField(required=False, max_length=1000)
     seen = forms.CharField(required=False, max_length=64)
@@ -163,14 +193,14 @@ class DecideForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         """The class that was chosen; one that was typed goes first."""
-        data = super().clean() or {}
+        data = super().clean()
         name = clean_name(data.get("other", ""))
         if name:
             label = queries.labels_by_name(self.queue.schema).get(name)
             if label is None:
                 self.add_error("other", f"No class is called {name!r}.")
-            data["label"] = label.uuid if label else None
-        elif not data.get("label"):
+            data["said"] = {"label": str(label.uuid)} if label else None
+        elif data["said"] is None and not self.errors:
             self.add_error("label", "Choose an answer or another class.")
         return data
 

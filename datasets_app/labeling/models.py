@@ -129,17 +129,19 @@ class Annotation(models.Model):
     user = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="annotations")
     action = models.CharField(max_length=6, choices=Action.choices, default=Action.LABEL)
     label = models.ForeignKey(Label, null=True, on_delete=models.PROTECT, related_name="annotations")
+    value = models.JSONField(null=True, help_text="what was said, where the task is not one class per text; see `labeling.values`")
     reason = models.CharField(max_length=500, blank=True)
     seconds = models.FloatField(default=0, help_text="time on the item, in seconds")
     suggestion = models.ForeignKey("Suggestion", null=True, on_delete=models.PROTECT, related_name="+", help_text="what was shown first")
     replaces = models.OneToOneField("self", null=True, on_delete=models.PROTECT, related_name="replaced_by")
     client_key = models.UUIDField(help_text="made by the page for each answer, so that a double submit makes one row")
     created_at = models.DateTimeField(auto_now_add=True)
+    words = ""  # what was said, as a line; filled by the queries that show it
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["user", "client_key"], name="one_annotation_per_submit"),
-            models.CheckConstraint(condition=Q(action="label", label__isnull=False) | ~Q(action="label"), name="label_has_label"),
+            models.CheckConstraint(condition=~Q(action="label") | Q(label__isnull=False) ^ Q(value__isnull=False), name="label_or_value"),
         ]
         indexes = [
             models.Index(fields=["item", "id"], name="annotation_item"),
@@ -240,7 +242,8 @@ class Decision(models.Model):
 
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="decisions")
-    label = models.ForeignKey(Label, on_delete=models.PROTECT, related_name="decisions")
+    label = models.ForeignKey(Label, null=True, on_delete=models.PROTECT, related_name="decisions")
+    value = models.JSONField(null=True, help_text="as in Annotation")
     queue = models.ForeignKey(Queue, null=True, on_delete=models.PROTECT, db_index=False, related_name="decisions")
     how = models.CharField(max_length=12, choices=How.choices)
     by = models.ForeignKey(
@@ -255,9 +258,13 @@ class Decision(models.Model):
     supersedes = models.OneToOneField("self", null=True, on_delete=models.PROTECT, related_name="superseded_by")
     digest = models.CharField(max_length=64, help_text="sha256 over item digest, label, how, who and what it supersedes")
     created_at = models.DateTimeField(auto_now_add=True)
+    words = ""  # what was decided, as a line; filled by the queries that show it
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["item"], condition=Q(supersedes__isnull=True), name="one_first_decision")]
+        constraints = [
+            models.UniqueConstraint(fields=["item"], condition=Q(supersedes__isnull=True), name="one_first_decision"),
+            models.CheckConstraint(condition=Q(label__isnull=False) ^ Q(value__isnull=False), name="decision_label_or_value"),
+        ]
         indexes = [models.Index(fields=["item", "-id"], name="decision_item"), models.Index(fields=["queue", "-id"], name="decision_queue")]
 
     def __str__(self) -> str:
@@ -265,7 +272,10 @@ class Decision(models.Model):
 
 
 class Suggestion(models.Model):
-    """A label that a run, a rule or an imported file proposes for an item; never counted as anybody's answer."""
+    """What a run, a rule or an imported file proposes for an item; never counted as anybody's answer.
+
+    A source names classes one by one, each with its score; spans come as one value, each span with its own "score" where there is one.
+    """
 
     append_only = True
     deletable_when = IMPORTING
@@ -276,7 +286,8 @@ class Suggestion(models.Model):
         RULE = "rule", "Rule"
 
     item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="suggestions")
-    label = models.ForeignKey(Label, on_delete=models.PROTECT, related_name="+")
+    label = models.ForeignKey(Label, null=True, on_delete=models.PROTECT, related_name="+")
+    value = models.JSONField(null=True, help_text="as in Annotation")
     score = models.FloatField(null=True, help_text="0 to 1; null where the source gives none")
     source = models.CharField(max_length=8, choices=Source.choices)
     source_digest = models.CharField(max_length=64, help_text="of the file, the run's artifact or the rule")
@@ -284,7 +295,11 @@ class Suggestion(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["item", "source_digest", "label"], name="one_suggestion_per_source")]
+        constraints = [
+            models.UniqueConstraint(fields=["item", "source_digest", "label"], name="one_suggestion_per_source"),
+            models.UniqueConstraint(fields=["item", "source_digest"], condition=Q(label__isnull=True), name="one_value_per_source"),
+            models.CheckConstraint(condition=Q(label__isnull=False) ^ Q(value__isnull=False), name="suggestion_label_or_value"),
+        ]
 
     def __str__(self) -> str:
         return f"suggestion for {self.item_id}"

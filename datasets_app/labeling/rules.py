@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import IntEnum
 from typing import Any
 from uuid import UUID
 
+from datasets_app.labeling.values import Value, canonical, classes_of, contested
 from lifecycle.refusals import Refused
 
 LEASE = timedelta(minutes=15)
@@ -73,9 +74,13 @@ def name_problem(name: str) -> str:
     return ""
 
 
-def decision_digest(*, item: str, label: UUID, name: str, how: str, by: UUID | None, supersedes: str) -> str:
-    """sha256, in hex, over the item's digest, the label's stable id and name, how, who (empty: a rule) and the superseded digest."""
-    parts = [item, str(label), name, how, str(by or ""), supersedes]
+def decision_digest(*, item: str, value: Value, names: Mapping[str, str], how: str, by: UUID | None, supersedes: str) -> str:
+    """sha256, in hex, over the item's digest, what was decided, how, who (empty: a rule) and the superseded digest.
+
+    What was decided: the class's stable id and name; for other tasks the canonical value and the names of its classes in their order.
+    """
+    said = value["label"] if set(value) == {"label"} else canonical(value)
+    parts = [item, said, ", ".join(names[key] for key in classes_of(value)), how, str(by or ""), supersedes]
     return hashlib.sha256("\x1f".join(parts).encode("utf-8")).hexdigest()
 
 
@@ -113,42 +118,38 @@ def slot_for(slots: Iterable[SlotFacts], user: int) -> SlotFacts | None:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the answers of an item amount to. complete: every needed answer is there. label: the one all gave; None without agreement."""
+    """What the answers of an item amount to. complete: every needed answer is there. value: what all said; None without agreement.
+
+    pair: the one or two classes that they differ in, joined by a bar. answers: how many different ones there are.
+    """
 
     complete: bool
-    label: UUID | None = None
+    value: Value | None = None
     pair: str = ""
     answers: int = 0
 
 
-def judge(states: Sequence[int], labels: Sequence[UUID]) -> Verdict:
-    """states: of the item's slots. labels: the stable id of each current answer that fills a slot, in order."""
+def judge(states: Sequence[int], values: Sequence[Value]) -> Verdict:
+    """states: of the item's slots. values: what each current answer that fills a slot says."""
     needed = [state for state in states if state != SlotState.CLOSED]
     if not needed or any(state != SlotState.DONE for state in needed):
         return Verdict(complete=False)
-    counts = Counter(labels)
-    if len(counts) == 1:
-        return Verdict(complete=True, label=labels[0], answers=1)
-    return Verdict(complete=True, pair=pair_of(labels), answers=len(counts))
+    different = len({canonical(value) for value in values})
+    if different == 1:
+        return Verdict(complete=True, value=values[0], answers=1)
+    return Verdict(complete=True, pair="|".join(contested(values)), answers=different)
 
 
-def pair_of(labels: Iterable[UUID]) -> str:
-    """The two most frequent answers as one key, whatever their order."""
-    counts = Counter(labels)
-    top = sorted(counts, key=lambda label: (-counts[label], str(label)))[:2]
-    return "|".join(sorted(str(label) for label in top))
-
-
-def likely_answer(labels: Sequence[UUID], suggested: UUID | None) -> UUID | None:
+def likely_answer(values: Sequence[Value], suggested: Value | None) -> Value | None:
     """What a reviewer probably decides: the answer most people gave, among equals the suggested one; None where nothing speaks for one."""
-    counts = Counter(labels)
+    counts = Counter(canonical(value) for value in values)
     if not counts:
         return None
     best = max(counts.values())
-    leading = [label for label in counts if counts[label] == best]
+    leading = {canonical(value): value for value in values if counts[canonical(value)] == best}
     if len(leading) == 1:
-        return leading[0]
-    return suggested if suggested in leading else None
+        return next(iter(leading.values()))
+    return leading.get(canonical(suggested)) if suggested else None
 
 
 # ── Undo ────────────────────────────────────────────────────────────────────

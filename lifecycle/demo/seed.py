@@ -171,7 +171,7 @@ def annotate(stage: Stage, work: Queue, messages: list[inbox.Message]) -> None:
                     actor=person,
                     slot_id=slot.pk,
                     token=slot.lease_token,
-                    label_id=label,
+                    value={"label": str(label)},
                     client_key=key,
                     seconds=seconds,
                 )
@@ -189,7 +189,8 @@ def adjudicate(stage: Stage, work: Queue, messages: list[inbox.Message]) -> None
     for dispute in waiting[: max(0, len(waiting) - LEFT_DISPUTED)]:
         meant = by_text[dispute.item.text].intent
         reason = f"The guideline: {inbox.BY_NAME[meant].definition}"
-        labeling.decide(queue_id=work.uuid, item_id=dispute.item.uuid, actor=stage.user("ravi"), label_id=labels[meant], reason=reason)
+        said = {"label": str(labels[meant])}
+        labeling.decide(queue_id=work.uuid, item_id=dispute.item.uuid, actor=stage.user("ravi"), value=said, reason=reason)
 
 
 def snapshot(stage: Stage, target: Dataset) -> Snapshot:

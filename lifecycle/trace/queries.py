@@ -147,8 +147,8 @@ def neighbours(user: User, prediction: Prediction) -> list[Labelled]:
 
 def labelled(row: Neighbour, reads: bool) -> Labelled:
     """One neighbour as a page shows it."""
-    answers = list(row.decision.annotations.all())
-    return Labelled(row.item, row.item.text if reads else None, row.similarity, row.decision, answers, row.decision.label.name)
+    answers, label = list(row.decision.annotations.all()), row.decision.label
+    return Labelled(row.item, row.item.text if reads else None, row.similarity, row.decision, answers, label.name if label else "")
 
 
 @dataclass(frozen=True)

@@ -3,63 +3,21 @@
 from __future__ import annotations
 
 import pytest
-from django.conf import settings
-from django.test import Client
 from playwright.sync_api import Page, expect
 
 from datasets_app.labeling import queries
 from datasets_app.labeling.models import Annotation, Comment, Queue, Slot, SlotSkip
-from tests.support.browser import running_chromium
-from tests.support.labeling import make_dataset, make_queue
+from tests.support.labeling import all_given_back, make_dataset, make_queue
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 CLASSES = ["activate_card", "atm_support", "billing", "card_arrival", "card_lost", "exchange_rate"]
 CLASSES += ["fee_charged", "pin_blocked", "refund", "top_up", "transfer_failed", "transfer_timing"]
 
 
-@pytest.fixture(scope="module")
-def chromium():
-    with running_chromium() as browser:
-        yield browser
-
-
 @pytest.fixture
 def queue(project, mia) -> Queue:
     texts = [f"text {n}" for n in range(9)]
     return make_queue(make_dataset(project, mia, texts), mia, schema=CLASSES)
-
-
-@pytest.fixture
-def open_bench(chromium, live_server, queue):
-    contexts = []
-
-    def open_(user) -> Page:
-        client = Client()
-        client.force_login(user)
-        context = chromium.new_context(viewport={"width": 1440, "height": 1000})
-        cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
-        context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": live_server.url}])
-        contexts.append(context)
-        page = context.new_page()
-        page.goto(f"{live_server.url}/labeling/{queue.uuid}/bench/")
-        expect(page.locator("#find")).to_be_focused()
-        return page
-
-    yield open_
-    for context in contexts:
-        for page in context.pages:
-            page.goto("about:blank")  # gives the items back; the database must be at rest before it is emptied
-            all_given_back(page)
-        context.close()
-
-
-def all_given_back(page: Page) -> bool:
-    """Whether nobody holds an item any more; the beacon that says so is sent behind the next page."""
-    for _ in range(50):
-        if not Slot.objects.filter(state=Slot.State.LEASED).exists():
-            return True
-        page.wait_for_timeout(100)
-    return False
 
 
 def answers() -> list[tuple[str, str]]:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 from uuid import uuid4
+
+from playwright.sync_api import Page
 
 from datasets_app.datasets.models import Dataset, Item, Upload
 from datasets_app.datasets.rules import UploadState, content_digest, normal_digest
 from datasets_app.labeling import actions, queries
-from datasets_app.labeling.models import Annotation, Decision, LabelSchema, Queue
+from datasets_app.labeling.models import Annotation, Decision, Label, LabelSchema, Queue, Slot
 from datasets_app.labeling.rules import LabelSpec
+from datasets_app.labeling.values import rename
 from registry.access.actions import grant
 from registry.access.models import Project, User
 from registry.access.roles import Role
@@ -18,9 +22,11 @@ from registry.artifacts import actions as artifacts
 LABELS = ("billing", "card", "transfer")
 
 
-def make_dataset(project: Project, actor: User, texts: Iterable[str] = (), *, name: str = "Inbox", slug: str = "inbox") -> Dataset:
+def make_dataset(
+    project: Project, actor: User, texts: Iterable[str] = (), *, name: str = "Inbox", slug: str = "inbox", task: str = "single_label"
+) -> Dataset:
     """A dataset whose items are already imported."""
-    dataset = Dataset.objects.create(project=project, slug=slug, name=name, created_by=actor)
+    dataset = Dataset.objects.create(project=project, slug=slug, name=name, task=task, created_by=actor)
     add_items(dataset, actor, texts)
     return dataset
 
@@ -55,12 +61,25 @@ def make_queue(dataset: Dataset, actor: User, *, schema: Sequence[str] | None = 
     return actions.open_queue(dataset_id=dataset.uuid, actor=actor, name=name, **options)
 
 
+def says(label: Label) -> dict[str, str]:
+    """The value that names one class."""
+    return {"label": str(label.uuid)}
+
+
 def answer(queue: Queue, user: User, item: Item, label: str, **options) -> Annotation:
     """One answer of one person about one item, whatever the order of the queue."""
     labels = queries.labels_by_name(queue.schema)
     slot = queue.slots.filter(item=item).order_by("id").first()
     options.setdefault("client_key", uuid4())
-    return actions.submit(queue_id=queue.uuid, actor=user, slot_id=slot.pk, label_id=labels[label].uuid, **options)
+    return actions.submit(queue_id=queue.uuid, actor=user, slot_id=slot.pk, value=says(labels[label]), **options)
+
+
+def say(queue: Queue, user: User, item: Item, value: dict[str, Any], **options) -> Annotation:
+    """One answer of one person about one item, its classes called by their names."""
+    ids = {label.name: str(label.stable_id) for label in queue.schema.labels.all()}
+    slot = queue.slots.filter(item=item).order_by("id").first()
+    options.setdefault("client_key", uuid4())
+    return actions.submit(queue_id=queue.uuid, actor=user, slot_id=slot.pk, value=rename(value, ids), **options)
 
 
 def label_items(queue: Queue, answers: Mapping[User, Sequence[str]], items: Sequence[Item] | None = None) -> None:
@@ -95,3 +114,12 @@ def decided_dataset(
     label_items(queue, {actor: [label for _, label in rows]})
     assert Decision.objects.filter(item__dataset=dataset).count() == len({content_digest(text) for text, _ in rows})
     return dataset
+
+
+def all_given_back(page: Page) -> bool:
+    """Whether nobody holds an item any more; the beacon that says so is sent behind the next page."""
+    for _ in range(50):
+        if not Slot.objects.filter(state=Slot.State.LEASED).exists():
+            return True
+        page.wait_for_timeout(100)
+    return False

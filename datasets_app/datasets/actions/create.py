@@ -15,23 +15,31 @@ from registry.ledger.verbs import Verb
 
 @transaction.atomic
 def create_dataset(
-    *, project: Project, actor: User, name: str, description: str = "", language: str = "", licence: str = "", slug: str = ""
-) -> Dataset:
-    """Make an empty dataset. Raises PermissionDenied, or Refused for a name that is taken or has no letter or digit."""
+    *, project: Project, actor: User, name: str, task: str = Dataset.Task.SINGLE_LABEL, description: str = "", language: str = "",
+    licence: str = "", slug: str = "",
+) -> Dataset:  # fmt: skip
+    """Make an empty dataset. task: what an answer about one of its texts is.
+
+    Raises PermissionDenied, or Refused for an unknown task or a name that is taken or has no letter or digit.
+    """
     policy.require(actor, "datasets.create", project)
     name = " ".join(name.split())
     slug = slugify(slug or name)[:60].strip("-")
     if not slug:
         told = "A name needs at least one letter or digit."
         raise Refused(told, fields={"name": [told]})
+    if task not in Dataset.Task.values:
+        told = f"{task[:40]!r} is no task; there are {', '.join(Dataset.Task.values)}."
+        raise Refused(told, fields={"task": [told]})
     dataset = Dataset(
-        project=project, name=name[:80], slug=slug, description=description, language=language[:20], licence=licence[:80], created_by=actor
-    )
+        project=project, name=name[:80], slug=slug, task=task, description=description, language=language[:20], licence=licence[:80],
+        created_by=actor,
+    )  # fmt: skip
     try:
         with transaction.atomic():
             dataset.save(force_insert=True)
     except IntegrityError as error:
         told = f"{project} already has a dataset that is called {slug}."
         raise Refused(told, next_step="Choose another name.", fields={"name": [told]}) from error
-    ledger.record(actor, Verb.DATASET_CREATED, dataset, project=project.uuid, slug=slug)
+    ledger.record(actor, Verb.DATASET_CREATED, dataset, project=project.uuid, slug=slug, task=task)
     return dataset

@@ -2,7 +2,7 @@
 
 from datasets_app.labeling.actions.answers import Undone, skip, submit, undo
 from datasets_app.labeling.actions.claims import claim, heartbeat, release, sweep
-from datasets_app.labeling.actions.imports import Importer, suggest
+from datasets_app.labeling.actions.imports import Importer, suggest, suggest_values
 from datasets_app.labeling.actions.queues import close_queue, open_queue, pause_queue, resume_queue, run_fill
 from datasets_app.labeling.actions.remarks import comment, flag
 from datasets_app.labeling.actions.reviews import decide, return_to_annotators, undo_decision
@@ -27,6 +27,7 @@ __all__ = [
     "skip",
     "submit",
     "suggest",
+    "suggest_values",
     "sweep",
     "undo",
     "undo_decision",

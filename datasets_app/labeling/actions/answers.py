@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -10,11 +11,12 @@ from django.db.models import F
 from django.utils import timezone
 
 from datasets_app.datasets.models import Item
-from datasets_app.labeling import queries, rules
+from datasets_app.labeling import queries, rules, values
 from datasets_app.labeling.actions.queues import hand_over
 from datasets_app.labeling.actions.settling import lock_item, settle
 from datasets_app.labeling.models import Annotation, Decision, Label, Queue, Seat, Slot, SlotSkip, Suggestion
 from datasets_app.labeling.rules import SlotFacts
+from datasets_app.labeling.values import Value
 from lifecycle.refusals import Conflict, Refused
 from registry.access import policy
 from registry.access.models import User
@@ -38,7 +40,7 @@ def submit(
     queue_id: UUID,
     actor: User,
     slot_id: int,
-    label_id: UUID,
+    value: Value,
     client_key: UUID,
     token: UUID | None = None,
     seconds: float = 0,
@@ -46,25 +48,23 @@ def submit(
 ) -> Annotation:
     """Keep one answer; the same client_key again returns the first one.
 
-    slot_id, token: as claimed. seconds: time on the item. suggestion_id: what was shown first, if anything. Where the lease is lost, the
+    slot_id, token: as claimed. value: as `labeling.values` says for the dataset's task, its classes named by their uuid in the queue's
+    schema or by their stable id. seconds: time on the item. suggestion_id: what was shown first, if anything. Where the lease is lost, the
     answer fills another open slot of the item, else it is kept as an extra one. A second answer of the same person replaces their first.
-    When the item has all its answers it is decided by rule or becomes disputed. Raises PermissionDenied, Refused (no such class or item) or
-    Conflict (a reviewer has settled the item that this person answered before).
+    When the item has all its answers it is decided by rule or becomes disputed. Raises PermissionDenied, Refused (no such class or item, no
+    answer of this task) or Conflict (a reviewer has settled the item that this person answered before).
     """
     if earlier := sent_before(actor, client_key):
         return earlier
     queue, item, slots = open_item(queue_id, actor, slot_id)
-    label = Label.objects.filter(schema=queue.schema_id, uuid=label_id).first()
-    if label is None:
-        raise Refused(
-            "This class is not in the queue's schema.", next_step="Reload the page.", fields={"label": ["Choose a class of the list."]}
-        )
+    labels = queries.labels_by_id(queue.schema)
+    said = queries.stored(read_value(queue, item, value, labels), labels)
     target = slot_for(slots, actor)
     before = answer_of(queue, item, actor)
     if target and target.state == DONE and is_settled(item):
         raise Conflict("A reviewer has settled this item, so your first answer stays.", next_step="Go on with the next item.")
     annotation = Annotation.objects.create(
-        queue=queue, item=item, user=actor, label=label, seconds=min(max(seconds, 0), MAX_SECONDS), client_key=client_key,
+        queue=queue, item=item, user=actor, **said, seconds=min(max(seconds, 0), MAX_SECONDS), client_key=client_key,
         suggestion=shown(item, suggestion_id), replaces=before,
     )  # fmt: skip
     count(queue, actor, labelled=int(before is None), seconds=annotation.seconds)
@@ -81,12 +81,18 @@ def sent_before(actor: User, client_key: UUID) -> Annotation | None:
 
 def open_item(queue_id: UUID, actor: User, slot_id: int) -> tuple[Queue, Item, list[Slot]]:
     """The queue, and the item of the slot with all its slots locked. Raises PermissionDenied or Refused."""
-    queue = Queue.objects.select_related("dataset__project").get(uuid=queue_id)
+    queue = Queue.objects.select_related("dataset__project", "schema").get(uuid=queue_id)
     policy.require(actor, "labeling.annotate", queue)
     item = Item.objects.select_related("dataset__project").filter(slots__pk=slot_id, slots__queue=queue).first()
     if item is None:
         raise Refused("This item is not in the queue.", next_step="Reload the page.")
     return queue, item, lock_item(queue, item)
+
+
+def read_value(queue: Queue, item: Item, value: Value, labels: Mapping[str, Label]) -> Value:
+    """What somebody sent about an item, in its canonical form. labels: of the queue's schema. Raises Refused for no answer of its task."""
+    known = {str(key): stable for stable, label in labels.items() for key in (label.uuid, stable)}
+    return values.read(queue.dataset.task, value, text=item.text, known=known)
 
 
 def slot_for(slots: list[Slot], actor: User) -> Slot | None:
@@ -160,7 +166,7 @@ def undo(*, queue_id: UUID, actor: User, client_key: UUID) -> Undone:
     A decision by rule that rested on the answer is withdrawn. The same client_key again undoes nothing more. Raises PermissionDenied,
     Refused (nothing left to undo), or Conflict (a reviewer has settled the item; the queue is closed).
     """
-    queue = Queue.objects.select_related("dataset__project").get(uuid=queue_id)
+    queue = Queue.objects.select_related("dataset__project", "schema").get(uuid=queue_id)
     policy.require(actor, "labeling.annotate", queue)
     if earlier := Annotation.objects.filter(user=actor, client_key=client_key).select_related("replaces__label", "item").first():
         return Undone(earlier.replaces or earlier, Slot.objects.filter(queue=queue, item=earlier.item, user=actor, state=LEASED).first())

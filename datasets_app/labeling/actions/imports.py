@@ -10,10 +10,12 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from datasets_app.datasets.models import Dataset, Item, Upload
-from datasets_app.labeling import queries, rules
+from datasets_app.labeling import queries, rules, values
 from datasets_app.labeling.actions.schemas import spec_of, write_schema
 from datasets_app.labeling.models import Decision, LabelSchema, Suggestion
 from datasets_app.labeling.rules import LabelSpec
+from datasets_app.labeling.values import Value
+from lifecycle.refusals import Refused
 from registry.ledger import actions as ledger
 from registry.ledger.verbs import Verb
 
@@ -85,8 +87,9 @@ def decision_of(upload: Upload, item: Item, label: Any) -> Decision:
     by = upload.accepted_by
     how = Decision.How.IMPORTED
     digest = rules.decision_digest(
-        item=item.digest, label=label.stable_id, name=label.name, how=how, by=by.uuid if by else None, supersedes=""
-    )
+        item=item.digest, value={"label": str(label.stable_id)}, names={str(label.stable_id): label.name}, how=how,
+        by=by.uuid if by else None, supersedes="",
+    )  # fmt: skip
     return Decision(item=item, label=label, how=how, by=by, digest=digest)
 
 
@@ -115,3 +118,40 @@ def suggest(*, dataset: Dataset, rows: Sequence[tuple[int, str, float | None]], 
     ]
     Suggestion.objects.bulk_create(kept, batch_size=500, ignore_conflicts=True)
     return len(kept)
+
+
+@transaction.atomic
+def suggest_values(
+    *, dataset: Dataset, rows: Sequence[tuple[int, Value, float | None]], source: str, source_digest: str, source_name: str
+) -> int:
+    """Write whole values that a source suggests, such as spans: (item key, value by stable ids, score from 0 to 1).
+
+    At most 1,000 rows a call; safe twice. A span may carry its own "score". The first value of a source about an item stays. Returns how
+    many were new; those that are no answer of the dataset's task about their text are left out.
+    """
+    schema = queries.latest_schema(dataset)
+    known = {key: key for key in queries.labels_by_id(schema)} if schema else {}
+    texts = dict(Item.objects.filter(dataset=dataset, pk__in=[row[0] for row in rows]).values_list("pk", "text"))
+    there = set(Suggestion.objects.filter(item_id__in=texts, source_digest=source_digest, label=None).values_list("item_id", flat=True))
+    fresh = {item: (value, score) for item, value, score in reversed(rows[: rules.BATCH]) if item in texts and item not in there}
+    kept = [
+        Suggestion(item_id=item, value=value, score=score, source=source, source_digest=source_digest, source_name=source_name[:120])
+        for item, (value, score) in fresh.items()
+        if is_answer(dataset.task, value, texts[item], known)
+    ]
+    Suggestion.objects.bulk_create(kept, batch_size=500, ignore_conflicts=True)
+    return len(kept)
+
+
+def is_answer(task: str, value: Value, text: str, known: dict[str, str]) -> bool:
+    """Whether somebody could give this answer; the scores of spans are no part of it."""
+    bare = {
+        name: [{k: v for k, v in part.items() if k != "score"} if isinstance(part, dict) else part for part in parts]
+        for name, parts in value.items()
+        if isinstance(parts, list)
+    }
+    try:
+        values.read(task, bare, text=text, known=known)
+    except Refused:
+        return False
+    return True

@@ -12,10 +12,12 @@ from django.utils import timezone
 from datasets_app.datasets.models import Item
 from datasets_app.datasets.rules import UploadState
 from datasets_app.labeling import queries, rules
+from datasets_app.labeling.actions.answers import read_value
 from datasets_app.labeling.actions.remarks import check_text
-from datasets_app.labeling.actions.settling import end_dispute, lock_item, record, settle, write_decision
-from datasets_app.labeling.models import Comment, Decision, Dispute, Label, Queue, Slot
-from datasets_app.labeling.queries import answers_in, label_of, seen_digest
+from datasets_app.labeling.actions.settling import end_dispute, labels_for, lock_item, record, settle, write_decision
+from datasets_app.labeling.models import Comment, Decision, Dispute, Queue, Slot
+from datasets_app.labeling.queries import answers_in, seen_digest, value_of
+from datasets_app.labeling.values import Value
 from lifecycle.refusals import Conflict, Refused
 from registry.access import policy
 from registry.access.models import User
@@ -27,25 +29,25 @@ SLOW_LEASE = rules.RETURN_LEASE
 
 
 @transaction.atomic
-def decide(*, queue_id: UUID, item_id: UUID, actor: User, label_id: UUID, reason: str = "", seen: str = "") -> Decision:
-    """Decide the label of an item: one of its answers, or another class with a reason. It supersedes the decision before.
+def decide(*, queue_id: UUID, item_id: UUID, actor: User, value: Value, reason: str = "", seen: str = "") -> Decision:
+    """Decide an item: as one of its answers says, or otherwise with a reason. It supersedes the decision before.
 
-    seen: the digest that the page showed. Raises PermissionDenied (role; labelled it themself), Refused (no reason, no such class), or
-    Conflict (answers or decision changed since). The same decision again changes nothing.
+    value: as in `submit`. seen: the digest that the page showed. Raises PermissionDenied (role; labelled it themself), Refused (no reason,
+    no such class), or Conflict (answers or decision changed since). The same decision again changes nothing.
     """
     queue, item, slots, current = look(queue_id, item_id, actor, seen)
     answers = answers_in(slots)
-    label = Label.objects.filter(schema=queue.schema_id, uuid=label_id).first()
-    if label is None:
-        raise Refused("This class is not in the queue's schema.", fields={"label": ["Choose a class of the list."]})
+    labels = queries.labels_by_id(queue.schema)
+    said = read_value(queue, item, value, labels)
     reason = reason.strip()[:1000]
-    agreeing = [answer for answer in answers if label_of(answer).stable_id == label.stable_id]
+    agreeing = [answer for answer in answers if value_of(answer) == said]
     if not agreeing and not reason:
-        told = "Nobody chose this class, so a reason is needed."
+        told = "Nobody gave this answer, so a reason is needed."
         raise Refused(told, next_step="Say why, in a sentence.", fields={"reason": [told]})
     decision = write_decision(
-        item=item, label=label, queue=queue, how=Decision.How.ADJUDICATED, answers=answers, by=actor, reason=reason, current=current
-    )
+        item=item, value=said, labels=labels, queue=queue, how=Decision.How.ADJUDICATED, answers=answers, by=actor, reason=reason,
+        current=current,
+    )  # fmt: skip
     close_rest(queue, slots)
     end_dispute(queue, open_dispute(queue, item), Dispute.State.SETTLED, decision)
     record(decision, Verb.ITEM_DECIDED, actor, queue, overrides=not agreeing, reason=reason, supersedes=current.digest if current else None)
@@ -54,7 +56,7 @@ def decide(*, queue_id: UUID, item_id: UUID, actor: User, label_id: UUID, reason
 
 def look(queue_id: UUID, item_id: UUID, actor: User, seen: str) -> tuple[Queue, Item, list[Slot], Decision | None]:
     """The item with its locked slots and the end of its decisions, for somebody who may decide it."""
-    queue = Queue.objects.select_related("dataset__project").get(uuid=queue_id)
+    queue = Queue.objects.select_related("dataset__project", "schema").get(uuid=queue_id)
     policy.require(actor, "labeling.decide", queue)
     items = Item.objects.select_related("dataset__project").filter(dataset=queue.dataset_id, upload__state=UploadState.IMPORTED)
     item = items.filter(uuid=item_id).first()
@@ -128,8 +130,9 @@ def ask_again(slot: Slot, until: datetime) -> None:
 def withdraw(item: Item, queue: Queue, current: Decision, actor: User, reason: str) -> Decision:
     """Say that a decision no longer holds."""
     decision = write_decision(
-        item=item, label=current.label, queue=queue, how=Decision.How.WITHDRAWN, by=actor, reason=reason, current=current
-    )
+        item=item, value=value_of(current), labels=labels_for(queue, current), queue=queue, how=Decision.How.WITHDRAWN, by=actor,
+        reason=reason, current=current,
+    )  # fmt: skip
     record(decision, Verb.ITEM_DECIDED, actor, queue, withdraws=current.digest, reason=reason)
     return decision
 
@@ -140,7 +143,7 @@ def undo_decision(*, queue_id: UUID, actor: User) -> Item:
 
     Raises PermissionDenied or Refused (nothing to undo).
     """
-    queue = Queue.objects.select_related("dataset__project").get(uuid=queue_id)
+    queue = Queue.objects.select_related("dataset__project", "schema").get(uuid=queue_id)
     policy.require(actor, "labeling.decide", queue)
     mine = queries.standing().filter(queue=queue, by=actor, how=Decision.How.ADJUDICATED)
     last = mine.select_related("item__dataset__project", "label").order_by("-id").first()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import hashlib
+from collections.abc import Iterable, Mapping
 
 from django.db.models import F
 from django.utils import timezone
@@ -10,7 +11,9 @@ from django.utils import timezone
 from datasets_app.datasets.models import Item
 from datasets_app.labeling import queries, rules
 from datasets_app.labeling.models import Annotation, Decision, Dispute, Label, Queue, Slot
-from datasets_app.labeling.queries import answers_in, label_of
+from datasets_app.labeling.queries import answers_in, value_of
+from datasets_app.labeling.rules import SlotState
+from datasets_app.labeling.values import Value, canonical
 from registry.access.models import User
 from registry.ledger import actions as ledger
 from registry.ledger.verbs import Verb
@@ -31,7 +34,7 @@ def settle(queue: Queue, item: Item, slots: list[Slot]) -> Decision | None:
     A rule never overrules a person: where an adjudicated or imported decision says something else, the item becomes disputed.
     """
     answers = answers_in(slots)
-    verdict = rules.judge([slot.state for slot in slots], [label_of(answer).stable_id for answer in answers])
+    verdict = rules.judge([slot.state for slot in slots], [value_of(answer) for answer in answers])
     dispute = Dispute.objects.select_for_update().filter(queue=queue, item=item, state=Dispute.State.OPEN).first()
     current = queries.newest_decision(item.pk)
     if current and current.how == How.ADJUDICATED and current.queue_id == queue.pk:
@@ -40,7 +43,7 @@ def settle(queue: Queue, item: Item, slots: list[Slot]) -> Decision | None:
         end_dispute(queue, dispute, Dispute.State.VANISHED)
         withdraw_rule(queue, item, current)
         return None
-    if verdict.label is None:
+    if verdict.value is None:
         withdraw_rule(queue, item, current)
         dispute_item(queue, item, dispute, verdict)
         return None
@@ -51,35 +54,42 @@ def decide_by_rule(
     queue: Queue, item: Item, answers: list[Annotation], current: Decision | None, dispute: Dispute | None, verdict: rules.Verdict
 ) -> Decision | None:
     """All needed answers agree: write the decision, unless this queue already said the same."""
-    holds = current is not None and current.how != How.WITHDRAWN
-    if holds and current is not None and current.label.stable_id != verdict.label and current.how not in BY_RULE:
-        pair = rules.pair_of([label_of(answers[0]).stable_id, current.label.stable_id])
-        dispute_item(queue, item, dispute, rules.Verdict(complete=True, pair=pair, answers=2))
+    said = value_of(answers[0])
+    held = value_of(current) if current is not None and current.how != How.WITHDRAWN else None
+    if held is not None and current is not None and held != said and current.how not in BY_RULE:
+        against = rules.judge([SlotState.DONE, SlotState.DONE], [said, held])
+        dispute_item(queue, item, dispute, against)
         return None
     end_dispute(queue, dispute, Dispute.State.VANISHED)
-    if holds and current is not None and current.label.stable_id == verdict.label and current.queue_id == queue.pk:
+    if held == said and current is not None and current.queue_id == queue.pk:
         return None
     how = How.SINGLE if len(answers) == 1 else How.UNANIMOUS
-    decision = write_decision(item=item, label=label_of(answers[0]), queue=queue, how=how, answers=answers, current=current)
+    labels = labels_for(queue, answers[0])
+    decision = write_decision(item=item, value=said, labels=labels, queue=queue, how=how, answers=answers, current=current)
     record(decision, Verb.DECISIONS_BY_RULE, None, queue, answers=len(answers))
     return decision
 
 
+def labels_for(queue: Queue, row: Annotation | Decision) -> Mapping[str, Label]:
+    """The classes that an answer or a decision names, by their stable ids; those that the queue's schema lacks are not there."""
+    return {str(row.label.stable_id): row.label} if row.label else queries.labels_by_id(queue.schema)
+
+
 def write_decision(
-    *, item: Item, label: Label, queue: Queue | None, how: str, current: Decision | None,
+    *, item: Item, value: Value, labels: Mapping[str, Label], queue: Queue | None, how: str, current: Decision | None,
     answers: Iterable[Annotation] = (), by: User | None = None, reason: str = "",
 ) -> Decision:  # fmt: skip
-    """Append a decision after `current`, with its digest, and count it in its queue."""
+    """Append a decision after `current`, with its digest, and count it in its queue. labels: the classes that value names, by stable id."""
     digest = rules.decision_digest(
         item=item.digest,
-        label=label.stable_id,
-        name=label.name,
+        value=value,
+        names={key: label.name for key, label in labels.items()},
         how=how,
         by=by.uuid if by else None,
         supersedes=current.digest if current else "",
     )
     decision = Decision.objects.create(
-        item=item, label=label, queue=queue, how=how, by=by, reason=reason, supersedes=current, digest=digest
+        item=item, **queries.stored(value, labels), queue=queue, how=how, by=by, reason=reason, supersedes=current, digest=digest
     )
     decision.annotations.add(*answers)
     counted = current is not None and current.how != How.WITHDRAWN and current.queue_id == decision.queue_id
@@ -95,8 +105,9 @@ def withdraw_rule(queue: Queue, item: Item, current: Decision | None) -> None:
     if current is None or current.queue_id != queue.pk or current.how not in BY_RULE:
         return
     withdrawn = write_decision(
-        item=item, label=current.label, queue=queue, how=How.WITHDRAWN, reason="Its answers changed.", current=current
-    )
+        item=item, value=value_of(current), labels=labels_for(queue, current), queue=queue, how=How.WITHDRAWN, current=current,
+        reason="Its answers changed.",
+    )  # fmt: skip
     record(withdrawn, Verb.DECISIONS_BY_RULE, None, queue, withdraws=current.digest)
 
 
@@ -121,8 +132,14 @@ def end_dispute(queue: Queue, dispute: Dispute | None, state: Dispute.State, dec
 
 
 def record(decision: Decision, verb: Verb, actor: User | None, queue: Queue | None, **payload: object) -> None:
-    """The event of one decision, in the same transaction."""
+    """The event of one decision, in the same transaction. What people wrote is in it as a digest alone."""
+    said = {"label": decision.label.stable_id} if decision.label else {"value": value_digest(value_of(decision))}
     ledger.record(
-        actor, verb, decision, project=decision.item.dataset.project.uuid, item=decision.item.digest, label=decision.label.stable_id,
+        actor, verb, decision, project=decision.item.dataset.project.uuid, item=decision.item.digest, **said,
         how=decision.how, digest=decision.digest, queue=queue.uuid if queue else None, **payload,
     )  # fmt: skip
+
+
+def value_digest(value: Value) -> str:
+    """sha256, in hex, over the canonical value."""
+    return hashlib.sha256(canonical(value).encode("utf-8")).hexdigest()

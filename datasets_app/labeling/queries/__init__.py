@@ -7,11 +7,15 @@ from datasets_app.labeling.queries.decisions import (
     current_decision,
     current_decisions,
     history_of,
+    labels_by_id,
     labels_by_name,
     labels_of_items,
     latest_schema,
+    names_in,
     newest_decision,
     standing,
+    stored,
+    value_of,
 )
 from datasets_app.labeling.queries.pages import (
     allowed,
@@ -25,7 +29,7 @@ from datasets_app.labeling.queries.pages import (
     schemas,
     uploads_to_label,
 )
-from datasets_app.labeling.queries.review import answers_in, case, disputes, label_of, lines, names_of, pair_history, seen_digest
+from datasets_app.labeling.queries.review import answers_in, case, disputes, lines, pair_history, seen_digest
 
 __all__ = [
     "adjudicators_of",
@@ -44,13 +48,13 @@ __all__ = [
     "history_of",
     "hit_rate",
     "label_documents",
-    "label_of",
+    "labels_by_id",
     "labels_by_name",
     "labels_of_items",
     "last_answer",
     "latest_schema",
     "lines",
-    "names_of",
+    "names_in",
     "newest_decision",
     "pair_history",
     "people",
@@ -61,5 +65,7 @@ __all__ = [
     "seen_digest",
     "skipped_open",
     "standing",
+    "stored",
     "uploads_to_label",
+    "value_of",
 ]

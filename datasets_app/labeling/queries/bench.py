@@ -11,6 +11,8 @@ from django.db.models import Count, Q
 
 from datasets_app.labeling import rules
 from datasets_app.labeling.models import Annotation, Comment, Decision, Label, Queue, Seat, Slot, SlotSkip, Suggestion
+from datasets_app.labeling.queries.decisions import labels_by_id, value_of
+from datasets_app.labeling.values import Value, rename
 from lifecycle.ui import numbers
 from registry.access.models import User
 
@@ -23,7 +25,8 @@ HITS_FROM = 200  # decided items from which a source's hit rate is taken
 class BenchItem:
     """One item as the page and its script need it. ranks: (label, score) suggested; empty where nothing is or where it is hidden.
 
-    note: what a reviewer who returned it wrote. chosen: the label this person gave before, where they took it back or were asked again.
+    marks: suggested spans. note: what a reviewer who returned it wrote. said: what this person said before, where they took it back or were
+    asked again. Classes are named by their uuid in the queue's schema.
     """
 
     slot: int
@@ -35,8 +38,9 @@ class BenchItem:
     ranks: list[tuple[str, float | None]]
     source: str
     suggestion: int | None
+    marks: list[dict[str, Any]]
     note: str
-    chosen: str
+    said: Value | None
     flagged: bool
 
 
@@ -44,14 +48,14 @@ def bench_items(queue: Queue, slots: Sequence[Slot], user: User) -> list[dict[st
     """The items of these slots, in their order, as plain JSON; four statements however many they are."""
     ids = [slot.item_id for slot in slots]
     ranked = suggested(queue, slots)
-    said, asked = earlier_labels(queue, ids, user), remarks(queue, ids, user)
+    said, asked = earlier_values(queue, ids, user), remarks(queue, ids, user)
     done = dict(
         Slot.objects.filter(queue=queue, item_id__in=ids).values_list("item_id").annotate(done=Count("pk", filter=Q(state=Slot.State.DONE)))
     )
     return [asdict(one(queue, slot, ranked[slot.item_id], said, asked, done.get(slot.item_id, 0))) for slot in slots]
 
 
-def one(queue: Queue, slot: Slot, ranked: Shown, said: dict[int, str], asked: Remarks, done: int) -> BenchItem:
+def one(queue: Queue, slot: Slot, ranked: Shown, said: dict[int, Value], asked: Remarks, done: int) -> BenchItem:
     """One item of a bench."""
     item = slot.item
     meta = [numbers.full_moment(item.event_time)] if item.event_time else []
@@ -60,17 +64,18 @@ def one(queue: Queue, slot: Slot, ranked: Shown, said: dict[int, str], asked: Re
     return BenchItem(
         slot=slot.pk, token=str(slot.lease_token or ""), item=str(item.uuid), text=item.text, meta=meta,
         name=item.external_id or item.digest[:8], ranks=ranked.labels, source=ranked.source, suggestion=ranked.suggestion,
-        note=asked.notes.get(item.pk, ""), chosen=said.get(item.pk, ""), flagged=item.pk in asked.flags,
+        marks=ranked.marks, note=asked.notes.get(item.pk, ""), said=said.get(item.pk), flagged=item.pk in asked.flags,
     )  # fmt: skip
 
 
 @dataclass(slots=True)
 class Shown:
-    """What is suggested for one item. labels: (label uuid, score), best first."""
+    """What is suggested for one item. labels: (label uuid, score), best first. marks: spans, each with its score where it has one."""
 
     labels: list[tuple[str, float | None]] = field(default_factory=list)
     source: str = ""
     suggestion: int | None = None
+    marks: list[dict[str, Any]] = field(default_factory=list)
 
 
 def suggested(queue: Queue, slots: Sequence[Slot]) -> dict[int, Shown]:
@@ -79,21 +84,32 @@ def suggested(queue: Queue, slots: Sequence[Slot]) -> dict[int, Shown]:
     rows: dict[int, list[Suggestion]] = defaultdict(list)
     for suggestion in Suggestion.objects.filter(item_id__in=open_to_see).select_related("label").order_by("id"):
         rows[suggestion.item_id].append(suggestion)
-    now = {label.stable_id: str(label.uuid) for label in queue.schema.labels.all()} if rows else {}
+    now = uuids_in(queue) if rows else {}
     found: dict[int, Shown] = defaultdict(Shown)
     for item, suggestions in rows.items():
         newest = suggestions[-1]
-        same = [row for row in suggestions if row.source_digest == newest.source_digest and row.label.stable_id in now]
-        labels = {row.pk: now[row.label.stable_id] for row in same}
+        if newest.value is not None:
+            marks = [{**mark, "label": now[mark["label"]]} for mark in newest.value.get("spans", []) if mark["label"] in now]
+            found[item] = Shown(source=newest.source_name, suggestion=newest.pk, marks=marks)
+            continue
+        same = [row for row in suggestions if row.source_digest == newest.source_digest and row.label and str(row.label.stable_id) in now]
+        labels = {row.pk: now[str(row.label.stable_id)] for row in same if row.label}
         ranked = rules.rank([(row.pk, row.pk, row.score) for row in same], newest.source_name)
         found[item] = Shown([(labels[key], score) for key, score in ranked.labels], ranked.source, ranked.suggestion)
     return found
 
 
-def earlier_labels(queue: Queue, item_ids: list[int], user: User) -> dict[int, str]:
-    """The newest label that this person gave each item in the queue, taken back or not."""
+def uuids_in(queue: Queue) -> dict[str, str]:
+    """The uuids of the classes in the queue's schema, by stable id."""
+    return {key: str(label.uuid) for key, label in labels_by_id(queue.schema).items()}
+
+
+def earlier_values(queue: Queue, item_ids: list[int], user: User) -> dict[int, Value]:
+    """The newest thing that this person said of each item in the queue, taken back or not."""
     rows = Annotation.objects.filter(queue=queue, user=user, item_id__in=item_ids, action=Annotation.Action.LABEL)
-    return {item: str(label) for item, label in rows.order_by("id").values_list("item_id", "label__uuid")}
+    found = {row.item_id: value_of(row) for row in rows.select_related("label").order_by("id")}
+    now = uuids_in(queue) if found else {}
+    return {item: said for item, value in found.items() if (said := rename(value, now)) is not None}
 
 
 @dataclass(slots=True)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 from django.db.models import QuerySet
 
 from datasets_app.datasets.models import Dataset, Item
 from datasets_app.datasets.rules import UploadState
 from datasets_app.labeling.models import Annotation, Comment, Decision, Label, LabelSchema, Suggestion
+from datasets_app.labeling.values import Value, words
 
 CHUNK = 500
 
@@ -27,6 +29,21 @@ def current_decisions(dataset: Dataset) -> QuerySet[Decision]:
     """
     rows = standing().filter(item__dataset=dataset, item__upload__state=UploadState.IMPORTED)
     return rows.select_related("item", "label", "by").order_by("item_id")
+
+
+def value_of(row: Annotation | Decision | Suggestion) -> Value:
+    """What an answer, a decision or a suggestion says. Raises ValueError for a skip, which says nothing."""
+    if row.value is not None:
+        said: Value = row.value
+        return said
+    if row.label is None:
+        raise ValueError("A skip is no answer.")
+    return {"label": str(row.label.stable_id)}
+
+
+def stored(value: Value, labels: Mapping[str, Label]) -> dict[str, Any]:
+    """The fields of an answer, a decision or a suggestion that says this. labels: by stable id."""
+    return {"label": labels[value["label"]]} if "label" in value else {"value": value}
 
 
 def current_decision(item: Item) -> Decision | None:
@@ -50,13 +67,27 @@ class History:
 
 
 def history_of(item: Item) -> History:
-    """All that is known of how an item got its label, in four statements."""
+    """All that is known of how an item got its label, in four statements; six where the task is not one class per text."""
+    annotations = list(item.annotations.select_related("user", "label", "queue", "replaced_by").order_by("id"))
+    decisions = list(item.decisions.select_related("label", "by", "queue").prefetch_related("annotations").order_by("id"))
+    put_in_words(item, [*annotations, *decisions])
     return History(
-        annotations=list(item.annotations.select_related("user", "label", "queue", "replaced_by").order_by("id")),
-        decisions=list(item.decisions.select_related("label", "by", "queue").prefetch_related("annotations").order_by("id")),
+        annotations=annotations,
+        decisions=decisions,
         comments=list(item.comments.select_related("user", "resolved_by").order_by("id")),
         suggestions=list(item.suggestions.select_related("label").order_by("id")),
     )
+
+
+def put_in_words(item: Item, rows: Iterable[Annotation | Decision]) -> None:
+    """Fill `words` of what was said of an item, its classes as they are called now."""
+    names: dict[str, str] | None = None
+    for row in rows:
+        if row.label is not None:
+            row.words = row.label.name
+        elif row.value is not None:
+            names = names_in(latest_schema(item.dataset)) if names is None else names
+            row.words = words(row.value, names, item.text)
 
 
 def adjudicators_of(item_ids: Iterable[int]) -> set[int]:
@@ -91,6 +122,16 @@ def latest_schema(dataset: Dataset) -> LabelSchema | None:
 def labels_by_name(schema: LabelSchema) -> dict[str, Label]:
     """The classes of a version, in their order."""
     return {label.name: label for label in schema.labels.all()}
+
+
+def labels_by_id(schema: LabelSchema) -> dict[str, Label]:
+    """The classes of a version by their stable ids, in their order."""
+    return {str(label.stable_id): label for label in schema.labels.all()}
+
+
+def names_in(schema: LabelSchema | None) -> dict[str, str]:
+    """The names of a version's classes by their stable ids."""
+    return {key: label.name for key, label in labels_by_id(schema).items()} if schema else {}
 
 
 def labels_of_items(item_ids: Iterable[int]) -> dict[int, str]:

@@ -11,26 +11,21 @@ from django.db.models import QuerySet
 
 from datasets_app.datasets.models import Item
 from datasets_app.labeling import rules
-from datasets_app.labeling.models import Annotation, Comment, Decision, Dispute, Label, Queue, Slot, Suggestion
-from datasets_app.labeling.queries.decisions import newest_decision
+from datasets_app.labeling.models import Annotation, Comment, Decision, Dispute, Queue, Slot, Suggestion
+from datasets_app.labeling.queries.decisions import names_in, newest_decision, value_of
+from datasets_app.labeling.values import TASKS, Value, canonical, words
 from registry.access.models import User
 from registry.ledger.rules import digest_of
 
 LIST = 50
 PAIR_HISTORY = 200
+HALF = 0.5  # the score from which one of several classes is taken as suggested
 ORDERS = {"widest": ("-answers", "id"), "oldest": ("id",)}
 
 
 def answers_in(slots: Iterable[Slot]) -> list[Annotation]:
     """The current answers of an item's filled slots, in the order of the slots."""
     return [slot.annotation for slot in slots if slot.state == Slot.State.DONE and slot.annotation is not None]
-
-
-def label_of(answer: Annotation) -> Label:
-    """The class that an answer names. Raises ValueError for a skip."""
-    if answer.label is None:
-        raise ValueError("A skip is no answer.")
-    return answer.label
 
 
 def seen_digest(slots: Iterable[Slot], current: Decision | None) -> str:
@@ -67,11 +62,16 @@ def pair_names(pair: str, names: dict[str, str]) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One answer. letter: stands for the annotator, whose name a reviewer does not need. key: the digit that accepts it."""
+    """One answer. letter: stands for the annotator, whose name a reviewer does not need. key: the digit that accepts it.
+
+    value: what it says; posted: the same as text, as the page sends it back.
+    """
 
     letter: str
     key: int
-    label: Label
+    value: Value
+    posted: str
+    words: str
     seconds: float
     answer: Annotation
     remark: str
@@ -86,14 +86,16 @@ class Case:
     item: Item
     columns: list[Column]
     suggestion: Suggestion | None
+    suggested: str
     more: list[Suggestion]
     suggestion_same: bool
-    likely: Label | None
+    likely: str
     likely_letter: str
     reason: str
     own: bool
     seen: str
     current: Decision | None
+    decided: str
     comments: list[Comment]
 
 
@@ -106,35 +108,50 @@ def case(queue: Queue, item: Item, reviewer: User) -> Case:
     newest = [row for row in ranked if ranked and row.source_digest == ranked[0].source_digest]
     newest.sort(key=lambda row: -(row.score or 0))
     first = newest[0] if newest else None
-    labels = [label_of(answer).stable_id for answer in answers]
-    likely = rules.likely_answer(labels, first.label.stable_id if first else None)
-    known = {label_of(answer).stable_id: label_of(answer) for answer in answers}
-    said = {comment.user_id: comment.text for comment in comments if not comment.is_flag and not comment.is_return}
-    counts = Counter(labels)
+    names = names_in(queue.schema)
+    said = [value_of(answer) for answer in answers]
+    proposed = proposal(queue.dataset.task, newest)
+    likely = rules.likely_answer(said, proposed)
+    remarks = {comment.user_id: comment.text for comment in comments if not comment.is_flag and not comment.is_return}
     columns = [
         Column(
-            letter=chr(ord("A") + at), key=at + 1, label=label_of(answer), seconds=answer.seconds, answer=answer,
-            remark=said.get(answer.user_id, ""), same=counts[label_of(answer).stable_id] > 1, picked=label_of(answer).stable_id == likely,
+            letter=chr(ord("A") + at), key=at + 1, value=value, posted=canonical(value), words=words(value, names, item.text),
+            seconds=answer.seconds, answer=answer, remark=remarks.get(answer.user_id, ""),
+            same=said.count(value) > 1, picked=value == likely,
         )
-        for at, answer in enumerate(answers)
+        for at, (answer, value) in enumerate(zip(answers, said, strict=True))
     ]  # fmt: skip
     current = newest_decision(item.pk)
+    held = current if current and current.how != Decision.How.WITHDRAWN else None
     own = any(answer.user_id == reviewer.pk for answer in answers)
     return Case(
-        item=item, columns=columns, suggestion=first, more=newest[1:3], suggestion_same=bool(first and first.label.stable_id in counts),
-        likely=known[likely] if likely else None, likely_letter=next((column.letter for column in columns if column.picked), ""),
-        reason=reason_for(labels, likely, first), own=own, seen=seen_digest(slots, current),
-        current=current if current and current.how != Decision.How.WITHDRAWN else None, comments=comments,
+        item=item, columns=columns, suggestion=first, suggested=words(proposed, names, item.text) if proposed else "", more=newest[1:3],
+        suggestion_same=proposed in said, likely=canonical(likely) if likely else "",
+        likely_letter=next((column.letter for column in columns if column.picked), ""),
+        reason=reason_for(said, likely, first), own=own, seen=seen_digest(slots, current),
+        current=held, decided=words(value_of(held), names, item.text) if held else "", comments=comments,
     )  # fmt: skip
 
 
-def reason_for(labels: Sequence[UUID], likely: UUID | None, suggestion: Suggestion | None) -> str:
+def proposal(task: str, ranked: Sequence[Suggestion]) -> Value | None:
+    """What one source suggests, best first, as one value: its first class, the classes that it gives half a chance, or its spans."""
+    if not ranked:
+        return None
+    if ranked[0].value is not None:
+        return TASKS[task].joined(TASKS[task].parts(ranked[0].value))
+    ids = [str(row.label.stable_id) for row in ranked if row.label]
+    if task == "single_label":
+        return {"label": ids[0]}
+    return {"labels": sorted(key for key, row in zip(ids, ranked, strict=True) if row.score is None or row.score >= HALF)}
+
+
+def reason_for(said: Sequence[Value], likely: Value | None, suggestion: Suggestion | None) -> str:
     """Why the prefilled answer is likely, as a sentence that the reviewer can change; empty without one."""
     if likely is None:
         return ""
-    votes = labels.count(likely)
-    if votes * 2 > len(labels):
-        return f"{votes} of {len(labels)} annotators agree."
+    votes = said.count(likely)
+    if votes * 2 > len(said):
+        return f"{votes} of {len(said)} annotators agree."
     return f"{suggestion.source_name or 'The suggestion'} agrees with this answer." if suggestion else ""
 
 
@@ -147,7 +164,7 @@ class PairHistory:
     settled: int
     leading: str
     leading_count: int
-    latest: list[Dispute]
+    latest: list[tuple[Dispute, str]]
 
 
 def pair_history(queue: Queue, pair: str, names: dict[str, str]) -> PairHistory:
@@ -159,11 +176,7 @@ def pair_history(queue: Queue, pair: str, names: dict[str, str]) -> PairHistory:
         .order_by("-id")[:PAIR_HISTORY]
     )
     settled = [row for row in rows if row.state == Dispute.State.SETTLED and row.decision]
-    counts = Counter(row.decision.label.name for row in settled if row.decision)
+    counts = Counter(words(value_of(row.decision), names) for row in settled if row.decision)
     leading, count = counts.most_common(1)[0] if counts else ("", 0)
-    return PairHistory(pair_names(pair, names), len(rows), len(settled), leading, count, settled[:3])
-
-
-def names_of(queue: Queue) -> dict[str, str]:
-    """The names of the queue's classes by stable id."""
-    return {str(label.stable_id): label.name for label in queue.schema.labels.all()}
+    latest = [(row, words(value_of(row.decision), names, row.item.text)) for row in settled[:3] if row.decision]
+    return PairHistory(pair_names(pair, names), len(rows), len(settled), leading, count, latest)

@@ -13,8 +13,9 @@ from django.views.decorators.http import require_POST, require_safe
 
 from datasets_app.labeling import actions, queries
 from datasets_app.labeling.forms import AnswerForm, RemarkForm, SkipForm, UndoForm
-from datasets_app.labeling.models import Queue
+from datasets_app.labeling.models import Annotation, Queue
 from datasets_app.labeling.queries.bench import FEW
+from datasets_app.labeling.values import words
 from datasets_app.labeling.views.answering import clean, person, speaks_json, to_bench, wants_json
 from lifecycle.refusals import Conflict
 from lifecycle.ui.toasts import toast
@@ -51,17 +52,21 @@ def bench_context(request: HttpRequest, queue: Queue, items: list[dict[str, Any]
     few = len(labels) <= FEW
     scores = dict(first["ranks"]) if first else {}
     order = list(by_id.values()) if few else [by_id[key] for key in [*scores, *(key for key in by_id if key not in scores)]][:5]
+    last = queries.last_answer(queue, person(request))
+    said = (first["said"] if first else None) or {}
+    chosen, ticked = said.get("label", ""), said.get("labels", [])
     urls = {
         name: reverse(f"labeling:{name}", args=[queue.uuid])
         for name in ("submit", "skip", "undo", "heartbeat", "release", "flag", "comment")
     }
     return {
-        "queue": queue, "items": items, "item": first, "labels": labels, "documents": queries.label_documents(labels), "few": few,
+        "queue": queue, "task": queue.dataset.task, "items": items, "item": first, "labels": labels, "few": few,
+        "documents": queries.label_documents(labels),
         "ranks": [{"label": label, "score": scores.get(str(label.uuid)), "key": at} for at, label in enumerate(order, start=1)],
         "columns": class_map(labels), "progress": queries.progress(queue, person(request)),
-        "last": queries.last_answer(queue, person(request)),
+        "last": last, "last_words": words(queries.value_of(last), queries.names_in(queue.schema)) if last else "",
         "client_key": uuid4(), "undo_key": uuid4(), "closed": closed, "urls": urls, "hits": queries.hit_rate(queue),
-        "chosen": by_id.get(first["chosen"]) if first else None,
+        "chosen": chosen, "ticked": ticked,
         "may_decide": policy.can(person(request), "labeling.decide", queue),
         "skipped": not items and not closed and queries.skipped_open(queue, person(request)),
     }  # fmt: skip
@@ -105,7 +110,7 @@ def submit(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """Keep one answer."""
     data = clean(AnswerForm(request.POST))
     annotation = actions.submit(
-        queue_id=uuid, actor=person(request), slot_id=data["slot"], label_id=data["label"], client_key=data["client_key"],
+        queue_id=uuid, actor=person(request), slot_id=data["slot"], value=data["said"], client_key=data["client_key"],
         token=data["token"],
         seconds=data["seconds"] or 0, suggestion_id=data["suggestion"],
     )  # fmt: skip
@@ -132,7 +137,7 @@ def undo(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """Take the newest answer back; its item comes first again."""
     data = clean(UndoForm(request.POST))
     undone = actions.undo(queue_id=uuid, actor=person(request), client_key=data["client_key"])
-    what = undone.annotation.label.name if undone.annotation.label else "skip"
+    what = undone_words(undone.annotation)
     if not wants_json(request):
         toast(request, f"Undone: {what}", kind="live")
         return to_bench(uuid)
@@ -140,6 +145,13 @@ def undo(request: HttpRequest, uuid: UUID) -> HttpResponse:
     items = queries.bench_items(queue, [undone.slot], person(request)) if undone.slot else []
     progress = queries.progress(queue, person(request))
     return JsonResponse({"undone": what, "item": items[0] if items else None, "done": progress.done, "total": progress.total})
+
+
+def undone_words(annotation: Annotation) -> str:
+    """What was taken back."""
+    if annotation.action == Annotation.Action.SKIP:
+        return "skip"
+    return words(queries.value_of(annotation), queries.names_in(annotation.queue.schema))
 
 
 @require_POST

@@ -12,10 +12,11 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from datasets_app.datasets.models import Item
-from datasets_app.labeling import actions, queries, rules
+from datasets_app.labeling import actions, queries
 from datasets_app.labeling.forms import DecideForm, ReturnForm, as_key
 from datasets_app.labeling.models import Queue
 from datasets_app.labeling.queries.review import LIST, ORDERS
+from datasets_app.labeling.values import contested, words
 from datasets_app.labeling.views.answering import person
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.toasts import toast
@@ -47,12 +48,12 @@ def show(request: HttpRequest, queue: Queue, wanted: UUID | None, *, form: Decid
 
 def item_context(request: HttpRequest, queue: Queue, item: Item, waiting: list[Any], order: str) -> dict[str, Any]:
     """Everything beside the list."""
-    names = queries.names_of(queue)
+    names = queries.names_in(queue.schema)
     at = next((at for at, row in enumerate(waiting) if row.item_id == item.pk), None)
     dispute = waiting[at] if at is not None else None
     around = {"previous": waiting[at - 1] if at else None, "next": waiting[at + 1] if at is not None and at + 1 < len(waiting) else None}
     case = queries.case(queue, item, person(request))
-    pair = dispute.pair if dispute else rules.pair_of(column.label.stable_id for column in case.columns)
+    pair = dispute.pair if dispute else "|".join(contested([column.value for column in case.columns]) if case.columns else [])
     return {
         "case": case, "lines": queries.lines(waiting, names, item.uuid), "dispute": dispute, "labels": queue.schema.labels.all(),
         "pair": queries.pair_history(queue, pair, names), "agreement": queries.queue_agreement(queue),
@@ -76,9 +77,10 @@ def decide(request: HttpRequest, uuid: UUID) -> HttpResponse:
         return show(request, queue, form.cleaned_data.get("item"), form=form)
     data = form.cleaned_data
     decision = actions.decide(
-        queue_id=uuid, item_id=data["item"], actor=person(request), label_id=data["label"], reason=data["reason"], seen=data["seen"]
+        queue_id=uuid, item_id=data["item"], actor=person(request), value=data["said"], reason=data["reason"], seen=data["seen"]
     )
-    toast(request, f"Settled as {decision.label.name}", undo_url=reverse("labeling:undo_decision", args=[uuid]))
+    said = words(queries.value_of(decision), queries.names_in(queue.schema))
+    toast(request, f"Settled as {said[:80]}", undo_url=reverse("labeling:undo_decision", args=[uuid]))
     return HttpResponseRedirect(address(queue, None, data["order"] or "widest"))
 
 

@@ -1,6 +1,6 @@
 // @ts-check
 /* Labeling: letters find, digits choose, capitals act. The next items are already in the page, so choosing is a swap in the same frame;
-   the answer is sent after it. */
+   the answer is sent after it. Other tasks than one class per text put their own way of answering into window.modes. */
 (() => {
   const bench = /** @type {HTMLElement} */ (document.getElementById("bench"));
   if (!bench) return;
@@ -31,6 +31,9 @@
   /** @type {string[]} */
   let options = [];
   let count = Number($("bar").value);
+
+  /** How this task is answered; undefined where a choice is the whole answer. @type {any} */
+  const mode = /** @type {any} */ (window).modes?.[bench.dataset.task ?? ""]?.({ byId, classes, find, item: () => hand[0], send: (value, words) => send({ value: JSON.stringify(value) }, words, value), draw: () => draw(), announce: (text) => { announce.textContent = text; } });
 
   const focusField = () => { if (!coarse.matches) find.focus({ preventScroll: true }); };
   const state = (kind, text) => element("span", { class: `st ${kind}` }, named(text));
@@ -92,7 +95,9 @@
     const name = element("span", {}, named(each?.name ?? "", text));
     if (few && each?.definition) name.append(element("small", {}, inert(each.definition.slice(0, 90))));
     const key = at < 9 ? element("kbd", { "aria-hidden": "true" }, String(at + 1)) : element("i");
-    return element("li", { role: "option", id: `o${at}`, "aria-selected": String(at === active), "data-label": id }, key, name, score == null ? element("i") : bar(score), element("span", { class: "num" }, score == null ? "" : score.toFixed(2)));
+    const made = element("li", { role: "option", id: `o${at}`, "aria-selected": String(at === active), "data-label": id }, key, name, score == null ? element("i") : bar(score), element("span", { class: "num" }, score == null ? "" : score.toFixed(2)));
+    mode?.dress(made, id);
+    return made;
   };
 
   /** Draws the ranks, the map and the guideline for what is typed. */
@@ -107,6 +112,7 @@
       button.classList.toggle("dim", button.disabled);
       button.classList.toggle("on", options[active] === button.value);
       button.replaceChildren(named(byId.get(button.value)?.name ?? "", button.disabled ? "" : text));
+      mode?.dress(button, button.value);
     }
     options.length ? find.setAttribute("aria-activedescendant", `o${active}`) : find.removeAttribute("aria-activedescendant");
     guide(options[active]);
@@ -128,7 +134,7 @@
     const item = hand[0];
     bench.toggleAttribute("aria-busy", !item);
     if (!item) { wait(); return; }
-    $("utter").replaceChildren(inert(item.text));
+    if (!mode?.show(item)) $("utter").replaceChildren(inert(item.text));
     $("meta").replaceChildren(...item.meta.map((line) => element("span", {}, line)), element("span", { class: "mono" }, inert(item.name)));
     $("note").hidden = !item.note;
     $("note").replaceChildren(element("strong", {}, "Returned by a reviewer."), " ", inert(item.note));
@@ -137,13 +143,14 @@
     for (const name of ["slot", "token"]) /** @type {any} */ (document.querySelector(`#answer [name=${name}]`)).value = item[name];
     find.value = "";
     options = shown();
-    active = Math.max(0, options.indexOf(item.chosen));
-    if (item.chosen && !options.includes(item.chosen)) { find.value = byId.get(item.chosen)?.name ?? ""; active = 0; }
+    const chosen = item.said?.label;
+    active = Math.max(0, options.indexOf(chosen));
+    if (chosen && !options.includes(chosen)) { find.value = byId.get(chosen)?.name ?? ""; active = 0; }
     if (fresh) began = performance.now();
     draw();
   };
   const hint = $("source").textContent;
-  const sourceLine = (name) => (hint.startsWith(`Ranked by ${name}.`) ? hint : `Ranked by ${name}.`);
+  const sourceLine = (name) => (bench.dataset.task === "spans" ? `Suggested by ${name}.` : hint.startsWith(`Ranked by ${name}.`) ? hint : `Ranked by ${name}.`);
 
   const wait = () => {
     if (post.unsaved) { $("utter").textContent = post.full ? "Nothing more is taken until these answers are saved." : "Saving the last answers…"; ranks.replaceChildren(); setTimeout(() => hand.length || show(true), 200); return; }
@@ -153,18 +160,21 @@
 
   const seconds = () => ((performance.now() - began) / 1000).toFixed(2);
   const choose = (id) => {
+    if (!id) return;
+    if (mode) { mode.choose(id); focusField(); } else send({ label: id }, byId.get(id)?.name ?? "", { label: id });
+  };
+  /** @param {Record<string, string>} fields @param {string} words @param {any} said */
+  const send = (fields, words, said) => {
     const item = hand[0];
-    if (!id || !item || undoing) return;
+    if (!item || undoing) return;
     if (post.full) { dispatchEvent(new CustomEvent("toast", { detail: { kind: "bad", text: "3 answers are not saved. Try again before you go on." } })); return; }
     hand.shift();
-    const name = byId.get(id)?.name ?? "";
-    const fields = { slot: String(item.slot), token: item.token, label: id, seconds: seconds(), suggestion: item.suggestion == null ? "" : String(item.suggestion) };
-    item.chosen = id;
+    item.said = said;
     $("last-text").replaceChildren(inert(item.text.slice(0, 120)));
-    tell("ok", name);
-    announce.textContent = `Saved as ${name}`;
+    tell("ok", words);
+    announce.textContent = `Saved as ${words}`;
     $("undo").hidden = false;
-    post.send(bench.dataset.submit, fields, { item });
+    post.send(bench.dataset.submit, { slot: String(item.slot), token: item.token, seconds: seconds(), suggestion: item.suggestion == null ? "" : String(item.suggestion), ...fields }, { item, words });
     show(true);
     focusField();
   };
@@ -179,7 +189,7 @@
   const undo = async () => {
     if (undoing) return;
     const unsent = post.unsend();
-    if (unsent) { back(unsent.item, byId.get(unsent.item.chosen)?.name ?? "skip"); progress(null); return; }
+    if (unsent) { back(unsent.item, unsent.words ?? "skip"); progress(null); return; }
     undoing = true;
     try {
       await post.idle();
@@ -197,7 +207,7 @@
     const item = hand[0];
     if (!item || post.full) return;
     hand.shift();
-    item.chosen = "";
+    item.said = null;
     tell("off", "Skipped");
     announce.textContent = "Skipped";
     $("undo").hidden = false;
@@ -223,13 +233,18 @@
   /** @type {Record<string, () => void>} */
   const acts = { S: () => open("skip-dialog"), F: flag, C: () => open("comment-dialog"), U: undo, G: () => toggle("guide"), M: () => toggle("map"), "?": () => $("keys")?.showModal() };
 
+  /** Saves, or for a task of its own: takes what was found by typing, and saves once nothing is typed. */
+  const enter = () => { if (!mode) choose(options[active]); else if (find.value.trim()) { choose(options[active]); find.value = ""; active = 0; draw(); } else mode.save(); };
+  $("save")?.addEventListener("click", () => { mode?.save(); focusField(); });
+
   find.addEventListener("keydown", (event) => {
     if ((event.ctrlKey || event.metaKey) && event.key === "z" && !find.value) { event.preventDefault(); undo(); return; }
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
     const single = document.body.dataset.keys !== "off";
+    if (mode?.key?.(event)) { event.preventDefault(); return; }
     if (/^[1-9]$/.test(event.key) && (!digitsInNames || !find.value)) { event.preventDefault(); choose(options[Number(event.key) - 1]); }
     else if (single && event.key in acts && (event.shiftKey || event.key === "?")) { event.preventDefault(); acts[event.key](); }
-    else if (event.key === "Enter") { event.preventDefault(); if (!event.repeat) choose(options[active]); }
+    else if (event.key === "Enter") { event.preventDefault(); if (!event.repeat) enter(); }
     else if (event.key === "ArrowDown" || event.key === "ArrowUp") { event.preventDefault(); if (options.length) active = (active + (event.key === "ArrowDown" ? 1 : options.length - 1)) % options.length; draw(); }
     else if (event.key === "Escape") { event.preventDefault(); find.value = ""; draw(); }
   });

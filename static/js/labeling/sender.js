@@ -62,7 +62,7 @@
     return {
       key, post,
       get unsaved() { return waiting.length; },
-      get labels() { return waiting.filter((job) => job.fields.label).length; },
+      get labels() { return waiting.filter((job) => job.what?.words !== undefined).length; },
       get stuck() { return stuck; },
       get full() { return stuck && waiting.length >= LIMIT; },
       get slots() { return waiting.map((job) => job.fields.slot); },

@@ -31,7 +31,7 @@ def test_nothing_of_what_others_said_reaches_the_page(project, mia, ana, ravi, c
 
     shown = page.context["items"]
     assert [row["text"] for row in shown] == ["one", "two"]
-    assert [(row["chosen"], row["note"], row["ranks"]) for row in shown] == [("", "", []), ("", "", [])]
+    assert [(row["said"], row["note"], row["ranks"]) for row in shown] == [(None, "", []), (None, "", [])]
     assert b"surely the last" not in page.content
     assert b"Ana" not in page.content
 

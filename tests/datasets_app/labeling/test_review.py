@@ -9,7 +9,7 @@ from datasets_app.labeling.models import Comment, Decision, Dispute, Queue, Slot
 from lifecycle.refusals import Conflict, Refused
 from registry.ledger.models import Event
 from registry.ledger.verbs import Verb
-from tests.support.labeling import answer, label_items, make_dataset, make_queue, queue_items
+from tests.support.labeling import answer, label_items, make_dataset, make_queue, queue_items, says
 
 pytestmark = pytest.mark.django_db
 
@@ -27,7 +27,7 @@ def label(queue, name):
 
 def settle(queue, actor, name="card", **options):
     item = queue_items(queue)[0]
-    return actions.decide(queue_id=queue.uuid, item_id=item.uuid, actor=actor, label_id=label(queue, name).uuid, **options)
+    return actions.decide(queue_id=queue.uuid, item_id=item.uuid, actor=actor, value=says(label(queue, name)), **options)
 
 
 def test_accepting_an_answer_settles_the_dispute(queue, ravi):
@@ -88,7 +88,7 @@ def test_a_returned_item_comes_first_to_the_same_people_with_the_comment(queue, 
     assert (queue.slots_done, queue.items_disputed, queue.disputes_total) == (2, 0, 0)
     slots = actions.claim(queue_id=queue.uuid, actor=ana)
     shown = queries.bench_items(queue, slots, ana)
-    assert [(row["text"], row["note"], row["chosen"]) for row in shown] == [("one", "Read rule 2.", str(label(queue, "card").uuid))]
+    assert [(row["text"], row["note"], row["said"]) for row in shown] == [("one", "Read rule 2.", says(label(queue, "card")))]
     assert actions.release(queue_id=queue.uuid, actor=ana) == 0
 
     label_items(queue, {ana: ["billing"], lee: ["billing"]}, [item])
@@ -119,7 +119,7 @@ def test_an_undone_decision_is_disputed_again(queue, ravi):
 
 def test_the_pair_remembers_how_it_was_settled(queue, ravi):
     settle(queue, ravi)
-    history = queries.pair_history(queue, Dispute.objects.get().pair, queries.names_of(queue))
+    history = queries.pair_history(queue, Dispute.objects.get().pair, queries.names_in(queue.schema))
 
     assert (history.total, history.settled, history.leading, history.leading_count) == (1, 1, "card", 1)
 

@@ -10,7 +10,7 @@ from datasets_app.labeling.models import Annotation, Decision, Dispute, Queue, S
 from lifecycle.refusals import Conflict, Refused
 from registry.ledger.models import Event
 from registry.ledger.verbs import Verb
-from tests.support.labeling import answer, label_items, make_annotator, make_dataset, make_queue, queue_items
+from tests.support.labeling import answer, label_items, make_annotator, make_dataset, make_queue, queue_items, says
 
 pytestmark = pytest.mark.django_db
 
@@ -65,7 +65,7 @@ def test_a_double_submit_makes_one_row(project, mia, ana):
     queue = make(project, mia, ["one"], overlap=2)
     slot = actions.claim(queue_id=queue.uuid, actor=ana)[0]
     label = queue.schema.labels.get(name="card")
-    sent = {"queue_id": queue.uuid, "actor": ana, "slot_id": slot.pk, "label_id": label.uuid, "client_key": uuid4(), "seconds": 2.5}
+    sent = {"queue_id": queue.uuid, "actor": ana, "slot_id": slot.pk, "value": says(label), "client_key": uuid4(), "seconds": 2.5}
 
     first, second = actions.submit(**sent), actions.submit(**sent)
 
@@ -130,8 +130,8 @@ def test_a_class_of_another_schema_is_refused(project, mia, ana):
     queue = make(project, mia)
     slot = actions.claim(queue_id=queue.uuid, actor=ana)[0]
 
-    with pytest.raises(Refused, match="not in the queue's schema"):
-        actions.submit(queue_id=queue.uuid, actor=ana, slot_id=slot.pk, label_id=uuid4(), client_key=uuid4())
+    with pytest.raises(Refused, match="is no class of the queue's schema"):
+        actions.submit(queue_id=queue.uuid, actor=ana, slot_id=slot.pk, value={"label": str(uuid4())}, client_key=uuid4())
 
     assert Annotation.objects.count() == 0
     assert counters(queue)["done"] == 0
@@ -143,7 +143,7 @@ def test_a_slot_of_another_queue_is_refused(project, mia, ana):
     slot = other.slots.first()
 
     with pytest.raises(Refused, match="not in the queue"):
-        actions.submit(queue_id=queue.uuid, actor=ana, slot_id=slot.pk, label_id=queue.schema.labels.first().uuid, client_key=uuid4())
+        actions.submit(queue_id=queue.uuid, actor=ana, slot_id=slot.pk, value=says(queue.schema.labels.first()), client_key=uuid4())
 
     assert Annotation.objects.count() == 0
 
@@ -161,7 +161,7 @@ def test_a_rule_never_overrules_a_person(project, mia, ana, ravi):
     queue = make(project, mia, ["one"])
     item = queue_items(queue)[0]
     label = queue.schema.labels.get(name="transfer")
-    actions.decide(queue_id=queue.uuid, item_id=item.uuid, actor=ravi, label_id=label.uuid, reason="Known case.")
+    actions.decide(queue_id=queue.uuid, item_id=item.uuid, actor=ravi, value=says(label), reason="Known case.")
     again = make_queue(queue.dataset, mia, name="Again", source="all")
 
     label_items(again, {ana: ["card"]})
@@ -174,7 +174,7 @@ def test_a_second_thought_after_a_reviewer_settled_changes_nothing(project, mia,
     queue = make(project, mia, ["one"])
     label_items(queue, {ana: ["card"]})
     item = queue_items(queue)[0]
-    actions.decide(queue_id=queue.uuid, item_id=item.uuid, actor=ravi, label_id=queue.schema.labels.get(name="billing").uuid, reason="Fee.")
+    actions.decide(queue_id=queue.uuid, item_id=item.uuid, actor=ravi, value=says(queue.schema.labels.get(name="billing")), reason="Fee.")
 
     with pytest.raises(Conflict, match="settled"):
         answer(queue, ana, item, "transfer")
@@ -187,7 +187,7 @@ def test_decisions_chain_and_carry_their_digest(project, mia, ana, ravi):
     queue = make(project, mia, ["one"])
     label_items(queue, {ana: ["card"]})
     item = queue_items(queue)[0]
-    actions.decide(queue_id=queue.uuid, item_id=item.uuid, actor=ravi, label_id=queue.schema.labels.get(name="billing").uuid, reason="Fee.")
+    actions.decide(queue_id=queue.uuid, item_id=item.uuid, actor=ravi, value=says(queue.schema.labels.get(name="billing")), reason="Fee.")
 
     first, second = Decision.objects.order_by("id")
     assert second.supersedes == first

@@ -7,7 +7,7 @@ import pytest
 from datasets_app.labeling import actions, queries
 from datasets_app.labeling.models import Annotation, Decision, Queue, Seat, Slot
 from lifecycle.refusals import Conflict, Refused
-from tests.support.labeling import answer, label_items, make_dataset, make_queue, queue_items
+from tests.support.labeling import answer, label_items, make_dataset, make_queue, queue_items, says
 
 pytestmark = pytest.mark.django_db
 
@@ -29,7 +29,7 @@ def test_undo_brings_the_item_back_with_its_label_preselected(project, mia, ana)
 
     shown = queries.bench_items(queue, actions.claim(queue_id=queue.uuid, actor=ana), ana)
     assert undone.annotation.label.name == "card"
-    assert (shown[0]["text"], shown[0]["chosen"]) == ("text 0", str(queue.schema.labels.get(name="card").uuid))
+    assert (shown[0]["text"], shown[0]["said"]) == ("text 0", says(queue.schema.labels.get(name="card")))
     queue.refresh_from_db()
     assert (queue.slots_done, queue.items_decided, Seat.objects.get().labelled) == (0, 0, 0)
 
@@ -105,7 +105,7 @@ def test_what_a_reviewer_settled_cannot_be_undone(project, mia, ana, ravi):
     queue = make(project, mia, 1)
     item = queue_items(queue)[0]
     answer(queue, ana, item, "card")
-    actions.decide(queue_id=queue.uuid, item_id=item.uuid, actor=ravi, label_id=queue.schema.labels.get(name="card").uuid)
+    actions.decide(queue_id=queue.uuid, item_id=item.uuid, actor=ravi, value=says(queue.schema.labels.get(name="card")))
 
     with pytest.raises(Conflict, match="settled"):
         undo(queue, ana)
