@@ -179,9 +179,10 @@ class RemarkForm(forms.Form):
 
 
 class DecideForm(SaysForm):
-    """A reviewer's decision: one of the answers, or another one; one class may be typed by its name."""
+    """A reviewer's decision: one of the answers, or another one: a class typed by its name, or the ticked ones where they are meant."""
 
     item = forms.UUIDField()
+    as_ticked = forms.BooleanField(required=False)
     other = forms.CharField(required=False, max_length=120)
     reason = forms.CharField(required=False, max_length=1000)
     seen = forms.CharField(required=False, max_length=64)
@@ -194,6 +195,8 @@ class DecideForm(SaysForm):
     def clean(self) -> dict[str, Any]:
         """The class that was chosen; one that was typed goes first."""
         data = super().clean()
+        if not (data.get("value") or data.get("label") or data.get("as_ticked")):
+            data["said"] = None
         name = clean_name(data.get("other", ""))
         if name:
             label = queries.labels_by_name(self.queue.schema).get(name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,13 @@ BATCH = 1_000
 Line = dict[str, str]
 
 
-def write(path: Path, lines: Iterable[Line], kind: str) -> tuple[int, int]:
-    """Write the lines as CSV, JSONL or Parquet. Returns the number of rows and of neutralised cells (CSV alone has any)."""
+def write(path: Path, lines: Iterable[Line], kind: str, *, structured: bool = False) -> tuple[int, int]:
+    """Write the lines as CSV, JSONL or Parquet. Returns the number of rows and of neutralised cells (CSV alone has any).
+
+    structured: the label of each line is JSON, since the task is not one class per text.
+    """
     writers: dict[str, Callable[[Path, Iterator[Line]], tuple[int, int]]] = {
-        ExportFormat.CSV: write_csv, ExportFormat.JSONL: write_jsonl, ExportFormat.PARQUET: write_parquet,
+        ExportFormat.CSV: write_csv, ExportFormat.JSONL: partial(write_jsonl, structured=structured), ExportFormat.PARQUET: write_parquet,
     }  # fmt: skip
     return writers[kind](path, iter(lines))
 
@@ -42,12 +46,14 @@ def write_csv(path: Path, lines: Iterator[Line]) -> tuple[int, int]:
     return rows, changed
 
 
-def write_jsonl(path: Path, lines: Iterator[Line]) -> tuple[int, int]:
-    """One object a line, texts as they are; metadata as an object."""
+def write_jsonl(path: Path, lines: Iterator[Line], *, structured: bool = False) -> tuple[int, int]:
+    """One object a line, texts as they are; metadata as an object, and the label as a list where it is structured."""
     rows = 0
     with path.open("w", encoding="utf-8") as file:
         for line in lines:
             value: dict[str, Any] = {**line, "metadata": json.loads(line["metadata"])}
+            if structured:
+                value["label"] = json.loads(line["label"])
             file.write(json.dumps(value, ensure_ascii=False) + "\n")
             rows += 1
     return rows, 0

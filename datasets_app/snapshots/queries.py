@@ -13,8 +13,10 @@ from django.db.models import Q, QuerySet
 
 from datasets_app.datasets.models import Dataset, Item
 from datasets_app.datasets.rules import UploadState
+from datasets_app.labeling import values
 from datasets_app.labeling.models import Decision, Label, LabelSchema
 from datasets_app.labeling.queries import decisions as labeling
+from datasets_app.labeling.values import Value
 from datasets_app.snapshots import manifest
 from datasets_app.snapshots.manifest import ManifestRow
 from datasets_app.snapshots.models import Snapshot, SplitAssignment
@@ -139,23 +141,34 @@ def decided_rows(dataset: Dataset, cut: Cut, schema: LabelSchema) -> Iterator[Ro
 
     Labels are named as the schema names them now.
     """
-    names = dict(Label.objects.filter(schema=schema).values_list("stable_id", "name"))
+    names = labeling.names_in(schema)
     current = Q(superseded_by__isnull=True) | Q(superseded_by__gt=cut.decision)
     standing = Decision.objects.filter(current, pk__lte=cut.decision).exclude(how=Decision.How.WITHDRAWN)
     decisions = standing.filter(item__dataset=dataset, item__upload__in=cut.uploads).order_by("item_id")
     columns = (
-        "item_id", "item__digest", "item__uuid", "digest", "uuid", "label__stable_id", "item__normal_digest", "item__group",
+        "item_id", "item__digest", "item__uuid", "digest", "uuid", "label__stable_id", "value", "item__normal_digest", "item__group",
         "item__assignment__split", "item__split",
     )  # fmt: skip
     after = 0
     while page := list(decisions.filter(item_id__gt=after).values_list(*columns)[:BATCH]):
         after = page[-1][0]
-        for _, item, item_uuid, decision, uuid, stable_id, normal, group, kept, declared in page:
-            name = names.get(stable_id)
-            if name is None:
+        for _, item, item_uuid, decision, uuid, stable_id, value, normal, group, kept, declared in page:
+            said = values.rename(value if stable_id is None else {"label": str(stable_id)}, names)
+            if said is None:
                 yield Reason.REMOVED
             else:
-                yield Row(item, str(item_uuid), decision, str(uuid), name, normal, group, kept or "", declared)
+                yield Row(item, str(item_uuid), decision, str(uuid), label_text(said), normal, group, kept or "", declared, classes(said))
+
+
+def label_text(said: Value) -> str:
+    """What was decided as a file's label: a class by its name, else what the value holds as JSON."""
+    (content,) = said.values()
+    return content if isinstance(content, str) else values.canonical(content)
+
+
+def classes(said: Value) -> tuple[str, ...] | None:
+    """The classes of a row, each once; None where its label is its class."""
+    return None if "label" in said else tuple(sorted(set(values.classes_of(said))))
 
 
 def anchors(dataset: Dataset) -> Iterator[Anchor]:

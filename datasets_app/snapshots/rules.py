@@ -43,7 +43,11 @@ class ExportFormat(TextChoices):
 
 
 class Row(NamedTuple):
-    """A decided item. kept: its split in an earlier snapshot; declared: the split its file says; empty where there is none."""
+    """A decided item. kept: its split in an earlier snapshot; declared: the split its file says; empty where there is none.
+
+    label: the name of its class; for other tasks than one class per text what was decided as JSON, its classes by name. classes: those that
+    it names, each once, where label is no class; () for a row that names none.
+    """
 
     item: str
     item_uuid: str
@@ -54,6 +58,12 @@ class Row(NamedTuple):
     group: str
     kept: str
     declared: str
+    classes: tuple[str, ...] | None = None
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The classes that the row counts for."""
+        return (self.label,) if self.classes is None else self.classes
 
 
 class Anchor(NamedTuple):
@@ -149,7 +159,7 @@ def divide(rows: Iterable[Row], *, seed: int, shares: Mapping[str, int], anchors
             fresh.append(Fresh(cluster, good, carved))
         elif good:
             place(division, cluster, good, split)
-    fill(division, fresh, seed=seed, shares=shares)
+    fill(division, fresh, strata=strata_of(ordered), seed=seed, shares=shares)
     division.placed.sort(key=lambda placed: placed.row.item)
     division.cases.sort()
     return division
@@ -216,17 +226,24 @@ def place(division: Division, cluster: str, rows: Sequence[Row], split: str) -> 
             leave_out(division, row, Reason.LEAK, strict)
 
 
-def fill(division: Division, fresh: Sequence[Fresh], *, seed: int, shares: Mapping[str, int]) -> None:
-    """Give each new cluster its split: within each label, in the order of sha256(seed, cluster), as long as a split's quota has room."""
+def strata_of(rows: Iterable[Row]) -> dict[str, str]:
+    """The class within which each item is divided: its rarest, so that rare ones reach every split; "" where it names none."""
+    rows = list(rows)
+    often = Counter(name for row in rows for name in row.named)
+    return {row.item: min(row.named, key=lambda name: (often[name], name), default="") for row in rows}
+
+
+def fill(division: Division, fresh: Sequence[Fresh], *, strata: Mapping[str, str], seed: int, shares: Mapping[str, int]) -> None:
+    """Give each new cluster its split: within each stratum, in the order of sha256(seed, cluster), as long as a split's quota has room."""
     have: dict[str, Counter[str]] = defaultdict(Counter)
     for placed in division.placed:
-        have[placed.row.label][placed.split] += 1
+        have[strata[placed.row.item]][placed.split] += 1
     pools: dict[str, list[Fresh]] = defaultdict(list)
     for cluster in fresh:
-        pools[main_label(cluster.rows)].append(cluster)
-    for label, pool in sorted(pools.items()):
+        pools[main_stratum(cluster.rows, strata)].append(cluster)
+    for stratum, pool in sorted(pools.items()):
         pool.sort(key=lambda cluster: (order_of(seed, cluster.cluster), cluster.cluster))
-        count = have[label]
+        count = have[stratum]
         target = targets(count, sum(len(cluster.rows) for cluster in pool), len(pool), shares)
         for cluster in pool:
             options = (VALIDATION,) if cluster.carved else (TEST, VALIDATION)
@@ -237,10 +254,10 @@ def fill(division: Division, fresh: Sequence[Fresh], *, seed: int, shares: Mappi
             division.placed += [Placed(row, split, cluster.cluster) for row in cluster.rows]
 
 
-def main_label(rows: Sequence[Row]) -> str:
-    """The most frequent label of a cluster; the first in order among equals."""
-    counts = Counter(row.label for row in rows)
-    return min(counts, key=lambda label: (-counts[label], label))
+def main_stratum(rows: Sequence[Row], strata: Mapping[str, str]) -> str:
+    """The most frequent stratum of a cluster; the first in order among equals."""
+    counts = Counter(strata[row.item] for row in rows)
+    return min(counts, key=lambda stratum: (-counts[stratum], stratum))
 
 
 def order_of(seed: int, cluster: str) -> str:
@@ -280,7 +297,8 @@ def counts(placed: Iterable[Placed]) -> dict[str, object]:
     labels: dict[str, Counter[str]] = defaultdict(Counter)
     for each in placed:
         splits[each.split] += 1
-        labels[each.row.label][each.split] += 1
+        for name in each.row.named:
+            labels[name][each.split] += 1
     return {
         "rows": splits.total(),
         "splits": {split: splits[split] for split in SPLITS},

@@ -17,7 +17,7 @@ from datasets_app.labeling.actions.remarks import check_text
 from datasets_app.labeling.actions.settling import end_dispute, labels_for, lock_item, record, settle, write_decision
 from datasets_app.labeling.models import Comment, Decision, Dispute, Queue, Slot
 from datasets_app.labeling.queries import answers_in, seen_digest, value_of
-from datasets_app.labeling.values import Value
+from datasets_app.labeling.values import Value, majority
 from lifecycle.refusals import Conflict, Refused
 from registry.access import policy
 from registry.access.models import User
@@ -30,7 +30,7 @@ SLOW_LEASE = rules.RETURN_LEASE
 
 @transaction.atomic
 def decide(*, queue_id: UUID, item_id: UUID, actor: User, value: Value, reason: str = "", seen: str = "") -> Decision:
-    """Decide an item: as one of its answers says, or otherwise with a reason. It supersedes the decision before.
+    """Decide an item: as one of its answers or most of them say, or otherwise with a reason. It supersedes the decision before.
 
     value: as in `submit`. seen: the digest that the page showed. Raises PermissionDenied (role; labelled it themself), Refused (no reason,
     no such class), or Conflict (answers or decision changed since). The same decision again changes nothing.
@@ -41,7 +41,8 @@ def decide(*, queue_id: UUID, item_id: UUID, actor: User, value: Value, reason: 
     said = read_value(queue, item, value, labels)
     reason = reason.strip()[:1000]
     agreeing = [answer for answer in answers if value_of(answer) == said]
-    if not agreeing and not reason:
+    merged = majority([value_of(answer) for answer in answers]) if answers else None
+    if not agreeing and said != merged and not reason:
         told = "Nobody gave this answer, so a reason is needed."
         raise Refused(told, next_step="Say why, in a sentence.", fields={"reason": [told]})
     decision = write_decision(

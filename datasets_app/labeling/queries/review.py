@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -13,7 +14,7 @@ from datasets_app.datasets.models import Item
 from datasets_app.labeling import rules
 from datasets_app.labeling.models import Annotation, Comment, Decision, Dispute, Queue, Slot, Suggestion
 from datasets_app.labeling.queries.decisions import names_in, newest_decision, value_of
-from datasets_app.labeling.values import TASKS, Value, canonical, words
+from datasets_app.labeling.values import TASKS, Value, canonical, majority, words
 from registry.access.models import User
 from registry.ledger.rules import digest_of
 
@@ -80,8 +81,19 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
+class Merged:
+    """What most answers say part by part, where none of them says just that."""
+
+    posted: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
-    """One item to be settled. own: the reviewer labelled it themself and cannot settle it. likely: what is prefilled; reason: with it."""
+    """One item to be settled. own: the reviewer labelled it themself and cannot settle it. likely: what is prefilled; reason: with it.
+
+    ticked: the classes of the likely or first answer. editor: the same for the script that marks spans, with the text and the classes.
+    """
 
     item: Item
     columns: list[Column]
@@ -89,7 +101,10 @@ class Case:
     suggested: str
     more: list[Suggestion]
     suggestion_same: bool
+    merged: Merged | None
     likely: str
+    ticked: list[str]
+    editor: dict[str, Any]
     likely_letter: str
     reason: str
     own: bool
@@ -121,16 +136,26 @@ def case(queue: Queue, item: Item, reviewer: User) -> Case:
         )
         for at, (answer, value) in enumerate(zip(answers, said, strict=True))
     ]  # fmt: skip
+    merged = merged_answer(queue.dataset.task, said)
+    start = likely or (said[0] if said else None)
     current = newest_decision(item.pk)
     held = current if current and current.how != Decision.How.WITHDRAWN else None
     own = any(answer.user_id == reviewer.pk for answer in answers)
     return Case(
         item=item, columns=columns, suggestion=first, suggested=words(proposed, names, item.text) if proposed else "", more=newest[1:3],
         suggestion_same=proposed in said, likely=canonical(likely) if likely else "",
+        merged=Merged(canonical(merged), words(merged, names, item.text)) if merged else None, ticked=(start or {}).get("labels", []),
+        editor={"text": item.text, "said": start, "classes": [{"id": key, "name": name} for key, name in names.items()]},
         likely_letter=next((column.letter for column in columns if column.picked), ""),
         reason=reason_for(said, likely, first), own=own, seen=seen_digest(slots, current),
         current=held, decided=words(value_of(held), names, item.text) if held else "", comments=comments,
     )  # fmt: skip
+
+
+def merged_answer(task: str, said: Sequence[Value]) -> Value | None:
+    """What most answers say part by part, where it is none of them; never for a task whose answer is one class."""
+    merged = majority(said) if said and task != "single_label" else None
+    return None if merged in said else merged
 
 
 def proposal(task: str, ranked: Sequence[Suggestion]) -> Value | None:

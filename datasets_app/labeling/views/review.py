@@ -38,7 +38,14 @@ def show(request: HttpRequest, queue: Queue, wanted: UUID | None, *, form: Decid
     waiting = list(queries.disputes(queue, order)[:LIST])
     item = Item.objects.filter(slots__queue=queue, uuid=wanted).select_related("upload").first() if wanted else None
     item = item or (waiting[0].item if waiting else None)
-    context = {"queue": queue, "order": order, "waiting": waiting, "form": form, "settled": queue.disputes_total - queue.items_disputed}
+    context = {
+        "queue": queue,
+        "task": queue.dataset.task,
+        "order": order,
+        "waiting": waiting,
+        "form": form,
+        "settled": queue.disputes_total - queue.items_disputed,
+    }
     if item is not None:
         context |= item_context(request, queue, item, waiting, order)
     else:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.db import transaction
 
+from datasets_app.datasets.models import Dataset
 from datasets_app.snapshots import files, queries
 from datasets_app.snapshots.models import Export, Snapshot
 from datasets_app.snapshots.queries import TextRow
@@ -46,7 +47,7 @@ def run_export(ctx: JobContext) -> None:
     kind = ctx.args["format"]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"snapshot.{kind}"
-        rows, neutralised = files.write(path, lines(ctx, snapshot), kind)
+        rows, neutralised = files.write(path, lines(ctx, snapshot), kind, structured=snapshot.dataset.task != Dataset.Task.SINGLE_LABEL)
         ctx.raise_if_cancelled()
         blob = artifacts.put_file(path, media_type=MEDIA[kind])
     with transaction.atomic():

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Max
 
+from datasets_app.datasets.models import Dataset
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.engine.spec import SpecError, TrainSpec
 from lifecycle.jobs.actions import enqueue
@@ -70,6 +71,9 @@ def queue_job(run: Run, actor: User | None) -> None:
 
 def check_snapshot(snapshot: Snapshot) -> None:
     """Raises Refused where nothing could be learnt or measured."""
+    if snapshot.dataset.task != Dataset.Task.SINGLE_LABEL:
+        text = f"{snapshot} cannot be trained on here yet: models learn one class per text, and its task is another."
+        raise Refused(text, next_step="Export the snapshot, and train on its file.", fields={"snapshot": [text]})
     trained = [label for label, splits in snapshot.counts["labels"].items() if splits.get("train")]
     if len(trained) < 2:
         told = f"all its training rows carry the label {trained[0]}" if trained else "it has no training rows"

@@ -3,38 +3,89 @@
 (() => {
   const form = /** @type {HTMLFormElement} */ (document.getElementById("decide"));
   const confirm = /** @type {HTMLButtonElement} */ (document.getElementById("confirm"));
-  const other = /** @type {HTMLInputElement} */ (document.getElementById("other"));
+  const other = /** @type {HTMLInputElement} */ (document.getElementById("other") ?? document.querySelector("#ticks input[type=checkbox], #find"));
   const reason = /** @type {HTMLTextAreaElement} */ (document.getElementById("reason"));
   if (!form || !confirm || !other) return;
   const text = /** @type {HTMLElement} */ (document.getElementById("confirm-text"));
   const accepts = /** @type {NodeListOf<HTMLButtonElement>} */ (form.querySelectorAll("[data-letter]"));
   const proposed = reason.value;
+  /** Shows in the text what an answer marks. @type {(value: any) => void} */
+  let display = () => {};
 
   /** @param {HTMLButtonElement} button */
   const pick = (button) => {
     if (button.getAttribute("aria-disabled") === "true") return;
     const was = confirm.value;
     confirm.value = button.value;
-    other.value = "";
+    if (other.id === "other") other.value = "";
     text.textContent = `Accept ${button.dataset.letter} and go on`;
     if (was !== button.value && reason.value === proposed) reason.value = "";
+    display(JSON.parse(button.value));
     mark();
   };
   const mark = () => {
     for (const button of accepts) {
-      const chosen = !other.value && button.value === confirm.value;
+      const chosen = !(other.id === "other" && other.value) && button.value === confirm.value;
       button.setAttribute("aria-pressed", String(chosen));
       button.closest("article")?.classList.toggle("pick", chosen);
     }
   };
   for (const button of accepts) button.addEventListener("click", (event) => { event.preventDefault(); pick(button); });
-  other.addEventListener("input", () => { text.textContent = other.value ? "Decide and go on" : "Accept and go on"; if (other.value && reason.value === proposed) reason.value = ""; mark(); });
-  other.addEventListener("keydown", (event) => {
-    if (event.key === "Enter") { event.preventDefault(); if (other.value) reason.focus(); }
-    if (event.key === "Escape") { other.value = ""; other.blur(); mark(); }
-  });
+  /** Another answer than those of the annotators is decided. @param {string} value @param {string} told */
+  const decide = (value, told) => { confirm.value = value; text.textContent = told; if (reason.value === proposed) reason.value = ""; mark(); };
+  if (other.id === "find") edit(decide);
+  else if (other.id === "other") typed();
+  else {
+    const boxes = /** @type {HTMLInputElement[]} */ ([...document.querySelectorAll("#ticks input[type=checkbox]")]);
+    const ticked = () => decide(JSON.stringify({ labels: boxes.filter((box) => box.checked).map((box) => box.value).sort() }), "Decide as ticked and go on");
+    for (const box of boxes) box.addEventListener("change", ticked);
+    /** @type {HTMLElement} */ (document.getElementById("as-ticked")).hidden = true;
+  }
+  /** A class by its name. */
+  function typed() {
+    other.addEventListener("input", () => { text.textContent = other.value ? "Decide and go on" : "Accept and go on"; if (other.value && reason.value === proposed) reason.value = ""; mark(); });
+    other.addEventListener("keydown", (event) => {
+      if (event.key === "Enter") { event.preventDefault(); if (other.value) reason.focus(); }
+      if (event.key === "Escape") { other.value = ""; other.blur(); mark(); }
+    });
+  }
   reason.addEventListener("keydown", (event) => { if (event.key === "Enter" && !event.shiftKey) { event.preventDefault(); confirm.click(); } });
   mark();
+
+  /** Marks spans in the text, from the likely answer on. @param {(value: string, told: string) => void} done */
+  function edit(done) {
+    const { element, named } = /** @type {any} */ (window).words;
+    const { text: marked, said, classes } = JSON.parse(document.getElementById("case")?.textContent ?? "{}");
+    const byId = new Map(classes.map((each) => [each.id, each]));
+    const ranks = /** @type {HTMLElement} */ (document.getElementById("ranks"));
+    let options = [];
+    let begun = false;
+    const draw = () => {
+      const typing = other.value.trim().toLowerCase();
+      options = classes.filter((each) => each.name.toLowerCase().includes(typing)).slice(0, 9);
+      ranks.replaceChildren(...options.map((each, at) => {
+        const row = element("li", { "data-label": each.id }, element("kbd", { "aria-hidden": "true" }, String(at + 1)), element("span", {}, named(each.name)));
+        mode.dress(row, each.id);
+        return row;
+      }));
+    };
+    const item = { text: marked, said, marks: [] };
+    const mode = /** @type {any} */ (window).modes.spans({ byId, classes, find: other, item: () => item, draw, send: (value, words) => { done(JSON.stringify(value), `Decide ${words} and go on`); confirm.focus(); }, announce: (told) => { /** @type {HTMLElement} */ (document.getElementById("said")).textContent = begun ? told : ""; } });
+    mode.show(item);
+    draw();
+    begun = true;
+    display = (value) => mode.show({ ...item, said: value });
+    ranks.addEventListener("click", (event) => { const id = /** @type {HTMLElement | null} */ (/** @type {Element} */ (event.target).closest("[data-label]"))?.dataset.label; if (id) mode.choose(id); other.focus(); });
+    document.getElementById("save")?.addEventListener("click", () => mode.save());
+    other.addEventListener("input", draw);
+    other.addEventListener("keydown", (event) => {
+      if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+      if (mode.key(event)) event.preventDefault();
+      else if (/^[1-9]$/.test(event.key) && options[Number(event.key) - 1]) { event.preventDefault(); mode.choose(options[Number(event.key) - 1].id); }
+      else if (event.key === "Enter") { event.preventDefault(); if (other.value && options[0]) { mode.choose(options[0].id); other.value = ""; draw(); } else mode.save(); }
+      else if (event.key === "Escape") { other.value = ""; draw(); other.blur(); }
+    });
+  }
 
   document.querySelector("select[name=order]")?.addEventListener("change", (event) => /** @type {HTMLSelectElement} */ (event.target).form?.requestSubmit());
   const sort = document.getElementById("order-go");
@@ -44,7 +95,7 @@
   addEventListener("keydown", (event) => {
     const target = /** @type {Element} */ (event.target);
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || document.body.dataset.keys === "off") return;
-    if (document.querySelector("dialog[open]") || target.closest("input, textarea, select")) return;
+    if (document.querySelector("dialog[open]") || target.closest("input:not([type=checkbox]), textarea, select")) return;
     const digit = [...accepts].find((button) => button.dataset.key === event.key);
     if (digit) pick(digit);
     else if (event.key === "o") other.focus();

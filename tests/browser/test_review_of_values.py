@@ -1,0 +1,82 @@
+"""Review of answers that are more than one class: accepted, merged, ticked and marked anew by keys."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from datasets_app.labeling import queries
+from datasets_app.labeling.values import rename
+from tests.support.browser import visits
+from tests.support.labeling import make_annotator, make_dataset, make_queue, queue_items, say
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+TEXT = "Anna Keller works at Siemens in Munich."
+
+
+def span(words: str, label: str) -> dict[str, object]:
+    start = TEXT.index(words)
+    return {"start": start, "end": start + len(words), "label": label}
+
+
+def decided(queue) -> list[dict[str, object]]:
+    names = queries.names_in(queue.schema)
+    return [rename(decision.value, names) for decision in queries.standing().order_by("item_id")]
+
+
+@pytest.fixture
+def page_of(chromium, live_server):
+    with visits(chromium, live_server.url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def spans(project, mia, ana):
+    queue = make_queue(make_dataset(project, mia, [TEXT], task="spans"), mia, schema=["PER", "ORG", "LOC"], overlap=3)
+    (item,) = queue_items(queue)
+    say(queue, ana, item, {"spans": [span("Anna Keller", "PER"), span("Siemens", "ORG")]})
+    say(queue, make_annotator(project, "ben"), item, {"spans": [span("Anna Keller", "PER"), span("Munich", "LOC")]})
+    say(queue, make_annotator(project, "cem"), item, {"spans": [span("Anna", "PER"), span("Siemens", "ORG"), span("Munich", "LOC")]})
+    return queue
+
+
+def test_what_most_marked_is_accepted_with_one_key(page_of, spans, ravi):
+    page = page_of(f"/labeling/{spans.uuid}/review/", ravi)
+
+    page.keyboard.press("m")
+    expect(page.locator("#marked tr")).to_have_count(3)
+    page.keyboard.press("Enter")
+
+    expect(page.get_by_text("No disagreements.")).to_be_visible()
+    assert decided(spans) == [{"spans": [span("Anna Keller", "PER"), span("Siemens", "ORG"), span("Munich", "LOC")]}]
+
+
+def test_a_reviewer_marks_another_answer_and_says_why(page_of, spans, ravi):
+    page = page_of(f"/labeling/{spans.uuid}/review/", ravi)
+
+    page.keyboard.press("1")  # shows what A marked: two spans
+    expect(page.locator("#marked tr")).to_have_count(2)
+    page.keyboard.press("o")
+    for key in ("Tab", "Backspace", "Enter"):  # without Anna
+        page.keyboard.press(key)
+    expect(page.locator("#confirm-text")).to_have_text("Decide 1 span and go on")
+    page.locator("#reason").fill("Names of private people are not marked.")
+    page.keyboard.press("Enter")
+
+    expect(page.get_by_text("No disagreements.")).to_be_visible()
+    assert decided(spans) == [{"spans": [span("Siemens", "ORG")]}]
+
+
+def test_ticked_classes_are_decided(page_of, project, mia, ana, ravi):
+    queue = make_queue(make_dataset(project, mia, ["one"], task="multi_label"), mia, schema=["a", "b", "c"], overlap=2)
+    (item,) = queue_items(queue)
+    say(queue, ana, item, {"labels": ["a"]})
+    say(queue, make_annotator(project, "ben"), item, {"labels": ["b"]})
+    page = page_of(f"/labeling/{queue.uuid}/review/", ravi)
+
+    page.get_by_label("c", exact=True).check()
+    page.locator("#reason").fill("Both, and c.")
+    page.locator("#confirm").click()
+
+    expect(page.get_by_text("No disagreements.")).to_be_visible()
+    assert decided(queue) == [{"labels": ["a", "c"]}]

@@ -1,0 +1,67 @@
+"""Snapshots of datasets whose answers are more than one class: divided by their rarest class, exported with their structure."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+
+import pytest
+
+from datasets_app.snapshots import actions, queries
+from datasets_app.snapshots.models import Export
+from datasets_app.snapshots.rules import Row, divide
+from lifecycle.refusals import Refused
+from lifecycle.training.actions.launch import check_snapshot
+from registry.artifacts import actions as artifacts
+from tests.support.jobs import run_ok
+from tests.support.labeling import make_dataset, make_queue, queue_items, say
+from tests.support.snapshots import freeze
+
+SHARES = {"train": 80, "validation": 10, "test": 10}
+
+
+def row(item: str, *classes: str) -> Row:
+    return Row(item, f"u-{item}", f"d-{item}", f"du-{item}", json.dumps(classes), f"n-{item}", "", "", "", classes)
+
+
+def test_rare_classes_reach_every_split():
+    rows = [row(f"{n:03}", "often", *(["rare"] if n % 20 == 0 else [])) for n in range(100)]
+    rows += [row(f"none{n:02}") for n in range(10)]
+
+    found = Counter((placed.split, name) for placed in divide(rows, seed=1, shares=SHARES).placed for name in placed.row.named or ("",))
+
+    assert {split: found[split, "rare"] for split in SHARES} == {"train": 3, "validation": 1, "test": 1}
+    assert {split: found[split, "often"] for split in SHARES} == {"train": 79, "validation": 10, "test": 11}
+    assert {split: found[split, ""] for split in SHARES} == {"train": 8, "validation": 1, "test": 1}
+
+
+@pytest.fixture
+def spans(project, mia, ana):
+    dataset = make_dataset(project, ana, [f"Anna {n} of Siemens" for n in range(10)], task="spans")
+    queue = make_queue(dataset, mia, schema=["PER", "ORG"])
+    for n, item in enumerate(queue_items(queue)):
+        end = item.text.index("Siemens")
+        marks = [{"start": end, "end": end + 7, "label": "ORG"}] if n % 2 else []
+        say(queue, ana, item, {"spans": [{"start": 0, "end": 4, "label": "PER"}, *marks]})
+    return dataset
+
+
+@pytest.mark.django_db
+def test_spans_are_frozen_and_exported_as_lists(spans, mia):
+    snapshot = freeze(spans, mia)
+    actions.export(snapshot_id=snapshot.uuid, actor=mia, format="jsonl")
+    run_ok("default")
+
+    with artifacts.local_copy(Export.objects.get().blob.digest) as path:
+        found = {line["text"]: line["label"] for line in map(json.loads, path.read_text().splitlines())}
+    assert found["Anna 1 of Siemens"] == [{"start": 0, "end": 4, "label": "PER"}, {"start": 10, "end": 17, "label": "ORG"}]
+    assert found["Anna 2 of Siemens"] == [{"start": 0, "end": 4, "label": "PER"}]
+    assert sum(snapshot.counts["labels"]["PER"].values()) == 10
+    assert sum(snapshot.counts["labels"]["ORG"].values()) == 5
+    assert queries.labels_of(snapshot) == ["PER", "ORG"]
+
+
+@pytest.mark.django_db
+def test_no_model_is_trained_on_another_task(spans, mia):
+    with pytest.raises(Refused, match="models learn one class per text"):
+        check_snapshot(freeze(spans, mia))
