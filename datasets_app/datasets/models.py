@@ -22,6 +22,10 @@ class Dataset(models.Model):
         SINGLE_LABEL = "single_label", "One class per text"
         MULTI_LABEL = "multi_label", "Any number of classes per text"
         SPANS = "spans", "Marked parts of a text, each with a class"
+        FREE_TEXT = "free_text", "A text that is written, such as a completion or a summary"
+        CHAT = "chat", "A dialogue whose answers are written or mended"
+        PREFERENCE = "preference", "The better of two responses"
+        RANKING = "ranking", "Two to five responses in order"
 
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="datasets")
@@ -110,7 +114,10 @@ class Item(models.Model):
     dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="items")
     upload = models.ForeignKey(Upload, on_delete=models.PROTECT, related_name="items")
     line = models.PositiveBigIntegerField(help_text="first line of the row in the file, from 1")
-    text = models.TextField()
+    text = models.TextField(help_text="what is labelled; of a dialogue or of responses, the same to be read and searched")
+    content = models.JSONField(
+        null=True, help_text='{"messages"} of a dialogue, {"prompt", "responses"} to be compared; null where the text is all'
+    )
     digest = models.CharField(max_length=64, help_text="sha256 of the canonical content")
     normal_digest = models.CharField(
         max_length=64, help_text="sha256 after NFKC, case folding, without punctuation and repeated blanks: equal means duplicate"

@@ -115,7 +115,8 @@ class WorkOut(serializers.Serializer[Any]):
     item = serializers.UUIDField()
     text = serializers.CharField()
     ranks = serializers.JSONField()
-    marks = serializers.JSONField(help_text="suggested spans, where the task is to mark")
+    content = serializers.JSONField(help_text="the dialogue, or the responses with the order in which they are shown")
+    proposed = serializers.JSONField(help_text="a suggested value, where the task is not to choose classes")
     suggestion = serializers.IntegerField(allow_null=True)
     note = serializers.CharField()
 
@@ -144,6 +145,9 @@ class SubmitIn(SaysIn):
     token = serializers.UUIDField(required=False, allow_null=True, default=None)
     seconds = serializers.FloatField(required=False, default=0, min_value=0)
     suggestion = serializers.IntegerField(required=False, allow_null=True, default=None)
+    shown = serializers.ListField(
+        child=serializers.IntegerField(), required=False, allow_null=True, default=None, help_text="the order of the responses, as shown"
+    )
 
 
 class SkipIn(serializers.Serializer[Any]):
@@ -299,7 +303,7 @@ class Submit(View):
         data = valid(SubmitIn, request)
         made = actions.submit(
             queue_id=uuid, actor=person(request), slot_id=data["slot"], value=data["value"], client_key=data["client_key"],
-            token=data["token"], seconds=data["seconds"], suggestion_id=data["suggestion"],
+            token=data["token"], seconds=data["seconds"], suggestion_id=data["suggestion"], shown=data["shown"],
         )  # fmt: skip
         return Response(AnnotationOut(made).data, status=201)
 

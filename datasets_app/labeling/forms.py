@@ -11,6 +11,7 @@ from datasets_app.datasets.models import Dataset
 from datasets_app.labeling import queries
 from datasets_app.labeling.models import LabelSchema, Queue
 from datasets_app.labeling.rules import LabelSpec, clean_name
+from datasets_app.labeling.values import TASKS
 
 
 class QueueForm(forms.Form):
@@ -48,6 +49,11 @@ class SchemaForm(forms.Form):
     )
     guideline = forms.CharField(widget=forms.Textarea(attrs={"rows": 10}), required=False, help_text="Markdown. Rules for all classes.")
     seen = forms.IntegerField(widget=forms.HiddenInput, required=False)
+
+    def __init__(self, dataset: Dataset, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not TASKS[dataset.task].USES_CLASSES:
+            del self.fields["classes"]
 
     def clean_classes(self) -> list[LabelSpec]:
         """The classes that the lines describe."""
@@ -130,17 +136,19 @@ class SlotForm(forms.Form):
 
 
 class SaysForm(forms.Form):
-    """What somebody says of an item: one class, ticked classes (an empty one stands for none), or a whole value as JSON."""
+    """What somebody says of an item: one class, ticked classes (an empty one stands for none), a text, or a whole value as JSON."""
 
     label = forms.UUIDField(required=False)
     labels = TickedField(required=False)
+    text = forms.CharField(required=False, strip=False)
     value = forms.JSONField(required=False)
 
     def clean(self) -> dict[str, Any]:
         """The value that the task's module reads, as `said`; None where nothing was said."""
         data = super().clean() or {}
-        label, labels = data.get("label"), data.get("labels")
-        data["said"] = data.get("value") or ({"label": str(label)} if label else {"labels": labels} if labels is not None else None)
+        label, labels, text = data.get("label"), data.get("labels"), data.get("text")
+        ways = (("label", str(label) if label else None), ("text", text or None), ("labels", labels))
+        data["said"] = data.get("value") or next(({name: said} for name, said in ways if said is not None), None)
         return data
 
 
@@ -149,12 +157,18 @@ class AnswerForm(SaysForm, SlotForm):
 
     token = forms.UUIDField(required=False)
     suggestion = forms.IntegerField(required=False)
+    shown = forms.RegexField(r"^[0-4](,[0-4])*$", required=False)
+
+    def clean_shown(self) -> list[int] | None:
+        """The order of the responses on the screen."""
+        told = self.cleaned_data["shown"]
+        return [int(part) for part in told.split(",")] if told else None
 
     def clean(self) -> dict[str, Any]:
         """Something has to be said."""
         data = super().clean()
         if not self.errors and data["said"] is None:
-            self.add_error("label", "Choose a class.")
+            self.add_error("label", "Choose an answer.")
         return data
 
 
@@ -195,7 +209,7 @@ class DecideForm(SaysForm):
     def clean(self) -> dict[str, Any]:
         """The class that was chosen; one that was typed goes first."""
         data = super().clean()
-        if not (data.get("value") or data.get("label") or data.get("as_ticked")):
+        if not (data.get("value") or data.get("label") or data.get("text") or data.get("as_ticked")):
             data["said"] = None
         name = clean_name(data.get("other", ""))
         if name:

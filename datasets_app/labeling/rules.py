@@ -51,12 +51,17 @@ def clean_name(name: str) -> str:
     return " ".join(name.split())
 
 
-def check_labels(labels: Sequence[LabelSpec]) -> None:
-    """Raises Refused, with a message for the field `labels`, for names that are missing, too long, unseen or twice there."""
+def check_labels(labels: Sequence[LabelSpec], *, needed: bool = True) -> None:
+    """Raises Refused, with a message for the field `labels`, for names that are missing, too long, unseen or twice there.
+
+    needed: whether the task has classes at all.
+    """
     problems = [problem for label in labels if (problem := name_problem(label.name))]
     problems += [f"{name!r} stands here {count} times." for name, count in Counter(label.name for label in labels).items() if count > 1]
-    if not labels:
+    if needed and not labels:
         problems = ["A schema needs at least one class."]
+    if labels and not needed:
+        problems = ["Answers of this task name no class; only a guideline is published."]
     if len(labels) > LABELS_LIMIT:
         problems = [f"There are {len(labels):,} classes; a schema holds at most {LABELS_LIMIT:,}."]
     if problems:
@@ -88,6 +93,15 @@ def is_hidden(queue: UUID, item_digest: str, share: int) -> bool:
     """Whether suggestions for this item are hidden in this queue; the same for everybody, on `share` percent of all items."""
     mark = hashlib.sha256(f"{queue}:{item_digest}".encode()).digest()
     return int.from_bytes(mark[:4], "big") % 100 < share
+
+
+def side_order(queue: UUID, item_digest: str, person: UUID, count: int) -> list[int]:
+    """The order in which this person sees an item's responses: by chance over items and people, the same whenever they look."""
+
+    def place(number: int) -> bytes:
+        return hashlib.sha256(f"{queue}:{item_digest}:{person}:{number}".encode()).digest()
+
+    return sorted(range(count), key=place)
 
 
 # ── Where an answer goes ────────────────────────────────────────────────────

@@ -28,6 +28,7 @@ from registry.access.models import User
 from registry.artifacts import actions as artifacts
 
 BATCH = 1_000
+WRITTEN = ("text", "messages")  # the values that people write
 
 
 class Cut(NamedTuple):
@@ -84,6 +85,15 @@ def with_items(rows: Iterator[ManifestRow]) -> Iterator[TextRow]:
         items = {str(item.uuid): item for item in Item.objects.filter(uuid__in=[row.item_uuid for row in batch])}
         for row in batch:
             yield TextRow(row, items[row.item_uuid])
+
+
+def with_written(rows: Iterator[TextRow]) -> Iterator[TextRow]:
+    """Each row with what was written of it in the place of its empty label, as JSON; read in batches."""
+    while batch := list(islice(rows, BATCH)):
+        said = dict(Decision.objects.filter(uuid__in=[row.row.decision_uuid for row in batch]).values_list("uuid", "value"))
+        for row, item in batch:
+            (content,) = (said[UUID(row.decision_uuid)] or {"text": None}).values()
+            yield TextRow(row._replace(label=json.dumps(content, ensure_ascii=False)), item)
 
 
 def write_split(snapshot: Snapshot, split: str, path: Path) -> int:
@@ -161,9 +171,14 @@ def decided_rows(dataset: Dataset, cut: Cut, schema: LabelSchema) -> Iterator[Ro
 
 
 def label_text(said: Value) -> str:
-    """What was decided as a file's label: a class by its name, else what the value holds as JSON."""
-    (content,) = said.values()
-    return content if isinstance(content, str) else values.canonical(content)
+    """What was decided as a manifest's label: a class by its name, else what the value holds as JSON; "" for what people wrote.
+
+    Texts stay in their rows, where they can be erased: `with_written` reads them.
+    """
+    ((name, content),) = said.items()
+    if name == "label":
+        return str(content)
+    return "" if name in WRITTEN else json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def classes(said: Value) -> tuple[str, ...] | None:

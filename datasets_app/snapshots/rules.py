@@ -333,13 +333,13 @@ def why_not(placed: Sequence[Placed], left_out: Counter[str]) -> tuple[str, str]
     """Why these rows cannot be frozen, as a sentence and what to do; None when they can."""
     if not placed:
         return f"All {left_out.total():,} decided rows are left out.", "Decide the contradicting labels, or correct the splits of the file."
-    labels = {each.row.label for each in placed}
-    if len(labels) == 1:
+    one_class = placed[0].row.classes is None  # a row's label is its class: there have to be two
+    if one_class and len({each.row.label for each in placed}) == 1:
         return "All rows have the same label, so nothing could be learnt.", "Label rows of a second class, then freeze."
     splits = Counter(each.split for each in placed)
     for split in SPLITS:
         if not splits[split]:
             return f"No row would be in the {split} split.", f"Label more rows, or give {split} a larger share."
-    if len({each.row.label for each in placed if each.split == TRAIN}) == 1:
+    if one_class and len({each.row.label for each in placed if each.split == TRAIN}) == 1:
         return "All rows of the train split have the same label.", "Label more rows of the other classes, then freeze."
     return None

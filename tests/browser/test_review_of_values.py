@@ -80,3 +80,35 @@ def test_ticked_classes_are_decided(page_of, project, mia, ana, ravi):
 
     expect(page.get_by_text("No disagreements.")).to_be_visible()
     assert decided(queue) == [{"labels": ["a", "c"]}]
+
+
+def test_a_reviewer_chooses_between_two_responses(page_of, project, mia, ana, ravi):
+    content = {"prompt": "Two and two?", "responses": ["Four.", "Five."]}
+    queue = make_queue(make_dataset(project, mia, [content], task="preference"), mia, schema=[], overlap=2)
+    (item,) = queue_items(queue)
+    say(queue, ana, item, {"choice": "first"})
+    say(queue, make_annotator(project, "ben"), item, {"choice": "tie"})
+    page = page_of(f"/labeling/{queue.uuid}/review/", ravi)
+    expect(page.locator(".sides article").nth(1)).to_contain_text("Five.")
+
+    page.keyboard.press("1")
+    expect(page.locator("#confirm-text")).to_have_text("Accept A and go on")
+    page.keyboard.press("Enter")
+
+    expect(page.get_by_text("No disagreements.")).to_be_visible()
+    assert decided(queue) == [{"choice": "first"}]
+
+
+def test_a_reviewer_writes_another_text(page_of, project, mia, ana, ravi):
+    queue = make_queue(make_dataset(project, mia, ["A long report."], task="free_text"), mia, schema=[], overlap=2)
+    (item,) = queue_items(queue)
+    say(queue, ana, item, {"text": "Report."})
+    say(queue, make_annotator(project, "ben"), item, {"text": "A report."})
+    page = page_of(f"/labeling/{queue.uuid}/review/", ravi)
+
+    page.get_by_label("Another text").fill("The report, in short.")
+    page.locator("#reason").fill("Neither names it.")
+    page.get_by_role("button", name="Decide this text").click()
+
+    expect(page.get_by_text("No disagreements.")).to_be_visible()
+    assert decided(queue) == [{"text": "The report, in short."}]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import uuid4
@@ -23,25 +24,36 @@ LABELS = ("billing", "card", "transfer")
 
 
 def make_dataset(
-    project: Project, actor: User, texts: Iterable[str] = (), *, name: str = "Inbox", slug: str = "inbox", task: str = "single_label"
-) -> Dataset:
-    """A dataset whose items are already imported."""
+    project: Project, actor: User, texts: Iterable[str | dict[str, Any]] = (), *, name: str = "Inbox", slug: str = "inbox",
+    task: str = "single_label",
+) -> Dataset:  # fmt: skip
+    """A dataset whose items are already imported. texts: of the items, or their content where responses are compared or turns written."""
     dataset = Dataset.objects.create(project=project, slug=slug, name=name, task=task, created_by=actor)
     add_items(dataset, actor, texts)
     return dataset
 
 
-def add_items(dataset: Dataset, actor: User, texts: Iterable[str], *, imported: bool = True) -> list[Item]:
-    """One more upload with these texts."""
-    texts = list(texts)
+def add_items(dataset: Dataset, actor: User, rows: Iterable[str | dict[str, Any]], *, imported: bool = True) -> list[Item]:
+    """One more upload with these texts or contents."""
+    rows = list(rows)
+    contents = [None if isinstance(row, str) else row for row in rows]
+    texts = [row if isinstance(row, str) else json.dumps(row) for row in rows]
     blob = artifacts.put_bytes("\n".join([dataset.slug, *texts]).encode(), media_type="text/plain")
     upload = Upload.objects.create(
         dataset=dataset, blob=blob, file_name="items.csv", size=blob.size, uploaded_by=actor, accepted_by=actor,
         state=UploadState.IMPORTED if imported else UploadState.IMPORTING,
     )  # fmt: skip
     items = [
-        Item(dataset=dataset, upload=upload, line=line, text=text, digest=content_digest(text), normal_digest=normal_digest(text))
-        for line, text in enumerate(texts, start=2)
+        Item(
+            dataset=dataset,
+            upload=upload,
+            line=line,
+            text=text,
+            content=content,
+            digest=content_digest(text),
+            normal_digest=normal_digest(text),
+        )
+        for line, (text, content) in enumerate(zip(texts, contents, strict=True), start=2)
     ]
     Item.objects.bulk_create(items)
     Dataset.objects.filter(pk=dataset.pk).update(items_total=dataset.items.count())
@@ -57,7 +69,7 @@ def make_schema(dataset: Dataset, actor: User, names: Sequence[str] = LABELS, gu
 def make_queue(dataset: Dataset, actor: User, *, schema: Sequence[str] | None = None, name: str = "Batch 1", **options) -> Queue:
     """An open, filled queue; makes a schema of `schema` (or LABELS) where the dataset has none. actor may manage labeling."""
     if schema is not None or queries.latest_schema(dataset) is None:
-        make_schema(dataset, actor, schema or LABELS)
+        make_schema(dataset, actor, LABELS if schema is None else schema)
     return actions.open_queue(dataset_id=dataset.uuid, actor=actor, name=name, **options)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -16,7 +16,7 @@ from datasets_app.labeling.actions.queues import hand_over
 from datasets_app.labeling.actions.settling import lock_item, settle
 from datasets_app.labeling.models import Annotation, Decision, Label, Queue, Seat, Slot, SlotSkip, Suggestion
 from datasets_app.labeling.rules import SlotFacts
-from datasets_app.labeling.values import Value
+from datasets_app.labeling.values import Subject, Value
 from lifecycle.refusals import Conflict, Refused
 from registry.access import policy
 from registry.access.models import User
@@ -45,11 +45,13 @@ def submit(
     token: UUID | None = None,
     seconds: float = 0,
     suggestion_id: int | None = None,
+    shown: Sequence[int] | None = None,
 ) -> Annotation:
     """Keep one answer; the same client_key again returns the first one.
 
     slot_id, token: as claimed. value: as `labeling.values` says for the dataset's task, its classes named by their uuid in the queue's
-    schema or by their stable id. seconds: time on the item. suggestion_id: what was shown first, if anything. Where the lease is lost, the
+    schema or by their stable id. seconds: time on the item. suggestion_id: what was shown first, if anything. shown: the order
+    in which the responses stood on the screen, where there are any. Where the lease is lost, the
     answer fills another open slot of the item, else it is kept as an extra one. A second answer of the same person replaces their first.
     When the item has all its answers it is decided by rule or becomes disputed. Raises PermissionDenied, Refused (no such class or item, no
     answer of this task) or Conflict (a reviewer has settled the item that this person answered before).
@@ -65,7 +67,7 @@ def submit(
         raise Conflict("A reviewer has settled this item, so your first answer stays.", next_step="Go on with the next item.")
     annotation = Annotation.objects.create(
         queue=queue, item=item, user=actor, **said, seconds=min(max(seconds, 0), MAX_SECONDS), client_key=client_key,
-        suggestion=shown(item, suggestion_id), replaces=before,
+        suggestion=first_shown(item, suggestion_id), shown=check_order(item, shown), replaces=before,
     )  # fmt: skip
     count(queue, actor, labelled=int(before is None), seconds=annotation.seconds)
     if target:
@@ -92,7 +94,7 @@ def open_item(queue_id: UUID, actor: User, slot_id: int) -> tuple[Queue, Item, l
 def read_value(queue: Queue, item: Item, value: Value, labels: Mapping[str, Label]) -> Value:
     """What somebody sent about an item, in its canonical form. labels: of the queue's schema. Raises Refused for no answer of its task."""
     known = {str(key): stable for stable, label in labels.items() for key in (label.uuid, stable)}
-    return values.read(queue.dataset.task, value, text=item.text, known=known)
+    return values.read(queue.dataset.task, value, about=Subject(item.text, item.content or {}), known=known)
 
 
 def slot_for(slots: list[Slot], actor: User) -> Slot | None:
@@ -112,7 +114,16 @@ def is_settled(item: Item) -> bool:
     return queries.standing().filter(item=item, how=Decision.How.ADJUDICATED).exists()
 
 
-def shown(item: Item, suggestion_id: int | None) -> Suggestion | None:
+def check_order(item: Item, shown: Sequence[int] | None) -> list[int] | None:
+    """The order of the responses as it was told. Raises Refused for one that is none of theirs."""
+    if shown is None:
+        return None
+    if sorted(shown) != list(range(len((item.content or {}).get("responses", [])))):
+        raise Refused("The order in which the responses were shown is not one of theirs.", next_step="Reload the page.")
+    return list(shown)
+
+
+def first_shown(item: Item, suggestion_id: int | None) -> Suggestion | None:
     """The suggestion that the page showed first, if it is one for this item."""
     return Suggestion.objects.filter(pk=suggestion_id, item=item).first() if suggestion_id else None
 

@@ -14,7 +14,7 @@ from datasets_app.labeling import queries, rules, values
 from datasets_app.labeling.actions.schemas import spec_of, write_schema
 from datasets_app.labeling.models import Decision, LabelSchema, Suggestion
 from datasets_app.labeling.rules import LabelSpec
-from datasets_app.labeling.values import Value
+from datasets_app.labeling.values import Subject, Value
 from lifecycle.refusals import Refused
 from registry.ledger import actions as ledger
 from registry.ledger.verbs import Verb
@@ -131,19 +131,20 @@ def suggest_values(
     """
     schema = queries.latest_schema(dataset)
     known = {key: key for key in queries.labels_by_id(schema)} if schema else {}
-    texts = dict(Item.objects.filter(dataset=dataset, pk__in=[row[0] for row in rows]).values_list("pk", "text"))
-    there = set(Suggestion.objects.filter(item_id__in=texts, source_digest=source_digest, label=None).values_list("item_id", flat=True))
-    fresh = {item: (value, score) for item, value, score in reversed(rows[: rules.BATCH]) if item in texts and item not in there}
+    found = Item.objects.filter(dataset=dataset, pk__in=[row[0] for row in rows]).values_list("pk", "text", "content")
+    about = {pk: Subject(text, content or {}) for pk, text, content in found}
+    there = set(Suggestion.objects.filter(item_id__in=about, source_digest=source_digest, label=None).values_list("item_id", flat=True))
+    fresh = {item: (value, score) for item, value, score in reversed(rows[: rules.BATCH]) if item in about and item not in there}
     kept = [
         Suggestion(item_id=item, value=value, score=score, source=source, source_digest=source_digest, source_name=source_name[:120])
         for item, (value, score) in fresh.items()
-        if is_answer(dataset.task, value, texts[item], known)
+        if is_answer(dataset.task, value, about[item], known)
     ]
     Suggestion.objects.bulk_create(kept, batch_size=500, ignore_conflicts=True)
     return len(kept)
 
 
-def is_answer(task: str, value: Value, text: str, known: dict[str, str]) -> bool:
+def is_answer(task: str, value: Value, about: Subject, known: dict[str, str]) -> bool:
     """Whether somebody could give this answer; the scores of spans are no part of it."""
     bare = {
         name: [{k: v for k, v in part.items() if k != "score"} if isinstance(part, dict) else part for part in parts]
@@ -151,7 +152,7 @@ def is_answer(task: str, value: Value, text: str, known: dict[str, str]) -> bool
         if isinstance(parts, list)
     }
     try:
-        values.read(task, bare, text=text, known=known)
+        values.read(task, bare, about=about, known=known)
     except Refused:
         return False
     return True

@@ -11,7 +11,9 @@ from django.utils import timezone
 from datasets_app.datasets.models import Dataset, Item, Upload
 from datasets_app.datasets.rules import UploadState
 from datasets_app.labeling import queries, rules
+from datasets_app.labeling.actions.schemas import write_schema
 from datasets_app.labeling.models import LabelSchema, Queue, Slot
+from datasets_app.labeling.values import TASKS
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.context import JobContext
 from lifecycle.refusals import Conflict, Refused
@@ -48,7 +50,7 @@ def open_queue(
     dataset = Dataset.objects.select_for_update(of=("self",), no_key=True).select_related("project").get(uuid=dataset_id)
     policy.require(actor, "labeling.manage", dataset)
     name = " ".join(name.split())[:80]
-    schema = check_queue(dataset, name, overlap, hidden_share, source)
+    schema = check_queue(dataset, name, overlap, hidden_share, source) or write_schema(dataset, None, [], "", actor)
     upload = find_upload(dataset, upload_id) if source == Queue.Source.UPLOAD else None
     queue = Queue(
         dataset=dataset,
@@ -88,8 +90,8 @@ def open_queue(
     return queue
 
 
-def check_queue(dataset: Dataset, name: str, overlap: int, hidden_share: int, source: str) -> LabelSchema:
-    """The schema of a new queue. Raises Refused, naming the field."""
+def check_queue(dataset: Dataset, name: str, overlap: int, hidden_share: int, source: str) -> LabelSchema | None:
+    """The schema of a new queue; None where the task has no classes and nothing was published. Raises Refused, naming the field."""
     problems: dict[str, list[str]] = {}
     if not name:
         problems["name"] = ["A queue needs a name."]
@@ -102,7 +104,7 @@ def check_queue(dataset: Dataset, name: str, overlap: int, hidden_share: int, so
     if problems:
         raise Refused("The queue was not opened.", next_step=next(iter(problems.values()))[0], fields=problems)
     schema = queries.latest_schema(dataset)
-    if schema is None:
+    if schema is None and TASKS[dataset.task].USES_CLASSES:
         raise Refused(f"{dataset} has no label schema yet.", next_step="Publish its classes first.")
     return schema
 

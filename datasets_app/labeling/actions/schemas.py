@@ -12,6 +12,7 @@ from datasets_app.datasets.models import Dataset
 from datasets_app.labeling import queries, rules
 from datasets_app.labeling.models import Label, LabelSchema
 from datasets_app.labeling.rules import LabelSpec
+from datasets_app.labeling.values import TASKS
 from lifecycle.refusals import Conflict
 from registry.access import policy
 from registry.access.models import User
@@ -32,7 +33,7 @@ def publish_schema(
     dataset = Dataset.objects.select_for_update(of=("self",), no_key=True).select_related("project").get(uuid=dataset_id)
     policy.require(actor, "labeling.manage", dataset)
     labels = [replace(label, name=rules.clean_name(label.name)) for label in labels]
-    rules.check_labels(labels)
+    rules.check_labels(labels, needed=TASKS[dataset.task].USES_CLASSES)
     latest = queries.latest_schema(dataset)
     version = latest.version if latest else 0
     if seen is not None and seen != version:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from django.db.models import Count, Q
 
+from datasets_app.datasets.models import Item
 from datasets_app.labeling import rules
 from datasets_app.labeling.models import Annotation, Comment, Decision, Label, Queue, Seat, Slot, SlotSkip, Suggestion
 from datasets_app.labeling.queries.decisions import labels_by_id, value_of
@@ -25,8 +26,9 @@ HITS_FROM = 200  # decided items from which a source's hit rate is taken
 class BenchItem:
     """One item as the page and its script need it. ranks: (label, score) suggested; empty where nothing is or where it is hidden.
 
-    marks: suggested spans. note: what a reviewer who returned it wrote. said: what this person said before, where they took it back or were
-    asked again. Classes are named by their uuid in the queue's schema.
+    content: the dialogue, or the responses in the order in which this person sees them. proposed: a suggested value. note: what a reviewer
+    who returned it wrote. said: what this person said before, where they took it back or were asked again. Classes are named by their uuid
+    in the queue's schema.
     """
 
     slot: int
@@ -38,7 +40,8 @@ class BenchItem:
     ranks: list[tuple[str, float | None]]
     source: str
     suggestion: int | None
-    marks: list[dict[str, Any]]
+    content: dict[str, Any]
+    proposed: Value | None
     note: str
     said: Value | None
     flagged: bool
@@ -52,7 +55,17 @@ def bench_items(queue: Queue, slots: Sequence[Slot], user: User) -> list[dict[st
     done = dict(
         Slot.objects.filter(queue=queue, item_id__in=ids).values_list("item_id").annotate(done=Count("pk", filter=Q(state=Slot.State.DONE)))
     )
-    return [asdict(one(queue, slot, ranked[slot.item_id], said, asked, done.get(slot.item_id, 0))) for slot in slots]
+    rows = (one(queue, slot, ranked[slot.item_id], said, asked, done.get(slot.item_id, 0)) for slot in slots)
+    return [asdict(row) | {"content": shown_content(queue, slot.item, user)} for row, slot in zip(rows, slots, strict=True)]
+
+
+def shown_content(queue: Queue, item: Item, user: User) -> dict[str, Any]:
+    """The dialogue or the responses of an item as this person sees them; order: the numbers of the responses, as they stand."""
+    content = item.content or {}
+    if "responses" not in content:
+        return content
+    order = rules.side_order(queue.uuid, item.digest, user.uuid, len(content["responses"]))
+    return {**content, "responses": [content["responses"][number] for number in order], "order": order}
 
 
 def one(queue: Queue, slot: Slot, ranked: Shown, said: dict[int, Value], asked: Remarks, done: int) -> BenchItem:
@@ -64,18 +77,18 @@ def one(queue: Queue, slot: Slot, ranked: Shown, said: dict[int, Value], asked: 
     return BenchItem(
         slot=slot.pk, token=str(slot.lease_token or ""), item=str(item.uuid), text=item.text, meta=meta,
         name=item.external_id or item.digest[:8], ranks=ranked.labels, source=ranked.source, suggestion=ranked.suggestion,
-        marks=ranked.marks, note=asked.notes.get(item.pk, ""), said=said.get(item.pk), flagged=item.pk in asked.flags,
+        content={}, proposed=ranked.proposed, note=asked.notes.get(item.pk, ""), said=said.get(item.pk), flagged=item.pk in asked.flags,
     )  # fmt: skip
 
 
 @dataclass(slots=True)
 class Shown:
-    """What is suggested for one item. labels: (label uuid, score), best first. marks: spans, each with its score where it has one."""
+    """What is suggested for one item. labels: (label uuid, score), best first. proposed: a whole value, its spans with their scores."""
 
     labels: list[tuple[str, float | None]] = field(default_factory=list)
     source: str = ""
     suggestion: int | None = None
-    marks: list[dict[str, Any]] = field(default_factory=list)
+    proposed: Value | None = None
 
 
 def suggested(queue: Queue, slots: Sequence[Slot]) -> dict[int, Shown]:
@@ -89,14 +102,20 @@ def suggested(queue: Queue, slots: Sequence[Slot]) -> dict[int, Shown]:
     for item, suggestions in rows.items():
         newest = suggestions[-1]
         if newest.value is not None:
-            marks = [{**mark, "label": now[mark["label"]]} for mark in newest.value.get("spans", []) if mark["label"] in now]
-            found[item] = Shown(source=newest.source_name, suggestion=newest.pk, marks=marks)
+            found[item] = Shown(source=newest.source_name, suggestion=newest.pk, proposed=proposed(newest.value, now))
             continue
         same = [row for row in suggestions if row.source_digest == newest.source_digest and row.label and str(row.label.stable_id) in now]
         labels = {row.pk: now[str(row.label.stable_id)] for row in same if row.label}
         ranked = rules.rank([(row.pk, row.pk, row.score) for row in same], newest.source_name)
         found[item] = Shown([(labels[key], score) for key, score in ranked.labels], ranked.source, ranked.suggestion)
     return found
+
+
+def proposed(value: Value, now: Mapping[str, str]) -> Value:
+    """A suggested value as the page has it: spans with their scores, those of classes that the schema lacks left out."""
+    if "spans" not in value:
+        return value
+    return {"spans": [{**mark, "label": now[mark["label"]]} for mark in value["spans"] if mark["label"] in now]}
 
 
 def uuids_in(queue: Queue) -> dict[str, str]:

@@ -15,6 +15,7 @@ from datasets_app.labeling import rules
 from datasets_app.labeling.models import Annotation, Comment, Decision, Dispute, Queue, Slot, Suggestion
 from datasets_app.labeling.queries.decisions import names_in, newest_decision, value_of
 from datasets_app.labeling.values import TASKS, Value, canonical, majority, words
+from datasets_app.labeling.values.preference import CHOICES
 from registry.access.models import User
 from registry.ledger.rules import digest_of
 
@@ -93,6 +94,7 @@ class Case:
     """One item to be settled. own: the reviewer labelled it themself and cannot settle it. likely: what is prefilled; reason: with it.
 
     ticked: the classes of the likely or first answer. editor: the same for the script that marks spans, with the text and the classes.
+    content: of the item, its prompt and responses as texts. choices: what may be decided of two responses, as posted and in words.
     """
 
     item: Item
@@ -105,6 +107,8 @@ class Case:
     likely: str
     ticked: list[str]
     editor: dict[str, Any]
+    content: dict[str, Any]
+    choices: list[tuple[str, str]]
     likely_letter: str
     reason: str
     own: bool
@@ -145,6 +149,8 @@ def case(queue: Queue, item: Item, reviewer: User) -> Case:
         item=item, columns=columns, suggestion=first, suggested=words(proposed, names, item.text) if proposed else "", more=newest[1:3],
         suggestion_same=proposed in said, likely=canonical(likely) if likely else "",
         merged=Merged(canonical(merged), words(merged, names, item.text)) if merged else None, ticked=(start or {}).get("labels", []),
+        content=readable(item.content or {}),
+        choices=[(canonical({"choice": choice}), name) for choice, name in CHOICES.items()] if queue.dataset.task == "preference" else [],
         editor={"text": item.text, "said": start, "classes": [{"id": key, "name": name} for key, name in names.items()]},
         likely_letter=next((column.letter for column in columns if column.picked), ""),
         reason=reason_for(said, likely, first), own=own, seen=seen_digest(slots, current),
@@ -152,9 +158,19 @@ def case(queue: Queue, item: Item, reviewer: User) -> Case:
     )  # fmt: skip
 
 
+def readable(content: dict[str, Any]) -> dict[str, Any]:
+    """Content with every response as a text, and a prompt that is a dialogue as turns."""
+    texts = [
+        said if isinstance(said, str) else "\n\n".join(str(turn.get("content") or "") for turn in said)
+        for said in content.get("responses", [])
+    ]
+    prompt = content.get("prompt")
+    return {**content, "responses": texts, "turns": prompt if isinstance(prompt, list) else []}
+
+
 def merged_answer(task: str, said: Sequence[Value]) -> Value | None:
-    """What most answers say part by part, where it is none of them; never for a task whose answer is one class."""
-    merged = majority(said) if said and task != "single_label" else None
+    """What most answers say part by part, where it is none of them and the task has parts."""
+    merged = majority(said) if said and task in ("multi_label", "spans") else None
     return None if merged in said else merged
 
 

@@ -6,6 +6,10 @@ id, so that a renamed class changes no answer; offsets are Unicode code points, 
     single_label  {"label": id}
     multi_label   {"labels": [id, …]}                          sorted; empty: none of the classes
     spans         {"spans": [{"start", "end", "label"}, …]}    by place; may overlap; empty: nothing to mark
+    free_text     {"text": "…"}
+    chat          {"messages": [{"role", "content"}, …]}       the whole dialogue
+    preference    {"choice": "first" | "second" | "tie" | "neither"}, of the two responses as the file has them
+    ranking       {"ranking": [2, 0, 1]}                       numbers of the responses as the file has them, the best first
 """
 
 from __future__ import annotations
@@ -15,16 +19,20 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from datasets_app.labeling.values import multi_label, single_label, spans
-from datasets_app.labeling.values.parts import Value
+from datasets_app.labeling.values import chat, free_text, multi_label, preference, ranking, single_label, spans
+from datasets_app.labeling.values.parts import Subject, Value
 
 
 class Task(Protocol):
-    """What a module of this package knows of its values. NAME: the one member that they have. A part: what two of them may share."""
+    """What a module of this package knows of its values. NAME: the one member that they have. A part: what two of them may share.
+
+    USES_CLASSES: whether an answer names classes of the schema; class_of says "" where it does not.
+    """
 
     NAME: str
+    USES_CLASSES: bool
 
-    def read(self, raw: Any, text: str, known: Mapping[str, str]) -> Value: ...
+    def read(self, raw: Any, subject: Subject, known: Mapping[str, str]) -> Value: ...
     def parts(self, value: Value) -> list[Any]: ...
     def class_of(self, part: Any) -> str: ...
     def joined(self, found: Sequence[Any]) -> Value | None: ...
@@ -32,17 +40,20 @@ class Task(Protocol):
     def words(self, value: Value, names: Mapping[str, str], text: str) -> str: ...
 
 
-TASKS: Mapping[str, Task] = {"single_label": single_label, "multi_label": multi_label, "spans": spans}
+TASKS: Mapping[str, Task] = {
+    "single_label": single_label, "multi_label": multi_label, "spans": spans, "free_text": free_text, "chat": chat,
+    "preference": preference, "ranking": ranking,
+}  # fmt: skip
 
-__all__ = ["TASKS", "Value", "canonical", "classes_of", "contested", "majority", "read", "rename", "words"]
+__all__ = ["TASKS", "Subject", "Value", "canonical", "classes_of", "contested", "majority", "read", "rename", "words"]
 
 
-def read(task: str, raw: Any, *, text: str, known: Mapping[str, str]) -> Value:
-    """What somebody sent, in its canonical form. text: of the item. known: every accepted name of a class → its stable id.
+def read(task: str, raw: Any, *, about: Subject, known: Mapping[str, str]) -> Value:
+    """What somebody sent, in its canonical form. about: the item. known: every accepted name of a class → its stable id.
 
     Raises Refused, with a sentence for the field `value`, for what is no answer of this task.
     """
-    return TASKS[task].read(raw, text, known)
+    return TASKS[task].read(raw, about, known)
 
 
 def canonical(value: Value) -> str:
@@ -58,12 +69,17 @@ def task_of(value: Value) -> Task:
 def classes_of(value: Value) -> list[str]:
     """The stable ids of the classes that a value names, each as often as it does."""
     task = task_of(value)
-    return [task.class_of(part) for part in task.parts(value)]
+    return [task.class_of(part) for part in task.parts(value)] if task.USES_CLASSES else []
 
 
 def contested(values: Sequence[Value]) -> list[str]:
-    """The two classes that these answers differ in most often, in order of their ids; one where only its borders are in dispute."""
+    """The two classes that these answers differ in most often, in order of their ids; one where only its borders are in dispute.
+
+    None for tasks without classes.
+    """
     task = task_of(values[0])
+    if not task.USES_CLASSES:
+        return []
     counts = Counter(part for value in values for part in set(task.parts(value)))
     split: Counter[str] = Counter()
     for part, count in counts.items():

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from datasets_app.labeling.values.parts import DROPPED, Value, find_class, only_list
+from datasets_app.labeling.values.parts import DROPPED, Subject, Value, find_class, only_list
 
+USES_CLASSES = True
 NAME = "labels"
 
 
-def read(raw: Any, text: str, known: Mapping[str, str]) -> Value:
+def read(raw: Any, subject: Subject, known: Mapping[str, str]) -> Value:
     """The classes, each once. Raises Refused."""
     return {NAME: sorted({find_class(each, known) for each in only_list(raw, NAME)})}
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from datasets_app.labeling.values.parts import DROPPED, Value, find_class, refuse
+from datasets_app.labeling.values.parts import DROPPED, Subject, Value, find_class, refuse
 
+USES_CLASSES = True
 NAME = "label"
 
 
-def read(raw: Any, text: str, known: Mapping[str, str]) -> Value:
+def read(raw: Any, subject: Subject, known: Mapping[str, str]) -> Value:
     """The one class. Raises Refused."""
     if not isinstance(raw, Mapping) or set(raw) != {NAME}:
         raise refuse("An answer of this task is one class.", "Choose a class of the list.")

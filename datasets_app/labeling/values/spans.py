@@ -9,20 +9,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from datasets_app.labeling.values.parts import DROPPED, Value, find_class, only_list, refuse
+from datasets_app.labeling.values.parts import DROPPED, Subject, Value, find_class, only_list, refuse
 
+USES_CLASSES = True
 NAME = "spans"
 LIMIT = 1_000
 KEYS = {"start", "end", "label"}
 Part = tuple[int, int, str]
 
 
-def read(raw: Any, text: str, known: Mapping[str, str]) -> Value:
+def read(raw: Any, subject: Subject, known: Mapping[str, str]) -> Value:
     """The spans in the order of their places. A span may carry its "text", which has to be what stands there. Raises Refused."""
     found = only_list(raw, NAME)
     if len(found) > LIMIT:
         raise refuse(f"An answer has at most {LIMIT:,} spans; this one has {len(found):,}.")
-    return joined(list({checked(each, text, known) for each in found}))
+    return joined(list({checked(each, subject.text, known) for each in found}))
 
 
 def checked(raw: Any, text: str, known: Mapping[str, str]) -> Part:

@@ -15,14 +15,16 @@ from datasets_app.labeling import actions, queries
 from datasets_app.labeling.forms import AnswerForm, RemarkForm, SkipForm, UndoForm
 from datasets_app.labeling.models import Annotation, Queue
 from datasets_app.labeling.queries.bench import FEW
-from datasets_app.labeling.values import words
+from datasets_app.labeling.values import TASKS, canonical, words
 from datasets_app.labeling.views.answering import clean, person, speaks_json, to_bench, wants_json
+from datasets_app.labeling.views.guideline import guideline_html
 from lifecycle.refusals import Conflict
 from lifecycle.ui.toasts import toast
 from registry.access import policy
 from registry.access.decorators import needs
 
 Form = AnswerForm | SkipForm
+SIDES = (("left", "Left is better"), ("right", "Right is better"), ("tie", "About the same"), ("neither", "Both are bad"))
 
 
 @require_safe
@@ -49,6 +51,7 @@ def bench_context(request: HttpRequest, queue: Queue, items: list[dict[str, Any]
     labels = list(queue.schema.labels.all())
     by_id = {str(label.uuid): label for label in labels}
     first = items[0] if items else None
+    uses_classes = TASKS[queue.dataset.task].USES_CLASSES
     few = len(labels) <= FEW
     scores = dict(first["ranks"]) if first else {}
     order = list(by_id.values()) if few else [by_id[key] for key in [*scores, *(key for key in by_id if key not in scores)]][:5]
@@ -61,7 +64,9 @@ def bench_context(request: HttpRequest, queue: Queue, items: list[dict[str, Any]
     }
     return {
         "queue": queue, "task": queue.dataset.task, "items": items, "item": first, "labels": labels, "few": few,
-        "documents": queries.label_documents(labels),
+        "documents": queries.label_documents(labels) if uses_classes else choices_of(queue.dataset.task, first),
+        "guideline": None if uses_classes else guideline_html(queue.schema),
+        "posted": posted_sides(first) if queue.dataset.task == "preference" and first else [],
         "ranks": [{"label": label, "score": scores.get(str(label.uuid)), "key": at} for at, label in enumerate(order, start=1)],
         "columns": class_map(labels), "progress": queries.progress(queue, person(request)),
         "last": last, "last_words": words(queries.value_of(last), queries.names_in(queue.schema)) if last else "",
@@ -70,6 +75,22 @@ def bench_context(request: HttpRequest, queue: Queue, items: list[dict[str, Any]
         "may_decide": policy.can(person(request), "labeling.decide", queue),
         "skipped": not items and not closed and queries.skipped_open(queue, person(request)),
     }  # fmt: skip
+
+
+def choices_of(task: str, item: dict[str, Any] | None) -> list[dict[str, Any]]:
+    """What stands in the place of classes where responses are compared: what a digit chooses."""
+    if task == "preference":
+        return [{"id": key, "name": name} for key, name in SIDES]
+    if task == "ranking" and item:
+        return [{"id": str(at), "name": f"Response {chr(ord('A') + at)}"} for at in range(5)]
+    return []
+
+
+def posted_sides(item: dict[str, Any]) -> list[tuple[str, str]]:
+    """The plain form's buttons where two responses are compared: the value as the file has it, by the side on which it stands."""
+    sides = ["first" if number == 0 else "second" for number in item["content"]["order"]]
+    choices = (sides[0], sides[1], "tie", "neither")
+    return [(canonical({"choice": choice}), name) for choice, (_, name) in zip(choices, SIDES, strict=True)]
 
 
 def class_map(labels: list[Any]) -> list[list[tuple[str, list[Any]]]]:
@@ -112,7 +133,7 @@ def submit(request: HttpRequest, uuid: UUID) -> HttpResponse:
     annotation = actions.submit(
         queue_id=uuid, actor=person(request), slot_id=data["slot"], value=data["said"], client_key=data["client_key"],
         token=data["token"],
-        seconds=data["seconds"] or 0, suggestion_id=data["suggestion"],
+        seconds=data["seconds"] or 0, suggestion_id=data["suggestion"], shown=data["shown"],
     )  # fmt: skip
     return saved(request, uuid, data["have"], annotation=str(annotation.uuid))
 

@@ -5,19 +5,17 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-import nh3
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils.safestring import SafeString, mark_safe
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
-from markdown_it import MarkdownIt
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling import actions, queries
 from datasets_app.labeling.forms import QueueForm, SchemaForm, write_classes
-from datasets_app.labeling.models import LabelSchema, Queue
+from datasets_app.labeling.models import Queue
 from datasets_app.labeling.views.answering import person
+from datasets_app.labeling.views.guideline import guideline_html
 from lifecycle.refusals import Refused
 from lifecycle.ui.forms import add_refusal
 from lifecycle.ui.marks import Figure
@@ -128,7 +126,7 @@ def schema(request: HttpRequest, uuid: UUID) -> HttpResponse:
     versions = queries.schemas(dataset)
     latest = versions[0] if versions else None
     initial = {"classes": write_classes(latest), "guideline": latest.guideline if latest else "", "seen": latest.version if latest else 0}
-    form = SchemaForm(request.POST or None, initial=initial)
+    form = SchemaForm(dataset, request.POST or None, initial=initial)
     if request.method == "POST":
         policy.require(person(request), "labeling.manage", dataset)
         if form.is_valid() and (answer := published(request, dataset, form)):
@@ -145,11 +143,11 @@ def published(request: HttpRequest, dataset: Dataset, form: SchemaForm) -> HttpR
     data = form.cleaned_data
     try:
         made = actions.publish_schema(
-            dataset_id=dataset.uuid, actor=person(request), labels=data["classes"], guideline=data["guideline"], seen=data["seen"]
+            dataset_id=dataset.uuid, actor=person(request), labels=data.get("classes", []), guideline=data["guideline"], seen=data["seen"]
         )
     except Refused as error:
         for message in error.fields.get("labels", [error.message]):
-            form.add_error("classes", message)
+            form.add_error("classes" if "classes" in form.fields else None, message)
         return None
     toast(request, f"Version {made.version} is published")
     return HttpResponseRedirect(reverse("labeling:schema", args=[dataset.uuid]))
@@ -165,13 +163,3 @@ def schema_version(request: HttpRequest, uuid: UUID, version: int) -> HttpRespon
         raise Http404("There is no such version.")
     context = {"dataset": dataset, "schema": found, "guideline": guideline_html(found), "versions": queries.schemas(dataset)}
     return render(request, "datasets_app/labeling/schema_version.html", context)
-
-
-def guideline_html(schema: LabelSchema | None) -> SafeString:
-    """The guideline's Markdown as harmless HTML; its headings stand below those of the page, from the third level."""
-    markdown = MarkdownIt("commonmark", {"html": False})
-    tokens = markdown.parse(schema.guideline if schema else "")
-    for token in tokens:
-        if token.type in ("heading_open", "heading_close"):
-            token.tag = f"h{min(6, int(token.tag[1]) + 2)}"
-    return mark_safe(nh3.clean(markdown.renderer.render(tokens, markdown.options, {})))  # noqa: S308  cleaned

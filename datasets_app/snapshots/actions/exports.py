@@ -25,6 +25,8 @@ from registry.ledger import actions as ledger
 from registry.ledger.verbs import Verb
 
 MEDIA = {"csv": "text/csv", "jsonl": "application/x-ndjson", "parquet": "application/vnd.apache.parquet"}
+CONTENT_TASKS = {Dataset.Task.CHAT, Dataset.Task.PREFERENCE, Dataset.Task.RANKING}
+WRITTEN_TASKS = {Dataset.Task.FREE_TEXT, Dataset.Task.CHAT}
 
 
 @transaction.atomic
@@ -47,7 +49,7 @@ def run_export(ctx: JobContext) -> None:
     kind = ctx.args["format"]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"snapshot.{kind}"
-        rows, neutralised = files.write(path, lines(ctx, snapshot), kind, structured=snapshot.dataset.task != Dataset.Task.SINGLE_LABEL)
+        rows, neutralised = files.write(path, lines(ctx, snapshot), kind, shape_of(snapshot.dataset))
         ctx.raise_if_cancelled()
         blob = artifacts.put_file(path, media_type=MEDIA[kind])
     with transaction.atomic():
@@ -61,10 +63,19 @@ def run_export(ctx: JobContext) -> None:
         )  # fmt: skip
 
 
+def shape_of(dataset: Dataset) -> files.Shape:
+    """What a file of a dataset's snapshots holds, by its task."""
+    task = Dataset.Task(dataset.task)
+    return files.shape_of(structured=task != Dataset.Task.SINGLE_LABEL, content=task in CONTENT_TASKS)
+
+
 def lines(ctx: JobContext, snapshot: Snapshot) -> Iterator[files.Line]:
     """The rows of the file, with progress."""
     total = snapshot.counts["rows"]
-    for count, found in enumerate(queries.with_items(queries.open_snapshot(snapshot))):
+    rows = queries.with_items(queries.open_snapshot(snapshot))
+    if snapshot.dataset.task in WRITTEN_TASKS:
+        rows = queries.with_written(rows)
+    for count, found in enumerate(rows):
         if count % queries.BATCH == 0:
             ctx.progress(count, total, stage="Writing rows", unit="rows")
             ctx.raise_if_cancelled()
@@ -72,10 +83,11 @@ def lines(ctx: JobContext, snapshot: Snapshot) -> Iterator[files.Line]:
 
 
 def line(found: TextRow) -> files.Line:
-    """One row of the file."""
+    """One row of the file, in all columns that any file has."""
     row, item = found
     return {
         "id": item.external_id, "text": item.text, "label": row.label, "split": row.split, "group": item.group,
         "time": item.event_time.isoformat() if item.event_time else "", "item": row.item, "decision": row.decision,
         "metadata": json.dumps(item.metadata, ensure_ascii=False, sort_keys=True),
+        **({"content": json.dumps(item.content, ensure_ascii=False)} if item.content else {}),
     }  # fmt: skip

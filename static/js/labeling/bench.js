@@ -33,9 +33,9 @@
   let count = Number($("bar").value);
 
   /** How this task is answered; undefined where a choice is the whole answer. @type {any} */
-  const mode = /** @type {any} */ (window).modes?.[bench.dataset.task ?? ""]?.({ byId, classes, find, item: () => hand[0], send: (value, words) => send({ value: JSON.stringify(value) }, words, value), draw: () => draw(), announce: (text) => { announce.textContent = text; } });
+  const mode = /** @type {any} */ (window).modes?.[bench.dataset.task ?? ""]?.({ byId, classes, find, item: () => hand[0], send: (value, words, more = {}) => send({ value: JSON.stringify(value), ...more }, words, value), draw: () => draw(), announce: (text) => { announce.textContent = text; } });
 
-  const focusField = () => { if (!coarse.matches) find.focus({ preventScroll: true }); };
+  const focusField = () => { if (!coarse.matches) (mode?.field ?? find).focus({ preventScroll: true }); };
   const state = (kind, text) => element("span", { class: `st ${kind}` }, named(text));
   const tell = (kind, text) => say.replaceChildren(state(kind, text));
 
@@ -120,7 +120,7 @@
 
   const guide = (id) => {
     const each = byId.get(id);
-    if (!each) return;
+    if (!each || !$("guide-name")) return;
     $("guide-name").replaceChildren(named(each.name));
     $("guide-says").replaceChildren(inert(each.definition || "No definition yet."));
     $("guide-like").hidden = !each.examples.length;

@@ -3,9 +3,9 @@
 (() => {
   const form = /** @type {HTMLFormElement} */ (document.getElementById("decide"));
   const confirm = /** @type {HTMLButtonElement} */ (document.getElementById("confirm"));
-  const other = /** @type {HTMLInputElement} */ (document.getElementById("other") ?? document.querySelector("#ticks input[type=checkbox], #find"));
+  const other = /** @type {HTMLInputElement | null} */ (document.getElementById("other") ?? document.querySelector("#ticks input[type=checkbox], #find"));
   const reason = /** @type {HTMLTextAreaElement} */ (document.getElementById("reason"));
-  if (!form || !confirm || !other) return;
+  if (!form || !confirm) return;
   const text = /** @type {HTMLElement} */ (document.getElementById("confirm-text"));
   const accepts = /** @type {NodeListOf<HTMLButtonElement>} */ (form.querySelectorAll("[data-letter]"));
   const proposed = reason.value;
@@ -17,7 +17,7 @@
     if (button.getAttribute("aria-disabled") === "true") return;
     const was = confirm.value;
     confirm.value = button.value;
-    if (other.id === "other") other.value = "";
+    if (other?.id === "other") other.value = "";
     text.textContent = `Accept ${button.dataset.letter} and go on`;
     if (was !== button.value && reason.value === proposed) reason.value = "";
     display(JSON.parse(button.value));
@@ -25,7 +25,7 @@
   };
   const mark = () => {
     for (const button of accepts) {
-      const chosen = !(other.id === "other" && other.value) && button.value === confirm.value;
+      const chosen = !(other?.id === "other" && other.value) && button.value === confirm.value;
       button.setAttribute("aria-pressed", String(chosen));
       button.closest("article")?.classList.toggle("pick", chosen);
     }
@@ -33,16 +33,16 @@
   for (const button of accepts) button.addEventListener("click", (event) => { event.preventDefault(); pick(button); });
   /** Another answer than those of the annotators is decided. @param {string} value @param {string} told */
   const decide = (value, told) => { confirm.value = value; text.textContent = told; if (reason.value === proposed) reason.value = ""; mark(); };
-  if (other.id === "find") edit(decide);
-  else if (other.id === "other") typed();
-  else {
+  if (other?.id === "find") edit(other, decide);
+  else if (other?.id === "other") typed(other);
+  else if (other) {
     const boxes = /** @type {HTMLInputElement[]} */ ([...document.querySelectorAll("#ticks input[type=checkbox]")]);
     const ticked = () => decide(JSON.stringify({ labels: boxes.filter((box) => box.checked).map((box) => box.value).sort() }), "Decide as ticked and go on");
     for (const box of boxes) box.addEventListener("change", ticked);
     /** @type {HTMLElement} */ (document.getElementById("as-ticked")).hidden = true;
   }
-  /** A class by its name. */
-  function typed() {
+  /** A class by its name. @param {HTMLInputElement} other */
+  function typed(other) {
     other.addEventListener("input", () => { text.textContent = other.value ? "Decide and go on" : "Accept and go on"; if (other.value && reason.value === proposed) reason.value = ""; mark(); });
     other.addEventListener("keydown", (event) => {
       if (event.key === "Enter") { event.preventDefault(); if (other.value) reason.focus(); }
@@ -52,8 +52,8 @@
   reason.addEventListener("keydown", (event) => { if (event.key === "Enter" && !event.shiftKey) { event.preventDefault(); confirm.click(); } });
   mark();
 
-  /** Marks spans in the text, from the likely answer on. @param {(value: string, told: string) => void} done */
-  function edit(done) {
+  /** Marks spans in the text, from the likely answer on. @param {HTMLInputElement} other @param {(value: string, told: string) => void} done */
+  function edit(other, done) {
     const { element, named } = /** @type {any} */ (window).words;
     const { text: marked, said, classes } = JSON.parse(document.getElementById("case")?.textContent ?? "{}");
     const byId = new Map(classes.map((each) => [each.id, each]));
@@ -69,7 +69,7 @@
         return row;
       }));
     };
-    const item = { text: marked, said, marks: [] };
+    const item = { text: marked, said };
     const mode = /** @type {any} */ (window).modes.spans({ byId, classes, find: other, item: () => item, draw, send: (value, words) => { done(JSON.stringify(value), `Decide ${words} and go on`); confirm.focus(); }, announce: (told) => { /** @type {HTMLElement} */ (document.getElementById("said")).textContent = begun ? told : ""; } });
     mode.show(item);
     draw();
@@ -98,7 +98,7 @@
     if (document.querySelector("dialog[open]") || target.closest("input:not([type=checkbox]), textarea, select")) return;
     const digit = [...accepts].find((button) => button.dataset.key === event.key);
     if (digit) pick(digit);
-    else if (event.key === "o") other.focus();
+    else if (event.key === "o") other?.focus();
     else if (event.key === "r") press("return");
     else if (event.key === "j") press("next");
     else if (event.key === "k") press("previous");

@@ -230,7 +230,7 @@
         words = wordsOf(text);
         const said = (it.said?.spans ?? []).map((span) => ({ start: map.units(span.start), end: map.units(span.end), label: span.label, origin: "yours" }));
         const taken = new Set(said.map((span) => `${span.start} ${span.end} ${span.label}`));
-        const offered = (it.marks ?? []).map((span) => ({ start: map.units(span.start), end: map.units(span.end), label: span.label, origin: "suggested", score: span.score }));
+        const offered = (it.proposed?.spans ?? []).map((span) => ({ start: map.units(span.start), end: map.units(span.end), label: span.label, origin: "suggested", score: span.score }));
         spans = [...said, ...offered.filter((span) => !taken.has(`${span.start} ${span.end} ${span.label}`))].sort(inOrder);
         [from, to, held, exact] = [0, 0, -1, null];
         paint();

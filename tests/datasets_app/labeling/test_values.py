@@ -10,8 +10,8 @@ NAMES = {"p": "PERSON", "o": "ORG"}
 FIREMEN = "👨🏻‍🚒 firemen drive firetrucks"
 
 
-def read(task, raw, text="Anna works at Siemens"):
-    return values.read(task, raw, text=text, known=KNOWN)
+def read(task, raw, text="Anna works at Siemens", content=None):
+    return values.read(task, raw, about=values.Subject(text, content or {}), known=KNOWN)
 
 
 def span(start, end, label="p", **more):

@@ -11,7 +11,7 @@ from datasets_app.snapshots import files
 def test_a_cell_that_begins_like_a_formula_gets_an_apostrophe_full_width_forms_too(tmp_path, begin):
     line = dict.fromkeys(files.COLUMNS, "") | {"text": f"{begin}cmd|' /C calc'!A0"}
 
-    counts = files.write(tmp_path / "rows.csv", [line], "csv")
+    counts = files.write(tmp_path / "rows.csv", [line], "csv", files.Shape())
 
     with (tmp_path / "rows.csv").open(encoding="utf-8", newline="") as file:
         row = next(csv.DictReader(file))

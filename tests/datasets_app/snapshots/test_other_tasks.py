@@ -65,3 +65,22 @@ def test_spans_are_frozen_and_exported_as_lists(spans, mia):
 def test_no_model_is_trained_on_another_task(spans, mia):
     with pytest.raises(Refused, match="models learn one class per text"):
         check_snapshot(freeze(spans, mia))
+
+
+@pytest.mark.django_db
+def test_what_people_wrote_is_in_the_file_and_not_in_the_manifest(project, ana, mia):
+    asked = [{"role": "user", "content": "Hi?"}]
+    dataset = make_dataset(project, ana, [{"messages": asked, "n": n} for n in range(10)], task="chat")
+    queue = make_queue(dataset, mia, schema=[])
+    for n, item in enumerate(queue_items(queue)):
+        say(queue, ana, item, {"messages": [*asked, {"role": "assistant", "content": f"Hello {n}!"}]})
+    snapshot = freeze(dataset, mia)
+
+    actions.export(snapshot_id=snapshot.uuid, actor=mia, format="jsonl")
+    run_ok("default")
+
+    assert {row.label for row in queries.open_snapshot(snapshot)} == {""}
+    with artifacts.local_copy(Export.objects.get().blob.digest) as path:
+        found = [json.loads(line) for line in path.read_text().splitlines()]
+    assert sorted(line["label"][-1]["content"] for line in found) == [f"Hello {n}!" for n in range(10)]
+    assert all(line["content"]["messages"] == asked for line in found)

@@ -1,0 +1,96 @@
+// @ts-check
+/* A text that is written, and a dialogue whose answers are mended. Ctrl+Enter saves; Esc leaves the text, so that capitals act. */
+(() => {
+  const { inert, element } = /** @type {any} */ (window).words;
+  /** @type {any} */
+  const modes = ((/** @type {any} */ (window)).modes ??= {});
+  const MOST = 1_500; // words of either side up to which the difference is shown
+
+  /** What was kept, taken out and put in, word by word: the longest common subsequence. @param {string} before @param {string} after */
+  const difference = (before, after) => {
+    const [a, b] = [before.match(/\s+|\S+/gu) ?? [], after.match(/\s+|\S+/gu) ?? []];
+    if (a.length > MOST || b.length > MOST) return null;
+    const width = b.length + 1;
+    const table = new Uint16Array((a.length + 1) * width);
+    for (let i = a.length - 1; i >= 0; i -= 1) for (let j = b.length - 1; j >= 0; j -= 1) table[i * width + j] = a[i] === b[j] ? table[(i + 1) * width + j + 1] + 1 : Math.max(table[(i + 1) * width + j], table[i * width + j + 1]);
+    const pieces = [];
+    for (let i = 0, j = 0; i < a.length || j < b.length; ) {
+      if (i < a.length && j < b.length && a[i] === b[j]) { pieces.push(inert(a[i])); i += 1; j += 1; } else if (j < b.length && (i === a.length || table[i * width + j + 1] >= table[(i + 1) * width + j])) { pieces.push(element("ins", {}, inert(b[j]))); j += 1; } else { pieces.push(element("del", {}, inert(a[i]))); i += 1; }
+    }
+    return pieces;
+  };
+
+  /** @param {HTMLTextAreaElement} area @param {() => void} save @param {HTMLElement} out */
+  const keys = (area, save, out) => area.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); if (!event.repeat) save(); }
+    if (event.key === "Escape") { event.preventDefault(); out.focus({ preventScroll: true }); }
+  });
+  const short = (text) => (text.length > 60 ? `${text.slice(0, 60)}…` : text);
+
+  /** @param {any} bench */
+  modes.free_text = ({ find, item, send, announce }) => {
+    const area = /** @type {HTMLTextAreaElement} */ (document.getElementById("write"));
+    const diff = /** @type {HTMLElement} */ (document.getElementById("diff"));
+    let draft = "";
+    const compare = () => {
+      const pieces = draft && area.value !== draft ? difference(draft, area.value) : null;
+      diff.hidden = !pieces;
+      if (pieces) diff.replaceChildren(element("span", { class: "muted small" }, "Against the draft: "), ...pieces);
+    };
+    const save = () => {
+      if (!item()) return;
+      if (!area.value.trim()) { announce("Write something, or skip the item."); area.focus(); return; }
+      send({ text: area.value }, short(area.value.trim()));
+    };
+    keys(area, save, find);
+    area.addEventListener("input", compare);
+    /** @type {HTMLElement} */ (document.getElementById("save-text")).textContent = "Save";
+    return {
+      field: area,
+      show: (it) => { draft = it.proposed?.text ?? ""; area.value = it.said?.text ?? draft; compare(); return false; },
+      choose: () => {},
+      save,
+      dress: () => {},
+    };
+  };
+
+  /** @param {any} bench */
+  modes.chat = ({ find, item, send, announce }) => {
+    const box = /** @type {HTMLElement} */ (document.getElementById("utter"));
+    /** @type {any[]} */
+    let turns = [];
+    const areas = () => /** @type {HTMLTextAreaElement[]} */ ([...box.querySelectorAll("textarea")]);
+    const save = () => {
+      if (!item()) return;
+      const empty = areas().find((area) => !area.value.trim());
+      if (empty) { announce("A turn of the assistant is empty. Write it, or skip the item."); empty.focus(); return; }
+      const written = new Map(areas().map((area) => [Number(area.dataset.turn), area.value]));
+      const messages = turns.map((turn, at) => (written.has(at) ? { ...turn, content: written.get(at) } : turn));
+      send({ messages }, short(areas().at(-1)?.value.trim() ?? ""));
+    };
+    /** @type {HTMLElement} */ (document.getElementById("save-text")).textContent = "Save";
+    const mode = {
+      /** @type {HTMLElement | undefined} */
+      field: undefined,
+      show: (it) => {
+        turns = it.said?.messages ?? it.proposed?.messages ?? it.content.messages ?? [];
+        if (turns.at(-1)?.role !== "assistant") turns = [...turns, { role: "assistant", content: "" }];
+        box.replaceChildren(...turns.map((turn, at) => {
+          const made = element("article", { class: turn.role }, element("h3", {}, turn.role));
+          if (turn.role !== "assistant" || turn.tool_calls) { made.append(inert(String(turn.content ?? "") || "a tool call")); return made; }
+          const area = element("textarea", { class: "in", "data-turn": String(at), rows: String(Math.min(12, 2 + Math.ceil(String(turn.content).length / 80))), "aria-label": `Turn ${at + 1}, the assistant's` });
+          area.value = turn.content;
+          keys(area, save, find);
+          made.append(area);
+          return made;
+        }));
+        mode.field = areas().at(-1);
+        return true;
+      },
+      choose: () => {},
+      save,
+      dress: () => {},
+    };
+    return mode;
+  };
+})();

@@ -1,0 +1,93 @@
+"""Better responses, orders, texts and dialogues by keys; what is saved names the responses as the file does, wherever they stood."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from datasets_app.labeling.models import Annotation
+from datasets_app.labeling.rules import side_order
+from tests.support.browser import visits
+from tests.support.labeling import make_dataset, make_queue
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def bench_of(chromium, live_server):
+    with visits(chromium, live_server.url) as opened:
+        yield lambda queue, user: opened(f"/labeling/{queue.uuid}/bench/", user)
+
+
+@pytest.fixture
+def make(project, mia):
+    return lambda task, rows: make_queue(make_dataset(project, mia, rows, task=task), mia, hidden_share=0, schema=[])
+
+
+def saved(page, done: int) -> None:
+    expect(page.locator("#n")).to_have_text(str(done))
+    expect(page.locator("#bench")).to_have_attribute("data-unsaved", "0")
+
+
+def test_the_better_side_is_saved_as_the_files_response(bench_of, make, ana):
+    queue = make("preference", [{"prompt": f"Question {n}?", "responses": [f"good {n}", f"poor {n}"]} for n in range(6)])
+    page = bench_of(queue, ana)
+
+    for n in range(6):
+        expect(page.locator("#utter article").first).to_contain_text(f"Question {n}?")
+        left = page.locator("[data-at='0']").inner_text()
+        page.keyboard.press("1" if f"good {n}" in left else "2")
+    expect(page.locator("#bench")).to_have_count(0)
+
+    answers = list(Annotation.objects.order_by("item_id"))
+    assert [answer.value for answer in answers] == [{"choice": "first"}] * 6
+    assert [answer.shown for answer in answers] == [side_order(queue.uuid, answer.item.digest, ana.uuid, 2) for answer in answers]
+    assert {tuple(answer.shown) for answer in answers} == {(0, 1), (1, 0)}
+
+
+def test_responses_are_ranked_best_first(bench_of, make, ana):
+    queue = make("ranking", [{"prompt": "Name a colour.", "responses": ["red", "blue", "42"]}, {"responses": ["one", "two"]}])
+    page = bench_of(queue, ana)
+    shown = [page.locator(f"[data-at='{at}']").inner_text() for at in range(3)]
+    key = {word: str(next(at for at, text in enumerate(shown) if word in text) + 1) for word in ("red", "blue", "42")}
+
+    page.keyboard.press(key["42"])
+    page.keyboard.press("Backspace")
+    page.keyboard.press(key["blue"])
+    page.keyboard.press(key["red"])  # the last one follows by itself
+    page.keyboard.press("Enter")
+
+    saved(page, 1)
+    assert Annotation.objects.get().value == {"ranking": [1, 0, 2]}
+    expect(page.locator("#ranks li:visible")).to_have_count(2)
+
+
+def test_a_text_is_written_beside_its_source(bench_of, make, ana):
+    queue = make("free_text", ["A long report.", "Another."])
+    page = bench_of(queue, ana)
+    expect(page.locator("#write")).to_be_focused()
+
+    page.keyboard.press("Control+Enter")  # empty: nothing is saved
+    page.keyboard.type("It says 3 things. So there.")
+    page.keyboard.press("Control+Enter")
+
+    saved(page, 1)
+    assert Annotation.objects.get().value == {"text": "It says 3 things. So there."}
+    expect(page.locator("#write")).to_have_value("")
+
+
+def test_only_the_assistants_turns_of_a_dialogue_are_written(bench_of, make, ana):
+    asked = {"role": "user", "content": "Hi?"}
+    queue = make("chat", [{"messages": [asked, {"role": "assistant", "content": "Helo!"}]}, {"messages": [asked]}])
+    page = bench_of(queue, ana)
+
+    page.get_by_label("Turn 2, the assistant's").fill("Hello!")
+    page.keyboard.press("Control+Enter")
+    saved(page, 1)
+    expect(page.locator("#utter textarea")).to_have_value("")
+    page.locator("#utter textarea").fill("How can I help?")
+    page.keyboard.press("Escape")
+    page.keyboard.press("Shift+S")
+    expect(page.locator("#skip-dialog")).to_be_visible()
+
+    assert Annotation.objects.get().value == {"messages": [asked, {"role": "assistant", "content": "Hello!"}]}
