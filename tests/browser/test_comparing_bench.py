@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
+from datasets_app.labeling import actions
 from datasets_app.labeling.models import Annotation
 from datasets_app.labeling.rules import side_order
 from tests.support.browser import visits
-from tests.support.labeling import make_dataset, make_queue
+from tests.support.labeling import make_dataset, make_queue, queue_items
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -74,6 +75,27 @@ def test_a_text_is_written_beside_its_source(bench_of, make, ana):
     saved(page, 1)
     assert Annotation.objects.get().value == {"text": "It says 3 things. So there."}
     expect(page.locator("#write")).to_have_value("")
+
+
+def test_a_draft_is_mended_and_the_difference_shown(bench_of, make, ana):
+    queue = make("free_text", ["A long report."])
+    (item,) = queue_items(queue)
+    actions.suggest_values(
+        dataset=queue.dataset,
+        rows=[(item.pk, {"text": "Short and wrong."}, None)],
+        source="run",
+        source_digest="a" * 64,
+        source_name="run 7",
+    )
+    page = bench_of(queue, ana)
+    expect(page.locator("#write")).to_have_value("Short and wrong.")
+    expect(page.locator("#diff")).to_be_hidden()
+
+    page.locator("#write").fill("Short and right.")
+
+    expect(page.locator("#diff del")).to_have_text("wrong.")
+    expect(page.locator("#diff ins")).to_have_text("right.")
+    assert Annotation.objects.count() == 0
 
 
 def test_only_the_assistants_turns_of_a_dialogue_are_written(bench_of, make, ana):

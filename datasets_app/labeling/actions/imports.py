@@ -146,11 +146,8 @@ def suggest_values(
 
 def is_answer(task: str, value: Value, about: Subject, known: dict[str, str]) -> bool:
     """Whether somebody could give this answer; the scores of spans are no part of it."""
-    bare = {
-        name: [{k: v for k, v in part.items() if k != "score"} if isinstance(part, dict) else part for part in parts]
-        for name, parts in value.items()
-        if isinstance(parts, list)
-    }
+    spans = value.get("spans")
+    bare = {"spans": [{name: each[name] for name in each if name != "score"} for each in spans]} if spans else value
     try:
         values.read(task, bare, about=about, known=known)
     except Refused:

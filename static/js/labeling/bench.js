@@ -150,7 +150,7 @@
     draw();
   };
   const hint = $("source").textContent;
-  const sourceLine = (name) => (bench.dataset.task === "spans" ? `Suggested by ${name}.` : hint.startsWith(`Ranked by ${name}.`) ? hint : `Ranked by ${name}.`);
+  const sourceLine = (name) => (hand[0].proposed ? `Suggested by ${name}.` : hint.startsWith(`Ranked by ${name}.`) ? hint : `Ranked by ${name}.`);
 
   const wait = () => {
     if (post.unsaved) { $("utter").textContent = post.full ? "Nothing more is taken until these answers are saved." : "Saving the last answers…"; ranks.replaceChildren(); setTimeout(() => hand.length || show(true), 200); return; }

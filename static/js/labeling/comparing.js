@@ -71,7 +71,7 @@
         node.hidden = at >= count();
         const place = ranked.indexOf(at);
         node.classList.toggle("ticked", place >= 0);
-        if (place >= 0) node.append(element("span", { class: "num" }, `${place + 1}.`));
+        node.querySelector(".num").textContent = place < 0 ? "" : `${place + 1}.`;
       },
     };
   };

@@ -38,7 +38,6 @@
         node.classList.toggle("ticked", on);
         if (node.tagName === "BUTTON") { node.setAttribute("aria-pressed", String(on)); return; }
         node.setAttribute("aria-checked", String(on));
-        node.append(element("i", { class: "tick", "aria-hidden": "true" }));
       },
     };
   };
