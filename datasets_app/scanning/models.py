@@ -8,7 +8,8 @@ from django.db.models import Q
 
 from datasets_app.datasets.models import Dataset, Item
 from datasets_app.labeling.models import Label, Queue
-from datasets_app.scanning.rules import Kind, ScanKind, ScanState, Status
+from datasets_app.scanning import rules
+from datasets_app.scanning.rules import ScanKind, ScanState
 
 USER = settings.AUTH_USER_MODEL
 
@@ -85,12 +86,12 @@ class Finding(models.Model):
     project_path = "dataset__project"
     root_path = "dataset"
 
-    Kind = Kind
-    Status = Status
+    Kind = rules.Kind
+    Status = rules.Status
 
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="findings")
-    kind = models.CharField(max_length=16, choices=Kind.choices)
+    kind = models.CharField(max_length=16, choices=rules.Kind.choices)
     key = models.CharField(max_length=64, help_text="digest of what is doubtful: the same doubt is the same finding in every scan")
     item = models.ForeignKey(Item, null=True, on_delete=models.PROTECT, related_name="findings")
     group = models.ForeignKey(DuplicateGroup, null=True, on_delete=models.PROTECT, related_name="findings")
@@ -98,7 +99,7 @@ class Finding(models.Model):
     given = models.ForeignKey(Label, null=True, on_delete=models.PROTECT, related_name="+", help_text="the label that is doubted")
     suggested = models.ForeignKey(Label, null=True, on_delete=models.PROTECT, related_name="+")
     labels = models.JSONField(default=dict, help_text='{"label name": items}: how the items of a group are decided')
-    status = models.CharField(max_length=10, choices=Status.choices, default=Status.OPEN)
+    status = models.CharField(max_length=10, choices=rules.Status.choices, default=rules.Status.OPEN)
     reason = models.CharField(max_length=500, blank=True, help_text="with which it was dismissed")
     decided_by = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="+")
     decided_at = models.DateTimeField(null=True)
@@ -129,7 +130,7 @@ class Tally(models.Model):
     root_path = "dataset"
 
     dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="tallies")
-    kind = models.CharField(max_length=16, choices=Kind.choices)
+    kind = models.CharField(max_length=16, choices=rules.Kind.choices)
     open = models.PositiveIntegerField(default=0)
     confirmed = models.PositiveIntegerField(default=0)
     dismissed = models.PositiveIntegerField(default=0)

@@ -23,7 +23,7 @@ from datasets_app.scanning.rules import Kind, ScanKind, ScanState, Status
 from lifecycle.jobs.models import Job
 from lifecycle.ui import numbers
 from lifecycle.ui.addresses import find_url
-from lifecycle.ui.marks import Figure, Step
+from lifecycle.ui.marks import Step
 from registry.access import policy
 from registry.access.models import User
 
@@ -199,7 +199,7 @@ def detail(user: User, uuid: UUID) -> Context:
         "finding": finding, "dataset": finding.dataset, "mark": MARKS[Status(finding.status)], "about": ABOUT[Kind(finding.kind)],
         "members": [MemberLine(each, labels.get(each.item_id), each.first < THRESHOLD) for each in members],
         "left": finding.group.size - len(members) if finding.group else 0, "now": labels.get(finding.item_id or 0),
-        "figures": figures(finding), "may_read": datasets.may_read(user, finding.dataset),
+        "told": told(finding), "probability": numbers.significant(1 - finding.score), "may_read": datasets.may_read(user, finding.dataset),
         "list_url": link(here, Kind(finding.kind), Status.OPEN),
         "may_judge": policy.can(user, "scanning.judge", finding), "seen": {"seen": finding.status},
         "next_url": reverse("scanning:finding", args=[following.uuid]) if following else "",
@@ -211,15 +211,14 @@ def after(finding: Finding) -> Finding | None:
     return queries.ranked(finding.dataset, finding.kind, Status.OPEN, Place(finding.score, finding.pk)).exclude(pk=finding.pk).first()
 
 
-def figures(finding: Finding) -> list[Figure]:
-    """What is measured about a finding."""
-    score = numbers.decimals(finding.score, 3)
-    if finding.kind == Kind.LABEL_ERROR:
-        return [Figure("Probability of its label", numbers.decimals(1 - finding.score, 3), sub="by a model that did not see this text")]
-    size = Figure("Texts", numbers.count(finding.group.size if finding.group else 0))
+def told(finding: Finding) -> str:
+    """What is measured about a group, in a sentence."""
+    if finding.group is None:
+        return ""
+    size = numbers.count(finding.group.size)
     if finding.kind == Kind.LABEL_CONFLICT:
-        return [size, Figure("Outside the most frequent label", numbers.percent(finding.score, 0), sub="of the decided texts")]
-    return [size, Figure("Weakest link", score, sub="Jaccard similarity of shingles, 0.8 or more")]
+        return f"Of these {size}, {numbers.percent(finding.score, 0)} of the decided ones are outside the most frequent label."
+    return f"These {size} hold together by similarities of {numbers.decimals(finding.score, 2)} or more."
 
 
 def item_lines(item: Item) -> list[tuple[Finding, str]]:

@@ -42,7 +42,7 @@ class Status(TextChoices):
     OPEN = "open", "Open"
     CONFIRMED = "confirmed", "Confirmed"
     DISMISSED = "dismissed", "Dismissed"
-    GONE = "gone", "No longer found"
+    GONE = "gone", "Gone"
 
 
 FOUND_BY = {

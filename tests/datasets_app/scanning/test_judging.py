@@ -117,7 +117,8 @@ def test_what_is_in_a_queue_is_not_sent_twice_unless_that_one_was_closed(dataset
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"kind": "spelling"}, {"limit": 0}, {"limit": 1_001}, {"limit": 501, "overlap": 2}, {"name": " "}, {"limit": 1}, {"overlap": 6}]
+    "wrong",
+    [{"kind": "spelling"}, {"limit": 0}, {"limit": 1_001}, {"limit": 501, "overlap": 2}, {"name": " "}, {"limit": 1}, {"overlap": 6}],
 )
 def test_a_queue_that_cannot_be_is_refused_and_nothing_is_sent(dataset, ravi, wrong):
     with pytest.raises(Refused):

@@ -148,9 +148,8 @@ def test_only_one_scan_of_a_kind_runs_at_once(dataset, ravi, lee):
 
 def test_what_cannot_be_scanned_is_refused(dataset, project, ana, ravi, mia):
     empty = make_dataset(project, ana)
-    for into, kind, actor, error in [
-        (dataset, "spelling", ravi, Refused), (empty, "near_duplicates", ravi, Refused), (dataset, "near_duplicates", mia, PermissionDenied),
-    ]:  # fmt: skip
+    wrong = [(dataset, "spelling", ravi, Refused), (empty, "near_duplicates", ravi, Refused)]
+    for into, kind, actor, error in [*wrong, (dataset, "near_duplicates", mia, PermissionDenied)]:
         with pytest.raises(error):
             actions.scan(dataset=into, kind=kind, actor=actor)
 
@@ -180,7 +179,7 @@ def test_writing_takes_the_same_number_of_statements_however_many_groups_there_a
         actions.scan(dataset=dataset, kind="near_duplicates", actor=ravi)
         with CaptureQueriesContext(connection) as statements:
             run_ok("scans")
-        taken.append(len([one for one in statements if 'jobs_job' not in one["sql"]]))
+        taken.append(len([one for one in statements if "jobs_job" not in one["sql"]]))
 
     assert DuplicateGroup.objects.count() == 3 + 20
     assert taken[0] == taken[1]

@@ -40,7 +40,7 @@ def test_a_scan_is_started_from_the_page_and_its_findings_are_shown(dataset, rav
     assert "Not scanned yet" in before
     answer = client.post(reverse("scanning:scan", args=[dataset.uuid]), {"kind": "near_duplicates"})
     assert answer.status_code == 302
-    assert "hx-trigger=\"every 2s\"" in client.get(answer["Location"]).content.decode()
+    assert 'hx-trigger="every 2s"' in client.get(answer["Location"]).content.decode()
     run_ok("scans")
     page = client.get(of(dataset)).content.decode()
 
@@ -173,7 +173,9 @@ def test_an_address_that_makes_no_sense_shows_the_first_page(dataset, ravi, clie
 
 @pytest.mark.parametrize("groups", [1, 8])
 @pytest.mark.parametrize("kind", ["near_duplicate", "label_conflict"])
-def test_the_page_takes_the_same_number_of_statements_for_any_number(project, ana, ravi, client_for, django_assert_num_queries, groups, kind):
+def test_the_page_takes_the_same_number_of_statements_for_any_number(
+    project, ana, ravi, client_for, django_assert_num_queries, groups, kind
+):
     dataset = make_dataset(project, ana)
     import_texts(dataset, rows(groups), ana)
     scan(dataset, ravi)

@@ -58,7 +58,11 @@ def test_a_group_holds_what_confirmed_pairs_hold_together_and_says_how_near_each
     found = grouped(tmp_path, [chain[0], "something else entirely", chain[1], chain[2]])
 
     assert found == [
-        [Member(0, round(26 / 31, 6), 1.0), Member(20, round(31 / 36, 6), round(26 / 31, 6)), Member(30, round(31 / 36, 6), round(26 / 36, 6))]
+        [
+            Member(0, round(26 / 31, 6), 1.0),
+            Member(20, round(31 / 36, 6), round(26 / 31, 6)),
+            Member(30, round(31 / 36, 6), round(26 / 36, 6)),
+        ]
     ]
     assert found[0][2].first < 0.8 <= found[0][2].nearest
 
