@@ -51,6 +51,7 @@ ROOMS = [
     "registry.policies",
     "lifecycle.evaluation",
     "lifecycle.training",
+    "datasets_app.scanning",
     "datasets_app.snapshots",
     "datasets_app.labeling",
     "datasets_app.datasets",

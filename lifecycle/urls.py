@@ -12,6 +12,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("notices/", include("lifecycle.notices.urls")),
     path("datasets/", include("datasets_app.datasets.urls")),
     path("labeling/", include("datasets_app.labeling.urls")),
+    path("scanning/", include("datasets_app.scanning.urls")),
     path("snapshots/", include("datasets_app.snapshots.urls")),
     path("runs/", include("lifecycle.training.urls")),
     path("evaluations/", include("lifecycle.evaluation.urls")),

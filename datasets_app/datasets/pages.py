@@ -23,6 +23,7 @@ from registry.access import policy
 from registry.access.models import User
 
 Context = dict[str, Any]
+FRAGMENTS = ("labeling:item", "scanning:item", "snapshots:item", "trace:item")
 LABELS_SHOWN = 20
 STATE_KINDS = {
     UploadState.RECEIVED: "wait", UploadState.INSPECTED: "half", UploadState.IMPORTING: "live",
@@ -173,5 +174,5 @@ def item(user: User, uuid: UUID) -> Context:
     return {
         "item": row, "dataset": row.dataset, "may_read": may_read, "steps": steps, "duplicates": queries.duplicates(row),
         "metadata": sorted(row.metadata.items()) if may_read else [],
-        "fragments": [url for name in ("labeling:item", "snapshots:item", "trace:item") if (url := find_url(name, uuid=row.uuid))],
+        "fragments": [url for name in FRAGMENTS if (url := find_url(name, uuid=row.uuid))],
     }  # fmt: skip

@@ -13,6 +13,7 @@ from rest_framework.response import Response
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling import actions, queries
+from datasets_app.labeling.actions.queues import CHOICES
 from datasets_app.labeling.models import Annotation, Decision, Label, LabelSchema, Queue
 from datasets_app.labeling.rules import LabelSpec
 from registry.access.decorators import Needs
@@ -71,7 +72,7 @@ class QueueIn(serializers.Serializer[Any]):
     name = serializers.CharField(max_length=80)
     overlap = serializers.IntegerField(required=False, default=1, min_value=1, max_value=5)
     hidden_share = serializers.IntegerField(required=False, default=20, min_value=0, max_value=100)
-    source = serializers.ChoiceField(choices=Queue.Source.choices, required=False, default=Queue.Source.UNDECIDED)  # type: ignore[assignment]
+    source = serializers.ChoiceField(choices=CHOICES, required=False, default=Queue.Source.UNDECIDED)  # type: ignore[assignment]
     upload = serializers.UUIDField(required=False, allow_null=True, default=None)
 
 

@@ -9,6 +9,7 @@ from django import forms
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling import queries
+from datasets_app.labeling.actions.queues import CHOICES
 from datasets_app.labeling.models import LabelSchema, Queue
 from datasets_app.labeling.rules import LabelSpec, clean_name
 from datasets_app.labeling.values import TASKS
@@ -18,7 +19,7 @@ class QueueForm(forms.Form):
     """What a new queue takes and how."""
 
     name = forms.CharField(max_length=80)
-    source = forms.ChoiceField(label="Items", choices=Queue.Source.choices, widget=forms.RadioSelect, initial=Queue.Source.UNDECIDED)
+    source = forms.ChoiceField(label="Items", choices=CHOICES, widget=forms.RadioSelect, initial=Queue.Source.UNDECIDED)
     upload: forms.ModelChoiceField[Any] = forms.ModelChoiceField(
         None, label="Upload", required=False, to_field_name="uuid", empty_label="none"
     )

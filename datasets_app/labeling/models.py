@@ -78,6 +78,7 @@ class Queue(models.Model):
         UNDECIDED = "undecided", "Items without a decision"
         ALL = "all", "All items"
         UPLOAD = "upload", "The items of one upload"
+        ITEMS = "items", "Chosen items"
 
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="queues")

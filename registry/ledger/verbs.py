@@ -32,6 +32,13 @@ class Verb(TextChoices):
     ITEM_DECIDED = "labeling.decided", "decided the label of an item"
     ITEM_RETURNED = "labeling.returned", "returned an item to its annotators"
     ITEM_FLAGGED = "labeling.flagged", "flagged an item"
+    # scanning
+    SCAN_REQUESTED = "scanning.requested", "asked for a scan"
+    SCAN_ENDED = "scanning.ended", "ended a scan"
+    FINDING_DISMISSED = "scanning.dismissed", "dismissed a finding"
+    FINDING_CONFIRMED = "scanning.confirmed", "confirmed a finding"
+    FINDING_REOPENED = "scanning.reopened", "reopened a finding"
+    FINDINGS_SENT = "scanning.sent", "sent findings to a labeling queue"
     # snapshots
     SNAPSHOT_REQUESTED = "snapshots.requested", "asked for a snapshot"
     SNAPSHOT_FROZEN = "snapshots.frozen", "froze a snapshot"

@@ -111,6 +111,16 @@ TABLE = r"""
 /labeling/<uuid:uuid>/decide/                              | queue      | ---- ------- | L... x+xxxxx
 /labeling/<uuid:uuid>/return/                              | queue      | ---- ------- | L... x+xxxxx
 /labeling/<uuid:uuid>/undo-decision/                       | queue      | ---- ------- | L... x+xxxxx
+# scanning
+/scanning/                                                 |            | L+++ +++++++ | ---- -------
+/scanning/dataset/<uuid:uuid>/                             | dataset    | L... +++++++ | ---- -------
+/scanning/dataset/<uuid:uuid>/scan/                        | dataset    | ---- ------- | L... x+x+xxx
+/scanning/dataset/<uuid:uuid>/send/                        | dataset    | ---- ------- | L... x+x+xxx
+/scanning/items/<uuid:uuid>/                               | item       | L... +++++++ | ---- -------
+/scanning/<uuid:uuid>/                                     | finding    | L... +++++++ | ---- -------
+/scanning/<uuid:uuid>/confirm/                             | finding    | ---- ------- | L... x+x+xxx
+/scanning/<uuid:uuid>/dismiss/                             | finding    | ---- ------- | L... x+x+xxx
+/scanning/<uuid:uuid>/reopen/                              | finding    | ---- ------- | L... x+x+xxx
 # snapshots
 /snapshots/                                                |            | L+++ +++++++ | ---- -------
 /snapshots/dataset/<uuid:uuid>/                            | dataset    | L... +++++++ | ---- -------
@@ -275,6 +285,13 @@ TABLE = r"""
 /api/v1/labeling/queues/<uuid:uuid>/decide/                | queue      | L--- ------- | L... x+xxxxx
 /api/v1/labeling/queues/<uuid:uuid>/return/                | queue      | L--- ------- | L... x+xxxxx
 /api/v1/dashboard/                                         |            | L+++ +++++++ | L--- -------
+/api/v1/datasets/<uuid:uuid>/scans/                        | dataset    | L... +++++++ | L... x+x+xxx
+/api/v1/datasets/<uuid:uuid>/findings/                     | dataset    | L... +++++++ | L--- -------
+/api/v1/datasets/<uuid:uuid>/findings/send/                | dataset    | L--- ------- | L... x+x+xxx
+/api/v1/findings/<uuid:uuid>/                              | finding    | L... +++++++ | L--- -------
+/api/v1/findings/<uuid:uuid>/confirm/                      | finding    | L--- ------- | L... x+x+xxx
+/api/v1/findings/<uuid:uuid>/dismiss/                      | finding    | L--- ------- | L... x+x+xxx
+/api/v1/findings/<uuid:uuid>/reopen/                       | finding    | L--- ------- | L... x+x+xxx
 /api/v1/snapshots/                                         |            | L+++ +++++++ | L--- -------
 /api/v1/snapshots/<uuid:uuid>/                             | snapshot   | L... +++++++ | L--- -------
 /api/v1/snapshots/<uuid:uuid>/exports/                     | snapshot   | L... +++++++ | L... x++xxxx
@@ -487,7 +504,7 @@ def test_what_people_wrote_never_runs_and_texts_are_hidden_from_roles_that_may_n
 
 
 LISTS = ["/jobs/", "/datasets/", "/labeling/", "/snapshots/", "/runs/", "/evaluations/", "/promotions/", "/audit/", "/notices/", "/alerts/"]
-LISTS += ["/alerts/suppressed/"]
+LISTS += ["/alerts/suppressed/", "/scanning/"]
 
 
 @pytest.mark.django_db

@@ -39,6 +39,7 @@ from tests.support.jobs import run_ok
 from tests.support.people import PASSWORD, PEOPLE, make_person, make_project
 from tests.support.retraining import make_proposal
 from tests.support.rollouts import make_rollout
+from tests.support.scanning import scan
 from tests.support.training import make_run
 
 SCRIPT = "<script>alert(1)</script>"  # stands in everything that people may write
@@ -97,6 +98,8 @@ class World:
         job = snapshots.freeze(dataset=dataset, actor=people["mia"], shares={"train": 60, "validation": 20, "test": 20})
         run_ok("default")
         things |= {"dataset": dataset, "item": dataset.items.first(), "queue": queue, "upload": waiting}
+        scan(dataset, people["ravi"])
+        things["finding"] = dataset.findings.earliest("id")
         things["snapshot"] = dataset.snapshots.get(uuid=job.args["snapshot"])
         snapshots.export(snapshot_id=things["snapshot"].uuid, actor=people["mia"], format="csv")
         run_ok("default")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from uuid import UUID, uuid4
 
 from django.db import IntegrityError, transaction
@@ -23,6 +24,7 @@ from registry.ledger import actions as ledger
 from registry.ledger.verbs import Verb
 
 AT_ONCE = 1_000  # a dataset of at most so many items is filled within the request
+CHOICES = [choice for choice in Queue.Source.choices if choice[0] != Queue.Source.ITEMS]  # a room above chooses items
 OPEN, LEASED, DONE, CLOSED = Slot.State.OPEN, Slot.State.LEASED, Slot.State.DONE, Slot.State.CLOSED
 MOVES = {
     Queue.State.OPEN: {Queue.State.PAUSED, Queue.State.CLOSED},
@@ -41,10 +43,12 @@ def open_queue(
     hidden_share: int = 20,
     source: str = Queue.Source.UNDECIDED,
     upload_id: UUID | None = None,
+    item_ids: Sequence[int] = (),
 ) -> Queue:
     """Open a queue with the newest schema of the dataset; a job makes its slots, or this call where the dataset is small.
 
-    overlap: 1 to 5 people per item. hidden_share: percent of items with hidden suggestions. source: which items; upload_id for UPLOAD.
+    overlap: 1 to 5 people per item. hidden_share: percent of items with hidden suggestions. source: which items; upload_id for UPLOAD,
+    item_ids for ITEMS: different keys in the order in which they are handed out, at most 1,000 slots in all.
     Raises PermissionDenied, or Refused that names the field (no schema, no items, name taken, out of range).
     """
     dataset = Dataset.objects.select_for_update(of=("self",), no_key=True).select_related("project").get(uuid=dataset_id)
@@ -62,7 +66,9 @@ def open_queue(
         upload=upload,
         created_by=actor,
     )
-    if not items_for(queue).exists():
+    if source == Queue.Source.ITEMS:
+        check_items(queue, item_ids)
+    elif not items_for(queue).exists():
         told = "There is no item to label." if source == Queue.Source.ALL else "Every item that this would take is decided already."
         raise Refused(told, next_step="Import a file, or choose other items.", fields={"source": [told]})
     try:
@@ -71,7 +77,9 @@ def open_queue(
     except IntegrityError as error:
         told = f"{dataset} already has a queue that is called {name}."
         raise Refused(told, next_step="Choose another name.", fields={"name": [told]}) from error
-    if dataset.items_total <= AT_ONCE:
+    if source == Queue.Source.ITEMS:
+        fill_chosen(queue, item_ids)
+    elif dataset.items_total <= AT_ONCE:
         fill_all(queue)
     else:
         jobs.enqueue(
@@ -118,6 +126,14 @@ def find_upload(dataset: Dataset, upload_id: UUID | None) -> Upload:
     return upload
 
 
+def check_items(queue: Queue, item_ids: Sequence[int]) -> None:
+    """Raises Refused unless a queue can take these chosen items at once."""
+    visible = Item.objects.filter(pk__in=item_ids, dataset=queue.dataset_id, upload__state=UploadState.IMPORTED)
+    if not 0 < len(item_ids) * queue.overlap <= rules.BATCH or visible.count() != len(item_ids):
+        told = f"A queue of chosen items takes 1 to {rules.BATCH:,} answers about different items of its own dataset."
+        raise Refused(told, fields={"source": [told]})
+
+
 def items_for(queue: Queue) -> QuerySet[Item]:
     """The visible items that the queue takes, by key."""
     items = Item.objects.filter(dataset=queue.dataset_id, upload__state=UploadState.IMPORTED).order_by("id")
@@ -126,6 +142,13 @@ def items_for(queue: Queue) -> QuerySet[Item]:
     if queue.source == Queue.Source.UNDECIDED:
         return items.filter(~Exists(queries.standing().filter(item=OuterRef("pk"))))
     return items
+
+
+def fill_chosen(queue: Queue, item_ids: Sequence[int]) -> None:
+    """Make the slots of chosen items, the first of them to be handed out first, in the caller's transaction."""
+    slots = (Slot(queue=queue, item_id=pk, priority=place) for place, pk in enumerate(item_ids) for _ in range(queue.overlap))
+    made = len(Slot.objects.bulk_create(slots))
+    Queue.objects.filter(pk=queue.pk).update(items_total=len(item_ids), slots_total=made, filled_at=timezone.now())
 
 
 def fill_all(queue: Queue) -> None:

@@ -1,0 +1,62 @@
+"""A person's word on a finding."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from datasets_app.scanning import rules
+from datasets_app.scanning.actions.scans import count
+from datasets_app.scanning.models import Finding
+from datasets_app.scanning.rules import Status
+from lifecycle.refusals import Conflict, Refused
+from registry.access import policy
+from registry.access.models import User
+from registry.ledger import actions as ledger
+from registry.ledger.verbs import Verb
+
+REASON_LIMIT = 500
+
+
+def dismiss(*, finding_id: UUID, actor: User, reason: str, seen: str = "") -> Finding:
+    """Nothing is wrong here, and why; later scans leave it so. Raises PermissionDenied, Refused (no reason) or Conflict.
+
+    seen: the status that the page showed, "" to take any.
+    """
+    reason = reason.strip()
+    if not 0 < len(reason) <= REASON_LIMIT:
+        told = f"Say in up to {REASON_LIMIT} characters why nothing is wrong."
+        raise Refused("The finding was not dismissed.", next_step=told, fields={"reason": [told]})
+    return judge(finding_id, actor, Status.DISMISSED, Verb.FINDING_DISMISSED, seen, reason)
+
+
+def confirm(*, finding_id: UUID, actor: User, seen: str = "") -> Finding:
+    """Something is wrong here and is to be mended. Changes no label. Raises PermissionDenied or Conflict."""
+    return judge(finding_id, actor, Status.CONFIRMED, Verb.FINDING_CONFIRMED, seen)
+
+
+def reopen(*, finding_id: UUID, actor: User, seen: str = "") -> Finding:
+    """Nobody answers for it any more. Raises PermissionDenied or Conflict."""
+    return judge(finding_id, actor, Status.OPEN, Verb.FINDING_REOPENED, seen)
+
+
+@transaction.atomic
+def judge(finding_id: UUID, actor: User, new: Status, verb: Verb, seen: str, reason: str = "") -> Finding:
+    """Move a finding, count it and record who did."""
+    row = Finding.objects.select_for_update(of=("self",)).select_related("dataset__project").get(uuid=finding_id)
+    policy.require(actor, "scanning.judge", row)
+    old = Status(row.status)
+    if seen and seen != old:
+        raise Conflict(f"This finding is {old.label.lower()} meanwhile.", next_step="Reload the page to see what was said.")
+    rules.check_move(old, new)
+    row.status, row.reason = new, reason
+    row.decided_by, row.decided_at = (None, None) if new == Status.OPEN else (actor, timezone.now())
+    row.save(update_fields=["status", "reason", "decided_by", "decided_at"])
+    count(row.dataset, row.kind, {old: -1, new: 1})
+    ledger.record(
+        actor, verb, row, project=row.dataset.project.uuid, dataset=row.dataset.uuid, kind=row.kind, key=row.key, old=old, new=new,
+        **({"reason": reason} if reason else {}),
+    )  # fmt: skip
+    return row

@@ -1,0 +1,91 @@
+"""The job that looks for decided labels that are probably wrong. It never changes one."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from datasets_app.datasets.models import Item
+from datasets_app.labeling.models import Label
+from datasets_app.scanning import queries, rules
+from datasets_app.scanning.actions.recording import Draft, record
+from datasets_app.scanning.actions.scans import finish, load
+from datasets_app.scanning.models import Scan
+from datasets_app.scanning.rules import Kind
+from lifecycle.compute.child import run_child
+from lifecycle.jobs.context import JobContext
+from lifecycle.refusals import Refused
+
+PROGRAM = (sys.executable, "-m", "datasets_app.scanning.guessing")
+FOLDS, SEED = 5, 13
+TEXT_LIMIT = 2_000  # characters of a text that the small model reads
+BATCH = 1_000
+
+
+class Classes(NamedTuple):
+    """The labels that decisions give, by the number that the program knows them by."""
+
+    numbers: dict[Any, int]  # by stable id
+    rows: list[Label]
+
+
+def run_label_errors(ctx: JobContext) -> None:
+    """The job: write the decided texts down, let the program judge them, make findings of what it doubts. Safe to run again."""
+    scan = load(ctx)
+    ctx.checkpoint({})  # of an earlier attempt, whose folder is gone
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        classes = write_rows(ctx, scan, folder)
+        (folder / "spec.json").write_text(json.dumps({"folds": FOLDS, "seed": SEED}), encoding="utf-8")
+        result = run_child(ctx, "label-errors", folder, lambda _: None, program=PROGRAM, grace_seconds=5.0)
+        ctx.raise_if_cancelled()
+        if not result.ok:
+            raise Refused(result.message, next_step=result.next_step)
+        for done in write_findings(ctx, scan, folder, classes):
+            ctx.progress(done, result.data["issues"], stage="Writing findings", unit="findings")
+            ctx.raise_if_cancelled()
+    kept = ("rows", "left_out_rows", "agreement", "folds")
+    left_out = [classes.rows[number].name for number in result.data["left_out"]]
+    finish(ctx, scan, {key: result.data[key] for key in kept} | {"left_out": left_out})
+
+
+def write_rows(ctx: JobContext, scan: Scan, folder: Path) -> Classes:
+    """rows.jsonl, by pages: every decided item with the beginning of its text."""
+    classes = Classes({}, [])
+    done = 0
+    with (folder / "rows.jsonl").open("w", encoding="utf-8") as file:
+        for page in queries.decided(scan.dataset):
+            for decision in page:
+                item, label = decision.item, decision.label
+                number = classes.numbers.setdefault(label.stable_id, len(classes.rows))
+                if number == len(classes.rows):
+                    classes.rows.append(label)
+                elif label.pk > classes.rows[number].pk:
+                    classes.rows[number] = label  # as a newer version of the schema has it
+                row = {"item": item.pk, "form": item.normal_digest, "text": item.text[:TEXT_LIMIT], "label": number}
+                file.write(json.dumps(row, ensure_ascii=False) + "\n")
+            done += len(page)
+            ctx.progress(done, scan.dataset.items_total, stage="Reading decisions", unit="texts")
+            ctx.raise_if_cancelled()
+    return classes
+
+
+def write_findings(ctx: JobContext, scan: Scan, folder: Path, classes: Classes) -> Iterator[int]:
+    """A finding for each issue, in batches. Yields how many are written."""
+    done = 0
+    with (folder / "issues.jsonl").open(encoding="utf-8") as file:
+        while batch := [json.loads(line) for line in islice(file, BATCH // 2)]:
+            digests = dict(Item.objects.filter(pk__in=[row["item"] for row in batch]).values_list("pk", "digest"))
+            drafts = []
+            for row in batch:
+                given, suggested = classes.rows[row["given"]], classes.rows[row["suggested"]]
+                key = rules.label_error_key(digests[row["item"]], given.stable_id)
+                drafts.append(Draft(Kind.LABEL_ERROR, key, row["score"], item=row["item"], given=given.pk, suggested=suggested.pk))
+            record(ctx, scan, drafts)
+            done += len(batch)
+            yield done

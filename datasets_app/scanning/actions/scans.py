@@ -1,0 +1,108 @@
+"""A scan is asked for in a moment, done by a job, and ends with a report."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from datasets_app.datasets.models import Dataset
+from datasets_app.scanning import queries
+from datasets_app.scanning.models import Finding, Scan, Tally
+from datasets_app.scanning.rules import FOUND_BY, ScanKind, ScanState, Status
+from lifecycle.jobs import actions as jobs
+from lifecycle.jobs.context import JobContext
+from lifecycle.jobs.models import Job
+from lifecycle.refusals import Conflict, Refused
+from registry.access import policy
+from registry.access.models import User
+from registry.ledger import actions as ledger
+from registry.ledger.verbs import Verb
+
+BATCH = 1_000
+
+
+@transaction.atomic
+def scan(*, dataset: Dataset, kind: str, actor: User) -> Job:
+    """Have a dataset scanned by a job; the scan's uuid is in job.args["scan"].
+
+    kind: near_duplicates, label_errors. Raises PermissionDenied, Refused (no such kind, nothing to scan) or Conflict (it is scanned now).
+    """
+    Dataset.objects.select_for_update(of=("self",), no_key=True).get(pk=dataset.pk)
+    policy.require(actor, "scanning.scan", dataset)
+    if kind not in ScanKind.values:
+        told = f"A dataset is scanned for {' or '.join(ScanKind.values)}."
+        raise Refused(told, fields={"kind": [told]})
+    if queries.running(dataset, kind):
+        raise Conflict("This dataset is being scanned already.", next_step="Wait until it is done, or cancel its job.")
+    if kind == ScanKind.LABEL_ERRORS and not queries.has_decisions(dataset):
+        raise Refused("No item of this dataset is decided yet.", next_step="Label items, or import a file with labels as decisions.")
+    if not queries.newest_item(dataset):
+        raise Refused("This dataset has no items yet.", next_step="Import a file first.")
+    row = Scan.objects.create(dataset=dataset, kind=kind, created_by=actor)
+    for each in FOUND_BY[ScanKind(kind)]:
+        Tally.objects.get_or_create(dataset=dataset, kind=each)
+    job = jobs.enqueue(
+        f"scanning.{kind}", actor=actor, project=dataset.project, args={"scan": str(row.uuid), "dataset": str(dataset.uuid)},
+        subject=dataset, key=f"scanning.{kind}:{dataset.uuid}",
+    )  # fmt: skip
+    ledger.record(actor, Verb.SCAN_REQUESTED, row, project=dataset.project.uuid, dataset=dataset.uuid, kind=kind)
+    return job
+
+
+def load(ctx: JobContext) -> Scan:
+    """The scan of a job."""
+    return Scan.objects.select_related("dataset__project").get(uuid=ctx.args["scan"])
+
+
+def finish(ctx: JobContext, row: Scan, report: dict[str, Any]) -> None:
+    """Close what was not found again, then write the report. Safe to run again."""
+    gone = 0
+    while closed := close_some(ctx, row):
+        gone += closed
+        ctx.progress(gone, stage="Closing what is gone", unit="findings")
+    with transaction.atomic():
+        ctx.hold()
+        found = Finding.objects.filter(last_scan=row)
+        new = found.filter(scan=row).count()
+        row.report = report | {"new": new, "again": found.count() - new, "gone": gone}
+        row.state, row.ended_at = ScanState.DONE, timezone.now()
+        row.save(update_fields=["report", "state", "ended_at"])
+        ledger.record(
+            ctx.job.created_by, Verb.SCAN_ENDED, row, project=row.dataset.project.uuid, dataset=row.dataset.uuid, kind=row.kind,
+            new=row.report["new"], again=row.report["again"], gone=gone,
+        )  # fmt: skip
+
+
+@transaction.atomic
+def close_some(ctx: JobContext, row: Scan) -> int:
+    """Mark at most 1,000 findings that this scan did not meet as gone. Dismissed ones stay: somebody answers for them. Returns how many."""
+    ctx.raise_if_cancelled()
+    ctx.hold()
+    total = 0
+    for kind in FOUND_BY[ScanKind(row.kind)]:
+        for status in (Status.OPEN, Status.CONFIRMED):
+            left = queries.ranked(row.dataset, kind, status).exclude(last_scan=row).values_list("pk", flat=True)[: BATCH - total]
+            closed = Finding.objects.filter(pk__in=list(left), status=status).update(status=Status.GONE)
+            count(row.dataset, kind, {status: -closed, Status.GONE: closed})
+            total += closed
+    return total
+
+
+def count(dataset: Dataset, kind: str, changes: dict[Status, int]) -> None:
+    """Bring the tally of a kind in line with a change, in the caller's transaction."""
+    moved = {status.value: F(status.value) + change for status, change in changes.items() if change}
+    if moved:
+        Tally.objects.filter(dataset=dataset, kind=kind).update(**moved)
+
+
+def fail_scan(job: Job) -> None:
+    """The job failed for good. What it found stays."""
+    Scan.objects.filter(uuid=job.args["scan"]).update(state=ScanState.FAILED, ended_at=timezone.now())
+
+
+def cancel_scan(job: Job) -> None:
+    """Somebody cancelled the job. What it found stays."""
+    Scan.objects.filter(uuid=job.args["scan"]).update(state=ScanState.CANCELLED, ended_at=timezone.now())

@@ -1,0 +1,78 @@
+"""Findings become work for annotators: a labeling queue of their items, the most doubtful first."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Q
+
+from datasets_app.datasets.models import Dataset
+from datasets_app.labeling import actions as labeling
+from datasets_app.labeling.models import Queue
+from datasets_app.scanning import queries
+from datasets_app.scanning.models import Finding, GroupMember
+from datasets_app.scanning.rules import Kind, Status
+from lifecycle.refusals import Refused
+from registry.access import policy
+from registry.access.models import User
+from registry.ledger import actions as ledger
+from registry.ledger.rules import digest_of
+from registry.ledger.verbs import Verb
+
+SLOTS = 1_000  # that one queue gets at once
+
+
+@transaction.atomic
+def send(*, dataset_id: UUID, kind: str, actor: User, name: str, overlap: int = 1, limit: int = 200) -> Queue:
+    """Open a queue for the items of the most doubtful findings of a kind, open or confirmed, that were not sent yet.
+
+    Labels of people stand until the queue's answers are settled. limit: 1 to 1,000 items, with answers 1,000 in all; a group is sent whole
+    or not at all. Raises PermissionDenied, or Refused that names the field (no such kind, nothing to send, name taken, out of range).
+    """
+    dataset = Dataset.objects.select_for_update(of=("self",), no_key=True).select_related("project").get(uuid=dataset_id)
+    policy.require(actor, "scanning.send", dataset)
+    check(kind, overlap, limit)
+    chosen, items = choose(dataset, kind, limit)
+    if not items:
+        told = f"There are no {Kind(kind).label.lower()} that could be sent in a queue of {limit:,} items."
+        raise Refused(
+            told, next_step="Scan the dataset, or take more items. What is in a queue already is not sent twice.", fields={"kind": [told]}
+        )
+    queue = labeling.open_queue(dataset_id=dataset.uuid, actor=actor, name=name, overlap=overlap, source=Queue.Source.ITEMS, item_ids=items)
+    Finding.objects.filter(pk__in=[row.pk for row in chosen]).update(queue=queue)
+    ledger.record(
+        actor, Verb.FINDINGS_SENT, queue, project=dataset.project.uuid, dataset=dataset.uuid, kind=kind, findings=len(chosen),
+        items=len(items), digest=digest_of(sorted(row.key for row in chosen)),
+    )  # fmt: skip
+    return queue
+
+
+def check(kind: str, overlap: int, limit: int) -> None:
+    """Raises Refused, naming the field."""
+    problems: dict[str, list[str]] = {}
+    if kind not in Kind.values:
+        problems["kind"] = [f"Findings are {', '.join(Kind.values)}."]
+    if limit < 1 or limit * max(1, overlap) > SLOTS:
+        problems["limit"] = [f"{limit:,} items with {overlap} answers each; one queue takes 1 to {SLOTS:,} answers."]
+    if problems:
+        raise Refused("The queue was not opened.", next_step=next(iter(problems.values()))[0], fields=problems)
+
+
+def choose(dataset: Dataset, kind: str, limit: int) -> tuple[list[Finding], list[int]]:
+    """Confirmed findings before open ones, the most doubtful first, as many as fit; and the keys of their items, each once."""
+    chosen: list[Finding] = []
+    room = limit
+    for status in (Status.CONFIRMED, Status.OPEN):
+        unsent = queries.ranked(dataset, kind, status).filter(Q(queue=None) | Q(queue__state=Queue.State.CLOSED))
+        for row in unsent.select_related("group").select_for_update(of=("self",))[:limit]:
+            size = row.group.size if row.group else 1
+            if size <= room:
+                chosen.append(row)
+                room -= size
+    members: dict[int | None, list[int]] = {}
+    rows = GroupMember.objects.filter(group__in=[row.group_id for row in chosen if row.group_id]).order_by("item_id")
+    for group, item in rows.values_list("group_id", "item_id"):
+        members.setdefault(group, []).append(item)
+    items = (item for row in chosen for item in ([row.item_id] if row.item_id else members[row.group_id]))
+    return chosen, list(dict.fromkeys(items))

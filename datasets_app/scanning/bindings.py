@@ -1,0 +1,37 @@
+"""What this room registers with the rooms below it when the site starts."""
+
+from __future__ import annotations
+
+from datasets_app.scanning import actions
+from datasets_app.scanning.rules import ScanKind
+from lifecycle.jobs import registry
+from lifecycle.jobs.models import Job
+from lifecycle.jobs.registry import JobKind
+from lifecycle.jobs.rules import Queue
+from lifecycle.ui import navigation
+from lifecycle.ui.addresses import find_url
+from registry.access import policy
+from registry.access.models import User
+
+
+def scan_url(job: Job) -> str:
+    """The findings of the dataset that is scanned."""
+    return find_url("scanning:dataset", uuid=job.args["dataset"])
+
+
+def sees_findings(user: User) -> bool:
+    """Whether the person is a member of anything."""
+    return policy.can_somewhere(user, "scanning.view")
+
+
+def register() -> None:
+    """Job kinds and the navigation item."""
+    handlers = {ScanKind.NEAR_DUPLICATES: actions.run_near_duplicates, ScanKind.LABEL_ERRORS: actions.run_label_errors}
+    for kind, handler in handlers.items():
+        registry.register(
+            JobKind(
+                f"scanning.{kind}", f"Scan for {kind.label.lower()}", handler, queue=Queue.SCANS, url=scan_url,
+                on_failed=actions.fail_scan, on_cancelled=actions.cancel_scan,
+            )
+        )  # fmt: skip
+    navigation.register(navigation.NavItem("Data", "Findings", "scanning:list", order=25, show=sees_findings))

@@ -1,0 +1,39 @@
+"""Forms of scans and findings."""
+
+from __future__ import annotations
+
+from django import forms
+
+from datasets_app.scanning.actions.judging import REASON_LIMIT
+from datasets_app.scanning.actions.sending import SLOTS
+from datasets_app.scanning.rules import Kind, ScanKind, Status
+
+
+class ScanForm(forms.Form):
+    """What a dataset is scanned for."""
+
+    kind = forms.ChoiceField(choices=ScanKind.choices)
+
+
+class SendForm(forms.Form):
+    """A queue of findings. kind: the one that the page shows."""
+
+    kind = forms.ChoiceField(choices=Kind.choices, widget=forms.HiddenInput)
+    name = forms.CharField(label="Name of the queue", max_length=80)
+    limit = forms.IntegerField(label="Items at most", min_value=1, max_value=SLOTS, initial=200, help_text="The most doubtful first.")
+    overlap = forms.TypedChoiceField(
+        label="Answers per item", coerce=int, initial=1, choices=[(n, f"{n} {'person' if n == 1 else 'people'}") for n in range(1, 6)],
+        help_text="An answer against an adjudicated or imported decision goes to review.",
+    )  # fmt: skip
+
+
+class JudgeForm(forms.Form):
+    """A word on a finding. seen: the status that the page showed."""
+
+    seen = forms.ChoiceField(choices=Status.choices, required=False)
+
+
+class DismissForm(JudgeForm):
+    """Why nothing is wrong."""
+
+    reason = forms.CharField(max_length=REASON_LIMIT, error_messages={"required": "Say why nothing is wrong."})

@@ -1,0 +1,226 @@
+"""What the pages of this room show, gathered for their templates."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.db.models import Exists, OuterRef
+from django.urls import reverse
+
+from datasets_app.datasets import queries as datasets
+from datasets_app.datasets.models import Dataset, Item
+from datasets_app.labeling.models import Label
+from datasets_app.scanning import queries
+from datasets_app.scanning.duplicates import THRESHOLD
+from datasets_app.scanning.forms import SendForm
+from datasets_app.scanning.models import Finding, GroupMember, Scan, Tally
+from datasets_app.scanning.queries import Place
+from datasets_app.scanning.rules import Kind, ScanKind, ScanState, Status
+from lifecycle.jobs.models import Job
+from lifecycle.ui import numbers
+from lifecycle.ui.addresses import find_url
+from lifecycle.ui.marks import Step
+from registry.access import policy
+from registry.access.models import User
+
+Context = dict[str, Any]
+PAGE = 25
+MEMBERS = 24
+MARKS = {Status.OPEN: "half", Status.CONFIRMED: "warn", Status.DISMISSED: "stop", Status.GONE: "off"}
+SCAN_MARKS = {ScanState.RUNNING: "live", ScanState.DONE: "ok", ScanState.FAILED: "bad", ScanState.CANCELLED: "stop"}
+ABOUT = {
+    Kind.NEAR_DUPLICATE: "Groups of texts that are nearly the same. Each is near at least one other of its group, not always all of them.",
+    Kind.LABEL_CONFLICT: "Groups of texts that are nearly the same and are decided differently.",
+    Kind.LABEL_ERROR: "Decided labels that a small model, trained on the other texts, finds unlikely. It is often wrong: a person decides.",
+}
+
+
+class Look(NamedTuple):
+    """One kind of scan: its last run and the job that works on it now."""
+
+    kind: ScanKind
+    scan: Scan | None
+    mark: str
+    job: Job | None
+    facts: list[tuple[str, str]]
+
+
+class Line(NamedTuple):
+    """A finding in a list. now: the label that holds now, where it is another than the one that was doubted."""
+
+    finding: Finding
+    mark: str
+    text: str
+    now: Label | None
+
+
+class MemberLine(NamedTuple):
+    """A text of a group with its label; chained: it is near another text of the group, but not the first."""
+
+    member: GroupMember
+    label: Label | None
+    chained: bool
+
+
+def listing(user: User, params: Mapping[str, str]) -> Context:
+    """The datasets that were scanned, newest first, with what is open in each."""
+    before = key_of(params.get("before", ""))
+    scanned = Exists(Scan.objects.filter(dataset=OuterRef("pk")))
+    rows = policy.visible_to(user, Dataset, "scanning.view").filter(scanned).select_related("project").order_by("-id")
+    found = list((rows.filter(pk__lt=before) if before else rows)[: PAGE + 1])
+    tallies: dict[int, dict[str, Tally]] = {}
+    for tally in Tally.objects.filter(dataset__in=found[:PAGE]):
+        tallies.setdefault(tally.dataset_id, {})[tally.kind] = tally
+    lines = [(row, [(kind, tallies.get(row.pk, {}).get(kind)) for kind in Kind]) for row in found[:PAGE]]
+    older = f"?{urlencode({'before': found[PAGE - 1].pk})}" if len(found) > PAGE else ""
+    pager = {"previous": reverse("scanning:list") if before else "", "next": older, "about": None}
+    return {"lines": lines, "kinds": list(Kind), "pager": pager}
+
+
+def of_dataset(user: User, uuid: UUID, params: Mapping[str, str]) -> Context:
+    """The findings of one kind and status of a dataset, its scans, and the form that sends findings to a queue."""
+    dataset = datasets.get_dataset(user, uuid)
+    tallies = queries.tallies(dataset)
+    kind, status = chosen_kind(params.get("kind", ""), tallies), chosen_status(params.get("status", ""))
+    place = place_of(params.get("after", ""))
+    rows = queries.ranked(dataset, kind, status, place).select_related("item", "group__opening", "given", "suggested", "queue")
+    found = list(rows[: PAGE + 1])
+    here = reverse("scanning:dataset", args=[dataset.uuid])
+    last = found[PAGE - 1] if len(found) > PAGE else None
+    following = link(here, kind, status, after=f"{last.score!r}:{last.pk}") if last else ""
+    return {
+        "dataset": dataset, "kind": kind, "status": status, "about": ABOUT[kind], "lines": list_lines(found[:PAGE]),
+        "tabs": [
+            {"label": each.label, "url": link(here, each, Status.OPEN), "current": each == kind, "count": tallies[each].open}
+            for each in Kind
+        ],
+        "statuses": [(each, link(here, kind, each), getattr(tallies[kind], each.value)) for each in Status],
+        "looks": looks(dataset), "pager": {"previous": link(here, kind, status) if place else "", "next": following, "about": None},
+        "scanned": queries.was_scanned(dataset, kind),
+        "may_read": datasets.may_read(user, dataset), "may_scan": policy.can(user, "scanning.scan", dataset),
+        "may_send": policy.can(user, "scanning.send", dataset), "to_send": tallies[kind].open + tallies[kind].confirmed,
+        "form": SendForm(initial={"kind": kind, "name": kind.label}), "steps": dataset_steps(dataset),
+    }  # fmt: skip
+
+
+def chosen_kind(word: str, tallies: Mapping[str, Tally]) -> Kind:
+    """The kind that was asked for, else the first that has open findings."""
+    return Kind(word) if word in Kind.values else next((kind for kind in Kind if tallies[kind].open), Kind.NEAR_DUPLICATE)
+
+
+def chosen_status(word: str) -> Status:
+    """The status that was asked for, else open."""
+    return Status(word) if word in Status.values else Status.OPEN
+
+
+def key_of(word: str) -> int | None:
+    """A key in an address, None for anything else."""
+    return int(word) if word.isascii() and word.isdigit() and len(word) < 19 else None
+
+
+def place_of(word: str) -> Place | None:
+    """The place in a ranking that an address names as "score:key", None for anything else."""
+    score, _, key = word.partition(":")
+    try:
+        number, row = float(score), key_of(key)
+    except ValueError:
+        return None
+    return Place(number, row) if row is not None and math.isfinite(number) else None
+
+
+def link(here: str, kind: Kind, status: Status, **more: str) -> str:
+    """The address of a list."""
+    return f"{here}?{urlencode({'kind': kind.value, 'status': status.value, **more})}"
+
+
+def looks(dataset: Dataset) -> list[Look]:
+    """Each kind of scan, with its last one."""
+    found = []
+    for kind in ScanKind:
+        scan = queries.newest_scan(dataset, kind)
+        job = queries.job_of(dataset, kind) if scan and scan.state in (ScanState.RUNNING, ScanState.FAILED) else None
+        found.append(Look(kind, scan, SCAN_MARKS[ScanState(scan.state)] if scan else "", job, facts(scan) if scan else []))
+    return found
+
+
+def facts(scan: Scan) -> list[tuple[str, str]]:
+    """The report of a scan, in words."""
+    report = scan.report
+    if not report:
+        return []
+    found = [
+        ("Texts", numbers.count(report["rows"])),
+        ("Findings", f"{numbers.count(report['new'])} new, {numbers.count(report['again'])} known, {numbers.count(report['gone'])} gone"),
+    ]
+    if "agreement" in report:
+        found.append(("The model agrees", f"{numbers.percent(report['agreement'], 1)} of the labels, texts it was not trained on"))
+    if report.get("left_out_rows"):
+        names = ", ".join(report["left_out"][:5]) + (" …" if len(report["left_out"]) > 5 else "")
+        told = f"{numbers.count(report['left_out_rows'])} of labels with fewer than {report['folds']} different texts: {names}"
+        found.append(("Left out", told))
+    return found
+
+
+def list_lines(rows: list[Finding]) -> list[Line]:
+    """Findings with their text and, of a doubted label that was changed since, the label that holds now."""
+    labels = queries.labels_of(row.item_id for row in rows if row.item_id)
+    found = []
+    for row in rows:
+        item = row.item or (row.group.opening if row.group else None)
+        now = labels.get(row.item_id) if row.item_id else None
+        changed = now if now and row.given and now.stable_id != row.given.stable_id else None
+        found.append(Line(row, MARKS[Status(row.status)], item.text if item else "", changed))
+    return found
+
+
+def dataset_steps(dataset: Dataset) -> list[Step]:
+    """Where findings stand."""
+    return [
+        Step("Dataset", dataset.name, reverse("datasets:dataset", args=[dataset.uuid])),
+        Step("Labels", "schema and guideline", find_url("labeling:schema", uuid=dataset.uuid)),
+        Step("Findings", "what is doubtful", at="now"),
+        Step("Snapshots", "frozen versions", find_url("snapshots:dataset", uuid=dataset.uuid), at="next"),
+    ]
+
+
+def detail(user: User, uuid: UUID) -> Context:
+    """One finding: its text or the texts of its group with their labels, what was said, and what can be said."""
+    finding = queries.get_finding(user, uuid)
+    members = queries.members(finding.group, MEMBERS) if finding.group else []
+    keys = [member.item_id for member in members] or [finding.item_id or 0]
+    labels = queries.labels_of(keys)
+    here = reverse("scanning:dataset", args=[finding.dataset.uuid])
+    following = after(finding)
+    return {
+        "finding": finding, "dataset": finding.dataset, "mark": MARKS[Status(finding.status)], "about": ABOUT[Kind(finding.kind)],
+        "members": [MemberLine(each, labels.get(each.item_id), each.first < THRESHOLD) for each in members],
+        "left": finding.group.size - len(members) if finding.group else 0, "now": labels.get(finding.item_id or 0),
+        "told": told(finding), "probability": numbers.significant(1 - finding.score), "may_read": datasets.may_read(user, finding.dataset),
+        "list_url": link(here, Kind(finding.kind), Status.OPEN),
+        "may_judge": policy.can(user, "scanning.judge", finding), "seen": {"seen": finding.status},
+        "next_url": reverse("scanning:finding", args=[following.uuid]) if following else "",
+    }  # fmt: skip
+
+
+def after(finding: Finding) -> Finding | None:
+    """The next open finding of its kind in the ranking."""
+    return queries.ranked(finding.dataset, finding.kind, Status.OPEN, Place(finding.score, finding.pk)).exclude(pk=finding.pk).first()
+
+
+def told(finding: Finding) -> str:
+    """What is measured about a group, in a sentence."""
+    if finding.group is None:
+        return ""
+    size = numbers.count(finding.group.size)
+    if finding.kind == Kind.LABEL_CONFLICT:
+        return f"Of these {size}, {numbers.percent(finding.score, 0)} of the decided ones are outside the most frequent label."
+    return f"These {size} hold together by similarities of {numbers.decimals(finding.score, 2)} or more."
+
+
+def item_lines(item: Item) -> list[tuple[Finding, str]]:
+    """What was found about an item, with the mark of its status."""
+    return [(row, MARKS[Status(row.status)]) for row in queries.of_item(item)]

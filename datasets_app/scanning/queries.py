@@ -1,0 +1,130 @@
+"""Reading scans and findings, for this room's pages and for the rooms above."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+
+from datasets_app.datasets import queries as datasets
+from datasets_app.datasets.models import Dataset, Item
+from datasets_app.labeling import queries as labeling
+from datasets_app.labeling.models import Decision, Label
+from datasets_app.labeling.queries.decisions import chunks
+from datasets_app.scanning.models import DuplicateGroup, Finding, GroupMember, Scan, Tally
+from datasets_app.scanning.rules import FOUND_BY, Kind, ScanState, Status
+from lifecycle.jobs import queries as jobs
+from lifecycle.jobs.models import Job
+from registry.access import policy
+from registry.access.models import User
+
+BATCH = 1_000
+RELATED = (
+    "item__dataset__project", "group__opening", "given", "suggested", "decided_by", "queue", "dataset__project",
+)  # fmt: skip
+
+
+class Place(NamedTuple):
+    """A place in the ranking of findings: behind this score and key."""
+
+    score: float
+    key: int
+
+
+def findings(user: User) -> QuerySet[Finding]:
+    """The findings that the user may see."""
+    return policy.visible_to(user, Finding, "scanning.view").select_related(*RELATED)
+
+
+def get_finding(user: User, uuid: UUID) -> Finding:
+    """One finding that the user may see. Raises Http404."""
+    return policy.get_visible(user, Finding.objects.select_related(*RELATED), "scanning.view", uuid=uuid)
+
+
+def ranked(dataset: Dataset, kind: str, status: str, after: Place | None = None) -> QuerySet[Finding]:
+    """The findings of one kind and status, the most doubtful first, behind a place."""
+    rows = Finding.objects.filter(dataset=dataset, kind=kind, status=status).order_by("-score", "-id")
+    return rows.filter(Q(score__lt=after.score) | Q(score=after.score, pk__lt=after.key)) if after else rows
+
+
+def of_item(item: Item) -> list[Finding]:
+    """What was found about an item, on its own or in its groups, newest first; without what is gone."""
+    about = Q(item=item) | Q(group__in=GroupMember.objects.filter(item=item).values("group"))
+    return list(Finding.objects.filter(about, dataset=item.dataset_id).exclude(status=Status.GONE).select_related(*RELATED).order_by("-id"))
+
+
+def tallies(dataset: Dataset) -> dict[str, Tally]:
+    """How many findings of each kind are in each status; zeros where nothing was scanned yet."""
+    found = {tally.kind: tally for tally in Tally.objects.filter(dataset=dataset)}
+    return {kind: found.get(kind) or Tally(dataset=dataset, kind=kind) for kind in Kind.values}
+
+
+def scans(dataset: Dataset, limit: int = 10) -> list[Scan]:
+    """The newest scans of a dataset."""
+    return list(Scan.objects.filter(dataset=dataset).select_related("created_by").order_by("-id")[:limit])
+
+
+def newest_scan(dataset: Dataset, kind: str) -> Scan | None:
+    """The newest scan of this kind."""
+    return Scan.objects.filter(dataset=dataset, kind=kind).select_related("created_by").order_by("-id").first()
+
+
+def was_scanned(dataset: Dataset, kind: Kind) -> bool:
+    """Whether a scan that looks for this kind of finding was ever done."""
+    scans_for = [scan for scan, kinds in FOUND_BY.items() if kind in kinds]
+    return Scan.objects.filter(dataset=dataset, kind__in=scans_for, state=ScanState.DONE).exists()
+
+
+def running(dataset: Dataset, kind: str) -> Scan | None:
+    """The scan of this kind that runs now."""
+    return Scan.objects.filter(dataset=dataset, kind=kind, state=ScanState.RUNNING).first()
+
+
+def job_of(dataset: Dataset, kind: str) -> Job | None:
+    """The newest job that scans a dataset for one kind."""
+    return jobs.of_subject(dataset).filter(kind=f"scanning.{kind}").first()
+
+
+def members(group: DuplicateGroup, limit: int) -> list[GroupMember]:
+    """The first members of a group, in the order in which the items came."""
+    return list(group.members.select_related("item__upload").order_by("item_id")[:limit])
+
+
+def labels_of(items: Iterable[int]) -> dict[int, Label]:
+    """The label that holds for each of these items, by key, of those that are decided."""
+    found: dict[int, Label] = {}
+    for some in chunks(items):
+        rows = labeling.standing().filter(item_id__in=some).select_related("label")
+        found |= {row.item_id: row.label for row in rows}
+    return found
+
+
+# ── What a scan reads ───────────────────────────────────────────────────────
+def texts(dataset: Dataset, upto: int) -> Iterator[list[tuple[int, str, str]]]:
+    """(key, normal digest, text) of the visible items up to a key, by pages of 1,000."""
+    rows = datasets.items(dataset).filter(pk__lte=upto).values_list("pk", "normal_digest", "text")
+    after = 0
+    while page := list(rows.filter(pk__gt=after)[:BATCH]):
+        after = page[-1][0]
+        yield page
+
+
+def newest_item(dataset: Dataset) -> int:
+    """The key of the newest visible item, 0 where there is none."""
+    return datasets.items(dataset).order_by("-id").values_list("pk", flat=True).first() or 0
+
+
+def decided(dataset: Dataset) -> Iterator[list[Decision]]:
+    """The decisions that hold, with item and label, by pages of 1,000."""
+    rows = labeling.current_decisions(dataset)
+    after = 0
+    while page := list(rows.filter(item_id__gt=after)[:BATCH]):
+        after = page[-1].item_id
+        yield page
+
+
+def has_decisions(dataset: Dataset) -> bool:
+    """Whether any visible item is decided."""
+    return labeling.current_decisions(dataset).exists()

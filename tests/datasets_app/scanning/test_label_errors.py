@@ -1,0 +1,114 @@
+"""Scanning for label errors: the real program in its own process, on texts whose labels are plain to see."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from cleanlab.filter import find_label_issues
+
+from datasets_app.labeling.models import Decision
+from datasets_app.scanning import actions, guessing
+from datasets_app.scanning.models import Finding, Scan, Tally
+from lifecycle.jobs.models import Job
+from lifecycle.refusals import Refused
+from tests.support.datasets import import_texts, make_dataset
+from tests.support.jobs import run_jobs
+from tests.support.scanning import scan
+
+pytestmark = pytest.mark.django_db
+WORDS = {"card": "card payment terminal", "cash": "cash machine notes", "transfer": "transfer abroad account"}
+ROWS = [(f"{words} question {n} about {words}", label) for label, words in WORDS.items() for n in range(12)]
+WRONG = ("card payment terminal question again about card payment terminal", "cash")
+
+
+@pytest.fixture
+def dataset(project, ana):
+    dataset = make_dataset(project, ana)
+    import_texts(dataset, [*ROWS, WRONG, ("only one of its kind", "rare")], ana)
+    return dataset
+
+
+def test_a_planted_error_is_found_with_the_label_that_fits_and_no_label_changes(dataset, ravi):
+    before = list(Decision.objects.values_list("digest", flat=True))
+    made = scan(dataset, ravi, "label_errors")
+    found = Finding.objects.get()
+
+    assert (found.item.text, found.given.name, found.suggested.name) == (WRONG[0], "cash", "card")
+    assert (found.kind, found.status, found.group) == ("label_error", "open", None)
+    assert 0.5 < found.score < 1
+    assert made.report == {
+        "rows": 37, "left_out_rows": 1, "left_out": ["rare"], "agreement": 36 / 37, "folds": 5, "new": 1, "again": 0, "gone": 0,
+    }  # fmt: skip
+    assert list(Decision.objects.values_list("digest", flat=True)) == before
+    assert Tally.objects.get().open == 1
+
+
+def test_a_second_scan_keeps_what_was_said(dataset, ravi):
+    scan(dataset, ravi, "label_errors")
+    first = Finding.objects.get()
+    actions.dismiss(finding_id=first.uuid, actor=ravi, reason="It is about cash.")
+    again = scan(dataset, ravi, "label_errors")
+    found = Finding.objects.get()
+
+    assert (again.report["new"], again.report["again"], again.report["gone"]) == (0, 1, 0)
+    assert (found.pk, found.status, found.reason, found.score) == (first.pk, "dismissed", "It is about cash.", first.score)
+
+
+def test_a_dataset_with_one_class_is_refused_by_the_job_with_a_sentence(project, ana, ravi):
+    dataset = make_dataset(project, ana)
+    import_texts(dataset, ROWS[:12], ana)
+    actions.scan(dataset=dataset, kind="label_errors", actor=ravi)
+    run_jobs("scans")
+    job = Job.objects.get(kind="scanning.label_errors")
+
+    assert job.error == "Fewer than two labels have 5 different texts or more, so there is nothing to compare."
+    assert (Scan.objects.get().state, Finding.objects.count()) == ("failed", 0)
+
+
+def test_without_decisions_no_scan_begins(project, ana, ravi):
+    dataset = make_dataset(project, ana)
+    import_texts(dataset, ["one", "two"], ana)
+    with pytest.raises(Refused, match="No item of this dataset is decided yet"):
+        actions.scan(dataset=dataset, kind="label_errors", actor=ravi)
+
+    assert not Scan.objects.exists()
+    assert not Job.objects.filter(kind="scanning.label_errors").exists()
+
+
+def test_judging_in_batches_finds_what_cleanlab_finds_at_once():
+    random = np.random.default_rng(3)
+    given = random.integers(0, 4, 2_500).astype(np.int32)
+    matrix = random.dirichlet(np.ones(4), 2_500).astype(np.float32)
+    matrix[np.arange(2_500), (given + (random.random(2_500) < 0.1)) % 4] += 2
+    matrix /= matrix.sum(1, keepdims=True)
+    expected = find_label_issues(
+        given, matrix, filter_by="low_self_confidence", return_indices_ranked_by="self_confidence", n_jobs=1
+    ).tolist()
+    found = guessing.judge(given, guessing.Rows(matrix, np.arange(2_500)))
+
+    assert [at for at, _, _ in found] == [at for at in expected if matrix[at].argmax() != given[at]]
+    assert 150 < len(found) < 350
+
+
+def test_duplicates_stand_in_one_fold_and_small_classes_in_none(tmp_path):
+    rows = [{"form": f"{label} {n % 6}", "label": label, "text": "", "item": 0} for label in (0, 1) for n in range(12)]
+    rows += [{"form": f"rare {n}", "label": 2, "text": "", "item": 0} for n in range(4)]
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    found = guessing.divide(tmp_path, 5, 13)
+
+    assert (found.kept, found.left_out) == ([0, 1], [2])
+    assert found.fold[:6].tolist() == found.fold[6:12].tolist()
+    assert set(found.fold[:24].tolist()) == {0, 1, 2, 3, 4}
+    assert found.fold[24:].tolist() == [-1] * 4
+
+
+def test_a_fold_learns_from_a_share_of_every_class(monkeypatch):
+    monkeypatch.setattr(guessing, "TRAIN_LIMIT", 100)
+    given = np.array([0] * 990 + [1] * 10, dtype=np.int32)
+    chosen = guessing.sample(np.arange(1_000), given, 13)
+
+    assert len(chosen) in (100, 101, 102)
+    assert set(given[chosen].tolist()) == {0, 1}
+    assert sorted(set(chosen.tolist())) == chosen.tolist()

@@ -1,0 +1,185 @@
+"""Scanning for near duplicates through the real import, the real comparison and the real job."""
+
+from __future__ import annotations
+
+import pytest
+from django.core.exceptions import PermissionDenied
+from django.db import DatabaseError, OperationalError, connection, transaction
+from django.test.utils import CaptureQueriesContext
+
+from datasets_app.labeling import actions as labeling
+from datasets_app.scanning import actions
+from datasets_app.scanning.actions import near_duplicates
+from datasets_app.scanning.models import DuplicateGroup, Finding, GroupMember, Scan, Tally
+from lifecycle.jobs import actions as jobs
+from lifecycle.jobs.models import Job
+from lifecycle.refusals import Conflict, Refused
+from registry.ledger.models import Event
+from tests.support.datasets import csv_bytes, import_texts, make_dataset, receive
+from tests.support.jobs import run_jobs, run_ok
+from tests.support.scanning import scan
+
+pytestmark = pytest.mark.django_db
+LONG = "My card was charged twice for the same coffee this morning and nobody answers"
+ROWS = [
+    (LONG, "card"),
+    (f"{LONG}!", "card"),
+    (f"{LONG} me", "cash"),
+    ("Where can I find the nearest machine that gives out cash?", "cash"),
+    ("How long does a transfer to another country take?", "transfer"),
+]
+
+
+@pytest.fixture
+def dataset(project, ana):
+    dataset = make_dataset(project, ana)
+    import_texts(dataset, ROWS, ana)
+    return dataset
+
+
+def test_near_texts_are_a_group_and_contradicting_labels_a_finding_of_their_own(dataset, ravi):
+    made = scan(dataset, ravi)
+    group = DuplicateGroup.objects.get()
+    members = list(group.members.order_by("item_id").values_list("item__text", "nearest", "first"))
+
+    assert (made.state, made.report) == (
+        "done",
+        {"rows": 5, "groups": 1, "conflicts": 1, "repeats": 2, "new": 2, "again": 0, "gone": 0},
+    )
+    # 73 of its 76 runs of 5 characters
+    assert members == [(LONG, 1.0, 1.0), (f"{LONG}!", 1.0, 1.0), (f"{LONG} me", 0.960526, 0.960526)]
+    assert (group.size, group.opening.text) == (3, LONG)
+    found = list(Finding.objects.order_by("kind").values_list("kind", "status", "score", "labels", "item"))
+    assert found == [
+        ("label_conflict", "open", 0.333333, {"card": 2, "cash": 1}, None),
+        ("near_duplicate", "open", 0.960526, {"card": 2, "cash": 1}, None),
+    ]
+    assert list(Tally.objects.order_by("kind").values_list("kind", "open")) == [("label_conflict", 1), ("near_duplicate", 1)]
+    assert list(Event.objects.order_by("id").values_list("verb", flat=True))[-2:] == ["scanning.requested", "scanning.ended"]
+
+
+def test_a_second_scan_of_the_same_data_adds_nothing(dataset, ravi):
+    scan(dataset, ravi)
+    again = scan(dataset, ravi)
+
+    assert (again.report["new"], again.report["again"], again.report["gone"]) == (0, 2, 0)
+    assert (DuplicateGroup.objects.count(), GroupMember.objects.count(), Finding.objects.count()) == (1, 3, 2)
+    assert Scan.objects.count() == 2
+    assert list(Tally.objects.order_by("kind").values_list("kind", "open")) == [("label_conflict", 1), ("near_duplicate", 1)]
+
+
+def test_a_dismissed_finding_stays_dismissed_and_a_group_that_grows_is_a_new_one(dataset, ana, ravi):
+    scan(dataset, ravi)
+    old = Finding.objects.get(kind="near_duplicate")
+    actions.dismiss(finding_id=old.uuid, actor=ravi, reason="Wanted: a template.")
+    import_texts(dataset, [(f"{LONG} now", "card")], ana)
+    grown = scan(dataset, ravi)
+
+    assert (grown.report["new"], grown.report["again"], grown.report["gone"]) == (2, 0, 1)
+    found = {(row.kind, row.status, row.group.size) for row in Finding.objects.all()}
+    assert found == {
+        ("near_duplicate", "dismissed", 3), ("near_duplicate", "open", 4), ("label_conflict", "gone", 3), ("label_conflict", "open", 4),
+    }  # fmt: skip
+    tally = Tally.objects.get(kind="label_conflict")
+    assert (tally.open, tally.confirmed, tally.dismissed, tally.gone) == (1, 0, 0, 1)
+
+
+def test_a_conflict_that_is_settled_is_gone_and_comes_back_confirmed(dataset, ravi):
+    scan(dataset, ravi)
+    conflict = Finding.objects.get(kind="label_conflict")
+    actions.confirm(finding_id=conflict.uuid, actor=ravi)
+    item = dataset.items.get(text=f"{LONG} me")
+    original = item.decisions.get()
+    queue = labeling.open_queue(dataset_id=dataset.uuid, actor=ravi, name="Settle", source="all")
+    labeling.decide(queue_id=queue.uuid, item_id=item.uuid, actor=ravi, label_id=queue.schema.labels.get(name="card").uuid, reason="So.")
+    scan(dataset, ravi)
+    conflict.refresh_from_db()
+
+    assert conflict.status == "gone"
+    assert item.decisions.exclude(pk=original.pk).get().label.name == "card"
+    labeling.decide(queue_id=queue.uuid, item_id=item.uuid, actor=ravi, label_id=queue.schema.labels.get(name="cash").uuid, reason="No.")
+    scan(dataset, ravi)
+    conflict.refresh_from_db()
+    assert (conflict.status, Tally.objects.get(kind="label_conflict").confirmed) == ("confirmed", 1)
+
+
+def test_a_cancelled_scan_ends_cancelled_and_another_may_begin(dataset, ravi, monkeypatch):
+    job = actions.scan(dataset=dataset, kind="near_duplicates", actor=ravi)
+    real = near_duplicates.write
+
+    def cancel_while_writing(*given):
+        real(*given)
+        jobs.cancel(job.uuid, ravi)
+
+    monkeypatch.setattr(near_duplicates, "write", cancel_while_writing)
+    run_jobs("scans")
+    monkeypatch.undo()
+
+    assert (Job.objects.get(pk=job.pk).state, Scan.objects.get().state) == ("cancelled", "cancelled")
+    assert Finding.objects.filter(status="open").count() == 2
+    assert scan(dataset, ravi).report["again"] == 2
+
+
+def test_a_scan_that_is_run_again_after_a_crash_finds_the_same(dataset, ravi, monkeypatch):
+    actions.scan(dataset=dataset, kind="near_duplicates", actor=ravi)
+    real, calls = near_duplicates.write_groups, []
+
+    def crash_once(*given):
+        rows = real(*given)
+        if not calls:
+            calls.append(1)  # the groups are there, their findings are not
+            raise OperationalError("the database went away")
+        return rows
+
+    monkeypatch.setattr(near_duplicates, "write_groups", crash_once)
+    run_ok("scans")
+
+    assert (DuplicateGroup.objects.count(), GroupMember.objects.count(), Finding.objects.count()) == (1, 3, 2)
+    assert Scan.objects.get().report["new"] == 2
+
+
+def test_only_one_scan_of_a_kind_runs_at_once(dataset, ravi, lee):
+    actions.scan(dataset=dataset, kind="near_duplicates", actor=ravi)
+    with pytest.raises(Conflict, match="being scanned already"):
+        actions.scan(dataset=dataset, kind="near_duplicates", actor=lee)
+
+    assert (Scan.objects.count(), Job.objects.filter(kind="scanning.near_duplicates").count()) == (1, 1)
+
+
+def test_what_cannot_be_scanned_is_refused(dataset, project, ana, ravi, mia):
+    empty = make_dataset(project, ana)
+    wrong = [(dataset, "spelling", ravi, Refused), (empty, "near_duplicates", ravi, Refused)]
+    for into, kind, actor, error in [*wrong, (dataset, "near_duplicates", mia, PermissionDenied)]:
+        with pytest.raises(error):
+            actions.scan(dataset=into, kind=kind, actor=actor)
+
+    assert not Scan.objects.exists()
+    assert not Job.objects.filter(kind__startswith="scanning.").exists()
+
+
+def test_items_of_an_upload_that_is_not_imported_are_not_read(dataset, ana, ravi):
+    receive(dataset, ana, csv_bytes([(f"{LONG} again", "card")], ("text", "label")))
+
+    assert scan(dataset, ravi).report["rows"] == 5
+
+
+def test_groups_never_change(dataset, ravi):
+    scan(dataset, ravi)
+    for model, change in ((DuplicateGroup, {"size": 9}), (GroupMember, {"first": 0.1})):
+        with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
+            model.objects.update(**change)
+
+
+def test_writing_takes_the_same_number_of_statements_however_many_groups_there_are(project, ana, ravi):
+    taken = []
+    for letters in ("abc", "abcdefghijklmnopqrst"):
+        dataset = make_dataset(project, ana)
+        texts = [" ".join(f"{letter}{n}" for n in range(12)) for letter in letters]
+        import_texts(dataset, [text + end for text in texts for end in ("", " x")], ana)
+        actions.scan(dataset=dataset, kind="near_duplicates", actor=ravi)
+        with CaptureQueriesContext(connection) as statements:
+            run_ok("scans")
+        taken.append(len([one for one in statements if "jobs_job" not in one["sql"]]))
+
+    assert DuplicateGroup.objects.count() == 3 + 20
+    assert taken[0] == taken[1]

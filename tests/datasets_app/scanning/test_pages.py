@@ -1,0 +1,244 @@
+"""Pages and API of findings: what they show to whom, with and without htmx."""
+
+from __future__ import annotations
+
+import pytest
+from django.urls import reverse
+
+from datasets_app.labeling.models import Queue
+from datasets_app.scanning import pages
+from datasets_app.scanning.models import Finding, Scan
+from lifecycle.jobs.models import Job
+from tests.support.datasets import import_texts, make_dataset
+from tests.support.jobs import run_ok
+from tests.support.scanning import scan
+
+pytestmark = pytest.mark.django_db
+HTMX = {"HTTP_HX_REQUEST": "true"}
+SECRET = "secretword"
+
+
+def rows(groups: int) -> list[tuple[str, str]]:
+    texts = [f"{SECRET} " + " ".join(f"{group}x{n}" for n in range(12)) for group in range(groups)]
+    return [row for text in texts for row in ((text, "card"), (f"{text} more", "cash"))]
+
+
+@pytest.fixture
+def dataset(project, ana):
+    dataset = make_dataset(project, ana, "Support inbox")
+    import_texts(dataset, rows(3), ana)
+    return dataset
+
+
+def of(dataset, query: str = "") -> str:
+    return reverse("scanning:dataset", args=[dataset.uuid]) + query
+
+
+def test_a_scan_is_started_from_the_page_and_its_findings_are_shown(dataset, ravi, client_for):
+    client = client_for(ravi)
+    before = client.get(of(dataset)).content.decode()
+    assert "Not scanned yet" in before
+    answer = client.post(reverse("scanning:scan", args=[dataset.uuid]), {"kind": "near_duplicates"})
+    assert answer.status_code == 302
+    assert 'hx-trigger="every 2s"' in client.get(answer["Location"]).content.decode()
+    run_ok("scans")
+    page = client.get(of(dataset)).content.decode()
+
+    assert "3 new, 0 known, 0 gone" not in page  # three groups and three conflicts
+    assert "6 new, 0 known, 0 gone" in page
+    assert page.count(SECRET) == 3
+    assert "card</a>" not in page
+    assert "Scan again for near duplicates" in page
+    assert "Scan for label errors" in page
+
+
+def test_the_dataset_page_leads_there_and_the_item_page_tells(dataset, ravi, client_for):
+    scan(dataset, ravi)
+    client = client_for(ravi)
+    item = dataset.items.first()
+    assert of(dataset) in client.get(reverse("datasets:dataset", args=[dataset.uuid])).content.decode()
+    assert reverse("scanning:item", args=[item.uuid]) in client.get(reverse("datasets:item", args=[item.uuid])).content.decode()
+    fragment = client.get(reverse("scanning:item", args=[item.uuid]), **HTMX).content.decode()
+
+    assert ("Near duplicates" in fragment, "Label conflicts" in fragment, "<html" in fragment) == (True, True, False)
+
+
+def test_a_group_stands_side_by_side_with_its_labels(dataset, ravi, client_for):
+    scan(dataset, ravi)
+    finding = Finding.objects.filter(kind="label_conflict").first()
+    page = client_for(ravi).get(reverse("scanning:finding", args=[finding.uuid])).content.decode()
+
+    assert page.count(f"{SECRET} ") == 2
+    assert 'aside">card<' in page
+    assert 'aside">cash<' in page
+    assert "like the first text" in page
+
+
+def test_judging_goes_on_to_the_next_and_after_the_last_to_the_list(dataset, ravi, client_for):
+    scan(dataset, ravi)
+    client = client_for(ravi)
+    first, second, third = Finding.objects.filter(kind="label_conflict").order_by("-score", "-id")
+    answer = client.post(reverse("scanning:dismiss", args=[first.uuid]), {"reason": "Both are right.", "seen": "open"})
+    assert answer["Location"] == reverse("scanning:finding", args=[second.uuid])
+    assert client.post(reverse("scanning:confirm", args=[second.uuid]), {"seen": "open"})["Location"].endswith(f"{third.uuid}/")
+    assert client.post(reverse("scanning:confirm", args=[third.uuid]), {"seen": "open"})["Location"] == of(dataset, "?kind=label_conflict")
+    dismissed = client.get(of(dataset, "?kind=label_conflict&status=dismissed")).content.decode()
+    told = client.get(reverse("scanning:finding", args=[first.uuid])).content.decode()
+
+    assert dismissed.count(SECRET) == 1
+    assert "Both are right." in told
+    client.post(reverse("scanning:reopen", args=[first.uuid]), {"seen": "dismissed"})
+    first.refresh_from_db()
+    assert first.status == "open"
+
+
+def test_a_dismissal_without_a_reason_is_refused_and_changes_nothing(dataset, ravi, client_for):
+    scan(dataset, ravi)
+    finding = Finding.objects.filter(kind="label_conflict").first()
+    answer = client_for(ravi).post(reverse("scanning:dismiss", args=[finding.uuid]), {"reason": ""})
+
+    finding.refresh_from_db()
+    assert (answer.status_code, finding.status) == (422, "open")
+
+
+def test_a_queue_is_opened_from_the_page(dataset, ravi, client_for):
+    scan(dataset, ravi)
+    client = client_for(ravi)
+    form = {"kind": "label_conflict", "name": "Conflicts", "limit": 4, "overlap": 2}
+    answer = client.post(reverse("scanning:send", args=[dataset.uuid]), form)
+    queue = Queue.objects.get()
+
+    assert answer["Location"] == reverse("labeling:queue", args=[queue.uuid])
+    assert "Chosen items" in client.get(answer["Location"]).content.decode()
+    assert "in Conflicts" in client.get(of(dataset, "?kind=label_conflict")).content.decode()
+    again = client.post(reverse("scanning:send", args=[dataset.uuid]), form, **HTMX)
+    assert (again.status_code, Queue.objects.count()) == (422, 1)
+    assert "already has a queue that is called Conflicts" in again.content.decode()
+
+
+def test_people_do_not_choose_chosen_items_in_the_form_of_queues(dataset, ravi, client_for):
+    page = client_for(ravi).get(reverse("labeling:open", args=[dataset.uuid])).content.decode()
+
+    assert "Items without a decision" in page
+    assert "Chosen items" not in page
+
+
+def test_strangers_get_404_and_wrong_roles_403_and_nothing_changes(dataset, ravi, mia, otto, client_for):
+    scan(dataset, ravi)
+    finding = Finding.objects.first()
+    posts = [
+        (reverse("scanning:scan", args=[dataset.uuid]), {"kind": "label_errors"}),
+        (reverse("scanning:send", args=[dataset.uuid]), {"kind": "label_conflict", "name": "Q", "limit": 9, "overlap": 1}),
+        *[(reverse(f"scanning:{verb}", args=[finding.uuid]), {"reason": "So."}) for verb in ("confirm", "dismiss", "reopen")],
+    ]
+    for url, form in posts:
+        assert client_for(otto).post(url, form).status_code == 404
+        assert client_for(mia).post(url, form).status_code == 403
+    assert client_for(otto).get(of(dataset)).status_code == 404
+
+    finding.refresh_from_db()
+    assert (finding.status, Queue.objects.count(), Scan.objects.count()) == ("open", 0, 1)
+
+
+def test_leads_see_findings_and_no_texts(dataset, ravi, lee, client_for):
+    scan(dataset, ravi)
+    client = client_for(lee)
+    for url in (of(dataset), *[reverse("scanning:finding", args=[row.uuid]) for row in Finding.objects.all()]):
+        page = client.get(url)
+        assert (page.status_code, SECRET in page.content.decode()) == (200, False)
+
+
+def test_the_list_of_findings_pages_by_keyset(project, ana, ravi, client_for, monkeypatch):
+    monkeypatch.setattr(pages, "PAGE", 2)
+    dataset = make_dataset(project, ana)
+    import_texts(dataset, rows(5), ana)
+    scan(dataset, ravi)
+    client, url, seen = client_for(ravi), of(dataset, "?kind=label_conflict"), []
+    for _ in range(3):
+        context = client.get(url).context
+        seen += [line.finding.pk for line in context["lines"]]
+        url = context["pager"]["next"]
+
+    assert url == ""
+    assert seen == list(Finding.objects.filter(kind="label_conflict").order_by("-score", "-id").values_list("pk", flat=True))
+
+
+@pytest.mark.parametrize("query", ["?after=x", "?after=nan:1", "?after=0.5:²", "?kind=x&status=y", f"?after=1:{'9' * 40}"])
+def test_an_address_that_makes_no_sense_shows_the_first_page(dataset, ravi, client_for, query):
+    scan(dataset, ravi)
+    page = client_for(ravi).get(of(dataset, query))
+
+    assert (page.status_code, len(page.context["lines"])) == (200, 3)
+
+
+@pytest.mark.parametrize("groups", [1, 8])
+@pytest.mark.parametrize("kind", ["near_duplicate", "label_conflict"])
+def test_the_page_takes_the_same_number_of_statements_for_any_number(
+    project, ana, ravi, client_for, django_assert_num_queries, groups, kind
+):
+    dataset = make_dataset(project, ana)
+    import_texts(dataset, rows(groups), ana)
+    scan(dataset, ravi)
+    client = client_for(ravi)
+    client.get(of(dataset, f"?kind={kind}"))
+    with django_assert_num_queries(12):
+        client.get(of(dataset, f"?kind={kind}"), **HTMX)
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_the_list_of_datasets_takes_the_same_number_of_statements(project, ana, ravi, client_for, django_assert_num_queries, count):
+    for _ in range(count):
+        dataset = make_dataset(project, ana)
+        import_texts(dataset, rows(1), ana)
+        scan(dataset, ravi)
+    client = client_for(ravi)
+    client.get(reverse("scanning:list"))
+    with django_assert_num_queries(4):
+        page = client.get(reverse("scanning:list"), **HTMX).content.decode()
+
+    assert page.count("1 open") == 2 * count
+
+
+@pytest.mark.parametrize("size", [2, 9])
+def test_a_finding_takes_the_same_number_of_statements_for_any_group(project, ana, ravi, client_for, django_assert_num_queries, size):
+    dataset = make_dataset(project, ana)
+    text = " ".join(f"x{n}" for n in range(12))
+    import_texts(dataset, [(f"{text} {n}", "card") for n in range(size)], ana)
+    scan(dataset, ravi)
+    url = reverse("scanning:finding", args=[Finding.objects.get().uuid])
+    client = client_for(ravi)
+    client.get(url)
+    with django_assert_num_queries(9):
+        assert client.get(url, **HTMX).content.decode().count("like the first text") == size - 1
+
+
+def test_the_api_scans_lists_judges_and_sends(dataset, ravi, client_for):
+    client = client_for(ravi)
+    base = f"/api/v1/datasets/{dataset.uuid}"
+    sent = client.post(f"{base}/scans/", {"kind": "near_duplicates"}, content_type="application/json")
+    assert (sent.status_code, sent.json()["kind"]) == (202, "scanning.near_duplicates")
+    run_ok("scans")
+    told = client.get(f"{base}/scans/").json()
+    assert (told["scans"][0]["state"], told["scans"][0]["report"]["groups"]) == ("done", 3)
+    assert {each["kind"]: each["open"] for each in told["findings"]} == {"near_duplicate": 3, "label_conflict": 3, "label_error": 0}
+    found = client.get(f"{base}/findings/?kind=label_conflict").json()
+    assert (len(found["results"]), found["after"], found["results"][0]["labels"]) == (3, None, {"card": 1, "cash": 1})
+    one = f"/api/v1/findings/{found['results'][0]['uuid']}/"
+    assert [member["first"] for member in client.get(one).json()["members"]][0] == 1.0
+    assert client.post(f"{one}confirm/", {}, content_type="application/json").json()["status"] == "confirmed"
+    dismissed = client.post(f"{one}dismiss/", {"reason": "Both."}, content_type="application/json").json()
+    assert (dismissed["status"], dismissed["reason"], dismissed["decided_by"]) == ("dismissed", "Both.", str(ravi.uuid))
+    assert client.post(f"{one}reopen/", {"seen": "open"}, content_type="application/json").status_code == 409
+    assert client.post(f"{one}reopen/", {}, content_type="application/json").json()["status"] == "open"
+    queue = client.post(f"{base}/findings/send/", {"kind": "label_conflict", "name": "Q"}, content_type="application/json")
+    assert (queue.status_code, queue.json()["items_total"]) == (201, 6)
+    for query in ("", "?kind=label_conflict&after=x"):
+        assert client.get(f"{base}/findings/{query}").status_code in (400, 422)
+
+
+def test_a_scan_asked_for_twice_over_the_api_answers_409(dataset, ravi, client_for):
+    client, url = client_for(ravi), f"/api/v1/datasets/{dataset.uuid}/scans/"
+    client.post(url, {"kind": "near_duplicates"}, content_type="application/json")
+
+    assert client.post(url, {"kind": "near_duplicates"}, content_type="application/json").status_code == 409
+    assert Job.objects.filter(kind="scanning.near_duplicates").count() == 1
