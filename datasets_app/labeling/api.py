@@ -16,6 +16,7 @@ from datasets_app.labeling import actions, queries
 from datasets_app.labeling.actions.queues import CHOICES
 from datasets_app.labeling.models import Annotation, Decision, Label, LabelSchema, Queue
 from datasets_app.labeling.rules import LabelSpec
+from lifecycle.refusals import Refused
 from registry.access.decorators import Needs
 from registry.access.models import User
 from registry.access.rest import View
@@ -74,6 +75,9 @@ class QueueIn(serializers.Serializer[Any]):
     hidden_share = serializers.IntegerField(required=False, default=20, min_value=0, max_value=100)
     source = serializers.ChoiceField(choices=CHOICES, required=False, default=Queue.Source.UNDECIDED)  # type: ignore[assignment]
     upload = serializers.UUIDField(required=False, allow_null=True, default=None)
+    order = serializers.ChoiceField(choices=Queue.Order.choices, required=False, default=Queue.Order.GIVEN)
+    due_on = serializers.DateField(required=False, allow_null=True, default=None)
+    people = serializers.ListField(child=serializers.UUIDField(), required=False, default=list, max_length=200)
 
 
 class QueueOut(serializers.Serializer[Queue]):
@@ -86,6 +90,8 @@ class QueueOut(serializers.Serializer[Queue]):
     state = serializers.ChoiceField(choices=Queue.State.choices)
     overlap = serializers.IntegerField()
     hidden_share = serializers.IntegerField()
+    order = serializers.ChoiceField(choices=Queue.Order.choices)
+    due_on = serializers.DateField(allow_null=True)
     items_total = serializers.IntegerField()
     slots_total = serializers.IntegerField()
     slots_done = serializers.IntegerField()
@@ -265,7 +271,12 @@ class Queues(View):
         """Open a queue with the newest schema of a dataset."""
         data = valid(QueueIn, request)
         dataset = queries.get_dataset(person(request), data.pop("dataset"))
-        queue = actions.open_queue(dataset_id=dataset.uuid, actor=person(request), upload_id=data.pop("upload"), **data)
+        wanted = set(data.pop("people"))
+        people = list(queries.annotators(dataset).filter(uuid__in=wanted))
+        if len(people) < len(wanted):
+            told = f"{len(wanted) - len(people)} of the people may not annotate in this dataset."
+            raise Refused(told, fields={"people": [told]})
+        queue = actions.open_queue(dataset_id=dataset.uuid, actor=person(request), upload_id=data.pop("upload"), people=people, **data)
         return Response(QueueOut(queue).data, status=201)
 
 

@@ -21,6 +21,7 @@ def bind() -> None:
     """The importer of labels, the job kind, the periodic sweep and the navigation item."""
     datasets.register_label_importer(actions.Importer())
     registry.register(JobKind("labeling.fill", "Fill a labeling queue", actions.run_fill, url=queue_url))
+    registry.register(JobKind("labeling.reorder", "Put a labeling queue in order", actions.run_reorder, url=queue_url))
     schedule.every(60, "datasets_app.labeling.tasks.sweep")
     navigation.register(
         navigation.NavItem(

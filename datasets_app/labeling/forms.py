@@ -32,8 +32,16 @@ class QueueForm(forms.Form):
         help_text="On this share of items nobody sees what a model suggests, so that its influence can be measured.",
     )  # fmt: skip
 
+    order = forms.ChoiceField(label="Order", choices=Queue.Order.choices, initial=Queue.Order.GIVEN)
+    people: forms.ModelMultipleChoiceField[Any] = forms.ModelMultipleChoiceField(
+        None, label="For these people alone", required=False, to_field_name="uuid", widget=forms.CheckboxSelectMultiple,
+        help_text="Nobody ticked: for everybody who may annotate.",
+    )  # fmt: skip
+    due_on = forms.DateField(label="Done by", required=False, widget=forms.DateInput(attrs={"type": "date"}))
+
     def __init__(self, dataset: Dataset, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.fields["people"].queryset = queries.annotators(dataset)  # type: ignore[attr-defined]
         uploads = self.fields["upload"]
         uploads.queryset = queries.uploads_to_label(dataset)  # type: ignore[attr-defined]
         uploads.help_text = "Only for the items of one upload."

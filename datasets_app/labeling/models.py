@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from typing import Any
 from uuid import uuid4
 
 from django.conf import settings
@@ -80,6 +81,11 @@ class Queue(models.Model):
         UPLOAD = "upload", "The items of one upload"
         ITEMS = "items", "Chosen items"
 
+    class Order(models.TextChoices):
+        GIVEN = "given", "As the items came"
+        RANDOM = "random", "By chance"
+        UNCERTAIN = "uncertain", "What the suggestions are least sure of first"
+
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="queues")
     schema = models.ForeignKey(LabelSchema, on_delete=models.PROTECT, related_name="queues")
@@ -98,6 +104,11 @@ class Queue(models.Model):
     source = models.CharField(max_length=10, choices=Source.choices, default=Source.UNDECIDED, help_text="which items it takes")
     upload = models.ForeignKey(
         Upload, null=True, on_delete=models.PROTECT, related_name="+", help_text="whose items, where it takes one upload"
+    )
+    order = models.CharField(max_length=10, choices=Order.choices, default=Order.GIVEN, help_text="in which items are handed out")
+    due_on = models.DateField(null=True, help_text="until when it should be done; it stays open after that")
+    people: models.ManyToManyField[Any, Any] = models.ManyToManyField(
+        USER, related_name="+", help_text="who alone gets its items; everybody who may annotate where empty"
     )
     filled_at = models.DateTimeField(null=True, help_text="when all slots had been made")
 

@@ -95,6 +95,19 @@ def is_hidden(queue: UUID, item_digest: str, share: int) -> bool:
     return int.from_bytes(mark[:4], "big") % 100 < share
 
 
+RANGE = 1_000_000  # places are whole numbers from 0 to here
+
+
+def random_place(queue: UUID, item: int) -> int:
+    """The place of an item in a queue whose order is by chance: 0 to a million, the same however often it is asked for."""
+    return int.from_bytes(hashlib.sha256(f"{queue}:{item}".encode()).digest()[:8], "big") % RANGE
+
+
+def uncertain_place(score: float | None) -> int:
+    """The place of an item by the score, 0 to 1, of what is suggested first: the least sure first, those without one last."""
+    return RANGE if score is None else round(min(max(score, 0.0), 1.0) * (RANGE - 1))
+
+
 def side_order(queue: UUID, item_digest: str, person: UUID, count: int) -> list[int]:
     """The order in which this person sees an item's responses: by chance over items and people, the same whenever they look."""
 

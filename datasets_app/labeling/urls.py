@@ -13,6 +13,7 @@ urlpatterns = [
     path("<uuid:uuid>/", views.queue_page, name="queue"),
     path("<uuid:uuid>/pause/", views.pause, name="pause"),
     path("<uuid:uuid>/resume/", views.resume, name="resume"),
+    path("<uuid:uuid>/reorder/", views.reorder, name="reorder"),
     path("<uuid:uuid>/close/", views.close, name="close"),
     path("<uuid:uuid>/bench/", views.bench, name="bench"),
     path("<uuid:uuid>/submit/", views.submit, name="submit"),

@@ -93,11 +93,11 @@ def members(group: DuplicateGroup, limit: int) -> list[GroupMember]:
 
 
 def labels_of(items: Iterable[int]) -> dict[int, Label]:
-    """The label that holds for each of these items, by key, of those that are decided."""
+    """The label that holds for each of these items, by key, of those that are decided as one class."""
     found: dict[int, Label] = {}
     for some in chunks(items):
         rows = labeling.standing().filter(item_id__in=some).select_related("label")
-        found |= {row.item_id: row.label for row in rows}
+        found |= {row.item_id: row.label for row in rows if row.label}
     return found
 
 

@@ -98,6 +98,7 @@ TABLE = r"""
 /labeling/<uuid:uuid>/                                     | queue      | L... +++++++ | ---- -------
 /labeling/<uuid:uuid>/pause/                               | queue      | ---- ------- | L... x+++xxx
 /labeling/<uuid:uuid>/resume/                              | queue      | ---- ------- | L... x+++xxx
+/labeling/<uuid:uuid>/reorder/                             | queue      | ---- ------- | L... x+++xxx
 /labeling/<uuid:uuid>/close/                               | queue      | ---- ------- | L... x+++xxx
 /labeling/<uuid:uuid>/bench/                               | queue      | L... +++++xx | ---- -------
 /labeling/<uuid:uuid>/submit/                              | queue      | ---- ------- | L... +++++xx

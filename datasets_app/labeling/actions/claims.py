@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 from django.db import connection, models, transaction
 from django.utils import timezone
 
-from datasets_app.labeling import rules
+from datasets_app.labeling import queries, rules
 from datasets_app.labeling.models import Queue, Seat, Slot
 from lifecycle.refusals import Conflict
 from registry.access import policy
@@ -56,6 +56,8 @@ def claim(*, queue_id: UUID, actor: User, k: int = rules.HAND, skipped: bool = F
         if held:
             return with_items(held)
         raise Conflict(f"{queue.name} is {queue.get_state_display().lower()}.", next_step="Choose another queue.")
+    if wanted > 0 and not held and not queries.is_for(queue, actor):
+        raise Conflict(f"{queue.name} is for certain people, and you are none of them.", next_step="Choose another queue.")
     fresh = take(queue, seat, wanted, skipped=skipped) if wanted > 0 else []
     return with_items([*held, *fresh])
 

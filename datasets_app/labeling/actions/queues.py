@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from datetime import date
 from uuid import UUID, uuid4
 
 from django.db import IntegrityError, transaction
@@ -13,10 +14,11 @@ from datasets_app.datasets.models import Dataset, Item, Upload
 from datasets_app.datasets.rules import UploadState
 from datasets_app.labeling import queries, rules
 from datasets_app.labeling.actions.schemas import write_schema
-from datasets_app.labeling.models import LabelSchema, Queue, Slot
+from datasets_app.labeling.models import LabelSchema, Queue, Seat, Slot
 from datasets_app.labeling.values import TASKS
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.context import JobContext
+from lifecycle.jobs.models import Job
 from lifecycle.refusals import Conflict, Refused
 from registry.access import policy
 from registry.access.models import User
@@ -44,17 +46,21 @@ def open_queue(
     source: str = Queue.Source.UNDECIDED,
     upload_id: UUID | None = None,
     item_ids: Sequence[int] = (),
+    order: str = Queue.Order.GIVEN,
+    due_on: date | None = None,
+    people: Collection[User] = (),
 ) -> Queue:
     """Open a queue with the newest schema of the dataset; a job makes its slots, or this call where the dataset is small.
 
     overlap: 1 to 5 people per item. hidden_share: percent of items with hidden suggestions. source: which items; upload_id for UPLOAD,
-    item_ids for ITEMS: different keys in the order in which they are handed out, at most 1,000 slots in all.
-    Raises PermissionDenied, or Refused that names the field (no schema, no items, name taken, out of range).
+    item_ids for ITEMS: different keys in the order in which they are handed out, at most 1,000 slots in all. order: of the others.
+    people: who alone gets its items; at least as many as an item needs answers. Raises PermissionDenied, or Refused that names the field
+    (no schema, no items, name taken, out of range, too few people or one who may not annotate).
     """
     dataset = Dataset.objects.select_for_update(of=("self",), no_key=True).select_related("project").get(uuid=dataset_id)
     policy.require(actor, "labeling.manage", dataset)
     name = " ".join(name.split())[:80]
-    schema = check_queue(dataset, name, overlap, hidden_share, source) or write_schema(dataset, None, [], "", actor)
+    schema = check_queue(dataset, name, overlap, hidden_share, source, order) or write_schema(dataset, None, [], "", actor)
     upload = find_upload(dataset, upload_id) if source == Queue.Source.UPLOAD else None
     queue = Queue(
         dataset=dataset,
@@ -65,7 +71,10 @@ def open_queue(
         source=source,
         upload=upload,
         created_by=actor,
+        order=order,
+        due_on=due_on,
     )
+    check_people(queue, people)
     if source == Queue.Source.ITEMS:
         check_items(queue, item_ids)
     elif not items_for(queue).exists():
@@ -74,6 +83,7 @@ def open_queue(
     try:
         with transaction.atomic():
             queue.save(force_insert=True)
+            queue.people.set(people)
     except IntegrityError as error:
         told = f"{dataset} already has a queue that is called {name}."
         raise Refused(told, next_step="Choose another name.", fields={"name": [told]}) from error
@@ -92,13 +102,14 @@ def open_queue(
         )
     ledger.record(
         actor, Verb.QUEUE_OPENED, queue, project=dataset.project.uuid, dataset=dataset.uuid, schema=schema.digest, overlap=overlap,
-        hidden_share=hidden_share, source=source, upload=upload.uuid if upload else None,
+        hidden_share=hidden_share, source=source, upload=upload.uuid if upload else None, order=order, due_on=due_on,
+        people=sorted(str(user.uuid) for user in people),
     )  # fmt: skip
     queue.refresh_from_db()
     return queue
 
 
-def check_queue(dataset: Dataset, name: str, overlap: int, hidden_share: int, source: str) -> LabelSchema | None:
+def check_queue(dataset: Dataset, name: str, overlap: int, hidden_share: int, source: str, order: str) -> LabelSchema | None:
     """The schema of a new queue; None where the task has no classes and nothing was published. Raises Refused, naming the field."""
     problems: dict[str, list[str]] = {}
     if not name:
@@ -107,6 +118,8 @@ def check_queue(dataset: Dataset, name: str, overlap: int, hidden_share: int, so
         problems["overlap"] = [f"Overlap is {overlap}; 1 to 5 people can label an item."]
     if not 0 <= hidden_share <= 100:
         problems["hidden_share"] = [f"{hidden_share} is no percentage from 0 to 100."]
+    if order not in Queue.Order.values:
+        problems["order"] = ["Choose the order in which items are handed out."]
     if source not in Queue.Source.values:
         problems["source"] = ["Choose which items the queue takes."]
     if problems:
@@ -115,6 +128,17 @@ def check_queue(dataset: Dataset, name: str, overlap: int, hidden_share: int, so
     if schema is None and TASKS[dataset.task].USES_CLASSES:
         raise Refused(f"{dataset} has no label schema yet.", next_step="Publish its classes first.")
     return schema
+
+
+def check_people(queue: Queue, people: Collection[User]) -> None:
+    """Raises Refused, naming the field, for people of whom one may not annotate here, or who are too few for the overlap."""
+    told = ""
+    if lacking := [user for user in people if not policy.can(user, "labeling.annotate", queue.dataset)]:
+        told = f"{', '.join(str(user) for user in lacking[:5])} may not annotate in this dataset."
+    elif people and len(set(people)) < queue.overlap:
+        told = f"{len(set(people))} cannot give {queue.overlap} answers to one item: nobody answers twice."
+    if told:
+        raise Refused(told, next_step="Choose other people, or nobody for everybody.", fields={"people": [told]})
 
 
 def find_upload(dataset: Dataset, upload_id: UUID | None) -> Upload:
@@ -164,13 +188,62 @@ def fill_batch(queue: Queue, after: int) -> int | None:
     None when no item is left: the queue is then marked as filled.
     """
     taken = list(items_for(queue).filter(pk__gt=after).values_list("pk", flat=True)[: rules.BATCH // queue.overlap])
+    places = places_of(queue, taken)
     if not taken:
         Queue.objects.filter(pk=queue.pk).update(filled_at=timezone.now())
         return None
-    Slot.objects.bulk_create(Slot(queue=queue, item_id=pk) for pk in taken for _ in range(queue.overlap))
+    Slot.objects.bulk_create(Slot(queue=queue, item_id=pk, priority=places[pk]) for pk in taken for _ in range(queue.overlap))
     made = len(taken) * queue.overlap
     Queue.objects.filter(pk=queue.pk).update(items_total=F("items_total") + len(taken), slots_total=F("slots_total") + made)
     return taken[-1]
+
+
+def places_of(queue: Queue, item_ids: Sequence[int]) -> dict[int, int]:
+    """Where these items stand in the queue's order, the smallest first; equal places are handed out as the items came."""
+    if queue.order == Queue.Order.RANDOM:
+        return {pk: rules.random_place(queue.uuid, pk) for pk in item_ids}
+    if queue.order == Queue.Order.UNCERTAIN:
+        scores = queries.best_scores(item_ids)
+        return {pk: rules.uncertain_place(scores.get(pk)) for pk in item_ids}
+    return dict.fromkeys(item_ids, 0)
+
+
+def reorder(*, queue_id: UUID, actor: User) -> Job:
+    """Have what is still open put in the order of the newest suggestions, by a job.
+
+    Raises PermissionDenied, or Conflict for a queue that is closed or in another order.
+    """
+    queue = Queue.objects.select_related("dataset__project").get(uuid=queue_id)
+    policy.require(actor, "labeling.manage", queue)
+    if queue.order != Queue.Order.UNCERTAIN or queue.state == Queue.State.CLOSED:
+        raise Conflict(f"{queue.name} is closed, or not in the order of suggestions.", next_step="Open a queue that is.")
+    args = {"queue": str(queue.uuid)}
+    with transaction.atomic():
+        return jobs.enqueue(
+            "labeling.reorder", actor=actor, project=queue.dataset.project, args=args, subject=queue, key=f"labeling.reorder:{queue.uuid}"
+        )
+
+
+def run_reorder(ctx: JobContext) -> None:
+    """The job: give every open slot its place, in batches; people begin again at the front."""
+    queue = Queue.objects.select_related("dataset").get(uuid=ctx.args["queue"])
+    after = int(ctx.job.checkpoint.get("after", 0)) if ctx.job.checkpoint else 0
+    done = 0
+    slots = Slot.objects.filter(queue=queue, state=OPEN, priority__gte=0).order_by("id")
+    while batch := list(slots.filter(pk__gt=after).values_list("pk", "item_id")[: rules.BATCH]):
+        places = places_of(queue, list(dict.fromkeys(item for _, item in batch)))
+        with transaction.atomic():
+            by_place: dict[int, list[int]] = {}
+            for pk, item in batch:
+                by_place.setdefault(places[item], []).append(pk)
+            for place, pks in by_place.items():
+                Slot.objects.filter(pk__in=pks, state=OPEN).update(priority=place)
+            after = batch[-1][0]
+            ctx.checkpoint({"after": after})
+        done += len(batch)
+        ctx.progress(done, queue.slots_total - queue.slots_done, stage="Putting items in order", unit="slots")
+        ctx.raise_if_cancelled()
+    Seat.objects.filter(queue=queue).update(priority=-(2**62), slot=0)
 
 
 def run_fill(ctx: JobContext) -> None:

@@ -134,6 +134,18 @@ def names_in(schema: LabelSchema | None) -> dict[str, str]:
     return {key: label.name for key, label in labels_by_id(schema).items()} if schema else {}
 
 
+def best_scores(item_ids: Iterable[int]) -> dict[int, float]:
+    """The best score that the newest source with scores gives each of these items."""
+    found: dict[int, float] = {}
+    for ids in chunks(item_ids):
+        newest: dict[int, str] = {}
+        rows = Suggestion.objects.filter(item_id__in=ids, score__isnull=False).order_by("-id")
+        for item, source, score in rows.values_list("item_id", "source_digest", "score"):
+            if newest.setdefault(item, source) == source and score is not None:
+                found[item] = max(found.get(item, 0.0), score)
+    return found
+
+
 def labels_of_items(item_ids: Iterable[int]) -> dict[int, str]:
     """The decided, or else the best suggested, label name of those of these items that have one."""
     found: dict[int, str] = {}

@@ -32,6 +32,25 @@ def allowed(user: User, rows: Iterable[Queue], action: str) -> set[int]:
     return set(policy.visible_to(user, Queue.objects.filter(pk__in=[row.pk for row in rows]), action).values_list("pk", flat=True))
 
 
+def is_for(queue: Queue, user: User) -> bool:
+    """Whether a queue hands out items to this person: it names nobody, or them."""
+    named = set(queue.people.values_list("pk", flat=True))
+    return not named or user.pk in named
+
+
+def for_them(user: User, rows: Iterable[Queue]) -> set[int]:
+    """Which of these queues hand out items to this person, if they may annotate there."""
+    keys = [row.pk for row in rows]
+    named = Queue.people.through.objects.filter(queue_id__in=keys).values_list("queue_id", "user_id")
+    closed = {queue for queue, _ in named} - {queue for queue, person in named if person == user.pk}
+    return set(keys) - closed
+
+
+def annotators(dataset: Dataset) -> QuerySet[User]:
+    """Who may annotate in a dataset, by name."""
+    return policy.who_can("labeling.annotate", dataset).order_by("display_name", "username")
+
+
 def get_queue(user: User, uuid: UUID) -> Queue:
     """One queue that the user may see. Raises Http404."""
     rows = Queue.objects.select_related("dataset__project", "schema", "created_by", "upload")

@@ -1,7 +1,7 @@
 """Pages of labeling."""
 
 from datasets_app.labeling.views.bench import bench, comment, flag, heartbeat, release, skip, submit, undo
-from datasets_app.labeling.views.pages import close, open_queue, pause, queue_list, queue_page, resume, schema, schema_version
+from datasets_app.labeling.views.pages import close, open_queue, pause, queue_list, queue_page, reorder, resume, schema, schema_version
 from datasets_app.labeling.views.review import decide, return_item, review, undo_decision
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "queue_list",
     "queue_page",
     "release",
+    "reorder",
     "resume",
     "return_item",
     "review",

@@ -8,12 +8,14 @@ from uuid import UUID
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling import actions, queries
 from datasets_app.labeling.forms import QueueForm, SchemaForm, write_classes
 from datasets_app.labeling.models import Queue
+from datasets_app.labeling.values import TASKS
 from datasets_app.labeling.views.answering import person
 from datasets_app.labeling.views.guideline import guideline_html
 from lifecycle.refusals import Refused
@@ -36,6 +38,7 @@ def queue_list(request: HttpRequest) -> HttpResponse:
     found = list((rows.filter(pk__lt=int(before)) if before.isdecimal() and len(before) < 19 else rows)[: PAGE + 1])
     page = {"previous": reverse("labeling:list") if before else "", "next": f"?before={found[PAGE - 1].pk}" if len(found) > PAGE else ""}
     may = {name: queries.allowed(person(request), found[:PAGE], f"labeling.{name}") for name in ("annotate", "decide")}
+    may["annotate"] &= queries.for_them(person(request), found[:PAGE])
     datasets = list(queries.datasets_to_manage(person(request))[:PAGE])
     return render(request, "datasets_app/labeling/list.html", {"queues": found[:PAGE], "page": page, "datasets": datasets, "may": may})
 
@@ -46,8 +49,11 @@ def queue_page(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """How far one queue is, who worked in it, and how far they agree."""
     queue = queries.get_queue(person(request), uuid)
     may = {name: policy.can(person(request), f"labeling.{name}", queue) for name in ("annotate", "manage", "decide")}
+    named = list(queue.people.order_by("display_name", "username"))
+    may["annotate"] = may["annotate"] and (not named or person(request) in named)
     context = {
-        "queue": queue, "may": may, "people": queries.people(queue, person(request), everybody=may["manage"]),
+        "queue": queue, "may": may, "named": named, "late": queue.due_on is not None and queue.due_on < timezone.localdate(),
+        "people": queries.people(queue, person(request), everybody=may["manage"]),
         "agreement": queries.queue_agreement(queue), "figures": figures(queue), "forecast": queries.forecast(queue),
     }  # fmt: skip
     return render(request, "datasets_app/labeling/queue.html", context)
@@ -87,6 +93,17 @@ def state_view(action: Any, told: str) -> Any:
 
 pause = state_view(actions.pause_queue, "is paused")
 resume = state_view(actions.resume_queue, "is open again")
+
+
+@require_POST
+@needs("labeling.manage", Queue, see="labeling.view")
+def reorder(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """Have the open items put in the order of the newest suggestions."""
+    actions.reorder(queue_id=uuid, actor=person(request))
+    toast(request, "The open items are being put in order", kind="live")
+    return HttpResponseRedirect(reverse("labeling:queue", args=[uuid]))
+
+
 close = state_view(actions.close_queue, "is closed")
 
 
@@ -105,7 +122,7 @@ def open_queue(request: HttpRequest, uuid: UUID) -> HttpResponse:
     return render(
         request,
         "datasets_app/labeling/open.html",
-        {"dataset": dataset, "form": form, "schema": schema},
+        {"dataset": dataset, "form": form, "schema": schema, "may_open": schema is not None or not TASKS[dataset.task].USES_CLASSES},
         status=422 if form.is_bound else 200,
     )
 

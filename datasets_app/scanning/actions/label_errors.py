@@ -62,6 +62,8 @@ def write_rows(ctx: JobContext, scan: Scan, folder: Path) -> Classes:
         for page in queries.decided(scan.dataset):
             for decision in page:
                 item, label = decision.item, decision.label
+                if label is None:  # of another task
+                    continue
                 number = classes.numbers.setdefault(label.stable_id, len(classes.rows))
                 if number == len(classes.rows):
                     classes.rows.append(label)

@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('datasets', '0003_tasks'),
-        ('labeling', '0001_initial'),
+        ('labeling', '0002_queue_source_items'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -1,0 +1,128 @@
+"""In which order a queue hands out its items, to whom, and until when."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+from django.urls import reverse
+
+from datasets_app.labeling import actions, queries
+from datasets_app.labeling.models import Queue, Slot
+from datasets_app.labeling.rules import RANGE, random_place, uncertain_place
+from lifecycle.refusals import Conflict, Refused
+from registry.ledger.models import Event
+from tests.support.jobs import run_ok
+from tests.support.labeling import make_annotator, make_dataset, make_queue, queue_items
+
+pytestmark = pytest.mark.django_db
+TEXTS = [f"text {n}" for n in range(6)]
+
+
+def handed_out(queue, user) -> list[str]:
+    return [slot.item.text for slot in actions.claim(queue_id=queue.uuid, actor=user, k=6)]
+
+
+def suggest(dataset, scores, digest="a" * 64):
+    rows = [(item.pk, "card", score) for item, score in zip(dataset.items.order_by("id"), scores, strict=False) if score is not None]
+    actions.suggest(dataset=dataset, rows=rows, source="run", source_digest=digest, source_name="run 7")
+
+
+def test_places_are_whole_numbers_and_stay_the_same():
+    assert uncertain_place(0.0) == 0
+    assert uncertain_place(0.5) == 500_000
+    assert uncertain_place(1.0) == RANGE - 1
+    assert uncertain_place(None) == RANGE
+    queue = "8d7d2a2e-0000-4000-8000-000000000001"
+    assert random_place(queue, 7) == random_place(queue, 7) < RANGE
+    assert len({random_place(queue, n) for n in range(100)}) == 100
+
+
+def test_items_come_by_chance_where_that_was_chosen(project, mia, ana):
+    queue = make_queue(make_dataset(project, mia, TEXTS), mia, order="random")
+
+    found = handed_out(queue, ana)
+
+    places = {item.text: random_place(queue.uuid, item.pk) for item in queue_items(queue)}
+    assert found == sorted(TEXTS, key=places.get)
+    assert found != TEXTS
+
+
+def test_what_suggestions_are_least_sure_of_comes_first(project, mia, ana):
+    dataset = make_dataset(project, mia, TEXTS)
+    make_queue(dataset, mia, name="for its schema")
+    suggest(dataset, [0.9, 0.4, None, 0.7, 0.2, 1.0])
+
+    queue = make_queue(dataset, mia, order="uncertain")
+
+    assert handed_out(queue, ana) == ["text 4", "text 1", "text 3", "text 0", "text 5", "text 2"]
+
+
+def test_open_items_are_put_in_the_order_of_newer_suggestions(project, mia, ana):
+    dataset = make_dataset(project, mia, TEXTS)
+    make_queue(dataset, mia, name="for its schema")
+    suggest(dataset, [0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
+    queue = make_queue(dataset, mia, order="uncertain")
+    assert [slot.item.text for slot in actions.claim(queue_id=queue.uuid, actor=ana, k=1)] == ["text 0"]
+    suggest(dataset, [0.6, 0.5, 0.4, 0.3, 0.2, 0.1], "b" * 64)
+
+    actions.reorder(queue_id=queue.uuid, actor=mia)
+    run_ok("default")
+
+    assert handed_out(queue, ana) == ["text 0", "text 5", "text 4", "text 3", "text 2", "text 1"]
+
+
+def test_only_a_queue_of_suggestions_is_ordered_anew(project, mia):
+    queue = make_queue(make_dataset(project, mia, TEXTS), mia)
+
+    with pytest.raises(Conflict, match="not in the order of suggestions"):
+        actions.reorder(queue_id=queue.uuid, actor=mia)
+
+
+def test_a_queue_for_certain_people_hands_out_to_them_alone(project, mia, ana, client_for):
+    ben = make_annotator(project, "ben")
+    queue = make_queue(make_dataset(project, mia, TEXTS), mia, people=[ben])
+
+    with pytest.raises(Conflict, match="is for certain people"):
+        actions.claim(queue_id=queue.uuid, actor=ana)
+    assert Slot.objects.filter(state=Slot.State.LEASED).count() == 0
+    assert len(handed_out(queue, ben)) == 6
+    assert reverse("labeling:bench", args=[queue.uuid]).encode() not in client_for(ana).get(reverse("labeling:list")).content
+    assert b"is for certain people" in client_for(ana).get(reverse("labeling:bench", args=[queue.uuid])).content
+
+
+def test_people_who_may_not_annotate_and_too_few_are_refused(project, mia, otto, ana):
+    dataset = make_dataset(project, mia, TEXTS)
+    make_queue(dataset, mia, name="for its schema")
+
+    for people, told in (([otto], "may not annotate"), ([ana], "cannot give 2 answers")):
+        with pytest.raises(Refused, match=told) as refusal:
+            actions.open_queue(dataset_id=dataset.uuid, actor=mia, name="new", overlap=2, people=people)
+        assert list(refusal.value.fields) == ["people"]
+    assert Queue.objects.count() == 1
+
+
+def test_the_form_opens_such_a_queue_and_its_page_says_so(project, mia, ana, client_for):
+    dataset = make_dataset(project, mia, TEXTS)
+    make_queue(dataset, mia, name="for its schema")
+    sent = {
+        "name": "new", "source": "all", "overlap": 1, "hidden_share": 0, "order": "random", "people": [str(ana.uuid)], "due_on": "2020-01-31",
+    }  # fmt: skip
+
+    page = client_for(mia).post(reverse("labeling:open", args=[dataset.uuid]), sent, follow=True)
+
+    queue = Queue.objects.get(name="new")
+    assert (queue.order, queue.due_on, list(queue.people.all())) == ("random", date(2020, 1, 31), [ana])
+    assert b"Done by 31 Jan 2020, which has passed" in page.content
+    assert str(ana.uuid) in Event.objects.filter(verb="labeling.queue_opened").order_by("-id")[0].canonical
+
+
+def test_the_newest_source_with_scores_counts(project, mia):
+    dataset = make_dataset(project, mia, ["one"])
+    make_queue(dataset, mia)
+    item = dataset.items.get()
+    actions.suggest(dataset=dataset, rows=[(item.pk, "card", 0.9)], source="run", source_digest="a" * 64, source_name="old")
+    rows = [(item.pk, "card", 0.3), (item.pk, "billing", 0.6)]
+    actions.suggest(dataset=dataset, rows=rows, source="run", source_digest="b" * 64, source_name="new")
+
+    assert queries.best_scores([item.pk]) == {item.pk: 0.6}
