@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import sys
 import threading
 from collections.abc import Iterator, Sequence
@@ -177,7 +178,7 @@ def parts(rows: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
 
 def leave_with_parent() -> None:
     """End when the pipe on standard input ends: nobody waits for the result any more."""
-    if sys.stdin is not None and not sys.stdin.isatty():
+    if sys.stdin is not None and stat.S_ISFIFO(os.fstat(sys.stdin.fileno()).st_mode):
         threading.Thread(target=lambda: (sys.stdin.buffer.read(), os._exit(1)), daemon=True).start()
 
 

@@ -11,6 +11,9 @@ from django.db.models import TextChoices
 from lifecycle.refusals import Conflict
 from registry.ledger.rules import digest_of
 
+FOLDS, SEED = 5, 13  # of the small model that judges labels
+TEXT_LIMIT = 2_000  # characters of a text that it reads
+
 
 class ScanKind(TextChoices):
     """What a scan looks for."""

@@ -16,14 +16,12 @@ from datasets_app.scanning import queries, rules
 from datasets_app.scanning.actions.recording import Draft, record
 from datasets_app.scanning.actions.scans import finish, load
 from datasets_app.scanning.models import Scan
-from datasets_app.scanning.rules import Kind
+from datasets_app.scanning.rules import FOLDS, SEED, TEXT_LIMIT, Kind
 from lifecycle.compute.child import run_child
 from lifecycle.jobs.context import JobContext
 from lifecycle.refusals import Refused
 
 PROGRAM = (sys.executable, "-m", "datasets_app.scanning.guessing")
-FOLDS, SEED = 5, 13
-TEXT_LIMIT = 2_000  # characters of a text that the small model reads
 BATCH = 1_000
 
 

@@ -25,7 +25,7 @@ IMMUTABLE = {
     "promotions.gateresult", "promotions.promotioncomment", "promotions.verdict",
     "retraining.pick", "retraining.proposal",
     "rollouts.look", "rollouts.rollout", "rollouts.segment",
-    "snapshots.export", "snapshots.snapshot", "snapshots.splitassignment",
+    "scanning.duplicategroup", "scanning.groupmember", "snapshots.export", "snapshots.snapshot", "snapshots.splitassignment",
     "trace.neighbour",
     "traffic.feedback", "traffic.guardtrip", "traffic.outcome", "traffic.prediction", "traffic.shadowanswer",
 }  # fmt: skip
