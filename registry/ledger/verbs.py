@@ -32,6 +32,9 @@ class Verb(TextChoices):
     ITEM_DECIDED = "labeling.decided", "decided the label of an item"
     ITEM_RETURNED = "labeling.returned", "returned an item to its annotators"
     ITEM_FLAGGED = "labeling.flagged", "flagged an item"
+    RULE_WRITTEN = "labeling.rule_written", "wrote a rule that suggests a class"
+    RULE_RETIRED = "labeling.rule_retired", "retired a rule that suggests a class"
+    RULES_APPLIED = "labeling.rules_applied", "applied rules that suggest classes"
     # snapshots
     SNAPSHOT_REQUESTED = "snapshots.requested", "asked for a snapshot"
     SNAPSHOT_FROZEN = "snapshots.frozen", "froze a snapshot"

@@ -96,6 +96,10 @@ class World:
         waiting = receive(dataset, people["ana"], csv_bytes([(f"{SECRET} waiting", "card")], ("text", "label")))
         job = snapshots.freeze(dataset=dataset, actor=people["mia"], shares={"train": 60, "validation": 20, "test": 20})
         run_ok("default")
+        label = dataset.schemas.latest("version").labels.all()[0].stable_id
+        things["rule"] = labeling.write_rule(
+            dataset_id=dataset.uuid, actor=people["mia"], name=SCRIPT, label=label, kind="words", pattern="card"
+        )
         things |= {"dataset": dataset, "item": dataset.items.first(), "queue": queue, "upload": waiting}
         things["snapshot"] = dataset.snapshots.get(uuid=job.args["snapshot"])
         snapshots.export(snapshot_id=things["snapshot"].uuid, actor=people["mia"], format="csv")

@@ -7,10 +7,12 @@ from datasets_app.labeling.actions.queues import close_queue, open_queue, pause_
 from datasets_app.labeling.actions.remarks import comment, flag
 from datasets_app.labeling.actions.reviews import decide, return_to_annotators, undo_decision
 from datasets_app.labeling.actions.schemas import publish_schema
+from datasets_app.labeling.actions.suggesting import apply_rules, retire_rule, run_rules, write_rule
 
 __all__ = [
     "Importer",
     "Undone",
+    "apply_rules",
     "claim",
     "close_queue",
     "comment",
@@ -22,12 +24,15 @@ __all__ = [
     "publish_schema",
     "release",
     "resume_queue",
+    "retire_rule",
     "return_to_annotators",
     "run_fill",
+    "run_rules",
     "skip",
     "submit",
     "suggest",
     "sweep",
     "undo",
     "undo_decision",
+    "write_rule",
 ]
