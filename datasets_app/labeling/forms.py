@@ -193,7 +193,7 @@ class RuleForm(forms.Form):
     label = forms.TypedChoiceField(label="Class", coerce=UUID, empty_value=None)
     kind = forms.ChoiceField(label="Looks for", choices=Kind.choices, initial=Kind.WORDS, widget=forms.RadioSelect)
     pattern = forms.CharField(
-        strip=False, required=False, max_length=50_000,
+        strip=False, max_length=50_000,
         widget=forms.Textarea(attrs={"rows": 6, "spellcheck": "false", "autocomplete": "off", "class": "mono"}),
         help_text="Words and phrases, one a line: whole words, whatever their case. Or a regular expression as RE2 reads it: (?i) at its"
         " beginning ignores case, \\pL is any letter; \\b and \\w know only those of ASCII.",

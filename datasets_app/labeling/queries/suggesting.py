@@ -87,13 +87,9 @@ class Sampled:
     uuid: UUID
     digest: str
     text: str
+    upload: int
     label: UUID | None = None
     drawn: bool = True
-
-
-def visible(dataset: Dataset) -> QuerySet[Item]:
-    """The items that people see, by key."""
-    return Item.objects.filter(dataset=dataset, upload__state=UploadState.IMPORTED).order_by("id")
 
 
 def sample(dataset: Dataset) -> list[Sampled]:
@@ -107,27 +103,29 @@ def sample(dataset: Dataset) -> list[Sampled]:
         found[key].label = label
     more = {item: label for item, label in newly_decided(dataset) if item not in found}
     for ids in chunks(more):
-        for row in read(visible(dataset).filter(pk__in=ids)):
-            found[row.key] = replace(row, label=more[row.key], drawn=False)
+        rows = read(Item.objects.filter(dataset=dataset, pk__in=ids))
+        found |= {row.key: replace(row, label=more[row.key], drawn=False) for row in rows}
     return list(found.values())
 
 
 def drawn(dataset: Dataset) -> list[Sampled]:
-    """The items of the sample itself."""
+    """The items of the sample itself, along the index of the dataset's items; those that nobody sees yet are left out afterwards."""
+    items = dataset.items.order_by("id")
+    hidden = set(dataset.uploads.exclude(state=UploadState.IMPORTED).values_list("pk", flat=True))
     if dataset.items_total <= SAMPLE:
-        return read(visible(dataset)[:SAMPLE])
+        return read(items.exclude(upload__in=hidden)[:SAMPLE])
     ends = dataset.items.aggregate(low=Min("id"), high=Max("id"))
     low, high = ends["low"] or 0, ends["high"] or 0
     found: list[Sampled] = []
     for block in range(BLOCKS):
         start = max(low + (high - low) * block // BLOCKS, found[-1].key + 1 if found else low)
-        found += read(visible(dataset).filter(pk__gte=start)[: SAMPLE // BLOCKS])
-    return found
+        found += read(items.filter(pk__gte=start)[: SAMPLE // BLOCKS])
+    return [row for row in found if row.upload not in hidden]
 
 
 def read(items: QuerySet[Item]) -> list[Sampled]:
     """These items as rules read them."""
-    rows = items.annotate(head=Substr("text", 1, TEXT_READ)).values_list("pk", "uuid", "digest", "head")
+    rows = items.annotate(head=Substr("text", 1, TEXT_READ)).values_list("pk", "uuid", "digest", "head", "upload")
     return [Sampled(*row) for row in rows]
 
 
