@@ -116,7 +116,7 @@ def test_a_large_dataset_is_sampled_from_places_all_over_it(project, mia):
     last = Item.objects.latest("id")
     assert (len(found), len({row.key for row in found})) == (2_000, 2_000)
     assert found[-1].key > last.pk - 200
-    assert len(statements) == 2 + suggesting.BLOCKS + 4 + 1  # hidden uploads, the ends, the places, decisions of 500 items each, the newest queues
+    assert len(statements) == 2 + suggesting.BLOCKS + 4 + 1  # hidden, ends, places, decisions of 500 each, queues
 
 
 def test_a_preview_ends_at_its_deadline_and_says_so(dataset):
