@@ -11,6 +11,7 @@ ROOMS = [
     "datasets_app.datasets.api",
     "datasets_app.labeling.api",
     "datasets_app.labeling.rule_api",
+    "datasets_app.labeling.change_api",
     "datasets_app.snapshots.api",
     "lifecycle.training.api",
     "lifecycle.evaluation.api",

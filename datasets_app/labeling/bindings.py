@@ -22,11 +22,17 @@ def rules_url(job: Job) -> str:
     return find_url("labeling:rules", uuid=job.args["dataset"])
 
 
+def schema_url(job: Job) -> str:
+    """The page of the classes whose decisions a job moves."""
+    return find_url("labeling:schema", uuid=job.args["dataset"])
+
+
 def bind() -> None:
     """The importer of labels, the job kinds, the periodic sweep and the navigation item."""
     datasets.register_label_importer(actions.Importer())
     registry.register(JobKind("labeling.fill", "Fill a labeling queue", actions.run_fill, url=queue_url))
     registry.register(JobKind("labeling.apply_rules", "Apply labeling rules", actions.run_rules, url=rules_url))
+    registry.register(JobKind("labeling.move_decisions", "Move decisions with their classes", actions.run_moves, url=schema_url))
     schedule.every(60, "datasets_app.labeling.tasks.sweep")
     navigation.register(
         navigation.NavItem(

@@ -11,7 +11,8 @@ from datasets_app.datasets.models import Dataset
 from datasets_app.labeling import queries
 from datasets_app.labeling.matching import Kind, Mode
 from datasets_app.labeling.models import LabelSchema, Queue, Rule
-from datasets_app.labeling.queries import suggesting
+from datasets_app.labeling.queries import changes, suggesting
+from datasets_app.labeling.relabelling import KINDS, Change, split_names
 from datasets_app.labeling.rules import LabelSpec, clean_name
 
 
@@ -50,6 +51,21 @@ class SchemaForm(forms.Form):
     )
     guideline = forms.CharField(widget=forms.Textarea(attrs={"rows": 10}), required=False, help_text="Markdown. Rules for all classes.")
     seen = forms.IntegerField(widget=forms.HiddenInput, required=False)
+    dropping = forms.CharField(widget=forms.HiddenInput, required=False)
+
+    def check_dropped(self, schema: LabelSchema | None) -> bool:
+        """Whether the author knows which classes the next version lacks; else it is said beside the classes, and sending again agrees."""
+        kept = {label.name for label in self.cleaned_data["classes"]}
+        dropped = [name for name in queries.labels_by_name(schema) if name not in kept] if schema else []
+        named = "; ".join(dropped)
+        stale = schema is not None and self.cleaned_data["seen"] not in (None, schema.version)  # which the action tells
+        if not dropped or stale or self.cleaned_data["dropping"] == named:
+            return True
+        told = f"This version retires {named}. Publish again to do so; to rename or merge a class without losing its work, change classes."
+        self.add_error("classes", told)
+        self.data = self.data.copy()
+        self.data["dropping"] = named
+        return False
 
     def clean_classes(self) -> list[LabelSpec]:
         """The classes that the lines describe."""
@@ -214,6 +230,45 @@ class RuleForm(forms.Form):
     def clean_mode(self) -> str:
         """Any of the words where nothing was chosen."""
         return str(self.cleaned_data["mode"] or Mode.ANY)
+
+
+ROWS = 6  # changes that the page takes at once
+
+
+class ChangesForm(forms.Form):
+    """Changes of classes, one a row, and the queues that go to the new version. seen: the version; looked: what was looked at before."""
+
+    seen = forms.IntegerField(widget=forms.HiddenInput)
+    looked = forms.CharField(widget=forms.HiddenInput, required=False, max_length=64)
+    move = forms.MultipleChoiceField(
+        label="Queues that go to the new version", required=False, widget=forms.CheckboxSelectMultiple,
+        help_text="In a queue that stays behind people still choose among the old classes.",
+    )  # fmt: skip
+
+    def __init__(self, schema: LabelSchema, *args: Any, **kwargs: Any) -> None:
+        queues = list(changes.queues_open(schema.dataset))
+        kwargs["initial"] = {"seen": schema.version, "move": [str(queue.uuid) for queue in queues]} | (kwargs.get("initial") or {})
+        super().__init__(*args, **kwargs)
+        self.fields["move"].choices = [(str(queue.uuid), queue.name) for queue in queues]  # type: ignore[attr-defined]
+        labels = [("", "no change"), *((str(label.stable_id), label.name) for label in schema.labels.all())]
+        for number in range(1, ROWS + 1):
+            self.fields[f"class_{number}"] = forms.ChoiceField(label=f"Class of change {number}", choices=labels, required=False)
+            self.fields[f"kind_{number}"] = forms.ChoiceField(label=f"Change {number}", choices=KINDS, required=False)
+            self.fields[f"into_{number}"] = forms.CharField(
+                label=f"Names of change {number}", required=False, max_length=1_000,
+                widget=forms.TextInput(attrs={"list": "names", "autocomplete": "off", "spellcheck": "false"}),
+            )  # fmt: skip
+
+    @property
+    def rows(self) -> list[list[forms.BoundField]]:
+        """The fields of each change."""
+        return [[self[f"{name}_{number}"] for name in ("class", "kind", "into")] for number in range(1, ROWS + 1)]
+
+    def wanted(self) -> list[Change]:
+        """The changes that were chosen."""
+        data = self.cleaned_data
+        numbers = [number for number in range(1, ROWS + 1) if data.get(f"class_{number}")]
+        return [Change(UUID(data[f"class_{n}"]), data[f"kind_{n}"] or KINDS[0][0], split_names(data[f"into_{n}"])) for n in numbers]
 
 
 def first_problem(form: forms.Form) -> str:

@@ -9,6 +9,7 @@ from django.db.models import Q
 
 from datasets_app.datasets.models import Dataset, Item, Upload
 from datasets_app.labeling.matching import Kind, Mode
+from datasets_app.labeling.relabelling import ChangeKind
 
 USER = settings.AUTH_USER_MODEL
 IMPORTING = (  # an import that is cancelled takes its labels away with its items
@@ -62,6 +63,27 @@ class Label(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class LabelChange(models.Model):
+    """What a version did to one class that it no longer has. Answers keep the class they named and are read through these rows."""
+
+    append_only = True
+
+    schema = models.ForeignKey(LabelSchema, on_delete=models.PROTECT, related_name="changes", help_text="the first version without it")
+    kind = models.CharField(max_length=8, choices=ChangeKind.choices)
+    source = models.UUIDField(help_text="stable id of the class")
+    name = models.CharField(max_length=120, help_text="of the class in the version before")
+    targets = models.JSONField(default=list, help_text="stable ids: one of a merge, two or more of a split, none of a retirement")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["schema", "source"], name="one_change_per_class"),
+            models.UniqueConstraint(fields=["source"], condition=Q(kind="merge"), name="merged_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.name}"
 
 
 class Queue(models.Model):
@@ -254,6 +276,14 @@ class Decision(models.Model):
     reason = models.CharField(max_length=1000, blank=True)
     annotations = models.ManyToManyField(Annotation, related_name="decisions", help_text="the answers that it rests on")
     supersedes = models.OneToOneField("self", null=True, on_delete=models.PROTECT, related_name="superseded_by")
+    change = models.ForeignKey(
+        LabelChange,
+        null=True,
+        on_delete=models.PROTECT,
+        db_index=False,
+        related_name="+",
+        help_text="of its class, which moved or withdrew it; who published that answers for it beside `by`",
+    )
     digest = models.CharField(max_length=64, help_text="sha256 over item digest, label, how, who and what it supersedes")
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -77,3 +77,23 @@ def test_the_pages_fit_and_are_accessible(chromium, live_server, project, mia, a
             shot(page, f"{name}-{width}")
             fits(page)
             assert violations(page) == []
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
+def test_what_a_change_of_classes_touches_fits_and_is_accessible(chromium, live_server, project, mia, ana, width, scheme):
+    dataset = decided_dataset(project, ana, ROWS, manager=mia)
+    with visits(chromium, live_server.url) as opened:
+        page = opened(f"/labeling/datasets/{dataset.uuid}/schema/change/", mia, width=width, scheme=scheme)
+        page.locator("#id_class_1").select_option(label="billing")
+        page.locator("#id_kind_1").select_option(label="Merge into")
+        page.locator("#id_into_1").fill("card")
+        page.get_by_role("button", name="Show what it touches").click()
+        expect(page.locator("#touched")).to_contain_text("merged into card")
+        shot(page, f"change-{width}")
+        fits(page)
+        assert violations(page) == []
+        page.get_by_role("button", name="Publish version 2").click()
+        expect(page.get_by_role("heading", name="Classes and guideline")).to_be_visible()
+        shot(page, f"schema-{width}")
+        fits(page)
+        assert violations(page) == []

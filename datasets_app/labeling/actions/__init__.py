@@ -1,6 +1,7 @@
 """Everything that changes schemas, queues, answers and decisions."""
 
 from datasets_app.labeling.actions.answers import Undone, skip, submit, undo
+from datasets_app.labeling.actions.changes import change_classes, move_decisions, move_queue, plan_changes, run_moves
 from datasets_app.labeling.actions.claims import claim, heartbeat, release, sweep
 from datasets_app.labeling.actions.imports import Importer, suggest
 from datasets_app.labeling.actions.queues import close_queue, open_queue, pause_queue, resume_queue, run_fill
@@ -13,20 +14,25 @@ __all__ = [
     "Importer",
     "Undone",
     "apply_rules",
+    "change_classes",
     "claim",
     "close_queue",
     "comment",
     "decide",
     "flag",
     "heartbeat",
+    "move_decisions",
+    "move_queue",
     "open_queue",
     "pause_queue",
+    "plan_changes",
     "publish_schema",
     "release",
     "resume_queue",
     "retire_rule",
     "return_to_annotators",
     "run_fill",
+    "run_moves",
     "run_rules",
     "skip",
     "submit",

@@ -13,7 +13,7 @@ from datasets_app.datasets.models import Item
 from datasets_app.labeling import queries, rules
 from datasets_app.labeling.actions.queues import hand_over
 from datasets_app.labeling.actions.settling import lock_item, settle
-from datasets_app.labeling.models import Annotation, Decision, Label, Queue, Seat, Slot, SlotSkip, Suggestion
+from datasets_app.labeling.models import Annotation, Decision, Queue, Seat, Slot, SlotSkip, Suggestion
 from datasets_app.labeling.rules import SlotFacts
 from lifecycle.refusals import Conflict, Refused
 from registry.access import policy
@@ -54,7 +54,7 @@ def submit(
     if earlier := sent_before(actor, client_key):
         return earlier
     queue, item, slots = open_item(queue_id, actor, slot_id)
-    label = Label.objects.filter(schema=queue.schema_id, uuid=label_id).first()
+    label = queries.label_for(queue, label_id)
     if label is None:
         raise Refused(
             "This class is not in the queue's schema.", next_step="Reload the page.", fields={"label": ["Choose a class of the list."]}

@@ -14,7 +14,7 @@ from datasets_app.datasets.rules import UploadState
 from datasets_app.labeling import queries, rules
 from datasets_app.labeling.actions.remarks import check_text
 from datasets_app.labeling.actions.settling import end_dispute, lock_item, record, settle, write_decision
-from datasets_app.labeling.models import Comment, Decision, Dispute, Label, Queue, Slot
+from datasets_app.labeling.models import Comment, Decision, Dispute, Queue, Slot
 from datasets_app.labeling.queries import answers_in, label_of, seen_digest
 from lifecycle.refusals import Conflict, Refused
 from registry.access import policy
@@ -35,7 +35,7 @@ def decide(*, queue_id: UUID, item_id: UUID, actor: User, label_id: UUID, reason
     """
     queue, item, slots, current = look(queue_id, item_id, actor, seen)
     answers = answers_in(slots)
-    label = Label.objects.filter(schema=queue.schema_id, uuid=label_id).first()
+    label = queries.label_for(queue, label_id)
     if label is None:
         raise Refused("This class is not in the queue's schema.", fields={"label": ["Choose a class of the list."]})
     reason = reason.strip()[:1000]
@@ -142,7 +142,7 @@ def undo_decision(*, queue_id: UUID, actor: User) -> Item:
     """
     queue = Queue.objects.select_related("dataset__project").get(uuid=queue_id)
     policy.require(actor, "labeling.decide", queue)
-    mine = queries.standing().filter(queue=queue, by=actor, how=Decision.How.ADJUDICATED)
+    mine = queries.standing().filter(queue=queue, by=actor, how=Decision.How.ADJUDICATED, change__isnull=True)
     last = mine.select_related("item__dataset__project", "label").order_by("-id").first()
     if last is None:
         raise Refused("There is no decision of yours to undo.")

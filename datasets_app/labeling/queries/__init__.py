@@ -1,6 +1,7 @@
 """Reading labels, queues and decisions."""
 
 from datasets_app.labeling.queries.bench import bench_items, hit_rate, label_documents, last_answer, progress, skipped_open
+from datasets_app.labeling.queries.changes import label_for
 from datasets_app.labeling.queries.decisions import (
     adjudicators_of,
     annotators_of,
@@ -44,6 +45,7 @@ __all__ = [
     "history_of",
     "hit_rate",
     "label_documents",
+    "label_for",
     "label_of",
     "labels_by_name",
     "labels_of_items",

@@ -11,6 +11,7 @@ from django.db.models import Count, Q
 
 from datasets_app.labeling import rules
 from datasets_app.labeling.models import Annotation, Comment, Decision, Label, Queue, Seat, Slot, SlotSkip, Suggestion
+from datasets_app.labeling.queries.changes import with_merged
 from datasets_app.labeling.queries.suggesting import live
 from lifecycle.ui import numbers
 from registry.access.models import User
@@ -80,7 +81,7 @@ def suggested(queue: Queue, slots: Sequence[Slot]) -> dict[int, Shown]:
     rows: dict[int, list[Suggestion]] = defaultdict(list)
     for suggestion in live(Suggestion.objects.filter(item_id__in=open_to_see)).select_related("label").order_by("id"):
         rows[suggestion.item_id].append(suggestion)
-    now = {label.stable_id: str(label.uuid) for label in queue.schema.labels.all()} if rows else {}
+    now = with_merged(queue, {label.stable_id: str(label.uuid) for label in queue.schema.labels.all()} if rows else {})
     found: dict[int, Shown] = defaultdict(Shown)
     for item, suggestions in rows.items():
         newest = suggestions[-1]

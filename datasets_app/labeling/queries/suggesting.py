@@ -290,7 +290,7 @@ def unread(dataset: Dataset, reached: dict[int, Reach]) -> int:
 
 def apply_job(dataset: Dataset) -> Job | None:
     """The newest job that applied the dataset's rules."""
-    return Job.objects.filter(kind=APPLY, subject_uuid=dataset.uuid).order_by("-id").first()
+    return Job.objects.filter(subject_type=dataset._meta.label_lower, subject_uuid=dataset.uuid, kind=APPLY).order_by("-id").first()
 
 
 def uploads_to_read(dataset: Dataset, rule: Rule) -> QuerySet[Upload]:

@@ -1,6 +1,7 @@
 """Pages of labeling."""
 
 from datasets_app.labeling.views.bench import bench, comment, flag, heartbeat, release, skip, submit, undo
+from datasets_app.labeling.views.changes import change_classes, move_decisions, move_queue
 from datasets_app.labeling.views.pages import close, open_queue, pause, queue_list, queue_page, resume, schema, schema_version
 from datasets_app.labeling.views.review import decide, return_item, review, undo_decision
 from datasets_app.labeling.views.suggesting import apply_rules, preview_rule, retire_rule, rule, rules, write_rule
@@ -8,11 +9,14 @@ from datasets_app.labeling.views.suggesting import apply_rules, preview_rule, re
 __all__ = [
     "apply_rules",
     "bench",
+    "change_classes",
     "close",
     "comment",
     "decide",
     "flag",
     "heartbeat",
+    "move_decisions",
+    "move_queue",
     "open_queue",
     "pause",
     "preview_rule",
