@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
+from django.http import QueryDict
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling import queries
@@ -63,8 +64,7 @@ class SchemaForm(forms.Form):
             return True
         told = f"This version retires {named}. Publish again to do so; to rename or merge a class without losing its work, change classes."
         self.add_error("classes", told)
-        self.data = self.data.copy()
-        self.data["dropping"] = named
+        self.data = {**self.data.dict(), "dropping": named} if isinstance(self.data, QueryDict) else self.data
         return False
 
     def clean_classes(self) -> list[LabelSpec]:
@@ -252,10 +252,10 @@ class ChangesForm(forms.Form):
         self.fields["move"].choices = [(str(queue.uuid), queue.name) for queue in queues]  # type: ignore[attr-defined]
         labels = [("", "no change"), *((str(label.stable_id), label.name) for label in schema.labels.all())]
         for number in range(1, ROWS + 1):
-            self.fields[f"class_{number}"] = forms.ChoiceField(label=f"Class of change {number}", choices=labels, required=False)
-            self.fields[f"kind_{number}"] = forms.ChoiceField(label=f"Change {number}", choices=KINDS, required=False)
+            self.fields[f"class_{number}"] = forms.ChoiceField(label="Class", choices=labels, required=False)
+            self.fields[f"kind_{number}"] = forms.ChoiceField(label="Change", choices=KINDS, required=False)
             self.fields[f"into_{number}"] = forms.CharField(
-                label=f"Names of change {number}", required=False, max_length=1_000,
+                label="Names", required=False, max_length=1_000,
                 widget=forms.TextInput(attrs={"list": "names", "autocomplete": "off", "spellcheck": "false"}),
             )  # fmt: skip
 
@@ -263,6 +263,11 @@ class ChangesForm(forms.Form):
     def rows(self) -> list[list[forms.BoundField]]:
         """The fields of each change."""
         return [[self[f"{name}_{number}"] for name in ("class", "kind", "into")] for number in range(1, ROWS + 1)]
+
+    def typed(self) -> dict[str, Any]:
+        """What was sent, to be shown again; all open queues go along until somebody has looked at them."""
+        data = {name: self.data.get(name, "") for name in self.fields if name != "move"}
+        return data | ({"move": self.cleaned_data["move"]} if self.cleaned_data["looked"] else {})
 
     def wanted(self) -> list[Change]:
         """The changes that were chosen."""

@@ -50,8 +50,7 @@ def change_classes(request: HttpRequest, uuid: UUID) -> HttpResponse:
     except Refused as error:
         add_refusal(form, error)
         return shown(request, dataset, latest, form)
-    data = {name: form.data.getlist(name) if name == "move" else form.data.get(name, "") for name in form.fields}
-    again = ChangesForm(latest, initial=data | {"looked": looked})
+    again = ChangesForm(latest, initial=form.typed() | {"looked": looked})
     stale = request.POST.get("step") == "publish"
     return shown(request, dataset, latest, again, plan=plan, stale=stale)
 

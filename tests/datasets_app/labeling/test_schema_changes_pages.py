@@ -83,6 +83,15 @@ def test_other_changes_than_those_looked_at_are_shown_and_not_published(dataset,
     assert LabelSchema.objects.count() == 1
 
 
+def test_all_open_queues_go_along_until_somebody_says_otherwise(dataset, queue, mia, client_for):
+    client, data = client_for(mia), sent(dataset, ("lost", "retire", ""))
+
+    first = client.post(url(dataset), data).context["form"].initial
+    again = client.post(url(dataset), data | {"looked": first["looked"]}).context["form"].initial
+
+    assert (first["move"], again["move"]) == ([str(queue.uuid)], [])
+
+
 def test_a_stale_form_changes_nothing(dataset, queue, mia, client_for):
     client = client_for(mia)
     data = sent(dataset, ("lost", "merge", "card"))
