@@ -17,11 +17,23 @@ def queue_url(job: Job) -> str:
     return find_url("labeling:queue", uuid=job.args["queue"])
 
 
+def rules_url(job: Job) -> str:
+    """The page of the rules that a job applies."""
+    return find_url("labeling:rules", uuid=job.args["dataset"])
+
+
+def schema_url(job: Job) -> str:
+    """The page of the classes whose decisions a job moves."""
+    return find_url("labeling:schema", uuid=job.args["dataset"])
+
+
 def bind() -> None:
-    """The importer of labels, the job kind, the periodic sweep and the navigation item."""
+    """The importer of labels, the job kinds, the periodic sweep and the navigation item."""
     datasets.register_label_importer(actions.Importer())
     registry.register(JobKind("labeling.fill", "Fill a labeling queue", actions.run_fill, url=queue_url))
     registry.register(JobKind("labeling.reorder", "Put a labeling queue in order", actions.run_reorder, url=queue_url))
+    registry.register(JobKind("labeling.apply_rules", "Apply labeling rules", actions.run_rules, url=rules_url))
+    registry.register(JobKind("labeling.move_decisions", "Move decisions with their classes", actions.run_moves, url=schema_url))
     schedule.every(60, "datasets_app.labeling.tasks.sweep")
     navigation.register(
         navigation.NavItem(

@@ -6,11 +6,15 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
+from django.http import QueryDict
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling import queries
 from datasets_app.labeling.actions.queues import CHOICES
-from datasets_app.labeling.models import LabelSchema, Queue
+from datasets_app.labeling.matching import Kind, Mode
+from datasets_app.labeling.models import LabelSchema, Queue, Rule
+from datasets_app.labeling.queries import changes, suggesting
+from datasets_app.labeling.relabelling import KINDS, Change, split_names
 from datasets_app.labeling.rules import LabelSpec, clean_name
 from datasets_app.labeling.values import TASKS
 
@@ -58,11 +62,25 @@ class SchemaForm(forms.Form):
     )
     guideline = forms.CharField(widget=forms.Textarea(attrs={"rows": 10}), required=False, help_text="Markdown. Rules for all classes.")
     seen = forms.IntegerField(widget=forms.HiddenInput, required=False)
+    dropping = forms.CharField(widget=forms.HiddenInput, required=False)
 
     def __init__(self, dataset: Dataset, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if not TASKS[dataset.task].USES_CLASSES:
             del self.fields["classes"]
+
+    def check_dropped(self, schema: LabelSchema | None) -> bool:
+        """Whether the author knows which classes the next version lacks; else it is said beside the classes, and sending again agrees."""
+        kept = {label.name for label in self.cleaned_data.get("classes", [])}
+        dropped = [name for name in queries.labels_by_name(schema) if name not in kept] if schema else []
+        named = "; ".join(dropped)
+        stale = schema is not None and self.cleaned_data["seen"] not in (None, schema.version)  # which the action tells
+        if not dropped or stale or self.cleaned_data["dropping"] == named:
+            return True
+        told = f"This version retires {named}. Publish again to do so; to rename or merge a class without losing its work, change classes."
+        self.add_error("classes", told)
+        self.data = {**self.data.dict(), "dropping": named} if isinstance(self.data, QueryDict) else self.data
+        return False
 
     def clean_classes(self) -> list[LabelSpec]:
         """The classes that the lines describe."""
@@ -238,6 +256,80 @@ class ReturnForm(forms.Form):
     comment = forms.CharField(max_length=2000, error_messages={"required": "Say what they should look at."})
     seen = forms.CharField(required=False, max_length=64)
     order = forms.CharField(required=False, max_length=10)
+
+
+class RuleForm(forms.Form):
+    """A rule that suggests a class. changes: the version that it changes."""
+
+    name = forms.CharField(max_length=80)
+    label = forms.TypedChoiceField(label="Class", coerce=UUID, empty_value=None)
+    kind = forms.ChoiceField(label="Looks for", choices=Kind.choices, initial=Kind.WORDS, widget=forms.RadioSelect)
+    pattern = forms.CharField(
+        strip=False, max_length=50_000,
+        widget=forms.Textarea(attrs={"rows": 6, "spellcheck": "false", "autocomplete": "off", "class": "mono"}),
+        help_text="Words and phrases, one a line: whole words, whatever their case. Or a regular expression as RE2 reads it: (?i) at its"
+        " beginning ignores case, \\pL is any letter; \\b and \\w know only those of ASCII.",
+    )  # fmt: skip
+    mode = forms.ChoiceField(
+        label="Of the words, a text needs", choices=Mode.choices, initial=Mode.ANY, required=False, widget=forms.RadioSelect
+    )
+    changes = forms.UUIDField(widget=forms.HiddenInput, required=False)
+
+    def __init__(self, dataset: Dataset, *args: Any, rule: Rule | None = None, **kwargs: Any) -> None:
+        if rule:
+            kept = {name: getattr(rule, name) for name in ("name", "label", "kind", "pattern", "mode")}
+            kwargs["initial"] = kept | {"changes": rule.uuid}
+        super().__init__(*args, **kwargs)
+        labels = [(key, label.name) for key, label in suggesting.open_labels(dataset).items()]
+        self.fields["label"].choices = [("", "Choose a class"), *labels]  # type: ignore[attr-defined]
+
+    def clean_mode(self) -> str:
+        """Any of the words where nothing was chosen."""
+        return str(self.cleaned_data["mode"] or Mode.ANY)
+
+
+ROWS = 6  # changes that the page takes at once
+
+
+class ChangesForm(forms.Form):
+    """Changes of classes, one a row, and the queues that go to the new version. seen: the version; looked: what was looked at before."""
+
+    seen = forms.IntegerField(widget=forms.HiddenInput)
+    looked = forms.CharField(widget=forms.HiddenInput, required=False, max_length=64)
+    move = forms.MultipleChoiceField(
+        label="Queues that go to the new version", required=False, widget=forms.CheckboxSelectMultiple,
+        help_text="In a queue that stays behind people still choose among the old classes.",
+    )  # fmt: skip
+
+    def __init__(self, schema: LabelSchema, *args: Any, **kwargs: Any) -> None:
+        queues = list(changes.queues_open(schema.dataset))
+        kwargs["initial"] = {"seen": schema.version, "move": [str(queue.uuid) for queue in queues]} | (kwargs.get("initial") or {})
+        super().__init__(*args, **kwargs)
+        self.fields["move"].choices = [(str(queue.uuid), queue.name) for queue in queues]  # type: ignore[attr-defined]
+        labels = [("", "no change"), *((str(label.stable_id), label.name) for label in schema.labels.all())]
+        for number in range(1, ROWS + 1):
+            self.fields[f"class_{number}"] = forms.ChoiceField(label="Class", choices=labels, required=False)
+            self.fields[f"kind_{number}"] = forms.ChoiceField(label="Change", choices=KINDS, required=False)
+            self.fields[f"into_{number}"] = forms.CharField(
+                label="Names", required=False, max_length=1_000,
+                widget=forms.TextInput(attrs={"list": "names", "autocomplete": "off", "spellcheck": "false"}),
+            )  # fmt: skip
+
+    @property
+    def rows(self) -> list[list[forms.BoundField]]:
+        """The fields of each change."""
+        return [[self[f"{name}_{number}"] for name in ("class", "kind", "into")] for number in range(1, ROWS + 1)]
+
+    def typed(self) -> dict[str, Any]:
+        """What was sent, to be shown again; all open queues go along until somebody has looked at them."""
+        data = {name: self.data.get(name, "") for name in self.fields if name != "move"}
+        return data | ({"move": self.cleaned_data["move"]} if self.cleaned_data["looked"] else {})
+
+    def wanted(self) -> list[Change]:
+        """The changes that were chosen."""
+        data = self.cleaned_data
+        numbers = [number for number in range(1, ROWS + 1) if data.get(f"class_{number}")]
+        return [Change(UUID(data[f"class_{n}"]), data[f"kind_{n}"] or KINDS[0][0], split_names(data[f"into_{n}"])) for n in numbers]
 
 
 def first_problem(form: forms.Form) -> str:

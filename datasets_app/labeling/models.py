@@ -9,6 +9,8 @@ from django.db import models
 from django.db.models import Q
 
 from datasets_app.datasets.models import Dataset, Item, Upload
+from datasets_app.labeling.matching import Kind, Mode
+from datasets_app.labeling.relabelling import ChangeKind
 
 USER = settings.AUTH_USER_MODEL
 IMPORTING = (  # an import that is cancelled takes its labels away with its items
@@ -62,6 +64,27 @@ class Label(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class LabelChange(models.Model):
+    """What a version did to one class that it no longer has. Answers keep the class they named and are read through these rows."""
+
+    append_only = True
+
+    schema = models.ForeignKey(LabelSchema, on_delete=models.PROTECT, related_name="changes", help_text="the first version without it")
+    kind = models.CharField(max_length=8, choices=ChangeKind.choices)
+    source = models.UUIDField(help_text="stable id of the class")
+    name = models.CharField(max_length=120, help_text="of the class in the version before")
+    targets = models.JSONField(default=list, help_text="stable ids: one of a merge, two or more of a split, none of a retirement")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["schema", "source"], name="one_change_per_class"),
+            models.UniqueConstraint(fields=["source"], condition=Q(kind="merge"), name="merged_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.name}"
 
 
 class Queue(models.Model):
@@ -269,6 +292,14 @@ class Decision(models.Model):
     reason = models.CharField(max_length=1000, blank=True)
     annotations = models.ManyToManyField(Annotation, related_name="decisions", help_text="the answers that it rests on")
     supersedes = models.OneToOneField("self", null=True, on_delete=models.PROTECT, related_name="superseded_by")
+    change = models.ForeignKey(
+        LabelChange,
+        null=True,
+        on_delete=models.PROTECT,
+        db_index=False,
+        related_name="+",
+        help_text="of its class, which moved or withdrew it; who published that answers for it beside `by`",
+    )
     digest = models.CharField(max_length=64, help_text="sha256 over item digest, label, how, who and what it supersedes")
     created_at = models.DateTimeField(auto_now_add=True)
     words = ""  # what was decided, as a line; filled by the queries that show it
@@ -372,3 +403,49 @@ class Comment(models.Model):
 
     def __str__(self) -> str:
         return f"comment on {self.item_id}"
+
+
+class Rule(models.Model):
+    """One version of a rule that suggests a class for the texts it hits. Never changed: a change, or the end of it, is the next version."""
+
+    append_only = True
+    project_path = "dataset__project"
+    root_path = "dataset"
+
+    uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
+    dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="rules")
+    stable_id = models.UUIDField(default=uuid4, help_text="the same in every version")
+    version = models.PositiveIntegerField(default=1)
+    name = models.CharField(max_length=80)
+    label = models.UUIDField(help_text="stable id of the class that it suggests")
+    kind = models.CharField(max_length=8, choices=Kind.choices, default=Kind.WORDS)
+    pattern = models.TextField(help_text="words and phrases, one a line; or a regular expression")
+    mode = models.CharField(max_length=4, choices=Mode.choices, default=Mode.ANY)
+    retired = models.BooleanField(default=False, help_text="suggests nothing from this version on")
+    replaces = models.OneToOneField("self", null=True, on_delete=models.PROTECT, related_name="replaced_by")
+    digest = models.CharField(max_length=64, unique=True, help_text="of all that makes this version: the source of its suggestions")
+    created_by = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["stable_id", "version"], name="one_rule_per_version")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class RulePass(models.Model):
+    """How far one version of a rule has read one upload, whose items never become more. Kept by the job that applies rules."""
+
+    rule = models.ForeignKey(Rule, on_delete=models.CASCADE, related_name="passes")
+    upload = models.ForeignKey(Upload, on_delete=models.CASCADE, related_name="+")
+    reached = models.BigIntegerField(default=0, help_text="key of the last item that it has read")
+    items = models.PositiveBigIntegerField(default=0, help_text="read so far")
+    hits = models.PositiveBigIntegerField(default=0, help_text="of these, hit")
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["rule", "upload"], name="one_pass_per_upload")]
+
+    def __str__(self) -> str:
+        return f"pass over {self.upload_id}"

@@ -39,6 +39,12 @@ class Verb(TextChoices):
     FINDING_CONFIRMED = "scanning.confirmed", "confirmed a finding"
     FINDING_REOPENED = "scanning.reopened", "reopened a finding"
     FINDINGS_SENT = "scanning.sent", "sent findings to a labeling queue"
+    CLASSES_CHANGED = "labeling.classes_changed", "merged, split or retired classes"
+    DECISIONS_MOVED = "labeling.decisions_moved", "moved decisions with their classes"
+    QUEUE_MOVED = "labeling.queue_moved", "moved a labeling queue to another version of its classes"
+    RULE_WRITTEN = "labeling.rule_written", "wrote a rule that suggests a class"
+    RULE_RETIRED = "labeling.rule_retired", "retired a rule that suggests a class"
+    RULES_APPLIED = "labeling.rules_applied", "applied rules that suggest classes"
     # snapshots
     SNAPSHOT_REQUESTED = "snapshots.requested", "asked for a snapshot"
     SNAPSHOT_FROZEN = "snapshots.frozen", "froze a snapshot"

@@ -95,10 +95,19 @@ TABLE = r"""
 /labeling/datasets/<uuid:uuid>/open/                       | dataset    | L... x+++xxx | L... x+++xxx
 /labeling/datasets/<uuid:uuid>/schema/                     | dataset    | L... +++++++ | L... x+++xxx
 /labeling/datasets/<uuid:uuid>/schema/<int:version>/       | dataset    | L... +++++++ | ---- -------
+/labeling/datasets/<uuid:uuid>/schema/change/              | dataset    | L... x+++xxx | L... x+++xxx
+/labeling/datasets/<uuid:uuid>/schema/move/                | dataset    | ---- ------- | L... x+++xxx
+/labeling/datasets/<uuid:uuid>/rules/                      | dataset    | L... +++++++ | ---- -------
+/labeling/datasets/<uuid:uuid>/rules/new/                  | dataset    | L... x+++xxx | L... x+++xxx
+/labeling/datasets/<uuid:uuid>/rules/preview/              | dataset    | ---- ------- | L... x+++xxx
+/labeling/datasets/<uuid:uuid>/rules/apply/                | dataset    | ---- ------- | L... x+++xxx
+/labeling/rules/<uuid:uuid>/                               | rule       | L... +++++++ | L... x+++xxx
+/labeling/rules/<uuid:uuid>/retire/                        | rule       | ---- ------- | L... x+++xxx
 /labeling/<uuid:uuid>/                                     | queue      | L... +++++++ | ---- -------
 /labeling/<uuid:uuid>/pause/                               | queue      | ---- ------- | L... x+++xxx
 /labeling/<uuid:uuid>/resume/                              | queue      | ---- ------- | L... x+++xxx
 /labeling/<uuid:uuid>/reorder/                             | queue      | ---- ------- | L... x+++xxx
+/labeling/<uuid:uuid>/move/                                | queue      | ---- ------- | L... x+++xxx
 /labeling/<uuid:uuid>/close/                               | queue      | ---- ------- | L... x+++xxx
 /labeling/<uuid:uuid>/bench/                               | queue      | L... +++++xx | ---- -------
 /labeling/<uuid:uuid>/submit/                              | queue      | ---- ------- | L... +++++xx
@@ -277,6 +286,12 @@ TABLE = r"""
 /api/v1/uploads/<uuid:uuid>/discard/                       | upload     | L--- ------- | L... +x++xxx
 /api/v1/items/<uuid:uuid>/                                 | item       | L... +++++++ | L--- -------
 /api/v1/labeling/datasets/<uuid:uuid>/schemas/             | dataset    | L... +++++++ | L... x+++xxx
+/api/v1/labeling/datasets/<uuid:uuid>/classes/change/      | dataset    | L--- ------- | L... x+++xxx
+/api/v1/labeling/datasets/<uuid:uuid>/classes/preview/     | dataset    | L--- ------- | L... x+++xxx
+/api/v1/labeling/datasets/<uuid:uuid>/rules/               | dataset    | L... +++++++ | L... x+++xxx
+/api/v1/labeling/datasets/<uuid:uuid>/rules/preview/       | dataset    | L--- ------- | L... x+++xxx
+/api/v1/labeling/datasets/<uuid:uuid>/rules/apply/         | dataset    | L--- ------- | L... x+++xxx
+/api/v1/labeling/rules/<uuid:uuid>/retire/                 | rule       | L--- ------- | L... x+++xxx
 /api/v1/labeling/queues/                                   |            | L+++ +++++++ | L+++ +++++++
 /api/v1/labeling/queues/<uuid:uuid>/                       | queue      | L... +++++++ | L--- -------
 /api/v1/labeling/queues/<uuid:uuid>/claim/                 | queue      | L--- ------- | L... +++++xx

@@ -97,6 +97,10 @@ class World:
         waiting = receive(dataset, people["ana"], csv_bytes([(f"{SECRET} waiting", "card")], ("text", "label")))
         job = snapshots.freeze(dataset=dataset, actor=people["mia"], shares={"train": 60, "validation": 20, "test": 20})
         run_ok("default")
+        label = dataset.schemas.latest("version").labels.all()[0].stable_id
+        things["rule"] = labeling.write_rule(
+            dataset_id=dataset.uuid, actor=people["mia"], name=SCRIPT, label=label, kind="words", pattern="card"
+        )
         things |= {"dataset": dataset, "item": dataset.items.first(), "queue": queue, "upload": waiting}
         scan(dataset, people["ravi"])
         things["finding"] = dataset.findings.earliest("id")

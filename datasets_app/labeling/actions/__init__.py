@@ -1,31 +1,41 @@
 """Everything that changes schemas, queues, answers and decisions."""
 
 from datasets_app.labeling.actions.answers import Undone, skip, submit, undo
+from datasets_app.labeling.actions.changes import change_classes, move_decisions, move_queue, plan_changes, run_moves
 from datasets_app.labeling.actions.claims import claim, heartbeat, release, sweep
 from datasets_app.labeling.actions.imports import Importer, suggest, suggest_values
 from datasets_app.labeling.actions.queues import close_queue, open_queue, pause_queue, reorder, resume_queue, run_fill, run_reorder
 from datasets_app.labeling.actions.remarks import comment, flag
 from datasets_app.labeling.actions.reviews import decide, return_to_annotators, undo_decision
 from datasets_app.labeling.actions.schemas import publish_schema
+from datasets_app.labeling.actions.suggesting import apply_rules, retire_rule, run_rules, write_rule
 
 __all__ = [
     "Importer",
     "Undone",
+    "apply_rules",
+    "change_classes",
     "claim",
     "close_queue",
     "comment",
     "decide",
     "flag",
     "heartbeat",
+    "move_decisions",
+    "move_queue",
     "open_queue",
     "pause_queue",
+    "plan_changes",
     "publish_schema",
     "release",
     "reorder",
     "resume_queue",
+    "retire_rule",
     "return_to_annotators",
     "run_fill",
+    "run_moves",
     "run_reorder",
+    "run_rules",
     "skip",
     "submit",
     "suggest",
@@ -33,4 +43,5 @@ __all__ = [
     "sweep",
     "undo",
     "undo_decision",
+    "write_rule",
 ]

@@ -94,6 +94,8 @@ def open_item(queue_id: UUID, actor: User, slot_id: int) -> tuple[Queue, Item, l
 def read_value(queue: Queue, item: Item, value: Value, labels: Mapping[str, Label]) -> Value:
     """What somebody sent about an item, in its canonical form. labels: of the queue's schema. Raises Refused for no answer of its task."""
     known = {str(key): stable for stable, label in labels.items() for key in (label.uuid, stable)}
+    if unknown := values.named_in(value) - known.keys():
+        known |= {uuid: stable for uuid, stable in queries.older_names(queue, unknown).items() if stable in labels}
     return values.read(queue.dataset.task, value, about=Subject(item.text, item.content or {}), known=known)
 
 

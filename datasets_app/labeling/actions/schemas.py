@@ -10,7 +10,8 @@ from django.db import transaction
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling import queries, rules
-from datasets_app.labeling.models import Label, LabelSchema
+from datasets_app.labeling.models import Label, LabelChange, LabelSchema
+from datasets_app.labeling.relabelling import ChangeKind, Gone
 from datasets_app.labeling.rules import LabelSpec
 from datasets_app.labeling.values import TASKS
 from lifecycle.refusals import Conflict
@@ -42,9 +43,17 @@ def publish_schema(
 
 
 def write_schema(
-    dataset: Dataset, latest: LabelSchema | None, labels: Sequence[LabelSpec], guideline: str, actor: User | None
+    dataset: Dataset,
+    latest: LabelSchema | None,
+    labels: Sequence[LabelSpec],
+    guideline: str,
+    actor: User | None,
+    gone: Sequence[Gone] = (),
 ) -> LabelSchema:
-    """Write the version after `latest`, in the caller's transaction that holds the dataset's lock; `latest` when nothing differs."""
+    """Write the version after `latest`, in the caller's transaction that holds the dataset's lock; `latest` when nothing differs.
+
+    gone: what became of classes that it lacks; those that are not named there are retired.
+    """
     digest = digest_of({"labels": [label.document() for label in labels], "guideline": guideline})
     if latest and latest.digest == digest:
         return latest
@@ -60,12 +69,28 @@ def write_schema(
         )
         for position, label in enumerate(labels)
     )  # fmt: skip
+    note_gone(schema, before, gone)
     names = {label.name for label in labels}
     ledger.record(
         actor, Verb.SCHEMA_PUBLISHED, schema, project=dataset.project.uuid, dataset=dataset.uuid, version=schema.version, digest=digest,
         classes=len(labels), added=len(names - before.keys()), dropped=len(before.keys() - names),
     )  # fmt: skip
     return schema
+
+
+def note_gone(schema: LabelSchema, before: dict[str, Label], gone: Sequence[Gone]) -> None:
+    """Keep where each class went that this version no longer has."""
+    now = queries.labels_by_name(schema)
+    staying = {label.stable_id for label in now.values()}
+    told = {each.source: each for each in gone}
+    left = [told.get(label.stable_id, Gone(label.stable_id, label.name, ChangeKind.RETIRE)) for label in before.values()]
+    LabelChange.objects.bulk_create(
+        LabelChange(
+            schema=schema, kind=each.kind, source=each.source, name=each.name, targets=[str(now[name].stable_id) for name in each.into]
+        )
+        for each in left
+        if each.source not in staying
+    )
 
 
 def stable_id(label: LabelSpec, before: dict[str, Label], known: set[UUID]) -> UUID:

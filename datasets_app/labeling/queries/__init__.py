@@ -1,6 +1,7 @@
 """Reading labels, queues and decisions."""
 
 from datasets_app.labeling.queries.bench import bench_items, hit_rate, label_documents, last_answer, progress, skipped_open
+from datasets_app.labeling.queries.changes import older_names
 from datasets_app.labeling.queries.decisions import (
     adjudicators_of,
     annotators_of,
@@ -56,6 +57,7 @@ __all__ = [
     "hit_rate",
     "label_documents",
     "is_for",
+    "older_names",
     "labels_by_id",
     "labels_by_name",
     "labels_of_items",

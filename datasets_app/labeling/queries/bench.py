@@ -12,7 +12,9 @@ from django.db.models import Count, Q
 from datasets_app.datasets.models import Item
 from datasets_app.labeling import rules
 from datasets_app.labeling.models import Annotation, Comment, Decision, Label, Queue, Seat, Slot, SlotSkip, Suggestion
+from datasets_app.labeling.queries.changes import with_merged
 from datasets_app.labeling.queries.decisions import labels_by_id, value_of
+from datasets_app.labeling.queries.suggesting import live
 from datasets_app.labeling.values import Value, rename
 from lifecycle.ui import numbers
 from registry.access.models import User
@@ -95,9 +97,9 @@ def suggested(queue: Queue, slots: Sequence[Slot]) -> dict[int, Shown]:
     """The suggestions of the newest source of each item, where they are not hidden; classes that the schema lacks are left out."""
     open_to_see = [slot.item_id for slot in slots if not rules.is_hidden(queue.uuid, slot.item.digest, queue.hidden_share)]
     rows: dict[int, list[Suggestion]] = defaultdict(list)
-    for suggestion in Suggestion.objects.filter(item_id__in=open_to_see).select_related("label").order_by("id"):
+    for suggestion in live(Suggestion.objects.filter(item_id__in=open_to_see)).select_related("label").order_by("id"):
         rows[suggestion.item_id].append(suggestion)
-    now = uuids_in(queue) if rows else {}
+    now = with_merged(queue, uuids_in(queue) if rows else {})
     found: dict[int, Shown] = defaultdict(Shown)
     for item, suggestions in rows.items():
         newest = suggestions[-1]
@@ -209,7 +211,7 @@ def hit_rate(queue: Queue) -> tuple[int, int] | None:
     rows = newest.values_list("item_id", "label__stable_id", "superseded_by")[:HITS_FROM]
     labels = {item: label for item, label, superseded in rows if superseded is None}
     best: dict[int, Any] = {}
-    ranked = Suggestion.objects.filter(item_id__in=labels).order_by("item_id", "score", "-id")
+    ranked = live(Suggestion.objects.filter(item_id__in=labels)).order_by("item_id", "score", "-id")
     best.update(ranked.values_list("item_id", "label__stable_id"))
     right = sum(labels[item] == label for item, label in best.items())
     return (right, len(best)) if len(best) >= 20 else None

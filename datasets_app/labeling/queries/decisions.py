@@ -91,9 +91,11 @@ def put_in_words(item: Item, rows: Iterable[Annotation | Decision]) -> None:
 
 
 def adjudicators_of(item_ids: Iterable[int]) -> set[int]:
-    """The keys of the users who answer for the decisions that hold for these items: who adjudicated them or accepted their upload."""
-    rows = (standing().filter(item_id__in=ids, by__isnull=False) for ids in chunks(item_ids))
-    return {user for decisions in rows for user in decisions.order_by().values_list("by", flat=True).distinct()}
+    """The keys of the users who answer for the decisions that hold for these items: who adjudicated them, accepted their upload, or
+    published the change of classes that moved them."""
+    rows = (standing().filter(item_id__in=ids).order_by() for ids in chunks(item_ids))
+    people = {each for decisions in rows for pair in decisions.values_list("by", "change__schema__created_by").distinct() for each in pair}
+    return {user for user in people if user is not None}
 
 
 def annotators_of(item_ids: Iterable[int]) -> set[int]:

@@ -15,6 +15,7 @@ from datasets_app.datasets.models import Dataset, Upload
 from datasets_app.datasets.rules import UploadState
 from datasets_app.labeling import agreement
 from datasets_app.labeling.models import LabelSchema, Queue, Seat, Slot
+from datasets_app.labeling.queries.changes import present_ids
 from registry.access import policy
 from registry.access.models import User
 
@@ -99,9 +100,10 @@ def queue_agreement(queue: Queue) -> agreement.Agreement:
     if queue.overlap < 2:
         return agreement.summarise([])
     rows = Slot.objects.filter(queue=queue, state=Slot.State.DONE, annotation__isnull=False).order_by("-annotation_id")
+    merged = present_ids(queue.dataset_id)
     units: dict[int, list[agreement.Answer]] = defaultdict(list)
     for item, user, label in rows.values_list("item_id", "user_id", "annotation__label__stable_id")[:SAMPLE]:
-        units[item].append((user, label))
+        units[item].append((user, merged.get(label, label)))
     return agreement.summarise([unit for unit in units.values() if len(unit) >= 2])
 
 

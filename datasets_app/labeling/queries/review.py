@@ -13,6 +13,7 @@ from django.db.models import QuerySet
 from datasets_app.datasets.models import Item
 from datasets_app.labeling import rules
 from datasets_app.labeling.models import Annotation, Comment, Decision, Dispute, Queue, Slot, Suggestion
+from datasets_app.labeling.queries.changes import read_through
 from datasets_app.labeling.queries.decisions import names_in, newest_decision, value_of
 from datasets_app.labeling.values import TASKS, Value, canonical, majority, words
 from datasets_app.labeling.values.preference import CHOICES
@@ -26,8 +27,8 @@ ORDERS = {"widest": ("-answers", "id"), "oldest": ("id",)}
 
 
 def answers_in(slots: Iterable[Slot]) -> list[Annotation]:
-    """The current answers of an item's filled slots, in the order of the slots."""
-    return [slot.annotation for slot in slots if slot.state == Slot.State.DONE and slot.annotation is not None]
+    """The current answers of an item's filled slots, in the order of the slots; their classes as they are since they were merged."""
+    return read_through([slot.annotation for slot in slots if slot.state == Slot.State.DONE and slot.annotation is not None])
 
 
 def seen_digest(slots: Iterable[Slot], current: Decision | None) -> str:

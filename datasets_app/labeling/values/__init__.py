@@ -45,7 +45,7 @@ TASKS: Mapping[str, Task] = {
     "preference": preference, "ranking": ranking,
 }  # fmt: skip
 
-__all__ = ["TASKS", "Subject", "Value", "canonical", "classes_of", "contested", "majority", "read", "rename", "words"]
+__all__ = ["TASKS", "Subject", "Value", "canonical", "classes_of", "contested", "majority", "named_in", "read", "rename", "words"]
 
 
 def read(task: str, raw: Any, *, about: Subject, known: Mapping[str, str]) -> Value:
@@ -54,6 +54,15 @@ def read(task: str, raw: Any, *, about: Subject, known: Mapping[str, str]) -> Va
     Raises Refused, with a sentence for the field `value`, for what is no answer of this task.
     """
     return TASKS[task].read(raw, about, known)
+
+
+def named_in(raw: Any) -> set[str]:
+    """Every text that stands where a value names a class, in whatever somebody sent."""
+    if not isinstance(raw, Mapping):
+        return set()
+    listed = [each for name in ("labels", "spans") if isinstance(raw.get(name), list) for each in raw[name]]
+    found = [raw.get("label"), *(each.get("label") if isinstance(each, Mapping) else each for each in listed)]
+    return {each for each in found if isinstance(each, str)}
 
 
 def canonical(value: Value) -> str:

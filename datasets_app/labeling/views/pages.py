@@ -15,6 +15,7 @@ from datasets_app.datasets.models import Dataset
 from datasets_app.labeling import actions, queries
 from datasets_app.labeling.forms import QueueForm, SchemaForm, write_classes
 from datasets_app.labeling.models import Queue
+from datasets_app.labeling.queries import changes
 from datasets_app.labeling.values import TASKS
 from datasets_app.labeling.views.answering import person
 from datasets_app.labeling.views.guideline import guideline_html
@@ -55,6 +56,7 @@ def queue_page(request: HttpRequest, uuid: UUID) -> HttpResponse:
         "queue": queue, "may": may, "named": named, "late": queue.due_on is not None and queue.due_on < timezone.localdate(),
         "people": queries.people(queue, person(request), everybody=may["manage"]),
         "agreement": queries.queue_agreement(queue), "figures": figures(queue), "forecast": queries.forecast(queue),
+        "newest": queries.latest_schema(queue.dataset),
     }  # fmt: skip
     return render(request, "datasets_app/labeling/queue.html", context)
 
@@ -146,11 +148,12 @@ def schema(request: HttpRequest, uuid: UUID) -> HttpResponse:
     form = SchemaForm(dataset, request.POST or None, initial=initial)
     if request.method == "POST":
         policy.require(person(request), "labeling.manage", dataset)
-        if form.is_valid() and (answer := published(request, dataset, form)):
+        if form.is_valid() and form.check_dropped(latest) and (answer := published(request, dataset, form)):
             return answer
     context = {
         "dataset": dataset, "versions": versions, "schema": latest, "form": form, "guideline": guideline_html(latest),
-        "may_manage": policy.can(person(request), "labeling.manage", dataset),
+        "may_manage": policy.can(person(request), "labeling.manage", dataset), "queues_behind": changes.queues_behind(dataset)[:PAGE],
+        "job": changes.move_job(dataset), "decisions_behind": changes.bounded(changes.decisions_behind(dataset)),
     }  # fmt: skip
     return render(request, "datasets_app/labeling/schema.html", context, status=422 if form.is_bound else 200)
 
@@ -178,5 +181,9 @@ def schema_version(request: HttpRequest, uuid: UUID, version: int) -> HttpRespon
     found = dataset.schemas.filter(version=version).select_related("created_by").first()
     if found is None:
         raise Http404("There is no such version.")
-    context = {"dataset": dataset, "schema": found, "guideline": guideline_html(found), "versions": queries.schemas(dataset)}
+    before = dataset.schemas.filter(version__lt=version).order_by("-version").first()
+    context = {
+        "dataset": dataset, "schema": found, "guideline": guideline_html(found), "versions": queries.schemas(dataset),
+        "changes": changes.changes_of(found), "renamed": changes.renamed(before, found),
+    }  # fmt: skip
     return render(request, "datasets_app/labeling/schema_version.html", context)

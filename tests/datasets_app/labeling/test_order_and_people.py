@@ -106,7 +106,8 @@ def test_the_form_opens_such_a_queue_and_its_page_says_so(project, mia, ana, cli
     dataset = make_dataset(project, mia, TEXTS)
     make_queue(dataset, mia, name="for its schema")
     sent = {
-        "name": "new", "source": "all", "overlap": 1, "hidden_share": 0, "order": "random", "people": [str(ana.uuid)], "due_on": "2020-01-31",
+        "name": "new", "source": "all", "overlap": 1, "hidden_share": 0, "order": "random", "people": [str(ana.uuid)],
+        "due_on": "2020-01-31",
     }  # fmt: skip
 
     page = client_for(mia).post(reverse("labeling:open", args=[dataset.uuid]), sent, follow=True)

@@ -1,0 +1,227 @@
+"""Writing rules that suggest classes, retiring them, and applying them to what they have not read yet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Substr
+from django.utils import timezone
+
+from datasets_app.datasets.models import Dataset, Upload
+from datasets_app.labeling import rules
+from datasets_app.labeling.actions.imports import suggest
+from datasets_app.labeling.matching import TEXT_READ, Kind, Matcher, Mode, clean_pattern, matcher, rule_digest
+from datasets_app.labeling.models import Label, Rule, RulePass, Suggestion
+from datasets_app.labeling.queries import suggesting
+from lifecycle.jobs import actions as jobs
+from lifecycle.jobs.context import JobContext
+from lifecycle.jobs.models import Job
+from lifecycle.refusals import Conflict, Refused
+from registry.access import policy
+from registry.access.models import User
+from registry.ledger import actions as ledger
+from registry.ledger.verbs import Verb
+
+LOOK_UP_EVERY = 100  # items between two looks at whether the job shall stop
+
+
+@transaction.atomic
+def write_rule(
+    *, dataset_id: UUID, actor: User, name: str, label: UUID, kind: str, pattern: str, mode: str = Mode.ANY, changes: UUID | None = None
+) -> Rule:
+    """Write a rule, or the next version of one; the present version when nothing differs. It suggests nothing until rules are applied.
+
+    label: stable id of a class of the newest version. changes: the version that the author had before them. Raises PermissionDenied,
+    Refused that names the field (name taken, no such class, a pattern that cannot be used), or Conflict (changed or retired meanwhile).
+    """
+    dataset = locked(dataset_id)
+    policy.require(actor, "labeling.manage", dataset)
+    before = newest(dataset, changes) if changes else None
+    if before and before.retired:
+        raise Conflict(f"{before.name} was retired.", next_step="Write a new rule.")
+    name, pattern = " ".join(name.split())[:80], clean_pattern(kind, pattern)
+    mode = mode if kind == Kind.WORDS else Mode.ANY
+    chosen = check(dataset, before, name=name, label=label, kind=kind, pattern=pattern, mode=mode)
+    values: dict[str, Any] = {"name": name, "label": chosen.stable_id, "kind": kind, "pattern": pattern, "mode": mode}
+    if before and all(getattr(before, field) == value for field, value in values.items()):
+        return before
+    return append(dataset, before, actor, Verb.RULE_WRITTEN, **values)
+
+
+def locked(dataset_id: UUID) -> Dataset:
+    """The dataset, whose rules nobody else changes until the transaction ends."""
+    return Dataset.objects.select_for_update(of=("self",), no_key=True).select_related("project").get(uuid=dataset_id)
+
+
+def newest(dataset: Dataset, uuid: UUID) -> Rule:
+    """The version of this uuid, which must be the newest of its rule. Raises Conflict."""
+    rule = Rule.objects.select_related("replaced_by").filter(dataset=dataset, uuid=uuid).first()
+    if rule is None:
+        raise Refused("This rule is not one of the dataset.", next_step="Reload the page.")
+    if hasattr(rule, "replaced_by"):
+        raise Conflict(f"{rule.name} was changed while you were writing.", next_step="Look at its newest version, then change that.")
+    return rule
+
+
+def check(dataset: Dataset, before: Rule | None, *, name: str, label: UUID, kind: str, pattern: str, mode: str) -> Label:
+    """The class of a rule that may be written. Raises Refused, naming the field."""
+    problems: dict[str, list[str]] = {}
+    if not name:
+        problems["name"] = ["A rule needs a name."]
+    if kind not in Kind.values or mode not in Mode.values:
+        problems["kind"] = ["Choose what the rule looks for."]
+    others = suggesting.in_force().filter(dataset=dataset)
+    others = others.exclude(pk=before.pk) if before else others
+    if name and others.filter(name=name).exists():
+        problems["name"] = [f"{dataset} already has a rule that is called {name}."]
+    if before is None and others.count() >= suggesting.RULES_LIMIT:
+        problems["name"] = [f"{dataset} has {suggesting.RULES_LIMIT} rules, which is the most."]
+    chosen = suggesting.open_labels(dataset).get(label)
+    if chosen is None:
+        problems["label"] = ["Choose a class of the newest version."]
+    if chosen is None or problems:
+        raise Refused("The rule was not written.", next_step=next(iter(problems.values()))[0], fields=problems)
+    matcher(kind, pattern, mode)
+    return chosen
+
+
+def append(dataset: Dataset, before: Rule | None, actor: User, verb: Verb, *, retired: bool = False, **values: Any) -> Rule:
+    """Write the version after `before` with its event, in the caller's transaction that holds the dataset's lock."""
+    stable_id, version = (before.stable_id, before.version + 1) if before else (uuid4(), 1)
+    digest = rule_digest(
+        dataset=dataset.uuid, stable_id=stable_id, version=version, label=values["label"], kind=values["kind"], pattern=values["pattern"],
+        mode=values["mode"], retired=retired,
+    )  # fmt: skip
+    rule = Rule.objects.create(
+        dataset=dataset, stable_id=stable_id, version=version, replaces=before, retired=retired, digest=digest, created_by=actor, **values
+    )
+    ledger.record(
+        actor, verb, rule, project=dataset.project.uuid, dataset=dataset.uuid, rule=stable_id, version=version, digest=digest,
+        label=rule.label, kind=rule.kind,
+    )  # fmt: skip
+    return rule
+
+
+@transaction.atomic
+def retire_rule(*, rule_id: UUID, actor: User) -> Rule:
+    """The rule suggests nothing more, and the bench no longer shows what it suggested; those rows stay. Retiring twice is retiring once.
+
+    rule_id: of its newest version. Raises PermissionDenied or Conflict (changed meanwhile).
+    """
+    found = Rule.objects.select_related("dataset").get(uuid=rule_id)
+    dataset = locked(found.dataset.uuid)
+    policy.require(actor, "labeling.manage", dataset)
+    if retired := Rule.objects.filter(stable_id=found.stable_id, retired=True).first():
+        return retired
+    rule = newest(dataset, rule_id)
+    kept = {name: getattr(rule, name) for name in ("name", "label", "kind", "pattern", "mode")}
+    return append(dataset, rule, actor, Verb.RULE_RETIRED, retired=True, **kept)
+
+
+# ── Applying ────────────────────────────────────────────────────────────────
+@transaction.atomic
+def apply_rules(*, dataset_id: UUID, actor: User) -> Job:
+    """Have a job apply every rule in force to the items that it has not read yet; the one that is at it where there is one.
+
+    Raises PermissionDenied or Refused (no rule, nothing new to read).
+    """
+    dataset = locked(dataset_id)
+    policy.require(actor, "labeling.manage", dataset)
+    running = suggesting.apply_job(dataset)
+    if running and not running.is_finished:
+        return running
+    found = suggesting.able(suggesting.rules_of(dataset), suggesting.open_labels(dataset))
+    if not found:
+        raise Refused(f"{dataset} has no rule for a class of its newest version.", next_step="Write one first.")
+    if not any(suggesting.uploads_to_read(dataset, rule).exists() for rule in found):
+        raise Refused("Every rule has read every item.", next_step="Import a file, or write another rule.")
+    job = jobs.enqueue(
+        suggesting.APPLY, actor=actor, project=dataset.project, args={"dataset": str(dataset.uuid)}, subject=dataset,
+        key=f"{suggesting.APPLY}:{dataset.uuid}",
+    )  # fmt: skip
+    ledger.record(actor, Verb.RULES_APPLIED, dataset, project=dataset.project.uuid, job=job.uuid, rules=[rule.digest for rule in found])
+    return job
+
+
+def run_rules(ctx: JobContext) -> None:
+    """The job that applies rules. Each batch commits with its counters, so it may be cancelled at any time and run again."""
+    dataset = Dataset.objects.select_related("project").get(uuid=ctx.args["dataset"])
+    found = suggesting.able(suggesting.rules_of(dataset), suggesting.open_labels(dataset))
+    state = ctx.job.checkpoint or {
+        "scores": scores_of(dataset, found), "read": 0, "total": suggesting.unread(dataset, suggesting.reach(found)),
+    }  # fmt: skip
+    scores: dict[str, float | None] = state["scores"]
+    ready = [(rule, find) for rule in found if rule.digest in scores and (find := suggesting.compiled(rule))]
+    ready.sort(key=lambda pair: scores[pair[0].digest] or 0.0)  # the bench shows what was suggested last: the best rule's
+    uploads = {upload.pk: upload for rule, _ in ready for upload in suggesting.uploads_to_read(dataset, rule)}
+    for _, upload in sorted(uploads.items()):
+        while True:
+            ctx.raise_if_cancelled()
+            read = read_batch(ctx, dataset, upload, ready, state)
+            if not read:
+                break
+            ctx.progress(state["read"], max(state["total"], state["read"]), stage="Reading items", unit="items")
+
+
+def scores_of(dataset: Dataset, found: Sequence[Rule]) -> dict[str, float | None]:
+    """The measured precision of each rule by its digest; None where too few of its hits are decided."""
+    measured = suggesting.measure(dataset, found, seconds=60).measured
+    return {rule.digest: measured[rule.pk].precision for rule in found if rule.pk in measured}
+
+
+def read_batch(ctx: JobContext, dataset: Dataset, upload: Upload, ready: Sequence[tuple[Rule, Matcher]], state: dict[str, Any]) -> int:
+    """Read the next items of an upload, at most 1,000, by the rules that are still in force and lack them. Returns how many were read."""
+    passes = {each.rule_id: each for each in RulePass.objects.filter(upload=upload, rule__in=[rule for rule, _ in ready])}
+    live = set(suggesting.in_force().filter(dataset=dataset).values_list("pk", flat=True))
+    open_ = [
+        (rule, find, passes.get(rule.pk) or RulePass(rule=rule, upload=upload))
+        for rule, find in ready
+        if rule.pk in live and (rule.pk not in passes or passes[rule.pk].finished_at is None)
+    ]
+    if not open_:
+        return 0
+    after = min(each.reached for _, _, each in open_)
+    rows = upload.items.filter(pk__gt=after).order_by("id").annotate(head=Substr("text", 1, TEXT_READ))
+    items = list(rows.values_list("pk", "head")[: rules.BATCH])
+    hits = read_items(ctx, items, open_)
+    keys = [pk for pk, _ in items]
+    with transaction.atomic():
+        ctx.hold()
+        labels = suggesting.open_labels(dataset)
+        for rule, _, each in open_:
+            if rule.label in labels:  # a class may be retired while the job runs
+                keep(dataset, rule, each, keys, hits[rule.pk], labels[rule.label].name, state["scores"][rule.digest])
+        state["read"] += len(items)
+        ctx.checkpoint(state)
+    return len(items)
+
+
+def read_items(ctx: JobContext, items: Sequence[tuple[int, str]], open_: Sequence[tuple[Rule, Matcher, RulePass]]) -> dict[int, list[int]]:
+    """The keys of the items that each rule hits, of those that it has not read yet."""
+    hits: dict[int, list[int]] = {rule.pk: [] for rule, _, _ in open_}
+    for number, (pk, text) in enumerate(items):
+        if number % LOOK_UP_EVERY == 0:
+            ctx.raise_if_cancelled()
+        for rule, find, each in open_:
+            if pk > each.reached and find.hits(text):
+                hits[rule.pk].append(pk)
+    return hits
+
+
+def keep(dataset: Dataset, rule: Rule, each: RulePass, keys: Sequence[int], hits: Sequence[int], name: str, score: float | None) -> None:
+    """Write what one rule suggests for one batch, and how far it has read. keys: the items of the batch. name: of the rule's class."""
+    if hits:
+        rows = [(pk, name, score) for pk in hits]
+        source = Suggestion.Source.RULE
+        suggest(dataset=dataset, rows=rows, source=source, source_digest=rule.digest, source_name=f"Rule: {rule.name}")
+    fresh = [pk for pk in keys if pk > each.reached]
+    if each.pk is None:
+        each.save()
+    ended = {} if keys else {"finished_at": timezone.now()}
+    RulePass.objects.filter(pk=each.pk).update(
+        items=F("items") + len(fresh), hits=F("hits") + len(hits), reached=keys[-1] if fresh else each.reached, **ended
+    )

@@ -1,0 +1,103 @@
+"""Changes of classes over REST: the same actions and permissions as the pages."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.urls import path
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.response import Response
+
+from datasets_app.datasets.models import Dataset
+from datasets_app.labeling import actions, queries
+from datasets_app.labeling.api import SchemaOut
+from datasets_app.labeling.queries import changes
+from datasets_app.labeling.relabelling import CHANGES_LIMIT, KINDS, Change
+from registry.access.decorators import Needs
+from registry.access.rest import Request, View, read
+
+LONGEST = 120
+
+
+class ChangeIn(serializers.Serializer[Any]):
+    """One change. label: stable id of a class. into: the new name; the class of a merge; the classes of a split; empty to retire."""
+
+    label = serializers.UUIDField()  # type: ignore[assignment]
+    kind = serializers.ChoiceField(choices=KINDS)
+    into = serializers.ListField(child=serializers.CharField(max_length=LONGEST), required=False, default=list, max_length=CHANGES_LIMIT)
+
+
+class ChangesIn(serializers.Serializer[Any]):
+    """Changes that make one version. seen: the version that they change. move: queues that go to the new version."""
+
+    changes = ChangeIn(many=True)
+    seen = serializers.IntegerField()
+    move = serializers.ListField(child=serializers.UUIDField(), required=False, default=list, max_length=100)
+
+
+class GoneOut(serializers.Serializer[Any]):
+    """A class that goes away and what carries it, each counted up to 10,001: more than 10,000 then."""
+
+    name = serializers.CharField()
+    kind = serializers.CharField()
+    into = serializers.ListField(child=serializers.CharField())
+    decisions = serializers.IntegerField()
+    answers = serializers.IntegerField()
+    suggestions = serializers.IntegerField()
+    queues = serializers.IntegerField()
+
+
+class PlanOut(serializers.Serializer[Any]):
+    """What the next version would be. labels: its classes, in their order."""
+
+    labels = serializers.ListField(child=serializers.CharField())
+    gone = GoneOut(many=True)
+
+
+def wanted(data: dict[str, Any]) -> list[Change]:
+    """The changes that were sent."""
+    return [Change(each["label"], each["kind"], tuple(each["into"])) for each in data["changes"]]
+
+
+class PreviewChanges(View):
+    """Changes that are looked at."""
+
+    needs = {"POST": Needs("labeling.manage", Dataset, "labeling.view")}
+
+    @extend_schema(operation_id="labeling_preview_changes", request=ChangesIn, responses=PlanOut)
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """What the next version would be and what it touches; nothing is kept."""
+        data = read(ChangesIn, request.data)
+        dataset = queries.get_dataset(request.user, uuid)
+        _, plan = actions.plan_changes(dataset, wanted(data), data["seen"])
+        gone = []
+        for each in plan.gone:
+            found = changes.touched(dataset, each.source)
+            gone.append(
+                {
+                    "name": each.name, "kind": str(each.kind), "into": each.into, "decisions": found.decisions, "answers": found.answers,
+                    "suggestions": found.suggestions, "queues": found.queues,
+                }
+            )  # fmt: skip
+        return Response(PlanOut({"labels": [label.name for label in plan.labels], "gone": gone}).data)
+
+
+class ChangeClasses(View):
+    """Changes that are published."""
+
+    needs = {"POST": Needs("labeling.manage", Dataset, "labeling.view")}
+
+    @extend_schema(operation_id="labeling_change_classes", request=ChangesIn, responses={201: SchemaOut})
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """Publish the next version; a job moves the decisions of merged and split classes."""
+        data = read(ChangesIn, request.data)
+        made = actions.change_classes(dataset_id=uuid, actor=request.user, wanted=wanted(data), seen=data["seen"], move=data["move"])
+        return Response(SchemaOut(made).data, status=201)
+
+
+urlpatterns = [
+    path("labeling/datasets/<uuid:uuid>/classes/preview/", PreviewChanges.as_view(), name="api-labeling-preview-changes"),
+    path("labeling/datasets/<uuid:uuid>/classes/change/", ChangeClasses.as_view(), name="api-labeling-change-classes"),
+]

@@ -1,0 +1,167 @@
+"""What classes became in later versions, and what a change of classes touches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db.models import F, QuerySet
+
+from datasets_app.datasets.models import Dataset
+from datasets_app.labeling.models import Annotation, Decision, Dispute, Label, LabelChange, LabelSchema, Queue, Suggestion
+from datasets_app.labeling.queries.decisions import latest_schema, standing
+from datasets_app.labeling.relabelling import ChangeKind, follow
+from lifecycle.jobs.models import Job
+
+LOOK = 2_000
+PAIR = 2  # classes that a dispute names; where there are more answers, any may have been merged
+EXACT = 10_000  # up to which what is touched is counted
+MOVE = "labeling.move_decisions"
+
+
+def merges_of(dataset_id: int) -> dict[UUID, UUID]:
+    """Each merged class of a dataset with the class that it went into: stable ids."""
+    rows = LabelChange.objects.filter(schema__dataset=dataset_id, kind=ChangeKind.MERGE).values_list("source", "targets")
+    return {source: UUID(targets[0]) for source, targets in rows}
+
+
+def present_labels(labels: Iterable[Label]) -> dict[UUID, Label]:
+    """What each of these classes is called since it was merged, by stable id, as its newest version writes it; the others are left out."""
+    asked = {label.stable_id for label in labels}
+    schemas = LabelChange.objects.filter(source__in=asked, kind=ChangeKind.MERGE).values("schema__dataset")
+    rows = LabelChange.objects.filter(schema__dataset__in=schemas, kind=ChangeKind.MERGE).values_list("source", "targets")
+    merges = {source: UUID(targets[0]) for source, targets in rows}
+    ends = {source: follow(source, merges) for source in asked if source in merges}
+    newest = newest_labels(ends.values())
+    return {source: newest[end] for source, end in ends.items()}
+
+
+def newest_labels(stable_ids: Iterable[UUID]) -> dict[UUID, Label]:
+    """The newest row of each of these classes."""
+    wanted = set(stable_ids)
+    if not wanted:
+        return {}
+    return {label.stable_id: label for label in Label.objects.filter(stable_id__in=wanted).order_by("schema__version", "id")}
+
+
+def older_names(queue: Queue, asked: Iterable[str]) -> dict[str, str]:
+    """What pages that are older than the queue's version call its classes: uuid → the stable id that leads on, also where it was merged."""
+    uuids = [key for key in asked if is_uuid(key)]
+    older = list(Label.objects.filter(schema__dataset=queue.dataset_id, uuid__in=uuids)) if uuids else []
+    present = present_labels(older) if older else {}
+    return {str(label.uuid): str(present.get(label.stable_id, label).stable_id) for label in older}
+
+
+def is_uuid(text: str) -> bool:
+    """Whether the text is one."""
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
+
+
+def read_through(answers: list[Annotation]) -> list[Annotation]:
+    """The same answers, each with what its class is since it was merged; in memory alone, for an answer never changes.
+
+    Classes are merged only where an answer is one class.
+    """
+    present = present_labels([answer.label for answer in answers if answer.label]) if answers else {}
+    for answer in answers:
+        if answer.label and answer.label.stable_id in present:
+            answer.label = present[answer.label.stable_id]
+    return answers
+
+
+def with_merged(queue: Queue, known: dict[str, str]) -> dict[str, str]:
+    """known, by stable id, and beside it each class that was merged into one of them."""
+    merges = merges_of(queue.dataset_id) if known else {}
+    return known | {str(source): known[end] for source in merges if (end := str(follow(source, merges))) in known}
+
+
+# ── What a change touches ───────────────────────────────────────────────────
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """How much carries a class, each counted up to 10,001: more than 10,000 then. queues: not closed, with the class in their version."""
+
+    decisions: int
+    answers: int
+    suggestions: int
+    queues: int
+
+
+def touched(dataset: Dataset, source: UUID) -> Touched:
+    """What carries one class, in bounded counts."""
+    labels = list(Label.objects.filter(schema__dataset=dataset, stable_id=source).values_list("pk", flat=True))
+    queues = Queue.objects.filter(dataset=dataset, schema__labels__stable_id=source).exclude(state=Queue.State.CLOSED)
+    return Touched(
+        decisions=bounded(standing().filter(label__in=labels)),
+        answers=bounded(Annotation.objects.filter(label__in=labels)),
+        suggestions=bounded(Suggestion.objects.filter(label__in=labels)),
+        queues=queues.count(),
+    )
+
+
+def bounded(rows: QuerySet[Any]) -> int:
+    """How many rows, 10,001 for more than 10,000."""
+    return rows.order_by()[: EXACT + 1].count()
+
+
+def queues_open(dataset: Dataset) -> QuerySet[Queue]:
+    """The queues that are not closed, newest first; at most 100."""
+    return Queue.objects.filter(dataset=dataset).exclude(state=Queue.State.CLOSED).order_by("-id")[:100]
+
+
+def move_job(dataset: Dataset) -> Job | None:
+    """The newest job that moved the dataset's decisions."""
+    rows = Job.objects.filter(subject_type=dataset._meta.label_lower, subject_uuid=dataset.uuid, kind=MOVE)
+    return rows.order_by("-id").first()
+
+
+def queues_behind(dataset: Dataset) -> QuerySet[Queue]:
+    """The queues that are not closed and have an older version of the classes than the newest, newest first."""
+    newest = latest_schema(dataset)
+    rows = Queue.objects.filter(dataset=dataset).exclude(state=Queue.State.CLOSED).select_related("schema").order_by("-id")
+    return rows.exclude(schema=newest) if newest else rows.none()
+
+
+def to_move(dataset: Dataset) -> dict[UUID, LabelChange]:
+    """The merged and split classes of a dataset with what was done to them last, by stable id."""
+    rows = LabelChange.objects.filter(schema__dataset=dataset, kind__in=[ChangeKind.MERGE, ChangeKind.SPLIT])
+    return {change.source: change for change in rows.select_related("schema").order_by("id")}
+
+
+def decisions_behind(dataset: Dataset) -> QuerySet[Decision]:
+    """The decisions that hold and carry a class that was merged or split, by key."""
+    labels = Label.objects.filter(schema__dataset=dataset, stable_id__in=list(to_move(dataset))).values_list("pk", flat=True)
+    return standing().filter(label__in=list(labels)).order_by("id")
+
+
+def disputes_to_settle(dataset: Dataset) -> list[int]:
+    """The keys of the open disputes of which one class was merged: their answers may agree by now."""
+    merged = {str(source) for source in merges_of(dataset.pk)}
+    rows = Dispute.objects.filter(queue__dataset=dataset, state=Dispute.State.OPEN).order_by("id")
+    found = rows.values_list("pk", "pair", "answers").iterator(chunk_size=LOOK) if merged else []
+    return [pk for pk, pair, answers in found if answers > PAIR or merged.intersection(pair.split("|"))]
+
+
+def changes_of(schema: LabelSchema) -> list[tuple[LabelChange, list[str]]]:
+    """What a version did to classes that it no longer has, with the names into which they went."""
+    rows = list(schema.changes.order_by("id"))
+    names = {str(label.stable_id): label.name for label in schema.labels.all()}
+    return [(row, [names.get(target, "a dropped class") for target in row.targets]) for row in rows]
+
+
+def present_ids(dataset_id: int) -> dict[UUID, UUID]:
+    """Each merged class with where it leads through all merges: stable ids."""
+    merges = merges_of(dataset_id)
+    return {source: follow(source, merges) for source in merges}
+
+
+def renamed(before: LabelSchema | None, schema: LabelSchema) -> list[tuple[str, str]]:
+    """(old, new) names of the classes that a version calls otherwise than the one before."""
+    old = dict(before.labels.values_list("stable_id", "name")) if before else {}
+    rows = schema.labels.filter(stable_id__in=list(old)).order_by(F("position"))
+    return [(old[label.stable_id], label.name) for label in rows if old[label.stable_id] != label.name]

@@ -1,0 +1,94 @@
+"""Changing classes: what it touches is shown before anything is published."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_POST
+
+from datasets_app.datasets.models import Dataset
+from datasets_app.labeling import actions, queries
+from datasets_app.labeling.forms import ChangesForm
+from datasets_app.labeling.models import LabelSchema, Queue
+from datasets_app.labeling.queries import changes
+from datasets_app.labeling.relabelling import Plan
+from datasets_app.labeling.views.answering import person
+from lifecycle.refusals import Conflict, Refused
+from lifecycle.ui.addresses import find_url
+from lifecycle.ui.forms import add_refusal
+from lifecycle.ui.toasts import toast
+from registry.access.decorators import needs
+from registry.ledger.rules import digest_of
+
+PAGE = "datasets_app/labeling/change.html"
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@needs("labeling.manage", Dataset, see="labeling.view")
+def change_classes(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """The form of changes; then what they touch; then the new version."""
+    dataset = queries.get_dataset(person(request), uuid)
+    latest = queries.latest_schema(dataset)
+    if latest is None:
+        raise Http404("There are no classes yet.")
+    form = ChangesForm(latest, request.POST or None)
+    if request.method != "POST" or not form.is_valid():
+        return shown(request, dataset, latest, form)
+    looked = digest_of(
+        {"changes": [[str(each.source), each.kind, *each.into] for each in form.wanted()], "seen": form.cleaned_data["seen"]}
+    )
+    try:
+        if request.POST.get("step") == "publish" and form.cleaned_data["looked"] == looked:
+            return published(request, dataset, form)
+        _, plan = actions.plan_changes(dataset, form.wanted(), form.cleaned_data["seen"])
+    except Conflict:
+        raise
+    except Refused as error:
+        add_refusal(form, error)
+        return shown(request, dataset, latest, form)
+    again = ChangesForm(latest, initial=form.typed() | {"looked": looked})
+    stale = request.POST.get("step") == "publish"
+    return shown(request, dataset, latest, again, plan=plan, stale=stale)
+
+
+def published(request: HttpRequest, dataset: Dataset, form: ChangesForm) -> HttpResponse:
+    """Publish the changes and go to the classes."""
+    data = form.cleaned_data
+    made = actions.change_classes(
+        dataset_id=dataset.uuid, actor=person(request), wanted=form.wanted(), seen=data["seen"], move=[UUID(each) for each in data["move"]]
+    )
+    toast(request, f"Version {made.version} is published")
+    return HttpResponseRedirect(reverse("labeling:schema", args=[dataset.uuid]))
+
+
+def shown(
+    request: HttpRequest, dataset: Dataset, schema: LabelSchema, form: ChangesForm, *, plan: Plan | None = None, stale: bool = False
+) -> HttpResponse:
+    """The page, with what the plan touches where there is one."""
+    context: dict[str, Any] = {
+        "dataset": dataset, "schema": schema, "form": form, "plan": plan, "stale": stale, "labels": schema.labels.all(),
+        "touched": [(each, changes.touched(dataset, each.source)) for each in plan.gone] if plan else [], "exact": changes.EXACT,
+        "snapshots": find_url("snapshots:dataset", uuid=dataset.uuid),
+    }  # fmt: skip
+    return render(request, PAGE, context, status=422 if form.is_bound else 200)
+
+
+@require_POST
+@needs("labeling.manage", Dataset, see="labeling.view")
+def move_decisions(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """Have decisions of merged and split classes moved again."""
+    actions.move_decisions(dataset_id=uuid, actor=person(request))
+    return HttpResponseRedirect(reverse("labeling:schema", args=[uuid]))
+
+
+@require_POST
+@needs("labeling.manage", Queue, see="labeling.view")
+def move_queue(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """Give a queue the newest version of the classes."""
+    queue = actions.move_queue(queue_id=uuid, actor=person(request))
+    toast(request, f"{queue.name} has version {queue.schema.version}")
+    return HttpResponseRedirect(reverse("labeling:queue", args=[uuid]))

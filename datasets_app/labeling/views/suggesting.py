@@ -1,0 +1,139 @@
+"""Rules that suggest classes: their list, and the editor that shows what a pattern would hit while it is typed."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from datasets_app.datasets.models import Dataset
+from datasets_app.labeling import actions, queries
+from datasets_app.labeling.forms import RuleForm
+from datasets_app.labeling.matching import clean_pattern, matcher
+from datasets_app.labeling.models import Rule
+from datasets_app.labeling.queries import suggesting
+from datasets_app.labeling.views.answering import person
+from lifecycle.refusals import Refused
+from lifecycle.ui.forms import add_refusal
+from lifecycle.ui.respond import respond
+from lifecycle.ui.toasts import toast
+from registry.access import policy
+from registry.access.decorators import needs
+
+LIST, EDITOR = "datasets_app/labeling/rules.html", "datasets_app/labeling/rule.html"
+
+
+@require_safe
+@needs("labeling.view", Dataset)
+def rules(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """The rules of a dataset: what each hits in a sample, how often it is right, where rules contradict each other."""
+    dataset = queries.get_dataset(person(request), uuid)
+    found, labels = suggesting.rules_of(dataset), suggesting.open_labels(dataset)
+    able = suggesting.able(found, labels)
+    findings, reached = suggesting.measure(dataset, found), suggesting.reach(found)
+    unread = suggesting.unread(dataset, {rule.pk: reached[rule.pk] for rule in able})
+    job = suggesting.apply_job(dataset)
+    context = {
+        "dataset": dataset, "findings": findings, "unread": unread, "job": job, "working": job is not None and not job.is_finished,
+        "lines": [
+            {"rule": rule, "label": labels.get(rule.label), "measured": findings.measured.get(rule.pk), "reach": reached[rule.pk]}
+            for rule in found
+        ],
+        "retired": suggesting.retired_rules(dataset), "may_manage": policy.can(person(request), "labeling.manage", dataset),
+        "may_apply": bool(able) and bool(unread), "has_classes": bool(labels),
+    }  # fmt: skip
+    return respond(request, LIST, "rules", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@needs("labeling.manage", Dataset, see="labeling.view")
+def write_rule(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """The editor of a new rule."""
+    dataset = queries.get_dataset(person(request), uuid)
+    return edit(request, dataset, None)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@needs("labeling.view", Rule)
+def rule(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """One version of a rule with its history, and the editor of the next version for those who may write it."""
+    found = suggesting.get_rule(person(request), uuid)
+    if request.method == "POST":
+        policy.require(person(request), "labeling.manage", found.dataset)
+    return edit(request, found.dataset, found)
+
+
+def edit(request: HttpRequest, dataset: Dataset, rule: Rule | None) -> HttpResponse:
+    """Show the editor, or keep what it sends and go to the rule."""
+    form = RuleForm(dataset, request.POST or None, rule=rule)
+    if request.method == "POST" and form.is_valid():
+        try:
+            made = actions.write_rule(dataset_id=dataset.uuid, actor=person(request), **form.cleaned_data)
+        except Refused as error:
+            add_refusal(form, error)
+        else:
+            toast(request, f"{made.name}, version {made.version}, is written")
+            return HttpResponseRedirect(reverse("labeling:rules", args=[dataset.uuid]))
+    context = editor(request, dataset, rule, form)
+    tried = {"kind": rule.kind, "pattern": rule.pattern, "mode": rule.mode, "label": rule.label} if rule else {}
+    context |= tried_out(dataset, form.cleaned_data if form.is_bound else tried)
+    return render(request, EDITOR, context, status=422 if form.is_bound else 200)
+
+
+@require_POST
+@needs("labeling.manage", Dataset, see="labeling.view")
+def preview_rule(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """What a pattern would hit in a sample, before anything is written."""
+    dataset = queries.get_dataset(person(request), uuid)
+    form = RuleForm(dataset, request.POST)
+    form.is_valid()  # what can be tried is tried: a rule that has no name yet, too
+    changes = form.cleaned_data.get("changes")
+    found = suggesting.get_rule(person(request), changes) if changes else None
+    shown = RuleForm(dataset, initial={name: request.POST.get(name, "") for name in form.fields})
+    context = editor(request, dataset, found, shown) | tried_out(dataset, form.cleaned_data)
+    return respond(request, EDITOR, "preview", context, status=422 if context["refused"] else 200)
+
+
+def tried_out(dataset: Dataset, data: dict[str, Any]) -> dict[str, Any]:
+    """The preview of a pattern, or the sentences that say why there is none."""
+    kind, pattern, mode = (str(data.get(name) or "") for name in ("kind", "pattern", "mode"))
+    pattern = clean_pattern(kind, pattern)
+    if not pattern:
+        return {"preview": None, "refused": None}
+    try:
+        find = matcher(kind, pattern, mode)
+    except Refused as error:
+        return {"preview": None, "refused": error}
+    return {"preview": suggesting.preview(dataset, find, data.get("label")), "refused": None, "classed": bool(data.get("label"))}
+
+
+def editor(request: HttpRequest, dataset: Dataset, rule: Rule | None, form: RuleForm) -> dict[str, Any]:
+    """What the editor shows beside the preview."""
+    newest = rule is None or not hasattr(rule, "replaced_by")
+    return {
+        "dataset": dataset, "rule": rule, "form": form, "versions": suggesting.versions_of(rule) if rule else [],
+        "labels": {key: label.name for key, label in suggesting.open_labels(dataset).items()}, "newest": newest,
+        "may_manage": newest and not (rule and rule.retired) and policy.can(person(request), "labeling.manage", dataset),
+        "may_read": policy.can(person(request), "datasets.read_samples", dataset), "sample": suggesting.SAMPLE,
+    }  # fmt: skip
+
+
+@require_POST
+@needs("labeling.manage", Dataset, see="labeling.view")
+def apply_rules(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """Have a job apply the rules."""
+    actions.apply_rules(dataset_id=uuid, actor=person(request))
+    return HttpResponseRedirect(reverse("labeling:rules", args=[uuid]))
+
+
+@require_POST
+@needs("labeling.manage", Rule, see="labeling.view")
+def retire_rule(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """End a rule."""
+    made = actions.retire_rule(rule_id=uuid, actor=person(request))
+    toast(request, f"{made.name} is retired")
+    return HttpResponseRedirect(reverse("labeling:rules", args=[made.dataset.uuid]))

@@ -1,0 +1,99 @@
+"""A rule that is tried while it is typed."""
+
+from __future__ import annotations
+
+import pytest
+from django.conf import settings
+from django.test import Client
+from playwright.sync_api import expect
+
+from datasets_app.labeling import actions, queries
+from datasets_app.labeling.models import Rule
+from tests.support.browser import fits, running_chromium, shot, violations, visits
+from tests.support.labeling import decided_dataset
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+ROWS = [(f"my card {n}", "card") for n in range(20)] + [(f"card bill {n}", "billing") for n in range(5)] + [("a bill", "billing")]
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with running_chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def open_editor(chromium, live_server, project, mia, ana):
+    dataset = decided_dataset(project, ana, ROWS, manager=mia)
+    client = Client()
+    client.force_login(mia)
+    context = chromium.new_context(viewport={"width": 1440, "height": 1000})
+    cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
+    context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": live_server.url}])
+    page = context.new_page()
+    page.goto(f"{live_server.url}/labeling/datasets/{dataset.uuid}/rules/new/")
+    yield page
+    page.goto("about:blank")
+    context.close()
+
+
+def test_hits_follow_what_is_typed_and_the_rule_is_written(open_editor):
+    page, preview = open_editor, open_editor.locator("#preview")
+    expect(preview).to_contain_text("Write words or an expression")
+
+    page.locator("#id_pattern").press_sequentially("card")
+    expect(preview).to_contain_text("25 hits")
+    expect(preview.locator("mark")).to_have_count(10)
+    page.locator("#id_label").select_option(label="card")
+    expect(preview).to_contain_text("of 25 decided hits")
+    expect(page.locator("#id_pattern")).to_have_value("card")
+
+    page.get_by_label("Regular expression").check()
+    page.locator("#id_pattern").fill("(")
+    expect(preview).to_contain_text("cannot be read")
+    page.locator("#id_pattern").fill("(a*)*b bill")
+    expect(preview).to_contain_text("0 hits")
+    page.locator("#id_pattern").fill(r"card \pL+")
+    expect(preview).to_contain_text("5 hits")
+
+    page.locator("#id_name").fill("Card and word")
+    page.get_by_role("button", name="Write the rule").click()
+    expect(page.get_by_role("heading", name="Rules", exact=True)).to_be_visible()
+    assert list(Rule.objects.values_list("name", "kind", "pattern")) == [("Card and word", "regex", r"card \pL+")]
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
+def test_the_pages_fit_and_are_accessible(chromium, live_server, project, mia, ana, width, scheme):
+    dataset = decided_dataset(project, ana, ROWS, manager=mia)
+    labels = queries.labels_by_name(queries.latest_schema(dataset))
+    for label, pattern in (("card", "card"), ("billing", "bill\ninvoice"), ("billing", "amount")):
+        rule = actions.write_rule(
+            dataset_id=dataset.uuid, actor=mia, name=f"{label}: {pattern}", label=labels[label].stable_id, kind="words", pattern=pattern
+        )
+    actions.retire_rule(rule_id=rule.uuid, actor=mia)
+    with visits(chromium, live_server.url) as opened:
+        for name, path in (("rules", f"datasets/{dataset.uuid}/rules"), ("rule", f"rules/{Rule.objects.all()[0].uuid}")):
+            page = opened(f"/labeling/{path}/", mia, width=width, scheme=scheme)
+            shot(page, f"{name}-{width}")
+            fits(page)
+            assert violations(page) == []
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
+def test_what_a_change_of_classes_touches_fits_and_is_accessible(chromium, live_server, project, mia, ana, width, scheme):
+    dataset = decided_dataset(project, ana, ROWS, manager=mia)
+    with visits(chromium, live_server.url) as opened:
+        page = opened(f"/labeling/datasets/{dataset.uuid}/schema/change/", mia, width=width, scheme=scheme)
+        page.locator("#id_class_1").select_option(label="billing")
+        page.locator("#id_kind_1").select_option(label="Merge into")
+        page.locator("#id_into_1").fill("card")
+        page.get_by_role("button", name="Show what it touches").click()
+        expect(page.locator("#touched")).to_contain_text("merged into card")
+        shot(page, f"change-{width}")
+        fits(page)
+        assert violations(page) == []
+        page.get_by_role("button", name="Publish version 2").click()
+        expect(page.get_by_role("heading", name="Classes and guideline")).to_be_visible()
+        shot(page, f"schema-{width}")
+        fits(page)
+        assert violations(page) == []
