@@ -36,7 +36,7 @@ class QueueForm(forms.Form):
         help_text="On this share of items nobody sees what a model suggests, so that its influence can be measured.",
     )  # fmt: skip
 
-    order = forms.ChoiceField(label="Order", choices=Queue.Order.choices, initial=Queue.Order.GIVEN)
+    order = forms.ChoiceField(label="Order", choices=Queue.Order.choices, initial=Queue.Order.GIVEN, required=False)
     people: forms.ModelMultipleChoiceField[Any] = forms.ModelMultipleChoiceField(
         None, label="For these people alone", required=False, to_field_name="uuid", widget=forms.CheckboxSelectMultiple,
         help_text="Nobody ticked: for everybody who may annotate.",
@@ -49,6 +49,10 @@ class QueueForm(forms.Form):
         uploads = self.fields["upload"]
         uploads.queryset = queries.uploads_to_label(dataset)  # type: ignore[attr-defined]
         uploads.help_text = "Only for the items of one upload."
+
+    def clean_order(self) -> str:
+        """As the items came, where nothing was chosen."""
+        return str(self.cleaned_data["order"] or Queue.Order.GIVEN)
 
 
 class SchemaForm(forms.Form):

@@ -46,7 +46,7 @@ def claim(*, queue_id: UUID, actor: User, k: int = rules.HAND, skipped: bool = F
     skipped: give out again what this person skipped and nobody has labelled since. Returns slots with item and upload.
     Raises PermissionDenied, or Conflict when the queue gives out nothing (paused, closed). An empty list: nothing is left for them.
     """
-    queue = Queue.objects.get(uuid=queue_id)
+    queue = queries.with_place_of(actor).get(uuid=queue_id)
     policy.require(actor, "labeling.annotate", queue)
     seat = seat_of(queue, actor)
     held = in_hand(queue, actor)
@@ -56,7 +56,7 @@ def claim(*, queue_id: UUID, actor: User, k: int = rules.HAND, skipped: bool = F
         if held:
             return with_items(held)
         raise Conflict(f"{queue.name} is {queue.get_state_display().lower()}.", next_step="Choose another queue.")
-    if wanted > 0 and not held and not queries.is_for(queue, actor):
+    if wanted > 0 and not held and queue.is_for_others:
         raise Conflict(f"{queue.name} is for certain people, and you are none of them.", next_step="Choose another queue.")
     fresh = take(queue, seat, wanted, skipped=skipped) if wanted > 0 else []
     return with_items([*held, *fresh])

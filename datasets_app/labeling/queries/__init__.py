@@ -27,12 +27,12 @@ from datasets_app.labeling.queries.pages import (
     forecast,
     get_dataset,
     get_queue,
-    is_for,
     people,
     queue_agreement,
     queues,
     schemas,
     uploads_to_label,
+    with_place_of,
 )
 from datasets_app.labeling.queries.review import answers_in, case, disputes, lines, pair_history, seen_digest
 
@@ -56,7 +56,6 @@ __all__ = [
     "history_of",
     "hit_rate",
     "label_documents",
-    "is_for",
     "older_names",
     "labels_by_id",
     "labels_by_name",
@@ -78,4 +77,5 @@ __all__ = [
     "stored",
     "uploads_to_label",
     "value_of",
+    "with_place_of",
 ]

@@ -18,7 +18,7 @@ from registry.ledger.models import Event
 from registry.ledger.rules import digest_of
 from registry.ledger.verbs import Verb
 from tests.support.jobs import run_jobs, run_ok
-from tests.support.labeling import answer, label_items, make_dataset, make_queue, make_schema, queue_items
+from tests.support.labeling import answer, label_items, make_dataset, make_queue, make_schema, queue_items, says
 
 pytestmark = pytest.mark.django_db
 NAMES = ("billing", "card", "lost", "transfer")
@@ -102,7 +102,7 @@ def test_who_adjudicated_still_answers_for_a_moved_decision_and_so_does_who_merg
     queue = make_queue(dataset, mia, schema=NAMES, overlap=1)
     label_items(queue, {ana: ["billing"]})
     item = queue_items(queue)[0]
-    actions.decide(queue_id=queue.uuid, item_id=item.uuid, actor=ravi, label_id=labels(dataset)["lost"].uuid, reason="It says so.")
+    actions.decide(queue_id=queue.uuid, item_id=item.uuid, actor=ravi, value=says(labels(dataset)["lost"]), reason="It says so.")
 
     change(dataset, mia, ("lost", "merge", ["card"]))
     run_ok()
@@ -150,8 +150,8 @@ def test_a_retired_class_takes_no_new_answers_and_keeps_its_decisions(dataset, m
     assert standing(dataset) == [("one", "lost", "single")]
     queue.refresh_from_db()
     slot = queue.slots.get(item__text="two")
-    with pytest.raises(Refused, match="not in the queue's schema"):
-        actions.submit(queue_id=queue.uuid, actor=ana, slot_id=slot.pk, label_id=lost.uuid, client_key=lost.uuid)
+    with pytest.raises(Refused, match="is no class of the queue's schema"):
+        actions.submit(queue_id=queue.uuid, actor=ana, slot_id=slot.pk, value=says(lost), client_key=lost.uuid)
     assert Annotation.objects.count() == 1
 
 
@@ -165,7 +165,7 @@ def test_a_queue_moves_and_a_page_that_was_open_meanwhile_is_understood(dataset,
     assert queue.schema == schema
     for item, name in zip(queue_items(queue), ("billing", "lost"), strict=False):
         slot = queue.slots.get(item=item)
-        actions.submit(queue_id=queue.uuid, actor=ana, slot_id=slot.pk, label_id=old[name].uuid, client_key=old[name].uuid)
+        actions.submit(queue_id=queue.uuid, actor=ana, slot_id=slot.pk, value=says(old[name]), client_key=old[name].uuid)
     assert standing(dataset) == [("one", "billing", "single"), ("two", "card", "single")]
     assert told(Event.objects.get(verb=Verb.QUEUE_MOVED))["new"] == 2
 
