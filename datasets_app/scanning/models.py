@@ -120,7 +120,12 @@ class Finding(models.Model):
         indexes = [models.Index(fields=["dataset", "kind", "status", "-score", "-id"], name="finding_ranked")]
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display().lower()} {self.key[:8]}"
+        return f"{self.title.lower()} {self.key[:8]}"
+
+    @property
+    def title(self) -> str:
+        """What one finding of its kind is called."""
+        return rules.ONE[rules.Kind(self.kind)]
 
 
 class Tally(models.Model):

@@ -48,6 +48,7 @@ class Status(TextChoices):
     GONE = "gone", "Gone"
 
 
+ONE = {Kind.NEAR_DUPLICATE: "Near duplicates", Kind.LABEL_CONFLICT: "Label conflict", Kind.LABEL_ERROR: "Label error"}
 FOUND_BY = {
     ScanKind.NEAR_DUPLICATES: (Kind.NEAR_DUPLICATE, Kind.LABEL_CONFLICT),
     ScanKind.LABEL_ERRORS: (Kind.LABEL_ERROR,),

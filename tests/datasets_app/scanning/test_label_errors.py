@@ -10,7 +10,9 @@ from cleanlab.filter import find_label_issues
 
 from datasets_app.labeling.models import Decision
 from datasets_app.scanning import actions, guessing
+from datasets_app.scanning.actions import label_errors
 from datasets_app.scanning.models import Finding, Scan, Tally
+from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
 from tests.support.datasets import import_texts, make_dataset
@@ -65,6 +67,22 @@ def test_a_dataset_with_one_class_is_refused_by_the_job_with_a_sentence(project,
 
     assert job.error == "Fewer than two labels have 5 different texts or more, so there is nothing to compare."
     assert (Scan.objects.get().state, Finding.objects.count()) == ("failed", 0)
+
+
+def test_a_cancelled_scan_ends_its_program_and_writes_nothing(dataset, ravi, monkeypatch):
+    job = actions.scan(dataset=dataset, kind="label_errors", actor=ravi)
+    real = label_errors.write_rows
+
+    def cancel_before_the_program(*given):
+        classes = real(*given)
+        jobs.cancel(job.uuid, ravi)
+        return classes
+
+    monkeypatch.setattr(label_errors, "write_rows", cancel_before_the_program)
+    run_jobs("scans")
+
+    assert (Job.objects.get(pk=job.pk).state, Scan.objects.get().state) == ("cancelled", "cancelled")
+    assert (Finding.objects.count(), Tally.objects.get().open) == (0, 0)
 
 
 def test_without_decisions_no_scan_begins(project, ana, ravi):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from django.core.exceptions import PermissionDenied
-from django.db import DatabaseError, OperationalError, connection, transaction
+from django.db import DatabaseError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from datasets_app.labeling import actions as labeling
@@ -128,7 +128,7 @@ def test_a_scan_that_is_run_again_after_a_crash_finds_the_same(dataset, ravi, mo
         rows = real(*given)
         if not calls:
             calls.append(1)  # the groups are there, their findings are not
-            raise OperationalError("the database went away")
+            raise ConnectionError("the database went away")
         return rows
 
     monkeypatch.setattr(near_duplicates, "write_groups", crash_once)
