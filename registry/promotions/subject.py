@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from django.db.models import Count, Max, QuerySet
+from django.db.models import Count, Max, Q, QuerySet
 
 from datasets_app.labeling.models import Decision
 from datasets_app.snapshots.models import Snapshot
@@ -81,9 +81,12 @@ def test_labels(snapshot: Snapshot) -> dict[str, int]:
 
 
 def deciders(snapshot: Snapshot) -> list[str]:
-    """The people who adjudicated labels of the test split or accepted imported ones, as sorted uuids. Superseded decisions count too."""
-    people = test_decisions(snapshot).filter(by__isnull=False).order_by().values("by")
-    return sorted(str(uuid) for uuid in User.objects.filter(pk__in=people).values_list("uuid", flat=True))
+    """The people who adjudicated labels of the test split or accepted imported ones, and who published a change of classes that moved
+    some, as sorted uuids. Superseded decisions count too."""
+    found = test_decisions(snapshot).order_by()
+    people = Q(pk__in=found.filter(by__isnull=False).values("by"))
+    people |= Q(pk__in=found.filter(change__isnull=False).values("change__schema__created_by"))
+    return sorted(str(uuid) for uuid in User.objects.filter(people).values_list("uuid", flat=True))
 
 
 def trainers(version: ModelVersion) -> list[str]:
