@@ -1,5 +1,6 @@
 """Reading labels, queues and decisions."""
 
+from datasets_app.labeling.queries.answers import answer_kind, answers_by_item, decided, ordered_labels, places_of, sent_back
 from datasets_app.labeling.queries.bench import bench_items, hit_rate, label_documents, last_answer, progress, skipped_open
 from datasets_app.labeling.queries.decisions import (
     adjudicators_of,
@@ -25,20 +26,43 @@ from datasets_app.labeling.queries.pages import (
     schemas,
     uploads_to_label,
 )
+from datasets_app.labeling.queries.quality import (
+    Cell,
+    Standing,
+    behind,
+    due,
+    forecast_of,
+    measure_of,
+    own_standing,
+    quality_document,
+    report_of,
+    side_by_side,
+    standings,
+    two_labels,
+    two_seats,
+)
 from datasets_app.labeling.queries.review import answers_in, case, disputes, label_of, lines, names_of, pair_history, seen_digest
 
 __all__ = [
+    "Cell",
+    "Standing",
     "adjudicators_of",
     "allowed",
     "annotators_of",
+    "answer_kind",
+    "answers_by_item",
     "answers_in",
+    "behind",
     "bench_items",
     "case",
     "current_decision",
     "current_decisions",
     "datasets_to_manage",
+    "decided",
     "disputes",
+    "due",
     "forecast",
+    "forecast_of",
     "get_dataset",
     "get_queue",
     "history_of",
@@ -50,16 +74,27 @@ __all__ = [
     "last_answer",
     "latest_schema",
     "lines",
+    "measure_of",
     "names_of",
     "newest_decision",
+    "ordered_labels",
+    "own_standing",
     "pair_history",
     "people",
+    "places_of",
     "progress",
+    "quality_document",
     "queue_agreement",
     "queues",
+    "report_of",
     "schemas",
     "seen_digest",
+    "sent_back",
+    "side_by_side",
     "skipped_open",
     "standing",
+    "standings",
+    "two_labels",
+    "two_seats",
     "uploads_to_label",
 ]

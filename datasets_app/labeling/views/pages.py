@@ -17,7 +17,9 @@ from datasets_app.datasets.models import Dataset
 from datasets_app.labeling import actions, queries
 from datasets_app.labeling.forms import QueueForm, SchemaForm, write_classes
 from datasets_app.labeling.models import LabelSchema, Queue
+from datasets_app.labeling.quality import ALWAYS_RULE
 from datasets_app.labeling.views.answering import person
+from datasets_app.labeling.views.quality_page import person_row
 from lifecycle.refusals import Refused
 from lifecycle.ui.forms import add_refusal
 from lifecycle.ui.marks import Figure
@@ -48,8 +50,10 @@ def queue_page(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """How far one queue is, who worked in it, and how far they agree."""
     queue = queries.get_queue(person(request), uuid)
     may = {name: policy.can(person(request), f"labeling.{name}", queue) for name in ("annotate", "manage", "decide")}
+    own = queries.own_standing(queue, person(request))
     context = {
-        "queue": queue, "may": may, "people": queries.people(queue, person(request), everybody=may["manage"]),
+        "queue": queue, "may": may, "own": [person_row(own, is_self=True)] if own else [], "rule": ALWAYS_RULE,
+        "people": queries.people(queue, person(request), everybody=may["manage"]),
         "agreement": queries.queue_agreement(queue), "figures": figures(queue), "forecast": queries.forecast(queue),
     }  # fmt: skip
     return render(request, "datasets_app/labeling/queue.html", context)

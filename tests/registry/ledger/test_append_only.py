@@ -18,7 +18,7 @@ IMMUTABLE = {
     "endpoints.deployment", "endpoints.fault",
     "evaluation.evaluation",
     "labeling.annotation", "labeling.comment", "labeling.decision", "labeling.label", "labeling.labelschema",
-    "labeling.slotskip", "labeling.suggestion",
+    "labeling.qualityreport", "labeling.slotskip", "labeling.suggestion",
     "ledger.checkpoint", "ledger.event",
     "notices.outbox",
     "policies.policy",
