@@ -23,8 +23,8 @@ MOST_CELLS = 2_000  # pairs of labels that are kept, those mixed up most first
 ALWAYS_SHOWN, ALWAYS_SHARE = 50, 0.98
 ALWAYS_WRONG, ALWAYS_TAKEN = 5, 0.5
 ALWAYS_RULE = (
-    f"Took the first suggestion on {ALWAYS_SHARE:.0%} or more of at least {ALWAYS_SHOWN} items; where {ALWAYS_WRONG} or more of these "
-    "suggestions were decided to be wrong, took more than half of the wrong ones too."
+    f"Took the first suggestion on {ALWAYS_SHARE * 100:.0f}\u00a0% or more of at least {ALWAYS_SHOWN} items; where {ALWAYS_WRONG} or more "
+    "of these suggestions were decided to be wrong, took more than half of the wrong ones too."
 )
 
 

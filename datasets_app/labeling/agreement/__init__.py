@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from datasets_app.labeling.agreement.alpha import krippendorff_alpha, masi, nominal
 from datasets_app.labeling.agreement.consensus import Consensus, dawid_skene
@@ -46,13 +47,17 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """The coefficients of one queue. items: units with at least two answers. None: not defined, or too few items."""
+    """The coefficients of one queue. items: units with at least two answers. None: not defined, or too few items.
+
+    as_of: when all answers were measured; None where this was computed from the newest ones just now.
+    """
 
     items: int
     percent: float | None
     alpha: float | None
     fleiss: float | None
     cohen: float | None
+    as_of: datetime | None = None
 
     @property
     def too_few(self) -> bool:

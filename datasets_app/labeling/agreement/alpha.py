@@ -41,6 +41,8 @@ def krippendorff_alpha(units: Iterable[Unit], distance: Distance = nominal, *, o
     high, for ordinal data, whose distance follows from how often each value was given; `distance` is then not asked.
     """
     tables = [Counter(value for _, value in unit) for unit in units if len(unit) >= 2]
+    if order is None and distance is nominal:
+        return nominal_alpha_of(tables)
     values = list(order) if order is not None else sorted({value for table in tables for value in table}, key=repr)
     coincidences = np.zeros((len(values), len(values)))
     places = {value: at for at, value in enumerate(values)}
@@ -49,6 +51,19 @@ def krippendorff_alpha(units: Iterable[Unit], distance: Distance = nominal, *, o
     squares = ordinal_squares(coincidences.sum(axis=1)) if order is not None else matrix(values, distance)
     found = float(alpha_of(coincidences, squares))
     return None if np.isnan(found) else found
+
+
+def nominal_alpha_of(tables: Iterable[Counter[Hashable]]) -> float | None:
+    """Alpha of equal and unequal values, straight from how often each was given, unit by unit."""
+    margins: Counter[Hashable] = Counter()
+    observed = 0.0
+    for table in tables:
+        answers = table.total()
+        margins.update(table)
+        observed += sum(count * (answers - count) for count in table.values()) / (answers - 1)
+    total = margins.total()
+    expected = total**2 - sum(count * count for count in margins.values())
+    return None if not expected else 1 - (total - 1) * observed / expected
 
 
 def add_coincidences(coincidences: Floats, table: dict[int, int]) -> None:

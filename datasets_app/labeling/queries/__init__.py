@@ -15,6 +15,7 @@ from datasets_app.labeling.queries.decisions import (
     standing,
 )
 from datasets_app.labeling.queries.pages import (
+    Forecast,
     allowed,
     datasets_to_manage,
     forecast,
@@ -45,6 +46,7 @@ from datasets_app.labeling.queries.review import answers_in, case, disputes, lab
 
 __all__ = [
     "Cell",
+    "Forecast",
     "Standing",
     "adjudicators_of",
     "allowed",

@@ -82,13 +82,12 @@ def standings(queue: Queue, report: QualityReport | None, viewer: User, *, named
     return found
 
 
-def own_standing(queue: Queue, user: User) -> Standing | None:
+def own_standing(queue: Queue, report: QualityReport | None, user: User) -> Standing | None:
     """The viewer's own row; None before they worked in the queue."""
     seat = queue.seats.select_related("user").filter(user=user).first()
     if seat is None:
         return None
-    people = QualityReport.objects.filter(queue=queue).order_by("-edition").values_list("figures__people", flat=True).first()
-    return Standing(seat, str(user), people.get(str(user.pk)) if people else None)
+    return Standing(seat, str(user), report.figures["people"].get(str(user.pk)) if report else None)
 
 
 def forecast_of(queue: Queue, report: QualityReport) -> quality.Forecast:

@@ -15,6 +15,7 @@ from markdown_it import MarkdownIt
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling import actions, queries
+from datasets_app.labeling.agreement import Agreement
 from datasets_app.labeling.forms import QueueForm, SchemaForm, write_classes
 from datasets_app.labeling.models import LabelSchema, Queue
 from datasets_app.labeling.quality import ALWAYS_RULE
@@ -50,19 +51,18 @@ def queue_page(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """How far one queue is, who worked in it, and how far they agree."""
     queue = queries.get_queue(person(request), uuid)
     may = {name: policy.can(person(request), f"labeling.{name}", queue) for name in ("annotate", "manage", "decide")}
-    own = queries.own_standing(queue, person(request))
+    report, ahead = queries.report_of(queue), queries.forecast(queue)
+    own, agreed = queries.own_standing(queue, report, person(request)), queries.queue_agreement(queue, report)
     context = {
         "queue": queue, "may": may, "own": [person_row(own, is_self=True)] if own else [], "rule": ALWAYS_RULE,
         "people": queries.people(queue, person(request), everybody=may["manage"]),
-        "agreement": queries.queue_agreement(queue), "figures": figures(queue), "forecast": queries.forecast(queue),
+        "agreement": agreed, "figures": figures(queue, agreed, ahead), "forecast": ahead,
     }  # fmt: skip
     return render(request, "datasets_app/labeling/queue.html", context)
 
 
-def figures(queue: Queue) -> list[Figure]:
+def figures(queue: Queue, found: Agreement, ahead: queries.Forecast) -> list[Figure]:
     """The head numbers of a queue."""
-    ahead = queries.forecast(queue)
-    found = queries.queue_agreement(queue)
     agree = Figure("Agreement", decimals(found.alpha, 2), sub=f"Krippendorff's alpha, {count(found.items)} items")
     if queue.overlap == 1:
         agree = Figure("Agreement", "Not measured", sub="one answer per item")

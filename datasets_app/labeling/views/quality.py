@@ -50,13 +50,14 @@ def measured(request: HttpRequest, queue: Queue, report: QualityReport) -> dict[
     labels, people = list(queue.schema.labels.all()), page.of_people(report, standings)
     everybody, every = request.GET.get("people") == "all", request.GET.get("labels") == "all"
     ahead, days = queries.forecast_of(queue, report), report.figures["days"]
+    items = page.items_url(queue)
     mine = [each for each in standings if named or each.seat.user_id == viewer.pk]
     return {
         "figures": page.figures(queue, report, ahead), "coefficients": page.coefficients(report), "forecast": ahead, "named": named,
         "people": [page.person_row(each, is_self=each.seat.user_id == viewer.pk) for each in mine], "rule": ALWAYS_RULE,
-        "matrix": page.people_matrix(queue, report, people, limit=None if everybody else page.PEOPLE) if people else None,
-        "least": page.least_agreeing(queue, report, people), "confused": page.most_confused(queue, report, labels),
-        "confusion": page.label_matrix(queue, report, labels, limit=None if every else page.LABELS), "everybody": everybody,
+        "matrix": page.people_matrix(items, report, people, limit=None if everybody else page.PEOPLE) if people else None,
+        "least": page.least_agreeing(items, report, people), "confused": page.most_confused(items, report, labels),
+        "confusion": page.label_matrix(items, report, labels, limit=None if every else page.LABELS), "everybody": everybody,
         "every": every, "throughput": charts.throughput(days, report.figures["week"]) if days else None,
     }  # fmt: skip
 

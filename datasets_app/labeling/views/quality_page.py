@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
 
 from django.urls import reverse
+from django.utils.html import escape
+from django.utils.safestring import SafeString, mark_safe
 
 from datasets_app.labeling import quality, queries
 from datasets_app.labeling.agreement import FEWEST
@@ -54,13 +55,25 @@ class Cell:
     depth: int = 0
 
 
+BLANK = Cell()
+
+
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """A square table. rows: (head, cells). total: of people or labels that it could show."""
+    """A square table. total: of people or labels that it could show."""
 
     heads: list[str]
-    rows: list[tuple[str, list[Cell]]]
+    rows: list[MatrixRow]
     total: int
+
+
+@dataclass(frozen=True, slots=True)
+class MatrixRow:
+    """One row. html: its cells as they are drawn, here and not by the template, since there may be thousands."""
+
+    head: str
+    cells: list[Cell]
+    html: SafeString
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +131,25 @@ def person_row(standing: queries.Standing, *, is_self: bool) -> PersonRow:
     )  # fmt: skip
 
 
-def address(queue: Queue, **given: str) -> str:
-    """The items behind a cell."""
-    return f"{reverse('labeling:quality_items', args=[queue.uuid])}?{urlencode(given)}"
+def items_url(queue: Queue) -> str:
+    """Where the items behind a cell are, without saying which cell."""
+    return reverse("labeling:quality_items", args=[queue.uuid])
+
+
+def row_of(head: str, cells: list[Cell]) -> MatrixRow:
+    """A row with its cells drawn."""
+    return MatrixRow(head, cells, mark_safe("".join(drawn(cell) for cell in cells)))  # noqa: S308  `drawn` escapes
+
+
+def drawn(cell: Cell) -> str:
+    """One cell of a matrix as markup. Addresses are made of keys and uuids; everything else is escaped."""
+    if not cell.text:
+        return "<td></td>"
+    kind, told = f' class="d{cell.depth}"' if cell.depth else "", escape(cell.told)
+    text = f"{cell.text}<br><small>{cell.sub}</small>" if cell.sub else cell.text
+    if not cell.url:
+        return f'<td{kind}><span title="{told}">{text}</span></td>'
+    return f'<td{kind}><a href="{cell.url}" title="{told}" aria-label="{told}"><span>{text}</span></a></td>'
 
 
 def depth(value: float, top: float) -> int:
@@ -128,7 +157,7 @@ def depth(value: float, top: float) -> int:
     return DEPTHS[min(len(DEPTHS) - 1, int(value / top * len(DEPTHS)))] if value and top else 0
 
 
-# ── Annotator × annotator ───────────────────────────────────────────────────
+# ── Annotator × annotator (items: the address of the lists behind the cells) ───────────────────────────────────────────────────
 def of_people(report: QualityReport, standings: Sequence[queries.Standing]) -> dict[int, queries.Standing]:
     """The people whose pairs were kept, those with most answers first, by key."""
     paired = {user for row in report.figures["pairs"] for user in row[:2]}
@@ -137,41 +166,41 @@ def of_people(report: QualityReport, standings: Sequence[queries.Standing]) -> d
     return {each.seat.user_id: each for each in ranked}
 
 
-def people_matrix(queue: Queue, report: QualityReport, people: dict[int, queries.Standing], *, limit: int | None) -> Matrix:
+def people_matrix(items: str, report: QualityReport, people: dict[int, queries.Standing], *, limit: int | None) -> Matrix:
     """How often each two of them were equal on the items that both answered; deeper where they differ more."""
     shown = list(people)[:limit]
     pairs = {(row[0], row[1]): row for row in report.figures["pairs"]}
     rows = []
     for one in shown:
-        cells = [people_cell(queue, people, pairs.get((min(one, other), max(one, other)))) for other in shown]
-        rows.append((people[one].name, cells))
+        cells = [people_cell(items, people, pairs.get((min(one, other), max(one, other)))) for other in shown]
+        rows.append(row_of(people[one].name, cells))
     return Matrix([people[user].name for user in shown], rows, len(people))
 
 
-def people_cell(queue: Queue, people: dict[int, queries.Standing], row: list[Any] | None) -> Cell:
+def people_cell(items: str, people: dict[int, queries.Standing], row: list[Any] | None) -> Cell:
     """One pair of people; empty for one with themselves and where they share nothing."""
     if row is None:
-        return Cell()
+        return BLANK
     one, other, n, equal, *_ = row
     names = f"{people[one].name} and {people[other].name}"
-    url = people_url(queue, people, row) if equal < n else ""
+    url = people_url(items, people, row) if equal < n else ""
     if n < FEWEST:
         return Cell("few", count(n), f"{names}: too few, {count(n)} shared items", url)
     share = equal / n
     return Cell(f"{100 * share:.0f}", count(n), f"{names}: {percent(share)} equal of {count(n)} shared items", url, depth(1 - share, 0.5))
 
 
-def people_url(queue: Queue, people: dict[int, queries.Standing], row: list[Any]) -> str:
+def people_url(items: str, people: dict[int, queries.Standing], row: list[Any]) -> str:
     """The items on which two people differ."""
-    return address(queue, people=f"{people[row[0]].seat.pk}|{people[row[1]].seat.pk}")
+    return f"{items}?people={people[row[0]].seat.pk}%7C{people[row[1]].seat.pk}"
 
 
-def least_agreeing(queue: Queue, report: QualityReport, people: dict[int, queries.Standing]) -> list[PairRow]:
+def least_agreeing(items: str, report: QualityReport, people: dict[int, queries.Standing]) -> list[PairRow]:
     """The pairs of people with the lowest Cohen's kappa."""
     known = [row for row in report.figures["pairs"] if row[4] is not None and row[0] in people and row[1] in people]
     return [
         PairRow(
-            f"{people[row[0]].name} and {people[row[1]].name}", people_url(queue, people, row) if row[3] < row[2] else "", row[2],
+            f"{people[row[0]].name} and {people[row[1]].name}", people_url(items, people, row) if row[3] < row[2] else "", row[2],
             row[3] / row[2], *row[4:7],
         )
         for row in sorted(known, key=lambda row: row[4])[:WORST]
@@ -179,42 +208,40 @@ def least_agreeing(queue: Queue, report: QualityReport, people: dict[int, querie
 
 
 # ── Label × label ───────────────────────────────────────────────────────────
-def label_url(queue: Queue, one: Label, other: Label) -> str:
+def label_url(items: str, one: Label, other: Label) -> str:
     """The items to which both labels were given."""
-    return address(queue, labels=f"{one.stable_id}|{other.stable_id}")
+    return f"{items}?labels={one.stable_id}%7C{other.stable_id}"
 
 
-def label_matrix(queue: Queue, report: QualityReport, labels: Sequence[Label], *, limit: int | None) -> Matrix:
+def label_matrix(items: str, report: QualityReport, labels: Sequence[Label], *, limit: int | None) -> Matrix:
     """On how many items each two labels met; those that meet most often come first, so that pairs stand side by side."""
-    met = {(first, second): items for first, second, items in report.figures["confusion"]}
+    met = {(first, second): number for first, second, number in report.figures["confusion"]}
     order = list(dict.fromkeys(at for first, second, _ in report.figures["confusion"] if first != second for at in (first, second)))
     shown = order[:limit]
-    top = max((items for (first, second), items in met.items() if first != second), default=0)
+    top = max((number for (first, second), number in met.items() if first != second), default=0)
     rows = []
     for one in shown:
-        cells = [label_cell(queue, labels, one, other, met.get((min(one, other), max(one, other)), 0), top) for other in shown]
-        rows.append((labels[one].name, cells))
+        cells = [label_cell(items, labels, one, other, met.get((min(one, other), max(one, other)), 0), top) for other in shown]
+        rows.append(row_of(labels[one].name, cells))
     return Matrix([labels[at].name for at in shown], rows, len(order))
 
 
-def label_cell(queue: Queue, labels: Sequence[Label], one: int, other: int, items: int, top: int) -> Cell:
+def label_cell(items: str, labels: Sequence[Label], one: int, other: int, met: int, top: int) -> Cell:
     """One pair of labels. The diagonal counts items to which two people or more gave the label; it opens nothing and has no colour."""
-    if not items:
-        return Cell()
+    if not met:
+        return BLANK
     first, second = labels[one], labels[other]
     if one == other:
-        return Cell(count(items), told=f"{first.name}, given by two or more: {count(items)} items")
-    return Cell(
-        count(items), "", f"{first.name} and {second.name}: {count(items)} items", label_url(queue, first, second), depth(items, top)
-    )
+        return Cell(count(met), told=f"{first.name}, given by two or more: {count(met)} items")
+    return Cell(count(met), "", f"{first.name} and {second.name}: {count(met)} items", label_url(items, first, second), depth(met, top))
 
 
-def most_confused(queue: Queue, report: QualityReport, labels: Sequence[Label]) -> list[PairRow]:
+def most_confused(items: str, report: QualityReport, labels: Sequence[Label]) -> list[PairRow]:
     """The pairs of labels that meet most often."""
     mixed = [row for row in report.figures["confusion"] if row[0] != row[1]]
     return [
-        PairRow(f"{labels[first].name} / {labels[second].name}", label_url(queue, labels[first], labels[second]), items)
-        for first, second, items in mixed[:WORST]
+        PairRow(f"{labels[first].name} / {labels[second].name}", label_url(items, labels[first], labels[second]), met)
+        for first, second, met in mixed[:WORST]
     ]
 
 
