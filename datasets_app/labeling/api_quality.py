@@ -45,6 +45,7 @@ class PersonOut(serializers.Serializer[Any]):
     median_seconds = serializers.FloatField(allow_null=True)
     judged = serializers.IntegerField()
     right = serializers.IntegerField()
+    likely_right = serializers.FloatField(allow_null=True)
     sent_back = serializers.IntegerField()
     shown = serializers.IntegerField()
     accepted = serializers.IntegerField()

@@ -13,12 +13,14 @@ from datetime import date, datetime, timedelta
 from itertools import combinations
 from typing import Any, NamedTuple
 
-from datasets_app.labeling.agreement import FEWEST, Coefficient, Kind, Tally, cohen_interval, cohen_of
+from datasets_app.labeling.agreement import FEWEST, Coefficient, Kind, Tally, cohen_interval, cohen_of, dawid_skene
 
 WEEK = timedelta(days=7)
 DAYS_KEPT = 60
 STEP = math.log(1.01)  # times are kept to within 1 %
 MOST_PEOPLE = 60  # those with most answers whose agreement in pairs is kept
+CONSENSUS_ITEMS = 20_000  # items, spread over the queue, from whose answers a consensus is estimated
+CONSENSUS_PEOPLE = 3  # fewer people cannot be told apart
 MOST_CELLS = 2_000  # pairs of labels that are kept, those mixed up most first
 ALWAYS_SHOWN, ALWAYS_SHARE = 50, 0.98
 ALWAYS_WRONG, ALWAYS_TAKEN = 5, 0.5
@@ -116,6 +118,7 @@ class Measure:
         self.pairs: dict[tuple[int, int], Counter[tuple[Any, Any]]] = defaultdict(Counter)
         self.together: Counter[tuple[Any, Any]] = Counter()
         self.days: Counter[date] = Counter()
+        self.sample, self.every, self.shared = list[Sequence[Given]](), 1, 0
         self.first_at: datetime | None = None
 
     def add(self, answers: Sequence[Given], decided: Any = None) -> list[Apart]:
@@ -125,7 +128,31 @@ class Measure:
             self.days[answer.at.date()] += 1
             self.first_at = min(self.first_at or answer.at, answer.at)
         self.tally.add([(answer.user, answer.value) for answer in answers])
+        self.keep(answers)
         return list(self.compare(sorted(answers, key=lambda answer: answer.user)))
+
+    def keep(self, answers: Sequence[Given]) -> None:
+        """Hold on to every n-th item with two answers or more, so that there are never more than twice CONSENSUS_ITEMS."""
+        if len(answers) < 2 or self.kind != Kind.SINGLE:
+            return
+        if self.shared % self.every == 0:
+            self.sample.append(answers)
+        self.shared += 1
+        if len(self.sample) >= 2 * CONSENSUS_ITEMS:
+            self.sample, self.every = self.sample[::2], 2 * self.every
+
+    def likely_right(self) -> dict[int, float]:
+        """How often each person names the label that is likely from everybody's answers, for those with 20 of them or more.
+
+        Empty where fewer than three people share items: two who differ cannot be told apart.
+        """
+        given = [(answer.item, answer.user, answer.value) for answers in self.sample for answer in answers]
+        people = Counter(user for _, user, _ in given)
+        known = {user for user, answers in people.items() if answers >= FEWEST}
+        if len(known) < CONSENSUS_PEOPLE:
+            return {}
+        accuracy = dawid_skene(given, smoothing=0.01).accuracy()
+        return {user: accuracy[user] for user in known}
 
     def compare(self, answers: Sequence[Given]) -> Iterator[Apart]:
         """Count the pairs of answers of one item; those that differ come out."""
@@ -145,11 +172,15 @@ class Measure:
 
     def figures(self) -> dict[str, Any]:
         """Everything that was measured, as JSON. People are keys, labels places in the order given."""
+        likely = self.likely_right()
         kept = [user for user, _ in sorted(self.workers.items(), key=lambda row: (-row[1].answers, row[0]))[:MOST_PEOPLE]]
         return {
             "kind": self.kind.value, "items": self.tally.items, "answers": sum(each.answers for each in self.workers.values()),
             "coefficients": [told(each) for each in self.tally.coefficients()],
-            "people": {str(user): worker.document() for user, worker in sorted(self.workers.items())},
+            "people": {
+                str(user): worker.document() | {"likely_right": rounded(likely.get(user))}
+                for user, worker in sorted(self.workers.items())
+            },
             "pairs": [self.pair(one, other) for one, other in combinations(sorted(kept), 2) if (one, other) in self.pairs],
             "confusion": self.confusion(), "days": self.recent_days(), "week": sum(each.week for each in self.workers.values()),
             "first_at": self.first_at.isoformat() if self.first_at else None,

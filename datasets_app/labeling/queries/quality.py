@@ -147,14 +147,22 @@ def behind(report: QualityReport, cell: Cell) -> QuerySet[Difference]:
     raise ValueError("A cell has two labels or two people.")
 
 
-def side_by_side(queue: Queue, item_ids: Sequence[int]) -> dict[int, list[Annotation]]:
-    """The answers that stand for each of these items now, in the order in which they came."""
-    rows = Slot.objects.filter(queue=queue, item_id__in=item_ids, state=Slot.State.DONE, annotation__isnull=False)
-    found: dict[int, list[Annotation]] = {item: [] for item in item_ids}
-    for slot in rows.select_related("annotation__label", "annotation__user").order_by("annotation_id"):
-        if slot.annotation is not None:
-            found[slot.item_id].append(slot.annotation)
-    return found
+def side_by_side(queue: Queue, item_ids: Sequence[int], viewer: User) -> dict[int, list[Annotation] | None]:
+    """The answers that stand for each of these items now, in the order in which they came.
+
+    None where the viewer labels in the queue and may still be asked about the item: they answer blind.
+    """
+    slots = Slot.objects.filter(queue=queue, item_id__in=item_ids).select_related("annotation__label", "annotation__user")
+    given: dict[int, list[Annotation]] = {item: [] for item in item_ids}
+    waiting: set[int] = set()
+    for slot in slots.order_by("annotation_id"):
+        if slot.state == Slot.State.DONE and slot.annotation is not None:
+            given[slot.item_id].append(slot.annotation)
+        elif slot.state != Slot.State.CLOSED:
+            waiting.add(slot.item_id)
+    if not queue.seats.filter(user=viewer).exists():
+        return dict(given)
+    return {item: None if item in waiting and all(each.user_id != viewer.pk for each in rows) else rows for item, rows in given.items()}
 
 
 def two_labels(queue: Queue, given: str) -> tuple[Label, Label] | None:

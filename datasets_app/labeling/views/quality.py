@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from datasets_app.datasets import queries as datasets
 from datasets_app.labeling import actions, charts, queries
-from datasets_app.labeling.models import QualityReport, Queue
+from datasets_app.labeling.models import Annotation, QualityReport, Queue
 from datasets_app.labeling.quality import ALWAYS_RULE
 from datasets_app.labeling.queries.quality import ITEMS, Cell
 from datasets_app.labeling.views import quality_page as page
@@ -92,8 +92,8 @@ def listed(request: HttpRequest, queue: Queue, report: QualityReport, cell: Cell
     found = list((rows.filter(pk__gt=int(after)) if after.isdecimal() and len(after) < 19 else rows)[: ITEMS + 1])
     named = policy.can(viewer, "labeling.assess", queue)
     names = {each.seat.user_id: each.name for each in queries.standings(queue, None, viewer, named=named)}
-    given = queries.side_by_side(queue, [row.item_id for row in found[:ITEMS]])
-    lines = [(row.item, [(names.get(each.user_id, "?"), each) for each in given[row.item_id]]) for row in found[:ITEMS]]
+    given = queries.side_by_side(queue, [row.item_id for row in found[:ITEMS]], viewer)
+    lines = [(row.item, answers_of(given[row.item_id], names)) for row in found[:ITEMS]]
     query = request.GET.copy()
     query.pop("after", None)
     first = f"?{query.urlencode()}"
@@ -103,3 +103,8 @@ def listed(request: HttpRequest, queue: Queue, report: QualityReport, cell: Cell
         "may_read": datasets.may_read(viewer, queue.dataset), "may_decide": policy.can(viewer, "labeling.decide", queue),
         "page": {"previous": first if after else "", "next": f"{first}&after={found[ITEMS - 1].pk}" if len(found) > ITEMS else ""},
     }  # fmt: skip
+
+
+def answers_of(given: list[Annotation] | None, names: dict[int, str]) -> list[tuple[str, Annotation]] | None:
+    """The answers to one item with what the viewer may call the people; None where they are hidden."""
+    return None if given is None else [(names.get(each.user_id, "?"), each) for each in given]

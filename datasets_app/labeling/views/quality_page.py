@@ -91,7 +91,10 @@ class PairRow:
 
 @dataclass(frozen=True, slots=True)
 class PersonRow:
-    """One person's figures, ready to be read; None for what was not measured. right, accepted: shares with their 95 % interval."""
+    """One person's figures, ready to be read; None for what was not measured.
+
+    right: share, ends of its 95 % interval, items. accepted: share, suggestions. likely: the share of all answers that is likely right.
+    """
 
     name: str
     is_self: bool
@@ -101,6 +104,7 @@ class PersonRow:
     median: float | None
     right: tuple[float, float, float, int] | None
     accepted: tuple[float, int] | None
+    likely: float | None
     sent_back: int | None
     warned: bool
 
@@ -127,7 +131,7 @@ def person_row(standing: queries.Standing, *, is_self: bool) -> PersonRow:
     return PersonRow(
         name=standing.name, is_self=is_self, done=seat.labelled, skipped=seat.skipped, skip_rate=standing.skip_rate,
         median=found["median_seconds"] if found else None, right=right, accepted=accepted,
-        sent_back=found["sent_back"] if found else None, warned=standing.warned,
+        likely=found["likely_right"] if found else None, sent_back=found["sent_back"] if found else None, warned=standing.warned,
     )  # fmt: skip
 
 

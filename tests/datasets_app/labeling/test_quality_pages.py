@@ -116,6 +116,18 @@ def test_items_are_paged_by_key(project, mia, ana, ben, client_for):
     assert seen == [f"text {n}" for n in range(65)]
 
 
+def test_who_may_still_be_asked_about_an_item_does_not_see_what_others_said(project, mia, ana, ben, ravi, client_for):
+    queue = make_queue(make_dataset(project, mia, ["one", "two"]), mia, overlap=3)
+    label_items(queue, {ana: ["card", "card"], ben: ["billing", "billing"], mia: ["card", ""]})
+    measure(queue, mia)
+
+    def shown(who):
+        lines = items(client_for(who), queue, labels=pair(queue, "card", "billing")).context["lines"]
+        return [None if answers is None else len(answers) for _, answers in lines]
+
+    assert (shown(mia), shown(ravi)) == ([3, None], [3, 2])  # Mia labels here, Ravi does not
+
+
 @pytest.mark.parametrize("given", [{}, {"labels": "x|y"}, {"labels": "same"}, {"people": "1|999999"}, {"people": "a|b"}])
 def test_an_address_that_names_no_cell_is_not_found(queue, mia, client_for, given):
     measure(queue, mia)

@@ -1,5 +1,6 @@
 """Pure rules about people and pace."""
 
+import random
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
@@ -98,6 +99,39 @@ def test_only_pairs_of_those_with_most_answers_are_kept(monkeypatch):
         measure.add([Given(item, user, 0, 1.0, NOW) for user in users])
 
     assert [row[:4] for row in measure.figures()["pairs"]] == [[1, 2, 2, 2]]
+
+
+def test_who_is_likely_right_is_estimated_from_the_answers_alone():
+    chance, measure = random.Random(5), Measure(NOW, order=range(3))
+    shares = {1: 0.95, 2: 0.9, 3: 0.85, 4: 0.4}
+    for item in range(600):
+        truth = chance.randrange(3)
+        said = {
+            user: truth if chance.random() < share else chance.choice([at for at in range(3) if at != truth])
+            for user, share in shares.items()
+        }
+        measure.add([Given(item, user, value, 1.0, NOW) for user, value in said.items()])
+
+    found = measure.figures()["people"]
+
+    assert {user: found[str(user)]["likely_right"] for user in shares} == pytest.approx(shares, abs=0.05)
+
+
+def test_two_people_cannot_be_told_apart():
+    measure = Measure(NOW, order=range(2))
+    for item in range(40):
+        measure.add([Given(item, user, (item + user) % 2, 1.0, NOW) for user in (1, 2)])
+
+    assert {each["likely_right"] for each in measure.figures()["people"].values()} == {None}
+
+
+def test_of_many_items_an_even_share_is_kept_for_the_consensus(monkeypatch):
+    monkeypatch.setattr(quality, "CONSENSUS_ITEMS", 10)
+    measure = Measure(NOW, order=range(2))
+    for item in range(100):
+        measure.add([Given(item, user, 0, 1.0, NOW) for user in (1, 2)])
+
+    assert [answers[0].item for answers in measure.sample] == list(range(0, 100, 8))
 
 
 def test_letters_go_on_behind_z():
