@@ -14,6 +14,7 @@ from rest_framework.response import Response
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling import actions, queries
 from datasets_app.labeling.actions.queues import CHOICES
+from datasets_app.labeling.api_quality import urlpatterns as quality_urls
 from datasets_app.labeling.models import Annotation, Decision, Label, LabelSchema, Queue
 from datasets_app.labeling.rules import LabelSpec
 from lifecycle.refusals import Refused
@@ -376,6 +377,7 @@ class Return(View):
 
 
 urlpatterns = [
+    *quality_urls,
     path("labeling/datasets/<uuid:uuid>/schemas/", Schemas.as_view(), name="api-labeling-schemas"),
     path("labeling/queues/", Queues.as_view(), name="api-labeling-queues"),
     path("labeling/queues/<uuid:uuid>/", OneQueue.as_view(), name="api-labeling-queue"),

@@ -27,13 +27,20 @@ def schema_url(job: Job) -> str:
     return find_url("labeling:schema", uuid=job.args["dataset"])
 
 
+def quality_url(job: Job) -> str:
+    """The page of the queue whose labels a job measures."""
+    return find_url("labeling:quality", uuid=job.args["queue"])
+
+
 def bind() -> None:
-    """The importer of labels, the job kinds, the periodic sweep and the navigation item."""
+    """The importer of labels, the job kinds, what is done from time to time and the navigation item."""
     datasets.register_label_importer(actions.Importer())
     registry.register(JobKind("labeling.fill", "Fill a labeling queue", actions.run_fill, url=queue_url))
     registry.register(JobKind("labeling.reorder", "Put a labeling queue in order", actions.run_reorder, url=queue_url))
     registry.register(JobKind("labeling.apply_rules", "Apply labeling rules", actions.run_rules, url=rules_url))
     registry.register(JobKind("labeling.move_decisions", "Move decisions with their classes", actions.run_moves, url=schema_url))
+    registry.register(JobKind("labeling.measure", "Measure label quality", actions.run_measure, url=quality_url))
+    schedule.every(600, "datasets_app.labeling.tasks.measure_due")
     schedule.every(60, "datasets_app.labeling.tasks.sweep")
     navigation.register(
         navigation.NavItem(

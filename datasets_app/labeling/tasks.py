@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from celery import shared_task
+from django.utils import timezone
 
 from datasets_app.labeling import actions
 
@@ -11,3 +12,9 @@ from datasets_app.labeling import actions
 def sweep() -> int:
     """Free the slots whose lease has run out."""
     return actions.sweep()
+
+
+@shared_task  # type: ignore[untyped-decorator]
+def measure_due() -> int:
+    """Have the queues measured whose labels changed since their last measure, a day ago or longer."""
+    return actions.measure_due(timezone.now())

@@ -35,5 +35,8 @@ urlpatterns = [
     path("<uuid:uuid>/review/", views.review, name="review"),
     path("<uuid:uuid>/decide/", views.decide, name="decide"),
     path("<uuid:uuid>/return/", views.return_item, name="return_item"),
+    path("<uuid:uuid>/quality/", views.quality, name="quality"),
+    path("<uuid:uuid>/quality/measure/", views.measure, name="measure"),
+    path("<uuid:uuid>/quality/items/", views.quality_items, name="quality_items"),
     path("<uuid:uuid>/undo-decision/", views.undo_decision, name="undo_decision"),
 ]

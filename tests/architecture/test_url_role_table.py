@@ -120,6 +120,9 @@ TABLE = r"""
 /labeling/<uuid:uuid>/review/                              | queue      | L... x+xxxxx | ---- -------
 /labeling/<uuid:uuid>/decide/                              | queue      | ---- ------- | L... x+xxxxx
 /labeling/<uuid:uuid>/return/                              | queue      | ---- ------- | L... x+xxxxx
+/labeling/<uuid:uuid>/quality/                                 | queue      | L... x+++xxx | ---- -------
+/labeling/<uuid:uuid>/quality/measure/                         | queue      | ---- ------- | L... x+++xxx
+/labeling/<uuid:uuid>/quality/items/                           | queue      | L... x+++xxx | ---- -------
 /labeling/<uuid:uuid>/undo-decision/                       | queue      | ---- ------- | L... x+xxxxx
 # scanning
 /scanning/                                                 |            | L+++ +++++++ | ---- -------
@@ -299,6 +302,7 @@ TABLE = r"""
 /api/v1/labeling/queues/<uuid:uuid>/skip/                  | queue      | L--- ------- | L... +++++xx
 /api/v1/labeling/queues/<uuid:uuid>/undo/                  | queue      | L--- ------- | L... +++++xx
 /api/v1/labeling/queues/<uuid:uuid>/decide/                | queue      | L--- ------- | L... x+xxxxx
+/api/v1/labeling/queues/<uuid:uuid>/quality/                   | queue      | L... x+++xxx | L... x+++xxx
 /api/v1/labeling/queues/<uuid:uuid>/return/                | queue      | L--- ------- | L... x+xxxxx
 /api/v1/dashboard/                                         |            | L+++ +++++++ | L--- -------
 /api/v1/datasets/<uuid:uuid>/scans/                        | dataset    | L... +++++++ | L... x+x+xxx

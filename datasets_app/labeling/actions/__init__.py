@@ -4,6 +4,7 @@ from datasets_app.labeling.actions.answers import Undone, skip, submit, undo
 from datasets_app.labeling.actions.changes import change_classes, move_decisions, move_queue, plan_changes, run_moves
 from datasets_app.labeling.actions.claims import claim, heartbeat, release, sweep
 from datasets_app.labeling.actions.imports import Importer, suggest, suggest_values
+from datasets_app.labeling.actions.quality import measure_due, measure_quality, run_measure
 from datasets_app.labeling.actions.queues import close_queue, open_queue, pause_queue, reorder, resume_queue, run_fill, run_reorder
 from datasets_app.labeling.actions.remarks import comment, flag
 from datasets_app.labeling.actions.reviews import decide, return_to_annotators, undo_decision
@@ -21,6 +22,8 @@ __all__ = [
     "decide",
     "flag",
     "heartbeat",
+    "measure_due",
+    "measure_quality",
     "move_decisions",
     "move_queue",
     "open_queue",
@@ -33,6 +36,7 @@ __all__ = [
     "retire_rule",
     "return_to_annotators",
     "run_fill",
+    "run_measure",
     "run_moves",
     "run_reorder",
     "run_rules",

@@ -1,5 +1,6 @@
 """Reading labels, queues and decisions."""
 
+from datasets_app.labeling.queries.answers import answer_kind, answers_by_item, decided, ordered_labels, places_of, sent_back
 from datasets_app.labeling.queries.bench import bench_items, hit_rate, label_documents, last_answer, progress, skipped_open
 from datasets_app.labeling.queries.changes import older_names
 from datasets_app.labeling.queries.decisions import (
@@ -20,6 +21,7 @@ from datasets_app.labeling.queries.decisions import (
     value_of,
 )
 from datasets_app.labeling.queries.pages import (
+    Forecast,
     allowed,
     annotators,
     datasets_to_manage,
@@ -34,23 +36,47 @@ from datasets_app.labeling.queries.pages import (
     uploads_to_label,
     with_place_of,
 )
+from datasets_app.labeling.queries.quality import (
+    Cell,
+    Standing,
+    behind,
+    due,
+    forecast_of,
+    measure_of,
+    own_standing,
+    quality_document,
+    report_of,
+    side_by_side,
+    standings,
+    two_labels,
+    two_seats,
+)
 from datasets_app.labeling.queries.review import answers_in, case, disputes, lines, pair_history, seen_digest
 
 __all__ = [
+    "Cell",
+    "Forecast",
+    "Standing",
     "adjudicators_of",
     "allowed",
     "annotators",
     "annotators_of",
+    "answer_kind",
+    "answers_by_item",
     "answers_in",
+    "behind",
     "bench_items",
     "best_scores",
     "case",
     "current_decision",
     "current_decisions",
     "datasets_to_manage",
+    "decided",
     "disputes",
+    "due",
     "for_them",
     "forecast",
+    "forecast_of",
     "get_dataset",
     "get_queue",
     "history_of",
@@ -63,18 +89,29 @@ __all__ = [
     "last_answer",
     "latest_schema",
     "lines",
+    "measure_of",
     "names_in",
     "newest_decision",
+    "ordered_labels",
+    "own_standing",
     "pair_history",
     "people",
+    "places_of",
     "progress",
+    "quality_document",
     "queue_agreement",
     "queues",
+    "report_of",
     "schemas",
     "seen_digest",
+    "sent_back",
+    "side_by_side",
     "skipped_open",
     "standing",
+    "standings",
     "stored",
+    "two_labels",
+    "two_seats",
     "uploads_to_label",
     "value_of",
     "with_place_of",

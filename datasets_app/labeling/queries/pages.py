@@ -15,8 +15,10 @@ from django.utils import timezone
 from datasets_app.datasets.models import Dataset, Upload
 from datasets_app.datasets.rules import UploadState
 from datasets_app.labeling import agreement
-from datasets_app.labeling.models import LabelSchema, Queue, Seat, Slot
+from datasets_app.labeling.models import LabelSchema, QualityReport, Queue, Seat, Slot
 from datasets_app.labeling.queries.changes import present_ids
+from datasets_app.labeling.queries.quality import report_of
+from datasets_app.labeling.values import canonical
 from registry.access import policy
 from registry.access.models import User
 
@@ -96,16 +98,28 @@ def people(queue: Queue, viewer: User, *, everybody: bool) -> list[Person]:
     return [Person(seat, seat.seconds / seat.labelled if seat.labelled else None, seat.user_id == viewer.pk) for seat in seats[:PAGE]]
 
 
-def queue_agreement(queue: Queue) -> agreement.Agreement:
-    """Agreement over the newest answers of a queue; with an overlap of 1 there is nothing to compare."""
+def queue_agreement(queue: Queue, report: QualityReport | None = None) -> agreement.Agreement:
+    """Agreement as it was measured last, else over the newest answers; with an overlap of 1 there is nothing to compare."""
     if queue.overlap < 2:
         return agreement.summarise([])
+    report = report or report_of(queue)
+    if report is not None:
+        return as_measured(report)
     rows = Slot.objects.filter(queue=queue, state=Slot.State.DONE, annotation__isnull=False).order_by("-annotation_id")
     merged = present_ids(queue.dataset_id)
     units: dict[int, list[agreement.Answer]] = defaultdict(list)
-    for item, user, label in rows.values_list("item_id", "user_id", "annotation__label__stable_id")[:SAMPLE]:
-        units[item].append((user, merged.get(label, label)))
+    columns = ("item_id", "user_id", "annotation__label__stable_id", "annotation__value")
+    for item, user, label, value in rows.values_list(*columns)[:SAMPLE]:
+        units[item].append((user, canonical(value) if value else merged.get(label, label)))
     return agreement.summarise([unit for unit in units.values() if len(unit) >= 2])
+
+
+def as_measured(report: QualityReport) -> agreement.Agreement:
+    """The coefficients of a report. Cohen's kappa compares two people, so it is there where two worked."""
+    found = {each["name"]: each["value"] for each in report.figures["coefficients"]}
+    alpha, pairs = found.get("alpha", found.get("alpha_masi")), report.figures["pairs"]
+    cohen = pairs[0][4] if len(pairs) == 1 else None
+    return agreement.Agreement(report.figures["items"], found["percent"], alpha, found.get("fleiss"), cohen, report.as_of)
 
 
 @dataclass(frozen=True, slots=True)

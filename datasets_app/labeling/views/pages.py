@@ -13,12 +13,15 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling import actions, queries
+from datasets_app.labeling.agreement import Agreement
 from datasets_app.labeling.forms import QueueForm, SchemaForm, write_classes
 from datasets_app.labeling.models import Queue
+from datasets_app.labeling.quality import ALWAYS_RULE
 from datasets_app.labeling.queries import changes
 from datasets_app.labeling.values import TASKS
 from datasets_app.labeling.views.answering import person
 from datasets_app.labeling.views.guideline import guideline_html
+from datasets_app.labeling.views.quality_page import person_row
 from lifecycle.refusals import Refused
 from lifecycle.ui.forms import add_refusal
 from lifecycle.ui.marks import Figure
@@ -52,19 +55,20 @@ def queue_page(request: HttpRequest, uuid: UUID) -> HttpResponse:
     may = {name: policy.can(person(request), f"labeling.{name}", queue) for name in ("annotate", "manage", "decide")}
     named = list(queue.people.order_by("display_name", "username"))
     may["annotate"] = may["annotate"] and (not named or person(request) in named)
+    report, ahead = queries.report_of(queue), queries.forecast(queue)
+    own, agreed = queries.own_standing(queue, report, person(request)), queries.queue_agreement(queue, report)
     context = {
         "queue": queue, "may": may, "named": named, "late": queue.due_on is not None and queue.due_on < timezone.localdate(),
+        "own": [person_row(own, is_self=True)] if own else [], "rule": ALWAYS_RULE,
         "people": queries.people(queue, person(request), everybody=may["manage"]),
-        "agreement": queries.queue_agreement(queue), "figures": figures(queue), "forecast": queries.forecast(queue),
+        "agreement": agreed, "figures": figures(queue, agreed, ahead), "forecast": ahead,
         "newest": queries.latest_schema(queue.dataset),
     }  # fmt: skip
     return render(request, "datasets_app/labeling/queue.html", context)
 
 
-def figures(queue: Queue) -> list[Figure]:
+def figures(queue: Queue, found: Agreement, ahead: queries.Forecast) -> list[Figure]:
     """The head numbers of a queue."""
-    ahead = queries.forecast(queue)
-    found = queries.queue_agreement(queue)
     agree = Figure("Agreement", decimals(found.alpha, 2), sub=f"Krippendorff's alpha, {count(found.items)} items")
     if queue.overlap == 1:
         agree = Figure("Agreement", "Not measured", sub="one answer per item")

@@ -1,0 +1,114 @@
+"""Measuring how good the labels of a queue are: a job that reads every standing answer once, in flat memory."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from datasets_app.labeling import queries, rules
+from datasets_app.labeling.agreement import Kind
+from datasets_app.labeling.models import Difference, Label, QualityReport, Queue
+from datasets_app.labeling.quality import Apart, Measure
+from lifecycle.jobs import actions as jobs
+from lifecycle.jobs.context import JobContext
+from lifecycle.jobs.models import Job
+from lifecycle.refusals import Conflict
+from registry.access import policy
+from registry.access.models import User
+
+KIND = "labeling.measure"
+
+
+@transaction.atomic
+def measure_quality(*, queue_id: UUID, actor: User) -> Job:
+    """Have a queue measured now. While a measure waits or runs, that one is returned.
+
+    Raises PermissionDenied or Conflict (nobody has answered yet).
+    """
+    queue = Queue.objects.select_related("dataset__project").get(uuid=queue_id)
+    policy.require(actor, "labeling.manage", queue)
+    if not queue.slots_done:
+        raise Conflict(f"Nobody has answered in {queue.name} yet, so there is nothing to measure.", next_step="Wait for the first answers.")
+    return enqueue(queue, actor)
+
+
+def measure_due(now: datetime) -> int:
+    """Queue a measure of what changed since its last one, which is old by now. Returns how many."""
+    found = queries.due(now)
+    for queue in found:
+        with transaction.atomic():
+            enqueue(queue, None)
+    return len(found)
+
+
+def enqueue(queue: Queue, actor: User | None) -> Job:
+    """The job of a queue; there is never a second one beside it."""
+    args = {"queue": str(queue.uuid)}
+    return jobs.enqueue(KIND, actor=actor, project=queue.dataset.project, args=args, subject=queue, key=f"{KIND}:{queue.uuid}")
+
+
+def run_measure(ctx: JobContext) -> None:
+    """The work of such a job. What an earlier attempt left behind is cleared first; the report appears at the end, whole."""
+    queue = Queue.objects.select_related("schema", "dataset").get(uuid=ctx.args["queue"])
+    before = queries.report_of(queue)
+    edition = before.edition + 1 if before else 1
+    began = timezone.now()
+    clear(ctx, queue, keep=edition - 1)
+    labels = queries.ordered_labels(queue)
+    found = read(ctx, queue, labels, edition, began)
+    figures = found.figures() | {"labels": [str(label.stable_id) for label in labels]}
+    ctx.raise_if_cancelled()
+    with transaction.atomic():
+        ctx.hold()
+        QualityReport.objects.create(
+            queue=queue, edition=edition, as_of=began, slots_done=queue.slots_done, items_decided=queue.items_decided, figures=figures,
+            created_by=ctx.job.created_by,
+        )  # fmt: skip
+    clear(ctx, queue, keep=edition)
+
+
+def read(ctx: JobContext, queue: Queue, labels: list[Label], edition: int, now: datetime) -> Measure:
+    """Take in every answer that stands, and write down where two people differ."""
+    kind = queries.answer_kind(queue)
+    places = queries.places_of(queue, labels)
+    found = Measure(now, kind, range(len(labels)) if kind == Kind.SINGLE else ())
+    done = 0
+    ctx.progress(0, queue.slots_done, stage="Reading answers", unit="answers")
+    for items in queries.answers_by_item(queue, places):
+        ctx.raise_if_cancelled()
+        holds = queries.decided([answers[0].item for answers in items], places)
+        apart = [each for answers in items for each in found.add(answers, holds.get(answers[0].item))]
+        keep(ctx, queue, labels, edition, apart)
+        done += sum(len(answers) for answers in items)
+        ctx.progress(done, max(done, queue.slots_done))
+    for user, times in queries.sent_back(queue).items():
+        found.workers[user].sent_back = times
+    ctx.progress(done, max(done, queue.slots_done), message="Working out intervals")
+    return found
+
+
+def keep(ctx: JobContext, queue: Queue, labels: list[Label], edition: int, apart: list[Apart]) -> None:
+    """The rows behind the cells of the matrices, at most 1,000 in a transaction, while the job is ours."""
+    rows = [
+        Difference(
+            queue=queue, edition=edition, item_id=each.item, one_id=each.one, other_id=each.other, leads=each.leads,
+            first=labels[each.first] if each.first is not None else None, second=labels[each.second] if each.second is not None else None,
+        )
+        for each in apart
+    ]  # fmt: skip
+    for at in range(0, len(rows), rules.BATCH):
+        with transaction.atomic():
+            ctx.hold()
+            Difference.objects.bulk_create(rows[at : at + rules.BATCH])
+
+
+def clear(ctx: JobContext, queue: Queue, *, keep: int) -> None:
+    """Remove the differences of all editions but one, a few at a time."""
+    old = Difference.objects.filter(queue=queue).exclude(edition=keep)
+    while ids := list(old.values_list("pk", flat=True)[: rules.BATCH]):
+        with transaction.atomic():
+            ctx.hold()
+            Difference.objects.filter(pk__in=ids).delete()

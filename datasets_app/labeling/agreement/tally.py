@@ -1,0 +1,163 @@
+"""The coefficients of any number of items in memory that does not grow with them.
+
+Every coefficient here follows from sums over items. The sums are kept in up to 512 groups that the items fall into in turn: with fewer
+items each is a group of its own, with more the bootstrap draws groups, which are items chosen by nothing but their turn.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datasets_app.labeling.agreement.alpha import add_coincidences, alpha_from, alpha_of, masi, matrix, nominal, ordinal_squares
+from datasets_app.labeling.agreement.intervals import bootstrap
+from datasets_app.labeling.agreement.kappa import beyond
+from datasets_app.labeling.agreement.spans import span_counts
+from datasets_app.labeling.agreement.units import FEWEST, Unit
+
+Floats = NDArray[np.floating[Any]]
+Statistic = Callable[[Floats], Floats]
+GROUPS = 512
+MOST_RANKS = 30  # labels up to which an order of them can be a scale
+MOST_SETS = 2_000  # different sets of labels up to which their distances are tabled
+ITEMS, EQUAL, PAIRS, APART = range(4)  # the first sums of a group: items, equal pairs of answers, pairs, summed distances
+
+
+class Kind(StrEnum):
+    """What the values of an answer are: a label, a frozenset of labels, a frozenset of spans."""
+
+    SINGLE = "single"
+    MULTI = "multi"
+    SPANS = "spans"
+
+
+@dataclass(frozen=True, slots=True)
+class Coefficient:
+    """One coefficient with its 95 % interval. value: None where it is not defined or there are too few items; why: a sentence then."""
+
+    name: str
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+    why: str = ""
+
+
+class Tally:
+    """Takes in units one by one and knows their coefficients. order: the labels from first to last, for SINGLE."""
+
+    def __init__(self, kind: Kind = Kind.SINGLE, order: Sequence[Hashable] = ()) -> None:
+        self.kind, self.items, self.answers = kind, 0, 0
+        self.sizes: set[int] = set()
+        self.values: dict[Hashable, int] = {value: at for at, value in enumerate(order)}
+        self.sums = np.zeros((GROUPS, 4))
+        self.margins: list[Counter[int]] = [Counter() for _ in range(GROUPS)]
+        self.matched = np.zeros((GROUPS, 3))  # exactly, by overlap, spans of both
+        self.ranks = np.zeros((GROUPS, len(order), len(order))) if kind == Kind.SINGLE and 3 <= len(order) <= MOST_RANKS else None
+
+    def add(self, unit: Unit) -> None:
+        """One item's answers; fewer than two say nothing."""
+        if len(unit) < 2:
+            return
+        group = self.items % GROUPS
+        self.items += 1
+        self.answers += len(unit)
+        self.sizes.add(len(unit))
+        given = Counter(value for _, value in unit)
+        equal = sum(count * (count - 1) for count in given.values()) / 2
+        self.sums[group] += (1, equal, len(unit) * (len(unit) - 1) / 2, self.apart(given))
+        if self.kind == Kind.SPANS:
+            hits, spans = span_counts(unit, overlap=False)
+            self.matched[group] += (hits, span_counts(unit, overlap=True)[0], spans)
+            return
+        table = {self.values.setdefault(value, len(self.values)): count for value, count in given.items()}
+        self.margins[group].update(table)
+        if self.ranks is not None and max(table) < len(self.ranks[group]):
+            add_coincidences(self.ranks[group], table)
+
+    def apart(self, given: Counter[Hashable]) -> float:
+        """The summed distances of the coincidences of one unit."""
+        if self.kind == Kind.SPANS or len(given) == 1:
+            return 0.0
+        distance: Any = masi if self.kind == Kind.MULTI else nominal
+        pairs = combinations(given.items(), 2)
+        return float(sum(2 * one_count * count * distance(one, other) for (one, one_count), (other, count) in pairs) / (given.total() - 1))
+
+    def coefficients(self) -> list[Coefficient]:
+        """Every coefficient that fits the kind of answer, those that are not defined with the reason."""
+        share = self.told("percent", self.sums, lambda sums: divided(sums[:, EQUAL], sums[:, PAIRS]))
+        if self.kind == Kind.SPANS:
+            exact = self.told("span_f1", self.matched, lambda sums: divided(2 * sums[:, 0], sums[:, 2]))
+            return [share, exact, self.told("span_f1_overlap", self.matched, lambda sums: divided(2 * sums[:, 1], sums[:, 2]))]
+        if self.kind == Kind.MULTI:
+            return [share, self.masi_alpha()]
+        found = [share, self.told("alpha", self.table(), nominal_alpha), self.fleiss()]
+        return found if self.ranks is None else [*found, self.told("alpha_ordinal", self.ranks.reshape(GROUPS, -1), ordinal_alpha)]
+
+    def told(self, name: str, totals: Floats, statistic: Statistic) -> Coefficient:
+        """A coefficient of the groups that hold something, with its interval."""
+        if self.items < FEWEST:
+            return Coefficient(name, None, None, None, self.items, f"Too few: {self.items} of {FEWEST} items.")
+        used = totals[: min(self.items, GROUPS)]
+        value = float(statistic(used.sum(axis=0, keepdims=True))[0])
+        if np.isnan(value):
+            return Coefficient(name, None, None, None, self.items, "Not defined: every answer is the same.")
+        interval = bootstrap(used, statistic)
+        return Coefficient(name, value, interval.low if interval else None, interval.high if interval else None, self.items)
+
+    def table(self) -> Floats:
+        """The sums of each group, then how often each value was given: (groups, 4 + values)."""
+        found = np.zeros((GROUPS, 4 + len(self.values)))
+        found[:, :4] = self.sums
+        for group, margins in enumerate(self.margins):
+            for at, count in margins.items():
+                found[group, 4 + at] = count
+        return found
+
+    def fleiss(self) -> Coefficient:
+        """Fleiss' kappa, which needs the same number of answers everywhere."""
+        if len(self.sizes) > 1 and self.items >= FEWEST:
+            least, most = min(self.sizes), max(self.sizes)
+            return Coefficient("fleiss", None, None, None, self.items, f"Not defined: items have {least} to {most} answers.")
+        return self.told("fleiss", self.table(), fleiss_of)
+
+    def masi_alpha(self) -> Coefficient:
+        """Krippendorff's alpha of sets of labels."""
+        if len(self.values) > MOST_SETS:
+            why = f"Not measured: more than {MOST_SETS:,} different sets of labels."
+            return Coefficient("alpha_masi", None, None, None, self.items, why)
+        squares = matrix(list(self.values), masi)
+        return self.told("alpha_masi", self.table(), lambda sums: alpha_from(sums[:, APART], sums[:, 4:], squares))
+
+
+def divided(one: Floats, other: Floats) -> Floats:
+    """The quotient, NaN where it is not defined."""
+    return np.divide(one, other, out=np.full_like(other, np.nan, dtype=float), where=other > 0)
+
+
+def nominal_alpha(sums: Floats) -> Floats:
+    """Krippendorff's alpha of rows as in `Tally.table`."""
+    margins = sums[:, 4:]
+    total = margins.sum(axis=1)
+    return 1 - divided((total - 1) * sums[:, APART], total**2 - (margins**2).sum(axis=1))
+
+
+def ordinal_alpha(sums: Floats) -> Floats:
+    """Krippendorff's ordinal alpha of flattened coincidences (rows, labels × labels), a few rows at a time."""
+    labels = round(sums.shape[1] ** 0.5)
+    parts = np.array_split(sums.reshape(-1, labels, labels), -(-len(sums) // 100))
+    return np.concatenate([alpha_of(part, ordinal_squares(part.sum(axis=-1))) for part in parts])
+
+
+def fleiss_of(sums: Floats) -> Floats:
+    """Fleiss' kappa of rows as in `Tally.table`, where every item has the same number of answers."""
+    margins = sums[:, 4:]
+    shares = margins / margins.sum(axis=1, keepdims=True)
+    return beyond(divided(sums[:, EQUAL], sums[:, PAIRS]), (shares**2).sum(axis=1))

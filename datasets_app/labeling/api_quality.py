@@ -1,0 +1,89 @@
+"""Label quality over REST."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.urls import path
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.response import Response
+
+from datasets_app.labeling import actions, queries
+from datasets_app.labeling.models import Queue
+from lifecycle.jobs.api import JobOut
+from registry.access.decorators import Needs
+from registry.access.rest import Request, View
+
+
+class CoefficientOut(serializers.Serializer[Any]):
+    """One coefficient of agreement with its bootstrap 95 % interval. value: null where it is not defined; why then says so."""
+
+    name = serializers.CharField()
+    value = serializers.FloatField(allow_null=True)
+    low = serializers.FloatField(allow_null=True)
+    high = serializers.FloatField(allow_null=True)
+    n = serializers.IntegerField()
+    why = serializers.CharField(allow_blank=True)
+
+
+class ConfusionOut(serializers.Serializer[Any]):
+    """On how many items two labels (stable ids) were both given; the same label twice: by two people or more."""
+
+    first = serializers.UUIDField()
+    second = serializers.UUIDField()
+    items = serializers.IntegerField()
+
+
+class PersonOut(serializers.Serializer[Any]):
+    """One person's answers. right of judged: equal to the decision, on items decided by several people, a reviewer or an import."""
+
+    user = serializers.UUIDField()
+    done = serializers.IntegerField()
+    skipped = serializers.IntegerField()
+    median_seconds = serializers.FloatField(allow_null=True)
+    judged = serializers.IntegerField()
+    right = serializers.IntegerField()
+    likely_right = serializers.FloatField(allow_null=True)
+    sent_back = serializers.IntegerField()
+    shown = serializers.IntegerField()
+    accepted = serializers.IntegerField()
+    nearly_always_accepts = serializers.BooleanField()
+
+
+class QualityOut(serializers.Serializer[Any]):
+    """The newest report of a queue; null or empty before the first. days: [[ISO date, answers], …]. people: all for a lead, else you."""
+
+    uuid = serializers.UUIDField(allow_null=True)
+    edition = serializers.IntegerField(allow_null=True)
+    as_of = serializers.DateTimeField(allow_null=True)
+    items = serializers.IntegerField()
+    answers = serializers.IntegerField()
+    coefficients = CoefficientOut(many=True)
+    confusion = ConfusionOut(many=True)
+    people = PersonOut(many=True)
+    days = serializers.JSONField()
+    left = serializers.IntegerField()
+    days_left = serializers.FloatField(allow_null=True)
+    days_left_why = serializers.CharField(allow_blank=True)
+
+
+class Quality(View):
+    """How good the labels of a queue are."""
+
+    needs = {"GET": Needs("labeling.manage", Queue, "labeling.view"), "POST": Needs("labeling.manage", Queue, "labeling.view")}
+
+    @extend_schema(operation_id="labeling_quality", responses=QualityOut)
+    def get(self, request: Request, uuid: UUID) -> Response:
+        """The newest report, as of when it was measured; what is left is of now."""
+        queue = queries.get_queue(request.user, uuid)
+        return Response(QualityOut(queries.quality_document(queue, request.user)).data)
+
+    @extend_schema(operation_id="labeling_measure", request=None, responses={202: JobOut})
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """Measure now. While a measure waits or runs, that one is answered. 409 where nobody has answered yet."""
+        return Response(JobOut(actions.measure_quality(queue_id=uuid, actor=request.user)).data, status=202)
+
+
+urlpatterns = [path("labeling/queues/<uuid:uuid>/quality/", Quality.as_view(), name="api-labeling-quality")]

@@ -1,0 +1,108 @@
+"""The standing answers of a queue as plain values, item by item in flat memory: the one place that knows how an answer is stored."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import groupby
+from typing import Any
+
+from datasets_app.datasets.models import Dataset
+from datasets_app.labeling.agreement import Kind
+from datasets_app.labeling.models import Annotation, Comment, Decision, Label, Queue, Slot
+from datasets_app.labeling.quality import Given
+from datasets_app.labeling.queries.changes import present_ids
+from datasets_app.labeling.queries.decisions import chunks, standing
+from datasets_app.labeling.values import Value, canonical
+
+ROWS = 5_000  # answers that are read at a time
+How = Decision.How
+TELLING = (How.UNANIMOUS, How.ADJUDICATED, How.IMPORTED)  # a decision by one annotator agrees with them whatever they said
+FIELDS = (
+    "item_id", "user_id", "annotation__label_id", "annotation__value", "annotation__seconds", "annotation__created_at",
+    "annotation__suggestion__label_id",
+)  # fmt: skip
+Places = dict[int | str, int]
+
+
+def answer_kind(queue: Queue) -> Kind:
+    """What an answer of the queue is. Where answers name no class, each is a set of one: two of them are equal or they are not."""
+    return {Dataset.Task.SINGLE_LABEL: Kind.SINGLE, Dataset.Task.SPANS: Kind.SPANS}.get(Dataset.Task(queue.dataset.task), Kind.MULTI)
+
+
+def ordered_labels(queue: Queue) -> list[Label]:
+    """The labels of the queue's schema, from first to last: a value is a place in this list."""
+    return list(queue.schema.labels.order_by("position"))
+
+
+def places_of(queue: Queue, labels: list[Label]) -> Places:
+    """The place of every label of every version of the schema, by key and by stable id; a merged one stands where it leads.
+
+    Labels that the queue's version dropped otherwise are left out.
+    """
+    places = {label.stable_id: at for at, label in enumerate(labels)}
+    merged = present_ids(queue.dataset_id)
+    found: Places = {}
+    for pk, stable in Label.objects.filter(schema__dataset=queue.dataset_id).values_list("pk", "stable_id"):
+        if (now := merged.get(stable, stable)) in places:
+            found[pk] = found[str(stable)] = places[now]
+    return found
+
+
+def compared(label: int | None, value: Value | None, places: Places) -> Any:
+    """What was said, as it is compared: a place, or a set of places, of spans or of the one thing said. None: of a dropped label."""
+    if value is None:
+        return places.get(label) if label is not None else None
+    if "spans" in value:
+        return frozenset((each["start"], each["end"], places[each["label"]]) for each in value["spans"] if each["label"] in places)
+    if "labels" in value:
+        return frozenset(places[each] for each in value["labels"] if each in places)
+    return frozenset({canonical(value)})
+
+
+def answers_by_item(queue: Queue, places: Places) -> Iterator[list[list[Given]]]:
+    """The answers that fill slots now, a list for each item, a few thousand answers at a time, by item."""
+    rows = Slot.objects.filter(queue=queue, state=Slot.State.DONE, annotation__isnull=False).order_by("item_id", "id")
+    after = 0
+    while found := list(rows.filter(item_id__gt=after).values_list(*FIELDS)[:ROWS]):
+        items = [list(group) for _, group in groupby(found, key=lambda row: row[0])]
+        if len(found) == ROWS and len(items) > 1:
+            items.pop()  # more of its answers may follow
+        after = items[-1][0][0]
+        told = [[each for row in group if (each := given(row, places)) is not None] for group in items]
+        yield [answers for answers in told if answers]
+
+
+def given(row: tuple[Any, ...], places: Places) -> Given | None:
+    """One answer as a value; None for one that names a label which was dropped."""
+    item, user, label, value, seconds, at, suggested = row
+    said = compared(label, value, places)
+    return None if said is None else Given(item, user, said, seconds, at, places.get(suggested) if value is None else None)
+
+
+def decided(item_ids: list[int], places: Places) -> dict[int, Any]:
+    """What holds for those of these items that several people, a reviewer or an import decided."""
+    found: dict[int, Any] = {}
+    for ids in chunks(item_ids):
+        rows = standing().filter(item_id__in=ids, how__in=TELLING).values_list("item_id", "label_id", "value")
+        found |= {item: said for item, label, value in rows if (said := compared(label, value, places)) is not None}
+    return found
+
+
+def sent_back(queue: Queue) -> Counter[int]:
+    """How many times an item was returned to each person: to those who had answered it since it was returned before, if ever."""
+    found: Counter[int] = Counter()
+    before: dict[int, datetime] = {}
+    returns = Comment.objects.filter(queue=queue, is_return=True).order_by("id")
+    after = 0
+    while batch := list(returns.filter(pk__gt=after).values_list("pk", "item_id", "created_at")[:500]):
+        after = batch[-1][0]
+        said = Annotation.objects.filter(queue=queue, item_id__in={item for _, item, _ in batch}).order_by("id")
+        rows = list(said.values_list("item_id", "user_id", "action", "created_at"))
+        for _, item, at in batch:
+            since = before.get(item, datetime.min.replace(tzinfo=UTC))
+            last = {user: action for on, user, action, when in rows if on == item and since < when < at}
+            found.update(user for user, action in last.items() if action == Annotation.Action.LABEL)
+            before[item] = at
+    return found

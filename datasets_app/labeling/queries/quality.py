@@ -1,0 +1,180 @@
+"""The newest report of a queue, as its page shows it, and the items behind a cell of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
+
+from datasets_app.labeling import quality
+from datasets_app.labeling.agreement import FEWEST
+from datasets_app.labeling.models import Annotation, Difference, Label, QualityReport, Queue, Seat, Slot
+from lifecycle.jobs import queries as jobs
+from lifecycle.jobs.models import Job
+from registry.access import policy
+from registry.access.models import User
+
+ITEMS = 30
+OLD = timedelta(days=1)  # a report of a queue that has changed since is made anew after so long
+AT_ONCE = 20
+
+
+def report_of(queue: Queue) -> QualityReport | None:
+    """The newest report of a queue."""
+    return QualityReport.objects.filter(queue=queue).select_related("created_by").order_by("-edition").first()
+
+
+def measure_of(queue: Queue) -> Job | None:
+    """The newest job that measures the queue, in any state."""
+    return jobs.of_subject(queue).filter(kind="labeling.measure").first()
+
+
+def due(now: datetime) -> list[Queue]:
+    """Queues with 20 answers or more that changed since their last measure, which is a day old, or that have none."""
+    newest = QualityReport.objects.filter(queue=OuterRef("pk")).order_by("-edition")
+    rows = Queue.objects.filter(slots_done__gte=FEWEST).annotate(
+        as_of=Subquery(newest.values("as_of")[:1]),
+        was_done=Subquery(newest.values("slots_done")[:1]),
+        was_decided=Subquery(newest.values("items_decided")[:1]),
+        worked=Exists(Seat.objects.filter(queue=OuterRef("pk"), last_at__gt=OuterRef("as_of"))),
+    )
+    changed = ~Q(was_done=F("slots_done")) | ~Q(was_decided=F("items_decided")) | Q(worked=True)
+    waiting = rows.filter(Q(as_of__isnull=True) | (Q(as_of__lt=now - OLD) & changed))
+    return list(waiting.select_related("dataset__project").order_by(F("as_of").asc(nulls_first=True), "pk")[:AT_ONCE])
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One person's row. name: what the viewer may call them. figures: as `quality.Worker.document`, None before a measure."""
+
+    seat: Seat
+    name: str
+    figures: dict[str, Any] | None
+
+    @property
+    def skip_rate(self) -> float | None:
+        """The share of what came up that was skipped, from 0 to 1."""
+        seen = self.seat.labelled + self.seat.skipped
+        return self.seat.skipped / seen if seen else None
+
+    @property
+    def warned(self) -> bool:
+        """Whether they nearly always take what is suggested."""
+        return self.figures is not None and quality.always_accepts(self.figures)
+
+
+def letter(at: int) -> str:
+    """A, B, … Z, AA, AB, …: stands for a person whose name the viewer does not need."""
+    return (letter(at // 26 - 1) if at >= 26 else "") + chr(ord("A") + at % 26)
+
+
+def standings(queue: Queue, report: QualityReport | None, viewer: User, *, named: bool) -> list[Standing]:
+    """Everybody who worked in the queue, in the order in which they began. named: else letters stand for all but the viewer."""
+    people = report.figures["people"] if report else {}
+    seats = queue.seats.select_related("user").order_by("id")
+    found = []
+    for at, seat in enumerate(seats):
+        name = str(seat.user) if named or seat.user_id == viewer.pk else letter(at)
+        found.append(Standing(seat, name, people.get(str(seat.user_id))))
+    return found
+
+
+def own_standing(queue: Queue, report: QualityReport | None, user: User) -> Standing | None:
+    """The viewer's own row; None before they worked in the queue."""
+    seat = queue.seats.select_related("user").filter(user=user).first()
+    if seat is None:
+        return None
+    return Standing(seat, str(user), report.figures["people"].get(str(user.pk)) if report else None)
+
+
+def forecast_of(queue: Queue, report: QualityReport) -> quality.Forecast:
+    """When the queue is done, at the pace of the report."""
+    first = report.figures["first_at"]
+    return quality.forecast(
+        left=max(0, queue.slots_total - queue.slots_done), state=queue.state, week=report.figures["week"],
+        first_at=datetime.fromisoformat(first) if first else None, as_of=report.as_of,
+    )  # fmt: skip
+
+
+def quality_document(queue: Queue, viewer: User) -> dict[str, Any]:
+    """The newest report as programs read it. People: everybody for who may assess them, else the viewer."""
+    report = report_of(queue)
+    left = max(0, queue.slots_total - queue.slots_done)
+    if report is None:
+        why = "Not measured yet."
+        empty: dict[str, Any] = {name: [] for name in ("coefficients", "confusion", "people", "days")}
+        head = {"uuid": None, "edition": None, "as_of": None, "items": 0, "answers": 0}
+        return empty | head | {"left": left, "days_left": None, "days_left_why": why}
+    found, ahead = report.figures, forecast_of(queue, report)
+    named = policy.can(viewer, "labeling.assess", queue)
+    rows = [row for row in standings(queue, report, viewer, named=named) if row.figures and (named or row.seat.user_id == viewer.pk)]
+    labels = found["labels"]
+    return {
+        "uuid": report.uuid, "edition": report.edition, "as_of": report.as_of, "items": found["items"], "answers": found["answers"],
+        "coefficients": found["coefficients"], "days": found["days"], "left": ahead.left, "days_left": ahead.days,
+        "days_left_why": ahead.why, "people": [person_document(row) for row in rows],
+        "confusion": [{"first": labels[one], "second": labels[other], "items": items} for one, other, items in found["confusion"]],
+    }  # fmt: skip
+
+
+def person_document(row: Standing) -> dict[str, Any]:
+    """One person's figures as programs read them."""
+    seat, found = row.seat, row.figures or {}
+    return found | {"user": seat.user.uuid, "done": seat.labelled, "skipped": seat.skipped, "nearly_always_accepts": row.warned}
+
+
+# ── What lies behind a cell ─────────────────────────────────────────────────
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """Which differences are looked at: between two labels, or between two people (their seats), or all of an edition's."""
+
+    labels: tuple[Label, Label] | None = None
+    seats: tuple[Seat, Seat] | None = None
+
+
+def behind(report: QualityReport, cell: Cell) -> QuerySet[Difference]:
+    """The differences of a cell, one for each item, oldest item first. Page it with `.filter(pk__gt=last)[:n]`."""
+    rows = Difference.objects.filter(queue=report.queue_id, edition=report.edition).select_related("item").order_by("id")
+    if cell.labels:
+        first, second = sorted(cell.labels, key=lambda label: label.position)
+        return rows.filter(first=first, second=second, leads=True)
+    if cell.seats:
+        one, other = sorted(seat.user_id for seat in cell.seats)
+        return rows.filter(one=one, other=other)
+    raise ValueError("A cell has two labels or two people.")
+
+
+def side_by_side(queue: Queue, item_ids: Sequence[int], viewer: User) -> dict[int, list[Annotation] | None]:
+    """The answers that stand for each of these items now, in the order in which they came.
+
+    None where the viewer labels in the queue and may still be asked about the item: they answer blind.
+    """
+    slots = Slot.objects.filter(queue=queue, item_id__in=item_ids).select_related("annotation__label", "annotation__user")
+    given: dict[int, list[Annotation]] = {item: [] for item in item_ids}
+    waiting: set[int] = set()
+    for slot in slots.order_by("annotation_id"):
+        if slot.state == Slot.State.DONE and slot.annotation is not None:
+            given[slot.item_id].append(slot.annotation)
+        elif slot.state != Slot.State.CLOSED:
+            waiting.add(slot.item_id)
+    if not queue.seats.filter(user=viewer).exists():
+        return dict(given)
+    return {item: None if item in waiting and all(each.user_id != viewer.pk for each in rows) else rows for item, rows in given.items()}
+
+
+def two_labels(queue: Queue, given: str) -> tuple[Label, Label] | None:
+    """The two different labels of the queue that an address names by their stable ids, joined by a bar."""
+    parts = given.split("|")
+    known = {str(label.stable_id): label for label in queue.schema.labels.all()} if len(parts) == 2 else {}
+    found = [known[part] for part in parts if part in known]
+    return (found[0], found[1]) if len(found) == 2 and found[0] != found[1] else None
+
+
+def two_seats(queue: Queue, given: str) -> tuple[Seat, Seat] | None:
+    """The two people of the queue that an address names by the keys of their seats, joined by a bar."""
+    parts = [int(part) for part in given.split("|") if part.isdecimal() and len(part) < 19]
+    found = list(queue.seats.filter(pk__in=parts).select_related("user").order_by("id"))
+    return (found[0], found[1]) if len(found) == 2 else None

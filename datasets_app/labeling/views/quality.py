@@ -1,0 +1,110 @@
+"""How good the labels of a queue are, and the items behind each figure."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_POST, require_safe
+
+from datasets_app.datasets import queries as datasets
+from datasets_app.labeling import actions, charts, queries
+from datasets_app.labeling.models import Annotation, QualityReport, Queue
+from datasets_app.labeling.quality import ALWAYS_RULE
+from datasets_app.labeling.queries.quality import ITEMS, Cell
+from datasets_app.labeling.views import quality_page as page
+from datasets_app.labeling.views.answering import person
+from lifecycle.ui import csp
+from lifecycle.ui.respond import redirect_or_refresh, respond
+from lifecycle.ui.toasts import toast
+from registry.access import policy
+from registry.access.decorators import needs
+
+QUALITY = "datasets_app/labeling/quality.html"
+
+
+@csp.charts
+@require_safe
+@needs("labeling.manage", Queue, see="labeling.view")
+def quality(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """The newest measure of a queue. Names, and what each person's answers are worth, are for the lead; everybody sees their own."""
+    queue = queries.get_queue(person(request), uuid)
+    report, job = queries.report_of(queue), queries.measure_of(queue)
+    context = {
+        "queue": queue, "report": report, "job": job if job and not job.is_finished else None,
+        "failed": job if job and job.state == "failed" and (report is None or job.created_at > report.created_at) else None,
+    }  # fmt: skip
+    if report:
+        context |= measured(request, queue, report)
+    return respond(request, QUALITY, "quality", context)
+
+
+def measured(request: HttpRequest, queue: Queue, report: QualityReport) -> dict[str, Any]:
+    """Everything that a report gives the page."""
+    viewer = person(request)
+    named = policy.can(viewer, "labeling.assess", queue)
+    standings = queries.standings(queue, report, viewer, named=named)
+    labels, people = list(queue.schema.labels.all()), page.of_people(report, standings)
+    everybody, every = request.GET.get("people") == "all", request.GET.get("labels") == "all"
+    ahead, days = queries.forecast_of(queue, report), report.figures["days"]
+    items = page.items_url(queue)
+    mine = [each for each in standings if named or each.seat.user_id == viewer.pk]
+    return {
+        "figures": page.figures(queue, report, ahead), "coefficients": page.coefficients(report), "forecast": ahead, "named": named,
+        "people": [page.person_row(each, is_self=each.seat.user_id == viewer.pk) for each in mine], "rule": ALWAYS_RULE,
+        "matrix": page.people_matrix(items, report, people, limit=None if everybody else page.PEOPLE) if people else None,
+        "least": page.least_agreeing(items, report, people), "confused": page.most_confused(items, report, labels),
+        "confusion": page.label_matrix(items, report, labels, limit=None if every else page.LABELS), "everybody": everybody,
+        "every": every, "throughput": charts.throughput(days, report.figures["week"]) if days else None,
+    }  # fmt: skip
+
+
+@require_POST
+@needs("labeling.manage", Queue, see="labeling.view")
+def measure(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """Measure the labels of a queue now."""
+    actions.measure_quality(queue_id=uuid, actor=person(request))
+    toast(request, "The labels are being measured", kind="live")
+    return redirect_or_refresh(request, reverse("labeling:quality", args=[uuid]))
+
+
+@require_safe
+@needs("labeling.manage", Queue, see="labeling.view")
+def quality_items(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """The items on which two labels met, or two people differ, with their answers side by side."""
+    queue = queries.get_queue(person(request), uuid)
+    report = queries.report_of(queue)
+    if report is None:
+        return HttpResponseRedirect(reverse("labeling:quality", args=[uuid]))
+    cell = Cell(queries.two_labels(queue, request.GET.get("labels", "")), queries.two_seats(queue, request.GET.get("people", "")))
+    if not cell.labels and not cell.seats:
+        raise Http404("There is nothing here for you under this address.")
+    return render(request, "datasets_app/labeling/quality_items.html", listed(request, queue, report, cell))
+
+
+def listed(request: HttpRequest, queue: Queue, report: QualityReport, cell: Cell) -> dict[str, Any]:
+    """One page of the items behind a cell."""
+    viewer, after = person(request), request.GET.get("after", "")
+    rows = queries.behind(report, cell)
+    found = list((rows.filter(pk__gt=int(after)) if after.isdecimal() and len(after) < 19 else rows)[: ITEMS + 1])
+    named = policy.can(viewer, "labeling.assess", queue)
+    names = {each.seat.user_id: each.name for each in queries.standings(queue, None, viewer, named=named)}
+    given = queries.side_by_side(queue, [row.item_id for row in found[:ITEMS]], viewer)
+    lines = [(row.item, answers_of(given[row.item_id], names)) for row in found[:ITEMS]]
+    query = request.GET.copy()
+    query.pop("after", None)
+    first = f"?{query.urlencode()}"
+    title = " and ".join(label.name for label in cell.labels or ()) or " and ".join(names[seat.user_id] for seat in cell.seats or ())
+    return {
+        "queue": queue, "report": report, "lines": lines, "title": title, "cell": cell, "viewer": viewer,
+        "may_read": datasets.may_read(viewer, queue.dataset), "may_decide": policy.can(viewer, "labeling.decide", queue),
+        "page": {"previous": first if after else "", "next": f"{first}&after={found[ITEMS - 1].pk}" if len(found) > ITEMS else ""},
+    }  # fmt: skip
+
+
+def answers_of(given: list[Annotation] | None, names: dict[int, str]) -> list[tuple[str, Annotation]] | None:
+    """The answers to one item with what the viewer may call the people; None where they are hidden."""
+    return None if given is None else [(names.get(each.user_id, "?"), each) for each in given]

@@ -1,0 +1,79 @@
+"""Quality of answers that are more than one class, and of queues whose classes changed meanwhile."""
+
+from __future__ import annotations
+
+import pytest
+
+from datasets_app.labeling import actions, queries
+from datasets_app.labeling.models import QualityReport
+from datasets_app.labeling.relabelling import Change, ChangeKind
+from tests.support.jobs import run_ok
+from tests.support.labeling import label_items, make_annotator, make_dataset, make_queue, queue_items, say
+
+pytestmark = pytest.mark.django_db
+N = 24
+
+
+def measured(queue, mia) -> dict[str, float]:
+    actions.measure_quality(queue_id=queue.uuid, actor=mia)
+    run_ok("default")
+    figures = QualityReport.objects.get(queue=queue).figures
+    return {each["name"]: each["value"] for each in figures["coefficients"]}
+
+
+def two_say(project, mia, ana, task, values, schema):
+    ben = make_annotator(project, "ben")
+    queue = make_queue(make_dataset(project, mia, [f"Anna {n} of Siemens" for n in range(N)], task=task), mia, schema=schema, overlap=2)
+    for n, item in enumerate(queue_items(queue)):
+        for user, said in zip((ana, ben), values(n), strict=True):
+            say(queue, user, item, said)
+    queue.refresh_from_db()
+    return queue
+
+
+def test_sets_of_classes_are_measured_by_how_much_they_share(project, mia, ana):
+    def values(n):
+        return ({"labels": ["a", "b"]}, {"labels": ["a", "b"] if n % 2 else ["a"]})
+
+    found = measured(two_say(project, mia, ana, "multi_label", values, ["a", "b"]), mia)
+
+    assert found["percent"] == 0.5
+    assert set(found) == {"percent", "alpha_masi"}
+
+
+def test_spans_are_measured_by_their_overlap(project, mia, ana):
+    def values(n):
+        end = 4 if n % 4 else 5 + len(str(n))  # every fourth: one word more
+        return ({"spans": [{"start": 0, "end": 4, "label": "PER"}]}, {"spans": [{"start": 0, "end": end, "label": "PER"}]})
+
+    found = measured(two_say(project, mia, ana, "spans", values, ["PER"]), mia)
+
+    assert found == {"percent": 0.75, "span_f1": 0.75, "span_f1_overlap": 1.0}
+
+
+def test_choices_are_equal_or_not(project, mia, ana):
+    def values(n):
+        return ({"text": f"text {n % 3}"}, {"text": f"text {n % 3}" if n % 2 else "other"})
+
+    queue = two_say(project, mia, ana, "free_text", values, [])
+
+    assert measured(queue, mia)["percent"] == 0.5
+    assert queries.queue_agreement(queue).percent == 0.5
+
+
+def test_answers_of_retired_and_merged_classes_are_read_as_they_are_now(project, mia, ana):
+    dataset = make_dataset(project, mia, [f"text {n}" for n in range(N)])
+    queue = make_queue(dataset, mia, overlap=2)
+    ben = make_annotator(project, "ben")
+    label_items(queue, {ana: ["card"] * 22 + ["transfer"] * 2, ben: ["billing"] * 22 + ["transfer"] * 2})
+    ids = {label.name: label.stable_id for label in queue.schema.labels.all()}
+
+    actions.change_classes(
+        dataset_id=dataset.uuid, actor=mia, move=[queue.uuid],
+        wanted=[Change(ids["billing"], ChangeKind.MERGE, ("card",)), Change(ids["transfer"], ChangeKind.RETIRE)],
+    )  # fmt: skip
+    run_ok("default")
+    queue.refresh_from_db()
+
+    assert measured(queue, mia)["percent"] == 1.0
+    assert QualityReport.objects.get(queue=queue).figures["items"] == 22

@@ -1,0 +1,232 @@
+"""The quality page of a queue, the items behind its cells, and who sees whose work."""
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from datasets_app.labeling import actions, queries
+from datasets_app.labeling.models import QualityReport
+from lifecycle.jobs.models import Job
+from lifecycle.jobs.rules import State
+from lifecycle.refusals import Refused
+from tests.support.jobs import run_jobs, run_ok
+from tests.support.labeling import answer, label_items, make_annotator, make_dataset, make_queue, queue_items
+
+pytestmark = pytest.mark.django_db
+ANA = ["card"] * 10 + ["billing"] * 14
+BEN = ["card"] * 8 + ["billing"] * 15 + ["transfer"]
+
+
+@pytest.fixture
+def queue(project, mia, ana, ben):
+    made = make_queue(make_dataset(project, mia, [f"text {n}" for n in range(24)]), mia, overlap=2)
+    label_items(made, {ana: ANA, ben: BEN})
+    return made
+
+
+def measure(queue, actor):
+    actions.measure_quality(queue_id=queue.uuid, actor=actor)
+    run_ok()
+
+
+def page(client, queue, query=""):
+    return client.get(reverse("labeling:quality", args=[queue.uuid]) + query)
+
+
+def items(client, queue, **given):
+    return client.get(reverse("labeling:quality_items", args=[queue.uuid]), given)
+
+
+def pair(queue, one, other):
+    labels = queries.labels_by_name(queue.schema)
+    return f"{labels[one].stable_id}|{labels[other].stable_id}"
+
+
+def test_before_the_first_measure_the_page_says_not_measured(queue, mia, client_for):
+    answered = page(client_for(mia), queue)
+
+    assert (answered.status_code, b"Not measured" in answered.content) == (200, True)
+    assert Job.objects.count() == 0
+
+
+def test_the_button_measures_and_the_page_shows_it(queue, mia, client_for):
+    client = client_for(mia)
+
+    sent = client.post(reverse("labeling:measure", args=[queue.uuid]), follow=True)
+    assert (sent.status_code, b"Measure label quality" in sent.content, sent.context["report"]) == (200, True, None)
+    run_ok()
+
+    context = page(client, queue).context
+    assert [figure.value for figure in context["figures"]][1:4] == ["88\u00a0%", "48", "0"]
+    assert [row.name for row in context["coefficients"]] == [
+        "Equal pairs of answers", "Krippendorff's alpha, nominal", "Fleiss' kappa", "Krippendorff's alpha, ordinal",
+    ]  # fmt: skip
+    assert all(row.low < row.value < row.high for row in context["coefficients"])
+    assert [(row.name, row.n) for row in context["confused"]] == [("billing / card", 2), ("billing / transfer", 1)]
+
+
+def test_a_failed_measure_is_told_with_its_reason(queue, mia, client_for, monkeypatch):
+    def refuse(*_):
+        raise Refused("The disk is full.", next_step="Make room.")
+
+    monkeypatch.setattr(queries, "sent_back", refuse)
+    actions.measure_quality(queue_id=queue.uuid, actor=mia)
+    [job] = run_jobs()
+
+    assert (job.state, QualityReport.objects.count()) == (State.FAILED, 0)
+    assert "The disk is full." in page(client_for(mia), queue).content.decode()
+
+
+def test_a_cell_of_labels_opens_its_items_with_the_answers_side_by_side(queue, mia, client_for):
+    measure(queue, mia)
+    client = client_for(mia)
+    cell = page(client, queue).context["confused"][0]
+
+    found = client.get(cell.url).context
+
+    assert [item.text for item, _ in found["lines"]] == ["text 8", "text 9"]
+    assert [[each.label.name for _, each in answers] for _, answers in found["lines"]] == [["card", "billing"]] * 2
+    assert len(found["lines"]) == cell.n
+
+
+def test_a_cell_of_people_opens_the_items_on_which_they_differ(queue, lee, mia, client_for):
+    measure(queue, mia)
+    client = client_for(lee)
+    matrix = page(client, queue).context["matrix"]
+
+    assert (matrix.heads, [[cell.text for cell in row.cells] for row in matrix.rows]) == (["Ana", "Ben"], [["", "88"], ["88", ""]])
+    found = client.get(matrix.rows[0].cells[1].url).context
+    assert [item.text for item, _ in found["lines"]] == ["text 8", "text 9", "text 23"]
+    assert found["title"] == "Ana and Ben"
+
+
+def test_items_are_paged_by_key(project, mia, ana, ben, client_for):
+    queue = make_queue(make_dataset(project, mia, [f"text {n}" for n in range(65)]), mia, overlap=2)
+    label_items(queue, {ana: ["card"] * 65, ben: ["billing"] * 65})
+    measure(queue, mia)
+    client, seen, address = client_for(mia), [], {"labels": pair(queue, "card", "billing")}
+    answered = items(client, queue, **address)
+    while True:
+        seen += [item.text for item, _ in answered.context["lines"]]
+        if not (following := answered.context["page"]["next"]):
+            break
+        answered = client.get(reverse("labeling:quality_items", args=[queue.uuid]) + following)
+
+    assert seen == [f"text {n}" for n in range(65)]
+
+
+def test_who_may_still_be_asked_about_an_item_does_not_see_what_others_said(project, mia, ana, ben, ravi, client_for):
+    queue = make_queue(make_dataset(project, mia, ["one", "two"]), mia, overlap=3)
+    label_items(queue, {ana: ["card", "card"], ben: ["billing", "billing"], mia: ["card", ""]})
+    measure(queue, mia)
+
+    def shown(who):
+        lines = items(client_for(who), queue, labels=pair(queue, "card", "billing")).context["lines"]
+        return [None if answers is None else len(answers) for _, answers in lines]
+
+    assert (shown(mia), shown(ravi)) == ([3, None], [3, 2])  # Mia labels here, Ravi does not
+
+
+@pytest.mark.parametrize("given", [{}, {"labels": "x|y"}, {"labels": "same"}, {"people": "1|999999"}, {"people": "a|b"}])
+def test_an_address_that_names_no_cell_is_not_found(queue, mia, client_for, given):
+    measure(queue, mia)
+
+    assert items(client_for(mia), queue, **given).status_code == 404
+
+
+def test_the_lead_sees_everybody_by_name_and_no_text(queue, mia, lee, client_for):
+    measure(queue, mia)
+    client = client_for(lee)
+
+    context = page(client, queue).context
+    listed = items(client, queue, labels=pair(queue, "card", "billing"))
+
+    assert [row.name for row in context["people"]] == ["Ana", "Ben"]
+    assert (b"text 8" in listed.content, b"Texts are hidden" in listed.content, b"Ana" in listed.content) == (False, True, True)
+
+
+@pytest.mark.parametrize("name", ["mia", "ravi"])
+def test_engineers_and_adjudicators_see_letters_and_nobodys_row(queue, name, mia, client_for, request):
+    measure(queue, mia)
+    client = client_for(request.getfixturevalue(name))
+
+    answered = page(client, queue)
+    listed = items(client, queue, labels=pair(queue, "card", "billing"))
+
+    assert (answered.context["people"], answered.context["matrix"].heads) == ([], ["A", "B"])
+    for content in (answered.content.decode(), listed.content.decode()):
+        assert "Ana" not in content
+        assert "Ben" not in content
+    assert b"text 8" in listed.content
+
+
+def test_who_manages_and_labels_sees_their_own_row_alone(project, mia, ravi, ana, client_for):
+    queue = make_queue(make_dataset(project, mia, [f"text {n}" for n in range(20)]), mia, overlap=2)
+    label_items(queue, {ana: ["card"] * 20, ravi: ["card"] * 20})
+    measure(queue, mia)
+
+    context = page(client_for(ravi), queue).context
+
+    assert ([(row.name, row.done, row.is_self) for row in context["people"]], context["matrix"].heads) == (
+        [("Ravi", 20, True)],
+        ["A", "Ravi"],
+    )
+
+
+def test_an_annotator_sees_their_own_row_on_the_page_of_the_queue_and_nobody_elses(queue, mia, ana, ben, project, client_for):
+    measure(queue, mia)
+    address = reverse("labeling:queue", args=[queue.uuid])
+
+    for who, share in ((ana, 21), (ben, 21)):
+        answered = client_for(who).get(address)
+        [row] = answered.context["own"]
+        assert (row.name, row.done, row.right[3]) == (str(who), 24, share)
+        assert str(ben if who == ana else ana) not in answered.content.decode()
+    assert client_for(make_annotator(project, "cleo")).get(address).context["own"] == []
+
+
+@pytest.mark.parametrize(("name", "status"), [("ana", 403), ("gita", 403), ("omar", 403), ("aida", 403), ("otto", 404)])
+def test_others_are_refused_and_nothing_is_measured(queue, name, status, client_for, request):
+    client = client_for(request.getfixturevalue(name))
+
+    assert page(client, queue).status_code == status
+    assert items(client, queue, labels=pair(queue, "card", "billing")).status_code == status
+    assert client.post(reverse("labeling:measure", args=[queue.uuid])).status_code == status
+    assert (Job.objects.count(), QualityReport.objects.count()) == (0, 0)
+
+
+def test_a_queue_nobody_answered_cannot_be_measured(project, mia, client_for):
+    queue = make_queue(make_dataset(project, mia, ["one"]), mia)
+
+    assert client_for(mia).post(reverse("labeling:measure", args=[queue.uuid])).status_code == 409
+    assert Job.objects.count() == 0
+
+
+@pytest.mark.parametrize("name", ["lee", "ravi"])
+def test_the_pages_take_the_same_statements_for_few_and_many(project, mia, ana, ben, name, client_for, request):
+    client, taken = client_for(request.getfixturevalue(name)), []
+    people = [ana, ben, *(make_annotator(project, f"p{n}") for n in range(4))]
+    for size, who in ((3, people[:2]), (40, people)):
+        queue = make_queue(
+            make_dataset(project, mia, [f"{size} text {n}" for n in range(size)], slug=f"d{size}", name=f"D{size}"), mia, overlap=2
+        )
+        for at, item in enumerate(queue_items(queue)):
+            answer(queue, who[at % len(who)], item, "card")
+            answer(queue, who[(at + 1) % len(who)], item, "billing")
+        measure(queue, mia)
+        for ask in (lambda q=queue: page(client, q, "?people=all"), lambda q=queue: items(client, q, labels=pair(q, "card", "billing"))):
+            ask()
+            with CaptureQueriesContext(connection) as captured:
+                assert ask().status_code == 200
+            taken.append(len(captured))
+
+    assert taken[:2] == taken[2:]
+
+
+def test_the_page_is_a_fragment_for_htmx(queue, mia, client_for):
+    measure(queue, mia)
+
+    part = client_for(mia).get(reverse("labeling:quality", args=[queue.uuid]), headers={"HX-Request": "true"})
+
+    assert part.content.lstrip().startswith(b'<div id="quality"')

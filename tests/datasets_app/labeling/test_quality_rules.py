@@ -1,0 +1,138 @@
+"""Pure rules about people and pace."""
+
+import random
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from datasets_app.labeling import quality
+from datasets_app.labeling.agreement import Kind
+from datasets_app.labeling.quality import Given, Measure, Worker, forecast
+from datasets_app.labeling.queries.quality import letter
+
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("seconds", [[0.4], [3, 4, 5], [1, 2, 3, 4, 1000], [2.5] * 7 + [60]])
+def test_the_median_is_true_to_one_percent(seconds):
+    worker = Worker()
+    for each in seconds:
+        worker.add(Given(1, 1, 0, each, NOW), None, recent=False)
+
+    assert quality.median(worker.times) == pytest.approx(sorted(seconds)[(len(seconds) - 1) // 2], rel=0.01)
+
+
+def test_answers_without_a_time_have_no_median():
+    worker = Worker()
+    worker.add(Given(1, 1, 0, 0.0, NOW), None, recent=False)
+
+    assert quality.median(worker.times) is quality.median(Counter()) is None
+
+
+@pytest.mark.parametrize(
+    ("shown", "accepted", "wrong_shown", "wrong_taken", "warned"),
+    [
+        (49, 49, 0, 0, False),  # too few to say
+        (50, 49, 0, 0, True),  # 98 %
+        (100, 97, 0, 0, False),
+        (100, 99, 4, 0, True),  # four wrong ones say little
+        (100, 99, 10, 5, False),  # half of the wrong ones were seen
+        (100, 99, 10, 9, True),
+    ],
+)
+def test_who_takes_every_suggestion_is_told_by_the_rule(shown, accepted, wrong_shown, wrong_taken, warned):
+    found = {"shown": shown, "accepted": accepted, "wrong_shown": wrong_shown, "wrong_taken": wrong_taken}
+
+    assert quality.always_accepts(found) is warned
+
+
+@pytest.mark.parametrize(
+    ("given", "per_day", "days"),
+    [
+        ({"left": 100, "week": 70, "first_at": NOW - timedelta(days=30)}, 10, 10),
+        ({"left": 100, "week": 40, "first_at": NOW - timedelta(days=4)}, 10, 10),  # since the first answer
+        ({"left": 100, "week": 50, "first_at": NOW - timedelta(hours=2)}, 50, 2),  # two hours are no pace: a day at least
+        ({"left": 0, "week": 50, "first_at": NOW - timedelta(days=3)}, None, 0),
+    ],
+)
+def test_the_forecast_goes_on_at_the_pace_of_the_last_week(given, per_day, days):
+    found = forecast(state="open", as_of=NOW, **given)
+
+    assert (found.per_day, found.days) == (pytest.approx(per_day) if per_day else None, pytest.approx(days))
+
+
+@pytest.mark.parametrize(("state", "week", "why"), [("paused", 70, "paused"), ("open", 0, "nobody answered")])
+def test_a_forecast_that_cannot_be_told_says_why(state, week, why):
+    found = forecast(left=100, state=state, week=week, first_at=NOW - timedelta(days=30), as_of=NOW)
+
+    assert found.days is None
+    assert why in found.why
+
+
+def test_days_without_an_answer_stand_between_the_others():
+    measure = Measure(NOW, order=range(2))
+    measure.add([Given(1, 1, 0, 1.0, NOW - timedelta(days=3)), Given(1, 2, 0, 1.0, NOW)])
+
+    assert measure.figures()["days"] == [["2026-11-17", 1], ["2026-11-18", 0], ["2026-11-19", 0], ["2026-11-20", 1]]
+    assert measure.figures()["week"] == 2
+
+
+def test_sets_of_labels_are_measured_without_a_confusion():
+    measure = Measure(NOW, Kind.MULTI)
+    apart = []
+    for item in range(20):
+        sets = (frozenset("ab"), frozenset("a") if item % 2 else frozenset("ab"))
+        apart += measure.add([Given(item, user, each, 1.0, NOW) for user, each in enumerate(sets)])
+
+    found = measure.figures()
+
+    assert [each["name"] for each in found["coefficients"]] == ["percent", "alpha_masi"]
+    assert (found["confusion"], found["pairs"]) == ([], [[0, 1, 20, 10, None, None, None]])
+    assert [(each.item, each.first, each.second) for each in apart] == [(item, None, None) for item in range(1, 20, 2)]
+
+
+def test_only_pairs_of_those_with_most_answers_are_kept(monkeypatch):
+    monkeypatch.setattr(quality, "MOST_PEOPLE", 2)
+    measure = Measure(NOW, order=range(2))
+    for item, users in enumerate([(1, 2), (1, 3), (1, 2)]):
+        measure.add([Given(item, user, 0, 1.0, NOW) for user in users])
+
+    assert [row[:4] for row in measure.figures()["pairs"]] == [[1, 2, 2, 2]]
+
+
+def test_who_is_likely_right_is_estimated_from_the_answers_alone():
+    chance, measure = random.Random(5), Measure(NOW, order=range(3))
+    shares = {1: 0.95, 2: 0.9, 3: 0.85, 4: 0.4}
+    for item in range(600):
+        truth = chance.randrange(3)
+        said = {
+            user: truth if chance.random() < share else chance.choice([at for at in range(3) if at != truth])
+            for user, share in shares.items()
+        }
+        measure.add([Given(item, user, value, 1.0, NOW) for user, value in said.items()])
+
+    found = measure.figures()["people"]
+
+    assert {user: found[str(user)]["likely_right"] for user in shares} == pytest.approx(shares, abs=0.05)
+
+
+def test_two_people_cannot_be_told_apart():
+    measure = Measure(NOW, order=range(2))
+    for item in range(40):
+        measure.add([Given(item, user, (item + user) % 2, 1.0, NOW) for user in (1, 2)])
+
+    assert {each["likely_right"] for each in measure.figures()["people"].values()} == {None}
+
+
+def test_of_many_items_an_even_share_is_kept_for_the_consensus(monkeypatch):
+    monkeypatch.setattr(quality, "CONSENSUS_ITEMS", 10)
+    measure = Measure(NOW, order=range(2))
+    for item in range(100):
+        measure.add([Given(item, user, 0, 1.0, NOW) for user in (1, 2)])
+
+    assert [answers[0].item for answers in measure.sample] == list(range(0, 100, 8))
+
+
+def test_letters_go_on_behind_z():
+    assert [letter(at) for at in (0, 25, 26, 51, 52)] == ["A", "Z", "AA", "AZ", "BA"]
