@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from datasets_app.datasets.importing import dry_run
-from datasets_app.datasets.importing.readers import Reading, Row
+from datasets_app.datasets.importing.readers import BINARY, Reading, Row
 from datasets_app.datasets.models import Dataset, Item, Upload
 from datasets_app.datasets.rules import UploadState
 from registry.access import policy
@@ -88,7 +88,7 @@ def item_page(rows: QuerySet[Item], *, before: int | None = None, after: int | N
 
 def known_items(dataset: Dataset, digests: Iterable[str]) -> dict[str, Item]:
     """The items of a dataset, visible or not yet, that have one of these digests (at most a batch)."""
-    rows = Item.objects.filter(dataset=dataset, digest__in=list(digests)).only("pk", "digest", "line", "upload_id")
+    rows = Item.objects.filter(dataset=dataset, digest__in=list(digests)).only("pk", "digest", "member", "line", "upload_id")
     return {item.digest: item for item in rows}
 
 
@@ -105,7 +105,7 @@ def reading_of(upload: Upload) -> Reading:
 
 def first_rows(upload: Upload) -> list[Row]:
     """The first rows of the uploaded file, read anew; none while its encoding is not known."""
-    if not upload.encoding or not upload.parser:
+    if not upload.parser or not (upload.encoding or upload.parser in BINARY):
         return []
     with artifacts.local_copy(upload.blob.digest) as path:
         return dry_run.first_rows(path, reading_of(upload))

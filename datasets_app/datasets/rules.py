@@ -42,6 +42,12 @@ SPLITS = ("train", "validation", "test")
 TEXT_LIMIT = 100_000  # characters of one text
 CELL_LIMIT = 1_000_000  # characters of any one cell
 LABELS_LIMIT = 1_000  # different labels of one file
+PLACES = {"parquet": "Row", "xlsx": "Row", "json": "Object"}  # what the place of a row counts, by parser
+
+
+def place(parser: str) -> str:
+    """The word for the place of a row in a file of this kind: Line, Row or Object."""
+    return PLACES.get(parser, "Line")
 
 
 @cache

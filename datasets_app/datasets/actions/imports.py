@@ -64,7 +64,8 @@ def run_import(ctx: JobContext) -> None:
             importer.begin(upload, sorted(upload.report["dry_run"]["labels"]))
     total = upload.report["dry_run"]["rows"]
     with artifacts.local_copy(upload.blob.digest) as path:
-        rows = dry_run.read_drafts(path, queries.reading_of(upload), upload.mapping, upload.default_split)
+        found = dry_run.read_drafts(path, queries.reading_of(upload), upload.mapping, upload.default_split)
+        rows = (each for each in found if isinstance(each, Draft) or not each.notice)
         for batch in batches(islice(rows, tally.rows, None)):
             ctx.progress(tally.rows, total, stage="Writing items", unit="rows")
             ctx.raise_if_cancelled()
@@ -110,7 +111,7 @@ def write_batch(ctx: JobContext, upload: Upload, importer: ports.LabelImporter |
 def new_item(upload: Upload, draft: Draft, digest: str) -> Item:
     """The row as an item that is not saved yet."""
     return Item(
-        dataset=upload.dataset, upload=upload, line=draft.line, text=draft.text,
+        dataset=upload.dataset, upload=upload, member=draft.member, line=draft.line, text=draft.text,
         digest=digest, normal_digest=rules.normal_digest(draft.text), external_id=draft.external_id, group=draft.group,
         event_time=draft.event_time, split=draft.split, metadata=draft.metadata,
     )  # fmt: skip
@@ -131,7 +132,12 @@ def count_repeats(
         tally.untaken += bool(repeat.draft.label and not present)
         if len(tally.cases) < CASES or (conflict and sum(case["conflict"] for case in tally.cases) < CASES):
             here = repeat.first.upload_id == upload.pk
-            tally.cases.append({"line": repeat.draft.line, "first_line": repeat.first.line, "same_file": here, "conflict": conflict})
+            tally.cases.append(
+                {
+                    "line": repeat.draft.line, "member": repeat.draft.member, "first_line": repeat.first.line,
+                    "first_member": repeat.first.member, "same_file": here, "conflict": conflict,
+                }
+            )  # fmt: skip
 
 
 @transaction.atomic
