@@ -115,8 +115,8 @@ class Item(models.Model):
     root_path = "dataset"
 
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
-    dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="items")
-    upload = models.ForeignKey(Upload, on_delete=models.PROTECT, related_name="items")
+    dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, db_index=False, related_name="items")  # item_order holds it
+    upload = models.ForeignKey(Upload, on_delete=models.PROTECT, db_index=False, related_name="items")  # so does item_upload
     member = models.CharField(max_length=200, db_default="", default="", blank=True, help_text="the file inside an uploaded archive")
     line = models.PositiveBigIntegerField(help_text="first line of the row in its file, or its number, from 1")
     text = models.TextField()

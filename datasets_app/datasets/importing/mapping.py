@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -53,8 +52,7 @@ CONTROL = re.compile("[\x00-\x1f\x7f]")
 EPOCH = re.compile(r"\d{9,10}(\.\d+)?|\d{13}")
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(NamedTuple):
     """A row as an item to be. label: empty where the row has none. split: train, validation, test or empty.
 
     member: the file inside an archive that it stands in.
@@ -127,20 +125,20 @@ class Mapper:
 
     def __init__(self, mapping: Mapping[str, str], default_split: str = "", place: str = "Line") -> None:
         self.place = place
-        self.column = {role: column for column, role in mapping.items() if role not in MANY}
+        column = {role: column for column, role in mapping.items() if role not in MANY}
+        self.text, self.label, self.id, self.group, self.split, self.time = (
+            column.get(role, "") for role in (Role.TEXT, Role.LABEL, Role.ID, Role.GROUP, Role.SPLIT, Role.TIME)
+        )
         self.kept = [column for column, role in mapping.items() if role == Role.METADATA]
         self.default_split = default_split
 
-    def cell(self, row: Row, role: Role) -> str:
-        """The text of the column in this role, or the empty text."""
-        return row.values.get(self.column.get(role, ""), "")
-
     def draft(self, row: Row) -> Draft | Problem:
         """The item to be, or what is wrong with the row."""
-        text = self.cell(row, Role.TEXT)
-        label = self.cell(row, Role.LABEL).strip()
-        external_id, group = self.cell(row, Role.ID).strip(), self.cell(row, Role.GROUP).strip()
-        split_word, time_word = self.cell(row, Role.SPLIT).strip(), self.cell(row, Role.TIME).strip()
+        line, values, member = row
+        text = values.get(self.text, "")
+        label, external_id, group, split_word, time_word = (
+            values.get(column, "").strip() if column else "" for column in (self.label, self.id, self.group, self.split, self.time)
+        )
         split = SPLIT_WORDS.get(split_word.casefold(), "") if split_word else self.default_split
         moment = read_time(time_word) if time_word else None
         fault = (
@@ -150,9 +148,9 @@ class Mapper:
             or (WRONG_TIME if time_word and moment is None else None)
         )
         if fault:
-            return Problem(row.line, fault.code, f"{self.place} {row.line:,} {fault.said}", fault.mend, member=row.member)
-        metadata = {column: row.values[column] for column in self.kept if row.values.get(column)}
-        return Draft(row.line, text, label, external_id, group, moment, split, metadata, row.member)
+            return Problem(line, fault.code, f"{self.place} {line:,} {fault.said}", fault.mend, member=member)
+        metadata = {column: cell for column in self.kept if (cell := values.get(column))}
+        return Draft(line, text, label, external_id, group, moment, split, metadata, member)
 
 
 class Fault(NamedTuple):
@@ -179,13 +177,13 @@ def wrong_text(text: str) -> Fault | None:
 
 def wrong_name(label: str, external_id: str, group: str) -> Fault | None:
     """What is wrong with the label, the id or the group, if anything."""
-    if len(label) > LABEL_LIMIT or CONTROL.search(label):
+    if label and (len(label) > LABEL_LIMIT or CONTROL.search(label)):
         said = f"has a label of more than {LABEL_LIMIT} characters or with control characters."
         return Fault("label", said, "Check that the right column is mapped to label.")
-    for name, value in (("id", external_id), ("group", group)):
-        if len(value) > ID_LIMIT:
-            said = f"has a {name} of {len(value):,} characters; at most {ID_LIMIT} are allowed."
-            return Fault(name, said, f"Check that the right column is mapped to {name}.")
+    if len(external_id) > ID_LIMIT or len(group) > ID_LIMIT:
+        name, value = ("id", external_id) if len(external_id) > ID_LIMIT else ("group", group)
+        said = f"has a {name} of {len(value):,} characters; at most {ID_LIMIT} are allowed."
+        return Fault(name, said, f"Check that the right column is mapped to {name}.")
     return None
 
 

@@ -5,15 +5,20 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
 from datasets_app.datasets.importing import readers
 from datasets_app.datasets.importing.mapping import NAMES, plain_name
 from datasets_app.datasets.importing.readers import DELIMITERS, Reading
+from datasets_app.datasets.importing.readers.jsons import Pairs, objects
+from datasets_app.datasets.importing.readers.sources import Member
 from datasets_app.datasets.importing.readers.texts import PREFIX
+from datasets_app.datasets.importing.readers.tools import recognise
 
 SAMPLE = 1 << 16
+LOOKED_AT = 20  # objects among which a tool is recognised
 
 
 def propose(path: Path, file_name: str, encoding: str) -> Reading:
@@ -25,7 +30,7 @@ def propose(path: Path, file_name: str, encoding: str) -> Reading:
         sample = sample[: sample.rindex("\n") + 1]
     ending = ending_of(member.name or file_name)
     if parser := parser_without_cells(sample, ending):
-        return Reading(encoding, parser, "", has_header=False)
+        return Reading(encoding, tool_of(member, encoding, parser) or parser, "", has_header=False)
     delimiter = find_delimiter(sample)
     parser = "tsv" if delimiter == "\t" and not quotes_hold(sample) else "csv"
     return Reading(encoding, parser, delimiter, has_header=has_header(sample, delimiter, parser))
@@ -60,6 +65,14 @@ def parser_without_cells(sample: str, ending: str) -> str:
         if text.startswith(PREFIX):
             return "fasttext"
     return "txt" if ending == "txt" and not has_cells(sample) else ""
+
+
+def tool_of(member: Member, encoding: str, parser: str) -> str:
+    """The labeling tool that wrote the first objects of a JSON file, or the empty text."""
+    if parser not in ("json", "jsonl"):
+        return ""
+    first = islice(objects(member, encoding, as_list=parser == "json"), LOOKED_AT)
+    return next((tool for _, found in first if isinstance(found, Pairs) and (tool := recognise(found))), "")
 
 
 def has_cells(sample: str) -> bool:

@@ -14,6 +14,10 @@ PARSERS = {
     "json": "JSON: a list of objects",
     "txt": "Plain text: one text a line",
     "fasttext": "fastText: __label__name and the text",
+    "doccano": "doccano: JSONL with one label a text",
+    "labelstudio": "Label Studio: JSON with one choice a task",
+    "prodigy": "Prodigy: JSONL of text classification",
+    "argilla": "Argilla: flattened records with one question",
     "parquet": "Parquet",
     "xlsx": "Excel workbook (.xlsx)",
 }
