@@ -8,7 +8,7 @@ from django import forms
 
 from datasets_app.datasets import queries
 from datasets_app.datasets.importing.mapping import Role
-from datasets_app.datasets.importing.readers import DELIMITERS, ENCODINGS, PARSERS
+from datasets_app.datasets.importing.readers import BINARY, DELIMITERS, ENCODINGS, PARSERS, TEXTUAL, WITH_HEADER
 from datasets_app.datasets.models import Dataset, Upload
 from datasets_app.datasets.rules import SPLITS
 from registry.access.models import User
@@ -40,7 +40,9 @@ class DatasetForm(forms.ModelForm[Dataset]):
 class UploadForm(forms.Form):
     """A file, and where it comes from."""
 
-    file = forms.FileField(help_text="CSV, TSV or JSONL. Nothing appears before you have seen a dry run and accepted it.")
+    file = forms.FileField(
+        help_text="CSV, TSV, JSONL, JSON, text, Parquet or Excel, also in a .gz or .zip. Nothing appears before you accept its dry run."
+    )
     origin = forms.CharField(label="Where it comes from", required=False, max_length=200)
 
 
@@ -60,9 +62,12 @@ class ReadingForm(forms.Form):
         for place, column in enumerate(self.columns):
             field = forms.ChoiceField(label=column, choices=Role.choices, initial=upload.mapping.get(column, Role.IGNORE))
             self.fields[f"column_{place}"] = field
+        self.fields["parser"].choices = parser_choices(upload.parser)  # type: ignore[attr-defined]
+        if upload.parser in BINARY:
+            del self.fields["encoding"]
         if upload.parser != "csv":
             del self.fields["delimiter"]
-        if upload.parser == "jsonl":
+        if upload.parser and upload.parser not in WITH_HEADER:
             del self.fields["has_header"]
 
     @property
@@ -78,6 +83,11 @@ class ReadingForm(forms.Form):
     def mapping(self) -> dict[str, str]:
         """The role of each column."""
         return {column: self.cleaned_data[f"column_{place}"] or Role.IGNORE for place, column in enumerate(self.columns)}
+
+
+def parser_choices(parser: str) -> list[tuple[str, str]]:
+    """The parsers that can take the place of this one: its bytes say whether a file is Parquet, Excel or text."""
+    return [(name, label) for name, label in PARSERS.items() if (name == parser if parser in BINARY else name in TEXTUAL)]
 
 
 class AcceptForm(forms.Form):

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import models
 from guardian.models import GroupObjectPermissionBase
 
-from datasets_app.datasets.rules import UploadState
+from datasets_app.datasets.rules import UploadState, place
 from registry.access.models import Project
 from registry.access.roles import PERMISSIONS
 from registry.artifacts.models import Blob
@@ -75,7 +75,7 @@ class Upload(models.Model):
     size = models.PositiveBigIntegerField()
     state = models.CharField(max_length=12, choices=State.choices, default=State.RECEIVED)
     encoding = models.CharField(max_length=20, blank=True)
-    parser = models.CharField(max_length=20, blank=True, help_text="csv, tsv, jsonl")
+    parser = models.CharField(max_length=20, blank=True, help_text="one of importing.readers.PARSERS")
     delimiter = models.CharField(max_length=4, blank=True)
     has_header = models.BooleanField(default=True, help_text="whether the first row holds the names of the columns")
     mapping = models.JSONField(default=dict, help_text="column of the file → text, label, id, group, time, split, metadata, ignore")
@@ -85,6 +85,13 @@ class Upload(models.Model):
         default=dict, help_text="what the dry run and the import found: counts and the first problems with their lines"
     )
     origin = models.CharField(max_length=200, blank=True, help_text="where the file comes from, in the uploader's words")
+    collected_from = models.DateField(null=True, help_text="first day on which the texts were collected")
+    collected_until = models.DateField(null=True, help_text="last day on which the texts were collected")
+    collected_how = models.CharField(max_length=300, blank=True, help_text="how the texts were collected")
+    licence = models.CharField(max_length=80, blank=True, help_text="under which the texts may be used")
+    consent = models.CharField(max_length=300, blank=True, help_text="what the writers of the texts agreed to, or why nothing is needed")
+    synthetic = models.BooleanField(default=False, help_text="whether the texts were made by a program")
+    generator = models.CharField(max_length=200, blank=True, help_text="the program or model that made synthetic texts")
     uploaded_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     accepted_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
@@ -97,6 +104,9 @@ class Upload(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["dataset", "-id"], name="upload_newest")]
+        constraints = [
+            models.CheckConstraint(condition=models.Q(synthetic=True) | models.Q(generator=""), name="only_synthetic_has_generator"),
+        ]
 
     def __str__(self) -> str:
         return self.file_name
@@ -111,9 +121,10 @@ class Item(models.Model):
     root_path = "dataset"
 
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
-    dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="items")
-    upload = models.ForeignKey(Upload, on_delete=models.PROTECT, related_name="items")
-    line = models.PositiveBigIntegerField(help_text="first line of the row in the file, from 1")
+    dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, db_index=False, related_name="items")  # item_order holds it
+    upload = models.ForeignKey(Upload, on_delete=models.PROTECT, db_index=False, related_name="items")  # so does item_upload
+    member = models.CharField(max_length=200, db_default="", default="", blank=True, help_text="the file inside an uploaded archive")
+    line = models.PositiveBigIntegerField(help_text="first line of the row in its file, or its number, from 1")
     text = models.TextField(help_text="what is labelled; of a dialogue or of responses, the same to be read and searched")
     content = models.JSONField(
         null=True, help_text='{"messages"} of a dialogue, {"prompt", "responses"} to be compared; null where the text is all'
@@ -138,3 +149,8 @@ class Item(models.Model):
 
     def __str__(self) -> str:
         return f"item {self.digest[:8]}"
+
+    @property
+    def position(self) -> str:
+        """Where it stands in its upload: "line 7", or "row 7 of data/train.parquet" in an archive."""
+        return f"{place(self.upload.parser).lower()} {self.line:,}{f' of {self.member}' if self.member else ''}"

@@ -11,10 +11,11 @@ from django.urls import reverse
 
 from datasets_app.datasets import queries
 from datasets_app.datasets.forms import AcceptForm, ItemFilterForm, ReadingForm, UploadForm
+from datasets_app.datasets.importing import readers
 from datasets_app.datasets.importing.mapping import Role
 from datasets_app.datasets.importing.report import TITLES
 from datasets_app.datasets.models import Dataset, Upload
-from datasets_app.datasets.rules import UploadState
+from datasets_app.datasets.rules import UploadState, place
 from lifecycle.jobs import queries as jobs
 from lifecycle.ui import numbers
 from lifecycle.ui.addresses import find_url
@@ -113,7 +114,7 @@ def upload(user: User, uuid: UUID) -> Context:
     return {
         "upload": row, "dataset": row.dataset, "kind": STATE_KINDS[UploadState(row.state)], "found": found, "report": row.report,
         "job": job, "working": job is not None and not job.is_finished, "editable": editable, "may_read": may_read,
-        "figures": upload_figures(row),
+        "figures": upload_figures(row), "place": place(row.parser), "parser_label": readers.PARSERS.get(row.parser, row.parser),
         "steps": [Step("File", row.file_name, digest=row.blob.digest, at="now"), Step("Dataset", row.dataset.name, dataset_url(row))],
         "form": ReadingForm(upload=row), "accept_form": AcceptForm(initial={"seen": queries.seen_digest(row)}),
         "before": queries.imported_before(row),

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
 from datasets_app.datasets import ports, queries, rules
+from datasets_app.datasets.actions.ahead import ahead
+from datasets_app.datasets.actions.writing import Prepared, insert_items, keys_of, prepare, room_for_indexes
 from datasets_app.datasets.importing import dry_run
 from datasets_app.datasets.importing.mapping import Draft
 from datasets_app.datasets.importing.report import Problem
@@ -42,12 +45,29 @@ class Tally:
     cases: list[dict[str, Any]] = field(default_factory=list)
 
 
-@dataclass(slots=True)
-class Repeat:
-    """A row whose text is already there. known: the item that holds it, None when it stands earlier in the same batch."""
+class First(NamedTuple):
+    """The row whose text a later one repeats. pk: of its item; None when it stands earlier in the same batch, which makes `label` known."""
+
+    pk: int | None
+    member: str
+    line: int
+    here: bool
+    label: str = ""
+
+
+class Repeat(NamedTuple):
+    """A row whose text is already there."""
 
     draft: Draft
-    first: Item
+    first: First
+
+
+@dataclass(slots=True)
+class Batch:
+    """At most BATCH rows, worked out before the transaction that writes them."""
+
+    size: int
+    rows: list[Prepared]
 
 
 def run_import(ctx: JobContext) -> None:
@@ -63,75 +83,72 @@ def run_import(ctx: JobContext) -> None:
         with transaction.atomic():
             importer.begin(upload, sorted(upload.report["dry_run"]["labels"]))
     total = upload.report["dry_run"]["rows"]
-    with artifacts.local_copy(upload.blob.digest) as path:
-        rows = dry_run.read_drafts(path, queries.reading_of(upload), upload.mapping, upload.default_split)
-        for batch in batches(islice(rows, tally.rows, None)):
-            ctx.progress(tally.rows, total, stage="Writing items", unit="rows")
-            ctx.raise_if_cancelled()
-            write_batch(ctx, upload, importer, batch, tally)
+    with artifacts.local_copy(upload.blob.digest) as path, room_for_indexes():
+        found = dry_run.read_drafts(path, queries.reading_of(upload), upload.mapping, upload.default_split)
+        rows = (each for each in found if isinstance(each, Draft) or not each.notice)
+        with closing(ahead(batches(islice(rows, tally.rows, None)))) as worked_out:
+            for batch in worked_out:
+                ctx.progress(tally.rows, total, stage="Writing items", unit="rows")
+                ctx.raise_if_cancelled()
+                write_batch(ctx, upload, importer, batch, tally)
     ctx.progress(tally.rows, total, stage="Making the items visible", unit="rows")
     ctx.raise_if_cancelled()
     finish(ctx, upload, importer, tally)
 
 
-def batches(rows: Iterable[Draft | Problem]) -> Iterator[list[Draft | Problem]]:
-    """The rows in lists of at most BATCH."""
+def batches(rows: Iterable[Draft | Problem]) -> Iterator[Batch]:
+    """The rows in batches of at most BATCH, with their digests."""
     source = iter(rows)
     while batch := list(islice(source, BATCH)):
-        yield batch
+        yield Batch(len(batch), [prepare(found) for found in batch if isinstance(found, Draft)])
 
 
 @transaction.atomic
-def write_batch(ctx: JobContext, upload: Upload, importer: ports.LabelImporter | None, batch: list[Draft | Problem], tally: Tally) -> None:
+def write_batch(ctx: JobContext, upload: Upload, importer: ports.LabelImporter | None, batch: Batch, tally: Tally) -> None:
     """Write the new items of one batch, their labels and the checkpoint, all or nothing."""
-    drafts = [found for found in batch if isinstance(found, Draft)]
-    digests = [rules.content_digest(draft.text) for draft in drafts]
-    known = queries.known_items(upload.dataset, digests)
-    fresh: dict[str, tuple[Item, str]] = {}
+    known = queries.known_items(upload.dataset, [row.digest for row in batch.rows])
+    fresh: dict[str, Prepared] = {}
     repeats: list[Repeat] = []
-    for draft, digest in zip(drafts, digests, strict=True):
-        if digest in known:
-            repeats.append(Repeat(draft, known[digest]))
-        elif digest in fresh:
-            repeats.append(Repeat(draft, fresh[digest][0]))
-        else:
-            fresh[digest] = (new_item(upload, draft, digest), draft.label)
-    Item.objects.bulk_create([item for item, _ in fresh.values()])
-    labelled = [(item, label) for item, label in fresh.values() if label]
+    for row in batch.rows:
+        if (there := known.get(row.digest)) is not None:
+            repeats.append(Repeat(row.draft, First(there.pk, there.member, there.line, there.upload_id == upload.pk)))
+        elif (first := fresh.setdefault(row.digest, row)) is not row:
+            repeats.append(Repeat(row.draft, First(None, first.draft.member, first.draft.line, True, first.draft.label)))
+    insert_items(upload, list(fresh.values()))
+    labelled = [row for row in fresh.values() if row.draft.label]
     if importer and labelled:
-        importer.write(upload, labelled)
-    count_repeats(importer, upload, repeats, labelled, tally)
-    tally.rows += len(batch)
+        keys = keys_of(upload, list(fresh))
+        importer.write(upload, [(item_of(keys[row.digest], row), row.draft.label) for row in labelled])
+    count_repeats(importer, repeats, tally)
+    tally.rows += batch.size
     tally.new += len(fresh)
-    tally.failed += len(batch) - len(drafts)
+    tally.failed += batch.size - len(batch.rows)
     ctx.checkpoint(asdict(tally))
 
 
-def new_item(upload: Upload, draft: Draft, digest: str) -> Item:
-    """The row as an item that is not saved yet."""
-    return Item(
-        dataset=upload.dataset, upload=upload, line=draft.line, text=draft.text,
-        digest=digest, normal_digest=rules.normal_digest(draft.text), external_id=draft.external_id, group=draft.group,
-        event_time=draft.event_time, split=draft.split, metadata=draft.metadata,
-    )  # fmt: skip
+def item_of(pk: int, row: Prepared) -> Item:
+    """The item that was just written, with what a label needs of it."""
+    return Item.from_db(None, ["id", "digest"], [pk, row.digest])
 
 
-def count_repeats(
-    importer: ports.LabelImporter | None, upload: Upload, repeats: list[Repeat], labelled: list[tuple[Item, str]], tally: Tally
-) -> None:
+def count_repeats(importer: ports.LabelImporter | None, repeats: list[Repeat], tally: Tally) -> None:
     """Count the rows whose text is there already, and those of them whose label says something else."""
-    labels = {item.pk: label for item, label in labelled}
-    if importer and (asked := [repeat.first.pk for repeat in repeats if repeat.draft.label and repeat.first.pk not in labels]):
-        labels |= importer.labels_of(asked)
+    asked = [repeat.first.pk for repeat in repeats if repeat.draft.label and repeat.first.pk is not None]
+    labels = importer.labels_of(asked) if importer and asked else {}
     for repeat in repeats:
-        present = labels.get(repeat.first.pk, "")
-        conflict = bool(present and repeat.draft.label and present != repeat.draft.label)
+        first, label = repeat.first, repeat.draft.label
+        present = first.label if first.pk is None else labels.get(first.pk, "")
+        conflict = bool(present and label and present != label)
         tally.duplicate += 1
         tally.conflicts += conflict
-        tally.untaken += bool(repeat.draft.label and not present)
+        tally.untaken += bool(label and not present)
         if len(tally.cases) < CASES or (conflict and sum(case["conflict"] for case in tally.cases) < CASES):
-            here = repeat.first.upload_id == upload.pk
-            tally.cases.append({"line": repeat.draft.line, "first_line": repeat.first.line, "same_file": here, "conflict": conflict})
+            tally.cases.append(
+                {
+                    "line": repeat.draft.line, "member": repeat.draft.member, "first_line": first.line, "first_member": first.member,
+                    "same_file": first.here, "conflict": conflict,
+                }
+            )  # fmt: skip
 
 
 @transaction.atomic

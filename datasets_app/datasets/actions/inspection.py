@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db import transaction
 
 from datasets_app.datasets.importing import dry_run, mapping, readers, sniffing
-from datasets_app.datasets.importing.readers import Reading
+from datasets_app.datasets.importing.readers import Misfit, Reading
 from datasets_app.datasets.importing.report import Problem, Report
 from datasets_app.datasets.models import Upload
 from datasets_app.datasets.rules import SPLITS, UploadState, check_move
@@ -104,12 +104,9 @@ def run_inspection(ctx: JobContext) -> None:
 def examine(upload: Upload, choices: dict[str, Any], tick: Callable[[int], None] | None = None) -> tuple[Reading, dict[str, str], Report]:
     """How the file is read, what its columns are used for, and the report."""
     with artifacts.local_copy(upload.blob.digest) as path:
-        encoding, bad_line = (choices["encoding"], None) if choices["encoding"] else readers.find_encoding(path)
-        if choices["encoding"]:
-            bad_line = readers.first_unreadable(path, encoding)
-        if not encoding or bad_line is not None:
-            return Reading(encoding, choices["parser"], choices["delimiter"]), {}, undecoded(encoding, bad_line or 1)
-        reading = choose(path, upload.file_name, encoding, choices)
+        reading, misfit = find_reading(path, upload.file_name, choices)
+        if misfit is not None:
+            return reading, {}, undecoded(reading.encoding, misfit)
         columns = readers.header(path, reading).columns
         roles = choices["mapping"]
         if roles is None:
@@ -118,25 +115,43 @@ def examine(upload: Upload, choices: dict[str, Any], tick: Callable[[int], None]
         return reading, roles, dry_run.examine(path, reading, roles, upload.default_split, tick)
 
 
+def find_reading(path: Path, file_name: str, choices: dict[str, Any]) -> tuple[Reading, Misfit | None]:
+    """How the file is read, or where its bytes do not fit the encoding."""
+    if kind := sniffing.binary_kind(path):
+        return Reading("", kind, "", has_header=kind in readers.WITH_HEADER and choices["has_header"] is not False), None
+    encoding, misfit = choices["encoding"], None
+    if encoding:
+        misfit = readers.first_unreadable(path, encoding)
+    else:
+        encoding, misfit = readers.find_encoding(path)
+    if misfit is not None:
+        return Reading(encoding, choices["parser"], choices["delimiter"]), misfit
+    return choose(path, file_name, encoding, choices), None
+
+
 def choose(path: Path, file_name: str, encoding: str, choices: dict[str, Any]) -> Reading:
     """The proposed reading, with everything that a person chose put in its place."""
     found = sniffing.propose(path, file_name, encoding)
     parser = choices["parser"] or found.parser
-    if parser == "jsonl":
-        return Reading(encoding, "jsonl", "", has_header=False)
+    if parser in readers.BINARY:
+        told = f"The file is text, not {readers.PARSERS[parser]}."
+        raise Refused(told, fields={"parser": [told]})
+    if parser not in readers.WITH_HEADER:
+        return Reading(encoding, parser, "", has_header=False)
     delimiter = "\t" if parser == "tsv" else choices["delimiter"] or found.delimiter or ","
     has_header = found.has_header if choices["has_header"] is None else choices["has_header"]
-    if found.parser == "jsonl" and choices["has_header"] is None:
+    if found.parser not in readers.WITH_HEADER and choices["has_header"] is None:
         has_header = True
     return Reading(encoding, parser, delimiter, has_header)
 
 
-def undecoded(encoding: str, line: int) -> Report:
+def undecoded(encoding: str, misfit: Misfit) -> Report:
     """The report of a file whose bytes do not fit the encoding."""
     report = Report()
     name = readers.ENCODINGS.get(encoding, "UTF-8")
     mend = "Choose the encoding in which the file was saved, or save it as UTF-8."
-    report.add(Problem(line, "encoding", f"Line {line:,} has bytes that are not {name}.", mend, blocks=True))
+    sentence = f"Line {misfit.line:,} has bytes that are not {name}."
+    report.add(Problem(misfit.line, "encoding", sentence, mend, blocks=True, member=misfit.member))
     return report
 
 

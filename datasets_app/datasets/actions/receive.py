@@ -14,7 +14,7 @@ from django.conf import settings
 from django.core.files.base import File
 from django.db import transaction
 
-from datasets_app.datasets.importing import readers
+from datasets_app.datasets.importing import readers, sniffing
 from datasets_app.datasets.models import Dataset, Upload
 from lifecycle.refusals import Refused
 from registry.access import policy
@@ -27,7 +27,7 @@ CHUNK = 1 << 20
 def receive_upload(*, dataset: Dataset, actor: User, file: File[Any] | IO[bytes] | Path, file_name: str, origin: str = "") -> Upload:
     """Keep an uploaded file. file: an uploaded or open binary file, or a path.
 
-    Raises PermissionDenied, or Refused when it is empty, too large, no text file, or the disk is full; then nothing is kept.
+    Raises PermissionDenied, or Refused when it is empty, too large, of no kind that can be read, or the disk is full; then nothing is kept.
     """
     policy.require(actor, "datasets.upload", dataset)
     if isinstance(file, Path):
@@ -66,7 +66,7 @@ def keep(dataset: Dataset, actor: User, path: Path, file_name: str, origin: str)
     """Store the bytes by digest and note the upload."""
     check_file(path)
     with disk_checked():
-        blob = artifacts.put_file(path, media_type="text/plain")
+        blob = artifacts.put_file(path, media_type="application/octet-stream" if sniffing.is_packed(path) else "text/plain")
     with transaction.atomic():
         return Upload.objects.create(
             dataset=dataset, blob=blob, file_name=clean_name(file_name), size=blob.size, uploaded_by=actor, origin=origin.strip()[:200]
@@ -81,13 +81,13 @@ def check_size(size: int) -> None:
 
 
 def check_file(path: Path) -> None:
-    """Raises Refused for a file that is empty, too large, or no text file at all."""
+    """Raises Refused for a file that is empty, too large, or of no kind that can be read, or a hostile archive."""
     size = path.stat().st_size
     if size == 0:
         raise Refused("The file is empty.", next_step="Choose a file with a row of column names and at least one row below.")
     check_size(size)
-    if kind := readers.foreign_kind(path):
-        raise Refused(f"This is {kind}, not CSV, TSV or JSONL.", next_step="Save or export it as CSV (UTF-8) or JSONL, then upload that.")
+    if fault := readers.find_fault(path, settings.UPLOAD_MAX_BYTES):
+        raise Refused(fault.sentence, next_step=fault.mend)
 
 
 def clean_name(name: str) -> str:

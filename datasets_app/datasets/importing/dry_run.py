@@ -12,15 +12,17 @@ from datasets_app.datasets.importing import readers
 from datasets_app.datasets.importing.mapping import Draft, Mapper
 from datasets_app.datasets.importing.readers import Reading, Row
 from datasets_app.datasets.importing.report import Problem, Report
+from datasets_app.datasets.rules import place
 
 FIRST = 20
 REPEATS_LIMIT = 200_000  # texts among which repeats are counted exactly; beyond, only the import counts them
 TICK = 5_000
+ROWS_LIMIT = 20_000_000
 
 
 def read_drafts(path: Path, reading: Reading, mapping: Mapping[str, str], default_split: str) -> Iterator[Draft | Problem]:
     """Every row of the file as the item it would become, or what is wrong with it. The import and the dry run both read so."""
-    mapper = Mapper(mapping, default_split)
+    mapper = Mapper(mapping, default_split, place(reading.parser))
     for row in readers.read_rows(path, reading):
         yield mapper.draft(row) if isinstance(row, Row) else row
 
@@ -44,7 +46,13 @@ def examine(
         return report
     seen: set[bytes] = set()
     for found in read_drafts(path, reading, mapping, default_split):
+        if isinstance(found, Problem) and found.notice:
+            report.add(found)
+            continue
         report.rows += 1
+        if report.rows > ROWS_LIMIT:
+            report.add(too_many())
+            break
         if isinstance(found, Problem):
             report.failed += 1
             report.add(found)
@@ -72,6 +80,11 @@ def count_draft(report: Report, draft: Draft, seen: set[bytes]) -> None:
     if len(seen) > REPEATS_LIMIT:
         report.repeated = None
         seen.clear()
+
+
+def too_many() -> Problem:
+    """More rows than one upload may bring."""
+    return Problem(0, "rows", f"The file has more than {ROWS_LIMIT:,} rows.", "Split it into several files.", blocks=True)
 
 
 def nothing(rows: int) -> Problem:

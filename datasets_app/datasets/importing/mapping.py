@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from django.db.models import TextChoices
 
@@ -30,7 +30,7 @@ class Role(TextChoices):
 MANY = (Role.METADATA, Role.IGNORE)
 NAMES: dict[Role, tuple[str, ...]] = {
     Role.TEXT: (
-        "text", "sentence", "utterance", "message", "body", "content", "comment", "review",
+        "text", "fulltext", "sentence", "utterance", "message", "body", "content", "comment", "review",
         "tweet", "document", "question", "query", "input", "sms",
     ),
     Role.LABEL: ("labelname", "labeltext", "label", "labels", "category", "class", "intent", "target", "topic", "sentiment", "tag"),
@@ -52,9 +52,11 @@ CONTROL = re.compile("[\x00-\x1f\x7f]")
 EPOCH = re.compile(r"\d{9,10}(\.\d+)?|\d{13}")
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """A row as an item to be. label: empty where the row has none. split: train, validation, test or empty."""
+class Draft(NamedTuple):
+    """A row as an item to be. label: empty where the row has none. split: train, validation, test or empty.
+
+    member: the file inside an archive that it stands in.
+    """
 
     line: int
     text: str
@@ -64,6 +66,7 @@ class Draft:
     event_time: datetime | None
     split: str
     metadata: dict[str, str]
+    member: str = ""
 
 
 def plain_name(column: str) -> str:
@@ -89,7 +92,8 @@ def by_content(columns: Sequence[str], rows: Sequence[Row], found: dict[str, str
     """Where no name gives it away: the longest column is the text, and a column of few short values is the label."""
     cells = {column: [row.values.get(column, "") for row in rows] for column in columns if column not in found}
     if Role.TEXT not in found.values() and cells:
-        longest = max(cells, key=lambda column: sum(map(len, cells[column])))
+        prose = [column for column, values in cells.items() if not all(value[:1] in ("", "[", "{") for value in values)]
+        longest = max(prose or cells, key=lambda column: sum(map(len, cells[column])))
         found[longest] = Role.TEXT
         del cells[longest]
     if guess_label and len(rows) >= 4:
@@ -117,67 +121,70 @@ def check(mapping: Mapping[str, str], columns: Sequence[str]) -> list[Problem]:
 
 
 class Mapper:
-    """Turns rows into drafts under a checked mapping. default_split: for rows whose split the file does not say."""
+    """Turns rows into drafts under a checked mapping. default_split: where the file says no split. place: Line, Row or Object."""
 
-    def __init__(self, mapping: Mapping[str, str], default_split: str = "") -> None:
-        self.column = {role: column for column, role in mapping.items() if role not in MANY}
+    def __init__(self, mapping: Mapping[str, str], default_split: str = "", place: str = "Line") -> None:
+        self.place = place
+        column = {role: column for column, role in mapping.items() if role not in MANY}
+        self.text, self.label, self.id, self.group, self.split, self.time = (
+            column.get(role, "") for role in (Role.TEXT, Role.LABEL, Role.ID, Role.GROUP, Role.SPLIT, Role.TIME)
+        )
         self.kept = [column for column, role in mapping.items() if role == Role.METADATA]
         self.default_split = default_split
 
-    def cell(self, row: Row, role: Role) -> str:
-        """The text of the column in this role, or the empty text."""
-        return row.values.get(self.column.get(role, ""), "")
-
     def draft(self, row: Row) -> Draft | Problem:
         """The item to be, or what is wrong with the row."""
-        text = self.cell(row, Role.TEXT)
-        label = self.cell(row, Role.LABEL).strip()
-        external_id, group = self.cell(row, Role.ID).strip(), self.cell(row, Role.GROUP).strip()
-        split_word, time_word = self.cell(row, Role.SPLIT).strip(), self.cell(row, Role.TIME).strip()
+        line, values, member = row
+        text = values.get(self.text, "")
+        label, external_id, group, split_word, time_word = (
+            values.get(column, "").strip() if column else "" for column in (self.label, self.id, self.group, self.split, self.time)
+        )
         split = SPLIT_WORDS.get(split_word.casefold(), "") if split_word else self.default_split
         moment = read_time(time_word) if time_word else None
-        problem = (
-            wrong_text(row.line, text)
-            or wrong_name(row.line, label, external_id, group)
-            or (wrong_split(row.line) if split_word and not split else None)
-            or (wrong_time(row.line) if time_word and moment is None else None)
+        fault = (
+            wrong_text(text)
+            or wrong_name(label, external_id, group)
+            or (WRONG_SPLIT if split_word and not split else None)
+            or (WRONG_TIME if time_word and moment is None else None)
         )
-        if problem:
-            return problem
-        metadata = {column: row.values[column] for column in self.kept if row.values.get(column)}
-        return Draft(row.line, text, label, external_id, group, moment, split, metadata)
+        if fault:
+            return Problem(line, fault.code, f"{self.place} {line:,} {fault.said}", fault.mend, member=member)
+        metadata = {column: cell for column in self.kept if (cell := values.get(column))}
+        return Draft(line, text, label, external_id, group, moment, split, metadata, member)
 
 
-def wrong_text(line: int, text: str) -> Problem | None:
+class Fault(NamedTuple):
+    """What is wrong with a row. said: the sentence behind its place."""
+
+    code: str
+    said: str
+    mend: str
+
+
+WRONG_SPLIT = Fault("split", "has a split that is not train, validation or test.", "Use one of these three words.")
+WRONG_TIME = Fault("time", "has a time that cannot be read.", "Write it as 2026-11-24T16:10:00Z or as Unix seconds.")
+
+
+def wrong_text(text: str) -> Fault | None:
     """What is wrong with a text, if anything."""
-    if not text.strip():
-        return Problem(line, "empty_text", f"Line {line:,} has no text.", "Fill it in, or leave out the row.")
+    if not text or text.isspace():
+        return Fault("empty_text", "has no text.", "Fill it in, or leave out the row.")
     if len(text) > TEXT_LIMIT:
-        sentence = f"Line {line:,} has a text of {len(text):,} characters; at most {TEXT_LIMIT:,} are allowed."
-        return Problem(line, "long_text", sentence, "Split the text into several rows.")
+        said = f"has a text of {len(text):,} characters; at most {TEXT_LIMIT:,} are allowed."
+        return Fault("long_text", said, "Split the text into several rows.")
     return None
 
 
-def wrong_name(line: int, label: str, external_id: str, group: str) -> Problem | None:
+def wrong_name(label: str, external_id: str, group: str) -> Fault | None:
     """What is wrong with the label, the id or the group, if anything."""
-    if len(label) > LABEL_LIMIT or CONTROL.search(label):
-        sentence = f"Line {line:,} has a label of more than {LABEL_LIMIT} characters or with control characters."
-        return Problem(line, "label", sentence, "Check that the right column is mapped to label.")
-    for name, value in (("id", external_id), ("group", group)):
-        if len(value) > ID_LIMIT:
-            sentence = f"Line {line:,} has a {name} of {len(value):,} characters; at most {ID_LIMIT} are allowed."
-            return Problem(line, name, sentence, f"Check that the right column is mapped to {name}.")
+    if label and (len(label) > LABEL_LIMIT or CONTROL.search(label)):
+        said = f"has a label of more than {LABEL_LIMIT} characters or with control characters."
+        return Fault("label", said, "Check that the right column is mapped to label.")
+    if len(external_id) > ID_LIMIT or len(group) > ID_LIMIT:
+        name, value = ("id", external_id) if len(external_id) > ID_LIMIT else ("group", group)
+        said = f"has a {name} of {len(value):,} characters; at most {ID_LIMIT} are allowed."
+        return Fault(name, said, f"Check that the right column is mapped to {name}.")
     return None
-
-
-def wrong_split(line: int) -> Problem:
-    """A split that nobody knows."""
-    return Problem(line, "split", f"Line {line:,} has a split that is not train, validation or test.", "Use one of these three words.")
-
-
-def wrong_time(line: int) -> Problem:
-    """A time that cannot be read."""
-    return Problem(line, "time", f"Line {line:,} has a time that cannot be read.", "Write it as 2026-11-24T16:10:00Z or as Unix seconds.")
 
 
 def read_time(word: str) -> datetime | None:

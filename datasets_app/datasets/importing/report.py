@@ -18,7 +18,11 @@ TITLES = {
     "surrogate": "Half a character",
     "long_line": "Lines that are too long",
     "long_cell": "Cells that are too long",
-    "json": "Lines that are not a JSON object",
+    "json": "Entries that are not a JSON object",
+    "labels": "Rows with several labels",
+    "spans": "Rows with marked passages",
+    "left_out": "Not taken over",
+    "rows": "Too many rows",
     "empty_text": "Rows without a text",
     "long_text": "Texts that are too long",
     "label": "Labels that cannot be names",
@@ -37,7 +41,8 @@ TITLES = {
 class Problem:
     """Something that is wrong. line: where in the file, from 1; 0 for the file as a whole. mend: what to do about it.
 
-    blocks: the file cannot be imported before it is mended; otherwise only the row is left out.
+    blocks: the file cannot be imported before it is mended; otherwise only the row is left out. member: the file inside an archive.
+    notice: nothing is wrong with a row; something of the file is not taken.
     """
 
     line: int
@@ -45,6 +50,8 @@ class Problem:
     sentence: str
     mend: str
     blocks: bool = False
+    member: str = ""
+    notice: bool = False
 
 
 @dataclass(slots=True)

@@ -5,28 +5,84 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
+from datasets_app.datasets.importing import readers
 from datasets_app.datasets.importing.mapping import NAMES, plain_name
 from datasets_app.datasets.importing.readers import DELIMITERS, Reading
+from datasets_app.datasets.importing.readers.jsons import Pairs, objects
+from datasets_app.datasets.importing.readers.sources import Member
+from datasets_app.datasets.importing.readers.texts import PREFIX
+from datasets_app.datasets.importing.readers.tools import recognise
 
 SAMPLE = 1 << 16
+LOOKED_AT = 20  # objects among which a tool is recognised
 
 
 def propose(path: Path, file_name: str, encoding: str) -> Reading:
-    """Parser, delimiter and header of a text file."""
-    with path.open("rb") as file:
-        raw = file.read(SAMPLE)
+    """Parser, delimiter and header of a text file; of the first file, for an archive."""
+    member = readers.open_source(path).members[0]
+    raw = member.head(SAMPLE)
     sample = raw.decode(encoding, "ignore").removeprefix("\ufeff")
     if len(raw) == SAMPLE and "\n" in sample:
         sample = sample[: sample.rindex("\n") + 1]
-    ending = file_name.lower().rpartition(".")[2]
-    if ending in ("jsonl", "ndjson", "json") or (ending not in ("csv", "tsv") and sample.lstrip().startswith("{")):
-        return Reading(encoding, "jsonl", "", has_header=False)
+    ending = ending_of(member.name or file_name)
+    if parser := parser_without_cells(sample, ending):
+        return Reading(encoding, tool_of(member, encoding, parser) or parser, "", has_header=False)
     delimiter = find_delimiter(sample)
     parser = "tsv" if delimiter == "\t" and not quotes_hold(sample) else "csv"
     return Reading(encoding, parser, delimiter, has_header=has_header(sample, delimiter, parser))
+
+
+def binary_kind(path: Path) -> str:
+    """The parser of a file that is no text: told by its first bytes, or those of the first file in an archive. Empty for text."""
+    member = readers.open_source(path).members[0]
+    head = member.head(4)
+    return {b"PAR1": "parquet", b"PK\x03\x04": "xlsx", b"PK\x05\x06": "xlsx"}.get(head, "")
+
+
+def is_packed(path: Path) -> bool:
+    """Whether the file's own bytes are no text: an archive, Parquet or Excel."""
+    member = readers.open_source(path).members[0]
+    return bool(member.packing or binary_kind(path))
+
+
+def ending_of(file_name: str) -> str:
+    """The ending of a name, without that of its packing."""
+    return file_name.lower().removesuffix(".gz").rpartition(".")[2]
+
+
+def parser_without_cells(sample: str, ending: str) -> str:
+    """json, jsonl, fasttext or txt where the sample or the name says so; empty for cells with a delimiter."""
+    text = sample.lstrip()
+    if ending not in ("csv", "tsv", "tab"):
+        if text.startswith("["):
+            return "json"
+        if text.startswith("{") or ending in ("jsonl", "ndjson", "json"):
+            return "jsonl"
+        if text.startswith(PREFIX):
+            return "fasttext"
+    return "txt" if ending == "txt" and not has_cells(sample) else ""
+
+
+def tool_of(member: Member, encoding: str, parser: str) -> str:
+    """The labeling tool that wrote the first objects of a JSON file, or the empty text."""
+    if parser not in ("json", "jsonl"):
+        return ""
+    first = islice(objects(member, encoding, as_list=parser == "json"), LOOKED_AT)
+    return next((tool for _, found in first if isinstance(found, Pairs) and (tool := recognise(found))), "")
+
+
+def has_cells(sample: str) -> bool:
+    """Whether a .txt file is a table: most lines divided by tabs, or a first row that names columns."""
+    delimiter = find_delimiter(sample)
+    if delimiter == "\t" and "\t" in sample:
+        return True
+    rows = rows_of(sample, delimiter)
+    names = {plain_name(cell) for cell in rows[0]} if rows else set()
+    return any(known in names for role in NAMES.values() for known in role) and (len(rows[0]) > 1)
 
 
 def rows_of(sample: str, delimiter: str, *, parser: str = "csv", strict: bool = False) -> list[list[str]]:

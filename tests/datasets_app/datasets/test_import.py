@@ -55,7 +55,9 @@ def test_the_same_file_twice_adds_nothing_and_says_so(dataset, ana):
 def test_duplicates_are_counted_with_the_line_of_the_first(dataset, ana):
     upload = import_texts(dataset, ["a", "b", "a"], ana)
 
-    assert upload.report["import"]["cases"] == [{"line": 4, "first_line": 2, "same_file": True, "conflict": False}]
+    assert upload.report["import"]["cases"] == [
+        {"line": 4, "member": "", "first_line": 2, "first_member": "", "same_file": True, "conflict": False}
+    ]
 
 
 def test_a_crash_in_the_middle_leaves_nothing_visible_and_the_job_goes_on(dataset, ana, monkeypatch):

@@ -138,7 +138,9 @@ def test_encodings_are_found_by_mark_or_strictly_and_never_guessed(tmp_path, con
     path = tmp_path / "file"
     path.write_bytes(content)
 
-    assert readers.find_encoding(path) == (encoding, line)
+    found, misfit = readers.find_encoding(path)
+
+    assert (found, misfit.line if misfit else None) == (encoding, line)
 
 
 def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path):
@@ -147,19 +149,20 @@ def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "kind"),
+    ("content", "sentence"),
     [
-        (b"PK\x03\x04rest", "an Excel or ZIP file"),
-        (b"%PDF-1.7", "a PDF"),
-        (bytes(range(256)) * 8 + bytes(999), "a binary file"),
+        (b"PK\x03\x04rest", "The archive is damaged or breaks off."),
+        (b"%PDF-1.7", "This is a PDF, not CSV, TSV, JSONL, JSON, text, Parquet or Excel."),
+        (bytes(range(256)) * 8 + bytes(999), "This is a binary file, not CSV, TSV, JSONL, JSON, text, Parquet or Excel."),
         (b"text\na", ""),
     ],
 )
-def test_files_of_another_kind_are_named(tmp_path, content, kind):
+def test_files_of_another_kind_are_named(tmp_path, content, sentence):
     path = tmp_path / "file"
     path.write_bytes(content)
+    fault = readers.find_fault(path, 1_000_000)
 
-    assert readers.foreign_kind(path) == kind
+    assert (fault.sentence if fault else "") == sentence
 
 
 @pytest.mark.parametrize(

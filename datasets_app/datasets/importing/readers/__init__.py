@@ -1,0 +1,26 @@
+"""Reading a file row by row in flat memory. All cells stay text; what cannot be read is told with its place."""
+
+from datasets_app.datasets.importing.readers.archives import find_fault
+from datasets_app.datasets.importing.readers.encodings import ENCODINGS, Misfit, find_encoding, first_unreadable
+from datasets_app.datasets.importing.readers.files import header, read_rows
+from datasets_app.datasets.importing.readers.shapes import BINARY, DELIMITERS, PARSERS, TEXTUAL, WITH_HEADER, Header, Reading, Row
+from datasets_app.datasets.importing.readers.sources import open_source
+
+__all__ = [
+    "BINARY",
+    "DELIMITERS",
+    "ENCODINGS",
+    "PARSERS",
+    "TEXTUAL",
+    "WITH_HEADER",
+    "Header",
+    "Misfit",
+    "Reading",
+    "Row",
+    "find_encoding",
+    "find_fault",
+    "first_unreadable",
+    "header",
+    "open_source",
+    "read_rows",
+]

@@ -1,0 +1,193 @@
+"""Whether a file may be kept at all: its kind, and whether an archive is harmless. Nothing is ever unpacked to a name it gives itself."""
+
+from __future__ import annotations
+
+import gzip
+import lzma
+import re
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from datasets_app.datasets.importing.readers.encodings import MARKS, looks_utf16
+from datasets_app.datasets.importing.readers.sources import CHUNK, COMPANIONS, WORKBOOK, Member, is_link, open_source, shown
+
+ENTRIES_LIMIT = 1_000
+RATIO_LIMIT, RATIO_FROM = 250, 20_000_000  # unpacked bytes for each packed one, once so many have come
+WORKBOOK_LIMIT = 400_000_000  # bytes of an unpacked workbook: its shared texts are held in memory
+KINDS = {
+    "csv": "CSV", "tsv": "TSV", "tab": "TSV", "jsonl": "JSONL", "ndjson": "JSONL", "json": "JSON", "txt": "text", "ft": "text",
+    "parquet": "Parquet", "xlsx": "Excel",
+}  # fmt: skip
+PACKED = ("zip", "gz", "tgz", "tar", "bz2", "xz", "7z", "rar", "zst", "jar", "whl")
+MAGIC = {
+    b"PK\x03\x04": "a ZIP archive", b"\x1f\x8b": "a gzip file", b"%PDF": "a PDF", b"\x89PNG": "a picture",
+    b"\xff\xd8\xff": "a picture", b"GIF8": "a picture", b"\xd0\xcf\x11\xe0": "an old Excel or Word file", b"SQLite format 3": "a database",
+    b"\x7fELF": "a program", b"7z\xbc\xaf": "a 7z archive", b"BZh": "a bzip2 file", b"\xff\xfe\x00\x00": "a UTF-32 file",
+    b"Rar!": "a RAR archive", b"\xfd7zXZ": "an xz file", b"\x28\xb5\x2f\xfd": "a Zstandard file",
+}  # fmt: skip
+DAMAGED = (EOFError, OSError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, NotImplementedError, RuntimeError, ValueError)
+READABLE = "CSV, TSV, JSONL, JSON, text, Parquet or Excel"
+SAVE_AS = "Save or export it as CSV (UTF-8) or JSONL, then upload that."
+
+
+class Fault(NamedTuple):
+    """Why a file is refused, and what to do."""
+
+    sentence: str
+    mend: str
+
+
+class Unfit(Exception):
+    """A file that is refused. Holds the fault."""
+
+    def __init__(self, sentence: str, mend: str) -> None:
+        super().__init__(sentence)
+        self.fault = Fault(sentence, mend)
+
+
+def find_fault(path: Path, limit: int) -> Fault | None:
+    """Why the file is refused, or None. limit: bytes that an archive may unpack to; all of them are unpacked, and none is kept."""
+    with path.open("rb") as file:
+        head = file.read(4096)
+    try:
+        if head.startswith(b"\x1f\x8b"):
+            check_gzip(path, limit)
+        elif head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+            check_zip(path, limit)
+        elif kind := foreign_kind(head):
+            raise Unfit(f"This is {kind}, not {READABLE}.", SAVE_AS)
+    except Unfit as unfit:
+        return unfit.fault
+    return None
+
+
+def foreign_kind(head: bytes) -> str:
+    """What the file is when it is neither text nor Parquet, or the empty text. head: its first bytes."""
+    if head.startswith(b"PAR1"):
+        return ""
+    if kind := next((kind for magic, kind in MAGIC.items() if head.startswith(magic)), ""):
+        return kind
+    if head[257:262] == b"ustar":
+        return "a tar archive"
+    if any(head.startswith(mark) for mark, _ in MARKS):
+        return ""
+    return "a binary file" if head.count(0) > len(head) // 20 and not looks_utf16(head) else ""
+
+
+def check_gzip(path: Path, limit: int) -> None:
+    """Raises Unfit for a gzip file that is damaged, a bomb, or packs anything but one file that can be read."""
+    inner = Member(path, "gz")
+    with damage_told("The gzip file"):
+        head = inner.head(4096)
+    if head.startswith(b"PK\x03\x04") or head[257:262] == b"ustar" or head.startswith(b"\x1f\x8b"):
+        raise Unfit("The gzip file packs another archive.", "Upload what is inside, not packed twice.")
+    if kind := foreign_kind(head):
+        raise Unfit(f"The gzip file packs {kind}, not {READABLE}.", SAVE_AS)
+    with damage_told("The gzip file"), gzip.open(path, "rb") as file:
+        if not measure(file.read, path.stat().st_size, limit):
+            raise Unfit("The gzip file packs an empty file.", "Choose a file with at least one row.")
+
+
+def check_zip(path: Path, limit: int) -> None:
+    """Raises Unfit for an archive, or a workbook, that is damaged, hostile, a bomb, or holds no data of one kind."""
+    if count_entries(path) > 2 * ENTRIES_LIMIT:
+        raise Unfit(f"The archive holds more than {ENTRIES_LIMIT:,} files.", "Put the rows into fewer files.")
+    with damage_told("The archive"), zipfile.ZipFile(path) as archive:
+        infos = archive.infolist()
+        if len(infos) > ENTRIES_LIMIT:
+            raise Unfit(f"The archive holds {len(infos):,} files; at most {ENTRIES_LIMIT:,} are read.", "Put the rows into fewer files.")
+        workbook = any(info.filename == WORKBOOK for info in infos)
+        for info in infos:
+            check_entry(info)
+        if not workbook:
+            check_kinds([info.filename for info in infos if not info.is_dir() and not COMPANIONS.search(info.filename)])
+        check_sizes(archive, infos, path.stat().st_size, min(limit, WORKBOOK_LIMIT) if workbook else limit)
+    if not workbook:
+        for member in open_source(path).members:
+            check_member(member, limit)
+
+
+def count_entries(path: Path) -> int:
+    """How often a directory entry seems to begin: asked before the directory is read into memory."""
+    count, rest = 0, b""
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            count += (rest + chunk).count(b"PK\x01\x02")
+            rest = chunk[-3:]
+    return count
+
+
+def check_entry(info: zipfile.ZipInfo) -> None:
+    """Raises Unfit for an entry that is encrypted, a link, or whose name leads out of the archive."""
+    name = shown(info.filename)
+    parts = re.split(r"[/\\]", info.filename)
+    if info.flag_bits & 0x1:
+        raise Unfit(f"{name} is encrypted.", "Pack it without a password.")
+    if is_link(info):
+        raise Unfit(f"{name} is a link, not a file.", "Pack the file that it points to.")
+    if ".." in parts or not parts[0] or re.match(r"[A-Za-z]:", info.filename):
+        raise Unfit(f"{name} leads out of the archive.", "Pack the files under plain names.")
+
+
+def check_kinds(entries: list[str]) -> None:
+    """Raises Unfit unless the entries are data of one kind, none of them packed again."""
+    if not entries:
+        raise Unfit("The archive holds no file with data.", f"Pack {READABLE} files.")
+    if len(set(entries)) < len(entries):
+        raise Unfit("The archive holds two files of the same name.", "Pack each file once.")
+    kinds: dict[str, str] = {}
+    for entry in entries:
+        ending = entry.lower().rpartition(".")[2]
+        if ending in PACKED:
+            raise Unfit(f"{shown(entry)} is an archive inside the archive.", "Pack the files themselves.")
+        if ending not in KINDS:
+            raise Unfit(f"{shown(entry)} is not {READABLE}.", "Leave it out of the archive.")
+        kinds.setdefault(KINDS[ending], shown(entry))
+    if len(kinds) > 1:
+        (first, one), (second, other) = list(kinds.items())[:2]
+        raise Unfit(f"The archive mixes {first} ({one}) and {second} ({other}).", "Pack files of one kind only.")
+
+
+def check_sizes(archive: zipfile.ZipFile, infos: list[zipfile.ZipInfo], packed: int, limit: int) -> None:
+    """Raises Unfit when all that the archive unpacks to is too much, whatever its headers say."""
+    total = 0
+    for info in infos:
+        if not info.is_dir():
+            with archive.open(info) as file:
+                total = measure(file.read, packed, limit, total)
+
+
+def measure(read: Callable[[int], bytes], packed: int, limit: int, total: int = 0) -> int:
+    """The sum of bytes that come, in flat memory, on top of total. Raises Unfit over the limits."""
+    for chunk in iter(lambda: read(CHUNK), b""):
+        total += len(chunk)
+        if total > limit:
+            mend = "Split it, or have UPLOAD_MAX_MB raised by your administrator."
+            raise Unfit(f"It unpacks to more than {limit // 1024**2:,} MB.", mend)
+        if total > RATIO_FROM and total > RATIO_LIMIT * packed:
+            raise Unfit(f"It unpacks to more than {RATIO_LIMIT} times its size, as archives do that are made to fill a disk.", SAVE_AS)
+    return total
+
+
+def check_member(member: Member, limit: int) -> None:
+    """Raises Unfit for a file inside an archive that is not what its name says."""
+    head = member.head(4096)
+    if member.name.lower().endswith(".xlsx"):
+        with member.local() as path:
+            if fault := find_fault(path, limit):
+                raise Unfit(f"{member.name}: {fault.sentence}", fault.mend)
+    elif kind := foreign_kind(head):
+        raise Unfit(f"{member.name} is {kind}.", "Leave it out of the archive.")
+
+
+@contextmanager
+def damage_told(what: str) -> Iterator[None]:
+    """Turns what unpacking raises into Unfit."""
+    try:
+        yield
+    except DAMAGED as error:
+        raise Unfit(f"{what} is damaged or breaks off.", "Pack it anew and upload it again.") from error

@@ -1,0 +1,41 @@
+"""What no cell may hold, whatever file it comes from."""
+
+from __future__ import annotations
+
+from datasets_app.datasets.importing.readers.shapes import Row
+from datasets_app.datasets.importing.report import Problem
+from datasets_app.datasets.rules import CELL_LIMIT
+
+
+def checked(row: Row, place: str = "Line") -> Row | Problem:
+    """The row, unless a cell holds what no database keeps or is too long."""
+    joined = "\n".join((*row.values, *row.values.values()))
+    if len(joined) <= CELL_LIMIT and "\0" not in joined and whole(joined):
+        return row
+    return first_fault(row, f"{place} {row.line:,}") or row
+
+
+def first_fault(row: Row, where: str) -> Problem | None:
+    """What is wrong with the first cell that is not right, if any is not."""
+    for column, cell in row.values.items():
+        if "\0" in cell or "\0" in column:
+            sentence = f"{where} has a NUL character in column {column!r}."
+            return Problem(row.line, "nul", sentence, "Remove it, or choose another encoding.")
+        if len(cell) > CELL_LIMIT:
+            sentence = f"{where} has {len(cell):,} characters in column {column!r}; at most {CELL_LIMIT:,} are kept."
+            return Problem(row.line, "long_cell", sentence, "Shorten the cell, or leave out the column.")
+        if not (whole(cell) and whole(column)):
+            sentence = f"{where} has half of a surrogate pair in column {ascii(column)}."
+            return Problem(row.line, "surrogate", sentence, r"Write the character itself, or both halves (\ud83d\ude00).")
+    return None
+
+
+def whole(text: str) -> bool:
+    """Whether the text can be written as UTF-8: no half of a surrogate pair, which JSON allows."""
+    if text.isascii():
+        return True
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,79 @@
+"""A whole file: the one parser for its kind, over one file or over all files of an archive."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+from datasets_app.datasets.importing.readers import cells, columns, jsons, sheets, texts, tools
+from datasets_app.datasets.importing.readers.columns import class_name
+from datasets_app.datasets.importing.readers.shapes import COLUMNS_LIMIT, Header, Reading, Row
+from datasets_app.datasets.importing.readers.sources import Member, Names, open_source
+from datasets_app.datasets.importing.report import Problem
+
+SPLIT = "split"  # the column that the names of files make
+
+
+class Parser(Protocol):
+    """What each module for a kind of file brings."""
+
+    def header(self, member: Member, reading: Reading) -> Header:
+        """The columns of one file."""
+
+    def rows(self, member: Member, reading: Reading) -> Iterator[Row | Problem]:
+        """The rows of one file in order, and a Problem in the place of each that cannot be read."""
+
+
+PARSER_OF: dict[str, Parser] = {
+    "csv": cells, "tsv": cells, "jsonl": jsons, "json": jsons, "txt": texts, "fasttext": texts, "parquet": columns, "xlsx": sheets,
+    "doccano": tools, "labelstudio": tools, "prodigy": tools, "argilla": tools,
+}  # fmt: skip
+
+
+def header(path: Path, reading: Reading) -> Header:
+    """The columns of all files together, in the order of their first use, and the split that the names of the files say."""
+    source = open_source(path)
+    parser = PARSER_OF[reading.parser]
+    found = [(member, parser.header(member, reading)) for member in source.members]
+    names = dict.fromkeys(name for _, each in found for name in each.columns)
+    problems = [replace(problem, member=member.name) for member, each in found for problem in each.problems]
+    problems += [missing(member, each, names) for member, each in found if len(each.columns) < len(names) and not each.problems]
+    if any(member.split for member in source.members) and SPLIT not in names:
+        names[SPLIT] = None
+    if len(names) > COLUMNS_LIMIT:
+        sentence = f"The files have {len(names):,} different columns together; at most {COLUMNS_LIMIT} can be read."
+        problems.append(Problem(0, "header", sentence, "Pack files with the same columns.", blocks=True))
+    return Header(tuple(names)[:COLUMNS_LIMIT], tuple(problems))
+
+
+def missing(member: Member, found: Header, names: dict[str, None]) -> Problem:
+    """A file that lacks columns of the others."""
+    lacking = [repr(name) for name in names if name not in found.columns]
+    sentence = f"{member.name} has no column {', '.join(lacking[:5])}; its rows are empty there."
+    return Problem(0, "header", sentence, "Nothing, if that is right.", member=member.name)
+
+
+def read_rows(path: Path, reading: Reading) -> Iterator[Row | Problem]:
+    """Every row of the file in order, and a Problem in the place of each that cannot be read; `header` tells those of the header."""
+    source = open_source(path)
+    parser = PARSER_OF[reading.parser]
+    for member in source.members:
+        found = parser.rows(member, reading)
+        yield from in_archive(member, found, source.names) if member.name else found
+
+
+def in_archive(member: Member, found: Iterator[Row | Problem], names: Names) -> Iterator[Row | Problem]:
+    """The rows of one file of an archive: with its name, its split, and names for class numbers."""
+    for row in found:
+        if isinstance(row, Problem):
+            yield replace(row, member=member.name)
+            continue
+        values = row.values
+        for column, classes in names.items():
+            if column in values:
+                values[column] = class_name(values[column], classes)
+        if member.split:
+            values.setdefault(SPLIT, member.split)
+        yield Row(row.line, values, member.name)

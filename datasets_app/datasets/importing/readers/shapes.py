@@ -1,0 +1,85 @@
+"""How a file is read and what reading it yields."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from datasets_app.datasets.importing.report import Problem
+
+PARSERS = {
+    "csv": "CSV: cells may be quoted",
+    "tsv": "TSV: quotes are plain characters",
+    "jsonl": "JSONL: one object a line",
+    "json": "JSON: a list of objects",
+    "txt": "Plain text: one text a line",
+    "fasttext": "fastText: __label__name and the text",
+    "doccano": "doccano: JSONL with one label a text",
+    "labelstudio": "Label Studio: JSON with one choice a task",
+    "prodigy": "Prodigy: JSONL of text classification",
+    "argilla": "Argilla: flattened records with one question",
+    "parquet": "Parquet",
+    "xlsx": "Excel workbook (.xlsx)",
+}
+BINARY = ("parquet", "xlsx")  # kinds that are told by their first bytes and have no encoding
+TEXTUAL = tuple(parser for parser in PARSERS if parser not in BINARY)
+WITH_HEADER = ("csv", "tsv", "xlsx")
+DELIMITERS = {",": "Comma", ";": "Semicolon", "\t": "Tab", "|": "Bar"}
+COLUMNS_LIMIT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a file is read. encoding: none for Parquet and Excel. delimiter: of csv alone. has_header: the first row names the columns."""
+
+    encoding: str
+    parser: str
+    delimiter: str = ","
+    has_header: bool = True
+
+
+class Row(NamedTuple):
+    """One row. line: its first physical line, or its number where the format has no lines; from 1. values: text by column.
+
+    member: the file inside an archive that it stands in.
+    """
+
+    line: int
+    values: dict[str, str]
+    member: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The columns of a file in their order, and what is odd about them or about the file as a whole."""
+
+    columns: tuple[str, ...]
+    problems: tuple[Problem, ...] = ()
+
+
+def named(cells: list[str], at: str = "Line 1") -> Header:
+    """A header row with every name made unique and none empty; what had to be changed is told. at: where it stands."""
+    columns: list[str] = []
+    problems: list[Problem] = []
+    for number, cell in enumerate(cells, start=1):
+        name = cell.strip().replace("\0", "")[:200] or f"column {number}"
+        if name in columns:
+            fresh = next(f"{name} ({count})" for count in range(2, len(cells) + 2) if f"{name} ({count})" not in columns)
+            sentence = f"{at} names two columns {name!r}; the second is called {fresh!r} here."
+            problems.append(Problem(1, "header", sentence, "Check which of the two is mapped, or rename one in the file."))
+            name = fresh
+        columns.append(name)
+    if len(columns) > COLUMNS_LIMIT:
+        sentence = f"{at} has {len(columns):,} columns; at most {COLUMNS_LIMIT} can be read."
+        problems.append(Problem(1, "header", sentence, "Choose another delimiter, or leave out columns.", blocks=True))
+    return Header(tuple(columns[:COLUMNS_LIMIT]), tuple(problems))
+
+
+def numbered(count: int) -> Header:
+    """Made-up names for the columns of a file without a header."""
+    return Header(tuple(f"column {number}" for number in range(1, count + 1)))
+
+
+def unreadable(sentence: str, mend: str, line: int = 0) -> Header:
+    """A header that cannot be read, so that nothing can."""
+    return Header((), (Problem(line, "type", sentence, mend, blocks=True),))

@@ -1,0 +1,163 @@
+"""Where the bytes are: the file itself, what a gzip file packs, or the files inside a ZIP archive, which count as one logical file."""
+
+from __future__ import annotations
+
+import gzip
+import re
+import shutil
+import stat
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import IO
+
+import yaml
+
+CHUNK = 1 << 20
+CARD_LIMIT = 1_000_000  # bytes of a README that are looked at
+WORKBOOK = "xl/workbook.xml"
+# What lies beside data and is no data: read-me files, licences, lists of classes, what systems leave behind.
+COMPANIONS = re.compile(
+    r"(^|/)(\.[^/]*|__MACOSX(/.*)?|(readme|licen[cs]e|copying)[^/]*"
+    r"|(classes|labels|categories|label_names)\.(txt|json)|(dataset_infos?|dataset_dict|state|config|metadata)\.json|Thumbs\.db"
+    r"|[^/]*\.(md|rst|ya?ml|py|lock|bib))$",
+    re.IGNORECASE,
+)
+SPLIT_NAMES = re.compile(r"(?:^|[/_.-])(train|training|validation|valid|val|dev|test)(?=[/_.-]|$)", re.IGNORECASE)
+Names = dict[str, list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One file to be read. packing: how path holds it: plainly (empty), gz or zip. name, entry: of a file inside an archive, as shown
+    and as it is. split: what its name says.
+    """
+
+    path: Path
+    packing: str = ""
+    name: str = ""
+    entry: str = ""
+    split: str = ""
+
+    @contextmanager
+    def open(self) -> Iterator[IO[bytes]]:
+        """Its unpacked bytes, as a stream."""
+        if self.packing == "zip":
+            with zipfile.ZipFile(self.path) as archive, archive.open(self.entry) as file:
+                yield file
+        elif self.packing == "gz":
+            with gzip.open(self.path, "rb") as packed:
+                yield packed  # type: ignore[misc]
+        else:
+            with self.path.open("rb") as plain:
+                yield plain
+
+    @contextmanager
+    def local(self) -> Iterator[Path]:
+        """A path with its unpacked bytes, for formats that are not read from front to back."""
+        if not self.packing:
+            yield self.path
+            return
+        with tempfile.NamedTemporaryFile(prefix="member-") as scratch, self.open() as file:
+            shutil.copyfileobj(file, scratch, CHUNK)
+            scratch.flush()
+            yield Path(scratch.name)
+
+    def head(self, size: int) -> bytes:
+        """Its first bytes."""
+        with self.open() as file:
+            return file.read(size)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The files that are read one behind the other. names: the names of the classes of integer columns, from a data set's card."""
+
+    members: tuple[Member, ...]
+    names: Names = field(default_factory=dict)
+    ignored: tuple[str, ...] = ()
+
+
+def open_source(path: Path) -> Source:
+    """What there is to read in a file that was checked when it came."""
+    found = path.stat()
+    return look(path, found.st_mtime_ns, found.st_size)
+
+
+@lru_cache(maxsize=32)
+def look(path: Path, _changed: int, _size: int) -> Source:
+    """The members of a file; remembered while it does not change."""
+    with path.open("rb") as file:
+        head = file.read(4)
+    if head[:2] == b"\x1f\x8b":
+        return Source((Member(path, "gz"),))
+    if not head.startswith((b"PK\x03\x04", b"PK\x05\x06")) or not zipfile.is_zipfile(path):
+        return Source((Member(path),))
+    with zipfile.ZipFile(path) as archive:
+        entries = [info.filename for info in archive.infolist() if not info.is_dir()]
+        if WORKBOOK in entries:
+            return Source((Member(path),))
+        data = [entry for entry in entries if not COMPANIONS.search(entry)]
+        splits = splits_of(data)
+        members = tuple(Member(path, "zip", shown(entry), entry, splits.get(entry, "")) for entry in sorted(data, key=order))
+        return Source(members, card_names(archive, entries), tuple(shown(entry) for entry in entries if entry not in data))
+
+
+def splits_of(entries: list[str]) -> dict[str, str]:
+    """What the names of files say about their split; nothing unless every one of them says something."""
+    found = {entry: words[-1].lower() for entry in entries if (words := SPLIT_NAMES.findall(entry))}
+    return found if len(found) == len(entries) else {}
+
+
+def order(entry: str) -> tuple[int, str]:
+    """Train before validation before test, then by name."""
+    words = SPLIT_NAMES.findall(entry)
+    word = words[-1].lower()[:2] if words else ""
+    return ({"tr": 0, "va": 1, "de": 1, "te": 2}.get(word, 3), entry)
+
+
+def shown(entry: str) -> str:
+    """A name inside an archive as it may be shown and kept: printable, its last 200 characters."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in entry)[-200:]
+
+
+def card_names(archive: zipfile.ZipFile, entries: list[str]) -> Names:
+    """The class names that a Hugging Face card says in its front matter."""
+    card = next((entry for entry in entries if entry.lower().rpartition("/")[2] == "readme.md"), "")
+    if not card:
+        return {}
+    with archive.open(card) as file:
+        text = file.read(CARD_LIMIT).decode("utf-8", "replace")
+    front = re.match(r"---\r?\n(.*?)\r?\n---", text, re.DOTALL)
+    try:
+        found = yaml.safe_load(front[1]) if front else None
+    except (yaml.YAMLError, RecursionError):
+        return {}
+    return features_names(found.get("dataset_info") if isinstance(found, dict) else None)
+
+
+def features_names(info: object) -> Names:
+    """Class names by column in one dataset_info, or in the first of several that has any."""
+    if isinstance(info, list):
+        return next((found for each in info if (found := features_names(each))), {})
+    features = info.get("features") if isinstance(info, dict) else None
+    names: Names = {}
+    for feature in features if isinstance(features, list) else []:
+        dtype = feature.get("dtype") if isinstance(feature, dict) else None
+        classes = dtype.get("class_label") if isinstance(dtype, dict) else None
+        listed = classes.get("names") if isinstance(classes, dict) else None
+        if isinstance(listed, dict):
+            listed = [listed[key] for key in sorted(listed, key=lambda key: int(key) if str(key).isdigit() else 0)]
+        if isinstance(listed, list) and listed:
+            names[str(feature.get("name", ""))] = [str(name) for name in listed]
+    return names
+
+
+def is_link(info: zipfile.ZipInfo) -> bool:
+    """Whether an entry is a symbolic link, or anything else than a file or a folder."""
+    kind = stat.S_IFMT(info.external_attr >> 16)
+    return kind not in (0, stat.S_IFREG, stat.S_IFDIR)
