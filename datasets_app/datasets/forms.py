@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 
 from datasets_app.datasets import queries
-from datasets_app.datasets.importing.mapping import Role
+from datasets_app.datasets.importing.mapping import Role, roles_for
 from datasets_app.datasets.importing.readers import BINARY, DELIMITERS, ENCODINGS, PARSERS, TEXTUAL, WITH_HEADER
 from datasets_app.datasets.models import Dataset, Upload
 from datasets_app.datasets.rules import SPLITS
@@ -59,8 +59,9 @@ class ReadingForm(forms.Form):
         initial = {name: getattr(upload, name) for name in ("encoding", "parser", "delimiter", "has_header", "default_split")}
         super().__init__(data, initial=initial)
         self.columns: list[str] = upload.report.get("dry_run", {}).get("columns", [])
+        roles = [(role.value, role.label) for role in roles_for(upload.dataset.task)]
         for place, column in enumerate(self.columns):
-            field = forms.ChoiceField(label=column, choices=Role.choices, initial=upload.mapping.get(column, Role.IGNORE))
+            field = forms.ChoiceField(label=column, choices=roles, initial=upload.mapping.get(column, Role.IGNORE))
             self.fields[f"column_{place}"] = field
         self.fields["parser"].choices = parser_choices(upload.parser)  # type: ignore[attr-defined]
         if upload.parser in BINARY:

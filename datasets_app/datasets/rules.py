@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import unicodedata
+from collections.abc import Mapping
 from functools import cache
 from json.encoder import encode_basestring
+from typing import Any
 
 from django.db.models import TextChoices
 
@@ -57,8 +60,11 @@ def punctuation() -> re.Pattern[str]:
     return re.compile(rf"[{marks}](?:[{marks}]+|(?<!\d.)|(?!\d))")
 
 
-def content_digest(text: str) -> str:
-    """sha256, in hex, of the canonical JSON of an item's content."""
+def content_digest(text: str, content: Mapping[str, Any] | None = None) -> str:
+    """sha256, in hex, of the canonical JSON of an item's content: its dialogue or responses where it has any, else its text."""
+    if content:
+        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return hashlib.sha256(canonical.encode()).hexdigest()
     return hashlib.sha256(f'{{"text":{encode_basestring(text)}}}'.encode()).hexdigest()
 
 

@@ -15,9 +15,9 @@ from tests.support.jobs import run_ok
 _numbers = count(1)
 
 
-def make_dataset(project: Project, user: User, name: str = "") -> Dataset:
+def make_dataset(project: Project, user: User, name: str = "", *, task: str = "single_label") -> Dataset:
     """An empty dataset. user: may create datasets (analyst, engineer, lead)."""
-    return actions.create_dataset(project=project, actor=user, name=name or f"Inbox {next(_numbers)}")
+    return actions.create_dataset(project=project, actor=user, name=name or f"Inbox {next(_numbers)}", task=task)
 
 
 def csv_bytes(rows: Iterable[Sequence[object]], header: Sequence[str]) -> bytes:

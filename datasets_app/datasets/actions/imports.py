@@ -78,13 +78,14 @@ def run_import(ctx: JobContext) -> None:
     tally = Tally(**ctx.job.checkpoint) if ctx.job.checkpoint else Tally()
     if not ctx.job.checkpoint:
         remove_leftovers(ctx, upload)
-    importer = ports.label_importer() if upload.report["dry_run"]["labels"] else None
+    dry = upload.report["dry_run"]
+    importer = ports.label_importer() if dry["labels"] or dry.get("labelled") else None
     if importer:
         with transaction.atomic():
-            importer.begin(upload, sorted(upload.report["dry_run"]["labels"]))
-    total = upload.report["dry_run"]["rows"]
+            importer.begin(upload, sorted(dry["labels"]))
+    total = dry["rows"]
     with artifacts.local_copy(upload.blob.digest) as path, room_for_indexes():
-        found = dry_run.read_drafts(path, queries.reading_of(upload), upload.mapping, upload.default_split)
+        found = dry_run.read_drafts(path, queries.reading_of(upload), upload.mapping, upload.default_split, upload.dataset.task)
         rows = (each for each in found if isinstance(each, Draft) or not each.notice)
         with closing(ahead(batches(islice(rows, tally.rows, None)))) as worked_out:
             for batch in worked_out:
@@ -128,7 +129,7 @@ def write_batch(ctx: JobContext, upload: Upload, importer: ports.LabelImporter |
 
 def item_of(pk: int, row: Prepared) -> Item:
     """The item that was just written, with what a label needs of it."""
-    return Item.from_db(None, ["id", "digest"], [pk, row.digest])
+    return Item.from_db(None, ["id", "text", "content", "digest"], [pk, row.draft.text, row.draft.content, row.digest])
 
 
 def count_repeats(importer: ports.LabelImporter | None, repeats: list[Repeat], tally: Tally) -> None:

@@ -12,7 +12,7 @@ from django.db import transaction
 from datasets_app.datasets.importing import dry_run, mapping, readers, sniffing
 from datasets_app.datasets.importing.readers import Misfit, Reading
 from datasets_app.datasets.importing.report import Problem, Report
-from datasets_app.datasets.models import Upload
+from datasets_app.datasets.models import Dataset, Upload
 from datasets_app.datasets.rules import SPLITS, UploadState, check_move
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.context import JobContext
@@ -104,18 +104,19 @@ def run_inspection(ctx: JobContext) -> None:
 def examine(upload: Upload, choices: dict[str, Any], tick: Callable[[int], None] | None = None) -> tuple[Reading, dict[str, str], Report]:
     """How the file is read, what its columns are used for, and the report."""
     with artifacts.local_copy(upload.blob.digest) as path:
-        reading, misfit = find_reading(path, upload.file_name, choices)
+        one_class = upload.dataset.task == Dataset.Task.SINGLE_LABEL
+        reading, misfit = find_reading(path, upload.file_name, choices, tools=one_class)
         if misfit is not None:
             return reading, {}, undecoded(reading.encoding, misfit)
         columns = readers.header(path, reading).columns
         roles = choices["mapping"]
         if roles is None:
-            roles = mapping.propose(columns, dry_run.first_rows(path, reading, 200))
+            roles = mapping.propose(columns, dry_run.first_rows(path, reading, 200), upload.dataset.task)
         roles = {column: roles.get(column, str(mapping.Role.IGNORE)) for column in columns}
-        return reading, roles, dry_run.examine(path, reading, roles, upload.default_split, tick)
+        return reading, roles, dry_run.examine(path, reading, roles, upload.default_split, tick, upload.dataset.task)
 
 
-def find_reading(path: Path, file_name: str, choices: dict[str, Any]) -> tuple[Reading, Misfit | None]:
+def find_reading(path: Path, file_name: str, choices: dict[str, Any], *, tools: bool) -> tuple[Reading, Misfit | None]:
     """How the file is read, or where its bytes do not fit the encoding."""
     if kind := sniffing.binary_kind(path):
         return Reading("", kind, "", has_header=kind in readers.WITH_HEADER and choices["has_header"] is not False), None
@@ -126,12 +127,12 @@ def find_reading(path: Path, file_name: str, choices: dict[str, Any]) -> tuple[R
         encoding, misfit = readers.find_encoding(path)
     if misfit is not None:
         return Reading(encoding, choices["parser"], choices["delimiter"]), misfit
-    return choose(path, file_name, encoding, choices), None
+    return choose(path, file_name, encoding, choices, tools=tools), None
 
 
-def choose(path: Path, file_name: str, encoding: str, choices: dict[str, Any]) -> Reading:
-    """The proposed reading, with everything that a person chose put in its place."""
-    found = sniffing.propose(path, file_name, encoding)
+def choose(path: Path, file_name: str, encoding: str, choices: dict[str, Any], *, tools: bool) -> Reading:
+    """The proposed reading, with everything that a person chose put in its place. tools: as in `sniffing.propose`."""
+    found = sniffing.propose(path, file_name, encoding, tools=tools)
     parser = choices["parser"] or found.parser
     if parser in readers.BINARY:
         told = f"The file is text, not {readers.PARSERS[parser]}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -18,7 +19,7 @@ from datasets_app.datasets.models import Item, Upload
 
 COLUMNS = (
     "dataset_id", "upload_id", "uuid", "member", "line", "text", "digest", "normal_digest", "external_id", "group", "event_time", "split",
-    "metadata",
+    "metadata", "content",
 )  # fmt: skip
 TARGET = "datasets_item ({})".format(", ".join(f'"{column}"' for column in COLUMNS))
 PLACES = f"({', '.join(['%s'] * len(COLUMNS))})"
@@ -36,7 +37,7 @@ class Prepared(NamedTuple):
 
 def prepare(draft: Draft) -> Prepared:
     """The digests of one draft."""
-    return Prepared(draft, rules.content_digest(draft.text), rules.normal_digest(draft.text))
+    return Prepared(draft, rules.content_digest(draft.text, draft.content), rules.normal_digest(draft.text))
 
 
 def insert_items(upload: Upload, rows: Sequence[Prepared]) -> None:
@@ -57,9 +58,10 @@ def insert_items(upload: Upload, rows: Sequence[Prepared]) -> None:
 def values(row: Prepared) -> tuple[Any, ...]:
     """A row in the order of COLUMNS, from the member on, as the database stores it."""
     draft, digest, normal_digest = row
-    line, text, _, external_id, group, moment, split, metadata, member = draft
+    line, text, _, external_id, group, moment, split, metadata, member, content, _ = draft
     at = connection.ops.adapt_datetimefield_value(moment) if moment else None
-    return member, line, text, digest, normal_digest, external_id, group, at, split, flat_json(metadata)
+    more = json.dumps(content) if content else None
+    return member, line, text, digest, normal_digest, external_id, group, at, split, flat_json(metadata), more
 
 
 def flat_json(metadata: dict[str, str]) -> str:

@@ -20,9 +20,11 @@ TICK = 5_000
 ROWS_LIMIT = 20_000_000
 
 
-def read_drafts(path: Path, reading: Reading, mapping: Mapping[str, str], default_split: str) -> Iterator[Draft | Problem]:
+def read_drafts(
+    path: Path, reading: Reading, mapping: Mapping[str, str], default_split: str, task: str = "single_label"
+) -> Iterator[Draft | Problem]:
     """Every row of the file as the item it would become, or what is wrong with it. The import and the dry run both read so."""
-    mapper = Mapper(mapping, default_split, place(reading.parser))
+    mapper = Mapper(mapping, default_split, place(reading.parser), task)
     for row in readers.read_rows(path, reading):
         yield mapper.draft(row) if isinstance(row, Row) else row
 
@@ -34,18 +36,19 @@ def first_rows(path: Path, reading: Reading, count: int = FIRST) -> list[Row]:
 
 
 def examine(
-    path: Path, reading: Reading, mapping: Mapping[str, str], default_split: str = "", tick: Callable[[int], None] | None = None
-) -> Report:
-    """The report of a dry run. tick: told the number of rows read, now and then. The encoding is known to fit."""
+    path: Path, reading: Reading, mapping: Mapping[str, str], default_split: str = "", tick: Callable[[int], None] | None = None,
+    task: str = "single_label",
+) -> Report:  # fmt: skip
+    """The report of a dry run. task: of the dataset. tick: told the number of rows read, now and then. The encoding is known to fit."""
     report = Report()
     header = readers.header(path, reading)
     report.columns = list(header.columns)
-    for problem in (*header.problems, *mappings.check(mapping, header.columns)):
+    for problem in (*header.problems, *mappings.check(mapping, header.columns, task)):
         report.add(problem)
     if report.blocked:
         return report
     seen: set[bytes] = set()
-    for found in read_drafts(path, reading, mapping, default_split):
+    for found in read_drafts(path, reading, mapping, default_split, task):
         if isinstance(found, Problem) and found.notice:
             report.add(found)
             continue
@@ -68,8 +71,9 @@ def examine(
 def count_draft(report: Report, draft: Draft, seen: set[bytes]) -> None:
     """Add a good row to the report."""
     report.ok += 1
-    if draft.label:
-        report.add_label(draft.label, draft.line)
+    report.labelled += bool(draft.label)
+    for name in draft.names:
+        report.add_label(name, draft.line)
     if draft.split:
         report.splits[draft.split] += 1
     if report.repeated is None:

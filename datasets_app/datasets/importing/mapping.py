@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db.models import TextChoices
 
+from datasets_app.datasets.importing import answers
 from datasets_app.datasets.importing.readers import Row
 from datasets_app.datasets.importing.report import Problem
 from datasets_app.datasets.rules import TEXT_LIMIT
@@ -18,7 +19,12 @@ class Role(TextChoices):
     """What a column is used for. All but metadata and ignore are taken by one column at most."""
 
     TEXT = "text", "Text"
-    LABEL = "label", "Label"
+    MESSAGES = "messages", "Messages of a dialogue"
+    PROMPT = "prompt", "Prompt"
+    FIRST = "first", "First response"
+    SECOND = "second", "Second response"
+    RESPONSES = "responses", "Responses, as a list"
+    LABEL = "label", "Label: what is said of the text"
     ID = "id", "Id"
     GROUP = "group", "Group: never on both sides of a split"
     TIME = "time", "Time"
@@ -28,11 +34,21 @@ class Role(TextChoices):
 
 
 MANY = (Role.METADATA, Role.IGNORE)
+CONTENT = (Role.MESSAGES, Role.PROMPT, Role.FIRST, Role.SECOND, Role.RESPONSES)
+NEEDED: dict[str, tuple[Role, ...]] = {  # where the text is made of what the row holds
+    "chat": (Role.MESSAGES,), "preference": (Role.FIRST, Role.SECOND), "ranking": (Role.RESPONSES,),
+}  # fmt: skip
+ALLOWED = {"preference": (Role.PROMPT, *NEEDED["preference"]), "ranking": (Role.PROMPT, *NEEDED["ranking"]), "chat": NEEDED["chat"]}
 NAMES: dict[Role, tuple[str, ...]] = {
     Role.TEXT: (
         "text", "fulltext", "sentence", "utterance", "message", "body", "content", "comment", "review",
         "tweet", "document", "question", "query", "input", "sms",
     ),
+    Role.MESSAGES: ("messages", "conversations", "conversation", "dialogue", "turns"),
+    Role.PROMPT: ("prompt", "instruction", "question", "input", "context"),
+    Role.FIRST: ("chosen", "first", "responsea", "response1", "completiona", "answera"),
+    Role.SECOND: ("rejected", "second", "responseb", "response2", "completionb", "answerb"),
+    Role.RESPONSES: ("responses", "completions", "candidates", "answers"),
     Role.LABEL: ("labelname", "labeltext", "label", "labels", "category", "class", "intent", "target", "topic", "sentiment", "tag"),
     Role.ID: ("id", "externalid", "itemid", "messageid", "rowid", "uuid", "guid"),
     Role.GROUP: (
@@ -42,12 +58,21 @@ NAMES: dict[Role, tuple[str, ...]] = {
     Role.TIME: ("time", "date", "timestamp", "datetime", "createdat", "created", "sentat", "receivedat", "eventtime"),
     Role.SPLIT: ("split", "subset", "partition", "fold", "set"),
 }  # fmt: skip
+MORE_NAMES = {
+    ("spans", Role.LABEL): ("spans", "entities", "ents", "annotations"),
+    ("multi_label", Role.LABEL): ("labels", "accept", "cats"),
+    ("free_text", Role.TEXT): ("prompt", "instruction", "article", "document", "dialogue"),
+    ("free_text", Role.LABEL): ("completion", "output", "summary", "highlights", "response", "answer"),
+    ("preference", Role.LABEL): ("choice", "preference", "winner", "better"),
+    ("ranking", Role.LABEL): ("ranking", "ranks", "order"),
+}
 SPLIT_WORDS = {
     **dict.fromkeys(("train", "training", "trn"), "train"),
     **dict.fromkeys(("validation", "valid", "val", "dev", "development"), "validation"),
     **dict.fromkeys(("test", "testing", "tst", "eval", "evaluation", "holdout"), "test"),
 }
 LABEL_LIMIT, ID_LIMIT = 120, 200
+MEND_ANSWER = "Write it as the guide says, or leave the row out."
 CONTROL = re.compile("[\x00-\x1f\x7f]")
 EPOCH = re.compile(r"\d{9,10}(\.\d+)?|\d{13}")
 
@@ -55,7 +80,8 @@ EPOCH = re.compile(r"\d{9,10}(\.\d+)?|\d{13}")
 class Draft(NamedTuple):
     """A row as an item to be. label: empty where the row has none. split: train, validation, test or empty.
 
-    member: the file inside an archive that it stands in.
+    label: the name of a class; for other tasks than one class per text, what was said as canonical JSON. names: of the classes in it.
+    content: as Item.content. member: the file inside an archive that it stands in.
     """
 
     line: int
@@ -67,6 +93,8 @@ class Draft(NamedTuple):
     split: str
     metadata: dict[str, str]
     member: str = ""
+    content: dict[str, Any] | None = None
+    names: tuple[str, ...] = ()
 
 
 def plain_name(column: str) -> str:
@@ -74,17 +102,24 @@ def plain_name(column: str) -> str:
     return re.sub(r"[\W_]", "", column.casefold())
 
 
-def propose(columns: Sequence[str], rows: Sequence[Row]) -> dict[str, str]:
+def roles_for(task: str) -> list[Role]:
+    """What a column can be used for in a dataset of this task."""
+    return [role for role in Role if role in ALLOWED.get(task, (Role.TEXT,)) or role not in (*CONTENT, Role.TEXT)]
+
+
+def propose(columns: Sequence[str], rows: Sequence[Row], task: str = "single_label") -> dict[str, str]:
     """A role for each column: by its name, then by what the first rows hold; what is left becomes metadata.
 
     A label is guessed by content only where no name is known: a file that names its text and no label has none, whatever else repeats.
     """
     found: dict[str, str] = {}
-    for role, names in NAMES.items():
+    for role in roles_for(task):
+        names = (*MORE_NAMES.get((task, role), ()), *NAMES.get(role, ()))
         known = [column for name in names for column in columns if plain_name(column) == name and column not in found]
         if known:
             found[known[0]] = role
-    by_content(columns, rows, found, guess_label=not found)
+    if task not in NEEDED:
+        by_content(columns, rows, found, guess_label=not found and task == "single_label")
     return {column: found.get(column, str(Role.METADATA)) for column in columns}
 
 
@@ -102,19 +137,21 @@ def by_content(columns: Sequence[str], rows: Sequence[Row], found: dict[str, str
             found[few[0]] = Role.LABEL
 
 
-def check(mapping: Mapping[str, str], columns: Sequence[str]) -> list[Problem]:
+def check(mapping: Mapping[str, str], columns: Sequence[str], task: str = "single_label") -> list[Problem]:
     """What keeps a mapping from being used, as problems that block."""
     problems = []
     roles = [mapping.get(column, Role.IGNORE) for column in columns]
-    if unknown := sorted(set(roles) - set(Role.values)):
-        problems.append(
-            Problem(0, "mapping", f"A column is mapped to {unknown[0]!r}.", f"Choose among {', '.join(Role.values)}.", blocks=True)
-        )
-    if roles.count(Role.TEXT) != 1:
-        count = "No column is" if Role.TEXT not in roles else f"{roles.count(Role.TEXT)} columns are"
-        problems.append(Problem(0, "mapping", f"{count} mapped to text.", "Map exactly one column to text.", blocks=True))
+    known = [role.value for role in roles_for(task)]
+    if unknown := sorted(set(roles) - set(known)):
+        problems.append(Problem(0, "mapping", f"A column is mapped to {unknown[0]!r}.", f"Choose among {', '.join(known)}.", blocks=True))
+    needed = NEEDED.get(task, (Role.TEXT,))
+    for role in needed:
+        if roles.count(role) != 1:
+            count = "No column is" if role not in roles else f"{roles.count(role)} columns are"
+            mend = f"Map exactly one column to {role.value}."
+            problems.append(Problem(0, "mapping", f"{count} mapped to {role.value}.", mend, blocks=True))
     for role in Role:
-        if role not in (*MANY, Role.TEXT) and roles.count(role) > 1:
+        if role not in (*MANY, *needed) and roles.count(role) > 1:
             sentence = f"{roles.count(role)} columns are mapped to {role.value}."
             problems.append(Problem(0, "mapping", sentence, f"Map one column to {role.value}, the others to metadata.", blocks=True))
     return problems
@@ -123,19 +160,25 @@ def check(mapping: Mapping[str, str], columns: Sequence[str]) -> list[Problem]:
 class Mapper:
     """Turns rows into drafts under a checked mapping. default_split: where the file says no split. place: Line, Row or Object."""
 
-    def __init__(self, mapping: Mapping[str, str], default_split: str = "", place: str = "Line") -> None:
-        self.place = place
+    def __init__(self, mapping: Mapping[str, str], default_split: str = "", place: str = "Line", task: str = "single_label") -> None:
+        self.place, self.task = place, task
         column = {role: column for column, role in mapping.items() if role not in MANY}
         self.text, self.label, self.id, self.group, self.split, self.time = (
             column.get(role, "") for role in (Role.TEXT, Role.LABEL, Role.ID, Role.GROUP, Role.SPLIT, Role.TIME)
         )
+        self.content = {role: column.get(role, "") for role in CONTENT}
         self.kept = [column for column, role in mapping.items() if role == Role.METADATA]
         self.default_split = default_split
 
     def draft(self, row: Row) -> Draft | Problem:
         """The item to be, or what is wrong with the row."""
         line, values, member = row
-        text = values.get(self.text, "")
+        try:
+            content = self.read_content(values) if self.task in NEEDED else None
+            text = answers.readable(content) if content else values.get(self.text, "")
+            said = self.read_answer(values, text, content) if self.task != "single_label" else None
+        except answers.Unreadable as error:
+            return Problem(line, "answer", f"{self.place} {line:,} {error}", MEND_ANSWER, member=member)
         label, external_id, group, split_word, time_word = (
             values.get(column, "").strip() if column else "" for column in (self.label, self.id, self.group, self.split, self.time)
         )
@@ -143,14 +186,42 @@ class Mapper:
         moment = read_time(time_word) if time_word else None
         fault = (
             wrong_text(text)
-            or wrong_name(label, external_id, group)
+            or wrong_names(said.names if said else (label,), external_id, group)
             or (WRONG_SPLIT if split_word and not split else None)
             or (WRONG_TIME if time_word and moment is None else None)
         )
         if fault:
             return Problem(line, fault.code, f"{self.place} {line:,} {fault.said}", fault.mend, member=member)
         metadata = {column: cell for column in self.kept if (cell := values.get(column))}
-        return Draft(line, text, label, external_id, group, moment, split, metadata, member)
+        if said is None:
+            return Draft(line, text, label, external_id, group, moment, split, metadata, member, names=(label,) if label else ())
+        return Draft(line, text, said.value, external_id, group, moment, split, metadata, member, content, said.names)
+
+    def read_content(self, values: Mapping[str, str]) -> dict[str, Any]:
+        """The dialogue or the responses of a row. Raises answers.Unreadable."""
+        cells = {role: values.get(column, "") for role, column in self.content.items() if column}
+        if self.task == "chat":
+            return {"messages": answers.dialogue(cells[Role.MESSAGES])}
+        prompt = {"prompt": answers.response(cells[Role.PROMPT])} if cells.get(Role.PROMPT, "").strip() else {}
+        if self.task == "ranking":
+            return {**prompt, "responses": answers.responses(cells[Role.RESPONSES])}
+        return {**prompt, "responses": [answers.response(cells[role]) for role in (Role.FIRST, Role.SECOND)]}
+
+    def read_answer(self, values: Mapping[str, str], text: str, content: dict[str, Any] | None) -> answers.Said:
+        """What a row says of its item; empty where it says nothing. Raises answers.Unreadable."""
+        cell = values.get(self.label, "").strip() if self.label else ""
+        if self.task == "preference" and not cell and plain_name(self.content[Role.FIRST]) == "chosen":
+            return answers.chosen("first")  # a file of pairs names the better one so
+        if not cell or cell == "null":
+            return answers.Said("")
+        if self.task == "spans":
+            return answers.marked(cell, text)
+        if self.task == "ranking":
+            return answers.ranked(cell, len((content or {})["responses"]))
+        readers: dict[str, Callable[[str], answers.Said]] = {
+            "multi_label": answers.ticked, "preference": answers.chosen, "free_text": lambda said: answers.written(values[self.label]),
+        }  # fmt: skip
+        return readers[self.task](cell) if self.task in readers else answers.Said("")
 
 
 class Fault(NamedTuple):
@@ -173,6 +244,11 @@ def wrong_text(text: str) -> Fault | None:
         said = f"has a text of {len(text):,} characters; at most {TEXT_LIMIT:,} are allowed."
         return Fault("long_text", said, "Split the text into several rows.")
     return None
+
+
+def wrong_names(labels: Sequence[str], external_id: str, group: str) -> Fault | None:
+    """What is wrong with the labels, the id or the group, if anything."""
+    return next((fault for label in labels or ("",) if (fault := wrong_name(label, external_id, group))), None)
 
 
 def wrong_name(label: str, external_id: str, group: str) -> Fault | None:

@@ -31,6 +31,7 @@ TITLES = {
     "group": "Groups that are too long",
     "time": "Times that cannot be read",
     "split": "Unknown splits",
+    "answer": "Answers and contents that cannot be read",
     "mapping": "Mapping of columns",
     "empty": "Nothing to import",
     "type": "Kind of file",
@@ -56,7 +57,10 @@ class Problem:
 
 @dataclass(slots=True)
 class Report:
-    """The sum of a dry run. rows: all that were read; ok: those that would become items (duplicates among them)."""
+    """The sum of a dry run. rows: all that were read; ok: those that would become items (duplicates among them).
+
+    labelled: of these, with a label.
+    """
 
     rows: int = 0
     ok: int = 0
@@ -64,6 +68,7 @@ class Report:
     blocked: bool = False
     problems: list[Problem] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
+    labelled: int = 0
     labels: Counter[str] = field(default_factory=Counter)
     splits: Counter[str] = field(default_factory=Counter)
     columns: list[str] = field(default_factory=list)
@@ -86,7 +91,8 @@ class Report:
     def as_json(self) -> dict[str, Any]:
         """Plain JSON types. labels: at most LABELS_LIMIT of them."""
         return {
-            "rows": self.rows, "ok": self.ok, "failed": self.failed, "blocked": self.blocked, "repeated": self.repeated,
+            "rows": self.rows, "ok": self.ok, "failed": self.failed, "blocked": self.blocked, "labelled": self.labelled,
+            "repeated": self.repeated,
             "problems": [asdict(problem) for problem in self.problems], "counts": dict(self.counts), "columns": self.columns,
             "labels": dict(sorted(self.labels.most_common(LABELS_LIMIT))), "splits": dict(self.splits),
         }  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ from django.db.models import QuerySet
 from datasets_app.datasets.models import Dataset, Item, Upload
 from datasets_app.labeling import queries, rules, values
 from datasets_app.labeling.actions.schemas import spec_of, write_schema
-from datasets_app.labeling.models import Decision, LabelSchema, Suggestion
+from datasets_app.labeling.models import Decision, Label, LabelSchema, Suggestion
 from datasets_app.labeling.rules import LabelSpec
 from datasets_app.labeling.values import Subject, Value
 from lifecycle.refusals import Refused
@@ -29,6 +30,8 @@ class Importer:
         latest = queries.latest_schema(dataset)
         labels = [spec_of(label) for label in queries.labels_by_name(latest).values()] if latest else []
         known = {label.name for label in labels}
+        if latest is None and not names:
+            write_schema(dataset, None, [], "", upload.accepted_by)
         fresh = [name for name in dict.fromkeys(rules.clean_name(name) for name in names) if name not in known]
         if fresh:
             labels += [LabelSpec(name) for name in fresh]
@@ -36,20 +39,28 @@ class Importer:
             write_schema(dataset, latest, labels, latest.guideline if latest else "", upload.accepted_by)
 
     def write(self, upload: Upload, rows: Sequence[tuple[Item, str]]) -> None:
-        """The labels of one batch of new items."""
+        """What is said of one batch of new items."""
         labels = queries.labels_by_name(self.schema(upload))
+        said = [(item, self.read(upload, item, label, labels)) for item, label in rows]
         if upload.labels_as == Upload.Labels.DECISIONS:
-            made = [decision_of(upload, item, labels[rules.clean_name(name)]) for item, name in rows]
+            made = [decision_of(upload, item, value, labels) for item, value in said]
             Decision.objects.bulk_create(made, batch_size=500, ignore_conflicts=True)
             return
         suggestions = [
             Suggestion(
-                item=item, label=labels[rules.clean_name(name)], source=Suggestion.Source.IMPORT, source_digest=upload.blob.digest,
-                source_name=upload.file_name[:120],
+                item=item, **fields, source=Suggestion.Source.IMPORT, source_digest=upload.blob.digest, source_name=upload.file_name[:120]
             )
-            for item, name in rows
-        ]  # fmt: skip
+            for item, value in said
+            for fields in suggested_fields(value, by_id(labels))
+        ]
         Suggestion.objects.bulk_create(suggestions, batch_size=500, ignore_conflicts=True)
+
+    def read(self, upload: Upload, item: Item, label: str, labels: dict[str, Label]) -> Value:
+        """One row's label as a value: the name of a class, or for other tasks JSON with the names of classes in it."""
+        if upload.dataset.task == Dataset.Task.SINGLE_LABEL:
+            return {"label": str(labels[rules.clean_name(label)].stable_id)}
+        known = {name: str(each.stable_id) for name, each in labels.items()}
+        return values.read(upload.dataset.task, json.loads(label), about=Subject(item.text, item.content or {}), known=known)
 
     def finish(self, upload: Upload) -> None:
         """One event with the digest of all decisions of the upload."""
@@ -82,15 +93,24 @@ def imported(upload: Upload) -> QuerySet[Decision]:
     return Decision.objects.filter(item__upload=upload, how=Decision.How.IMPORTED)
 
 
-def decision_of(upload: Upload, item: Item, label: Any) -> Decision:
+def by_id(labels: dict[str, Label]) -> dict[str, Label]:
+    """The classes by their stable ids."""
+    return {str(label.stable_id): label for label in labels.values()}
+
+
+def suggested_fields(value: Value, labels: dict[str, Label]) -> list[dict[str, Any]]:
+    """The fields of the suggestions that say this: one for each class, else one for the whole value."""
+    if "labels" in value:
+        return [{"label": labels[key]} for key in value["labels"]]
+    return [queries.stored(value, labels)]
+
+
+def decision_of(upload: Upload, item: Item, value: Value, labels: dict[str, Label]) -> Decision:
     """One imported decision, not saved yet."""
-    by = upload.accepted_by
-    how = Decision.How.IMPORTED
-    digest = rules.decision_digest(
-        item=item.digest, value={"label": str(label.stable_id)}, names={str(label.stable_id): label.name}, how=how,
-        by=by.uuid if by else None, supersedes="",
-    )  # fmt: skip
-    return Decision(item=item, label=label, how=how, by=by, digest=digest)
+    by, how, known = upload.accepted_by, Decision.How.IMPORTED, by_id(labels)
+    names = {key: label.name for key, label in known.items()}
+    digest = rules.decision_digest(item=item.digest, value=value, names=names, how=how, by=by.uuid if by else None, supersedes="")
+    return Decision(item=item, **queries.stored(value, known), how=how, by=by, digest=digest)
 
 
 def batch_digest(digests: QuerySet[Any, str]) -> tuple[str, int]:

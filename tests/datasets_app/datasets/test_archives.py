@@ -8,6 +8,7 @@ import json
 import stat
 import struct
 import zipfile
+from itertools import count
 
 import openpyxl
 import pyarrow as pa
@@ -193,6 +194,7 @@ BOMB = gzip.compress(bytes(60_000_000))
         (gzip.compress(gzip.compress(ROWS.encode())), "The gzip file packs another archive."),
         (gzip.compress(b""), "The gzip file packs an empty file."),
     ],
+    ids=count(),
 )  # fmt: skip
 def test_hostile_and_damaged_archives_are_refused_in_one_sentence(tmp_path, content, sentence):
     assert fault(tmp_path, content) == sentence

@@ -1,0 +1,212 @@
+"""What a file says of its rows where the task is not one class per text: labels as lists, marked spans, dialogues, responses. Pure.
+
+An answer is handed on as canonical JSON of the value that the labeling room keeps, its classes by their names.
+"""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+SHARE_GPT = {"human": "user", "gpt": "assistant", "bing": "assistant", "bard": "assistant", "chatgpt": "assistant"}
+ROLES = ("system", "developer", "user", "assistant", "tool")
+CHOICES = ("first", "second", "tie", "neither")
+RESPONSES = range(2, 6)
+
+
+class Unreadable(ValueError):
+    """A cell that says no answer of the task. Its text is the sentence behind the row's place."""
+
+
+class Said(NamedTuple):
+    """An answer as canonical JSON, and the names of the classes in it."""
+
+    value: str
+    names: tuple[str, ...] = ()
+
+
+def canonical(value: Any) -> str:
+    """JSON in one form: equal values give equal texts."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def loaded(cell: str, what: str) -> Any:
+    """The JSON of a cell. Raises Unreadable."""
+    try:
+        return json.loads(cell)
+    except (ValueError, RecursionError) as error:
+        raise Unreadable(f"has {what} that are not JSON.") from error
+
+
+# ── Labels ──────────────────────────────────────────────────────────────────
+def ticked(cell: str) -> Said:
+    """Any number of classes: a JSON list of names, or names with a bar or a semicolon between. Raises Unreadable."""
+    found = loaded(cell, "labels") if cell.startswith("[") else cell.replace("|", ";").split(";")
+    if not all(isinstance(each, str) for each in found):
+        raise Unreadable("has labels that are not names.")
+    names = tuple(sorted({" ".join(each.split()) for each in found} - {""}))
+    return Said(canonical({"labels": names}), names)
+
+
+def marked(cell: str, text: str) -> Said:
+    """Spans: [[start, end, label], …], or objects with start (start_offset), end (end_offset), label (labels: [one]) and their text.
+
+    Offsets are Unicode code points. Where every span carries its text and it stands elsewhere, they are read as UTF-16 units, then as
+    grapheme clusters of this text. Raises Unreadable.
+    """
+    raw = loaded(cell, "spans")
+    if not isinstance(raw, list):
+        raise Unreadable("has spans that are no list.")
+    spans = [one_span(each) for each in raw]
+    told = [each for each in spans if each[3] is not None]
+    units: Sequence[int] = range(len(text) + 1)
+    if told and len(told) == len(spans):
+        ways = (units, utf16(text), graphemes(text))
+        units = next((way for way in ways if all(fits(each, way, text) for each in spans)), units)
+    found = sorted({resolved(each, units, text) for each in spans})
+    value = [{"start": start, "end": end, "label": label} for start, end, label in found]
+    return Said(canonical({"spans": value}), tuple(sorted({label for _, _, label in found})))
+
+
+Raw = tuple[int, int, str, str | None]
+
+
+def one_span(raw: Any) -> Raw:
+    """(start, end, label, text or None), as the file counts. Raises Unreadable."""
+    if isinstance(raw, list) and len(raw) == 3:
+        start, end, label, words = raw[0], raw[1], raw[2], None
+    elif isinstance(raw, dict):
+        start, end = raw.get("start", raw.get("start_offset")), raw.get("end", raw.get("end_offset"))
+        label, words = raw.get("label", raw.get("labels")), raw.get("text")
+    else:
+        raise Unreadable("has a span that is neither [start, end, label] nor an object.")
+    if isinstance(label, list) and len(label) == 1:
+        label = label[0]
+    start, end = (int(each) if isinstance(each, str) and each.isdecimal() else each for each in (start, end))
+    if type(start) is not int or type(end) is not int or not isinstance(label, str) or not label.strip():
+        raise Unreadable("has a span without a start, an end or a label.")
+    return start, end, " ".join(label.split()), words if isinstance(words, str) else None
+
+
+def utf16(text: str) -> list[int]:
+    """The code point at each UTF-16 unit, -1 within a pair."""
+    found: list[int] = []
+    for at, character in enumerate(text):
+        found += [at] if ord(character) < 0x10000 else [at, -1]
+    return [*found, len(text)]
+
+
+def graphemes(text: str) -> list[int]:
+    """The code point at each grapheme cluster, near enough: marks, joined emoji and their modifiers stay with what they follow."""
+    found: list[int] = []
+    for at, character in enumerate(text):
+        joins = at > 0 and (
+            unicodedata.category(character) in ("Mn", "Me", "Mc") or character == "\u200d" or text[at - 1] == "\u200d"
+            or 0x1F3FB <= ord(character) <= 0x1F3FF or (text[at - 1] == "\r" and character == "\n")
+        )  # fmt: skip
+        if not joins:
+            found.append(at)
+    return [*found, len(text)]
+
+
+def fits(span: Raw, units: Sequence[int], text: str) -> bool:
+    """Whether the text of a span stands where it says, counted in these units."""
+    start, end, _, words = span
+    return 0 <= start < end < len(units) and text[units[start] : units[end]] == words
+
+
+def resolved(span: Raw, units: Sequence[int], text: str) -> tuple[int, int, str]:
+    """A span in code points, without white space around it. Raises Unreadable."""
+    start, end, label, words = span
+    if not 0 <= start < end < len(units) or -1 in (units[start], units[end]):
+        raise Unreadable(f"has a span {start}–{end} outside its text, which has {len(text):,} characters.")
+    first, last = units[start], units[end]
+    if words is not None and text[first:last] != words:
+        raise Unreadable(f"has a span {start}–{end} that says {words[:40]!r}, but {text[first:last][:40]!r} stands there.")
+    inner = text[first:last].strip()
+    if not inner:
+        raise Unreadable(f"has a span {start}–{end} of white space alone.")
+    first += len(text[first:last]) - len(text[first:last].lstrip())
+    return first, first + len(inner), label
+
+
+def written(cell: str) -> Said:
+    """A text that was written."""
+    return Said(canonical({"text": cell}))
+
+
+def chosen(cell: str) -> Said:
+    """Which of two responses is better. Raises Unreadable."""
+    if cell.casefold() not in CHOICES:
+        raise Unreadable(f"has a choice that is not {', '.join(CHOICES)}.")
+    return Said(canonical({"choice": cell.casefold()}))
+
+
+def ranked(cell: str, responses: int) -> Said:
+    """The numbers of the responses from 0, the best first, as a JSON list. Raises Unreadable."""
+    found = loaded(cell, "ranks")
+    if not isinstance(found, list) or sorted(map(str, found)) != sorted(map(str, range(responses))):
+        raise Unreadable(f"has a ranking that does not name each of its {responses} responses once, from 0.")
+    return Said(canonical({"ranking": [int(each) for each in found]}))
+
+
+# ── Contents ────────────────────────────────────────────────────────────────
+def dialogue(cell: str) -> list[dict[str, Any]]:
+    """Messages with role and content (OpenAI, TRL) or from and value (ShareGPT), everything else of them kept. Raises Unreadable."""
+    raw = loaded(cell, "messages")
+    if not isinstance(raw, list) or not raw:
+        raise Unreadable("has no messages.")
+    found = [message(each) for each in raw]
+    if found[0]["role"] not in ("system", "developer", "user"):
+        raise Unreadable(f"has a dialogue that begins with {found[0]['role']}, not with system or user.")
+    return found
+
+
+def message(raw: Any) -> dict[str, Any]:
+    """One message. Raises Unreadable."""
+    if isinstance(raw, dict) and "from" in raw and "value" in raw:
+        rest = {name: value for name, value in raw.items() if name not in ("from", "value")}
+        raw = {"role": SHARE_GPT.get(str(raw["from"]), raw["from"]), "content": raw["value"], **rest}
+    if not isinstance(raw, dict) or raw.get("role") not in ROLES:
+        raise Unreadable("has a message without a role of system, user, assistant or tool.")
+    if not isinstance(raw.get("content"), str) and not raw.get("tool_calls"):
+        raise Unreadable(f"has a message of the {raw['role']} without content.")
+    return raw
+
+
+def response(cell: str) -> str | list[dict[str, Any]]:
+    """A prompt or a response: a text, or messages as a JSON list. Raises Unreadable."""
+    if not cell.strip():
+        raise Unreadable("has an empty response.")
+    if cell.lstrip().startswith('[{"'):
+        return [message(each) for each in loaded(cell, "messages")]
+    return cell
+
+
+def responses(cell: str) -> list[str]:
+    """Two to five texts as a JSON list. Raises Unreadable."""
+    found = loaded(cell, "responses")
+    if not isinstance(found, list) or len(found) not in RESPONSES or not all(isinstance(each, str) and each.strip() for each in found):
+        raise Unreadable("has responses that are not a list of two to five texts.")
+    return found
+
+
+def readable(content: Mapping[str, Any]) -> str:
+    """A dialogue, or a prompt with its responses, as one text to be read and searched."""
+    if "messages" in content:
+        return spoken(content["messages"])
+    parts = [words(content["prompt"])] if content.get("prompt") else []
+    parts += [f"{number}: {words(each)}" for number, each in enumerate(content["responses"], start=1)]
+    return "\n\n".join(parts)
+
+
+def words(said: str | list[dict[str, Any]]) -> str:
+    """A text, or messages as one."""
+    return said if isinstance(said, str) else spoken(said)
+
+
+def spoken(messages: Sequence[Mapping[str, Any]]) -> str:
+    """Messages as one text."""
+    return "\n".join(f"{each['role']}: {each.get('content') or 'a tool call'}" for each in messages)
