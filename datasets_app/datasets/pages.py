@@ -113,7 +113,8 @@ def upload(user: User, uuid: UUID) -> Context:
     return {
         "upload": row, "dataset": row.dataset, "kind": STATE_KINDS[UploadState(row.state)], "found": found, "report": row.report,
         "job": job, "working": job is not None and not job.is_finished, "editable": editable, "may_read": may_read,
-        "figures": upload_figures(row), "place": place(row.parser), "parser_label": readers.PARSERS.get(row.parser, row.parser),
+        "provenance": provenance(row), "figures": upload_figures(row), "place": place(row.parser),
+        "parser_label": readers.PARSERS.get(row.parser, row.parser),
         "steps": [Step("File", row.file_name, digest=row.blob.digest, at="now"), Step("Dataset", row.dataset.name, dataset_url(row))],
         "form": ReadingForm(upload=row), "accept_form": AcceptForm(initial={"seen": queries.seen_digest(row)}),
         "before": queries.imported_before(row),
@@ -121,6 +122,17 @@ def upload(user: User, uuid: UUID) -> Context:
         "labels": sorted(found.get("labels", {}).items(), key=lambda pair: (-pair[1], pair[0]))[:LABELS_SHOWN],
         "labels_left": max(0, len(found.get("labels", {})) - LABELS_SHOWN), **head(row, may_read=may_read),
     }  # fmt: skip
+
+
+def provenance(row: Upload) -> list[tuple[str, str]]:
+    """What is said of where the texts come from, line by line; empty where nothing is."""
+    days = [day.isoformat() for day in (row.collected_from, row.collected_until) if day]
+    when = " to ".join(days) if len(days) == 2 else f"from {days[0]}" if row.collected_from else f"until {days[0]}" if days else ""
+    made = f"yes, by {row.generator}" if row.synthetic else "no"
+    return [
+        ("Origin", row.origin), ("Collected", when), ("How", row.collected_how), ("Licence", row.licence), ("Consent", row.consent),
+        ("Made by a program", made),
+    ]  # fmt: skip
 
 
 def head(row: Upload, *, may_read: bool) -> Context:
