@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import date
 from functools import cache
 from json.encoder import encode_basestring
+from typing import Any
 
 from django.db.models import TextChoices
 
@@ -77,7 +78,7 @@ class Provenance:
 
     def checked(self) -> Provenance:
         """The same without blanks around. Raises Refused, naming the field, where two of its parts contradict each other."""
-        words = {field.name: value.strip() for field in fields(self) if isinstance(value := getattr(self, field.name), str)}
+        words: dict[str, Any] = {field.name: value.strip() for field in fields(self) if isinstance(value := getattr(self, field.name), str)}
         found = replace(self, **words)
         if found.collected_from and found.collected_until and found.collected_until < found.collected_from:
             told = "The last day lies before the first."
