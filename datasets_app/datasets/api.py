@@ -16,7 +16,7 @@ from datasets_app.datasets import actions, queries
 from datasets_app.datasets.importing.mapping import Role
 from datasets_app.datasets.importing.readers import DELIMITERS, ENCODINGS, PARSERS
 from datasets_app.datasets.models import Dataset, Item, Upload
-from datasets_app.datasets.rules import SPLITS, UploadState
+from datasets_app.datasets.rules import SPLITS, Provenance, UploadState
 from lifecycle.jobs.api import JobOut
 from registry.access import policy
 from registry.access.decorators import Needs
@@ -69,6 +69,19 @@ class DatasetPageOut(serializers.Serializer[object]):
     before = serializers.IntegerField(allow_null=True)
 
 
+class ProvenanceOut(serializers.Serializer[Provenance]):
+    """Where the texts of a file come from, as whoever brought it says."""
+
+    origin = serializers.CharField(required=False, default="", allow_blank=True, max_length=200)
+    collected_from = serializers.DateField(required=False, default=None, allow_null=True)
+    collected_until = serializers.DateField(required=False, default=None, allow_null=True)
+    collected_how = serializers.CharField(required=False, default="", allow_blank=True, max_length=300)
+    licence = serializers.CharField(required=False, default="", allow_blank=True, max_length=80)
+    consent = serializers.CharField(required=False, default="", allow_blank=True, max_length=300)
+    synthetic = serializers.BooleanField(required=False, default=False)
+    generator = serializers.CharField(required=False, default="", allow_blank=True, max_length=200, help_text="of synthetic texts")
+
+
 class UploadOut(serializers.Serializer[Upload]):
     """An upload, how it is read, and what the dry run or the import found."""
 
@@ -76,6 +89,7 @@ class UploadOut(serializers.Serializer[Upload]):
     dataset = serializers.UUIDField(source="dataset.uuid")
     file_name = serializers.CharField()
     size = serializers.IntegerField()
+    provenance = ProvenanceOut()
     sha256 = serializers.CharField(source="blob.digest")
     state = serializers.ChoiceField(choices=UploadState.choices)
     encoding = serializers.CharField()
@@ -232,16 +246,21 @@ class Uploads(View):
 
     @extend_schema(
         operation_id="datasets_upload", request={"application/octet-stream": OpenApiTypes.BINARY}, responses={201: UploadOut},
-        parameters=[OpenApiParameter("name", str, required=True), OpenApiParameter("origin", str)],
+        parameters=[OpenApiParameter("name", str, required=True), ProvenanceOut],
     )  # fmt: skip
     def post(self, request: Request, uuid: UUID) -> Response:
-        """Send the file as the raw body and its name as ?name=. Answers with its dry run, or with state received while a job looks."""
+        """Send the file as the raw body, its name and provenance in the query.
+
+        Answers with its dry run, or with state received while a job looks.
+        """
         dataset = queries.get_dataset(request.user, uuid)
         stream = request.stream or request._request
         name = unquote(request.query_params.get("name", "")) or "file"
         chunks = iter(lambda: stream.read(CHUNK), b"")
-        origin = request.query_params.get("origin", "")
-        upload = actions.receive_stream(dataset=dataset, actor=request.user, chunks=chunks, file_name=name, origin=origin)
+        said = ProvenanceOut(data=request.query_params.dict())
+        said.is_valid(raise_exception=True)
+        provenance = Provenance(**said.validated_data)
+        upload = actions.receive_stream(dataset=dataset, actor=request.user, chunks=chunks, file_name=name, provenance=provenance)
         return Response(UploadOut(actions.inspect(upload_id=upload.uuid, actor=request.user)).data, status=201)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 from django import forms
@@ -10,7 +11,7 @@ from datasets_app.datasets import queries
 from datasets_app.datasets.importing.mapping import Role, roles_for
 from datasets_app.datasets.importing.readers import BINARY, DELIMITERS, ENCODINGS, PARSERS, TEXTUAL, WITH_HEADER
 from datasets_app.datasets.models import Dataset, Upload
-from datasets_app.datasets.rules import SPLITS
+from datasets_app.datasets.rules import SPLITS, Provenance
 from registry.access.models import User
 
 SPLIT_CHOICES = [("", "None: divided when a snapshot is frozen"), *((split, split.capitalize()) for split in SPLITS)]
@@ -38,12 +39,33 @@ class DatasetForm(forms.ModelForm[Dataset]):
 
 
 class UploadForm(forms.Form):
-    """A file, and where it comes from."""
+    """A file, and where it comes from. What is asked about its texts is folded away but for the origin."""
 
     file = forms.FileField(
         help_text="CSV, TSV, JSONL, JSON, text, Parquet or Excel, also in a .gz or .zip. Nothing appears before you accept its dry run."
     )
     origin = forms.CharField(label="Where it comes from", required=False, max_length=200)
+    collected_from = forms.DateField(label="Collected from", required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    collected_until = forms.DateField(label="Collected until", required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    collected_how = forms.CharField(label="How it was collected", required=False, max_length=300)
+    licence = forms.CharField(required=False, max_length=80, help_text="Under which the texts may be used.")
+    consent = forms.CharField(required=False, max_length=300, help_text="What the writers agreed to, or why nothing is needed.")
+    synthetic = forms.BooleanField(label="The texts were made by a program", required=False)
+    generator = forms.CharField(label="Which program or model", required=False, max_length=200)
+
+    def provenance(self) -> Provenance:
+        """What was said of where the texts come from."""
+        return Provenance(**{field.name: self.cleaned_data[field.name] for field in fields(Provenance)})
+
+    @property
+    def more(self) -> list[forms.BoundField]:
+        """The fields about the texts, without the origin."""
+        return [self[field.name] for field in fields(Provenance) if field.name != "origin"]
+
+    @property
+    def told_more(self) -> bool:
+        """Whether any of them was filled in or is wrong, so that they are to be seen."""
+        return any(field.value() or field.errors for field in self.more)
 
 
 class ReadingForm(forms.Form):

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import fields
 from uuid import uuid4
 
 from django.conf import settings
 from django.db import models
 from guardian.models import GroupObjectPermissionBase
 
-from datasets_app.datasets.rules import UploadState, place
+from datasets_app.datasets.rules import Provenance, UploadState, place
 from registry.access.models import Project
 from registry.access.roles import PERMISSIONS
 from registry.artifacts.models import Blob
@@ -110,6 +111,11 @@ class Upload(models.Model):
 
     def __str__(self) -> str:
         return self.file_name
+
+    @property
+    def provenance(self) -> Provenance:
+        """What is said of where its texts come from."""
+        return Provenance(**{field.name: getattr(self, field.name) for field in fields(Provenance)})
 
 
 class Item(models.Model):

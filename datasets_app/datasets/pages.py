@@ -114,7 +114,8 @@ def upload(user: User, uuid: UUID) -> Context:
     return {
         "upload": row, "dataset": row.dataset, "kind": STATE_KINDS[UploadState(row.state)], "found": found, "report": row.report,
         "job": job, "working": job is not None and not job.is_finished, "editable": editable, "may_read": may_read,
-        "figures": upload_figures(row), "place": place(row.parser), "parser_label": readers.PARSERS.get(row.parser, row.parser),
+        "provenance": provenance(row), "figures": upload_figures(row), "place": place(row.parser),
+        "parser_label": readers.PARSERS.get(row.parser, row.parser),
         "steps": [Step("File", row.file_name, digest=row.blob.digest, at="now"), Step("Dataset", row.dataset.name, dataset_url(row))],
         "form": ReadingForm(upload=row), "accept_form": AcceptForm(initial={"seen": queries.seen_digest(row)}),
         "before": queries.imported_before(row),
@@ -124,6 +125,17 @@ def upload(user: User, uuid: UUID) -> Context:
     }  # fmt: skip
 
 
+def provenance(row: Upload) -> list[tuple[str, str]]:
+    """What is said of where the texts come from, line by line; empty where nothing is."""
+    days = [day.isoformat() for day in (row.collected_from, row.collected_until) if day]
+    when = " to ".join(days) if len(days) == 2 else f"from {days[0]}" if row.collected_from else f"until {days[0]}" if days else ""
+    made = f"yes, by {row.generator}" if row.synthetic else "no"
+    return [
+        ("Origin", row.origin), ("Collected", when), ("How", row.collected_how), ("Licence", row.licence), ("Consent", row.consent),
+        ("Made by a program", made),
+    ]  # fmt: skip
+
+
 def head(row: Upload, *, may_read: bool) -> Context:
     """The first rows as a table under their columns, for those who may read them."""
     columns: list[str] = row.report.get("dry_run", {}).get("columns", [])
@@ -131,7 +143,10 @@ def head(row: Upload, *, may_read: bool) -> Context:
     named = [(column, roles.get(column, "")) for column in columns]
     if not may_read or row.state == UploadState.DISCARDED or not columns:
         return {"rows": [], "columns": named}
-    rows = [(found.line, [(column, found.values.get(column, "")[:300]) for column in columns]) for found in queries.first_rows(row)]
+    rows = [
+        (found.member, found.line, [(column, found.values.get(column, "")[:300]) for column in columns])
+        for found in queries.first_rows(row)
+    ]
     return {"rows": rows, "columns": named}
 
 

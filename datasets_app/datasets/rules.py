@@ -7,13 +7,15 @@ import json
 import re
 import unicodedata
 from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from datetime import date
 from functools import cache
 from json.encoder import encode_basestring
 from typing import Any
 
 from django.db.models import TextChoices
 
-from lifecycle.refusals import Conflict
+from lifecycle.refusals import Conflict, Refused
 
 
 class UploadState(TextChoices):
@@ -51,6 +53,50 @@ PLACES = {"parquet": "Row", "xlsx": "Row", "json": "Object", "labelstudio": "Obj
 def place(parser: str) -> str:
     """The word for the place of a row in a file of this kind: Line, Row or Object."""
     return PLACES.get(parser, "Line")
+
+
+COMMIT_SECONDS = 0.05  # of one commit on SQLite, where one writes at a time
+FEWEST = 100
+
+
+def next_batch(size: int, seconds: float, most: int) -> int:
+    """How many rows the next commit takes, after one of `size` rows that took so long: at least FEWEST, at most `most`."""
+    fitting = int(size * COMMIT_SECONDS / seconds) if seconds > 0 else most
+    return min(most, max(min(FEWEST, most), min(fitting, 2 * size)))
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where the texts of a file come from, in the words of whoever brings it. generator: what made synthetic texts."""
+
+    origin: str = ""
+    collected_from: date | None = None
+    collected_until: date | None = None
+    collected_how: str = ""
+    licence: str = ""
+    consent: str = ""
+    synthetic: bool = False
+    generator: str = ""
+
+    def checked(self) -> Provenance:
+        """The same without blanks around. Raises Refused, naming the field, where two of its parts contradict each other."""
+        words: dict[str, Any] = {field.name: value.strip() for field in fields(self) if isinstance(value := getattr(self, field.name), str)}
+        found = replace(self, **words)
+        if found.collected_from and found.collected_until and found.collected_until < found.collected_from:
+            told = "The last day lies before the first."
+            raise Refused(told, fields={"collected_until": [told]})
+        if found.synthetic and not found.generator:
+            told = "Say which program or model made the synthetic texts."
+            raise Refused(told, fields={"generator": [told]})
+        if found.generator and not found.synthetic:
+            told = "A generator makes synthetic texts: mark the file as synthetic, or leave the generator empty."
+            raise Refused(told, fields={"generator": [told]})
+        return found
+
+    def document(self) -> dict[str, str | bool]:
+        """For the audit trail: what is said, without what is not; days in ISO 8601."""
+        said = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value.isoformat() if isinstance(value, date) else value for name, value in said.items() if value}
 
 
 @cache

@@ -70,11 +70,9 @@ def receive_limited(request: SignedInRequest, uuid: UUID) -> HttpResponse:
         file = form.cleaned_data["file"]
         into = queries.get_dataset(request.user, uuid)
         try:
-            upload = actions.receive_upload(
-                dataset=into, actor=request.user, file=file, file_name=file.name, origin=form.cleaned_data["origin"]
-            )
+            upload = actions.receive_upload(dataset=into, actor=request.user, file=file, file_name=file.name, provenance=form.provenance())
         except Refused as refusal:
-            form.add_error("file", f"{refusal.message} {refusal.next_step}".strip())
+            form.add_error(next(iter(refusal.fields), "file"), f"{refusal.message} {refusal.next_step}".strip())
         else:
             actions.inspect(upload_id=upload.uuid, actor=request.user)
             return redirect_or_refresh(request, reverse("datasets:upload", args=[upload.uuid]))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from typing import Any, NamedTuple
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -62,12 +63,7 @@ class Repeat(NamedTuple):
     first: First
 
 
-@dataclass(slots=True)
-class Batch:
-    """At most BATCH rows, worked out before the transaction that writes them."""
-
-    size: int
-    rows: list[Prepared]
+Batch = list[Prepared | None]  # at most BATCH rows in their order; None where one cannot be an item
 
 
 def run_import(ctx: JobContext) -> None:
@@ -87,8 +83,8 @@ def run_import(ctx: JobContext) -> None:
     with artifacts.local_copy(upload.blob.digest) as path, room_for_indexes():
         found = dry_run.read_drafts(path, queries.reading_of(upload), upload.mapping, upload.default_split, upload.dataset.task)
         rows = (each for each in found if isinstance(each, Draft) or not each.notice)
-        with closing(ahead(batches(islice(rows, tally.rows, None)))) as worked_out:
-            for batch in worked_out:
+        with closing(worked_out(islice(rows, tally.rows, None))) as source:
+            for batch in paced(source):
                 ctx.progress(tally.rows, total, stage="Writing items", unit="rows")
                 ctx.raise_if_cancelled()
                 write_batch(ctx, upload, importer, batch, tally)
@@ -97,20 +93,39 @@ def run_import(ctx: JobContext) -> None:
     finish(ctx, upload, importer, tally)
 
 
-def batches(rows: Iterable[Draft | Problem]) -> Iterator[Batch]:
+def worked_out(rows: Iterable[Draft | Problem]) -> Generator[Batch, None, None]:
+    """The rows in batches with their digests. On PostgreSQL a thread works ahead; on SQLite others write meanwhile."""
+    return ahead(batches(rows)) if connection.vendor == "postgresql" else batches(rows)
+
+
+def batches(rows: Iterable[Draft | Problem]) -> Generator[Batch, None, None]:
     """The rows in batches of at most BATCH, with their digests."""
     source = iter(rows)
     while batch := list(islice(source, BATCH)):
-        yield Batch(len(batch), [prepare(found) for found in batch if isinstance(found, Draft)])
+        yield [prepare(found) if isinstance(found, Draft) else None for found in batch]
+
+
+def paced(source: Iterable[Batch]) -> Iterator[Batch]:
+    """The batches, cut smaller on SQLite where the one before took so long that others would wait for their turn to write."""
+    size = BATCH
+    for batch in source:
+        at = 0
+        while at < len(batch):
+            began = time.monotonic()
+            yield batch[at : at + size]
+            at += size
+            if connection.vendor == "sqlite":
+                size = rules.next_batch(size, time.monotonic() - began, BATCH)
 
 
 @transaction.atomic
 def write_batch(ctx: JobContext, upload: Upload, importer: ports.LabelImporter | None, batch: Batch, tally: Tally) -> None:
     """Write the new items of one batch, their labels and the checkpoint, all or nothing."""
-    known = queries.known_items(upload.dataset, [row.digest for row in batch.rows])
+    rows = [row for row in batch if row is not None]
+    known = queries.known_items(upload.dataset, [row.digest for row in rows])
     fresh: dict[str, Prepared] = {}
     repeats: list[Repeat] = []
-    for row in batch.rows:
+    for row in rows:
         if (there := known.get(row.digest)) is not None:
             repeats.append(Repeat(row.draft, First(there.pk, there.member, there.line, there.upload_id == upload.pk)))
         elif (first := fresh.setdefault(row.digest, row)) is not row:
@@ -121,9 +136,9 @@ def write_batch(ctx: JobContext, upload: Upload, importer: ports.LabelImporter |
         keys = keys_of(upload, list(fresh))
         importer.write(upload, [(item_of(keys[row.digest], row), row.draft.label) for row in labelled])
     count_repeats(importer, repeats, tally)
-    tally.rows += batch.size
+    tally.rows += len(batch)
     tally.new += len(fresh)
-    tally.failed += batch.size - len(batch.rows)
+    tally.failed += len(batch) - len(rows)
     ctx.checkpoint(asdict(tally))
 
 

@@ -7,6 +7,7 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
@@ -16,29 +17,41 @@ from django.db import transaction
 
 from datasets_app.datasets.importing import readers, sniffing
 from datasets_app.datasets.models import Dataset, Upload
+from datasets_app.datasets.rules import Provenance
 from lifecycle.refusals import Refused
 from registry.access import policy
 from registry.access.models import User
 from registry.artifacts import actions as artifacts
 
 CHUNK = 1 << 20
+UNSAID = Provenance()
 
 
-def receive_upload(*, dataset: Dataset, actor: User, file: File[Any] | IO[bytes] | Path, file_name: str, origin: str = "") -> Upload:
-    """Keep an uploaded file. file: an uploaded or open binary file, or a path.
+def receive_upload(
+    *,
+    dataset: Dataset,
+    actor: User,
+    file: File[Any] | IO[bytes] | Path,
+    file_name: str,
+    origin: str = "",
+    provenance: Provenance | None = None,
+) -> Upload:
+    """Keep an uploaded file. file: an uploaded or open binary file, or a path. provenance: in full, where more than the origin is known.
 
     Raises PermissionDenied, or Refused when it is empty, too large, of no kind that can be read, or the disk is full; then nothing is kept.
     """
     policy.require(actor, "datasets.upload", dataset)
+    provenance = (provenance or Provenance(origin=origin[:200])).checked()
     if isinstance(file, Path):
-        return keep(dataset, actor, file, file_name, origin)
+        return keep(dataset, actor, file, file_name, provenance)
     chunks = file.chunks(CHUNK) if isinstance(file, File) else iter(lambda: file.read(CHUNK), b"")
-    return receive_stream(dataset=dataset, actor=actor, chunks=chunks, file_name=file_name, origin=origin)
+    return receive_stream(dataset=dataset, actor=actor, chunks=chunks, file_name=file_name, provenance=provenance)
 
 
-def receive_stream(*, dataset: Dataset, actor: User, chunks: Iterable[bytes], file_name: str, origin: str = "") -> Upload:
+def receive_stream(*, dataset: Dataset, actor: User, chunks: Iterable[bytes], file_name: str, provenance: Provenance = UNSAID) -> Upload:
     """Keep a file that arrives in pieces, in flat memory; it stops at the size limit. Raises as receive_upload."""
     policy.require(actor, "datasets.upload", dataset)
+    provenance = provenance.checked()
     with disk_checked(), tempfile.NamedTemporaryFile(prefix="upload-") as scratch:
         size = 0
         for chunk in chunks:
@@ -46,7 +59,7 @@ def receive_stream(*, dataset: Dataset, actor: User, chunks: Iterable[bytes], fi
             check_size(size)
             scratch.write(chunk)
         scratch.flush()
-        return keep(dataset, actor, Path(scratch.name), file_name, origin)
+        return keep(dataset, actor, Path(scratch.name), file_name, provenance)
 
 
 @contextmanager
@@ -62,14 +75,14 @@ def disk_checked() -> Iterator[None]:
         ) from error
 
 
-def keep(dataset: Dataset, actor: User, path: Path, file_name: str, origin: str) -> Upload:
+def keep(dataset: Dataset, actor: User, path: Path, file_name: str, provenance: Provenance) -> Upload:
     """Store the bytes by digest and note the upload."""
     check_file(path)
     with disk_checked():
         blob = artifacts.put_file(path, media_type="application/octet-stream" if sniffing.is_packed(path) else "text/plain")
     with transaction.atomic():
         return Upload.objects.create(
-            dataset=dataset, blob=blob, file_name=clean_name(file_name), size=blob.size, uploaded_by=actor, origin=origin.strip()[:200]
+            dataset=dataset, blob=blob, file_name=clean_name(file_name), size=blob.size, uploaded_by=actor, **asdict(provenance)
         )
 
 

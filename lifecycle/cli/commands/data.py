@@ -19,7 +19,7 @@ SPLITS = ("train", "validation", "test")  # in the order in which they are used
 def add(commands: Any, common: Any) -> None:
     """Tell the parser."""
     made = commands.add_parser(
-        "upload", parents=[common], help="send a CSV, TSV or JSONL file: dry run first, import with --accept",
+        "upload", parents=[common], help="send a file with texts: dry run first, import with --accept",
         description="Send a file and see its dry run. Nothing is imported before it is accepted: with --accept at once, "
         "or later with `lifecycle upload UPLOAD --accept`, where UPLOAD is the uuid that the dry run prints.",
     )  # fmt: skip

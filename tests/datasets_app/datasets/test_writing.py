@@ -14,7 +14,7 @@ from datasets_app.datasets.actions.ahead import ahead
 from datasets_app.datasets.actions.writing import flat_json, insert_items, ordered_uuids, prepare
 from datasets_app.datasets.importing.mapping import Draft
 from datasets_app.datasets.models import Item
-from datasets_app.datasets.rules import content_digest, normal_digest
+from datasets_app.datasets.rules import content_digest, next_batch, normal_digest
 from tests.support.datasets import csv_bytes, make_dataset, receive
 
 pytestmark = pytest.mark.django_db
@@ -79,3 +79,11 @@ def test_a_caller_that_stops_early_leaves_no_thread():
     found.close()
 
     assert threading.active_count() == before
+
+
+@pytest.mark.parametrize(
+    ("size", "seconds", "following"),
+    [(1_000, 0.05, 1_000), (1_000, 0.1, 500), (1_000, 5.0, 100), (100, 0.001, 200), (500, 0.0, 1_000), (1_000, 0.01, 1_000)],
+)
+def test_commits_become_shorter_where_others_would_wait(size, seconds, following):
+    assert next_batch(size, seconds, 1_000) == following
