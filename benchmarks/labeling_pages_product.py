@@ -186,9 +186,9 @@ def count(queue: Queue, workers: list[User]) -> None:
 
 
 def refresh() -> None:
-    """What the database's own housekeeping would have done by now."""
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE")
+    """What the database's own housekeeping would have done by now: PostgreSQL keeps statistics by itself, SQLite keeps none."""
+    if connection.vendor == "postgresql":
+        run("ANALYZE", {})
 
 
 def addresses(queue: Queue) -> Iterator[tuple[str, str, str]]:
