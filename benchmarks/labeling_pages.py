@@ -1,11 +1,11 @@
 """The pages of labeling at size: a million items, a million answers, 50 people in one queue.
 
-`python -m benchmarks.labeling_pages [--rows 1000000] [--rounds 20]`. Everything happens in installations that are thrown away: one on
-SQLite, one on the PostgreSQL server of BENCH_DATABASE_URL (default postgres://postgres@127.0.0.1:5432/postgres, in a database of its own
-that is dropped afterwards). Items, slots, answers, decisions and disputes are laid down by one statement each, as the product's own actions
-would have left them; the product's own job then measures the queue. Every page is asked through all of Django (middleware, permissions,
-templates) in this process: what is timed is the server's part of an answer. Statements are counted with 98 answers of 3 people, then with
-all: a page whose number grows is told.
+`python -m benchmarks.labeling_pages [--rows 1000000] [--rounds 20] [--only sqlite]`. Everything happens in installations that are thrown
+away: one on SQLite, one on the PostgreSQL server of BENCH_DATABASE_URL (default postgres://postgres@127.0.0.1:5432/postgres, in a
+database of its own that is dropped afterwards). Items, slots, answers, decisions and disputes are laid down by one statement each, as the
+product's own actions would have left them; the product's own job then measures the queue. Every page is asked through all of Django
+(middleware, permissions, templates) in this process: what is timed is the server's part of an answer. Statements are counted with 98
+answers of 3 people, then with all: a page whose number grows is told.
 """
 
 from __future__ import annotations
@@ -31,11 +31,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000, help="items, and places for answers")
     parser.add_argument("--rounds", type=int, default=20, help="how often each page is asked")
+    parser.add_argument("--only", choices=ENGINES, help="one database instead of both")
     parser.add_argument("--inside", choices=ENGINES, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.inside:
         return inside(given.rows, given.rounds)
-    figures = {engine: run(engine, given.rows, given.rounds) for engine in ENGINES}
+    figures = {engine: run(engine, given.rows, given.rounds) for engine in ([given.only] if given.only else ENGINES)}
     for engine, found in figures.items():
         table(engine, found)
     worst = max(found["worst_p95_ms"] for found in figures.values())

@@ -32,7 +32,7 @@ ROLES = {"lee": Role.LEAD, "mia": Role.ENGINEER, "ravi": Role.ADJUDICATOR}
 
 # i runs from 1 to the number of items; each has two slots, a = 0 and 1. Chance is arithmetic, so that every run lays down the same.
 NUMBERS = {
-    "postgresql": "SELECT i FROM generate_series(1, %(items)s) AS n(i)",
+    "postgresql": "SELECT i FROM generate_series(1::bigint, %(items)s) AS n(i)",
     "sqlite": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %(items)s) SELECT i FROM n",
 }
 UUID = {"postgresql": "gen_random_uuid()", "sqlite": "lower(hex(randomblob(16)))"}
@@ -186,9 +186,9 @@ def count(queue: Queue, workers: list[User]) -> None:
 
 
 def refresh() -> None:
-    """What the database's own housekeeping would have done by now."""
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE")
+    """What the database's own housekeeping would have done by now: PostgreSQL keeps statistics by itself, SQLite keeps none."""
+    if connection.vendor == "postgresql":
+        run("ANALYZE", {})
 
 
 def addresses(queue: Queue) -> Iterator[tuple[str, str, str]]:

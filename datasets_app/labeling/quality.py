@@ -19,7 +19,8 @@ WEEK = timedelta(days=7)
 DAYS_KEPT = 60
 STEP = math.log(1.01)  # times are kept to within 1 %
 MOST_PEOPLE = 60  # those with most answers whose agreement in pairs is kept
-CONSENSUS_ITEMS = 20_000  # items, spread over the queue, from whose answers a consensus is estimated
+CONSENSUS_ITEMS = 5_000  # items, spread over the queue, from whose answers a consensus is estimated; at most twice as many
+CONSENSUS_CELLS = 5_000_000  # people × labels × labels up to which their confusions are estimated
 CONSENSUS_PEOPLE = 3  # fewer people cannot be told apart
 MOST_CELLS = 2_000  # pairs of labels that are kept, those mixed up most first
 ALWAYS_SHOWN, ALWAYS_SHARE = 50, 0.98
@@ -144,12 +145,13 @@ class Measure:
     def likely_right(self) -> dict[int, float]:
         """How often each person names the label that is likely from everybody's answers, for those with 20 of them or more.
 
-        Empty where fewer than three people share items: two who differ cannot be told apart.
+        Empty where fewer than three people share items: two who differ cannot be told apart. Empty, too, for thousands of labels.
         """
         given = [(answer.item, answer.user, answer.value) for answers in self.sample for answer in answers]
         people = Counter(user for _, user, _ in given)
         known = {user for user, answers in people.items() if answers >= FEWEST}
-        if len(known) < CONSENSUS_PEOPLE:
+        labels = len({value for *_, value in given})
+        if len(known) < CONSENSUS_PEOPLE or len(people) * labels**2 > CONSENSUS_CELLS:
             return {}
         accuracy = dawid_skene(given, smoothing=0.01).accuracy()
         return {user: accuracy[user] for user in known}
