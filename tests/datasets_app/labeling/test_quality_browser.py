@@ -11,7 +11,7 @@ from datasets_app.labeling import actions, queries
 from datasets_app.labeling.models import Suggestion
 from tests.support.browser import fits, running_chromium, shot, violations, visits
 from tests.support.jobs import run_ok
-from tests.support.labeling import make_annotator, make_dataset, make_queue, queue_items
+from tests.support.labeling import make_annotator, make_dataset, make_queue, queue_items, says
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 NAMES = [
@@ -50,7 +50,7 @@ def queue(project, mia, ana, ben, ravi):
             said = NAMES[at] if who == ana or chance.random() < 0.8 else NAMES[(at + chance.choice((1, 1, 11))) % 12]
             slot = made.slots.filter(item=item).first()
             actions.submit(
-                queue_id=made.uuid, actor=who, slot_id=slot.pk, label_id=labels[said].uuid, client_key=uuid4(), suggestion_id=shown.pk,
+                queue_id=made.uuid, actor=who, slot_id=slot.pk, value=says(labels[said]), client_key=uuid4(), suggestion_id=shown.pk,
                 seconds=chance.lognormvariate(1.5, 0.5),
             )  # fmt: skip
     actions.measure_quality(queue_id=made.uuid, actor=mia)

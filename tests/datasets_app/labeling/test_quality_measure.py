@@ -17,7 +17,7 @@ from lifecycle.jobs.models import Job
 from lifecycle.jobs.rules import State
 from lifecycle.refusals import Conflict
 from tests.support.jobs import run_jobs, run_ok
-from tests.support.labeling import add_items, answer, label_items, make_dataset, make_queue, queue_items
+from tests.support.labeling import add_items, answer, label_items, make_dataset, make_queue, queue_items, says
 
 pytestmark = pytest.mark.django_db
 ANA = ["card"] * 10 + ["billing"] * 14
@@ -107,7 +107,7 @@ def test_agreement_with_decisions_leaves_out_those_that_rest_on_one_person(proje
     label_items(pair, {ana: ["card", "card", ""], ben: ["card", "billing", ""]})
     two = queue_items(pair)[1]
     billing = queries.labels_by_name(pair.schema)["billing"]
-    actions.decide(queue_id=pair.uuid, item_id=two.uuid, actor=ravi, label_id=billing.uuid)
+    actions.decide(queue_id=pair.uuid, item_id=two.uuid, actor=ravi, value=says(billing))
     single = make_queue(dataset, mia, name="Batch 2")
     label_items(single, {ana: ["card"]})
 
@@ -139,7 +139,7 @@ def test_what_was_suggested_is_compared_with_the_answer(project, mia, ana, ben, 
     for item, suggestion in zip(items, shown, strict=True):
         answer(queue, ana, item, "card", suggestion_id=suggestion.pk, seconds=4)
         answer(queue, ben, item, "billing", suggestion_id=suggestion.pk, seconds=8)
-    actions.decide(queue_id=queue.uuid, item_id=items[0].uuid, actor=ravi, label_id=labels["billing"].uuid)
+    actions.decide(queue_id=queue.uuid, item_id=items[0].uuid, actor=ravi, value=says(labels["billing"]))
 
     found = measure(queue, mia).figures["people"]
 

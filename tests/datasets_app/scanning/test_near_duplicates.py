@@ -17,6 +17,7 @@ from lifecycle.refusals import Conflict, Refused
 from registry.ledger.models import Event
 from tests.support.datasets import csv_bytes, import_texts, make_dataset, receive
 from tests.support.jobs import run_jobs, run_ok
+from tests.support.labeling import says
 from tests.support.scanning import scan
 
 pytestmark = pytest.mark.django_db
@@ -91,13 +92,13 @@ def test_a_conflict_that_is_settled_is_gone_and_comes_back_confirmed(dataset, ra
     item = dataset.items.get(text=f"{LONG} me")
     original = item.decisions.get()
     queue = labeling.open_queue(dataset_id=dataset.uuid, actor=ravi, name="Settle", source="all")
-    labeling.decide(queue_id=queue.uuid, item_id=item.uuid, actor=ravi, label_id=queue.schema.labels.get(name="card").uuid, reason="So.")
+    labeling.decide(queue_id=queue.uuid, item_id=item.uuid, actor=ravi, value=says(queue.schema.labels.get(name="card")), reason="So.")
     scan(dataset, ravi)
     conflict.refresh_from_db()
 
     assert conflict.status == "gone"
     assert item.decisions.exclude(pk=original.pk).get().label.name == "card"
-    labeling.decide(queue_id=queue.uuid, item_id=item.uuid, actor=ravi, label_id=queue.schema.labels.get(name="cash").uuid, reason="No.")
+    labeling.decide(queue_id=queue.uuid, item_id=item.uuid, actor=ravi, value=says(queue.schema.labels.get(name="cash")), reason="No.")
     scan(dataset, ravi)
     conflict.refresh_from_db()
     assert (conflict.status, Tally.objects.get(kind="label_conflict").confirmed) == ("confirmed", 1)
