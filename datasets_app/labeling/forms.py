@@ -153,6 +153,17 @@ class TickedField(forms.Field):
         return [str(each)[:40] for each in value if each] if value else None
 
 
+class ValueField(forms.JSONField):
+    """A value as JSON."""
+
+    def to_python(self, value: Any) -> Any:
+        """What the text says. Nesting without end is no value."""
+        try:
+            return super().to_python(value)
+        except RecursionError as error:
+            raise forms.ValidationError("This is nested too deeply.") from error
+
+
 class SlotForm(forms.Form):
     """What every answer from a bench carries. have: the slots that the page still holds."""
 
@@ -172,7 +183,7 @@ class SaysForm(forms.Form):
     label = forms.UUIDField(required=False)
     labels = TickedField(required=False)
     text = forms.CharField(required=False, strip=False)
-    value = forms.JSONField(required=False)
+    value = ValueField(required=False)
 
     def clean(self) -> dict[str, Any]:
         """The value that the task's module reads, as `said`; None where nothing was said."""

@@ -10,10 +10,13 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from datasets_app.datasets.rules import TEXT_LIMIT
+
 SHARE_GPT = {"human": "user", "gpt": "assistant", "bing": "assistant", "bard": "assistant", "chatgpt": "assistant"}
 ROLES = ("system", "developer", "user", "assistant", "tool")
 CHOICES = ("first", "second", "tie", "neither")
 RESPONSES = range(2, 6)
+SPANS_LIMIT = 1_000  # of one text
 
 
 class Unreadable(ValueError):
@@ -33,11 +36,23 @@ def canonical(value: Any) -> str:
 
 
 def loaded(cell: str, what: str) -> Any:
-    """The JSON of a cell. Raises Unreadable."""
+    """The JSON of a cell. Raises Unreadable; also for what no database keeps: NaN, NUL, half of a surrogate pair."""
     try:
-        return json.loads(cell)
+        found = json.loads(cell, parse_constant=no_number)
+        plain = json.dumps(found, ensure_ascii=False)
+        plain.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise Unreadable(f"has {what} with half of a surrogate pair.") from error
     except (ValueError, RecursionError) as error:
         raise Unreadable(f"has {what} that are not JSON.") from error
+    if "\\u0000" in plain:
+        raise Unreadable(f"has {what} with a NUL character.")
+    return found
+
+
+def no_number(word: str) -> None:
+    """NaN and Infinity are no JSON. Raises ValueError."""
+    raise ValueError(word)
 
 
 # ── Labels ──────────────────────────────────────────────────────────────────
@@ -59,6 +74,8 @@ def marked(cell: str, text: str) -> Said:
     raw = loaded(cell, "spans")
     if not isinstance(raw, list):
         raise Unreadable("has spans that are no list.")
+    if len(raw) > SPANS_LIMIT:
+        raise Unreadable(f"has {len(raw):,} spans; at most {SPANS_LIMIT:,} are kept.")
     spans = [one_span(each) for each in raw]
     told = [each for each in spans if each[3] is not None]
     units: Sequence[int] = range(len(text) + 1)
@@ -133,7 +150,9 @@ def resolved(span: Raw, units: Sequence[int], text: str) -> tuple[int, int, str]
 
 
 def written(cell: str) -> Said:
-    """A text that was written."""
+    """A text that was written. Raises Unreadable."""
+    if len(cell) > TEXT_LIMIT:
+        raise Unreadable(f"has an answer of {len(cell):,} characters; at most {TEXT_LIMIT:,} are kept.")
     return Said(canonical({"text": cell}))
 
 

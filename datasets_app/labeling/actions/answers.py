@@ -82,13 +82,16 @@ def sent_before(actor: User, client_key: UUID) -> Annotation | None:
 
 
 def open_item(queue_id: UUID, actor: User, slot_id: int) -> tuple[Queue, Item, list[Slot]]:
-    """The queue, and the item of the slot with all its slots locked. Raises PermissionDenied or Refused."""
-    queue = Queue.objects.select_related("dataset__project", "schema").get(uuid=queue_id)
+    """The queue, and the item of the slot with all its slots locked. Raises PermissionDenied, Refused or Conflict (not for this person)."""
+    queue = queries.with_place_of(actor).select_related("dataset__project", "schema").get(uuid=queue_id)
     policy.require(actor, "labeling.annotate", queue)
     item = Item.objects.select_related("dataset__project").filter(slots__pk=slot_id, slots__queue=queue).first()
     if item is None:
         raise Refused("This item is not in the queue.", next_step="Reload the page.")
-    return queue, item, lock_item(queue, item)
+    slots = lock_item(queue, item)
+    if queue.is_for_others and not any(slot.user_id == actor.pk for slot in slots):
+        raise Conflict(f"{queue.name} is for certain people, and you are none of them.", next_step="Choose another queue.")
+    return queue, item, slots
 
 
 def read_value(queue: Queue, item: Item, value: Value, labels: Mapping[str, Label]) -> Value:

@@ -19,8 +19,9 @@ ROLES = ("system", "developer", "user", ASSISTANT, "tool")
 
 def read(raw: Any, subject: Subject, known: Mapping[str, str]) -> Value:
     """The whole dialogue; it ends with the assistant. Raises Refused."""
-    found = [message(each, number) for number, each in enumerate(only_list(raw, NAME), start=1)]
-    asked = [each for each in subject.content.get(NAME, []) if each.get("role") != ASSISTANT]
+    there = subject.content.get(NAME, [])
+    found = [message(each, number, there) for number, each in enumerate(only_list(raw, NAME), start=1)]
+    asked = [each for each in there if each.get("role") != ASSISTANT]
     if [each for each in found if each["role"] != ASSISTANT] != asked:
         raise refuse("A turn that is not the assistant's was changed.", "Reload the page, and write the assistant's turns alone.")
     if not found or found[-1]["role"] != ASSISTANT:
@@ -28,13 +29,16 @@ def read(raw: Any, subject: Subject, known: Mapping[str, str]) -> Value:
     return {NAME: found}
 
 
-def message(raw: Any, number: int) -> dict[str, Any]:
-    """One turn. Raises Refused."""
+def message(raw: Any, number: int, there: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """One turn. there: the item's own turns: whatever a turn has beside its content comes from one of them. Raises Refused."""
     if not isinstance(raw, Mapping) or raw.get("role") not in ROLES:
         raise refuse(f"Turn {number} is no message with a role and a content.", "Reload the page.")
-    if raw["role"] == ASSISTANT and not raw.get("tool_calls"):
-        return {**raw, "content": plain(raw.get("content"), f"Turn {number}")}
-    return dict(raw)
+    if raw in there:
+        return dict(raw)
+    beside = {name: value for name, value in raw.items() if name != "content"}
+    if beside != {"role": ASSISTANT} and beside not in [{name: each[name] for name in each if name != "content"} for each in there]:
+        raise refuse(f"Turn {number} holds more than the dialogue has.", "Write contents alone.")
+    return {**beside, "content": plain(raw.get("content"), f"Turn {number}")}
 
 
 def parts(value: Value) -> list[str]:

@@ -57,7 +57,9 @@ def test_white_space_around_a_span_is_left_out():
     [
         ("[[0, 2, 'A']", "not JSON"), ('{"a": 1}', "no list"), ("[[0, 99, 'A']]", "outside its text, which has 5 characters"),
         ("[[2, 2, 'A']]", "outside its text"), ("[[0, 2]]", "neither"), ("[{'start': 0, 'label': 'A'}]", "without a start, an end"),
-        ("[[2, 3, 'A']]", "white space alone"), ("[{'start': 0, 'end': 2, 'label': 'A', 'text': 'xx'}]", "says 'xx', but 'EU'"),
+        ("[[2, 3, 'A']]", "white space alone"), ("[[NaN, 3, 'A']]", "not JSON"), ("[[0, 2, '\\u0000']]", "NUL"),
+        ("[[0, 2, '\\ud83d']]", "half of a surrogate pair"), (str([[0, 2, "A"]] * 1_001), "at most 1,000"),
+        ("[{'start': 0, 'end': 2, 'label': 'A', 'text': 'xx'}]", "says 'xx', but 'EU'"),
     ],
 )  # fmt: skip
 def test_spans_that_cannot_be_are_told(cell, told):

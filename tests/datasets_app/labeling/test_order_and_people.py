@@ -13,7 +13,7 @@ from datasets_app.labeling.rules import RANGE, random_place, uncertain_place
 from lifecycle.refusals import Conflict, Refused
 from registry.ledger.models import Event
 from tests.support.jobs import run_ok
-from tests.support.labeling import make_annotator, make_dataset, make_queue, queue_items
+from tests.support.labeling import answer, make_annotator, make_dataset, make_queue, queue_items
 
 pytestmark = pytest.mark.django_db
 TEXTS = [f"text {n}" for n in range(6)]
@@ -89,6 +89,15 @@ def test_a_queue_for_certain_people_hands_out_to_them_alone(project, mia, ana, c
     assert len(handed_out(queue, ben)) == 6
     assert reverse("labeling:bench", args=[queue.uuid]).encode() not in client_for(ana).get(reverse("labeling:list")).content
     assert b"is for certain people" in client_for(ana).get(reverse("labeling:bench", args=[queue.uuid])).content
+
+
+def test_nobody_else_answers_by_naming_a_slot(project, mia, ana):
+    queue = make_queue(make_dataset(project, mia, TEXTS), mia, people=[make_annotator(project, "ben")])
+
+    with pytest.raises(Conflict, match="is for certain people"):
+        answer(queue, ana, queue_items(queue)[0], "card")
+
+    assert queue.annotations.count() == 0
 
 
 def test_people_who_may_not_annotate_and_too_few_are_refused(project, mia, otto, ana):

@@ -20,8 +20,8 @@ def read(task, raw, content=None):
 
 def test_what_is_written_is_kept_as_it_is():
     assert read("free_text", {"text": " two\r\nlines "}) == {"text": " two\r\nlines "}
-    mended = {"messages": [ASKED, {"role": "assistant", "content": "Hello!", "weight": 1}]}
-    assert read("chat", mended, DIALOGUE) == mended
+    mended = {"messages": [ASKED, SAID | {"content": "Hello!", "weight": 1}]}
+    assert read("chat", mended, {"messages": [ASKED, SAID | {"weight": 1}]}) == mended
     assert read("preference", {"choice": "tie"}, TWO) == {"choice": "tie"}
     assert read("ranking", {"ranking": [1, 0]}, TWO) == {"ranking": [1, 0]}
 
@@ -39,6 +39,7 @@ def test_what_is_written_is_kept_as_it_is():
         ("chat", {"messages": [ASKED]}, DIALOGUE, "does not end with an answer"),
         ("chat", {"messages": [ASKED, {"role": "assistant", "content": ""}]}, DIALOGUE, "Turn 2 is empty"),
         ("chat", {"messages": [ASKED, {"role": "boss", "content": "x"}]}, DIALOGUE, "Turn 2 is no message"),
+        ("chat", {"messages": [ASKED, SAID | {"tool_calls": [float("nan")]}]}, DIALOGUE, "Turn 2 holds more than the dialogue has"),
         ("preference", {"choice": "left"}, TWO, "one of first, second, tie, neither"),
         ("ranking", {"ranking": [0]}, TWO, "each of the 2 responses once"),
         ("ranking", {"ranking": [0, 0]}, TWO, "each of the 2 responses once"),
