@@ -79,6 +79,7 @@ class ExportOut(serializers.Serializer[Export]):
     format = serializers.CharField()
     rows = serializers.IntegerField()
     neutralised = serializers.IntegerField()
+    dropped = serializers.IntegerField(help_text="overlapping spans that CoNLL cannot hold")
     sha256 = serializers.CharField(source="blob.digest")
     size = serializers.IntegerField(source="blob.size")
     created_at = serializers.DateTimeField()
@@ -161,8 +162,9 @@ class ExportFile(View):
     def get(self, request: Request, uuid: UUID) -> FileResponse:
         """As an attachment."""
         row = Export.objects.select_related("snapshot__dataset", "blob").get(uuid=uuid)
-        name = f"{row.snapshot.dataset.slug}-s{row.snapshot.number}.{row.format}"
-        return FileResponse(artifacts.open_blob(row.blob.digest), as_attachment=True, filename=name, content_type=MEDIA[row.format])
+        return FileResponse(
+            artifacts.open_blob(row.blob.digest), as_attachment=True, filename=row.file_name, content_type=MEDIA[row.format]
+        )
 
 
 urlpatterns = [

@@ -6,7 +6,9 @@ from typing import Any
 
 from django import forms
 
+from datasets_app.datasets.models import Dataset
 from datasets_app.snapshots import rules
+from datasets_app.snapshots.actions.exports import formats_of
 from datasets_app.snapshots.actions.freezing import SEED, SEED_LIMIT, SHARES
 from datasets_app.snapshots.models import Export
 
@@ -50,3 +52,8 @@ class ExportForm(forms.Form):
     """The kind of file."""
 
     format = forms.ChoiceField(choices=Export.Format.choices)
+
+    def __init__(self, dataset: Dataset, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        known = formats_of(dataset)
+        self.fields["format"].choices = [choice for choice in Export.Format.choices if choice[0] in known]  # type: ignore[attr-defined]

@@ -74,9 +74,16 @@ class Export(models.Model):
     format = models.CharField(max_length=8, choices=Format.choices)
     blob = models.ForeignKey(Blob, on_delete=models.PROTECT, related_name="+")
     rows = models.PositiveBigIntegerField()
+    dropped = models.PositiveBigIntegerField(default=0, help_text="spans that the format cannot hold, since they overlap longer ones")
     neutralised = models.PositiveBigIntegerField(default=0, help_text="cells that a spreadsheet would have run as a formula")
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
 
     def __str__(self) -> str:
         return f"{self.snapshot} as {self.get_format_display()}"
+
+    @property
+    def file_name(self) -> str:
+        """What it is called on somebody's disk."""
+        ending = "conll.zip" if self.format == ExportFormat.CONLL else self.format
+        return f"{self.snapshot.dataset.slug}-s{self.snapshot.number}.{ending}"

@@ -75,7 +75,8 @@ def detail(user: User, uuid: UUID) -> Context:
     return {
         "snapshot": snapshot, "dataset": snapshot.dataset, "steps": steps(snapshot), "figures": figures(snapshot), "splits": SPLITS,
         "labels": label_lines(snapshot), "left_out": left_out(snapshot), "cases": cases(snapshot),
-        "exports": list(snapshot.exports.select_related("blob", "created_by").order_by("-id")[:20]), "export_form": ExportForm(),
+        "exports": list(snapshot.exports.select_related("blob", "created_by").order_by("-id")[:20]),
+        "export_form": ExportForm(snapshot.dataset),
         "export_job": export, "exporting": export is not None and not export.is_finished,
         "may_export": policy.can(user, "snapshots.export", snapshot),
         "launch_url": f"{launch}?snapshot={snapshot.uuid}" if launch and policy.can(user, "training.launch", snapshot) else "",

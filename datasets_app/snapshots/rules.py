@@ -40,6 +40,7 @@ class ExportFormat(TextChoices):
     CSV = "csv", "CSV"
     JSONL = "jsonl", "JSONL"
     PARQUET = "parquet", "Parquet"
+    CONLL = "conll", "CoNLL"
 
 
 class Row(NamedTuple):

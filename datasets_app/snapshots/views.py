@@ -67,7 +67,7 @@ def detail(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("snapshots.export", Snapshot, see="snapshots.view")
 def export(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Have the snapshot written as a file."""
-    form = ExportForm(request.POST)
+    form = ExportForm(queries.get_snapshot(request.user, uuid).dataset, request.POST)
     if not form.is_valid():
         return respond(
             request, "datasets_app/snapshots/detail.html", "exports", pages.detail(request.user, uuid) | {"export_form": form}, status=422
@@ -81,8 +81,7 @@ def export(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def download(request: SignedInRequest, uuid: UUID) -> HttpResponseBase:
     """The bytes of an exported file, never shown inside the site."""
     row = Export.objects.select_related("snapshot__dataset", "blob").get(uuid=uuid)
-    name = f"{row.snapshot.dataset.slug}-s{row.snapshot.number}.{row.format}"
-    return FileResponse(artifacts.open_blob(row.blob.digest), as_attachment=True, filename=name, content_type=MEDIA[row.format])
+    return FileResponse(artifacts.open_blob(row.blob.digest), as_attachment=True, filename=row.file_name, content_type=MEDIA[row.format])
 
 
 @require_safe

@@ -31,6 +31,7 @@ TITLES = {
     "group": "Groups that are too long",
     "time": "Times that cannot be read",
     "split": "Unknown splits",
+    "tag": "Lines without a tag",
     "answer": "Answers and contents that cannot be read",
     "mapping": "Mapping of columns",
     "empty": "Nothing to import",

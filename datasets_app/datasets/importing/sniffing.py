@@ -12,6 +12,7 @@ from typing import Literal
 from datasets_app.datasets.importing import readers
 from datasets_app.datasets.importing.mapping import NAMES, plain_name
 from datasets_app.datasets.importing.readers import DELIMITERS, Reading
+from datasets_app.datasets.importing.readers.conll import looks_tagged
 from datasets_app.datasets.importing.readers.jsons import Pairs, objects
 from datasets_app.datasets.importing.readers.sources import Member
 from datasets_app.datasets.importing.readers.texts import PREFIX
@@ -58,7 +59,7 @@ def ending_of(file_name: str) -> str:
 
 
 def parser_without_cells(sample: str, ending: str) -> str:
-    """json, jsonl, fasttext or txt where the sample or the name says so; empty for cells with a delimiter."""
+    """json, jsonl, fasttext, conll or txt where the sample or the name says so; empty for cells with a delimiter."""
     text = sample.lstrip()
     if ending not in ("csv", "tsv", "tab"):
         if text.startswith("["):
@@ -67,6 +68,8 @@ def parser_without_cells(sample: str, ending: str) -> str:
             return "jsonl"
         if text.startswith(PREFIX):
             return "fasttext"
+        if looks_tagged(sample):
+            return "conll"
     return "txt" if ending == "txt" and not has_cells(sample) else ""
 
 

@@ -152,8 +152,8 @@ def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path):
     ("content", "sentence"),
     [
         (b"PK\x03\x04rest", "The archive is damaged or breaks off."),
-        (b"%PDF-1.7", "This is a PDF, not CSV, TSV, JSONL, JSON, text, Parquet or Excel."),
-        (bytes(range(256)) * 8 + bytes(999), "This is a binary file, not CSV, TSV, JSONL, JSON, text, Parquet or Excel."),
+        (b"%PDF-1.7", "This is a PDF, not CSV, TSV, JSONL, JSON, text, CoNLL, Parquet or Excel."),
+        (bytes(range(256)) * 8 + bytes(999), "This is a binary file, not CSV, TSV, JSONL, JSON, text, CoNLL, Parquet or Excel."),
         (b"text\na", ""),
     ],
 )

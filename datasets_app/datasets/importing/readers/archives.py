@@ -20,7 +20,7 @@ RATIO_LIMIT, RATIO_FROM = 250, 20_000_000  # unpacked bytes for each packed one,
 WORKBOOK_LIMIT = 400_000_000  # bytes of an unpacked workbook: its shared texts are held in memory
 KINDS = {
     "csv": "CSV", "tsv": "TSV", "tab": "TSV", "jsonl": "JSONL", "ndjson": "JSONL", "json": "JSON", "txt": "text", "ft": "text",
-    "parquet": "Parquet", "xlsx": "Excel",
+    "conll": "CoNLL", "iob": "CoNLL", "bio": "CoNLL", "parquet": "Parquet", "xlsx": "Excel",
 }  # fmt: skip
 PACKED = ("zip", "gz", "tgz", "tar", "bz2", "xz", "7z", "rar", "zst", "jar", "whl")
 MAGIC = {
@@ -30,7 +30,7 @@ MAGIC = {
     b"Rar!": "a RAR archive", b"\xfd7zXZ": "an xz file", b"\x28\xb5\x2f\xfd": "a Zstandard file",
 }  # fmt: skip
 DAMAGED = (EOFError, OSError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, NotImplementedError, RuntimeError, ValueError)
-READABLE = "CSV, TSV, JSONL, JSON, text, Parquet or Excel"
+READABLE = "CSV, TSV, JSONL, JSON, text, CoNLL, Parquet or Excel"
 SAVE_AS = "Save or export it as CSV (UTF-8) or JSONL, then upload that."
 
 

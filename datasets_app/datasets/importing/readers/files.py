@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from datasets_app.datasets.importing.readers import cells, columns, jsons, sheets, texts, tools
+from datasets_app.datasets.importing.readers import cells, columns, conll, jsons, sheets, texts, tools
 from datasets_app.datasets.importing.readers.columns import class_name
 from datasets_app.datasets.importing.readers.shapes import COLUMNS_LIMIT, Header, Reading, Row
 from datasets_app.datasets.importing.readers.sources import Member, Names, open_source
@@ -27,7 +27,8 @@ class Parser(Protocol):
 
 
 PARSER_OF: dict[str, Parser] = {
-    "csv": cells, "tsv": cells, "jsonl": jsons, "json": jsons, "txt": texts, "fasttext": texts, "parquet": columns, "xlsx": sheets,
+    "csv": cells, "tsv": cells, "jsonl": jsons, "json": jsons, "txt": texts, "fasttext": texts, "conll": conll,
+    "parquet": columns, "xlsx": sheets,
     "doccano": tools, "labelstudio": tools, "prodigy": tools, "argilla": tools,
 }  # fmt: skip
 

@@ -14,6 +14,7 @@ PARSERS = {
     "json": "JSON: a list of objects",
     "txt": "Plain text: one text a line",
     "fasttext": "fastText: __label__name and the text",
+    "conll": "CoNLL: a token a line, with its tag in the last column",
     "doccano": "doccano: JSONL with one label a text",
     "labelstudio": "Label Studio: JSON with one choice a task",
     "prodigy": "Prodigy: JSONL of text classification",

@@ -1,0 +1,90 @@
+"""CoNLL: a token a line with its tag in the last column, a blank line after each sentence. IOB1, IOB2 and BIOES (or BILOU) are read alike.
+
+The format keeps no spacing: a sentence is its tokens with one blank between, and its spans are offsets into that.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+
+from datasets_app.datasets.importing.readers.checks import checked
+from datasets_app.datasets.importing.readers.lines import numbered_lines, open_text
+from datasets_app.datasets.importing.readers.shapes import Header, Reading, Row
+from datasets_app.datasets.importing.readers.sources import Member
+from datasets_app.datasets.importing.report import Problem
+
+DOCUMENT = "-DOCSTART-"
+TAG = re.compile(r"O|[BIESLU]-\S+")
+TAGGED = re.compile(r"\S.*[ \t](O|[BIESLU]-\S+)[ \t]*")
+ENDS = "ESLU"  # prefixes after which a span is over
+Token = tuple[int, str, str]  # line, word, tag
+
+
+def header(member: Member, reading: Reading) -> Header:
+    """The columns that the format has by itself."""
+    return Header(("text", "spans"))
+
+
+def rows(member: Member, reading: Reading) -> Iterator[Row | Problem]:
+    """A row for each sentence; a Problem in the place of one with a line that is no token and tag."""
+    sentence: list[Token] = []
+    broken: Problem | None = None
+    last = 0
+    with open_text(member, reading.encoding) as file:
+        for number, line in numbered_lines(file):
+            text = "" if isinstance(line, Problem) else line.removeprefix("\ufeff").strip(" \t\r\n")
+            if number > last + 1 or text.startswith(DOCUMENT):  # blank lines are passed over
+                yield from ended(sentence, broken)
+                sentence, broken = [], None
+            last = number
+            if text.startswith(DOCUMENT):
+                continue
+            found = line if isinstance(line, Problem) else token(number, text)
+            if isinstance(found, Problem):
+                broken = broken or found
+            else:
+                sentence.append(found)
+        yield from ended(sentence, broken)
+
+
+def token(number: int, text: str) -> Token | Problem:
+    """One line: the word in its first column, the tag in its last."""
+    parts = text.split("\t") if "\t" in text else text.split()
+    word, tag = parts[0].strip(), parts[-1].strip()
+    if len(parts) < 2 or not word or not TAG.fullmatch(tag):
+        return Problem(number, "tag", f"Line {number:,} is no token with a tag such as O or B-PER.", "Write the tag in the last column.")
+    return number, word, tag
+
+
+def ended(sentence: list[Token], broken: Problem | None) -> Iterator[Row | Problem]:
+    """The row of a sentence, if it has any tokens."""
+    if broken:
+        yield broken
+    elif sentence:
+        spans = json.dumps(spans_of(sentence), ensure_ascii=False)
+        yield checked(Row(sentence[0][0], {"text": " ".join(word for _, word, _ in sentence), "spans": spans}))
+
+
+def spans_of(sentence: list[Token]) -> list[tuple[int, int, str]]:
+    """(start, end, label) of each span, in code points of the joined sentence."""
+    found: list[tuple[int, int, str]] = []
+    at, open_label = 0, ""
+    for _, word, tag in sentence:
+        prefix, _, label = tag.partition("-")
+        if label and label == open_label and prefix not in "BSU":
+            start, _, _ = found.pop()
+            found.append((start, at + len(word), label))
+        elif label:
+            found.append((at, at + len(word), label))
+        open_label = "" if prefix in ENDS else label
+        at += len(word) + 1
+    return found
+
+
+def looks_tagged(sample: str) -> bool:
+    """Whether nearly every line that is not blank is a token with a tag."""
+    lines = [line for line in sample.splitlines() if line.strip() and not line.startswith(DOCUMENT)][:200]
+    fitting = sum(bool(TAGGED.fullmatch(line)) for line in lines)
+    return len(lines) >= 2 and fitting >= 0.95 * len(lines) and any("-" in line.split()[-1] or "\n\n" in sample for line in lines)

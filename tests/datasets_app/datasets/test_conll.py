@@ -1,0 +1,126 @@
+"""CoNLL in and out: every scheme of tags reads alike, and what comes back in is what went out."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+from datasets_app.datasets.importing import readers, sniffing
+from datasets_app.datasets.importing.readers import Reading, Row
+from datasets_app.labeling import queries
+from datasets_app.labeling.values import rename
+from datasets_app.snapshots import actions, conll
+from datasets_app.snapshots.models import Export
+from lifecycle.refusals import Refused
+from registry.artifacts import actions as artifacts
+from tests.support.datasets import import_file, make_dataset
+from tests.support.jobs import run_ok
+from tests.support.snapshots import freeze
+
+CONLL = Reading("utf-8", "conll", "", has_header=False)
+WNUT = Path(settings.BASE_DIR).parent / "shared" / "data" / "wnut17" / "emerging.dev.conll"
+WORDS = ("EU", "rejects", "German", "British", "lamb", "New", "York")
+SCHEMES = {
+    "IOB1": ("I-ORG", "O", "I-MISC", "B-MISC", "O", "I-LOC", "I-LOC"),
+    "IOB2": ("B-ORG", "O", "B-MISC", "B-MISC", "O", "B-LOC", "I-LOC"),
+    "BIOES": ("S-ORG", "O", "S-MISC", "S-MISC", "O", "B-LOC", "E-LOC"),
+    "BILOU": ("U-ORG", "O", "U-MISC", "U-MISC", "O", "B-LOC", "L-LOC"),
+}
+
+
+def read(path: Path, content: str) -> list[tuple]:
+    path.write_text(content, encoding="utf-8")
+    found = readers.read_rows(path, CONLL)
+    return [(row.line, row.values) if isinstance(row, Row) else (row.line, row.sentence) for row in found]
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_every_scheme_of_tags_gives_the_same_spans(tmp_path, scheme):
+    content = "".join(f"{word} NNP B-NP {tag}\n" for word, tag in zip(WORDS, SCHEMES[scheme], strict=True))
+
+    ((line, values),) = read(tmp_path / "a", content)
+
+    assert (line, values["text"]) == (1, "EU rejects German British lamb New York")
+    assert json.loads(values["spans"]) == [[0, 2, "ORG"], [11, 17, "MISC"], [18, 25, "MISC"], [31, 39, "LOC"]]
+
+
+def test_documents_blank_lines_and_a_missing_end_are_no_rows(tmp_path):
+    content = "-DOCSTART- -X- -X- O\n\nEU\tB-ORG\n\n\nParis \tB-LOC \n"
+
+    assert [(line, values["text"]) for line, values in read(tmp_path / "a", content)] == [(3, "EU"), (6, "Paris")]
+
+
+def test_a_line_without_a_tag_leaves_out_its_sentence_alone(tmp_path):
+    assert read(tmp_path / "a", "EU\tB-ORG\nrejects\n\nParis\tB-LOC\n") == [
+        (2, "Line 2 is no token with a tag such as O or B-PER."),
+        (4, {"text": "Paris", "spans": '[[0, 5, "LOC"]]'}),
+    ]
+
+
+def test_a_tagged_file_is_recognised(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("EU\tB-ORG\nrejects\tO\n\nParis\tB-LOC\n", encoding="utf-8")
+
+    assert sniffing.propose(path, "a.txt", "utf-8") == CONLL
+
+
+def test_of_overlapping_spans_the_longer_one_stays():
+    assert conll.without_overlap([(0, 5, "A"), (3, 12, "B"), (12, 14, "C"), (3, 12, "A")]) == [(3, 12, "A"), (12, 14, "C")]
+
+
+def test_tokens_are_cut_where_spans_begin_and_end():
+    assert list(conll.tagged("to Acme, now", [(3, 7, "ORG")])) == [("to", "O"), ("Acme", "B-ORG"), (",", "O"), ("now", "O")]
+
+
+def decided(dataset) -> dict[str, object]:
+    names = queries.names_in(queries.latest_schema(dataset))
+    return {row.item.text: rename(row.value, names) for row in queries.current_decisions(dataset)}
+
+
+def exported(dataset, mia) -> bytes:
+    actions.export(snapshot_id=freeze(dataset, mia).uuid, actor=mia, format="conll")
+    run_ok("default")
+    with artifacts.local_copy(Export.objects.latest("id").blob.digest) as path:
+        return path.read_bytes()
+
+
+@pytest.mark.django_db
+def test_what_went_out_comes_in_the_same(project, ana, mia):
+    content = "\n".join(f"Anna{n}\tB-PER\nof\tO\nNew\tB-LOC\nYork\tI-LOC\n" for n in range(12))
+    first = make_dataset(project, ana, task="spans")
+    import_file(first, ana, content.encode(), "a.conll")
+
+    packed = exported(first, mia)
+    second = make_dataset(project, ana, task="spans")
+    import_file(second, ana, packed, "a.conll.zip")
+
+    assert sorted(zipfile.ZipFile(io.BytesIO(packed)).namelist()) == ["test.conll", "train.conll", "validation.conll"]
+    assert decided(second) == decided(first)
+    splits = dict(second.items.values_list("text", "split"))
+    assert dict(first.items.values_list("text", "assignment__split")) == splits
+
+
+@pytest.mark.django_db
+def test_a_dataset_of_classes_is_not_written_as_tokens(project, ana, mia):
+    dataset = make_dataset(project, ana)
+    import_file(dataset, ana, b"text,label\n" + b"".join(f"text {n},{'ab'[n % 2]}\n".encode() for n in range(20)))
+    snapshot = freeze(dataset, mia)
+
+    with pytest.raises(Refused, match="exported as csv, jsonl, parquet"):
+        actions.export(snapshot_id=snapshot.uuid, actor=mia, format="conll")
+    assert Export.objects.count() == 0
+
+
+@pytest.mark.skipif(not WNUT.exists(), reason="the shared data sets are not beside the project")
+def test_wnut17_is_read_whole():
+    found = list(readers.read_rows(WNUT, CONLL))
+
+    rows = [row for row in found if isinstance(row, Row)]
+    spans = [span for row in rows for span in json.loads(row.values["spans"])]
+    assert (len(rows), len(found) - len(rows)) == (1009, 0)
+    assert len(spans) == 836
