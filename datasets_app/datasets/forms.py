@@ -42,7 +42,7 @@ class UploadForm(forms.Form):
     """A file, and where it comes from. What is asked about its texts is folded away but for the origin."""
 
     file = forms.FileField(
-        help_text="CSV, TSV, JSONL, JSON, text, CoNLL, Parquet or Excel, also as .gz or .zip. Nothing appears before you accept its dry run."
+        help_text="CSV, TSV, JSONL, JSON, text, CoNLL, Parquet or Excel, also as .gz or .zip. You see a dry run before anything appears."
     )
     origin = forms.CharField(label="Where it comes from", required=False, max_length=200)
     collected_from = forms.DateField(label="Collected from", required=False, widget=forms.DateInput(attrs={"type": "date"}))
