@@ -41,6 +41,8 @@
     for (const box of boxes) box.addEventListener("change", ticked);
     /** @type {HTMLElement} */ (document.getElementById("as-ticked")).hidden = true;
   }
+  const own = /** @type {HTMLTextAreaElement | null} */ (document.getElementById("text"));
+  own?.addEventListener("input", () => { if (own.value.trim()) decide(JSON.stringify({ text: own.value }), "Decide this text and go on"); });
   /** A class by its name. @param {HTMLInputElement} other */
   function typed(other) {
     other.addEventListener("input", () => { text.textContent = other.value ? "Decide and go on" : "Accept and go on"; if (other.value && reason.value === proposed) reason.value = ""; mark(); });
