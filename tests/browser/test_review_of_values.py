@@ -108,7 +108,7 @@ def test_a_reviewer_writes_another_text(page_of, project, mia, ana, ravi):
 
     page.get_by_label("Another text").fill("The report, in short.")
     page.locator("#reason").fill("Neither names it.")
-    page.get_by_role("button", name="Decide this text").click()
+    page.get_by_role("button", name="Decide this text", exact=True).click()
 
     expect(page.get_by_text("No disagreements.")).to_be_visible()
     assert decided(queue) == [{"text": "The report, in short."}]
