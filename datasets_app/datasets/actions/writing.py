@@ -46,7 +46,7 @@ def insert_items(upload: Upload, rows: Sequence[Prepared]) -> None:
     cells = [(*owner, uuid, *values(row)) for uuid, row in zip(ordered_uuids(len(rows)), rows, strict=True)]
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql" and rows:
-            with cursor.copy(f"COPY {TARGET} FROM STDIN") as copy:
+            with connection.wrap_database_errors, cursor.copy(f"COPY {TARGET} FROM STDIN") as copy:
                 for each in cells:
                     copy.write_row(each)
         else:
