@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from itertools import combinations
+from itertools import accumulate, combinations
 from pathlib import Path
 from typing import Any
 
@@ -86,16 +86,18 @@ def made(rows: int) -> tuple[list[str], list[tuple[int, int]]]:
     """Texts of words whose frequencies fall as in a language, and the pairs of a text and its variant."""
     random.seed(rows)
     words = [f"{random.choice('bdfgklmnprstvz')}{random.choice('aeiou')}{n:x}" for n in range(20_000)]
-    weights = [1 / (n + 10) for n in range(len(words))]
+    weights = list(accumulate(1 / (n + 10) for n in range(len(words))))
     variants = rows // ONE_IN
-    texts = [" ".join(random.choices(words, weights, k=random.randint(*(LONG if n % 2 else SHORT)))) for n in range(rows - variants)]
+    texts = [
+        " ".join(random.choices(words, cum_weights=weights, k=random.randint(*(LONG if n % 2 else SHORT)))) for n in range(rows - variants)
+    ]
     planted = []
     for pair, source in enumerate(random.sample(range(rows - variants), variants)):
         source = len(texts) - 1 if pair % CHAINED == 1 else source
         kept = texts[source].split()
         changed = random.randint(1, max(1, round(len(kept) * 0.2)))
         planted.append((source, rows - variants + pair))
-        texts.append(" ".join(kept[:-changed] + random.choices(words, weights, k=changed)))
+        texts.append(" ".join(kept[:-changed] + random.choices(words, cum_weights=weights, k=changed)))
     return texts, planted
 
 
