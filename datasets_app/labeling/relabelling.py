@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NoReturn
 from uuid import UUID
@@ -138,8 +138,3 @@ def follow(source: UUID, merges: Mapping[UUID, UUID]) -> UUID:
 def split_names(text: str) -> tuple[str, ...]:
     """Names with semicolons between."""
     return tuple(name for part in text.split(";") if (name := clean_name(part)))
-
-
-def names_of(parts: Iterable[str]) -> str:
-    """Names as a person wrote them."""
-    return "; ".join(parts)
