@@ -157,11 +157,11 @@ class ValueField(forms.JSONField):
     """A value as JSON."""
 
     def to_python(self, value: Any) -> Any:
-        """What the text says. Nesting without end is no value."""
+        """What the text says. Nesting without end and numbers of thousands of digits are no value."""
         try:
             return super().to_python(value)
-        except RecursionError as error:
-            raise forms.ValidationError("This is nested too deeply.") from error
+        except (RecursionError, ValueError) as error:
+            raise forms.ValidationError("This is no value that is understood.") from error
 
 
 class SlotForm(forms.Form):
@@ -253,6 +253,8 @@ class DecideForm(SaysForm):
         data = super().clean()
         if not (data.get("value") or data.get("label") or data.get("text") or data.get("as_ticked")):
             data["said"] = None
+        if data.get("text", "").strip():
+            data["said"] = {"text": data["text"]}
         name = clean_name(data.get("other", ""))
         if name:
             label = queries.labels_by_name(self.queue.schema).get(name)

@@ -1,6 +1,7 @@
 """Marked spans as CoNLL in IOB2: a token and its tag a line, a blank line after each text. Pure but for writing the files.
 
-The format keeps no spacing, no ids and no overlapping spans: of two that overlap the longer one stays, and the other is counted.
+The format keeps no spacing, no ids, no blanks in names of classes (they become _) and no overlapping spans: of two that overlap the longer
+one stays, and the other is counted.
 """
 
 from __future__ import annotations
@@ -53,5 +54,5 @@ def tagged(text: str, spans: Sequence[Span]) -> Iterator[tuple[str, str]]:
         fresh = start in inside
         for word in SPACE.split(text[start:end]):
             if word:
-                yield word, f"{'B' if fresh else 'I'}-{label}" if label else "O"
+                yield word, f"{'B' if fresh else 'I'}-{SPACE.sub('_', label)}" if label else "O"
                 fresh = False

@@ -173,7 +173,7 @@ def item_touched(user: User, item: Item) -> Touched:
     )
     deployments = policy.visible_to(user, Deployment.objects.filter(version__in=versions.values("pk")), "endpoints.view")
     return Touched(
-        history=history_of(item),
+        history=history_of(item, reads=policy.can(user, "datasets.read_samples", item.dataset)),
         snapshots=held,
         runs=list(runs.order_by("-id")[:100]),
         versions=list(versions.order_by("-id")[:100]),

@@ -39,7 +39,7 @@ def loaded(cell: str, what: str) -> Any:
     """The JSON of a cell. Raises Unreadable; also for what no database keeps: NaN, NUL, half of a surrogate pair."""
     try:
         found = json.loads(cell, parse_constant=no_number)
-        plain = json.dumps(found, ensure_ascii=False)
+        plain = json.dumps(found, ensure_ascii=False, allow_nan=False)
         plain.encode("utf-8")
     except UnicodeEncodeError as error:
         raise Unreadable(f"has {what} with half of a surrogate pair.") from error
@@ -101,7 +101,7 @@ def one_span(raw: Any) -> Raw:
         raise Unreadable("has a span that is neither [start, end, label] nor an object.")
     if isinstance(label, list) and len(label) == 1:
         label = label[0]
-    start, end = (int(each) if isinstance(each, str) and each.isdecimal() else each for each in (start, end))
+    start, end = (int(each) if isinstance(each, str) and each.isdecimal() and len(each) < 10 else each for each in (start, end))
     if type(start) is not int or type(end) is not int or not isinstance(label, str) or not label.strip():
         raise Unreadable("has a span without a start, an end or a label.")
     return start, end, " ".join(label.split()), words if isinstance(words, str) else None

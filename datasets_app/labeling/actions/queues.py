@@ -233,8 +233,12 @@ def run_reorder(ctx: JobContext) -> None:
     while batch := list(slots.filter(pk__gt=after).values_list("pk", "item_id")[: rules.BATCH]):
         places = places_of(queue, list(dict.fromkeys(item for _, item in batch)))
         with transaction.atomic():
+            kept = Slot.objects.select_for_update(no_key=True).filter(pk__in=[pk for pk, _ in batch], state=OPEN).order_by("id")
+            held = set(kept.values_list("pk", flat=True))  # in the order in which everybody locks the slots of an item
             by_place: dict[int, list[int]] = {}
             for pk, item in batch:
+                if pk not in held:
+                    continue
                 by_place.setdefault(places[item], []).append(pk)
             for place, pks in by_place.items():
                 Slot.objects.filter(pk__in=pks, state=OPEN).update(priority=place)

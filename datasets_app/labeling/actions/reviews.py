@@ -37,7 +37,7 @@ def decide(*, queue_id: UUID, item_id: UUID, actor: User, value: Value, reason: 
     """
     queue, item, slots, current = look(queue_id, item_id, actor, seen)
     answers = answers_in(slots)
-    labels = queries.labels_by_id(queue.schema)
+    labels = queries.labels_now(queue)
     said = read_value(queue, item, value, labels)
     reason = reason.strip()[:1000]
     agreeing = [answer for answer in answers if value_of(answer) == said]

@@ -40,6 +40,8 @@ def write_rule(
     """
     dataset = locked(dataset_id)
     policy.require(actor, "labeling.manage", dataset)
+    if dataset.task != Dataset.Task.SINGLE_LABEL:
+        raise Refused("Rules suggest classes where each text has one; this dataset's task is another.")
     before = newest(dataset, changes) if changes else None
     if before and before.retired:
         raise Conflict(f"{before.name} was retired.", next_step="Write a new rule.")
@@ -176,11 +178,12 @@ def scores_of(dataset: Dataset, found: Sequence[Rule]) -> dict[str, float | None
 def read_batch(ctx: JobContext, dataset: Dataset, upload: Upload, ready: Sequence[tuple[Rule, Matcher]], state: dict[str, Any]) -> int:
     """Read the next items of an upload, at most 1,000, by the rules that are still in force and lack them. Returns how many were read."""
     passes = {each.rule_id: each for each in RulePass.objects.filter(upload=upload, rule__in=[rule for rule, _ in ready])}
+    labels = suggesting.open_labels(dataset)  # a class may be retired while the job runs
     live = set(suggesting.in_force().filter(dataset=dataset).values_list("pk", flat=True))
     open_ = [
         (rule, find, passes.get(rule.pk) or RulePass(rule=rule, upload=upload))
         for rule, find in ready
-        if rule.pk in live and (rule.pk not in passes or passes[rule.pk].finished_at is None)
+        if rule.pk in live and rule.label in labels and (rule.pk not in passes or passes[rule.pk].finished_at is None)
     ]
     if not open_:
         return 0
@@ -191,10 +194,8 @@ def read_batch(ctx: JobContext, dataset: Dataset, upload: Upload, ready: Sequenc
     keys = [pk for pk, _ in items]
     with transaction.atomic():
         ctx.hold()
-        labels = suggesting.open_labels(dataset)
         for rule, _, each in open_:
-            if rule.label in labels:  # a class may be retired while the job runs
-                keep(dataset, rule, each, keys, hits[rule.pk], labels[rule.label].name, state["scores"][rule.digest])
+            keep(dataset, rule, each, keys, hits[rule.pk], labels[rule.label].name, state["scores"][rule.digest])
         state["read"] += len(items)
         ctx.checkpoint(state)
     return len(items)

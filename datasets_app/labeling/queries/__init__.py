@@ -2,11 +2,10 @@
 
 from datasets_app.labeling.queries.answers import answer_kind, answers_by_item, decided, ordered_labels, places_of, sent_back
 from datasets_app.labeling.queries.bench import bench_items, hit_rate, label_documents, last_answer, progress, skipped_open
-from datasets_app.labeling.queries.changes import older_names
+from datasets_app.labeling.queries.changes import labels_now, older_names
 from datasets_app.labeling.queries.decisions import (
     adjudicators_of,
     annotators_of,
-    best_scores,
     current_decision,
     current_decisions,
     history_of,
@@ -51,7 +50,8 @@ from datasets_app.labeling.queries.quality import (
     two_labels,
     two_seats,
 )
-from datasets_app.labeling.queries.review import answers_in, case, disputes, lines, pair_history, seen_digest
+from datasets_app.labeling.queries.review import answers_in, case, disputes, lines, pair_history, readable, seen_digest
+from datasets_app.labeling.queries.suggesting import best_scores
 
 __all__ = [
     "Cell",
@@ -85,6 +85,7 @@ __all__ = [
     "older_names",
     "labels_by_id",
     "labels_by_name",
+    "labels_now",
     "labels_of_items",
     "last_answer",
     "latest_schema",
@@ -101,6 +102,7 @@ __all__ = [
     "quality_document",
     "queue_agreement",
     "queues",
+    "readable",
     "report_of",
     "schemas",
     "seen_digest",

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db.models import Count, Q
 
-from datasets_app.datasets.models import Item
+from datasets_app.datasets.models import Dataset, Item
 from datasets_app.labeling import rules
 from datasets_app.labeling.models import Annotation, Comment, Decision, Label, Queue, Seat, Slot, SlotSkip, Suggestion
 from datasets_app.labeling.queries.changes import with_merged
@@ -206,7 +206,12 @@ def skipped_open(queue: Queue, user: User) -> bool:
 
 
 def hit_rate(queue: Queue) -> tuple[int, int] | None:
-    """How often the first suggestion was the label decided here, over the newest 200 decided items that had one; None below 20."""
+    """How often the first suggestion was the label decided here, over the newest 200 decided items that had one.
+
+    None below 20, and where an answer is more than one class.
+    """
+    if queue.dataset.task != Dataset.Task.SINGLE_LABEL:
+        return None
     newest = Decision.objects.filter(queue=queue).exclude(how=Decision.How.WITHDRAWN).order_by("-id")  # along the index, then sorted out
     rows = newest.values_list("item_id", "label__stable_id", "superseded_by")[:HITS_FROM]
     labels = {item: label for item, label, superseded in rows if superseded is None}

@@ -11,7 +11,7 @@ from django.db.models import F, QuerySet
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling.models import Annotation, Decision, Dispute, Label, LabelChange, LabelSchema, Queue, Suggestion
-from datasets_app.labeling.queries.decisions import latest_schema, standing
+from datasets_app.labeling.queries.decisions import labels_by_id, latest_schema, standing
 from datasets_app.labeling.relabelling import ChangeKind, follow
 from lifecycle.jobs.models import Job
 
@@ -44,6 +44,12 @@ def newest_labels(stable_ids: Iterable[UUID]) -> dict[UUID, Label]:
     if not wanted:
         return {}
     return {label.stable_id: label for label in Label.objects.filter(stable_id__in=wanted).order_by("schema__version", "id")}
+
+
+def labels_now(queue: Queue) -> dict[str, Label]:
+    """The classes of the queue's version by stable id, and those into which any of them was merged since."""
+    labels = labels_by_id(queue.schema)
+    return labels | {str(label.stable_id): label for label in present_labels(labels.values()).values()}
 
 
 def older_names(queue: Queue, asked: Iterable[str]) -> dict[str, str]:

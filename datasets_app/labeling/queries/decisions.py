@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from datasets_app.datasets.models import Dataset, Item
 from datasets_app.datasets.rules import UploadState
 from datasets_app.labeling.models import Annotation, Comment, Decision, Label, LabelSchema, Suggestion
-from datasets_app.labeling.values import Value, words
+from datasets_app.labeling.values import Value, canonical, rename, task_of, words
 
 CHUNK = 500
 
@@ -66,11 +66,14 @@ class History:
     suggestions: list[Suggestion]
 
 
-def history_of(item: Item) -> History:
-    """All that is known of how an item got its label, in four statements; six where the task is not one class per text."""
+def history_of(item: Item, *, reads: bool) -> History:
+    """All that is known of how an item got its label, in four statements; six where the task is not one class per text.
+
+    reads: whether who looks may read texts; what was written or quoted of them is left out where not.
+    """
     annotations = list(item.annotations.select_related("user", "label", "queue", "replaced_by").order_by("id"))
     decisions = list(item.decisions.select_related("label", "by", "queue").prefetch_related("annotations").order_by("id"))
-    put_in_words(item, [*annotations, *decisions])
+    put_in_words(item, [*annotations, *decisions], reads=reads)
     return History(
         annotations=annotations,
         decisions=decisions,
@@ -79,15 +82,18 @@ def history_of(item: Item) -> History:
     )
 
 
-def put_in_words(item: Item, rows: Iterable[Annotation | Decision]) -> None:
-    """Fill `words` of what was said of an item, its classes as they are called now."""
-    names: dict[str, str] | None = None
+def put_in_words(item: Item, rows: Iterable[Annotation | Decision], *, reads: bool, names: Mapping[str, str] | None = None) -> None:
+    """Fill `words` of what was said of an item; without what only those see who read texts.
+
+    names: of the classes by stable id; as they are called now where none are given.
+    """
     for row in rows:
         if row.label is not None:
             row.words = row.label.name
         elif row.value is not None:
             names = names_in(latest_schema(item.dataset)) if names is None else names
-            row.words = words(row.value, names, item.text)
+            open_to_all = reads or task_of(row.value).USES_CLASSES
+            row.words = words(row.value, names, item.text if reads else "") if open_to_all else ""
 
 
 def adjudicators_of(item_ids: Iterable[int]) -> set[int]:
@@ -136,23 +142,22 @@ def names_in(schema: LabelSchema | None) -> dict[str, str]:
     return {key: label.name for key, label in labels_by_id(schema).items()} if schema else {}
 
 
-def best_scores(item_ids: Iterable[int]) -> dict[int, float]:
-    """The best score that the newest source with scores gives each of these items."""
-    found: dict[int, float] = {}
-    for ids in chunks(item_ids):
-        newest: dict[int, str] = {}
-        rows = Suggestion.objects.filter(item_id__in=ids, score__isnull=False).order_by("-id")
-        for item, source, score in rows.values_list("item_id", "source_digest", "score"):
-            if newest.setdefault(item, source) == source and score is not None:
-                found[item] = max(found.get(item, 0.0), score)
-    return found
-
-
 def labels_of_items(item_ids: Iterable[int]) -> dict[int, str]:
-    """The decided, or else the best suggested, label name of those of these items that have one."""
+    """The decided, or else the best suggested, label name of those of these items that have one.
+
+    For other tasks than one class per text: what was decided, as canonical JSON with the names of classes.
+    """
     found: dict[int, str] = {}
+    names: dict[int, dict[str, str]] = {}
     for ids in chunks(item_ids):
-        suggested = Suggestion.objects.filter(item_id__in=ids).order_by("item_id", "score", "-id").values_list("item_id", "label__name")
+        rows = Suggestion.objects.filter(item_id__in=ids, item__dataset__task=Dataset.Task.SINGLE_LABEL)
+        suggested = rows.order_by("item_id", "score", "-id").values_list("item_id", "label__name")
         found |= dict(suggested)
-        found |= dict(standing().filter(item_id__in=ids).values_list("item_id", "label__name"))
+        found |= dict(standing().filter(item_id__in=ids, label__isnull=False).values_list("item_id", "label__name"))
+        valued = standing().filter(item_id__in=ids, value__isnull=False).values_list("item_id", "item__dataset_id", "value")
+        for item, dataset, value in valued:
+            if dataset not in names:
+                names[dataset] = names_in(LabelSchema.objects.filter(dataset=dataset).order_by("-version").first())
+            said = rename(value or {}, names[dataset])
+            found |= {item: canonical(said)} if said else {}
     return found

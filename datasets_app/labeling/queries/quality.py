@@ -9,9 +9,11 @@ from typing import Any
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 
+from datasets_app.datasets.models import Item
 from datasets_app.labeling import quality
 from datasets_app.labeling.agreement import FEWEST
 from datasets_app.labeling.models import Annotation, Difference, Label, QualityReport, Queue, Seat, Slot
+from datasets_app.labeling.queries.decisions import names_in, put_in_words
 from lifecycle.jobs import queries as jobs
 from lifecycle.jobs.models import Job
 from registry.access import policy
@@ -147,10 +149,10 @@ def behind(report: QualityReport, cell: Cell) -> QuerySet[Difference]:
     raise ValueError("A cell has two labels or two people.")
 
 
-def side_by_side(queue: Queue, item_ids: Sequence[int], viewer: User) -> dict[int, list[Annotation] | None]:
-    """The answers that stand for each of these items now, in the order in which they came.
+def side_by_side(queue: Queue, item_ids: Sequence[int], viewer: User, *, reads: bool) -> dict[int, list[Annotation] | None]:
+    """The answers that stand for each of these items now, in the order in which they came, put in words.
 
-    None where the viewer labels in the queue and may still be asked about the item: they answer blind.
+    None where the item waits for answers that the viewer may give: they answer blind. reads: whether the viewer reads texts.
     """
     slots = Slot.objects.filter(queue=queue, item_id__in=item_ids).select_related("annotation__label", "annotation__user")
     given: dict[int, list[Annotation]] = {item: [] for item in item_ids}
@@ -160,9 +162,12 @@ def side_by_side(queue: Queue, item_ids: Sequence[int], viewer: User) -> dict[in
             given[slot.item_id].append(slot.annotation)
         elif slot.state != Slot.State.CLOSED:
             waiting.add(slot.item_id)
-    if not queue.seats.filter(user=viewer).exists():
+    names = names_in(queue.schema)
+    for item in Item.objects.filter(pk__in=item_ids):
+        put_in_words(item, given[item.pk], reads=reads, names=names)
+    if not policy.can(viewer, "labeling.annotate", queue):
         return dict(given)
-    return {item: None if item in waiting and all(each.user_id != viewer.pk for each in rows) else rows for item, rows in given.items()}
+    return {item: None if item in waiting else rows for item, rows in given.items()}
 
 
 def two_labels(queue: Queue, given: str) -> tuple[Label, Label] | None:

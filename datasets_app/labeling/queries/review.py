@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -13,8 +13,9 @@ from django.db.models import QuerySet
 from datasets_app.datasets.models import Item
 from datasets_app.labeling import rules
 from datasets_app.labeling.models import Annotation, Comment, Decision, Dispute, Queue, Slot, Suggestion
-from datasets_app.labeling.queries.changes import read_through
-from datasets_app.labeling.queries.decisions import names_in, newest_decision, value_of
+from datasets_app.labeling.queries.changes import labels_now, present_ids, read_through
+from datasets_app.labeling.queries.decisions import newest_decision, value_of
+from datasets_app.labeling.queries.suggesting import live
 from datasets_app.labeling.values import TASKS, Value, canonical, majority, words
 from datasets_app.labeling.values.preference import CHOICES
 from registry.access.models import User
@@ -124,13 +125,13 @@ def case(queue: Queue, item: Item, reviewer: User) -> Case:
     slots = list(Slot.objects.filter(queue=queue, item=item).select_related("annotation__label", "annotation__suggestion").order_by("id"))
     answers = sorted(answers_in(slots), key=lambda answer: answer.pk)
     comments = list(Comment.objects.filter(item=item).select_related("user").order_by("id"))
-    ranked = list(item.suggestions.select_related("label").order_by("-id")[:20])
+    ranked = list(live(item.suggestions.all()).select_related("label").order_by("-id")[:20])
     newest = [row for row in ranked if ranked and row.source_digest == ranked[0].source_digest]
     newest.sort(key=lambda row: -(row.score or 0))
     first = newest[0] if newest else None
-    names = names_in(queue.schema)
+    names = {key: label.name for key, label in labels_now(queue).items()}
     said = [value_of(answer) for answer in answers]
-    proposed = proposal(queue.dataset.task, newest)
+    proposed = proposal(queue.dataset.task, newest, present_ids(queue.dataset_id) if newest else {})
     likely = rules.likely_answer(said, proposed)
     remarks = {comment.user_id: comment.text for comment in comments if not comment.is_flag and not comment.is_return}
     columns = [
@@ -175,13 +176,16 @@ def merged_answer(task: str, said: Sequence[Value]) -> Value | None:
     return None if merged in said else merged
 
 
-def proposal(task: str, ranked: Sequence[Suggestion]) -> Value | None:
-    """What one source suggests, best first, as one value: its first class, the classes that it gives half a chance, or its spans."""
+def proposal(task: str, ranked: Sequence[Suggestion], merged: Mapping[UUID, UUID]) -> Value | None:
+    """What one source suggests, best first, as one value: its first class, the classes that it gives half a chance, or its spans.
+
+    merged: where classes lead that were merged.
+    """
     if not ranked:
         return None
     if ranked[0].value is not None:
         return TASKS[task].joined(TASKS[task].parts(ranked[0].value))
-    ids = [str(row.label.stable_id) for row in ranked if row.label]
+    ids = [str(merged.get(row.label.stable_id, row.label.stable_id)) for row in ranked if row.label]
     if task == "single_label":
         return {"label": ids[0]}
     return {"labels": sorted(key for key, row in zip(ids, ranked, strict=True) if row.score is None or row.score >= HALF)}

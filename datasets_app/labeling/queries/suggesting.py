@@ -46,6 +46,18 @@ def live(suggestions: QuerySet[Suggestion]) -> QuerySet[Suggestion]:
     return suggestions.exclude(gone)
 
 
+def best_scores(item_ids: Iterable[int]) -> dict[int, float]:
+    """The best score that the newest source with scores gives each of these items."""
+    found: dict[int, float] = {}
+    for ids in chunks(item_ids):
+        newest: dict[int, str] = {}
+        rows = live(Suggestion.objects.filter(item_id__in=ids, score__isnull=False)).order_by("-id")
+        for item, source, score in rows.values_list("item_id", "source_digest", "score"):
+            if newest.setdefault(item, source) == source and score is not None:
+                found[item] = max(found.get(item, 0.0), score)
+    return found
+
+
 def rules_of(dataset: Dataset) -> list[Rule]:
     """The rules in force, oldest first."""
     return list(in_force().filter(dataset=dataset).select_related("created_by").order_by("id")[:RULES_LIMIT])

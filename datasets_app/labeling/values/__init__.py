@@ -98,10 +98,15 @@ def contested(values: Sequence[Value]) -> list[str]:
 
 
 def majority(values: Sequence[Value]) -> Value | None:
-    """What more than half of the answers hold, part by part; None where a value cannot be put together from parts."""
+    """What more than half of the answers hold, part by part.
+
+    None where a value cannot be put together from parts, or where no part is shared though most answers have some.
+    """
     task = task_of(values[0])
     counts = Counter(part for value in values for part in set(task.parts(value)))
-    return task.joined([part for part, count in counts.items() if 2 * count > len(values)])
+    shared = [part for part, count in counts.items() if 2 * count > len(values)]
+    empty = sum(not task.parts(value) for value in values)
+    return task.joined(shared) if shared or 2 * empty > len(values) else None
 
 
 def rename(value: Value, names: Mapping[str, str]) -> Value | None:

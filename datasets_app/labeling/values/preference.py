@@ -14,7 +14,7 @@ CHOICES = {"first": "the first response", "second": "the second response", "tie"
 
 def read(raw: Any, subject: Subject, known: Mapping[str, str]) -> Value:
     """The choice. Raises Refused."""
-    if not isinstance(raw, Mapping) or set(raw) != {NAME} or raw[NAME] not in CHOICES:
+    if not isinstance(raw, Mapping) or set(raw) != {NAME} or not isinstance(raw[NAME], str) or raw[NAME] not in CHOICES:
         raise refuse(f"An answer of this task is one of {', '.join(CHOICES)}.", "Choose one of the two, or say that neither is better.")
     return {NAME: raw[NAME]}
 

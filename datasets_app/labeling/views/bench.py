@@ -66,6 +66,7 @@ def bench_context(request: HttpRequest, queue: Queue, items: list[dict[str, Any]
         "queue": queue, "task": queue.dataset.task, "items": items, "item": first, "labels": labels, "few": few,
         "documents": queries.label_documents(labels) if uses_classes else choices_of(queue.dataset.task, first),
         "guideline": None if uses_classes else guideline_html(queue.schema),
+        "stage": queries.readable(first["content"]) if first else {},
         "posted": posted_sides(first) if queue.dataset.task == "preference" and first else [],
         "ranks": [{"label": label, "score": scores.get(str(label.uuid)), "key": at} for at, label in enumerate(order, start=1)],
         "columns": class_map(labels), "progress": queries.progress(queue, person(request)),

@@ -92,7 +92,8 @@ def listed(request: HttpRequest, queue: Queue, report: QualityReport, cell: Cell
     found = list((rows.filter(pk__gt=int(after)) if after.isdecimal() and len(after) < 19 else rows)[: ITEMS + 1])
     named = policy.can(viewer, "labeling.assess", queue)
     names = {each.seat.user_id: each.name for each in queries.standings(queue, None, viewer, named=named)}
-    given = queries.side_by_side(queue, [row.item_id for row in found[:ITEMS]], viewer)
+    may_read = datasets.may_read(viewer, queue.dataset)
+    given = queries.side_by_side(queue, [row.item_id for row in found[:ITEMS]], viewer, reads=may_read)
     lines = [(row.item, answers_of(given[row.item_id], names)) for row in found[:ITEMS]]
     query = request.GET.copy()
     query.pop("after", None)
@@ -100,7 +101,7 @@ def listed(request: HttpRequest, queue: Queue, report: QualityReport, cell: Cell
     title = " and ".join(label.name for label in cell.labels or ()) or " and ".join(names[seat.user_id] for seat in cell.seats or ())
     return {
         "queue": queue, "report": report, "lines": lines, "title": title, "cell": cell, "viewer": viewer,
-        "may_read": datasets.may_read(viewer, queue.dataset), "may_decide": policy.can(viewer, "labeling.decide", queue),
+        "may_read": may_read, "may_decide": policy.can(viewer, "labeling.decide", queue),
         "page": {"previous": first if after else "", "next": f"{first}&after={found[ITEMS - 1].pk}" if len(found) > ITEMS else ""},
     }  # fmt: skip
 

@@ -12,6 +12,7 @@ from django.db import transaction
 
 from datasets_app.datasets.models import Dataset, Item
 from datasets_app.labeling.models import LabelSchema
+from datasets_app.labeling.queries.changes import decisions_behind
 from datasets_app.snapshots import manifest, queries, rules
 from datasets_app.snapshots.models import Snapshot, SplitAssignment
 from datasets_app.snapshots.queries import Cut
@@ -57,6 +58,9 @@ def freeze(
         )
     if queries.freezing_now(dataset):
         raise Conflict("A snapshot of this dataset is being frozen.", next_step="Wait until it is done.")
+    if decisions_behind(dataset).exists():
+        told = "Decisions of merged or split classes are still being moved, and would be left out."
+        raise Conflict(told, next_step="Wait until their job is done, or move them on the page of the classes.")
     if not queries.has_decisions(dataset):
         raise Refused(
             "No item of this dataset has a decided label yet.", next_step="Label items, or import a file with labels as decisions."

@@ -35,13 +35,17 @@
   /** How this task is answered; undefined where a choice is the whole answer. @type {any} */
   const mode = /** @type {any} */ (window).modes?.[bench.dataset.task ?? ""]?.({ byId, classes, find, item: () => hand[0], send: (value, words, more = {}) => send({ value: JSON.stringify(value), ...more }, words, value), draw: () => draw(), announce: (text) => { announce.textContent = text; } });
 
+  /** Keeps what was done to the item on the screen, before another takes its place. */
+  const stash = () => { if (hand[0] && mode?.value) hand[0].said = mode.value(); };
+  addEventListener("beforeunload", (event) => { if (hand.length && mode?.dirty?.()) event.preventDefault(); });
+
   const focusField = () => { if (!coarse.matches) (mode?.field ?? find).focus({ preventScroll: true }); };
   const state = (kind, text) => element("span", { class: `st ${kind}` }, named(text));
   const tell = (kind, text) => say.replaceChildren(state(kind, text));
 
   const post = /** @type {any} */ (window).sender({
     saved: (body) => { count = body.done; for (const item of body.items ?? []) if (!holds(item.slot)) hand.push(item); progress(body); if (hand.length <= (body.items ?? []).length) show(true); },
-    refused: (job, error) => { dispatchEvent(new CustomEvent("toast", { detail: { kind: "bad", text: error.message } })); if (/** @type {any} */ (error).status === 422 && job.what?.item && !holds(job.what.item.slot)) { hand.unshift(job.what.item); show(true); } },
+    refused: (job, error) => { dispatchEvent(new CustomEvent("toast", { detail: { kind: "bad", text: error.message } })); if ((mode?.value || /** @type {any} */ (error).status === 422) && job.what?.item && !holds(job.what.item.slot)) { stash(); hand.unshift(job.what.item); show(true); } },
     changed: () => { bench.dataset.unsaved = String(post.unsaved); progress(null); },
   });
   post.holding(() => [...hand.map((item) => String(item.slot)), ...post.slots].join(","));
@@ -180,7 +184,7 @@
   };
 
   const back = (item, text) => {
-    if (item) { const at = hand.findIndex((other) => other.slot === item.slot); if (at >= 0) hand.splice(at, 1); hand.unshift(item); }
+    if (item) { stash(); const at = hand.findIndex((other) => other.slot === item.slot); if (at >= 0) hand.splice(at, 1); hand.unshift(item); }
     tell("off", `Undone: ${text}`);
     announce.textContent = `Undone: ${text}`;
     show(true);

@@ -20,6 +20,7 @@
     };
 
     return {
+      value: () => ({ labels: [...ticked] }),
       show: (it) => { ticked = new Set(it.said?.labels ?? []); sure = false; tell(); return false; },
       choose: (id) => {
         sure = false;

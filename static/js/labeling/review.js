@@ -9,6 +9,7 @@
   const text = /** @type {HTMLElement} */ (document.getElementById("confirm-text"));
   const accepts = /** @type {NodeListOf<HTMLButtonElement>} */ (form.querySelectorAll("[data-letter]"));
   const proposed = reason.value;
+  const own = /** @type {HTMLTextAreaElement | null} */ (document.getElementById("text"));
   /** Shows in the text what an answer marks. @type {(value: any) => void} */
   let display = () => {};
 
@@ -18,6 +19,7 @@
     const was = confirm.value;
     confirm.value = button.value;
     if (other?.id === "other") other.value = "";
+    if (own) own.value = "";
     text.textContent = `Accept ${button.dataset.letter} and go on`;
     if (was !== button.value && reason.value === proposed) reason.value = "";
     display(JSON.parse(button.value));
@@ -41,7 +43,6 @@
     for (const box of boxes) box.addEventListener("change", ticked);
     /** @type {HTMLElement} */ (document.getElementById("as-ticked")).hidden = true;
   }
-  const own = /** @type {HTMLTextAreaElement | null} */ (document.getElementById("text"));
   own?.addEventListener("input", () => { if (own.value.trim()) decide(JSON.stringify({ text: own.value }), "Decide this text and go on"); });
   /** A class by its name. @param {HTMLInputElement} other */
   function typed(other) {

@@ -59,6 +59,8 @@
     let from = 0; // the words under the cursor: from the one where it began …
     let to = 0; // … to the one where it is
     let held = -1; // the span that keys act on, or -1
+    /** What was selected to the character, until the cursor moves. @type {Word | null} */
+    let exact = null;
 
     const inOrder = (a, b) => a.start - b.start || b.end - a.end || name(a.label).localeCompare(name(b.label));
     const range = () => { const [a, b] = from <= to ? [from, to] : [to, from]; return words.length ? { start: words[a].start, end: words[b].end } : null; };
@@ -111,6 +113,7 @@
 
     const hold = (index) => {
       held = index;
+      exact = null;
       if (held >= 0) {
         const span = spans[held];
         from = words.findIndex((word) => word.end > span.start);
@@ -194,8 +197,6 @@
       paint();
       return true;
     };
-    /** What was selected to the character, until the cursor moves. @type {Word | null} */
-    let exact = null;
     const trimmed = (start, end) => {
       while (start < end && /\s/u.test(text[start])) start += 1;
       while (end > start && /\s/u.test(text[end - 1])) end -= 1;
@@ -212,7 +213,7 @@
       if (at < 0) return;
       to = at;
       if (!event.shiftKey) from = at;
-      held = -1;
+      [held, exact] = [-1, null];
       paint();
     });
     $("marks").addEventListener("click", (event) => {
@@ -223,7 +224,11 @@
       find.focus({ preventScroll: true });
     });
 
+    /** What is marked now, as it is saved. */
+    const value = () => ({ spans: kept().map((span) => ({ start: map.points(span.start), end: map.points(span.end), label: span.label })) });
+
     return {
+      value,
       show: (it) => {
         text = it.text;
         map = offsets(text);
@@ -251,9 +256,9 @@
           hold(rest);
           return;
         }
-        const value = { spans: kept().map((span) => ({ start: map.points(span.start), end: map.points(span.end), label: span.label })) };
-        const count = value.spans.length;
-        send(value, count ? `${count} ${count === 1 ? "span" : "spans"}` : "nothing to mark");
+        const said = value();
+        const count = said.spans.length;
+        send(said, count ? `${count} ${count === 1 ? "span" : "spans"}` : "nothing to mark");
       },
       dress: (node, id) => node.classList.add(String(colour.get(id))),
       /** @param {KeyboardEvent} event @returns {boolean} whether it was taken */

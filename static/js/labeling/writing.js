@@ -47,6 +47,8 @@
     /** @type {HTMLElement} */ (document.getElementById("save-text")).textContent = "Save";
     return {
       field: area,
+      value: () => ({ text: area.value }),
+      dirty: () => area.value.trim() !== "" && area.value !== draft,
       show: (it) => { draft = it.proposed?.text ?? ""; area.value = it.said?.text ?? draft; compare(); return false; },
       choose: () => {},
       save,
@@ -60,18 +62,23 @@
     /** @type {any[]} */
     let turns = [];
     const areas = () => /** @type {HTMLTextAreaElement[]} */ ([...box.querySelectorAll("textarea")]);
+    /** The dialogue as it stands. */
+    const value = () => {
+      const written = new Map(areas().map((area) => [Number(area.dataset.turn), area.value]));
+      return { messages: turns.map((turn, at) => (written.has(at) ? { ...turn, content: written.get(at) } : turn)) };
+    };
     const save = () => {
       if (!item()) return;
       const empty = areas().find((area) => !area.value.trim());
       if (empty) { announce("A turn of the assistant is empty. Write it, or skip the item."); empty.focus(); return; }
-      const written = new Map(areas().map((area) => [Number(area.dataset.turn), area.value]));
-      const messages = turns.map((turn, at) => (written.has(at) ? { ...turn, content: written.get(at) } : turn));
-      send({ messages }, short(areas().at(-1)?.value.trim() ?? ""));
+      send(value(), short(areas().at(-1)?.value.trim() ?? ""));
     };
     /** @type {HTMLElement} */ (document.getElementById("save-text")).textContent = "Save";
     const mode = {
       /** @type {HTMLElement | undefined} */
       field: undefined,
+      value,
+      dirty: () => areas().some((area) => area.value !== turns[Number(area.dataset.turn)].content),
       show: (it) => {
         turns = it.said?.messages ?? it.proposed?.messages ?? it.content.messages ?? [];
         if (turns.at(-1)?.role !== "assistant") turns = [...turns, { role: "assistant", content: "" }];

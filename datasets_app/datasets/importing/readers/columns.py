@@ -153,7 +153,7 @@ def class_names(schema: pa.Schema) -> Names:
 
 def class_name(cell: str, names: list[str] | None) -> str:
     """The name behind a class number; -1 says that there is none. What is no such number stays as it is."""
-    if not names or not cell.removeprefix("-").isdecimal():
+    if not names or len(cell) > 9 or not cell.removeprefix("-").isdecimal():
         return cell
     number = int(cell)
     return "" if number == -1 else names[number] if 0 <= number < len(names) else cell

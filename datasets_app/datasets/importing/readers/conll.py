@@ -14,6 +14,7 @@ from datasets_app.datasets.importing.readers.lines import numbered_lines, open_t
 from datasets_app.datasets.importing.readers.shapes import Header, Reading, Row
 from datasets_app.datasets.importing.readers.sources import Member
 from datasets_app.datasets.importing.report import Problem
+from datasets_app.datasets.rules import TEXT_LIMIT
 
 DOCUMENT = "-DOCSTART-"
 TAG = re.compile(r"O|[BIESLU]-\S+")
@@ -31,21 +32,26 @@ def rows(member: Member, reading: Reading) -> Iterator[Row | Problem]:
     """A row for each sentence; a Problem in the place of one with a line that is no token and tag."""
     sentence: list[Token] = []
     broken: Problem | None = None
-    last = 0
+    last = length = 0
     with open_text(member, reading.encoding) as file:
         for number, line in numbered_lines(file):
             text = "" if isinstance(line, Problem) else line.removeprefix("\ufeff").strip(" \t\r\n")
             if number > last + 1 or text.startswith(DOCUMENT):  # blank lines are passed over
                 yield from ended(sentence, broken)
-                sentence, broken = [], None
+                sentence, broken, length = [], None, 0
             last = number
             if text.startswith(DOCUMENT):
                 continue
             found = line if isinstance(line, Problem) else token(number, text)
             if isinstance(found, Problem):
                 broken = broken or found
-            else:
+            elif not broken:
                 sentence.append(found)
+                length += len(found[1]) + 1
+            if length > TEXT_LIMIT:
+                sentence, length = [], 0
+                told = f"The sentence that begins before line {number:,} has more than {TEXT_LIMIT:,} characters."
+                broken = Problem(number, "long_text", told, "Put a blank line after each sentence.")
         yield from ended(sentence, broken)
 
 

@@ -45,7 +45,7 @@ class Number(str):
 
 
 DECODER = json.JSONDecoder(object_pairs_hook=unique_pairs, parse_int=Number, parse_float=Number, parse_constant=Number)
-LENIENT = json.JSONDecoder(object_pairs_hook=Pairs)
+LENIENT = json.JSONDecoder(object_pairs_hook=Pairs, parse_int=Number, parse_float=Number, parse_constant=Number)
 Found = tuple[int, Pairs | Problem]
 
 
@@ -139,6 +139,8 @@ class Window:
                 if not cut or not self.more():
                     raise
             except ValueError as error:
+                if fault:
+                    raise
                 decoder, fault = LENIENT, error
             else:
                 if end < len(self.text) or not self.more():
