@@ -41,7 +41,7 @@ class Story:
     def dataset(self) -> str:
         """Ana makes the dataset on its page."""
         project = option_of(self["ana"].page("/datasets/new/"), self.workspace.name)
-        form = {"project": project, "name": f"{self.workspace.name} messages", "language": "en"}
+        form = {"project": project, "name": f"{self.workspace.name} messages", "language": "en", "task": "single_label"}
         return uuid_in(self["ana"].post("/datasets/new/", form).headers["location"])
 
     @cached_property
