@@ -67,6 +67,13 @@ def test_spans_that_cannot_be_are_told(cell, told):
         answers.marked(cell.replace("'", '"'), "EU it")
 
 
+def test_numbers_that_no_database_keeps_are_told():
+    with pytest.raises(answers.Unreadable, match="not JSON"):
+        answers.dialogue('[{"role": "user", "content": "hi", "x": 1e999}]')
+    with pytest.raises(answers.Unreadable, match="without a start, an end"):
+        answers.marked(f'[{{"start": "{"1" * 5_000}", "end": "2", "label": "A"}}]', "EU it")
+
+
 def test_a_dialogue_is_read_as_messages_and_as_share_gpt():
     gpt = [{"from": "human", "value": "Hi?"}, {"from": "gpt", "value": "Hello."}]
 

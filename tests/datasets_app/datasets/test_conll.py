@@ -62,6 +62,16 @@ def test_a_line_without_a_tag_leaves_out_its_sentence_alone(tmp_path):
     ]
 
 
+def test_a_file_without_blank_lines_is_told_and_not_kept(tmp_path):
+    found = read(tmp_path / "a", "word\tO\n" * 30_000)
+
+    assert found == [(20_001, "The sentence that begins before line 20,001 has more than 100,000 characters.")]
+
+
+def test_blanks_in_names_of_classes_become_underscores():
+    assert list(conll.tagged("Anna", [(0, 4, "first name")])) == [("Anna", "B-first_name")]
+
+
 def test_a_tagged_file_is_recognised(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("EU\tB-ORG\nrejects\tO\n\nParis\tB-LOC\n", encoding="utf-8")

@@ -45,6 +45,12 @@ def test_a_json_list_is_read_with_numbers_as_written(tmp_path):
     ]
 
 
+def test_a_key_twice_beside_a_number_of_thousands_of_digits_ends(tmp_path):
+    (found,) = read(tmp_path, f'[{{"a": 1, "a": 1, "n": {"1" * 5_000}}}]'.encode(), JSON)
+
+    assert (found[0], found[1]) == (1, "json")
+
+
 def test_a_json_list_is_read_over_the_ends_of_blocks(tmp_path, monkeypatch):
     monkeypatch.setattr(jsons, "BLOCK", 7)
     rows = [{"text": f'text {n} \u00fc \\ "quoted" ]', "n": n, "deep": {"of": [n, None, True]}} for n in range(50)]

@@ -73,6 +73,25 @@ def test_a_refusal_is_json_for_the_script_and_a_page_for_the_form(queue, ana, cl
     assert Annotation.objects.count() == 0
 
 
+@pytest.mark.parametrize("value", ["[" * 100_000, f'{{"label": {"1" * 5_000}}}', '{"label": NaN}', "null", '{"choice": []}'])
+def test_a_value_that_is_none_is_refused_and_never_an_error(queue, ana, client_for, value):
+    sent = {"slot": queue.slots.first().pk, "value": value, "client_key": uuid4()}
+
+    told = client_for(ana).post(url("submit", queue), sent, headers={"accept": "application/json"})
+
+    assert told.status_code == 422
+    assert Annotation.objects.count() == 0
+
+
+def test_a_body_that_is_nested_without_end_is_a_bad_request(queue, ana, client_for):
+    address = reverse("api-labeling-submit", args=[queue.uuid])
+
+    answered = client_for(ana).post(address, '{"value": ' + "[" * 100_000, content_type="application/json")
+
+    assert answered.status_code == 400
+    assert Annotation.objects.count() == 0
+
+
 def test_markup_and_bidi_characters_are_inert(project, mia, ana, client_for):
     queue = make_queue(make_dataset(project, mia, ["<script>alert(1)</script> \u202eevil"]), mia, schema=["<i>x</i>", "y"])
 

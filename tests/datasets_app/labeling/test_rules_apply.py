@@ -36,6 +36,26 @@ def apply(dataset, actor) -> None:
     run_ok()
 
 
+def test_rules_are_for_one_class_a_text(project, mia):
+    other = make_dataset(project, mia, TEXTS, task="multi_label", slug="other")
+    make_schema(other, mia)
+
+    with pytest.raises(Refused, match="Rules suggest classes where each text has one"):
+        write(other, mia)
+    assert Rule.objects.count() == 0
+
+
+def test_a_class_that_goes_away_while_rules_are_applied_ends_its_rule(dataset, mia, monkeypatch):
+    write(dataset, mia)
+    write(dataset, mia, "bill", "billing")
+    real = suggesting.open_labels
+    monkeypatch.setattr(suggesting, "open_labels", lambda of: {k: v for k, v in real(of).items() if v.name != "card"})
+
+    apply(dataset, mia)
+
+    assert {row.label.name for row in Suggestion.objects.select_related("label")} == {"billing"}
+
+
 def suggested() -> list[tuple[str, str, str, float | None]]:
     rows = Suggestion.objects.order_by("item_id", "id")
     return [(row.item.text, row.label.name, row.source_digest, row.score) for row in rows]

@@ -11,6 +11,7 @@ from datasets_app.labeling.models import Annotation, Decision, Dispute, LabelCha
 from datasets_app.labeling.queries import changes
 from datasets_app.labeling.relabelling import Change, follow, plan
 from datasets_app.labeling.rules import LabelSpec
+from datasets_app.snapshots.actions import freeze
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Conflict, Refused
@@ -82,6 +83,18 @@ def test_decisions_of_a_merged_class_move_and_answers_stay(dataset, mia, ana):
     assert [each.pk for each in made.annotations.all()] == [each.pk for each in old.annotations.all()]
     assert list(Annotation.objects.order_by("id").values("id", "label__name")) == answers
     assert (counters(queue), [label.name for label in schema.labels.all()]) == ((3, 0), ["billing", "card", "transfer"])
+
+
+def test_nothing_is_frozen_while_decisions_are_being_moved(dataset, mia, ana):
+    label_items(make_queue(dataset, mia, schema=NAMES), {ana: ["card", "lost", "card", "lost"]})
+    change(dataset, mia, ("lost", "merge", ["card"]))
+
+    with pytest.raises(Conflict, match="are still being moved"):
+        freeze(dataset=dataset, actor=mia)
+    assert not Job.objects.filter(kind="snapshots.freeze").exists()
+
+    run_ok()
+    assert freeze(dataset=dataset, actor=mia).kind == "snapshots.freeze"
 
 
 def test_the_event_of_moved_decisions_carries_their_digest(dataset, mia, ana):

@@ -90,6 +90,11 @@ def test_most_is_taken_part_by_part():
     assert values.majority([{"label": "a"}, {"label": "b"}]) is None
 
 
+def test_where_no_part_is_shared_there_is_no_most():
+    assert values.majority([{"labels": ["a"]}, {"labels": ["b"]}]) is None
+    assert values.majority([{"labels": []}, {"labels": []}, {"labels": ["b"]}]) == {"labels": []}
+
+
 def test_a_value_is_told_in_words_and_with_names():
     said = {"spans": [span(0, 4), span(14, 21, "o")]}
 

@@ -41,6 +41,7 @@ def test_what_is_written_is_kept_as_it_is():
         ("chat", {"messages": [ASKED, {"role": "boss", "content": "x"}]}, DIALOGUE, "Turn 2 is no message"),
         ("chat", {"messages": [ASKED, SAID | {"tool_calls": [float("nan")]}]}, DIALOGUE, "Turn 2 holds more than the dialogue has"),
         ("preference", {"choice": "left"}, TWO, "one of first, second, tie, neither"),
+        ("preference", {"choice": []}, TWO, "one of first, second, tie, neither"),
         ("ranking", {"ranking": [0]}, TWO, "each of the 2 responses once"),
         ("ranking", {"ranking": [0, 0]}, TWO, "each of the 2 responses once"),
         ("ranking", {"ranking": [0, True]}, TWO, "each of the 2 responses once"),
