@@ -13,7 +13,7 @@ from registry.access import policy
 
 
 def queue_url(job: Job) -> str:
-    """The page of the queue that a job fills."""
+    """The page of the queue that a job fills, orders or measures; everybody who sees the job may open it."""
     return find_url("labeling:queue", uuid=job.args["queue"])
 
 
@@ -27,11 +27,6 @@ def schema_url(job: Job) -> str:
     return find_url("labeling:schema", uuid=job.args["dataset"])
 
 
-def quality_url(job: Job) -> str:
-    """The page of the queue whose labels a job measures."""
-    return find_url("labeling:quality", uuid=job.args["queue"])
-
-
 def bind() -> None:
     """The importer of labels, the job kinds, what is done from time to time and the navigation item."""
     datasets.register_label_importer(actions.Importer())
@@ -39,7 +34,7 @@ def bind() -> None:
     registry.register(JobKind("labeling.reorder", "Put a labeling queue in order", actions.run_reorder, url=queue_url))
     registry.register(JobKind("labeling.apply_rules", "Apply labeling rules", actions.run_rules, url=rules_url))
     registry.register(JobKind("labeling.move_decisions", "Move decisions with their classes", actions.run_moves, url=schema_url))
-    registry.register(JobKind("labeling.measure", "Measure label quality", actions.run_measure, url=quality_url))
+    registry.register(JobKind("labeling.measure", "Measure label quality", actions.run_measure, url=queue_url))
     schedule.every(600, "datasets_app.labeling.tasks.measure_due")
     schedule.every(60, "datasets_app.labeling.tasks.sweep")
     navigation.register(
