@@ -132,7 +132,7 @@ def test_without_endpoints_there_is_nothing_to_do():
 
 def test_an_endpoint_without_any_traffic_is_insufficient(live_endpoint):
     """It was deployed today, so no window is over; tomorrow there is one, and it is not good."""
-    later = datetime.now(UTC) + timedelta(days=1, hours=1)
+    later = (datetime.now(UTC) + timedelta(days=1)).replace(hour=1, minute=0)
 
     reports = actions.catch_up(live_endpoint, later)
 
