@@ -73,6 +73,24 @@ def test_a_refusal_is_json_for_the_script_and_a_page_for_the_form(queue, ana, cl
     assert Annotation.objects.count() == 0
 
 
+def test_without_the_script_the_better_side_is_saved_as_the_files_response(project, mia, ana, client_for):
+    rows = [{"prompt": f"{n}?", "responses": [f"good {n}", f"poor {n}"]} for n in range(6)]
+    queue = make_queue(make_dataset(project, mia, rows, task="preference"), mia, schema=[])
+    client = client_for(ana)
+
+    for n in range(6):
+        page = client.get(url("bench", queue))
+        item, html = page.context["item"], page.content.decode()
+        good_is_left = html.index(f"good {n}") < html.index(f"poor {n}")
+        value, name = page.context["posted"][0 if good_is_left else 1]
+        assert name == ("Left is better" if good_is_left else "Right is better")
+        order = ",".join(map(str, item["content"]["order"]))
+        assert f'name="shown" value="{order}"' in html
+        client.post(url("submit", queue), {"slot": item["slot"], "value": value, "shown": order, "client_key": uuid4()})
+
+    assert [answer.value for answer in Annotation.objects.all()] == [{"choice": "first"}] * 6
+
+
 @pytest.mark.parametrize("value", ["[" * 100_000, f'{{"label": {"1" * 5_000}}}', '{"label": NaN}', "null", '{"choice": []}'])
 def test_a_value_that_is_none_is_refused_and_never_an_error(queue, ana, client_for, value):
     sent = {"slot": queue.slots.first().pk, "value": value, "client_key": uuid4()}
