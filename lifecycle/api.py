@@ -10,8 +10,6 @@ ROOMS = [
     "lifecycle.jobs.api",
     "datasets_app.datasets.api",
     "datasets_app.labeling.api",
-    "datasets_app.labeling.rule_api",
-    "datasets_app.labeling.change_api",
     "datasets_app.scanning.api",
     "datasets_app.snapshots.api",
     "lifecycle.training.api",

@@ -11,7 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.urls import reverse
 
-from datasets_app.labeling.forms import first_problem
+from datasets_app.labeling.forms.answers import first_problem
 from lifecycle.refusals import Conflict, NotReady, Refusal, Refused
 from registry.access.models import User
 

@@ -12,7 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from datasets_app.labeling import actions, queries
-from datasets_app.labeling.forms import AnswerForm, RemarkForm, SkipForm, UndoForm
+from datasets_app.labeling.forms.answers import AnswerForm, RemarkForm, SkipForm, UndoForm
 from datasets_app.labeling.models import Annotation, Queue
 from datasets_app.labeling.queries.bench import FEW
 from datasets_app.labeling.values import TASKS, canonical, words

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling import actions, queries
-from datasets_app.labeling.forms import ChangesForm
+from datasets_app.labeling.forms.schemas import ChangesForm
 from datasets_app.labeling.models import LabelSchema, Queue
 from datasets_app.labeling.queries import changes
 from datasets_app.labeling.relabelling import Plan

@@ -14,7 +14,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling import actions, queries
 from datasets_app.labeling.agreement import Agreement
-from datasets_app.labeling.forms import QueueForm, SchemaForm, write_classes
+from datasets_app.labeling.forms.queues import QueueForm
+from datasets_app.labeling.forms.schemas import SchemaForm, write_classes
 from datasets_app.labeling.models import Queue
 from datasets_app.labeling.quality import ALWAYS_RULE
 from datasets_app.labeling.queries import changes

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from datasets_app.datasets.models import Item
 from datasets_app.labeling import actions, queries
-from datasets_app.labeling.forms import DecideForm, ReturnForm, as_key
+from datasets_app.labeling.forms.answers import DecideForm, ReturnForm, as_key
 from datasets_app.labeling.models import Queue
 from datasets_app.labeling.queries.review import LIST, ORDERS
 from datasets_app.labeling.values import contested, words

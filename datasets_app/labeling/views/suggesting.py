@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling import actions, queries
-from datasets_app.labeling.forms import RuleForm
+from datasets_app.labeling.forms.rules import RuleForm
 from datasets_app.labeling.matching import clean_pattern, matcher
 from datasets_app.labeling.models import Rule
 from datasets_app.labeling.queries import suggesting

@@ -5,7 +5,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from datasets_app.labeling.forms import read_classes, write_classes
+from datasets_app.labeling.forms.schemas import read_classes, write_classes
 from datasets_app.labeling.models import LabelSchema, Queue
 from datasets_app.labeling.rules import LabelSpec
 from tests.support.jobs import run_ok

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling import actions, queries
-from datasets_app.labeling.api import SchemaOut
+from datasets_app.labeling.api.schemas import SchemaOut
 from datasets_app.labeling.queries import changes
 from datasets_app.labeling.relabelling import CHANGES_LIMIT, KINDS, Change
 from registry.access.decorators import Needs

@@ -91,11 +91,6 @@ class PreviewOut(serializers.Serializer[Any]):
     stopped = serializers.BooleanField()
 
 
-def person(request: Request) -> Any:
-    """Who asks."""
-    return request.user
-
-
 class Rules(View):
     """The rules of a dataset."""
 
@@ -104,13 +99,13 @@ class Rules(View):
     @extend_schema(operation_id="labeling_rules", responses=RuleOut(many=True))
     def get(self, request: Request, uuid: UUID) -> Response:
         """The rules in force, oldest first; at most 200."""
-        found = suggesting.rules_of(queries.get_dataset(person(request), uuid))
+        found = suggesting.rules_of(queries.get_dataset(request.user, uuid))
         return Response(RuleOut(found, many=True).data)
 
     @extend_schema(operation_id="labeling_write_rule", request=RuleIn, responses={201: RuleOut})
     def post(self, request: Request, uuid: UUID) -> Response:
         """Write a rule, or its next version with `changes`."""
-        made = actions.write_rule(dataset_id=uuid, actor=person(request), **read(RuleIn, request.data))
+        made = actions.write_rule(dataset_id=uuid, actor=request.user, **read(RuleIn, request.data))
         return Response(RuleOut(made).data, status=201)
 
 
@@ -123,10 +118,10 @@ class PreviewRule(View):
     def post(self, request: Request, uuid: UUID) -> Response:
         """What a pattern hits in a sample of up to 2,000 items, with ten examples; nothing is kept."""
         data = read(PatternIn, request.data)
-        dataset = queries.get_dataset(person(request), uuid)
+        dataset = queries.get_dataset(request.user, uuid)
         find = matcher(data["kind"], clean_pattern(data["kind"], data["pattern"]), data["mode"])
         found = suggesting.preview(dataset, find, data["label"])
-        may_read = policy.can(person(request), "datasets.read_samples", dataset)
+        may_read = policy.can(request.user, "datasets.read_samples", dataset)
         return Response(PreviewOut(found, context={"may_read": may_read}).data)
 
 
@@ -138,7 +133,7 @@ class ApplyRules(View):
     @extend_schema(operation_id="labeling_apply_rules", request=None, responses={202: JobOut})
     def post(self, request: Request, uuid: UUID) -> Response:
         """Have a job apply the rules in force to the items that they have not read yet."""
-        job = actions.apply_rules(dataset_id=uuid, actor=person(request))
+        job = actions.apply_rules(dataset_id=uuid, actor=request.user)
         return Response(JobOut(job).data, status=202)
 
 
@@ -150,7 +145,7 @@ class RetireRule(View):
     @extend_schema(operation_id="labeling_retire_rule", request=None, responses=RuleOut)
     def post(self, request: Request, uuid: UUID) -> Response:
         """End a rule: its last version says so."""
-        return Response(RuleOut(actions.retire_rule(rule_id=uuid, actor=person(request))).data)
+        return Response(RuleOut(actions.retire_rule(rule_id=uuid, actor=request.user)).data)
 
 
 urlpatterns = [

@@ -1,0 +1,106 @@
+"""Labeling queues over REST: the same actions and permissions as the pages."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.urls import path
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.response import Response
+
+from datasets_app.labeling import actions, queries
+from datasets_app.labeling.actions.queues import CHOICES
+from datasets_app.labeling.models import Queue
+from lifecycle.refusals import Refused
+from registry.access.decorators import Needs
+from registry.access.rest import Request, View, read
+
+PAGE = 30
+
+
+class QueueIn(serializers.Serializer[Any]):
+    """A new queue."""
+
+    dataset = serializers.UUIDField()
+    name = serializers.CharField(max_length=80)
+    overlap = serializers.IntegerField(required=False, default=1, min_value=1, max_value=5)
+    hidden_share = serializers.IntegerField(required=False, default=20, min_value=0, max_value=100)
+    source = serializers.ChoiceField(choices=CHOICES, required=False, default=Queue.Source.UNDECIDED)  # type: ignore[assignment]
+    upload = serializers.UUIDField(required=False, allow_null=True, default=None)
+    order = serializers.ChoiceField(choices=Queue.Order.choices, required=False, default=Queue.Order.GIVEN)
+    due_on = serializers.DateField(required=False, allow_null=True, default=None)
+    people = serializers.ListField(child=serializers.UUIDField(), required=False, default=list, max_length=200)
+
+
+class QueueOut(serializers.Serializer[Queue]):
+    """A queue and how far it is."""
+
+    uuid = serializers.UUIDField()
+    name = serializers.CharField()
+    dataset = serializers.UUIDField(source="dataset.uuid")
+    schema = serializers.UUIDField(source="schema.uuid")
+    state = serializers.ChoiceField(choices=Queue.State.choices)
+    overlap = serializers.IntegerField()
+    hidden_share = serializers.IntegerField()
+    order = serializers.ChoiceField(choices=Queue.Order.choices)
+    due_on = serializers.DateField(allow_null=True)
+    items_total = serializers.IntegerField()
+    slots_total = serializers.IntegerField()
+    slots_done = serializers.IntegerField()
+    items_decided = serializers.IntegerField()
+    items_disputed = serializers.IntegerField()
+    created_at = serializers.DateTimeField()
+
+
+class QueuePageOut(serializers.Serializer[Any]):
+    """Up to 30 queues, newest first. before: give it as ?before= to get the next page; null on the last."""
+
+    results = QueueOut(many=True)
+    before = serializers.IntegerField(allow_null=True)
+
+
+class Queues(View):
+    """Labeling queues."""
+
+    needs = {"GET": Needs("signed_in"), "POST": Needs("signed_in")}
+
+    @extend_schema(operation_id="labeling_queues", responses=QueuePageOut, parameters=[OpenApiParameter("before", int)])
+    def get(self, request: Request) -> Response:
+        """The queues that you may see."""
+        before = request.query_params.get("before", "")
+        rows = queries.queues(request.user)
+        found = list((rows.filter(pk__lt=int(before)) if before.isdecimal() and len(before) < 19 else rows)[: PAGE + 1])
+        more = found[PAGE - 1].pk if len(found) > PAGE else None
+        return Response(QueuePageOut({"results": found[:PAGE], "before": more}).data)
+
+    @extend_schema(operation_id="labeling_open_queue", request=QueueIn, responses={201: QueueOut})
+    def post(self, request: Request) -> Response:
+        """Open a queue with the newest schema of a dataset."""
+        data = read(QueueIn, request.data)
+        dataset = queries.get_dataset(request.user, data.pop("dataset"))
+        wanted = set(data.pop("people"))
+        people = list(queries.annotators(dataset).filter(uuid__in=wanted))
+        if len(people) < len(wanted):
+            told = f"{len(wanted) - len(people)} of the people may not annotate in this dataset."
+            raise Refused(told, fields={"people": [told]})
+        queue = actions.open_queue(dataset_id=dataset.uuid, actor=request.user, upload_id=data.pop("upload"), people=people, **data)
+        return Response(QueueOut(queue).data, status=201)
+
+
+class OneQueue(View):
+    """One queue."""
+
+    needs = {"GET": Needs("labeling.view", Queue)}
+
+    @extend_schema(operation_id="labeling_queue", responses=QueueOut)
+    def get(self, request: Request, uuid: UUID) -> Response:
+        """The queue and how far it is."""
+        return Response(QueueOut(queries.get_queue(request.user, uuid)).data)
+
+
+urlpatterns = [
+    path("labeling/queues/", Queues.as_view(), name="api-labeling-queues"),
+    path("labeling/queues/<uuid:uuid>/", OneQueue.as_view(), name="api-labeling-queue"),
+]

@@ -1,0 +1,155 @@
+"""An annotator's work over REST: the same actions and permissions as the bench."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.urls import path
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.response import Response
+
+from datasets_app.labeling import actions, queries
+from datasets_app.labeling.models import Annotation, Queue
+from registry.access.decorators import Needs
+from registry.access.rest import Request, View, read
+
+PAGE = 30
+
+
+class ClaimIn(serializers.Serializer[Any]):
+    """How many items are wanted in hand."""
+
+    k = serializers.IntegerField(required=False, default=5, min_value=1, max_value=20)
+    skipped = serializers.BooleanField(required=False, default=False)
+
+
+class WorkOut(serializers.Serializer[Any]):
+    """One leased item. ranks: [[label uuid, score or null], …], empty where suggestions are hidden."""
+
+    slot = serializers.IntegerField()
+    token = serializers.CharField()
+    item = serializers.UUIDField()
+    text = serializers.CharField()
+    ranks = serializers.JSONField()
+    content = serializers.JSONField(help_text="the dialogue, or the responses with the order in which they are shown")
+    proposed = serializers.JSONField(help_text="a suggested value, where the task is not to choose classes")
+    suggestion = serializers.IntegerField(allow_null=True)
+    note = serializers.CharField()
+
+
+class SaysIn(serializers.Serializer[Any]):
+    """What is said of an item: `label` where the task is one class per text, else `value`, its classes named by uuid or stable id:
+
+    {"labels": [id, …]} or {"spans": [{"start", "end", "label"}, …]}, offsets in Unicode code points, the end exclusive.
+    """
+
+    label = serializers.UUIDField(required=False, allow_null=True, default=None)  # type: ignore[assignment]
+    value = serializers.JSONField(required=False, allow_null=True, default=None)
+
+    def validate(self, data: dict[str, Any]) -> dict[str, Any]:
+        """One of the two, as the value that the task's module reads."""
+        if (data["label"] is None) == (data["value"] is None):
+            raise serializers.ValidationError({"value": ["Give either label or value."]})
+        return {**data, "value": data["value"] or {"label": str(data["label"])}}
+
+
+class SubmitIn(SaysIn):
+    """One answer: a class, or a value of the dataset's task. client_key: made by the client, the same when the answer is sent again."""
+
+    slot = serializers.IntegerField()
+    client_key = serializers.UUIDField()
+    token = serializers.UUIDField(required=False, allow_null=True, default=None)
+    seconds = serializers.FloatField(required=False, default=0, min_value=0)
+    suggestion = serializers.IntegerField(required=False, allow_null=True, default=None)
+    shown = serializers.ListField(
+        child=serializers.IntegerField(), required=False, allow_null=True, default=None, help_text="the order of the responses, as shown"
+    )
+
+
+class SkipIn(serializers.Serializer[Any]):
+    """An item that is passed on."""
+
+    slot = serializers.IntegerField()
+    client_key = serializers.UUIDField()
+    reason = serializers.CharField(required=False, allow_blank=True, default="", max_length=500)
+
+
+class UndoIn(serializers.Serializer[Any]):
+    """One step back."""
+
+    client_key = serializers.UUIDField()
+
+
+class AnnotationOut(serializers.Serializer[Annotation]):
+    """What was kept."""
+
+    uuid = serializers.UUIDField()
+    item = serializers.UUIDField(source="item.uuid")
+    action = serializers.ChoiceField(choices=Annotation.Action.choices)
+    label = serializers.UUIDField(source="label.uuid", allow_null=True, default=None)  # type: ignore[assignment]
+    value = serializers.JSONField(help_text="with stable ids; null where label says it")
+    created_at = serializers.DateTimeField()
+
+
+class Claim(View):
+    """Work for one person."""
+
+    needs = {"POST": Needs("labeling.annotate", Queue, "labeling.view")}
+
+    @extend_schema(operation_id="labeling_claim", request=ClaimIn, responses=WorkOut(many=True))
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """The items in your hand and the next ones, leased for 15 minutes."""
+        slots = actions.claim(queue_id=uuid, actor=request.user, **read(ClaimIn, request.data))
+        queue = queries.get_queue(request.user, uuid)
+        return Response(WorkOut(queries.bench_items(queue, slots, request.user), many=True).data)
+
+
+class Submit(View):
+    """Answers."""
+
+    needs = {"POST": Needs("labeling.annotate", Queue, "labeling.view")}
+
+    @extend_schema(operation_id="labeling_submit", request=SubmitIn, responses={201: AnnotationOut})
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """Keep one answer; the same client_key again returns the first."""
+        data = read(SubmitIn, request.data)
+        made = actions.submit(
+            queue_id=uuid, actor=request.user, slot_id=data["slot"], value=data["value"], client_key=data["client_key"],
+            token=data["token"], seconds=data["seconds"], suggestion_id=data["suggestion"], shown=data["shown"],
+        )  # fmt: skip
+        return Response(AnnotationOut(made).data, status=201)
+
+
+class Skip(View):
+    """Items passed on."""
+
+    needs = {"POST": Needs("labeling.annotate", Queue, "labeling.view")}
+
+    @extend_schema(operation_id="labeling_skip", request=SkipIn, responses={201: AnnotationOut})
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """Pass an item on to others."""
+        data = read(SkipIn, request.data)
+        made = actions.skip(queue_id=uuid, actor=request.user, slot_id=data["slot"], client_key=data["client_key"], reason=data["reason"])
+        return Response(AnnotationOut(made).data, status=201)
+
+
+class Undo(View):
+    """Steps back."""
+
+    needs = {"POST": Needs("labeling.annotate", Queue, "labeling.view")}
+
+    @extend_schema(operation_id="labeling_undo", request=UndoIn, responses=AnnotationOut)
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """Take your newest answer or skip back; returns what was undone."""
+        undone = actions.undo(queue_id=uuid, actor=request.user, **read(UndoIn, request.data))
+        return Response(AnnotationOut(undone.annotation).data)
+
+
+urlpatterns = [
+    path("labeling/queues/<uuid:uuid>/claim/", Claim.as_view(), name="api-labeling-claim"),
+    path("labeling/queues/<uuid:uuid>/submit/", Submit.as_view(), name="api-labeling-submit"),
+    path("labeling/queues/<uuid:uuid>/skip/", Skip.as_view(), name="api-labeling-skip"),
+    path("labeling/queues/<uuid:uuid>/undo/", Undo.as_view(), name="api-labeling-undo"),
+]

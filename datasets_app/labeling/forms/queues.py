@@ -1,0 +1,48 @@
+"""What is asked to open a queue."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+
+from datasets_app.datasets.models import Dataset
+from datasets_app.labeling import queries
+from datasets_app.labeling.actions.queues import CHOICES
+from datasets_app.labeling.models import Queue
+
+
+class QueueForm(forms.Form):
+    """What a new queue takes and how."""
+
+    name = forms.CharField(max_length=80)
+    source = forms.ChoiceField(label="Items", choices=CHOICES, widget=forms.RadioSelect, initial=Queue.Source.UNDECIDED)
+    upload: forms.ModelChoiceField[Any] = forms.ModelChoiceField(
+        None, label="Upload", required=False, to_field_name="uuid", empty_label="none"
+    )
+    overlap = forms.TypedChoiceField(
+        label="Answers per item", coerce=int, initial=1, choices=[(n, f"{n} {'person' if n == 1 else 'people'}") for n in range(1, 6)],
+        help_text="With 2 or more, agreement is measured and disagreements go to review.",
+    )  # fmt: skip
+    hidden_share = forms.IntegerField(
+        label="Items without suggestions, in percent", min_value=0, max_value=100, initial=20,
+        help_text="On this share of items nobody sees what a model suggests, so that its influence can be measured.",
+    )  # fmt: skip
+
+    order = forms.ChoiceField(label="Order", choices=Queue.Order.choices, initial=Queue.Order.GIVEN, required=False)
+    people: forms.ModelMultipleChoiceField[Any] = forms.ModelMultipleChoiceField(
+        None, label="For these people alone", required=False, to_field_name="uuid", widget=forms.CheckboxSelectMultiple,
+        help_text="Nobody ticked: for everybody who may annotate.",
+    )  # fmt: skip
+    due_on = forms.DateField(label="Done by", required=False, widget=forms.DateInput(attrs={"type": "date"}))
+
+    def __init__(self, dataset: Dataset, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["people"].queryset = queries.annotators(dataset)  # type: ignore[attr-defined]
+        uploads = self.fields["upload"]
+        uploads.queryset = queries.uploads_to_label(dataset)  # type: ignore[attr-defined]
+        uploads.help_text = "Only for the items of one upload."
+
+    def clean_order(self) -> str:
+        """As the items came, where nothing was chosen."""
+        return str(self.cleaned_data["order"] or Queue.Order.GIVEN)

@@ -1,0 +1,149 @@
+"""Classes as people write them, and their changes."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.http import QueryDict
+
+from datasets_app.datasets.models import Dataset
+from datasets_app.labeling import queries
+from datasets_app.labeling.models import LabelSchema
+from datasets_app.labeling.queries import changes
+from datasets_app.labeling.relabelling import KINDS, Change, split_names
+from datasets_app.labeling.rules import LabelSpec, clean_name
+from datasets_app.labeling.values import TASKS
+
+
+class SchemaForm(forms.Form):
+    """Classes as lines of text: readable, pasteable, and the same without JavaScript."""
+
+    classes = forms.CharField(
+        strip=False,
+        widget=forms.Textarea(attrs={"rows": 16, "spellcheck": "false", "class": "mono"}),
+        help_text="One class a line: name | definition. A line that begins with # is a heading of the class map. Indented lines belong"
+        " to the class above: “+ text” is an example, “~ other_class: why not” is a class that looks close.",
+    )
+    guideline = forms.CharField(widget=forms.Textarea(attrs={"rows": 10}), required=False, help_text="Markdown. Rules for all classes.")
+    seen = forms.IntegerField(widget=forms.HiddenInput, required=False)
+    dropping = forms.CharField(widget=forms.HiddenInput, required=False)
+
+    def __init__(self, dataset: Dataset, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not TASKS[dataset.task].USES_CLASSES:
+            del self.fields["classes"]
+
+    def check_dropped(self, schema: LabelSchema | None) -> bool:
+        """Whether the author knows which classes the next version lacks; else it is said beside the classes, and sending again agrees."""
+        kept = {label.name for label in self.cleaned_data.get("classes", [])}
+        dropped = [name for name in queries.labels_by_name(schema) if name not in kept] if schema else []
+        named = "; ".join(dropped)
+        stale = schema is not None and self.cleaned_data["seen"] not in (None, schema.version)  # which the action tells
+        if not dropped or stale or self.cleaned_data["dropping"] == named:
+            return True
+        told = f"This version retires {named}. Publish again to do so; to rename or merge a class without losing its work, change classes."
+        self.add_error("classes", told)
+        self.data = {**self.data.dict(), "dropping": named} if isinstance(self.data, QueryDict) else self.data
+        return False
+
+    def clean_classes(self) -> list[LabelSpec]:
+        """The classes that the lines describe."""
+        try:
+            return read_classes(self.cleaned_data["classes"])
+        except ValueError as error:
+            raise forms.ValidationError(str(error)) from error
+
+
+def read_classes(text: str) -> list[LabelSpec]:
+    """Lines as classes. Raises ValueError with the number of the line that cannot be understood."""
+    found: list[dict[str, Any]] = []
+    group = ""
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip():
+            continue
+        if line.lstrip().startswith("#"):
+            group = line.lstrip(" \t#").strip()[:80]
+        elif line[0] in " \t":
+            if not found:
+                raise ValueError(f"Line {number} is indented, but no class stands above it.")
+            read_detail(found[-1], line.strip(), number)
+        else:
+            name, _, definition = line.partition("|")
+            found.append({"name": clean_name(name), "definition": definition.strip(), "group": group, "examples": [], "lookalikes": []})
+    return [LabelSpec(**{**each, "examples": tuple(each["examples"]), "lookalikes": tuple(each["lookalikes"])}) for each in found]
+
+
+def read_detail(label: dict[str, Any], line: str, number: int) -> None:
+    """One indented line of a class."""
+    if line.startswith("+"):
+        label["examples"].append(line[1:].strip())
+    elif line.startswith("~"):
+        name, _, note = line[1:].partition(":")
+        label["lookalikes"].append({"name": clean_name(name), "note": note.strip()})
+    else:
+        raise ValueError(f"Line {number} begins with neither + (an example) nor ~ (a class that looks close).")
+
+
+def write_classes(schema: LabelSchema | None) -> str:
+    """A version as lines of text: what `read_classes` reads back."""
+    lines: list[str] = []
+    group = ""
+    for label in schema.labels.all() if schema else []:
+        if label.group != group:
+            group = label.group
+            lines += ["", f"# {group}"]
+        lines.append(f"{label.name} | {label.definition}" if label.definition else label.name)
+        lines += [f"  + {one_line(example)}" for example in label.examples]
+        lines += [f"  ~ {close['name']}: {one_line(close.get('note', ''))}" for close in label.lookalikes]
+    return "\n".join(lines).strip()
+
+
+def one_line(text: str) -> str:
+    """The text without line breaks."""
+    return " ".join(text.split())
+
+
+ROWS = 6  # changes that the page takes at once
+
+
+class ChangesForm(forms.Form):
+    """Changes of classes, one a row, and the queues that go to the new version. seen: the version; looked: what was looked at before."""
+
+    seen = forms.IntegerField(widget=forms.HiddenInput)
+    looked = forms.CharField(widget=forms.HiddenInput, required=False, max_length=64)
+    move = forms.MultipleChoiceField(
+        label="Queues that go to the new version", required=False, widget=forms.CheckboxSelectMultiple,
+        help_text="In a queue that stays behind people still choose among the old classes.",
+    )  # fmt: skip
+
+    def __init__(self, schema: LabelSchema, *args: Any, **kwargs: Any) -> None:
+        queues = list(changes.queues_open(schema.dataset))
+        kwargs["initial"] = {"seen": schema.version, "move": [str(queue.uuid) for queue in queues]} | (kwargs.get("initial") or {})
+        super().__init__(*args, **kwargs)
+        self.fields["move"].choices = [(str(queue.uuid), queue.name) for queue in queues]  # type: ignore[attr-defined]
+        labels = [("", "no change"), *((str(label.stable_id), label.name) for label in schema.labels.all())]
+        for number in range(1, ROWS + 1):
+            self.fields[f"class_{number}"] = forms.ChoiceField(label="Class", choices=labels, required=False)
+            self.fields[f"kind_{number}"] = forms.ChoiceField(label="Change", choices=KINDS, required=False)
+            self.fields[f"into_{number}"] = forms.CharField(
+                label="Names", required=False, max_length=1_000,
+                widget=forms.TextInput(attrs={"list": "names", "autocomplete": "off", "spellcheck": "false"}),
+            )  # fmt: skip
+
+    @property
+    def rows(self) -> list[list[forms.BoundField]]:
+        """The fields of each change."""
+        return [[self[f"{name}_{number}"] for name in ("class", "kind", "into")] for number in range(1, ROWS + 1)]
+
+    def typed(self) -> dict[str, Any]:
+        """What was sent, to be shown again; all open queues go along until somebody has looked at them."""
+        data = {name: self.data.get(name, "") for name in self.fields if name != "move"}
+        return data | ({"move": self.cleaned_data["move"]} if self.cleaned_data["looked"] else {})
+
+    def wanted(self) -> list[Change]:
+        """The changes that were chosen."""
+        data = self.cleaned_data
+        numbers = [number for number in range(1, ROWS + 1) if data.get(f"class_{number}")]
+        return [Change(UUID(data[f"class_{n}"]), data[f"kind_{n}"] or KINDS[0][0], split_names(data[f"into_{n}"])) for n in numbers]

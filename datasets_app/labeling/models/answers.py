@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from uuid import uuid4
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from datasets_app.datasets.models import Item
+from datasets_app.labeling.models.queues import Queue
+from datasets_app.labeling.models.schemas import Label
+
+USER = settings.AUTH_USER_MODEL
+
+
+class Annotation(models.Model):
+    """What one person said of one item, once. Never changed: an undo or a second thought is a new row that replaces this one."""
+
+    append_only = True
+    project_path = "queue__dataset__project"
+    root_path = "queue__dataset"
+
+    class Action(models.TextChoices):
+        LABEL = "label", "Label"
+        SKIP = "skip", "Skip"
+        UNDO = "undo", "Undo"
+
+    uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
+    queue = models.ForeignKey(Queue, on_delete=models.PROTECT, related_name="annotations")
+    item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="annotations")
+    user = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="annotations")
+    action = models.CharField(max_length=6, choices=Action.choices, default=Action.LABEL)
+    label = models.ForeignKey(Label, null=True, on_delete=models.PROTECT, related_name="annotations")
+    value = models.JSONField(null=True, help_text="what was said, where the task is not one class per text; see `labeling.values`")
+    shown = models.JSONField(null=True, help_text="in which order the responses stood on the screen: their numbers in the file, from 0")
+    reason = models.CharField(max_length=500, blank=True)
+    seconds = models.FloatField(default=0, help_text="time on the item, in seconds")
+    suggestion = models.ForeignKey("Suggestion", null=True, on_delete=models.PROTECT, related_name="+", help_text="what was shown first")
+    replaces = models.OneToOneField("self", null=True, on_delete=models.PROTECT, related_name="replaced_by")
+    client_key = models.UUIDField(help_text="made by the page for each answer, so that a double submit makes one row")
+    created_at = models.DateTimeField(auto_now_add=True)
+    words = ""  # what was said, as a line; filled by the queries that show it
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["user", "client_key"], name="one_annotation_per_submit"),
+            models.CheckConstraint(condition=~Q(action="label") | Q(label__isnull=False) ^ Q(value__isnull=False), name="label_or_value"),
+        ]
+        indexes = [
+            models.Index(fields=["item", "id"], name="annotation_item"),
+            models.Index(fields=["queue", "user", "-id"], name="annotation_person"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.action} by {self.user_id}"
