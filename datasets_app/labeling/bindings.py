@@ -7,6 +7,7 @@ from datasets_app.labeling import actions
 from lifecycle.jobs import registry, schedule
 from lifecycle.jobs.models import Job
 from lifecycle.jobs.registry import JobKind
+from lifecycle.notices import topics
 from lifecycle.ui import navigation
 from lifecycle.ui.addresses import find_url
 from registry.access import policy
@@ -37,6 +38,9 @@ def bind() -> None:
     registry.register(JobKind("labeling.measure", "Measure label quality", actions.run_measure, url=queue_url))
     schedule.every(600, "datasets_app.labeling.tasks.measure_due")
     schedule.every(60, "datasets_app.labeling.tasks.sweep")
+    schedule.every(30, "datasets_app.labeling.tasks.tell_labels")
+    topics.register(actions.LABELLED, "Answers of annotators", for_programs=True)
+    topics.register(actions.CHANGED, "Decisions on labels", for_programs=True)
     navigation.register(
         navigation.NavItem(
             "Data", "Labeling", "labeling:list", order=20, key="l", show=lambda user: policy.can_somewhere(user, "labeling.view")

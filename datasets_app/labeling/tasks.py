@@ -15,6 +15,12 @@ def sweep() -> int:
 
 
 @shared_task  # type: ignore[untyped-decorator]
+def tell_labels() -> int:
+    """Tell webhooks what was labelled and decided."""
+    return actions.tell_labels(timezone.now())
+
+
+@shared_task  # type: ignore[untyped-decorator]
 def measure_due() -> int:
     """Have the queues measured whose labels changed since their last measure, a day ago or longer."""
     return actions.measure_due(timezone.now())

@@ -13,7 +13,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from lifecycle.notices import rules, sending
+from lifecycle.notices import rules, sending, topics
 from lifecycle.notices.models import Channel, Delivery
 from lifecycle.notices.rules import ChannelKind, DeliveryState
 from lifecycle.refusals import Conflict, Refused
@@ -36,7 +36,7 @@ def add_channel(*, project: Project, kind: str, name: str, address: str, wants: 
     Of a webhook, sending.secret_of says the secret, which is shown this once.
     """
     policy.require(actor, MANAGE, project)
-    name, address = name.strip(), check_address(kind, address)
+    name, address, wants = name.strip(), check_address(kind, address), topics.check(kind, wants)
     if not name or len(name) > 60 or not name.isprintable():
         raise Refused(
             "A channel has a name of up to 60 characters.", fields={"name": ["Give a name of up to 60 characters that can be seen."]}
@@ -44,11 +44,11 @@ def add_channel(*, project: Project, kind: str, name: str, address: str, wants: 
     try:
         with transaction.atomic():
             made = Channel.objects.create(
-                project=project, kind=kind, name=name, address=address, wants=sorted(wants), created_by=actor
+                project=project, kind=kind, name=name, address=address, wants=wants, created_by=actor
             )  # fmt: skip
     except IntegrityError as error:
         raise Conflict(f"There is a channel {name} already.", fields={"name": ["Choose another name."]}) from error
-    record(actor, Verb.CHANNEL_SET, made, project=project.uuid, kind=kind, wants=sorted(wants), is_on=True)
+    record(actor, Verb.CHANNEL_SET, made, project=project.uuid, kind=kind, wants=wants, is_on=True)
     return made
 
 
@@ -59,7 +59,7 @@ def change_channel(*, channel_id: UUID, actor: User, is_on: bool | None = None, 
     policy.require(actor, MANAGE, channel)
     was = {"is_on": channel.is_on, "wants": channel.wants}
     channel.is_on = channel.is_on if is_on is None else is_on
-    channel.wants = channel.wants if wants is None else sorted(wants)
+    channel.wants = channel.wants if wants is None else topics.check(channel.kind, wants)
     if was == {"is_on": channel.is_on, "wants": channel.wants}:
         return channel
     channel.save(update_fields=["is_on", "wants"])

@@ -12,12 +12,17 @@ class AlertsConfig(AppConfig):
         from celery import signals
 
         from lifecycle.jobs import schedule
+        from lifecycle.notices import topics
         from lifecycle.ui import navigation, palette
         from lifecycle.ui.navigation import NavItem
         from monitoring.alerts import queries
         from monitoring.alerts.actions import watching
+        from monitoring.alerts.rules.state import Severity
         from registry.access.policy import can_somewhere
 
+        topics.register(Severity.PAGE.value, "Pages")
+        topics.register(Severity.TICKET.value, "Tickets")
+        topics.register(Severity.DIGEST.value, "The daily digest")
         schedule.every(30, "monitoring.alerts.tasks.evaluate")
         schedule.every(10, "monitoring.alerts.tasks.deliver")
         schedule.every(600, "monitoring.alerts.tasks.digest")

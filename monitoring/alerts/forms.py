@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 
+from lifecycle.notices import topics
 from lifecycle.notices.models import Channel
 from lifecycle.notices.rules import ChannelKind
 from monitoring.alerts import queries
@@ -19,7 +20,6 @@ from registry.access.policy import visible_to
 from registry.catalog.models import Endpoint
 
 HOURS = ((1, "1 hour"), (4, "4 hours"), (24, "1 day"), (72, "3 days"), (168, "7 days"))
-WANTS = ((Severity.PAGE.value, "Pages"), (Severity.TICKET.value, "Tickets"), (Severity.DIGEST.value, "The daily digest"))
 
 
 class PersonChoice(forms.ModelChoiceField):  # type: ignore[type-arg]  # it takes none at run time
@@ -137,7 +137,7 @@ class ChannelForm(forms.Form):
     kind = forms.ChoiceField(choices=ChannelKind.choices)
     name = forms.CharField(max_length=Channel._meta.get_field("name").max_length)
     address = forms.CharField(max_length=1000, help_text="E-mail addresses separated by commas, or a URL that begins with https://.")
-    wants = forms.MultipleChoiceField(label="Takes", choices=WANTS, widget=forms.CheckboxSelectMultiple)
+    wants = forms.MultipleChoiceField(label="Takes", choices=topics.choices, widget=forms.CheckboxSelectMultiple)
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

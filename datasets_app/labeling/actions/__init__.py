@@ -10,8 +10,11 @@ from datasets_app.labeling.actions.remarks import comment, flag
 from datasets_app.labeling.actions.reviews import decide, return_to_annotators, undo_decision
 from datasets_app.labeling.actions.schemas import publish_schema
 from datasets_app.labeling.actions.suggesting import apply_rules, retire_rule, run_rules, write_rule
+from datasets_app.labeling.actions.telling import CHANGED, LABELLED, tell_labels
 
 __all__ = [
+    "CHANGED",
+    "LABELLED",
     "Importer",
     "Undone",
     "apply_rules",
@@ -45,6 +48,7 @@ __all__ = [
     "suggest",
     "suggest_values",
     "sweep",
+    "tell_labels",
     "undo",
     "undo_decision",
     "write_rule",

@@ -142,6 +142,12 @@ def names_in(schema: LabelSchema | None) -> dict[str, str]:
     return {key: label.name for key, label in labels_by_id(schema).items()} if schema else {}
 
 
+def names_ever(dataset: Dataset) -> dict[str, str]:
+    """The names of all classes that a dataset ever had, by their stable ids, each as it was called last."""
+    rows = Label.objects.filter(schema__dataset=dataset).order_by("schema__version").values_list("stable_id", "name")
+    return {str(key): name for key, name in rows}
+
+
 def labels_of_items(item_ids: Iterable[int]) -> dict[int, str]:
     """The decided, or else the best suggested, label name of those of these items that have one.
 

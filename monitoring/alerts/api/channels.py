@@ -9,12 +9,11 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
-from lifecycle.notices import delivery, sending
+from lifecycle.notices import delivery, sending, topics
 from lifecycle.notices.models import Channel
 from lifecycle.notices.rules import ChannelKind
 from monitoring.alerts import queries
 from monitoring.alerts.api.place import place
-from monitoring.alerts.rules.state import Severity
 from registry.access.decorators import Needs
 from registry.access.rest import Request, View, read
 
@@ -28,7 +27,7 @@ class ChannelIn(serializers.Serializer[Any]):
     kind = serializers.ChoiceField(choices=ChannelKind.choices)
     name = serializers.CharField(max_length=60)
     address = serializers.CharField(max_length=1000, help_text="e-mail addresses separated by commas, or a URL")
-    wants = serializers.ListField(child=serializers.ChoiceField(choices=Severity.choices))
+    wants = serializers.ListField(child=serializers.ChoiceField(choices=topics.choices()))
 
 
 class ChannelOut(serializers.Serializer[Channel]):
@@ -68,7 +67,7 @@ class ChannelSwitchIn(serializers.Serializer[Any]):
     """On or off, and what it takes; what is left out stays."""
 
     is_on = serializers.BooleanField(allow_null=True, default=None)
-    wants = serializers.ListField(child=serializers.ChoiceField(choices=Severity.choices), allow_null=True, default=None)
+    wants = serializers.ListField(child=serializers.ChoiceField(choices=topics.choices()), allow_null=True, default=None)
 
 
 class ChannelSecretIn(serializers.Serializer[Any]):

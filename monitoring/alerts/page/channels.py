@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 from uuid import uuid4
 
-from lifecycle.notices import sending
+from lifecycle.notices import sending, topics
 from lifecycle.notices.models import Channel
 from monitoring.alerts import queries
 from monitoring.alerts.forms import ChannelForm
 from monitoring.alerts.page.detail import sent
 from monitoring.alerts.page.listing import tabs
-from monitoring.alerts.rules.state import Severity
 from registry.access import policy
 from registry.access.models import User
 from registry.access.roles import sentence
@@ -37,5 +36,5 @@ def channels(user: User, form: ChannelForm | None = None, made: Channel | None =
 
 
 def wanted(channel: Channel) -> str:
-    """Page, Ticket."""
-    return ", ".join(each.label for each in Severity if each.value in channel.wants) or "nothing"
+    """Pages, Tickets."""
+    return ", ".join(topics.labels(channel.wants)) or "nothing"
