@@ -35,6 +35,7 @@ def bind() -> None:
     registry.register(JobKind("labeling.reorder", "Put a labeling queue in order", actions.run_reorder, url=queue_url))
     registry.register(JobKind("labeling.apply_rules", "Apply labeling rules", actions.run_rules, url=rules_url))
     registry.register(JobKind("labeling.move_decisions", "Move decisions with their classes", actions.run_moves, url=schema_url))
+    registry.register(JobKind("labeling.accept", "Accept agreed answers", actions.run_accept, url=queue_url))
     registry.register(JobKind("labeling.measure", "Measure label quality", actions.run_measure, url=queue_url))
     schedule.every(600, "datasets_app.labeling.tasks.measure_due")
     schedule.every(60, "datasets_app.labeling.tasks.sweep")

@@ -117,6 +117,9 @@ TABLE = r"""
 /labeling/<uuid:uuid>/release/                             | queue      | ---- ------- | L... +++++xx
 /labeling/<uuid:uuid>/flag/                                | queue      | ---- ------- | L... +++++xx
 /labeling/<uuid:uuid>/comment/                             | queue      | ---- ------- | L... +++++xx
+/labeling/<uuid:uuid>/check/                               | queue      | ---- ------- | L... x+xxxxx
+/labeling/checks/<uuid:uuid>/accept/                       | check      | ---- ------- | L... x+xxxxx
+/labeling/checks/<uuid:uuid>/drop/                         | check      | ---- ------- | L... x+xxxxx
 /labeling/<uuid:uuid>/review/                              | queue      | L... x+xxxxx | ---- -------
 /labeling/<uuid:uuid>/decide/                              | queue      | ---- ------- | L... x+xxxxx
 /labeling/<uuid:uuid>/return/                              | queue      | ---- ------- | L... x+xxxxx
@@ -302,6 +305,10 @@ TABLE = r"""
 /api/v1/labeling/queues/<uuid:uuid>/skip/                  | queue      | L--- ------- | L... +++++xx
 /api/v1/labeling/queues/<uuid:uuid>/undo/                  | queue      | L--- ------- | L... +++++xx
 /api/v1/labeling/queues/<uuid:uuid>/decide/                | queue      | L--- ------- | L... x+xxxxx
+/api/v1/labeling/queues/<uuid:uuid>/checks/                | queue      | L--- ------- | L... x+xxxxx
+/api/v1/labeling/checks/<uuid:uuid>/                       | check      | L... x+xxxxx | L--- -------
+/api/v1/labeling/checks/<uuid:uuid>/accept/                | check      | L--- ------- | L... x+xxxxx
+/api/v1/labeling/checks/<uuid:uuid>/drop/                  | check      | L--- ------- | L... x+xxxxx
 /api/v1/labeling/queues/<uuid:uuid>/quality/                   | queue      | L... x+++xxx | L... x+++xxx
 /api/v1/labeling/queues/<uuid:uuid>/return/                | queue      | L--- ------- | L... x+xxxxx
 /api/v1/dashboard/                                         |            | L+++ +++++++ | L--- -------

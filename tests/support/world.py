@@ -15,6 +15,7 @@ from django.test import override_settings
 from django.utils import timezone
 
 from datasets_app.labeling import actions as labeling
+from datasets_app.labeling.models import SpotCheck
 from datasets_app.snapshots import actions as snapshots
 from datasets_app.snapshots.models import Export
 from lifecycle.jobs.models import Job
@@ -102,6 +103,7 @@ class World:
             dataset_id=dataset.uuid, actor=people["mia"], name=SCRIPT, label=label, kind="words", pattern="card"
         )
         things |= {"dataset": dataset, "item": dataset.items.first(), "queue": queue, "upload": waiting}
+        things["check"] = SpotCheck.objects.create(queue=queue, waiting=1, last=1, tolerated=2, created_by=people["ravi"])
         scan(dataset, people["ravi"])
         things["finding"] = dataset.findings.earliest("id")
         things["snapshot"] = dataset.snapshots.get(uuid=job.args["snapshot"])

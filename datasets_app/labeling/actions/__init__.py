@@ -2,6 +2,7 @@
 
 from datasets_app.labeling.actions.answers import Undone, skip, submit, undo
 from datasets_app.labeling.actions.changes import change_classes, move_decisions, move_queue, plan_changes, run_moves
+from datasets_app.labeling.actions.checks import accept_check, drop_check, run_accept, start_check
 from datasets_app.labeling.actions.claims import claim, heartbeat, release, sweep
 from datasets_app.labeling.actions.imports import Importer, suggest, suggest_values
 from datasets_app.labeling.actions.quality import measure_due, measure_quality, run_measure
@@ -17,12 +18,14 @@ __all__ = [
     "LABELLED",
     "Importer",
     "Undone",
+    "accept_check",
     "apply_rules",
     "change_classes",
     "claim",
     "close_queue",
     "comment",
     "decide",
+    "drop_check",
     "flag",
     "heartbeat",
     "measure_due",
@@ -38,12 +41,14 @@ __all__ = [
     "resume_queue",
     "retire_rule",
     "return_to_annotators",
+    "run_accept",
     "run_fill",
     "run_measure",
     "run_moves",
     "run_reorder",
     "run_rules",
     "skip",
+    "start_check",
     "submit",
     "suggest",
     "suggest_values",

@@ -13,8 +13,8 @@ from django.utils import timezone
 from datasets_app.datasets.models import Item
 from datasets_app.labeling import queries, rules, values
 from datasets_app.labeling.actions.queues import hand_over
-from datasets_app.labeling.actions.settling import lock_item, settle
-from datasets_app.labeling.models import Annotation, Decision, Label, Queue, Seat, Slot, SlotSkip, Suggestion
+from datasets_app.labeling.actions.settling import BY_REVIEWER, lock_item, settle
+from datasets_app.labeling.models import Annotation, Label, Queue, Seat, Slot, SlotSkip, Suggestion
 from datasets_app.labeling.rules import SlotFacts
 from datasets_app.labeling.values import Subject, Value
 from lifecycle.refusals import Conflict, Refused
@@ -116,7 +116,7 @@ def answer_of(queue: Queue, item: Item, actor: User) -> Annotation | None:
 
 def is_settled(item: Item) -> bool:
     """Whether a person decided the item for good."""
-    return queries.standing().filter(item=item, how=Decision.How.ADJUDICATED).exists()
+    return queries.standing().filter(item=item, how__in=BY_REVIEWER).exists()
 
 
 def check_order(item: Item, shown: Sequence[int] | None) -> list[int] | None:

@@ -47,6 +47,7 @@ def open_queue(
     upload_id: UUID | None = None,
     item_ids: Sequence[int] = (),
     order: str = Queue.Order.GIVEN,
+    acceptance: str = Queue.Acceptance.RULE,
     due_on: date | None = None,
     people: Collection[User] = (),
 ) -> Queue:
@@ -54,13 +55,14 @@ def open_queue(
 
     overlap: 1 to 5 people per item. hidden_share: percent of items with hidden suggestions. source: which items; upload_id for UPLOAD,
     item_ids for ITEMS: different keys in the order in which they are handed out, at most 1,000 slots in all. order: of the others.
+    acceptance: whether a rule decides what people agree on, or a reviewer accepts it.
     people: who alone gets its items; at least as many as an item needs answers. Raises PermissionDenied, or Refused that names the field
     (no schema, no items, name taken, out of range, too few people or one who may not annotate).
     """
     dataset = Dataset.objects.select_for_update(of=("self",), no_key=True).select_related("project").get(uuid=dataset_id)
     policy.require(actor, "labeling.manage", dataset)
     name = " ".join(name.split())[:80]
-    schema = check_queue(dataset, name, overlap, hidden_share, source, order) or write_schema(dataset, None, [], "", actor)
+    schema = check_queue(dataset, name, overlap, hidden_share, source, order, acceptance) or write_schema(dataset, None, [], "", actor)
     upload = find_upload(dataset, upload_id) if source == Queue.Source.UPLOAD else None
     queue = Queue(
         dataset=dataset,
@@ -72,6 +74,7 @@ def open_queue(
         upload=upload,
         created_by=actor,
         order=order,
+        acceptance=acceptance,
         due_on=due_on,
     )
     check_people(queue, people)
@@ -102,14 +105,16 @@ def open_queue(
         )
     ledger.record(
         actor, Verb.QUEUE_OPENED, queue, project=dataset.project.uuid, dataset=dataset.uuid, schema=schema.digest, overlap=overlap,
-        hidden_share=hidden_share, source=source, upload=upload.uuid if upload else None, order=order, due_on=due_on,
+        hidden_share=hidden_share, source=source, upload=upload.uuid if upload else None, order=order, acceptance=acceptance, due_on=due_on,
         people=sorted(str(user.uuid) for user in people),
     )  # fmt: skip
     queue.refresh_from_db()
     return queue
 
 
-def check_queue(dataset: Dataset, name: str, overlap: int, hidden_share: int, source: str, order: str) -> LabelSchema | None:
+def check_queue(
+    dataset: Dataset, name: str, overlap: int, hidden_share: int, source: str, order: str, acceptance: str
+) -> LabelSchema | None:
     """The schema of a new queue; None where the task has no classes and nothing was published. Raises Refused, naming the field."""
     problems: dict[str, list[str]] = {}
     if not name:
@@ -120,6 +125,8 @@ def check_queue(dataset: Dataset, name: str, overlap: int, hidden_share: int, so
         problems["hidden_share"] = [f"{hidden_share} is no percentage from 0 to 100."]
     if order not in Queue.Order.values:
         problems["order"] = ["Choose the order in which items are handed out."]
+    if acceptance not in Queue.Acceptance.values:
+        problems["acceptance"] = ["Choose what happens to answers that agree."]
     if source not in Queue.Source.values:
         problems["source"] = ["Choose which items the queue takes."]
     if problems:

@@ -12,6 +12,7 @@ from django.utils import timezone
 from datasets_app.datasets.models import Item
 from datasets_app.datasets.rules import UploadState
 from datasets_app.labeling import queries, rules
+from datasets_app.labeling.actions.agreed import look_again, wait_no_more
 from datasets_app.labeling.actions.answers import read_value
 from datasets_app.labeling.actions.remarks import check_text
 from datasets_app.labeling.actions.settling import end_dispute, labels_for, lock_item, record, settle, write_decision
@@ -50,6 +51,7 @@ def decide(*, queue_id: UUID, item_id: UUID, actor: User, value: Value, reason: 
         current=current,
     )  # fmt: skip
     close_rest(queue, slots)
+    wait_no_more(queue, item, right=bool(agreeing))
     end_dispute(queue, open_dispute(queue, item), Dispute.State.SETTLED, decision)
     record(decision, Verb.ITEM_DECIDED, actor, queue, overrides=not agreeing, reason=reason, supersedes=current.digest if current else None)
     return decision
@@ -114,6 +116,7 @@ def return_to_annotators(*, queue_id: UUID, item_id: UUID, actor: User, comment:
     Queue.objects.filter(pk=queue.pk).update(slots_done=F("slots_done") - len(answered))
     note = Comment.objects.create(item=item, queue=queue, user=actor, text=text, is_return=True)
     end_dispute(queue, open_dispute(queue, item), Dispute.State.RETURNED)
+    wait_no_more(queue, item, right=False)
     if current and current.how != Decision.How.WITHDRAWN and current.queue_id == queue.pk:
         withdraw(item, queue, current, actor, "Returned to the annotators.")
     ledger.record(
@@ -154,6 +157,7 @@ def undo_decision(*, queue_id: UUID, actor: User) -> Item:
     slots = lock_item(queue, item)
     withdraw(item, queue, last, actor, "Undone by the reviewer.")
     reopen(queue, slots, last)
+    look_again(queue, item)
     settle(queue, item, slots)
     return item
 

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from datasets_app.datasets.models import Item
 from datasets_app.labeling import queries, rules
+from datasets_app.labeling.actions.agreed import wait_for_acceptance, wait_no_more
 from datasets_app.labeling.models import Annotation, Decision, Dispute, Label, Queue, Slot
 from datasets_app.labeling.queries import answers_in, value_of
 from datasets_app.labeling.rules import SlotState
@@ -20,6 +21,7 @@ from registry.ledger.verbs import Verb
 
 How = Decision.How
 BY_RULE = (How.SINGLE, How.UNANIMOUS)
+BY_REVIEWER = (How.ADJUDICATED, How.ACCEPTED)
 
 
 def lock_item(queue: Queue, item: Item) -> list[Slot]:
@@ -37,13 +39,15 @@ def settle(queue: Queue, item: Item, slots: list[Slot]) -> Decision | None:
     verdict = rules.judge([slot.state for slot in slots], [value_of(answer) for answer in answers])
     dispute = Dispute.objects.select_for_update().filter(queue=queue, item=item, state=Dispute.State.OPEN).first()
     current = queries.newest_decision(item.pk)
-    if current and current.how == How.ADJUDICATED and current.queue_id == queue.pk:
+    if current and current.how in BY_REVIEWER and current.queue_id == queue.pk:
         return None  # settled here: what still comes in is kept, and changes nothing
     if not verdict.complete:
         end_dispute(queue, dispute, Dispute.State.VANISHED)
+        wait_no_more(queue, item, right=None)
         withdraw_rule(queue, item, current)
         return None
     if verdict.value is None:
+        wait_no_more(queue, item, right=None)
         withdraw_rule(queue, item, current)
         dispute_item(queue, item, dispute, verdict)
         return None
@@ -53,15 +57,19 @@ def settle(queue: Queue, item: Item, slots: list[Slot]) -> Decision | None:
 def decide_by_rule(
     queue: Queue, item: Item, answers: list[Annotation], current: Decision | None, dispute: Dispute | None, verdict: rules.Verdict
 ) -> Decision | None:
-    """All needed answers agree: write the decision, unless this queue already said the same."""
+    """All needed answers agree: write the decision, unless this queue already said the same, or leave it to a reviewer."""
     said = value_of(answers[0])
     held = value_of(current) if current is not None and current.how != How.WITHDRAWN else None
     if held is not None and current is not None and held != said and current.how not in BY_RULE:
         against = rules.judge([SlotState.DONE, SlotState.DONE], [said, held])
+        wait_no_more(queue, item, right=None)
         dispute_item(queue, item, dispute, against)
         return None
     end_dispute(queue, dispute, Dispute.State.VANISHED)
     if held == said and current is not None and current.queue_id == queue.pk:
+        return None
+    if queue.acceptance == Queue.Acceptance.REVIEWER:
+        wait_for_acceptance(queue, item)
         return None
     how = How.SINGLE if len(answers) == 1 else How.UNANIMOUS
     labels = labels_for(queue, answers[0])

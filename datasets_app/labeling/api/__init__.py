@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datasets_app.labeling.api import changes, quality, queues, review, rules, schemas, work
+from datasets_app.labeling.api import changes, checks, quality, queues, review, rules, schemas, work
 
 urlpatterns = [
     *schemas.urlpatterns,
     *queues.urlpatterns,
     *work.urlpatterns,
     *review.urlpatterns,
+    *checks.urlpatterns,
     *quality.urlpatterns,
     *rules.urlpatterns,
     *changes.urlpatterns,

@@ -30,6 +30,7 @@ class QueueIn(serializers.Serializer[Any]):
     source = serializers.ChoiceField(choices=CHOICES, required=False, default=Queue.Source.UNDECIDED)  # type: ignore[assignment]
     upload = serializers.UUIDField(required=False, allow_null=True, default=None)
     order = serializers.ChoiceField(choices=Queue.Order.choices, required=False, default=Queue.Order.GIVEN)
+    acceptance = serializers.ChoiceField(choices=Queue.Acceptance.choices, required=False, default=Queue.Acceptance.RULE)
     due_on = serializers.DateField(required=False, allow_null=True, default=None)
     people = serializers.ListField(child=serializers.UUIDField(), required=False, default=list, max_length=200)
 
@@ -45,11 +46,13 @@ class QueueOut(serializers.Serializer[Queue]):
     overlap = serializers.IntegerField()
     hidden_share = serializers.IntegerField()
     order = serializers.ChoiceField(choices=Queue.Order.choices)
+    acceptance = serializers.ChoiceField(choices=Queue.Acceptance.choices)
     due_on = serializers.DateField(allow_null=True)
     items_total = serializers.IntegerField()
     slots_total = serializers.IntegerField()
     slots_done = serializers.IntegerField()
     items_decided = serializers.IntegerField()
+    items_agreed = serializers.IntegerField(help_text="waiting until a reviewer accepts them")
     items_disputed = serializers.IntegerField()
     created_at = serializers.DateTimeField()
 

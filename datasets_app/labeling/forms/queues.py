@@ -30,6 +30,10 @@ class QueueForm(forms.Form):
     )  # fmt: skip
 
     order = forms.ChoiceField(label="Order", choices=Queue.Order.choices, initial=Queue.Order.GIVEN, required=False)
+    acceptance = forms.ChoiceField(
+        label="Where answers agree", choices=Queue.Acceptance.choices, initial=Queue.Acceptance.RULE, required=False,
+        help_text="A reviewer looks at a sample and accepts the rest together.",
+    )  # fmt: skip
     people: forms.ModelMultipleChoiceField[Any] = forms.ModelMultipleChoiceField(
         None, label="For these people alone", required=False, to_field_name="uuid", widget=forms.CheckboxSelectMultiple,
         help_text="Nobody ticked: for everybody who may annotate.",
@@ -42,6 +46,10 @@ class QueueForm(forms.Form):
         uploads = self.fields["upload"]
         uploads.queryset = queries.uploads_to_label(dataset)  # type: ignore[attr-defined]
         uploads.help_text = "Only for the items of one upload."
+
+    def clean_acceptance(self) -> str:
+        """By rule, where nothing was chosen."""
+        return str(self.cleaned_data["acceptance"] or Queue.Acceptance.RULE)
 
     def clean_order(self) -> str:
         """As the items came, where nothing was chosen."""

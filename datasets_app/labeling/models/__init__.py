@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datasets_app.labeling.models.answers import Annotation
+from datasets_app.labeling.models.checks import Agreed, Sampled, SpotCheck
 from datasets_app.labeling.models.decisions import Comment, Decision, Dispute
 from datasets_app.labeling.models.quality import Difference, QualityReport
 from datasets_app.labeling.models.queues import Queue, Seat, Slot, SlotSkip
@@ -10,6 +11,7 @@ from datasets_app.labeling.models.schemas import Label, LabelChange, LabelSchema
 from datasets_app.labeling.models.suggestions import Rule, RulePass, Suggestion
 
 __all__ = [
+    "Agreed",
     "Annotation",
     "Comment",
     "Decision",
@@ -22,8 +24,10 @@ __all__ = [
     "Queue",
     "Rule",
     "RulePass",
+    "Sampled",
     "Seat",
     "Slot",
     "SlotSkip",
+    "SpotCheck",
     "Suggestion",
 ]

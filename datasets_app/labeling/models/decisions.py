@@ -29,6 +29,7 @@ class Decision(models.Model):
         SINGLE = "single", "One annotator"
         UNANIMOUS = "unanimous", "All annotators agree"
         ADJUDICATED = "adjudicated", "Adjudicated"
+        ACCEPTED = "accepted", "Accepted with others"
         IMPORTED = "imported", "Imported"
         WITHDRAWN = "withdrawn", "Withdrawn"
 

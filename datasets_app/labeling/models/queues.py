@@ -36,6 +36,10 @@ class Queue(models.Model):
         RANDOM = "random", "By chance"
         UNCERTAIN = "uncertain", "What the suggestions are least sure of first"
 
+    class Acceptance(models.TextChoices):
+        RULE = "rule", "Agreed answers are decided at once"
+        REVIEWER = "reviewer", "Agreed answers wait until a reviewer accepts them"
+
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="queues")
     schema = models.ForeignKey(LabelSchema, on_delete=models.PROTECT, related_name="queues")
@@ -49,6 +53,7 @@ class Queue(models.Model):
     slots_total = models.PositiveIntegerField(default=0)
     slots_done = models.PositiveIntegerField(default=0)
     items_decided = models.PositiveIntegerField(default=0)
+    items_agreed = models.PositiveIntegerField(default=0, help_text="complete and unanimous, waiting until a reviewer accepts them")
     items_disputed = models.PositiveIntegerField(default=0, help_text="complete, not unanimous, not decided yet")
     disputes_total = models.PositiveIntegerField(default=0, help_text="items on which annotators have disagreed, settled or not")
     source = models.CharField(max_length=10, choices=Source.choices, default=Source.UNDECIDED, help_text="which items it takes")
@@ -56,6 +61,7 @@ class Queue(models.Model):
         Upload, null=True, on_delete=models.PROTECT, related_name="+", help_text="whose items, where it takes one upload"
     )
     order = models.CharField(max_length=10, choices=Order.choices, default=Order.GIVEN, help_text="in which items are handed out")
+    acceptance = models.CharField(max_length=8, choices=Acceptance.choices, default=Acceptance.RULE)
     due_on = models.DateField(null=True, help_text="until when it should be done; it stays open after that")
     people: models.ManyToManyField[Any, Any] = models.ManyToManyField(
         USER, related_name="+", help_text="who alone gets its items; everybody who may annotate where empty"

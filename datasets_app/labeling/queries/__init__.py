@@ -17,6 +17,7 @@ from datasets_app.labeling.queries.decisions import (
     names_in,
     newest_decision,
     standing,
+    standing_answers,
     stored,
     value_of,
 )
@@ -112,6 +113,7 @@ __all__ = [
     "side_by_side",
     "skipped_open",
     "standing",
+    "standing_answers",
     "standings",
     "stored",
     "two_labels",

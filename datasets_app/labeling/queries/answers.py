@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any
 
+from django.db.models import Q
+
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling.agreement import Kind
 from datasets_app.labeling.models import Annotation, Comment, Decision, Label, Queue, Slot
@@ -18,7 +20,8 @@ from datasets_app.labeling.values import Value, canonical
 
 ROWS = 5_000  # answers that are read at a time
 How = Decision.How
-TELLING = (How.UNANIMOUS, How.ADJUDICATED, How.IMPORTED)  # a decision by one annotator agrees with them whatever they said
+# A decision that rests on one annotator's answer agrees with them whatever they said, so it tells nothing.
+TELLING = Q(how__in=[How.UNANIMOUS, How.ADJUDICATED, How.IMPORTED]) | Q(how=How.ACCEPTED, queue__overlap__gt=1)
 FIELDS = (
     "item_id", "user_id", "annotation__label_id", "annotation__value", "annotation__seconds", "annotation__created_at",
     "annotation__suggestion__label_id",
@@ -85,7 +88,7 @@ def decided(item_ids: list[int], places: Places) -> dict[int, Any]:
     """What holds for those of these items that several people, a reviewer or an import decided."""
     found: dict[int, Any] = {}
     for ids in chunks(item_ids):
-        rows = standing().filter(item_id__in=ids, how__in=TELLING).values_list("item_id", "label_id", "value")
+        rows = standing().filter(TELLING, item_id__in=ids).values_list("item_id", "label_id", "value")
         found |= {item: said for item, label, value in rows if (said := compared(label, value, places)) is not None}
     return found
 

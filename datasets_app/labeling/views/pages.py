@@ -14,11 +14,13 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling import actions, queries
 from datasets_app.labeling.agreement import Agreement
+from datasets_app.labeling.forms.checks import CheckForm
 from datasets_app.labeling.forms.queues import QueueForm
 from datasets_app.labeling.forms.schemas import SchemaForm, write_classes
 from datasets_app.labeling.models import Queue
 from datasets_app.labeling.quality import ALWAYS_RULE
 from datasets_app.labeling.queries import changes
+from datasets_app.labeling.queries.checks import check_under_way, sample_of
 from datasets_app.labeling.values import TASKS
 from datasets_app.labeling.views.answering import person
 from datasets_app.labeling.views.guideline import guideline_html
@@ -32,6 +34,7 @@ from registry.access import policy
 from registry.access.decorators import needs, signed_in
 
 PAGE = 30
+ACCEPT = Queue.Acceptance.REVIEWER
 
 
 @require_safe
@@ -63,7 +66,8 @@ def queue_page(request: HttpRequest, uuid: UUID) -> HttpResponse:
         "own": [person_row(own, is_self=True)] if own else [], "rule": ALWAYS_RULE,
         "people": queries.people(queue, person(request), everybody=may["manage"]),
         "agreement": agreed, "figures": figures(queue, agreed, ahead), "forecast": ahead,
-        "newest": queries.latest_schema(queue.dataset),
+        "newest": queries.latest_schema(queue.dataset), "may_decide": may["decide"], "check_form": CheckForm(auto_id="check_%s"),
+        "check": (check := check_under_way(queue)), "sample": sample_of(check) if check else None,
     }  # fmt: skip
     return render(request, "datasets_app/labeling/queue.html", context)
 
@@ -76,10 +80,12 @@ def figures(queue: Queue, found: Agreement, ahead: queries.Forecast) -> list[Fig
     elif found.too_few:
         agree = Figure("Agreement", "Too few", sub=f"{count(found.items)} of 20 items")
     pace = f"at {decimals(ahead.pace, 1)} s an answer" if ahead.pace else "no answer yet"
+    accepted = [Figure("To accept", count(queue.items_agreed), sub="people agree")] if queue.acceptance == ACCEPT else []
     return [
         Figure("Answers", count(queue.slots_done), sub=f"of {count(queue.slots_total)}"),
         Figure("Decided", count(queue.items_decided), sub=f"of {count(queue.items_total)} items"),
         Figure("To settle", count(queue.items_disputed), sub=f"of {count(queue.disputes_total)} disagreements"),
+        *accepted,
         agree,
         Figure("Work left", duration(ahead.work), sub=pace),
     ]

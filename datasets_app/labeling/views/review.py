@@ -14,13 +14,17 @@ from django.views.decorators.http import require_POST, require_safe
 from datasets_app.datasets.models import Item
 from datasets_app.labeling import actions, queries
 from datasets_app.labeling.forms.answers import DecideForm, ReturnForm, as_key
+from datasets_app.labeling.forms.checks import CheckForm
 from datasets_app.labeling.models import Queue
+from datasets_app.labeling.queries.checks import check_under_way, sample_of, to_look_at
 from datasets_app.labeling.queries.review import LIST, ORDERS
 from datasets_app.labeling.values import contested, words
 from datasets_app.labeling.views.answering import person
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.toasts import toast
 from registry.access.decorators import needs
+
+SAMPLE = "sample"  # in place of an order: the items of the check that is under way
 
 
 @require_safe
@@ -34,8 +38,11 @@ def review(request: HttpRequest, uuid: UUID) -> HttpResponse:
 def show(request: HttpRequest, queue: Queue, wanted: UUID | None, *, form: DecideForm | ReturnForm | None = None) -> HttpResponse:
     """The page about one item: the wanted one, else the first that waits."""
     order = request.GET.get("order") or request.POST.get("order") or "widest"
-    order = order if order in ORDERS else "widest"
-    waiting = list(queries.disputes(queue, order)[:LIST])
+    order = order if order in (*ORDERS, SAMPLE) else "widest"
+    check = check_under_way(queue)
+    waiting: list[Any] = list(queries.disputes(queue, order)[:LIST])
+    if order == SAMPLE:
+        waiting = to_look_at(check)[:LIST] if check else []
     item = Item.objects.filter(slots__queue=queue, uuid=wanted).select_related("upload").first() if wanted else None
     item = item or (waiting[0].item if waiting else None)
     context = {
@@ -45,6 +52,10 @@ def show(request: HttpRequest, queue: Queue, wanted: UUID | None, *, form: Decid
         "waiting": waiting,
         "form": form,
         "settled": queue.disputes_total - queue.items_disputed,
+        "check": check,
+        "sample": sample_of(check) if check else None,
+        "may_decide": True,
+        "check_form": CheckForm(auto_id="check_%s"),
     }
     if item is not None:
         context |= item_context(request, queue, item, waiting, order)
@@ -57,7 +68,7 @@ def item_context(request: HttpRequest, queue: Queue, item: Item, waiting: list[A
     """Everything beside the list."""
     names = queries.names_in(queue.schema)
     at = next((at for at, row in enumerate(waiting) if row.item_id == item.pk), None)
-    dispute = waiting[at] if at is not None else None
+    dispute = waiting[at] if at is not None and order != SAMPLE else None
     around = {"previous": waiting[at - 1] if at else None, "next": waiting[at + 1] if at is not None and at + 1 < len(waiting) else None}
     case = queries.case(queue, item, person(request))
     pair = dispute.pair if dispute else "|".join(contested([column.value for column in case.columns]) if case.columns else [])
@@ -120,4 +131,4 @@ def undo_decision(request: HttpRequest, uuid: UUID) -> HttpResponse:
 def clean_order(request: HttpRequest) -> str:
     """The order that the page had."""
     order = request.POST.get("order", "widest")
-    return order if order in ORDERS else "widest"
+    return order if order in (*ORDERS, SAMPLE) else "widest"

@@ -1,0 +1,192 @@
+"""Accepting in bulk what people agree on, after a look at a sample of it."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Iterable, Sequence
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from datasets_app.labeling import queries, rules
+from datasets_app.labeling.models import Agreed, Annotation, Decision, Queue, Sampled, Slot, SpotCheck
+from datasets_app.labeling.queries import answers_in, value_of
+from datasets_app.labeling.queries.checks import sample_of
+from lifecycle.jobs import actions as jobs
+from lifecycle.jobs.context import JobContext
+from lifecycle.jobs.models import Job
+from lifecycle.refusals import Conflict, Refused
+from registry.access import policy
+from registry.access.models import User
+from registry.ledger import actions as ledger
+from registry.ledger.verbs import Verb
+
+KIND = "labeling.accept"
+LARGEST = 500  # items of a sample
+BATCH = 500  # items that are accepted at once
+State, ACCEPTED = SpotCheck.State, Decision.How.ACCEPTED
+
+
+@transaction.atomic
+def start_check(*, queue_id: UUID, actor: User, size: int, tolerated: int) -> SpotCheck:
+    """Draw a sample of the items that wait to be accepted, by chance, without those that this reviewer labelled.
+
+    size: of the sample, 1 to 500; all that wait where they are fewer. tolerated: percent of the sample that may be wrong, 0 to 50.
+    Raises PermissionDenied, Refused that names the field (out of range, nothing waits for this reviewer) or Conflict (one is under way).
+    """
+    queue = locked(queue_id)
+    policy.require(actor, "labeling.decide", queue)
+    problems = {}
+    if not 1 <= size <= LARGEST:
+        problems["size"] = [f"A sample holds 1 to {LARGEST} items."]
+    if not 0 <= tolerated <= 50:
+        problems["tolerated"] = ["Between 0 and 50 percent of a sample may be wrong."]
+    if problems:
+        raise Refused("No sample was drawn.", next_step=next(iter(problems.values()))[0], fields=problems)
+    if under_way := queue.checks.filter(state=State.OPEN).select_related("created_by").first():
+        raise Conflict(f"{under_way.created_by} is checking a sample of {queue.name}.", next_step="Finish or drop that check first.")
+    newest = Agreed.objects.filter(queue=queue).order_by("-id").values_list("pk", flat=True).first()
+    drawn = draw(queue, actor, size) if newest else []
+    if newest is None or not drawn:
+        raise Refused(
+            "No agreed item waits that you have not labelled yourself.", next_step="Wait for answers, or ask another adjudicator."
+        )
+    check = SpotCheck.objects.create(queue=queue, waiting=queue.items_agreed, last=newest, tolerated=tolerated, created_by=actor)
+    Sampled.objects.bulk_create([Sampled(check_of=check, item_id=item) for item in drawn])
+    project = queue.dataset.project.uuid
+    ledger.record(actor, Verb.CHECK_STARTED, check, project=project, queue=queue.uuid, size=len(drawn), tolerated=tolerated)
+    return check
+
+
+def locked(queue_id: UUID) -> Queue:
+    """The queue, in which nobody else starts or ends a check until the transaction ends."""
+    return Queue.objects.select_for_update(of=("self",), no_key=True).select_related("dataset__project", "schema").get(uuid=queue_id)
+
+
+def draw(queue: Queue, actor: User, size: int) -> list[int]:
+    """Keys of up to `size` items that wait: along their places by chance, from a place by chance, and round again."""
+    start = secrets.randbelow(rules.RANGE)
+    rows = Agreed.objects.filter(queue=queue).order_by("place", "id").values_list("item_id", flat=True)
+    found: list[int] = []
+    for part in (rows.filter(place__gte=start), rows.filter(place__lt=start)):
+        if len(found) < size:
+            found += part[: 2 * LARGEST]
+    own = set(queries.standing_answers().filter(user=actor, item_id__in=found).values_list("item_id", flat=True))
+    return [item for item in found if item not in own][:size]
+
+
+@transaction.atomic
+def drop_check(*, check_id: UUID, actor: User) -> SpotCheck:
+    """End a check without accepting anything; what was decided in it stays. Raises PermissionDenied or Conflict (it has ended)."""
+    check = open_check(check_id, actor)
+    check.state, check.ended_at = State.DROPPED, timezone.now()
+    check.save(update_fields=["state", "ended_at"])
+    ledger.record(actor, Verb.CHECK_DROPPED, check, project=check.queue.dataset.project.uuid, queue=check.queue.uuid)
+    return check
+
+
+@transaction.atomic
+def accept_check(*, check_id: UUID, actor: User) -> Job:
+    """Accept all items that waited when the sample was drawn and still do, by a job.
+
+    Raises PermissionDenied, Refused (part of the sample was not looked at, or more of it was wrong than is tolerated) or Conflict.
+    """
+    check = open_check(check_id, actor)
+    found = sample_of(check)
+    if found.left:
+        raise Refused(f"{found.left} of the sample's {found.size} items are not looked at yet.", next_step="Settle them first.")
+    if found.wrong * 100 > check.tolerated * found.size:
+        told = f"{found.wrong} of {found.size} were wrong, and up to {check.tolerated} % are tolerated."
+        raise Refused(told, next_step="Drop the check, clear up with the annotators what went wrong, and draw another sample.")
+    check.state, check.ended_at = State.ACCEPTED, timezone.now()
+    check.save(update_fields=["state", "ended_at"])
+    project = check.queue.dataset.project
+    ledger.record(
+        actor, Verb.CHECK_ACCEPTED, check, project=project.uuid, queue=check.queue.uuid, size=found.size, wrong=found.wrong,
+        tolerated=check.tolerated, waiting=check.waiting,
+    )  # fmt: skip
+    return jobs.enqueue(
+        KIND, actor=actor, project=project, args={"check": str(check.uuid), "queue": str(check.queue.uuid)}, subject=check.queue
+    )
+
+
+def open_check(check_id: UUID, actor: User) -> SpotCheck:
+    """The check, which the actor may end. Raises PermissionDenied or Conflict."""
+    queue = locked(SpotCheck.objects.values_list("queue__uuid", flat=True).get(uuid=check_id))
+    policy.require(actor, "labeling.decide", queue)
+    check = queue.checks.get(uuid=check_id)
+    check.queue = queue
+    if check.state != State.OPEN:
+        raise Conflict(f"This check has ended: it was {check.get_state_display().lower()}.", next_step="Reload the page.")
+    return check
+
+
+def run_accept(ctx: JobContext) -> None:
+    """The job: decide what waited, in batches that commit with their event. Safe to run again: what is decided waits no more."""
+    check = SpotCheck.objects.select_related("queue__dataset__project", "queue__schema").get(uuid=ctx.args["check"])
+    actor = ctx.job.created_by
+    if actor is None:
+        raise RuntimeError("Nobody accepts by themselves.")
+    after = int(ctx.job.checkpoint.get("after", 0)) if ctx.job.checkpoint else 0
+    waiting = Agreed.objects.filter(queue=check.queue, pk__lte=check.last).order_by("id")
+    while batch := list(waiting.filter(pk__gt=after).values_list("pk", "item_id")[:BATCH]):
+        ctx.raise_if_cancelled()
+        with transaction.atomic():
+            accept_batch(check, actor, [item for _, item in batch])
+            after = batch[-1][0]
+            ctx.checkpoint({"after": after})
+        check.refresh_from_db(fields=["accepted", "left_out"])
+        ctx.progress(check.accepted + check.left_out, check.waiting, stage="Accepting", unit="items")
+
+
+def accept_batch(check: SpotCheck, actor: User, item_ids: Sequence[int]) -> None:
+    """Decide these items as their answers agree, but for those that the reviewer labelled, and those that wait no more."""
+    queue = check.queue
+    slots = Slot.objects.select_for_update(of=("self",)).filter(queue=queue, item_id__in=item_ids).order_by("id")
+    rows = {row.item_id: row for row in Agreed.objects.filter(queue=queue, item_id__in=item_ids).select_related("item")}
+    own = set(queries.standing_answers().filter(user=actor, item_id__in=rows).values_list("item_id", flat=True))
+    ends = {row.item_id: row for row in Decision.objects.filter(item_id__in=rows, superseded_by__isnull=True)}
+    known, answers_of = queries.labels_now(queue), by_item(slots.select_related("annotation__label"))
+    made: list[tuple[Decision, list[Annotation]]] = []
+    for item_id, row in sorted(rows.items()):
+        if item_id in own:
+            continue
+        answers, before = answers_of[item_id], ends.get(item_id)
+        said, label = value_of(answers[0]), answers[0].label
+        labels = known | ({str(label.stable_id): label} if label else {})
+        digest = rules.decision_digest(
+            item=row.item.digest, value=said, names={key: each.name for key, each in labels.items()}, how=ACCEPTED, by=actor.uuid,
+            supersedes=before.digest if before else "",
+        )  # fmt: skip
+        decision = Decision(
+            item=row.item, **queries.stored(said, labels), queue=queue, how=ACCEPTED, by=actor, supersedes=before, digest=digest
+        )
+        made.append((decision, answers))
+    Decision.objects.bulk_create([decision for decision, _ in made])
+    rests = Decision.annotations.through
+    rests.objects.bulk_create([rests(decision=decision, annotation=answer) for decision, answers in made for answer in answers])
+    Agreed.objects.filter(queue=queue, item_id__in=[decision.item_id for decision, _ in made]).delete()
+    fresh = sum(1 for decision, _ in made if not is_counted(ends.get(decision.item_id), queue))
+    Queue.objects.filter(pk=queue.pk).update(items_agreed=F("items_agreed") - len(made), items_decided=F("items_decided") + fresh)
+    SpotCheck.objects.filter(pk=check.pk).update(accepted=F("accepted") + len(made), left_out=F("left_out") + len(own))
+    if made:
+        digest = hashlib.sha256(b"".join(bytes.fromhex(decision.digest) for decision, _ in made)).hexdigest()
+        ledger.record(
+            actor, Verb.DECISIONS_ACCEPTED, check, project=queue.dataset.project.uuid, queue=queue.uuid, rows=len(made), digest=digest
+        )
+
+
+def by_item(slots: Iterable[Slot]) -> dict[int, list[Annotation]]:
+    """The current answers of each item of these slots."""
+    found: dict[int, list[Annotation]] = {}
+    for answer in answers_in(slots):
+        found.setdefault(answer.item_id, []).append(answer)
+    return found
+
+
+def is_counted(before: Decision | None, queue: Queue) -> bool:
+    """Whether the item counts as decided in the queue already."""
+    return before is not None and before.how != Decision.How.WITHDRAWN and before.queue_id == queue.pk

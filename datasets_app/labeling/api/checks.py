@@ -1,0 +1,105 @@
+"""Spot checks over REST: the same actions and permissions as the pages."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.urls import path
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.response import Response
+
+from datasets_app.labeling import actions
+from datasets_app.labeling.models import Queue, SpotCheck
+from datasets_app.labeling.queries.checks import get_check, sample_of, to_look_at
+from lifecycle.jobs.api import JobOut
+from registry.access.decorators import Needs
+from registry.access.rest import Request, View, read
+
+
+class CheckIn(serializers.Serializer[Any]):
+    """A sample to draw. size: items. tolerated: percent of them that may be wrong."""
+
+    size = serializers.IntegerField(min_value=1, max_value=500, default=50)
+    tolerated = serializers.IntegerField(min_value=0, max_value=50, default=2)
+
+
+class CheckOut(serializers.Serializer[SpotCheck]):
+    """A check. waiting: items that waited when the sample was drawn. to_look_at: those of the sample that nobody settled yet."""
+
+    uuid = serializers.UUIDField()
+    queue = serializers.UUIDField(source="queue.uuid")
+    state = serializers.ChoiceField(choices=SpotCheck.State.choices)
+    waiting = serializers.IntegerField()
+    tolerated = serializers.IntegerField()
+    right = serializers.SerializerMethodField()
+    wrong = serializers.SerializerMethodField()
+    to_look_at = serializers.SerializerMethodField()
+    accepted = serializers.IntegerField(help_text="decided by accepting it, so far")
+    left_out = serializers.IntegerField(help_text="not decided, since the reviewer had labelled them")
+
+    def get_right(self, row: SpotCheck) -> int:
+        """Items whose agreed answer was decided."""
+        return sample_of(row).right
+
+    def get_wrong(self, row: SpotCheck) -> int:
+        """Items that were decided otherwise, or returned."""
+        return sample_of(row).wrong
+
+    def get_to_look_at(self, row: SpotCheck) -> list[str]:
+        """Uuids of items."""
+        return [str(each.item.uuid) for each in to_look_at(row)]
+
+
+class Checks(View):
+    """Samples of what people agree on."""
+
+    needs = {"POST": Needs("labeling.decide", Queue, "labeling.view")}
+
+    @extend_schema(operation_id="labeling_start_check", request=CheckIn, responses={201: CheckOut})
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """Draw a sample. Its items are settled as others are, by `decide` and `return`."""
+        made = actions.start_check(queue_id=uuid, actor=request.user, **read(CheckIn, request.data))
+        return Response(CheckOut(made).data, status=201)
+
+
+class OneCheck(View):
+    """One check."""
+
+    needs = {"GET": Needs("labeling.decide", SpotCheck, "labeling.view")}
+
+    @extend_schema(operation_id="labeling_check", responses=CheckOut)
+    def get(self, request: Request, uuid: UUID) -> Response:
+        """How far it is."""
+        return Response(CheckOut(get_check(request.user, uuid)).data)
+
+
+class AcceptCheck(View):
+    """Accepting after a check."""
+
+    needs = {"POST": Needs("labeling.decide", SpotCheck, "labeling.view")}
+
+    @extend_schema(operation_id="labeling_accept_check", request=None, responses={202: JobOut})
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """Accept, by a job, what waited when the sample was drawn and still does."""
+        return Response(JobOut(actions.accept_check(check_id=uuid, actor=request.user)).data, status=202)
+
+
+class DropCheck(View):
+    """Ending a check."""
+
+    needs = {"POST": Needs("labeling.decide", SpotCheck, "labeling.view")}
+
+    @extend_schema(operation_id="labeling_drop_check", request=None, responses=CheckOut)
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """Accept nothing."""
+        return Response(CheckOut(actions.drop_check(check_id=uuid, actor=request.user)).data)
+
+
+urlpatterns = [
+    path("labeling/queues/<uuid:uuid>/checks/", Checks.as_view(), name="api-labeling-checks"),
+    path("labeling/checks/<uuid:uuid>/", OneCheck.as_view(), name="api-labeling-check"),
+    path("labeling/checks/<uuid:uuid>/accept/", AcceptCheck.as_view(), name="api-labeling-accept-check"),
+    path("labeling/checks/<uuid:uuid>/drop/", DropCheck.as_view(), name="api-labeling-drop-check"),
+]

@@ -1,0 +1,353 @@
+"""Where a reviewer accepts what people agree on: it waits, a sample is looked at, and the others are decided together."""
+
+import json
+from uuid import uuid4
+
+import pytest
+from django.core.exceptions import PermissionDenied
+from django.urls import reverse
+
+from datasets_app.labeling import actions, queries
+from datasets_app.labeling.models import Agreed, Decision, Dispute, Queue, Sampled, SpotCheck
+from datasets_app.labeling.queries.checks import sample_of, to_look_at
+from lifecycle.jobs.models import Job
+from lifecycle.refusals import Conflict, Refused
+from registry.ledger.models import Event
+from registry.ledger.verbs import Verb
+from tests.support.jobs import run_ok
+from tests.support.labeling import answer, label_items, make_annotator, make_dataset, make_queue, queue_items, say, says
+
+pytestmark = pytest.mark.django_db
+
+
+def make(project, mia, count: int = 6, **options) -> Queue:
+    options = {"overlap": 2, "acceptance": "reviewer"} | options
+    return make_queue(make_dataset(project, mia, [f"text {n}" for n in range(count)]), mia, **options)
+
+
+def counters(queue: Queue) -> tuple[int, int, int]:
+    """(waiting to be accepted, decided, disputed)"""
+    queue.refresh_from_db()
+    return queue.items_agreed, queue.items_decided, queue.items_disputed
+
+
+def decide(queue: Queue, actor, item, label: str, **options) -> Decision:
+    value = says(queries.labels_by_name(queue.schema)[label])
+    return actions.decide(queue_id=queue.uuid, item_id=item.uuid, actor=actor, value=value, **options)
+
+
+@pytest.fixture
+def bo(project):
+    return make_annotator(project, "bo")
+
+
+@pytest.fixture
+def agreed(project, mia, ana, bo) -> Queue:
+    """Six items on which Ana and Bo agree."""
+    queue = make(project, mia)
+    label_items(queue, {ana: ["card"] * 6, bo: ["card"] * 6})
+    return queue
+
+
+def check_all(queue: Queue, ravi, *, size: int = 2, tolerated: int = 0) -> SpotCheck:
+    """A sample of which all is found right."""
+    check = actions.start_check(queue_id=queue.uuid, actor=ravi, size=size, tolerated=tolerated)
+    for row in to_look_at(check):
+        decide(queue, ravi, row.item, "card")
+    return check
+
+
+# ── What waits ──────────────────────────────────────────────────────────────
+
+
+def test_items_on_which_people_agree_wait_and_nothing_is_decided(agreed):
+    assert counters(agreed) == (6, 0, 0)
+    assert not Decision.objects.exists()
+
+
+def test_where_a_rule_accepts_they_are_decided_at_once(project, mia, ana, bo):
+    queue = make(project, mia, 1, acceptance="rule")
+    label_items(queue, {ana: ["card"], bo: ["card"]})
+    assert counters(queue) == (0, 1, 0)
+
+
+def test_items_on_which_people_differ_go_to_review_as_ever(project, mia, ana, bo):
+    queue = make(project, mia, 2)
+    label_items(queue, {ana: ["card", "card"], bo: ["card", "billing"]})
+    assert counters(queue) == (1, 0, 1)
+
+
+def test_an_undone_answer_ends_the_waiting_and_the_same_answer_begins_it_again(agreed, bo):
+    actions.undo(queue_id=agreed.uuid, actor=bo, client_key=uuid4())
+    assert counters(agreed) == (5, 0, 0)
+    answer(agreed, bo, queue_items(agreed)[5], "card")
+    assert counters(agreed) == (6, 0, 0)
+
+
+def test_a_second_thought_that_differs_becomes_a_dispute(agreed, bo):
+    answer(agreed, bo, queue_items(agreed)[0], "billing")
+    assert counters(agreed) == (5, 0, 1)
+
+
+def test_an_item_that_a_reviewer_returns_waits_no_more(agreed, ravi):
+    item = queue_items(agreed)[0]
+    actions.return_to_annotators(queue_id=agreed.uuid, item_id=item.uuid, actor=ravi, comment="Look at the amount.")
+    assert counters(agreed) == (5, 0, 0)
+
+
+def test_an_imported_decision_that_says_otherwise_is_a_dispute_and_not_accepted(agreed, ravi, ana, bo):
+    item = queue_items(agreed)[0]
+    labels = queries.labels_by_id(agreed.schema)
+    billing = next(label for label in labels.values() if label.name == "billing")
+    Decision.objects.create(item=item, label=billing, how="imported", by=ravi, digest="0" * 64)
+    answer(agreed, bo, item, "card")
+
+    assert counters(agreed) == (5, 0, 1)
+    assert Dispute.objects.get().item == item
+
+
+# ── The sample ──────────────────────────────────────────────────────────────
+
+
+def test_a_sample_is_drawn_of_what_waits_and_its_items_are_judged_by_deciding_them(agreed, ravi):
+    check = actions.start_check(queue_id=agreed.uuid, actor=ravi, size=3, tolerated=40)
+    first, second, third = to_look_at(check)
+    assert {row.item_id for row in (first, second, third)} <= {item.pk for item in queue_items(agreed)}
+
+    decide(agreed, ravi, first.item, "card")
+    decide(agreed, ravi, second.item, "billing", reason="It is about an invoice.")
+    found = sample_of(check)
+    assert (found.size, found.right, found.wrong, found.left, found.share) == (3, 1, 1, 1, 0.5)
+    assert [round(edge, 4) for edge in found.interval] == [0.0945, 0.9055]  # Wilson 1927, of 1 in 2
+    assert counters(agreed) == (4, 2, 0)
+
+
+def test_a_returned_item_of_the_sample_counts_as_wrong(agreed, ravi):
+    check = actions.start_check(queue_id=agreed.uuid, actor=ravi, size=1, tolerated=0)
+    actions.return_to_annotators(queue_id=agreed.uuid, item_id=to_look_at(check)[0].item.uuid, actor=ravi, comment="No.")
+    assert (sample_of(check).right, sample_of(check).wrong) == (0, 1)
+
+
+def test_an_undone_decision_is_to_be_looked_at_again(agreed, ravi):
+    check = check_all(agreed, ravi, size=2)
+    assert sample_of(check).left == 0
+    actions.undo_decision(queue_id=agreed.uuid, actor=ravi)
+    assert (sample_of(check).right, sample_of(check).left) == (1, 1)
+    assert counters(agreed) == (5, 1, 0)
+
+
+def test_an_item_whose_answers_change_by_themselves_leaves_the_sample(agreed, ravi, bo):
+    check = actions.start_check(queue_id=agreed.uuid, actor=ravi, size=6, tolerated=0)
+    answer(agreed, bo, queue_items(agreed)[0], "billing")
+    assert sample_of(check).size == 5
+
+
+def test_a_reviewer_gets_no_item_that_they_labelled_themself(project, mia, ravi, bo):
+    queue = make(project, mia, 3)
+    items = queue_items(queue)
+    label_items(queue, {ravi: ["card"], bo: ["card"] * 3, make_annotator(project, "cleo"): ["", "card", "card"]})
+
+    check = actions.start_check(queue_id=queue.uuid, actor=ravi, size=500, tolerated=0)
+    assert {row.item_id for row in to_look_at(check)} == {items[1].pk, items[2].pk}
+
+
+@pytest.mark.parametrize(
+    ("given", "field"), [({"size": 0}, "size"), ({"size": 501}, "size"), ({"tolerated": 51}, "tolerated"), ({"tolerated": -1}, "tolerated")]
+)
+def test_numbers_out_of_range_are_refused_by_field(agreed, ravi, given, field):
+    with pytest.raises(Refused) as refused:
+        actions.start_check(queue_id=agreed.uuid, actor=ravi, **({"size": 2, "tolerated": 0} | given))
+    assert list(refused.value.fields) == [field]
+    assert not SpotCheck.objects.exists()
+
+
+def test_where_nothing_waits_no_sample_is_drawn(project, mia, ravi):
+    queue = make(project, mia, 1)
+    with pytest.raises(Refused, match="No agreed item waits"):
+        actions.start_check(queue_id=queue.uuid, actor=ravi, size=2, tolerated=0)
+    assert not SpotCheck.objects.exists()
+
+
+def test_there_is_one_check_at_a_time(agreed, ravi):
+    actions.start_check(queue_id=agreed.uuid, actor=ravi, size=2, tolerated=0)
+    with pytest.raises(Conflict, match="is checking a sample of Batch 1"):
+        actions.start_check(queue_id=agreed.uuid, actor=ravi, size=2, tolerated=0)
+    assert SpotCheck.objects.count() == 1
+
+
+def test_an_annotator_draws_no_sample(agreed, ana):
+    with pytest.raises(PermissionDenied):
+        actions.start_check(queue_id=agreed.uuid, actor=ana, size=2, tolerated=0)
+    assert not SpotCheck.objects.exists()
+
+
+# ── Accepting ───────────────────────────────────────────────────────────────
+
+
+def test_accepting_decides_all_others_with_one_event_and_what_they_rest_on(agreed, ravi):
+    check = check_all(agreed, ravi)
+    actions.accept_check(check_id=check.uuid, actor=ravi)
+    run_ok("default")
+
+    assert counters(agreed) == (0, 6, 0)
+    accepted = Decision.objects.filter(how="accepted")
+    assert [(row.label.name, row.by, row.annotations.count()) for row in accepted] == [("card", ravi, 2)] * 4
+    check.refresh_from_db()
+    assert (check.state, check.accepted, check.left_out) == ("accepted", 4, 0)
+    event = Event.objects.get(verb=Verb.DECISIONS_ACCEPTED)
+    assert json.loads(event.canonical)["payload"]["rows"] == 4
+    assert {row.item_id for row in queries.current_decisions(agreed.dataset)} == {item.pk for item in queue_items(agreed)}
+
+
+def test_the_digest_of_an_accepted_decision_is_that_of_a_decision_by_the_reviewer(agreed, ravi):
+    from datasets_app.labeling import rules
+
+    check = check_all(agreed, ravi)
+    actions.accept_check(check_id=check.uuid, actor=ravi)
+    run_ok("default")
+    row = Decision.objects.filter(how="accepted").select_related("item", "label").first()
+    value = {"label": str(row.label.stable_id)}
+    names = {str(row.label.stable_id): "card"}
+    assert row.digest == rules.decision_digest(item=row.item.digest, value=value, names=names, how="accepted", by=ravi.uuid, supersedes="")
+
+
+def test_what_agreed_after_the_sample_was_drawn_still_waits(project, mia, ravi, ana, bo):
+    queue = make(project, mia, 3)
+    items = queue_items(queue)
+    label_items(queue, {ana: ["card"] * 3, bo: ["card"] * 2})
+    check = check_all(queue, ravi, size=1)
+    answer(queue, bo, items[2], "card")
+    actions.accept_check(check_id=check.uuid, actor=ravi)
+    run_ok("default")
+
+    assert counters(queue) == (1, 2, 0)
+    assert Agreed.objects.get().item == items[2]
+
+
+def test_items_that_the_reviewer_labelled_are_left_for_another(project, mia, ravi, bo):
+    queue = make(project, mia, 3)
+    label_items(queue, {ravi: ["card"], bo: ["card"] * 3, make_annotator(project, "cleo"): ["", "card", "card"]})
+    check = check_all(queue, ravi, size=1)
+    actions.accept_check(check_id=check.uuid, actor=ravi)
+    run_ok("default")
+
+    check.refresh_from_db()
+    assert (check.accepted, check.left_out, counters(queue)) == (1, 1, (1, 2, 0))
+
+
+def test_a_sample_that_was_not_looked_at_whole_accepts_nothing(agreed, ravi):
+    check = actions.start_check(queue_id=agreed.uuid, actor=ravi, size=2, tolerated=50)
+    decide(agreed, ravi, to_look_at(check)[0].item, "card")
+    with pytest.raises(Refused, match="1 of the sample's 2 items are not looked at yet."):
+        actions.accept_check(check_id=check.uuid, actor=ravi)
+    assert (SpotCheck.objects.get().state, Job.objects.filter(kind="labeling.accept").count()) == ("open", 0)
+
+
+def test_a_sample_with_more_wrong_than_tolerated_accepts_nothing(agreed, ravi):
+    check = actions.start_check(queue_id=agreed.uuid, actor=ravi, size=2, tolerated=49)
+    first, second = to_look_at(check)
+    decide(agreed, ravi, first.item, "card")
+    decide(agreed, ravi, second.item, "billing", reason="An invoice.")
+    with pytest.raises(Refused, match="1 of 2 were wrong, and up to 49 % are tolerated."):
+        actions.accept_check(check_id=check.uuid, actor=ravi)
+    assert (SpotCheck.objects.get().state, counters(agreed)) == ("open", (4, 2, 0))
+
+
+def test_a_dropped_check_accepts_nothing_and_makes_room_for_another(agreed, ravi):
+    check = check_all(agreed, ravi)
+    actions.drop_check(check_id=check.uuid, actor=ravi)
+    with pytest.raises(Conflict, match="it was dropped"):
+        actions.accept_check(check_id=check.uuid, actor=ravi)
+    assert counters(agreed) == (4, 2, 0)
+    assert actions.start_check(queue_id=agreed.uuid, actor=ravi, size=9, tolerated=0).sample.count() == 4
+
+
+def test_an_accepted_item_is_settled_so_a_second_answer_is_refused(agreed, ravi, bo):
+    check = check_all(agreed, ravi)
+    actions.accept_check(check_id=check.uuid, actor=ravi)
+    run_ok("default")
+    item = Decision.objects.filter(how="accepted").first().item
+    with pytest.raises(Conflict, match="A reviewer has settled this item"):
+        answer(agreed, bo, item, "billing")
+    assert counters(agreed) == (0, 6, 0)
+
+
+def test_the_job_run_again_decides_nothing_twice(agreed, ravi, monkeypatch):
+    from datasets_app.labeling.actions import checks
+
+    monkeypatch.setattr(checks, "BATCH", 3)
+    check = check_all(agreed, ravi, size=1)
+    job = actions.accept_check(check_id=check.uuid, actor=ravi)
+    run_ok("default")
+    Job.objects.filter(pk=job.pk).update(state="queued", checkpoint={}, finished_at=None)
+    run_ok("default")
+
+    check.refresh_from_db()
+    assert (check.accepted, counters(agreed)) == (5, (0, 6, 0))
+    assert Event.objects.filter(verb=Verb.DECISIONS_ACCEPTED).count() == 2
+
+
+def test_sets_of_classes_are_accepted_as_their_value(project, mia, ravi, ana, bo):
+    queue = make_queue(make_dataset(project, mia, ["one", "two"], task="multi_label"), mia, overlap=2, acceptance="reviewer")
+    for user in (ana, bo):
+        for item in queue_items(queue):
+            say(queue, user, item, {"labels": ["card", "billing"]})
+    check = actions.start_check(queue_id=queue.uuid, actor=ravi, size=1, tolerated=0)
+    item = to_look_at(check)[0].item
+    answers = queue.annotations.filter(item=item)
+    actions.decide(queue_id=queue.uuid, item_id=item.uuid, actor=ravi, value=answers[0].value)
+    actions.accept_check(check_id=check.uuid, actor=ravi)
+    run_ok("default")
+
+    assert counters(queue) == (0, 2, 0)
+    assert Decision.objects.get(how="accepted").value == answers[0].value
+
+
+# ── Pages and API ───────────────────────────────────────────────────────────
+
+
+def test_a_reviewer_draws_looks_and_accepts_on_the_pages(agreed, ravi, client_for):
+    client = client_for(ravi)
+    page = client.get(reverse("labeling:queue", args=[agreed.uuid])).content.decode()
+    assert "People agree on 6 items that nobody has accepted yet." in page
+
+    answer_ = client.post(reverse("labeling:start_check", args=[agreed.uuid]), {"size": "2", "tolerated": "0"})
+    assert answer_.url == f"/labeling/{agreed.uuid}/review/?order=sample"
+    for left in (2, 1):
+        page = client.get(answer_.url)
+        assert f"{left} in the sample" in page.content.decode()
+        case = page.context["case"]
+        client.post(
+            reverse("labeling:decide", args=[agreed.uuid]),
+            {"item": str(case.item.uuid), "seen": case.seen, "order": "sample", "value": case.columns[0].posted, "reason": ""},
+        )
+    page = client.get(answer_.url).content.decode()
+    assert "The sample is checked." in page
+    assert "2 right, 0 wrong, 0 to look at" in page
+    check = SpotCheck.objects.get()
+    assert client.post(reverse("labeling:accept_check", args=[check.uuid])).status_code == 302
+    run_ok("default")
+    assert counters(agreed) == (0, 6, 0)
+
+
+def test_the_api_draws_and_accepts(agreed, ravi, client_for):
+    client = client_for(ravi)
+    made = client.post(f"/api/v1/labeling/queues/{agreed.uuid}/checks/", {"size": 1, "tolerated": 0}, "application/json")
+    assert made.status_code == 201
+    check, (item,) = made.json()["uuid"], made.json()["to_look_at"]
+    assert made.json() | {"uuid": "", "to_look_at": []} == {
+        "uuid": "", "queue": str(agreed.uuid), "state": "open", "waiting": 6, "tolerated": 0, "right": 0, "wrong": 0, "to_look_at": [],
+        "accepted": 0, "left_out": 0,
+    }  # fmt: skip
+    decide(agreed, ravi, Sampled.objects.get(item__uuid=item).item, "card")
+    assert client.get(f"/api/v1/labeling/checks/{check}/").json()["right"] == 1
+    assert client.post(f"/api/v1/labeling/checks/{check}/accept/").status_code == 202
+    run_ok("default")
+    assert counters(agreed) == (0, 6, 0)
+
+
+def test_the_pages_of_an_annotator_offer_no_acceptance(agreed, ana, client_for):
+    client = client_for(ana)
+    assert "Check a sample" not in client.get(reverse("labeling:queue", args=[agreed.uuid])).content.decode()
+    assert client.post(reverse("labeling:start_check", args=[agreed.uuid]), {"size": "2", "tolerated": "0"}).status_code == 403
+    assert not SpotCheck.objects.exists()
