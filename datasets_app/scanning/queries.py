@@ -101,6 +101,16 @@ def labels_of(items: Iterable[int]) -> dict[int, Label]:
     return found
 
 
+def near_texts(dataset: Dataset) -> Iterator[tuple[str, str]]:
+    """(digest of the group, normal digest of the text) of everything in a group of near duplicates that nobody dismissed, by pages."""
+    near = Finding.objects.filter(dataset=dataset, kind=Kind.NEAR_DUPLICATE, status__in=[Status.OPEN, Status.CONFIRMED])
+    rows = GroupMember.objects.filter(group__in=near.values("group")).order_by("pk")
+    after = 0
+    while page := list(rows.filter(pk__gt=after).values_list("pk", "group__digest", "item__normal_digest")[:BATCH]):
+        after = page[-1][0]
+        yield from (row[1:] for row in page)
+
+
 # ── What a scan reads ───────────────────────────────────────────────────────
 def texts(dataset: Dataset, upto: int) -> Iterator[list[tuple[int, str, str]]]:
     """(key, normal digest, text) of the visible items up to a key, by pages of 1,000."""

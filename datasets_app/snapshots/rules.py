@@ -1,6 +1,7 @@
 """Which row of a snapshot stands in which split, and which rows are left out. Pure: same input, same answer, whatever its order.
 
-1. Rows of the same normal text, or of the same declared group, form a cluster; a cluster stands on one side only.
+1. Rows of the same normal text, of the same declared group, or of one group of near duplicates form a cluster; a cluster stands on one
+   side only.
 2. A row that had a split in an earlier snapshot keeps it, and a row whose file says its split keeps that.
 3. Where the rows of a cluster have several such splits, the strictest wins (test, then validation, then train); the rows of the others
    are left out.
@@ -103,11 +104,12 @@ class Division:
     assigned: int = 0
     carved: int = 0
     duplicate_rows: int = 0
+    near_rows: int = 0
     test_contradictions: int = 0
 
 
 class Clusters:
-    """Union of rows by their normal text and their group."""
+    """Union of rows by their normal text, their group, and the near duplicates that were found."""
 
     def __init__(self) -> None:
         self._parent: dict[str, str] = {}
@@ -123,34 +125,50 @@ class Clusters:
         return root
 
     def join(self, normal: str, group: str) -> None:
-        """Note that a text and a group belong together; the smallest digest of a text becomes the root, whatever the order."""
+        """Note that a text and a group belong together; the smallest digest of a text becomes the root, whatever the order.
+
+        group: a key that sorts behind every digest, so that a cluster is named by one of its texts; "" where it has none.
+        """
         one = self.find(normal)
         if group:
-            other = self.find(group_key(group))
-            low, high = sorted((one, other))
+            low, high = sorted((one, self.find(group)))
             self._parent[high] = low
 
 
 def group_key(group: str) -> str:
-    """A key that sorts behind every digest, so that a cluster is named by one of its texts."""
-    return f"~{group}"
+    """The key of a declared group."""
+    return f"~{group}" if group else ""
 
 
-def divide(rows: Iterable[Row], *, seed: int, shares: Mapping[str, int], anchors: Iterable[Anchor] = ()) -> Division:
-    """Divide the rows. shares: percent by split, 100 in all. The result depends on the set of rows alone, not on their order."""
+def near_key(group: str) -> str:
+    """The key of a group of near duplicates; no declared group has it."""
+    return f"}}{group}"
+
+
+def divide(
+    rows: Iterable[Row], *, seed: int, shares: Mapping[str, int], anchors: Iterable[Anchor] = (), near: Iterable[tuple[str, str]] = ()
+) -> Division:
+    """Divide the rows. shares: percent by split, 100 in all. near: (group of near duplicates, normal text) of every text in one.
+
+    The result depends on the set of rows, anchors and groups alone, not on their order.
+    """
     ordered = sorted(rows, key=lambda row: row.item)
     known = sorted(set(anchors))
     clusters = Clusters()
     links: list[Row | Anchor] = [*ordered, *known]
     for member in links:
-        clusters.join(member.normal, member.group)
+        clusters.join(member.normal, group_key(member.group))
+    alike = set()
+    for group, normal in near:
+        clusters.join(normal, near_key(group))
+        alike.add(normal)
     members: dict[str, list[Row]] = defaultdict(list)
     for row in ordered:
         members[clusters.find(row.normal)].append(row)
     kept = strictest((clusters.find(member.normal), member.kept) for member in links)
     declared = strictest((clusters.find(row.normal), row.declared) for row in ordered)
     carving = shares.get(VALIDATION, 0) > 0 and not any(row.declared == VALIDATION for row in ordered)
-    division = Division()
+    division = Division(near_rows=sum(row.normal in alike for row in ordered))
     fresh: list[Fresh] = []
     for cluster, rows_in in members.items():
         split = max(kept.get(cluster, ""), declared.get(cluster, ""), key=lambda name: STRICT.get(name, -1))

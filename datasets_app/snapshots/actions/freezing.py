@@ -13,6 +13,8 @@ from django.db import transaction
 from datasets_app.datasets.models import Dataset, Item
 from datasets_app.labeling.models import LabelSchema
 from datasets_app.labeling.queries.changes import decisions_behind
+from datasets_app.scanning import queries as scanning
+from datasets_app.scanning.rules import Kind
 from datasets_app.snapshots import manifest, queries, rules
 from datasets_app.snapshots.models import Snapshot, SplitAssignment
 from datasets_app.snapshots.queries import Cut
@@ -97,7 +99,9 @@ def make(ctx: JobContext, dataset: Dataset) -> Snapshot:
     schema = LabelSchema.objects.get(pk=kept["schema"])
     rows, removed = read_rows(ctx, dataset, cut, schema)
     ctx.progress(len(rows), stage="Dividing into splits", unit="rows")
-    division = rules.divide(rows, seed=ctx.args["seed"], shares=ctx.args["shares"], anchors=queries.anchors(dataset))
+    division = rules.divide(
+        rows, seed=ctx.args["seed"], shares=ctx.args["shares"], anchors=queries.anchors(dataset), near=scanning.near_texts(dataset)
+    )
     division.left_out.update({Reason.REMOVED.value: removed} if removed else {})
     if refusal := rules.why_not(division.placed, division.left_out):
         raise Refused(f"No snapshot was made. {refusal[0]}", next_step=refusal[1])
@@ -110,7 +114,7 @@ def make(ctx: JobContext, dataset: Dataset) -> Snapshot:
     whole, test = rules.digests(division.placed, schema.digest)
     values = {
         "schema": schema, "manifest": blob, "digest": whole, "test_digest": test, "counts": rules.counts(division.placed),
-        "leakage": leakage(division, undecided=max(0, cut.items - len(rows) - removed)),
+        "leakage": leakage(dataset, division, undecided=max(0, cut.items - len(rows) - removed)),
     }  # fmt: skip
     ctx.raise_if_cancelled()
     return record(ctx, dataset, values)
@@ -131,10 +135,14 @@ def read_rows(ctx: JobContext, dataset: Dataset, cut: Cut, schema: LabelSchema) 
     return rows, removed
 
 
-def leakage(division: Division, *, undecided: int) -> dict[str, Any]:
-    """What the rules found and left out, as it is kept with the snapshot. leaked: test rows that also stand in train, counted anew."""
+def leakage(dataset: Dataset, division: Division, *, undecided: int) -> dict[str, Any]:
+    """What the rules found and left out, as it is kept with the snapshot. leaked: test rows that also stand in train, counted anew.
+
+    scanned: whether near duplicates had been looked for; near_rows: decided rows that stand in a group of them.
+    """
     return {
         "leaked": rules.leaked_rows(division.placed), "left_out": dict(division.left_out), "undecided": undecided,
+        "scanned": scanning.was_scanned(dataset, Kind.NEAR_DUPLICATE), "near_rows": division.near_rows,
         "duplicate_rows": division.duplicate_rows, "test_contradictions": division.test_contradictions,
         "assigned": division.assigned, "carved": division.carved, "cases": [case._asdict() for case in division.cases],
     }  # fmt: skip
