@@ -226,7 +226,7 @@ def run(command: list[str], environment: dict[str, str]) -> list[str]:
 def table(engine: str, found: dict[str, Any]) -> None:
     """What was measured, for people."""
     holds, answered = found["holds"], found["answers"]
-    print(f"\n{engine}: {found['slots']:,} slots, {found['answered_before']:,} of them answered before, laid down in {found['laid_down_s']:.0f} s")
+    print(f"\n{engine}: {found['slots']:,} slots, {found['answered_before']:,} answered before, laid down in {found['laid_down_s']:.0f} s")
     print(f"{answered['per_second']} answers a second; load {found['load']}\n")
     heads = ("n", "inside p50", "p95", "p99", "CPU p50", "queued p50", "p95", "browser p50", "p95 ms")
     print(f"{'requests':<26}" + "".join(f"{head:>{max(8, len(head) + 2)}}" for head in heads))
@@ -239,8 +239,9 @@ def table(engine: str, found: dict[str, Any]) -> None:
     peer = found["label_studio"]
     for name, each in ((f"Label Studio, {peer['people']} people", peer["together"]), ("Label Studio, one person", peer["alone"])):
         print(f"{name:<26}{each['n']:>8}{each['p50_ms']:>12}{each['p95_ms']:>8}   ({each['queries']:.0f} statements for a task)")
-    print(f"Label Studio's statements take {found['times_label_studio']} times as long ({found['times_label_studio_alone']} for one person)")
-    print(f"{holds['handed_out']:,} slots handed out, {holds['answers']:,} answers taken; " + ", ".join(f"{name} {holds[name]}" for name in WRONG))
+    print(f"its statements take {found['times_label_studio']} times as long as ours ({found['times_label_studio_alone']} for one person)")
+    wrong = ", ".join(f"{name.replace('_', ' ')} {holds[name]}" for name in WRONG)
+    print(f"{holds['handed_out']:,} slots handed out, {holds['answers']:,} answers taken: {wrong}")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
 """How Label Studio looks for a person's next task, replayed as bare SQL: `python -m benchmarks.label_queue_peer PART JSON`.
 
 The statements are those of its label stream with sequential sampling, as it is set up by itself: the person's own lock; the ids of all
-tasks that are not labelled and that the person has not annotated, every one of them fetched; then for each candidate the row with FOR UPDATE
-SKIP LOCKED (SQLite has no such lock and Label Studio opens no transaction there), the count of other people's locks and of annotations; and
-the lock that is set on the first one with room. What its own code, serializers and HTTP cost is left out, and so are, for the same reason,
-the looks for postponed drafts and skipped tasks, and with two answers a task the count of annotations over all open tasks ("breadth first").
+tasks that are not labelled and that the person has not annotated, every one of them fetched; then for each candidate the row with FOR
+UPDATE SKIP LOCKED (SQLite has no such lock, and Label Studio opens no transaction there), the count of other people's locks and of
+annotations; and the lock that is set on the first one with room. What its own code, serializers and HTTP cost is left out, and so are the
+looks for postponed drafts and skipped tasks, and, with two answers a task, the count of annotations over all open tasks ("breadth first").
 The tables hold the same rows as the product's, in the same database, with the columns that count and the indexes that Label Studio makes.
-Each person is a process with a connection of its own. The answer after a task (one annotation, the task's state, the lock gone) is not timed.
+Each person is a process with a connection of its own. The answer after a task (annotation, the task's state, the lock gone) is not timed.
 """
 
 from __future__ import annotations
@@ -31,8 +31,9 @@ CREATE TABLE ls_annotation (id {key}, task_id bigint NOT NULL, project_id intege
     was_cancelled boolean NOT NULL, ground_truth boolean NOT NULL, result {json} NOT NULL, lead_time double precision,
     created_at {moment} NOT NULL, last_action varchar(128));
 CREATE TABLE ls_tasklock (id {key}, task_id bigint NOT NULL, user_id bigint NOT NULL, expire_at {moment} NOT NULL);
-INSERT INTO ls_task SELECT i.id, 1, {object}('text', i.text), d.id IS NOT NULL, 2, i.line - 1, CASE WHEN d.id IS NULL THEN 0 ELSE 2 END,
-    '2026-01-01 08:00:00+00:00', '2026-01-01 08:00:00+00:00' FROM datasets_item i LEFT JOIN labeling_decision d ON d.item_id = i.id WHERE i.line > 1;
+INSERT INTO ls_task SELECT i.id, 1, {object}('text', i.text), d.id IS NOT NULL, 2, i.id, CASE WHEN d.id IS NULL THEN 0 ELSE 2 END,
+    '2026-01-01 08:00:00+00:00', '2026-01-01 08:00:00+00:00'
+    FROM datasets_item i LEFT JOIN labeling_decision d ON d.item_id = i.id WHERE i.text <> 'The first text.';
 INSERT INTO ls_annotation SELECT a.id, a.item_id, 1, a.user_id, false, false, {result}, a.seconds, a.created_at, 'submitted'
     FROM labeling_annotation a JOIN labeling_label l ON l.id = a.label_id
 """
@@ -48,7 +49,8 @@ INDEXES = {
     ),
     "ls_tasklock": ("task_id", "user_id"),
 }  # fmt: skip
-UNSOLVED = """ls_task.project_id = {p} AND NOT (ls_task.id IN (SELECT DISTINCT u.task_id FROM ls_annotation u JOIN ls_task t ON t.id = u.task_id
+UNSOLVED = """ls_task.project_id = {p} AND NOT (ls_task.id IN (
+    SELECT DISTINCT u.task_id FROM ls_annotation u JOIN ls_task t ON t.id = u.task_id
     WHERE u.completed_by_id = {p} AND t.project_id = {p} AND u.task_id IS NOT NULL)) AND NOT ls_task.is_labeled"""
 OWN_LOCK = """SELECT ls_task.* FROM ls_task JOIN ls_tasklock k ON k.task_id = ls_task.id
     WHERE {unsolved} AND k.user_id = {p} AND k.expire_at > {p} ORDER BY ls_task.id LIMIT 1"""
@@ -67,9 +69,8 @@ class Annotator:
         self.user, self.queries, self.on_server = user, 0, database.startswith("postgres")
         self.connection = connect(database)
         mark = "%s" if self.on_server else "?"
-        self.statements = {
-            text: text.format(p=mark, unsolved=UNSOLVED.format(p=mark)) for text in (OWN_LOCK, OPEN_IDS, CANDIDATE, LOCKS, ANSWERS, SET_LOCK)
-        }
+        texts = (OWN_LOCK, OPEN_IDS, CANDIDATE, LOCKS, ANSWERS, SET_LOCK)
+        self.statements = {text: text.format(p=mark, unsolved=UNSOLVED.format(p=mark)) for text in texts}
 
     def run(self, statement: str, *given: Any) -> list[tuple[Any, ...]]:
         """One statement and all rows of its answer."""
