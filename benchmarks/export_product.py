@@ -22,7 +22,7 @@ DECISION = "5f" * 32
 FETCH = 1_000
 LABELS = 77
 DIGEST = {"postgresql": "encode(sha256(convert_to(i::text, 'UTF8')), 'hex')", "sqlite": "sha256_of(i)"}
-TEXT = "'My transfer number ' || i || ' to another country has not arrived since Monday, can you look at it? It is for the rent of this month.'"
+TEXT = "'My transfer ' || i || ' to another country has not arrived since Monday, can you look at it? It is for the rent of this month.'"
 
 
 def prepare(sizes: list[int]) -> dict[str, Any]:
