@@ -156,10 +156,15 @@ class Verdict:
     answers: int = 0
 
 
+def is_complete(states: Sequence[int]) -> bool:
+    """Whether an item whose slots are in these states has every answer that it needs."""
+    needed = [state for state in states if state != SlotState.CLOSED]
+    return bool(needed) and all(state == SlotState.DONE for state in needed)
+
+
 def judge(states: Sequence[int], values: Sequence[Value]) -> Verdict:
     """states: of the item's slots. values: what each current answer that fills a slot says."""
-    needed = [state for state in states if state != SlotState.CLOSED]
-    if not needed or any(state != SlotState.DONE for state in needed):
+    if not is_complete(states):
         return Verdict(complete=False)
     different = len({canonical(value) for value in values})
     if different == 1:

@@ -90,6 +90,19 @@ def get_visible(user: Person, what: type[M] | QuerySet[M], action: str, **lookup
     return row
 
 
+def get_permitted(user: Person, what: type[M] | QuerySet[M], action: str, **lookup: Any) -> M:
+    """The one row that matches, where the user may take the action: `get` and `require` in one statement.
+
+    Raises DoesNotExist, or PermissionDenied as `require` does.
+    """
+    rows: QuerySet[M] = what._default_manager.all() if isinstance(what, type) else what
+    row = visible_to(user, rows, action).filter(**lookup).first()
+    if row is None:
+        row = rows.get(**lookup)
+        require(user, action, row)
+    return row
+
+
 def who_can(action: str, subject: Model) -> QuerySet[User]:
     """The active people whose roles allow the action on this object; separation of duties is asked elsewhere."""
     codenames = [f"role_{role.value}" for role in roles.roles_for(action)]

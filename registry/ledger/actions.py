@@ -25,8 +25,7 @@ def record(actor: Any, verb: Verb, subject: models.Model, *, project: UUID | Non
     if not connection.in_atomic_block:
         raise RuntimeError(f"{verb} was recorded outside a transaction.")
     name = str(project) if project else rules.INSTALLATION
-    Chain.objects.get_or_create(name=name)
-    chain = Chain.objects.select_for_update().get(name=name)
+    chain = locked_chain(name)
     now = timezone.now()
     actor_id = str(actor.uuid) if actor else rules.SYSTEM
     document = {
@@ -50,6 +49,15 @@ def record(actor: Any, verb: Verb, subject: models.Model, *, project: UUID | Non
     Chain.objects.filter(pk=chain.pk).update(seq=event.seq, hash=event.hash)
     remember_names(actor, subject)
     return event
+
+
+def locked_chain(name: str) -> Chain:
+    """The chain of this name, made where it is new; whoever records to it waits here."""
+    rows = Chain.objects.select_for_update().filter(name=name)
+    if chain := rows.first():
+        return chain
+    Chain.objects.get_or_create(name=name)
+    return rows.get()
 
 
 def remember_names(actor: Any, subject: models.Model) -> None:

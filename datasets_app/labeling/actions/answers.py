@@ -13,7 +13,7 @@ from django.utils import timezone
 from datasets_app.datasets.models import Item
 from datasets_app.labeling import queries, rules, values
 from datasets_app.labeling.actions.queues import hand_over
-from datasets_app.labeling.actions.settling import BY_REVIEWER, lock_item, settle
+from datasets_app.labeling.actions.settling import BY_REVIEWER, lock_item, lock_item_of, settle
 from datasets_app.labeling.models import Annotation, Label, Queue, Seat, Slot, SlotSkip, Suggestion
 from datasets_app.labeling.rules import SlotFacts
 from datasets_app.labeling.values import Subject, Value
@@ -59,7 +59,7 @@ def submit(
     if earlier := sent_before(actor, client_key):
         return earlier
     queue, item, slots = open_item(queue_id, actor, slot_id)
-    labels = queries.labels_by_id(queue.schema)
+    labels = labels_in(queue, value)
     said = queries.stored(read_value(queue, item, value, labels), labels)
     target = slot_for(slots, actor)
     before = answer_of(queue, item, actor)
@@ -71,31 +71,45 @@ def submit(
     )  # fmt: skip
     count(queue, actor, labelled=int(before is None), seconds=annotation.seconds)
     if target:
-        fill(queue, target, annotation)
+        added = fill(target, annotation)
         settle(queue, item, slots)
+        if added:  # last, since everybody who answers in the queue waits for this row
+            Queue.objects.filter(pk=queue.pk).update(slots_done=F("slots_done") + 1)
     return annotation
 
 
 def sent_before(actor: User, client_key: UUID) -> Annotation | None:
     """The row that this very request made when it came before."""
-    return Annotation.objects.filter(user=actor, client_key=client_key).select_related("label", "item").first()
+    sent = Annotation.objects.filter(user=actor, client_key=client_key)
+    return sent.select_related("label", "item", "queue").first() if sent.exists() else None
 
 
 def open_item(queue_id: UUID, actor: User, slot_id: int) -> tuple[Queue, Item, list[Slot]]:
     """The queue, and the item of the slot with all its slots locked. Raises PermissionDenied, Refused or Conflict (not for this person)."""
-    queue = queries.with_place_of(actor).select_related("dataset__project", "schema").get(uuid=queue_id)
-    policy.require(actor, "labeling.annotate", queue)
-    item = Item.objects.select_related("dataset__project").filter(slots__pk=slot_id, slots__queue=queue).first()
-    if item is None:
+    rows = Queue.objects.select_related("dataset__project", "schema")
+    queue = policy.get_permitted(actor, rows, "labeling.annotate", uuid=queue_id)
+    slots = lock_item_of(queue, slot_id)
+    if not slots:
         raise Refused("This item is not in the queue.", next_step="Reload the page.")
-    slots = lock_item(queue, item)
-    if queue.is_for_others and not any(slot.user_id == actor.pk for slot in slots):
+    item = slots[0].item
+    item.dataset = queue.dataset
+    if not any(slot.user_id == actor.pk for slot in slots) and queries.is_for_others(queue, actor):
         raise Conflict(f"{queue.name} is for certain people, and you are none of them.", next_step="Choose another queue.")
     return queue, item, slots
 
 
+def labels_in(queue: Queue, value: Value) -> dict[str, Label]:
+    """The classes of the queue's schema that a value names, by stable id; all of them where it names another one."""
+    named = values.named_in(value)
+    found = queries.labels_named(queue.schema_id, named)
+    return found if len(found) == len(named) else queries.labels_by_id(queue.schema)
+
+
 def read_value(queue: Queue, item: Item, value: Value, labels: Mapping[str, Label]) -> Value:
-    """What somebody sent about an item, in its canonical form. labels: of the queue's schema. Raises Refused for no answer of its task."""
+    """What somebody sent about an item, in its canonical form. labels: of the queue's schema, those that value names among them.
+
+    Raises Refused for no answer of its task.
+    """
     known = {str(key): stable for stable, label in labels.items() for key in (label.uuid, stable)}
     if unknown := values.named_in(value) - known.keys():
         known |= {uuid: stable for uuid, stable in queries.older_names(queue, unknown).items() if stable in labels}
@@ -133,21 +147,21 @@ def first_shown(item: Item, suggestion_id: int | None) -> Suggestion | None:
     return Suggestion.objects.filter(pk=suggestion_id, item=item).first() if suggestion_id else None
 
 
-def fill(queue: Queue, slot: Slot, annotation: Annotation) -> None:
-    """The slot has its answer."""
-    added = int(slot.state != DONE)
+def fill(slot: Slot, annotation: Annotation) -> bool:
+    """The slot has its answer. Returns whether it had none."""
+    added = slot.state != DONE
     slot.state, slot.user, slot.annotation, slot.lease_until, slot.lease_token = DONE, annotation.user, annotation, None, None
     slot.save(update_fields=["state", "user", "annotation", "lease_until", "lease_token"])
-    if added:
-        Queue.objects.filter(pk=queue.pk).update(slots_done=F("slots_done") + 1)
+    return added
 
 
 def count(queue: Queue, user: User, *, labelled: int = 0, skipped: int = 0, seconds: float = 0) -> None:
     """Keep the person's own numbers."""
-    Seat.objects.get_or_create(queue=queue, user=user)
-    Seat.objects.filter(queue=queue, user=user).update(
-        labelled=F("labelled") + labelled, skipped=F("skipped") + skipped, seconds=F("seconds") + seconds, last_at=timezone.now()
-    )
+    mine = Seat.objects.filter(queue=queue, user=user)
+    added = {"labelled": F("labelled") + labelled, "skipped": F("skipped") + skipped, "seconds": F("seconds") + seconds}
+    if not mine.update(**added, last_at=timezone.now()):
+        Seat.objects.get_or_create(queue=queue, user=user)
+        mine.update(**added, last_at=timezone.now())
 
 
 @transaction.atomic

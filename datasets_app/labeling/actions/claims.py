@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -18,24 +19,30 @@ from registry.access.models import User
 OPEN, LEASED = Slot.State.OPEN, Slot.State.LEASED
 FREE: dict[str, Any] = {"state": OPEN, "user": None, "lease_until": None, "lease_token": None}
 START = (-(2**62), 0)
+RENEW_AFTER = timedelta(minutes=1)  # of a lease; every claim and beat would write every slot in hand otherwise
 
-# The next open slots behind the cursor: of items that this person has not judged, one slot per item, without those they skipped.
+# The next open slots: of items that this person has not judged, one slot per item, without those they skipped. The plus keeps SQLite from
+# looking for the item's other slots along the index of all open ones.
 CANDIDATES = """
 SELECT s.id FROM labeling_slot s
-WHERE s.queue_id = %(queue)s AND s.state = 0 AND (s.priority, s.id) > (%(priority)s, %(slot)s)
+WHERE s.queue_id = %(queue)s AND s.state = 0 AND {behind}
 AND NOT EXISTS (SELECT 1 FROM labeling_slot m WHERE m.queue_id = %(queue)s AND m.item_id = s.item_id AND m.user_id = %(user)s)
 AND NOT EXISTS (SELECT 1 FROM labeling_slot o
-                WHERE o.queue_id = %(queue)s AND o.item_id = s.item_id AND o.state = 0 AND (o.priority, o.id) < (s.priority, s.id))
+                WHERE o.queue_id = %(queue)s AND o.item_id = s.item_id AND +o.state = 0 AND (o.priority, o.id) < (s.priority, s.id))
 AND {skipped} (SELECT 1 FROM labeling_slotskip k WHERE k.queue_id = %(queue)s AND k.item_id = s.item_id AND k.user_id = %(user)s)
 ORDER BY s.priority, s.id LIMIT %(limit)s
 """
 TAKE = "SET state = 1, user_id = %(user)s, lease_until = %(until)s, lease_token = %(token)s"
 CLAIM = {
-    "postgresql": "WITH c AS ({candidates} FOR UPDATE OF s SKIP LOCKED) UPDATE labeling_slot "
-    + TAKE
-    + " FROM c WHERE labeling_slot.id = c.id"
+    "postgresql": "WITH c AS ({candidates[0]} FOR UPDATE OF s SKIP LOCKED) UPDATE labeling_slot {take} FROM c WHERE labeling_slot.id = c.id"
     " RETURNING labeling_slot.id, labeling_slot.priority",
-    "sqlite": "UPDATE labeling_slot " + TAKE + " WHERE id IN ({candidates}) RETURNING id, priority",
+    "sqlite": "UPDATE labeling_slot {take} WHERE id IN"
+    " (SELECT id FROM ({candidates[0]}) UNION ALL SELECT id FROM ({candidates[1]}) LIMIT %(limit)s) RETURNING id, priority",
+}
+# Behind the cursor; in two parts where the index does not find a place between two rows of one priority.
+BEHIND = {
+    "postgresql": ["(s.priority, s.id) > (%(priority)s, %(slot)s)"],
+    "sqlite": ["s.priority = %(priority)s AND s.id > %(slot)s", "s.priority > %(priority)s"],
 }
 
 
@@ -46,38 +53,42 @@ def claim(*, queue_id: UUID, actor: User, k: int = rules.HAND, skipped: bool = F
     skipped: give out again what this person skipped and nobody has labelled since. Returns slots with item and upload.
     Raises PermissionDenied, or Conflict when the queue gives out nothing (paused, closed). An empty list: nothing is left for them.
     """
-    queue = queries.with_place_of(actor).get(uuid=queue_id)
-    policy.require(actor, "labeling.annotate", queue)
+    queue = policy.get_permitted(actor, Queue, "labeling.annotate", uuid=queue_id)
     seat = seat_of(queue, actor)
     held = in_hand(queue, actor)
     renew(held)
     wanted = max(1, min(k, 20)) - len(held)
     if wanted > 0 and queue.state != Queue.State.OPEN:
         if held:
-            return with_items(held)
+            return held
         raise Conflict(f"{queue.name} is {queue.get_state_display().lower()}.", next_step="Choose another queue.")
-    if wanted > 0 and not held and queue.is_for_others:
+    if wanted > 0 and not held and queries.is_for_others(queue, actor):
         raise Conflict(f"{queue.name} is for certain people, and you are none of them.", next_step="Choose another queue.")
     fresh = take(queue, seat, wanted, skipped=skipped) if wanted > 0 else []
-    return with_items([*held, *fresh])
+    return [*held, *with_items(queue, fresh)]
 
 
 def seat_of(queue: Queue, user: User) -> Seat:
     """This person's locked place in the queue: two tabs of one person wait for each other here."""
+    mine = Seat.objects.select_for_update().filter(queue=queue, user=user)
+    if seat := mine.first():
+        return seat
     Seat.objects.get_or_create(queue=queue, user=user)
-    return Seat.objects.select_for_update().get(queue=queue, user=user)
+    return mine.get()
 
 
-def in_hand(queue: Queue, user: User) -> list[int]:
-    """The keys of the slots leased to this person, in the order of the queue."""
-    return list(Slot.objects.filter(queue=queue, user=user, state=LEASED).order_by("priority", "id").values_list("pk", flat=True)[:20])
+def in_hand(queue: Queue, user: User) -> list[Slot]:
+    """The slots leased to this person with what a bench shows of them, in the order of the queue."""
+    held = Slot.objects.filter(queue=queue, user=user, state=LEASED).select_related("item").order_by("priority", "id")
+    return of_queue(queue, held[:20])
 
 
-def renew(slot_ids: list[int]) -> None:
-    """Begin these leases anew; never shorten one."""
+def renew(slots: list[Slot]) -> None:
+    """Begin the leases that have run for a minute anew; never shorten one."""
     until = timezone.now() + rules.LEASE
-    if slot_ids:
-        Slot.objects.filter(pk__in=slot_ids, state=LEASED, lease_until__lt=until).update(lease_until=until)
+    due = [slot for slot in slots if slot.lease_until is not None and slot.lease_until < until - RENEW_AFTER]
+    if due:
+        Slot.objects.filter(pk__in=[slot.pk for slot in due], state=LEASED, lease_until__lt=until).update(lease_until=until)
 
 
 def take(queue: Queue, seat: Seat, wanted: int, *, skipped: bool) -> list[int]:
@@ -94,7 +105,10 @@ def take(queue: Queue, seat: Seat, wanted: int, *, skipped: bool) -> list[int]:
 
 def run_claim(queue: Queue, seat: Seat, limit: int, after: tuple[int, int], *, skipped: bool = False) -> list[int]:
     """One statement that leases up to `limit` slots behind `after` and moves the cursor. Returns their keys, in order."""
-    template = CLAIM[connection.vendor].format(candidates=CANDIDATES.format(skipped="EXISTS" if skipped else "NOT EXISTS"))
+    exists = "EXISTS" if skipped else "NOT EXISTS"
+    template = CLAIM[connection.vendor].format(
+        take=TAKE, candidates=[CANDIDATES.format(behind=behind, skipped=exists) for behind in BEHIND[connection.vendor]]
+    )
     until, token = timezone.now() + rules.LEASE, uuid4()
     values = {
         "queue": queue.pk, "user": seat.user_id, "limit": limit, "priority": after[0], "slot": after[1],
@@ -115,10 +129,18 @@ def prepared(value: datetime | UUID) -> Any:
     return field.get_db_prep_value(value, connection)
 
 
-def with_items(slot_ids: list[int]) -> list[Slot]:
-    """The slots with what a bench shows of them, in the given order."""
-    found = Slot.objects.select_related("item", "queue").in_bulk(slot_ids)
-    return [found[pk] for pk in slot_ids if pk in found]
+def with_items(queue: Queue, slot_ids: list[int]) -> list[Slot]:
+    """Slots of the queue with what a bench shows of them, in the given order."""
+    found = Slot.objects.select_related("item").in_bulk(slot_ids) if slot_ids else {}
+    return of_queue(queue, (found[pk] for pk in slot_ids if pk in found))
+
+
+def of_queue(queue: Queue, slots: Iterable[Slot]) -> list[Slot]:
+    """These slots of the queue, which know it."""
+    found = list(slots)
+    for slot in found:
+        slot.queue = queue
+    return found
 
 
 def sweep(queue: Queue | None = None) -> int:

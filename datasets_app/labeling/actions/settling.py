@@ -30,13 +30,21 @@ def lock_item(queue: Queue, item: Item) -> list[Slot]:
     return list(slots.select_related("annotation__label"))
 
 
+def lock_item_of(queue: Queue, slot_id: int) -> list[Slot]:
+    """As `lock_item`, for the item of one slot, and each slot with it; none where the queue has no such slot."""
+    same = Slot.objects.filter(pk=slot_id, queue=queue).values("item")
+    slots = Slot.objects.select_for_update(of=("self",)).filter(queue=queue, item__in=same).order_by("id")
+    return list(slots.select_related("annotation__label", "item"))
+
+
 def settle(queue: Queue, item: Item, slots: list[Slot]) -> Decision | None:
     """Bring decision, dispute and counters of an item in line with its slots. Returns a decision that was made by rule.
 
     A rule never overrules a person: where an adjudicated or imported decision says something else, the item becomes disputed.
     """
-    answers = answers_in(slots)
-    verdict = rules.judge([slot.state for slot in slots], [value_of(answer) for answer in answers])
+    states = [slot.state for slot in slots]
+    answers = answers_in(slots) if rules.is_complete(states) else []
+    verdict = rules.judge(states, [value_of(answer) for answer in answers])
     dispute = Dispute.objects.select_for_update().filter(queue=queue, item=item, state=Dispute.State.OPEN).first()
     current = queries.newest_decision(item.pk)
     if current and current.how in BY_REVIEWER and current.queue_id == queue.pk:
@@ -99,7 +107,8 @@ def write_decision(
     decision = Decision.objects.create(
         item=item, **queries.stored(value, labels), queue=queue, how=how, by=by, reason=reason, supersedes=current, digest=digest
     )
-    decision.annotations.add(*answers)
+    rests_on = Decision.annotations.through
+    rests_on.objects.bulk_create([rests_on(decision=decision, annotation=answer) for answer in answers])
     counted = current is not None and current.how != How.WITHDRAWN and current.queue_id == decision.queue_id
     if queue is not None and how != How.WITHDRAWN and not counted:
         Queue.objects.filter(pk=queue.pk).update(items_decided=F("items_decided") + 1)

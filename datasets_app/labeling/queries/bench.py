@@ -50,7 +50,9 @@ class BenchItem:
 
 
 def bench_items(queue: Queue, slots: Sequence[Slot], user: User) -> list[dict[str, Any]]:
-    """The items of these slots, in their order, as plain JSON; four statements however many they are."""
+    """The items of these slots, in their order, as plain JSON; four statements however many they are, none for none."""
+    if not slots:
+        return []
     ids = [slot.item_id for slot in slots]
     ranked = suggested(queue, slots)
     said, asked = earlier_values(queue, ids, user), remarks(queue, ids, user)
@@ -179,17 +181,13 @@ class Progress:
 
 def progress(queue: Queue, user: User) -> Progress:
     """The numbers of a bench's head."""
-    counted = Queue.objects.values("slots_done", "slots_total").get(pk=queue.pk)
-    seat = Seat.objects.filter(queue=queue, user=user).first()
-    left = max(0, counted["slots_total"] - counted["slots_done"])
-    pace = seat.seconds / seat.labelled if seat and seat.labelled and seat.seconds else None
-    return Progress(
-        counted["slots_done"],
-        counted["slots_total"],
-        seat.labelled if seat else 0,
-        seat.skipped if seat else 0,
-        pace * left if pace else None,
-    )
+    columns = ("queue__slots_done", "queue__slots_total", "labelled", "skipped", "seconds")
+    counted = Seat.objects.filter(queue=queue, user=user).values_list(*columns).first()
+    if counted is None:
+        counted = (*Queue.objects.values_list("slots_done", "slots_total").get(pk=queue.pk), 0, 0, 0.0)
+    done, total, labelled, skipped, seconds = counted
+    pace = seconds / labelled if labelled and seconds else None
+    return Progress(done, total, labelled, skipped, pace * max(0, total - done) if pace else None)
 
 
 def last_answer(queue: Queue, user: User) -> Annotation | None:

@@ -11,7 +11,7 @@ from django.db.models import F, QuerySet
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling.models import Annotation, Decision, Dispute, Label, LabelChange, LabelSchema, Queue, Suggestion
-from datasets_app.labeling.queries.decisions import labels_by_id, latest_schema, standing
+from datasets_app.labeling.queries.decisions import is_uuid, labels_by_id, latest_schema, standing
 from datasets_app.labeling.relabelling import ChangeKind, follow
 from lifecycle.jobs.models import Job
 
@@ -58,15 +58,6 @@ def older_names(queue: Queue, asked: Iterable[str]) -> dict[str, str]:
     older = list(Label.objects.filter(schema__dataset=queue.dataset_id, uuid__in=uuids)) if uuids else []
     present = present_labels(older) if older else {}
     return {str(label.uuid): str(present.get(label.stable_id, label).stable_id) for label in older}
-
-
-def is_uuid(text: str) -> bool:
-    """Whether the text is one."""
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return True
 
 
 def read_through(answers: list[Annotation]) -> list[Annotation]:

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
+from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from datasets_app.datasets.models import Dataset, Item
 from datasets_app.datasets.rules import UploadState
@@ -135,6 +136,22 @@ def labels_by_name(schema: LabelSchema) -> dict[str, Label]:
 def labels_by_id(schema: LabelSchema) -> dict[str, Label]:
     """The classes of a version by their stable ids, in their order."""
     return {str(label.stable_id): label for label in schema.labels.all()}
+
+
+def labels_named(schema_id: int, asked: Iterable[str]) -> dict[str, Label]:
+    """Those classes of a version that these texts name, by their uuid there or their stable id; by stable id."""
+    keys = [key for key in asked if is_uuid(key)]
+    rows = Label.objects.filter(Q(uuid__in=keys) | Q(stable_id__in=keys), schema=schema_id) if keys else ()
+    return {str(label.stable_id): label for label in rows}
+
+
+def is_uuid(text: str) -> bool:
+    """Whether the text is one."""
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
 
 
 def names_in(schema: LabelSchema | None) -> dict[str, str]:

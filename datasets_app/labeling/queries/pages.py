@@ -6,10 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from datasets_app.datasets.models import Dataset, Upload
@@ -36,10 +35,10 @@ def allowed(user: User, rows: Iterable[Queue], action: str) -> set[int]:
     return set(policy.visible_to(user, Queue.objects.filter(pk__in=[row.pk for row in rows]), action).values_list("pk", flat=True))
 
 
-def with_place_of(user: User) -> Any:
-    """Queues, each with is_for_others: whether it names people, and this person is none of them."""
-    named = Queue.people.through.objects.filter(queue=OuterRef("pk"))
-    return Queue.objects.annotate(is_for_others=Exists(named) & ~Exists(named.filter(user=user)))
+def is_for_others(queue: Queue, user: User) -> bool:
+    """Whether the queue names people, and this person is none of them."""
+    named = Queue.people.through.objects.filter(queue=queue).values_list("user_id", flat=True)
+    return bool(named) and user.pk not in named
 
 
 def for_them(user: User, rows: Iterable[Queue]) -> set[int]:

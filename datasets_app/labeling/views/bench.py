@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -37,13 +38,13 @@ def bench(request: HttpRequest, uuid: UUID) -> HttpResponse:
     return render(request, "datasets_app/labeling/bench.html", bench_context(request, queue, items, closed))
 
 
-def next_items(queue: Queue, request: HttpRequest, *, skipped: bool = False) -> tuple[list[dict[str, Any]], str]:
-    """What the person holds now, and why nothing more is given out, if so."""
+def next_items(queue: Queue, request: HttpRequest, *, have: Sequence[int] = (), skipped: bool = False) -> tuple[list[dict[str, Any]], str]:
+    """What the person holds now and the page does not have, and why nothing more is given out, if so."""
     try:
         slots = actions.claim(queue_id=queue.uuid, actor=person(request), skipped=skipped)
     except Conflict as error:
         return [], error.message
-    return queries.bench_items(queue, slots, person(request)), ""
+    return queries.bench_items(queue, [slot for slot in slots if slot.pk not in have], person(request)), ""
 
 
 def bench_context(request: HttpRequest, queue: Queue, items: list[dict[str, Any]], closed: str) -> dict[str, Any]:
@@ -110,17 +111,16 @@ def class_map(labels: list[Any]) -> list[list[tuple[str, list[Any]]]]:
     return columns
 
 
-def saved(request: HttpRequest, uuid: UUID, have: list[int], **more: Any) -> HttpResponse:
+def saved(request: HttpRequest, queue: Queue, have: list[int], **more: Any) -> HttpResponse:
     """The answer after something was kept: what the page lacks of its five items, and how far the queue is."""
     if not wants_json(request):
-        return to_bench(uuid)
-    queue = queries.get_queue(person(request), uuid)
-    items, closed = next_items(queue, request)
+        return to_bench(queue.uuid)
+    items, closed = next_items(queue, request, have=have)
     progress = queries.progress(queue, person(request))
     return JsonResponse(
         {
-            "items": [item for item in items if item["slot"] not in have], "closed": closed, "done": progress.done, "total": progress.total,
-            "seconds_left": progress.seconds_left, **more,
+            "items": items, "closed": closed, "done": progress.done, "total": progress.total, "seconds_left": progress.seconds_left,
+            **more,
         }
     )  # fmt: skip
 
@@ -136,7 +136,7 @@ def submit(request: HttpRequest, uuid: UUID) -> HttpResponse:
         token=data["token"],
         seconds=data["seconds"] or 0, suggestion_id=data["suggestion"], shown=data["shown"],
     )  # fmt: skip
-    return saved(request, uuid, data["have"], annotation=str(annotation.uuid))
+    return saved(request, annotation.queue, data["have"], annotation=str(annotation.uuid))
 
 
 @require_POST
@@ -145,11 +145,11 @@ def submit(request: HttpRequest, uuid: UUID) -> HttpResponse:
 def skip(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """Pass an item on to others."""
     data = clean(SkipForm(request.POST))
-    actions.skip(
+    passed_on = actions.skip(
         queue_id=uuid, actor=person(request), slot_id=data["slot"], client_key=data["client_key"], reason=data["reason"],
         seconds=data["seconds"] or 0,
     )  # fmt: skip
-    return saved(request, uuid, data["have"])
+    return saved(request, passed_on.queue, data["have"])
 
 
 @require_POST

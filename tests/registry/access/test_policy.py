@@ -52,6 +52,16 @@ def test_somebody_who_was_deactivated_may_nothing(project, lee):
     assert list(policy.who_can("training.launch", project)) == []
 
 
+def test_one_statement_gets_a_row_for_those_who_may_act_on_it(project, mia, ana, django_assert_num_queries):
+    with django_assert_num_queries(1):
+        assert policy.get_permitted(mia, Project, "training.launch", uuid=project.uuid) == project
+
+    with pytest.raises(PermissionDenied, match="ML engineer"):
+        policy.get_permitted(ana, Project, "training.launch", uuid=project.uuid)
+    with pytest.raises(Project.DoesNotExist):
+        policy.get_permitted(mia, Project, "training.launch", uuid=mia.uuid)
+
+
 def test_anonymous_people_see_nothing(project):
     assert list(policy.visible_to(AnonymousUser(), Project, "access.view_project")) == []
 
