@@ -12,8 +12,8 @@ from django.urls import reverse
 from datasets_app.datasets import queries
 from datasets_app.datasets.forms import AcceptForm, ItemFilterForm, ReadingForm, UploadForm
 from datasets_app.datasets.importing import readers
-from datasets_app.datasets.importing.mapping import Role
 from datasets_app.datasets.importing.report import TITLES
+from datasets_app.datasets.importing.roles import Role
 from datasets_app.datasets.models import Dataset, Upload
 from datasets_app.datasets.rules import UploadState, place
 from lifecycle.jobs import queries as jobs

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Literal
 
 from datasets_app.datasets.importing import readers
-from datasets_app.datasets.importing.mapping import NAMES, plain_name
+from datasets_app.datasets.importing.mapping import NAMES
 from datasets_app.datasets.importing.readers import DELIMITERS, Reading
 from datasets_app.datasets.importing.readers.conll import looks_tagged
 from datasets_app.datasets.importing.readers.jsons import Pairs, objects
 from datasets_app.datasets.importing.readers.sources import Member
 from datasets_app.datasets.importing.readers.texts import PREFIX
 from datasets_app.datasets.importing.readers.tools import recognise
+from datasets_app.datasets.importing.roles import plain_name
 
 SAMPLE = 1 << 16
 LOOKED_AT = 20  # objects among which a tool is recognised
