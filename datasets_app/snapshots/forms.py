@@ -8,8 +8,8 @@ from django import forms
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.snapshots import rules
-from datasets_app.snapshots.actions.exports import formats_of
 from datasets_app.snapshots.actions.freezing import SEED, SEED_LIMIT, SHARES
+from datasets_app.snapshots.formats import formats_for
 from datasets_app.snapshots.models import Export
 
 
@@ -55,5 +55,5 @@ class ExportForm(forms.Form):
 
     def __init__(self, dataset: Dataset, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        known = formats_of(dataset)
+        known = formats_for(dataset.task)
         self.fields["format"].choices = [choice for choice in Export.Format.choices if choice[0] in known]  # type: ignore[attr-defined]

@@ -67,7 +67,7 @@ def parser_without_cells(sample: str, ending: str) -> str:
             return "json"
         if text.startswith("{") or ending in ("jsonl", "ndjson", "json"):
             return "jsonl"
-        if text.startswith(PREFIX):
+        if text.startswith(PREFIX) or ending == "ft":
             return "fasttext"
         if looks_tagged(sample):
             return "conll"
