@@ -80,7 +80,7 @@ def detail(user: User, uuid: UUID) -> Context:
         "export_form": ExportForm(snapshot.dataset),
         "formats": [(name.label, FORMATS[name].holds) for name in formats_for(snapshot.dataset.task)],
         "export_job": export, "exporting": export is not None and not export.is_finished,
-        "may_export": policy.can(user, "snapshots.export", snapshot),
+        "may_export": policy.can(user, "snapshots.export", snapshot), "may_correct": policy.can(user, "labeling.decide", snapshot),
         "launch_url": f"{launch}?snapshot={snapshot.uuid}" if launch and policy.can(user, "training.launch", snapshot) else "",
         "fragments": [url for name in ("training:of_snapshot", "trace:snapshot") if (url := find_url(name, uuid=snapshot.uuid))],
     }  # fmt: skip

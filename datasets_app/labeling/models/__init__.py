@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datasets_app.labeling.models.answers import Annotation
+from datasets_app.labeling.models.corrections import Correction
 from datasets_app.labeling.models.decisions import Comment, Decision, Dispute
 from datasets_app.labeling.models.quality import Difference, QualityReport
 from datasets_app.labeling.models.queues import Queue, Seat, Slot, SlotSkip
@@ -12,6 +13,7 @@ from datasets_app.labeling.models.suggestions import Rule, RulePass, Suggestion
 __all__ = [
     "Annotation",
     "Comment",
+    "Correction",
     "Decision",
     "Difference",
     "Dispute",

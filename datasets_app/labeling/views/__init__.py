@@ -2,12 +2,17 @@
 
 from datasets_app.labeling.views.bench import bench, comment, flag, heartbeat, release, skip, submit, undo
 from datasets_app.labeling.views.changes import change_classes, move_decisions, move_queue
+from datasets_app.labeling.views.corrections import accept_corrections, bring_corrections, correction, corrections
 from datasets_app.labeling.views.pages import close, open_queue, pause, queue_list, queue_page, reorder, resume, schema, schema_version
 from datasets_app.labeling.views.quality import measure, quality, quality_items
 from datasets_app.labeling.views.review import decide, return_item, review, undo_decision
 from datasets_app.labeling.views.suggesting import apply_rules, preview_rule, retire_rule, rule, rules, write_rule
 
 __all__ = [
+    "corrections",
+    "correction",
+    "bring_corrections",
+    "accept_corrections",
     "apply_rules",
     "bench",
     "change_classes",
