@@ -172,7 +172,9 @@ def upload_figures(row: Upload) -> list[Figure]:
         Figure("Rows read", numbers.count(found["rows"]), sub=numbers.size(row.size)),
         Figure("Rows to import", numbers.count(found["ok"])),
         Figure("Rows left out", numbers.count(found["failed"]), sub="named below"),
-        Figure("Labels", numbers.count(len(found["labels"])), sub="different names"),
+        Figure("Labels", numbers.count(len(found["labels"])), sub="different names")
+        if found["labels"] or not found.get("labelled")
+        else Figure("Answers", numbers.count(found["labelled"]), sub="rows that say one"),
         Figure("Repeated in the file", repeats, sub="same text, kept once" if repeats else "counted by the import"),
     ]
 

@@ -51,6 +51,7 @@ class ExportFormat(TextChoices):
     SUMMARIES = "summaries", "Summaries"
     TRL = "trl", "Preference pairs (TRL)"
     OPENAI = "openai", "Preference pairs (OpenAI)"
+    UNPAIRED = "unpaired", "Unpaired preferences"
     RANKINGS = "rankings", "Rankings"
 
 

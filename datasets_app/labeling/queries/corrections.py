@@ -183,7 +183,8 @@ def found_of(
     if line.fault:
         return Found(line, Outcome.UNREADABLE, told=line.fault)
     if item is None:
-        return Found(line, Outcome.UNKNOWN_ITEM, told=line.item[:64])
+        told = f"{line.where} names {line.item[:12]}…, which no item has." if line.item else f"{line.where} names no item."
+        return Found(line, Outcome.UNKNOWN_ITEM, told=told)
     try:
         said, unknown = read_label(correction.dataset.task, line.label, item, classes)
     except (answers.Unreadable, Refused) as error:

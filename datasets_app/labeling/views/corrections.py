@@ -90,7 +90,7 @@ def shown(request: HttpRequest, uuid: UUID) -> dict[str, Any]:
     job = jobs.of_subject(row).first()
     look = row.report.get("look", {})
     counts, changed = look.get("counts", {}), look.get("counts", {}).get(Outcome.CHANGED, 0)
-    written = row.report.get("written")
+    cases, written = look.get("cases", {}), row.report.get("written")
     return {
         "correction": row, "dataset": row.dataset, "kind": KINDS[row.state], "job": job, "working": job is not None and not job.is_finished,
         "error": row.report.get("error"), "look": look, "changed": changed, "moved": counts.get(Outcome.MOVED, 0),
@@ -98,7 +98,7 @@ def shown(request: HttpRequest, uuid: UUID) -> dict[str, Any]:
         "outcomes": [(each.label, counts.get(each, 0), (written or {}).get(each, 0)) for each in Outcome], "written": written,
         "pairs": look.get("pairs", [])[:PAIRS_SHOWN], "pairs_left": max(0, len(look.get("pairs", [])) - PAIRS_SHOWN),
         "unknown": look.get("unknown", []),
-        "cases": [(each.label, each.value, found) for each in LEFT_OUT if (found := look.get("cases", {}).get(each))],
+        "cases": [(each.label, each.value, found, counts[each] - len(found)) for each in LEFT_OUT if (found := cases.get(each))],
     }  # fmt: skip
 
 

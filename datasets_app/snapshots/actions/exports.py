@@ -12,7 +12,7 @@ from django.db import transaction
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.snapshots import queries
-from datasets_app.snapshots.formats import FORMATS, LOSSES, About, Entry, Tally, formats_for
+from datasets_app.snapshots.formats import FORMATS, LOSSES, About, Entry, Tally
 from datasets_app.snapshots.models import Export, Snapshot
 from datasets_app.snapshots.rules import ExportFormat
 from lifecycle.jobs import actions as jobs
@@ -34,7 +34,7 @@ def export(*, snapshot_id: UUID, actor: User, format: str) -> Job:
     """Have a snapshot written as a file by a job. Raises PermissionDenied, or Refused for an unknown format."""
     snapshot = Snapshot.objects.select_related("dataset__project").get(uuid=snapshot_id)
     policy.require(actor, "snapshots.export", snapshot)
-    known = formats_for(snapshot.dataset.task)
+    known = queries.formats_of(snapshot)
     if format not in known:
         told = f"This snapshot is exported as {', '.join(known)}."
         raise Refused(told, fields={"format": [told]})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,7 @@ BESIDE = "A file for each split, with ids, groups, times and other keys beside."
 class Format:
     """One kind of file. media: its type. ending: of its name. tasks: of the datasets that it holds. holds: what it keeps and what not.
 
-    most: rows that it can hold, 0 for any number.
+    most: rows that it can hold, 0 for any number. classes: the only ones that it holds where each text has one class; empty for any.
     """
 
     media: str
@@ -31,6 +31,11 @@ class Format:
     write: Writer
     holds: str
     most: int = 0
+    classes: tuple[str, ...] = ()
+
+    def fits(self, task: str, classes: Sequence[str]) -> bool:
+        """Whether it holds what is decided in a snapshot of this task with these classes."""
+        return task in self.tasks and (task != "single_label" or not self.classes or set(classes) <= set(self.classes))
 
 
 FORMATS: Mapping[ExportFormat, Format] = {
@@ -69,6 +74,10 @@ FORMATS: Mapping[ExportFormat, Format] = {
         ZIP, "openai.zip", ("preference",), json_lines(preferences.openai),
         f"The better response as preferred output; no ties, no two bad ones, none without a prompt; texts become messages. {BESIDE}",
     ),
+    ExportFormat.UNPAIRED: Format(
+        ZIP, "unpaired.zip", ("preference", "single_label"), json_lines(preferences.unpaired),
+        f"Each response with true or false; a pair becomes two rows, both false where both are bad. {BESIDE}", classes=("false", "true"),
+    ),
     ExportFormat.RANKINGS: Format(
         ZIP, "rankings.zip", ("ranking",), json_lines(preferences.ranking), f"Responses and their order. {BESIDE}",
     ),
@@ -77,6 +86,6 @@ FORMATS: Mapping[ExportFormat, Format] = {
 __all__ = ["FORMATS", "LOSSES", "About", "Entry", "Format", "Tally", "formats_for", "in_words"]
 
 
-def formats_for(task: str) -> list[ExportFormat]:
-    """The formats that hold what is decided in a dataset of this task."""
-    return [name for name, each in FORMATS.items() if task in each.tasks]
+def formats_for(task: str, classes: Sequence[str]) -> list[ExportFormat]:
+    """The formats that hold what is decided in a snapshot of this task with these classes."""
+    return [name for name, each in FORMATS.items() if each.fits(task, classes)]

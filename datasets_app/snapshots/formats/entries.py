@@ -49,6 +49,7 @@ class Tally:
 LOSSES = {  # code: for one, for several; behind their number
     "tie": ("pair left out: about the same", "pairs left out: about the same"),
     "neither": ("pair left out: both responses are bad", "pairs left out: both responses are bad"),
+    "parted": ("pair told as two rows", "pairs told as two rows each"),
     "no_prompt": ("pair left out: it has no prompt", "pairs left out: they have no prompt"),
     "swapped": ("pair whose second response was better, now first", "pairs whose second response was better, now first"),
     "wrapped": ("pair whose texts became messages", "pairs whose texts became messages"),

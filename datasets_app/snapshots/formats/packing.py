@@ -13,7 +13,7 @@ from datasets_app.snapshots.formats.entries import About, Entry, Tally
 
 SPLITS = ("train", "validation", "test")
 Object = dict[str, Any]
-Made = Callable[[Entry, Tally], Object | None]
+Made = Callable[[Entry, Tally], Object | list[Object] | None]
 
 
 class Splits:
@@ -51,7 +51,7 @@ def pack(path: Path, files: Mapping[str, Path], others: Mapping[str, str]) -> No
 
 
 def json_lines(made: Made) -> Callable[[Path, Iterator[Entry], Tally, About], None]:
-    """A writer of one object a line, a file for each split. made: the object of a row, None where it has none."""
+    """A writer of one object a line, a file for each split. made: the object of a row, several, or None where it has none."""
 
     def write(path: Path, entries: Iterator[Entry], tally: Tally, about: About) -> None:
         with by_split(path, "{split}.jsonl") as files:
@@ -64,8 +64,8 @@ def write_lines(files: Splits, entries: Iterator[Entry], tally: Tally, made: Mad
     """Each row's object with what stands beside it."""
     for entry in entries:
         found = made(entry, tally)
-        if found is not None:
-            files[entry.split].write(json.dumps(found | beside(entry, found, tally), ensure_ascii=False) + "\n")
+        for each in found if isinstance(found, list) else [] if found is None else [found]:
+            files[entry.split].write(json.dumps(each | beside(entry, each, tally), ensure_ascii=False) + "\n")
             tally.rows += 1
 
 

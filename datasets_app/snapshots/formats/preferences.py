@@ -60,6 +60,21 @@ def openai(entry: Entry, tally: Tally) -> Object | None:
     return {"input": {**more, "messages": pair.prompt}, "preferred_output": pair.chosen, "non_preferred_output": pair.rejected}
 
 
+def unpaired(entry: Entry, tally: Tally) -> list[Object]:
+    """{"prompt", "completion", "label": true | false}: one for a text of a class called so, two for a pair; none for two equal ones."""
+    if "responses" not in entry.content:
+        return [
+            {"prompt": entry.content.get("text", entry.text), "completion": entry.content.get("context", ""), "label": entry.said == "true"}
+        ]
+    if entry.said == "tie":
+        tally.losses["tie"] += 1
+        return []
+    tally.losses["parted"] += 1
+    prompt = {"prompt": entry.content["prompt"]} if entry.content.get("prompt") else {}
+    good = [entry.said == "first", entry.said == "second"]
+    return [{**prompt, "completion": each, "label": label} for each, label in zip(entry.content["responses"], good, strict=True)]
+
+
 def ranking(entry: Entry, tally: Tally) -> Object:
     """{"prompt", "responses", "ranking"}: the numbers of the responses from 0, the best first."""
     return {**entry.content, "ranking": entry.said}

@@ -23,6 +23,6 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='export',
             name='format',
-            field=models.CharField(choices=[('csv', 'CSV'), ('xlsx', 'Excel'), ('jsonl', 'JSONL'), ('parquet', 'Parquet'), ('hf', 'Hugging Face folder'), ('fasttext', 'fastText'), ('conll', 'CoNLL'), ('chat', 'Chat messages'), ('sharegpt', 'ShareGPT'), ('prompts', 'Prompts and completions'), ('alpaca', 'Alpaca'), ('summaries', 'Summaries'), ('trl', 'Preference pairs (TRL)'), ('openai', 'Preference pairs (OpenAI)'), ('rankings', 'Rankings')], max_length=20),
+            field=models.CharField(choices=[('csv', 'CSV'), ('xlsx', 'Excel'), ('jsonl', 'JSONL'), ('parquet', 'Parquet'), ('hf', 'Hugging Face folder'), ('fasttext', 'fastText'), ('conll', 'CoNLL'), ('chat', 'Chat messages'), ('sharegpt', 'ShareGPT'), ('prompts', 'Prompts and completions'), ('alpaca', 'Alpaca'), ('summaries', 'Summaries'), ('trl', 'Preference pairs (TRL)'), ('openai', 'Preference pairs (OpenAI)'), ('unpaired', 'Unpaired preferences'), ('rankings', 'Rankings')], max_length=20),
         ),
     ]

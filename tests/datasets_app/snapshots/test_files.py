@@ -1,12 +1,13 @@
 """No cell of an exported table runs in a spreadsheet, and each comes back as it was."""
 
 import csv
+import json
 import zipfile
 
 import openpyxl
 import pytest
 
-from datasets_app.snapshots.formats import FORMATS, About, Entry, Tally
+from datasets_app.snapshots.formats import FORMATS, About, Entry, Tally, formats_for
 from datasets_app.snapshots.rules import ExportFormat
 from lifecycle.ui.cells import inert_cell, live_cell
 
@@ -109,3 +110,19 @@ def test_metadata_under_the_names_of_the_format_is_counted(tmp_path):
         b'{"document": "long", "summary": "short", "id": "7", "tags": ["a"], "odd": "[1,2]"}\n'
     )
     assert lost(tally) == {"keys": 2}
+
+
+def test_a_pair_becomes_two_rows_of_unpaired_preferences(tmp_path):
+    pair = {"prompt": "2+2?", "responses": ["4", "5"]}
+    rows = [Entry("", said, "train", content=pair) for said in ("second", "neither", "tie")]
+
+    tally = written(tmp_path, "unpaired", rows, "preference")
+
+    lines = [json.loads(line) for line in zipfile.ZipFile(tmp_path / "file").read("train.jsonl").splitlines()]
+    assert [(line["completion"], line["label"]) for line in lines] == [("4", False), ("5", True), ("4", False), ("5", False)]
+    assert (tally.rows, lost(tally)) == (4, {"tie": 1, "parted": 2})
+
+
+def test_unpaired_preferences_are_offered_where_the_classes_are_true_and_false():
+    assert ExportFormat.UNPAIRED in formats_for("single_label", ["true", "false"])
+    assert ExportFormat.UNPAIRED not in formats_for("single_label", ["card", "true"])

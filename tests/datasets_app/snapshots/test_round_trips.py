@@ -12,8 +12,9 @@ import pytest
 from datasets_app.labeling import queries
 from datasets_app.labeling.values import rename
 from datasets_app.snapshots import actions
-from datasets_app.snapshots.formats import formats_for
 from datasets_app.snapshots.models import Export, Snapshot
+from datasets_app.snapshots.queries import formats_of
+from datasets_app.snapshots.rules import ExportFormat
 from registry.artifacts import actions as artifacts
 from tests.support.datasets import import_file, make_dataset
 from tests.support.jobs import run_ok
@@ -107,7 +108,7 @@ def test_every_format_brings_back_what_went_out(project, ana, mia, task):
     assert snapshot.counts["rows"] == 20
     splits = dict(first.items.values_list("digest", "assignment__split"))
 
-    for kind in formats_for(task):
+    for kind in kinds(snapshot):
         made, content = exported(snapshot, mia, kind)
         second = make_dataset(project, ana, task=task)
         upload = import_file(second, ana, content, made.file_name)
@@ -123,6 +124,11 @@ def test_every_format_brings_back_what_went_out(project, ana, mia, task):
         assert dict(second.items.values_list("digest", "split")) == splits, kind
         if parts(content):
             assert parts(exported(freeze(second, mia), mia, kind)[1]) == parts(content), kind
+
+
+def kinds(snapshot: Snapshot) -> list[ExportFormat]:
+    """The formats that come back into a dataset of the same task."""
+    return [kind for kind in formats_of(snapshot) if kind != ExportFormat.UNPAIRED]
 
 
 def test_a_written_text_is_a_plain_cell_of_a_table(project, ana, mia):
@@ -151,7 +157,7 @@ def test_unpaired_preferences_come_back(project, ana, mia):
     import_file(first, ana, lines([{"prompt": f"{n}?", "completion": "4", "label": n % 2 == 0} for n in range(12)]), "rows.jsonl")
     snapshot = freeze(first, mia)
 
-    for kind in ("csv", "jsonl", "hf"):
+    for kind in ("csv", "jsonl", "hf", "unpaired"):
         made, content = exported(snapshot, mia, kind)
         second = make_dataset(project, ana)
         import_file(second, ana, content, made.file_name)
