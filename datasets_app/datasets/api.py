@@ -13,8 +13,8 @@ from rest_framework.parsers import BaseParser, JSONParser
 from rest_framework.response import Response
 
 from datasets_app.datasets import actions, queries
-from datasets_app.datasets.importing.mapping import Role
 from datasets_app.datasets.importing.readers import DELIMITERS, ENCODINGS, PARSERS
+from datasets_app.datasets.importing.roles import Role
 from datasets_app.datasets.models import Dataset, Item, Upload
 from datasets_app.datasets.rules import SPLITS, Provenance, UploadState
 from lifecycle.jobs.api import JobOut

@@ -8,8 +8,9 @@ from typing import Any
 from django import forms
 
 from datasets_app.datasets import queries
-from datasets_app.datasets.importing.mapping import Role, roles_for
+from datasets_app.datasets.importing.mapping import roles_for
 from datasets_app.datasets.importing.readers import BINARY, DELIMITERS, ENCODINGS, PARSERS, TEXTUAL, WITH_HEADER
+from datasets_app.datasets.importing.roles import Role
 from datasets_app.datasets.models import Dataset, Upload
 from datasets_app.datasets.rules import SPLITS, Provenance
 from registry.access.models import User

@@ -12,8 +12,8 @@ from django.urls import reverse
 from datasets_app.datasets import queries
 from datasets_app.datasets.forms import AcceptForm, ItemFilterForm, ReadingForm, UploadForm
 from datasets_app.datasets.importing import readers
-from datasets_app.datasets.importing.mapping import Role
 from datasets_app.datasets.importing.report import TITLES
+from datasets_app.datasets.importing.roles import Role
 from datasets_app.datasets.models import Dataset, Upload
 from datasets_app.datasets.rules import UploadState, place
 from lifecycle.jobs import queries as jobs
@@ -172,7 +172,9 @@ def upload_figures(row: Upload) -> list[Figure]:
         Figure("Rows read", numbers.count(found["rows"]), sub=numbers.size(row.size)),
         Figure("Rows to import", numbers.count(found["ok"])),
         Figure("Rows left out", numbers.count(found["failed"]), sub="named below"),
-        Figure("Labels", numbers.count(len(found["labels"])), sub="different names"),
+        Figure("Labels", numbers.count(len(found["labels"])), sub="different names")
+        if found["labels"] or not found.get("labelled")
+        else Figure("Answers", numbers.count(found["labelled"]), sub="rows that say one"),
         Figure("Repeated in the file", repeats, sub="same text, kept once" if repeats else "counted by the import"),
     ]
 

@@ -28,6 +28,11 @@ def schema_url(job: Job) -> str:
     return find_url("labeling:schema", uuid=job.args["dataset"])
 
 
+def correction_url(job: Job) -> str:
+    """The page of the file whose corrected labels a job looks through or writes."""
+    return find_url("labeling:correction", uuid=job.args["correction"])
+
+
 def bind() -> None:
     """The importer of labels, the job kinds, what is done from time to time and the navigation item."""
     datasets.register_label_importer(actions.Importer())
@@ -37,6 +42,18 @@ def bind() -> None:
     registry.register(JobKind("labeling.move_decisions", "Move decisions with their classes", actions.run_moves, url=schema_url))
     registry.register(JobKind("labeling.accept", "Accept agreed answers", actions.run_accept, url=queue_url))
     registry.register(JobKind("labeling.measure", "Measure label quality", actions.run_measure, url=queue_url))
+    registry.register(
+        JobKind(
+            "labeling.look_through", "Look through corrected labels", actions.run_look, url=correction_url,
+            on_failed=actions.look_failed, on_cancelled=actions.look_cancelled,
+        )
+    )  # fmt: skip
+    registry.register(
+        JobKind(
+            "labeling.correct", "Write corrected labels", actions.run_correct, url=correction_url,
+            on_failed=actions.correct_failed, on_cancelled=actions.correct_cancelled,
+        )
+    )  # fmt: skip
     schedule.every(600, "datasets_app.labeling.tasks.measure_due")
     schedule.every(60, "datasets_app.labeling.tasks.sweep")
     schedule.every(30, "datasets_app.labeling.tasks.tell_labels")

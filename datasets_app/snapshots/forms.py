@@ -6,11 +6,9 @@ from typing import Any
 
 from django import forms
 
-from datasets_app.datasets.models import Dataset
-from datasets_app.snapshots import rules
-from datasets_app.snapshots.actions.exports import formats_of
+from datasets_app.snapshots import queries, rules
 from datasets_app.snapshots.actions.freezing import SEED, SEED_LIMIT, SHARES
-from datasets_app.snapshots.models import Export
+from datasets_app.snapshots.models import Export, Snapshot
 
 
 class FreezeForm(forms.Form):
@@ -53,7 +51,7 @@ class ExportForm(forms.Form):
 
     format = forms.ChoiceField(choices=Export.Format.choices)
 
-    def __init__(self, dataset: Dataset, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, snapshot: Snapshot, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        known = formats_of(dataset)
+        known = queries.formats_of(snapshot)
         self.fields["format"].choices = [choice for choice in Export.Format.choices if choice[0] in known]  # type: ignore[attr-defined]

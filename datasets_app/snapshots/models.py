@@ -7,6 +7,7 @@ from django.db import models
 
 from datasets_app.datasets.models import Dataset, Item
 from datasets_app.labeling.models import LabelSchema
+from datasets_app.snapshots.formats import FORMATS, in_words
 from datasets_app.snapshots.rules import ExportFormat
 from registry.artifacts.models import Blob
 
@@ -71,10 +72,11 @@ class Export(models.Model):
 
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     snapshot = models.ForeignKey(Snapshot, on_delete=models.PROTECT, related_name="exports")
-    format = models.CharField(max_length=8, choices=Format.choices)
+    format = models.CharField(max_length=20, choices=Format.choices)
     blob = models.ForeignKey(Blob, on_delete=models.PROTECT, related_name="+")
     rows = models.PositiveBigIntegerField()
-    dropped = models.PositiveBigIntegerField(default=0, help_text="spans that the format cannot hold, since they overlap longer ones")
+    dropped = models.PositiveBigIntegerField(default=0, help_text="what the format cannot hold, all reasons together")
+    losses = models.JSONField(default=list, help_text='the same by reason: [{"code", "count"}], codes as in formats.LOSSES')
     neutralised = models.PositiveBigIntegerField(default=0, help_text="cells that a spreadsheet would have run as a formula")
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
@@ -85,5 +87,10 @@ class Export(models.Model):
     @property
     def file_name(self) -> str:
         """What it is called on somebody's disk."""
-        ending = "conll.zip" if self.format == ExportFormat.CONLL else self.format
-        return f"{self.snapshot.dataset.slug}-s{self.snapshot.number}.{ending}"
+        return f"{self.snapshot.dataset.slug}-s{self.snapshot.number}.{FORMATS[ExportFormat(self.format)].ending}"
+
+    @property
+    def left_out(self) -> list[str]:
+        """What the format could not hold, in words, each with its number."""
+        losses = self.losses or ([{"code": "spans", "count": self.dropped}] if self.dropped else [])  # CoNLL, before reasons were kept
+        return [in_words(each["code"], each["count"]) for each in losses]

@@ -12,6 +12,7 @@ from django.urls import reverse
 from datasets_app.datasets import queries as datasets
 from datasets_app.datasets.models import Dataset
 from datasets_app.snapshots import queries
+from datasets_app.snapshots.formats import FORMATS
 from datasets_app.snapshots.forms import ExportForm, FreezeForm
 from datasets_app.snapshots.models import Snapshot
 from datasets_app.snapshots.rules import SPLITS, Reason
@@ -76,9 +77,10 @@ def detail(user: User, uuid: UUID) -> Context:
         "snapshot": snapshot, "dataset": snapshot.dataset, "steps": steps(snapshot), "figures": figures(snapshot), "splits": SPLITS,
         "labels": label_lines(snapshot), "left_out": left_out(snapshot), "cases": cases(snapshot),
         "exports": list(snapshot.exports.select_related("blob", "created_by").order_by("-id")[:20]),
-        "export_form": ExportForm(snapshot.dataset),
+        "export_form": ExportForm(snapshot),
+        "formats": [(name.label, FORMATS[name].holds) for name in queries.formats_of(snapshot)],
         "export_job": export, "exporting": export is not None and not export.is_finished,
-        "may_export": policy.can(user, "snapshots.export", snapshot),
+        "may_export": policy.can(user, "snapshots.export", snapshot), "may_correct": policy.can(user, "labeling.decide", snapshot),
         "launch_url": f"{launch}?snapshot={snapshot.uuid}" if launch and policy.can(user, "training.launch", snapshot) else "",
         "fragments": [url for name in ("training:of_snapshot", "trace:snapshot") if (url := find_url(name, uuid=snapshot.uuid))],
     }  # fmt: skip

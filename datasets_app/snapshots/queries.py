@@ -18,9 +18,10 @@ from datasets_app.labeling.models import Decision, Label, LabelSchema
 from datasets_app.labeling.queries import decisions as labeling
 from datasets_app.labeling.values import Value
 from datasets_app.snapshots import manifest
+from datasets_app.snapshots.formats import formats_for
 from datasets_app.snapshots.manifest import ManifestRow
 from datasets_app.snapshots.models import Snapshot, SplitAssignment
-from datasets_app.snapshots.rules import Anchor, Reason, Row
+from datasets_app.snapshots.rules import Anchor, ExportFormat, Reason, Row
 from lifecycle.jobs import queries as jobs
 from lifecycle.jobs.models import Job
 from registry.access import policy
@@ -96,6 +97,11 @@ def with_written(rows: Iterator[TextRow]) -> Iterator[TextRow]:
             yield TextRow(row._replace(label=json.dumps(content, ensure_ascii=False)), item)
 
 
+def has_contents(dataset: Dataset) -> bool:
+    """Whether any item of a dataset is more than a text. Reads items until it meets one: for jobs."""
+    return Item.objects.filter(dataset=dataset, content__isnull=False).exists()
+
+
 def write_split(snapshot: Snapshot, split: str, path: Path) -> int:
     """Write one split as the engine reads it, one {"id": item digest, "text", "label"} a line. Returns the number of rows."""
     count = 0
@@ -111,6 +117,11 @@ def labels_of(snapshot: Snapshot) -> list[str]:
     used = snapshot.counts["labels"]
     names = Label.objects.filter(schema=snapshot.schema_id).order_by("position").values_list("name", flat=True)
     return [name for name in names if name in used]
+
+
+def formats_of(snapshot: Snapshot) -> list[ExportFormat]:
+    """The formats that hold what is decided in a snapshot."""
+    return formats_for(snapshot.dataset.task, list(snapshot.counts["labels"]))
 
 
 def contains(snapshot: Snapshot, item: Item) -> ManifestRow | None:

@@ -39,9 +39,21 @@ class ExportFormat(TextChoices):
     """The kinds of file that a snapshot is exported as."""
 
     CSV = "csv", "CSV"
+    XLSX = "xlsx", "Excel"
     JSONL = "jsonl", "JSONL"
     PARQUET = "parquet", "Parquet"
+    HUGGING_FACE = "hf", "Hugging Face folder"
+    FASTTEXT = "fasttext", "fastText"
     CONLL = "conll", "CoNLL"
+    CHAT = "chat", "Chat messages"
+    SHARE_GPT = "sharegpt", "ShareGPT"
+    PROMPT = "prompts", "Prompts and completions"
+    ALPACA = "alpaca", "Alpaca"
+    SUMMARIES = "summaries", "Summaries"
+    TRL = "trl", "Preference pairs (TRL)"
+    OPENAI = "openai", "Preference pairs (OpenAI)"
+    UNPAIRED = "unpaired", "Unpaired preferences"
+    RANKINGS = "rankings", "Rankings"
 
 
 class Row(NamedTuple):

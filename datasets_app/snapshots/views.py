@@ -67,7 +67,7 @@ def detail(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("snapshots.export", Snapshot, see="snapshots.view")
 def export(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Have the snapshot written as a file."""
-    form = ExportForm(queries.get_snapshot(request.user, uuid).dataset, request.POST)
+    form = ExportForm(queries.get_snapshot(request.user, uuid), request.POST)
     if not form.is_valid():
         return respond(
             request, "datasets_app/snapshots/detail.html", "exports", pages.detail(request.user, uuid) | {"export_form": form}, status=422

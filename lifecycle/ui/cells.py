@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
+MARK = "'"
 
 
 def inert_cell(value: object) -> str:
-    """The text of a cell that no spreadsheet runs; NUL is dropped, since no reader of CSV takes it."""
+    """The text of a cell that no spreadsheet runs; NUL is dropped, since no reader of CSV takes it.
+
+    A cell that already begins with such an apostrophe gets one more, so that `live_cell` gives back every text.
+    """
     text = "" if value is None else str(value).replace("\x00", "")
-    return f"'{text}" if text.startswith(FORMULA) else text
+    return f"{MARK}{text}" if text.lstrip(MARK).startswith(FORMULA) else text
+
+
+def live_cell(cell: str) -> str:
+    """The text that `inert_cell` was given, but for NUL."""
+    return cell[1:] if cell.startswith(MARK) and cell.lstrip(MARK).startswith(FORMULA) else cell

@@ -45,6 +45,7 @@ class Verb(TextChoices):
     FINDINGS_SENT = "scanning.sent", "sent findings to a labeling queue"
     CLASSES_CHANGED = "labeling.classes_changed", "merged, split or retired classes"
     DECISIONS_MOVED = "labeling.decisions_moved", "moved decisions with their classes"
+    DECISIONS_CORRECTED = "labeling.decisions_corrected", "corrected decided labels with a file"
     QUEUE_MOVED = "labeling.queue_moved", "moved a labeling queue to another version of its classes"
     RULE_WRITTEN = "labeling.rule_written", "wrote a rule that suggests a class"
     RULE_RETIRED = "labeling.rule_retired", "retired a rule that suggests a class"

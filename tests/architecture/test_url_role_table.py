@@ -101,6 +101,10 @@ TABLE = r"""
 /labeling/datasets/<uuid:uuid>/rules/new/                  | dataset    | L... x+++xxx | L... x+++xxx
 /labeling/datasets/<uuid:uuid>/rules/preview/              | dataset    | ---- ------- | L... x+++xxx
 /labeling/datasets/<uuid:uuid>/rules/apply/                | dataset    | ---- ------- | L... x+++xxx
+/labeling/datasets/<uuid:uuid>/corrections/                | dataset    | L... x+xxxxx | ---- -------
+/labeling/datasets/<uuid:uuid>/corrections/bring/          | dataset    | ---- ------- | L... x+xxxxx
+/labeling/corrections/<uuid:uuid>/                         | correction | L... x+xxxxx | ---- -------
+/labeling/corrections/<uuid:uuid>/accept/                  | correction | ---- ------- | L... x+xxxxx
 /labeling/rules/<uuid:uuid>/                               | rule       | L... +++++++ | L... x+++xxx
 /labeling/rules/<uuid:uuid>/retire/                        | rule       | ---- ------- | L... x+++xxx
 /labeling/<uuid:uuid>/                                     | queue      | L... +++++++ | ---- -------
@@ -297,6 +301,9 @@ TABLE = r"""
 /api/v1/labeling/datasets/<uuid:uuid>/rules/               | dataset    | L... +++++++ | L... x+++xxx
 /api/v1/labeling/datasets/<uuid:uuid>/rules/preview/       | dataset    | L--- ------- | L... x+++xxx
 /api/v1/labeling/datasets/<uuid:uuid>/rules/apply/         | dataset    | L--- ------- | L... x+++xxx
+/api/v1/labeling/datasets/<uuid:uuid>/corrections/         | dataset    | L... x+xxxxx | L... x+xxxxx
+/api/v1/labeling/corrections/<uuid:uuid>/                  | correction | L... x+xxxxx | L--- -------
+/api/v1/labeling/corrections/<uuid:uuid>/accept/           | correction | L--- ------- | L... x+xxxxx
 /api/v1/labeling/rules/<uuid:uuid>/retire/                 | rule       | L--- ------- | L... x+++xxx
 /api/v1/labeling/queues/                                   |            | L+++ +++++++ | L+++ +++++++
 /api/v1/labeling/queues/<uuid:uuid>/                       | queue      | L... +++++++ | L--- -------

@@ -110,6 +110,9 @@ class World:
         snapshots.export(snapshot_id=things["snapshot"].uuid, actor=people["mia"], format="csv")
         run_ok("default")
         things["export"] = Export.objects.get()
+        things["correction"] = labeling.bring_corrections(
+            dataset=dataset, actor=people["ravi"], content=[b"item,decision,label\n"], file_name=f"{SCRIPT}.csv"
+        )
         things["job"] = Job.objects.filter(kind="snapshots.freeze").latest("id")
 
     def add_registry(self) -> None:

@@ -12,6 +12,7 @@ from django.db import transaction
 from datasets_app.datasets.importing import dry_run, mapping, readers, sniffing
 from datasets_app.datasets.importing.readers import Misfit, Reading
 from datasets_app.datasets.importing.report import Problem, Report
+from datasets_app.datasets.importing.roles import Role
 from datasets_app.datasets.models import Dataset, Upload
 from datasets_app.datasets.rules import SPLITS, UploadState, check_move
 from lifecycle.jobs import actions as jobs
@@ -112,7 +113,7 @@ def examine(upload: Upload, choices: dict[str, Any], tick: Callable[[int], None]
         roles = choices["mapping"]
         if roles is None:
             roles = mapping.propose(columns, dry_run.first_rows(path, reading, 200), upload.dataset.task)
-        roles = {column: roles.get(column, str(mapping.Role.IGNORE)) for column in columns}
+        roles = {column: roles.get(column, str(Role.IGNORE)) for column in columns}
         return reading, roles, dry_run.examine(path, reading, roles, upload.default_split, tick, upload.dataset.task)
 
 

@@ -22,6 +22,7 @@ from lifecycle.refusals import Refused
 from registry.access import policy
 from registry.access.models import User
 from registry.artifacts import actions as artifacts
+from registry.artifacts.models import Blob
 
 CHUNK = 1 << 20
 UNSAID = Provenance()
@@ -52,6 +53,13 @@ def receive_stream(*, dataset: Dataset, actor: User, chunks: Iterable[bytes], fi
     """Keep a file that arrives in pieces, in flat memory; it stops at the size limit. Raises as receive_upload."""
     policy.require(actor, "datasets.upload", dataset)
     provenance = provenance.checked()
+    with arrived(chunks) as path:
+        return keep(dataset, actor, path, file_name, provenance)
+
+
+@contextmanager
+def arrived(chunks: Iterable[bytes]) -> Iterator[Path]:
+    """A file that arrives in pieces, as a path, while the caller needs it. Raises Refused over the size limit or for a full disk."""
     with disk_checked(), tempfile.NamedTemporaryFile(prefix="upload-") as scratch:
         size = 0
         for chunk in chunks:
@@ -59,7 +67,7 @@ def receive_stream(*, dataset: Dataset, actor: User, chunks: Iterable[bytes], fi
             check_size(size)
             scratch.write(chunk)
         scratch.flush()
-        return keep(dataset, actor, Path(scratch.name), file_name, provenance)
+        yield Path(scratch.name)
 
 
 @contextmanager
@@ -77,13 +85,18 @@ def disk_checked() -> Iterator[None]:
 
 def keep(dataset: Dataset, actor: User, path: Path, file_name: str, provenance: Provenance) -> Upload:
     """Store the bytes by digest and note the upload."""
-    check_file(path)
-    with disk_checked():
-        blob = artifacts.put_file(path, media_type="application/octet-stream" if sniffing.is_packed(path) else "text/plain")
+    blob = store(path)
     with transaction.atomic():
         return Upload.objects.create(
             dataset=dataset, blob=blob, file_name=clean_name(file_name), size=blob.size, uploaded_by=actor, **asdict(provenance)
         )
+
+
+def store(path: Path) -> Blob:
+    """The bytes of a file that can be read, kept by digest. Raises Refused."""
+    check_file(path)
+    with disk_checked():
+        return artifacts.put_file(path, media_type="application/octet-stream" if sniffing.is_packed(path) else "text/plain")
 
 
 def check_size(size: int) -> None:

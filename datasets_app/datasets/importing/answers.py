@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from datasets_app.datasets.importing.tags import TAG, spans_of
 from datasets_app.datasets.rules import TEXT_LIMIT
 
 SHARE_GPT = {"human": "user", "gpt": "assistant", "bing": "assistant", "bard": "assistant", "chatgpt": "assistant"}
@@ -17,6 +18,7 @@ ROLES = ("system", "developer", "user", "assistant", "tool")
 CHOICES = ("first", "second", "tie", "neither")
 RESPONSES = range(2, 6)
 SPANS_LIMIT = 1_000  # of one text
+BELOW = "\n\n"  # between a text and its context
 
 
 class Unreadable(ValueError):
@@ -149,6 +151,26 @@ def resolved(span: Raw, units: Sequence[int], text: str) -> tuple[int, int, str]
     return first, first + len(inner), label
 
 
+def joined(cell: str) -> str:
+    """Tokens, as a JSON list, with one blank between; any other text as it is. Raises Unreadable."""
+    if not cell.startswith('["'):
+        return cell
+    tokens = loaded(cell, "tokens")
+    if not isinstance(tokens, list) or not all(isinstance(each, str) and each.strip() for each in tokens):
+        raise Unreadable("has tokens that are not texts.")
+    return " ".join(tokens)
+
+
+def tagged(cell: str, text: str) -> Said:
+    """The tags of tokens, such as O and B-PER, as a JSON list; text: the tokens with one blank between. Raises Unreadable."""
+    tags, tokens = loaded(cell, "tags"), text.split(" ")
+    if len(tags) != len(tokens) or not all(isinstance(each, str) and TAG.fullmatch(each) for each in tags):
+        raise Unreadable(f"has {len(tags):,} tags such as O or B-PER for {len(tokens):,} tokens.")
+    found = spans_of(list(zip(tokens, tags, strict=True)))
+    value = [{"start": start, "end": end, "label": label} for start, end, label in found]
+    return Said(canonical({"spans": value}), tuple(sorted({label for _, _, label in found})))
+
+
 def written(cell: str) -> Said:
     """A text that was written. Raises Unreadable."""
     if len(cell) > TEXT_LIMIT:
@@ -171,10 +193,47 @@ def ranked(cell: str, responses: int) -> Said:
     return Said(canonical({"ranking": [int(each) for each in found]}))
 
 
+def mended(cell: str) -> Said:
+    """A dialogue as somebody wrote or accepted it: it ends with the assistant. Raises Unreadable."""
+    messages = dialogue(cell)
+    if messages[-1]["role"] != "assistant":
+        raise Unreadable(f"has an answer that ends with {messages[-1]['role']}, not with the assistant.")
+    return Said(canonical({"messages": messages}))
+
+
+def read(task: str, cell: str, text: str, content: Mapping[str, Any]) -> Said:
+    """What a cell says of an item of a task that is not one class per text; empty where it says nothing. Raises Unreadable.
+
+    text, content: of the item, which spans and rankings have to fit.
+    """
+    if not cell.strip() or (cell == "null" and task != "free_text"):
+        return Said("")
+    if task == "spans":
+        return tagged(cell, text) if cell.startswith('["') else marked(cell.strip(), text)
+    if task == "ranking":
+        return ranked(cell, len(content["responses"]))
+    return READERS[task](cell) if task == "free_text" else READERS[task](cell.strip())
+
+
+READERS: dict[str, Callable[[str], Said]] = {"multi_label": ticked, "preference": chosen, "free_text": written, "chat": mended}
+
+
+def flat(cell: str) -> dict[str, str]:
+    """Metadata as one JSON object of texts. Raises Unreadable."""
+    found = loaded(cell, "metadata")
+    if not isinstance(found, dict) or not all(isinstance(each, str) for each in found.values()):
+        raise Unreadable("has metadata that are no object of texts.")
+    return found
+
+
 # ── Contents ────────────────────────────────────────────────────────────────
 def dialogue(cell: str) -> list[dict[str, Any]]:
     """Messages with role and content (OpenAI, TRL) or from and value (ShareGPT), everything else of them kept. Raises Unreadable."""
-    raw = loaded(cell, "messages")
+    return turns(loaded(cell, "messages"))
+
+
+def turns(raw: Any) -> list[dict[str, Any]]:
+    """The messages of a dialogue, whatever was found in their place. Raises Unreadable."""
     if not isinstance(raw, list) or not raw:
         raise Unreadable("has no messages.")
     found = [message(each) for each in raw]
@@ -190,9 +249,10 @@ def message(raw: Any) -> dict[str, Any]:
         raw = {"role": SHARE_GPT.get(str(raw["from"]), raw["from"]), "content": raw["value"], **rest}
     if not isinstance(raw, dict) or raw.get("role") not in ROLES:
         raise Unreadable("has a message without a role of system, user, assistant or tool.")
-    if not isinstance(raw.get("content"), str) and not raw.get("tool_calls"):
+    said = raw.get("content")
+    if not (isinstance(said, str) and said.strip()) and not raw.get("tool_calls"):
         raise Unreadable(f"has a message of the {raw['role']} without content.")
-    return raw
+    return {name: value for name, value in raw.items() if value is not None or name == "content"}
 
 
 def response(cell: str) -> str | list[dict[str, Any]]:
@@ -213,9 +273,11 @@ def responses(cell: str) -> list[str]:
 
 
 def readable(content: Mapping[str, Any]) -> str:
-    """A dialogue, or a prompt with its responses, as one text to be read and searched."""
+    """A dialogue, a prompt with its responses, or a text with its context, as one text to be read and searched."""
     if "messages" in content:
         return spoken(content["messages"])
+    if "context" in content:
+        return BELOW.join((content["text"], content["context"]))
     parts = [words(content["prompt"])] if content.get("prompt") else []
     parts += [f"{number}: {words(each)}" for number, each in enumerate(content["responses"], start=1)]
     return "\n\n".join(parts)

@@ -11,8 +11,8 @@ from datasets_app.datasets.importing import mapping as mappings
 from datasets_app.datasets.importing import readers
 from datasets_app.datasets.importing.mapping import Draft, Mapper
 from datasets_app.datasets.importing.readers import Reading, Row
+from datasets_app.datasets.importing.recognising import misfit, recognise
 from datasets_app.datasets.importing.report import Problem, Report
-from datasets_app.datasets.rules import place
 
 FIRST = 20
 REPEATS_LIMIT = 200_000  # texts among which repeats are counted exactly; beyond, only the import counts them
@@ -24,9 +24,12 @@ def read_drafts(
     path: Path, reading: Reading, mapping: Mapping[str, str], default_split: str, task: str = "single_label"
 ) -> Iterator[Draft | Problem]:
     """Every row of the file as the item it would become, or what is wrong with it. The import and the dry run both read so."""
-    mapper = Mapper(mapping, default_split, place(reading.parser), task)
+    mapper = Mapper(mapping, default_split, reading.parser, task)
     for row in readers.read_rows(path, reading):
-        yield mapper.draft(row) if isinstance(row, Row) else row
+        found = mapper.draft(row) if isinstance(row, Row) else row
+        if isinstance(found, Draft):
+            yield from mapper.remarks(found)
+        yield found
 
 
 def first_rows(path: Path, reading: Reading, count: int = FIRST) -> list[Row]:
@@ -43,7 +46,10 @@ def examine(
     report = Report()
     header = readers.header(path, reading)
     report.columns = list(header.columns)
-    for problem in (*header.problems, *mappings.check(mapping, header.columns, task)):
+    layout = recognise(header.columns, first_rows(path, reading))
+    report.layout = layout.name if layout else ""
+    told = misfit(layout, task)
+    for problem in (*header.problems, *((told,) if told else ()), *mappings.check(mapping, header.columns, task)):
         report.add(problem)
     if report.blocked:
         return report

@@ -3,42 +3,33 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from django.db.models import TextChoices
-
-from datasets_app.datasets.importing import answers
+from datasets_app.datasets.importing import answers, contents, own
 from datasets_app.datasets.importing.readers import Row
+from datasets_app.datasets.importing.recognising import OWN, recognise, roles_of
 from datasets_app.datasets.importing.report import Problem
-from datasets_app.datasets.rules import TEXT_LIMIT
-
-
-class Role(TextChoices):
-    """What a column is used for. All but metadata and ignore are taken by one column at most."""
-
-    TEXT = "text", "Text"
-    MESSAGES = "messages", "Messages of a dialogue"
-    PROMPT = "prompt", "Prompt"
-    FIRST = "first", "First response"
-    SECOND = "second", "Second response"
-    RESPONSES = "responses", "Responses, as a list"
-    LABEL = "label", "Label: what is said of the text"
-    ID = "id", "Id"
-    GROUP = "group", "Group: never on both sides of a split"
-    TIME = "time", "Time"
-    SPLIT = "split", "Split"
-    METADATA = "metadata", "Metadata: kept beside the text"
-    IGNORE = "ignore", "Left out"
-
+from datasets_app.datasets.importing.roles import Role, plain_name
+from datasets_app.datasets.rules import TEXT_LIMIT, place
 
 MANY = (Role.METADATA, Role.IGNORE)
-CONTENT = (Role.MESSAGES, Role.PROMPT, Role.FIRST, Role.SECOND, Role.RESPONSES)
-NEEDED: dict[str, tuple[Role, ...]] = {  # where the text is made of what the row holds
-    "chat": (Role.MESSAGES,), "preference": (Role.FIRST, Role.SECOND), "ranking": (Role.RESPONSES,),
+PARTS = (
+    Role.MESSAGES, Role.PROMPT, Role.COMPLETION, Role.FIRST, Role.SECOND, Role.RESPONSES, Role.CONTEXT, Role.CONTENT,
+)  # fmt: skip
+WAYS: dict[str, tuple[tuple[Role, ...], ...]] = {  # where the text is made of what the row holds: the columns of each way to say it
+    "chat": ((Role.MESSAGES,), (Role.PROMPT, Role.COMPLETION), (Role.CONTENT,)),
+    "preference": ((Role.FIRST, Role.SECOND), (Role.RESPONSES,), (Role.CONTENT,)),
+    "ranking": ((Role.RESPONSES,), (Role.CONTENT,)),
 }  # fmt: skip
-ALLOWED = {"preference": (Role.PROMPT, *NEEDED["preference"]), "ranking": (Role.PROMPT, *NEEDED["ranking"]), "chat": NEEDED["chat"]}
+ONE_TEXT = (Role.TEXT, Role.CONTEXT, Role.CONTENT)
+ALLOWED: dict[str, tuple[Role, ...]] = {
+    "single_label": ONE_TEXT, "free_text": ONE_TEXT,
+    "chat": (Role.MESSAGES, Role.PROMPT, Role.COMPLETION, Role.CONTENT),
+    "preference": (Role.PROMPT, Role.FIRST, Role.SECOND, Role.RESPONSES, Role.CONTENT),
+    "ranking": (Role.PROMPT, Role.RESPONSES, Role.CONTENT),
+}  # fmt: skip
 NAMES: dict[Role, tuple[str, ...]] = {
     Role.TEXT: (
         "text", "fulltext", "sentence", "utterance", "message", "body", "content", "comment", "review",
@@ -59,19 +50,24 @@ NAMES: dict[Role, tuple[str, ...]] = {
     Role.SPLIT: ("split", "subset", "partition", "fold", "set"),
 }  # fmt: skip
 MORE_NAMES = {
-    ("spans", Role.LABEL): ("spans", "entities", "ents", "annotations"),
+    ("spans", Role.LABEL): ("spans", "entities", "ents", "annotations", "nertags", "tags"),
     ("multi_label", Role.LABEL): ("labels", "accept", "cats"),
     ("free_text", Role.TEXT): ("prompt", "instruction", "article", "document", "dialogue"),
     ("free_text", Role.LABEL): ("completion", "output", "summary", "highlights", "response", "answer"),
+    ("spans", Role.TEXT): ("text", "tokens"),
+}
+OTHER_NAMES: dict[tuple[str, Role], tuple[str, ...]] = {  # in the place of those that a role has elsewhere
     ("preference", Role.LABEL): ("choice", "preference", "winner", "better"),
     ("ranking", Role.LABEL): ("ranking", "ranks", "order"),
-}
+    ("chat", Role.LABEL): (), ("chat", Role.PROMPT): (), ("preference", Role.RESPONSES): (),
+}  # fmt: skip
 SPLIT_WORDS = {
     **dict.fromkeys(("train", "training", "trn"), "train"),
     **dict.fromkeys(("validation", "valid", "val", "dev", "development"), "validation"),
     **dict.fromkeys(("test", "testing", "tst", "eval", "evaluation", "holdout"), "test"),
 }
 LABEL_LIMIT, ID_LIMIT = 120, 200
+BETTER = ("chosen", "preferredoutput")
 MEND_ANSWER = "Write it as the guide says, or leave the row out."
 CONTROL = re.compile("[\x00-\x1f\x7f]")
 EPOCH = re.compile(r"\d{9,10}(\.\d+)?|\d{13}")
@@ -97,28 +93,24 @@ class Draft(NamedTuple):
     names: tuple[str, ...] = ()
 
 
-def plain_name(column: str) -> str:
-    """A column's name without case, blanks and marks."""
-    return re.sub(r"[\W_]", "", column.casefold())
-
-
 def roles_for(task: str) -> list[Role]:
     """What a column can be used for in a dataset of this task."""
-    return [role for role in Role if role in ALLOWED.get(task, (Role.TEXT,)) or role not in (*CONTENT, Role.TEXT)]
+    return [role for role in Role if role in ALLOWED.get(task, (Role.TEXT,)) or role not in (*PARTS, Role.TEXT)]
 
 
 def propose(columns: Sequence[str], rows: Sequence[Row], task: str = "single_label") -> dict[str, str]:
-    """A role for each column: by its name, then by what the first rows hold; what is left becomes metadata.
+    """A role for each column: by the layout of the file, by its name, then by what the first rows hold; what is left becomes metadata.
 
     A label is guessed by content only where no name is known: a file that names its text and no label has none, whatever else repeats.
     """
-    found: dict[str, str] = {}
-    for role in roles_for(task):
-        names = (*MORE_NAMES.get((task, role), ()), *NAMES.get(role, ()))
+    layout = recognise(columns, rows)
+    found = roles_of(layout, columns, task)
+    for role in [] if layout is OWN else roles_for(task):
+        names = OTHER_NAMES.get((task, role), (*MORE_NAMES.get((task, role), ()), *NAMES.get(role, ())))
         known = [column for name in names for column in columns if plain_name(column) == name and column not in found]
-        if known:
+        if known and role not in found.values():
             found[known[0]] = role
-    if task not in NEEDED:
+    if task not in WAYS and layout is not OWN:
         by_content(columns, rows, found, guess_label=not found and task == "single_label")
     return {column: found.get(column, str(Role.METADATA)) for column in columns}
 
@@ -144,7 +136,7 @@ def check(mapping: Mapping[str, str], columns: Sequence[str], task: str = "singl
     known = [role.value for role in roles_for(task)]
     if unknown := sorted(set(roles) - set(known)):
         problems.append(Problem(0, "mapping", f"A column is mapped to {unknown[0]!r}.", f"Choose among {', '.join(known)}.", blocks=True))
-    needed = NEEDED.get(task, (Role.TEXT,))
+    needed = max(WAYS.get(task, ((Role.TEXT,),)), key=lambda way: sum(role in roles for role in way))
     for role in needed:
         if roles.count(role) != 1:
             count = "No column is" if role not in roles else f"{roles.count(role)} columns are"
@@ -158,70 +150,120 @@ def check(mapping: Mapping[str, str], columns: Sequence[str], task: str = "singl
 
 
 class Mapper:
-    """Turns rows into drafts under a checked mapping. default_split: where the file says no split. place: Line, Row or Object."""
+    """Turns rows into drafts under a checked mapping. default_split: where the file says no split. parser: of the file."""
 
-    def __init__(self, mapping: Mapping[str, str], default_split: str = "", place: str = "Line", task: str = "single_label") -> None:
-        self.place, self.task = place, task
+    def __init__(self, mapping: Mapping[str, str], default_split: str = "", parser: str = "", task: str = "single_label") -> None:
+        self.place, self.task = place(parser), task
         column = {role: column for column, role in mapping.items() if role not in MANY}
         self.text, self.label, self.id, self.group, self.split, self.time = (
             column.get(role, "") for role in (Role.TEXT, Role.LABEL, Role.ID, Role.GROUP, Role.SPLIT, Role.TIME)
         )
-        self.content = {role: column.get(role, "") for role in CONTENT}
-        self.kept = [column for column, role in mapping.items() if role == Role.METADATA]
+        self.parts = {role: name for role in PARTS if (name := column.get(role))}
+        self.packed = column.get(Role.PACKED, "")
+        self.kept = {name: name for name, role in mapping.items() if role == Role.METADATA}
+        self.own = own.is_own(list(mapping))
+        if self.own:
+            self.kept = {name: own.beside(name) for name in self.kept}
+        self.neutralised = self.own and parser in own.SHEETS
         self.default_split = default_split
 
     def draft(self, row: Row) -> Draft | Problem:
         """The item to be, or what is wrong with the row."""
         line, values, member = row
+        if self.neutralised:
+            values = own.restored(values)
         try:
-            content = self.read_content(values) if self.task in NEEDED else None
-            text = answers.readable(content) if content else values.get(self.text, "")
+            content = self.read_content(values)
+            text = answers.readable(content) if content else self.read_text(values)
             said = self.read_answer(values, text, content) if self.task != "single_label" else None
+            metadata = self.read_metadata(values)
         except answers.Unreadable as error:
             return Problem(line, "answer", f"{self.place} {line:,} {error}", MEND_ANSWER, member=member)
         label, external_id, group, split_word, time_word = (
             values.get(column, "").strip() if column else "" for column in (self.label, self.id, self.group, self.split, self.time)
         )
+        names = one_name(label) if said is None else said.names
         split = SPLIT_WORDS.get(split_word.casefold(), "") if split_word else self.default_split
         moment = read_time(time_word) if time_word else None
         fault = (
             wrong_text(text)
-            or wrong_names(said.names if said else (label,), external_id, group)
+            or (several(len(names)) if said is None and len(names) > 1 else None)
+            or wrong_names(names, external_id, group)
             or (WRONG_SPLIT if split_word and not split else None)
             or (WRONG_TIME if time_word and moment is None else None)
         )
         if fault:
             return Problem(line, fault.code, f"{self.place} {line:,} {fault.said}", fault.mend, member=member)
-        metadata = {column: cell for column in self.kept if (cell := values.get(column))}
-        if said is None:
-            return Draft(line, text, label, external_id, group, moment, split, metadata, member, names=(label,) if label else ())
-        return Draft(line, text, said.value, external_id, group, moment, split, metadata, member, content, said.names)
+        value = "".join(names) if said is None else said.value
+        return Draft(line, text, value, external_id, group, moment, split, metadata, member, content, tuple(names))
 
-    def read_content(self, values: Mapping[str, str]) -> dict[str, Any]:
-        """The dialogue or the responses of a row. Raises answers.Unreadable."""
-        cells = {role: values.get(column, "") for role, column in self.content.items() if column}
+    def remarks(self, draft: Draft) -> list[Problem]:
+        """What is odd about a row that is kept all the same, as notices."""
+        if self.task != "chat" or not draft.content:
+            return []
+        mend = "Nothing, if that is right."
+        where = f"{self.place} {draft.line:,}"
+        return [
+            Problem(draft.line, "turns", f"{where} {told}", mend, member=draft.member, notice=True)
+            for told in contents.remarks(draft.content)
+        ]
+
+    def read_text(self, values: Mapping[str, str]) -> str:
+        """The text of a row; tokens with one blank between where parts of it are marked. Raises answers.Unreadable."""
+        text = values.get(self.text, "")
+        return answers.joined(text) if self.task == "spans" else text
+
+    def read_content(self, values: Mapping[str, str]) -> dict[str, Any] | None:
+        """The dialogue, the responses or the text with its context of a row; None where the text is all. Raises answers.Unreadable."""
+        cells = {role: values.get(column, "") for role, column in self.parts.items()}
+        if cells.get(Role.CONTENT, "").strip():
+            return contents.whole(cells[Role.CONTENT], self.task)
+        if self.task not in WAYS:
+            return contents.with_context(values.get(self.text, ""), cells.get(Role.CONTEXT, ""))
+        prompt = cells.get(Role.PROMPT, "")
         if self.task == "chat":
-            return {"messages": answers.dialogue(cells[Role.MESSAGES])}
-        prompt = {"prompt": answers.response(cells[Role.PROMPT])} if cells.get(Role.PROMPT, "").strip() else {}
+            told = Role.MESSAGES in cells
+            return {
+                "messages": answers.dialogue(cells[Role.MESSAGES])
+                if told
+                else contents.conversation(prompt, cells.get(Role.COMPLETION, ""))
+            }
         if self.task == "ranking":
-            return {**prompt, "responses": answers.responses(cells[Role.RESPONSES])}
-        return {**prompt, "responses": [answers.response(cells[role]) for role in (Role.FIRST, Role.SECOND)]}
+            return contents.listed(prompt, cells.get(Role.RESPONSES, ""))
+        if Role.RESPONSES in cells:
+            return contents.listed_pair(prompt, cells[Role.RESPONSES])
+        return contents.pair(prompt, cells.get(Role.FIRST, ""), cells.get(Role.SECOND, ""))
 
     def read_answer(self, values: Mapping[str, str], text: str, content: dict[str, Any] | None) -> answers.Said:
         """What a row says of its item; empty where it says nothing. Raises answers.Unreadable."""
-        cell = values.get(self.label, "").strip() if self.label else ""
-        if self.task == "preference" and not cell and plain_name(self.content[Role.FIRST]) == "chosen":
+        cell = values.get(self.label, "") if self.label else ""
+        if self.task == "preference" and not cell.strip() and plain_name(self.parts.get(Role.FIRST, "")) in BETTER:
             return answers.chosen("first")  # a file of pairs names the better one so
-        if not cell or cell == "null":
-            return answers.Said("")
-        if self.task == "spans":
-            return answers.marked(cell, text)
-        if self.task == "ranking":
-            return answers.ranked(cell, len((content or {})["responses"]))
-        readers: dict[str, Callable[[str], answers.Said]] = {
-            "multi_label": answers.ticked, "preference": answers.chosen, "free_text": lambda said: answers.written(values[self.label]),
-        }  # fmt: skip
-        return readers[self.task](cell) if self.task in readers else answers.Said("")
+        if self.task == "chat" and not self.label and content and content["messages"][-1]["role"] == "assistant":
+            return answers.Said(answers.canonical(content))
+        return answers.read(self.task, cell, text, content or {})
+
+    def read_metadata(self, values: Mapping[str, str]) -> dict[str, str]:
+        """What is kept beside the text. Raises answers.Unreadable."""
+        packed = answers.flat(values[self.packed]) if values.get(self.packed) else {}
+        return packed | {name: cell for column, name in self.kept.items() if (cell := values.get(column))}
+
+
+def one_name(label: str) -> Sequence[str]:
+    """The names in a cell that names a class: a list of names is read as one, so that several can be told."""
+    if not label.startswith('["'):
+        return (label,) if label else ()
+    try:
+        found = answers.loaded(label, "labels")
+    except answers.Unreadable:
+        return (label,)
+    return found if isinstance(found, list) and all(isinstance(each, str) for each in found) else (label,)
+
+
+def several(count: int) -> Fault:
+    """A row that has more labels than a dataset with one label per text can keep."""
+    said = f"has {count} labels; a dataset with one label per text takes one."
+    return Fault("labels", said, "Keep the one that matters most, or bring the text without a label.")
 
 
 class Fault(NamedTuple):

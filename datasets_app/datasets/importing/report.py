@@ -36,6 +36,8 @@ TITLES = {
     "mapping": "Mapping of columns",
     "empty": "Nothing to import",
     "type": "Kind of file",
+    "layout": "Layout of another task",
+    "turns": "Dialogues to look at twice",
 }
 
 
@@ -60,7 +62,7 @@ class Problem:
 class Report:
     """The sum of a dry run. rows: all that were read; ok: those that would become items (duplicates among them).
 
-    labelled: of these, with a label.
+    labelled: of these, with a label. layout: the name of the known layout that the file has, or empty.
     """
 
     rows: int = 0
@@ -74,6 +76,7 @@ class Report:
     splits: Counter[str] = field(default_factory=Counter)
     columns: list[str] = field(default_factory=list)
     repeated: int | None = 0
+    layout: str = ""
 
     def add(self, problem: Problem) -> None:
         """Count a problem, and keep it while it is among the first."""
@@ -93,7 +96,7 @@ class Report:
         """Plain JSON types. labels: at most LABELS_LIMIT of them."""
         return {
             "rows": self.rows, "ok": self.ok, "failed": self.failed, "blocked": self.blocked, "labelled": self.labelled,
-            "repeated": self.repeated,
+            "repeated": self.repeated, "layout": self.layout,
             "problems": [asdict(problem) for problem in self.problems], "counts": dict(self.counts), "columns": self.columns,
             "labels": dict(sorted(self.labels.most_common(LABELS_LIMIT))), "splits": dict(self.splits),
         }  # fmt: skip

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Literal
 
 from datasets_app.datasets.importing import readers
-from datasets_app.datasets.importing.mapping import NAMES, plain_name
+from datasets_app.datasets.importing.mapping import NAMES
 from datasets_app.datasets.importing.readers import DELIMITERS, Reading
 from datasets_app.datasets.importing.readers.conll import looks_tagged
 from datasets_app.datasets.importing.readers.jsons import Pairs, objects
 from datasets_app.datasets.importing.readers.sources import Member
 from datasets_app.datasets.importing.readers.texts import PREFIX
 from datasets_app.datasets.importing.readers.tools import recognise
+from datasets_app.datasets.importing.roles import plain_name
 
 SAMPLE = 1 << 16
 LOOKED_AT = 20  # objects among which a tool is recognised
@@ -66,7 +67,7 @@ def parser_without_cells(sample: str, ending: str) -> str:
             return "json"
         if text.startswith("{") or ending in ("jsonl", "ndjson", "json"):
             return "jsonl"
-        if text.startswith(PREFIX):
+        if text.startswith(PREFIX) or ending == "ft":
             return "fasttext"
         if looks_tagged(sample):
             return "conll"

@@ -4,6 +4,16 @@ from datasets_app.labeling.actions.answers import Undone, skip, submit, undo
 from datasets_app.labeling.actions.changes import change_classes, move_decisions, move_queue, plan_changes, run_moves
 from datasets_app.labeling.actions.checks import accept_check, drop_check, run_accept, start_check
 from datasets_app.labeling.actions.claims import claim, heartbeat, release, sweep
+from datasets_app.labeling.actions.corrections import (
+    accept_corrections,
+    bring_corrections,
+    correct_cancelled,
+    correct_failed,
+    look_cancelled,
+    look_failed,
+    run_correct,
+    run_look,
+)
 from datasets_app.labeling.actions.imports import Importer, suggest, suggest_values
 from datasets_app.labeling.actions.quality import measure_due, measure_quality, run_measure
 from datasets_app.labeling.actions.queues import close_queue, open_queue, pause_queue, reorder, resume_queue, run_fill, run_reorder
@@ -16,6 +26,14 @@ from datasets_app.labeling.actions.telling import CHANGED, LABELLED, tell_labels
 __all__ = [
     "CHANGED",
     "LABELLED",
+    "run_look",
+    "run_correct",
+    "look_failed",
+    "look_cancelled",
+    "correct_failed",
+    "correct_cancelled",
+    "bring_corrections",
+    "accept_corrections",
     "Importer",
     "Undone",
     "accept_check",

@@ -149,7 +149,7 @@ def undo_decision(*, queue_id: UUID, actor: User) -> Item:
     """
     queue = Queue.objects.select_related("dataset__project", "schema").get(uuid=queue_id)
     policy.require(actor, "labeling.decide", queue)
-    mine = queries.standing().filter(queue=queue, by=actor, how=Decision.How.ADJUDICATED, change__isnull=True)
+    mine = queries.standing().filter(queue=queue, by=actor, how=Decision.How.ADJUDICATED, change=None, correction=None)
     last = mine.select_related("item__dataset__project", "label").order_by("-id").first()
     if last is None:
         raise Refused("There is no decision of yours to undo.")

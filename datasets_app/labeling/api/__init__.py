@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datasets_app.labeling.api import changes, checks, quality, queues, review, rules, schemas, work
+from datasets_app.labeling.api import changes, corrections, quality, queues, review, rules, schemas, work
 
 urlpatterns = [
     *schemas.urlpatterns,
@@ -13,4 +14,5 @@ urlpatterns = [
     *quality.urlpatterns,
     *rules.urlpatterns,
     *changes.urlpatterns,
+    *corrections.urlpatterns,
 ]

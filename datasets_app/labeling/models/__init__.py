@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datasets_app.labeling.models.answers import Annotation
 from datasets_app.labeling.models.checks import Agreed, Sampled, SpotCheck
+from datasets_app.labeling.models.corrections import Correction
 from datasets_app.labeling.models.decisions import Comment, Decision, Dispute
 from datasets_app.labeling.models.quality import Difference, QualityReport
 from datasets_app.labeling.models.queues import Queue, Seat, Slot, SlotSkip
@@ -14,6 +15,7 @@ __all__ = [
     "Agreed",
     "Annotation",
     "Comment",
+    "Correction",
     "Decision",
     "Difference",
     "Dispute",

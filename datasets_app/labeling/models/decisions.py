@@ -8,6 +8,7 @@ from django.db.models import Q
 
 from datasets_app.datasets.models import Item
 from datasets_app.labeling.models.answers import Annotation
+from datasets_app.labeling.models.corrections import Correction
 from datasets_app.labeling.models.queues import Queue
 from datasets_app.labeling.models.schemas import IMPORTING, Label, LabelChange
 
@@ -56,6 +57,9 @@ class Decision(models.Model):
         db_index=False,
         related_name="+",
         help_text="of its class, which moved or withdrew it; who published that answers for it beside `by`",
+    )
+    correction = models.ForeignKey(
+        Correction, null=True, on_delete=models.PROTECT, db_index=False, related_name="decisions", help_text="the file that it came with"
     )
     digest = models.CharField(max_length=64, help_text="sha256 over item digest, label, how, who and what it supersedes")
     created_at = models.DateTimeField(auto_now_add=True)

@@ -3,6 +3,7 @@
 from datasets_app.labeling.views.bench import bench, comment, flag, heartbeat, release, skip, submit, undo
 from datasets_app.labeling.views.changes import change_classes, move_decisions, move_queue
 from datasets_app.labeling.views.checks import accept_check, drop_check, start_check
+from datasets_app.labeling.views.corrections import accept_corrections, bring_corrections, correction, corrections
 from datasets_app.labeling.views.pages import close, open_queue, pause, queue_list, queue_page, reorder, resume, schema, schema_version
 from datasets_app.labeling.views.quality import measure, quality, quality_items
 from datasets_app.labeling.views.review import decide, return_item, review, undo_decision
@@ -10,6 +11,10 @@ from datasets_app.labeling.views.suggesting import apply_rules, preview_rule, re
 
 __all__ = [
     "accept_check",
+    "corrections",
+    "correction",
+    "bring_corrections",
+    "accept_corrections",
     "apply_rules",
     "bench",
     "change_classes",

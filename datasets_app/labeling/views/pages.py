@@ -163,7 +163,8 @@ def schema(request: HttpRequest, uuid: UUID) -> HttpResponse:
             return answer
     context = {
         "dataset": dataset, "versions": versions, "schema": latest, "form": form, "guideline": guideline_html(latest),
-        "may_manage": policy.can(person(request), "labeling.manage", dataset), "queues_behind": changes.queues_behind(dataset)[:PAGE],
+        "may_manage": policy.can(person(request), "labeling.manage", dataset),
+        "may_decide": policy.can(person(request), "labeling.decide", dataset), "queues_behind": changes.queues_behind(dataset)[:PAGE],
         "job": changes.move_job(dataset), "decisions_behind": changes.bounded(changes.decisions_behind(dataset)),
     }  # fmt: skip
     return render(request, "datasets_app/labeling/schema.html", context, status=422 if form.is_bound else 200)

@@ -14,7 +14,8 @@ from datasets_app.datasets.importing import readers, sniffing
 from datasets_app.datasets.importing.readers import Reading, Row
 from datasets_app.labeling import queries
 from datasets_app.labeling.values import rename
-from datasets_app.snapshots import actions, conll
+from datasets_app.snapshots import actions
+from datasets_app.snapshots.formats import conll
 from datasets_app.snapshots.models import Export
 from lifecycle.refusals import Refused
 from registry.artifacts import actions as artifacts
@@ -121,7 +122,7 @@ def test_a_dataset_of_classes_is_not_written_as_tokens(project, ana, mia):
     import_file(dataset, ana, b"text,label\n" + b"".join(f"text {n},{'ab'[n % 2]}\n".encode() for n in range(20)))
     snapshot = freeze(dataset, mia)
 
-    with pytest.raises(Refused, match="exported as csv, jsonl, parquet"):
+    with pytest.raises(Refused, match="exported as csv, xlsx, jsonl, parquet, hf, fasttext"):
         actions.export(snapshot_id=snapshot.uuid, actor=mia, format="conll")
     assert Export.objects.count() == 0
 

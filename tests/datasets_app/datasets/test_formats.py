@@ -178,12 +178,12 @@ def test_plain_text_is_one_text_a_line(tmp_path):
     ]  # fmt: skip
 
 
-def test_fasttext_takes_one_label_a_line(tmp_path):
+def test_fasttext_reads_every_label_of_a_line(tmp_path):
     content = b"__label__pos a good one\n__label__a __label__b both\nno label here\n__label__neg\n"
 
     assert read(tmp_path, content, Reading("utf-8", "fasttext", "", has_header=False)) == [
         (1, {"label": "pos", "text": "a good one"}),
-        (2, "labels", "Line 2 has 2 labels; a dataset with one label per text takes one."),
+        (2, {"label": '["a", "b"]', "text": "both"}),
         (3, {"label": "", "text": "no label here"}),
         (4, {"label": "neg", "text": ""}),
     ]

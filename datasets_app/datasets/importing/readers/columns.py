@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime, time, timedelta
@@ -138,21 +139,30 @@ def plain(value: Any) -> str:
 
 
 def class_names(schema: pa.Schema) -> Names:
-    """The names that Hugging Face's `datasets` writes into a file for its integer columns."""
+    """The names that Hugging Face's `datasets` writes into a file for its columns of class numbers and of lists of them."""
     try:
         found = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
         features = found["info"]["features"]
-        return {
-            column: [str(name) for name in feature["names"]]
-            for column, feature in features.items()
-            if isinstance(feature, dict) and feature.get("_type") == "ClassLabel" and feature.get("names")
-        }
+        return {column: names for column, feature in features.items() if (names := names_of(feature))}
     except (ValueError, KeyError, TypeError, AttributeError):
         return {}
 
 
+def names_of(feature: Any) -> list[str]:
+    """The names of one feature: a ClassLabel, or a Sequence, List or plain list of them; empty for any other."""
+    if isinstance(feature, list) and len(feature) == 1:
+        return names_of(feature[0])
+    if not isinstance(feature, dict):
+        return []
+    if feature.get("_type") == "ClassLabel":
+        return [str(name) for name in feature.get("names") or []]
+    return names_of(feature.get("feature"))
+
+
 def class_name(cell: str, names: list[str] | None) -> str:
-    """The name behind a class number; -1 says that there is none. What is no such number stays as it is."""
+    """The names behind a class number or a list of them; -1 says that there is none. What is no such number stays as it is."""
+    if names and cell.startswith("[") and re.fullmatch(r"\[[\d\s,-]*\]", cell):
+        return json.dumps([class_name(each.strip(), names) for each in cell[1:-1].split(",") if each.strip()], ensure_ascii=False)
     if not names or len(cell) > 9 or not cell.removeprefix("-").isdecimal():
         return cell
     number = int(cell)

@@ -14,12 +14,11 @@ from datasets_app.datasets.importing.readers.lines import numbered_lines, open_t
 from datasets_app.datasets.importing.readers.shapes import Header, Reading, Row
 from datasets_app.datasets.importing.readers.sources import Member
 from datasets_app.datasets.importing.report import Problem
+from datasets_app.datasets.importing.tags import TAG, spans_of
 from datasets_app.datasets.rules import TEXT_LIMIT
 
 DOCUMENT = "-DOCSTART-"
-TAG = re.compile(r"O|[BIESLU]-\S+")
 TAGGED = re.compile(r"\S.*[ \t](O|[BIESLU]-\S+)[ \t]*")
-ENDS = "ESLU"  # prefixes after which a span is over
 Token = tuple[int, str, str]  # line, word, tag
 
 
@@ -69,24 +68,8 @@ def ended(sentence: list[Token], broken: Problem | None) -> Iterator[Row | Probl
     if broken:
         yield broken
     elif sentence:
-        spans = json.dumps(spans_of(sentence), ensure_ascii=False)
+        spans = json.dumps(spans_of([(word, tag) for _, word, tag in sentence]), ensure_ascii=False)
         yield checked(Row(sentence[0][0], {"text": " ".join(word for _, word, _ in sentence), "spans": spans}))
-
-
-def spans_of(sentence: list[Token]) -> list[tuple[int, int, str]]:
-    """(start, end, label) of each span, in code points of the joined sentence."""
-    found: list[tuple[int, int, str]] = []
-    at, open_label = 0, ""
-    for _, word, tag in sentence:
-        prefix, _, label = tag.partition("-")
-        if label and label == open_label and prefix not in "BSU":
-            start, _, _ = found.pop()
-            found.append((start, at + len(word), label))
-        elif label:
-            found.append((at, at + len(word), label))
-        open_label = "" if prefix in ENDS else label
-        at += len(word) + 1
-    return found
 
 
 def looks_tagged(sample: str) -> bool:

@@ -147,7 +147,8 @@ def features_names(info: object) -> Names:
     features = info.get("features") if isinstance(info, dict) else None
     names: Names = {}
     for feature in features if isinstance(features, list) else []:
-        dtype = feature.get("dtype") if isinstance(feature, dict) else None
+        parts = feature if isinstance(feature, dict) else {}
+        dtype = next((parts[name] for name in ("dtype", "sequence", "list") if isinstance(parts.get(name), dict)), None)
         classes = dtype.get("class_label") if isinstance(dtype, dict) else None
         listed = classes.get("names") if isinstance(classes, dict) else None
         if isinstance(listed, dict):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 from datasets_app.datasets.importing.readers.checks import checked
@@ -26,24 +27,16 @@ def rows(member: Member, reading: Reading) -> Iterator[Row | Problem]:
                 yield line
                 continue
             text = line.removesuffix("\n").removesuffix("\r").removeprefix("\ufeff")
-            found = labelled(number, text) if reading.parser == "fasttext" else Row(number, {"text": text})
-            yield found if isinstance(found, Problem) else checked(found)
+            yield checked(labelled(number, text) if reading.parser == "fasttext" else Row(number, {"text": text}))
 
 
-def labelled(number: int, line: str) -> Row | Problem:
-    """A line of fastText: at most one label, then the text."""
+def labelled(number: int, line: str) -> Row:
+    """A line of fastText: its labels, several as a JSON list, then the text."""
     labels: list[str] = []
     rest = line.lstrip()
     while rest.startswith(PREFIX):
         label, _, rest = rest.partition(" ") if " " in rest else (rest, "", "")
         labels.append(label.removeprefix(PREFIX))
         rest = rest.lstrip()
-    if len(labels) > 1:
-        return several_labels("Line", number, len(labels))
-    return Row(number, {"label": labels[0] if labels else "", "text": rest})
-
-
-def several_labels(where: str, number: int, count: int) -> Problem:
-    """A row that has more labels than a dataset with one label per text can keep."""
-    sentence = f"{where} {number:,} has {count:,} labels; a dataset with one label per text takes one."
-    return Problem(number, "labels", sentence, "Keep the one that matters most, or bring the text without a label.")
+    plain = len(labels) == 1 and not set(labels[0]) & set("|;")
+    return Row(number, {"label": labels[0] if plain else json.dumps(labels, ensure_ascii=False) if labels else "", "text": rest})

@@ -7,33 +7,35 @@ one stays, and the other is counted.
 from __future__ import annotations
 
 import re
-import zipfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+
+from datasets_app.snapshots.formats.entries import About, Entry, Tally, count_bare
+from datasets_app.snapshots.formats.packing import by_split
 
 SPACE = re.compile(r"\s+")
 Span = tuple[int, int, str]
 
 
-def write(path: Path, rows: Iterator[tuple[str, str, Sequence[Mapping[str, Any]]]], folder: Path) -> tuple[int, int]:
-    """A ZIP with a file for each split. rows: (split, text, spans). folder: for what is not packed yet. Returns rows and spans left out."""
-    count = dropped = 0
-    with ExitStack() as stack:
-        files: dict[str, Any] = {}
-        for split, text, spans in rows:
-            if split not in files:
-                files[split] = stack.enter_context((folder / f"{split}.conll").open("w", encoding="utf-8"))
-            kept = without_overlap([(each["start"], each["end"], each["label"]) for each in spans])
-            files[split].writelines(f"{word}\t{tag}\n" for word, tag in tagged(text, kept))
-            files[split].write("\n")
-            count += 1
-            dropped += len(spans) - len(kept)
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
-        for split in sorted(files):
-            packed.write(folder / f"{split}.conll", f"{split}.conll")
-    return count, dropped
+def write(path: Path, entries: Iterator[Entry], tally: Tally, about: About) -> None:
+    """A ZIP with a file for each split."""
+    with by_split(path, "{split}.conll") as files:
+        for entry in entries:
+            spans = spans_of(entry)
+            kept = without_overlap(spans)
+            tokens = list(tagged(entry.text, kept))
+            files[entry.split].writelines(f"{word}\t{tag}\n" for word, tag in tokens)
+            files[entry.split].write("\n")
+            tally.rows += 1
+            tally.losses["spans"] += len(spans) - len(kept)
+            tally.losses["spacing"] += " ".join(word for word, _ in tokens) != entry.text
+            tally.losses["names"] += any(SPACE.search(label) for _, _, label in kept)
+            count_bare(entry, tally)
+
+
+def spans_of(entry: Entry) -> list[Span]:
+    """The spans of a row."""
+    return [(each["start"], each["end"], each["label"]) for each in entry.said]
 
 
 def without_overlap(spans: Sequence[Span]) -> list[Span]:

@@ -1,0 +1,103 @@
+"""Corrected labels over REST: the same actions and permissions as the pages."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import unquote
+from uuid import UUID
+
+from django.urls import path
+from drf_spectacular.utils import OpenApiParameter, OpenApiTypes, extend_schema
+from rest_framework import serializers
+from rest_framework.response import Response
+
+from datasets_app.datasets.api import RawParser
+from datasets_app.datasets.models import Dataset
+from datasets_app.labeling import actions, queries
+from datasets_app.labeling.models import Correction
+from datasets_app.labeling.queries import corrections as reading
+from lifecycle.jobs.api import JobOut
+from registry.access.decorators import Needs
+from registry.access.rest import Request, View, read
+
+CHUNK = 1 << 20
+
+
+class CorrectionOut(serializers.Serializer[Correction]):
+    """A file of corrected labels. report: look, what it would change; written, what came of it; error, what went wrong."""
+
+    uuid = serializers.UUIDField()
+    dataset = serializers.UUIDField(source="dataset.uuid")
+    file_name = serializers.CharField()
+    sha256 = serializers.CharField(source="blob.digest")
+    state = serializers.ChoiceField(choices=Correction.State.choices)
+    report = serializers.DictField()
+    take_moved = serializers.BooleanField()
+    created_at = serializers.DateTimeField()
+    accepted_at = serializers.DateTimeField(allow_null=True)
+    ended_at = serializers.DateTimeField(allow_null=True)
+
+
+class AcceptCorrectionsIn(serializers.Serializer[Any]):
+    """take_moved: also rows whose decision moved on since the export."""
+
+    take_moved = serializers.BooleanField(required=False, default=False)
+
+
+class Corrections(View):
+    """Bringing corrected labels."""
+
+    needs = {
+        "GET": Needs("labeling.decide", Dataset, see="labeling.view"), "POST": Needs("labeling.decide", Dataset, see="labeling.view"),
+    }  # fmt: skip
+    parser_classes = [RawParser]
+
+    @extend_schema(operation_id="labeling_corrections", responses=CorrectionOut(many=True))
+    def get(self, request: Request, uuid: UUID) -> Response:
+        """The newest 30 files of a dataset."""
+        rows = reading.corrections(queries.get_dataset(request.user, uuid)).select_related("blob", "dataset")[: reading.PAGE]
+        return Response(CorrectionOut(rows, many=True).data)
+
+    @extend_schema(
+        operation_id="labeling_bring_corrections", parameters=[OpenApiParameter("name", str, required=True)],
+        request={"application/octet-stream": OpenApiTypes.BINARY}, responses={201: CorrectionOut},
+    )  # fmt: skip
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """Send the file as the raw body, its name in the query. A job looks through it; nothing is decided before you accept."""
+        dataset = queries.get_dataset(request.user, uuid)
+        stream = request.stream or request._request
+        name = unquote(request.query_params.get("name", "")) or "file"
+        content = iter(lambda: stream.read(CHUNK), b"")
+        made = actions.bring_corrections(dataset=dataset, actor=request.user, content=content, file_name=name)
+        return Response(CorrectionOut(made).data, status=201)
+
+
+class OneCorrection(View):
+    """One file of corrected labels."""
+
+    needs = {"GET": Needs("labeling.decide", Correction, see="labeling.view")}
+
+    @extend_schema(operation_id="labeling_correction", responses=CorrectionOut)
+    def get(self, request: Request, uuid: UUID) -> Response:
+        """What it would change, or what came of it."""
+        return Response(CorrectionOut(reading.get_correction(request.user, uuid)).data)
+
+
+class AcceptCorrections(View):
+    """Accepting a file of corrected labels."""
+
+    needs = {"POST": Needs("labeling.decide", Correction, see="labeling.view")}
+
+    @extend_schema(operation_id="labeling_accept_corrections", request=AcceptCorrectionsIn, responses={202: JobOut})
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """Have a job write what it changes as decisions that you answer for."""
+        data = read(AcceptCorrectionsIn, request.data)
+        job = actions.accept_corrections(correction_id=uuid, actor=request.user, take_moved=data["take_moved"])
+        return Response(JobOut(job).data, status=202)
+
+
+urlpatterns = [
+    path("labeling/datasets/<uuid:uuid>/corrections/", Corrections.as_view()),
+    path("labeling/corrections/<uuid:uuid>/", OneCorrection.as_view()),
+    path("labeling/corrections/<uuid:uuid>/accept/", AcceptCorrections.as_view()),
+]

@@ -1,0 +1,19 @@
+"""Forms of corrected labels."""
+
+from __future__ import annotations
+
+from django import forms
+
+
+class CorrectionsForm(forms.Form):
+    """A file that was exported and corrected."""
+
+    file = forms.FileField(
+        help_text="An export of a snapshot of this dataset, as CSV, Excel, JSONL or Parquet, with its columns item, decision and label."
+    )
+
+
+class AcceptCorrectionsForm(forms.Form):
+    """What is written."""
+
+    take_moved = forms.BooleanField(label="Also where the decision moved on since the export", required=False)

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from uuid import uuid4
+
+from django.conf import settings
+from django.db import models
+
+from datasets_app.datasets.models import Dataset
+from registry.artifacts.models import Blob
+
+USER = settings.AUTH_USER_MODEL
+
+
+class Correction(models.Model):
+    """A file of corrected labels that somebody brought back: what it would change, and what came of it. The file is kept by digest."""
+
+    project_path = "dataset__project"
+    root_path = "dataset"
+
+    class State(models.TextChoices):
+        LOOKING = "looking", "Being looked through"
+        LOOKED = "looked", "Waiting for acceptance"
+        WRITING = "writing", "Being written"
+        WRITTEN = "written", "Written"
+        FAILED = "failed", "Cannot be read"
+
+    uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
+    dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="corrections")
+    blob = models.ForeignKey(Blob, on_delete=models.PROTECT, related_name="+")
+    file_name = models.CharField(max_length=200)
+    state = models.CharField(max_length=8, choices=State.choices, default=State.LOOKING)
+    report = models.JSONField(default=dict, help_text='{"look", "written"}: counts by outcome, classes old and new, first cases; "error"')
+    take_moved = models.BooleanField(default=False, help_text="whether rows whose decision moved on since the export count as well")
+    brought_by = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="+")
+    accepted_by = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    accepted_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["dataset", "-id"], name="correction_newest")]
+
+    def __str__(self) -> str:
+        return self.file_name

@@ -1,0 +1,130 @@
+"""Bringing corrected labels: a file is looked through, then accepted."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.urls import reverse
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
+from django.views.decorators.http import require_POST, require_safe
+
+from datasets_app.datasets.models import Dataset
+from datasets_app.datasets.receiving import LimitHandler
+from datasets_app.labeling import actions, queries
+from datasets_app.labeling.correcting import Outcome
+from datasets_app.labeling.forms.corrections import AcceptCorrectionsForm, CorrectionsForm
+from datasets_app.labeling.models import Correction
+from datasets_app.labeling.queries import corrections as reading
+from datasets_app.labeling.views.answering import person
+from lifecycle.jobs import queries as jobs
+from lifecycle.refusals import Conflict, Refused
+from lifecycle.ui.marks import Figure
+from lifecycle.ui.numbers import count
+from lifecycle.ui.respond import redirect_or_refresh, respond
+from registry.access.decorators import needs
+
+LISTED, PAGE = "datasets_app/labeling/corrections.html", "datasets_app/labeling/correction.html"
+KINDS = {"looking": "live", "looked": "half", "writing": "live", "written": "ok", "failed": "bad"}
+LEFT_OUT = (Outcome.MOVED, Outcome.OWN, Outcome.REPEATED, Outcome.UNKNOWN_ITEM, Outcome.UNREADABLE)
+PAIRS_SHOWN = 50
+
+
+@require_safe
+@needs("labeling.decide", Dataset, see="labeling.view")
+def corrections(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """The files that were brought back, and the form for the next one."""
+    dataset = queries.get_dataset(person(request), uuid)
+    return respond(request, LISTED, "bring", listed(dataset, CorrectionsForm()))
+
+
+def listed(dataset: Dataset, form: CorrectionsForm) -> dict[str, Any]:
+    """What the list shows."""
+    rows = reading.corrections(dataset)[: reading.PAGE]
+    return {"dataset": dataset, "form": form, "corrections": [(row, KINDS[row.state]) for row in rows]}
+
+
+@csrf_exempt  # the inner view is protected: reading the token must not read the file before its limit is in place
+def bring_corrections(request: HttpRequest, uuid: UUID) -> HttpResponseBase:
+    """Take in a file of corrected labels."""
+    request.upload_handlers.insert(0, LimitHandler(request, settings.UPLOAD_MAX_BYTES))
+    return bring_limited(request, uuid=uuid)
+
+
+@require_POST
+@needs("labeling.decide", Dataset, see="labeling.view")  # first, so that nobody else's body is read at all
+@csrf_protect
+def bring_limited(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """The form, once the size of its file is limited."""
+    dataset = queries.get_dataset(person(request), uuid)
+    form = CorrectionsForm(request.POST, request.FILES)
+    if getattr(request, "upload_too_large", False):
+        form.add_error("file", f"The file is larger than {settings.UPLOAD_MAX_BYTES // 1024**2:,} MB. Split it.")
+    if form.is_valid():
+        file = form.cleaned_data["file"]
+        try:
+            made = actions.bring_corrections(dataset=dataset, actor=person(request), content=file.chunks(), file_name=file.name)
+        except Refused as refusal:
+            form.add_error("file", f"{refusal.message} {refusal.next_step}".strip())
+        else:
+            return redirect_or_refresh(request, reverse("labeling:correction", args=[made.uuid]))
+    return respond(request, LISTED, "bring", listed(dataset, form), status=422)
+
+
+bring_corrections.needs = bring_limited.needs  # type: ignore[attr-defined]
+
+
+@require_safe
+@needs("labeling.decide", Correction, see="labeling.view")
+def correction(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """What a file would change, or what came of it."""
+    return respond(request, PAGE, "correction", shown(request, uuid))
+
+
+def shown(request: HttpRequest, uuid: UUID) -> dict[str, Any]:
+    """What the page of a file shows."""
+    row = reading.get_correction(person(request), uuid)
+    job = jobs.of_subject(row).first()
+    look = row.report.get("look", {})
+    counts, changed = look.get("counts", {}), look.get("counts", {}).get(Outcome.CHANGED, 0)
+    cases, written = look.get("cases", {}), row.report.get("written")
+    return {
+        "correction": row, "dataset": row.dataset, "kind": KINDS[row.state], "job": job, "working": job is not None and not job.is_finished,
+        "error": row.report.get("error"), "look": look, "changed": changed, "moved": counts.get(Outcome.MOVED, 0),
+        "figures": figures(look, written) if look else [], "form": AcceptCorrectionsForm(),
+        "outcomes": [(each.label, counts.get(each, 0), (written or {}).get(each, 0)) for each in Outcome], "written": written,
+        "pairs": look.get("pairs", [])[:PAIRS_SHOWN], "pairs_left": max(0, len(look.get("pairs", [])) - PAIRS_SHOWN),
+        "unknown": look.get("unknown", []),
+        "cases": [(each.label, each.value, found, counts[each] - len(found)) for each in LEFT_OUT if (found := cases.get(each))],
+    }  # fmt: skip
+
+
+def figures(look: dict[str, Any], written: dict[str, int] | None) -> list[Figure]:
+    """The head numbers: of the writing once it was done, else of the look before it."""
+    counts = look["counts"] if written is None else written
+    left = sum(counts.get(each, 0) for each in (*LEFT_OUT, Outcome.UNKNOWN_LABEL))
+    return [
+        Figure("Rows", count(look["rows"])),
+        Figure("Corrected", count(counts.get(Outcome.CHANGED, 0)), sub="decided anew" if written is not None else "would be decided anew"),
+        Figure("Unchanged", count(counts.get(Outcome.UNCHANGED, 0)), sub="as decided or as exported"),
+        Figure("Left out", count(left), sub="named below"),
+    ]
+
+
+@require_POST
+@needs("labeling.decide", Correction, see="labeling.view")
+def accept_corrections(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """Have what the file changes written."""
+    form = AcceptCorrectionsForm(request.POST)
+    form.is_valid()
+    try:
+        actions.accept_corrections(correction_id=uuid, actor=person(request), take_moved=form.cleaned_data["take_moved"])
+    except Conflict:
+        raise
+    except Refused as refusal:
+        form.add_error("take_moved", f"{refusal.message} {refusal.next_step}".strip())
+        return respond(request, PAGE, "correction", shown(request, uuid) | {"form": form}, status=422)
+    return redirect_or_refresh(request, reverse("labeling:correction", args=[uuid]))

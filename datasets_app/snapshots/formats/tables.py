@@ -1,0 +1,117 @@
+"""One table with everything that a snapshot knows of its rows: CSV, Excel, JSONL and Parquet. Pure but for writing the file."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from datasets_app.snapshots.formats.entries import About, Entry, Tally
+from lifecycle.ui.cells import inert_cell
+
+COLUMNS = ("id", "text", "label", "split", "group", "time", "item", "decision", "metadata")
+BATCH = 1_000
+CELL_LIMIT = 32_767  # characters of a cell in Excel
+SHEET_ROWS = 1_048_575  # below the names of the columns
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+
+
+def columns_of(about: About) -> tuple[str, ...]:
+    """The columns of a table, in their order; content where items are more than a text."""
+    return (*COLUMNS, "content") if about.content else COLUMNS
+
+
+def line_of(entry: Entry) -> dict[str, Any]:
+    """A row in all columns that any table has."""
+    return {
+        "id": entry.id, "text": entry.text, "label": entry.said, "split": entry.split, "group": entry.group, "time": entry.time,
+        "item": entry.item, "decision": entry.decision, "metadata": entry.metadata, "content": entry.content,
+    }  # fmt: skip
+
+
+def cells_of(entry: Entry, columns: tuple[str, ...]) -> list[str]:
+    """The cells of a row as text: what is no text as JSON, nothing where there is none."""
+    line = line_of(entry)
+    return [cell_of(line[column], column) for column in columns]
+
+
+def cell_of(value: Any, column: str) -> str:
+    """One cell."""
+    if isinstance(value, str):
+        return value
+    return (
+        ""
+        if value is None or (column == "content" and not value)
+        else json.dumps(value, ensure_ascii=False, sort_keys=column == "metadata")
+    )
+
+
+def inert_cells(cells: list[str], tally: Tally) -> list[str]:
+    """Cells that no spreadsheet runs, counted."""
+    inert = [inert_cell(cell) for cell in cells]
+    tally.neutralised += sum(before != after for before, after in zip(cells, inert, strict=True))
+    return inert
+
+
+def write_csv(path: Path, entries: Iterator[Entry], tally: Tally, about: About) -> None:
+    """UTF-8, quoted where needed, formulae neutralised."""
+    columns = columns_of(about)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        for entry in entries:
+            writer.writerow(inert_cells(cells_of(entry, columns), tally))
+            tally.rows += 1
+
+
+def write_xlsx(path: Path, entries: Iterator[Entry], tally: Tally, about: About) -> None:
+    """One sheet, every cell a text, formulae neutralised. What Excel cannot hold is counted."""
+    columns = columns_of(about)
+    book = openpyxl.Workbook(write_only=True)
+    sheet = book.create_sheet("rows")
+    sheet.append(columns)
+    for entry in entries:
+        cells = [fit_for_excel(cell, tally) for cell in cells_of(entry, columns)]
+        if max(map(len, cells)) >= CELL_LIMIT:
+            tally.losses["long_cell"] += 1
+            continue
+        sheet.append(inert_cells(cells, tally))
+        tally.rows += 1
+    book.save(path)
+
+
+def fit_for_excel(cell: str, tally: Tally) -> str:
+    """A cell without what an XML file cannot hold."""
+    clean = CONTROL.sub("", cell)
+    tally.losses["control"] += clean != cell
+    tally.losses["returns"] += "\r" in clean
+    return clean.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def write_jsonl(path: Path, entries: Iterator[Entry], tally: Tally, about: About) -> None:
+    """One object a line, texts as they are, structures as what they say."""
+    columns = columns_of(about)
+    with path.open("w", encoding="utf-8") as file:
+        for entry in entries:
+            line = line_of(entry)
+            file.write(json.dumps({column: line[column] for column in columns}, ensure_ascii=False) + "\n")
+            tally.rows += 1
+
+
+def write_parquet(path: Path, entries: Iterator[Entry], tally: Tally, about: About) -> None:
+    """Text columns, texts as they are; structures as JSON text."""
+    columns = columns_of(about)
+    schema = pa.schema([(column, pa.string()) for column in columns])
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        while batch := list(islice(entries, BATCH)):
+            rows = [dict(zip(columns, cells_of(entry, columns), strict=True)) for entry in batch]
+            writer.write_table(pa.Table.from_pylist(rows, schema=schema))
+            tally.rows += len(rows)

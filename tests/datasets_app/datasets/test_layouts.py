@@ -1,0 +1,191 @@
+"""The layouts of fine-tuners are recognised, become items of the fitting task, and are told where they fit another."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from datasets_app.datasets.importing import answers, contents
+from datasets_app.datasets.importing.mapping import Mapper, propose
+from datasets_app.datasets.importing.readers import Row
+from datasets_app.labeling import queries
+from datasets_app.labeling.values import rename
+from tests.support.datasets import import_file, make_dataset, receive
+
+ASKED, SAID, OTHER = {"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "Hello."}, {"role": "assistant", "content": "No."}
+
+
+def mapped(task: str, row: dict) -> tuple[dict[str, str], object]:
+    """The proposed roles, without metadata, and the item that one row becomes."""
+    values = {column: cell if isinstance(cell, str) else json.dumps(cell) for column, cell in row.items()}
+    roles = propose(list(values), [Row(1, values)], task)
+    return {column: role for column, role in roles.items() if role != "metadata"}, Mapper(roles, task=task).draft(Row(1, values))
+
+
+def test_openai_pairs():
+    roles, draft = mapped(
+        "preference", {"input.messages": [ASKED], "preferred_output": [SAID], "non_preferred_output": [OTHER], "input.tools": []}
+    )
+
+    assert roles == {"input.messages": "prompt", "preferred_output": "first", "non_preferred_output": "second"}
+    assert draft.content == {"prompt": [ASKED], "responses": [[SAID], [OTHER]]}
+    assert (draft.label, draft.metadata) == ('{"choice":"first"}', {"input.tools": "[]"})
+
+
+@pytest.mark.parametrize("prompt", [{}, {"prompt": "Hi?"}, {"prompt": [ASKED]}])
+def test_whole_dialogues_are_split_where_they_part(prompt):
+    roles, draft = mapped("preference", {**prompt, "chosen": [ASKED, SAID], "rejected": [ASKED, OTHER]})
+
+    assert {"chosen": "first", "rejected": "second"}.items() <= roles.items()
+    assert draft.content == {"prompt": [ASKED], "responses": [[SAID], [OTHER]]}
+
+
+def test_two_dialogues_of_which_one_begins_the_other_are_no_pair():
+    _, draft = mapped("preference", {"chosen": [ASKED], "rejected": [ASKED, OTHER]})
+
+    assert draft.sentence == "Line 1 has two dialogues of which one is the beginning of the other."
+
+
+def test_a_prompt_that_is_not_told_again_stays():
+    assert contents.pair("Sum up.", json.dumps([ASKED, SAID]), json.dumps([ASKED, OTHER])) == {
+        "prompt": "Sum up.", "responses": [[ASKED, SAID], [ASKED, OTHER]],
+    }  # fmt: skip
+
+
+def test_alpaca():
+    roles, draft = mapped("free_text", {"instruction": "Add.", "input": "1, 2", "output": "3"})
+
+    assert roles == {"instruction": "text", "input": "context", "output": "label"}
+    assert (draft.text, draft.content, draft.label) == ("Add.\n\n1, 2", {"text": "Add.", "context": "1, 2"}, '{"text":"3"}')
+    assert mapped("free_text", {"instruction": "Add.", "input": "", "output": "3"})[1].content is None
+
+
+@pytest.mark.parametrize("text", ["document", "article", "text", "dialogue"])
+@pytest.mark.parametrize("summary", ["highlights", "summary", "target"])
+def test_summaries(text, summary):
+    roles, draft = mapped("free_text", {"id": "7", text: "long", summary: "short"})
+
+    assert roles == {"id": "id", text: "text", summary: "label"}
+    assert (draft.text, draft.label) == ("long", '{"text":"short"}')
+
+
+@pytest.mark.parametrize(("prompt", "completion"), [("Hi?", "Hello."), ([ASKED], [SAID]), ([ASKED], "Hello.")])
+def test_prompts_and_completions_are_dialogues(prompt, completion):
+    roles, draft = mapped("chat", {"prompt": prompt, "completion": completion})
+
+    assert roles == {"prompt": "prompt", "completion": "completion"}
+    assert (draft.content, draft.label) == ({"messages": [ASKED, SAID]}, answers.canonical({"messages": [ASKED, SAID]}))
+
+
+def test_prompts_and_completions_are_written_texts():
+    assert mapped("free_text", {"prompt": "Hi?", "completion": "null"})[1].label == '{"text":"null"}'
+
+
+def test_unpaired_preferences_are_texts_of_one_class():
+    roles, draft = mapped("single_label", {"prompt": "2+2?", "completion": "4", "label": "true"})
+
+    assert roles == {"prompt": "text", "completion": "context", "label": "label"}
+    assert (draft.text, draft.content, draft.label) == ("2+2?\n\n4", {"text": "2+2?", "context": "4"}, "true")
+
+
+def test_what_messages_carry_is_kept():
+    call = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    messages = [
+        {**ASKED, "name": "ann"}, {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "content": "7", "tool_call_id": "c1"}, {**SAID, "weight": 0},
+    ]  # fmt: skip
+
+    _, draft = mapped("chat", {"messages": messages, "tools": [{"a": 1}]})
+
+    assert draft.content == {"messages": messages}
+    assert draft.metadata == {"tools": '[{"a": 1}]'}
+
+
+@pytest.mark.parametrize(
+    ("messages", "told"),
+    [
+        ([SAID, ASKED], "begins with assistant"), ([ASKED, {"role": "assistant", "content": " "}], "without content"),
+        ([{"role": "user", "content": ""}, SAID], "without content"),
+    ],
+)  # fmt: skip
+def test_dialogues_that_cannot_be_learnt_from_are_left_out(messages, told):
+    assert told in mapped("chat", {"messages": messages})[1].sentence
+
+
+def test_several_labels_are_told_where_one_is_taken():
+    assert mapped("single_label", {"text": "both", "label": '["a", "b"]'})[1].sentence == (
+        "Line 1 has 2 labels; a dataset with one label per text takes one."
+    )
+    assert mapped("single_label", {"text": "one", "label": '["a"]'})[1].label == "a"
+    assert mapped("multi_label", {"text": "both", "label": '["a", "b"]'})[1].names == ("a", "b")
+
+
+def test_tokens_with_tags_become_spans():
+    roles, draft = mapped("spans", {"tokens": ["Anna", "of", "New", "York"], "ner_tags": ["B-PER", "O", "B-LOC", "I-LOC"]})
+
+    assert roles == {"tokens": "text", "ner_tags": "label"}
+    assert draft.text == "Anna of New York"
+    assert json.loads(draft.label)["spans"] == [{"start": 0, "end": 4, "label": "PER"}, {"start": 8, "end": 16, "label": "LOC"}]
+    assert "has 1 tags such as O or B-PER for 2 tokens" in mapped("spans", {"tokens": ["a", "b"], "ner_tags": ["O"]})[1].sentence
+
+
+def jsonl(*rows: dict) -> bytes:
+    return "".join(json.dumps(row) + "\n" for row in rows).encode()
+
+
+def decisions(dataset) -> list:
+    names = queries.names_in(queries.latest_schema(dataset))
+    return [rename(row.value, names) for row in queries.current_decisions(dataset)]
+
+
+@pytest.mark.django_db
+def test_odd_dialogues_are_kept_and_told(project, ana):
+    dataset = make_dataset(project, ana, task="chat")
+    content = jsonl({"messages": [ASKED, ASKED, SAID]}, {"messages": [ASKED]}, {"messages": [ASKED, SAID]})
+
+    found = receive(dataset, ana, content, "a.jsonl").report["dry_run"]
+
+    assert (found["layout"], found["ok"], found["failed"], found["labelled"]) == ("dialogues (messages)", 3, 0, 2)
+    assert [(problem["line"], problem["sentence"], problem["blocks"]) for problem in found["problems"]] == [
+        (1, "Line 1 has two turns of the user in a row.", False),
+        (2, "Line 2 ends with user, so that people write the answer.", False),
+    ]  # fmt: skip
+
+
+@pytest.mark.django_db
+def test_answers_of_a_dialogue_become_decisions(project, ana):
+    dataset = make_dataset(project, ana, task="chat")
+    import_file(dataset, ana, jsonl({"messages": [ASKED, SAID]}, {"messages": [ASKED]}), "a.jsonl")
+
+    assert decisions(dataset) == [{"messages": [ASKED, SAID]}]
+
+
+@pytest.mark.django_db
+def test_a_layout_of_another_task_is_told(project, ana):
+    dataset = make_dataset(project, ana, task="preference")
+    content = jsonl({"prompt": "2+2?", "completion": "4", "label": True})
+
+    found = receive(dataset, ana, content, "a.jsonl").report["dry_run"]
+
+    assert found["blocked"]
+    assert found["problems"][0]["sentence"] == (
+        "This file looks like unpaired preferences, one response with true or false, which a dataset of one class per text takes; "
+        "this one is of pairs."
+    )
+
+
+@pytest.mark.django_db
+def test_class_numbers_of_tags_become_names(project, ana):
+    dataset = make_dataset(project, ana, task="spans")
+    feature = {"feature": {"names": ["O", "B-PER"], "_type": "ClassLabel"}, "_type": "Sequence"}
+    table = pa.table({"tokens": [["Anna", "left"]], "ner_tags": [[1, 0]]})
+    file = io.BytesIO()
+    pq.write_table(table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": {"ner_tags": feature}}})}), file)
+
+    import_file(dataset, ana, file.getvalue(), "train.parquet")
+
+    assert decisions(dataset) == [{"spans": [{"start": 0, "end": 4, "label": "PER"}]}]

@@ -1,0 +1,184 @@
+"""What goes out of a snapshot and comes into a new dataset is the same: items, labels, splits and order; or it was told what is not."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+
+import pyarrow.parquet as pq
+import pytest
+
+from datasets_app.labeling import queries
+from datasets_app.labeling.values import rename
+from datasets_app.snapshots import actions
+from datasets_app.snapshots.models import Export, Snapshot
+from datasets_app.snapshots.queries import formats_of
+from datasets_app.snapshots.rules import ExportFormat
+from registry.artifacts import actions as artifacts
+from tests.support.datasets import import_file, make_dataset
+from tests.support.jobs import run_ok
+from tests.support.snapshots import freeze
+
+pytestmark = pytest.mark.django_db
+CALL = [{"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]
+BARE = {"ids": 10, "groups": 10, "times": 10, "metadata": 10}  # what texts and labels alone leave out of the rows below
+
+
+def user(said: str, **more) -> dict:
+    return {"role": "user", "content": said, **more}
+
+
+def assistant(said: str, **more) -> dict:
+    return {"role": "assistant", "content": said, **more}
+
+
+def beside(n: int) -> dict:
+    """What half of the rows carry beside their text."""
+    if n % 2:
+        return {}
+    return {"id": f"=id{n}", "group": f"g{n}", "time": "2026-01-02T03:04:05+00:00", "source": "'=mail", "tools": [{"a": 1.5}]}
+
+
+ROWS: dict[str, list[dict]] = {
+    "single_label": [{"text": f"=text {n} 'quoted\', ü 👩🏽", "label": "abc"[n % 3], **beside(n)} for n in range(20)],
+    "multi_label": [{"text": f"+text {n}", "labels": (["a"], ["b", "a;b"], ["a", "c|d"])[n % 3], **beside(n)} for n in range(20)],
+    "spans": [
+        {"text": f"Anna{n} of New York",
+         "spans": [[0, 4 + len(str(n)), "PER"], *([[9 + n // 10, 17 + n // 10, "LOC"]] * (n % 2))], **beside(n)}
+        for n in range(20)
+    ],
+    "free_text": [
+        {"instruction": f"Sum up {n}.", "input": f"-long\ntext {n}" if n % 4 == 0 else "",
+         "output": "null" if n == 3 else f"@short {n}", **beside(n)}
+        for n in range(20)
+    ],
+    "chat": [
+        {"messages": [
+            {"role": "system", "content": "Be kind."}, user(f"Hi {n}?", name="ann"), assistant("", tool_calls=CALL),
+            {"role": "tool", "content": "7", "tool_call_id": "c1"}, assistant(f"=Hello {n}.", weight=n % 2),
+        ], **beside(n)}
+        for n in range(20)
+    ],
+    "preference": [{"prompt": [user(f"2+{n}?")], "chosen": [assistant("4")], "rejected": [assistant("5")], **beside(n)} for n in range(20)],
+    "ranking": [{"prompt": f"Joke {n}?", "responses": ["a", "b", "c"], "ranking": [2, 0, 1], **beside(n)} for n in range(20)],
+}  # fmt: skip
+LOSSES: dict[tuple[str, str], dict[str, int]] = {
+    ("single_label", "fasttext"): BARE, ("multi_label", "fasttext"): BARE,
+    ("spans", "conll"): BARE,
+    ("free_text", "prompts"): {"joined": 5}, ("free_text", "summaries"): {"joined": 5},
+}  # fmt: skip
+
+
+def lines(rows: list[dict]) -> bytes:
+    return "".join(json.dumps(row) + "\n" for row in rows).encode()
+
+
+def exported(snapshot: Snapshot, actor, kind: str) -> tuple[Export, bytes]:
+    actions.export(snapshot_id=snapshot.uuid, actor=actor, format=kind)
+    run_ok("default")
+    made = Export.objects.latest("id")
+    return made, artifacts.open_blob(made.blob.digest).read()
+
+
+def decided(dataset) -> dict[str, object]:
+    names = queries.names_in(queries.latest_schema(dataset))
+    return {row.item.digest: rename(queries.value_of(row), names) for row in queries.current_decisions(dataset)}
+
+
+def facts(dataset, *, beside: bool) -> dict[str, tuple]:
+    """What is known of each item: alone its text and content, or all that stands beside them."""
+    fields = ("text", "content", *(("external_id", "group", "event_time", "metadata") if beside else ()))
+    return {digest: rest for digest, *rest in dataset.items.values_list("digest", *fields)}
+
+
+def parts(content: bytes) -> dict[str, bytes]:
+    """The files of a ZIP that hold no digests."""
+    if not content.startswith(b"PK") or b"xl/workbook.xml" in content:
+        return {}
+    packed = zipfile.ZipFile(io.BytesIO(content))
+    return {name: packed.read(name) for name in packed.namelist() if name.endswith((".jsonl", ".ft", ".conll"))}
+
+
+@pytest.mark.parametrize("task", ROWS)
+def test_every_format_brings_back_what_went_out(project, ana, mia, task):
+    first = make_dataset(project, ana, task=task)
+    import_file(first, ana, lines(ROWS[task]), "rows.jsonl")
+    snapshot = freeze(first, mia)
+    assert snapshot.counts["rows"] == 20
+    splits = dict(first.items.values_list("digest", "assignment__split"))
+
+    for kind in kinds(snapshot):
+        made, content = exported(snapshot, mia, kind)
+        second = make_dataset(project, ana, task=task)
+        upload = import_file(second, ana, content, made.file_name)
+        lost = LOSSES.get((task, kind.value), {})
+
+        assert {each["code"]: each["count"] for each in made.losses} == lost, kind
+        assert (made.rows, made.dropped, upload.rows_failed) == (20, sum(lost.values()), 0), kind
+        if "joined" in lost:  # the text is the same, and no longer told apart from its context
+            assert sorted(second.items.values_list("text")) == sorted(first.items.values_list("text"))
+            continue
+        assert facts(second, beside=lost != BARE) == facts(first, beside=lost != BARE), kind
+        assert decided(second) == decided(first), kind
+        assert dict(second.items.values_list("digest", "split")) == splits, kind
+        if parts(content):
+            assert parts(exported(freeze(second, mia), mia, kind)[1]) == parts(content), kind
+
+
+def kinds(snapshot: Snapshot) -> list[ExportFormat]:
+    """The formats that come back into a dataset of the same task."""
+    return [kind for kind in formats_of(snapshot) if kind != ExportFormat.UNPAIRED]
+
+
+def test_a_written_text_is_a_plain_cell_of_a_table(project, ana, mia):
+    dataset = make_dataset(project, ana, task="free_text")
+    import_file(dataset, ana, lines(ROWS["free_text"]), "rows.jsonl")
+
+    _, content = exported(freeze(dataset, mia), mia, "csv")
+
+    assert b",'@short 5," in content
+
+
+def test_strings_of_a_pair_come_back_as_strings(project, ana, mia):
+    first = make_dataset(project, ana, task="preference")
+    import_file(first, ana, lines([{"prompt": f"{n}?", "chosen": "4", "rejected": "5"} for n in range(12)]), "rows.jsonl")
+    made, content = exported(freeze(first, mia), mia, "trl")
+    second = make_dataset(project, ana, task="preference")
+
+    import_file(second, ana, content, made.file_name)
+
+    assert facts(second, beside=True) == facts(first, beside=True)
+    assert decided(second) == decided(first)
+
+
+def test_unpaired_preferences_come_back(project, ana, mia):
+    first = make_dataset(project, ana)
+    import_file(first, ana, lines([{"prompt": f"{n}?", "completion": "4", "label": n % 2 == 0} for n in range(12)]), "rows.jsonl")
+    snapshot = freeze(first, mia)
+
+    for kind in ("csv", "jsonl", "hf", "unpaired"):
+        made, content = exported(snapshot, mia, kind)
+        second = make_dataset(project, ana)
+        import_file(second, ana, content, made.file_name)
+        assert facts(second, beside=True) == facts(first, beside=True), kind
+        assert decided(second) == decided(first), kind
+
+
+def test_a_folder_names_its_classes_in_the_file_and_in_the_card(project, ana, mia):
+    dataset = make_dataset(project, ana, name="Inbox")
+    import_file(dataset, ana, lines(ROWS["single_label"]), "rows.jsonl")
+
+    _, content = exported(freeze(dataset, mia), mia, "hf")
+
+    packed = zipfile.ZipFile(io.BytesIO(content))
+    assert packed.namelist() == ["README.md", *(f"data/{split}-00000-of-00001.parquet" for split in ("train", "validation", "test"))]
+    card = packed.read("README.md").decode()
+    assert "  - name: label\n    dtype:\n      class_label:\n        names:\n          '0': a\n" in card
+    assert "# Inbox, version 1" in card
+    schema = parquet_schema(packed.read("data/test-00000-of-00001.parquet"))
+    assert schema["info"]["features"]["label"] == {"names": ["a", "b", "c"], "_type": "ClassLabel"}
+
+
+def parquet_schema(content: bytes) -> dict:
+    return json.loads(pq.read_schema(io.BytesIO(content)).metadata[b"huggingface"])
