@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from datasets_app.labeling.api import changes, checks, quality, queues, review, rules, schemas, work
-from datasets_app.labeling.api import changes, corrections, quality, queues, review, rules, schemas, work
+from datasets_app.labeling.api import changes, checks, corrections, quality, queues, review, rules, schemas, work
 
 urlpatterns = [
     *schemas.urlpatterns,
