@@ -97,6 +97,8 @@ TABLE = r"""
 /labeling/datasets/<uuid:uuid>/schema/<int:version>/       | dataset    | L... +++++++ | ---- -------
 /labeling/datasets/<uuid:uuid>/schema/change/              | dataset    | L... x+++xxx | L... x+++xxx
 /labeling/datasets/<uuid:uuid>/schema/move/                | dataset    | ---- ------- | L... x+++xxx
+/labeling/datasets/<uuid:uuid>/propose/                    | dataset    | L... +++++xx | L... +++++xx
+/labeling/proposals/<uuid:uuid>/decline/                   | guideline  | ---- ------- | L... x+++xxx
 /labeling/datasets/<uuid:uuid>/rules/                      | dataset    | L... +++++++ | ---- -------
 /labeling/datasets/<uuid:uuid>/rules/new/                  | dataset    | L... x+++xxx | L... x+++xxx
 /labeling/datasets/<uuid:uuid>/rules/preview/              | dataset    | ---- ------- | L... x+++xxx
@@ -117,6 +119,10 @@ TABLE = r"""
 /labeling/<uuid:uuid>/release/                             | queue      | ---- ------- | L... +++++xx
 /labeling/<uuid:uuid>/flag/                                | queue      | ---- ------- | L... +++++xx
 /labeling/<uuid:uuid>/comment/                             | queue      | ---- ------- | L... +++++xx
+/labeling/<uuid:uuid>/comments/                            | queue      | L... +++++xx | ---- -------
+/labeling/<uuid:uuid>/comments/resolve/                    | queue      | ---- ------- | L... +++++xx
+/labeling/<uuid:uuid>/people/                              | queue      | L... +++++xx | ---- -------
+/labeling/<uuid:uuid>/guideline/known/                     | queue      | ---- ------- | L... +++++xx
 /labeling/<uuid:uuid>/review/                              | queue      | L... x+xxxxx | ---- -------
 /labeling/<uuid:uuid>/decide/                              | queue      | ---- ------- | L... x+xxxxx
 /labeling/<uuid:uuid>/return/                              | queue      | ---- ------- | L... x+xxxxx
@@ -295,6 +301,10 @@ TABLE = r"""
 /api/v1/labeling/datasets/<uuid:uuid>/rules/preview/       | dataset    | L--- ------- | L... x+++xxx
 /api/v1/labeling/datasets/<uuid:uuid>/rules/apply/         | dataset    | L--- ------- | L... x+++xxx
 /api/v1/labeling/rules/<uuid:uuid>/retire/                 | rule       | L--- ------- | L... x+++xxx
+/api/v1/labeling/datasets/<uuid:uuid>/proposals/           | dataset    | L... +++++xx | L... +++++xx
+/api/v1/labeling/proposals/<uuid:uuid>/decline/            | guideline  | L--- ------- | L... x+++xxx
+/api/v1/labeling/queues/<uuid:uuid>/comments/              | queue      | L... +++++xx | L... +++++xx
+/api/v1/labeling/queues/<uuid:uuid>/comments/resolve/      | queue      | L--- ------- | L... +++++xx
 /api/v1/labeling/queues/                                   |            | L+++ +++++++ | L+++ +++++++
 /api/v1/labeling/queues/<uuid:uuid>/                       | queue      | L... +++++++ | L--- -------
 /api/v1/labeling/queues/<uuid:uuid>/claim/                 | queue      | L--- ------- | L... +++++xx

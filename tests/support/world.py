@@ -102,6 +102,10 @@ class World:
             dataset_id=dataset.uuid, actor=people["mia"], name=SCRIPT, label=label, kind="words", pattern="card"
         )
         things |= {"dataset": dataset, "item": dataset.items.first(), "queue": queue, "upload": waiting}
+        things["guideline"] = labeling.propose_change(
+            dataset_id=dataset.uuid, actor=people["ana"], text=SCRIPT, classes=[label], queue_id=queue.uuid,
+            item_id=queue.slots.first().item.uuid,
+        )  # fmt: skip
         scan(dataset, people["ravi"])
         things["finding"] = dataset.findings.earliest("id")
         things["snapshot"] = dataset.snapshots.get(uuid=job.args["snapshot"])

@@ -3,10 +3,12 @@
 from datasets_app.labeling.actions.answers import Undone, skip, submit, undo
 from datasets_app.labeling.actions.changes import change_classes, move_decisions, move_queue, plan_changes, run_moves
 from datasets_app.labeling.actions.claims import claim, heartbeat, release, sweep
+from datasets_app.labeling.actions.guideline import know_guideline
 from datasets_app.labeling.actions.imports import Importer, suggest, suggest_values
+from datasets_app.labeling.actions.proposals import decline_proposal, propose_change
 from datasets_app.labeling.actions.quality import measure_due, measure_quality, run_measure
 from datasets_app.labeling.actions.queues import close_queue, open_queue, pause_queue, reorder, resume_queue, run_fill, run_reorder
-from datasets_app.labeling.actions.remarks import comment, flag
+from datasets_app.labeling.actions.remarks import comment, flag, resolve_comment
 from datasets_app.labeling.actions.reviews import decide, return_to_annotators, undo_decision
 from datasets_app.labeling.actions.schemas import publish_schema
 from datasets_app.labeling.actions.suggesting import apply_rules, retire_rule, run_rules, write_rule
@@ -20,8 +22,10 @@ __all__ = [
     "close_queue",
     "comment",
     "decide",
+    "decline_proposal",
     "flag",
     "heartbeat",
+    "know_guideline",
     "measure_due",
     "measure_quality",
     "move_decisions",
@@ -29,9 +33,11 @@ __all__ = [
     "open_queue",
     "pause_queue",
     "plan_changes",
+    "propose_change",
     "publish_schema",
     "release",
     "reorder",
+    "resolve_comment",
     "resume_queue",
     "retire_rule",
     "return_to_annotators",

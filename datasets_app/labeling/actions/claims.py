@@ -64,7 +64,7 @@ def claim(*, queue_id: UUID, actor: User, k: int = rules.HAND, skipped: bool = F
 
 def seat_of(queue: Queue, user: User) -> Seat:
     """This person's locked place in the queue: two tabs of one person wait for each other here."""
-    Seat.objects.get_or_create(queue=queue, user=user)
+    Seat.objects.get_or_create(queue=queue, user=user, defaults={"seen_schema_id": queue.schema_id})
     return Seat.objects.select_for_update().get(queue=queue, user=user)
 
 

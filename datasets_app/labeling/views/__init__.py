@@ -1,7 +1,8 @@
 """Pages of labeling."""
 
-from datasets_app.labeling.views.bench import bench, comment, flag, heartbeat, release, skip, submit, undo
+from datasets_app.labeling.views.bench import bench, flag, heartbeat, release, skip, submit, undo
 from datasets_app.labeling.views.changes import change_classes, move_decisions, move_queue
+from datasets_app.labeling.views.comments import comment, comments, people, resolve_comment
 from datasets_app.labeling.views.pages import close, open_queue, pause, queue_list, queue_page, reorder, resume, schema, schema_version
 from datasets_app.labeling.views.quality import measure, quality, quality_items
 from datasets_app.labeling.views.review import decide, return_item, review, undo_decision
@@ -13,6 +14,7 @@ __all__ = [
     "change_classes",
     "close",
     "comment",
+    "comments",
     "decide",
     "flag",
     "heartbeat",
@@ -21,6 +23,7 @@ __all__ = [
     "move_queue",
     "open_queue",
     "pause",
+    "people",
     "preview_rule",
     "quality",
     "quality_items",
@@ -28,6 +31,7 @@ __all__ = [
     "queue_page",
     "release",
     "reorder",
+    "resolve_comment",
     "resume",
     "retire_rule",
     "return_item",

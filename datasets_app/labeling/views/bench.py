@@ -60,7 +60,7 @@ def bench_context(request: HttpRequest, queue: Queue, items: list[dict[str, Any]
     chosen, ticked = said.get("label", ""), said.get("labels", [])
     urls = {
         name: reverse(f"labeling:{name}", args=[queue.uuid])
-        for name in ("submit", "skip", "undo", "heartbeat", "release", "flag", "comment")
+        for name in ("submit", "skip", "undo", "heartbeat", "release", "flag", "comment", "people", "comments")
     }
     return {
         "queue": queue, "task": queue.dataset.task, "items": items, "item": first, "labels": labels, "few": few,
@@ -202,16 +202,3 @@ def flag(request: HttpRequest, uuid: UUID) -> HttpResponse:
     on = data["on"] != "no"
     actions.flag(queue_id=uuid, actor=person(request), item_id=data["item"], on=on, text=data["text"])
     return JsonResponse({"flagged": on}) if wants_json(request) else to_bench(uuid)
-
-
-@require_POST
-@needs("labeling.annotate", Queue, see="labeling.view")
-@speaks_json
-def comment(request: HttpRequest, uuid: UUID) -> HttpResponse:
-    """Say something about an item."""
-    data = clean(RemarkForm(request.POST))
-    actions.comment(queue_id=uuid, actor=person(request), item_id=data["item"], text=data["text"])
-    if wants_json(request):
-        return JsonResponse({"said": True})
-    toast(request, "Comment added")
-    return to_bench(uuid)

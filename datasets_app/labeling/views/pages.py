@@ -54,6 +54,7 @@ def queue_page(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """How far one queue is, who worked in it, and how far they agree."""
     queue = queries.get_queue(person(request), uuid)
     may = {name: policy.can(person(request), f"labeling.{name}", queue) for name in ("annotate", "manage", "decide")}
+    may["comment"] = may["annotate"]
     named = list(queue.people.order_by("display_name", "username"))
     may["annotate"] = may["annotate"] and (not named or person(request) in named)
     report, ahead = queries.report_of(queue), queries.forecast(queue)
@@ -64,6 +65,7 @@ def queue_page(request: HttpRequest, uuid: UUID) -> HttpResponse:
         "people": queries.people(queue, person(request), everybody=may["manage"]),
         "agreement": agreed, "figures": figures(queue, agreed, ahead), "forecast": ahead,
         "newest": queries.latest_schema(queue.dataset),
+        "open_comments": queries.open_comments(queue, person(request)) if may["comment"] else 0,
     }  # fmt: skip
     return render(request, "datasets_app/labeling/queue.html", context)
 

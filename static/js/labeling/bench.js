@@ -133,6 +133,14 @@
     $("guide-close").lastElementChild.replaceChildren(...each.lookalikes.map((close) => element("p", {}, element("b", {}, named(close.name)), " ", inert(close.note ?? ""))));
   };
 
+  /** What was written to this person about the item, and their own comments. */
+  const talk = (item) => {
+    const page = `${$("talk").dataset.page}?item=${item.item}`;
+    $("talk").hidden = !item.talk.length;
+    $("talk").replaceChildren(...item.talk.map((each) => element("li", {}, element("strong", {}, inert(each.who)), " ", element("span", { class: "written" }, inert(each.text)), " ", element("a", { class: "small", href: `${page}#comment-${each.id}`, "data-answer": each.id, "data-who": each.who }, "Answer"))));
+    $("comment-form").elements.item.value = item.item;
+  };
+
   /** Puts the first item of the hand on the screen. @param {boolean} fresh */
   const show = (fresh) => {
     const item = hand[0];
@@ -142,6 +150,7 @@
     $("meta").replaceChildren(...item.meta.map((line) => element("span", {}, line)), element("span", { class: "mono" }, inert(item.name)));
     $("note").hidden = !item.note;
     $("note").replaceChildren(element("strong", {}, "Returned by a reviewer."), " ", inert(item.note));
+    talk(item);
     $("source").textContent = item.source ? sourceLine(item.source) : "";
     $("flag").setAttribute("aria-pressed", String(item.flagged));
     for (const name of ["slot", "token"]) /** @type {any} */ (document.querySelector(`#answer [name=${name}]`)).value = item[name];
@@ -259,18 +268,12 @@
   for (const [id, act] of /** @type {[string, () => void][]} */ ([["undo", undo], ["flag", flag]])) $(id).addEventListener("click", (event) => { event.preventDefault(); act(); focusField(); });
 
   $("skip-form").addEventListener("submit", (event) => { event.preventDefault(); event.stopImmediatePropagation(); $("skip-dialog").close(); skip($("skip-reason").value); $("skip-form").reset(); });
-  $("comment-form").addEventListener("submit", async (event) => {
-    event.preventDefault();
-    event.stopImmediatePropagation();
-    const item = hand[0];
-    const text = $("comment-text").value;
-    try {
-      await post.post(bench.dataset.comment, { item: item.item, text });
-      $("comment-dialog").close();
-      $("comment-form").reset();
-      tell("ok", "Comment added");
-      announce.textContent = "Comment added";
-    } catch (error) { dispatchEvent(new CustomEvent("toast", { detail: { kind: "bad", text: `The comment was not saved. ${error instanceof TypeError ? "No connection" : /** @type {Error} */ (error).message}` } })); }
+  $("comment-form").addEventListener("commented", (event) => {
+    const item = hand.find((each) => each.item === $("comment-form").elements.item.value);
+    item?.talk.push(event.detail);
+    talk(hand[0]);
+    tell("ok", "Comment added");
+    announce.textContent = "Comment added";
   });
   for (const id of ["skip-dialog", "comment-dialog", "keys"]) $(id)?.addEventListener("close", focusField);
   document.addEventListener("keydown", (event) => { // the field is the place for keys, wherever the focus was
