@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datasets_app.labeling.api import changes, comments, quality, queues, review, rules, schemas, work
+from datasets_app.labeling.api import changes, comments, proposals, quality, queues, review, rules, schemas, work
 
 urlpatterns = [
     *schemas.urlpatterns,
@@ -13,4 +13,5 @@ urlpatterns = [
     *rules.urlpatterns,
     *changes.urlpatterns,
     *comments.urlpatterns,
+    *proposals.urlpatterns,
 ]

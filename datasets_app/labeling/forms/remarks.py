@@ -87,3 +87,9 @@ class DeclineForm(forms.Form):
     """Why a proposal is declined."""
 
     answer = forms.CharField(max_length=1000, error_messages={"required": "Say why, in a sentence."})
+
+
+class KnownForm(forms.Form):
+    """A version of the guideline that somebody has read."""
+
+    version = forms.IntegerField(min_value=1, max_value=2**31 - 1)

@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
-from django.http import QueryDict
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling import queries
@@ -15,6 +14,19 @@ from datasets_app.labeling.queries import changes
 from datasets_app.labeling.relabelling import KINDS, Change, split_names
 from datasets_app.labeling.rules import LabelSpec, clean_name
 from datasets_app.labeling.values import TASKS
+
+
+class ProposalsField(forms.Field):
+    """The proposals that are ticked beside the form. Whether one is still open is asked when the version is published."""
+
+    widget = forms.MultipleHiddenInput
+
+    def clean(self, value: Any) -> list[UUID]:
+        """Their keys, in the order of the page."""
+        try:
+            return [UUID(str(each)) for each in value or []]
+        except ValueError as error:
+            raise forms.ValidationError("A proposal that is ticked is not there. Reload the page.") from error
 
 
 class SchemaForm(forms.Form):
@@ -29,6 +41,7 @@ class SchemaForm(forms.Form):
     guideline = forms.CharField(widget=forms.Textarea(attrs={"rows": 10}), required=False, help_text="Markdown. Rules for all classes.")
     seen = forms.IntegerField(widget=forms.HiddenInput, required=False)
     dropping = forms.CharField(widget=forms.HiddenInput, required=False)
+    taking_up = ProposalsField(required=False)
 
     def __init__(self, dataset: Dataset, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -45,7 +58,8 @@ class SchemaForm(forms.Form):
             return True
         told = f"This version retires {named}. Publish again to do so; to rename or merge a class without losing its work, change classes."
         self.add_error("classes", told)
-        self.data = {**self.data.dict(), "dropping": named} if isinstance(self.data, QueryDict) else self.data
+        self.data = self.data.copy()  # type: ignore[union-attr]  # a QueryDict, which may hold several proposals
+        self.data["dropping"] = named  # type: ignore[index]
         return False
 
     def clean_classes(self) -> list[LabelSpec]:

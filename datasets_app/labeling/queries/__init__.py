@@ -57,6 +57,7 @@ from datasets_app.labeling.queries.proposals import (
     open_proposals,
     own_proposals,
     proposals_of,
+    readable_proposals,
     shown,
     taken_up,
 )
@@ -142,6 +143,7 @@ __all__ = [
     "queue_agreement",
     "queues",
     "readable",
+    "readable_proposals",
     "readers",
     "report_of",
     "schemas",

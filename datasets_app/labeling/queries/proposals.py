@@ -41,6 +41,12 @@ def own_proposals(dataset: Dataset, user: User) -> QuerySet[GuidelineProposal]:
     return proposals_of(dataset).filter(by=user)[:SHOWN]
 
 
+def readable_proposals(dataset: Dataset, user: User) -> QuerySet[GuidelineProposal]:
+    """All proposals for those who manage labels; their own for everybody else."""
+    rows = proposals_of(dataset)
+    return rows if policy.can(user, "labeling.manage", dataset) else rows.filter(by=user)
+
+
 def taken_up(schema: LabelSchema) -> QuerySet[GuidelineProposal]:
     """The proposals that a version took up, oldest first."""
     return proposals_of(schema.dataset).filter(taken_up_in=schema).order_by("id")

@@ -4,6 +4,7 @@ from datasets_app.labeling.views.bench import bench, flag, heartbeat, release, s
 from datasets_app.labeling.views.changes import change_classes, move_decisions, move_queue
 from datasets_app.labeling.views.comments import comment, comments, people, resolve_comment
 from datasets_app.labeling.views.pages import close, open_queue, pause, queue_list, queue_page, reorder, resume, schema, schema_version
+from datasets_app.labeling.views.proposals import decline_proposal, know_guideline, propose
 from datasets_app.labeling.views.quality import measure, quality, quality_items
 from datasets_app.labeling.views.review import decide, return_item, review, undo_decision
 from datasets_app.labeling.views.suggesting import apply_rules, preview_rule, retire_rule, rule, rules, write_rule
@@ -16,8 +17,10 @@ __all__ = [
     "comment",
     "comments",
     "decide",
+    "decline_proposal",
     "flag",
     "heartbeat",
+    "know_guideline",
     "measure",
     "move_decisions",
     "move_queue",
@@ -25,6 +28,7 @@ __all__ = [
     "pause",
     "people",
     "preview_rule",
+    "propose",
     "quality",
     "quality_items",
     "queue_list",

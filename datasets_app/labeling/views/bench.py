@@ -17,7 +17,7 @@ from datasets_app.labeling.models import Annotation, Queue
 from datasets_app.labeling.queries.bench import FEW
 from datasets_app.labeling.values import TASKS, canonical, words
 from datasets_app.labeling.views.answering import clean, person, speaks_json, to_bench, wants_json
-from datasets_app.labeling.views.guideline import guideline_html
+from datasets_app.labeling.views.guideline import differences_of, guideline_html
 from lifecycle.refusals import Conflict
 from lifecycle.ui.toasts import toast
 from registry.access import policy
@@ -56,6 +56,7 @@ def bench_context(request: HttpRequest, queue: Queue, items: list[dict[str, Any]
     scores = dict(first["ranks"]) if first else {}
     order = list(by_id.values()) if few else [by_id[key] for key in [*scores, *(key for key in by_id if key not in scores)]][:5]
     last = queries.last_answer(queue, person(request))
+    before = queries.known_before(queue, person(request)) if first else None
     said = (first["said"] if first else None) or {}
     chosen, ticked = said.get("label", ""), said.get("labels", [])
     urls = {
@@ -72,7 +73,7 @@ def bench_context(request: HttpRequest, queue: Queue, items: list[dict[str, Any]
         "columns": class_map(labels), "progress": queries.progress(queue, person(request)),
         "last": last, "last_words": words(queries.value_of(last), queries.names_in(queue.schema)) if last else "",
         "client_key": uuid4(), "undo_key": uuid4(), "closed": closed, "urls": urls, "hits": queries.hit_rate(queue),
-        "chosen": chosen, "ticked": ticked,
+        "chosen": chosen, "ticked": ticked, "before": before, "differences": differences_of(before, queue.schema) if before else [],
         "may_decide": policy.can(person(request), "labeling.decide", queue),
         "skipped": not items and not closed and queries.skipped_open(queue, person(request)),
     }  # fmt: skip
@@ -120,7 +121,7 @@ def saved(request: HttpRequest, uuid: UUID, have: list[int], **more: Any) -> Htt
     return JsonResponse(
         {
             "items": [item for item in items if item["slot"] not in have], "closed": closed, "done": progress.done, "total": progress.total,
-            "seconds_left": progress.seconds_left, **more,
+            "seconds_left": progress.seconds_left, "version": queue.schema.version, **more,
         }
     )  # fmt: skip
 

@@ -21,7 +21,8 @@ from datasets_app.labeling.quality import ALWAYS_RULE
 from datasets_app.labeling.queries import changes
 from datasets_app.labeling.values import TASKS
 from datasets_app.labeling.views.answering import person
-from datasets_app.labeling.views.guideline import guideline_html
+from datasets_app.labeling.views.guideline import differences_of, guideline_html
+from datasets_app.labeling.views.proposals import on_schema_page
 from datasets_app.labeling.views.quality_page import person_row
 from lifecycle.refusals import Refused
 from lifecycle.ui.forms import add_refusal
@@ -157,9 +158,11 @@ def schema(request: HttpRequest, uuid: UUID) -> HttpResponse:
         policy.require(person(request), "labeling.manage", dataset)
         if form.is_valid() and form.check_dropped(latest) and (answer := published(request, dataset, form)):
             return answer
-    context = {
+    may_manage = policy.can(person(request), "labeling.manage", dataset)
+    context = on_schema_page(request, dataset, may_manage=may_manage) | {
         "dataset": dataset, "versions": versions, "schema": latest, "form": form, "guideline": guideline_html(latest),
-        "may_manage": policy.can(person(request), "labeling.manage", dataset), "queues_behind": changes.queues_behind(dataset)[:PAGE],
+        "may_manage": may_manage, "queues_behind": changes.queues_behind(dataset)[:PAGE],
+        "ticked": request.POST.getlist("taking_up"),
         "job": changes.move_job(dataset), "decisions_behind": changes.bounded(changes.decisions_behind(dataset)),
     }  # fmt: skip
     return render(request, "datasets_app/labeling/schema.html", context, status=422 if form.is_bound else 200)
@@ -170,8 +173,9 @@ def published(request: HttpRequest, dataset: Dataset, form: SchemaForm) -> HttpR
     data = form.cleaned_data
     try:
         made = actions.publish_schema(
-            dataset_id=dataset.uuid, actor=person(request), labels=data.get("classes", []), guideline=data["guideline"], seen=data["seen"]
-        )
+            dataset_id=dataset.uuid, actor=person(request), labels=data.get("classes", []), guideline=data["guideline"], seen=data["seen"],
+            taking_up=data["taking_up"],
+        )  # fmt: skip
     except Refused as error:
         for message in error.fields.get("labels", [error.message]):
             form.add_error("classes" if "classes" in form.fields else None, message)
@@ -191,6 +195,8 @@ def schema_version(request: HttpRequest, uuid: UUID, version: int) -> HttpRespon
     before = dataset.schemas.filter(version__lt=version).order_by("-version").first()
     context = {
         "dataset": dataset, "schema": found, "guideline": guideline_html(found), "versions": queries.schemas(dataset),
-        "changes": changes.changes_of(found), "renamed": changes.renamed(before, found),
+        "changes": changes.changes_of(found), "renamed": changes.renamed(before, found), "before": before,
+        "differences": differences_of(before, found) if before else [],
+        "taken_up": queries.shown(dataset, queries.taken_up(found), person(request)),
     }  # fmt: skip
     return render(request, "datasets_app/labeling/schema_version.html", context)

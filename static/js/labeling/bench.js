@@ -44,7 +44,7 @@
   const tell = (kind, text) => say.replaceChildren(state(kind, text));
 
   const post = /** @type {any} */ (window).sender({
-    saved: (body) => { count = body.done; for (const item of body.items ?? []) if (!holds(item.slot)) hand.push(item); progress(body); if (hand.length <= (body.items ?? []).length) show(true); },
+    saved: (body) => { count = body.done; if (String(body.version ?? bench.dataset.version) !== bench.dataset.version) $("changed").hidden = false; for (const item of body.items ?? []) if (!holds(item.slot)) hand.push(item); progress(body); if (hand.length <= (body.items ?? []).length) show(true); },
     refused: (job, error) => { dispatchEvent(new CustomEvent("toast", { detail: { kind: "bad", text: error.message } })); if ((mode?.value || /** @type {any} */ (error).status === 422) && job.what?.item && !holds(job.what.item.slot)) { stash(); hand.unshift(job.what.item); show(true); } },
     changed: () => { bench.dataset.unsaved = String(post.unsaved); progress(null); },
   });
@@ -139,6 +139,9 @@
     $("talk").hidden = !item.talk.length;
     $("talk").replaceChildren(...item.talk.map((each) => element("li", {}, element("strong", {}, inert(each.who)), " ", element("span", { class: "written" }, inert(each.text)), " ", element("a", { class: "small", href: `${page}#comment-${each.id}`, "data-answer": each.id, "data-who": each.who }, "Answer"))));
     $("comment-form").elements.item.value = item.item;
+    const propose = new URL($("propose").href);
+    propose.searchParams.set("item", item.item);
+    $("propose").href = propose.href;
   };
 
   /** Puts the first item of the hand on the screen. @param {boolean} fresh */
@@ -244,7 +247,7 @@
   const open = (id) => { if (hand[0]) $(id).showModal(); };
   const toggle = (id) => $(id)?.classList.toggle("shut");
   /** @type {Record<string, () => void>} */
-  const acts = { S: () => open("skip-dialog"), F: flag, C: () => open("comment-dialog"), U: undo, G: () => toggle("guide"), M: () => toggle("map"), "?": () => $("keys")?.showModal() };
+  const acts = { S: () => open("skip-dialog"), F: flag, C: () => open("comment-dialog"), U: undo, G: () => toggle("guide"), P: () => $("propose").click(), V: () => { if (!$("changed").hidden) $("see-changes").click(); }, M: () => toggle("map"), "?": () => $("keys")?.showModal() };
 
   /** Saves, or for a task of its own: takes what was found by typing, and saves once nothing is typed. */
   const enter = () => { if (!mode) choose(options[active]); else if (find.value.trim()) { choose(options[active]); find.value = ""; active = 0; draw(); } else mode.save(); };
@@ -275,7 +278,16 @@
     tell("ok", "Comment added");
     announce.textContent = "Comment added";
   });
-  for (const id of ["skip-dialog", "comment-dialog", "keys"]) $(id)?.addEventListener("close", focusField);
+  $("known-form")?.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    try {
+      await post.post($("known-form").action, { version: bench.dataset.version });
+      $("changed").hidden = true;
+      $("changes-dialog").close();
+    } catch (error) { dispatchEvent(new CustomEvent("toast", { detail: { kind: "bad", text: error instanceof TypeError ? "No connection. It is said again next time" : /** @type {Error} */ (error).message } })); }
+  });
+  for (const id of ["skip-dialog", "comment-dialog", "changes-dialog", "keys"]) $(id)?.addEventListener("close", focusField);
   document.addEventListener("keydown", (event) => { // the field is the place for keys, wherever the focus was
     const target = /** @type {Element} */ (event.target);
     if (document.querySelector("dialog[open]") || target.closest("input, textarea, select, button, a") || event.ctrlKey || event.metaKey || event.altKey || event.key.length > 1) return;
