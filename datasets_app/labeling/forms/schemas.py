@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
+from django.http import QueryDict
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling import queries
@@ -58,8 +59,10 @@ class SchemaForm(forms.Form):
             return True
         told = f"This version retires {named}. Publish again to do so; to rename or merge a class without losing its work, change classes."
         self.add_error("classes", told)
-        self.data = self.data.copy()  # type: ignore[union-attr]  # a QueryDict, which may hold several proposals
-        self.data["dropping"] = named  # type: ignore[index]
+        if isinstance(self.data, QueryDict):
+            again = self.data.copy()  # which keeps every proposal that is ticked
+            again["dropping"] = named
+            self.data = again
         return False
 
     def clean_classes(self) -> list[LabelSpec]:

@@ -29,11 +29,11 @@ def propose(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """The form of a proposal: its text, the classes that it is about, and the item that it was met on."""
     dataset = queries.get_dataset(person(request), uuid)
     given = request.POST or request.GET
-    queue = Queue.objects.filter(dataset=dataset, uuid=as_key(given.get("queue", ""))).select_related("schema", "dataset").first()
-    wanted = as_key(given.get("item", ""))
+    named, wanted = as_key(given.get("queue", "")), as_key(given.get("item", ""))
+    queue = Queue.objects.filter(dataset=dataset, uuid=named).select_related("schema", "dataset").first() if named else None
     item = Item.objects.filter(slots__queue=queue, uuid=wanted).first() if queue and wanted else None
     back = given.get("back", "")
-    initial = {"queue": queue.uuid if queue else None, "item": item.uuid if item else None, "back": back}
+    initial: dict[str, Any] = {"queue": queue.uuid if queue else None, "item": item.uuid if item else None, "back": back}
     if item is not None and queue is not None and back == "review" and policy.can(person(request), "labeling.decide", queue):
         initial["classes"] = list(queries.disputed(queue, item.pk))
     form = ProposalForm(dataset, queue, request.POST or None, initial=initial)
