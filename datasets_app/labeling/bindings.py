@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datasets_app.datasets import ports as datasets
-from datasets_app.labeling import actions
+from datasets_app.labeling import actions, queries
 from lifecycle.jobs import registry, schedule
 from lifecycle.jobs.models import Job
 from lifecycle.jobs.registry import JobKind
@@ -61,6 +61,12 @@ def bind() -> None:
     topics.register(actions.CHANGED, "Decisions on labels", for_programs=True)
     navigation.register(
         navigation.NavItem(
-            "Data", "Labeling", "labeling:list", order=20, key="l", show=lambda user: policy.can_somewhere(user, "labeling.view")
-        )
+            "Data",
+            "Labeling",
+            "labeling:list",
+            order=20,
+            key="l",
+            show=lambda user: policy.can_somewhere(user, "labeling.view"),
+            count=queries.open_mentions,
+        )  # fmt: skip
     )

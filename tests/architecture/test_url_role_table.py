@@ -97,6 +97,8 @@ TABLE = r"""
 /labeling/datasets/<uuid:uuid>/schema/<int:version>/       | dataset    | L... +++++++ | ---- -------
 /labeling/datasets/<uuid:uuid>/schema/change/              | dataset    | L... x+++xxx | L... x+++xxx
 /labeling/datasets/<uuid:uuid>/schema/move/                | dataset    | ---- ------- | L... x+++xxx
+/labeling/datasets/<uuid:uuid>/propose/                    | dataset    | L... +++++xx | L... +++++xx
+/labeling/proposals/<uuid:uuid>/decline/                   | guideline  | ---- ------- | L... x+++xxx
 /labeling/datasets/<uuid:uuid>/rules/                      | dataset    | L... +++++++ | ---- -------
 /labeling/datasets/<uuid:uuid>/rules/new/                  | dataset    | L... x+++xxx | L... x+++xxx
 /labeling/datasets/<uuid:uuid>/rules/preview/              | dataset    | ---- ------- | L... x+++xxx
@@ -124,6 +126,10 @@ TABLE = r"""
 /labeling/<uuid:uuid>/check/                               | queue      | ---- ------- | L... x+xxxxx
 /labeling/checks/<uuid:uuid>/accept/                       | check      | ---- ------- | L... x+xxxxx
 /labeling/checks/<uuid:uuid>/drop/                         | check      | ---- ------- | L... x+xxxxx
+/labeling/<uuid:uuid>/comments/                            | queue      | L... +++++xx | ---- -------
+/labeling/<uuid:uuid>/comments/resolve/                    | queue      | ---- ------- | L... +++++xx
+/labeling/<uuid:uuid>/people/                              | queue      | L... +++++xx | ---- -------
+/labeling/<uuid:uuid>/guideline/known/                     | queue      | ---- ------- | L... +++++xx
 /labeling/<uuid:uuid>/review/                              | queue      | L... x+xxxxx | ---- -------
 /labeling/<uuid:uuid>/decide/                              | queue      | ---- ------- | L... x+xxxxx
 /labeling/<uuid:uuid>/return/                              | queue      | ---- ------- | L... x+xxxxx
@@ -305,6 +311,10 @@ TABLE = r"""
 /api/v1/labeling/corrections/<uuid:uuid>/                  | correction | L... x+xxxxx | L--- -------
 /api/v1/labeling/corrections/<uuid:uuid>/accept/           | correction | L--- ------- | L... x+xxxxx
 /api/v1/labeling/rules/<uuid:uuid>/retire/                 | rule       | L--- ------- | L... x+++xxx
+/api/v1/labeling/datasets/<uuid:uuid>/proposals/           | dataset    | L... +++++xx | L... +++++xx
+/api/v1/labeling/proposals/<uuid:uuid>/decline/            | guideline  | L--- ------- | L... x+++xxx
+/api/v1/labeling/queues/<uuid:uuid>/comments/              | queue      | L... +++++xx | L... +++++xx
+/api/v1/labeling/queues/<uuid:uuid>/comments/resolve/      | queue      | L--- ------- | L... +++++xx
 /api/v1/labeling/queues/                                   |            | L+++ +++++++ | L+++ +++++++
 /api/v1/labeling/queues/<uuid:uuid>/                       | queue      | L... +++++++ | L--- -------
 /api/v1/labeling/queues/<uuid:uuid>/claim/                 | queue      | L--- ------- | L... +++++xx

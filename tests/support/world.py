@@ -104,6 +104,10 @@ class World:
         )
         things |= {"dataset": dataset, "item": dataset.items.first(), "queue": queue, "upload": waiting}
         things["check"] = SpotCheck.objects.create(queue=queue, waiting=1, last=1, tolerated=2, created_by=people["ravi"])
+        things["guideline"] = labeling.propose_change(
+            dataset_id=dataset.uuid, actor=people["ana"], text=SCRIPT, classes=[label], queue_id=queue.uuid,
+            item_id=queue.slots.first().item.uuid,
+        )  # fmt: skip
         scan(dataset, people["ravi"])
         things["finding"] = dataset.findings.earliest("id")
         things["snapshot"] = dataset.snapshots.get(uuid=job.args["snapshot"])

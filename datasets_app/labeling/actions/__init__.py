@@ -14,10 +14,12 @@ from datasets_app.labeling.actions.corrections import (
     run_correct,
     run_look,
 )
+from datasets_app.labeling.actions.guideline import know_guideline
 from datasets_app.labeling.actions.imports import Importer, suggest, suggest_values
+from datasets_app.labeling.actions.proposals import decline_proposal, propose_change
 from datasets_app.labeling.actions.quality import measure_due, measure_quality, run_measure
 from datasets_app.labeling.actions.queues import close_queue, open_queue, pause_queue, reorder, resume_queue, run_fill, run_reorder
-from datasets_app.labeling.actions.remarks import comment, flag
+from datasets_app.labeling.actions.remarks import comment, flag, resolve_comment
 from datasets_app.labeling.actions.reviews import decide, return_to_annotators, undo_decision
 from datasets_app.labeling.actions.schemas import publish_schema
 from datasets_app.labeling.actions.suggesting import apply_rules, retire_rule, run_rules, write_rule
@@ -44,8 +46,10 @@ __all__ = [
     "comment",
     "decide",
     "drop_check",
+    "decline_proposal",
     "flag",
     "heartbeat",
+    "know_guideline",
     "measure_due",
     "measure_quality",
     "move_decisions",
@@ -53,9 +57,11 @@ __all__ = [
     "open_queue",
     "pause_queue",
     "plan_changes",
+    "propose_change",
     "publish_schema",
     "release",
     "reorder",
+    "resolve_comment",
     "resume_queue",
     "retire_rule",
     "return_to_annotators",

@@ -73,7 +73,7 @@ def seat_of(queue: Queue, user: User) -> Seat:
     mine = Seat.objects.select_for_update().filter(queue=queue, user=user)
     if seat := mine.first():
         return seat
-    Seat.objects.get_or_create(queue=queue, user=user)
+    Seat.objects.get_or_create(queue=queue, user=user, defaults={"seen_schema_id": queue.schema_id})
     return mine.get()
 
 

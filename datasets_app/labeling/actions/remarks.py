@@ -1,21 +1,27 @@
-"""Comments and flags on items."""
+"""Comments, flags and conversations about items."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from uuid import UUID
 
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
+from django.urls import reverse
 from django.utils import timezone
 
 from datasets_app.datasets.models import Item
+from datasets_app.labeling import mentions, queries
 from datasets_app.labeling.models import Comment, Queue
-from lifecycle.refusals import Refused
-from registry.access import policy
+from lifecycle.notices.actions import notify
+from lifecycle.refusals import Conflict, Refused
+from registry.access import policy, roles
 from registry.access.models import User
 from registry.ledger import actions as ledger
 from registry.ledger.verbs import Verb
 
 LIMIT = 2_000
+NAMES = 20  # people whom one comment mentions
 
 
 def find_item(queue: Queue, item_id: UUID) -> Item:
@@ -27,14 +33,98 @@ def find_item(queue: Queue, item_id: UUID) -> Item:
 
 
 @transaction.atomic
-def comment(*, queue_id: UUID, actor: User, item_id: UUID, text: str) -> Comment:
-    """Say something about an item to those who review it. Raises PermissionDenied or Refused (empty, too long)."""
+def comment(
+    *, queue_id: UUID, actor: User, item_id: UUID, text: str, reply_to: UUID | None = None, start: int | None = None,
+    end: int | None = None, quote: str | None = None,
+) -> Comment:  # fmt: skip
+    """Say something about an item, or answer a comment on it. People whom the text mentions by @name are told, and who is answered.
+
+    reply_to: a comment that the actor may read; its conversation goes on. start, end: the passage of the text that it is about, in code
+    points; quote: the words there, as the writer saw them. Raises PermissionDenied, Refused (empty, too long, a name that means nobody who
+    may read it, another passage than was seen), or Conflict (the conversation is resolved).
+    """
     queue = Queue.objects.get(uuid=queue_id)
     policy.require(actor, "labeling.annotate", queue)
     text = check_text(text)
     item = find_item(queue, item_id)
-    same = Comment.objects.filter(item=item, queue=queue, user=actor, text=text, is_flag=False).first()  # a double click says it once
-    return same or Comment.objects.create(item=item, queue=queue, user=actor, text=text)
+    root = find_root(queue, item, actor, reply_to) if reply_to else None
+    check_passage(item, start, end, quote)
+    same = Comment.objects.filter(item=item, queue=queue, user=actor, text=text, is_flag=False, reply_to=root, start=start, end=end)
+    return same.first() or write(queue, item, actor, text, reply_to=root, start=start, end=end)  # a double click says it once
+
+
+def write(
+    queue: Queue, item: Item, actor: User, text: str, *, is_flag: bool = False, is_return: bool = False, reply_to: Comment | None = None,
+    start: int | None = None, end: int | None = None,
+) -> Comment:  # fmt: skip
+    """Keep a comment and tell whom it concerns, in the caller's transaction. Raises Refused (a name that means nobody who may read it)."""
+    people = mentioned_in(queue, text)
+    made = Comment.objects.create(
+        item=item, queue=queue, user=actor, text=text, is_flag=is_flag, is_return=is_return, reply_to=reply_to, start=start, end=end
+    )
+    made.mentioned.set(people)
+    tell(made, actor, people, "mentioned you in a comment in")
+    began = [reply_to.user] if reply_to and policy.can(reply_to.user, "labeling.annotate", queue) else []
+    tell(made, actor, [user for user in began if user not in people], "answered your comment in")
+    return made
+
+
+def mentioned_in(queue: Queue, text: str) -> list[User]:
+    """The people whom a text mentions. Raises Refused that names whoever may not read comments in the queue, known here or not."""
+    found = mentions.readings(text)
+    if not found:
+        return []
+    if len(found) > NAMES:
+        raise refused(f"The comment mentions {len(found)} people; {NAMES} at most are told of one.")
+    readers = {user.username.lower(): user for user in queries.readers(queue)}
+    names, unknown = mentions.match(found, readers)
+    if unknown:
+        near = mentions.closest(unknown[0], readers)
+        told = f"Nobody who may read comments in {queue.name} is called {', '.join('@' + name for name in unknown[:5])}."
+        raise refused(told, f"Did you mean @{near}? " if near else "")
+    return [readers[name] for name in names]
+
+
+def refused(told: str, hint: str = "") -> Refused:
+    """The refusal of a name, which says what to do where nobody is meant."""
+    return Refused(f"{told} {hint}".strip(), next_step="Put ` before the @ where nobody is meant.", fields={"text": [told]})
+
+
+def tell(comment: Comment, actor: User, people: Iterable[User], what: str) -> None:
+    """Send these people, but not the writer, to the conversation. The names of annotators are kept from those who settle their answers."""
+    queue = comment.queue
+    others = [user for user in people if user.pk != actor.pk]
+    if queue is None or not others:
+        return
+    url = f"{reverse('labeling:comments', args=[queue.uuid])}?item={comment.item.uuid}#comment-{comment.uuid}"
+    settling = set(policy.who_can("labeling.decide", queue).values_list("pk", flat=True))
+    hidden = not policy.can(actor, "labeling.manage", queue)
+    notify([user for user in others if hidden and user.pk in settling], f"An annotator {what} {queue.name}.", url)
+    notify([user for user in others if not hidden or user.pk not in settling], f"{actor} {what} {queue.name}.", url)
+
+
+def find_root(queue: Queue, item: Item, actor: User, comment_id: UUID) -> Comment:
+    """The first comment of the conversation that an answer goes on with. Raises Refused (not readable) or Conflict (resolved)."""
+    found = queries.visible_comments(queue, actor).filter(uuid=comment_id, item=item).select_related("reply_to__user", "user").first()
+    if found is None:
+        raise Refused("This comment is not there, or not for you to read yet.", next_step="Reload the page.")
+    root = found.reply_to or found
+    if root.resolved_at is not None:
+        raise Conflict("This conversation is resolved.", next_step="Write a new comment, or have it reopened.")
+    return root
+
+
+def check_passage(item: Item, start: int | None, end: int | None, quote: str | None) -> None:
+    """Raises Refused unless both ends of a passage lie in the text, and hold what the writer saw there."""
+    if start is None and end is None:
+        return
+    told = ""
+    if start is None or end is None or not 0 <= start < end <= len(item.text):
+        told = f"The passage {start} to {end} does not lie in the text, which has {len(item.text):,} characters."
+    elif quote is not None and item.text[start:end] != quote:
+        told = "The passage holds other words than those you chose."
+    if told:
+        raise Refused(told, next_step="Choose it again, or comment on all of the text.", fields={"start": [told]})
 
 
 def check_text(text: str) -> str:
@@ -49,14 +139,43 @@ def check_text(text: str) -> str:
 
 
 @transaction.atomic
+def resolve_comment(*, queue_id: UUID, actor: User, comment_id: UUID, on: bool = True) -> Comment:
+    """Settle the conversation that a comment belongs to, or open it again. The same again changes nothing. Returns its first comment.
+
+    Raises PermissionDenied for others than who began it and those who manage labels, Refused (no such comment), or Conflict (a flag that
+    was raised again meanwhile).
+    """
+    queue = Queue.objects.get(uuid=queue_id)
+    policy.require(actor, "labeling.annotate", queue)
+    found = queries.visible_comments(queue, actor).filter(uuid=comment_id).values_list("pk", "reply_to").first()
+    if found is None:
+        raise Refused("This comment is not there, or not for you to read yet.", next_step="Reload the page.")
+    root = Comment.objects.select_for_update(of=("self",)).select_related("item").get(pk=found[1] or found[0])
+    if root.user_id != actor.pk and not queries.sees_all(queue, actor):
+        raise PermissionDenied(f"Who began a conversation resolves it. {roles.sentence('labeling.manage')}")
+    if on == (root.resolved_at is not None):
+        return root
+    if not on and root.is_flag and own_flag(queue, root.item, root.user):
+        raise Conflict("The item is flagged again already.", next_step="Resolve that flag instead.")
+    root.resolved_at, root.resolved_by = (timezone.now(), actor) if on else (None, None)
+    root.save(update_fields=["resolved_at", "resolved_by"])
+    return root
+
+
+def own_flag(queue: Queue, item: Item, user: User) -> Comment | None:
+    """The flag of this person on an item that is not resolved."""
+    return Comment.objects.select_for_update().filter(item=item, queue=queue, user=user, is_flag=True, resolved_at__isnull=True).first()
+
+
+@transaction.atomic
 def flag(*, queue_id: UUID, actor: User, item_id: UUID, on: bool = True, text: str = "") -> Comment | None:
     """Ask for a look at an item, or take that back. The same again changes nothing. Raises PermissionDenied or Refused."""
     queue = Queue.objects.select_related("dataset__project").get(uuid=queue_id)
     policy.require(actor, "labeling.annotate", queue)
     item = find_item(queue, item_id)
-    mine = Comment.objects.select_for_update().filter(item=item, queue=queue, user=actor, is_flag=True, resolved_at__isnull=True).first()
+    mine = own_flag(queue, item, actor)
     if on and mine is None:
-        mine = Comment.objects.create(item=item, queue=queue, user=actor, text=text.strip()[:LIMIT] or "Flagged.", is_flag=True)
+        mine = write(queue, item, actor, text.strip()[:LIMIT] or "Flagged.", is_flag=True)
         ledger.record(actor, Verb.ITEM_FLAGGED, mine, project=queue.dataset.project.uuid, item=item.digest, queue=queue.uuid)
     if not on and mine is not None:
         mine.resolved_at, mine.resolved_by = timezone.now(), actor

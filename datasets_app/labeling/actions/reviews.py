@@ -14,9 +14,9 @@ from datasets_app.datasets.rules import UploadState
 from datasets_app.labeling import queries, rules
 from datasets_app.labeling.actions.agreed import look_again, wait_no_more
 from datasets_app.labeling.actions.answers import read_value
-from datasets_app.labeling.actions.remarks import check_text
+from datasets_app.labeling.actions.remarks import check_text, write
 from datasets_app.labeling.actions.settling import end_dispute, labels_for, lock_item, record, settle, write_decision
-from datasets_app.labeling.models import Comment, Decision, Dispute, Queue, Slot
+from datasets_app.labeling.models import Decision, Dispute, Queue, Slot
 from datasets_app.labeling.queries import answers_in, seen_digest, value_of
 from datasets_app.labeling.values import Value, majority
 from lifecycle.refusals import Conflict, Refused
@@ -114,7 +114,7 @@ def return_to_annotators(*, queue_id: UUID, item_id: UUID, actor: User, comment:
     for slot in answered:
         ask_again(slot, timezone.now() + SLOW_LEASE)
     Queue.objects.filter(pk=queue.pk).update(slots_done=F("slots_done") - len(answered))
-    note = Comment.objects.create(item=item, queue=queue, user=actor, text=text, is_return=True)
+    note = write(queue, item, actor, text, is_return=True)
     end_dispute(queue, open_dispute(queue, item), Dispute.State.RETURNED)
     wait_no_more(queue, item, right=False)
     if current and current.how != Decision.How.WITHDRAWN and current.queue_id == queue.pk:

@@ -10,11 +10,12 @@ from django.db import transaction
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling import queries, rules
+from datasets_app.labeling.actions.proposals import hold_proposals, take_up
 from datasets_app.labeling.models import Label, LabelChange, LabelSchema
 from datasets_app.labeling.relabelling import ChangeKind, Gone
 from datasets_app.labeling.rules import LabelSpec
 from datasets_app.labeling.values import TASKS
-from lifecycle.refusals import Conflict
+from lifecycle.refusals import Conflict, Refused
 from registry.access import policy
 from registry.access.models import User
 from registry.ledger import actions as ledger
@@ -24,12 +25,14 @@ from registry.ledger.verbs import Verb
 
 @transaction.atomic
 def publish_schema(
-    *, dataset_id: UUID, actor: User, labels: Sequence[LabelSpec], guideline: str = "", seen: int | None = None
-) -> LabelSchema:
+    *, dataset_id: UUID, actor: User, labels: Sequence[LabelSpec], guideline: str = "", seen: int | None = None,
+    taking_up: Sequence[UUID] = (),
+) -> LabelSchema:  # fmt: skip
     """Publish the next version of a dataset's classes and guideline; the present one when nothing differs.
 
     A class keeps its stable id by name, or by the `stable_id` given with it where it was renamed. seen: the version that the author had
-    before them (0: none). Raises PermissionDenied, Refused (names), or Conflict (somebody published meanwhile).
+    before them (0: none). taking_up: open proposals that the version takes up; their proposers are told. Raises PermissionDenied, Refused
+    (names; nothing differs, so nothing is taken up), or Conflict (somebody published, or answered a proposal, meanwhile).
     """
     dataset = Dataset.objects.select_for_update(of=("self",), no_key=True).select_related("project").get(uuid=dataset_id)
     policy.require(actor, "labeling.manage", dataset)
@@ -39,7 +42,13 @@ def publish_schema(
     version = latest.version if latest else 0
     if seen is not None and seen != version:
         raise Conflict(f"Version {version} was published while you were writing.", next_step="Look at it, then publish yours on top of it.")
-    return write_schema(dataset, latest, labels, guideline, actor)
+    proposals = hold_proposals(dataset, taking_up)
+    schema = write_schema(dataset, latest, labels, guideline, actor)
+    if proposals and schema == latest:
+        told = f"Nothing differs from version {version}, so it takes up no proposal."
+        raise Refused(told, next_step="Write what the proposals ask for, or untick them.", fields={"taking_up": [told]})
+    take_up(schema, proposals, actor)
+    return schema
 
 
 def write_schema(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datasets_app.labeling.api import changes, checks, corrections, quality, queues, review, rules, schemas, work
+from datasets_app.labeling.api import changes, checks, comments, corrections, proposals, quality, queues, review, rules, schemas, work
 
 urlpatterns = [
     *schemas.urlpatterns,
@@ -14,4 +14,6 @@ urlpatterns = [
     *rules.urlpatterns,
     *changes.urlpatterns,
     *corrections.urlpatterns,
+    *comments.urlpatterns,
+    *proposals.urlpatterns,
 ]

@@ -32,11 +32,12 @@ class LabelIn(serializers.Serializer[Any]):
 
 
 class SchemaIn(serializers.Serializer[Any]):
-    """The next version of a dataset's labels. seen: the version it was made from; 0 for none."""
+    """The next version of a dataset's labels. seen: the version it was made from; 0 for none. taking_up: proposals that it takes up."""
 
     labels = LabelIn(many=True)
     guideline = serializers.CharField(required=False, allow_blank=True, default="")
     seen = serializers.IntegerField(required=False, allow_null=True, default=None)
+    taking_up = serializers.ListField(child=serializers.UUIDField(), required=False, default=list, max_length=50)
 
 
 class LabelOut(serializers.Serializer[Label]):
@@ -81,7 +82,9 @@ class Schemas(View):
         labels = [
             LabelSpec(**{**each, "examples": tuple(each["examples"]), "lookalikes": tuple(each["lookalikes"])}) for each in data["labels"]
         ]
-        made = actions.publish_schema(dataset_id=uuid, actor=request.user, labels=labels, guideline=data["guideline"], seen=data["seen"])
+        made = actions.publish_schema(
+            dataset_id=uuid, actor=request.user, labels=labels, guideline=data["guideline"], seen=data["seen"], taking_up=data["taking_up"]
+        )
         return Response(SchemaOut(made).data, status=201)
 
 

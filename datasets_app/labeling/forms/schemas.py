@@ -17,6 +17,19 @@ from datasets_app.labeling.rules import LabelSpec, clean_name
 from datasets_app.labeling.values import TASKS
 
 
+class ProposalsField(forms.Field):
+    """The proposals that are ticked beside the form. Whether one is still open is asked when the version is published."""
+
+    widget = forms.MultipleHiddenInput
+
+    def clean(self, value: Any) -> list[UUID]:
+        """Their keys, in the order of the page."""
+        try:
+            return [UUID(str(each)) for each in value or []]
+        except ValueError as error:
+            raise forms.ValidationError("A proposal that is ticked is not there. Reload the page.") from error
+
+
 class SchemaForm(forms.Form):
     """Classes as lines of text: readable, pasteable, and the same without JavaScript."""
 
@@ -29,6 +42,7 @@ class SchemaForm(forms.Form):
     guideline = forms.CharField(widget=forms.Textarea(attrs={"rows": 10}), required=False, help_text="Markdown. Rules for all classes.")
     seen = forms.IntegerField(widget=forms.HiddenInput, required=False)
     dropping = forms.CharField(widget=forms.HiddenInput, required=False)
+    taking_up = ProposalsField(required=False)
 
     def __init__(self, dataset: Dataset, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -45,7 +59,10 @@ class SchemaForm(forms.Form):
             return True
         told = f"This version retires {named}. Publish again to do so; to rename or merge a class without losing its work, change classes."
         self.add_error("classes", told)
-        self.data = {**self.data.dict(), "dropping": named} if isinstance(self.data, QueryDict) else self.data
+        if isinstance(self.data, QueryDict):
+            again = self.data.copy()  # which keeps every proposal that is ticked
+            again["dropping"] = named
+            self.data = again
         return False
 
     def clean_classes(self) -> list[LabelSpec]:

@@ -1,4 +1,4 @@
-"""What labeling keeps: schemas of classes, queues and their slots, answers, suggestions, decisions, and measures of quality."""
+"""What labeling keeps: schemas of classes, queues and their slots, answers, suggestions, decisions, remarks, measures of quality."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from datasets_app.labeling.models.answers import Annotation
 from datasets_app.labeling.models.checks import Agreed, Sampled, SpotCheck
 from datasets_app.labeling.models.corrections import Correction
 from datasets_app.labeling.models.decisions import Comment, Decision, Dispute
+from datasets_app.labeling.models.proposals import GuidelineProposal
 from datasets_app.labeling.models.quality import Difference, QualityReport
 from datasets_app.labeling.models.queues import Queue, Seat, Slot, SlotSkip
 from datasets_app.labeling.models.schemas import Label, LabelChange, LabelSchema
@@ -19,6 +20,7 @@ __all__ = [
     "Decision",
     "Difference",
     "Dispute",
+    "GuidelineProposal",
     "Label",
     "LabelChange",
     "LabelSchema",

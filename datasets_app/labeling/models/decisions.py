@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+from typing import Any
 from uuid import uuid4
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from datasets_app.datasets.models import Item
 from datasets_app.labeling.models.answers import Annotation
@@ -107,7 +108,10 @@ class Dispute(models.Model):
 
 
 class Comment(models.Model):
-    """What someone wrote about an item, for the others who work on it. A flag is a comment that asks for a look."""
+    """What someone wrote about an item, for the others who work on it. A flag is a comment that asks for a look.
+
+    One that answers another stands in the conversation that the other began; resolved is the conversation, by its first comment.
+    """
 
     append_only = True
     changeable = ("resolved_at", "resolved_by")
@@ -121,12 +125,33 @@ class Comment(models.Model):
     text = models.CharField(max_length=2000)
     is_flag = models.BooleanField(default=False)
     is_return = models.BooleanField(default=False, help_text="with which a reviewer returned the item; its annotators see it")
+    reply_to = models.ForeignKey(
+        "self", null=True, on_delete=models.PROTECT, related_name="replies", help_text="the comment that began the conversation"
+    )
+    start = models.PositiveIntegerField(null=True, help_text="of the passage of the text that it is about, in code points")
+    end = models.PositiveIntegerField(null=True, help_text="behind the passage, in code points")
+    mentioned: models.ManyToManyField[Any, Any] = models.ManyToManyField(USER, related_name="+", help_text="who was told of it by name")
     created_at = models.DateTimeField(auto_now_add=True)
     resolved_at = models.DateTimeField(null=True)
     resolved_by = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="+")
 
     class Meta:
-        indexes = [models.Index(fields=["item", "id"], name="comment_item")]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(start__isnull=True, end__isnull=True) | Q(start__isnull=False, end__isnull=False, start__lt=F("end")),
+                name="comment_passage",
+            )
+        ]
+        indexes = [
+            models.Index(fields=["item", "id"], name="comment_item"),
+            models.Index(fields=["queue", "-id"], condition=Q(reply_to__isnull=True, resolved_at__isnull=True), name="comment_open"),
+            models.Index(fields=["queue", "-id"], condition=Q(reply_to__isnull=True, resolved_at__isnull=False), name="comment_resolved"),
+        ]
 
     def __str__(self) -> str:
         return f"comment on {self.item_id}"
+
+    @property
+    def passage(self) -> str:
+        """The words of the text that it is about; empty where it is about all of it."""
+        return self.item.text[self.start : self.end] if self.end is not None else ""

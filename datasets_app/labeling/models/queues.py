@@ -125,6 +125,9 @@ class Seat(models.Model):
     skipped = models.PositiveIntegerField(default=0)
     seconds = models.FloatField(default=0, help_text="time on the labelled items, in seconds")
     last_at = models.DateTimeField(null=True)
+    seen_schema = models.ForeignKey(
+        LabelSchema, null=True, on_delete=models.PROTECT, related_name="+", help_text="whose classes and guideline the person knows"
+    )
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["queue", "user"], name="one_seat_per_person")]

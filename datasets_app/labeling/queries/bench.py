@@ -13,6 +13,7 @@ from datasets_app.datasets.models import Dataset, Item
 from datasets_app.labeling import rules
 from datasets_app.labeling.models import Annotation, Comment, Decision, Label, Queue, Seat, Slot, SlotSkip, Suggestion
 from datasets_app.labeling.queries.changes import with_merged
+from datasets_app.labeling.queries.comments import told
 from datasets_app.labeling.queries.decisions import labels_by_id, value_of
 from datasets_app.labeling.queries.suggesting import live
 from datasets_app.labeling.values import Value, rename
@@ -29,8 +30,8 @@ class BenchItem:
     """One item as the page and its script need it. ranks: (label, score) suggested; empty where nothing is or where it is hidden.
 
     content: the dialogue, or the responses in the order in which this person sees them. proposed: a suggested value. note: what a reviewer
-    who returned it wrote. said: what this person said before, where they took it back or were asked again. Classes are named by their uuid
-    in the queue's schema.
+    who returned it wrote. said: what this person said before, where they took it back or were asked again. talk: open comments that were
+    written to this person, and their own. Classes are named by their uuid in the queue's schema.
     """
 
     slot: int
@@ -47,10 +48,11 @@ class BenchItem:
     note: str
     said: Value | None
     flagged: bool
+    talk: list[dict[str, Any]]
 
 
 def bench_items(queue: Queue, slots: Sequence[Slot], user: User) -> list[dict[str, Any]]:
-    """The items of these slots, in their order, as plain JSON; four statements however many they are, none for none."""
+    """The items of these slots, in their order, as plain JSON; five statements however many they are, none for none."""
     if not slots:
         return []
     ids = [slot.item_id for slot in slots]
@@ -82,6 +84,7 @@ def one(queue: Queue, slot: Slot, ranked: Shown, said: dict[int, Value], asked: 
         slot=slot.pk, token=str(slot.lease_token or ""), item=str(item.uuid), text=item.text, meta=meta,
         name=item.external_id or item.digest[:8], ranks=ranked.labels, source=ranked.source, suggestion=ranked.suggestion,
         content={}, proposed=ranked.proposed, note=asked.notes.get(item.pk, ""), said=said.get(item.pk), flagged=item.pk in asked.flags,
+        talk=asked.talk.get(item.pk, []),
     )  # fmt: skip
 
 
@@ -137,15 +140,16 @@ def earlier_values(queue: Queue, item_ids: list[int], user: User) -> dict[int, V
 
 @dataclass(slots=True)
 class Remarks:
-    """notes: what reviewers wrote to the annotators of each item. flags: items that this person flagged."""
+    """notes: what reviewers wrote to the annotators of each item. flags: items that this person flagged. talk: what was written to them."""
 
     notes: dict[int, str] = field(default_factory=dict)
     flags: set[int] = field(default_factory=set)
+    talk: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
 
 
 def remarks(queue: Queue, item_ids: list[int], user: User) -> Remarks:
-    """The comments with which items were returned to this person, and their own flags."""
-    found = Remarks()
+    """The comments with which items were returned to this person, their own flags, and what was written to them."""
+    found = Remarks(talk=told(queue, item_ids, user))
     mine = Q(user=user, is_flag=True, resolved_at__isnull=True) | Q(is_return=True)
     for comment in Comment.objects.filter(mine, queue=queue, item_id__in=item_ids).order_by("id"):
         if comment.is_return:

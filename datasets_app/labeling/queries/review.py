@@ -117,14 +117,12 @@ class Case:
     seen: str
     current: Decision | None
     decided: str
-    comments: list[Comment]
 
 
 def case(queue: Queue, item: Item, reviewer: User) -> Case:
     """Everything about one item that its reviewer needs."""
     slots = list(Slot.objects.filter(queue=queue, item=item).select_related("annotation__label", "annotation__suggestion").order_by("id"))
     answers = sorted(answers_in(slots), key=lambda answer: answer.pk)
-    comments = list(Comment.objects.filter(item=item).select_related("user").order_by("id"))
     ranked = list(live(item.suggestions.all()).select_related("label").order_by("-id")[:20])
     newest = [row for row in ranked if ranked and row.source_digest == ranked[0].source_digest]
     newest.sort(key=lambda row: -(row.score or 0))
@@ -133,7 +131,8 @@ def case(queue: Queue, item: Item, reviewer: User) -> Case:
     said = [value_of(answer) for answer in answers]
     proposed = proposal(queue.dataset.task, newest, present_ids(queue.dataset_id) if newest else {})
     likely = rules.likely_answer(said, proposed)
-    remarks = {comment.user_id: comment.text for comment in comments if not comment.is_flag and not comment.is_return}
+    said_why = Comment.objects.filter(item=item, is_flag=False, is_return=False, reply_to=None).order_by("id")
+    remarks = dict(said_why.values_list("user_id", "text"))
     columns = [
         Column(
             letter=chr(ord("A") + at), key=at + 1, value=value, posted=canonical(value), words=words(value, names, item.text),
@@ -156,7 +155,7 @@ def case(queue: Queue, item: Item, reviewer: User) -> Case:
         editor={"text": item.text, "said": start, "classes": [{"id": key, "name": name} for key, name in names.items()]},
         likely_letter=next((column.letter for column in columns if column.picked), ""),
         reason=reason_for(said, likely, first), own=own, seen=seen_digest(slots, current),
-        current=held, decided=words(value_of(held), names, item.text) if held else "", comments=comments,
+        current=held, decided=words(value_of(held), names, item.text) if held else "",
     )  # fmt: skip
 
 

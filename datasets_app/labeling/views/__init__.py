@@ -1,10 +1,12 @@
 """Pages of labeling."""
 
-from datasets_app.labeling.views.bench import bench, comment, flag, heartbeat, release, skip, submit, undo
+from datasets_app.labeling.views.bench import bench, flag, heartbeat, release, skip, submit, undo
 from datasets_app.labeling.views.changes import change_classes, move_decisions, move_queue
 from datasets_app.labeling.views.checks import accept_check, drop_check, start_check
+from datasets_app.labeling.views.comments import comment, comments, people, resolve_comment
 from datasets_app.labeling.views.corrections import accept_corrections, bring_corrections, correction, corrections
 from datasets_app.labeling.views.pages import close, open_queue, pause, queue_list, queue_page, reorder, resume, schema, schema_version
+from datasets_app.labeling.views.proposals import decline_proposal, know_guideline, propose
 from datasets_app.labeling.views.quality import measure, quality, quality_items
 from datasets_app.labeling.views.review import decide, return_item, review, undo_decision
 from datasets_app.labeling.views.suggesting import apply_rules, preview_rule, retire_rule, rule, rules, write_rule
@@ -20,22 +22,28 @@ __all__ = [
     "change_classes",
     "close",
     "comment",
+    "comments",
     "decide",
     "drop_check",
+    "decline_proposal",
     "flag",
     "heartbeat",
+    "know_guideline",
     "measure",
     "move_decisions",
     "move_queue",
     "open_queue",
     "pause",
+    "people",
     "preview_rule",
+    "propose",
     "quality",
     "quality_items",
     "queue_list",
     "queue_page",
     "release",
     "reorder",
+    "resolve_comment",
     "resume",
     "retire_rule",
     "return_item",

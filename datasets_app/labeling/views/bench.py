@@ -18,7 +18,7 @@ from datasets_app.labeling.models import Annotation, Queue
 from datasets_app.labeling.queries.bench import FEW
 from datasets_app.labeling.values import TASKS, canonical, words
 from datasets_app.labeling.views.answering import clean, person, speaks_json, to_bench, wants_json
-from datasets_app.labeling.views.guideline import guideline_html
+from datasets_app.labeling.views.guideline import differences_of, guideline_html
 from lifecycle.refusals import Conflict
 from lifecycle.ui.toasts import toast
 from registry.access import policy
@@ -57,11 +57,12 @@ def bench_context(request: HttpRequest, queue: Queue, items: list[dict[str, Any]
     scores = dict(first["ranks"]) if first else {}
     order = list(by_id.values()) if few else [by_id[key] for key in [*scores, *(key for key in by_id if key not in scores)]][:5]
     last = queries.last_answer(queue, person(request))
+    before = queries.known_before(queue, person(request)) if first else None
     said = (first["said"] if first else None) or {}
     chosen, ticked = said.get("label", ""), said.get("labels", [])
     urls = {
         name: reverse(f"labeling:{name}", args=[queue.uuid])
-        for name in ("submit", "skip", "undo", "heartbeat", "release", "flag", "comment")
+        for name in ("submit", "skip", "undo", "heartbeat", "release", "flag", "comment", "people", "comments")
     }
     return {
         "queue": queue, "task": queue.dataset.task, "items": items, "item": first, "labels": labels, "few": few,
@@ -73,7 +74,7 @@ def bench_context(request: HttpRequest, queue: Queue, items: list[dict[str, Any]
         "columns": class_map(labels), "progress": queries.progress(queue, person(request)),
         "last": last, "last_words": words(queries.value_of(last), queries.names_in(queue.schema)) if last else "",
         "client_key": uuid4(), "undo_key": uuid4(), "closed": closed, "urls": urls, "hits": queries.hit_rate(queue),
-        "chosen": chosen, "ticked": ticked,
+        "chosen": chosen, "ticked": ticked, "before": before, "differences": differences_of(before, queue.schema) if before else [],
         "may_decide": policy.can(person(request), "labeling.decide", queue),
         "skipped": not items and not closed and queries.skipped_open(queue, person(request)),
     }  # fmt: skip
@@ -120,7 +121,7 @@ def saved(request: HttpRequest, queue: Queue, have: list[int], **more: Any) -> H
     return JsonResponse(
         {
             "items": items, "closed": closed, "done": progress.done, "total": progress.total, "seconds_left": progress.seconds_left,
-            **more,
+            "version": queue.schema.version, **more,
         }
     )  # fmt: skip
 
@@ -202,16 +203,3 @@ def flag(request: HttpRequest, uuid: UUID) -> HttpResponse:
     on = data["on"] != "no"
     actions.flag(queue_id=uuid, actor=person(request), item_id=data["item"], on=on, text=data["text"])
     return JsonResponse({"flagged": on}) if wants_json(request) else to_bench(uuid)
-
-
-@require_POST
-@needs("labeling.annotate", Queue, see="labeling.view")
-@speaks_json
-def comment(request: HttpRequest, uuid: UUID) -> HttpResponse:
-    """Say something about an item."""
-    data = clean(RemarkForm(request.POST))
-    actions.comment(queue_id=uuid, actor=person(request), item_id=data["item"], text=data["text"])
-    if wants_json(request):
-        return JsonResponse({"said": True})
-    toast(request, "Comment added")
-    return to_bench(uuid)

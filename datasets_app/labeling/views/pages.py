@@ -23,7 +23,8 @@ from datasets_app.labeling.queries import changes
 from datasets_app.labeling.queries.checks import check_under_way, sample_of
 from datasets_app.labeling.values import TASKS
 from datasets_app.labeling.views.answering import person
-from datasets_app.labeling.views.guideline import guideline_html
+from datasets_app.labeling.views.guideline import differences_of, guideline_html
+from datasets_app.labeling.views.proposals import on_schema_page
 from datasets_app.labeling.views.quality_page import person_row
 from lifecycle.refusals import Refused
 from lifecycle.ui.forms import add_refusal
@@ -57,6 +58,7 @@ def queue_page(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """How far one queue is, who worked in it, and how far they agree."""
     queue = queries.get_queue(person(request), uuid)
     may = {name: policy.can(person(request), f"labeling.{name}", queue) for name in ("annotate", "manage", "decide")}
+    may["comment"] = may["annotate"]
     named = list(queue.people.order_by("display_name", "username"))
     may["annotate"] = may["annotate"] and (not named or person(request) in named)
     report, ahead = queries.report_of(queue), queries.forecast(queue)
@@ -68,6 +70,7 @@ def queue_page(request: HttpRequest, uuid: UUID) -> HttpResponse:
         "agreement": agreed, "figures": figures(queue, agreed, ahead), "forecast": ahead,
         "newest": queries.latest_schema(queue.dataset), "may_decide": may["decide"], "check_form": CheckForm(auto_id="check_%s"),
         "check": (check := check_under_way(queue)), "sample": sample_of(check) if check else None,
+        "open_comments": queries.open_comments(queue, person(request)) if may["comment"] else 0,
     }  # fmt: skip
     return render(request, "datasets_app/labeling/queue.html", context)
 
@@ -161,10 +164,11 @@ def schema(request: HttpRequest, uuid: UUID) -> HttpResponse:
         policy.require(person(request), "labeling.manage", dataset)
         if form.is_valid() and form.check_dropped(latest) and (answer := published(request, dataset, form)):
             return answer
-    context = {
+    may_manage = policy.can(person(request), "labeling.manage", dataset)
+    context = on_schema_page(request, dataset, may_manage=may_manage) | {
         "dataset": dataset, "versions": versions, "schema": latest, "form": form, "guideline": guideline_html(latest),
-        "may_manage": policy.can(person(request), "labeling.manage", dataset),
-        "may_decide": policy.can(person(request), "labeling.decide", dataset), "queues_behind": changes.queues_behind(dataset)[:PAGE],
+        "may_manage": may_manage, "may_decide": policy.can(person(request), "labeling.decide", dataset),
+        "queues_behind": changes.queues_behind(dataset)[:PAGE], "ticked": request.POST.getlist("taking_up"),
         "job": changes.move_job(dataset), "decisions_behind": changes.bounded(changes.decisions_behind(dataset)),
     }  # fmt: skip
     return render(request, "datasets_app/labeling/schema.html", context, status=422 if form.is_bound else 200)
@@ -175,8 +179,9 @@ def published(request: HttpRequest, dataset: Dataset, form: SchemaForm) -> HttpR
     data = form.cleaned_data
     try:
         made = actions.publish_schema(
-            dataset_id=dataset.uuid, actor=person(request), labels=data.get("classes", []), guideline=data["guideline"], seen=data["seen"]
-        )
+            dataset_id=dataset.uuid, actor=person(request), labels=data.get("classes", []), guideline=data["guideline"], seen=data["seen"],
+            taking_up=data["taking_up"],
+        )  # fmt: skip
     except Refused as error:
         for message in error.fields.get("labels", [error.message]):
             form.add_error("classes" if "classes" in form.fields else None, message)
@@ -196,6 +201,8 @@ def schema_version(request: HttpRequest, uuid: UUID, version: int) -> HttpRespon
     before = dataset.schemas.filter(version__lt=version).order_by("-version").first()
     context = {
         "dataset": dataset, "schema": found, "guideline": guideline_html(found), "versions": queries.schemas(dataset),
-        "changes": changes.changes_of(found), "renamed": changes.renamed(before, found),
+        "changes": changes.changes_of(found), "renamed": changes.renamed(before, found), "before": before,
+        "differences": differences_of(before, found) if before else [],
+        "taken_up": queries.shown(dataset, queries.taken_up(found), person(request)),
     }  # fmt: skip
     return render(request, "datasets_app/labeling/schema_version.html", context)

@@ -44,7 +44,7 @@
   const tell = (kind, text) => say.replaceChildren(state(kind, text));
 
   const post = /** @type {any} */ (window).sender({
-    saved: (body) => { count = body.done; for (const item of body.items ?? []) if (!holds(item.slot)) hand.push(item); progress(body); if (hand.length <= (body.items ?? []).length) show(true); },
+    saved: (body) => { count = body.done; if (String(body.version ?? bench.dataset.version) !== bench.dataset.version) $("changed").hidden = false; for (const item of body.items ?? []) if (!holds(item.slot)) hand.push(item); progress(body); if (hand.length <= (body.items ?? []).length) show(true); },
     refused: (job, error) => { dispatchEvent(new CustomEvent("toast", { detail: { kind: "bad", text: error.message } })); if ((mode?.value || /** @type {any} */ (error).status === 422) && job.what?.item && !holds(job.what.item.slot)) { stash(); hand.unshift(job.what.item); show(true); } },
     changed: () => { bench.dataset.unsaved = String(post.unsaved); progress(null); },
   });
@@ -133,6 +133,17 @@
     $("guide-close").lastElementChild.replaceChildren(...each.lookalikes.map((close) => element("p", {}, element("b", {}, named(close.name)), " ", inert(close.note ?? ""))));
   };
 
+  /** What was written to this person about the item, and their own comments. */
+  const talk = (item) => {
+    const page = `${$("talk").dataset.page}?item=${item.item}`;
+    $("talk").hidden = !item.talk.length;
+    $("talk").replaceChildren(...item.talk.map((each) => element("li", {}, element("strong", {}, inert(each.who)), " ", element("span", { class: "written" }, inert(each.text)), " ", element("a", { class: "small", href: `${page}#comment-${each.id}`, "data-answer": each.id, "data-who": each.who }, "Answer"))));
+    $("comment-form").elements.item.value = item.item;
+    const propose = new URL($("propose").href);
+    propose.searchParams.set("item", item.item);
+    $("propose").href = propose.href;
+  };
+
   /** Puts the first item of the hand on the screen. @param {boolean} fresh */
   const show = (fresh) => {
     const item = hand[0];
@@ -142,6 +153,7 @@
     $("meta").replaceChildren(...item.meta.map((line) => element("span", {}, line)), element("span", { class: "mono" }, inert(item.name)));
     $("note").hidden = !item.note;
     $("note").replaceChildren(element("strong", {}, "Returned by a reviewer."), " ", inert(item.note));
+    talk(item);
     $("source").textContent = item.source ? sourceLine(item.source) : "";
     $("flag").setAttribute("aria-pressed", String(item.flagged));
     for (const name of ["slot", "token"]) /** @type {any} */ (document.querySelector(`#answer [name=${name}]`)).value = item[name];
@@ -235,7 +247,7 @@
   const open = (id) => { if (hand[0]) $(id).showModal(); };
   const toggle = (id) => $(id)?.classList.toggle("shut");
   /** @type {Record<string, () => void>} */
-  const acts = { S: () => open("skip-dialog"), F: flag, C: () => open("comment-dialog"), U: undo, G: () => toggle("guide"), M: () => toggle("map"), "?": () => $("keys")?.showModal() };
+  const acts = { S: () => open("skip-dialog"), F: flag, C: () => open("comment-dialog"), U: undo, G: () => toggle("guide"), P: () => $("propose").click(), V: () => { if (!$("changed").hidden) $("see-changes").click(); }, M: () => toggle("map"), "?": () => $("keys")?.showModal() };
 
   /** Saves, or for a task of its own: takes what was found by typing, and saves once nothing is typed. */
   const enter = () => { if (!mode) choose(options[active]); else if (find.value.trim()) { choose(options[active]); find.value = ""; active = 0; draw(); } else mode.save(); };
@@ -259,20 +271,23 @@
   for (const [id, act] of /** @type {[string, () => void][]} */ ([["undo", undo], ["flag", flag]])) $(id).addEventListener("click", (event) => { event.preventDefault(); act(); focusField(); });
 
   $("skip-form").addEventListener("submit", (event) => { event.preventDefault(); event.stopImmediatePropagation(); $("skip-dialog").close(); skip($("skip-reason").value); $("skip-form").reset(); });
-  $("comment-form").addEventListener("submit", async (event) => {
+  $("comment-form").addEventListener("commented", (event) => {
+    const item = hand.find((each) => each.item === $("comment-form").elements.item.value);
+    item?.talk.push(event.detail);
+    talk(hand[0]);
+    tell("ok", "Comment added");
+    announce.textContent = "Comment added";
+  });
+  $("known-form")?.addEventListener("submit", async (event) => {
     event.preventDefault();
     event.stopImmediatePropagation();
-    const item = hand[0];
-    const text = $("comment-text").value;
     try {
-      await post.post(bench.dataset.comment, { item: item.item, text });
-      $("comment-dialog").close();
-      $("comment-form").reset();
-      tell("ok", "Comment added");
-      announce.textContent = "Comment added";
-    } catch (error) { dispatchEvent(new CustomEvent("toast", { detail: { kind: "bad", text: `The comment was not saved. ${error instanceof TypeError ? "No connection" : /** @type {Error} */ (error).message}` } })); }
+      await post.post($("known-form").action, { version: bench.dataset.version });
+      $("changed").hidden = true;
+      $("changes-dialog").close();
+    } catch (error) { dispatchEvent(new CustomEvent("toast", { detail: { kind: "bad", text: error instanceof TypeError ? "No connection. It is said again next time" : /** @type {Error} */ (error).message } })); }
   });
-  for (const id of ["skip-dialog", "comment-dialog", "keys"]) $(id)?.addEventListener("close", focusField);
+  for (const id of ["skip-dialog", "comment-dialog", "changes-dialog", "keys"]) $(id)?.addEventListener("close", focusField);
   document.addEventListener("keydown", (event) => { // the field is the place for keys, wherever the focus was
     const target = /** @type {Element} */ (event.target);
     if (document.querySelector("dialog[open]") || target.closest("input, textarea, select, button, a") || event.ctrlKey || event.metaKey || event.altKey || event.key.length > 1) return;

@@ -1,5 +1,6 @@
 // @ts-check
-/* Review: digits accept, O another class, R returns, J and K move, Enter settles, Shift+U undoes. Each key presses a button of the page. */
+/* Review: digits accept, O another class, R returns, C comments, P proposes, J and K move, Enter settles, Shift+U undoes. Each key
+   presses a button of the page. */
 (() => {
   const form = /** @type {HTMLFormElement} */ (document.getElementById("decide"));
   const confirm = /** @type {HTMLButtonElement} */ (document.getElementById("confirm"));
@@ -94,6 +95,16 @@
   const sort = document.getElementById("order-go");
   if (sort) sort.hidden = true;
 
+  document.getElementById("comment-form")?.addEventListener("commented", (event) => {
+    const { text } = /** @type {CustomEvent} */ (event).detail;
+    const row = document.createElement("li");
+    const who = document.createElement("strong");
+    who.textContent = "You";
+    row.append(who, ` ${text}`);
+    document.getElementById("talk")?.append(row);
+    dispatchEvent(new CustomEvent("toast", { detail: { kind: "ok", text: "Comment added" } }));
+  });
+
   const press = (id) => document.getElementById(id)?.click();
   addEventListener("keydown", (event) => {
     const target = /** @type {Element} */ (event.target);
@@ -103,6 +114,8 @@
     if (digit) pick(digit);
     else if (event.key === "o") other?.focus();
     else if (event.key === "r") press("return");
+    else if (event.key === "c") press("comment");
+    else if (event.key === "p") press("propose");
     else if (event.key === "j") press("next");
     else if (event.key === "k") press("previous");
     else if (event.key === "U") press("undo");

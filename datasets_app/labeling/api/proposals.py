@@ -1,0 +1,110 @@
+"""Proposals to change a guideline over REST: the same actions and permissions as the pages."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.urls import path
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.response import Response
+
+from datasets_app.datasets.models import Dataset
+from datasets_app.labeling import actions, queries
+from datasets_app.labeling.models import GuidelineProposal
+from registry.access.decorators import Needs
+from registry.access.rest import Request, View, chosen, read
+
+PAGE = 30
+STATES = GuidelineProposal.State.choices
+
+
+class ProposalIn(serializers.Serializer[Any]):
+    """What the guideline should say. classes: stable ids. queue, item: the example, an item of that queue."""
+
+    text = serializers.CharField(max_length=2000)
+    classes = serializers.ListField(child=serializers.UUIDField(), required=False, default=list, max_length=20)
+    queue = serializers.UUIDField(required=False, allow_null=True, default=None)
+    item = serializers.UUIDField(required=False, allow_null=True, default=None)
+
+
+class ProposalOut(serializers.Serializer[GuidelineProposal]):
+    """A proposal and what became of it. version: that it speaks of; taken_up_in: the version that took it up."""
+
+    uuid = serializers.UUIDField()
+    text = serializers.CharField()
+    by = serializers.CharField(source="by.username")
+    classes = serializers.JSONField()
+    version = serializers.IntegerField(source="schema.version", allow_null=True, default=None)
+    queue = serializers.UUIDField(source="queue.uuid", allow_null=True, default=None)
+    item = serializers.UUIDField(source="item.uuid", allow_null=True, default=None)
+    state = serializers.ChoiceField(choices=STATES)
+    answer = serializers.CharField()
+    answered_at = serializers.DateTimeField(allow_null=True)
+    taken_up_in = serializers.IntegerField(source="taken_up_in.version", allow_null=True, default=None)
+    created_at = serializers.DateTimeField()
+
+
+class ProposalPageOut(serializers.Serializer[Any]):
+    """Up to 30 proposals, newest first. before: give it as ?before= to get the next page; null on the last."""
+
+    results = ProposalOut(many=True)
+    before = serializers.IntegerField(allow_null=True)
+
+
+class DeclineIn(serializers.Serializer[Any]):
+    """Why a proposal is declined."""
+
+    answer = serializers.CharField(max_length=1000)
+
+
+class Proposals(View):
+    """Proposals to change the guideline of a dataset."""
+
+    needs = {
+        "GET": Needs("labeling.annotate", Dataset, "labeling.view"),
+        "POST": Needs("labeling.annotate", Dataset, "labeling.view"),
+    }
+
+    @extend_schema(
+        operation_id="labeling_proposals",
+        responses=ProposalPageOut,
+        parameters=[OpenApiParameter("state", str, enum=[state for state, _ in STATES]), OpenApiParameter("before", int)],
+    )
+    def get(self, request: Request, uuid: UUID) -> Response:
+        """All proposals for those who manage labels; your own for everybody else."""
+        dataset = queries.get_dataset(request.user, uuid)
+        rows = queries.readable_proposals(dataset, request.user)
+        rows = rows.filter(**chosen(request, state=("state", serializers.ChoiceField(choices=STATES))))
+        before = request.query_params.get("before", "")
+        found = list((rows.filter(pk__lt=int(before)) if before.isdecimal() and len(before) < 19 else rows)[: PAGE + 1])
+        more = found[PAGE - 1].pk if len(found) > PAGE else None
+        return Response(ProposalPageOut({"results": found[:PAGE], "before": more}).data)
+
+    @extend_schema(operation_id="labeling_propose_change", request=ProposalIn, responses={201: ProposalOut})
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """Propose that the guideline says something else."""
+        data = read(ProposalIn, request.data)
+        made = actions.propose_change(
+            dataset_id=uuid, actor=request.user, text=data["text"], classes=data["classes"], queue_id=data["queue"], item_id=data["item"]
+        )
+        return Response(ProposalOut(made).data, status=201)
+
+
+class DeclineProposal(View):
+    """Proposals that are not taken up."""
+
+    needs = {"POST": Needs("labeling.manage", GuidelineProposal, "labeling.view")}
+
+    @extend_schema(operation_id="labeling_decline_proposal", request=DeclineIn, responses=ProposalOut)
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """Decline an open proposal, with a sentence for who made it."""
+        data = read(DeclineIn, request.data)
+        return Response(ProposalOut(actions.decline_proposal(proposal_id=uuid, actor=request.user, answer=data["answer"])).data)
+
+
+urlpatterns = [
+    path("labeling/datasets/<uuid:uuid>/proposals/", Proposals.as_view(), name="api-labeling-proposals"),
+    path("labeling/proposals/<uuid:uuid>/decline/", DeclineProposal.as_view(), name="api-labeling-decline-proposal"),
+]

@@ -1,0 +1,95 @@
+"""What people write to each other about items, and about the guideline."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django import forms
+
+from datasets_app.datasets.models import Dataset
+from datasets_app.labeling import queries
+from datasets_app.labeling.models import Queue
+from datasets_app.labeling.queries import Wanted
+
+PAGES = [("bench", "bench"), ("review", "review"), ("comments", "comments")]
+
+
+class CommentForm(forms.Form):
+    """One comment or answer. start, end, quote: the passage that it is about. back: the page that sent it; at: what that page showed."""
+
+    item = forms.UUIDField()
+    text = forms.CharField(required=False, max_length=2000, strip=True)
+    reply_to = forms.UUIDField(required=False)
+    start = forms.IntegerField(required=False, min_value=0)
+    end = forms.IntegerField(required=False, min_value=0)
+    quote = forms.CharField(required=False, strip=False)
+    back = forms.ChoiceField(required=False, choices=PAGES)
+    at = forms.CharField(required=False, max_length=500)
+
+
+class ResolveForm(forms.Form):
+    """A conversation that is settled, or open again."""
+
+    comment = forms.UUIDField()
+    on = forms.ChoiceField(required=False, choices=[("yes", "yes"), ("no", "no")])
+    back = forms.ChoiceField(required=False, choices=PAGES)
+    at = forms.CharField(required=False, max_length=500)
+
+
+class WantedForm(forms.Form):
+    """Which conversations of a queue are shown; what cannot be read filters nothing."""
+
+    state = forms.ChoiceField(required=False, choices=[("", "Open first"), ("open", "Open"), ("resolved", "Resolved")])
+    flags = forms.BooleanField(required=False, label="Flags")
+    mine = forms.BooleanField(required=False, label="Mine")
+    mentioning = forms.BooleanField(required=False, label="Mentioning me")
+    item = forms.UUIDField(required=False, widget=forms.HiddenInput)
+
+    def wanted(self) -> Wanted:
+        """What of it could be read."""
+        self.is_valid()
+        data = self.cleaned_data
+        return Wanted(
+            state=data.get("state", ""), flags=data.get("flags", False), mine=data.get("mine", False),
+            mentioning=data.get("mentioning", False), item=data.get("item"),
+        )  # fmt: skip
+
+
+class ProposalForm(forms.Form):
+    """What the guideline should say, and about which classes."""
+
+    text = forms.CharField(
+        label="What should the guideline say?", max_length=2000, widget=forms.Textarea(attrs={"rows": 5, "class": "in"}),
+        error_messages={"required": "Write what the guideline should say."},
+        help_text="The rule as you would have it, in a sentence or two. Whoever manages the labels takes it up, or says why not.",
+    )  # fmt: skip
+    classes = forms.MultipleChoiceField(label="About these classes", required=False, widget=forms.CheckboxSelectMultiple)
+    queue = forms.UUIDField(required=False, widget=forms.HiddenInput)
+    item = forms.UUIDField(required=False, widget=forms.HiddenInput)
+    back = forms.CharField(required=False, max_length=10, widget=forms.HiddenInput)
+
+    def __init__(self, dataset: Dataset, queue: Queue | None, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        schema = queue.schema if queue else queries.latest_schema(dataset)
+        choices = list(queries.names_in(schema).items())
+        if choices:
+            self.fields["classes"].choices = choices  # type: ignore[attr-defined]
+        else:
+            del self.fields["classes"]
+
+    def about(self) -> list[UUID]:
+        """The stable ids of the ticked classes."""
+        return [UUID(key) for key in self.cleaned_data.get("classes", [])]
+
+
+class DeclineForm(forms.Form):
+    """Why a proposal is declined."""
+
+    answer = forms.CharField(max_length=1000, error_messages={"required": "Say why, in a sentence."})
+
+
+class KnownForm(forms.Form):
+    """A version of the guideline that somebody has read."""
+
+    version = forms.IntegerField(min_value=1, max_value=2**31 - 1)

@@ -1,0 +1,81 @@
+"""What people would have the guideline say, what became of it, and which version of it a person knows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from django.db.models import QuerySet
+
+from datasets_app.datasets.models import Dataset
+from datasets_app.labeling.models import Dispute, GuidelineProposal, Label, LabelSchema, Queue, Seat
+from registry.access import policy
+from registry.access.models import User
+
+SHOWN = 50
+State = GuidelineProposal.State
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One proposal with the names of its classes. text: of its example; empty for those who may not read texts."""
+
+    proposal: GuidelineProposal
+    names: list[str]
+    example: str
+
+
+def proposals_of(dataset: Dataset) -> QuerySet[GuidelineProposal]:
+    """All proposals for the guideline of a dataset, newest first."""
+    related = ("by", "answered_by", "item", "queue", "schema", "taken_up_in")
+    return GuidelineProposal.objects.filter(dataset=dataset).select_related(*related).order_by("-id")
+
+
+def open_proposals(dataset: Dataset) -> QuerySet[GuidelineProposal]:
+    """The proposals that nobody has answered yet, newest first; the newest 50 of them."""
+    return proposals_of(dataset).filter(state=State.OPEN)[:SHOWN]
+
+
+def own_proposals(dataset: Dataset, user: User) -> QuerySet[GuidelineProposal]:
+    """The newest 50 proposals of one person."""
+    return proposals_of(dataset).filter(by=user)[:SHOWN]
+
+
+def readable_proposals(dataset: Dataset, user: User) -> QuerySet[GuidelineProposal]:
+    """All proposals for those who manage labels; their own for everybody else."""
+    rows = proposals_of(dataset)
+    return rows if policy.can(user, "labeling.manage", dataset) else rows.filter(by=user)
+
+
+def taken_up(schema: LabelSchema) -> QuerySet[GuidelineProposal]:
+    """The proposals that a version took up, oldest first."""
+    return proposals_of(schema.dataset).filter(taken_up_in=schema).order_by("id")
+
+
+def shown(dataset: Dataset, rows: Iterable[GuidelineProposal], viewer: User) -> list[Shown]:
+    """The proposals as a page shows them to this person; the same statements however many there are."""
+    found = list(rows)
+    names = newest_names(dataset, {key for row in found for key in row.classes})
+    reads = bool(found) and policy.can(viewer, "datasets.read_samples", dataset)
+    return [
+        Shown(row, [names.get(key, "a dropped class") for key in row.classes], row.item.text if reads and row.item else "") for row in found
+    ]
+
+
+def newest_names(dataset: Dataset, stable_ids: Iterable[str]) -> dict[str, str]:
+    """What these classes are called in the newest version that has them, by stable id."""
+    wanted = list(stable_ids)
+    rows = Label.objects.filter(schema__dataset=dataset, stable_id__in=wanted).order_by("schema__version") if wanted else []
+    return {str(label.stable_id): label.name for label in rows}
+
+
+def disputed(queue: Queue, item_id: int) -> Sequence[str]:
+    """The stable ids of the classes between which an item stands; none where it is not disputed."""
+    pair = Dispute.objects.filter(queue=queue, item=item_id, state=Dispute.State.OPEN).values_list("pair", flat=True).first()
+    return [key for key in (pair or "").split("|") if key]
+
+
+def known_before(queue: Queue, user: User) -> LabelSchema | None:
+    """The version that this person knows in the queue, where the queue has another by now; None where they know its own."""
+    seat = Seat.objects.filter(queue=queue, user=user).exclude(seen_schema=queue.schema_id).select_related("seen_schema").first()
+    return seat.seen_schema if seat else None

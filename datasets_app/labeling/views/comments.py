@@ -1,0 +1,95 @@
+"""Conversations about items: a queue's page of them, and what the bench, the review and that page send."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse, QueryDict
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_POST, require_safe
+
+from datasets_app.datasets.models import Item
+from datasets_app.labeling import actions, queries
+from datasets_app.labeling.forms.remarks import CommentForm, ResolveForm, WantedForm
+from datasets_app.labeling.models import Comment, Queue
+from datasets_app.labeling.queries.comments import as_told
+from datasets_app.labeling.views.answering import clean, person, speaks_json, to_bench, wants_json
+from lifecycle.ui.toasts import toast
+from registry.access import policy
+from registry.access.decorators import needs
+
+
+@require_safe
+@needs("labeling.annotate", Queue, see="labeling.view")
+def comments(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """What people said about items of a queue, open conversations first; or everything about one item."""
+    queue = queries.get_queue(person(request), uuid)
+    form = WantedForm(request.GET)
+    wanted = form.wanted()
+    item = Item.objects.filter(slots__queue=queue, uuid=wanted.item).first() if wanted.item else None
+    if wanted.item and item is None:
+        raise Http404("There is no such item in this queue.")
+    found = queries.thread_page(queue, person(request), wanted, request.GET.get("before", ""))
+    asked = request.GET.copy()
+    asked.pop("before", None)
+    following = f"?{urlencode([*asked.items(), ('before', found.before)])}" if found.before else ""
+    context = {
+        "queue": queue, "threads": found.threads, "form": form, "wanted": wanted, "item": item, "at": request.GET.urlencode(),
+        "filtered": any(asked.get(name) for name in ("state", "flags", "mine", "mentioning")),
+        "page": {"previous": f"?{asked.urlencode()}" if request.GET.get("before") else "", "next": following},
+        "may_read": policy.can(person(request), "datasets.read_samples", queue.dataset),
+        "may_decide": policy.can(person(request), "labeling.decide", queue), "sees_all": queries.sees_all(queue, person(request)),
+    }  # fmt: skip
+    return render(request, "datasets_app/labeling/comments.html", context)
+
+
+@require_POST
+@needs("labeling.annotate", Queue, see="labeling.view")
+@speaks_json
+def comment(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """Say something about an item, or answer what was said."""
+    data = clean(CommentForm(request.POST))
+    made = actions.comment(
+        queue_id=uuid, actor=person(request), item_id=data["item"], text=data["text"], reply_to=data["reply_to"], start=data["start"],
+        end=data["end"], quote=data["quote"].replace("\r\n", "\n") or None,
+    )  # fmt: skip
+    if wants_json(request):
+        return JsonResponse({"said": True, "comment": as_told(made, person(request))})
+    toast(request, "Comment added")
+    return way_back(uuid, made, data)
+
+
+@require_POST
+@needs("labeling.annotate", Queue, see="labeling.view")
+@speaks_json
+def resolve_comment(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """Settle a conversation, or open it again."""
+    data = clean(ResolveForm(request.POST))
+    on = data["on"] != "no"
+    root = actions.resolve_comment(queue_id=uuid, actor=person(request), comment_id=data["comment"], on=on)
+    if wants_json(request):
+        return JsonResponse({"resolved": on})
+    toast(request, "Resolved" if on else "Reopened", kind="live")
+    return way_back(uuid, root, data)
+
+
+def way_back(uuid: UUID, comment: Comment, data: dict[str, Any]) -> HttpResponse:
+    """The page that sent a form, at the comment."""
+    if data["back"] == "review":
+        return HttpResponseRedirect(f"{reverse('labeling:review', args=[uuid])}?item={comment.item.uuid}")
+    if data["back"] == "comments":
+        return HttpResponseRedirect(
+            f"{reverse('labeling:comments', args=[uuid])}?{QueryDict(data['at']).urlencode()}#comment-{comment.uuid}"
+        )
+    return to_bench(uuid)
+
+
+@require_safe
+@needs("labeling.annotate", Queue, see="labeling.view")
+def people(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """Who may be mentioned in a queue and is called like this, for the field that completes names."""
+    found = queries.find_people(queries.get_queue(person(request), uuid), request.GET.get("q", "")[:150])
+    return JsonResponse({"people": [{"name": user.username, "shown": str(user)} for user in found]})

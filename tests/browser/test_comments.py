@@ -1,0 +1,204 @@
+"""Comments under real keys: people are mentioned by arrow keys and Enter, conversations answered and resolved, changes proposed."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from datasets_app.labeling import actions, queries
+from datasets_app.labeling.models import Comment, GuidelineProposal, Queue, Seat
+from lifecycle.notices.models import Notice
+from tests.support.browser import fits, shot, violations, visits
+from tests.support.labeling import label_items, make_dataset, make_queue, make_schema, queue_items
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+CLASSES = ["activate_card", "atm_support", "billing", "card_arrival", "card_lost", "exchange_rate"]
+CLASSES += ["fee_charged", "pin_blocked", "refund", "top_up", "transfer_failed", "transfer_timing"]
+TEXT = "I was charged a fee for a card that never arrived, and now I cannot top up."
+
+
+@pytest.fixture
+def queue(project, mia) -> Queue:
+    return make_queue(make_dataset(project, mia, [TEXT, "two", "three"]), mia, schema=CLASSES, overlap=2)
+
+
+@pytest.fixture
+def page_of(chromium, live_server):
+    with visits(chromium, live_server.url) as opened:
+        yield opened
+
+
+def say(queue, item, actor, text, **options) -> Comment:
+    return actions.comment(queue_id=queue.uuid, actor=actor, item_id=item.uuid, text=text, **options)
+
+
+def test_a_name_is_completed_by_keys_on_the_bench(open_bench, queue, ana, ben, ravi):
+    page = open_bench(ana)
+
+    page.keyboard.press("Shift+C")
+    page.keyboard.type("Two intents, @r")
+    option = page.locator("#comment-dialog [role=option]")
+    expect(option).to_have_text("@ravi Ravi")
+    page.keyboard.press("Enter")
+    expect(page.locator("#comment-text")).to_have_value("Two intents, @ravi ")
+    page.keyboard.type("or @")
+    expect(option).to_have_count(4)
+    shot(page, "bench-mention")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Tab")
+    expect(page.locator("#comment-text")).to_have_value("Two intents, @ravi or @ben ")
+    page.keyboard.type("? @")
+    expect(option).to_have_count(4)
+    page.keyboard.press("Escape")
+    expect(page.locator("#comment-dialog .people")).to_be_hidden()
+    page.keyboard.press("Backspace")
+    page.keyboard.press("Control+Enter")
+
+    expect(page.locator("#say")).to_have_text("Comment added")
+    expect(page.locator("#talk")).to_contain_text("You Two intents, @ravi or @ben ?")
+    assert set(Comment.objects.get().mentioned.all()) == {ben, ravi}
+    assert Notice.objects.count() == 2
+
+
+def test_a_name_that_means_nobody_is_told_in_the_dialog_and_nothing_is_lost(open_bench, queue, ana):
+    page = open_bench(ana)
+
+    page.keyboard.press("Shift+C")
+    page.keyboard.type("Ask @nobody.")
+    page.keyboard.press("Control+Enter")
+
+    expect(page.locator("#comment-dialog .err")).to_contain_text("is called @nobody.")
+    expect(page.locator("#comment-text")).to_have_value("Ask @nobody.")
+    assert Comment.objects.count() == 0
+    page.keyboard.press("Escape")
+    expect(page.locator("#comment-dialog")).to_be_hidden()
+    expect(page.locator("#find")).to_be_focused()
+
+
+def test_a_passage_is_marked_and_what_was_written_to_somebody_is_answered(open_bench, queue, ana, ravi):
+    say(queue, queue_items(queue)[0], ravi, "@ana mind the fee.")
+    page = open_bench(ana)
+    expect(page.locator("#talk")).to_contain_text("Ravi @ana mind the fee.")
+
+    page.locator("#utter").evaluate(
+        "(text) => { const range = document.createRange(); range.setStart(text.firstChild, 6); range.setEnd(text.firstChild, 19);"
+        " getSelection().removeAllRanges(); getSelection().addRange(range); }"
+    )
+    page.locator("#comment").click()
+    expect(page.locator("#comment-dialog [data-quoted] q")).to_have_text("charged a fee")
+    page.keyboard.type("This part.")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#talk li")).to_have_count(2)
+    page.get_by_role("link", name="Answer").first.click()
+    expect(page.locator("#comment-title")).to_have_text("Answer")
+    page.keyboard.type("I do.")
+    page.keyboard.press("Control+Enter")
+
+    expect(page.locator("#talk li")).to_have_count(3)
+    found = list(Comment.objects.filter(user=ana).order_by("id").values_list("text", "start", "end", "reply_to__user__username"))
+    assert found == [("This part.", 6, 19, None), ("I do.", None, None, "ravi")]
+
+
+def test_a_reviewer_comments_and_proposes_from_the_review_by_keys(page_of, queue, ana, ben, ravi):
+    item = queue_items(queue)[0]
+    label_items(queue, {ana: ["fee_charged"], ben: ["card_arrival"]}, [item])
+    say(queue, item, ana, "The fee comes first.")
+    page = page_of(f"/labeling/{queue.uuid}/review/", ravi)
+    expect(page.locator("#talk")).to_contain_text("Annotator A The fee comes first.")
+    assert violations(page) == []
+    shot(page, "review")
+
+    page.keyboard.press("c")
+    page.keyboard.type("Agreed.")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#talk")).to_contain_text("You Agreed.")
+    page.keyboard.press("p")
+    expect(page.locator("input[name=classes]:checked")).to_have_count(2)
+    expect(page.locator("h1")).to_have_text("Propose a change of the guideline")
+    shot(page, "propose")
+    assert violations(page) == []
+    page.locator("textarea[name=text]").focus()
+    page.keyboard.type("What was charged first decides.")
+    page.get_by_role("button", name="Propose the change").press("Enter")
+
+    expect(page.locator("#review")).to_be_visible()
+    made = GuidelineProposal.objects.get()
+    names = queries.names_in(queue.schema)
+    assert (made.text, made.item, sorted(names[key] for key in made.classes)) == (
+        "What was charged first decides.", item, ["card_arrival", "fee_charged"],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
+def test_the_page_of_comments_is_worked_through_by_keys(page_of, queue, ana, ben, ravi, width, scheme):
+    items = queue_items(queue)
+    actions.flag(queue_id=queue.uuid, actor=ben, item_id=items[1].uuid, text="Is this English?")
+    first = say(queue, items[0], ana, "Two intents.\nWhich counts, @ravi?", start=6, end=19)
+    page = page_of(f"/labeling/{queue.uuid}/comments/", ravi, width=width, scheme=scheme)
+    expect(page.locator("[data-thread]")).to_have_count(2)
+
+    page.keyboard.press("j")
+    page.keyboard.press("a")
+    expect(page.locator(f"#comment-{first.uuid} textarea")).to_be_focused()
+    page.keyboard.type("The first.")
+    shot(page, f"comments-{width}")
+    fits(page)
+    assert violations(page) == []
+    page.keyboard.press("Control+Enter")
+    expect(page.locator(f"#comment-{first.uuid} .answer")).to_contain_text("The first.")
+    expect(page.locator(f"#comment-{first.uuid} .about a")).to_be_focused()
+    page.keyboard.press("e")
+    expect(page.locator(f"#comment-{first.uuid}")).to_contain_text("Resolved")
+
+    assert Comment.objects.get(reply_to=first).text == "The first."
+    first.refresh_from_db()
+    assert first.resolved_by == ravi
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
+def test_proposals_stand_on_the_page_of_the_classes(page_of, queue, ana, ben, mia, width, scheme):
+    item = queue_items(queue)[0]
+    for person, text in ((ana, "What was charged first decides."), (ben, "Fees are never refunds.")):
+        actions.propose_change(
+            dataset_id=queue.dataset.uuid, actor=person, text=text, queue_id=queue.uuid, item_id=item.uuid,
+            classes=[label.stable_id for label in queue.schema.labels.all()[:2]],
+        )  # fmt: skip
+    page = page_of(f"/labeling/datasets/{queue.dataset.uuid}/schema/", mia, width=width, scheme=scheme)
+
+    page.get_by_text("Decline", exact=True).first.click()
+    shot(page, f"schema-{width}")
+    fits(page)
+    assert violations(page) == []
+    page.get_by_label("Why not?").first.fill("They may be.")
+    page.get_by_role("button", name="Decline the proposal").first.click()
+    expect(page.locator("#proposals li")).to_have_count(1)
+    page.get_by_label("The next version takes it up").check()
+    page.locator("textarea[name=guideline]").fill("What was charged first decides.")
+    page.get_by_role("button", name="Publish the version").click()
+
+    expect(page.locator("#proposals")).to_have_count(0)
+    assert sorted(GuidelineProposal.objects.values_list("state", flat=True)) == ["declined", "taken_up"]
+    page.goto(page.url.split("#")[0] + "2/")
+    shot(page, f"version-{width}")
+    fits(page)
+    assert violations(page) == []
+
+
+def test_the_bench_says_by_keys_what_changed_in_the_guideline(open_bench, queue, ana, mia):
+    page = open_bench(ana)
+    make_schema(queue.dataset, mia, names=CLASSES, guideline="What was charged first decides.")
+    actions.move_queue(queue_id=queue.uuid, actor=mia)
+    page.keyboard.press("1")
+    expect(page.locator("#changed")).to_be_visible()
+
+    page.keyboard.press("Shift+V")
+    expect(page.locator("#changed")).to_contain_text("You know version 1; the queue has version 2.")
+    shot(page, "bench-changed")
+    expect(page.locator("#find")).to_be_focused()
+    page.keyboard.press("Shift+V")
+    expect(page.locator("#changes-dialog")).to_contain_text("What was charged first decides.")
+    shot(page, "bench-changes")
+    page.keyboard.press("Enter")
+
+    expect(page.locator("#changed")).to_be_hidden()
+    assert Seat.objects.get(user=ana).seen_schema.version == 2
