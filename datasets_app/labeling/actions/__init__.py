@@ -3,7 +3,9 @@
 from datasets_app.labeling.actions.answers import Undone, skip, submit, undo
 from datasets_app.labeling.actions.changes import change_classes, move_decisions, move_queue, plan_changes, run_moves
 from datasets_app.labeling.actions.claims import claim, heartbeat, release, sweep
+from datasets_app.labeling.actions.gold import make_gold, make_golds, retire_gold, sample_gold, write_gold
 from datasets_app.labeling.actions.imports import Importer, suggest, suggest_values
+from datasets_app.labeling.actions.mixing import let_go_on, mix_gold
 from datasets_app.labeling.actions.quality import measure_due, measure_quality, run_measure
 from datasets_app.labeling.actions.queues import close_queue, open_queue, pause_queue, reorder, resume_queue, run_fill, run_reorder
 from datasets_app.labeling.actions.remarks import comment, flag
@@ -22,8 +24,12 @@ __all__ = [
     "decide",
     "flag",
     "heartbeat",
+    "let_go_on",
+    "make_gold",
+    "make_golds",
     "measure_due",
     "measure_quality",
+    "mix_gold",
     "move_decisions",
     "move_queue",
     "open_queue",
@@ -33,6 +39,7 @@ __all__ = [
     "release",
     "reorder",
     "resume_queue",
+    "retire_gold",
     "retire_rule",
     "return_to_annotators",
     "run_fill",
@@ -40,6 +47,7 @@ __all__ = [
     "run_moves",
     "run_reorder",
     "run_rules",
+    "sample_gold",
     "skip",
     "submit",
     "suggest",
@@ -47,5 +55,6 @@ __all__ = [
     "sweep",
     "undo",
     "undo_decision",
+    "write_gold",
     "write_rule",
 ]

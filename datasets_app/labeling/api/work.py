@@ -11,6 +11,7 @@ from rest_framework import serializers
 from rest_framework.response import Response
 
 from datasets_app.labeling import actions, queries
+from datasets_app.labeling.masks import unmask
 from datasets_app.labeling.models import Annotation, Queue
 from registry.access.decorators import Needs
 from registry.access.rest import Request, View, read
@@ -26,7 +27,7 @@ class ClaimIn(serializers.Serializer[Any]):
 
 
 class WorkOut(serializers.Serializer[Any]):
-    """One leased item. ranks: [[label uuid, score or null], …], empty where suggestions are hidden."""
+    """One leased item. slot, suggestion: numbers to send back as they are. ranks: [[label uuid, score or null], …], empty where suggestions are hidden."""
 
     slot = serializers.IntegerField()
     token = serializers.CharField()
@@ -67,6 +68,14 @@ class SubmitIn(SaysIn):
         child=serializers.IntegerField(), required=False, allow_null=True, default=None, help_text="the order of the responses, as shown"
     )
 
+    def validate_slot(self, masked: int) -> int:
+        """The key of the slot."""
+        return unmask(masked, "slot")
+
+    def validate_suggestion(self, masked: int | None) -> int | None:
+        """The key of the suggestion."""
+        return unmask(masked, "suggestion") if masked else None
+
 
 class SkipIn(serializers.Serializer[Any]):
     """An item that is passed on."""
@@ -74,6 +83,10 @@ class SkipIn(serializers.Serializer[Any]):
     slot = serializers.IntegerField()
     client_key = serializers.UUIDField()
     reason = serializers.CharField(required=False, allow_blank=True, default="", max_length=500)
+
+    def validate_slot(self, masked: int) -> int:
+        """The key of the slot."""
+        return unmask(masked, "slot")
 
 
 class UndoIn(serializers.Serializer[Any]):

@@ -111,8 +111,8 @@ def annotators_of(item_ids: Iterable[int]) -> set[int]:
 
 
 def standing_answers() -> QuerySet[Annotation]:
-    """Labels that nobody took back or replaced."""
-    return Annotation.objects.filter(action=Annotation.Action.LABEL, replaced_by__isnull=True)
+    """Labels that nobody took back or replaced, but for those that were given to gold: no decision rests on them."""
+    return Annotation.objects.filter(action=Annotation.Action.LABEL, replaced_by__isnull=True, right__isnull=True)
 
 
 def chunks(ids: Iterable[int]) -> Iterator[list[int]]:

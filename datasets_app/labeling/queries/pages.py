@@ -105,7 +105,7 @@ def queue_agreement(queue: Queue, report: QualityReport | None = None) -> agreem
     report = report or report_of(queue)
     if report is not None:
         return as_measured(report)
-    rows = Slot.objects.filter(queue=queue, state=Slot.State.DONE, annotation__isnull=False).order_by("-annotation_id")
+    rows = Slot.objects.filter(queue=queue, state=Slot.State.DONE, is_gold=False, annotation__isnull=False).order_by("-annotation_id")
     merged = present_ids(queue.dataset_id)
     units: dict[int, list[agreement.Answer]] = defaultdict(list)
     columns = ("item_id", "user_id", "annotation__label__stable_id", "annotation__value")

@@ -154,7 +154,7 @@ def side_by_side(queue: Queue, item_ids: Sequence[int], viewer: User, *, reads: 
 
     None where the item waits for answers that the viewer may give: they answer blind. reads: whether the viewer reads texts.
     """
-    slots = Slot.objects.filter(queue=queue, item_id__in=item_ids).select_related("annotation__label", "annotation__user")
+    slots = Slot.objects.filter(queue=queue, item_id__in=item_ids, is_gold=False).select_related("annotation__label", "annotation__user")
     given: dict[int, list[Annotation]] = {item: [] for item in item_ids}
     waiting: set[int] = set()
     for slot in slots.order_by("annotation_id"):

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from datasets_app.labeling import actions, queries
 from datasets_app.labeling.forms.answers import AnswerForm, RemarkForm, SkipForm, UndoForm
+from datasets_app.labeling.masks import unmask
 from datasets_app.labeling.models import Annotation, Queue
 from datasets_app.labeling.queries.bench import FEW
 from datasets_app.labeling.values import TASKS, canonical, words
@@ -189,7 +190,7 @@ def heartbeat(request: HttpRequest, uuid: UUID) -> HttpResponse:
 @speaks_json
 def release(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """Give back what is on the screen."""
-    slots = [int(part) for part in request.POST.get("slots", "").split(",") if part.isdecimal() and len(part) < 19]
+    slots = [unmask(int(part), "slot") for part in request.POST.get("slots", "").split(",") if part.isdecimal() and len(part) < 19]
     return JsonResponse({"released": actions.release(queue_id=uuid, actor=person(request), slot_ids=slots)})
 
 

@@ -36,7 +36,7 @@ def show(request: HttpRequest, queue: Queue, wanted: UUID | None, *, form: Decid
     order = request.GET.get("order") or request.POST.get("order") or "widest"
     order = order if order in ORDERS else "widest"
     waiting = list(queries.disputes(queue, order)[:LIST])
-    item = Item.objects.filter(slots__queue=queue, uuid=wanted).select_related("upload").first() if wanted else None
+    item = Item.objects.filter(slots__queue=queue, slots__is_gold=False, uuid=wanted).select_related("upload").first() if wanted else None
     item = item or (waiting[0].item if waiting else None)
     context = {
         "queue": queue,
