@@ -136,7 +136,7 @@ def gold_start(seed: bytes, place: int) -> int:
 
 
 def is_right(said: Value, known: Value, merged: Mapping[str, str]) -> bool:
-    """Whether an answer is the known one: the same class, set, spans (F1 of 1), choice or order. merged: classes, to where they lead now."""
+    """Whether an answer is the known one: the same class, set, spans (F1 of 1), choice or order. merged: classes and where they lead."""
     return canonical(through(said, merged)) == canonical(through(known, merged))
 
 

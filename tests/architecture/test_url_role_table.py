@@ -101,6 +101,12 @@ TABLE = r"""
 /labeling/datasets/<uuid:uuid>/rules/new/                  | dataset    | L... x+++xxx | L... x+++xxx
 /labeling/datasets/<uuid:uuid>/rules/preview/              | dataset    | ---- ------- | L... x+++xxx
 /labeling/datasets/<uuid:uuid>/rules/apply/                | dataset    | ---- ------- | L... x+++xxx
+/labeling/datasets/<uuid:uuid>/gold/                       | dataset    | L... x+x+xxx | ---- -------
+/labeling/datasets/<uuid:uuid>/gold/sample/                | dataset    | ---- ------- | L... x+x+xxx
+/labeling/items/<uuid:uuid>/gold/                          | item       | L... x+x+xxx | L... x+x+xxx
+/labeling/items/<uuid:uuid>/gold/retire/                   | item       | ---- ------- | L... x+x+xxx
+/labeling/<uuid:uuid>/gold/                                | queue      | ---- ------- | L... x+++xxx
+/labeling/<uuid:uuid>/let-go-on/                           | queue      | ---- ------- | L... xxx+xxx
 /labeling/rules/<uuid:uuid>/                               | rule       | L... +++++++ | L... x+++xxx
 /labeling/rules/<uuid:uuid>/retire/                        | rule       | ---- ------- | L... x+++xxx
 /labeling/<uuid:uuid>/                                     | queue      | L... +++++++ | ---- -------
@@ -294,6 +300,11 @@ TABLE = r"""
 /api/v1/labeling/datasets/<uuid:uuid>/rules/               | dataset    | L... +++++++ | L... x+++xxx
 /api/v1/labeling/datasets/<uuid:uuid>/rules/preview/       | dataset    | L--- ------- | L... x+++xxx
 /api/v1/labeling/datasets/<uuid:uuid>/rules/apply/         | dataset    | L--- ------- | L... x+++xxx
+/api/v1/labeling/datasets/<uuid:uuid>/gold/                | dataset    | L... x+x+xxx | L... x+x+xxx
+/api/v1/labeling/datasets/<uuid:uuid>/gold/sample/         | dataset    | L--- ------- | L... x+x+xxx
+/api/v1/labeling/datasets/<uuid:uuid>/gold/retire/         | dataset    | L--- ------- | L... x+x+xxx
+/api/v1/labeling/queues/<uuid:uuid>/gold/                  | queue      | L--- ------- | L... x+++xxx
+/api/v1/labeling/queues/<uuid:uuid>/let-go-on/             | queue      | L--- ------- | L... xxx+xxx
 /api/v1/labeling/rules/<uuid:uuid>/retire/                 | rule       | L--- ------- | L... x+++xxx
 /api/v1/labeling/queues/                                   |            | L+++ +++++++ | L+++ +++++++
 /api/v1/labeling/queues/<uuid:uuid>/                       | queue      | L... +++++++ | L--- -------

@@ -54,8 +54,8 @@ CLAIM = {
 def claim(*, queue_id: UUID, actor: User, k: int = rules.HAND, skipped: bool = False) -> list[Slot]:
     """Up to k slots for this person, leased for 15 minutes: those already in their hand first, then the next ones of the queue.
 
-    skipped: give out again what this person skipped and nobody has labelled since. Gold stands among the others where the queue mixes it in,
-    as long as something else is left. Returns slots with item and upload.
+    skipped: give out again what this person skipped and nobody has labelled since. Gold stands among the others where the queue
+    mixes it in, as long as something else is left. Returns slots with item and upload.
     Raises PermissionDenied, or Conflict when the queue gives out nothing (paused, closed, their work held). An empty list: nothing is left.
     """
     queue = queries.with_place_of(actor).get(uuid=queue_id)
@@ -121,7 +121,7 @@ def renew(slot_ids: list[int]) -> None:
 
 
 def take(queue: Queue, seat: Seat, wanted: int, token: UUID, *, skipped: bool = False) -> list[Place]:
-    """Lease open slots: on from the cursor, then from the start again, then after freeing what others let lapse. Returns where they stand."""
+    """Lease open slots: on from the cursor, then from the start again, then after freeing what others let lapse. Returns their places."""
     if skipped:
         return run_claim(queue, seat, wanted, START, token, skipped=True)
     got = run_claim(queue, seat, wanted, (seat.priority, seat.slot), token)

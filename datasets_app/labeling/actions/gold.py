@@ -180,7 +180,7 @@ def drawn(dataset: Dataset, labels: Mapping[str, Label], how: Sequence[str], per
     rows = queries.standing().filter(item__dataset=dataset, how__in=how, item__upload__state=UploadState.IMPORTED).order_by("-id")
     merged = queries.merged_ids(dataset.pk)
     decided = [
-        (item, rules.through({"label": str(label)} if label else value, merged))
+        (item, rules.through({"label": str(label)} if label else value or {}, merged))
         for item, label, value in rows.values_list("item_id", "label__stable_id", "value")[:SAMPLE_FROM]
     ]
     live = queries.live_gold().filter(dataset=dataset).select_related("label")

@@ -1,4 +1,4 @@
-"""Gold among what people get, and what follows from how they answer it. Nothing here is ever told to the person but by their queue's wish."""
+"""Gold among what people get, and what follows from how they answer it. Nothing tells a person which items it is."""
 
 from __future__ import annotations
 

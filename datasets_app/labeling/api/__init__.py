@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datasets_app.labeling.api import changes, quality, queues, review, rules, schemas, work
+from datasets_app.labeling.api import changes, gold, quality, queues, review, rules, schemas, work
 
 urlpatterns = [
     *schemas.urlpatterns,
@@ -10,6 +10,7 @@ urlpatterns = [
     *work.urlpatterns,
     *review.urlpatterns,
     *quality.urlpatterns,
+    *gold.urlpatterns,
     *rules.urlpatterns,
     *changes.urlpatterns,
 ]

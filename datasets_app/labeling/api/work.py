@@ -27,7 +27,7 @@ class ClaimIn(serializers.Serializer[Any]):
 
 
 class WorkOut(serializers.Serializer[Any]):
-    """One leased item. slot, suggestion: numbers to send back as they are. ranks: [[label uuid, score or null], …], empty where suggestions are hidden."""
+    """One leased item. slot, suggestion: numbers to send back as they are. ranks: [[label uuid, score or null], …], empty where hidden."""
 
     slot = serializers.IntegerField()
     token = serializers.CharField()

@@ -27,8 +27,9 @@ HITS_FROM = 200  # decided items from which a source's hit rate is taken
 
 @dataclass(frozen=True, slots=True)
 class BenchItem:
-    """One item as the page and its script need it. slot, suggestion: masked. ranks: (label, score) suggested; empty where nothing is or where it is hidden.
+    """One item as the page and its script need it. ranks: (label, score) suggested; empty where nothing is or where it is hidden.
 
+    slot, suggestion: masked keys.
     content: the dialogue, or the responses in the order in which this person sees them. proposed: a suggested value. note: what a reviewer
     who returned it wrote. said: what this person said before, where they took it back or were asked again. Classes are named by their uuid
     in the queue's schema.
@@ -75,8 +76,8 @@ def shown_content(queue: Queue, item: Item, user: User) -> dict[str, Any]:
 
 
 def one(queue: Queue, slot: Slot, ranked: Shown, said: dict[int, Value], asked: Remarks, done: int) -> BenchItem:
-    """One item of a bench. Where gold is mixed in, what would tell that an item is out of its order is left out of all: name, time, how many
-    answers it has."""
+    """One item of a bench. Where gold is mixed in, what would tell that an item is out of its order is left out of all: its name, its time,
+    how many answers it has."""
     item = slot.item
     meta = [numbers.full_moment(item.event_time)] if item.event_time and not queue.mixes_gold else []
     if queue.overlap > 1:

@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 
 from datasets_app.datasets.models import Dataset, Item
 from datasets_app.datasets.rules import UploadState
-from datasets_app.labeling.models import Annotation, Comment, Decision, Label, LabelSchema, Suggestion
+from datasets_app.labeling.models import Annotation, Comment, Decision, Gold, Label, LabelSchema, Suggestion
 from datasets_app.labeling.values import Value, canonical, rename, task_of, words
 
 CHUNK = 500
@@ -31,8 +31,8 @@ def current_decisions(dataset: Dataset) -> QuerySet[Decision]:
     return rows.select_related("item", "label", "by").order_by("item_id")
 
 
-def value_of(row: Annotation | Decision | Suggestion) -> Value:
-    """What an answer, a decision or a suggestion says. Raises ValueError for a skip, which says nothing."""
+def value_of(row: Annotation | Decision | Gold | Suggestion) -> Value:
+    """What an answer, a decision, gold or a suggestion says. Raises ValueError for a skip, which says nothing."""
     if row.value is not None:
         said: Value = row.value
         return said

@@ -189,7 +189,7 @@ class GoldLine:
         return self.gold.asked >= rules.SUSPECT_FROM and 2 * self.gold.right < self.gold.asked
 
 
-def gold_lines(dataset: Dataset, golds: Sequence[Gold], names: dict[str, str], *, reads: bool) -> list[GoldLine]:
+def gold_lines(golds: Sequence[Gold], names: dict[str, str], *, reads: bool) -> list[GoldLine]:
     """These rows with the commonest wrong answers, out of the newest 5,000 answers to them. reads: whether the viewer reads texts."""
     items = [gold.item_id for gold in golds]
     rows = Annotation.objects.filter(item__in=items, right=False, action=Action.LABEL, replaced_by__isnull=True)

@@ -122,7 +122,11 @@ class Case:
 
 def case(queue: Queue, item: Item, reviewer: User) -> Case:
     """Everything about one item that its reviewer needs."""
-    slots = list(Slot.objects.filter(queue=queue, item=item, is_gold=False).select_related("annotation__label", "annotation__suggestion").order_by("id"))
+    slots = list(
+        Slot.objects.filter(queue=queue, item=item, is_gold=False)
+        .select_related("annotation__label", "annotation__suggestion")
+        .order_by("id")
+    )
     answers = sorted(answers_in(slots), key=lambda answer: answer.pk)
     comments = list(Comment.objects.filter(item=item).select_related("user").order_by("id"))
     ranked = list(live(item.suggestions.all()).select_related("label").order_by("-id")[:20])

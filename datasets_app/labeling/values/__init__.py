@@ -47,7 +47,20 @@ TASKS: Mapping[str, Task] = {
 
 UNJUDGED = frozenset({"free_text", "chat"})  # what is written can be good in many ways, so that none is right or wrong
 
-__all__ = ["TASKS", "UNJUDGED", "Subject", "Value", "canonical", "classes_of", "contested", "majority", "named_in", "read", "rename", "words"]
+__all__ = [
+    "TASKS",
+    "UNJUDGED",
+    "Subject",
+    "Value",
+    "canonical",
+    "classes_of",
+    "contested",
+    "majority",
+    "named_in",
+    "read",
+    "rename",
+    "words",
+]
 
 
 def read(task: str, raw: Any, *, about: Subject, known: Mapping[str, str]) -> Value:

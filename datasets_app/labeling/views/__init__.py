@@ -2,6 +2,7 @@
 
 from datasets_app.labeling.views.bench import bench, comment, flag, heartbeat, release, skip, submit, undo
 from datasets_app.labeling.views.changes import change_classes, move_decisions, move_queue
+from datasets_app.labeling.views.gold import gold, gold_item, let_go_on, mix_gold, retire_gold, sample_gold
 from datasets_app.labeling.views.pages import close, open_queue, pause, queue_list, queue_page, reorder, resume, schema, schema_version
 from datasets_app.labeling.views.quality import measure, quality, quality_items
 from datasets_app.labeling.views.review import decide, return_item, review, undo_decision
@@ -15,8 +16,12 @@ __all__ = [
     "comment",
     "decide",
     "flag",
+    "gold",
+    "gold_item",
     "heartbeat",
+    "let_go_on",
     "measure",
+    "mix_gold",
     "move_decisions",
     "move_queue",
     "open_queue",
@@ -29,11 +34,13 @@ __all__ = [
     "release",
     "reorder",
     "resume",
+    "retire_gold",
     "retire_rule",
     "return_item",
     "review",
     "rule",
     "rules",
+    "sample_gold",
     "schema",
     "schema_version",
     "skip",
