@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.urls import path
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.response import Response
 
@@ -95,6 +95,15 @@ class UndoIn(serializers.Serializer[Any]):
     client_key = serializers.UUIDField()
 
 
+class ToldOut(serializers.Serializer[queries.Told]):
+    """How somebody did on an item whose answer is known. known: in words; value: with stable ids."""
+
+    right = serializers.BooleanField()
+    known = serializers.CharField()
+    value = serializers.JSONField()
+    explanation = serializers.CharField()
+
+
 class AnnotationOut(serializers.Serializer[Annotation]):
     """What was kept."""
 
@@ -104,6 +113,18 @@ class AnnotationOut(serializers.Serializer[Annotation]):
     label = serializers.UUIDField(source="label.uuid", allow_null=True, default=None)  # type: ignore[assignment]
     value = serializers.JSONField(help_text="with stable ids; null where label says it")
     created_at = serializers.DateTimeField()
+
+
+class SubmittedOut(AnnotationOut):
+    """What was kept. gold: how you did, in queues that tell it; null for everything else."""
+
+    gold = serializers.SerializerMethodField("told")
+
+    @extend_schema_field(ToldOut(allow_null=True))
+    def told(self, made: Annotation) -> dict[str, Any] | None:
+        """Whether it was right, and what is."""
+        told = queries.told_of(made.queue, made)
+        return dict(ToldOut(told).data) if told else None
 
 
 class Claim(View):
@@ -124,7 +145,7 @@ class Submit(View):
 
     needs = {"POST": Needs("labeling.annotate", Queue, "labeling.view")}
 
-    @extend_schema(operation_id="labeling_submit", request=SubmitIn, responses={201: AnnotationOut})
+    @extend_schema(operation_id="labeling_submit", request=SubmitIn, responses={201: SubmittedOut})
     def post(self, request: Request, uuid: UUID) -> Response:
         """Keep one answer; the same client_key again returns the first."""
         data = read(SubmitIn, request.data)
@@ -132,7 +153,7 @@ class Submit(View):
             queue_id=uuid, actor=request.user, slot_id=data["slot"], value=data["value"], client_key=data["client_key"],
             token=data["token"], seconds=data["seconds"], suggestion_id=data["suggestion"], shown=data["shown"],
         )  # fmt: skip
-        return Response(AnnotationOut(made).data, status=201)
+        return Response(SubmittedOut(made).data, status=201)
 
 
 class Skip(View):

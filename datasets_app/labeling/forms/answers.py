@@ -120,6 +120,7 @@ class DecideForm(SaysForm):
     as_ticked = forms.BooleanField(required=False)
     other = forms.CharField(required=False, max_length=120)
     reason = forms.CharField(required=False, max_length=1000)
+    gold = forms.BooleanField(required=False)
     seen = forms.CharField(required=False, max_length=64)
     order = forms.CharField(required=False, max_length=10)
 

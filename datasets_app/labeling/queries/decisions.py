@@ -11,8 +11,9 @@ from django.db.models import QuerySet
 
 from datasets_app.datasets.models import Dataset, Item
 from datasets_app.datasets.rules import UploadState
-from datasets_app.labeling.models import Annotation, Comment, Decision, Gold, Label, LabelSchema, Suggestion
+from datasets_app.labeling.models import Annotation, Comment, Decision, Gold, Label, LabelSchema, Slot, Suggestion
 from datasets_app.labeling.values import Value, canonical, rename, task_of, words
+from registry.access.models import User
 
 CHUNK = 500
 
@@ -64,6 +65,11 @@ class History:
     decisions: list[Decision]
     comments: list[Comment]
     suggestions: list[Suggestion]
+
+
+def is_in_hand(item: Item, user: User) -> bool:
+    """Whether a queue asks this person about the item now: they answer blind, whatever the item is."""
+    return item.slots.filter(user=user, state=Slot.State.LEASED).exists()
 
 
 def history_of(item: Item, *, reads: bool) -> History:

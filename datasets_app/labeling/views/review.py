@@ -64,6 +64,7 @@ def item_context(request: HttpRequest, queue: Queue, item: Item, waiting: list[A
     return {
         "case": case, "lines": queries.lines(waiting, names, item.uuid), "dispute": dispute, "labels": queue.schema.labels.all(),
         "pair": queries.pair_history(queue, pair, names), "agreement": queries.queue_agreement(queue),
+        "judged": queries.judged(queue.dataset), "is_gold": item.pk in queries.gold_of([item.pk]),
         **{name: address(queue, row.item.uuid, order) if row else "" for name, row in around.items()},
     }  # fmt: skip
 
@@ -86,6 +87,8 @@ def decide(request: HttpRequest, uuid: UUID) -> HttpResponse:
     decision = actions.decide(
         queue_id=uuid, item_id=data["item"], actor=person(request), value=data["said"], reason=data["reason"], seen=data["seen"]
     )
+    if data["gold"]:
+        actions.make_gold(item_id=data["item"], actor=person(request), value=queries.value_of(decision), explanation=data["reason"])
     said = words(queries.value_of(decision), queries.names_in(queue.schema))
     toast(request, f"Settled as {said[:80]}", undo_url=reverse("labeling:undo_decision", args=[uuid]))
     return HttpResponseRedirect(address(queue, None, data["order"] or "widest"))

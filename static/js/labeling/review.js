@@ -1,5 +1,5 @@
 // @ts-check
-/* Review: digits accept, O another class, R returns, J and K move, Enter settles, Shift+U undoes. Each key presses a button of the page. */
+/* Review: digits accept, O another class, R returns, G makes gold, J and K move, Enter settles, Shift+U undoes. Each key presses a button of the page. */
 (() => {
   const form = /** @type {HTMLFormElement} */ (document.getElementById("decide"));
   const confirm = /** @type {HTMLButtonElement} */ (document.getElementById("confirm"));
@@ -103,6 +103,7 @@
     if (digit) pick(digit);
     else if (event.key === "o") other?.focus();
     else if (event.key === "r") press("return");
+    else if (event.key === "g") press("gold");
     else if (event.key === "j") press("next");
     else if (event.key === "k") press("previous");
     else if (event.key === "U") press("undo");
