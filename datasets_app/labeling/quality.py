@@ -44,7 +44,10 @@ class Given(NamedTuple):
 
 @dataclass(slots=True)
 class Worker:
-    """What is known of one person. judged: their answers to items decided by several people, by a reviewer or by an import."""
+    """What is known of one person. judged: their answers to items decided by several people, by a reviewer or by an import.
+
+    gold_…: answers to gold, which are none of the others; gold_classes: by stable id of the known class, [answers, right].
+    """
 
     answers: int = 0
     week: int = 0
@@ -55,6 +58,9 @@ class Worker:
     accepted: int = 0
     wrong_shown: int = 0
     wrong_taken: int = 0
+    gold_done: int = 0
+    gold_right: int = 0
+    gold_classes: dict[str, list[int]] = field(default_factory=dict)
     times: Counter[int] = field(default_factory=Counter)
 
     def add(self, answer: Given, decided: Any, *, recent: bool) -> None:
@@ -77,7 +83,8 @@ class Worker:
 
     def document(self) -> dict[str, Any]:
         """It as JSON, with the median time instead of all times."""
-        names = ("answers", "week", "judged", "right", "sent_back", "shown", "accepted", "wrong_shown", "wrong_taken")
+        names = ["answers", "week", "judged", "right", "sent_back", "shown", "accepted", "wrong_shown", "wrong_taken"]
+        names += ["gold_done", "gold_right", "gold_classes"]
         return {name: getattr(self, name) for name in names} | {"median_seconds": median(self.times)}
 
 

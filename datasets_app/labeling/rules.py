@@ -117,6 +117,46 @@ def side_order(queue: UUID, item_digest: str, person: UUID, count: int) -> list[
     return sorted(range(count), key=place)
 
 
+# ── Gold ────────────────────────────────────────────────────────────────────
+GOLD_MOST = 30  # percent of what a person gets
+GOLD_PLACES = 2**31  # gold stands at places from 0 to below here
+GOLD_FEWEST = 20  # answers from which a share says anything
+SUSPECT_FROM = 5  # answers from which gold that most get wrong is suspected
+
+
+def is_gold_place(seed: bytes, place: int, rate: int) -> bool:
+    """Whether the item at this place of what a person gets is gold: by chance, at `rate` percent, each place whatever the others are."""
+    mark = hashlib.sha256(seed + b"place" + str(place).encode()).digest()
+    return int.from_bytes(mark[:8], "big") % 100 < rate
+
+
+def gold_start(seed: bytes, place: int) -> int:
+    """From where on gold is drawn for this place: 0 to below GOLD_PLACES."""
+    return int.from_bytes(hashlib.sha256(seed + b"start" + str(place).encode()).digest()[:8], "big") % GOLD_PLACES
+
+
+def is_right(said: Value, known: Value, merged: Mapping[str, str]) -> bool:
+    """Whether an answer is the known one: the same class, set, spans (F1 of 1), choice or order. merged: classes and where they lead."""
+    return canonical(through(said, merged)) == canonical(through(known, merged))
+
+
+def through(value: Value, merged: Mapping[str, str]) -> Value:
+    """The value with its class as it is since it was merged; classes are merged only where an answer is one class."""
+    return {"label": merged.get(value["label"], value["label"])} if "label" in value else value
+
+
+def shown_total(total: int, done: int, gold_done: int, rate: int) -> int:
+    """How many answers people are told a queue needs where gold is mixed in: so that each of their answers, gold or not, is one of them."""
+    if done >= total:
+        return done + gold_done
+    return total + max(gold_done, total * rate // (100 - rate))
+
+
+def coarse(number: int) -> int:
+    """What those are told of a figure from whom single answers are hidden: full tens."""
+    return number // 10 * 10
+
+
 # ── Where an answer goes ────────────────────────────────────────────────────
 class SlotState(IntEnum):
     """As in Slot.State."""
@@ -134,12 +174,17 @@ class SlotFacts:
     pk: int
     state: int
     user: int | None
+    is_gold: bool = False
 
 
 def slot_for(slots: Iterable[SlotFacts], user: int) -> SlotFacts | None:
-    """The slot of an item that this person's answer fills: their own, else an open one; None makes it an extra answer."""
+    """The slot of an item that this person's answer fills: their own, else an open one; None makes it an extra answer.
+
+    Gold stays theirs when they no longer hold it.
+    """
     slots = list(slots)
-    own = next((slot for slot in slots if slot.user == user and slot.state in (SlotState.LEASED, SlotState.DONE)), None)
+    held = (SlotState.LEASED, SlotState.DONE)
+    own = next((slot for slot in slots if slot.user == user and (slot.is_gold or slot.state in held)), None)
     return own or next((slot for slot in slots if slot.state == SlotState.OPEN), None)
 
 

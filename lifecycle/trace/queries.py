@@ -8,7 +8,7 @@ from typing import Any
 
 from datasets_app.datasets.models import Item
 from datasets_app.labeling.models import Annotation, Decision
-from datasets_app.labeling.queries.decisions import History, history_of
+from datasets_app.labeling.queries.decisions import History, history_of, is_in_hand
 from datasets_app.snapshots.models import Snapshot
 from datasets_app.snapshots.queries import snapshots_with
 from lifecycle.trace.models import Neighbour
@@ -153,9 +153,9 @@ def labelled(row: Neighbour, reads: bool) -> Labelled:
 
 @dataclass(frozen=True)
 class Touched:
-    """What one item touched, upwards. rows: (snapshot, split, label there)."""
+    """What one item touched, upwards. rows: (snapshot, split, label there). history: None while a queue asks the viewer about the item."""
 
-    history: History
+    history: History | None
     snapshots: list[tuple[Snapshot, str, str]]
     runs: list[Run]
     versions: list[ModelVersion]
@@ -164,7 +164,8 @@ class Touched:
 
 def item_touched(user: User, item: Item) -> Touched:
     """Every snapshot that holds the item, every run on those, every version of them, every deployment: as far as the user may see."""
-    held = [(snapshot, row.split, row.label) for snapshot, row in snapshots_with(item)]
+    blind = is_in_hand(item, user)
+    held = [(snapshot, row.split, "" if blind else row.label) for snapshot, row in snapshots_with(item)]
     runs = policy.visible_to(user, Run.objects.filter(snapshot__in=[s.pk for s, _, _ in held]), "training.view").select_related(
         "base", "launched_by"
     )
@@ -173,7 +174,7 @@ def item_touched(user: User, item: Item) -> Touched:
     )
     deployments = policy.visible_to(user, Deployment.objects.filter(version__in=versions.values("pk")), "endpoints.view")
     return Touched(
-        history=history_of(item, reads=policy.can(user, "datasets.read_samples", item.dataset)),
+        history=None if blind else history_of(item, reads=policy.can(user, "datasets.read_samples", item.dataset)),
         snapshots=held,
         runs=list(runs.order_by("-id")[:100]),
         versions=list(versions.order_by("-id")[:100]),

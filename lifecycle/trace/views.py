@@ -50,6 +50,7 @@ def item(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     found = Item.objects.select_related("dataset__project", "upload__blob", "upload__uploaded_by").get(uuid=uuid)
     reads = policy.can(request.user, "datasets.read_samples", found)
     context = {"item": found, "touched": queries.item_touched(request.user, found), "reads": reads}
+    context |= {"may_gold": policy.can(request.user, "labeling.gold", found)}
     return respond(request, "trace/item.html", "touched", context)
 
 

@@ -36,6 +36,7 @@ ACTIONS: dict[str, frozenset[Role]] = {
     "labeling.annotate": frozenset({ANALYST, ADJUDICATOR, ENGINEER, LEAD, GOVERNANCE}),
     "labeling.manage": frozenset({ADJUDICATOR, ENGINEER, LEAD}),
     "labeling.decide": frozenset({ADJUDICATOR}),
+    "labeling.gold": frozenset({ADJUDICATOR, LEAD}),  # items whose answer is known, and how they are answered
     "labeling.assess": frozenset({LEAD}),  # what each person's answers are worth, by name
     "scanning.view": EVERYONE,
     "scanning.scan": frozenset({ADJUDICATOR, LEAD}),

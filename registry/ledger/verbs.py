@@ -53,6 +53,12 @@ class Verb(TextChoices):
     RULE_WRITTEN = "labeling.rule_written", "wrote a rule that suggests a class"
     RULE_RETIRED = "labeling.rule_retired", "retired a rule that suggests a class"
     RULES_APPLIED = "labeling.rules_applied", "applied rules that suggest classes"
+    GOLD_MADE = "labeling.gold_made", "said what is known of an item"
+    GOLD_RETIRED = "labeling.gold_retired", "took gold back from an item"
+    GOLD_SAMPLED = "labeling.gold_sampled", "made gold of several items"
+    GOLD_MIXED = "labeling.gold_mixed", "set how gold is mixed into a labeling queue"
+    PERSON_HELD = "labeling.person_held", "held a person's work in a labeling queue"
+    PERSON_LET_GO_ON = "labeling.person_let_go_on", "let a person go on in a labeling queue"
     # snapshots
     SNAPSHOT_REQUESTED = "snapshots.requested", "asked for a snapshot"
     SNAPSHOT_FROZEN = "snapshots.frozen", "froze a snapshot"

@@ -107,6 +107,12 @@ TABLE = r"""
 /labeling/datasets/<uuid:uuid>/corrections/bring/          | dataset    | ---- ------- | L... x+xxxxx
 /labeling/corrections/<uuid:uuid>/                         | correction | L... x+xxxxx | ---- -------
 /labeling/corrections/<uuid:uuid>/accept/                  | correction | ---- ------- | L... x+xxxxx
+/labeling/datasets/<uuid:uuid>/gold/                       | dataset    | L... x+x+xxx | ---- -------
+/labeling/datasets/<uuid:uuid>/gold/sample/                | dataset    | ---- ------- | L... x+x+xxx
+/labeling/items/<uuid:uuid>/gold/                          | item       | L... x+x+xxx | L... x+x+xxx
+/labeling/items/<uuid:uuid>/gold/retire/                   | item       | ---- ------- | L... x+x+xxx
+/labeling/<uuid:uuid>/gold/                                | queue      | ---- ------- | L... x+++xxx
+/labeling/<uuid:uuid>/let-go-on/                           | queue      | ---- ------- | L... xxx+xxx
 /labeling/rules/<uuid:uuid>/                               | rule       | L... +++++++ | L... x+++xxx
 /labeling/rules/<uuid:uuid>/retire/                        | rule       | ---- ------- | L... x+++xxx
 /labeling/<uuid:uuid>/                                     | queue      | L... +++++++ | ---- -------
@@ -310,6 +316,11 @@ TABLE = r"""
 /api/v1/labeling/datasets/<uuid:uuid>/corrections/         | dataset    | L... x+xxxxx | L... x+xxxxx
 /api/v1/labeling/corrections/<uuid:uuid>/                  | correction | L... x+xxxxx | L--- -------
 /api/v1/labeling/corrections/<uuid:uuid>/accept/           | correction | L--- ------- | L... x+xxxxx
+/api/v1/labeling/datasets/<uuid:uuid>/gold/                | dataset    | L... x+x+xxx | L... x+x+xxx
+/api/v1/labeling/datasets/<uuid:uuid>/gold/sample/         | dataset    | L--- ------- | L... x+x+xxx
+/api/v1/labeling/datasets/<uuid:uuid>/gold/retire/         | dataset    | L--- ------- | L... x+x+xxx
+/api/v1/labeling/queues/<uuid:uuid>/gold/                  | queue      | L--- ------- | L... x+++xxx
+/api/v1/labeling/queues/<uuid:uuid>/let-go-on/             | queue      | L--- ------- | L... xxx+xxx
 /api/v1/labeling/rules/<uuid:uuid>/retire/                 | rule       | L--- ------- | L... x+++xxx
 /api/v1/labeling/datasets/<uuid:uuid>/proposals/           | dataset    | L... +++++xx | L... +++++xx
 /api/v1/labeling/proposals/<uuid:uuid>/decline/            | guideline  | L--- ------- | L... x+++xxx

@@ -106,7 +106,7 @@ def label_items(queue: Queue, answers: Mapping[User, Sequence[str]], items: Sequ
 
 def queue_items(queue: Queue) -> list[Item]:
     """The items of a queue, in its order."""
-    return list(Item.objects.filter(slots__queue=queue).distinct().order_by("id"))
+    return list(Item.objects.filter(slots__queue=queue, slots__is_gold=False).distinct().order_by("id"))
 
 
 def make_annotator(project: Project, username: str) -> User:

@@ -14,8 +14,10 @@ from datasets_app.labeling.actions.corrections import (
     run_correct,
     run_look,
 )
+from datasets_app.labeling.actions.gold import make_gold, make_golds, retire_gold, sample_gold, write_gold
 from datasets_app.labeling.actions.guideline import know_guideline
 from datasets_app.labeling.actions.imports import Importer, suggest, suggest_values
+from datasets_app.labeling.actions.mixing import let_go_on, mix_gold
 from datasets_app.labeling.actions.proposals import decline_proposal, propose_change
 from datasets_app.labeling.actions.quality import measure_due, measure_quality, run_measure
 from datasets_app.labeling.actions.queues import close_queue, open_queue, pause_queue, reorder, resume_queue, run_fill, run_reorder
@@ -50,8 +52,12 @@ __all__ = [
     "flag",
     "heartbeat",
     "know_guideline",
+    "let_go_on",
+    "make_gold",
+    "make_golds",
     "measure_due",
     "measure_quality",
+    "mix_gold",
     "move_decisions",
     "move_queue",
     "open_queue",
@@ -63,6 +69,7 @@ __all__ = [
     "reorder",
     "resolve_comment",
     "resume_queue",
+    "retire_gold",
     "retire_rule",
     "return_to_annotators",
     "run_accept",
@@ -71,6 +78,7 @@ __all__ = [
     "run_moves",
     "run_reorder",
     "run_rules",
+    "sample_gold",
     "skip",
     "start_check",
     "submit",
@@ -80,5 +88,6 @@ __all__ = [
     "tell_labels",
     "undo",
     "undo_decision",
+    "write_gold",
     "write_rule",
 ]

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from datasets_app.datasets.models import Item
 from datasets_app.labeling import queries, rules, values
+from datasets_app.labeling.actions import mixing
 from datasets_app.labeling.actions.queues import hand_over
 from datasets_app.labeling.actions.settling import BY_REVIEWER, lock_item, lock_item_of, settle
 from datasets_app.labeling.models import Annotation, Label, Queue, Seat, Slot, SlotSkip, Suggestion
@@ -22,7 +23,7 @@ from registry.access import policy
 from registry.access.models import User
 
 Action = Annotation.Action
-OPEN, LEASED, DONE = Slot.State.OPEN, Slot.State.LEASED, Slot.State.DONE
+OPEN, LEASED, DONE, CLOSED = Slot.State.OPEN, Slot.State.LEASED, Slot.State.DONE, Slot.State.CLOSED
 MAX_SECONDS = 3_600.0  # longer means that the person was away
 
 
@@ -53,28 +54,34 @@ def submit(
     schema or by their stable id. seconds: time on the item. suggestion_id: what was shown first, if anything. shown: the order
     in which the responses stood on the screen, where there are any. Where the lease is lost, the
     answer fills another open slot of the item, else it is kept as an extra one. A second answer of the same person replaces their first.
-    When the item has all its answers it is decided by rule or becomes disputed. Raises PermissionDenied, Refused (no such class or item, no
+    When the item has all its answers it is decided by rule or becomes disputed. An answer to gold is right or wrong and changes nothing of
+    the item. Raises PermissionDenied, Refused (no such class or item, no
     answer of this task) or Conflict (a reviewer has settled the item that this person answered before).
     """
     if earlier := sent_before(actor, client_key):
         return earlier
     queue, item, slots = open_item(queue_id, actor, slot_id)
     labels = labels_in(queue, value)
-    said = queries.stored(read_value(queue, item, value, labels), labels)
+    read = read_value(queue, item, value, labels)
+    said = queries.stored(read, labels)
     target = slot_for(slots, actor)
     before = answer_of(queue, item, actor)
-    if target and target.state == DONE and is_settled(item):
+    is_gold = target is not None and target.is_gold
+    if target and target.state == DONE and not is_gold and is_settled(item):
         raise Conflict("A reviewer has settled this item, so your first answer stays.", next_step="Go on with the next item.")
+    gold, right = mixing.judge_gold(item, read) if is_gold else (None, None)
     annotation = Annotation.objects.create(
         queue=queue, item=item, user=actor, **said, seconds=min(max(seconds, 0), MAX_SECONDS), client_key=client_key,
-        suggestion=first_shown(item, suggestion_id), shown=check_order(item, shown), replaces=before,
+        suggestion=first_shown(item, suggestion_id), shown=check_order(item, shown), replaces=before, right=right,
     )  # fmt: skip
     count(queue, actor, labelled=int(before is None), seconds=annotation.seconds)
-    if target:
-        added = fill(target, annotation)
+    added = target is not None and fill(target, annotation)
+    if is_gold:
+        mixing.count_answer(queue, annotation, gold, before)
+    elif target:
         settle(queue, item, slots)
-        if added:  # last, since everybody who answers in the queue waits for this row
-            Queue.objects.filter(pk=queue.pk).update(slots_done=F("slots_done") + 1)
+    if target and added:  # last, since everybody who answers in the queue waits for this row
+        tally(queue, target, 1)
     return annotation
 
 
@@ -88,7 +95,7 @@ def open_item(queue_id: UUID, actor: User, slot_id: int) -> tuple[Queue, Item, l
     """The queue, and the item of the slot with all its slots locked. Raises PermissionDenied, Refused or Conflict (not for this person)."""
     rows = Queue.objects.select_related("dataset__project", "schema")
     queue = policy.get_permitted(actor, rows, "labeling.annotate", uuid=queue_id)
-    slots = lock_item_of(queue, slot_id)
+    slots = lock_item_of(queue, slot_id, gold_of=actor)
     if not slots:
         raise Refused("This item is not in the queue.", next_step="Reload the page.")
     item = slots[0].item
@@ -112,13 +119,13 @@ def read_value(queue: Queue, item: Item, value: Value, labels: Mapping[str, Labe
     """
     known = {str(key): stable for stable, label in labels.items() for key in (label.uuid, stable)}
     if unknown := values.named_in(value) - known.keys():
-        known |= {uuid: stable for uuid, stable in queries.older_names(queue, unknown).items() if stable in labels}
+        known |= {uuid: stable for uuid, stable in queries.older_names(queue.dataset_id, unknown).items() if stable in labels}
     return values.read(queue.dataset.task, value, about=Subject(item.text, item.content or {}), known=known)
 
 
 def slot_for(slots: list[Slot], actor: User) -> Slot | None:
     """The slot that this person's answer fills, or None."""
-    found = rules.slot_for([SlotFacts(slot.pk, slot.state, slot.user_id) for slot in slots], actor.pk)
+    found = rules.slot_for([SlotFacts(slot.pk, slot.state, slot.user_id, slot.is_gold) for slot in slots], actor.pk)
     return next((slot for slot in slots if found and slot.pk == found.pk), None)
 
 
@@ -155,6 +162,12 @@ def fill(slot: Slot, annotation: Annotation) -> bool:
     return added
 
 
+def tally(queue: Queue, slot: Slot, by: int) -> None:
+    """Keep the queue's number of answers that fill a place, or of those to gold."""
+    name = "gold_done" if slot.is_gold else "slots_done"
+    Queue.objects.filter(pk=queue.pk).update(**{name: F(name) + by})
+
+
 def count(queue: Queue, user: User, *, labelled: int = 0, skipped: int = 0, seconds: float = 0) -> None:
     """Keep the person's own numbers."""
     mine = Seat.objects.filter(queue=queue, user=user)
@@ -183,7 +196,8 @@ def skip(*, queue_id: UUID, actor: User, slot_id: int, client_key: UUID, reason:
     if not SlotSkip.objects.filter(queue=queue, item=item, user=actor).exists():
         SlotSkip.objects.create(queue=queue, item=item, user=actor, reason=reason.strip()[:200])
     if held:
-        held.state, held.user, held.lease_until, held.lease_token = OPEN, None, None, None
+        held.state, held.user = (CLOSED, actor) if held.is_gold else (OPEN, None)
+        held.lease_until, held.lease_token = None, None
         held.save(update_fields=["state", "user", "lease_until", "lease_token"])
     count(queue, actor, skipped=1)
     return annotation
@@ -205,8 +219,10 @@ def undo(*, queue_id: UUID, actor: User, client_key: UUID) -> Undone:
     target = last_answer(queue, actor)
     if target is None:
         raise Refused("There is nothing left to undo.", next_step=f"The last {rules.UNDO_DEPTH} answers can be undone.")
-    slots = lock_item(queue, target.item)
-    if target.action == Action.LABEL and is_settled(target.item):
+    slots = lock_item(queue, target.item, gold_of=actor)
+    filled = next((slot for slot in slots if slot.annotation_id == target.pk), None)
+    is_gold = filled is not None and filled.is_gold
+    if target.action == Action.LABEL and not is_gold and is_settled(target.item):
         raise Conflict("A reviewer has settled this item, so your answer stays.", next_step="Leave a comment if you see it differently.")
     Annotation.objects.create(queue=queue, item=target.item, user=actor, action=Action.UNDO, replaces=target, client_key=client_key)
     return Undone(target, take_back(queue, actor, target, slots))
@@ -225,12 +241,15 @@ def take_back(queue: Queue, actor: User, target: Annotation, slots: list[Slot]) 
     if target.action == Action.SKIP:
         count(queue, actor, skipped=-1)
         free = slot_for(slots, actor)
-        return hand_over(free, actor) if free and free.state == OPEN else free
+        return hand_over(free, actor) if free and free.state in (OPEN, CLOSED) else free
     count(queue, actor, labelled=-1, seconds=-target.seconds)
     slot = next((slot for slot in slots if slot.annotation_id == target.pk and slot.state == DONE), None)
     if slot is None:
         return None
     hand_over(slot, actor)
-    Queue.objects.filter(pk=queue.pk).update(slots_done=F("slots_done") - 1)
-    settle(queue, target.item, slots)
+    tally(queue, slot, -1)
+    if slot.is_gold:
+        mixing.uncount_answer(queue, target)
+    else:
+        settle(queue, target.item, slots)
     return slot

@@ -145,7 +145,7 @@ def run_accept(ctx: JobContext) -> None:
 def accept_batch(check: SpotCheck, actor: User, item_ids: Sequence[int]) -> None:
     """Decide these items as their answers agree, but for those that the reviewer labelled, and those that wait no more."""
     queue = check.queue
-    slots = Slot.objects.select_for_update(of=("self",)).filter(queue=queue, item_id__in=item_ids).order_by("id")
+    slots = Slot.objects.select_for_update(of=("self",)).filter(queue=queue, item_id__in=item_ids, is_gold=False).order_by("id")
     rows = {row.item_id: row for row in Agreed.objects.filter(queue=queue, item_id__in=item_ids).select_related("item")}
     own = set(queries.standing_answers().filter(user=actor, item_id__in=rows).values_list("item_id", flat=True))
     ends = {row.item_id: row for row in Decision.objects.filter(item_id__in=rows, superseded_by__isnull=True)}

@@ -8,18 +8,29 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from django.db import connection, models, transaction
+from django.db.models import Case, F, Q, Value, When
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from datasets_app.labeling import queries, rules
+from datasets_app.labeling.actions import mixing
+from datasets_app.labeling.actions.mixing import Place
 from datasets_app.labeling.models import Queue, Seat, Slot
 from lifecycle.refusals import Conflict
 from registry.access import policy
 from registry.access.models import User
 
 OPEN, LEASED = Slot.State.OPEN, Slot.State.LEASED
-FREE: dict[str, Any] = {"state": OPEN, "user": None, "lease_until": None, "lease_token": None}
+IF_GOLD = Q(is_gold=True)  # nobody else needs it: it is closed, and stays its person's
+FREE: dict[str, Any] = {
+    "state": Case(When(IF_GOLD, then=Value(Slot.State.CLOSED.value)), default=Value(OPEN.value)),
+    "user": Case(When(IF_GOLD, then=F("user")), default=None),
+    "lease_until": None,
+    "lease_token": None,
+}
 START = (-(2**62), 0)
 RENEW_AFTER = timedelta(minutes=1)  # of a lease; every claim and beat would write every slot in hand otherwise
+HELD = "You get nothing new from {queue} for now: too many of your answers to items whose answer is known were wrong."
 
 # The next open slots: of items that this person has not judged, one slot per item, without those they skipped. The plus keeps SQLite from
 # looking for the item's other slots along the index of all open ones.
@@ -50,8 +61,9 @@ BEHIND = {
 def claim(*, queue_id: UUID, actor: User, k: int = rules.HAND, skipped: bool = False) -> list[Slot]:
     """Up to k slots for this person, leased for 15 minutes: those already in their hand first, then the next ones of the queue.
 
-    skipped: give out again what this person skipped and nobody has labelled since. Returns slots with item and upload.
-    Raises PermissionDenied, or Conflict when the queue gives out nothing (paused, closed). An empty list: nothing is left for them.
+    skipped: give out again what this person skipped and nobody has labelled since. Gold stands among the others where the queue
+    mixes it in, as long as something else is left. Returns slots with item and upload.
+    Raises PermissionDenied, or Conflict when the queue gives out nothing (paused, closed, their work held). An empty list: nothing is left.
     """
     queue = policy.get_permitted(actor, Queue, "labeling.annotate", uuid=queue_id)
     seat = seat_of(queue, actor)
@@ -64,8 +76,28 @@ def claim(*, queue_id: UUID, actor: User, k: int = rules.HAND, skipped: bool = F
         raise Conflict(f"{queue.name} is {queue.get_state_display().lower()}.", next_step="Choose another queue.")
     if wanted > 0 and not held and queries.is_for_others(queue, actor):
         raise Conflict(f"{queue.name} is for certain people, and you are none of them.", next_step="Choose another queue.")
-    fresh = take(queue, seat, wanted, skipped=skipped) if wanted > 0 else []
+    if wanted > 0 and not held and seat.held_at is not None:
+        raise Conflict(HELD.format(queue=queue.name), next_step="Talk to your ML lead, who can let you go on.")
+    fresh = deal(queue, seat, actor, held, wanted, skipped=skipped) if wanted > 0 and seat.held_at is None else []
     return [*held, *with_items(queue, fresh)]
+
+
+def deal(queue: Queue, seat: Seat, actor: User, hand: list[Slot], wanted: int, *, skipped: bool) -> list[int]:
+    """Lease the next slots, gold among them where its places are. No gold where nothing else is left. Returns their keys, in order."""
+    until, token = timezone.now() + rules.LEASE, uuid4()
+    if skipped:
+        again = [pk for _, pk in take(queue, seat, wanted, token, skipped=True)]
+        return again + mixing.skipped_again(queue, seat, wanted - len(again), token, until)
+    places = mixing.gold_places(queue, seat, actor, wanted)
+    golds = mixing.gold_for(queue, seat, actor, places)
+    fresh = take(queue, seat, wanted - len(golds), token) if wanted > len(golds) else []
+    if golds and not fresh and all(slot.is_gold for slot in hand):
+        golds = golds if wanted == len(golds) and is_more(queue, seat) else []
+        fresh = take(queue, seat, wanted, token) if not golds else []
+    if not queue.gold_rate:
+        return [pk for _, pk in fresh]
+    last = (hand[-1].priority, hand[-1].behind or hand[-1].pk) if hand else None
+    return mixing.hand_out(queue, seat, fresh=fresh, golds=golds, places=places, last=last, token=token, until=until)
 
 
 def seat_of(queue: Queue, user: User) -> Seat:
@@ -78,9 +110,9 @@ def seat_of(queue: Queue, user: User) -> Seat:
 
 
 def in_hand(queue: Queue, user: User) -> list[Slot]:
-    """The slots leased to this person with what a bench shows of them, in the order of the queue."""
-    held = Slot.objects.filter(queue=queue, user=user, state=LEASED).select_related("item").order_by("priority", "id")
-    return of_queue(queue, held[:20])
+    """The slots leased to this person with what a bench shows of them, in the order of the queue; gold behind what it was dealt after."""
+    held = Slot.objects.filter(queue=queue, user=user, state=LEASED).select_related("item")
+    return of_queue(queue, held.order_by("priority", Coalesce("behind", "id"), "id")[:20])
 
 
 def renew(slots: list[Slot]) -> None:
@@ -91,28 +123,38 @@ def renew(slots: list[Slot]) -> None:
         Slot.objects.filter(pk__in=[slot.pk for slot in due], state=LEASED, lease_until__lt=until).update(lease_until=until)
 
 
-def take(queue: Queue, seat: Seat, wanted: int, *, skipped: bool) -> list[int]:
-    """Lease open slots: on from the cursor, then from the start again, then after freeing what others let lapse."""
+def take(queue: Queue, seat: Seat, wanted: int, token: UUID, *, skipped: bool = False) -> list[Place]:
+    """Lease open slots: on from the cursor, then from the start again, then after freeing what others let lapse. Returns their places."""
     if skipped:
-        return run_claim(queue, seat, wanted, START, skipped=True)
-    got = run_claim(queue, seat, wanted, (seat.priority, seat.slot))
+        return run_claim(queue, seat, wanted, START, token, skipped=True)
+    got = run_claim(queue, seat, wanted, (seat.priority, seat.slot), token)
     if len(got) < wanted and (seat.priority, seat.slot) > START:
-        got += run_claim(queue, seat, wanted - len(got), START)
+        got += run_claim(queue, seat, wanted - len(got), START, token)
     if len(got) < wanted and sweep(queue):
-        got += run_claim(queue, seat, wanted - len(got), START)
+        got += run_claim(queue, seat, wanted - len(got), START, token)
     return got
 
 
-def run_claim(queue: Queue, seat: Seat, limit: int, after: tuple[int, int], *, skipped: bool = False) -> list[int]:
-    """One statement that leases up to `limit` slots behind `after` and moves the cursor. Returns their keys, in order."""
+def is_more(queue: Queue, seat: Seat) -> bool:
+    """Whether an open slot is left for this person, behind the cursor or before it; nothing is leased."""
+    statement = CANDIDATES.format(behind=BEHIND["postgresql"][0], skipped="NOT EXISTS")
+    with connection.cursor() as cursor:
+        for priority, slot in dict.fromkeys(((seat.priority, seat.slot), START)):
+            cursor.execute(statement, {"queue": queue.pk, "user": seat.user_id, "limit": 1, "priority": priority, "slot": slot})
+            if cursor.fetchone():
+                return True
+    return False
+
+
+def run_claim(queue: Queue, seat: Seat, limit: int, after: Place, token: UUID, *, skipped: bool = False) -> list[Place]:
+    """One statement that leases up to `limit` slots behind `after` and moves the cursor. Returns where they stand, in order."""
     exists = "EXISTS" if skipped else "NOT EXISTS"
     template = CLAIM[connection.vendor].format(
         take=TAKE, candidates=[CANDIDATES.format(behind=behind, skipped=exists) for behind in BEHIND[connection.vendor]]
     )
-    until, token = timezone.now() + rules.LEASE, uuid4()
     values = {
         "queue": queue.pk, "user": seat.user_id, "limit": limit, "priority": after[0], "slot": after[1],
-        "until": prepared(until), "token": prepared(token),
+        "until": prepared(timezone.now() + rules.LEASE), "token": prepared(token),
     }  # fmt: skip
     with connection.cursor() as cursor:
         cursor.execute(template, values)
@@ -120,7 +162,7 @@ def run_claim(queue: Queue, seat: Seat, limit: int, after: tuple[int, int], *, s
     if rows and not skipped:
         seat.priority, seat.slot = rows[-1]
         seat.save(update_fields=["priority", "slot"])
-    return [pk for _, pk in rows]
+    return rows
 
 
 def prepared(value: datetime | UUID) -> Any:

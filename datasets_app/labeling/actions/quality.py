@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from datasets_app.labeling import queries, rules
 from datasets_app.labeling.agreement import Kind
-from datasets_app.labeling.models import Difference, Label, QualityReport, Queue
+from datasets_app.labeling.models import Difference, Label, QualityReport, Queue, Seat
 from datasets_app.labeling.quality import Apart, Measure
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.context import JobContext
@@ -59,6 +59,7 @@ def run_measure(ctx: JobContext) -> None:
     clear(ctx, queue, keep=edition - 1)
     labels = queries.ordered_labels(queue)
     found = read(ctx, queue, labels, edition, began)
+    count_gold_again(ctx, queue, found)
     figures = found.figures() | {"labels": [str(label.stable_id) for label in labels]}
     ctx.raise_if_cancelled()
     with transaction.atomic():
@@ -88,6 +89,20 @@ def read(ctx: JobContext, queue: Queue, labels: list[Label], edition: int, now: 
         found.workers[user].sent_back = times
     ctx.progress(done, max(done, queue.slots_done), message="Working out intervals")
     return found
+
+
+def count_gold_again(ctx: JobContext, queue: Queue, found: Measure) -> None:
+    """Compare everybody's answers to gold with what is known by now, and put their seats right."""
+    for pk, user in queue.seats.order_by("id").values_list("pk", "user_id"):
+        ctx.raise_if_cancelled()
+        with transaction.atomic():
+            ctx.hold()
+            Seat.objects.select_for_update().get(pk=pk)
+            counted = queries.count_gold(queue, user)
+            Seat.objects.filter(pk=pk).update(gold_done=counted.done, gold_right=counted.right)
+        if counted.done:
+            worker = found.workers[user]
+            worker.gold_done, worker.gold_right, worker.gold_classes = counted.done, counted.right, dict(counted.classes)
 
 
 def keep(ctx: JobContext, queue: Queue, labels: list[Label], edition: int, apart: list[Apart]) -> None:

@@ -13,6 +13,7 @@ from django.utils import timezone
 from datasets_app.datasets.models import Dataset, Item, Upload
 from datasets_app.datasets.rules import UploadState
 from datasets_app.labeling import queries, rules
+from datasets_app.labeling.actions.mixing import mixing_problems
 from datasets_app.labeling.actions.schemas import write_schema
 from datasets_app.labeling.models import LabelSchema, Queue, Seat, Slot
 from datasets_app.labeling.values import TASKS
@@ -50,18 +51,24 @@ def open_queue(
     acceptance: str = Queue.Acceptance.RULE,
     due_on: date | None = None,
     people: Collection[User] = (),
+    gold_rate: int = 0,
+    gold_feedback: bool = False,
+    gold_minimum: int | None = None,
+    gold_holds: bool = False,
 ) -> Queue:
     """Open a queue with the newest schema of the dataset; a job makes its slots, or this call where the dataset is small.
 
     overlap: 1 to 5 people per item. hidden_share: percent of items with hidden suggestions. source: which items; upload_id for UPLOAD,
     item_ids for ITEMS: different keys in the order in which they are handed out, at most 1,000 slots in all. order: of the others.
-    acceptance: whether a rule decides what people agree on, or a reviewer accepts it.
+    acceptance: whether a rule decides what people agree on, or a reviewer accepts it. gold_…: as in `mix_gold`.
     people: who alone gets its items; at least as many as an item needs answers. Raises PermissionDenied, or Refused that names the field
     (no schema, no items, name taken, out of range, too few people or one who may not annotate).
     """
     dataset = Dataset.objects.select_for_update(of=("self",), no_key=True).select_related("project").get(uuid=dataset_id)
     policy.require(actor, "labeling.manage", dataset)
     name = " ".join(name.split())[:80]
+    if problems := mixing_problems(dataset.task, gold_rate, gold_minimum, holds=gold_holds):
+        raise Refused("The queue was not opened.", next_step=next(iter(problems.values()))[0], fields=problems)
     schema = check_queue(dataset, name, overlap, hidden_share, source, order, acceptance) or write_schema(dataset, None, [], "", actor)
     upload = find_upload(dataset, upload_id) if source == Queue.Source.UPLOAD else None
     queue = Queue(
@@ -76,6 +83,10 @@ def open_queue(
         order=order,
         acceptance=acceptance,
         due_on=due_on,
+        gold_rate=gold_rate,
+        gold_feedback=gold_feedback,
+        gold_minimum=gold_minimum,
+        gold_holds=gold_holds,
     )
     check_people(queue, people)
     if source == Queue.Source.ITEMS:
@@ -106,7 +117,7 @@ def open_queue(
     ledger.record(
         actor, Verb.QUEUE_OPENED, queue, project=dataset.project.uuid, dataset=dataset.uuid, schema=schema.digest, overlap=overlap,
         hidden_share=hidden_share, source=source, upload=upload.uuid if upload else None, order=order, acceptance=acceptance, due_on=due_on,
-        people=sorted(str(user.uuid) for user in people),
+        people=sorted(str(user.uuid) for user in people), gold_rate=gold_rate,
     )  # fmt: skip
     queue.refresh_from_db()
     return queue

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 
 from datasets_app.datasets.models import Item
@@ -24,16 +24,21 @@ BY_RULE = (How.SINGLE, How.UNANIMOUS)
 BY_REVIEWER = (How.ADJUDICATED, How.ACCEPTED)
 
 
-def lock_item(queue: Queue, item: Item) -> list[Slot]:
-    """The slots of an item in a queue, locked in the order of their keys, with answers. Whoever changes an item's answers holds it."""
-    slots = Slot.objects.select_for_update(of=("self",)).filter(queue=queue, item=item).order_by("id")
+def lock_item(queue: Queue, item: Item, *, gold_of: User | None = None) -> list[Slot]:
+    """The slots of an item in a queue, locked in the order of their keys, with answers. Whoever changes an item's answers holds it.
+
+    Slots of gold need no answer and are left out, but for those of the person whose own answer, skip or undo it is about.
+    """
+    theirs = Q(is_gold=False) | Q(user=gold_of) if gold_of else Q(is_gold=False)
+    slots = Slot.objects.select_for_update(of=("self",)).filter(theirs, queue=queue, item=item).order_by("id")
     return list(slots.select_related("annotation__label"))
 
 
-def lock_item_of(queue: Queue, slot_id: int) -> list[Slot]:
+def lock_item_of(queue: Queue, slot_id: int, *, gold_of: User) -> list[Slot]:
     """As `lock_item`, for the item of one slot, and each slot with it; none where the queue has no such slot."""
     same = Slot.objects.filter(pk=slot_id, queue=queue).values("item")
-    slots = Slot.objects.select_for_update(of=("self",)).filter(queue=queue, item__in=same).order_by("id")
+    theirs = Q(is_gold=False) | Q(user=gold_of)
+    slots = Slot.objects.select_for_update(of=("self",)).filter(theirs, queue=queue, item__in=same).order_by("id")
     return list(slots.select_related("annotation__label", "item"))
 
 

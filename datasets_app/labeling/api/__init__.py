@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datasets_app.labeling.api import changes, checks, comments, corrections, proposals, quality, queues, review, rules, schemas, work
+from datasets_app.labeling.api import changes, checks, comments, corrections, gold, proposals, quality, queues, review, rules, schemas, work
 
 urlpatterns = [
     *schemas.urlpatterns,
@@ -11,6 +11,7 @@ urlpatterns = [
     *review.urlpatterns,
     *checks.urlpatterns,
     *quality.urlpatterns,
+    *gold.urlpatterns,
     *rules.urlpatterns,
     *changes.urlpatterns,
     *corrections.urlpatterns,

@@ -37,7 +37,10 @@ class ConfusionOut(serializers.Serializer[Any]):
 
 
 class PersonOut(serializers.Serializer[Any]):
-    """One person's answers. right of judged: equal to the decision, on items decided by several people, a reviewer or an import."""
+    """One person's answers. right of judged: equal to the decision, on items decided by several people, a reviewer or an import.
+
+    gold_…: answers to items whose answer is known, which are counted nowhere else.
+    """
 
     user = serializers.UUIDField()
     done = serializers.IntegerField()
@@ -45,6 +48,12 @@ class PersonOut(serializers.Serializer[Any]):
     median_seconds = serializers.FloatField(allow_null=True)
     judged = serializers.IntegerField()
     right = serializers.IntegerField()
+    gold_done = serializers.IntegerField(default=0)
+    gold_right = serializers.IntegerField(default=0)
+    gold_interval = serializers.ListField(
+        child=serializers.FloatField(), allow_null=True, help_text="95 % Wilson interval of gold_right; null below 20 answers"
+    )
+    gold_classes = serializers.JSONField(default=dict, help_text="by stable id of the known class: [answers, right]")
     likely_right = serializers.FloatField(allow_null=True)
     sent_back = serializers.IntegerField()
     shown = serializers.IntegerField()

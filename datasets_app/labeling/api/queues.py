@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from datasets_app.labeling import actions, queries
 from datasets_app.labeling.actions.queues import CHOICES
 from datasets_app.labeling.models import Queue
+from datasets_app.labeling.rules import GOLD_MOST
 from lifecycle.refusals import Refused
 from registry.access.decorators import Needs
 from registry.access.rest import Request, View, read
@@ -32,11 +33,18 @@ class QueueIn(serializers.Serializer[Any]):
     order = serializers.ChoiceField(choices=Queue.Order.choices, required=False, default=Queue.Order.GIVEN)
     acceptance = serializers.ChoiceField(choices=Queue.Acceptance.choices, required=False, default=Queue.Acceptance.RULE)
     due_on = serializers.DateField(required=False, allow_null=True, default=None)
+    gold_rate = serializers.IntegerField(
+        required=False, default=0, min_value=0, max_value=GOLD_MOST, help_text="percent of what a person gets whose answer is known"
+    )
+    gold_feedback = serializers.BooleanField(required=False, default=False)
+    gold_minimum = serializers.IntegerField(required=False, allow_null=True, default=None, min_value=1, max_value=100)
+    gold_holds = serializers.BooleanField(required=False, default=False)
     people = serializers.ListField(child=serializers.UUIDField(), required=False, default=list, max_length=200)
 
 
 class QueueOut(serializers.Serializer[Queue]):
-    """A queue and how far it is."""
+    """A queue and how far it is. Where gold is mixed in, who does not manage it gets counts that tell no single answer: gold is among the
+    answers, and what is decided or disputed is cut to full tens."""
 
     uuid = serializers.UUIDField()
     name = serializers.CharField()
@@ -48,6 +56,10 @@ class QueueOut(serializers.Serializer[Queue]):
     order = serializers.ChoiceField(choices=Queue.Order.choices)
     acceptance = serializers.ChoiceField(choices=Queue.Acceptance.choices)
     due_on = serializers.DateField(allow_null=True)
+    gold_rate = serializers.IntegerField()
+    gold_feedback = serializers.BooleanField()
+    gold_minimum = serializers.IntegerField(allow_null=True)
+    gold_holds = serializers.BooleanField()
     items_total = serializers.IntegerField()
     slots_total = serializers.IntegerField()
     slots_done = serializers.IntegerField()
@@ -76,7 +88,7 @@ class Queues(View):
         rows = queries.queues(request.user)
         found = list((rows.filter(pk__lt=int(before)) if before.isdecimal() and len(before) < 19 else rows)[: PAGE + 1])
         more = found[PAGE - 1].pk if len(found) > PAGE else None
-        return Response(QueuePageOut({"results": found[:PAGE], "before": more}).data)
+        return Response(QueuePageOut({"results": queries.as_seen_by(request.user, found[:PAGE]), "before": more}).data)
 
     @extend_schema(operation_id="labeling_open_queue", request=QueueIn, responses={201: QueueOut})
     def post(self, request: Request) -> Response:
@@ -100,7 +112,7 @@ class OneQueue(View):
     @extend_schema(operation_id="labeling_queue", responses=QueueOut)
     def get(self, request: Request, uuid: UUID) -> Response:
         """The queue and how far it is."""
-        return Response(QueueOut(queries.get_queue(request.user, uuid)).data)
+        return Response(QueueOut(queries.as_seen_by(request.user, [queries.get_queue(request.user, uuid)])[0]).data)
 
 
 urlpatterns = [

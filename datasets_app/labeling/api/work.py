@@ -6,11 +6,12 @@ from typing import Any
 from uuid import UUID
 
 from django.urls import path
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.response import Response
 
 from datasets_app.labeling import actions, queries
+from datasets_app.labeling.masks import unmask
 from datasets_app.labeling.models import Annotation, Queue
 from registry.access.decorators import Needs
 from registry.access.rest import Request, View, read
@@ -26,7 +27,7 @@ class ClaimIn(serializers.Serializer[Any]):
 
 
 class WorkOut(serializers.Serializer[Any]):
-    """One leased item. ranks: [[label uuid, score or null], …], empty where suggestions are hidden."""
+    """One leased item. slot, suggestion: numbers to send back as they are. ranks: [[label uuid, score or null], …], empty where hidden."""
 
     slot = serializers.IntegerField()
     token = serializers.CharField()
@@ -67,6 +68,14 @@ class SubmitIn(SaysIn):
         child=serializers.IntegerField(), required=False, allow_null=True, default=None, help_text="the order of the responses, as shown"
     )
 
+    def validate_slot(self, masked: int) -> int:
+        """The key of the slot."""
+        return unmask(masked, "slot")
+
+    def validate_suggestion(self, masked: int | None) -> int | None:
+        """The key of the suggestion."""
+        return unmask(masked, "suggestion") if masked else None
+
 
 class SkipIn(serializers.Serializer[Any]):
     """An item that is passed on."""
@@ -75,11 +84,24 @@ class SkipIn(serializers.Serializer[Any]):
     client_key = serializers.UUIDField()
     reason = serializers.CharField(required=False, allow_blank=True, default="", max_length=500)
 
+    def validate_slot(self, masked: int) -> int:
+        """The key of the slot."""
+        return unmask(masked, "slot")
+
 
 class UndoIn(serializers.Serializer[Any]):
     """One step back."""
 
     client_key = serializers.UUIDField()
+
+
+class ToldOut(serializers.Serializer[queries.Told]):
+    """How somebody did on an item whose answer is known. known: in words; value: with stable ids."""
+
+    right = serializers.BooleanField()
+    known = serializers.CharField()
+    value = serializers.JSONField()
+    explanation = serializers.CharField()
 
 
 class AnnotationOut(serializers.Serializer[Annotation]):
@@ -91,6 +113,18 @@ class AnnotationOut(serializers.Serializer[Annotation]):
     label = serializers.UUIDField(source="label.uuid", allow_null=True, default=None)  # type: ignore[assignment]
     value = serializers.JSONField(help_text="with stable ids; null where label says it")
     created_at = serializers.DateTimeField()
+
+
+class SubmittedOut(AnnotationOut):
+    """What was kept. gold: how you did, in queues that tell it; null for everything else."""
+
+    gold = serializers.SerializerMethodField("told")
+
+    @extend_schema_field(ToldOut(allow_null=True))
+    def told(self, made: Annotation) -> dict[str, Any] | None:
+        """Whether it was right, and what is."""
+        told = queries.told_of(made.queue, made)
+        return dict(ToldOut(told).data) if told else None
 
 
 class Claim(View):
@@ -111,7 +145,7 @@ class Submit(View):
 
     needs = {"POST": Needs("labeling.annotate", Queue, "labeling.view")}
 
-    @extend_schema(operation_id="labeling_submit", request=SubmitIn, responses={201: AnnotationOut})
+    @extend_schema(operation_id="labeling_submit", request=SubmitIn, responses={201: SubmittedOut})
     def post(self, request: Request, uuid: UUID) -> Response:
         """Keep one answer; the same client_key again returns the first."""
         data = read(SubmitIn, request.data)
@@ -119,7 +153,7 @@ class Submit(View):
             queue_id=uuid, actor=request.user, slot_id=data["slot"], value=data["value"], client_key=data["client_key"],
             token=data["token"], seconds=data["seconds"], suggestion_id=data["suggestion"], shown=data["shown"],
         )  # fmt: skip
-        return Response(AnnotationOut(made).data, status=201)
+        return Response(SubmittedOut(made).data, status=201)
 
 
 class Skip(View):

@@ -8,6 +8,7 @@ from uuid import UUID
 from django import forms
 
 from datasets_app.labeling import queries
+from datasets_app.labeling.masks import unmask
 from datasets_app.labeling.models import Queue
 from datasets_app.labeling.rules import clean_name
 
@@ -41,8 +42,12 @@ class SlotForm(forms.Form):
     seconds = forms.FloatField(required=False, min_value=0)
     have = forms.CharField(required=False, max_length=500)
 
+    def clean_slot(self) -> int:
+        """The key of the slot."""
+        return unmask(self.cleaned_data["slot"], "slot")
+
     def clean_have(self) -> list[int]:
-        """The keys of the slots on the page."""
+        """The slots on the page, as it calls them."""
         return [int(part) for part in self.cleaned_data["have"].split(",") if part.strip().isdecimal() and len(part.strip()) < 19]
 
 
@@ -69,6 +74,11 @@ class AnswerForm(SaysForm, SlotForm):
     token = forms.UUIDField(required=False)
     suggestion = forms.IntegerField(required=False)
     shown = forms.RegexField(r"^[0-4](,[0-4])*$", required=False)
+
+    def clean_suggestion(self) -> int | None:
+        """The key of the suggestion."""
+        masked = self.cleaned_data["suggestion"]
+        return unmask(masked, "suggestion") if masked else None
 
     def clean_shown(self) -> list[int] | None:
         """The order of the responses on the screen."""
@@ -110,6 +120,7 @@ class DecideForm(SaysForm):
     as_ticked = forms.BooleanField(required=False)
     other = forms.CharField(required=False, max_length=120)
     reason = forms.CharField(required=False, max_length=1000)
+    gold = forms.BooleanField(required=False)
     seen = forms.CharField(required=False, max_length=64)
     order = forms.CharField(required=False, max_length=10)
 

@@ -10,10 +10,37 @@ from datasets_app.datasets.models import Dataset
 from datasets_app.labeling import queries
 from datasets_app.labeling.actions.queues import CHOICES
 from datasets_app.labeling.models import Queue
+from datasets_app.labeling.rules import GOLD_MOST
 
 
-class QueueForm(forms.Form):
+class MixForm(forms.Form):
+    """How gold is mixed into a queue."""
+
+    gold_rate = forms.IntegerField(
+        label="Gold among the items, in percent", min_value=0, max_value=GOLD_MOST, initial=0, required=False,
+        help_text="On this share of what each person gets the answer is known; it looks like any other item. 0 for none.",
+    )  # fmt: skip
+    gold_feedback = forms.BooleanField(
+        label="Tell people at once how they did on gold", required=False,
+        help_text="For people who are learning the classes. Only their first answer to such an item counts then.",
+    )  # fmt: skip
+    gold_minimum = forms.IntegerField(
+        label="Gold to get right, at least, in percent", min_value=1, max_value=100, required=False,
+        help_text="ML leads are told when somebody is surely below. Empty for no minimum.",
+    )  # fmt: skip
+    gold_holds = forms.BooleanField(
+        label="Give nothing new to who is below until a lead lets them go on", required=False,
+    )  # fmt: skip
+
+    def clean_gold_rate(self) -> int:
+        """None, where nothing was said."""
+        return int(self.cleaned_data["gold_rate"] or 0)
+
+
+class QueueForm(MixForm):
     """What a new queue takes and how."""
+
+    field_order = ("name", "source", "upload", "overlap", "hidden_share", "order", "people", "due_on")
 
     name = forms.CharField(max_length=80)
     source = forms.ChoiceField(label="Items", choices=CHOICES, widget=forms.RadioSelect, initial=Queue.Source.UNDECIDED)
@@ -46,6 +73,9 @@ class QueueForm(forms.Form):
         uploads = self.fields["upload"]
         uploads.queryset = queries.uploads_to_label(dataset)  # type: ignore[attr-defined]
         uploads.help_text = "Only for the items of one upload."
+        if not queries.judged(dataset):
+            for name in MixForm.base_fields:
+                del self.fields[name]
 
     def clean_acceptance(self) -> str:
         """By rule, where nothing was chosen."""

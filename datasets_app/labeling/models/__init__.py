@@ -6,6 +6,7 @@ from datasets_app.labeling.models.answers import Annotation
 from datasets_app.labeling.models.checks import Agreed, Sampled, SpotCheck
 from datasets_app.labeling.models.corrections import Correction
 from datasets_app.labeling.models.decisions import Comment, Decision, Dispute
+from datasets_app.labeling.models.gold import Gold
 from datasets_app.labeling.models.proposals import GuidelineProposal
 from datasets_app.labeling.models.quality import Difference, QualityReport
 from datasets_app.labeling.models.queues import Queue, Seat, Slot, SlotSkip
@@ -21,6 +22,7 @@ __all__ = [
     "Difference",
     "Dispute",
     "GuidelineProposal",
+    "Gold",
     "Label",
     "LabelChange",
     "LabelSchema",

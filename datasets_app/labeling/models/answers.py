@@ -38,6 +38,7 @@ class Annotation(models.Model):
     suggestion = models.ForeignKey("Suggestion", null=True, on_delete=models.PROTECT, related_name="+", help_text="what was shown first")
     replaces = models.OneToOneField("self", null=True, on_delete=models.PROTECT, related_name="replaced_by")
     client_key = models.UUIDField(help_text="made by the page for each answer, so that a double submit makes one row")
+    right = models.BooleanField(null=True, help_text="of an answer to gold: whether it was right when it was given; null for all others")
     created_at = models.DateTimeField(auto_now_add=True)
     words = ""  # what was said, as a line; filled by the queries that show it
 
@@ -49,6 +50,7 @@ class Annotation(models.Model):
         indexes = [
             models.Index(fields=["item", "id"], name="annotation_item"),
             models.Index(fields=["queue", "user", "-id"], name="annotation_person"),
+            models.Index(fields=["queue", "user", "id"], condition=Q(right__isnull=False), name="annotation_gold"),
         ]
 
     def __str__(self) -> str:

@@ -67,20 +67,37 @@ class Queue(models.Model):
         USER, related_name="+", help_text="who alone gets its items; everybody who may annotate where empty"
     )
     filled_at = models.DateTimeField(null=True, help_text="when all slots had been made")
+    gold_rate = models.PositiveSmallIntegerField(default=0, help_text="percent of what a person gets whose answer is known, 0 to 30")
+    gold_feedback = models.BooleanField(default=False, help_text="whether people are told at once how they did on such an item")
+    gold_minimum = models.PositiveSmallIntegerField(
+        null=True, help_text="percent of such items that a person should get right; below it leads are told"
+    )
+    gold_holds = models.BooleanField(default=False, help_text="whether who is below gets nothing new until a lead lets them go on")
+    gold_done = models.PositiveIntegerField(default=0, help_text="answers to gold that stand, of everybody; never among slots_done")
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["dataset", "name"], name="one_queue_per_name"),
             models.CheckConstraint(condition=Q(overlap__gte=1, overlap__lte=5), name="overlap_1_to_5"),
             models.CheckConstraint(condition=Q(hidden_share__lte=100), name="hidden_share_percent"),
+            models.CheckConstraint(condition=Q(gold_rate__lte=30), name="gold_rate_to_30"),
+            models.CheckConstraint(condition=Q(gold_minimum__isnull=True) | Q(gold_minimum__lte=100), name="gold_minimum_percent"),
         ]
 
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def mixes_gold(self) -> bool:
+        """Whether some of what people get, or got, are items whose answer is known: then nothing may tell these from others."""
+        return bool(self.gold_rate or self.gold_done)
+
 
 class Slot(models.Model):
-    """One needed judgement: an item of a queue that one more person has to label. Leased while it is on someone's screen."""
+    """One needed judgement: an item of a queue that one more person has to label. Leased while it is on someone's screen.
+
+    A slot of gold is needed by nobody: it was made for one person, stays theirs, and is closed, never open, while they do not hold it.
+    """
 
     class State(models.IntegerChoices):
         OPEN = 0, "Open"
@@ -98,6 +115,8 @@ class Slot(models.Model):
     annotation = models.ForeignKey(
         "labeling.Annotation", null=True, on_delete=models.PROTECT, related_name="+", help_text="the current answer"
     )
+    is_gold = models.BooleanField(default=False, help_text="asks what is known, to see how the person does")
+    behind = models.BigIntegerField(null=True, help_text="of gold: the key of the slot after which it was handed out")
 
     class Meta:
         constraints = [
@@ -128,6 +147,13 @@ class Seat(models.Model):
     seen_schema = models.ForeignKey(
         LabelSchema, null=True, on_delete=models.PROTECT, related_name="+", help_text="whose classes and guideline the person knows"
     )
+    dealt = models.PositiveIntegerField(default=0, help_text="items handed out while gold was mixed in: the place of the next one")
+    gold_done = models.PositiveIntegerField(default=0, help_text="answers to gold that count")
+    gold_right = models.PositiveIntegerField(default=0, help_text="of these, right")
+    excused_done = models.PositiveIntegerField(default=0, help_text="gold_done when a lead last let them go on; not looked at again")
+    excused_right = models.PositiveIntegerField(default=0, help_text="gold_right then")
+    below_at = models.DateTimeField(null=True, help_text="since when they are surely below the queue's minimum")
+    held_at = models.DateTimeField(null=True, help_text="since when they get nothing new")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["queue", "user"], name="one_seat_per_person")]

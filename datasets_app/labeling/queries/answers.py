@@ -66,7 +66,7 @@ def compared(label: int | None, value: Value | None, places: Places) -> Any:
 
 def answers_by_item(queue: Queue, places: Places) -> Iterator[list[list[Given]]]:
     """The answers that fill slots now, a list for each item, a few thousand answers at a time, by item."""
-    rows = Slot.objects.filter(queue=queue, state=Slot.State.DONE, annotation__isnull=False).order_by("item_id", "id")
+    rows = Slot.objects.filter(queue=queue, state=Slot.State.DONE, is_gold=False, annotation__isnull=False).order_by("item_id", "id")
     after = 0
     while found := list(rows.filter(item_id__gt=after).values_list(*FIELDS)[:ROWS]):
         items = [list(group) for _, group in groupby(found, key=lambda row: row[0])]
@@ -101,7 +101,7 @@ def sent_back(queue: Queue) -> Counter[int]:
     after = 0
     while batch := list(returns.filter(pk__gt=after).values_list("pk", "item_id", "created_at")[:500]):
         after = batch[-1][0]
-        said = Annotation.objects.filter(queue=queue, item_id__in={item for _, item, _ in batch}).order_by("id")
+        said = Annotation.objects.filter(queue=queue, item_id__in={item for _, item, _ in batch}, right__isnull=True).order_by("id")
         rows = list(said.values_list("item_id", "user_id", "action", "created_at"))
         for _, item, at in batch:
             since = before.get(item, datetime.min.replace(tzinfo=UTC))

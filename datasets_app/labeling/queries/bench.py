@@ -11,6 +11,7 @@ from django.db.models import Count, Q
 
 from datasets_app.datasets.models import Dataset, Item
 from datasets_app.labeling import rules
+from datasets_app.labeling.masks import mask
 from datasets_app.labeling.models import Annotation, Comment, Decision, Label, Queue, Seat, Slot, SlotSkip, Suggestion
 from datasets_app.labeling.queries.changes import with_merged
 from datasets_app.labeling.queries.comments import told
@@ -29,6 +30,7 @@ HITS_FROM = 200  # decided items from which a source's hit rate is taken
 class BenchItem:
     """One item as the page and its script need it. ranks: (label, score) suggested; empty where nothing is or where it is hidden.
 
+    slot, suggestion: masked keys.
     content: the dialogue, or the responses in the order in which this person sees them. proposed: a suggested value. note: what a reviewer
     who returned it wrote. said: what this person said before, where they took it back or were asked again. talk: open comments that were
     written to this person, and their own. Classes are named by their uuid in the queue's schema.
@@ -58,6 +60,9 @@ def bench_items(queue: Queue, slots: Sequence[Slot], user: User) -> list[dict[st
     ids = [slot.item_id for slot in slots]
     ranked = suggested(queue, slots)
     said, asked = earlier_values(queue, ids, user), remarks(queue, ids, user)
+    for slot in slots:
+        if slot.is_gold:
+            asked.notes.pop(slot.item_id, None)  # from when it was an ordinary item here
     done = dict(
         Slot.objects.filter(queue=queue, item_id__in=ids).values_list("item_id").annotate(done=Count("pk", filter=Q(state=Slot.State.DONE)))
     )
@@ -75,14 +80,16 @@ def shown_content(queue: Queue, item: Item, user: User) -> dict[str, Any]:
 
 
 def one(queue: Queue, slot: Slot, ranked: Shown, said: dict[int, Value], asked: Remarks, done: int) -> BenchItem:
-    """One item of a bench."""
+    """One item of a bench. Where gold is mixed in, what would tell that an item is out of its order is left out of all: its name, its time,
+    how many answers it has."""
     item = slot.item
-    meta = [numbers.full_moment(item.event_time)] if item.event_time else []
+    meta = [numbers.full_moment(item.event_time)] if item.event_time and not queue.mixes_gold else []
     if queue.overlap > 1:
-        meta.append(f"{queue.overlap} answers needed, yours is the {ORDINALS[min(done, 4)]}")
+        meta.append(f"{queue.overlap} answers needed" + ("" if queue.mixes_gold else f", yours is the {ORDINALS[min(done, 4)]}"))
     return BenchItem(
-        slot=slot.pk, token=str(slot.lease_token or ""), item=str(item.uuid), text=item.text, meta=meta,
-        name=item.external_id or item.digest[:8], ranks=ranked.labels, source=ranked.source, suggestion=ranked.suggestion,
+        slot=mask(slot.pk, "slot"), token=str(slot.lease_token or ""), item=str(item.uuid), text=item.text, meta=meta,
+        name=item.digest[:8] if queue.mixes_gold else item.external_id or item.digest[:8], ranks=ranked.labels, source=ranked.source,
+        suggestion=mask(ranked.suggestion, "suggestion") if ranked.suggestion else None,
         content={}, proposed=ranked.proposed, note=asked.notes.get(item.pk, ""), said=said.get(item.pk), flagged=item.pk in asked.flags,
         talk=asked.talk.get(item.pk, []),
     )  # fmt: skip
@@ -172,26 +179,34 @@ def label_documents(labels: Sequence[Label]) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a queue is, and this person in it. seconds_left: at their own pace, None before there is one."""
+    """How far a queue is, and this person in it. seconds_left: at their own pace, None before there is one.
+
+    done, total: answers to gold among them, so that each answer of the person counts alike. needed: answers that the queue really needs;
+    complete: whether all of these are given.
+    """
 
     done: int
     total: int
     mine: int
     skipped: int
     seconds_left: float | None
-    last_text: str = ""
-    last_label: str = ""
+    needed: int
+    complete: bool
 
 
 def progress(queue: Queue, user: User) -> Progress:
     """The numbers of a bench's head."""
-    columns = ("queue__slots_done", "queue__slots_total", "labelled", "skipped", "seconds")
+    columns = ("queue__slots_total", "queue__slots_done", "queue__gold_done", "labelled", "skipped", "seconds")
     counted = Seat.objects.filter(queue=queue, user=user).values_list(*columns).first()
     if counted is None:
-        counted = (*Queue.objects.values_list("slots_done", "slots_total").get(pk=queue.pk), 0, 0, 0.0)
-    done, total, labelled, skipped, seconds = counted
+        counted = (*Queue.objects.values_list("slots_total", "slots_done", "gold_done").get(pk=queue.pk), 0, 0, 0.0)
+    needed, done, gold, labelled, skipped, seconds = counted
+    total = rules.shown_total(needed, done, gold, queue.gold_rate)
     pace = seconds / labelled if labelled and seconds else None
-    return Progress(done, total, labelled, skipped, pace * max(0, total - done) if pace else None)
+    return Progress(
+        done=done + gold, total=total, mine=labelled, skipped=skipped,
+        seconds_left=pace * max(0, total - done - gold) if pace else None, needed=needed, complete=done >= needed,
+    )  # fmt: skip
 
 
 def last_answer(queue: Queue, user: User) -> Annotation | None:
@@ -202,9 +217,10 @@ def last_answer(queue: Queue, user: User) -> Annotation | None:
 
 
 def skipped_open(queue: Queue, user: User) -> bool:
-    """Whether something that this person skipped still waits for somebody."""
+    """Whether something that this person skipped still waits for somebody, or for them, as gold does."""
     skipped = SlotSkip.objects.filter(queue=queue, user=user).values("item")
-    return Slot.objects.filter(queue=queue, state=Slot.State.OPEN, item__in=skipped).exists()
+    waits = Q(state=Slot.State.OPEN) | Q(state=Slot.State.CLOSED, is_gold=True, user=user)
+    return Slot.objects.filter(waits, queue=queue, item__in=skipped).exists()
 
 
 def hit_rate(queue: Queue) -> tuple[int, int] | None:

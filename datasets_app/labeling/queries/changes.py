@@ -52,10 +52,10 @@ def labels_now(queue: Queue) -> dict[str, Label]:
     return labels | {str(label.stable_id): label for label in present_labels(labels.values()).values()}
 
 
-def older_names(queue: Queue, asked: Iterable[str]) -> dict[str, str]:
-    """What pages that are older than the queue's version call its classes: uuid → the stable id that leads on, also where it was merged."""
+def older_names(dataset_id: int, asked: Iterable[str]) -> dict[str, str]:
+    """What pages that are older than a version call its classes: uuid → the stable id that leads on, also where it was merged."""
     uuids = [key for key in asked if is_uuid(key)]
-    older = list(Label.objects.filter(schema__dataset=queue.dataset_id, uuid__in=uuids)) if uuids else []
+    older = list(Label.objects.filter(schema__dataset=dataset_id, uuid__in=uuids)) if uuids else []
     present = present_labels(older) if older else {}
     return {str(label.uuid): str(present.get(label.stable_id, label).stable_id) for label in older}
 

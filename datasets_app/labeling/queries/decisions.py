@@ -12,8 +12,9 @@ from django.db.models import Q, QuerySet
 
 from datasets_app.datasets.models import Dataset, Item
 from datasets_app.datasets.rules import UploadState
-from datasets_app.labeling.models import Annotation, Comment, Decision, Label, LabelSchema, Suggestion
+from datasets_app.labeling.models import Annotation, Comment, Decision, Gold, Label, LabelSchema, Slot, Suggestion
 from datasets_app.labeling.values import Value, canonical, rename, task_of, words
+from registry.access.models import User
 
 CHUNK = 500
 
@@ -32,8 +33,8 @@ def current_decisions(dataset: Dataset) -> QuerySet[Decision]:
     return rows.select_related("item", "label", "by").order_by("item_id")
 
 
-def value_of(row: Annotation | Decision | Suggestion) -> Value:
-    """What an answer, a decision or a suggestion says. Raises ValueError for a skip, which says nothing."""
+def value_of(row: Annotation | Decision | Gold | Suggestion) -> Value:
+    """What an answer, a decision, gold or a suggestion says. Raises ValueError for a skip, which says nothing."""
     if row.value is not None:
         said: Value = row.value
         return said
@@ -65,6 +66,11 @@ class History:
     decisions: list[Decision]
     comments: list[Comment]
     suggestions: list[Suggestion]
+
+
+def is_in_hand(item: Item, user: User) -> bool:
+    """Whether a queue asks this person about the item now: they answer blind, whatever the item is."""
+    return item.slots.filter(user=user, state=Slot.State.LEASED).exists()
 
 
 def history_of(item: Item, *, reads: bool) -> History:
@@ -112,8 +118,8 @@ def annotators_of(item_ids: Iterable[int]) -> set[int]:
 
 
 def standing_answers() -> QuerySet[Annotation]:
-    """Labels that nobody took back or replaced."""
-    return Annotation.objects.filter(action=Annotation.Action.LABEL, replaced_by__isnull=True)
+    """Labels that nobody took back or replaced, but for those that were given to gold: no decision rests on them."""
+    return Annotation.objects.filter(action=Annotation.Action.LABEL, replaced_by__isnull=True, right__isnull=True)
 
 
 def chunks(ids: Iterable[int]) -> Iterator[list[int]]:

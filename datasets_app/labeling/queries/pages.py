@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from datasets_app.datasets.models import Dataset, Upload
 from datasets_app.datasets.rules import UploadState
-from datasets_app.labeling import agreement
+from datasets_app.labeling import agreement, rules
 from datasets_app.labeling.models import LabelSchema, QualityReport, Queue, Seat, Slot
 from datasets_app.labeling.queries.changes import present_ids
 from datasets_app.labeling.queries.quality import report_of
@@ -30,9 +30,27 @@ def queues(user: User) -> QuerySet[Queue]:
     return policy.visible_to(user, Queue, "labeling.view").select_related("dataset__project", "schema").order_by("-id")
 
 
-def allowed(user: User, rows: Iterable[Queue], action: str) -> set[int]:
-    """Which of these queues the user may do this in."""
-    return set(policy.visible_to(user, Queue.objects.filter(pk__in=[row.pk for row in rows]), action).values_list("pk", flat=True))
+def allowed(user: User, rows: Sequence[Queue] | Sequence[Dataset], action: str) -> set[int]:
+    """Which of these queues or datasets the user may do this in."""
+    model: type[Queue] | type[Dataset] = Queue if rows and isinstance(rows[0], Queue) else Dataset
+    return set(policy.visible_to(user, model._default_manager.filter(pk__in=[row.pk for row in rows]), action).values_list("pk", flat=True))
+
+
+def as_seen_by(user: User, rows: Sequence[Queue]) -> list[Queue]:
+    """These queues with their counts as this person may see them, in memory alone.
+
+    Where gold is mixed in, who does not manage a queue sees answers to gold among its answers, and full tens of what is decided and
+    disputed: else whether a count goes up with an answer would tell what the item was.
+    """
+    mixing = [queue for queue in rows if queue.mixes_gold]
+    exact = allowed(user, mixing, "labeling.manage") if mixing else set()
+    for queue in mixing:
+        if queue.pk not in exact:
+            queue.slots_total = rules.shown_total(queue.slots_total, queue.slots_done, queue.gold_done, queue.gold_rate)
+            queue.slots_done += queue.gold_done
+            for name in ("items_decided", "items_disputed", "disputes_total"):
+                setattr(queue, name, rules.coarse(getattr(queue, name)))
+    return list(rows)
 
 
 def is_for_others(queue: Queue, user: User) -> bool:
@@ -104,7 +122,7 @@ def queue_agreement(queue: Queue, report: QualityReport | None = None) -> agreem
     report = report or report_of(queue)
     if report is not None:
         return as_measured(report)
-    rows = Slot.objects.filter(queue=queue, state=Slot.State.DONE, annotation__isnull=False).order_by("-annotation_id")
+    rows = Slot.objects.filter(queue=queue, state=Slot.State.DONE, is_gold=False, annotation__isnull=False).order_by("-annotation_id")
     merged = present_ids(queue.dataset_id)
     units: dict[int, list[agreement.Answer]] = defaultdict(list)
     columns = ("item_id", "user_id", "annotation__label__stable_id", "annotation__value")

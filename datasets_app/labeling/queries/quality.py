@@ -14,6 +14,7 @@ from datasets_app.labeling import quality
 from datasets_app.labeling.agreement import FEWEST
 from datasets_app.labeling.models import Annotation, Difference, Label, QualityReport, Queue, Seat, Slot
 from datasets_app.labeling.queries.decisions import names_in, put_in_words
+from lifecycle.engine.calibration import wilson
 from lifecycle.jobs import queries as jobs
 from lifecycle.jobs.models import Job
 from registry.access import policy
@@ -125,7 +126,9 @@ def quality_document(queue: Queue, viewer: User) -> dict[str, Any]:
 def person_document(row: Standing) -> dict[str, Any]:
     """One person's figures as programs read them."""
     seat, found = row.seat, row.figures or {}
-    return found | {"user": seat.user.uuid, "done": seat.labelled, "skipped": seat.skipped, "nearly_always_accepts": row.warned}
+    done = found.get("gold_done", 0)
+    gold = {"gold_interval": list(wilson(found["gold_right"], done)) if done >= FEWEST else None}
+    return found | gold | {"user": seat.user.uuid, "done": seat.labelled, "skipped": seat.skipped, "nearly_always_accepts": row.warned}
 
 
 # ── What lies behind a cell ─────────────────────────────────────────────────
@@ -154,7 +157,7 @@ def side_by_side(queue: Queue, item_ids: Sequence[int], viewer: User, *, reads: 
 
     None where the item waits for answers that the viewer may give: they answer blind. reads: whether the viewer reads texts.
     """
-    slots = Slot.objects.filter(queue=queue, item_id__in=item_ids).select_related("annotation__label", "annotation__user")
+    slots = Slot.objects.filter(queue=queue, item_id__in=item_ids, is_gold=False).select_related("annotation__label", "annotation__user")
     given: dict[int, list[Annotation]] = {item: [] for item in item_ids}
     waiting: set[int] = set()
     for slot in slots.order_by("annotation_id"):

@@ -121,7 +121,11 @@ class Case:
 
 def case(queue: Queue, item: Item, reviewer: User) -> Case:
     """Everything about one item that its reviewer needs."""
-    slots = list(Slot.objects.filter(queue=queue, item=item).select_related("annotation__label", "annotation__suggestion").order_by("id"))
+    slots = list(
+        Slot.objects.filter(queue=queue, item=item, is_gold=False)
+        .select_related("annotation__label", "annotation__suggestion")
+        .order_by("id")
+    )
     answers = sorted(answers_in(slots), key=lambda answer: answer.pk)
     ranked = list(live(item.suggestions.all()).select_related("label").order_by("-id")[:20])
     newest = [row for row in ranked if ranked and row.source_digest == ranked[0].source_digest]

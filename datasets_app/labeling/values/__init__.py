@@ -45,7 +45,22 @@ TASKS: Mapping[str, Task] = {
     "preference": preference, "ranking": ranking,
 }  # fmt: skip
 
-__all__ = ["TASKS", "Subject", "Value", "canonical", "classes_of", "contested", "majority", "named_in", "read", "rename", "words"]
+UNJUDGED = frozenset({"free_text", "chat"})  # what is written can be good in many ways, so that none is right or wrong
+
+__all__ = [
+    "TASKS",
+    "UNJUDGED",
+    "Subject",
+    "Value",
+    "canonical",
+    "classes_of",
+    "contested",
+    "majority",
+    "named_in",
+    "read",
+    "rename",
+    "words",
+]
 
 
 def read(task: str, raw: Any, *, about: Subject, known: Mapping[str, str]) -> Value:

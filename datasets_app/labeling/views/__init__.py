@@ -5,6 +5,7 @@ from datasets_app.labeling.views.changes import change_classes, move_decisions, 
 from datasets_app.labeling.views.checks import accept_check, drop_check, start_check
 from datasets_app.labeling.views.comments import comment, comments, people, resolve_comment
 from datasets_app.labeling.views.corrections import accept_corrections, bring_corrections, correction, corrections
+from datasets_app.labeling.views.gold import gold, gold_item, let_go_on, mix_gold, retire_gold, sample_gold
 from datasets_app.labeling.views.pages import close, open_queue, pause, queue_list, queue_page, reorder, resume, schema, schema_version
 from datasets_app.labeling.views.proposals import decline_proposal, know_guideline, propose
 from datasets_app.labeling.views.quality import measure, quality, quality_items
@@ -27,9 +28,13 @@ __all__ = [
     "drop_check",
     "decline_proposal",
     "flag",
+    "gold",
+    "gold_item",
     "heartbeat",
     "know_guideline",
+    "let_go_on",
     "measure",
+    "mix_gold",
     "move_decisions",
     "move_queue",
     "open_queue",
@@ -45,11 +50,13 @@ __all__ = [
     "reorder",
     "resolve_comment",
     "resume",
+    "retire_gold",
     "retire_rule",
     "return_item",
     "review",
     "rule",
     "rules",
+    "sample_gold",
     "schema",
     "schema_version",
     "skip",

@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from datasets_app.labeling import actions, queries
-from datasets_app.labeling.forms.answers import AnswerForm, RemarkForm, SkipForm, UndoForm
+from datasets_app.labeling.forms.answers import AnswerForm, RemarkForm, SkipForm, UndoForm, as_key
+from datasets_app.labeling.masks import mask, unmask
 from datasets_app.labeling.models import Annotation, Queue
 from datasets_app.labeling.queries.bench import FEW
 from datasets_app.labeling.values import TASKS, canonical, words
@@ -44,7 +45,7 @@ def next_items(queue: Queue, request: HttpRequest, *, have: Sequence[int] = (), 
         slots = actions.claim(queue_id=queue.uuid, actor=person(request), skipped=skipped)
     except Conflict as error:
         return [], error.message
-    return queries.bench_items(queue, [slot for slot in slots if slot.pk not in have], person(request)), ""
+    return queries.bench_items(queue, [slot for slot in slots if mask(slot.pk, "slot") not in have], person(request)), ""
 
 
 def bench_context(request: HttpRequest, queue: Queue, items: list[dict[str, Any]], closed: str) -> dict[str, Any]:
@@ -74,7 +75,8 @@ def bench_context(request: HttpRequest, queue: Queue, items: list[dict[str, Any]
         "columns": class_map(labels), "progress": queries.progress(queue, person(request)),
         "last": last, "last_words": words(queries.value_of(last), queries.names_in(queue.schema)) if last else "",
         "client_key": uuid4(), "undo_key": uuid4(), "closed": closed, "urls": urls, "hits": queries.hit_rate(queue),
-        "chosen": chosen, "ticked": ticked, "before": before, "differences": differences_of(before, queue.schema) if before else [],
+        "chosen": chosen, "ticked": ticked, "told": told_before(request, queue), "before": before,
+        "differences": differences_of(before, queue.schema) if before else [],
         "may_decide": policy.can(person(request), "labeling.decide", queue),
         "skipped": not items and not closed and queries.skipped_open(queue, person(request)),
     }  # fmt: skip
@@ -137,7 +139,25 @@ def submit(request: HttpRequest, uuid: UUID) -> HttpResponse:
         token=data["token"],
         seconds=data["seconds"] or 0, suggestion_id=data["suggestion"], shown=data["shown"],
     )  # fmt: skip
-    return saved(request, annotation.queue, data["have"], annotation=str(annotation.uuid))
+    told = queries.told_of(annotation.queue, annotation)
+    if told and not wants_json(request):
+        return HttpResponseRedirect(f"{reverse('labeling:bench', args=[uuid])}?told={annotation.uuid}")
+    more = {"gold": told_document(told)} if told else {}
+    return saved(request, annotation.queue, data["have"], annotation=str(annotation.uuid), **more)
+
+
+def told_document(told: queries.Told) -> dict[str, Any]:
+    """How somebody did on gold, for the script."""
+    return {"right": told.right, "said": told.said, "known": told.known, "explanation": told.explanation, "text": told.text}
+
+
+def told_before(request: HttpRequest, queue: Queue) -> queries.Told | None:
+    """How the person did on the answer that the address names, where the page has no script."""
+    key = as_key(request.GET.get("told", ""))
+    if key is None or not queue.gold_feedback:
+        return None
+    answer = Annotation.objects.filter(queue=queue, user=person(request), uuid=key).select_related("item", "label").first()
+    return queries.told_of(queue, answer) if answer else None
 
 
 @require_POST
@@ -190,7 +210,7 @@ def heartbeat(request: HttpRequest, uuid: UUID) -> HttpResponse:
 @speaks_json
 def release(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """Give back what is on the screen."""
-    slots = [int(part) for part in request.POST.get("slots", "").split(",") if part.isdecimal() and len(part) < 19]
+    slots = [unmask(int(part), "slot") for part in request.POST.get("slots", "").split(",") if part.isdecimal() and len(part) < 19]
     return JsonResponse({"released": actions.release(queue_id=uuid, actor=person(request), slot_ids=slots)})
 
 

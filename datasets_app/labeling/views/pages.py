@@ -15,7 +15,7 @@ from datasets_app.datasets.models import Dataset
 from datasets_app.labeling import actions, queries
 from datasets_app.labeling.agreement import Agreement
 from datasets_app.labeling.forms.checks import CheckForm
-from datasets_app.labeling.forms.queues import QueueForm
+from datasets_app.labeling.forms.queues import MixForm, QueueForm
 from datasets_app.labeling.forms.schemas import SchemaForm, write_classes
 from datasets_app.labeling.models import Queue
 from datasets_app.labeling.quality import ALWAYS_RULE
@@ -49,7 +49,10 @@ def queue_list(request: HttpRequest) -> HttpResponse:
     may = {name: queries.allowed(person(request), found[:PAGE], f"labeling.{name}") for name in ("annotate", "decide")}
     may["annotate"] &= queries.for_them(person(request), found[:PAGE])
     datasets = list(queries.datasets_to_manage(person(request))[:PAGE])
-    return render(request, "datasets_app/labeling/list.html", {"queues": found[:PAGE], "page": page, "datasets": datasets, "may": may})
+    gold = queries.allowed(person(request), datasets, "labeling.gold")
+    shown = queries.as_seen_by(person(request), found[:PAGE])
+    context = {"queues": shown, "page": page, "datasets": datasets, "may": may, "gold": gold}
+    return render(request, "datasets_app/labeling/list.html", context)
 
 
 @require_safe
@@ -57,12 +60,15 @@ def queue_list(request: HttpRequest) -> HttpResponse:
 def queue_page(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """How far one queue is, who worked in it, and how far they agree."""
     queue = queries.get_queue(person(request), uuid)
-    may = {name: policy.can(person(request), f"labeling.{name}", queue) for name in ("annotate", "manage", "decide")}
+    may = {name: policy.can(person(request), f"labeling.{name}", queue) for name in ("annotate", "manage", "decide", "gold")}
     may["comment"] = may["annotate"]
     named = list(queue.people.order_by("display_name", "username"))
     may["annotate"] = may["annotate"] and (not named or person(request) in named)
-    report, ahead = queries.report_of(queue), queries.forecast(queue)
-    own, agreed = queries.own_standing(queue, report, person(request)), queries.queue_agreement(queue, report)
+    report = queries.report_of(queue)
+    hidden = queue.mixes_gold and not may["manage"] and report is None  # agreement of now would tell single answers
+    own, agreed = queries.own_standing(queue, report, person(request)), None if hidden else queries.queue_agreement(queue, report)
+    queue = queries.as_seen_by(person(request), [queue])[0]
+    ahead = queries.forecast(queue)
     context = {
         "queue": queue, "may": may, "named": named, "late": queue.due_on is not None and queue.due_on < timezone.localdate(),
         "own": [person_row(own, is_self=True)] if own else [], "rule": ALWAYS_RULE,
@@ -71,17 +77,26 @@ def queue_page(request: HttpRequest, uuid: UUID) -> HttpResponse:
         "newest": queries.latest_schema(queue.dataset), "may_decide": may["decide"], "check_form": CheckForm(auto_id="check_%s"),
         "check": (check := check_under_way(queue)), "sample": sample_of(check) if check else None,
         "open_comments": queries.open_comments(queue, person(request)) if may["comment"] else 0,
+        "mix": mix_form(queue) if may["manage"] and queue.state != "closed" else None, "judged": queries.judged(queue.dataset),
     }  # fmt: skip
     return render(request, "datasets_app/labeling/queue.html", context)
 
 
-def figures(queue: Queue, found: Agreement, ahead: queries.Forecast) -> list[Figure]:
-    """The head numbers of a queue."""
-    agree = Figure("Agreement", decimals(found.alpha, 2), sub=f"Krippendorff's alpha, {count(found.items)} items")
+def mix_form(queue: Queue, data: Any = None) -> MixForm:
+    """How gold is mixed into the queue now, to be changed."""
+    return MixForm(data, initial={name: getattr(queue, name) for name in MixForm.base_fields})
+
+
+def figures(queue: Queue, found: Agreement | None, ahead: queries.Forecast) -> list[Figure]:
+    """The head numbers of a queue. found: None where it is not shown before it was measured."""
     if queue.overlap == 1:
         agree = Figure("Agreement", "Not measured", sub="one answer per item")
+    elif found is None:
+        agree = Figure("Agreement", "Not measured", sub="measured by itself once a day")
     elif found.too_few:
         agree = Figure("Agreement", "Too few", sub=f"{count(found.items)} of 20 items")
+    else:
+        agree = Figure("Agreement", decimals(found.alpha, 2), sub=f"Krippendorff's alpha, {count(found.items)} items")
     pace = f"at {decimals(ahead.pace, 1)} s an answer" if ahead.pace else "no answer yet"
     accepted = [Figure("To accept", count(queue.items_agreed), sub="people agree")] if queue.acceptance == ACCEPT else []
     return [

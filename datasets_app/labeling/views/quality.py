@@ -33,10 +33,12 @@ def quality(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """The newest measure of a queue. Names, and what each person's answers are worth, are for the lead; everybody sees their own."""
     queue = queries.get_queue(person(request), uuid)
     report, job = queries.report_of(queue), queries.measure_of(queue)
-    context = {
+    context: dict[str, Any] = {
         "queue": queue, "report": report, "job": job if job and not job.is_finished else None,
         "failed": job if job and job.state == "failed" and (report is None or job.created_at > report.created_at) else None,
     }  # fmt: skip
+    if policy.can(person(request), "labeling.assess", queue):
+        context["below"] = page.below(queries.below_minimum(queue))
     if report:
         context |= measured(request, queue, report)
     return respond(request, QUALITY, "quality", context)
@@ -58,7 +60,8 @@ def measured(request: HttpRequest, queue: Queue, report: QualityReport) -> dict[
         "matrix": page.people_matrix(items, report, people, limit=None if everybody else page.PEOPLE) if people else None,
         "least": page.least_agreeing(items, report, people), "confused": page.most_confused(items, report, labels),
         "confusion": page.label_matrix(items, report, labels, limit=None if every else page.LABELS), "everybody": everybody,
-        "every": every, "throughput": charts.throughput(days, report.figures["week"]) if days else None,
+        "every": every, "golds": page.gold_classes(report, labels),
+        "throughput": charts.throughput(days, report.figures["week"]) if days else None,
     }  # fmt: skip
 
 

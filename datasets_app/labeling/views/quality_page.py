@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,8 @@ from django.utils.safestring import SafeString, mark_safe
 
 from datasets_app.labeling import quality, queries
 from datasets_app.labeling.agreement import FEWEST
-from datasets_app.labeling.models import Label, QualityReport, Queue
+from datasets_app.labeling.models import Label, QualityReport, Queue, Seat
+from datasets_app.labeling.values.parts import DROPPED
 from lifecycle.engine.calibration import wilson
 from lifecycle.ui.marks import Figure
 from lifecycle.ui.numbers import count, decimals, duration, percent
@@ -93,7 +95,8 @@ class PairRow:
 class PersonRow:
     """One person's figures, ready to be read; None for what was not measured.
 
-    right: share, ends of its 95 % interval, items. accepted: share, suggestions. likely: the share of all answers that is likely right.
+    right, gold: share, ends of its 95 % interval, items; of gold, the share is None where too few were answered. accepted: share,
+    suggestions. likely: the share of all answers that is likely right.
     """
 
     name: str
@@ -107,6 +110,7 @@ class PersonRow:
     likely: float | None
     sent_back: int | None
     warned: bool
+    gold: tuple[float | None, float, float, int] | None = None
 
 
 def coefficients(report: QualityReport) -> list[CoefficientRow]:
@@ -128,11 +132,64 @@ def person_row(standing: queries.Standing, *, is_self: bool) -> PersonRow:
         right = (found["right"] / found["judged"], *wilson(found["right"], found["judged"]), found["judged"])
     if found and found["shown"]:
         accepted = (found["accepted"] / found["shown"], found["shown"])
+    golds = found.get("gold_done", 0) if found else 0  # older reports know of none
+    gold = None
+    if found and golds:
+        low, high = wilson(found["gold_right"], golds)
+        gold = (found["gold_right"] / golds if golds >= FEWEST else None, low, high, golds)
     return PersonRow(
         name=standing.name, is_self=is_self, done=seat.labelled, skipped=seat.skipped, skip_rate=standing.skip_rate,
         median=found["median_seconds"] if found else None, right=right, accepted=accepted,
-        likely=found["likely_right"] if found else None, sent_back=found["sent_back"] if found else None, warned=standing.warned,
+        likely=found["likely_right"] if found else None, sent_back=found["sent_back"] if found else None, warned=standing.warned, gold=gold,
     )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class GoldClass:
+    """How everybody together answers the gold of one class; share is None where too few answered."""
+
+    name: str
+    done: int
+    right: int
+    share: float | None
+    low: float
+    high: float
+
+
+def gold_classes(report: QualityReport, labels: Sequence[Label]) -> list[GoldClass]:
+    """The classes of gold, those that are answered worst first."""
+    found: Counter[str] = Counter()
+    right: Counter[str] = Counter()
+    for person in report.figures["people"].values():
+        for key, (done, well) in person.get("gold_classes", {}).items():
+            found[key] += done
+            right[key] += well
+    names = {str(label.stable_id): label.name for label in labels}
+    rows = [
+        GoldClass(names.get(key, DROPPED), n, right[key], right[key] / n if n >= FEWEST else None, *wilson(right[key], n))
+        for key, n in found.items()
+    ]
+    return sorted(rows, key=lambda row: (row.share is None, row.share or 0, -row.done, row.name))
+
+
+@dataclass(frozen=True, slots=True)
+class Below:
+    """Somebody who is surely below the queue's minimum, or held. seat: whose place it is."""
+
+    seat: Seat
+    right: int
+    done: int
+    low: float
+    high: float
+
+
+def below(seats: Sequence[Seat]) -> list[Below]:
+    """Everybody below, with what counted since a lead last let them go on."""
+    found = []
+    for seat in seats:
+        done, right = max(0, seat.gold_done - seat.excused_done), max(0, seat.gold_right - seat.excused_right)
+        found.append(Below(seat, min(done, right), done, *wilson(min(done, right), done)))
+    return found
 
 
 def items_url(queue: Queue) -> str:

@@ -43,7 +43,7 @@ def show(request: HttpRequest, queue: Queue, wanted: UUID | None, *, form: Decid
     waiting: list[Any] = list(queries.disputes(queue, order)[:LIST])
     if order == SAMPLE:
         waiting = to_look_at(check)[:LIST] if check else []
-    item = Item.objects.filter(slots__queue=queue, uuid=wanted).select_related("upload").first() if wanted else None
+    item = Item.objects.filter(slots__queue=queue, slots__is_gold=False, uuid=wanted).select_related("upload").first() if wanted else None
     item = item or (waiting[0].item if waiting else None)
     context = {
         "queue": queue,
@@ -76,6 +76,7 @@ def item_context(request: HttpRequest, queue: Queue, item: Item, waiting: list[A
         "case": case, "lines": queries.lines(waiting, names, item.uuid), "dispute": dispute, "labels": queue.schema.labels.all(),
         "pair": queries.pair_history(queue, pair, names), "agreement": queries.queue_agreement(queue),
         "threads": queries.conversations(queue, item, person(request)),
+        "judged": queries.judged(queue.dataset), "is_gold": item.pk in queries.gold_of([item.pk]),
         **{name: address(queue, row.item.uuid, order) if row else "" for name, row in around.items()},
     }  # fmt: skip
 
@@ -98,6 +99,8 @@ def decide(request: HttpRequest, uuid: UUID) -> HttpResponse:
     decision = actions.decide(
         queue_id=uuid, item_id=data["item"], actor=person(request), value=data["said"], reason=data["reason"], seen=data["seen"]
     )
+    if data["gold"]:
+        actions.make_gold(item_id=data["item"], actor=person(request), value=queries.value_of(decision), explanation=data["reason"])
     said = words(queries.value_of(decision), queries.names_in(queue.schema))
     toast(request, f"Settled as {said[:80]}", undo_url=reverse("labeling:undo_decision", args=[uuid]))
     return HttpResponseRedirect(address(queue, None, data["order"] or "widest"))

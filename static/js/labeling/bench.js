@@ -35,6 +35,23 @@
   /** How this task is answered; undefined where a choice is the whole answer. @type {any} */
   const mode = /** @type {any} */ (window).modes?.[bench.dataset.task ?? ""]?.({ byId, classes, find, item: () => hand[0], send: (value, words, more = {}) => send({ value: JSON.stringify(value), ...more }, words, value), draw: () => draw(), announce: (text) => { announce.textContent = text; } });
 
+  /** Where people are told how they did, the next item waits until it is known whether there is something to tell. */
+  const feedback = bench.dataset.feedback === "yes";
+  let pausing = false;
+  const goOn = () => { pausing = false; bench.removeAttribute("inert"); show(true); focusField(); };
+  /** @param {{right: boolean, said: string, known: string, explanation: string, text: string}} told */
+  const tellGold = (told) => {
+    $("gold-verdict").replaceChildren(state(told.right ? "ok" : "bad", told.right ? "Right" : "Not right"));
+    $("gold-text").replaceChildren(inert(told.text));
+    $("gold-said").replaceChildren(named(told.said));
+    $("gold-known").replaceChildren(named(told.known));
+    $("gold-why").replaceChildren(inert(told.explanation));
+    $("gold-why").hidden = !told.explanation;
+    $("gold-dialog").showModal();
+    $("gold-on").focus();
+  };
+  $("gold-dialog")?.addEventListener("close", goOn);
+
   /** Keeps what was done to the item on the screen, before another takes its place. */
   const stash = () => { if (hand[0] && mode?.value) hand[0].said = mode.value(); };
   addEventListener("beforeunload", (event) => { if (hand.length && mode?.dirty?.()) event.preventDefault(); });
@@ -44,8 +61,8 @@
   const tell = (kind, text) => say.replaceChildren(state(kind, text));
 
   const post = /** @type {any} */ (window).sender({
-    saved: (body) => { count = body.done; if (String(body.version ?? bench.dataset.version) !== bench.dataset.version) $("changed").hidden = false; for (const item of body.items ?? []) if (!holds(item.slot)) hand.push(item); progress(body); if (hand.length <= (body.items ?? []).length) show(true); },
-    refused: (job, error) => { dispatchEvent(new CustomEvent("toast", { detail: { kind: "bad", text: error.message } })); if ((mode?.value || /** @type {any} */ (error).status === 422) && job.what?.item && !holds(job.what.item.slot)) { stash(); hand.unshift(job.what.item); show(true); } },
+    saved: (body) => { count = body.done; if (String(body.version ?? bench.dataset.version) !== bench.dataset.version) $("changed").hidden = false; for (const item of body.items ?? []) if (!holds(item.slot)) hand.push(item); progress(body); if (body.gold) tellGold(body.gold); else if (pausing && body.annotation) goOn(); else if (!pausing && hand.length <= (body.items ?? []).length) show(true); },
+    refused: (job, error) => { if (pausing) goOn(); dispatchEvent(new CustomEvent("toast", { detail: { kind: "bad", text: error.message } })); if ((mode?.value || /** @type {any} */ (error).status === 422) && job.what?.item && !holds(job.what.item.slot)) { stash(); hand.unshift(job.what.item); show(true); } },
     changed: () => { bench.dataset.unsaved = String(post.unsaved); progress(null); },
   });
   post.holding(() => [...hand.map((item) => String(item.slot)), ...post.slots].join(","));
@@ -182,7 +199,7 @@
   /** @param {Record<string, string>} fields @param {string} words @param {any} said */
   const send = (fields, words, said) => {
     const item = hand[0];
-    if (!item || undoing) return;
+    if (!item || undoing || pausing) return;
     if (post.full) { dispatchEvent(new CustomEvent("toast", { detail: { kind: "bad", text: "3 answers are not saved. Try again before you go on." } })); return; }
     hand.shift();
     item.said = said;
@@ -191,6 +208,7 @@
     announce.textContent = `Saved as ${words}`;
     $("undo").hidden = false;
     post.send(bench.dataset.submit, { slot: String(item.slot), token: item.token, seconds: seconds(), suggestion: item.suggestion == null ? "" : String(item.suggestion), ...fields }, { item, words });
+    if (feedback) { pausing = true; bench.setAttribute("inert", ""); $("utter").textContent = "Saving…"; return; }
     show(true);
     focusField();
   };
@@ -290,7 +308,7 @@
   for (const id of ["skip-dialog", "comment-dialog", "changes-dialog", "keys"]) $(id)?.addEventListener("close", focusField);
   document.addEventListener("keydown", (event) => { // the field is the place for keys, wherever the focus was
     const target = /** @type {Element} */ (event.target);
-    if (document.querySelector("dialog[open]") || target.closest("input, textarea, select, button, a") || event.ctrlKey || event.metaKey || event.altKey || event.key.length > 1) return;
+    if (pausing || document.querySelector("dialog[open]") || target.closest("input, textarea, select, button, a") || event.ctrlKey || event.metaKey || event.altKey || event.key.length > 1) return;
     focusField();
     find.dispatchEvent(new KeyboardEvent("keydown", { key: event.key, shiftKey: event.shiftKey, bubbles: false, cancelable: true })) && !/[1-9]/.test(event.key) && !(event.key in acts) ? null : event.preventDefault();
   }, true);

@@ -1,6 +1,6 @@
 // @ts-check
-/* Review: digits accept, O another class, R returns, C comments, P proposes, J and K move, Enter settles, Shift+U undoes. Each key
-   presses a button of the page. */
+/* Review: digits accept, O another class, R returns, G makes gold, C comments, P proposes, J and K move, Enter settles, Shift+U undoes. Each
+   key presses a button of the page. */
 (() => {
   const form = /** @type {HTMLFormElement} */ (document.getElementById("decide"));
   const confirm = /** @type {HTMLButtonElement} */ (document.getElementById("confirm"));
@@ -116,6 +116,7 @@
     else if (event.key === "r") press("return");
     else if (event.key === "c") press("comment");
     else if (event.key === "p") press("propose");
+    else if (event.key === "g") press("gold");
     else if (event.key === "j") press("next");
     else if (event.key === "k") press("previous");
     else if (event.key === "U") press("undo");

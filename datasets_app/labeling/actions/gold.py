@@ -1,0 +1,205 @@
+"""Saying what is known of items, so that answers to them tell how well people label."""
+
+from __future__ import annotations
+
+import random
+import secrets
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from datasets_app.datasets.models import Dataset, Item
+from datasets_app.datasets.rules import UploadState
+from datasets_app.labeling import queries, rules, values
+from datasets_app.labeling.actions.settling import value_digest
+from datasets_app.labeling.models import Decision, Gold, Label
+from datasets_app.labeling.queries import value_of
+from datasets_app.labeling.values import Subject, Value
+from lifecycle.refusals import Refused
+from registry.access import policy
+from registry.access.models import User
+from registry.ledger import actions as ledger
+from registry.ledger.rules import digest_of
+from registry.ledger.verbs import Verb
+
+EXPLANATION = 1_000
+SAMPLE_FROM = 50_000  # newest decisions among which gold is drawn
+PER_CLASS = 50
+UNJUDGED_TOLD = "What is written can be good in many ways, so no answer to this task is right or wrong, and none of its items can be gold."
+
+
+@transaction.atomic
+def make_gold(*, item_id: UUID, actor: User, value: Value, explanation: str = "") -> Gold:
+    """Say what is known of an item; it is then mixed into the queues of its dataset that want gold.
+
+    value: as in `submit`, its classes those of the dataset's newest schema. explanation: why, for people who are told how they did.
+    Another answer or explanation than before takes the place of the old one, and the answers so far are judged by it; the same again
+    changes nothing. Raises PermissionDenied, or Refused (no such item, a task without right and wrong, no answer of the task).
+    """
+    item = Item.objects.select_for_update(of=("self",), no_key=True).select_related("dataset__project").filter(uuid=item_id).first()
+    if item is None:
+        raise Refused("There is no such item.", next_step="Reload the page.")
+    policy.require(actor, "labeling.gold", item)
+    if item.upload.state != UploadState.IMPORTED:
+        raise Refused("There is no such item.", next_step="Reload the page.")
+    labels = check_dataset(item.dataset)
+    said, explanation = read_known(item, value, labels), checked(explanation)
+    old = queries.live_gold().filter(item=item).select_related("label").first()
+    if old and value_of(old) == said and old.explanation == explanation:
+        return old
+    if old:
+        end(old, actor)
+    gold = write_gold([(item, said)], labels=labels, by=actor, explanation=explanation)[0]
+    judge_again(gold)
+    payload = {"item": item.digest, "value": value_digest(said), "replaces": old.uuid if old else None}
+    ledger.record(actor, Verb.GOLD_MADE, gold, project=item.dataset.project.uuid, dataset=item.dataset.uuid, **payload)
+    return gold
+
+
+def check_dataset(dataset: Dataset) -> dict[str, Label]:
+    """The classes of a dataset by stable id, for one whose answers can be right. Raises Refused."""
+    if not queries.judged(dataset):
+        raise Refused(UNJUDGED_TOLD)
+    schema = queries.latest_schema(dataset)
+    return queries.labels_by_id(schema) if schema else {}
+
+
+def checked(explanation: str) -> str:
+    """The explanation without blanks around it. Raises Refused."""
+    explanation = explanation.strip()
+    if len(explanation) > EXPLANATION:
+        told = f"The explanation has {len(explanation):,} characters; there is room for {EXPLANATION:,}."
+        raise Refused(told, fields={"explanation": [told]})
+    return explanation
+
+
+def read_known(item: Item, value: Value, labels: Mapping[str, Label]) -> Value:
+    """What somebody says is known, in its canonical form. Raises Refused for no answer of the task."""
+    known = {str(key): stable for stable, label in labels.items() for key in (label.uuid, stable)}
+    if unknown := values.named_in(value) - known.keys():
+        known |= {uuid: stable for uuid, stable in queries.older_names(item.dataset_id, unknown).items() if stable in labels}
+        merged = queries.merged_ids(item.dataset_id)
+        known |= {key: merged[key] for key in unknown if merged.get(key) in labels}
+    return values.read(item.dataset.task, value, about=Subject(item.text, item.content or {}), known=known)
+
+
+def write_gold(rows: Sequence[tuple[Item, Value]], *, labels: Mapping[str, Label], by: User, explanation: str = "") -> list[Gold]:
+    """The rows of at most 1,000 items none of which is gold, in the caller's transaction: for callers that have asked whether they may.
+
+    value: canonical. labels: those that the values name, by stable id. An import writes gold for its items while they are not visible yet:
+    it is drawn once they are. Records nothing.
+    """
+    made = [
+        Gold(
+            dataset_id=item.dataset_id, item=item, **queries.stored(value, labels), explanation=explanation, set_by=by,
+            place=secrets.randbelow(rules.GOLD_PLACES),
+        )
+        for item, value in rows
+    ]  # fmt: skip
+    return Gold.objects.bulk_create(made)
+
+
+def judge_again(gold: Gold) -> None:
+    """Count the answers that the item has had as gold by what is known now."""
+    merged, known = queries.merged_ids(gold.dataset_id), value_of(gold)
+    said = [value_of(answer) for answer in queries.answers_to(gold.item)]
+    gold.asked, gold.right = len(said), sum(rules.is_right(each, known, merged) for each in said)
+    gold.save(update_fields=["asked", "right"])
+
+
+def end(gold: Gold, actor: User) -> None:
+    """Mix it in no more."""
+    gold.retired_at, gold.retired_by = timezone.now(), actor
+    gold.save(update_fields=["retired_at", "retired_by"])
+
+
+@transaction.atomic
+def retire_gold(*, item_id: UUID, actor: User) -> Gold | None:
+    """Take gold back: the item is mixed in no more, and from the next measure on its answers count for nobody. None where it was none.
+
+    Raises PermissionDenied.
+    """
+    item = Item.objects.select_related("dataset__project").get(uuid=item_id)
+    policy.require(actor, "labeling.gold", item)
+    gold = queries.live_gold().select_for_update(of=("self",)).filter(item=item).first()
+    if gold is None:
+        return None
+    end(gold, actor)
+    payload = {"item": item.digest, "asked": gold.asked, "right": gold.right}
+    ledger.record(actor, Verb.GOLD_RETIRED, gold, project=item.dataset.project.uuid, dataset=item.dataset.uuid, **payload)
+    return gold
+
+
+@transaction.atomic
+def make_golds(*, dataset_id: UUID, actor: User, rows: Sequence[tuple[Item, Value]], explanation: str = "") -> list[Gold]:
+    """Say what is known of up to 1,000 items of a dataset at once; those that are gold already stay as they are. Returns what is new.
+
+    rows: items and values as in `make_gold`. One event names them all by a digest. Raises PermissionDenied or Refused.
+    """
+    dataset = Dataset.objects.select_for_update(of=("self",), no_key=True).select_related("project").get(uuid=dataset_id)
+    policy.require(actor, "labeling.gold", dataset)
+    if len(rows) > rules.BATCH:
+        raise Refused(f"{len(rows):,} items are too many at once.", next_step=f"Make at most {rules.BATCH:,} of them gold at a time.")
+    labels, explanation = check_dataset(dataset), checked(explanation)
+    found = {item.pk: item for item, _ in rows}
+    visible = Item.objects.filter(pk__in=found, dataset=dataset, upload__state=UploadState.IMPORTED)
+    if len(found) < len(rows) or visible.count() < len(found):
+        raise Refused("Some of these items stand here twice or are not in the dataset.", next_step="Reload the page.")
+    for item in found.values():
+        item.dataset = dataset
+    are = queries.gold_of(found)
+    fresh = [(item, read_known(item, value, labels)) for item, value in rows if item.pk not in are]
+    made = write_gold(fresh, labels=labels, by=actor, explanation=explanation)
+    if made:
+        batch = digest_of([[item.digest, value_digest(value)] for item, value in fresh])
+        ledger.record(actor, Verb.GOLD_SAMPLED, dataset, project=dataset.project.uuid, items=len(made), batch=batch)
+    return made
+
+
+def sample_gold(*, dataset_id: UUID, actor: User, per_class: int, imported: bool = False) -> list[Gold]:
+    """Make gold of items that a reviewer decided, by chance: up to so many of each class as gold is wanted, those that are gold counted.
+
+    per_class: 1 to 50; where answers name no class, of all items. imported: decisions that came with a file too. They are drawn from the
+    newest 50,000 decisions of the dataset. Returns what is new. Raises PermissionDenied or Refused.
+    """
+    dataset = Dataset.objects.get(uuid=dataset_id)
+    policy.require(actor, "labeling.gold", dataset)
+    labels = check_dataset(dataset)
+    if not 1 <= per_class <= PER_CLASS:
+        told = f"{per_class} is not from 1 to {PER_CLASS}."
+        raise Refused(told, fields={"per_class": [told]})
+    how = [Decision.How.ADJUDICATED, *([Decision.How.IMPORTED] if imported else [])]
+    return make_golds(dataset_id=dataset_id, actor=actor, rows=drawn(dataset, labels, how, per_class))
+
+
+def drawn(dataset: Dataset, labels: Mapping[str, Label], how: Sequence[str], per_class: int) -> list[tuple[Item, Value]]:
+    """Decided items by chance, so that no class has more gold than `per_class` unless an item brings two; at most 1,000."""
+    rows = queries.standing().filter(item__dataset=dataset, how__in=how, item__upload__state=UploadState.IMPORTED).order_by("-id")
+    merged = queries.merged_ids(dataset.pk)
+    decided = [
+        (item, rules.through({"label": str(label)} if label else value or {}, merged))
+        for item, label, value in rows.values_list("item_id", "label__stable_id", "value")[:SAMPLE_FROM]
+    ]
+    live = queries.live_gold().filter(dataset=dataset).select_related("label")
+    are = {gold.item_id: rules.through(value_of(gold), merged) for gold in live}
+    counts = Counter(key for value in are.values() for key in kinds(value))
+    random.SystemRandom().shuffle(decided)
+    chosen: dict[int, Value] = {}
+    for item, value in decided:
+        wanted = all(key in labels for key in values.classes_of(value)) and any(counts[key] < per_class for key in kinds(value))
+        if item in are or not wanted:
+            continue
+        chosen[item] = value
+        counts.update(kinds(value))
+        if len(chosen) == rules.BATCH:
+            break
+    found = Item.objects.in_bulk(list(chosen))
+    return [(found[pk], value) for pk, value in chosen.items()]
+
+
+def kinds(value: Value) -> set[str]:
+    """The classes that a value names; "" where it names none."""
+    return set(values.classes_of(value)) or {""}

@@ -1,0 +1,233 @@
+"""Gold among what people get, and what follows from how they answer it. Nothing tells a person which items it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
+
+from datasets_app.datasets.models import Item
+from datasets_app.labeling import queries, rules
+from datasets_app.labeling.actions.gold import UNJUDGED_TOLD
+from datasets_app.labeling.models import Annotation, Gold, Queue, Seat, Slot
+from datasets_app.labeling.queries import value_of
+from datasets_app.labeling.values import UNJUDGED, Value
+from lifecycle.engine.calibration import wilson
+from lifecycle.notices.actions import notify
+from lifecycle.refusals import Conflict, Refused
+from registry.access import policy
+from registry.access.models import User
+from registry.ledger import actions as ledger
+from registry.ledger.verbs import Verb
+
+LEASED, CLOSED = Slot.State.LEASED, Slot.State.CLOSED
+Place = tuple[int, int]  # (priority, key of the slot): where a slot stands in its queue
+
+
+# ── Handing out ─────────────────────────────────────────────────────────────
+def seed_of(queue: Queue, user: User) -> bytes:
+    """What decides where gold stands among what this person gets; nobody can work it out who does not know the site's secret."""
+    return salted_hmac("labeling.gold", f"{queue.uuid}:{user.uuid}", algorithm="sha256").digest()
+
+
+def gold_places(queue: Queue, seat: Seat, user: User, wanted: int) -> list[bool]:
+    """Which of the next so many items of this person are to be gold."""
+    if not queue.gold_rate:
+        return [False] * wanted
+    seed = seed_of(queue, user)
+    return [rules.is_gold_place(seed, seat.dealt + at, queue.gold_rate) for at in range(wanted)]
+
+
+def gold_for(queue: Queue, seat: Seat, user: User, places: Sequence[bool]) -> list[Gold]:
+    """Gold for those of the next places that are for it, as far as there is some that this person has not seen."""
+    wanted = sum(places)
+    return queries.draw_gold(queue, user, wanted, rules.gold_start(seed_of(queue, user), seat.dealt)) if wanted else []
+
+
+def hand_out(
+    queue: Queue, seat: Seat, *, fresh: Sequence[Place], golds: Sequence[Gold], places: Sequence[bool], last: Place | None, token: UUID,
+    until: datetime,
+) -> list[int]:  # fmt: skip
+    """Lease gold among the fresh slots, where its places are. last: the slot of the hand behind which all this goes. Returns all keys."""
+    order: list[Place | Gold] = []
+    slots, left = list(fresh), list(golds)
+    for place in places:
+        if left and (place or not slots):
+            order.append(left.pop(0))
+        elif slots:
+            order.append(slots.pop(0))
+    leased = lease(queue, seat, behind(order, last), token, until)
+    seat.dealt += len(order)
+    seat.save(update_fields=["dealt"])
+    return [leased[each.item_id] if isinstance(each, Gold) else each[1] for each in order]
+
+
+def behind(order: Sequence[Place | Gold], last: Place | None) -> list[tuple[Gold, Place]]:
+    """After which slot each gold item stands: the one before it, or just before the first where there is none."""
+    first = next((each for each in order if not isinstance(each, Gold)), None)
+    before = last or ((first[0], first[1] - 1) if first else (0, 0))
+    found = []
+    for each in order:
+        if isinstance(each, Gold):
+            found.append((each, before))
+        else:
+            before = each
+    return found
+
+
+def lease(queue: Queue, seat: Seat, wanted: Sequence[tuple[Gold, Place]], token: UUID, until: datetime) -> dict[int, int]:
+    """Slots of gold for this person, leased: those that they once gave back, or new ones. Returns their keys by item."""
+    where = {gold.item_id: place for gold, place in wanted}
+    had = queries.set_aside(queue, seat.user, list(where)) if where else []
+    fresh = [
+        Slot(
+            queue=queue, item_id=item, user_id=seat.user_id, state=LEASED, lease_until=until, lease_token=token, is_gold=True,
+            priority=place[0], behind=place[1],
+        )
+        for item, place in where.items()
+        if item not in {slot.item_id for slot in had}
+    ]  # fmt: skip
+    for slot in had:
+        slot.priority, slot.behind = where[slot.item_id]
+        slot.state, slot.lease_until, slot.lease_token = LEASED, until, token
+        slot.save(update_fields=["priority", "behind", "state", "lease_until", "lease_token"])
+    return {slot.item_id: slot.pk for slot in [*had, *(Slot.objects.bulk_create(fresh) if fresh else [])]}
+
+
+def skipped_again(queue: Queue, seat: Seat, wanted: int, token: UUID, until: datetime) -> list[int]:
+    """Give out again the gold that this person skipped, as everything that they skipped comes back when they ask for it."""
+    found = [slot.pk for slot in queries.skipped_gold(queue, seat.user, wanted)]
+    if found:
+        Slot.objects.filter(pk__in=found, state=CLOSED).update(state=LEASED, lease_until=until, lease_token=token)
+    return found
+
+
+# ── Judging ─────────────────────────────────────────────────────────────────
+def judge_gold(item: Item, value: Value) -> tuple[Gold | None, bool | None]:
+    """What is known of an item, and whether this answer says it; nothing where it is gold no longer."""
+    gold = queries.gold_of([item.pk]).get(item.pk)
+    if gold is None:
+        return None, None
+    return gold, rules.is_right(value, value_of(gold), queries.merged_ids(item.dataset_id))
+
+
+def count_answer(queue: Queue, annotation: Annotation, gold: Gold | None, before: Annotation | None) -> None:
+    """Count an answer to gold for its person and for the item. before: what it replaces.
+
+    Where people are told at once how they did, only the first answer to an item counts for them.
+    """
+    was = before.right if before and before.right is not None else None
+    asked, right = int(was is None) if annotation.right is not None else 0, int(annotation.right or False) - int(was or False)
+    if gold is not None:
+        Gold.objects.filter(pk=gold.pk).update(asked=F("asked") + asked, right=F("right") + right)
+    if annotation.right is None or (queue.gold_feedback and answered_before(annotation)):
+        return
+    Seat.objects.filter(queue=queue, user=annotation.user).update(gold_done=F("gold_done") + asked, gold_right=F("gold_right") + right)
+    watch(queue, annotation.user)
+
+
+def answered_before(annotation: Annotation) -> bool:
+    """Whether the person said something of the item in this queue before, taken back or not."""
+    rows = Annotation.objects.filter(queue=annotation.queue_id, user=annotation.user_id, item=annotation.item_id, pk__lt=annotation.pk)
+    return rows.filter(action=Annotation.Action.LABEL).exists()
+
+
+def uncount_answer(queue: Queue, target: Annotation) -> None:
+    """An answer to gold was taken back."""
+    if target.right is None:
+        return
+    live = queries.live_gold().filter(item=target.item_id, asked__gt=0, right__gte=int(target.right))
+    live.update(asked=F("asked") - 1, right=F("right") - int(target.right))
+    if not queue.gold_feedback:
+        seats = Seat.objects.filter(queue=queue, user=target.user_id, gold_done__gt=0, gold_right__gte=int(target.right))
+        seats.update(gold_done=F("gold_done") - 1, gold_right=F("gold_right") - int(target.right))
+
+
+# ── What follows ────────────────────────────────────────────────────────────
+def watch(queue: Queue, user: User) -> None:
+    """Tell the leads once when somebody is surely below the queue's minimum, and hold them if the queue says so."""
+    if queue.gold_minimum is None:
+        return
+    seat = Seat.objects.select_for_update().get(queue=queue, user=user)
+    done, right = max(0, seat.gold_done - seat.excused_done), max(0, seat.gold_right - seat.excused_right)
+    below = done >= rules.GOLD_FEWEST and wilson(min(done, right), done)[1] < queue.gold_minimum / 100
+    if below == (seat.below_at is not None):
+        return
+    now = timezone.now()
+    seat.below_at = now if below else None
+    if below and queue.gold_holds and seat.held_at is None:
+        seat.held_at = now
+        ledger.record(None, Verb.PERSON_HELD, queue, project=queue.dataset.project.uuid, person=user.uuid, done=done, right=right)
+    seat.save(update_fields=["below_at", "held_at"])
+    if below:
+        held = " Nothing new is given to them until a lead lets them go on." if seat.held_at else ""
+        told = f"{user} got {right} of {done} gold items in {queue.name} right, surely less than {queue.gold_minimum} %.{held}"
+        notify(policy.who_can("labeling.assess", queue), told, f"{reverse('labeling:quality', args=[queue.uuid])}#gold")
+
+
+@transaction.atomic
+def let_go_on(*, queue_id: UUID, seat_id: int, actor: User) -> Seat:
+    """Let somebody who is below the minimum go on: what they have answered so far is not looked at again, and nothing is held.
+
+    Raises PermissionDenied, Refused (nobody of this queue) or Conflict (they are not below, and nothing of theirs is held).
+    """
+    queue = Queue.objects.select_related("dataset__project").get(uuid=queue_id)
+    policy.require(actor, "labeling.assess", queue)
+    seat = Seat.objects.select_for_update(of=("self",)).select_related("user").filter(queue=queue, pk=seat_id).first()
+    if seat is None:
+        raise Refused("This person has not worked in the queue.", next_step="Reload the page.")
+    if seat.held_at is None and seat.below_at is None:
+        raise Conflict(f"Nothing of {seat.user} is held in {queue.name}.", next_step="Reload the page.")
+    seat.excused_done, seat.excused_right, seat.below_at, seat.held_at = seat.gold_done, seat.gold_right, None, None
+    seat.save(update_fields=["excused_done", "excused_right", "below_at", "held_at"])
+    payload = {"person": seat.user.uuid, "done": seat.gold_done, "right": seat.gold_right}
+    ledger.record(actor, Verb.PERSON_LET_GO_ON, queue, project=queue.dataset.project.uuid, **payload)
+    return seat
+
+
+@transaction.atomic
+def mix_gold(*, queue_id: UUID, actor: User, rate: int, feedback: bool = False, minimum: int | None = None, holds: bool = False) -> Queue:
+    """Set how gold is mixed into a queue, from the next item on. The same again changes nothing.
+
+    rate: percent of what a person gets, 0 to 30. feedback: tell them at once how they did. minimum: percent that a person should get
+    right, 1 to 100; None for none. holds: whether who is below gets nothing new until a lead lets them go on.
+    Raises PermissionDenied, Refused that names the field, or Conflict (closed).
+    """
+    queue = Queue.objects.select_for_update(of=("self",), no_key=True).select_related("dataset__project").get(uuid=queue_id)
+    policy.require(actor, "labeling.manage", queue)
+    if queue.state == Queue.State.CLOSED:
+        raise Conflict(f"{queue.name} is closed, so that it gives out nothing.")
+    if problems := mixing_problems(queue.dataset.task, rate, minimum, holds=holds):
+        raise Refused("The queue was not changed.", next_step=next(iter(problems.values()))[0], fields=problems)
+    old = {"rate": queue.gold_rate, "feedback": queue.gold_feedback, "minimum": queue.gold_minimum, "holds": queue.gold_holds}
+    new = {"rate": rate, "feedback": feedback, "minimum": minimum, "holds": holds}
+    if old == new:
+        return queue
+    queue.gold_rate, queue.gold_feedback, queue.gold_minimum, queue.gold_holds = rate, feedback, minimum, holds
+    queue.save(update_fields=["gold_rate", "gold_feedback", "gold_minimum", "gold_holds"])
+    if not holds:
+        queue.seats.filter(held_at__isnull=False).update(held_at=None)
+    if minimum is None:
+        queue.seats.filter(below_at__isnull=False).update(below_at=None)
+    ledger.record(actor, Verb.GOLD_MIXED, queue, project=queue.dataset.project.uuid, old=old, new=new)
+    return queue
+
+
+def mixing_problems(task: str, rate: int, minimum: int | None, *, holds: bool) -> dict[str, list[str]]:
+    """What is wrong with how gold is to be mixed in, by field."""
+    problems: dict[str, list[str]] = {}
+    if not 0 <= rate <= rules.GOLD_MOST:
+        problems["gold_rate"] = [f"{rate} is no percentage from 0 to {rules.GOLD_MOST}."]
+    elif rate and task in UNJUDGED:
+        problems["gold_rate"] = [UNJUDGED_TOLD]
+    if minimum is not None and not 1 <= minimum <= 100:
+        problems["gold_minimum"] = [f"{minimum} is no percentage from 1 to 100."]
+    if holds and minimum is None:
+        problems["gold_minimum"] = ["To hold somebody who is below, the queue needs a minimum."]
+    return problems

@@ -1,0 +1,36 @@
+"""What is asked about gold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+
+from datasets_app.labeling.actions.gold import EXPLANATION, PER_CLASS
+from datasets_app.labeling.forms.answers import SaysForm
+
+
+class GoldForm(SaysForm):
+    """What is known of an item, and why."""
+
+    explanation = forms.CharField(required=False, max_length=EXPLANATION)
+    other_class = forms.UUIDField(required=False)
+    use = forms.ChoiceField(required=False, choices=[("class", "class"), ("ticks", "ticks")])
+
+    def clean(self) -> dict[str, Any]:
+        """Something has to be known: a whole value, or what the pressed button means, the chosen class or the ticked ones."""
+        data = super().clean()
+        if data.get("use") != "ticks" and data.get("labels") is not None and not data.get("value"):
+            data["said"] = None
+        if data.get("use") == "class" and data.get("other_class"):
+            data["said"] = {"label": str(data["other_class"])}
+        if not self.errors and data["said"] is None:
+            self.add_error(None, "Choose the answer that is known.")
+        return data
+
+
+class SampleForm(forms.Form):
+    """How many decided items become gold."""
+
+    per_class = forms.IntegerField(label="Gold items of each class", min_value=1, max_value=PER_CLASS, initial=5)
+    imported = forms.BooleanField(label="Decisions that came with a file too", required=False)

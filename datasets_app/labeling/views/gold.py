@@ -1,0 +1,149 @@
+"""The gold of a dataset, what is known of one item, how a queue mixes gold in, and letting people go on."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from datasets_app.datasets import queries as datasets
+from datasets_app.datasets.models import Dataset, Item
+from datasets_app.labeling import actions, queries
+from datasets_app.labeling.forms.answers import first_problem
+from datasets_app.labeling.forms.gold import GoldForm, SampleForm
+from datasets_app.labeling.forms.queues import MixForm
+from datasets_app.labeling.models import Gold, Label, Queue
+from datasets_app.labeling.queries.gold import GOLD_PAGE, STATES
+from datasets_app.labeling.values import TASKS, canonical, words
+from datasets_app.labeling.values.preference import CHOICES
+from datasets_app.labeling.views.answering import person
+from lifecycle.refusals import Conflict, Refused
+from lifecycle.ui.forms import add_refusal
+from lifecycle.ui.toasts import toast
+from registry.access.decorators import needs
+
+LIST, ONE = "datasets_app/labeling/gold.html", "datasets_app/labeling/gold_item.html"
+
+
+@require_safe
+@needs("labeling.gold", Dataset, see="labeling.view")
+def gold(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """What is known in a dataset: each item with how it is answered."""
+    return listed(request, queries.get_dataset(person(request), uuid), SampleForm())
+
+
+def listed(request: HttpRequest, dataset: Dataset, form: SampleForm) -> HttpResponse:
+    """One page of the list."""
+    schema = queries.latest_schema(dataset)
+    labels = list(schema.labels.all()) if schema else []
+    state, label = request.GET.get("state", "live"), request.GET.get("class", "")
+    state = state if state in STATES else "live"
+    label = label if label in {str(each.stable_id) for each in labels} else ""
+    rows, before = queries.gold_rows(dataset, state=state, label=label), request.GET.get("before", "")
+    found = list((rows.filter(pk__lt=int(before)) if before.isdecimal() and len(before) < 19 else rows)[: GOLD_PAGE + 1])
+    may_read = datasets.may_read(person(request), dataset)
+    first = f"?{urlencode({'state': state, 'class': label})}"
+    after = f"{first}&before={found[GOLD_PAGE - 1].pk}" if len(found) > GOLD_PAGE else ""
+    context = {
+        "dataset": dataset, "state": state, "states": STATES, "label": label, "labels": labels, "may_read": may_read, "form": form,
+        "lines": queries.gold_lines(found[:GOLD_PAGE], queries.names_in(schema), reads=may_read), "judged": queries.judged(dataset),
+        "uses_classes": dataset.task == Dataset.Task.SINGLE_LABEL, "filtered": state != "live" or bool(label),
+        "page": {"previous": first if before else "", "next": after},
+    }  # fmt: skip
+    return render(request, LIST, context, status=422 if form.errors else 200)
+
+
+@require_POST
+@needs("labeling.gold", Dataset, see="labeling.view")
+def sample_gold(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """Make gold of decided items by chance."""
+    dataset, form = queries.get_dataset(person(request), uuid), SampleForm(request.POST)
+    if form.is_valid():
+        try:
+            made = actions.sample_gold(dataset_id=uuid, actor=person(request), **form.cleaned_data)
+        except Refused as error:
+            add_refusal(form, error)
+        else:
+            told = f"{len(made):,} items are gold now" if made else "No item was left to be gold: decide more in review first"
+            toast(request, told, kind="ok" if made else "warn")
+            return HttpResponseRedirect(reverse("labeling:gold", args=[uuid]))
+    return listed(request, dataset, form)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@needs("labeling.gold", Item, see="labeling.view")
+def gold_item(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """What is known of one item."""
+    item = Item.objects.select_related("dataset__project", "upload").get(uuid=uuid)
+    form = GoldForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        data = form.cleaned_data
+        try:
+            actions.make_gold(item_id=uuid, actor=person(request), value=data["said"], explanation=data["explanation"])
+        except Conflict:
+            raise
+        except Refused as error:
+            add_refusal(form, error)
+        else:
+            toast(request, "The item is gold")
+            return HttpResponseRedirect(reverse("labeling:gold", args=[item.dataset.uuid]))
+    return render(request, ONE, item_context(request, item, form), status=422 if form.is_bound else 200)
+
+
+def item_context(request: HttpRequest, item: Item, form: GoldForm) -> dict[str, Any]:
+    """Everything about one item that somebody needs who says what is known of it."""
+    dataset, may_read = item.dataset, datasets.may_read(person(request), item.dataset)
+    schema = queries.latest_schema(dataset)
+    names = queries.names_in(schema)
+    now: Gold | None = queries.gold_of([item.pk]).get(item.pk)
+    decision = queries.current_decision(item)
+    offered = [(what, queries.value_of(row)) for what, row in (("As it is now", now), ("As decided", decision)) if row]
+    uses = TASKS[dataset.task].USES_CLASSES
+    held = offered[0][1] if offered else {}
+    return {
+        "item": item, "dataset": dataset, "may_read": may_read, "now": now, "form": form, "judged": queries.judged(dataset),
+        "problem": first_problem(form) if form.errors else "",
+        "offered": [(what, canonical(value), words(value, names, item.text if may_read else "")) for what, value in offered],
+        "labels": list(Label.objects.filter(schema=schema)) if schema and uses else [],
+        "chosen": held.get("label", ""), "ticked": held.get("labels", []), "content": queries.readable(item.content or {}),
+        "choices": [(canonical({"choice": choice}), name) for choice, name in CHOICES.items()] if dataset.task == "preference" else [],
+        "explanation": form.data.get("explanation", now.explanation if now else decision.reason if decision else ""),
+    }  # fmt: skip
+
+
+@require_POST
+@needs("labeling.gold", Item, see="labeling.view")
+def retire_gold(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """Take gold back."""
+    gold = actions.retire_gold(item_id=uuid, actor=person(request))
+    item = Item.objects.select_related("dataset").get(uuid=uuid)
+    toast(request, "The item is gold no longer" if gold else "The item was not gold")
+    return HttpResponseRedirect(reverse("labeling:gold", args=[item.dataset.uuid]))
+
+
+@require_POST
+@needs("labeling.manage", Queue, see="labeling.view")
+def mix_gold(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """Set how a queue mixes gold in."""
+    form = MixForm(request.POST)
+    if not form.is_valid():
+        raise Refused("The queue was not changed.", next_step=first_problem(form))
+    data = {name.removeprefix("gold_"): value for name, value in form.cleaned_data.items()}
+    queue = actions.mix_gold(queue_id=uuid, actor=person(request), **data)
+    toast(request, f"{queue.name} mixes in {queue.gold_rate} % gold" if queue.gold_rate else f"{queue.name} mixes in no gold")
+    return HttpResponseRedirect(reverse("labeling:queue", args=[uuid]))
+
+
+@require_POST
+@needs("labeling.assess", Queue, see="labeling.view")
+def let_go_on(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """Let somebody go on who was below the queue's minimum."""
+    key = request.POST.get("seat", "")
+    seat = actions.let_go_on(queue_id=uuid, actor=person(request), seat_id=int(key) if key.isdecimal() and len(key) < 19 else 0)
+    toast(request, f"{seat.user} goes on")
+    return HttpResponseRedirect(f"{reverse('labeling:quality', args=[uuid])}#gold")

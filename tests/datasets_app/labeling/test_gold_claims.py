@@ -1,0 +1,205 @@
+"""Gold stands among what a person gets at about the queue's rate, by chance, and only while something else is left."""
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from datasets_app.labeling import actions, rules
+from datasets_app.labeling.models import Gold, Slot
+from lifecycle.refusals import Conflict, Refused
+from tests.support.gold import gold_at, know, known_dataset, mixed_queue, take, work_off
+from tests.support.labeling import answer, make_annotator, make_dataset, make_queue, make_schema
+
+pytestmark = pytest.mark.django_db
+
+
+def texts(slots) -> list[str]:
+    return [slot.item.text for slot in slots]
+
+
+def test_about_the_rate_of_what_a_person_gets_is_gold_and_nothing_comes_twice(project, mia, ravi, ana):
+    dataset = known_dataset(project, mia, ravi, ["card"] * 40, [f"text {n}" for n in range(70)])
+    queue = mixed_queue(dataset, mia, rate=30)
+
+    seen = work_off(queue, ana, lambda slot: "card")
+
+    gold = [slot for slot in seen if slot.item.text.startswith("gold")]
+    assert len({slot.item_id for slot in seen}) == len(seen)
+    assert len(seen) - len(gold) == 70
+    assert 0.1 < len(gold) / len(seen) < 0.5
+    queue.refresh_from_db()
+    assert (queue.slots_done, queue.slots_total, queue.gold_done) == (70, 70, len(gold))
+
+
+def test_the_places_are_by_chance_for_each_person_and_the_same_however_often_they_are_asked_for():
+    ana, ben = b"seed of ana", b"seed of ben"
+
+    places = [place for place in range(2_000) if rules.is_gold_place(ana, place, 10)]
+
+    assert 150 < len(places) < 250
+    assert places == [place for place in range(2_000) if rules.is_gold_place(ana, place, 10)]
+    assert places != [place for place in range(2_000) if rules.is_gold_place(ben, place, 10)]
+    assert len({after - before for before, after in zip(places, places[1:], strict=False)}) > 15
+
+
+def test_gold_stands_where_its_place_is_also_after_a_reload(project, mia, ravi, ana):
+    queue = mixed_queue(known_dataset(project, mia, ravi, ["card"] * 3, [f"text {n}" for n in range(8)]), mia)
+
+    with gold_at(0, 2):
+        first = texts(actions.claim(queue_id=queue.uuid, actor=ana))
+    again = texts(actions.claim(queue_id=queue.uuid, actor=ana))
+
+    assert [text.split()[0] for text in first] == ["gold", "text", "gold", "text", "text"]
+    assert again == first
+
+
+def test_an_item_that_follows_an_answer_can_be_gold(project, mia, ravi, ana):
+    queue = mixed_queue(known_dataset(project, mia, ravi, ["card"], [f"text {n}" for n in range(8)]), mia)
+
+    with gold_at(5):
+        hand = actions.claim(queue_id=queue.uuid, actor=ana)
+        take(queue, ana, hand[0], {"label": "card"})
+        after = actions.claim(queue_id=queue.uuid, actor=ana)
+
+    assert texts(after) == ["text 1", "text 2", "text 3", "text 4", "gold 0"]
+
+
+@pytest.mark.parametrize("k", [1, 5])
+def test_no_gold_is_given_when_nothing_else_is_left(project, mia, ravi, ana, k):
+    queue = mixed_queue(known_dataset(project, mia, ravi, ["card"] * 30, ["one", "two"]), mia)
+
+    with gold_at(*range(0, 100, 2)):
+        seen = texts(work_off(queue, ana, lambda slot: "card", k=k))
+
+    given = [text.split()[0] for text in seen]
+    assert given == (["gold", "one", "gold", "two"] if k == 1 else ["gold", "one", "gold", "two", "gold"])
+    assert actions.claim(queue_id=queue.uuid, actor=ana) == []
+
+
+def test_who_asks_for_one_item_at_a_time_gets_gold_too(project, mia, ravi, ana):
+    queue = mixed_queue(known_dataset(project, mia, ravi, ["card"] * 3, [f"text {n}" for n in range(9)]), mia)
+
+    with gold_at(1, 4):
+        seen = [text.split()[0] for text in texts(work_off(queue, ana, lambda slot: "card", k=1))]
+
+    assert seen == ["text", "gold", "text", "text", "gold", *["text"] * 6]
+
+
+def test_a_queue_goes_on_when_its_gold_has_run_out(project, mia, ravi, ana):
+    queue = mixed_queue(known_dataset(project, mia, ravi, ["card"], [f"text {n}" for n in range(6)]), mia)
+
+    with gold_at(*range(0, 100, 3)):
+        seen = texts(work_off(queue, ana, lambda slot: "card"))
+
+    assert sorted(seen) == ["gold 0", *(f"text {n}" for n in range(6))]
+
+
+def test_everybody_gets_gold_of_their_own(project, mia, ravi, ana):
+    queue = mixed_queue(known_dataset(project, mia, ravi, ["card"], [f"text {n}" for n in range(20)]), mia)
+    other = make_annotator(project, "other")
+
+    with gold_at(1):
+        given = [texts(actions.claim(queue_id=queue.uuid, actor=person)) for person in (ana, other)]
+
+    assert [hand[1] for hand in given] == ["gold 0", "gold 0"]
+    assert Slot.objects.filter(is_gold=True).count() == 2
+
+
+def test_nobody_gets_what_they_set_or_ever_labelled(project, mia, ravi, ana):
+    dataset = make_dataset(project, mia, ["labelled by ana", "set by ravi", *(f"text {n}" for n in range(20))])
+    make_schema(dataset, mia)
+    labelled, known = dataset.items.order_by("id")[:2]
+    before = make_queue(dataset, mia, name="Before", source="items", item_ids=[labelled.pk])
+    answer(before, ana, labelled, "card")
+    for item in (labelled, known):
+        know(item, ravi, {"label": "card"})
+    queue = mixed_queue(dataset, mia)
+
+    with gold_at(0, 1):
+        for_ana = texts(actions.claim(queue_id=queue.uuid, actor=ana))
+        for_ravi = texts(actions.claim(queue_id=queue.uuid, actor=ravi))
+
+    assert [text for text in for_ana if not text.startswith("text")] == ["set by ravi"]
+    assert [text for text in for_ravi if not text.startswith("text")] == []
+
+
+def test_gold_given_back_stays_its_persons_and_comes_again(project, mia, ravi, ana, ben):
+    queue = mixed_queue(known_dataset(project, mia, ravi, ["card"], [f"text {n}" for n in range(20)]), mia)
+    with gold_at(2, 7):
+        first = actions.claim(queue_id=queue.uuid, actor=ana)
+        actions.release(queue_id=queue.uuid, actor=ana)
+        for_ben = texts(actions.claim(queue_id=queue.uuid, actor=ben, k=1))
+        second = actions.claim(queue_id=queue.uuid, actor=ana)
+
+    assert for_ben == ["text 0"]
+    assert (first[2].pk, first[2].item.text) == (second[2].pk, "gold 0")
+    assert Slot.objects.filter(is_gold=True).count() == 1
+
+
+def test_gold_with_a_class_that_the_queue_does_not_offer_is_not_given(project, mia, ravi, ana):
+    dataset = known_dataset(project, mia, ravi, [], ["known", *(f"text {n}" for n in range(9))])
+    queue = make_queue(dataset, mia, source="items", item_ids=list(dataset.items.values_list("pk", flat=True))[1:], gold_rate=30)
+    make_schema(dataset, mia, ["card", "transfer", "billing", "refund"])
+    know(dataset.items.get(text="known"), ravi, {"label": "refund"})
+
+    with gold_at(0, 1):
+        given = texts(actions.claim(queue_id=queue.uuid, actor=ana))
+
+    assert given == [f"text {n}" for n in range(5)]
+
+
+@pytest.mark.parametrize("size", [8, 40])
+def test_a_claim_takes_the_same_statements_however_large_queue_and_gold_are(project, mia, ravi, ana, size):
+    queue = mixed_queue(known_dataset(project, mia, ravi, ["card"] * size, [f"t{n}" for n in range(size)]), mia)
+    actions.claim(queue_id=queue.uuid, actor=ana, k=1)
+    actions.release(queue_id=queue.uuid, actor=ana)
+
+    with gold_at(2, 3), CaptureQueriesContext(connection) as found:
+        actions.claim(queue_id=queue.uuid, actor=ana)
+
+    assert len(found) == 19
+
+
+def test_who_has_judged_all_gold_costs_no_more(project, mia, ravi, ana):
+    queue = mixed_queue(known_dataset(project, mia, ravi, ["card"] * 4, [f"t{n}" for n in range(30)]), mia)
+    with gold_at(0, 1, 2, 3):
+        work_off(queue, ana, lambda slot: "card", most=8)
+
+    with gold_at(*range(100)), CaptureQueriesContext(connection) as found:
+        hand = actions.claim(queue_id=queue.uuid, actor=ana)
+
+    assert not [text for text in texts(hand) if text.startswith("gold")]
+    assert len(found) <= 19
+
+
+def test_the_rate_can_be_changed_and_ended(project, mia, ravi, ana):
+    queue = mixed_queue(known_dataset(project, mia, ravi, ["card"] * 9, [f"text {n}" for n in range(20)]), mia, rate=0)
+
+    with gold_at(*range(100)):
+        none = texts(actions.claim(queue_id=queue.uuid, actor=ana, k=2))
+        actions.mix_gold(queue_id=queue.uuid, actor=mia, rate=10)
+        some = texts(actions.claim(queue_id=queue.uuid, actor=ana, k=4))
+
+    assert none == ["text 0", "text 1"]
+    assert [text.split()[0] for text in some] == ["text", "text", "gold", "gold"]
+
+
+def test_a_rate_that_is_none_or_a_task_without_right_and_wrong_is_refused(project, mia, ravi):
+    queue = mixed_queue(known_dataset(project, mia, ravi, [], ["one"]), mia, rate=0)
+    written = make_dataset(project, mia, ["write"], task="free_text", slug="written", name="Written")
+    writing = make_queue(written, mia, schema=[], name="Writing")
+
+    with pytest.raises(Refused) as rate:
+        actions.mix_gold(queue_id=queue.uuid, actor=mia, rate=31)
+    with pytest.raises(Refused) as task:
+        actions.mix_gold(queue_id=writing.uuid, actor=mia, rate=10)
+    with pytest.raises(Refused, match="none of its items can be gold"):
+        actions.make_gold(item_id=written.items.get().uuid, actor=ravi, value={"text": "so"})
+    actions.close_queue(queue_id=queue.uuid, actor=mia)
+    with pytest.raises(Conflict, match="is closed"):
+        actions.mix_gold(queue_id=queue.uuid, actor=mia, rate=10)
+
+    assert rate.value.fields["gold_rate"] == ["31 is no percentage from 0 to 30."]
+    assert "no answer to this task is right or wrong" in task.value.fields["gold_rate"][0]
+    queue.refresh_from_db()
+    assert (queue.gold_rate, Gold.objects.count()) == (0, 0)

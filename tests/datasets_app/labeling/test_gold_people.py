@@ -1,0 +1,166 @@
+"""What gold says of people: to themselves and to the lead, with an interval; and what happens below a queue's minimum."""
+
+import pytest
+from django.core.exceptions import PermissionDenied
+from django.urls import reverse
+
+from datasets_app.labeling import actions, queries
+from datasets_app.labeling.models import Queue, Seat
+from lifecycle.notices.models import Notice
+from lifecycle.refusals import Conflict, Refused
+from registry.ledger.models import Event
+from registry.ledger.verbs import Verb
+from tests.support.gold import gold_at, known_dataset, mixed_queue, take, work_off
+from tests.support.jobs import run_ok
+
+pytestmark = pytest.mark.django_db
+GOLD = 24
+
+
+@pytest.fixture
+def dataset(project, mia, ravi):
+    return known_dataset(project, mia, ravi, ["card"] * GOLD, [f"text {n}" for n in range(80)])
+
+
+def answer_gold(queue, user, *, right: int, wrong: int) -> None:
+    """So many right and then so many wrong answers to gold."""
+    said = ["card"] * right + ["billing"] * wrong
+    for label in said:
+        with gold_at(*range(10_000)):
+            slot = next(slot for slot in actions.claim(queue_id=queue.uuid, actor=user, k=2) if slot.is_gold)
+        take(queue, user, slot, {"label": label})
+
+
+def measured(queue, mia) -> None:
+    queue.refresh_from_db()
+    actions.measure_quality(queue_id=queue.uuid, actor=mia)
+    run_ok()
+
+
+def test_the_report_says_how_each_person_answers_gold_and_of_which_class(dataset, mia, ana, ben, lee):
+    queue = mixed_queue(dataset, mia)
+    answer_gold(queue, ana, right=18, wrong=4)
+    answer_gold(queue, ben, right=3, wrong=0)
+    with gold_at():
+        work_off(queue, ana, lambda slot: "transfer", most=3)
+    measured(queue, mia)
+
+    people = {row["user"]: row for row in queries.quality_document(queue, lee)["people"]}
+    card = str(queue.schema.labels.get(name="card").stable_id)
+    of_ana, of_ben = people[ana.uuid], people[ben.uuid]
+    assert (of_ana["gold_done"], of_ana["gold_right"], of_ana["gold_classes"]) == (22, 18, {card: [22, 18]})
+    assert [round(end, 3) for end in of_ana["gold_interval"]] == [0.615, 0.927]
+    assert (of_ben["gold_done"], of_ben["gold_interval"]) == (3, None)
+    assert (of_ana["answers"], of_ana["done"]) == (3, 25)
+
+
+def test_a_person_sees_their_own_and_the_lead_everybodys(dataset, mia, ana, ben, lee, ravi, client_for):
+    queue = mixed_queue(dataset, mia)
+    answer_gold(queue, ana, right=22, wrong=0)
+    answer_gold(queue, ben, right=3, wrong=0)
+    with gold_at():
+        work_off(queue, ana, lambda slot: "transfer", most=1)
+    measured(queue, mia)
+
+    own = client_for(ana).get(reverse("labeling:queue", args=[queue.uuid])).context["own"]
+    led = client_for(lee).get(reverse("labeling:quality", args=[queue.uuid]))
+    others = client_for(ravi).get(reverse("labeling:quality", args=[queue.uuid])).context["people"]
+    assert [(row.gold[0], row.gold[3]) for row in own] == [(1.0, 22)]
+    assert [(row.name, row.gold[0], row.gold[3]) for row in led.context["people"]] == [("Ana", 1.0, 22), ("Ben", None, 3)]
+    assert others == []
+    assert b"too few: 3 of 20" in led.content
+    assert [(row.name, row.done, row.right) for row in led.context["golds"]] == [("card", 25, 25)]
+
+
+def test_a_persons_own_figures_are_those_of_the_measure_so_that_no_answer_is_told(dataset, mia, ana, client_for):
+    queue = mixed_queue(dataset, mia)
+    answer_gold(queue, ana, right=2, wrong=0)
+    with gold_at():
+        work_off(queue, ana, lambda slot: "card", most=1)
+    measured(queue, mia)
+    answer_gold(queue, ana, right=2, wrong=0)
+
+    own = client_for(ana).get(reverse("labeling:queue", args=[queue.uuid])).context["own"]
+
+    assert [row.gold[3] for row in own] == [2]
+    assert Seat.objects.get().gold_done == 4
+
+
+def test_leads_are_told_once_when_somebody_is_surely_below(dataset, mia, ana, lee):
+    queue = mixed_queue(dataset, mia, gold_minimum=90)
+
+    answer_gold(queue, ana, right=8, wrong=11)
+    assert Notice.objects.count() == 0
+    answer_gold(queue, ana, right=0, wrong=3)
+
+    notice = Notice.objects.get()
+    assert (notice.user, notice.text) == (lee, "Ana got 8 of 20 gold items in Mixed right, surely less than 90 %.")
+    assert notice.url == f"{reverse('labeling:quality', args=[queue.uuid])}#gold"
+    assert Seat.objects.get().held_at is None
+
+
+def test_nobody_is_below_while_the_interval_reaches_the_minimum(dataset, mia, ana):
+    queue = mixed_queue(dataset, mia, gold_minimum=90)
+
+    answer_gold(queue, ana, right=18, wrong=4)
+
+    assert (Notice.objects.count(), Seat.objects.get().below_at) == (0, None)
+
+
+def test_who_is_below_is_held_until_a_lead_lets_them_go_on(dataset, mia, ana, lee, client_for):
+    queue = mixed_queue(dataset, mia, gold_minimum=90, gold_holds=True)
+    answer_gold(queue, ana, right=0, wrong=20)
+    seat = Seat.objects.get()
+    assert seat.held_at is not None
+    assert Event.objects.filter(verb=Verb.PERSON_HELD).count() == 1
+
+    held = actions.claim(queue_id=queue.uuid, actor=ana)
+    assert len(held) == 1  # what was on their screen stays, and nothing new comes
+    take(queue, ana, held[0], {"label": "card"})
+    with pytest.raises(Conflict, match="You get nothing new from Mixed for now"):
+        actions.claim(queue_id=queue.uuid, actor=ana)
+    assert b"You get nothing new from Mixed for now" in client_for(ana).get(reverse("labeling:bench", args=[queue.uuid])).content
+
+    page = client_for(lee).get(reverse("labeling:quality", args=[queue.uuid])).content.decode()
+    assert "1 person is surely below the minimum of gold, 90 %." in page
+    answered = client_for(lee).post(reverse("labeling:let_go_on", args=[queue.uuid]), {"seat": seat.pk})
+    assert answered.status_code == 302
+    assert len(actions.claim(queue_id=queue.uuid, actor=ana)) == 5
+    assert Event.objects.filter(verb=Verb.PERSON_LET_GO_ON).count() == 1
+    answer_gold(queue, ana, right=0, wrong=4)
+    assert Seat.objects.get().held_at is None
+
+
+def test_only_a_lead_lets_go_on_and_only_who_is_below(dataset, mia, ana, ravi, lee):
+    queue = mixed_queue(dataset, mia, gold_minimum=90, gold_holds=True)
+    answer_gold(queue, ana, right=2, wrong=0)
+    seat = Seat.objects.get()
+
+    with pytest.raises(PermissionDenied):
+        actions.let_go_on(queue_id=queue.uuid, seat_id=seat.pk, actor=ravi)
+    with pytest.raises(Conflict, match="Nothing of Ana is held"):
+        actions.let_go_on(queue_id=queue.uuid, seat_id=seat.pk, actor=lee)
+    with pytest.raises(Refused, match="has not worked in the queue"):
+        actions.let_go_on(queue_id=queue.uuid, seat_id=0, actor=lee)
+
+    assert Event.objects.filter(verb=Verb.PERSON_LET_GO_ON).count() == 0
+
+
+def test_a_queue_that_holds_nobody_any_more_frees_all(dataset, mia, ana):
+    queue = mixed_queue(dataset, mia, gold_minimum=90, gold_holds=True)
+    answer_gold(queue, ana, right=0, wrong=20)
+
+    actions.mix_gold(queue_id=queue.uuid, actor=mia, rate=30, minimum=90)
+
+    assert Seat.objects.get().held_at is None
+    assert Queue.objects.get().gold_holds is False
+
+
+def test_a_hold_without_a_minimum_is_refused(dataset, mia):
+    queue = mixed_queue(dataset, mia)
+
+    with pytest.raises(Refused) as refused:
+        actions.mix_gold(queue_id=queue.uuid, actor=mia, rate=30, holds=True)
+
+    assert refused.value.fields == {"gold_minimum": ["To hold somebody who is below, the queue needs a minimum."]}
+    assert Queue.objects.get().gold_holds is False
