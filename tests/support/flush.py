@@ -34,6 +34,7 @@ def triggers_lifted(connection) -> Iterator[None]:
                 cursor.execute(f'DROP TRIGGER "{name}"')
         yield
         with connection.cursor() as cursor:
+            cursor.execute("INSERT INTO datasets_words (datasets_words) VALUES ('delete-all')")  # its triggers were lifted too
             for _, sql in triggers:
                 cursor.execute(sql)
         return
