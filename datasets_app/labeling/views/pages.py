@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from datasets_app.datasets.models import Dataset
+from datasets_app.datasets.selection import Selection
 from datasets_app.labeling import actions, queries
 from datasets_app.labeling.agreement import Agreement
 from datasets_app.labeling.forms.queues import QueueForm
@@ -64,6 +65,7 @@ def queue_page(request: HttpRequest, uuid: UUID) -> HttpResponse:
         "people": queries.people(queue, person(request), everybody=may["manage"]),
         "agreement": agreed, "figures": figures(queue, agreed, ahead), "forecast": ahead,
         "newest": queries.latest_schema(queue.dataset),
+        "chosen": Selection(queue.dataset, person(request), queue.filters, whole=True).words if queue.filters else "",
     }  # fmt: skip
     return render(request, "datasets_app/labeling/queue.html", context)
 
@@ -119,7 +121,8 @@ close = state_view(actions.close_queue, "is closed")
 def open_queue(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """The form of a new queue for a dataset."""
     dataset = queries.get_dataset(person(request), uuid)
-    form = QueueForm(dataset, request.POST or None)
+    initial = {"source": Queue.Source.SLICE, "slice": request.GET["slice"]} if request.GET.get("slice") else None
+    form = QueueForm(dataset, person(request), request.POST or None, initial=initial)
     if request.method == "POST" and form.is_valid():
         try:
             return opened(request, dataset, form.cleaned_data)
@@ -136,8 +139,8 @@ def open_queue(request: HttpRequest, uuid: UUID) -> HttpResponse:
 
 def opened(request: HttpRequest, dataset: Dataset, data: dict[str, Any]) -> HttpResponse:
     """Open the queue and go to its page."""
-    upload = data.pop("upload")
-    queue = actions.open_queue(dataset_id=dataset.uuid, actor=person(request), upload_id=upload.uuid if upload else None, **data)
+    chosen = {f"{name}_id": row.uuid if (row := data.pop(name)) else None for name in ("upload", "slice")}
+    queue = actions.open_queue(dataset_id=dataset.uuid, actor=person(request), **chosen, **data)
     toast(request, f"{queue.name} is open", kind="ok")
     return HttpResponseRedirect(reverse("labeling:queue", args=[queue.uuid]))
 
