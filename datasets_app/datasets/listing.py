@@ -38,7 +38,8 @@ def items(user: User, dataset: Dataset, params: Mapping[str, str]) -> Context:
         "dataset": dataset, "selection": selection, "chips": chips(here, selection), "groups": groups(selection),
         "search_field": selection.form["q"] if searchable else None,
         "lines": [(item, search.marked(item.text, selection.query)) for item in page.items],
-        "said_query": urlencode(base), "pager": pager, "stopped": page.stopped, "may_read": searchable, "address": f"{here}?{urlencode(base)}" if base else here,
+        "said_query": urlencode(base), "pager": pager, "stopped": page.stopped, "may_read": searchable,
+        "address": f"{here}?{urlencode(base)}" if base else here,
         "may_slice": policy.can(user, "datasets.slice", dataset), "slice_form": SliceForm(auto_id="slice_%s"),
         "slices": list(queries.slices(user).filter(dataset=dataset)[:SLICES_SHOWN]),
     }  # fmt: skip
@@ -72,8 +73,9 @@ def slice_page(user: User, uuid: UUID) -> Context:
     initial = {"name": row.name, "description": row.description, "shared": row.shared}
     listed = f"{reverse('datasets:dataset', args=[row.dataset.uuid])}?{urlencode(selection.said)}#items"
     queue = find_url("labeling:open", uuid=row.dataset.uuid) if policy.can(user, "labeling.manage", row) else ""
+    queue_url = f"{queue}?slice={row.uuid}" if queue else ""
     return {
-        "slice": row, "dataset": row.dataset, "selection": selection, "listed": listed, "queue_url": f"{queue}?slice={row.uuid}" if queue else "",
-        "may_slice": policy.can(user, "datasets.slice", row), "may_change": queries.may_change(user, row), "form": SliceForm(initial=initial),
-        "job": job, "counting": job is not None and not job.is_finished,
+        "slice": row, "dataset": row.dataset, "selection": selection, "listed": listed, "queue_url": queue_url,
+        "may_slice": policy.can(user, "datasets.slice", row), "may_change": queries.may_change(user, row),
+        "form": SliceForm(initial=initial), "job": job, "counting": job is not None and not job.is_finished,
     }  # fmt: skip

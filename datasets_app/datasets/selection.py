@@ -135,7 +135,9 @@ class Selection:
         newer = shown[0] if shown and before is not None else (before - 1 if before is not None else None)
         return queries.ItemPage(items, older, newer, edge is not None and not more)
 
-    def first(self, limit: int, *, up: bool = False, start: int | None = None, seconds: float = PAGE_SECONDS) -> tuple[list[int], int | None]:
+    def first(
+        self, limit: int, *, up: bool = False, start: int | None = None, seconds: float = PAGE_SECONDS
+    ) -> tuple[list[int], int | None]:
         """The first keys that are found, at most `limit`; and where the walk stopped for want of time, None where it did not have to."""
         found: list[int] = []
         until = time.monotonic() + seconds

@@ -177,7 +177,9 @@ def remarked(rows: Rows, values: Values, scope: Scope) -> Rows:
 
 FILTERS = (
     ItemFilter("State of its label", "Labels", ("labels",), state_fields, of_state, lambda shown: shown["labels"]),
-    ItemFilter("Decision", "Labels", ("decided", "decided_how", "decided_from", "decided_until"), decided_fields, as_decided, decided_words),
+    ItemFilter(
+        "Decision", "Labels", ("decided", "decided_how", "decided_from", "decided_until"), decided_fields, as_decided, decided_words
+    ),
     ItemFilter("Answer", "Labels", ("answered", "answered_by"), answered_fields, as_answered, answered_words),
     ItemFilter(
         "Suggestion", "Suggestions", ("suggested", "suggested_by", "score_from", "score_to"), suggested_fields, as_suggested,

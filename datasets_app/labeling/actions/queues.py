@@ -57,9 +57,9 @@ def open_queue(
     """Open a queue with the newest schema of the dataset; a job makes its slots, or this call where the dataset is small.
 
     overlap: 1 to 5 people per item. hidden_share: percent of items with hidden suggestions. source: which items; upload_id for UPLOAD,
-    slice_id for SLICE, item_ids for ITEMS: different keys in the order in which they are handed out, at most 1,000 slots in all. order: of the others.
-    people: who alone gets its items; at least as many as an item needs answers. Raises PermissionDenied, or Refused that names the field
-    (no schema, no items, name taken, out of range, too few people or one who may not annotate).
+    slice_id for SLICE, item_ids for ITEMS: different keys in the order in which they are handed out, at most 1,000 slots in all.
+    order: of the others. people: who alone gets its items; at least as many as an item needs answers. Raises PermissionDenied, or Refused
+    that names the field (no schema, no items, name taken, out of range, too few people or one who may not annotate).
     """
     dataset = Dataset.objects.select_for_update(of=("self",), no_key=True).select_related("project").get(uuid=dataset_id)
     policy.require(actor, "labeling.manage", dataset)
@@ -111,7 +111,8 @@ def open_queue(
     ledger.record(
         actor, Verb.QUEUE_OPENED, queue, project=dataset.project.uuid, dataset=dataset.uuid, schema=schema.digest, overlap=overlap,
         hidden_share=hidden_share, source=source, upload=upload.uuid if upload else None, order=order, due_on=due_on,
-        slice=chosen.uuid if chosen else None, filters=digest_of(queue.filters) if chosen else None, people=sorted(str(user.uuid) for user in people),
+        slice=chosen.uuid if chosen else None, filters=digest_of(queue.filters) if chosen else None,
+        people=sorted(str(user.uuid) for user in people),
     )  # fmt: skip
     queue.refresh_from_db()
     return queue
@@ -219,7 +220,7 @@ def fill_all(queue: Queue) -> None:
 
 
 def batches(queue: Queue, after: int) -> Iterator[tuple[list[int], int]]:
-    """The items behind this key that the queue takes, as many as make 1,000 slots at a time, each with the key up to which all were read."""
+    """The items behind this key that the queue takes, enough for 1,000 slots at a time, each with the key up to which all were read."""
     size = rules.BATCH // queue.overlap
     if queue.source == Queue.Source.SLICE:
         for window in selection_of(queue).walk(start=after + 1):

@@ -63,9 +63,7 @@ def dataset(project, ana, ben, ravi, lee):
     common = {"dataset": dataset, "score": 0.5, "scan": scan, "last_scan": scan}
     Finding.objects.create(kind="near_duplicate", key="g", group=group, **common)
     for n, item in enumerate(items[10:16]):
-        Finding.objects.create(
-            kind="label_error", key=f"e{n}", item=item, status=("open", "confirmed", "gone")[n % 3], **common
-        )
+        Finding.objects.create(kind="label_error", key=f"e{n}", item=item, status=("open", "confirmed", "gone")[n % 3], **common)
     return dataset
 
 
