@@ -139,8 +139,11 @@ def open_queue(request: HttpRequest, uuid: UUID) -> HttpResponse:
 
 def opened(request: HttpRequest, dataset: Dataset, data: dict[str, Any]) -> HttpResponse:
     """Open the queue and go to its page."""
-    chosen = {f"{name}_id": row.uuid if (row := data.pop(name)) else None for name in ("upload", "slice")}
-    queue = actions.open_queue(dataset_id=dataset.uuid, actor=person(request), **chosen, **data)
+    upload, chosen = data.pop("upload"), data.pop("slice")
+    queue = actions.open_queue(
+        dataset_id=dataset.uuid, actor=person(request), upload_id=upload.uuid if upload else None,
+        slice_id=chosen.uuid if chosen else None, **data,
+    )  # fmt: skip
     toast(request, f"{queue.name} is open", kind="ok")
     return HttpResponseRedirect(reverse("labeling:queue", args=[queue.uuid]))
 
