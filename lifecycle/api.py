@@ -9,6 +9,7 @@ ROOMS = [
     "registry.access.api",
     "lifecycle.jobs.api",
     "datasets_app.datasets.api",
+    "datasets_app.datasets.listing_api",
     "datasets_app.labeling.api",
     "datasets_app.scanning.api",
     "datasets_app.snapshots.api",

@@ -155,13 +155,6 @@ class ItemOut(serializers.Serializer[Item]):
         return item.metadata if self.context["may_read"] else None
 
 
-class ItemPageOut(serializers.Serializer[object]):
-    """Up to 30 items, newest first. before: give it as ?before= to get the next page; null on the last."""
-
-    results = ItemOut(many=True)
-    before = serializers.IntegerField(allow_null=True)
-
-
 def before_of(request: Request) -> int | None:
     """The keyset position that the page before gave. Raises ValidationError for anything else."""
     word = request.query_params.get("before", "")
@@ -206,24 +199,6 @@ class OneDataset(View):
     def get(self, request: Request, uuid: UUID) -> Response:
         """Its facts."""
         return Response(DatasetOut(queries.get_dataset(request.user, uuid)).data)
-
-
-class Items(View):
-    """The visible items of a dataset."""
-
-    needs = {"GET": Needs("datasets.view", Dataset)}
-
-    @extend_schema(
-        operation_id="datasets_items", responses=ItemPageOut,
-        parameters=[OpenApiParameter("before", int), OpenApiParameter("split", str), OpenApiParameter("external_id", str)],
-    )  # fmt: skip
-    def get(self, request: Request, uuid: UUID) -> Response:
-        """List items by keyset."""
-        dataset = queries.get_dataset(request.user, uuid)
-        chosen = {name: request.query_params[name] for name in ("split", "external_id") if request.query_params.get(name)}
-        page = queries.item_page(queries.items(dataset).select_related("dataset", "upload").filter(**chosen), before=before_of(request))
-        context = {"may_read": queries.may_read(request.user, dataset)}
-        return Response({"results": ItemOut(page.items, many=True, context=context).data, "before": page.before})
 
 
 class OneItem(View):
@@ -322,7 +297,6 @@ class DiscardUpload(View):
 urlpatterns = [
     path("datasets/", Datasets.as_view()),
     path("datasets/<uuid:uuid>/", OneDataset.as_view()),
-    path("datasets/<uuid:uuid>/items/", Items.as_view()),
     path("datasets/<uuid:uuid>/uploads/", Uploads.as_view()),
     path("uploads/<uuid:uuid>/", OneUpload.as_view()),
     path("uploads/<uuid:uuid>/inspect/", InspectUpload.as_view()),

@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class DatasetsConfig(AppConfig):
@@ -8,7 +9,8 @@ class DatasetsConfig(AppConfig):
     label = "datasets"
 
     def ready(self) -> None:
-        """Bring our kinds of work and our place in the navigation."""
-        from datasets_app.datasets import bindings
+        """Bring our kinds of work and our place in the navigation; have the table of words kept."""
+        from datasets_app.datasets import bindings, words
 
         bindings.register()
+        post_migrate.connect(words.keep_words, sender=self, dispatch_uid="datasets.keep_words")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datasets_app.datasets import actions
+from datasets_app.datasets import actions, filters, ports, queries
 from lifecycle.jobs import registry
 from lifecycle.jobs.models import Job
 from lifecycle.jobs.registry import JobKind
-from lifecycle.ui import navigation
+from lifecycle.ui import navigation, palette
 from lifecycle.ui.addresses import find_url
 from registry.access import policy
+from registry.access.models import User
 
 
 def upload_url(job: Job) -> str:
@@ -16,14 +17,33 @@ def upload_url(job: Job) -> str:
     return find_url("datasets:upload", uuid=job.args["upload"])
 
 
+def slice_url(job: Job) -> str:
+    """The page of the slice that a job counts."""
+    return find_url("datasets:slice", uuid=job.args["slice"])
+
+
+def sees_slice(user: User, job: Job) -> bool:
+    """Whether the slice that a job counts is theirs or shared."""
+    return queries.slices(user).filter(uuid=job.args["slice"]).exists()
+
+
+def find_slices(user: User, query: str) -> list[palette.Hit]:
+    """Slices whose name holds what was typed."""
+    rows = queries.slices(user).filter(name__icontains=query)[: palette.LIMIT]
+    return [palette.Hit(row.name, find_url("datasets:slice", uuid=row.uuid), f"of {row.dataset}") for row in rows]
+
+
 def register() -> None:
-    """Job kinds and the navigation item."""
+    """Job kinds, our filters of items and the navigation item."""
+    ports.register_item_filter(*filters.FILTERS)
     registry.register(
         JobKind(
             "datasets.import", "Import an upload", actions.run_import, url=upload_url,
             on_failed=actions.import_failed, on_cancelled=actions.import_cancelled,
         )
     )  # fmt: skip
+    registry.register(JobKind("datasets.count_slice", "Count a slice", actions.run_count, url=slice_url, can_see=sees_slice))
+    palette.register_search("Slices", find_slices)
     registry.register(JobKind("datasets.inspect", "Look through an upload", actions.run_inspection, url=upload_url))
     registry.register(JobKind("datasets.clean_up", "Remove what an import left", actions.clean_up, url=upload_url, max_attempts=10))
     navigation.register(

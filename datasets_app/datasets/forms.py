@@ -127,13 +127,9 @@ class AcceptForm(forms.Form):
     seen = forms.CharField(widget=forms.HiddenInput)
 
 
-class ItemFilterForm(forms.Form):
-    """Which items of a dataset are listed."""
+class SliceForm(forms.Form):
+    """What a person says of a slice."""
 
-    split = forms.ChoiceField(choices=[("", "Any"), *((split, split.capitalize()) for split in SPLITS)], required=False)
-    upload = forms.ModelChoiceField(Upload.objects.none(), to_field_name="uuid", required=False, empty_label="Any")
-    external_id = forms.CharField(label="Id, exactly", required=False, max_length=200)
-
-    def __init__(self, data: Any, *, uploads: list[Upload]) -> None:
-        super().__init__(data)
-        self.fields["upload"].queryset = Upload.objects.filter(pk__in=[upload.pk for upload in uploads])  # type: ignore[attr-defined]
+    name = forms.CharField(max_length=80)
+    description = forms.CharField(max_length=300, required=False)
+    shared = forms.BooleanField(label="Everybody who sees the dataset sees it", required=False)

@@ -160,3 +160,27 @@ class Item(models.Model):
     def position(self) -> str:
         """Where it stands in its upload: "line 7", or "row 7 of data/train.parquet" in an archive."""
         return f"{place(self.upload.parser).lower()} {self.line:,}{f' of {self.member}' if self.member else ''}"
+
+
+class Slice(models.Model):
+    """Filters on the items of a dataset, under a name. It holds no items: it chooses anew whenever it is used."""
+
+    project_path = "dataset__project"
+    root_path = "dataset"
+
+    uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
+    dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="slices")
+    name = models.CharField(max_length=80)
+    description = models.CharField(max_length=300, blank=True)
+    filters = models.JSONField(help_text="value by the name of a field, as in the address of the list; see `ports.ItemFilter`")
+    shared = models.BooleanField(default=False, help_text="whether everybody who sees the dataset sees it")
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    size = models.PositiveBigIntegerField(null=True, help_text="items when it was counted last; null: never")
+    counted_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["dataset", "created_by", "name"], name="one_slice_per_name")]
+
+    def __str__(self) -> str:
+        return self.name

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlencode
 from uuid import UUID
 
 from django.urls import reverse
 
 from datasets_app.datasets import queries
-from datasets_app.datasets.forms import AcceptForm, ItemFilterForm, ReadingForm, UploadForm
+from datasets_app.datasets.forms import AcceptForm, ReadingForm, UploadForm
 from datasets_app.datasets.importing import readers
 from datasets_app.datasets.importing.report import TITLES
 from datasets_app.datasets.importing.roles import Role
+from datasets_app.datasets.listing import items, key_of
 from datasets_app.datasets.models import Dataset, Upload
 from datasets_app.datasets.rules import UploadState, place
 from lifecycle.jobs import queries as jobs
@@ -32,12 +32,6 @@ STATE_KINDS = {
 }  # fmt: skip
 
 
-def key_of(params: Mapping[str, str], name: str) -> int | None:
-    """A keyset position from the query string, or None."""
-    word = params.get(name, "")
-    return int(word) if word.isascii() and word.isdigit() and len(word) < 19 else None
-
-
 def listing(user: User, params: Mapping[str, str]) -> Context:
     """The list of datasets."""
     before = key_of(params, "before")
@@ -53,28 +47,11 @@ def dataset(user: User, uuid: UUID, params: Mapping[str, str]) -> Context:
     """One dataset with a page of its items."""
     row = queries.get_dataset(user, uuid)
     uploads = queries.uploads(row)
-    filters = ItemFilterForm(params, uploads=[each for each in uploads if each.state == UploadState.IMPORTED])
-    page, chosen = item_page(row, filters, params)
-    base = {name: params[name] for name in ("split", "upload", "external_id") if params.get(name)}
-    pager = {
-        "previous": f"?{urlencode(base | {'after': page.after})}" if page.after else "",
-        "next": f"?{urlencode(base | {'before': page.before})}" if page.before else "",
-        "about": None,
-    }
-    return {
-        "dataset": row, "uploads": [(each, STATE_KINDS[UploadState(each.state)]) for each in uploads], "items": page.items, "pager": pager,
-        "filters": filters, "filtered": chosen, "figures": dataset_figures(row, uploads), "steps": dataset_steps(row, uploads),
-        "may_read": queries.may_read(user, row), "may_upload": policy.can(user, "datasets.upload", row),
+    return items(user, row, params) | {
+        "uploads": [(each, STATE_KINDS[UploadState(each.state)]) for each in uploads], "figures": dataset_figures(row, uploads),
+        "steps": dataset_steps(row, uploads), "may_upload": policy.can(user, "datasets.upload", row),
         "may_label": policy.can(user, "labeling.manage", row), "upload_form": UploadForm(),
     }  # fmt: skip
-
-
-def item_page(row: Dataset, filters: ItemFilterForm, params: Mapping[str, str]) -> tuple[queries.ItemPage, bool]:
-    """The items that the filters leave, and whether any filter is set."""
-    rows = queries.items(row).select_related("upload")
-    chosen = {name: value for name, value in filters.cleaned_data.items() if value} if filters.is_valid() else {}
-    page = queries.item_page(rows.filter(**chosen), before=key_of(params, "before"), after=key_of(params, "after"))
-    return page, bool(chosen)
 
 
 def dataset_figures(row: Dataset, uploads: list[Upload]) -> list[Figure]:

@@ -1,12 +1,17 @@
-"""What upper rooms bring to an import: somebody who understands labels. Filled in AppConfig.ready() of the labeling room."""
+"""What upper rooms bring: to an import somebody who understands labels, to lists of items their filters. Filled in AppConfig.ready()."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from django import forms
+from django.db.models import QuerySet
 
 if TYPE_CHECKING:
-    from datasets_app.datasets.models import Item, Upload
+    from datasets_app.datasets.models import Dataset, Item, Upload
+    from registry.access.models import User
 
 
 class LabelImporter(Protocol):
@@ -49,3 +54,54 @@ def register_label_importer(importer: LabelImporter) -> None:
 def label_importer() -> LabelImporter | None:
     """The label importer, or None where no room understands labels: a column of labels can then not be imported."""
     return _importers[0] if _importers else None
+
+
+# ── Filters of items ────────────────────────────────────────────────────────
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which items are looked at, and for whom: those of a dataset from key `low` up to and without `high`."""
+
+    dataset: Dataset
+    viewer: User
+    low: int
+    high: int
+
+    def of(self, rows: QuerySet[Any], column: str = "item_id") -> QuerySet[Any]:
+        """The keys of the items that rows of another table are about: to be used as `pk__in`. It reads no more than the scope."""
+        return rows.filter(**{f"{column}__gte": self.low, f"{column}__lt": self.high}).order_by().values(column)
+
+
+Fields = dict[str, forms.Field]
+
+
+@dataclass(frozen=True, slots=True)
+class ItemFilter:
+    """One way to choose items. Its fields are asked on the page, in addresses and in the API under the same names, unique in the product.
+
+    title: what the filter is called. group: the heading under which the page asks it. names: of all its fields.
+    fields: for a dataset and who looks, by name; none where the filter is not for them or says nothing here. A field that the person leaves
+    out takes its `initial` once another field of the filter is given.
+    apply: keeps the items that fit; given only the values that are set, as the fields clean them. It adds conditions that an index answers
+    (`pk__in` of Scope.of) and never a DISTINCT, a join that repeats rows or a COUNT.
+    words: the filter in force, as a line. Takes in what the person chose, in words, by field.
+    """
+
+    title: str
+    group: str
+    names: tuple[str, ...]
+    fields: Callable[[Dataset, User], Fields]
+    apply: Callable[[QuerySet[Item], dict[str, Any], Scope], QuerySet[Item]]
+    words: Callable[[dict[str, str]], str]
+
+
+_filters: dict[str, ItemFilter] = {}
+
+
+def register_item_filter(*filters: ItemFilter) -> None:
+    """Make filters known, in the order of the page; registering a title again replaces it."""
+    _filters.update({each.title: each for each in filters})
+
+
+def item_filters() -> list[ItemFilter]:
+    """All filters, in the order in which they were registered."""
+    return list(_filters.values())

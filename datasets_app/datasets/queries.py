@@ -9,11 +9,12 @@ from typing import NamedTuple
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
+from django.http import Http404
 
 from datasets_app.datasets.importing import dry_run
 from datasets_app.datasets.importing.readers import BINARY, Reading, Row
-from datasets_app.datasets.models import Dataset, Item, Upload
+from datasets_app.datasets.models import Dataset, Item, Slice, Upload
 from datasets_app.datasets.rules import UploadState
 from registry.access import policy
 from registry.access.models import Project, User
@@ -25,11 +26,15 @@ PAGE = 30
 
 @dataclass(frozen=True, slots=True)
 class ItemPage:
-    """One page of items in the order of their keys. before, after: keys for the neighbouring pages, None where there is none."""
+    """One page of items in the order of their keys. before, after: keys for the neighbouring pages, None where there is none.
+
+    stopped: the page took so long to find that it ends early; the neighbouring page goes on from there.
+    """
 
     items: list[Item]
     before: int | None
     after: int | None
+    stopped: bool = False
 
 
 def datasets(user: User) -> QuerySet[Dataset]:
@@ -87,6 +92,24 @@ def item_page(rows: QuerySet[Item], *, before: int | None = None, after: int | N
     found = list(older.order_by("-id")[: size + 1])
     shown = found[:size]
     return ItemPage(shown, shown[-1].pk if len(found) > size else None, shown[0].pk if shown and before is not None else None)
+
+
+def slices(user: User) -> QuerySet[Slice]:
+    """The slices that the user may see: their own and shared ones, newest first."""
+    rows = policy.visible_to(user, Slice, "datasets.view").filter(Q(shared=True) | Q(created_by=user))
+    return rows.select_related("dataset__project", "created_by").order_by("-id")
+
+
+def get_slice(user: User, uuid: UUID) -> Slice:
+    """One slice that the user may see. Raises Http404."""
+    if (row := slices(user).filter(uuid=uuid).first()) is None:
+        raise Http404("There is no such slice for you.")
+    return row
+
+
+def may_change(user: User, row: Slice) -> bool:
+    """Whether the user may rename, share or delete the slice: it is theirs, or it is shared and they look after the shared ones."""
+    return row.created_by_id == user.pk or (row.shared and policy.can(user, "datasets.manage_slices", row))
 
 
 # One parameter for all digests: a thousand of them cost Django more than the database.

@@ -1,4 +1,4 @@
-"""Addresses of datasets, uploads and items."""
+"""Addresses of datasets, uploads, items and slices."""
 
 from django.urls import path
 
@@ -15,4 +15,9 @@ urlpatterns = [
     path("uploads/<uuid:uuid>/accept/", views.accept, name="accept"),
     path("uploads/<uuid:uuid>/discard/", views.discard, name="discard"),
     path("items/<uuid:uuid>/", views.item, name="item"),
+    path("<uuid:uuid>/slices/", views.save_slice, name="save_slice"),
+    path("slices/<uuid:uuid>/", views.slice_page, name="slice"),
+    path("slices/<uuid:uuid>/change/", views.change_slice, name="change_slice"),
+    path("slices/<uuid:uuid>/delete/", views.delete_slice, name="delete_slice"),
+    path("slices/<uuid:uuid>/count/", views.count_slice, name="count_slice"),
 ]

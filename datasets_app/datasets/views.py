@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.conf import settings
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from datasets_app.datasets import actions, pages, queries
-from datasets_app.datasets.forms import AcceptForm, DatasetForm, ReadingForm, UploadForm
-from datasets_app.datasets.models import Dataset, Item, Upload
+from datasets_app.datasets import actions, listing, pages, queries
+from datasets_app.datasets.forms import AcceptForm, DatasetForm, ReadingForm, SliceForm, UploadForm
+from datasets_app.datasets.models import Dataset, Item, Slice, Upload
 from datasets_app.datasets.receiving import LimitHandler
 from lifecycle.refusals import Refused
-from lifecycle.ui.respond import redirect_or_refresh, respond
+from lifecycle.ui.forms import add_refusal
+from lifecycle.ui.respond import redirect_or_refresh, respond, wants_fragment
 from lifecycle.ui.toasts import toast
 from registry.access.decorators import needs, signed_in
 from registry.access.requests import SignedInRequest
@@ -47,8 +49,15 @@ def create(request: SignedInRequest) -> HttpResponse:
 @require_safe
 @needs("datasets.view", Dataset)
 def dataset(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """One dataset: its figures, its uploads and its items."""
-    return respond(request, "datasets_app/datasets/dataset.html", "items", pages.dataset(request.user, uuid, request.GET))
+    """One dataset: its figures, its uploads and its items. The address keeps only the filters that are set."""
+    if not all(request.GET.values()) and not wants_fragment(request):
+        said = {name: value for name, value in request.GET.items() if value}
+        return HttpResponseRedirect(f"{request.path}?{urlencode(said)}#items" if said else f"{request.path}#items")
+    context = pages.dataset(request.user, uuid, request.GET)
+    answer = respond(request, "datasets_app/datasets/dataset.html", "items", context)
+    if wants_fragment(request):
+        answer["HX-Push-Url"] = context["address"]
+    return answer
 
 
 @csrf_exempt  # the inner view is protected: reading the token must not read the file before its limit is in place
@@ -136,3 +145,64 @@ def discard(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def item(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """One item: its text, where it came from, and where it went."""
     return respond(request, "datasets_app/datasets/item.html", "item", pages.item(request.user, uuid))
+
+
+# ── Slices ──────────────────────────────────────────────────────────────────
+@require_POST
+@needs("datasets.slice", Dataset, see="datasets.view")
+def save_slice(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """Keep the filters of the address under a name."""
+    form = SliceForm(request.POST, auto_id="slice_%s")
+    if form.is_valid():
+        try:
+            row = actions.save_slice(dataset_id=uuid, actor=request.user, filters=request.GET.dict(), **form.cleaned_data)
+        except Refused as refusal:
+            add_refusal(form, refusal)
+        else:
+            toast(request, f"The slice {row.name} is saved")
+            return redirect_or_refresh(request, reverse("datasets:slice", args=[row.uuid]))
+    context = pages.dataset(request.user, uuid, request.GET) | {"slice_form": form}
+    return respond(request, "datasets_app/datasets/dataset.html", "items", context, status=422)
+
+
+@require_safe
+@needs("datasets.view", Slice)
+def slice_page(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """One slice."""
+    return respond(request, "datasets_app/datasets/slice.html", "slice", listing.slice_page(request.user, uuid))
+
+
+@require_POST
+@needs("datasets.slice", Slice, see="datasets.view")
+def change_slice(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """Rename, describe or share it."""
+    queries.get_slice(request.user, uuid)
+    form = SliceForm(request.POST)
+    if form.is_valid():
+        try:
+            actions.change_slice(slice_id=uuid, actor=request.user, **form.cleaned_data)
+        except Refused as refusal:
+            add_refusal(form, refusal)
+        else:
+            toast(request, "The slice is changed")
+            return redirect_or_refresh(request, reverse("datasets:slice", args=[uuid]))
+    context = listing.slice_page(request.user, uuid) | {"form": form}
+    return respond(request, "datasets_app/datasets/slice.html", "slice", context, status=422)
+
+
+@require_POST
+@needs("datasets.slice", Slice, see="datasets.view")
+def delete_slice(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """Delete it; the items stay."""
+    row = queries.get_slice(request.user, uuid)
+    into = actions.delete_slice(slice_id=uuid, actor=request.user)
+    toast(request, f"The slice {row.name} is deleted")
+    return redirect_or_refresh(request, reverse("datasets:dataset", args=[into.uuid]))
+
+
+@require_POST
+@needs("datasets.slice", Slice, see="datasets.view")
+def count_slice(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """Count what it chooses now."""
+    actions.count_slice(slice_id=uuid, actor=request.user)
+    return redirect_or_refresh(request, reverse("datasets:slice", args=[uuid]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datasets_app.datasets import ports as datasets
-from datasets_app.labeling import actions, queries
+from datasets_app.labeling import actions, filters, queries
 from lifecycle.jobs import registry, schedule
 from lifecycle.jobs.models import Job
 from lifecycle.jobs.registry import JobKind
@@ -34,8 +34,9 @@ def correction_url(job: Job) -> str:
 
 
 def bind() -> None:
-    """The importer of labels, the job kinds, what is done from time to time and the navigation item."""
+    """The importer of labels, filters of items, the job kinds, what is done from time to time and the navigation item."""
     datasets.register_label_importer(actions.Importer())
+    datasets.register_item_filter(*filters.FILTERS)
     registry.register(JobKind("labeling.fill", "Fill a labeling queue", actions.run_fill, url=queue_url))
     registry.register(JobKind("labeling.reorder", "Put a labeling queue in order", actions.run_reorder, url=queue_url))
     registry.register(JobKind("labeling.apply_rules", "Apply labeling rules", actions.run_rules, url=rules_url))

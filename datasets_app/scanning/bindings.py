@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datasets_app.scanning import actions
+from datasets_app.datasets import ports
+from datasets_app.scanning import actions, filters
 from datasets_app.scanning.rules import ScanKind
 from lifecycle.jobs import registry
 from lifecycle.jobs.models import Job
@@ -25,7 +26,8 @@ def sees_findings(user: User) -> bool:
 
 
 def register() -> None:
-    """Job kinds and the navigation item."""
+    """Job kinds, our filter of items and the navigation item."""
+    ports.register_item_filter(*filters.FILTERS)
     handlers = {ScanKind.NEAR_DUPLICATES: actions.run_near_duplicates, ScanKind.LABEL_ERRORS: actions.run_label_errors}
     for kind, handler in handlers.items():
         registry.register(

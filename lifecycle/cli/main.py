@@ -18,6 +18,7 @@ from lifecycle.cli.commands import (
     data,
     drift,
     feedback,
+    items,
     outcomes,
     overview,
     retraining,
@@ -35,7 +36,8 @@ from lifecycle.refusals import Refusal
 DONE, REFUSED, USAGE, UNREACHABLE, INTERRUPTED = 0, 1, 2, 3, 130
 VERSIONS = "Is the address a Lifecycle server's, and are both of the same version?"
 MODULES = (
-    access, data, scanning, training, versions, serving, canary, arms, feedback, outcomes, drift, alerts, channels, retraining, overview,
+    access, data, items, scanning, training, versions, serving, canary, arms, feedback, outcomes, drift, alerts, channels, retraining,
+    overview,
 )  # fmt: skip
 ABOUT = "Talk to a Lifecycle server: data, runs, versions, endpoints, feedback and the audit trail."
 CODES = """exit codes: 0 done; 1 refused, or what was watched failed, or what was verified does not hold; 2 not called as it can be;

@@ -32,6 +32,8 @@ ACTIONS: dict[str, frozenset[Role]] = {
     "datasets.read_samples": frozenset({ANALYST, ADJUDICATOR, ENGINEER, GOVERNANCE}),
     "datasets.create": frozenset({ANALYST, ENGINEER, LEAD}),
     "datasets.upload": frozenset({ANALYST, ENGINEER, LEAD}),
+    "datasets.slice": frozenset({ANALYST, ADJUDICATOR, ENGINEER, LEAD, GOVERNANCE}),
+    "datasets.manage_slices": frozenset({LEAD}),  # those that others share
     "labeling.view": EVERYONE,
     "labeling.annotate": frozenset({ANALYST, ADJUDICATOR, ENGINEER, LEAD, GOVERNANCE}),
     "labeling.manage": frozenset({ADJUDICATOR, ENGINEER, LEAD}),

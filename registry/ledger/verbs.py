@@ -22,6 +22,9 @@ class Verb(TextChoices):
     UPLOAD_ACCEPTED = "datasets.upload_accepted", "accepted the upload"
     UPLOAD_IMPORTED = "datasets.upload_imported", "imported the upload"
     UPLOAD_DISCARDED = "datasets.upload_discarded", "discarded the upload"
+    SLICE_SAVED = "datasets.slice_saved", "saved a slice"
+    SLICE_CHANGED = "datasets.slice_changed", "changed a slice"
+    SLICE_DELETED = "datasets.slice_deleted", "deleted a slice"
     # labeling
     SCHEMA_PUBLISHED = "labeling.schema_published", "published a label schema"
     QUEUE_OPENED = "labeling.queue_opened", "opened a labeling queue"

@@ -90,6 +90,11 @@ TABLE = r"""
 /datasets/uploads/<uuid:uuid>/accept/                      | upload     | ---- ------- | L... +x++xxx
 /datasets/uploads/<uuid:uuid>/discard/                     | upload     | ---- ------- | L... +x++xxx
 /datasets/items/<uuid:uuid>/                               | item       | L... +++++++ | ---- -------
+/datasets/<uuid:uuid>/slices/                              | dataset    | ---- ------- | L... +++++xx
+/datasets/slices/<uuid:uuid>/                              | slice      | L... +++++++ | ---- -------
+/datasets/slices/<uuid:uuid>/change/                       | slice      | ---- ------- | L... +++++xx
+/datasets/slices/<uuid:uuid>/delete/                       | slice      | ---- ------- | L... +xx+xxx
+/datasets/slices/<uuid:uuid>/count/                        | slice      | ---- ------- | L... +++++xx
 # labeling
 /labeling/                                                 |            | L+++ +++++++ | ---- -------
 /labeling/datasets/<uuid:uuid>/open/                       | dataset    | L... x+++xxx | L... x+++xxx
@@ -301,6 +306,9 @@ TABLE = r"""
 /api/v1/datasets/                                          |            | L+++ +++++++ | L+++ +++++++
 /api/v1/datasets/<uuid:uuid>/                              | dataset    | L... +++++++ | L--- -------
 /api/v1/datasets/<uuid:uuid>/items/                        | dataset    | L... +++++++ | L--- -------
+/api/v1/datasets/<uuid:uuid>/slices/                       | dataset    | L... +++++++ | L... +++++xx
+/api/v1/slices/<uuid:uuid>/                                | slice      | L... +++++++ | L--- -------
+/api/v1/slices/<uuid:uuid>/count/                          | slice      | L--- ------- | L... +++++xx
 /api/v1/datasets/<uuid:uuid>/uploads/                      | dataset    | L--- ------- | L... +x++xxx
 /api/v1/uploads/<uuid:uuid>/                               | upload     | L... +++++++ | L--- -------
 /api/v1/uploads/<uuid:uuid>/inspect/                       | upload     | L--- ------- | L... +x++xxx

@@ -34,6 +34,8 @@ def triggers_lifted(connection) -> Iterator[None]:
                 cursor.execute(f'DROP TRIGGER "{name}"')
         yield
         with connection.cursor() as cursor:
+            if any(name == "datasets_item_words_delete" for name, _ in triggers):
+                cursor.execute("INSERT INTO datasets_words (datasets_words) VALUES ('delete-all')")
             for _, sql in triggers:
                 cursor.execute(sql)
         return

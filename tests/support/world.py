@@ -14,6 +14,7 @@ from django.db import transaction
 from django.test import override_settings
 from django.utils import timezone
 
+from datasets_app.datasets import actions as datasets
 from datasets_app.labeling import actions as labeling
 from datasets_app.labeling.models import SpotCheck
 from datasets_app.snapshots import actions as snapshots
@@ -101,6 +102,9 @@ class World:
         label = dataset.schemas.latest("version").labels.all()[0].stable_id
         things["rule"] = labeling.write_rule(
             dataset_id=dataset.uuid, actor=people["mia"], name=SCRIPT, label=label, kind="words", pattern="card"
+        )
+        things["slice"] = datasets.save_slice(
+            dataset_id=dataset.uuid, actor=people["ana"], name=f"Slice {SCRIPT}", filters={"q": SECRET}, shared=True
         )
         things |= {"dataset": dataset, "item": dataset.items.first(), "queue": queue, "upload": waiting}
         things["check"] = SpotCheck.objects.create(queue=queue, waiting=1, last=1, tolerated=2, created_by=people["ravi"])

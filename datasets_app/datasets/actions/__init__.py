@@ -5,18 +5,24 @@ from datasets_app.datasets.actions.create import create_dataset
 from datasets_app.datasets.actions.imports import clean_up, run_import
 from datasets_app.datasets.actions.inspection import inspect, run_inspection, set_mapping
 from datasets_app.datasets.actions.receive import receive_stream, receive_upload
+from datasets_app.datasets.actions.slices import change_slice, count_slice, delete_slice, run_count, save_slice
 
 __all__ = [
     "accept_upload",
+    "change_slice",
     "clean_up",
+    "count_slice",
     "create_dataset",
+    "delete_slice",
     "discard_upload",
     "import_cancelled",
     "import_failed",
     "inspect",
     "receive_stream",
     "receive_upload",
+    "run_count",
     "run_import",
     "run_inspection",
+    "save_slice",
     "set_mapping",
 ]

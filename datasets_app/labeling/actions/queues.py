@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import date
 from uuid import UUID, uuid4
 
@@ -10,8 +10,10 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 
-from datasets_app.datasets.models import Dataset, Item, Upload
+from datasets_app.datasets import queries as datasets
+from datasets_app.datasets.models import Dataset, Item, Slice, Upload
 from datasets_app.datasets.rules import UploadState
+from datasets_app.datasets.selection import Selection
 from datasets_app.labeling import queries, rules
 from datasets_app.labeling.actions.mixing import mixing_problems
 from datasets_app.labeling.actions.schemas import write_schema
@@ -24,6 +26,7 @@ from lifecycle.refusals import Conflict, Refused
 from registry.access import policy
 from registry.access.models import User
 from registry.ledger import actions as ledger
+from registry.ledger.rules import digest_of
 from registry.ledger.verbs import Verb
 
 AT_ONCE = 1_000  # a dataset of at most so many items is filled within the request
@@ -46,6 +49,7 @@ def open_queue(
     hidden_share: int = 20,
     source: str = Queue.Source.UNDECIDED,
     upload_id: UUID | None = None,
+    slice_id: UUID | None = None,
     item_ids: Sequence[int] = (),
     order: str = Queue.Order.GIVEN,
     acceptance: str = Queue.Acceptance.RULE,
@@ -59,8 +63,8 @@ def open_queue(
     """Open a queue with the newest schema of the dataset; a job makes its slots, or this call where the dataset is small.
 
     overlap: 1 to 5 people per item. hidden_share: percent of items with hidden suggestions. source: which items; upload_id for UPLOAD,
-    item_ids for ITEMS: different keys in the order in which they are handed out, at most 1,000 slots in all. order: of the others.
-    acceptance: whether a rule decides what people agree on, or a reviewer accepts it. gold_…: as in `mix_gold`.
+    slice_id for SLICE, item_ids for ITEMS: different keys in the order in which they are handed out, at most 1,000 slots in all.
+    order: of the others. acceptance: whether a rule decides what people agree on, or a reviewer accepts it. gold_…: as in `mix_gold`.
     people: who alone gets its items; at least as many as an item needs answers. Raises PermissionDenied, or Refused that names the field
     (no schema, no items, name taken, out of range, too few people or one who may not annotate).
     """
@@ -71,6 +75,7 @@ def open_queue(
         raise Refused("The queue was not opened.", next_step=next(iter(problems.values()))[0], fields=problems)
     schema = check_queue(dataset, name, overlap, hidden_share, source, order, acceptance) or write_schema(dataset, None, [], "", actor)
     upload = find_upload(dataset, upload_id) if source == Queue.Source.UPLOAD else None
+    chosen = find_slice(dataset, slice_id, actor) if source == Queue.Source.SLICE else None
     queue = Queue(
         dataset=dataset,
         schema=schema,
@@ -79,6 +84,7 @@ def open_queue(
         hidden_share=hidden_share,
         source=source,
         upload=upload,
+        filters=chosen.filters if chosen else None,
         created_by=actor,
         order=order,
         acceptance=acceptance,
@@ -91,6 +97,8 @@ def open_queue(
     check_people(queue, people)
     if source == Queue.Source.ITEMS:
         check_items(queue, item_ids)
+    elif chosen:
+        check_chosen(queue, chosen)
     elif not items_for(queue).exists():
         told = "There is no item to label." if source == Queue.Source.ALL else "Every item that this would take is decided already."
         raise Refused(told, next_step="Import a file, or choose other items.", fields={"source": [told]})
@@ -117,6 +125,7 @@ def open_queue(
     ledger.record(
         actor, Verb.QUEUE_OPENED, queue, project=dataset.project.uuid, dataset=dataset.uuid, schema=schema.digest, overlap=overlap,
         hidden_share=hidden_share, source=source, upload=upload.uuid if upload else None, order=order, acceptance=acceptance, due_on=due_on,
+        slice=chosen.uuid if chosen else None, filters=digest_of(queue.filters) if chosen else None,
         people=sorted(str(user.uuid) for user in people), gold_rate=gold_rate,
     )  # fmt: skip
     queue.refresh_from_db()
@@ -168,6 +177,34 @@ def find_upload(dataset: Dataset, upload_id: UUID | None) -> Upload:
     return upload
 
 
+def find_slice(dataset: Dataset, slice_id: UUID | None, actor: User) -> Slice:
+    """The slice whose items a queue takes: the actor's own or a shared one. Raises Refused."""
+    found = datasets.slices(actor).filter(dataset=dataset, uuid=slice_id).first() if slice_id else None
+    if found is None:
+        told = "Choose a slice of this dataset."
+        raise Refused(told, fields={"slice": [told]})
+    return found
+
+
+def selection_of(queue: Queue) -> Selection:
+    """What the queue's filters choose, as who opened it sees them. Raises Refused where one does not hold any more."""
+    if queue.filters is None or queue.created_by is None:
+        raise Refused(f"{queue.name} has no filters.")
+    found = Selection(queue.dataset, queue.created_by, queue.filters, whole=True)
+    if not found.holds:
+        told = next(iter(found.problems.values()))
+        raise Refused(f"A filter of the slice does not hold: {told}", next_step="Choose another slice.", fields={"slice": [told]})
+    return found
+
+
+def check_chosen(queue: Queue, chosen: Slice) -> None:
+    """Raises Refused where the slice does not hold, or is known to choose nothing now."""
+    found, unread = selection_of(queue).first(1)
+    if not found and unread is None:
+        told = f"{chosen.name} chooses no item now."
+        raise Refused(told, next_step="Choose another slice.", fields={"slice": [told]})
+
+
 def check_items(queue: Queue, item_ids: Sequence[int]) -> None:
     """Raises Refused unless a queue can take these chosen items at once."""
     visible = Item.objects.filter(pk__in=item_ids, dataset=queue.dataset_id, upload__state=UploadState.IMPORTED)
@@ -195,25 +232,31 @@ def fill_chosen(queue: Queue, item_ids: Sequence[int]) -> None:
 
 def fill_all(queue: Queue) -> None:
     """Make all slots of a queue in the caller's transaction: for few items."""
-    last = 0
-    while (reached := fill_batch(queue, last)) is not None:
-        last = reached
+    for taken, _ in batches(queue, 0):
+        make_slots(queue, taken)
+    Queue.objects.filter(pk=queue.pk).update(filled_at=timezone.now())
 
 
-def fill_batch(queue: Queue, after: int) -> int | None:
-    """Make the slots of the next items after this key, at most 1,000 rows, in the caller's transaction. Returns the last item's key.
+def batches(queue: Queue, after: int) -> Iterator[tuple[list[int], int]]:
+    """The items behind this key that the queue takes, enough for 1,000 slots at a time, each with the key up to which all were read."""
+    size = rules.BATCH // queue.overlap
+    if queue.source == Queue.Source.SLICE:
+        for window in selection_of(queue).walk(start=after + 1):
+            for at in range(0, len(window.keys), size):
+                yield (taken := window.keys[at : at + size]), taken[-1]
+            if window.edge is not None:
+                yield [], window.edge - 1
+        return
+    while taken := list(items_for(queue).filter(pk__gt=after).values_list("pk", flat=True)[:size]):
+        after = taken[-1]
+        yield taken, after
 
-    None when no item is left: the queue is then marked as filled.
-    """
-    taken = list(items_for(queue).filter(pk__gt=after).values_list("pk", flat=True)[: rules.BATCH // queue.overlap])
-    places = places_of(queue, taken)
-    if not taken:
-        Queue.objects.filter(pk=queue.pk).update(filled_at=timezone.now())
-        return None
-    Slot.objects.bulk_create(Slot(queue=queue, item_id=pk, priority=places[pk]) for pk in taken for _ in range(queue.overlap))
-    made = len(taken) * queue.overlap
-    Queue.objects.filter(pk=queue.pk).update(items_total=F("items_total") + len(taken), slots_total=F("slots_total") + made)
-    return taken[-1]
+
+def make_slots(queue: Queue, item_ids: Sequence[int]) -> None:
+    """Make the slots of these items, at most 1,000 rows, in the caller's transaction."""
+    places = places_of(queue, item_ids)
+    made = Slot.objects.bulk_create(Slot(queue=queue, item_id=pk, priority=places[pk]) for pk in item_ids for _ in range(queue.overlap))
+    Queue.objects.filter(pk=queue.pk).update(items_total=F("items_total") + len(item_ids), slots_total=F("slots_total") + len(made))
 
 
 def places_of(queue: Queue, item_ids: Sequence[int]) -> dict[int, int]:
@@ -270,19 +313,20 @@ def run_reorder(ctx: JobContext) -> None:
 
 def run_fill(ctx: JobContext) -> None:
     """The job of a large queue. Each batch commits with its checkpoint, so it is safe to run again."""
-    queue = Queue.objects.select_related("dataset").get(uuid=ctx.args["queue"])
+    queue = Queue.objects.select_related("dataset", "created_by").get(uuid=ctx.args["queue"])
+    if queue.filled_at is not None:
+        return
     after = int(ctx.job.checkpoint.get("after", 0)) if ctx.job.checkpoint else 0
-    total = queue.dataset.items_total
-    while queue.filled_at is None:
+    total = None if queue.source == Queue.Source.SLICE else queue.dataset.items_total
+    done = queue.items_total
+    for taken, reached in batches(queue, after):
         ctx.raise_if_cancelled()
         with transaction.atomic():
-            reached = fill_batch(queue, after)
-            if reached is None:
-                return
+            make_slots(queue, taken)
             ctx.checkpoint({"after": reached})
-        after = reached
-        queue.refresh_from_db()
-        ctx.progress(queue.items_total, total, stage="Making slots", unit="items")
+        done += len(taken)
+        ctx.progress(done, total, stage="Making slots", unit="items")
+    Queue.objects.filter(pk=queue.pk).update(filled_at=timezone.now())
 
 
 def pause_queue(*, queue_id: UUID, actor: User) -> Queue:

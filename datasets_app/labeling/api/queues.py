@@ -30,6 +30,7 @@ class QueueIn(serializers.Serializer[Any]):
     hidden_share = serializers.IntegerField(required=False, default=20, min_value=0, max_value=100)
     source = serializers.ChoiceField(choices=CHOICES, required=False, default=Queue.Source.UNDECIDED)  # type: ignore[assignment]
     upload = serializers.UUIDField(required=False, allow_null=True, default=None)
+    slice = serializers.UUIDField(required=False, allow_null=True, default=None)
     order = serializers.ChoiceField(choices=Queue.Order.choices, required=False, default=Queue.Order.GIVEN)
     acceptance = serializers.ChoiceField(choices=Queue.Acceptance.choices, required=False, default=Queue.Acceptance.RULE)
     due_on = serializers.DateField(required=False, allow_null=True, default=None)
@@ -100,7 +101,8 @@ class Queues(View):
         if len(people) < len(wanted):
             told = f"{len(wanted) - len(people)} of the people may not annotate in this dataset."
             raise Refused(told, fields={"people": [told]})
-        queue = actions.open_queue(dataset_id=dataset.uuid, actor=request.user, upload_id=data.pop("upload"), people=people, **data)
+        chosen = {f"{name}_id": data.pop(name) for name in ("upload", "slice")}
+        queue = actions.open_queue(dataset_id=dataset.uuid, actor=request.user, people=people, **chosen, **data)
         return Response(QueueOut(queue).data, status=201)
 
 

@@ -6,11 +6,13 @@ from typing import Any
 
 from django import forms
 
+from datasets_app.datasets import queries as datasets
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling import queries
 from datasets_app.labeling.actions.queues import CHOICES
 from datasets_app.labeling.models import Queue
 from datasets_app.labeling.rules import GOLD_MOST
+from registry.access.models import User
 
 
 class MixForm(forms.Form):
@@ -47,6 +49,9 @@ class QueueForm(MixForm):
     upload: forms.ModelChoiceField[Any] = forms.ModelChoiceField(
         None, label="Upload", required=False, to_field_name="uuid", empty_label="none"
     )
+    slice: forms.ModelChoiceField[Any] = forms.ModelChoiceField(
+        None, label="Slice", required=False, to_field_name="uuid", empty_label="none"
+    )
     overlap = forms.TypedChoiceField(
         label="Answers per item", coerce=int, initial=1, choices=[(n, f"{n} {'person' if n == 1 else 'people'}") for n in range(1, 6)],
         help_text="With 2 or more, agreement is measured and disagreements go to review.",
@@ -67,9 +72,12 @@ class QueueForm(MixForm):
     )  # fmt: skip
     due_on = forms.DateField(label="Done by", required=False, widget=forms.DateInput(attrs={"type": "date"}))
 
-    def __init__(self, dataset: Dataset, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, dataset: Dataset, viewer: User, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["people"].queryset = queries.annotators(dataset)  # type: ignore[attr-defined]
+        slices = self.fields["slice"]
+        slices.queryset = datasets.slices(viewer).filter(dataset=dataset)  # type: ignore[attr-defined]
+        slices.help_text = "Only for what a slice chooses, when the queue is filled."
         uploads = self.fields["upload"]
         uploads.queryset = queries.uploads_to_label(dataset)  # type: ignore[attr-defined]
         uploads.help_text = "Only for the items of one upload."

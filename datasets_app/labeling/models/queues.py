@@ -30,6 +30,7 @@ class Queue(models.Model):
         ALL = "all", "All items"
         UPLOAD = "upload", "The items of one upload"
         ITEMS = "items", "Chosen items"
+        SLICE = "slice", "What a slice chooses"
 
     class Order(models.TextChoices):
         GIVEN = "given", "As the items came"
@@ -60,6 +61,7 @@ class Queue(models.Model):
     upload = models.ForeignKey(
         Upload, null=True, on_delete=models.PROTECT, related_name="+", help_text="whose items, where it takes one upload"
     )
+    filters = models.JSONField(null=True, help_text="of the slice, as it was when the queue was opened; chosen as `created_by` sees them")
     order = models.CharField(max_length=10, choices=Order.choices, default=Order.GIVEN, help_text="in which items are handed out")
     acceptance = models.CharField(max_length=8, choices=Acceptance.choices, default=Acceptance.RULE)
     due_on = models.DateField(null=True, help_text="until when it should be done; it stays open after that")

@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from datasets_app.datasets.models import Dataset
+from datasets_app.datasets.selection import Selection
 from datasets_app.labeling import actions, queries
 from datasets_app.labeling.agreement import Agreement
 from datasets_app.labeling.forms.checks import CheckForm
@@ -78,6 +79,7 @@ def queue_page(request: HttpRequest, uuid: UUID) -> HttpResponse:
         "check": (check := check_under_way(queue)), "sample": sample_of(check) if check else None,
         "open_comments": queries.open_comments(queue, person(request)) if may["comment"] else 0,
         "mix": mix_form(queue) if may["manage"] and queue.state != "closed" else None, "judged": queries.judged(queue.dataset),
+        "chosen": Selection(queue.dataset, person(request), queue.filters, whole=True).words if queue.filters else "",
     }  # fmt: skip
     return render(request, "datasets_app/labeling/queue.html", context)
 
@@ -143,7 +145,8 @@ close = state_view(actions.close_queue, "is closed")
 def open_queue(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """The form of a new queue for a dataset."""
     dataset = queries.get_dataset(person(request), uuid)
-    form = QueueForm(dataset, request.POST or None)
+    initial = {"source": Queue.Source.SLICE, "slice": request.GET["slice"]} if request.GET.get("slice") else None
+    form = QueueForm(dataset, person(request), request.POST or None, initial=initial)
     if request.method == "POST" and form.is_valid():
         try:
             return opened(request, dataset, form.cleaned_data)
@@ -160,8 +163,11 @@ def open_queue(request: HttpRequest, uuid: UUID) -> HttpResponse:
 
 def opened(request: HttpRequest, dataset: Dataset, data: dict[str, Any]) -> HttpResponse:
     """Open the queue and go to its page."""
-    upload = data.pop("upload")
-    queue = actions.open_queue(dataset_id=dataset.uuid, actor=person(request), upload_id=upload.uuid if upload else None, **data)
+    upload, chosen = data.pop("upload"), data.pop("slice")
+    queue = actions.open_queue(
+        dataset_id=dataset.uuid, actor=person(request), upload_id=upload.uuid if upload else None,
+        slice_id=chosen.uuid if chosen else None, **data,
+    )  # fmt: skip
     toast(request, f"{queue.name} is open", kind="ok")
     return HttpResponseRedirect(reverse("labeling:queue", args=[queue.uuid]))
 

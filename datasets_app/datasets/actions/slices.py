@@ -1,0 +1,159 @@
+"""Saving filters as a slice, changing and deleting it, and counting what it chooses."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from uuid import UUID
+
+from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from datasets_app.datasets import queries
+from datasets_app.datasets.models import Dataset, Slice
+from datasets_app.datasets.selection import Selection
+from lifecycle.jobs import actions as jobs
+from lifecycle.jobs.context import JobContext
+from lifecycle.jobs.models import Job
+from lifecycle.refusals import Conflict, Refused
+from registry.access import policy
+from registry.access.models import User
+from registry.ledger import actions as ledger
+from registry.ledger.rules import digest_of
+from registry.ledger.verbs import Verb
+
+COUNT_SECONDS = 1.0  # that a request spends on counting before it leaves it to a job
+
+
+@transaction.atomic
+def save_slice(
+    *, dataset_id: UUID, actor: User, name: str, filters: Mapping[str, str], description: str = "", shared: bool = False
+) -> Slice:
+    """Keep filters under a name. filters: by field, as in the address of the list.
+
+    Raises PermissionDenied, or Refused that names the field (no name, taken, no filters, or one that does not hold).
+    """
+    dataset = Dataset.objects.select_for_update(of=("self",), no_key=True).select_related("project").get(uuid=dataset_id)
+    policy.require(actor, "datasets.slice", dataset)
+    selection = Selection(dataset, actor, filters, whole=True)
+    check_filters(selection)
+    row = Slice(dataset=dataset, filters=selection.said, shared=shared, created_by=actor)
+    describe(row, name, description)
+    store(row)
+    ledger.record(
+        actor, Verb.SLICE_SAVED, row, project=dataset.project.uuid, dataset=dataset.uuid, filters=digest_of(row.filters), shared=shared
+    )  # fmt: skip
+    return row
+
+
+def check_filters(selection: Selection) -> None:
+    """Raises Refused, naming the fields, where nothing is chosen or something does not hold."""
+    if not selection.said:
+        told = "A slice needs at least one filter."
+        raise Refused(told, next_step="Filter or search the items first.", fields={"filters": [told]})
+    if selection.problems:
+        fields = {name: [problem] for name, problem in selection.problems.items()}
+        raise Refused("Nothing was saved: a filter does not hold.", next_step=next(iter(selection.problems.values())), fields=fields)
+
+
+def describe(row: Slice, name: str, description: str) -> None:
+    """Set name and description. Raises Refused for a slice without a name."""
+    row.name, row.description = " ".join(name.split())[:80], " ".join(description.split())[:300]
+    if not row.name:
+        told = "A slice needs a name."
+        raise Refused(told, fields={"name": [told]})
+
+
+def store(row: Slice) -> None:
+    """Write the slice. Raises Refused where the person has another of its name."""
+    try:
+        with transaction.atomic():
+            row.save()
+    except IntegrityError as error:
+        told = f"You already have a slice of this dataset that is called {row.name}."
+        raise Refused(told, next_step="Choose another name.", fields={"name": [told]}) from error
+
+
+def locked(slice_id: UUID, actor: User) -> Slice:
+    """The slice, locked, for somebody who may change it. Raises PermissionDenied; DoesNotExist once it is deleted."""
+    row = Slice.objects.select_for_update(of=("self",), no_key=True).select_related("dataset__project").get(uuid=slice_id)
+    policy.require(actor, "datasets.slice", row)
+    if not queries.may_change(actor, row):
+        raise PermissionDenied("Only who made a slice can change it, and an ML lead a shared one.")
+    return row
+
+
+@transaction.atomic
+def change_slice(*, slice_id: UUID, actor: User, name: str, description: str = "", shared: bool = False) -> Slice:
+    """Rename, describe or share a slice; its filters stay. Raises PermissionDenied, or Refused that names the field."""
+    row = locked(slice_id, actor)
+    old = {"name": digest_of(row.name), "shared": row.shared}
+    row.shared = shared
+    describe(row, name, description)
+    store(row)
+    new = {"name": digest_of(row.name), "shared": row.shared}
+    ledger.record(actor, Verb.SLICE_CHANGED, row, project=row.dataset.project.uuid, dataset=row.dataset.uuid, old=old, new=new)
+    return row
+
+
+@transaction.atomic
+def delete_slice(*, slice_id: UUID, actor: User) -> Dataset:
+    """Delete a slice, no item with it. Queues that were opened with it keep its filters. Raises PermissionDenied. Returns its dataset."""
+    row = locked(slice_id, actor)
+    ledger.record(
+        actor, Verb.SLICE_DELETED, row, project=row.dataset.project.uuid, dataset=row.dataset.uuid, filters=digest_of(row.filters)
+    )  # fmt: skip
+    dataset = row.dataset
+    row.delete()
+    return dataset
+
+
+# ── Counting ────────────────────────────────────────────────────────────────
+def count_slice(*, slice_id: UUID, actor: User, seconds: float = COUNT_SECONDS) -> Job | None:
+    """Count what the slice chooses now: at once where that is quick, else by a job, which is returned. None once it is counted.
+
+    Raises PermissionDenied, or Conflict where a filter of it does not hold.
+    """
+    row = queries.get_slice(actor, slice_id)
+    policy.require(actor, "datasets.slice", row)
+    selection = Selection(row.dataset, actor, row.filters, whole=True)
+    if not selection.holds:
+        raise Conflict(f"{row.name} cannot be counted: a filter of it does not hold.", next_step=next(iter(selection.problems.values())))
+    until, size = time.monotonic() + seconds, 0
+    for window in selection.walk():
+        size += len(window.keys)
+        if window.edge is None:
+            keep_size(row, size)
+            return None
+        if time.monotonic() > until:
+            break
+    args = {"slice": str(row.uuid), "user": str(actor.uuid)}
+    with transaction.atomic():
+        return jobs.enqueue(
+            "datasets.count_slice", actor=actor, project=row.dataset.project, args=args, subject=row, key=f"datasets.count_slice:{row.uuid}"
+        )
+
+
+def keep_size(row: Slice, size: int) -> None:
+    """Note how many items the slice chose."""
+    Slice.objects.filter(pk=row.pk).update(size=size, counted_at=timezone.now())
+
+
+def run_count(ctx: JobContext) -> None:
+    """The job: walk through the dataset as the person who asked. Does nothing once the slice is deleted."""
+    row = Slice.objects.select_related("dataset").filter(uuid=ctx.args["slice"]).first()
+    if row is None:
+        return
+    state = ctx.job.checkpoint or {"at": 0, "size": 0}
+    size = int(state["size"])
+    selection = Selection(row.dataset, User.objects.get(uuid=ctx.args["user"]), row.filters, whole=True)
+    if not selection.holds:
+        raise Conflict(f"{row.name} cannot be counted: a filter of it does not hold.", next_step=next(iter(selection.problems.values())))
+    for window in selection.walk(start=int(state["at"])):
+        size += len(window.keys)
+        ctx.progress(size, stage="Counting items", unit="items")
+        ctx.raise_if_cancelled()
+        if window.edge is not None:
+            ctx.checkpoint({"at": window.edge, "size": size})
+    keep_size(row, size)

@@ -1,0 +1,222 @@
+"""The filters that this room has for its own items."""
+
+from __future__ import annotations
+
+import json
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+from django import forms
+from django.db import connection
+from django.db.models import F, Func, QuerySet, TextField, Value
+from django.db.models.functions import Length
+from django.utils import timezone
+
+from datasets_app.datasets import queries, search
+from datasets_app.datasets.importing.mapping import Role
+from datasets_app.datasets.models import Dataset, Item, Upload
+from datasets_app.datasets.ports import Fields, ItemFilter, Scope
+from datasets_app.datasets.rules import SPLITS, UploadState
+from lifecycle.refusals import Refused
+from registry.access.models import User
+
+Rows = QuerySet[Item]
+Values = dict[str, Any]
+DAY = timedelta(days=1)
+LONGEST = 100_000  # characters of an item
+
+
+class WordsField(forms.CharField):
+    """What is typed to find texts, cleaned to a search.Query."""
+
+    def clean(self, value: Any) -> Any:
+        """The query. Raises ValidationError where there is nothing to look for."""
+        text = super().clean(value)
+        try:
+            return search.parse(text) if text else None
+        except Refused as refusal:
+            raise forms.ValidationError(refusal.message) from refusal
+
+
+def day(label: str) -> forms.DateField:
+    """A day of the calendar."""
+    return forms.DateField(label=label, required=False, widget=forms.DateInput(attrs={"type": "date"}))
+
+
+def day_range(column: str, values: Values, first: str, last: str) -> dict[str, datetime]:
+    """Conditions that a moment lies on one of these days, both included, in the time zone of the site. first, last: names of the fields."""
+    found = {}
+    if values.get(first):
+        found[f"{column}__gte"] = midnight(values[first])
+    if values.get(last):
+        found[f"{column}__lt"] = midnight(values[last] + DAY)
+    return found
+
+
+def midnight(on: date) -> datetime:
+    """When a day begins."""
+    return timezone.make_aware(datetime.combine(on, time.min))
+
+
+def span_words(what: str, shown: dict[str, str], first: str, last: str) -> str:
+    """Such as "Imported 2026-01-01 to 2026-02-01", or from, or until."""
+    ends = [shown[name] for name in (first, last) if name in shown]
+    return f"{what} {' to '.join(ends)}" if len(ends) == 2 else f"{what} {'from' if first in shown else 'until'} {ends[0]}"
+
+
+# ── Words ───────────────────────────────────────────────────────────────────
+def search_fields(dataset: Dataset, viewer: User) -> Fields:
+    """For those who may read texts: who may not could learn them word by word."""
+    told = 'card transfer, "a phrase", -without, begin*'
+    field = WordsField(
+        label="Search", required=False, max_length=200, widget=forms.TextInput(attrs={"type": "search", "placeholder": told})
+    )
+    return {"q": field} if queries.may_read(viewer, dataset) else {}
+
+
+def searched(rows: Rows, _values: Values, _scope: Scope) -> Rows:
+    """The selection asks the full-text index itself, which leads the way through the items."""
+    return rows
+
+
+# ── Columns ─────────────────────────────────────────────────────────────────
+def upload_fields(dataset: Dataset, _viewer: User) -> Fields:
+    """One of the imported uploads."""
+    found = dataset.uploads.filter(state=UploadState.IMPORTED).order_by("-id")
+    return {"upload": forms.ModelChoiceField(found, label="Upload", to_field_name="uuid", required=False, empty_label="Any")}
+
+
+def split_fields(_dataset: Dataset, _viewer: User) -> Fields:
+    """What the file said."""
+    choices = [("", "Any"), *((split, split.capitalize()) for split in SPLITS)]
+    return {"split": forms.ChoiceField(label="Split of the file", choices=choices, required=False)}
+
+
+def id_fields(_dataset: Dataset, _viewer: User) -> Fields:
+    """The id that the file gave."""
+    return {"external_id": forms.CharField(label="Id, exactly", required=False, max_length=200)}
+
+
+def group_fields(_dataset: Dataset, _viewer: User) -> Fields:
+    """The group that the file gave."""
+    return {"group": forms.CharField(label="Group, exactly", required=False, max_length=200)}
+
+
+def column(rows: Rows, values: Values, _scope: Scope) -> Rows:
+    """Fields that are columns of the item."""
+    return rows.filter(**values)
+
+
+def length_fields(_dataset: Dataset, _viewer: User) -> Fields:
+    """Characters, both included."""
+    return {
+        "length_from": forms.IntegerField(label="Characters, at least", required=False, min_value=0, max_value=LONGEST),
+        "length_to": forms.IntegerField(label="Characters, at most", required=False, min_value=0, max_value=LONGEST),
+    }
+
+
+def of_length(rows: Rows, values: Values, _scope: Scope) -> Rows:
+    """By the number of Unicode code points."""
+    limits = {"length_from": "characters__gte", "length_to": "characters__lte"}
+    return rows.alias(characters=Length("text")).filter(**{limits[name]: value for name, value in values.items()})
+
+
+def length_words(shown: dict[str, str]) -> str:
+    """Such as 10 to 20 characters."""
+    if len(shown) == 2:
+        return f"{shown['length_from']} to {shown['length_to']} characters"
+    return f"at least {shown['length_from']} characters" if "length_from" in shown else f"at most {shown['length_to']} characters"
+
+
+def metadata_fields(dataset: Dataset, viewer: User) -> Fields:
+    """A column that an upload keeps as metadata, and its value; for those who may read what stands beside a text."""
+    mappings = dataset.uploads.filter(state=UploadState.IMPORTED).order_by("-id").values_list("mapping", flat=True)[:50]
+    keys = sorted({key for mapping in mappings for key, role in mapping.items() if role == Role.METADATA})
+    if not keys or not queries.may_read(viewer, dataset):
+        return {}
+    return {
+        "metadata_key": forms.ChoiceField(label="Metadata", choices=[("", "Any"), *((key, key) for key in keys)], required=False),
+        "metadata_value": forms.CharField(label="is exactly", required=False, max_length=200),
+    }
+
+
+def of_metadata(rows: Rows, values: Values, _scope: Scope) -> Rows:
+    """By one value of the metadata; by its presence where only the key is given. A value without a key chooses nothing."""
+    if "metadata_key" not in values:
+        return rows.none()
+    there = rows.alias(told=told_in_metadata(values["metadata_key"])).filter(told__isnull=False)
+    return there.filter(told=values["metadata_value"]) if "metadata_value" in values else there
+
+
+def told_in_metadata(key: str) -> Func:
+    """What the metadata say under a key, whatever its signs; null where they say nothing."""
+    if connection.vendor == "postgresql":
+        return Func(F("metadata"), Value(key), function="jsonb_extract_path_text", output_field=TextField())
+    path = Value(f"$.{json.dumps(key, ensure_ascii=False)}")
+    return Func(F("metadata"), path, function="JSON_EXTRACT", output_field=TextField())
+
+
+def metadata_words(shown: dict[str, str]) -> str:
+    """Such as channel is mail."""
+    key = shown.get("metadata_key", "a column that is not said")
+    return f"{key} is {shown['metadata_value']}" if "metadata_value" in shown else f"has {key}"
+
+
+# ── Days ────────────────────────────────────────────────────────────────────
+def event_fields(_dataset: Dataset, _viewer: User) -> Fields:
+    """The time that the file gave."""
+    return {"event_from": day("Time of the file, from"), "event_until": day("Time of the file, until")}
+
+
+def at_event(rows: Rows, values: Values, _scope: Scope) -> Rows:
+    """On these days."""
+    return rows.filter(**day_range("event_time", values, "event_from", "event_until"))
+
+
+def imported_fields(_dataset: Dataset, _viewer: User) -> Fields:
+    """When the upload was imported."""
+    return {"imported_from": day("Imported from"), "imported_until": day("Imported until")}
+
+
+def when_imported(rows: Rows, values: Values, scope: Scope) -> Rows:
+    """Of uploads imported on these days."""
+    uploads = Upload.objects.filter(dataset=scope.dataset, **day_range("imported_at", values, "imported_from", "imported_until"))
+    return rows.filter(upload__in=uploads.values("pk"))
+
+
+def collected_fields(_dataset: Dataset, _viewer: User) -> Fields:
+    """What was said of the file with its upload."""
+    return {"collected_from": day("Collected from"), "collected_until": day("Collected until")}
+
+
+def when_collected(rows: Rows, values: Values, scope: Scope) -> Rows:
+    """Of uploads whose days of collection touch these; one that says no days is left out."""
+    uploads = Upload.objects.filter(dataset=scope.dataset).exclude(collected_from=None, collected_until=None)
+    if values.get("collected_from"):
+        uploads = uploads.exclude(collected_until__lt=values["collected_from"])
+    if values.get("collected_until"):
+        uploads = uploads.exclude(collected_from__gt=values["collected_until"])
+    return rows.filter(upload__in=uploads.values("pk"))
+
+
+FILTERS = (
+    ItemFilter("Search", "Search", ("q",), search_fields, searched, lambda shown: f"Search: {shown['q']}"),
+    ItemFilter("Upload", "Where from", ("upload",), upload_fields, column, lambda shown: f"Upload {shown['upload']}"),
+    ItemFilter("Split of the file", "Where from", ("split",), split_fields, column, lambda shown: f"Split {shown['split']}"),
+    ItemFilter("Id", "Where from", ("external_id",), id_fields, column, lambda shown: f"Id {shown['external_id']}"),
+    ItemFilter("Group", "Where from", ("group",), group_fields, column, lambda shown: f"Group {shown['group']}"),
+    ItemFilter("Metadata", "Where from", ("metadata_key", "metadata_value"), metadata_fields, of_metadata, metadata_words),
+    ItemFilter("Length", "Text and time", ("length_from", "length_to"), length_fields, of_length, length_words),
+    ItemFilter(
+        "Time of the file", "Text and time", ("event_from", "event_until"), event_fields, at_event,
+        lambda shown: span_words("Time of the file", shown, "event_from", "event_until"),
+    ),
+    ItemFilter(
+        "Imported", "Text and time", ("imported_from", "imported_until"), imported_fields, when_imported,
+        lambda shown: span_words("Imported", shown, "imported_from", "imported_until"),
+    ),
+    ItemFilter(
+        "Collected", "Text and time", ("collected_from", "collected_until"), collected_fields, when_collected,
+        lambda shown: span_words("Collected", shown, "collected_from", "collected_until"),
+    ),
+)  # fmt: skip

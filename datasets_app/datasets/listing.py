@@ -1,0 +1,81 @@
+"""What the list of items and the pages of slices show, gathered for their templates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.forms import BoundField
+from django.urls import reverse
+
+from datasets_app.datasets import queries, search
+from datasets_app.datasets.forms import SliceForm
+from datasets_app.datasets.models import Dataset
+from datasets_app.datasets.selection import Selection
+from lifecycle.jobs import queries as jobs
+from lifecycle.ui.addresses import find_url
+from registry.access import policy
+from registry.access.models import User
+
+Context = dict[str, Any]
+SLICES_SHOWN = 30
+
+
+def items(user: User, dataset: Dataset, params: Mapping[str, str]) -> Context:
+    """A page of the items that the address chooses, and all that it takes to choose others."""
+    selection = Selection(dataset, user, params)
+    page = selection.page(before=key_of(params, "before"), after=key_of(params, "after"))
+    here, base = reverse("datasets:dataset", args=[dataset.uuid]), selection.said
+    pager = {
+        "previous": f"?{urlencode(base | {'after': page.after})}" if page.after is not None else "",
+        "next": f"?{urlencode(base | {'before': page.before})}" if page.before is not None else "",
+        "about": None,
+    }
+    searchable = "q" in selection.form.fields
+    return {
+        "dataset": dataset, "selection": selection, "chips": chips(here, selection), "groups": groups(selection),
+        "search_field": selection.form["q"] if searchable else None,
+        "lines": [(item, search.marked(item.text, selection.query)) for item in page.items],
+        "said_query": urlencode(base), "pager": pager, "stopped": page.stopped, "may_read": searchable,
+        "address": f"{here}?{urlencode(base)}" if base else here,
+        "may_slice": policy.can(user, "datasets.slice", dataset), "slice_form": SliceForm(auto_id="slice_%s"),
+        "slices": list(queries.slices(user).filter(dataset=dataset)[:SLICES_SHOWN]),
+    }  # fmt: skip
+
+
+def chips(here: str, selection: Selection) -> list[tuple[str, str, str]]:
+    """(words, problem, the address without it) of each filter in force."""
+    return [(chip.words, chip.problem, f"{here}?{urlencode(chip.rest)}#items") for chip in selection.chips]
+
+
+def groups(selection: Selection) -> list[tuple[str, list[BoundField]]]:
+    """The fields of all filters but the search, under their headings."""
+    found: dict[str, list[BoundField]] = {}
+    for each, fields in selection.offered:
+        if fields and "q" not in fields:
+            found.setdefault(each.group, []).extend(selection.form[name] for name in fields)
+    return list(found.items())
+
+
+def key_of(params: Mapping[str, str], name: str) -> int | None:
+    """A keyset position from the query string, or None."""
+    word = params.get(name, "")
+    return int(word) if word.isascii() and word.isdigit() and len(word) < 19 else None
+
+
+def slice_page(user: User, uuid: UUID) -> Context:
+    """One slice: what it chooses, whether its filters still hold, and what can be done with it."""
+    row = queries.get_slice(user, uuid)
+    selection = Selection(row.dataset, user, row.filters, whole=True)
+    job = jobs.of_subject(row).first()
+    initial = {"name": row.name, "description": row.description, "shared": row.shared}
+    listed = f"{reverse('datasets:dataset', args=[row.dataset.uuid])}?{urlencode(selection.said)}#items"
+    queue = find_url("labeling:open", uuid=row.dataset.uuid) if policy.can(user, "labeling.manage", row) else ""
+    queue_url = f"{queue}?slice={row.uuid}" if queue else ""
+    return {
+        "slice": row, "dataset": row.dataset, "selection": selection, "listed": listed, "queue_url": queue_url,
+        "may_slice": policy.can(user, "datasets.slice", row), "may_change": queries.may_change(user, row),
+        "form": SliceForm(initial=initial), "job": job, "counting": job is not None and not job.is_finished,
+    }  # fmt: skip

@@ -1,0 +1,181 @@
+"""Choosing items, and slices, over REST: the same filters, actions and permissions as the pages."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.urls import path
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.response import Response
+
+from datasets_app.datasets import actions, ports, queries
+from datasets_app.datasets.api import ItemOut, before_of
+from datasets_app.datasets.models import Dataset, Slice
+from datasets_app.datasets.selection import Selection
+from lifecycle.jobs.api import JobOut
+from registry.access.decorators import Needs
+from registry.access.rest import Request, View, read
+
+NOT_FILTERS = ("before", "format", "slice")
+FILTERS = [
+    OpenApiParameter(name, str, description=f"{each.group}: {each.title}") for each in ports.item_filters() for name in each.names
+]  # fmt: skip
+
+
+class ItemPageOut(serializers.Serializer[object]):
+    """Up to 30 items, newest first. before: give it as ?before= to get the next page; null on the last.
+
+    stopped: the page ended early, after two seconds of looking; the next one goes on from there.
+    """
+
+    results = ItemOut(many=True)
+    before = serializers.IntegerField(allow_null=True)
+    stopped = serializers.BooleanField()
+
+
+class SliceIn(serializers.Serializer[object]):
+    """A new slice. filters: value by name, as the list of items takes them."""
+
+    name = serializers.CharField(max_length=80)
+    description = serializers.CharField(required=False, default="", allow_blank=True, max_length=300)
+    shared = serializers.BooleanField(required=False, default=False)
+    filters = serializers.DictField(child=serializers.CharField(max_length=200))
+
+
+class SliceChangeIn(serializers.Serializer[object]):
+    """What can be changed of a slice; its filters stay."""
+
+    name = serializers.CharField(max_length=80)
+    description = serializers.CharField(required=False, default="", allow_blank=True, max_length=300)
+    shared = serializers.BooleanField(required=False, default=False)
+
+
+class SliceOut(serializers.Serializer[Slice]):
+    """A slice. size: items when it was counted last; null where it never was."""
+
+    uuid = serializers.UUIDField()
+    dataset = serializers.UUIDField(source="dataset.uuid")
+    name = serializers.CharField()
+    description = serializers.CharField()
+    filters = serializers.DictField(child=serializers.CharField())
+    shared = serializers.BooleanField()
+    created_by = serializers.UUIDField(source="created_by.uuid")
+    created_at = serializers.DateTimeField()
+    size = serializers.IntegerField(allow_null=True)
+    counted_at = serializers.DateTimeField(allow_null=True)
+
+
+class SlicePageOut(serializers.Serializer[object]):
+    """Up to 30 slices, newest first. before: give it as ?before= to get the next page; null on the last."""
+
+    results = SliceOut(many=True)
+    before = serializers.IntegerField(allow_null=True)
+
+
+class CountOut(serializers.Serializer[object]):
+    """The slice as it is counted; where that takes longer, the job that counts it."""
+
+    slice = SliceOut()
+    job = JobOut(allow_null=True)
+
+
+def chosen(request: Request, dataset: Dataset) -> Selection:
+    """What the address or its slice chooses. Raises ValidationError naming every filter that is unknown or does not hold."""
+    given = {name: value for name, value in request.query_params.dict().items() if name not in NOT_FILTERS}
+    if word := request.query_params.get("slice"):
+        uuid = serializers.UUIDField().run_validation(word)
+        given = queries.get_slice(request.user, uuid).filters | given
+    selection = Selection(dataset, request.user, given, whole=True)
+    if not selection.holds:
+        raise serializers.ValidationError({name: [problem] for name, problem in selection.problems.items()})
+    return selection
+
+
+class Items(View):
+    """The visible items of a dataset."""
+
+    needs = {"GET": Needs("datasets.view", Dataset)}
+
+    @extend_schema(
+        operation_id="datasets_items", responses=ItemPageOut,
+        parameters=[OpenApiParameter("before", int), OpenApiParameter("slice", UUID), *FILTERS],
+    )  # fmt: skip
+    def get(self, request: Request, uuid: UUID) -> Response:
+        """List items by keyset, with any filters together."""
+        selection = chosen(request, queries.get_dataset(request.user, uuid))
+        page = selection.page(before=before_of(request))
+        context = {"may_read": "q" in selection.form.fields}
+        results = ItemOut(page.items, many=True, context=context).data
+        return Response({"results": results, "before": page.before, "stopped": page.stopped})
+
+
+class Slices(View):
+    """The slices of a dataset: yours, and what others share."""
+
+    needs = {"GET": Needs("datasets.view", Dataset), "POST": Needs("datasets.slice", Dataset, see="datasets.view")}
+
+    @extend_schema(operation_id="datasets_slices", responses=SlicePageOut, parameters=[OpenApiParameter("before", int)])
+    def get(self, request: Request, uuid: UUID) -> Response:
+        """List them by keyset."""
+        rows, before = queries.slices(request.user).filter(dataset__uuid=uuid), before_of(request)
+        found = list((rows.filter(pk__lt=before) if before else rows)[: queries.PAGE + 1])
+        older = found[queries.PAGE - 1].pk if len(found) > queries.PAGE else None
+        return Response({"results": SliceOut(found[: queries.PAGE], many=True).data, "before": older})
+
+    @extend_schema(operation_id="datasets_save_slice", request=SliceIn, responses={201: SliceOut})
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """Keep filters under a name."""
+        row = actions.save_slice(dataset_id=uuid, actor=request.user, **read(SliceIn, request.data))
+        return Response(SliceOut(row).data, status=201)
+
+
+class OneSlice(View):
+    """One slice."""
+
+    needs = {
+        "GET": Needs("datasets.view", Slice), "PUT": Needs("datasets.slice", Slice, see="datasets.view"),
+        "DELETE": Needs("datasets.slice", Slice, see="datasets.view"),
+    }  # fmt: skip
+
+    @extend_schema(operation_id="datasets_slice", responses=SliceOut)
+    def get(self, request: Request, uuid: UUID) -> Response:
+        """Its filters."""
+        return Response(SliceOut(queries.get_slice(request.user, uuid)).data)
+
+    @extend_schema(operation_id="datasets_change_slice", request=SliceChangeIn, responses=SliceOut)
+    def put(self, request: Request, uuid: UUID) -> Response:
+        """Rename, describe or share it."""
+        queries.get_slice(request.user, uuid)
+        row: dict[str, Any] = read(SliceChangeIn, request.data)
+        return Response(SliceOut(actions.change_slice(slice_id=uuid, actor=request.user, **row)).data)
+
+    @extend_schema(operation_id="datasets_delete_slice", responses={204: None})
+    def delete(self, request: Request, uuid: UUID) -> Response:
+        """Forget its filters; the items stay."""
+        queries.get_slice(request.user, uuid)
+        actions.delete_slice(slice_id=uuid, actor=request.user)
+        return Response(status=204)
+
+
+class CountSlice(View):
+    """Counting a slice."""
+
+    needs = {"POST": Needs("datasets.slice", Slice, see="datasets.view")}
+
+    @extend_schema(operation_id="datasets_count_slice", request=None, responses=CountOut)
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """Count what it chooses now: at once, or by the job that is answered."""
+        queries.get_slice(request.user, uuid)
+        job = actions.count_slice(slice_id=uuid, actor=request.user)
+        row = queries.get_slice(request.user, uuid)
+        return Response({"slice": SliceOut(row).data, "job": JobOut(job).data if job else None})
+
+
+urlpatterns = [
+    path("datasets/<uuid:uuid>/items/", Items.as_view()),
+    path("datasets/<uuid:uuid>/slices/", Slices.as_view()),
+    path("slices/<uuid:uuid>/", OneSlice.as_view()),
+    path("slices/<uuid:uuid>/count/", CountSlice.as_view()),
+]

@@ -1,0 +1,258 @@
+"""Filters of items, each alone and any two together, against a reference that looks at every item in plain Python."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from itertools import combinations
+from uuid import UUID
+
+import pytest
+from django.utils import timezone
+
+from datasets_app.datasets import selection as selecting
+from datasets_app.datasets.models import Item, Upload
+from datasets_app.datasets.rules import UploadState
+from datasets_app.datasets.selection import Selection
+from datasets_app.labeling import actions as labeling
+from datasets_app.labeling import queries
+from datasets_app.labeling.models import Comment, Dispute, Suggestion
+from datasets_app.labeling.relabelling import Change, ChangeKind
+from datasets_app.scanning.models import DuplicateGroup, Finding, GroupMember, Scan
+from tests.support.datasets import csv_bytes, import_file, make_dataset
+from tests.support.labeling import add_items, answer, make_annotator, make_queue, make_schema
+
+pytestmark = pytest.mark.django_db
+HEADER = ["text", "id", "group", "time", "split", "channel", "2024"]
+ROWS = [
+    [f"text {n} about {'card' if n % 2 else 'transfer'}{' pending' if n % 5 == 0 else ''}", f"m-{n}", f"g-{n % 4}",
+     f"2026-01-{1 + n:02}T08:00:00Z" if n % 3 else "", ("train", "validation", "test", "")[n % 4], ("mail", "chat")[n % 2],
+     "yes" if n % 6 == 0 else ""]
+    for n in range(24)
+]  # fmt: skip
+
+
+@pytest.fixture
+def ben(project):
+    return make_annotator(project, "ben")
+
+
+@pytest.fixture
+def dataset(project, ana, ben, ravi, lee):
+    """24 items of a file and 6 more; answers of two people, decisions, a dispute, suggestions, remarks and findings."""
+    dataset = make_dataset(project, ana, "Inbox")
+    import_file(dataset, ana, csv_bytes(ROWS, HEADER))
+    add_items(dataset, ana, [f"plain {n}" for n in range(6)])
+    Upload.objects.filter(file_name="items.csv").update(imported_at=datetime(2025, 5, 5, 12, tzinfo=UTC), collected_from="2025-01-01")
+    add_items(dataset, ana, ["text hidden about card"], imported=False)
+    queue = make_queue(dataset, ravi, overlap=2, schema=["billing", "card", "transfer"])
+    items = list(Item.objects.filter(dataset=dataset, upload__state=UploadState.IMPORTED).order_by("id"))
+    for n, item in enumerate(items[:12]):
+        answer(queue, ana, item, ("billing", "card", "transfer")[n % 3])
+        if n < 8:
+            answer(queue, ben, item, ("billing", "card", "transfer")[n % 3 if n < 5 else (n + 1) % 3])
+    labels = queries.labels_by_name(queue.schema)
+    for n, item in enumerate(items[4:20]):
+        Suggestion.objects.create(
+            item=item, label=labels[("billing", "card")[n % 2]], score=n / 20, source=("import", "run")[n % 3 == 0], source_digest="0" * 64
+        )
+    for n, item in enumerate(items[:10]):
+        Comment.objects.create(item=item, user=ana, text="look", is_flag=n % 2 == 0, resolved_at=timezone.now() if n % 4 == 0 else None)
+    scan = Scan.objects.create(dataset=dataset, kind="label_errors", state="done")
+    group = DuplicateGroup.objects.create(dataset=dataset, digest="1" * 64, size=3, opening=items[0], scan=scan)
+    GroupMember.objects.bulk_create(GroupMember(group=group, item=item, nearest=1, first=1) for item in items[20:23])
+    common = {"dataset": dataset, "score": 0.5, "scan": scan, "last_scan": scan}
+    Finding.objects.create(kind="near_duplicate", key="g", group=group, **common)
+    for n, item in enumerate(items[10:16]):
+        Finding.objects.create(kind="label_error", key=f"e{n}", item=item, status=("open", "confirmed", "gone")[n % 3], **common)
+    return dataset
+
+
+def reference(dataset, viewer) -> dict[str, tuple[dict[str, str], set[int]]]:
+    """Name → (what the address says, the keys of the items that it chooses), worked out item by item."""
+    items = list(Item.objects.filter(dataset=dataset, upload__state=UploadState.IMPORTED).select_related("upload").order_by("id"))
+    upload = items[0].upload
+    ids = {label.name: str(label.stable_id) for label in queries.latest_schema(dataset).labels.all()}
+    held = {item.pk: queries.current_decision(item) for item in items}
+    ben = queries.annotators(dataset).get(username="ben")
+    said = {item.pk: list(item.annotations.select_related("label", "user")) for item in items}
+    proposed = {item.pk: list(item.suggestions.select_related("label")) for item in items}
+    remarks = {item.pk: list(item.comments.all()) for item in items}
+    disputed = set(Dispute.objects.filter(state="open").values_list("item_id", flat=True))
+    found = {item.pk: [*item.findings.all(), *(f for m in item.duplicate_groups.all() for f in m.group.findings.all())] for item in items}
+
+    def these(rule) -> set[int]:
+        return {item.pk for item in items if rule(item)}
+
+    today = timezone.localdate().isoformat()
+    return {
+        "word": ({"q": "card"}, these(lambda i: "card" in i.text.split())),
+        "words": ({"q": "about pending -card"}, these(lambda i: "pending" in i.text and "card" not in i.text)),
+        "upload": ({"upload": str(upload.uuid)}, these(lambda i: i.upload_id == upload.pk)),
+        "split": ({"split": "train"}, these(lambda i: i.split == "train")),
+        "id": ({"external_id": "m-7"}, these(lambda i: i.external_id == "m-7")),
+        "group": ({"group": "g-2"}, these(lambda i: i.group == "g-2")),
+        "metadata": ({"metadata_key": "channel", "metadata_value": "mail"}, these(lambda i: i.metadata.get("channel") == "mail")),
+        "number": ({"metadata_key": "2024"}, these(lambda i: "2024" in i.metadata)),
+        "length": ({"length_from": "18", "length_to": "24"}, these(lambda i: 18 <= len(i.text) <= 24)),
+        "event": (
+            {"event_from": "2026-01-05", "event_until": "2026-01-12"},
+            these(lambda i: i.event_time and 5 <= i.event_time.day <= 12),
+        ),
+        "imported": ({"imported_from": today}, these(lambda i: i.upload_id == upload.pk)),
+        "earlier": ({"imported_until": "2025-05-05"}, these(lambda i: i.upload_id != upload.pk)),
+        "collected": ({"collected_from": "2025-06-01"}, these(lambda i: i.upload_id != upload.pk)),
+        "uncollected": ({"collected_until": "2024-12-31"}, set()),
+        "undecided": ({"labels": "undecided"}, these(lambda i: held[i.pk] is None)),
+        "decided": ({"labels": "decided"}, these(lambda i: held[i.pk] is not None)),
+        "disputed": ({"labels": "disputed"}, disputed),
+        "class": ({"decided": ids["card"]}, these(lambda i: held[i.pk] and held[i.pk].label.name == "card")),
+        "how": ({"decided_how": "unanimous", "decided_from": today}, these(lambda i: held[i.pk] and held[i.pk].how == "unanimous")),
+        "answered": ({"answered": ids["billing"]}, these(lambda i: any(a.label.name == "billing" for a in said[i.pk]))),
+        "by": (
+            {"answered": ids["card"], "answered_by": str(ben.uuid)},
+            these(lambda i: any(a.label.name == "card" and a.user.username == "ben" for a in said[i.pk])),
+        ),
+        "suggested": (
+            {"suggested": ids["card"], "score_from": "0.2", "score_to": "0.6"},
+            these(lambda i: any(s.label.name == "card" and 0.2 <= s.score <= 0.6 for s in proposed[i.pk])),
+        ),
+        "source": ({"suggested_by": "run"}, these(lambda i: any(s.source == "run" for s in proposed[i.pk]))),
+        "flagged": ({"remarks": "flagged"}, these(lambda i: any(c.is_flag for c in remarks[i.pk]))),
+        "unresolved": ({"remarks": "open"}, these(lambda i: any(c.is_flag and not c.resolved_at for c in remarks[i.pk]))),
+        "commented": ({"remarks": "commented"}, these(lambda i: any(not c.is_flag for c in remarks[i.pk]))),
+        "finding": ({"finding": "label_error"}, these(lambda i: any(f.kind == "label_error" and f.status != "gone" for f in found[i.pk]))),
+        "confirmed": ({"finding_status": "confirmed"}, these(lambda i: any(f.status == "confirmed" for f in found[i.pk]))),
+        "duplicate": ({"finding": "near_duplicate"}, these(lambda i: any(f.kind == "near_duplicate" for f in found[i.pk]))),
+    }  # fmt: skip
+
+
+def chosen(dataset, viewer, said: dict[str, str]) -> set[int]:
+    selection = Selection(dataset, viewer, said, whole=True)
+    assert selection.holds, selection.problems
+    return {key for window in selection.walk() for key in window.keys}
+
+
+def test_every_filter_alone_and_any_two_together_choose_what_the_reference_says(dataset, ravi):
+    known = reference(dataset, ravi)
+    telling = {name for name, (_, keys) in known.items() if keys}
+
+    assert set(known) - telling == {"uncollected"}
+    for said, keys in known.values():
+        assert chosen(dataset, ravi, said) == keys, said
+    for (one, here), (other, there) in combinations(known.values(), 2):
+        if not set(one) & set(other):
+            assert chosen(dataset, ravi, one | other) == here & there, one | other
+
+
+def test_windows_of_any_size_find_the_same_forwards_and_backwards(dataset, ravi, monkeypatch):
+    everything = {"length_from": "1"}
+    whole = sorted(chosen(dataset, ravi, everything))
+    assert len(whole) == 30
+
+    for size in (1, 2, 7, 29, 30, 31):
+        monkeypatch.setattr(selecting, "FIRST", size)
+        monkeypatch.setattr(selecting, "QUICK", -1)
+        selection = Selection(dataset, ravi, everything)
+        assert [key for window in selection.walk() for key in window.keys] == whole
+        assert [key for window in selection.walk(up=False) for key in window.keys] == whole[::-1]
+
+
+def test_pages_follow_each_other_in_both_directions_without_a_gap(dataset, ravi, monkeypatch):
+    monkeypatch.setattr(selecting, "FIRST", 4)
+    selection = Selection(dataset, ravi, {"q": "about"})
+    wanted = [item.pk for item in Item.objects.filter(text__contains="about", upload__state="imported").order_by("-id")]
+
+    seen, page = [], selection.page(size=5)
+    pages = [page]
+    while page.before is not None:
+        page = selection.page(before=page.before, size=5)
+        pages.append(page)
+    seen = [item.pk for page in pages for item in page.items]
+    back = [pages[-1]]
+    while back[-1].after is not None:
+        back.append(selection.page(after=back[-1].after, size=5))
+
+    assert seen == wanted
+    assert [[item.pk for item in page.items] for page in back[::-1]] == [[item.pk for item in page.items] for page in pages]
+    assert pages[0].after is None
+
+
+def test_a_page_that_takes_too_long_says_so_and_the_next_one_goes_on(dataset, ravi, monkeypatch):
+    monkeypatch.setattr(selecting, "FIRST", 3)
+    monkeypatch.setattr(selecting, "PAGE_SECONDS", -1)
+    monkeypatch.setattr(Selection.first, "__kwdefaults__", {"up": False, "start": None, "seconds": -1})
+    selection = Selection(dataset, ravi, {"external_id": "m-2"})
+
+    page, looks, items = selection.page(), 1, []
+    assert (page.items, page.stopped) == ([], True)
+    while page.before is not None:
+        page, looks = selection.page(before=page.before), looks + 1
+        items += page.items
+    assert [item.external_id for item in items] == ["m-2"]
+    assert looks > 5
+
+
+def test_annotators_ask_about_their_own_answers_alone(dataset, ana, ben, ravi, lee, mia):
+    known = reference(dataset, ravi)
+    said, keys = known["answered"]
+    own = {a.item_id for a in ana.annotations.filter(label__name="billing")}
+
+    assert chosen(dataset, ana, said) == own != keys
+    assert Selection(dataset, ana, said).said == said | {"answered_by": str(ana.uuid)}
+    for viewer in (ana, mia):
+        blind = Selection(dataset, viewer, {"answered_by": str(ben.uuid)})
+        assert not blind.holds
+        assert blind.page().items == []
+        assert "Ben" not in blind.words
+    for viewer in (ravi, lee):
+        assert Selection(dataset, viewer, {"answered_by": str(ben.uuid)}).holds
+
+
+def test_who_may_not_read_texts_does_not_learn_them_by_searching(dataset, omar, lee, client_for):
+    for viewer in (omar, lee):
+        for said in ({"q": "card"}, {"metadata_key": "channel", "metadata_value": "mail"}):
+            selection = Selection(dataset, viewer, said)
+            assert not selection.holds
+            assert selection.page().items == []
+    answer = client_for(omar).get(f"/api/v1/datasets/{dataset.uuid}/items/?q=card")
+    assert (answer.status_code, list(answer.json()["fields"])) == (400, ["q"])
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"decided": "00000000-0000-0000-0000-000000000000"}, {"upload": "00000000-0000-0000-0000-000000000000"}, {"upload": "x"},
+        {"length_from": "many"}, {"event_from": "yesterday"}, {"score_to": "2"}, {"labels": "x"}, {"metadata_key": "nothing"},
+        {"q": "🙂"}, {"never": "heard of"},
+    ],
+)  # fmt: skip
+def test_a_filter_that_does_not_hold_chooses_nothing_and_says_why(dataset, ravi, said):
+    selection = Selection(dataset, ravi, said, whole=True)
+
+    assert set(selection.problems) == set(said)
+    assert all(problem.endswith(".") for problem in selection.problems.values())
+    assert selection.page().items == []
+    assert list(selection.walk()) == []
+    assert [bool(chip.problem) for chip in selection.chips] == [True]
+
+
+def test_answers_of_a_merged_class_are_found_under_the_class_that_it_went_into(dataset, ravi):
+    before = {name: str(label.stable_id) for name, label in queries.labels_by_name(queries.latest_schema(dataset)).items()}
+    both = chosen(dataset, ravi, {"answered": before["billing"]}) | chosen(dataset, ravi, {"answered": before["card"]})
+    wanted = [Change(UUID(before["billing"]), ChangeKind.MERGE, ("card",))]
+    labeling.change_classes(dataset_id=dataset.uuid, actor=ravi, wanted=wanted, seen=1)
+
+    assert chosen(dataset, ravi, {"answered": before["card"]}) == both
+    assert not Selection(dataset, ravi, {"answered": before["billing"]}).holds
+
+
+def test_a_task_with_several_classes_is_filtered_by_any_of_them(project, ana, ravi):
+    dataset = make_dataset(project, ana, "Many", task="multi_label")
+    items = add_items(dataset, ana, ["one", "two", "three"])
+    make_schema(dataset, ravi, ["a", "b"])
+    ids = {label.name: str(label.stable_id) for label in queries.latest_schema(dataset).labels.all()}
+    for item, names in zip(items, (["a"], ["a", "b"], ["b"]), strict=True):
+        item.decisions.create(value={"labels": sorted(ids[name] for name in names)}, how="adjudicated", by=ravi, digest="0" * 64)
+
+    assert chosen(dataset, ravi, {"decided": ids["a"]}) == {items[0].pk, items[1].pk}
+    assert chosen(dataset, ravi, {"decided": ids["b"]}) == {items[1].pk, items[2].pk}
