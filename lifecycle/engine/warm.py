@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from lifecycle.engine import probe, warm_client
+from lifecycle.engine.calibration import softmax
 from lifecycle.engine.faults import EngineFault, describe
 from lifecycle.engine.verbs import open_predictor
 
@@ -122,14 +123,15 @@ def _opened(payload: dict[str, Any]) -> tuple[Any, list[str]]:
 
 def _predict(payload: dict[str, Any]) -> dict[str, Any]:
     predictor, texts = _opened(payload)
-    answers = predictor.answer(texts) if texts else None
-    rows = predictor.probabilities(texts) if texts else []
     labels = predictor.info.labels
+    if not texts:
+        return {"labels": list(labels), "answers": []}
+    found = predictor.answer(texts)
     return {
         "labels": list(labels),
         "answers": [
             {"label": labels[int(row.argmax())], "confidence": float(row.max()), "probabilities": row.tolist(), "tokens": count}
-            for row, count in zip(rows, answers.tokens if answers else (), strict=True)
+            for row, count in zip(softmax(found.logits, predictor.info.temperature), found.tokens, strict=True)
         ],
     }
 

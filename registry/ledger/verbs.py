@@ -58,6 +58,7 @@ class Verb(TextChoices):
     # evaluation
     EVALUATION_REQUESTED = "evaluation.requested", "asked for an evaluation"
     EVALUATION_RECORDED = "evaluation.recorded", "recorded an evaluation"
+    SUGGESTIONS_REQUESTED = "evaluation.suggestions_requested", "had a model suggest labels"
     # policies and catalog
     POLICY_PUBLISHED = "policies.published", "published a policy"
     MODEL_CREATED = "catalog.model_created", "created a registered model"

@@ -159,6 +159,7 @@ TABLE = r"""
 /evaluations/compare/                                      |            | L+++ +++++++ | ---- -------
 /evaluations/run/<uuid:uuid>/                              | run        | L... +++++++ | ---- -------
 /evaluations/run/<uuid:uuid>/evaluate/                     | run        | ---- ------- | L... xx++xxx
+/evaluations/suggest/<uuid:uuid>/                          | dataset    | L... x+++xxx | L... x+++xxx
 /evaluations/<uuid:uuid>/                                  | evaluation | L... +++++++ | ---- -------
 /evaluations/<uuid:uuid>/items/                            | evaluation | L... +++++++ | ---- -------
 # policies
@@ -326,6 +327,7 @@ TABLE = r"""
 /api/v1/evaluations/                                       |            | L+++ +++++++ | L--- -------
 /api/v1/evaluations/compare/                               |            | L+++ +++++++ | L--- -------
 /api/v1/evaluations/<uuid:uuid>/                           | evaluation | L... +++++++ | L--- -------
+/api/v1/datasets/<uuid:uuid>/suggest/                      | dataset    | L... x+++xxx | L... x+++xxx
 /api/v1/runs/<uuid:uuid>/evaluate/                         | run        | L--- ------- | L... xx++xxx
 /api/v1/policies/                                          |            | L+++ +++++++ | L--- -------
 /api/v1/policies/<uuid:uuid>/                              | policy     | L.+. +++++++ | L--- -------

@@ -5,13 +5,23 @@ from datasets_app.labeling.actions.changes import change_classes, move_decisions
 from datasets_app.labeling.actions.claims import claim, heartbeat, release, sweep
 from datasets_app.labeling.actions.imports import Importer, suggest, suggest_values
 from datasets_app.labeling.actions.quality import measure_due, measure_quality, run_measure
-from datasets_app.labeling.actions.queues import close_queue, open_queue, pause_queue, reorder, resume_queue, run_fill, run_reorder
+from datasets_app.labeling.actions.queues import (
+    REORDERED,
+    close_queue,
+    open_queue,
+    pause_queue,
+    reorder,
+    resume_queue,
+    run_fill,
+    run_reorder,
+)
 from datasets_app.labeling.actions.remarks import comment, flag
 from datasets_app.labeling.actions.reviews import decide, return_to_annotators, undo_decision
 from datasets_app.labeling.actions.schemas import publish_schema
 from datasets_app.labeling.actions.suggesting import apply_rules, retire_rule, run_rules, write_rule
 
 __all__ = [
+    "REORDERED",
     "Importer",
     "Undone",
     "apply_rules",

@@ -28,6 +28,7 @@ from registry.ledger.verbs import Verb
 AT_ONCE = 1_000  # a dataset of at most so many items is filled within the request
 CHOICES = [choice for choice in Queue.Source.choices if choice[0] != Queue.Source.ITEMS]  # a room above chooses items
 OPEN, LEASED, DONE, CLOSED = Slot.State.OPEN, Slot.State.LEASED, Slot.State.DONE, Slot.State.CLOSED
+REORDERED = frozenset({Queue.Order.UNCERTAIN})  # orders that come from suggestions
 MOVES = {
     Queue.State.OPEN: {Queue.State.PAUSED, Queue.State.CLOSED},
     Queue.State.PAUSED: {Queue.State.OPEN, Queue.State.CLOSED},
@@ -215,7 +216,7 @@ def reorder(*, queue_id: UUID, actor: User) -> Job:
     """
     queue = Queue.objects.select_related("dataset__project").get(uuid=queue_id)
     policy.require(actor, "labeling.manage", queue)
-    if queue.order != Queue.Order.UNCERTAIN or queue.state == Queue.State.CLOSED:
+    if queue.order not in REORDERED or queue.state == Queue.State.CLOSED:
         raise Conflict(f"{queue.name} is closed, or not in the order of suggestions.", next_step="Open a queue that is.")
     args = {"queue": str(queue.uuid)}
     with transaction.atomic():

@@ -24,6 +24,7 @@ from datasets_app.labeling.views.answering import person
 from datasets_app.labeling.views.guideline import guideline_html
 from datasets_app.labeling.views.quality_page import person_row
 from lifecycle.refusals import Refused
+from lifecycle.ui.addresses import find_url
 from lifecycle.ui.forms import add_refusal
 from lifecycle.ui.marks import Figure
 from lifecycle.ui.numbers import count, decimals, duration
@@ -63,7 +64,7 @@ def queue_page(request: HttpRequest, uuid: UUID) -> HttpResponse:
         "own": [person_row(own, is_self=True)] if own else [], "rule": ALWAYS_RULE,
         "people": queries.people(queue, person(request), everybody=may["manage"]),
         "agreement": agreed, "figures": figures(queue, agreed, ahead), "forecast": ahead,
-        "newest": queries.latest_schema(queue.dataset),
+        "newest": queries.latest_schema(queue.dataset), "suggest_url": find_url("evaluation:suggest", uuid=queue.dataset.uuid),
     }  # fmt: skip
     return render(request, "datasets_app/labeling/queue.html", context)
 
@@ -158,7 +159,8 @@ def schema(request: HttpRequest, uuid: UUID) -> HttpResponse:
     context = {
         "dataset": dataset, "versions": versions, "schema": latest, "form": form, "guideline": guideline_html(latest),
         "may_manage": policy.can(person(request), "labeling.manage", dataset), "queues_behind": changes.queues_behind(dataset)[:PAGE],
-        "job": changes.move_job(dataset), "decisions_behind": changes.bounded(changes.decisions_behind(dataset)),
+        "suggest_url": find_url("evaluation:suggest", uuid=dataset.uuid), "job": changes.move_job(dataset),
+        "decisions_behind": changes.bounded(changes.decisions_behind(dataset)),
     }  # fmt: skip
     return render(request, "datasets_app/labeling/schema.html", context, status=422 if form.is_bound else 200)
 
