@@ -13,7 +13,7 @@ from registry.access import policy
 
 
 def queue_url(job: Job) -> str:
-    """The page of the queue that a job fills, orders or measures; everybody who sees the job may open it."""
+    """The page of the queue that a job fills, orders, learns for or measures; everybody who sees the job may open it."""
     return find_url("labeling:queue", uuid=job.args["queue"])
 
 
@@ -34,8 +34,10 @@ def bind() -> None:
     registry.register(JobKind("labeling.reorder", "Put a labeling queue in order", actions.run_reorder, url=queue_url))
     registry.register(JobKind("labeling.apply_rules", "Apply labeling rules", actions.run_rules, url=rules_url))
     registry.register(JobKind("labeling.move_decisions", "Move decisions with their classes", actions.run_moves, url=schema_url))
+    registry.register(JobKind("labeling.learn", "Have the built-in model learn", actions.run_learn, url=queue_url))
     registry.register(JobKind("labeling.measure", "Measure label quality", actions.run_measure, url=queue_url))
     schedule.every(600, "datasets_app.labeling.tasks.measure_due")
+    schedule.every(60, "datasets_app.labeling.tasks.learn_due")
     schedule.every(60, "datasets_app.labeling.tasks.sweep")
     navigation.register(
         navigation.NavItem(

@@ -18,13 +18,16 @@ from pathlib import Path
 from typing import Any
 
 from lifecycle.engine import probe, warm_client
+from lifecycle.engine.base import open_base
 from lifecycle.engine.calibration import softmax
+from lifecycle.engine.embedding import Embedder
 from lifecycle.engine.faults import EngineFault, describe
 from lifecycle.engine.verbs import open_predictor
 
 IDLE_SECONDS = 900.0
 TICK_SECONDS = 1.0
 MAX_CHILDREN = 4
+DIGITS = 5  # of the numbers of a vector that was scaled to length 1
 
 
 def serve(path: Path, idle_seconds: float = IDLE_SECONDS) -> None:
@@ -113,10 +116,15 @@ def reply(request: dict[str, Any]) -> dict[str, Any]:
         return {"ok": False, "error": describe(error).to_json()}
 
 
-def _opened(payload: dict[str, Any]) -> tuple[Any, list[str]]:
+def _texts(payload: dict[str, Any]) -> list[str]:
     texts = payload.get("texts")
     if not isinstance(texts, list) or not all(isinstance(each, str) for each in texts):
         raise EngineFault("bad_data", "texts must be a list of texts.", "Send the texts as strings.")
+    return texts
+
+
+def _opened(payload: dict[str, Any]) -> tuple[Any, list[str]]:
+    texts = _texts(payload)
     base = Path(payload["base"]) if payload.get("base") else None
     return open_predictor(Path(str(payload.get("artifact"))), base, int(payload.get("threads", 0))), texts
 
@@ -137,6 +145,10 @@ def _predict(payload: dict[str, Any]) -> dict[str, Any]:
 
 
 def _embed(payload: dict[str, Any]) -> dict[str, Any]:
+    if payload.get("artifact") is None:
+        base, texts = open_base(Path(str(payload.get("base"))), expected_digest=str(payload.get("digest") or "")), _texts(payload)
+        embedder = Embedder(base.path, "mean", int(payload.get("max_tokens", 128)))
+        return {"embeddings": embedder.embed(texts).round(DIGITS).tolist() if texts else []}
     predictor, texts = _opened(payload)
     return {"embeddings": predictor.answer(texts).embeddings.tolist() if texts else []}
 

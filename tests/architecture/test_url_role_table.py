@@ -107,6 +107,9 @@ TABLE = r"""
 /labeling/<uuid:uuid>/pause/                               | queue      | ---- ------- | L... x+++xxx
 /labeling/<uuid:uuid>/resume/                              | queue      | ---- ------- | L... x+++xxx
 /labeling/<uuid:uuid>/reorder/                             | queue      | ---- ------- | L... x+++xxx
+/labeling/<uuid:uuid>/learning/                            | queue      | L... +++++++ | ---- -------
+/labeling/<uuid:uuid>/learn/                               | queue      | ---- ------- | L... x+++xxx
+/labeling/<uuid:uuid>/prefer/                              | queue      | ---- ------- | L... x+++xxx
 /labeling/<uuid:uuid>/move/                                | queue      | ---- ------- | L... x+++xxx
 /labeling/<uuid:uuid>/close/                               | queue      | ---- ------- | L... x+++xxx
 /labeling/<uuid:uuid>/bench/                               | queue      | L... +++++xx | ---- -------
@@ -303,6 +306,8 @@ TABLE = r"""
 /api/v1/labeling/queues/<uuid:uuid>/skip/                  | queue      | L--- ------- | L... +++++xx
 /api/v1/labeling/queues/<uuid:uuid>/undo/                  | queue      | L--- ------- | L... +++++xx
 /api/v1/labeling/queues/<uuid:uuid>/decide/                | queue      | L--- ------- | L... x+xxxxx
+/api/v1/labeling/queues/<uuid:uuid>/learning/              | queue      | L... +++++++ | L... x+++xxx
+/api/v1/labeling/queues/<uuid:uuid>/prefer/                | queue      | L--- ------- | L... x+++xxx
 /api/v1/labeling/queues/<uuid:uuid>/quality/                   | queue      | L... x+++xxx | L... x+++xxx
 /api/v1/labeling/queues/<uuid:uuid>/return/                | queue      | L--- ------- | L... x+xxxxx
 /api/v1/dashboard/                                         |            | L+++ +++++++ | L--- -------

@@ -4,12 +4,14 @@ from datasets_app.labeling.actions.answers import Undone, skip, submit, undo
 from datasets_app.labeling.actions.changes import change_classes, move_decisions, move_queue, plan_changes, run_moves
 from datasets_app.labeling.actions.claims import claim, heartbeat, release, sweep
 from datasets_app.labeling.actions.imports import Importer, suggest, suggest_values
+from datasets_app.labeling.actions.learning import learn, learn_due, run_learn
 from datasets_app.labeling.actions.quality import measure_due, measure_quality, run_measure
 from datasets_app.labeling.actions.queues import (
     REORDERED,
     close_queue,
     open_queue,
     pause_queue,
+    prefer,
     reorder,
     resume_queue,
     run_fill,
@@ -32,6 +34,8 @@ __all__ = [
     "decide",
     "flag",
     "heartbeat",
+    "learn",
+    "learn_due",
     "measure_due",
     "measure_quality",
     "move_decisions",
@@ -39,6 +43,7 @@ __all__ = [
     "open_queue",
     "pause_queue",
     "plan_changes",
+    "prefer",
     "publish_schema",
     "release",
     "reorder",
@@ -46,6 +51,7 @@ __all__ = [
     "retire_rule",
     "return_to_annotators",
     "run_fill",
+    "run_learn",
     "run_measure",
     "run_moves",
     "run_reorder",

@@ -9,7 +9,9 @@ from django.db import models
 from django.db.models import Q
 
 from datasets_app.datasets.models import Dataset, Item, Upload
+from datasets_app.labeling.models.learning import Fit
 from datasets_app.labeling.models.schemas import LabelSchema
+from datasets_app.labeling.rules import Proposer
 
 USER = settings.AUTH_USER_MODEL
 
@@ -35,6 +37,8 @@ class Queue(models.Model):
         GIVEN = "given", "As the items came"
         RANDOM = "random", "By chance"
         UNCERTAIN = "uncertain", "What the suggestions are least sure of first"
+        LEARNT = "learnt", "What the built-in model is least sure of first"
+        DISPUTED = "disputed", "Where answers or suggestions disagree first"
 
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="queues")
@@ -61,6 +65,10 @@ class Queue(models.Model):
         USER, related_name="+", help_text="who alone gets its items; everybody who may annotate where empty"
     )
     filled_at = models.DateTimeField(null=True, help_text="when all slots had been made")
+    fit = models.ForeignKey(Fit, null=True, on_delete=models.PROTECT, related_name="+", help_text="of the built-in model, that ordered it")
+    suggests_from = models.CharField(
+        max_length=8, blank=True, choices=Proposer.choices, help_text="whose suggestions are shown, where it has any; empty: the newest"
+    )
 
     class Meta:
         constraints = [

@@ -2,6 +2,7 @@
 
 from datasets_app.labeling.views.bench import bench, comment, flag, heartbeat, release, skip, submit, undo
 from datasets_app.labeling.views.changes import change_classes, move_decisions, move_queue
+from datasets_app.labeling.views.learning import learn, prefer, queue_learning
 from datasets_app.labeling.views.pages import close, open_queue, pause, queue_list, queue_page, reorder, resume, schema, schema_version
 from datasets_app.labeling.views.quality import measure, quality, quality_items
 from datasets_app.labeling.views.review import decide, return_item, review, undo_decision
@@ -16,14 +17,17 @@ __all__ = [
     "decide",
     "flag",
     "heartbeat",
+    "learn",
     "measure",
     "move_decisions",
     "move_queue",
     "open_queue",
     "pause",
+    "prefer",
     "preview_rule",
     "quality",
     "quality_items",
+    "queue_learning",
     "queue_list",
     "queue_page",
     "release",

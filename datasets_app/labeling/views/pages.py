@@ -19,6 +19,8 @@ from datasets_app.labeling.forms.schemas import SchemaForm, write_classes
 from datasets_app.labeling.models import Queue
 from datasets_app.labeling.quality import ALWAYS_RULE
 from datasets_app.labeling.queries import changes
+from datasets_app.labeling.queries.learning import learning
+from datasets_app.labeling.rules import Proposer
 from datasets_app.labeling.values import TASKS
 from datasets_app.labeling.views.answering import person
 from datasets_app.labeling.views.guideline import guideline_html
@@ -65,6 +67,8 @@ def queue_page(request: HttpRequest, uuid: UUID) -> HttpResponse:
         "people": queries.people(queue, person(request), everybody=may["manage"]),
         "agreement": agreed, "figures": figures(queue, agreed, ahead), "forecast": ahead,
         "newest": queries.latest_schema(queue.dataset), "suggest_url": find_url("evaluation:suggest", uuid=queue.dataset.uuid),
+        "learning": learning(queue) if queue.order == Queue.Order.LEARNT else None, "sources": Proposer.choices,
+        "may_manage": may["manage"],
     }  # fmt: skip
     return render(request, "datasets_app/labeling/queue.html", context)
 
