@@ -21,6 +21,7 @@ from lifecycle.compute.child import Result, run_child
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Conflict, Refused
+from lifecycle.ui.numbers import percent
 from registry.ledger.models import Event
 from tests.support import datasets
 from tests.support.jobs import run_jobs, run_ok
@@ -409,7 +410,7 @@ def test_the_queue_says_how_far_its_built_in_model_is(queue, mia, ana, client_fo
 
     page = client.get(url).content.decode()
 
-    assert "100.0 %" in page
+    assert percent(1.0, 1) in page
     assert "n = 24" in page
     assert "Least sure between" in page
     assert "Learn now" in page
