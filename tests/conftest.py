@@ -16,6 +16,7 @@ from tests.support.flush import flush_leaves_history_alone
 from tests.support.people import PASSWORD, PEOPLE, make_person, make_project
 from tests.support.product import running_product
 from tests.support.settled import settled_endpoint, unpack
+from tests.support.warm import ended_engine
 
 __all__ = ["PASSWORD"]
 
@@ -51,6 +52,13 @@ def product():
     """The whole product as real processes, for journeys; started at its first use."""
     with running_product() as running:
         yield running
+
+
+@pytest.fixture
+def warm_engine():
+    """The real engine for small verbs; it starts with the first call and ends with the test."""
+    with ended_engine():
+        yield
 
 
 @pytest.fixture

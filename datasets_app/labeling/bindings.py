@@ -14,7 +14,7 @@ from registry.access import policy
 
 
 def queue_url(job: Job) -> str:
-    """The page of the queue that a job fills, orders or measures; everybody who sees the job may open it."""
+    """The page of the queue that a job fills, orders, learns for or measures; everybody who sees the job may open it."""
     return find_url("labeling:queue", uuid=job.args["queue"])
 
 
@@ -42,6 +42,7 @@ def bind() -> None:
     registry.register(JobKind("labeling.apply_rules", "Apply labeling rules", actions.run_rules, url=rules_url))
     registry.register(JobKind("labeling.move_decisions", "Move decisions with their classes", actions.run_moves, url=schema_url))
     registry.register(JobKind("labeling.accept", "Accept agreed answers", actions.run_accept, url=queue_url))
+    registry.register(JobKind("labeling.learn", "Have the built-in model learn", actions.run_learn, url=queue_url))
     registry.register(JobKind("labeling.measure", "Measure label quality", actions.run_measure, url=queue_url))
     registry.register(
         JobKind(
@@ -56,6 +57,7 @@ def bind() -> None:
         )
     )  # fmt: skip
     schedule.every(600, "datasets_app.labeling.tasks.measure_due")
+    schedule.every(60, "datasets_app.labeling.tasks.learn_due")
     schedule.every(60, "datasets_app.labeling.tasks.sweep")
     schedule.every(30, "datasets_app.labeling.tasks.tell_labels")
     topics.register(actions.LABELLED, "Answers of annotators", for_programs=True)

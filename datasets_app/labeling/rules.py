@@ -12,6 +12,8 @@ from enum import IntEnum
 from typing import Any
 from uuid import UUID
 
+from django.db.models import TextChoices
+
 from datasets_app.labeling.values import Value, canonical, classes_of, contested
 from lifecycle.refusals import Refused
 
@@ -22,6 +24,15 @@ UNDO_DEPTH = 20
 BATCH = 1_000
 LABELS_LIMIT = 1_000
 NAME_LIMIT = 120
+
+
+class Proposer(TextChoices):
+    """Who suggests labels."""
+
+    IMPORT = "import", "Imported file"
+    RUN = "run", "Run or version"
+    RULE = "rule", "Rule"
+    BUILT_IN = "built_in", "Built-in model"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +117,11 @@ def random_place(queue: UUID, item: int) -> int:
 def uncertain_place(score: float | None) -> int:
     """The place of an item by the score, 0 to 1, of what is suggested first: the least sure first, those without one last."""
     return RANGE if score is None else round(min(max(score, 0.0), 1.0) * (RANGE - 1))
+
+
+def disputed_place(bits: float) -> int:
+    """The place of an item by the entropy, in bits, of what is said of it: the widest split first, what nobody disputes last."""
+    return round((RANGE - 1) / (1 + bits)) if bits > 0 else RANGE
 
 
 def side_order(queue: UUID, item_digest: str, person: UUID, count: int) -> list[int]:

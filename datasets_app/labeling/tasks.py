@@ -21,6 +21,12 @@ def tell_labels() -> int:
 
 
 @shared_task  # type: ignore[untyped-decorator]
+def learn_due() -> int:
+    """Have the built-in models learn for which enough answers have come in."""
+    return actions.learn_due(timezone.now())
+
+
+@shared_task  # type: ignore[untyped-decorator]
 def measure_due() -> int:
     """Have the queues measured whose labels changed since their last measure, a day ago or longer."""
     return actions.measure_due(timezone.now())

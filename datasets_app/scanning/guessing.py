@@ -10,10 +10,7 @@ first, and result.json. Texts and probabilities stay on disk but for the rows th
 from __future__ import annotations
 
 import json
-import os
-import stat
 import sys
-import threading
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -27,6 +24,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 
 from lifecycle.engine.events import EventWriter, write_json
+from lifecycle.engine.program import leave_with_parent
 
 BATCH = 1_000
 TRAIN_LIMIT = 50_000  # texts that one fold's model is trained on
@@ -174,12 +172,6 @@ def parts(rows: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
     """Rows by batches."""
     for at in range(0, len(rows), BATCH):
         yield rows[at : at + BATCH]
-
-
-def leave_with_parent() -> None:
-    """End when the pipe on standard input ends: nobody waits for the result any more."""
-    if sys.stdin is not None and stat.S_ISFIFO(os.fstat(sys.stdin.fileno()).st_mode):
-        threading.Thread(target=lambda: (sys.stdin.buffer.read(), os._exit(1)), daemon=True).start()
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -13,11 +13,8 @@ from sklearn.linear_model import LogisticRegression
 
 from lifecycle.engine import metrics
 from lifecycle.engine.data import Rows
-from lifecycle.engine.recipes.single_label import Classifier, encode
+from lifecycle.engine.embedding import Embedder
 from lifecycle.engine.spec import Base
-from lifecycle.engine.strategies import load_encoder, load_tokenizer
-from lifecycle.engine.trainer import Collate
-from lifecycle.engine.training import frozen_features
 
 SHOWN = ("accuracy", "macro_f1")
 ITERATIONS = 100
@@ -40,17 +37,9 @@ def frozen_base_logreg(
     train: Rows, texts: Sequence[str], classes: int, seed: int, *, base: Path, pooling: str, max_tokens: int
 ) -> NDArray[np.float64]:
     """Logistic regression on the untuned base model's pooled vectors, scaled to length 1."""
-    tokenizer, encoder = load_tokenizer(base), load_encoder(base, pooling)
-    model = Classifier(encoder, int(encoder.config.hidden_size), classes, pooling)
-    batches = Collate(tokenizer.pad_token_id or 0, "token_type_ids" in tokenizer.model_input_names)
-    known, asked = (
-        _unit(frozen_features(model, encode(tokenizer, each, max_tokens), batches).numpy()) for each in (train.texts, list(texts))
-    )
+    embedder = Embedder(base, pooling, max_tokens)
+    known, asked = embedder.embed(train.texts), embedder.embed(texts)
     return _logistic(known, train, asked, classes, seed, strength=30.0)
-
-
-def _unit(vectors: NDArray[Any]) -> NDArray[np.float64]:
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)  # type: ignore[no-any-return]
 
 
 def _logistic(known: Any, train: Rows, asked: Any, classes: int, seed: int, *, strength: float) -> NDArray[np.float64]:

@@ -18,12 +18,16 @@ from pathlib import Path
 from typing import Any
 
 from lifecycle.engine import probe, warm_client
+from lifecycle.engine.base import open_base
+from lifecycle.engine.calibration import softmax
+from lifecycle.engine.embedding import Embedder
 from lifecycle.engine.faults import EngineFault, describe
 from lifecycle.engine.verbs import open_predictor
 
 IDLE_SECONDS = 900.0
 TICK_SECONDS = 1.0
 MAX_CHILDREN = 4
+DIGITS = 5  # of the numbers of a vector that was scaled to length 1
 
 
 def serve(path: Path, idle_seconds: float = IDLE_SECONDS) -> None:
@@ -112,29 +116,39 @@ def reply(request: dict[str, Any]) -> dict[str, Any]:
         return {"ok": False, "error": describe(error).to_json()}
 
 
-def _opened(payload: dict[str, Any]) -> tuple[Any, list[str]]:
+def _texts(payload: dict[str, Any]) -> list[str]:
     texts = payload.get("texts")
     if not isinstance(texts, list) or not all(isinstance(each, str) for each in texts):
         raise EngineFault("bad_data", "texts must be a list of texts.", "Send the texts as strings.")
+    return texts
+
+
+def _opened(payload: dict[str, Any]) -> tuple[Any, list[str]]:
+    texts = _texts(payload)
     base = Path(payload["base"]) if payload.get("base") else None
     return open_predictor(Path(str(payload.get("artifact"))), base, int(payload.get("threads", 0))), texts
 
 
 def _predict(payload: dict[str, Any]) -> dict[str, Any]:
     predictor, texts = _opened(payload)
-    answers = predictor.answer(texts) if texts else None
-    rows = predictor.probabilities(texts) if texts else []
     labels = predictor.info.labels
+    if not texts:
+        return {"labels": list(labels), "answers": []}
+    found = predictor.answer(texts)
     return {
         "labels": list(labels),
         "answers": [
             {"label": labels[int(row.argmax())], "confidence": float(row.max()), "probabilities": row.tolist(), "tokens": count}
-            for row, count in zip(rows, answers.tokens if answers else (), strict=True)
+            for row, count in zip(softmax(found.logits, predictor.info.temperature), found.tokens, strict=True)
         ],
     }
 
 
 def _embed(payload: dict[str, Any]) -> dict[str, Any]:
+    if payload.get("artifact") is None:
+        base, texts = open_base(Path(str(payload.get("base"))), expected_digest=str(payload.get("digest") or "")), _texts(payload)
+        embedder = Embedder(base.path, "mean", int(payload.get("max_tokens", 128)))
+        return {"embeddings": embedder.embed(texts).round(DIGITS).tolist() if texts else []}
     predictor, texts = _opened(payload)
     return {"embeddings": predictor.answer(texts).embeddings.tolist() if texts else []}
 

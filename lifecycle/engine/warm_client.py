@@ -2,7 +2,8 @@
 
 Wire: a Unix stream socket (mode 0600), one request a connection. Each message is 4 bytes of length, big-endian, then UTF-8 JSON.
 Request {"verb": "predict"|"embed"|"probe", "payload": {...}}; reply {"ok": true, "result": {...}} or {"ok": false, "error": {code, message,
-next_step}}. Closing the connection ends the work. Payload of predict and embed: {"artifact": folder, "texts": [...], "threads": n}.
+next_step}}. Closing the connection ends the work. Payload of predict and embed: {"artifact": folder, "texts": [...], "threads": n};
+of embed also {"base": folder, "digest": of its files, "max_tokens": n, "texts": [...]}: vectors of an untuned base, of length 1.
 """
 
 from __future__ import annotations

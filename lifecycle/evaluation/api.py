@@ -10,9 +10,13 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
+from datasets_app.datasets.models import Dataset
+from datasets_app.labeling.queries import get_dataset, get_queue
 from lifecycle.evaluation import actions, compare, pages, queries
 from lifecycle.evaluation.actions import SPLITS
 from lifecycle.evaluation.models import Evaluation
+from lifecycle.evaluation.ports import shelves
+from lifecycle.evaluation.suggest_page import line
 from lifecycle.jobs.api import JobOut
 from lifecycle.training.models import Run
 from lifecycle.training.pages import person
@@ -140,9 +144,55 @@ class Compare(View):
         return Response(compare.paired_report(a, b))
 
 
+class SuggestIn(serializers.Serializer[object]):
+    """Which model. kind: as GET lists them. queue: whose open items; null for all items of the dataset."""
+
+    kind = serializers.CharField(max_length=20)
+    model = serializers.UUIDField()
+    queue = serializers.UUIDField(required=False, allow_null=True, default=None)
+
+
+class SuggesterOut(serializers.Serializer[object]):
+    """A model that could suggest. unknown: labels of it that are no class of the newest version. never: classes that it does not know."""
+
+    kind = serializers.CharField(source="model.kind")
+    model = serializers.UUIDField(source="model.uuid")
+    name = serializers.CharField(source="model.name")
+    digest = serializers.CharField(source="model.digest")
+    fits = serializers.BooleanField()
+    unknown = serializers.ListField(child=serializers.CharField(), source="match.unknown")
+    never = serializers.ListField(child=serializers.CharField(), source="match.never")
+
+
+class Suggest(View):
+    """Models that suggest labels."""
+
+    needs = {"GET": Needs("labeling.manage", Dataset, "labeling.view"), "POST": Needs("labeling.manage", Dataset, "labeling.view")}
+
+    @extend_schema(operation_id="datasets_suggesters", responses=SuggesterOut(many=True))
+    def get(self, request: Request, uuid: UUID) -> Response:
+        """The newest runs and versions of the project, at most 30 of a kind, with what of their labels does not fit."""
+        dataset = get_dataset(person(request), uuid)
+        able = dataset.task == Dataset.Task.SINGLE_LABEL
+        models = [model for shelf in shelves().values() for model in shelf.models(person(request), dataset.project)] if able else []
+        found = zip(models, queries.matches(dataset, models), strict=True)
+        return Response(SuggesterOut([line(model, match, "") for model, match in found], many=True).data)
+
+    @extend_schema(operation_id="datasets_suggest", request=SuggestIn, responses={202: JobOut})
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """Have a model suggest classes for what is open in a queue, or for all items; the job says when it is done."""
+        given = SuggestIn(data=request.data)
+        given.is_valid(raise_exception=True)
+        data, user, dataset = given.validated_data, person(request), get_dataset(person(request), uuid)
+        queue = get_queue(user, data["queue"]) if data["queue"] else None
+        model = queries.get_model(user, data["kind"], data["model"])
+        return Response(JobOut(actions.suggest(dataset=dataset, model=model, actor=user, queue=queue)).data, status=202)
+
+
 urlpatterns = [
     path("evaluations/", Evaluations.as_view(), name="api-evaluations"),
     path("evaluations/compare/", Compare.as_view(), name="api-evaluations-compare"),
     path("evaluations/<uuid:uuid>/", OneEvaluation.as_view(), name="api-evaluation"),
     path("runs/<uuid:uuid>/evaluate/", Evaluate.as_view(), name="api-run-evaluate"),
+    path("datasets/<uuid:uuid>/suggest/", Suggest.as_view(), name="api-dataset-suggest"),
 ]

@@ -9,11 +9,12 @@ class EvaluationConfig(AppConfig):
 
     def ready(self) -> None:
         """Measure every run that succeeds, and bring the comparison into the navigation."""
-        from lifecycle.evaluation import actions, queries, tasks
+        from lifecycle.evaluation import actions, ports, queries, tasks
         from lifecycle.jobs.registry import JobKind, register
         from lifecycle.jobs.rules import Queue
-        from lifecycle.training import ports
+        from lifecycle.training import ports as training
         from lifecycle.ui import navigation
+        from lifecycle.ui.addresses import find_url
         from lifecycle.ui.navigation import NavItem, Person
         from registry.access.policy import can_somewhere
 
@@ -25,6 +26,13 @@ class EvaluationConfig(AppConfig):
                 "evaluation.evaluate", "Evaluate a model", tasks.evaluate, queue=Queue.TRAINING, url=lambda job: f"/runs/{job.args['run']}/"
             )
         )
-        ports.after_success("evaluation", actions.after_success)
-        ports.add_reference("evaluation", queries.baseline_reference, order=20)
+        register(
+            JobKind(
+                "evaluation.suggest", "Have a model suggest labels", actions.run_suggest,
+                url=lambda job: find_url("evaluation:suggest", uuid=job.args["dataset"]),
+            )
+        )  # fmt: skip
+        ports.add_shelf("run", queries.Runs(), order=10)
+        training.after_success("evaluation", actions.after_success)
+        training.add_reference("evaluation", queries.baseline_reference, order=20)
         navigation.register(NavItem("Training", "Evaluations", "evaluation:list", 20, show=sees))

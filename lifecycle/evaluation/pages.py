@@ -12,6 +12,7 @@ from lifecycle.evaluation.actions import SPLITS
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.refusals import Refused
 from lifecycle.training.models import Run
+from lifecycle.training.rules import RunState
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.marks import Figure, Step
 from lifecycle.ui.numbers import count, decimals
@@ -78,6 +79,7 @@ def of_run(user: User, run: Run) -> dict[str, Any]:
         "job": queries.last_job(run),
         "pending": queries.unfinished_job(run) is not None,
         "may_evaluate": can(user, "evaluation.evaluate", run),
+        "may_suggest": run.state == RunState.SUCCEEDED and can(user, "labeling.manage", run.snapshot.dataset),
         "missing": [split for split in SPLITS if run.snapshot.counts["splits"].get(split) and split not in {each.split for each in found}],
     }
     return context | (parts(shown) if shown else {})

@@ -9,6 +9,7 @@ from lifecycle.evaluation import views
 app_name = "evaluation"
 urlpatterns = [
     path("", views.evaluations, name="list"),
+    path("suggest/<uuid:uuid>/", views.suggest, name="suggest"),
     path("compare/", views.compare, name="compare"),
     path("run/<uuid:uuid>/", views.of_run, name="of_run"),
     path("run/<uuid:uuid>/evaluate/", views.evaluate, name="evaluate"),

@@ -6,14 +6,20 @@ from uuid import UUID
 
 from django.http import HttpResponse
 from django.urls import reverse
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from lifecycle.evaluation import actions, pages
+from datasets_app.datasets.models import Dataset
+from datasets_app.labeling.queries import get_dataset
+from lifecycle.evaluation import actions, pages, queries
+from lifecycle.evaluation.forms import SuggestForm
 from lifecycle.evaluation.models import Evaluation
+from lifecycle.evaluation.suggest_page import suggesting
+from lifecycle.refusals import Refusal
 from lifecycle.training.models import Run
 from lifecycle.training.pages import person
 from lifecycle.training.queries import get_run
 from lifecycle.ui.csp import charts
+from lifecycle.ui.forms import add_refusal
 from lifecycle.ui.respond import redirect_or_refresh, respond
 from lifecycle.ui.toasts import toast
 from registry.access.decorators import needs, signed_in
@@ -65,3 +71,22 @@ def evaluate(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     actions.evaluate(run=run, split=request.POST.get("split", ""), actor=person(request))
     toast(request, f"{run} is being evaluated", kind="live")
     return redirect_or_refresh(request, reverse("training:detail", args=[uuid]))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@needs("labeling.manage", Dataset, see="labeling.view")
+def suggest(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """Choose a model that suggests labels for a queue or a dataset."""
+    user, dataset = person(request), get_dataset(person(request), uuid)
+    form = SuggestForm(dataset, request.POST or None, initial={name: request.GET.get(name, "") for name in ("model", "queue")})
+    if form.is_valid():
+        try:
+            model = queries.get_model(user, *form.cleaned_data["model"])
+            actions.suggest(dataset=dataset, model=model, actor=user, queue=form.cleaned_data["queue"])
+        except Refusal as refusal:
+            add_refusal(form, refusal)
+        else:
+            toast(request, f"{model.name} suggests labels", kind="live")
+            return redirect_or_refresh(request, reverse("evaluation:suggest", args=[uuid]))
+    context = suggesting(user, dataset, form)
+    return respond(request, "lifecycle/evaluation/suggest.html", "suggest", context, status=422 if form.is_bound else 200)

@@ -9,6 +9,7 @@ class CatalogConfig(AppConfig):
 
     def ready(self) -> None:
         """Bring the catalog's jobs, its navigation item and its search."""
+        from lifecycle.evaluation import ports as evaluation
         from lifecycle.jobs import registry
         from lifecycle.jobs.registry import JobKind
         from lifecycle.training import ports as training
@@ -16,6 +17,7 @@ class CatalogConfig(AppConfig):
         from lifecycle.ui.navigation import NavItem
         from registry.access.policy import can_somewhere
         from registry.catalog import ports, tasks
+        from registry.catalog.suggesting import Versions
 
         registry.register(JobKind("catalog.register", "Register a version", tasks.register, url=ports.model_url))
         registry.register(JobKind("catalog.verify", "Verify a version", tasks.verify, url=ports.version_url))
@@ -30,6 +32,7 @@ class CatalogConfig(AppConfig):
                 match=("catalog",),
             )
         )
+        evaluation.add_shelf("version", Versions(), order=20)
         training.add_steps("catalog", ports.versions_of)
         training.add_reference("live", ports.live_reference, order=10)
         palette.register_search("Models and versions", ports.search)

@@ -58,7 +58,17 @@ def version(user: User, found: ModelVersion) -> dict[str, Any]:
         "promotions_url": find_url("promotions:of_version", uuid=found.uuid),
         "deployments_url": find_url("endpoints:of_version", uuid=found.uuid),
         "promote_url": promote_url(user, found),
+        "suggest_url": suggest_url(user, found),
     }
+
+
+def suggest_url(user: User, found: ModelVersion) -> str:
+    """Where to have this version suggest labels for the dataset that it learnt from; "" where this person or this version cannot."""
+    dataset = found.run.snapshot.dataset
+    if found.state != ModelVersion.State.ACTIVE or not policy.can(user, "labeling.manage", dataset):
+        return ""
+    address = find_url("evaluation:suggest", uuid=dataset.uuid)
+    return f"{address}?model=version:{found.uuid}" if address else ""
 
 
 def promote_url(user: User, found: ModelVersion) -> str:

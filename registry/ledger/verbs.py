@@ -62,6 +62,8 @@ class Verb(TextChoices):
     GOLD_MIXED = "labeling.gold_mixed", "set how gold is mixed into a labeling queue"
     PERSON_HELD = "labeling.person_held", "held a person's work in a labeling queue"
     PERSON_LET_GO_ON = "labeling.person_let_go_on", "let a person go on in a labeling queue"
+    LEARNING_REQUESTED = "labeling.learning_requested", "had the built-in model learn"
+    BUILT_IN_FITTED = "labeling.fitted", "fitted the built-in model of a dataset"
     # snapshots
     SNAPSHOT_REQUESTED = "snapshots.requested", "asked for a snapshot"
     SNAPSHOT_FROZEN = "snapshots.frozen", "froze a snapshot"
@@ -75,6 +77,7 @@ class Verb(TextChoices):
     # evaluation
     EVALUATION_REQUESTED = "evaluation.requested", "asked for an evaluation"
     EVALUATION_RECORDED = "evaluation.recorded", "recorded an evaluation"
+    SUGGESTIONS_REQUESTED = "evaluation.suggestions_requested", "had a model suggest labels"
     # policies and catalog
     POLICY_PUBLISHED = "policies.published", "published a policy"
     MODEL_CREATED = "catalog.model_created", "created a registered model"

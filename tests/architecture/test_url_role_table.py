@@ -124,6 +124,9 @@ TABLE = r"""
 /labeling/<uuid:uuid>/pause/                               | queue      | ---- ------- | L... x+++xxx
 /labeling/<uuid:uuid>/resume/                              | queue      | ---- ------- | L... x+++xxx
 /labeling/<uuid:uuid>/reorder/                             | queue      | ---- ------- | L... x+++xxx
+/labeling/<uuid:uuid>/learning/                            | queue      | L... +++++++ | ---- -------
+/labeling/<uuid:uuid>/learn/                               | queue      | ---- ------- | L... x+++xxx
+/labeling/<uuid:uuid>/prefer/                              | queue      | ---- ------- | L... x+++xxx
 /labeling/<uuid:uuid>/move/                                | queue      | ---- ------- | L... x+++xxx
 /labeling/<uuid:uuid>/close/                               | queue      | ---- ------- | L... x+++xxx
 /labeling/<uuid:uuid>/bench/                               | queue      | L... +++++xx | ---- -------
@@ -183,6 +186,7 @@ TABLE = r"""
 /evaluations/compare/                                      |            | L+++ +++++++ | ---- -------
 /evaluations/run/<uuid:uuid>/                              | run        | L... +++++++ | ---- -------
 /evaluations/run/<uuid:uuid>/evaluate/                     | run        | ---- ------- | L... xx++xxx
+/evaluations/suggest/<uuid:uuid>/                          | dataset    | L... x+++xxx | L... x+++xxx
 /evaluations/<uuid:uuid>/                                  | evaluation | L... +++++++ | ---- -------
 /evaluations/<uuid:uuid>/items/                            | evaluation | L... +++++++ | ---- -------
 # policies
@@ -345,6 +349,8 @@ TABLE = r"""
 /api/v1/labeling/checks/<uuid:uuid>/                       | check      | L... x+xxxxx | L--- -------
 /api/v1/labeling/checks/<uuid:uuid>/accept/                | check      | L--- ------- | L... x+xxxxx
 /api/v1/labeling/checks/<uuid:uuid>/drop/                  | check      | L--- ------- | L... x+xxxxx
+/api/v1/labeling/queues/<uuid:uuid>/learning/              | queue      | L... +++++++ | L... x+++xxx
+/api/v1/labeling/queues/<uuid:uuid>/prefer/                | queue      | L--- ------- | L... x+++xxx
 /api/v1/labeling/queues/<uuid:uuid>/quality/                   | queue      | L... x+++xxx | L... x+++xxx
 /api/v1/labeling/queues/<uuid:uuid>/return/                | queue      | L--- ------- | L... x+xxxxx
 /api/v1/dashboard/                                         |            | L+++ +++++++ | L--- -------
@@ -369,6 +375,7 @@ TABLE = r"""
 /api/v1/evaluations/                                       |            | L+++ +++++++ | L--- -------
 /api/v1/evaluations/compare/                               |            | L+++ +++++++ | L--- -------
 /api/v1/evaluations/<uuid:uuid>/                           | evaluation | L... +++++++ | L--- -------
+/api/v1/datasets/<uuid:uuid>/suggest/                      | dataset    | L... x+++xxx | L... x+++xxx
 /api/v1/runs/<uuid:uuid>/evaluate/                         | run        | L--- ------- | L... xx++xxx
 /api/v1/policies/                                          |            | L+++ +++++++ | L--- -------
 /api/v1/policies/<uuid:uuid>/                              | policy     | L.+. +++++++ | L--- -------

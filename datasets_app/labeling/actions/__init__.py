@@ -17,10 +17,21 @@ from datasets_app.labeling.actions.corrections import (
 from datasets_app.labeling.actions.gold import make_gold, make_golds, retire_gold, sample_gold, write_gold
 from datasets_app.labeling.actions.guideline import know_guideline
 from datasets_app.labeling.actions.imports import Importer, suggest, suggest_values
+from datasets_app.labeling.actions.learning import learn, learn_due, run_learn
 from datasets_app.labeling.actions.mixing import let_go_on, mix_gold
 from datasets_app.labeling.actions.proposals import decline_proposal, propose_change
 from datasets_app.labeling.actions.quality import measure_due, measure_quality, run_measure
-from datasets_app.labeling.actions.queues import close_queue, open_queue, pause_queue, reorder, resume_queue, run_fill, run_reorder
+from datasets_app.labeling.actions.queues import (
+    REORDERED,
+    close_queue,
+    open_queue,
+    pause_queue,
+    prefer,
+    reorder,
+    resume_queue,
+    run_fill,
+    run_reorder,
+)
 from datasets_app.labeling.actions.remarks import comment, flag, resolve_comment
 from datasets_app.labeling.actions.reviews import decide, return_to_annotators, undo_decision
 from datasets_app.labeling.actions.schemas import publish_schema
@@ -38,6 +49,7 @@ __all__ = [
     "correct_cancelled",
     "bring_corrections",
     "accept_corrections",
+    "REORDERED",
     "Importer",
     "Undone",
     "accept_check",
@@ -55,6 +67,8 @@ __all__ = [
     "let_go_on",
     "make_gold",
     "make_golds",
+    "learn",
+    "learn_due",
     "measure_due",
     "measure_quality",
     "mix_gold",
@@ -64,6 +78,7 @@ __all__ = [
     "pause_queue",
     "plan_changes",
     "propose_change",
+    "prefer",
     "publish_schema",
     "release",
     "reorder",
@@ -74,6 +89,7 @@ __all__ = [
     "return_to_annotators",
     "run_accept",
     "run_fill",
+    "run_learn",
     "run_measure",
     "run_moves",
     "run_reorder",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date
 from uuid import UUID, uuid4
 
@@ -18,6 +18,8 @@ from datasets_app.labeling import queries, rules
 from datasets_app.labeling.actions.mixing import mixing_problems
 from datasets_app.labeling.actions.schemas import write_schema
 from datasets_app.labeling.models import LabelSchema, Queue, Seat, Slot
+from datasets_app.labeling.queries.disputing import disagreements
+from datasets_app.labeling.queries.learning import TASKS as LEARNT_TASKS
 from datasets_app.labeling.values import TASKS
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.context import JobContext
@@ -32,6 +34,7 @@ from registry.ledger.verbs import Verb
 AT_ONCE = 1_000  # a dataset of at most so many items is filled within the request
 CHOICES = [choice for choice in Queue.Source.choices if choice[0] != Queue.Source.ITEMS]  # a room above chooses items
 OPEN, LEASED, DONE, CLOSED = Slot.State.OPEN, Slot.State.LEASED, Slot.State.DONE, Slot.State.CLOSED
+REORDERED = frozenset({Queue.Order.UNCERTAIN, Queue.Order.DISPUTED})  # orders that come from suggestions
 MOVES = {
     Queue.State.OPEN: {Queue.State.PAUSED, Queue.State.CLOSED},
     Queue.State.PAUSED: {Queue.State.OPEN, Queue.State.CLOSED},
@@ -147,6 +150,8 @@ def check_queue(
         problems["order"] = ["Choose the order in which items are handed out."]
     if acceptance not in Queue.Acceptance.values:
         problems["acceptance"] = ["Choose what happens to answers that agree."]
+    if order == Queue.Order.LEARNT and dataset.task not in LEARNT_TASKS:
+        problems["order"] = ["The built-in model learns classes of texts; this dataset's task is another."]
     if source not in Queue.Source.values:
         problems["source"] = ["Choose which items the queue takes."]
     if problems:
@@ -264,19 +269,24 @@ def places_of(queue: Queue, item_ids: Sequence[int]) -> dict[int, int]:
     if queue.order == Queue.Order.RANDOM:
         return {pk: rules.random_place(queue.uuid, pk) for pk in item_ids}
     if queue.order == Queue.Order.UNCERTAIN:
-        scores = queries.best_scores(item_ids)
+        scores = queries.best_scores(item_ids, queue.suggests_from)
         return {pk: rules.uncertain_place(scores.get(pk)) for pk in item_ids}
+    if queue.order == Queue.Order.DISPUTED:
+        bits = disagreements(queue.dataset.task, item_ids)
+        return {pk: rules.disputed_place(bits.get(pk, 0.0)) for pk in item_ids}
+    if queue.order == Queue.Order.LEARNT:
+        return dict.fromkeys(item_ids, rules.RANGE)  # as they came, until the built-in model puts them in order
     return dict.fromkeys(item_ids, 0)
 
 
 def reorder(*, queue_id: UUID, actor: User) -> Job:
-    """Have what is still open put in the order of the newest suggestions, by a job.
+    """Have what is still open put in the order of the newest suggestions, or of what is disputed by now, by a job.
 
     Raises PermissionDenied, or Conflict for a queue that is closed or in another order.
     """
     queue = Queue.objects.select_related("dataset__project").get(uuid=queue_id)
     policy.require(actor, "labeling.manage", queue)
-    if queue.order != Queue.Order.UNCERTAIN or queue.state == Queue.State.CLOSED:
+    if queue.order not in REORDERED or queue.state == Queue.State.CLOSED:
         raise Conflict(f"{queue.name} is closed, or not in the order of suggestions.", next_step="Open a queue that is.")
     args = {"queue": str(queue.uuid)}
     with transaction.atomic():
@@ -294,20 +304,26 @@ def run_reorder(ctx: JobContext) -> None:
     while batch := list(slots.filter(pk__gt=after).values_list("pk", "item_id")[: rules.BATCH]):
         places = places_of(queue, list(dict.fromkeys(item for _, item in batch)))
         with transaction.atomic():
-            kept = Slot.objects.select_for_update(no_key=True).filter(pk__in=[pk for pk, _ in batch], state=OPEN).order_by("id")
-            held = set(kept.values_list("pk", flat=True))  # in the order in which everybody locks the slots of an item
-            by_place: dict[int, list[int]] = {}
-            for pk, item in batch:
-                if pk not in held:
-                    continue
-                by_place.setdefault(places[item], []).append(pk)
-            for place, pks in by_place.items():
-                Slot.objects.filter(pk__in=pks, state=OPEN).update(priority=place)
+            put_in_place(batch, places)
             after = batch[-1][0]
             ctx.checkpoint({"after": after})
         done += len(batch)
         ctx.progress(done, queue.slots_total - queue.slots_done, stage="Putting items in order", unit="slots")
         ctx.raise_if_cancelled()
+    begin_at_the_front(queue)
+
+
+def put_in_place(batch: Sequence[tuple[int, int]], places: Mapping[int, int]) -> None:
+    """Give those of these slots that are open still their item's place, in the caller's transaction. batch: (slot, item)."""
+    slots = Slot.objects.select_for_update(no_key=True).filter(pk__in=[pk for pk, _ in batch], state=OPEN)
+    kept = list(slots.order_by("id"))  # in the order in which everybody locks the slots of an item
+    for slot in kept:
+        slot.priority = places[slot.item_id]
+    Slot.objects.bulk_update(kept, ["priority"], batch_size=rules.BATCH)
+
+
+def begin_at_the_front(queue: Queue) -> None:
+    """Everybody's next claim looks at the queue's first place again."""
     Seat.objects.filter(queue=queue).update(priority=-(2**62), slot=0)
 
 
@@ -342,6 +358,23 @@ def resume_queue(*, queue_id: UUID, actor: User) -> Queue:
 def close_queue(*, queue_id: UUID, actor: User) -> Queue:
     """For good: open slots are closed, answers stay. Raises PermissionDenied or Conflict."""
     return move(queue_id, actor, Queue.State.CLOSED)
+
+
+@transaction.atomic
+def prefer(*, queue_id: UUID, actor: User, source: str) -> Queue:
+    """Have the bench show suggestions of this kind of source first, where it has any; empty for the newest whoever gave them.
+
+    Raises PermissionDenied, or Refused for what is no kind of source.
+    """
+    queue = Queue.objects.select_for_update(of=("self",), no_key=True).select_related("dataset__project").get(uuid=queue_id)
+    policy.require(actor, "labeling.manage", queue)
+    if source and source not in rules.Proposer.values:
+        raise Refused("There is no such kind of source.", fields={"source": [f"Choose one of {', '.join(rules.Proposer.values)}."]})
+    if queue.suggests_from != source:
+        old, queue.suggests_from = queue.suggests_from, source
+        queue.save(update_fields=["suggests_from"])
+        ledger.record(actor, Verb.QUEUE_CHANGED, queue, project=queue.dataset.project.uuid, suggests_from=source, before=old)
+    return queue
 
 
 @transaction.atomic

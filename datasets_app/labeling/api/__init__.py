@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from datasets_app.labeling.api import changes, checks, comments, corrections, gold, proposals, quality, queues, review, rules, schemas, work
+from datasets_app.labeling.api import (
+    changes,
+    checks,
+    comments,
+    corrections,
+    gold,
+    learning,
+    proposals,
+    quality,
+    queues,
+    review,
+    rules,
+    schemas,
+    work,
+)
 
 urlpatterns = [
     *schemas.urlpatterns,
@@ -17,4 +31,5 @@ urlpatterns = [
     *corrections.urlpatterns,
     *comments.urlpatterns,
     *proposals.urlpatterns,
+    *learning.urlpatterns,
 ]

@@ -1,5 +1,7 @@
 """What labeling keeps: schemas of classes, queues and their slots, answers, suggestions, decisions, remarks, measures of quality."""
 
+"""What labeling keeps: schemas, queues and their slots, answers, suggestions, decisions, measures of quality, built-in models."""
+
 from __future__ import annotations
 
 from datasets_app.labeling.models.answers import Annotation
@@ -7,6 +9,7 @@ from datasets_app.labeling.models.checks import Agreed, Sampled, SpotCheck
 from datasets_app.labeling.models.corrections import Correction
 from datasets_app.labeling.models.decisions import Comment, Decision, Dispute
 from datasets_app.labeling.models.gold import Gold
+from datasets_app.labeling.models.learning import Fit
 from datasets_app.labeling.models.proposals import GuidelineProposal
 from datasets_app.labeling.models.quality import Difference, QualityReport
 from datasets_app.labeling.models.queues import Queue, Seat, Slot, SlotSkip
@@ -23,6 +26,7 @@ __all__ = [
     "Dispute",
     "GuidelineProposal",
     "Gold",
+    "Fit",
     "Label",
     "LabelChange",
     "LabelSchema",

@@ -9,7 +9,9 @@ from django.db import models
 from django.db.models import Q
 
 from datasets_app.datasets.models import Dataset, Item, Upload
+from datasets_app.labeling.models.learning import Fit
 from datasets_app.labeling.models.schemas import LabelSchema
+from datasets_app.labeling.rules import Proposer
 
 USER = settings.AUTH_USER_MODEL
 
@@ -36,6 +38,8 @@ class Queue(models.Model):
         GIVEN = "given", "As the items came"
         RANDOM = "random", "By chance"
         UNCERTAIN = "uncertain", "What the suggestions are least sure of first"
+        LEARNT = "learnt", "What the built-in model is least sure of first"
+        DISPUTED = "disputed", "Where answers or suggestions disagree first"
 
     class Acceptance(models.TextChoices):
         RULE = "rule", "Agreed answers are decided at once"
@@ -76,6 +80,10 @@ class Queue(models.Model):
     )
     gold_holds = models.BooleanField(default=False, help_text="whether who is below gets nothing new until a lead lets them go on")
     gold_done = models.PositiveIntegerField(default=0, help_text="answers to gold that stand, of everybody; never among slots_done")
+    fit = models.ForeignKey(Fit, null=True, on_delete=models.PROTECT, related_name="+", help_text="of the built-in model, that ordered it")
+    suggests_from = models.CharField(
+        max_length=8, blank=True, choices=Proposer.choices, help_text="whose suggestions are shown, where it has any; empty: the newest"
+    )
 
     class Meta:
         constraints = [

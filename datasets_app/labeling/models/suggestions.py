@@ -9,12 +9,13 @@ from django.db.models import Q
 from datasets_app.datasets.models import Dataset, Item, Upload
 from datasets_app.labeling.matching import Kind, Mode
 from datasets_app.labeling.models.schemas import IMPORTING, Label
+from datasets_app.labeling.rules import Proposer
 
 USER = settings.AUTH_USER_MODEL
 
 
 class Suggestion(models.Model):
-    """What a run, a rule or an imported file proposes for an item; never counted as anybody's answer.
+    """What a model, a rule or an imported file proposes for an item; never counted as anybody's answer.
 
     A source names classes one by one, each with its score; spans come as one value, each span with its own "score" where there is one.
     """
@@ -22,17 +23,14 @@ class Suggestion(models.Model):
     append_only = True
     deletable_when = IMPORTING
 
-    class Source(models.TextChoices):
-        IMPORT = "import", "Imported file"
-        RUN = "run", "Run"
-        RULE = "rule", "Rule"
+    Source = Proposer
 
     item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="suggestions")
     label = models.ForeignKey(Label, null=True, on_delete=models.PROTECT, related_name="+")
     value = models.JSONField(null=True, help_text="as in Annotation")
     score = models.FloatField(null=True, help_text="0 to 1; null where the source gives none")
-    source = models.CharField(max_length=8, choices=Source.choices)
-    source_digest = models.CharField(max_length=64, help_text="of the file, the run's artifact or the rule")
+    source = models.CharField(max_length=8, choices=Proposer.choices)
+    source_digest = models.CharField(max_length=64, help_text="of the file, the model's artifact, the rule or the fit")
     source_name = models.CharField(max_length=120, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -2,7 +2,7 @@
 
 from datasets_app.labeling.queries.answers import answer_kind, answers_by_item, decided, ordered_labels, places_of, sent_back
 from datasets_app.labeling.queries.bench import bench_items, hit_rate, label_documents, last_answer, progress, skipped_open
-from datasets_app.labeling.queries.changes import labels_now, older_names
+from datasets_app.labeling.queries.changes import labels_now, older_names, present_ids
 from datasets_app.labeling.queries.comments import (
     Line,
     Thread,
@@ -177,6 +177,7 @@ __all__ = [
     "pair_history",
     "people",
     "places_of",
+    "present_ids",
     "progress",
     "proposals_of",
     "quality_document",

@@ -16,7 +16,7 @@ from datasets_app.labeling.models import Annotation, Comment, Decision, Label, Q
 from datasets_app.labeling.queries.changes import with_merged
 from datasets_app.labeling.queries.comments import told
 from datasets_app.labeling.queries.decisions import labels_by_id, value_of
-from datasets_app.labeling.queries.suggesting import live
+from datasets_app.labeling.queries.suggesting import live, shown_first
 from datasets_app.labeling.values import Value, rename
 from lifecycle.ui import numbers
 from registry.access.models import User
@@ -106,7 +106,10 @@ class Shown:
 
 
 def suggested(queue: Queue, slots: Sequence[Slot]) -> dict[int, Shown]:
-    """The suggestions of the newest source of each item, where they are not hidden; classes that the schema lacks are left out."""
+    """The suggestions of one source of each item, the newest or of the kind that the queue wants first, where they are not hidden.
+
+    Classes that the schema lacks are left out.
+    """
     open_to_see = [slot.item_id for slot in slots if not rules.is_hidden(queue.uuid, slot.item.digest, queue.hidden_share)]
     rows: dict[int, list[Suggestion]] = defaultdict(list)
     for suggestion in live(Suggestion.objects.filter(item_id__in=open_to_see)).select_related("label").order_by("id"):
@@ -114,7 +117,7 @@ def suggested(queue: Queue, slots: Sequence[Slot]) -> dict[int, Shown]:
     now = with_merged(queue, uuids_in(queue) if rows else {})
     found: dict[int, Shown] = defaultdict(Shown)
     for item, suggestions in rows.items():
-        newest = suggestions[-1]
+        newest = shown_first(suggestions, queue.suggests_from)
         if newest.value is not None:
             found[item] = Shown(source=newest.source_name, suggestion=newest.pk, proposed=proposed(newest.value, now))
             continue
@@ -234,7 +237,8 @@ def hit_rate(queue: Queue) -> tuple[int, int] | None:
     rows = newest.values_list("item_id", "label__stable_id", "superseded_by")[:HITS_FROM]
     labels = {item: label for item, label, superseded in rows if superseded is None}
     best: dict[int, Any] = {}
-    ranked = live(Suggestion.objects.filter(item_id__in=labels)).order_by("item_id", "score", "-id")
+    wanted = {"source": queue.suggests_from} if queue.suggests_from else {}
+    ranked = live(Suggestion.objects.filter(item_id__in=labels, **wanted)).order_by("item_id", "score", "-id")
     best.update(ranked.values_list("item_id", "label__stable_id"))
     right = sum(labels[item] == label for item, label in best.items())
     return (right, len(best)) if len(best) >= 20 else None

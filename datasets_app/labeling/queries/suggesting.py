@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -46,15 +46,21 @@ def live(suggestions: QuerySet[Suggestion]) -> QuerySet[Suggestion]:
     return suggestions.exclude(gone)
 
 
-def best_scores(item_ids: Iterable[int]) -> dict[int, float]:
-    """The best score that the newest source with scores gives each of these items."""
+def shown_first(rows: Sequence[Suggestion], wanted: str) -> Suggestion:
+    """The newest suggestion of the wanted kind of source, else the newest of all. rows: of one item, oldest first; at least one."""
+    return next((row for row in reversed(rows) if row.source == wanted), rows[-1])
+
+
+def best_scores(item_ids: Iterable[int], wanted: str = "") -> dict[int, float]:
+    """The best score that the newest source with scores gives each of these items; of the wanted kind, where one of it says something."""
     found: dict[int, float] = {}
     for ids in chunks(item_ids):
-        newest: dict[int, str] = {}
-        rows = live(Suggestion.objects.filter(item_id__in=ids, score__isnull=False)).order_by("-id")
-        for item, source, score in rows.values_list("item_id", "source_digest", "score"):
-            if newest.setdefault(item, source) == source and score is not None:
-                found[item] = max(found.get(item, 0.0), score)
+        rows: dict[int, list[Suggestion]] = defaultdict(list)
+        for row in live(Suggestion.objects.filter(item_id__in=ids, score__isnull=False)).order_by("id"):
+            rows[row.item_id].append(row)
+        for item, said in rows.items():
+            source = shown_first(said, wanted).source_digest
+            found[item] = max(row.score or 0.0 for row in said if row.source_digest == source)
     return found
 
 

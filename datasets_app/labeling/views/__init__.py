@@ -6,6 +6,7 @@ from datasets_app.labeling.views.checks import accept_check, drop_check, start_c
 from datasets_app.labeling.views.comments import comment, comments, people, resolve_comment
 from datasets_app.labeling.views.corrections import accept_corrections, bring_corrections, correction, corrections
 from datasets_app.labeling.views.gold import gold, gold_item, let_go_on, mix_gold, retire_gold, sample_gold
+from datasets_app.labeling.views.learning import learn, prefer, queue_learning
 from datasets_app.labeling.views.pages import close, open_queue, pause, queue_list, queue_page, reorder, resume, schema, schema_version
 from datasets_app.labeling.views.proposals import decline_proposal, know_guideline, propose
 from datasets_app.labeling.views.quality import measure, quality, quality_items
@@ -33,6 +34,7 @@ __all__ = [
     "heartbeat",
     "know_guideline",
     "let_go_on",
+    "learn",
     "measure",
     "mix_gold",
     "move_decisions",
@@ -40,10 +42,12 @@ __all__ = [
     "open_queue",
     "pause",
     "people",
+    "prefer",
     "preview_rule",
     "propose",
     "quality",
     "quality_items",
+    "queue_learning",
     "queue_list",
     "queue_page",
     "release",

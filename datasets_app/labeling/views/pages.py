@@ -22,12 +22,15 @@ from datasets_app.labeling.models import Queue
 from datasets_app.labeling.quality import ALWAYS_RULE
 from datasets_app.labeling.queries import changes
 from datasets_app.labeling.queries.checks import check_under_way, sample_of
+from datasets_app.labeling.queries.learning import learning
+from datasets_app.labeling.rules import Proposer
 from datasets_app.labeling.values import TASKS
 from datasets_app.labeling.views.answering import person
 from datasets_app.labeling.views.guideline import differences_of, guideline_html
 from datasets_app.labeling.views.proposals import on_schema_page
 from datasets_app.labeling.views.quality_page import person_row
 from lifecycle.refusals import Refused
+from lifecycle.ui.addresses import find_url
 from lifecycle.ui.forms import add_refusal
 from lifecycle.ui.marks import Figure
 from lifecycle.ui.numbers import count, decimals, duration
@@ -80,6 +83,8 @@ def queue_page(request: HttpRequest, uuid: UUID) -> HttpResponse:
         "open_comments": queries.open_comments(queue, person(request)) if may["comment"] else 0,
         "mix": mix_form(queue) if may["manage"] and queue.state != "closed" else None, "judged": queries.judged(queue.dataset),
         "chosen": Selection(queue.dataset, person(request), queue.filters, whole=True).words if queue.filters else "",
+        "suggest_url": find_url("evaluation:suggest", uuid=queue.dataset.uuid), "sources": Proposer.choices,
+        "learning": learning(queue) if queue.order == Queue.Order.LEARNT else None, "may_manage": may["manage"],
     }  # fmt: skip
     return render(request, "datasets_app/labeling/queue.html", context)
 
@@ -191,6 +196,7 @@ def schema(request: HttpRequest, uuid: UUID) -> HttpResponse:
         "may_manage": may_manage, "may_decide": policy.can(person(request), "labeling.decide", dataset),
         "queues_behind": changes.queues_behind(dataset)[:PAGE], "ticked": request.POST.getlist("taking_up"),
         "job": changes.move_job(dataset), "decisions_behind": changes.bounded(changes.decisions_behind(dataset)),
+        "suggest_url": find_url("evaluation:suggest", uuid=dataset.uuid),
     }  # fmt: skip
     return render(request, "datasets_app/labeling/schema.html", context, status=422 if form.is_bound else 200)
 

@@ -1,0 +1,52 @@
+"""Of which items people, or the sources of suggestions, say different things."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+from datasets_app.datasets.models import Dataset
+from datasets_app.labeling.models import Suggestion
+from datasets_app.labeling.queries.decisions import chunks, standing_answers
+from datasets_app.labeling.queries.suggesting import live
+from datasets_app.labeling.uncertainty import disagreement
+from datasets_app.labeling.values import canonical
+
+HALF = 0.5  # score from which a class counts as suggested where a text may have any number
+
+
+def disagreements(task: str, item_ids: Sequence[int]) -> dict[int, float]:
+    """The entropy, in bits, of what is said of each of these items: one vote of each annotator and of each source of suggestions.
+
+    The built-in model has one vote, that of its newest fit. Items of which nothing is said are left out.
+    """
+    found: dict[int, float] = {}
+    for ids in chunks(item_ids):
+        votes: dict[int, list[Hashable]] = defaultdict(list)
+        rows = standing_answers().filter(item_id__in=ids).values_list("item_id", "label__stable_id", "value")
+        for item, label, value in rows:
+            votes[item].append(canonical(value) if value is not None else str(label))
+        for item, vote in suggested_votes(task, ids):
+            votes[item].append(vote)
+        found |= {item: disagreement(said) for item, said in votes.items()}
+    return found
+
+
+def suggested_votes(task: str, ids: Sequence[int]) -> list[tuple[int, Hashable]]:
+    """(item, what is suggested) by each source."""
+    fields = ("item_id", "source", "source_digest", "label__stable_id", "value", "score")
+    said: dict[tuple[int, str], list[tuple[str, Any, Any, float | None]]] = defaultdict(list)
+    for item, source, digest, *rest in live(Suggestion.objects.filter(item_id__in=ids)).order_by("id").values_list(*fields):
+        said[item, source if source == Suggestion.Source.BUILT_IN else digest].append((digest, *rest))
+    return [(item, one_vote(task, [row for row in rows if row[0] == rows[-1][0]])) for (item, _), rows in said.items()]
+
+
+def one_vote(task: str, rows: Sequence[tuple[str, Any, Any, float | None]]) -> Hashable:
+    """What one source suggests of one item. rows: (digest, stable id, value, score)."""
+    value = rows[-1][2]
+    if value is not None:
+        return canonical(value)
+    if task == Dataset.Task.MULTI_LABEL:
+        return canonical({"labels": sorted(str(label) for _, label, _, score in rows if score is None or score >= HALF)})
+    return str(max(rows, key=lambda row: row[3] if row[3] is not None else 1.0)[1])

@@ -1,0 +1,34 @@
+"""Texts as vectors of a base model that nobody has tuned: what small classifiers learn from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lifecycle.engine.recipes.single_label import Classifier, encode
+from lifecycle.engine.strategies import load_encoder, load_tokenizer
+from lifecycle.engine.trainer import Collate
+from lifecycle.engine.training import frozen_features
+
+
+class Embedder:
+    """A base model, loaded. pooling: mean, cls or pooler. max_tokens: where texts are cut."""
+
+    def __init__(self, base: Path, pooling: str, max_tokens: int) -> None:
+        self.tokenizer, self.max_tokens = load_tokenizer(base), max_tokens
+        encoder = load_encoder(base, pooling)
+        self.model = Classifier(encoder, int(encoder.config.hidden_size), 1, pooling)
+        self.batches = Collate(self.tokenizer.pad_token_id or 0, "token_type_ids" in self.tokenizer.model_input_names)
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """Pooled vectors (N, H), each scaled to length 1, in order of the texts."""
+        return unit(frozen_features(self.model, encode(self.tokenizer, texts, self.max_tokens), self.batches).numpy())
+
+
+def unit(vectors: NDArray[Any]) -> NDArray[np.float64]:
+    """The rows, each scaled to length 1."""
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)  # type: ignore[no-any-return]

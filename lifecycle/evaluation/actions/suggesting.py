@@ -1,0 +1,116 @@
+"""Having a trained model suggest labels for texts that wait for an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from datasets_app.datasets.models import Dataset
+from datasets_app.labeling import actions as labeling
+from datasets_app.labeling.models import Queue, Suggestion
+from lifecycle.compute import warm
+from lifecycle.evaluation import ports, queries, rules
+from lifecycle.jobs.actions import enqueue
+from lifecycle.jobs.context import JobContext
+from lifecycle.jobs.models import Job
+from lifecycle.jobs.rules import State
+from lifecycle.refusals import Conflict, Refused
+from registry.access.models import User
+from registry.access.policy import require
+from registry.ledger.actions import record
+from registry.ledger.verbs import Verb
+
+KIND = "evaluation.suggest"
+ASKED = 1_500  # texts that the engine gets at a time: loading the model costs as much as a hundred of them
+WRITTEN = rules.ROWS // rules.SHOWN  # items in one transaction
+TIMEOUT_SECONDS = 900.0
+
+
+@transaction.atomic
+def suggest(*, dataset: Dataset, model: ports.Model, actor: User, queue: Queue | None = None) -> Job:
+    """Have a model suggest classes for what is still open in a queue, or for all items of a dataset. While that job waits, it is returned.
+
+    model: as a shelf of `ports` gave it to the actor. Raises PermissionDenied, Conflict (a closed queue, or nothing open in it), or Refused
+    (another task, another project, no class in common).
+    """
+    require(actor, "labeling.manage", dataset)
+    if queue is not None and queue.dataset_id != dataset.pk:
+        raise Refused(f"{queue.name} is a queue of another dataset.", fields={"queue": ["Choose a queue of this dataset."]})
+    if queue is not None and (queue.state == Queue.State.CLOSED or queue.slots_done >= queue.slots_total):
+        raise Conflict(f"Nothing is open in {queue.name}.", next_step="Choose a queue with open items, or all items of the dataset.")
+    check(dataset, model)
+    key = f"{KIND}:{dataset.uuid}:{queue.uuid if queue else 'all'}:{model.digest}"
+    args = {
+        "dataset": str(dataset.uuid), "kind": model.kind, "model": str(model.uuid), "queue": str(queue.uuid) if queue else None,
+    }  # fmt: skip
+    if not Job.objects.filter(key=key, state__in=[State.QUEUED, State.RUNNING]).exists():
+        record(
+            actor, Verb.SUGGESTIONS_REQUESTED, dataset, project=dataset.project.uuid, model=model.name, kind=model.kind,
+            uuid=model.uuid, digest=model.digest, queue=queue.uuid if queue else None,
+        )  # fmt: skip
+    return enqueue(KIND, actor=actor, project=dataset.project, args=args, subject=dataset, key=key)
+
+
+def check(dataset: Dataset, model: ports.Model) -> rules.Match:
+    """How the model's labels fit the newest classes. Raises Refused where it can suggest nothing here."""
+    if dataset.task != Dataset.Task.SINGLE_LABEL:
+        raise Refused(queries.OTHER_TASK, next_step=queries.OTHER_TASK_STEP)
+    if model.run.project_id != dataset.project_id:
+        raise Refused(f"{model.name} belongs to another project.", fields={"model": ["Choose a model of this project."]})
+    match = queries.matches(dataset, [model])[0]
+    if not match.names:
+        text = f"{model.name} knows none of the classes of {dataset}."
+        raise Refused(text, next_step="Choose a model that was trained on these classes.", fields={"model": [text]})
+    return match
+
+
+def run_suggest(ctx: JobContext) -> None:
+    """The job. Each batch commits with its checkpoint; what the model has said of an item already is not asked for again."""
+    dataset = Dataset.objects.select_related("project").get(uuid=ctx.args["dataset"])
+    queue = Queue.objects.get(uuid=ctx.args["queue"]) if ctx.args["queue"] else None
+    shelf = ports.shelves()[ctx.args["kind"]]
+    model = shelf.get(UUID(ctx.args["model"]))
+    match = check(dataset, model)
+    ctx.progress(0, stage="Preparing the model")
+    folder = shelf.folder(model)
+    state: dict[str, int] = ctx.job.checkpoint or {"after": 0, "done": 0}
+    total = queue.items_total - queue.items_decided if queue else dataset.items_total
+    while items := list(queries.to_answer(dataset, queue, model.digest, state["after"])[:ASKED]):
+        ctx.progress(state["done"], max(total, state["done"]), stage="Reading texts", unit="texts")
+        ctx.raise_if_cancelled()
+        answers = answered(folder, [text for _, text in items], match)
+        for at in range(0, len(items), WRITTEN):
+            keys = [item for item, _ in items[at : at + WRITTEN]]
+            state = {"after": keys[-1], "done": state["done"] + len(keys)}
+            rows = [(item, *pair) for item, found in zip(keys, answers[at:], strict=False) for pair in found]
+            with transaction.atomic():
+                ctx.hold()
+                keep(dataset, model, rows)
+                ctx.checkpoint(state)
+            ctx.progress(state["done"], max(total, state["done"]))
+            ctx.raise_if_cancelled()
+    put_in_order(queue, ctx.job.created_by)
+
+
+def answered(folder: Path, texts: list[str], match: rules.Match) -> list[list[tuple[str, float]]]:
+    """What the model suggests for each text: (class, probability), the likeliest first, by the names of the newest version."""
+    found: dict[str, Any] = warm.predict(folder, texts, TIMEOUT_SECONDS)
+    return [rules.likeliest(found["labels"], answer["probabilities"], match.names) for answer in found["answers"]]
+
+
+def keep(dataset: Dataset, model: ports.Model, rows: Sequence[tuple[int, str, float]]) -> None:
+    """Write suggestions, at most 1,000, in the caller's transaction."""
+    labeling.suggest(dataset=dataset, rows=rows, source=Suggestion.Source.RUN, source_digest=model.digest, source_name=model.name)
+
+
+def put_in_order(queue: Queue | None, actor: User | None) -> None:
+    """A queue whose order comes from suggestions is put in order anew, as the one who asked for them may."""
+    if queue is None or actor is None:
+        return
+    queue.refresh_from_db()
+    if queue.order in labeling.REORDERED and queue.state != Queue.State.CLOSED:
+        labeling.reorder(queue_id=queue.uuid, actor=actor)

@@ -1,0 +1,68 @@
+"""What the page shows on which a model is chosen that suggests labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from datasets_app.datasets.models import Dataset
+from lifecycle.evaluation import queries, rules
+from lifecycle.evaluation.forms import SuggestForm
+from lifecycle.evaluation.ports import Model, shelves
+from registry.access.models import User
+
+NAMED = 5  # classes that are named; how many more there are is said
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One model. macro_f1: on its validation split, None where it was not measured. unknown, never: as in Match, in words."""
+
+    model: Model
+    value: str
+    chosen: bool
+    match: rules.Match
+    macro_f1: float | None
+    unknown: str
+    never: str
+
+    @property
+    def fits(self) -> bool:
+        """Whether it can suggest anything here."""
+        return bool(self.match.names)
+
+
+def suggesting(user: User, dataset: Dataset, form: SuggestForm) -> dict[str, Any]:
+    """The models of the dataset's project with what of them does not fit, and the newest job; a constant number of statements."""
+    able = dataset.task == Dataset.Task.SINGLE_LABEL
+    chosen = str(form["model"].value() or "")
+    kinds = {shelf.label: shelf.models(user, dataset.project) for shelf in shelves().values()} if able else {}
+    every = [model for models in kinds.values() for model in models]
+    matches = dict(zip(map(id, every), queries.matches(dataset, every), strict=True)) if every else {}
+    first = next((value(model) for model in every if matches[id(model)].names), "")
+    groups = [
+        (label, [line(model, matches[id(model)], chosen or first) for model in models]) for label, models in kinds.items() if models
+    ]  # fmt: skip
+    job = queries.suggesting_job(dataset)
+    return {
+        "dataset": dataset, "form": form, "groups": groups, "able": able, "told": (queries.OTHER_TASK, queries.OTHER_TASK_STEP),
+        "may_send": bool(first), "job": job, "working": job is not None and not job.is_finished, "shown": rules.SHOWN, "least": rules.LEAST,
+    }  # fmt: skip
+
+
+def value(model: Model) -> str:
+    """What the form calls it."""
+    return f"{model.kind}:{model.uuid}"
+
+
+def line(model: Model, match: rules.Match, chosen: str) -> Line:
+    """A model as a row of the table."""
+    return Line(
+        model, value(model), value(model) == chosen, match, model.run.metrics.get("macro_f1"), listed(match.unknown), listed(match.never)
+    )
+
+
+def listed(names: tuple[str, ...]) -> str:
+    """Names in a row, and how many more there are."""
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
