@@ -17,7 +17,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('datasets', '0003_tasks'),
-        ('labeling', '0006_quality'),
+        ('labeling', '0009_guessing'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

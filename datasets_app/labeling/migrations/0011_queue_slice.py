@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('labeling', '0006_quality'),
+        ('labeling', '0010_comments'),
     ]
 
     operations = [

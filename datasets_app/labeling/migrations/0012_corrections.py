@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ('artifacts', '0001_initial'),
         ('datasets', '0003_tasks'),
-        ('labeling', '0006_quality'),
+        ('labeling', '0011_queue_slice'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

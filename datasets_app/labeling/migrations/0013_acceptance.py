@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('datasets', '0003_tasks'),
-        ('labeling', '0006_quality'),
+        ('labeling', '0012_corrections'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -1,6 +1,4 @@
-"""What labeling keeps: schemas of classes, queues and their slots, answers, suggestions, decisions, remarks, measures of quality."""
-
-"""What labeling keeps: schemas, queues and their slots, answers, suggestions, decisions, measures of quality, built-in models."""
+"""What labeling keeps: schemas, queues and their slots, answers, suggestions, decisions, remarks, measures of quality, built-in models."""
 
 from __future__ import annotations
 
