@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
@@ -40,11 +41,23 @@ class Cut(NamedTuple):
     items: int
 
 
+class ItemParts(NamedTuple):
+    """What a snapshot's rows need of an item, read without making a model of each: a file may have millions of them."""
+
+    uuid: UUID
+    text: str
+    content: dict[str, Any] | None
+    external_id: str
+    group: str
+    event_time: datetime | None
+    metadata: dict[str, Any]
+
+
 class TextRow(NamedTuple):
     """A row of a snapshot with its text and its other parts."""
 
     row: ManifestRow
-    item: Item
+    item: ItemParts
 
 
 def snapshots(user: User) -> QuerySet[Snapshot]:
@@ -83,7 +96,8 @@ def rows_of(snapshot: Snapshot, split: str) -> Iterator[ManifestRow]:
 def with_items(rows: Iterator[ManifestRow]) -> Iterator[TextRow]:
     """Each row with its item, read in batches."""
     while batch := list(islice(rows, BATCH)):
-        items = {str(item.uuid): item for item in Item.objects.filter(uuid__in=[row.item_uuid for row in batch])}
+        found = Item.objects.filter(uuid__in=[row.item_uuid for row in batch]).values_list(*ItemParts._fields)
+        items = {str(parts[0]): ItemParts._make(parts) for parts in found}
         for row in batch:
             yield TextRow(row, items[row.item_uuid])
 
