@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from datasets_app.datasets.models import Item, Upload
+    from datasets_app.datasets.importing.brought import Told
+    from datasets_app.datasets.models import Dataset, Item, Upload
 
 
 class LabelImporter(Protocol):
@@ -27,6 +28,24 @@ class LabelImporter(Protocol):
 
         The items are not visible yet: their upload is still importing.
         """
+
+    def bring(self, upload: Upload, rows: Sequence[tuple[Item, Told]]) -> None:
+        """One batch of rows of another labeling tool, like `write`: what each person and each model said of them.
+
+        A text that stands in several rows of the file comes once for each of them.
+        """
+
+    def settle(self, upload: Upload, after: int) -> int | None:
+        """Decide what the brought answers agree on, for the next items after this key, at most a batch, in the caller's transaction.
+
+        Called when all is written, until it returns None. Returns the last item's key.
+        """
+
+    def accounts(self, dataset: Dataset, people: Sequence[str]) -> dict[str, str]:
+        """Of the people whom a file names, those who have an account that may annotate in the dataset, with what it is called."""
+
+    def known_names(self, dataset: Dataset) -> Sequence[str]:
+        """The names of the dataset's classes."""
 
     def finish(self, upload: Upload) -> None:
         """All is written: called in the short transaction that makes the upload imported and its items visible. Records the decisions."""

@@ -28,6 +28,7 @@ class Verb(TextChoices):
     QUEUE_CHANGED = "labeling.queue_changed", "changed a labeling queue"
     QUEUE_CLOSED = "labeling.queue_closed", "closed a labeling queue"
     DECISIONS_IMPORTED = "labeling.decisions_imported", "accepted imported labels as decisions"
+    ANSWERS_BROUGHT = "labeling.answers_brought", "took over the answers of another tool"
     DECISIONS_BY_RULE = "labeling.decided_by_rule", "decided unanimous items by rule"
     ITEM_DECIDED = "labeling.decided", "decided the label of an item"
     ITEM_RETURNED = "labeling.returned", "returned an item to its annotators"

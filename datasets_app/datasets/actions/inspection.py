@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
 
+from datasets_app.datasets import ports
 from datasets_app.datasets.importing import dry_run, mapping, readers, sniffing
 from datasets_app.datasets.importing.readers import Misfit, Reading
 from datasets_app.datasets.importing.report import Problem, Report
@@ -22,6 +24,7 @@ from registry.access.models import User
 from registry.artifacts import actions as artifacts
 from registry.ledger.rules import digest_of
 
+NEW_SHOWN = 20  # classes of a file that the dataset lacks
 AT_ONCE_BYTES = 4_000_000  # larger files are looked at by a job
 
 
@@ -104,8 +107,7 @@ def run_inspection(ctx: JobContext) -> None:
 def examine(upload: Upload, choices: dict[str, Any], tick: Callable[[int], None] | None = None) -> tuple[Reading, dict[str, str], Report]:
     """How the file is read, what its columns are used for, and the report."""
     with artifacts.local_copy(upload.blob.digest) as path:
-        one_class = upload.dataset.task == Dataset.Task.SINGLE_LABEL
-        reading, misfit = find_reading(path, upload.file_name, choices, tools=one_class)
+        reading, misfit = find_reading(path, upload.file_name, choices)
         if misfit is not None:
             return reading, {}, undecoded(reading.encoding, misfit)
         columns = readers.header(path, reading).columns
@@ -113,10 +115,25 @@ def examine(upload: Upload, choices: dict[str, Any], tick: Callable[[int], None]
         if roles is None:
             roles = mapping.propose(columns, dry_run.first_rows(path, reading, 200), upload.dataset.task)
         roles = {column: roles.get(column, str(mapping.Role.IGNORE)) for column in columns}
-        return reading, roles, dry_run.examine(path, reading, roles, upload.default_split, tick, upload.dataset.task)
+        report = dry_run.examine(path, reading, roles, upload.default_split, tick, upload.dataset.task)
+    compare(upload.dataset, report)
+    return reading, roles, report
 
 
-def find_reading(path: Path, file_name: str, choices: dict[str, Any], *, tools: bool) -> tuple[Reading, Misfit | None]:
+def compare(dataset: Dataset, report: Report) -> None:
+    """Add to the report what is known here: the accounts of its people, and which of its classes would be new, with the nearest one."""
+    importer = ports.label_importer()
+    if importer is None:
+        return
+    report.accounts = importer.accounts(dataset, list(report.people))
+    known = list(importer.known_names(dataset))
+    for name in sorted(set(report.labels) - set(known))[:NEW_SHOWN] if known else ():
+        near = get_close_matches(name, known, n=1)
+        told = f"{name!r} is no class of this dataset yet; accepting the file adds it."
+        report.add(Problem(0, "new_label", told, f"Did you mean {near[0]!r}?" if near else "Nothing, if that is right.", notice=True))
+
+
+def find_reading(path: Path, file_name: str, choices: dict[str, Any]) -> tuple[Reading, Misfit | None]:
     """How the file is read, or where its bytes do not fit the encoding."""
     if kind := sniffing.binary_kind(path):
         return Reading("", kind, "", has_header=kind in readers.WITH_HEADER and choices["has_header"] is not False), None
@@ -127,12 +144,12 @@ def find_reading(path: Path, file_name: str, choices: dict[str, Any], *, tools: 
         encoding, misfit = readers.find_encoding(path)
     if misfit is not None:
         return Reading(encoding, choices["parser"], choices["delimiter"]), misfit
-    return choose(path, file_name, encoding, choices, tools=tools), None
+    return choose(path, file_name, encoding, choices), None
 
 
-def choose(path: Path, file_name: str, encoding: str, choices: dict[str, Any], *, tools: bool) -> Reading:
-    """The proposed reading, with everything that a person chose put in its place. tools: as in `sniffing.propose`."""
-    found = sniffing.propose(path, file_name, encoding, tools=tools)
+def choose(path: Path, file_name: str, encoding: str, choices: dict[str, Any]) -> Reading:
+    """The proposed reading, with everything that a person chose put in its place."""
+    found = sniffing.propose(path, file_name, encoding)
     parser = choices["parser"] or found.parser
     if parser in readers.BINARY:
         told = f"The file is text, not {readers.PARSERS[parser]}."

@@ -26,7 +26,10 @@ def read_drafts(
     """Every row of the file as the item it would become, or what is wrong with it. The import and the dry run both read so."""
     mapper = Mapper(mapping, default_split, place(reading.parser), task)
     for row in readers.read_rows(path, reading):
-        yield mapper.draft(row) if isinstance(row, Row) else row
+        found = mapper.draft(row) if isinstance(row, Row) else row
+        if isinstance(found, Draft) and found.told and found.told.unread:
+            yield unread(found, mapper.place)
+        yield found
 
 
 def first_rows(path: Path, reading: Reading, count: int = FIRST) -> list[Row]:
@@ -71,7 +74,11 @@ def examine(
 def count_draft(report: Report, draft: Draft, seen: set[bytes]) -> None:
     """Add a good row to the report."""
     report.ok += 1
-    report.labelled += bool(draft.label)
+    told = draft.told
+    report.labelled += bool(draft.label or told and (told.answers or told.guesses))
+    for person in (each.person for each in (told.answers if told else ())):
+        report.add_person(person, draft.line)
+    report.models.update(each.model for each in (told.guesses if told else ()))
     for name in draft.names:
         report.add_label(name, draft.line)
     if draft.split:
@@ -84,6 +91,15 @@ def count_draft(report: Report, draft: Draft, seen: set[bytes]) -> None:
     if len(seen) > REPEATS_LIMIT:
         report.repeated = None
         seen.clear()
+
+
+def unread(draft: Draft, place: str) -> Problem:
+    """Some prediction says nothing to the task; its row is none the worse for it."""
+    count = draft.told.unread if draft.told else 0
+    sentence = (
+        f"{place} {draft.line:,} has {count:,} {'prediction' if count == 1 else 'predictions'} that cannot be read as answers of this task."
+    )
+    return Problem(draft.line, "unread", sentence, "Nothing: they stay in the file alone.", member=draft.member, notice=True)
 
 
 def too_many() -> Problem:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.db.models import TextChoices
 
-from datasets_app.datasets.importing import answers
+from datasets_app.datasets.importing import answers, brought
+from datasets_app.datasets.importing.brought import Told
 from datasets_app.datasets.importing.readers import Row
 from datasets_app.datasets.importing.report import Problem
+from datasets_app.datasets.importing.times import read_time
 from datasets_app.datasets.rules import TEXT_LIMIT
 
 
@@ -74,14 +76,13 @@ SPLIT_WORDS = {
 LABEL_LIMIT, ID_LIMIT = 120, 200
 MEND_ANSWER = "Write it as the guide says, or leave the row out."
 CONTROL = re.compile("[\x00-\x1f\x7f]")
-EPOCH = re.compile(r"\d{9,10}(\.\d+)?|\d{13}")
 
 
 class Draft(NamedTuple):
     """A row as an item to be. label: empty where the row has none. split: train, validation, test or empty.
 
     label: the name of a class; for other tasks than one class per text, what was said as canonical JSON. names: of the classes in it.
-    content: as Item.content. member: the file inside an archive that it stands in.
+    content: as Item.content. member: the file inside an archive that it stands in. told: what people and models said of it in another tool.
     """
 
     line: int
@@ -95,11 +96,12 @@ class Draft(NamedTuple):
     member: str = ""
     content: dict[str, Any] | None = None
     names: tuple[str, ...] = ()
+    told: Told | None = None
 
 
 def plain_name(column: str) -> str:
-    """A column's name without case, blanks and marks."""
-    return re.sub(r"[\W_]", "", column.casefold())
+    """A column's name without case, blanks and marks, and without the place that a labeling tool puts in front."""
+    return re.sub(r"[\W_]", "", column.casefold().removeprefix("data."))
 
 
 def roles_for(task: str) -> list[Role]:
@@ -112,8 +114,13 @@ def propose(columns: Sequence[str], rows: Sequence[Row], task: str = "single_lab
 
     A label is guessed by content only where no name is known: a file that names its text and no label has none, whatever else repeats.
     """
-    found: dict[str, str] = {}
+    asked = brought.questions(row.brought for row in rows if row.brought)
+    fitting = [column for column in asked if asked[column] in brought.FITS[task] and column in columns]
+    best = sorted(fitting, key=lambda column: asked[column] != brought.FITS[task][0])[:1]
+    found: dict[str, str] = {column: str(Role.IGNORE) for column in asked} | dict.fromkeys(best, str(Role.LABEL))
     for role in roles_for(task):
+        if role in found.values() and role not in MANY:
+            continue
         names = (*MORE_NAMES.get((task, role), ()), *NAMES.get(role, ()))
         known = [column for name in names for column in columns if plain_name(column) == name and column not in found]
         if known:
@@ -172,11 +179,12 @@ class Mapper:
 
     def draft(self, row: Row) -> Draft | Problem:
         """The item to be, or what is wrong with the row."""
-        line, values, member = row
+        line, values, member, _ = row
         try:
             content = self.read_content(values) if self.task in NEEDED else None
             text = answers.readable(content) if content else values.get(self.text, "")
-            said = self.read_answer(values, text, content) if self.task != "single_label" else None
+            told = brought.tell(row.brought, self.label, self.task, text, content) if row.brought else None
+            said = told.own if told else self.read_answer(values, text, content) if self.task != "single_label" else None
         except answers.Unreadable as error:
             return Problem(line, "answer", f"{self.place} {line:,} {error}", MEND_ANSWER, member=member)
         label, external_id, group, split_word, time_word = (
@@ -186,7 +194,7 @@ class Mapper:
         moment = read_time(time_word) if time_word else None
         fault = (
             wrong_text(text)
-            or wrong_names(said.names if said else (label,), external_id, group)
+            or wrong_names(told.names if told else said.names if said else (label,), external_id, group)
             or (WRONG_SPLIT if split_word and not split else None)
             or (WRONG_TIME if time_word and moment is None else None)
         )
@@ -195,7 +203,8 @@ class Mapper:
         metadata = {column: cell for column in self.kept if (cell := values.get(column))}
         if said is None:
             return Draft(line, text, label, external_id, group, moment, split, metadata, member, names=(label,) if label else ())
-        return Draft(line, text, said.value, external_id, group, moment, split, metadata, member, content, said.names)
+        names = told.names if told else said.names
+        return Draft(line, text, said.value, external_id, group, moment, split, metadata, member, content, names, told)
 
     def read_content(self, values: Mapping[str, str]) -> dict[str, Any]:
         """The dialogue or the responses of a row. Raises answers.Unreadable."""
@@ -261,14 +270,3 @@ def wrong_name(label: str, external_id: str, group: str) -> Fault | None:
         said = f"has a {name} of {len(value):,} characters; at most {ID_LIMIT} are allowed."
         return Fault(name, said, f"Check that the right column is mapped to {name}.")
     return None
-
-
-def read_time(word: str) -> datetime | None:
-    """ISO 8601 (UTC where no zone is given) or Unix seconds or milliseconds; None for anything else."""
-    try:
-        if EPOCH.fullmatch(word):
-            return datetime.fromtimestamp(float(word) / (1000 if len(word) == 13 and word.isdigit() else 1), UTC)
-        moment = datetime.fromisoformat(word)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError, OSError):
-        return None

@@ -22,11 +22,8 @@ SAMPLE = 1 << 16
 LOOKED_AT = 20  # objects among which a tool is recognised
 
 
-def propose(path: Path, file_name: str, encoding: str, *, tools: bool = True) -> Reading:
-    """Parser, delimiter and header of a text file; of the first file, for an archive.
-
-    tools: whether the exports of labeling tools are recognised, whose readers know one class per text.
-    """
+def propose(path: Path, file_name: str, encoding: str) -> Reading:
+    """Parser, delimiter and header of a text file; of the first file, for an archive."""
     member = readers.open_source(path).members[0]
     raw = member.head(SAMPLE)
     sample = raw.decode(encoding, "ignore").removeprefix("\ufeff")
@@ -34,7 +31,7 @@ def propose(path: Path, file_name: str, encoding: str, *, tools: bool = True) ->
         sample = sample[: sample.rindex("\n") + 1]
     ending = ending_of(member.name or file_name)
     if parser := parser_without_cells(sample, ending):
-        return Reading(encoding, (tools and tool_of(member, encoding, parser)) or parser, "", has_header=False)
+        return Reading(encoding, tool_of(member, encoding, parser) or parser, "", has_header=False)
     delimiter = find_delimiter(sample)
     parser = "tsv" if delimiter == "\t" and not quotes_hold(sample) else "csv"
     return Reading(encoding, parser, delimiter, has_header=has_header(sample, delimiter, parser))

@@ -26,7 +26,8 @@ from registry.ledger import actions as ledger
 from registry.ledger.verbs import Verb
 
 AT_ONCE = 1_000  # a dataset of at most so many items is filled within the request
-CHOICES = [choice for choice in Queue.Source.choices if choice[0] != Queue.Source.ITEMS]  # a room above chooses items
+NOT_CHOSEN = (Queue.Source.ITEMS, Queue.Source.BROUGHT)  # a room above chooses items, an import brings answers
+CHOICES = [choice for choice in Queue.Source.choices if choice[0] not in NOT_CHOSEN]
 OPEN, LEASED, DONE, CLOSED = Slot.State.OPEN, Slot.State.LEASED, Slot.State.DONE, Slot.State.CLOSED
 MOVES = {
     Queue.State.OPEN: {Queue.State.PAUSED, Queue.State.CLOSED},
@@ -120,7 +121,7 @@ def check_queue(dataset: Dataset, name: str, overlap: int, hidden_share: int, so
         problems["hidden_share"] = [f"{hidden_share} is no percentage from 0 to 100."]
     if order not in Queue.Order.values:
         problems["order"] = ["Choose the order in which items are handed out."]
-    if source not in Queue.Source.values:
+    if source not in Queue.Source.values or source == Queue.Source.BROUGHT:
         problems["source"] = ["Choose which items the queue takes."]
     if problems:
         raise Refused("The queue was not opened.", next_step=next(iter(problems.values()))[0], fields=problems)

@@ -9,7 +9,8 @@ from django.db import models
 from django.db.models import Q
 
 from datasets_app.datasets.models import Dataset, Item, Upload
-from datasets_app.labeling.models.schemas import LabelSchema
+from datasets_app.datasets.rules import UploadState
+from datasets_app.labeling.models.schemas import IMPORTING, LabelSchema
 
 USER = settings.AUTH_USER_MODEL
 
@@ -30,6 +31,7 @@ class Queue(models.Model):
         ALL = "all", "All items"
         UPLOAD = "upload", "The items of one upload"
         ITEMS = "items", "Chosen items"
+        BROUGHT = "brought", "What came answered with one upload"
 
     class Order(models.TextChoices):
         GIVEN = "given", "As the items came"
@@ -71,6 +73,9 @@ class Queue(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+ARRIVING = Q(source=Queue.Source.BROUGHT) & ~Q(upload__state=UploadState.IMPORTED)  # of an import that goes on: nobody sees it yet
 
 
 class Slot(models.Model):
@@ -131,6 +136,7 @@ class SlotSkip(models.Model):
     """A person who skipped an item, so that it goes to others first."""
 
     append_only = True
+    deletable_when = IMPORTING
 
     queue = models.ForeignKey(Queue, on_delete=models.PROTECT, related_name="skips")
     item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="+")
