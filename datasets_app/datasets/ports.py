@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from datasets_app.datasets.importing.brought import Told
     from datasets_app.datasets.models import Dataset, Item, Upload
+    from registry.access.models import User
 
 
 class LabelImporter(Protocol):
@@ -18,7 +19,8 @@ class LabelImporter(Protocol):
     """
 
     def begin(self, upload: Upload, names: Sequence[str]) -> None:
-        """Before the first batch, in a transaction of its own. names: all label names of the file, sorted, without blanks around them.
+        """Before the first batch, in a transaction of its own. names: all label names of the file, without blanks around them: in
+        the order of the configuration beside it, then sorted.
 
         Makes the schema version that holds them (the present one where it already does).
         """
@@ -40,6 +42,9 @@ class LabelImporter(Protocol):
 
         Called when all is written, until it returns None. Returns the last item's key.
         """
+
+    def publish(self, dataset: Dataset, actor: User, names: Sequence[str]) -> None:
+        """The first classes of a dataset that the actor has just made, in the caller's transaction. Raises Refused for a bad name."""
 
     def accounts(self, dataset: Dataset, people: Sequence[str]) -> dict[str, str]:
         """Of the people whom a file names, those who have an account that may annotate in the dataset, with what it is called."""

@@ -27,6 +27,13 @@ def schema_url(job: Job) -> str:
     return find_url("labeling:schema", uuid=job.args["dataset"])
 
 
+def export_url(job: Job) -> str:
+    """The page of the files that a job makes."""
+    if job.args["queue"]:
+        return find_url("labeling:queue_exports", uuid=job.args["queue"])
+    return find_url("labeling:exports", uuid=job.args["dataset"])
+
+
 def bind() -> None:
     """The importer of labels, the job kinds, what is done from time to time and the navigation item."""
     datasets.register_label_importer(actions.Importer())
@@ -34,6 +41,7 @@ def bind() -> None:
     registry.register(JobKind("labeling.reorder", "Put a labeling queue in order", actions.run_reorder, url=queue_url))
     registry.register(JobKind("labeling.apply_rules", "Apply labeling rules", actions.run_rules, url=rules_url))
     registry.register(JobKind("labeling.move_decisions", "Move decisions with their classes", actions.run_moves, url=schema_url))
+    registry.register(JobKind("labeling.export", "Export answers", actions.run_export, url=export_url))
     registry.register(JobKind("labeling.measure", "Measure label quality", actions.run_measure, url=queue_url))
     schedule.every(600, "datasets_app.labeling.tasks.measure_due")
     schedule.every(60, "datasets_app.labeling.tasks.sweep")

@@ -12,6 +12,8 @@ from enum import IntEnum
 from typing import Any
 from uuid import UUID
 
+from django.db.models import TextChoices
+
 from datasets_app.labeling.values import Value, canonical, classes_of, contested
 from lifecycle.refusals import Refused
 
@@ -44,6 +46,37 @@ class LabelSpec:
             "lookalikes": [dict(each) for each in self.lookalikes],
             "group": self.group,
         }
+
+
+class ExportFormat(TextChoices):
+    """The labeling tools as whose files answers are exported."""
+
+    LABEL_STUDIO = "labelstudio", "Label Studio"
+    DOCCANO = "doccano", "doccano"
+    PRODIGY = "prodigy", "Prodigy"
+    ARGILLA = "argilla", "Argilla"
+
+    @property
+    def ending(self) -> str:
+        """Of its files' names."""
+        return {"labelstudio": "zip", "doccano": "zip", "prodigy": "jsonl", "argilla": "json"}[self.value]
+
+    @property
+    def media(self) -> str:
+        """The media type of its files."""
+        return {"zip": "application/zip", "jsonl": "application/x-ndjson", "json": "application/json"}[self.ending]
+
+
+CLASSED = ("single_label", "multi_label", "spans")
+HELD: dict[str, tuple[str, ...]] = {  # tasks whose answers a format can hold
+    ExportFormat.LABEL_STUDIO: (*CLASSED, "free_text", "chat", "preference", "ranking"), ExportFormat.DOCCANO: (*CLASSED, "free_text"),
+    ExportFormat.PRODIGY: CLASSED, ExportFormat.ARGILLA: (*CLASSED, "free_text", "preference", "ranking"),
+}  # fmt: skip
+
+
+def export_formats(task: str) -> list[ExportFormat]:
+    """The formats that hold the answers of a task."""
+    return [each for each in ExportFormat if task in HELD[each]]
 
 
 def clean_name(name: str) -> str:

@@ -36,6 +36,7 @@ ACTIONS: dict[str, frozenset[Role]] = {
     "labeling.annotate": frozenset({ANALYST, ADJUDICATOR, ENGINEER, LEAD, GOVERNANCE}),
     "labeling.manage": frozenset({ADJUDICATOR, ENGINEER, LEAD}),
     "labeling.decide": frozenset({ADJUDICATOR}),
+    "labeling.export": frozenset({ENGINEER, ADJUDICATOR}),
     "labeling.assess": frozenset({LEAD}),  # what each person's answers are worth, by name
     "scanning.view": EVERYONE,
     "scanning.scan": frozenset({ADJUDICATOR, LEAD}),

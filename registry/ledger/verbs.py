@@ -29,6 +29,7 @@ class Verb(TextChoices):
     QUEUE_CLOSED = "labeling.queue_closed", "closed a labeling queue"
     DECISIONS_IMPORTED = "labeling.decisions_imported", "accepted imported labels as decisions"
     ANSWERS_BROUGHT = "labeling.answers_brought", "took over the answers of another tool"
+    ANSWERS_EXPORTED = "labeling.exported", "exported everybody's answers"
     DECISIONS_BY_RULE = "labeling.decided_by_rule", "decided unanimous items by rule"
     ITEM_DECIDED = "labeling.decided", "decided the label of an item"
     ITEM_RETURNED = "labeling.returned", "returned an item to its annotators"

@@ -80,7 +80,8 @@ def run_import(ctx: JobContext) -> None:
     importer = ports.label_importer() if dry["labels"] or dry.get("labelled") else None
     if importer:
         with transaction.atomic():
-            importer.begin(upload, sorted(dry["labels"]))
+            listed = dry.get("classes", [])
+            importer.begin(upload, [*listed, *sorted(set(dry["labels"]) - set(listed))])
     total = dry["rows"]
     with artifacts.local_copy(upload.blob.digest) as path, room_for_indexes():
         found = dry_run.read_drafts(path, queries.reading_of(upload), upload.mapping, upload.default_split, upload.dataset.task)

@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db import transaction
 
 from datasets_app.datasets import ports
-from datasets_app.datasets.importing import dry_run, mapping, readers, sniffing
+from datasets_app.datasets.importing import dry_run, label_config, mapping, readers, sniffing
 from datasets_app.datasets.importing.readers import Misfit, Reading
 from datasets_app.datasets.importing.report import Problem, Report
 from datasets_app.datasets.models import Dataset, Upload
@@ -116,8 +116,28 @@ def examine(upload: Upload, choices: dict[str, Any], tick: Callable[[int], None]
             roles = mapping.propose(columns, dry_run.first_rows(path, reading, 200), upload.dataset.task)
         roles = {column: roles.get(column, str(mapping.Role.IGNORE)) for column in columns}
         report = dry_run.examine(path, reading, roles, upload.default_split, tick, upload.dataset.task)
+        if reading.parser == "labelstudio":
+            read_config(readers.open_source(path).config, roles, upload.dataset.task, report)
     compare(upload.dataset, report)
     return reading, roles, report
+
+
+def read_config(text: str, roles: dict[str, str], task: str, report: Report) -> None:
+    """Take the classes of the question that was taken, in their order, from the configuration beside the data; tell what does not fit."""
+    if not text:
+        return
+    try:
+        found = label_config.controls(text)
+    except label_config.Unreadable as error:
+        report.add(Problem(0, "config", str(error), "Nothing: classes are added in the order of their names.", notice=True))
+        return
+    asked = next((column for column, role in roles.items() if role == mapping.Role.LABEL), "")
+    control = next((each for each in found if each.name == asked), found[0])
+    report.config, report.classes = text, list(control.classes)
+    if control.task != task:
+        names = dict(Dataset.Task.choices)
+        told = f"The configuration asks for another task: {names[control.task].lower()}. This dataset: {names[task].lower()}."
+        report.add(Problem(0, "config", told, "Bring the file into a dataset of that task, if this is not meant.", notice=True))
 
 
 def compare(dataset: Dataset, report: Report) -> None:

@@ -22,6 +22,7 @@ TITLES = {
     "json": "Entries that are not a JSON object",
     "unread": "Predictions that cannot be read",
     "new_label": "Classes that are new",
+    "config": "Labeling configuration",
     "many_people": "Too many annotators",
     "left_out": "Not taken over",
     "rows": "Too many rows",
@@ -64,6 +65,7 @@ class Report:
 
     labelled: of these, with a label. people, models: those who said something in another labeling tool, with how often.
     accounts: of the people, those who have an account here, with what it is called.
+    config: the labeling configuration beside the data, as text. classes: those that it lists for the question that was taken.
     """
 
     rows: int = 0
@@ -77,6 +79,8 @@ class Report:
     people: Counter[str] = field(default_factory=Counter)
     models: Counter[str] = field(default_factory=Counter)
     accounts: dict[str, str] = field(default_factory=dict)
+    classes: list[str] = field(default_factory=list)
+    config: str = ""
     splits: Counter[str] = field(default_factory=Counter)
     columns: list[str] = field(default_factory=list)
     repeated: int | None = 0
@@ -113,5 +117,6 @@ class Report:
             "repeated": self.repeated,
             "problems": [asdict(problem) for problem in self.problems], "counts": dict(self.counts), "columns": self.columns,
             "labels": dict(sorted(self.labels.most_common(LABELS_LIMIT))), "splits": dict(self.splits),
+            **({"classes": self.classes, "config": self.config} if self.config else {}),
             **(self.said() if self.people or self.models else {}),
         }  # fmt: skip

@@ -3,6 +3,7 @@
 from datasets_app.labeling.actions.answers import Undone, skip, submit, undo
 from datasets_app.labeling.actions.changes import change_classes, move_decisions, move_queue, plan_changes, run_moves
 from datasets_app.labeling.actions.claims import claim, heartbeat, release, sweep
+from datasets_app.labeling.actions.exports import export_answers, run_export
 from datasets_app.labeling.actions.imports import Importer, suggest, suggest_values
 from datasets_app.labeling.actions.quality import measure_due, measure_quality, run_measure
 from datasets_app.labeling.actions.queues import close_queue, open_queue, pause_queue, reorder, resume_queue, run_fill, run_reorder
@@ -20,6 +21,7 @@ __all__ = [
     "close_queue",
     "comment",
     "decide",
+    "export_answers",
     "flag",
     "heartbeat",
     "measure_due",
@@ -35,6 +37,7 @@ __all__ = [
     "resume_queue",
     "retire_rule",
     "return_to_annotators",
+    "run_export",
     "run_fill",
     "run_measure",
     "run_moves",

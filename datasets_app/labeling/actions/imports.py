@@ -20,6 +20,7 @@ from datasets_app.labeling.models import Decision, Label, LabelSchema, Suggestio
 from datasets_app.labeling.rules import LabelSpec
 from datasets_app.labeling.values import Subject, Value
 from lifecycle.refusals import Refused
+from registry.access.models import User
 from registry.ledger import actions as ledger
 from registry.ledger.verbs import Verb
 
@@ -95,6 +96,12 @@ class Importer:
         """The next batch of items with answers."""
         queue = brought.queue_of(upload)
         return brought.settle_batch(queue, after, upload.accepted_by) if queue else None
+
+    def publish(self, dataset: Dataset, actor: User, names: Sequence[str]) -> None:
+        """Version 1."""
+        labels = [LabelSpec(name) for name in names]
+        rules.check_labels(labels)
+        write_schema(dataset, None, labels, "", actor)
 
     def accounts(self, dataset: Dataset, people: Sequence[str]) -> dict[str, str]:
         """Those of these people who have an account here."""

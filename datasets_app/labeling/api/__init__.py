@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datasets_app.labeling.api import changes, quality, queues, review, rules, schemas, work
+from datasets_app.labeling.api import changes, exports, quality, queues, review, rules, schemas, work
 
 urlpatterns = [
     *schemas.urlpatterns,
@@ -12,4 +12,5 @@ urlpatterns = [
     *quality.urlpatterns,
     *rules.urlpatterns,
     *changes.urlpatterns,
+    *exports.urlpatterns,
 ]

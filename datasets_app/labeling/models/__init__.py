@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datasets_app.labeling.models.answers import Annotation
 from datasets_app.labeling.models.decisions import Comment, Decision, Dispute
+from datasets_app.labeling.models.exports import Export
 from datasets_app.labeling.models.quality import Difference, QualityReport
 from datasets_app.labeling.models.queues import ARRIVING, Queue, Seat, Slot, SlotSkip
 from datasets_app.labeling.models.schemas import Label, LabelChange, LabelSchema
@@ -16,6 +17,7 @@ __all__ = [
     "Decision",
     "Difference",
     "Dispute",
+    "Export",
     "Label",
     "LabelChange",
     "LabelSchema",

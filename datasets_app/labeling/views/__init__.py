@@ -2,6 +2,7 @@
 
 from datasets_app.labeling.views.bench import bench, comment, flag, heartbeat, release, skip, submit, undo
 from datasets_app.labeling.views.changes import change_classes, move_decisions, move_queue
+from datasets_app.labeling.views.exports import brought, download, exports, queue_exports
 from datasets_app.labeling.views.pages import close, open_queue, pause, queue_list, queue_page, reorder, resume, schema, schema_version
 from datasets_app.labeling.views.quality import measure, quality, quality_items
 from datasets_app.labeling.views.review import decide, return_item, review, undo_decision
@@ -10,10 +11,13 @@ from datasets_app.labeling.views.suggesting import apply_rules, preview_rule, re
 __all__ = [
     "apply_rules",
     "bench",
+    "brought",
     "change_classes",
     "close",
     "comment",
     "decide",
+    "download",
+    "exports",
     "flag",
     "heartbeat",
     "measure",
@@ -24,6 +28,7 @@ __all__ = [
     "preview_rule",
     "quality",
     "quality_items",
+    "queue_exports",
     "queue_list",
     "queue_page",
     "release",

@@ -17,7 +17,7 @@ IMMUTABLE = {
     "drift.baseline", "drift.driftreport", "drift.episode", "drift.textcheck",
     "endpoints.deployment", "endpoints.fault",
     "evaluation.evaluation",
-    "labeling.annotation", "labeling.comment", "labeling.decision", "labeling.label", "labeling.labelchange",
+    "labeling.annotation", "labeling.comment", "labeling.decision", "labeling.export", "labeling.label", "labeling.labelchange",
     "labeling.labelschema", "labeling.qualityreport", "labeling.rule", "labeling.slotskip", "labeling.suggestion",
     "ledger.checkpoint", "ledger.event",
     "notices.outbox",
