@@ -107,7 +107,7 @@ def run_inspection(ctx: JobContext) -> None:
 def examine(upload: Upload, choices: dict[str, Any], tick: Callable[[int], None] | None = None) -> tuple[Reading, dict[str, str], Report]:
     """How the file is read, what its columns are used for, and the report."""
     with artifacts.local_copy(upload.blob.digest) as path:
-        reading, misfit = find_reading(path, upload.file_name, choices)
+        reading, misfit = find_reading(path, upload.file_name, choices, lists=upload.dataset.task == Dataset.Task.SINGLE_LABEL)
         if misfit is not None:
             return reading, {}, undecoded(reading.encoding, misfit)
         columns = readers.header(path, reading).columns
@@ -153,8 +153,8 @@ def compare(dataset: Dataset, report: Report) -> None:
         report.add(Problem(0, "new_label", told, f"Did you mean {near[0]!r}?" if near else "Nothing, if that is right.", notice=True))
 
 
-def find_reading(path: Path, file_name: str, choices: dict[str, Any]) -> tuple[Reading, Misfit | None]:
-    """How the file is read, or where its bytes do not fit the encoding."""
+def find_reading(path: Path, file_name: str, choices: dict[str, Any], *, lists: bool) -> tuple[Reading, Misfit | None]:
+    """How the file is read, or where its bytes do not fit the encoding. lists: as in `sniffing.propose`."""
     if kind := sniffing.binary_kind(path):
         return Reading("", kind, "", has_header=kind in readers.WITH_HEADER and choices["has_header"] is not False), None
     encoding, misfit = choices["encoding"], None
@@ -164,12 +164,12 @@ def find_reading(path: Path, file_name: str, choices: dict[str, Any]) -> tuple[R
         encoding, misfit = readers.find_encoding(path)
     if misfit is not None:
         return Reading(encoding, choices["parser"], choices["delimiter"]), misfit
-    return choose(path, file_name, encoding, choices), None
+    return choose(path, file_name, encoding, choices, lists=lists), None
 
 
-def choose(path: Path, file_name: str, encoding: str, choices: dict[str, Any]) -> Reading:
+def choose(path: Path, file_name: str, encoding: str, choices: dict[str, Any], *, lists: bool) -> Reading:
     """The proposed reading, with everything that a person chose put in its place."""
-    found = sniffing.propose(path, file_name, encoding)
+    found = sniffing.propose(path, file_name, encoding, lists=lists)
     parser = choices["parser"] or found.parser
     if parser in readers.BINARY:
         told = f"The file is text, not {readers.PARSERS[parser]}."

@@ -11,7 +11,7 @@ from datasets_app.datasets.importing import mapping as mappings
 from datasets_app.datasets.importing import readers
 from datasets_app.datasets.importing.mapping import Draft, Mapper
 from datasets_app.datasets.importing.readers import Reading, Row
-from datasets_app.datasets.importing.report import Problem, Report
+from datasets_app.datasets.importing.report import PEOPLE_LIMIT, Problem, Report
 from datasets_app.datasets.rules import place
 
 FIRST = 20
@@ -78,7 +78,9 @@ def count_draft(report: Report, draft: Draft, seen: set[bytes]) -> None:
     report.labelled += bool(draft.label or told and (told.answers or told.guesses))
     for person in (each.person for each in (told.answers if told else ())):
         report.add_person(person, draft.line)
-    report.models.update(each.model for each in (told.guesses if told else ()))
+    report.models.update(
+        each.model for each in (told.guesses if told else ()) if len(report.models) < PEOPLE_LIMIT or each.model in report.models
+    )
     for name in draft.names:
         report.add_label(name, draft.line)
     if draft.split:

@@ -34,7 +34,7 @@ def lines(fact: Fact, raw: Pairs | None, sheet: Sheet) -> list[tuple[str, Object
 
 def fresh(fact: Fact) -> Object:
     """An item that was no example before."""
-    return {**({"id": fact.external_id} if fact.external_id else {}), "text": fact.text, **fact.metadata}
+    return {**({"id": fact.external_id} if fact.external_id else {}), "text": fact.text, "Comments": [], **fact.metadata}
 
 
 def labels(value: Value | None, sheet: Sheet) -> Object:

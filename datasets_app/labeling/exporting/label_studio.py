@@ -35,7 +35,7 @@ def keeps(raw: Pairs) -> bool:
 def write(fact: Fact, raw: Pairs | None, sheet: Sheet) -> Iterator[Object]:
     """The task of one item. raw: as it came from a file of the same tool: everything of it stays as it is, and new answers come behind."""
     form = form_of(fact, raw, sheet)
-    made = list(annotations(fact, form, raw is not None, sheet))
+    made = list(told_here(fact, form, raw is not None, sheet))
     guesses = [guess for guess in fact.guesses if raw is None or not guess.brought]
     predictions = [one for guess in guesses if (one := prediction(fact, form, guess, sheet))]
     if raw is None:
@@ -89,7 +89,7 @@ def data_of(fact: Fact, sheet: Sheet) -> Object:
     return {**beside, **prompt, **dict(zip(PAIR_FIELDS, responses, strict=True))}
 
 
-def annotations(fact: Fact, form: Form, has_raw: bool, sheet: Sheet) -> Iterator[Object]:
+def told_here(fact: Fact, form: Form, has_raw: bool, sheet: Sheet) -> Iterator[Object]:
     """What was said here, and what a reviewer decided, as ground truth."""
     for said in fact.answers:
         if said.brought and has_raw:

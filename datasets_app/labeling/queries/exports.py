@@ -63,7 +63,7 @@ def scope_of(dataset: Dataset, queue: Queue | None) -> Scope:
 def uploads_in(scope: Scope) -> list[Upload]:
     """The uploads whose items are exported, in the order in which they came."""
     rows = scope.dataset.uploads.filter(state=UploadState.IMPORTED).select_related("blob", "dataset").order_by("id")
-    return list(rows.filter(pk=scope.queue.upload_id) if scope.queue and scope.is_whole else rows)
+    return list(rows.filter(pk=scope.queue.upload_id or 0) if scope.queue and scope.is_whole else rows)
 
 
 def facts(scope: Scope, upload: Upload) -> Iterator[Placed]:

@@ -10,7 +10,7 @@ from datasets_app.datasets import queries
 from datasets_app.datasets.importing import dry_run, mapping, readers, sniffing
 from datasets_app.datasets.importing.mapping import Draft
 from datasets_app.datasets.importing.report import Problem
-from tests.support.datasets import import_file, make_dataset
+from tests.support.datasets import import_file, make_dataset, receive
 from tests.support.tools import annotation, as_json, choice, lines, packed, span, task
 
 
@@ -191,6 +191,21 @@ def test_a_notice_is_no_row_that_failed(tmp_path):
 
     assert (report.rows, report.ok, report.failed, report.counts) == (1, 1, 0, {"left_out": 1})
     assert roles == {"id": "id", "text": "text", "label": "label"}
+
+
+@pytest.mark.parametrize(("rows", "files", "parser"), [
+    ([{"text": "a", "labels": ["x"]}, {"text": "b", "labels": []}], ["rows"], "jsonl"),
+    ([{"text": "a", "label": ["x"], "Comments": []}], ["rows"], "doccano"),
+    ([{"text": "a", "label": ["x"]}], ["all", "ben"], "doccano"),
+    ([{"text": "a", "label": ["x"]}], ["part-1", "part-2"], "jsonl"),
+    ([{"text": "a", "label": ["x"]}], ["train", "test"], "jsonl"),
+])  # fmt: skip
+@pytest.mark.django_db
+def test_where_a_task_takes_several_labels_a_plain_list_is_no_export(project, ana, rows, files, parser):
+    dataset = make_dataset(project, ana, task="multi_label")
+    content = lines(*rows) if len(files) == 1 else packed(**{f"{name}__jsonl": lines(*rows) for name in files})
+
+    assert receive(dataset, ana, content, "rows.jsonl" if len(files) == 1 else "rows.zip").parser == parser
 
 
 @pytest.mark.django_db

@@ -6,6 +6,8 @@ writes it for everybody who did not answer, too.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from typing import Any
 
 from datasets_app.datasets.importing.readers.jsons import Pairs, cell_of
@@ -15,13 +17,19 @@ from datasets_app.datasets.importing.readers.tools.parts import Taken, name_of, 
 
 NAMES = ("label", "labels", "cats")
 SPANS = ("entities", "spans")
-WHOLE = ("all", "unknown", "data")  # files of a zip that are nobody's
+# Files of a zip that are nobody's.
+WHOLE = re.compile(r"all|unknown|data|((part|chunk|shard|file|data)s?[-_ ]?)?\d+([-_ ]of[-_ ]\d+)?", re.IGNORECASE)
 
 
 def person_of(member: Member) -> str:
     """Whose file it is; empty for a file of its own, for that of all, and for one of a split."""
     stem = member.name.rpartition("/")[2].rpartition(".")[0]
-    return "" if member.split or stem.casefold() in WHOLE else name_of(stem)
+    return "" if member.split or WHOLE.fullmatch(stem) else name_of(stem)
+
+
+def is_exported(found: Pairs, members: Iterable[Member]) -> bool:
+    """Whether doccano wrote an object, and not anybody who gives a text a list of labels."""
+    return "Comments" in found or any(person_of(member) for member in members if member.name)
 
 
 def from_doccano(found: Pairs, member: Member) -> Taken:
