@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from datasets_app.datasets.importing.readers.tools.doccano import WHOLE
 from datasets_app.labeling.values import Value
 
 Object = dict[str, Any]
@@ -80,6 +81,6 @@ class Sheet:
 
 
 def person_as_file(name: str) -> str:
-    """A person's name that can be a file's: word characters, @, dots, plus and minus signs."""
+    """A person's name that can be a file's: word characters, @, dots, plus and minus signs; none that is nobody's."""
     kept = "".join(character if character.isalnum() or character in "@.+-_" else "_" for character in name).strip(".") or "_"
-    return f"{kept}_" if kept.casefold() in ("all", "unknown", "data") else kept
+    return f"{kept}_" if WHOLE.fullmatch(kept) else kept

@@ -18,7 +18,7 @@ from datasets_app.datasets.importing.readers.tools.parts import Taken, name_of, 
 NAMES = ("label", "labels", "cats")
 SPANS = ("entities", "spans")
 # Files of a zip that are nobody's.
-WHOLE = re.compile(r"all|unknown|data|((part|chunk|shard|file|data)s?[-_ ]?)?\d+([-_ ]of[-_ ]\d+)?", re.IGNORECASE)
+WHOLE = re.compile(r"all|unknown|data|(part|chunk|shard|file|data)s?[-_ ]?\d+([-_ ]of[-_ ]\d+)?", re.IGNORECASE)
 
 
 def person_of(member: Member) -> str:
