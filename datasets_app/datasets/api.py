@@ -13,6 +13,7 @@ from rest_framework.parsers import BaseParser, JSONParser
 from rest_framework.response import Response
 
 from datasets_app.datasets import actions, queries
+from datasets_app.datasets.importing import label_config
 from datasets_app.datasets.importing.readers import DELIMITERS, ENCODINGS, PARSERS
 from datasets_app.datasets.importing.roles import Role
 from datasets_app.datasets.models import Dataset, Item, Upload
@@ -45,6 +46,10 @@ class DatasetIn(serializers.Serializer[object]):
     description = serializers.CharField(required=False, default="", allow_blank=True)
     language = serializers.CharField(required=False, default="", allow_blank=True, max_length=20)
     licence = serializers.CharField(required=False, default="", allow_blank=True, max_length=80)
+    config = serializers.CharField(
+        required=False, default="", allow_blank=True, max_length=label_config.LIMIT,
+        help_text="Label Studio's labeling configuration, as XML: takes the place of the task, and its classes are published",
+    )  # fmt: skip
 
 
 class DatasetOut(serializers.Serializer[Dataset]):

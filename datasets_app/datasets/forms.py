@@ -8,6 +8,7 @@ from typing import Any
 from django import forms
 
 from datasets_app.datasets import queries
+from datasets_app.datasets.importing import label_config
 from datasets_app.datasets.importing.mapping import roles_for
 from datasets_app.datasets.importing.readers import BINARY, DELIMITERS, ENCODINGS, PARSERS, TEXTUAL, WITH_HEADER
 from datasets_app.datasets.importing.roles import Role
@@ -20,6 +21,12 @@ SPLIT_CHOICES = [("", "None: divided when a snapshot is frozen"), *((split, spli
 
 class DatasetForm(forms.ModelForm[Dataset]):
     """What a person says of a new dataset."""
+
+    config = forms.CharField(
+        label="Labeling configuration", required=False, max_length=label_config.LIMIT,
+        widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false", "class": "mono"}),
+        help_text="Of Label Studio, as XML. It takes the place of the task, and its classes are published in their order.",
+    )  # fmt: skip
 
     class Meta:
         model = Dataset

@@ -26,6 +26,7 @@ from registry.access.models import User
 Context = dict[str, Any]
 FRAGMENTS = ("labeling:item", "scanning:item", "snapshots:item", "trace:item")
 LABELS_SHOWN = 20
+PEOPLE_SHOWN = 50
 STATE_KINDS = {
     UploadState.RECEIVED: "wait", UploadState.INSPECTED: "half", UploadState.IMPORTING: "live",
     UploadState.IMPORTED: "ok", UploadState.FAILED: "bad", UploadState.DISCARDED: "off",
@@ -98,6 +99,8 @@ def upload(user: User, uuid: UUID) -> Context:
         "before": queries.imported_before(row),
         "counts": [(TITLES.get(code, code), count) for code, count in found.get("counts", {}).items()],
         "labels": sorted(found.get("labels", {}).items(), key=lambda pair: (-pair[1], pair[0]))[:LABELS_SHOWN],
+        "people": [(name, answers, found["accounts"].get(name, "")) for name, answers in found.get("people", {}).items()][:PEOPLE_SHOWN],
+        "people_left": max(0, len(found.get("people", {})) - PEOPLE_SHOWN), "models": list(found.get("models", {}).items())[:PEOPLE_SHOWN],
         "labels_left": max(0, len(found.get("labels", {})) - LABELS_SHOWN), **head(row, may_read=may_read),
     }  # fmt: skip
 

@@ -10,6 +10,7 @@ from django import forms
 from django.db.models import QuerySet
 
 if TYPE_CHECKING:
+    from datasets_app.datasets.importing.brought import Told
     from datasets_app.datasets.models import Dataset, Item, Upload
     from registry.access.models import User
 
@@ -22,7 +23,8 @@ class LabelImporter(Protocol):
     """
 
     def begin(self, upload: Upload, names: Sequence[str]) -> None:
-        """Before the first batch, in a transaction of its own. names: all label names of the file, sorted, without blanks around them.
+        """Before the first batch, in a transaction of its own. names: all label names of the file, without blanks around them: in
+        the order of the configuration beside it, then sorted.
 
         Makes the schema version that holds them (the present one where it already does).
         """
@@ -32,6 +34,27 @@ class LabelImporter(Protocol):
 
         The items are not visible yet: their upload is still importing.
         """
+
+    def bring(self, upload: Upload, rows: Sequence[tuple[Item, Told]]) -> None:
+        """One batch of rows of another labeling tool, like `write`: what each person and each model said of them.
+
+        A text that stands in several rows of the file comes once for each of them.
+        """
+
+    def settle(self, upload: Upload, after: int) -> int | None:
+        """Decide what the brought answers agree on, for the next items after this key, at most a batch, in the caller's transaction.
+
+        Called when all is written, until it returns None. Returns the last item's key.
+        """
+
+    def publish(self, dataset: Dataset, actor: User, names: Sequence[str]) -> None:
+        """The first classes of a dataset that the actor has just made, in the caller's transaction. Raises Refused for a bad name."""
+
+    def accounts(self, dataset: Dataset, people: Sequence[str]) -> dict[str, str]:
+        """Of the people whom a file names, those who have an account that may annotate in the dataset, with what it is called."""
+
+    def known_names(self, dataset: Dataset) -> Sequence[str]:
+        """The names of the dataset's classes."""
 
     def finish(self, upload: Upload) -> None:
         """All is written: called in the short transaction that makes the upload imported and its items visible. Records the decisions."""

@@ -40,7 +40,7 @@ def create(request: SignedInRequest) -> HttpResponse:
         try:
             dataset = actions.create_dataset(actor=request.user, **form.cleaned_data)
         except Refused as refusal:
-            form.add_error("name", refusal.message)
+            form.add_error(next(iter(refusal.fields), "name"), refusal.message)
         else:
             return redirect_or_refresh(request, reverse("datasets:dataset", args=[dataset.uuid]))
     return respond(request, "datasets_app/datasets/new.html", "form", {"form": form}, status=422 if form.is_bound else 200)

@@ -33,6 +33,13 @@ def correction_url(job: Job) -> str:
     return find_url("labeling:correction", uuid=job.args["correction"])
 
 
+def export_url(job: Job) -> str:
+    """The page of the files that a job makes."""
+    if job.args["queue"]:
+        return find_url("labeling:queue_exports", uuid=job.args["queue"])
+    return find_url("labeling:exports", uuid=job.args["dataset"])
+
+
 def bind() -> None:
     """The importer of labels, filters of items, the job kinds, what is done from time to time and the navigation item."""
     datasets.register_label_importer(actions.Importer())
@@ -43,6 +50,7 @@ def bind() -> None:
     registry.register(JobKind("labeling.move_decisions", "Move decisions with their classes", actions.run_moves, url=schema_url))
     registry.register(JobKind("labeling.accept", "Accept agreed answers", actions.run_accept, url=queue_url))
     registry.register(JobKind("labeling.learn", "Have the built-in model learn", actions.run_learn, url=queue_url))
+    registry.register(JobKind("labeling.export", "Export answers", actions.run_export, url=export_url))
     registry.register(JobKind("labeling.measure", "Measure label quality", actions.run_measure, url=queue_url))
     registry.register(
         JobKind(

@@ -57,6 +57,37 @@ class LabelSpec:
         }
 
 
+class ExportFormat(TextChoices):
+    """The labeling tools as whose files answers are exported."""
+
+    LABEL_STUDIO = "labelstudio", "Label Studio"
+    DOCCANO = "doccano", "doccano"
+    PRODIGY = "prodigy", "Prodigy"
+    ARGILLA = "argilla", "Argilla"
+
+    @property
+    def ending(self) -> str:
+        """Of its files' names."""
+        return {"labelstudio": "zip", "doccano": "zip", "prodigy": "jsonl", "argilla": "json"}[self.value]
+
+    @property
+    def media(self) -> str:
+        """The media type of its files."""
+        return {"zip": "application/zip", "jsonl": "application/x-ndjson", "json": "application/json"}[self.ending]
+
+
+CLASSED = ("single_label", "multi_label", "spans")
+HELD: dict[str, tuple[str, ...]] = {  # tasks whose answers a format can hold
+    ExportFormat.LABEL_STUDIO: (*CLASSED, "free_text", "chat", "preference", "ranking"), ExportFormat.DOCCANO: (*CLASSED, "free_text"),
+    ExportFormat.PRODIGY: CLASSED, ExportFormat.ARGILLA: (*CLASSED, "free_text", "preference", "ranking"),
+}  # fmt: skip
+
+
+def export_formats(task: str) -> list[ExportFormat]:
+    """The formats that hold the answers of a task."""
+    return [each for each in ExportFormat if task in HELD[each]]
+
+
 def clean_name(name: str) -> str:
     """The name without blanks around it and with single ones inside."""
     return " ".join(name.split())

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
@@ -17,7 +19,7 @@ from guardian.shortcuts import assign_perm
 
 from lifecycle.refusals import Refused
 from registry.access import policy
-from registry.access.models import ApiToken, Project, User
+from registry.access.models import PLACEHOLDER, ApiToken, Project, User
 from registry.access.roles import Role
 from registry.ledger.actions import record
 from registry.ledger.verbs import Verb
@@ -50,6 +52,26 @@ def create_user(*, username: str, display_name: str, email: str, password: str |
     )
     record(actor, Verb.USER_CREATED, user, admin=admin)
     return user
+
+
+def make_placeholders(names: Mapping[str, str], *, origin: str) -> dict[str, User]:
+    """People who have no account but whose work came with a file: they cannot sign in, hold no role and are offered nowhere.
+
+    names: what each is called in the file, by a key that is the same whenever the same file is brought. origin: the file's name. Those
+    that are there already are returned as they are. In the caller's transaction; returns them by key.
+    """
+    wanted = {f"{PLACEHOLDER}{hashlib.sha256(key.encode()).hexdigest()[:40]}": key for key in names}
+    known = {user.username: user for user in User.objects.filter(username__in=wanted)}
+    fresh = [
+        User(
+            username=username, first_name=names[key][:150], display_name=f"{names[key][:40]}, from {origin}"[:80], is_active=False,
+            password=make_password(None),
+        )
+        for username, key in wanted.items()
+        if username not in known
+    ]  # fmt: skip
+    User.objects.bulk_create(fresh)
+    return {wanted[user.username]: user for user in (*known.values(), *fresh)}
 
 
 @transaction.atomic

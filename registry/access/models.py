@@ -9,6 +9,8 @@ from guardian.models import GroupObjectPermissionBase
 
 from registry.access.roles import PERMISSIONS
 
+PLACEHOLDER = "brought:"  # no name of an account holds a colon
+
 
 class User(AbstractUser):
     """A person who signs in. Roles come from grants on projects, never from is_staff or is_superuser."""
@@ -26,6 +28,11 @@ class User(AbstractUser):
 
     def __str__(self) -> str:
         return self.display_name or self.get_full_name() or self.username
+
+    @property
+    def is_placeholder(self) -> bool:
+        """Whether it stands for somebody without an account, whose work came with a file. first_name: as the file calls them."""
+        return self.username.startswith(PLACEHOLDER)
 
 
 class Project(models.Model):

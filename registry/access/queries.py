@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from django.db.models import QuerySet
 from guardian.utils import get_group_obj_perms_model
 
-from registry.access.models import ApiToken, Project, User
+from registry.access.models import PLACEHOLDER, ApiToken, Project, User
 from registry.access.policy import Person, visible_to
 from registry.access.roles import Role
 
@@ -57,5 +57,5 @@ def people_without_role(limit: int) -> int:
 
 
 def people() -> QuerySet[User]:
-    """Everybody, for an organisation admin."""
-    return User.objects.order_by("display_name", "username")
+    """Everybody who has an account, for an organisation admin."""
+    return User.objects.exclude(username__startswith=PLACEHOLDER).order_by("display_name", "username")

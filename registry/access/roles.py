@@ -39,6 +39,7 @@ ACTIONS: dict[str, frozenset[Role]] = {
     "labeling.manage": frozenset({ADJUDICATOR, ENGINEER, LEAD}),
     "labeling.decide": frozenset({ADJUDICATOR}),
     "labeling.gold": frozenset({ADJUDICATOR, LEAD}),  # items whose answer is known, and how they are answered
+    "labeling.export": frozenset({ENGINEER, ADJUDICATOR}),
     "labeling.assess": frozenset({LEAD}),  # what each person's answers are worth, by name
     "scanning.view": EVERYONE,
     "scanning.scan": frozenset({ADJUDICATOR, LEAD}),

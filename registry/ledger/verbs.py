@@ -31,6 +31,8 @@ class Verb(TextChoices):
     QUEUE_CHANGED = "labeling.queue_changed", "changed a labeling queue"
     QUEUE_CLOSED = "labeling.queue_closed", "closed a labeling queue"
     DECISIONS_IMPORTED = "labeling.decisions_imported", "accepted imported labels as decisions"
+    ANSWERS_BROUGHT = "labeling.answers_brought", "took over the answers of another tool"
+    ANSWERS_EXPORTED = "labeling.exported", "exported everybody's answers"
     DECISIONS_BY_RULE = "labeling.decided_by_rule", "decided unanimous items by rule"
     CHECK_STARTED = "labeling.check_started", "drew a sample of agreed items to check"
     CHECK_DROPPED = "labeling.check_dropped", "dropped the check of a sample"

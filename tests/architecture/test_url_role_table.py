@@ -104,6 +104,10 @@ TABLE = r"""
 /labeling/datasets/<uuid:uuid>/schema/move/                | dataset    | ---- ------- | L... x+++xxx
 /labeling/datasets/<uuid:uuid>/propose/                    | dataset    | L... +++++xx | L... +++++xx
 /labeling/proposals/<uuid:uuid>/decline/                   | guideline  | ---- ------- | L... x+++xxx
+/labeling/datasets/<uuid:uuid>/exports/                    | dataset    | L... +++++++ | L... x++xxxx
+/labeling/exports/<uuid:uuid>/                             | answers    | L... x++xxxx | ---- -------
+/labeling/uploads/<uuid:uuid>/                             | project_file | L... +++++++ | ---- -------
+/labeling/<uuid:uuid>/exports/                             | queue      | L... +++++++ | L... x++xxxx
 /labeling/datasets/<uuid:uuid>/rules/                      | dataset    | L... +++++++ | ---- -------
 /labeling/datasets/<uuid:uuid>/rules/new/                  | dataset    | L... x+++xxx | L... x+++xxx
 /labeling/datasets/<uuid:uuid>/rules/preview/              | dataset    | ---- ------- | L... x+++xxx
@@ -364,6 +368,8 @@ TABLE = r"""
 /api/v1/snapshots/                                         |            | L+++ +++++++ | L--- -------
 /api/v1/snapshots/<uuid:uuid>/                             | snapshot   | L... +++++++ | L--- -------
 /api/v1/snapshots/<uuid:uuid>/exports/                     | snapshot   | L... +++++++ | L... x++xxxx
+/api/v1/datasets/<uuid:uuid>/answer-exports/               | dataset    | L... +++++++ | L... x++xxxx
+/api/v1/answer-files/<uuid:uuid>/                          | answers    | L... x++xxxx | L--- -------
 /api/v1/snapshot-files/<uuid:uuid>/                        | export     | L... x++xxxx | L--- -------
 /api/v1/datasets/<uuid:uuid>/freeze/                       | dataset    | L--- ------- | L... xx++xxx
 /api/v1/base-models/                                       |            | L+++ +++++++ | L+++ +++++++

@@ -35,13 +35,14 @@ from registry.policies.models import Policy
 from registry.promotions import actions as promotions
 from tests.support import registry
 from tests.support.alerts import make_alerts
-from tests.support.datasets import csv_bytes, import_texts, make_dataset, receive
+from tests.support.datasets import csv_bytes, import_file, import_texts, make_dataset, receive
 from tests.support.endpoints import deployed_endpoint, spool_line, write_segment
 from tests.support.jobs import run_ok
 from tests.support.people import PASSWORD, PEOPLE, make_person, make_project
 from tests.support.retraining import make_proposal
 from tests.support.rollouts import make_rollout
 from tests.support.scanning import scan
+from tests.support.tools import annotation, as_json, choice, task
 from tests.support.training import make_run
 
 SCRIPT = "<script>alert(1)</script>"  # stands in everything that people may write
@@ -121,6 +122,11 @@ class World:
         things["correction"] = labeling.bring_corrections(
             dataset=dataset, actor=people["ravi"], content=[b"item,decision,label\n"], file_name=f"{SCRIPT}.csv"
         )
+        labeling.export_answers(dataset_id=dataset.uuid, actor=people["mia"], format="labelstudio")
+        things["project_file"] = import_file(
+            dataset, people["mia"], as_json([task(1, SECRET, annotation(7, choice("card")))]), "project.json"
+        )
+        things["answers"] = dataset.answer_exports.get()
         things["job"] = Job.objects.filter(kind="snapshots.freeze").latest("id")
 
     def add_registry(self) -> None:

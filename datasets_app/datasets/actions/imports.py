@@ -35,6 +35,7 @@ class Tally:
     """How far an import is, and what it met; kept in the job's checkpoint. conflicts: duplicates whose label contradicts the first one's.
 
     untaken: duplicates whose label was not taken because the text was there before. cases: the first duplicates with their lines.
+    settled: key of the last item whose brought answers were settled.
     """
 
     rows: int = 0
@@ -44,6 +45,7 @@ class Tally:
     conflicts: int = 0
     untaken: int = 0
     cases: list[dict[str, Any]] = field(default_factory=list)
+    settled: int = 0
 
 
 class First(NamedTuple):
@@ -78,7 +80,8 @@ def run_import(ctx: JobContext) -> None:
     importer = ports.label_importer() if dry["labels"] or dry.get("labelled") else None
     if importer:
         with transaction.atomic():
-            importer.begin(upload, sorted(dry["labels"]))
+            listed = dry.get("classes", [])
+            importer.begin(upload, [*listed, *sorted(set(dry["labels"]) - set(listed))])
     total = dry["rows"]
     with artifacts.local_copy(upload.blob.digest) as path, room_for_indexes():
         found = dry_run.read_drafts(path, queries.reading_of(upload), upload.mapping, upload.default_split, upload.dataset.task)
@@ -88,6 +91,8 @@ def run_import(ctx: JobContext) -> None:
                 ctx.progress(tally.rows, total, stage="Writing items", unit="rows")
                 ctx.raise_if_cancelled()
                 write_batch(ctx, upload, importer, batch, tally)
+    if importer and dry.get("people"):
+        settle_answers(ctx, upload, importer, tally)
     ctx.progress(tally.rows, total, stage="Making the items visible", unit="rows")
     ctx.raise_if_cancelled()
     finish(ctx, upload, importer, tally)
@@ -132,14 +137,31 @@ def write_batch(ctx: JobContext, upload: Upload, importer: ports.LabelImporter |
             repeats.append(Repeat(row.draft, First(None, first.draft.member, first.draft.line, True, first.draft.label)))
     insert_items(upload, list(fresh.values()))
     labelled = [row for row in fresh.values() if row.draft.label]
-    if importer and labelled:
-        keys = keys_of(upload, list(fresh))
-        importer.write(upload, [(item_of(keys[row.digest], row), row.draft.label) for row in labelled])
+    told = [row for row in rows if row.draft.told and (row.digest in fresh or known[row.digest].upload_id == upload.pk)]
+    if importer and (labelled or told):
+        keys = keys_of(upload, list(fresh)) | {digest: there.pk for digest, there in known.items()}
+        if labelled:
+            importer.write(upload, [(item_of(keys[row.digest], row), row.draft.label) for row in labelled])
+        if told:
+            importer.bring(upload, [(item_of(keys[row.digest], row), row.draft.told) for row in told if row.draft.told])
     count_repeats(importer, repeats, tally)
     tally.rows += len(batch)
     tally.new += len(fresh)
     tally.failed += len(batch) - len(rows)
     ctx.checkpoint(asdict(tally))
+
+
+def settle_answers(ctx: JobContext, upload: Upload, importer: ports.LabelImporter, tally: Tally) -> None:
+    """Decide what the people of another tool agree on, in batches, before anybody sees the items."""
+    while True:
+        ctx.progress(tally.rows, tally.rows, stage="Settling answers", unit="rows")
+        ctx.raise_if_cancelled()
+        with transaction.atomic():
+            reached = importer.settle(upload, tally.settled)
+            if reached is None:
+                return
+            tally.settled = reached
+            ctx.checkpoint(asdict(tally))
 
 
 def item_of(pk: int, row: Prepared) -> Item:
@@ -157,7 +179,7 @@ def count_repeats(importer: ports.LabelImporter | None, repeats: list[Repeat], t
         conflict = bool(present and label and present != label)
         tally.duplicate += 1
         tally.conflicts += conflict
-        tally.untaken += bool(label and not present)
+        tally.untaken += bool(label and not present) or bool(repeat.draft.told and repeat.draft.told.answers and not first.here)
         if len(tally.cases) < CASES or (conflict and sum(case["conflict"] for case in tally.cases) < CASES):
             tally.cases.append(
                 {

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
 
-from datasets_app.datasets.importing import dry_run, mapping, readers, sniffing
+from datasets_app.datasets import ports
+from datasets_app.datasets.importing import dry_run, label_config, mapping, readers, sniffing
 from datasets_app.datasets.importing.readers import Misfit, Reading
 from datasets_app.datasets.importing.report import Problem, Report
 from datasets_app.datasets.importing.roles import Role
@@ -23,6 +25,7 @@ from registry.access.models import User
 from registry.artifacts import actions as artifacts
 from registry.ledger.rules import digest_of
 
+NEW_SHOWN = 20  # classes of a file that the dataset lacks
 AT_ONCE_BYTES = 4_000_000  # larger files are looked at by a job
 
 
@@ -105,8 +108,7 @@ def run_inspection(ctx: JobContext) -> None:
 def examine(upload: Upload, choices: dict[str, Any], tick: Callable[[int], None] | None = None) -> tuple[Reading, dict[str, str], Report]:
     """How the file is read, what its columns are used for, and the report."""
     with artifacts.local_copy(upload.blob.digest) as path:
-        one_class = upload.dataset.task == Dataset.Task.SINGLE_LABEL
-        reading, misfit = find_reading(path, upload.file_name, choices, tools=one_class)
+        reading, misfit = find_reading(path, upload.file_name, choices, lists=upload.dataset.task == Dataset.Task.SINGLE_LABEL)
         if misfit is not None:
             return reading, {}, undecoded(reading.encoding, misfit)
         columns = readers.header(path, reading).columns
@@ -114,11 +116,46 @@ def examine(upload: Upload, choices: dict[str, Any], tick: Callable[[int], None]
         if roles is None:
             roles = mapping.propose(columns, dry_run.first_rows(path, reading, 200), upload.dataset.task)
         roles = {column: roles.get(column, str(Role.IGNORE)) for column in columns}
-        return reading, roles, dry_run.examine(path, reading, roles, upload.default_split, tick, upload.dataset.task)
+        report = dry_run.examine(path, reading, roles, upload.default_split, tick, upload.dataset.task)
+        if reading.parser == "labelstudio":
+            read_config(readers.open_source(path).config, roles, upload.dataset.task, report)
+    compare(upload.dataset, report)
+    return reading, roles, report
 
 
-def find_reading(path: Path, file_name: str, choices: dict[str, Any], *, tools: bool) -> tuple[Reading, Misfit | None]:
-    """How the file is read, or where its bytes do not fit the encoding."""
+def read_config(text: str, roles: dict[str, str], task: str, report: Report) -> None:
+    """Take the classes of the question that was taken, in their order, from the configuration beside the data; tell what does not fit."""
+    if not text:
+        return
+    try:
+        found = label_config.controls(text)
+    except label_config.Unreadable as error:
+        report.add(Problem(0, "config", str(error), "Nothing: classes are added in the order of their names.", notice=True))
+        return
+    asked = next((column for column, role in roles.items() if role == Role.LABEL), "")
+    control = next((each for each in found if each.name == asked), found[0])
+    report.config, report.classes = text, list(control.classes)
+    if control.task != task:
+        names = dict(Dataset.Task.choices)
+        told = f"The configuration asks for another task: {names[control.task].lower()}. This dataset: {names[task].lower()}."
+        report.add(Problem(0, "config", told, "Bring the file into a dataset of that task, if this is not meant.", notice=True))
+
+
+def compare(dataset: Dataset, report: Report) -> None:
+    """Add to the report what is known here: the accounts of its people, and which of its classes would be new, with the nearest one."""
+    importer = ports.label_importer()
+    if importer is None:
+        return
+    report.accounts = importer.accounts(dataset, list(report.people))
+    known = list(importer.known_names(dataset))
+    for name in sorted(set(report.labels) - set(known))[:NEW_SHOWN] if known else ():
+        near = get_close_matches(name, known, n=1)
+        told = f"{name!r} is no class of this dataset yet; accepting the file adds it."
+        report.add(Problem(0, "new_label", told, f"Did you mean {near[0]!r}?" if near else "Nothing, if that is right.", notice=True))
+
+
+def find_reading(path: Path, file_name: str, choices: dict[str, Any], *, lists: bool) -> tuple[Reading, Misfit | None]:
+    """How the file is read, or where its bytes do not fit the encoding. lists: as in `sniffing.propose`."""
     if kind := sniffing.binary_kind(path):
         return Reading("", kind, "", has_header=kind in readers.WITH_HEADER and choices["has_header"] is not False), None
     encoding, misfit = choices["encoding"], None
@@ -128,12 +165,12 @@ def find_reading(path: Path, file_name: str, choices: dict[str, Any], *, tools: 
         encoding, misfit = readers.find_encoding(path)
     if misfit is not None:
         return Reading(encoding, choices["parser"], choices["delimiter"]), misfit
-    return choose(path, file_name, encoding, choices, tools=tools), None
+    return choose(path, file_name, encoding, choices, lists=lists), None
 
 
-def choose(path: Path, file_name: str, encoding: str, choices: dict[str, Any], *, tools: bool) -> Reading:
-    """The proposed reading, with everything that a person chose put in its place. tools: as in `sniffing.propose`."""
-    found = sniffing.propose(path, file_name, encoding, tools=tools)
+def choose(path: Path, file_name: str, encoding: str, choices: dict[str, Any], *, lists: bool) -> Reading:
+    """The proposed reading, with everything that a person chose put in its place."""
+    found = sniffing.propose(path, file_name, encoding, lists=lists)
     parser = choices["parser"] or found.parser
     if parser in readers.BINARY:
         told = f"The file is text, not {readers.PARSERS[parser]}."

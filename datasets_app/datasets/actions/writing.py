@@ -58,7 +58,7 @@ def insert_items(upload: Upload, rows: Sequence[Prepared]) -> None:
 def values(row: Prepared) -> tuple[Any, ...]:
     """A row in the order of COLUMNS, from the member on, as the database stores it."""
     draft, digest, normal_digest = row
-    line, text, _, external_id, group, moment, split, metadata, member, content, _ = draft
+    line, text, _, external_id, group, moment, split, metadata, member, content, *_ = draft
     at = connection.ops.adapt_datetimefield_value(moment) if moment else None
     more = json.dumps(content) if content else None
     return member, line, text, digest, normal_digest, external_id, group, at, split, flat_json(metadata), more

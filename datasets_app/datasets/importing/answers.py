@@ -185,6 +185,18 @@ def chosen(cell: str) -> Said:
     return Said(canonical({"choice": cell.casefold()}))
 
 
+def continued(cell: str, asked: Sequence[Mapping[str, Any]]) -> Said:
+    """A dialogue with other answers of the assistant, or one more at its end; what was asked stays. Raises Unreadable."""
+    found = dialogue(cell)
+    if [each for each in found if each["role"] != "assistant"] != [each for each in asked if each.get("role") != "assistant"]:
+        raise Unreadable("has an answer in which a turn differs that is not the assistant's.")
+    if found[-1]["role"] != "assistant" or any(set(each) != {"role", "content"} for each in found if each not in asked):
+        raise Unreadable("has a dialogue whose answer does not end with a written turn of the assistant.")
+    if any(not each["content"].strip() for each in found if each not in asked):
+        raise Unreadable("has an empty answer of the assistant.")
+    return Said(canonical({"messages": found}))
+
+
 def ranked(cell: str, responses: int) -> Said:
     """The numbers of the responses from 0, the best first, as a JSON list. Raises Unreadable."""
     found = loaded(cell, "ranks")

@@ -12,7 +12,7 @@ from datasets_app.datasets.importing import readers
 from datasets_app.datasets.importing.mapping import Draft, Mapper
 from datasets_app.datasets.importing.readers import Reading, Row
 from datasets_app.datasets.importing.recognising import misfit, recognise
-from datasets_app.datasets.importing.report import Problem, Report
+from datasets_app.datasets.importing.report import PEOPLE_LIMIT, Problem, Report
 
 FIRST = 20
 REPEATS_LIMIT = 200_000  # texts among which repeats are counted exactly; beyond, only the import counts them
@@ -29,6 +29,8 @@ def read_drafts(
         found = mapper.draft(row) if isinstance(row, Row) else row
         if isinstance(found, Draft):
             yield from mapper.remarks(found)
+        if isinstance(found, Draft) and found.told and found.told.unread:
+            yield unread(found, mapper.place)
         yield found
 
 
@@ -77,7 +79,13 @@ def examine(
 def count_draft(report: Report, draft: Draft, seen: set[bytes]) -> None:
     """Add a good row to the report."""
     report.ok += 1
-    report.labelled += bool(draft.label)
+    told = draft.told
+    report.labelled += bool(draft.label or told and (told.answers or told.guesses))
+    for person in (each.person for each in (told.answers if told else ())):
+        report.add_person(person, draft.line)
+    report.models.update(
+        each.model for each in (told.guesses if told else ()) if len(report.models) < PEOPLE_LIMIT or each.model in report.models
+    )
     for name in draft.names:
         report.add_label(name, draft.line)
     if draft.split:
@@ -90,6 +98,15 @@ def count_draft(report: Report, draft: Draft, seen: set[bytes]) -> None:
     if len(seen) > REPEATS_LIMIT:
         report.repeated = None
         seen.clear()
+
+
+def unread(draft: Draft, place: str) -> Problem:
+    """Some prediction says nothing to the task; its row is none the worse for it."""
+    count = draft.told.unread if draft.told else 0
+    sentence = (
+        f"{place} {draft.line:,} has {count:,} {'prediction' if count == 1 else 'predictions'} that cannot be read as answers of this task."
+    )
+    return Problem(draft.line, "unread", sentence, "Nothing: they stay in the file alone.", member=draft.member, notice=True)
 
 
 def too_many() -> Problem:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, NamedTuple
 
-from datasets_app.datasets.importing import answers, contents, own
+from datasets_app.datasets.importing import answers, brought, contents, own
+from datasets_app.datasets.importing.brought import Told
 from datasets_app.datasets.importing.readers import Row
 from datasets_app.datasets.importing.recognising import OWN, recognise, roles_of
 from datasets_app.datasets.importing.report import Problem
 from datasets_app.datasets.importing.roles import Role, plain_name
+from datasets_app.datasets.importing.times import read_time
 from datasets_app.datasets.rules import TEXT_LIMIT, place
 
 MANY = (Role.METADATA, Role.IGNORE)
@@ -70,14 +72,13 @@ LABEL_LIMIT, ID_LIMIT = 120, 200
 BETTER = ("chosen", "preferredoutput")
 MEND_ANSWER = "Write it as the guide says, or leave the row out."
 CONTROL = re.compile("[\x00-\x1f\x7f]")
-EPOCH = re.compile(r"\d{9,10}(\.\d+)?|\d{13}")
 
 
 class Draft(NamedTuple):
     """A row as an item to be. label: empty where the row has none. split: train, validation, test or empty.
 
     label: the name of a class; for other tasks than one class per text, what was said as canonical JSON. names: of the classes in it.
-    content: as Item.content. member: the file inside an archive that it stands in.
+    content: as Item.content. member: the file inside an archive that it stands in. told: what people and models said of it in another tool.
     """
 
     line: int
@@ -91,6 +92,7 @@ class Draft(NamedTuple):
     member: str = ""
     content: dict[str, Any] | None = None
     names: tuple[str, ...] = ()
+    told: Told | None = None
 
 
 def roles_for(task: str) -> list[Role]:
@@ -104,7 +106,10 @@ def propose(columns: Sequence[str], rows: Sequence[Row], task: str = "single_lab
     A label is guessed by content only where no name is known: a file that names its text and no label has none, whatever else repeats.
     """
     layout = recognise(columns, rows)
-    found = roles_of(layout, columns, task)
+    asked = brought.questions(row.brought for row in rows if row.brought)
+    fitting = [column for column in asked if asked[column] in brought.FITS[task] and column in columns]
+    best = sorted(fitting, key=lambda column: asked[column] != brought.FITS[task][0])[:1]
+    found: dict[str, str] = roles_of(layout, columns, task) | dict.fromkeys(asked, str(Role.IGNORE)) | dict.fromkeys(best, str(Role.LABEL))
     for role in [] if layout is OWN else roles_for(task):
         names = OTHER_NAMES.get((task, role), (*MORE_NAMES.get((task, role), ()), *NAMES.get(role, ())))
         known = [column for name in names for column in columns if plain_name(column) == name and column not in found]
@@ -169,20 +174,21 @@ class Mapper:
 
     def draft(self, row: Row) -> Draft | Problem:
         """The item to be, or what is wrong with the row."""
-        line, values, member = row
+        line, values, member, _ = row
         if self.neutralised:
             values = own.restored(values)
         try:
             content = self.read_content(values)
             text = answers.readable(content) if content else self.read_text(values)
-            said = self.read_answer(values, text, content) if self.task != "single_label" else None
+            told = brought.tell(row.brought, self.label, self.task, text, content) if row.brought else None
+            said = told.own if told else self.read_answer(values, text, content) if self.task != "single_label" else None
             metadata = self.read_metadata(values)
         except answers.Unreadable as error:
             return Problem(line, "answer", f"{self.place} {line:,} {error}", MEND_ANSWER, member=member)
         label, external_id, group, split_word, time_word = (
             values.get(column, "").strip() if column else "" for column in (self.label, self.id, self.group, self.split, self.time)
         )
-        names = one_name(label) if said is None else said.names
+        names = told.names if told else one_name(label) if said is None else said.names
         split = SPLIT_WORDS.get(split_word.casefold(), "") if split_word else self.default_split
         moment = read_time(time_word) if time_word else None
         fault = (
@@ -195,7 +201,7 @@ class Mapper:
         if fault:
             return Problem(line, fault.code, f"{self.place} {line:,} {fault.said}", fault.mend, member=member)
         value = "".join(names) if said is None else said.value
-        return Draft(line, text, value, external_id, group, moment, split, metadata, member, content, tuple(names))
+        return Draft(line, text, value, external_id, group, moment, split, metadata, member, content, tuple(names), told)
 
     def remarks(self, draft: Draft) -> list[Problem]:
         """What is odd about a row that is kept all the same, as notices."""
@@ -303,14 +309,3 @@ def wrong_name(label: str, external_id: str, group: str) -> Fault | None:
         said = f"has a {name} of {len(value):,} characters; at most {ID_LIMIT} are allowed."
         return Fault(name, said, f"Check that the right column is mapped to {name}.")
     return None
-
-
-def read_time(word: str) -> datetime | None:
-    """ISO 8601 (UTC where no zone is given) or Unix seconds or milliseconds; None for anything else."""
-    try:
-        if EPOCH.fullmatch(word):
-            return datetime.fromtimestamp(float(word) / (1000 if len(word) == 13 and word.isdigit() else 1), UTC)
-        moment = datetime.fromisoformat(word)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError, OSError):
-        return None

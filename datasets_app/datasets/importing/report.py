@@ -9,6 +9,7 @@ from typing import Any
 from datasets_app.datasets.rules import LABELS_LIMIT
 
 KEPT = 100
+PEOPLE_LIMIT = 500  # annotators of one file
 TITLES = {
     "encoding": "Bytes that do not fit the encoding",
     "quoting": "Broken quoting",
@@ -19,8 +20,10 @@ TITLES = {
     "long_line": "Lines that are too long",
     "long_cell": "Cells that are too long",
     "json": "Entries that are not a JSON object",
-    "labels": "Rows with several labels",
-    "spans": "Rows with marked passages",
+    "unread": "Predictions that cannot be read",
+    "new_label": "Classes that are new",
+    "config": "Labeling configuration",
+    "many_people": "Too many annotators",
     "left_out": "Not taken over",
     "rows": "Too many rows",
     "empty_text": "Rows without a text",
@@ -63,6 +66,9 @@ class Report:
     """The sum of a dry run. rows: all that were read; ok: those that would become items (duplicates among them).
 
     labelled: of these, with a label. layout: the name of the known layout that the file has, or empty.
+    people, models: those who said something in another labeling tool, with how often.
+    accounts: of the people, those who have an account here, with what it is called.
+    config: the labeling configuration beside the data, as text. classes: those that it lists for the question that was taken.
     """
 
     rows: int = 0
@@ -73,6 +79,11 @@ class Report:
     counts: Counter[str] = field(default_factory=Counter)
     labelled: int = 0
     labels: Counter[str] = field(default_factory=Counter)
+    people: Counter[str] = field(default_factory=Counter)
+    models: Counter[str] = field(default_factory=Counter)
+    accounts: dict[str, str] = field(default_factory=dict)
+    classes: list[str] = field(default_factory=list)
+    config: str = ""
     splits: Counter[str] = field(default_factory=Counter)
     columns: list[str] = field(default_factory=list)
     repeated: int | None = 0
@@ -92,6 +103,17 @@ class Report:
             sentence = f"The label column has more than {LABELS_LIMIT:,} different values."
             self.add(Problem(line, "many_labels", sentence, "Map another column to label: this one looks like text or ids.", blocks=True))
 
+    def add_person(self, name: str, line: int) -> None:
+        """Count one answer of somebody; blocks when a file names more people than any project has."""
+        self.people[name] += 1
+        if len(self.people) == PEOPLE_LIMIT + 1:
+            sentence = f"The file names more than {PEOPLE_LIMIT:,} annotators."
+            self.add(Problem(line, "many_people", sentence, "Choose another parser: this looks like something else.", blocks=True))
+
+    def said(self) -> dict[str, Any]:
+        """Who said something in another tool."""
+        return {"people": dict(self.people.most_common()), "models": dict(self.models.most_common()), "accounts": self.accounts}
+
     def as_json(self) -> dict[str, Any]:
         """Plain JSON types. labels: at most LABELS_LIMIT of them."""
         return {
@@ -99,4 +121,6 @@ class Report:
             "repeated": self.repeated, "layout": self.layout,
             "problems": [asdict(problem) for problem in self.problems], "counts": dict(self.counts), "columns": self.columns,
             "labels": dict(sorted(self.labels.most_common(LABELS_LIMIT))), "splits": dict(self.splits),
+            **({"classes": self.classes, "config": self.config} if self.config else {}),
+            **(self.said() if self.people or self.models else {}),
         }  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Literal
@@ -17,25 +18,28 @@ from datasets_app.datasets.importing.readers.jsons import Pairs, objects
 from datasets_app.datasets.importing.readers.sources import Member
 from datasets_app.datasets.importing.readers.texts import PREFIX
 from datasets_app.datasets.importing.readers.tools import recognise
+from datasets_app.datasets.importing.readers.tools.doccano import is_exported
 from datasets_app.datasets.importing.roles import plain_name
 
 SAMPLE = 1 << 16
 LOOKED_AT = 20  # objects among which a tool is recognised
 
 
-def propose(path: Path, file_name: str, encoding: str, *, tools: bool = True) -> Reading:
+def propose(path: Path, file_name: str, encoding: str, *, lists: bool = True) -> Reading:
     """Parser, delimiter and header of a text file; of the first file, for an archive.
 
-    tools: whether the exports of labeling tools are recognised, whose readers know one class per text.
+    lists: whether every object with a text and a list of labels is read as doccano's; else those alone that doccano surely wrote, since a
+    plain list of labels says the same where a task takes several, and an empty one says that none fits.
     """
-    member = readers.open_source(path).members[0]
+    members = readers.open_source(path).members
+    member = members[0]
     raw = member.head(SAMPLE)
     sample = raw.decode(encoding, "ignore").removeprefix("\ufeff")
     if len(raw) == SAMPLE and "\n" in sample:
         sample = sample[: sample.rindex("\n") + 1]
     ending = ending_of(member.name or file_name)
     if parser := parser_without_cells(sample, ending):
-        return Reading(encoding, (tools and tool_of(member, encoding, parser)) or parser, "", has_header=False)
+        return Reading(encoding, tool_of(members, encoding, parser, lists=lists) or parser, "", has_header=False)
     delimiter = find_delimiter(sample)
     parser = "tsv" if delimiter == "\t" and not quotes_hold(sample) else "csv"
     return Reading(encoding, parser, delimiter, has_header=has_header(sample, delimiter, parser))
@@ -74,12 +78,13 @@ def parser_without_cells(sample: str, ending: str) -> str:
     return "txt" if ending == "txt" and not has_cells(sample) else ""
 
 
-def tool_of(member: Member, encoding: str, parser: str) -> str:
-    """The labeling tool that wrote the first objects of a JSON file, or the empty text."""
+def tool_of(members: Sequence[Member], encoding: str, parser: str, *, lists: bool) -> str:
+    """The labeling tool that wrote the first objects of a JSON file, or the empty text. lists: as in `propose`."""
     if parser not in ("json", "jsonl"):
         return ""
-    first = islice(objects(member, encoding, as_list=parser == "json"), LOOKED_AT)
-    return next((tool for _, found in first if isinstance(found, Pairs) and (tool := recognise(found))), "")
+    first = islice(objects(members[0], encoding, as_list=parser == "json"), LOOKED_AT)
+    known = ((found, tool) for _, found in first if isinstance(found, Pairs) and (tool := recognise(found)))
+    return next((tool for found, tool in known if tool != "doccano" or lists or is_exported(found, members)), "")
 
 
 def has_cells(sample: str) -> bool:

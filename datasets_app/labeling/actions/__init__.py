@@ -14,6 +14,7 @@ from datasets_app.labeling.actions.corrections import (
     run_correct,
     run_look,
 )
+from datasets_app.labeling.actions.exports import export_answers, run_export
 from datasets_app.labeling.actions.gold import make_gold, make_golds, retire_gold, sample_gold, write_gold
 from datasets_app.labeling.actions.guideline import know_guideline
 from datasets_app.labeling.actions.imports import Importer, suggest, suggest_values
@@ -61,6 +62,7 @@ __all__ = [
     "decide",
     "drop_check",
     "decline_proposal",
+    "export_answers",
     "flag",
     "heartbeat",
     "know_guideline",
@@ -88,6 +90,7 @@ __all__ = [
     "retire_rule",
     "return_to_annotators",
     "run_accept",
+    "run_export",
     "run_fill",
     "run_learn",
     "run_measure",

@@ -139,7 +139,7 @@ def correction_of(ctx: JobContext) -> Correction:
 def opened(correction: Correction) -> Iterator[tuple[Path, Reading]]:
     """The file, and how it is read. Raises Refused where its encoding is not known."""
     with artifacts.local_copy(correction.blob.digest) as path:
-        how, misfit = find_reading(path, correction.file_name, UNCHOSEN, tools=False)
+        how, misfit = find_reading(path, correction.file_name, UNCHOSEN, lists=False)
         if misfit is not None:
             told = f"Line {misfit.line:,} has bytes that are not UTF-8."
             raise Refused(told, next_step="Save the file as CSV UTF-8 or as Excel (.xlsx), then bring it again.")

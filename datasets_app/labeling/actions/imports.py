@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 from django.db import transaction
 from django.db.models import QuerySet
 
+from datasets_app.datasets.importing.brought import Told
 from datasets_app.datasets.models import Dataset, Item, Upload
 from datasets_app.labeling import queries, rules, values
+from datasets_app.labeling.actions import brought
 from datasets_app.labeling.actions.schemas import spec_of, write_schema
 from datasets_app.labeling.models import Decision, Label, LabelSchema, Suggestion
 from datasets_app.labeling.rules import LabelSpec
 from datasets_app.labeling.values import Subject, Value
 from lifecycle.refusals import Refused
+from registry.access.models import User
 from registry.ledger import actions as ledger
 from registry.ledger.verbs import Verb
 
@@ -38,6 +42,9 @@ class Importer:
             rules.check_labels(labels)
             write_schema(dataset, latest, labels, latest.guideline if latest else "", upload.accepted_by)
 
+        if upload.report["dry_run"].get("people") and upload.labels_as == Upload.Labels.DECISIONS:
+            brought.open_closed(upload, self.schema(upload))
+
     def write(self, upload: Upload, rows: Sequence[tuple[Item, str]]) -> None:
         """What is said of one batch of new items."""
         labels = queries.labels_by_name(self.schema(upload))
@@ -55,6 +62,56 @@ class Importer:
         ]
         Suggestion.objects.bulk_create(suggestions, batch_size=500, ignore_conflicts=True)
 
+    def bring(self, upload: Upload, rows: Sequence[tuple[Item, Told]]) -> None:
+        """What people said becomes their answers, or suggestions; what models said, suggestions."""
+        labels = queries.labels_by_name(self.schema(upload))
+        stable, made = by_id(labels), list[Suggestion]()
+        for item, told in rows:
+            guesses = [("model", guess.model, guess.model, guess.value, guess.score) for guess in told.guesses]
+            if upload.labels_as == Upload.Labels.SUGGESTIONS:
+                answers = [each for each in told.answers if not each.skipped]
+                guesses += [("person", each.person, f"{each.person}, {upload.file_name}", each.value, None) for each in answers]
+            seen = Counter[tuple[str, str]]()
+            for kind, name, shown, value, score in guesses:
+                seen[kind, name] += 1
+                source = hashlib.sha256(f"{upload.blob.digest}:{kind}:{name}:{seen[kind, name]}".encode()).hexdigest()
+                for fields in suggested_fields(self.read(upload, item, value, labels), stable):
+                    made.append(
+                        Suggestion(
+                            item=item, **fields, score=score, source=Suggestion.Source.IMPORT, source_digest=source, source_name=shown[:120]
+                        )
+                    )
+        Suggestion.objects.bulk_create(made, batch_size=500, ignore_conflicts=True)
+        queue = brought.queue_of(upload)
+        if queue is not None and any(told.answers for _, told in rows):
+            people = brought.people_of(upload, sorted({each.person for _, told in rows for each in told.answers}))
+            said = [
+                brought.Say(item, people[each.person], each, None if each.skipped else self.read(upload, item, each.value, labels))
+                for item, told in rows
+                for each in told.answers
+            ]
+            brought.write_answers(queue, said, stable)
+
+    def settle(self, upload: Upload, after: int) -> int | None:
+        """The next batch of items with answers."""
+        queue = brought.queue_of(upload)
+        return brought.settle_batch(queue, after, upload.accepted_by) if queue else None
+
+    def publish(self, dataset: Dataset, actor: User, names: Sequence[str]) -> None:
+        """Version 1."""
+        labels = [LabelSpec(name) for name in names]
+        rules.check_labels(labels)
+        write_schema(dataset, None, labels, "", actor)
+
+    def accounts(self, dataset: Dataset, people: Sequence[str]) -> dict[str, str]:
+        """Those of these people who have an account here."""
+        return {name: str(user) for name, user in brought.accounts(dataset, people).items()}
+
+    def known_names(self, dataset: Dataset) -> Sequence[str]:
+        """The names of the newest version."""
+        schema = queries.latest_schema(dataset)
+        return list(queries.labels_by_name(schema)) if schema else []
+
     def read(self, upload: Upload, item: Item, label: str, labels: dict[str, Label]) -> Value:
         """One row's label as a value: the name of a class, or for other tasks JSON with the names of classes in it."""
         if upload.dataset.task == Dataset.Task.SINGLE_LABEL:
@@ -66,6 +123,8 @@ class Importer:
         """One event with the digest of all decisions of the upload."""
         if upload.labels_as != Upload.Labels.DECISIONS:
             return
+        if queue := brought.queue_of(upload):
+            brought.record(upload, queue)
         digest, rows = batch_digest(imported(upload).order_by("item_id").values_list("digest", flat=True))
         if rows:
             schema = self.schema(upload)
@@ -77,6 +136,7 @@ class Importer:
     def undo(self, upload: Upload, item_ids: Sequence[int]) -> None:
         """Delete the labels of items that are about to be deleted; the database lets them go only while the upload is not imported."""
         Decision.objects.filter(item_id__in=item_ids).delete()
+        brought.remove(upload, item_ids)
         Suggestion.objects.filter(item_id__in=item_ids).delete()
 
     def labels_of(self, item_ids: Sequence[int]) -> dict[int, str]:
@@ -89,8 +149,8 @@ class Importer:
 
 
 def imported(upload: Upload) -> QuerySet[Decision]:
-    """The decisions that came with an upload."""
-    return Decision.objects.filter(item__upload=upload, how=Decision.How.IMPORTED)
+    """The decisions that came with an upload, before anybody else could decide its items."""
+    return Decision.objects.filter(item__upload=upload)
 
 
 def by_id(labels: dict[str, Label]) -> dict[str, Label]:

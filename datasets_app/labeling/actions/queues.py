@@ -32,7 +32,8 @@ from registry.ledger.rules import digest_of
 from registry.ledger.verbs import Verb
 
 AT_ONCE = 1_000  # a dataset of at most so many items is filled within the request
-CHOICES = [choice for choice in Queue.Source.choices if choice[0] != Queue.Source.ITEMS]  # a room above chooses items
+NOT_CHOSEN = (Queue.Source.ITEMS, Queue.Source.BROUGHT)  # a room above chooses items, an import brings answers
+CHOICES = [choice for choice in Queue.Source.choices if choice[0] not in NOT_CHOSEN]
 OPEN, LEASED, DONE, CLOSED = Slot.State.OPEN, Slot.State.LEASED, Slot.State.DONE, Slot.State.CLOSED
 REORDERED = frozenset({Queue.Order.UNCERTAIN, Queue.Order.DISPUTED})  # orders that come from suggestions
 MOVES = {
@@ -152,7 +153,7 @@ def check_queue(
         problems["acceptance"] = ["Choose what happens to answers that agree."]
     if order == Queue.Order.LEARNT and dataset.task not in LEARNT_TASKS:
         problems["order"] = ["The built-in model learns classes of texts; this dataset's task is another."]
-    if source not in Queue.Source.values:
+    if source not in Queue.Source.values or source == Queue.Source.BROUGHT:
         problems["source"] = ["Choose which items the queue takes."]
     if problems:
         raise Refused("The queue was not opened.", next_step=next(iter(problems.values()))[0], fields=problems)

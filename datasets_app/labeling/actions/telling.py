@@ -17,7 +17,7 @@ from django.db.models import QuerySet
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling import queries
-from datasets_app.labeling.models import Annotation, Decision
+from datasets_app.labeling.models import Annotation, Decision, Queue
 from datasets_app.labeling.queries import value_of
 from datasets_app.labeling.values import classes_of
 from lifecycle.notices import delivery
@@ -71,7 +71,7 @@ def tell_batch(stream: Stream, projects: set[int], now: datetime) -> tuple[int, 
         cursor.save(update_fields=["position"])
         return 0, 0
     written = stream.rows.model.objects.filter(pk__gt=cursor.position).order_by("pk").values_list("pk", "created_at")[:READ]
-    ready = [pk for pk, _ in takewhile(lambda row: row[1] <= now - SETTLE, written)]
+    ready = [pk for pk, _ in takewhile(lambda row: not now - SETTLE < row[1] <= now, written)]
     if not ready:
         return 0, 0
     before, cursor.position = cursor.position, ready[-1]
@@ -128,7 +128,7 @@ def labels(row: Annotation | Decision, names: Mapping[str, str]) -> list[str]:
     return [names[key] for key in classes_of(value_of(row)) if key in names]
 
 
-ANSWERS = Annotation.objects.select_related("item", "label", "queue__dataset__project")
+ANSWERS = Annotation.objects.select_related("item", "label", "queue__dataset__project").exclude(queue__source=Queue.Source.BROUGHT)
 DECISIONS = Decision.objects.select_related("item__dataset__project", "label", "queue", "supersedes").exclude(how=Decision.How.IMPORTED)
 STREAMS = (
     Stream(LABELLED, "answer", ANSWERS, lambda row: row.queue.dataset, labelled),

@@ -7,6 +7,7 @@ from datasets_app.labeling.api import (
     checks,
     comments,
     corrections,
+    exports,
     gold,
     learning,
     proposals,
@@ -32,4 +33,5 @@ urlpatterns = [
     *comments.urlpatterns,
     *proposals.urlpatterns,
     *learning.urlpatterns,
+    *exports.urlpatterns,
 ]

@@ -8,6 +8,7 @@ from uuid import UUID
 from django import forms
 from django.http import QueryDict
 
+from datasets_app.datasets.importing import label_config
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling import queries
 from datasets_app.labeling.models import LabelSchema
@@ -37,7 +38,8 @@ class SchemaForm(forms.Form):
         strip=False,
         widget=forms.Textarea(attrs={"rows": 16, "spellcheck": "false", "class": "mono"}),
         help_text="One class a line: name | definition. A line that begins with # is a heading of the class map. Indented lines belong"
-        " to the class above: “+ text” is an example, “~ other_class: why not” is a class that looks close.",
+        " to the class above: “+ text” is an example, “~ other_class: why not” is a class that looks close. Or paste the"
+        " labeling configuration of Label Studio.",
     )
     guideline = forms.CharField(widget=forms.Textarea(attrs={"rows": 10}), required=False, help_text="Markdown. Rules for all classes.")
     seen = forms.IntegerField(widget=forms.HiddenInput, required=False)
@@ -74,7 +76,10 @@ class SchemaForm(forms.Form):
 
 
 def read_classes(text: str) -> list[LabelSpec]:
-    """Lines as classes. Raises ValueError with the number of the line that cannot be understood."""
+    """Lines, or the labeling configuration of Label Studio, as classes. Raises ValueError that says what cannot be understood."""
+    if label_config.looks_like(text):
+        asked = label_config.controls(text)
+        return [LabelSpec(name) for name in next((control.classes for control in asked if control.classes), ())]
     found: list[dict[str, Any]] = []
     group = ""
     for number, line in enumerate(text.splitlines(), start=1):

@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('datasets', '0003_tasks'),
-        ('labeling', '0006_quality'),
+        ('labeling', '0007_brought_answers'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -18,6 +18,6 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='queue',
             name='source',
-            field=models.CharField(choices=[('undecided', 'Items without a decision'), ('all', 'All items'), ('upload', 'The items of one upload'), ('items', 'Chosen items'), ('slice', 'What a slice chooses')], default='undecided', help_text='which items it takes', max_length=10),
+            field=models.CharField(choices=[('undecided', 'Items without a decision'), ('all', 'All items'), ('upload', 'The items of one upload'), ('items', 'Chosen items'), ('slice', 'What a slice chooses'), ('brought', 'What came answered with one upload')], default='undecided', help_text='which items it takes', max_length=10),
         ),
     ]

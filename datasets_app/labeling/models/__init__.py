@@ -6,16 +6,18 @@ from datasets_app.labeling.models.answers import Annotation
 from datasets_app.labeling.models.checks import Agreed, Sampled, SpotCheck
 from datasets_app.labeling.models.corrections import Correction
 from datasets_app.labeling.models.decisions import Comment, Decision, Dispute
+from datasets_app.labeling.models.exports import Export
 from datasets_app.labeling.models.gold import Gold
 from datasets_app.labeling.models.learning import Fit
 from datasets_app.labeling.models.proposals import GuidelineProposal
 from datasets_app.labeling.models.quality import Difference, QualityReport
-from datasets_app.labeling.models.queues import Queue, Seat, Slot, SlotSkip
+from datasets_app.labeling.models.queues import ARRIVING, Queue, Seat, Slot, SlotSkip
 from datasets_app.labeling.models.schemas import Label, LabelChange, LabelSchema
 from datasets_app.labeling.models.suggestions import Rule, RulePass, Suggestion
 
 __all__ = [
     "Agreed",
+    "ARRIVING",
     "Annotation",
     "Comment",
     "Correction",
@@ -25,6 +27,7 @@ __all__ = [
     "GuidelineProposal",
     "Gold",
     "Fit",
+    "Export",
     "Label",
     "LabelChange",
     "LabelSchema",

@@ -5,10 +5,11 @@ from uuid import uuid4
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 
 from datasets_app.datasets.models import Item
 from datasets_app.labeling.models.queues import Queue
-from datasets_app.labeling.models.schemas import Label
+from datasets_app.labeling.models.schemas import IMPORTING, Label
 
 USER = settings.AUTH_USER_MODEL
 
@@ -17,6 +18,7 @@ class Annotation(models.Model):
     """What one person said of one item, once. Never changed: an undo or a second thought is a new row that replaces this one."""
 
     append_only = True
+    deletable_when = IMPORTING
     project_path = "queue__dataset__project"
     root_path = "queue__dataset"
 
@@ -39,7 +41,8 @@ class Annotation(models.Model):
     replaces = models.OneToOneField("self", null=True, on_delete=models.PROTECT, related_name="replaced_by")
     client_key = models.UUIDField(help_text="made by the page for each answer, so that a double submit makes one row")
     right = models.BooleanField(null=True, help_text="of an answer to gold: whether it was right when it was given; null for all others")
-    created_at = models.DateTimeField(auto_now_add=True)
+    gold = models.BooleanField(default=False, help_text="whether the tool that the answer comes from calls it ground truth")
+    created_at = models.DateTimeField(default=timezone.now, help_text="when it was given; of an answer from a file as the file says")
     words = ""  # what was said, as a line; filled by the queries that show it
 
     class Meta:

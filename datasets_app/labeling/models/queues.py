@@ -9,8 +9,9 @@ from django.db import models
 from django.db.models import Q
 
 from datasets_app.datasets.models import Dataset, Item, Upload
+from datasets_app.datasets.rules import UploadState
 from datasets_app.labeling.models.learning import Fit
-from datasets_app.labeling.models.schemas import LabelSchema
+from datasets_app.labeling.models.schemas import IMPORTING, LabelSchema
 from datasets_app.labeling.rules import Proposer
 
 USER = settings.AUTH_USER_MODEL
@@ -33,6 +34,7 @@ class Queue(models.Model):
         UPLOAD = "upload", "The items of one upload"
         ITEMS = "items", "Chosen items"
         SLICE = "slice", "What a slice chooses"
+        BROUGHT = "brought", "What came answered with one upload"
 
     class Order(models.TextChoices):
         GIVEN = "given", "As the items came"
@@ -101,6 +103,9 @@ class Queue(models.Model):
     def mixes_gold(self) -> bool:
         """Whether some of what people get, or got, are items whose answer is known: then nothing may tell these from others."""
         return bool(self.gold_rate or self.gold_done)
+
+
+ARRIVING = Q(source=Queue.Source.BROUGHT) & ~Q(upload__state=UploadState.IMPORTED)  # of an import that goes on: nobody sees it yet
 
 
 class Slot(models.Model):
@@ -176,6 +181,7 @@ class SlotSkip(models.Model):
     """A person who skipped an item, so that it goes to others first."""
 
     append_only = True
+    deletable_when = IMPORTING
 
     queue = models.ForeignKey(Queue, on_delete=models.PROTECT, related_name="skips")
     item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="+")

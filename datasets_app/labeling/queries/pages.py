@@ -14,7 +14,7 @@ from django.utils import timezone
 from datasets_app.datasets.models import Dataset, Upload
 from datasets_app.datasets.rules import UploadState
 from datasets_app.labeling import agreement, rules
-from datasets_app.labeling.models import LabelSchema, QualityReport, Queue, Seat, Slot
+from datasets_app.labeling.models import ARRIVING, LabelSchema, QualityReport, Queue, Seat, Slot
 from datasets_app.labeling.queries.changes import present_ids
 from datasets_app.labeling.queries.quality import report_of
 from datasets_app.labeling.values import canonical
@@ -26,8 +26,12 @@ SAMPLE = 5_000  # newest answers from which agreement is computed
 
 
 def queues(user: User) -> QuerySet[Queue]:
-    """The queues that the user may see, newest first, with their datasets."""
-    return policy.visible_to(user, Queue, "labeling.view").select_related("dataset__project", "schema").order_by("-id")
+    """The queues that the user may see, newest first, with their datasets; none of an import that goes on."""
+    return (
+        policy.visible_to(user, Queue.objects.exclude(ARRIVING), "labeling.view")
+        .select_related("dataset__project", "schema")
+        .order_by("-id")
+    )
 
 
 def allowed(user: User, rows: Sequence[Queue] | Sequence[Dataset], action: str) -> set[int]:
@@ -74,7 +78,7 @@ def annotators(dataset: Dataset) -> QuerySet[User]:
 
 def get_queue(user: User, uuid: UUID) -> Queue:
     """One queue that the user may see. Raises Http404."""
-    rows = Queue.objects.select_related("dataset__project", "schema", "created_by", "upload")
+    rows = Queue.objects.exclude(ARRIVING).select_related("dataset__project", "schema", "created_by", "upload")
     return policy.get_visible(user, rows, "labeling.view", uuid=uuid)
 
 

@@ -12,7 +12,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 from datasets_app.datasets.models import Item
 from datasets_app.labeling import quality
 from datasets_app.labeling.agreement import FEWEST
-from datasets_app.labeling.models import Annotation, Difference, Label, QualityReport, Queue, Seat, Slot
+from datasets_app.labeling.models import ARRIVING, Annotation, Difference, Label, QualityReport, Queue, Seat, Slot
 from datasets_app.labeling.queries.decisions import names_in, put_in_words
 from lifecycle.engine.calibration import wilson
 from lifecycle.jobs import queries as jobs
@@ -38,11 +38,15 @@ def measure_of(queue: Queue) -> Job | None:
 def due(now: datetime) -> list[Queue]:
     """Queues with 20 answers or more that changed since their last measure, which is a day old, or that have none."""
     newest = QualityReport.objects.filter(queue=OuterRef("pk")).order_by("-edition")
-    rows = Queue.objects.filter(slots_done__gte=FEWEST).annotate(
-        as_of=Subquery(newest.values("as_of")[:1]),
-        was_done=Subquery(newest.values("slots_done")[:1]),
-        was_decided=Subquery(newest.values("items_decided")[:1]),
-        worked=Exists(Seat.objects.filter(queue=OuterRef("pk"), last_at__gt=OuterRef("as_of"))),
+    rows = (
+        Queue.objects.filter(slots_done__gte=FEWEST)
+        .exclude(ARRIVING)
+        .annotate(
+            as_of=Subquery(newest.values("as_of")[:1]),
+            was_done=Subquery(newest.values("slots_done")[:1]),
+            was_decided=Subquery(newest.values("items_decided")[:1]),
+            worked=Exists(Seat.objects.filter(queue=OuterRef("pk"), last_at__gt=OuterRef("as_of"))),
+        )
     )
     changed = ~Q(was_done=F("slots_done")) | ~Q(was_decided=F("items_decided")) | Q(worked=True)
     waiting = rows.filter(Q(as_of__isnull=True) | (Q(as_of__lt=now - OLD) & changed))

@@ -5,6 +5,7 @@ from datasets_app.labeling.views.changes import change_classes, move_decisions, 
 from datasets_app.labeling.views.checks import accept_check, drop_check, start_check
 from datasets_app.labeling.views.comments import comment, comments, people, resolve_comment
 from datasets_app.labeling.views.corrections import accept_corrections, bring_corrections, correction, corrections
+from datasets_app.labeling.views.exports import brought, download, exports, queue_exports
 from datasets_app.labeling.views.gold import gold, gold_item, let_go_on, mix_gold, retire_gold, sample_gold
 from datasets_app.labeling.views.learning import learn, prefer, queue_learning
 from datasets_app.labeling.views.pages import close, open_queue, pause, queue_list, queue_page, reorder, resume, schema, schema_version
@@ -21,6 +22,7 @@ __all__ = [
     "accept_corrections",
     "apply_rules",
     "bench",
+    "brought",
     "change_classes",
     "close",
     "comment",
@@ -28,6 +30,8 @@ __all__ = [
     "decide",
     "drop_check",
     "decline_proposal",
+    "download",
+    "exports",
     "flag",
     "gold",
     "gold_item",
@@ -48,6 +52,7 @@ __all__ = [
     "quality",
     "quality_items",
     "queue_learning",
+    "queue_exports",
     "queue_list",
     "queue_page",
     "release",

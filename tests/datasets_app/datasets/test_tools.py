@@ -1,151 +1,218 @@
-"""Exports of labeling tools: recognised, flattened, one label a text; what cannot be taken is told with its place."""
+"""Exports of labeling tools: recognised, flattened, with the answers of everybody; what cannot be taken is told with its place."""
 
 from __future__ import annotations
 
-import io
 import json
-import zipfile
 
 import pytest
 
 from datasets_app.datasets import queries
 from datasets_app.datasets.importing import dry_run, mapping, readers, sniffing
-from datasets_app.datasets.importing.readers import Row
-from tests.support.datasets import import_file, make_dataset
+from datasets_app.datasets.importing.mapping import Draft
+from datasets_app.datasets.importing.report import Problem
+from tests.support.datasets import import_file, make_dataset, receive
+from tests.support.tools import annotation, as_json, choice, lines, packed, span, task
 
 
-def lines(*rows: dict) -> bytes:
-    return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
-
-
-def read(tmp_path, content: bytes, name: str) -> tuple[str, list[tuple]]:
+def read(tmp_path, content: bytes, name: str, task: str = "single_label") -> tuple[str, list[tuple]]:
+    """The parser, and of each row its line with its label and what people and models said; or the code and sentence of a problem."""
     path = tmp_path / "file"
     path.write_bytes(content)
     reading = sniffing.propose(path, name, "utf-8")
-    found = [
-        (each.line, each.values) if isinstance(each, Row) else (each.line, each.code, each.sentence)
-        for each in readers.read_rows(path, reading)
-    ]  # fmt: skip
-    return reading.parser, found
+    roles = mapping.propose(readers.header(path, reading).columns, dry_run.first_rows(path, reading), task)
+    found = list(dry_run.read_drafts(path, reading, roles, "", task))
+    return reading.parser, [summary(each) for each in found]
 
 
-def test_doccano_takes_one_label_and_tells_of_more_and_of_spans(tmp_path):
+def summary(found: Draft | Problem) -> tuple:
+    if isinstance(found, Problem):
+        return found.line, found.code, found.sentence
+    told = found.told
+    people = [(each.person, "skip" if each.skipped else each.value) for each in told.answers]
+    return found.line, found.label, people, [(each.model, each.value, each.score) for each in told.guesses]
+
+
+def test_doccano_takes_labels_of_nobody_and_tells_of_several(tmp_path):
     content = lines(
         {"id": 1, "text": "a", "label": ["positive"], "meta": {"k": 1}, "Comments": []},
         {"id": 2, "text": "b", "label": []},
         {"id": 3, "data": "c", "labels": ["x", "y"]},
-        {"id": 4, "text": "d", "label": [[0, 1, "ORG"]]},
         {"id": 5, "text": "e", "entities": [], "cats": ["z"]},
     )
 
     assert read(tmp_path, content, "all.jsonl") == ("doccano", [
-        (1, {"text": "a", "label": "positive", "id": "1", "meta.k": "1", "Comments": "[]"}),
-        (2, {"text": "b", "label": "", "id": "2"}),
-        (3, "labels", "Line 3 has 2 labels; a dataset with one label per text takes one."),
-        (4, "spans", "Line 4 has marked passages; labels of whole texts are imported here."),
-        (5, {"text": "e", "label": "z", "id": "5"}),
+        (1, "positive", [], []),
+        (2, "", [], []),
+        (3, "answer", "Line 3 has 2 labels of one person; this dataset takes one."),
+        (4, "z", [], []),
     ])  # fmt: skip
 
 
-def choice(*names: str, **more) -> dict:
-    result = [{"from_name": "label", "to_name": "text", "type": "choices", "value": {"choices": list(names)}}]
-    return {"completed_by": {"id": 3, "email": "a@x.org"}, "result": result, **more}
+@pytest.mark.parametrize("row", [
+    {"text": "EU rejects", "label": [[0, 2, "ORG"]]},
+    {"text": "EU rejects", "entities": [[0, 2, "ORG"]], "cats": ["news"]},
+    {"text": "EU rejects", "entities": [{"id": 0, "start_offset": 0, "end_offset": 2, "label": "ORG"}], "relations": []},
+])  # fmt: skip
+def test_every_form_of_spans_in_doccano_is_read(tmp_path, row):
+    value = '{"spans":[{"end":2,"label":"ORG","start":0}]}'
+
+    assert read(tmp_path, lines(row), "all.jsonl", "spans") == ("doccano", [(1, value, [], [])])
 
 
-def test_label_studio_takes_the_choice_that_all_annotations_give(tmp_path):
+def test_a_text_that_was_written_in_doccano_is_read(tmp_path):
+    content = lines({"text": "Hello!", "label": ["こんにちは！"]}, {"text": "Bye", "label": ["a", "b"]})
+
+    assert read(tmp_path, content, "all.jsonl", "free_text") == ("doccano", [
+        (1, '{"text":"こんにちは！"}', [], []), (2, "answer", "Line 2 has 2 answers of one person; this dataset takes one."),
+    ])  # fmt: skip
+
+
+def test_each_file_of_a_doccano_archive_is_its_annotator(tmp_path):
+    row = {"text": "a", "label": ["x"]}
+    content = packed(zoe__jsonl=lines(row), all__jsonl=lines({**row, "label": ["y"]}), ben__jsonl=lines({**row, "label": []}))
+
+    assert read(tmp_path, content, "export.zip") == ("doccano", [
+        (1, "y", [], []), (1, "", [], []), (1, "", [("zoe", "x")], []),
+    ])  # fmt: skip
+
+
+def test_label_studio_gives_everybodys_answers_and_tells_what_it_cannot_take(tmp_path):
     tasks = [
-        {
-            "id": 1,
-            "data": {"text": "a", "title": "T"},
-            "annotations": [choice("pos"), choice("neg", was_cancelled=True)],
-            "meta": {"k": "v"},
-        },
-        {"id": 2, "data": {"n": 1, "body": "b"}, "annotations": [choice("neg", completed_by=4)], "predictions": [7, 8]},
-        {"id": 3, "data": {"text": "c"}, "annotations": [choice("pos"), choice("neg")], "predictions": [9]},
-        {"id": 4, "data": {"text": "d"}, "annotations": [choice("pos", ground_truth=True), choice("neg")]},
-        {"id": 5, "data": {"text": "e"}, "annotations": [choice("pos", "neg")]},
-        {
-            "id": 6,
-            "data": {"text": "f"},
-            "annotations": [{"result": [{"type": "labels", "value": {"start": 0, "end": 1, "labels": ["X"]}}]}],
-        },
-        {"id": 7, "data": {"text": "g"}, "completions": []},
+        task(1, "a", annotation("a@x.org", choice("pos")), annotation(4, choice("neg"), was_cancelled=True)),
+        task(2, "", annotation(4, choice("neg")), data={"n": 1, "body": "b"}, predictions=[7, 8]),
+        task(3, "e", annotation(4, choice("pos", "neg"))),
+        task(4, "f", predictions=[{"model_version": "m", "score": 0.5, "result": [choice("x")]}, {"result": [choice("x", "y")]}]),
     ]
 
-    assert read(tmp_path, json.dumps(tasks).encode(), "export.json") == ("labelstudio", [
-        (1, {"id": "1", "text": "a", "label": "pos", "data.title": "T", "meta.k": "v", "annotators": "3"}),
-        (2, "left_out", "Object 2 names predictions by bare numbers, without what they say; predictions are left out of this import, here and below."),  # noqa: E501
-        (2, {"id": "2", "text": "b", "label": "neg", "data.n": "1", "annotators": "4"}),
-        (3, "labels", "Object 3 has annotations that differ; the label has to be settled first."),
-        (4, {"id": "4", "text": "d", "label": "pos", "annotators": "3"}),
-        (5, "labels", "Object 5 has 2 labels; a dataset with one label per text takes one."),
-        (6, "spans", "Object 6 has a result of type labels; only choices for a whole text are imported here."),
-        (7, {"id": "7", "text": "g", "label": ""}),
+    assert read(tmp_path, as_json(tasks), "export.json") == ("labelstudio", [
+        (1, "", [("a@x.org", "pos"), ("4", "skip")], []),
+        (2, "left_out", "Object 2 holds predictions as bare numbers, without what they say; they are left out of this import, here and below."),  # noqa: E501
+        (2, "empty_text", "Object 2 has no text."),
+        (3, "answer", "Object 3 has 2 labels of one person; this dataset takes one."),
+        (4, "unread", "Object 4 has 1 prediction that cannot be read as answers of this task."),
+        (4, "", [], [("m", "x", 0.5)]),
     ])  # fmt: skip
 
 
-def test_only_what_prodigy_accepted_becomes_a_label(tmp_path):
+def test_the_question_that_fits_the_task_is_the_label(tmp_path):
+    tasks = [task(1, "Anna", annotation(1, span(0, 4, "PER", "Anna"), {**choice("pos"), "from_name": "mood"}))]
+    path = tmp_path / "file"
+    path.write_bytes(as_json(tasks))
+    reading = sniffing.propose(path, "export.json", "utf-8")
+    columns = readers.header(path, reading).columns
+
+    assert [mapping.propose(columns, dry_run.first_rows(path, reading), kind) for kind in ("spans", "multi_label")] == [
+        {"id": "id", "text": "text", "label": "label", "mood": "ignore"}, {"id": "id", "text": "text", "label": "ignore", "mood": "label"},
+    ]  # fmt: skip
+
+
+def test_only_what_prodigy_accepted_is_an_answer(tmp_path):
     content = lines(
         {"text": "a", "accept": ["A"], "answer": "accept", "options": [{"id": "A"}], "_task_hash": 1},
-        {"text": "b", "label": "A", "answer": "reject", "meta": {"s": 1}},
-        {"text": "c", "accept": [], "answer": "ignore"},
-        {"text": "d", "label": "B", "answer": "accept"},
+        {"text": "b", "label": "A", "answer": "reject", "meta": {"s": 1}, "_session_id": "set-ana"},
+        {"text": "c", "accept": [], "answer": "ignore", "_session_id": "set-ana"},
+        {"text": "d", "label": "B", "answer": "accept", "_session_id": "set-ana", "_timestamp": 1700000000},
         {"text": "e", "accept": ["A", "B"], "answer": "accept"},
-        {"text": "f", "spans": [{"start": 0, "end": 1, "label": "X"}], "answer": "accept"},
     )
 
     assert read(tmp_path, content, "p.jsonl") == ("prodigy", [
-        (1, {"text": "a", "label": "A", "answer": "accept", "_task_hash": "1"}),
-        (2, {"text": "b", "label": "", "proposed": "A", "answer": "reject", "meta.s": "1"}),
-        (3, {"text": "c", "label": "", "answer": "ignore"}),
-        (4, {"text": "d", "label": "B", "answer": "accept"}),
-        (5, "labels", "Line 5 has 2 labels; a dataset with one label per text takes one."),
-        (6, "spans", "Line 6 has marked passages; labels of whole texts are imported here."),
+        (1, "A", [], []),
+        (2, "", [], []),
+        (3, "", [("set-ana", "skip")], []),
+        (4, "", [("set-ana", "B")], []),
+        (5, "answer", "Line 5 has 2 labels of one person; this dataset takes one."),
     ])  # fmt: skip
 
 
-def test_argilla_takes_the_submitted_responses_to_its_one_question(tmp_path):
-    def record(number: int, responses: list, status: list) -> dict:
-        return {
-            "id": f"r{number}", "status": "completed", "text": f"t{number}", "topic.responses": responses, "topic.responses.users": ["u"],
-            "topic.responses.status": status, "topic.suggestion": "b", "topic.suggestion.score": 0.5, "source": "mail",
-        }  # fmt: skip
+def test_spans_of_prodigy_are_read(tmp_path):
+    row = {"text": "Anna works", "spans": [{"start": 0, "end": 4, "label": "PER", "token_start": 0, "token_end": 0}], "answer": "accept"}
 
-    rows = [record(1, ["a"], ["submitted"]), record(2, ["a", "b"], ["submitted", "discarded"]), record(3, ["a", "b"], ["submitted"] * 2)]
-    both = {**record(4, ["a"], ["submitted"]), "other.responses": ["x"]}
-    kept = {"status": "completed", "source": "mail", "suggestion": "b"}
-
-    assert read(tmp_path, json.dumps([*rows, both]).encode(), "records.json") == ("argilla", [
-        (1, {"id": "r1", "text": "t1", "label": "a", **kept}),
-        (2, {"id": "r2", "text": "t2", "label": "a", **kept}),
-        (3, "labels", "Object 3 has annotations that differ; the label has to be settled first."),
-        (4, "labels", "Object 4 answers 2 questions; one is taken."),
+    assert read(tmp_path, lines(row), "p.jsonl", "spans") == ("prodigy", [
+        (1, '{"spans":[{"end":4,"label":"PER","start":0}]}', [], []),
     ])  # fmt: skip
+
+
+FLAT = {
+    "id": "r1", "status": "completed", "text": "t1", "topic.responses": ["a", "b", None, "c"],
+    "topic.responses.users": ["u", "v", "w", "x"],
+    "topic.responses.status": ["submitted", "submitted", "discarded", "draft"], "topic.suggestion": "b", "topic.suggestion.score": 0.5,
+    "topic.suggestion.agent": "m1", "source": "mail",
+}  # fmt: skip
+NESTED = {
+    "id": "r1", "fields": {"text": "t1"}, "metadata": {"source": "mail"},
+    "suggestions": {"topic": {"value": "b", "score": 0.5, "agent": "m1"}},
+    "responses": {"topic": [
+        {"value": "a", "user_id": "u", "status": "submitted"}, {"value": "b", "user_id": "v", "status": "submitted"},
+        {"value": None, "user_id": "w", "status": "discarded"}, {"value": "c", "user_id": "x", "status": "draft"},
+    ]}, "vectors": {},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("record", [FLAT, NESTED])
+def test_argilla_gives_every_response_and_suggestion(tmp_path, record):
+    assert read(tmp_path, json.dumps([record]).encode(), "records.json") == ("argilla", [
+        (1, "left_out", "Object 1 has responses that are drafts; they are left out of this import, here and below."),
+        (1, "", [("u", "a"), ("v", "b"), ("w", "skip")], [("m1", "b", 0.5)]),
+    ])  # fmt: skip
+
+
+def test_values_of_argilla_are_read_for_every_task(tmp_path):
+    def one(value: object, fields: dict) -> bytes:
+        return json.dumps(
+            [{"id": "r", "fields": fields, "responses": {"q": [{"value": value, "user_id": "u", "status": "submitted"}]}}]
+        ).encode()
+
+    spans = [{"label": "PER", "start": 0, "end": 4, "score": 1.0}]
+    ranks = [{"value": "response-1", "rank": 2}, {"value": "response-2", "rank": 1}]
+    cases = {
+        "spans": (one(spans, {"text": "Anna"}), '{"spans":[{"end":4,"label":"PER","start":0}]}'),
+        "multi_label": (one(["b", "a"], {"text": "t"}), '{"labels":["a","b"]}'),
+        "free_text": (one("said", {"text": "t"}), '{"text":"said"}'),
+        "ranking": (one(ranks, {"responses": ["x", "y"]}), '{"ranking":[1,0]}'),
+    }
+    for kind, (content, value) in cases.items():
+        assert read(tmp_path, content, "r.json", kind) == ("argilla", [(1, "", [("u", value)], [])]), kind
 
 
 @pytest.mark.parametrize("row", [{"text": "a", "label": "x"}, {"text": "a", "data": "b"}, {"instruction": "a", "output": "b"}])
 def test_plain_json_is_not_taken_for_an_export(tmp_path, row):
-    assert read(tmp_path, lines(row), "a.jsonl")[0] == "jsonl"
+    path = tmp_path / "file"
+    path.write_bytes(lines(row))
+
+    assert sniffing.propose(path, "a.jsonl", "utf-8").parser == "jsonl"
 
 
 def test_a_notice_is_no_row_that_failed(tmp_path):
     path = tmp_path / "file"
-    path.write_bytes(json.dumps([{"id": 1, "data": {"text": "a"}, "annotations": [choice("x")], "predictions": [1]}]).encode())
+    path.write_bytes(as_json([task(1, "a", annotation(3, choice("x")), predictions=[1])]))
     reading = sniffing.propose(path, "export.json", "utf-8")
     roles = mapping.propose(readers.header(path, reading).columns, dry_run.first_rows(path, reading))
     report = dry_run.examine(path, reading, roles)
 
     assert (report.rows, report.ok, report.failed, report.counts) == (1, 1, 0, {"left_out": 1})
-    assert roles == {"id": "id", "text": "text", "label": "label", "annotators": "metadata"}
+    assert roles == {"id": "id", "text": "text", "label": "label"}
+
+
+@pytest.mark.parametrize(("rows", "files", "parser"), [
+    ([{"text": "a", "labels": ["x"]}, {"text": "b", "labels": []}], ["rows"], "jsonl"),
+    ([{"text": "a", "label": ["x"], "Comments": []}], ["rows"], "doccano"),
+    ([{"text": "a", "label": ["x"]}], ["all", "ben"], "doccano"),
+    ([{"text": "a", "label": ["x"]}], ["part-1", "part-2"], "jsonl"),
+    ([{"text": "a", "label": ["x"]}], ["train", "test"], "jsonl"),
+])  # fmt: skip
+@pytest.mark.django_db
+def test_where_a_task_takes_several_labels_a_plain_list_is_no_export(project, ana, rows, files, parser):
+    dataset = make_dataset(project, ana, task="multi_label")
+    content = lines(*rows) if len(files) == 1 else packed(**{f"{name}__jsonl": lines(*rows) for name in files})
+
+    assert receive(dataset, ana, content, "rows.jsonl" if len(files) == 1 else "rows.zip").parser == parser
 
 
 @pytest.mark.django_db
 def test_an_archive_of_doccano_is_imported_with_its_labels(project, ana):
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr("all.jsonl", lines({"text": "a", "label": ["x"]}, {"text": "b", "label": ["y"]}))
+    content = packed(all__jsonl=lines({"text": "a", "label": ["x"]}, {"text": "b", "label": ["y"]}))
     dataset = make_dataset(project, ana)
-    upload = import_file(dataset, ana, file.getvalue(), "export.zip")
+    upload = import_file(dataset, ana, content, "export.zip")
 
     assert (upload.parser, upload.report["dry_run"]["labels"]) == ("doccano", {"x": 1, "y": 1})
     assert [(item.text, item.member) for item in queries.items(dataset)] == [("a", "all.jsonl"), ("b", "all.jsonl")]

@@ -3,7 +3,20 @@
 from datasets_app.datasets.importing.readers.archives import find_fault
 from datasets_app.datasets.importing.readers.encodings import ENCODINGS, Misfit, find_encoding, first_unreadable
 from datasets_app.datasets.importing.readers.files import header, read_rows
-from datasets_app.datasets.importing.readers.shapes import BINARY, DELIMITERS, PARSERS, TEXTUAL, WITH_HEADER, Header, Reading, Row
+from datasets_app.datasets.importing.readers.shapes import (
+    BINARY,
+    DELIMITERS,
+    PARSERS,
+    TEXTUAL,
+    WITH_HEADER,
+    Answer,
+    Brought,
+    Cell,
+    Header,
+    Kind,
+    Reading,
+    Row,
+)
 from datasets_app.datasets.importing.readers.sources import open_source
 
 __all__ = [
@@ -13,7 +26,11 @@ __all__ = [
     "PARSERS",
     "TEXTUAL",
     "WITH_HEADER",
+    "Answer",
+    "Brought",
+    "Cell",
     "Header",
+    "Kind",
     "Misfit",
     "Reading",
     "Row",

@@ -77,4 +77,4 @@ def in_archive(member: Member, found: Iterator[Row | Problem], names: Names) -> 
                 values[column] = class_name(values[column], classes)
         if member.split:
             values.setdefault(SPLIT, member.split)
-        yield Row(row.line, values, member.name)
+        yield Row(row.line, values, member.name, row.brought)

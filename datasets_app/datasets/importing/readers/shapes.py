@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import NamedTuple
 
 from datasets_app.datasets.importing.report import Problem
@@ -15,10 +16,10 @@ PARSERS = {
     "txt": "Plain text: one text a line",
     "fasttext": "fastText: __label__name and the text",
     "conll": "CoNLL: a token a line, with its tag in the last column",
-    "doccano": "doccano: JSONL with one label a text",
-    "labelstudio": "Label Studio: JSON with one choice a task",
-    "prodigy": "Prodigy: JSONL of text classification",
-    "argilla": "Argilla: flattened records with one question",
+    "doccano": "doccano: JSONL, also a zip with a file for each person",
+    "labelstudio": "Label Studio: JSON of tasks, or JSON_MIN",
+    "prodigy": "Prodigy: JSONL of classes or spans",
+    "argilla": "Argilla: records, flattened or not",
     "parquet": "Parquet",
     "xlsx": "Excel workbook (.xlsx)",
 }
@@ -39,15 +40,61 @@ class Reading:
     has_header: bool = True
 
 
+class Kind(StrEnum):
+    """What the cell of an answer holds: JSON of names, of spans, of texts, of numbers of responses or of messages; or one word."""
+
+    NAMES = "names"
+    SPANS = "spans"
+    TEXTS = "texts"
+    CHOICE = "choice"
+    RANKING = "ranking"
+    MESSAGES = "messages"
+    PLAIN = "plain"
+
+
+class Cell(NamedTuple):
+    """What one question was answered with."""
+
+    kind: Kind
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one person, or one model, said of a row in the tool that it comes from. cells: by column of the question.
+
+    person: an e-mail address, a name or a number, or the model's name; empty where the file does not say. score: of a model, 0 to 1.
+    gold: the tool calls it ground truth. seconds, at: how long it took and when, as the file writes them.
+    """
+
+    person: str
+    cells: dict[str, Cell]
+    skipped: bool = False
+    gold: bool = False
+    seconds: str = ""
+    at: str = ""
+    score: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """All that was said of a row in another tool: by people, and by models."""
+
+    answers: tuple[Answer, ...] = ()
+    guesses: tuple[Answer, ...] = ()
+
+
 class Row(NamedTuple):
     """One row. line: its first physical line, or its number where the format has no lines; from 1. values: text by column.
 
-    member: the file inside an archive that it stands in.
+    member: the file inside an archive that it stands in. brought: of a row of another labeling tool; the columns of its questions show
+    its answers in `values`, to be looked at.
     """
 
     line: int
     values: dict[str, str]
     member: str = ""
+    brought: Brought | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,9 +24,10 @@ WORKBOOK = "xl/workbook.xml"
 COMPANIONS = re.compile(
     r"(^|/)(\.[^/]*|__MACOSX(/.*)?|(readme|licen[cs]e|copying)[^/]*"
     r"|(classes|labels|categories|label_names)\.(txt|json)|(dataset_infos?|dataset_dict|state|config|metadata)\.json|Thumbs\.db"
-    r"|[^/]*\.(md|rst|ya?ml|py|lock|bib))$",
+    r"|[^/]*config[^/]*\.xml|[^/]*\.(md|rst|ya?ml|py|lock|bib))$",
     re.IGNORECASE,
 )
+CONFIG = re.compile(r"(^|/)[^/.]*config[^/]*\.xml$", re.IGNORECASE)
 SPLIT_NAMES = re.compile(r"(?:^|[/_.-])(train|training|validation|valid|val|dev|test)(?=[/_.-]|$)", re.IGNORECASE)
 Names = dict[str, list[str]]
 
@@ -75,10 +76,14 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The files that are read one behind the other. names: the names of the classes of integer columns, from a data set's card."""
+    """The files that are read one behind the other. names: the names of the classes of integer columns, from a data set's card.
+
+    config: the labeling configuration beside them, as XML text.
+    """
 
     members: tuple[Member, ...]
     names: Names = field(default_factory=dict)
+    config: str = ""
     ignored: tuple[str, ...] = ()
 
 
@@ -104,7 +109,12 @@ def look(path: Path, _changed: int, _size: int) -> Source:
         data = [entry for entry in entries if not COMPANIONS.search(entry)]
         splits = splits_of(data)
         members = tuple(Member(path, "zip", shown(entry), entry, splits.get(entry, "")) for entry in sorted(data, key=order))
-        return Source(members, card_names(archive, entries), tuple(shown(entry) for entry in entries if entry not in data))
+        return Source(
+            members,
+            card_names(archive, entries),
+            config_text(archive, entries),
+            tuple(shown(entry) for entry in entries if entry not in data),
+        )
 
 
 def splits_of(entries: list[str]) -> dict[str, str]:
@@ -117,12 +127,22 @@ def order(entry: str) -> tuple[int, str]:
     """Train before validation before test, then by name."""
     words = SPLIT_NAMES.findall(entry)
     word = words[-1].lower()[:2] if words else ""
-    return ({"tr": 0, "va": 1, "de": 1, "te": 2}.get(word, 3), entry)
+    whole = entry.rpartition("/")[2].lower() == "all.jsonl"  # what a project says as a whole stands before what each person says
+    return ({"tr": 0, "va": 1, "de": 1, "te": 2}.get(word, 3 + (not whole)), entry)
 
 
 def shown(entry: str) -> str:
     """A name inside an archive as it may be shown and kept: printable, its last 200 characters."""
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in entry)[-200:]
+
+
+def config_text(archive: zipfile.ZipFile, entries: list[str]) -> str:
+    """The first labeling configuration that lies beside the data; empty where there is none."""
+    entry = next((entry for entry in entries if CONFIG.search(entry)), "")
+    if not entry:
+        return ""
+    with archive.open(entry) as file:
+        return file.read(CARD_LIMIT).decode("utf-8-sig", "replace")
 
 
 def card_names(archive: zipfile.ZipFile, entries: list[str]) -> Names:

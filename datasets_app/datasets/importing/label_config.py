@@ -1,0 +1,99 @@
+"""Label Studio's labeling configuration: an XML text that says what is asked of a text, and with which classes. Pure.
+
+No document type is read, so that there are no entities: a text that declares one is refused.
+"""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+from dataclasses import dataclass
+from xml.sax.saxutils import quoteattr
+
+LIMIT = 1_000_000  # characters
+DECLARES = re.compile(r"<!\s*(DOCTYPE|ENTITY|ELEMENT|ATTLIST|NOTATION)", re.IGNORECASE)
+TASKS = {
+    "Labels": "spans", "HyperTextLabels": "spans", "TextArea": "free_text", "Pairwise": "preference", "Ranker": "ranking", "Chat": "chat",
+}  # fmt: skip
+CLASSES = ("Label", "Choice")
+COLOURS = ("#4c72b0", "#dd8452", "#55a868", "#c44e52", "#8172b3", "#937860", "#da8bc3", "#8c8c8c", "#ccb974", "#64b5cd")
+
+
+class Unreadable(ValueError):
+    """A configuration that cannot be read. Its text is the sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """One question. name: as regions call it in from_name. task: of `Dataset.Task`. classes: in their order; none where none are asked."""
+
+    name: str
+    task: str
+    classes: tuple[str, ...] = ()
+
+
+def looks_like(text: str) -> bool:
+    """Whether a text is such a configuration rather than anything else that somebody pasted."""
+    return bool(re.match(r"\s*<(\?xml|!|View\b)", text))
+
+
+def controls(text: str) -> list[Control]:
+    """The questions of a configuration, in their order. Raises Unreadable."""
+    if len(text) > LIMIT:
+        raise Unreadable(f"The configuration has {len(text):,} characters; at most {LIMIT:,} are read.")
+    if DECLARES.search(text):
+        raise Unreadable("The configuration declares a document type or entities, which are not read.")
+    try:
+        root = ET.fromstring(text.strip())  # noqa: S314 — no declaration is left that an attack could use
+    except (ET.ParseError, ValueError) as error:
+        raise Unreadable(f"The configuration is no XML: {error}.") from error
+    found = [control for element in root.iter() if (control := control_of(element)) is not None]
+    if not found:
+        raise Unreadable("The configuration asks for no labels, choices, texts, pairs or ranks.")
+    return found
+
+
+def control_of(element: ET.Element) -> Control | None:
+    """The question that an element asks, if it is one that this product asks too."""
+    if element.get("perRegion", "").lower() == "true":
+        return None
+    task = TASKS.get(element.tag)
+    if element.tag == "Choices":
+        task = "multi_label" if element.get("choice", "single") == "multiple" else "single_label"
+    if task is None:
+        return None
+    names = [each.get("alias") or each.get("value") or "" for each in element.iter() if each.tag in CLASSES]
+    classes = tuple(dict.fromkeys(" ".join(name.split()) for name in names if name.strip()))
+    return Control(element.get("name") or "label", task, classes)
+
+
+def compose(task: str, classes: Sequence[str]) -> str:
+    """A configuration with which the same answers can be given in Label Studio."""
+    body = {
+        "single_label": ('<Text name="text" value="$text"/>', choices("single", classes)),
+        "multi_label": ('<Text name="text" value="$text"/>', choices("multiple", classes)),
+        "spans": ('<Text name="text" value="$text"/>', labels(classes)),
+        "free_text": ('<Text name="text" value="$text"/>', '<TextArea name="label" toName="text" maxSubmissions="1"/>'),
+        "preference": (
+            '<Text name="prompt" value="$prompt"/>', '<Text name="text1" value="$response1"/>', '<Text name="text2" value="$response2"/>',
+            '<Pairwise name="label" toName="text1,text2"/>',
+        ),
+        "ranking": (
+            '<Text name="prompt" value="$prompt"/>', '<List name="text" value="$responses"/>', '<Ranker name="label" toName="text"/>',
+        ),
+        "chat": ('<Chat name="label" value="$messages"/>',),
+    }[task]  # fmt: skip
+    return "\n".join(["<View>", *(f"  {line}" for part in body for line in part.split("\n")), "</View>", ""])
+
+
+def choices(how: str, classes: Sequence[str]) -> str:
+    """Classes of a whole text."""
+    inner = "\n".join(f"  <Choice value={quoteattr(name)}/>" for name in classes)
+    return f'<Choices name="label" toName="text" choice="{how}">\n{inner}\n</Choices>'
+
+
+def labels(classes: Sequence[str]) -> str:
+    """Classes of marked parts."""
+    inner = "\n".join(f'  <Label value={quoteattr(name)} background="{COLOURS[at % len(COLOURS)]}"/>' for at, name in enumerate(classes))
+    return f'<Labels name="label" toName="text">\n{inner}\n</Labels>'

@@ -1,0 +1,78 @@
+"""What labeling tools export as JSON: doccano, Label Studio, Prodigy, Argilla; the answers of everybody, and what models predict.
+
+Each conversion makes an object flat: the text under this name, everything else under its own, so that it becomes metadata.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from datasets_app.datasets.importing.readers.jsons import Found, Pairs, keys, objects, row_of
+from datasets_app.datasets.importing.readers.shapes import Header, Reading, Row
+from datasets_app.datasets.importing.readers.sources import Member
+from datasets_app.datasets.importing.readers.tools.argilla import from_argilla
+from datasets_app.datasets.importing.readers.tools.doccano import from_doccano
+from datasets_app.datasets.importing.readers.tools.label_studio import from_label_studio, is_short
+from datasets_app.datasets.importing.readers.tools.parts import Taken, Unfit
+from datasets_app.datasets.importing.readers.tools.prodigy import from_prodigy
+from datasets_app.datasets.importing.report import Problem
+
+TOOLS = ("labelstudio", "doccano", "prodigy", "argilla")
+MEND = "Export it from the tool again, or leave the object out."
+STAYS = "Nothing: it stays in the file, and an export in the same format gives it back."
+CONVERT: dict[str, Callable[[Pairs, Member], Taken]] = {
+    "doccano": from_doccano, "labelstudio": lambda found, member: from_label_studio(found),
+    "prodigy": lambda found, member: from_prodigy(found), "argilla": lambda found, member: from_argilla(found),
+}  # fmt: skip
+
+
+def header(member: Member, reading: Reading) -> Header:
+    """The columns of the first objects."""
+    return keys(found for found in rows(member, reading) if isinstance(found, Row))
+
+
+def records(member: Member, reading: Reading) -> Iterator[Found]:
+    """The objects of one file as they are, with their lines or their places in the list."""
+    yield from objects(member, reading.encoding, as_list=as_list(member, reading))
+
+
+def as_list(member: Member, reading: Reading) -> bool:
+    """Whether a file is one list of objects, not an object a line."""
+    return member.head(256).decode(reading.encoding, "ignore").lstrip("\ufeff \t\r\n").startswith("[")
+
+
+def rows(member: Member, reading: Reading) -> Iterator[Row | Problem]:
+    """A row for each object, and a notice where something stays in the file alone, once for each kind."""
+    where = "Object" if as_list(member, reading) else "Line"
+    convert, told = CONVERT[reading.parser], set[str]()
+    for number, found in records(member, reading):
+        if isinstance(found, Problem):
+            yield found
+            continue
+        try:
+            taken = convert(found, member)
+        except Unfit as unfit:
+            yield Problem(number, unfit.code, f"{where} {number:,} {unfit.said}", MEND)
+            continue
+        for left in taken.left:
+            if left not in told:
+                told.add(left)
+                sentence = f"{where} {number:,} {left}; they are left out of this import, here and below."
+                yield Problem(number, "left_out", sentence, STAYS, notice=True)
+        row = row_of(number, taken.values, where)
+        yield row if isinstance(row, Problem) else row._replace(brought=taken.brought)
+
+
+def recognise(found: Pairs) -> str:
+    """The tool that wrote an object, or the empty text."""
+    if is_short(found) or isinstance(found.get("data"), Pairs) and any(
+        isinstance(found.get(key), list) for key in ("annotations", "completions", "predictions")
+    ):  # fmt: skip
+        return "labelstudio"
+    if "text" in found and ("answer" in found or "_task_hash" in found or "_input_hash" in found):
+        return "prodigy"
+    nested = isinstance(found.get("fields"), Pairs) and any(isinstance(found.get(key), Pairs) for key in ("responses", "suggestions"))
+    if nested or any(key.endswith(".responses") for key in found):
+        return "argilla"
+    lists = ("label", "labels", "cats", "entities")
+    return "doccano" if ("text" in found or "data" in found) and any(isinstance(found.get(key), list) for key in lists) else ""

@@ -1,0 +1,209 @@
+"""Label Studio: tasks with the annotations of everybody and the predictions of models, and its short form, JSON_MIN.
+
+    {"id", "data": {…}, "meta": {…}, "annotations": [{"completed_by", "result": [region, …], …}], "predictions": [{"model_version", …}]}
+
+A region answers the question that its from_name names. Regions of other kinds than those read here stay in the file alone.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from datasets_app.datasets.importing.readers.jsons import Number, Pairs, cell_of, json_text
+from datasets_app.datasets.importing.readers.shapes import Answer, Cell, Kind
+from datasets_app.datasets.importing.readers.tools.parts import (
+    UNKNOWN,
+    Taken,
+    Unfit,
+    flag,
+    listed,
+    name_of,
+    names_cell,
+    share,
+    spans_cell,
+    taken,
+    texts_cell,
+)  # fmt: skip
+
+MIN_KEYS = ("id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time")
+SPAN_TYPES = ("labels", "hypertextlabels")
+SIDES = {"left": "first", "right": "second"}
+BARE = "holds predictions as bare numbers, without what they say"
+
+
+def from_label_studio(found: Pairs) -> Taken:
+    """One task, or one row of JSON_MIN."""
+    if is_short(found):
+        return from_short(found)
+    data = found.get("data")
+    if not isinstance(data, Pairs):
+        raise Unfit("json", "has no data, as tasks of Label Studio have.")
+    values = Pairs({"id": cell_of(found.get("id"))})
+    values |= data_columns(data)
+    values |= {"meta": found["meta"]} if found.get("meta") else {}
+    left: list[str] = []
+    places = option_places(data)
+    annotations = [each for each in listed(found.get("annotations", found.get("completions"))) if isinstance(each, Pairs)]
+    answers = [answer_of(each, data, values, places, left) for each in annotations]
+    predictions = listed(found.get("predictions"))
+    if any(not isinstance(each, Pairs) for each in predictions):
+        left.append(BARE)
+    guesses = [guess_of(each, data, values, places, left) for each in predictions if isinstance(each, Pairs)]
+    return taken(values, named_apart(answers), guesses, left)
+
+
+def data_columns(data: Pairs) -> Pairs:
+    """The fields of a task: the text under its own name, every other one as data.name."""
+    columns = Pairs()
+    for key, value in data.items():
+        items = [each for each in listed(value) if isinstance(each, Pairs)]
+        options = items and len(items) == len(value) and all("id" in each and "role" not in each for each in items)
+        columns["text" if key == "text" else f"data.{key}"] = [option_text(each) for each in items] if options else value
+    return columns
+
+
+def option_text(option: Mapping[str, Any]) -> str:
+    """What is read of one of several responses to be ranked."""
+    return next((cell_of(option[key]) for key in ("body", "text", "title", "html") if option.get(key)), "")
+
+
+def option_places(data: Mapping[str, Any]) -> dict[str, int]:
+    """The place of each response to be ranked, by its id."""
+    lists = [each for value in data.values() if (each := [option for option in listed(value) if isinstance(option, Pairs)])]
+    return {cell_of(option["id"]): place for options in lists for place, option in enumerate(options) if "id" in option}
+
+
+def answer_of(annotation: Pairs, data: Pairs, columns: Pairs, places: Mapping[str, int], left: list[str]) -> Answer:
+    """What one annotation says."""
+    by = annotation.get("completed_by")
+    person = (
+        next((name for key in ("email", "username", "id") if (name := name_of(by.get(key)))), "") if isinstance(by, Pairs) else name_of(by)
+    )
+    return Answer(
+        person or UNKNOWN, cells_of(listed(annotation.get("result")), data, columns, places, left),
+        skipped=flag(annotation, "was_cancelled"), gold=flag(annotation, "ground_truth"), seconds=cell_of(annotation.get("lead_time")),
+        at=cell_of(annotation.get("created_at")),
+    )  # fmt: skip
+
+
+def guess_of(prediction: Pairs, data: Pairs, columns: Pairs, places: Mapping[str, int], left: list[str]) -> Answer:
+    """What a model says."""
+    cells = cells_of(listed(prediction.get("result")), data, columns, places, left)
+    return Answer(name_of(prediction.get("model_version")) or "a model", cells, score=share(prediction.get("score")))
+
+
+def named_apart(answers: Sequence[Answer]) -> Iterator[Answer]:
+    """Annotators whom the file does not name are different people."""
+    seen: Counter[str] = Counter()
+    for each in answers:
+        seen[each.person] += 1
+        if each.person == UNKNOWN and seen[UNKNOWN] > 1:
+            yield Answer(f"{UNKNOWN} {seen[UNKNOWN]}", each.cells, each.skipped, each.gold, each.seconds, each.at)
+        else:
+            yield each
+
+
+def cells_of(result: Sequence[Any], data: Pairs, columns: Pairs, places: Mapping[str, int], left: list[str]) -> dict[str, Cell]:
+    """The answers in the regions of one result, by question. left: told what is not taken."""
+    regions: dict[str, list[tuple[Kind, Any]]] = {}
+    for region in result:
+        read = read_region(region, places) if isinstance(region, Pairs) else None
+        if read is None:
+            kind = cell_of(region.get("type")) if isinstance(region, Pairs) else ""
+            left.append(f"has regions of type {kind[:40] or 'unknown'}")
+            continue
+        name = cell_of(region.get("from_name")) or "label"
+        regions.setdefault(f"{name} (answer)" if name in columns else name, []).append(read)
+    return {name: joined(found, data) for name, found in regions.items()}
+
+
+def read_region(region: Pairs, places: Mapping[str, int]) -> tuple[Kind, Any] | None:
+    """What a region says, by what kind of answer it is; None for one that is not read here."""
+    kind, value = region.get("type"), region.get("value")
+    if not isinstance(value, Pairs):
+        return None
+    if kind in SPAN_TYPES:
+        return spans_of(kind, value)
+    if "start" in value or "startOffset" in value:
+        return None  # about a part of the text
+    if kind == "choices" and isinstance(value.get("choices"), list):
+        return Kind.NAMES, value["choices"]
+    if kind == "textarea" and isinstance(value.get("text"), list | str):
+        return Kind.TEXTS, value["text"] if isinstance(value["text"], list) else [value["text"]]
+    if kind == "pairwise" and value.get("selected") in SIDES:
+        return Kind.CHOICE, SIDES[value["selected"]]
+    if kind == "ranker":
+        return ranking_of(value.get("ranker"), places)
+    if kind == "chatmessage" and isinstance(value.get("chatmessage"), Pairs):
+        return Kind.MESSAGES, [value["chatmessage"]]
+    return None
+
+
+def spans_of(kind: str, value: Pairs) -> tuple[Kind, Any] | None:
+    """A span for each label of a region. Offsets into HTML are taken where the region says its place in the text."""
+    where = value.get("globalOffsets") if "startOffset" in value else value
+    labels = listed(value.get(kind))
+    if not isinstance(where, Pairs) or not labels or not isinstance(where.get("start"), Number):
+        return None
+    words = {"text": value["text"]} if isinstance(value.get("text"), str) else {}
+    return Kind.SPANS, [Pairs({"start": where.get("start"), "end": where.get("end"), "label": label} | words) for label in labels]
+
+
+def ranking_of(ranker: Any, places: Mapping[str, int]) -> tuple[Kind, Any] | None:
+    """The places of the responses, the best first: ids in order, alone or as the one list of an object."""
+    if isinstance(ranker, Pairs) and len(ranker) == 1:
+        (ranker,) = ranker.values()
+    ids = [cell_of(each) for each in listed(ranker)]
+    return (Kind.RANKING, [places[each] for each in ids]) if ids and all(each in places for each in ids) else None
+
+
+def joined(found: Sequence[tuple[Kind, Any]], data: Pairs) -> Cell:
+    """The regions of one question as one answer."""
+    kind = found[0][0]
+    parts = [part for each, part in found if each == kind]
+    flat = parts if kind == Kind.CHOICE else [one for part in parts for one in part]
+    if kind == Kind.NAMES:
+        return names_cell(flat)
+    if kind == Kind.TEXTS:
+        return texts_cell(flat)
+    if kind == Kind.SPANS:
+        return spans_cell(flat)
+    if kind == Kind.MESSAGES and not any(one.get("role") in ("user", "system") for one in flat):
+        flat = [*next((value for value in data.values() if is_dialogue(value)), []), *flat]
+    return Cell(kind, cell_of(flat[-1]) if kind == Kind.CHOICE else json_text(flat) if kind == Kind.MESSAGES else str(flat))
+
+
+def is_dialogue(value: Any) -> bool:
+    """Whether a field holds messages."""
+    return isinstance(value, list) and bool(value) and all(isinstance(each, Pairs) and "role" in each for each in value)
+
+
+# ── JSON_MIN ────────────────────────────────────────────────────────────────
+def is_short(found: Pairs) -> bool:
+    """Whether an object is a row of JSON_MIN: its data and its answers side by side."""
+    return "annotation_id" in found and "annotator" in found and "data" not in found
+
+
+def from_short(found: Pairs) -> Taken:
+    """A row of JSON_MIN is one annotation. What is data and what an answer is not told apart there but by its form, or by a person."""
+    rest = {key: value for key, value in found.items() if key not in MIN_KEYS}
+    cells = {key: short_cell(value) for key, value in rest.items()}
+    values = Pairs({"id": cell_of(found.get("id"))} | {key: value for key, value in rest.items() if cells[key].kind == Kind.PLAIN})
+    values |= {key: found[key] for key in MIN_KEYS[1:] if key in found and not isinstance(found[key], Pairs)}
+    by = found.get("annotator")
+    person = name_of(by.get("email", by.get("id"))) if isinstance(by, Pairs) else name_of(by)
+    answer = Answer(person or UNKNOWN, cells, seconds=cell_of(found.get("lead_time")), at=cell_of(found.get("created_at")))
+    return taken(values, [answer])
+
+
+def short_cell(value: Any) -> Cell:
+    """An answer by its form: several choices, regions with labels; anything else may be data or one choice."""
+    if isinstance(value, Pairs) and isinstance(value.get("choices"), list):
+        return names_cell(value["choices"])
+    regions = [each for each in listed(value) if isinstance(each, Pairs) and isinstance(each.get("labels"), list)]
+    if regions and len(regions) == len(value):
+        spans = [spans_of("labels", each) for each in regions]
+        return spans_cell([one for each in spans if each for one in each[1]])
+    return Cell(Kind.PLAIN, cell_of(value))

@@ -1,0 +1,50 @@
+"""Prodigy: {"text", "spans": […], "accept": [names] or "label": name, "answer", "_session_id", …}, one object a line.
+
+Only what was accepted is an answer, and what was ignored is a skip. What was rejected says what is not the case: it is kept as it was
+proposed, and is no answer.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from datasets_app.datasets.importing.readers.jsons import Pairs, cell_of
+from datasets_app.datasets.importing.readers.shapes import Answer, Cell
+from datasets_app.datasets.importing.readers.tools.parts import Taken, listed, name_of, names_cell, spans_cell, taken
+
+KNOWN = ("text", "label", "accept", "options", "tokens", "spans")
+SESSIONS = ("_session_id", "_annotator_id")
+
+
+def from_prodigy(found: Pairs) -> Taken:
+    """One example as one session answered it."""
+    cells = cells_of(found)
+    verdict = found.get("answer")
+    person = next((name for key in SESSIONS if (name := name_of(found.get(key)))), "")
+    values = Pairs({"text": cell_of(found.get("text"))} | dict.fromkeys(cells, ""))
+    values |= {key: value for key, value in found.items() if key not in KNOWN}
+    at = cell_of(found.get("_timestamp"))
+    if verdict == "accept":
+        return taken(values, [Answer(person, cells, at=at)])
+    if proposed := ", ".join(cell_of(each) for each in names_in(found)):
+        values["proposed"] = proposed
+    return taken(values, [Answer(person, {}, skipped=True, at=at)] if verdict == "ignore" and person else [])
+
+
+def cells_of(found: Pairs) -> dict[str, Cell]:
+    """What an example says once it is accepted."""
+    cells: dict[str, Cell] = {}
+    if "spans" in found:
+        cells["spans"] = spans_cell(
+            Pairs({key: each[key] for key in ("start", "end", "label", "text") if key in each})
+            for each in listed(found["spans"]) if isinstance(each, Pairs)
+        )  # fmt: skip
+    if "accept" in found or "label" in found:
+        cells["label"] = names_cell(names_in(found))
+    return cells
+
+
+def names_in(found: Pairs) -> list[Any]:
+    """The names of classes that an example proposes."""
+    value = found["accept"] if "accept" in found else found.get("label")
+    return value if isinstance(value, list) else [value] if value else []

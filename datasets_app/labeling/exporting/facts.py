@@ -1,0 +1,86 @@
+"""What an export knows of an item."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from datasets_app.datasets.importing.readers.tools.doccano import WHOLE
+from datasets_app.labeling.values import Value
+
+Object = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One person's standing answer, or skip (no value). value: its classes by their names. brought: it stands in the item's own file."""
+
+    key: str
+    person: str
+    value: Value | None
+    seconds: float
+    at: datetime
+    gold: bool = False
+    brought: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """What one source suggests."""
+
+    source: str
+    value: Value
+    score: float | None
+    brought: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """The decision that holds. person: who answers for it. by_hand: a reviewer's. of_file: the item's file says so, of nobody's."""
+
+    key: str
+    value: Value
+    person: str
+    at: datetime
+    by_hand: bool
+    of_file: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One item and all that was said of it. content: as Item.content. question: as the item's file calls what it answers."""
+
+    uuid: str
+    external_id: str
+    text: str
+    content: Mapping[str, Any]
+    metadata: Mapping[str, str]
+    answers: list[Said]
+    guesses: list[Guess]
+    ruling: Ruling | None
+    question: str = "label"
+    about: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Sheet:
+    """What an export is made with. task: of the dataset. dropped: what the format cannot hold, each with how often."""
+
+    task: str
+    dropped: Counter[str] = field(default_factory=Counter)
+    answers: int = 0
+    tasks: int = 0
+
+    def drop(self, sentence: str, count: int = 1) -> None:
+        """Count something that the file does not hold."""
+        if count > 0:
+            self.dropped[sentence] += count
+
+
+def person_as_file(name: str) -> str:
+    """A person's name that can be a file's: word characters, @, dots, plus and minus signs; none that is nobody's."""
+    kept = "".join(character if character.isalnum() or character in "@.+-_" else "_" for character in name).strip(".") or "_"
+    return f"{kept}_" if WHOLE.fullmatch(kept) else kept
