@@ -155,7 +155,10 @@ def check(mapping: Mapping[str, str], columns: Sequence[str], task: str = "singl
 
 
 class Mapper:
-    """Turns rows into drafts under a checked mapping. default_split: where the file says no split. parser: of the file."""
+    """Turns rows into drafts under a checked mapping. default_split: where the file says no split. parser: of the file.
+
+    Keys of objects that none of the first rows has are not in the mapping; they become metadata.
+    """
 
     def __init__(self, mapping: Mapping[str, str], default_split: str = "", parser: str = "", task: str = "single_label") -> None:
         self.place, self.task = place(parser), task
@@ -165,6 +168,7 @@ class Mapper:
         )
         self.parts = {role: name for role in PARTS if (name := column.get(role))}
         self.packed = column.get(Role.PACKED, "")
+        self.known = frozenset(mapping)
         self.kept = {name: name for name, role in mapping.items() if role == Role.METADATA}
         self.own = own.is_own(list(mapping))
         if self.own:
@@ -252,7 +256,8 @@ class Mapper:
     def read_metadata(self, values: Mapping[str, str]) -> dict[str, str]:
         """What is kept beside the text. Raises answers.Unreadable."""
         packed = answers.flat(values[self.packed]) if values.get(self.packed) else {}
-        return packed | {name: cell for column, name in self.kept.items() if (cell := values.get(column))}
+        late = {column: own.beside(column) if self.own else column for column in values if column not in self.known}
+        return packed | {name: cell for column, name in (self.kept | late).items() if (cell := values.get(column))}
 
 
 def one_name(label: str) -> Sequence[str]:

@@ -45,12 +45,14 @@ def write_parquet(path: Path, entries: Iterator[Entry], tally: Tally, about: Abo
     features = features_of(about)
     told = {"huggingface": json.dumps({"info": {"features": features}}, ensure_ascii=False)}
     schema = pa.schema([(name, type_of(feature)) for name, feature in features.items()], metadata=told)
+    names = tags_of(about.classes) if about.task == "spans" else about.classes
+    numbers = {name: number for number, name in enumerate(names)}
     files = {split: path.with_name(f"{split}.parquet") for split in SPLITS}
     with ExitStack() as stack:
         writers: dict[str, pq.ParquetWriter] = {}
         while batch := list(islice(entries, BATCH)):
             for split, some in groupby(sorted(batch, key=lambda entry: SPLITS.index(entry.split)), key=lambda entry: entry.split):
-                rows = [row_of(entry, about, tally) for entry in some]
+                rows = [row_of(entry, about.task, numbers, tally) for entry in some]
                 if split not in writers:
                     writers[split] = stack.enter_context(pq.ParquetWriter(files[split], schema, compression="zstd"))
                 writers[split].write_table(pa.Table.from_pylist(rows, schema=schema))
@@ -97,26 +99,25 @@ def type_of(feature: Any) -> pa.DataType:
     return pa.int64() if feature["_type"] == "ClassLabel" else pa.type_for_alias(feature["dtype"])
 
 
-def row_of(entry: Entry, about: About, tally: Tally) -> dict[str, Any]:
-    """One row, its classes as numbers."""
+def row_of(entry: Entry, task: str, numbers: Mapping[str, int], tally: Tally) -> dict[str, Any]:
+    """One row, its classes as numbers. numbers: of the classes by name; of the tags where parts of a text are marked."""
     row: dict[str, Any] = {
         "id": entry.id, "group": entry.group, "time": entry.time, "item": entry.item, "decision": entry.decision,
         "metadata": json.dumps(entry.metadata, ensure_ascii=False, sort_keys=True), "context": entry.content.get("context", ""),
     }  # fmt: skip
-    if about.task == "free_text":
+    if task == "free_text":
         return {**row, "prompt": entry.text, "completion": entry.said}
     row["text"] = entry.text
-    if about.task == "single_label":
-        return {**row, "label": about.classes.index(entry.said)}
-    if about.task == "multi_label":
-        return {**row, "labels": [about.classes.index(name) for name in entry.said]}
+    if task == "single_label":
+        return {**row, "label": numbers[entry.said]}
+    if task == "multi_label":
+        return {**row, "labels": [numbers[name] for name in entry.said]}
     spans = conll.spans_of(entry)
     kept = conll.without_overlap(spans)
     tally.losses["tags"] += len(spans) - len(kept)
     tagged = list(conll.tagged(entry.text, kept))
-    tags = tags_of(about.classes)
     return {
-        **row, "tokens": [word for word, _ in tagged], "ner_tags": [tags.index(tag) for _, tag in tagged], "spans": entry.said,
+        **row, "tokens": [word for word, _ in tagged], "ner_tags": [numbers[tag] for _, tag in tagged], "spans": entry.said,
     }  # fmt: skip
 
 

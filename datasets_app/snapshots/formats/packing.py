@@ -90,7 +90,12 @@ def structure(cell: str) -> Any:
     if cell[:1] not in ("[", "{"):
         return cell
     try:
-        found = json.loads(cell)
+        found = json.loads(cell, parse_constant=no_number)
     except (ValueError, RecursionError):
         return cell
     return found if json.dumps(found, ensure_ascii=False) == cell else cell
+
+
+def no_number(word: str) -> None:
+    """NaN and Infinity are no JSON. Raises ValueError."""
+    raise ValueError(word)

@@ -189,3 +189,9 @@ def test_class_numbers_of_tags_become_names(project, ana):
     import_file(dataset, ana, file.getvalue(), "train.parquet")
 
     assert decisions(dataset) == [{"spans": [{"start": 0, "end": 4, "label": "PER"}]}]
+
+
+def test_keys_that_first_appear_late_become_metadata():
+    mapper = Mapper({"text": "text", "old": "ignore"})
+
+    assert mapper.draft(Row(2_000, {"text": "a", "old": "1", "new": "2"})).metadata == {"new": "2"}
