@@ -85,16 +85,11 @@ def measured(project, mia, ravi, ana):
     )
     queue = mixed_queue(dataset, mia, gold_minimum=85, gold_holds=True)
     for person, share in ((ana, 0.95), (make_annotator(project, "cleo"), 0.4), (make_annotator(project, "dora"), 0.9)):
-        for _ in range(30 if person == ana else 24):
-            with gold_at(*range(10_000)):
-                hand = (
-                    actions.claim(queue_id=queue.uuid, actor=person, k=2)
-                    if not Seat.objects.filter(user=person, held_at__isnull=False)
-                    else []
-                )
-            for slot in [slot for slot in hand if slot.is_gold][:1]:
-                known = slot.item.golds.get().label.name
-                take(queue, person, slot, {"label": known if chance.random() < share else "billing" if known == "card" else "card"})
+        with gold_at(*range(10_000)):
+            hand = actions.claim(queue_id=queue.uuid, actor=person, k=20)
+        for slot in hand:
+            known = slot.item.golds.get().label.name
+            take(queue, person, slot, {"label": known if chance.random() < share else "billing" if known == "card" else "card"})
     with gold_at():
         actions.release(queue_id=queue.uuid, actor=ana)
         for slot in actions.claim(queue_id=queue.uuid, actor=ana):
