@@ -133,7 +133,7 @@ def answers(user: User, roles: Roles) -> list[Task]:
     left = Slot.objects.filter(free, ~Exists(own), queue=OuterRef("pk"))
     rows = labeling.queues(user).filter(Q(dataset__project__in=analyst_in) | Q(seats__user=user), Exists(left), state=Queue.State.OPEN)
     found = []
-    for row in policy.visible_to(user, rows.distinct(), "labeling.annotate")[:EACH]:
+    for row in labeling.as_seen_by(user, list(policy.visible_to(user, rows.distinct(), "labeling.annotate")[:EACH])):
         fact = f"{counted(max(1, row.slots_total - row.slots_done), 'answer')} left in {row.name}"
         found.append(Task(fact, row.dataset.name, "Label", page("labeling:bench", row.uuid)))
     return found

@@ -80,7 +80,7 @@ def sample_gold(request: HttpRequest, uuid: UUID) -> HttpResponse:
 def gold_item(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """What is known of one item."""
     item = Item.objects.select_related("dataset__project", "upload").get(uuid=uuid)
-    form = GoldForm(request.POST or None)
+    form = GoldForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         data = form.cleaned_data
         try:

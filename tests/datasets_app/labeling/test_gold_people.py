@@ -14,7 +14,7 @@ from tests.support.gold import gold_at, known_dataset, mixed_queue, take, work_o
 from tests.support.jobs import run_ok
 
 pytestmark = pytest.mark.django_db
-GOLD = 24
+GOLD = 40
 
 
 @pytest.fixture
@@ -22,13 +22,17 @@ def dataset(project, mia, ravi):
     return known_dataset(project, mia, ravi, ["card"] * GOLD, [f"text {n}" for n in range(80)])
 
 
-def answer_gold(queue, user, *, right: int, wrong: int) -> None:
-    """So many right and then so many wrong answers to gold."""
+def answer_gold(queue, user, *, right: int, wrong: int, keep: bool = False) -> None:
+    """So many right and then so many wrong answers to gold; what is left in hand is given back unless it is kept."""
+    if not keep:
+        actions.release(queue_id=queue.uuid, actor=user)
     said = ["card"] * right + ["billing"] * wrong
     for label in said:
         with gold_at(*range(10_000)):
             slot = next(slot for slot in actions.claim(queue_id=queue.uuid, actor=user, k=2) if slot.is_gold)
         take(queue, user, slot, {"label": label})
+    if not keep:
+        actions.release(queue_id=queue.uuid, actor=user)
 
 
 def measured(queue, mia) -> None:
@@ -109,7 +113,7 @@ def test_nobody_is_below_while_the_interval_reaches_the_minimum(dataset, mia, an
 
 def test_who_is_below_is_held_until_a_lead_lets_them_go_on(dataset, mia, ana, lee, client_for):
     queue = mixed_queue(dataset, mia, gold_minimum=90, gold_holds=True)
-    answer_gold(queue, ana, right=0, wrong=20)
+    answer_gold(queue, ana, right=0, wrong=20, keep=True)
     seat = Seat.objects.get()
     assert seat.held_at is not None
     assert Event.objects.filter(verb=Verb.PERSON_HELD).count() == 1
@@ -125,7 +129,9 @@ def test_who_is_below_is_held_until_a_lead_lets_them_go_on(dataset, mia, ana, le
     assert "1 person is surely below the minimum of gold, 90 %." in page
     answered = client_for(lee).post(reverse("labeling:let_go_on", args=[queue.uuid]), {"seat": seat.pk})
     assert answered.status_code == 302
-    assert len(actions.claim(queue_id=queue.uuid, actor=ana)) == 5
+    with gold_at():
+        assert len(actions.claim(queue_id=queue.uuid, actor=ana)) == 5
+        actions.release(queue_id=queue.uuid, actor=ana)
     assert Event.objects.filter(verb=Verb.PERSON_LET_GO_ON).count() == 1
     answer_gold(queue, ana, right=0, wrong=4)
     assert Seat.objects.get().held_at is None

@@ -1,5 +1,7 @@
 """Saying what is known: from review, from an item's page, by chance from decided items, over the API; and taking it back."""
 
+import json
+
 import pytest
 from django.core.exceptions import PermissionDenied
 from django.urls import reverse
@@ -98,7 +100,10 @@ def test_a_sample_fills_each_class_up_from_what_reviewers_decided(dataset, mia, 
     assert sorted(gold.label.name for gold in made) == ["card"] * 3 + ["transfer"] * 2
     assert [gold.label.name for gold in again] == ["card"]
     assert all(value_of(gold) == value_of(Decision.objects.get(item=gold.item)) for gold in Gold.objects.all())
-    assert [event.payload["items"] for event in Event.objects.filter(verb=Verb.GOLD_SAMPLED).order_by("id")] == [5, 1]
+    assert [json.loads(event.canonical)["payload"]["items"] for event in Event.objects.filter(verb=Verb.GOLD_SAMPLED).order_by("id")] == [
+        5,
+        1,
+    ]
 
 
 def test_what_annotators_or_a_rule_decided_is_not_drawn(dataset, mia, ravi, ana):

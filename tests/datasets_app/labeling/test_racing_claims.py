@@ -8,6 +8,7 @@ from django.db import connection, connections
 
 from datasets_app.labeling import actions
 from datasets_app.labeling.models import Annotation, Queue, Slot
+from tests.support.gold import gold_at, known_dataset, mixed_queue, take
 from tests.support.labeling import answer, make_annotator, make_dataset, make_queue, queue_items
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -71,3 +72,37 @@ def test_two_tabs_claim_the_same_five(queue, ana):
 
     assert [slot.pk for slot in first] == [slot.pk for slot in second]
     assert Slot.objects.filter(user=ana).count() == 5
+
+
+def test_people_and_tabs_at_once_get_gold_once_each(project, mia, ravi):
+    if connection.vendor == "sqlite" and connection.is_in_memory_db():
+        pytest.skip("An in-memory SQLite database has one writer by construction; the file and PostgreSQL suites race.")
+    queue = mixed_queue(known_dataset(project, mia, ravi, ["card"] * 8, [f"text {n}" for n in range(ITEMS)]), mia, overlap=2)
+    people = [make_annotator(project, f"p{n}") for n in range(3)]
+
+    def work(person):
+        for _ in range(6):
+            for slot in actions.claim(queue_id=queue.uuid, actor=person):
+                take(queue, person, slot, {"label": "card"})
+
+    at_once([lambda person=person: work(person) for person in people * 2])
+
+    gold = Slot.objects.filter(is_gold=True)
+    assert gold.count() == gold.values("item", "user").distinct().count() > 0
+    queue.refresh_from_db()
+    done = gold.filter(state=Slot.State.DONE).count()
+    assert (queue.gold_done, sum(seat.gold_done for seat in queue.seats.all())) == (done, done)
+    assert queue.slots_done == Slot.objects.filter(is_gold=False, state=Slot.State.DONE).count()
+
+
+def test_two_submits_of_one_gold_item_at_once_count_once(project, mia, ravi, ana):
+    if connection.vendor == "sqlite" and connection.is_in_memory_db():
+        pytest.skip("An in-memory SQLite database has one writer by construction; the file and PostgreSQL suites race.")
+    queue = mixed_queue(known_dataset(project, mia, ravi, ["card"], [f"text {n}" for n in range(9)]), mia)
+    with gold_at(0):
+        slot = actions.claim(queue_id=queue.uuid, actor=ana)[0]
+
+    at_once([lambda label=label: take(queue, ana, slot, {"label": label}) for label in ("card", "card", "card")])
+
+    queue.refresh_from_db()
+    assert (queue.gold_done, [(seat.gold_done, seat.gold_right) for seat in queue.seats.all()]) == (1, [(1, 1)])
