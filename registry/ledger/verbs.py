@@ -45,6 +45,7 @@ class Verb(TextChoices):
     RULE_WRITTEN = "labeling.rule_written", "wrote a rule that suggests a class"
     RULE_RETIRED = "labeling.rule_retired", "retired a rule that suggests a class"
     RULES_APPLIED = "labeling.rules_applied", "applied rules that suggest classes"
+    SUGGESTIONS_RECEIVED = "labeling.suggestions_received", "sent suggestions of a model elsewhere"
     LEARNING_REQUESTED = "labeling.learning_requested", "had the built-in model learn"
     BUILT_IN_FITTED = "labeling.fitted", "fitted the built-in model of a dataset"
     # snapshots

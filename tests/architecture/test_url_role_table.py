@@ -298,6 +298,7 @@ TABLE = r"""
 /api/v1/labeling/datasets/<uuid:uuid>/rules/               | dataset    | L... +++++++ | L... x+++xxx
 /api/v1/labeling/datasets/<uuid:uuid>/rules/preview/       | dataset    | L--- ------- | L... x+++xxx
 /api/v1/labeling/datasets/<uuid:uuid>/rules/apply/         | dataset    | L--- ------- | L... x+++xxx
+/api/v1/labeling/datasets/<uuid:uuid>/suggestions/         | dataset    | L--- ------- | L... x+++xxx
 /api/v1/labeling/rules/<uuid:uuid>/retire/                 | rule       | L--- ------- | L... x+++xxx
 /api/v1/labeling/queues/                                   |            | L+++ +++++++ | L+++ +++++++
 /api/v1/labeling/queues/<uuid:uuid>/                       | queue      | L... +++++++ | L--- -------

@@ -17,6 +17,7 @@ from datasets_app.labeling.actions.queues import (
     run_fill,
     run_reorder,
 )
+from datasets_app.labeling.actions.receiving import receive
 from datasets_app.labeling.actions.remarks import comment, flag
 from datasets_app.labeling.actions.reviews import decide, return_to_annotators, undo_decision
 from datasets_app.labeling.actions.schemas import publish_schema
@@ -45,6 +46,7 @@ __all__ = [
     "plan_changes",
     "prefer",
     "publish_schema",
+    "receive",
     "release",
     "reorder",
     "resume_queue",
