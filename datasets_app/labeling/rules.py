@@ -33,6 +33,7 @@ class Proposer(TextChoices):
     RUN = "run", "Run or version"
     RULE = "rule", "Rule"
     BUILT_IN = "built_in", "Built-in model"
+    OUTSIDE = "outside", "Model elsewhere"
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,7 @@ class Verb(TextChoices):
     GOLD_MIXED = "labeling.gold_mixed", "set how gold is mixed into a labeling queue"
     PERSON_HELD = "labeling.person_held", "held a person's work in a labeling queue"
     PERSON_LET_GO_ON = "labeling.person_let_go_on", "let a person go on in a labeling queue"
+    SUGGESTIONS_RECEIVED = "labeling.suggestions_received", "sent suggestions of a model elsewhere"
     LEARNING_REQUESTED = "labeling.learning_requested", "had the built-in model learn"
     BUILT_IN_FITTED = "labeling.fitted", "fitted the built-in model of a dataset"
     # snapshots

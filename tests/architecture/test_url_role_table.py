@@ -337,6 +337,7 @@ TABLE = r"""
 /api/v1/labeling/datasets/<uuid:uuid>/gold/retire/         | dataset    | L--- ------- | L... x+x+xxx
 /api/v1/labeling/queues/<uuid:uuid>/gold/                  | queue      | L--- ------- | L... x+++xxx
 /api/v1/labeling/queues/<uuid:uuid>/let-go-on/             | queue      | L--- ------- | L... xxx+xxx
+/api/v1/labeling/datasets/<uuid:uuid>/suggestions/         | dataset    | L--- ------- | L... x+++xxx
 /api/v1/labeling/rules/<uuid:uuid>/retire/                 | rule       | L--- ------- | L... x+++xxx
 /api/v1/labeling/datasets/<uuid:uuid>/proposals/           | dataset    | L... +++++xx | L... +++++xx
 /api/v1/labeling/proposals/<uuid:uuid>/decline/            | guideline  | L--- ------- | L... x+++xxx

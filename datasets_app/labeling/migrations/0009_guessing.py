@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='queue',
             name='suggests_from',
-            field=models.CharField(blank=True, choices=[('import', 'Imported file'), ('run', 'Run or version'), ('rule', 'Rule'), ('built_in', 'Built-in model')], help_text='whose suggestions are shown, where it has any; empty: the newest', max_length=8),
+            field=models.CharField(blank=True, choices=[('import', 'Imported file'), ('run', 'Run or version'), ('rule', 'Rule'), ('built_in', 'Built-in model'), ('outside', 'Model elsewhere')], help_text='whose suggestions are shown, where it has any; empty: the newest', max_length=8),
         ),
         migrations.AlterField(
             model_name='queue',
@@ -28,7 +28,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='suggestion',
             name='source',
-            field=models.CharField(choices=[('import', 'Imported file'), ('run', 'Run or version'), ('rule', 'Rule'), ('built_in', 'Built-in model')], max_length=8),
+            field=models.CharField(choices=[('import', 'Imported file'), ('run', 'Run or version'), ('rule', 'Rule'), ('built_in', 'Built-in model'), ('outside', 'Model elsewhere')], max_length=8),
         ),
         migrations.AlterField(
             model_name='suggestion',

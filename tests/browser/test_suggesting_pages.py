@@ -1,0 +1,66 @@
+"""The pages of models that suggest, as a browser shows them: wide and narrow, light and dark."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from datasets_app.labeling import actions, embeddings
+from datasets_app.labeling import learning as program
+from lifecycle.compute.child import Result
+from tests.support.browser import fits, running_chromium, shot, violations, visits
+from tests.support.jobs import run_ok
+from tests.support.labeling import add_items, answer, make_queue, queue_items
+from tests.support.training import make_run, make_snapshot
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with running_chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def opened(chromium, live_server):
+    with visits(chromium, live_server.url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def queue(project, mia, ana, monkeypatch):
+    """A queue that the built-in model has ordered, in a dataset with a run."""
+    monkeypatch.setattr(embeddings, "bundled_minilm", lambda: None)
+    here = "datasets_app.labeling.actions.learning.run_child"
+    monkeypatch.setattr(here, lambda ctx, verb, folder, *_, **__: Result("succeeded", data=program.fit(folder)))
+    snapshot = make_snapshot(project, mia)
+    make_run(snapshot, mia, splits=())
+    texts = [f"my {word} question {n}" for n in range(12) for word in ("card", "refund", "login")]
+    add_items(snapshot.dataset, mia, texts)
+    made = make_queue(snapshot.dataset, mia, order="learnt")
+    for item in queue_items(made)[:12]:
+        answer(made, ana, item, item.text.split()[1])
+    actions.learn(queue_id=made.uuid, actor=mia)
+    run_ok("default")
+    return made
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
+def test_the_pages_fit_and_can_be_read_by_everybody(opened, queue, mia, width, scheme):
+    suggest = f"/evaluations/suggest/{queue.dataset.uuid}/?queue={queue.uuid}"
+    for name, path in (("queue", f"/labeling/{queue.uuid}/"), ("suggest", suggest)):
+        page = opened(path, mia, width=width, scheme=scheme)
+
+        shot(page, f"{name}-{width}-{scheme}")
+        fits(page)
+        assert violations(page) == []
+
+
+def test_a_model_is_chosen_and_its_job_is_watched(opened, queue, mia):
+    page = opened(f"/evaluations/suggest/{queue.dataset.uuid}/?queue={queue.uuid}", mia)
+
+    expect(page.get_by_role("radio", name="Run 1")).to_be_checked()
+    page.get_by_role("button", name="Suggest labels").click()
+
+    expect(page.get_by_text("Have a model suggest labels")).to_be_visible()
