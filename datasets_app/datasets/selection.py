@@ -179,16 +179,17 @@ class Selection:
 
     def within(self, low: int, high: int, *, up: bool, limit: int | None) -> list[int]:
         """The keys that are found from `low` up to and without `high`."""
-        rows = self.rows(low, high)
         order = "pk" if up else "-pk"
         if self.query is None:
-            keys = rows.filter(pk__gte=low, pk__lt=high).order_by(order).values_list("pk", flat=True)
+            keys = self.rows(low, high).filter(pk__gte=low, pk__lt=high).order_by(order).values_list("pk", flat=True)
             return list(keys[:limit] if limit is not None else keys)
         found: list[int] = []
         matching = search.matching(self.dataset.pk, self.query, low, high)
         matching = matching if up else matching[::-1]
         for place in range(0, len(matching), CHUNK):
-            found += rows.filter(pk__in=matching[place : place + CHUNK]).order_by(order).values_list("pk", flat=True)
+            some = matching[place : place + CHUNK]
+            rows = self.rows(min(some), max(some) + 1).filter(pk__in=some)
+            found += rows.order_by(order).values_list("pk", flat=True)
             if limit is not None and len(found) >= limit:
                 return found[:limit]
         return found

@@ -1,0 +1,45 @@
+"""Items are searched and filtered from a shell, page by page, and slices are listed."""
+
+from __future__ import annotations
+
+import pytest
+
+from datasets_app.datasets import actions
+from tests.support.datasets import import_texts
+
+
+@pytest.fixture
+def texts(inbox, mia):
+    import_texts(inbox, [(f"card number {n}", f"m-{n}") for n in range(40)] + [("a transfer", "m-40")], mia, header=("text", "id"))
+    return inbox
+
+
+def test_items_are_found_over_several_pages_up_to_the_limit(as_person, mia, texts):
+    command = as_person(mia)
+
+    said = command("items", texts.slug, "--search", "card", "--limit", "35")
+    assert said.code == 0, said.err
+    lines = said.out.splitlines()
+    assert (len(lines), lines[0], lines[-1]) == (35, "m-39  card number 39", "m-5  card number 5")
+    assert command("items", texts.slug, "--filter", "external_id=m-40").out == "m-40  a transfer\n"
+    assert command("items", texts.slug, "--search", "nowhere").out == "No item matches.\n"
+    assert [row["external_id"] for row in command("items", texts.slug, "--search", '"number 7"', "--json").json] == ["m-7"]
+
+
+def test_what_cannot_be_asked_is_told(as_person, mia, texts):
+    command = as_person(mia)
+
+    assert command("items", texts.slug, "--filter", "split").code == 2
+    assert command("items", texts.slug, "--limit", "0").code == 2
+    refused = command("items", texts.slug, "--filter", "lenght=3")
+    assert refused.code == 1
+    assert "lenght: This filter is not for your role, or says nothing of this dataset." in refused.err
+
+
+def test_slices_are_listed_and_used(as_person, mia, texts):
+    command = as_person(mia)
+    assert command("slices", texts.slug).out == "No slice was saved yet, or none that you see.\n"
+    row = actions.save_slice(dataset_id=texts.uuid, actor=mia, name="Transfers", filters={"q": "transfer"})
+
+    assert command("slices", texts.slug).out == f"{row.uuid}  Transfers, not counted\n"
+    assert command("items", texts.slug, "--slice", str(row.uuid)).out == "m-40  a transfer\n"
