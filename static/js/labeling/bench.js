@@ -186,6 +186,7 @@
   const sourceLine = (name) => (hand[0].proposed ? `Suggested by ${name}.` : hint.startsWith(`Ranked by ${name}.`) ? hint : `Ranked by ${name}.`);
 
   const wait = () => {
+    if (leaving) return; // a second load would take the first one's place while the server is still at it
     if (post.unsaved) { $("utter").textContent = post.full ? "Nothing more is taken until these answers are saved." : "Saving the last answers…"; ranks.replaceChildren(); setTimeout(() => hand.length || show(true), 200); return; }
     leaving = true;
     location.assign(bench.dataset.reload ?? location.href);
