@@ -33,9 +33,8 @@ from datasets_app.labeling.actions.queues import (
     run_fill,
     run_reorder,
 )
-from datasets_app.labeling.actions.remarks import comment, flag, resolve_comment
 from datasets_app.labeling.actions.receiving import receive
-from datasets_app.labeling.actions.remarks import comment, flag
+from datasets_app.labeling.actions.remarks import comment, flag, resolve_comment
 from datasets_app.labeling.actions.reviews import decide, return_to_annotators, undo_decision
 from datasets_app.labeling.actions.schemas import publish_schema
 from datasets_app.labeling.actions.suggesting import apply_rules, retire_rule, run_rules, write_rule
