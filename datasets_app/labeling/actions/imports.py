@@ -42,7 +42,7 @@ class Importer:
             rules.check_labels(labels)
             write_schema(dataset, latest, labels, latest.guideline if latest else "", upload.accepted_by)
 
-        if upload.report["dry_run"].get("people") and upload.labels_as == Upload.Labels.DECISIONS:
+        if upload.report.get("dry_run", {}).get("people") and upload.labels_as == Upload.Labels.DECISIONS:
             brought.open_closed(upload, self.schema(upload))
 
     def write(self, upload: Upload, rows: Sequence[tuple[Item, str]]) -> None:
