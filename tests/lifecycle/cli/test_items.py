@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from datasets_app.datasets import actions
-from tests.support.datasets import import_texts
+from tests.support.datasets import import_texts, make_dataset
 
 
 @pytest.fixture
-def texts(inbox, mia):
+def texts(project, mia):
+    inbox = make_dataset(project, mia, "Inbox")
     import_texts(inbox, [(f"card number {n}", f"m-{n}") for n in range(40)] + [("a transfer", "m-40")], mia, header=("text", "id"))
     return inbox
 
