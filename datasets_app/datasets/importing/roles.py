@@ -30,5 +30,5 @@ class Role(TextChoices):
 
 
 def plain_name(column: str) -> str:
-    """A column's name without case, blanks and marks."""
-    return re.sub(r"[\W_]", "", column.casefold())
+    """A column's name without case, blanks and marks, and without the place that a labeling tool puts in front."""
+    return re.sub(r"[\W_]", "", column.casefold().removeprefix("data."))

@@ -91,7 +91,7 @@ def deal(queue: Queue, seat: Seat, actor: User, hand: list[Slot], wanted: int, *
     places = mixing.gold_places(queue, seat, actor, wanted)
     golds = mixing.gold_for(queue, seat, actor, places)
     fresh = take(queue, seat, wanted - len(golds), token) if wanted > len(golds) else []
-    if golds and not fresh and all(slot.is_gold for slot in hand):
+    if golds and not fresh:
         golds = golds if wanted == len(golds) and is_more(queue, seat) else []
         fresh = take(queue, seat, wanted, token) if not golds else []
     if not queue.gold_rate:

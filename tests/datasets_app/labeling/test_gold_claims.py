@@ -157,7 +157,7 @@ def test_a_claim_takes_the_same_statements_however_large_queue_and_gold_are(proj
     with gold_at(2, 3), CaptureQueriesContext(connection) as found:
         actions.claim(queue_id=queue.uuid, actor=ana)
 
-    assert len(found) == 19
+    assert len(found) == 18
 
 
 def test_who_has_judged_all_gold_costs_no_more(project, mia, ravi, ana):

@@ -84,7 +84,7 @@ def test_each_answer_moves_the_counts_alike(queue, ana, client_for):
 
     assert [row[0] for row in moved] == [row[2] for row in moved] == [row[5] for row in moved] == [1, 2, 3, 4, 5]
     assert {(*row[1:2], *row[3:5], tuple(row[6])) for row in moved} == {
-        (114, 114, 0, ("annotation", "closed", "done", "items", "seconds_left", "total"))
+        (114, 114, 0, ("annotation", "closed", "done", "items", "seconds_left", "total", "version"))
     }
     assert [Slot.objects.filter(is_gold=gold, state=Slot.State.DONE).count() for gold in (True, False)] == [2, 3]
 
