@@ -70,15 +70,14 @@ def new_dataset(page: Page, name: str, task: str) -> str:
     return uuid_of(page)
 
 
-def bring(page: Page, path: Path, rows: int, **changes: str) -> None:
-    """Upload a file on the dataset's page and accept it. changes: choices on the page of the dry run, by label."""
+def bring(page: Page, path: Path, rows: int, *, suggests: bool = False) -> None:
+    """Upload a file on the dataset's page and accept it. suggests: what it says decides nothing, where it says something."""
     page.locator('input[type="file"]').set_input_files(path)
     page.get_by_role("button", name="Upload", exact=True).click()
-    accept = page.get_by_role("button", name=f"Import {rows:,} rows")
+    accept = page.get_by_role("button", name=f"Import {rows:,} row{'' if rows == 1 else 's'}")
     expect(accept).to_be_visible(timeout=60_000)
-    for label, value in changes.items():
-        page.get_by_label(label).select_option(label=value)
-        expect(accept).to_be_visible(timeout=60_000)
+    if suggests and page.get_by_label("Suggestions: people still label").count():
+        page.get_by_label("Suggestions: people still label").check()
     accept.click()
     expect(page.get_by_role("heading", name="What came of it")).to_be_visible(timeout=120_000)
 
@@ -253,7 +252,7 @@ def test_words_of_wnut17_are_marked_by_keys_alone(desk: Desk, team: Team, tmp_pa
     (tmp_path / "sentences.conll").write_text(bare + "\n", encoding="utf-8")
     page = desk["ana"]
     dataset = new_dataset(page, "Entities", "spans")
-    bring(page, tmp_path / "sentences.conll", 2)
+    bring(page, tmp_path / "sentences.conll", 2, suggests=True)
     ravi = team.workspace["ravi"]
     newest = ravi.api("GET", f"labeling/datasets/{dataset}/schemas/")
     body = {"labels": [{"name": "location"}, {"name": "creative-work"}], "guideline": "", "seen": newest[0]["version"] if newest else 0}
@@ -290,13 +289,7 @@ def test_a_dialogue_is_mended_and_a_better_response_chosen(desk: Desk, team: Tea
         (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in found), encoding="utf-8")
         page = desk["ana"]
         dataset = new_dataset(page, name.capitalize(), task)
-        page.locator('input[type="file"]').set_input_files(tmp_path / f"{name}.jsonl")
-        page.get_by_role("button", name="Upload", exact=True).click()
-        expect(page.get_by_role("button", name="Import 1 row")).to_be_visible(timeout=60_000)
-        if page.get_by_label("Suggestions: people still label").count():
-            page.get_by_label("Suggestions: people still label").check()
-        page.get_by_role("button", name="Import 1 row").click()
-        expect(page.get_by_role("heading", name="What came of it")).to_be_visible(timeout=120_000)
+        bring(page, tmp_path / f"{name}.jsonl", 1, suggests=True)
         queue = open_queue(desk["ravi"], dataset, name.capitalize())
 
         page.goto(f"/labeling/{queue}/bench/")

@@ -12,9 +12,11 @@ from django.db.models import F
 from django.utils import timezone
 
 from datasets_app.labeling import queries, rules
+from datasets_app.labeling.actions.settling import BY_RULE, settle
 from datasets_app.labeling.models import Agreed, Annotation, Decision, Queue, Sampled, Slot, SpotCheck
 from datasets_app.labeling.queries import answers_in, value_of
 from datasets_app.labeling.queries.checks import sample_of
+from datasets_app.labeling.values import Value
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.context import JobContext
 from lifecycle.jobs.models import Job
@@ -146,16 +148,23 @@ def accept_batch(check: SpotCheck, actor: User, item_ids: Sequence[int]) -> None
     """Decide these items as their answers agree, but for those that the reviewer labelled, and those that wait no more."""
     queue = check.queue
     slots = Slot.objects.select_for_update(of=("self",)).filter(queue=queue, item_id__in=item_ids, is_gold=False).order_by("id")
-    rows = {row.item_id: row for row in Agreed.objects.filter(queue=queue, item_id__in=item_ids).select_related("item")}
+    of_item: dict[int, list[Slot]] = {}
+    for slot in slots.select_related("annotation__label"):  # first of all, since what follows holds under these locks
+        of_item.setdefault(slot.item_id, []).append(slot)
+    waiting = Agreed.objects.filter(queue=queue, item_id__in=item_ids)
+    rows = {row.item_id: row for row in waiting.select_related("item__dataset__project")}
     own = set(queries.standing_answers().filter(user=actor, item_id__in=rows).values_list("item_id", flat=True))
     ends = {row.item_id: row for row in Decision.objects.filter(item_id__in=rows, superseded_by__isnull=True)}
-    known, answers_of = queries.labels_now(queue), by_item(slots.select_related("annotation__label"))
+    known, answers_of = queries.labels_now(queue), by_item(slot for found in of_item.values() for slot in found)
     made: list[tuple[Decision, list[Annotation]]] = []
     for item_id, row in sorted(rows.items()):
         if item_id in own:
             continue
         answers, before = answers_of[item_id], ends.get(item_id)
         said, label = value_of(answers[0]), answers[0].label
+        if contradicts(before, said):
+            settle(queue, row.item, of_item[item_id])  # somebody decided otherwise since: for a reviewer to settle
+            continue
         labels = known | ({str(label.stable_id): label} if label else {})
         digest = rules.decision_digest(
             item=row.item.digest, value=said, names={key: each.name for key, each in labels.items()}, how=ACCEPTED, by=actor.uuid,
@@ -168,7 +177,7 @@ def accept_batch(check: SpotCheck, actor: User, item_ids: Sequence[int]) -> None
     Decision.objects.bulk_create([decision for decision, _ in made])
     rests = Decision.annotations.through
     rests.objects.bulk_create([rests(decision=decision, annotation=answer) for decision, answers in made for answer in answers])
-    Agreed.objects.filter(queue=queue, item_id__in=[decision.item_id for decision, _ in made]).delete()
+    waiting.filter(item_id__in=[decision.item_id for decision, _ in made]).delete()
     fresh = sum(1 for decision, _ in made if not is_counted(ends.get(decision.item_id), queue))
     Queue.objects.filter(pk=queue.pk).update(items_agreed=F("items_agreed") - len(made), items_decided=F("items_decided") + fresh)
     SpotCheck.objects.filter(pk=check.pk).update(accepted=F("accepted") + len(made), left_out=F("left_out") + len(own))
@@ -177,6 +186,12 @@ def accept_batch(check: SpotCheck, actor: User, item_ids: Sequence[int]) -> None
         ledger.record(
             actor, Verb.DECISIONS_ACCEPTED, check, project=queue.dataset.project.uuid, queue=queue.uuid, rows=len(made), digest=digest
         )
+
+
+def contradicts(before: Decision | None, said: Value) -> bool:
+    """Whether a person or an import decided something else, which acceptance never overrules."""
+    held = before is not None and before.how not in (*BY_RULE, Decision.How.WITHDRAWN)
+    return held and before is not None and value_of(before) != said
 
 
 def by_item(slots: Iterable[Slot]) -> dict[int, list[Annotation]]:

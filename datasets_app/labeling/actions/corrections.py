@@ -19,9 +19,10 @@ from datasets_app.datasets.actions.receive import arrived, clean_name, store
 from datasets_app.datasets.importing.readers import Reading
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling import queries, rules
+from datasets_app.labeling.actions.agreed import wait_no_more
 from datasets_app.labeling.actions.settling import end_dispute
 from datasets_app.labeling.correcting import Outcome, Sum
-from datasets_app.labeling.models import Correction, Decision, Dispute, Queue, Slot
+from datasets_app.labeling.models import Agreed, Correction, Decision, Dispute, Queue, Slot
 from datasets_app.labeling.queries import corrections as reading
 from datasets_app.labeling.queries.corrections import Classes, Found, Line
 from datasets_app.labeling.queries.decisions import chunks
@@ -209,7 +210,7 @@ def write_batch(ctx: JobContext, correction: Correction, batch: Sequence[Line], 
 
 
 def supersede(correction: Correction, actor: User, changed: Sequence[Found], classes: Classes) -> list[Decision]:
-    """The decisions that follow what these rows correct; disputes about their items end, counters of queues follow."""
+    """The decisions that follow what these rows correct; their items wait for nobody any more, counters of queues follow."""
     made = [decision_of(correction, actor, each, classes) for each in changed]
     Decision.objects.bulk_create(made, batch_size=500)
     by_item = {each.item_id: each for each in made}
@@ -217,6 +218,8 @@ def supersede(correction: Correction, actor: User, changed: Sequence[Found], cla
         rows = Dispute.objects.select_for_update(of=("self",)).filter(item_id__in=ids, state=Dispute.State.OPEN)
         for dispute in rows.select_related("queue").order_by("id"):
             end_dispute(dispute.queue, dispute, Dispute.State.SETTLED, by_item[dispute.item_id])
+        for waiting in Agreed.objects.filter(item_id__in=ids).select_related("queue", "item"):
+            wait_no_more(waiting.queue, waiting.item, right=None)
     again = Counter(each.queue_id for each in made if each.queue_id and each.supersedes and each.supersedes.how == Decision.How.WITHDRAWN)
     for queue, count in sorted(again.items()):
         Queue.objects.filter(pk=queue).update(items_decided=F("items_decided") + count)

@@ -128,7 +128,8 @@ def labels(row: Annotation | Decision, names: Mapping[str, str]) -> list[str]:
     return [names[key] for key in classes_of(value_of(row)) if key in names]
 
 
-ANSWERS = Annotation.objects.select_related("item", "label", "queue__dataset__project").exclude(queue__source=Queue.Source.BROUGHT)
+TOLD = Annotation.objects.exclude(queue__source=Queue.Source.BROUGHT).filter(right__isnull=True)  # neither from a file nor given to gold
+ANSWERS = TOLD.select_related("item", "label", "queue__dataset__project")
 DECISIONS = Decision.objects.select_related("item__dataset__project", "label", "queue", "supersedes").exclude(how=Decision.How.IMPORTED)
 STREAMS = (
     Stream(LABELLED, "answer", ANSWERS, lambda row: row.queue.dataset, labelled),

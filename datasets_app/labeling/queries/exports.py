@@ -70,7 +70,7 @@ def facts(scope: Scope, upload: Upload) -> Iterator[Placed]:
     """The items of one upload with all that was said of them, in the order of its file."""
     items = Item.objects.filter(upload=upload).order_by("id")
     if scope.queue is not None and not scope.is_whole:
-        items = items.filter(Exists(Slot.objects.filter(queue=scope.queue, item=OuterRef("pk"))))
+        items = items.filter(Exists(Slot.objects.filter(queue=scope.queue, item=OuterRef("pk"), is_gold=False)))
     question = next((column for column, role in upload.mapping.items() if role == Role.LABEL), "")
     after = 0
     while batch := list(items.filter(pk__gt=after)[:BATCH]):
@@ -95,8 +95,8 @@ def about(item: Item) -> dict[str, str]:
 
 
 def answers_of(scope: Scope, upload: Upload, ids: Sequence[int]) -> dict[int, list[Said]]:
-    """Standing answers and skips, oldest first."""
-    rows = Annotation.objects.filter(item_id__in=ids, replaced_by__isnull=True).exclude(action=Annotation.Action.UNDO)
+    """Standing answers and skips, oldest first, without those that were given to gold."""
+    rows = Annotation.objects.filter(item_id__in=ids, replaced_by__isnull=True, right__isnull=True).exclude(action=Annotation.Action.UNDO)
     if scope.queue is not None and not scope.is_whole:
         rows = rows.filter(queue=scope.queue)
     found: dict[int, list[Said]] = defaultdict(list)

@@ -94,7 +94,8 @@ def taught(dataset: Dataset) -> Iterator[Taught]:
         if (classes := classes_in(label, value, known, merged)) is not None:
             yield Taught(item, digest, form, classes)
     open_ = ~Exists(standing().filter(item=OuterRef("item")))
-    answered = Slot.objects.filter(open_, queue__dataset=dataset, state=Slot.State.DONE, annotation__isnull=False).order_by("item_id", "id")
+    given = Slot.objects.filter(open_, queue__dataset=dataset, state=Slot.State.DONE, annotation__isnull=False, is_gold=False)
+    answered = given.order_by("item_id", "id")
     for rows in by_item(answered.values_list(*fields[:3], "annotation__label__stable_id", "annotation__value").iterator(chunk_size=PAGE)):
         said = {classes_in(label, value, known, merged) for *_, label, value in rows}
         if len(said) == 1 and (classes := said.pop()) is not None:

@@ -272,6 +272,18 @@ def test_an_accepted_item_is_settled_so_a_second_answer_is_refused(agreed, ravi,
     assert counters(agreed) == (0, 6, 0)
 
 
+def test_what_somebody_decided_otherwise_meanwhile_is_disputed_and_not_accepted(agreed, ravi):
+    check = check_all(agreed, ravi, size=1)
+    item = Agreed.objects.first().item
+    billing = agreed.schema.labels.get(name="billing")
+    Decision.objects.create(item=item, label=billing, how="imported", by=ravi, digest="0" * 64)
+    actions.accept_check(check_id=check.uuid, actor=ravi)
+    run_ok("default")
+
+    assert counters(agreed) == (0, 5, 1)
+    assert (Dispute.objects.get().item, Decision.objects.get(item=item).how) == (item, "imported")
+
+
 def test_the_job_run_again_decides_nothing_twice(agreed, ravi, monkeypatch):
     from datasets_app.labeling.actions import checks
 
