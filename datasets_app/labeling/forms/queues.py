@@ -42,7 +42,7 @@ class MixForm(forms.Form):
 class QueueForm(MixForm):
     """What a new queue takes and how."""
 
-    field_order = ("name", "source", "upload", "overlap", "hidden_share", "order", "people", "due_on")
+    field_order = ("name", "source", "upload", "slice", "overlap", "acceptance", "hidden_share", "order", "people", "due_on")
 
     name = forms.CharField(max_length=80)
     source = forms.ChoiceField(label="Items", choices=CHOICES, widget=forms.RadioSelect, initial=Queue.Source.UNDECIDED)
