@@ -15,6 +15,7 @@ from datasets_app.datasets.api import ItemOut, before_of
 from datasets_app.datasets.models import Dataset, Slice
 from datasets_app.datasets.selection import Selection
 from lifecycle.jobs.api import JobOut
+from registry.access import policy
 from registry.access.decorators import Needs
 from registry.access.rest import Request, View, read
 
@@ -53,18 +54,28 @@ class SliceChangeIn(serializers.Serializer[object]):
 
 
 class SliceOut(serializers.Serializer[Slice]):
-    """A slice. size: items when it was counted last; null where it never was."""
+    """A slice. filters: empty for those who may not read texts. size: items when it was counted last; null where it never was."""
 
     uuid = serializers.UUIDField()
     dataset = serializers.UUIDField(source="dataset.uuid")
     name = serializers.CharField()
     description = serializers.CharField()
-    filters = serializers.DictField(child=serializers.CharField())
+    filters = serializers.SerializerMethodField()
     shared = serializers.BooleanField()
     created_by = serializers.UUIDField(source="created_by.uuid")
     created_at = serializers.DateTimeField()
     size = serializers.IntegerField(allow_null=True)
     counted_at = serializers.DateTimeField(allow_null=True)
+
+    def get_filters(self, row: Slice) -> dict[str, str]:
+        """What it looks for may be words of texts."""
+        return dict(row.filters) if self.context["may_read"] else {}
+
+
+def slice_out(request: Request, row: Slice) -> dict[str, Any]:
+    """A slice as the person may see it."""
+    may_read = policy.can(request.user, "datasets.read_samples", row.dataset)
+    return dict(SliceOut(row, context={"may_read": may_read}).data)
 
 
 class SlicePageOut(serializers.Serializer[object]):
@@ -122,13 +133,15 @@ class Slices(View):
         rows, before = queries.slices(request.user).filter(dataset__uuid=uuid), before_of(request)
         found = list((rows.filter(pk__lt=before) if before else rows)[: queries.PAGE + 1])
         older = found[queries.PAGE - 1].pk if len(found) > queries.PAGE else None
-        return Response({"results": SliceOut(found[: queries.PAGE], many=True).data, "before": older})
+        may_read = policy.can(request.user, "datasets.read_samples", queries.get_dataset(request.user, uuid))
+        results = SliceOut(found[: queries.PAGE], many=True, context={"may_read": may_read}).data
+        return Response({"results": results, "before": older})
 
     @extend_schema(operation_id="datasets_save_slice", request=SliceIn, responses={201: SliceOut})
     def post(self, request: Request, uuid: UUID) -> Response:
         """Keep filters under a name."""
         row = actions.save_slice(dataset_id=uuid, actor=request.user, **read(SliceIn, request.data))
-        return Response(SliceOut(row).data, status=201)
+        return Response(slice_out(request, row), status=201)
 
 
 class OneSlice(View):
@@ -142,14 +155,14 @@ class OneSlice(View):
     @extend_schema(operation_id="datasets_slice", responses=SliceOut)
     def get(self, request: Request, uuid: UUID) -> Response:
         """Its filters."""
-        return Response(SliceOut(queries.get_slice(request.user, uuid)).data)
+        return Response(slice_out(request, queries.get_slice(request.user, uuid)))
 
     @extend_schema(operation_id="datasets_change_slice", request=SliceChangeIn, responses=SliceOut)
     def put(self, request: Request, uuid: UUID) -> Response:
         """Rename, describe or share it."""
         queries.get_slice(request.user, uuid)
         row: dict[str, Any] = read(SliceChangeIn, request.data)
-        return Response(SliceOut(actions.change_slice(slice_id=uuid, actor=request.user, **row)).data)
+        return Response(slice_out(request, actions.change_slice(slice_id=uuid, actor=request.user, **row)))
 
     @extend_schema(operation_id="datasets_delete_slice", responses={204: None})
     def delete(self, request: Request, uuid: UUID) -> Response:
@@ -170,7 +183,7 @@ class CountSlice(View):
         queries.get_slice(request.user, uuid)
         job = actions.count_slice(slice_id=uuid, actor=request.user)
         row = queries.get_slice(request.user, uuid)
-        return Response({"slice": SliceOut(row).data, "job": JobOut(job).data if job else None})
+        return Response({"slice": slice_out(request, row), "job": JobOut(job).data if job else None})
 
 
 urlpatterns = [

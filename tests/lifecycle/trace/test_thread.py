@@ -36,7 +36,7 @@ def prediction(settled, project, tmp_path) -> Prediction:
 
 def train_items(prediction: Prediction, count: int) -> list[Item]:
     rows = neighbours.rows_of(prediction.version.run.snapshot, "train")
-    return [found.item for found, _ in zip(neighbours.with_items(rows), range(count), strict=False)]
+    return [Item.objects.get(uuid=row.item_uuid) for row, _ in zip(rows, range(count), strict=False)]
 
 
 def keep(prediction: Prediction, item: Item, rank: int = 1) -> None:
