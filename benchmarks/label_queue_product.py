@@ -74,13 +74,13 @@ def fill(dataset: Any, queue: Any, rows: int, people: list[int]) -> None:
     )  # fmt: skip
     run(
         f"""INSERT INTO labeling_annotation
-        (id, uuid, queue_id, item_id, user_id, action, label_id, reason, seconds, client_key, created_at)
-        SELECT {said}, {UUID[vendor]}, %(queue)s, %(base)s + i, {person}, 'label', {label}, '', 3 + (i * 17 + a) %% 9,
+        (id, uuid, queue_id, item_id, user_id, action, label_id, reason, seconds, gold, client_key, created_at)
+        SELECT {said}, {UUID[vendor]}, %(queue)s, %(base)s + i, {person}, 'label', {label}, '', 3 + (i * 17 + a) %% 9, FALSE,
         {UUID[vendor]}, {AGO[vendor]} FROM ({both}) AS k WHERE i <= %(done)s""", given,
     )  # fmt: skip
     run(
-        f"""INSERT INTO labeling_slot (id, queue_id, item_id, priority, state, user_id, annotation_id)
-        SELECT {said}, %(queue)s, %(base)s + i, 0, CASE WHEN i <= %(done)s THEN 2 ELSE 0 END, CASE WHEN i <= %(done)s THEN {person} END,
+        f"""INSERT INTO labeling_slot (id, queue_id, item_id, priority, is_gold, state, user_id, annotation_id)
+        SELECT {said}, %(queue)s, %(base)s + i, 0, FALSE, CASE WHEN i <= %(done)s THEN 2 ELSE 0 END, CASE WHEN i <= %(done)s THEN {person} END,
         CASE WHEN i <= %(done)s THEN {said} END FROM ({both}) AS k""", given,
     )  # fmt: skip
     run(

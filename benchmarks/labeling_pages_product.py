@@ -122,13 +122,13 @@ def fill(dataset: Dataset, queue: Queue, rows: int, people: list[int]) -> None:
     )  # fmt: skip
     run(
         f"""INSERT INTO labeling_annotation
-        (id, uuid, queue_id, item_id, user_id, action, label_id, reason, seconds, client_key, created_at)
-        SELECT %(said)s + 2 * i + a, {UUID[vendor]}, %(queue)s, %(base)s + i, {person}, 'label', {label}, '', 3 + (i * 17 + a) %% 9,
+        (id, uuid, queue_id, item_id, user_id, action, label_id, reason, seconds, gold, client_key, created_at)
+        SELECT %(said)s + 2 * i + a, {UUID[vendor]}, %(queue)s, %(base)s + i, {person}, 'label', {label}, '', 3 + (i * 17 + a) %% 9, FALSE,
         {UUID[vendor]}, {AGO[vendor]} FROM ({both}) AS k WHERE i <= %(open)s""", given,
     )  # fmt: skip
     run(
-        f"""INSERT INTO labeling_slot (queue_id, item_id, priority, state, user_id, annotation_id)
-        SELECT %(queue)s, %(base)s + i, 0, CASE WHEN i <= %(open)s THEN 2 ELSE 0 END, CASE WHEN i <= %(open)s THEN {person} END,
+        f"""INSERT INTO labeling_slot (queue_id, item_id, priority, is_gold, state, user_id, annotation_id)
+        SELECT %(queue)s, %(base)s + i, 0, FALSE, CASE WHEN i <= %(open)s THEN 2 ELSE 0 END, CASE WHEN i <= %(open)s THEN {person} END,
         CASE WHEN i <= %(open)s THEN %(said)s + 2 * i + a END FROM ({both}) AS k""", given,
     )  # fmt: skip
     pairs = "labeling_annotation x JOIN labeling_annotation y ON y.id = x.id + 1 AND y.item_id = x.item_id WHERE x.queue_id = %(queue)s"
