@@ -80,7 +80,8 @@ def fill(dataset: Any, queue: Any, rows: int, people: list[int]) -> None:
     )  # fmt: skip
     run(
         f"""INSERT INTO labeling_slot (id, queue_id, item_id, priority, is_gold, state, user_id, annotation_id)
-        SELECT {said}, %(queue)s, %(base)s + i, 0, FALSE, CASE WHEN i <= %(done)s THEN 2 ELSE 0 END, CASE WHEN i <= %(done)s THEN {person} END,
+        SELECT {said}, %(queue)s, %(base)s + i, 0, FALSE,
+        CASE WHEN i <= %(done)s THEN 2 ELSE 0 END, CASE WHEN i <= %(done)s THEN {person} END,
         CASE WHEN i <= %(done)s THEN {said} END FROM ({both}) AS k""", given,
     )  # fmt: skip
     run(
