@@ -39,7 +39,7 @@ def lock_item_of(queue: Queue, slot_id: int, *, gold_of: User) -> list[Slot]:
     item = Item.objects.filter(slots__pk=slot_id, slots__queue=queue).first()
     slots = lock_item(queue, item, gold_of=gold_of) if item else []
     for slot in slots:
-        slot.item = item
+        slot.item = item  # type: ignore[assignment]  # there is one where there are slots
     return slots
 
 
