@@ -6,7 +6,7 @@ from typing import Any
 
 from lifecycle.cli import classes, find, watching
 from lifecycle.cli.arguments import of_queue
-from lifecycle.cli.screen import facts, moment, seconds, table
+from lifecycle.cli.screen import count, facts, moment, seconds, table
 from lifecycle.cli.session import Session
 
 NAMES = {
@@ -49,7 +49,7 @@ def report(session: Session, queue: dict[str, Any]) -> None:
         ("Queue", queue["name"]),
         ("Measured", moment(found["as_of"])),
         ("Compared", f"{found['answers']:,} answers to {found['items']:,} items that two people or more answered"),
-        ("Left", f"{found['left']:,} answers, {ahead(found)}"),
+        ("Left", f"{count(found['left'], 'answer')}. {ahead(found)}"),
         ("Page", session.page(f"/labeling/{queue['uuid']}/quality/")),
     ])  # fmt: skip
     names = classes.names(classes.versions(session, queue["dataset"])) if found["confusion"] else {}
@@ -60,7 +60,9 @@ def report(session: Session, queue: dict[str, Any]) -> None:
 
 def ahead(found: dict[str, Any]) -> str:
     """When it is done at this pace, or why nobody can say."""
-    return f"about {found['days_left']:.1f} days" if found["days_left"] is not None else found["days_left_why"]
+    if found["days_left_why"] or found["days_left"] is None:
+        return str(found["days_left_why"])
+    return f"About {found['days_left']:.1f} days, at this pace."
 
 
 def agreement(rows: list[dict[str, Any]]) -> list[str]:

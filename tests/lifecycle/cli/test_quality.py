@@ -33,6 +33,7 @@ def test_a_measure_is_followed_and_its_figures_are_shown_with_intervals(as_perso
     lines = said.out.splitlines()
     assert lines[0] == "Queue     Batch 1"
     assert lines[2] == "Compared  48 answers to 24 items that two people or more answered"
+    assert lines[3] == "Left      24 answers. About 0.5 days, at this pace."
     assert lines[4] == f"Page      {site}/labeling/{queue.uuid}/quality/"
     rows = {line.split("  ")[0]: line.split()[-5:] for line in lines[6:11]}
     assert rows["AGREEMENT"][0] == "VALUE"
@@ -49,9 +50,10 @@ def test_too_few_items_are_said_to_be_too_few(as_person, project, mia, ana, ben)
 
     said = as_person(mia)("quality", "measure", "Batch 1")
 
-    line = next(line for line in said.out.splitlines() if line.startswith("Equal pairs of answers"))
-    assert "–" in line
-    assert "too few" in line.lower() or "20" in line
+    lines = said.out.splitlines()
+    assert lines[3] == "Left      0 answers. Every needed answer is there."
+    line = next(line for line in lines if line.startswith("Equal pairs of answers"))
+    assert line.split()[4:] == ["–", "–", "2", "Too", "few:", "2", "of", "20", "items."]
     assert "Ana" not in said.out
 
 
