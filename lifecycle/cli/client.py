@@ -80,7 +80,7 @@ class Client:
         while True:
             page = self.get(path, **query, before=before)
             yield from page["results"]
-            if (before := page["before"]) is None:
+            if not (before := page["before"]):
                 return
 
     def _json(self, *args: Any, **kwargs: Any) -> Any:
