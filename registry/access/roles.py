@@ -34,6 +34,7 @@ ACTIONS: dict[str, frozenset[Role]] = {
     "datasets.upload": frozenset({ANALYST, ENGINEER, LEAD}),
     "datasets.slice": frozenset({ANALYST, ADJUDICATOR, ENGINEER, LEAD, GOVERNANCE}),
     "datasets.manage_slices": frozenset({LEAD}),  # those that others share
+    "datasets.export": frozenset({ENGINEER, ADJUDICATOR}),
     "labeling.view": EVERYONE,
     "labeling.annotate": frozenset({ANALYST, ADJUDICATOR, ENGINEER, LEAD, GOVERNANCE}),
     "labeling.manage": frozenset({ADJUDICATOR, ENGINEER, LEAD}),

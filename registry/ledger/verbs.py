@@ -25,6 +25,7 @@ class Verb(TextChoices):
     SLICE_SAVED = "datasets.slice_saved", "saved a slice"
     SLICE_CHANGED = "datasets.slice_changed", "changed a slice"
     SLICE_DELETED = "datasets.slice_deleted", "deleted a slice"
+    ITEMS_EXPORTED = "datasets.exported", "exported items of a dataset"
     # labeling
     SCHEMA_PUBLISHED = "labeling.schema_published", "published a label schema"
     QUEUE_OPENED = "labeling.queue_opened", "opened a labeling queue"

@@ -90,6 +90,8 @@ TABLE = r"""
 /datasets/uploads/<uuid:uuid>/accept/                      | upload     | ---- ------- | L... +x++xxx
 /datasets/uploads/<uuid:uuid>/discard/                     | upload     | ---- ------- | L... +x++xxx
 /datasets/items/<uuid:uuid>/                               | item       | L... +++++++ | ---- -------
+/datasets/<uuid:uuid>/exports/                             | dataset    | L... +++++++ | L... x++xxxx
+/datasets/exports/<uuid:uuid>/                             | item_file  | L... x.+xxxx | ---- -------
 /datasets/<uuid:uuid>/slices/                              | dataset    | ---- ------- | L... +++++xx
 /datasets/slices/<uuid:uuid>/                              | slice      | L... +++++++ | ---- -------
 /datasets/slices/<uuid:uuid>/change/                       | slice      | ---- ------- | L... +++++xx
@@ -314,6 +316,8 @@ TABLE = r"""
 /api/v1/datasets/                                          |            | L+++ +++++++ | L+++ +++++++
 /api/v1/datasets/<uuid:uuid>/                              | dataset    | L... +++++++ | L--- -------
 /api/v1/datasets/<uuid:uuid>/items/                        | dataset    | L... +++++++ | L--- -------
+/api/v1/datasets/<uuid:uuid>/item-exports/                 | dataset    | L... +++++++ | L... x++xxxx
+/api/v1/item-files/<uuid:uuid>/                            | item_file  | L... x.+xxxx | L--- -------
 /api/v1/datasets/<uuid:uuid>/slices/                       | dataset    | L... +++++++ | L... +++++xx
 /api/v1/slices/<uuid:uuid>/                                | slice      | L... +++++++ | L--- -------
 /api/v1/slices/<uuid:uuid>/count/                          | slice      | L--- ------- | L... +++++xx

@@ -210,3 +210,11 @@ def release(*, queue_id: UUID, actor: User, slot_ids: list[int] | None = None) -
     kept_until = timezone.now() + 2 * rules.LEASE
     held = Slot.objects.filter(queue=queue, user=actor, state=LEASED, lease_until__lt=kept_until)
     return (held if slot_ids is None else held.filter(pk__in=slot_ids[:100])).update(**FREE)
+
+
+def hand_over(slot: Slot, user: User) -> Slot:
+    """Lease a slot to somebody, in the caller's transaction."""
+    slot.state, slot.user, slot.annotation = LEASED, user, None
+    slot.lease_until, slot.lease_token = timezone.now() + rules.LEASE, uuid4()
+    slot.save(update_fields=["state", "user", "annotation", "lease_until", "lease_token"])
+    return slot

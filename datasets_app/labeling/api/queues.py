@@ -10,10 +10,11 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
+from datasets_app.datasets.models import Dataset
 from datasets_app.labeling import actions, queries
-from datasets_app.labeling.actions.queues import CHOICES
+from datasets_app.labeling.actions.opening import CHOICES
 from datasets_app.labeling.models import Queue
-from datasets_app.labeling.rules import GOLD_MOST
+from datasets_app.labeling.rules import BATCH, GOLD_MOST
 from lifecycle.refusals import Refused
 from registry.access.decorators import Needs
 from registry.access.rest import Request, View, read
@@ -31,6 +32,9 @@ class QueueIn(serializers.Serializer[Any]):
     source = serializers.ChoiceField(choices=CHOICES, required=False, default=Queue.Source.UNDECIDED)  # type: ignore[assignment]
     upload = serializers.UUIDField(required=False, allow_null=True, default=None)
     slice = serializers.UUIDField(required=False, allow_null=True, default=None)
+    items = serializers.ListField(
+        child=serializers.UUIDField(), required=False, default=list, max_length=BATCH, help_text="for the source items, in their order"
+    )
     order = serializers.ChoiceField(choices=Queue.Order.choices, required=False, default=Queue.Order.GIVEN)
     acceptance = serializers.ChoiceField(choices=Queue.Acceptance.choices, required=False, default=Queue.Acceptance.RULE)
     due_on = serializers.DateField(required=False, allow_null=True, default=None)
@@ -77,6 +81,16 @@ class QueuePageOut(serializers.Serializer[Any]):
     before = serializers.IntegerField(allow_null=True)
 
 
+def item_keys(dataset: Dataset, asked: list[UUID]) -> list[int]:
+    """The keys of these items, each once, in the order in which they are asked for. Raises Refused for one that is not there."""
+    wanted = [str(uuid) for uuid in dict.fromkeys(asked)]
+    found = {str(item.uuid): item.pk for item in queries.chosen_items(dataset, wanted)}
+    if len(found) < len(wanted):
+        told = f"{len(wanted) - len(found)} of the items are not in this dataset."
+        raise Refused(told, fields={"items": [told]})
+    return [found[uuid] for uuid in wanted]
+
+
 class Queues(View):
     """Labeling queues."""
 
@@ -102,6 +116,7 @@ class Queues(View):
             told = f"{len(wanted) - len(people)} of the people may not annotate in this dataset."
             raise Refused(told, fields={"people": [told]})
         chosen = {f"{name}_id": data.pop(name) for name in ("upload", "slice")}
+        chosen["item_ids"] = item_keys(dataset, data.pop("items"))
         queue = actions.open_queue(dataset_id=dataset.uuid, actor=request.user, people=people, **chosen, **data)
         return Response(QueueOut(queue).data, status=201)
 

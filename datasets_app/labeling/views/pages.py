@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
@@ -150,8 +150,7 @@ close = state_view(actions.close_queue, "is closed")
 def open_queue(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """The form of a new queue for a dataset."""
     dataset = queries.get_dataset(person(request), uuid)
-    initial = {"source": Queue.Source.SLICE, "slice": request.GET["slice"]} if request.GET.get("slice") else None
-    form = QueueForm(dataset, person(request), request.POST or None, initial=initial)
+    form = QueueForm(dataset, person(request), request.POST or None, initial=asked_to_open(dataset, request.GET))
     if request.method == "POST" and form.is_valid():
         try:
             return opened(request, dataset, form.cleaned_data)
@@ -166,12 +165,19 @@ def open_queue(request: HttpRequest, uuid: UUID) -> HttpResponse:
     )
 
 
+def asked_to_open(dataset: Dataset, params: QueryDict) -> dict[str, Any]:
+    """What the page that leads here has chosen: ticked items, or a slice."""
+    if ticked := queries.chosen_items(dataset, params.getlist("item")):
+        return {"source": Queue.Source.ITEMS, "item": ticked}
+    return {"source": Queue.Source.SLICE, "slice": params["slice"]} if params.get("slice") else {}
+
+
 def opened(request: HttpRequest, dataset: Dataset, data: dict[str, Any]) -> HttpResponse:
     """Open the queue and go to its page."""
-    upload, chosen = data.pop("upload"), data.pop("slice")
+    upload, chosen, ticked = (data.pop(name, None) for name in ("upload", "slice", "item"))
     queue = actions.open_queue(
         dataset_id=dataset.uuid, actor=person(request), upload_id=upload.uuid if upload else None,
-        slice_id=chosen.uuid if chosen else None, **data,
+        slice_id=chosen.uuid if chosen else None, item_ids=[item.pk for item in ticked or ()], **data,
     )  # fmt: skip
     toast(request, f"{queue.name} is open", kind="ok")
     return HttpResponseRedirect(reverse("labeling:queue", args=[queue.uuid]))
