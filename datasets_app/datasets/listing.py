@@ -85,7 +85,9 @@ def slice_page(user: User, uuid: UUID) -> Context:
     listed = f"{reverse('datasets:dataset', args=[row.dataset.uuid])}?{urlencode(selection.said)}#items"
     queue = find_url("labeling:open", uuid=row.dataset.uuid) if policy.can(user, "labeling.manage", row) else ""
     queue_url = f"{queue}?slice={row.uuid}" if queue else ""
+    frozen = find_url("snapshots:dataset", uuid=row.dataset.uuid) if policy.can(user, "snapshots.freeze", row) else ""
     return {
+        "freeze_url": f"{frozen}?slice={row.uuid}" if frozen else "",
         "slice": row, "dataset": row.dataset, "selection": selection, "listed": listed, "queue_url": queue_url,
         "said_query": urlencode(selection.said), "may_export": policy.can(user, "datasets.export", row),
         "may_slice": policy.can(user, "datasets.slice", row), "may_change": queries.may_change(user, row),

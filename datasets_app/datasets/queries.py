@@ -16,6 +16,7 @@ from datasets_app.datasets.importing import dry_run
 from datasets_app.datasets.importing.readers import BINARY, Reading, Row
 from datasets_app.datasets.models import Dataset, Export, Item, Slice, Upload
 from datasets_app.datasets.rules import UploadState
+from lifecycle.refusals import Refused
 from registry.access import policy
 from registry.access.models import Project, User
 from registry.artifacts import actions as artifacts
@@ -105,6 +106,15 @@ def get_slice(user: User, uuid: UUID) -> Slice:
     if (row := slices(user).filter(uuid=uuid).first()) is None:
         raise Http404("There is no such slice for you.")
     return row
+
+
+def find_slice(user: User, dataset: Dataset, uuid: UUID | None) -> Slice:
+    """The slice of a dataset that a form names, one that the user may see. Raises Refused, naming the field."""
+    found = slices(user).filter(dataset=dataset, uuid=uuid).first() if uuid else None
+    if found is None:
+        told = "Choose a slice of this dataset."
+        raise Refused(told, fields={"slice": [told]})
+    return found
 
 
 def may_change(user: User, row: Slice) -> bool:

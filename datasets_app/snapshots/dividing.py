@@ -8,13 +8,16 @@
 4. Rows with the same normal text but different labels contradict each other: all are left out, but for test rows, which are never moved.
 5. New clusters fill the quotas: within each label, in the order of sha256(seed, cluster), first test, then validation; the rest is train.
    Where the file has a train but no validation split, validation is taken out of its train rows in the same way.
+
+A snapshot of a slice places the rows of the slice alone. The other decided rows still bind them: they link texts to clusters, their splits
+are the strictest where they are, and their labels contradict.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -76,13 +79,20 @@ def near_key(group: str) -> str:
 
 
 def divide(
-    rows: Iterable[Row], *, seed: int, shares: Mapping[str, int], anchors: Iterable[Anchor] = (), near: Iterable[tuple[str, str]] = ()
+    rows: Iterable[Row],
+    *,
+    seed: int,
+    shares: Mapping[str, int],
+    anchors: Iterable[Anchor] = (),
+    near: Iterable[tuple[str, str]] = (),
+    beside: Iterable[Row] = (),
 ) -> Division:
     """Divide the rows. shares: percent by split, 100 in all. near: (group of near duplicates, normal text) of every text in one.
 
-    The result depends on the set of rows, anchors and groups alone, not on their order.
+    beside: decided rows that are not to be placed, but bind those that are. The result depends on the sets alone, not on their order.
     """
-    ordered = sorted(rows, key=lambda row: row.item)
+    outside = {row.item: row for row in beside}
+    ordered = sorted([*rows, *outside.values()], key=lambda row: row.item)
     known = sorted(set(anchors))
     clusters = Clusters()
     links: list[Row | Anchor] = [*ordered, *known]
@@ -98,17 +108,18 @@ def divide(
     kept = strictest((clusters.find(member.normal), member.kept) for member in links)
     declared = strictest((clusters.find(row.normal), row.declared) for row in ordered)
     carving = shares.get(VALIDATION, 0) > 0 and not any(row.declared == VALIDATION for row in ordered)
-    division = Division(near_rows=sum(row.normal in alike for row in ordered))
+    taken = [row for row in ordered if row.item not in outside]
+    division = Division(near_rows=sum(row.normal in alike for row in taken))
     fresh: list[Fresh] = []
     for cluster, rows_in in members.items():
         split = max(kept.get(cluster, ""), declared.get(cluster, ""), key=lambda name: STRICT.get(name, -1))
-        good = without_contradictions(rows_in, division)
+        good = without_contradictions(rows_in, outside, division)
         carved = carving and cluster not in kept and split == TRAIN
         if good and (carved or not split):
             fresh.append(Fresh(cluster, good, carved))
         elif good:
             place(division, cluster, good, split)
-    fill(division, fresh, strata=strata_of(ordered), seed=seed, shares=shares)
+    fill(division, fresh, strata=strata_of(taken), seed=seed, shares=shares)
     division.placed.sort(key=lambda placed: placed.row.item)
     division.cases.sort()
     return division
@@ -131,18 +142,20 @@ def strictest(found: Iterable[tuple[str, str]]) -> dict[str, str]:
     return best
 
 
-def without_contradictions(rows: Sequence[Row], division: Division) -> list[Row]:
-    """The rows of one cluster without those that have the same text and another label; test rows stay and are counted."""
+def without_contradictions(rows: Sequence[Row], outside: Container[str], division: Division) -> list[Row]:
+    """The rows of one cluster that are to be placed, without those that have the same text and another label; test rows stay and are
+    counted. outside: the items of rows that are not to be placed; they contradict all the same."""
     by_text: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         by_text[row.normal].append(row)
     good: list[Row] = []
     for same in by_text.values():
-        division.duplicate_rows += len(same) - 1
+        taken = [row for row in same if row.item not in outside]
+        division.duplicate_rows += max(0, len(taken) - 1)
         if len({row.label for row in same}) == 1:
-            good += same
+            good += taken
             continue
-        for row in same:
+        for row in taken:
             if own_split(row) == TEST:
                 division.test_contradictions += 1
                 good.append(row)

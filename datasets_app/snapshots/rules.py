@@ -114,9 +114,14 @@ def counts(placed: Iterable[Placed]) -> dict[str, object]:
     }
 
 
-def digests(placed: Iterable[Placed], schema_digest: str) -> tuple[str, str]:
-    """The digest of the snapshot, over its rows in order and the schema, and that of its test rows alone."""
+def digests(placed: Iterable[Placed], schema_digest: str, filters_digest: str = "") -> tuple[str, str]:
+    """The digest of the snapshot, over its rows in order, the schema and the filters of its slice, and that of its test rows alone.
+
+    filters_digest: "" where it takes every decided item.
+    """
     whole, test = hashlib.sha256(f"schema {schema_digest}\n".encode()), hashlib.sha256()
+    if filters_digest:
+        whole.update(f"filters {filters_digest}\n".encode())
     for each in placed:
         line = f"{each.row.item} {each.row.decision} {each.split}\n".encode()
         whole.update(line)

@@ -72,7 +72,7 @@ def open_queue(
     check_queue(queue)
     queue.schema = schema_for(queue, actor)
     queue.upload = find_upload(dataset, upload_id) if source == Queue.Source.UPLOAD else None
-    chosen = find_slice(dataset, slice_id, actor) if source == Queue.Source.SLICE else None
+    chosen = datasets.find_slice(actor, dataset, slice_id) if source == Queue.Source.SLICE else None
     queue.filters = chosen.filters if chosen else None
     check_people(queue, people)
     if source == Queue.Source.ITEMS:
@@ -151,15 +151,6 @@ def find_upload(dataset: Dataset, upload_id: UUID | None) -> Upload:
         told = "Choose an imported upload of this dataset."
         raise Refused(told, fields={"upload": [told]})
     return upload
-
-
-def find_slice(dataset: Dataset, slice_id: UUID | None, actor: User) -> Slice:
-    """The slice whose items a queue takes: the actor's own or a shared one. Raises Refused."""
-    found = datasets.slices(actor).filter(dataset=dataset, uuid=slice_id).first() if slice_id else None
-    if found is None:
-        told = "Choose a slice of this dataset."
-        raise Refused(told, fields={"slice": [told]})
-    return found
 
 
 def check_chosen(queue: Queue, chosen: Slice) -> None:
