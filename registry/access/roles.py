@@ -39,6 +39,8 @@ ACTIONS: dict[str, frozenset[Role]] = {
     "labeling.annotate": frozenset({ANALYST, ADJUDICATOR, ENGINEER, LEAD, GOVERNANCE}),
     "labeling.manage": frozenset({ADJUDICATOR, ENGINEER, LEAD}),
     "labeling.decide": frozenset({ADJUDICATOR}),
+    "labeling.read_corrections": frozenset({ADJUDICATOR, LEAD}),  # files of corrected labels; everybody discards their own
+    "labeling.discard_corrections": frozenset({LEAD}),  # those that others brought
     "labeling.gold": frozenset({ADJUDICATOR, LEAD}),  # items whose answer is known, and how they are answered
     "labeling.export": frozenset({ENGINEER, ADJUDICATOR}),
     "labeling.assess": frozenset({LEAD}),  # what each person's answers are worth, by name

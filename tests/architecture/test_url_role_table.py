@@ -106,6 +106,7 @@ TABLE = r"""
 /labeling/datasets/<uuid:uuid>/schema/move/                | dataset    | ---- ------- | L... x+++xxx
 /labeling/datasets/<uuid:uuid>/propose/                    | dataset    | L... +++++xx | L... +++++xx
 /labeling/proposals/<uuid:uuid>/decline/                   | guideline  | ---- ------- | L... x+++xxx
+/labeling/proposals/<uuid:uuid>/withdraw/                  | guideline  | ---- ------- | L... +xxxxxx
 /labeling/datasets/<uuid:uuid>/exports/                    | dataset    | L... +++++++ | L... x++xxxx
 /labeling/exports/<uuid:uuid>/                             | answers    | L... x++xxxx | ---- -------
 /labeling/uploads/<uuid:uuid>/                             | project_file | L... +++++++ | ---- -------
@@ -114,9 +115,10 @@ TABLE = r"""
 /labeling/datasets/<uuid:uuid>/rules/new/                  | dataset    | L... x+++xxx | L... x+++xxx
 /labeling/datasets/<uuid:uuid>/rules/preview/              | dataset    | ---- ------- | L... x+++xxx
 /labeling/datasets/<uuid:uuid>/rules/apply/                | dataset    | ---- ------- | L... x+++xxx
-/labeling/datasets/<uuid:uuid>/corrections/                | dataset    | L... x+xxxxx | ---- -------
+/labeling/datasets/<uuid:uuid>/corrections/                | dataset    | L... x+x+xxx | ---- -------
 /labeling/datasets/<uuid:uuid>/corrections/bring/          | dataset    | ---- ------- | L... x+xxxxx
-/labeling/corrections/<uuid:uuid>/                         | correction | L... x+xxxxx | ---- -------
+/labeling/corrections/<uuid:uuid>/                         | correction | L... x+x+xxx | ---- -------
+/labeling/corrections/<uuid:uuid>/discard/                 | correction | ---- ------- | L... x+x+xxx
 /labeling/corrections/<uuid:uuid>/accept/                  | correction | ---- ------- | L... x+xxxxx
 /labeling/datasets/<uuid:uuid>/gold/                       | dataset    | L... x+x+xxx | ---- -------
 /labeling/datasets/<uuid:uuid>/gold/sample/                | dataset    | ---- ------- | L... x+x+xxx
@@ -129,6 +131,7 @@ TABLE = r"""
 /labeling/<uuid:uuid>/                                     | queue      | L... +++++++ | ---- -------
 /labeling/<uuid:uuid>/pause/                               | queue      | ---- ------- | L... x+++xxx
 /labeling/<uuid:uuid>/resume/                              | queue      | ---- ------- | L... x+++xxx
+/labeling/<uuid:uuid>/change/                              | queue      | ---- ------- | L... x+++xxx
 /labeling/<uuid:uuid>/reorder/                             | queue      | ---- ------- | L... x+++xxx
 /labeling/<uuid:uuid>/learning/                            | queue      | L... +++++++ | ---- -------
 /labeling/<uuid:uuid>/learn/                               | queue      | ---- ------- | L... x+++xxx
@@ -333,8 +336,9 @@ TABLE = r"""
 /api/v1/labeling/datasets/<uuid:uuid>/rules/               | dataset    | L... +++++++ | L... x+++xxx
 /api/v1/labeling/datasets/<uuid:uuid>/rules/preview/       | dataset    | L--- ------- | L... x+++xxx
 /api/v1/labeling/datasets/<uuid:uuid>/rules/apply/         | dataset    | L--- ------- | L... x+++xxx
-/api/v1/labeling/datasets/<uuid:uuid>/corrections/         | dataset    | L... x+xxxxx | L... x+xxxxx
-/api/v1/labeling/corrections/<uuid:uuid>/                  | correction | L... x+xxxxx | L--- -------
+/api/v1/labeling/datasets/<uuid:uuid>/corrections/         | dataset    | L... x+x+xxx | L... x+xxxxx
+/api/v1/labeling/corrections/<uuid:uuid>/                  | correction | L... x+x+xxx | L--- -------
+/api/v1/labeling/corrections/<uuid:uuid>/discard/          | correction | L--- ------- | L... x+x+xxx
 /api/v1/labeling/corrections/<uuid:uuid>/accept/           | correction | L--- ------- | L... x+xxxxx
 /api/v1/labeling/datasets/<uuid:uuid>/gold/                | dataset    | L... x+x+xxx | L... x+x+xxx
 /api/v1/labeling/datasets/<uuid:uuid>/gold/sample/         | dataset    | L--- ------- | L... x+x+xxx
@@ -344,6 +348,7 @@ TABLE = r"""
 /api/v1/labeling/datasets/<uuid:uuid>/suggestions/         | dataset    | L--- ------- | L... x+++xxx
 /api/v1/labeling/rules/<uuid:uuid>/retire/                 | rule       | L--- ------- | L... x+++xxx
 /api/v1/labeling/datasets/<uuid:uuid>/proposals/           | dataset    | L... +++++xx | L... +++++xx
+/api/v1/labeling/proposals/<uuid:uuid>/withdraw/           | guideline  | L--- ------- | L... +xxxxxx
 /api/v1/labeling/proposals/<uuid:uuid>/decline/            | guideline  | L--- ------- | L... x+++xxx
 /api/v1/labeling/queues/<uuid:uuid>/comments/              | queue      | L... +++++xx | L... +++++xx
 /api/v1/labeling/queues/<uuid:uuid>/comments/resolve/      | queue      | L--- ------- | L... +++++xx

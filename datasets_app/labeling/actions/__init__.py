@@ -9,6 +9,7 @@ from datasets_app.labeling.actions.corrections import (
     bring_corrections,
     correct_cancelled,
     correct_failed,
+    discard_corrections,
     look_cancelled,
     look_failed,
     run_correct,
@@ -23,13 +24,13 @@ from datasets_app.labeling.actions.learning import learn, learn_due, run_learn
 from datasets_app.labeling.actions.mixing import let_go_on, mix_gold
 from datasets_app.labeling.actions.opening import open_queue
 from datasets_app.labeling.actions.ordering import REORDERED, reorder, run_reorder
-from datasets_app.labeling.actions.proposals import decline_proposal, propose_change
+from datasets_app.labeling.actions.proposals import decline_proposal, propose_change, withdraw_proposal
 from datasets_app.labeling.actions.quality import measure_due, measure_quality, run_measure
 from datasets_app.labeling.actions.receiving import receive
 from datasets_app.labeling.actions.remarks import comment, flag, resolve_comment
 from datasets_app.labeling.actions.reviews import decide, return_to_annotators, undo_decision
 from datasets_app.labeling.actions.schemas import publish_schema
-from datasets_app.labeling.actions.steering import close_queue, pause_queue, prefer, resume_queue
+from datasets_app.labeling.actions.steering import change_queue, close_queue, pause_queue, prefer, resume_queue
 from datasets_app.labeling.actions.suggesting import apply_rules, retire_rule, run_rules, write_rule
 from datasets_app.labeling.actions.telling import CHANGED, LABELLED, tell_labels
 
@@ -102,6 +103,9 @@ __all__ = [
     "tell_labels",
     "undo",
     "undo_decision",
+    "change_queue",
+    "discard_corrections",
+    "withdraw_proposal",
     "write_gold",
     "write_rule",
 ]

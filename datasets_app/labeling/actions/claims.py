@@ -74,7 +74,9 @@ def claim(*, queue_id: UUID, actor: User, k: int = rules.HAND, skipped: bool = F
         if held:
             return held
         raise Conflict(f"{queue.name} is {queue.get_state_display().lower()}.", next_step="Choose another queue.")
-    if wanted > 0 and not held and queries.is_for_others(queue, actor):
+    if wanted > 0 and queries.is_for_others(queue, actor):
+        if held:
+            return held
         raise Conflict(f"{queue.name} is for certain people, and you are none of them.", next_step="Choose another queue.")
     if wanted > 0 and not held and seat.held_at is not None:
         raise Conflict(HELD.format(queue=queue.name), next_step="Talk to your ML lead, who can let you go on.")

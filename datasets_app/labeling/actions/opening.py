@@ -16,6 +16,7 @@ from datasets_app.labeling.actions.filling import fill_all, fill_chosen, items_f
 from datasets_app.labeling.actions.mixing import mixing_problems
 from datasets_app.labeling.actions.ordering import check_order
 from datasets_app.labeling.actions.schemas import write_schema
+from datasets_app.labeling.actions.steering import check_people
 from datasets_app.labeling.models import LabelSchema, Queue
 from datasets_app.labeling.values import TASKS
 from lifecycle.jobs import actions as jobs
@@ -131,17 +132,6 @@ def schema_for(queue: Queue, actor: User) -> LabelSchema:
     if schema is None and TASKS[queue.dataset.task].USES_CLASSES:
         raise Refused(f"{queue.dataset} has no label schema yet.", next_step="Publish its classes first.")
     return schema or write_schema(queue.dataset, None, [], "", actor)
-
-
-def check_people(queue: Queue, people: Collection[User]) -> None:
-    """Raises Refused, naming the field, for people of whom one may not annotate here, or who are too few for the overlap."""
-    told = ""
-    if lacking := [user for user in people if not policy.can(user, "labeling.annotate", queue.dataset)]:
-        told = f"{', '.join(str(user) for user in lacking[:5])} may not annotate in this dataset."
-    elif people and len(set(people)) < queue.overlap:
-        told = f"{len(set(people))} cannot give {queue.overlap} answers to one item: nobody answers twice."
-    if told:
-        raise Refused(told, next_step="Choose other people, or nobody for everybody.", fields={"people": [told]})
 
 
 def find_upload(dataset: Dataset, upload_id: UUID | None) -> Upload:

@@ -55,16 +55,27 @@ def reorder(*, queue_id: UUID, actor: User) -> Job:
     policy.require(actor, "labeling.manage", queue)
     if queue.order not in REORDERED or queue.state == Queue.State.CLOSED:
         raise Conflict(f"{queue.name} is closed, or not in the order of suggestions.", next_step="Open a queue that is.")
-    args = {"queue": str(queue.uuid)}
     with transaction.atomic():
-        return jobs.enqueue(
-            "labeling.reorder", actor=actor, project=queue.dataset.project, args=args, subject=queue, key=f"labeling.reorder:{queue.uuid}"
-        )
+        return enqueue_reorder(queue, actor)
+
+
+def enqueue_reorder(queue: Queue, actor: User) -> Job:
+    """The job that puts what is open in the queue's order, in the caller's transaction. One of another order gives way to it."""
+    return jobs.enqueue(
+        "labeling.reorder", actor=actor, project=queue.dataset.project, args={"queue": str(queue.uuid), "order": queue.order},
+        subject=queue, key=f"labeling.reorder:{queue.uuid}:{queue.order}",
+    )  # fmt: skip
 
 
 def run_reorder(ctx: JobContext) -> None:
-    """The job: give every open slot its place, in batches; people begin again at the front."""
+    """The job: give every open slot its place, in batches; people begin again at the front. It ends once the queue has another order.
+
+    What somebody holds or has answered stays where it is.
+    """
     queue = Queue.objects.select_related("dataset").get(uuid=ctx.args["queue"])
+    in_order = Queue.objects.filter(pk=queue.pk, order=ctx.args.get("order", queue.order))
+    if not in_order.exists():
+        return
     after = int(ctx.job.checkpoint.get("after", 0)) if ctx.job.checkpoint else 0
     done = 0
     slots = Slot.objects.filter(queue=queue, state=OPEN, priority__gte=0).order_by("id")
@@ -72,6 +83,9 @@ def run_reorder(ctx: JobContext) -> None:
         places = places_of(queue, list(dict.fromkeys(item for _, item in batch)))
         with transaction.atomic():
             put_in_place(batch, places)
+            if not in_order.exists():  # its own job comes after this batch, and finds what this one would have written
+                transaction.set_rollback(True)
+                return
             after = batch[-1][0]
             ctx.checkpoint({"after": after})
         done += len(batch)

@@ -17,6 +17,7 @@ from datasets_app.labeling.models import Queue
 from datasets_app.labeling.rules import BATCH, GOLD_MOST
 from lifecycle.refusals import Refused
 from registry.access.decorators import Needs
+from registry.access.models import User
 from registry.access.rest import Request, View, read
 
 PAGE = 30
@@ -81,6 +82,16 @@ class QueuePageOut(serializers.Serializer[Any]):
     before = serializers.IntegerField(allow_null=True)
 
 
+def people_named(dataset: Dataset, asked: list[UUID]) -> list[User]:
+    """These people. Raises Refused for one who may not annotate in the dataset."""
+    wanted = set(asked)
+    people = list(queries.annotators(dataset).filter(uuid__in=wanted))
+    if len(people) < len(wanted):
+        told = f"{len(wanted) - len(people)} of the people may not annotate in this dataset."
+        raise Refused(told, fields={"people": [told]})
+    return people
+
+
 def item_keys(dataset: Dataset, asked: list[UUID]) -> list[int]:
     """The keys of these items, each once, in the order in which they are asked for. Raises Refused for one that is not there."""
     wanted = [str(uuid) for uuid in dict.fromkeys(asked)]
@@ -110,21 +121,32 @@ class Queues(View):
         """Open a queue with the newest schema of a dataset."""
         data = read(QueueIn, request.data)
         dataset = queries.get_dataset(request.user, data.pop("dataset"))
-        wanted = set(data.pop("people"))
-        people = list(queries.annotators(dataset).filter(uuid__in=wanted))
-        if len(people) < len(wanted):
-            told = f"{len(wanted) - len(people)} of the people may not annotate in this dataset."
-            raise Refused(told, fields={"people": [told]})
+        people = people_named(dataset, data.pop("people"))
         chosen = {f"{name}_id": data.pop(name) for name in ("upload", "slice")}
         chosen["item_ids"] = item_keys(dataset, data.pop("items"))
         queue = actions.open_queue(dataset_id=dataset.uuid, actor=request.user, people=people, **chosen, **data)
         return Response(QueueOut(queue).data, status=201)
 
 
+class ChangeIn(serializers.Serializer[Any]):
+    """What can be changed of an open queue; all three are set. people: empty for everybody who may annotate."""
+
+    order = serializers.ChoiceField(choices=Queue.Order.choices)
+    due_on = serializers.DateField(allow_null=True)
+    people = serializers.ListField(child=serializers.UUIDField(), max_length=200)
+
+
 class OneQueue(View):
     """One queue."""
 
-    needs = {"GET": Needs("labeling.view", Queue)}
+    needs = {"GET": Needs("labeling.view", Queue), "PUT": Needs("labeling.manage", Queue, "labeling.view")}
+
+    @extend_schema(operation_id="labeling_change_queue", request=ChangeIn, responses=QueueOut)
+    def put(self, request: Request, uuid: UUID) -> Response:
+        """Change its order, day and people; nothing that somebody holds is taken from them."""
+        data = read(ChangeIn, request.data)
+        people = people_named(queries.get_queue(request.user, uuid).dataset, data.pop("people"))
+        return Response(QueueOut(actions.change_queue(queue_id=uuid, actor=request.user, people=people, **data)).data)
 
     @extend_schema(operation_id="labeling_queue", responses=QueueOut)
     def get(self, request: Request, uuid: UUID) -> Response:

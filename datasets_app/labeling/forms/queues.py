@@ -39,6 +39,24 @@ class MixForm(forms.Form):
         return int(self.cleaned_data["gold_rate"] or 0)
 
 
+class ChangeForm(forms.Form):
+    """What can be changed of a queue while it is open."""
+
+    order = forms.ChoiceField(label="Order of what is open", choices=Queue.Order.choices)
+    due_on = forms.DateField(label="Done by", required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    people: forms.ModelMultipleChoiceField[Any] = forms.ModelMultipleChoiceField(
+        None, label="For these people alone", required=False, to_field_name="uuid", widget=forms.CheckboxSelectMultiple,
+        help_text="Nobody ticked: for everybody who may annotate.",
+    )  # fmt: skip
+
+    def __init__(self, queue: Queue, data: Any = None) -> None:
+        people = list(queue.people.values_list("uuid", flat=True))
+        super().__init__(data, initial={"order": queue.order, "due_on": queue.due_on, "people": people}, auto_id="change_%s")
+        kept = {queue.order} | set(Queue.Order.values) - {Queue.Order.LEARNT}
+        self.fields["order"].choices = [choice for choice in Queue.Order.choices if choice[0] in kept]  # type: ignore[attr-defined]
+        self.fields["people"].queryset = queries.annotators(queue.dataset)  # type: ignore[attr-defined]
+
+
 class QueueForm(MixForm):
     """What a new queue takes and how."""
 
