@@ -6,10 +6,12 @@ import pytest
 from playwright.sync_api import expect
 
 from datasets_app.datasets import actions
+from datasets_app.labeling import actions as labeling
 from datasets_app.labeling.models import Queue
 from tests.support.browser import fits, running_chromium, shot, violations, visits
 from tests.support.jobs import run_ok
-from tests.support.labeling import make_dataset, make_schema
+from tests.support.labeling import decided_dataset, make_dataset, make_schema
+from tests.support.snapshots import freeze
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -69,6 +71,24 @@ def test_the_pages_fit_and_can_be_read_by_everybody(opened, dataset, ravi, width
     pages = {"items": f"/datasets/{dataset.uuid}/?q=card", "files": f"/datasets/{dataset.uuid}/exports/"}
     for name, path in (pages | {"open": f"/labeling/datasets/{dataset.uuid}/open/?item={ticked}"}).items():
         page = opened(path, ravi, width=width, scheme=scheme)
+        shot(page, f"{name}-{width}-{scheme}")
+        fits(page)
+        assert violations(page) == []
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark"), (1440, "dark"), (390, "light")])
+def test_the_pages_of_a_queue_a_slice_and_its_snapshot_fit(opened, project, mia, width, scheme):
+    dataset = decided_dataset(project, mia, [(f"{word} {n}", word) for word in ("card", "cash") for n in range(8)], manager=mia)
+    kept = actions.save_slice(dataset_id=dataset.uuid, actor=mia, name="Digits", filters={"length_from": "3"}, shared=True)
+    snapshot = freeze(dataset, mia, slice_id=kept.uuid, shares={"train": 60, "validation": 20, "test": 20})
+    queue = Queue.objects.get()
+    labeling.propose_change(dataset_id=dataset.uuid, actor=mia, text="Fees are cash.")
+    pages = {
+        "queue": f"/labeling/{queue.uuid}/", "slice": f"/datasets/slices/{kept.uuid}/", "snapshot": f"/snapshots/{snapshot.uuid}/",
+        "freezing": f"/snapshots/dataset/{dataset.uuid}/?slice={kept.uuid}", "schema": f"/labeling/datasets/{dataset.uuid}/schema/",
+    }  # fmt: skip
+    for name, path in pages.items():
+        page = opened(path, mia, width=width, scheme=scheme)
         shot(page, f"{name}-{width}-{scheme}")
         fits(page)
         assert violations(page) == []
