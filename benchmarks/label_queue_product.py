@@ -80,7 +80,8 @@ def fill(dataset: Any, queue: Any, rows: int, people: list[int]) -> None:
     )  # fmt: skip
     run(
         f"""INSERT INTO labeling_slot (id, queue_id, item_id, priority, is_gold, state, user_id, annotation_id)
-        SELECT {said}, %(queue)s, %(base)s + i, 0, FALSE, CASE WHEN i <= %(done)s THEN 2 ELSE 0 END, CASE WHEN i <= %(done)s THEN {person} END,
+        SELECT {said}, %(queue)s, %(base)s + i, 0, FALSE,
+        CASE WHEN i <= %(done)s THEN 2 ELSE 0 END, CASE WHEN i <= %(done)s THEN {person} END,
         CASE WHEN i <= %(done)s THEN {said} END FROM ({both}) AS k""", given,
     )  # fmt: skip
     run(
@@ -129,11 +130,14 @@ def top(table: str) -> int:
 
 def check(files: list[str], newest_answer: int) -> dict[str, Any]:
     """Whether what the server handed out and took is true of the database. files: what each load wrote. newest_answer: before any load."""
+    from datasets_app.labeling.masks import unmask
     from datasets_app.labeling.models import Annotation, Queue, Slot
 
     lines = sorted((json.loads(line) for file in files for line in Path(file).read_text().splitlines()), key=lambda each: each["begun"])
     holds: dict[int, dict[int, list[float]]] = defaultdict(dict)  # slot → person → from, until
     for line in lines:
+        line["handed"] = [unmask(slot, "slot") for slot in line["handed"]]
+        line["slot"] = line["slot"] and unmask(line["slot"], "slot")
         for slot in line["handed"]:
             holds[slot].setdefault(line["user"], [line["ended"], float("inf")])
         if line["slot"]:

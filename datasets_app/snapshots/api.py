@@ -90,6 +90,7 @@ class ExportOut(serializers.Serializer[Export]):
     dropped = serializers.IntegerField(help_text="what the format cannot hold, all reasons together")
     losses = serializers.ListField(child=serializers.DictField(), help_text="the same by reason: code and count")
     left_out = serializers.ListField(child=serializers.CharField(), help_text="the same in words")
+    file_name = serializers.CharField()
     sha256 = serializers.CharField(source="blob.digest")
     size = serializers.IntegerField(source="blob.size")
     created_at = serializers.DateTimeField()

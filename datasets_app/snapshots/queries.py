@@ -44,7 +44,7 @@ class Cut(NamedTuple):
 class ItemParts(NamedTuple):
     """What a snapshot's rows need of an item, read without making a model of each: a file may have millions of them."""
 
-    uuid: UUID
+    digest: str
     text: str
     content: dict[str, Any] | None
     external_id: str
@@ -93,13 +93,14 @@ def rows_of(snapshot: Snapshot, split: str) -> Iterator[ManifestRow]:
     return (row for row in open_snapshot(snapshot) if row.split == split)
 
 
-def with_items(rows: Iterator[ManifestRow]) -> Iterator[TextRow]:
-    """Each row with its item, read in batches."""
+def with_items(snapshot: Snapshot, rows: Iterator[ManifestRow]) -> Iterator[TextRow]:
+    """Each of these rows of a snapshot with its item, read in batches; rows in the order of digests find theirs side by side."""
+    items = Item.objects.filter(dataset=snapshot.dataset_id)
     while batch := list(islice(rows, BATCH)):
-        found = Item.objects.filter(uuid__in=[row.item_uuid for row in batch]).values_list(*ItemParts._fields)
-        items = {str(parts[0]): ItemParts._make(parts) for parts in found}
+        found = items.filter(digest__in=[row.item for row in batch]).values_list(*ItemParts._fields)
+        parts = {each[0]: ItemParts._make(each) for each in found}
         for row in batch:
-            yield TextRow(row, items[row.item_uuid])
+            yield TextRow(row, parts[row.item])
 
 
 def with_written(rows: Iterator[TextRow]) -> Iterator[TextRow]:
@@ -120,7 +121,7 @@ def write_split(snapshot: Snapshot, split: str, path: Path) -> int:
     """Write one split as the engine reads it, one {"id": item digest, "text", "label"} a line. Returns the number of rows."""
     count = 0
     with path.open("w", encoding="utf-8") as file:
-        for row, item in with_items(rows_of(snapshot, split)):
+        for row, item in with_items(snapshot, rows_of(snapshot, split)):
             file.write(json.dumps({"id": row.item, "text": item.text, "label": row.label}, ensure_ascii=False) + "\n")
             count += 1
     return count

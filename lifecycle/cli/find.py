@@ -40,6 +40,28 @@ def snapshot(session: Session, name: str) -> Row:
     return only(session.api.get("/snapshots/", dataset=of["uuid"], number=number)["results"], f"snapshot {number} of {slug}")
 
 
+def item(session: Session, dataset: str, name: str) -> str:
+    """The uuid of an item of a dataset (by its uuid), by the id that it came with or uuid."""
+    if is_uuid(name):
+        return name
+    rows = session.api.get(f"/datasets/{dataset}/items/", external_id=name)["results"]
+    return str(only(rows, f"item {name}")["uuid"])
+
+
+def queue(session: Session, name: str, of: str = "") -> Row:
+    """By name, by DATASET/NAME or uuid; with who alone gets its items. of: the uuid of a dataset, to look there alone."""
+    if not is_uuid(name):
+        rows = session.api.get("/labeling/queues/", name=name, dataset=of, project=project(session))["results"]
+        slug, slash, rest = name.partition("/")
+        if not rows and slash and not of:
+            rows = session.api.get("/labeling/queues/", name=rest, dataset=dataset(session, slug)["uuid"])["results"]
+        if len(rows) > 1:
+            known = ", ".join(row["uuid"] for row in rows)
+            raise Usage(f"There is more than one queue {name}. Write DATASET/{name}, or give its uuid: {known}.")
+        name = str(only(rows, f"queue {name}")["uuid"])
+    return read(session, f"/labeling/queues/{name}/", f"queue {name}")
+
+
 def base(session: Session, name: str, in_project: str) -> Row:
     """A base model of a project whose files are kept, by name or uuid; the newest one without a name."""
     rows = [row for row in session.api.get("/base-models/")["results"] if row["project"] == in_project and row["root_digest"]]

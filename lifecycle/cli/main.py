@@ -15,14 +15,24 @@ from lifecycle.cli.commands import (
     arms,
     canary,
     channels,
+    checks,
+    comments,
+    corrections,
     data,
     drift,
+    exports,
     feedback,
+    gold,
     items,
     outcomes,
     overview,
+    proposals,
+    quality,
+    queues,
     retraining,
+    rules,
     scanning,
+    schema,
     serving,
     training,
     versions,
@@ -36,10 +46,10 @@ from lifecycle.refusals import Refusal
 DONE, REFUSED, USAGE, UNREACHABLE, INTERRUPTED = 0, 1, 2, 3, 130
 VERSIONS = "Is the address a Lifecycle server's, and are both of the same version?"
 MODULES = (
-    access, data, items, scanning, training, versions, serving, canary, arms, feedback, outcomes, drift, alerts, channels, retraining,
-    overview,
+    access, data, items, scanning, schema, queues, gold, rules, comments, proposals, quality, checks, corrections, exports, training,
+    versions, serving, canary, arms, feedback, outcomes, drift, alerts, channels, retraining, overview,
 )  # fmt: skip
-ABOUT = "Talk to a Lifecycle server: data, runs, versions, endpoints, feedback and the audit trail."
+ABOUT = "Talk to a Lifecycle server: data, labels, runs, versions, endpoints, feedback and the audit trail."
 CODES = """exit codes: 0 done; 1 refused, or what was watched failed, or what was verified does not hold; 2 not called as it can be;
 3 the server does not answer; 130 you pressed Ctrl-C (what was started goes on)"""
 

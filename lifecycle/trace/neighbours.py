@@ -60,6 +60,6 @@ def compute(artifact: Path, snapshot: Snapshot, progress: Callable[[int], None])
 
 def batches(snapshot: Snapshot) -> Iterator[list[tuple[str, str]]]:
     """(item uuid, text) of the train split, 256 at a time."""
-    rows = ((row.item_uuid, item.text) for row, item, *_ in with_items(rows_of(snapshot, "train")))
+    rows = ((row.item_uuid, item.text) for row, item, *_ in with_items(snapshot, rows_of(snapshot, "train")))
     while batch := list(islice(rows, BATCH)):
         yield batch

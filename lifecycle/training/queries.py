@@ -107,7 +107,7 @@ def text_lengths(snapshot: Snapshot) -> tuple[float, float]:
     key = f"training:lengths:{snapshot.uuid}"
     known: tuple[float, float] | None = cache.get(key)
     if known is None:
-        rows = islice(snapshots.with_items(snapshots.rows_of(snapshot, "train")), SAMPLE)
+        rows = islice(snapshots.with_items(snapshot, snapshots.rows_of(snapshot, "train")), SAMPLE)
         lengths = sorted(len(item.text) for _, item in rows) or [1]
         known = (float(statistics.median(lengths)), float(lengths[min(len(lengths) - 1, int(len(lengths) * 0.99))]))
         cache.set(key, known, 3600)

@@ -31,10 +31,13 @@ class Needs:
 
     def check(self, user: policy.Person, kwargs: dict[str, Any]) -> None:
         """Raises Http404 when the object is not visible to the user, PermissionDenied when it is but the action is not theirs."""
-        if self.model is not None and not self.allows_at_once(user, kwargs):
+        if self.model is None:
+            return
+        if not self.allows_at_once(user, kwargs):
             subject = policy.get_visible(user, self.model, self.see or self.action, uuid=kwargs["uuid"])
             if self.see:
                 policy.require(user, self.action, subject)
+        policy.remember_granted(user, self.model, self.action, kwargs["uuid"])
 
     def allows_at_once(self, user: policy.Person, kwargs: dict[str, Any]) -> bool:
         """Whether one statement says yes: to those who may take the action, where everybody who may do so may look."""

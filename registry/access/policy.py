@@ -51,6 +51,8 @@ def root_model(model: type[Model]) -> type[Model]:
 
 def can(user: Person, action: str, subject: Model) -> bool:
     """Whether the user may take the action on this saved object; agrees with `visible_to` by construction."""
+    if is_granted(user, type(subject), action, uuid=getattr(subject, "uuid", None)):
+        return True
     return visible_to(user, type(subject), action).filter(pk=subject.pk).exists()
 
 
@@ -71,9 +73,19 @@ def roles_somewhere(user: Person) -> frozenset[str]:
     return names
 
 
+def remember_granted(user: Person, what: type[Model], action: str, uuid: UUID) -> None:
+    """What a view was asked for and allowed need not be asked again by the actions that it calls. Only for a request's own user."""
+    user._granted = {*getattr(user, "_granted", ()), (what, action, uuid)}  # type: ignore[union-attr]
+
+
+def is_granted(user: Person, what: type[Model], action: str, **lookup: Any) -> bool:
+    """Whether the view of this request has found that its user may take the action on the row of this uuid."""
+    return (what, action, lookup.get("uuid")) in getattr(user, "_granted", ())
+
+
 def forget_roles(user: User) -> None:
     """What was remembered of a user whose roles have changed."""
-    user._roles_somewhere = None  # type: ignore[attr-defined]
+    user._roles_somewhere, user._granted = None, set()  # type: ignore[attr-defined]
 
 
 def require(user: Person, action: str, subject: Model) -> None:
@@ -96,7 +108,8 @@ def get_permitted(user: Person, what: type[M] | QuerySet[M], action: str, **look
     Raises DoesNotExist, or PermissionDenied as `require` does.
     """
     rows: QuerySet[M] = what._default_manager.all() if isinstance(what, type) else what
-    row = visible_to(user, rows, action).filter(**lookup).first()
+    known = is_granted(user, rows.model, action, **lookup)
+    row = None if known else visible_to(user, rows, action).filter(**lookup).first()
     if row is None:
         row = rows.get(**lookup)
         require(user, action, row)

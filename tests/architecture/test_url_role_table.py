@@ -331,6 +331,7 @@ TABLE = r"""
 /api/v1/uploads/<uuid:uuid>/discard/                       | upload     | L--- ------- | L... +x++xxx
 /api/v1/items/<uuid:uuid>/                                 | item       | L... +++++++ | L--- -------
 /api/v1/labeling/datasets/<uuid:uuid>/schemas/             | dataset    | L... +++++++ | L... x+++xxx
+/api/v1/labeling/datasets/<uuid:uuid>/annotators/          | dataset    | L... x+++xxx | L--- -------
 /api/v1/labeling/datasets/<uuid:uuid>/classes/change/      | dataset    | L--- ------- | L... x+++xxx
 /api/v1/labeling/datasets/<uuid:uuid>/classes/preview/     | dataset    | L--- ------- | L... x+++xxx
 /api/v1/labeling/datasets/<uuid:uuid>/rules/               | dataset    | L... +++++++ | L... x+++xxx
@@ -354,12 +355,15 @@ TABLE = r"""
 /api/v1/labeling/queues/<uuid:uuid>/comments/resolve/      | queue      | L--- ------- | L... +++++xx
 /api/v1/labeling/queues/                                   |            | L+++ +++++++ | L+++ +++++++
 /api/v1/labeling/queues/<uuid:uuid>/                       | queue      | L... +++++++ | L--- -------
+/api/v1/labeling/queues/<uuid:uuid>/pause/                 | queue      | L--- ------- | L... x+++xxx
+/api/v1/labeling/queues/<uuid:uuid>/resume/                | queue      | L--- ------- | L... x+++xxx
+/api/v1/labeling/queues/<uuid:uuid>/close/                 | queue      | L--- ------- | L... x+++xxx
 /api/v1/labeling/queues/<uuid:uuid>/claim/                 | queue      | L--- ------- | L... +++++xx
 /api/v1/labeling/queues/<uuid:uuid>/submit/                | queue      | L--- ------- | L... +++++xx
 /api/v1/labeling/queues/<uuid:uuid>/skip/                  | queue      | L--- ------- | L... +++++xx
 /api/v1/labeling/queues/<uuid:uuid>/undo/                  | queue      | L--- ------- | L... +++++xx
 /api/v1/labeling/queues/<uuid:uuid>/decide/                | queue      | L--- ------- | L... x+xxxxx
-/api/v1/labeling/queues/<uuid:uuid>/checks/                | queue      | L--- ------- | L... x+xxxxx
+/api/v1/labeling/queues/<uuid:uuid>/checks/                | queue      | L... x+xxxxx | L... x+xxxxx
 /api/v1/labeling/checks/<uuid:uuid>/                       | check      | L... x+xxxxx | L--- -------
 /api/v1/labeling/checks/<uuid:uuid>/accept/                | check      | L--- ------- | L... x+xxxxx
 /api/v1/labeling/checks/<uuid:uuid>/drop/                  | check      | L--- ------- | L... x+xxxxx

@@ -75,10 +75,11 @@ def submit(
         suggestion=first_shown(item, suggestion_id), shown=check_order(item, shown), replaces=before, right=right,
     )  # fmt: skip
     count(queue, actor, labelled=int(before is None), seconds=annotation.seconds)
+    had_all = has_all(slots)
     added = target is not None and fill(target, annotation)
     if is_gold:
         mixing.count_answer(queue, annotation, gold, before)
-    elif target:
+    elif target and (had_all or has_all(slots)):  # nothing follows from some of an item's answers
         settle(queue, item, slots)
     if target and added:  # last, since everybody who answers in the queue waits for this row
         tally(queue, target, 1)
@@ -132,7 +133,7 @@ def slot_for(slots: list[Slot], actor: User) -> Slot | None:
 def answer_of(queue: Queue, item: Item, actor: User) -> Annotation | None:
     """What this person's next row about the item replaces: their newest one in this queue."""
     mine = Annotation.objects.filter(queue=queue, item=item, user=actor, action=Action.LABEL, replaced_by__isnull=True)
-    return mine.order_by("-id").first()
+    return max(mine, key=lambda row: row.pk, default=None)
 
 
 def is_settled(item: Item) -> bool:
@@ -152,6 +153,11 @@ def check_order(item: Item, shown: Sequence[int] | None) -> list[int] | None:
 def first_shown(item: Item, suggestion_id: int | None) -> Suggestion | None:
     """The suggestion that the page showed first, if it is one for this item."""
     return Suggestion.objects.filter(pk=suggestion_id, item=item).first() if suggestion_id else None
+
+
+def has_all(slots: list[Slot]) -> bool:
+    """Whether an item has every answer that it needs."""
+    return rules.is_complete([slot.state for slot in slots])
 
 
 def fill(slot: Slot, annotation: Annotation) -> bool:

@@ -36,10 +36,11 @@ def lock_item(queue: Queue, item: Item, *, gold_of: User | None = None) -> list[
 
 def lock_item_of(queue: Queue, slot_id: int, *, gold_of: User) -> list[Slot]:
     """As `lock_item`, for the item of one slot, and each slot with it; none where the queue has no such slot."""
-    same = Slot.objects.filter(pk=slot_id, queue=queue).values("item")
-    theirs = Q(is_gold=False) | Q(user=gold_of)
-    slots = Slot.objects.select_for_update(of=("self",)).filter(theirs, queue=queue, item__in=same).order_by("id")
-    return list(slots.select_related("annotation__label", "item"))
+    item = Item.objects.filter(slots__pk=slot_id, slots__queue=queue).first()
+    slots = lock_item(queue, item, gold_of=gold_of) if item else []
+    for slot in slots:
+        slot.item = item  # type: ignore[assignment]  # there is one where there are slots
+    return slots
 
 
 def settle(queue: Queue, item: Item, slots: list[Slot]) -> Decision | None:

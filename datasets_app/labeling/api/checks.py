@@ -10,9 +10,9 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
-from datasets_app.labeling import actions
+from datasets_app.labeling import actions, queries
 from datasets_app.labeling.models import Queue, SpotCheck
-from datasets_app.labeling.queries.checks import get_check, sample_of, to_look_at
+from datasets_app.labeling.queries.checks import check_under_way, get_check, sample_of, to_look_at
 from lifecycle.jobs.api import JobOut
 from registry.access.decorators import Needs
 from registry.access.rest import Request, View, read
@@ -52,10 +52,23 @@ class CheckOut(serializers.Serializer[SpotCheck]):
         return [str(each.item.uuid) for each in to_look_at(row)]
 
 
+class WaitingOut(serializers.Serializer[Any]):
+    """What people agree on and nobody accepted yet. waiting: items, now. check: the one under way; null without one."""
+
+    waiting = serializers.IntegerField()
+    check = CheckOut(allow_null=True)
+
+
 class Checks(View):
     """Samples of what people agree on."""
 
-    needs = {"POST": Needs("labeling.decide", Queue, "labeling.view")}
+    needs = {"GET": Needs("labeling.decide", Queue, "labeling.view"), "POST": Needs("labeling.decide", Queue, "labeling.view")}
+
+    @extend_schema(operation_id="labeling_waiting", responses=WaitingOut)
+    def get(self, request: Request, uuid: UUID) -> Response:
+        """What waits to be accepted, and the sample that is being looked at."""
+        queue = queries.get_queue(request.user, uuid)
+        return Response(WaitingOut({"waiting": queue.items_agreed, "check": check_under_way(queue)}).data)
 
     @extend_schema(operation_id="labeling_start_check", request=CheckIn, responses={201: CheckOut})
     def post(self, request: Request, uuid: UUID) -> Response:

@@ -37,6 +37,7 @@ class AnswerExportOut(serializers.Serializer[Export]):
     items = serializers.IntegerField()
     answers = serializers.IntegerField()
     dropped = serializers.DictField(child=serializers.IntegerField())
+    file_name = serializers.CharField()
     sha256 = serializers.CharField(source="blob.digest")
     size = serializers.IntegerField(source="blob.size")
     created_at = serializers.DateTimeField()

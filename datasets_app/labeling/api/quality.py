@@ -36,13 +36,14 @@ class ConfusionOut(serializers.Serializer[Any]):
     items = serializers.IntegerField()
 
 
-class PersonOut(serializers.Serializer[Any]):
+class WorkerOut(serializers.Serializer[Any]):
     """One person's answers. right of judged: equal to the decision, on items decided by several people, a reviewer or an import.
 
     gold_…: answers to items whose answer is known, which are counted nowhere else.
     """
 
     user = serializers.UUIDField()
+    name = serializers.CharField()
     done = serializers.IntegerField()
     skipped = serializers.IntegerField()
     median_seconds = serializers.FloatField(allow_null=True)
@@ -71,7 +72,7 @@ class QualityOut(serializers.Serializer[Any]):
     answers = serializers.IntegerField()
     coefficients = CoefficientOut(many=True)
     confusion = ConfusionOut(many=True)
-    people = PersonOut(many=True)
+    people = WorkerOut(many=True)
     days = serializers.JSONField()
     left = serializers.IntegerField()
     days_left = serializers.FloatField(allow_null=True)

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.urls import path
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.response import Response
 
@@ -16,11 +16,20 @@ from datasets_app.labeling.actions.opening import CHOICES
 from datasets_app.labeling.models import Queue
 from datasets_app.labeling.rules import BATCH, GOLD_MOST
 from lifecycle.refusals import Refused
+from registry.access.api import PersonOut
 from registry.access.decorators import Needs
 from registry.access.models import User
-from registry.access.rest import Request, View, read
+from registry.access.rest import IS_UUID, Request, View, chosen, read
 
 PAGE = 30
+FILTERS = {
+    "dataset": ("dataset__uuid", IS_UUID), "project": ("dataset__project__uuid", IS_UUID),
+    "name": ("name", serializers.CharField(max_length=80)), "state": ("state", serializers.ChoiceField(choices=Queue.State.choices)),
+}  # fmt: skip
+PARAMETERS = [
+    OpenApiParameter("before", int), OpenApiParameter("dataset", UUID), OpenApiParameter("project", UUID), OpenApiParameter("name", str),
+    OpenApiParameter("state", str, enum=[state for state, _ in Queue.State.choices]),
+]  # fmt: skip
 
 
 class QueueIn(serializers.Serializer[Any]):
@@ -59,6 +68,7 @@ class QueueOut(serializers.Serializer[Queue]):
     state = serializers.ChoiceField(choices=Queue.State.choices)
     overlap = serializers.IntegerField()
     hidden_share = serializers.IntegerField()
+    source = serializers.ChoiceField(choices=Queue.Source.choices)  # type: ignore[assignment]
     order = serializers.ChoiceField(choices=Queue.Order.choices)
     acceptance = serializers.ChoiceField(choices=Queue.Acceptance.choices)
     due_on = serializers.DateField(allow_null=True)
@@ -73,6 +83,17 @@ class QueueOut(serializers.Serializer[Queue]):
     items_agreed = serializers.IntegerField(help_text="waiting until a reviewer accepts them")
     items_disputed = serializers.IntegerField()
     created_at = serializers.DateTimeField()
+
+
+class OneQueueOut(QueueOut):
+    """The same with who alone gets its items; nobody is named where all get them who may annotate."""
+
+    people = serializers.SerializerMethodField()
+
+    @extend_schema_field(PersonOut(many=True))  # type: ignore[untyped-decorator]
+    def get_people(self, row: Queue) -> Any:
+        """By name."""
+        return PersonOut(row.people.order_by("display_name", "username"), many=True).data
 
 
 class QueuePageOut(serializers.Serializer[Any]):
@@ -107,11 +128,11 @@ class Queues(View):
 
     needs = {"GET": Needs("signed_in"), "POST": Needs("signed_in")}
 
-    @extend_schema(operation_id="labeling_queues", responses=QueuePageOut, parameters=[OpenApiParameter("before", int)])
+    @extend_schema(operation_id="labeling_queues", responses=QueuePageOut, parameters=PARAMETERS)
     def get(self, request: Request) -> Response:
-        """The queues that you may see."""
+        """The queues that you may see, newest first, or those of a dataset or project, with a name, or in a state."""
         before = request.query_params.get("before", "")
-        rows = queries.queues(request.user)
+        rows = queries.queues(request.user).filter(**chosen(request, **FILTERS))
         found = list((rows.filter(pk__lt=int(before)) if before.isdecimal() and len(before) < 19 else rows)[: PAGE + 1])
         more = found[PAGE - 1].pk if len(found) > PAGE else None
         return Response(QueuePageOut({"results": queries.as_seen_by(request.user, found[:PAGE]), "before": more}).data)
@@ -122,9 +143,9 @@ class Queues(View):
         data = read(QueueIn, request.data)
         dataset = queries.get_dataset(request.user, data.pop("dataset"))
         people = people_named(dataset, data.pop("people"))
-        chosen = {f"{name}_id": data.pop(name) for name in ("upload", "slice")}
-        chosen["item_ids"] = item_keys(dataset, data.pop("items"))
-        queue = actions.open_queue(dataset_id=dataset.uuid, actor=request.user, people=people, **chosen, **data)
+        taken = {f"{name}_id": data.pop(name) for name in ("upload", "slice")}
+        taken["item_ids"] = item_keys(dataset, data.pop("items"))
+        queue = actions.open_queue(dataset_id=dataset.uuid, actor=request.user, people=people, **taken, **data)
         return Response(QueueOut(queue).data, status=201)
 
 
@@ -141,20 +162,68 @@ class OneQueue(View):
 
     needs = {"GET": Needs("labeling.view", Queue), "PUT": Needs("labeling.manage", Queue, "labeling.view")}
 
-    @extend_schema(operation_id="labeling_change_queue", request=ChangeIn, responses=QueueOut)
+    @extend_schema(operation_id="labeling_change_queue", request=ChangeIn, responses=OneQueueOut)
     def put(self, request: Request, uuid: UUID) -> Response:
         """Change its order, day and people; nothing that somebody holds is taken from them."""
         data = read(ChangeIn, request.data)
         people = people_named(queries.get_queue(request.user, uuid).dataset, data.pop("people"))
-        return Response(QueueOut(actions.change_queue(queue_id=uuid, actor=request.user, people=people, **data)).data)
+        return Response(OneQueueOut(actions.change_queue(queue_id=uuid, actor=request.user, people=people, **data)).data)
 
-    @extend_schema(operation_id="labeling_queue", responses=QueueOut)
+    @extend_schema(operation_id="labeling_queue", responses=OneQueueOut)
     def get(self, request: Request, uuid: UUID) -> Response:
         """The queue and how far it is."""
-        return Response(QueueOut(queries.as_seen_by(request.user, [queries.get_queue(request.user, uuid)])[0]).data)
+        return Response(OneQueueOut(queries.as_seen_by(request.user, [queries.get_queue(request.user, uuid)])[0]).data)
+
+
+class PauseQueue(View):
+    """Queues that rest."""
+
+    needs = {"POST": Needs("labeling.manage", Queue, "labeling.view")}
+
+    @extend_schema(operation_id="labeling_pause_queue", request=None, responses=QueueOut)
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """Give out nothing new until it is resumed; answers on somebody's screen still count."""
+        return Response(QueueOut(actions.pause_queue(queue_id=uuid, actor=request.user)).data)
+
+
+class ResumeQueue(View):
+    """Queues that go on."""
+
+    needs = {"POST": Needs("labeling.manage", Queue, "labeling.view")}
+
+    @extend_schema(operation_id="labeling_resume_queue", request=None, responses=QueueOut)
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """Give out items again."""
+        return Response(QueueOut(actions.resume_queue(queue_id=uuid, actor=request.user)).data)
+
+
+class CloseQueue(View):
+    """Queues that end."""
+
+    needs = {"POST": Needs("labeling.manage", Queue, "labeling.view")}
+
+    @extend_schema(operation_id="labeling_close_queue", request=None, responses=QueueOut)
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """End it for good; answers stay."""
+        return Response(QueueOut(actions.close_queue(queue_id=uuid, actor=request.user)).data)
+
+
+class Annotators(View):
+    """People who label."""
+
+    needs = {"GET": Needs("labeling.manage", Dataset, "labeling.view")}
+
+    @extend_schema(operation_id="labeling_annotators", responses=PersonOut(many=True))
+    def get(self, request: Request, uuid: UUID) -> Response:
+        """Who may annotate in a dataset, by name: whom a queue can be opened for."""
+        return Response(PersonOut(queries.annotators(queries.get_dataset(request.user, uuid)), many=True).data)
 
 
 urlpatterns = [
     path("labeling/queues/", Queues.as_view(), name="api-labeling-queues"),
     path("labeling/queues/<uuid:uuid>/", OneQueue.as_view(), name="api-labeling-queue"),
+    path("labeling/queues/<uuid:uuid>/pause/", PauseQueue.as_view(), name="api-labeling-pause-queue"),
+    path("labeling/queues/<uuid:uuid>/resume/", ResumeQueue.as_view(), name="api-labeling-resume-queue"),
+    path("labeling/queues/<uuid:uuid>/close/", CloseQueue.as_view(), name="api-labeling-close-queue"),
+    path("labeling/datasets/<uuid:uuid>/annotators/", Annotators.as_view(), name="api-labeling-annotators"),
 ]

@@ -51,7 +51,7 @@ class Annotation(models.Model):
             models.CheckConstraint(condition=~Q(action="label") | Q(label__isnull=False) ^ Q(value__isnull=False), name="label_or_value"),
         ]
         indexes = [
-            models.Index(fields=["item", "id"], name="annotation_item"),
+            models.Index(fields=["item", "queue", "user"], name="annotation_item"),
             models.Index(fields=["queue", "user", "-id"], name="annotation_person"),
             models.Index(fields=["queue", "user", "id"], condition=Q(right__isnull=False), name="annotation_gold"),
         ]

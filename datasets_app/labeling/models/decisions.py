@@ -143,7 +143,7 @@ class Comment(models.Model):
             )
         ]
         indexes = [
-            models.Index(fields=["item", "id"], name="comment_item"),
+            models.Index(fields=["item", "queue", "id"], name="comment_item"),
             models.Index(fields=["queue", "-id"], condition=Q(reply_to__isnull=True, resolved_at__isnull=True), name="comment_open"),
             models.Index(fields=["queue", "-id"], condition=Q(reply_to__isnull=True, resolved_at__isnull=False), name="comment_resolved"),
         ]

@@ -54,7 +54,7 @@ class BenchItem:
 
 
 def bench_items(queue: Queue, slots: Sequence[Slot], user: User) -> list[dict[str, Any]]:
-    """The items of these slots, in their order, as plain JSON; five statements however many they are, none for none."""
+    """The items of these slots, in their order, as plain JSON; six statements at most however many they are, none for none."""
     if not slots:
         return []
     ids = [slot.item_id for slot in slots]
@@ -63,11 +63,20 @@ def bench_items(queue: Queue, slots: Sequence[Slot], user: User) -> list[dict[st
     for slot in slots:
         if slot.is_gold:
             asked.notes.pop(slot.item_id, None)  # from when it was an ordinary item here
-    done = dict(
-        Slot.objects.filter(queue=queue, item_id__in=ids).values_list("item_id").annotate(done=Count("pk", filter=Q(state=Slot.State.DONE)))
-    )
+    done = answered(queue, ids) if tells_place(queue) else {}
     rows = (one(queue, slot, ranked[slot.item_id], said, asked, done.get(slot.item_id, 0)) for slot in slots)
     return [asdict(row) | {"content": shown_content(queue, slot.item, user)} for row, slot in zip(rows, slots, strict=True)]
+
+
+def tells_place(queue: Queue) -> bool:
+    """Whether people are told how many have answered an item before them: not where it would tell gold from the rest."""
+    return queue.overlap > 1 and not queue.mixes_gold
+
+
+def answered(queue: Queue, item_ids: list[int]) -> dict[int, int]:
+    """How many answers each of these items has in the queue."""
+    done = Slot.objects.filter(queue=queue, item_id__in=item_ids, state=Slot.State.DONE).order_by()
+    return dict(done.values_list("item_id").annotate(done=Count("pk")))
 
 
 def shown_content(queue: Queue, item: Item, user: User) -> dict[str, Any]:
@@ -85,7 +94,7 @@ def one(queue: Queue, slot: Slot, ranked: Shown, said: dict[int, Value], asked: 
     item = slot.item
     meta = [numbers.full_moment(item.event_time)] if item.event_time and not queue.mixes_gold else []
     if queue.overlap > 1:
-        meta.append(f"{queue.overlap} answers needed" + ("" if queue.mixes_gold else f", yours is the {ORDINALS[min(done, 4)]}"))
+        meta.append(f"{queue.overlap} answers needed" + (f", yours is the {ORDINALS[min(done, 4)]}" if tells_place(queue) else ""))
     return BenchItem(
         slot=mask(slot.pk, "slot"), token=str(slot.lease_token or ""), item=str(item.uuid), text=item.text, meta=meta,
         name=item.digest[:8] if queue.mixes_gold else item.external_id or item.digest[:8], ranks=ranked.labels, source=ranked.source,
@@ -143,7 +152,7 @@ def uuids_in(queue: Queue) -> dict[str, str]:
 def earlier_values(queue: Queue, item_ids: list[int], user: User) -> dict[int, Value]:
     """The newest thing that this person said of each item in the queue, taken back or not."""
     rows = Annotation.objects.filter(queue=queue, user=user, item_id__in=item_ids, action=Annotation.Action.LABEL)
-    found = {row.item_id: value_of(row) for row in rows.select_related("label").order_by("id")}
+    found = {row.item_id: value_of(row) for row in sorted(rows.select_related("label"), key=lambda row: row.pk)}
     now = uuids_in(queue) if found else {}
     return {item: said for item, value in found.items() if (said := rename(value, now)) is not None}
 
@@ -159,6 +168,9 @@ class Remarks:
 
 def remarks(queue: Queue, item_ids: list[int], user: User) -> Remarks:
     """The comments with which items were returned to this person, their own flags, and what was written to them."""
+    item_ids = list(Comment.objects.filter(queue=queue, item_id__in=item_ids).order_by().values_list("item_id", flat=True).distinct())
+    if not item_ids:
+        return Remarks()
     found = Remarks(talk=told(queue, item_ids, user))
     mine = Q(user=user, is_flag=True, resolved_at__isnull=True) | Q(is_return=True)
     for comment in Comment.objects.filter(mine, queue=queue, item_id__in=item_ids).order_by("id"):

@@ -51,7 +51,7 @@ class Placed(NamedTuple):
 def exports(dataset: Dataset, queue: Queue | None) -> list[Export]:
     """The newest files of a dataset, or of one of its queues."""
     rows = Export.objects.filter(dataset=dataset, **({"queue": queue} if queue else {}))
-    return list(rows.select_related("blob", "created_by", "queue").order_by("-id")[:20])
+    return list(rows.select_related("blob", "created_by", "dataset", "queue").order_by("-id")[:20])
 
 
 def scope_of(dataset: Dataset, queue: Queue | None) -> Scope:

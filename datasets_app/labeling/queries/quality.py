@@ -132,7 +132,9 @@ def person_document(row: Standing) -> dict[str, Any]:
     seat, found = row.seat, row.figures or {}
     done = found.get("gold_done", 0)
     gold = {"gold_interval": list(wilson(found["gold_right"], done)) if done >= FEWEST else None}
-    return found | gold | {"user": seat.user.uuid, "done": seat.labelled, "skipped": seat.skipped, "nearly_always_accepts": row.warned}
+    return found | gold | {
+        "user": seat.user.uuid, "name": row.name, "done": seat.labelled, "skipped": seat.skipped, "nearly_always_accepts": row.warned,
+    }  # fmt: skip
 
 
 # ── What lies behind a cell ─────────────────────────────────────────────────

@@ -90,7 +90,7 @@ def about(snapshot: Snapshot) -> About:
 def entries(ctx: JobContext, snapshot: Snapshot) -> Iterator[Entry]:
     """The rows of the file, with progress."""
     total = snapshot.counts["rows"]
-    rows = queries.with_items(queries.open_snapshot(snapshot))
+    rows = queries.with_items(snapshot, queries.open_snapshot(snapshot))
     if snapshot.dataset.task in WRITTEN_TASKS:
         rows = queries.with_written(rows)
     one_class = snapshot.dataset.task == Dataset.Task.SINGLE_LABEL

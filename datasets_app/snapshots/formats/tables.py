@@ -21,6 +21,7 @@ COLUMNS = ("id", "text", "label", "split", "group", "time", "item", "decision", 
 BATCH = 1_000
 CELL_LIMIT = 32_767  # characters of a cell in Excel
 SHEET_ROWS = 1_048_575  # below the names of the columns
+TO_JSON = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps with options makes an encoder for every row
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
@@ -98,11 +99,12 @@ def fit_for_excel(cell: str, tally: Tally) -> str:
 
 def write_jsonl(path: Path, entries: Iterator[Entry], tally: Tally, about: About) -> None:
     """One object a line, texts as they are, structures as what they say."""
-    columns = columns_of(about)
     with path.open("w", encoding="utf-8") as file:
         for entry in entries:
             line = line_of(entry)
-            file.write(json.dumps({column: line[column] for column in columns}, ensure_ascii=False) + "\n")
+            if not about.content:
+                del line["content"]
+            file.write(TO_JSON(line) + "\n")
             tally.rows += 1
 
 

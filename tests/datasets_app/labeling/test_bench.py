@@ -170,5 +170,5 @@ def test_the_items_of_a_bench_take_the_same_statements_however_many(queue, ana, 
     slots = actions.claim(queue_id=queue.uuid, actor=ana, k=count)
     queue.hidden_share = 0  # where all suggestions are hidden, none are asked for
 
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(4):
         queries.bench_items(queue, slots, ana)

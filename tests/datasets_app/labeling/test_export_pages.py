@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from datasets_app.labeling.models import Export, Queue
 from registry.access.models import User
@@ -88,4 +90,19 @@ def test_the_api_makes_and_lists_files(client, dataset, mia):
 
     (found,) = client.get(url).json()
     assert (found["format"], found["queue"], found["items"], found["answers"]) == ("argilla", queue, 1, 2)
+    assert found["file_name"] == f"{dataset.slug}-argilla.json"
     assert b"".join(client.get(found["url"]).streaming_content).startswith(b"[\n{")
+
+
+def test_the_list_of_files_costs_the_same_however_many_there_are(client, dataset, mia):
+    import_file(dataset, mia, TASKS, "project.json")
+    client.force_login(mia)
+    url, costs = f"/api/v1/datasets/{dataset.uuid}/answer-exports/", []
+    for format in ("argilla", "doccano"):
+        client.post(url, {"format": format}, content_type="application/json")
+        run_ok("default")
+        with CaptureQueriesContext(connection) as asked:
+            client.get(url)
+        costs.append(len(asked))
+
+    assert (costs[0], Export.objects.count()) == (costs[1], 2)

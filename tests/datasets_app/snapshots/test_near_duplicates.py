@@ -66,7 +66,7 @@ def dataset(project, mia, ana):
 
 def sides(snapshot) -> set[str]:
     """The splits in which the near duplicates stand."""
-    rows = queries.with_items(queries.open_snapshot(snapshot))
+    rows = queries.with_items(snapshot, queries.open_snapshot(snapshot))
     return {found.split for found, item in rows if item.text.startswith("please send")}
 
 

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('labeling', '0013_acceptance'),
+        ('labeling', '0014_lookups_by_item'),
     ]
 
     operations = [

@@ -1,0 +1,74 @@
+"""Rules are tried on a sample, put in force, applied and retired from a shell."""
+
+from __future__ import annotations
+
+import pytest
+
+from datasets_app.labeling.models import Rule, Suggestion
+from tests.support.labeling import decided_dataset, make_dataset, make_schema
+
+
+@pytest.fixture
+def inbox(project, mia):
+    dataset = make_dataset(project, mia, ["my card is lost", "card or cash", "a transfer", "nothing"])
+    make_schema(dataset, mia)
+    return dataset
+
+
+def test_a_pattern_is_tried_and_nothing_is_kept(as_person, inbox, mia):
+    said = as_person(mia)("rules", "try", "inbox", "--word", "card", "--word", "lost", "--all", "--label", "card")
+
+    assert (said.code, said.err) == (0, "")
+    assert said.out.splitlines() == [
+        "1 of 4 items hit (25.0 %).",
+        "0 of 0 decided hits are card: too few to say how often it is right (below 20).",
+        "",
+        "  my card is lost",
+    ]
+    assert not Rule.objects.exists()
+
+
+def test_the_precision_of_a_pattern_comes_with_its_interval(as_person, project, ana, mia):
+    rows = [(f"card {n}", "card" if n < 24 else "billing") for n in range(25)]
+    decided_dataset(project, ana, rows, manager=mia)
+
+    said = as_person(mia)("rules", "try", "inbox", "--regex", r"card \d+", "--label", "card", "--json")
+    words = as_person(mia)("rules", "try", "inbox", "--regex", r"card \d+", "--label", "card").out.splitlines()
+
+    assert (said.json["measured"]["right"], said.json["measured"]["decided"], said.json["measured"]["precision"]) == (24, 25, 0.96)
+    assert words[1].startswith("24 of 25 decided hits are card: 96.0 %, 95 % interval 80.5 to 99.3 %.")
+
+
+def test_a_rule_is_published_listed_changed_applied_and_retired(as_person, inbox, mia, tmp_path):
+    command, path = as_person(mia), tmp_path / "words.txt"
+    path.write_text("card\nplastic\n")
+
+    said = command("rules", "publish", "inbox", "Cards", "--label", "card", "--words", str(path))
+    assert said.out.splitlines() == [
+        "Cards is in force, version 1, and suggests card.",
+        "Have it suggest: lifecycle rules apply inbox",
+    ]
+    assert command("rules", "publish", "inbox", "Cards", "--label", "card", "--word", "card", "--changes", "Cards").code == 0
+    assert [line.split() for line in command("rules", "list", "inbox").out.splitlines()] == [
+        ["RULE", "VERSION", "SUGGESTS", "KIND", "PATTERN"],
+        ["Cards", "2", "card", "any", "word", "card"],
+    ]
+
+    applied = command("rules", "apply", "inbox")
+    assert (applied.code, applied.out, applied.waits) == (0, "4 items read.\n", [2.0])
+    assert Suggestion.objects.filter(item__dataset=inbox).count() == 2
+    again = command("rules", "apply", "inbox")
+    assert (again.code, again.err) == (1, "Every rule has read every item. Import a file, or write another rule.\n")
+    assert command("rules", "retire", "inbox", "Cards").out == "Cards is retired.\n"
+    assert command("rules", "list", "inbox").out == "No rule is in force in inbox.\n"
+
+
+def test_mistakes_are_named_and_no_rule_is_made(as_person, inbox, mia, ana):
+    command = as_person(mia)
+
+    assert command("rules", "try", "inbox").code == 2
+    assert command("rules", "publish", "inbox", "Cards", "--label", "cheque", "--word", "card").err.startswith("There is no class cheque.")
+    assert command("rules", "publish", "inbox", "Cards", "--label", "card", "--regex", "(").code == 1
+    assert command("rules", "retire", "inbox", "Cards").err.startswith("There is no rule Cards in force in inbox that you may see.")
+    refused = as_person(ana)("rules", "publish", "inbox", "Cards", "--label", "card", "--word", "card")
+    assert (refused.code, Rule.objects.count()) == (1, 0)
