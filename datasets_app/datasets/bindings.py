@@ -27,6 +27,16 @@ def sees_slice(user: User, job: Job) -> bool:
     return queries.slices(user).filter(uuid=job.args["slice"]).exists()
 
 
+def exports_url(job: Job) -> str:
+    """The page of the files that a job makes."""
+    return find_url("datasets:exports", uuid=job.args["dataset"])
+
+
+def asked_for(user: User, job: Job) -> bool:
+    """Whether the person asked for the file that a job makes: nobody else gets it."""
+    return job.created_by_id == user.pk
+
+
 def find_slices(user: User, query: str) -> list[palette.Hit]:
     """Slices whose name holds what was typed."""
     rows = queries.slices(user).filter(name__icontains=query)[: palette.LIMIT]
@@ -43,6 +53,7 @@ def register() -> None:
         )
     )  # fmt: skip
     registry.register(JobKind("datasets.count_slice", "Count a slice", actions.run_count, url=slice_url, can_see=sees_slice))
+    registry.register(JobKind("datasets.export", "Export items", actions.run_export, url=exports_url, can_see=asked_for))
     palette.register_search("Slices", find_slices)
     registry.register(JobKind("datasets.inspect", "Look through an upload", actions.run_inspection, url=upload_url))
     registry.register(JobKind("datasets.clean_up", "Remove what an import left", actions.clean_up, url=upload_url, max_attempts=10))

@@ -40,6 +40,7 @@ def items(user: User, dataset: Dataset, params: Mapping[str, str]) -> Context:
         "lines": [(item, search.marked(item.text, selection.query)) for item in page.items],
         "said_query": urlencode(base), "pager": pager, "stopped": page.stopped, "may_read": searchable,
         "address": f"{here}?{urlencode(base)}" if base else here,
+        "may_export": policy.can(user, "datasets.export", dataset),
         "may_slice": policy.can(user, "datasets.slice", dataset), "slice_form": SliceForm(auto_id="slice_%s"),
         "slices": list(queries.slices(user).filter(dataset=dataset)[:SLICES_SHOWN]),
     }  # fmt: skip
@@ -65,6 +66,16 @@ def key_of(params: Mapping[str, str], name: str) -> int | None:
     return int(word) if word.isascii() and word.isdigit() and len(word) < 19 else None
 
 
+def exports(user: User, dataset: Dataset) -> Context:
+    """The files of items that the person asked for, and the one that is being made."""
+    asked = jobs.of_subject(dataset).filter(kind="datasets.export", created_by=user)
+    job = asked.first()
+    return {
+        "dataset": dataset, "exports": queries.exports(user, dataset), "may_export": policy.can(user, "datasets.export", dataset),
+        "job": job, "working": job is not None and not job.is_finished,
+    }  # fmt: skip
+
+
 def slice_page(user: User, uuid: UUID) -> Context:
     """One slice: what it chooses, whether its filters still hold, and what can be done with it."""
     row = queries.get_slice(user, uuid)
@@ -74,8 +85,11 @@ def slice_page(user: User, uuid: UUID) -> Context:
     listed = f"{reverse('datasets:dataset', args=[row.dataset.uuid])}?{urlencode(selection.said)}#items"
     queue = find_url("labeling:open", uuid=row.dataset.uuid) if policy.can(user, "labeling.manage", row) else ""
     queue_url = f"{queue}?slice={row.uuid}" if queue else ""
+    frozen = find_url("snapshots:dataset", uuid=row.dataset.uuid) if policy.can(user, "snapshots.freeze", row) else ""
     return {
+        "freeze_url": f"{frozen}?slice={row.uuid}" if frozen else "",
         "slice": row, "dataset": row.dataset, "selection": selection, "listed": listed, "queue_url": queue_url,
+        "said_query": urlencode(selection.said), "may_export": policy.can(user, "datasets.export", row),
         "may_slice": policy.can(user, "datasets.slice", row), "may_change": queries.may_change(user, row),
         "form": SliceForm(initial=initial), "job": job, "counting": job is not None and not job.is_finished,
     }  # fmt: skip

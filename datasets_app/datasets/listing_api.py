@@ -5,19 +5,21 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.urls import path
+from django.http import FileResponse
+from django.urls import path, reverse
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
 from datasets_app.datasets import actions, ports, queries
 from datasets_app.datasets.api import ItemOut, before_of
-from datasets_app.datasets.models import Dataset, Slice
+from datasets_app.datasets.models import Dataset, Export, Slice
 from datasets_app.datasets.selection import Selection
 from lifecycle.jobs.api import JobOut
 from registry.access import policy
 from registry.access.decorators import Needs
 from registry.access.rest import Request, View, read
+from registry.artifacts import actions as artifacts
 
 NOT_FILTERS = ("before", "format", "slice")
 FILTERS = [
@@ -92,6 +94,39 @@ class CountOut(serializers.Serializer[object]):
     job = JobOut(allow_null=True)
 
 
+class ItemExportIn(serializers.Serializer[object]):
+    """What goes into a file. filters: value by name, as the list of items takes them. slice: whose filters they are added to."""
+
+    filters = serializers.DictField(child=serializers.CharField(max_length=200), required=False, default=dict)
+    slice = serializers.UUIDField(required=False, allow_null=True, default=None)
+
+
+class ItemExportOut(serializers.Serializer[Export]):
+    """A CSV file of items that you asked for. words: its filters, as they were called then; both empty where you may not export texts."""
+
+    uuid = serializers.UUIDField()
+    filters = serializers.SerializerMethodField()
+    words = serializers.SerializerMethodField()
+    items = serializers.IntegerField()
+    neutralised = serializers.IntegerField()
+    sha256 = serializers.CharField(source="blob.digest")
+    size = serializers.IntegerField(source="blob.size")
+    created_at = serializers.DateTimeField()
+    url = serializers.SerializerMethodField()
+
+    def get_filters(self, row: Export) -> dict[str, str]:
+        """What was looked for may be words of texts."""
+        return dict(row.filters) if self.context["may_export"] else {}
+
+    def get_words(self, row: Export) -> str:
+        """So may these."""
+        return row.words if self.context["may_export"] else ""
+
+    def get_url(self, row: Export) -> str:
+        """Where its bytes are."""
+        return reverse("api-item-file", args=[row.uuid])
+
+
 def chosen(request: Request, dataset: Dataset) -> Selection:
     """What the address or its slice chooses. Raises ValidationError naming every filter that is unknown or does not hold."""
     given = {name: value for name, value in request.query_params.dict().items() if name not in NOT_FILTERS}
@@ -120,6 +155,41 @@ class Items(View):
         context = {"may_read": "q" in selection.form.fields}
         results = ItemOut(page.items, many=True, context=context).data
         return Response({"results": results, "before": page.before, "stopped": page.stopped})
+
+
+class ItemExports(View):
+    """Files of the items of a dataset that you asked for."""
+
+    needs = {"GET": Needs("datasets.view", Dataset), "POST": Needs("datasets.export", Dataset, see="datasets.view")}
+
+    @extend_schema(operation_id="datasets_exports", responses=ItemExportOut(many=True))
+    def get(self, request: Request, uuid: UUID) -> Response:
+        """The newest 20 files."""
+        dataset = queries.get_dataset(request.user, uuid)
+        context = {"may_export": policy.can(request.user, "datasets.export", dataset)}
+        return Response(ItemExportOut(queries.exports(request.user, dataset), many=True, context=context).data)
+
+    @extend_schema(operation_id="datasets_export", request=ItemExportIn, responses={202: JobOut})
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """Have the items that filters choose written as CSV; the answer is the job."""
+        asked = read(ItemExportIn, request.data)
+        kept = queries.get_slice(request.user, asked["slice"]).filters if asked["slice"] else {}
+        job = actions.export_items(dataset_id=uuid, actor=request.user, filters=kept | asked["filters"])
+        return Response(JobOut(job).data, status=202)
+
+
+class ItemFile(View):
+    """The bytes of a file."""
+
+    needs = {"GET": Needs("datasets.export", Export, see="datasets.view")}
+
+    @extend_schema(operation_id="datasets_export_file", responses={(200, "application/octet-stream"): bytes})
+    def get(self, request: Request, uuid: UUID) -> FileResponse:
+        """As an attachment."""
+        row = queries.get_export(request.user, uuid)
+        return FileResponse(
+            artifacts.open_blob(row.blob.digest), as_attachment=True, filename=row.file_name, content_type=actions.EXPORT_MEDIA
+        )
 
 
 class Slices(View):
@@ -188,6 +258,8 @@ class CountSlice(View):
 
 urlpatterns = [
     path("datasets/<uuid:uuid>/items/", Items.as_view()),
+    path("datasets/<uuid:uuid>/item-exports/", ItemExports.as_view()),
+    path("item-files/<uuid:uuid>/", ItemFile.as_view(), name="api-item-file"),
     path("datasets/<uuid:uuid>/slices/", Slices.as_view()),
     path("slices/<uuid:uuid>/", OneSlice.as_view()),
     path("slices/<uuid:uuid>/count/", CountSlice.as_view()),

@@ -184,3 +184,35 @@ class Slice(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Export(models.Model):
+    """A file that was made of the items that filters chose, with their texts, for whoever asked. The bytes are kept by digest.
+
+    Only who asked for it gets it: filters may ask what others may not know, such as who answered what.
+    """
+
+    append_only = True
+    project_path = "dataset__project"
+    root_path = "dataset"
+
+    uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
+    dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="item_exports")
+    filters = models.JSONField(help_text="as of a slice; empty for all items")
+    words = models.TextField(blank=True, help_text="the filters as they were called then")
+    blob = models.ForeignKey(Blob, on_delete=models.PROTECT, related_name="+")
+    items = models.PositiveBigIntegerField()
+    neutralised = models.PositiveBigIntegerField(default=0, help_text="cells that a spreadsheet would have run as a formula")
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["dataset", "created_by", "-id"], name="item_export_newest")]
+
+    def __str__(self) -> str:
+        return f"items of {self.dataset}"
+
+    @property
+    def file_name(self) -> str:
+        """What it is called on somebody's disk."""
+        return f"{self.dataset.slug}-items.csv"

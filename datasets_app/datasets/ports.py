@@ -1,4 +1,4 @@
-"""What upper rooms bring: to an import somebody who understands labels, to lists of items their filters. Filled in AppConfig.ready()."""
+"""What upper rooms bring: to an import somebody who understands labels, to lists of items filters and columns. Filled in ready()."""
 
 from __future__ import annotations
 
@@ -128,3 +128,28 @@ def register_item_filter(*filters: ItemFilter) -> None:
 def item_filters() -> list[ItemFilter]:
     """All filters, in the order in which they were registered."""
     return list(_filters.values())
+
+
+# ── Columns of items ────────────────────────────────────────────────────────
+@dataclass(frozen=True, slots=True)
+class ItemColumns:
+    """What a room above knows of items, as columns of a file of them.
+
+    names: of the columns. cells: for at most 500 items, by key, in a constant number of statements; an item that has none is left out.
+    """
+
+    names: tuple[str, ...]
+    cells: Callable[[Dataset, Sequence[int]], dict[int, tuple[str, ...]]]
+
+
+_columns: dict[tuple[str, ...], ItemColumns] = {}
+
+
+def register_item_columns(columns: ItemColumns) -> None:
+    """Make columns known; registering the same names again replaces them."""
+    _columns[columns.names] = columns
+
+
+def item_columns() -> list[ItemColumns]:
+    """All of them, in the order in which they were registered."""
+    return list(_columns.values())

@@ -14,8 +14,9 @@ from django.http import Http404
 
 from datasets_app.datasets.importing import dry_run
 from datasets_app.datasets.importing.readers import BINARY, Reading, Row
-from datasets_app.datasets.models import Dataset, Item, Slice, Upload
+from datasets_app.datasets.models import Dataset, Export, Item, Slice, Upload
 from datasets_app.datasets.rules import UploadState
+from lifecycle.refusals import Refused
 from registry.access import policy
 from registry.access.models import Project, User
 from registry.artifacts import actions as artifacts
@@ -107,9 +108,29 @@ def get_slice(user: User, uuid: UUID) -> Slice:
     return row
 
 
+def find_slice(user: User, dataset: Dataset, uuid: UUID | None) -> Slice:
+    """The slice of a dataset that a form names, one that the user may see. Raises Refused, naming the field."""
+    found = slices(user).filter(dataset=dataset, uuid=uuid).first() if uuid else None
+    if found is None:
+        told = "Choose a slice of this dataset."
+        raise Refused(told, fields={"slice": [told]})
+    return found
+
+
 def may_change(user: User, row: Slice) -> bool:
     """Whether the user may rename, share or delete the slice: it is theirs, or it is shared and they look after the shared ones."""
     return row.created_by_id == user.pk or (row.shared and policy.can(user, "datasets.manage_slices", row))
+
+
+def exports(user: User, dataset: Dataset, limit: int = 20) -> list[Export]:
+    """The newest files of items of a dataset that the user asked for."""
+    return list(Export.objects.filter(dataset=dataset, created_by=user).select_related("dataset", "blob").order_by("-id")[:limit])
+
+
+def get_export(user: User, uuid: UUID) -> Export:
+    """One file of items that the user asked for. Raises Http404, also for a file that somebody else asked for."""
+    rows = Export.objects.filter(created_by=user).select_related("dataset__project", "blob")
+    return policy.get_visible(user, rows, "datasets.view", uuid=uuid)
 
 
 # One parameter for all digests: a thousand of them cost Django more than the database.

@@ -1,4 +1,4 @@
-"""Addresses of datasets, uploads, items and slices."""
+"""Addresses of datasets, uploads, items, files of them and slices."""
 
 from django.urls import path
 
@@ -15,6 +15,8 @@ urlpatterns = [
     path("uploads/<uuid:uuid>/accept/", views.accept, name="accept"),
     path("uploads/<uuid:uuid>/discard/", views.discard, name="discard"),
     path("items/<uuid:uuid>/", views.item, name="item"),
+    path("<uuid:uuid>/exports/", views.exports, name="exports"),
+    path("exports/<uuid:uuid>/", views.download, name="download"),
     path("<uuid:uuid>/slices/", views.save_slice, name="save_slice"),
     path("slices/<uuid:uuid>/", views.slice_page, name="slice"),
     path("slices/<uuid:uuid>/change/", views.change_slice, name="change_slice"),

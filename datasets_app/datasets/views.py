@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from django.conf import settings
-from django.http import HttpResponse, HttpResponseRedirect
+from django.http import FileResponse, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
@@ -14,14 +14,16 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from datasets_app.datasets import actions, listing, pages, queries
 from datasets_app.datasets.forms import AcceptForm, DatasetForm, ReadingForm, SliceForm, UploadForm
-from datasets_app.datasets.models import Dataset, Item, Slice, Upload
+from datasets_app.datasets.models import Dataset, Export, Item, Slice, Upload
 from datasets_app.datasets.receiving import LimitHandler
 from lifecycle.refusals import Refused
 from lifecycle.ui.forms import add_refusal
 from lifecycle.ui.respond import redirect_or_refresh, respond, wants_fragment
 from lifecycle.ui.toasts import toast
+from registry.access import policy
 from registry.access.decorators import needs, signed_in
 from registry.access.requests import SignedInRequest
+from registry.artifacts import actions as artifacts
 
 
 @require_safe
@@ -145,6 +147,32 @@ def discard(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def item(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """One item: its text, where it came from, and where it went."""
     return respond(request, "datasets_app/datasets/item.html", "item", pages.item(request.user, uuid))
+
+
+# ── Files of items ──────────────────────────────────────────────────────────
+@require_http_methods(["GET", "HEAD", "POST"])
+@needs("datasets.view", Dataset)
+def exports(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """The files of items that the person asked for; a POST asks for one of what the filters of the address choose."""
+    row = queries.get_dataset(request.user, uuid)
+    refusal = None
+    if request.method == "POST":
+        policy.require(request.user, "datasets.export", row)
+        try:
+            actions.export_items(dataset_id=uuid, actor=request.user, filters=request.GET.dict())
+            return redirect_or_refresh(request, reverse("datasets:exports", args=[uuid]))
+        except Refused as refused:
+            refusal = refused
+    context = listing.exports(request.user, row) | {"refusal": refusal}
+    return respond(request, "datasets_app/datasets/exports.html", "exports", context, status=422 if refusal else 200)
+
+
+@require_safe
+@needs("datasets.export", Export, see="datasets.view")
+def download(request: SignedInRequest, uuid: UUID) -> HttpResponseBase:
+    """The bytes of a file, never shown inside the site."""
+    row = queries.get_export(request.user, uuid)
+    return FileResponse(artifacts.open_blob(row.blob.digest), as_attachment=True, filename=row.file_name, content_type=actions.EXPORT_MEDIA)
 
 
 # ── Slices ──────────────────────────────────────────────────────────────────

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datasets_app.datasets import ports as datasets
 from datasets_app.labeling import actions, filters, queries
+from datasets_app.labeling.queries.decisions import decided_cells
 from lifecycle.jobs import registry, schedule
 from lifecycle.jobs.models import Job
 from lifecycle.jobs.registry import JobKind
@@ -44,6 +45,7 @@ def bind() -> None:
     """The importer of labels, filters of items, the job kinds, what is done from time to time and the navigation item."""
     datasets.register_label_importer(actions.Importer())
     datasets.register_item_filter(*filters.FILTERS)
+    datasets.register_item_columns(datasets.ItemColumns(("label", "decision"), decided_cells))
     registry.register(JobKind("labeling.fill", "Fill a labeling queue", actions.run_fill, url=queue_url))
     registry.register(JobKind("labeling.reorder", "Put a labeling queue in order", actions.run_reorder, url=queue_url))
     registry.register(JobKind("labeling.apply_rules", "Apply labeling rules", actions.run_rules, url=rules_url))

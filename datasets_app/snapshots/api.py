@@ -40,6 +40,13 @@ class FreezeIn(serializers.Serializer[object]):
     shares = SharesIn(required=False, default=SHARES)
     note = serializers.CharField(required=False, allow_blank=True, default="", max_length=300)
     after = serializers.IntegerField(required=False, allow_null=True, default=None)
+    slice = serializers.UUIDField(
+        required=False,
+        allow_null=True,
+        default=None,
+        source="slice_id",
+        help_text="whose filters choose what is taken; null for everything",
+    )
 
 
 class SnapshotOut(serializers.Serializer[Snapshot]):
@@ -55,6 +62,7 @@ class SnapshotOut(serializers.Serializer[Snapshot]):
     shares = serializers.DictField(child=serializers.IntegerField())
     counts = serializers.DictField()
     leakage = serializers.DictField()
+    filters_digest = serializers.CharField(help_text="of the slice whose items it holds; empty where it holds every decided item")
     note = serializers.CharField()
     created_at = serializers.DateTimeField()
 

@@ -6,9 +6,12 @@ from typing import Any
 
 from django import forms
 
+from datasets_app.datasets import queries as datasets
+from datasets_app.datasets.models import Dataset, Slice
 from datasets_app.snapshots import queries, rules
 from datasets_app.snapshots.actions.freezing import SEED, SEED_LIMIT, SHARES
 from datasets_app.snapshots.models import Export, Snapshot
+from registry.access.models import User
 
 
 class FreezeForm(forms.Form):
@@ -25,11 +28,19 @@ class FreezeForm(forms.Form):
         label="Test, in percent", min_value=0, max_value=100, initial=SHARES["test"],
         help_text="Judges the model. A row that is in test stays in test for ever.",
     )  # fmt: skip
+    slice: forms.ModelChoiceField[Slice] = forms.ModelChoiceField(
+        None, required=False, to_field_name="uuid", empty_label="None: every decided item", label="Of a slice",
+        help_text="Only decided items that its filters choose now. The others still keep their texts and groups on one side.",
+    )  # fmt: skip
     seed = forms.IntegerField(
         min_value=0, max_value=SEED_LIMIT, initial=SEED, help_text="The same seed and rows give the same division. There is no better one."
     )
     note = forms.CharField(required=False, max_length=300, help_text="What this version is for.")
     after = forms.IntegerField(widget=forms.HiddenInput)
+
+    def __init__(self, dataset: Dataset, viewer: User, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["slice"].queryset = datasets.slices(viewer).filter(dataset=dataset)  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
         """The shares make 100 %."""

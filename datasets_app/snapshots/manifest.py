@@ -29,9 +29,10 @@ class ManifestRow(NamedTuple):
     cluster: str
 
 
-def write(path: Path, placed: Sequence[Placed]) -> None:
-    """Write the rows, which are in order. The same rows give the same bytes."""
-    with pq.ParquetWriter(path, SCHEMA, compression="zstd", use_dictionary=["label", "split"], write_statistics=True) as writer:
+def write(path: Path, placed: Sequence[Placed], filters_digest: str = "") -> None:
+    """Write the rows, which are in order. The same rows give the same bytes. filters_digest: of a slice, kept in the file's metadata."""
+    schema = SCHEMA.with_metadata({"filters": filters_digest}) if filters_digest else SCHEMA
+    with pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=["label", "split"], write_statistics=True) as writer:
         for start in range(0, len(placed), ROW_GROUP):
             rows = placed[start : start + ROW_GROUP]
             columns = [
@@ -39,7 +40,7 @@ def write(path: Path, placed: Sequence[Placed]) -> None:
                 [each.row.decision_uuid for each in rows], [each.row.label for each in rows], [each.split for each in rows],
                 [each.cluster for each in rows],
             ]  # fmt: skip
-            writer.write_table(pa.table(columns, schema=SCHEMA))
+            writer.write_table(pa.table(columns, schema=schema))
 
 
 def read(path: Path) -> Iterator[ManifestRow]:

@@ -10,6 +10,7 @@ from datasets_app.labeling.models import LabelSchema
 from datasets_app.snapshots.formats import FORMATS, in_words
 from datasets_app.snapshots.rules import ExportFormat
 from registry.artifacts.models import Blob
+from registry.ledger.rules import digest_of
 
 
 class Snapshot(models.Model):
@@ -27,10 +28,13 @@ class Snapshot(models.Model):
     manifest = models.ForeignKey(
         Blob, on_delete=models.PROTECT, related_name="+", help_text="Parquet: item, decision, label, split, cluster"
     )
-    digest = models.CharField(max_length=64, help_text="sha256 over the sorted (item digest, decision digest, split) and the schema")
+    digest = models.CharField(
+        max_length=64, help_text="sha256 over the sorted (item digest, decision digest, split), the schema and the filters"
+    )
     test_digest = models.CharField(max_length=64, help_text="sha256 over the test rows alone, without the schema")
     seed = models.PositiveBigIntegerField()
     shares = models.JSONField(help_text='percent by split: {"train": 80, "validation": 10, "test": 10}')
+    filters = models.JSONField(null=True, help_text="of the slice that it takes, chosen as `created_by` saw them; null: every decided item")
     counts = models.JSONField(help_text='{"rows", "splits": {split: rows}, "labels": {label: {split: rows}}}')
     leakage = models.JSONField(help_text="what the duplicate and leakage rules found and left out, with counts and the first cases")
     note = models.CharField(max_length=300, blank=True)
@@ -42,6 +46,11 @@ class Snapshot(models.Model):
 
     def __str__(self) -> str:
         return f"{self.dataset} s{self.number}"
+
+    @property
+    def filters_digest(self) -> str:
+        """What the digest and the manifest name the filters by; empty where every decided item was taken."""
+        return digest_of(self.filters) if self.filters else ""
 
 
 class SplitAssignment(models.Model):

@@ -11,6 +11,7 @@ from django.urls import reverse
 
 from datasets_app.datasets import queries as datasets
 from datasets_app.datasets.models import Dataset
+from datasets_app.datasets.selection import Selection
 from datasets_app.snapshots import queries
 from datasets_app.snapshots.formats import FORMATS
 from datasets_app.snapshots.forms import ExportForm, FreezeForm
@@ -47,17 +48,18 @@ def listing(user: User, params: Mapping[str, str]) -> Context:
     return {"snapshots": found[:PAGE], "pager": {"previous": reverse("snapshots:list") if before else "", "next": older, "about": None}}
 
 
-def of_dataset(user: User, uuid: UUID) -> Context:
-    """The snapshots of one dataset, the unfinished freeze, and the form for the next one."""
+def of_dataset(user: User, uuid: UUID, params: Mapping[str, str]) -> Context:
+    """The snapshots of one dataset, the unfinished freeze, and the form for the next one; of the slice named by ?slice=."""
     dataset = datasets.get_dataset(user, uuid)
     found = list(Snapshot.objects.filter(dataset=dataset).select_related("created_by", "schema").order_by("-number")[:100])
     newest = found[0] if found else None
-    initial: dict[str, Any] = {"after": newest.number if newest else 0}
+    initial: dict[str, Any] = {"after": newest.number if newest else 0, "slice": params.get("slice")}
     if newest:
         initial |= {**newest.shares, "seed": newest.seed}
     job = jobs.of_subject(dataset).filter(kind="snapshots.freeze").first()
     return {
-        "dataset": dataset, "snapshots": found, "form": FreezeForm(initial=initial), "job": job, "working": job and not job.is_finished,
+        "dataset": dataset, "snapshots": found, "form": FreezeForm(dataset, user, initial=initial),
+        "job": job, "working": job and not job.is_finished,
         "may_freeze": policy.can(user, "snapshots.freeze", dataset), "has_decisions": queries.has_decisions(dataset),
         "steps": [
             Step("Dataset", dataset.name, reverse("datasets:dataset", args=[dataset.uuid])),
@@ -75,6 +77,7 @@ def detail(user: User, uuid: UUID) -> Context:
     launch = find_url("training:launch")
     return {
         "snapshot": snapshot, "dataset": snapshot.dataset, "steps": steps(snapshot), "figures": figures(snapshot), "splits": SPLITS,
+        "of_slice": Selection(snapshot.dataset, user, snapshot.filters, whole=True).words if snapshot.filters else "",
         "labels": label_lines(snapshot), "left_out": left_out(snapshot), "cases": cases(snapshot),
         "exports": list(snapshot.exports.select_related("blob", "created_by").order_by("-id")[:20]),
         "export_form": ExportForm(snapshot),

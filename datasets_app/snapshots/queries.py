@@ -172,8 +172,8 @@ def newest_schema(dataset: Dataset) -> LabelSchema | None:
     return LabelSchema.objects.filter(dataset=dataset).order_by("-version").first()
 
 
-def decided_rows(dataset: Dataset, cut: Cut, schema: LabelSchema) -> Iterator[Row | Reason]:
-    """Every decided item at the cut, by pages; Reason.REMOVED in the place of one whose label the schema no longer has.
+def decided_rows(dataset: Dataset, cut: Cut, schema: LabelSchema) -> Iterator[tuple[int, Row | Reason]]:
+    """The key of every decided item at the cut with its row, by pages; Reason.REMOVED for one whose label the schema no longer has.
 
     Labels are named as the schema names them now.
     """
@@ -188,12 +188,13 @@ def decided_rows(dataset: Dataset, cut: Cut, schema: LabelSchema) -> Iterator[Ro
     after = 0
     while page := list(decisions.filter(item_id__gt=after).values_list(*columns)[:BATCH]):
         after = page[-1][0]
-        for _, item, item_uuid, decision, uuid, stable_id, value, normal, group, kept, declared in page:
+        for key, item, item_uuid, decision, uuid, stable_id, value, normal, group, kept, declared in page:
             said = values.rename(value if stable_id is None else {"label": str(stable_id)}, names)
             if said is None:
-                yield Reason.REMOVED
+                yield key, Reason.REMOVED
             else:
-                yield Row(item, str(item_uuid), decision, str(uuid), label_text(said), normal, group, kept or "", declared, classes(said))
+                row = Row(item, str(item_uuid), decision, str(uuid), label_text(said), normal, group, kept or "", declared, classes(said))
+                yield key, row
 
 
 def label_text(said: Value) -> str:

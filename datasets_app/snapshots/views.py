@@ -33,26 +33,27 @@ def snapshots(request: SignedInRequest) -> HttpResponse:
 @needs("snapshots.view", Dataset)
 def dataset(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The snapshots of one dataset, and the form for the next."""
-    return respond(request, "datasets_app/snapshots/dataset.html", "snapshots", pages.of_dataset(request.user, uuid))
+    return respond(request, "datasets_app/snapshots/dataset.html", "snapshots", pages.of_dataset(request.user, uuid, request.GET))
 
 
 @require_POST
 @needs("snapshots.freeze", Dataset, see="snapshots.view")
 def freeze(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Have a snapshot frozen."""
-    form = FreezeForm(request.POST)
+    into = datasets.get_dataset(request.user, uuid)
+    form = FreezeForm(into, request.user, request.POST)
     if form.is_valid():
         found = form.cleaned_data
-        into = datasets.get_dataset(request.user, uuid)
         try:
             actions.freeze(
-                dataset=into, actor=request.user, seed=found["seed"], shares=form.shares(found), note=found["note"], after=found["after"]
-            )
+                dataset=into, actor=request.user, seed=found["seed"], shares=form.shares(found), note=found["note"], after=found["after"],
+                slice_id=found["slice"].uuid if found["slice"] else None,
+            )  # fmt: skip
         except Refused as refusal:
             add_refusal(form, refusal)
         else:
             return redirect_or_refresh(request, reverse("snapshots:dataset", args=[uuid]))
-    context = pages.of_dataset(request.user, uuid) | {"form": form}
+    context = pages.of_dataset(request.user, uuid, {}) | {"form": form}
     return respond(request, "datasets_app/snapshots/dataset.html", "snapshots", context, status=422)
 
 

@@ -64,6 +64,10 @@ class Client:
         data = None if body is None else json.dumps(body).encode()
         return self._json("POST", path, {}, data, "application/json", twice=twice)
 
+    def put(self, path: str, body: Any) -> Any:
+        """The JSON of a PUT, which may be sent twice."""
+        return self._json("PUT", path, {}, json.dumps(body).encode(), "application/json", twice=True)
+
     def send(self, path: str, file: IO[bytes], size: int, **query: object) -> Any:
         """The JSON of a POST whose body is a file of so many bytes, read as it is sent."""
         return self._json("POST", path, query, file, "application/octet-stream", size=size)

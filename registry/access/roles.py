@@ -34,10 +34,13 @@ ACTIONS: dict[str, frozenset[Role]] = {
     "datasets.upload": frozenset({ANALYST, ENGINEER, LEAD}),
     "datasets.slice": frozenset({ANALYST, ADJUDICATOR, ENGINEER, LEAD, GOVERNANCE}),
     "datasets.manage_slices": frozenset({LEAD}),  # those that others share
+    "datasets.export": frozenset({ENGINEER, ADJUDICATOR}),
     "labeling.view": EVERYONE,
     "labeling.annotate": frozenset({ANALYST, ADJUDICATOR, ENGINEER, LEAD, GOVERNANCE}),
     "labeling.manage": frozenset({ADJUDICATOR, ENGINEER, LEAD}),
     "labeling.decide": frozenset({ADJUDICATOR}),
+    "labeling.read_corrections": frozenset({ADJUDICATOR, LEAD}),  # files of corrected labels; everybody discards their own
+    "labeling.discard_corrections": frozenset({LEAD}),  # those that others brought
     "labeling.gold": frozenset({ADJUDICATOR, LEAD}),  # items whose answer is known, and how they are answered
     "labeling.export": frozenset({ENGINEER, ADJUDICATOR}),
     "labeling.assess": frozenset({LEAD}),  # what each person's answers are worth, by name

@@ -90,6 +90,8 @@ TABLE = r"""
 /datasets/uploads/<uuid:uuid>/accept/                      | upload     | ---- ------- | L... +x++xxx
 /datasets/uploads/<uuid:uuid>/discard/                     | upload     | ---- ------- | L... +x++xxx
 /datasets/items/<uuid:uuid>/                               | item       | L... +++++++ | ---- -------
+/datasets/<uuid:uuid>/exports/                             | dataset    | L... +++++++ | L... x++xxxx
+/datasets/exports/<uuid:uuid>/                             | item_file  | L... x.+xxxx | ---- -------
 /datasets/<uuid:uuid>/slices/                              | dataset    | ---- ------- | L... +++++xx
 /datasets/slices/<uuid:uuid>/                              | slice      | L... +++++++ | ---- -------
 /datasets/slices/<uuid:uuid>/change/                       | slice      | ---- ------- | L... +++++xx
@@ -104,6 +106,7 @@ TABLE = r"""
 /labeling/datasets/<uuid:uuid>/schema/move/                | dataset    | ---- ------- | L... x+++xxx
 /labeling/datasets/<uuid:uuid>/propose/                    | dataset    | L... +++++xx | L... +++++xx
 /labeling/proposals/<uuid:uuid>/decline/                   | guideline  | ---- ------- | L... x+++xxx
+/labeling/proposals/<uuid:uuid>/withdraw/                  | guideline  | ---- ------- | L... +xxxxxx
 /labeling/datasets/<uuid:uuid>/exports/                    | dataset    | L... +++++++ | L... x++xxxx
 /labeling/exports/<uuid:uuid>/                             | answers    | L... x++xxxx | ---- -------
 /labeling/uploads/<uuid:uuid>/                             | project_file | L... +++++++ | ---- -------
@@ -112,9 +115,10 @@ TABLE = r"""
 /labeling/datasets/<uuid:uuid>/rules/new/                  | dataset    | L... x+++xxx | L... x+++xxx
 /labeling/datasets/<uuid:uuid>/rules/preview/              | dataset    | ---- ------- | L... x+++xxx
 /labeling/datasets/<uuid:uuid>/rules/apply/                | dataset    | ---- ------- | L... x+++xxx
-/labeling/datasets/<uuid:uuid>/corrections/                | dataset    | L... x+xxxxx | ---- -------
+/labeling/datasets/<uuid:uuid>/corrections/                | dataset    | L... x+x+xxx | ---- -------
 /labeling/datasets/<uuid:uuid>/corrections/bring/          | dataset    | ---- ------- | L... x+xxxxx
-/labeling/corrections/<uuid:uuid>/                         | correction | L... x+xxxxx | ---- -------
+/labeling/corrections/<uuid:uuid>/                         | correction | L... x+x+xxx | ---- -------
+/labeling/corrections/<uuid:uuid>/discard/                 | correction | ---- ------- | L... x+x+xxx
 /labeling/corrections/<uuid:uuid>/accept/                  | correction | ---- ------- | L... x+xxxxx
 /labeling/datasets/<uuid:uuid>/gold/                       | dataset    | L... x+x+xxx | ---- -------
 /labeling/datasets/<uuid:uuid>/gold/sample/                | dataset    | ---- ------- | L... x+x+xxx
@@ -127,6 +131,7 @@ TABLE = r"""
 /labeling/<uuid:uuid>/                                     | queue      | L... +++++++ | ---- -------
 /labeling/<uuid:uuid>/pause/                               | queue      | ---- ------- | L... x+++xxx
 /labeling/<uuid:uuid>/resume/                              | queue      | ---- ------- | L... x+++xxx
+/labeling/<uuid:uuid>/change/                              | queue      | ---- ------- | L... x+++xxx
 /labeling/<uuid:uuid>/reorder/                             | queue      | ---- ------- | L... x+++xxx
 /labeling/<uuid:uuid>/learning/                            | queue      | L... +++++++ | ---- -------
 /labeling/<uuid:uuid>/learn/                               | queue      | ---- ------- | L... x+++xxx
@@ -314,6 +319,8 @@ TABLE = r"""
 /api/v1/datasets/                                          |            | L+++ +++++++ | L+++ +++++++
 /api/v1/datasets/<uuid:uuid>/                              | dataset    | L... +++++++ | L--- -------
 /api/v1/datasets/<uuid:uuid>/items/                        | dataset    | L... +++++++ | L--- -------
+/api/v1/datasets/<uuid:uuid>/item-exports/                 | dataset    | L... +++++++ | L... x++xxxx
+/api/v1/item-files/<uuid:uuid>/                            | item_file  | L... x.+xxxx | L--- -------
 /api/v1/datasets/<uuid:uuid>/slices/                       | dataset    | L... +++++++ | L... +++++xx
 /api/v1/slices/<uuid:uuid>/                                | slice      | L... +++++++ | L--- -------
 /api/v1/slices/<uuid:uuid>/count/                          | slice      | L--- ------- | L... +++++xx
@@ -330,8 +337,9 @@ TABLE = r"""
 /api/v1/labeling/datasets/<uuid:uuid>/rules/               | dataset    | L... +++++++ | L... x+++xxx
 /api/v1/labeling/datasets/<uuid:uuid>/rules/preview/       | dataset    | L--- ------- | L... x+++xxx
 /api/v1/labeling/datasets/<uuid:uuid>/rules/apply/         | dataset    | L--- ------- | L... x+++xxx
-/api/v1/labeling/datasets/<uuid:uuid>/corrections/         | dataset    | L... x+xxxxx | L... x+xxxxx
-/api/v1/labeling/corrections/<uuid:uuid>/                  | correction | L... x+xxxxx | L--- -------
+/api/v1/labeling/datasets/<uuid:uuid>/corrections/         | dataset    | L... x+x+xxx | L... x+xxxxx
+/api/v1/labeling/corrections/<uuid:uuid>/                  | correction | L... x+x+xxx | L--- -------
+/api/v1/labeling/corrections/<uuid:uuid>/discard/          | correction | L--- ------- | L... x+x+xxx
 /api/v1/labeling/corrections/<uuid:uuid>/accept/           | correction | L--- ------- | L... x+xxxxx
 /api/v1/labeling/datasets/<uuid:uuid>/gold/                | dataset    | L... x+x+xxx | L... x+x+xxx
 /api/v1/labeling/datasets/<uuid:uuid>/gold/sample/         | dataset    | L--- ------- | L... x+x+xxx
@@ -341,6 +349,7 @@ TABLE = r"""
 /api/v1/labeling/datasets/<uuid:uuid>/suggestions/         | dataset    | L--- ------- | L... x+++xxx
 /api/v1/labeling/rules/<uuid:uuid>/retire/                 | rule       | L--- ------- | L... x+++xxx
 /api/v1/labeling/datasets/<uuid:uuid>/proposals/           | dataset    | L... +++++xx | L... +++++xx
+/api/v1/labeling/proposals/<uuid:uuid>/withdraw/           | guideline  | L--- ------- | L... +xxxxxx
 /api/v1/labeling/proposals/<uuid:uuid>/decline/            | guideline  | L--- ------- | L... x+++xxx
 /api/v1/labeling/queues/<uuid:uuid>/comments/              | queue      | L... +++++xx | L... +++++xx
 /api/v1/labeling/queues/<uuid:uuid>/comments/resolve/      | queue      | L--- ------- | L... +++++xx

@@ -127,6 +127,9 @@ class World:
             dataset, people["mia"], as_json([task(1, SECRET, annotation(7, choice("card")))]), "project.json"
         )
         things["answers"] = dataset.answer_exports.get()
+        datasets.export_items(dataset_id=dataset.uuid, actor=people["mia"], filters={"q": "card"})
+        run_ok("default")
+        things["item_file"] = dataset.item_exports.get()
         things["job"] = Job.objects.filter(kind="snapshots.freeze").latest("id")
 
     def add_registry(self) -> None:

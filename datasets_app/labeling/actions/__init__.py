@@ -9,34 +9,28 @@ from datasets_app.labeling.actions.corrections import (
     bring_corrections,
     correct_cancelled,
     correct_failed,
+    discard_corrections,
     look_cancelled,
     look_failed,
     run_correct,
     run_look,
 )
 from datasets_app.labeling.actions.exports import export_answers, run_export
+from datasets_app.labeling.actions.filling import run_fill
 from datasets_app.labeling.actions.gold import make_gold, make_golds, retire_gold, sample_gold, write_gold
 from datasets_app.labeling.actions.guideline import know_guideline
 from datasets_app.labeling.actions.imports import Importer, suggest, suggest_values
 from datasets_app.labeling.actions.learning import learn, learn_due, run_learn
 from datasets_app.labeling.actions.mixing import let_go_on, mix_gold
-from datasets_app.labeling.actions.proposals import decline_proposal, propose_change
+from datasets_app.labeling.actions.opening import open_queue
+from datasets_app.labeling.actions.ordering import REORDERED, reorder, run_reorder
+from datasets_app.labeling.actions.proposals import decline_proposal, propose_change, withdraw_proposal
 from datasets_app.labeling.actions.quality import measure_due, measure_quality, run_measure
-from datasets_app.labeling.actions.queues import (
-    REORDERED,
-    close_queue,
-    open_queue,
-    pause_queue,
-    prefer,
-    reorder,
-    resume_queue,
-    run_fill,
-    run_reorder,
-)
 from datasets_app.labeling.actions.receiving import receive
 from datasets_app.labeling.actions.remarks import comment, flag, resolve_comment
 from datasets_app.labeling.actions.reviews import decide, return_to_annotators, undo_decision
 from datasets_app.labeling.actions.schemas import publish_schema
+from datasets_app.labeling.actions.steering import change_queue, close_queue, pause_queue, prefer, resume_queue
 from datasets_app.labeling.actions.suggesting import apply_rules, retire_rule, run_rules, write_rule
 from datasets_app.labeling.actions.telling import CHANGED, LABELLED, tell_labels
 
@@ -109,6 +103,9 @@ __all__ = [
     "tell_labels",
     "undo",
     "undo_decision",
+    "change_queue",
+    "discard_corrections",
+    "withdraw_proposal",
     "write_gold",
     "write_rule",
 ]

@@ -13,7 +13,7 @@ from django.utils import timezone
 from datasets_app.datasets.models import Item
 from datasets_app.labeling import queries, rules, values
 from datasets_app.labeling.actions import mixing
-from datasets_app.labeling.actions.queues import hand_over
+from datasets_app.labeling.actions.claims import hand_over
 from datasets_app.labeling.actions.settling import BY_REVIEWER, lock_item, lock_item_of, settle
 from datasets_app.labeling.models import Annotation, Label, Queue, Seat, Slot, SlotSkip, Suggestion
 from datasets_app.labeling.rules import SlotFacts

@@ -74,7 +74,9 @@ def claim(*, queue_id: UUID, actor: User, k: int = rules.HAND, skipped: bool = F
         if held:
             return held
         raise Conflict(f"{queue.name} is {queue.get_state_display().lower()}.", next_step="Choose another queue.")
-    if wanted > 0 and not held and queries.is_for_others(queue, actor):
+    if wanted > 0 and queries.is_for_others(queue, actor):
+        if held:
+            return held
         raise Conflict(f"{queue.name} is for certain people, and you are none of them.", next_step="Choose another queue.")
     if wanted > 0 and not held and seat.held_at is not None:
         raise Conflict(HELD.format(queue=queue.name), next_step="Talk to your ML lead, who can let you go on.")
@@ -210,3 +212,11 @@ def release(*, queue_id: UUID, actor: User, slot_ids: list[int] | None = None) -
     kept_until = timezone.now() + 2 * rules.LEASE
     held = Slot.objects.filter(queue=queue, user=actor, state=LEASED, lease_until__lt=kept_until)
     return (held if slot_ids is None else held.filter(pk__in=slot_ids[:100])).update(**FREE)
+
+
+def hand_over(slot: Slot, user: User) -> Slot:
+    """Lease a slot to somebody, in the caller's transaction."""
+    slot.state, slot.user, slot.annotation = LEASED, user, None
+    slot.lease_until, slot.lease_token = timezone.now() + rules.LEASE, uuid4()
+    slot.save(update_fields=["state", "user", "annotation", "lease_until", "lease_token"])
+    return slot

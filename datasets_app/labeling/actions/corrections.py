@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
@@ -87,6 +88,30 @@ def accept_corrections(*, correction_id: UUID, actor: User, take_moved: bool = F
     correction.report = {"look": correction.report["look"]}
     correction.save(update_fields=["state", "take_moved", "accepted_by", "accepted_at", "report"])
     return enqueue(WRITE, correction, actor)
+
+
+@transaction.atomic
+def discard_corrections(*, correction_id: UUID, actor: User) -> Correction:
+    """Put a file aside that waits for acceptance. What it had decided before its writing was cancelled stays. Twice is once.
+
+    Raises PermissionDenied (neither brought it nor leads), or Conflict (being looked through or written, written, or cannot be read).
+    """
+    rows = Correction.objects.select_for_update(of=("self",), no_key=True).select_related("dataset__project")
+    correction = rows.get(uuid=correction_id)
+    policy.require(actor, "labeling.read_corrections", correction)
+    if not reading.may_discard(actor, correction):
+        raise PermissionDenied("Only who brought a file discards it, or an ML lead.")
+    if correction.state == State.DISCARDED:
+        return correction
+    if correction.state != State.LOOKED:
+        raise Conflict(f"This file is {correction.get_state_display().lower()}.", next_step="Reload the page.")
+    correction.state, correction.ended_at = State.DISCARDED, timezone.now()
+    correction.save(update_fields=["state", "ended_at"])
+    ledger.record(
+        actor, Verb.CORRECTIONS_DISCARDED, correction, project=correction.dataset.project.uuid, dataset=correction.dataset.uuid,
+        file=correction.blob.digest, brought_by=correction.brought_by.uuid,
+    )  # fmt: skip
+    return correction
 
 
 # ── Looking through ─────────────────────────────────────────────────────────

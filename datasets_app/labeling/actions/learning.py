@@ -22,7 +22,7 @@ from datasets_app.datasets.models import Dataset
 from datasets_app.labeling import embeddings, queries, rules, uncertainty
 from datasets_app.labeling import learning as program
 from datasets_app.labeling.actions.imports import suggest
-from datasets_app.labeling.actions.queues import begin_at_the_front, put_in_place
+from datasets_app.labeling.actions.ordering import begin_at_the_front, put_in_place
 from datasets_app.labeling.models import Fit, Queue, Suggestion
 from datasets_app.labeling.queries import learning
 from lifecycle.compute.child import run_child

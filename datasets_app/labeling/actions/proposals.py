@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
@@ -107,6 +108,25 @@ def decline_proposal(*, proposal_id: UUID, actor: User, answer: str) -> Guidelin
     )
     page = f"{reverse('labeling:schema', args=[found.dataset.uuid])}#proposal-{found.uuid}"
     tell(found, actor, f"Your proposal for the guideline of {found.dataset} was declined; the reason stands with it.", page)
+    return found
+
+
+@transaction.atomic
+def withdraw_proposal(*, proposal_id: UUID, actor: User) -> GuidelineProposal:
+    """Take back one's own proposal that nobody has answered; withdrawn already, it stays so.
+
+    Raises PermissionDenied (somebody else's), or Conflict (answered).
+    """
+    found = GuidelineProposal.objects.select_for_update(of=("self",)).select_related("dataset__project", "by").get(uuid=proposal_id)
+    policy.require(actor, "labeling.annotate", found)
+    if found.by_id != actor.pk:
+        raise PermissionDenied("Only who made a proposal withdraws it; whoever manages the labels declines it.")
+    if found.state == State.WITHDRAWN:
+        return found
+    check_open(found)
+    found.state, found.answered_by, found.answered_at = State.WITHDRAWN, actor, timezone.now()
+    found.save(update_fields=["state", "answered_by", "answered_at"])
+    ledger.record(actor, Verb.PROPOSAL_WITHDRAWN, found, project=found.dataset.project.uuid, dataset=found.dataset.uuid)
     return found
 
 

@@ -48,7 +48,8 @@ class Corrections(View):
     """Bringing corrected labels."""
 
     needs = {
-        "GET": Needs("labeling.decide", Dataset, see="labeling.view"), "POST": Needs("labeling.decide", Dataset, see="labeling.view"),
+        "GET": Needs("labeling.read_corrections", Dataset, see="labeling.view"),
+        "POST": Needs("labeling.decide", Dataset, see="labeling.view"),
     }  # fmt: skip
     parser_classes = [RawParser]
 
@@ -75,7 +76,7 @@ class Corrections(View):
 class OneCorrection(View):
     """One file of corrected labels."""
 
-    needs = {"GET": Needs("labeling.decide", Correction, see="labeling.view")}
+    needs = {"GET": Needs("labeling.read_corrections", Correction, see="labeling.view")}
 
     @extend_schema(operation_id="labeling_correction", responses=CorrectionOut)
     def get(self, request: Request, uuid: UUID) -> Response:
@@ -96,8 +97,21 @@ class AcceptCorrections(View):
         return Response(JobOut(job).data, status=202)
 
 
+class DiscardCorrections(View):
+    """Putting a file of corrected labels aside."""
+
+    needs = {"POST": Needs("labeling.read_corrections", Correction, see="labeling.view")}
+
+    @extend_schema(operation_id="labeling_discard_corrections", request=None, responses=CorrectionOut)
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """Discard a file that you brought, or as an ML lead any, while it waits for acceptance."""
+        actions.discard_corrections(correction_id=uuid, actor=request.user)
+        return Response(CorrectionOut(reading.get_correction(request.user, uuid)).data)
+
+
 urlpatterns = [
     path("labeling/datasets/<uuid:uuid>/corrections/", Corrections.as_view()),
     path("labeling/corrections/<uuid:uuid>/", OneCorrection.as_view()),
     path("labeling/corrections/<uuid:uuid>/accept/", AcceptCorrections.as_view()),
+    path("labeling/corrections/<uuid:uuid>/discard/", DiscardCorrections.as_view()),
 ]

@@ -104,7 +104,19 @@ class DeclineProposal(View):
         return Response(ProposalOut(actions.decline_proposal(proposal_id=uuid, actor=request.user, answer=data["answer"])).data)
 
 
+class WithdrawProposal(View):
+    """Proposals that are taken back."""
+
+    needs = {"POST": Needs("labeling.annotate", GuidelineProposal, "labeling.view")}
+
+    @extend_schema(operation_id="labeling_withdraw_proposal", request=None, responses=ProposalOut)
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """Withdraw your own open proposal."""
+        return Response(ProposalOut(actions.withdraw_proposal(proposal_id=uuid, actor=request.user)).data)
+
+
 urlpatterns = [
     path("labeling/datasets/<uuid:uuid>/proposals/", Proposals.as_view(), name="api-labeling-proposals"),
     path("labeling/proposals/<uuid:uuid>/decline/", DeclineProposal.as_view(), name="api-labeling-decline-proposal"),
+    path("labeling/proposals/<uuid:uuid>/withdraw/", WithdrawProposal.as_view(), name="api-labeling-withdraw-proposal"),
 ]

@@ -12,12 +12,13 @@ from rest_framework.response import Response
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling import actions, queries
-from datasets_app.labeling.actions.queues import CHOICES
+from datasets_app.labeling.actions.opening import CHOICES
 from datasets_app.labeling.models import Queue
-from datasets_app.labeling.rules import GOLD_MOST
+from datasets_app.labeling.rules import BATCH, GOLD_MOST
 from lifecycle.refusals import Refused
 from registry.access.api import PersonOut
 from registry.access.decorators import Needs
+from registry.access.models import User
 from registry.access.rest import IS_UUID, Request, View, chosen, read
 
 PAGE = 30
@@ -41,6 +42,9 @@ class QueueIn(serializers.Serializer[Any]):
     source = serializers.ChoiceField(choices=CHOICES, required=False, default=Queue.Source.UNDECIDED)  # type: ignore[assignment]
     upload = serializers.UUIDField(required=False, allow_null=True, default=None)
     slice = serializers.UUIDField(required=False, allow_null=True, default=None)
+    items = serializers.ListField(
+        child=serializers.UUIDField(), required=False, default=list, max_length=BATCH, help_text="for the source items, in their order"
+    )
     order = serializers.ChoiceField(choices=Queue.Order.choices, required=False, default=Queue.Order.GIVEN)
     acceptance = serializers.ChoiceField(choices=Queue.Acceptance.choices, required=False, default=Queue.Acceptance.RULE)
     due_on = serializers.DateField(required=False, allow_null=True, default=None)
@@ -99,6 +103,26 @@ class QueuePageOut(serializers.Serializer[Any]):
     before = serializers.IntegerField(allow_null=True)
 
 
+def people_named(dataset: Dataset, asked: list[UUID]) -> list[User]:
+    """These people. Raises Refused for one who may not annotate in the dataset."""
+    wanted = set(asked)
+    people = list(queries.annotators(dataset).filter(uuid__in=wanted))
+    if len(people) < len(wanted):
+        told = f"{len(wanted) - len(people)} of the people may not annotate in this dataset."
+        raise Refused(told, fields={"people": [told]})
+    return people
+
+
+def item_keys(dataset: Dataset, asked: list[UUID]) -> list[int]:
+    """The keys of these items, each once, in the order in which they are asked for. Raises Refused for one that is not there."""
+    wanted = [str(uuid) for uuid in dict.fromkeys(asked)]
+    found = {str(item.uuid): item.pk for item in queries.chosen_items(dataset, wanted)}
+    if len(found) < len(wanted):
+        told = f"{len(wanted) - len(found)} of the items are not in this dataset."
+        raise Refused(told, fields={"items": [told]})
+    return [found[uuid] for uuid in wanted]
+
+
 class Queues(View):
     """Labeling queues."""
 
@@ -118,20 +142,32 @@ class Queues(View):
         """Open a queue with the newest schema of a dataset."""
         data = read(QueueIn, request.data)
         dataset = queries.get_dataset(request.user, data.pop("dataset"))
-        wanted = set(data.pop("people"))
-        people = list(queries.annotators(dataset).filter(uuid__in=wanted))
-        if len(people) < len(wanted):
-            told = f"{len(wanted) - len(people)} of the people may not annotate in this dataset."
-            raise Refused(told, fields={"people": [told]})
-        chosen = {f"{name}_id": data.pop(name) for name in ("upload", "slice")}
-        queue = actions.open_queue(dataset_id=dataset.uuid, actor=request.user, people=people, **chosen, **data)
+        people = people_named(dataset, data.pop("people"))
+        taken = {f"{name}_id": data.pop(name) for name in ("upload", "slice")}
+        taken["item_ids"] = item_keys(dataset, data.pop("items"))
+        queue = actions.open_queue(dataset_id=dataset.uuid, actor=request.user, people=people, **taken, **data)
         return Response(QueueOut(queue).data, status=201)
+
+
+class ChangeIn(serializers.Serializer[Any]):
+    """What can be changed of an open queue; all three are set. people: empty for everybody who may annotate."""
+
+    order = serializers.ChoiceField(choices=Queue.Order.choices)
+    due_on = serializers.DateField(allow_null=True)
+    people = serializers.ListField(child=serializers.UUIDField(), max_length=200)
 
 
 class OneQueue(View):
     """One queue."""
 
-    needs = {"GET": Needs("labeling.view", Queue)}
+    needs = {"GET": Needs("labeling.view", Queue), "PUT": Needs("labeling.manage", Queue, "labeling.view")}
+
+    @extend_schema(operation_id="labeling_change_queue", request=ChangeIn, responses=OneQueueOut)
+    def put(self, request: Request, uuid: UUID) -> Response:
+        """Change its order, day and people; nothing that somebody holds is taken from them."""
+        data = read(ChangeIn, request.data)
+        people = people_named(queries.get_queue(request.user, uuid).dataset, data.pop("people"))
+        return Response(OneQueueOut(actions.change_queue(queue_id=uuid, actor=request.user, people=people, **data)).data)
 
     @extend_schema(operation_id="labeling_queue", responses=OneQueueOut)
     def get(self, request: Request, uuid: UUID) -> Response:

@@ -9,7 +9,7 @@ from django import forms
 from datasets_app.datasets import queries as datasets
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling import queries
-from datasets_app.labeling.actions.queues import CHOICES
+from datasets_app.labeling.actions.opening import CHOICES
 from datasets_app.labeling.models import Queue
 from datasets_app.labeling.rules import GOLD_MOST
 from registry.access.models import User
@@ -39,6 +39,24 @@ class MixForm(forms.Form):
         return int(self.cleaned_data["gold_rate"] or 0)
 
 
+class ChangeForm(forms.Form):
+    """What can be changed of a queue while it is open."""
+
+    order = forms.ChoiceField(label="Order of what is open", choices=Queue.Order.choices)
+    due_on = forms.DateField(label="Done by", required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    people: forms.ModelMultipleChoiceField[Any] = forms.ModelMultipleChoiceField(
+        None, label="For these people alone", required=False, to_field_name="uuid", widget=forms.CheckboxSelectMultiple,
+        help_text="Nobody ticked: for everybody who may annotate.",
+    )  # fmt: skip
+
+    def __init__(self, queue: Queue, data: Any = None) -> None:
+        people = list(queue.people.values_list("uuid", flat=True))
+        super().__init__(data, initial={"order": queue.order, "due_on": queue.due_on, "people": people}, auto_id="change_%s")
+        kept = {queue.order} | set(Queue.Order.values) - {Queue.Order.LEARNT}
+        self.fields["order"].choices = [choice for choice in Queue.Order.choices if choice[0] in kept]  # type: ignore[attr-defined]
+        self.fields["people"].queryset = queries.annotators(queue.dataset)  # type: ignore[attr-defined]
+
+
 class QueueForm(MixForm):
     """What a new queue takes and how."""
 
@@ -51,6 +69,9 @@ class QueueForm(MixForm):
     )
     slice: forms.ModelChoiceField[Any] = forms.ModelChoiceField(
         None, label="Slice", required=False, to_field_name="uuid", empty_label="none"
+    )
+    item: forms.ModelMultipleChoiceField[Any] = forms.ModelMultipleChoiceField(
+        None, required=False, to_field_name="uuid", widget=forms.MultipleHiddenInput
     )
     overlap = forms.TypedChoiceField(
         label="Answers per item", coerce=int, initial=1, choices=[(n, f"{n} {'person' if n == 1 else 'people'}") for n in range(1, 6)],
@@ -81,9 +102,20 @@ class QueueForm(MixForm):
         uploads = self.fields["upload"]
         uploads.queryset = queries.uploads_to_label(dataset)  # type: ignore[attr-defined]
         uploads.help_text = "Only for the items of one upload."
+        self.take_ticked(dataset)
         if not queries.judged(dataset):
             for name in MixForm.base_fields:
                 del self.fields[name]
+
+    def take_ticked(self, dataset: Dataset) -> None:
+        """Ask for no other items where some were ticked, else for none of these."""
+        ticked = self["item"].value() or []
+        self.fields["item"].queryset = datasets.items(dataset)  # type: ignore[attr-defined]
+        told = f"The {len(ticked):,} items that you ticked" if len(ticked) > 1 else "The item that you ticked"
+        ways = [(Queue.Source.ITEMS, told)] if ticked else [choice for choice in CHOICES if choice[0] != Queue.Source.ITEMS]
+        self.fields["source"].choices = ways  # type: ignore[attr-defined]
+        for name in ("upload", "slice") if ticked else ("item",):
+            del self.fields[name]
 
     def clean_acceptance(self) -> str:
         """By rule, where nothing was chosen."""

@@ -23,12 +23,13 @@ class Correction(models.Model):
         WRITING = "writing", "Being written"
         WRITTEN = "written", "Written"
         FAILED = "failed", "Cannot be read"
+        DISCARDED = "discarded", "Discarded"
 
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="corrections")
     blob = models.ForeignKey(Blob, on_delete=models.PROTECT, related_name="+")
     file_name = models.CharField(max_length=200)
-    state = models.CharField(max_length=8, choices=State.choices, default=State.LOOKING)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.LOOKING)
     report = models.JSONField(default=dict, help_text='{"look", "written"}: counts by outcome, classes old and new, first cases; "error"')
     take_moved = models.BooleanField(default=False, help_text="whether rows whose decision moved on since the export count as well")
     brought_by = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="+")

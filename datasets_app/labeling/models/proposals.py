@@ -25,6 +25,7 @@ class GuidelineProposal(models.Model):
         OPEN = "open", "Open"
         TAKEN_UP = "taken_up", "Taken up"
         DECLINED = "declined", "Declined"
+        WITHDRAWN = "withdrawn", "Withdrawn"
 
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, db_index=False, related_name="proposals")
@@ -36,7 +37,7 @@ class GuidelineProposal(models.Model):
     classes = models.JSONField(default=list, help_text="stable ids of the classes that it is about")
     text = models.CharField(max_length=2000)
     by = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="+")
-    state = models.CharField(max_length=8, choices=State.choices, default=State.OPEN)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
     answer = models.CharField(max_length=1000, blank=True, help_text="why it was declined")
     answered_by = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="+")
     answered_at = models.DateTimeField(null=True)

@@ -86,6 +86,11 @@ def get_correction(user: User, uuid: UUID) -> Correction:
     return policy.get_visible(user, rows, "labeling.view", uuid=uuid)
 
 
+def may_discard(user: User, correction: Correction) -> bool:
+    """Whether the user may put the file aside: they brought it, or lead."""
+    return correction.brought_by_id == user.pk or policy.can(user, "labeling.discard_corrections", correction)
+
+
 def writing_now(dataset: Dataset) -> Correction | None:
     """The file whose labels are being written."""
     return Correction.objects.filter(dataset=dataset, state=Correction.State.WRITING).first()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -189,4 +190,19 @@ def labels_of_items(item_ids: Iterable[int]) -> dict[int, str]:
                 names[dataset] = names_in(LabelSchema.objects.filter(dataset=dataset).order_by("-version").first())
             said = rename(value or {}, names[dataset])
             found |= {item: canonical(said)} if said else {}
+    return found
+
+
+def decided_cells(dataset: Dataset, item_ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
+    """What is decided of those of these items that are, as cells of a file, and the digest of the decision.
+
+    A class by its newest name, what was written as it is, anything else as JSON; "" for a class that is not there any more.
+    """
+    names = names_in(latest_schema(dataset))
+    rows = standing().filter(item_id__in=item_ids).values_list("item_id", "digest", "label__stable_id", "value")
+    found: dict[int, tuple[str, ...]] = {}
+    for item, digest, stable_id, value in rows:
+        said = rename(value if stable_id is None else {"label": str(stable_id)}, names)
+        content = next(iter(said.values())) if said else ""
+        found[item] = (content if isinstance(content, str) else json.dumps(content, ensure_ascii=False), digest)
     return found

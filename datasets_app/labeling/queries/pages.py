@@ -11,11 +11,13 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from datasets_app.datasets.models import Dataset, Upload
+from datasets_app.datasets import queries as datasets
+from datasets_app.datasets.models import Dataset, Item, Upload
 from datasets_app.datasets.rules import UploadState
 from datasets_app.labeling import agreement, rules
 from datasets_app.labeling.models import ARRIVING, LabelSchema, QualityReport, Queue, Seat, Slot
 from datasets_app.labeling.queries.changes import present_ids
+from datasets_app.labeling.queries.decisions import is_uuid
 from datasets_app.labeling.queries.quality import report_of
 from datasets_app.labeling.values import canonical
 from registry.access import policy
@@ -95,6 +97,12 @@ def datasets_to_manage(user: User) -> QuerySet[Dataset]:
 def schemas(dataset: Dataset) -> list[LabelSchema]:
     """The newest versions of a dataset's labels."""
     return list(dataset.schemas.select_related("created_by").order_by("-version")[:PAGE])
+
+
+def chosen_items(dataset: Dataset, asked: Sequence[str]) -> list[Item]:
+    """The visible items of the dataset whose uuids are among these texts, as they came; with their keys and uuids alone."""
+    wanted = [text for text in asked if is_uuid(text)]
+    return list(datasets.items(dataset).filter(uuid__in=wanted).only("uuid")) if wanted else []
 
 
 def uploads_to_label(dataset: Dataset) -> QuerySet[Upload]:

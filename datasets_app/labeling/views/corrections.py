@@ -25,26 +25,29 @@ from lifecycle.refusals import Conflict, Refused
 from lifecycle.ui.marks import Figure
 from lifecycle.ui.numbers import count
 from lifecycle.ui.respond import redirect_or_refresh, respond
+from lifecycle.ui.toasts import toast
+from registry.access import policy
 from registry.access.decorators import needs
 
 LISTED, PAGE = "datasets_app/labeling/corrections.html", "datasets_app/labeling/correction.html"
-KINDS = {"looking": "live", "looked": "half", "writing": "live", "written": "ok", "failed": "bad"}
+KINDS = {"looking": "live", "looked": "half", "writing": "live", "written": "ok", "failed": "bad", "discarded": "off"}
 LEFT_OUT = (Outcome.MOVED, Outcome.OWN, Outcome.REPEATED, Outcome.UNKNOWN_ITEM, Outcome.UNREADABLE)
 PAIRS_SHOWN = 50
 
 
 @require_safe
-@needs("labeling.decide", Dataset, see="labeling.view")
+@needs("labeling.read_corrections", Dataset, see="labeling.view")
 def corrections(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """The files that were brought back, and the form for the next one."""
     dataset = queries.get_dataset(person(request), uuid)
-    return respond(request, LISTED, "bring", listed(dataset, CorrectionsForm()))
+    return respond(request, LISTED, "bring", listed(request, dataset, CorrectionsForm()))
 
 
-def listed(dataset: Dataset, form: CorrectionsForm) -> dict[str, Any]:
+def listed(request: HttpRequest, dataset: Dataset, form: CorrectionsForm) -> dict[str, Any]:
     """What the list shows."""
     rows = reading.corrections(dataset)[: reading.PAGE]
-    return {"dataset": dataset, "form": form, "corrections": [(row, KINDS[row.state]) for row in rows]}
+    found = [(row, KINDS[row.state]) for row in rows]
+    return {"dataset": dataset, "form": form, "corrections": found, "may_bring": policy.can(person(request), "labeling.decide", dataset)}
 
 
 @csrf_exempt  # the inner view is protected: reading the token must not read the file before its limit is in place
@@ -71,14 +74,14 @@ def bring_limited(request: HttpRequest, uuid: UUID) -> HttpResponse:
             form.add_error("file", f"{refusal.message} {refusal.next_step}".strip())
         else:
             return redirect_or_refresh(request, reverse("labeling:correction", args=[made.uuid]))
-    return respond(request, LISTED, "bring", listed(dataset, form), status=422)
+    return respond(request, LISTED, "bring", listed(request, dataset, form), status=422)
 
 
 bring_corrections.needs = bring_limited.needs  # type: ignore[attr-defined]
 
 
 @require_safe
-@needs("labeling.decide", Correction, see="labeling.view")
+@needs("labeling.read_corrections", Correction, see="labeling.view")
 def correction(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """What a file would change, or what came of it."""
     return respond(request, PAGE, "correction", shown(request, uuid))
@@ -97,7 +100,8 @@ def shown(request: HttpRequest, uuid: UUID) -> dict[str, Any]:
         "figures": figures(look, written) if look else [], "form": AcceptCorrectionsForm(),
         "outcomes": [(each.label, counts.get(each, 0), (written or {}).get(each, 0)) for each in Outcome], "written": written,
         "pairs": look.get("pairs", [])[:PAIRS_SHOWN], "pairs_left": max(0, len(look.get("pairs", [])) - PAIRS_SHOWN),
-        "unknown": look.get("unknown", []),
+        "unknown": look.get("unknown", []), "may_accept": policy.can(person(request), "labeling.decide", row),
+        "may_discard": reading.may_discard(person(request), row),
         "cases": [(each.label, each.value, found, counts[each] - len(found)) for each in LEFT_OUT if (found := cases.get(each))],
     }  # fmt: skip
 
@@ -128,3 +132,12 @@ def accept_corrections(request: HttpRequest, uuid: UUID) -> HttpResponse:
         form.add_error("take_moved", f"{refusal.message} {refusal.next_step}".strip())
         return respond(request, PAGE, "correction", shown(request, uuid) | {"form": form}, status=422)
     return redirect_or_refresh(request, reverse("labeling:correction", args=[uuid]))
+
+
+@require_POST
+@needs("labeling.read_corrections", Correction, see="labeling.view")
+def discard_corrections(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """Put a file aside that waits for acceptance."""
+    row = actions.discard_corrections(correction_id=uuid, actor=person(request))
+    toast(request, f"{row.file_name} is discarded")
+    return redirect_or_refresh(request, reverse("labeling:corrections", args=[row.dataset.uuid]))

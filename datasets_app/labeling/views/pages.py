@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.datasets.selection import Selection
 from datasets_app.labeling import actions, queries
 from datasets_app.labeling.agreement import Agreement
 from datasets_app.labeling.forms.checks import CheckForm
-from datasets_app.labeling.forms.queues import MixForm, QueueForm
+from datasets_app.labeling.forms.queues import ChangeForm, MixForm, QueueForm
 from datasets_app.labeling.forms.schemas import SchemaForm, write_classes
 from datasets_app.labeling.models import Queue
 from datasets_app.labeling.quality import ALWAYS_RULE
@@ -63,6 +63,11 @@ def queue_list(request: HttpRequest) -> HttpResponse:
 @needs("labeling.view", Queue)
 def queue_page(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """How far one queue is, who worked in it, and how far they agree."""
+    return render(request, "datasets_app/labeling/queue.html", queue_context(request, uuid))
+
+
+def queue_context(request: HttpRequest, uuid: UUID, change: ChangeForm | None = None) -> dict[str, Any]:
+    """What the page of a queue shows. change: the form as it was sent and refused."""
     queue = queries.get_queue(person(request), uuid)
     may = {name: policy.can(person(request), f"labeling.{name}", queue) for name in ("annotate", "manage", "decide", "gold")}
     may["comment"] = may["annotate"]
@@ -73,7 +78,7 @@ def queue_page(request: HttpRequest, uuid: UUID) -> HttpResponse:
     own, agreed = queries.own_standing(queue, report, person(request)), None if hidden else queries.queue_agreement(queue, report)
     queue = queries.as_seen_by(person(request), [queue])[0]
     ahead = queries.forecast(queue)
-    context = {
+    return {
         "queue": queue, "may": may, "named": named, "late": queue.due_on is not None and queue.due_on < timezone.localdate(),
         "own": [person_row(own, is_self=True)] if own else [], "rule": ALWAYS_RULE,
         "people": queries.people(queue, person(request), everybody=may["manage"]),
@@ -85,8 +90,8 @@ def queue_page(request: HttpRequest, uuid: UUID) -> HttpResponse:
         "chosen": Selection(queue.dataset, person(request), queue.filters, whole=True).words if queue.filters else "",
         "suggest_url": find_url("evaluation:suggest", uuid=queue.dataset.uuid), "sources": Proposer.choices,
         "learning": learning(queue) if queue.order == Queue.Order.LEARNT else None, "may_manage": may["manage"],
+        "change": (change or ChangeForm(queue)) if may["manage"] and queue.state != "closed" else None,
     }  # fmt: skip
-    return render(request, "datasets_app/labeling/queue.html", context)
 
 
 def mix_form(queue: Queue, data: Any = None) -> MixForm:
@@ -116,42 +121,12 @@ def figures(queue: Queue, found: Agreement | None, ahead: queries.Forecast) -> l
     ]
 
 
-def state_view(action: Any, told: str) -> Any:
-    """A view that moves a queue into another state."""
-
-    @require_POST
-    @needs("labeling.manage", Queue, see="labeling.view")
-    def change(request: HttpRequest, uuid: UUID) -> HttpResponse:
-        queue = action(queue_id=uuid, actor=person(request))
-        toast(request, f"{queue.name} {told}")
-        return HttpResponseRedirect(reverse("labeling:queue", args=[uuid]))
-
-    return change
-
-
-pause = state_view(actions.pause_queue, "is paused")
-resume = state_view(actions.resume_queue, "is open again")
-
-
-@require_POST
-@needs("labeling.manage", Queue, see="labeling.view")
-def reorder(request: HttpRequest, uuid: UUID) -> HttpResponse:
-    """Have the open items put in the order of the newest suggestions."""
-    actions.reorder(queue_id=uuid, actor=person(request))
-    toast(request, "The open items are being put in order", kind="live")
-    return HttpResponseRedirect(reverse("labeling:queue", args=[uuid]))
-
-
-close = state_view(actions.close_queue, "is closed")
-
-
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs("labeling.manage", Dataset, see="labeling.view")
 def open_queue(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """The form of a new queue for a dataset."""
     dataset = queries.get_dataset(person(request), uuid)
-    initial = {"source": Queue.Source.SLICE, "slice": request.GET["slice"]} if request.GET.get("slice") else None
-    form = QueueForm(dataset, person(request), request.POST or None, initial=initial)
+    form = QueueForm(dataset, person(request), request.POST or None, initial=asked_to_open(dataset, request.GET))
     if request.method == "POST" and form.is_valid():
         try:
             return opened(request, dataset, form.cleaned_data)
@@ -166,12 +141,19 @@ def open_queue(request: HttpRequest, uuid: UUID) -> HttpResponse:
     )
 
 
+def asked_to_open(dataset: Dataset, params: QueryDict) -> dict[str, Any]:
+    """What the page that leads here has chosen: ticked items, or a slice."""
+    if ticked := queries.chosen_items(dataset, params.getlist("item")):
+        return {"source": Queue.Source.ITEMS, "item": ticked}
+    return {"source": Queue.Source.SLICE, "slice": params["slice"]} if params.get("slice") else {}
+
+
 def opened(request: HttpRequest, dataset: Dataset, data: dict[str, Any]) -> HttpResponse:
     """Open the queue and go to its page."""
-    upload, chosen = data.pop("upload"), data.pop("slice")
+    upload, chosen, ticked = (data.pop(name, None) for name in ("upload", "slice", "item"))
     queue = actions.open_queue(
         dataset_id=dataset.uuid, actor=person(request), upload_id=upload.uuid if upload else None,
-        slice_id=chosen.uuid if chosen else None, **data,
+        slice_id=chosen.uuid if chosen else None, item_ids=[item.pk for item in ticked or ()], **data,
     )  # fmt: skip
     toast(request, f"{queue.name} is open", kind="ok")
     return HttpResponseRedirect(reverse("labeling:queue", args=[queue.uuid]))
@@ -193,7 +175,7 @@ def schema(request: HttpRequest, uuid: UUID) -> HttpResponse:
     may_manage = policy.can(person(request), "labeling.manage", dataset)
     context = on_schema_page(request, dataset, may_manage=may_manage) | {
         "dataset": dataset, "versions": versions, "schema": latest, "form": form, "guideline": guideline_html(latest),
-        "may_manage": may_manage, "may_decide": policy.can(person(request), "labeling.decide", dataset),
+        "may_manage": may_manage, "may_read_corrections": policy.can(person(request), "labeling.read_corrections", dataset),
         "queues_behind": changes.queues_behind(dataset)[:PAGE], "ticked": request.POST.getlist("taking_up"),
         "job": changes.move_job(dataset), "decisions_behind": changes.bounded(changes.decisions_behind(dataset)),
         "suggest_url": find_url("evaluation:suggest", uuid=dataset.uuid),

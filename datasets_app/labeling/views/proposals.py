@@ -74,6 +74,15 @@ def decline_proposal(request: HttpRequest, uuid: UUID) -> HttpResponse:
 
 
 @require_POST
+@needs("labeling.annotate", GuidelineProposal, see="labeling.view")
+def withdraw_proposal(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """Take back one's own proposal."""
+    withdrawn = actions.withdraw_proposal(proposal_id=uuid, actor=person(request))
+    toast(request, "Your proposal is withdrawn")
+    return HttpResponseRedirect(reverse("labeling:schema", args=[withdrawn.dataset.uuid]))
+
+
+@require_POST
 @needs("labeling.annotate", Queue, see="labeling.view")
 @speaks_json
 def know_guideline(request: HttpRequest, uuid: UUID) -> HttpResponse:

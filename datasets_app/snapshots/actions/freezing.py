@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Container
 from itertools import islice
 from pathlib import Path
-from typing import Any
-from uuid import uuid4
+from typing import Any, NamedTuple
+from uuid import UUID, uuid4
 
 from django.db import transaction
 
+from datasets_app.datasets import queries as datasets
 from datasets_app.datasets.models import Dataset, Item
 from datasets_app.labeling.models import LabelSchema
 from datasets_app.labeling.queries.changes import decisions_behind
 from datasets_app.scanning import queries as scanning
 from datasets_app.scanning.rules import Kind
 from datasets_app.snapshots import manifest, queries, rules
+from datasets_app.snapshots.actions.choosing import choose, chosen, selection_of
+from datasets_app.snapshots.dividing import Division, divide
 from datasets_app.snapshots.models import Snapshot, SplitAssignment
 from datasets_app.snapshots.queries import Cut
-from datasets_app.snapshots.rules import Division, Reason, Row
+from datasets_app.snapshots.rules import Reason, Row
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.context import JobContext
 from lifecycle.jobs.models import Job
@@ -27,6 +31,7 @@ from registry.access import policy
 from registry.access.models import User
 from registry.artifacts import actions as artifacts
 from registry.ledger import actions as ledger
+from registry.ledger.rules import digest_of
 from registry.ledger.verbs import Verb
 
 SHARES = {"train": 80, "validation": 10, "test": 10}
@@ -37,12 +42,21 @@ BATCH = 1_000
 
 @transaction.atomic
 def freeze(
-    *, dataset: Dataset, actor: User, seed: int = SEED, shares: dict[str, int] | None = None, note: str = "", after: int | None = None
+    *,
+    dataset: Dataset,
+    actor: User,
+    seed: int = SEED,
+    shares: dict[str, int] | None = None,
+    note: str = "",
+    after: int | None = None,
+    slice_id: UUID | None = None,
 ) -> Job:
     """Have the decided items of a dataset frozen by a job; the snapshot's uuid is in job.args["snapshot"].
 
-    shares: percent by split. after: the number of the newest snapshot that the page showed (0 for none), None to take any.
-    Raises PermissionDenied, Refused (nothing is decided, shares that do not make 100 %) or Conflict (another freeze, stale page).
+    shares: percent by split. after: the number of the newest snapshot that the page showed (0 for none), None to take any. slice_id: of a
+    slice that the actor sees; only what its filters choose then is taken, while all other decided items still bind its splits.
+    Raises PermissionDenied, Refused (nothing is decided, shares that do not make 100 %, a slice that is not there or does not hold) or
+    Conflict (another freeze, stale page).
     """
     Dataset.objects.select_for_update(of=("self",), no_key=True).get(pk=dataset.pk)
     policy.require(actor, "snapshots.freeze", dataset)
@@ -52,6 +66,8 @@ def freeze(
     if not 0 <= seed <= SEED_LIMIT:
         told = f"The seed is a whole number from 0 to {SEED_LIMIT:,}."
         raise Refused(told, fields={"seed": [told]})
+    kept = datasets.find_slice(actor, dataset, slice_id) if slice_id else None
+    selection = selection_of(dataset, actor, kept.filters) if kept else None
     newest = queries.latest(dataset)
     number = newest.number if newest else 0
     if after is not None and after != number:
@@ -68,11 +84,12 @@ def freeze(
             "No item of this dataset has a decided label yet.", next_step="Label items, or import a file with labels as decisions."
         )
     asked = {"snapshot": str(uuid4()), "seed": seed, "shares": shares, "note": note.strip()[:300]}
-    args = {**asked, "dataset": str(dataset.uuid), "after": number}
+    args = {**asked, "dataset": str(dataset.uuid), "after": number, "filters": selection.said if selection else None}
     job = jobs.enqueue(
         "snapshots.freeze", actor=actor, project=dataset.project, args=args, subject=dataset, key=f"snapshots.freeze:{dataset.uuid}"
     )
-    ledger.record(actor, Verb.SNAPSHOT_REQUESTED, dataset, project=dataset.project.uuid, **asked)
+    of_slice = {"slice": kept.uuid, "filters": digest_of(args["filters"])} if kept else {}
+    ledger.record(actor, Verb.SNAPSHOT_REQUESTED, dataset, project=dataset.project.uuid, **asked, **of_slice)
     return job
 
 
@@ -89,50 +106,76 @@ def run_freeze(ctx: JobContext) -> None:
 
 def make(ctx: JobContext, dataset: Dataset) -> Snapshot:
     """Everything up to the snapshot's row. Raises Refused when these rows cannot be frozen."""
+    filters = ctx.args.get("filters")
+    selection = selection_of(dataset, asker(ctx), filters) if filters else None
     if not ctx.job.checkpoint:
         schema = queries.newest_schema(dataset)
         if schema is None:
             raise Refused("This dataset has no labels yet.", next_step="Publish a label schema first.")
-        ctx.checkpoint({**queries.cut_of(dataset)._asdict(), "schema": schema.pk})
+        cut_now = queries.cut_of(dataset)._asdict()
+        ctx.checkpoint({**cut_now, "schema": schema.pk, "chosen": choose(ctx, selection) if selection else ""})
     kept: dict[str, Any] = ctx.job.checkpoint
     cut = Cut(kept["decision"], kept["uploads"], kept["items"])
     schema = LabelSchema.objects.get(pk=kept["schema"])
-    rows, removed = read_rows(ctx, dataset, cut, schema)
-    ctx.progress(len(rows), stage="Dividing into splits", unit="rows")
-    division = rules.divide(
-        rows, seed=ctx.args["seed"], shares=ctx.args["shares"], anchors=queries.anchors(dataset), near=scanning.near_texts(dataset)
-    )
-    division.left_out.update({Reason.REMOVED.value: removed} if removed else {})
+    taken = chosen(kept["chosen"]) if selection else None
+    read = read_rows(ctx, dataset, cut, schema, taken)
+    ctx.progress(len(read.rows), stage="Dividing into splits", unit="rows")
+    division = divide(
+        read.rows, seed=ctx.args["seed"], shares=ctx.args["shares"], anchors=queries.anchors(dataset), near=scanning.near_texts(dataset),
+        beside=read.beside,
+    )  # fmt: skip
+    division.left_out.update({Reason.REMOVED.value: read.removed} if read.removed else {})
     if refusal := rules.why_not(division.placed, division.left_out):
         raise Refused(f"No snapshot was made. {refusal[0]}", next_step=refusal[1])
     ctx.raise_if_cancelled()
-    ctx.progress(len(rows), stage="Writing the manifest")
+    ctx.progress(len(read.rows), stage="Writing the manifest")
+    filters_digest = digest_of(filters) if filters else ""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "manifest.parquet"
-        manifest.write(path, division.placed)
+        manifest.write(path, division.placed, filters_digest)
         blob = artifacts.put_file(path, media_type="application/vnd.apache.parquet")
-    whole, test = rules.digests(division.placed, schema.digest)
+    items = cut.items if taken is None else len(taken)
+    whole, test = rules.digests(division.placed, schema.digest, filters_digest)
     values = {
         "schema": schema, "manifest": blob, "digest": whole, "test_digest": test, "counts": rules.counts(division.placed),
-        "leakage": leakage(dataset, division, undecided=max(0, cut.items - len(rows) - removed)),
+        "leakage": leakage(dataset, division, undecided=max(0, items - len(read.rows) - read.removed)),
+        "filters": filters,
     }  # fmt: skip
     ctx.raise_if_cancelled()
     return record(ctx, dataset, values)
 
 
-def read_rows(ctx: JobContext, dataset: Dataset, cut: Cut, schema: LabelSchema) -> tuple[list[Row], int]:
-    """The decided rows, and how many have a label that the schema no longer has."""
+class Read(NamedTuple):
+    """What is decided. beside: outside the slice. removed: how many of the others have a label that the schema no longer has."""
+
+    rows: list[Row]
+    beside: list[Row]
+    removed: int
+
+
+def read_rows(ctx: JobContext, dataset: Dataset, cut: Cut, schema: LabelSchema, taken: Container[int] | None) -> Read:
+    """The decided rows at the cut. taken: the keys of the slice's items, None where everything is taken."""
     rows: list[Row] = []
+    beside: list[Row] = []
     removed = 0
-    for count, found in enumerate(queries.decided_rows(dataset, cut, schema), start=1):
+    for count, (key, found) in enumerate(queries.decided_rows(dataset, cut, schema), start=1):
+        is_taken = taken is None or key in taken
         if isinstance(found, Row):
-            rows.append(found)
+            (rows if is_taken else beside).append(found)
         else:
-            removed += 1
+            removed += is_taken
         if count % BATCH == 0:
             ctx.progress(count, cut.items, stage="Reading decisions", unit="rows")
             ctx.raise_if_cancelled()
-    return rows, removed
+    return Read(rows, beside, removed)
+
+
+def asker(ctx: JobContext) -> User:
+    """Who asked for a snapshot of a slice: its filters choose what this person sees."""
+    actor: User | None = ctx.job.created_by
+    if actor is None:
+        raise Refused("A snapshot of a slice is asked for by a person.")
+    return actor
 
 
 def leakage(dataset: Dataset, division: Division, *, undecided: int) -> dict[str, Any]:
@@ -166,6 +209,7 @@ def record(ctx: JobContext, dataset: Dataset, values: dict[str, Any]) -> Snapsho
         actor, Verb.SNAPSHOT_FROZEN, snapshot, project=dataset.project.uuid, dataset=dataset.uuid, number=snapshot.number,
         digest=snapshot.digest, test_digest=snapshot.test_digest, manifest=values["manifest"].digest, schema=values["schema"].uuid,
         rows=values["counts"]["rows"], left_out=values["leakage"]["left_out"],
+        **({"filters": digest_of(values["filters"])} if values["filters"] else {}),
     )  # fmt: skip
     return snapshot
 

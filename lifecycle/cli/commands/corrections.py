@@ -40,6 +40,9 @@ def add(commands: Any, common: Any) -> None:
     one = group.add_parser("show", parents=[common], help="what a file would change, or what came of it")
     one.add_argument("correction", metavar="CORRECTION", help="its uuid")
     one.set_defaults(run=show)
+    away = group.add_parser("discard", parents=[common], help="put a file aside that waits: yours, or as an ML lead any")
+    away.add_argument("correction", metavar="CORRECTION", help="its uuid")
+    away.set_defaults(run=discard)
 
 
 def bring(session: Session) -> None:
@@ -159,3 +162,9 @@ def show(session: Session) -> None:
     error = found["report"].get("error", {})
     lines = told(session, found) + ([plain(f"{error['message']} {error['next_step']}")] if error else [])
     session.screen.show(found, *lines, *(["", *written(found)] if found["state"] == "written" else []))
+
+
+def discard(session: Session) -> None:
+    """For good; twice is once."""
+    found = session.api.post(f"/labeling/corrections/{session.args.correction}/discard/", twice=True)
+    session.screen.show(found, f"{found['file_name']} is discarded.")

@@ -34,6 +34,7 @@ def add(commands: Any, common: Any) -> None:
     cold = commands.add_parser("freeze", parents=[common], help="freeze a dataset's decided items as a snapshot to train on")
     cold.add_argument("dataset", metavar="DATASET", help="slug or uuid")
     cold.add_argument("--note", default="", help="what is new in it, in a line")
+    cold.add_argument("--slice", default="", metavar="UUID", help="only what this slice chooses now")
     cold.set_defaults(run=freeze)
 
 
@@ -131,7 +132,7 @@ def freeze(session: Session) -> None:
     """Freeze it, and stay until its rows are divided; refused when somebody was quicker."""
     dataset = find.dataset(session, session.args.dataset)
     known = session.api.get("/snapshots/", dataset=dataset["uuid"])["results"]
-    body = {"note": session.args.note, "after": known[0]["number"] if known else 0}
+    body = {"note": session.args.note, "after": known[0]["number"] if known else 0, "slice": session.args.slice or None}
     job = session.api.post(f"/datasets/{dataset['uuid']}/freeze/", body)
     watching.follow_job(session, job["uuid"])
     made = session.api.get("/snapshots/", dataset=dataset["uuid"])["results"][0]

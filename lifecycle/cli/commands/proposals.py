@@ -11,7 +11,7 @@ from lifecycle.cli.commands.schema import published
 from lifecycle.cli.screen import count, moment, plain
 from lifecycle.cli.session import Session
 
-STATES = ("open", "taken_up", "declined")
+STATES = ("open", "taken_up", "declined", "withdrawn")
 
 
 def add(commands: Any, common: Any) -> None:
@@ -37,6 +37,9 @@ def add(commands: Any, common: Any) -> None:
     no.add_argument("proposal", metavar="PROPOSAL", help="its uuid")
     no.add_argument("--answer", required=True, metavar="TEXT", help="why")
     no.set_defaults(run=decline)
+    back = group.add_parser("withdraw", parents=[common], help="take back your own that nobody has answered")
+    back.add_argument("proposal", metavar="PROPOSAL", help="its uuid")
+    back.set_defaults(run=withdraw)
 
 
 def list_(session: Session) -> None:
@@ -85,3 +88,9 @@ def decline(session: Session) -> None:
     args = session.args
     made = session.api.post(f"/labeling/proposals/{args.proposal}/decline/", {"answer": args.answer})
     session.screen.show(made, f"Declined; {made['by']} reads why.")
+
+
+def withdraw(session: Session) -> None:
+    """One's own; twice is once."""
+    made = session.api.post(f"/labeling/proposals/{session.args.proposal}/withdraw/", twice=True)
+    session.screen.show(made, "Withdrawn.")

@@ -10,8 +10,11 @@ from lifecycle.cli.screen import count, facts, table
 from lifecycle.cli.session import Session
 
 STATES = ("open", "paused", "closed")
-SOURCES = {"undecided": "items without a decision", "all": "all items", "upload": "those of one upload", "slice": "what a slice chooses"}
-OTHERS = {"items": "chosen items", "brought": "what came answered with a file"}
+SOURCES = {
+    "undecided": "items without a decision", "all": "all items", "upload": "those of one upload", "items": "chosen items",
+    "slice": "what a slice chooses",
+}  # fmt: skip
+OTHERS = {"brought": "what came answered with a file"}
 ORDERS = {
     "given": "as the items came", "random": "by chance", "uncertain": "what suggestions are least sure of first",
     "learnt": "what the built-in model is least sure of first", "disputed": "where answers or suggestions disagree first",
@@ -32,6 +35,7 @@ def add(commands: Any, common: Any) -> None:
     listing.set_defaults(run=list_)
     of_queue(group, common, "show", "one queue and how far it is").set_defaults(run=show)
     add_open(group, common)
+    add_change(group, common)
     of_queue(group, common, "pause", "give out nothing new; answers on a screen still count").set_defaults(run=move)
     of_queue(group, common, "resume", "give out items again").set_defaults(run=move)
     of_queue(group, common, "close", "end it for good; answers stay").set_defaults(run=move)
@@ -45,6 +49,7 @@ def add_open(group: Any, common: Any) -> None:
     new.add_argument("--source", choices=list(SOURCES), help="which items: " + described(SOURCES) + " (default: undecided)")
     new.add_argument("--upload", default="", metavar="UUID", help="the items of this upload")
     new.add_argument("--slice", default="", metavar="SLICE", help="the items that this slice chooses now, by name or uuid")
+    new.add_argument("--item", action="append", default=[], metavar="ITEM", help="this item, by its id or uuid; several times for more")
     new.add_argument("--overlap", type=int, default=1, metavar="N", help="people who answer each item, 1 to 5 (default: 1)")
     new.add_argument("--order", choices=list(ORDERS), default="given", help="of the items: " + described(ORDERS) + " (default: given)")
     new.add_argument("--person", action="append", default=[], metavar="NAME", help="who alone gets its items; may be given several times")
@@ -56,6 +61,19 @@ def add_open(group: Any, common: Any) -> None:
     new.add_argument("--gold-minimum", type=int, metavar="PERCENT", help="of gold that a person should get right")
     new.add_argument("--gold-holds", action="store_true", help="who is below gets nothing new until a lead lets them go on")
     new.set_defaults(run=open_)
+
+
+def add_change(group: Any, common: Any) -> None:
+    """The command that changes one that is open."""
+    other = of_queue(group, common, "change", "another order, day or people; what somebody holds stays theirs")
+    other.add_argument("--order", choices=list(ORDERS), help="of what is open")
+    day = other.add_mutually_exclusive_group()
+    day.add_argument("--due", default="", metavar="DATE", help="until when it should be done, such as 2026-12-24")
+    day.add_argument("--no-due", action="store_true", help="no day any more")
+    who = other.add_mutually_exclusive_group()
+    who.add_argument("--person", action="append", default=[], metavar="NAME", help="who alone gets its items; may be given several times")
+    who.add_argument("--everybody", action="store_true", help="everybody who may annotate")
+    other.set_defaults(run=change)
 
 
 def list_(session: Session) -> None:
@@ -127,6 +145,7 @@ def open_(session: Session) -> None:
         "dataset": dataset["uuid"], "name": args.name, "source": args.source or implied(args), "overlap": args.overlap,
         "order": args.order, "acceptance": args.acceptance, "hidden_share": args.hidden_share, "due_on": args.due or None,
         "upload": args.upload or None, "slice": slice_of(session, dataset, args.slice) if args.slice else None,
+        "items": [find.item(session, dataset["uuid"], item) for item in args.item],
         "people": people(session, dataset, args.person), "gold_rate": args.gold_rate, "gold_feedback": args.gold_feedback,
         "gold_minimum": args.gold_minimum, "gold_holds": args.gold_holds,
     }  # fmt: skip
@@ -139,9 +158,20 @@ def open_(session: Session) -> None:
     )
 
 
+def change(session: Session) -> None:
+    """What was said; the rest stays."""
+    args = session.args
+    found = find.queue(session, args.queue)
+    dataset = session.api.get(f"/datasets/{found['dataset']}/")
+    named = [] if args.everybody else people(session, dataset, args.person) or [each["uuid"] for each in found["people"]]
+    body = {"order": args.order or found["order"], "due_on": None if args.no_due else args.due or found["due_on"], "people": named}
+    made = session.api.put(f"/labeling/queues/{found['uuid']}/", body)
+    session.screen.show(made, *told(session, made))
+
+
 def implied(args: Any) -> str:
     """Which items, where it was not said."""
-    return "slice" if args.slice else "upload" if args.upload else "undecided"
+    return "slice" if args.slice else "upload" if args.upload else "items" if args.item else "undecided"
 
 
 def slice_of(session: Session, dataset: dict[str, Any], name: str) -> str:

@@ -12,7 +12,7 @@ from datasets_app.datasets.models import Slice
 from datasets_app.datasets.selection import Selection
 from datasets_app.labeling import actions as labeling
 from datasets_app.labeling import queries as labels
-from datasets_app.labeling.actions import queues as filling
+from datasets_app.labeling.actions import filling, opening
 from datasets_app.labeling.models import Queue, Slot
 from datasets_app.labeling.relabelling import Change, ChangeKind
 from lifecycle.jobs.models import Job
@@ -225,7 +225,7 @@ def test_the_list_takes_the_same_number_of_statements_for_one_and_for_thirty(pro
         client.get(url, {"q": "card", "labels": "undecided", "length_from": "1"}, **HTMX)
 
 
-STATEMENTS = 21
+STATEMENTS = 22
 
 
 # ── Queues ──────────────────────────────────────────────────────────────────
@@ -247,7 +247,7 @@ def test_a_queue_takes_what_a_slice_chooses_and_keeps_its_filters(dataset, ravi,
 
 def test_a_large_slice_is_filled_by_a_job_that_goes_on_where_it_stopped(dataset, ravi, cards, monkeypatch):
     add_items(dataset, ravi, [f"card more {n}" for n in range(20)])
-    monkeypatch.setattr(filling, "AT_ONCE", 1)
+    monkeypatch.setattr(opening, "AT_ONCE", 1)
     monkeypatch.setattr(filling.rules, "BATCH", 4)
     monkeypatch.setattr(selecting, "FIRST", 3)
     monkeypatch.setattr(selecting, "QUICK", -1)

@@ -5,7 +5,8 @@ import pytest
 from datasets_app.scanning import actions as scanning
 from datasets_app.scanning.models import Finding
 from datasets_app.snapshots import queries
-from datasets_app.snapshots.rules import Row, divide, leaked_rows
+from datasets_app.snapshots.dividing import divide
+from datasets_app.snapshots.rules import Row, leaked_rows
 from tests.support.labeling import decided_dataset
 from tests.support.scanning import scan
 from tests.support.snapshots import freeze

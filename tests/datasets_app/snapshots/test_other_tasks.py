@@ -8,8 +8,9 @@ from collections import Counter
 import pytest
 
 from datasets_app.snapshots import actions, queries
+from datasets_app.snapshots.dividing import divide
 from datasets_app.snapshots.models import Export
-from datasets_app.snapshots.rules import Row, divide
+from datasets_app.snapshots.rules import Row
 from lifecycle.refusals import Refused
 from lifecycle.training.actions.launch import check_snapshot
 from registry.artifacts import actions as artifacts

@@ -8,7 +8,8 @@ from collections import Counter, defaultdict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datasets_app.snapshots.rules import SPLITS, Anchor, Row, check_shares, digests, divide, leaked_rows, own_split, targets, why_not
+from datasets_app.snapshots.dividing import divide, own_split, targets
+from datasets_app.snapshots.rules import SPLITS, Anchor, Row, check_shares, digests, leaked_rows, why_not
 
 SHARES = {"train": 80, "validation": 10, "test": 10}
 

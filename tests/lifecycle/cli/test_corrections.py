@@ -105,3 +105,13 @@ def test_mistakes_and_people_without_the_role_bring_nothing(as_person, inbox, sh
     assert (Correction.objects.count(), Event.objects.count()) == (0, before)
     refused = as_person(ana)("corrections", "bring", str(sheet), "--dataset", inbox.slug)
     assert (refused.code, Correction.objects.count()) == (1, 0)
+
+
+def test_a_file_that_waits_is_discarded(as_person, inbox, ravi, lee, mia, sheet):
+    as_person(ravi)("corrections", "bring", str(sheet), "--dataset", inbox.slug)
+    found = Correction.objects.get()
+
+    assert as_person(mia)("corrections", "discard", str(found.uuid)).code == 1
+    assert as_person(lee)("corrections", "discard", str(found.uuid)).out == "corrected.csv is discarded.\n"
+    found.refresh_from_db()
+    assert found.state == "discarded"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import hashlib
+
 import pytest
 
 from datasets_app.datasets import actions
@@ -44,3 +47,15 @@ def test_slices_are_listed_and_used(as_person, mia, texts):
 
     assert command("slices", texts.slug).out == f"{row.uuid}  Transfers, not counted\n"
     assert command("items", texts.slug, "--slice", str(row.uuid)).out == "m-40  a transfer\n"
+
+
+def test_all_that_is_found_is_written_to_a_file(as_person, mia, ana, texts, tmp_path):
+    file = tmp_path / "cards.csv"
+    said = as_person(mia)("items", texts.slug, "--search", "card", "--csv", str(file))
+
+    assert said.code == 0, said.err
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    assert said.out.splitlines() == [f"40 items in {file}", f"sha256  {digest}"]
+    assert [row["id"] for row in csv.DictReader(file.open(newline=""))] == [f"m-{n}" for n in range(40)]
+    refused = as_person(ana)("items", texts.slug, "--csv", str(tmp_path / "none.csv"))
+    assert (refused.code, (tmp_path / "none.csv").exists()) == (1, False)

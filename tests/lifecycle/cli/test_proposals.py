@@ -74,3 +74,10 @@ def test_who_does_not_manage_labels_answers_nothing(as_person, inbox, ben, propo
     proposal.refresh_from_db()
     assert (said.code, said.out, proposal.state, LabelSchema.objects.count()) == (1, "", "open", 1)
     assert Event.objects.count() == before
+
+
+def test_ones_own_proposal_is_withdrawn(as_person, ana, ben, proposal):
+    assert as_person(ben)("proposals", "withdraw", str(proposal.uuid)).code == 1
+    assert as_person(ana)("proposals", "withdraw", str(proposal.uuid)).out == "Withdrawn.\n"
+    proposal.refresh_from_db()
+    assert proposal.state == "withdrawn"

@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from datasets_app.datasets import actions as datasets
-from datasets_app.labeling.actions.queues import CHOICES
+from datasets_app.labeling.actions.opening import CHOICES
 from datasets_app.labeling.models import Queue
 from lifecycle.cli.commands import queues
 from registry.ledger.models import Event
@@ -125,3 +125,21 @@ def test_a_queue_is_paused_resumed_and_closed(as_person, inbox, mia, ana):
     assert (refused.code, "Only" in refused.err) == (1, True)
     queue.refresh_from_db()
     assert queue.state == "closed"
+
+
+def test_chosen_items_are_opened_and_a_queue_is_changed(as_person, inbox, mia, ana):
+    make_schema(inbox, mia)
+    uuids = [str(item.uuid) for item in inbox.items.order_by("id")]
+    command = as_person(mia)
+    assert command("queues", "open", "inbox", "Two", "--item", uuids[2], "--item", uuids[0]).code == 0
+    queue = Queue.objects.get()
+    assert (queue.source, queue.items_total) == ("items", 2)
+
+    said = command("queues", "change", "Two", "--order", "random", "--due", "2026-12-24", "--person", "ana")
+    assert said.code == 0, said.err
+    queue.refresh_from_db()
+    assert (queue.order, queue.due_on, list(queue.people.all())) == ("random", date(2026, 12, 24), [ana])
+    assert command("queues", "change", "Two", "--everybody").code == 0
+    queue.refresh_from_db()
+    assert (queue.order, queue.due_on, queue.people.count()) == ("random", date(2026, 12, 24), 0)
+    assert command("queues", "change", "Two", "--order", "learnt").code == 1

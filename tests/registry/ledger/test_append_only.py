@@ -13,7 +13,7 @@ from registry.ledger.verbs import Verb
 IMMUTABLE = {
     "artifacts.blob", "artifacts.folder",
     "catalog.card", "catalog.modelversion",
-    "datasets.item",
+    "datasets.export", "datasets.item",
     "drift.baseline", "drift.driftreport", "drift.episode", "drift.textcheck",
     "endpoints.deployment", "endpoints.fault",
     "evaluation.evaluation",

@@ -1,0 +1,127 @@
+"""Pausing, resuming and closing a queue, and what can be changed of it while it is open."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from datasets_app.labeling import rules
+from datasets_app.labeling.actions.ordering import check_order, enqueue_reorder
+from datasets_app.labeling.models import Queue, Slot
+from lifecycle.refusals import Conflict, Refused
+from registry.access import policy
+from registry.access.models import User
+from registry.ledger import actions as ledger
+from registry.ledger.verbs import Verb
+
+OPEN, CLOSED = Slot.State.OPEN, Slot.State.CLOSED
+MOVES = {
+    Queue.State.OPEN: {Queue.State.PAUSED, Queue.State.CLOSED},
+    Queue.State.PAUSED: {Queue.State.OPEN, Queue.State.CLOSED},
+    Queue.State.CLOSED: set[Queue.State](),
+}
+
+
+def pause_queue(*, queue_id: UUID, actor: User) -> Queue:
+    """Nobody gets new items until it is resumed; answers already on a screen still count. Raises PermissionDenied or Conflict."""
+    return move(queue_id, actor, Queue.State.PAUSED)
+
+
+def resume_queue(*, queue_id: UUID, actor: User) -> Queue:
+    """A paused queue gives out items again. Raises PermissionDenied or Conflict."""
+    return move(queue_id, actor, Queue.State.OPEN)
+
+
+def close_queue(*, queue_id: UUID, actor: User) -> Queue:
+    """For good: open slots are closed, answers stay. Raises PermissionDenied or Conflict."""
+    return move(queue_id, actor, Queue.State.CLOSED)
+
+
+@transaction.atomic
+def move(queue_id: UUID, actor: User, state: Queue.State) -> Queue:
+    """Change the state of a queue. The same state again changes nothing."""
+    queue = Queue.objects.select_for_update(of=("self",), no_key=True).select_related("dataset__project").get(uuid=queue_id)
+    policy.require(actor, "labeling.manage", queue)
+    if queue.state == state:
+        return queue
+    if state not in MOVES[Queue.State(queue.state)]:
+        raise Conflict(f"This queue is {queue.get_state_display().lower()} and can no longer be {state.label.lower()}.")
+    old, queue.state = queue.state, state
+    if state == Queue.State.CLOSED:
+        queue.slots_total -= Slot.objects.filter(queue=queue, state=OPEN).update(state=CLOSED, lease_token=None)
+    queue.save(update_fields=["state", "slots_total"])
+    verb = Verb.QUEUE_CLOSED if state == Queue.State.CLOSED else Verb.QUEUE_CHANGED
+    ledger.record(actor, verb, queue, project=queue.dataset.project.uuid, old=old, new=state, done=queue.slots_done)
+    return queue
+
+
+@transaction.atomic
+def change_queue(*, queue_id: UUID, actor: User, order: str, due_on: date | None, people: Collection[User]) -> Queue:
+    """Change the order of what is open, the day until which it should be done, and who alone gets items. The same again changes nothing.
+
+    order: one of Order; that of the built-in model only where the queue has it. A job puts what is open in a new order; nothing that
+    somebody holds is taken from them, whatever the order and whoever is named. Raises PermissionDenied, Conflict for a queue that is
+    closed, or Refused that names the field (no such order, too few people or one who may not annotate).
+    """
+    queue = Queue.objects.select_for_update(of=("self",), no_key=True).select_related("dataset__project").get(uuid=queue_id)
+    policy.require(actor, "labeling.manage", queue)
+    if queue.state == Queue.State.CLOSED:
+        raise Conflict("This queue is closed and can no longer be changed.", next_step="Open another queue.")
+    before, old = facts_of(queue), queue.order
+    queue.order, queue.due_on = order, due_on
+    check_change(queue, old, people)
+    queue.save(update_fields=["order", "due_on"])
+    queue.people.set(people)
+    if queue.order != old:
+        enqueue_reorder(queue, actor)
+    if (after := facts_of(queue)) != before:
+        ledger.record(actor, Verb.QUEUE_CHANGED, queue, project=queue.dataset.project.uuid, old=before, new=after)
+    return queue
+
+
+def check_change(queue: Queue, old: str, people: Collection[User]) -> None:
+    """Raises Refused, naming the field, where a queue cannot be handed out so. old: the order that it had."""
+    problems = check_order(queue)
+    if queue.order == Queue.Order.LEARNT and old != Queue.Order.LEARNT:
+        problems = {"order": ["The built-in model orders a queue from its first item on: open one for it."]}
+    if problems:
+        raise Refused("The queue was not changed.", next_step=next(iter(problems.values()))[0], fields=problems)
+    check_people(queue, people)
+
+
+def facts_of(queue: Queue) -> dict[str, Any]:
+    """What can be changed of a queue, as the trail names it."""
+    people = sorted(str(uuid) for uuid in queue.people.values_list("uuid", flat=True))
+    return {"order": queue.order, "due_on": queue.due_on.isoformat() if queue.due_on else None, "people": people}
+
+
+def check_people(queue: Queue, people: Collection[User]) -> None:
+    """Raises Refused, naming the field, for people of whom one may not annotate here, or who are too few for the overlap."""
+    told = ""
+    if lacking := [user for user in people if not policy.can(user, "labeling.annotate", queue.dataset)]:
+        told = f"{', '.join(str(user) for user in lacking[:5])} may not annotate in this dataset."
+    elif people and len(set(people)) < queue.overlap:
+        told = f"{len(set(people))} cannot give {queue.overlap} answers to one item: nobody answers twice."
+    if told:
+        raise Refused(told, next_step="Choose other people, or nobody for everybody.", fields={"people": [told]})
+
+
+@transaction.atomic
+def prefer(*, queue_id: UUID, actor: User, source: str) -> Queue:
+    """Have the bench show suggestions of this kind of source first, where it has any; empty for the newest whoever gave them.
+
+    Raises PermissionDenied, or Refused for what is no kind of source.
+    """
+    queue = Queue.objects.select_for_update(of=("self",), no_key=True).select_related("dataset__project").get(uuid=queue_id)
+    policy.require(actor, "labeling.manage", queue)
+    if source and source not in rules.Proposer.values:
+        raise Refused("There is no such kind of source.", fields={"source": [f"Choose one of {', '.join(rules.Proposer.values)}."]})
+    if queue.suggests_from != source:
+        old, queue.suggests_from = queue.suggests_from, source
+        queue.save(update_fields=["suggests_from"])
+        ledger.record(actor, Verb.QUEUE_CHANGED, queue, project=queue.dataset.project.uuid, suggests_from=source, before=old)
+    return queue

@@ -1,0 +1,94 @@
+"""Items are ticked on the items page: one by one, by key, a range, or all of the page; they become a queue."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from datasets_app.datasets import actions
+from datasets_app.labeling import actions as labeling
+from datasets_app.labeling.models import Queue
+from tests.support.browser import fits, running_chromium, shot, violations, visits
+from tests.support.jobs import run_ok
+from tests.support.labeling import decided_dataset, make_dataset, make_schema
+from tests.support.snapshots import freeze
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with running_chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def opened(chromium, live_server):
+    with visits(chromium, live_server.url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def dataset(project, ravi):
+    made = make_dataset(project, ravi, [f"card payment number {n} was declined" for n in range(8)])
+    make_schema(made, ravi)
+    return made
+
+
+def test_items_are_ticked_in_every_way_and_become_a_queue(opened, dataset, ravi):
+    page = opened(f"/datasets/{dataset.uuid}/", ravi)
+    boxes, button = page.locator("input[name=item]"), page.get_by_role("button", name="Open a queue with the ticked items")
+    expect(button).to_have_attribute("aria-disabled", "true")
+
+    boxes.nth(1).click()
+    boxes.nth(4).click(modifiers=["Shift"])
+    expect(page.locator("#pick [role=status]")).to_have_text("4 ticked")
+    page.locator("#items tbody tr").nth(6).locator("a").focus()
+    page.keyboard.press("x")
+    expect(page.locator("#pick [role=status]")).to_have_text("5 ticked")
+    every = page.get_by_label("Select all on this page")
+    assert every.evaluate("box => box.indeterminate")
+    every.click()
+    expect(page.locator("#pick [role=status]")).to_have_text("8 ticked")
+    every.click()
+    expect(button).to_have_attribute("aria-disabled", "true")
+
+    boxes.nth(0).focus()
+    page.keyboard.press("Space")
+    button.click()
+    expect(page.get_by_label("The item that you ticked")).to_be_checked()
+    page.get_by_label("Name").fill("One of them")
+    page.get_by_role("button", name="Open the queue").click()
+    page.wait_for_url("**/labeling/*/")
+    assert Queue.objects.get().items_total == 1
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark"), (1440, "dark"), (390, "light")])
+def test_the_pages_fit_and_can_be_read_by_everybody(opened, dataset, ravi, width, scheme):
+    actions.export_items(dataset_id=dataset.uuid, actor=ravi, filters={"q": "card", "length_from": "10"})
+    run_ok("default")
+    ticked = dataset.items.first().uuid
+    pages = {"items": f"/datasets/{dataset.uuid}/?q=card", "files": f"/datasets/{dataset.uuid}/exports/"}
+    for name, path in (pages | {"open": f"/labeling/datasets/{dataset.uuid}/open/?item={ticked}"}).items():
+        page = opened(path, ravi, width=width, scheme=scheme)
+        shot(page, f"{name}-{width}-{scheme}")
+        fits(page)
+        assert violations(page) == []
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark"), (1440, "dark"), (390, "light")])
+def test_the_pages_of_a_queue_a_slice_and_its_snapshot_fit(opened, project, mia, width, scheme):
+    dataset = decided_dataset(project, mia, [(f"{word} {n}", word) for word in ("card", "cash") for n in range(8)], manager=mia)
+    kept = actions.save_slice(dataset_id=dataset.uuid, actor=mia, name="Digits", filters={"length_from": "3"}, shared=True)
+    snapshot = freeze(dataset, mia, slice_id=kept.uuid, shares={"train": 60, "validation": 20, "test": 20})
+    queue = Queue.objects.get()
+    labeling.propose_change(dataset_id=dataset.uuid, actor=mia, text="Fees are cash.")
+    pages = {
+        "queue": f"/labeling/{queue.uuid}/", "slice": f"/datasets/slices/{kept.uuid}/", "snapshot": f"/snapshots/{snapshot.uuid}/",
+        "freezing": f"/snapshots/dataset/{dataset.uuid}/?slice={kept.uuid}", "schema": f"/labeling/datasets/{dataset.uuid}/schema/",
+    }  # fmt: skip
+    for name, path in pages.items():
+        page = opened(path, mia, width=width, scheme=scheme)
+        shot(page, f"{name}-{width}-{scheme}")
+        fits(page)
+        assert violations(page) == []

@@ -1,0 +1,230 @@
+"""What the filters of a dataset choose goes out as CSV: a job writes it, only who asked gets it, and it comes back as corrections."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+
+import pytest
+from django.core.exceptions import PermissionDenied
+from django.urls import reverse
+
+from datasets_app.datasets import actions
+from datasets_app.datasets.actions import exports as writing
+from datasets_app.datasets.models import Export
+from datasets_app.labeling import actions as labeling
+from datasets_app.labeling.models import Decision
+from datasets_app.labeling.rules import LabelSpec
+from lifecycle.jobs import actions as jobs
+from lifecycle.jobs.models import Job
+from lifecycle.refusals import Refused
+from registry.access.actions import revoke
+from registry.access.roles import Role
+from registry.artifacts.actions import open_blob
+from registry.ledger.models import Event
+from tests.support.datasets import import_texts, make_dataset
+from tests.support.jobs import run_jobs, run_ok
+from tests.support.labeling import add_items
+from tests.support.labeling import make_dataset as laid_down
+
+pytestmark = pytest.mark.django_db
+HEADER = ["id", "text", "split", "group", "time", "item", "file", "line", "metadata", "label", "decision"]
+ROWS = [("m-1", "=1+1 card", "card", "train"), ("m-2", "a transfer", "", ""), ("m-3", "card lost", "card", "test")]
+
+
+@pytest.fixture
+def inbox(project, mia):
+    dataset = make_dataset(project, mia, "Inbox")
+    import_texts(dataset, ROWS, mia, header=("id", "text", "label", "split"))
+    return dataset
+
+
+def ask(dataset, actor, **filters):
+    return actions.export_items(dataset_id=dataset.uuid, actor=actor, filters=filters)
+
+
+def read(made: Export) -> list[list[str]]:
+    return list(csv.reader(io.StringIO(open_blob(made.blob.digest).read().decode(), newline="")))
+
+
+def exported() -> list[dict]:
+    return [json.loads(event.canonical) for event in Event.objects.filter(verb="datasets.exported")]
+
+
+def test_what_was_found_is_written_with_what_is_decided_and_no_cell_runs(inbox, mia):
+    ask(inbox, mia, q="card")
+    run_ok("default")
+
+    made = Export.objects.get()
+    header, first, second = read(made)
+    items = {item.external_id: item for item in inbox.items.all()}
+    decisions = {row.item_id: row.digest for row in Decision.objects.all()}
+    one, three = items["m-1"], items["m-3"]
+    assert header == HEADER
+    assert first == ["m-1", "'=1+1 card", "train", "", "", one.digest, "rows.csv", "2", "", "card", decisions[one.pk]]
+    assert second == ["m-3", "card lost", "test", "", "", three.digest, "rows.csv", "4", "", "card", decisions[three.pk]]
+    assert (made.filters, made.words, made.items, made.neutralised, made.created_by) == ({"q": "card"}, "Search: card", 2, 1, mia)
+    assert made.blob.digest == hashlib.sha256(open_blob(made.blob.digest).read()).hexdigest()
+
+
+def test_without_filters_every_visible_item_goes_out_and_an_undecided_one_has_no_label(inbox, mia):
+    add_items(inbox, mia, ["not accepted yet"], imported=False)
+    ask(inbox, mia)
+    run_ok("default")
+
+    assert [(row[0], row[9], row[10] != "") for row in read(Export.objects.get())[1:]] == [
+        ("m-1", "card", True), ("m-2", "", False), ("m-3", "card", True),
+    ]  # fmt: skip
+
+
+def test_the_trail_names_the_file_and_no_words_of_a_text(inbox, mia):
+    ask(inbox, mia, q="card")
+    run_ok("default")
+
+    (event,) = exported()
+    made = Export.objects.get()
+    assert (event["actor"], event["payload"]["items"], event["payload"]["file"]) == (str(mia.uuid), 2, made.blob.digest)
+    assert "card" not in json.dumps(event)
+
+
+def test_asking_twice_while_it_is_made_is_asking_once(inbox, mia, ravi):
+    assert ask(inbox, mia, q="card") == ask(inbox, mia, q=" card ")
+    assert ask(inbox, ravi, q="card") != ask(inbox, mia, q="card")
+    run_ok("default")
+    assert Export.objects.count() == 2
+
+
+@pytest.mark.parametrize(
+    ("filters", "field"), [({"never": "heard of"}, ["never"]), ({"split": "nowhere"}, ["split"]), ({"q": "nowhere"}, [])]
+)
+def test_what_cannot_be_found_is_refused_and_nothing_is_made(inbox, mia, filters, field):
+    before = Job.objects.count()
+    with pytest.raises(Refused, match="No file is made") as refusal:
+        ask(inbox, mia, **filters)
+
+    assert list(refusal.value.fields) == field
+    assert Job.objects.count() == before
+    assert exported() == []
+
+
+@pytest.mark.parametrize("name", ["ana", "lee", "gita", "omar", "aida", "adam", "otto"])
+def test_roles_that_take_no_texts_out_are_refused(inbox, name, request):
+    with pytest.raises(PermissionDenied):
+        ask(inbox, request.getfixturevalue(name))
+    run_ok("default")
+    assert not Export.objects.exists()
+
+
+def test_who_lost_the_role_before_the_job_began_gets_no_file(inbox, mia, lee, project):
+    ask(inbox, mia)
+    revoke(user=mia, role=Role.ENGINEER, root=project, actor=lee)
+
+    (job,) = run_jobs("default")
+    assert (job.state, job.error) == ("failed", "No file was made: who asked for it may not take texts out any more.")
+    assert not Export.objects.exists()
+    assert exported() == []
+
+
+def test_a_job_that_is_cancelled_in_the_middle_keeps_nothing(inbox, mia, monkeypatch):
+    add_items(inbox, mia, [f"more {n}" for n in range(5)])
+    monkeypatch.setattr(writing, "BATCH", 2)
+    told, seen = writing.cells_told, []
+
+    def cancelling(dataset, keys):
+        seen.append(len(keys))
+        if len(seen) == 2:
+            jobs.cancel(job.uuid, mia)
+        return told(dataset, keys)
+
+    monkeypatch.setattr(writing, "cells_told", cancelling)
+    job = ask(inbox, mia)
+    (ended,) = run_jobs("default")
+
+    assert (ended.state, seen) == ("cancelled", [2, 2])
+    assert not Export.objects.exists()
+    assert exported() == []
+
+
+@pytest.mark.parametrize("count", [3, 40])
+def test_a_batch_takes_the_same_number_of_statements_whatever_its_size(project, mia, count, django_assert_num_queries):
+    dataset = laid_down(project, mia, [f"card {n}" for n in range(count)])
+    keys = list(dataset.items.values_list("pk", flat=True))
+    with django_assert_num_queries(2):
+        writing.cells_told(dataset, keys)
+
+
+def test_items_that_are_more_than_a_text_have_a_column_for_it(project, mia):
+    dataset = laid_down(project, mia, [{"prompt": "Hello", "responses": ["a", "b"]}], task="preference")
+    ask(dataset, mia)
+    run_ok("default")
+
+    header, row = read(Export.objects.get())
+    assert (header, row[-1]) == ([*HEADER, "content"], '{"prompt": "Hello", "responses": ["a", "b"]}')
+
+
+def test_labels_mended_in_the_file_come_back_as_corrections(inbox, mia, ravi):
+    ask(inbox, ravi)
+    run_ok("default")
+    header, *rows = read(Export.objects.get())
+    rows[0][header.index("label")] = "theft"
+    labeling.publish_schema(dataset_id=inbox.uuid, actor=ravi, labels=[LabelSpec(name) for name in ("card", "theft")])
+    file = io.StringIO(newline="")
+    csv.writer(file).writerows([header, rows[0], rows[2]])
+
+    correction = labeling.bring_corrections(dataset=inbox, actor=ravi, content=[file.getvalue().encode()], file_name="mended.csv")
+    run_ok("default")
+    correction.refresh_from_db()
+    assert (correction.state, correction.report["look"]["counts"]) == ("looked", {"changed": 1, "unchanged": 1})
+
+
+# ── Pages and API ───────────────────────────────────────────────────────────
+def test_the_items_page_leads_to_the_file_and_only_who_asked_gets_it(inbox, mia, ravi, ana, client_for):
+    client, url = client_for(mia), reverse("datasets:exports", args=[inbox.uuid])
+    listed = client.get(reverse("datasets:dataset", args=[inbox.uuid]), {"q": "card"}).content.decode()
+    assert f'action="{url}?q=card"' in listed
+    assert "Download as CSV" not in client_for(ana).get(reverse("datasets:dataset", args=[inbox.uuid])).content.decode()
+    assert "No file yet" in client.get(url).content.decode()
+
+    asked = client.post(f"{url}?q=card")
+    assert (asked.status_code, asked["Location"]) == (302, url)
+    assert 'hx-trigger="job-ended from:body"' in client.get(url).content.decode()
+    run_ok("default")
+
+    made = Export.objects.get()
+    page = client.get(url).content.decode()
+    assert made.blob.digest in page
+    assert "Search: card" in page
+    file = reverse("datasets:download", args=[made.uuid])
+    got = client.get(file)
+    assert (got["Content-Type"], got["Content-Disposition"]) == ("text/csv", f'attachment; filename="{inbox.slug}-items.csv"')
+    assert b"".join(got.streaming_content) == open_blob(made.blob.digest).read()
+    assert [client_for(user).get(file).status_code for user in (ravi, ana)] == [404, 403]
+    assert "Search: card" not in client_for(ravi).get(url).content.decode()
+    assert client_for(ravi).get(reverse("jobs:progress", args=[Job.objects.latest("id").uuid])).status_code == 404
+
+
+def test_the_page_says_why_no_file_is_made(inbox, mia, ana, client_for):
+    url = reverse("datasets:exports", args=[inbox.uuid])
+    refused = client_for(mia).post(f"{url}?q=nowhere")
+    assert refused.status_code == 422
+    assert "No file is made: no item is found." in refused.content.decode()
+    assert client_for(ana).post(url).status_code == 403
+    assert "ML engineers and adjudicators export texts." in client_for(ana).get(url).content.decode()
+    assert not Job.objects.filter(kind="datasets.export").exists()
+
+
+def test_the_api_makes_lists_and_gives_files_of_filters_and_slices(inbox, mia, client_for):
+    client, url = client_for(mia), f"/api/v1/datasets/{inbox.uuid}/item-exports/"
+    kept = actions.save_slice(dataset_id=inbox.uuid, actor=mia, name="Cards", filters={"q": "card"})
+    asked = client.post(url, {"slice": str(kept.uuid), "filters": {"split": "test"}}, content_type="application/json")
+    assert (asked.status_code, asked.json()["kind"]) == (202, "datasets.export")
+    run_ok("default")
+
+    (found,) = client.get(url).json()
+    assert (found["filters"], found["items"], found["neutralised"]) == ({"q": "card", "split": "test"}, 1, 0)
+    content = b"".join(client.get(found["url"]).streaming_content)
+    assert (hashlib.sha256(content).hexdigest(), len(content)) == (found["sha256"], found["size"])
+    refused = client.post(url, {"filters": {"lenght": "3"}}, content_type="application/json")
+    assert (refused.status_code, list(refused.json()["fields"])) == (422, ["lenght"])
