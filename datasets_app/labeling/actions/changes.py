@@ -118,6 +118,8 @@ def to_version(queue: Queue, schema: LabelSchema, actor: User) -> None:
 def run_moves(ctx: JobContext) -> None:
     """The job that moves decisions. Each batch commits with its event, so it may be cancelled at any time and run again."""
     dataset = Dataset.objects.select_related("project").get(uuid=ctx.args["dataset"])
+    if not ctx.job.checkpoint:
+        ctx.checkpoint(changes.begun(dataset))
     move_all(ctx, dataset)
     disputes = changes.disputes_to_settle(dataset)
     for number, pk in enumerate(disputes, start=1):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -17,6 +17,7 @@ from datasets_app.labeling.relabelling import ChangeKind, Gone, follow
 from datasets_app.labeling.rules import ClassesNow, through
 from datasets_app.labeling.values import classes_of
 from lifecycle.jobs.models import Job
+from lifecycle.jobs.rules import State
 
 LOOK = 2_000
 PAIR = 2  # classes that a dispute names; where there are more answers, any may have been merged
@@ -178,8 +179,12 @@ def queues_open(dataset: Dataset) -> QuerySet[Queue]:
 
 def move_job(dataset: Dataset) -> Job | None:
     """The newest job that moved the dataset's decisions."""
-    rows = Job.objects.filter(subject_type=dataset._meta.label_lower, subject_uuid=dataset.uuid, kind=MOVE)
-    return rows.order_by("-id").first()
+    return jobs_that_move(dataset).order_by("-id").first()
+
+
+def jobs_that_move(dataset: Dataset) -> QuerySet[Job]:
+    """The jobs that moved the dataset's decisions."""
+    return Job.objects.filter(subject_type=dataset._meta.label_lower, subject_uuid=dataset.uuid, kind=MOVE)
 
 
 def queues_behind(dataset: Dataset) -> QuerySet[Queue]:
@@ -207,8 +212,30 @@ def to_move(dataset: Dataset) -> dict[UUID, LabelChange]:
 
 
 def decisions_behind(dataset: Dataset) -> QuerySet[Decision]:
-    """The decisions that hold and carry a class that was merged or split, or retired where others may stand beside it; by key."""
-    return carrying(standing(), dataset, to_move(dataset), by="item__dataset").order_by("id")
+    """The decisions that hold and carry a class that was merged or split, or retired where others may stand beside it; by key.
+
+    Where an answer may name several classes no index finds them, so those that a job has looked through are not looked at again.
+    """
+    moving = to_move(dataset)
+    rows = carrying(standing(), dataset, moving, by="item__dataset").order_by("id")
+    return rows.filter(pk__gt=looked_through(dataset, moving)) if moving and has_several(dataset) else rows
+
+
+def looked_through(dataset: Dataset, moving: Mapping[UUID, LabelChange]) -> int:
+    """The key of the last decision that there was when a job began that moved all these classes to its end; 0 without one."""
+    ended = jobs_that_move(dataset).filter(state=State.SUCCEEDED).order_by("-id").values_list("checkpoint", flat=True).first()
+    return int(ended["decision"]) if ended and ended.get("change") == newest_change(moving) else 0
+
+
+def newest_change(moving: Mapping[UUID, LabelChange]) -> int:
+    """The key of the newest of these changes; 0 where there is none."""
+    return max((change.pk for change in moving.values()), default=0)
+
+
+def begun(dataset: Dataset) -> dict[str, int]:
+    """What a job that moves decisions notes when it begins, for `looked_through`."""
+    newest = Decision.objects.order_by("-id").values_list("pk", flat=True).first()
+    return {"change": newest_change(to_move(dataset)), "decision": newest or 0}
 
 
 def disputes_to_settle(dataset: Dataset) -> list[int]:

@@ -4,33 +4,22 @@ import json
 from uuid import uuid4
 
 import pytest
-from django.urls import reverse
 
 from datasets_app.labeling import actions, queries
-from datasets_app.labeling.models import Annotation, Decision, GuidelineProposal, LabelChange, LabelSchema, Suggestion
+from datasets_app.labeling.models import Annotation, Decision, Suggestion
 from datasets_app.labeling.queries import changes
-from datasets_app.labeling.relabelling import Change, ChangeKind, Gone, moved
-from datasets_app.labeling.rules import ClassesNow, is_right, through
-from datasets_app.labeling.values import rename, words
+from datasets_app.labeling.values import rename
 from datasets_app.snapshots.actions import freeze
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Conflict, Refused
 from registry.ledger.models import Event
 from registry.ledger.verbs import Verb
-from tests.support.gold import know
+from tests.support.changing import NAMES, TEXTS, change, label_all, labels, new_dataset, said_of, sets, spans
 from tests.support.jobs import run_jobs, run_ok
-from tests.support.labeling import make_dataset, make_queue, make_schema, queue_items, say
+from tests.support.labeling import make_queue, make_schema, queue_items, say
 
 pytestmark = pytest.mark.django_db
-NAMES = ("billing", "card", "lost", "transfer")
-TEXTS = ["my card is lost", "a lost bill", "one transfer", "nothing", "a fifth"]
-
-
-def new_dataset(project, mia, task, texts=TEXTS):
-    dataset = make_dataset(project, mia, texts, task=task, slug=task)
-    make_schema(dataset, mia, NAMES)
-    return dataset
 
 
 @pytest.fixture
@@ -43,91 +32,9 @@ def marked(project, mia):
     return new_dataset(project, mia, "spans")
 
 
-def labels(dataset):
-    return queries.labels_by_name(queries.latest_schema(dataset))
-
-
-def change(dataset, actor, *wanted, **options) -> LabelSchema:
-    """wanted: (class, kind, names)."""
-    now = labels(dataset)
-    made = [Change(now[name].stable_id, kind, tuple(into)) for name, kind, into in wanted]
-    return actions.change_classes(dataset_id=dataset.uuid, actor=actor, wanted=made, **options)
-
-
-def sets(*names):
-    return {"labels": sorted(names)}
-
-
-def spans(*found):
-    return {"spans": [{"start": start, "end": end, "label": label} for start, end, label in found]}
-
-
-def said_of(dataset) -> list:
-    """What holds for each decided item, its classes by the names that they had last."""
-    names = queries.names_ever(dataset)
-    return [(each.item.text, rename(each.value, names), each.how) for each in queries.current_decisions(dataset)]
-
-
-def label_all(queue, user, values) -> None:
-    for item, value in zip(queue_items(queue), values, strict=False):
-        if value is not None:
-            say(queue, user, item, value)
-
-
-def told(event) -> dict:
-    return json.loads(event.canonical)["payload"]
-
-
 def counters(queue) -> tuple[int, int]:
     queue.refresh_from_db()
     return queue.items_decided, queue.items_disputed
-
-
-# ── Pure ────────────────────────────────────────────────────────────────────
-NOW = ClassesNow({"lost": "card"}, frozenset({"old"}))
-
-
-@pytest.mark.parametrize(
-    ("value", "read"),
-    [
-        (sets("lost", "card"), sets("card")),
-        (sets("lost", "billing"), sets("billing", "card")),
-        (sets("billing", "old"), sets("billing")),
-        (sets("old"), sets("old")),
-        (sets(), sets()),
-        (spans((0, 4, "lost"), (0, 4, "card"), (5, 6, "lost")), spans((0, 4, "card"), (5, 6, "card"))),
-        (spans((0, 4, "old"), (1, 3, "lost")), spans((1, 3, "card"))),
-        (spans((0, 4, "old")), spans((0, 4, "old"))),
-        ({"label": "lost"}, {"label": "card"}),
-        ({"label": "old"}, {"label": "old"}),
-        ({"text": "lost"}, {"text": "lost"}),
-    ],
-)
-def test_a_value_is_read_through_what_became_of_its_classes(value, read):
-    assert through(value, NOW) == read
-    assert is_right(value, read, NOW)
-
-
-def test_what_differs_after_merges_is_still_wrong():
-    assert not is_right(sets("card"), sets("billing"), NOW)
-    assert not is_right(spans((0, 4, "card")), spans((0, 5, "lost")), NOW)
-
-
-@pytest.mark.parametrize(
-    ("value", "after"),
-    [
-        (sets("lost", "card"), sets("card")),
-        (sets("torn", "card"), None),
-        (sets("old", "lost"), sets("card")),
-        (sets("old"), None),
-        (sets("old", "older"), None),
-        (spans((0, 2, "old"), (3, 4, "card")), spans((3, 4, "card"))),
-        (spans((0, 2, "old"), (3, 4, "older")), None),
-        (spans((0, 2, "torn"), (3, 4, "card")), None),
-    ],
-)
-def test_what_was_decided_moves_or_holds_no_longer(value, after):
-    assert moved(value, merged={"lost": "card"}, split={"torn"}, retired={"old", "older"}) == after
 
 
 # ── Merging ─────────────────────────────────────────────────────────────────
@@ -149,7 +56,7 @@ def test_sets_lose_the_doubled_class_and_answers_stay(several, mia, ana):
     assert made.reason == "lost was merged into card in version 2."
     assert [each.pk for each in made.annotations.all()] == [each.pk for each in old.annotations.all()]
     assert list(Annotation.objects.order_by("id").values("id", "value")) == answers
-    event = told(Event.objects.get(verb=Verb.DECISIONS_MOVED))
+    event = json.loads(Event.objects.get(verb=Verb.DECISIONS_MOVED).canonical)["payload"]
     assert (event["rows"], event["withdrawn"], counters(queue)) == (2, 0, (4, 0))
     assert [label.name for label in schema.labels.all()] == ["billing", "card", "transfer"]
     assert queries.adjudicators_of([made.item_id]) == {mia.pk}
@@ -413,6 +320,26 @@ def test_a_cancelled_move_goes_on_when_it_is_asked_for_again(project, mia, ana, 
         actions.move_decisions(dataset_id=dataset.uuid, actor=mia)
 
 
+def test_what_a_job_looked_through_is_not_looked_at_again_and_later_decisions_are(several, mia, ana):
+    queue = make_queue(several, mia)
+    label_all(queue, ana, [sets("lost", "billing"), sets("card")])
+    change(several, mia, ("lost", "split", ["stolen", "mislaid"]))
+    last = Decision.objects.latest("id").pk
+    run_ok()
+    assert changes.looked_through(several, changes.to_move(several)) == last
+
+    say(queue, ana, queue_items(queue)[2], sets("lost"))  # whose version still has the class
+    assert [each.item.text for each in changes.decisions_behind(several)] == [TEXTS[2]]
+    actions.move_decisions(dataset_id=several.uuid, actor=mia)
+    run_ok()
+
+    assert said_of(several) == [(TEXTS[1], sets("card"), "single")]
+    change(several, mia, ("card", "retire", []))
+    assert changes.looked_through(several, changes.to_move(several)) == 0
+    run_ok()
+    assert said_of(several) == []
+
+
 def test_decisions_of_another_dataset_stay(several, marked, mia, ana):
     label_all(make_queue(marked, mia), ana, [spans((3, 7, "lost"))])
 
@@ -420,134 +347,3 @@ def test_decisions_of_another_dataset_stay(several, marked, mia, ana):
     run_ok()
 
     assert Decision.objects.count() == 1
-
-
-# ── Gold ────────────────────────────────────────────────────────────────────
-@pytest.mark.parametrize("task", ["multi_label", "spans"])
-def test_gold_is_judged_through_merges_and_retirements(project, mia, ravi, ana, task):
-    dataset = new_dataset(project, mia, task)
-    item = dataset.items.order_by("id").first()
-    value = sets("lost", "billing", "transfer") if task == "multi_label" else spans(
-        (0, 2, "billing"), (3, 7, "lost"), (3, 7, "transfer")
-    )  # fmt: skip
-    know(item, ravi, value)
-    queue = make_queue(dataset, mia)
-    change(dataset, mia, ("lost", "merge", ["card"]), ("transfer", "retire", []), move=[queue.uuid])
-    queue = queries.get_queue(mia, queue.uuid)
-    ids = {name: str(label.stable_id) for name, label in labels(dataset).items()}
-    now = sets("billing", "card") if task == "multi_label" else spans((0, 2, "billing"), (3, 7, "card"))
-
-    known, right = actions.mixing.judge_gold(item, rename(now, ids))
-
-    assert (known.item, right) == (item, True)
-    assert queries.draw_gold(queue, ana, 1, 0) == [known]
-    line = queries.gold_lines([known], queries.names_in(queue.schema), reads=True)[0]
-    assert line.gold.words == words(rename(now, ids), queries.names_in(queue.schema), item.text)
-
-
-def test_gold_that_named_a_retired_class_alone_is_not_drawn(several, mia, ravi, ana):
-    know(several.items.order_by("id").first(), ravi, sets("lost"))
-    queue = make_queue(several, mia)
-
-    change(several, mia, ("lost", "retire", []), move=[queue.uuid])
-
-    assert queries.draw_gold(queries.get_queue(mia, queue.uuid), ana, 1, 0) == []
-
-
-# ── What it touches, on the page and over REST ──────────────────────────────
-def test_what_is_touched_says_how_many_decisions_no_longer_hold(several, mia, ana):
-    label_all(make_queue(several, mia), ana, [sets("lost"), sets("lost", "transfer"), sets("lost", "card"), sets("card")])
-    now = labels(several)
-    gone = {name: Gone(now[name].stable_id, name, ChangeKind.RETIRE) for name in ("lost", "transfer")}
-
-    alone = changes.touched(several, gone["lost"], [gone["lost"]])
-    both = changes.touched(several, gone["lost"], list(gone.values()))
-    split = changes.touched(several, Gone(now["lost"].stable_id, "lost", ChangeKind.SPLIT, ("a", "b")), [])
-
-    assert [(each.decisions, each.withdrawn, each.answers, each.queues) for each in (alone, both, split)] == [
-        (3, 1, 3, 1), (3, 2, 3, 1), (3, 3, 3, 1)
-    ]  # fmt: skip
-
-
-def test_the_page_shows_it_before_anything_is_published(several, mia, ana, client_for):
-    label_all(make_queue(several, mia), ana, [sets("lost"), sets("lost", "card")])
-    data = {"seen": 1, "step": "look", "class_1": str(labels(several)["lost"].stable_id), "kind_1": "retire", "into_1": ""}
-
-    page = client_for(mia).post(reverse("labeling:change_classes", args=[several.uuid]), data).content.decode()
-
-    assert "one that holds no other is withdrawn" in page
-    assert '<td class="num" data-l="decisions">2</td><td class="num" data-l="withdrawn">1</td>' in page
-    assert (LabelSchema.objects.count(), Job.objects.count(), Event.objects.filter(verb=Verb.CLASSES_CHANGED).count()) == (1, 0, 0)
-
-
-def test_sets_are_changed_over_rest(several, mia, ana, client_for):
-    label_all(make_queue(several, mia), ana, [sets("lost", "card"), sets("lost")])
-    client, base = client_for(mia), f"/api/v1/labeling/datasets/{several.uuid}/classes"
-    sent = {"changes": [{"label": str(labels(several)["lost"].stable_id), "kind": "retire", "into": []}], "seen": 1}
-
-    looked = client.post(f"{base}/preview/", sent, content_type="application/json").json()
-    made = client.post(f"{base}/change/", sent, content_type="application/json")
-    run_ok()
-
-    gone = {"name": "lost", "kind": "retire", "into": [], "decisions": 2, "withdrawn": 1, "answers": 2, "suggestions": 0, "queues": 1}
-    assert (looked["gone"], made.status_code) == ([gone], 201)
-    assert said_of(several) == [(TEXTS[0], sets("card"), "single")]
-
-
-def test_where_answers_name_no_class_there_is_none_to_change(project, mia, client_for):
-    dataset = make_dataset(project, mia, ["one"], task="free_text")
-    actions.publish_schema(dataset_id=dataset.uuid, actor=mia, labels=[], guideline="Write well.")
-
-    with pytest.raises(Refused, match="there is none to change"):
-        actions.change_classes(dataset_id=dataset.uuid, actor=mia, wanted=[Change(dataset.uuid, "retire")])
-
-    assert client_for(mia).get(reverse("labeling:change_classes", args=[dataset.uuid])).status_code == 404
-    assert b"Change classes" not in client_for(mia).get(reverse("labeling:schema", args=[dataset.uuid])).content
-    assert (LabelSchema.objects.count(), LabelChange.objects.count()) == (1, 0)
-
-
-# ── Proposals that are about it ─────────────────────────────────────────────
-@pytest.fixture
-def proposal(several, ana) -> GuidelineProposal:
-    other = [labels(several)["billing"].stable_id]
-    actions.propose_change(dataset_id=several.uuid, actor=ana, text="Say more of bills.", classes=other)
-    about = [labels(several)[name].stable_id for name in ("lost", "card")]
-    return actions.propose_change(dataset_id=several.uuid, actor=ana, text="Lost is a kind of card.", classes=about)
-
-
-def sent(dataset, **more):
-    return {
-        "seen": 1, "step": "look", "class_1": str(labels(dataset)["lost"].stable_id), "kind_1": "merge", "into_1": "card", **more
-    }  # fmt: skip
-
-
-def test_open_proposals_about_a_changed_class_are_offered_and_taken_up(several, proposal, mia, client_for):
-    client, url = client_for(mia), reverse("labeling:change_classes", args=[several.uuid])
-    looked = client.post(url, sent(several))
-    page = looked.content.decode()
-    assert ("Lost is a kind of card." in page, "Say more of bills." in page) == (True, False)
-
-    data = sent(several, step="publish", looked=looked.context["form"].initial["looked"], taking_up=[str(proposal.uuid)])
-    client.post(url, data)
-
-    proposal.refresh_from_db()
-    assert (proposal.state, proposal.taken_up_in, proposal.answered_by) == ("taken_up", queries.latest_schema(several), mia)
-    assert GuidelineProposal.objects.filter(state="open").count() == 1
-    assert Event.objects.filter(verb=Verb.PROPOSAL_TAKEN_UP).count() == 1
-
-
-def test_a_proposal_that_was_answered_meanwhile_stops_the_change(several, proposal, mia):
-    actions.decline_proposal(proposal_id=proposal.uuid, actor=mia, answer="It is not.")
-
-    with pytest.raises(Conflict, match="is declined already"):
-        change(several, mia, ("lost", "merge", ["card"]), taking_up=[proposal.uuid])
-
-    assert (LabelSchema.objects.count(), Job.objects.count(), Event.objects.filter(verb=Verb.CLASSES_CHANGED).count()) == (1, 0, 0)
-
-
-def test_a_change_in_which_nothing_differs_takes_up_no_proposal(several, proposal, mia):
-    with pytest.raises(Refused, match="Nothing differs from version 1, so it takes up no proposal"):
-        change(several, mia, ("lost", "rename", ["lost"]), taking_up=[proposal.uuid])
-
-    proposal.refresh_from_db()
-    assert (proposal.state, LabelSchema.objects.count()) == ("open", 1)
