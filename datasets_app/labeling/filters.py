@@ -9,15 +9,14 @@ from typing import Any
 
 from django import forms
 from django.db import connection
-from django.db.models import BigIntegerField, ExpressionWrapper, F, Q, QuerySet, TextField
-from django.db.models.functions import Cast
+from django.db.models import BigIntegerField, ExpressionWrapper, F, QuerySet
 
 from datasets_app.datasets.filters import day, day_range, span_words
 from datasets_app.datasets.models import Dataset, Item
 from datasets_app.datasets.ports import Fields, ItemFilter, Scope
 from datasets_app.labeling import queries
 from datasets_app.labeling.models import Annotation, Comment, Decision, Dispute, Label, Suggestion
-from datasets_app.labeling.queries.changes import merges_of
+from datasets_app.labeling.queries.changes import merges_of, saying
 from datasets_app.labeling.queries.decisions import standing, standing_answers
 from datasets_app.labeling.queries.suggesting import live
 from datasets_app.labeling.relabelling import follow
@@ -53,10 +52,7 @@ def naming(rows: QuerySet[Any], dataset: Dataset, stable_id: str) -> QuerySet[An
         if connection.vendor == "sqlite":  # which would rather read all rows of a class again for each window than those of the window
             return rows.alias(class_key=ExpressionWrapper(F("label_id") + 0, output_field=BigIntegerField())).filter(class_key__in=labels)
         return rows.filter(label__in=labels)
-    said = Q(label__stable_id__in=names)  # a suggestion of several classes has a row for each
-    for name in names:
-        said |= Q(said__contains=f'"{name}"')
-    return rows.alias(said=Cast("value", TextField())).filter(said)
+    return saying(rows, names)
 
 
 # ── Decisions ───────────────────────────────────────────────────────────────

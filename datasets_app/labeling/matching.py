@@ -14,6 +14,7 @@ from uuid import UUID
 import re2
 from django.db.models import TextChoices
 
+from datasets_app.labeling.values.spans import LIMIT
 from lifecycle.refusals import Refused
 
 TEXT_READ = 10_000  # characters of a text that a rule reads, from its beginning
@@ -58,10 +59,23 @@ class Matcher:
         """Whether the text is hit at all."""
         return bool(self.find(readable(text), 1))
 
+    def marks(self, text: str) -> list[Span]:
+        """Every hit as an answer may mark it: at most 1,000, without white space around them. What the cut may have halved is left out."""
+        text = readable(text)
+        found = [trimmed(text, span) for span in self.find(text, LIMIT)]
+        return [(start, end) for start, end in found if start < end and end < TEXT_READ]
+
 
 def readable(text: str) -> str:
     """What a rule reads of a text; surrogates without their partner, which UTF-8 cannot hold, become question marks."""
     return text[:TEXT_READ].encode("utf-8", "replace").decode("utf-8")
+
+
+def trimmed(text: str, span: Span) -> Span:
+    """The span without white space at its ends."""
+    start, end = span
+    inside = text[start:end]
+    return start + len(inside) - len(inside.lstrip()), end - len(inside) + len(inside.rstrip())
 
 
 def clean_pattern(kind: str, pattern: str) -> str:

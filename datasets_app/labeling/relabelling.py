@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NoReturn
 from uuid import UUID
 
 from django.db.models import TextChoices
 
-from datasets_app.labeling.rules import LabelSpec, clean_name
+from datasets_app.labeling.rules import ClassesNow, LabelSpec, clean_name, through
+from datasets_app.labeling.values import Value, classes_of
 from lifecycle.refusals import Refused
 
 CHANGES_LIMIT = 20  # changes of one version
@@ -133,6 +134,17 @@ def follow(source: UUID, merges: Mapping[UUID, UUID]) -> UUID:
         source = target
         seen.add(source)
     return source
+
+
+def moved(value: Value, *, merged: Mapping[str, str], split: Collection[str], retired: Collection[str]) -> Value | None:
+    """What was decided, after the changes of one version, all by stable id; None where it no longer holds.
+
+    It no longer holds where it names a class that was split, or where it names retired ones alone: nobody said that nothing else fits.
+    """
+    if not set(split).isdisjoint(classes_of(value)):
+        return None
+    now = through(value, ClassesNow(merged, frozenset(retired)))
+    return now if set(retired).isdisjoint(classes_of(now)) else None
 
 
 def split_names(text: str) -> tuple[str, ...]:

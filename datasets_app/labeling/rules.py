@@ -14,7 +14,7 @@ from uuid import UUID
 
 from django.db.models import TextChoices
 
-from datasets_app.labeling.values import Value, canonical, classes_of, contested
+from datasets_app.labeling.values import Value, canonical, classes_of, contested, task_of
 from lifecycle.refusals import Refused
 
 LEASE = timedelta(minutes=15)
@@ -87,6 +87,27 @@ HELD: dict[str, tuple[str, ...]] = {  # tasks whose answers a format can hold
 def export_formats(task: str) -> list[ExportFormat]:
     """The formats that hold the answers of a task."""
     return [each for each in ExportFormat if task in HELD[each]]
+
+
+@dataclass(frozen=True, slots=True)
+class ClassesNow:
+    """What became of classes, all by stable id. merged: each merged one with where it leads. retired: those that nobody chooses."""
+
+    merged: Mapping[str, str] = field(default_factory=dict)
+    retired: frozenset[str] = frozenset()
+
+
+def through(value: Value, now: ClassesNow) -> Value:
+    """The value with its classes as they are now: merged ones where they lead, each once; retired ones left out, unless no other is left.
+
+    Equal spans of two classes that were merged become one. A value that names no class stays as it is.
+    """
+    task = task_of(value)
+    if not task.USES_CLASSES:
+        return value
+    value = task.renamed(value, {key: now.merged.get(key, key) for key in classes_of(value)})
+    kept = [part for part in task.parts(value) if task.class_of(part) not in now.retired]
+    return (task.joined(kept) if kept else None) or value
 
 
 def clean_name(name: str) -> str:
@@ -183,14 +204,9 @@ def gold_start(seed: bytes, place: int) -> int:
     return int.from_bytes(hashlib.sha256(seed + b"start" + str(place).encode()).digest()[:8], "big") % GOLD_PLACES
 
 
-def is_right(said: Value, known: Value, merged: Mapping[str, str]) -> bool:
-    """Whether an answer is the known one: the same class, set, spans (F1 of 1), choice or order. merged: classes and where they lead."""
-    return canonical(through(said, merged)) == canonical(through(known, merged))
-
-
-def through(value: Value, merged: Mapping[str, str]) -> Value:
-    """The value with its class as it is since it was merged; classes are merged only where an answer is one class."""
-    return {"label": merged.get(value["label"], value["label"])} if "label" in value else value
+def is_right(said: Value, known: Value, now: ClassesNow) -> bool:
+    """Whether an answer is the known one: the same class, set, spans (F1 of 1), choice or order; read through what became of classes."""
+    return canonical(through(said, now)) == canonical(through(known, now))
 
 
 def shown_total(total: int, done: int, gold_done: int, rate: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from django.db import transaction
@@ -11,12 +11,13 @@ from django.db.models import F
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling import queries, relabelling, rules
-from datasets_app.labeling.actions.schemas import spec_of, write_schema
+from datasets_app.labeling.actions.proposals import hold_proposals, take_up
+from datasets_app.labeling.actions.schemas import check_taken_up, enqueue_move, spec_of, write_schema
 from datasets_app.labeling.actions.settling import lock_item, settle
 from datasets_app.labeling.models import Decision, Dispute, Label, LabelChange, LabelSchema, Queue, Slot
-from datasets_app.labeling.queries import changes
-from datasets_app.labeling.relabelling import Change, ChangeKind, Plan, follow
-from lifecycle.jobs import actions as jobs
+from datasets_app.labeling.queries import changes, value_of
+from datasets_app.labeling.relabelling import Change, ChangeKind, Plan
+from datasets_app.labeling.values import TASKS, Value, classes_of
 from lifecycle.jobs.context import JobContext
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Conflict, Refused
@@ -27,19 +28,19 @@ from registry.ledger.rules import digest_of
 from registry.ledger.verbs import Verb
 
 BATCH = 250  # decisions of one transaction, each with the answers that it rests on
-MOVED = (ChangeKind.MERGE, ChangeKind.SPLIT)
+REASON = 1_000
 
 
 def plan_changes(dataset: Dataset, wanted: Sequence[Change], seen: int | None) -> tuple[LabelSchema, Plan]:
     """The present version, and what the next one would be. Raises Refused (what makes no sense) or Conflict (published meanwhile)."""
+    if not TASKS[dataset.task].USES_CLASSES:
+        raise Refused("Answers to this dataset's task name no class, so there is none to change.")
     latest = queries.latest_schema(dataset)
     if latest is None:
         raise Refused(f"{dataset} has no classes yet.", next_step="Publish them first.")
     if seen is not None and seen != latest.version:
         told = f"Version {latest.version} was published while you were writing."
         raise Conflict(told, next_step="Look at it, then change that.")
-    if dataset.task != Dataset.Task.SINGLE_LABEL and any(each.kind in MOVED for each in wanted):
-        raise Refused("Classes are merged and split only where each text has one label.", next_step="Rename or retire them.")
     planned = relabelling.plan([spec_of(label) for label in queries.labels_by_name(latest).values()], wanted)
     rules.check_labels(planned.labels)
     return latest, planned
@@ -47,47 +48,46 @@ def plan_changes(dataset: Dataset, wanted: Sequence[Change], seen: int | None) -
 
 @transaction.atomic
 def change_classes(
-    *, dataset_id: UUID, actor: User, wanted: Sequence[Change], seen: int | None = None, move: Sequence[UUID] = ()
-) -> LabelSchema:
-    """Publish the version that these changes make of the present one, and have a job move the decisions of merged and split classes.
+    *, dataset_id: UUID, actor: User, wanted: Sequence[Change], seen: int | None = None, move: Sequence[UUID] = (),
+    taking_up: Sequence[UUID] = (),
+) -> LabelSchema:  # fmt: skip
+    """Publish the version that these changes make of the present one, and have a job move the decisions of classes that went away.
 
-    A renamed class keeps its identity. Decisions of a merged class get one for the class it went into; those of a split class are
-    withdrawn, so that their items are undecided. A retired class keeps its decisions. Answers never change. seen: the version that the
-    author had before them. move: queues that go to the new version. Raises PermissionDenied, Refused or Conflict (published meanwhile).
+    A renamed class keeps its identity. Decisions of a merged class get one for the class it went into, in which a class or an equal span
+    that is then there twice stands once; those of a split class are withdrawn, so that their items are undecided. Where a text has one
+    class, a retired one keeps its decisions; where it may have several, the retired class is taken out of them, and one that named no
+    other is withdrawn. Answers never change. seen: the version that the author had before them. move: queues that go to the new version.
+    taking_up: open proposals that the version takes up. Raises PermissionDenied, Refused, or Conflict (somebody published, or answered a
+    proposal, meanwhile).
     """
     dataset = Dataset.objects.select_for_update(of=("self",), no_key=True).select_related("project").get(uuid=dataset_id)
     policy.require(actor, "labeling.manage", dataset)
     latest, planned = plan_changes(dataset, wanted, seen)
+    proposals = hold_proposals(dataset, taking_up)
     schema = write_schema(dataset, latest, planned.labels, latest.guideline, actor, gone=planned.gone)
+    check_taken_up(proposals, latest, schema)
+    take_up(schema, proposals, actor)
     ledger.record(
         actor, Verb.CLASSES_CHANGED, schema, project=dataset.project.uuid, dataset=dataset.uuid, version=schema.version,
         renamed=len(planned.renamed), **{kind.value: sum(each.kind == kind for each in planned.gone) for kind in ChangeKind},
     )  # fmt: skip
     for queue in changes.queues_behind(dataset).filter(uuid__in=move).order_by("id"):
         to_version(queue, schema, actor)
-    if any(each.kind in MOVED for each in planned.gone):
+    if any(changes.moves(dataset, each.kind) for each in planned.gone):
         enqueue_move(dataset, actor)
     return schema
 
 
-def enqueue_move(dataset: Dataset, actor: User) -> Job:
-    """A job that moves the decisions of the dataset; the one that waits or is at it where there is one."""
-    return jobs.enqueue(
-        changes.MOVE, actor=actor, project=dataset.project, args={"dataset": str(dataset.uuid)}, subject=dataset,
-        key=f"{changes.MOVE}:{dataset.uuid}",
-    )  # fmt: skip
-
-
 @transaction.atomic
 def move_decisions(*, dataset_id: UUID, actor: User) -> Job:
-    """Have what was decided for merged and split classes moved again: after a cancel, or where a queue of an older version went on.
+    """Have what was decided for classes that went away moved again: after a cancel, or where a queue of an older version went on.
 
     Raises PermissionDenied or Refused (nothing to move).
     """
     dataset = Dataset.objects.select_related("project").get(uuid=dataset_id)
     policy.require(actor, "labeling.manage", dataset)
     if not changes.decisions_behind(dataset).exists():
-        raise Refused("No decision carries a class that was merged or split.")
+        raise Refused(f"No decision carries a class that was {changes.ways(dataset)}.")
     return enqueue_move(dataset, actor)
 
 
@@ -118,21 +118,30 @@ def to_version(queue: Queue, schema: LabelSchema, actor: User) -> None:
 def run_moves(ctx: JobContext) -> None:
     """The job that moves decisions. Each batch commits with its event, so it may be cancelled at any time and run again."""
     dataset = Dataset.objects.select_related("project").get(uuid=ctx.args["dataset"])
-    total = changes.bounded(changes.decisions_behind(dataset))
-    done = 0
-    while moved := move_batch(ctx, dataset):
-        done += moved
-        ctx.progress(done, max(total, done), stage="Moving decisions", unit="decisions")
-        ctx.raise_if_cancelled()
+    if not ctx.job.checkpoint:
+        ctx.checkpoint(changes.begun(dataset))
+    move_all(ctx, dataset)
     disputes = changes.disputes_to_settle(dataset)
     for number, pk in enumerate(disputes, start=1):
         ctx.raise_if_cancelled()
         settle_again(ctx, pk)
         ctx.progress(number, len(disputes), stage="Looking at disagreements again", unit="items")
 
+    move_all(ctx, dataset)  # a disagreement that ended may have been decided as an older version has it
+
+
+def move_all(ctx: JobContext, dataset: Dataset) -> None:
+    """Move decisions by their keys, then from the start again, until none is left: what moves may have to move on."""
+    total = changes.bounded(changes.decisions_behind(dataset))
+    done = after = 0
+    while (batch := move_batch(ctx, dataset, after)) or after:
+        done, after = done + len(batch), batch[-1] if batch else 0
+        ctx.progress(done, max(total, done), stage="Moving decisions", unit="decisions")
+        ctx.raise_if_cancelled()
+
 
 def settle_again(ctx: JobContext, dispute_id: int) -> None:
-    """Decide an item by rule whose answers agree since classes were merged, or bring its dispute up to date."""
+    """Decide an item by rule whose answers agree since classes went away, or bring its dispute up to date."""
     with transaction.atomic():
         ctx.hold()
         rows = Dispute.objects.filter(pk=dispute_id, state=Dispute.State.OPEN).select_related(
@@ -143,11 +152,11 @@ def settle_again(ctx: JobContext, dispute_id: int) -> None:
             settle(dispute.queue, dispute.item, lock_item(dispute.queue, dispute.item))
 
 
-def move_batch(ctx: JobContext, dataset: Dataset) -> int:
-    """Supersede the next decisions whose class was merged or split, at most 250. Returns how many; 0 when none is left."""
+def move_batch(ctx: JobContext, dataset: Dataset, after: int) -> list[int]:
+    """Supersede the next decisions of classes that went away, at most 250, of those with keys behind `after`. Returns their keys."""
     with transaction.atomic():
         ctx.hold()
-        found = list(changes.decisions_behind(dataset).values_list("pk", "item_id")[:BATCH])
+        found = list(changes.decisions_behind(dataset).filter(pk__gt=after).values_list("pk", "item_id")[:BATCH])
         items = [item for _, item in found]
         list(Slot.objects.select_for_update().filter(item_id__in=items).order_by("id").values_list("pk", flat=True))  # nobody decides them
         rows = list(changes.decisions_behind(dataset).filter(pk__in=[pk for pk, _ in found]).select_related("item", "label", "by", "queue"))
@@ -158,17 +167,16 @@ def move_batch(ctx: JobContext, dataset: Dataset) -> int:
                 ctx.job.created_by, Verb.DECISIONS_MOVED, dataset, project=dataset.project.uuid, job=ctx.job.uuid, rows=len(made),
                 withdrawn=withdrawn, digest=digest_of({"decisions": [each.digest for each in made]}),
             )  # fmt: skip
-    return len(found)
+    return [pk for pk, _ in found]
 
 
 def supersede(dataset: Dataset, rows: Sequence[Decision], actor: User | None) -> list[Decision]:
     """The decisions that follow these, kept with the answers that they rest on; the counters of queues follow."""
     known = changes.to_move(dataset)
-    merges = {source: UUID(each.targets[0]) for source, each in known.items() if each.kind == ChangeKind.MERGE}
-    carried = [(row, row.label) for row in rows if row.label]
-    ends = {label.stable_id: follow(label.stable_id, merges) for _, label in carried}
-    labels = changes.newest_labels(ends.values())
-    made = [follower(row, label, labels[ends[label.stable_id]], known, actor) for row, label in carried]
+    named = {UUID(key) for row in rows for key in classes_of(value_of(row))}
+    targets = {UUID(key) for source in named & known.keys() for key in known[source].targets}
+    labels = {str(key): label for key, label in changes.newest_labels(named | targets).items()}
+    made = [follower(row, known, labels, actor) for row in rows]
     Decision.objects.bulk_create(made)
     through = Decision.annotations.through
     rested = through.objects.filter(decision__in=rows).values_list("decision_id", "annotation_id")
@@ -182,19 +190,38 @@ def supersede(dataset: Dataset, rows: Sequence[Decision], actor: User | None) ->
     return made
 
 
-def follower(row: Decision, old: Label, label: Label, known: dict[UUID, LabelChange], actor: User | None) -> Decision:
-    """The decision after one whose class went away: the same for the class it leads into, or a withdrawal where that one was split."""
-    change = known[old.stable_id]
-    if label.stable_id in known:  # it leads into a class that was split
-        change = known[label.stable_id]
-        how, by, label, reason = Decision.How.WITHDRAWN, actor, old, f"{change.name} was split in version {change.schema.version}."
-    else:
-        how, by = Decision.How(row.how), row.by
-        reason = f"{old.name} was merged into {label.name} in version {change.schema.version}."
+def follower(row: Decision, known: Mapping[UUID, LabelChange], labels: Mapping[str, Label], actor: User | None) -> Decision:
+    """The decision after one whose classes went away, by the changes of the first version that touches it: what is left of it, or a
+    withdrawal. Whoever published that version answers for it beside those who decided; later versions follow in turn."""
+    said = value_of(row)
+    merges, splits, retirements = first_changes(said, known)
+    value = relabelling.moved(
+        said, merged={str(each.source): str(each.targets[0]) for each in merges}, split={str(each.source) for each in splits},
+        retired={str(each.source) for each in retirements},
+    )  # fmt: skip
+    causes, how, by = [*merges, *retirements], Decision.How(row.how), row.by
+    if value is None:
+        causes, how, by = splits or retirements, Decision.How.WITHDRAWN, actor
+    now = value or said
     digest = rules.decision_digest(
-        item=row.item.digest, value={"label": str(label.stable_id)}, names={str(label.stable_id): label.name}, how=how,
-        by=by.uuid if by else None, supersedes=row.digest,
+        item=row.item.digest, value=now, names={key: labels[key].name for key in classes_of(now)}, how=how, by=by.uuid if by else None,
+        supersedes=row.digest,
     )  # fmt: skip
     return Decision(
-        item=row.item, label=label, queue=row.queue, how=how, by=by, reason=reason, supersedes=row, change=change, digest=digest
-    )
+        item=row.item, **queries.stored(now, labels), queue=row.queue, how=how, by=by, supersedes=row, change=causes[0], digest=digest,
+        reason=" ".join(told(each, labels) for each in causes)[:REASON],
+    )  # fmt: skip
+
+
+def first_changes(said: Value, known: Mapping[UUID, LabelChange]) -> tuple[list[LabelChange], list[LabelChange], list[LabelChange]]:
+    """The merges, splits and retirements of the first version that changed a class which a value names."""
+    touching = sorted((known[key] for key in {UUID(each) for each in classes_of(said)} & known.keys()), key=lambda each: each.pk)
+    first = [change for change in touching if change.schema_id == touching[0].schema_id]
+    merges, splits, retirements = ([change for change in first if change.kind == kind] for kind in ChangeKind)
+    return merges, splits, retirements
+
+
+def told(change: LabelChange, labels: Mapping[str, Label]) -> str:
+    """What was done to a class, as a sentence. labels: where it leads among them, by stable id."""
+    done = {ChangeKind.SPLIT: "split", ChangeKind.RETIRE: "retired"}.get(ChangeKind(change.kind))
+    return f"{change.name} was {done or f'merged into {labels[str(change.targets[0])].name}'} in version {change.schema.version}."

@@ -12,7 +12,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from datasets_app.labeling import queries, rules
-from datasets_app.labeling.actions.settling import BY_RULE, settle
+from datasets_app.labeling.actions.settling import BY_RULE, settle, with_named
 from datasets_app.labeling.models import Agreed, Annotation, Decision, Queue, Sampled, Slot, SpotCheck
 from datasets_app.labeling.queries import answers_in, value_of
 from datasets_app.labeling.queries.checks import sample_of
@@ -155,23 +155,23 @@ def accept_batch(check: SpotCheck, actor: User, item_ids: Sequence[int]) -> None
     rows = {row.item_id: row for row in waiting.select_related("item__dataset__project")}
     own = set(queries.standing_answers().filter(user=actor, item_id__in=rows).values_list("item_id", flat=True))
     ends = {row.item_id: row for row in Decision.objects.filter(item_id__in=rows, superseded_by__isnull=True)}
-    known, answers_of = queries.labels_now(queue), by_item(slot for found in of_item.values() for slot in found)
+    answers_of = by_item(slot for found in of_item.values() for slot in found)
+    known = with_named(queries.labels_now(queue), [value_of(answers[0]) for answers in answers_of.values()])
     made: list[tuple[Decision, list[Annotation]]] = []
     for item_id, row in sorted(rows.items()):
         if item_id in own:
             continue
         answers, before = answers_of[item_id], ends.get(item_id)
-        said, label = value_of(answers[0]), answers[0].label
+        said = value_of(answers[0])
         if contradicts(before, said):
             settle(queue, row.item, of_item[item_id])  # somebody decided otherwise since: for a reviewer to settle
             continue
-        labels = known | ({str(label.stable_id): label} if label else {})
         digest = rules.decision_digest(
-            item=row.item.digest, value=said, names={key: each.name for key, each in labels.items()}, how=ACCEPTED, by=actor.uuid,
+            item=row.item.digest, value=said, names={key: each.name for key, each in known.items()}, how=ACCEPTED, by=actor.uuid,
             supersedes=before.digest if before else "",
         )  # fmt: skip
         decision = Decision(
-            item=row.item, **queries.stored(said, labels), queue=queue, how=ACCEPTED, by=actor, supersedes=before, digest=digest
+            item=row.item, **queries.stored(said, known), queue=queue, how=ACCEPTED, by=actor, supersedes=before, digest=digest
         )
         made.append((decision, answers))
     Decision.objects.bulk_create([decision for decision, _ in made])

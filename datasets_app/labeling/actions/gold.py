@@ -81,7 +81,7 @@ def read_known(item: Item, value: Value, labels: Mapping[str, Label]) -> Value:
     known = {str(key): stable for stable, label in labels.items() for key in (label.uuid, stable)}
     if unknown := values.named_in(value) - known.keys():
         known |= {uuid: stable for uuid, stable in queries.older_names(item.dataset_id, unknown).items() if stable in labels}
-        merged = queries.merged_ids(item.dataset_id)
+        merged = queries.classes_now(item.dataset_id).merged
         known |= {key: merged[key] for key in unknown if merged.get(key) in labels}
     return values.read(item.dataset.task, value, about=Subject(item.text, item.content or {}), known=known)
 
@@ -104,9 +104,9 @@ def write_gold(rows: Sequence[tuple[Item, Value]], *, labels: Mapping[str, Label
 
 def judge_again(gold: Gold) -> None:
     """Count the answers that the item has had as gold by what is known now."""
-    merged, known = queries.merged_ids(gold.dataset_id), value_of(gold)
+    now, known = queries.classes_now(gold.dataset_id), value_of(gold)
     said = [value_of(answer) for answer in queries.answers_to(gold.item)]
-    gold.asked, gold.right = len(said), sum(rules.is_right(each, known, merged) for each in said)
+    gold.asked, gold.right = len(said), sum(rules.is_right(each, known, now) for each in said)
     gold.save(update_fields=["asked", "right"])
 
 
@@ -178,13 +178,13 @@ def sample_gold(*, dataset_id: UUID, actor: User, per_class: int, imported: bool
 def drawn(dataset: Dataset, labels: Mapping[str, Label], how: Sequence[str], per_class: int) -> list[tuple[Item, Value]]:
     """Decided items by chance, so that no class has more gold than `per_class` unless an item brings two; at most 1,000."""
     rows = queries.standing().filter(item__dataset=dataset, how__in=how, item__upload__state=UploadState.IMPORTED).order_by("-id")
-    merged = queries.merged_ids(dataset.pk)
+    now = queries.classes_now(dataset.pk)
     decided = [
-        (item, rules.through({"label": str(label)} if label else value or {}, merged))
+        (item, rules.through({"label": str(label)} if label else value or {}, now))
         for item, label, value in rows.values_list("item_id", "label__stable_id", "value")[:SAMPLE_FROM]
     ]
     live = queries.live_gold().filter(dataset=dataset).select_related("label")
-    are = {gold.item_id: rules.through(value_of(gold), merged) for gold in live}
+    are = {gold.item_id: rules.through(value_of(gold), now) for gold in live}
     counts = Counter(key for value in are.values() for key in kinds(value))
     random.SystemRandom().shuffle(decided)
     chosen: dict[int, Value] = {}

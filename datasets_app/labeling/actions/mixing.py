@@ -114,7 +114,7 @@ def judge_gold(item: Item, value: Value) -> tuple[Gold | None, bool | None]:
     gold = queries.gold_of([item.pk]).get(item.pk)
     if gold is None:
         return None, None
-    return gold, rules.is_right(value, value_of(gold), queries.merged_ids(item.dataset_id))
+    return gold, rules.is_right(value, value_of(gold), queries.classes_now(item.dataset_id))
 
 
 def count_answer(queue: Queue, annotation: Annotation, gold: Gold | None, before: Annotation | None) -> None:

@@ -36,7 +36,7 @@ def places_of(queue: Queue, item_ids: Sequence[int]) -> dict[int, int]:
     if queue.order == Queue.Order.RANDOM:
         return {pk: rules.random_place(queue.uuid, pk) for pk in item_ids}
     if queue.order == Queue.Order.UNCERTAIN:
-        scores = queries.best_scores(item_ids, queue.suggests_from)
+        scores = queries.best_scores(item_ids, queue.suggests_from, queue.dataset.task)
         return {pk: rules.uncertain_place(scores.get(pk)) for pk in item_ids}
     if queue.order == Queue.Order.DISPUTED:
         bits = disagreements(queue.dataset.task, item_ids)

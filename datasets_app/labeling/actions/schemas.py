@@ -11,10 +11,13 @@ from django.db import transaction
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling import queries, rules
 from datasets_app.labeling.actions.proposals import hold_proposals, take_up
-from datasets_app.labeling.models import Label, LabelChange, LabelSchema
+from datasets_app.labeling.models import GuidelineProposal, Label, LabelChange, LabelSchema
+from datasets_app.labeling.queries import changes
 from datasets_app.labeling.relabelling import ChangeKind, Gone
 from datasets_app.labeling.rules import LabelSpec
 from datasets_app.labeling.values import TASKS
+from lifecycle.jobs import actions as jobs
+from lifecycle.jobs.models import Job
 from lifecycle.refusals import Conflict, Refused
 from registry.access import policy
 from registry.access.models import User
@@ -44,11 +47,26 @@ def publish_schema(
         raise Conflict(f"Version {version} was published while you were writing.", next_step="Look at it, then publish yours on top of it.")
     proposals = hold_proposals(dataset, taking_up)
     schema = write_schema(dataset, latest, labels, guideline, actor)
-    if proposals and schema == latest:
-        told = f"Nothing differs from version {version}, so it takes up no proposal."
-        raise Refused(told, next_step="Write what the proposals ask for, or untick them.", fields={"taking_up": [told]})
+    check_taken_up(proposals, latest, schema)
     take_up(schema, proposals, actor)
+    if schema != latest and any(changes.moves(dataset, kind) for kind in schema.changes.values_list("kind", flat=True)):
+        enqueue_move(dataset, actor)
     return schema
+
+
+def check_taken_up(proposals: Sequence[GuidelineProposal], latest: LabelSchema | None, schema: LabelSchema) -> None:
+    """Raises Refused where proposals are taken up by a version from which nothing differs."""
+    if proposals and schema == latest:
+        told = f"Nothing differs from version {schema.version}, so it takes up no proposal."
+        raise Refused(told, next_step="Write what the proposals ask for, or untick them.", fields={"taking_up": [told]})
+
+
+def enqueue_move(dataset: Dataset, actor: User) -> Job:
+    """A job that moves the decisions of classes that went away; the one that waits or is at it where there is one."""
+    return jobs.enqueue(
+        changes.MOVE, actor=actor, project=dataset.project, args={"dataset": str(dataset.uuid)}, subject=dataset,
+        key=f"{changes.MOVE}:{dataset.uuid}",
+    )  # fmt: skip
 
 
 def write_schema(

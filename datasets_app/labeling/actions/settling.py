@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from uuid import UUID
 
 from django.db.models import F, Q
 from django.utils import timezone
@@ -14,7 +15,7 @@ from datasets_app.labeling.actions.agreed import wait_for_acceptance, wait_no_mo
 from datasets_app.labeling.models import Annotation, Decision, Dispute, Label, Queue, Slot
 from datasets_app.labeling.queries import answers_in, value_of
 from datasets_app.labeling.rules import SlotState
-from datasets_app.labeling.values import Value, canonical
+from datasets_app.labeling.values import Value, canonical, classes_of
 from registry.access.models import User
 from registry.ledger import actions as ledger
 from registry.ledger.verbs import Verb
@@ -93,8 +94,14 @@ def decide_by_rule(
 
 
 def labels_for(queue: Queue, row: Annotation | Decision) -> Mapping[str, Label]:
-    """The classes that an answer or a decision names, by their stable ids; those that the queue's schema lacks are not there."""
-    return {str(row.label.stable_id): row.label} if row.label else queries.labels_by_id(queue.schema)
+    """The classes that an answer or a decision names, by their stable ids, those that the queue's schema lacks by their newest version."""
+    return {str(row.label.stable_id): row.label} if row.label else with_named(queries.labels_by_id(queue.schema), [value_of(row)])
+
+
+def with_named(labels: Mapping[str, Label], said: Iterable[Value]) -> dict[str, Label]:
+    """These classes, and those that the values name beside them: of other versions, as the newest of these writes each."""
+    missing = {UUID(key) for value in said for key in classes_of(value)} - {label.stable_id for label in labels.values()}
+    return {**labels, **{str(key): label for key, label in queries.newest_labels(missing).items()}}
 
 
 def write_decision(

@@ -1,4 +1,4 @@
-"""Writing rules that suggest classes, retiring them, and applying them to what they have not read yet."""
+"""Writing rules that suggest classes or mark parts of texts, retiring them, and applying them to what they have not read yet."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from django.utils import timezone
 
 from datasets_app.datasets.models import Dataset, Upload
 from datasets_app.labeling import rules
-from datasets_app.labeling.actions.imports import suggest
+from datasets_app.labeling.actions.imports import suggest, suggest_values
 from datasets_app.labeling.matching import TEXT_READ, Kind, Matcher, Mode, clean_pattern, matcher, rule_digest
+from datasets_app.labeling.measuring import Claim, claim
 from datasets_app.labeling.models import Label, Rule, RulePass, Suggestion
 from datasets_app.labeling.queries import suggesting
+from datasets_app.labeling.values import TASKS, Value
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.context import JobContext
 from lifecycle.jobs.models import Job
@@ -27,6 +29,7 @@ from registry.ledger import actions as ledger
 from registry.ledger.verbs import Verb
 
 LOOK_UP_EVERY = 100  # items between two looks at whether the job shall stop
+MARKS = 20_000  # marked parts after which a batch ends, however few items it has read
 
 
 @transaction.atomic
@@ -40,8 +43,8 @@ def write_rule(
     """
     dataset = locked(dataset_id)
     policy.require(actor, "labeling.manage", dataset)
-    if dataset.task != Dataset.Task.SINGLE_LABEL:
-        raise Refused("Rules suggest classes where each text has one; this dataset's task is another.")
+    if not TASKS[dataset.task].USES_CLASSES:
+        raise Refused("Rules suggest classes, and answers to this dataset's task name none.")
     before = newest(dataset, changes) if changes else None
     if before and before.retired:
         raise Conflict(f"{before.name} was retired.", next_step="Write a new rule.")
@@ -190,35 +193,47 @@ def read_batch(ctx: JobContext, dataset: Dataset, upload: Upload, ready: Sequenc
     after = min(each.reached for _, _, each in open_)
     rows = upload.items.filter(pk__gt=after).order_by("id").annotate(head=Substr("text", 1, TEXT_READ))
     items = list(rows.values_list("pk", "head")[: rules.BATCH])
-    hits = read_items(ctx, items, open_)
-    keys = [pk for pk, _ in items]
+    hits, keys = read_items(ctx, dataset.task, items, open_)
     with transaction.atomic():
         ctx.hold()
         for rule, _, each in open_:
             keep(dataset, rule, each, keys, hits[rule.pk], labels[rule.label].name, state["scores"][rule.digest])
-        state["read"] += len(items)
+        state["read"] += len(keys)
         ctx.checkpoint(state)
-    return len(items)
+    return len(keys)
 
 
-def read_items(ctx: JobContext, items: Sequence[tuple[int, str]], open_: Sequence[tuple[Rule, Matcher, RulePass]]) -> dict[int, list[int]]:
-    """The keys of the items that each rule hits, of those that it has not read yet."""
-    hits: dict[int, list[int]] = {rule.pk: [] for rule, _, _ in open_}
+def read_items(
+    ctx: JobContext, task: str, items: Sequence[tuple[int, str]], open_: Sequence[tuple[Rule, Matcher, RulePass]]
+) -> tuple[dict[int, list[tuple[int, Claim]]], list[int]]:
+    """What each rule hits of those of these items that it has not read yet; and the keys of those that were read, until much is marked."""
+    hits: dict[int, list[tuple[int, Claim]]] = {rule.pk: [] for rule, _, _ in open_}
+    keys: list[int] = []
+    marked = 0
     for number, (pk, text) in enumerate(items):
         if number % LOOK_UP_EVERY == 0:
             ctx.raise_if_cancelled()
         for rule, find, each in open_:
-            if pk > each.reached and find.hits(text):
-                hits[rule.pk].append(pk)
-    return hits
+            if pk > each.reached and (says := claim(task, find, text, rule.label, None)).hit:
+                hits[rule.pk].append((pk, says))
+                marked += len(says.marks)
+        keys.append(pk)
+        if marked >= MARKS:
+            break
+    return hits, keys
 
 
-def keep(dataset: Dataset, rule: Rule, each: RulePass, keys: Sequence[int], hits: Sequence[int], name: str, score: float | None) -> None:
+def keep(
+    dataset: Dataset, rule: Rule, each: RulePass, keys: Sequence[int], hits: Sequence[tuple[int, Claim]], name: str, score: float | None
+) -> None:
     """Write what one rule suggests for one batch, and how far it has read. keys: the items of the batch. name: of the rule's class."""
-    if hits:
-        rows = [(pk, name, score) for pk in hits]
-        source = Suggestion.Source.RULE
-        suggest(dataset=dataset, rows=rows, source=source, source_digest=rule.digest, source_name=f"Rule: {rule.name}")
+    source: dict[str, Any] = {
+        "source": Suggestion.Source.RULE, "source_digest": rule.digest, "source_name": f"{suggesting.RULE_NAME}{rule.name}",
+    }  # fmt: skip
+    if hits and dataset.task == Dataset.Task.SPANS:
+        suggest_values(dataset=dataset, rows=[(pk, marked(says, rule, score), score) for pk, says in hits], **source)
+    elif hits:
+        suggest(dataset=dataset, rows=[(pk, name, score) for pk, _ in hits], **source)
     fresh = [pk for pk in keys if pk > each.reached]
     if each.pk is None:
         each.save()
@@ -226,3 +241,9 @@ def keep(dataset: Dataset, rule: Rule, each: RulePass, keys: Sequence[int], hits
     RulePass.objects.filter(pk=each.pk).update(
         items=F("items") + len(fresh), hits=F("hits") + len(hits), reached=keys[-1] if fresh else each.reached, **ended
     )
+
+
+def marked(says: Claim, rule: Rule, score: float | None) -> Value:
+    """What a rule marks in a text, each part with its class and, where it was measured, the score of the rule."""
+    scored = {} if score is None else {"score": score}
+    return {"spans": [{"start": start, "end": end, "label": str(rule.label), **scored} for start, end in says.marks]}

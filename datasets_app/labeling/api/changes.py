@@ -30,20 +30,23 @@ class ChangeIn(serializers.Serializer[Any]):
 
 
 class ChangesIn(serializers.Serializer[Any]):
-    """Changes that make one version. seen: the version that they change. move: queues that go to the new version."""
+    """Changes that make one version. seen: the version that they change. move: queues that go to the new version. taking_up: open proposals
+    for the guideline that the version takes up."""
 
     changes = ChangeIn(many=True)
     seen = serializers.IntegerField()
     move = serializers.ListField(child=serializers.UUIDField(), required=False, default=list, max_length=100)
+    taking_up = serializers.ListField(child=serializers.UUIDField(), required=False, default=list, max_length=100)
 
 
 class GoneOut(serializers.Serializer[Any]):
-    """A class that goes away and what carries it, each counted up to 10,001: more than 10,000 then."""
+    """A class that goes away and what carries it, each counted up to 10,001: more than 10,000 then. withdrawn: of the decisions."""
 
     name = serializers.CharField()
     kind = serializers.CharField()
     into = serializers.ListField(child=serializers.CharField())
     decisions = serializers.IntegerField()
+    withdrawn = serializers.IntegerField()
     answers = serializers.IntegerField()
     suggestions = serializers.IntegerField()
     queues = serializers.IntegerField()
@@ -74,11 +77,11 @@ class PreviewChanges(View):
         _, plan = actions.plan_changes(dataset, wanted(data), data["seen"])
         gone = []
         for each in plan.gone:
-            found = changes.touched(dataset, each.source)
+            found = changes.touched(dataset, each, plan.gone)
             gone.append(
                 {
-                    "name": each.name, "kind": str(each.kind), "into": each.into, "decisions": found.decisions, "answers": found.answers,
-                    "suggestions": found.suggestions, "queues": found.queues,
+                    "name": each.name, "kind": str(each.kind), "into": each.into, "decisions": found.decisions,
+                    "withdrawn": found.withdrawn, "answers": found.answers, "suggestions": found.suggestions, "queues": found.queues,
                 }
             )  # fmt: skip
         return Response(PlanOut({"labels": [label.name for label in plan.labels], "gone": gone}).data)
@@ -91,9 +94,11 @@ class ChangeClasses(View):
 
     @extend_schema(operation_id="labeling_change_classes", request=ChangesIn, responses={201: SchemaOut})
     def post(self, request: Request, uuid: UUID) -> Response:
-        """Publish the next version; a job moves the decisions of merged and split classes."""
+        """Publish the next version; a job moves the decisions of classes that went away."""
         data = read(ChangesIn, request.data)
-        made = actions.change_classes(dataset_id=uuid, actor=request.user, wanted=wanted(data), seen=data["seen"], move=data["move"])
+        made = actions.change_classes(
+            dataset_id=uuid, actor=request.user, wanted=wanted(data), seen=data["seen"], move=data["move"], taking_up=data["taking_up"]
+        )
         return Response(SchemaOut(made).data, status=201)
 
 

@@ -57,13 +57,16 @@ class RuleOut(serializers.Serializer[Rule]):
 
 
 class MeasuredOut(serializers.Serializer[Any]):
-    """What a rule hits. items, hits: of the sample. decided: hits that are decided, of these right. precision: null below 20 of them.
+    """What a rule hits. items, hits: of the sample. marked: parts that it marks there. decided: hits that are decided, of these right.
+
+    Where parts are marked, each of them counts, and right is what is decided just so. precision: null below 20 of them.
 
     interval: 95 % Wilson interval of the precision.
     """
 
     items = serializers.IntegerField()
     hits = serializers.IntegerField()
+    marked = serializers.IntegerField()
     coverage = serializers.FloatField(allow_null=True)
     decided = serializers.IntegerField()
     right = serializers.IntegerField()
@@ -72,7 +75,7 @@ class MeasuredOut(serializers.Serializer[Any]):
 
 
 class ExampleOut(serializers.Serializer[Any]):
-    """One hit. text: around it; empty for roles that do not read samples. label: the class decided for it, empty without one."""
+    """One hit. text: around it; empty for roles that do not read samples. label: the classes decided for it, empty without a decision."""
 
     item = serializers.UUIDField(source="uuid")
     text = serializers.SerializerMethodField()

@@ -139,6 +139,7 @@ class ChangesForm(forms.Form):
         label="Queues that go to the new version", required=False, widget=forms.CheckboxSelectMultiple,
         help_text="In a queue that stays behind people still choose among the old classes.",
     )  # fmt: skip
+    taking_up = ProposalsField(required=False)
 
     def __init__(self, schema: LabelSchema, *args: Any, **kwargs: Any) -> None:
         queues = list(changes.queues_open(schema.dataset))
@@ -161,7 +162,7 @@ class ChangesForm(forms.Form):
 
     def typed(self) -> dict[str, Any]:
         """What was sent, to be shown again; all open queues go along until somebody has looked at them."""
-        data = {name: self.data.get(name, "") for name in self.fields if name != "move"}
+        data = {name: self.data.get(name, "") for name in self.fields if name not in ("move", "taking_up")}
         return data | ({"move": self.cleaned_data["move"]} if self.cleaned_data["looked"] else {})
 
     def wanted(self) -> list[Change]:

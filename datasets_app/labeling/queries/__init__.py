@@ -2,7 +2,7 @@
 
 from datasets_app.labeling.queries.answers import answer_kind, answers_by_item, decided, ordered_labels, places_of, sent_back
 from datasets_app.labeling.queries.bench import bench_items, hit_rate, label_documents, last_answer, progress, skipped_open
-from datasets_app.labeling.queries.changes import labels_now, older_names, present_ids
+from datasets_app.labeling.queries.changes import classes_now, labels_now, newest_labels, older_names, present_ids
 from datasets_app.labeling.queries.comments import (
     Line,
     Thread,
@@ -50,7 +50,6 @@ from datasets_app.labeling.queries.gold import (
     gold_rows,
     judged,
     live_gold,
-    merged_ids,
     set_aside,
     skipped_gold,
     told_of,
@@ -79,6 +78,7 @@ from datasets_app.labeling.queries.proposals import (
     newest_names,
     open_proposals,
     own_proposals,
+    proposals_about,
     proposals_of,
     readable_proposals,
     shown,
@@ -128,6 +128,7 @@ __all__ = [
     "bench_items",
     "best_scores",
     "case",
+    "classes_now",
     "conversations",
     "count_gold",
     "current_decision",
@@ -164,7 +165,7 @@ __all__ = [
     "live_gold",
     "measure_of",
     "names_ever",
-    "merged_ids",
+    "newest_labels",
     "names_in",
     "newest_decision",
     "newest_names",
@@ -174,6 +175,7 @@ __all__ = [
     "open_proposals",
     "ordered_labels",
     "own_proposals",
+    "proposals_about",
     "own_standing",
     "pair_history",
     "people",

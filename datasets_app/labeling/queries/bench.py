@@ -13,10 +13,10 @@ from datasets_app.datasets.models import Dataset, Item
 from datasets_app.labeling import rules
 from datasets_app.labeling.masks import mask
 from datasets_app.labeling.models import Annotation, Comment, Decision, Label, Queue, Seat, Slot, SlotSkip, Suggestion
-from datasets_app.labeling.queries.changes import with_merged
+from datasets_app.labeling.queries.changes import classes_now, with_merged
 from datasets_app.labeling.queries.comments import told
 from datasets_app.labeling.queries.decisions import labels_by_id, value_of
-from datasets_app.labeling.queries.suggesting import live, shown_first
+from datasets_app.labeling.queries.suggesting import live, named_together, said_first
 from datasets_app.labeling.values import Value, rename
 from lifecycle.ui import numbers
 from registry.access.models import User
@@ -126,22 +126,32 @@ def suggested(queue: Queue, slots: Sequence[Slot]) -> dict[int, Shown]:
     now = with_merged(queue, uuids_in(queue) if rows else {})
     found: dict[int, Shown] = defaultdict(Shown)
     for item, suggestions in rows.items():
-        newest = shown_first(suggestions, queue.suggests_from)
-        if newest.value is not None:
-            found[item] = Shown(source=newest.source_name, suggestion=newest.pk, proposed=proposed(newest.value, now))
+        said = said_first(suggestions, queue.suggests_from, queue.dataset.task)
+        if said[-1].value is not None:
+            values = [row.value for row in said if row.value is not None]
+            found[item] = Shown(source=named_together(said), suggestion=said[-1].pk, proposed=proposed(values, now))
             continue
-        same = [row for row in suggestions if row.source_digest == newest.source_digest and row.label and str(row.label.stable_id) in now]
+        same = [row for row in said if row.label and str(row.label.stable_id) in now]
         labels = {row.pk: now[str(row.label.stable_id)] for row in same if row.label}
-        ranked = rules.rank([(row.pk, row.pk, row.score) for row in same], newest.source_name)
-        found[item] = Shown([(labels[key], score) for key, score in ranked.labels], ranked.source, ranked.suggestion)
+        ranked = rules.rank([(row.pk, row.pk, row.score) for row in same], named_together(said))
+        best: dict[str, float | None] = {}
+        for key, score in ranked.labels:
+            best.setdefault(labels[key], score)  # a class that two rules suggest, or two that were merged into it, stands once
+        found[item] = Shown(list(best.items()), ranked.source, ranked.suggestion)
     return found
 
 
-def proposed(value: Value, now: Mapping[str, str]) -> Value:
-    """A suggested value as the page has it: spans with their scores, those of classes that the schema lacks left out."""
-    if "spans" not in value:
-        return value
-    return {"spans": [{**mark, "label": now[mark["label"]]} for mark in value["spans"] if mark["label"] in now]}
+def proposed(values: Sequence[Value], now: Mapping[str, str]) -> Value:
+    """Suggested values as the page has them: the spans of all with their scores, each once; those of classes that the schema lacks not."""
+    if "spans" not in values[-1]:
+        return values[-1]
+    found: dict[tuple[int, int, str], dict[str, Any]] = {}
+    for mark in (mark for value in values for mark in value["spans"] if mark["label"] in now):
+        made = {**mark, "label": now[mark["label"]]}
+        held = found.setdefault((mark["start"], mark["end"], made["label"]), made)
+        if (made.get("score") or 0.0) > (held.get("score") or 0.0):
+            held["score"] = made["score"]
+    return {"spans": [found[key] for key in sorted(found)]}
 
 
 def uuids_in(queue: Queue) -> dict[str, str]:
@@ -150,11 +160,11 @@ def uuids_in(queue: Queue) -> dict[str, str]:
 
 
 def earlier_values(queue: Queue, item_ids: list[int], user: User) -> dict[int, Value]:
-    """The newest thing that this person said of each item in the queue, taken back or not."""
+    """The newest thing that this person said of each item in the queue, taken back or not, its classes as they are now."""
     rows = Annotation.objects.filter(queue=queue, user=user, item_id__in=item_ids, action=Annotation.Action.LABEL)
     found = {row.item_id: value_of(row) for row in sorted(rows.select_related("label"), key=lambda row: row.pk)}
-    now = uuids_in(queue) if found else {}
-    return {item: said for item, value in found.items() if (said := rename(value, now)) is not None}
+    names, now = (uuids_in(queue), classes_now(queue.dataset_id)) if found else ({}, rules.ClassesNow())
+    return {item: said for item, value in found.items() if (said := rename(rules.through(value, now), names)) is not None}
 
 
 @dataclass(slots=True)

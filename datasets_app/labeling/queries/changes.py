@@ -2,29 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet, TextField
+from django.db.models.functions import Cast
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling.models import Annotation, Decision, Dispute, Label, LabelChange, LabelSchema, Queue, Suggestion
 from datasets_app.labeling.queries.decisions import is_uuid, labels_by_id, latest_schema, standing
-from datasets_app.labeling.relabelling import ChangeKind, follow
+from datasets_app.labeling.relabelling import ChangeKind, Gone, follow
+from datasets_app.labeling.rules import ClassesNow, through
+from datasets_app.labeling.values import classes_of
 from lifecycle.jobs.models import Job
+from lifecycle.jobs.rules import State
 
 LOOK = 2_000
 PAIR = 2  # classes that a dispute names; where there are more answers, any may have been merged
 EXACT = 10_000  # up to which what is touched is counted
 MOVE = "labeling.move_decisions"
+READ = (ChangeKind.MERGE, ChangeKind.RETIRE)  # through which values are read
 
 
 def merges_of(dataset_id: int) -> dict[UUID, UUID]:
     """Each merged class of a dataset with the class that it went into: stable ids."""
     rows = LabelChange.objects.filter(schema__dataset=dataset_id, kind=ChangeKind.MERGE).values_list("source", "targets")
     return {source: UUID(targets[0]) for source, targets in rows}
+
+
+def classes_now(dataset_id: int) -> ClassesNow:
+    """What became of the classes of a dataset, as values name them."""
+    return became(LabelChange.objects.filter(schema__dataset=dataset_id))
+
+
+def classes_since(asked: Iterable[str]) -> ClassesNow:
+    """The same for the dataset of which these classes are, where one of them was merged or retired."""
+    changed = LabelChange.objects.filter(source__in=set(asked), kind__in=READ)
+    return became(LabelChange.objects.filter(schema__dataset__in=changed.values("schema__dataset")))
+
+
+def became(changes: QuerySet[LabelChange]) -> ClassesNow:
+    """What these changes, all of one dataset, did to classes."""
+    rows = list(changes.filter(kind__in=READ).values_list("kind", "source", "targets"))
+    merges = {source: UUID(targets[0]) for kind, source, targets in rows if kind == ChangeKind.MERGE}
+    retired = frozenset(str(source) for kind, source, _ in rows if kind == ChangeKind.RETIRE)
+    return ClassesNow({str(source): str(follow(source, merges)) for source in merges}, retired)
 
 
 def present_labels(labels: Iterable[Label]) -> dict[UUID, Label]:
@@ -61,14 +85,18 @@ def older_names(dataset_id: int, asked: Iterable[str]) -> dict[str, str]:
 
 
 def read_through(answers: list[Annotation]) -> list[Annotation]:
-    """The same answers, each with what its class is since it was merged; in memory alone, for an answer never changes.
+    """The same answers, each with what its classes are now; in memory alone, for an answer never changes.
 
-    Classes are merged only where an answer is one class.
+    One class is read as what it was merged into; sets and spans as `rules.through` says, without those that were retired.
     """
     present = present_labels([answer.label for answer in answers if answer.label]) if answers else {}
+    named = {key for answer in answers if answer.value for key in classes_of(answer.value)}
+    now = classes_since(named) if named else ClassesNow()
     for answer in answers:
         if answer.label and answer.label.stable_id in present:
             answer.label = present[answer.label.stable_id]
+        elif answer.value:
+            answer.value = through(answer.value, now)
     return answers
 
 
@@ -81,24 +109,62 @@ def with_merged(queue: Queue, known: dict[str, str]) -> dict[str, str]:
 # ── What a change touches ───────────────────────────────────────────────────
 @dataclass(frozen=True, slots=True)
 class Touched:
-    """How much carries a class, each counted up to 10,001: more than 10,000 then. queues: not closed, with the class in their version."""
+    """How much carries a class, each counted up to 10,001: more than 10,000 then. queues: not closed, with the class in their version.
+
+    withdrawn: of the decisions, those that no longer hold after the change; the others follow it.
+    """
 
     decisions: int
+    withdrawn: int
     answers: int
     suggestions: int
     queues: int
 
 
-def touched(dataset: Dataset, source: UUID) -> Touched:
-    """What carries one class, in bounded counts."""
-    labels = list(Label.objects.filter(schema__dataset=dataset, stable_id=source).values_list("pk", flat=True))
-    queues = Queue.objects.filter(dataset=dataset, schema__labels__stable_id=source).exclude(state=Queue.State.CLOSED)
+def touched(dataset: Dataset, gone: Gone, planned: Sequence[Gone]) -> Touched:
+    """What carries one class, in bounded counts. planned: all changes of the version, for a decision may name several of their classes."""
+    queues = Queue.objects.filter(dataset=dataset, schema__labels__stable_id=gone.source).exclude(state=Queue.State.CLOSED)
+    decisions = carrying(standing(), dataset, [gone.source], by="item__dataset")
     return Touched(
-        decisions=bounded(standing().filter(label__in=labels)),
-        answers=bounded(Annotation.objects.filter(label__in=labels)),
-        suggestions=bounded(Suggestion.objects.filter(label__in=labels)),
+        decisions=bounded(decisions),
+        withdrawn=withdrawn_by(dataset, decisions, gone, planned),
+        answers=bounded(carrying(Annotation.objects.all(), dataset, [gone.source], by="queue__dataset")),
+        suggestions=bounded(carrying(Suggestion.objects.all(), dataset, [gone.source], by="item__dataset")),
         queues=queues.count(),
     )
+
+
+def withdrawn_by(dataset: Dataset, decisions: QuerySet[Decision], gone: Gone, planned: Sequence[Gone]) -> int:
+    """How many of the decisions that carry a class no longer hold after its change, 10,001 for more than 10,000."""
+    if gone.kind == ChangeKind.SPLIT:
+        return bounded(decisions)
+    if gone.kind != ChangeKind.RETIRE or not has_several(dataset):
+        return 0
+    retired = {str(each.source) for each in planned if each.kind == ChangeKind.RETIRE}
+    values = decisions.order_by().values_list("value", flat=True)[: EXACT + 1]
+    return sum(retired.issuperset(classes_of(value)) for value in values.iterator(chunk_size=LOOK) if value)
+
+
+def has_several(dataset: Dataset) -> bool:
+    """Whether an answer may name several classes: then one that is retired is taken out of what was decided."""
+    return dataset.task != Dataset.Task.SINGLE_LABEL
+
+
+def carrying(rows: QuerySet[Any], dataset: Dataset, stable_ids: Iterable[UUID | str], *, by: str) -> QuerySet[Any]:
+    """Those of these answers, decisions or suggestions that name one of these classes. by: how a row finds its dataset."""
+    if has_several(dataset):
+        return saying(rows.filter(**{by: dataset}), stable_ids)
+    labels = Label.objects.filter(schema__dataset=dataset, stable_id__in=list(stable_ids)).values_list("pk", flat=True)
+    return rows.filter(label__in=list(labels))
+
+
+def saying(rows: QuerySet[Any], stable_ids: Iterable[UUID | str]) -> QuerySet[Any]:
+    """Those of these rows that name one of these classes where a text may have several: as their class, or within their value."""
+    names = [str(key) for key in stable_ids]
+    said = Q(label__stable_id__in=names)  # a suggestion of several classes has a row for each
+    for name in names:
+        said |= Q(said__contains=f'"{name}"')
+    return rows.alias(said=Cast("value", TextField())).filter(said) if names else rows.none()
 
 
 def bounded(rows: QuerySet[Any]) -> int:
@@ -113,8 +179,12 @@ def queues_open(dataset: Dataset) -> QuerySet[Queue]:
 
 def move_job(dataset: Dataset) -> Job | None:
     """The newest job that moved the dataset's decisions."""
-    rows = Job.objects.filter(subject_type=dataset._meta.label_lower, subject_uuid=dataset.uuid, kind=MOVE)
-    return rows.order_by("-id").first()
+    return jobs_that_move(dataset).order_by("-id").first()
+
+
+def jobs_that_move(dataset: Dataset) -> QuerySet[Job]:
+    """The jobs that moved the dataset's decisions."""
+    return Job.objects.filter(subject_type=dataset._meta.label_lower, subject_uuid=dataset.uuid, kind=MOVE)
 
 
 def queues_behind(dataset: Dataset) -> QuerySet[Queue]:
@@ -124,21 +194,58 @@ def queues_behind(dataset: Dataset) -> QuerySet[Queue]:
     return rows.exclude(schema=newest) if newest else rows.none()
 
 
+def moves(dataset: Dataset, kind: str) -> bool:
+    """Whether decisions of a class to which this is done do not stay as they are: all but retirements where a text has one class."""
+    return kind != ChangeKind.RETIRE or has_several(dataset)
+
+
+def ways(dataset: Dataset) -> str:
+    """What was done to classes whose decisions move, in words."""
+    return "merged, split or retired" if has_several(dataset) else "merged or split"
+
+
 def to_move(dataset: Dataset) -> dict[UUID, LabelChange]:
-    """The merged and split classes of a dataset with what was done to them last, by stable id."""
-    rows = LabelChange.objects.filter(schema__dataset=dataset, kind__in=[ChangeKind.MERGE, ChangeKind.SPLIT])
+    """The classes of a dataset whose decisions move, with what was done to them, by stable id."""
+    kinds = [kind for kind in ChangeKind if moves(dataset, kind)]
+    rows = LabelChange.objects.filter(schema__dataset=dataset, kind__in=kinds)
     return {change.source: change for change in rows.select_related("schema").order_by("id")}
 
 
 def decisions_behind(dataset: Dataset) -> QuerySet[Decision]:
-    """The decisions that hold and carry a class that was merged or split, by key."""
-    labels = Label.objects.filter(schema__dataset=dataset, stable_id__in=list(to_move(dataset))).values_list("pk", flat=True)
-    return standing().filter(label__in=list(labels)).order_by("id")
+    """The decisions that hold and carry a class that was merged or split, or retired where others may stand beside it; by key.
+
+    Where an answer may name several classes no index finds them, so those that a job has looked through are not looked at again.
+    """
+    moving = to_move(dataset)
+    rows = carrying(standing(), dataset, moving, by="item__dataset").order_by("id")
+    return rows.filter(pk__gt=looked_through(dataset, moving)) if moving and has_several(dataset) else rows
+
+
+def looked_through(dataset: Dataset, moving: Mapping[UUID, LabelChange]) -> int:
+    """The key of the last decision that there was when a job began that moved all these classes to its end; 0 without one."""
+    ended = jobs_that_move(dataset).filter(state=State.SUCCEEDED).order_by("-id").values_list("checkpoint", flat=True).first()
+    return int(ended["decision"]) if ended and ended.get("change") == newest_change(moving) else 0
+
+
+def newest_change(moving: Mapping[UUID, LabelChange]) -> int:
+    """The key of the newest of these changes; 0 where there is none."""
+    return max((change.pk for change in moving.values()), default=0)
+
+
+def begun(dataset: Dataset) -> dict[str, int]:
+    """What a job that moves decisions notes when it begins, for `looked_through`."""
+    newest = Decision.objects.order_by("-id").values_list("pk", flat=True).first()
+    return {"change": newest_change(to_move(dataset)), "decision": newest or 0}
 
 
 def disputes_to_settle(dataset: Dataset) -> list[int]:
-    """The keys of the open disputes of which one class was merged: their answers may agree by now."""
-    merged = {str(source) for source in merges_of(dataset.pk)}
+    """The keys of the open disputes whose answers may agree by now: those about a class that was merged; all of them, once a class was
+    merged or retired, where an answer may name several."""
+    now = classes_now(dataset.pk)
+    if has_several(dataset):
+        open_ = Dispute.objects.filter(queue__dataset=dataset, state=Dispute.State.OPEN).order_by("id")
+        return list(open_.values_list("pk", flat=True)) if now.merged or now.retired else []
+    merged = set(now.merged)
     rows = Dispute.objects.filter(queue__dataset=dataset, state=Dispute.State.OPEN).order_by("id")
     found = rows.values_list("pk", "pair", "answers").iterator(chunk_size=LOOK) if merged else []
     return [pk for pk, pair, answers in found if answers > PAIR or merged.intersection(pair.split("|"))]

@@ -13,7 +13,7 @@ from datasets_app.datasets.models import Dataset, Item
 from datasets_app.datasets.rules import UploadState
 from datasets_app.labeling import rules
 from datasets_app.labeling.models import Annotation, Gold, Label, Queue, Seat, Slot
-from datasets_app.labeling.queries.changes import present_ids, with_merged
+from datasets_app.labeling.queries.changes import classes_now, with_merged
 from datasets_app.labeling.queries.decisions import chunks, labels_by_id, names_in, value_of
 from datasets_app.labeling.values import UNJUDGED, Value, canonical, classes_of, words
 from registry.access.models import User
@@ -23,11 +23,6 @@ LOOK = 5_000  # newest answers in which the commonest wrong one is looked for
 GOLD_PAGE = 30
 Action = Annotation.Action
 SUSPECT = {"asked__gte": rules.SUSPECT_FROM, "right__lt": F("asked") - F("right")}  # more of its answers are wrong than right
-
-
-def merged_ids(dataset_id: int) -> dict[str, str]:
-    """Each merged class with where it leads, as values name them."""
-    return {str(source): str(end) for source, end in present_ids(dataset_id).items()}
 
 
 def live_gold() -> QuerySet[Gold]:
@@ -66,9 +61,9 @@ def answerable(queue: Queue, found: list[Gold]) -> list[Gold]:
     if not any(classes_of(value_of(gold)) for gold in found):
         return found
     offered = with_merged(queue, {key: key for key in labels_by_id(queue.schema)})
-    merged = merged_ids(queue.dataset_id)
-    reached = {merged.get(key, key) for key in offered} | set(offered)
-    return [gold for gold in found if all(merged.get(key, key) in reached for key in classes_of(value_of(gold)))]
+    now = classes_now(queue.dataset_id)
+    reached = {now.merged.get(key, key) for key in offered} | set(offered)
+    return [gold for gold in found if reached.issuperset(classes_of(rules.through(value_of(gold), now)))]
 
 
 def set_aside(queue: Queue, user: User, item_ids: Sequence[int]) -> list[Slot]:
@@ -118,11 +113,11 @@ def count_gold(queue: Queue, user_id: int) -> GoldCount:
             told.setdefault(row.item_id, value_of(row))
         elif not hasattr(row, "replaced_by"):
             told[row.item_id] = value_of(row)
-    found, merged, golds = GoldCount(), merged_ids(queue.dataset_id), gold_of(told)
+    found, now, golds = GoldCount(), classes_now(queue.dataset_id), gold_of(told)
     for item, said in told.items():
         if item in golds:
-            known = rules.through(value_of(golds[item]), merged)
-            found.add(known, right=rules.is_right(said, known, merged))
+            known = rules.through(value_of(golds[item]), now)
+            found.add(known, right=rules.is_right(said, known, now))
     return found
 
 
@@ -152,8 +147,13 @@ def told_of(queue: Queue, annotation: Annotation) -> Told | None:
     if gold is None:
         return None
     names, text = names_in(queue.schema) | known_names(gold), annotation.item.text
-    known = value_of(gold)
+    known = known_now(gold)
     return Told(annotation.right, words(value_of(annotation), names, text), words(known, names, text), known, gold.explanation, text)
+
+
+def known_now(gold: Gold, now: rules.ClassesNow | None = None) -> Value:
+    """What is known of an item, as it is shown: one class as it was set, sets and spans with the classes that there are now."""
+    return value_of(gold) if gold.label else rules.through(value_of(gold), now or classes_now(gold.dataset_id))
 
 
 def known_names(gold: Gold) -> dict[str, str]:
@@ -200,9 +200,10 @@ def gold_lines(golds: Sequence[Gold], names: dict[str, str], *, reads: bool) -> 
         wrong[row.item_id][canonical(said)] += 1
         spoken[canonical(said)] = said
     found = []
+    now = classes_now(golds[0].dataset_id) if golds else None
     for gold in golds:
         text = gold.item.text if reads else ""
-        gold.words = words(value_of(gold), names | known_names(gold), text)
+        gold.words = words(known_now(gold, now), names | known_names(gold), text)
         top = wrong[gold.item_id].most_common(1)
         found.append(GoldLine(gold, (words(spoken[top[0][0]], names, text), top[0][1]) if top else None))
     return found

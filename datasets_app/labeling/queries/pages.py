@@ -16,7 +16,7 @@ from datasets_app.datasets.models import Dataset, Item, Upload
 from datasets_app.datasets.rules import UploadState
 from datasets_app.labeling import agreement, rules
 from datasets_app.labeling.models import ARRIVING, LabelSchema, QualityReport, Queue, Seat, Slot
-from datasets_app.labeling.queries.changes import present_ids
+from datasets_app.labeling.queries.changes import classes_now
 from datasets_app.labeling.queries.decisions import is_uuid
 from datasets_app.labeling.queries.quality import report_of
 from datasets_app.labeling.values import canonical
@@ -135,11 +135,11 @@ def queue_agreement(queue: Queue, report: QualityReport | None = None) -> agreem
     if report is not None:
         return as_measured(report)
     rows = Slot.objects.filter(queue=queue, state=Slot.State.DONE, is_gold=False, annotation__isnull=False).order_by("-annotation_id")
-    merged = present_ids(queue.dataset_id)
+    now = classes_now(queue.dataset_id)
     units: dict[int, list[agreement.Answer]] = defaultdict(list)
     columns = ("item_id", "user_id", "annotation__label__stable_id", "annotation__value")
     for item, user, label, value in rows.values_list(*columns)[:SAMPLE]:
-        units[item].append((user, canonical(value) if value else merged.get(label, label)))
+        units[item].append((user, canonical(rules.through(value or {"label": str(label)}, now))))
     return agreement.summarise([unit for unit in units.values() if len(unit) >= 2])
 
 

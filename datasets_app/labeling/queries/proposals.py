@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from django.db.models import QuerySet
@@ -34,6 +34,11 @@ def proposals_of(dataset: Dataset) -> QuerySet[GuidelineProposal]:
 def open_proposals(dataset: Dataset) -> QuerySet[GuidelineProposal]:
     """The proposals that nobody has answered yet, newest first; the newest 50 of them."""
     return proposals_of(dataset).filter(state=State.OPEN)[:SHOWN]
+
+
+def proposals_about(dataset: Dataset, classes: Collection[str]) -> list[GuidelineProposal]:
+    """The open proposals, of the newest 50, that are about one of these classes: stable ids."""
+    return [proposal for proposal in open_proposals(dataset) if not set(classes).isdisjoint(proposal.classes)]
 
 
 def own_proposals(dataset: Dataset, user: User) -> QuerySet[GuidelineProposal]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -13,9 +13,10 @@ from django.db.models import QuerySet
 from datasets_app.datasets.models import Item
 from datasets_app.labeling import rules
 from datasets_app.labeling.models import Annotation, Comment, Decision, Dispute, Queue, Slot, Suggestion
-from datasets_app.labeling.queries.changes import labels_now, present_ids, read_through
+from datasets_app.labeling.queries.changes import classes_now, labels_now, read_through
 from datasets_app.labeling.queries.decisions import newest_decision, value_of
-from datasets_app.labeling.queries.suggesting import live
+from datasets_app.labeling.queries.suggesting import RULES_LIMIT, live, named_together, said_first
+from datasets_app.labeling.rules import ClassesNow
 from datasets_app.labeling.values import TASKS, Value, canonical, majority, words
 from datasets_app.labeling.values.preference import CHOICES
 from registry.access.models import User
@@ -23,6 +24,7 @@ from registry.ledger.rules import digest_of
 
 LIST = 50
 PAIR_HISTORY = 200
+SOURCES = RULES_LIMIT  # newest suggestions of an item that are looked at: all rules may speak of it
 HALF = 0.5  # the score from which one of several classes is taken as suggested
 ORDERS = {"widest": ("-answers", "id"), "oldest": ("id",)}
 
@@ -95,13 +97,15 @@ class Merged:
 class Case:
     """One item to be settled. own: the reviewer labelled it themself and cannot settle it. likely: what is prefilled; reason: with it.
 
-    ticked: the classes of the likely or first answer. editor: the same for the script that marks spans, with the text and the classes.
-    content: of the item, its prompt and responses as texts. choices: what may be decided of two responses, as posted and in words.
+    source: who suggests, by name. ticked: the classes of the likely or first answer. editor: the same for the script that marks spans, with
+    the text and the classes. content: of the item, its prompt and responses as texts. choices: what may be decided of two responses, as
+    posted and in words.
     """
 
     item: Item
     columns: list[Column]
     suggestion: Suggestion | None
+    source: str
     suggested: str
     more: list[Suggestion]
     suggestion_same: bool
@@ -127,13 +131,13 @@ def case(queue: Queue, item: Item, reviewer: User) -> Case:
         .order_by("id")
     )
     answers = sorted(answers_in(slots), key=lambda answer: answer.pk)
-    ranked = list(live(item.suggestions.all()).select_related("label").order_by("-id")[:20])
-    newest = [row for row in ranked if ranked and row.source_digest == ranked[0].source_digest]
+    ranked = list(live(item.suggestions.all()).select_related("label").order_by("-id")[:SOURCES])
+    newest = said_first(ranked[::-1], "", queue.dataset.task) if ranked else []
     newest.sort(key=lambda row: -(row.score or 0))
-    first = newest[0] if newest else None
+    first, source = (newest[0], named_together(newest)) if newest else (None, "")
     names = {key: label.name for key, label in labels_now(queue).items()}
     said = [value_of(answer) for answer in answers]
-    proposed = proposal(queue.dataset.task, newest, present_ids(queue.dataset_id) if newest else {})
+    proposed = proposal(queue.dataset.task, newest, classes_now(queue.dataset_id) if newest else ClassesNow())
     likely = rules.likely_answer(said, proposed)
     said_why = Comment.objects.filter(item=item, is_flag=False, is_return=False, reply_to=None).order_by("id")
     remarks = dict(said_why.values_list("user_id", "text"))
@@ -151,14 +155,14 @@ def case(queue: Queue, item: Item, reviewer: User) -> Case:
     held = current if current and current.how != Decision.How.WITHDRAWN else None
     own = any(answer.user_id == reviewer.pk for answer in answers)
     return Case(
-        item=item, columns=columns, suggestion=first, suggested=words(proposed, names, item.text) if proposed else "", more=newest[1:3],
-        suggestion_same=proposed in said, likely=canonical(likely) if likely else "",
+        item=item, columns=columns, suggestion=first, source=source, suggested=words(proposed, names, item.text) if proposed else "",
+        more=newest[1:3], suggestion_same=proposed in said, likely=canonical(likely) if likely else "",
         merged=Merged(canonical(merged), words(merged, names, item.text)) if merged else None, ticked=(start or {}).get("labels", []),
         content=readable(item.content or {}),
         choices=[(canonical({"choice": choice}), name) for choice, name in CHOICES.items()] if queue.dataset.task == "preference" else [],
         editor={"text": item.text, "said": start, "classes": [{"id": key, "name": name} for key, name in names.items()]},
         likely_letter=next((column.letter for column in columns if column.picked), ""),
-        reason=reason_for(said, likely, first), own=own, seen=seen_digest(slots, current),
+        reason=reason_for(said, likely, source if first else None), own=own, seen=seen_digest(slots, current),
         current=held, decided=words(value_of(held), names, item.text) if held else "",
     )  # fmt: skip
 
@@ -179,29 +183,32 @@ def merged_answer(task: str, said: Sequence[Value]) -> Value | None:
     return None if merged in said else merged
 
 
-def proposal(task: str, ranked: Sequence[Suggestion], merged: Mapping[UUID, UUID]) -> Value | None:
+def proposal(task: str, ranked: Sequence[Suggestion], now: ClassesNow) -> Value | None:
     """What one source suggests, best first, as one value: its first class, the classes that it gives half a chance, or its spans.
 
-    merged: where classes lead that were merged.
+    now: what became of classes.
     """
     if not ranked:
         return None
-    if ranked[0].value is not None:
-        return TASKS[task].joined(TASKS[task].parts(ranked[0].value))
-    ids = [str(merged.get(row.label.stable_id, row.label.stable_id)) for row in ranked if row.label]
-    if task == "single_label":
-        return {"label": ids[0]}
-    return {"labels": sorted(key for key, row in zip(ids, ranked, strict=True) if row.score is None or row.score >= HALF)}
+    if said := [row.value for row in ranked if row.value is not None]:
+        parts = {part for value in said for part in TASKS[task].parts(value)} if task == "spans" else TASKS[task].parts(said[0])
+        joined = TASKS[task].joined(list(parts))
+        return rules.through(joined, now) if joined else None
+    likely = [str(row.label.stable_id) for row in ranked if row.label and (row.score is None or row.score >= HALF)]
+    first = ranked[0].label
+    if task == "single_label" and first:
+        return rules.through({"label": str(first.stable_id)}, now)
+    return rules.through({"labels": sorted(likely)}, now)
 
 
-def reason_for(said: Sequence[Value], likely: Value | None, suggestion: Suggestion | None) -> str:
-    """Why the prefilled answer is likely, as a sentence that the reviewer can change; empty without one."""
+def reason_for(said: Sequence[Value], likely: Value | None, source: str | None) -> str:
+    """Why the prefilled answer is likely, as a sentence that the reviewer can change; empty without one. source: None: nothing suggests."""
     if likely is None:
         return ""
     votes = said.count(likely)
     if votes * 2 > len(said):
         return f"{votes} of {len(said)} annotators agree."
-    return f"{suggestion.source_name or 'The suggestion'} agrees with this answer." if suggestion else ""
+    return f"{source or 'The suggestion'} agrees with this answer." if source is not None else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
@@ -14,22 +14,24 @@ from django.db.models.functions import Substr
 
 from datasets_app.datasets.models import Dataset, Item, Upload
 from datasets_app.datasets.rules import UploadState
-from datasets_app.labeling.matching import TEXT_READ, Matcher, Piece, matcher, pieces
+from datasets_app.labeling.matching import SPANS_SHOWN, TEXT_READ, Matcher, Piece, matcher, pieces
+from datasets_app.labeling.measuring import Claim, Measured, claim, contradict
 from datasets_app.labeling.models import Decision, Label, Rule, RulePass, Suggestion
 from datasets_app.labeling.queries.decisions import chunks, latest_schema, standing
-from lifecycle.engine.calibration import wilson
+from datasets_app.labeling.values import Value, classes_of, words
+from datasets_app.labeling.values.parts import DROPPED
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
 from registry.access import policy
 from registry.access.models import User
 
 APPLY = "labeling.apply_rules"
+RULE_NAME = "Rule: "  # before the name of a rule that is a source
 SAMPLE = 2_000  # items of a sample
 BLOCKS = 20  # places of a large dataset from which a sample is drawn
 DECIDED = 1_000  # decided items read beside the sample, newest first
 QUEUES = 5  # newest queues that they come from
 EXAMPLES = 10
-FEW = 20  # decided hits below which a precision says too little
 SECONDS = 1.5  # that a page spends on reading
 RULES_LIMIT = 200  # in force in one dataset
 PAGE = 30
@@ -51,7 +53,25 @@ def shown_first(rows: Sequence[Suggestion], wanted: str) -> Suggestion:
     return next((row for row in reversed(rows) if row.source == wanted), rows[-1])
 
 
-def best_scores(item_ids: Iterable[int], wanted: str = "") -> dict[int, float]:
+def source_of(row: Suggestion, task: str) -> str:
+    """What tells a source from others: its digest. Where a text may have several classes all rules are one, for each says but its own."""
+    several = row.source == Suggestion.Source.RULE and task != Dataset.Task.SINGLE_LABEL
+    return row.source if several else row.source_digest
+
+
+def said_first(rows: Sequence[Suggestion], wanted: str, task: str) -> list[Suggestion]:
+    """All that the source says that is shown first. rows: as in `shown_first`."""
+    source = source_of(shown_first(rows, wanted), task)
+    return [row for row in rows if source_of(row, task) == source]
+
+
+def named_together(rows: Sequence[Suggestion]) -> str:
+    """What the source of these rows is called: its name, or those of the rules that speak together."""
+    names = list(dict.fromkeys(row.source_name for row in rows))
+    return names[0] if len(names) == 1 else "Rules: " + ", ".join(name.removeprefix(RULE_NAME) for name in names)
+
+
+def best_scores(item_ids: Iterable[int], wanted: str = "", task: str = Dataset.Task.SINGLE_LABEL) -> dict[int, float]:
     """The best score that the newest source with scores gives each of these items; of the wanted kind, where one of it says something."""
     found: dict[int, float] = {}
     for ids in chunks(item_ids):
@@ -59,8 +79,7 @@ def best_scores(item_ids: Iterable[int], wanted: str = "") -> dict[int, float]:
         for row in live(Suggestion.objects.filter(item_id__in=ids, score__isnull=False)).order_by("id"):
             rows[row.item_id].append(row)
         for item, said in rows.items():
-            source = shown_first(said, wanted).source_digest
-            found[item] = max(row.score or 0.0 for row in said if row.source_digest == source)
+            found[item] = max(row.score or 0.0 for row in said_first(said, wanted, task))
     return found
 
 
@@ -99,14 +118,14 @@ def able(rules: Sequence[Rule], labels: dict[UUID, Label]) -> list[Rule]:
 # ── A sample ────────────────────────────────────────────────────────────────
 @dataclass(slots=True)
 class Sampled:
-    """One item that rules are tried on. label: stable id of the class decided for it, if any. drawn: of the sample itself."""
+    """One item that rules are tried on. said: what is decided for it, if anything. drawn: of the sample itself."""
 
     key: int
     uuid: UUID
     digest: str
     text: str
     upload: int
-    label: UUID | None = None
+    said: Value | None = None
     drawn: bool = True
 
 
@@ -116,13 +135,13 @@ def sample(dataset: Dataset) -> list[Sampled]:
     The same until items or decisions are added. No table is counted; each text is cut at what a rule reads.
     """
     found = {row.key: row for row in drawn(dataset)}
-    labels = {item: label for ids in chunks(found) for item, label in decided_among(ids)}
-    for key, label in labels.items():
-        found[key].label = label
-    more = {item: label for item, label in newly_decided(dataset) if item not in found}
+    for ids in chunks(found):
+        for item, said in decided_among(ids):
+            found[item].said = said
+    more = {item: said for item, said in newly_decided(dataset) if item not in found}
     for ids in chunks(more):
         rows = read(Item.objects.filter(dataset=dataset, pk__in=ids))
-        found |= {row.key: replace(row, label=more[row.key], drawn=False) for row in rows}
+        found |= {row.key: replace(row, said=more[row.key], drawn=False) for row in rows}
     return list(found.values())
 
 
@@ -147,71 +166,44 @@ def read(items: QuerySet[Item]) -> list[Sampled]:
     return [Sampled(*row) for row in rows]
 
 
-def decided_among(ids: list[int]) -> Iterable[tuple[int, UUID]]:
-    """(item, stable id) of those of these items that are decided."""
-    return standing().filter(item_id__in=ids).values_list("item_id", "label__stable_id")
+def decided_among(ids: list[int]) -> list[tuple[int, Value]]:
+    """(item, what holds) of those of these items that are decided."""
+    rows = standing().filter(item_id__in=ids).values_list("item_id", "label__stable_id", "value")
+    return [(item, said_by(label, value)) for item, label, value in rows]
 
 
-def newly_decided(dataset: Dataset) -> list[tuple[int, UUID]]:
-    """(item, stable id) of the newest decisions that hold, along the index of each of the newest queues."""
-    found: list[tuple[int, UUID]] = []
+def said_by(label: UUID | None, value: Value | None) -> Value:
+    """What a row of these columns says."""
+    return {"label": str(label)} if label else value or {}
+
+
+def newly_decided(dataset: Dataset) -> list[tuple[int, Value]]:
+    """(item, what holds) of the newest decisions that hold, along the index of each of the newest queues."""
+    found: list[tuple[int, Value]] = []
     for queue in dataset.queues.order_by("-id").values_list("pk", flat=True)[:QUEUES]:
         newest = Decision.objects.filter(queue=queue).exclude(how=Decision.How.WITHDRAWN).order_by("-id")
-        rows = newest.values_list("item_id", "label__stable_id", "superseded_by")[: DECIDED // QUEUES]
-        found += [(item, label) for item, label, superseded in rows if superseded is None]
+        rows = newest.values_list("item_id", "label__stable_id", "value", "superseded_by")[: DECIDED // QUEUES]
+        found += [(item, said_by(label, value)) for item, label, value, superseded in rows if superseded is None]
     return found
 
 
 # ── What a rule does to it ──────────────────────────────────────────────────
-@dataclass(slots=True)
-class Measured:
-    """What one rule hits. items, hits: of the sample. decided: hits that are decided, also beside it; right: of these, as decided."""
-
-    items: int = 0
-    hits: int = 0
-    decided: int = 0
-    right: int = 0
-    decided_items: int = 0
-
-    def add(self, row: Sampled, *, hit: bool, label: UUID | None) -> None:
-        """Count one item."""
-        self.items += row.drawn
-        self.hits += row.drawn and hit
-        self.decided_items += row.label is not None
-        if hit and row.label is not None:
-            self.decided += 1
-            self.right += row.label == label
-
-    @property
-    def coverage(self) -> float | None:
-        """Share of the sample that is hit; None of an empty one."""
-        return self.hits / self.items if self.items else None
-
-    @property
-    def few(self) -> bool:
-        """Whether too few hits are decided to say how often the rule is right."""
-        return self.decided < FEW
-
-    @property
-    def precision(self) -> float | None:
-        """Share of the decided hits whose decided class is the rule's; None below 20."""
-        return None if self.few else self.right / self.decided
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """95 % Wilson interval of the precision."""
-        return wilson(self.right, self.decided)
-
-
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One hit. label: the name of the class decided for it, empty without one; right: whether it is the rule's."""
+    """One hit. label: the names of the classes decided for it, empty where it is not decided. claims: how many parts the rule marks, or 1
+    for its class; right: of these, as decided; both 0 where it is not decided."""
 
     uuid: UUID
     digest: str
     pieces: list[Piece]
     label: str
-    right: bool
+    claims: int
+    right: int
+
+    @property
+    def share(self) -> str:
+        """Such as "2 of 3 right"."""
+        return f"{self.right} of {self.claims} right"
 
 
 @dataclass(slots=True)
@@ -226,25 +218,31 @@ class Preview:
 def preview(dataset: Dataset, find: Matcher, label: UUID | None, *, seconds: float = SECONDS) -> Preview:
     """Try one pattern on the sample. label: stable id of the class that it would suggest; without one no precision is measured."""
     found = Preview()
-    names = {key: each.name for key, each in open_labels(dataset).items()}
+    names = {str(key): each.name for key, each in open_labels(dataset).items()}
     until = time.monotonic() + seconds
     for row in sample(dataset):
         if time.monotonic() > until:
             found.stopped = True
             break
         few = len(found.examples) < EXAMPLES and row.drawn
-        spans = find.spans(row.text) if few else []
-        hit = bool(spans) if few else find.hits(row.text)
-        found.measured.add(row, hit=hit, label=label)
-        if spans:
-            name = names.get(row.label, "a dropped class") if row.label else ""
-            found.examples.append(Example(row.uuid, row.digest, pieces(row.text, spans), name, row.label == label))
+        says = claim(dataset.task, find, row.text, label, row.said, closely=few)
+        found.measured.add(says, drawn=row.drawn)
+        if few and says.hit:
+            shown = pieces(row.text, says.marks[:SPANS_SHOWN])
+            found.examples.append(Example(row.uuid, row.digest, shown, decided_names(row.said, names), says.count, says.right))
     return found
+
+
+def decided_names(said: Value | None, names: Mapping[str, str]) -> str:
+    """The names of the classes that were decided, each once; empty where nothing is."""
+    if said is None:
+        return ""
+    return ", ".join(sorted({names.get(key, DROPPED) for key in classes_of(said)})) or words(said, names)
 
 
 @dataclass(slots=True)
 class Findings:
-    """All rules in force on one sample. conflicts: how many items two rules hit with different classes, most first."""
+    """All rules in force on one sample. conflicts: of how many items two rules say what cannot both be meant, most first."""
 
     measured: dict[int, Measured] = field(default_factory=dict)
     items: int = 0
@@ -263,17 +261,26 @@ def measure(dataset: Dataset, rules: Sequence[Rule], *, seconds: float = SECONDS
         if time.monotonic() > until:
             found.stopped = True
             break
-        hit = [rule for rule, find in ready if find.hits(row.text)]
-        keys = {rule.pk for rule in hit}
-        for rule, _ in ready:
-            found.measured[rule.pk].add(row, hit=rule.pk in keys, label=rule.label)
+        said = [(rule, claim(dataset.task, find, row.text, rule.label, row.said)) for rule, find in ready]
+        for rule, says in said:
+            found.measured[rule.pk].add(says, drawn=row.drawn)
         found.items += row.drawn
-        if row.drawn and len({rule.label for rule in hit}) > 1:
-            found.disputed += 1
-            pairs.update((a.pk, b.pk) for at, a in enumerate(hit) for b in hit[at + 1 :] if a.label != b.label)
+        against = contradictions(dataset.task, [(rule, says) for rule, says in said if says.hit]) if row.drawn else []
+        found.disputed += bool(against)
+        pairs.update(against)
     by_key = {rule.pk: rule for rule in rules}
     found.conflicts = [(by_key[a], by_key[b], count) for (a, b), count in pairs.most_common(EXAMPLES)]
     return found
+
+
+def contradictions(task: str, hits: Sequence[tuple[Rule, Claim]]) -> list[tuple[int, int]]:
+    """The keys of the rules, two by two, that contradict each other about a text that they hit."""
+    return [
+        (one.pk, other.pk)
+        for at, (one, says) in enumerate(hits)
+        for other, too in hits[at + 1 :]
+        if contradict(task, (one.label, says), (other.label, too))
+    ]
 
 
 def compiled(rule: Rule) -> Matcher | None:

@@ -32,8 +32,8 @@ def joined(found: Sequence[str]) -> Value:
 
 
 def renamed(value: Value, names: Mapping[str, str]) -> Value:
-    """With the names of the classes, in their order."""
-    return {NAME: sorted(names[key] for key in value[NAME])}
+    """With the names of the classes, each once, in their order."""
+    return {NAME: sorted({names[key] for key in value[NAME]})}
 
 
 def words(value: Value, names: Mapping[str, str], text: str) -> str:

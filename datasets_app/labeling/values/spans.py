@@ -59,8 +59,8 @@ def joined(found: Sequence[Part]) -> Value:
 
 
 def renamed(value: Value, names: Mapping[str, str]) -> Value:
-    """With the names of the classes."""
-    return joined([(start, end, names[label]) for start, end, label in parts(value)])
+    """With the names of the classes; spans that are equal then become one."""
+    return joined(list({(start, end, names[label]) for start, end, label in parts(value)}))
 
 
 def words(value: Value, names: Mapping[str, str], text: str) -> str:

@@ -16,6 +16,7 @@ from datasets_app.labeling.forms.schemas import ChangesForm
 from datasets_app.labeling.models import LabelSchema, Queue
 from datasets_app.labeling.queries import changes
 from datasets_app.labeling.relabelling import Plan
+from datasets_app.labeling.values import TASKS
 from datasets_app.labeling.views.answering import person
 from lifecycle.refusals import Conflict, Refused
 from lifecycle.ui.addresses import find_url
@@ -33,8 +34,8 @@ def change_classes(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """The form of changes; then what they touch; then the new version."""
     dataset = queries.get_dataset(person(request), uuid)
     latest = queries.latest_schema(dataset)
-    if latest is None:
-        raise Http404("There are no classes yet.")
+    if latest is None or not TASKS[dataset.task].USES_CLASSES:
+        raise Http404("There are no classes to change.")
     form = ChangesForm(latest, request.POST or None)
     if request.method != "POST" or not form.is_valid():
         return shown(request, dataset, latest, form)
@@ -59,8 +60,9 @@ def published(request: HttpRequest, dataset: Dataset, form: ChangesForm) -> Http
     """Publish the changes and go to the classes."""
     data = form.cleaned_data
     made = actions.change_classes(
-        dataset_id=dataset.uuid, actor=person(request), wanted=form.wanted(), seen=data["seen"], move=[UUID(each) for each in data["move"]]
-    )
+        dataset_id=dataset.uuid, actor=person(request), wanted=form.wanted(), seen=data["seen"], taking_up=data["taking_up"],
+        move=[UUID(each) for each in data["move"]],
+    )  # fmt: skip
     toast(request, f"Version {made.version} is published")
     return HttpResponseRedirect(reverse("labeling:schema", args=[dataset.uuid]))
 
@@ -69,10 +71,12 @@ def shown(
     request: HttpRequest, dataset: Dataset, schema: LabelSchema, form: ChangesForm, *, plan: Plan | None = None, stale: bool = False
 ) -> HttpResponse:
     """The page, with what the plan touches where there is one."""
+    about = queries.proposals_about(dataset, {request.POST.get(field.html_name, "") for field, *_ in form.rows}) if plan else []
     context: dict[str, Any] = {
         "dataset": dataset, "schema": schema, "form": form, "plan": plan, "stale": stale, "labels": schema.labels.all(),
-        "touched": [(each, changes.touched(dataset, each.source)) for each in plan.gone] if plan else [], "exact": changes.EXACT,
-        "snapshots": find_url("snapshots:dataset", uuid=dataset.uuid),
+        "touched": [(each, changes.touched(dataset, each, plan.gone)) for each in plan.gone] if plan else [], "exact": changes.EXACT,
+        "several": changes.has_several(dataset), "proposals": queries.shown(dataset, about, person(request)),
+        "ticked": request.POST.getlist("taking_up"), "snapshots": find_url("snapshots:dataset", uuid=dataset.uuid),
     }  # fmt: skip
     return render(request, PAGE, context, status=422 if form.is_bound else 200)
 
@@ -80,7 +84,7 @@ def shown(
 @require_POST
 @needs("labeling.manage", Dataset, see="labeling.view")
 def move_decisions(request: HttpRequest, uuid: UUID) -> HttpResponse:
-    """Have decisions of merged and split classes moved again."""
+    """Have decisions of classes that went away moved again."""
     actions.move_decisions(dataset_id=uuid, actor=person(request))
     return HttpResponseRedirect(reverse("labeling:schema", args=[uuid]))
 

@@ -178,7 +178,8 @@ def schema(request: HttpRequest, uuid: UUID) -> HttpResponse:
         "may_manage": may_manage, "may_read_corrections": policy.can(person(request), "labeling.read_corrections", dataset),
         "queues_behind": changes.queues_behind(dataset)[:PAGE], "ticked": request.POST.getlist("taking_up"),
         "job": changes.move_job(dataset), "decisions_behind": changes.bounded(changes.decisions_behind(dataset)),
-        "suggest_url": find_url("evaluation:suggest", uuid=dataset.uuid),
+        "suggest_url": find_url("evaluation:suggest", uuid=dataset.uuid), "ways": changes.ways(dataset),
+        "uses_classes": TASKS[dataset.task].USES_CLASSES,
     }  # fmt: skip
     return render(request, "datasets_app/labeling/schema.html", context, status=422 if form.is_bound else 200)
 

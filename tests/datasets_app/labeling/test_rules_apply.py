@@ -36,15 +36,6 @@ def apply(dataset, actor) -> None:
     run_ok()
 
 
-def test_rules_are_for_one_class_a_text(project, mia):
-    other = make_dataset(project, mia, TEXTS, task="multi_label", slug="other")
-    make_schema(other, mia)
-
-    with pytest.raises(Refused, match="Rules suggest classes where each text has one"):
-        write(other, mia)
-    assert Rule.objects.count() == 0
-
-
 def test_a_class_that_goes_away_while_rules_are_applied_ends_its_rule(dataset, mia, monkeypatch):
     write(dataset, mia)
     write(dataset, mia, "bill", "billing")

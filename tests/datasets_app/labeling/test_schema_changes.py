@@ -9,7 +9,7 @@ from django.core.exceptions import PermissionDenied
 from datasets_app.labeling import actions, queries
 from datasets_app.labeling.models import Annotation, Decision, Dispute, LabelChange, LabelSchema, Queue, Suggestion
 from datasets_app.labeling.queries import changes
-from datasets_app.labeling.relabelling import Change, follow, plan
+from datasets_app.labeling.relabelling import Change, Gone, follow, plan
 from datasets_app.labeling.rules import LabelSpec
 from datasets_app.snapshots.actions import freeze
 from lifecycle.jobs import actions as jobs
@@ -336,7 +336,9 @@ def test_what_is_touched_is_counted(dataset, mia, ana):
     label_items(queue, {ana: ["lost", "card", "lost"]})
     answer(queue, ana, queue_items(queue)[0], "card")
 
-    found = changes.touched(dataset, labels(dataset)["lost"].stable_id)
+    lost = Gone(labels(dataset)["lost"].stable_id, "lost", "merge", ("card",))
 
-    assert (found.decisions, found.answers, found.suggestions, found.queues) == (1, 2, 0, 1)
+    found = changes.touched(dataset, lost, [lost])
+
+    assert (found.decisions, found.withdrawn, found.answers, found.suggestions, found.queues) == (1, 0, 2, 0, 1)
     assert Queue.objects.count() == 1

@@ -195,7 +195,7 @@ def test_classes_are_changed_over_rest(dataset, queue, mia, client_for):
 
     looked = client.post(f"{base}/preview/", {"changes": wanted, "seen": 1}, content_type="application/json").json()
     assert looked["labels"] == ["bills", "card", "transfer"]
-    gone = {"name": "lost", "kind": "merge", "into": ["card"], "decisions": 2, "answers": 2, "suggestions": 0, "queues": 1}
+    gone = {"name": "lost", "kind": "merge", "into": ["card"], "decisions": 2, "withdrawn": 0, "answers": 2, "suggestions": 0, "queues": 1}
     assert (looked["gone"], LabelSchema.objects.count()) == ([gone], 1)
 
     stale = client.post(f"{base}/change/", {"changes": wanted, "seen": 0}, content_type="application/json")

@@ -1,0 +1,59 @@
+"""Classes of sets and spans that are merged, split and retired, for tests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from datasets_app.datasets.models import Dataset
+from datasets_app.labeling import actions, queries
+from datasets_app.labeling.models import Label, LabelSchema, Queue
+from datasets_app.labeling.relabelling import Change
+from datasets_app.labeling.values import rename
+from registry.access.models import Project, User
+from tests.support.labeling import make_dataset, make_schema, queue_items, say
+
+NAMES = ("billing", "card", "lost", "transfer")
+TEXTS = ["my card is lost", "a lost bill", "one transfer", "nothing", "a fifth"]
+
+
+def new_dataset(project: Project, mia: User, task: str, texts: Sequence[str] = TEXTS) -> Dataset:
+    """A dataset of this task with the classes NAMES; its slug is its task."""
+    dataset = make_dataset(project, mia, texts, task=task, slug=task)
+    make_schema(dataset, mia, NAMES)
+    return dataset
+
+
+def labels(dataset: Dataset) -> dict[str, Label]:
+    """The classes of the newest version by name."""
+    schema = queries.latest_schema(dataset)
+    return queries.labels_by_name(schema) if schema else {}
+
+
+def change(dataset: Dataset, actor: User, *wanted: tuple[str, str, Sequence[str]], **options: Any) -> LabelSchema:
+    """Publish changes. wanted: (class, kind, names)."""
+    now = labels(dataset)
+    made = [Change(now[name].stable_id, kind, tuple(into)) for name, kind, into in wanted]
+    return actions.change_classes(dataset_id=dataset.uuid, actor=actor, wanted=made, **options)
+
+
+def sets(*names: str) -> dict[str, Any]:
+    """The answer that names these classes."""
+    return {"labels": sorted(names)}
+
+
+def spans(*found: tuple[int, int, str]) -> dict[str, Any]:
+    """The answer that marks these parts."""
+    return {"spans": [{"start": start, "end": end, "label": label} for start, end, label in found]}
+
+
+def said_of(dataset: Dataset) -> list[tuple[str, Any, str]]:
+    """What holds for each decided item, its classes by the names that they had last, and how it was decided."""
+    names = queries.names_ever(dataset)
+    return [(each.item.text, rename(each.value or {}, names), each.how) for each in queries.current_decisions(dataset)]
+
+
+def label_all(queue: Queue, user: User, said: Sequence[dict[str, Any]]) -> None:
+    """One person answers the items of a queue in order."""
+    for item, value in zip(queue_items(queue), said, strict=False):
+        say(queue, user, item, value)
