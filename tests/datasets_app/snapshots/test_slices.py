@@ -100,7 +100,7 @@ def mails(dataset, mia):
 
 
 def texts(snapshot):
-    return {item.text for _, item in queries.with_items(queries.open_snapshot(snapshot))}
+    return {item.text for _, item in queries.with_items(snapshot, queries.open_snapshot(snapshot))}
 
 
 @pytest.mark.django_db
