@@ -99,10 +99,16 @@ def posted_sides(item: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def class_map(labels: list[Any]) -> list[list[tuple[str, list[Any]]]]:
-    """The classes under their headings, in up to three columns of about the same height; never in another order than the schema's."""
+    """The classes under their headings, in up to three columns of about the same height; never in another order than the schema's.
+
+    Classes without any heading are cut into columns of the same length.
+    """
     groups: dict[str, list[Any]] = {}
     for label in labels:
         groups.setdefault(label.group, []).append(label)
+    if set(groups) == {""}:
+        length = -(-len(labels) // 3)
+        return [[("", labels[start : start + length])] for start in range(0, len(labels), length)]
     height = sum(len(group) + 1 for group in groups.values()) / 3
     columns: list[list[tuple[str, list[Any]]]] = [[]]
     filled = 0.0

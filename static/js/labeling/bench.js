@@ -15,6 +15,7 @@
   const byId = new Map(classes.map((each) => [each.id, each]));
   /** @type {any[]} */
   const hand = read("items");
+  const LONG = 280; // characters: longer texts stand smaller, so that the classes stay in sight
   const few = bench.dataset.few === "yes";
   const digitsInNames = classes.some((each) => /\d/.test(each.name));
   const narrow = matchMedia("(max-width: 60rem)");
@@ -166,7 +167,7 @@
     const item = hand[0];
     bench.toggleAttribute("aria-busy", !item);
     if (!item) { wait(); return; }
-    if (!mode?.show(item)) $("utter").replaceChildren(inert(item.text));
+    if (!mode?.show(item)) { $("utter").replaceChildren(inert(item.text)); $("utter").closest(".utter")?.classList.toggle("long", item.text.length > LONG); }
     $("meta").replaceChildren(...item.meta.map((line) => element("span", {}, line)), element("span", { class: "mono" }, inert(item.name)));
     $("note").hidden = !item.note;
     $("note").replaceChildren(element("strong", {}, "Returned by a reviewer."), " ", inert(item.note));
