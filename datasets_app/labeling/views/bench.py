@@ -39,16 +39,18 @@ def bench(request: HttpRequest, uuid: UUID) -> HttpResponse:
     return render(request, "datasets_app/labeling/bench.html", bench_context(request, queue, items, closed))
 
 
-def next_items(queue: Queue, request: HttpRequest, *, have: Sequence[int] = (), skipped: bool = False) -> tuple[list[dict[str, Any]], str]:
+def next_items(
+    queue: Queue, request: HttpRequest, *, have: Sequence[int] = (), skipped: bool = False
+) -> tuple[list[dict[str, Any]], Conflict | None]:
     """What the person holds now and the page does not have, and why nothing more is given out, if so."""
     try:
         slots = actions.claim(queue_id=queue.uuid, actor=person(request), skipped=skipped)
     except Conflict as error:
-        return [], error.message
-    return queries.bench_items(queue, [slot for slot in slots if mask(slot.pk, "slot") not in have], person(request)), ""
+        return [], error
+    return queries.bench_items(queue, [slot for slot in slots if mask(slot.pk, "slot") not in have], person(request)), None
 
 
-def bench_context(request: HttpRequest, queue: Queue, items: list[dict[str, Any]], closed: str) -> dict[str, Any]:
+def bench_context(request: HttpRequest, queue: Queue, items: list[dict[str, Any]], closed: Conflict | None) -> dict[str, Any]:
     """What the page shows: the first item as plain HTML, the rest as data for the script."""
     labels = list(queue.schema.labels.all())
     by_id = {str(label.uuid): label for label in labels}
@@ -128,7 +130,8 @@ def saved(request: HttpRequest, queue: Queue, have: list[int], **more: Any) -> H
     progress = queries.progress(queue, person(request))
     return JsonResponse(
         {
-            "items": items, "closed": closed, "done": progress.done, "total": progress.total, "seconds_left": progress.seconds_left,
+            "items": items, "closed": closed.message if closed else "",
+            "done": progress.done, "total": progress.total, "seconds_left": progress.seconds_left,
             "version": queue.schema.version, **more,
         }
     )  # fmt: skip

@@ -57,7 +57,8 @@ def measured(request: HttpRequest, queue: Queue, report: QualityReport) -> dict[
     mine = [each for each in standings if named or each.seat.user_id == viewer.pk]
     uses_classes = TASKS[queue.dataset.task].USES_CLASSES
     return {
-        "figures": page.figures(queue, report, ahead), "coefficients": page.coefficients(report, uses_classes=uses_classes), "uses_classes": uses_classes, "forecast": ahead, "named": named,
+        "figures": page.figures(queue, report, ahead), "coefficients": page.coefficients(report, uses_classes=uses_classes),
+        "uses_classes": uses_classes, "forecast": ahead, "named": named,
         "people": [page.person_row(each, is_self=each.seat.user_id == viewer.pk) for each in mine], "rule": ALWAYS_RULE,
         "matrix": page.people_matrix(items, report, people, limit=None if everybody else page.PEOPLE) if people else None,
         "least": page.least_agreeing(items, report, people), "confused": page.most_confused(items, report, labels),

@@ -127,7 +127,7 @@
     const text = find.value.trim().toLowerCase();
     options = shown();
     active = Math.min(active, Math.max(0, options.length - 1));
-    ranks.replaceChildren(...(options.length ? options.map((id, at) => row(id, at, text)) : [element("li", { class: "none" }, `No class contains “`, inert(text), `”. `, element("kbd", {}, "Esc"), " clears.")]));
+    ranks.replaceChildren(...(options.length ? options.map((id, at) => row(id, at, text)) : [element("li", { class: "none", role: "option", "aria-disabled": "true" }, `No class contains “`, inert(text), `”. `, element("kbd", {}, "Esc"), " clears.")]));
     const hits = text ? new Set(search(text)) : null;
     for (const button of map) {
       button.disabled = hits !== null && !hits.has(button.value);
