@@ -145,7 +145,7 @@ def test_the_page_of_comments_is_worked_through_by_keys(page_of, queue, ana, ben
     fits(page)
     assert violations(page) == []
     page.keyboard.press("Control+Enter")
-    expect(page.locator(f"#comment-{first.uuid} .answer")).to_contain_text("The first.")
+    expect(page.locator(f"#comment-{first.uuid} .reply")).to_contain_text("The first.")
     expect(page.locator(f"#comment-{first.uuid} .about a")).to_be_focused()
     page.keyboard.press("e")
     expect(page.locator(f"#comment-{first.uuid}")).to_contain_text("Resolved")
@@ -202,3 +202,37 @@ def test_the_bench_says_by_keys_what_changed_in_the_guideline(open_bench, queue,
 
     expect(page.locator("#changed")).to_be_hidden()
     assert Seat.objects.get(user=ana).seen_schema.version == 2
+
+
+def test_a_change_is_proposed_from_the_bench_by_keys_and_its_text_is_kept(open_bench, queue, ana):
+    page = open_bench(ana)
+
+    with page.context.expect_page() as opened:
+        page.keyboard.press("Shift+P")
+    beside = opened.value
+    expect(beside.get_by_role("heading", name="Propose a change of the guideline")).to_be_visible()
+    expect(beside.locator(".lede")).to_have_text(TEXT)
+    beside.locator("textarea[name=text]").focus()
+    beside.keyboard.type("What was charged first decides.")
+    beside.get_by_role("button", name="Propose the change").press("Enter")
+    expect(beside.get_by_text("What was charged first decides.")).to_be_visible()
+
+    expect(page.locator("#utter")).to_have_text(TEXT)
+    made = GuidelineProposal.objects.get()
+    assert (made.text, made.item, made.by) == ("What was charged first decides.", queue_items(queue)[0], ana)
+
+
+@pytest.mark.parametrize(
+    ("task", "told", "not_told"), [("ranking", "take the last one back", "find a class"), ("free_text", "leave the text", "class map")]
+)
+def test_the_list_of_all_keys_tells_those_of_the_task(page_of, project, mia, ana, task, told, not_told):
+    rows = [{"prompt": "Which?", "responses": ["one", "two", "three"]}] if task == "ranking" else [TEXT]
+    made = make_queue(make_dataset(project, mia, rows, task=task, slug=task), mia, schema=[], name=task)
+    page = page_of(f"/labeling/{made.uuid}/bench/", ana)
+
+    page.keyboard.press("Escape")  # leaves a text that is written
+    page.keyboard.press("Shift+?")
+
+    expect(page.locator("#keys")).to_contain_text(told)
+    expect(page.locator("#keys")).to_contain_text("propose a change of the guideline")
+    expect(page.locator("#keys")).not_to_contain_text(not_told)

@@ -7,6 +7,7 @@ from playwright.sync_api import Page, expect
 
 from datasets_app.labeling import queries
 from datasets_app.labeling.models import Annotation, Comment, Queue, Slot, SlotSkip
+from tests.support.browser import fits
 from tests.support.labeling import all_given_back, make_dataset, make_queue
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -159,3 +160,21 @@ def test_markup_in_a_text_does_nothing(open_bench, ana, mia, project, live_serve
     expect(page.locator("#ranks li").first).to_contain_text("<b>bold</b>")
     assert page.locator("#utter img, #ranks b").count() == 0
     assert "owned" not in page.title()
+
+
+def test_a_long_text_without_blanks_stays_in_the_page_and_leaves_room_for_the_classes(open_bench, ana, mia, project, live_server):
+    long = "It asks for https://example.org/" + "0123456789abcdef/" * 30
+    dataset = make_dataset(project, mia, [long, "short"], name="Long", slug="long")
+    queue = make_queue(dataset, mia, schema=CLASSES, name="Long")
+    page = open_bench(ana)
+
+    for width in (1440, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.goto(f"{live_server.url}/labeling/{queue.uuid}/bench/")
+        expect(page.locator(".utter")).to_have_class("utter long")
+        fits(page)
+        expect(page.locator("#find")).to_be_in_viewport()
+    page.keyboard.press("1")
+    expect(page.locator("#utter")).to_have_text("short")
+    expect(page.locator(".utter")).to_have_class("utter")
+    saved(page, 1)

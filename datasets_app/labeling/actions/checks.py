@@ -100,7 +100,7 @@ def accept_check(*, check_id: UUID, actor: User) -> Job:
     found = sample_of(check)
     if found.left:
         raise Refused(f"{found.left} of the sample's {found.size} items are not looked at yet.", next_step="Settle them first.")
-    if found.wrong * 100 > check.tolerated * found.size:
+    if found.too_wrong:
         told = f"{found.wrong} of {found.size} were wrong, and up to {check.tolerated} % are tolerated."
         raise Refused(told, next_step="Drop the check, clear up with the annotators what went wrong, and draw another sample.")
     check.state, check.ended_at = State.ACCEPTED, timezone.now()

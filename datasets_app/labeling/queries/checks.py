@@ -13,11 +13,12 @@ from registry.access.models import User
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """How far a check is."""
+    """How far a check is. tolerated: percent of it that may be wrong."""
 
     size: int
     right: int
     wrong: int
+    tolerated: int
 
     @property
     def left(self) -> int:
@@ -30,6 +31,11 @@ class Sample:
         return self.wrong / (self.right + self.wrong) if self.right + self.wrong else 0.0
 
     @property
+    def too_wrong(self) -> bool:
+        """Whether more of the whole sample is wrong than is tolerated, however the rest turns out."""
+        return self.wrong * 100 > self.tolerated * self.size
+
+    @property
     def interval(self) -> tuple[float, float]:
         """95 % Wilson interval of the share that was wrong."""
         return wilson(self.wrong, self.right + self.wrong)
@@ -38,7 +44,7 @@ class Sample:
 def sample_of(check: SpotCheck) -> Sample:
     """What the reviewer found so far. A sample has at most 500 items."""
     found = list(check.sample.values_list("right", flat=True))
-    return Sample(len(found), found.count(True), found.count(False))
+    return Sample(len(found), found.count(True), found.count(False), check.tolerated)
 
 
 def get_check(user: User, uuid: UUID) -> SpotCheck:

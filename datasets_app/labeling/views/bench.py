@@ -39,16 +39,18 @@ def bench(request: HttpRequest, uuid: UUID) -> HttpResponse:
     return render(request, "datasets_app/labeling/bench.html", bench_context(request, queue, items, closed))
 
 
-def next_items(queue: Queue, request: HttpRequest, *, have: Sequence[int] = (), skipped: bool = False) -> tuple[list[dict[str, Any]], str]:
+def next_items(
+    queue: Queue, request: HttpRequest, *, have: Sequence[int] = (), skipped: bool = False
+) -> tuple[list[dict[str, Any]], Conflict | None]:
     """What the person holds now and the page does not have, and why nothing more is given out, if so."""
     try:
         slots = actions.claim(queue_id=queue.uuid, actor=person(request), skipped=skipped)
     except Conflict as error:
-        return [], error.message
-    return queries.bench_items(queue, [slot for slot in slots if mask(slot.pk, "slot") not in have], person(request)), ""
+        return [], error
+    return queries.bench_items(queue, [slot for slot in slots if mask(slot.pk, "slot") not in have], person(request)), None
 
 
-def bench_context(request: HttpRequest, queue: Queue, items: list[dict[str, Any]], closed: str) -> dict[str, Any]:
+def bench_context(request: HttpRequest, queue: Queue, items: list[dict[str, Any]], closed: Conflict | None) -> dict[str, Any]:
     """What the page shows: the first item as plain HTML, the rest as data for the script."""
     labels = list(queue.schema.labels.all())
     by_id = {str(label.uuid): label for label in labels}
@@ -99,10 +101,16 @@ def posted_sides(item: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def class_map(labels: list[Any]) -> list[list[tuple[str, list[Any]]]]:
-    """The classes under their headings, in up to three columns of about the same height; never in another order than the schema's."""
+    """The classes under their headings, in up to three columns of about the same height; never in another order than the schema's.
+
+    Classes without any heading are cut into columns of the same length.
+    """
     groups: dict[str, list[Any]] = {}
     for label in labels:
         groups.setdefault(label.group, []).append(label)
+    if set(groups) == {""}:
+        length = -(-len(labels) // 3)
+        return [[("", labels[start : start + length])] for start in range(0, len(labels), length)]
     height = sum(len(group) + 1 for group in groups.values()) / 3
     columns: list[list[tuple[str, list[Any]]]] = [[]]
     filled = 0.0
@@ -122,7 +130,8 @@ def saved(request: HttpRequest, queue: Queue, have: list[int], **more: Any) -> H
     progress = queries.progress(queue, person(request))
     return JsonResponse(
         {
-            "items": items, "closed": closed, "done": progress.done, "total": progress.total, "seconds_left": progress.seconds_left,
+            "items": items, "closed": closed.message if closed else "",
+            "done": progress.done, "total": progress.total, "seconds_left": progress.seconds_left,
             "version": queue.schema.version, **more,
         }
     )  # fmt: skip

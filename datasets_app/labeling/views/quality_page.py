@@ -30,6 +30,7 @@ NAMES = {
     "span_f1": ("Span F1, exact", "both ends and the class are equal"),
     "span_f1_overlap": ("Span F1, overlapping", "same class, at least one character in common"),
 }
+WITHOUT_CLASSES = {"alpha_masi": ("Krippendorff's alpha", "two answers are equal or they are not")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +114,12 @@ class PersonRow:
     gold: tuple[float | None, float, float, int] | None = None
 
 
-def coefficients(report: QualityReport) -> list[CoefficientRow]:
-    """The table of coefficients."""
+def coefficients(report: QualityReport, *, uses_classes: bool = True) -> list[CoefficientRow]:
+    """The table of coefficients. uses_classes: whether answers name classes, in part or whole."""
+    names = NAMES if uses_classes else NAMES | WITHOUT_CLASSES
     return [
         CoefficientRow(
-            name=NAMES[each["name"]][0], note=NAMES[each["name"]][1], value=each["value"], low=each["low"], high=each["high"],
+            name=names[each["name"]][0], note=names[each["name"]][1], value=each["value"], low=each["low"], high=each["high"],
             n=each["n"], why=each["why"], is_share=each["name"] == "percent",
         )
         for each in report.figures["coefficients"]

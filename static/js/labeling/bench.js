@@ -15,6 +15,7 @@
   const byId = new Map(classes.map((each) => [each.id, each]));
   /** @type {any[]} */
   const hand = read("items");
+  const LONG = 280; // characters: longer texts stand smaller, so that the classes stay in sight
   const few = bench.dataset.few === "yes";
   const digitsInNames = classes.some((each) => /\d/.test(each.name));
   const narrow = matchMedia("(max-width: 60rem)");
@@ -126,7 +127,7 @@
     const text = find.value.trim().toLowerCase();
     options = shown();
     active = Math.min(active, Math.max(0, options.length - 1));
-    ranks.replaceChildren(...(options.length ? options.map((id, at) => row(id, at, text)) : [element("li", { class: "none" }, `No class contains “`, inert(text), `”. `, element("kbd", {}, "Esc"), " clears.")]));
+    ranks.replaceChildren(...(options.length ? options.map((id, at) => row(id, at, text)) : [element("li", { class: "none", role: "option", "aria-disabled": "true" }, `No class contains “`, inert(text), `”. `, element("kbd", {}, "Esc"), " clears.")]));
     const hits = text ? new Set(search(text)) : null;
     for (const button of map) {
       button.disabled = hits !== null && !hits.has(button.value);
@@ -166,7 +167,7 @@
     const item = hand[0];
     bench.toggleAttribute("aria-busy", !item);
     if (!item) { wait(); return; }
-    if (!mode?.show(item)) $("utter").replaceChildren(inert(item.text));
+    if (!mode?.show(item)) { $("utter").replaceChildren(inert(item.text)); $("utter").closest(".utter")?.classList.toggle("long", item.text.length > LONG); }
     $("meta").replaceChildren(...item.meta.map((line) => element("span", {}, line)), element("span", { class: "mono" }, inert(item.name)));
     $("note").hidden = !item.note;
     $("note").replaceChildren(element("strong", {}, "Returned by a reviewer."), " ", inert(item.note));

@@ -9,9 +9,9 @@
 
   /** The prompt, a text or a dialogue, and the responses side by side. @param {any} content @param {(at: number) => string} title */
   const stage = (content, title) => {
-    const said = (what) => (typeof what === "string" ? [element("article", {}, element("h3", {}, "Prompt"), inert(what))] : what.map((turn) => element("article", { class: turn.role }, element("h3", {}, turn.role), inert(String(turn.content ?? "")))));
+    const said = (what) => (typeof what === "string" ? [element("article", {}, element("h2", {}, "Prompt"), inert(what))] : what.map((turn) => element("article", { class: turn.role }, element("h2", {}, turn.role), inert(String(turn.content ?? "")))));
     const answer = (what) => (typeof what === "string" ? what : what.map((turn) => turn.content).join("\n\n"));
-    const sides = content.responses.map((what, at) => element("article", { class: "assistant", "data-at": String(at) }, element("h3", {}, title(at)), inert(answer(what))));
+    const sides = content.responses.map((what, at) => element("article", { class: "assistant", "data-at": String(at) }, element("h2", {}, title(at)), inert(answer(what))));
     document.getElementById("utter")?.replaceChildren(...(content.prompt ? said(content.prompt) : []), element("div", { class: "sides" }, ...sides));
   };
 

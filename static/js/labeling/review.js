@@ -91,6 +91,7 @@
     });
   }
 
+  document.querySelector(".queue [aria-current]")?.scrollIntoView({ block: "nearest" });
   document.querySelector("select[name=order]")?.addEventListener("change", (event) => /** @type {HTMLSelectElement} */ (event.target).form?.requestSubmit());
   const sort = document.getElementById("order-go");
   if (sort) sort.hidden = true;

@@ -83,7 +83,7 @@
         turns = it.said?.messages ?? it.proposed?.messages ?? it.content.messages ?? [];
         if (turns.at(-1)?.role !== "assistant") turns = [...turns, { role: "assistant", content: "" }];
         box.replaceChildren(...turns.map((turn, at) => {
-          const made = element("article", { class: turn.role }, element("h3", {}, turn.role));
+          const made = element("article", { class: turn.role }, element("h2", {}, turn.role));
           if (turn.role !== "assistant" || turn.tool_calls) { made.append(inert(String(turn.content ?? "") || "a tool call")); return made; }
           const area = element("textarea", { class: "in", "data-turn": String(at), rows: String(Math.min(12, 2 + Math.ceil(String(turn.content).length / 80))), "aria-label": `Turn ${at + 1}, the assistant's` });
           area.value = turn.content;

@@ -342,6 +342,19 @@ def test_a_reviewer_draws_looks_and_accepts_on_the_pages(agreed, ravi, client_fo
     assert counters(agreed) == (0, 6, 0)
 
 
+def test_a_sample_that_is_too_wrong_is_told_and_offers_no_acceptance(agreed, ravi, client_for):
+    check = actions.start_check(queue_id=agreed.uuid, actor=ravi, size=2, tolerated=0)
+    url = reverse("labeling:review", args=[agreed.uuid]) + "?order=sample"
+    for row in to_look_at(check):
+        decide(agreed, ravi, row.item, "billing", reason="The guideline says so.")
+
+    page = client_for(ravi).get(url).content.decode()
+
+    assert "More are wrong than is tolerated, so the others cannot be accepted together." in page
+    assert reverse("labeling:accept_check", args=[check.uuid]) not in page
+    assert reverse("labeling:drop_check", args=[check.uuid]) in page
+
+
 def test_the_api_draws_and_accepts(agreed, ravi, client_for):
     client = client_for(ravi)
     made = client.post(f"/api/v1/labeling/queues/{agreed.uuid}/checks/", {"size": 1, "tolerated": 0}, "application/json")

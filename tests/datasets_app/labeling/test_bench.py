@@ -172,3 +172,12 @@ def test_the_items_of_a_bench_take_the_same_statements_however_many(queue, ana, 
 
     with django_assert_num_queries(4):
         queries.bench_items(queue, slots, ana)
+
+
+def test_classes_without_headings_stand_in_three_columns_in_their_order(project, mia, ana, client_for):
+    names = [f"class {n:02}" for n in range(11)]
+    queue = make_queue(make_dataset(project, mia, ["one"], slug="many"), mia, schema=names, name="Many")
+
+    columns = client_for(ana).get(reverse("labeling:bench", args=[queue.uuid])).context["columns"]
+
+    assert [[label.name for _, group in column for label in group] for column in columns] == [names[:4], names[4:8], names[8:]]

@@ -123,7 +123,9 @@ def test_who_is_below_is_held_until_a_lead_lets_them_go_on(dataset, mia, ana, le
     take(queue, ana, held[0], {"label": "card"})
     with pytest.raises(Conflict, match="You get nothing new from Mixed for now"):
         actions.claim(queue_id=queue.uuid, actor=ana)
-    assert b"You get nothing new from Mixed for now" in client_for(ana).get(reverse("labeling:bench", args=[queue.uuid])).content
+    page = client_for(ana).get(reverse("labeling:bench", args=[queue.uuid])).content.decode()
+    assert "You get nothing new from Mixed for now" in page
+    assert "Talk to your ML lead, who can let you go on." in page
 
     page = client_for(lee).get(reverse("labeling:quality", args=[queue.uuid])).content.decode()
     assert "1 person is surely below the minimum of gold, 90 %." in page

@@ -51,7 +51,7 @@ def test_spans_are_measured_by_their_overlap(project, mia, ana):
     assert found == {"percent": 0.75, "span_f1": 0.75, "span_f1_overlap": 1.0}
 
 
-def test_choices_are_equal_or_not(project, mia, ana):
+def test_choices_are_equal_or_not(project, mia, ana, client_for):
     def values(n):
         return ({"text": f"text {n % 3}"}, {"text": f"text {n % 3}" if n % 2 else "other"})
 
@@ -59,6 +59,10 @@ def test_choices_are_equal_or_not(project, mia, ana):
 
     assert measured(queue, mia)["percent"] == 0.5
     assert queries.queue_agreement(queue).percent == 0.5
+    page = client_for(mia).get(f"/labeling/{queue.uuid}/quality/").content.decode()
+    assert "two answers are equal or they are not" in page
+    assert "Not measured: kappa is of answers that are one class." in page
+    assert "Classes mixed up most" not in page
 
 
 def test_answers_of_retired_and_merged_classes_are_read_as_they_are_now(project, mia, ana):
