@@ -84,7 +84,7 @@ def queue_page(request: HttpRequest, uuid: UUID) -> HttpResponse:
         "mix": mix_form(queue) if may["manage"] and queue.state != "closed" else None, "judged": queries.judged(queue.dataset),
         "chosen": Selection(queue.dataset, person(request), queue.filters, whole=True).words if queue.filters else "",
         "suggest_url": find_url("evaluation:suggest", uuid=queue.dataset.uuid), "sources": Proposer.choices,
-        "learning": learning(queue) if queue.order == Queue.Order.LEARNT else None, "may_manage": may["manage"],
+        "learning": learning(queue, person(request)) if queue.order == Queue.Order.LEARNT else None, "may_manage": may["manage"],
     }  # fmt: skip
     return render(request, "datasets_app/labeling/queue.html", context)
 
