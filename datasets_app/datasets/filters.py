@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
@@ -152,8 +151,8 @@ def told_in_metadata(key: str) -> Func:
     """What the metadata say under a key, whatever its signs; null where they say nothing."""
     if connection.vendor == "postgresql":
         return Func(F("metadata"), Value(key), function="jsonb_extract_path_text", output_field=TextField())
-    path = Value(f"$.{json.dumps(key, ensure_ascii=False)}")
-    return Func(F("metadata"), path, function="JSON_EXTRACT", output_field=TextField())
+    found = "(SELECT value FROM json_each(%(expressions)s))"  # by its key: no path of SQLite names one that holds a quotation mark
+    return Func(F("metadata"), Value(key), template=found, arg_joiner=") WHERE key = (", output_field=TextField())
 
 
 def metadata_words(shown: dict[str, str]) -> str:

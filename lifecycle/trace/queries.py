@@ -8,7 +8,7 @@ from typing import Any
 
 from datasets_app.datasets.models import Item
 from datasets_app.labeling.models import Annotation, Decision
-from datasets_app.labeling.queries.decisions import History, history_of, is_in_hand
+from datasets_app.labeling.queries.decisions import History, history_of, is_asked
 from datasets_app.snapshots.models import Snapshot
 from datasets_app.snapshots.queries import snapshots_with
 from lifecycle.trace.models import Neighbour
@@ -164,7 +164,7 @@ class Touched:
 
 def item_touched(user: User, item: Item) -> Touched:
     """Every snapshot that holds the item, every run on those, every version of them, every deployment: as far as the user may see."""
-    blind = is_in_hand(item, user)
+    blind = is_asked(item, user)
     held = [(snapshot, row.split, "" if blind else row.label) for snapshot, row in snapshots_with(item)]
     runs = policy.visible_to(user, Run.objects.filter(snapshot__in=[s.pk for s, _, _ in held]), "training.view").select_related(
         "base", "launched_by"

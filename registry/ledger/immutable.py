@@ -51,7 +51,7 @@ def protect_tables(using: str = DEFAULT_DB_ALIAS, **_: Any) -> None:
 def trigger_statements(connection: BaseDatabaseWrapper, model: type[Model]) -> list[str]:
     """The SQL that (re)creates the triggers of one table on this kind of database."""
     table = model._meta.db_table
-    of = f" OF {', '.join(fixed_columns(model))}" if getattr(model, "changeable", ()) else ""
+    of = f" OF {', '.join(fixed_columns(connection, model))}" if getattr(model, "changeable", ()) else ""
     deletable = getattr(model, "deletable_when", "")
     deletable = deletable if isinstance(deletable, str) else deletable[connection.vendor]
     if connection.vendor == "postgresql":
@@ -79,7 +79,9 @@ def postgres_statements(table: str, of: str, deletable: str) -> list[str]:
     ]
 
 
-def fixed_columns(model: type[Model]) -> list[str]:
-    """The quoted columns that never change, in the order of the table."""
+def fixed_columns(connection: BaseDatabaseWrapper, model: type[Model]) -> list[str]:
+    """The quoted columns that never change, in the order of the model; without those that the table lacks, as while migrations go back."""
     changeable = set(getattr(model, "changeable", ()))
-    return [f'"{field.column}"' for field in model._meta.concrete_fields if field.name not in changeable]
+    with connection.cursor() as cursor:
+        there = {column.name for column in connection.introspection.get_table_description(cursor, model._meta.db_table)}
+    return [f'"{field.column}"' for field in model._meta.concrete_fields if field.name not in changeable and field.column in there]

@@ -58,9 +58,9 @@ def submit(
     the item. Raises PermissionDenied, Refused (no such class or item, no
     answer of this task) or Conflict (a reviewer has settled the item that this person answered before).
     """
-    if earlier := sent_before(actor, client_key):
-        return earlier
     queue, item, slots = open_item(queue_id, actor, slot_id)
+    if earlier := sent_before(actor, client_key):  # asked under the locks, where two of the same request wait for each other
+        return earlier
     labels = labels_in(queue, value)
     read = read_value(queue, item, value, labels)
     said = queries.stored(read, labels)
@@ -89,7 +89,7 @@ def submit(
 def sent_before(actor: User, client_key: UUID) -> Annotation | None:
     """The row that this very request made when it came before."""
     sent = Annotation.objects.filter(user=actor, client_key=client_key)
-    return sent.select_related("label", "item", "queue").first() if sent.exists() else None
+    return sent.select_related("label", "item", "queue", "replaces__label").first() if sent.exists() else None
 
 
 def open_item(queue_id: UUID, actor: User, slot_id: int) -> tuple[Queue, Item, list[Slot]]:
@@ -189,9 +189,9 @@ def skip(*, queue_id: UUID, actor: User, slot_id: int, client_key: UUID, reason:
 
     The same client_key again returns the first row. Raises PermissionDenied, Refused, or Conflict (answered already).
     """
-    if earlier := sent_before(actor, client_key):
-        return earlier
     queue, item, slots = open_item(queue_id, actor, slot_id)
+    if earlier := sent_before(actor, client_key):  # asked under the locks, where two of the same request wait for each other
+        return earlier
     held = next((slot for slot in slots if slot.user_id == actor.pk), None)
     if held and held.state == DONE:
         raise Conflict("You have answered this item already.", next_step="Undo the answer first.")
@@ -218,20 +218,29 @@ def undo(*, queue_id: UUID, actor: User, client_key: UUID) -> Undone:
     """
     queue = Queue.objects.select_related("dataset__project", "schema").get(uuid=queue_id)
     policy.require(actor, "labeling.annotate", queue)
-    if earlier := Annotation.objects.filter(user=actor, client_key=client_key).select_related("replaces__label", "item").first():
+    target, slots = lock_last_answer(queue, actor, client_key)
+    if earlier := sent_before(actor, client_key):
         return Undone(earlier.replaces or earlier, Slot.objects.filter(queue=queue, item=earlier.item, user=actor, state=LEASED).first())
     if queue.state == Queue.State.CLOSED:
         raise Conflict(f"{queue.name} is closed; its answers stay as they are.")
-    target = last_answer(queue, actor)
     if target is None:
         raise Refused("There is nothing left to undo.", next_step=f"The last {rules.UNDO_DEPTH} answers can be undone.")
-    slots = lock_item(queue, target.item, gold_of=actor)
     filled = next((slot for slot in slots if slot.annotation_id == target.pk), None)
     is_gold = filled is not None and filled.is_gold
     if target.action == Action.LABEL and not is_gold and is_settled(target.item):
         raise Conflict("A reviewer has settled this item, so your answer stays.", next_step="Leave a comment if you see it differently.")
     Annotation.objects.create(queue=queue, item=target.item, user=actor, action=Action.UNDO, replaces=target, client_key=client_key)
     return Undone(target, take_back(queue, actor, target, slots))
+
+
+def lock_last_answer(queue: Queue, actor: User, client_key: UUID) -> tuple[Annotation | None, list[Slot]]:
+    """What undo takes back, with the locked slots of its item; the one before where another tab took it back meanwhile."""
+    while (target := last_answer(queue, actor)) is not None:
+        slots = lock_item(queue, target.item, gold_of=actor)
+        taken_back = Annotation.objects.filter(replaces=target).values_list("client_key", flat=True).first()
+        if taken_back in (None, client_key):
+            return target, slots
+    return None, []
 
 
 def last_answer(queue: Queue, actor: User) -> Annotation | None:

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from django.db import connection, models, transaction
-from django.db.models import Case, F, Q, Value, When
+from django.db.models import Case, F, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -122,7 +122,16 @@ def renew(slots: list[Slot]) -> None:
     until = timezone.now() + rules.LEASE
     due = [slot for slot in slots if slot.lease_until is not None and slot.lease_until < until - RENEW_AFTER]
     if due:
-        Slot.objects.filter(pk__in=[slot.pk for slot in due], state=LEASED, lease_until__lt=until).update(lease_until=until)
+        kept = unlocked(Slot.objects.filter(pk__in=[slot.pk for slot in due], state=LEASED, lease_until__lt=until))
+        Slot.objects.filter(pk__in=kept).update(lease_until=until)
+
+
+def unlocked(slots: QuerySet[Slot]) -> QuerySet[Slot, int]:
+    """Keys of those of these slots that nobody has locked; they are locked now.
+
+    Whoever answers an item holds its slots and waits for their seat, so that nobody who holds a seat may wait for a slot.
+    """
+    return slots.select_for_update(skip_locked=True).values_list("pk", flat=True)
 
 
 def take(queue: Queue, seat: Seat, wanted: int, token: UUID, *, skipped: bool = False) -> list[Place]:
@@ -187,12 +196,14 @@ def of_queue(queue: Queue, slots: Iterable[Slot]) -> list[Slot]:
     return found
 
 
+@transaction.atomic(savepoint=False)
 def sweep(queue: Queue | None = None) -> int:
     """Free the slots whose lease has run out. Returns how many."""
     lapsed = Slot.objects.filter(state=LEASED, lease_until__lt=timezone.now())
-    return (lapsed.filter(queue=queue) if queue else lapsed).update(**FREE)
+    return Slot.objects.filter(pk__in=unlocked(lapsed.filter(queue=queue) if queue else lapsed)).update(**FREE)
 
 
+@transaction.atomic
 def heartbeat(*, queue_id: UUID, actor: User) -> int:
     """Begin the leases of this person in the queue anew. Returns how many they hold."""
     queue = Queue.objects.get(uuid=queue_id)

@@ -104,7 +104,7 @@ class QueueLearning(View):
     @extend_schema(operation_id="labeling_learning", responses=LearningOut)
     def get(self, request: Request, uuid: UUID) -> Response:
         """How far the built-in model of the queue's dataset is."""
-        return Response(LearningOut(learning(queries.get_queue(request.user, uuid))).data)
+        return Response(LearningOut(learning(queries.get_queue(request.user, uuid), request.user)).data)
 
     @extend_schema(operation_id="labeling_learn", request=None, responses={202: JobOut})
     def post(self, request: Request, uuid: UUID) -> Response:

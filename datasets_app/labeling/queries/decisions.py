@@ -9,12 +9,13 @@ from itertools import islice
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from datasets_app.datasets.models import Dataset, Item
 from datasets_app.datasets.rules import UploadState
-from datasets_app.labeling.models import Annotation, Comment, Decision, Gold, Label, LabelSchema, Slot, Suggestion
+from datasets_app.labeling.models import Annotation, Comment, Decision, Gold, Label, LabelSchema, Queue, Slot, Suggestion
 from datasets_app.labeling.values import Value, canonical, rename, task_of, words
+from registry.access import policy
 from registry.access.models import User
 
 CHUNK = 500
@@ -69,9 +70,21 @@ class History:
     suggestions: list[Suggestion]
 
 
-def is_in_hand(item: Item, user: User) -> bool:
-    """Whether a queue asks this person about the item now: they answer blind, whatever the item is."""
-    return item.slots.filter(user=user, state=Slot.State.LEASED).exists()
+def is_asked(item: Item, user: User) -> bool:
+    """Whether a queue asks this person about the item, now or once they claim: they answer blind, whatever the item is.
+
+    What they gave back or skipped is asked of them still. Who manages labels answers blind too, but only what they hold.
+    """
+    here = Slot.objects.filter(queue=OuterRef("queue"), item=item, user=user, state=Slot.State.DONE)
+    named = Queue.people.through.objects.filter(queue=OuterRef("queue"))
+    for_them = ~Exists(named) | Exists(named.filter(user=user))
+    waits = for_them & ~Exists(here) & Q(state=Slot.State.OPEN) | Q(state=Slot.State.CLOSED, is_gold=True, user=user)
+    held = Q(user=user, state=Slot.State.LEASED)
+    found = item.slots.filter(held | waits & ~Q(queue__state=Queue.State.CLOSED)).values_list("state", flat=True)
+    states = set(found)
+    if not states or Slot.State.LEASED in states:
+        return bool(states)
+    return policy.can(user, "labeling.annotate", item) and not policy.can(user, "labeling.manage", item)
 
 
 def history_of(item: Item, *, reads: bool) -> History:

@@ -73,9 +73,9 @@ def set_aside(queue: Queue, user: User, item_ids: Sequence[int]) -> list[Slot]:
 
 
 def skipped_gold(queue: Queue, user: User, wanted: int) -> list[Slot]:
-    """Gold that this person skipped in the queue."""
+    """Gold that this person skipped in the queue, locked where nobody else has it."""
     skips = queue.skips.filter(user=user).values("item")
-    return list(set_aside_rows(queue, user).filter(item__in=skips).order_by("id")[:wanted])
+    return list(set_aside_rows(queue, user).select_for_update(skip_locked=True).filter(item__in=skips).order_by("id")[:wanted])
 
 
 def set_aside_rows(queue: Queue, user: User) -> QuerySet[Slot]:

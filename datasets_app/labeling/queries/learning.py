@@ -11,12 +11,12 @@ from heapq import heappush, heappushpop
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, QuerySet, Sum
+from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 from django.db.models.functions import Substr
 
 from datasets_app.datasets.models import Dataset, Item, Upload
 from datasets_app.datasets.rules import UploadState
-from datasets_app.labeling import uncertainty
+from datasets_app.labeling import rules, uncertainty
 from datasets_app.labeling.embeddings import base_name
 from datasets_app.labeling.models import Fit, Queue, Slot
 from datasets_app.labeling.queries.changes import present_ids
@@ -24,6 +24,8 @@ from datasets_app.labeling.queries.decisions import chunks, latest_schema, stand
 from lifecycle.engine.calibration import wilson
 from lifecycle.jobs import queries as jobs
 from lifecycle.jobs.models import Job
+from registry.access import policy
+from registry.access.models import User
 
 LEARN = "labeling.learn"
 TASKS = (Dataset.Task.SINGLE_LABEL, Dataset.Task.MULTI_LABEL)  # that the built-in model learns
@@ -171,6 +173,14 @@ def answers_given(dataset: Dataset) -> int:
     return int(dataset.queues.aggregate(done=Sum("slots_done"))["done"] or 0)
 
 
+def answers_told(dataset: Dataset, viewer: User) -> int:
+    """The same as this person may see it: full tens where gold is mixed in, unless they manage labels. Answers to gold are not among them,
+    so that the count would tell what an item was."""
+    mixing = Q(gold_rate__gt=0) | Q(gold_done__gt=0)
+    exact = not dataset.queues.filter(mixing).exists() or policy.can(viewer, "labeling.manage", dataset)
+    return answers_given(dataset) if exact else rules.coarse(answers_given(dataset))
+
+
 def last_fit(dataset: Dataset) -> Fit | None:
     """The newest fit, whether it learnt anything or not."""
     return Fit.objects.filter(dataset=dataset).order_by("-edition").first()
@@ -226,8 +236,8 @@ class Learning:
         return wilson(self.fit.figures["right"], self.fit.rows) if self.fit else (0.0, 1.0)
 
 
-def learning(queue: Queue) -> Learning:
-    """How far the built-in model of a queue's dataset is; a constant number of statements."""
+def learning(queue: Queue, viewer: User) -> Learning:
+    """How far the built-in model of a queue's dataset is, as this person may see it; a constant number of statements."""
     dataset = queue.dataset
     look = last_fit(dataset)
     fit = look if look is None or look.digest else Fit.objects.filter(dataset=dataset).exclude(digest="").order_by("-edition").first()
@@ -239,4 +249,4 @@ def learning(queue: Queue) -> Learning:
     named = fit.figures["pairs"] if fit else []
     pairs = [(names[one], names[other], rows) for one, other, rows in named if one in names and other in names]
     next_at = uncertainty.next_fit_at(before_of(look))
-    return Learning(fit, look, answers_given(dataset), next_at, base_name(), learn_job(dataset), ready, ordered, pairs)
+    return Learning(fit, look, answers_told(dataset, viewer), next_at, base_name(), learn_job(dataset), ready, ordered, pairs)

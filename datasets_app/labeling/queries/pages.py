@@ -45,7 +45,7 @@ def allowed(user: User, rows: Sequence[Queue] | Sequence[Dataset], action: str) 
 def as_seen_by(user: User, rows: Sequence[Queue]) -> list[Queue]:
     """These queues with their counts as this person may see them, in memory alone.
 
-    Where gold is mixed in, who does not manage a queue sees answers to gold among its answers, and full tens of what is decided and
+    Where gold is mixed in, who does not manage a queue sees answers to gold among its answers, and full tens of what is decided, agreed and
     disputed: else whether a count goes up with an answer would tell what the item was.
     """
     mixing = [queue for queue in rows if queue.mixes_gold]
@@ -54,7 +54,7 @@ def as_seen_by(user: User, rows: Sequence[Queue]) -> list[Queue]:
         if queue.pk not in exact:
             queue.slots_total = rules.shown_total(queue.slots_total, queue.slots_done, queue.gold_done, queue.gold_rate)
             queue.slots_done += queue.gold_done
-            for name in ("items_decided", "items_disputed", "disputes_total"):
+            for name in ("items_decided", "items_agreed", "items_disputed", "disputes_total"):
                 setattr(queue, name, rules.coarse(getattr(queue, name)))
     return list(rows)
 

@@ -25,7 +25,11 @@ def queue_learning(request: HttpRequest, uuid: UUID) -> HttpResponse:
     queue = queries.get_queue(person(request), uuid)
     if queue.order != Queue.Order.LEARNT:
         return redirect_or_refresh(request, reverse("labeling:queue", args=[uuid]))
-    context = {"queue": queue, "learning": learning(queue), "may_manage": policy.can(person(request), "labeling.manage", queue)}
+    context = {
+        "queue": queue,
+        "learning": learning(queue, person(request)),
+        "may_manage": policy.can(person(request), "labeling.manage", queue),
+    }
     return respond(request, "datasets_app/labeling/learning.html", "learning", context)
 
 

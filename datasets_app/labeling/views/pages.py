@@ -89,7 +89,7 @@ def queue_context(request: HttpRequest, uuid: UUID, change: ChangeForm | None = 
         "mix": mix_form(queue) if may["manage"] and queue.state != "closed" else None, "judged": queries.judged(queue.dataset),
         "chosen": Selection(queue.dataset, person(request), queue.filters, whole=True).words if queue.filters else "",
         "suggest_url": find_url("evaluation:suggest", uuid=queue.dataset.uuid), "sources": Proposer.choices,
-        "learning": learning(queue) if queue.order == Queue.Order.LEARNT else None, "may_manage": may["manage"],
+        "learning": learning(queue, person(request)) if queue.order == Queue.Order.LEARNT else None, "may_manage": may["manage"],
         "change": (change or ChangeForm(queue)) if may["manage"] and queue.state != "closed" else None,
     }  # fmt: skip
 

@@ -256,3 +256,16 @@ def test_a_task_with_several_classes_is_filtered_by_any_of_them(project, ana, ra
 
     assert chosen(dataset, ravi, {"decided": ids["a"]}) == {items[0].pk, items[1].pk}
     assert chosen(dataset, ravi, {"decided": ids["b"]}) == {items[1].pk, items[2].pk}
+
+
+def test_a_column_whose_name_holds_any_sign_is_found_by_its_value(project, ana):
+    dataset = make_dataset(project, ana, "Signs")
+    keys = ['a "b"', "a.b[0]", "a\\b", "$", "it's"]
+    import_file(dataset, ana, csv_bytes([["one", *"abcde"], ["two", *"fghij"]], ["text", *keys]))
+
+    found = {
+        key: [item.text for item in Selection(dataset, ana, {"metadata_key": key, "metadata_value": value}).page().items]
+        for key, value in zip(keys, "abcde", strict=True)
+    }
+
+    assert found == {key: ["one"] for key in keys}

@@ -8,11 +8,12 @@ import pytest
 from django.urls import reverse
 
 from datasets_app.datasets.models import Item
+from datasets_app.datasets.selection import Selection
 from datasets_app.labeling import actions, queries
 from datasets_app.labeling.masks import mask, unmask
 from datasets_app.labeling.models import Comment, Queue, Slot
 from tests.support.gold import gold_at, know, known_dataset, mixed_queue, take
-from tests.support.labeling import add_items, make_dataset, make_schema
+from tests.support.labeling import add_items, answer, make_dataset, make_schema
 
 pytestmark = pytest.mark.django_db
 
@@ -206,3 +207,58 @@ def test_reviewers_do_not_find_gold_among_the_items_of_the_queue(queue, ana, rav
     page = client_for(ravi).get(reverse("labeling:review", args=[queue.uuid]), {"item": item})
 
     assert "case" not in page.context
+
+
+def test_what_waits_to_be_accepted_goes_up_in_full_tens(project, mia, ravi, ana, client_for):
+    dataset = known_dataset(project, mia, ravi, ["card"], [f"text {n}" for n in range(12)])
+    queue = mixed_queue(dataset, mia, acceptance=Queue.Acceptance.REVIEWER)
+    seen = []
+    for _ in range(12):
+        with gold_at(5):
+            take(queue, ana, actions.claim(queue_id=queue.uuid, actor=ana, k=1)[0], {"label": "card"})
+        told = client_for(ana).get(reverse("api-labeling-queue", args=[queue.uuid])).json()
+        page = client_for(ana).get(reverse("labeling:queue", args=[queue.uuid])).context["queue"]
+        seen.append((page.items_agreed, told["items_agreed"]))
+
+    queue.refresh_from_db()
+    assert queue.items_agreed == 11
+    assert seen == [(0, 0)] * 10 + [(10, 10)] * 2
+
+
+def test_answers_from_which_the_built_in_model_learns_go_up_in_full_tens(queue, ana, mia, client_for):
+    seen = []
+    for _ in range(11):
+        with gold_at(5):
+            take(queue, ana, actions.claim(queue_id=queue.uuid, actor=ana, k=1)[0], {"label": "card"})
+        seen.append(client_for(ana).get(reverse("api-labeling-learning", args=[queue.uuid])).json()["answers"])
+
+    assert seen == [0] * 10 + [10]
+    assert client_for(mia).get(reverse("api-labeling-learning", args=[queue.uuid])).json()["answers"] == 10
+
+
+def test_gold_is_among_the_items_that_a_person_answered(queue, ana, ravi):
+    items = hand(queue, ana, 0)
+    for item in items[:3]:
+        take(queue, ana, Slot.objects.get(pk=unmask(item["slot"], "slot")), {"label": "card"})
+
+    own = Selection(queue.dataset, ana, {"answered": str(queue.schema.labels.get(name="card").stable_id)}).page()
+    by_ana = Selection(queue.dataset, ravi, {"answered_by": str(ana.uuid)}).page()
+
+    assert {str(item.uuid) for item in own.items} == {item["item"] for item in items[:3]}
+    assert {item.text.split()[0] for item in by_ana.items} == {"text"}
+
+
+def test_what_somebody_gave_back_or_skipped_stays_hidden_from_them(queue, ana, ben, mia, client_for):
+    items = hand(queue, ana, 0)
+    actions.skip(queue_id=queue.uuid, actor=ana, slot_id=unmask(items[0]["slot"], "slot"), client_key=uuid4())
+    actions.release(queue_id=queue.uuid, actor=ana)
+    ordinary = queue.dataset.items.get(uuid=items[1]["item"])
+    answer(queue, ben, ordinary, "card")
+
+    def hidden(user, item) -> bool:
+        return b"Hidden while a queue asks you about it" in client_for(user).get(reverse("trace:item", args=[item["item"]])).content
+
+    assert [hidden(ana, item) for item in items] == [True] * 5
+    assert [hidden(user, items[1]) for user in (ben, mia)] == [False, False]
+    actions.close_queue(queue_id=queue.uuid, actor=mia)
+    assert [hidden(ana, item) for item in items] == [False] * 5

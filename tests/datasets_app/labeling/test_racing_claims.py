@@ -1,10 +1,13 @@
 """Many people claim at once: nobody ever holds what somebody else holds."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from threading import Barrier
+from uuid import uuid4
 
 import pytest
 from django.db import connection, connections
+from django.utils import timezone
 
 from datasets_app.labeling import actions
 from datasets_app.labeling.models import Annotation, Queue, Slot
@@ -106,3 +109,47 @@ def test_two_submits_of_one_gold_item_at_once_count_once(project, mia, ravi, ana
 
     queue.refresh_from_db()
     assert (queue.gold_done, [(seat.gold_done, seat.gold_right) for seat in queue.seats.all()]) == (1, [(1, 1)])
+
+
+def test_the_same_request_sent_three_times_at_once_counts_once(queue, ana):
+    """A double click, or a page that sends again what it has no answer to."""
+    one, other = actions.claim(queue_id=queue.uuid, actor=ana, k=2)
+
+    keys = [uuid4() for _ in range(3)]
+    answered = at_once([lambda: answer(queue, ana, one.item, "card", client_key=keys[0])] * 3)
+    passed = at_once([lambda: actions.skip(queue_id=queue.uuid, actor=ana, slot_id=other.pk, client_key=keys[1])] * 3)
+    undone = at_once([lambda: actions.undo(queue_id=queue.uuid, actor=ana, client_key=keys[2])] * 3)
+
+    assert [len({row.pk for row in rows}) for rows in (answered, passed)] == [1, 1]
+    assert {row.annotation.pk for row in undone} == {passed[0].pk}
+    assert list(Annotation.objects.order_by("id").values_list("action", flat=True)) == ["label", "skip", "undo"]
+    assert [(seat.labelled, seat.skipped) for seat in queue.seats.all()] == [(1, 0)]
+
+
+def test_undo_in_two_tabs_at_once_takes_back_two_answers(queue, ana):
+    given = [answer(queue, ana, slot.item, "card").pk for slot in actions.claim(queue_id=queue.uuid, actor=ana, k=3)]
+
+    undone = at_once([lambda: actions.undo(queue_id=queue.uuid, actor=ana, client_key=uuid4())] * 2)
+
+    assert {row.annotation.pk for row in undone} == set(given[1:])
+    queue.refresh_from_db()
+    assert (queue.slots_done, queue.seats.get().labelled) == (1, 1)
+
+
+def test_who_answers_in_two_tabs_while_leases_are_begun_anew_is_never_stuck(queue, ana):
+    for _ in range(8):
+        hand = actions.claim(queue_id=queue.uuid, actor=ana)
+        soon = timezone.now() + timedelta(minutes=5)
+        Slot.objects.filter(pk__in=[slot.pk for slot in hand]).update(lease_until=soon)
+
+        at_once(
+            [
+                lambda item=hand[0].item: answer(queue, ana, item, "card"),
+                lambda: actions.claim(queue_id=queue.uuid, actor=ana),
+                lambda item=hand[1].item: answer(queue, ana, item, "card"),
+                lambda: actions.heartbeat(queue_id=queue.uuid, actor=ana),
+            ]
+        )  # fmt: skip
+
+    queue.refresh_from_db()
+    assert queue.slots_done == 16
