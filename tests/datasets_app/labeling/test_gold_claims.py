@@ -140,7 +140,9 @@ def test_gold_given_back_stays_its_persons_and_comes_again(project, mia, ravi, a
 
 def test_gold_with_a_class_that_the_queue_does_not_offer_is_not_given(project, mia, ravi, ana):
     dataset = known_dataset(project, mia, ravi, [], ["known", *(f"text {n}" for n in range(9))])
-    queue = make_queue(dataset, mia, source="items", item_ids=list(dataset.items.order_by("pk").values_list("pk", flat=True))[1:], gold_rate=30)
+    queue = make_queue(
+        dataset, mia, source="items", item_ids=list(dataset.items.order_by("pk").values_list("pk", flat=True))[1:], gold_rate=30
+    )
     make_schema(dataset, mia, ["card", "transfer", "billing", "refund"])
     know(dataset.items.get(text="known"), ravi, {"label": "refund"})
 
