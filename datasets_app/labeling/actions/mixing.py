@@ -199,6 +199,7 @@ def mix_gold(*, queue_id: UUID, actor: User, rate: int, feedback: bool = False, 
     right, 1 to 100; None for none. holds: whether who is below gets nothing new until a lead lets them go on.
     Raises PermissionDenied, Refused that names the field, or Conflict (closed).
     """
+    list(Seat.objects.select_for_update(of=("self",)).filter(queue__uuid=queue_id).order_by("pk"))  # before the queue, as who answers does
     queue = Queue.objects.select_for_update(of=("self",), no_key=True).select_related("dataset__project").get(uuid=queue_id)
     policy.require(actor, "labeling.manage", queue)
     if queue.state == Queue.State.CLOSED:

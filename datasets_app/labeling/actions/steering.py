@@ -19,6 +19,7 @@ from registry.ledger import actions as ledger
 from registry.ledger.verbs import Verb
 
 OPEN, CLOSED = Slot.State.OPEN, Slot.State.CLOSED
+BATCH = 500  # slots of one statement
 MOVES = {
     Queue.State.OPEN: {Queue.State.PAUSED, Queue.State.CLOSED},
     Queue.State.PAUSED: {Queue.State.OPEN, Queue.State.CLOSED},
@@ -44,19 +45,28 @@ def close_queue(*, queue_id: UUID, actor: User) -> Queue:
 @transaction.atomic
 def move(queue_id: UUID, actor: User, state: Queue.State) -> Queue:
     """Change the state of a queue. The same state again changes nothing."""
+    known = policy.get_permitted(actor, Queue, "labeling.manage", uuid=queue_id)
+    closed = close_open_slots(known) if state == Queue.State.CLOSED != known.state else 0
     queue = Queue.objects.select_for_update(of=("self",), no_key=True).select_related("dataset__project").get(uuid=queue_id)
-    policy.require(actor, "labeling.manage", queue)
     if queue.state == state:
         return queue
     if state not in MOVES[Queue.State(queue.state)]:
         raise Conflict(f"This queue is {queue.get_state_display().lower()} and can no longer be {state.label.lower()}.")
     old, queue.state = queue.state, state
-    if state == Queue.State.CLOSED:
-        queue.slots_total -= Slot.objects.filter(queue=queue, state=OPEN).update(state=CLOSED, lease_token=None)
+    queue.slots_total -= closed
     queue.save(update_fields=["state", "slots_total"])
     verb = Verb.QUEUE_CLOSED if state == Queue.State.CLOSED else Verb.QUEUE_CHANGED
     ledger.record(actor, verb, queue, project=queue.dataset.project.uuid, old=old, new=state, done=queue.slots_done)
     return queue
+
+
+def close_open_slots(queue: Queue) -> int:
+    """Close what nobody holds. Returns how many. Slots are locked by their keys and before the queue, as whoever answers locks them."""
+    slots, closed, after = Slot.objects.filter(queue=queue, state=OPEN), 0, 0
+    while keys := list(slots.select_for_update().filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)[:BATCH]):
+        closed += Slot.objects.filter(pk__in=keys).update(state=CLOSED, lease_token=None)
+        after = keys[-1]
+    return closed
 
 
 @transaction.atomic

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from datasets_app.labeling import actions
 from datasets_app.labeling.models import Annotation, Queue, Slot
+from lifecycle.refusals import Conflict
 from tests.support.gold import gold_at, known_dataset, mixed_queue, take
 from tests.support.labeling import answer, make_annotator, make_dataset, make_queue, queue_items
 
@@ -153,3 +154,28 @@ def test_who_answers_in_two_tabs_while_leases_are_begun_anew_is_never_stuck(queu
 
     queue.refresh_from_db()
     assert queue.slots_done == 16
+
+
+def test_a_queue_is_closed_and_its_gold_changed_while_people_answer(project, queue, mia):
+    people = [make_annotator(project, f"p{n}") for n in range(4)]
+
+    def work(person):
+        for _ in range(4):
+            try:
+                hand = actions.claim(queue_id=queue.uuid, actor=person)
+            except Conflict:
+                return
+            for slot in hand:
+                answer(queue, person, slot.item, "card")
+
+    def lead():
+        for holds in (True, False, True):
+            actions.mix_gold(queue_id=queue.uuid, actor=mia, rate=0, minimum=50 if holds else None, holds=holds)
+        actions.close_queue(queue_id=queue.uuid, actor=mia)
+
+    at_once([*(lambda person=person: work(person) for person in people), lead])
+
+    queue.refresh_from_db()
+    done = Slot.objects.filter(state=Slot.State.DONE).count()
+    assert (queue.state, queue.slots_done, queue.slots_total) == ("closed", done, done)
+    assert not Slot.objects.filter(state=Slot.State.OPEN).exists()

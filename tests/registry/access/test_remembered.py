@@ -1,0 +1,64 @@
+"""What a view was asked for and allowed its actions need not ask again; nothing else is helped by that."""
+
+from uuid import uuid4
+
+import pytest
+from django.core.exceptions import PermissionDenied
+from django.http import Http404
+
+from datasets_app.datasets.models import Dataset
+from registry.access import policy
+from registry.access.actions import revoke
+from registry.access.decorators import Needs
+from registry.access.models import User
+from registry.access.roles import Role
+from tests.support.labeling import make_dataset
+
+pytestmark = pytest.mark.django_db
+MANAGE = Needs("labeling.manage", Dataset, see="labeling.view")
+
+
+@pytest.fixture
+def dataset(project, mia):
+    return make_dataset(project, mia, ["one"])
+
+
+def test_a_checked_request_asks_for_no_permission_again(dataset, mia, django_assert_num_queries):
+    MANAGE.check(mia, {"uuid": dataset.uuid})
+
+    with django_assert_num_queries(0):
+        assert policy.can(mia, "labeling.manage", dataset)
+    with django_assert_num_queries(1):  # the row
+        assert policy.get_permitted(mia, Dataset, "labeling.manage", uuid=dataset.uuid) == dataset
+
+
+def test_another_person_another_row_and_another_action_are_asked_for(project, dataset, mia, ana):
+    MANAGE.check(mia, {"uuid": dataset.uuid})
+    same = User.objects.get(pk=mia.pk)
+    other = make_dataset(project, mia, ["two"], slug="other", name="Other")
+
+    assert not policy.is_granted(same, Dataset, "labeling.manage", uuid=dataset.uuid)
+    assert not policy.is_granted(mia, Dataset, "labeling.manage", uuid=other.uuid)
+    assert not policy.is_granted(mia, Dataset, "labeling.manage", uuid=None)
+    assert not policy.is_granted(mia, Dataset, "promotions.approve", uuid=dataset.uuid)
+    assert not policy.can(ana, "labeling.manage", dataset)
+
+
+@pytest.mark.parametrize(
+    ("person", "uuid", "refusal"), [("ana", None, PermissionDenied), ("otto", None, Http404), ("mia", uuid4(), Http404)]
+)
+def test_what_was_refused_is_not_remembered(dataset, person, uuid, refusal, request):
+    user, uuid = request.getfixturevalue(person), uuid or dataset.uuid
+
+    with pytest.raises(refusal):
+        MANAGE.check(user, {"uuid": uuid})
+
+    assert not policy.is_granted(user, Dataset, "labeling.manage", uuid=uuid)
+
+
+def test_a_role_that_this_request_takes_away_is_forgotten(project, dataset, mia, lee):
+    MANAGE.check(mia, {"uuid": dataset.uuid})
+
+    revoke(user=mia, role=Role.ENGINEER, root=project, actor=lee)
+
+    assert not policy.can(mia, "labeling.manage", dataset)
