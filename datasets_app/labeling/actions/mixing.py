@@ -110,23 +110,28 @@ def skipped_again(queue: Queue, seat: Seat, wanted: int, token: UUID, until: dat
 
 # ── Judging ─────────────────────────────────────────────────────────────────
 def judge_gold(item: Item, value: Value) -> tuple[Gold | None, bool | None]:
-    """What is known of an item, and whether this answer says it; nothing where it is gold no longer."""
-    gold = queries.gold_of([item.pk]).get(item.pk)
+    """What is known of an item, None where that was taken back meanwhile, and whether this answer says it, or said it until then.
+
+    An answer that somebody gave to gold is never an ordinary one, whatever became of the gold.
+    """
+    gold = Gold.objects.filter(item=item).select_related("label").order_by("-id").first()
     if gold is None:
         return None, None
-    return gold, rules.is_right(value, value_of(gold), queries.classes_now(item.dataset_id))
+    right = rules.is_right(value, value_of(gold), queries.classes_now(item.dataset_id))
+    return (gold if gold.retired_at is None else None), right
 
 
 def count_answer(queue: Queue, annotation: Annotation, gold: Gold | None, before: Annotation | None) -> None:
-    """Count an answer to gold for its person and for the item. before: what it replaces.
+    """Count an answer to gold for its person and for the item. gold: None where it counts for nobody. before: what it replaces.
 
     Where people are told at once how they did, only the first answer to an item counts for them.
     """
+    if gold is None or annotation.right is None:
+        return
     was = before.right if before and before.right is not None else None
-    asked, right = int(was is None) if annotation.right is not None else 0, int(annotation.right or False) - int(was or False)
-    if gold is not None:
-        Gold.objects.filter(pk=gold.pk).update(asked=F("asked") + asked, right=F("right") + right)
-    if annotation.right is None or (queue.gold_feedback and answered_before(annotation)):
+    asked, right = int(was is None), int(annotation.right) - int(was or False)
+    Gold.objects.filter(pk=gold.pk).update(asked=F("asked") + asked, right=F("right") + right)
+    if queue.gold_feedback and answered_before(annotation):
         return
     Seat.objects.filter(queue=queue, user=annotation.user).update(gold_done=F("gold_done") + asked, gold_right=F("gold_right") + right)
     watch(queue, annotation.user)
@@ -139,12 +144,12 @@ def answered_before(annotation: Annotation) -> bool:
 
 
 def uncount_answer(queue: Queue, target: Annotation) -> None:
-    """An answer to gold was taken back."""
+    """An answer to gold was taken back; nothing changes where the gold itself was."""
     if target.right is None:
         return
     live = queries.live_gold().filter(item=target.item_id, asked__gt=0, right__gte=int(target.right))
-    live.update(asked=F("asked") - 1, right=F("right") - int(target.right))
-    if not queue.gold_feedback:
+    counted = live.update(asked=F("asked") - 1, right=F("right") - int(target.right))
+    if counted and not queue.gold_feedback:
         seats = Seat.objects.filter(queue=queue, user=target.user_id, gold_done__gt=0, gold_right__gte=int(target.right))
         seats.update(gold_done=F("gold_done") - 1, gold_right=F("gold_right") - int(target.right))
 

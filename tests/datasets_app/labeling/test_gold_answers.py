@@ -6,6 +6,7 @@ import pytest
 
 from datasets_app.labeling import actions, queries
 from datasets_app.labeling.models import Annotation, Decision, Gold, Queue, Seat, Slot
+from datasets_app.labeling.queries.decisions import standing_answers
 from tests.support.gold import gold_at, know, known_dataset, mixed_queue, take, work_off
 from tests.support.jobs import run_ok
 from tests.support.labeling import make_dataset, make_schema
@@ -155,8 +156,10 @@ def test_an_answer_to_gold_that_was_taken_back_meanwhile_counts_for_nobody(queue
 
     made = take(queue, ana, slot, {"label": "billing"})
 
-    assert made.right is None
     assert counts(queue, ana) == (0, 0, 1)
+    assert not standing_answers().filter(pk=made.pk).exists(), "It is no ordinary answer either."
+    actions.undo(queue_id=queue.uuid, actor=ana, client_key=uuid4())
+    assert counts(queue, ana) == (0, 0, 0)
 
 
 def test_no_figure_of_agreement_and_no_reviewer_sees_answers_to_gold(queue, ana, ben, ravi, mia):
