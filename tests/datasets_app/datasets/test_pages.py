@@ -154,7 +154,7 @@ def test_lists_take_the_same_number_of_statements_for_one_and_for_thirty(project
         client.get(reverse("datasets:dataset", args=[first.uuid]), **HTMX)
 
 
-LIST_STATEMENTS, DATASET_STATEMENTS = 4, 18
+LIST_STATEMENTS, DATASET_STATEMENTS = 4, 19
 
 
 def test_items_are_paged_by_key(dataset, ana, client_for):
