@@ -109,7 +109,6 @@ def figures(queue: Queue, found: Agreement | None, ahead: queries.Forecast) -> l
         agree = Figure("Agreement", "Too few", sub=f"{count(found.items)} of 20 items")
     else:
         agree = Figure("Agreement", decimals(found.alpha, 2), sub=f"Krippendorff's alpha, {count(found.items)} items")
-    pace = f"at {decimals(ahead.pace, 1)} s an answer" if ahead.pace else "no answer yet"
     accepted = [Figure("To accept", count(queue.items_agreed), sub="people agree")] if queue.acceptance == ACCEPT else []
     return [
         Figure("Answers", count(queue.slots_done), sub=f"of {count(queue.slots_total)}"),
@@ -117,8 +116,17 @@ def figures(queue: Queue, found: Agreement | None, ahead: queries.Forecast) -> l
         Figure("To settle", count(queue.items_disputed), sub=f"of {count(queue.disputes_total)} disagreements"),
         *accepted,
         agree,
-        Figure("Work left", duration(ahead.work), sub=pace),
+        work_left(queue, ahead),
     ]
+
+
+def work_left(queue: Queue, ahead: queries.Forecast) -> Figure:
+    """How long what is left takes, or why nobody knows."""
+    if queue.slots_total and not ahead.answers:
+        return Figure("Work left", "None", sub="every answer is given")
+    if ahead.pace:
+        return Figure("Work left", duration(ahead.work), sub=f"at {decimals(ahead.pace, 1)} s an answer")
+    return Figure("Work left", None, sub="no answer has a time" if queue.slots_done else "no answer yet")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

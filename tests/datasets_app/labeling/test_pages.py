@@ -9,7 +9,7 @@ from datasets_app.labeling.forms.schemas import read_classes, write_classes
 from datasets_app.labeling.models import LabelSchema, Queue
 from datasets_app.labeling.rules import LabelSpec
 from tests.support.jobs import run_ok
-from tests.support.labeling import label_items, make_annotator, make_dataset, make_queue, make_schema
+from tests.support.labeling import answer, label_items, make_annotator, make_dataset, make_queue, make_schema, queue_items
 
 pytestmark = pytest.mark.django_db
 CLASSES = "# Cards\ncard | The plastic.\n  + Where is my card?\n  ~ billing: not the amount\n\n# Money\nbilling"
@@ -158,3 +158,23 @@ def test_pause_resume_and_close_are_moves_of_the_page(dataset, mia, client_for):
         queue.refresh_from_db()
         assert queue.state == state
     assert client.post(reverse("labeling:resume", args=[queue.uuid])).status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds", "shown"),
+    [
+        (0, 0, (None, "no answer yet")),
+        (1, 0, (None, "no answer has a time")),
+        (1, 4, ("4\u00a0s", "at 4.0 s an answer")),
+        (2, 4, ("None", "every answer is given")),
+    ],
+)
+def test_the_work_that_is_left_is_told_or_why_it_is_not(project, mia, ana, client_for, said, seconds, shown):
+    queue = make_queue(make_dataset(project, mia, ["one", "two"]), mia)
+    for item in queue_items(queue)[:said]:
+        answer(queue, ana, item, "card", seconds=seconds)
+
+    figures = client_for(mia).get(reverse("labeling:queue", args=[queue.uuid])).context["figures"]
+
+    left = next(figure for figure in figures if figure.label == "Work left")
+    assert (left.value, left.sub) == shown
