@@ -19,20 +19,12 @@ import argparse
 import json
 import os
 import statistics
-import subprocess
 import sys
-import tempfile
-import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
-from lifecycle.jobs.supervisor import die_with_parent
+from benchmarks.throwaway import ENGINES, file_or_url, installation, play
 
-ROOT = Path(__file__).parents[1]
-ENGINES, FORMATS = ("sqlite", "postgresql"), ("jsonl", "parquet")
-DATABASE = os.environ.get("BENCH_DATABASE_URL") or "postgres://postgres@127.0.0.1:5432/postgres"
+PRODUCT, FORMATS = "export_product", ("jsonl", "parquet")
 BAR = {"of_bare": 0.25, "peak_growth": 0.25, "or_peak_growth_mb": 50}
 SMALL = 100_000
 
@@ -60,8 +52,8 @@ def measure(engine: str, rows: int, rounds: int) -> dict[str, Any]:
     """All measures on one database, interleaved round by round."""
     small = min(SMALL, rows)
     with installation(engine) as environment:
-        database = environment["DATABASE_URL"] or str(Path(environment["DATA_DIR"]) / "lifecycle.sqlite3")
-        made = play("prepare", {"sizes": sorted({small, rows})}, environment)
+        database = file_or_url(environment)
+        made = play(PRODUCT, "prepare", {"sizes": sorted({small, rows})}, environment)
         kept: dict[tuple[str, str], list[dict[str, Any]]] = {}
         for _ in range(rounds):
             for kind in FORMATS:
@@ -70,7 +62,7 @@ def measure(engine: str, rows: int, rounds: int) -> dict[str, Any]:
                     ("small", "export", {"snapshot": made["snapshots"][str(small)], "rows": small}),
                     ("export", "export", {"snapshot": made["snapshots"][str(rows)], "rows": rows}),
                 ):
-                    kept.setdefault((kind, name), []).append(play(part, {**asked, "kind": kind}, environment))
+                    kept.setdefault((kind, name), []).append(play(PRODUCT, part, {**asked, "kind": kind}, environment))
     middle = {key: {name: statistics.median(run[name] for run in runs) for name in runs[0]} for key, runs in kept.items()}
     return {"laid_down_s": made["laid_down_s"]} | {
         kind: compared(*(middle[kind, n] for n in ("export", "small", "bare"))) for kind in FORMATS
@@ -84,39 +76,6 @@ def compared(export: dict[str, Any], small: dict[str, Any], bare: dict[str, Any]
         "export": export, "small": small, "bare": bare, "of_bare": round(export["rows_per_s"] / bare["rows_per_s"], 3),
         "peak_growth_mb": round(growth, 1), "flat": growth < max(BAR["or_peak_growth_mb"], BAR["peak_growth"] * small["peak_mb"]),
     }  # fmt: skip
-
-
-def play(part: str, given: dict[str, Any], environment: dict[str, str]) -> dict[str, Any]:
-    """One part in a process of its own, which ends with this one; what it tells in its last line."""
-    command = [sys.executable, "-m", "benchmarks.export_product", part, json.dumps(given)]
-    done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True, preexec_fn=die_with_parent)
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
-
-
-@contextmanager
-def installation(engine: str) -> Iterator[dict[str, str]]:
-    """The environment of an installation that is removed afterwards."""
-    name = f"bench_{uuid.uuid4().hex[:12]}"
-    with tempfile.TemporaryDirectory(prefix="lifecycle-export-") as data_dir:
-        on_server(engine, f'CREATE DATABASE "{name}"')
-        try:
-            yield os.environ | {
-                "DATA_DIR": data_dir, "BROKER_URL": "", "DEMO": "0", "HF_HUB_OFFLINE": "1", "LOG_LEVEL": "ERROR",
-                "DATABASE_URL": f"{DATABASE.rsplit('/', 1)[0]}/{name}" if engine == "postgresql" else "",
-                "DJANGO_SETTINGS_MODULE": "lifecycle.settings",
-            }  # fmt: skip
-        finally:
-            on_server(engine, f'DROP DATABASE "{name}" WITH (FORCE)')
-
-
-def on_server(engine: str, statement: str) -> None:
-    """Make or drop the database of its own; nothing to do on SQLite."""
-    if engine == "postgresql":
-        import psycopg
-
-        with psycopg.connect(DATABASE, autocommit=True) as connection:
-            connection.execute(statement)  # type: ignore[call-overload]
 
 
 def table(engine: str, found: dict[str, Any]) -> None:

@@ -26,15 +26,14 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[1]
-ENGINES, FORMATS = ("sqlite", "postgresql"), ("csv", "jsonl")
-DATABASE = os.environ.get("BENCH_DATABASE_URL") or "postgres://postgres@127.0.0.1:5432/postgres"
+from benchmarks.throwaway import ENGINES, ROOT, database, installation
+
+FORMATS = ("csv", "jsonl")
 LABEL_STUDIO = (5_200, 5_700)  # rows per second
 BAR = {"of_bare": 0.25, "times_label_studio": 6.0, "peak_mb": 400, "claim_p95_ms": 150}
 SMALL = 100_000
@@ -52,7 +51,7 @@ def main() -> int:
         files = Path(folder) / "files"
         play("files", {"folder": str(files), "rows": sorted({given.rows, min(SMALL, given.rows)})}, {})
         for engine in ENGINES if given.engine is None else (given.engine,):
-            figures[engine] = measure(engine, Path(folder), files, given.rows, given.rounds)
+            figures[engine] = measure(engine, files, given.rows, given.rounds)
             table(engine, figures[engine])
     figures["load"] = round(os.getloadavg()[0], 1)
     found = [figures[engine][kind] for engine in ENGINES if engine in figures for kind in FORMATS]
@@ -67,18 +66,19 @@ def main() -> int:
     return 0 if met else 1
 
 
-def measure(engine: str, folder: Path, files: Path, rows: int, rounds: int) -> dict[str, Any]:
+def measure(engine: str, files: Path, rows: int, rounds: int) -> dict[str, Any]:
     """All measures on one database, interleaved round by round."""
-    with base_installation(engine, folder) as base:
+    with installation(engine) as base:  # people, a queue on items, an empty dataset: every measure begins with a copy
+        play("prepare", {}, base)
         kept: dict[str, list[dict[str, Any]]] = {"bare": [], "csv": [], "jsonl": []}
         for _ in range(rounds):
-            with copy_of(base) as environment:
+            with copy_of(engine, base) as environment:
                 kept["bare"].append(play("bare", {"rows": rows, "file": str(files / f"{rows}.csv")}, environment))
             for kind in FORMATS:
-                with copy_of(base) as environment:
+                with copy_of(engine, base) as environment:
                     kept[kind].append(bring(files / f"{rows}.{kind}", rows, environment))
         small = min(SMALL, rows)
-        with copy_of(base) as environment:
+        with copy_of(engine, base) as environment:
             at_small = bring(files / f"{small}.csv", small, environment)
     bare = statistics.median(each["rows_per_s"] for each in kept["bare"])
     found: dict[str, Any] = {"bare": {"rows_per_s": round(bare), **{k: v for k, v in kept["bare"][0].items() if k != "rows_per_s"}}}
@@ -123,46 +123,11 @@ def started(part: str, given: dict[str, Any], environment: dict[str, str]) -> It
 
 
 @contextmanager
-def base_installation(engine: str, folder: Path) -> Iterator[dict[str, str]]:
-    """The installation that every measure begins with a copy of: people, a queue on items, an empty dataset."""
-    base = {
-        "DATA_DIR": str(folder / engine), "BROKER_URL": "", "DEMO": "0", "HF_HUB_OFFLINE": "1", "LOG_LEVEL": "ERROR", "DATABASE_URL": "",
-        "DJANGO_SETTINGS_MODULE": "lifecycle.settings",
-    }  # fmt: skip
-    name = f"bench_{uuid.uuid4().hex[:12]}"
-    if engine == "postgresql":
-        base["DATABASE_URL"] = f"{DATABASE.rsplit('/', 1)[0]}/{name}"
-        on_server(f'CREATE DATABASE "{name}"')
-    try:
-        play("prepare", {}, base)
-        yield base
-    finally:
-        if engine == "postgresql":
-            on_server(f'DROP DATABASE "{name}" WITH (FORCE)')
-
-
-@contextmanager
-def copy_of(base: dict[str, str]) -> Iterator[dict[str, str]]:
+def copy_of(engine: str, base: dict[str, str]) -> Iterator[dict[str, str]]:
     """A copy of the installation, removed afterwards."""
-    data = Path(tempfile.mkdtemp(prefix="copy-", dir=Path(base["DATA_DIR"]).parent))
-    shutil.copytree(base["DATA_DIR"], data, dirs_exist_ok=True)
-    url, name = base["DATABASE_URL"], f"bench_{uuid.uuid4().hex[:12]}"
-    if url:
-        on_server(f'CREATE DATABASE "{name}" TEMPLATE "{url.rsplit("/", 1)[1]}"')
-    try:
-        yield base | {"DATA_DIR": str(data), "DATABASE_URL": f"{url.rsplit('/', 1)[0]}/{name}" if url else ""}
-    finally:
-        if url:
-            on_server(f'DROP DATABASE "{name}" WITH (FORCE)')
-        shutil.rmtree(data)
-
-
-def on_server(statement: str) -> None:
-    """Make or drop a database."""
-    import psycopg
-
-    with psycopg.connect(DATABASE, autocommit=True) as connection:
-        connection.execute(statement)  # type: ignore[call-overload]
+    with tempfile.TemporaryDirectory(prefix="lifecycle-bench-") as data_dir, database(engine, base["DATABASE_URL"]) as url:
+        shutil.copytree(base["DATA_DIR"], data_dir, dirs_exist_ok=True)
+        yield base | {"DATA_DIR": data_dir, "DATABASE_URL": url}
 
 
 def table(engine: str, found: dict[str, Any]) -> None:

@@ -30,22 +30,18 @@ import socket
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.error
 import urllib.request
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from benchmarks.throwaway import ENGINES, ROOT, file_or_url, installation, play, run
 from lifecycle.jobs.supervisor import die_with_parent
 
-ROOT = Path(__file__).parents[1]
-ENGINES = ("sqlite", "postgresql")
-DATABASE = os.environ.get("BENCH_DATABASE_URL") or "postgres://postgres@127.0.0.1:5432/postgres"
-BAR = {"inside_p95_ms": {"sqlite": 100.0, "postgresql": 50.0}, "double_holds": 0, "times_label_studio": 20.0}
+BAR: dict[str, Any] = {"inside_p95_ms": {"sqlite": 100.0, "postgresql": 50.0}, "double_holds": 0, "times_label_studio": 20.0}
 RAMP_SECONDS, ALONE_SECONDS = 10.0, 5.0
 PEERS, PEER_CLICKS, PEER_CLICKS_ALONE = 10, 2, 3  # in a round
 WRONG = ("double_holds", "differs_from_database", "judged_twice", "judged_too_often", "lost", "unasked", "counter_off")
@@ -82,8 +78,7 @@ def main() -> int:
 def measure(engine: str, given: argparse.Namespace) -> dict[str, Any]:
     """All rounds on one database."""
     with installation(engine) as environment:
-        folder = Path(environment["DATA_DIR"])
-        database = environment["DATABASE_URL"] or str(folder / "lifecycle.sqlite3")
+        folder, database = Path(environment["DATA_DIR"]), file_or_url(environment)
         queue = play("label_queue_product", "prepare", {"rows": given.rows, "people": given.people}, environment)
         peer = play("label_queue_peer", "lay_down", {"database": database}, environment)
         people = [each["user"] for each in queue["people"]]
@@ -149,31 +144,6 @@ def percentile(values: list[float], share: int) -> float:
 
 
 @contextmanager
-def installation(engine: str) -> Iterator[dict[str, str]]:
-    """The environment of an installation that is removed afterwards."""
-    name = f"bench_{uuid.uuid4().hex[:12]}"
-    with tempfile.TemporaryDirectory(prefix="lifecycle-queue-") as data_dir:
-        on_server(engine, f'CREATE DATABASE "{name}"')
-        try:
-            yield os.environ | {
-                "DATA_DIR": data_dir, "BROKER_URL": "", "DEMO": "0", "HF_HUB_OFFLINE": "1", "LOG_LEVEL": "ERROR", "STATIC_ROOT": "",
-                "DATABASE_URL": f"{DATABASE.rsplit('/', 1)[0]}/{name}" if engine == "postgresql" else "",
-                "DJANGO_SETTINGS_MODULE": "lifecycle.settings",
-            }  # fmt: skip
-        finally:
-            on_server(engine, f'DROP DATABASE "{name}" WITH (FORCE)')
-
-
-def on_server(engine: str, statement: str) -> None:
-    """Make or drop the database of its own; nothing to do on SQLite."""
-    if engine == "postgresql":
-        import psycopg
-
-        with psycopg.connect(DATABASE, autocommit=True) as connection:
-            connection.execute(statement)  # type: ignore[call-overload]
-
-
-@contextmanager
 def web(environment: dict[str, str]) -> Iterator[int]:
     """The product's web process. Gives its port; ends it afterwards."""
     with socket.socket() as probe:
@@ -209,18 +179,6 @@ def answers(port: int) -> bool:
     except OSError:
         return False
     return True
-
-
-def play(module: str, part: str, given: dict[str, Any], environment: dict[str, str]) -> dict[str, Any]:
-    """One part in a process of its own; what it tells in its last line."""
-    found: dict[str, Any] = json.loads(run([sys.executable, "-m", f"benchmarks.{module}", part, json.dumps(given)], environment)[-1])
-    return found
-
-
-def run(command: list[str], environment: dict[str, str]) -> list[str]:
-    """The lines of a command that has to end well; it ends with this process."""
-    done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True, preexec_fn=die_with_parent)
-    return done.stdout.splitlines()
 
 
 def table(engine: str, found: dict[str, Any]) -> None:

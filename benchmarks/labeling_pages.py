@@ -12,18 +12,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
 import sys
-import tempfile
-import uuid
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[1]
+from benchmarks.throwaway import ENGINES, installation, run
+
 PAGE_MS = 200.0
-ENGINES = ("sqlite", "postgresql")
-DATABASE = os.environ.get("BENCH_DATABASE_URL") or "postgres://postgres@127.0.0.1:5432/postgres"
 
 
 def main() -> int:
@@ -36,7 +30,7 @@ def main() -> int:
     given = parser.parse_args()
     if given.inside:
         return inside(given.rows, given.rounds)
-    figures = {engine: run(engine, given.rows, given.rounds) for engine in ([given.only] if given.only else ENGINES)}
+    figures = {engine: played(engine, given.rows, given.rounds) for engine in ([given.only] if given.only else ENGINES)}
     for engine, found in figures.items():
         table(engine, found)
     worst = max(found["worst_p95_ms"] for found in figures.values())
@@ -51,32 +45,12 @@ def main() -> int:
     return 0 if met else 1
 
 
-def run(engine: str, rows: int, rounds: int) -> dict[str, Any]:
+def played(engine: str, rows: int, rounds: int) -> dict[str, Any]:
     """One database, in a process of its own whose installation is removed afterwards."""
-    name = f"bench_{uuid.uuid4().hex[:12]}"
-    with tempfile.TemporaryDirectory(prefix="lifecycle-labeling-") as data_dir:
-        on_server(engine, f'CREATE DATABASE "{name}"')
-        try:
-            environment = os.environ | {
-                "DATA_DIR": data_dir, "BROKER_URL": "", "DEMO": "0", "HF_HUB_OFFLINE": "1", "LOG_LEVEL": "ERROR",
-                "DATABASE_URL": f"{DATABASE.rsplit('/', 1)[0]}/{name}" if engine == "postgresql" else "",
-                "DJANGO_SETTINGS_MODULE": "lifecycle.settings",
-            }  # fmt: skip
-            command = [sys.executable, "-m", "benchmarks.labeling_pages", "--inside", engine, "--rows", str(rows), "--rounds", str(rounds)]
-            done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True)  # noqa: S603
-        finally:
-            on_server(engine, f'DROP DATABASE "{name}" WITH (FORCE)')
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    command = [sys.executable, "-m", "benchmarks.labeling_pages", "--inside", engine, "--rows", str(rows), "--rounds", str(rounds)]
+    with installation(engine) as environment:
+        found: dict[str, Any] = json.loads(run(command, environment)[-1])
     return found
-
-
-def on_server(engine: str, statement: str) -> None:
-    """Make or drop the database of its own; nothing to do on SQLite."""
-    if engine == "postgresql":
-        import psycopg
-
-        with psycopg.connect(DATABASE, autocommit=True) as connection:
-            connection.execute(statement)  # type: ignore[call-overload]
 
 
 def inside(rows: int, rounds: int) -> int:

@@ -13,19 +13,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
 import sys
-import tempfile
-import uuid
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[1]
+from benchmarks.throwaway import installation, run
+
 PAGE_MS, INGEST = 300.0, {"sqlite": 2000.0, "postgresql": 5000.0}
 FULL = {"models": 20, "days": 90, "predictions": 10_000_000, "rounds": 20, "lines": 30_000}
 SMALL = {"models": 4, "days": 20, "predictions": 100_000, "rounds": 5, "lines": 6_000}
-DATABASE = os.environ.get("BENCH_DATABASE_URL") or "postgres://postgres@127.0.0.1:5432/postgres"
 
 
 def main() -> int:
@@ -37,7 +32,7 @@ def main() -> int:
     size = SMALL if given.small else FULL
     if given.inside:
         return inside(size)
-    figures = {engine: run(engine, given.small) for engine in INGEST}
+    figures = {engine: played(engine, given.small) for engine in INGEST}
     for engine, found in figures.items():
         table(engine, found)
     worst = max(found["worst_p95_ms"] for found in figures.values())
@@ -59,32 +54,12 @@ def main() -> int:
     return 0 if met else 1
 
 
-def run(engine: str, small: bool) -> dict[str, Any]:
+def played(engine: str, small: bool) -> dict[str, Any]:
     """One database, in a process of its own whose installation is removed afterwards."""
-    name = f"bench_{uuid.uuid4().hex[:12]}"
-    with tempfile.TemporaryDirectory(prefix="lifecycle-monitoring-") as data_dir:
-        on_server(engine, f'CREATE DATABASE "{name}"')
-        try:
-            environment = os.environ | {
-                "DATA_DIR": data_dir, "BROKER_URL": "", "DEMO": "0", "HF_HUB_OFFLINE": "1", "LOG_LEVEL": "ERROR",
-                "DATABASE_URL": f"{DATABASE.rsplit('/', 1)[0]}/{name}" if engine == "postgresql" else "",
-                "PRICE_PER_CORE_HOUR": "0.05", "DJANGO_SETTINGS_MODULE": "lifecycle.settings",
-            }  # fmt: skip
-            command = [sys.executable, "-m", "benchmarks.monitoring_pages", "--inside", engine, *(["--small"] if small else [])]
-            done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True)  # noqa: S603
-        finally:
-            on_server(engine, f'DROP DATABASE "{name}" WITH (FORCE)')
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    command = [sys.executable, "-m", "benchmarks.monitoring_pages", "--inside", engine, *(["--small"] if small else [])]
+    with installation(engine, PRICE_PER_CORE_HOUR="0.05") as environment:
+        found: dict[str, Any] = json.loads(run(command, environment)[-1])
     return found
-
-
-def on_server(engine: str, statement: str) -> None:
-    """Make or drop the database of its own; nothing to do on SQLite."""
-    if engine == "postgresql":
-        import psycopg
-
-        with psycopg.connect(DATABASE, autocommit=True) as connection:
-            connection.execute(statement)  # type: ignore[call-overload]
 
 
 def inside(size: dict[str, int]) -> int:
