@@ -20,16 +20,17 @@ from lifecycle.refusals import Conflict
 from registry.access import policy
 from registry.access.models import User
 
-OPEN, LEASED = Slot.State.OPEN, Slot.State.LEASED
+OPEN, LEASED, CLOSED = Slot.State.OPEN, Slot.State.LEASED, Slot.State.CLOSED
 IF_GOLD = Q(is_gold=True)  # nobody else needs it: it is closed, and stays its person's
 FREE: dict[str, Any] = {
-    "state": Case(When(IF_GOLD, then=Value(Slot.State.CLOSED.value)), default=Value(OPEN.value)),
+    "state": Case(When(IF_GOLD, then=Value(CLOSED.value)), default=Value(OPEN.value)),
     "user": Case(When(IF_GOLD, then=F("user")), default=None),
     "lease_until": None,
     "lease_token": None,
 }
 START = (-(2**62), 0)
 RENEW_AFTER = timedelta(minutes=1)  # of a lease; every claim and beat would write every slot in hand otherwise
+BATCH = 500  # slots of one statement
 HELD = "You get nothing new from {queue} for now: too many of your answers to items whose answer is known were wrong."
 
 # The next open slots: of items that this person has not judged, one slot per item, without those they skipped. The plus keeps SQLite from
@@ -200,7 +201,26 @@ def of_queue(queue: Queue, slots: Iterable[Slot]) -> list[Slot]:
 def sweep(queue: Queue | None = None) -> int:
     """Free the slots whose lease has run out. Returns how many."""
     lapsed = Slot.objects.filter(state=LEASED, lease_until__lt=timezone.now())
-    return Slot.objects.filter(pk__in=unlocked(lapsed.filter(queue=queue) if queue else lapsed)).update(**FREE)
+    closed = [] if queue else list(Queue.objects.filter(state=Queue.State.CLOSED, pk__in=lapsed.values("queue")))
+    freed = Slot.objects.filter(pk__in=unlocked(lapsed.filter(queue=queue) if queue else lapsed)).update(**FREE)
+    for each in closed:
+        close_rest(each)
+    return freed
+
+
+def close_rest(queue: Queue) -> None:
+    """What came back to a closed queue is asked of nobody and needed no more."""
+    if closed := close_open_slots(queue):
+        Queue.objects.filter(pk=queue.pk).update(slots_total=F("slots_total") - closed)
+
+
+def close_open_slots(queue: Queue) -> int:
+    """Close what nobody holds. Returns how many. Slots are locked by their keys and before the queue, as whoever answers locks them."""
+    slots, closed, after = Slot.objects.filter(queue=queue, state=OPEN), 0, 0
+    while keys := list(slots.select_for_update().filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)[:BATCH]):
+        closed += Slot.objects.filter(pk__in=keys).update(state=CLOSED, lease_token=None)
+        after = keys[-1]
+    return closed
 
 
 @transaction.atomic
@@ -213,6 +233,7 @@ def heartbeat(*, queue_id: UUID, actor: User) -> int:
     return len(held)
 
 
+@transaction.atomic
 def release(*, queue_id: UUID, actor: User, slot_ids: list[int] | None = None) -> int:
     """Give slots back (all of this person in the queue when none are named), so that others get them at once. Returns how many.
 
@@ -222,7 +243,10 @@ def release(*, queue_id: UUID, actor: User, slot_ids: list[int] | None = None) -
     policy.require(actor, "labeling.annotate", queue)
     kept_until = timezone.now() + 2 * rules.LEASE
     held = Slot.objects.filter(queue=queue, user=actor, state=LEASED, lease_until__lt=kept_until)
-    return (held if slot_ids is None else held.filter(pk__in=slot_ids[:100])).update(**FREE)
+    released = (held if slot_ids is None else held.filter(pk__in=slot_ids[:100])).update(**FREE)
+    if queue.state == Queue.State.CLOSED:
+        close_rest(queue)
+    return released
 
 
 def hand_over(slot: Slot, user: User) -> Slot:

@@ -10,16 +10,15 @@ from uuid import UUID
 from django.db import transaction
 
 from datasets_app.labeling import rules
+from datasets_app.labeling.actions.claims import close_open_slots
 from datasets_app.labeling.actions.ordering import check_order, enqueue_reorder
-from datasets_app.labeling.models import Queue, Slot
+from datasets_app.labeling.models import Queue
 from lifecycle.refusals import Conflict, Refused
 from registry.access import policy
 from registry.access.models import User
 from registry.ledger import actions as ledger
 from registry.ledger.verbs import Verb
 
-OPEN, CLOSED = Slot.State.OPEN, Slot.State.CLOSED
-BATCH = 500  # slots of one statement
 MOVES = {
     Queue.State.OPEN: {Queue.State.PAUSED, Queue.State.CLOSED},
     Queue.State.PAUSED: {Queue.State.OPEN, Queue.State.CLOSED},
@@ -58,15 +57,6 @@ def move(queue_id: UUID, actor: User, state: Queue.State) -> Queue:
     verb = Verb.QUEUE_CLOSED if state == Queue.State.CLOSED else Verb.QUEUE_CHANGED
     ledger.record(actor, verb, queue, project=queue.dataset.project.uuid, old=old, new=state, done=queue.slots_done)
     return queue
-
-
-def close_open_slots(queue: Queue) -> int:
-    """Close what nobody holds. Returns how many. Slots are locked by their keys and before the queue, as whoever answers locks them."""
-    slots, closed, after = Slot.objects.filter(queue=queue, state=OPEN), 0, 0
-    while keys := list(slots.select_for_update().filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)[:BATCH]):
-        closed += Slot.objects.filter(pk__in=keys).update(state=CLOSED, lease_token=None)
-        after = keys[-1]
-    return closed
 
 
 @transaction.atomic

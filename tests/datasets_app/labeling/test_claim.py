@@ -159,3 +159,19 @@ def test_a_claim_takes_the_same_statements_in_a_small_and_a_larger_queue(project
 def test_filling_takes_every_undecided_item_once(queue):
     assert [item.text for item in queue_items(queue)] == TEXTS
     assert queue.filled_at is not None
+
+
+def test_what_comes_back_to_a_closed_queue_is_needed_no_more(queue, ana, ben, mia):
+    given_back, answered = actions.claim(queue_id=queue.uuid, actor=ana, k=2)
+    lapsed, held = actions.claim(queue_id=queue.uuid, actor=ben, k=2)
+    actions.close_queue(queue_id=queue.uuid, actor=mia)
+
+    answer(queue, ana, answered.item, "card")
+    actions.release(queue_id=queue.uuid, actor=ana, slot_ids=[given_back.pk])
+    Slot.objects.filter(pk=lapsed.pk).update(lease_until=timezone.now() - timedelta(minutes=1))
+    actions.sweep()
+
+    queue.refresh_from_db()
+    states = dict(Slot.objects.filter(pk__in=[given_back.pk, lapsed.pk, held.pk]).values_list("pk", "state"))
+    assert states == {given_back.pk: Slot.State.CLOSED, lapsed.pk: Slot.State.CLOSED, held.pk: Slot.State.LEASED}
+    assert (queue.slots_done, queue.slots_total) == (1, 2)
