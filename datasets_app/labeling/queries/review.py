@@ -132,7 +132,7 @@ def case(queue: Queue, item: Item, reviewer: User) -> Case:
     )
     answers = sorted(answers_in(slots), key=lambda answer: answer.pk)
     ranked = list(live(item.suggestions.all()).select_related("label").order_by("-id")[:SOURCES])
-    newest = said_first(ranked[::-1], "", queue.dataset.task) if ranked else []
+    newest = said_first(ranked[::-1], queue.suggests_from, queue.dataset.task) if ranked else []
     newest.sort(key=lambda row: -(row.score or 0))
     first, source = (newest[0], named_together(newest)) if newest else (None, "")
     names = {key: label.name for key, label in labels_now(queue).items()}

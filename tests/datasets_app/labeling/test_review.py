@@ -152,3 +152,15 @@ def test_an_analyst_gets_403_and_a_stranger_404(queue, ana, otto, client_for):
 
     assert client_for(ana).get(url).status_code == 403
     assert client_for(otto).get(url).status_code == 404
+
+
+def test_a_reviewer_sees_first_what_the_queue_wants_shown_first(queue, mia, ravi):
+    item = queue_items(queue)[0]
+    for at, (source, name, said) in enumerate((("run", "Run 7", "card"), ("model", "Model 2", "billing"))):
+        actions.suggest(dataset=queue.dataset, rows=[(item.pk, said, 0.9)], source=source, source_digest=str(at) * 64, source_name=name)
+
+    shown = [queries.case(queue, item, ravi).source]
+    queue = actions.prefer(queue_id=queue.uuid, actor=mia, source="run")
+    shown.append(queries.case(queue, item, ravi).source)
+
+    assert shown == ["Model 2", "Run 7"]
