@@ -112,6 +112,7 @@ def test_a_reviewer_comments_and_proposes_from_the_review_by_keys(page_of, queue
     page.keyboard.type("Agreed.")
     page.keyboard.press("Control+Enter")
     expect(page.locator("#talk")).to_contain_text("You Agreed.")
+    expect(page.locator("#comment-dialog")).to_be_hidden()
     page.keyboard.press("p")
     expect(page.locator("input[name=classes]:checked")).to_have_count(2)
     expect(page.locator("h1")).to_have_text("Propose a change of the guideline")

@@ -113,8 +113,9 @@ def test_the_whole_queue_by_keys(open_bench, ana, queue):
 def test_an_answer_that_cannot_be_sent_is_kept_and_sent_again(open_bench, ana):
     page = open_bench(ana)
     page.route("**/submit/", lambda route: route.abort())
-    for _ in range(3):
+    for taken in range(1, 4):
         page.keyboard.press("1")
+        expect(page.locator("#utter")).to_have_text(f"text {taken}")
     expect(page.locator("#unsaved")).to_contain_text("Not saved (3)")
 
     page.keyboard.press("1")  # the fourth is not taken

@@ -93,7 +93,8 @@ def open_queue(
         page.locator("[name=upload]").select_option(label=upload)
     page.get_by_label("Answers per item").select_option(label=people)
     page.locator("[name=order]").select_option(value=order)
-    page.locator("[name=gold_rate]").fill(str(gold))
+    if gold:
+        page.locator("[name=gold_rate]").fill(str(gold))
     page.get_by_role("button", name="Open the queue").click()
     expect(page.get_by_role("heading", name=name)).to_be_visible()
     return uuid_of(page)
