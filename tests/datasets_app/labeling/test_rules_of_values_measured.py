@@ -13,37 +13,20 @@ from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
 from registry.ledger.models import Event
 from registry.ledger.verbs import Verb
-from tests.support.jobs import run_ok
 from tests.support.labeling import make_dataset, make_queue, make_schema, queue_items, say
+from tests.support.rules import NAMES, apply, marked_parts, several_classes, write
 
 pytestmark = pytest.mark.django_db
-TEXTS = ["my card is lost", "a lost bill", "👨🏻‍🚒 firemen drive firetrucks", "nothing here"]
-NAMES = ["ORG", "PERSON", "TOPIC"]
 
 
 @pytest.fixture
 def several(project, mia):
-    dataset = make_dataset(project, mia, TEXTS, task="multi_label", slug="several")
-    make_schema(dataset, mia, ["billing", "card", "lost"])
-    return dataset
+    return several_classes(project, mia)
 
 
 @pytest.fixture
 def marked(project, mia):
-    dataset = make_dataset(project, mia, TEXTS, task="spans", slug="marked")
-    make_schema(dataset, mia, NAMES)
-    return dataset
-
-
-def write(dataset, actor, pattern, label, **options) -> Rule:
-    stable_id = queries.labels_by_name(queries.latest_schema(dataset))[label].stable_id
-    options = {"name": f"{label} by {pattern}"[:80], "kind": "words"} | options
-    return actions.write_rule(dataset_id=dataset.uuid, actor=actor, label=stable_id, pattern=pattern, **options)
-
-
-def apply(dataset, actor) -> None:
-    actions.apply_rules(dataset_id=dataset.uuid, actor=actor)
-    run_ok()
+    return marked_parts(project, mia)
 
 
 def labels(dataset):
