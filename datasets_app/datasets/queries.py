@@ -133,6 +133,11 @@ def get_export(user: User, uuid: UUID) -> Export:
     return policy.get_visible(user, rows, "datasets.view", uuid=uuid)
 
 
+def has_contents(dataset: Dataset) -> bool:
+    """Whether any item of a dataset is more than a text. Reads items until it meets one: for jobs."""
+    return Item.objects.filter(dataset=dataset, content__isnull=False).exists()
+
+
 # One parameter for all digests: a thousand of them cost Django more than the database.
 KNOWN = "SELECT digest, id, member, line, upload_id FROM datasets_item WHERE dataset_id = %s AND "
 AMONG = {"postgresql": "digest = ANY(%s)", "sqlite": "digest IN (SELECT value FROM json_each(%s))"}

@@ -112,11 +112,6 @@ def with_written(rows: Iterator[TextRow]) -> Iterator[TextRow]:
             yield TextRow(row._replace(label=json.dumps(content, ensure_ascii=False)), item)
 
 
-def has_contents(dataset: Dataset) -> bool:
-    """Whether any item of a dataset is more than a text. Reads items until it meets one: for jobs."""
-    return Item.objects.filter(dataset=dataset, content__isnull=False).exists()
-
-
 def write_split(snapshot: Snapshot, split: str, path: Path) -> int:
     """Write one split as the engine reads it, one {"id": item digest, "text", "label"} a line. Returns the number of rows."""
     count = 0

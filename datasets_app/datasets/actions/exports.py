@@ -84,12 +84,7 @@ def run_export(ctx: JobContext) -> None:
 def header_of(dataset: Dataset) -> list[str]:
     """The names of the columns; content where items are more than a text."""
     told = [name for columns in ports.item_columns() for name in columns.names]
-    return [*OWN, *told, *(["content"] if has_contents(dataset) else [])]
-
-
-def has_contents(dataset: Dataset) -> bool:
-    """Whether any item is more than a text. Reads items until it meets one."""
-    return Item.objects.filter(dataset=dataset, content__isnull=False).exists()
+    return [*OWN, *told, *(["content"] if queries.has_contents(dataset) else [])]
 
 
 def write(path: Path, header: Sequence[str], found: Iterable[dict[str, str]]) -> tuple[int, int]:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.db import transaction
 
+from datasets_app.datasets import queries as datasets
 from datasets_app.datasets.models import Dataset
 from datasets_app.snapshots import queries
 from datasets_app.snapshots.formats import FORMATS, LOSSES, About, Entry, Tally
@@ -83,7 +84,7 @@ def about(snapshot: Snapshot) -> About:
     if dataset.licence:
         facts.append(f"Licence: {dataset.licence}.")
     return About(
-        dataset.task, queries.labels_of(snapshot), queries.has_contents(dataset), f"{dataset.name}, version {snapshot.number}", facts
+        dataset.task, queries.labels_of(snapshot), datasets.has_contents(dataset), f"{dataset.name}, version {snapshot.number}", facts
     )
 
 

@@ -156,6 +156,7 @@ def test_an_answer_to_gold_that_was_taken_back_meanwhile_counts_for_nobody(queue
 
     made = take(queue, ana, slot, {"label": "billing"})
 
+    assert made.right is False
     assert counts(queue, ana) == (0, 0, 1)
     assert not standing_answers().filter(pk=made.pk).exists(), "It is no ordinary answer either."
     actions.undo(queue_id=queue.uuid, actor=ana, client_key=uuid4())
