@@ -208,6 +208,7 @@ def sweep(queue: Queue | None = None) -> int:
     return freed
 
 
+@transaction.atomic
 def close_rest(queue: Queue) -> None:
     """What came back to a closed queue is asked of nobody and needed no more."""
     if closed := close_open_slots(queue):
@@ -233,7 +234,6 @@ def heartbeat(*, queue_id: UUID, actor: User) -> int:
     return len(held)
 
 
-@transaction.atomic
 def release(*, queue_id: UUID, actor: User, slot_ids: list[int] | None = None) -> int:
     """Give slots back (all of this person in the queue when none are named), so that others get them at once. Returns how many.
 
