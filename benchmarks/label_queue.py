@@ -4,9 +4,10 @@
 
 Everything happens in installations that are thrown away: one on SQLite, one on the PostgreSQL server of BENCH_DATABASE_URL (default
 postgres://postgres@127.0.0.1:5432/postgres, in a database of its own that is dropped afterwards). Two people answer each item; the answers
-to a fifth of the items are there. The web process is the product's own, gunicorn with deploy/gunicorn.conf.py (WEB_WORKERS and WEB_THREADS
-are passed on), and a process of its own plays 50 signed-in browsers as the bench's script does: an answer is sent, its reply brings the
-next item, and a person chooses every second. People come in over the first 10 seconds of a round; answers count from then on.
+to a fifth of the items are there. The web process is the product's own, gunicorn with deploy/gunicorn.conf.py as docs/settings.md advises: one
+process of 4 threads on SQLite, two processes of one thread for each core on PostgreSQL, or what WEB_WORKERS and WEB_THREADS say. A process of
+its own plays 50 signed-in browsers as the bench's script does: an answer is sent, its reply brings the
+next item, and a person chooses every second or so (half to one and a half). People come in over the first 10 seconds of a round; answers count from then on.
 
 Measured on the server, for every request: the time inside (from the thread that took the request up until the answer was made, through
 all middleware, waiting for the database and for other threads included) and that thread's CPU time. What the browser waited beyond that, on
@@ -44,6 +45,10 @@ from lifecycle.jobs.supervisor import die_with_parent
 BAR: dict[str, Any] = {"inside_p95_ms": {"sqlite": 100.0, "postgresql": 50.0}, "double_holds": 0, "times_label_studio": 20.0}
 RAMP_SECONDS, ALONE_SECONDS = 10.0, 5.0
 PEERS, PEER_CLICKS, PEER_CLICKS_ALONE = 10, 2, 3  # in a round
+WEB = {
+    "sqlite": {"WEB_WORKERS": "1", "WEB_THREADS": "4"},
+    "postgresql": {"WEB_WORKERS": str(2 * (os.cpu_count() or 1)), "WEB_THREADS": "1"},
+}
 WRONG = ("double_holds", "differs_from_database", "judged_twice", "judged_too_often", "lost", "unasked", "counter_off")
 
 
@@ -59,7 +64,6 @@ def main() -> int:
     given = parser.parse_args()
     figures: dict[str, Any] = {
         "rows": given.rows, "people": given.people, "think_s": given.think, "rounds": given.rounds, "cores": os.cpu_count(),
-        "web_workers": int(os.environ.get("WEB_WORKERS", "1")), "web_threads": int(os.environ.get("WEB_THREADS", "8")),
     }  # fmt: skip
     for engine in [given.only] if given.only else ENGINES:
         figures[engine] = measure(engine, given)
@@ -77,7 +81,8 @@ def main() -> int:
 
 def measure(engine: str, given: argparse.Namespace) -> dict[str, Any]:
     """All rounds on one database."""
-    with installation(engine) as environment:
+    web_as = {name: os.environ.get(name, value) for name, value in WEB[engine].items()}
+    with installation(engine, **web_as) as environment:
         folder, database = Path(environment["DATA_DIR"]), file_or_url(environment)
         queue = play("label_queue_product", "prepare", {"rows": given.rows, "people": given.people}, environment)
         peer = play("label_queue_peer", "lay_down", {"database": database}, environment)
@@ -103,7 +108,7 @@ def measure(engine: str, given: argparse.Namespace) -> dict[str, Any]:
         holds = play("label_queue_product", "check", {"files": files, "newest_answer": queue["newest_answer"]}, environment)
     ours = {part: summary([line for line in each if line["kind"] == "submit" and line["steady"]]) for part, each in lines.items()}
     label_studio = {part: peer_summary(each) for part, each in theirs.items()}
-    return {
+    return {name.lower(): int(value) for name, value in web_as.items()} | {
         "slots": queue["slots"], "answered_before": queue["answered"], "laid_down_s": queue["laid_down_s"],
         "answers": ours["together"] | {"per_second": round(ours["together"]["n"] / given.seconds, 1)}, "answers_alone": ours["alone"],
         "pages": summary([line for line in lines["together"] if line["kind"] == "open"]), "holds": holds,
@@ -185,6 +190,7 @@ def table(engine: str, found: dict[str, Any]) -> None:
     """What was measured, for people."""
     holds, answered = found["holds"], found["answers"]
     print(f"\n{engine}: {found['slots']:,} slots, {found['answered_before']:,} answered before, laid down in {found['laid_down_s']:.0f} s")
+    print(f"web processes: {found['web_workers']}, threads of each: {found['web_threads']}")
     print(f"{answered['per_second']} answers a second; load {found['load']}\n")
     heads = ("n", "inside p50", "p95", "p99", "CPU p50", "queued p50", "p95", "browser p50", "p95 ms")
     print(f"{'requests':<26}" + "".join(f"{head:>{max(8, len(head) + 2)}}" for head in heads))

@@ -2,7 +2,8 @@
 
 Each person has a session and a connection. They open the bench's page, read its items and classes out of it, and answer as the page's
 script does: the item that is shown is sent, the next one is shown at once, and what comes back fills the hand up again. They choose every
-`think` seconds, or as soon as the answer before has been saved where that takes longer, and beat once a minute.
+half to one and a half `think` seconds, by chance and evenly, or as soon as the answer before has been saved where that takes longer, and
+beat once a minute. (By the clock, 50 people who came in a fifth of a second apart would choose in five crowds of ten.)
 
 The JSON: host, port, bench (the page's address), people ([{"user", "session"}]), think, ramp (seconds over which they come in), seconds (of
 choosing after that), file. FILE gets a JSON line for every request: user, kind, begun and ended (of the machine's monotonic clock), code,
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import re
 import sys
 import time
@@ -37,6 +39,7 @@ class Person:
     user: int
     session: str
     lines: list[dict[str, Any]]
+    chance: random.Random
     token: str = ""
     urls: dict[str, str] = field(default_factory=dict)
     classes: list[str] = field(default_factory=list)
@@ -47,7 +50,7 @@ class Person:
         """Come in, open the page, answer until the end."""
         await asyncio.sleep(max(0.0, come_in - time.monotonic()))
         await self.open(steady_from)
-        due, beat = time.monotonic() + self.given["think"], time.monotonic() + BEAT_SECONDS
+        due, beat = time.monotonic() + self.thinks(), time.monotonic() + BEAT_SECONDS
         while (now := max(due, time.monotonic())) < until:
             await asyncio.sleep(now - time.monotonic())
             if time.monotonic() > beat:
@@ -55,10 +58,14 @@ class Person:
                 await self.ask("heartbeat", self.urls["heartbeat"], {}, steady_from)
             if not self.hand:
                 raise SystemExit(f"Nothing was left for person {self.user}: take more rows.")
-            due = time.monotonic() + self.given["think"]
+            due = time.monotonic() + self.thinks()
             await self.answer(steady_from)
         if self.pair:
             self.pair[1].close()
+
+    def thinks(self) -> float:
+        """Seconds until the next choice."""
+        return float(self.given["think"]) * self.chance.uniform(0.5, 1.5)
 
     async def open(self, steady_from: float) -> None:
         """The page, with everything that its script reads out of it."""
@@ -140,7 +147,7 @@ async def play(given: dict[str, Any]) -> list[dict[str, Any]]:
     lines: list[dict[str, Any]] = []
     began, people = time.monotonic(), given["people"]
     steady_from = began + given["ramp"]
-    crowd = [Person(given, each["user"], each["session"], lines) for each in people]
+    crowd = [Person(given, each["user"], each["session"], lines, random.Random(each["user"])) for each in people]
     at = [began + given["ramp"] * number / len(people) for number in range(len(people))]
     await asyncio.gather(*(person.run(when, steady_from, steady_from + given["seconds"]) for person, when in zip(crowd, at, strict=True)))
     return lines

@@ -122,6 +122,7 @@ FORM_RENDERER = "lifecycle.ui.forms.Renderer"
 # ── Database: SQLite in WAL mode, or any DATABASE_URL ───────────────────────
 DATABASES = {"default": dj_database_url.parse(env_str("DATABASE_URL") or f"sqlite:///{DATA_DIR / 'lifecycle.sqlite3'}", conn_max_age=60)}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    DATABASES["default"] |= {"ENGINE": "lifecycle.sqlite", "TEST": {"NAME": ":memory:"}}  # pytest-django knows Django's own engine alone
     DATABASES["default"]["OPTIONS"] = {
         "timeout": 20,
         "transaction_mode": "IMMEDIATE",

@@ -20,6 +20,7 @@ from lifecycle.refusals import Refused
 LEASE = timedelta(minutes=15)
 RETURN_LEASE = timedelta(hours=24)  # a returned item waits this long for the same person, then for anybody
 HAND = 5  # items that a bench holds: the one shown and the next ones
+ENOUGH = 3  # a page that still holds so many gets no more: every third answer brings the next three
 UNDO_DEPTH = 20
 BATCH = 1_000
 LABELS_LIMIT = 1_000

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from datasets_app.labeling import actions, queries
+from datasets_app.labeling import actions, queries, rules
 from datasets_app.labeling.forms.answers import AnswerForm, RemarkForm, SkipForm, UndoForm, as_key
 from datasets_app.labeling.masks import mask, unmask
 from datasets_app.labeling.models import Annotation, Queue
@@ -123,10 +123,10 @@ def class_map(labels: list[Any]) -> list[list[tuple[str, list[Any]]]]:
 
 
 def saved(request: HttpRequest, queue: Queue, have: list[int], **more: Any) -> HttpResponse:
-    """The answer after something was kept: what the page lacks of its five items, and how far the queue is."""
+    """The answer after something was kept: what the page lacks of its five items once few are left, and how far the queue is."""
     if not wants_json(request):
         return to_bench(queue.uuid)
-    items, closed = next_items(queue, request, have=have)
+    items, closed = next_items(queue, request, have=have) if len(have) < rules.ENOUGH else ([], None)
     progress = queries.progress(queue, person(request))
     return JsonResponse(
         {

@@ -47,18 +47,21 @@ def test_a_plain_form_saves_and_shows_the_next_item(queue, ana, client_for):
     assert Annotation.objects.get().label.name == "card"
 
 
-def test_the_script_gets_only_the_items_that_it_lacks(queue, ana, client_for):
+def test_the_script_gets_the_items_that_it_lacks_once_two_are_left(queue, ana, client_for):
     client = client_for(ana)
     items = client.get(url("bench", queue)).context["items"]
-    sent = {
-        "slot": items[0]["slot"], "label": queue.schema.labels.get(name="card").uuid, "client_key": uuid4(),
-        "have": ",".join(str(row["slot"]) for row in items),
-    }  # fmt: skip
+    brought = []
 
-    answered = client.post(url("submit", queue), sent, headers={"accept": "application/json"}).json()
+    for at in range(3):
+        sent = {
+            "slot": items[at]["slot"], "label": queue.schema.labels.get(name="card").uuid, "client_key": uuid4(),
+            "have": ",".join(str(row["slot"]) for row in items[at + 1 :]),
+        }  # fmt: skip
+        answered = client.post(url("submit", queue), sent, headers={"accept": "application/json"}).json()
+        brought.append([row["text"] for row in answered["items"]])
 
-    assert [row["text"] for row in answered["items"]] == ["text 5"]
-    assert (answered["done"], answered["total"]) == (1, 16)
+    assert brought == [[], [], ["text 5", "text 6", "text 7"]]
+    assert (answered["done"], answered["total"]) == (3, 16)
 
 
 def test_a_refusal_is_json_for_the_script_and_a_page_for_the_form(queue, ana, client_for):

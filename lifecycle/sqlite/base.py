@@ -1,0 +1,54 @@
+"""Django's SQLite, whose writers in one process take turns.
+
+SQLite knows one writer at a time. Who comes second asks again after 1, 2, 5 … 100 ms, whether or not the first has long ended, and who
+asks at the right moment overtakes. Threads of one process need not ask: here they wait for a lock, which wakes them.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from threading import Lock
+
+from django.db import OperationalError
+from django.db.backends.sqlite3 import base
+
+TURNS: defaultdict[str, Lock] = defaultdict(Lock)  # by database; other processes are told apart by SQLite's own lock
+PATIENCE = 5.0  # seconds, as sqlite3's own
+
+
+class DatabaseWrapper(base.DatabaseWrapper):
+    """A connection that holds its process's turn from BEGIN to COMMIT or ROLLBACK; it is made for transaction_mode IMMEDIATE."""
+
+    turn: Lock | None = None
+
+    def _start_transaction_under_autocommit(self) -> None:
+        turn = TURNS[str(self.settings_dict["NAME"])]
+        if not turn.acquire(timeout=self.settings_dict["OPTIONS"].get("timeout", PATIENCE)):
+            raise OperationalError("database is locked")
+        self.turn = turn
+        try:
+            super()._start_transaction_under_autocommit()
+        except BaseException:
+            self._end_turn()
+            raise
+
+    def _commit(self) -> None:
+        super()._commit()
+        self._end_turn()
+
+    def _rollback(self) -> None:
+        try:
+            super()._rollback()
+        finally:
+            self._end_turn()
+
+    def _close(self) -> None:
+        try:
+            super()._close()
+        finally:
+            self._end_turn()
+
+    def _end_turn(self) -> None:
+        if self.turn is not None:
+            self.turn.release()
+            self.turn = None
