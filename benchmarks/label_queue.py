@@ -4,10 +4,11 @@
 
 Everything happens in installations that are thrown away: one on SQLite, one on the PostgreSQL server of BENCH_DATABASE_URL (default
 postgres://postgres@127.0.0.1:5432/postgres, in a database of its own that is dropped afterwards). Two people answer each item; the answers
-to a fifth of the items are there. The web process is the product's own, gunicorn with deploy/gunicorn.conf.py as docs/settings.md advises: one
-process of 4 threads on SQLite, two processes of one thread for each core on PostgreSQL, or what WEB_WORKERS and WEB_THREADS say. A process of
-its own plays 50 signed-in browsers as the bench's script does: an answer is sent, its reply brings the
-next item, and a person chooses every second or so (half to one and a half). People come in over the first 10 seconds of a round; answers count from then on.
+to a fifth of the items are there. The web process is the product's own, gunicorn with deploy/gunicorn.conf.py as docs/settings.md advises:
+one process of 4 threads on SQLite, two processes of one thread for each core on PostgreSQL, or what WEB_WORKERS and WEB_THREADS say. A
+process of its own plays 50 signed-in browsers as the bench's script does: an answer is sent, what its reply brings is added to the items in
+hand, and a person chooses every second or so (half to one and a half). People come in over the first 10 seconds of a round; answers count
+from then on.
 
 Measured on the server, for every request: the time inside (from the thread that took the request up until the answer was made, through
 all middleware, waiting for the database and for other threads included) and that thread's CPU time. What the browser waited beyond that, on
