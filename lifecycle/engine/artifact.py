@@ -13,6 +13,7 @@ DESCRIPTION = "lifecycle.json"
 HEAD = "head.safetensors"
 SERVING = "serving/model.onnx"
 INT8 = "serving/model.int8.onnx"
+PEFT = ("lora", "ia3")  # strategies whose weights PEFT loads
 FORMAT = 1
 
 
@@ -99,9 +100,23 @@ class ArtifactInfo:
 
 
 ENCODERS = {
-    "full": "encoder = AutoModel.from_pretrained(artifact{plain})",
-    "lora": "encoder = PeftModel.from_pretrained(AutoModel.from_pretrained(base{plain}), artifact)",
-    "head": "encoder = AutoModel.from_pretrained(base{plain})",
+    "full": "encoder = AutoModel.from_pretrained(artifact)",
+    **dict.fromkeys(PEFT, "encoder = PeftModel.from_pretrained(AutoModel.from_pretrained(base), artifact)"),
+    "adapter": """encoder = AutoModel.from_pretrained(base)
+adapters = load_file(Path(artifact) / "adapter_model.safetensors")
+layers = next(each for each in encoder.modules() if isinstance(each, torch.nn.ModuleList) and len(each) == encoder.config.num_hidden_layers)
+
+def behind(at):
+    def adapt(layer, args, output):
+        hidden = output[0] if isinstance(output, tuple) else output
+        narrow = torch.nn.functional.gelu(hidden @ adapters[f"{at}.down.weight"].T + adapters[f"{at}.down.bias"])
+        hidden = hidden + narrow @ adapters[f"{at}.up.weight"].T + adapters[f"{at}.up.bias"]
+        return (hidden, *output[1:]) if isinstance(output, tuple) else hidden
+    return adapt
+
+for at, layer in enumerate(layers):
+    layer.register_forward_hook(behind(at))""",
+    "head": "encoder = AutoModel.from_pretrained(base)",
 }
 POOLED = {
     "mean": 'mask = inputs["attention_mask"].unsqueeze(-1)\n    pooled = (output.last_hidden_state * mask).sum(1) / mask.sum(1)',
@@ -112,8 +127,7 @@ POOLED = {
 
 def loading_snippet(info: ArtifactInfo) -> str:
     """Python that loads the artifact and leaves `answers`, one label a text; it expects `artifact`, `base` (a folder) and `texts`."""
-    encoder = ENCODERS[info.strategy].format(plain="")
-    peft = "from peft import PeftModel\n" if info.strategy == "lora" else ""
+    peft = "from peft import PeftModel\n" if info.strategy in PEFT else ""
     named = "" if info.strategy == "full" else f"# base: the folder of {info.base_name}\n"
     return f"""import json
 import torch
@@ -123,7 +137,7 @@ from transformers import AutoModel, AutoTokenizer
 
 {named}card = json.loads((Path(artifact) / "lifecycle.json").read_text())
 tokenizer = AutoTokenizer.from_pretrained(artifact)
-{encoder}
+{ENCODERS[info.strategy]}
 encoder.eval()
 head = load_file(Path(artifact) / "head.safetensors")
 inputs = tokenizer(texts, truncation=True, max_length=card["max_tokens"], padding=True, return_tensors="pt")

@@ -14,7 +14,8 @@ from peft import PeftModel
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from lifecycle.engine.artifact import HEAD, SERVING, ArtifactInfo
+from lifecycle.engine.adapters import load_adapters, save_adapters
+from lifecycle.engine.artifact import HEAD, PEFT, SERVING, ArtifactInfo
 from lifecycle.engine.events import write_json
 from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.recipes.single_label import Classifier, collate
@@ -26,7 +27,7 @@ SAMPLE_IDS = ((5, 6, 7, 8, 9, 10, 11), (6, 5), (7,))
 
 
 def write_artifact(folder: Path, model: Classifier, tokenizer: Any, info: ArtifactInfo) -> None:
-    """Write everything but the temperature's final value; replaces an artifact that a killed run left. Merges LoRA into `model`."""
+    """Write everything but the temperature's final value; replaces an artifact that a killed run left. Merges PEFT's part into `model`."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     _write_weights(folder, model, info)
@@ -49,6 +50,9 @@ def _write_weights(folder: Path, model: Classifier, info: ArtifactInfo) -> None:
         encoder.get_base_model().config.save_pretrained(folder)
     elif info.strategy == "full":
         encoder.save_pretrained(folder)
+    elif info.strategy == "adapter":
+        save_adapters(encoder, folder, info.base_name)
+        encoder.config.save_pretrained(folder)
     else:
         encoder.config.save_pretrained(folder)
 
@@ -110,14 +114,16 @@ def _compare(graph: Graph, path: Path, inputs: tuple[str, ...], pad_id: int) -> 
 
 
 def load_classifier(artifact: Path, base: Path | None) -> Classifier:
-    """The artifact as a torch model with LoRA merged. Raises EngineFault when it needs a base that is not given."""
+    """The artifact as a torch model, what PEFT added merged. Raises EngineFault when it needs a base that is not given."""
     info = ArtifactInfo.read(artifact)
     if info.strategy != "full" and base is None:
         message = f"This artifact is a {info.strategy} over {info.base_name}, and no base was given."
         raise EngineFault("base_missing", message, "Name the folder of its base model.")
     encoder = load_encoder(artifact if info.strategy == "full" or base is None else base, info.pooling)
     hidden = int(encoder.config.hidden_size)
-    if info.strategy == "lora":
+    if info.strategy == "adapter":
+        encoder = load_adapters(encoder, artifact)
+    elif info.strategy in PEFT:
         encoder = PeftModel.from_pretrained(encoder, artifact)
     model = Classifier(encoder, hidden, len(info.labels), info.pooling)
     model.head.load_state_dict(load_file(artifact / HEAD))

@@ -12,7 +12,8 @@ from lifecycle.engine.faults import EngineFault
 
 FORMAT = 1
 TASKS = ("single_label",)
-STRATEGIES = ("full", "lora", "head")
+STRATEGIES = ("full", "lora", "ia3", "adapter", "head")
+SCHEDULES = ("linear", "cosine", "constant")
 POOLINGS = ("mean", "cls", "pooler")
 PRECISIONS = ("auto", "fp32", "bf16")
 MAX_LABELS = 1000
@@ -177,13 +178,29 @@ class Base(Document):
 
 @dataclass(frozen=True)
 class Strategy(Document):
-    """Which weights learn. rank, alpha, dropout and target_modules are read for LoRA only; target_modules null = the model's usual ones."""
+    """Which weights learn.
+
+    rank, alpha, dora (weights split into size and direction, Liu et al. 2024) and rank_stabilised (scaled by alpha / sqrt(rank),
+    Kalajdzievski 2023) are read for LoRA only, dropout for LoRA and adapters, width (of their narrow part) for adapters.
+    target_modules: for LoRA and IA3; null = the model's usual ones.
+    frozen_layers: the lowest ones, which with the embeddings do not learn. cached: these are run once, without dropout, and what they
+    give is kept, so that training runs the others alone.
+    """
 
     kind: str = _limit("lora", one_of=STRATEGIES)
     rank: int = _limit(8, low=1, high=256)
     alpha: float = _limit(16.0, low=0.01, high=1024)
     dropout: float = _limit(0.1, low=0.0, high=0.9)
     target_modules: tuple[str, ...] | None = None
+    dora: bool = False
+    rank_stabilised: bool = False
+    width: int = _limit(48, low=1, high=4096)
+    frozen_layers: int = _limit(0, low=0, high=1000)
+    cached: bool = False
+
+    def _check_whole(self, prefix: str) -> None:
+        if self.cached and not self.frozen_layers:
+            raise SpecError(f"{prefix}cached", "needs frozen_layers of 1 or more: only what does not learn can be computed once.")
 
 
 @dataclass(frozen=True)
@@ -192,7 +209,9 @@ class TrainSpec(Document):
 
     evaluations_per_epoch: how often validation is scored. patience: evaluations without a better macro-F1 until it stops; 0 = never.
     A run folder may hold test.jsonl: its rows decide nothing but whether the int8 graph may serve.
-    warmup_fraction: share of all steps in which the rates rise to learning_rate (encoder) and head_learning_rate.
+    warmup_fraction: share of all steps in which the rates rise to learning_rate (encoder) and head_learning_rate; schedule: how they fall
+    from there. accumulation: batches of one step. gradient_checkpointing: activations are computed again on the way back, a third more
+    time for less memory. max_gradient_norm: longer gradients are shortened to it; 0 = never. label_smoothing, focal_gamma: of the loss.
     """
 
     base: Base
@@ -214,8 +233,18 @@ class TrainSpec(Document):
     evaluations_per_epoch: int = _limit(1, low=1, high=1000)
     patience: int = _limit(0, low=0, high=10_000)
     class_weights: bool = False
+    schedule: str = _limit("linear", one_of=SCHEDULES)
+    accumulation: int = _limit(1, low=1, high=1024)
+    gradient_checkpointing: bool = False
+    max_gradient_norm: float = _limit(1.0, low=0.0, high=1000.0)
+    label_smoothing: float = _limit(0.0, low=0.0, high=0.5)
+    focal_gamma: float = _limit(0.0, low=0.0, high=10.0)
 
     def _check_whole(self, prefix: str) -> None:
+        if self.label_smoothing and self.focal_gamma:
+            raise SpecError(
+                f"{prefix}label_smoothing", "must be 0 where focal_gamma is set: one loss counts easy rows less, the other softens them."
+            )
         if len(set(self.labels)) != len(self.labels):
             twice = next(label for label in self.labels if self.labels.count(label) > 1)
             raise SpecError(f"{prefix}labels", f"names {_shown(twice)} twice.")

@@ -1,4 +1,4 @@
-"""Which weights learn: everything, low-rank adapters, or the head alone."""
+"""Which weights learn: everything, what PEFT or a bottleneck adapter adds, or the head alone."""
 
 from __future__ import annotations
 
@@ -6,11 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import IA3Config, LoraConfig, PeftModel, get_peft_model
+from peft.utils.constants import (
+    TRANSFORMERS_MODELS_TO_IA3_FEEDFORWARD_MODULES_MAPPING,
+    TRANSFORMERS_MODELS_TO_IA3_TARGET_MODULES_MAPPING,
+)
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 
+from lifecycle.engine.adapters import add_adapters
 from lifecycle.engine.base import missing
+from lifecycle.engine.layers import freeze_lowest
 from lifecycle.engine.recipes.single_label import Classifier
 from lifecycle.engine.spec import Strategy
 
@@ -34,15 +40,27 @@ def load_encoder(folder: Path, pooling: str) -> Any:
         raise missing(folder, f"it could not be loaded ({error}).") from error
 
 
-def build(folder: Path, strategy: Strategy, pooling: str, labels: int, class_weights: Tensor | None = None) -> Classifier:
-    """A classifier over the base, with gradients only where the strategy learns. Random parts come from torch's seed."""
+def build(
+    folder: Path, strategy: Strategy, pooling: str, labels: int, loss: nn.Module | None = None, *, checkpointing: bool = False
+) -> Classifier:
+    """A classifier over the base, with gradients only where the strategy learns. Random parts come from torch's seed.
+
+    loss: of logits and labels; cross entropy by default. checkpointing: activations are computed again on the way back.
+    """
     encoder = load_encoder(folder, pooling)
     hidden = int(encoder.config.hidden_size)
+    if checkpointing:
+        encoder.activation_checkpointing_enable({"use_reentrant": False})
     if strategy.kind == "lora":
         encoder = get_peft_model(encoder, lora_config(encoder, strategy))
+    elif strategy.kind == "ia3":
+        encoder = get_peft_model(encoder, ia3_config(encoder, strategy))
+    elif strategy.kind == "adapter":
+        encoder = add_adapters(encoder, strategy.width, strategy.dropout)
     elif strategy.kind == "head":
         encoder.requires_grad_(False)
-    return Classifier(encoder, hidden, labels, pooling, class_weights)
+    freeze_lowest(encoder, strategy.frozen_layers)
+    return Classifier(encoder, hidden, labels, pooling, loss)
 
 
 def lora_config(encoder: nn.Module, strategy: Strategy) -> LoraConfig:
@@ -52,7 +70,19 @@ def lora_config(encoder: nn.Module, strategy: Strategy) -> LoraConfig:
         lora_alpha=strategy.alpha,
         lora_dropout=strategy.dropout,
         target_modules=list(strategy.target_modules or default_targets(encoder)),
+        use_dora=strategy.dora,
+        use_rslora=strategy.rank_stabilised,
     )
+
+
+def ia3_config(encoder: Any, strategy: Strategy) -> IA3Config:
+    """Keys, values and what enters the dense parts are scaled. Raises EngineFault base_missing where PEFT does not know this model's."""
+    kind = encoder.config.model_type
+    targets = strategy.target_modules or TRANSFORMERS_MODELS_TO_IA3_TARGET_MODULES_MAPPING.get(kind)
+    forward = TRANSFORMERS_MODELS_TO_IA3_FEEDFORWARD_MODULES_MAPPING.get(kind, [])
+    if targets is None:
+        raise missing(type(encoder).__name__, "which weights IA3 scales in it is not known; set strategy.target_modules.")
+    return IA3Config(target_modules=list(targets), feedforward_modules=[each for each in forward if each in targets])
 
 
 def default_targets(encoder: nn.Module) -> tuple[str, ...]:
@@ -85,7 +115,7 @@ def load_trainable(model: nn.Module, state: dict[str, Tensor]) -> None:
 
 
 def merged(model: Classifier) -> Classifier:
-    """The same function as plain layers: LoRA is added into the base weights. Changes the model given."""
+    """The same function as plain layers: what PEFT added goes into the base weights. Changes the model given."""
     if isinstance(model.encoder, PeftModel):
         model.encoder = model.encoder.merge_and_unload()
     return model

@@ -16,6 +16,7 @@ import psutil
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset, Sampler
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_pt_utils import get_length_grouped_indices
@@ -24,8 +25,10 @@ from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 from lifecycle.engine import checkpoint, metrics
 from lifecycle.engine.calibration import softmax
 from lifecycle.engine.diagnosis import Diagnosis, diagnose
+from lifecycle.engine.effort import Effort
 from lifecycle.engine.events import EventWriter, Point, write_json
 from lifecycle.engine.faults import EngineFault
+from lifecycle.engine.layers import Activations
 from lifecycle.engine.recipes.single_label import Classifier, collate, length_batches
 from lifecycle.engine.spec import TrainSpec
 from lifecycle.engine.strategies import load_trainable, trainable_state
@@ -34,13 +37,21 @@ WEIGHTS = "weights.safetensors"
 LOG_STEPS = 10
 CHECKPOINT_SECONDS = 60.0
 EVALUATION_BATCH = 64
+SCHEDULERS = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
 
 
 class EncodedRows(Dataset[dict[str, Any]]):
-    """Rows as the trainer reads them: token ids, or the frozen encoder's pooled vector where only the head learns."""
+    """Rows as the trainer reads them: token ids, with what frozen layers give to each token where that is kept; or the frozen encoder's
+    pooled vector where only the head learns."""
 
-    def __init__(self, encoded: Sequence[Sequence[int]], targets: Sequence[int], features: Tensor | None = None) -> None:
-        self.encoded, self.targets, self.features = encoded, targets, features
+    def __init__(
+        self,
+        encoded: Sequence[Sequence[int]],
+        targets: Sequence[int],
+        features: Tensor | None = None,
+        hidden: Activations | None = None,
+    ) -> None:
+        self.encoded, self.targets, self.features, self.hidden = encoded, targets, features, hidden
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -48,7 +59,8 @@ class EncodedRows(Dataset[dict[str, Any]]):
     def __getitem__(self, row: int) -> dict[str, Any]:
         if self.features is not None:
             return {"features": self.features[row], "labels": self.targets[row]}
-        return {"input_ids": self.encoded[row], "labels": self.targets[row]}
+        found = {"input_ids": self.encoded[row], "labels": self.targets[row]}
+        return found if self.hidden is None else found | {"hidden": self.hidden[row]}
 
 
 @dataclass(frozen=True)
@@ -63,7 +75,10 @@ class Collate:
         labels = torch.tensor([row["labels"] for row in rows])
         if "features" in rows[0]:
             return {"features": torch.stack([row["features"] for row in rows]), "labels": labels}
-        return {**collate([row["input_ids"] for row in rows], self.pad_id, token_types=self.token_types), "labels": labels}
+        batch = {**collate([row["input_ids"] for row in rows], self.pad_id, token_types=self.token_types), "labels": labels}
+        if "hidden" in rows[0]:
+            batch["hidden"] = pad_sequence([row["hidden"] for row in rows], batch_first=True)
+        return batch
 
 
 class EpochBatches(Sampler[int]):
@@ -97,7 +112,7 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
     @property
     def steps_per_epoch(self) -> int:
         """Optimizer steps of one pass over the training rows."""
-        return math.ceil(len(self.train_dataset) / self.spec.batch_size)
+        return steps_of_epoch(self.spec, len(self.train_dataset))
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
         rows: EncodedRows = self.train_dataset
@@ -225,8 +240,8 @@ def best_values(folder: Path) -> dict[str, float]:
 class Reporter(TrainerCallback):  # type: ignore[misc]
     """Writes events as training goes, looks for findings, stops on request or when patience ends, and asks for timed checkpoints."""
 
-    def __init__(self, spec: TrainSpec, events: EventWriter, history: list[Point], cancelled: Callable[[], bool]) -> None:
-        self.spec, self.events, self.cancelled = spec, events, cancelled
+    def __init__(self, spec: TrainSpec, events: EventWriter, history: list[Point], cancelled: Callable[[], bool], effort: Effort) -> None:
+        self.spec, self.events, self.cancelled, self.effort = spec, events, cancelled, effort
         self.history = {point.step: point for point in history}
         self.reported: dict[str, tuple[str, int]] = {}
         self.process = psutil.Process(os.getpid())
@@ -259,7 +274,7 @@ class Reporter(TrainerCallback):  # type: ignore[misc]
         self.peak_mb = max(self.peak_mb, memory)
         seconds, steps = now - self.marked[0], step - self.marked[1]
         self.marked = (now, step)
-        return {"examples_per_second": steps * self.spec.batch_size / max(seconds, 1e-6), "memory_mb": memory}
+        return {"examples_per_second": steps * self.spec.batch_size * self.spec.accumulation / max(seconds, 1e-6), "memory_mb": memory}
 
     def _point(self, state: Any, values: dict[str, float]) -> None:
         step, epoch = state.global_step, float(state.epoch or 0)
@@ -297,6 +312,7 @@ class Reporter(TrainerCallback):  # type: ignore[misc]
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> Any:
         """Tell of the checkpoint; after an evaluation, stop when patience has ended."""
         self.saved = time.monotonic()
+        self.effort.keep()
         self.events.write("checkpoint", step=state.global_step)
         waited = evaluations_since_best(state)
         if self.spec.patience and waited >= self.spec.patience:
@@ -310,9 +326,14 @@ def evaluations_since_best(state: Any) -> int:
     return len({each["step"] for each in state.log_history if "eval_loss" in each and each["step"] > (state.best_global_step or 0)})
 
 
+def steps_of_epoch(spec: TrainSpec, rows: int) -> int:
+    """Optimizer steps of one pass over the training rows."""
+    return math.ceil(math.ceil(rows / spec.batch_size) / spec.accumulation)
+
+
 def arguments(spec: TrainSpec, folder: Path, *, rows: int, bf16: bool) -> TrainingArguments:
     """The Trainer's arguments for a spec: CPU, evaluation and checkpoint at the same steps, no reporting of its own."""
-    steps_per_epoch = math.ceil(rows / spec.batch_size)
+    steps_per_epoch = steps_of_epoch(spec, rows)
     every = max(1, math.ceil(steps_per_epoch / spec.evaluations_per_epoch))
     return TrainingArguments(
         output_dir=str(folder / "checkpoints"),
@@ -321,8 +342,9 @@ def arguments(spec: TrainSpec, folder: Path, *, rows: int, bf16: bool) -> Traini
         learning_rate=spec.learning_rate,
         weight_decay=spec.weight_decay,
         warmup_steps=math.ceil(spec.warmup_fraction * steps_per_epoch * spec.epochs),
-        lr_scheduler_type="linear",
-        max_grad_norm=1.0,
+        lr_scheduler_type=SCHEDULERS[spec.schedule],
+        max_grad_norm=spec.max_gradient_norm,
+        gradient_accumulation_steps=spec.accumulation,
         logging_steps=min(LOG_STEPS, every),
         logging_nan_inf_filter=False,
         eval_strategy="steps",

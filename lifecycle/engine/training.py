@@ -6,8 +6,7 @@ import json
 import random
 import resource
 import shutil
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,9 +22,12 @@ from lifecycle.engine import calibration, checkpoint, diagnosis, metrics
 from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.base import BaseFolder, open_base
 from lifecycle.engine.data import Rows, read_rows, require_classes
+from lifecycle.engine.effort import Effort
 from lifecycle.engine.events import EventWriter, points, read_events, write_json
 from lifecycle.engine.export import set_info, write_artifact
 from lifecycle.engine.faults import EngineFault
+from lifecycle.engine.layers import Activations, Lowest
+from lifecycle.engine.losses import CrossEntropy
 from lifecycle.engine.predictor import Predictor
 from lifecycle.engine.probe import choose_precision, environment
 from lifecycle.engine.quantise import try_int8
@@ -44,7 +46,8 @@ from lifecycle.engine.trainer import (
 )
 
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
-DISK_SHARE = {"full": 6.0, "lora": 2.0, "head": 2.0}
+DISK_SHARE = {"full": 6.0}  # of the base's size: weights, best weights, checkpoints of optimizer and weights, and the graphs
+SMALL_SHARE = 2.0
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ class Prepared:
 
 def train(folder: Path, cancelled: Callable[[], bool]) -> dict[str, Any]:
     """Carry the run out and return its result (status succeeded or cancelled). Raises EngineFault or any other error when it fails."""
-    started = time.monotonic()
+    effort = Effort(folder)
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     spec = TrainSpec.read(folder / "spec.json")
@@ -72,9 +75,11 @@ def train(folder: Path, cancelled: Callable[[], bool]) -> dict[str, Any]:
     events = EventWriter(folder / "events.jsonl")
     events.write("stage", name="prepare", message="Reading the data and the base model.")
     prepared = _prepare(spec, folder)
-    reporter = Reporter(spec, events, old, cancelled)
+    reporter = Reporter(spec, events, old, cancelled, effort)
     trainer, model = _trainer(spec, folder, prepared, events, reporter)
     trainable, total = counts(model)
+    if model.lowest is not None:
+        model.lowest.take_off()
     result: dict[str, Any] = {
         "format": 1,
         "error": None,
@@ -87,14 +92,18 @@ def train(folder: Path, cancelled: Callable[[], bool]) -> dict[str, Any]:
     point = checkpoint.newest(folder / "checkpoints")
     message = f"Resuming from step {checkpoint.step_of(point)}." if point else f"Learning {trainable:,} of {total:,} weights."
     events.write("stage", name="train", message=message)
+    effort.stage("train")
     _train_from(trainer, spec, point)
+    effort.stage("artifact")
     result["last_step"] = trainer.state.global_step
     reporter.report(diagnosis.diagnose(reporter.points, classes=len(spec.labels), finished=not cancelled()))
     if cancelled():
         events.write("end", status="cancelled", message=f"Stopped on request at step {trainer.state.global_step}; it can be resumed.")
         best = trainer.state.best_global_step or None
-        return result | {"status": "cancelled", "best_step": best, "metrics": best_values(folder)} | _cost(started)
+        return result | {"status": "cancelled", "best_step": best, "metrics": best_values(folder)} | _cost(effort)
     best_step = load_best(folder, model)
+    if model.lowest is not None:
+        model.lowest.put_back()
     events.write("stage", name="artifact", message=f"Writing the weights of step {best_step}, the best by macro-F1.")
     values, info = _finish(spec, folder, prepared, trainer, events)
     result |= {"best_step": best_step, "metrics": values, "int8": asdict(info.int8) if info.int8 else None}
@@ -102,7 +111,7 @@ def train(folder: Path, cancelled: Callable[[], bool]) -> dict[str, Any]:
     shutil.rmtree(folder / "best", ignore_errors=True)
     shutil.rmtree(folder / "cache", ignore_errors=True)
     events.write("end", status="succeeded", message=f"Finished. Best step {best_step}.")
-    return result | {"status": "succeeded"} | _cost(started)
+    return result | {"status": "succeeded"} | _cost(effort)
 
 
 def _seed(seed: int) -> None:
@@ -113,9 +122,9 @@ def _seed(seed: int) -> None:
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
-def _cost(started: float) -> dict[str, float]:
+def _cost(effort: Effort) -> dict[str, Any]:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"seconds": round(time.monotonic() - started, 3), "peak_memory_mb": round(peak, 1)}
+    return effort.to_json() | {"peak_memory_mb": round(peak, 1)}
 
 
 def _prepare(spec: TrainSpec, folder: Path) -> Prepared:
@@ -124,7 +133,7 @@ def _prepare(spec: TrainSpec, folder: Path) -> Prepared:
     test = read_rows(folder / "test.jsonl", spec.labels) if (folder / "test.jsonl").exists() else None
     require_classes(train_rows, spec.labels)
     base = open_base(folder / spec.base.path, spec.base.name, spec.base.digest)
-    needed = int(base.bytes * DISK_SHARE[spec.strategy.kind])
+    needed = int(base.bytes * DISK_SHARE.get(spec.strategy.kind, SMALL_SHARE))
     free = shutil.disk_usage(folder).free
     if free < needed:
         message = f"The run needs about {needed / 1e6:,.0f} MB of disk and {free / 1e6:,.0f} MB are free."
@@ -146,17 +155,24 @@ def _trainer(
     spec: TrainSpec, folder: Path, prepared: Prepared, events: EventWriter, reporter: Reporter
 ) -> tuple[EngineTrainer, Classifier]:
     weights = balanced_weights(prepared.train.targets, len(spec.labels)) if spec.class_weights else None
-    model = build(prepared.base.path, spec.strategy, spec.pooling, len(spec.labels), weights)
+    loss = CrossEntropy(weights, spec.label_smoothing, spec.focal_gamma)
+    checkpointing = spec.gradient_checkpointing
+    model = build(prepared.base.path, spec.strategy, spec.pooling, len(spec.labels), loss, checkpointing=checkpointing)
+    lowest = Lowest(model.encoder, spec.strategy.frozen_layers) if spec.strategy.cached else None
     limit = min(spec.max_tokens, prepared.base.max_tokens or spec.max_tokens)
     batches = Collate(prepared.tokenizer.pad_token_id or 0, "token_type_ids" in prepared.tokenizer.model_input_names)
     sets = []
     for name, rows in (("train", prepared.train), ("validation", prepared.validation)):
         encoded = encode(prepared.tokenizer, rows.texts, limit)
-        features = None
+        features = hidden = None
+        if lowest is not None:
+            events.write("log", message=f"Computing what the {lowest.count} frozen layers give to {len(rows):,} {name} rows.")
+            hidden = frozen_activations(lowest, encoded, batches, folder / "cache" / f"{name}.f16")
         if spec.strategy.kind == "head":
             events.write("log", message=f"Computing the frozen encoder's vectors of {len(rows):,} {name} rows.")
             features = frozen_features(model, encoded, batches, folder / "cache" / f"{name}.safetensors")
-        sets.append(EncodedRows(encoded, rows.targets, features))
+        sets.append(EncodedRows(encoded, rows.targets, features, hidden))
+    model.lowest = lowest
     support = [prepared.validation.targets.count(number) for number in range(len(spec.labels))]
     few = diagnosis.few_validation_rows(support, spec.labels)
     reporter.report([few] if few else [])
@@ -182,6 +198,17 @@ def frozen_features(model: Classifier, encoded: list[list[int]], batches: Collat
         save_file({"features": features}, temporary)
         temporary.replace(cache)
     return features
+
+
+def frozen_activations(lowest: Lowest, encoded: list[list[int]], batches: Collate, path: Path) -> Activations:
+    """What the lowest layers give to each token of each text, read from the file where it is whole."""
+    found = Activations(path, [len(each) for each in encoded], lowest.base.config.hidden_size)
+
+    def run(rows: Sequence[int]) -> Tensor:
+        return lowest.run(**collate([encoded[row] for row in rows], batches.pad_id, token_types=batches.token_types))
+
+    found.fill(length_batches([len(each) for each in encoded], 64), run)
+    return found
 
 
 def _train_from(trainer: EngineTrainer, spec: TrainSpec, point: Path | None) -> None:

@@ -64,11 +64,16 @@ class RunOut(serializers.Serializer[Any]):
     best_step = serializers.IntegerField(allow_null=True)
     metrics = serializers.DictField()
     error = serializers.DictField(allow_null=True)
+    cost = serializers.SerializerMethodField()
     artifact = serializers.CharField(source="artifact.root_digest", default=None)
     job = serializers.UUIDField(source="job.uuid", default=None)
     created_at = serializers.DateTimeField()
     started_at = serializers.DateTimeField(allow_null=True)
     finished_at = serializers.DateTimeField(allow_null=True)
+
+    def get_cost(self, run: Run) -> dict[str, Any] | None:
+        """What it has cost: seconds, cpu_seconds, peak_memory_mb, stages, price and currency; null before its end."""
+        return queries.cost_of(run)
 
 
 class RunIn(serializers.Serializer[Run]):

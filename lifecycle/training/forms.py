@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 
 from lifecycle.engine.defaults import Suggestion
-from lifecycle.engine.spec import POOLINGS, PRECISIONS
+from lifecycle.engine.spec import POOLINGS, PRECISIONS, SCHEDULES
 
 LABELS = {
     "epochs": "Epochs",
@@ -17,14 +17,22 @@ LABELS = {
     "max_tokens": "Longest text, in tokens",
     "rank": "LoRA rank",
     "alpha": "LoRA alpha",
-    "dropout": "LoRA dropout",
+    "dropout": "Adapters' dropout",
+    "dora": "DoRA",
+    "rank_stabilised": "Rank-stabilised LoRA",
+    "width": "Width of the adapters",
+    "frozen_layers": "Frozen layers, from below",
+    "accumulation": "Batches of one step",
+    "max_gradient_norm": "Longest gradient (0: any)",
+    "focal_gamma": "Focal loss, gamma (0: none)",
     "evaluations_per_epoch": "Evaluations an epoch",
     "patience": "Patience, in evaluations (0: none)",
     "warmup_fraction": "Warm-up, share of steps",
     "weight_decay": "Weight decay",
 }
-WHOLE = {"epochs", "batch_size", "max_tokens", "rank", "evaluations_per_epoch", "patience"}
-FIRST = ("epochs", "batch_size", "learning_rate", "head_learning_rate", "max_tokens", "rank", "class_weights")
+WHOLE = {"epochs", "batch_size", "max_tokens", "rank", "evaluations_per_epoch", "patience", "width", "frozen_layers", "accumulation"}
+CHOICES = {"pooling": POOLINGS, "precision": PRECISIONS, "schedule": SCHEDULES}
+FIRST = ("epochs", "batch_size", "learning_rate", "head_learning_rate", "max_tokens", "rank", "width", "frozen_layers", "class_weights")
 
 
 class LaunchForm(forms.Form):
@@ -60,10 +68,8 @@ def field_for(name: str, value: Any, reason: str) -> forms.Field:
         return forms.BooleanField(required=False, **common)
     if name in WHOLE:
         return forms.IntegerField(**common)
-    if name == "pooling":
-        return forms.ChoiceField(choices=[(each, each) for each in POOLINGS], **common)
-    if name == "precision":
-        return forms.ChoiceField(choices=[(each, each) for each in PRECISIONS], **common)
+    if name in CHOICES:
+        return forms.ChoiceField(choices=[(each, each) for each in CHOICES[name]], **common)
     return forms.FloatField(widget=forms.NumberInput(attrs={"step": "any"}), **common)
 
 

@@ -53,6 +53,9 @@ class Run(models.Model):
     class Strategy(models.TextChoices):
         FULL = "full", "Full fine-tuning"
         LORA = "lora", "LoRA"
+        FAST_LORA = "fast_lora", "Fast LoRA"
+        IA3 = "ia3", "IA3"
+        ADAPTER = "adapter", "Bottleneck adapters"
         HEAD = "head", "Head only"
 
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
@@ -61,7 +64,7 @@ class Run(models.Model):
     note = models.CharField(max_length=300, blank=True)
     snapshot = models.ForeignKey(Snapshot, on_delete=models.PROTECT, related_name="runs")
     base = models.ForeignKey(BaseModel, on_delete=models.PROTECT, related_name="runs")
-    strategy = models.CharField(max_length=8, choices=Strategy.choices)
+    strategy = models.CharField(max_length=16, choices=Strategy.choices)
     spec = models.JSONField(help_text="the engine's TrainSpec")
     spec_digest = models.CharField(max_length=64)
     code_version = models.CharField(max_length=64, help_text="version of the product that trained it")

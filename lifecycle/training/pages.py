@@ -21,15 +21,19 @@ from lifecycle.training.rules import RunState
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.charts import Chart
 from lifecycle.ui.marks import Figure, Step
-from lifecycle.ui.numbers import count, decimals, duration, percent, signed, size
+from lifecycle.ui.numbers import count, decimals, duration, percent, signed, significant, size
 from registry.access.models import User
 from registry.access.policy import can, can_somewhere
 
 PAGE = 30
 CHARTS = {"loss": ("train_loss", "validation_loss"), **{name: (name,) for name in charts.SMALL}}
+STAGES = {"prepare": "Preparing", "train": "Training", "artifact": "Artifact and its gate"}
 SEVERITY = {"info": "info", "watch": "warn", "bad": "bad"}
 CONSEQUENCE = {
     "lora": "Small adapters learn, the base stays as it is. Nearly as good as full, with little memory.",
+    "fast_lora": "LoRA in the upper layers only; the lower ones are run once. Several times as fast, a little less accurate.",
+    "ia3": "Learns to scale what the base computes. The fewest weights after the head; needs more epochs.",
+    "adapter": "A narrow layer behind each layer learns. As good as LoRA; it stays apart in what is served.",
     "full": "Every weight learns. The most capable, the slowest, and it needs the most rows.",
     "head": "Only the last layer learns on frozen vectors. Done in moments; a good first look.",
 }
@@ -89,6 +93,7 @@ def detail(user: User, uuid: UUID) -> dict[str, Any]:
     return live_part(user, run, curves, findings) | {
         "charts": drawings(run, curves, findings),
         "provenance": provenance(run),
+        "cost": costs(run),
         "evaluation_url": find_url("evaluation:of_run", uuid=run.uuid) if run.state == RunState.SUCCEEDED else "",
         "compare_url": find_url("evaluation:compare") if run.state == RunState.SUCCEEDED else "",
     }
@@ -264,7 +269,6 @@ def provenance(run: Run) -> list[dict[str, str]]:
     spec, strategy = run.spec, run.spec["strategy"]
     code, _, digest = run.code_version.partition("+")
     splits = run.snapshot.counts["splits"]
-    adapter = f"r={strategy['rank']}, alpha {strategy['alpha']:g}, dropout {strategy['dropout']:g}" if run.strategy == "lora" else "none"
     rows = [
         ("Snapshot", run.snapshot.digest, f"{count(run.snapshot.counts['rows'])} rows"),
         ("Base model", run.base.folder.root_digest if run.base.folder else "", run.base.name),
@@ -272,17 +276,50 @@ def provenance(run: Run) -> list[dict[str, str]]:
         ("Code", digest, code),
         ("Artifact", run.artifact.root_digest if run.artifact else "", "" if run.artifact else "none yet"),
         ("Seed", "", str(spec["seed"])),
-        ("Adapter", "", adapter),
+        ("Adapter", "", adapter(strategy)),
         ("Optimiser", "", optimiser(spec, run.strategy)),
         ("Split", "", ", ".join(f"{name} {count(splits[name])}" for name in ("train", "validation", "test") if splits.get(name))),
     ]
     return [{"label": label, "digest": digest, "text": text} for label, digest, text in rows]
 
 
+def costs(run: Run) -> list[tuple[str, str]]:
+    """What the run has cost, as label and text; nothing before its end."""
+    cost = queries.cost_of(run)
+    if cost is None:
+        return []
+    unpriced = "Not measured: no price of a core-hour is set (PRICE_PER_CORE_HOUR)"
+    price = unpriced if cost["price"] is None else f"{significant(cost['price'])} {cost['currency']}"
+    stages = [(STAGES.get(name, name), each) for name, each in (cost["stages"] or {}).items()]
+    return [
+        *((label, f"{duration(each['seconds'])}, {duration(each['cpu_seconds'])} of cores") for label, each in stages),
+        ("Core time", duration(cost["cpu_seconds"])),
+        ("Peak memory", size(int(cost["peak_memory_mb"] * 2**20))),
+        ("Price", price),
+        ("Energy", "Not measured: the engine reads no meter"),
+    ]
+
+
+def adapter(strategy: Mapping[str, Any]) -> str:
+    """What a strategy adds to the base and what of the base stays, in one line."""
+    parts = []
+    if strategy["kind"] == "lora":
+        parts.append(f"r={strategy['rank']}, alpha {strategy['alpha']:g}, dropout {strategy['dropout']:g}")
+        parts += [word for name, word in (("dora", "DoRA"), ("rank_stabilised", "rank-stabilised")) if strategy.get(name)]
+    if strategy["kind"] == "adapter":
+        parts.append(f"width {strategy['width']}, dropout {strategy['dropout']:g}")
+    if strategy["kind"] == "ia3":
+        parts.append("scales of keys, values and dense parts")
+    if frozen := strategy.get("frozen_layers"):
+        parts.append(f"lowest {frozen} layers frozen" + (" and run once" if strategy.get("cached") else ""))
+    return ", ".join(parts) or "none"
+
+
 def optimiser(spec: Mapping[str, Any], strategy: str) -> str:
     """Optimiser, rates and batch in one line."""
     encoder = "" if strategy == "head" else f"{spec['learning_rate']:g}, "
-    return f"AdamW, {encoder}head {spec['head_learning_rate']:g}, linear, batch {spec['batch_size']}"
+    times = f" × {spec['accumulation']}" if spec.get("accumulation", 1) > 1 else ""
+    return f"AdamW, {encoder}head {spec['head_learning_rate']:g}, {spec.get('schedule', 'linear')}, batch {spec['batch_size']}{times}"
 
 
 # ── Base models and the launch form ─────────────────────────────────────────
@@ -315,15 +352,15 @@ def chosen(rows: list[Any], uuid: str | None) -> Any:
 
 
 def strategy_lines(snapshot: Snapshot, base: BaseModel, strategy: str, suggestion: defaults.Suggestion) -> list[StrategyLine]:
-    """The three strategies side by side, for this data and base."""
+    """The strategies side by side, for this data and base."""
     labels = len(snapshot.counts["labels"])
     lines = []
     for value, label in Run.Strategy.choices:
         found = suggestion if value == strategy else queries.suggestion(snapshot, base, value)
-        trainable = facts.trainable(value, base.facts, labels=labels, rank=int(found.values().get("rank", 8)))
+        trainable = facts.trainable(value, base.facts, labels=labels, inner=found.values())
         lines.append(
             StrategyLine(
                 value, str(label), CONSEQUENCE[value], trainable, 4 * trainable if trainable else None, found.seconds, value == strategy
             )
         )
-    return sorted(lines, key=lambda line: ("lora", "full", "head").index(line.value))
+    return sorted(lines, key=lambda line: defaults.STRATEGIES.index(line.value))

@@ -7,8 +7,10 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
 from itertools import islice
+from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.core.cache import cache
 from django.db.models import Q, QuerySet
 
@@ -101,6 +103,20 @@ def validation_losses(runs: Iterable[Run]) -> dict[int, list[float]]:
     return found
 
 
+# ── What it cost ────────────────────────────────────────────────────────────
+def cost_of(run: Run) -> dict[str, Any] | None:
+    """What the engine measured of a run over all its attempts: seconds, cpu_seconds, peak_memory_mb, stages; price in currency at
+    PRICE_PER_CORE_HOUR, null without one. None before its end, and of runs that were trained before this was measured."""
+    result = run.result or {}
+    if result.get("cpu_seconds") is None:
+        return None
+    price = settings.PRICE_PER_CORE_HOUR
+    return {name: result.get(name) for name in ("seconds", "cpu_seconds", "peak_memory_mb", "stages")} | {
+        "price": None if price is None else result["cpu_seconds"] / 3600 * price,
+        "currency": settings.CURRENCY,
+    }
+
+
 # ── What fits this data ─────────────────────────────────────────────────────
 def text_lengths(snapshot: Snapshot) -> tuple[float, float]:
     """Median and 99th percentile of characters in the first rows of the train split, whose order is that of digests, so a fair sample."""
@@ -127,6 +143,12 @@ def measured_rate(base: BaseModel, strategy: str) -> tuple[float, str] | None:
     return statistics.median(values) * defaults.RATES[strategy] / defaults.RATES[run.strategy], run.strategy
 
 
+def strategy_settings(run: Run) -> dict[str, Any]:
+    """The settings of a run's strategy itself, as a launch takes them."""
+    inner = run.spec["strategy"]
+    return {name: inner[name] for name in defaults.settings_of(run.strategy) if inner.get(name) is not None}
+
+
 def suggestion(snapshot: Snapshot, base: BaseModel | None, strategy: str) -> defaults.Suggestion:
     """The engine's settings for this data, each with its reason, and about how long they take."""
     splits, by_label = snapshot.counts["splits"], snapshot.counts["labels"]
@@ -141,6 +163,7 @@ def suggestion(snapshot: Snapshot, base: BaseModel | None, strategy: str) -> def
         class_counts=[counts.get("train", 0) for counts in by_label.values()],
         validation_rows=splits.get("validation", 0),
         measured_rate=known[0] if known else None,
+        layers=(base.facts.get("layers") or 0) if base else 0,
     )
     if known and known[1] != strategy:
         reason = f"Scaled from an earlier {Run.Strategy(known[1]).label} run on this machine."

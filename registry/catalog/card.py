@@ -39,8 +39,12 @@ BASELINES = {
     "frozen_base_logreg": "Frozen base and logistic regression",
 }
 SPEC = ("epochs", "batch_size", "learning_rate", "head_learning_rate", "weight_decay", "max_tokens", "pooling", "seed")
-STRATEGIES = {"lora": "LoRA", "full": "Full fine-tuning", "head": "Head only"}
-RELATION = {"lora": "adapter", "full": "finetune", "head": "finetune"}
+STRATEGIES = {
+    "lora": "LoRA", "fast_lora": "Fast LoRA", "ia3": "IA3", "adapter": "Bottleneck adapters", "full": "Full fine-tuning",
+    "head": "Head only",
+}  # fmt: skip
+RELATION = dict.fromkeys(("lora", "fast_lora", "ia3", "adapter"), "adapter") | {"full": "finetune", "head": "finetune"}
+PEFT = ("lora", "fast_lora", "ia3")
 LOADING = """```python
 import json
 from pathlib import Path
@@ -92,7 +96,7 @@ def front_matter(facts: Mapping[str, Any]) -> dict[str, Any]:
     dataset = {"name": snapshot["dataset"], "type": snapshot["dataset_slug"], "split": "test", "revision": f"sha256:{snapshot['digest']}"}
     task = {"type": "text-classification"}
     known = {
-        "library_name": "peft" if facts["strategy"] == "lora" else "transformers",
+        "library_name": "peft" if facts["strategy"] in PEFT else "transformers",
         "base_model": base["name"],
         "base_model_relation": RELATION.get(facts["strategy"]),
         "license": base.get("licence") or None,

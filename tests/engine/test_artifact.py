@@ -14,9 +14,15 @@ pytestmark = pytest.mark.engine
 TEXTS = [text for text, _ in ROWS] + ["", "card " * 100]
 
 
-@pytest.fixture(params=["full", "lora", "head"])
+STRATEGIES = {kind: {"kind": kind} for kind in ("full", "lora", "ia3", "adapter", "head")} | {
+    "dora": {"kind": "lora", "dora": True},
+    "fast": {"kind": "lora", "frozen_layers": 1, "cached": True},
+}
+
+
+@pytest.fixture(params=STRATEGIES)
 def artifact(request, run_folder, train_here):
-    folder = run_folder(strategy={"kind": request.param}, epochs=3, max_tokens=16)
+    folder = run_folder(strategy=STRATEGIES[request.param], epochs=3, max_tokens=16)
     train_here(folder)
     return folder / "artifact"
 

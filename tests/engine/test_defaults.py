@@ -1,17 +1,17 @@
 import pytest
 
-from lifecycle.engine.defaults import estimate_seconds, suggest, tokens_from_characters
-from lifecycle.engine.spec import STRATEGIES, TrainSpec
+from lifecycle.engine.defaults import INNER, STRATEGIES, estimate_seconds, strategy_spec, suggest, tokens_from_characters
+from lifecycle.engine.spec import TrainSpec
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("rows", [1, 40, 2_000, 9_000, 60_000, 500_000])
 def test_every_suggestion_makes_a_valid_spec_and_explains_itself(strategy, rows):
-    suggestion = suggest(rows=rows, classes=12, median_tokens=14, strategy=strategy)
+    suggestion = suggest(rows=rows, classes=12, median_tokens=14, strategy=strategy, layers=6)
 
     values = suggestion.values()
-    adapter = {name: values.pop(name) for name in ("rank", "alpha", "dropout") if name in values}
-    document = {"base": {"path": "b", "name": "b"}, "labels": ["a", "b"], "strategy": {"kind": strategy, **adapter}, **values}
+    inner = {name: values.pop(name) for name in INNER if name in values}
+    document = {"base": {"path": "b", "name": "b"}, "labels": ["a", "b"], "strategy": strategy_spec(strategy, inner), **values}
     TrainSpec.from_json(document)
     for name, choice in suggestion.choices.items():
         assert choice.reason.endswith("."), name

@@ -13,7 +13,7 @@ from lifecycle.cli.session import Session
 from lifecycle.cli.settings import Usage
 from lifecycle.refusals import Refused
 
-STRATEGIES = ("lora", "full", "head")
+STRATEGIES = ("lora", "fast_lora", "full", "ia3", "adapter", "head")
 INTERRUPTED = 130
 
 

@@ -8,6 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lifecycle.engine.layers import Lowest
+from lifecycle.engine.losses import CrossEntropy
+
 HEAD_DROPOUT = 0.1
 
 
@@ -40,17 +43,19 @@ def length_batches(lengths: Sequence[int], batch_size: int) -> Iterator[list[int
 
 
 class Classifier(nn.Module):
-    """An encoder, its pooled vector and a linear head of our own. encoder: a Hugging Face model or a PEFT model around one."""
+    """An encoder, its pooled vector and a linear head of our own. encoder: a Hugging Face model or a PEFT model around one.
 
-    class_weights: Tensor | None
+    lowest: its lowest layers, where they were taken off and batches bring what they give.
+    """
 
-    def __init__(self, encoder: nn.Module, hidden: int, labels: int, pooling: str, class_weights: Tensor | None = None) -> None:
+    def __init__(self, encoder: nn.Module, hidden: int, labels: int, pooling: str, loss: nn.Module | None = None) -> None:
         super().__init__()
         self.encoder = encoder
         self.pooling = pooling
         self.dropout = nn.Dropout(HEAD_DROPOUT)
         self.head = nn.Linear(hidden, labels)
-        self.register_buffer("class_weights", class_weights, persistent=False)
+        self.loss = loss or CrossEntropy()
+        self.lowest: Lowest | None = None
 
     def embed(self, **inputs: Tensor) -> Tensor:
         """The pooled vector. inputs: int64 (B, T). Returns float (B, H)."""
@@ -62,13 +67,20 @@ class Classifier(nn.Module):
         mask = inputs["attention_mask"].unsqueeze(-1).to(output.last_hidden_state.dtype)  # (B, T, 1)
         return (output.last_hidden_state * mask).sum(1) / mask.sum(1).clamp(min=1)  # type: ignore[no-any-return]
 
-    def forward(self, labels: Tensor | None = None, features: Tensor | None = None, **inputs: Tensor) -> dict[str, Tensor]:
-        """Logits (B, C), and the loss in nats where labels (B,) are given. features (B, H) stand in for the encoder where it is frozen."""
+    def forward(
+        self, labels: Tensor | None = None, features: Tensor | None = None, hidden: Tensor | None = None, **inputs: Tensor
+    ) -> dict[str, Tensor]:
+        """Logits (B, C), and the loss where labels (B,) are given.
+
+        features (B, H) stand in for the encoder where it is frozen, hidden (B, T, H) for its lowest layers where they were taken off.
+        """
+        if hidden is not None and self.lowest is not None:
+            self.lowest.given.hidden = hidden
         pooled = self.embed(**inputs) if features is None else features
         logits = self.head(self.dropout(pooled)).float()
         if labels is None:
             return {"logits": logits}
-        return {"loss": nn.functional.cross_entropy(logits, labels, weight=self.class_weights), "logits": logits}
+        return {"loss": self.loss(logits, labels), "logits": logits}
 
 
 def balanced_weights(targets: Sequence[int], classes: int) -> Tensor:

@@ -11,6 +11,7 @@ from django.db.models import Max
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.snapshots.models import Snapshot
+from lifecycle.engine import defaults
 from lifecycle.engine.spec import SpecError, TrainSpec
 from lifecycle.jobs.actions import enqueue
 from lifecycle.refusals import NotReady, Refused
@@ -21,8 +22,6 @@ from registry.access.policy import require
 from registry.ledger.actions import record
 from registry.ledger.rules import digest_of
 from registry.ledger.verbs import Verb
-
-STRATEGY_FIELDS = ("rank", "alpha", "dropout")
 
 
 @transaction.atomic
@@ -98,15 +97,19 @@ def make_spec(snapshot: Snapshot, base: BaseModel, strategy: str, options: Mappi
     labels = queries.labels_of(snapshot)
     if strategy not in Run.Strategy.values:
         raise Refused("There is no such strategy.", fields={"strategy": [f"Choose one of {', '.join(Run.Strategy.values)}."]})
-    values = {"seed": 1} | queries.suggestion(snapshot, base, strategy).values() | dict(options)
+    suggested = queries.suggestion(snapshot, base, strategy).values()
+    if foreign := sorted(defaults.INNER & options.keys() - suggested.keys()):
+        text = f"{foreign[0]} is no setting of {Run.Strategy(strategy).label}."
+        raise Refused(text, fields={foreign[0]: [text]})
+    values = {"seed": 1} | suggested | dict(options)
     limit = base.facts.get("max_tokens")
     if limit and "max_tokens" not in options:
         values["max_tokens"] = min(values["max_tokens"], limit)
-    inner = {name: values.pop(name) for name in STRATEGY_FIELDS if name in values}
+    inner = {name: values.pop(name) for name in defaults.INNER if name in values}
     document = {
         "base": {"path": "base", "name": base.name, "digest": base.facts["engine_digest"]},
         "labels": labels,
-        "strategy": {"kind": strategy} | (inner if strategy == Run.Strategy.LORA else {}),
+        "strategy": defaults.strategy_spec(strategy, inner),
         **values,
     }
     try:
@@ -115,6 +118,10 @@ def make_spec(snapshot: Snapshot, base: BaseModel, strategy: str, options: Mappi
         field = error.field.rpartition(".")[2]
         text = error.message.removeprefix(f"spec.json: {error.field} ")
         raise Refused(f"{field} {text}", fields={field: [text[:1].upper() + text[1:]]}) from error
+    layers = base.facts.get("layers")
+    if layers and spec.strategy.frozen_layers >= layers:
+        text = f"{base.name} has {layers} layers, so fewer than {layers} can be frozen."
+        raise Refused(text, fields={"frozen_layers": [text]})
     if limit and spec.max_tokens > limit:
         text = f"{base.name} reads up to {limit} tokens; longer texts are cut."
         raise Refused(text, fields={"max_tokens": [text]})

@@ -18,6 +18,7 @@ from lifecycle.evaluation.models import Evaluation
 from lifecycle.refusals import Refusal, Refused
 from lifecycle.training import actions as training
 from lifecycle.training.models import Run
+from lifecycle.training.queries import strategy_settings
 from monitoring.retraining import queries, rules
 from monitoring.retraining.actions.moves import Stuck, change, done, ended
 from monitoring.retraining.models import Proposal
@@ -53,9 +54,7 @@ def take_snapshot(proposal: Proposal, actor: User) -> None:
 def recipe_of(run: Run) -> dict[str, Any]:
     """Everything of a run's spec that is not its data or its base: the same again."""
     values = {name: value for name, value in run.spec.items() if name not in NOT_IN_RECIPE and value is not None}
-    strategy = run.spec.get("strategy") or {}
-    inner = {name: strategy[name] for name in ("rank", "alpha", "dropout") if strategy.get(name) is not None}
-    return values | (inner if run.strategy == Run.Strategy.LORA else {})
+    return values | strategy_settings(run)
 
 
 def train(proposal: Proposal, actor: User) -> None:

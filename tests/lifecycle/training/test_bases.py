@@ -136,10 +136,18 @@ def test_only_engineers_and_leads_add_base_models(request, root, project, person
 
 
 @pytest.mark.parametrize(
-    ("strategy", "weights"), [("full", 1000 + 8 * 3 + 3), ("lora", 2 * 2 * 2 * 8 * 4 + 8 * 3 + 3), ("head", 8 * 3 + 3)]
+    ("strategy", "inner", "weights"),
+    [
+        ("full", {}, 1000 + 27),
+        ("lora", {"rank": 4}, 2 * 2 * 2 * 8 * 4 + 27),
+        ("fast_lora", {"rank": 4, "frozen_layers": 1}, 2 * 2 * 8 * 4 + 27),
+        ("ia3", {}, 2 * (8 + 8 + 8 + 32) + 27),
+        ("adapter", {"width": 6}, 2 * (2 * 8 * 6 + 6 + 8) + 27),
+        ("head", {}, 27),
+    ],
 )
-def test_the_weights_that_learn_follow_from_the_shapes(strategy, weights):
+def test_the_weights_that_learn_follow_from_the_shapes(strategy, inner, weights):
     shape = {"hidden_size": 8, "layers": 2, "parameters": 1000}
 
-    assert facts.trainable(strategy, shape, labels=3, rank=4) == weights
-    assert facts.trainable(strategy, {}, labels=3, rank=4) is None
+    assert facts.trainable(strategy, shape, labels=3, inner=inner) == weights
+    assert facts.trainable(strategy, {}, labels=3, inner=inner) is None

@@ -26,6 +26,10 @@ def base(project, mia) -> BaseModel:
     return make_base(project, mia)
 
 
+# of a strategy, where nothing else is said
+REST = {"target_modules": None, "dora": False, "rank_stabilised": False, "width": 48, "frozen_layers": 0, "cached": False}
+
+
 def nothing_happened() -> bool:
     return (
         not Run.objects.exists()
@@ -39,7 +43,7 @@ def test_a_launch_writes_a_spec_a_job_and_an_event(snapshot, base, mia):
 
     assert run.number == 1
     assert run.spec["labels"] == queries.labels_of(snapshot)
-    assert run.spec["strategy"] == {"kind": "lora", "rank": 4, "alpha": 16.0, "dropout": 0.1, "target_modules": None}
+    assert run.spec["strategy"] == {"kind": "lora", "rank": 4, "alpha": 16.0, "dropout": 0.1} | REST
     assert run.spec["epochs"] == 2
     assert run.spec["base"] == {"path": "base", "name": "tiny-base", "digest": base.facts["engine_digest"]}
     assert run.spec["max_tokens"] == 64
@@ -73,6 +77,43 @@ def test_a_setting_out_of_range_is_named(snapshot, base, mia, options, field):
         actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=mia, options=options)
 
     assert list(refusal.value.fields) == [field]
+    assert nothing_happened()
+
+
+@pytest.mark.parametrize(
+    ("strategy", "options", "said"),
+    [
+        ("lora", {"dora": True, "rank_stabilised": True}, {"kind": "lora", "dora": True, "rank_stabilised": True}),
+        ("fast_lora", {"rank": 4}, {"kind": "lora", "rank": 4, "frozen_layers": 1, "cached": True}),
+        ("ia3", {}, {"kind": "ia3", "frozen_layers": 0}),
+        ("adapter", {"width": 12}, {"kind": "adapter", "width": 12}),
+        ("full", {"frozen_layers": 1}, {"kind": "full", "frozen_layers": 1, "cached": False}),
+        ("head", {}, {"kind": "head"}),
+    ],
+)
+def test_each_strategy_is_said_in_the_engines_words(strategy, options, said, snapshot, base, mia):
+    run = actions.launch(snapshot=snapshot, base=base, strategy=strategy, actor=mia, options=options)
+
+    assert run.strategy == strategy
+    assert run.spec["strategy"].items() >= said.items()
+
+
+@pytest.mark.parametrize(
+    ("strategy", "option", "message"),
+    [
+        ("full", {"rank": 4}, "rank is no setting of Full fine-tuning."),
+        ("ia3", {"width": 4}, "width is no setting of IA3."),
+        ("head", {"frozen_layers": 1}, "frozen_layers is no setting of Head only."),
+        ("lora", {"frozen_layers": 2}, "tiny-base has 2 layers, so fewer than 2 can be frozen."),
+        ("lora", {"schedule": "sawtooth"}, "schedule must be one of linear, cosine, constant"),
+        ("lora", {"label_smoothing": 0.1, "focal_gamma": 2.0}, "label_smoothing must be 0 where focal_gamma is set"),
+        ("fast_lora", {"frozen_layers": 0}, "cached needs frozen_layers of 1 or more"),
+    ],
+)
+def test_settings_that_a_strategy_does_not_read_are_refused(strategy, option, message, snapshot, base, mia):
+    with pytest.raises(Refused, match=f"^{message}"):
+        actions.launch(snapshot=snapshot, base=base, strategy=strategy, actor=mia, options=option)
+
     assert nothing_happened()
 
 

@@ -8,6 +8,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from lifecycle.engine import defaults
 from lifecycle.training import actions
 from lifecycle.training.models import BaseModel, Run
 from tests.support.jobs import run_jobs
@@ -139,6 +140,7 @@ def form_data(snapshot, base, **changes):
         "learning_rate": 0.002, "head_learning_rate": 0.01, "max_tokens": 64, "pooling": "mean", "weight_decay": 0.01,
         "warmup_fraction": 0.06,
         "evaluations_per_epoch": 1, "patience": 0, "precision": "auto", "alpha": 16, "dropout": 0.1, "seed": 1, "note": "first",
+        "frozen_layers": 0, "schedule": "linear", "accumulation": 1, "max_gradient_norm": 1, "label_smoothing": 0, "focal_gamma": 0,
     }  # fmt: skip
     return values | changes
 
@@ -150,7 +152,38 @@ def test_the_form_gives_a_reason_for_each_setting_and_the_size_of_each_strategy(
 
     assert "Adapters start at zero and take about ten times the rate of full fine-tuning." in page
     assert "Weights that learn" in page
-    assert page.count('type="radio" name="strategy"') == 3
+    assert page.count('type="radio" name="strategy"') == 6
+
+
+@pytest.mark.parametrize(
+    ("strategy", "names"),
+    [
+        ("lora", ["rank", "alpha", "dora", "rank_stabilised", "dropout", "frozen_layers"]),
+        ("fast_lora", ["rank", "alpha", "dora", "rank_stabilised", "dropout", "frozen_layers"]),
+        ("adapter", ["width", "dropout", "frozen_layers"]),
+        ("ia3", ["frozen_layers"]),
+        ("full", ["frozen_layers"]),
+        ("head", []),
+    ],
+)
+def test_the_form_asks_for_what_the_strategy_reads(strategy, names, client_for, snapshot, mia):
+    base = make_base(snapshot.dataset.project, mia)
+
+    form = client_for(mia).get("/runs/launch/", {"snapshot": snapshot.uuid, "base": base.uuid, "strategy": strategy}).context["form"]
+
+    assert [name for name in form.fields if name in defaults.INNER] == names
+
+
+def test_a_run_page_tells_what_of_the_base_stays(client_for, snapshot, mia):
+    base = make_base(snapshot.dataset.project, mia)
+    run = actions.launch(
+        snapshot=snapshot, base=base, strategy="fast_lora", actor=mia, options={"dora": True, "accumulation": 2, "schedule": "cosine"}
+    )
+
+    page = client_for(mia).get(f"/runs/{run.uuid}/").content.decode()
+
+    assert "r=8, alpha 16, dropout 0.1, DoRA, lowest 1 layers frozen and run once" in page
+    assert "head 0.01, cosine, batch 16 × 2" in page
 
 
 def test_the_form_starts_one_run_however_often_it_is_sent(client_for, snapshot, mia):

@@ -1,0 +1,105 @@
+"""How the weights are moved: loss, schedule, batches of a step, memory for time."""
+
+import math
+
+import pytest
+import torch
+
+from lifecycle.engine.events import points, read_events
+from lifecycle.engine.losses import CrossEntropy
+
+pytestmark = pytest.mark.engine
+
+LOGITS = torch.tensor([[2.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
+LABELS = torch.tensor([0, 2])
+SURE = math.exp(2) / (math.exp(2) + 2)  # what the first row gives its own class; the second gives a third
+
+
+def curve(folder, name):
+    """(step, value) of a curve."""
+    return {point.step: point.values[name] for point in points(read_events(folder / "events.jsonl")[0]) if name in point.values}
+
+
+def weights(folder):
+    return (folder / "artifact" / "model.safetensors").read_bytes()
+
+
+def test_rows_count_alike_without_focal_loss():
+    assert CrossEntropy()(LOGITS, LABELS).item() == pytest.approx((-math.log(SURE) + math.log(3)) / 2)
+
+
+def test_focal_loss_counts_what_is_already_right_less():
+    rows = [(1 - SURE) ** 2 * -math.log(SURE), (2 / 3) ** 2 * math.log(3)]
+
+    assert CrossEntropy(gamma=2.0)(LOGITS, LABELS).item() == pytest.approx(sum(rows) / 2)
+
+
+def test_focal_loss_weighs_classes_as_cross_entropy_does():
+    weights = torch.tensor([1.0, 5.0, 3.0])
+    rows = [(1 - SURE) * -math.log(SURE), 3 * (2 / 3) * math.log(3)]
+
+    assert CrossEntropy(weights, gamma=1.0)(LOGITS, LABELS).item() == pytest.approx(sum(rows) / 4)
+    assert CrossEntropy(weights, gamma=1e-9)(LOGITS, LABELS).item() == pytest.approx(CrossEntropy(weights)(LOGITS, LABELS).item())
+
+
+def test_smoothing_divides_its_share_among_all_classes():
+    first = -0.9 * math.log(SURE) - 0.1 / 3 * (math.log(SURE) + 2 * math.log((1 - SURE) / 2))
+
+    assert CrossEntropy(smoothing=0.1)(LOGITS, LABELS).item() == pytest.approx((first + math.log(3)) / 2)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "shares"),
+    [("linear", [1, 0.75, 0.5, 0.25]), ("constant", [1, 1, 1, 1]), ("cosine", [1, 0.8536, 0.5, 0.1464])],
+)
+def test_rates_fall_as_the_schedule_says(schedule, shares, run_folder, train_here):
+    folder = run_folder(schedule=schedule, warmup_fraction=0.0, epochs=4, batch_size=8)
+
+    train_here(folder)
+
+    assert [rate / 5e-3 for rate in curve(folder, "learning_rate").values()] == pytest.approx(shares, abs=1e-4)
+
+
+def test_batches_of_one_step_are_counted_as_one(run_folder, train_here):
+    folder = run_folder(batch_size=2, accumulation=3, epochs=5)
+
+    result = train_here(folder)
+
+    assert (result["status"], result["last_step"]) == ("succeeded", 5 * 2)
+
+
+def test_two_half_batches_move_the_weights_as_a_whole_one_does(run_folder, train_here, tiny_base):
+    whole, halves = (
+        run_folder(name, batch_size=size, accumulation=8 // size, epochs=1, strategy={"kind": "head"}, head_learning_rate=1e-2)
+        for name, size in (("whole", 8), ("halves", 4))
+    )
+
+    for folder in (whole, halves):
+        train_here(folder)
+
+    # the head's dropout differs from batch to batch, so that the two are near, not equal
+    assert curve(halves, "validation_loss")[1] == pytest.approx(curve(whole, "validation_loss")[1], abs=2e-2)
+
+
+def test_activations_that_are_computed_again_give_the_same_weights(run_folder, train_here):
+    kept, again = (run_folder(name, gradient_checkpointing=name == "again", epochs=2) for name in ("kept", "again"))
+
+    for folder in (kept, again):
+        train_here(folder)
+
+    assert weights(again) == weights(kept)
+
+
+def test_a_bound_on_gradients_changes_what_is_learnt(run_folder, train_here):
+    free, bound = (run_folder(name, max_gradient_norm=norm, epochs=2) for name, norm in (("free", 0.0), ("bound", 0.01)))
+
+    for folder in (free, bound):
+        train_here(folder)
+
+    assert weights(free) != weights(bound)
+
+
+def test_two_losses_at_once_are_refused(run_folder, train_here):
+    error = train_here(run_folder(label_smoothing=0.1, focal_gamma=2.0))["error"]
+
+    assert error["message"].startswith("spec.json: label_smoothing must be 0 where focal_gamma is set")

@@ -1,0 +1,52 @@
+"""What a run has cost, on its page and in the API."""
+
+from __future__ import annotations
+
+import pytest
+
+from lifecycle.training import queries
+from tests.support.training import make_run, make_snapshot
+
+
+@pytest.fixture
+def run(project, mia):
+    return make_run(make_snapshot(project, mia), mia, splits=())
+
+
+def test_core_time_is_priced_by_the_hour(run, settings):
+    settings.PRICE_PER_CORE_HOUR, settings.CURRENCY = 0.08, "EUR"
+
+    cost = queries.cost_of(run)
+
+    assert (cost["seconds"], cost["cpu_seconds"], cost["peak_memory_mb"]) == (12.5, 22.5, 300.0)
+    assert (cost["price"], cost["currency"]) == (pytest.approx(22.5 / 3600 * 0.08), "EUR")
+
+
+def test_a_run_page_tells_its_cost_by_stage(run, client_for, mia, settings):
+    settings.PRICE_PER_CORE_HOUR, settings.CURRENCY = 0.08, "EUR"
+
+    cost = client_for(mia).get(f"/runs/{run.uuid}/").context["cost"]
+
+    assert [(label, text.replace("\N{NO-BREAK SPACE}", " ")) for label, text in cost] == [
+        ("Preparing", "2 s, 2 s of cores"), ("Training", "10 s, 20 s of cores"), ("Core time", "22 s"), ("Peak memory", "315 MB"),
+        ("Price", "0.0005 EUR"), ("Energy", "Not measured: the engine reads no meter"),
+    ]  # fmt: skip
+
+
+def test_without_a_price_the_cost_is_not_measured(run, client_for, mia, settings):
+    settings.PRICE_PER_CORE_HOUR = None
+
+    page = client_for(mia).get(f"/runs/{run.uuid}/").content.decode()
+
+    assert "Not measured: no price of a core-hour is set (PRICE_PER_CORE_HOUR)" in page
+    assert client_for(mia).get(f"/api/v1/runs/{run.uuid}/").json()["cost"]["price"] is None
+
+
+def test_a_run_that_has_not_ended_or_was_not_measured_tells_no_cost(project, mia, client_for):
+    snapshot = make_snapshot(project, mia)
+    going, old = make_run(snapshot, mia, succeeded=False), make_run(snapshot, mia, splits=())
+    old.result = {name: value for name, value in old.result.items() if name not in ("cpu_seconds", "stages")}
+    old.save(update_fields=["result"])
+
+    assert [client_for(mia).get(f"/api/v1/runs/{run.uuid}/").json()["cost"] for run in (going, old)] == [None, None]
+    assert [client_for(mia).get(f"/runs/{run.uuid}/").context["cost"] for run in (going, old)] == [[], []]
