@@ -45,7 +45,7 @@ def write(path: Path, placed: Sequence[Placed], filters_digest: str = "") -> Non
 
 def read(path: Path) -> Iterator[ManifestRow]:
     """All rows in order, in flat memory."""
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(path, pre_buffer=False) as file:  # which would keep all that was read until the end
         for batch in file.iter_batches(batch_size=BATCH, columns=list(COLUMNS)):
             columns = [batch.column(name).to_pylist() for name in COLUMNS]
             yield from map(ManifestRow, *columns)

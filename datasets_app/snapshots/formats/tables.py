@@ -18,7 +18,7 @@ from datasets_app.snapshots.formats.entries import About, Entry, Tally
 from lifecycle.ui.cells import inert_cell
 
 COLUMNS = ("id", "text", "label", "split", "group", "time", "item", "decision", "metadata")
-BATCH = 1_000
+ROW_GROUP = 10_000
 CELL_LIMIT = 32_767  # characters of a cell in Excel
 SHEET_ROWS = 1_048_575  # below the names of the columns
 TO_JSON = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps with options makes an encoder for every row
@@ -113,7 +113,6 @@ def write_parquet(path: Path, entries: Iterator[Entry], tally: Tally, about: Abo
     columns = columns_of(about)
     schema = pa.schema([(column, pa.string()) for column in columns])
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
-        while batch := list(islice(entries, BATCH)):
-            rows = [dict(zip(columns, cells_of(entry, columns), strict=True)) for entry in batch]
-            writer.write_table(pa.Table.from_pylist(rows, schema=schema))
+        while rows := [cells_of(entry, columns) for entry in islice(entries, ROW_GROUP)]:
+            writer.write_table(pa.table([pa.array(cells, pa.string()) for cells in zip(*rows, strict=True)], schema=schema))
             tally.rows += len(rows)

@@ -36,6 +36,21 @@ def rows_of(path: Path, reading: Reading) -> list[tuple]:
     ]  # fmt: skip
 
 
+def test_a_long_parquet_file_is_read_in_flat_memory(tmp_path):
+    path, texts = tmp_path / "file", (os.urandom(500).hex() for _ in range(20_000))
+    with pq.ParquetWriter(path, pa.schema([("text", pa.string())])) as writer:
+        for _ in range(20):
+            writer.write_table(pa.table({"text": [next(texts) for _ in range(1_000)]}))
+    before, most = pa.total_allocated_bytes(), 0
+
+    for found in readers.read_rows(path, PARQUET):
+        if found.line % 1_000 == 1:
+            most = max(most, pa.total_allocated_bytes() - before)
+
+    assert found.line == 20_000
+    assert most < path.stat().st_size / 3
+
+
 def test_a_json_list_is_read_with_numbers_as_written(tmp_path):
     content = b'\n[\n {"text": "a", "n": 1.50, "big": 12345678901234567890, "e": 1e5},\n {"text": "b", "meta": {"tags": [1.0, "x"]}}]\n'
 

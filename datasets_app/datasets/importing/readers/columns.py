@@ -70,7 +70,7 @@ def rows(member: Member, reading: Reading) -> Iterator[Row | Problem]:
 def opened(path: Path) -> Iterator[pq.ParquetFile | None]:
     """The file, or None where it is no Parquet file."""
     try:
-        file = pq.ParquetFile(path)
+        file = pq.ParquetFile(path, pre_buffer=False)  # which would keep all that was read until the end
     except (pa.ArrowException, OSError, ValueError):
         yield None
         return

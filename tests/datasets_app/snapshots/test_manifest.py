@@ -1,0 +1,29 @@
+"""The Parquet file of a snapshot."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pyarrow as pa
+
+from datasets_app.snapshots import manifest
+from datasets_app.snapshots.rules import Placed, Row
+
+ROWS = 10 * manifest.ROW_GROUP
+
+
+def test_a_long_manifest_is_read_in_flat_memory(tmp_path):
+    digests = (hashlib.sha256(str(number).encode()).hexdigest() for number in range(ROWS))
+    placed = [Placed(Row(each, each[:36], each[::-1], each[:36], "a", "", "", "", ""), "train", each) for each in digests]
+    path = tmp_path / "manifest.parquet"
+    manifest.write(path, placed)
+    before, most, count = pa.total_allocated_bytes(), 0, 0
+
+    for row in manifest.read(path):
+        if count % manifest.BATCH == 0:
+            most = max(most, pa.total_allocated_bytes() - before)
+        assert row.item == placed[count].row.item
+        count += 1
+
+    assert count == ROWS
+    assert most < path.stat().st_size / 2
