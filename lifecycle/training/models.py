@@ -7,7 +7,7 @@ from django.db import models
 
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.jobs.models import Job
-from lifecycle.training.rules import RunState
+from lifecycle.training.rules import RunState, Strategy
 from registry.access.models import Project
 from registry.artifacts.models import Folder
 
@@ -49,14 +49,7 @@ class Run(models.Model):
     root_path = "snapshot__dataset"
 
     State = RunState
-
-    class Strategy(models.TextChoices):
-        FULL = "full", "Full fine-tuning"
-        LORA = "lora", "LoRA"
-        FAST_LORA = "fast_lora", "Fast LoRA"
-        IA3 = "ia3", "IA3"
-        ADAPTER = "adapter", "Bottleneck adapters"
-        HEAD = "head", "Head only"
+    Strategy = Strategy
 
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="runs")

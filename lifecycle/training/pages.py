@@ -17,7 +17,7 @@ from lifecycle.engine import defaults
 from lifecycle.jobs import queries as jobs
 from lifecycle.training import charts, facts, ports, queries
 from lifecycle.training.models import BaseModel, Diagnosis, Run
-from lifecycle.training.rules import RunState
+from lifecycle.training.rules import CONSEQUENCE, RunState, Strategy
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.charts import Chart
 from lifecycle.ui.marks import Figure, Step
@@ -29,14 +29,6 @@ PAGE = 30
 CHARTS = {"loss": ("train_loss", "validation_loss"), **{name: (name,) for name in charts.SMALL}}
 STAGES = {"prepare": "Preparing", "train": "Training", "artifact": "Artifact and its gate"}
 SEVERITY = {"info": "info", "watch": "warn", "bad": "bad"}
-CONSEQUENCE = {
-    "lora": "Small adapters learn, the base stays as it is. Nearly as good as full, with little memory.",
-    "fast_lora": "LoRA in the upper layers only; the lower ones are run once. Several times as fast, a little less accurate.",
-    "ia3": "Learns to scale what the base computes. The fewest weights after the head; needs more epochs.",
-    "adapter": "A narrow layer behind each layer learns. As good as LoRA; it stays apart in what is served.",
-    "full": "Every weight learns. The most capable, the slowest, and it needs the most rows.",
-    "head": "Only the last layer learns on frozen vectors. Done in moments; a good first look.",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,7 +352,13 @@ def strategy_lines(snapshot: Snapshot, base: BaseModel, strategy: str, suggestio
         trainable = facts.trainable(value, base.facts, labels=labels, inner=found.values())
         lines.append(
             StrategyLine(
-                value, str(label), CONSEQUENCE[value], trainable, 4 * trainable if trainable else None, found.seconds, value == strategy
+                value,
+                str(label),
+                CONSEQUENCE[Strategy(value)],
+                trainable,
+                4 * trainable if trainable else None,
+                found.seconds,
+                value == strategy,
             )
         )
-    return sorted(lines, key=lambda line: defaults.STRATEGIES.index(line.value))
+    return lines

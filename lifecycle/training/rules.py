@@ -1,4 +1,4 @@
-"""States of a run. Pure."""
+"""States of a run, and its strategies. Pure."""
 
 from __future__ import annotations
 
@@ -18,6 +18,25 @@ class RunState(TextChoices):
     STOPPED = "stopped", "Stopped"
 
 
+class Strategy(TextChoices):
+    """What learns, in the order in which people are offered it."""
+
+    LORA = "lora", "LoRA"
+    FAST_LORA = "fast_lora", "Fast LoRA"
+    FULL = "full", "Full fine-tuning"
+    IA3 = "ia3", "IA3"
+    ADAPTER = "adapter", "Bottleneck adapters"
+    HEAD = "head", "Head only"
+
+
+CONSEQUENCE = {
+    Strategy.LORA: "Small adapters learn, the base stays as it is. Nearly as good as full, with little memory.",
+    Strategy.FAST_LORA: "LoRA in the upper layers only; the lower ones are run once. Several times as fast, a little less accurate.",
+    Strategy.FULL: "Every weight learns. The most capable, the slowest, and it needs the most rows.",
+    Strategy.IA3: "Learns to scale what the base computes. The fewest weights after the head; needs more epochs.",
+    Strategy.ADAPTER: "A narrow layer behind each layer learns. As good as LoRA; it stays apart in what is served.",
+    Strategy.HEAD: "Only the last layer learns on frozen vectors. Done in moments; a good first look.",
+}
 FINISHED = frozenset({RunState.SUCCEEDED, RunState.FAILED, RunState.STOPPED})
 MOVES = {
     RunState.QUEUED: {RunState.TRAINING, RunState.STOPPED, RunState.FAILED},

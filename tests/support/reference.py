@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lifecycle.engine import defaults
+from lifecycle.engine.spec import Strategy as Spec
+from lifecycle.training.rules import CONSEQUENCE, Strategy
 from registry.access.roles import ACTIONS, ADMIN_ACTIONS, Role, as_word
 from registry.ledger.verbs import Verb
 
@@ -40,6 +43,27 @@ by a test. The part before the dot is the room. A verb is never renamed or remov
 {table}
 """
 
+STRATEGIES = """# Strategies
+
+What learns in a run, written from `lifecycle/training/rules.py` and `lifecycle/engine/defaults.py` by `python -m tests.support.reference`;
+a test compares them, and `tests/engine/test_strategies.py` trains each. They learn **one class per text** on encoders whose layers stand in
+a list (BERT, RoBERTa, MPNet, ELECTRA and DistilBERT among them). Snapshots of other tasks are refused in a sentence.
+
+{table}
+
+- Every artifact is served from one ONNX graph in fp32, or in int8 where that passed its gate. LoRA and IA3 are added into the weights of
+  that graph; bottleneck adapters stay layers of their own. IA3 needs to know which weights it scales: BERT's and RoBERTa's, not others'.
+- **Frozen layers** are the lowest ones; with the embeddings they do not learn. *Fast LoRA* runs them once, without dropout, and keeps what
+  they give to each token on the disk (2 bytes a number) until the run has ended.
+- Losses: cross entropy, with class weights, label smoothing, or focal loss. Schedules: linear, cosine, constant, each behind a warm-up.
+  *Batches of one step* act as a larger batch; *gradient checkpointing* takes time for memory.
+- `lifecycle launch DATASET@NUMBER --strategy NAME --set SETTING=VALUE` takes the names of this table.
+"""
+KEPT = {
+    "full": "all weights", "lora": "a PEFT adapter", "fast_lora": "a PEFT adapter", "ia3": "a PEFT adapter",
+    "adapter": "adapter weights of our own layout, with the loading code in the card", "head": "the head",
+}  # fmt: skip
+
 
 def table(head: list[str], rows: list[list[str]], *, centred_from: int) -> str:
     """A Markdown table."""
@@ -60,7 +84,19 @@ def audit_verbs() -> str:
     return VERBS.format(table=table(["verb", "… did what"], rows, centred_from=2))
 
 
-PAGES = {"permissions.md": permissions, "audit-verbs.md": audit_verbs}
+def strategies() -> str:
+    """The text of docs/strategies.md."""
+    order = [name for name in Spec.__dataclass_fields__ if name in defaults.INNER]
+    rows = []
+    for each in Strategy:
+        own = ", ".join(f"`{name}`" for name in order if name in defaults.settings_of(each))
+        rate = f"{defaults.ENCODER_RATE[each]:g}" if defaults.ENCODER_RATE[each] else "none"
+        rows.append([f"**{each.label}** `{each.value}`", CONSEQUENCE[each], own or "none", rate, KEPT[each]])
+    head = ["strategy", "what it means", "its own settings", "suggested rate", "what is kept"]
+    return STRATEGIES.format(table=table(head, rows, centred_from=9))
+
+
+PAGES = {"permissions.md": permissions, "audit-verbs.md": audit_verbs, "strategies.md": strategies}
 
 if __name__ == "__main__":
     for name, text in PAGES.items():

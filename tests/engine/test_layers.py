@@ -1,0 +1,119 @@
+"""The lowest layers of an encoder, run alone and taken off, on every architecture that is named in the docs."""
+
+import pytest
+
+from lifecycle.engine.spec import SpecError, Strategy
+
+pytestmark = pytest.mark.engine
+
+SHAPE = {"vocab_size": 24, "hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 64}
+MODELS = {
+    "bert": ("BertConfig", "BertModel", SHAPE),
+    "roberta": ("RobertaConfig", "RobertaModel", SHAPE),
+    "mpnet": ("MPNetConfig", "MPNetModel", SHAPE),
+    "electra": ("ElectraConfig", "ElectraModel", SHAPE | {"embedding_size": 32}),
+    "distilbert": ("DistilBertConfig", "DistilBertModel", {"vocab_size": 24, "dim": 32, "n_layers": 3, "n_heads": 2, "hidden_dim": 64}),
+}
+
+
+@pytest.fixture(params=MODELS)
+def encoder(request):
+    """An encoder of three random layers."""
+    import torch
+    import transformers
+
+    config, model, shape = MODELS[request.param]
+    torch.manual_seed(5)
+    return getattr(transformers, model)(getattr(transformers, config)(**shape)).eval()
+
+
+@pytest.fixture
+def batch():
+    """Two texts of different lengths."""
+    from lifecycle.engine.recipes.single_label import collate
+
+    return collate([[3, 4, 5, 6, 7], [8, 9, 10]], 1, token_types=False)
+
+
+def test_layers_above_make_of_what_those_below_gave_what_the_whole_makes(encoder, batch):
+    import torch
+
+    from lifecycle.engine.layers import Lowest
+
+    real = batch["attention_mask"].bool()
+    with torch.no_grad():
+        whole = encoder(**batch).last_hidden_state[real]
+        lowest = Lowest(encoder, 2)
+        hidden = lowest.run(**batch)
+        lowest.take_off()
+        lowest.given.hidden = hidden
+        above = encoder(**batch).last_hidden_state[real]
+        few = sum(each.numel() for each in encoder.parameters())
+        lowest.put_back()
+        again = encoder(**batch).last_hidden_state[real]
+
+    assert torch.allclose(above, whole, atol=1e-5)
+    assert torch.equal(again, whole)
+    assert few < sum(each.numel() for each in encoder.parameters()) / 2
+
+
+def test_adapters_begin_as_if_they_were_not_there(encoder, batch):
+    import torch
+
+    from lifecycle.engine.adapters import add_adapters
+
+    with torch.no_grad():
+        before = encoder(**batch).last_hidden_state
+        after = add_adapters(encoder, width=4)(**batch).last_hidden_state
+
+    assert torch.equal(after, before)
+    assert {name.rsplit(".", 3)[1] for name, each in encoder.named_parameters() if each.requires_grad} == {"adapter"}
+
+
+def test_adapters_come_back_from_their_files(encoder, batch, tmp_path):
+    import copy
+
+    import torch
+
+    from lifecycle.engine.adapters import add_adapters, load_adapters, save_adapters
+
+    plain = copy.deepcopy(encoder)
+    add_adapters(encoder, width=4)
+    for name, each in encoder.named_parameters():
+        if ".adapter." in name:
+            torch.nn.init.normal_(each)
+    save_adapters(encoder, tmp_path, "a base")
+
+    with torch.no_grad():
+        assert torch.equal(load_adapters(plain, tmp_path)(**batch).last_hidden_state, encoder(**batch).last_hidden_state)
+
+
+def test_freezing_all_layers_is_refused(encoder):
+    from lifecycle.engine.layers import freeze_lowest
+
+    with pytest.raises(SpecError, match=r"strategy.frozen_layers must be below 3, the layers of this model\."):
+        freeze_lowest(encoder, 3)
+
+    assert all(each.requires_grad for each in encoder.parameters())
+
+
+def test_layers_that_share_their_weights_are_refused():
+    import transformers
+
+    from lifecycle.engine.layers import layers_of
+
+    config = transformers.AlbertConfig(**SHAPE, embedding_size=32, num_hidden_groups=1)
+
+    with pytest.raises(SpecError, match=r"strategy.kind needs layers that stand in a list, and AlbertModel has none\."):
+        layers_of(transformers.AlbertModel(config))
+
+
+def test_what_ia3_scales_is_known_or_refused(encoder):
+    from lifecycle.engine.faults import EngineFault
+    from lifecycle.engine.strategies import ia3_config
+
+    if encoder.config.model_type in ("bert", "roberta"):
+        assert sorted(ia3_config(encoder, Strategy(kind="ia3")).target_modules) == ["key", "output.dense", "value"]
+        return
+    with pytest.raises(EngineFault, match=r"which weights IA3 scales in it is not known; set strategy.target_modules"):
+        ia3_config(encoder, Strategy(kind="ia3"))
