@@ -61,5 +61,5 @@ def load_adapters(encoder: Any, folder: Path) -> Any:
     weights = load_file(folder / WEIGHTS)
     add_adapters(encoder, weights["0.down.weight"].shape[0])
     for at, layer in enumerate(layers_of(encoder)):
-        layer.adapter.load_state_dict({name.split(".", 1)[1]: value for name, value in weights.items() if name.startswith(f"{at}.")})  # type: ignore[union-attr,operator]
+        layer.adapter.load_state_dict({name.split(".", 1)[1]: value for name, value in weights.items() if name.startswith(f"{at}.")})
     return encoder

@@ -34,7 +34,7 @@ def place_of_layers(encoder: Any) -> tuple[nn.Module, str]:
     raise SpecError("strategy.kind", f"needs layers that stand in a list, and {type(base).__name__} has none.")
 
 
-def layers_of(encoder: Any) -> list[nn.Module]:
+def layers_of(encoder: Any) -> list[Any]:
     """The encoder's layers, the lowest first."""
     module, name = place_of_layers(encoder)
     return list(getattr(module, name))

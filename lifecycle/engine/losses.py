@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from torch import Tensor, nn
 
 
@@ -30,4 +28,4 @@ class CrossEntropy(nn.Module):
         if self.weights is None:
             return rows.mean()
         weights = self.weights[labels]
-        return cast(Tensor, (rows * weights).sum() / weights.sum())
+        return (rows * weights).sum() / weights.sum()

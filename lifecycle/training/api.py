@@ -65,11 +65,19 @@ class RunOut(serializers.Serializer[Any]):
     metrics = serializers.DictField()
     error = serializers.DictField(allow_null=True)
     cost = serializers.SerializerMethodField()
+    reproduces = serializers.UUIDField(source="reproduces.uuid", default=None)
+    repeat = serializers.SerializerMethodField()
     artifact = serializers.CharField(source="artifact.root_digest", default=None)
     job = serializers.UUIDField(source="job.uuid", default=None)
     created_at = serializers.DateTimeField()
     started_at = serializers.DateTimeField(allow_null=True)
     finished_at = serializers.DateTimeField(allow_null=True)
+
+    def get_repeat(self, run: Run) -> dict[str, Any] | None:
+        """Of a run that repeats another one and has succeeded: is_same (its weights are equal, bit for bit), differing (files), changed
+        (conditions that are not as the first time)."""
+        repeat = queries.repeat_of(run)
+        return None if repeat is None else {"is_same": repeat.is_same, "differing": list(repeat.differing), "changed": list(repeat.changed)}
 
     def get_cost(self, run: Run) -> dict[str, Any] | None:
         """What it has cost: seconds, cpu_seconds, peak_memory_mb, stages, price and currency; null before its end."""
@@ -84,6 +92,12 @@ class RunIn(serializers.Serializer[Run]):
     strategy = serializers.ChoiceField(choices=Run.Strategy.choices, default=Run.Strategy.LORA)
     options = serializers.DictField(required=False, default=dict)
     note = serializers.CharField(required=False, default="", allow_blank=True, max_length=300)
+    key = serializers.UUIDField(required=False, default=None, allow_null=True)
+
+
+class ReproduceIn(serializers.Serializer[Run]):
+    """key: the same key again gives the same run."""
+
     key = serializers.UUIDField(required=False, default=None, allow_null=True)
 
 
@@ -200,6 +214,19 @@ class ResumeRun(View):
         return Response(RunOut(actions.resume(run_id=uuid, actor=person(request))).data)
 
 
+class ReproduceRun(View):
+    """Running a run again."""
+
+    needs = {"POST": Needs("training.launch", Run, see="training.view")}
+
+    @extend_schema(operation_id="runs_reproduce", request=ReproduceIn, responses={201: RunOut})
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """Queue its spec once more; the new run's `repeat` tells how the weights compare."""
+        given = checked(ReproduceIn(data=request.data))
+        made = actions.reproduce(run_id=uuid, actor=person(request), key=given["key"])
+        return Response(RunOut(made).data, status=201)
+
+
 class RunPoints(View):
     """The curves of a run."""
 
@@ -232,5 +259,6 @@ urlpatterns = [
     path("runs/<uuid:uuid>/", OneRun.as_view(), name="api-run"),
     path("runs/<uuid:uuid>/stop/", StopRun.as_view(), name="api-run-stop"),
     path("runs/<uuid:uuid>/resume/", ResumeRun.as_view(), name="api-run-resume"),
+    path("runs/<uuid:uuid>/reproduce/", ReproduceRun.as_view(), name="api-run-reproduce"),
     path("runs/<uuid:uuid>/points/", RunPoints.as_view(), name="api-run-points"),
 ]

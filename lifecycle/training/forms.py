@@ -73,6 +73,12 @@ def field_for(name: str, value: Any, reason: str) -> forms.Field:
     return forms.FloatField(widget=forms.NumberInput(attrs={"step": "any"}), **common)
 
 
+class KeyForm(forms.Form):
+    """A button that starts something once, however often it is pressed."""
+
+    key = forms.UUIDField()
+
+
 class FolderForm(forms.Form):
     """A local folder of safetensors."""
 

@@ -63,6 +63,9 @@ class Run(models.Model):
     code_version = models.CharField(max_length=64, help_text="version of the product that trained it")
     state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED)
     job = models.ForeignKey(Job, null=True, on_delete=models.PROTECT, related_name="+")
+    reproduces = models.ForeignKey(
+        "self", null=True, on_delete=models.PROTECT, related_name="repeats", help_text="the run whose spec it is"
+    )
     launched_by = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="runs")
     key = models.UUIDField(null=True, help_text="of the form it was launched from: the same form sent twice is one run")
     created_at = models.DateTimeField(auto_now_add=True)

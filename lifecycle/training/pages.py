@@ -17,7 +17,7 @@ from lifecycle.engine import defaults
 from lifecycle.jobs import queries as jobs
 from lifecycle.training import charts, facts, ports, queries
 from lifecycle.training.models import BaseModel, Diagnosis, Run
-from lifecycle.training.rules import CONSEQUENCE, RunState, Strategy
+from lifecycle.training.rules import CONDITIONS, CONSEQUENCE, RunState, Strategy
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.charts import Chart
 from lifecycle.ui.marks import Figure, Step
@@ -86,6 +86,8 @@ def detail(user: User, uuid: UUID) -> dict[str, Any]:
         "charts": drawings(run, curves, findings),
         "provenance": provenance(run),
         "cost": costs(run),
+        "repeats": [repeat_line(each) for each in ([run] if run.reproduces else []) + queries.repeats(run)],
+        "reproduce_key": uuid4() if run.state == RunState.SUCCEEDED and can(user, "training.launch", run) else None,
         "evaluation_url": find_url("evaluation:of_run", uuid=run.uuid) if run.state == RunState.SUCCEEDED else "",
         "compare_url": find_url("evaluation:compare") if run.state == RunState.SUCCEEDED else "",
     }
@@ -273,6 +275,20 @@ def provenance(run: Run) -> list[dict[str, str]]:
         ("Split", "", ", ".join(f"{name} {count(splits[name])}" for name in ("train", "validation", "test") if splits.get(name))),
     ]
     return [{"label": label, "digest": digest, "text": text} for label, digest, text in rows]
+
+
+def repeat_line(run: Run) -> dict[str, Any]:
+    """A run that repeats another one: run, first (which it repeats), kind of note, and a sentence."""
+    repeat = queries.repeat_of(run)
+    if repeat is None:
+        kind, text = "", f"{run.get_state_display()}: its weights are compared when it has succeeded."
+    elif repeat.is_same:
+        kind, text = "live", "The same weights, bit for bit."
+    else:
+        changed = ", ".join(CONDITIONS[name] for name in repeat.changed)
+        why = f"Not as the first time: {changed}." if changed else "Nothing that is recorded was different."
+        kind, text = "warn", f"Other weights in {', '.join(repeat.differing)}. {why}"
+    return {"run": run, "first": run.reproduces, "kind": kind, "text": text}
 
 
 def costs(run: Run) -> list[tuple[str, str]]:

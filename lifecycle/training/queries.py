@@ -18,7 +18,7 @@ from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.engine import defaults
 from lifecycle.training.models import BaseModel, MetricPoint, Run
-from lifecycle.training.rules import RunState
+from lifecycle.training.rules import Attempt, Repeat, RunState, compare_repeat
 from lifecycle.ui.palette import Hit
 from registry.access import policy
 from registry.access.models import User
@@ -38,7 +38,7 @@ def bases(user: Person) -> QuerySet[BaseModel]:
 
 def runs(user: Person) -> QuerySet[Run]:
     """The runs that the user may see, newest first."""
-    related = ("project", "snapshot__dataset", "base__folder", "launched_by", "artifact", "job")
+    related = ("project", "snapshot__dataset", "base__folder", "launched_by", "artifact", "job", "reproduces__artifact")
     return policy.visible_to(user, Run, "training.view").select_related(*related).order_by("-id")
 
 
@@ -115,6 +115,26 @@ def cost_of(run: Run) -> dict[str, Any] | None:
         "price": None if price is None else result["cpu_seconds"] / 3600 * price,
         "currency": settings.CURRENCY,
     }
+
+
+# ── Run again ───────────────────────────────────────────────────────────────
+def repeat_of(run: Run) -> Repeat | None:
+    """How a run that repeats another one came out beside it; None while it has not succeeded, and of all others."""
+    if run.reproduces is None or run.state != RunState.SUCCEEDED:
+        return None
+    return compare_repeat(attempt_of(run.reproduces), attempt_of(run))
+
+
+def attempt_of(run: Run) -> Attempt:
+    """What a run that has succeeded left, and what its machine brought to it."""
+    environment = run.result.get("environment") or {}
+    weights = {each["name"]: each["sha256"] for each in run.artifact.files if each["name"].endswith(".safetensors")} if run.artifact else {}
+    return Attempt(weights, {**environment, "code": run.code_version, "precision": run.result.get("precision")})
+
+
+def repeats(run: Run) -> list[Run]:
+    """The newest runs that repeat this one."""
+    return list(run.repeats.select_related("artifact", "reproduces__artifact").order_by("-id")[:5])
 
 
 # ── What fits this data ─────────────────────────────────────────────────────

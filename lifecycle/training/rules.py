@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
 from django.db.models import TextChoices
 
 from lifecycle.refusals import Conflict
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What a run left. weights: digests of its files of weights, by name. conditions: by the names of CONDITIONS."""
+
+    weights: Mapping[str, str]
+    conditions: Mapping[str, Any]
 
 
 class RunState(TextChoices):
@@ -37,6 +49,14 @@ CONSEQUENCE = {
     Strategy.ADAPTER: "A narrow layer behind each layer learns. As good as LoRA; it stays apart in what is served.",
     Strategy.HEAD: "Only the last layer learns on frozen vectors. Done in moments; a good first look.",
 }
+# What a machine brings to a run besides its spec, and how people call it.
+CONDITIONS = {
+    "code": "the product's code",
+    "packages": "versions of libraries",
+    "cpu": "the processor",
+    "threads": "threads",
+    "precision": "precision",
+}
 FINISHED = frozenset({RunState.SUCCEEDED, RunState.FAILED, RunState.STOPPED})
 MOVES = {
     RunState.QUEUED: {RunState.TRAINING, RunState.STOPPED, RunState.FAILED},
@@ -45,6 +65,26 @@ MOVES = {
     RunState.STOPPED: {RunState.QUEUED},
     RunState.FAILED: {RunState.QUEUED},
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """What came of running a run again. differing: files of weights that are not the same. changed: what was not as the first time."""
+
+    differing: tuple[str, ...]
+    changed: tuple[str, ...]
+
+    @property
+    def is_same(self) -> bool:
+        """Whether the weights are equal, bit for bit."""
+        return not self.differing
+
+
+def compare_repeat(first: Attempt, second: Attempt) -> Repeat:
+    """Two runs of one spec, side by side."""
+    names = sorted(first.weights.keys() | second.weights.keys())
+    changed = [name for name in CONDITIONS if first.conditions.get(name) != second.conditions.get(name)]
+    return Repeat(tuple(name for name in names if first.weights.get(name) != second.weights.get(name)), tuple(changed))
 
 
 def check_move(old: RunState, new: RunState) -> None:

@@ -19,4 +19,5 @@ urlpatterns = [
     path("<uuid:uuid>/points/", views.points, name="points"),
     path("<uuid:uuid>/stop/", views.stop, name="stop"),
     path("<uuid:uuid>/resume/", views.resume, name="resume"),
+    path("<uuid:uuid>/reproduce/", views.reproduce, name="reproduce"),
 ]

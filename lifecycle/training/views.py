@@ -9,9 +9,9 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from lifecycle.refusals import Refusal
+from lifecycle.refusals import Refusal, Refused
 from lifecycle.training import actions, pages, queries
-from lifecycle.training.forms import FolderForm, HubForm, LaunchForm
+from lifecycle.training.forms import FolderForm, HubForm, KeyForm, LaunchForm
 from lifecycle.training.models import Run
 from lifecycle.training.pages import person
 from lifecycle.ui.csp import charts
@@ -98,6 +98,17 @@ def resume(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     resumed = actions.resume(run_id=uuid, actor=person(request))
     toast(request, f"{resumed} goes on from its last checkpoint", kind="live")
     return redirect_or_refresh(request, reverse("training:detail", args=[uuid]))
+
+
+@require_POST
+@needs("training.launch", Run, see="training.view")
+def reproduce(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """Run the same spec again, to compare the weights."""
+    form = KeyForm(request.POST)
+    if not form.is_valid():
+        raise Refused("The form has no key.", next_step="Reload the page.")
+    made = actions.reproduce(run_id=uuid, actor=person(request), key=form.cleaned_data["key"])
+    return redirect_or_refresh(request, reverse("training:detail", args=[made.uuid]))
 
 
 # ── Base models ─────────────────────────────────────────────────────────────

@@ -190,6 +190,7 @@ TABLE = r"""
 /runs/<uuid:uuid>/points/                                  | run        | L... +++++++ | ---- -------
 /runs/<uuid:uuid>/stop/                                    | run        | ---- ------- | L... xx++xxx
 /runs/<uuid:uuid>/resume/                                  | run        | ---- ------- | L... xx++xxx
+/runs/<uuid:uuid>/reproduce/                               | run        | ---- ------- | L... xx++xxx
 # evaluations
 /evaluations/                                              |            | L+++ +++++++ | ---- -------
 /evaluations/compare/                                      |            | L+++ +++++++ | ---- -------
@@ -391,6 +392,7 @@ TABLE = r"""
 /api/v1/runs/<uuid:uuid>/                                  | run        | L... +++++++ | L--- -------
 /api/v1/runs/<uuid:uuid>/stop/                             | run        | L--- ------- | L... xx++xxx
 /api/v1/runs/<uuid:uuid>/resume/                           | run        | L--- ------- | L... xx++xxx
+/api/v1/runs/<uuid:uuid>/reproduce/                        | run        | L--- ------- | L... xx++xxx
 /api/v1/runs/<uuid:uuid>/points/                           | run        | L... +++++++ | L--- -------
 /api/v1/evaluations/                                       |            | L+++ +++++++ | L--- -------
 /api/v1/evaluations/compare/                               |            | L+++ +++++++ | L--- -------

@@ -30,6 +30,11 @@ def add(commands: Any, common: Any) -> None:
     start.add_argument("--key", default="", metavar="UUID", help="the same key again gives the same run; random by default")
     start.add_argument("--watch", action="store_true", help="follow it to its end")
     start.set_defaults(run=launch)
+    again = commands.add_parser("reproduce", parents=[common], help="run a run's spec again and compare the weights")
+    again.add_argument("what", metavar="RUN", help="a run's number or uuid")
+    again.add_argument("--key", default="", metavar="UUID", help="the same key again gives the same run; random by default")
+    again.add_argument("--watch", action="store_true", help="follow it to its end; 1 unless the weights are equal")
+    again.set_defaults(run=reproduce)
     look = commands.add_parser("watch", parents=[common], help="follow a run or a job to its end; Ctrl-C leaves it running")
     look.add_argument("what", metavar="RUN|JOB", help="a run's number or uuid, or a job's uuid")
     look.set_defaults(run=watch)
@@ -61,6 +66,26 @@ def launch(session: Session) -> int | None:
         run, f"Run {run['number']} is launched: {session.page('/runs/' + run['uuid'] + '/')}", f"Follow it: lifecycle watch {run['number']}"
     )
     return None
+
+
+def reproduce(session: Session) -> int | None:
+    """Start it; with --watch stay until the weights are compared."""
+    args = session.args
+    if args.key and not find.is_uuid(args.key):
+        raise Usage(f"{args.key!r} is no uuid, which --key must be.")
+    first = find.run(session, args.what)
+    run = session.api.post(f"/runs/{first['uuid']}/reproduce/", {"key": args.key or str(uuid4())}, twice=True)
+    told = f"Run {run['number']} repeats run {first['number']}: {session.page('/runs/' + run['uuid'] + '/')}"
+    if not args.watch:
+        session.screen.show(run, told, f"Follow it: lifecycle watch {run['number']}")
+        return None
+    session.screen.tell(told)
+    if code := watched_run(session, run):
+        return code
+    repeat = session.api.get(f"/runs/{run['uuid']}/")["repeat"]
+    same = "The same weights, bit for bit."
+    session.screen.tell(same if repeat["is_same"] else f"Other weights in {', '.join(repeat['differing'])}.")
+    return None if repeat["is_same"] else 1
 
 
 def options(given: list[str]) -> dict[str, Any]:

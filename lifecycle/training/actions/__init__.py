@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lifecycle.training.actions.bases import add_folder_base, add_hub_base, add_packaged_base, keep_base
-from lifecycle.training.actions.launch import launch
+from lifecycle.training.actions.launch import launch, reproduce
 from lifecycle.training.actions.runs import begin, fail, record_events, resume, stop, stopped, succeed
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "keep_base",
     "launch",
     "record_events",
+    "reproduce",
     "resume",
     "stop",
     "stopped",

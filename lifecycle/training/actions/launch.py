@@ -14,9 +14,10 @@ from datasets_app.snapshots.models import Snapshot
 from lifecycle.engine import defaults
 from lifecycle.engine.spec import SpecError, TrainSpec
 from lifecycle.jobs.actions import enqueue
-from lifecycle.refusals import NotReady, Refused
+from lifecycle.refusals import Conflict, NotReady, Refused
 from lifecycle.training import facts, queries
 from lifecycle.training.models import BaseModel, Run
+from lifecycle.training.rules import RunState
 from registry.access.models import Project, User
 from registry.access.policy import require
 from registry.ledger.actions import record
@@ -47,17 +48,43 @@ def launch(
         return known
     check_snapshot(snapshot)
     check_base(base, project)
-    spec = make_spec(snapshot, base, strategy, options or {})
+    document = make_spec(snapshot, base, strategy, options or {}).to_json()
+    return start(project, actor, snapshot=snapshot, base=base, strategy=strategy, spec=document, note=note.strip()[:300], key=key)
+
+
+@transaction.atomic
+def reproduce(*, run_id: UUID, actor: User, key: UUID | None = None) -> Run:
+    """Queue the spec of a run that has succeeded once more, on the same snapshot and base: its weights should come out equal, bit for bit.
+
+    key: of the form; the same key again gives the same run. Raises PermissionDenied, Conflict (the run has not succeeded) or NotReady (the
+    base model's files are gone).
+    """
+    first = Run.objects.select_related("snapshot__dataset", "base__folder").get(uuid=run_id)
+    project = Project.objects.select_for_update(of=("self",), no_key=True).get(pk=first.project_id)
+    require(actor, "training.launch", first)
+    if key and (known := Run.objects.filter(launched_by=actor, key=key).first()):
+        return known
+    if first.state != RunState.SUCCEEDED:
+        raise Conflict(f"{first} has left no weights to compare with.", next_step="Only a run that has succeeded can be run again.")
+    check_base(first.base, project)
+    return start(
+        project, actor, snapshot=first.snapshot, base=first.base, strategy=first.strategy, spec=first.spec, note=f"{first} again", key=key,
+        reproduces=first,
+    )  # fmt: skip
+
+
+def start(project: Project, actor: User, *, snapshot: Snapshot, base: BaseModel, reproduces: Run | None = None, **said: Any) -> Run:
+    """A run with its number, its job and its event. said: strategy, spec, note and key."""
     number = (Run.objects.filter(project=project).aggregate(last=Max("number"))["last"] or 0) + 1
-    document = spec.to_json()
     run = Run.objects.create(
-        project=project, number=number, note=note.strip()[:300], snapshot=snapshot, base=base, strategy=strategy, spec=document,
-        spec_digest=digest_of(document), code_version=facts.code_version(), launched_by=actor, key=key,
+        project=project, number=number, snapshot=snapshot, base=base, spec_digest=digest_of(said["spec"]),
+        code_version=facts.code_version(), launched_by=actor, reproduces=reproduces, **said,
     )  # fmt: skip
     queue_job(run, actor)
+    again = {"reproduces": reproduces.uuid} if reproduces else {}
     record(
         actor, Verb.RUN_LAUNCHED, run, project=project.uuid, snapshot=snapshot.uuid, snapshot_digest=snapshot.digest, base=base.uuid,
-        base_digest=base.folder.root_digest if base.folder else "", strategy=strategy, spec_digest=run.spec_digest,
+        base_digest=base.folder.root_digest if base.folder else "", strategy=run.strategy, spec_digest=run.spec_digest, **again,
     )  # fmt: skip
     return run
 

@@ -29,7 +29,7 @@ def test_a_run_page_tells_its_cost_by_stage(run, client_for, mia, settings):
 
     assert [(label, text.replace("\N{NO-BREAK SPACE}", " ")) for label, text in cost] == [
         ("Preparing", "2 s, 2 s of cores"), ("Training", "10 s, 20 s of cores"), ("Core time", "22 s"), ("Peak memory", "315 MB"),
-        ("Price", "0.0005 EUR"), ("Energy", "Not measured: the engine reads no meter"),
+        ("Price", "0.00050 EUR"), ("Energy", "Not measured: the engine reads no meter"),
     ]  # fmt: skip
 
 

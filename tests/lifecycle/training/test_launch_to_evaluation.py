@@ -9,8 +9,9 @@ from django.conf import settings
 
 from lifecycle.evaluation import queries as evaluations
 from lifecycle.jobs.models import Job
-from lifecycle.training import actions
+from lifecycle.training import actions, queries
 from lifecycle.training.models import Run
+from lifecycle.training.rules import Repeat
 from registry.ledger.models import Event
 from tests.support.jobs import run_ok
 from tests.support.tiny_models import make_tiny_base
@@ -51,3 +52,17 @@ def test_a_launched_run_trains_in_a_child_and_is_measured_on_both_splits(project
     assert kept == {"spec.json", "events.jsonl", "result.json"}
     assert not list((Path(settings.DATA_DIR) / "evaluations").iterdir())
     assert Job.objects.exclude(state="succeeded").count() == 0
+
+
+@pytest.mark.parametrize("strategy", ["fast_lora", "adapter"])
+def test_a_run_that_is_run_again_ends_with_the_same_weights(strategy, project, mia, tiny):
+    snapshot, base = make_snapshot(project, mia), make_base(project, mia, folder=tiny)
+    first = actions.launch(snapshot=snapshot, base=base, strategy=strategy, actor=mia, options=QUICK | {"epochs": 2})
+    run_ok("training")
+
+    again = actions.reproduce(run_id=first.uuid, actor=mia)
+    run_ok("training")
+
+    again.refresh_from_db()
+    assert queries.repeat_of(again) == Repeat((), ())
+    assert queries.cost_of(again)["cpu_seconds"] > 0
