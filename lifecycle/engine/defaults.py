@@ -150,7 +150,7 @@ def _inner(strategy: str, layers: int) -> dict[str, Choice]:
         choices["dropout"] = Choice(plain.dropout, "Drops a tenth of the adapters' inputs against overfitting.")
     if strategy == "fast_lora":
         kept = max(1, layers - LEARNING_LAYERS)
-        choices["frozen_layers"] = Choice(kept, f"The lowest {kept} of {layers} layers are run once, and training runs the others alone.")
+        choices["frozen_layers"] = Choice(kept, f"So many of {layers} layers, from below, are run once; training runs the others alone.")
     elif strategy != "head":
         choices["frozen_layers"] = Choice(0, "All layers learn; freezing the lowest saves time and helps where rows are few.")
     return choices

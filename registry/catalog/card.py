@@ -14,6 +14,7 @@ import yaml
 from django.utils.safestring import SafeString, mark_safe
 from markdown_it import MarkdownIt
 
+from lifecycle.training.rules import Strategy
 from lifecycle.ui.numbers import count, decimals
 from registry.catalog import rules
 
@@ -39,10 +40,6 @@ BASELINES = {
     "frozen_base_logreg": "Frozen base and logistic regression",
 }
 SPEC = ("epochs", "batch_size", "learning_rate", "head_learning_rate", "weight_decay", "max_tokens", "pooling", "seed")
-STRATEGIES = {
-    "lora": "LoRA", "fast_lora": "Fast LoRA", "ia3": "IA3", "adapter": "Bottleneck adapters", "full": "Full fine-tuning",
-    "head": "Head only",
-}  # fmt: skip
 RELATION = dict.fromkeys(("lora", "fast_lora", "ia3", "adapter"), "adapter") | {"full": "finetune", "head": "finetune"}
 PEFT = ("lora", "fast_lora", "ia3")
 LOADING = """```python
@@ -134,7 +131,7 @@ def training(facts: Mapping[str, Any]) -> str:
     lines = [
         ("Base model", f"{inline(base['name'])}{', `sha256:' + base['digest'] + '`' if base.get('digest') else ''}"),
         ("Licence of the base", inline(base.get("licence") or NOT_STATED)),
-        ("Strategy", inline(STRATEGIES.get(facts["strategy"], facts["strategy"]))),
+        ("Strategy", inline(dict(Strategy.choices).get(facts["strategy"], facts["strategy"]))),
         *((name.replace("_", " ").capitalize(), inline(spec[name])) for name in SPEC if name in spec),
         ("Trainable parameters", count(effort.get("trainable_parameters")).lower()),
         ("Served as", served(facts)),

@@ -1,0 +1,71 @@
+"""A run is prepared on the launch form, and run again from its page; both can be read by everybody."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from lifecycle.training import actions
+from lifecycle.training.models import Run
+from tests.support.browser import fits, running_chromium, shot, violations, visits
+from tests.support.training import finish_run, make_run, make_snapshot
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+MODES = [(1440, "light"), (390, "dark"), (1440, "dark"), (390, "light")]
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with running_chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def opened(chromium, live_server):
+    with visits(chromium, live_server.url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def first(project, mia):
+    return make_run(make_snapshot(project, mia), mia, strategy="fast_lora", splits=())
+
+
+def test_a_strategy_brings_its_own_settings_and_starts_a_run(opened, first, mia):
+    page = opened("/runs/launch/", mia)
+
+    page.get_by_label("Bottleneck adapters").check()
+    expect(page.get_by_label("Width of the adapters")).to_have_value("48")
+    page.get_by_label("Width of the adapters").fill("12")
+    page.get_by_text("More settings").click()
+    page.get_by_label("Schedule").select_option("cosine")
+    page.get_by_role("button", name="Start run").click()
+    page.wait_for_url(lambda url: "launch" not in url)
+
+    run = Run.objects.get(number=2)
+    assert (run.strategy, run.spec["strategy"]["width"], run.spec["schedule"]) == ("adapter", 12, "cosine")
+    expect(page.get_by_text("width 12, dropout 0.1")).to_be_visible()
+
+
+def test_a_run_is_run_again_and_told_to_be_the_same(opened, first, mia):
+    page = opened(f"/runs/{first.uuid}/", mia)
+
+    page.get_by_role("button", name="Reproduce").click()
+    expect(page.get_by_role("heading", name="Run 2")).to_be_visible()
+    again = finish_run(Run.objects.get(number=2))
+    Run.objects.filter(pk=again.pk).update(artifact=first.artifact)
+    page.reload()
+
+    expect(page.get_by_text("The same weights, bit for bit.")).to_be_visible()
+
+
+@pytest.mark.parametrize(("width", "scheme"), MODES)
+def test_the_pages_fit_and_can_be_read_by_everybody(opened, first, mia, settings, width, scheme):
+    settings.PRICE_PER_CORE_HOUR = 0.08
+    finish_run(actions.reproduce(run_id=first.uuid, actor=mia))
+    for name, path in {"launch": "/runs/launch/?strategy=fast_lora", "run": f"/runs/{first.uuid}/"}.items():
+        page = opened(path, mia, width=width, scheme=scheme)
+        page.wait_for_load_state("networkidle")
+        shot(page, f"{name}-{width}-{scheme}")
+        fits(page)
+        assert violations(page) == []
