@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from rest_framework.response import Response
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling.queries import get_dataset, get_queue
-from lifecycle.evaluation import actions, compare, pages, queries
+from lifecycle.evaluation import actions, compare, pages, queries, rules
 from lifecycle.evaluation.actions import SPLITS
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.evaluation.ports import shelves
@@ -36,7 +37,13 @@ class EvaluationOut(serializers.Serializer[Evaluation]):
     root_digest = serializers.CharField()
     report_digest = serializers.CharField()
     report = serializers.DictField()
+    rival = serializers.SerializerMethodField()
     created_at = serializers.DateTimeField()
+
+    def get_rival(self, evaluation: Evaluation) -> dict[str, Any] | None:
+        """The best baseline, where the run does not clearly beat it by macro-F1: name, macro_f1, own (the run's), is_ahead. Else null."""
+        found = rules.rival(evaluation.report)
+        return None if found is None else asdict(found)
 
 
 class EvaluationLineOut(serializers.Serializer[Any]):

@@ -27,11 +27,12 @@ KEY = ("macro_f1", "accuracy", "log_loss", "ece")
 
 @dataclass(frozen=True, slots=True)
 class ItemLine:
-    """An answer with its item. text, url: empty where the person may not read samples or the item is gone."""
+    """An answer with its item. text, url: empty where the person may not read samples or the item is gone; uuid: where it is gone."""
 
     answer: rules.Answer | rules.Change
     text: str
     url: str
+    uuid: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,7 @@ def parts(evaluation: Evaluation) -> dict[str, Any]:
     return {
         "pairs": pairs[:PAIRS],
         "pair_count": len(pairs),
+        "rival": rules.rival(report),
         "errors": sum(pair.count for pair in pairs),
         "held": sum(pair.count for pair in pairs[:PAIRS]),
         "classes": len(report["confusion"]["labels"]),
@@ -202,7 +204,7 @@ def lines(user: User, evaluation: Evaluation, answers: Sequence[Any]) -> list[It
     for answer in answers:
         item = items.get(answer.item)
         url = find_url("datasets:item", uuid=item.uuid) if item else ""
-        found.append(ItemLine(answer, item.text if item and readable else "", url))
+        found.append(ItemLine(answer, item.text if item and readable else "", url, str(item.uuid) if item else ""))
     return found
 
 
@@ -220,10 +222,17 @@ def items(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, Any]:
         "thread": thread(evaluation),
         "lines": lines(user, evaluation, found[start : start + PAGE]),
         "may_read": may_read(user, evaluation),
+        "pick_url": pick_url(user, evaluation),
         "start": start,
         "before": max(0, start - PAGE),
         "after": start + PAGE if start + PAGE < len(found) else 0,
     }
+
+
+def pick_url(user: User, evaluation: Evaluation) -> str:
+    """Where ticked items become a queue; empty for who may not open one."""
+    dataset = evaluation.snapshot.dataset
+    return find_url("labeling:open", uuid=dataset.uuid) if can(user, "labeling.manage", dataset) else ""
 
 
 # ── Comparing two ───────────────────────────────────────────────────────────

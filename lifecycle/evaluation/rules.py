@@ -81,6 +81,28 @@ def interval(report: Mapping[str, Any], name: str) -> tuple[float | None, float 
     return found.get("low"), found.get("high")
 
 
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """The best baseline, where a run does not clearly beat it by macro-F1. is_ahead: it is at least as good; else the intervals overlap."""
+
+    name: str
+    macro_f1: float
+    own: float
+    is_ahead: bool
+
+
+def rival(report: Mapping[str, Any]) -> Rival | None:
+    """The baseline that speaks against a fine-tune; None where it is clearly better than all, or there are none."""
+    found = {name: each for name, each in (report.get("baselines") or {}).items() if each.get("macro_f1") is not None}
+    if not found or report.get("macro_f1") is None:
+        return None
+    best = max(found, key=lambda name: found[name]["macro_f1"])
+    own, theirs = report["macro_f1"], found[best]["macro_f1"]
+    (low, _), (_, high) = interval(report, "macro_f1"), interval(found[best], "macro_f1")
+    overlap = low is not None and high is not None and high >= low
+    return Rival(BASELINES.get(best, best), theirs, own, theirs >= own) if theirs >= own or overlap else None
+
+
 def confused(report: Mapping[str, Any]) -> list[Pair]:
     """Pairs of classes that were mistaken, most rows first, then by name."""
     labels, counts = report["confusion"]["labels"], report["confusion"]["counts"]

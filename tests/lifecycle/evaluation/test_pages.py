@@ -44,6 +44,17 @@ def test_the_rows_of_a_cell_show_texts_to_those_who_may_read_samples_only(client
     assert "hidden from your role" in auditor
 
 
+def test_rows_of_a_cell_become_a_queue_by_those_who_may_open_one(client_for, measured, mia, gita):
+    engineer, reviewer = (client_for(person).get(f"/evaluations/{measured.uuid}/items/") for person in (mia, gita))
+    uuids = [line.uuid for line in engineer.context["lines"]]
+
+    assert b"Open a queue with the ticked items" in engineer.content
+    assert b"ticked items" not in reviewer.content
+    assert b'name="item"' not in reviewer.content
+    form = client_for(mia).get(engineer.context["pick_url"], {"item": uuids[:2]}).context["form"]
+    assert sorted(str(item.uuid) for item in form.initial["item"]) == sorted(uuids[:2])
+
+
 def test_a_stranger_gets_404(client_for, measured, otto):
     client = client_for(otto)
 

@@ -1,0 +1,56 @@
+"""A fine-tune that does not beat a baseline says so first."""
+
+from __future__ import annotations
+
+import pytest
+
+from lifecycle.evaluation import queries, rules
+from tests.support.training import make_run, make_snapshot
+
+
+def scored(macro_f1, low=None, high=None):
+    """A report, or a baseline's, with its interval."""
+    return {"macro_f1": macro_f1, "intervals": {"macro_f1": {"low": low, "high": high}} if low is not None else {}}
+
+
+@pytest.mark.parametrize(
+    ("baselines", "found"),
+    [
+        ({}, None),
+        ({"majority": scored(0.02, 0.01, 0.03)}, None),
+        ({"majority": scored(0.02), "tfidf_logreg": scored(0.92, 0.90, 0.94)}, ("TF-IDF + logistic regression", 0.92, 0.9, True)),
+        ({"tfidf_logreg": scored(0.9, 0.88, 0.92)}, ("TF-IDF + logistic regression", 0.9, 0.9, True)),
+        ({"frozen_base_logreg": scored(0.87, 0.85, 0.89)}, ("Untrained base + logistic regression", 0.87, 0.9, False)),
+        ({"frozen_base_logreg": scored(0.87, 0.85, 0.8799)}, None),
+        ({"frozen_base_logreg": scored(0.87)}, None),
+        ({"of another version": scored(0.95)}, ("of another version", 0.95, 0.9, True)),
+    ],
+)
+def test_the_best_baseline_is_a_rival_where_it_is_not_clearly_beaten(baselines, found):
+    rival = rules.rival(scored(0.9, 0.88, 0.92) | {"baselines": baselines})
+
+    assert rival == (found and rules.Rival(*found))
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "told"),
+    [(0.02, "This run does not beat a baseline."), (1.0, ""), (0.3, "This run is not clearly better than a baseline.")],
+)
+def test_it_stands_before_all_figures(accuracy, told, project, mia, client_for):
+    run = make_run(make_snapshot(project, mia), mia, accuracy=accuracy, seed=3)
+    evaluation = queries.latest_evaluation(run, "test")
+    client = client_for(mia)
+
+    pages = [client.get(url).content.decode() for url in (f"/evaluations/{evaluation.uuid}/", f"/evaluations/run/{run.uuid}/")]
+
+    assert [("baseline." in page, told in page) for page in pages] == [(bool(told), True)] * 2
+    if told:
+        assert pages[0].index(told) < pages[0].index("Metrics with their intervals")
+
+
+def test_programs_are_told_too(project, mia, client_for):
+    evaluation = queries.latest_evaluation(make_run(make_snapshot(project, mia), mia, accuracy=0.0), "test")
+
+    told = client_for(mia).get(f"/api/v1/evaluations/{evaluation.uuid}/").json()["rival"]
+
+    assert (told["name"], told["is_ahead"], told["own"]) == ("Most frequent class", True, evaluation.report["macro_f1"])
