@@ -82,7 +82,8 @@ class Person:
         fields = {
             "slot": str(item["slot"]), "token": item["token"], "seconds": f"{self.given['think']:.2f}",
             "suggestion": str(item["suggestion"] or ""), "label": self.classes[zlib.crc32(about.encode()) % len(self.classes)],
-            "client_key": str(uuid.uuid4()), "have": ",".join(str(each["slot"]) for each in self.hand),
+            "client_key": str(uuid.uuid4()), "have": ",".join(str(each["slot"]) for each in [*self.hand, item]),
+            "left": str(len(self.hand)),
         }  # fmt: skip
         body = await self.ask("submit", self.urls["submit"], fields, steady_from)
         self.take(json.loads(body)["items"])

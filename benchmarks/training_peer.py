@@ -89,7 +89,7 @@ def bare(folder: Path, spec: dict[str, Any]) -> None:
     read = TrainSpec.read(folder / "spec.json")
     training._seed(read.seed)
     events, prepared = EventWriter(folder / "events.jsonl"), training._prepare(read, folder)
-    reporter = Reporter(read, events, [], lambda: False, Effort(folder))
+    reporter = Reporter(read, events, [], lambda: False, Effort(folder), len(prepared.train))
     trainer, _ = training._trainer(read, folder, prepared, events, reporter)
     trainer.remove_callback(reporter)
     trainer.args.save_strategy = trainer.args.eval_strategy = trainer.args.logging_strategy = "no"

@@ -77,8 +77,8 @@ def open_base(path: Path, name: str = "", expected_digest: str = "") -> BaseFold
         name=name or path.name,
         digest=digest,
         model_type=str(config.get("model_type", "")),
-        hidden_size=int(config.get("hidden_size", 0)),
-        layers=int(config.get("num_hidden_layers", 0)),
+        hidden_size=int(config.get("hidden_size") or config.get("dim") or config.get("d_model") or 0),
+        layers=int(config.get("num_hidden_layers") or config.get("n_layers") or config.get("num_layers") or 0),
         max_tokens=int(config.get("max_position_embeddings", 0)),
         bytes=sum(each.stat().st_size for each in weights),
     )

@@ -40,8 +40,18 @@ class Effort:
     def to_json(self) -> dict[str, Any]:
         """seconds and cpu_seconds of all, and of each stage."""
         self.keep()
-        total = {unit: round(sum(each[unit] for each in self.stages.values()), 3) for unit in ("seconds", "cpu_seconds")}
-        return total | {"stages": {name: {unit: round(value, 3) for unit, value in each.items()} for name, each in self.stages.items()}}
+        return _told(self.stages)
+
+
+def spent(folder: Path) -> dict[str, Any]:
+    """As Effort.to_json, of what was kept in a folder; empty where nothing was."""
+    stages = _kept(folder / FILE)
+    return _told(stages) if stages else {}
+
+
+def _told(stages: dict[str, dict[str, float]]) -> dict[str, Any]:
+    total = {unit: round(sum(each[unit] for each in stages.values()), 3) for unit in ("seconds", "cpu_seconds")}
+    return total | {"stages": {name: {unit: round(value, 3) for unit, value in each.items()} for name, each in stages.items()}}
 
 
 def _kept(path: Path) -> dict[str, dict[str, float]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.spec import SpecError
 
+TOLERANCE = 1e-3  # of the largest activation
 HALF = np.dtype(np.float16)  # of kept activations: 11 bits of precision, where bf16, in which training reads them, has 8
 
 
@@ -40,6 +42,14 @@ def layers_of(encoder: Any) -> list[Any]:
     return list(getattr(module, name))
 
 
+def embeddings_of(encoder: Any) -> nn.Module:
+    """What stands below the lowest layer. Raises SpecError where it does not stand apart."""
+    base = base_of(encoder)
+    if not isinstance(getattr(base, "embeddings", None), nn.Module):
+        raise SpecError("strategy.frozen_layers", f"needs embeddings that stand apart, and those of {type(base).__name__} do not.")
+    return base.embeddings  # type: ignore[no-any-return]
+
+
 def freeze_lowest(encoder: Any, count: int) -> None:
     """Nothing in the embeddings and the `count` lowest layers learns. Raises SpecError where no layer would be left."""
     if not count:
@@ -47,8 +57,13 @@ def freeze_lowest(encoder: Any, count: int) -> None:
     layers = layers_of(encoder)
     if count >= len(layers):
         raise SpecError("strategy.frozen_layers", f"must be below {len(layers)}, the layers of this model.")
-    for module in (base_of(encoder).embeddings, *layers[:count]):
+    between = getattr(base_of(encoder), "embeddings_project", nn.Identity())  # ELECTRA's
+    for module in (embeddings_of(encoder), between, *layers[:count]):
         module.requires_grad_(False)
+
+
+class Caught(Exception):
+    """What the lowest layers give was caught; those above need not run."""
 
 
 class Lowest:
@@ -61,18 +76,45 @@ class Lowest:
         self.base, self.count = base_of(encoder), count
         self.module, self.name = place_of_layers(encoder)
         self.layers = getattr(self.module, self.name)
-        self.embeddings = self.base.embeddings
+        self.embeddings = embeddings_of(encoder)
         self.given = Given()
 
     @torch.no_grad()
     def run(self, **inputs: Tensor) -> Tensor:
-        """What they give, without dropout. inputs: int64 (B, T). Returns float (B, T, H)."""
+        """What they give to the layer above them, without dropout. inputs: int64 (B, T). Returns float (B, T, H)."""
         self.base.eval()
-        setattr(self.module, self.name, nn.ModuleList(list(self.layers)[: self.count]))
+        seen: list[Tensor] = []
+
+        def catch(layer: Any, args: Any, kwargs: Any) -> None:
+            seen.append(args[0] if args else kwargs["hidden_states"])
+            raise Caught
+
+        hook = self.layers[self.count].register_forward_pre_hook(catch, with_kwargs=True)
         try:
-            return self.base(**inputs).last_hidden_state  # type: ignore[no-any-return]
+            self.base(**inputs)
+        except Caught:
+            pass
         finally:
-            setattr(self.module, self.name, self.layers)
+            hook.remove()
+        return seen[0]
+
+    @torch.no_grad()
+    def check(self, **inputs: Tensor) -> None:
+        """Raises SpecError where the layers above do not make of it what the whole encoder makes. inputs: int64 (B, T), of some texts."""
+        real = inputs["attention_mask"].bool()
+        self.base.eval()
+        whole = self.base(**inputs).last_hidden_state[real]
+        try:
+            self.given.hidden = self.run(**inputs)
+            self.take_off()
+            difference = float((self.base(**inputs).last_hidden_state[real] - whole).abs().max() / whole.abs().max())
+        except (RuntimeError, ValueError, TypeError, AttributeError, IndexError, KeyError):
+            difference = float("inf")
+        finally:
+            self.put_back()
+        if not difference <= TOLERANCE:
+            told = f"is not possible with {type(self.base).__name__}: its upper layers need more than what the lower ones give."
+            raise SpecError("strategy.cached", told)
 
     def take_off(self) -> None:
         """Leave the layers above them."""
@@ -111,7 +153,8 @@ class Activations:
 
     def fill(self, batches: Iterable[Sequence[int]], run: Callable[[Sequence[int]], Tensor]) -> None:
         """Compute the file unless it is there whole. run: numbers of texts to their float (B, T, H). Raises EngineFault `disk_full`."""
-        if self.path.exists():
+        seal = self.path.with_suffix(".sha256")
+        if self.path.exists() and seal.exists() and seal.read_text(encoding="ascii") == digest_of(self.path):
             return
         self.path.parent.mkdir(exist_ok=True)
         needed, free = int(self.starts[-1]) * self.width * HALF.itemsize, shutil.disk_usage(self.path.parent).free
@@ -126,4 +169,11 @@ class Activations:
                 rows[start:end] = hidden[: end - start]
         rows.flush()
         del rows
+        seal.write_text(digest_of(temporary), encoding="ascii")
         temporary.replace(self.path)
+
+
+def digest_of(path: Path) -> str:
+    """sha256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

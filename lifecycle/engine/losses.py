@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
+
+LEAST = 1e-6
 
 
 class CrossEntropy(nn.Module):
@@ -24,7 +27,8 @@ class CrossEntropy(nn.Module):
         if not self.gamma:
             return nn.functional.cross_entropy(logits, labels, weight=self.weights, label_smoothing=self.smoothing)
         own = nn.functional.log_softmax(logits, dim=-1).gather(1, labels.unsqueeze(1)).squeeze(1)  # log p of each row's own class
-        rows = -((1 - own.exp()) ** self.gamma) * own
+        unsure = (-torch.expm1(own)).clamp(min=LEAST)  # at zero, roots have no slope
+        rows = -(unsure**self.gamma) * own
         if self.weights is None:
             return rows.mean()
         weights = self.weights[labels]

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from lifecycle.engine.effort import spent
 from lifecycle.engine.events import EventWriter, write_json
 from lifecycle.engine.faults import Fault, describe
 
@@ -97,7 +98,7 @@ def _carry_out(verb: str, folder: Path, cancelled: Callable[[], bool]) -> int:
         if fault.code == "crashed":
             traceback.print_exc()
         reserve.unlink(missing_ok=True)
-        write_json(result_path, failure(fault))
+        write_json(result_path, failure(fault) | (spent(folder) if verb == "train" else {}))
         _tell(folder, fault)
         return 1
     return 0

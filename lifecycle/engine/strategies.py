@@ -18,7 +18,7 @@ from lifecycle.engine.adapters import add_adapters
 from lifecycle.engine.base import missing
 from lifecycle.engine.layers import freeze_lowest
 from lifecycle.engine.recipes.single_label import Classifier
-from lifecycle.engine.spec import Strategy
+from lifecycle.engine.spec import SpecError, Strategy
 
 ATTENTION = (("query", "value"), ("q_lin", "v_lin"), ("q_proj", "v_proj"), ("query_proj", "value_proj"), ("Wqkv",), ("qkv_proj",))
 
@@ -49,6 +49,8 @@ def build(
     """
     encoder = load_encoder(folder, pooling)
     hidden = int(encoder.config.hidden_size)
+    if checkpointing and not encoder.supports_gradient_checkpointing:
+        raise SpecError("gradient_checkpointing", f"is not known to {type(encoder).__name__}.")
     if checkpointing:
         encoder.activation_checkpointing_enable({"use_reentrant": False})
     if strategy.kind == "lora":

@@ -120,12 +120,13 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
         return EpochBatches(lengths, self.spec.batch_size, self.spec.seed, lambda: self.state.global_step // self.steps_per_epoch)
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
-        """AdamW; weight matrices decay, the head has its own rate. The first group's rate is the one that is reported."""
+        """AdamW; weight matrices decay (IA3's scales, whose rest is one, do not), the head has its own rate. The first group's rate is
+        the one that is reported."""
         if self.optimizer is None:
             groups: dict[tuple[bool, bool], list[Tensor]] = {}
             for name, parameter in self.model.named_parameters():
                 if parameter.requires_grad:
-                    groups.setdefault((name.startswith("head."), parameter.ndim > 1), []).append(parameter)
+                    groups.setdefault((name.startswith("head."), parameter.ndim > 1 and "ia3_" not in name), []).append(parameter)
             self.optimizer = torch.optim.AdamW(
                 [
                     {
@@ -240,8 +241,17 @@ def best_values(folder: Path) -> dict[str, float]:
 class Reporter(TrainerCallback):  # type: ignore[misc]
     """Writes events as training goes, looks for findings, stops on request or when patience ends, and asks for timed checkpoints."""
 
-    def __init__(self, spec: TrainSpec, events: EventWriter, history: list[Point], cancelled: Callable[[], bool], effort: Effort) -> None:
+    def __init__(
+        self,
+        spec: TrainSpec,
+        events: EventWriter,
+        history: list[Point],
+        cancelled: Callable[[], bool],
+        effort: Effort,
+        rows: int,
+    ) -> None:
         self.spec, self.events, self.cancelled, self.effort = spec, events, cancelled, effort
+        self.rows_a_step = rows / steps_of_epoch(spec, rows)  # on the average: the last step of an epoch may have fewer
         self.history = {point.step: point for point in history}
         self.reported: dict[str, tuple[str, int]] = {}
         self.process = psutil.Process(os.getpid())
@@ -274,14 +284,19 @@ class Reporter(TrainerCallback):  # type: ignore[misc]
         self.peak_mb = max(self.peak_mb, memory)
         seconds, steps = now - self.marked[0], step - self.marked[1]
         self.marked = (now, step)
-        return {"examples_per_second": steps * self.spec.batch_size * self.spec.accumulation / max(seconds, 1e-6), "memory_mb": memory}
+        return {"examples_per_second": steps * self.rows_a_step / max(seconds, 1e-6), "memory_mb": memory}
 
     def _point(self, state: Any, values: dict[str, float]) -> None:
         step, epoch = state.global_step, float(state.epoch or 0)
         self.events.write("metric", step=step, total_steps=state.max_steps, epoch=epoch, values=values)
         known = self.history.get(step)
         self.history[step] = Point(step, epoch, {**(known.values if known else {}), **values})
-        self.report(diagnose(self.points, classes=len(self.spec.labels)))
+        self.report(self.diagnose())
+
+    def diagnose(self, *, finished: bool = False) -> list[Diagnosis]:
+        """What the points so far say. What a changed loss falls to is not known, so that nothing is said of its height."""
+        is_plain = not (self.spec.label_smoothing or self.spec.focal_gamma)
+        return diagnose(self.points, classes=len(self.spec.labels), finished=finished and is_plain)
 
     @property
     def points(self) -> list[Point]:

@@ -7,6 +7,7 @@ import random
 import resource
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,14 @@ class Prepared:
 def train(folder: Path, cancelled: Callable[[], bool]) -> dict[str, Any]:
     """Carry the run out and return its result (status succeeded or cancelled). Raises EngineFault or any other error when it fails."""
     effort = Effort(folder)
+    try:
+        return _train(folder, cancelled, effort)
+    finally:
+        with suppress(OSError):  # the disk may be full
+            effort.keep()
+
+
+def _train(folder: Path, cancelled: Callable[[], bool], effort: Effort) -> dict[str, Any]:
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     spec = TrainSpec.read(folder / "spec.json")
@@ -75,7 +84,7 @@ def train(folder: Path, cancelled: Callable[[], bool]) -> dict[str, Any]:
     events = EventWriter(folder / "events.jsonl")
     events.write("stage", name="prepare", message="Reading the data and the base model.")
     prepared = _prepare(spec, folder)
-    reporter = Reporter(spec, events, old, cancelled, effort)
+    reporter = Reporter(spec, events, old, cancelled, effort, len(prepared.train))
     trainer, model = _trainer(spec, folder, prepared, events, reporter)
     trainable, total = counts(model)
     if model.lowest is not None:
@@ -96,7 +105,7 @@ def train(folder: Path, cancelled: Callable[[], bool]) -> dict[str, Any]:
     _train_from(trainer, spec, point)
     effort.stage("artifact")
     result["last_step"] = trainer.state.global_step
-    reporter.report(diagnosis.diagnose(reporter.points, classes=len(spec.labels), finished=not cancelled()))
+    reporter.report(reporter.diagnose(finished=not cancelled()))
     if cancelled():
         events.write("end", status="cancelled", message=f"Stopped on request at step {trainer.state.global_step}; it can be resumed.")
         best = trainer.state.best_global_step or None
@@ -207,6 +216,7 @@ def frozen_activations(lowest: Lowest, encoded: list[list[int]], batches: Collat
     def run(rows: Sequence[int]) -> Tensor:
         return lowest.run(**collate([encoded[row] for row in rows], batches.pad_id, token_types=batches.token_types))
 
+    lowest.check(**collate(encoded[:4], batches.pad_id, token_types=batches.token_types))
     found.fill(length_batches([len(each) for each in encoded], 64), run)
     return found
 

@@ -1,11 +1,13 @@
-"""Django's SQLite, whose writers in one process take turns.
+"""Django's SQLite, whose transactions in one process take turns.
 
 SQLite knows one writer at a time. Who comes second asks again after 1, 2, 5 … 100 ms, whether or not the first has long ended, and who
-asks at the right moment overtakes. Threads of one process need not ask: here they wait for a lock, which wakes them.
+asks at the right moment overtakes. Threads of one process need not ask: here they wait for a lock, which wakes them. Single statements
+outside of transactions, and other processes, ask as before.
 """
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from threading import Lock
 
@@ -14,6 +16,7 @@ from django.db.backends.sqlite3 import base
 
 TURNS: defaultdict[str, Lock] = defaultdict(Lock)  # by database; other processes are told apart by SQLite's own lock
 PATIENCE = 5.0  # seconds, as sqlite3's own
+os.register_at_fork(after_in_child=TURNS.clear)  # the threads that hold them are not there
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -48,7 +51,15 @@ class DatabaseWrapper(base.DatabaseWrapper):
         finally:
             self._end_turn()
 
+    def _set_autocommit(self, autocommit: bool) -> None:
+        super()._set_autocommit(autocommit)  # type: ignore[misc]
+        if autocommit:  # which ends a transaction whose commit was interrupted
+            self._end_turn()
+
     def _end_turn(self) -> None:
-        if self.turn is not None:
-            self.turn.release()
-            self.turn = None
+        turn, self.turn = self.turn, None  # first, since whoever waits may have this very connection
+        if turn is not None:
+            turn.release()
+
+    def __del__(self) -> None:
+        self._end_turn()  # of a thread that died

@@ -298,11 +298,11 @@ def costs(run: Run) -> list[tuple[str, str]]:
         return []
     unpriced = "Not measured: no price of a core-hour is set (PRICE_PER_CORE_HOUR)"
     price = unpriced if cost["price"] is None else f"{significant(cost['price'])} {cost['currency']}"
-    stages = [(STAGES.get(name, name), each) for name, each in (cost["stages"] or {}).items()]
+    stages = [(label, cost["stages"][name]) for name, label in STAGES.items() if name in (cost["stages"] or {})]
     return [
         *((label, f"{duration(each['seconds'])}, {duration(each['cpu_seconds'])} of cores") for label, each in stages),
         ("Core time", duration(cost["cpu_seconds"])),
-        ("Peak memory", size(int(cost["peak_memory_mb"] * 2**20))),
+        ("Peak memory", size(int(cost["peak_memory_mb"] * 2**20)) if cost["peak_memory_mb"] else "Not measured: the run failed"),
         ("Price", price),
         ("Energy", "Not measured: the engine reads no meter"),
     ]
@@ -364,6 +364,10 @@ def strategy_lines(snapshot: Snapshot, base: BaseModel, strategy: str, suggestio
     labels = len(snapshot.counts["labels"])
     lines = []
     for value, label in Run.Strategy.choices:
+        if value == Run.Strategy.FAST_LORA and (base.facts.get("layers") or 0) < 2:
+            continue
+        if value == Run.Strategy.IA3 and base.facts.get("architecture") not in defaults.IA3_MODELS:
+            continue
         found = suggestion if value == strategy else queries.suggestion(snapshot, base, value)
         trainable = facts.trainable(value, base.facts, labels=labels, inner=found.values())
         lines.append(

@@ -18,7 +18,7 @@ from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.engine import defaults
 from lifecycle.training.models import BaseModel, MetricPoint, Run
-from lifecycle.training.rules import Attempt, Repeat, RunState, compare_repeat
+from lifecycle.training.rules import FINISHED, Attempt, Repeat, RunState, compare_repeat
 from lifecycle.ui.palette import Hit
 from registry.access import policy
 from registry.access.models import User
@@ -108,7 +108,7 @@ def cost_of(run: Run) -> dict[str, Any] | None:
     """What the engine measured of a run over all its attempts: seconds, cpu_seconds, peak_memory_mb, stages; price in currency at
     PRICE_PER_CORE_HOUR, null without one. None before its end, and of runs that were trained before this was measured."""
     result = run.result or {}
-    if result.get("cpu_seconds") is None:
+    if result.get("cpu_seconds") is None or run.state not in FINISHED:
         return None
     price = settings.PRICE_PER_CORE_HOUR
     return {name: result.get(name) for name in ("seconds", "cpu_seconds", "peak_memory_mb", "stages")} | {

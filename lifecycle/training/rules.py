@@ -52,6 +52,7 @@ CONSEQUENCE = {
 # What a machine brings to a run besides its spec, and how people call it.
 CONDITIONS = {
     "code": "the product's code",
+    "python": "Python",
     "packages": "versions of libraries",
     "cpu": "the processor",
     "threads": "threads",

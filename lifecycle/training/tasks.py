@@ -92,7 +92,7 @@ def train(ctx: JobContext) -> None:
         raise NotReady(result.message, next_step="It is tried again from its last checkpoint.")
     if not result.ok:
         drop_texts(folder)
-        actions.fail(run.uuid, result.code, result.message, result.next_step)
+        actions.fail(run.uuid, result.code, result.message, result.next_step, result.data)
         raise Refused(result.message, next_step=result.next_step)
     ctx.progress(0, stage="Keeping the model")
     kept = artifacts.put_folder(folder / "artifact")
@@ -148,9 +148,10 @@ def link(path: Path, target: Path) -> None:
 
 
 def drop_texts(folder: Path) -> None:
-    """Leave no text of the data in a folder that waits; a resume writes them again from the snapshot."""
+    """Leave no text of the data, and nothing computed from each, in a folder that waits; a resume makes them again from the snapshot."""
     for name in DATA.values():
         (folder / name).unlink(missing_ok=True)
+    shutil.rmtree(folder / "cache", ignore_errors=True)
 
 
 def clean(folder: Path) -> None:

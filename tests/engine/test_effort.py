@@ -67,3 +67,12 @@ def test_a_run_tells_what_it_has_cost(run_folder, train_here):
     assert result["cpu_seconds"] == pytest.approx(sum(each["cpu_seconds"] for each in result["stages"].values()), abs=0.01)
     assert result["seconds"] > 0
     assert json.loads((folder / "effort.json").read_text()).keys() == result["stages"].keys()
+
+
+def test_a_run_that_fails_tells_what_it_has_cost(run_folder, train_here):
+    folder = run_folder(strategy={"kind": "full", "frozen_layers": 2})
+
+    result = train_here(folder)
+
+    assert (result["status"], list(result["stages"])) == ("failed", ["prepare"])
+    assert result["seconds"] > 0

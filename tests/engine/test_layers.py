@@ -2,16 +2,20 @@
 
 import pytest
 
+from lifecycle.engine.defaults import IA3_MODELS
 from lifecycle.engine.spec import SpecError, Strategy
 
 pytestmark = pytest.mark.engine
 
 SHAPE = {"vocab_size": 24, "hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 64}
+SPECIAL = ("pad_token_id", "bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id")
 MODELS = {
     "bert": ("BertConfig", "BertModel", SHAPE),
     "roberta": ("RobertaConfig", "RobertaModel", SHAPE),
     "mpnet": ("MPNetConfig", "MPNetModel", SHAPE),
     "electra": ("ElectraConfig", "ElectraModel", SHAPE | {"embedding_size": 32}),
+    "modernbert": ("ModernBertConfig", "ModernBertModel", SHAPE | dict.fromkeys(SPECIAL, 1)),
+    "deberta-v2": ("DebertaV2Config", "DebertaV2Model", SHAPE),
     "distilbert": ("DistilBertConfig", "DistilBertModel", {"vocab_size": 24, "dim": 32, "n_layers": 3, "n_heads": 2, "hidden_dim": 64}),
 }
 
@@ -97,6 +101,51 @@ def test_freezing_all_layers_is_refused(encoder):
     assert all(each.requires_grad for each in encoder.parameters())
 
 
+@pytest.mark.parametrize(
+    ("config", "model", "more"),
+    [
+        ("DebertaV2Config", "DebertaV2Model", {"conv_kernel_size": 3}),
+        ("ElectraConfig", "ElectraModel", {"embedding_size": 16}),
+    ],
+)
+def test_layers_that_need_more_than_what_those_below_gave_are_refused(config, model, more, batch):
+    import torch
+    import transformers
+
+    from lifecycle.engine.layers import Lowest
+
+    torch.manual_seed(5)
+    encoder = getattr(transformers, model)(getattr(transformers, config)(**SHAPE, **more)).eval()
+    before = encoder(**batch).last_hidden_state
+
+    with pytest.raises(SpecError, match=rf"strategy.cached is not possible with {model}: its upper layers need more"):
+        Lowest(encoder, 2).check(**batch)
+
+    assert torch.equal(encoder(**batch).last_hidden_state, before)
+
+
+def test_embeddings_that_do_not_stand_apart_are_refused():
+    import transformers
+
+    from lifecycle.engine.layers import freeze_lowest
+
+    model = transformers.Qwen2Model(transformers.Qwen2Config(**SHAPE, num_key_value_heads=2))
+
+    with pytest.raises(SpecError, match=r"strategy.frozen_layers needs embeddings that stand apart, and those of Qwen2Model do not\."):
+        freeze_lowest(model, 1)
+
+
+def test_a_projection_behind_the_embeddings_is_frozen_with_them():
+    import transformers
+
+    from lifecycle.engine.layers import freeze_lowest
+
+    encoder = transformers.ElectraModel(transformers.ElectraConfig(**SHAPE, embedding_size=16))
+    freeze_lowest(encoder, 1)
+
+    assert not any(each.requires_grad for each in encoder.embeddings_project.parameters())
+
+
 def test_layers_that_share_their_weights_are_refused():
     import transformers
 
@@ -112,8 +161,8 @@ def test_what_ia3_scales_is_known_or_refused(encoder):
     from lifecycle.engine.faults import EngineFault
     from lifecycle.engine.strategies import ia3_config
 
-    if encoder.config.model_type in ("bert", "roberta"):
-        assert sorted(ia3_config(encoder, Strategy(kind="ia3")).target_modules) == ["key", "output.dense", "value"]
+    if encoder.config.model_type in IA3_MODELS:
+        assert "output.dense" in ia3_config(encoder, Strategy(kind="ia3")).target_modules
         return
     with pytest.raises(EngineFault, match=r"which weights IA3 scales in it is not known; set strategy.target_modules"):
         ia3_config(encoder, Strategy(kind="ia3"))

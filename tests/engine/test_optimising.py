@@ -42,6 +42,15 @@ def test_focal_loss_weighs_classes_as_cross_entropy_does():
     assert CrossEntropy(weights, gamma=1e-9)(LOGITS, LABELS).item() == pytest.approx(CrossEntropy(weights)(LOGITS, LABELS).item())
 
 
+@pytest.mark.parametrize("gamma", [0.5, 1.0, 2.0])
+def test_a_row_that_is_quite_sure_leaves_a_slope(gamma):
+    logits = torch.tensor([[40.0, 0.0, 0.0]], requires_grad=True)
+
+    CrossEntropy(gamma=gamma)(logits, torch.tensor([0])).backward()
+
+    assert torch.isfinite(logits.grad).all()
+
+
 def test_smoothing_divides_its_share_among_all_classes():
     first = -0.9 * math.log(SURE) - 0.1 / 3 * (math.log(SURE) + 2 * math.log((1 - SURE) / 2))
 
@@ -66,6 +75,31 @@ def test_batches_of_one_step_are_counted_as_one(run_folder, train_here):
     result = train_here(folder)
 
     assert (result["status"], result["last_step"]) == ("succeeded", 5 * 2)
+
+
+def test_the_speed_counts_rows_not_room_in_batches(run_folder):
+    from lifecycle.engine.effort import Effort
+    from lifecycle.engine.spec import TrainSpec
+    from lifecycle.engine.trainer import Reporter
+
+    folder = run_folder(batch_size=4, accumulation=64)
+    spec = TrainSpec.read(folder / "spec.json")
+
+    assert Reporter(spec, None, [], lambda: False, Effort(folder), rows=8).rows_a_step == 8
+
+
+@pytest.mark.parametrize(("loss", "codes"), [({}, ["underfitting"]), ({"label_smoothing": 0.3}, []), ({"focal_gamma": 2.0}, [])])
+def test_nothing_is_said_of_the_height_of_a_changed_loss(loss, codes, run_folder):
+    from lifecycle.engine.effort import Effort
+    from lifecycle.engine.events import Point
+    from lifecycle.engine.spec import TrainSpec
+    from lifecycle.engine.trainer import Reporter
+
+    folder = run_folder(**loss)
+    falling = [Point(step, step / 2, {"train_loss": 0.6, "validation_loss": 0.7 - step / 100}) for step in range(1, 5)]
+    reporter = Reporter(TrainSpec.read(folder / "spec.json"), None, falling, lambda: False, Effort(folder), rows=8)
+
+    assert [each.code for each in reporter.diagnose(finished=True)] == codes
 
 
 def test_two_half_batches_move_the_weights_as_a_whole_one_does(run_folder, train_here, tiny_base):

@@ -29,7 +29,11 @@ def test_a_spec_survives_json_and_back():
         ({"epochs": True}, "epochs", "spec.json: epochs must be a whole number, got true."),
         ({"learning_rate": float("nan")}, "learning_rate", "spec.json: learning_rate must be from 0 to 1, got nan."),
         ({"pooling": "max"}, "pooling", 'spec.json: pooling must be one of mean, cls, pooler, got "max".'),
-        ({"strategy": {"kind": "ia3"}}, "strategy.kind", 'spec.json: strategy.kind must be one of full, lora, head, got "ia3".'),
+        (
+            {"strategy": {"kind": "prefix"}},
+            "strategy.kind",
+            'spec.json: strategy.kind must be one of full, lora, ia3, adapter, head, got "prefix".',
+        ),
         ({"strategy": {"rank": 0}}, "strategy.rank", "spec.json: strategy.rank must be from 1 to 256, got 0."),
         ({"strategy": []}, "strategy", "spec.json: strategy must be an object, got []."),
         ({"labels": ["a", "a"]}, "labels", 'spec.json: labels names "a" twice.'),

@@ -111,6 +111,47 @@ def test_a_stopped_run_with_kept_activations_resumes_to_the_same_weights(run_fol
     assert (stopped / "artifact" / "model.safetensors").read_bytes() == (calm / "artifact" / "model.safetensors").read_bytes()
 
 
+def test_kept_activations_that_were_changed_are_computed_again(run_folder, train_here):
+    spec = {"strategy": {"kind": "full", "frozen_layers": 1, "cached": True}, "epochs": 6}
+    calm, stopped = run_folder("calm", **spec), run_folder("stopped", **spec)
+    train_here(calm)
+    asked = iter([False] * 5)
+    train_here(stopped, cancelled=lambda: next(asked, True))
+    path = stopped / "cache" / "train.f16"
+    path.write_bytes(b"\0" * path.stat().st_size)
+
+    train_here(stopped)
+
+    assert (stopped / "artifact" / "model.safetensors").read_bytes() == (calm / "artifact" / "model.safetensors").read_bytes()
+
+
+def test_checkpointing_is_refused_where_the_model_does_not_know_it(run_folder, train_here, monkeypatch):
+    monkeypatch.setattr("transformers.BertModel.supports_gradient_checkpointing", False)
+
+    error = train_here(run_folder(gradient_checkpointing=True))["error"]
+
+    assert error["message"] == "spec.json: gradient_checkpointing is not known to BertModel."
+
+
+def test_scales_do_not_decay_towards_zero(run_folder, train_here):
+    from lifecycle.engine import training
+    from lifecycle.engine.effort import Effort
+    from lifecycle.engine.events import EventWriter
+    from lifecycle.engine.spec import TrainSpec
+    from lifecycle.engine.trainer import Reporter
+
+    folder = run_folder(strategy={"kind": "ia3"})
+    spec = TrainSpec.read(folder / "spec.json")
+    prepared = training._prepare(spec, folder)
+    reporter = Reporter(spec, EventWriter(folder / "events.jsonl"), [], lambda: False, Effort(folder), 8)
+    trainer, model = training._trainer(spec, folder, prepared, reporter.events, reporter)
+
+    groups = trainer.create_optimizer().param_groups
+
+    decaying = {id(each) for group in groups if group["weight_decay"] for each in group["params"]}
+    assert [name for name, each in model.named_parameters() if id(each) in decaying] == ["head.weight"]
+
+
 def test_a_full_disk_is_told_before_activations_are_computed(run_folder, train_here, monkeypatch):
     import shutil
     from collections import namedtuple

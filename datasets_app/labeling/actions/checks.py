@@ -69,15 +69,17 @@ def locked(queue_id: UUID) -> Queue:
 
 
 def draw(queue: Queue, actor: User, size: int) -> list[int]:
-    """Keys of up to `size` items that wait: along their places by chance, from a place by chance, and round again."""
+    """Keys of up to `size` items that wait and that the actor has not answered: along their places by chance, from a place by chance, and
+    round again; at most 1,000 to each side of it are looked at."""
     start = secrets.randbelow(rules.RANGE)
     rows = Agreed.objects.filter(queue=queue).order_by("place", "id").values_list("item_id", flat=True)
     found: list[int] = []
     for part in (rows.filter(place__gte=start), rows.filter(place__lt=start)):
         if len(found) < size:
-            found += part[: 2 * LARGEST]
-    own = set(queries.standing_answers().filter(user=actor, item_id__in=found).values_list("item_id", flat=True))
-    return [item for item in found if item not in own][:size]
+            some = list(part[: 2 * LARGEST])
+            own = set(queries.standing_answers().filter(user=actor, item_id__in=some).values_list("item_id", flat=True))
+            found += [item for item in some if item not in own]
+    return found[:size]
 
 
 @transaction.atomic

@@ -35,12 +35,13 @@ class ValueField(forms.JSONField):
 
 
 class SlotForm(forms.Form):
-    """What every answer from a bench carries. have: the slots that the page still holds."""
+    """What every answer from a bench carries. have: the slots that the page knows. left: how many of them wait to be answered there."""
 
     slot = forms.IntegerField()
     client_key = forms.UUIDField()
     seconds = forms.FloatField(required=False, min_value=0)
     have = forms.CharField(required=False, max_length=500)
+    left = forms.IntegerField(required=False, min_value=0)
 
     def clean_slot(self) -> int:
         """The key of the slot."""

@@ -122,11 +122,12 @@ def class_map(labels: list[Any]) -> list[list[tuple[str, list[Any]]]]:
     return columns
 
 
-def saved(request: HttpRequest, queue: Queue, have: list[int], **more: Any) -> HttpResponse:
+def saved(request: HttpRequest, queue: Queue, data: dict[str, Any], **more: Any) -> HttpResponse:
     """The answer after something was kept: what the page lacks of its five items once few are left, and how far the queue is."""
     if not wants_json(request):
         return to_bench(queue.uuid)
-    items, closed = next_items(queue, request, have=have) if len(have) < rules.ENOUGH else ([], None)
+    few = data["left"] is None or data["left"] < rules.ENOUGH
+    items, closed = next_items(queue, request, have=data["have"]) if few else ([], None)
     progress = queries.progress(queue, person(request))
     return JsonResponse(
         {
@@ -152,7 +153,7 @@ def submit(request: HttpRequest, uuid: UUID) -> HttpResponse:
     if told and not wants_json(request):
         return HttpResponseRedirect(f"{reverse('labeling:bench', args=[uuid])}?told={annotation.uuid}")
     more = {"gold": told_document(told)} if told else {}
-    return saved(request, annotation.queue, data["have"], annotation=str(annotation.uuid), **more)
+    return saved(request, annotation.queue, data, annotation=str(annotation.uuid), **more)
 
 
 def told_document(told: queries.Told) -> dict[str, Any]:
@@ -179,7 +180,7 @@ def skip(request: HttpRequest, uuid: UUID) -> HttpResponse:
         queue_id=uuid, actor=person(request), slot_id=data["slot"], client_key=data["client_key"], reason=data["reason"],
         seconds=data["seconds"] or 0,
     )  # fmt: skip
-    return saved(request, passed_on.queue, data["have"])
+    return saved(request, passed_on.queue, data)
 
 
 @require_POST

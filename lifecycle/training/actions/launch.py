@@ -24,6 +24,8 @@ from registry.ledger.actions import record
 from registry.ledger.rules import digest_of
 from registry.ledger.verbs import Verb
 
+RESERVED = frozenset({"base", "labels", "strategy", "task", "format"})
+
 
 @transaction.atomic
 def launch(
@@ -44,7 +46,7 @@ def launch(
     """
     project = Project.objects.select_for_update(of=("self",), no_key=True).get(pk=snapshot.dataset.project_id)
     require(actor, "training.launch", snapshot)
-    if key and (known := Run.objects.filter(launched_by=actor, key=key).first()):
+    if key and (known := sent_before(actor, key, project=project, reproduces=None)):
         return known
     check_snapshot(snapshot)
     check_base(base, project)
@@ -62,7 +64,7 @@ def reproduce(*, run_id: UUID, actor: User, key: UUID | None = None) -> Run:
     first = Run.objects.select_related("snapshot__dataset", "base__folder").get(uuid=run_id)
     project = Project.objects.select_for_update(of=("self",), no_key=True).get(pk=first.project_id)
     require(actor, "training.launch", first)
-    if key and (known := Run.objects.filter(launched_by=actor, key=key).first()):
+    if key and (known := sent_before(actor, key, project=project, reproduces=first)):
         return known
     if first.state != RunState.SUCCEEDED:
         raise Conflict(f"{first} has left no weights to compare with.", next_step="Only a run that has succeeded can be run again.")
@@ -71,6 +73,14 @@ def reproduce(*, run_id: UUID, actor: User, key: UUID | None = None) -> Run:
         project, actor, snapshot=first.snapshot, base=first.base, strategy=first.strategy, spec=first.spec, note=f"{first} again", key=key,
         reproduces=first,
     )  # fmt: skip
+
+
+def sent_before(actor: User, key: UUID, *, project: Project, reproduces: Run | None) -> Run | None:
+    """The run that the same form made when it came before. Raises Conflict where the key was of something else."""
+    known = Run.objects.filter(launched_by=actor, key=key).first()
+    if known and (known.project_id, known.reproduces_id) != (project.pk, reproduces.pk if reproduces else None):
+        raise Conflict("This key has started another run.", next_step="Send a new key.")
+    return known
 
 
 def start(project: Project, actor: User, *, snapshot: Snapshot, base: BaseModel, reproduces: Run | None = None, **said: Any) -> Run:
@@ -125,6 +135,17 @@ def make_spec(snapshot: Snapshot, base: BaseModel, strategy: str, options: Mappi
     if strategy not in Run.Strategy.values:
         raise Refused("There is no such strategy.", fields={"strategy": [f"Choose one of {', '.join(Run.Strategy.values)}."]})
     suggested = queries.suggestion(snapshot, base, strategy).values()
+    if reserved := sorted(RESERVED & options.keys()):
+        text = f"{reserved[0]} is not set here: it follows from snapshot, base and strategy."
+        raise Refused(text, fields={reserved[0]: [text]})
+    layers, architecture = base.facts.get("layers") or 0, base.facts.get("architecture", "")
+    if strategy == Run.Strategy.FAST_LORA and layers < 2:
+        text = f"{base.name} has no two layers that are known, so nothing of it can be run once. Choose LoRA."
+        raise Refused(text, fields={"strategy": [text]})
+    if strategy == Run.Strategy.IA3 and architecture not in defaults.IA3_MODELS:
+        known = ", ".join(defaults.IA3_MODELS)
+        text = f"Which weights IA3 scales is known for {known}; {base.name} is {architecture or 'unknown'}. Choose LoRA."
+        raise Refused(text, fields={"strategy": [text]})
     if foreign := sorted(defaults.INNER & options.keys() - suggested.keys()):
         text = f"{foreign[0]} is no setting of {Run.Strategy(strategy).label}."
         raise Refused(text, fields={foreign[0]: [text]})
@@ -133,11 +154,10 @@ def make_spec(snapshot: Snapshot, base: BaseModel, strategy: str, options: Mappi
     if limit and "max_tokens" not in options:
         values["max_tokens"] = min(values["max_tokens"], limit)
     inner = {name: values.pop(name) for name in defaults.INNER if name in values}
-    document = {
+    document = values | {
         "base": {"path": "base", "name": base.name, "digest": base.facts["engine_digest"]},
         "labels": labels,
         "strategy": defaults.strategy_spec(strategy, inner),
-        **values,
     }
     try:
         spec = TrainSpec.from_json(document)
@@ -145,7 +165,6 @@ def make_spec(snapshot: Snapshot, base: BaseModel, strategy: str, options: Mappi
         field = error.field.rpartition(".")[2]
         text = error.message.removeprefix(f"spec.json: {error.field} ")
         raise Refused(f"{field} {text}", fields={field: [text[:1].upper() + text[1:]]}) from error
-    layers = base.facts.get("layers")
     if layers and spec.strategy.frozen_layers >= layers:
         text = f"{base.name} has {layers} layers, so fewer than {layers} can be frozen."
         raise Refused(text, fields={"frozen_layers": [text]})

@@ -73,7 +73,7 @@ def resume(*, run_id: UUID, actor: User) -> Run:
     require(actor, "training.launch", run)
     check_base(run.base, run.project)
     old = run.state
-    move(run, RunState.QUEUED, error=None, finished_at=None)
+    move(run, RunState.QUEUED, error=None, finished_at=None, result={})
     queue_job(run, actor)
     record(actor, Verb.RUN_RESUMED, run, project=run.project.uuid, step=run.step, was=old)
     return run
@@ -155,13 +155,15 @@ def stopped(run_id: UUID, result: dict[str, Any] | None = None) -> Run:
 
 
 @transaction.atomic
-def fail(run_id: UUID, code: str, message: str, next_step: str) -> Run:
-    """The run cannot go on. message, next_step: sentences for people. A run that has ended stays what it is."""
+def fail(run_id: UUID, code: str, message: str, next_step: str, result: dict[str, Any] | None = None) -> Run:
+    """The run cannot go on. message, next_step: sentences for people. result: the engine's, where it left one. A run that has ended stays
+    what it is."""
     run = locked(run_id)
     if run.state in rules.FINISHED:
         return run
     if not message:
         raise Refused("A failure needs a sentence.")
-    move(run, RunState.FAILED, error={"code": code, "message": message, "next_step": next_step}, finished_at=timezone.now())
+    error = {"code": code, "message": message, "next_step": next_step}
+    move(run, RunState.FAILED, error=error, finished_at=timezone.now(), result=result or run.result)
     record(None, Verb.RUN_ENDED, run, project=run.project.uuid, state=run.state, code=code, step=run.step)
     return run

@@ -66,7 +66,7 @@
     refused: (job, error) => { if (pausing) goOn(); dispatchEvent(new CustomEvent("toast", { detail: { kind: "bad", text: error.message } })); if ((mode?.value || /** @type {any} */ (error).status === 422) && job.what?.item && !holds(job.what.item.slot)) { stash(); hand.unshift(job.what.item); show(true); } },
     changed: () => { bench.dataset.unsaved = String(post.unsaved); progress(null); },
   });
-  post.holding(() => [...hand.map((item) => String(item.slot)), ...post.slots].join(","));
+  post.holding(() => ({ have: [...hand.map((item) => String(item.slot)), ...post.slots].join(","), left: String(hand.length) }));
   const holds = (slot) => hand.some((item) => item.slot === slot) || post.slots.includes(String(slot));
 
   const progress = (body) => {

@@ -30,7 +30,7 @@
       while (waiting.length && !stuck) {
         const job = waiting[0];
         try {
-          const body = await post(job.url, { ...job.fields, have: have() });
+          const body = await post(job.url, { ...job.fields, ...held() });
           waiting.shift();
           hooks.saved(body);
         } catch (error) {
@@ -41,8 +41,8 @@
       busy = false;
     };
 
-    /** @type {() => string} */
-    let have = () => "";
+    /** What the page holds, told with everything that is sent. @type {() => Record<string, string>} */
+    let held = () => ({});
 
     const again = () => { stuck = false; document.getElementById("unsaved")?.remove(); run(); };
 
@@ -67,8 +67,8 @@
       get full() { return stuck && waiting.length >= LIMIT; },
       get slots() { return waiting.map((job) => job.fields.slot); },
       again,
-      /** @param {() => string} tell */
-      holding: (tell) => { have = tell; },
+      /** @param {() => Record<string, string>} tell */
+      holding: (tell) => { held = tell; },
       /** @param {string} url @param {Record<string, string>} fields @param {any} what */
       send: (url, fields, what) => { waiting.push({ url, fields: { ...fields, client_key: key() }, what }); hooks.changed(); if (stuck) offer(new TypeError()); run(); },
       /** Takes back the newest answer that was not sent yet. @returns {any} */

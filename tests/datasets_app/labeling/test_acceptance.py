@@ -224,9 +224,14 @@ def test_what_agreed_after_the_sample_was_drawn_still_waits(project, mia, ravi, 
     assert Agreed.objects.get().item == items[2]
 
 
-def test_items_that_the_reviewer_labelled_are_left_for_another(project, mia, ravi, bo):
+@pytest.mark.parametrize(("own", "other"), [(9, 3), (3, 9)])
+def test_items_that_the_reviewer_labelled_are_left_for_another(project, mia, ravi, bo, monkeypatch, own, other):
+    monkeypatch.setattr("datasets_app.labeling.actions.checks.secrets.randbelow", lambda most: 5)
     queue = make(project, mia, 3)
     label_items(queue, {ravi: ["card"], bo: ["card"] * 3, make_annotator(project, "cleo"): ["", "card", "card"]})
+    theirs = Agreed.objects.filter(queue=queue, item__in=queue.annotations.filter(user=ravi).values("item"))
+    Agreed.objects.filter(queue=queue).update(place=other)
+    theirs.update(place=own)
     check = check_all(queue, ravi, size=1)
     actions.accept_check(check_id=check.uuid, actor=ravi)
     run_ok("default")

@@ -55,7 +55,7 @@ def test_the_script_gets_the_items_that_it_lacks_once_two_are_left(queue, ana, c
     for at in range(3):
         sent = {
             "slot": items[at]["slot"], "label": queue.schema.labels.get(name="card").uuid, "client_key": uuid4(),
-            "have": ",".join(str(row["slot"]) for row in items[at + 1 :]),
+            "have": ",".join(str(row["slot"]) for row in items[at:]), "left": 4 - at,  # as the script tells it
         }  # fmt: skip
         answered = client.post(url("submit", queue), sent, headers={"accept": "application/json"}).json()
         brought.append([row["text"] for row in answered["items"]])

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import gc
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
@@ -7,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.db import OperationalError, connections
+from django.db.backends.sqlite3 import base
 
 from lifecycle.sqlite.base import TURNS, DatabaseWrapper
 
@@ -27,6 +30,11 @@ def connect(tmp_path, django_db_blocker) -> Iterator[Any]:
         yield new
         for connection in made:
             connection.close()
+
+
+def interrupt(*args: Any) -> None:
+    """Somebody presses Ctrl-C."""
+    raise KeyboardInterrupt
 
 
 def is_free(connection: DatabaseWrapper) -> bool:
@@ -82,6 +90,42 @@ def test_a_turn_ends_with_its_transaction(connect, ending):
     getattr(connection, ending)()
 
     assert (held, is_free(connection)) == (True, True)
+
+
+def test_an_interrupted_commit_holds_no_turn(connect, monkeypatch):
+    connection = connect()
+    begin(connection)
+    monkeypatch.setattr(base.DatabaseWrapper, "_commit", interrupt)
+
+    with pytest.raises(KeyboardInterrupt):
+        connection.commit()
+    connection.set_autocommit(True)  # as `atomic` does on its way out
+
+    assert is_free(connection)
+
+
+def test_a_connection_that_is_forgotten_in_a_transaction_holds_no_turn(tmp_path, connect):
+    other = connect()
+    forgotten = DatabaseWrapper(other.settings_dict, "default")
+    begin(forgotten)
+    held = not is_free(other)
+
+    del forgotten
+    gc.collect()
+
+    assert (held, is_free(other)) == (True, True)
+
+
+def test_a_child_of_a_process_that_writes_does_not_wait_for_it(connect):
+    connection = connect()
+    begin(connection)
+
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if is_free(connection) else 1)
+
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert not is_free(connection)
 
 
 def test_a_transaction_that_could_not_begin_holds_no_turn(connect):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lifecycle.training import queries
+from lifecycle.training import actions, queries
 from tests.support.training import make_run, make_snapshot
 
 
@@ -50,3 +50,17 @@ def test_a_run_that_has_not_ended_or_was_not_measured_tells_no_cost(project, mia
 
     assert [client_for(mia).get(f"/api/v1/runs/{run.uuid}/").json()["cost"] for run in (going, old)] == [None, None]
     assert [client_for(mia).get(f"/runs/{run.uuid}/").context["cost"] for run in (going, old)] == [[], []]
+
+
+def test_a_failed_run_has_cost_something_too_and_a_resumed_one_is_not_done(project, mia, client_for):
+    run = make_run(make_snapshot(project, mia), mia, succeeded=False)
+    actions.begin(run.uuid)
+    spent = {"seconds": 3.0, "cpu_seconds": 6.0, "stages": {"prepare": {"seconds": 3.0, "cpu_seconds": 6.0}}}
+    actions.fail(run.uuid, "nan_loss", "The loss was no longer a number.", "Lower the rates.", spent)
+    run.refresh_from_db()
+
+    page = client_for(mia).get(f"/runs/{run.uuid}/").content.decode()
+    again = actions.resume(run_id=run.uuid, actor=mia)
+
+    assert (queries.cost_of(run)["cpu_seconds"], queries.cost_of(again)) == (6.0, None)
+    assert "Not measured: the run failed" in page

@@ -8,12 +8,12 @@ import pytest
 from django.core.exceptions import PermissionDenied
 
 from lifecycle.jobs.models import Job
-from lifecycle.refusals import NotReady, Refused
+from lifecycle.refusals import Conflict, NotReady, Refused
 from lifecycle.training import actions, queries
 from lifecycle.training.models import BaseModel, Run
 from registry.access.models import Project
 from registry.ledger.models import Event
-from tests.support.training import make_base, make_snapshot
+from tests.support.training import finish_run, make_base, make_snapshot
 
 
 @pytest.fixture
@@ -108,6 +108,9 @@ def test_each_strategy_is_said_in_the_engines_words(strategy, options, said, sna
         ("lora", {"schedule": "sawtooth"}, "schedule must be one of linear, cosine, constant"),
         ("lora", {"label_smoothing": 0.1, "focal_gamma": 2.0}, "label_smoothing must be 0 where focal_gamma is set"),
         ("fast_lora", {"frozen_layers": 0}, "cached needs frozen_layers of 1 or more"),
+        ("lora", {"base": {"path": "/srv/other", "name": "other"}}, "base is not set here: it follows from snapshot, base and strategy."),
+        ("lora", {"strategy": {"kind": "full"}}, "strategy is not set here"),
+        ("lora", {"labels": ["a", "b"]}, "labels is not set here"),
     ],
 )
 def test_settings_that_a_strategy_does_not_read_are_refused(strategy, option, message, snapshot, base, mia):
@@ -115,6 +118,38 @@ def test_settings_that_a_strategy_does_not_read_are_refused(strategy, option, me
         actions.launch(snapshot=snapshot, base=base, strategy=strategy, actor=mia, options=option)
 
     assert nothing_happened()
+
+
+@pytest.mark.parametrize(
+    ("strategy", "facts", "message"),
+    [
+        ("fast_lora", {"layers": 0}, "tiny-base has no two layers that are known"),
+        ("fast_lora", {"layers": 1}, "tiny-base has no two layers that are known"),
+        ("ia3", {"architecture": "mpnet"}, "Which weights IA3 scales is known for bert, roberta, deberta, deberta-v2; tiny-base is mpnet."),
+    ],
+)
+def test_what_the_base_cannot_do_is_refused_at_launch_and_not_offered(strategy, facts, message, snapshot, base, mia, client_for):
+    base.facts |= facts
+    base.save(update_fields=["facts"])
+
+    with pytest.raises(Refused, match=f"^{message}"):
+        actions.launch(snapshot=snapshot, base=base, strategy=strategy, actor=mia)
+
+    assert nothing_happened()
+    offered = client_for(mia).get("/runs/launch/").context["strategies"]
+    assert len(offered) == 5
+    assert strategy not in [line.value for line in offered]
+
+
+def test_a_key_of_another_run_is_refused(snapshot, base, mia):
+    key = uuid.uuid4()
+    run = actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=mia, key=key)
+    first = finish_run(actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=mia))
+
+    with pytest.raises(Conflict, match=r"This key has started another run\."):
+        actions.reproduce(run_id=first.uuid, actor=mia, key=key)
+
+    assert list(Run.objects.order_by("id")) == [run, first]
 
 
 def test_texts_longer_than_the_base_reads_are_refused(snapshot, base, mia):
