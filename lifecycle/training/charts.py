@@ -14,6 +14,7 @@ TICKS = [at * 10.0**power for power in range(-4, 3) for at in (1, 2, 5)]
 LINE: dict[str, Any] = {"type": "scatter", "mode": "lines"}
 SMALL = {
     "learning_rate": ("Learning rate", "$c1", ""),
+    "gradient_norm": ("Gradient norm", "$c1", ""),
     "examples_per_second": ("Throughput", "$c1", "examples/s"),
     "memory_mb": ("Memory", "$c1", "MB"),
 }
@@ -127,7 +128,7 @@ def small(name: str, curve: Curve, *, total: int, live: bool, updates: str = "")
     """One small multiple on the run's step axis; its caption is the name and the last value."""
     label, colour, unit = SMALL[name]
     last = curve[-1][1] if curve else None
-    shown = "Not measured" if last is None else f"{last:.2g}" if name == "learning_rate" else f"{count(round(last))} {unit}".strip()
+    shown = "Not measured" if last is None else f"{last:.2g}" if not unit else f"{count(round(last))} {unit}".strip()
     width = max(total, curve[-1][0] if curve else 0, 1)
     line = LINE | {"x": steps(curve), "y": values(curve), "name": label, "line": {"color": colour, "width": 1.5}}
     layout = {"xaxis": {"range": [0, width], "nticks": 3}, "yaxis": {"rangemode": "tozero", "nticks": 3, "exponentformat": "power"}}

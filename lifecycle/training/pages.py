@@ -27,6 +27,7 @@ from registry.access.policy import can, can_somewhere
 
 PAGE = 30
 CHARTS = {"loss": ("train_loss", "validation_loss"), **{name: (name,) for name in charts.SMALL}}
+DRAWN = ("macro_f1", "accuracy", *(name for names in CHARTS.values() for name in names))
 STAGES = {"prepare": "Preparing", "train": "Training", "artifact": "Artifact and its gate"}
 SEVERITY = {"info": "info", "watch": "warn", "bad": "bad"}
 
@@ -80,7 +81,7 @@ def listing(user: User, given: Mapping[str, str]) -> dict[str, Any]:
 def detail(user: User, uuid: UUID) -> dict[str, Any]:
     """Everything on a run's page."""
     run = queries.get_run(user, uuid)
-    curves = queries.curves(run)
+    curves = queries.curves(run, DRAWN)
     findings = list(run.diagnoses.order_by("-updated_at", "id"))
     return live_part(user, run, curves, findings) | {
         "charts": drawings(run, curves, findings),
@@ -242,7 +243,7 @@ def points_url(run: Run, chart: str, *curves: charts.Curve) -> str:
 def new_points(run: Run, chart: str, after: int) -> Mapping[str, Any]:
     """Points of one chart after a step, and where to ask next while the run is on."""
     names = CHARTS[chart]
-    found = queries.curves(run, names, after=after)
+    found = queries.new_points(run, names, after)
     curves = [found.get(name, []) for name in names]
     last = max([after, *(curve[-1][0] for curve in curves if curve)])
     following = f"{reverse('training:points', args=[run.uuid])}?chart={chart}&after={last}" if run.state in queries.ACTIVE else None

@@ -12,7 +12,8 @@ from uuid import UUID
 
 from django.conf import settings
 from django.core.cache import cache
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce
 
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
@@ -27,6 +28,8 @@ from registry.ledger.models import Event
 from registry.ledger.verbs import Verb
 
 SAMPLE = 400
+POINTS = 1_000  # of one metric that are drawn: as many as a chart has pixels
+BEST = {"validation_loss": "value", "macro_f1": "-value"}  # the order in which the best point of a metric comes first
 ACTIVE = (RunState.QUEUED, RunState.TRAINING, RunState.STOPPING)
 labels_of = snapshots.labels_of
 
@@ -83,13 +86,36 @@ def trainers(run: Run) -> QuerySet[User]:
 
 
 # ── Curves ──────────────────────────────────────────────────────────────────
-def curves(run: Run, names: Iterable[str] | None = None, *, after: int = -1) -> dict[str, list[tuple[int, float]]]:
-    """Points by metric in order of step. after: only later steps."""
-    rows = MetricPoint.objects.filter(run=run, step__gt=after).order_by("step")
-    if names is not None:
-        rows = rows.filter(name__in=list(names))
+def curves(run: Run, names: Iterable[str]) -> dict[str, list[tuple[int, float]]]:
+    """Points by metric in order of step; of a metric with more than 1,000 an even thinning, with its last one and those that were best."""
+    wanted = Q()
+    for name in names:
+        wanted |= thinned(run, name)
+    return by_name(MetricPoint.objects.filter(wanted).order_by("step").values_list("name", "step", "value"))
+
+
+def thinned(run: Run, name: str) -> Q:
+    """The condition of a metric's points that are drawn: all of them, or those of the largest strides, which are 500 to 1,000."""
+    points = MetricPoint.objects.filter(run=run, name=name)
+    beyond = points.order_by("-stride").values("stride")[POINTS : POINTS + 1]
+    kept = Q(run=run, name=name, stride__gt=Coalesce(Subquery(beyond), Value(0)))
+    kept |= Q(pk=Subquery(points.order_by("-step").values("pk")[:1]))
+    if name in BEST:
+        kept |= Q(pk=Subquery(points.order_by(BEST[name], "step").values("pk")[:1]))
+    return kept | Q(run=run, name=name, step=run.best_step) if run.best_step is not None else kept
+
+
+def new_points(run: Run, names: Iterable[str], after: int) -> dict[str, list[tuple[int, float]]]:
+    """The next points by metric behind this step: at most 1,000 in all, of whole steps."""
+    rows = MetricPoint.objects.filter(run=run, name__in=list(names), step__gt=after).order_by("step")
+    found = list(rows.values_list("name", "step", "value")[:POINTS])
+    return by_name(found if len(found) < POINTS else [row for row in found if row[1] != found[-1][1]])
+
+
+def by_name(points: Iterable[tuple[str, int, float]]) -> dict[str, list[tuple[int, float]]]:
+    """(step, value) by metric, as they come."""
     found: dict[str, list[tuple[int, float]]] = defaultdict(list)
-    for name, step, value in rows.values_list("name", "step", "value"):
+    for name, step, value in points:
         found[name].append((step, value))
     return dict(found)
 
