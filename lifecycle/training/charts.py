@@ -144,6 +144,43 @@ def small(name: str, curve: Curve, *, total: int, live: bool, updates: str = "")
     )
 
 
+def overlay(label: str, curves: Sequence[tuple[str, Curve]]) -> Chart:
+    """One metric of several runs, each in its own colour, with the name of the run whose last value is best or highest first told.
+
+    curves: (name of the run, points). Losses, which fall by powers, have a logarithmic axis.
+    """
+    known = [(name, curve) for name, curve in curves if curve]
+    is_loss = "loss" in label.lower()
+    best = (min if is_loss else max)(known, key=lambda each: (min if is_loss else max)(values(each[1])), default=None)
+    if best is None:
+        lead, caption = "No values yet.", "They come with the first steps of these runs."
+    else:
+        lead = f"{best[0]} reaches the {'lowest' if is_loss else 'highest'} value,"
+        caption = f"{decimals((min if is_loss else max)(values(best[1])))}."
+    data = [
+        LINE | {"x": steps(curve), "y": values(curve), "name": name, "line": {"color": f"$c{at}", "width": 2}}
+        for at, (name, curve) in enumerate(curves, 1)
+    ]
+    axis = {"type": "log"} | log_ticks([value for _, curve in known for value in values(curve)]) if is_loss else {"exponentformat": "power"}
+    return Chart(
+        id="overlaid",
+        lead=lead,
+        caption=caption,
+        figure={
+            "data": data,
+            "layout": {
+                "xaxis": {"title": {"text": "step"}, "rangemode": "tozero"},
+                "yaxis": axis,
+                "showlegend": True,
+                "legend": {"orientation": "h", "y": 1.12},
+            },
+        },
+        head=["run", "step", label],
+        rows=[[name, step, f"{value:.6g}"] for name, curve in known for step, value in curve],
+        size="taller",
+    )
+
+
 def steps(curve: Curve) -> list[int]:
     """The steps of a curve."""
     return [step for step, _ in curve]

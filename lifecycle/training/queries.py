@@ -94,6 +94,17 @@ def curves(run: Run, names: Iterable[str]) -> dict[str, list[tuple[int, float]]]
     return by_name(MetricPoint.objects.filter(wanted).order_by("step").values_list("name", "step", "value"))
 
 
+def curves_of(runs: Iterable[Run], name: str) -> dict[int, list[tuple[int, float]]]:
+    """One metric's points of several runs, as `curves` thins them, by the run's key."""
+    wanted = Q(pk__in=[])
+    for run in runs:
+        wanted |= thinned(run, name)
+    found: dict[int, list[tuple[int, float]]] = defaultdict(list)
+    for key, step, value in MetricPoint.objects.filter(wanted).order_by("step").values_list("run_id", "step", "value"):
+        found[key].append((step, value))
+    return dict(found)
+
+
 def thinned(run: Run, name: str) -> Q:
     """The condition of a metric's points that are drawn: all of them, or those of the largest strides, which are 500 to 1,000."""
     points = MetricPoint.objects.filter(run=run, name=name)

@@ -10,6 +10,7 @@ app_name = "training"
 urlpatterns = [
     path("", views.runs, name="list"),
     path("launch/", views.launch, name="launch"),
+    path("overlay/", views.overlay, name="overlay"),
     path("bases/", views.bases, name="bases"),
     path("bases/<uuid:uuid>/package/", views.add_packaged, name="add_packaged"),
     path("bases/<uuid:uuid>/folder/", views.add_folder, name="add_folder"),

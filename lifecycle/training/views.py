@@ -10,7 +10,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from lifecycle.refusals import Refusal, Refused
-from lifecycle.training import actions, pages, queries
+from lifecycle.training import actions, overlay_page, pages, queries
 from lifecycle.training.forms import FolderForm, HubForm, KeyForm, LaunchForm
 from lifecycle.training.models import Run
 from lifecycle.training.pages import person
@@ -29,6 +29,14 @@ from registry.access.requests import SignedInRequest
 def runs(request: SignedInRequest) -> HttpResponse:
     """The runs of the person's projects."""
     return respond(request, "lifecycle/training/list.html", "runs", pages.listing(person(request), request.GET))
+
+
+@require_safe
+@charts
+@signed_in
+def overlay(request: SignedInRequest) -> HttpResponse:
+    """The curves of several runs over each other: ?run= up to six times, ?metric=."""
+    return respond(request, "lifecycle/training/overlay.html", "overlay", overlay_page.overlay(person(request), request.GET))
 
 
 @require_safe

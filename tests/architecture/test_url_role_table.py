@@ -181,6 +181,7 @@ TABLE = r"""
 # runs
 /runs/                                                     |            | L+++ +++++++ | ---- -------
 /runs/launch/                                              |            | L+++ +++++++ | L+++ +++++++
+/runs/overlay/                                             |            | L+++ +++++++ | ---- -------
 /runs/bases/                                               |            | L+++ +++++++ | ---- -------
 /runs/bases/<uuid:uuid>/package/                           | project    | ---- ------- | L..x xx++xxx
 /runs/bases/<uuid:uuid>/folder/                            | project    | ---- ------- | L..x xx++xxx

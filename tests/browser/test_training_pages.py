@@ -59,11 +59,27 @@ def test_a_run_is_run_again_and_told_to_be_the_same(opened, first, mia):
     expect(page.get_by_text("The same weights, bit for bit.")).to_be_visible()
 
 
+def test_a_run_is_laid_over_another_and_taken_away_again(opened, first, mia):
+    second = make_run(first.snapshot, mia, strategy="full", splits=())
+    page = opened(f"/runs/{first.uuid}/", mia)
+
+    page.get_by_role("link", name="Overlay with other runs").click()
+    page.get_by_label("Add a run").select_option(str(second.uuid))
+    expect(page.locator("#overlay .legendtext")).to_have_text(["Run 1", "Run 2"])
+    page.get_by_label("Metric").select_option("macro_f1")
+    expect(page.locator("#overlay")).to_contain_text("reaches the highest value")
+    page.get_by_role("link", name="Take Run 1 away").click()
+
+    expect(page.get_by_role("table", name="Results by run").get_by_role("link")).to_have_text(["Run 2", "take away"])
+
+
 @pytest.mark.parametrize(("width", "scheme"), MODES)
 def test_the_pages_fit_and_can_be_read_by_everybody(opened, first, mia, settings, width, scheme):
     settings.PRICE_PER_CORE_HOUR = 0.08
     finish_run(actions.reproduce(run_id=first.uuid, actor=mia))
-    for name, path in {"launch": "/runs/launch/?strategy=fast_lora", "run": f"/runs/{first.uuid}/"}.items():
+    again = Run.objects.get(number=2)
+    overlay = f"/runs/overlay/?run={first.uuid}&run={again.uuid}"
+    for name, path in {"launch": "/runs/launch/?strategy=fast_lora", "run": f"/runs/{first.uuid}/", "overlay": overlay}.items():
         page = opened(path, mia, width=width, scheme=scheme)
         page.wait_for_load_state("networkidle")
         shot(page, f"{name}-{width}-{scheme}")
