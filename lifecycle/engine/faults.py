@@ -41,12 +41,18 @@ class Fault:
         return asdict(self)
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory could not be had: Python's, the accelerator's, or what torch's allocator for the CPU says in words."""
+    named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    return named or any(word in str(error) for word in NO_MEMORY_WORDS)
+
+
 def describe(error: BaseException) -> Fault:
     """The fault that a person should read for this exception; unknown ones become `crashed`, named by type, with their text."""
     if isinstance(error, EngineFault):
         return Fault(error.code, error.message, error.next_step)
     text = str(error)
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or any(word in text for word in NO_MEMORY_WORDS):
+    if is_out_of_memory(error):
         return Fault(
             "out_of_memory",
             "The machine ran out of memory for this model and batch size.",

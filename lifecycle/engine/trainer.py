@@ -29,14 +29,14 @@ from lifecycle.engine.effort import Effort
 from lifecycle.engine.events import EventWriter, Point, write_json
 from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.layers import Activations
+from lifecycle.engine.memory import Parts
 from lifecycle.engine.recipes.single_label import Classifier, collate, length_batches
 from lifecycle.engine.spec import TrainSpec
-from lifecycle.engine.strategies import load_trainable, trainable_state
+from lifecycle.engine.strategies import counts, load_trainable, trainable_state
 
 WEIGHTS = "weights.safetensors"
 LOG_STEPS = 10
 CHECKPOINT_SECONDS = 60.0
-EVALUATION_BATCH = 64
 SCHEDULERS = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
 
 
@@ -102,9 +102,10 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
     control: Any
 
     def __init__(
-        self, spec: TrainSpec, folder: Path, model: Classifier, train: EncodedRows, validation: EncodedRows, **options: Any
+        self, spec: TrainSpec, folder: Path, parts: Parts, model: Classifier, train: EncodedRows, validation: EncodedRows, **options: Any
     ) -> None:
-        self.spec, self.folder = spec, folder
+        self.spec, self.folder, self.parts = spec, folder, parts
+        self.counted = counts(model)
         super().__init__(model=model, train_dataset=train, eval_dataset=validation, **options)
         self.remove_callback(PrinterCallback)
         self.model_accepts_loss_kwargs = False
@@ -140,9 +141,9 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
             )
         return self.optimizer
 
-    def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
-        """One batch forward and back. Raises EngineFault `nan_loss` when the loss is not a number."""
-        loss: Tensor = super().training_step(*args, **kwargs)
+    def training_step(self, model: Any, inputs: dict[str, Tensor], num_items_in_batch: Any = None) -> Tensor:
+        """One batch forward and back, in parts where memory is short. Raises EngineFault `nan_loss` when the loss is not a number."""
+        loss: Tensor = sum(super(EngineTrainer, self).training_step(model, part) for part in self._in_parts(inputs))
         if not torch.isfinite(loss):
             raise EngineFault(
                 "nan_loss",
@@ -151,10 +152,22 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
             )
         return loss
 
+    def _in_parts(self, batch: dict[str, Tensor]) -> Iterator[dict[str, Any]]:
+        """The batch's rows a few at a time, each part with its share of the batch's loss, so that the gradients add up to the batch's."""
+        whole = self.model.loss.weight(batch["labels"])
+        for start in range(0, len(batch["labels"]), self.parts.rows):
+            part = {name: each[start : start + self.parts.rows] for name, each in batch.items()}
+            yield {**part, "share": self.model.loss.weight(part["labels"]) / whole}
+
+    def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **options: Any) -> Any:
+        """The loss of a part, as much as it counts in its batch."""
+        share = inputs.pop("share")
+        return share * super().compute_loss(model, inputs, *args, **options)
+
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         """Validation loss and scores, written to the log and used to keep the best step."""
         rows: EncodedRows = self.eval_dataset
-        logits = evaluation_logits(self.model, rows, self.data_collator)
+        logits = evaluation_logits(self.model, rows, self.data_collator, self.parts.evaluation)
         scored = metrics.score_rows(softmax(logits), np.array(rows.targets))
         values = metrics.point_estimates(scored)
         result = {
@@ -197,12 +210,12 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
 
 
 @torch.no_grad()
-def evaluation_logits(model: Any, rows: EncodedRows, batches: Any) -> np.ndarray[Any, Any]:
+def evaluation_logits(model: Any, rows: EncodedRows, batches: Any, at_once: int) -> np.ndarray[Any, Any]:
     """Logits (N, C) of all rows in order, without dropout, long texts together."""
     model.eval()
     lengths = [1] * len(rows) if rows.features is not None else [len(each) for each in rows.encoded]
     logits = np.zeros((len(rows), model.head.out_features), dtype=np.float32)
-    for numbers in length_batches(lengths, EVALUATION_BATCH):
+    for numbers in length_batches(lengths, at_once):
         batch = batches([rows[number] for number in numbers])
         batch.pop("labels")
         logits[numbers] = model(**batch)["logits"].float().numpy()
