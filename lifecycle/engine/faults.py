@@ -28,6 +28,16 @@ class EngineFault(Exception):
         self.next_step = next_step
 
 
+class Unstable(EngineFault):
+    """Training broke at a step: what it had learnt before is sound, what came after is not."""
+
+    def __init__(self, code: str, message: str, step: int) -> None:
+        super().__init__(
+            code, message, "Lower both learning rates (a tenth is a good next try) or use fp32 precision, and start a new run."
+        )
+        self.step = step
+
+
 @dataclass(frozen=True)
 class Fault:
     """The `error` of a result.json."""

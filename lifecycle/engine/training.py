@@ -27,7 +27,7 @@ from lifecycle.engine.data import Rows, read_rows, require_classes
 from lifecycle.engine.effort import Effort
 from lifecycle.engine.events import EventWriter, points, read_events, write_json
 from lifecycle.engine.export import set_info, write_artifact
-from lifecycle.engine.faults import EngineFault, is_out_of_memory
+from lifecycle.engine.faults import EngineFault, Fault, Unstable, is_out_of_memory
 from lifecycle.engine.layers import Activations, Lowest
 from lifecycle.engine.losses import CrossEntropy
 from lifecycle.engine.predictor import Predictor
@@ -44,6 +44,7 @@ from lifecycle.engine.trainer import (
     arguments,
     best_values,
     evaluations_since_best,
+    kept_best,
     load_best,
 )
 
@@ -88,7 +89,7 @@ def _train(folder: Path, cancelled: Callable[[], bool], effort: Effort) -> dict[
     trainer, model = _learn(spec, folder, prepared, events, reporter)
     effort.stage("artifact")
     trainable, total = trainer.counted
-    parts = trainer.parts
+    parts, broke, best_step = trainer.parts, trainer.broke, kept_best(folder).get("step")
     result: dict[str, Any] = {
         "format": 1,
         "error": None,
@@ -97,25 +98,37 @@ def _train(folder: Path, cancelled: Callable[[], bool], effort: Effort) -> dict[
         "precision": prepared.precision,
         "batch": {"batch_size": parts.rows, "accumulation": spec.accumulation * parts.count},
         "best_by": "macro_f1",
+        "best_step": best_step,
         "last_step": trainer.state.global_step,
         "environment": environment(),
     }
-    reporter.report(reporter.diagnose(finished=not cancelled()))
-    if cancelled():
+    reporter.report(reporter.diagnose(finished=not cancelled() and not broke))
+    if broke:
+        result["error"] = _keep_sound(broke, best_step, events)
+    elif cancelled():
         events.write("end", status="cancelled", message=f"Stopped on request at step {trainer.state.global_step}; it can be resumed.")
-        best = trainer.state.best_global_step or None
-        return result | {"status": "cancelled", "best_step": best, "metrics": best_values(folder)} | _cost(effort)
-    best_step = load_best(folder, model)
+        return result | {"status": "cancelled", "metrics": best_values(folder)} | _cost(effort)
+    load_best(folder, model)
     if model.lowest is not None:
         model.lowest.put_back()
     events.write("stage", name="artifact", message=f"Writing the weights of step {best_step}, the best by macro-F1.")
     values, info = _finish(spec, folder, prepared, trainer, events)
-    result |= {"best_step": best_step, "metrics": values, "int8": asdict(info.int8) if info.int8 else None}
+    result |= {"metrics": values, "int8": asdict(info.int8) if info.int8 else None}
     checkpoint.purge(folder / "checkpoints")
     shutil.rmtree(folder / "best", ignore_errors=True)
     shutil.rmtree(folder / "cache", ignore_errors=True)
     events.write("end", status="succeeded", message=f"Finished. Best step {best_step}.")
     return result | {"status": "succeeded"} | _cost(effort)
+
+
+def _keep_sound(broke: Unstable, best_step: int | None, events: EventWriter) -> dict[str, Any]:
+    """Say that training broke; returns the `error` of a result whose weights come from before. Raises it where no such weights are."""
+    sound = best_step if best_step and best_step < broke.step else None
+    finding = diagnosis.broken(broke, sound)
+    events.write("finding", **finding.to_json())
+    if sound is None:
+        raise broke
+    return Fault(broke.code, finding.detail, broke.next_step).to_json()
 
 
 def _learn(spec: TrainSpec, folder: Path, prepared: Prepared, events: EventWriter, reporter: Reporter) -> tuple[EngineTrainer, Classifier]:
@@ -134,7 +147,7 @@ def _learn(spec: TrainSpec, folder: Path, prepared: Prepared, events: EventWrite
 def _attempt(
     spec: TrainSpec, folder: Path, prepared: Prepared, events: EventWriter, reporter: Reporter
 ) -> tuple[EngineTrainer, Classifier]:
-    """A new trainer, from the newest checkpoint to the end."""
+    """A new trainer, from the newest checkpoint to the end, or to where training broke."""
     _seed(spec.seed)
     trainer, model = _trainer(spec, folder, prepared, events, reporter)
     trainable, total = trainer.counted
@@ -146,7 +159,10 @@ def _attempt(
     message = f"Resuming from step {checkpoint.step_of(point)}." if point else f"Learning {trainable:,} of {total:,} weights."
     events.write("stage", name="train", message=message)
     reporter.effort.stage("train")
-    _train_from(trainer, spec, point)
+    try:
+        _train_from(trainer, spec, point)
+    except Unstable as fault:
+        trainer.broke = fault
     return trainer, model
 
 
