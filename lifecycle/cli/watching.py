@@ -103,6 +103,7 @@ def run_result(run: dict[str, Any]) -> list[str]:
         return [f"{head}: {run['error']['message']} {run['error']['next_step']}".rstrip()]
     if run["state"] == "stopped":
         return [f"{head} at step {run['step']:,} of {run['total_steps']:,}. Resume it on its page."]
+    why = f" It ended early: {run['error']['message']} {run['error']['next_step']}" if run["error"] else ""
     scores = [f"{words} {run['metrics'][name]:.3f}" for name, words in SCORES.items() if isinstance(run["metrics"].get(name), int | float)]
     best = f", best at step {run['best_step']:,}" if run["best_step"] else ""
-    return [f"{head} after {count(run['step'], 'step')}{best}." + (f" On validation: {', '.join(scores)}." if scores else "")]
+    return [f"{head} after {count(run['step'], 'step')}{best}." + (f" On validation: {', '.join(scores)}." if scores else "") + why]

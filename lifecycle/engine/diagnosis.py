@@ -8,9 +8,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from lifecycle.engine.events import Point
+from lifecycle.engine.faults import Unstable
 
 SPIKE_FACTOR = 2.5
 SPIKE_MINIMUM = 0.3
+MANY_SPIKES = 3
 RISE_FRACTION = 0.1
 RISE_MINIMUM = 0.02
 PERFECT = 0.995
@@ -77,20 +79,40 @@ def instability(points: Sequence[Point]) -> Diagnosis | None:
     for point in points:
         if "train_loss" in point.values and point.values["train_loss"] is None:
             return _unstable("bad", point.step, point.step, "Training loss was not a number.")
-    train = curve(points, "train_loss")
-    spikes = []
-    for number in range(3, len(train)):
-        before = sorted(value for _, value in train[max(0, number - 5) : number])
-        median = before[len(before) // 2]
-        if train[number][1] > median * SPIKE_FACTOR and train[number][1] > median + SPIKE_MINIMUM:
-            spikes.append((train[number][0], median, train[number][1]))
+    spikes = jumps(curve(points, "train_loss"))
     if not spikes:
         return None
     step, median, value = max(spikes, key=lambda each: each[2] / max(each[1], 1e-9))
     detail = (
         f"Training loss jumped from about {median:.3f} to {value:.3f} at step {step} ({len(spikes)} such jump{'s' * (len(spikes) > 1)})."
     )
-    return _unstable("watch" if len(spikes) < 3 else "bad", spikes[0][0], spikes[-1][0], detail)
+    return _unstable("watch" if len(spikes) < MANY_SPIKES else "bad", spikes[0][0], spikes[-1][0], detail)
+
+
+def jumps(train: Sequence[tuple[int, float]]) -> list[tuple[int, float, float]]:
+    """(step, median of the five values before it, value) where a training loss is far above that median. train: (step, loss), in order."""
+    found = []
+    for number in range(3, len(train)):
+        before = sorted(value for _, value in train[max(0, number - 5) : number])
+        median = before[len(before) // 2]
+        step, value = train[number]
+        if value > median * SPIKE_FACTOR and value > median + SPIKE_MINIMUM:
+            found.append((step, median, value))
+    return found
+
+
+def divergence(points: Sequence[Point]) -> tuple[int, float, float] | None:
+    """The first of the newest training losses, as many as are called many, where all of them are jumps: the loss has not come back."""
+    train = curve(points, "train_loss")
+    last = jumps(train)[-MANY_SPIKES:]
+    return last[0] if len(last) == MANY_SPIKES and last[0][0] == train[-MANY_SPIKES][0] else None
+
+
+def broken(fault: Unstable, best_step: int | None) -> Diagnosis:
+    """What is said of a run that was stopped because training broke. best_step: whose weights are kept, None where there are none."""
+    kept = f"The weights of step {best_step}, the best before it, are kept." if best_step else "No step before it had been evaluated."
+    title = f"Training broke at step {fault.step} and was stopped."
+    return Diagnosis("instability", "bad", title, f"{fault.message} {kept}", fault.step, fault.step, fault.next_step)
 
 
 def _unstable(severity: str, first: int, last: int, detail: str) -> Diagnosis:

@@ -28,6 +28,16 @@ class EngineFault(Exception):
         self.next_step = next_step
 
 
+class Unstable(EngineFault):
+    """Training broke at a step: what it had learnt before is sound, what came after is not."""
+
+    def __init__(self, code: str, message: str, step: int) -> None:
+        super().__init__(
+            code, message, "Lower both learning rates (a tenth is a good next try) or use fp32 precision, and start a new run."
+        )
+        self.step = step
+
+
 @dataclass(frozen=True)
 class Fault:
     """The `error` of a result.json."""
@@ -41,12 +51,18 @@ class Fault:
         return asdict(self)
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory could not be had: Python's, the accelerator's, or what torch's allocator for the CPU says in words."""
+    named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    return named or any(word in str(error) for word in NO_MEMORY_WORDS)
+
+
 def describe(error: BaseException) -> Fault:
     """The fault that a person should read for this exception; unknown ones become `crashed`, named by type, with their text."""
     if isinstance(error, EngineFault):
         return Fault(error.code, error.message, error.next_step)
     text = str(error)
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or any(word in text for word in NO_MEMORY_WORDS):
+    if is_out_of_memory(error):
         return Fault(
             "out_of_memory",
             "The machine ran out of memory for this model and batch size.",

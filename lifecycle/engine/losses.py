@@ -33,3 +33,7 @@ class CrossEntropy(nn.Module):
             return rows.mean()
         weights = self.weights[labels]
         return (rows * weights).sum() / weights.sum()
+
+    def weight(self, labels: Tensor) -> float:
+        """What rows weigh in a mean: how many there are, or their classes' weights together. labels: int64 (B,)."""
+        return float(len(labels)) if self.weights is None else float(self.weights[labels].sum())

@@ -24,19 +24,19 @@ from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from lifecycle.engine import checkpoint, metrics
 from lifecycle.engine.calibration import softmax
-from lifecycle.engine.diagnosis import Diagnosis, diagnose
+from lifecycle.engine.diagnosis import Diagnosis, diagnose, divergence, jumps
 from lifecycle.engine.effort import Effort
 from lifecycle.engine.events import EventWriter, Point, write_json
-from lifecycle.engine.faults import EngineFault
+from lifecycle.engine.faults import Unstable
 from lifecycle.engine.layers import Activations
+from lifecycle.engine.memory import Parts
 from lifecycle.engine.recipes.single_label import Classifier, collate, length_batches
 from lifecycle.engine.spec import TrainSpec
-from lifecycle.engine.strategies import load_trainable, trainable_state
+from lifecycle.engine.strategies import counts, load_trainable, trainable_state
 
 WEIGHTS = "weights.safetensors"
 LOG_STEPS = 10
 CHECKPOINT_SECONDS = 60.0
-EVALUATION_BATCH = 64
 SCHEDULERS = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
 
 
@@ -102,9 +102,11 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
     control: Any
 
     def __init__(
-        self, spec: TrainSpec, folder: Path, model: Classifier, train: EncodedRows, validation: EncodedRows, **options: Any
+        self, spec: TrainSpec, folder: Path, parts: Parts, model: Classifier, train: EncodedRows, validation: EncodedRows, **options: Any
     ) -> None:
-        self.spec, self.folder = spec, folder
+        self.spec, self.folder, self.parts = spec, folder, parts
+        self.counted = counts(model)
+        self.broke: Unstable | None = None
         super().__init__(model=model, train_dataset=train, eval_dataset=validation, **options)
         self.remove_callback(PrinterCallback)
         self.model_accepts_loss_kwargs = False
@@ -140,21 +142,40 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
             )
         return self.optimizer
 
-    def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
-        """One batch forward and back. Raises EngineFault `nan_loss` when the loss is not a number."""
-        loss: Tensor = super().training_step(*args, **kwargs)
+    def training_step(self, model: Any, inputs: dict[str, Tensor], num_items_in_batch: Any = None) -> Tensor:
+        """One batch forward and back, in parts where memory is short. Raises Unstable `nan_loss` when the loss is not a number."""
+        loss: Tensor = sum(super(EngineTrainer, self).training_step(model, part) for part in self._in_parts(inputs))
         if not torch.isfinite(loss):
-            raise EngineFault(
-                "nan_loss",
-                f"The loss was no longer a number at step {self.state.global_step + 1}.",
-                "Lower both learning rates (a tenth is a good next try), or use fp32 precision, and start a new run.",
-            )
+            raise self._no_number("loss", self.state.global_step + 1)
         return loss
 
+    def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> float:
+        norm: float = super()._get_grad_norm(model, grad_norm=grad_norm)
+        if not math.isfinite(norm):  # before the step that it would spoil the weights with
+            raise self._no_number("gradient", self.state.global_step + 1)
+        return norm
+
+    def _no_number(self, what: str, step: int) -> Unstable:
+        return Unstable(f"nan_{what.rpartition(' ')[2]}", f"The {what} was no longer a number at step {step}.", step)
+
+    def _in_parts(self, batch: dict[str, Tensor]) -> Iterator[dict[str, Any]]:
+        """The batch's rows a few at a time, each part with its share of the batch's loss, so that the gradients add up to the batch's."""
+        whole = self.model.loss.weight(batch["labels"])
+        for start in range(0, len(batch["labels"]), self.parts.rows):
+            part = {name: each[start : start + self.parts.rows] for name, each in batch.items()}
+            yield {**part, "share": self.model.loss.weight(part["labels"]) / whole}
+
+    def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **options: Any) -> Any:
+        """The loss of a part, as much as it counts in its batch."""
+        share = inputs.pop("share")
+        return share * super().compute_loss(model, inputs, *args, **options)
+
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
-        """Validation loss and scores, written to the log and used to keep the best step."""
+        """Validation loss and scores, written to the log and used to keep the best step. Raises Unstable where logits are not numbers."""
         rows: EncodedRows = self.eval_dataset
-        logits = evaluation_logits(self.model, rows, self.data_collator)
+        logits = evaluation_logits(self.model, rows, self.data_collator, self.parts.evaluation)
+        if not np.isfinite(logits).all():
+            raise self._no_number("validation loss", self.state.global_step)
         scored = metrics.score_rows(softmax(logits), np.array(rows.targets))
         values = metrics.point_estimates(scored)
         result = {
@@ -167,11 +188,19 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
         return result
 
     def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
+        if self.state.best_global_step and self._has_jumped():
+            return False
         better = bool(super()._determine_best_metric(metrics, trial)) or self._equal_with_less_loss(metrics)
         if better:
             self.state.best_global_step = self.state.global_step
             save_best(self.folder, self.model, self.state.global_step, metrics)
         return better
+
+    def _has_jumped(self) -> bool:
+        """Whether the newest training loss is far above those before it: weights that may be breaking do not replace sound ones."""
+        train = [(each["step"], each["loss"]) for each in self.state.log_history if "loss" in each]
+        found = jumps(train)
+        return bool(found) and found[-1][0] == train[-1][0]
 
     def _equal_with_less_loss(self, values: dict[str, float]) -> bool:
         known = [
@@ -197,12 +226,12 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
 
 
 @torch.no_grad()
-def evaluation_logits(model: Any, rows: EncodedRows, batches: Any) -> np.ndarray[Any, Any]:
+def evaluation_logits(model: Any, rows: EncodedRows, batches: Any, at_once: int) -> np.ndarray[Any, Any]:
     """Logits (N, C) of all rows in order, without dropout, long texts together."""
     model.eval()
     lengths = [1] * len(rows) if rows.features is not None else [len(each) for each in rows.encoded]
     logits = np.zeros((len(rows), model.head.out_features), dtype=np.float32)
-    for numbers in length_batches(lengths, EVALUATION_BATCH):
+    for numbers in length_batches(lengths, at_once):
         batch = batches([rows[number] for number in numbers])
         batch.pop("labels")
         logits[numbers] = model(**batch)["logits"].float().numpy()
@@ -222,19 +251,22 @@ def save_best(folder: Path, model: Any, step: int, values: dict[str, float]) -> 
             other.unlink()
 
 
-def load_best(folder: Path, model: Any) -> int:
-    """Put the best weights into the model; returns their step."""
-    best = json.loads((folder / "best" / "best.json").read_text(encoding="utf-8"))
-    load_trainable(model, load_file(folder / "best" / best["weights"]))
-    return int(best["step"])
+def kept_best(folder: Path) -> dict[str, Any]:
+    """What best.json says: step, weights (a file's name) and values; empty before the first evaluation."""
+    path = folder / "best" / "best.json"
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
+
+
+def load_best(folder: Path, model: Any) -> None:
+    """Put the best weights into the model."""
+    load_trainable(model, load_file(folder / "best" / kept_best(folder)["weights"]))
 
 
 def best_values(folder: Path) -> dict[str, float]:
     """The validation scores of the best step so far; empty before the first evaluation."""
-    path = folder / "best" / "best.json"
-    if not path.exists():
+    values = kept_best(folder).get("values")
+    if values is None:
         return {}
-    values = json.loads(path.read_text(encoding="utf-8"))["values"]
     return {"validation_loss": values["eval_loss"]} | {name: values[f"eval_{name}"] for name in ("accuracy", "macro_f1", "ece")}
 
 
@@ -287,11 +319,17 @@ class Reporter(TrainerCallback):  # type: ignore[misc]
         return {"examples_per_second": steps * self.rows_a_step / max(seconds, 1e-6), "memory_mb": memory}
 
     def _point(self, state: Any, values: dict[str, float]) -> None:
+        """Write a point and what it shows. Raises Unstable `diverged` where the loss has risen and not come back."""
         step, epoch = state.global_step, float(state.epoch or 0)
         self.events.write("metric", step=step, total_steps=state.max_steps, epoch=epoch, values=values)
         known = self.history.get(step)
         self.history[step] = Point(step, epoch, {**(known.values if known else {}), **values})
         self.report(self.diagnose())
+        if "train_loss" in values and (found := divergence(self.points)):
+            first, before, after = found
+            raise Unstable(
+                "diverged", f"The loss rose from about {before:.3f} to {after:.3f} at step {first} and did not come back.", first
+            )
 
     def diagnose(self, *, finished: bool = False) -> list[Diagnosis]:
         """What the points so far say. What a changed loss falls to is not known, so that nothing is said of its height."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import random
 import resource
@@ -19,14 +20,14 @@ from torch import Tensor
 from transformers import TrainerState
 from transformers.utils import logging as transformers_logging
 
-from lifecycle.engine import calibration, checkpoint, diagnosis, metrics
+from lifecycle.engine import calibration, checkpoint, diagnosis, memory, metrics
 from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.base import BaseFolder, open_base
 from lifecycle.engine.data import Rows, read_rows, require_classes
 from lifecycle.engine.effort import Effort
 from lifecycle.engine.events import EventWriter, points, read_events, write_json
 from lifecycle.engine.export import set_info, write_artifact
-from lifecycle.engine.faults import EngineFault
+from lifecycle.engine.faults import EngineFault, Fault, Unstable, is_out_of_memory
 from lifecycle.engine.layers import Activations, Lowest
 from lifecycle.engine.losses import CrossEntropy
 from lifecycle.engine.predictor import Predictor
@@ -34,7 +35,7 @@ from lifecycle.engine.probe import choose_precision, environment
 from lifecycle.engine.quantise import try_int8
 from lifecycle.engine.recipes.single_label import Classifier, balanced_weights, collate, encode, length_batches
 from lifecycle.engine.spec import TrainSpec
-from lifecycle.engine.strategies import build, counts, load_tokenizer
+from lifecycle.engine.strategies import build, load_tokenizer
 from lifecycle.engine.trainer import (
     Collate,
     EncodedRows,
@@ -43,6 +44,7 @@ from lifecycle.engine.trainer import (
     arguments,
     best_values,
     evaluations_since_best,
+    kept_best,
     load_best,
 )
 
@@ -79,48 +81,89 @@ def _train(folder: Path, cancelled: Callable[[], bool], effort: Effort) -> dict[
     spec = TrainSpec.read(folder / "spec.json")
     if spec.threads:
         torch.set_num_threads(spec.threads)
-    _seed(spec.seed)
     old = points(read_events(folder / "events.jsonl")[0])
     events = EventWriter(folder / "events.jsonl")
     events.write("stage", name="prepare", message="Reading the data and the base model.")
     prepared = _prepare(spec, folder)
     reporter = Reporter(spec, events, old, cancelled, effort, len(prepared.train))
-    trainer, model = _trainer(spec, folder, prepared, events, reporter)
-    trainable, total = counts(model)
-    if model.lowest is not None:
-        model.lowest.take_off()
+    trainer, model = _learn(spec, folder, prepared, events, reporter)
+    effort.stage("artifact")
+    trainable, total = trainer.counted
+    parts, broke, best_step = trainer.parts, trainer.broke, kept_best(folder).get("step")
     result: dict[str, Any] = {
         "format": 1,
         "error": None,
         "trainable_parameters": trainable,
         "total_parameters": total,
         "precision": prepared.precision,
+        "batch": {"batch_size": parts.rows, "accumulation": spec.accumulation * parts.count},
         "best_by": "macro_f1",
+        "best_step": best_step,
+        "last_step": trainer.state.global_step,
         "environment": environment(),
     }
-    point = checkpoint.newest(folder / "checkpoints")
-    message = f"Resuming from step {checkpoint.step_of(point)}." if point else f"Learning {trainable:,} of {total:,} weights."
-    events.write("stage", name="train", message=message)
-    effort.stage("train")
-    _train_from(trainer, spec, point)
-    effort.stage("artifact")
-    result["last_step"] = trainer.state.global_step
-    reporter.report(reporter.diagnose(finished=not cancelled()))
-    if cancelled():
+    reporter.report(reporter.diagnose(finished=not cancelled() and not broke))
+    if broke:
+        result["error"] = _keep_sound(broke, best_step, events)
+    elif cancelled():
         events.write("end", status="cancelled", message=f"Stopped on request at step {trainer.state.global_step}; it can be resumed.")
-        best = trainer.state.best_global_step or None
-        return result | {"status": "cancelled", "best_step": best, "metrics": best_values(folder)} | _cost(effort)
-    best_step = load_best(folder, model)
+        return result | {"status": "cancelled", "metrics": best_values(folder)} | _cost(effort)
+    load_best(folder, model)
     if model.lowest is not None:
         model.lowest.put_back()
     events.write("stage", name="artifact", message=f"Writing the weights of step {best_step}, the best by macro-F1.")
     values, info = _finish(spec, folder, prepared, trainer, events)
-    result |= {"best_step": best_step, "metrics": values, "int8": asdict(info.int8) if info.int8 else None}
+    result |= {"metrics": values, "int8": asdict(info.int8) if info.int8 else None}
     checkpoint.purge(folder / "checkpoints")
     shutil.rmtree(folder / "best", ignore_errors=True)
     shutil.rmtree(folder / "cache", ignore_errors=True)
     events.write("end", status="succeeded", message=f"Finished. Best step {best_step}.")
     return result | {"status": "succeeded"} | _cost(effort)
+
+
+def _keep_sound(broke: Unstable, best_step: int | None, events: EventWriter) -> dict[str, Any]:
+    """Say that training broke; returns the `error` of a result whose weights come from before. Raises it where no such weights are."""
+    sound = best_step if best_step and best_step < broke.step else None
+    finding = diagnosis.broken(broke, sound)
+    events.write("finding", **finding.to_json())
+    if sound is None:
+        raise broke
+    return Fault(broke.code, finding.detail, broke.next_step).to_json()
+
+
+def _learn(spec: TrainSpec, folder: Path, prepared: Prepared, events: EventWriter, reporter: Reporter) -> tuple[EngineTrainer, Classifier]:
+    """Train to the end. Where memory runs out, go on from the newest checkpoint with half as many rows at a time."""
+    while True:
+        try:
+            return _attempt(spec, folder, prepared, events, reporter)
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+        parts = memory.keep_half(folder, spec.batch_size)
+        gc.collect()  # what failed holds itself: model, optimizer and the batch's tensors
+        events.write("log", message=f"Memory ran out; going on with {parts.rows} of a batch's {parts.batch} rows at a time.")
+
+
+def _attempt(
+    spec: TrainSpec, folder: Path, prepared: Prepared, events: EventWriter, reporter: Reporter
+) -> tuple[EngineTrainer, Classifier]:
+    """A new trainer, from the newest checkpoint to the end, or to where training broke."""
+    _seed(spec.seed)
+    trainer, model = _trainer(spec, folder, prepared, events, reporter)
+    trainable, total = trainer.counted
+    if model.lowest is not None:
+        model.lowest.take_off()
+    if trainer.parts.count > 1:
+        events.write("finding", **trainer.parts.finding().to_json())
+    point = checkpoint.newest(folder / "checkpoints")
+    message = f"Resuming from step {checkpoint.step_of(point)}." if point else f"Learning {trainable:,} of {total:,} weights."
+    events.write("stage", name="train", message=message)
+    reporter.effort.stage("train")
+    try:
+        _train_from(trainer, spec, point)
+    except Unstable as fault:
+        trainer.broke = fault
+    return trainer, model
 
 
 def _seed(seed: int) -> None:
@@ -169,6 +212,7 @@ def _trainer(
     model = build(prepared.base.path, spec.strategy, spec.pooling, len(spec.labels), loss, checkpointing=checkpointing)
     lowest = Lowest(model.encoder, spec.strategy.frozen_layers) if spec.strategy.cached else None
     limit = min(spec.max_tokens, prepared.base.max_tokens or spec.max_tokens)
+    parts = memory.kept(folder, spec.batch_size)
     batches = Collate(prepared.tokenizer.pad_token_id or 0, "token_type_ids" in prepared.tokenizer.model_input_names)
     sets = []
     for name, rows in (("train", prepared.train), ("validation", prepared.validation)):
@@ -176,29 +220,31 @@ def _trainer(
         features = hidden = None
         if lowest is not None:
             events.write("log", message=f"Computing what the {lowest.count} frozen layers give to {len(rows):,} {name} rows.")
-            hidden = frozen_activations(lowest, encoded, batches, folder / "cache" / f"{name}.f16")
+            hidden = frozen_activations(lowest, encoded, batches, folder / "cache" / f"{name}.f16", parts.evaluation)
         if spec.strategy.kind == "head":
             events.write("log", message=f"Computing the frozen encoder's vectors of {len(rows):,} {name} rows.")
-            features = frozen_features(model, encoded, batches, folder / "cache" / f"{name}.safetensors")
+            features = frozen_features(model, encoded, batches, folder / "cache" / f"{name}.safetensors", parts.evaluation)
         sets.append(EncodedRows(encoded, rows.targets, features, hidden))
     model.lowest = lowest
     support = [prepared.validation.targets.count(number) for number in range(len(spec.labels))]
     few = diagnosis.few_validation_rows(support, spec.labels)
     reporter.report([few] if few else [])
     args = arguments(spec, folder, rows=len(prepared.train), bf16=prepared.precision == "bf16")
-    trainer = EngineTrainer(spec, folder, model, *sets, args=args, data_collator=batches, callbacks=[reporter])
+    trainer = EngineTrainer(spec, folder, parts, model, *sets, args=args, data_collator=batches, callbacks=[reporter])
     return trainer, model
 
 
 @torch.no_grad()
-def frozen_features(model: Classifier, encoded: list[list[int]], batches: Collate, cache: Path | None = None) -> Tensor:
+def frozen_features(
+    model: Classifier, encoded: list[list[int]], batches: Collate, cache: Path | None = None, at_once: int = memory.EVALUATION_BATCH
+) -> Tensor:
     """Pooled vectors (N, H) of an encoder that does not learn, read from the cache file where it is whole."""
     if cache is not None and cache.exists():
         known: Tensor = load_file(cache)["features"]
         return known
     model.eval()
     features = torch.zeros((len(encoded), model.head.in_features))
-    for rows in length_batches([len(each) for each in encoded], 64):
+    for rows in length_batches([len(each) for each in encoded], at_once):
         batch = collate([encoded[row] for row in rows], batches.pad_id, token_types=batches.token_types)
         features[rows] = model.embed(**batch).float()
     if cache is not None:
@@ -209,7 +255,7 @@ def frozen_features(model: Classifier, encoded: list[list[int]], batches: Collat
     return features
 
 
-def frozen_activations(lowest: Lowest, encoded: list[list[int]], batches: Collate, path: Path) -> Activations:
+def frozen_activations(lowest: Lowest, encoded: list[list[int]], batches: Collate, path: Path, at_once: int) -> Activations:
     """What the lowest layers give to each token of each text, read from the file where it is whole."""
     found = Activations(path, [len(each) for each in encoded], lowest.base.config.hidden_size)
 
@@ -217,7 +263,7 @@ def frozen_activations(lowest: Lowest, encoded: list[list[int]], batches: Collat
         return lowest.run(**collate([encoded[row] for row in rows], batches.pad_id, token_types=batches.token_types))
 
     lowest.check(**collate(encoded[:4], batches.pad_id, token_types=batches.token_types))
-    found.fill(length_batches([len(each) for each in encoded], 64), run)
+    found.fill(length_batches([len(each) for each in encoded], at_once), run)
     return found
 
 

@@ -64,6 +64,7 @@ class RunOut(serializers.Serializer[Any]):
     best_step = serializers.IntegerField(allow_null=True)
     metrics = serializers.DictField()
     error = serializers.DictField(allow_null=True)
+    batch = serializers.SerializerMethodField()
     cost = serializers.SerializerMethodField()
     reproduces = serializers.UUIDField(source="reproduces.uuid", default=None)
     repeat = serializers.SerializerMethodField()
@@ -72,6 +73,11 @@ class RunOut(serializers.Serializer[Any]):
     created_at = serializers.DateTimeField()
     started_at = serializers.DateTimeField(allow_null=True)
     finished_at = serializers.DateTimeField(allow_null=True)
+
+    def get_batch(self, run: Run) -> dict[str, int] | None:
+        """What passed at a time: batch_size and accumulation, smaller and higher than in the spec where memory ran out; null before its
+        end."""
+        return run.result.get("batch")
 
     def get_repeat(self, run: Run) -> dict[str, Any] | None:
         """Of a run that repeats another one and has succeeded: is_same (its weights are equal, bit for bit), differing (files), changed

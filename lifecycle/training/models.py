@@ -43,7 +43,10 @@ class BaseModel(models.Model):
 
 
 class Run(models.Model):
-    """One fine-tuning: a spec, a snapshot, a base, and what came of it. The spec never changes; its job writes state and results."""
+    """One fine-tuning: a spec, a snapshot, a base, and what came of it. The spec never changes; its job writes state and results.
+
+    A run whose training broke succeeds with an error, which says why it ended early; its artifact is of the best step before.
+    """
 
     project_path = "project"
     root_path = "snapshot__dataset"
@@ -88,6 +91,11 @@ class Run(models.Model):
 
     def __str__(self) -> str:
         return f"Run {self.number}"
+
+    @property
+    def standing(self) -> str:
+        """The state in words. A run that broke and left its best weights from before has succeeded with an error: it ended early."""
+        return "Ended early" if self.state == RunState.SUCCEEDED and self.error else str(self.get_state_display())
 
 
 class MetricPoint(models.Model):

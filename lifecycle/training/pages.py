@@ -272,7 +272,7 @@ def provenance(run: Run) -> list[dict[str, str]]:
         ("Artifact", run.artifact.root_digest if run.artifact else "", "" if run.artifact else "none yet"),
         ("Seed", "", str(spec["seed"])),
         ("Adapter", "", adapter(strategy)),
-        ("Optimiser", "", optimiser(spec, run.strategy)),
+        ("Optimiser", "", optimiser(run)),
         ("Split", "", ", ".join(f"{name} {count(splits[name])}" for name in ("train", "validation", "test") if splits.get(name))),
     ]
     return [{"label": label, "digest": digest, "text": text} for label, digest, text in rows]
@@ -324,11 +324,14 @@ def adapter(strategy: Mapping[str, Any]) -> str:
     return ", ".join(parts) or "none"
 
 
-def optimiser(spec: Mapping[str, Any], strategy: str) -> str:
+def optimiser(run: Run) -> str:
     """Optimiser, rates and batch in one line."""
-    encoder = "" if strategy == "head" else f"{spec['learning_rate']:g}, "
+    spec, passed = run.spec, run.result.get("batch") or run.spec
+    encoder = "" if run.strategy == "head" else f"{spec['learning_rate']:g}, "
     times = f" × {spec['accumulation']}" if spec.get("accumulation", 1) > 1 else ""
-    return f"AdamW, {encoder}head {spec['head_learning_rate']:g}, {spec.get('schedule', 'linear')}, batch {spec['batch_size']}{times}"
+    parts = f", {passed['batch_size']} rows at a time" if passed["batch_size"] < spec["batch_size"] else ""
+    batch = f"batch {spec['batch_size']}{times}{parts}"
+    return f"AdamW, {encoder}head {spec['head_learning_rate']:g}, {spec.get('schedule', 'linear')}, {batch}"
 
 
 # ── Base models and the launch form ─────────────────────────────────────────

@@ -165,8 +165,9 @@ def repeat_of(run: Run) -> Repeat | None:
 def attempt_of(run: Run) -> Attempt:
     """What a run that has succeeded left, and what its machine brought to it."""
     environment = run.result.get("environment") or {}
+    rows = (run.result.get("batch") or run.spec)["batch_size"]
     weights = {each["name"]: each["sha256"] for each in run.artifact.files if each["name"].endswith(".safetensors")} if run.artifact else {}
-    return Attempt(weights, {**environment, "code": run.code_version, "precision": run.result.get("precision")})
+    return Attempt(weights, {**environment, "code": run.code_version, "precision": run.result.get("precision"), "rows": rows})
 
 
 def repeats(run: Run) -> list[Run]:

@@ -57,6 +57,7 @@ CONDITIONS = {
     "cpu": "the processor",
     "threads": "threads",
     "precision": "precision",
+    "rows": "rows at a time",
 }
 FINISHED = frozenset({RunState.SUCCEEDED, RunState.FAILED, RunState.STOPPED})
 MOVES = {

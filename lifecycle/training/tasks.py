@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
 from functools import partial
@@ -16,6 +17,8 @@ from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, Repo
 
 from datasets_app.snapshots import queries as snapshots
 from lifecycle.compute.child import Result, read_result, run_child
+from lifecycle.engine import memory
+from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.spec import TrainSpec
 from lifecycle.jobs.context import JobContext
 from lifecycle.jobs.models import Job
@@ -89,6 +92,8 @@ def train(ctx: JobContext) -> None:
         ctx.raise_if_cancelled()
     if not result.ok and not result.data and ctx.job.attempt < TRIES:
         # It died without a word: a kill looks like lack of memory from here. A second try costs little, as it goes on from a checkpoint.
+        if result.code == "out_of_memory" and ctx.job.attempt > 1:
+            pass_less(run, folder)
         raise NotReady(result.message, next_step="It is tried again from its last checkpoint.")
     if not result.ok:
         drop_texts(folder)
@@ -100,6 +105,12 @@ def train(ctx: JobContext) -> None:
         ctx.hold()
         actions.succeed(run.uuid, result.data, kept)
     clean(folder)
+
+
+def pass_less(run: Run, folder: Path) -> None:
+    """Killed twice: the next try passes half as many rows at a time, where there is more than one."""
+    with contextlib.suppress(EngineFault):
+        memory.keep_half(folder, run.spec["batch_size"])
 
 
 def keep_events(ctx: JobContext, run: Run, events: list[dict[str, Any]]) -> None:

@@ -21,7 +21,7 @@ KIND_OF = {
     **dict.fromkeys(
         ("passed", "succeeded", "done", "approved", "accepted", "healthy", "frozen", "better", "ready", "valid", "holds"), "ok"
     ),
-    **dict.fromkeys(("watch", "warning", "close", "late", "superseded", "waived"), "warn"),
+    **dict.fromkeys(("watch", "warning", "close", "late", "superseded", "waived", "ended early"), "warn"),
     **dict.fromkeys(
         ("failed", "rejected", "refused", "rolled back", "drifting", "worse", "quarantined", "invalid", "void", "fails"), "bad"
     ),

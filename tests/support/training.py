@@ -111,14 +111,17 @@ def make_run(
     return run
 
 
-def finish_run(run: Run, *, accuracy: float = 0.9, seed: int = 1) -> Run:
-    """Let a launched run have trained: curve, result, artifact. The jobs that it would have queued are taken out of the queue."""
+def finish_run(run: Run, *, accuracy: float = 0.9, seed: int = 1, error: dict[str, str] | None = None) -> Run:
+    """Let a launched run have trained: curve, result, artifact. The jobs that it would have queued are taken out of the queue.
+
+    error: of one that broke and ended early.
+    """
     actions.begin(run.uuid)
     run.refresh_from_db()
     actions.record_events(run, curve_events())
     found = scores(run, "validation", accuracy, seed) if run.snapshot.counts["splits"].get("validation") else {}
     result = {
-        "format": 1, "status": "succeeded", "error": None, "best_step": 40, "last_step": 60, "trainable_parameters": 1000,
+        "format": 1, "status": "succeeded", "error": error, "best_step": 40, "last_step": 60, "trainable_parameters": 1000,
         "total_parameters": 10_000, "seconds": 12.5, "cpu_seconds": 22.5, "peak_memory_mb": 300.0, "precision": "fp32",
         "stages": {"prepare": {"seconds": 2.5, "cpu_seconds": 2.5}, "train": {"seconds": 10.0, "cpu_seconds": 20.0}},
         "metrics": {name: found[name] for name in ("accuracy", "macro_f1", "log_loss", "ece") if name in found},

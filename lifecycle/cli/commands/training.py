@@ -117,14 +117,14 @@ def watch(session: Session) -> int | None:
 
 
 def watched_run(session: Session, run: dict[str, Any]) -> int | None:
-    """Stay until the run has ended; 1 unless it succeeded."""
+    """Stay until the run has ended; 1 unless it succeeded with all its steps."""
     try:
         run = watching.follow_run(session, run["uuid"])
     except KeyboardInterrupt:
         session.screen.tell(f"Run {run['number']} goes on. Look again: lifecycle watch {run['number']}")
         return INTERRUPTED
     session.screen.show(run, *watching.run_result(run))
-    return None if run["state"] == "succeeded" else 1
+    return None if run["state"] == "succeeded" and not run["error"] else 1
 
 
 def watched_job(session: Session, uuid: str) -> int | None:

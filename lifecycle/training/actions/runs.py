@@ -129,15 +129,19 @@ def log_line(run: Run, event: dict[str, Any]) -> RunLog | None:
 
 @transaction.atomic
 def succeed(run_id: UUID, result: dict[str, Any], artifact: Folder) -> Run:
-    """The run has its artifact. Rooms above are told in the same transaction. Raises Conflict when it has ended."""
+    """The run has its artifact; where training broke, of the best step before. Rooms above are told in the same transaction.
+
+    Raises Conflict when it has ended.
+    """
     run = locked(run_id)
     move(
         run, RunState.SUCCEEDED, result=result, metrics=result["metrics"], best_step=result["best_step"], artifact=artifact,
-        step=result.get("last_step") or run.step, finished_at=timezone.now(), error=None,
+        step=result.get("last_step") or run.step, finished_at=timezone.now(), error=result.get("error"),
     )  # fmt: skip
+    early = {"code": run.error["code"]} if run.error else {}
     record(
         None, Verb.RUN_ENDED, run, project=run.project.uuid, state=run.state, artifact=artifact.root_digest, spec_digest=run.spec_digest,
-        best_step=run.best_step, metrics=run.metrics,
+        best_step=run.best_step, metrics=run.metrics, **early,
     )  # fmt: skip
     ports.succeeded(run)
     return run

@@ -71,6 +71,15 @@ def test_watching_shows_progress_and_ends_with_the_scores(as_person, mia, run):
     assert said.out.startswith("Run 1 succeeded after 60 steps, best at step 40. On validation: macro F1 0.")
 
 
+def test_a_run_that_ended_early_is_no_success_and_says_why(as_person, mia, run):
+    broke = {"code": "nan_loss", "message": "The loss was no longer a number at step 43.", "next_step": "Lower both learning rates."}
+
+    said = as_person(mia)("watch", "1", during=lambda: training.finish_run(Run.objects.get(), error=broke))
+
+    assert said.code == 1
+    assert said.out.endswith(" It ended early: The loss was no longer a number at step 43. Lower both learning rates.\n")
+
+
 def test_launch_with_watch_is_both(as_person, mia, snapshot, base, site):
     said = as_person(mia)("launch", "inbox@1", "--watch", "--json", during=lambda: training.finish_run(Run.objects.get()))
 

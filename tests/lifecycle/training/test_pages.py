@@ -174,6 +174,19 @@ def test_the_form_asks_for_what_the_strategy_reads(strategy, names, client_for, 
     assert [name for name in form.fields if name in defaults.INNER] == names
 
 
+def test_a_run_page_tells_how_many_rows_passed_at_a_time_where_memory_ran_out(client_for, snapshot, mia):
+    run = make_run(snapshot, mia, splits=(), batch_size=32)
+    whole = client_for(mia).get(f"/runs/{run.uuid}/").content.decode()
+    Run.objects.filter(pk=run.pk).update(result=run.result | {"batch": {"batch_size": 8, "accumulation": 4}})
+
+    parts = client_for(mia).get(f"/runs/{run.uuid}/").content.decode()
+    told = client_for(mia).get(f"/api/v1/runs/{run.uuid}/").json()["batch"]
+
+    assert "batch 32</dd>" in whole
+    assert "batch 32, 8 rows at a time</dd>" in parts
+    assert told == {"batch_size": 8, "accumulation": 4}
+
+
 def test_a_run_page_tells_what_of_the_base_stays(client_for, snapshot, mia):
     base = make_base(snapshot.dataset.project, mia)
     run = actions.launch(

@@ -100,6 +100,13 @@ def test_other_weights_are_named_with_what_was_not_as_the_first_time(first, clie
     assert "Other weights in head.safetensors. Not as the first time: the processor, threads." in page
 
 
+def test_a_repeat_for_which_memory_ran_out_passed_other_rows_at_a_time(first, mia):
+    whole = ended(actions.reproduce(run_id=first.uuid, actor=mia), first.artifact, batch={"batch_size": first.spec["batch_size"]})
+    parts = ended(actions.reproduce(run_id=first.uuid, actor=mia), first.artifact, batch={"batch_size": 1})
+
+    assert (queries.repeat_of(whole), queries.repeat_of(parts)) == (Repeat((), ()), Repeat((), ("rows",)))
+
+
 def test_a_repeat_that_goes_on_is_not_compared_yet(first, client_for, mia):
     again = actions.reproduce(run_id=first.uuid, actor=mia)
 

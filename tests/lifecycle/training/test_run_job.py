@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.exceptions import PermissionDenied
 
 from lifecycle.compute.child import Result
+from lifecycle.engine import memory
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs import runner
 from lifecycle.jobs.context import JobContext
@@ -60,6 +61,23 @@ def test_a_process_that_died_without_a_word_is_tried_again_and_then_given_up(run
     assert job.state == "failed"
     assert (run.state, run.error["code"]) == (Run.State.FAILED, "out_of_memory")
     assert not (folder_of(run) / "train.jsonl").exists()
+
+
+def test_a_process_that_was_killed_twice_is_tried_with_half_the_rows_at_a_time(run, child):
+    passed = []
+    child(KILLED, look=lambda folder: passed.append(memory.kept(folder, run.spec["batch_size"]).rows))
+
+    run_jobs("training")
+
+    assert passed == [run.spec["batch_size"], run.spec["batch_size"], run.spec["batch_size"] // 2]
+
+
+def test_a_process_that_crashed_is_tried_again_as_it_was(run, child):
+    child(Result("failed", "crashed", "It ended with signal SIGSEGV.", "Resume it."))
+
+    run_jobs("training")
+
+    assert not (folder_of(run) / memory.FILE).exists()
 
 
 def test_a_process_that_said_why_it_failed_is_not_tried_again(run, child):
