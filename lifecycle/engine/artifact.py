@@ -21,7 +21,7 @@ FORMAT = 1
 class Gate:
     """Whether the int8 graph may serve, and what was found on the frozen test rows. reason: a sentence; figures: None where not measured.
 
-    agreement: share (0 to 1) of rows that both graphs give the same label.
+    agreement: share (0 to 1) of rows that both graphs give the same answer.
     """
 
     passed: bool
@@ -36,7 +36,8 @@ class Gate:
 
 @dataclass(frozen=True)
 class ArtifactInfo:
-    """lifecycle.json. labels: in order of the logits. temperature: what logits are divided by before softmax. inputs: of the ONNX graph.
+    """lifecycle.json. labels: in order of the logits. temperature: what logits are divided by before softmax or sigmoid. inputs: of the
+    ONNX graph. thresholds: of multi_label, the probability from which on each label is given; None of other tasks.
 
     serving: the fp32 graph. int8: the gate of the int8 graph beside it; None in artifacts that were written before there was one.
     """
@@ -52,6 +53,7 @@ class ArtifactInfo:
     task: str = "single_label"
     serving: str = SERVING
     int8: Gate | None = None
+    thresholds: tuple[float, ...] | None = None
 
     def graph(self, folder: Path) -> Path:
         """The graph that answers: int8 where it passed its gate and is there, else fp32."""
@@ -77,6 +79,7 @@ class ArtifactInfo:
                 task=document["task"],
                 serving=document["serving"],
                 int8=Gate(**document["int8"]) if document.get("int8") else None,
+                thresholds=tuple(map(float, document["thresholds"])) if document.get("thresholds") else None,
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
             message = f"{folder} is not a model artifact that this version can read ({type(error).__name__}: {error})."
@@ -96,7 +99,7 @@ class ArtifactInfo:
             "inputs": list(self.inputs),
             "serving": self.serving,
             "int8": asdict(self.int8) if self.int8 else None,
-        }
+        } | ({"thresholds": list(self.thresholds)} if self.thresholds else {})
 
 
 ENCODERS = {
@@ -125,8 +128,22 @@ POOLED = {
 }
 
 
+ANSWERED = {
+    "single_label": """probabilities = torch.softmax(logits / card["temperature"], dim=-1)
+answers = [card["labels"][i] for i in probabilities.argmax(-1).tolist()]
+""",
+    "multi_label": """probabilities = torch.sigmoid(logits / card["temperature"])
+given = probabilities >= torch.tensor(card["thresholds"])
+answers = [[label for label, has in zip(card["labels"], row) if has] for row in given.tolist()]
+""",
+}
+
+
 def loading_snippet(info: ArtifactInfo) -> str:
-    """Python that loads the artifact and leaves `answers`, one label a text; it expects `artifact`, `base` (a folder) and `texts`."""
+    """Python that loads the artifact and leaves `answers`, a label or a list of labels a text.
+
+    It expects `artifact`, `base` (a folder) and `texts`.
+    """
     peft = "from peft import PeftModel\n" if info.strategy in PEFT else ""
     named = "" if info.strategy == "full" else f"# base: the folder of {info.base_name}\n"
     return f"""import json
@@ -145,6 +162,4 @@ with torch.no_grad():
     output = encoder(**inputs)
     {POOLED[info.pooling]}
     logits = pooled @ head["weight"].T + head["bias"]
-probabilities = torch.softmax(logits / card["temperature"], dim=-1)
-answers = [card["labels"][i] for i in probabilities.argmax(-1).tolist()]
-"""
+{ANSWERED[info.task]}"""

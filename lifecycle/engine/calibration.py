@@ -6,6 +6,7 @@ Confidence is the top probability. Bins are equally wide and closed on the right
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 MCE_MINIMUM = 20
+THRESHOLD_ROWS = 20  # of a class, below which its threshold would follow chance
 Z95 = 1.959963984540054
 GOLDEN = (math.sqrt(5) - 1) / 2
 ERF = np.vectorize(math.erf, otypes=[np.float64])
@@ -35,13 +37,34 @@ def log_loss_rows(probabilities: Floats, truth: Ints) -> Floats:
     return -np.log(np.clip(picked, 1e-15, 1.0))
 
 
-def fit_temperature(logits: NDArray[Any], truth: Ints, low: float = 0.05, high: float = 20.0) -> float:
+def sigmoid(logits: NDArray[Any], temperature: float = 1.0) -> Floats:
+    """Probabilities of each class apart, of logits (N, C) divided by the temperature."""
+    probabilities: Floats = np.exp(-np.logaddexp(0.0, -np.asarray(logits, dtype=np.float64) / temperature))
+    return probabilities
+
+
+def decision_loss_rows(probabilities: Floats, truth: NDArray[np.bool_]) -> Floats:
+    """Minus the log of the probability of what is true of each class, mean over the classes of a row, in nats (N,). Both (N, C)."""
+    right = np.where(truth, probabilities, 1 - np.asarray(probabilities, dtype=np.float64))
+    rows: Floats = -np.log(np.clip(right, 1e-15, 1.0)).mean(axis=1)
+    return rows
+
+
+def fit_temperature(
+    logits: NDArray[Any],
+    truth: NDArray[Any],
+    low: float = 0.05,
+    high: float = 20.0,
+    *,
+    decode: Callable[[NDArray[Any], float], Floats] = softmax,
+    loss_rows: Callable[[Floats, NDArray[Any]], Floats] = log_loss_rows,
+) -> float:
     """The temperature above 0 that minimises log loss, by golden section over its logarithm; 1.0 without rows."""
     if len(truth) == 0:
         return 1.0
 
     def loss(exponent: float) -> float:
-        return float(log_loss_rows(softmax(logits, math.exp(exponent)), truth).mean())
+        return float(loss_rows(decode(logits, math.exp(exponent)), truth).mean())
 
     left, right = math.log(low), math.log(high)
     one, two = right - GOLDEN * (right - left), left + GOLDEN * (right - left)
@@ -56,6 +79,26 @@ def fit_temperature(logits: NDArray[Any], truth: Ints, low: float = 0.05, high: 
             two = left + GOLDEN * (right - left)
             loss_two = loss(two)
     return math.exp((left + right) / 2)
+
+
+def choose_thresholds(probabilities: Floats, truth: NDArray[np.bool_], minimum: int = THRESHOLD_ROWS) -> tuple[float, ...]:
+    """For each class the threshold of the best F1 on these rows (N, C); 0.5 where fewer than `minimum` rows have the class."""
+    return tuple(
+        best_threshold(probabilities[:, at], truth[:, at]) if truth[:, at].sum() >= minimum else 0.5 for at in range(truth.shape[1])
+    )
+
+
+def best_threshold(scores: Floats, truth: NDArray[np.bool_]) -> float:
+    """The threshold from which on a score (N,) says yes, with the best F1; of equally good ones the nearest to a half."""
+    order = np.argsort(-scores, kind="stable")
+    ranked, hits = scores[order], np.cumsum(truth[order])
+    below = np.append(ranked[1:], 0.0)
+    between = (ranked + below) / 2
+    cuts = np.where(between > below, between, ranked)
+    f1 = 2 * hits / (np.arange(1, len(ranked) + 1) + hits[-1])
+    possible = np.append(ranked[:-1] != ranked[1:], True)  # equal scores stand on one side
+    best = cuts[possible & (f1 >= f1[possible].max() - 1e-12)]
+    return float(best[np.argmin(np.abs(best - 0.5))])
 
 
 def bin_of(confidence: Floats, bins: int) -> Ints:

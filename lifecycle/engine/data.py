@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lifecycle.engine.faults import EngineFault
+
+Read = Callable[[Mapping[str, Any], Mapping[str, int]], Any]
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows in file order. targets: index of each row's label in the spec's labels; empty where labels were not asked for."""
+    """Rows in file order. targets: what each says, as its recipe reads it; empty where that was not asked for."""
 
     ids: tuple[str, ...]
     texts: tuple[str, ...]
-    targets: tuple[int, ...] = ()
+    targets: tuple[Any, ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -28,9 +32,9 @@ def bad_data(path: Path, line: int, why: str) -> EngineFault:
     )
 
 
-def read_rows(path: Path, labels: tuple[str, ...] | None) -> Rows:
-    """Read {"id", "text", "label"} lines. labels None = labels are not read. Raises EngineFault `bad_data` naming the line."""
-    index = {label: number for number, label in enumerate(labels)} if labels is not None else None
+def read_rows(path: Path, labels: tuple[str, ...] = (), read: Read | None = None) -> Rows:
+    """Read {"id", "text", …} lines. read: a recipe's; None = id and text alone. Raises EngineFault `bad_data` naming the line."""
+    index = {label: number for number, label in enumerate(labels)}
     ids, texts, targets = [], [], []
     try:
         file = path.open("rb")
@@ -43,18 +47,17 @@ def read_rows(path: Path, labels: tuple[str, ...] | None) -> Rows:
             row = _row(path, number, line)
             ids.append(row["id"])
             texts.append(row["text"])
-            if index is not None:
-                if row.get("label") not in index:
-                    raise bad_data(
-                        path, number, f"label {json.dumps(row.get('label'), ensure_ascii=False)} is not among the spec's labels."
-                    )
-                targets.append(index[row["label"]])
+            if read is not None:
+                try:
+                    targets.append(read(row, index))
+                except ValueError as error:
+                    raise bad_data(path, number, str(error)) from None
     if not ids:
         raise EngineFault("bad_data", f"{path.name} holds no rows.", "Freeze a snapshot that has rows in this split.")
     return Rows(tuple(ids), tuple(texts), tuple(targets))
 
 
-def _row(path: Path, number: int, line: bytes) -> dict[str, str]:
+def _row(path: Path, number: int, line: bytes) -> dict[str, Any]:
     try:
         row = json.loads(line.decode("utf-8"))
     except ValueError:
@@ -65,14 +68,3 @@ def _row(path: Path, number: int, line: bytes) -> dict[str, str]:
         if not isinstance(row.get(name), str):
             raise bad_data(path, number, f"it has no text under {name!r}.")
     return row
-
-
-def require_classes(rows: Rows, labels: tuple[str, ...]) -> None:
-    """Raises EngineFault `one_class` when fewer than two labels occur: there is nothing to tell apart."""
-    seen = sorted(set(rows.targets))
-    if len(seen) < 2:
-        raise EngineFault(
-            "one_class",
-            f"All {len(rows)} training rows carry the label {labels[seen[0]]!r}; a classifier needs at least two.",
-            "Label rows of another class, freeze again, and start a new run.",
-        )

@@ -123,15 +123,17 @@ def _unstable(severity: str, first: int, last: int, detail: str) -> Diagnosis:
 
 def collapse(points: Sequence[Point], classes: int) -> Diagnosis | None:
     """At the last evaluation every validation row got the same label."""
-    predicted = curve(points, "predicted_classes")
+    sets = curve(points, "predicted_sets")
+    predicted = sets or curve(points, "predicted_classes")
     if not predicted or predicted[-1][1] != 1 or classes < 2:
         return None
     step = predicted[-1][0]
+    answered = f"the same set of the {classes} labels" if sets else f"one of {classes} labels"
     return Diagnosis(
         "collapse",
         "bad",
-        "The model gives every row the same label.",
-        f"At step {step} all validation rows were answered with one of {classes} labels.",
+        f"The model gives every row the same {'labels' if sets else 'label'}.",
+        f"At step {step} all validation rows were answered with {answered}.",
         step,
         step,
         "Lower the learning rates, turn class weights on if one class dominates, and look at the rows' labels.",
@@ -140,7 +142,7 @@ def collapse(points: Sequence[Point], classes: int) -> Diagnosis | None:
 
 def too_good(points: Sequence[Point], classes: int) -> Diagnosis | None:
     """The very first evaluation is near-perfect: validation rows may be among the training rows, or the label in the text."""
-    accuracy = curve(points, "accuracy")
+    accuracy = curve(points, "accuracy") or curve(points, "subset_accuracy")
     if not accuracy or accuracy[0][1] < PERFECT or classes < 2:
         return None
     step, value = accuracy[0]

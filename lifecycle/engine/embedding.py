@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lifecycle.engine.recipes.single_label import Classifier, encode
+from lifecycle.engine.classifier import Classifier, encode
 from lifecycle.engine.strategies import load_encoder, load_tokenizer
 from lifecycle.engine.trainer import Collate
 from lifecycle.engine.training import frozen_features

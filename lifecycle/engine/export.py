@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 from lifecycle.engine.adapters import load_adapters, save_adapters
 from lifecycle.engine.artifact import HEAD, PEFT, SERVING, ArtifactInfo
+from lifecycle.engine.classifier import Classifier, collate
 from lifecycle.engine.events import write_json
 from lifecycle.engine.faults import EngineFault
-from lifecycle.engine.recipes.single_label import Classifier, collate
 from lifecycle.engine.strategies import load_encoder, merged
 
 OPSET = 17

@@ -6,9 +6,9 @@ Intervals are 95 % percentile intervals over resampled rows. All resampling is b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,25 @@ RESAMPLES = 1000
 BLOCK_CELLS = 4_000_000
 METRICS = ("accuracy", "macro_f1", "weighted_f1", "macro_precision", "macro_recall", "log_loss", "brier", "ece")
 COMPARED = ("accuracy", "macro_f1", "log_loss", "brier", "ece")
-LOWER_IS_BETTER = ("log_loss", "brier", "ece")
+LOWER_IS_BETTER = ("log_loss", "brier", "ece", "hamming_loss")
+
+
+class Countable(Protocol):
+    """Rows whose scores can be computed as if each counted so often. weights: (B, N)."""
+
+    def __len__(self) -> int: ...
+
+    def aggregate(self, weights: Floats) -> dict[str, Floats]:
+        """Every score of each weighting (B,)."""
+
+    def extras(self, weights: Floats) -> dict[str, Floats]:
+        """ece_debiased and mce of each weighting (B,)."""
+
+    def class_f1(self, weights: Floats) -> Floats:
+        """F1 of each label under each weighting (B, C)."""
+
+    def support(self) -> Ints:
+        """Rows that have each label (C,)."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +60,29 @@ class Scored:
         """1.0 where the prediction is right (N,)."""
         right: Floats = (self.truth == self.predicted).astype(np.float64)
         return right
+
+    def __len__(self) -> int:
+        return len(self.truth)
+
+    def aggregate(self, weights: Floats) -> dict[str, Floats]:
+        """As the function of this name."""
+        return aggregate(self, weights)
+
+    def extras(self, weights: Floats) -> dict[str, Floats]:
+        """ece_debiased and mce of each weighting (B,); mce is NaN where no bin holds enough rows."""
+        number = calibration.bin_of(self.confidence, self.bins)
+        counts = _by_group(weights, number, self.bins)
+        accuracy = ratio(_by_group(weights * self.correct, number, self.bins), counts)
+        return calibration_extras(accuracy - ratio(_by_group(weights * self.confidence, number, self.bins), counts), counts, accuracy)
+
+    def class_f1(self, weights: Floats) -> Floats:
+        """F1 of each label under each weighting (B, C)."""
+        tp = _by_group(weights * self.correct, self.truth, self.classes)
+        return ratio(2 * tp, _by_group(weights, self.truth, self.classes) + _by_group(weights, self.predicted, self.classes))
+
+    def support(self) -> Ints:
+        """Rows of each true label (C,)."""
+        return np.bincount(self.truth, minlength=self.classes)
 
 
 def score_rows(probabilities: NDArray[Any], truth: NDArray[Any], bins: int = 15) -> Scored:
@@ -69,8 +110,8 @@ def aggregate(rows: Scored, weights: Floats) -> dict[str, Floats]:
     tp = _by_group(hit, rows.truth, rows.classes)  # (B, C)
     support = _by_group(weights, rows.truth, rows.classes)
     called = _by_group(weights, rows.predicted, rows.classes)
-    precision, recall = _ratio(tp, called), _ratio(tp, support)
-    f1 = _ratio(2 * tp, support + called)
+    precision, recall = ratio(tp, called), ratio(tp, support)
+    f1 = ratio(2 * tp, support + called)
     present = (support + called) > 0
     bin_number = calibration.bin_of(rows.confidence, rows.bins)
     gap = np.abs(_by_group(weights * (rows.correct - rows.confidence), bin_number, rows.bins))
@@ -98,7 +139,8 @@ def _by_group(values: Floats, group: Ints, groups: int) -> Floats:
     return sums
 
 
-def _ratio(above: Floats, below: Floats) -> Floats:
+def ratio(above: Floats, below: Floats) -> Floats:
+    """The quotients; 0 where nothing stands below."""
     return np.divide(above, below, out=np.zeros_like(above), where=below > 0)
 
 
@@ -113,29 +155,24 @@ def resamples(rows: int, count: int, seed: int) -> Iterator[Floats]:
         yield np.bincount(drawn.ravel(), minlength=size * rows).reshape(size, rows).astype(np.float64)
 
 
-def point_estimates(rows: Scored) -> dict[str, float]:
+def point_estimates(rows: Countable) -> dict[str, float]:
     """METRICS over all rows, each counted once."""
-    return {name: float(value[0]) for name, value in aggregate(rows, np.ones((1, len(rows.truth)))).items()}
+    return {name: float(value[0]) for name, value in rows.aggregate(np.ones((1, len(rows)))).items()}
 
 
-def bootstrap(rows: Scored, count: int = RESAMPLES, seed: int = 1) -> dict[str, tuple[float, float]]:
+def bootstrap(rows: Countable, count: int = RESAMPLES, seed: int = 1) -> dict[str, tuple[float, float]]:
     """95 % interval of each of METRICS, and of ece_debiased and mce; empty when count is 0."""
     if count == 0:
         return {}
     samples: dict[str, list[Floats]] = {}
-    for weights in resamples(len(rows.truth), count, seed):
-        extra = _calibration_extras(rows, weights)
-        for name, values in (aggregate(rows, weights) | extra).items():
+    for weights in resamples(len(rows), count, seed):
+        for name, values in (rows.aggregate(weights) | rows.extras(weights)).items():
             samples.setdefault(name, []).append(values)
     return {name: _interval(np.concatenate(values)) for name, values in samples.items()}
 
 
-def _calibration_extras(rows: Scored, weights: Floats) -> dict[str, Floats]:
-    """ece_debiased and mce of each weighting (B,); mce is NaN where no bin holds enough rows."""
-    number = calibration.bin_of(rows.confidence, rows.bins)
-    counts = _by_group(weights, number, rows.bins)
-    accuracy = _ratio(_by_group(weights * rows.correct, number, rows.bins), counts)
-    gap = accuracy - _ratio(_by_group(weights * rows.confidence, number, rows.bins), counts)
+def calibration_extras(gap: Floats, counts: Floats, accuracy: Floats) -> dict[str, Floats]:
+    """ece_debiased and mce of each weighting (B,) from its bins (B, bins)."""
     large = counts >= calibration.MCE_MINIMUM
     widest = np.where(large.any(axis=1), np.where(large, np.abs(gap), 0.0).max(axis=1), np.nan)
     return {"ece_debiased": calibration.debiased(gap, counts, accuracy), "mce": widest}
@@ -205,16 +242,24 @@ def paired(
     """
     if np.shape(baseline) != np.shape(candidate):
         raise ValueError(f"Both models must answer the same rows with the same labels; got {np.shape(baseline)} and {np.shape(candidate)}.")
-    one, two = score_rows(baseline, truth, bins), score_rows(candidate, truth, bins)
+    return paired_rows(
+        score_rows(baseline, truth, bins), score_rows(candidate, truth, bins), COMPARED, labels=labels, count=count, seed=seed
+    )
+
+
+def paired_rows(
+    one: Countable, two: Countable, compared: Sequence[str], *, labels: Sequence[str] | None, count: int, seed: int
+) -> dict[str, dict[str, Any]]:
+    """As `paired`, of rows that are scored already."""
     points = point_estimates(one), point_estimates(two)
-    drawn: dict[str, list[Floats]] = {name: [] for name in COMPARED}
-    for weights in resamples(len(one.truth), count, seed):
-        before, after = aggregate(one, weights), aggregate(two, weights)
-        for name in COMPARED:
+    drawn: dict[str, list[Floats]] = {name: [] for name in compared}
+    for weights in resamples(len(one), count, seed):
+        before, after = one.aggregate(weights), two.aggregate(weights)
+        for name in compared:
             drawn[name].append(_sign(name) * (after[name] - before[name]))
     return {
         name: _verdict(points[0][name], points[1][name], _sign(name), np.concatenate(drawn[name]) if drawn[name] else np.zeros(0))
-        for name in COMPARED
+        for name in compared
     } | ({"per_class": paired_per_class(one, two, labels, count, seed)} if labels else {})
 
 
@@ -228,23 +273,13 @@ def _verdict(before: float, after: float, sign: float, differences: Floats) -> d
     return {"baseline": before, "candidate": after, "difference": sign * (after - before), "low": low, "high": high, "verdict": verdict}
 
 
-def paired_per_class(one: Scored, two: Scored, labels: Sequence[str], count: int, seed: int) -> dict[str, Any]:
+def paired_per_class(one: Countable, two: Countable, labels: Sequence[str], count: int, seed: int) -> dict[str, Any]:
     """F1 of each label with support under both models, and the interval of its difference."""
-    f1 = _class_f1(one), _class_f1(two)
-    drawn = np.concatenate([f1[1](weights) - f1[0](weights) for weights in resamples(len(one.truth), count, seed)])
-    whole = np.ones((1, len(one.truth)))
-    before, after = f1[0](whole)[0], f1[1](whole)[0]
-    support = np.bincount(one.truth, minlength=one.classes)
+    drawn = np.concatenate([two.class_f1(weights) - one.class_f1(weights) for weights in resamples(len(one), count, seed)])
+    whole = np.ones((1, len(one)))
+    before, after, support = one.class_f1(whole)[0], two.class_f1(whole)[0], one.support()
     return {
         label: {**_verdict(float(before[number]), float(after[number]), 1.0, drawn[:, number]), "support": int(support[number])}
         for number, label in enumerate(labels)
         if support[number]
     }
-
-
-def _class_f1(rows: Scored) -> Callable[[Floats], Floats]:
-    def f1(weights: Floats) -> Floats:
-        tp = _by_group(weights * rows.correct, rows.truth, rows.classes)
-        return _ratio(2 * tp, _by_group(weights, rows.truth, rows.classes) + _by_group(weights, rows.predicted, rows.classes))
-
-    return f1

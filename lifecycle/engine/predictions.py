@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from lifecycle.engine import metrics
+from lifecycle.engine import label_sets, metrics
 
 SCHEMA = pa.schema(
     [
@@ -26,36 +26,69 @@ SCHEMA = pa.schema(
         ("split", pa.string()),
     ]
 )
+SETS_SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("labels", pa.list_(pa.string())),
+        ("predicted", pa.list_(pa.string())),
+        ("probabilities", pa.list_(pa.float64())),
+        ("loss", pa.float64()),
+        ("split", pa.string()),
+    ]
+)
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """A model's answers on labelled rows. truth: label numbers (N,); probabilities: (N, C) in order of labels."""
+    """A model's answers on labelled rows. truth: label numbers (N,); probabilities: (N, C) in order of labels.
+
+    Of answers that are sets of labels, truth is bool (N, C), and thresholds are those from which on each label is given; else None.
+    """
 
     labels: tuple[str, ...]
     ids: tuple[str, ...]
-    truth: NDArray[np.int64]
+    truth: NDArray[Any]
     probabilities: NDArray[np.float64]
+    thresholds: tuple[float, ...] | None = None
+
+    @property
+    def decided(self) -> NDArray[np.bool_]:
+        """The labels that are given (N, C), of sets."""
+        return label_sets.decide(self.probabilities, self.thresholds or ())
 
 
 def write(path: Path, predictions: Predictions, split: str) -> None:
-    """Write the rows; the labels' order is kept in the file's metadata."""
-    scored = metrics.score_rows(predictions.probabilities, predictions.truth)
-    table = pa.table(
-        {
-            "id": list(predictions.ids),
-            "label": [predictions.labels[each] for each in predictions.truth],
-            "predicted": [predictions.labels[each] for each in scored.predicted],
-            "confidence": scored.confidence,
-            "probabilities": list(predictions.probabilities),
-            "loss": scored.loss,
-            "split": [split] * len(predictions.ids),
-        },
-        schema=SCHEMA.with_metadata({"labels": json.dumps(predictions.labels, ensure_ascii=False)}),
-    )
+    """Write the rows; the labels' order, and their thresholds, are kept in the file's metadata."""
+    kept = {"labels": json.dumps(predictions.labels, ensure_ascii=False)}
+    if predictions.thresholds is None:
+        columns, schema = _of_one(predictions), SCHEMA
+    else:
+        columns, schema = _of_sets(predictions, predictions.thresholds), SETS_SCHEMA
+        kept["thresholds"] = json.dumps(predictions.thresholds)
+    rows = {"id": list(predictions.ids), "probabilities": list(predictions.probabilities), "split": [split] * len(predictions.ids)}
+    table = pa.table({name: (columns | rows)[name] for name in schema.names}, schema=schema.with_metadata(kept))
     temporary = path.with_name(f".{path.name}")
     pq.write_table(table, temporary, compression="zstd")
     temporary.replace(path)
+
+
+def _of_one(predictions: Predictions) -> dict[str, Any]:
+    scored = metrics.score_rows(predictions.probabilities, predictions.truth)
+    return {
+        "label": [predictions.labels[each] for each in predictions.truth],
+        "predicted": [predictions.labels[each] for each in scored.predicted],
+        "confidence": scored.confidence,
+        "loss": scored.loss,
+    }
+
+
+def _of_sets(predictions: Predictions, thresholds: Sequence[float]) -> dict[str, Any]:
+    scored = label_sets.score_sets(predictions.probabilities, predictions.truth, thresholds)
+    return {"labels": _named(scored.truth, predictions), "predicted": _named(scored.decided, predictions), "loss": scored.loss}
+
+
+def _named(sets: NDArray[np.bool_], predictions: Predictions) -> list[list[str]]:
+    return [[predictions.labels[at] for at in np.flatnonzero(row)] for row in sets]
 
 
 def read(path: Path) -> Predictions:
@@ -63,45 +96,55 @@ def read(path: Path) -> Predictions:
     table = pq.read_table(path)
     labels = tuple(json.loads(table.schema.metadata[b"labels"]))
     index = {label: number for number, label in enumerate(labels)}
+    thresholds = table.schema.metadata.get(b"thresholds")
+    if thresholds is None:
+        truth = np.array([index[label] for label in table["label"].to_pylist()], dtype=np.int64)
+    else:
+        truth = np.zeros((table.num_rows, len(labels)), dtype=np.bool_)
+        for row, some in enumerate(table["labels"].to_pylist()):
+            truth[row, [index[label] for label in some]] = True
     flat = table["probabilities"].combine_chunks().flatten().to_numpy()
     return Predictions(
         labels=labels,
         ids=tuple(table["id"].to_pylist()),
-        truth=np.array([index[label] for label in table["label"].to_pylist()], dtype=np.int64),
+        truth=truth,
         probabilities=flat.reshape(table.num_rows, len(labels)),
+        thresholds=tuple(json.loads(thresholds)) if thresholds is not None else None,
     )
 
 
 def compare(
     baseline: Predictions, candidate: Predictions, *, count: int = metrics.RESAMPLES, seed: int = 1, bins: int = 15
 ) -> dict[str, Any]:
-    """metrics.paired over the items that both answered with the same true label, and how many those are.
+    """metrics.paired over the items that both answered with the same truth, and how many those are.
 
-    Returns rows (compared), left_out (items of only one side, or whose true label differs), and `metrics`. The labels must be the same
-    set; their order may differ. Raises ValueError when they differ or no item is shared.
+    Returns rows (compared), left_out (items of only one side, or whose truth differs), and `metrics`. The labels must be the same
+    set; their order may differ. Raises ValueError when they differ, when one gives one label and the other sets, or no item is shared.
     """
     if set(baseline.labels) != set(candidate.labels):
         differing = sorted(set(baseline.labels) ^ set(candidate.labels))
         raise ValueError(f"The two models know different labels, so they cannot be compared: {', '.join(differing[:5])}.")
+    if (baseline.thresholds is None) != (candidate.thresholds is None):
+        raise ValueError("One model gives one label a text and the other any number, so they cannot be compared.")
     reorder = [candidate.labels.index(label) for label in baseline.labels]
     theirs = {identity: row for row, identity in enumerate(candidate.ids)}
+    same = candidate.truth[:, reorder] if candidate.thresholds else np.argsort(reorder)[candidate.truth]  # in the baseline's order
     pairs = [
         (row, theirs[identity])
         for row, identity in enumerate(baseline.ids)
-        if identity in theirs and candidate.labels[candidate.truth[theirs[identity]]] == baseline.labels[baseline.truth[row]]
+        if identity in theirs and np.array_equal(same[theirs[identity]], baseline.truth[row])
     ]
     if not pairs:
         raise ValueError("The two evaluations share no item, so they cannot be compared. Evaluate both on the same snapshot and split.")
     one, two = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-    found = metrics.paired(
-        baseline.truth[one],
-        baseline.probabilities[one],
-        candidate.probabilities[two][:, reorder],
-        count=count,
-        seed=seed,
-        bins=bins,
-        labels=baseline.labels,
-    )
+    answers = baseline.probabilities[one], candidate.probabilities[two][:, reorder]
+    options: dict[str, Any] = {"count": count, "seed": seed, "labels": baseline.labels}
+    if not baseline.thresholds or not candidate.thresholds:
+        found = metrics.paired(baseline.truth[one], *answers, bins=bins, **options)
+    else:
+        thresholds = baseline.thresholds, [candidate.thresholds[at] for at in reorder]
+        before, after = (label_sets.score_sets(answers[at], baseline.truth[one], thresholds[at], bins) for at in (0, 1))
+        found = metrics.paired_rows(before, after, label_sets.COMPARED, **options)
     return {"rows": len(pairs), "left_out": len(set(baseline.ids) | set(candidate.ids)) - len(pairs), "metrics": found}
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from lifecycle.engine.artifact import INT8, ArtifactInfo
-from lifecycle.engine.calibration import softmax
+from lifecycle.engine.recipes import RECIPES
 
 Floats = NDArray[np.float32]
 
@@ -68,4 +68,4 @@ class Predictor:
 
     def probabilities(self, texts: Sequence[str], batch_size: int = 64) -> NDArray[np.float64]:
         """Calibrated probabilities (N, C) in order of the labels."""
-        return softmax(self.answer(texts, batch_size).logits, self.info.temperature)
+        return RECIPES[self.info.task].decode(self.answer(texts, batch_size).logits, self.info.temperature)

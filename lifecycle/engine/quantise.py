@@ -16,16 +16,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from lifecycle.engine import calibration, metrics
+from lifecycle.engine import metrics
 from lifecycle.engine.artifact import INT8, ArtifactInfo, Gate
 from lifecycle.engine.data import Rows
 from lifecycle.engine.predictor import Predictor
+from lifecycle.engine.recipes import RECIPES
+
+Array = NDArray[Any]
 
 MIN_ROWS = 100  # with fewer, 99 % agreement says too little
 MIN_AGREEMENT = 0.99
@@ -43,13 +45,13 @@ def try_int8(artifact: Path, info: ArtifactInfo, test: Rows | None, threads: int
         told = f"{rows:,} test rows are" if rows else "no test rows are"
         return replace(info, int8=Gate(False, f"To compare int8 with fp32 takes {MIN_ROWS} test rows; {told} in the snapshot.", rows))
     fp32, int8 = artifact / info.serving, artifact / INT8
-    truth = np.array(test.targets, dtype=np.int64)
+    truth = RECIPES[info.task].truth(test.targets, len(info.labels))
     try:
         wanted = Predictor(artifact, threads, graph=fp32).answer(test.texts).logits
         for kept in (False, True):
             quantise(fp32, int8, keep_lower=kept)
             got = Predictor(artifact, threads, graph=int8).answer(test.texts).logits
-            gate = judge(wanted, got, truth, fp32.stat().st_size, int8.stat().st_size)
+            gate = judge(info, wanted, got, truth, fp32.stat().st_size, int8.stat().st_size)
             if gate.passed:
                 return replace(info, int8=replace(gate, reason=f"{gate.reason} {KEPT}") if kept else gate)
     except Exception as error:  # the library raises kinds of its own for each operator that it does not know
@@ -59,10 +61,10 @@ def try_int8(artifact: Path, info: ArtifactInfo, test: Rows | None, threads: int
     return replace(info, int8=gate)
 
 
-def judge(fp32: NDArray[Any], int8: NDArray[Any], truth: NDArray[np.int64], fp32_bytes: int, int8_bytes: int) -> Gate:
-    """The gate's verdict. fp32, int8: logits (N, C) of the same rows; truth: label numbers (N,)."""
-    agreement = float((fp32.argmax(axis=1) == int8.argmax(axis=1)).mean())
-    before, after = macro_f1(fp32, truth), macro_f1(int8, truth)
+def judge(info: ArtifactInfo, fp32: Array, int8: Array, truth: Array, fp32_bytes: int, int8_bytes: int) -> Gate:
+    """The gate's verdict. fp32, int8: logits (N, C) of the same rows; truth: as the recipe has it."""
+    agreement = RECIPES[info.task].agreement(fp32, int8, info)
+    before, after = macro_f1(info, fp32, truth), macro_f1(info, int8, truth)
     loss = round(before - after, 9)  # exactly half a point lost is not more than half a point
     figures = (len(truth), agreement, before, after, fp32_bytes, int8_bytes)
     found = f"int8 agrees with fp32 on {agreement * 100:.2f} % of {len(truth):,} test rows; macro-F1 {after:.4f} against {before:.4f}."
@@ -73,9 +75,10 @@ def judge(fp32: NDArray[Any], int8: NDArray[Any], truth: NDArray[np.int64], fp32
     return Gate(agreement >= MIN_AGREEMENT and loss <= MAX_F1_LOSS, found, *figures)
 
 
-def macro_f1(logits: NDArray[Any], truth: NDArray[np.int64]) -> float:
-    """Macro-F1 of the most likely labels."""
-    return metrics.point_estimates(metrics.score_rows(calibration.softmax(logits), truth))["macro_f1"]
+def macro_f1(info: ArtifactInfo, logits: Array, truth: Array) -> float:
+    """Of the answers that these logits (N, C) give; a temperature changes none of one label."""
+    recipe = RECIPES[info.task]
+    return metrics.point_estimates(recipe.score(recipe.decode(logits, info.temperature), truth, info.thresholds))["macro_f1"]
 
 
 def quantise(source: Path, target: Path, *, keep_lower: bool = False) -> None:

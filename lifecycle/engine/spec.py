@@ -11,7 +11,7 @@ from typing import Any, Literal, Self, Union, get_args, get_origin, get_type_hin
 from lifecycle.engine.faults import EngineFault
 
 FORMAT = 1
-TASKS = ("single_label",)
+TASKS = ("single_label", "multi_label")
 STRATEGIES = ("full", "lora", "ia3", "adapter", "head")
 SCHEDULES = ("linear", "cosine", "constant")
 POOLINGS = ("mean", "cls", "pooler")
@@ -206,6 +206,8 @@ class Strategy(Document):
 @dataclass(frozen=True)
 class TrainSpec(Document):
     """One fine-tuning run. Paths are relative to the run's folder or absolute; the labels' order is the order of the logits.
+
+    task: whose recipe trains and scores, one label a text or any number.
 
     evaluations_per_epoch: how often validation is scored. patience: evaluations without a better macro-F1 until it stops; 0 = never.
     A run folder may hold test.jsonl: its rows decide nothing but whether the int8 graph may serve.

@@ -16,11 +16,14 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer
 
 from lifecycle.engine.adapters import add_adapters
 from lifecycle.engine.base import missing
+from lifecycle.engine.classifier import Classifier
 from lifecycle.engine.layers import freeze_lowest
-from lifecycle.engine.recipes.single_label import Classifier
 from lifecycle.engine.spec import SpecError, Strategy
 
-ATTENTION = (("query", "value"), ("q_lin", "v_lin"), ("q_proj", "v_proj"), ("query_proj", "value_proj"), ("Wqkv",), ("qkv_proj",))
+ATTENTION = (
+    *(("query", "value"), ("q_lin", "v_lin"), ("q_proj", "v_proj"), ("query_proj", "value_proj"), ("q", "v")),
+    *(("Wqkv",), ("qkv_proj",)),
+)
 
 
 def load_tokenizer(folder: Path) -> Any:

@@ -22,15 +22,15 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArgu
 from transformers.trainer_pt_utils import get_length_grouped_indices
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
-from lifecycle.engine import checkpoint, metrics
-from lifecycle.engine.calibration import softmax
+from lifecycle.engine import checkpoint
+from lifecycle.engine.classifier import Classifier, collate, length_batches
 from lifecycle.engine.diagnosis import Diagnosis, diagnose, divergence, jumps
 from lifecycle.engine.effort import Effort
 from lifecycle.engine.events import EventWriter, Point, write_json
 from lifecycle.engine.faults import Unstable
 from lifecycle.engine.layers import Activations
 from lifecycle.engine.memory import Parts
-from lifecycle.engine.recipes.single_label import Classifier, collate, length_batches
+from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.spec import TrainSpec
 from lifecycle.engine.strategies import counts, load_trainable, trainable_state
 
@@ -47,19 +47,19 @@ class EncodedRows(Dataset[dict[str, Any]]):
     def __init__(
         self,
         encoded: Sequence[Sequence[int]],
-        targets: Sequence[int],
+        truth: np.ndarray[Any, Any],
         features: Tensor | None = None,
         hidden: Activations | None = None,
     ) -> None:
-        self.encoded, self.targets, self.features, self.hidden = encoded, targets, features, hidden
+        self.encoded, self.truth, self.features, self.hidden = encoded, truth, features, hidden
 
     def __len__(self) -> int:
-        return len(self.targets)
+        return len(self.truth)
 
     def __getitem__(self, row: int) -> dict[str, Any]:
         if self.features is not None:
-            return {"features": self.features[row], "labels": self.targets[row]}
-        found = {"input_ids": self.encoded[row], "labels": self.targets[row]}
+            return {"features": self.features[row], "labels": self.truth[row]}
+        found = {"input_ids": self.encoded[row], "labels": self.truth[row]}
         return found if self.hidden is None else found | {"hidden": self.hidden[row]}
 
 
@@ -72,7 +72,7 @@ class Collate:
 
     def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
         """Tensors of one batch, labels included."""
-        labels = torch.tensor([row["labels"] for row in rows])
+        labels = torch.from_numpy(np.stack([row["labels"] for row in rows]))
         if "features" in rows[0]:
             return {"features": torch.stack([row["features"] for row in rows]), "labels": labels}
         batch = {**collate([row["input_ids"] for row in rows], self.pad_id, token_types=self.token_types), "labels": labels}
@@ -176,13 +176,8 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
         logits = evaluation_logits(self.model, rows, self.data_collator, self.parts.evaluation)
         if not np.isfinite(logits).all():
             raise self._no_number("validation loss", self.state.global_step)
-        scored = metrics.score_rows(softmax(logits), np.array(rows.targets))
-        values = metrics.point_estimates(scored)
-        result = {
-            "eval_loss": values["log_loss"],
-            **{f"eval_{name}": values[name] for name in ("accuracy", "macro_f1", "ece")},
-            "eval_predicted_classes": float(len(np.unique(scored.predicted))),
-        }
+        values = RECIPES[self.spec.task].validate(logits, rows.truth)
+        result = {"eval_loss" if name == "log_loss" else f"eval_{name}": value for name, value in values.items()}
         self.log(dict(result))
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, result)
         return result
@@ -267,7 +262,13 @@ def best_values(folder: Path) -> dict[str, float]:
     values = kept_best(folder).get("values")
     if values is None:
         return {}
-    return {"validation_loss": values["eval_loss"]} | {name: values[f"eval_{name}"] for name in ("accuracy", "macro_f1", "ece")}
+    return {name: value for name, value in told(values).items() if not name.startswith("predicted_")}
+
+
+def told(values: dict[str, float]) -> dict[str, float]:
+    """The scores of an evaluation under the names that a run tells them by."""
+    scores = {name.removeprefix("eval_"): value for name, value in values.items() if name.startswith("eval_")}
+    return {"validation_loss": scores.pop("loss")} | scores
 
 
 class Reporter(TrainerCallback):  # type: ignore[misc]
@@ -300,9 +301,7 @@ class Reporter(TrainerCallback):  # type: ignore[misc]
         """One metric event for a training log or an evaluation."""
         logs = logs or {}
         if "eval_loss" in logs:
-            values = {"validation_loss": logs["eval_loss"]} | {
-                name: logs[f"eval_{name}"] for name in ("accuracy", "macro_f1", "ece", "predicted_classes")
-            }
+            values = told(logs)
         elif "loss" in logs:
             values = {"train_loss": logs["loss"], "learning_rate": logs["learning_rate"], **self._speed(state.global_step)}
             if "grad_norm" in logs:
@@ -333,7 +332,7 @@ class Reporter(TrainerCallback):  # type: ignore[misc]
 
     def diagnose(self, *, finished: bool = False) -> list[Diagnosis]:
         """What the points so far say. What a changed loss falls to is not known, so that nothing is said of its height."""
-        is_plain = not (self.spec.label_smoothing or self.spec.focal_gamma)
+        is_plain = self.spec.task == "single_label" and not (self.spec.label_smoothing or self.spec.focal_gamma)
         return diagnose(self.points, classes=len(self.spec.labels), finished=finished and is_plain)
 
     @property

@@ -9,7 +9,7 @@ import resource
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,20 +20,20 @@ from torch import Tensor
 from transformers import TrainerState
 from transformers.utils import logging as transformers_logging
 
-from lifecycle.engine import calibration, checkpoint, diagnosis, memory, metrics
+from lifecycle.engine import checkpoint, diagnosis, memory, metrics
 from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.base import BaseFolder, open_base
-from lifecycle.engine.data import Rows, read_rows, require_classes
+from lifecycle.engine.classifier import Classifier, collate, encode, length_batches
+from lifecycle.engine.data import Rows, read_rows
 from lifecycle.engine.effort import Effort
 from lifecycle.engine.events import EventWriter, points, read_events, write_json
 from lifecycle.engine.export import set_info, write_artifact
 from lifecycle.engine.faults import EngineFault, Fault, Unstable, is_out_of_memory
 from lifecycle.engine.layers import Activations, Lowest
-from lifecycle.engine.losses import CrossEntropy
 from lifecycle.engine.predictor import Predictor
 from lifecycle.engine.probe import choose_precision, environment
 from lifecycle.engine.quantise import try_int8
-from lifecycle.engine.recipes.single_label import Classifier, balanced_weights, collate, encode, length_batches
+from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.spec import TrainSpec
 from lifecycle.engine.strategies import build, load_tokenizer
 from lifecycle.engine.trainer import (
@@ -180,10 +180,11 @@ def _cost(effort: Effort) -> dict[str, Any]:
 
 
 def _prepare(spec: TrainSpec, folder: Path) -> Prepared:
-    train_rows = read_rows(folder / "train.jsonl", spec.labels)
-    validation = read_rows(folder / "validation.jsonl", spec.labels)
-    test = read_rows(folder / "test.jsonl", spec.labels) if (folder / "test.jsonl").exists() else None
-    require_classes(train_rows, spec.labels)
+    recipe = RECIPES[spec.task]
+    train_rows = read_rows(folder / "train.jsonl", spec.labels, recipe.read)
+    validation = read_rows(folder / "validation.jsonl", spec.labels, recipe.read)
+    test = read_rows(folder / "test.jsonl", spec.labels, recipe.read) if (folder / "test.jsonl").exists() else None
+    recipe.check(train_rows.targets, spec.labels)
     base = open_base(folder / spec.base.path, spec.base.name, spec.base.digest)
     needed = int(base.bytes * DISK_SHARE.get(spec.strategy.kind, SMALL_SHARE))
     free = shutil.disk_usage(folder).free
@@ -206,10 +207,9 @@ def _precision(spec: TrainSpec, folder: Path) -> str:
 def _trainer(
     spec: TrainSpec, folder: Path, prepared: Prepared, events: EventWriter, reporter: Reporter
 ) -> tuple[EngineTrainer, Classifier]:
-    weights = balanced_weights(prepared.train.targets, len(spec.labels)) if spec.class_weights else None
-    loss = CrossEntropy(weights, spec.label_smoothing, spec.focal_gamma)
-    checkpointing = spec.gradient_checkpointing
-    model = build(prepared.base.path, spec.strategy, spec.pooling, len(spec.labels), loss, checkpointing=checkpointing)
+    recipe, classes, checkpointing = RECIPES[spec.task], len(spec.labels), spec.gradient_checkpointing
+    loss = recipe.loss(spec, recipe.truth(prepared.train.targets, classes))
+    model = build(prepared.base.path, spec.strategy, spec.pooling, classes, loss, checkpointing=checkpointing)
     lowest = Lowest(model.encoder, spec.strategy.frozen_layers) if spec.strategy.cached else None
     limit = min(spec.max_tokens, prepared.base.max_tokens or spec.max_tokens)
     parts = memory.kept(folder, spec.batch_size)
@@ -224,10 +224,9 @@ def _trainer(
         if spec.strategy.kind == "head":
             events.write("log", message=f"Computing the frozen encoder's vectors of {len(rows):,} {name} rows.")
             features = frozen_features(model, encoded, batches, folder / "cache" / f"{name}.safetensors", parts.evaluation)
-        sets.append(EncodedRows(encoded, rows.targets, features, hidden))
+        sets.append(EncodedRows(encoded, recipe.truth(rows.targets, classes), features, hidden))
     model.lowest = lowest
-    support = [prepared.validation.targets.count(number) for number in range(len(spec.labels))]
-    few = diagnosis.few_validation_rows(support, spec.labels)
+    few = diagnosis.few_validation_rows(recipe.support(sets[1].truth, classes), spec.labels)
     reporter.report([few] if few else [])
     args = arguments(spec, folder, rows=len(prepared.train), bf16=prepared.precision == "bf16")
     trainer = EngineTrainer(spec, folder, parts, model, *sets, args=args, data_collator=batches, callbacks=[reporter])
@@ -280,20 +279,21 @@ def _train_from(trainer: EngineTrainer, spec: TrainSpec, point: Path | None) -> 
 def _finish(
     spec: TrainSpec, folder: Path, prepared: Prepared, trainer: EngineTrainer, events: EventWriter
 ) -> tuple[dict[str, float], ArtifactInfo]:
-    """Write the artifact, choose its graph, fit its temperature on validation, and measure it as it will serve."""
+    """Write the artifact, choose its graph, fit on validation what turns logits into answers, and measure it as it will serve."""
     model: Any = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
     inputs = tuple(name for name in INPUTS if name in prepared.tokenizer.model_input_names)
     base, limit = prepared.base, min(spec.max_tokens, prepared.base.max_tokens or spec.max_tokens)
-    info = ArtifactInfo(spec.labels, limit, spec.pooling, 1.0, spec.strategy.kind, spec.base.name, base.digest, inputs)
+    info = ArtifactInfo(spec.labels, limit, spec.pooling, 1.0, spec.strategy.kind, spec.base.name, base.digest, inputs, spec.task)
     write_artifact(folder / "artifact", model, prepared.tokenizer, info)
+    recipe, truth = RECIPES[spec.task], trainer.eval_dataset.truth
+    logits = Predictor(folder / "artifact", spec.threads).answer(prepared.validation.texts).logits
     if prepared.test is not None:
         events.write("stage", name="int8", message=f"Comparing int8 with fp32 on {len(prepared.test):,} test rows.")
-    info = set_info(folder / "artifact", try_int8(folder / "artifact", info, prepared.test, spec.threads))
-    truth = np.array(prepared.validation.targets)
-    logits = Predictor(folder / "artifact", spec.threads).answer(prepared.validation.texts).logits
-    temperature = calibration.fit_temperature(logits, truth)
-    info = set_info(folder / "artifact", replace(info, temperature=temperature))
-    values = metrics.point_estimates(metrics.score_rows(calibration.softmax(logits, temperature), truth))
-    before = metrics.point_estimates(metrics.score_rows(calibration.softmax(logits), truth))
-    measured = values | {"validation_loss": before["log_loss"], "ece_before_temperature": before["ece"], "temperature": temperature}
-    return measured, info
+    info = set_info(folder / "artifact", try_int8(folder / "artifact", recipe.calibrate(info, logits, truth), prepared.test, spec.threads))
+    if info.int8 and info.int8.passed:
+        logits = Predictor(folder / "artifact", spec.threads).answer(prepared.validation.texts).logits
+        info = set_info(folder / "artifact", recipe.calibrate(info, logits, truth))
+    values = metrics.point_estimates(recipe.score(recipe.decode(logits, info.temperature), truth, info.thresholds))
+    before = metrics.point_estimates(recipe.score(recipe.decode(logits), truth, info.thresholds))
+    measured = {"validation_loss": before["log_loss"], "ece_before_temperature": before["ece"], "temperature": info.temperature}
+    return values | measured, info

@@ -7,13 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 from transformers.utils import logging as transformers_logging
 
-from lifecycle.engine import baselines, metrics, predictions
+from lifecycle.engine import baselines, predictions
 from lifecycle.engine import probe as machine
 from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.base import open_base
@@ -21,6 +20,7 @@ from lifecycle.engine.data import read_rows
 from lifecycle.engine.events import EventWriter
 from lifecycle.engine.export import export_onnx, load_classifier
 from lifecycle.engine.predictor import Predictor
+from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.spec import EvaluateSpec, ExportSpec, PredictSpec
 from lifecycle.engine.strategies import load_tokenizer
 
@@ -35,18 +35,21 @@ def evaluate(folder: Path, cancelled: Cancelled) -> dict[str, Any]:
     events = EventWriter(folder / "events.jsonl")
     predictor = open_predictor(folder / spec.artifact, folder / spec.base.path if spec.base else None, spec.threads)
     info = predictor.info
-    rows = read_rows(folder / spec.data, info.labels)
+    recipe = RECIPES[info.task]
+    rows = read_rows(folder / spec.data, info.labels, recipe.read)
     events.write("stage", name="predict", message=f"Answering {len(rows):,} rows.")
     probabilities = predictor.probabilities(rows.texts, spec.batch_size)
-    truth = np.array(rows.targets, dtype=np.int64)
-    predictions.write(folder / "predictions.parquet", predictions.Predictions(info.labels, rows.ids, truth, probabilities), spec.split)
+    truth = recipe.truth(rows.targets, len(info.labels))
+    answered = predictions.Predictions(info.labels, rows.ids, truth, probabilities, info.thresholds)
+    predictions.write(folder / "predictions.parquet", answered, spec.split)
     events.write("stage", name="score", message=f"Scoring, with {spec.bootstrap:,} bootstrap samples.")
-    found = metrics.report(probabilities, truth, info.labels, bins=spec.bins, count=spec.bootstrap, seed=spec.seed)
+    found = recipe.report(probabilities, truth, info, bins=spec.bins, count=spec.bootstrap, seed=spec.seed)
     if spec.baselines and not cancelled():
         events.write("stage", name="baselines", message="Fitting the baselines on the training rows.")
         found["baselines"] = baselines.measure(
-            read_rows(folder / spec.train, info.labels),
+            read_rows(folder / spec.train, info.labels, recipe.read),
             rows,
+            task=info.task,
             classes=len(info.labels),
             base=spec.base,
             folder=folder,
@@ -86,19 +89,16 @@ def _quiet(threads: int) -> None:
 
 
 def predict(folder: Path, cancelled: Cancelled) -> dict[str, Any]:
-    """answers.parquet: id, predicted, confidence, probabilities in label order."""
+    """answers.parquet: id, predicted, confidence, probabilities in label order. Of sets, predicted is a list without a confidence."""
     spec = PredictSpec.read(folder / "spec.json")
     _quiet(spec.threads)
     predictor = open_predictor(folder / spec.artifact, folder / spec.base.path if spec.base else None, spec.threads)
-    rows = read_rows(folder / spec.data, None)
+    rows = read_rows(folder / spec.data)
     probabilities = predictor.probabilities(rows.texts, spec.batch_size)
-    table = {
-        "id": list(rows.ids),
-        "predicted": [predictor.info.labels[each] for each in probabilities.argmax(axis=1)],
-        "confidence": probabilities.max(axis=1),
-        "probabilities": list(probabilities),
-    }
-    pq.write_table(pa.table(table), folder / "answers.parquet")
+    answers = RECIPES[predictor.info.task].answer(probabilities, predictor.info)
+    table = {"id": list(rows.ids), "predicted": [each["label"] if "label" in each else each["labels"] for each in answers]}
+    table |= {"confidence": [each["confidence"] for each in answers]} if "confidence" in answers[0] else {}
+    pq.write_table(pa.table(table | {"probabilities": list(probabilities)}), folder / "answers.parquet")
     return {"format": 1, "status": "succeeded", "error": None, "rows": len(rows), "labels": list(predictor.info.labels)}
 
 
@@ -107,7 +107,7 @@ def embed(folder: Path, cancelled: Cancelled) -> dict[str, Any]:
     spec = PredictSpec.read(folder / "spec.json")
     _quiet(spec.threads)
     predictor = open_predictor(folder / spec.artifact, folder / spec.base.path if spec.base else None, spec.threads)
-    rows = read_rows(folder / spec.data, None)
+    rows = read_rows(folder / spec.data)
     vectors = predictor.answer(rows.texts, spec.batch_size).embeddings
     pq.write_table(pa.table({"id": list(rows.ids), "embedding": list(vectors)}), folder / "embeddings.parquet")
     return {"format": 1, "status": "succeeded", "error": None, "rows": len(rows), "width": int(vectors.shape[1])}

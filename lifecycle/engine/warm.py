@@ -19,9 +19,9 @@ from typing import Any
 
 from lifecycle.engine import probe, warm_client
 from lifecycle.engine.base import open_base
-from lifecycle.engine.calibration import softmax
 from lifecycle.engine.embedding import Embedder
 from lifecycle.engine.faults import EngineFault, describe
+from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.verbs import open_predictor
 
 IDLE_SECONDS = 900.0
@@ -131,17 +131,14 @@ def _opened(payload: dict[str, Any]) -> tuple[Any, list[str]]:
 
 def _predict(payload: dict[str, Any]) -> dict[str, Any]:
     predictor, texts = _opened(payload)
-    labels = predictor.info.labels
+    info, recipe = predictor.info, RECIPES[predictor.info.task]
+    known = {"task": info.task, "labels": list(info.labels), "thresholds": list(info.thresholds) if info.thresholds else None}
     if not texts:
-        return {"labels": list(labels), "answers": []}
+        return known | {"answers": []}
     found = predictor.answer(texts)
-    return {
-        "labels": list(labels),
-        "answers": [
-            {"label": labels[int(row.argmax())], "confidence": float(row.max()), "probabilities": row.tolist(), "tokens": count}
-            for row, count in zip(softmax(found.logits, predictor.info.temperature), found.tokens, strict=True)
-        ],
-    }
+    probabilities = recipe.decode(found.logits, info.temperature)
+    answers = zip(recipe.answer(probabilities, info), probabilities, found.tokens, strict=True)
+    return known | {"answers": [each | {"probabilities": row.tolist(), "tokens": count} for each, row, count in answers]}
 
 
 def _embed(payload: dict[str, Any]) -> dict[str, Any]:

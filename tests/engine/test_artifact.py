@@ -40,7 +40,7 @@ def test_the_snippet_of_the_card_gives_the_answers_that_are_served(artifact, tin
 def test_the_graph_equals_torch_on_any_shape(artifact, tiny_base):
     import torch
 
-    from lifecycle.engine.recipes.single_label import collate
+    from lifecycle.engine.classifier import collate
 
     model, predictor = load_classifier(artifact, tiny_base), Predictor(artifact)
     ids = [each.ids for each in predictor.tokenizer.encode_batch(TEXTS)]

@@ -4,37 +4,21 @@ import pytest
 
 from lifecycle.engine.defaults import IA3_MODELS
 from lifecycle.engine.spec import SpecError, Strategy
+from tests.support.architectures import MODELS, SHAPE, make_encoder
 
 pytestmark = pytest.mark.engine
-
-SHAPE = {"vocab_size": 24, "hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 64}
-SPECIAL = ("pad_token_id", "bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id")
-MODELS = {
-    "bert": ("BertConfig", "BertModel", SHAPE),
-    "roberta": ("RobertaConfig", "RobertaModel", SHAPE),
-    "mpnet": ("MPNetConfig", "MPNetModel", SHAPE),
-    "electra": ("ElectraConfig", "ElectraModel", SHAPE | {"embedding_size": 32}),
-    "modernbert": ("ModernBertConfig", "ModernBertModel", SHAPE | dict.fromkeys(SPECIAL, 1)),
-    "deberta-v2": ("DebertaV2Config", "DebertaV2Model", SHAPE),
-    "distilbert": ("DistilBertConfig", "DistilBertModel", {"vocab_size": 24, "dim": 32, "n_layers": 3, "n_heads": 2, "hidden_dim": 64}),
-}
 
 
 @pytest.fixture(params=MODELS)
 def encoder(request):
     """An encoder of three random layers."""
-    import torch
-    import transformers
-
-    config, model, shape = MODELS[request.param]
-    torch.manual_seed(5)
-    return getattr(transformers, model)(getattr(transformers, config)(**shape)).eval()
+    return make_encoder(request.param)
 
 
 @pytest.fixture
 def batch():
     """Two texts of different lengths."""
-    from lifecycle.engine.recipes.single_label import collate
+    from lifecycle.engine.classifier import collate
 
     return collate([[3, 4, 5, 6, 7], [8, 9, 10]], 1, token_types=False)
 

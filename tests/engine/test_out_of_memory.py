@@ -51,7 +51,7 @@ def memory_for(monkeypatch):
             return OWN(self, labels=labels, **inputs)
 
         monkeypatch.setattr(trainer.Classifier, "forward", forward)
-        monkeypatch.setattr("lifecycle.engine.recipes.single_label.HEAD_DROPOUT", 0.0)
+        monkeypatch.setattr("lifecycle.engine.classifier.HEAD_DROPOUT", 0.0)
         return seen
 
     return limit

@@ -16,6 +16,7 @@ from tests.engine.inbox import ROWS, write_rows
 pytestmark = pytest.mark.engine
 
 CLASSES = 4
+INFO = ArtifactInfo(("a", "b", "c", "d"), 64, "mean", 1.0, "full", "tiny", "", ("input_ids",))
 
 
 def answers(truth, wrong):
@@ -32,7 +33,7 @@ def test_agreement_of_exactly_99_percent_passes(differ, passed):
     int8 = fp32.copy()
     int8[:differ] = np.roll(fp32[:differ], 1, axis=1)
 
-    gate = judge(fp32, int8, truth, 400, 100)
+    gate = judge(INFO, fp32, int8, truth, 400, 100)
 
     assert gate.agreement == 1 - differ / 1000
     assert gate.passed is passed
@@ -45,7 +46,7 @@ def test_half_a_point_of_macro_f1_may_be_lost_and_no_more(monkeypatch, before, a
     monkeypatch.setattr(quantise, "macro_f1", lambda *_: next(values))
     same = answers(np.zeros(10, np.int64), 0)
 
-    gate = judge(same, same, np.zeros(10, np.int64), 400, 100)
+    gate = judge(INFO, same, same, np.zeros(10, np.int64), 400, 100)
 
     assert gate.passed is passed
     assert ("It may lose 0.5 points at most." in gate.reason) is not passed
@@ -54,8 +55,8 @@ def test_half_a_point_of_macro_f1_may_be_lost_and_no_more(monkeypatch, before, a
 def test_the_macro_f1_of_the_gate_is_that_of_every_report():
     truth = np.array([0, 0, 1, 1, 2, 2, 3, 3])
 
-    assert quantise.macro_f1(answers(truth, 0), truth) == 1
-    assert quantise.macro_f1(answers(truth, 2), truth) == pytest.approx((0 + 4 / 6 + 1 + 1) / 4)
+    assert quantise.macro_f1(INFO, answers(truth, 0), truth) == 1
+    assert quantise.macro_f1(INFO, answers(truth, 2), truth) == pytest.approx((0 + 4 / 6 + 1 + 1) / 4)
 
 
 @pytest.fixture

@@ -106,7 +106,7 @@ def test_patience_ends_a_run_that_no_longer_improves(run_folder, train_here):
 
 
 def test_class_weights_are_balanced_with_mean_one_over_rows():
-    from lifecycle.engine.recipes.single_label import balanced_weights
+    from lifecycle.engine.losses import balanced_weights
 
     assert balanced_weights([0, 0, 0, 1], 3).tolist() == pytest.approx([2 / 3, 2.0, 1.0])
 
@@ -131,7 +131,7 @@ def test_bf16_reaches_the_same_accuracy(run_folder, train_here):
 def test_frozen_vectors_equal_those_of_the_encoder(run_folder, tiny_base, tmp_path):
     import torch
 
-    from lifecycle.engine.recipes.single_label import encode
+    from lifecycle.engine.classifier import encode
     from lifecycle.engine.spec import Strategy
     from lifecycle.engine.strategies import build, load_tokenizer
     from lifecycle.engine.trainer import Collate

@@ -11,9 +11,9 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from lifecycle import bundle
 from lifecycle.engine.artifact import INT8, ArtifactInfo, Gate
+from lifecycle.engine.classifier import Classifier
 from lifecycle.engine.export import set_info, write_artifact
 from lifecycle.engine.quantise import quantise
-from lifecycle.engine.recipes.single_label import Classifier
 from lifecycle.inference import engines
 from lifecycle.inference.engines import MAX_PADDING, MAX_ROWS_PER_RUN, groups_of_like_length, oov_share, softmax
 from lifecycle.refusals import Refused

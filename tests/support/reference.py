@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from lifecycle.engine import defaults
+from lifecycle.engine.spec import TASKS
 from lifecycle.engine.spec import Strategy as Spec
 from lifecycle.training.rules import CONSEQUENCE, Strategy
 from registry.access.roles import ACTIONS, ADMIN_ACTIONS, Role, as_word
 from registry.ledger.verbs import Verb
+from tests.support.architectures import MODELS
 
 DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
 
@@ -46,17 +48,29 @@ by a test. The part before the dot is the room. A verb is never renamed or remov
 STRATEGIES = """# Strategies
 
 What learns in a run, written from `lifecycle/training/rules.py` and `lifecycle/engine/defaults.py` by `python -m tests.support.reference`;
-a test compares them, and `tests/engine/test_strategies.py` trains each. They learn **one class per text** on encoders whose layers stand in
-a list (BERT, RoBERTa, MPNet, ELECTRA and DistilBERT among them). Snapshots of other tasks are refused in a sentence.
+a test compares them, and `tests/engine/test_strategies.py` trains each. They learn **one class per text** or **any number of classes per
+text**, on encoders whose layers stand in a list. Snapshots of other tasks are refused in a sentence.
 
 {table}
 
+## Tasks and base models
+
+Which task each strategy learns on which kind of base: **1** is one class per text, **n** any number of classes. Every cell is one test of
+`tests/engine/test_strategy_table.py`, which takes a step and exports the graph that serves, on an encoder of three layers.
+
+{bases}
+
+- *Any number of classes*: a sigmoid for each class, and a threshold of its own, that of the best F1 on validation; 0.5 for a class that
+  fewer than 20 validation rows have. Class weights count a yes of a rare class more, up to a hundred times.
+- The best step is the one of the best macro-F1 on validation, with every task.
 - Every artifact is served from one ONNX graph in fp32, or in int8 where that passed its gate. LoRA and IA3 are added into the weights of
-  that graph; bottleneck adapters stay layers of their own. IA3 needs to know which weights it scales: BERT's and RoBERTa's, not others'.
+  that graph; bottleneck adapters stay layers of their own. IA3 needs to know which weights it scales:
+  BERT's, RoBERTa's and DeBERTa's, not others'.
 - **Frozen layers** are the lowest ones; with the embeddings they do not learn. *Fast LoRA* runs them once, without dropout, and keeps what
   they give to each token on the disk (2 bytes a number) until the run has ended.
-- Losses: cross entropy, with class weights, label smoothing, or focal loss. Schedules: linear, cosine, constant, each behind a warm-up.
-  *Batches of one step* act as a larger batch; *gradient checkpointing* takes time for memory.
+- Losses: cross entropy (of each class apart, with any number of classes), with class weights, label smoothing, or focal loss. Schedules:
+  linear, cosine, constant, each behind a warm-up. *Batches of one step* act as a larger batch; *gradient checkpointing* takes time for
+  memory.
 - `lifecycle launch DATASET@NUMBER --strategy NAME --set SETTING=VALUE` takes the names of this table.
 """
 KEPT = {
@@ -93,7 +107,17 @@ def strategies() -> str:
         rate = f"{defaults.ENCODER_RATE[each]:g}" if defaults.ENCODER_RATE[each] else "none"
         rows.append([f"**{each.label}** `{each.value}`", CONSEQUENCE[each], own or "none", rate, KEPT[each]])
     head = ["strategy", "what it means", "its own settings", "suggested rate", "what is kept"]
-    return STRATEGIES.format(table=table(head, rows, centred_from=9))
+    return STRATEGIES.format(table=table(head, rows, centred_from=9), bases=strategy_bases())
+
+
+def strategy_bases() -> str:
+    """Strategies by architecture, with the tasks that each learns there."""
+    known = {"single_label": "1", "multi_label": "n"}
+    learnt = " ".join(known[task] for task in TASKS)
+    rows = [
+        [each.label, *("–" if each == Strategy.IA3 and name not in defaults.IA3_MODELS else learnt for name in MODELS)] for each in Strategy
+    ]
+    return table(["strategy", *MODELS], rows, centred_from=1)
 
 
 PAGES = {"permissions.md": permissions, "audit-verbs.md": audit_verbs, "strategies.md": strategies}

@@ -1,89 +1,90 @@
-"""Text classification, one label a text: token ids → encoder → pooled vector → linear head → logits."""
+"""Text classification, one label a text: softmax over the classes, the likeliest is the answer."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
 
-from lifecycle.engine.layers import Lowest
-from lifecycle.engine.losses import CrossEntropy
+from lifecycle.engine import calibration, metrics
+from lifecycle.engine.artifact import ArtifactInfo
+from lifecycle.engine.faults import EngineFault
+from lifecycle.engine.losses import CrossEntropy, balanced_weights
+from lifecycle.engine.metrics import Floats, Ints, Scored
+from lifecycle.engine.spec import TrainSpec
 
-HEAD_DROPOUT = 0.1
-
-
-def encode(tokenizer: Any, texts: Sequence[str], max_tokens: int) -> list[list[int]]:
-    """Token ids of each text, with special tokens, cut at max_tokens."""
-    if not texts:
-        return []
-    return list(tokenizer(list(texts), truncation=True, max_length=max_tokens, return_attention_mask=False)["input_ids"])
+Array = NDArray[Any]
 
 
-def collate(encoded: Sequence[Sequence[int]], pad_id: int, *, token_types: bool) -> dict[str, Tensor]:
-    """Pad to the longest: input_ids, attention_mask (and token_type_ids), each int64 (B, T)."""
-    width = max(len(each) for each in encoded)
-    ids = torch.full((len(encoded), width), pad_id, dtype=torch.long)
-    mask = torch.zeros((len(encoded), width), dtype=torch.long)
-    for row, each in enumerate(encoded):
-        ids[row, : len(each)] = torch.tensor(each, dtype=torch.long)
-        mask[row, : len(each)] = 1
-    batch = {"input_ids": ids, "attention_mask": mask}
-    if token_types:
-        batch["token_type_ids"] = torch.zeros_like(ids)
-    return batch
+class SingleLabel:
+    """A row is {"label": name}; its truth is the label's number."""
 
+    watched: tuple[str, ...] = ("accuracy", "macro_f1", "ece")
+    shown: tuple[str, ...] = ("accuracy", "macro_f1")
 
-def length_batches(lengths: Sequence[int], batch_size: int) -> Iterator[list[int]]:
-    """Row numbers in batches of like length, longest first, so that padding is small and too much memory shows at once."""
-    order = sorted(range(len(lengths)), key=lambda row: (-lengths[row], row))
-    for start in range(0, len(order), batch_size):
-        yield order[start : start + batch_size]
+    def read(self, row: Mapping[str, Any], index: Mapping[str, int]) -> int:
+        """Its label's number."""
+        label = row.get("label")
+        if not isinstance(label, str) or label not in index:
+            raise ValueError(f"label {json.dumps(label, ensure_ascii=False)} is not among the spec's labels.")
+        return index[label]
 
+    def check(self, targets: Sequence[int], labels: tuple[str, ...]) -> None:
+        """Raises EngineFault `one_class` when fewer than two labels occur: there is nothing to tell apart."""
+        seen = sorted(set(targets))
+        if len(seen) < 2:
+            raise EngineFault(
+                "one_class",
+                f"All {len(targets)} training rows carry the label {labels[seen[0]]!r}; a classifier needs at least two.",
+                "Label rows of another class, freeze again, and start a new run.",
+            )
 
-class Classifier(nn.Module):
-    """An encoder, its pooled vector and a linear head of our own. encoder: a Hugging Face model or a PEFT model around one.
+    def truth(self, targets: Sequence[int], classes: int) -> Ints:
+        """Label numbers (N,)."""
+        return np.array(targets, dtype=np.int64)
 
-    lowest: its lowest layers, where they were taken off and batches bring what they give.
-    """
+    def support(self, truth: Array, classes: int) -> list[int]:
+        """Rows of each label."""
+        return [int(count) for count in np.bincount(truth, minlength=classes)]
 
-    def __init__(self, encoder: nn.Module, hidden: int, labels: int, pooling: str, loss: nn.Module | None = None) -> None:
-        super().__init__()
-        self.encoder = encoder
-        self.pooling = pooling
-        self.dropout = nn.Dropout(HEAD_DROPOUT)
-        self.head = nn.Linear(hidden, labels)
-        self.loss = loss or CrossEntropy()
-        self.lowest: Lowest | None = None
+    def loss(self, spec: TrainSpec, truth: Array) -> nn.Module:
+        """Cross entropy."""
+        weights = balanced_weights(truth.tolist(), len(spec.labels)) if spec.class_weights else None
+        return CrossEntropy(weights, spec.label_smoothing, spec.focal_gamma)
 
-    def embed(self, **inputs: Tensor) -> Tensor:
-        """The pooled vector. inputs: int64 (B, T). Returns float (B, H)."""
-        output = self.encoder(**inputs)
-        if self.pooling == "pooler":
-            return output.pooler_output  # type: ignore[no-any-return]
-        if self.pooling == "cls":
-            return output.last_hidden_state[:, 0]  # type: ignore[no-any-return]
-        mask = inputs["attention_mask"].unsqueeze(-1).to(output.last_hidden_state.dtype)  # (B, T, 1)
-        return (output.last_hidden_state * mask).sum(1) / mask.sum(1).clamp(min=1)  # type: ignore[no-any-return]
+    def calibrate(self, info: ArtifactInfo, logits: Array, truth: Array) -> ArtifactInfo:
+        """With the temperature of the least log loss."""
+        return replace(info, temperature=calibration.fit_temperature(logits, truth))
 
-    def forward(
-        self, labels: Tensor | None = None, features: Tensor | None = None, hidden: Tensor | None = None, **inputs: Tensor
-    ) -> dict[str, Tensor]:
-        """Logits (B, C), and the loss where labels (B,) are given.
+    def decode(self, logits: Array, temperature: float = 1.0) -> Floats:
+        """Softmax."""
+        return calibration.softmax(logits, temperature)
 
-        features (B, H) stand in for the encoder where it is frozen, hidden (B, T, H) for its lowest layers where they were taken off.
-        """
-        if hidden is not None and self.lowest is not None:
-            self.lowest.given.hidden = hidden
-        pooled = self.embed(**inputs) if features is None else features
-        logits = self.head(self.dropout(pooled)).float()
-        if labels is None:
-            return {"logits": logits}
-        return {"loss": self.loss(logits, labels), "logits": logits}
+    def answer(self, probabilities: Array, info: ArtifactInfo) -> list[dict[str, Any]]:
+        """label and its confidence."""
+        best, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
+        return [{"label": info.labels[at], "confidence": float(sure)} for at, sure in zip(best, confidence, strict=True)]
 
+    def agreement(self, one: Array, two: Array, info: ArtifactInfo) -> float:
+        """By the likeliest label."""
+        return float((one.argmax(axis=1) == two.argmax(axis=1)).mean())
 
-def balanced_weights(targets: Sequence[int], classes: int) -> Tensor:
-    """Weight of each class inversely to its count, mean 1 over rows; 1 for classes without rows."""
-    counts = torch.bincount(torch.tensor(targets), minlength=classes).float()
-    return torch.where(counts > 0, counts.sum() / ((counts > 0).sum() * counts.clamp(min=1)), torch.ones_like(counts))
+    def score(self, probabilities: Array, truth: Array, thresholds: Sequence[float] | None = None) -> Scored:
+        """By the likeliest label."""
+        return metrics.score_rows(probabilities, truth)
+
+    def validate(self, logits: Array, truth: Array) -> dict[str, float]:
+        """With predicted_classes, how many labels are given."""
+        scored = self.score(self.decode(logits), truth)
+        values = metrics.point_estimates(scored)
+        found = {name: values[name] for name in ("log_loss", *self.watched)}
+        return found | {"predicted_classes": float(len(np.unique(scored.predicted)))}
+
+    def report(self, probabilities: Array, truth: Array, info: ArtifactInfo, *, bins: int, count: int, seed: int) -> dict[str, Any]:
+        """As metrics.report."""
+        return metrics.report(probabilities, truth, info.labels, bins=bins, count=count, seed=seed)

@@ -1,0 +1,83 @@
+"""The network of every classification recipe and its batches: token ids → encoder → pooled vector → linear head → logits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lifecycle.engine.layers import Lowest
+from lifecycle.engine.losses import CrossEntropy
+
+HEAD_DROPOUT = 0.1
+
+
+def encode(tokenizer: Any, texts: Sequence[str], max_tokens: int) -> list[list[int]]:
+    """Token ids of each text, with special tokens, cut at max_tokens."""
+    if not texts:
+        return []
+    return list(tokenizer(list(texts), truncation=True, max_length=max_tokens, return_attention_mask=False)["input_ids"])
+
+
+def collate(encoded: Sequence[Sequence[int]], pad_id: int, *, token_types: bool) -> dict[str, Tensor]:
+    """Pad to the longest: input_ids, attention_mask (and token_type_ids), each int64 (B, T)."""
+    width = max(len(each) for each in encoded)
+    ids = torch.full((len(encoded), width), pad_id, dtype=torch.long)
+    mask = torch.zeros((len(encoded), width), dtype=torch.long)
+    for row, each in enumerate(encoded):
+        ids[row, : len(each)] = torch.tensor(each, dtype=torch.long)
+        mask[row, : len(each)] = 1
+    batch = {"input_ids": ids, "attention_mask": mask}
+    if token_types:
+        batch["token_type_ids"] = torch.zeros_like(ids)
+    return batch
+
+
+def length_batches(lengths: Sequence[int], batch_size: int) -> Iterator[list[int]]:
+    """Row numbers in batches of like length, longest first, so that padding is small and too much memory shows at once."""
+    order = sorted(range(len(lengths)), key=lambda row: (-lengths[row], row))
+    for start in range(0, len(order), batch_size):
+        yield order[start : start + batch_size]
+
+
+class Classifier(nn.Module):
+    """An encoder, its pooled vector and a linear head of our own. encoder: a Hugging Face model or a PEFT model around one.
+
+    lowest: its lowest layers, where they were taken off and batches bring what they give.
+    """
+
+    def __init__(self, encoder: nn.Module, hidden: int, labels: int, pooling: str, loss: nn.Module | None = None) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.pooling = pooling
+        self.dropout = nn.Dropout(HEAD_DROPOUT)
+        self.head = nn.Linear(hidden, labels)
+        self.loss = loss or CrossEntropy()
+        self.lowest: Lowest | None = None
+
+    def embed(self, **inputs: Tensor) -> Tensor:
+        """The pooled vector. inputs: int64 (B, T). Returns float (B, H)."""
+        output = self.encoder(**inputs)
+        if self.pooling == "pooler":
+            return output.pooler_output  # type: ignore[no-any-return]
+        if self.pooling == "cls":
+            return output.last_hidden_state[:, 0]  # type: ignore[no-any-return]
+        mask = inputs["attention_mask"].unsqueeze(-1).to(output.last_hidden_state.dtype)  # (B, T, 1)
+        return (output.last_hidden_state * mask).sum(1) / mask.sum(1).clamp(min=1)  # type: ignore[no-any-return]
+
+    def forward(
+        self, labels: Tensor | None = None, features: Tensor | None = None, hidden: Tensor | None = None, **inputs: Tensor
+    ) -> dict[str, Tensor]:
+        """Logits (B, C), and the loss where labels, as the recipe's truth has them, are given.
+
+        features (B, H) stand in for the encoder where it is frozen, hidden (B, T, H) for its lowest layers where they were taken off.
+        """
+        if hidden is not None and self.lowest is not None:
+            self.lowest.given.hidden = hidden
+        pooled = self.embed(**inputs) if features is None else features
+        logits = self.head(self.dropout(pooled)).float()
+        if labels is None:
+            return {"logits": logits}
+        return {"loss": self.loss(logits, labels), "logits": logits}

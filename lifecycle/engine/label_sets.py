@@ -1,0 +1,202 @@
+"""Scores of answers that are sets of labels, from each label's probability and threshold. numpy only; the counterpart of `metrics`.
+
+Means over labels go over all of them, as scikit-learn does for indicator matrices: a label that never occurs and is never given counts as
+0. Calibration is that of every label decision: bins of a label's probability against the share of rows that have it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lifecycle.engine import calibration, metrics
+from lifecycle.engine.metrics import Floats, Ints
+
+Bools = NDArray[np.bool_]
+
+METRICS = (
+    *("macro_f1", "micro_f1", "weighted_f1", "macro_precision", "macro_recall", "subset_accuracy", "hamming_loss", "lrap"),
+    *("log_loss", "brier", "ece"),
+)
+COMPARED = ("macro_f1", "micro_f1", "subset_accuracy", "hamming_loss", "log_loss", "ece")
+
+
+@dataclass(frozen=True)
+class ScoredSets:
+    """Rows ready to be counted. truth, decided: (N, C); lrap, loss, brier: (N,); counts, held, sums: (N, bins), a row's label decisions in
+    each bin of probability, those that are true, and their probabilities added up."""
+
+    truth: Bools
+    decided: Bools
+    lrap: Floats
+    loss: Floats
+    brier: Floats
+    counts: Floats
+    held: Floats
+    sums: Floats
+
+    def __len__(self) -> int:
+        return len(self.truth)
+
+    def aggregate(self, weights: Floats) -> dict[str, Floats]:
+        """METRICS of each weighting of the rows. weights: (B, N), how often each row counts. Returns (B,) arrays."""
+        total, labels = weights.sum(axis=1), self.truth.shape[1]
+        tp, support, called = (weights @ each for each in (self.truth & self.decided, self.truth, self.decided))  # (B, C)
+        precision, recall, f1 = metrics.ratio(tp, called), metrics.ratio(tp, support), metrics.ratio(2 * tp, support + called)
+        gap = np.abs(weights @ (self.held - self.sums))
+        differs = self.truth != self.decided
+        return {
+            "macro_f1": f1.mean(axis=1),
+            "micro_f1": metrics.ratio(2 * tp.sum(axis=1), (support + called).sum(axis=1)),
+            "weighted_f1": metrics.ratio((f1 * support).sum(axis=1), support.sum(axis=1)),
+            "macro_precision": precision.mean(axis=1),
+            "macro_recall": recall.mean(axis=1),
+            "subset_accuracy": weights @ ~differs.any(axis=1) / total,
+            "hamming_loss": weights @ differs.mean(axis=1) / total,
+            "lrap": weights @ self.lrap / total,
+            "log_loss": weights @ self.loss / total,
+            "brier": weights @ self.brier / total,
+            "ece": gap.sum(axis=1) / (total * labels),
+        }
+
+    def extras(self, weights: Floats) -> dict[str, Floats]:
+        """ece_debiased and mce of each weighting (B,); mce is NaN where no bin holds enough decisions."""
+        counts = weights @ self.counts
+        held = metrics.ratio(weights @ self.held, counts)
+        return metrics.calibration_extras(held - metrics.ratio(weights @ self.sums, counts), counts, held)
+
+    def class_f1(self, weights: Floats) -> Floats:
+        """F1 of each label under each weighting (B, C)."""
+        tp, support, called = (weights @ each for each in (self.truth & self.decided, self.truth, self.decided))
+        return metrics.ratio(2 * tp, support + called)
+
+    def support(self) -> Ints:
+        """Rows that have each label (C,)."""
+        return self.truth.sum(axis=0)
+
+
+def decide(probabilities: NDArray[Any], thresholds: Sequence[float]) -> Bools:
+    """The labels that reach their thresholds (N, C)."""
+    decided: Bools = np.asarray(probabilities, dtype=np.float64) >= np.array(thresholds)
+    return decided
+
+
+def score_sets(probabilities: NDArray[Any], truth: NDArray[Any], thresholds: Sequence[float], bins: int = 15) -> ScoredSets:
+    """Per-row quantities of probabilities (N, C), true sets (N, C) and a threshold for each label."""
+    probabilities, truth = np.asarray(probabilities, dtype=np.float64), np.asarray(truth, dtype=np.bool_)
+    if probabilities.ndim != 2 or probabilities.shape != truth.shape or not truth.size:
+        raise ValueError(f"Scores need probabilities and true sets (N, C), N > 0; got {probabilities.shape} and {truth.shape}.")
+    rows = np.arange(len(truth))[:, None] * bins
+    place = (rows + calibration.bin_of(probabilities, bins)).ravel()
+
+    def binned(values: NDArray[Any] | None) -> Floats:
+        added = np.bincount(place, None if values is None else values.ravel(), minlength=len(truth) * bins)
+        return added.reshape(len(truth), bins).astype(np.float64)
+
+    return ScoredSets(
+        truth=truth,
+        decided=decide(probabilities, thresholds),
+        lrap=ranking_precision_rows(probabilities, truth),
+        loss=calibration.decision_loss_rows(probabilities, truth),
+        brier=((probabilities - truth) ** 2).mean(axis=1),
+        counts=binned(None),
+        held=binned(truth),
+        sums=binned(probabilities),
+    )
+
+
+def ranking_precision_rows(probabilities: Floats, truth: Bools) -> Floats:
+    """Of each row: among the labels ranked at or above a true one, the share that is true, mean over its true ones (N,); 1 where none or
+    all are true. The mean over rows is label-ranking average precision (Tsoumakas et al. 2010)."""
+    found = np.ones(len(truth))
+    block = max(1, metrics.BLOCK_CELLS // truth.shape[1] ** 2)
+    for start in range(0, len(truth), block):
+        scores, true = probabilities[start : start + block], truth[start : start + block]
+        above = scores[:, None, :] >= scores[:, :, None]  # (n, C, C): label k is ranked at or above label j
+        share = (above & true[:, None, :]).sum(axis=2) / above.sum(axis=2)
+        some = true.any(axis=1) & ~true.all(axis=1)
+        found[start : start + block][some] = ((share * true).sum(axis=1) / np.maximum(true.sum(axis=1), 1))[some]
+    return found
+
+
+def average_precision(scores: Floats, truth: Bools) -> float | None:
+    """Precision at each distinct score (N,), weighted by the recall that it adds; None without a true row."""
+    if not truth.any():
+        return None
+    order = np.argsort(-scores, kind="stable")
+    ranked, hits = scores[order], np.cumsum(truth[order])
+    ends = np.flatnonzero(np.append(ranked[:-1] != ranked[1:], True))
+    gained = np.diff(hits[ends], prepend=0)
+    return float((gained * hits[ends] / (ends + 1)).sum() / hits[-1])
+
+
+def per_class(rows: ScoredSets, probabilities: NDArray[Any], labels: Sequence[str], thresholds: Sequence[float]) -> list[dict[str, Any]]:
+    """One entry a label: support, predicted, precision, recall, f1, average_precision, threshold, and its two by two: hits, missed (true
+    and not given), extra (given and not true), rest. A ratio without rows below it is 0."""
+    entries = []
+    for at, label in enumerate(labels):
+        true, given = rows.truth[:, at], rows.decided[:, at]
+        hits, support, called = int((true & given).sum()), int(true.sum()), int(given.sum())
+        entries.append(
+            {
+                "label": label,
+                "support": support,
+                "predicted": called,
+                "precision": hits / called if called else 0.0,
+                "recall": hits / support if support else 0.0,
+                "f1": 2 * hits / (support + called) if support + called else 0.0,
+                "average_precision": average_precision(probabilities[:, at], true),
+                "threshold": float(thresholds[at]),
+                "hits": hits,
+                "missed": support - hits,
+                "extra": called - hits,
+                "rest": len(rows) - support - called + hits,
+            }
+        )
+    return entries
+
+
+def confusion(rows: ScoredSets) -> Ints:
+    """Counts (C, C). Off the diagonal: rows that have the row's label without it being given, and are given the column's without having it.
+    On it: rows that have the label and are given it. A row that misses or adds several labels is in several cells."""
+    missed, extra = rows.truth & ~rows.decided, rows.decided & ~rows.truth
+    counts: Ints = missed.T.astype(np.int64) @ extra.astype(np.int64)
+    np.fill_diagonal(counts, (rows.truth & rows.decided).sum(axis=0))
+    return counts
+
+
+def report(
+    probabilities: NDArray[Any],
+    truth: NDArray[Any],
+    labels: Sequence[str],
+    thresholds: Sequence[float],
+    *,
+    bins: int = 15,
+    count: int = metrics.RESAMPLES,
+    seed: int = 1,
+) -> dict[str, Any]:
+    """As metrics.report, of sets: with macro_ap over the labels that occur (no interval: each sample would be ranked anew), wrong_rows, and
+    the rows' mean number of labels, true and given."""
+    probabilities = np.asarray(probabilities, dtype=np.float64)
+    rows = score_sets(probabilities, truth, thresholds, bins)
+    classes = per_class(rows, probabilities, labels, thresholds)
+    ranked = [each["average_precision"] for each in classes if each["average_precision"] is not None]
+    flat, true = probabilities.ravel(), rows.truth.ravel()
+    return {
+        "task": "multi_label",
+        "rows": len(rows),
+        **metrics.point_estimates(rows),
+        "macro_ap": float(np.mean(ranked)) if ranked else None,
+        "ece_debiased": calibration.ece_debiased(flat, true, bins),
+        "mce": calibration.mce(flat, true, bins),
+        "wrong_rows": int((rows.truth != rows.decided).any(axis=1).sum()),
+        "labels_per_row": {"true": float(rows.truth.sum(axis=1).mean()), "given": float(rows.decided.sum(axis=1).mean())},
+        "intervals": {name: {"low": low, "high": high} for name, (low, high) in metrics.bootstrap(rows, count, seed).items()},
+        "per_class": classes,
+        "confusion": {"labels": list(labels), "counts": confusion(rows).tolist()},
+        "reliability": calibration.reliability(flat, true, bins),
+    }

@@ -1,0 +1,111 @@
+"""Text classification, any number of labels a text, none too: a sigmoid and a threshold for each label."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from lifecycle.engine import calibration, label_sets, metrics
+from lifecycle.engine.artifact import ArtifactInfo
+from lifecycle.engine.faults import EngineFault
+from lifecycle.engine.label_sets import Bools, ScoredSets
+from lifecycle.engine.losses import BinaryCrossEntropy, positive_weights
+from lifecycle.engine.metrics import Floats
+from lifecycle.engine.spec import TrainSpec
+
+Array = NDArray[Any]
+NAMED = 5  # labels that a refusal names
+
+
+class MultiLabel:
+    """A row is {"labels": [name, …]}, which may be empty; the truth is a matrix of yes and no."""
+
+    watched: tuple[str, ...] = ("macro_f1", "micro_f1", "subset_accuracy", "ece")
+    shown: tuple[str, ...] = ("subset_accuracy", "macro_f1", "micro_f1")
+
+    def read(self, row: Mapping[str, Any], index: Mapping[str, int]) -> tuple[int, ...]:
+        """Its labels' numbers, rising."""
+        labels = row.get("labels")
+        if not isinstance(labels, list):
+            raise ValueError("it has no list under 'labels'.")
+        if unknown := next((label for label in labels if not isinstance(label, str) or label not in index), None):
+            raise ValueError(f"label {json.dumps(unknown, ensure_ascii=False)} is not among the spec's labels.")
+        return tuple(sorted({index[label] for label in labels}))
+
+    def check(self, targets: Sequence[tuple[int, ...]], labels: tuple[str, ...]) -> None:
+        """Raises EngineFault `one_class` where a label is on no training row, or on all of them."""
+        counts = np.bincount([each for target in targets for each in target], minlength=len(labels))
+        for names, told in (
+            ([label for label, count in zip(labels, counts, strict=True) if not count], "No training row has"),
+            ([label for label, count in zip(labels, counts, strict=True) if count == len(targets)], "Every training row has"),
+        ):
+            if names:
+                more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+                raise EngineFault(
+                    "one_class",
+                    f"{told} {', '.join(map(repr, names[:NAMED]))}{more}; a label is learnt from rows with it and rows without.",
+                    "Label more rows, or leave the label out of the schema, freeze again, and start a new run.",
+                )
+
+    def truth(self, targets: Sequence[tuple[int, ...]], classes: int) -> Bools:
+        """(N, C), true where a row has the label."""
+        found = np.zeros((len(targets), classes), dtype=np.bool_)
+        for row, target in enumerate(targets):
+            found[row, list(target)] = True
+        return found
+
+    def support(self, truth: Array, classes: int) -> list[int]:
+        """Rows that have each label."""
+        return [int(count) for count in truth.sum(axis=0)]
+
+    def loss(self, spec: TrainSpec, truth: Array) -> nn.Module:
+        """Binary cross entropy of each label; class weights count its yes more."""
+        weights = positive_weights(torch.from_numpy(truth)) if spec.class_weights else None
+        return BinaryCrossEntropy(weights, spec.label_smoothing, spec.focal_gamma)
+
+    def calibrate(self, info: ArtifactInfo, logits: Array, truth: Array) -> ArtifactInfo:
+        """With the temperature of the least log loss, and for each label the threshold of the best F1."""
+        loss_rows = calibration.decision_loss_rows
+        temperature = calibration.fit_temperature(logits, truth, decode=calibration.sigmoid, loss_rows=loss_rows)
+        thresholds = calibration.choose_thresholds(calibration.sigmoid(logits, temperature), truth)
+        return replace(info, temperature=temperature, thresholds=thresholds)
+
+    def decode(self, logits: Array, temperature: float = 1.0) -> Floats:
+        """A sigmoid of each."""
+        return calibration.sigmoid(logits, temperature)
+
+    def answer(self, probabilities: Array, info: ArtifactInfo) -> list[dict[str, Any]]:
+        """labels: those that reach their thresholds, in order of the labels."""
+        decided = label_sets.decide(probabilities, self._thresholds(info))
+        return [{"labels": [info.labels[at] for at in np.flatnonzero(row)]} for row in decided]
+
+    def _thresholds(self, info: ArtifactInfo) -> tuple[float, ...]:
+        return info.thresholds or (0.5,) * len(info.labels)
+
+    def agreement(self, one: Array, two: Array, info: ArtifactInfo) -> float:
+        """By the whole set of labels."""
+        sets = [label_sets.decide(self.decode(logits, info.temperature), self._thresholds(info)) for logits in (one, two)]
+        return float((sets[0] == sets[1]).all(axis=1).mean())
+
+    def score(self, probabilities: Array, truth: Array, thresholds: Sequence[float] | None = None) -> ScoredSets:
+        """By the labels that reach their thresholds, 0.5 by default."""
+        return label_sets.score_sets(probabilities, truth, thresholds or (0.5,) * truth.shape[1])
+
+    def validate(self, logits: Array, truth: Array) -> dict[str, float]:
+        """At the thresholds that the artifact would have. predicted_sets: how many different sets of labels are given."""
+        probabilities = self.decode(logits)
+        scored = self.score(probabilities, truth, calibration.choose_thresholds(probabilities, truth))
+        values = metrics.point_estimates(scored)
+        found = {name: values[name] for name in ("log_loss", *self.watched)}
+        return found | {"predicted_sets": float(len(np.unique(scored.decided, axis=0)))}
+
+    def report(self, probabilities: Array, truth: Array, info: ArtifactInfo, *, bins: int, count: int, seed: int) -> dict[str, Any]:
+        """As label_sets.report."""
+        return label_sets.report(probabilities, truth, info.labels, self._thresholds(info), bins=bins, count=count, seed=seed)
