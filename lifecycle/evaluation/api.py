@@ -74,13 +74,22 @@ class EvaluateIn(serializers.Serializer[Run]):
 
 
 class ComparisonOut(serializers.Serializer[object]):
-    """How much better b is than a on shared items; plus is always better for b."""
+    """How much better b is than a on shared items; plus is always better for b.
+
+    changes: items that only b (fixed) or only a (broken) answers rightly, other changed errors, and McNemar's p. per_class: with p adjusted
+    for the number of classes (p_holm), on which its verdict rests. rows_needed: rows that would tell the difference of macro-F1 with 80 %
+    power, null where it is told or nil. summary: verdict, fact and text, in words.
+    """
 
     rows = serializers.IntegerField()
     left_out = serializers.IntegerField()
     same_items = serializers.BooleanField()
+    same_snapshot = serializers.BooleanField()
     metrics = serializers.DictField()
     per_class = serializers.DictField()
+    changes = serializers.DictField()
+    rows_needed = serializers.IntegerField(allow_null=True)
+    summary = serializers.DictField(child=serializers.CharField())
     digest = serializers.CharField()
     a = serializers.DictField()
     b = serializers.DictField()

@@ -6,26 +6,34 @@ from typing import Any
 
 from django.core.cache import cache
 
-from lifecycle.engine import predictions
+from lifecycle.engine import predictions, significance
 from lifecycle.evaluation import queries, rules
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.refusals import Refused
+from lifecycle.ui.numbers import GAP, count, decimals, signed, significant
 from registry.ledger.rules import digest_of
+
+LEAST_P = 0.00001  # smaller ones are not written out
 
 
 def paired_report(a: Evaluation, b: Evaluation) -> dict[str, Any]:
     """How much better b is than a on the items that both answered with the same true label; right of zero is always better for b.
 
-    Returns {"rows", "left_out", "same_items", "metrics": {name: {"baseline", "candidate", "difference", "low", "high", "verdict"}},
-    "per_class": {label: …}, "a": {"uuid", "report_digest"}, "b": …, "digest"}: a paired bootstrap, 1,000 seeded resamples, 95 %.
-    The same two give the same report. Raises Refused when the labels differ or no item is shared.
+    Returns {"rows", "left_out", "same_items", "same_snapshot", "metrics": {name: {"baseline", "candidate", "difference", "low", "high",
+    "verdict"}}, "per_class": {label: …}, "changes": {"fixed", "broken", "other", "p"}, "rows_needed", "a": {"uuid", "report_digest"},
+    "b": …, "digest", "summary": {"verdict", "fact", "text"}}: a paired bootstrap, 1,000 seeded resamples, 95 %, and McNemar's test.
+    per_class has fixed, broken (one class against the rest), p, p_holm, and as verdict better or worse only where p_holm is below 0.05.
+    rows_needed: to tell the difference of macro-F1; None where it is told or nil. The same two give the same report. Raises Refused when
+    the labels differ or no item is shared.
     """
-    key = f"evaluation:paired:{a.report_digest}:{b.report_digest}:{a.predictions_id}:{b.predictions_id}"
+    key = f"evaluation:paired:2:{a.report_digest}:{b.report_digest}:{a.predictions_id}:{b.predictions_id}"
     known: dict[str, Any] | None = cache.get(key)
     if known is None:
         known = _report(a, b)
         cache.set(key, known, 3600)
     return known | {
+        "same_snapshot": a.snapshot_id == b.snapshot_id,
+        "summary": summary(known, str(a.run), str(b.run)),
         "a": {"uuid": str(a.uuid), "report_digest": a.report_digest},
         "b": {"uuid": str(b.uuid), "report_digest": b.report_digest},
     }
@@ -37,8 +45,9 @@ def _report(a: Evaluation, b: Evaluation) -> dict[str, Any]:
             "The two evaluations are on different datasets, so their items cannot be paired.",
             next_step="Evaluate both runs on the same snapshot and split.",
         )
+    first, second = queries.predictions_of(a), queries.predictions_of(b)
     try:
-        found = predictions.compare(queries.predictions_of(a), queries.predictions_of(b))
+        found = predictions.compare(first, second)
     except ValueError as error:
         raise Refused(str(error), next_step="Choose two evaluations with the same labels on the same split.") from error
     metrics = rules.finite(found["metrics"])
@@ -47,7 +56,57 @@ def _report(a: Evaluation, b: Evaluation) -> dict[str, Any]:
         "rows": found["rows"], "left_out": found["left_out"], "same_items": found["left_out"] == 0, "metrics": metrics,
         "per_class": per_class,
     }  # fmt: skip
-    return report | {"digest": digest_of({"report": report, "a": a.report_digest, "b": b.report_digest})}
+    digest = digest_of({"report": report, "a": a.report_digest, "b": b.report_digest})
+    return report | tests(report, rules.changes(first, second)) | {"digest": digest}
+
+
+def tests(report: dict[str, Any], changed: list[rules.Change]) -> dict[str, Any]:
+    """What McNemar's test says of the items and of each class, and how many rows would tell the difference of macro-F1."""
+    kinds = {kind: sum(change.kind == kind for change in changed) for kind in ("fixed", "broken", "other")}
+    counts = rules.changes_by_class(changed)
+    classes = {label: counts.get(label, (0, 0)) for label in report["per_class"]}
+    alone = {label: significance.mcnemar(*pair) for label, pair in classes.items()}
+    together = significance.holm(alone)
+    f1 = report["metrics"]["macro_f1"]
+    open_rows = None if f1["verdict"] != "unclear" else significance.rows_needed(report["rows"], f1["difference"], f1["low"], f1["high"])
+    return {
+        "changes": kinds | {"p": significance.mcnemar(kinds["fixed"], kinds["broken"])},
+        "rows_needed": open_rows,
+        "per_class": {
+            label: row
+            | {"fixed": fixed, "broken": broken, "p": alone[label], "p_holm": together[label]}
+            | {"verdict": class_verdict(fixed, broken, together[label])}
+            for (label, row), (fixed, broken) in zip(report["per_class"].items(), classes.values(), strict=True)
+        },
+    }
+
+
+def class_verdict(fixed: int, broken: int, p_holm: float) -> str:
+    """better, worse or unclear: a class among many is told only where it holds together with all others."""
+    if p_holm >= significance.TOLD:
+        return "unclear"
+    return "better" if fixed > broken else "worse"
+
+
+def summary(report: dict[str, Any], first: str, second: str) -> dict[str, str]:
+    """The finding in words. fact: which is better by macro-F1. text: what changed, and how many rows would tell where nothing is told."""
+    f1, changed = report["metrics"]["macro_f1"], report["changes"]
+    points = f"{signed(100 * f1['difference'], 1)} points macro-F1"
+    interval = f"(95{GAP}% {decimals(100 * f1['low'], 1)} to {decimals(100 * f1['high'], 1)})"
+    facts = {
+        "better": f"{second} is better: {points} {interval}.",
+        "worse": f"{second} is worse: {points} {interval}.",
+        "unclear": f"No difference between {first} and {second} can be told: {points} {interval}.",
+    }
+    p = f"p < {decimals(LEAST_P, 5)}" if changed["p"] < LEAST_P else f"p = {significant(changed['p'])}"
+    text = "Both are right on the same items."
+    if turned := changed["fixed"] + changed["broken"]:
+        sides = f"{second} fixed {count(changed['fixed'])} and broke {count(changed['broken'])}"
+        text = f"Of {count(turned)} items that only one of them answers rightly, {sides}; {p}."
+    if report["rows_needed"]:
+        about = round(report["rows_needed"], 2 - len(str(report["rows_needed"])))
+        text += f" Were the difference truly that large, about {count(about)} rows would tell it; there are {count(report['rows'])}."
+    return {"verdict": f1["verdict"], "fact": facts[f1["verdict"]], "text": text}
 
 
 def changed_items(a: Evaluation, b: Evaluation) -> list[rules.Change]:

@@ -23,6 +23,7 @@ PAGE = 30
 WORST, PAIRS = 10, 8
 SORTS = {"label": False, "support": True, "precision": False, "recall": False, "f1": False}
 KEY = ("macro_f1", "accuracy", "log_loss", "ece")
+TOLD_AS = {"better": "ok", "worse": "bad", "unclear": "info"}  # how a note shows a verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,15 +251,15 @@ def comparison(user: User, given: Mapping[str, str]) -> dict[str, Any]:
     except Refused as refusal:
         return context | {"refusal": refusal}
     changed = compare.changed_items(a, b)
-    kinds = {kind: sum(change.kind == kind for change in changed) for kind in ("broken", "fixed", "other")}
     return context | {
         "report": report,
+        "told_as": TOLD_AS[report["summary"]["verdict"]],
         "rows": [{"name": rules.METRICS[name]} | row for name, row in report["metrics"].items()],
         "per_class": sorted(
             ({"label": label} | row for label, row in report["per_class"].items()), key=lambda row: (row["difference"] or 0, row["label"])
         ),
         "changed": lines(user, a, changed[:PAGE]),
-        "kinds": kinds,
+        "kinds": report["changes"],
         "may_read": may_read(user, a),
     }
 

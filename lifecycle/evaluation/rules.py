@@ -171,6 +171,16 @@ def changes(first: Predictions, second: Predictions) -> list[Change]:
     return sorted(found, key=lambda change: (("broken", "fixed", "other").index(change.kind), change.item))
 
 
+def changes_by_class(changed: Sequence[Change]) -> dict[str, tuple[int, int]]:
+    """(fixed, broken) of each class: rows of which only the second, only the first, says rightly whether they are of the class."""
+    found: dict[str, list[int]] = {}
+    for change in changed:
+        for label, is_second in ((change.first, False), (change.second, True)):
+            is_fixed = (label == change.true) == is_second
+            found.setdefault(label, [0, 0])[not is_fixed] += 1
+    return {label: (fixed, broken) for label, (fixed, broken) in found.items()}
+
+
 def finite(value: Any) -> Any:
     """The value with NaN as None, in depth, as JSON needs it."""
     if isinstance(value, float):

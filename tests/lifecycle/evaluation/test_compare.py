@@ -1,0 +1,101 @@
+"""Two evaluations on the same items: what can be told, in words and numbers."""
+
+from __future__ import annotations
+
+import pytest
+
+from lifecycle.evaluation import compare, queries, rules
+from lifecycle.refusals import Refused
+from tests.support.snapshots import freeze
+from tests.support.training import labelled_dataset, make_evaluation, make_run, make_snapshot
+
+CHANGED = [
+    rules.Change("1", "a", "b", "a", "fixed"), rules.Change("2", "a", "a", "b", "broken"),
+    rules.Change("3", "a", "b", "c", "other"), rules.Change("4", "c", "b", "c", "fixed"),
+]  # fmt: skip
+
+
+def report(difference=0.019, low=0.006, high=0.032, verdict="better", fixed=68, broken=28, needed=None):
+    """As much of a report as its sentence needs."""
+    p = compare.significance.mcnemar(fixed, broken)
+    return {
+        "rows": 1000, "rows_needed": needed, "changes": {"fixed": fixed, "broken": broken, "other": 3, "p": p},
+        "metrics": {"macro_f1": {"difference": difference, "low": low, "high": high, "verdict": verdict}},
+    }  # fmt: skip
+
+
+def told(**values) -> tuple[str, str]:
+    found = compare.summary(report(**values), "Run 1", "Run 2")
+    return found["fact"].replace("\u00a0", " "), found["text"]
+
+
+def test_the_better_one_is_named_with_its_interval_and_what_changed():
+    assert told() == (
+        "Run 2 is better: +1.9 points macro-F1 (95 % 0.6 to 3.2).",
+        "Of 96 items that only one of them answers rightly, Run 2 fixed 68 and broke 28; p = 0.000069.",
+    )
+
+
+def test_where_nothing_can_be_told_the_rows_that_would_tell_are_named():
+    assert told(difference=0.004, low=-0.012, high=0.02, verdict="unclear", fixed=3, broken=2, needed=31_372) == (
+        "No difference between Run 1 and Run 2 can be told: +0.4 points macro-F1 (95 % −1.2 to 2.0).",
+        "Of 5 items that only one of them answers rightly, Run 2 fixed 3 and broke 2; p = 1.0. "
+        "Were the difference truly that large, about 31,000 rows would tell it; there are 1,000.",
+    )
+
+
+def test_a_worse_one_and_two_alike_are_said_plainly():
+    assert told(difference=-0.3, low=-0.4, high=-0.2, verdict="worse", fixed=0, broken=200) == (
+        "Run 2 is worse: −30.0 points macro-F1 (95 % −40.0 to −20.0).",
+        "Of 200 items that only one of them answers rightly, Run 2 fixed 0 and broke 200; p < 0.00001.",
+    )
+    assert told(difference=0.0, low=0.0, high=0.0, verdict="unclear", fixed=0, broken=0)[1] == "Both are right on the same items."
+
+
+def test_a_changed_answer_counts_for_the_class_that_was_left_and_the_one_that_was_said():
+    assert rules.changes_by_class(CHANGED) == {"a": (1, 1), "b": (3, 1), "c": (1, 1)}
+
+
+def test_a_class_is_told_only_where_it_holds_among_all_classes():
+    assert [compare.class_verdict(*case) for case in ((9, 1, 0.049), (1, 9, 0.049), (9, 1, 0.05))] == ["better", "worse", "unclear"]
+
+
+def test_pages_and_programs_are_told_the_same(client_for, project, mia):
+    snapshot = make_snapshot(project, mia, copies=12)
+    runs = (make_run(snapshot, mia, accuracy=share, seed=seed) for share, seed in ((0.4, 1), (1.0, 2)))
+    a, b = (queries.latest_evaluation(run, "test") for run in runs)
+    client, query = client_for(mia), f"?a={a.uuid}&b={b.uuid}"
+
+    page, found = client.get(f"/evaluations/compare/{query}"), client.get(f"/api/v1/evaluations/compare/{query}").json()
+
+    assert found["summary"]["fact"].startswith("Run 2 is better: +")
+    assert found["summary"]["fact"] in page.content.decode()
+    answers = queries.predictions_of(a)
+    wrong = int((answers.probabilities.argmax(axis=1) != answers.truth).sum())
+    assert found["changes"] == {"fixed": wrong, "broken": 0, "other": 0, "p": compare.significance.mcnemar(wrong, 0)}
+    assert (found["same_snapshot"], found["rows_needed"]) == (True, None)
+    assert {row["verdict"] for row in found["per_class"].values()} == {"better"}
+    assert all(row["p"] <= row["p_holm"] < 0.05 for row in found["per_class"].values())
+    assert "different snapshots" not in page.content.decode()
+
+
+def test_evaluations_on_two_snapshots_of_a_dataset_say_so(client_for, project, mia):
+    dataset = labelled_dataset(project, mia)
+    first = freeze(dataset, mia, shares={"train": 60, "validation": 20, "test": 20})
+    second = freeze(dataset, mia, shares={"train": 60, "validation": 20, "test": 20})
+    a, b = (queries.latest_evaluation(make_run(snapshot, mia), "test") for snapshot in (first, second))
+
+    page = client_for(mia).get(f"/evaluations/compare/?a={a.uuid}&b={b.uuid}").content.decode()
+
+    assert compare.paired_report(a, b)["same_snapshot"] is False
+    assert "measured on different snapshots, s1 and s2." in page
+
+
+def test_other_labels_and_other_splits_are_refused(client_for, project, mia):
+    run = make_run(make_snapshot(project, mia), mia)
+    test, validation = queries.latest_evaluation(run, "test"), make_evaluation(run, "validation")
+
+    with pytest.raises(Refused, match="share no item"):
+        compare.paired_report(test, validation)
+    answer = client_for(mia).get(f"/api/v1/evaluations/compare/?a={test.uuid}&b={validation.uuid}")
+    assert (answer.status_code, "share no item" in answer.json()["message"]) == (422, True)
