@@ -15,6 +15,7 @@ ROOMS = [
     "datasets_app.snapshots.api",
     "lifecycle.training.api",
     "lifecycle.evaluation.api",
+    "lifecycle.evaluation.slices_api",
     "registry.policies.api",
     "registry.catalog.api",
     "registry.promotions.api",

@@ -10,6 +10,7 @@ from uuid import UUID
 from lifecycle.evaluation import charts, compare, queries, rules
 from lifecycle.evaluation.actions import SPLITS
 from lifecycle.evaluation.models import Evaluation
+from lifecycle.evaluation.parts import tabs
 from lifecycle.refusals import Refused
 from lifecycle.training.models import Run
 from lifecycle.training.rules import RunState
@@ -113,6 +114,7 @@ def detail(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, Any]:
     labels = report["confusion"]["labels"]
     return parts(evaluation) | {
         "evaluation": evaluation,
+        "tabs": tabs(evaluation, "detail"),
         "thread": thread(evaluation),
         "figures": figures(report),
         "every": every,

@@ -15,4 +15,6 @@ urlpatterns = [
     path("run/<uuid:uuid>/evaluate/", views.evaluate, name="evaluate"),
     path("<uuid:uuid>/", views.evaluation, name="detail"),
     path("<uuid:uuid>/items/", views.items, name="items"),
+    path("<uuid:uuid>/groups/", views.slices, name="slices"),
+    path("<uuid:uuid>/groups/items/", views.slice_items, name="slice_items"),
 ]

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling.queries import get_dataset
-from lifecycle.evaluation import actions, pages, queries
+from lifecycle.evaluation import actions, pages, queries, slices_page
 from lifecycle.evaluation.forms import SuggestForm
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.evaluation.suggest_page import suggesting
@@ -46,6 +46,20 @@ def evaluation(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def items(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The items of one cell of the confusion matrix."""
     return respond(request, "lifecycle/evaluation/items.html", "items", pages.items(person(request), uuid, request.GET))
+
+
+@require_safe
+@needs("evaluation.view", Evaluation)
+def slices(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """An evaluation's rows in groups, and fairness between them."""
+    return respond(request, "lifecycle/evaluation/slices.html", "slices", slices_page.groups(person(request), uuid, request.GET))
+
+
+@require_safe
+@needs("evaluation.view", Evaluation)
+def slice_items(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """The rows of one group."""
+    return respond(request, "lifecycle/evaluation/slice_items.html", "items", slices_page.items(person(request), uuid, request.GET))
 
 
 @require_safe

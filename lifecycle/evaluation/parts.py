@@ -1,0 +1,17 @@
+"""The pages that an evaluation has, as tabs."""
+
+from __future__ import annotations
+
+from django.urls import reverse
+
+from lifecycle.evaluation.models import Evaluation
+
+PARTS = {"detail": "Report", "slices": "Groups"}
+
+
+def tabs(evaluation: Evaluation, current: str) -> list[dict[str, object]]:
+    """Links to all of them. current: a name of PARTS."""
+    return [
+        {"label": label, "url": reverse(f"evaluation:{name}", args=[evaluation.uuid]), "current": name == current}
+        for name, label in PARTS.items()
+    ]

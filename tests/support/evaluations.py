@@ -1,0 +1,53 @@
+"""Evaluations whose answers a test chooses row by row."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from datasets_app.datasets.models import Dataset, Item
+from datasets_app.snapshots import queries as snapshots
+from datasets_app.snapshots.models import Snapshot
+from lifecycle.engine import metrics, predictions
+from lifecycle.evaluation import actions
+from lifecycle.evaluation.models import Evaluation
+from lifecycle.training.models import Run
+from registry.access.models import Project, User
+from tests.support.datasets import import_texts, make_dataset
+from tests.support.snapshots import freeze
+
+CHANNELS = ("mail", "phone", "app", "")
+
+
+def channelled(project: Project, user: User, *, rows: int = 480) -> Snapshot:
+    """A snapshot whose items have a channel (a quarter has none, of the app only one) and an age from 0; all but 16 rows are test rows."""
+    labels = ("card", "refund")
+    found = []
+    for at in range(rows):
+        channel = CHANNELS[0] if at % 4 == 2 and at != 2 else CHANNELS[at % 4]
+        found.append((f"text number {at} of {labels[at % 2]}", labels[at // 4 % 2], channel, str(at // 4), "test"))
+    dataset: Dataset = make_dataset(project, user)
+    extra = [(f"learn {label} {at}", label, "mail", "1", split) for label in labels for at, split in enumerate(["train", "validation"] * 4)]
+    import_texts(dataset, [*found, *extra], user, header=("text", "label", "channel", "age", "split"))
+    return freeze(dataset, user)
+
+
+def evaluated(run: Run, split: str, answer: Callable[[Item, str], Mapping[str, float]], *, temperature: float = 1.0) -> Evaluation:
+    """An evaluation in which each item, given with its true label, gets these probabilities by label."""
+    labels = tuple(run.spec["labels"])
+    rows = list(snapshots.rows_of(run.snapshot, split))
+    items = {item.digest: item for item in Item.objects.filter(dataset=run.snapshot.dataset_id)}
+    truth = np.array([labels.index(row.label) for row in rows], dtype=np.int64)
+    said = [answer(items[row.item], row.label) for row in rows]
+    probabilities = np.array([[each.get(label, 0.0) for label in labels] for each in said])
+    made = predictions.Predictions(labels, tuple(row.item for row in rows), truth, probabilities)
+    report: dict[str, Any] = metrics.report(probabilities, truth, labels, count=50)
+    result = {"format": 1, "status": "succeeded", "error": None, "temperature": temperature, **report}
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / "predictions.parquet"
+        predictions.write(path, made, split)
+        return actions.keep(run=run, split=split, result=result, predictions=path, actor=None)
