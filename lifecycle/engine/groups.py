@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from lifecycle.engine import metrics
 from lifecycle.engine.calibration import wilson
+from lifecycle.engine.significance import holm
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -86,7 +87,7 @@ def scores(truth: Ints, predicted: Ints, codes: Ints, groups: int, *, classes: i
     told = [number for number in range(groups) if rows[number] >= LEAST]
     tested = [number for number in told if rows[number] < len(codes)]
     rest = {number: (int(right.sum() - hits[number]), int(len(codes) - rows[number])) for number in tested}
-    adjusted = dict(zip(tested, holm([p_of_difference(int(hits[each]), int(rows[each]), *rest[each]) for each in tested]), strict=True))
+    adjusted = holm({each: p_of_difference(int(hits[each]), int(rows[each]), *rest[each]) for each in tested})
     found = [Score(int(count)) for count in rows]
     for number in told:
         inside = codes == number
@@ -127,16 +128,6 @@ def p_of_difference(hits: int, count: int, other_hits: int, other_count: int) ->
     pooled = (hits + other_hits) / (count + other_count)
     spread = math.sqrt(pooled * (1 - pooled) * (1 / count + 1 / other_count))
     return math.erfc(abs(hits / count - other_hits / other_count) / spread / math.sqrt(2)) if spread else 1.0
-
-
-def holm(values: Sequence[float]) -> list[float]:
-    """p values adjusted for having asked them all (Holm 1979), in their order."""
-    order = sorted(range(len(values)), key=lambda at: values[at])
-    adjusted, highest = [0.0] * len(values), 0.0
-    for rank, at in enumerate(order):
-        highest = max(highest, min(1.0, (len(values) - rank) * values[at]))
-        adjusted[at] = highest
-    return adjusted
 
 
 # ── Fairness for one label ──────────────────────────────────────────────────

@@ -41,6 +41,7 @@ class CrossEntropy(nn.Module):
         """What rows weigh in a mean: how many there are, or their classes' weights together. labels: int64 (B,)."""
         return float(len(labels)) if self.weights is None else float(self.weights[labels].sum())
 
+
 def balanced_weights(targets: Sequence[int], classes: int) -> Tensor:
     """Weight of each class inversely to its count, mean 1 over rows; 1 for classes without rows."""
     counts = torch.bincount(torch.tensor(targets), minlength=classes).float()

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import TypeVar
+
+Name = TypeVar("Name", str, int)
 
 EXACT_BELOW = 25
 TOLD = 0.05  # a p-value below this tells a difference
@@ -23,9 +26,10 @@ def mcnemar(fixed: int, broken: int) -> float:
     return math.erfc(abs(abs(fixed - broken) - 1) / math.sqrt(2 * rows))
 
 
-def holm(p_values: Mapping[str, float]) -> dict[str, float]:
+def holm(p_values: Mapping[Name, float]) -> dict[Name, float]:
     """Each p-value adjusted for how many there are (Holm 1979): those below 0.05 hold together with 95 %. In the order given."""
-    adjusted, so_far = {}, 0.0
+    adjusted: dict[Name, float] = {}
+    so_far = 0.0
     for rank, (name, value) in enumerate(sorted(p_values.items(), key=lambda pair: pair[1])):
         so_far = max(so_far, min(1.0, value * (len(p_values) - rank)))
         adjusted[name] = so_far

@@ -64,12 +64,6 @@ def test_p_is_that_of_the_chi_squared_test(hits, count, other_hits, other_count)
     assert groups.p_of_difference(20, 20, 30, 30) == 1.0
 
 
-def test_holm_is_that_of_statsmodels():
-    """statsmodels 0.15.0: multipletests([0.01, 0.04, 0.03, 0.005, 0.2], method="holm")."""
-    assert groups.holm([0.01, 0.04, 0.03, 0.005, 0.2]) == pytest.approx([0.04, 0.09, 0.09, 0.025, 0.2])
-    assert groups.holm([]) == []
-
-
 def test_scores_of_groups_are_those_of_scikit_learn_with_intervals_around_them():
     random = np.random.default_rng(5)
     truth, codes = random.integers(0, 4, 900), random.integers(0, 3, 900)

@@ -40,6 +40,8 @@ def test_every_small_count_is_computed_as_statsmodels_computes_it():
 def test_holm_multiplies_by_what_is_left_and_never_falls():
     # R: p.adjust(c(0.01, 0.04, 0.03, 0.005), "holm")
     assert holm({"a": 0.01, "b": 0.04, "c": 0.03, "d": 0.005}) == pytest.approx({"a": 0.03, "b": 0.06, "c": 0.06, "d": 0.02})
+    # statsmodels 0.15.0: multipletests([0.01, 0.04, 0.03, 0.005, 0.2], method="holm")
+    assert holm(dict(enumerate([0.01, 0.04, 0.03, 0.005, 0.2]))) == pytest.approx({0: 0.04, 1: 0.09, 2: 0.09, 3: 0.025, 4: 0.2})
     assert holm({"a": 0.6, "b": 0.9}) == {"a": 1.0, "b": 1.0}
     assert list(holm({"z": 0.2, "a": 0.1})) == ["z", "a"]
     assert holm({}) == {}
