@@ -27,7 +27,8 @@ from registry.ledger.models import Event
 from registry.ledger.verbs import Verb
 
 SAMPLE = 400
-ACTIVE = (RunState.QUEUED, RunState.TRAINING, RunState.STOPPING)
+ACTIVE = (RunState.QUEUED, RunState.TRAINING, RunState.PAUSING, RunState.STOPPING)
+UNFINISHED = (*ACTIVE, RunState.PAUSED)
 labels_of = snapshots.labels_of
 
 
