@@ -72,7 +72,7 @@ def run_child(
             env=scrubbed(os.environ, threads=threads), start_new_session=True,
         )  # fmt: skip
     try:
-        watch(ctx, child, folder, on_events, grace_seconds)
+        killed = watch(ctx, child, folder, on_events, grace_seconds)
         while tail(ctx, folder, on_events):
             pass
     finally:
@@ -80,6 +80,8 @@ def run_child(
     if ctx.lost:
         raise LeaseLost
     result = read_result(folder, child.returncode)
+    if killed and not result.data:
+        result = Result("cancelled")  # it did not leave by itself, and its last checkpoint is whole
     if ctx.stopping and result.status == "cancelled" and not ctx.cancelled:
         raise Released
     return result
@@ -87,8 +89,9 @@ def run_child(
 
 def watch(
     ctx: JobContext, child: subprocess.Popen[bytes], folder: Path, on_events: Callable[[list[dict[str, Any]]], None], grace_seconds: float
-) -> None:
-    """Hand on events until the child has ended; ask it to leave when there is a reason to, and kill it after the grace."""
+) -> bool:
+    """Hand on events until the child has ended; ask it to leave when there is a reason to, and kill it after the grace. Returns whether
+    that was needed."""
     kill_at: float | None = None
     while child.poll() is None:
         tail(ctx, folder, on_events)
@@ -100,6 +103,7 @@ def watch(
             child.kill()
         with contextlib.suppress(subprocess.TimeoutExpired):
             child.wait(POLL_SECONDS)
+    return kill_at is not None and child.returncode == -signal.SIGKILL
 
 
 def tail(ctx: JobContext, folder: Path, on_events: Callable[[list[dict[str, Any]]], None]) -> bool:

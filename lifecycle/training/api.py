@@ -198,6 +198,17 @@ class OneRun(View):
         return Response(RunOut(queries.get_run(person(request), uuid)).data)
 
 
+class PauseRun(View):
+    """Pausing a run."""
+
+    needs = {"POST": Needs("training.pause", Run, see="training.view")}
+
+    @extend_schema(operation_id="runs_pause", request=None, responses=RunOut)
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """Have it leave its worker at its next step, with a checkpoint, until it is resumed."""
+        return Response(RunOut(actions.pause(run_id=uuid, actor=person(request))).data)
+
+
 class StopRun(View):
     """Stopping a run."""
 
@@ -268,3 +279,4 @@ urlpatterns = [
     path("runs/<uuid:uuid>/reproduce/", ReproduceRun.as_view(), name="api-run-reproduce"),
     path("runs/<uuid:uuid>/points/", RunPoints.as_view(), name="api-run-points"),
 ]
+    path("runs/<uuid:uuid>/pause/", PauseRun.as_view(), name="api-run-pause"),

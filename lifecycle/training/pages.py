@@ -135,11 +135,17 @@ def kept_step(curves: Mapping[str, charts.Curve]) -> tuple[int, float] | None:
 
 def acts(user: User, run: Run) -> dict[str, str]:
     """Why each button cannot be pressed now; an empty text where it can."""
-    may_stop, may_launch = can(user, "training.stop", run), can(user, "training.launch", run)
+    may_pause, may_stop, may_launch = (can(user, f"training.{name}", run) for name in ("pause", "stop", "launch"))
     role = "Only an ML engineer or an ML lead can do this"
     ended = f"The run has {'ended' if run.state == RunState.SUCCEEDED else run.get_state_display().lower()}"
-    stop = "" if run.state in (RunState.QUEUED, RunState.TRAINING) else "It is stopping" if run.state == RunState.STOPPING else ended
-    resume = "" if run.state in (RunState.STOPPED, RunState.FAILED) else "Only a stopped or failed run can resume"
+    going = f"It is {run.get_state_display().lower()}"
+    pause = "" if run.state in (RunState.QUEUED, RunState.TRAINING) else going if run.state in queries.UNFINISHED else ended
+    stop = going if run.state == RunState.STOPPING else "" if run.state in queries.UNFINISHED else ended
+    resume = (
+        ""
+        if run.state in (RunState.PAUSED, RunState.STOPPED, RunState.FAILED)
+        else "Only a run that was paused, stopped or failed can resume"
+    )
     register = "" if run.state == RunState.SUCCEEDED else "Available when the run has succeeded"
     url = find_url("catalog:register_run", uuid=run.uuid)
     if not url and not register:
@@ -149,6 +155,7 @@ def acts(user: User, run: Run) -> dict[str, str]:
         "resume": resume or ("" if may_launch else role),
         "register": register or ("" if may_launch else role),
         "register_url": url,
+        "pause": pause or ("" if may_pause else role),
     }
 
 

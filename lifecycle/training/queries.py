@@ -30,7 +30,8 @@ from registry.ledger.verbs import Verb
 SAMPLE = 400
 POINTS = 1_000  # of one metric that are drawn: as many as a chart has pixels
 BEST = {"validation_loss": "value", "macro_f1": "-value"}  # the order in which the best point of a metric comes first
-ACTIVE = (RunState.QUEUED, RunState.TRAINING, RunState.STOPPING)
+ACTIVE = (RunState.QUEUED, RunState.TRAINING, RunState.PAUSING, RunState.STOPPING)
+UNFINISHED = (*ACTIVE, RunState.PAUSED)
 labels_of = snapshots.labels_of
 
 

@@ -20,10 +20,15 @@ class Attempt:
 
 
 class RunState(TextChoices):
-    """A run that ended as succeeded, failed or stopped stays what it is; a stopped or failed one may be resumed from its checkpoint."""
+    """A run that ended as succeeded, failed or stopped stays what it is; a stopped or failed one may be resumed from its checkpoint.
+
+    A paused one has not ended: it holds no worker, and whoever waits for it goes on waiting.
+    """
 
     QUEUED = "queued", "Queued"
     TRAINING = "training", "Training"
+    PAUSING = "pausing", "Pausing"
+    PAUSED = "paused", "Paused"
     STOPPING = "stopping", "Stopping"
     SUCCEEDED = "succeeded", "Succeeded"
     FAILED = "failed", "Failed"
@@ -61,8 +66,10 @@ CONDITIONS = {
 }
 FINISHED = frozenset({RunState.SUCCEEDED, RunState.FAILED, RunState.STOPPED})
 MOVES = {
-    RunState.QUEUED: {RunState.TRAINING, RunState.STOPPED, RunState.FAILED},
-    RunState.TRAINING: {RunState.STOPPING, RunState.SUCCEEDED, RunState.FAILED, RunState.STOPPED},
+    RunState.QUEUED: {RunState.TRAINING, RunState.PAUSING, RunState.STOPPING, RunState.STOPPED, RunState.FAILED},
+    RunState.TRAINING: {RunState.PAUSING, RunState.STOPPING, RunState.SUCCEEDED, RunState.FAILED, RunState.STOPPED},
+    RunState.PAUSING: {RunState.PAUSED, RunState.STOPPING, RunState.SUCCEEDED, RunState.FAILED},
+    RunState.PAUSED: {RunState.QUEUED, RunState.STOPPING},
     RunState.STOPPING: {RunState.STOPPED, RunState.SUCCEEDED, RunState.FAILED},
     RunState.STOPPED: {RunState.QUEUED},
     RunState.FAILED: {RunState.QUEUED},

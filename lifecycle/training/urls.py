@@ -18,6 +18,7 @@ urlpatterns = [
     path("<uuid:uuid>/", views.run, name="detail"),
     path("<uuid:uuid>/live/", views.live, name="live"),
     path("<uuid:uuid>/points/", views.points, name="points"),
+    path("<uuid:uuid>/pause/", views.pause, name="pause"),
     path("<uuid:uuid>/stop/", views.stop, name="stop"),
     path("<uuid:uuid>/resume/", views.resume, name="resume"),
     path("<uuid:uuid>/reproduce/", views.reproduce, name="reproduce"),

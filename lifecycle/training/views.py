@@ -91,6 +91,15 @@ def launch(request: SignedInRequest) -> HttpResponse:
 
 
 @require_POST
+@needs("training.pause", Run, see="training.view")
+def pause(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """Have a run leave its worker at its next step, to be resumed later."""
+    paused = actions.pause(run_id=uuid, actor=person(request))
+    toast(request, f"{paused} is {paused.get_state_display().lower()}", kind="live")
+    return redirect_or_refresh(request, reverse("training:detail", args=[uuid]))
+
+
+@require_POST
 @needs("training.stop", Run, see="training.view")
 def stop(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Stop a run at its next step; its checkpoint stays."""
@@ -102,7 +111,7 @@ def stop(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @require_POST
 @needs("training.launch", Run, see="training.view")
 def resume(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Queue a stopped or failed run again, from its checkpoint."""
+    """Queue a paused, stopped or failed run again, from its checkpoint."""
     resumed = actions.resume(run_id=uuid, actor=person(request))
     toast(request, f"{resumed} goes on from its last checkpoint", kind="live")
     return redirect_or_refresh(request, reverse("training:detail", args=[uuid]))

@@ -14,7 +14,7 @@ from datasets_app.datasets.models import Dataset, Item
 from datasets_app.datasets.rules import UploadState, normal_digest
 from datasets_app.labeling import queries as labeling
 from lifecycle.training.models import Run
-from lifecycle.training.queries import ACTIVE
+from lifecycle.training.queries import ACTIVE, UNFINISHED
 from lifecycle.ui.addresses import find_url
 from monitoring.alerts.models import Alert
 from monitoring.alerts.rules.objectives import Kind as ObjectiveKind
@@ -33,7 +33,7 @@ from registry.endpoints import queries as endpoints
 from registry.ledger.rules import digest_of
 
 PAGE = 30
-RUN_ACTIVE = ACTIVE
+RUN_ACTIVE = UNFINISHED
 POOL = 5_000  # newest kept texts of the window from which texts are chosen
 COUNTED = 100_000  # labels are counted up to here
 CHUNK = 500

@@ -54,6 +54,7 @@ ACTIONS: dict[str, frozenset[Role]] = {
     # training
     "training.view": EVERYONE,
     "training.launch": frozenset({ENGINEER, LEAD}),
+    "training.pause": frozenset({ENGINEER, LEAD}),
     "training.stop": frozenset({ENGINEER, LEAD}),
     "training.add_base": frozenset({ENGINEER, LEAD}),
     "evaluation.view": EVERYONE,

@@ -77,6 +77,7 @@ class Verb(TextChoices):
     # training
     BASE_MODEL_ADDED = "training.base_model_added", "added a base model"
     RUN_LAUNCHED = "training.launched", "launched a run"
+    RUN_PAUSED = "training.paused", "paused a run"
     RUN_STOPPED = "training.stopped", "stopped a run"
     RUN_RESUMED = "training.resumed", "resumed a run"
     RUN_ENDED = "training.ended", "ended a run"

@@ -1,4 +1,5 @@
-"""A worker with kinds of work of its own, and a hand to queue them: `python worker_process.py enqueue KIND | worker QUEUE`."""
+"""A worker with kinds of work of its own, and a hand to queue them, or runs on a tiny base: `python worker_process.py enqueue KIND |
+launch EPOCHS | reproduce RUN | worker QUEUE`."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import os
 import sys
 import time
 from pathlib import Path
+from uuid import UUID
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lifecycle.settings")
@@ -19,6 +21,9 @@ from django.core.management import call_command  # noqa: E402
 from lifecycle.jobs import actions, registry  # noqa: E402
 from lifecycle.jobs.context import JobContext  # noqa: E402
 from lifecycle.jobs.registry import JobKind  # noqa: E402
+from lifecycle.training import actions as training  # noqa: E402
+from registry.access.models import User  # noqa: E402
+from registry.access.roles import Role  # noqa: E402
 
 
 def quick(ctx: JobContext) -> None:
@@ -36,6 +41,19 @@ def count_to_ten(ctx: JobContext) -> None:
         time.sleep(0.25)
 
 
+def launch(epochs: int) -> str:
+    """A run of full fine-tuning on a handful of rows, by mia."""
+    from tests.support.people import make_person, make_project
+    from tests.support.tiny_models import make_tiny_base
+    from tests.support.training import make_base, make_run, make_snapshot
+
+    mia = make_person("mia", project=make_project(), role=Role.ENGINEER)
+    snapshot = make_snapshot(make_project(), mia)
+    base = make_base(make_project(), mia, folder=make_tiny_base(Path(os.environ["DATA_DIR"]) / "tiny"))
+    options = {"epochs": epochs, "batch_size": 4, "precision": "fp32", "patience": 0, "threads": 1}
+    return str(make_run(snapshot, mia, succeeded=False, strategy="full", base=base, **options).uuid)
+
+
 registry.register(JobKind("test.quick", "Quick", quick))
 registry.register(JobKind("test.count", "Count to ten", count_to_ten))
 
@@ -43,5 +61,9 @@ if __name__ == "__main__":
     verb, what = sys.argv[1:]
     if verb == "enqueue":
         print(actions.enqueue(what, actor=None, project=None, args={}).uuid)
+    elif verb == "launch":
+        print(launch(int(what)))
+    elif verb == "reproduce":
+        print(training.reproduce(run_id=UUID(what), actor=User.objects.get(username="mia")).uuid)
     else:
         call_command("worker", what)

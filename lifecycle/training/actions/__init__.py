@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lifecycle.training.actions.bases import add_folder_base, add_hub_base, add_packaged_base, keep_base
 from lifecycle.training.actions.launch import launch, reproduce
-from lifecycle.training.actions.runs import begin, fail, record_events, resume, stop, stopped, succeed
+from lifecycle.training.actions.runs import begin, fail, pause, record_events, resume, stop, stopped, succeed
 
 __all__ = [
     "add_folder_base",
@@ -14,6 +14,7 @@ __all__ = [
     "fail",
     "keep_base",
     "launch",
+    "pause",
     "record_events",
     "reproduce",
     "resume",

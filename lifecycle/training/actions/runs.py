@@ -1,4 +1,4 @@
-"""What happens to a run after its launch. People stop and resume it; its job writes the rest."""
+"""What happens to a run after its launch. People pause, stop and resume it; its job writes the rest."""
 
 from __future__ import annotations
 
@@ -40,34 +40,55 @@ def move(run: Run, state: RunState, **values: Any) -> None:
 
 @transaction.atomic
 def stop(*, run_id: UUID, actor: User) -> Run:
-    """Have a run stop at its next step, with a checkpoint; a waiting one stops at once. Asking twice is asking once.
+    """Have a run end at its next step, with a checkpoint; one that waits or is paused ends at once. Asking twice is asking once.
 
     Raises PermissionDenied or Conflict (it has ended).
     """
-    Job.objects.select_for_update(no_key=True).filter(
-        pk__in=Run.objects.filter(uuid=run_id).values("job")
-    ).first()  # a job before its run, always
-    run = locked(run_id)
+    run = locked_with_job(run_id)
     require(actor, "training.stop", run)
     if run.state == RunState.STOPPING:
         return run
-    rules.check_move(RunState(run.state), RunState.STOPPED)
-    if run.state == RunState.TRAINING:
-        move(run, RunState.STOPPING)
+    move(run, RunState.STOPPING)
     record(actor, Verb.RUN_STOPPED, run, project=run.project.uuid, step=run.step)
+    return leave_worker(run, actor)
+
+
+@transaction.atomic
+def pause(*, run_id: UUID, actor: User) -> Run:
+    """Have a run leave its worker at its next step, with a checkpoint, and wait for `resume`. Asking twice is asking once.
+
+    Raises PermissionDenied or Conflict (it has ended, or is stopping).
+    """
+    run = locked_with_job(run_id)
+    require(actor, "training.pause", run)
+    if run.state in (RunState.PAUSING, RunState.PAUSED):
+        return run
+    move(run, RunState.PAUSING)
+    record(actor, Verb.RUN_PAUSED, run, project=run.project.uuid, step=run.step)
+    return leave_worker(run, actor)
+
+
+def locked_with_job(run_id: UUID) -> Run:
+    """The run and its job, locked: a job before its run, always."""
+    Job.objects.select_for_update(no_key=True).filter(pk__in=Run.objects.filter(uuid=run_id).values("job")).first()
+    return locked(run_id)
+
+
+def leave_worker(run: Run, actor: User) -> Run:
+    """Have the job of a run that is pausing or stopping end; where none works any more, the run has left already."""
     if run.job is not None and not run.job.is_finished:
         jobs.cancel(run.job.uuid, actor)
-    elif run.state in (RunState.QUEUED, RunState.STOPPING):
-        move(run, RunState.STOPPED, finished_at=timezone.now())
+    else:
+        stopped(run.uuid)
     run.refresh_from_db()
     return run
 
 
 @transaction.atomic
 def resume(*, run_id: UUID, actor: User) -> Run:
-    """Queue a stopped or failed run again; it goes on from its last checkpoint, to the same weights as if nothing had happened.
+    """Queue a paused, stopped or failed run again; it goes on from its last checkpoint, to the same weights as if nothing had happened.
 
-    Raises PermissionDenied, Conflict (neither stopped nor failed) or NotReady (the base model's files are gone).
+    Raises PermissionDenied, Conflict (neither paused, stopped nor failed) or NotReady (the base model's files are gone).
     """
     run = locked(run_id)
     require(actor, "training.launch", run)
@@ -84,7 +105,7 @@ def resume(*, run_id: UUID, actor: User) -> Run:
 def begin(run_id: UUID) -> Run:
     """The run's job has it in hand; again after a crash, where it is in training already. Raises Conflict when it has ended."""
     run = locked(run_id)
-    if run.state not in (RunState.TRAINING, RunState.STOPPING):
+    if run.state not in (RunState.TRAINING, RunState.PAUSING, RunState.STOPPING):
         move(run, RunState.TRAINING, started_at=run.started_at or timezone.now())
     return run
 
@@ -149,9 +170,12 @@ def succeed(run_id: UUID, result: dict[str, Any], artifact: Folder) -> Run:
 
 @transaction.atomic
 def stopped(run_id: UUID, result: dict[str, Any] | None = None) -> Run:
-    """The run has stopped because it was asked to; its checkpoint waits for a resume."""
+    """The run has left its worker because it was asked to, paused or stopped; its checkpoint waits for a resume."""
     run = locked(run_id)
-    if run.state in rules.FINISHED:
+    if run.state in (*rules.FINISHED, RunState.PAUSED):
+        return run
+    if run.state == RunState.PAUSING:
+        move(run, RunState.PAUSED, result=result or run.result)
         return run
     move(run, RunState.STOPPED, finished_at=timezone.now(), result=result or run.result)
     record(None, Verb.RUN_ENDED, run, project=run.project.uuid, state=run.state, step=run.step)

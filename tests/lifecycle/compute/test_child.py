@@ -117,10 +117,19 @@ def test_cancel_lets_the_child_write_its_checkpoint(ctx, tmp_path, mia):
     assert result.status == "cancelled"
 
 
-def test_deaf_child_is_killed_after_the_grace(ctx, tmp_path, mia):
+def test_deaf_child_is_killed_after_the_grace_and_cancelled_all_the_same(ctx, tmp_path, mia):
     result = run(ctx, tmp_path, "event deaf", lambda events: actions.cancel(ctx.job.uuid, _owner(ctx, mia)), grace_seconds=0.3)
 
-    assert result.status == "failed"
+    assert (result.status, result.data) == ("cancelled", {})
+    assert children() == []
+
+
+def test_deaf_child_of_a_leaving_worker_is_killed_and_its_job_released(ctx, tmp_path, monkeypatch):
+    monkeypatch.setattr(context, "stopping", threading.Event())
+
+    with pytest.raises(Released):
+        run(ctx, tmp_path, "event deaf", lambda events: context.stopping.set(), grace_seconds=0.3)
+
     assert children() == []
 
 

@@ -9,7 +9,9 @@ import sqlite3
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -40,8 +42,8 @@ class Installation:
         self.running.append(process)
         return process
 
-    def worker(self) -> subprocess.Popen:
-        return self.start(*HAND, "worker", "default")
+    def worker(self, queue: str = "default") -> subprocess.Popen:
+        return self.start(*HAND, "worker", queue)
 
     def beat(self) -> subprocess.Popen:
         return self.start(sys.executable, str(ROOT / "manage.py"), "beat")
@@ -49,17 +51,28 @@ class Installation:
     def enqueue(self, kind: str) -> None:
         self.run(*HAND, "enqueue", kind)
 
-    def job(self) -> dict:
+    def row(self, statement: str, *values: object) -> dict:
         with sqlite3.connect(self.database, timeout=20) as connection:
             connection.row_factory = sqlite3.Row
-            return dict(connection.execute("SELECT * FROM jobs_job").fetchone())
+            return dict(connection.execute(statement, values).fetchone())
 
-    def until(self, true, seconds: float = 60.0) -> dict:
+    def job(self) -> dict:
+        return self.row("SELECT * FROM jobs_job ORDER BY id DESC")
+
+    def training(self, run: str) -> dict:
+        """A run, beside its job."""
+        return self.row(
+            "SELECT r.state, r.step, r.best_step, f.root_digest, j.state AS job_state, j.attempt, j.lease_token FROM training_run r"
+            " JOIN jobs_job j ON j.id = r.job_id LEFT JOIN artifacts_folder f ON f.id = r.artifact_id WHERE r.uuid = ?",
+            UUID(run).hex,
+        )
+
+    def until(self, true, seconds: float = 60.0, look=None) -> dict:
         deadline = time.monotonic() + seconds
-        while not true(job := self.job()):
-            assert time.monotonic() < deadline, f"still {job['state']} after {seconds} s, attempt {job['attempt']}"
+        while not true(found := (look or self.job)()):
+            assert time.monotonic() < deadline, f"still {found} after {seconds} s"
             time.sleep(0.1)
-        return job
+        return found
 
     def end(self) -> None:
         for process in self.running:
@@ -136,3 +149,27 @@ def test_worker_that_is_asked_to_leave_hands_its_job_back_at_once(installation):
     job = installation.until(lambda job: job["state"] == "succeeded")
     assert job["attempt"] == 1
     assert len(installation.steps.read_text().split()) == 10
+
+
+def test_training_that_is_preempted_goes_on_with_another_worker_to_the_weights_of_an_undisturbed_run(installation):
+    run = installation.run(*HAND, "launch", "60")
+    look = partial(installation.training, run)
+    first = installation.worker("training")
+    installation.until(lambda found: found["step"] >= 20, 120, look)
+
+    first.send_signal(signal.SIGTERM)
+    first.wait(timeout=60)
+
+    waiting = look()
+    assert (waiting["state"], waiting["job_state"], waiting["attempt"], waiting["lease_token"]) == ("training", "queued", 0, None)
+    checkpoints = Path(installation.environment["DATA_DIR"]) / "runs" / run / "checkpoints"
+    assert max(int(each.name.removeprefix("checkpoint-")) for each in checkpoints.iterdir()) >= waiting["step"]
+    installation.worker("training")
+    ended = installation.until(lambda found: found["job_state"] == "succeeded", 300, look)
+    assert (ended["state"], ended["attempt"]) == ("succeeded", 1)
+
+    calm = partial(installation.training, installation.run(*HAND, "reproduce", run))
+    undisturbed = installation.until(lambda found: found["state"] == "succeeded", 300, calm)
+    assert [ended[name] for name in ("step", "best_step", "root_digest")] == [
+        undisturbed[name] for name in ("step", "best_step", "root_digest")
+    ]
