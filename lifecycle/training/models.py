@@ -5,6 +5,7 @@ from uuid import uuid4
 from django.conf import settings
 from django.db import models
 
+from datasets_app.datasets.models import Dataset
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.jobs.models import Job
 from lifecycle.training.rules import RunState, Strategy
@@ -88,6 +89,11 @@ class Run(models.Model):
 
     def __str__(self) -> str:
         return f"Run {self.number}"
+
+    @property
+    def task(self) -> str:
+        """What it learns: one class a text, or any number (the engine's name of it)."""
+        return str(self.spec.get("task", Dataset.Task.SINGLE_LABEL))
 
 
 class MetricPoint(models.Model):
