@@ -113,11 +113,13 @@ def with_written(rows: Iterator[TextRow]) -> Iterator[TextRow]:
 
 
 def write_split(snapshot: Snapshot, split: str, path: Path) -> int:
-    """Write one split as the engine reads it, one {"id": item digest, "text", "label"} a line. Returns the number of rows."""
-    count = 0
+    """Write one split as the engine reads it, one {"id": item digest, "text", "label"} a line; of several classes a text, "labels" is a
+    list of them. Returns the number of rows."""
+    count, several = 0, snapshot.dataset.task == Dataset.Task.MULTI_LABEL
     with path.open("w", encoding="utf-8") as file:
         for row, item in with_items(snapshot, rows_of(snapshot, split)):
-            file.write(json.dumps({"id": row.item, "text": item.text, "label": row.label}, ensure_ascii=False) + "\n")
+            said = {"labels": json.loads(row.label)} if several else {"label": row.label}
+            file.write(json.dumps({"id": row.item, "text": item.text} | said, ensure_ascii=False) + "\n")
             count += 1
     return count
 

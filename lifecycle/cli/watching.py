@@ -12,7 +12,10 @@ from lifecycle.refusals import Refused
 POLL_SECONDS = 2.0
 JOB_ENDED = {"succeeded", "failed", "cancelled"}
 RUN_ENDED = {"succeeded", "failed", "stopped"}
-SCORES = {"macro_f1": "macro F1", "accuracy": "accuracy", "log_loss": "log loss", "ece": "calibration error"}
+SCORES = {
+    **{"macro_f1": "macro F1", "micro_f1": "micro F1", "accuracy": "accuracy", "subset_accuracy": "subset accuracy"},
+    **{"log_loss": "log loss", "ece": "calibration error"},
+}
 
 
 def follow_job(session: Session, uuid: str) -> dict[str, Any]:

@@ -31,7 +31,10 @@ def call(verb: str, payload: dict[str, Any], timeout_seconds: float = 120.0) -> 
 
 
 def predict(artifact: Path, texts: list[str], timeout_seconds: float = 120.0) -> dict[str, Any]:
-    """{"labels": [...], "answers": [{"label", "confidence", "probabilities", "tokens"}]} of an artifact's folder for some texts."""
+    """{"task", "labels": [...], "thresholds", "answers": [{"label", "confidence", "probabilities", "tokens"}]} of an artifact's folder.
+
+    Where a text may have several classes an answer has "labels", a list, in the place of label and confidence; else thresholds is null.
+    """
     return call("predict", {"artifact": str(artifact), "texts": texts}, timeout_seconds)
 
 

@@ -16,7 +16,6 @@ from datasets_app.labeling.queries import get_dataset, get_queue
 from lifecycle.evaluation import actions, compare, pages, queries, rules
 from lifecycle.evaluation.actions import SPLITS
 from lifecycle.evaluation.models import Evaluation
-from lifecycle.evaluation.ports import shelves
 from lifecycle.evaluation.suggest_page import line
 from lifecycle.jobs.api import JobOut
 from lifecycle.training.models import Run
@@ -47,7 +46,8 @@ class EvaluationOut(serializers.Serializer[Evaluation]):
 
 
 class EvaluationLineOut(serializers.Serializer[Any]):
-    """An evaluation in a list, with its main metrics."""
+    """An evaluation in a list, with its main metrics. accuracy: of one class a text; subset_accuracy: rows with all classes right, of
+    several; the other is null."""
 
     uuid = serializers.UUIDField()
     run = serializers.UUIDField(source="run.uuid")
@@ -55,7 +55,8 @@ class EvaluationLineOut(serializers.Serializer[Any]):
     rows = serializers.IntegerField()
     report_digest = serializers.CharField()
     macro_f1 = serializers.FloatField(source="report.macro_f1")
-    accuracy = serializers.FloatField(source="report.accuracy")
+    accuracy = serializers.FloatField(source="report.accuracy", default=None, allow_null=True)
+    subset_accuracy = serializers.FloatField(source="report.subset_accuracy", default=None, allow_null=True)
     ece = serializers.FloatField(source="report.ece")
     created_at = serializers.DateTimeField()
 
@@ -187,10 +188,9 @@ class Suggest(View):
 
     @extend_schema(operation_id="datasets_suggesters", responses=SuggesterOut(many=True))
     def get(self, request: Request, uuid: UUID) -> Response:
-        """The newest runs and versions of the project, at most 30 of a kind, with what of their labels does not fit."""
+        """The newest runs and versions of the project for the dataset's task, with what of their labels does not fit."""
         dataset = get_dataset(person(request), uuid)
-        able = dataset.task == Dataset.Task.SINGLE_LABEL
-        models = [model for shelf in shelves().values() for model in shelf.models(person(request), dataset.project)] if able else []
+        models = [model for some in queries.suggesters(person(request), dataset).values() for model in some]
         found = zip(models, queries.matches(dataset, models), strict=True)
         return Response(SuggesterOut([line(model, match, "") for model, match in found], many=True).data)
 

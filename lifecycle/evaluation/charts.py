@@ -21,6 +21,8 @@ def confusion(report: Mapping[str, Any], *, limit: int | None, chart_id: str = "
     positions = rules.worst(report, limit) if limit else list(range(len(report["confusion"]["labels"])))
     labels, counts = rules.matrix(report, positions)
     errors = [[0 if row == column else value for column, value in enumerate(line)] for row, line in enumerate(counts)]
+    several = rules.is_several(report)
+    row_name, read_as = ("missed class", "missed, and given") if several else ("true class", "read as")
     names: dict[str, Any] = {
         "tickvals": labels,
         "ticktext": [name if len(name) <= NAME_LIMIT else f"{name[:NAME_LIMIT]}…" for name in labels],
@@ -29,7 +31,7 @@ def confusion(report: Mapping[str, Any], *, limit: int | None, chart_id: str = "
         names = {"showticklabels": False}
     layout: dict[str, Any] = {
         "xaxis": {"side": "top", "tickangle": -35, "showline": False, "ticks": "", "tickfont": {"size": 10}} | names,
-        "yaxis": {"autorange": "reversed", "showgrid": False, "tickfont": {"size": 10}, "title": {"text": "true class"}} | names,
+        "yaxis": {"autorange": "reversed", "showgrid": False, "tickfont": {"size": 10}, "title": {"text": row_name}} | names,
         "hovermode": "closest",
         "margin": {"r": 60},
     }
@@ -44,15 +46,26 @@ def confusion(report: Mapping[str, Any], *, limit: int | None, chart_id: str = "
         "zmin": 0,
         "zmax": max(1, *(max(line) for line in errors)) * 1.3 if errors else 1,
         "showscale": False,
-        "hovertemplate": "%{y} read as %{x}: %{z}<extra></extra>",
+        "hovertemplate": f"%{{y}} {read_as} %{{x}}: %{{z}}<extra></extra>",
     }
     pairs = rules.confused(report)
     rows = [[pair.true, pair.predicted, pair.count] for pair in pairs]
-    total = sum(pair.count for pair in pairs)
+    total = rules.errors(report)
     lead = f"{count(total)} error{'s' * (total != 1)} in {count(len(pairs))} pair{'s' * (len(pairs) != 1)}." if pairs else "No error."
     figure = {"data": [heat], "layout": layout}
     caption = "Errors only: the diagonal is left unshaded so mistakes carry the colour."
-    return Chart(id=chart_id, lead=lead, caption=caption, figure=figure, head=["true", "read as", "rows"], rows=rows, size="taller")
+    if several:
+        lead = f"{count(total)} row{'s' * (total != 1)} with a wrong class."
+        caption = "A row counts for each class that it missed and each that it was given instead."
+    return Chart(
+        id=chart_id,
+        lead=lead,
+        caption=caption,
+        figure=figure,
+        head=[row_name, "given" if several else "read as", "rows"],
+        rows=rows,
+        size="taller",
+    )
 
 
 def cell_texts(labels: Sequence[str], counts: Sequence[Sequence[int]], errors: Sequence[Sequence[int]]) -> list[dict[str, Any]]:
@@ -131,7 +144,11 @@ def f1_by_class(report: Mapping[str, Any], *, limit: float = LOW_F1) -> Chart:
 
 
 def reliability(report: Mapping[str, Any]) -> Chart:
-    """Confidence against the share that is right; a dot grows with its rows. The dotted line is perfect."""
+    """Confidence against the share that is right; a dot grows with its rows. The dotted line is perfect.
+
+    Where a text may have several classes: the probability of each class against the share of texts that have it.
+    """
+    sure, right, rows_name = ("probability", "true", "decisions") if rules.is_several(report) else ("confidence", "correct", "rows")
     bins = [each for each in report["reliability"] if each["count"]]
     most = max((each["count"] for each in bins), default=1)
     xs, ys, counts = [each["confidence"] for each in bins], [each["accuracy"] for each in bins], [each["count"] for each in bins]
@@ -160,7 +177,7 @@ def reliability(report: Mapping[str, Any]) -> Chart:
         "error_y": error,
         "marker": {"size": [5 + 10 * (each / most) ** 0.5 for each in counts], "color": "$c1"},
         "customdata": counts,
-        "hovertemplate": "confidence %{x:.2f}, correct %{y:.2f}, %{customdata} rows<extra></extra>",
+        "hovertemplate": f"{sure} %{{x:.2f}}, {right} %{{y:.2f}}, %{{customdata}} {rows_name}<extra></extra>",
     }
     many = [each for each in bins if each["count"] >= LINE_ROWS]
     line = {
@@ -173,8 +190,8 @@ def reliability(report: Mapping[str, Any]) -> Chart:
     }
     axis = {"range": [0, 1.02], "dtick": 0.25}
     layout = {
-        "xaxis": axis | {"title": {"text": "confidence"}},
-        "yaxis": axis | {"title": {"text": "share correct"}},
+        "xaxis": axis | {"title": {"text": sure}},
+        "yaxis": axis | {"title": {"text": f"share {right}"}},
         "hovermode": "closest",
         "annotations": [{"x": 0.3, "y": 0.34, "text": "perfect", "yshift": 12, "font": {"color": "$ink-3", "size": 11}}],
     }
@@ -193,7 +210,7 @@ def reliability(report: Mapping[str, Any]) -> Chart:
         lead=lead,
         caption=caption,
         figure={"data": [perfect, line, dots], "layout": layout},
-        head=["confidence", "rows", "mean confidence", "share correct"],
+        head=[sure, rows_name, f"mean {sure}", f"share {right}"],
         rows=rows,
     )
 

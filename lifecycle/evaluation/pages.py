@@ -25,6 +25,9 @@ WORST, PAIRS = 10, 8
 SORTS = {"label": False, "support": True, "precision": False, "recall": False, "f1": False}
 KEY = ("macro_f1", "accuracy", "log_loss", "ece")
 TOLD_AS = {"better": "ok", "worse": "bad", "unclear": "info"}  # how a note shows a verdict
+KEY_SEVERAL = ("macro_f1", "micro_f1", "subset_accuracy", "ece")
+BESIDE = ("accuracy", "macro_f1")  # what baselines are measured by
+BESIDE_SEVERAL = ("subset_accuracy", "macro_f1", "micro_f1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +99,20 @@ def parts(evaluation: Evaluation) -> dict[str, Any]:
         "pairs": pairs[:PAIRS],
         "pair_count": len(pairs),
         "rival": rules.rival(report),
-        "errors": sum(pair.count for pair in pairs),
+        "several": rules.is_several(report),
+        "read_as": read_as(report),
+        "errors": rules.errors(report),
         "held": sum(pair.count for pair in pairs[:PAIRS]),
         "classes": len(report["confusion"]["labels"]),
         "confusion": charts.confusion(report, limit=WORST),
         "f1": charts.f1_by_class(report),
         "reliability": charts.reliability(report),
     }
+
+
+def read_as(report: Mapping[str, Any]) -> str:
+    """What stands between the true class of a pair and the other."""
+    return "missed, and given" if rules.is_several(report) else "read as"
 
 
 def detail(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, Any]:
@@ -120,6 +130,7 @@ def detail(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, Any]:
         "every": every,
         "metrics": [measure(report, name) for name in rules.METRICS if name in report],
         "baselines": baselines(report),
+        "beside": [rules.METRICS[name] for name in beside(report)],
         "matrix": None if every else matrix(report, rules.worst(report, WORST)),
         "all_chart": charts.confusion(report, limit=None) if every else None,
         "all_pairs": rules.confused(report) if every else [],
@@ -135,7 +146,7 @@ def detail(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, Any]:
 def figures(report: Mapping[str, Any]) -> list[Figure]:
     """The strip: the main metrics, each with its interval as reference."""
     strip = []
-    for name in KEY:
+    for name in KEY_SEVERAL if rules.is_several(report) else KEY:
         low, high = rules.interval(report, name)
         value = report.get(name)
         sub = f"{decimals(low)} to {decimals(high)}" if low is not None else ""
@@ -143,13 +154,17 @@ def figures(report: Mapping[str, Any]) -> list[Figure]:
     return [*strip, Figure("Rows", count(report["rows"]), sub=f"{count(len(report['confusion']['labels']))} classes")]
 
 
+def beside(report: Mapping[str, Any]) -> tuple[str, ...]:
+    """The metrics that a run and its baselines are read by, side by side."""
+    return BESIDE_SEVERAL if rules.is_several(report) else BESIDE
+
+
 def baselines(report: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The run and each baseline: accuracy and macro-F1 with intervals."""
-    rows = [{"name": "This run", "own": True} | {name: measure(report, name) for name in ("accuracy", "macro_f1")}]
-    for name, label in rules.BASELINES.items():
-        if found := (report.get("baselines") or {}).get(name):
-            rows.append({"name": label, "own": False} | {metric: measure(found, metric) for metric in ("accuracy", "macro_f1")})
-    return rows
+    """The run and each baseline, with the metrics of `beside` and their intervals."""
+    found = {"This run": report} | {
+        rules.baseline_name(report, name): each for name in rules.BASELINES if (each := (report.get("baselines") or {}).get(name))
+    }
+    return [{"name": name, "cells": [measure(each, metric) for metric in beside(report)]} for name, each in found.items()]
 
 
 def matrix(report: Mapping[str, Any], positions: Sequence[int]) -> dict[str, Any] | None:
@@ -214,13 +229,15 @@ def lines(user: User, evaluation: Evaluation, answers: Sequence[Any]) -> list[It
 def items(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, Any]:
     """The items of one cell, a row, a column, or all errors; 30 a page in an order that never changes."""
     evaluation = queries.get_evaluation(user, uuid)
-    true, predicted = given.get("true", ""), given.get("predicted", "")
+    true, predicted, wrong = given.get("true", ""), given.get("predicted", ""), given.get("wrong") == "1"
     start = int(given["from"]) if given.get("from", "").isascii() and given.get("from", "").isdigit() and len(given["from"]) < 9 else 0
-    found = rules.in_cell(rules.answers(queries.predictions_of(evaluation)), true=true, predicted=predicted)
+    found = rules.in_cell(rules.answers(queries.predictions_of(evaluation)), true=true, predicted=predicted, wrong=wrong)
     return {
         "evaluation": evaluation,
         "true": true,
         "predicted": predicted,
+        "wrong": wrong,
+        "read_as": read_as(evaluation.report),
         "total": len(found),
         "thread": thread(evaluation),
         "lines": lines(user, evaluation, found[start : start + PAGE]),

@@ -17,6 +17,7 @@ from datasets_app.labeling import queries as labeling
 from datasets_app.labeling.models import Label, Queue, Slot, Suggestion
 from lifecycle.engine import predictions
 from lifecycle.engine.predictions import Predictions
+from lifecycle.engine.spec import TASKS
 from lifecycle.evaluation import ports, rules
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.jobs import queries as jobs
@@ -95,7 +96,7 @@ def baseline_reference(run: Run) -> Reference | None:
     if known is None and (found := latest_evaluation(run, "validation")):
         measured = (found.report.get("baselines") or {}).get("tfidf_logreg")
         if measured:
-            known = Reference("TF-IDF", {name: measured[name] for name in ("macro_f1", "accuracy") if name in measured})
+            known = Reference("TF-IDF", {name: measured[name] for name in ("macro_f1", "accuracy", "subset_accuracy") if name in measured})
             cache.set(key, known, 600)
     return known
 
@@ -103,7 +104,7 @@ def baseline_reference(run: Run) -> Reference | None:
 # ── Models that suggest labels ──────────────────────────────────────────────
 KINDS_LIMIT = 30  # newest models of a kind that are offered
 TEXT_READ = 20_000  # characters of a text that a model gets
-OTHER_TASK = "Models answer one class per text so far, and this dataset's task is another."
+OTHER_TASK = "Models suggest classes of texts so far, and this dataset's task is another."
 OTHER_TASK_STEP = "Import a file with suggestions, or send them by the API."
 
 
@@ -136,6 +137,12 @@ class Runs:
         """The run as a model. It has an artifact."""
         digest = run.artifact.root_digest if run.artifact else ""
         return ports.Model("run", run.uuid, str(run), run, digest, find_url("training:detail", uuid=run.uuid))
+
+
+def suggesters(user: Person, dataset: Dataset) -> dict[str, list[ports.Model]]:
+    """The models of each kind, by its label, that were trained for the dataset's task in its project."""
+    found = {shelf.label: shelf.models(user, dataset.project) for shelf in ports.shelves().values()} if dataset.task in TASKS else {}
+    return {kind: [model for model in models if model.run.task == dataset.task] for kind, models in found.items()}
 
 
 def get_model(user: Person, kind: str, uuid: UUID) -> ports.Model:

@@ -10,11 +10,17 @@ from uuid import UUID
 
 import numpy as np
 
+from lifecycle.engine import calibration
 from lifecycle.engine.predictions import Predictions
 
 METRICS = {
     "macro_f1": "Macro-F1",
+    "micro_f1": "Micro-F1",
     "accuracy": "Accuracy",
+    "subset_accuracy": "Subset accuracy",
+    "hamming_loss": "Hamming loss",
+    "lrap": "Label ranking average precision",
+    "macro_ap": "Average precision, mean of classes",
     "weighted_f1": "Weighted F1",
     "macro_precision": "Macro precision",
     "macro_recall": "Macro recall",
@@ -29,13 +35,14 @@ BASELINES = {
     "tfidf_logreg": "TF-IDF + logistic regression",
     "frozen_base_logreg": "Untrained base + logistic regression",
 }
-LOWER_IS_BETTER = frozenset({"log_loss", "brier", "ece", "ece_debiased", "mce"})
+SEVERAL = {"majority": "Most frequent classes together"}  # what is named otherwise where a text may have several
+LOWER_IS_BETTER = frozenset({"log_loss", "brier", "ece", "ece_debiased", "mce", "hamming_loss"})
 NOT_REPORTED = frozenset({"format", "status", "error", "seconds", "peak_memory_mb"})
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """How often one class was read as another. support: rows of the true class."""
+    """How often one class was read as another; of several a text, missed while the other was given. support: rows of the true class."""
 
     true: str
     predicted: str
@@ -50,11 +57,14 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A model's answer on one item, by the item's digest."""
+    """A model's answer on one item, by the item's digest. true, predicted: classes, by name.
+
+    confidence: its probability; of several classes, that of the surest wrong decision about one, or where all are right of the least sure.
+    """
 
     item: str
-    true: str
-    predicted: str
+    true: tuple[str, ...]
+    predicted: tuple[str, ...]
     confidence: float
     loss: float
 
@@ -64,9 +74,9 @@ class Change:
     """An item that two models answered differently. kind: fixed (only the second is right), broken (only the first), other."""
 
     item: str
-    true: str
-    first: str
-    second: str
+    true: tuple[str, ...]
+    first: tuple[str, ...]
+    second: tuple[str, ...]
     kind: str
 
 
@@ -100,14 +110,30 @@ def rival(report: Mapping[str, Any]) -> Rival | None:
     own, theirs = report["macro_f1"], found[best]["macro_f1"]
     (low, _), (_, high) = interval(report, "macro_f1"), interval(found[best], "macro_f1")
     overlap = low is not None and high is not None and high >= low
-    return Rival(BASELINES.get(best, best), theirs, own, theirs >= own) if theirs >= own or overlap else None
+    return Rival(baseline_name(report, best), theirs, own, theirs >= own) if theirs >= own or overlap else None
+
+
+def is_several(report: Mapping[str, Any]) -> bool:
+    """Whether a text may have any number of classes."""
+    return report.get("task") == "multi_label"
+
+
+def errors(report: Mapping[str, Any]) -> int:
+    """Rows that were answered wrongly."""
+    return int(report["wrong_rows"]) if is_several(report) else sum(pair.count for pair in confused(report))
+
+
+def baseline_name(report: Mapping[str, Any], name: str) -> str:
+    """How people call a baseline."""
+    return (SEVERAL if is_several(report) else {}).get(name) or BASELINES.get(name, name)
 
 
 def confused(report: Mapping[str, Any]) -> list[Pair]:
     """Pairs of classes that were mistaken, most rows first, then by name."""
     labels, counts = report["confusion"]["labels"], report["confusion"]["counts"]
+    support = [each["support"] for each in report["per_class"]] if is_several(report) else [sum(line) for line in counts]
     pairs = [
-        Pair(labels[row], labels[column], count, sum(line))
+        Pair(labels[row], labels[column], count, support[row])
         for row, line in enumerate(counts)
         for column, count in enumerate(line)
         if row != column and count
@@ -135,11 +161,26 @@ def matrix(report: Mapping[str, Any], positions: Sequence[int]) -> tuple[list[st
 
 def answers(predictions: Predictions) -> list[Answer]:
     """One answer an item, in the order of the file."""
+    if predictions.thresholds is not None:
+        return several_answers(predictions)
     best, confidence = predictions.probabilities.argmax(axis=1), predictions.probabilities.max(axis=1)
     right = predictions.probabilities[np.arange(len(predictions.ids)), predictions.truth]
     loss = -np.log(np.maximum(right, 1e-15))
     return [
-        Answer(item, predictions.labels[predictions.truth[at]], predictions.labels[best[at]], float(confidence[at]), float(loss[at]))
+        Answer(item, (predictions.labels[predictions.truth[at]],), (predictions.labels[best[at]],), float(confidence[at]), float(loss[at]))
+        for at, item in enumerate(predictions.ids)
+    ]
+
+
+def several_answers(predictions: Predictions) -> list[Answer]:
+    """The same where a text may have several classes."""
+    truth, decided, probabilities = predictions.truth, predictions.decided, predictions.probabilities
+    wrong, sure = truth != decided, np.where(decided, probabilities, 1 - probabilities)
+    confidence = np.where(wrong.any(axis=1), np.where(wrong, sure, 0.0).max(axis=1), sure.min(axis=1))
+    loss = calibration.decision_loss_rows(probabilities, truth)
+    names = np.array(predictions.labels, dtype=object)
+    return [
+        Answer(item, tuple(sorted(names[truth[at]])), tuple(sorted(names[decided[at]])), float(confidence[at]), float(loss[at]))
         for at, item in enumerate(predictions.ids)
     ]
 
@@ -150,12 +191,20 @@ def confident_errors(found: Sequence[Answer], limit: int) -> list[Answer]:
     return sorted(wrong, key=lambda answer: (-answer.confidence, answer.item))[:limit]
 
 
-def in_cell(found: Sequence[Answer], *, true: str, predicted: str) -> list[Answer]:
-    """Answers of one cell of the confusion matrix (an empty name: any class), most confident first. Both empty: all errors."""
+def in_cell(found: Sequence[Answer], *, true: str, predicted: str, wrong: bool = False) -> list[Answer]:
+    """Answers of one cell of the confusion matrix (an empty name: any class), most confident first. Both empty: all errors.
+
+    wrong: of one class alone, the answers that miss it (true) or give it without its being true (predicted).
+    """
     if not true and not predicted:
         return confident_errors(found, len(found))
-    inside = [answer for answer in found if (not true or answer.true == true) and (not predicted or answer.predicted == predicted)]
-    return sorted(inside, key=lambda answer: (-answer.confidence, answer.item))
+    strict = wrong or (bool(true) and bool(predicted) and true != predicted)
+
+    def inside(answer: Answer) -> bool:
+        missed = not true or (true in answer.true and not (strict and true in answer.predicted))
+        return missed and (not predicted or (predicted in answer.predicted and not (strict and predicted in answer.true)))
+
+    return sorted(filter(inside, found), key=lambda answer: (-answer.confidence, answer.item))
 
 
 def changes(first: Predictions, second: Predictions) -> list[Change]:
@@ -175,8 +224,8 @@ def changes_by_class(changed: Sequence[Change]) -> dict[str, tuple[int, int]]:
     """(fixed, broken) of each class: rows of which only the second, only the first, says rightly whether they are of the class."""
     found: dict[str, list[int]] = {}
     for change in changed:
-        for label, is_second in ((change.first, False), (change.second, True)):
-            is_fixed = (label == change.true) == is_second
+        for label in {*change.first} ^ {*change.second}:
+            is_fixed = (label in change.second) == (label in change.true)
             found.setdefault(label, [0, 0])[not is_fixed] += 1
     return {label: (fixed, broken) for label, (fixed, broken) in found.items()}
 
@@ -225,6 +274,20 @@ def match(labels: Sequence[str], ids: Mapping[str, UUID], classes: Mapping[UUID,
     return Match(
         names, tuple(label for label in labels if label not in names), tuple(name for name in classes.values() if name not in reached)
     )
+
+
+def reaching(
+    labels: Sequence[str], probabilities: Sequence[float], thresholds: Sequence[float], names: Mapping[str, str]
+) -> list[tuple[str, float]]:
+    """(class, probability) of every class that reaches its threshold, the likeliest first, where a text may have several.
+
+    Of labels that were merged into one class the likeliest counts; labels that are no class any more are left out.
+    """
+    found: dict[str, float] = {}
+    for label, probability, threshold in zip(labels, probabilities, thresholds, strict=True):
+        if label in names and probability >= threshold:
+            found[names[label]] = max(found.get(names[label], 0.0), round(probability, 6))
+    return sorted(found.items(), key=lambda pair: -pair[1])
 
 
 def likeliest(labels: Sequence[str], probabilities: Sequence[float], names: Mapping[str, str]) -> list[tuple[str, float]]:

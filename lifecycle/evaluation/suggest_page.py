@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from datasets_app.datasets.models import Dataset
+from lifecycle.engine.spec import TASKS
 from lifecycle.evaluation import queries, rules
 from lifecycle.evaluation.forms import SuggestForm
-from lifecycle.evaluation.ports import Model, shelves
+from lifecycle.evaluation.ports import Model
 from registry.access.models import User
 
 NAMED = 5  # classes that are named; how many more there are is said
@@ -34,9 +35,8 @@ class Line:
 
 def suggesting(user: User, dataset: Dataset, form: SuggestForm) -> dict[str, Any]:
     """The models of the dataset's project with what of them does not fit, and the newest job; a constant number of statements."""
-    able = dataset.task == Dataset.Task.SINGLE_LABEL
     chosen = str(form["model"].value() or "")
-    kinds = {shelf.label: shelf.models(user, dataset.project) for shelf in shelves().values()} if able else {}
+    kinds = queries.suggesters(user, dataset)
     every = [model for models in kinds.values() for model in models]
     matches = dict(zip(map(id, every), queries.matches(dataset, every), strict=True)) if every else {}
     first = next((value(model) for model in every if matches[id(model)].names), "")
@@ -45,8 +45,9 @@ def suggesting(user: User, dataset: Dataset, form: SuggestForm) -> dict[str, Any
     ]  # fmt: skip
     job = queries.suggesting_job(dataset)
     return {
-        "dataset": dataset, "form": form, "groups": groups, "able": able, "told": (queries.OTHER_TASK, queries.OTHER_TASK_STEP),
-        "may_send": bool(first), "job": job, "working": job is not None and not job.is_finished, "shown": rules.SHOWN, "least": rules.LEAST,
+        "dataset": dataset, "form": form, "groups": groups, "told": (queries.OTHER_TASK, queries.OTHER_TASK_STEP),
+        "able": dataset.task in TASKS, "several": dataset.task == Dataset.Task.MULTI_LABEL, "may_send": bool(first), "job": job,
+        "working": job is not None and not job.is_finished, "shown": rules.SHOWN, "least": rules.LEAST,
     }  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from uuid import uuid4
 from django.conf import settings
 from django.db import models
 
+from datasets_app.datasets.models import Dataset
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.jobs.models import Job
 from lifecycle.training.rules import RunState, Strategy
@@ -96,6 +97,11 @@ class Run(models.Model):
     def standing(self) -> str:
         """The state in words. A run that broke and left its best weights from before has succeeded with an error: it ended early."""
         return "Ended early" if self.state == RunState.SUCCEEDED and self.error else str(self.get_state_display())
+
+    @property
+    def task(self) -> str:
+        """What it learns: one class a text, or any number (the engine's name of it)."""
+        return str(self.spec.get("task", Dataset.Task.SINGLE_LABEL))
 
 
 class MetricPoint(models.Model):

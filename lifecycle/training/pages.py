@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 from rest_framework.request import Request
 
+from datasets_app.datasets.models import Dataset
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.engine import defaults
 from lifecycle.jobs import queries as jobs
@@ -27,7 +28,11 @@ from registry.access.policy import can, can_somewhere
 
 PAGE = 30
 CHARTS = {"loss": ("train_loss", "validation_loss"), **{name: (name,) for name in charts.SMALL}}
-DRAWN = ("macro_f1", "accuracy", *(name for names in CHARTS.values() for name in names))
+DRAWN = ("macro_f1", "accuracy", "subset_accuracy", *(name for names in CHARTS.values() for name in names))
+BEST = {
+    "single_label": {"macro_f1": "Macro-F1, best", "accuracy": "Accuracy, best"},
+    "multi_label": {"macro_f1": "Macro-F1, best", "subset_accuracy": "Subset accuracy, best"},
+}
 STAGES = {"prepare": "Preparing", "train": "Training", "artifact": "Artifact and its gate"}
 SEVERITY = {"info": "info", "watch": "warn", "bad": "bad"}
 
@@ -97,7 +102,7 @@ def detail(user: User, uuid: UUID) -> dict[str, Any]:
 def live(user: User, uuid: UUID) -> dict[str, Any]:
     """The parts of a run's page that change while it runs."""
     run = queries.get_run(user, uuid)
-    wanted = ("validation_loss", "macro_f1", "accuracy", "memory_mb")
+    wanted = ("validation_loss", "memory_mb", *BEST[run.task])
     return live_part(user, run, queries.curves(run, wanted), list(run.diagnoses.order_by("-updated_at", "id")))
 
 
@@ -163,15 +168,14 @@ def figures(run: Run, curves: Mapping[str, charts.Curve]) -> list[Figure]:
     """The strip: best values, each with its reference where there is one."""
     kept = run.best_step if run.best_step is not None else (kept_step(curves) or (None,))[0]
     at_kept = {name: dict(curve).get(kept) for name, curve in curves.items()} if kept is not None else {}
-    shown = {name: run.metrics.get(name, at_kept.get(name)) for name in ("macro_f1", "accuracy")}
+    best = BEST[run.task]
+    shown = {name: run.metrics.get(name, at_kept.get(name)) for name in best}
     reference = ports.reference(run)
     losses = curves.get("validation_loss", [])
     result = run.result or {}
     trainable, total = result.get("trainable_parameters"), result.get("total_parameters")
     seconds = result.get("seconds") or (((run.finished_at or timezone.now()) - run.started_at).total_seconds() if run.started_at else None)
-    strip = [
-        compared(label, shown[name], name, reference) for name, label in (("macro_f1", "Macro-F1, best"), ("accuracy", "Accuracy, best"))
-    ]
+    strip = [compared(label, shown[name], name, reference) for name, label in best.items()]
     ece = run.metrics.get("ece")
     return [
         *strip,
@@ -275,6 +279,7 @@ def provenance(run: Run) -> list[dict[str, str]]:
         ("Snapshot", run.snapshot.digest, f"{count(run.snapshot.counts['rows'])} rows"),
         ("Base model", run.base.folder.root_digest if run.base.folder else "", run.base.name),
         ("Config", run.spec_digest, ""),
+        ("Task", "", Dataset.Task(run.task).label),
         ("Code", digest, code),
         ("Artifact", run.artifact.root_digest if run.artifact else "", "" if run.artifact else "none yet"),
         ("Seed", "", str(spec["seed"])),

@@ -28,14 +28,18 @@ NOT_STATED = "not stated"
 NOT_MEASURED = "not measured"
 SHOWN = {
     "accuracy": "Accuracy",
+    "subset_accuracy": "Subset accuracy",
     "macro_f1": "Macro-F1",
+    "micro_f1": "Micro-F1",
+    "hamming_loss": "Hamming loss",
+    "lrap": "Label ranking average precision",
     "weighted_f1": "Weighted F1",
     "log_loss": "Log loss",
     "brier": "Brier score",
     "ece": "ECE",
 }
 BASELINES = {
-    "majority": "Most frequent label",
+    "majority": "Most frequent answer",
     "tfidf_logreg": "TF-IDF and logistic regression",
     "frozen_base_logreg": "Frozen base and logistic regression",
 }
@@ -60,9 +64,12 @@ encoded = tokenizer.encode("Where is my card?")
 columns = {"input_ids": encoded.ids, "attention_mask": encoded.attention_mask, "token_type_ids": encoded.type_ids}
 inputs = {name: numpy.array([columns[name]], dtype=numpy.int64) for name in about["inputs"]}
 scores = session.run(["logits"], inputs)[0][0] / about["temperature"]
-shares = numpy.exp(scores - scores.max())
-print(about["labels"][shares.argmax()], shares.max() / shares.sum())
+{answer}
 ```"""
+ONE = """shares = numpy.exp(scores - scores.max())
+print(about["labels"][shares.argmax()], shares.max() / shares.sum())"""
+SEVERAL = """shares = 1 / (1 + numpy.exp(-scores))
+print([(label, share) for label, share, least in zip(about["labels"], shares, about["thresholds"]) if share >= least])"""
 
 
 def write(facts: Mapping[str, Any], stated: Mapping[str, str]) -> str:
@@ -77,9 +84,14 @@ def write(facts: Mapping[str, Any], stated: Mapping[str, str]) -> str:
         f"## Limits\n\n{stated.get('limits') or said(NOT_STATED)}",
         f"## Risks\n\n{stated.get('risks') or said(NOT_STATED)}",
         thread(facts),
-        f"## Loading\n\nWithout torch, in a folder that holds `model/`:\n\n{LOADING}",
+        f"## Loading\n\nWithout torch, in a folder that holds `model/`:\n\n{loading(facts)}",
     ]
     return f"---\n{head}---\n\n" + "\n\n".join(parts) + "\n"
+
+
+def loading(facts: Mapping[str, Any]) -> str:
+    """Python that answers one text."""
+    return LOADING.replace("{answer}", SEVERAL if rules.gives_several(facts) else ONE)
 
 
 def front_matter(facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -87,7 +99,7 @@ def front_matter(facts: Mapping[str, Any]) -> dict[str, Any]:
     base, snapshot, evaluation = facts["base"], facts["snapshot"], facts["evaluation"]
     measured = [
         {"type": kind, "value": evaluation["metrics"][name]["value"], "name": SHOWN[name]}
-        for name, kind in (("accuracy", "accuracy"), ("macro_f1", "f1"))
+        for name, kind in (("accuracy", "accuracy"), ("subset_accuracy", "accuracy"), ("macro_f1", "f1"))
         if name in evaluation["metrics"]
     ]
     dataset = {"name": snapshot["dataset"], "type": snapshot["dataset_slug"], "split": "test", "revision": f"sha256:{snapshot['digest']}"}
@@ -158,11 +170,12 @@ def results(evaluation: Mapping[str, Any]) -> str:
     ]
     text = f"## Results\n\nFrozen test split, {count(evaluation['rows'])} rows, report `sha256:{evaluation['digest']}`.\n\n"
     text += table(("Metric", "Value", "95 % interval"), lines)
+    shown = "subset_accuracy" if "subset_accuracy" in evaluation["metrics"] else "accuracy"
     against = [
-        (BASELINES.get(name, inline(name)), metric(values, "accuracy"), metric(values, "macro_f1"))
+        (BASELINES.get(name, inline(name)), metric(values, shown), metric(values, "macro_f1"))
         for name, values in evaluation["baselines"].items()
     ]
-    return text + "\n\n" + (table(("Baseline", "Accuracy", "Macro-F1"), against) if against else f"Baselines: {NOT_MEASURED}.")
+    return text + "\n\n" + (table(("Baseline", SHOWN[shown], SHOWN["macro_f1"]), against) if against else f"Baselines: {NOT_MEASURED}.")
 
 
 def thread(facts: Mapping[str, Any]) -> str:

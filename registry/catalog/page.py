@@ -45,6 +45,7 @@ def version(user: User, found: ModelVersion) -> dict[str, Any]:
     return {
         "version": found,
         "state_kind": found.mark,
+        "several": rules.gives_several(found.facts),
         "thread": thread(found),
         "figures": figures(found),
         "serving": rules.serving(found.facts),
@@ -73,7 +74,8 @@ def suggest_url(user: User, found: ModelVersion) -> str:
 
 def promote_url(user: User, found: ModelVersion) -> str:
     """Where to ask for a promotion of this version; "" where this person or this version cannot."""
-    if found.state != ModelVersion.State.ACTIVE or not policy.can(user, "promotions.request", found):
+    able = found.state == ModelVersion.State.ACTIVE and not rules.gives_several(found.facts)
+    if not able or not policy.can(user, "promotions.request", found):
         return ""
     return f"{find_url('promotions:new')}?version={found.uuid}" if find_url("promotions:new") else ""
 
@@ -94,8 +96,9 @@ def figures(found: ModelVersion) -> list[Figure]:
     """The numbers that people look for first, each with its interval."""
     known = queries.measures(found.evaluation.report)
     shown = []
-    for name, label in (("macro_f1", "Macro-F1"), ("accuracy", "Accuracy"), ("ece", "ECE")):
+    accuracy = "subset_accuracy" if rules.gives_several(found.facts) else "accuracy"
+    for name in ("macro_f1", accuracy, "ece"):
         measure = known.get(name)
         value = decimals(measure["value"]) if measure else None
-        shown.append(Figure(label, value, sub=f"{decimals(measure['low'])} to {decimals(measure['high'])}" if measure else ""))
+        shown.append(Figure(cards.SHOWN[name], value, sub=f"{decimals(measure['low'])} to {decimals(measure['high'])}" if measure else ""))
     return [*shown, Figure("Test rows", count(found.evaluation.rows), sub="frozen")]

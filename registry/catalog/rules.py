@@ -75,11 +75,24 @@ def check_stated(stated: dict[str, str]) -> dict[str, str]:
     return {name: text.strip() for name, text in stated.items() if text.strip()}
 
 
+def check_servable(facts: Mapping[str, Any]) -> None:
+    """Raises Refused where the servers could not give a version's answers."""
+    if gives_several(facts):
+        sentence = f"{facts['semver']} gives any number of classes a text; served answers of several classes come later."
+        step = "Measure it, let it suggest labels, or export it and load it as its card says."
+        raise Refused(sentence, next_step=step, fields={"version": ["Choose a version that gives one class a text."]})
+
+
+def gives_several(facts: Mapping[str, Any]) -> bool:
+    """Whether a version gives any number of classes a text, from its frozen facts."""
+    return bool(facts.get("spec", {}).get("task") == "multi_label")
+
+
 @dataclass(frozen=True, slots=True)
 class Serving:
     """The graph that answers for a version, and what its gate found on the frozen test rows; figures: None where not measured.
 
-    engine: int8 or fp32; reason: a sentence; agreement: share (0 to 1) of rows that both graphs give the same label.
+    engine: int8 or fp32; reason: a sentence; agreement: share (0 to 1) of rows that both graphs give the same answer.
     """
 
     engine: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ from safetensors.numpy import save_file
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.snapshots import queries as snapshots
+from datasets_app.snapshots.manifest import ManifestRow
 from datasets_app.snapshots.models import Snapshot
-from lifecycle.engine import metrics, predictions
+from lifecycle.engine import label_sets, metrics, predictions
 from lifecycle.evaluation import actions as evaluation
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.jobs.models import Job
@@ -52,6 +54,34 @@ def labelled_dataset(
     rows = [(f"{text} {at}" if at else text, label) for label, some in (texts or TEXTS).items() for text in some for at in range(copies)]
     import_texts(dataset, rows, user)
     return dataset
+
+
+# with any number of classes; texts without one are under ""
+SEVERAL = {
+    "card": ["my card is lost", "card stolen please help", "the card not arrived", "card late again"],
+    "refund": ["money back please", "refund my order", "where is my refund", "pay back the charge"],
+    "login": ["password reset", "login not open", "account closed", "the app error login"],
+    "card;refund": ["card charge twice refund", "my card is lost money back", "refund the charge on my card"],
+    "login;refund": ["account closed refund", "app broken money back"],
+    "": ["thanks help", "hello there", "good day to you"],
+}
+
+
+def several_dataset(project: Project, user: User, *, copies: int = 4, name: str = "", texts: dict[str, list[str]] | None = None) -> Dataset:
+    """As labelled_dataset, with any number of classes a text. texts: by classes with ; between."""
+    dataset = make_dataset(project, user, name, task="multi_label")
+    rows = [
+        (f"{text} {at}" if at else text, json.dumps([name for name in names.split(";") if name]))
+        for names, some in (texts or SEVERAL).items() for text in some for at in range(copies)
+    ]  # fmt: skip
+    import_texts(dataset, rows, user)
+    return dataset
+
+
+def several_snapshot(project: Project, user: User, **options: Any) -> Snapshot:
+    """As make_snapshot, with any number of classes a text."""
+    shares = options.pop("shares", {"train": 60, "validation": 20, "test": 20})
+    return freeze(several_dataset(project, user, **options), user, shares=shares)
 
 
 def make_snapshot(project: Project, user: User, **options: Any) -> Snapshot:
@@ -124,7 +154,7 @@ def finish_run(run: Run, *, accuracy: float = 0.9, seed: int = 1, error: dict[st
         "format": 1, "status": "succeeded", "error": error, "best_step": 40, "last_step": 60, "trainable_parameters": 1000,
         "total_parameters": 10_000, "seconds": 12.5, "cpu_seconds": 22.5, "peak_memory_mb": 300.0, "precision": "fp32",
         "stages": {"prepare": {"seconds": 2.5, "cpu_seconds": 2.5}, "train": {"seconds": 10.0, "cpu_seconds": 20.0}},
-        "metrics": {name: found[name] for name in ("accuracy", "macro_f1", "log_loss", "ece") if name in found},
+        "metrics": {name: found[name] for name in ("accuracy", "subset_accuracy", "macro_f1", "log_loss", "ece") if name in found},
         "environment": {"python": "3.11", "packages": {}, "cpu": "test", "threads": 1},
     }  # fmt: skip
     with tempfile.TemporaryDirectory() as scratch:
@@ -165,10 +195,12 @@ def write_artifact(folder: Path, run: Run, seed: int = 1) -> Path:
     """A folder with the looks of a run's artifact. The weights differ from run to run; nothing can load the ONNX file."""
     (folder / "serving").mkdir(parents=True)
     document = {
-        "format": 1, "task": "single_label", "labels": run.spec["labels"], "max_tokens": run.spec["max_tokens"], "pooling": "mean",
+        "format": 1, "task": run.spec["task"], "labels": run.spec["labels"], "max_tokens": run.spec["max_tokens"], "pooling": "mean",
         "temperature": 1.0, "strategy": run.strategy, "base": {"name": run.base.name, "digest": run.base.facts["engine_digest"]},
         "inputs": ["input_ids", "attention_mask", "token_type_ids"], "serving": "serving/model.onnx",
     }  # fmt: skip
+    if run.spec["task"] == "multi_label":
+        document["thresholds"] = [0.5] * len(run.spec["labels"])
     (folder / "lifecycle.json").write_text(json.dumps(document))
     (folder / "config.json").write_text(json.dumps({"model_type": "bert", "hidden_size": HIDDEN}))
     (folder / "tokenizer.json").write_text(json.dumps({"version": "1.0", "model": {"type": "WordPiece", "vocab": {"[UNK]": 0}}}))
@@ -182,6 +214,8 @@ def answers(run: Run, split: str, accuracy: float, seed: int) -> predictions.Pre
     """Made-up answers of a run on one split of its snapshot: right for a share of the rows, never quite sure."""
     labels = tuple(run.spec["labels"])
     rows = list(snapshots.rows_of(run.snapshot, split))
+    if run.spec["task"] == "multi_label":
+        return several_answers(labels, rows, accuracy, seed)
     truth = np.array([labels.index(row.label) for row in rows], dtype=np.int64)
     random = np.random.default_rng(seed)
     right = random.random(len(rows)) < accuracy
@@ -192,20 +226,42 @@ def answers(run: Run, split: str, accuracy: float, seed: int) -> predictions.Pre
     return predictions.Predictions(labels, tuple(row.item for row in rows), truth, probabilities)
 
 
+def several_answers(labels: tuple[str, ...], rows: list[ManifestRow], accuracy: float, seed: int) -> predictions.Predictions:
+    """The same with any number of classes: right about a share of the rows' classes."""
+    truth = np.array([[label in json.loads(row.label) for label in labels] for row in rows])
+    random = np.random.default_rng(seed)
+    decided = truth ^ (random.random(truth.shape) >= accuracy)
+    sure = random.uniform(0.55, 0.99, truth.shape)
+    ids = tuple(row.item for row in rows)
+    return predictions.Predictions(labels, ids, truth, np.where(decided, sure, 1 - sure), (0.5,) * len(labels))
+
+
+def report_of(made: predictions.Predictions) -> dict[str, Any]:
+    """The engine's report of answers."""
+    if made.thresholds:
+        return label_sets.report(made.probabilities, made.truth, made.labels, made.thresholds, count=200)
+    return metrics.report(made.probabilities, made.truth, made.labels, count=200)
+
+
+def frequent(made: predictions.Predictions) -> predictions.Predictions:
+    """What the majority baseline answers to the same rows."""
+    if made.thresholds:
+        return replace(made, probabilities=np.tile(made.truth.mean(axis=0), (len(made.truth), 1)))
+    shares = np.bincount(made.truth, minlength=len(made.labels)) / len(made.truth)
+    return replace(made, probabilities=np.tile(shares, (len(made.truth), 1)))
+
+
 def scores(run: Run, split: str, accuracy: float, seed: int) -> dict[str, Any]:
     """The engine's report of those answers."""
-    made = answers(run, split, accuracy, seed)
-    return metrics.report(made.probabilities, made.truth, made.labels, count=200)
+    return report_of(answers(run, split, accuracy, seed))
 
 
 def make_evaluation(run: Run, split: str = "test", *, accuracy: float = 0.9, seed: int = 1, by: User | None = None) -> Evaluation:
     """An evaluation of a succeeded run from made-up answers, with the majority baseline."""
     made = answers(run, split, accuracy, seed)
-    report = metrics.report(made.probabilities, made.truth, made.labels, count=200)
-    shares = np.bincount(made.truth, minlength=len(made.labels)) / len(made.truth)
-    majority = metrics.report(np.tile(shares, (len(made.truth), 1)), made.truth, made.labels, count=200)
-    shown = {name: majority[name] for name in ("accuracy", "macro_f1")}
-    shown["intervals"] = {name: majority["intervals"][name] for name in ("accuracy", "macro_f1")}
+    report, majority = report_of(made), report_of(frequent(made))
+    names = [name for name in ("accuracy", "subset_accuracy", "macro_f1", "micro_f1") if name in majority]
+    shown = {name: majority[name] for name in names} | {"intervals": {name: majority["intervals"][name] for name in names}}
     result = {"format": 1, "status": "succeeded", "error": None, "temperature": 1.0, **report, "baselines": {"majority": shown}}
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "predictions.parquet"

@@ -13,6 +13,7 @@ from datasets_app.datasets.models import Dataset
 from datasets_app.labeling import actions as labeling
 from datasets_app.labeling.models import Queue, Suggestion
 from lifecycle.compute import warm
+from lifecycle.engine.spec import TASKS
 from lifecycle.evaluation import ports, queries, rules
 from lifecycle.jobs.actions import enqueue
 from lifecycle.jobs.context import JobContext
@@ -26,7 +27,6 @@ from registry.ledger.verbs import Verb
 
 KIND = "evaluation.suggest"
 ASKED = 1_500  # texts that the engine gets at a time: loading the model costs as much as a hundred of them
-WRITTEN = rules.ROWS // rules.SHOWN  # items in one transaction
 TIMEOUT_SECONDS = 900.0
 
 
@@ -57,10 +57,13 @@ def suggest(*, dataset: Dataset, model: ports.Model, actor: User, queue: Queue |
 
 def check(dataset: Dataset, model: ports.Model) -> rules.Match:
     """How the model's labels fit the newest classes. Raises Refused where it can suggest nothing here."""
-    if dataset.task != Dataset.Task.SINGLE_LABEL:
+    if dataset.task not in TASKS:
         raise Refused(queries.OTHER_TASK, next_step=queries.OTHER_TASK_STEP)
     if model.run.project_id != dataset.project_id:
         raise Refused(f"{model.name} belongs to another project.", fields={"model": ["Choose a model of this project."]})
+    if model.run.task != dataset.task:
+        text = f"{model.name} was trained for another task than {dataset}: {dataset.get_task_display().lower()}."
+        raise Refused(text, next_step="Choose a model that was trained for this task.", fields={"model": [text]})
     match = queries.matches(dataset, [model])[0]
     if not match.names:
         text = f"{model.name} knows none of the classes of {dataset}."
@@ -83,8 +86,9 @@ def run_suggest(ctx: JobContext) -> None:
         ctx.progress(state["done"], max(total, state["done"]), stage="Reading texts", unit="texts")
         ctx.raise_if_cancelled()
         answers = answered(folder, [text for _, text in items], match)
-        for at in range(0, len(items), WRITTEN):
-            keys = [item for item, _ in items[at : at + WRITTEN]]
+        written = rules.ROWS // max(rules.SHOWN, *map(len, answers))
+        for at in range(0, len(items), written):
+            keys = [item for item, _ in items[at : at + written]]
             state = {"after": keys[-1], "done": state["done"] + len(keys)}
             rows = [(item, *pair) for item, found in zip(keys, answers[at:], strict=False) for pair in found]
             with transaction.atomic():
@@ -99,7 +103,10 @@ def run_suggest(ctx: JobContext) -> None:
 def answered(folder: Path, texts: list[str], match: rules.Match) -> list[list[tuple[str, float]]]:
     """What the model suggests for each text: (class, probability), the likeliest first, by the names of the newest version."""
     found: dict[str, Any] = warm.predict(folder, texts, TIMEOUT_SECONDS)
-    return [rules.likeliest(found["labels"], answer["probabilities"], match.names) for answer in found["answers"]]
+    labels, thresholds = found["labels"], found.get("thresholds")
+    if thresholds:
+        return [rules.reaching(labels, answer["probabilities"], thresholds, match.names) for answer in found["answers"]]
+    return [rules.likeliest(labels, answer["probabilities"], match.names) for answer in found["answers"]]
 
 
 def keep(dataset: Dataset, model: ports.Model, rows: Sequence[tuple[int, str, float]]) -> None:

@@ -12,7 +12,7 @@ from django.db.models import Max
 from datasets_app.datasets.models import Dataset
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.engine import defaults
-from lifecycle.engine.spec import SpecError, TrainSpec
+from lifecycle.engine.spec import TASKS, SpecError, TrainSpec
 from lifecycle.jobs.actions import enqueue
 from lifecycle.refusals import Conflict, NotReady, Refused
 from lifecycle.training import facts, queries
@@ -24,6 +24,7 @@ from registry.ledger.actions import record
 from registry.ledger.rules import digest_of
 from registry.ledger.verbs import Verb
 
+NAMED = 5  # classes that a refusal names
 RESERVED = frozenset({"base", "labels", "strategy", "task", "format"})
 
 
@@ -107,17 +108,35 @@ def queue_job(run: Run, actor: User | None) -> None:
 
 def check_snapshot(snapshot: Snapshot) -> None:
     """Raises Refused where nothing could be learnt or measured."""
-    if snapshot.dataset.task != Dataset.Task.SINGLE_LABEL:
-        text = f"{snapshot} cannot be trained on here yet: models learn one class per text, and its task is another."
+    if snapshot.dataset.task not in TASKS:
+        text = f"{snapshot} cannot be trained on here yet: models learn classes of texts, and its task is another."
         raise Refused(text, next_step="Export the snapshot, and train on its file.", fields={"snapshot": [text]})
+    several = snapshot.dataset.task == Dataset.Task.MULTI_LABEL
     trained = [label for label, splits in snapshot.counts["labels"].items() if splits.get("train")]
-    if len(trained) < 2:
+    if several and (told := unlearnable(snapshot)):
+        text = f"{snapshot} cannot be trained on: {told}. A class is learnt from texts with it and texts without."
+        raise Refused(text, next_step="Label more texts, or leave the class out, and freeze again.", fields={"snapshot": [text]})
+    if not several and len(trained) < 2:
         told = f"all its training rows carry the label {trained[0]}" if trained else "it has no training rows"
         text = f"{snapshot} cannot be trained on: {told}, and a classifier needs at least two classes."
         raise Refused(text, next_step="Label rows of another class and freeze again.", fields={"snapshot": [text]})
     if not snapshot.counts["splits"].get("validation"):
         text = f"{snapshot} has no validation rows, so the best step could not be chosen."
         raise Refused(text, next_step="Freeze a snapshot with a share for validation.", fields={"snapshot": [text]})
+
+
+def unlearnable(snapshot: Snapshot) -> str:
+    """Which classes no training row has, or every one, where a text may have several; empty where there are none."""
+    rows, by_label = snapshot.counts["splits"].get("train", 0), snapshot.counts["labels"]
+    never = [label for label, splits in by_label.items() if not splits.get("train")]
+    always = [label for label, splits in by_label.items() if rows and splits.get("train") == rows]
+    if not rows or not by_label:
+        return "it has no training rows with a class"
+    if never or always:
+        names = never or always
+        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        return f"{'no' if never else 'every'} training row has {', '.join(names[:NAMED])}{more}"
+    return ""
 
 
 def check_base(base: BaseModel, project: Project) -> None:
@@ -157,6 +176,7 @@ def make_spec(snapshot: Snapshot, base: BaseModel, strategy: str, options: Mappi
     document = values | {
         "base": {"path": "base", "name": base.name, "digest": base.facts["engine_digest"]},
         "labels": labels,
+        "task": snapshot.dataset.task,
         "strategy": defaults.strategy_spec(strategy, inner),
     }
     try:

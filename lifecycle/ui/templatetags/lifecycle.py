@@ -10,7 +10,7 @@ import lucide
 from django import forms, template
 from django.contrib.messages.storage.base import Message
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from lifecycle.ui import marks, numbers, toasts
@@ -21,6 +21,7 @@ from lifecycle.ui.forms import problems
 from lifecycle.ui.numbers import Number
 
 register = template.Library()
+NO_NAMES = SafeString('<span class="muted">none</span>')
 YOU = SafeString(' <span class="muted">you</span>')
 
 
@@ -149,6 +150,12 @@ def inert(value: object) -> SafeString:
 def label(name: object) -> SafeString:
     """{{ label.name|label }}: may break after underscores."""
     return texts.breakable(name)
+
+
+@register.filter
+def labels(names: Sequence[str]) -> SafeString:
+    """{{ answer.predicted|labels }}: names in a row, each as `label` writes it; "none" where there are none."""
+    return format_html_join(", ", "{}", ((texts.breakable(name),) for name in names)) or NO_NAMES
 
 
 # ── Components ──────────────────────────────────────────────────────────────

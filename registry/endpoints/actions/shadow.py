@@ -11,6 +11,7 @@ from registry.access import policy
 from registry.access.models import User
 from registry.catalog.actions.files import materialise
 from registry.catalog.models import Endpoint, ModelVersion
+from registry.catalog.rules import check_servable
 from registry.endpoints import queries, rules
 from registry.endpoints.actions import intervals
 from registry.endpoints.actions.publish import next_epoch
@@ -34,6 +35,7 @@ def start_shadow(*, endpoint_id: UUID, version_id: UUID, share: int, actor: User
     version = ModelVersion.objects.filter(uuid=version_id, model=endpoint.model).select_related("model", "folder").first()
     if version is None:
         raise Refused(f"{endpoint} serves another model.", fields={"version": ["Choose a version of the endpoint's model."]})
+    check_servable(version.facts)
     materialise(version)
     return _start_shadow(endpoint, version, share, actor)
 

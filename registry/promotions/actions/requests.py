@@ -13,6 +13,7 @@ from registry.access import policy as access
 from registry.access.models import Project, User
 from registry.catalog import queries as catalog
 from registry.catalog.models import Endpoint, ModelVersion
+from registry.catalog.rules import check_servable
 from registry.ledger.actions import record
 from registry.ledger.verbs import Verb
 from registry.policies import queries as policies
@@ -60,6 +61,7 @@ def check_askable(version: ModelVersion, endpoint: Endpoint) -> None:
     if version.state != ModelVersion.State.ACTIVE:
         sentence = f"{version.semver} is {version.get_state_display().lower()}: {version.state_reason}"
         raise Refused(sentence, fields={"version": ["Choose an active version."]})
+    check_servable(version.facts)
     if endpoint.alias.version_id == version.pk:
         raise Refused(f"{version.semver} is live on {endpoint.slug} already.", fields={"version": ["Choose another version."]})
     check_not_frozen(endpoint)

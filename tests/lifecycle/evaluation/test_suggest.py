@@ -235,14 +235,14 @@ def test_a_model_without_a_class_in_common_is_refused(project, run, mia, client_
 
 
 def test_other_tasks_are_refused_with_what_can_be_done_instead(project, run, mia, client_for):
-    for task in ("multi_label", "spans", "free_text", "chat", "preference"):
+    for task in ("spans", "free_text", "chat", "preference"):
         dataset = make_dataset(project, mia, (), name=task, slug=task.replace("_", "-"), task=task)
 
-        with pytest.raises(Refused, match="Models answer one class per text so far"):
+        with pytest.raises(Refused, match="Models suggest classes of texts so far"):
             actions.suggest(dataset=dataset, model=model_of(run, mia), actor=mia)
 
         page = client_for(mia).get(f"/evaluations/suggest/{dataset.uuid}/").content.decode()
-        assert "Models answer one class per text so far" in page
+        assert "Models suggest classes of texts so far" in page
     assert not Job.objects.filter(kind="evaluation.suggest").exists()
 
 

@@ -1,0 +1,61 @@
+"""The pages of a run that gives any number of classes a text: they fit, can be read by everybody, and their numbers open rows."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from lifecycle.evaluation import queries
+from tests.support.browser import fits, running_chromium, shot, violations, visits
+from tests.support.training import make_run, several_snapshot
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+MODES = [(1440, "light"), (390, "dark"), (1440, "dark"), (390, "light")]
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with running_chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def opened(chromium, live_server):
+    with visits(chromium, live_server.url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def runs(project, mia):
+    snapshot = several_snapshot(project, mia)
+    return [make_run(snapshot, mia, accuracy=share, seed=seed) for seed, share in ((1, 0.8), (2, 0.9))]
+
+
+def test_what_a_class_misses_opens_its_rows(opened, runs, mia):
+    evaluation = queries.latest_evaluation(runs[0], "test")
+    worst = max(evaluation.report["per_class"], key=lambda each: each["missed"])
+    page = opened(f"/evaluations/{evaluation.uuid}/", mia)
+
+    page.get_by_role("link", name=f"{worst['missed']} rows that miss {worst['label']}").click()
+
+    expect(page.get_by_role("heading", name=f"Rows that miss {worst['label']}")).to_be_visible()
+    expect(page.locator("#items tbody tr")).to_have_count(worst["missed"])
+
+
+@pytest.mark.parametrize(("width", "scheme"), MODES)
+def test_the_pages_fit_and_can_be_read_by_everybody(opened, runs, mia, width, scheme):
+    first, second = (queries.latest_evaluation(run, "test") for run in runs)
+    paths = {
+        "several-run": f"/runs/{runs[0].uuid}/",
+        "several-evaluation": f"/evaluations/{first.uuid}/",
+        "several-items": f"/evaluations/{first.uuid}/items/",
+        "several-compare": f"/evaluations/compare/?a={first.uuid}&b={second.uuid}",
+        "several-suggest": f"/evaluations/suggest/{runs[0].snapshot.dataset.uuid}/",
+    }
+    for name, path in paths.items():
+        page = opened(path, mia, width=width, scheme=scheme)
+        page.wait_for_load_state("networkidle")
+        assert page.evaluate("document.scrollingElement.scrollWidth") == width
+        shot(page, f"{name}-{width}-{scheme}")
+        fits(page)
+        assert violations(page) == []

@@ -1,0 +1,97 @@
+"""Launching a run on a snapshot whose texts may have any number of classes."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from datasets_app.snapshots import queries as snapshots
+from lifecycle.jobs.models import Job
+from lifecycle.refusals import Refused
+from lifecycle.training import actions
+from lifecycle.training.models import Run
+from registry.ledger.models import Event
+from tests.support.datasets import import_texts, make_dataset
+from tests.support.snapshots import freeze
+from tests.support.training import make_base, make_run, several_snapshot
+
+
+@pytest.fixture
+def base(project, mia):
+    return make_base(project, mia)
+
+
+def test_the_spec_says_the_task_and_the_rows_carry_lists(project, mia, base, tmp_path):
+    snapshot = several_snapshot(project, mia)
+
+    run = actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=mia)
+
+    assert (run.spec["task"], run.spec["labels"]) == ("multi_label", ["card", "login", "refund"])
+    count = snapshots.write_split(snapshot, "train", tmp_path / "train.jsonl")
+    rows = [json.loads(line) for line in (tmp_path / "train.jsonl").read_text().splitlines()]
+    assert count == len(rows) == snapshot.counts["splits"]["train"]
+    assert all(set(row) == {"id", "text", "labels"} for row in rows)
+    assert [] in [row["labels"] for row in rows]
+    assert ["card", "refund"] in [row["labels"] for row in rows]
+
+
+CARD, NONE = ["card"], []
+
+
+@pytest.mark.parametrize(
+    ("train", "validation", "sentence"),
+    [
+        ([NONE, NONE], CARD, "no training row has card"),
+        ([CARD, CARD], NONE, "every training row has card"),
+        ([CARD, NONE], ["card", "refund"], "no training row has refund"),
+    ],
+)
+def test_what_could_not_be_learnt_is_refused_by_its_class(train, validation, sentence, project, mia, base):
+    dataset = make_dataset(project, mia, task="multi_label")
+    rows = [(f"text {at}", json.dumps(train[at % 2]), "train") for at in range(8)]
+    rows += [(f"{split} {at}", json.dumps(validation), split) for split in ("validation", "test") for at in range(3)]
+    import_texts(dataset, rows, mia, header=("text", "label", "split"))
+    snapshot = freeze(dataset, mia)
+
+    with pytest.raises(Refused, match=f"cannot be trained on: {sentence}. A class is learnt from texts with it and texts without."):
+        actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=mia)
+
+    assert not Run.objects.exists()
+    assert not Job.objects.filter(kind="training.train").exists()
+    assert not Event.objects.filter(verb="training.launched").exists()
+
+
+def test_other_tasks_are_refused(project, mia, base, ana):
+    snapshot = several_snapshot(project, mia)
+    snapshot.dataset.task = "spans"
+
+    with pytest.raises(Refused, match="models learn classes of texts, and its task is another"):
+        actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=mia)
+
+    assert not Run.objects.exists()
+
+
+def test_the_form_and_the_run_show_it(project, mia, base, client_for):
+    snapshot = several_snapshot(project, mia)
+    client = client_for(mia)
+
+    form = client.get(f"/runs/launch/?snapshot={snapshot.uuid}")
+    assert form.status_code == 200
+    assert "any number of classes per text" in form.content.decode()
+
+    run = make_run(snapshot, mia)
+    page = client.get(f"/runs/{run.uuid}/").content.decode()
+    assert "Subset accuracy, best" in page
+    assert "Accuracy, best" not in page
+    assert "Any number of classes per text" in page
+
+
+def test_the_api_launches_it(project, mia, base, client_for):
+    snapshot = several_snapshot(project, mia)
+    sent = {"snapshot": str(snapshot.uuid), "base": str(base.uuid), "strategy": "head"}
+
+    answer = client_for(mia).post("/api/v1/runs/", sent, content_type="application/json")
+
+    assert answer.status_code == 201, answer.content
+    assert answer.json()["spec"]["task"] == "multi_label"
