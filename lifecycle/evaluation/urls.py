@@ -15,4 +15,8 @@ urlpatterns = [
     path("run/<uuid:uuid>/evaluate/", views.evaluate, name="evaluate"),
     path("<uuid:uuid>/", views.evaluation, name="detail"),
     path("<uuid:uuid>/items/", views.items, name="items"),
+    path("<uuid:uuid>/clusters/", views.clusters, name="clusters"),
+    path("<uuid:uuid>/membership/", views.membership, name="membership"),
+    path("<uuid:uuid>/words/", views.words, name="words"),
+    path("<uuid:uuid>/analyse/", views.analyse, name="analyse"),
 ]
