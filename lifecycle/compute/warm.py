@@ -19,7 +19,7 @@ NOT_NOW = {"crashed", "out_of_memory", "disk_full"}
 
 
 def call(verb: str, payload: dict[str, Any], timeout_seconds: float = 120.0) -> dict[str, Any]:
-    """The result of predict, embed or probe. The engine is started where none listens, with an environment without secrets.
+    """The result of predict, embed, explain or probe. The engine is started where none listens, with an environment without secrets.
 
     Raises NotReady when it did not answer (trying again may help), Refused with the engine's own sentence for what it will not do.
     """
@@ -49,6 +49,11 @@ def embed_base(base: Path, texts: list[str], *, digest: str, max_tokens: int, ti
     payload = {"base": str(base), "digest": digest, "max_tokens": max_tokens, "texts": texts}
     vectors: list[list[float]] = call("embed", payload, timeout_seconds)["embeddings"]
     return vectors
+
+
+def explain(artifact: Path, text: str, timeout_seconds: float = 120.0) -> dict[str, Any]:
+    """occlusion.Explanation of one text as JSON; its answer is the label's name."""
+    return call("explain", {"artifact": str(artifact), "texts": [text]}, timeout_seconds)
 
 
 def probe(timeout_seconds: float = 120.0) -> dict[str, Any]:

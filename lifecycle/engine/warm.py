@@ -14,6 +14,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from lifecycle.engine import probe, warm_client
 from lifecycle.engine.base import open_base
 from lifecycle.engine.embedding import Embedder
 from lifecycle.engine.faults import EngineFault, describe
+from lifecycle.engine.occlusion import explain
 from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.verbs import open_predictor
 
@@ -150,8 +152,16 @@ def _embed(payload: dict[str, Any]) -> dict[str, Any]:
     return {"embeddings": predictor.answer(texts).embeddings.tolist() if texts else []}
 
 
+def _explain(payload: dict[str, Any]) -> dict[str, Any]:
+    predictor, (text,) = _opened(payload)
+    temperature = predictor.info.temperature
+    read = max((end for _, end in predictor.tokenizer.encode(text).offsets), default=0)
+    found = explain(lambda texts: predictor.answer(texts).logits / temperature, text, end=read)
+    return asdict(found) | {"answer": predictor.info.labels[found.answer]}
+
+
 def _probe(payload: dict[str, Any]) -> dict[str, Any]:
     return probe.probe()
 
 
-VERBS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {"predict": _predict, "embed": _embed, "probe": _probe}
+VERBS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {"predict": _predict, "embed": _embed, "explain": _explain, "probe": _probe}

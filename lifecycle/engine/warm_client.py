@@ -1,9 +1,10 @@
 """Ask the warm engine. Nothing heavy is imported: the models are in another process, which is started where nobody listens.
 
 Wire: a Unix stream socket (mode 0600), one request a connection. Each message is 4 bytes of length, big-endian, then UTF-8 JSON.
-Request {"verb": "predict"|"embed"|"probe", "payload": {...}}; reply {"ok": true, "result": {...}} or {"ok": false, "error": {code, message,
-next_step}}. Closing the connection ends the work. Payload of predict and embed: {"artifact": folder, "texts": [...], "threads": n};
-of embed also {"base": folder, "digest": of its files, "max_tokens": n, "texts": [...]}: vectors of an untuned base, of length 1.
+Request {"verb": "predict"|"embed"|"explain"|"probe", "payload": {...}}; reply {"ok": true, "result": {...}} or {"ok": false, "error":
+{code, message, next_step}}. Closing the connection ends the work. Payload of predict, embed and, with one text, explain: {"artifact":
+folder, "texts": [...], "threads": n}; of embed also {"base": folder, "digest": of its files, "max_tokens": n, "texts": [...]}: vectors of
+an untuned base, of length 1.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from lifecycle.engine.faults import EngineFault
 MAX_BYTES = 256 * 2**20
 MAX_PATH = 100
 START_SECONDS = 60.0
-VERBS = ("predict", "embed", "probe")
+VERBS = ("predict", "embed", "explain", "probe")
 
 
 def call(

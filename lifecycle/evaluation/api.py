@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
+from django.http import Http404
 from django.urls import path
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
@@ -15,7 +16,7 @@ from datasets_app.datasets.models import Dataset
 from datasets_app.labeling.queries import get_dataset, get_queue
 from lifecycle.evaluation import actions, compare, pages, queries, rules
 from lifecycle.evaluation.actions import SPLITS
-from lifecycle.evaluation.models import Evaluation
+from lifecycle.evaluation.models import Analysis, Evaluation
 from lifecycle.evaluation.suggest_page import line
 from lifecycle.jobs.api import JobOut
 from lifecycle.training.models import Run
@@ -161,6 +162,74 @@ class Compare(View):
         return Response(compare.paired_report(a, b))
 
 
+class AnalyseIn(serializers.Serializer[Analysis]):
+    """Which analysis of the whole evaluation to compute."""
+
+    kind = serializers.ChoiceField(choices=[kind.value for kind in Analysis.Kind if kind != Analysis.Kind.WORDS])
+
+
+class AnalysisOut(serializers.Serializer[Analysis]):
+    """What a further computation found. item: digest of the item that it is about, empty for the whole evaluation. It holds no text."""
+
+    uuid = serializers.UUIDField()
+    kind = serializers.CharField()
+    item = serializers.CharField()
+    report = serializers.DictField()
+    created_at = serializers.DateTimeField()
+
+
+class Analyses(View):
+    """Further computations on an evaluation."""
+
+    needs = {"GET": Needs("evaluation.view", Evaluation), "POST": Needs("evaluation.evaluate", Evaluation, see="evaluation.view")}
+
+    @extend_schema(operation_id="evaluations_analyses", responses=AnalysisOut(many=True))
+    def get(self, request: Request, uuid: UUID) -> Response:
+        """What was found about the evaluation as a whole, one of a kind."""
+        found = queries.get_evaluation(person(request), uuid).analyses.filter(item="").order_by("kind")
+        return Response(AnalysisOut(found, many=True).data)
+
+    @extend_schema(operation_id="evaluations_analyse", request=AnalyseIn, responses={202: JobOut})
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """Compute one; the job says when it is done."""
+        given = AnalyseIn(data=request.data)
+        given.is_valid(raise_exception=True)
+        user, kind = person(request), Analysis.Kind(given.validated_data["kind"])
+        return Response(JobOut(actions.analyse(evaluation=queries.get_evaluation(user, uuid), kind=kind, actor=user)).data, status=202)
+
+
+class WordsIn(serializers.Serializer[Analysis]):
+    """item: digest of an item that the evaluation answered."""
+
+    item = serializers.CharField(max_length=64)
+
+
+class Words(View):
+    """Which words speak for an answer."""
+
+    needs = dict.fromkeys(("GET", "POST"), Needs("datasets.read_samples", Evaluation, see="evaluation.view"))
+
+    @extend_schema(operation_id="evaluations_words", responses=AnalysisOut, parameters=[OpenApiParameter("item", str, required=True)])
+    def get(self, request: Request, uuid: UUID) -> Response:
+        """What was found of an item: words as [start, end) in code points, each with what the log-odds of the answer lose without it."""
+        given = WordsIn(data=request.query_params)
+        given.is_valid(raise_exception=True)
+        evaluation = queries.get_evaluation(person(request), uuid)
+        found = queries.analysis(evaluation, Analysis.Kind.WORDS, given.validated_data["item"])
+        if found is None:
+            raise Http404("Nothing was computed of this item yet; POST its digest.")
+        return Response(AnalysisOut(found).data)
+
+    @extend_schema(operation_id="evaluations_explain", request=WordsIn, responses={202: JobOut})
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """Leave each word of an item out in turn; the job says when it is done."""
+        given = WordsIn(data=request.data)
+        given.is_valid(raise_exception=True)
+        user = person(request)
+        evaluation, item = queries.get_evaluation(user, uuid), given.validated_data["item"]
+        return Response(JobOut(actions.analyse(evaluation=evaluation, kind=Analysis.Kind.WORDS, actor=user, item=item)).data, status=202)
+
+
 class SuggestIn(serializers.Serializer[object]):
     """Which model. kind: as GET lists them. queue: whose open items; null for all items of the dataset."""
 
@@ -209,6 +278,8 @@ urlpatterns = [
     path("evaluations/", Evaluations.as_view(), name="api-evaluations"),
     path("evaluations/compare/", Compare.as_view(), name="api-evaluations-compare"),
     path("evaluations/<uuid:uuid>/", OneEvaluation.as_view(), name="api-evaluation"),
+    path("evaluations/<uuid:uuid>/analyses/", Analyses.as_view(), name="api-evaluation-analyses"),
+    path("evaluations/<uuid:uuid>/words/", Words.as_view(), name="api-evaluation-words"),
     path("runs/<uuid:uuid>/evaluate/", Evaluate.as_view(), name="api-run-evaluate"),
     path("datasets/<uuid:uuid>/suggest/", Suggest.as_view(), name="api-dataset-suggest"),
 ]

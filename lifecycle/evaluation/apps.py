@@ -32,6 +32,8 @@ class EvaluationConfig(AppConfig):
                 url=lambda job: find_url("evaluation:suggest", uuid=job.args["dataset"]),
             )
         )  # fmt: skip
+        for kind, computation in actions.COMPUTATIONS.items():
+            register(JobKind(actions.job_kind(kind), computation.label, actions.runner(kind), url=tasks.page_of(kind)))
         ports.add_shelf("run", queries.Runs(), order=10)
         training.after_success("evaluation", actions.after_success)
         training.add_reference("evaluation", queries.baseline_reference, order=20)

@@ -98,7 +98,7 @@ def summary(report: dict[str, Any], first: str, second: str) -> dict[str, str]:
         "worse": f"{second} is worse: {points} {interval}.",
         "unclear": f"No difference between {first} and {second} can be told: {points} {interval}.",
     }
-    p = f"p < {decimals(LEAST_P, 5)}" if changed["p"] < LEAST_P else f"p = {significant(changed['p'])}"
+    p = f"p{GAP}<{GAP}{decimals(LEAST_P, 5)}" if changed["p"] < LEAST_P else f"p{GAP}={GAP}{significant(changed['p'])}"
     text = "Both are right on the same items."
     if turned := changed["fixed"] + changed["broken"]:
         sides = f"{second} fixed {count(changed['fixed'])} and broke {count(changed['broken'])}"

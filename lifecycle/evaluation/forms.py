@@ -1,4 +1,4 @@
-"""What is asked to have a model suggest labels."""
+"""What is asked for an analysis, and to have a model suggest labels."""
 
 from __future__ import annotations
 
@@ -9,7 +9,14 @@ from django import forms
 
 from datasets_app.datasets.models import Dataset
 from lifecycle.evaluation import queries
+from lifecycle.evaluation.models import Analysis
 from lifecycle.evaluation.ports import shelves
+
+
+class AnalyseForm(forms.Form):
+    """kind: of an analysis of the whole evaluation."""
+
+    kind = forms.ChoiceField(choices=[(kind.value, kind.label) for kind in Analysis.Kind if kind != Analysis.Kind.WORDS])
 
 
 class SuggestForm(forms.Form):

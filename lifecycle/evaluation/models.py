@@ -37,3 +37,32 @@ class Evaluation(models.Model):
 
     def __str__(self) -> str:
         return f"evaluation on {self.split}"
+
+
+class Analysis(models.Model):
+    """What a further computation found about an evaluation. Made once, and never changed. It holds digests and numbers, no text."""
+
+    class Kind(models.TextChoices):
+        """clusters: groups of its errors. membership: whether a row tells that it was trained on. words: those that speak in an item."""
+
+        CLUSTERS = "clusters", "groups of errors"
+        MEMBERSHIP = "membership", "membership inference"
+        WORDS = "words", "words that speak"
+
+    append_only = True
+    project_path = "evaluation__run__project"
+    root_path = "evaluation__snapshot__dataset"
+
+    uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
+    evaluation = models.ForeignKey(Evaluation, on_delete=models.PROTECT, related_name="analyses")
+    kind = models.CharField(max_length=12, choices=Kind.choices)
+    item = models.CharField(max_length=64, blank=True, help_text="digest of the item that it is about; empty: the whole evaluation")
+    report = models.JSONField()
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["evaluation", "kind", "item"], name="one_analysis_of_a_kind")]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} of {self.evaluation}"

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from lifecycle.evaluation import charts, compare, queries, rules
 from lifecycle.evaluation.actions import SPLITS
-from lifecycle.evaluation.models import Evaluation
+from lifecycle.evaluation.models import Analysis, Evaluation
 from lifecycle.evaluation.parts import tabs
 from lifecycle.refusals import Refused
 from lifecycle.training.models import Run
@@ -32,12 +33,16 @@ BESIDE_SEVERAL = ("subset_accuracy", "macro_f1", "micro_f1")
 
 @dataclass(frozen=True, slots=True)
 class ItemLine:
-    """An answer with its item. text, url: empty where the person may not read samples or the item is gone; uuid: where it is gone."""
+    """An answer with its item. text, url: empty where the person may not read samples or the item is gone; uuid: where it is gone.
+
+    why: where the words are found that speak for the answer; empty where there is no text.
+    """
 
     answer: rules.Answer | rules.Change
     text: str
     url: str
     uuid: str = ""
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,27 +222,35 @@ def may_read(user: User, evaluation: Evaluation) -> bool:
 def lines(user: User, evaluation: Evaluation, answers: Sequence[Any]) -> list[ItemLine]:
     """Answers with their items; texts only for people who may read samples."""
     items = queries.items_by_digest(evaluation, [answer.item for answer in answers])
-    readable = may_read(user, evaluation)
+    readable, several = may_read(user, evaluation), rules.is_several(evaluation.report)
     found = []
     for answer in answers:
         item = items.get(answer.item)
         url = find_url("datasets:item", uuid=item.uuid) if item else ""
-        found.append(ItemLine(answer, item.text if item and readable else "", url, str(item.uuid) if item else ""))
+        text = item.text if item and readable else ""
+        why = queries.address_of(Analysis.Kind.WORDS, evaluation.uuid, answer.item) if text and not several else ""
+        found.append(ItemLine(answer, text, url, str(item.uuid) if item else "", why))
     return found
 
 
 def items(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, Any]:
-    """The items of one cell, a row, a column, or all errors; 30 a page in an order that never changes."""
+    """The items of one cell, a row, a column, a group of errors, or all errors; 30 a page in an order that never changes."""
     evaluation = queries.get_evaluation(user, uuid)
-    true, predicted, wrong = given.get("true", ""), given.get("predicted", ""), given.get("wrong") == "1"
+    true, predicted, group = (given.get(name, "") for name in ("true", "predicted", "group"))
+    wrong = given.get("wrong") == "1"
     start = int(given["from"]) if given.get("from", "").isascii() and given.get("from", "").isdigit() and len(given["from"]) < 9 else 0
     found = rules.in_cell(rules.answers(queries.predictions_of(evaluation)), true=true, predicted=predicted, wrong=wrong)
+    if group:
+        at = {item: rank for rank, item in enumerate(queries.group_of_errors(evaluation, group))}
+        found = sorted((answer for answer in found if answer.item in at), key=lambda answer: at[answer.item])
     return {
         "evaluation": evaluation,
         "true": true,
         "predicted": predicted,
         "wrong": wrong,
         "read_as": read_as(evaluation.report),
+        "group": group,
+        "chosen": urlencode({"true": true, "predicted": predicted, "group": group} | ({"wrong": 1} if wrong else {})),
         "total": len(found),
         "thread": thread(evaluation),
         "lines": lines(user, evaluation, found[start : start + PAGE]),

@@ -19,7 +19,7 @@ from lifecycle.engine import predictions
 from lifecycle.engine.predictions import Predictions
 from lifecycle.engine.spec import TASKS
 from lifecycle.evaluation import ports, rules
-from lifecycle.evaluation.models import Evaluation
+from lifecycle.evaluation.models import Analysis, Evaluation
 from lifecycle.jobs import queries as jobs
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
@@ -83,10 +83,53 @@ def items_by_digest(evaluation: Evaluation, digests: Iterable[str]) -> dict[str,
     return {item.digest: item for item in Item.objects.filter(dataset=evaluation.snapshot.dataset_id, digest__in=list(digests))}
 
 
+def normal_digests(evaluation: Evaluation, digests: Sequence[str]) -> dict[str, str]:
+    """Digest → digest of the normalised text, of the items of an evaluation's dataset whose text is kept; read in batches."""
+    found: dict[str, str] = {}
+    for start in range(0, len(digests), rules.ROWS):
+        some = Item.objects.filter(dataset=evaluation.snapshot.dataset_id, digest__in=digests[start : start + rules.ROWS])
+        found |= dict(some.exclude(text="").values_list("digest", "normal_digest"))
+    return found
+
+
 def comparable_with(evaluation: Evaluation, user: Person) -> QuerySet[Evaluation]:
     """Other evaluations on items of the same dataset and split, newest first: what it may be compared with."""
     same = evaluations(user).filter(snapshot__dataset=evaluation.snapshot.dataset_id, split=evaluation.split)
     return same.exclude(pk=evaluation.pk)
+
+
+def whole(uuid: str) -> Evaluation:
+    """An evaluation with all that computing on it needs. For jobs."""
+    related = ("run__project", "run__snapshot__dataset", "run__artifact", "snapshot__dataset", "predictions")
+    return Evaluation.objects.select_related(*related).get(uuid=uuid)
+
+
+def answer_to(evaluation: Evaluation, digest: str) -> rules.Answer | None:
+    """What an evaluation holds of one item, by its digest."""
+    return next((answer for answer in rules.answers(predictions_of(evaluation)) if answer.item == digest), None)
+
+
+def analysis(evaluation: Evaluation, kind: Analysis.Kind, item: str = "") -> Analysis | None:
+    """What was found of this kind. item: digest of the item that it is about, "" for the whole evaluation."""
+    return Analysis.objects.filter(evaluation=evaluation, kind=kind, item=item).first()
+
+
+def address_of(kind: Analysis.Kind, evaluation: UUID | str, item: str = "") -> str:
+    """The page on which an analysis of this kind stands."""
+    return find_url(f"evaluation:{kind.value}", uuid=evaluation) + (f"?item={item}" if item else "")
+
+
+def analysis_job(evaluation: Evaluation, kind: Analysis.Kind, item: str = "") -> Job | None:
+    """The newest job that computes it, in any state."""
+    return jobs.of_subject(evaluation).filter(kind=f"evaluation.{kind.value}", args__item=item).first()
+
+
+def group_of_errors(evaluation: Evaluation, number: str) -> list[str]:
+    """Digests of the items of one group of errors, nearest to its centre first; none where there is no such group. number: from 1."""
+    found = analysis(evaluation, Analysis.Kind.CLUSTERS)
+    groups = found.report["groups"] if found else []
+    known = number.isascii() and number.isdigit() and len(number) < 4 and 0 < int(number) <= len(groups)
+    return list(groups[int(number) - 1]["items"]) if known else []
 
 
 def baseline_reference(run: Run) -> Reference | None:

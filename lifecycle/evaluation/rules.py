@@ -12,6 +12,7 @@ import numpy as np
 
 from lifecycle.engine import calibration
 from lifecycle.engine.predictions import Predictions
+from lifecycle.ui.numbers import GAP, decimals, percent
 
 METRICS = {
     "macro_f1": "Macro-F1",
@@ -37,6 +38,10 @@ BASELINES = {
 }
 SEVERAL = {"majority": "Most frequent classes together"}  # what is named otherwise where a text may have several
 LOWER_IS_BETTER = frozenset({"log_loss", "brier", "ece", "ece_debiased", "mce", "hamming_loss"})
+LEAST_ERRORS = 20  # from which on groups of errors are looked for
+LEAST_ROWS = 50  # of each side, from which on membership inference says anything
+LEAK = 0.55  # a lower end of the AUC above this is a leak; between 0.5 and this it is watched
+LEAST_PROBABILITY = 1e-15  # a smaller one is taken for this, so that its loss is finite
 NOT_REPORTED = frozenset({"format", "status", "error", "seconds", "peak_memory_mb"})
 
 
@@ -165,7 +170,7 @@ def answers(predictions: Predictions) -> list[Answer]:
         return several_answers(predictions)
     best, confidence = predictions.probabilities.argmax(axis=1), predictions.probabilities.max(axis=1)
     right = predictions.probabilities[np.arange(len(predictions.ids)), predictions.truth]
-    loss = -np.log(np.maximum(right, 1e-15))
+    loss = -np.log(np.maximum(right, LEAST_PROBABILITY))
     return [
         Answer(item, (predictions.labels[predictions.truth[at]],), (predictions.labels[best[at]],), float(confidence[at]), float(loss[at]))
         for at, item in enumerate(predictions.ids)
@@ -183,6 +188,11 @@ def several_answers(predictions: Predictions) -> list[Answer]:
         Answer(item, tuple(sorted(names[truth[at]])), tuple(sorted(names[decided[at]])), float(confidence[at]), float(loss[at]))
         for at, item in enumerate(predictions.ids)
     ]
+
+
+def loss(probability: float) -> float:
+    """The log loss of a true label that was held this likely, as `answers` has it."""
+    return -math.log(max(probability, LEAST_PROBABILITY))
 
 
 def confident_errors(found: Sequence[Answer], limit: int) -> list[Answer]:
@@ -301,3 +311,26 @@ def likeliest(labels: Sequence[str], probabilities: Sequence[float], names: Mapp
             summed[names[label]] = summed.get(names[label], 0.0) + probability
     ranked = sorted(summed.items(), key=lambda pair: -pair[1])[:SHOWN]
     return [(name, round(min(score, 1.0), 6)) for at, (name, score) in enumerate(ranked) if at == 0 or score >= LEAST]
+
+
+# ── Whether rows tell that they were trained on ─────────────────────────────
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """What membership inference says. kind: ok, warn or bad. fact, text: in words."""
+
+    kind: str
+    fact: str
+    text: str
+
+
+def leak(report: Mapping[str, Any]) -> Leak:
+    """The finding of an attack by its AUC and the lower end of its interval."""
+    low = report["low"]
+    kind, fact = (
+        ("bad", "Training rows can be told from others by their loss.") if low > LEAK
+        else ("warn", "Training rows are told from others a little better than by guessing.") if low > 0.5
+        else ("ok", "This attack tells no leak.")
+    )  # fmt: skip
+    measured = f"AUC {decimals(report['auc'], 2)} (95{GAP}% {decimals(low, 2)} to {decimals(report['high'], 2)})"
+    meant = f"of a training row and another one, the smaller loss is the training row’s in {percent(report['auc'])} of cases"
+    return Leak(kind, fact, f"{measured}: {meant}. 0.50 is guessing. The attack is a lower bound: a stronger one may find more.")

@@ -1,8 +1,9 @@
-"""The jobs of this room: measuring an artifact on a split."""
+"""The jobs of this room: measuring an artifact on a split; where the results of analyses stand."""
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from django.conf import settings
@@ -12,8 +13,10 @@ from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.compute.child import run_child
 from lifecycle.engine.spec import Base, EvaluateSpec
-from lifecycle.evaluation import actions
+from lifecycle.evaluation import actions, queries
+from lifecycle.evaluation.models import Analysis
 from lifecycle.jobs.context import JobContext
+from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
 from lifecycle.training.models import Run
 from lifecycle.training.tasks import link, local_folder
@@ -52,3 +55,8 @@ def prepare(run: Run, snapshot: Snapshot, split: str, folder: Path) -> None:
     link(folder / "base", local_folder("bases", run.base.folder))
     base = Base(path="base", name=run.base.name, digest=run.base.facts["engine_digest"])
     EvaluateSpec(artifact="artifact", base=base, baselines=True, split=split).write(folder / "spec.json")
+
+
+def page_of(kind: Analysis.Kind) -> Callable[[Job], str]:
+    """Where the result of a job stands that makes this kind of analysis."""
+    return lambda job: queries.address_of(kind, job.args["evaluation"], job.args["item"])

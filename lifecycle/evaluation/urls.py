@@ -17,4 +17,8 @@ urlpatterns = [
     path("<uuid:uuid>/items/", views.items, name="items"),
     path("<uuid:uuid>/groups/", views.slices, name="slices"),
     path("<uuid:uuid>/groups/items/", views.slice_items, name="slice_items"),
+    path("<uuid:uuid>/clusters/", views.clusters, name="clusters"),
+    path("<uuid:uuid>/membership/", views.membership, name="membership"),
+    path("<uuid:uuid>/words/", views.words, name="words"),
+    path("<uuid:uuid>/analyse/", views.analyse, name="analyse"),
 ]

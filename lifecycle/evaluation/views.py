@@ -5,16 +5,20 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.http import HttpResponse
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling.queries import get_dataset
 from lifecycle.evaluation import actions, pages, queries, slices_page
-from lifecycle.evaluation.forms import SuggestForm
-from lifecycle.evaluation.models import Evaluation
+from lifecycle.evaluation.clusters_page import grouped
+from lifecycle.evaluation.forms import AnalyseForm, SuggestForm
+from lifecycle.evaluation.membership_page import leaking
+from lifecycle.evaluation.models import Analysis, Evaluation
 from lifecycle.evaluation.suggest_page import suggesting
-from lifecycle.refusals import Refusal
+from lifecycle.evaluation.words_page import explained
+from lifecycle.refusals import Refusal, Refused
 from lifecycle.training.models import Run
 from lifecycle.training.pages import person
 from lifecycle.training.queries import get_run
@@ -37,8 +41,10 @@ def evaluations(request: SignedInRequest) -> HttpResponse:
 @charts
 @needs("evaluation.view", Evaluation)
 def evaluation(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """One evaluation: metrics, baselines, confusion, classes, calibration, errors."""
-    return respond(request, "lifecycle/evaluation/detail.html", "evaluation", pages.detail(person(request), uuid, request.GET))
+    """One evaluation: metrics, baselines, confusion, classes, calibration, errors, what its training rows tell."""
+    context = pages.detail(person(request), uuid, request.GET)
+    context |= leaking(person(request), context["evaluation"])
+    return respond(request, "lifecycle/evaluation/detail.html", "evaluation", context)
 
 
 @require_safe
@@ -57,9 +63,51 @@ def slices(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 
 @require_safe
 @needs("evaluation.view", Evaluation)
+def clusters(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """The errors of an evaluation in groups of texts that the model holds near each other."""
+    user = person(request)
+    return respond(request, "lifecycle/evaluation/clusters.html", "clusters", grouped(user, queries.get_evaluation(user, uuid)))
+
+
+@require_safe
+@needs("evaluation.view", Evaluation)
 def slice_items(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The rows of one group."""
     return respond(request, "lifecycle/evaluation/slice_items.html", "items", slices_page.items(person(request), uuid, request.GET))
+
+
+@require_safe
+@needs("evaluation.view", Evaluation)
+def membership(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """Whether rows tell that the model was trained on them: a part of the evaluation's page, and a page of its own."""
+    context = leaking(person(request), queries.get_evaluation(person(request), uuid))
+    return respond(request, "lifecycle/evaluation/membership.html", "membership", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@needs("datasets.read_samples", Evaluation, see="evaluation.view")
+def words(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """Which words of an item speak for the answer that it got."""
+    user, item = person(request), request.GET.get("item", "")
+    evaluation = queries.get_evaluation(user, uuid)
+    if not item:
+        return redirect("evaluation:items", uuid)
+    if request.method == "POST":
+        actions.analyse(evaluation=evaluation, kind=Analysis.Kind.WORDS, actor=user, item=item)
+        return redirect_or_refresh(request, queries.address_of(Analysis.Kind.WORDS, uuid, item))
+    return respond(request, "lifecycle/evaluation/words.html", "words", explained(evaluation, item))
+
+
+@require_POST
+@needs("evaluation.evaluate", Evaluation, see="evaluation.view")
+def analyse(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """Compute one more thing about an evaluation."""
+    form = AnalyseForm(request.POST)
+    if not form.is_valid():
+        raise Refused("There is no such analysis.", next_step="Choose one on the evaluation's page.")
+    kind = Analysis.Kind(form.cleaned_data["kind"])
+    actions.analyse(evaluation=queries.get_evaluation(person(request), uuid), kind=kind, actor=person(request))
+    return redirect_or_refresh(request, queries.address_of(kind, uuid))
 
 
 @require_safe

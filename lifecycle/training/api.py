@@ -274,9 +274,9 @@ urlpatterns = [
     path("base-models/", Bases.as_view(), name="api-base-models"),
     path("runs/", Runs.as_view(), name="api-runs"),
     path("runs/<uuid:uuid>/", OneRun.as_view(), name="api-run"),
+    path("runs/<uuid:uuid>/pause/", PauseRun.as_view(), name="api-run-pause"),
     path("runs/<uuid:uuid>/stop/", StopRun.as_view(), name="api-run-stop"),
     path("runs/<uuid:uuid>/resume/", ResumeRun.as_view(), name="api-run-resume"),
     path("runs/<uuid:uuid>/reproduce/", ReproduceRun.as_view(), name="api-run-reproduce"),
     path("runs/<uuid:uuid>/points/", RunPoints.as_view(), name="api-run-points"),
 ]
-    path("runs/<uuid:uuid>/pause/", PauseRun.as_view(), name="api-run-pause"),

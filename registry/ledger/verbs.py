@@ -84,6 +84,7 @@ class Verb(TextChoices):
     # evaluation
     EVALUATION_REQUESTED = "evaluation.requested", "asked for an evaluation"
     EVALUATION_RECORDED = "evaluation.recorded", "recorded an evaluation"
+    ANALYSIS_REQUESTED = "evaluation.analysis_requested", "asked for an analysis of an evaluation"
     SUGGESTIONS_REQUESTED = "evaluation.suggestions_requested", "had a model suggest labels"
     # policies and catalog
     POLICY_PUBLISHED = "policies.published", "published a policy"

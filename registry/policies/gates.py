@@ -48,6 +48,7 @@ class Live:
 class Evidence:
     """What was found about one version. None always means: could not be found, and the gate that needs it fails.
 
+    membership: AUC with which training rows are told from others by their loss.
     leaked: test rows whose text, normalised text or group is in the training split. overruled: test labels decided anew since the freeze.
     files: how many were hashed again; signature_problem: "" when every one and the signature hold. stated: card fields that say something.
     """
@@ -56,6 +57,7 @@ class Evidence:
     metrics: Mapping[str, Measure] = field(default_factory=dict)
     evaluation: str = ""
     live: Live | None = None
+    membership: Measure | None = None
     leaked: int | None = None
     snapshot: str = ""
     overruled: int | None = None
@@ -163,6 +165,21 @@ def calibration(gate: Gate, evidence: Evidence) -> Finding:
     return gate.found(title, outcome, told, value=decimals(measure.value), threshold=threshold, source=evidence.evaluation)
 
 
+def membership(gate: Gate, evidence: Evidence) -> Finding:
+    """Training rows are not told from held-out ones by their loss: the lower end of the attack's AUC is not above the limit."""
+    limit = float(gate.settings["at_most"])
+    title, threshold = f"Training rows told with an AUC of at most {decimals(limit)}", f"≤ {decimals(limit)}"
+    measure = evidence.membership
+    if measure is None or measure.low is None:
+        told = NOT_RUN.format("nobody has tried to tell training rows on the evaluation’s page")
+        return gate.found(title, Outcome.FAILED, told, threshold=threshold)
+    outcome = Outcome.FAILED if measure.low > limit else Outcome.WATCH if measure.value > limit else Outcome.PASSED
+    return gate.found(
+        title, outcome, f"{with_interval(measure)}; the lower end counts, 0.5 is guessing.", value=decimals(measure.low),
+        threshold=threshold, source=evidence.evaluation,
+    )  # fmt: skip
+
+
 def leakage(gate: Gate, evidence: Evidence) -> Finding:
     """No test row, none of its duplicates and none of its group stands in the training split; counted again from the manifest."""
     title = "Test rows not in training"
@@ -223,6 +240,7 @@ CHECKS: dict[str, Callable[[Gate, Evidence], Finding]] = {
     "quality": quality,
     "live": live,
     "calibration": calibration,
+    "membership": membership,
     "leakage": leakage,
     "labels": labels,
     "signature": signature,

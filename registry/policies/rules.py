@@ -22,6 +22,7 @@ GATES: dict[str, tuple[str, ...]] = {
     "quality": ("metric", "bound", "at_least"),
     "live": ("metric", "bound", "at_most_worse"),
     "calibration": ("metric", "at_most"),
+    "membership": ("at_most",),
     "leakage": (),
     "labels": (),
     "signature": (),

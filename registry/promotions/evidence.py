@@ -10,7 +10,9 @@ from datasets_app.labeling.models import Decision
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
 from datasets_app.snapshots.rules import TEST, TRAIN
+from lifecycle.evaluation import queries as evaluations
 from lifecycle.evaluation.compare import paired_report
+from lifecycle.evaluation.models import Analysis, Evaluation
 from lifecycle.refusals import Refused
 from registry.catalog import actions as catalog
 from registry.catalog import queries
@@ -29,6 +31,7 @@ def gather(version: ModelVersion, baseline: ModelVersion | None, comparison: dic
         rows=evaluation.rows,
         metrics={name: Measure(float(found["value"] or 0), found["low"], found["high"]) for name, found in measured.items()},
         evaluation=evaluation.report_digest,
+        membership=membership(evaluation),
         live=live(baseline, comparison, problem),
         leaked=leaked(snapshot),
         snapshot=snapshot.digest,
@@ -39,6 +42,12 @@ def gather(version: ModelVersion, baseline: ModelVersion | None, comparison: dic
         stated=frozenset(card.stated) | ({"owner"} if version.model.owner_id else frozenset()) if card else None,
         card=card.digest if card else "",
     )
+
+
+def membership(evaluation: Evaluation) -> Measure | None:
+    """How well training rows are told by their loss, where somebody had that computed."""
+    found = evaluations.analysis(evaluation, Analysis.Kind.MEMBERSHIP)
+    return Measure(found.report["auc"], found.report["low"], found.report["high"]) if found else None
 
 
 def verify(version: ModelVersion) -> tuple[int, str]:

@@ -213,6 +213,7 @@ def source(request: PromotionRequest, gate: GateResult) -> tuple[str, str]:
     places = {
         "quality": ("evaluation", find_url("evaluation:detail", uuid=version.evaluation.uuid)),
         "calibration": ("evaluation", find_url("evaluation:detail", uuid=version.evaluation.uuid)),
+        "membership": ("evaluation", f"{find_url('evaluation:detail', uuid=version.evaluation.uuid)}#membership"),
         "live": ("live evaluation", find_url("evaluation:detail", uuid=baseline) if baseline else ""),
         "leakage": (f"snapshot s{snapshot.number}", find_url("snapshots:detail", uuid=snapshot.uuid)),
         "labels": (f"snapshot s{snapshot.number}", find_url("snapshots:detail", uuid=snapshot.uuid)),

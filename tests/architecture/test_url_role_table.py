@@ -203,6 +203,10 @@ TABLE = r"""
 /evaluations/<uuid:uuid>/items/                            | evaluation | L... +++++++ | ---- -------
 /evaluations/<uuid:uuid>/groups/                           | evaluation | L... +++++++ | ---- -------
 /evaluations/<uuid:uuid>/groups/items/                     | evaluation | L... ....... | ---- -------
+/evaluations/<uuid:uuid>/clusters/                         | evaluation | L... +++++++ | ---- -------
+/evaluations/<uuid:uuid>/membership/                       | evaluation | L... +++++++ | ---- -------
+/evaluations/<uuid:uuid>/words/                            | evaluation | L... +++x+xx | L... +++x+xx
+/evaluations/<uuid:uuid>/analyse/                          | evaluation | ---- ------- | L... xx++xxx
 # policies
 /policies/                                                 |            | L+++ +++++++ | ---- -------
 /policies/<uuid:uuid>/                                     | policy     | L.+. +++++++ | ---- -------
@@ -403,6 +407,8 @@ TABLE = r"""
 /api/v1/evaluations/compare/                               |            | L+++ +++++++ | L--- -------
 /api/v1/evaluations/<uuid:uuid>/                           | evaluation | L... +++++++ | L--- -------
 /api/v1/evaluations/<uuid:uuid>/groups/                    | evaluation | L... +++++++ | L--- -------
+/api/v1/evaluations/<uuid:uuid>/words/                     | evaluation | L... +++x+xx | L... +++x+xx
+/api/v1/evaluations/<uuid:uuid>/analyses/                  | evaluation | L... +++++++ | L... xx++xxx
 /api/v1/datasets/<uuid:uuid>/suggest/                      | dataset    | L... x+++xxx | L... x+++xxx
 /api/v1/runs/<uuid:uuid>/evaluate/                         | run        | L--- ------- | L... xx++xxx
 /api/v1/policies/                                          |            | L+++ +++++++ | L--- -------

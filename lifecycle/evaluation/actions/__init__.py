@@ -1,8 +1,12 @@
-"""Asking for evaluations and keeping what they found; having models suggest labels."""
+"""Asking for evaluations and analyses, and keeping what they found; having models suggest labels."""
 
 from __future__ import annotations
 
+from lifecycle.evaluation.actions.analysing import COMPUTATIONS, analyse, job_kind, runner
 from lifecycle.evaluation.actions.measuring import SPLITS, after_success, check_measurable, evaluate, keep
 from lifecycle.evaluation.actions.suggesting import run_suggest, suggest
 
-__all__ = ["SPLITS", "after_success", "check_measurable", "evaluate", "keep", "run_suggest", "suggest"]
+__all__ = [
+    "COMPUTATIONS", "SPLITS", "after_success", "analyse", "check_measurable", "evaluate", "job_kind", "keep", "run_suggest", "runner",
+    "suggest",
+]  # fmt: skip

@@ -26,7 +26,7 @@ def report(difference=0.019, low=0.006, high=0.032, verdict="better", fixed=68, 
 
 def told(**values) -> tuple[str, str]:
     found = compare.summary(report(**values), "Run 1", "Run 2")
-    return found["fact"].replace("\u00a0", " "), found["text"]
+    return found["fact"].replace("\u00a0", " "), found["text"].replace("\u00a0", " ")
 
 
 def test_the_better_one_is_named_with_its_interval_and_what_changed():

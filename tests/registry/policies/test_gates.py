@@ -13,6 +13,7 @@ POINT = {"metric": "macro_f1", "bound": "point", "at_least": 0.8}
 LIVE_POINT = {"metric": "macro_f1", "bound": "point", "at_most_worse": 0.01}
 LIVE_LOW = LIVE_POINT | {"bound": "low"}
 ECE = {"metric": "ece", "at_most": 0.05}
+AUC = {"at_most": 0.55}
 CARD = {"fields": ["purpose", "limits"]}
 
 
@@ -45,6 +46,11 @@ TABLE = [
     ("calibration", ECE, measured(0.04, 0.02, 0.06, "ece"), "watch", "0.040"),
     ("calibration", ECE, measured(0.051, 0.02, 0.06, "ece"), "failed", "0.051"),
     ("calibration", ECE, Evidence(), "failed", ""),
+    ("membership", AUC, Evidence(membership=Measure(0.54, 0.5, 0.58)), "passed", "0.500"),
+    ("membership", AUC, Evidence(membership=Measure(0.56, 0.55, 0.58)), "watch", "0.550"),
+    ("membership", AUC, Evidence(membership=Measure(0.6, 0.551, 0.65)), "failed", "0.551"),
+    ("membership", AUC, Evidence(membership=Measure(0.4)), "failed", ""),
+    ("membership", AUC, Evidence(), "failed", ""),
     ("leakage", {}, Evidence(leaked=0), "passed", "0"),
     ("leakage", {}, Evidence(leaked=1), "failed", "1"),
     ("leakage", {}, Evidence(), "failed", ""),

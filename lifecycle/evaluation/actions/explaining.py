@@ -1,0 +1,34 @@
+"""Finding the words of an item that speak for the answer it got."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lifecycle.compute import warm
+from lifecycle.evaluation import queries
+from lifecycle.evaluation.models import Evaluation
+from lifecycle.jobs.context import JobContext
+from lifecycle.refusals import Refused
+from lifecycle.training.tasks import local_folder
+
+
+def check(evaluation: Evaluation, item: str) -> None:
+    """Raises Refused where the evaluation holds no answer to the item, or its text is gone."""
+    if queries.answer_to(evaluation, item) is None:
+        raise Refused("This evaluation holds no answer to that item.", fields={"item": ["Choose an item that was answered here."]})
+    text_of(evaluation, item)
+
+
+def text_of(evaluation: Evaluation, item: str) -> str:
+    """The text of an item as the model gets it. Raises Refused where it is gone."""
+    found = queries.items_by_digest(evaluation, [item]).get(item)
+    if found is None or not found.text:
+        raise Refused("The text of this item is gone, so its words cannot be looked at.")
+    return found.text[: queries.TEXT_READ]
+
+
+def compute(ctx: JobContext, evaluation: Evaluation, item: str) -> dict[str, Any]:
+    """{"answer": label, "log_odds", "empty", "words": [{"start", "end", "effect"}], "found"}: offsets alone, no text."""
+    ctx.progress(0, stage="Leaving out each word in turn")
+    explanation: dict[str, Any] = warm.explain(local_folder("artifacts", evaluation.run.artifact), text_of(evaluation, item))
+    return explanation

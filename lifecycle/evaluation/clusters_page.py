@@ -1,0 +1,66 @@
+"""What the page shows on which the errors of a model stand in groups."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from lifecycle.engine.clusters import telling_words
+from lifecycle.evaluation import pages, queries, rules
+from lifecycle.evaluation.models import Analysis, Evaluation
+from registry.access.models import User
+from registry.access.policy import can
+
+NEAREST = 3  # texts that are shown of a group
+WORDS_READ = 2_000  # characters of a text whose words may name its group
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One group of errors. words: its most telling ones, empty for who may not read samples. lines: its texts nearest to the centre."""
+
+    number: int
+    size: int
+    true: str
+    predicted: str
+    pair_rows: int
+    words: list[str]
+    lines: list[pages.ItemLine]
+
+
+def grouped(user: User, evaluation: Evaluation) -> dict[str, Any]:
+    """The groups of an evaluation's errors, or how to get them; a constant number of statements."""
+    analysis = queries.analysis(evaluation, Analysis.Kind.CLUSTERS)
+    job = queries.analysis_job(evaluation, Analysis.Kind.CLUSTERS)
+    errors = rules.errors(evaluation.report)
+    return {
+        "evaluation": evaluation,
+        "thread": pages.thread(evaluation),
+        "analysis": analysis,
+        "groups": groups(user, evaluation, analysis.report["groups"]) if analysis else [],
+        "errors": errors,
+        "least": rules.LEAST_ERRORS,
+        "too_few": errors < rules.LEAST_ERRORS,
+        "job": job,
+        "working": job is not None and not job.is_finished,
+        "may_ask": can(user, "evaluation.evaluate", evaluation),
+        "may_read": pages.may_read(user, evaluation),
+    }
+
+
+def groups(user: User, evaluation: Evaluation, found: list[dict[str, Any]]) -> list[Group]:
+    """The groups with words and texts as they are today: what was erased since names none any more."""
+    members = {digest for group in found for digest in group["items"]}
+    answers = {answer.item: answer for answer in rules.answers(queries.predictions_of(evaluation)) if answer.item in members}
+    readable = pages.may_read(user, evaluation)
+    items = queries.items_by_digest(evaluation, members) if readable else {}
+    texts = [[items[digest].text[:WORDS_READ] for digest in group["items"] if digest in items] for group in found]
+    words = telling_words(texts) if readable else [[] for _ in found]
+    shown = iter(pages.lines(user, evaluation, [answers[digest] for group in found for digest in group["items"][:NEAREST]]))
+    return [
+        Group(
+            number, len(group["items"]), group["true"], group["predicted"], group["pair_rows"], words[number - 1],
+            [next(shown) for _ in group["items"][:NEAREST]],
+        )
+        for number, group in enumerate(found, start=1)
+    ]  # fmt: skip

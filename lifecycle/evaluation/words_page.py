@@ -1,0 +1,66 @@
+"""What the page shows on which the words of a text stand that speak for its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import Http404
+
+from lifecycle.evaluation import pages, queries
+from lifecycle.evaluation.models import Analysis, Evaluation
+
+DEPTHS = 3
+LEAST = 0.01  # in log-odds; a smaller effect is rounding, and not marked
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A piece of a text. effect: of a word, None between words. depth: 1 to 3 for a word that speaks for the answer, −1 to −3 against."""
+
+    text: str
+    effect: float | None = None
+    depth: int = 0
+
+
+def explained(evaluation: Evaluation, digest: str) -> dict[str, Any]:
+    """The text of an item with its words shaded, or how to get that. Raises Http404 where the evaluation holds no such item."""
+    answer = queries.answer_to(evaluation, digest)
+    item = queries.items_by_digest(evaluation, [digest]).get(digest) if answer else None
+    if answer is None or item is None:
+        raise Http404("This evaluation holds no such item.")
+    analysis = queries.analysis(evaluation, Analysis.Kind.WORDS, digest)
+    job = queries.analysis_job(evaluation, Analysis.Kind.WORDS, digest)
+    report = analysis.report if analysis else {}
+    cut = parts(item.text, report["words"]) if analysis else []
+    return {
+        "evaluation": evaluation,
+        "thread": pages.thread(evaluation),
+        "item": item,
+        "answer": answer,
+        "analysis": analysis,
+        "report": report,
+        "parts": cut,
+        "words": sorted((part for part in cut if part.effect is not None), key=lambda part: -abs(part.effect or 0)),
+        "job": job,
+        "working": job is not None and not job.is_finished,
+    }
+
+
+def parts(text: str, words: Sequence[Mapping[str, Any]]) -> list[Part]:
+    """The text cut at its words; joined together they are the text. The deepest shade is for the strongest effect, and thirds of it."""
+    top = max((abs(word["effect"]) for word in words), default=0.0)
+    found, at = [], 0
+    for word in words:
+        found += [Part(text[at : word["start"]]), Part(text[word["start"] : word["end"]], word["effect"], depth(word["effect"], top))]
+        at = word["end"]
+    return [part for part in [*found, Part(text[at:])] if part.text]
+
+
+def depth(effect: float, top: float) -> int:
+    """How deep a word is shaded, by its share of the strongest effect; 0 where it says nothing."""
+    if abs(effect) < LEAST:
+        return 0
+    shade = min(DEPTHS, 1 + int(DEPTHS * abs(effect) / top))
+    return shade if effect > 0 else -shade

@@ -1,0 +1,77 @@
+"""Words are left out in turn; what the answer loses is what they said for it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lifecycle.engine.occlusion import explain, log_odds, spans, without
+
+WEIGHTS = {"lost": (2.0, 0.0), "card": (0.5, 0.0), "refund": (0.0, 1.5)}  # card, refund
+
+
+def linear(texts):
+    """A model whose logits add up what each word says."""
+    said = [[WEIGHTS.get(text[start:end].lower(), (0.0, 0.0)) for start, end in spans(text)] for text in texts]
+    return np.array([np.sum([(0.1, 0.0), *words], axis=0) for words in said])
+
+
+def words_of(text: str) -> list[str]:
+    return [text[start:end] for start, end in spans(text)]
+
+
+def test_the_word_on_which_the_answer_hinges_is_first_and_its_effect_exact():
+    found = explain(linear, "My card is LOST, no refund!")
+
+    effects = {"My card is LOST, no refund!"[word.start : word.end]: word.effect for word in found.words}
+    assert found.answer == 0
+    assert effects == pytest.approx({"My": 0.0, "card": 0.5, "is": 0.0, "LOST": 2.0, "no": 0.0, "refund": -1.5})
+    assert max(effects, key=effects.__getitem__) == "LOST"
+
+
+def test_of_a_model_that_adds_up_the_effects_sum_to_what_all_words_say():
+    found = explain(linear, "card lost lost refund")
+
+    assert found.log_odds == pytest.approx(0.1 + 0.5 + 4.0 - 1.5)
+    assert found.empty == pytest.approx(0.1)
+    assert sum(word.effect for word in found.words) == pytest.approx(found.log_odds - found.empty, abs=1e-12)
+
+
+def test_log_odds_are_those_of_the_probabilities_and_keep_their_digits_near_certainty():
+    logits = np.array([[2.0, 1.0, -1.0], [0.0, 0.0, 0.0]])
+    p = np.exp(logits[0]) / np.exp(logits[0]).sum()
+
+    assert log_odds(logits, 1) == pytest.approx([np.log(p[1] / (1 - p[1])), np.log(0.5)])
+    assert log_odds(np.array([[400.0, 0.0]]), 0) == pytest.approx([400.0])
+
+
+def test_only_the_first_words_that_the_model_reads_are_taken():
+    text = " ".join(["card"] * 9)
+
+    assert [len(explain(linear, text, most=4).words), explain(linear, text, most=4).found] == [4, 9]
+    assert len(explain(linear, text, end=11).words) == 3
+    assert explain(linear, "?!").words == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Où est ma carte ? «perdue»", ["Où", "est", "ma", "carte", "perdue"]),
+        ("don't e-mail me@bank.com.", ["don't", "e-mail", "me@bank.com"]),
+        ("मेरा कार्ड खो गया", ["मेरा", "कार्ड", "खो", "गया"]),
+        ("cafe\u0301 12,5 €", ["cafe\u0301", "12", "5"]),
+        ("卡丢了ok", ["卡", "丢", "了", "ok"]),
+        ("😀 card", ["card"]),
+        ("", []),
+    ],
+)
+def test_words_are_those_of_any_script(text, words):
+    assert words_of(text) == words
+
+
+def test_what_is_left_out_leaves_the_rest_as_it_was():
+    text = "a–b 😀 c"
+
+    assert without(text, spans(text)[:1]) == "–b 😀 c"
+    assert without(text, spans(text)) == "– 😀 "
+    assert without(text, []) == text

@@ -1,0 +1,117 @@
+"""The words of an item that speak for its answer, for those who may read it."""
+
+from __future__ import annotations
+
+import pytest
+from django.core.exceptions import PermissionDenied
+
+from lifecycle.compute import warm
+from lifecycle.evaluation import actions, queries
+from lifecycle.evaluation.models import Analysis
+from lifecycle.evaluation.words_page import Part, depth, parts
+from lifecycle.jobs.models import Job
+from lifecycle.refusals import Refused
+from tests.support.jobs import run_ok
+from tests.support.training import make_run, make_snapshot
+
+pytestmark = pytest.mark.django_db
+WORDS = Analysis.Kind.WORDS
+
+
+@pytest.fixture
+def measured(project, mia):
+    return queries.latest_evaluation(make_run(make_snapshot(project, mia), mia, accuracy=0.6), "test")
+
+
+@pytest.fixture
+def engine(monkeypatch):
+    """An engine for which the first word of a text says everything; what it was asked is kept."""
+    asked = []
+
+    def explain(folder, text, timeout_seconds=0.0):
+        assert (folder / "lifecycle.json").is_file()
+        asked.append(text)
+        first = len(text.split()[0])
+        words = [{"start": 0, "end": first, "effect": 1.5}, {"start": first + 1, "end": first + 2, "effect": -0.6}]
+        return {"answer": "card", "log_odds": 2.0, "empty": 0.25, "words": words, "found": 4}
+
+    monkeypatch.setattr(warm, "explain", explain)
+    return asked
+
+
+@pytest.fixture
+def item(measured):
+    return next(iter(queries.items_by_digest(measured, queries.predictions_of(measured).ids).values()))
+
+
+def test_the_parts_of_a_text_are_the_text_and_shades_are_thirds_of_the_strongest_effect():
+    text = "Où est – ma 😀 carte?"
+    words = [{"start": 0, "end": 2, "effect": 0.5}, {"start": 3, "end": 6, "effect": -0.005}, {"start": 14, "end": 19, "effect": -3.0}]
+
+    found = parts(text, words)
+
+    assert "".join(part.text for part in found) == text
+    assert found == [Part("Où", 0.5, 1), Part(" "), Part("est", -0.005, 0), Part(" – ma 😀 "), Part("carte", -3.0, -3), Part("?")]
+    assert [depth(effect, 3.0) for effect in (0.99, 1.01, 2.01, 3.0, -1.5, 0.009)] == [1, 2, 3, 3, -2, 0]
+    assert parts("", []) == []
+
+
+def test_a_page_shades_the_words_and_lists_them(measured, engine, item, client_for, mia):
+    address = f"/evaluations/{measured.uuid}/words/?item={item.digest}"
+    client = client_for(mia)
+    assert b"Find the words that speak" in client.get(address).content
+
+    client.post(address)
+    run_ok("default")
+    page = client.get(address)
+
+    assert engine == [item.text]
+    first = item.text.split()[0]
+    assert f'<mark class="for f3" title="+1.50">{first}</mark>' in page.content.decode()
+    assert 'class="against a2" title="−0.60"' in page.content.decode()
+    assert [part.effect for part in page.context["words"]] == [1.5, -0.6]
+    assert "2 of 4 words left out in turn" in page.content.decode()
+    analysis = queries.analysis(measured, WORDS, item.digest)
+    assert first not in str(analysis.report).replace("'card'", "")
+    assert item.text not in str(Job.objects.get(kind="evaluation.words").args)
+
+
+def test_each_row_of_the_items_leads_there(measured, item, client_for, mia, aida):
+    engineer, auditor = (client_for(person).get(f"/evaluations/{measured.uuid}/items/") for person in (mia, aida))
+
+    line = engineer.context["lines"][0]
+    assert line.why == f"/evaluations/{measured.uuid}/words/?item={line.answer.item}"
+    assert {each.why for each in auditor.context["lines"]} == {""}
+
+
+def test_only_those_who_read_samples_may(measured, item, client_for, lee, otto):
+    address = f"/evaluations/{measured.uuid}/words/?item={item.digest}"
+
+    assert [client_for(person).post(address).status_code for person in (lee, otto)] == [403, 404]
+    assert [client_for(person).get(address).status_code for person in (lee, otto)] == [403, 404]
+    with pytest.raises(PermissionDenied):
+        actions.analyse(evaluation=measured, kind=WORDS, actor=lee, item=item.digest)
+    assert not Job.objects.filter(kind="evaluation.words").exists()
+
+
+def test_an_item_that_was_not_answered_is_refused(measured, client_for, mia):
+    stray = measured.snapshot.dataset.items.exclude(digest__in=queries.predictions_of(measured).ids).first()
+
+    with pytest.raises(Refused, match="holds no answer to that item"):
+        actions.analyse(evaluation=measured, kind=WORDS, actor=mia, item=stray.digest)
+    assert client_for(mia).get(f"/evaluations/{measured.uuid}/words/?item={stray.digest}").status_code == 404
+    assert client_for(mia).get(f"/evaluations/{measured.uuid}/words/").headers["Location"].endswith("/items/")
+    assert not Job.objects.filter(kind="evaluation.words").exists()
+
+
+def test_programs_ask_for_it_and_read_it(measured, engine, item, client_for, mia):
+    address, client = f"/api/v1/evaluations/{measured.uuid}/words/", client_for(mia)
+    assert client.get(address, {"item": item.digest}).status_code == 404
+
+    asked = client.post(address, {"item": item.digest}, content_type="application/json")
+    run_ok("default")
+
+    assert (asked.status_code, asked.json()["kind"]) == (202, "evaluation.words")
+    found = client.get(address, {"item": item.digest}).json()
+    assert found["report"]["words"][0] == {"start": 0, "end": len(item.text.split()[0]), "effect": 1.5}
+    assert client.post(address, {}, content_type="application/json").status_code == 400

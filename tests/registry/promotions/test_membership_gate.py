@@ -1,0 +1,30 @@
+"""A policy may ask that training rows cannot be told; what was found of the version's evaluation is read."""
+
+from __future__ import annotations
+
+import pytest
+
+from lifecycle.evaluation.models import Analysis
+from registry.policies.gates import Gate, Measure
+from registry.policies.gates import membership as judge
+from registry.policies.rules import GATES
+from registry.promotions.evidence import gather
+from tests.support import registry
+
+pytestmark = pytest.mark.django_db
+
+
+def test_the_gate_reads_the_attack_on_the_evaluation_of_the_version(project, mia, ravi):
+    version = registry.make_version(project, mia, ravi)
+    gate = Gate("membership", {"at_most": 0.55})
+    before = judge(gate, gather(version, None, None, ""))
+
+    report = {"auc": 0.62, "low": 0.58, "high": 0.66}
+    Analysis.objects.create(evaluation=version.evaluation, kind=Analysis.Kind.MEMBERSHIP, report=report)
+    evidence = gather(version, None, None, "")
+
+    assert (before.outcome, before.evidence.startswith("Not run:")) == ("failed", True)
+    assert evidence.membership == Measure(0.62, 0.58, 0.66)
+    found = judge(gate, evidence)
+    assert (found.outcome, found.value, found.source) == ("failed", "0.580", version.evaluation.report_digest)
+    assert GATES["membership"] == ("at_most",)
