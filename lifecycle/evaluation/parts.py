@@ -6,7 +6,7 @@ from django.urls import reverse
 
 from lifecycle.evaluation.models import Evaluation
 
-PARTS = {"detail": "Report", "slices": "Groups"}
+PARTS = {"detail": "Report", "slices": "Groups", "threshold": "Threshold"}
 
 
 def tabs(evaluation: Evaluation, current: str) -> list[dict[str, object]]:

@@ -17,4 +17,5 @@ urlpatterns = [
     path("<uuid:uuid>/items/", views.items, name="items"),
     path("<uuid:uuid>/groups/", views.slices, name="slices"),
     path("<uuid:uuid>/groups/items/", views.slice_items, name="slice_items"),
+    path("<uuid:uuid>/threshold/", views.threshold, name="threshold"),
 ]

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling.queries import get_dataset
-from lifecycle.evaluation import actions, pages, queries, slices_page
+from lifecycle.evaluation import actions, pages, queries, slices_page, threshold_page
 from lifecycle.evaluation.forms import SuggestForm
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.evaluation.suggest_page import suggesting
@@ -60,6 +60,16 @@ def slices(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def slice_items(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The rows of one group."""
     return respond(request, "lifecycle/evaluation/slice_items.html", "items", slices_page.items(person(request), uuid, request.GET))
+
+
+@require_safe
+@charts
+@needs("evaluation.view", Evaluation)
+def threshold(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """An operating point for a class, or for any class by confidence."""
+    context = threshold_page.threshold(person(request), uuid, request.GET.dict())
+    status = 200 if context["form"].is_valid() else 422
+    return respond(request, "lifecycle/evaluation/threshold.html", "threshold", context, status=status)
 
 
 @require_safe

@@ -201,6 +201,7 @@ TABLE = r"""
 /evaluations/<uuid:uuid>/items/                            | evaluation | L... +++++++ | ---- -------
 /evaluations/<uuid:uuid>/groups/                           | evaluation | L... +++++++ | ---- -------
 /evaluations/<uuid:uuid>/groups/items/                     | evaluation | L... ....... | ---- -------
+/evaluations/<uuid:uuid>/threshold/                        | evaluation | L... +++++++ | ---- -------
 # policies
 /policies/                                                 |            | L+++ +++++++ | ---- -------
 /policies/<uuid:uuid>/                                     | policy     | L.+. +++++++ | ---- -------
@@ -400,6 +401,8 @@ TABLE = r"""
 /api/v1/evaluations/compare/                               |            | L+++ +++++++ | L--- -------
 /api/v1/evaluations/<uuid:uuid>/                           | evaluation | L... +++++++ | L--- -------
 /api/v1/evaluations/<uuid:uuid>/groups/                    | evaluation | L... +++++++ | L--- -------
+/api/v1/evaluations/<uuid:uuid>/calibration/               | evaluation | L... +++++++ | L--- -------
+/api/v1/evaluations/<uuid:uuid>/threshold/                 | evaluation | L... +++++++ | L--- -------
 /api/v1/datasets/<uuid:uuid>/suggest/                      | dataset    | L... x+++xxx | L... x+++xxx
 /api/v1/runs/<uuid:uuid>/evaluate/                         | run        | L--- ------- | L... xx++xxx
 /api/v1/policies/                                          |            | L+++ +++++++ | L--- -------
