@@ -16,6 +16,7 @@ ROOMS = [
     "lifecycle.training.api",
     "lifecycle.evaluation.api",
     "lifecycle.evaluation.slices_api",
+    "lifecycle.evaluation.confidence_api",
     "registry.policies.api",
     "registry.catalog.api",
     "registry.promotions.api",

@@ -31,6 +31,11 @@ def softmax(logits: NDArray[Any], temperature: float = 1.0) -> Floats:
     return probabilities
 
 
+def untempered(probabilities: NDArray[Any], temperature: float) -> Floats:
+    """What probabilities (N, C) were before their logits were divided by the temperature. A probability of 0 stays as good as 0."""
+    return softmax(np.log(np.maximum(np.asarray(probabilities, dtype=np.float64), 1e-300)), 1 / temperature)
+
+
 def log_loss_rows(probabilities: Floats, truth: Ints) -> Floats:
     """Minus the log of each row's true-label probability, in nats (N,)."""
     picked = np.asarray(probabilities, dtype=np.float64)[np.arange(len(truth)), truth]
@@ -107,13 +112,13 @@ def bin_of(confidence: Floats, bins: int) -> Ints:
     return np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, bins - 1).astype(np.int64)
 
 
-def wilson(successes: float, count: float) -> tuple[float, float]:
-    """95 % Wilson interval of a share; (0, 1) where nothing was counted."""
+def wilson(successes: float, count: float, z: float = Z95) -> tuple[float, float]:
+    """Wilson interval of a share, 95 % unless another z is given; (0, 1) where nothing was counted."""
     if count <= 0:
         return 0.0, 1.0
     share = successes / count
-    centre = (share + Z95**2 / (2 * count)) / (1 + Z95**2 / count)
-    half = Z95 * math.sqrt(share * (1 - share) / count + Z95**2 / (4 * count**2)) / (1 + Z95**2 / count)
+    centre = (share + z**2 / (2 * count)) / (1 + z**2 / count)
+    half = z * math.sqrt(share * (1 - share) / count + z**2 / (4 * count**2)) / (1 + z**2 / count)
     return max(0.0, centre - half), min(1.0, centre + half)
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import NormalDist
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +20,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from lifecycle.engine import metrics
-from lifecycle.engine.calibration import wilson
+from lifecycle.engine.calibration import Z95, wilson
 from lifecycle.engine.significance import holm
 
 Floats = NDArray[np.float64]
@@ -28,7 +29,6 @@ Ints = NDArray[np.int64]
 LEAST = 20  # rows below which nothing is said of a group
 SURE = 0.05
 RESAMPLES = 1000
-MEASURES = ("demographic_parity_difference", "equal_opportunity_difference", "equalized_odds_difference")
 
 
 @dataclass(frozen=True)
@@ -113,13 +113,14 @@ def macro_f1_of(truth: Ints, predicted: Ints, classes: int, seed: int = 1) -> tu
     rows = metrics.Scored(cells // classes, cells % classes, none, none, none, classes, bins=1)
     drawn = np.random.default_rng(seed).multinomial(counts.sum(), counts / counts.sum(), size=RESAMPLES).astype(np.float64)
     value = metrics.aggregate(rows, counts[None].astype(np.float64))["macro_f1"][0]
-    return float(value), _interval(metrics.aggregate(rows, drawn)["macro_f1"])
+    low, high = np.percentile(metrics.aggregate(rows, drawn)["macro_f1"], (2.5, 97.5))
+    return float(value), (float(low), float(high))
 
 
-def newcombe(hits: int, count: int, other_hits: int, other_count: int) -> tuple[float, float]:
-    """95 % interval of a difference of two shares, from their Wilson intervals (Newcombe 1998, method 10)."""
+def newcombe(hits: int, count: int, other_hits: int, other_count: int, z: float = Z95) -> tuple[float, float]:
+    """Interval of a difference of two shares, from their Wilson intervals (Newcombe 1998, method 10); 95 % unless another z is given."""
     one, two = hits / count, other_hits / other_count
-    (low, high), (other_low, other_high) = wilson(hits, count), wilson(other_hits, other_count)
+    (low, high), (other_low, other_high) = wilson(hits, count, z), wilson(other_hits, other_count, z)
     return one - two - math.hypot(one - low, other_high - two), one - two + math.hypot(high - one, two - other_low)
 
 
@@ -168,44 +169,45 @@ def rates(truth: Ints, predicted: Ints, codes: Ints, groups: int, label: int) ->
     return [Rates(*map(int, row)) for row in counts]
 
 
-def differences(found: Sequence[Rates]) -> dict[str, float | None]:
-    """MEASURES as fairlearn defines them: the largest difference between any two groups; None where fewer than two have the rate.
+@dataclass(frozen=True)
+class Gap:
+    """The largest difference of a rate between two groups: of the group at `high` less that at `low`, positions in what was compared.
+
+    interval: of that difference, so wide that with 95 % the intervals of all pairs that were compared hold at once.
+    """
+
+    value: float
+    high: int
+    low: int
+    interval: tuple[float, float]
+
+
+def gaps(found: Sequence[Rates]) -> dict[str, Gap | None]:
+    """Fairness measures as fairlearn defines them: the largest difference between two groups; None where fewer than two have the rate.
 
     Demographic parity: of selection rates. Equal opportunity: of true positive rates. Equalised odds: of true positive or of false positive
     rates, whichever is larger. A group without rows of the label has no true positive rate and is left out, where fairlearn takes 0.
     """
-    opportunity = _widest([each.true_positive for each in found])
-    false = _widest([each.false_positive for each in found])
-    odds = None if opportunity is None or false is None else max(opportunity, false)
-    return dict(zip(MEASURES, (_widest([each.selection for each in found]), opportunity, odds), strict=True))
+    selected = {at: (each.hit + each.false, each.rows) for at, each in enumerate(found)}
+    own = {at: (each.hit, each.hit + each.missed) for at, each in enumerate(found) if each.true_positive is not None}
+    other = {at: (each.false, each.false + each.passed) for at, each in enumerate(found) if each.false_positive is not None}
+    odds = [_widest(rates, _pairs(own) + _pairs(other)) for rates in (own, other)]
+    return {
+        "demographic_parity_difference": _widest(selected, _pairs(selected)),
+        "equal_opportunity_difference": _widest(own, _pairs(own)),
+        "equalized_odds_difference": max((gap for gap in odds if gap), key=lambda gap: gap.value) if all(odds) else None,
+    }
 
 
-def _widest(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return max(known) - min(known) if len(known) > 1 else None
+def _pairs(shares: Mapping[int, tuple[int, int]]) -> int:
+    return math.comb(len(shares), 2)
 
 
-def difference_intervals(found: Sequence[Rates], *, seed: int = 1) -> dict[str, tuple[float, float] | None]:
-    """95 % percentile intervals of `differences`, the rows of each group resampled on their own; None where the difference is."""
-    random = np.random.default_rng(seed)
-    counts = np.array([(each.hit, each.missed, each.false, each.passed) for each in found], dtype=np.float64)
-    drawn = np.stack([random.multinomial(int(row.sum()), row / row.sum(), size=RESAMPLES) for row in counts], axis=1)
-    hit, missed, false, passed = np.moveaxis(drawn.astype(np.float64), 2, 0)  # each (RESAMPLES, groups)
-    selection = _spread(hit + false, hit + missed + false + passed)
-    opportunity, wrongly = _spread(hit, hit + missed), _spread(false, false + passed)
-    samples = zip(MEASURES, (selection, opportunity, np.fmax(opportunity, wrongly)), strict=True)
-    points = differences(found)
-    return {name: None if points[name] is None else _interval(each) for name, each in samples}
-
-
-def _interval(values: Floats) -> tuple[float, float]:
-    low, high = np.nanpercentile(values, (2.5, 97.5))
-    return float(low), float(high)
-
-
-def _spread(above: Floats, below: Floats) -> Floats:
-    """The largest difference of above / below within each row; groups with nothing below are left out."""
-    share = np.divide(above, below, out=np.full_like(above, np.nan), where=below > 0)
-    with np.errstate(invalid="ignore"):
-        widest: Floats = np.fmax.reduce(share, axis=1) - np.fmin.reduce(share, axis=1)
-    return widest
+def _widest(shares: Mapping[int, tuple[int, int]], compared: int) -> Gap | None:
+    """The two groups whose shares (hits, count) differ most. compared: pairs for which the interval is to hold at once (Bonferroni)."""
+    if len(shares) < 2:
+        return None
+    high, low = (choose(shares, key=lambda at: shares[at][0] / shares[at][1]) for choose in (max, min))
+    z = NormalDist().inv_cdf(1 - SURE / 2 / compared)
+    (hits, count), (other_hits, other_count) = shares[high], shares[low]
+    return Gap(hits / count - other_hits / other_count, high, low, newcombe(hits, count, other_hits, other_count, z))

@@ -13,6 +13,7 @@ LOW_F1 = 0.8
 NAMED = 3
 TEXT_LIMIT = 12
 NAME_LIMIT = 22
+GRAPHITE = {"font": {"color": "$c2", "size": 11}}
 LINE_ROWS = 5  # bins with fewer rows are dots off the line: their share says little
 
 
@@ -143,14 +144,13 @@ def f1_by_class(report: Mapping[str, Any], *, limit: float = LOW_F1) -> Chart:
     )
 
 
-def reliability(report: Mapping[str, Any]) -> Chart:
-    """Confidence against the share that is right; a dot grows with its rows. The dotted line is perfect.
+def reliability(report: Mapping[str, Any], before: Sequence[Mapping[str, Any]] = ()) -> Chart:
+    """Confidence against the share that is right, over the rows of each bin. Dotted is perfect; before: bins without temperature.
 
     Where a text may have several classes: the probability of each class against the share of texts that have it.
     """
     sure, right, rows_name = ("probability", "true", "decisions") if rules.is_several(report) else ("confidence", "correct", "rows")
     bins = [each for each in report["reliability"] if each["count"]]
-    most = max((each["count"] for each in bins), default=1)
     xs, ys, counts = [each["confidence"] for each in bins], [each["accuracy"] for each in bins], [each["count"] for each in bins]
     perfect = {
         "type": "scatter",
@@ -175,44 +175,65 @@ def reliability(report: Mapping[str, Any]) -> Chart:
         "x": xs,
         "y": ys,
         "error_y": error,
-        "marker": {"size": [5 + 10 * (each / most) ** 0.5 for each in counts], "color": "$c1"},
+        "marker": {"size": 7, "color": "$c1"},
         "customdata": counts,
         "hovertemplate": f"{sure} %{{x:.2f}}, {right} %{{y:.2f}}, %{{customdata}} {rows_name}<extra></extra>",
     }
-    many = [each for each in bins if each["count"] >= LINE_ROWS]
-    line = {
-        "type": "scatter",
-        "mode": "lines",
-        "x": [each["confidence"] for each in many],
-        "y": [each["accuracy"] for each in many],
-        "line": {"color": "$c1", "width": 1.75},
-        "hoverinfo": "skip",
+    rows_of_bins = {
+        "type": "bar",
+        "x": [(each["from"] + each["to"]) / 2 for each in bins],
+        "y": counts,
+        "width": [(each["to"] - each["from"]) * 0.9 for each in bins],
+        "yaxis": "y2",
+        "marker": {"color": "$c1/40"},
+        "hovertemplate": "%{y} rows<extra></extra>",
     }
+    held = [each for each in before if each["count"]]
     axis = {"range": [0, 1.02], "dtick": 0.25}
     layout = {
-        "xaxis": axis | {"title": {"text": sure}},
-        "yaxis": axis | {"title": {"text": f"share {right}"}},
+        "xaxis": axis | {"title": {"text": sure}, "anchor": "y2"},
+        "yaxis": axis | {"title": {"text": f"share {right}"}, "domain": [0.3, 1]},
+        "yaxis2": {"title": {"text": rows_name}, "domain": [0, 0.2], "rangemode": "tozero", "nticks": 3},
         "hovermode": "closest",
-        "annotations": [{"x": 0.3, "y": 0.34, "text": "perfect", "yshift": 12, "font": {"color": "$ink-3", "size": 11}}],
+        "annotations": [
+            {"x": 0.3, "y": 0.34, "text": "perfect", "yshift": 12, "font": {"color": "$ink-3", "size": 11}},
+            *([{"x": held[-1]["confidence"], "y": held[-1]["accuracy"], "text": "before", "yshift": -12} | GRAPHITE] if held else []),
+        ],
     }
     rows = [
         [
             f"{decimals(each['from'], 2)} to {decimals(each['to'], 2)}",
-            each["count"],
+            count(each["count"]),
             decimals(each["confidence"]),
             decimals(each["accuracy"]),
+            f"{decimals(each['low'])} to {decimals(each['high'])}",
         ]
         for each in bins
     ]
     lead, caption = calibration_finding(bins, report.get("ece"))
+    lines = [line_of(held, "$c2")] if held else []
     return Chart(
         id="reliability",
         lead=lead,
         caption=caption,
-        figure={"data": [perfect, line, dots], "layout": layout},
-        head=[sure, rows_name, f"mean {sure}", f"share {right}"],
+        figure={"data": [perfect, *lines, line_of(bins, "$c1"), dots, rows_of_bins], "layout": layout},
+        head=[sure, rows_name, f"mean {sure}", f"share {right}", "95 % interval"],
         rows=rows,
+        size="tall",
     )
+
+
+def line_of(bins: Sequence[Mapping[str, Any]], colour: str) -> dict[str, Any]:
+    """The bins with rows enough, joined."""
+    many = [each for each in bins if each["count"] >= LINE_ROWS]
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "x": [each["confidence"] for each in many],
+        "y": [each["accuracy"] for each in many],
+        "line": {"color": colour, "width": 1.75},
+        "hoverinfo": "skip",
+    }
 
 
 def calibration_finding(bins: Sequence[Mapping[str, Any]], ece: float | None) -> tuple[str, str]:

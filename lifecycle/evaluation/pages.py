@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
-from lifecycle.evaluation import charts, compare, queries, rules
+from lifecycle.evaluation import charts, compare, confidence, queries, rules
 from lifecycle.evaluation.actions import SPLITS
 from lifecycle.evaluation.models import Analysis, Evaluation
 from lifecycle.evaluation.parts import tabs
@@ -125,9 +125,12 @@ def detail(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, Any]:
     evaluation = queries.get_evaluation(user, uuid)
     report, every = evaluation.report, given.get("classes") == "all"
     sort = given.get("sort") if given.get("sort") in SORTS else "f1"
-    answers = rules.answers(queries.predictions_of(evaluation))
-    labels = report["confusion"]["labels"]
+    predictions = queries.predictions_of(evaluation)
+    answers, labels = rules.answers(predictions), report["confusion"]["labels"]
+    calibration = confidence.calibration(evaluation, predictions)
     return parts(evaluation) | {
+        "calibration": calibration,
+        "reliability": charts.reliability(report, calibration["before"]["reliability"] if calibration else ()),
         "evaluation": evaluation,
         "tabs": tabs(evaluation, "detail"),
         "thread": thread(evaluation),

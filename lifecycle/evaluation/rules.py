@@ -12,6 +12,7 @@ import numpy as np
 
 from lifecycle.engine import calibration
 from lifecycle.engine.predictions import Predictions
+from lifecycle.refusals import Refused
 from lifecycle.ui.numbers import GAP, decimals, percent
 
 METRICS = {
@@ -121,6 +122,12 @@ def rival(report: Mapping[str, Any]) -> Rival | None:
 def is_several(report: Mapping[str, Any]) -> bool:
     """Whether a text may have any number of classes."""
     return report.get("task") == "multi_label"
+
+
+def check_one(report: Mapping[str, Any]) -> None:
+    """Raises Refused where a text may have several classes, for what is computed of one alone."""
+    if is_several(report):
+        raise Refused("So far this is computed where a text has one class.", next_step="The report shows what is measured of several.")
 
 
 def errors(report: Mapping[str, Any]) -> int:

@@ -56,7 +56,8 @@ def columns(user: User, evaluation: Evaluation) -> list[Column]:
 
 
 def answers_of(evaluation: Evaluation) -> Answers:
-    """Every row's answer, without probabilities, from the Parquet file, verified by its digest."""
+    """Every row's answer, without probabilities, from the Parquet file, verified by its digest. Raises Refused for several classes."""
+    rules.check_one(evaluation.report)
     with artifacts.local_copy(evaluation.predictions.digest) as path:
         return groups.read_answers(path)
 
@@ -88,8 +89,9 @@ def report(evaluation: Evaluation, column: Column, label: str = "") -> dict[str,
 
     Returns {"column", "name", "rows", "least", "groups": [{"number", "name", "missing", and the fields of groups.Score, "verdict"}],
     "worst": number of the group with the lowest accuracy, or null, "compared": groups that were tested against the rest, "fairness": null
-    or {"label", "measures": [{"name", "value", "low", "high"}], "rates": [{"number", "rows", "selection", "true_positive",
-    "false_positive"}], "left_out": groups with too few rows}}. Raises Refused: too many values, or no such label.
+    or {"label", "measures": [{"name", "value", "low", "high", "highest", "lowest": the two groups}], "rates": [{"number", "rows",
+    "selection", "true_positive", "false_positive"}], "left_out": groups with too few rows}}.
+    Raises Refused: too many values, or no such label.
     """
     answers = answers_of(evaluation)
     if label and label not in answers.labels:
@@ -134,13 +136,14 @@ def interval(name: str, value: float | None, ends: tuple[float, float] | None) -
 def fairness(answers: Answers, grouping: Grouping, told: list[int], label: str) -> dict[str, Any]:
     """Fairness measures for one label between the groups that have rows enough."""
     found = groups.rates(answers.truth, answers.predicted, grouping.codes, len(grouping.names), answers.labels.index(label))
-    enough = [found[number] for number in told]
-    points = groups.differences(enough)
-    ends = groups.difference_intervals(enough) if len(enough) > 1 else {}
-    measures = []
-    for name, value in points.items():
-        low, high = ends.get(name) or (None, None)
-        measures.append({"name": name, "value": value, "low": low, "high": high})
+    measures = [
+        {
+            "name": name, "value": gap.value, "low": gap.interval[0], "high": gap.interval[1],
+            "highest": told[gap.high], "lowest": told[gap.low],
+        }
+        if gap else {"name": name} | dict.fromkeys(("value", "low", "high", "highest", "lowest"))
+        for name, gap in groups.gaps([found[number] for number in told]).items()
+    ]  # fmt: skip
     rates = [
         {
             "number": number, "rows": found[number].rows, "selection": found[number].selection,

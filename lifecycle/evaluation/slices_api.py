@@ -48,7 +48,8 @@ class GroupOut(serializers.Serializer[Any]):
 class GroupsOut(serializers.Serializer[Any]):
     """columns: what can be asked for. The rest is null without a column. worst: number of the group with the lowest accuracy.
 
-    fairness: null without a class; measures (name, value, low, high) and rates of each group that has `least` rows, for that class.
+    fairness: null without a class; for that class measures (name, value, low, high, and the groups highest and lowest) and rates of each
+    group that has `least` rows.
     """
 
     columns = ColumnOut(many=True)

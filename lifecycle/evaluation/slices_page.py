@@ -76,7 +76,14 @@ def worst(report: Mapping[str, Any]) -> dict[str, Any] | None:
 def measures(report: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Each fairness measure with its name and its definition; empty without a class."""
     found = report["fairness"]["measures"] if report["fairness"] else []
-    return [{"title": MEASURES[each["name"]][0], "definition": MEASURES[each["name"]][1]} | each for each in found]
+    names = [group["name"] for group in report["groups"]]
+    return [
+        each | {
+            "title": MEASURES[each["name"]][0], "definition": MEASURES[each["name"]][1],
+            "pair": None if each["value"] is None else (names[each["highest"]], names[each["lowest"]]),
+        }
+        for each in found
+    ]  # fmt: skip
 
 
 def rates(report: Mapping[str, Any]) -> list[dict[str, Any]]:

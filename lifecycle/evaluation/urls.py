@@ -21,4 +21,5 @@ urlpatterns = [
     path("<uuid:uuid>/membership/", views.membership, name="membership"),
     path("<uuid:uuid>/words/", views.words, name="words"),
     path("<uuid:uuid>/analyse/", views.analyse, name="analyse"),
+    path("<uuid:uuid>/threshold/", views.threshold, name="threshold"),
 ]

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling.queries import get_dataset
-from lifecycle.evaluation import actions, pages, queries, slices_page
+from lifecycle.evaluation import actions, pages, queries, slices_page, threshold_page
 from lifecycle.evaluation.clusters_page import grouped
 from lifecycle.evaluation.forms import AnalyseForm, SuggestForm
 from lifecycle.evaluation.membership_page import leaking
@@ -108,6 +108,16 @@ def analyse(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     kind = Analysis.Kind(form.cleaned_data["kind"])
     actions.analyse(evaluation=queries.get_evaluation(person(request), uuid), kind=kind, actor=person(request))
     return redirect_or_refresh(request, queries.address_of(kind, uuid))
+
+
+@require_safe
+@charts
+@needs("evaluation.view", Evaluation)
+def threshold(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """An operating point for a class, or for any class by confidence."""
+    context = threshold_page.threshold(person(request), uuid, request.GET.dict())
+    status = 200 if context["form"].is_valid() else 422
+    return respond(request, "lifecycle/evaluation/threshold.html", "threshold", context, status=status)
 
 
 @require_safe

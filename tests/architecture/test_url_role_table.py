@@ -207,6 +207,7 @@ TABLE = r"""
 /evaluations/<uuid:uuid>/membership/                       | evaluation | L... +++++++ | ---- -------
 /evaluations/<uuid:uuid>/words/                            | evaluation | L... +++x+xx | L... +++x+xx
 /evaluations/<uuid:uuid>/analyse/                          | evaluation | ---- ------- | L... xx++xxx
+/evaluations/<uuid:uuid>/threshold/                        | evaluation | L... +++++++ | ---- -------
 # policies
 /policies/                                                 |            | L+++ +++++++ | ---- -------
 /policies/<uuid:uuid>/                                     | policy     | L.+. +++++++ | ---- -------
@@ -409,6 +410,8 @@ TABLE = r"""
 /api/v1/evaluations/<uuid:uuid>/groups/                    | evaluation | L... +++++++ | L--- -------
 /api/v1/evaluations/<uuid:uuid>/words/                     | evaluation | L... +++x+xx | L... +++x+xx
 /api/v1/evaluations/<uuid:uuid>/analyses/                  | evaluation | L... +++++++ | L... xx++xxx
+/api/v1/evaluations/<uuid:uuid>/calibration/               | evaluation | L... +++++++ | L--- -------
+/api/v1/evaluations/<uuid:uuid>/threshold/                 | evaluation | L... +++++++ | L--- -------
 /api/v1/datasets/<uuid:uuid>/suggest/                      | dataset    | L... x+++xxx | L... x+++xxx
 /api/v1/runs/<uuid:uuid>/evaluate/                         | run        | L--- ------- | L... xx++xxx
 /api/v1/policies/                                          |            | L+++ +++++++ | L--- -------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from statistics import NormalDist
+
 import numpy as np
 import pytest
 from scipy.stats import chi2_contingency
@@ -22,33 +24,32 @@ FAIRLEARN = [
 
 @pytest.mark.parametrize("label", [0, 1, 2])
 def test_differences_between_groups_are_those_of_fairlearn(label):
-    found = groups.differences(groups.rates(TRUTH, PREDICTED, CODES, 3, label))
+    found = groups.gaps(groups.rates(TRUTH, PREDICTED, CODES, 3, label))
 
-    assert tuple(found) == groups.MEASURES
-    assert tuple(found.values()) == pytest.approx(FAIRLEARN[label], abs=1e-9)
+    assert tuple(gap.value for gap in found.values()) == pytest.approx(FAIRLEARN[label], abs=1e-9)
 
 
 def test_a_group_without_rows_of_the_label_has_no_true_positive_rate():
     rates = [groups.Rates(8, 2, 1, 9), groups.Rates(6, 4, 3, 7), groups.Rates(0, 0, 5, 5)]
 
     assert [each.true_positive for each in rates] == [0.8, 0.6, None]
-    assert groups.differences(rates) == pytest.approx(
-        {"demographic_parity_difference": 0.05, "equal_opportunity_difference": 0.2, "equalized_odds_difference": 0.4}
-    )
-    assert groups.differences(rates[2:]) == dict.fromkeys(groups.MEASURES)
+    parity, opportunity, odds = groups.gaps(rates).values()
+    assert (parity.value, opportunity.value, odds.value) == pytest.approx((0.05, 0.2, 0.4))
+    assert [(gap.high, gap.low) for gap in (opportunity, odds)] == [(0, 1), (2, 0)]
+    assert list(groups.gaps(rates[2:]).values()) == [None] * 3
 
 
-def test_intervals_of_differences_hold_them_and_shrink_with_rows():
-    few = [groups.Rates(16, 4, 2, 18), groups.Rates(10, 10, 4, 16)]
-    many = [groups.Rates(*(100 * count for count in (each.hit, each.missed, each.false, each.passed))) for each in few]
+def test_the_interval_of_the_largest_difference_allows_for_all_pairs():
+    """Among three groups it is the largest of three differences; odds look at two rates, so at six."""
+    rates = [groups.Rates(56, 14, 7, 63), groups.Rates(48, 32, 8, 72), groups.Rates(50, 25, 8, 67)]
 
-    widths = []
-    for rates in (few, many):
-        points, intervals = groups.differences(rates), groups.difference_intervals(rates)
-        assert all(intervals[name][0] <= points[name] <= intervals[name][1] for name in groups.MEASURES)
-        widths.append([high - low for low, high in intervals.values()])
-    assert all(wide > 5 * narrow for wide, narrow in zip(*widths, strict=True))
-    assert groups.difference_intervals(few) == groups.difference_intervals(few)
+    found = groups.gaps(rates)
+
+    z3, z6 = (NormalDist().inv_cdf(1 - 0.025 / pairs) for pairs in (3, 6))
+    assert found["equal_opportunity_difference"] == groups.Gap(56 / 70 - 48 / 80, 0, 1, groups.newcombe(56, 70, 48, 80, z3))
+    assert found["equalized_odds_difference"].interval == groups.newcombe(56, 70, 48, 80, z6)
+    two = groups.gaps(rates[:2])["equal_opportunity_difference"]
+    assert two.interval == pytest.approx(groups.newcombe(56, 70, 48, 80), abs=1e-12)
 
 
 def test_the_interval_of_a_difference_is_newcombes():

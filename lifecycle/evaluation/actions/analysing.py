@@ -15,7 +15,7 @@ from lifecycle.jobs.actions import enqueue
 from lifecycle.jobs.context import JobContext
 from lifecycle.jobs.models import Job
 from lifecycle.jobs.rules import State
-from lifecycle.refusals import Conflict, Refused
+from lifecycle.refusals import Conflict
 from registry.access.models import User
 from registry.access.policy import require
 from registry.ledger.actions import record
@@ -53,8 +53,7 @@ def analyse(*, evaluation: Evaluation, kind: Analysis.Kind, actor: User, item: s
     """
     computation = COMPUTATIONS[kind]
     require(actor, computation.needs, evaluation)
-    if rules.is_several(evaluation.report):
-        raise Refused("So far this is computed where a text has one class.", next_step="The report shows what is measured of several.")
+    rules.check_one(evaluation.report)
     computation.check(evaluation, item)
     if queries.analysis(evaluation, kind, item) is not None:
         raise Conflict(f"Known already: {kind.label} of {evaluation.run} on {evaluation.split}. What was found never changes.")

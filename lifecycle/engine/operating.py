@@ -1,0 +1,172 @@
+"""Acting on answers only from a score on: precision, recall, what goes to a person, and what it all costs. numpy only.
+
+Two questions share the arithmetic. One class against the others: score is its probability, positive means that the row is of that class;
+rows from `high` on are called that class, rows below `low` are not, rows between go to a person. Any class: score is the confidence,
+positive means that the answer is right; rows from `high` on are answered, all others go to a person, so `low` is 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lifecycle.engine.calibration import wilson
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+NEVER = float("inf")  # the threshold that no score reaches
+RESAMPLES = 1000
+PER = 1000  # rows for which a cost is told
+
+
+@dataclass(frozen=True)
+class Curve:
+    """What each threshold does. thresholds: scores that occur, ascending (T,); called: rows from each on; hits: positive ones of them."""
+
+    thresholds: Floats
+    called: Ints
+    hits: Ints
+    positives: int
+    rows: int
+
+    @property
+    def precision(self) -> Floats:
+        """Share of the called rows that are positive (T,)."""
+        share: Floats = self.hits / self.called
+        return share
+
+    @property
+    def recall(self) -> Floats:
+        """Share of the positive rows that are called (T,); 1 without positive rows, as scikit-learn has it."""
+        share: Floats = self.hits / self.positives if self.positives else np.ones(len(self.hits))
+        return share
+
+    @property
+    def coverage(self) -> Floats:
+        """Share of all rows that are called (T,)."""
+        share: Floats = self.called / self.rows
+        return share
+
+
+def curve(scores: Floats, positive: Bools) -> Curve:
+    """The curve of N > 0 rows."""
+    order = np.argsort(scores, kind="stable")
+    ordered = scores[order]
+    starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
+    before = np.concatenate(([0], np.cumsum(positive[order])))  # positive rows below each place
+    return Curve(ordered[starts], len(scores) - starts, before[-1] - before[starts], int(before[-1]), len(scores))
+
+
+# ── Choosing ────────────────────────────────────────────────────────────────
+def for_precision(found: Curve, target: float) -> float | None:
+    """The lowest threshold with at least this precision, so that most rows are called; None where none has it."""
+    enough = np.flatnonzero(found.precision >= target)
+    return float(found.thresholds[enough[0]]) if len(enough) else None
+
+
+def for_recall(found: Curve, target: float) -> float:
+    """The most precise threshold with at least this recall; of equals the highest."""
+    return _most_precise(found, found.recall >= target)
+
+
+def for_coverage(found: Curve, target: float) -> float:
+    """The most precise threshold that calls at least this share of all rows; of equals the highest."""
+    return _most_precise(found, found.coverage >= target)
+
+
+def _most_precise(found: Curve, allowed: Bools) -> float:
+    precision = np.where(allowed, found.precision, -1.0)
+    return float(found.thresholds[np.flatnonzero(precision == precision.max())[-1]])
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Of one row: called wrongly, missed, and handed to a person; None where nothing can be handed over."""
+
+    false: float
+    missed: float = 0.0
+    person: float | None = None
+
+
+def cheapest(found: Curve, costs: Costs) -> tuple[float, float]:
+    """(low, high) of the least cost for one class against the others; of equals the one that hands the fewest rows over.
+
+    Without a cost of handing over low is high. Rows that no threshold calls are those of NEVER.
+    """
+    thresholds, called, hits = np.append(found.thresholds, NEVER), np.append(found.called, 0), np.append(found.hits, 0)
+    false, missed = called - hits, found.positives - hits
+    if costs.person is None:
+        at = int(np.argmin(costs.false * false + costs.missed * missed))
+        return float(thresholds[at]), float(thresholds[at])
+    from_low = costs.missed * missed + costs.person * called  # less what is called from high on
+    best, places = np.inf, np.zeros(len(called), dtype=np.int64)
+    for at, cost in enumerate(from_low):  # the best low at or below each high
+        places[at] = at if cost <= best else places[at - 1]
+        best = min(best, cost)
+    at = int(np.argmin(costs.false * false - costs.person * called + from_low[places]))
+    return float(thresholds[places[at]]), float(thresholds[at])
+
+
+def cheapest_confidence(found: Curve, costs: Costs) -> float:
+    """The confidence from which answering costs least, every other row being handed over; of equals the lowest."""
+    called, hits = np.append(found.called, 0), np.append(found.hits, 0)
+    at = int(np.argmin(costs.false * (called - hits) + (costs.person or 0.0) * (found.rows - called)))
+    return float(np.append(found.thresholds, NEVER)[at])
+
+
+# ── What a choice does ──────────────────────────────────────────────────────
+@dataclass(frozen=True)
+class Outcome:
+    """Rows of each kind: hit and false are called, missed and passed are not, person: handed over."""
+
+    hit: int
+    false: int
+    missed: int
+    passed: int
+    person: int
+    positives: int
+
+    @property
+    def rows(self) -> int:
+        """All of them."""
+        return self.hit + self.false + self.missed + self.passed + self.person
+
+    def share(self, of: str) -> tuple[float | None, float, float]:
+        """(share, low, high) with its 95 % Wilson interval. of: precision, recall, called or person; None where there is nothing below."""
+        above, below = {
+            "precision": (self.hit, self.hit + self.false),
+            "recall": (self.hit, self.positives),
+            "called": (self.hit + self.false, self.rows),
+            "person": (self.person, self.rows),
+        }[of]
+        return (above / below if below else None, *wilson(above, below))
+
+    def cost(self, costs: Costs, *, seed: int = 1) -> tuple[float, float, float]:
+        """(mean, low, high) of what 1,000 rows cost, with its 95 % percentile interval over resampled rows."""
+        prices = np.array([costs.false, costs.missed, costs.person or 0.0, 0.0]) * PER
+        counts = np.array([self.false, self.missed, self.person, self.hit + self.passed])
+        drawn = np.random.default_rng(seed).multinomial(self.rows, counts / self.rows, size=RESAMPLES) @ prices / self.rows
+        low, high = np.percentile(drawn, (2.5, 97.5))
+        return float(counts @ prices / self.rows), float(low), float(high)
+
+
+def outcome(scores: Floats, positive: Bools, low: float, high: float) -> Outcome:
+    """What calling from high on, not calling below low and handing over what lies between does to these rows."""
+    return outcome_of(positive, scores >= high, (scores >= low) & (scores < high))
+
+
+def outcome_of(positive: Bools, called: Bools, person: Bools | None = None) -> Outcome:
+    """The same for rows that were called, and handed over, in any other way, such as by the likeliest class."""
+    rest = ~called if person is None else ~called & ~person
+    return Outcome(
+        hit=int((called & positive).sum()),
+        false=int((called & ~positive).sum()),
+        missed=int((rest & positive).sum()),
+        passed=int((rest & ~positive).sum()),
+        person=0 if person is None else int(person.sum()),
+        positives=int(positive.sum()),
+    )

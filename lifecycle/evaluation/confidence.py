@@ -1,0 +1,135 @@
+"""How far an evaluation's confidences can be believed, and what follows from acting on them only where they are high."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any, NamedTuple
+
+import numpy as np
+from django.core.cache import cache
+from numpy.typing import NDArray
+
+from lifecycle.engine import calibration as engine
+from lifecycle.engine import metrics, operating
+from lifecycle.engine.operating import Costs
+from lifecycle.engine.predictions import Predictions
+from lifecycle.evaluation import queries, rules
+from lifecycle.evaluation.models import Evaluation
+from registry.ledger.rules import digest_of
+
+KEPT_SECONDS = 3_600
+COMPARED = ("ece", "log_loss")
+
+
+def calibration(evaluation: Evaluation, answers: Predictions | None = None) -> dict[str, Any] | None:
+    """What dividing the logits by the fitted temperature did on these rows; None where the report states no temperature or is of several classes.
+
+    Returns {"temperature": above 0, 1 is none; "fitted_on_these_rows", "before": {"ece", "log_loss", "reliability"}, "after": …}. answers:
+    its predictions where they are read already. The probabilities that were kept give back those without temperature, up to rounding.
+    """
+    temperature = evaluation.report.get("temperature")
+    if temperature is None or rules.is_several(evaluation.report):
+        return None
+    key = f"evaluation:untempered:{evaluation.pk}"
+    before: dict[str, Any] | None = cache.get(key)
+    if before is None:
+        found = answers or queries.predictions_of(evaluation)
+        rows = metrics.score_rows(engine.untempered(found.probabilities, temperature), found.truth)
+        before = {
+            "ece": engine.ece(rows.confidence, rows.correct),
+            "log_loss": float(rows.loss.mean()),
+            "reliability": engine.reliability(rows.confidence, rows.correct),
+        }
+        cache.set(key, before, KEPT_SECONDS)
+    return {
+        "temperature": temperature,
+        "fitted_on_these_rows": evaluation.split == "validation" and evaluation.snapshot_id == evaluation.run.snapshot_id,
+        "before": before,
+        "after": {name: evaluation.report.get(name) for name in (*COMPARED, "reliability")},
+    }
+
+
+# ── An operating point ──────────────────────────────────────────────────────
+EFFECT = "None: the model goes on answering with its likeliest class. Whatever reads its answers has to apply the threshold."
+
+
+class Scores(NamedTuple):
+    """A split's rows for one question. score, positive: as `engine.operating` has them; by_class: called by the likeliest class."""
+
+    score: NDArray[np.float64]
+    positive: NDArray[np.bool_]
+    by_class: NDArray[np.bool_]
+
+
+def scores_of(evaluation: Evaluation, label: str) -> Scores:
+    """The rows of an evaluation for a class, or by confidence where label is empty; kept for an hour. Raises Refused: several classes."""
+    rules.check_one(evaluation.report)
+    key = f"evaluation:confidences:{evaluation.pk}:{digest_of(label)}"
+    known: Scores | None = cache.get(key)
+    if known is None:
+        found = queries.predictions_of(evaluation)
+        likeliest = found.probabilities.argmax(axis=1)
+        if label:
+            number = found.labels.index(label)
+            known = Scores(found.probabilities[:, number].copy(), found.truth == number, likeliest == number)
+        else:
+            known = Scores(found.probabilities.max(axis=1), likeliest == found.truth, np.ones(len(likeliest), dtype=bool))
+        cache.set(key, known, KEPT_SECONDS)
+    return known
+
+
+def splits_of(evaluation: Evaluation) -> tuple[Evaluation, Evaluation]:
+    """(where a threshold is chosen, where it is measured): validation, then test, where both of this model on this snapshot are there."""
+    same = Evaluation.objects.filter(run=evaluation.run_id, snapshot=evaluation.snapshot_id, root_digest=evaluation.root_digest)
+    found = {split: same.filter(split=split).select_related("predictions").order_by("-id").first() for split in ("validation", "test")}
+    found |= {evaluation.split: evaluation}
+    return found["validation"] or evaluation, found["test"] or evaluation
+
+
+def operating_point(evaluation: Evaluation, label: str, goal: str, target: float | None, costs: Costs) -> dict[str, Any]:
+    """The threshold for a goal, chosen on validation and measured on test where both exist; ready for JSON.
+
+    label: empty for any class. goal: precision, recall or cost; target: of the first two. Returns {"class", "goal", "target", "costs",
+    "chosen_on", "measured_on", "same_rows", "reached": false where no threshold has the target, "low", "high": thresholds, null where no
+    row is called, "outcome": null where not reached, "likeliest": what the likeliest class does on the same rows, "effect": on serving}.
+    """
+    choosing, measuring = splits_of(evaluation)
+    scores = scores_of(choosing, label)
+    found = operating.curve(scores.score, scores.positive)
+    ends = chosen(found, label, goal, target, costs)
+    measured = scores_of(measuring, label)
+    return {
+        "class": label, "goal": goal, "target": target, "costs": asdict(costs),
+        "chosen_on": named(choosing), "measured_on": named(measuring), "same_rows": choosing.pk == measuring.pk,
+        "reached": ends is not None,
+        "low": rules.finite(ends[0]) if ends else None, "high": rules.finite(ends[1]) if ends else None,
+        "outcome": told(operating.outcome(measured.score, measured.positive, *ends), costs) if ends else None,
+        "likeliest": told(operating.outcome_of(measured.positive, measured.by_class), costs),
+        "effect": EFFECT,
+    }  # fmt: skip
+
+
+def chosen(found: operating.Curve, label: str, goal: str, target: float | None, costs: Costs) -> tuple[float, float] | None:
+    """(low, high) for a goal; None where no threshold reaches the target."""
+    if goal == "cost":
+        return operating.cheapest(found, costs) if label else (0.0, operating.cheapest_confidence(found, costs))
+    if goal == "precision":
+        high = operating.for_precision(found, target or 0.0)
+    else:
+        high = (operating.for_recall if label else operating.for_coverage)(found, target or 0.0)
+    return None if high is None else (high if label else 0.0, high)
+
+
+def named(evaluation: Evaluation) -> dict[str, Any]:
+    """An evaluation in a report of others."""
+    return {"uuid": str(evaluation.uuid), "split": evaluation.split, "rows": evaluation.rows}
+
+
+def told(found: operating.Outcome, costs: Costs) -> dict[str, Any]:
+    """An outcome as JSON has it: counts, shares with intervals, and the cost of 1,000 rows."""
+    shares = {}
+    for name in ("precision", "recall", "called", "person"):
+        value, low, high = found.share(name)
+        shares[name] = {"value": value, "low": low, "high": high} if value is not None else None
+    value, low, high = found.cost(costs)
+    return {"counts": asdict(found), **shares, "cost": {"value": value, "low": low, "high": high}}

@@ -1,0 +1,96 @@
+"""Acting only from a score on: the curve, the choice of a threshold, and what it costs."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from sklearn.metrics import precision_recall_curve
+
+from lifecycle.engine import calibration, operating
+from lifecycle.engine.operating import NEVER, Costs
+
+SCORES = np.array([0.1, 0.2, 0.2, 0.4, 0.6, 0.6, 0.8, 0.9])
+POSITIVE = np.array([0, 0, 1, 0, 1, 0, 1, 1], dtype=bool)
+
+
+@pytest.fixture
+def rows():
+    random = np.random.default_rng(3)
+    positive = random.random(300) < 0.4
+    return np.round(np.clip(random.normal(0.4 + 0.25 * positive, 0.2), 0, 1), 2), positive
+
+
+def test_the_curve_is_that_of_scikit_learn(rows):
+    for scores, positive in [(SCORES, POSITIVE), rows]:
+        precision, recall, thresholds = precision_recall_curve(positive, scores)
+
+        found = operating.curve(scores, positive)
+
+        assert found.thresholds.tolist() == thresholds.tolist()
+        assert found.precision == pytest.approx(precision[:-1], abs=1e-12)
+        assert found.recall == pytest.approx(recall[:-1], abs=1e-12)
+
+
+def test_the_lowest_threshold_with_the_precision_is_chosen():
+    found = operating.curve(SCORES, POSITIVE)
+
+    assert [operating.for_precision(found, target) for target in (0.5, 0.6, 0.75, 0.76)] == [0.1, 0.4, 0.6, 0.8]
+    assert operating.for_precision(operating.curve(SCORES, SCORES < 0.9), 0.99) is None
+
+
+def test_the_most_precise_threshold_with_the_recall_or_the_share_is_chosen():
+    found = operating.curve(SCORES, POSITIVE)
+
+    assert [operating.for_recall(found, target) for target in (0.5, 0.6, 1.0)] == [0.8, 0.6, 0.2]
+    assert [operating.for_coverage(found, target) for target in (0.1, 0.5, 1.0)] == [0.9, 0.6, 0.1]
+
+
+@pytest.mark.parametrize("person", [None, 0.0, 0.1, 0.3, 5.0])
+@pytest.mark.parametrize(("false", "missed"), [(1, 1), (1, 5), (10, 1), (0, 1)])
+def test_the_cheapest_thresholds_are_those_of_trying_all(rows, false, missed, person):
+    scores, positive = rows
+    costs = Costs(false, missed, person)
+    places = [*np.unique(scores), NEVER]
+
+    low, high = operating.cheapest(operating.curve(scores, positive), costs)
+
+    def total(low, high):
+        some = operating.outcome(scores, positive, low, high)
+        return false * some.false + missed * some.missed + (person or 0) * some.person
+
+    pairs = itertools.combinations_with_replacement(places, 2) if person is not None else zip(places, places, strict=True)
+    assert low <= high
+    assert total(low, high) == pytest.approx(min(total(*pair) for pair in pairs))
+    assert person is not None or low == high
+
+
+def test_handing_over_pays_below_the_confidence_where_errors_cost_more():
+    found = operating.curve(SCORES, POSITIVE)
+
+    # three of the eight are wrong below 0.5, one of two at 0.6; a wrong answer costs 1
+    assert operating.cheapest_confidence(found, Costs(1, person=0.4)) == 0.8
+    assert operating.cheapest_confidence(found, Costs(1, person=0.6)) == 0.6
+    assert operating.cheapest_confidence(found, Costs(1, person=2.0)) == 0.1
+    assert operating.cheapest_confidence(found, Costs(1, person=0.0)) == 0.8
+
+
+def test_what_a_choice_does_is_counted_with_intervals():
+    found = operating.outcome(SCORES, POSITIVE, 0.2, 0.6)
+
+    assert found == operating.Outcome(hit=3, false=1, missed=0, passed=1, person=3, positives=4)
+    assert found.share("precision") == (0.75, *calibration.wilson(3, 4))
+    assert found.share("recall") == (0.75, *calibration.wilson(3, 4))
+    assert found.share("person") == (0.375, *calibration.wilson(3, 8))
+    assert operating.outcome(SCORES, POSITIVE, NEVER, NEVER).share("precision") == (None, 0.0, 1.0)
+
+
+def test_the_cost_is_told_for_1000_rows():
+    found = operating.Outcome(hit=500, false=100, missed=50, passed=250, person=100, positives=600)
+
+    mean, low, high = found.cost(Costs(2, 10, 0.5))
+
+    assert mean == pytest.approx(1000 * (2 * 100 + 10 * 50 + 0.5 * 100) / 1000)
+    spread = np.sqrt((4 * 100 + 100 * 50 + 0.25 * 100) / 1000 - 0.75**2)
+    assert (low, high) == pytest.approx((750 - 1.96 * 1000 * spread / 1000**0.5, 750 + 1.96 * 1000 * spread / 1000**0.5), rel=0.05)
