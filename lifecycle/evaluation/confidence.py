@@ -22,7 +22,7 @@ COMPARED = ("ece", "log_loss")
 
 
 def calibration(evaluation: Evaluation, answers: Predictions | None = None) -> dict[str, Any] | None:
-    """What dividing the logits by the fitted temperature did on these rows; None where the report states no temperature or is of several classes.
+    """What dividing the logits by the fitted temperature did on these rows; None without a temperature, and of several classes.
 
     Returns {"temperature": above 0, 1 is none; "fitted_on_these_rows", "before": {"ece", "log_loss", "reliability"}, "after": …}. answers:
     its predictions where they are read already. The probabilities that were kept give back those without temperature, up to rounding.
