@@ -15,8 +15,8 @@ from lifecycle.engine.spec import Base, EvaluateSpec
 from lifecycle.evaluation import actions
 from lifecycle.jobs.context import JobContext
 from lifecycle.refusals import Refused
+from lifecycle.training.folders import link, local_folder
 from lifecycle.training.models import Run
-from lifecycle.training.tasks import link, local_folder
 
 
 def evaluate(ctx: JobContext) -> None:
