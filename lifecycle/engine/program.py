@@ -30,11 +30,12 @@ VERBS = {
     "warm": ("lifecycle.engine.warm", "serve"),
 }
 BUSY = 75
+ASKED_TO_STOP = 143  # as of a process that SIGTERM ended, so that whoever started it knows that there is more to do
 RESERVE_BYTES = 65536
 
 
 def run(verb: str, folder: Path) -> int:
-    """Carry a verb out on a folder. 0 = succeeded or cancelled, 1 = failed, 75 = another process works in this folder."""
+    """Carry a verb out on a folder. 0 = succeeded, 1 = failed, 75 = another process works in this folder, 143 = it was asked to stop."""
     if verb == "warm":
         importlib.import_module(VERBS[verb][0]).serve(folder)
         return 0
@@ -101,7 +102,7 @@ def _carry_out(verb: str, folder: Path, cancelled: Callable[[], bool]) -> int:
         write_json(result_path, failure(fault) | (spent(folder) if verb == "train" else {}))
         _tell(folder, fault)
         return 1
-    return 0
+    return ASKED_TO_STOP if result["status"] == "cancelled" else 0
 
 
 def _succeeded(path: Path) -> bool:

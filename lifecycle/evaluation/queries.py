@@ -24,10 +24,10 @@ from lifecycle.jobs import queries as jobs
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
 from lifecycle.training import queries as training
+from lifecycle.training.folders import local_folder
 from lifecycle.training.models import Run
 from lifecycle.training.ports import Reference
 from lifecycle.training.rules import RunState
-from lifecycle.training.tasks import local_folder
 from lifecycle.ui.addresses import find_url
 from registry.access import policy
 from registry.access.models import Project

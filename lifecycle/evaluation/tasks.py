@@ -18,8 +18,8 @@ from lifecycle.evaluation.models import Analysis
 from lifecycle.jobs.context import JobContext
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
+from lifecycle.training.folders import link, local_folder
 from lifecycle.training.models import Run
-from lifecycle.training.tasks import link, local_folder
 
 
 def evaluate(ctx: JobContext) -> None:

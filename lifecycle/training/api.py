@@ -244,6 +244,23 @@ class ReproduceRun(View):
         return Response(RunOut(made).data, status=201)
 
 
+class ManifestOut(serializers.Serializer[object]):
+    """A Kubernetes Job that trains the run's folder. yaml: what `kubectl apply -f -` reads."""
+
+    yaml = serializers.CharField()
+
+
+class RunManifest(View):
+    """A run on a cluster."""
+
+    needs = {"GET": Needs("training.view", Run)}
+
+    @extend_schema(operation_id="runs_manifest", responses=ManifestOut)
+    def get(self, request: Request, uuid: UUID) -> Response:
+        """The run as a Kubernetes Job."""
+        return Response({"yaml": pages.manifest_of(queries.get_run(person(request), uuid))})
+
+
 class RunPoints(View):
     """The curves of a run."""
 
@@ -278,5 +295,6 @@ urlpatterns = [
     path("runs/<uuid:uuid>/stop/", StopRun.as_view(), name="api-run-stop"),
     path("runs/<uuid:uuid>/resume/", ResumeRun.as_view(), name="api-run-resume"),
     path("runs/<uuid:uuid>/reproduce/", ReproduceRun.as_view(), name="api-run-reproduce"),
+    path("runs/<uuid:uuid>/manifest/", RunManifest.as_view(), name="api-run-manifest"),
     path("runs/<uuid:uuid>/points/", RunPoints.as_view(), name="api-run-points"),
 ]

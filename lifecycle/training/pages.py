@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any, cast
 from uuid import UUID, uuid4
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -16,7 +18,8 @@ from datasets_app.datasets.models import Dataset
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.engine import defaults
 from lifecycle.jobs import queries as jobs
-from lifecycle.training import charts, facts, ports, queries
+from lifecycle.refusals import Conflict
+from lifecycle.training import charts, facts, manifest, ports, queries
 from lifecycle.training.models import BaseModel, Diagnosis, Run
 from lifecycle.training.rules import CONDITIONS, CONSEQUENCE, RunState, Strategy
 from lifecycle.ui.addresses import find_url
@@ -94,6 +97,7 @@ def detail(user: User, uuid: UUID) -> dict[str, Any]:
         "cost": costs(run),
         "repeats": [repeat_line(each) for each in ([run] if run.reproduces else []) + queries.repeats(run)],
         "reproduce_key": uuid4() if run.state == RunState.SUCCEEDED and can(user, "training.launch", run) else None,
+        "has_image": bool(settings.TRAINING_IMAGE),
         "evaluation_url": find_url("evaluation:of_run", uuid=run.uuid) if run.state == RunState.SUCCEEDED else "",
         "compare_url": find_url("evaluation:compare") if run.state == RunState.SUCCEEDED else "",
     }
@@ -156,11 +160,11 @@ def acts(user: User, run: Run) -> dict[str, str]:
     if not url and not register:
         register = "The registry is not installed"
     return {
+        "pause": pause or ("" if may_pause else role),
         "stop": stop or ("" if may_stop else role),
         "resume": resume or ("" if may_launch else role),
         "register": register or ("" if may_launch else role),
         "register_url": url,
-        "pause": pause or ("" if may_pause else role),
     }
 
 
@@ -268,6 +272,20 @@ def page_points(run: Run, chart: str, after: int) -> Mapping[str, Any]:
         return found
     now = drawing(run, chart, queries.curves(run, CHARTS[chart]), list(run.diagnoses.order_by("-updated_at", "id")))
     return {**found, "chart": {"figure": now.json, "lead": now.lead, "caption": now.caption}}
+
+
+def manifest_of(run: Run) -> str:
+    """The run as a Kubernetes Job, in YAML. Raises Conflict (it has succeeded, no image is set, or its base has no files)."""
+    if run.state == RunState.SUCCEEDED:
+        raise Conflict(f"{run} has succeeded: nothing is left to train.", next_step="Reproduce it, and take the new run's manifest.")
+    if not settings.TRAINING_IMAGE:
+        raise Conflict("No image is set for training on a cluster.", next_step="Have TRAINING_IMAGE name one.")
+    if run.base.folder is None:
+        raise Conflict(f"The files of {run.base} are not there.", next_step="Add it again under Base models.")
+    place = manifest.Place(settings.TRAINING_IMAGE, settings.TRAINING_CLAIM, PurePosixPath(settings.DATA_DIR))
+    uuid, peak, threads = str(run.uuid), queries.peak_memory_mb(run), run.spec.get("threads") or 0
+    document = manifest.job(place, uuid=uuid, base_digest=run.base.folder.root_digest, threads=threads, peak_mb=peak)
+    return manifest.written(document, run=str(run), uuid=uuid, peak_mb=peak)
 
 
 def provenance(run: Run) -> list[dict[str, str]]:

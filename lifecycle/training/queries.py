@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.core.cache import cache
-from django.db.models import Q, QuerySet, Subquery, Value
+from django.db.models import Max, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 
 from datasets_app.snapshots import queries as snapshots
@@ -153,6 +153,13 @@ def cost_of(run: Run) -> dict[str, Any] | None:
         "price": None if price is None else result["cpu_seconds"] / 3600 * price,
         "currency": settings.CURRENCY,
     }
+
+
+def peak_memory_mb(run: Run) -> float | None:
+    """The most memory that the run is known to have held, or else the run that it repeats; None where neither was measured."""
+    points = MetricPoint.objects.filter(run=run, name="memory_mb").aggregate(peak=Max("value"))["peak"]
+    known: float | None = run.result.get("peak_memory_mb") or points
+    return known or (peak_memory_mb(run.reproduces) if run.reproduces else None)
 
 
 # ── Run again ───────────────────────────────────────────────────────────────

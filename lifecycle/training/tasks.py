@@ -15,24 +15,20 @@ from django.db import transaction
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError
 
-from datasets_app.snapshots import queries as snapshots
-from lifecycle.compute.child import Result, read_result, run_child
+from lifecycle.compute.child import Result, read_result, run_child, tail
 from lifecycle.engine import memory
 from lifecycle.engine.faults import EngineFault
-from lifecycle.engine.spec import TrainSpec
 from lifecycle.jobs.context import JobContext
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import NotReady, Refused
 from lifecycle.training import actions, facts
 from lifecycle.training.actions.bases import check_online
+from lifecycle.training.folders import clean, drop_texts, prepare, run_folder
 from lifecycle.training.models import BaseModel, Run
 from registry.artifacts import actions as artifacts
-from registry.artifacts.models import Folder
 
 WANTED = ["*.safetensors", "*.json", "*.txt", "*.md", "LICENSE", "NOTICE"]
-DATA = {"train": "train.jsonl", "validation": "validation.jsonl", "test": "test.jsonl"}
 TRIES = 3  # of a process that died without a result
-KEPT = {"spec.json", "events.jsonl", "result.json"}  # of a finished run: no texts, no checkpoints
 
 
 # ── Base models ─────────────────────────────────────────────────────────────
@@ -79,13 +75,16 @@ def train(ctx: JobContext) -> None:
     """Train in a child process, keep what it tells, then its artifact. Run again after any crash it goes on from the last checkpoint."""
     run = actions.begin(UUID(ctx.args["run"]))
     folder = run_folder(run)
-    result = already_done(folder)
+    result, keep = already_done(folder), partial(keep_events, ctx, run)
     if result is None:
         ctx.progress(0, stage="Preparing the data")
         prepare(run, folder)
         ctx.raise_if_cancelled()
         threads = run.spec.get("threads") or None
-        result = run_child(ctx, "train", folder, partial(keep_events, ctx, run), threads=threads)
+        result = run_child(ctx, "train", folder, keep, threads=threads)
+    else:
+        while tail(ctx, folder, keep):
+            pass
     if result.status == "cancelled":
         drop_texts(folder)
         actions.stopped(run.uuid, result.data)
@@ -119,61 +118,12 @@ def keep_events(ctx: JobContext, run: Run, events: list[dict[str, Any]]) -> None
     actions.record_events(run, events)
 
 
-def run_folder(run: Run) -> Path:
-    """Where a run's process works."""
-    return Path(settings.DATA_DIR) / "runs" / str(run.uuid)
-
-
 def already_done(folder: Path) -> Result | None:
-    """The result of a process that had ended well before its worker could say so."""
+    """The result of a process that had ended well before its worker could say so, or that another machine ran."""
     if not (folder / "result.json").exists() or not (folder / "artifact").is_dir():
         return None
     result = read_result(folder, 0)
     return result if result.ok else None
-
-
-def prepare(run: Run, folder: Path) -> None:
-    """Lay out everything the engine reads; what is there already (after a crash) is written again with the same bytes."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for split, name in DATA.items():
-        if split == "test" and not run.snapshot.counts["splits"].get(split):
-            continue  # the run learns nothing from these rows; without them its int8 graph does not serve
-        part = folder / f".{name}"
-        snapshots.write_split(run.snapshot, split, part)
-        part.replace(folder / name)
-    link(folder / "base", local_folder("bases", run.base.folder))
-    TrainSpec.from_json(run.spec).write(folder / "spec.json")
-
-
-def local_folder(kind: str, folder: Folder | None) -> Path:
-    """A folder of the store laid out on this machine, under its digest; kept for the next use."""
-    if folder is None:
-        raise Refused("The files of the base model are not there.", next_step="Add it again under Base models.")
-    return artifacts.write_folder(folder, Path(settings.DATA_DIR) / kind / folder.root_digest)
-
-
-def link(path: Path, target: Path) -> None:
-    """Point `path` at a folder, again where it points elsewhere."""
-    path.unlink(missing_ok=True)
-    path.symlink_to(target, target_is_directory=True)
-
-
-def drop_texts(folder: Path) -> None:
-    """Leave no text of the data, and nothing computed from each, in a folder that waits; a resume makes them again from the snapshot."""
-    for name in DATA.values():
-        (folder / name).unlink(missing_ok=True)
-    shutil.rmtree(folder / "cache", ignore_errors=True)
-
-
-def clean(folder: Path) -> None:
-    """Leave spec, events and result of a finished run: its artifact is in the store, and its texts belong to the dataset."""
-    for path in folder.iterdir():
-        if path.name in KEPT:
-            continue
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
 
 
 def run_failed(job: Job) -> None:

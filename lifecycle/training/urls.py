@@ -21,5 +21,6 @@ urlpatterns = [
     path("<uuid:uuid>/pause/", views.pause, name="pause"),
     path("<uuid:uuid>/stop/", views.stop, name="stop"),
     path("<uuid:uuid>/resume/", views.resume, name="resume"),
+    path("<uuid:uuid>/manifest/", views.manifest, name="manifest"),
     path("<uuid:uuid>/reproduce/", views.reproduce, name="reproduce"),
 ]

@@ -117,6 +117,15 @@ def resume(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     return redirect_or_refresh(request, reverse("training:detail", args=[uuid]))
 
 
+@require_safe
+@needs("training.view", Run)
+def manifest(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """The run as a Kubernetes Job, as an attachment."""
+    run = queries.get_run(person(request), uuid)
+    headers = {"Content-Disposition": f'attachment; filename="run-{run.number}.yaml"'}
+    return HttpResponse(pages.manifest_of(run), content_type="application/yaml", headers=headers)
+
+
 @require_POST
 @needs("training.launch", Run, see="training.view")
 def reproduce(request: SignedInRequest, uuid: UUID) -> HttpResponse:

@@ -189,6 +189,7 @@ TABLE = r"""
 /runs/<uuid:uuid>/                                         | run        | L... +++++++ | ---- -------
 /runs/<uuid:uuid>/live/                                    | run        | L... +++++++ | ---- -------
 /runs/<uuid:uuid>/points/                                  | run        | L... +++++++ | ---- -------
+/runs/<uuid:uuid>/manifest/                                | run        | L... +++++++ | ---- -------
 /runs/<uuid:uuid>/pause/                                   | run        | ---- ------- | L... xx++xxx
 /runs/<uuid:uuid>/stop/                                    | run        | ---- ------- | L... xx++xxx
 /runs/<uuid:uuid>/resume/                                  | run        | ---- ------- | L... xx++xxx
@@ -399,11 +400,12 @@ TABLE = r"""
 /api/v1/base-models/                                       |            | L+++ +++++++ | L+++ +++++++
 /api/v1/runs/                                              |            | L+++ +++++++ | L+++ +++++++
 /api/v1/runs/<uuid:uuid>/                                  | run        | L... +++++++ | L--- -------
+/api/v1/runs/<uuid:uuid>/pause/                            | run        | L--- ------- | L... xx++xxx
 /api/v1/runs/<uuid:uuid>/stop/                             | run        | L--- ------- | L... xx++xxx
 /api/v1/runs/<uuid:uuid>/resume/                           | run        | L--- ------- | L... xx++xxx
-/api/v1/runs/<uuid:uuid>/pause/                            | run        | L--- ------- | L... xx++xxx
 /api/v1/runs/<uuid:uuid>/reproduce/                        | run        | L--- ------- | L... xx++xxx
 /api/v1/runs/<uuid:uuid>/points/                           | run        | L... +++++++ | L--- -------
+/api/v1/runs/<uuid:uuid>/manifest/                         | run        | L... +++++++ | L--- -------
 /api/v1/evaluations/                                       |            | L+++ +++++++ | L--- -------
 /api/v1/evaluations/compare/                               |            | L+++ +++++++ | L--- -------
 /api/v1/evaluations/<uuid:uuid>/                           | evaluation | L... +++++++ | L--- -------

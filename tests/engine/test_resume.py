@@ -60,7 +60,7 @@ def test_sigterm_leaves_a_checkpoint_and_a_cancelled_result(run_folder, engine):
 
     process.send_signal(signal.SIGTERM)
 
-    assert process.wait() == 0
+    assert process.wait() == program.ASKED_TO_STOP
     result = json.loads((folder / "result.json").read_text())
     assert result["status"] == "cancelled"
     assert checkpoint.step_of(checkpoint.newest(folder / "checkpoints")) == result["last_step"]
@@ -75,7 +75,7 @@ def test_the_end_of_the_parents_pipe_stops_the_run(run_folder, engine):
 
     process.stdin.close()
 
-    assert process.wait() == 0
+    assert process.wait() == program.ASKED_TO_STOP
     assert json.loads((folder / "result.json").read_text())["status"] == "cancelled"
     process.stdout.close()
 

@@ -1,4 +1,4 @@
-"""launch, watch, runs."""
+"""launch, reproduce, watch, runs, manifest."""
 
 from __future__ import annotations
 
@@ -40,6 +40,9 @@ def add(commands: Any, common: Any) -> None:
     look.set_defaults(run=watch)
     listing = commands.add_parser("runs", parents=[common], help="the newest 30 runs")
     listing.set_defaults(run=runs)
+    cluster = commands.add_parser("manifest", parents=[common], help="a run as a Kubernetes Job, for kubectl apply -f -")
+    cluster.add_argument("what", metavar="RUN", help="a run's number or uuid")
+    cluster.set_defaults(run=manifest)
 
 
 def launch(session: Session) -> int | None:
@@ -153,6 +156,12 @@ def runs(session: Session) -> None:
         ],
     )  # fmt: skip
     session.screen.show(rows, *(lines if rows else ["No runs yet. Start one: lifecycle launch DATASET@NUMBER"]))
+
+
+def manifest(session: Session) -> None:
+    """The Job's YAML, and nothing else."""
+    made = session.api.get(f"/runs/{find.run(session, session.args.what)['uuid']}/manifest/")
+    session.screen.show(made, made["yaml"].rstrip())
 
 
 def score(value: float | None) -> str:

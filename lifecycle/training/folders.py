@@ -1,0 +1,67 @@
+"""The folder in which a run's process works: what is laid out in it, and what is left there."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from django.conf import settings
+
+from datasets_app.snapshots import queries as snapshots
+from lifecycle.engine.spec import TrainSpec
+from lifecycle.refusals import Refused
+from lifecycle.training.models import Run
+from registry.artifacts import actions as artifacts
+from registry.artifacts.models import Folder
+
+DATA = {"train": "train.jsonl", "validation": "validation.jsonl", "test": "test.jsonl"}
+KEPT = {"spec.json", "events.jsonl", "result.json"}  # of a finished run: no texts, no checkpoints
+
+
+def run_folder(run: Run) -> Path:
+    """Where a run's process works."""
+    return Path(settings.DATA_DIR) / "runs" / str(run.uuid)
+
+
+def prepare(run: Run, folder: Path) -> None:
+    """Lay out everything the engine reads; what is there already (after a crash) is written again with the same bytes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for split, name in DATA.items():
+        if split == "test" and not run.snapshot.counts["splits"].get(split):
+            continue  # the run learns nothing from these rows; without them its int8 graph does not serve
+        part = folder / f".{name}"
+        snapshots.write_split(run.snapshot, split, part)
+        part.replace(folder / name)
+    link(folder / "base", local_folder("bases", run.base.folder))
+    TrainSpec.from_json(run.spec).write(folder / "spec.json")
+
+
+def local_folder(kind: str, folder: Folder | None) -> Path:
+    """A folder of the store laid out on this machine, under its digest; kept for the next use."""
+    if folder is None:
+        raise Refused("The files of the base model are not there.", next_step="Add it again under Base models.")
+    return artifacts.write_folder(folder, Path(settings.DATA_DIR) / kind / folder.root_digest)
+
+
+def link(path: Path, target: Path) -> None:
+    """Point `path` at a folder, again where it points elsewhere."""
+    path.unlink(missing_ok=True)
+    path.symlink_to(target, target_is_directory=True)
+
+
+def drop_texts(folder: Path) -> None:
+    """Leave no text of the data, and nothing computed from each, in a folder that waits; a resume makes them again from the snapshot."""
+    for name in DATA.values():
+        (folder / name).unlink(missing_ok=True)
+    shutil.rmtree(folder / "cache", ignore_errors=True)
+
+
+def clean(folder: Path) -> None:
+    """Leave spec, events and result of a finished run: its artifact is in the store, and its texts belong to the dataset."""
+    for path in folder.iterdir():
+        if path.name in KEPT:
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)

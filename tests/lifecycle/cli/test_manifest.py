@@ -1,0 +1,28 @@
+"""A run as a Kubernetes Job, printed for kubectl."""
+
+from __future__ import annotations
+
+import yaml
+
+from tests.support import training
+
+
+def test_the_manifest_is_printed_and_nothing_else(as_person, mia, project, settings):
+    settings.TRAINING_IMAGE = "registry.example.org/lifecycle:1.4"
+    run = training.make_run(training.make_snapshot(project, mia), mia, succeeded=False)
+
+    said = as_person(mia)("manifest", "1")
+
+    assert (said.code, said.err) == (0, "")
+    made = yaml.safe_load(said.out)
+    assert (made["kind"], made["metadata"]["name"]) == ("Job", f"lifecycle-run-{run.uuid}")
+
+
+def test_without_an_image_it_is_refused_with_the_setting(as_person, mia, project, settings):
+    settings.TRAINING_IMAGE = ""
+    training.make_run(training.make_snapshot(project, mia), mia, succeeded=False)
+
+    said = as_person(mia)("manifest", "1")
+
+    assert (said.code, said.out) == (1, "")
+    assert "No image is set for training on a cluster. Have TRAINING_IMAGE name one." in said.err
