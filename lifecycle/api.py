@@ -14,6 +14,7 @@ ROOMS = [
     "datasets_app.scanning.api",
     "datasets_app.snapshots.api",
     "lifecycle.training.api",
+    "lifecycle.training.sweep_api",
     "lifecycle.evaluation.api",
     "lifecycle.evaluation.slices_api",
     "lifecycle.evaluation.confidence_api",

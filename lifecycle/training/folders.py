@@ -58,7 +58,7 @@ def drop_texts(folder: Path) -> None:
 
 def clean(folder: Path) -> None:
     """Leave spec, events and result of a finished run: its artifact is in the store, and its texts belong to the dataset."""
-    for path in folder.iterdir():
+    for path in folder.iterdir() if folder.exists() else ():
         if path.name in KEPT:
             continue
         if path.is_dir() and not path.is_symlink():

@@ -1,10 +1,11 @@
-"""The jobs of this room: keeping a base model's files, and training."""
+"""The jobs of this room: keeping a base model's files, training, and the next trial of a sweep."""
 
 from __future__ import annotations
 
 import contextlib
 import shutil
 import tempfile
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,12 @@ from lifecycle.engine.faults import EngineFault
 from lifecycle.jobs.context import JobContext
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import NotReady, Refused
-from lifecycle.training import actions, facts
+from lifecycle.training import actions, facts, queries
 from lifecycle.training.actions.bases import check_online
 from lifecycle.training.folders import clean, drop_texts, prepare, run_folder
 from lifecycle.training.models import BaseModel, Run
+from lifecycle.training.rules import SweepState
+from lifecycle.training.search import Cut
 from registry.artifacts import actions as artifacts
 
 WANTED = ["*.safetensors", "*.json", "*.txt", "*.md", "LICENSE", "NOTICE"]
@@ -75,16 +78,17 @@ def train(ctx: JobContext) -> None:
     """Train in a child process, keep what it tells, then its artifact. Run again after any crash it goes on from the last checkpoint."""
     run = actions.begin(UUID(ctx.args["run"]))
     folder = run_folder(run)
-    result, keep = already_done(folder), partial(keep_events, ctx, run)
+    pruning = Pruning(run)
+    result = already_done(folder)
     if result is None:
-        ctx.progress(0, stage="Preparing the data")
-        prepare(run, folder)
-        ctx.raise_if_cancelled()
-        threads = run.spec.get("threads") or None
-        result = run_child(ctx, "train", folder, keep, threads=threads)
+        result = learn(ctx, run, folder, pruning)
     else:
-        while tail(ctx, folder, keep):
+        while tail(ctx, folder, partial(keep_events, ctx, run, pruning)):
             pass
+    if pruning.is_due and not result.ok and not ctx.cancelled:
+        actions.prune(run.uuid, pruning.reason, result.data)
+        clean(folder)
+        return
     if result.status == "cancelled":
         drop_texts(folder)
         actions.stopped(run.uuid, result.data)
@@ -112,10 +116,67 @@ def pass_less(run: Run, folder: Path) -> None:
         memory.keep_half(folder, run.spec["batch_size"])
 
 
-def keep_events(ctx: JobContext, run: Run, events: list[dict[str, Any]]) -> None:
-    """Keep what the engine wrote, as long as the job is held."""
+def learn(ctx: JobContext, run: Run, folder: Path, pruning: Pruning) -> Result:
+    """Run the engine's process to its end; not where a worker was lost between the decision to give a trial up and its record."""
+    if pruning.look():
+        return Result("cancelled")
+    ctx.progress(0, stage="Preparing the data")
+    prepare(run, folder)
+    ctx.raise_if_cancelled()
+    threads = run.spec.get("threads") or None
+    return run_child(ctx, "train", folder, partial(keep_events, ctx, run, pruning), threads=threads, enough=lambda: pruning.is_due)
+
+
+def keep_events(ctx: JobContext, run: Run, pruning: Pruning, events: list[dict[str, Any]]) -> None:
+    """Keep what the engine wrote, as long as the job is held; after an evaluation a trial may be given up."""
     ctx.hold()  # a job before its run, always: two locks in one order
     actions.record_events(run, events)
+    if any("macro_f1" in event.get("values", {}) for event in events):
+        pruning.look()
+
+
+@dataclass
+class Pruning:
+    """Whether a run is given up by its sweep. cut: why, once that is known; it is decided by the rows alone, so it stays decided."""
+
+    run: Run
+    cut: Cut | None = None
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the process is to leave."""
+        return self.cut is not None
+
+    def look(self) -> bool:
+        """Decide anew, after an evaluation."""
+        self.cut = self.cut or queries.find_cut(self.run)
+        return self.is_due
+
+    @property
+    def reason(self) -> str:
+        """The sentence for people."""
+        if self.cut is None:
+            return ""
+        cut, of = self.cut, "1 trial" if self.cut.others == 1 else f"{self.cut.others} trials"
+        return (
+            f"Given up at evaluation {cut.evaluation}: its best macro-F1 so far, {cut.best:.3f}, is below {cut.median:.3f}, "
+            f"the median of {of} at that evaluation."
+        )
+
+
+def next_trial(ctx: JobContext) -> None:
+    """Launch the next trial of a sweep, or end the sweep."""
+    actions.next_trial(UUID(ctx.args["sweep"]))
+
+
+def sweep_failed(job: Job) -> None:
+    """The job was given up: so is its sweep, with the job's sentence."""
+    actions.give_up_sweep(UUID(job.args["sweep"]), SweepState.FAILED, job.error, job.next_step)
+
+
+def sweep_cancelled(job: Job) -> None:
+    """The job was cancelled, and with it its sweep."""
+    actions.give_up_sweep(UUID(job.args["sweep"]), SweepState.CANCELLED, "The job that starts its next trial was cancelled.")
 
 
 def already_done(folder: Path) -> Result | None:

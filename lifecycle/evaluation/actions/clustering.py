@@ -13,7 +13,7 @@ from lifecycle.evaluation import queries, rules
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.jobs.context import JobContext
 from lifecycle.refusals import Refused
-from lifecycle.training.tasks import local_folder
+from lifecycle.training.folders import local_folder
 
 MOST = 2_000  # errors that are grouped, the most confident ones
 BATCH = 256

@@ -9,7 +9,7 @@ from lifecycle.evaluation import queries
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.jobs.context import JobContext
 from lifecycle.refusals import Refused
-from lifecycle.training.tasks import local_folder
+from lifecycle.training.folders import local_folder
 
 
 def check(evaluation: Evaluation, item: str) -> None:

@@ -14,7 +14,7 @@ from lifecycle.evaluation import queries, rules
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.jobs.context import JobContext
 from lifecycle.refusals import Refused
-from lifecycle.training.tasks import local_folder
+from lifecycle.training.folders import local_folder
 
 MOST = 10_000  # rows of each side
 BATCH = 500
