@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import transaction
 
+from datasets_app.datasets.models import Dataset
 from lifecycle.evaluation import queries, rules
 from lifecycle.evaluation.actions import clustering, explaining, leaking
 from lifecycle.evaluation.models import Analysis, Evaluation
@@ -15,7 +16,7 @@ from lifecycle.jobs.actions import enqueue
 from lifecycle.jobs.context import JobContext
 from lifecycle.jobs.models import Job
 from lifecycle.jobs.rules import State
-from lifecycle.refusals import Conflict
+from lifecycle.refusals import Conflict, Refused
 from registry.access.models import User
 from registry.access.policy import require
 from registry.ledger.actions import record
@@ -53,6 +54,8 @@ def analyse(*, evaluation: Evaluation, kind: Analysis.Kind, actor: User, item: s
     """
     computation = COMPUTATIONS[kind]
     require(actor, computation.needs, evaluation)
+    if evaluation.snapshot.dataset.task != Dataset.Task.SINGLE_LABEL:
+        raise Refused("This is computed for models that give one class per text, and this dataset's task is another.")
     computation.check(evaluation, item)
     if queries.analysis(evaluation, kind, item) is not None:
         raise Conflict(f"Known already: {kind.label} of {evaluation.run} on {evaluation.split}. What was found never changes.")
