@@ -131,3 +131,11 @@ def test_a_form_without_a_known_kind_is_refused(measured, client_for, mia):
 
     assert answer.status_code == 422
     assert not Job.objects.filter(subject_uuid=measured.uuid).exists()
+
+
+def test_a_model_of_another_task_is_refused(measured, mia):
+    measured.report["task"] = "multi_label"
+
+    with pytest.raises(Refused, match="where a text has one class"):
+        actions.analyse(evaluation=measured, kind=MEMBERSHIP, actor=mia)
+    assert not Job.objects.filter(kind="evaluation.membership").exists()
