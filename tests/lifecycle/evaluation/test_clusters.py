@@ -69,7 +69,7 @@ def test_every_error_is_in_one_group_and_groups_are_the_models_own(grouped, meas
     assert report["silhouette"] == 1.0
     for group in report["groups"]:
         members = [errors[digest] for digest in group["items"]]
-        assert group["pair_rows"] == sum((each.true, each.predicted) == (group["true"], group["predicted"]) for each in members)
+        assert group["pair_rows"] == sum((*each.true, *each.predicted) == (group["true"], group["predicted"]) for each in members)
         assert group["pair_rows"] >= len(members) / 6
     assert Event.objects.filter(verb="evaluation.analysis_requested").count() == 1
     assert json.loads(Event.objects.get(verb="evaluation.analysis_requested").canonical)["payload"]["kind"] == "clusters"

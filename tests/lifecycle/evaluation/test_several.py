@@ -53,7 +53,7 @@ def test_pairs_are_what_was_missed_and_given_with_the_rows_of_the_missed_class()
     assert rules.confused(REPORT) == [rules.Pair("a", "b", 1, 2), rules.Pair("a", "c", 1, 2)]
     assert rules.errors(REPORT) == 3
     assert charts.confusion(REPORT, limit=None).lead == "3 rows with a wrong class."
-    assert charts.reliability(REPORT).head == ["probability", "decisions", "mean probability", "share true"]
+    assert charts.reliability(REPORT).head == ["probability", "decisions", "mean probability", "share true", "95 % interval"]
 
 
 def test_changes_compare_whole_sets_whatever_the_order_of_the_labels():

@@ -142,13 +142,14 @@ def test_over_the_api(client_for, run, mia, ana):
 def test_what_a_run_may_become(old):
     may = {
         "queued": {"training", "pausing", "stopping", "stopped", "failed"},
-        "training": {"pausing", "stopping", "succeeded", "failed", "stopped"},
-        "pausing": {"paused", "stopping", "succeeded", "failed"},
+        "training": {"pausing", "stopping", "succeeded", "failed", "stopped", "pruned"},
+        "pausing": {"paused", "stopping", "succeeded", "failed", "pruned"},
         "paused": {"queued", "stopping"},
-        "stopping": {"stopped", "succeeded", "failed"},
+        "stopping": {"stopped", "succeeded", "failed", "pruned"},
         "stopped": {"queued"},
         "failed": {"queued"},
         "succeeded": set(),
+        "pruned": set(),
     }[old]
 
     assert MOVES.get(old, set()) == may

@@ -239,7 +239,7 @@ def test_the_page_of_a_trial_leads_to_its_sweep(client_for, snapshot, mia):
 
     assert f'trial 2 of <a href="/runs/sweeps/{sweep.uuid}/">Sweep 1</a>' in page
     assert "Given up at evaluation 1: its best macro-F1 so far, 0.200," in page
-    assert "Only a stopped or failed run can resume" in page
+    assert "Only a run that was paused, stopped or failed can resume" in page
 
 
 def test_the_settings_of_a_run_prefill_the_launch_form(client_for, snapshot, mia):
