@@ -46,7 +46,9 @@ class RefusalMiddleware:
         log.info("event=refused code=%s path=%s", error.code, request.path)
         if wants_fragment(request):
             return toast_answer(request, error, error.status)
-        return render(request, "refused.html", {"refusal": error, "status": error.status}, status=error.status)
+        page = render(request, "refused.html", {"refusal": error, "status": error.status}, status=error.status)
+        page["Cache-Control"] = "private, no-store"  # as of the page that was asked for: a sentence may name what only its reader may see
+        return page
 
 
 def form_only(request: HttpRequest, response: HttpResponse) -> HttpResponse:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
+from lifecycle.engine.memory import Parts
 from lifecycle.training import actions
 from lifecycle.training.models import Run
 from tests.support.browser import fits, running_chromium, shot, violations, visits
@@ -71,6 +72,40 @@ def test_a_run_is_laid_over_another_and_taken_away_again(opened, first, mia):
     page.get_by_role("link", name="Take Run 1 away").click()
 
     expect(page.get_by_role("table", name="Results by run").get_by_role("link")).to_have_text(["Run 2", "take away"])
+
+
+def test_a_run_is_paused_and_goes_on(opened, first, mia):
+    run = actions.reproduce(run_id=first.uuid, actor=mia)
+    page = opened(f"/runs/{run.uuid}/", mia)
+
+    page.get_by_role("button", name="Pause").click()
+    expect(page.get_by_text("Paused", exact=True).first).to_be_visible()
+    page.get_by_role("button", name="Resume").click()
+    expect(page.get_by_text("Queued", exact=True).first).to_be_visible()
+
+    run.refresh_from_db()
+    assert run.state == "queued"
+
+
+@pytest.mark.parametrize(("width", "scheme"), MODES)
+def test_the_pages_of_a_paused_run_and_of_one_that_ended_early_fit(opened, first, mia, settings, width, scheme):
+    settings.TRAINING_IMAGE = "registry.example.org/lifecycle:1.4"
+    paused, early = (actions.reproduce(run_id=first.uuid, actor=mia) for _ in range(2))
+    actions.pause(run_id=paused.uuid, actor=mia)
+    said = "The loss was no longer a number at step 43. The weights of step 40, the best before it, are kept."
+    finish_run(early, error={"code": "nan_loss", "message": said, "next_step": "Lower both learning rates, and start a new run."})
+    actions.record_events(early, [parts_event()])
+    for name, run in {"paused": paused, "early": early}.items():
+        page = opened(f"/runs/{run.uuid}/", mia, width=width, scheme=scheme)
+        page.wait_for_load_state("networkidle")
+        shot(page, f"run-{name}-{width}-{scheme}")
+        fits(page)
+        assert violations(page) == []
+
+
+def parts_event():
+    """As the engine tells of a run for which memory ran out."""
+    return {"seq": 99, "at": "2026-11-24T12:00:00+00:00", "kind": "finding", **Parts(32, 8, 10).finding().to_json()}
 
 
 @pytest.mark.parametrize(("width", "scheme"), MODES)

@@ -1,5 +1,7 @@
 import errno
 import json
+import os
+import random
 import signal
 import threading
 
@@ -51,6 +53,26 @@ def test_a_killed_run_resumes_to_the_weights_of_an_undisturbed_one(run_folder, e
     assert [event["seq"] for event in events] == list(range(len(events)))
     assert any(event.get("message") == f"Resuming from step {checkpoint.step_of(last)}." for event in events)
     assert [p.step for p in points(events)] == [p.step for p in points(read_events(calm / "events.jsonl")[0])]
+
+
+@pytest.mark.parametrize("seed", range(int(os.environ.get("KILLS", "4")) // 2))
+def test_a_run_that_is_killed_at_random_moments_ends_with_the_weights_of_an_undisturbed_one(seed, run_folder, engine, train_here):
+    """Two kills for each seed, each somewhere in a step, an evaluation or the writing of a checkpoint. KILLS=20 makes twenty."""
+    spec = SPEC | {"epochs": 60, "seed": seed}
+    calm, killed = run_folder("calm", **spec), run_folder("killed", **spec)
+    train_here(calm)
+    moments, pause = random.Random(seed), threading.Event()
+
+    for least, most in ((1, 100), (101, 200)):
+        process = engine.start("train", killed)
+        wait_for(process, killed, moments.randint(least, most))
+        pause.wait(moments.uniform(0, 0.05))
+        process.kill()
+        process.communicate()
+        assert process.returncode == -signal.SIGKILL
+
+    assert train_here(killed)["status"] == "succeeded"
+    assert weights(killed) == weights(calm)
 
 
 def test_sigterm_leaves_a_checkpoint_and_a_cancelled_result(run_folder, engine):
