@@ -143,6 +143,7 @@ def training(facts: Mapping[str, Any]) -> str:
     lines = [
         ("Base model", f"{inline(base['name'])}{', `sha256:' + base['digest'] + '`' if base.get('digest') else ''}"),
         ("Licence of the base", inline(base.get("licence") or NOT_STATED)),
+        *([("Task", "any number of classes a text, each from a threshold of its own")] if rules.gives_several(facts) else []),
         ("Strategy", inline(dict(Strategy.choices).get(facts["strategy"], facts["strategy"]))),
         *((name.replace("_", " ").capitalize(), inline(spec[name])) for name in SPEC if name in spec),
         ("Trainable parameters", count(effort.get("trainable_parameters")).lower()),

@@ -6,7 +6,11 @@ import pytest
 from playwright.sync_api import expect
 
 from lifecycle.evaluation import queries
+from registry.catalog import actions as catalog
+from registry.catalog.models import ModelVersion
 from tests.support.browser import fits, running_chromium, shot, violations, visits
+from tests.support.jobs import run_ok
+from tests.support.registry import STATED, make_model
 from tests.support.training import make_run, several_snapshot
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -31,6 +35,14 @@ def runs(project, mia):
     return [make_run(snapshot, mia, accuracy=share, seed=seed) for seed, share in ((1, 0.6), (2, 0.9))]
 
 
+def registered(project, run, user) -> ModelVersion:
+    """A version of the run."""
+    model = make_model(project, user)
+    catalog.register(model=model, run=run, semver="1.0.0", actor=user, stated=STATED)
+    run_ok("default")
+    return ModelVersion.objects.get(model=model)
+
+
 def test_what_a_class_misses_opens_its_rows(opened, runs, mia):
     evaluation = queries.latest_evaluation(runs[0], "test")
     worst = max(evaluation.report["per_class"], key=lambda each: each["missed"])
@@ -43,14 +55,17 @@ def test_what_a_class_misses_opens_its_rows(opened, runs, mia):
 
 
 @pytest.mark.parametrize(("width", "scheme"), MODES)
-def test_the_pages_fit_and_can_be_read_by_everybody(opened, runs, mia, width, scheme):
+def test_the_pages_fit_and_can_be_read_by_everybody(opened, runs, project, mia, width, scheme):
+    version = registered(project, runs[1], mia)
     first, second = (queries.latest_evaluation(run, "test") for run in runs)
     paths = {
+        "several-launch": f"/runs/launch/?snapshot={runs[0].snapshot.uuid}",
         "several-run": f"/runs/{runs[0].uuid}/",
         "several-evaluation": f"/evaluations/{first.uuid}/",
         "several-items": f"/evaluations/{first.uuid}/items/",
         "several-compare": f"/evaluations/compare/?a={first.uuid}&b={second.uuid}",
         "several-suggest": f"/evaluations/suggest/{runs[0].snapshot.dataset.uuid}/",
+        "several-version": f"/models/versions/{version.uuid}/",
     }
     for name, path in paths.items():
         page = opened(path, mia, width=width, scheme=scheme)

@@ -34,7 +34,9 @@ FALLING = [2.0, 1.5, 1.2, 1.0, 0.8, 0.6, 0.5, 0.4, 0.3, 0.2]
         (curve([1.0, None]), ["instability"]),
         (curve(FALLING[:2], [1.0], predicted_classes=[1.0]), ["collapse"]),
         (curve(FALLING[:4], [1.0, 0.9], predicted_classes=[1.0, 3.0]), []),  # recovered
+        (curve(FALLING[:2], [1.0], predicted_sets=[1.0]), ["collapse"]),
         (curve(FALLING[:2], [0.1], accuracy=[0.999]), ["leakage"]),
+        (curve(FALLING[:2], [0.1], subset_accuracy=[0.999]), ["leakage"]),
         (curve(FALLING[:4], [0.1, 0.1], accuracy=[0.9, 0.999]), []),  # earned, not given
         ([], []),
     ],
@@ -47,6 +49,13 @@ def test_a_collapse_comes_before_what_is_only_to_watch():
     points = curve(FALLING, [1.5, 1.0, 1.2, 1.3, 1.4], predicted_classes=[1.0] * 5)
 
     assert [(each.code, each.severity) for each in diagnose(points, classes=5)] == [("collapse", "bad"), ("overfitting", "watch")]
+
+
+def test_a_collapse_to_one_set_of_labels_is_told_as_such():
+    (finding,) = diagnose(curve(FALLING[:2], [1.0], predicted_sets=[1.0]), classes=5)
+
+    assert finding.title == "The model gives every row the same labels."
+    assert finding.detail == "At step 20 all validation rows were answered with the same set of the 5 labels."
 
 
 def test_overfitting_states_the_fact_the_evidence_and_the_step():

@@ -30,6 +30,7 @@ def test_it_is_registered_with_its_own_scores_and_loading_code(version, client_f
     assert "accuracy" not in version.facts["evaluation"]["metrics"]
     text = version.cards.get().text
     assert "| Subset accuracy |" in text
+    assert "| Task | any number of classes a text, each from a threshold of its own |" in text
     assert "| Baseline | Subset accuracy | Macro-F1 |" in text
     assert 'zip(about["labels"], shares, about["thresholds"])' in text
 
