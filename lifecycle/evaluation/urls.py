@@ -18,4 +18,6 @@ urlpatterns = [
     path("<uuid:uuid>/groups/", views.slices, name="slices"),
     path("<uuid:uuid>/groups/items/", views.slice_items, name="slice_items"),
     path("<uuid:uuid>/threshold/", views.threshold, name="threshold"),
+    path("<uuid:uuid>/robustness/", views.robustness, name="robustness"),
+    path("<uuid:uuid>/probe/", views.probe, name="probe"),
 ]

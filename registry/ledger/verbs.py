@@ -83,6 +83,8 @@ class Verb(TextChoices):
     # evaluation
     EVALUATION_REQUESTED = "evaluation.requested", "asked for an evaluation"
     EVALUATION_RECORDED = "evaluation.recorded", "recorded an evaluation"
+    PROBES_REQUESTED = "evaluation.probes_requested", "asked how a model answers disturbed texts"
+    PROBES_RECORDED = "evaluation.probes_recorded", "recorded how a model answers disturbed texts"
     SUGGESTIONS_REQUESTED = "evaluation.suggestions_requested", "had a model suggest labels"
     # policies and catalog
     POLICY_PUBLISHED = "policies.published", "published a policy"
