@@ -18,6 +18,7 @@ ROOMS = [
     "lifecycle.evaluation.api",
     "lifecycle.evaluation.slices_api",
     "lifecycle.evaluation.confidence_api",
+    "lifecycle.evaluation.robustness_api",
     "registry.policies.api",
     "registry.catalog.api",
     "registry.promotions.api",

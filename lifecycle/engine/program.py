@@ -24,6 +24,7 @@ VERBS = {
     "train": ("lifecycle.engine.training", "train"),
     "evaluate": ("lifecycle.engine.verbs", "evaluate"),
     "predict": ("lifecycle.engine.verbs", "predict"),
+    "robustness": ("lifecycle.engine.robustness", "robustness"),
     "embed": ("lifecycle.engine.verbs", "embed"),
     "export": ("lifecycle.engine.verbs", "export"),
     "probe": ("lifecycle.engine.verbs", "probe"),

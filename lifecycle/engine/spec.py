@@ -293,3 +293,18 @@ class ExportSpec(Document):
     artifact: str
     base: Base | None = None
     format: int = _limit(FORMAT, low=FORMAT, high=FORMAT)
+
+
+@dataclass(frozen=True)
+class RobustnessSpec(Document):
+    """Disturb labelled rows and compare the answers. rows: at most so many, drawn by the seed. base: for adapters without an ONNX graph."""
+
+    artifact: str
+    data: str = "data.jsonl"
+    base: Base | None = None
+    format: int = _limit(FORMAT, low=FORMAT, high=FORMAT)
+    rows: int = _limit(2000, low=1, high=100_000)
+    bootstrap: int = _limit(1000, low=0, high=100_000)
+    seed: int = _limit(1, low=0, high=2**32 - 1)
+    threads: int = _limit(0, low=0, high=1024)
+    batch_size: int = _limit(64, low=1, high=4096)

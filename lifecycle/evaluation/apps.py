@@ -9,7 +9,7 @@ class EvaluationConfig(AppConfig):
 
     def ready(self) -> None:
         """Measure every run that succeeds, and bring the comparison into the navigation."""
-        from lifecycle.evaluation import actions, ports, queries, tasks
+        from lifecycle.evaluation import actions, ports, probe_task, queries, tasks
         from lifecycle.jobs.registry import JobKind, register
         from lifecycle.jobs.rules import Queue
         from lifecycle.training import ports as training
@@ -26,6 +26,12 @@ class EvaluationConfig(AppConfig):
                 "evaluation.evaluate", "Evaluate a model", tasks.evaluate, queue=Queue.TRAINING, url=lambda job: f"/runs/{job.args['run']}/"
             )
         )
+        register(
+            JobKind(
+                "evaluation.probe", "Probe a model with disturbed texts", probe_task.probe, queue=Queue.TRAINING,
+                url=lambda job: find_url("evaluation:robustness", uuid=job.args["evaluation"]),
+            )
+        )  # fmt: skip
         register(
             JobKind(
                 "evaluation.suggest", "Have a model suggest labels", actions.run_suggest,

@@ -66,3 +66,25 @@ class Analysis(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} of {self.evaluation}"
+
+
+class Robustness(models.Model):
+    """How the model of an evaluation answers its texts when they are disturbed. Made when the computation is done, and never changed."""
+
+    append_only = True
+    project_path = "evaluation__run__project"
+    root_path = "evaluation__snapshot__dataset"
+
+    uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
+    evaluation = models.ForeignKey(Evaluation, on_delete=models.PROTECT, related_name="robustness")
+    report = models.JSONField(help_text="the engine's result: scores of the clean and of the disturbed texts, and their differences")
+    report_digest = models.CharField(max_length=64)
+    flips = models.ForeignKey(Blob, on_delete=models.PROTECT, related_name="+", help_text="Parquet: the answers that changed")
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["evaluation", "report_digest"], name="one_robustness_per_report")]
+
+    def __str__(self) -> str:
+        return f"robustness on {self.evaluation.split}"

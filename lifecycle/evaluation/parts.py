@@ -7,7 +7,7 @@ from django.urls import reverse
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.evaluation.rules import is_several
 
-PARTS = {"detail": "Report", "slices": "Groups", "threshold": "Threshold"}
+PARTS = {"detail": "Report", "slices": "Groups", "threshold": "Threshold", "robustness": "Robustness"}
 
 
 def tabs(evaluation: Evaluation, current: str) -> list[dict[str, object]]:

@@ -22,4 +22,6 @@ urlpatterns = [
     path("<uuid:uuid>/words/", views.words, name="words"),
     path("<uuid:uuid>/analyse/", views.analyse, name="analyse"),
     path("<uuid:uuid>/threshold/", views.threshold, name="threshold"),
+    path("<uuid:uuid>/robustness/", views.robustness, name="robustness"),
+    path("<uuid:uuid>/probe/", views.probe, name="probe"),
 ]

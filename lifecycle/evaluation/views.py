@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling.queries import get_dataset
-from lifecycle.evaluation import actions, pages, queries, slices_page, threshold_page
+from lifecycle.evaluation import actions, pages, queries, robustness_page, slices_page, threshold_page
 from lifecycle.evaluation.clusters_page import grouped
 from lifecycle.evaluation.forms import AnalyseForm, SuggestForm
 from lifecycle.evaluation.membership_page import leaking
@@ -118,6 +118,25 @@ def threshold(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     context = threshold_page.threshold(person(request), uuid, request.GET.dict())
     status = 200 if context["form"].is_valid() else 422
     return respond(request, "lifecycle/evaluation/threshold.html", "threshold", context, status=status)
+
+
+@require_safe
+@needs("evaluation.view", Evaluation)
+def robustness(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """How an evaluation's model answers disturbed texts."""
+    return respond(
+        request, "lifecycle/evaluation/robustness.html", "robustness", robustness_page.robustness(person(request), uuid, request.GET)
+    )
+
+
+@require_POST
+@needs("evaluation.evaluate", Evaluation, see="evaluation.view")
+def probe(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """Disturb the texts of an evaluation and have its model answer them."""
+    evaluation = queries.get_evaluation(person(request), uuid)
+    actions.probe(evaluation=evaluation, actor=person(request))
+    toast(request, f"{evaluation.run} is being probed", kind="live")
+    return redirect_or_refresh(request, reverse("evaluation:robustness", args=[uuid]))
 
 
 @require_safe

@@ -214,6 +214,8 @@ TABLE = r"""
 /evaluations/<uuid:uuid>/words/                            | evaluation | L... +++x+xx | L... +++x+xx
 /evaluations/<uuid:uuid>/analyse/                          | evaluation | ---- ------- | L... xx++xxx
 /evaluations/<uuid:uuid>/threshold/                        | evaluation | L... +++++++ | ---- -------
+/evaluations/<uuid:uuid>/robustness/                       | evaluation | L... +++++++ | ---- -------
+/evaluations/<uuid:uuid>/probe/                            | evaluation | ---- ------- | L... xx++xxx
 # policies
 /policies/                                                 |            | L+++ +++++++ | ---- -------
 /policies/<uuid:uuid>/                                     | policy     | L.+. +++++++ | ---- -------
@@ -422,6 +424,7 @@ TABLE = r"""
 /api/v1/evaluations/<uuid:uuid>/analyses/                  | evaluation | L... +++++++ | L... xx++xxx
 /api/v1/evaluations/<uuid:uuid>/calibration/               | evaluation | L... +++++++ | L--- -------
 /api/v1/evaluations/<uuid:uuid>/threshold/                 | evaluation | L... +++++++ | L--- -------
+/api/v1/evaluations/<uuid:uuid>/robustness/                | evaluation | L... +++++++ | L... xx++xxx
 /api/v1/datasets/<uuid:uuid>/suggest/                      | dataset    | L... x+++xxx | L... x+++xxx
 /api/v1/runs/<uuid:uuid>/evaluate/                         | run        | L--- ------- | L... xx++xxx
 /api/v1/policies/                                          |            | L+++ +++++++ | L--- -------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,10 @@ from datasets_app.datasets.models import Dataset, Item
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.engine import metrics, predictions
+from lifecycle.engine.flips import Flip, write_flips
+from lifecycle.engine.perturb import PROBES
 from lifecycle.evaluation import actions
-from lifecycle.evaluation.models import Evaluation
+from lifecycle.evaluation.models import Evaluation, Robustness
 from lifecycle.training.models import Run
 from registry.access.models import Project, User
 from tests.support.datasets import import_texts, make_dataset
@@ -51,3 +53,23 @@ def evaluated(run: Run, split: str, answer: Callable[[Item, str], Mapping[str, f
         path = Path(scratch) / "predictions.parquet"
         predictions.write(path, made, split)
         return actions.keep(run=run, split=split, result=result, predictions=path, actor=None)
+
+
+def made_probes(evaluation: Evaluation, actor: User, flips: Sequence[Flip]) -> Robustness:
+    """Probes as the engine gives them, in which right answers became wrong where these flips say so and nowhere else."""
+    rows = evaluation.rows
+    ends = {name: {"low": 0.8, "high": 1.0} for name in ("accuracy", "macro_f1")}
+    clean = {"accuracy": 0.9, "macro_f1": 0.9, "intervals": ends}
+    probes = {}
+    for name in PROBES:
+        count = sum(flip.probe == name for flip in flips)
+        change = {"baseline": 0.9, "candidate": 0.9 - count / rows, "difference": -count / rows, "low": -0.2, "high": 0.01}
+        probes[name] = clean | {
+            "accuracy": 0.9 - count / rows, "change": dict.fromkeys(ends, change | {"verdict": "unclear"}), "broken": count, "fixed": 0,
+            "flipped": {"value": count / rows, "low": 0.0, "high": 0.2, "count": count},
+        }  # fmt: skip
+    result = {"format": 1, "status": "succeeded", "error": None, "seconds": 1.0, "rows": rows, "of": rows, "seed": 1, "clean": clean}
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / "flips.parquet"
+        write_flips(path, flips)
+        return actions.keep_probes(evaluation=evaluation, result=result | {"probes": probes}, flips=path, actor=actor)

@@ -1,0 +1,76 @@
+"""Texts are disturbed in known ways, the same for the same seed."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+
+from lifecycle.engine.perturb import NEIGHBOURS, PROBES, SENTENCE, disturb
+
+LONG = "Where is my card? It has not arrived, and I have been waiting for two weeks now. Please help me as soon as you can."
+ODD = ["", " ", "a", "٣٤", "e\u0301e\u0301", "👨\u200d👩\u200d👧 family", "ﬃ straße İ", "汉字与假名かな", "1234 !?"]
+
+
+@pytest.mark.parametrize(
+    ("probe", "text", "found"),
+    [
+        ("lower", "My CARD is Lost", "my card is lost"),
+        ("upper", "My card, straße", "MY CARD, STRASSE"),
+        ("half", "abcdef", "abc"),
+        ("half", "abcde", "abc"),
+        ("half", "xe\u0301yz", "xe\u0301"),
+        ("half", "👨\u200d👩ab", "👨\u200d👩"),
+        ("sentence", "lost", f"lost {SENTENCE}"),
+        ("edges", "lost", " \t... lost !!\n "),
+    ],
+)
+def test_each_probe_does_what_it_says(probe, text, found):
+    assert disturb(probe, text, seed=1, name="one") == found
+
+
+def test_five_of_a_hundred_letters_are_mistyped():
+    letters = sum(mark.isalpha() for mark in LONG)
+    for seed in range(30):
+        text = disturb("typos", LONG, seed=seed, name="one")
+        lost = len(LONG) - len(text)
+        same = sum(mark == LONG[at] for at, mark in enumerate(text)) if not lost else None
+
+        assert text != LONG
+        assert 0 <= lost <= round(0.05 * letters)
+        if same is not None:
+            assert 0 < len(LONG) - same <= 2 * round(0.05 * letters)
+    assert [round(0.05 * letters), letters] == [4, 87]
+
+
+def test_a_single_typo_is_a_neighbour_a_swap_or_a_missing_letter():
+    found = {disturb("typos", "car", seed=seed, name="one") for seed in range(300)}
+
+    near = {f"{key}ar" for key in NEIGHBOURS["c"]} | {f"c{key}r" for key in NEIGHBOURS["a"]} | {f"ca{key}" for key in NEIGHBOURS["r"]}
+    assert found == near | {"acr", "cra"} | {"ar", "cr", "ca"}
+    assert NEIGHBOURS["a"] == ["q", "w", "s", "z", "x"]
+
+
+def test_case_is_kept_by_a_neighbour():
+    found = {disturb("typos", "A", seed=seed, name="one") for seed in range(100)}
+
+    assert found == {"", "Q", "W", "S", "Z", "X"}
+
+
+@pytest.mark.parametrize("text", ODD)
+@pytest.mark.parametrize("probe", PROBES)
+def test_every_text_stays_unicode_and_no_mark_loses_its_letter(probe, text):
+    found = disturb(probe, text, seed=3, name="one")
+
+    found.encode("utf-8")
+    bare = [at for at, mark in enumerate(found) if unicodedata.combining(mark) and (at == 0 or found[at - 1].isspace())]
+    assert bare == []
+    if probe == "typos" and not any(mark.isalpha() for mark in text):
+        assert found == text
+
+
+def test_the_same_seed_and_name_disturb_the_same_way_and_others_do_not():
+    first = disturb("typos", LONG, seed=1, name="one")
+
+    assert disturb("typos", LONG, seed=1, name="one") == first
+    assert first not in (disturb("typos", LONG, seed=2, name="one"), disturb("typos", LONG, seed=1, name="two"), LONG)

@@ -1,0 +1,70 @@
+"""A model answers disturbed texts; what changed is counted and kept."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from lifecycle.engine.calibration import wilson
+from lifecycle.engine.flips import Flip, read_flips, write_flips
+from lifecycle.engine.perturb import PROBES
+from tests.engine.inbox import ROWS, write_rows
+
+
+def test_flips_are_read_by_probe_right_answers_that_broke_first(tmp_path):
+    fixed, broken, surer = (
+        Flip("upper", name, "card", *rest)
+        for name, rest in {
+            "a": ("refund", 0.9, "card", 0.99), "b": ("card", 0.6, "refund", 0.7), "c": ("card", 0.6, "refund", 0.8),
+        }.items()
+    )  # fmt: skip
+    write_flips(tmp_path / "flips.parquet", [fixed, broken, surer, Flip("half", "d", "card", "card", 0.6, "refund", 0.7)])
+
+    assert read_flips(tmp_path / "flips.parquet", "upper") == [surer, broken, fixed]
+    assert read_flips(tmp_path / "flips.parquet", "lower") == []
+
+
+@pytest.fixture
+def probed(run_folder, train_here, tiny_base, tmp_path):
+    run = run_folder(epochs=15)
+    train_here(run)
+
+    def probe(name="probed", **fields):
+        folder = tmp_path / name
+        folder.mkdir()
+        write_rows(folder / "data.jsonl", ROWS)
+        spec = {"artifact": str(run / "artifact"), "base": {"path": str(tiny_base), "name": "tiny"}, "bootstrap": 50} | fields
+        (folder / "spec.json").write_text(json.dumps(spec))
+        return folder, train_here(folder, verb="robustness")
+
+    return probe
+
+
+@pytest.mark.engine
+def test_every_probe_is_scored_against_the_clean_texts(probed):
+    folder, result = probed()
+
+    assert (result["status"], result["rows"], result["of"], result["seed"]) == ("succeeded", 8, 8, 1)
+    assert list(result["probes"]) == list(PROBES)
+    assert result["clean"]["accuracy"] == 1.0
+    for name, found in result["probes"].items():
+        flips = read_flips(folder / "flips.parquet", name)
+        broken = sum(flip.is_broken for flip in flips)
+        assert found["accuracy"] == 1 - broken / 8
+        assert (found["broken"], found["fixed"]) == (broken, 0)
+        assert found["change"]["accuracy"]["difference"] == pytest.approx(found["accuracy"] - 1)
+        low, high = wilson(len(flips), 8)
+        assert found["flipped"] == {"value": len(flips) / 8, "low": low, "high": high, "count": len(flips)}
+    assert result["probes"]["lower"]["flipped"]["count"] == 0  # its words are lower already
+    assert result["probes"]["upper"]["flipped"]["count"] == 0  # and its tokenizer lowers the others
+
+
+@pytest.mark.engine
+def test_the_same_seed_gives_the_same_and_rows_are_drawn_by_it(probed):
+    (first, one), (second, two), (_, few) = probed(), probed("again"), probed("few", rows=3)
+
+    assert {name: one[name] for name in ("clean", "probes")} == {name: two[name] for name in ("clean", "probes")}
+    assert (first / "flips.parquet").read_bytes() == (second / "flips.parquet").read_bytes()
+    assert (first / "data.jsonl").read_bytes() == (second / "data.jsonl").read_bytes()
+    assert (few["rows"], few["of"]) == (3, 8)
