@@ -103,8 +103,7 @@ class SweepForm(forms.Form):
         super().__init__(*args, **kwargs)
         choices = {name: choice for name, choice in suggestion.choices.items() if (strategy, name) != ("head", "learning_rate")}
         self.space = search.suggested_space(strategy, suggestion.values())
-        searched = [name for name in search.SEARCHED if name in choices]
-        self.settings_names = [*searched, *(name for name in choices if name not in searched)]
+        self.settings_names = [name for name in dict.fromkeys((*search.SEARCHED, *choices)) if name in choices]
         for name in self.settings_names:
             value, reason = choices[name].value, choices[name].reason
             self.fields[name] = self.domain_field(name, value, reason) if name in search.SEARCHED else field_for(name, value, reason)
