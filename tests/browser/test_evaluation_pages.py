@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from playwright.sync_api import expect
 
-from tests.support.browser import fits, running_chromium, shot, violations, visits
-from tests.support.evaluations import channelled, evaluated
+from lifecycle.engine.flips import Flip
+from lifecycle.evaluation import queries
+from tests.support.browser import SHOTS, fits, running_chromium, shot, violations, visits
+from tests.support.evaluations import channelled, evaluated, made_probes
 from tests.support.training import make_run
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 MODES = [(1440, "light"), (390, "dark"), (1440, "dark"), (390, "light")]
+PAPER = (1032, 703)  # A4 landscape less its margins, in CSS pixels
+CUT = """() => [...document.querySelectorAll("main *")]
+  .filter((each) => each.checkVisibility() && !each.closest("svg *, .vh") && each.getBoundingClientRect().right > innerWidth + 1)
+  .map((each) => each.outerHTML.slice(0, 120))"""
 OTHER = {"card": "refund", "refund": "card"}
 
 
@@ -39,7 +48,11 @@ def answer(item, label):
 def evaluation(project, mia):
     run = make_run(channelled(project, mia), mia, splits=())
     evaluated(run, "validation", answer, temperature=1.4)
-    return evaluated(run, "test", answer, temperature=1.4)
+    measured = evaluated(run, "test", answer, temperature=1.4)
+    made_probes(
+        measured, mia, [Flip("typos", item, "card", "card", 0.9, "refund", 0.6) for item in queries.predictions_of(measured).ids[:9]]
+    )
+    return measured
 
 
 def test_a_column_and_a_class_are_chosen_and_the_rows_of_a_group_open(opened, evaluation, mia):
@@ -59,18 +72,21 @@ def test_a_threshold_is_chosen_by_costs(opened, evaluation, mia):
     page = opened(f"/evaluations/{evaluation.uuid}/threshold/", mia)
 
     page.get_by_label("Class optional").select_option("card")
+    expect(page.get_by_label("Cost of a missed row")).to_be_visible()
     page.get_by_role("link", name="Least cost").click()
+    page.wait_for_url(lambda url: "goal=cost" in url)
     page.get_by_label("Cost of a missed row").fill("20")
     page.get_by_label("Cost of a missed row").press("Enter")
 
+    page.wait_for_url(lambda url: "missed=20" in url)
     expect(page.get_by_text("Call a row card from")).to_be_visible()
-    assert "missed=20" in page.url
 
 
 @pytest.mark.parametrize(("width", "scheme"), MODES)
 def test_the_pages_fit_and_can_be_read_by_everybody(opened, evaluation, mia, width, scheme):
     pages = {
         "report": "", "groups": "groups/?column=metadata:channel&class=card", "threshold": "threshold/?goal=cost&class=card&person=0.3",
+        "robustness": "robustness/?probe=typos",
     }  # fmt: skip
     for name, path in pages.items():
         page = opened(f"/evaluations/{evaluation.uuid}/{path}", mia, width=width, scheme=scheme)
@@ -78,3 +94,33 @@ def test_the_pages_fit_and_can_be_read_by_everybody(opened, evaluation, mia, wid
         shot(page, f"{name}-{width}-{scheme}")
         fits(page)
         assert violations(page) == []
+
+
+def test_on_paper_a_page_says_what_it_is_about_and_nothing_is_cut_off(opened, evaluation, mia):
+    for name, path in {
+        "report": "?classes=all",
+        "groups": "groups/?column=metadata:channel&class=card",
+        "robustness": "robustness/",
+    }.items():
+        page = opened(f"/evaluations/{evaluation.uuid}/{path}", mia)
+        page.wait_for_load_state("networkidle")
+        facts = page.locator(".paper")
+        expect(facts).to_be_hidden()
+
+        page.emulate_media(media="print")
+        page.set_viewport_size({"width": PAPER[0], "height": PAPER[1]})
+        page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        expect(facts).to_be_visible()
+        for told in (evaluation.root_digest, evaluation.snapshot.digest, evaluation.report_digest, "by Mia", "asked for by the system"):
+            expect(facts).to_contain_text(told)
+        expect(page.get_by_role("navigation", name="Parts of the evaluation")).to_be_hidden()
+        assert page.evaluate(CUT) == []
+        page.evaluate("dispatchEvent(new Event('afterprint'))")
+        page.emulate_media(media="null")
+        page.set_viewport_size({"width": 1440, "height": 900})
+        paper = page.pdf(prefer_css_page_size=True)
+
+        boxes = {tuple(map(float, box.split())) for box in re.findall(rb"/MediaBox \[([\d. ]+)\]", paper)}
+        assert [(round(width), round(height)) for _, _, width, height in boxes] == [(842, 595)]
+        if SHOTS:
+            (Path(SHOTS) / f"{name}.pdf").write_bytes(paper)
