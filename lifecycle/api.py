@@ -14,6 +14,7 @@ ROOMS = [
     "datasets_app.scanning.api",
     "datasets_app.snapshots.api",
     "lifecycle.training.api",
+    "lifecycle.training.sweep_api",
     "lifecycle.evaluation.api",
     "registry.policies.api",
     "registry.catalog.api",

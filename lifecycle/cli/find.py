@@ -81,6 +81,13 @@ def run(session: Session, name: str) -> Row:
     return only(session.api.get("/runs/", number=number_of(name, "run"), project=project(session))["results"], f"run {name}")
 
 
+def sweep(session: Session, name: str) -> Row:
+    """By number or uuid."""
+    if is_uuid(name):
+        return read(session, f"/sweeps/{name}/", f"sweep {name}")
+    return only(session.api.get("/sweeps/", number=number_of(name, "sweep"), project=project(session))["results"], f"sweep {name}")
+
+
 def version(session: Session, name: str, model: str = "") -> Row:
     """By model@semver or uuid; by semver alone where the model is known by its uuid."""
     if is_uuid(name):

@@ -11,7 +11,7 @@ from lifecycle.refusals import Refused
 
 POLL_SECONDS = 2.0
 JOB_ENDED = {"succeeded", "failed", "cancelled"}
-RUN_ENDED = {"succeeded", "failed", "stopped"}
+RUN_ENDED = {"succeeded", "failed", "stopped", "pruned"}
 SCORES = {"macro_f1": "macro F1", "accuracy": "accuracy", "log_loss": "log loss", "ece": "calibration error"}
 
 
@@ -99,7 +99,7 @@ def milestone(stage: str, done: int, total: int | None) -> str:
 def run_result(run: dict[str, Any]) -> list[str]:
     """What came of a run, for people."""
     head = f"Run {run['number']} {run['state']}"
-    if run["state"] == "failed" and run["error"]:
+    if run["state"] in ("failed", "pruned") and run["error"]:
         return [f"{head}: {run['error']['message']} {run['error']['next_step']}".rstrip()]
     if run["state"] == "stopped":
         return [f"{head} at step {run['step']:,} of {run['total_steps']:,}. Resume it on its page."]

@@ -54,12 +54,14 @@ def run_child(
     on_events: Callable[[list[dict[str, Any]]], None],
     *,
     threads: int | None = None,
+    enough: Callable[[], bool] = lambda: False,
     program: Sequence[str] = ENGINE,
     grace_seconds: float = GRACE_SECONDS,
 ) -> Result:
     """Run `python -m lifecycle.engine VERB FOLDER` to its end; spec and data are already in the folder.
 
     on_events gets new events in batches, in a transaction with the checkpoint that remembers them: each event once, also after a crash.
+    enough: asked while it runs; once true the child is to leave as if the job were cancelled, though it is not.
     A cancelled job gives the child time to write its checkpoint, and returns status cancelled: record it, then call
     ctx.raise_if_cancelled(), so that the job ends so too. Raises LeaseLost or Released after the child has left. Running the same verb on
     the same folder again goes on where it stopped.
@@ -72,7 +74,7 @@ def run_child(
             env=scrubbed(os.environ, threads=threads), start_new_session=True,
         )  # fmt: skip
     try:
-        watch(ctx, child, folder, on_events, grace_seconds)
+        watch(ctx, child, folder, on_events, enough, grace_seconds)
         while tail(ctx, folder, on_events):
             pass
     finally:
@@ -86,13 +88,18 @@ def run_child(
 
 
 def watch(
-    ctx: JobContext, child: subprocess.Popen[bytes], folder: Path, on_events: Callable[[list[dict[str, Any]]], None], grace_seconds: float
+    ctx: JobContext,
+    child: subprocess.Popen[bytes],
+    folder: Path,
+    on_events: Callable[[list[dict[str, Any]]], None],
+    enough: Callable[[], bool],
+    grace_seconds: float,
 ) -> None:
     """Hand on events until the child has ended; ask it to leave when there is a reason to, and kill it after the grace."""
     kill_at: float | None = None
     while child.poll() is None:
         tail(ctx, folder, on_events)
-        if kill_at is None and (ctx.cancelled or ctx.lost or ctx.stopping):
+        if kill_at is None and (ctx.cancelled or ctx.lost or ctx.stopping or enough()):
             child.terminate()
             kill_at = time.monotonic() + grace_seconds
         if kill_at is not None and time.monotonic() > kill_at:

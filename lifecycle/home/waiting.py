@@ -151,8 +151,8 @@ def uploads(user: User, _roles: Roles) -> list[Task]:
 
 
 def runs(user: User, _roles: Roles) -> list[Task]:
-    """This person's runs that succeeded and are not registered, newest first."""
-    rows = training.runs(user).filter(launched_by=user, state=RunState.SUCCEEDED, versions__isnull=True)
+    """This person's runs that succeeded and are not registered, newest first; trials of sweeps wait for nobody."""
+    rows = training.runs(user).filter(launched_by=user, state=RunState.SUCCEEDED, versions__isnull=True, sweep__isnull=True)
     found = []
     for row in policy.visible_to(user, rows, "catalog.register")[:EACH]:
         found.append(Task(f"{row} is not registered", str(row.snapshot), "Evaluate and register", page("training:detail", row.uuid)))

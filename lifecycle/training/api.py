@@ -66,6 +66,8 @@ class RunOut(serializers.Serializer[Any]):
     error = serializers.DictField(allow_null=True)
     cost = serializers.SerializerMethodField()
     reproduces = serializers.UUIDField(source="reproduces.uuid", default=None)
+    sweep = serializers.UUIDField(source="sweep.uuid", default=None)
+    trial = serializers.IntegerField(allow_null=True)
     repeat = serializers.SerializerMethodField()
     artifact = serializers.CharField(source="artifact.root_digest", default=None)
     job = serializers.UUIDField(source="job.uuid", default=None)
@@ -156,17 +158,18 @@ class Runs(View):
 
     @extend_schema(
         operation_id="runs_list", responses=RunPageOut,
-        parameters=[OpenApiParameter("before", int), OpenApiParameter("project", UUID), OpenApiParameter("number", int)],
+        parameters=[
+            OpenApiParameter("before", int), OpenApiParameter("project", UUID), OpenApiParameter("number", int),
+            OpenApiParameter("sweep", UUID),
+        ],
     )  # fmt: skip
     def get(self, request: Request) -> Response:
-        """List runs by keyset, or those of a project or with a number."""
-        rows = queries.runs(person(request)).filter(**chosen(request, project=("project__uuid", IS_UUID), number=("number", IS_NUMBER)))
-        before = request.query_params.get("before", "")
-        if before:
-            if not (before.isascii() and before.isdigit() and len(before) < 19):
-                raise serializers.ValidationError({"before": ["It must be the number that the page before gave."]})
-            rows = rows.filter(id__lt=int(before))
-        found = list(rows[: pages.PAGE + 1])
+        """List runs by keyset, or those of a project or with a number; trials stand under the sweep that is asked for, not among others."""
+        fields = {"project": ("project__uuid", IS_UUID), "number": ("number", IS_NUMBER), "sweep": ("sweep__uuid", IS_UUID)}
+        given = chosen(request, **fields)
+        if not given.keys() & {"number", "sweep__uuid"}:
+            given["sweep__isnull"] = True
+        found = list(queries.runs(person(request)).filter(**given, **before_in(request))[: pages.PAGE + 1])
         older = found[pages.PAGE - 1].pk if len(found) > pages.PAGE else None
         return Response({"results": RunOut(found[: pages.PAGE], many=True).data, "before": older})
 
@@ -244,6 +247,14 @@ class RunPoints(View):
         if not after.removeprefix("-").isdecimal() or len(after) > 10:
             raise serializers.ValidationError({"after": ["It must be a step."]})
         return Response(pages.new_points(queries.get_run(person(request), uuid), chart, int(after)))
+
+
+def before_in(request: Request) -> dict[str, int]:
+    """The filter of ?before=. Raises ValidationError."""
+    before = request.query_params.get("before", "")
+    if before and not (before.isascii() and before.isdigit() and len(before) < 19):
+        raise serializers.ValidationError({"before": ["It must be the number that the page before gave."]})
+    return {"id__lt": int(before)} if before else {}
 
 
 def checked(given: serializers.Serializer[Any]) -> dict[str, Any]:

@@ -28,6 +28,12 @@ class TrainingConfig(AppConfig):
                 on_cancelled=tasks.run_cancelled,
             )
         )
+        register(
+            JobKind(
+                "training.next_trial", "Start the next trial of a sweep", tasks.next_trial, max_attempts=5,
+                url=lambda job: f"/runs/sweeps/{job.args['sweep']}/", on_failed=tasks.sweep_failed, on_cancelled=tasks.sweep_cancelled,
+            )
+        )  # fmt: skip
         register(JobKind("training.keep_base", "Keep a base model", tasks.keep_base, url=lambda job: "/runs/bases/"))
 
         def sees(user: Person) -> bool:
@@ -39,4 +45,5 @@ class TrainingConfig(AppConfig):
         navigation.register(NavItem("Training", "Runs", "training:list", 10, show=sees, count=queries.running_count, key="r"))
         palette.register_page("Base models", "training:bases", show=sees, keywords="weights hub")
         palette.register_page("Start a run", "training:launch", show=launches, keywords="train fine-tune")
+        palette.register_page("Sweeps", "training:sweeps", show=sees, keywords="search settings hyper-parameters optuna")
         palette.register_search("Runs", queries.search_runs)

@@ -8,6 +8,8 @@ from django import forms
 
 from lifecycle.engine.defaults import Suggestion
 from lifecycle.engine.spec import POOLINGS, PRECISIONS, SCHEDULES
+from lifecycle.training import search
+from lifecycle.training.rules import Sampler
 
 LABELS = {
     "epochs": "Epochs",
@@ -71,6 +73,80 @@ def field_for(name: str, value: Any, reason: str) -> forms.Field:
     if name in CHOICES:
         return forms.ChoiceField(choices=[(each, each) for each in CHOICES[name]], **common)
     return forms.FloatField(widget=forms.NumberInput(attrs={"step": "any"}), **common)
+
+
+class SweepForm(forms.Form):
+    """What a sweep searches. Each setting is a text: one value stays the same in all trials, a range or several values are searched."""
+
+    key = forms.UUIDField(widget=forms.HiddenInput)
+    trials = forms.IntegerField(label="Trials", initial=20, help_text="Up to 200, one after the other. None is tried twice.")
+    minutes = forms.IntegerField(
+        label="Time limit, in minutes", required=False, help_text="No trial starts after it; the one that trains goes to its end."
+    )
+    sampler = forms.ChoiceField(
+        label="Sampler",
+        choices=Sampler.choices,
+        initial=Sampler.TPE,
+        help_text="TPE draws ten trials at random and then where the score was good. Random is fair to every setting.",
+    )
+    seed = forms.IntegerField(label="Seed of the draw", initial=1, help_text="The same seed and scores give the same trials.")
+    prunes = forms.BooleanField(
+        label="Give up trials below the median",
+        initial=True,
+        required=False,
+        help_text="At each evaluation, where the best macro-F1 of a trial is below the median that the others had there.",
+    )
+    warmup_trials = forms.IntegerField(label="Scored before one is given up", initial=5, help_text="Trials that go to their end.")
+    note = forms.CharField(label="Note", max_length=300, required=False, help_text="What this sweep is to find out.")
+
+    def __init__(self, *args: Any, suggestion: Suggestion, strategy: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choices = {name: choice for name, choice in suggestion.choices.items() if (strategy, name) != ("head", "learning_rate")}
+        self.space = search.suggested_space(strategy, suggestion.values())
+        self.settings_names = [name for name in dict.fromkeys((*search.SEARCHED, *choices)) if name in choices]
+        for name in self.settings_names:
+            value, reason = choices[name].value, choices[name].reason
+            self.fields[name] = self.domain_field(name, value, reason) if name in search.SEARCHED else field_for(name, value, reason)
+
+    def domain_field(self, name: str, value: Any, reason: str) -> forms.Field:
+        """The text of a setting, with what is usually searched."""
+        scale = " on a log scale" if name in search.LOG else ""
+        told = f"Searched{scale}." if name in self.space else f"To search it{scale}, write {search.usual_domain(name, value)}."
+        label = LABELS.get(name, name.replace("_", " ").capitalize())
+        return forms.CharField(label=label, initial=str(self.space.get(name) or search.told(value)), help_text=f"{reason} {told}")
+
+    def clean(self) -> dict[str, Any]:
+        """Texts as values and domains; what is no value is said at its field."""
+        given: dict[str, Any] = super().clean() or {}
+        space: dict[str, Any] = {}
+        options: dict[str, Any] = {}
+        for name in self.settings_names:
+            if name not in given:
+                continue
+            try:
+                value = search.parse(name, given[name]) if name in search.SEARCHED else given[name]
+            except ValueError as error:
+                self.add_error(name, str(error))
+                continue
+            (space if isinstance(value, dict) else options)[name] = value
+        return given | {"space": space, "options": options}
+
+    def wanted(self) -> dict[str, Any]:
+        """What `start_sweep` is given, beside data, base and strategy."""
+        names = ("space", "options", "trials", "minutes", "sampler", "seed", "prunes", "warmup_trials", "note", "key")
+        return {name: self.cleaned_data[name] for name in names}
+
+    def first(self) -> list[forms.BoundField]:
+        """What is searched unless people say otherwise."""
+        return [self[name] for name in self.settings_names if name in self.space]
+
+    def rest(self) -> list[forms.BoundField]:
+        """The settings that rarely matter."""
+        return [self[name] for name in self.settings_names if name not in self.space]
+
+    def extent(self) -> list[forms.BoundField]:
+        """How long and how it is searched."""
+        return [self[name] for name in ("trials", "minutes", "sampler", "seed", "prunes", "warmup_trials", "note")]
 
 
 class KeyForm(forms.Form):

@@ -7,7 +7,7 @@ from django.db import models
 
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.jobs.models import Job
-from lifecycle.training.rules import RunState, Strategy
+from lifecycle.training.rules import RunState, Sampler, Strategy, SweepState
 from registry.access.models import Project
 from registry.artifacts.models import Folder
 
@@ -42,6 +42,48 @@ class BaseModel(models.Model):
         return self.name
 
 
+class Sweep(models.Model):
+    """A search for settings: runs that differ in them alone, one after the other. What is searched, and how, never changes."""
+
+    project_path = "project"
+    root_path = "snapshot__dataset"
+
+    State = SweepState
+    Sampler = Sampler
+
+    uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="sweeps")
+    number = models.PositiveIntegerField()
+    note = models.CharField(max_length=300, blank=True)
+    snapshot = models.ForeignKey(Snapshot, on_delete=models.PROTECT, related_name="sweeps")
+    base = models.ForeignKey(BaseModel, on_delete=models.PROTECT, related_name="sweeps")
+    strategy = models.CharField(max_length=16, choices=Strategy.choices)
+    space = models.JSONField(help_text="what is searched, by setting: low, high and log, or choices")
+    options = models.JSONField(help_text="the settings that are the same in all trials")
+    trials_wanted = models.PositiveSmallIntegerField()
+    sampler = models.CharField(max_length=8, choices=Sampler.choices)
+    seed = models.PositiveBigIntegerField()
+    prunes = models.BooleanField(help_text="whether trials below the median are given up")
+    warmup_trials = models.PositiveSmallIntegerField(help_text="that are scored before one is given up")
+    minutes = models.PositiveIntegerField(null=True, help_text="after which no other trial starts")
+    state = models.CharField(max_length=10, choices=State.choices, default=State.RUNNING)
+    ending = models.JSONField(null=True, help_text='why it ended: {"message", "next_step"}')
+    launched_by = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="sweeps")
+    key = models.UUIDField(null=True, help_text="of the form it was started from: the same form sent twice is one sweep")
+    created_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["project", "number"], name="one_sweep_per_number"),
+            models.UniqueConstraint(fields=["launched_by", "key"], name="one_sweep_per_form"),
+        ]
+        indexes = [models.Index(fields=["project", "-id"], name="sweep_newest")]
+
+    def __str__(self) -> str:
+        return f"Sweep {self.number}"
+
+
 class Run(models.Model):
     """One fine-tuning: a spec, a snapshot, a base, and what came of it. The spec never changes; its job writes state and results."""
 
@@ -66,6 +108,8 @@ class Run(models.Model):
     reproduces = models.ForeignKey(
         "self", null=True, on_delete=models.PROTECT, related_name="repeats", help_text="the run whose spec it is"
     )
+    sweep = models.ForeignKey(Sweep, null=True, on_delete=models.PROTECT, related_name="trials", help_text="whose trial it is")
+    trial = models.PositiveSmallIntegerField(null=True, help_text="its number in the sweep, from 1")
     launched_by = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="runs")
     key = models.UUIDField(null=True, help_text="of the form it was launched from: the same form sent twice is one run")
     created_at = models.DateTimeField(auto_now_add=True)
@@ -83,6 +127,7 @@ class Run(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["project", "number"], name="one_run_per_number"),
             models.UniqueConstraint(fields=["launched_by", "key"], name="one_run_per_form"),
+            models.UniqueConstraint(fields=["sweep", "trial"], name="one_run_per_trial"),
         ]
         indexes = [models.Index(fields=["project", "-id"], name="run_newest")]
 

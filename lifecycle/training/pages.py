@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 from uuid import UUID, uuid4
 
@@ -14,6 +14,7 @@ from rest_framework.request import Request
 
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.engine import defaults
+from lifecycle.engine.defaults import Choice
 from lifecycle.jobs import queries as jobs
 from lifecycle.training import charts, facts, ports, queries
 from lifecycle.training.models import BaseModel, Diagnosis, Run
@@ -59,9 +60,9 @@ def person(request: HttpRequest | Request) -> User:
 
 
 def listing(user: User, given: Mapping[str, str]) -> dict[str, Any]:
-    """Runs, newest first, by keyset; a constant number of statements."""
+    """Runs but for trials of sweeps, newest first, by keyset; a constant number of statements."""
     before = given.get("before", "")
-    rows = queries.runs(user)
+    rows = queries.runs(user).filter(sweep__isnull=True)
     if before.isascii() and before.isdigit() and len(before) < 19:
         rows = rows.filter(id__lt=int(before))
     found = list(rows[: PAGE + 1])
@@ -70,10 +71,17 @@ def listing(user: User, given: Mapping[str, str]) -> dict[str, Any]:
     older = f"?before={found[PAGE - 1].pk}" if len(found) > PAGE else ""
     return {
         "lines": lines,
+        "tabs": tabs("training:list"),
         "pager": {"previous": "?" if before else "", "next": older, "about": None},
         "may_launch": can_somewhere(user, "training.launch"),
         "compare_url": find_url("evaluation:compare"),
     }
+
+
+def tabs(current: str) -> list[dict[str, Any]]:
+    """The two lists: runs that stand alone, and sweeps."""
+    views = {"training:list": "Runs", "training:sweeps": "Sweeps"}
+    return [{"label": label, "url": reverse(name), "current": name == current} for name, label in views.items()]
 
 
 # ── One run ─────────────────────────────────────────────────────────────────
@@ -339,7 +347,15 @@ def bases(user: User) -> dict[str, Any]:
 
 
 def launch(user: User, given: Mapping[str, str]) -> dict[str, Any]:
-    """What the form offers: data, base and strategy as chosen so far, and the settings that fit them with their reasons."""
+    """What the form offers: data, base and strategy as chosen so far, and the settings that fit them with their reasons.
+
+    given: with "like", the uuid of a run, its choices and settings stand in their place.
+    """
+    like = queries.find_run(user, given.get("like", ""))
+    if like is not None:
+        given = {"snapshot": str(like.snapshot.uuid), "base": str(like.base.uuid), "strategy": like.strategy} | {
+            name: given[name] for name in given
+        }
     snapshots = list(queries.launchable(user)[:100])
     snapshot = chosen(snapshots, given.get("snapshot"))
     available = (
@@ -347,10 +363,21 @@ def launch(user: User, given: Mapping[str, str]) -> dict[str, Any]:
     )
     base = chosen(available, given.get("base"))
     strategy = given.get("strategy") if given.get("strategy") in Run.Strategy.values else Run.Strategy.LORA
-    context = {"snapshots": snapshots, "snapshot": snapshot, "bases": available, "base": base, "strategy": strategy, "key": uuid4()}
+    context: dict[str, Any] = {
+        "like": like,
+        "snapshots": snapshots,
+        "snapshot": snapshot,
+        "bases": available,
+        "base": base,
+        "strategy": strategy,
+        "key": uuid4(),
+    }
     if snapshot is None or base is None:
         return context
     suggestion = queries.suggestion(snapshot, base, str(strategy))
+    if like is not None and like.strategy == strategy:
+        values = like.spec | like.spec["strategy"]
+        suggestion = replace(suggestion, choices={name: Choice(values[name], f"As in {like}.") for name in suggestion.choices})
     return context | {"suggestion": suggestion, "strategies": strategy_lines(snapshot, base, str(strategy), suggestion)}
 
 

@@ -1,10 +1,10 @@
-"""Reading base models, runs and their points: always from what the person may see."""
+"""Reading base models, runs, sweeps and points: always from what the person may see."""
 
 from __future__ import annotations
 
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -12,12 +12,15 @@ from uuid import UUID
 
 from django.conf import settings
 from django.core.cache import cache
-from django.db.models import Q, QuerySet
+from django.db.models import Count, FloatField, Max, Q, QuerySet
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Cast
 
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.engine import defaults
-from lifecycle.training.models import BaseModel, MetricPoint, Run
+from lifecycle.training import search
+from lifecycle.training.models import BaseModel, MetricPoint, Run, Sweep
 from lifecycle.training.rules import FINISHED, Attempt, Repeat, RunState, compare_repeat
 from lifecycle.ui.palette import Hit
 from registry.access import policy
@@ -38,13 +41,21 @@ def bases(user: Person) -> QuerySet[BaseModel]:
 
 def runs(user: Person) -> QuerySet[Run]:
     """The runs that the user may see, newest first."""
-    related = ("project", "snapshot__dataset", "base__folder", "launched_by", "artifact", "job", "reproduces__artifact")
+    related = ("project", "snapshot__dataset", "base__folder", "launched_by", "artifact", "job", "reproduces__artifact", "sweep")
     return policy.visible_to(user, Run, "training.view").select_related(*related).order_by("-id")
 
 
 def get_run(user: Person, uuid: UUID) -> Run:
     """One run that the user may see. Raises Http404."""
     return policy.get_visible(user, runs(user), "training.view", uuid=uuid)
+
+
+def find_run(user: Person, uuid: str) -> Run | None:
+    """One run that the user may see, by what stands in an address; None where there is none."""
+    try:
+        return runs(user).filter(uuid=UUID(uuid)).first()
+    except ValueError:
+        return None
 
 
 def running_count(user: Person) -> int:
@@ -101,6 +112,72 @@ def validation_losses(runs: Iterable[Run]) -> dict[int, list[float]]:
     for key, value in rows:
         found[key].append(value)
     return found
+
+
+# ── Sweeps ──────────────────────────────────────────────────────────────────
+def sweeps(user: Person) -> QuerySet[Sweep]:
+    """The sweeps that the user may see, newest first, each with how many of its trials have ended and its best macro-F1 so far."""
+    rows = policy.visible_to(user, Sweep, "training.view").select_related("project", "snapshot__dataset", "base__folder", "launched_by")
+    score = Cast(KeyTextTransform("macro_f1", "trials__metrics"), FloatField())
+    ended = Count("trials", filter=Q(trials__state__in=FINISHED))
+    return rows.annotate(ended=ended, best=Max(score, filter=Q(trials__state=RunState.SUCCEEDED))).order_by("-id")
+
+
+def get_sweep(user: Person, uuid: UUID) -> Sweep:
+    """One sweep that the user may see. Raises Http404."""
+    return policy.get_visible(user, sweeps(user), "training.view", uuid=uuid)
+
+
+def trials_of(sweep: Sweep) -> QuerySet[Run]:
+    """The trials of a sweep in their order. Who sees a sweep sees its trials."""
+    return sweep.trials.select_related("snapshot__dataset", "project").order_by("trial")
+
+
+def params_of(sweep: Sweep, run: Run) -> dict[str, Any]:
+    """What a trial has of the settings that are searched: its spec says so."""
+    return {name: run.spec["strategy"][name] if name in defaults.INNER else run.spec[name] for name in sweep.space}
+
+
+def score_of(run: Run) -> float | None:
+    """Macro-F1 on validation of the model that a trial left."""
+    return run.metrics.get("macro_f1") if run.state == RunState.SUCCEEDED else None
+
+
+def best_trial(runs: Iterable[Run]) -> Run | None:
+    """The trial with the highest score, of equal ones the first; None while none has one."""
+    scored = [(score, run) for run in runs if (score := score_of(run)) is not None]
+    return max(scored, key=lambda pair: (pair[0], -(pair[1].trial or 0)))[1] if scored else None
+
+
+def evaluations_of(sweep: Sweep) -> dict[int, tuple[float, ...]]:
+    """Macro-F1 on validation at each evaluation of each trial, by the run's key: one statement."""
+    found: dict[int, tuple[float, ...]] = {}
+    rows = MetricPoint.objects.filter(run__sweep=sweep, name="macro_f1").order_by("step")
+    for key, value in rows.values_list("run_id", "value"):
+        found[key] = (*found.get(key, ()), value)
+    return found
+
+
+def told(sweep: Sweep, runs: Sequence[Run]) -> list[search.Trial]:
+    """The trials that have ended, as a study is told of them."""
+    evaluations = evaluations_of(sweep)
+    found = []
+    for run in runs:
+        if run.state in FINISHED:
+            seen = evaluations.get(run.pk, ())
+            pruned = search.Outcome.PRUNED if run.state == RunState.PRUNED and seen else search.Outcome.FAILED
+            outcome = search.Outcome.SCORED if score_of(run) is not None else pruned
+            found.append(search.Trial(outcome, params_of(sweep, run), score_of(run), seen))
+    return found
+
+
+def find_cut(run: Run) -> search.Cut | None:
+    """Whether the sweep of a trial gives it up, by what is known of it and of the others."""
+    if run.sweep is None or not run.sweep.prunes:
+        return None
+    others = told(run.sweep, [each for each in trials_of(run.sweep) if each != run])
+    own = tuple(MetricPoint.objects.filter(run=run, name="macro_f1").order_by("step").values_list("value", flat=True))
+    return search.find_cut(own, others, warmup=run.sweep.warmup_trials)
 
 
 # ── What it cost ────────────────────────────────────────────────────────────

@@ -1,8 +1,8 @@
-"""States of a run, and its strategies. Pure."""
+"""States of a run and of a sweep, and the strategies. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,8 @@ class Attempt:
 
 
 class RunState(TextChoices):
-    """A run that ended as succeeded, failed or stopped stays what it is; a stopped or failed one may be resumed from its checkpoint."""
+    """A run that ended as succeeded, failed, stopped or pruned stays what it is. A stopped or failed one may be resumed from its
+    checkpoint; a pruned one was given up by its sweep and has none."""
 
     QUEUED = "queued", "Queued"
     TRAINING = "training", "Training"
@@ -28,6 +29,23 @@ class RunState(TextChoices):
     SUCCEEDED = "succeeded", "Succeeded"
     FAILED = "failed", "Failed"
     STOPPED = "stopped", "Stopped"
+    PRUNED = "pruned", "Pruned"
+
+
+class SweepState(TextChoices):
+    """A sweep runs until its trials, its time or its luck have ended, or somebody cancels it; then it stays what it is."""
+
+    RUNNING = "running", "Running"
+    FINISHED = "finished", "Finished"
+    FAILED = "failed", "Failed"
+    CANCELLED = "cancelled", "Cancelled"
+
+
+class Sampler(TextChoices):
+    """How a sweep draws the settings of its next trial."""
+
+    TPE = "tpe", "TPE"
+    RANDOM = "random", "Random"
 
 
 class Strategy(TextChoices):
@@ -58,11 +76,11 @@ CONDITIONS = {
     "threads": "threads",
     "precision": "precision",
 }
-FINISHED = frozenset({RunState.SUCCEEDED, RunState.FAILED, RunState.STOPPED})
+FINISHED = frozenset({RunState.SUCCEEDED, RunState.FAILED, RunState.STOPPED, RunState.PRUNED})
 MOVES = {
     RunState.QUEUED: {RunState.TRAINING, RunState.STOPPED, RunState.FAILED},
-    RunState.TRAINING: {RunState.STOPPING, RunState.SUCCEEDED, RunState.FAILED, RunState.STOPPED},
-    RunState.STOPPING: {RunState.STOPPED, RunState.SUCCEEDED, RunState.FAILED},
+    RunState.TRAINING: {RunState.STOPPING, RunState.SUCCEEDED, RunState.FAILED, RunState.STOPPED, RunState.PRUNED},
+    RunState.STOPPING: {RunState.STOPPED, RunState.SUCCEEDED, RunState.FAILED, RunState.PRUNED},
     RunState.STOPPED: {RunState.QUEUED},
     RunState.FAILED: {RunState.QUEUED},
 }
@@ -92,3 +110,50 @@ def check_move(old: RunState, new: RunState) -> None:
     """Raises Conflict unless a run may go from one state to the other."""
     if new not in MOVES.get(old, set()):
         raise Conflict(f"This run is {old.label.lower()} and can no longer become {new.label.lower()}.")
+
+
+# ── Sweeps ──────────────────────────────────────────────────────────────────
+TRIALS_MAX = 200
+MINUTES_MAX = 60 * 24 * 30
+FAILURES_MAX = 3  # in a row
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Why a sweep starts no other trial. message, next_step: sentences for people."""
+
+    state: SweepState
+    message: str
+    next_step: str = ""
+
+
+def find_ending(states: Sequence[RunState], *, trials: int, minutes: float, limit: int | None) -> Ending | None:
+    """Whether a sweep has ended; None while another trial is to start. Trials that people stopped say nothing about their settings.
+
+    states: of the trials so far, in order, all of which have ended. trials: how many there are to be. minutes: since the sweep began.
+    """
+    told = [state for state in states if state != RunState.STOPPED]
+    if len(told) >= FAILURES_MAX and set(told[-FAILURES_MAX:]) == {RunState.FAILED}:
+        return Ending(
+            SweepState.FAILED,
+            f"{FAILURES_MAX} trials in a row have failed, so no other is started.",
+            "Read on the page of the last one why it failed, and start a sweep without such settings.",
+        )
+    of = f"{len(states)} of {trials} trials"
+    if len(states) >= trials:
+        reason = f"{of} have ended."
+    elif limit is not None and minutes >= limit:
+        reason = f"The time limit of {limit} min was reached after {of}."
+    else:
+        return None
+    if RunState.SUCCEEDED in states:
+        return Ending(SweepState.FINISHED, reason)
+    return Ending(SweepState.FAILED, f"{reason} None of them left a model.", "Read on their pages why.")
+
+
+def seconds_left(*, ended: int, trials: int, seconds: float, since_last: float) -> float | None:
+    """About how long a sweep still takes, at the pace of the trials that have ended; None before the first.
+
+    seconds: from its begin to the end of the last trial that has ended. since_last: from there to now.
+    """
+    return max(0.0, seconds / ended * (trials - ended) - since_last) if ended else None

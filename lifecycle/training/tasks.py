@@ -1,9 +1,10 @@
-"""The jobs of this room: keeping a base model's files, and training."""
+"""The jobs of this room: keeping a base model's files, training, and the next trial of a sweep."""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,11 @@ from lifecycle.engine.spec import TrainSpec
 from lifecycle.jobs.context import JobContext
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import NotReady, Refused
-from lifecycle.training import actions, facts
+from lifecycle.training import actions, facts, queries
 from lifecycle.training.actions.bases import check_online
 from lifecycle.training.models import BaseModel, Run
+from lifecycle.training.rules import SweepState
+from lifecycle.training.search import Cut
 from registry.artifacts import actions as artifacts
 from registry.artifacts.models import Folder
 
@@ -76,13 +79,12 @@ def train(ctx: JobContext) -> None:
     """Train in a child process, keep what it tells, then its artifact. Run again after any crash it goes on from the last checkpoint."""
     run = actions.begin(UUID(ctx.args["run"]))
     folder = run_folder(run)
-    result = already_done(folder)
-    if result is None:
-        ctx.progress(0, stage="Preparing the data")
-        prepare(run, folder)
-        ctx.raise_if_cancelled()
-        threads = run.spec.get("threads") or None
-        result = run_child(ctx, "train", folder, partial(keep_events, ctx, run), threads=threads)
+    pruning = Pruning(run)
+    result = already_done(folder) or learn(ctx, run, folder, pruning)
+    if pruning.is_due and not result.ok and not ctx.cancelled:
+        actions.prune(run.uuid, pruning.reason, result.data)
+        clean(folder)
+        return
     if result.status == "cancelled":
         drop_texts(folder)
         actions.stopped(run.uuid, result.data)
@@ -102,10 +104,67 @@ def train(ctx: JobContext) -> None:
     clean(folder)
 
 
-def keep_events(ctx: JobContext, run: Run, events: list[dict[str, Any]]) -> None:
-    """Keep what the engine wrote, as long as the job is held."""
+def learn(ctx: JobContext, run: Run, folder: Path, pruning: Pruning) -> Result:
+    """Run the engine's process to its end; not where a worker was lost between the decision to give a trial up and its record."""
+    if pruning.look():
+        return Result("cancelled")
+    ctx.progress(0, stage="Preparing the data")
+    prepare(run, folder)
+    ctx.raise_if_cancelled()
+    threads = run.spec.get("threads") or None
+    return run_child(ctx, "train", folder, partial(keep_events, ctx, run, pruning), threads=threads, enough=lambda: pruning.is_due)
+
+
+def keep_events(ctx: JobContext, run: Run, pruning: Pruning, events: list[dict[str, Any]]) -> None:
+    """Keep what the engine wrote, as long as the job is held; after an evaluation a trial may be given up."""
     ctx.hold()  # a job before its run, always: two locks in one order
     actions.record_events(run, events)
+    if any("macro_f1" in event.get("values", {}) for event in events):
+        pruning.look()
+
+
+@dataclass
+class Pruning:
+    """Whether a run is given up by its sweep. cut: why, once that is known; it is decided by the rows alone, so it stays decided."""
+
+    run: Run
+    cut: Cut | None = None
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the process is to leave."""
+        return self.cut is not None
+
+    def look(self) -> bool:
+        """Decide anew, after an evaluation."""
+        self.cut = self.cut or queries.find_cut(self.run)
+        return self.is_due
+
+    @property
+    def reason(self) -> str:
+        """The sentence for people."""
+        if self.cut is None:
+            return ""
+        cut, of = self.cut, "1 trial" if self.cut.others == 1 else f"{self.cut.others} trials"
+        return (
+            f"Given up at evaluation {cut.evaluation}: its best macro-F1 so far, {cut.best:.3f}, is below {cut.median:.3f}, "
+            f"the median of {of} at that evaluation."
+        )
+
+
+def next_trial(ctx: JobContext) -> None:
+    """Launch the next trial of a sweep, or end the sweep."""
+    actions.next_trial(UUID(ctx.args["sweep"]))
+
+
+def sweep_failed(job: Job) -> None:
+    """The job was given up: so is its sweep, with the job's sentence."""
+    actions.give_up_sweep(UUID(job.args["sweep"]), SweepState.FAILED, job.error, job.next_step)
+
+
+def sweep_cancelled(job: Job) -> None:
+    """The job was cancelled, and with it its sweep."""
+    actions.give_up_sweep(UUID(job.args["sweep"]), SweepState.CANCELLED, "The job that starts its next trial was cancelled.")
 
 
 def run_folder(run: Run) -> Path:
@@ -156,7 +215,7 @@ def drop_texts(folder: Path) -> None:
 
 def clean(folder: Path) -> None:
     """Leave spec, events and result of a finished run: its artifact is in the store, and its texts belong to the dataset."""
-    for path in folder.iterdir():
+    for path in folder.iterdir() if folder.exists() else ():
         if path.name in KEPT:
             continue
         if path.is_dir() and not path.is_symlink():

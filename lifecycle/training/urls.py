@@ -1,15 +1,20 @@
-"""Addresses of runs and base models."""
+"""Addresses of runs, sweeps and base models."""
 
 from __future__ import annotations
 
 from django.urls import path
 
-from lifecycle.training import views
+from lifecycle.training import sweep_views, views
 
 app_name = "training"
 urlpatterns = [
     path("", views.runs, name="list"),
     path("launch/", views.launch, name="launch"),
+    path("sweeps/", sweep_views.sweeps, name="sweeps"),
+    path("sweeps/new/", sweep_views.new_sweep, name="new_sweep"),
+    path("sweeps/<uuid:uuid>/", sweep_views.sweep, name="sweep"),
+    path("sweeps/<uuid:uuid>/live/", sweep_views.live_sweep, name="live_sweep"),
+    path("sweeps/<uuid:uuid>/cancel/", sweep_views.cancel_sweep, name="cancel_sweep"),
     path("bases/", views.bases, name="bases"),
     path("bases/<uuid:uuid>/package/", views.add_packaged, name="add_packaged"),
     path("bases/<uuid:uuid>/folder/", views.add_folder, name="add_folder"),

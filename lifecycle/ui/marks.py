@@ -19,13 +19,13 @@ KIND_OF = {
     **dict.fromkeys(("running", "training", "live", "started", "labeling", "canary", "importing"), "live"),
     **dict.fromkeys(("open", "unclear", "in review", "requested", "partly", "shadow", "insufficient data"), "half"),
     **dict.fromkeys(
-        ("passed", "succeeded", "done", "approved", "accepted", "healthy", "frozen", "better", "ready", "valid", "holds"), "ok"
+        ("passed", "succeeded", "finished", "done", "approved", "accepted", "healthy", "frozen", "better", "ready", "valid", "holds"), "ok"
     ),
     **dict.fromkeys(("watch", "warning", "close", "late", "superseded", "waived"), "warn"),
     **dict.fromkeys(
         ("failed", "rejected", "refused", "rolled back", "drifting", "worse", "quarantined", "invalid", "void", "fails"), "bad"
     ),
-    **dict.fromkeys(("stopped", "cancelled", "withdrawn", "paused", "held"), "stop"),
+    **dict.fromkeys(("stopped", "cancelled", "pruned", "withdrawn", "paused", "held"), "stop"),
     **dict.fromkeys(("archived", "off", "expired", "revoked", "none", "not measured"), "off"),
     **dict.fromkeys(("production", "stable", "in production"), "prod"),
 }

@@ -238,8 +238,8 @@ class Retrains:
 
 
 def retrains(of: Sequence[Project], since: date) -> dict[date, Retrains]:
-    """Month → trainings that ended well."""
-    ended = Run.objects.filter(project__in=of, state=Run.State.SUCCEEDED, finished_at__gte=at_midnight(since))
+    """Month → trainings that ended well; trials of sweeps are none."""
+    ended = Run.objects.filter(project__in=of, state=Run.State.SUCCEEDED, finished_at__gte=at_midnight(since), sweep__isnull=True)
     monthly = ended.annotate(month=TruncMonth("finished_at", tzinfo=UTC)).order_by().values("month").annotate(number=Count("pk"))
     proposed = Proposal.objects.filter(run__in=ended).annotate(month=TruncMonth("run__finished_at", tzinfo=UTC)).order_by()
     drifted = Count("pk", filter=Q(trigger__kind__in=(Kind.DRIFT, Kind.QUALITY)))

@@ -30,6 +30,7 @@ PAGES = {
     "labeling.queue": "labeling:queue",
     "snapshots.snapshot": "snapshots:detail",
     "training.run": "training:detail",
+    "training.sweep": "training:sweep",
     "evaluation.evaluation": "evaluation:detail",
     "catalog.registeredmodel": "catalog:model",
     "catalog.modelversion": "catalog:version",

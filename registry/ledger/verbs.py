@@ -80,6 +80,9 @@ class Verb(TextChoices):
     RUN_STOPPED = "training.stopped", "stopped a run"
     RUN_RESUMED = "training.resumed", "resumed a run"
     RUN_ENDED = "training.ended", "ended a run"
+    SWEEP_STARTED = "training.sweep_started", "started a sweep"
+    SWEEP_CANCELLED = "training.sweep_cancelled", "cancelled a sweep"
+    SWEEP_ENDED = "training.sweep_ended", "ended a sweep"
     # evaluation
     EVALUATION_REQUESTED = "evaluation.requested", "asked for an evaluation"
     EVALUATION_RECORDED = "evaluation.recorded", "recorded an evaluation"

@@ -181,6 +181,11 @@ TABLE = r"""
 # runs
 /runs/                                                     |            | L+++ +++++++ | ---- -------
 /runs/launch/                                              |            | L+++ +++++++ | L+++ +++++++
+/runs/sweeps/                                              |            | L+++ +++++++ | ---- -------
+/runs/sweeps/new/                                          |            | L+++ +++++++ | L+++ +++++++
+/runs/sweeps/<uuid:uuid>/                                  | sweep      | L... +++++++ | ---- -------
+/runs/sweeps/<uuid:uuid>/live/                             | sweep      | L... +++++++ | ---- -------
+/runs/sweeps/<uuid:uuid>/cancel/                           | sweep      | ---- ------- | L... xx++xxx
 /runs/bases/                                               |            | L+++ +++++++ | ---- -------
 /runs/bases/<uuid:uuid>/package/                           | project    | ---- ------- | L..x xx++xxx
 /runs/bases/<uuid:uuid>/folder/                            | project    | ---- ------- | L..x xx++xxx
@@ -394,6 +399,9 @@ TABLE = r"""
 /api/v1/runs/<uuid:uuid>/resume/                           | run        | L--- ------- | L... xx++xxx
 /api/v1/runs/<uuid:uuid>/reproduce/                        | run        | L--- ------- | L... xx++xxx
 /api/v1/runs/<uuid:uuid>/points/                           | run        | L... +++++++ | L--- -------
+/api/v1/sweeps/                                            |            | L+++ +++++++ | L+++ +++++++
+/api/v1/sweeps/<uuid:uuid>/                                | sweep      | L... +++++++ | L--- -------
+/api/v1/sweeps/<uuid:uuid>/cancel/                         | sweep      | L--- ------- | L... xx++xxx
 /api/v1/evaluations/                                       |            | L+++ +++++++ | L--- -------
 /api/v1/evaluations/compare/                               |            | L+++ +++++++ | L--- -------
 /api/v1/evaluations/<uuid:uuid>/                           | evaluation | L... +++++++ | L--- -------
@@ -596,7 +604,7 @@ def test_what_people_wrote_never_runs_and_texts_are_hidden_from_roles_that_may_n
 
 
 LISTS = ["/jobs/", "/datasets/", "/labeling/", "/snapshots/", "/runs/", "/evaluations/", "/promotions/", "/audit/", "/notices/", "/alerts/"]
-LISTS += ["/alerts/suppressed/", "/scanning/"]
+LISTS += ["/alerts/suppressed/", "/scanning/", "/runs/sweeps/"]
 
 
 @pytest.mark.django_db

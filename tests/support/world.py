@@ -42,6 +42,7 @@ from tests.support.people import PASSWORD, PEOPLE, make_person, make_project
 from tests.support.retraining import make_proposal
 from tests.support.rollouts import make_rollout
 from tests.support.scanning import scan
+from tests.support.sweeps import make_sweep
 from tests.support.tools import annotation, as_json, choice, task
 from tests.support.training import make_run
 
@@ -148,6 +149,7 @@ class World:
         things["freeze"] = catalog.freeze(endpoint_id=endpoint.uuid, reason=SCRIPT, until=until, actor=self.people["lee"])
         run = make_run(things["snapshot"], mia, splits=["test"])
         type(run).objects.filter(pk=run.pk).update(note=SCRIPT)
+        things["sweep"] = make_sweep(things["snapshot"], mia, base=run.base, note=SCRIPT)
         things |= {"run": run, "evaluation": run.evaluations.get(), "policy": Policy.objects.first()}
 
     def add_traffic(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +16,7 @@ from lifecycle.engine.spec import SpecError, TrainSpec
 from lifecycle.jobs.actions import enqueue
 from lifecycle.refusals import Conflict, NotReady, Refused
 from lifecycle.training import facts, queries
-from lifecycle.training.models import BaseModel, Run
+from lifecycle.training.models import BaseModel, Run, Sweep
 from lifecycle.training.rules import RunState
 from registry.access.models import Project, User
 from registry.access.policy import require
@@ -37,9 +37,12 @@ def launch(
     options: Mapping[str, Any] | None = None,
     note: str = "",
     key: UUID | None = None,
+    sweep: Sweep | None = None,
+    trial: int | None = None,
 ) -> Run:
     """Queue a fine-tuning of `base` on the snapshot's train split, measured on its validation split.
 
+    sweep, trial: whose trial it is, and which.
     options: fields of the engine's TrainSpec (rank, alpha, dropout for LoRA) that replace what is suggested for this data.
     key: of the form; the same key again gives the same run. Raises PermissionDenied,
     Refused (one class, no validation rows, a field out of range: see `fields`) or NotReady (the base model's files are not there yet).
@@ -51,7 +54,10 @@ def launch(
     check_snapshot(snapshot)
     check_base(base, project)
     document = make_spec(snapshot, base, strategy, options or {}).to_json()
-    return start(project, actor, snapshot=snapshot, base=base, strategy=strategy, spec=document, note=note.strip()[:300], key=key)
+    return start(
+        project, actor, snapshot=snapshot, base=base, strategy=strategy, spec=document, note=note.strip()[:300], key=key,
+        sweep=sweep, trial=trial,
+    )  # fmt: skip
 
 
 @transaction.atomic
@@ -84,17 +90,17 @@ def sent_before(actor: User, key: UUID, *, project: Project, reproduces: Run | N
 
 
 def start(project: Project, actor: User, *, snapshot: Snapshot, base: BaseModel, reproduces: Run | None = None, **said: Any) -> Run:
-    """A run with its number, its job and its event. said: strategy, spec, note and key."""
+    """A run with its number, its job and its event. said: strategy, spec, note and key, sweep and trial."""
     number = (Run.objects.filter(project=project).aggregate(last=Max("number"))["last"] or 0) + 1
     run = Run.objects.create(
         project=project, number=number, snapshot=snapshot, base=base, spec_digest=digest_of(said["spec"]),
         code_version=facts.code_version(), launched_by=actor, reproduces=reproduces, **said,
     )  # fmt: skip
     queue_job(run, actor)
-    again = {"reproduces": reproduces.uuid} if reproduces else {}
+    more = {"reproduces": reproduces.uuid} if reproduces else {"sweep": run.sweep.uuid, "trial": run.trial} if run.sweep else {}
     record(
         actor, Verb.RUN_LAUNCHED, run, project=project.uuid, snapshot=snapshot.uuid, snapshot_digest=snapshot.digest, base=base.uuid,
-        base_digest=base.folder.root_digest if base.folder else "", strategy=run.strategy, spec_digest=run.spec_digest, **again,
+        base_digest=base.folder.root_digest if base.folder else "", strategy=run.strategy, spec_digest=run.spec_digest, **more,
     )  # fmt: skip
     return run
 
@@ -103,6 +109,14 @@ def queue_job(run: Run, actor: User | None) -> None:
     """Give the run a job of its own; call it in the transaction that queues the run."""
     run.job = enqueue("training.train", actor=actor, project=run.project, args={"run": str(run.uuid)}, subject=run, key=f"run:{run.uuid}")
     run.save(update_fields=["job"])
+
+
+def queue_next_trial(sweep: Sweep, *, after: int) -> None:
+    """Have a job look what comes after a trial, 0 for the begin; call it in the transaction in which that trial ends."""
+    enqueue(
+        "training.next_trial", actor=sweep.launched_by, project=sweep.project, args={"sweep": str(sweep.uuid)}, subject=sweep,
+        key=f"sweep:{sweep.uuid}:{after}",
+    )  # fmt: skip
 
 
 def check_snapshot(snapshot: Snapshot) -> None:
@@ -131,10 +145,18 @@ def check_base(base: BaseModel, project: Project) -> None:
 
 def make_spec(snapshot: Snapshot, base: BaseModel, strategy: str, options: Mapping[str, Any]) -> TrainSpec:
     """The engine's spec: what is suggested for this data, with the options in its place. Raises Refused with the message by field."""
-    labels = queries.labels_of(snapshot)
+    return fill_spec(base, strategy, queries.labels_of(snapshot), suggested_settings(snapshot, base, strategy), options)
+
+
+def suggested_settings(snapshot: Snapshot, base: BaseModel, strategy: str) -> dict[str, Any]:
+    """What is suggested for this data, by setting. Raises Refused for an unknown strategy."""
     if strategy not in Run.Strategy.values:
         raise Refused("There is no such strategy.", fields={"strategy": [f"Choose one of {', '.join(Run.Strategy.values)}."]})
-    suggested = queries.suggestion(snapshot, base, strategy).values()
+    return queries.suggestion(snapshot, base, strategy).values()
+
+
+def fill_spec(base: BaseModel, strategy: str, labels: Sequence[str], suggested: Mapping[str, Any], options: Mapping[str, Any]) -> TrainSpec:
+    """The engine's spec of settings that are known. Raises Refused with the message by field."""
     if reserved := sorted(RESERVED & options.keys()):
         text = f"{reserved[0]} is not set here: it follows from snapshot, base and strategy."
         raise Refused(text, fields={reserved[0]: [text]})
@@ -149,14 +171,14 @@ def make_spec(snapshot: Snapshot, base: BaseModel, strategy: str, options: Mappi
     if foreign := sorted(defaults.INNER & options.keys() - suggested.keys()):
         text = f"{foreign[0]} is no setting of {Run.Strategy(strategy).label}."
         raise Refused(text, fields={foreign[0]: [text]})
-    values = {"seed": 1} | suggested | dict(options)
+    values = {"seed": 1} | dict(suggested) | dict(options)
     limit = base.facts.get("max_tokens")
     if limit and "max_tokens" not in options:
         values["max_tokens"] = min(values["max_tokens"], limit)
     inner = {name: values.pop(name) for name in defaults.INNER if name in values}
     document = values | {
         "base": {"path": "base", "name": base.name, "digest": base.facts["engine_digest"]},
-        "labels": labels,
+        "labels": list(labels),
         "strategy": defaults.strategy_spec(strategy, inner),
     }
     try:

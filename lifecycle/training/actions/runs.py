@@ -14,7 +14,7 @@ from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
 from lifecycle.training import ports, rules
-from lifecycle.training.actions.launch import check_base, queue_job
+from lifecycle.training.actions.launch import check_base, queue_job, queue_next_trial
 from lifecycle.training.models import Diagnosis, MetricPoint, Run, RunLog
 from lifecycle.training.rules import RunState
 from registry.access.models import User
@@ -26,16 +26,19 @@ from registry.ledger.verbs import Verb
 
 def locked(run_id: UUID) -> Run:
     """The run, locked until the caller's transaction ends."""
-    return Run.objects.select_for_update(of=("self",), no_key=True).select_related("project", "job", "base", "snapshot").get(uuid=run_id)
+    related = ("project", "job", "base", "snapshot", "sweep__project", "sweep__launched_by")
+    return Run.objects.select_for_update(of=("self",), no_key=True).select_related(*related).get(uuid=run_id)
 
 
 def move(run: Run, state: RunState, **values: Any) -> None:
-    """Change a locked run's state and what goes with it. Raises Conflict."""
+    """Change a locked run's state and what goes with it; where a trial ends, its sweep goes on. Raises Conflict."""
     rules.check_move(RunState(run.state), state)
     run.state = state
     for name, value in values.items():
         setattr(run, name, value)
     run.save(update_fields=["state", *values])
+    if run.sweep is not None and state in rules.FINISHED:
+        queue_next_trial(run.sweep, after=run.trial or 0)
 
 
 @transaction.atomic
@@ -129,7 +132,10 @@ def log_line(run: Run, event: dict[str, Any]) -> RunLog | None:
 
 @transaction.atomic
 def succeed(run_id: UUID, result: dict[str, Any], artifact: Folder) -> Run:
-    """The run has its artifact. Rooms above are told in the same transaction. Raises Conflict when it has ended."""
+    """The run has its artifact. Rooms above are told in the same transaction; of a sweep's trials they are told the best, at its end.
+
+    Raises Conflict when it has ended.
+    """
     run = locked(run_id)
     move(
         run, RunState.SUCCEEDED, result=result, metrics=result["metrics"], best_step=result["best_step"], artifact=artifact,
@@ -139,7 +145,20 @@ def succeed(run_id: UUID, result: dict[str, Any], artifact: Folder) -> Run:
         None, Verb.RUN_ENDED, run, project=run.project.uuid, state=run.state, artifact=artifact.root_digest, spec_digest=run.spec_digest,
         best_step=run.best_step, metrics=run.metrics,
     )  # fmt: skip
-    ports.succeeded(run)
+    if run.sweep is None:
+        ports.succeeded(run)
+    return run
+
+
+@transaction.atomic
+def prune(run_id: UUID, reason: str, result: dict[str, Any] | None = None) -> Run:
+    """The run is given up by its sweep. reason: a sentence. It cannot be resumed. A run that has ended stays what it is."""
+    run = locked(run_id)
+    if run.state in rules.FINISHED:
+        return run
+    error = {"code": "pruned", "message": reason, "next_step": ""}
+    move(run, RunState.PRUNED, error=error, finished_at=timezone.now(), result=result or run.result)
+    record(None, Verb.RUN_ENDED, run, project=run.project.uuid, state=run.state, step=run.step, reason=reason)
     return run
 
 

@@ -117,6 +117,14 @@ def test_cancel_lets_the_child_write_its_checkpoint(ctx, tmp_path, mia):
     assert result.status == "cancelled"
 
 
+def test_child_that_did_enough_leaves_as_if_cancelled_and_its_job_is_not(ctx, tmp_path):
+    seen = []
+
+    result = run(ctx, tmp_path, "event wait", seen.extend, enough=lambda: bool(seen))
+
+    assert (result.status, ctx.cancelled) == ("cancelled", False)
+
+
 def test_deaf_child_is_killed_after_the_grace(ctx, tmp_path, mia):
     result = run(ctx, tmp_path, "event deaf", lambda events: actions.cancel(ctx.job.uuid, _owner(ctx, mia)), grace_seconds=0.3)
 

@@ -1,0 +1,79 @@
+"""Pages of sweeps."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.http import HttpResponse
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from lifecycle.refusals import Refusal
+from lifecycle.training import actions, pages, sweep_pages
+from lifecycle.training.forms import SweepForm
+from lifecycle.training.models import Sweep
+from lifecycle.training.pages import person
+from lifecycle.ui.csp import charts
+from lifecycle.ui.forms import add_refusal
+from lifecycle.ui.respond import redirect_or_refresh, respond, wants_fragment
+from lifecycle.ui.toasts import toast
+from registry.access.decorators import needs, signed_in
+from registry.access.requests import SignedInRequest
+
+
+@require_safe
+@signed_in
+def sweeps(request: SignedInRequest) -> HttpResponse:
+    """The sweeps of the person's projects."""
+    return respond(request, "lifecycle/training/sweeps.html", "sweeps", sweep_pages.listing(person(request), request.GET))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@needs("training.launch")
+def new_sweep(request: SignedInRequest) -> HttpResponse:
+    """Start a sweep: choose data, base and strategy, what is searched and for how long."""
+    context = pages.launch(person(request), request.POST or request.GET)
+    if "suggestion" not in context:
+        return respond(request, "lifecycle/training/new_sweep.html", "new", context)
+    chosen = {name: context[name] for name in ("snapshot", "base", "strategy")}
+    form = SweepForm(
+        request.POST or None, suggestion=context["suggestion"], strategy=str(chosen["strategy"]), initial={"key": context["key"]}
+    )
+    if form.is_valid():
+        try:
+            made = actions.start_sweep(actor=person(request), **chosen, **form.wanted())
+        except Refusal as refusal:
+            add_refusal(form, refusal)
+        else:
+            return redirect_or_refresh(request, reverse("training:sweep", args=[made.uuid]))
+    return respond(request, "lifecycle/training/new_sweep.html", "new", context | {"form": form}, status=422 if form.is_bound else 200)
+
+
+@require_safe
+@charts
+@needs("training.view", Sweep)
+@never_cache
+def sweep(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """One sweep: state, progress, its trials by score, and what the settings did."""
+    return respond(request, "lifecycle/training/sweep.html", "live", sweep_pages.detail(person(request), uuid))
+
+
+@require_safe
+@needs("training.view", Sweep)
+@never_cache
+def live_sweep(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """The head of a sweep's page while it runs; the whole page anew when a trial has ended since, ?ended= of them."""
+    context = sweep_pages.live(person(request), uuid)
+    if not context["active"] or not wants_fragment(request) or request.GET.get("ended") != str(context["ended"]):
+        return redirect_or_refresh(request, reverse("training:sweep", args=[uuid]))
+    return respond(request, "lifecycle/training/sweep_head.html", "head", context)
+
+
+@require_POST
+@needs("training.stop", Sweep, see="training.view")
+def cancel_sweep(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """Start no other trial, and stop the one that trains."""
+    cancelled = actions.cancel_sweep(sweep_id=uuid, actor=person(request))
+    toast(request, f"{cancelled} is cancelled", kind="live")
+    return redirect_or_refresh(request, reverse("training:sweep", args=[uuid]))

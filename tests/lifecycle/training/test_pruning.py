@@ -1,0 +1,157 @@
+"""A trial below the median of the others is given up while it trains: its process leaves, no checkpoint stays, and it says why."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.utils import timezone
+
+from lifecycle.compute.child import Result
+from lifecycle.jobs import actions as jobs
+from lifecycle.jobs.context import JobContext
+from lifecycle.jobs.models import Job
+from lifecycle.refusals import Conflict
+from lifecycle.training import actions, tasks
+from lifecycle.training.models import Run
+from registry.ledger.models import Event
+from tests.support.jobs import run_jobs
+from tests.support.sweeps import make_sweep, run_trials
+from tests.support.training import make_snapshot
+
+SAID = "Given up at evaluation 1: its best macro-F1 so far, 0.500, is below 0.800, the median of 2 trials at that evaluation."
+
+
+@pytest.fixture
+def sweep(project, mia):
+    return run_trials(make_sweep(make_snapshot(project, mia), mia, trials=9, warmup_trials=2), 0.7, 0.9)
+
+
+@pytest.fixture
+def trial(sweep) -> Run:
+    return sweep.trials.get(trial=3)
+
+
+@pytest.fixture
+def child(monkeypatch):
+    """Replaces the engine's process by one that scores these values and then leaves when it is asked to; told how often it started."""
+    starts = []
+
+    def scoring(*values: float, result: Result | None = None, meanwhile=lambda: None):
+        def run_child(ctx: JobContext, verb: str, folder: Path, on_events, *, enough, **options) -> Result:
+            starts.append(1)
+            (folder / "checkpoints" / "checkpoint-10").mkdir(parents=True, exist_ok=True)
+            on_events([event(at, value) for at, value in enumerate(values, 1)])
+            meanwhile()
+            asked = enough() or ctx.cancelled
+            return result or Result(
+                "cancelled" if asked else "failed", "crashed", "It ended.", "", {"status": "cancelled", "last_step": 20}
+            )
+
+        monkeypatch.setattr(tasks, "run_child", run_child)
+        return starts
+
+    return scoring
+
+
+def event(at: int, value: float) -> dict:
+    values = {"macro_f1": value, "validation_loss": 1.0}
+    return {
+        "seq": at,
+        "at": "2026-11-24T12:00:00+00:00",
+        "kind": "metric",
+        "step": 10 * at,
+        "total_steps": 60,
+        "epoch": 1.0,
+        "values": values,
+    }
+
+
+def folder_of(run: Run) -> Path:
+    return Path(settings.DATA_DIR) / "runs" / str(run.uuid)
+
+
+def test_a_trial_below_the_median_leaves_without_a_checkpoint_and_the_next_one_starts(trial, child):
+    child(0.5, 0.9)
+
+    (job,) = run_jobs("training")
+
+    trial.refresh_from_db()
+    assert (job.state, trial.state, trial.step, trial.result["last_step"]) == ("succeeded", "pruned", 20, 20)
+    assert trial.error == {"code": "pruned", "message": SAID, "next_step": ""}
+    assert not (folder_of(trial) / "checkpoints").exists()
+    assert not (folder_of(trial) / "train.jsonl").exists()
+    payload = json.loads(Event.objects.get(object_id=str(trial.uuid), verb="training.ended").canonical)["payload"]
+    assert (payload["state"], payload["reason"]) == ("pruned", SAID)
+    assert not Event.objects.filter(verb__in=["training.stopped", "jobs.cancelled"]).exists()
+    run_jobs("default")
+    assert trial.sweep.trials.latest("trial").trial == 4
+
+
+def test_a_trial_at_the_median_goes_on(trial, child):
+    child(0.8, 0.8)
+
+    run_jobs("training")
+
+    trial.refresh_from_db()
+    assert (trial.state, trial.error["code"]) == ("failed", "crashed")
+
+
+def test_without_pruning_every_trial_goes_on(trial, child):
+    type(trial.sweep).objects.update(prunes=False)
+    child(0.1, 0.1)
+
+    run_jobs("training")
+
+    trial.refresh_from_db()
+    assert trial.state == "failed"
+
+
+def test_a_worker_lost_after_the_decision_does_not_train_it_again(trial, child):
+    starts = child(0.5)
+    actions.begin(trial.uuid)
+    actions.record_events(trial, [event(1, 0.5)])
+    lost = jobs.claim("training")
+    Job.objects.filter(pk=lost.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
+    jobs.reap()
+
+    run_jobs("training")
+
+    trial.refresh_from_db()
+    assert (trial.state, trial.error["message"], starts) == ("pruned", SAID, [])
+
+
+def test_a_process_that_had_ended_well_before_it_could_be_asked_keeps_its_model(trial, child):
+    def laid_out() -> None:
+        (folder_of(trial) / "artifact").mkdir(parents=True)
+        (folder_of(trial) / "artifact" / "head.safetensors").write_bytes(b"weights")
+
+    child(0.5, result=Result("succeeded", data={"metrics": {"macro_f1": 0.5}, "best_step": 10}), meanwhile=laid_out)
+    run_jobs("training")
+
+    trial.refresh_from_db()
+    assert (trial.state, trial.metrics) == ("succeeded", {"macro_f1": 0.5})
+
+
+def test_a_person_who_stops_it_at_the_same_moment_keeps_its_checkpoint(trial, child, mia):
+    child(0.5, meanwhile=lambda: actions.stop(run_id=trial.uuid, actor=mia))
+
+    run_jobs("training")
+
+    trial.refresh_from_db()
+    assert trial.state == "stopped"
+    assert (folder_of(trial) / "checkpoints" / "checkpoint-10").exists()
+
+
+def test_a_pruned_trial_is_not_resumed(trial, child, mia):
+    child(0.5)
+    run_jobs("training")
+
+    with pytest.raises(Conflict, match=r"This run is pruned and can no longer become queued\."):
+        actions.resume(run_id=trial.uuid, actor=mia)
+
+    trial.refresh_from_db()
+    assert trial.state == "pruned"
