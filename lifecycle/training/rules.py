@@ -154,6 +154,10 @@ def find_ending(states: Sequence[RunState], *, trials: int, minutes: float, limi
 def seconds_left(*, ended: int, trials: int, seconds: float, since_last: float) -> float | None:
     """About how long a sweep still takes, at the pace of the trials that have ended; None before the first.
 
-    seconds: from its begin to the end of the last trial that has ended. since_last: from there to now.
+    seconds: from its begin to the end of the last trial that has ended. since_last: from there to now; no more of it than one trial takes
+    is counted, since those behind it have not begun.
     """
-    return max(0.0, seconds / ended * (trials - ended) - since_last) if ended else None
+    if not ended:
+        return None
+    pace = seconds / ended
+    return pace * (trials - ended) - min(since_last, pace) if trials > ended else 0.0

@@ -339,7 +339,9 @@ def test_a_sweep_without_a_model_has_failed():
     )
 
 
-@pytest.mark.parametrize(("ended", "since", "expected"), [(0, 5.0, None), (2, 0.0, 200.0), (2, 30.0, 170.0), (2, 900.0, 0.0)])
+@pytest.mark.parametrize(
+    ("ended", "since", "expected"), [(0, 5.0, None), (2, 0.0, 200.0), (2, 30.0, 170.0), (2, 900.0, 150.0), (6, 9.0, 0.0)]
+)
 def test_what_is_left_follows_the_pace_of_the_trials_that_ended(ended, since, expected):
     assert seconds_left(ended=ended, trials=6, seconds=100.0, since_last=since) == expected
 
