@@ -82,7 +82,7 @@ def live(user: User, uuid: UUID) -> dict[str, Any]:
 def live_part(user: User, sweep: Sweep, runs: Sequence[Run]) -> dict[str, Any]:
     """State, progress, figures, and what may be done."""
     ended = [run for run in runs if run.state in rules.FINISHED]
-    current = next((run for run in runs if run.state in queries.ACTIVE), None)
+    current = next((run for run in runs if run.state in queries.UNFINISHED), None)
     running = sweep.state == SweepState.RUNNING
     may_cancel = "" if can(user, "training.stop", sweep) else "Only an ML engineer or an ML lead can do this"
     return {

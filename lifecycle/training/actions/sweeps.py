@@ -173,7 +173,7 @@ def cancel_sweep(*, sweep_id: UUID, actor: User) -> Sweep:
     record(actor, Verb.SWEEP_CANCELLED, sweep, project=sweep.project.uuid, trials=len(trials))
     end(sweep, Ending(SweepState.CANCELLED, f"{actor} cancelled it after {len(trials)} of {sweep.trials_wanted} trials were started."))
     for run in trials:
-        if run.state in (RunState.QUEUED, RunState.TRAINING):
+        if run.state not in rules.FINISHED:
             stop(run_id=run.uuid, actor=actor)
     return sweep
 

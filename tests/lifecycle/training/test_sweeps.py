@@ -282,6 +282,19 @@ def test_a_cancelled_sweep_stops_its_trial_and_starts_no_other(sweep, lee):
     assert Event.objects.filter(verb="training.sweep_cancelled").count() == 1
 
 
+def test_a_sweep_waits_for_a_paused_trial_and_a_cancelled_one_stops_it(sweep, mia):
+    run_jobs("default")
+    trial = Run.objects.get()
+    actions.pause(run_id=trial.uuid, actor=mia)
+
+    assert actions.next_trial(sweep.uuid) is None
+    actions.cancel_sweep(sweep_id=sweep.uuid, actor=mia)
+
+    trial.refresh_from_db()
+    sweep.refresh_from_db()
+    assert (trial.state, sweep.state, Run.objects.count()) == ("stopped", "cancelled", 1)
+
+
 def test_only_engineers_and_leads_cancel(sweep, ana, gita, omar, otto):
     run_jobs("default")
 
