@@ -51,7 +51,8 @@ def grouped(user: User, evaluation: Evaluation) -> dict[str, Any]:
 def groups(user: User, evaluation: Evaluation, found: list[dict[str, Any]]) -> list[Group]:
     """The groups with words and texts as they are today: what was erased since names none any more."""
     members = {digest for group in found for digest in group["items"]}
-    answers = {answer.item: answer for answer in rules.answers(queries.predictions_of(evaluation)) if answer.item in members}
+    rows = queries.answers_of(evaluation)
+    answers = {digest: rules.answer_at(rows, row) for row, digest in enumerate(rows.ids) if digest in members}
     readable = pages.may_read(user, evaluation)
     items = queries.items_by_digest(evaluation, members) if readable else {}
     texts = [[items[digest].text[:WORDS_READ] for digest in group["items"] if digest in items] for group in found]

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from lifecycle.engine import calibration as engine
 from lifecycle.engine import metrics, operating
 from lifecycle.engine.operating import Costs
-from lifecycle.engine.predictions import Predictions
 from lifecycle.evaluation import queries, rules
 from lifecycle.evaluation.models import Evaluation
 from registry.ledger.rules import digest_of
@@ -21,11 +20,11 @@ KEPT_SECONDS = 3_600
 COMPARED = ("ece", "log_loss")
 
 
-def calibration(evaluation: Evaluation, answers: Predictions | None = None) -> dict[str, Any] | None:
+def calibration(evaluation: Evaluation) -> dict[str, Any] | None:
     """What dividing the logits by the fitted temperature did on these rows; None without a temperature, and of several classes.
 
-    Returns {"temperature": above 0, 1 is none; "fitted_on_these_rows", "before": {"ece", "log_loss", "reliability"}, "after": …}. answers:
-    its predictions where they are read already. The probabilities that were kept give back those without temperature, up to rounding.
+    Returns {"temperature": above 0, 1 is none; "fitted_on_these_rows", "before": {"ece", "log_loss", "reliability"}, "after": …}. The
+    probabilities that were kept give back those without temperature, up to rounding.
     """
     temperature = evaluation.report.get("temperature")
     if temperature is None or rules.is_several(evaluation.report):
@@ -33,7 +32,7 @@ def calibration(evaluation: Evaluation, answers: Predictions | None = None) -> d
     key = f"evaluation:untempered:{evaluation.pk}"
     before: dict[str, Any] | None = cache.get(key)
     if before is None:
-        found = answers or queries.predictions_of(evaluation)
+        found = queries.predictions_of(evaluation)
         rows = metrics.score_rows(engine.untempered(found.probabilities, temperature), found.truth)
         before = {
             "ece": engine.ece(rows.confidence, rows.correct),

@@ -125,9 +125,7 @@ def detail(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, Any]:
     evaluation = queries.get_evaluation(user, uuid)
     report, every = evaluation.report, given.get("classes") == "all"
     sort = given.get("sort") if given.get("sort") in SORTS else "f1"
-    predictions = queries.predictions_of(evaluation)
-    answers, labels = rules.answers(predictions), report["confusion"]["labels"]
-    calibration = confidence.calibration(evaluation, predictions)
+    labels, calibration = report["confusion"]["labels"], confidence.calibration(evaluation)
     return parts(evaluation) | {
         "calibration": calibration,
         "reliability": charts.reliability(report, calibration["before"]["reliability"] if calibration else ()),
@@ -145,7 +143,7 @@ def detail(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, Any]:
         "classes": len(labels),
         "per_class": per_class(report, str(sort)),
         "sort": sort,
-        "worst_errors": lines(user, evaluation, rules.confident_errors(answers, 10)),
+        "worst_errors": lines(user, evaluation, queries.errors_of(evaluation, 10)),
         "may_read": may_read(user, evaluation),
         "others": list(queries.comparable_with(evaluation, user)[:1]),
     }
@@ -242,10 +240,16 @@ def items(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, Any]:
     true, predicted, group = (given.get(name, "") for name in ("true", "predicted", "group"))
     wrong = given.get("wrong") == "1"
     start = int(given["from"]) if given.get("from", "").isascii() and given.get("from", "").isdigit() and len(given["from"]) < 9 else 0
-    found = rules.in_cell(rules.answers(queries.predictions_of(evaluation)), true=true, predicted=predicted, wrong=wrong)
-    if group:
-        at = {item: rank for rank, item in enumerate(queries.group_of_errors(evaluation, group))}
-        found = sorted((answer for answer in found if answer.item in at), key=lambda answer: at[answer.item])
+    if rules.is_several(evaluation.report):
+        found = rules.in_cell(rules.answers(queries.predictions_of(evaluation)), true=true, predicted=predicted, wrong=wrong)
+        total, shown = len(found), found[start : start + PAGE]
+    else:
+        answers = queries.answers_of(evaluation)
+        rows = rules.rows_in_cell(answers, true=true, predicted=predicted)
+        if group:
+            at = {item: rank for rank, item in enumerate(queries.group_of_errors(evaluation, group))}
+            rows = sorted((row for row in rows if answers.ids[row] in at), key=lambda row: at[answers.ids[row]])
+        total, shown = len(rows), [rules.answer_at(answers, row) for row in rows[start : start + PAGE]]
     return {
         "evaluation": evaluation,
         "true": true,
@@ -254,14 +258,14 @@ def items(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, Any]:
         "read_as": read_as(evaluation.report),
         "group": group,
         "chosen": urlencode({"true": true, "predicted": predicted, "group": group} | ({"wrong": 1} if wrong else {})),
-        "total": len(found),
+        "total": total,
         "thread": thread(evaluation),
-        "lines": lines(user, evaluation, found[start : start + PAGE]),
+        "lines": lines(user, evaluation, shown),
         "may_read": may_read(user, evaluation),
         "pick_url": pick_url(user, evaluation),
         "start": start,
         "before": max(0, start - PAGE),
-        "after": start + PAGE if start + PAGE < len(found) else 0,
+        "after": start + PAGE if start + PAGE < total else 0,
     }
 
 
@@ -274,7 +278,7 @@ def pick_url(user: User, evaluation: Evaluation) -> str:
 # ── Comparing two ───────────────────────────────────────────────────────────
 def comparison(user: User, given: Mapping[str, str]) -> dict[str, Any]:
     """The picker, and once two are chosen what the second does better or worse on the same items."""
-    mine = list(queries.evaluations(user)[:200])
+    mine = list(queries.evaluations(user).defer("report")[:200])
     a = pick(mine, given.get("a"), given.get("run"))
     others = [each for each in mine if a and each.pk != a.pk and (each.snapshot.dataset_id, each.split) == (a.snapshot.dataset_id, a.split)]
     b = pick(others, given.get("b"), None)

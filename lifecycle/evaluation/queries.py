@@ -15,7 +15,8 @@ from datasets_app.datasets.models import Dataset, Item
 from datasets_app.datasets.rules import UploadState
 from datasets_app.labeling import queries as labeling
 from datasets_app.labeling.models import Label, Queue, Slot, Suggestion
-from lifecycle.engine import predictions
+from lifecycle.engine import groups, predictions
+from lifecycle.engine.groups import Answers
 from lifecycle.engine.predictions import Predictions
 from lifecycle.engine.spec import TASKS
 from lifecycle.evaluation import ports, rules
@@ -78,6 +79,24 @@ def predictions_of(evaluation: Evaluation) -> Predictions:
         return predictions.read(path)
 
 
+def answers_of(evaluation: Evaluation) -> Answers:
+    """Every item's answer without its probabilities, from the same file: with many classes these are most of it.
+
+    Raises Refused where a text may have several classes.
+    """
+    rules.check_one(evaluation.report)
+    with artifacts.local_copy(evaluation.predictions.digest) as path:
+        return groups.read_answers(path)
+
+
+def errors_of(evaluation: Evaluation, limit: int) -> list[rules.Answer]:
+    """Wrong answers, the most confident first."""
+    if rules.is_several(evaluation.report):
+        return rules.confident_errors(rules.answers(predictions_of(evaluation)), limit)
+    found = answers_of(evaluation)
+    return [rules.answer_at(found, row) for row in rules.rows_in_cell(found)[:limit]]
+
+
 def items_by_digest(evaluation: Evaluation, digests: Iterable[str]) -> dict[str, Item]:
     """The items of an evaluation's dataset, by digest, in one statement."""
     return {item.digest: item for item in Item.objects.filter(dataset=evaluation.snapshot.dataset_id, digest__in=list(digests))}
@@ -105,8 +124,9 @@ def whole(uuid: str) -> Evaluation:
 
 
 def answer_to(evaluation: Evaluation, digest: str) -> rules.Answer | None:
-    """What an evaluation holds of one item, by its digest."""
-    return next((answer for answer in rules.answers(predictions_of(evaluation)) if answer.item == digest), None)
+    """What an evaluation holds of one item, by its digest. Raises Refused where a text may have several classes."""
+    found = answers_of(evaluation)
+    return rules.answer_at(found, found.ids.index(digest)) if digest in found.ids else None
 
 
 def analysis(evaluation: Evaluation, kind: Analysis.Kind, item: str = "") -> Analysis | None:

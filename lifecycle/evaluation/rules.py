@@ -11,6 +11,7 @@ from uuid import UUID
 import numpy as np
 
 from lifecycle.engine import calibration
+from lifecycle.engine.groups import Answers
 from lifecycle.engine.predictions import Predictions
 from lifecycle.refusals import Refused
 from lifecycle.ui.numbers import GAP, decimals, percent
@@ -222,6 +223,24 @@ def in_cell(found: Sequence[Answer], *, true: str, predicted: str, wrong: bool =
         return missed and (not predicted or (predicted in answer.predicted and not (strict and predicted in answer.true)))
 
     return sorted(filter(inside, found), key=lambda answer: (-answer.confidence, answer.item))
+
+
+# ── Answers of one class, by column: a page reads none of the probabilities ──
+def rows_in_cell(found: Answers, *, true: str = "", predicted: str = "") -> list[int]:
+    """Rows of one cell of the confusion matrix (an empty name: any class), in the order of `in_cell`. Both empty: all errors."""
+    inside = found.truth != found.predicted if not true and not predicted else np.ones(len(found.ids), dtype=bool)
+    for name, numbers in ((true, found.truth), (predicted, found.predicted)):
+        if name:
+            inside &= numbers == (found.labels.index(name) if name in found.labels else -1)
+    rows = np.flatnonzero(inside)
+    order = np.lexsort((np.array([found.ids[row] for row in rows]), -found.confidence[rows]))
+    return [int(row) for row in rows[order]]
+
+
+def answer_at(found: Answers, row: int) -> Answer:
+    """One row's answer."""
+    true, predicted = found.labels[found.truth[row]], found.labels[found.predicted[row]]
+    return Answer(found.ids[row], (true,), (predicted,), float(found.confidence[row]), float(found.loss[row]))
 
 
 def changes(first: Predictions, second: Predictions) -> list[Change]:

@@ -17,12 +17,11 @@ from datasets_app.datasets.models import Item
 from datasets_app.datasets.queries import may_read
 from lifecycle.engine import groups
 from lifecycle.engine.groups import Answers
-from lifecycle.evaluation import rules
+from lifecycle.evaluation import queries, rules
 from lifecycle.evaluation.grouping import Grouping, grouped
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.refusals import Refused
 from registry.access.models import User
-from registry.artifacts import actions as artifacts
 from registry.ledger.rules import digest_of
 
 BATCH = 1_000
@@ -50,16 +49,9 @@ def columns(user: User, evaluation: Evaluation) -> list[Column]:
     facts = [Column(key, name) for key, (name, _) in FACTS.items()]
     if not may_read(user, evaluation.snapshot.dataset):
         return facts
-    some = Item.objects.filter(dataset=evaluation.snapshot.dataset_id, digest__in=answers_of(evaluation).ids[:BATCH])
+    some = Item.objects.filter(dataset=evaluation.snapshot.dataset_id, digest__in=queries.answers_of(evaluation).ids[:BATCH])
     keys = {key for metadata in some.values_list("metadata", flat=True) for key in metadata}
     return [*facts, *(Column(METADATA + key, key) for key in sorted(keys))]
-
-
-def answers_of(evaluation: Evaluation) -> Answers:
-    """Every row's answer, without probabilities, from the Parquet file, verified by its digest. Raises Refused for several classes."""
-    rules.check_one(evaluation.report)
-    with artifacts.local_copy(evaluation.predictions.digest) as path:
-        return groups.read_answers(path)
 
 
 def grouping_of(evaluation: Evaluation, column: Column, answers: Answers) -> Grouping:
@@ -93,7 +85,7 @@ def report(evaluation: Evaluation, column: Column, label: str = "") -> dict[str,
     "selection", "true_positive", "false_positive"}], "left_out": groups with too few rows}}.
     Raises Refused: too many values, or no such label.
     """
-    answers = answers_of(evaluation)
+    answers = queries.answers_of(evaluation)
     if label and label not in answers.labels:
         raise Refused(f"The model knows no class {label}.", fields={"class": ["Choose a class that the model knows."]})
     grouping = grouping_of(evaluation, column, answers)
@@ -159,10 +151,4 @@ def rows_of_group(answers: Answers, grouping: Grouping, number: int, *, errors: 
     wrong = answers.truth != answers.predicted
     inside = np.flatnonzero((grouping.codes == number) & (wrong if errors else True)).tolist()
     order = sorted(inside, key=lambda at: (not wrong[at], -answers.confidence[at], answers.ids[at]))
-    return [answer_at(answers, at) for at in order]
-
-
-def answer_at(answers: Answers, at: int) -> rules.Answer:
-    """One row's answer."""
-    true, predicted = answers.labels[answers.truth[at]], answers.labels[answers.predicted[at]]
-    return rules.Answer(answers.ids[at], true, predicted, float(answers.confidence[at]), float(answers.loss[at]))
+    return [rules.answer_at(answers, at) for at in order]

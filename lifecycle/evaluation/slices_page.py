@@ -103,7 +103,7 @@ def items(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, Any]:
     number = whole(given.get("group", ""))
     if column is None or number is None:
         raise Http404
-    answers = slices.answers_of(evaluation)
+    answers = queries.answers_of(evaluation)
     grouping = slices.grouping_of(evaluation, column, answers)
     if number >= len(grouping.names):
         raise Http404

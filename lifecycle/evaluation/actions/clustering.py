@@ -34,7 +34,7 @@ def compute(ctx: JobContext, evaluation: Evaluation, item: str) -> dict[str, Any
 
     taken: errors that were grouped; the rest are the least confident ones, or their texts are gone. The pair is the most frequent one.
     """
-    wrong = rules.confident_errors(rules.answers(queries.predictions_of(evaluation)), MOST)
+    wrong = queries.errors_of(evaluation, MOST)
     items = queries.items_by_digest(evaluation, [answer.item for answer in wrong])
     kept = [answer for answer in wrong if answer.item in items and items[answer.item].text]
     texts = [items[answer.item].text[: queries.TEXT_READ] for answer in kept]

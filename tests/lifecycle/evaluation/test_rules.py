@@ -49,6 +49,19 @@ def test_the_cells_of_the_matrix_hold_the_most_confident_first():
     assert [answer.item for answer in rules.in_cell(found, true="", predicted="")] == ["one", "three"]
 
 
+def test_rows_by_column_are_the_cells_of_the_matrix(project, mia):
+    measured = make_run(make_snapshot(project, mia, copies=20), mia, accuracy=0.6).evaluations.get(split="test")
+    whole, columns = rules.answers(queries.predictions_of(measured)), queries.answers_of(measured)
+
+    for true in ("", *columns.labels, "unknown"):
+        for predicted in ("", *columns.labels):
+            rows = rules.rows_in_cell(columns, true=true, predicted=predicted)
+            assert [rules.answer_at(columns, row) for row in rows] == rules.in_cell(whole, true=true, predicted=predicted)
+    assert queries.errors_of(measured, 7) == rules.confident_errors(whole, 7)
+    assert queries.answer_to(measured, whole[3].item) == whole[3]
+    assert queries.answer_to(measured, "f" * 64) is None
+
+
 def test_changes_name_what_was_broken_what_was_fixed_and_what_is_wrong_otherwise():
     first = predictions({"same": (0, 0), "broken": (0, 0), "fixed": (0, 1), "other": (0, 1), "only here": (0, 1)})
     second = predictions({"same": (0, 0), "broken": (0, 2), "fixed": (0, 0), "other": (0, 2)})

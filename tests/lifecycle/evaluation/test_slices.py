@@ -96,7 +96,8 @@ def test_the_rows_of_a_group_open_errors_first(client_for, measured, mia):
     every, errors = (client_for(mia).get(phone["url"] + more) for more in ("", "&errors=1"))
 
     assert (every.context["total"], errors.context["total"], phone["errors"]) == (120, 60, 60)
-    assert {line.answer.predicted for line in every.context["lines"]} == {"card"}
+    assert {line.answer.predicted for line in every.context["lines"]} == {("card",)}
+    assert '<td data-l="true">refund</td>' in errors.content.decode()
     texts = Item.objects.filter(metadata__channel="phone").values_list("text", flat=True)
     assert {line.text for line in errors.context["lines"]} < set(texts)
     following = client_for(mia).get(errors.request["PATH_INFO"] + errors.context["pager"]["next"])
