@@ -11,9 +11,9 @@ PARTS = {"detail": "Report", "slices": "Groups", "threshold": "Threshold", "robu
 
 
 def tabs(evaluation: Evaluation, current: str) -> list[dict[str, object]]:
-    """Links to all of them; of several classes a text there is the report alone. current: a name of PARTS."""
+    """Links to all of them; none where there is the report alone, of several classes a text. current: a name of PARTS."""
+    found = {} if is_several(evaluation.report) else PARTS
     return [
         {"label": label, "url": reverse(f"evaluation:{name}", args=[evaluation.uuid]), "current": name == current}
-        for name, label in PARTS.items()
-        if name == "detail" or not is_several(evaluation.report)
+        for name, label in found.items()
     ]

@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 
 from lifecycle.engine.flips import Flip, read_flips
 from lifecycle.engine.perturb import SENTENCE, disturb
-from lifecycle.evaluation import pages, queries
+from lifecycle.evaluation import pages, queries, rules
 from lifecycle.evaluation.actions.probing import KIND
 from lifecycle.evaluation.models import Evaluation, Robustness
 from lifecycle.evaluation.parts import tabs
@@ -50,6 +50,7 @@ def probes_of(evaluation: Evaluation) -> QuerySet[Robustness]:
 def robustness(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, Any]:
     """The probes with what they changed, the flips of the one that was asked for, and the job while it is not done."""
     evaluation = queries.get_evaluation(user, uuid)
+    rules.check_one(evaluation.report)
     found, job = probes_of(evaluation).first(), jobs.of_subject(evaluation).filter(kind=KIND).first()
     shown = given.get("probe", "")
     context: dict[str, Any] = {

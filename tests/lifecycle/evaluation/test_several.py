@@ -120,6 +120,23 @@ def test_rows_are_titled_in_words(measured, client_for, mia):
     assert "Rows wrongly given card" in page
 
 
+def test_what_is_computed_of_one_class_alone_is_refused_in_a_sentence_and_not_offered(measured, client_for, mia):
+    client, item = client_for(mia), queries.predictions_of(measured).ids[0]
+
+    page = client.get(f"/evaluations/{measured.uuid}/").content.decode()
+    asked = {
+        each: client.get(f"/evaluations/{measured.uuid}/{each}/", {"item": item}) for each in ("groups", "threshold", "words", "robustness")
+    }
+    posted = {each: client.post(f"/evaluations/{measured.uuid}/{each}/", {"kind": "clusters"}) for each in ("analyse", "probe")}
+
+    assert "Parts of the evaluation" not in page
+    assert "in groups" not in page
+    for part, answer in {**asked, **posted}.items():
+        assert (part, answer.status_code) == (part, 422)
+        assert "where a text has one class" in answer.content.decode()
+    assert not Job.objects.filter(kind__in=["evaluation.clusters", "evaluation.probe"]).exists()
+
+
 def test_the_run_and_the_lists_show_it(run, measured, client_for, mia):
     client = client_for(mia)
 
