@@ -60,7 +60,9 @@ def robustness(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, An
     if found is None:
         return context
     context["lines"] = [
-        {"name": name, "title": PROBES[name][0], "what": PROBES[name][1]} | each for name, each in found.report["probes"].items()
+        {"name": name, "title": PROBES[name][0], "what": PROBES[name][1]} | found.report["probes"][name]
+        for name in PROBES
+        if name in found.report["probes"]
     ]
     if shown in found.report["probes"]:
         context |= {"shown": shown, "title": PROBES[shown][0], "may_read": pages.may_read(user, evaluation)}

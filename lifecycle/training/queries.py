@@ -170,9 +170,14 @@ def trials_of(sweep: Sweep) -> QuerySet[Run]:
     return sweep.trials.select_related("snapshot__dataset", "project").order_by("trial")
 
 
+def searched(sweep: Sweep) -> list[str]:
+    """The settings that a sweep searches, in the order in which they are shown; JSON in PostgreSQL keeps none."""
+    return [name for name in search.SEARCHED if name in sweep.space]
+
+
 def params_of(sweep: Sweep, run: Run) -> dict[str, Any]:
     """What a trial has of the settings that are searched: its spec says so."""
-    return {name: run.spec["strategy"][name] if name in defaults.INNER else run.spec[name] for name in sweep.space}
+    return {name: run.spec["strategy"][name] if name in defaults.INNER else run.spec[name] for name in searched(sweep)}
 
 
 def score_of(run: Run) -> float | None:

@@ -62,7 +62,7 @@ def detail(user: User, uuid: UUID) -> dict[str, Any]:
     runs = list(queries.trials_of(sweep))
     best = queries.best_trial(runs)
     return live_part(user, sweep, runs) | {
-        "names": [label_of(name) for name in sweep.space],
+        "names": [label_of(name) for name in queries.searched(sweep)],
         "lines": lines_of(sweep, runs, best),
         "charts": drawings(sweep, runs),
         "facts": facts_of(sweep),
