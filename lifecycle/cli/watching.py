@@ -11,7 +11,7 @@ from lifecycle.refusals import Refused
 
 POLL_SECONDS = 2.0
 JOB_ENDED = {"succeeded", "failed", "cancelled"}
-RUN_ENDED = {"succeeded", "failed", "stopped", "pruned"}
+RUN_ENDED = {"succeeded", "failed", "stopped", "pruned", "paused"}
 SCORES = {
     **{"macro_f1": "macro F1", "micro_f1": "micro F1", "accuracy": "accuracy", "subset_accuracy": "subset accuracy"},
     **{"log_loss": "log loss", "ece": "calibration error"},
@@ -104,7 +104,7 @@ def run_result(run: dict[str, Any]) -> list[str]:
     head = f"Run {run['number']} {run['state']}"
     if run["state"] in ("failed", "pruned") and run["error"]:
         return [f"{head}: {run['error']['message']} {run['error']['next_step']}".rstrip()]
-    if run["state"] == "stopped":
+    if run["state"] in ("stopped", "paused"):
         return [f"{head} at step {run['step']:,} of {run['total_steps']:,}. Resume it on its page."]
     why = f" It ended early: {run['error']['message']} {run['error']['next_step']}" if run["error"] else ""
     scores = [f"{words} {run['metrics'][name]:.3f}" for name, words in SCORES.items() if isinstance(run["metrics"].get(name), int | float)]

@@ -111,9 +111,15 @@ def macro_f1_of(truth: Ints, predicted: Ints, classes: int, seed: int = 1) -> tu
     cells, counts = np.unique(truth * classes + predicted, return_counts=True)
     none = np.zeros(len(cells))
     rows = metrics.Scored(cells // classes, cells % classes, none, none, none, classes, bins=1)
-    drawn = np.random.default_rng(seed).multinomial(counts.sum(), counts / counts.sum(), size=RESAMPLES).astype(np.float64)
+    random, block = np.random.default_rng(seed), max(1, metrics.BLOCK_CELLS // len(cells))
+    drawn = np.concatenate(
+        [
+            metrics.aggregate(rows, random.multinomial(counts.sum(), counts / counts.sum(), size=size).astype(np.float64))["macro_f1"]
+            for size in (min(block, RESAMPLES - start) for start in range(0, RESAMPLES, block))
+        ]
+    )
     value = metrics.aggregate(rows, counts[None].astype(np.float64))["macro_f1"][0]
-    low, high = np.percentile(metrics.aggregate(rows, drawn)["macro_f1"], (2.5, 97.5))
+    low, high = np.percentile(drawn, (2.5, 97.5))
     return float(value), (float(low), float(high))
 
 

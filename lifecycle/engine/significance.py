@@ -37,11 +37,12 @@ def holm(p_values: Mapping[Name, float]) -> dict[Name, float]:
 
 
 def rows_needed(rows: int, difference: float, low: float, high: float) -> int | None:
-    """How many paired rows would tell this difference with 80 % power, were it the true one; None where there is none.
+    """How many paired rows would tell this difference with 80 % power, were it the true one; None where there is none, or so few.
 
     low, high: its 95 % interval over `rows` rows, whose width falls with the root of their number.
     """
     if not difference:
         return None
     error = (high - low) / (2 * Z_TOLD)
-    return math.ceil(rows * ((Z_TOLD + Z_POWER) * error / difference) ** 2)
+    needed = math.ceil(rows * ((Z_TOLD + Z_POWER) * error / difference) ** 2)
+    return needed if needed > rows else None  # a skewed interval may hold 0 where its width would not

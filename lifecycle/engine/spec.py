@@ -117,7 +117,10 @@ def _read(name: str, value: Any, hint: Any) -> Any:
                 raise SpecError(name, f"must be a list, got {_shown(value)}.")
             return tuple(value)
         if option is float and isinstance(value, int) and not isinstance(value, bool):
-            return float(value)
+            try:
+                return float(value)
+            except OverflowError:
+                raise SpecError(name, "must be a number, got one that is too large.") from None
     return value
 
 

@@ -42,7 +42,7 @@ class EvaluationOut(serializers.Serializer[Evaluation]):
 
     def get_rival(self, evaluation: Evaluation) -> dict[str, Any] | None:
         """The best baseline, where the run does not clearly beat it by macro-F1: name, macro_f1, own (the run's), is_ahead. Else null."""
-        found = rules.rival(evaluation.report)
+        found = None if queries.is_flattering(evaluation) else rules.rival(evaluation.report)
         return None if found is None else asdict(found)
 
 

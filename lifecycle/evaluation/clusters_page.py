@@ -54,8 +54,8 @@ def groups(user: User, evaluation: Evaluation, found: list[dict[str, Any]]) -> l
     rows = queries.answers_of(evaluation)
     answers = {digest: rules.answer_at(rows, row) for row, digest in enumerate(rows.ids) if digest in members}
     readable = pages.may_read(user, evaluation)
-    items = queries.items_by_digest(evaluation, members) if readable else {}
-    texts = [[items[digest].text[:WORDS_READ] for digest in group["items"] if digest in items] for group in found]
+    heads = queries.heads_by_digest(evaluation, members, WORDS_READ) if readable else {}
+    texts = [[heads[digest] for digest in group["items"] if digest in heads] for group in found]
     words = telling_words(texts) if readable else [[] for _ in found]
     shown = iter(pages.lines(user, evaluation, [answers[digest] for group in found for digest in group["items"][:NEAREST]]))
     return [

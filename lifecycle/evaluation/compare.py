@@ -75,17 +75,21 @@ def tests(report: dict[str, Any], changed: list[rules.Change]) -> dict[str, Any]
         "per_class": {
             label: row
             | {"fixed": fixed, "broken": broken, "p": alone[label], "p_holm": together[label]}
-            | {"verdict": class_verdict(fixed, broken, together[label])}
+            | {"verdict": class_verdict(row["difference"], fixed, broken, together[label])}
             for (label, row), (fixed, broken) in zip(report["per_class"].items(), classes.values(), strict=True)
         },
     }
 
 
-def class_verdict(fixed: int, broken: int, p_holm: float) -> str:
-    """better, worse or unclear: a class among many is told only where it holds together with all others."""
-    if p_holm >= significance.TOLD:
+def class_verdict(f1: float | None, fixed: int, broken: int, p_holm: float) -> str:
+    """better, worse or unclear: a class among many is told only where it holds together with all others.
+
+    f1: the difference of F1, which has to point the same way: a rare class that is no longer given has fewer wrong rows and no F1.
+    """
+    turned = fixed - broken
+    if p_holm >= significance.TOLD or not f1 or f1 * turned <= 0:
         return "unclear"
-    return "better" if fixed > broken else "worse"
+    return "better" if turned > 0 else "worse"
 
 
 def summary(report: dict[str, Any], first: str, second: str) -> dict[str, str]:

@@ -50,6 +50,8 @@ def banded(said: Sequence[str]) -> Grouping:
     """Numbers in up to five bands of about as many rows, each closed on the right at a value that occurs. An empty text is no value."""
     numbers = np.array([float(value) if value else np.nan for value in said])
     known = numbers[~np.isnan(numbers)]
+    if known.min() == known.max():  # one number, written in many ways
+        return with_missing((f"{known[0]:,.6g}",), np.isnan(numbers).astype(np.int64))
     edges = np.unique(np.quantile(known, np.arange(1, BANDS) / BANDS, method="inverted_cdf"))
     edges = edges[edges < known.max()]
     if not len(edges):  # most rows have the largest value

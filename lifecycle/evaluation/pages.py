@@ -103,7 +103,8 @@ def parts(evaluation: Evaluation) -> dict[str, Any]:
     return {
         "pairs": pairs[:PAIRS],
         "pair_count": len(pairs),
-        "rival": rules.rival(report),
+        "rival": None if queries.is_flattering(evaluation) else rules.rival(report),
+        "flattering": queries.is_flattering(evaluation),
         "several": rules.is_several(report),
         "read_as": read_as(report),
         "errors": rules.errors(report),

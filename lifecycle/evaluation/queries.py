@@ -97,9 +97,21 @@ def errors_of(evaluation: Evaluation, limit: int) -> list[rules.Answer]:
     return [rules.answer_at(found, row) for row in rules.rows_in_cell(found)[:limit]]
 
 
+def is_flattering(evaluation: Evaluation) -> bool:
+    """Whether the thresholds of its classes were chosen on its own rows: then no baseline is held against it."""
+    is_own = evaluation.split == "validation" and evaluation.snapshot_id == evaluation.run.snapshot_id
+    return is_own and rules.is_several(evaluation.report)
+
+
 def items_by_digest(evaluation: Evaluation, digests: Iterable[str]) -> dict[str, Item]:
     """The items of an evaluation's dataset, by digest, in one statement."""
     return {item.digest: item for item in Item.objects.filter(dataset=evaluation.snapshot.dataset_id, digest__in=list(digests))}
+
+
+def heads_by_digest(evaluation: Evaluation, digests: Iterable[str], length: int) -> dict[str, str]:
+    """The first characters of the texts of an evaluation's items, by digest, in one statement."""
+    some = Item.objects.filter(dataset=evaluation.snapshot.dataset_id, digest__in=list(digests))
+    return dict(some.values_list("digest", Substr("text", 1, length)))
 
 
 def normal_digests(evaluation: Evaluation, digests: Sequence[str]) -> dict[str, str]:

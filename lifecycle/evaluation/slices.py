@@ -10,7 +10,7 @@ import numpy as np
 from django.core.cache import cache
 from django.db.models import F
 from django.db.models.expressions import Combinable
-from django.db.models.functions import Length
+from django.db.models.functions import Length, Substr
 
 from datasets_app.datasets.filters import told_in_metadata
 from datasets_app.datasets.models import Item
@@ -26,6 +26,8 @@ from registry.ledger.rules import digest_of
 
 BATCH = 1_000
 KEPT_SECONDS = 3_600
+READ = 200  # characters of a key or a value: what is longer names no group
+COLUMNS = 200  # that are offered
 FACTS: Mapping[str, tuple[str, Combinable]] = {
     "fact:length": ("Length of the text, in characters", Length("text")),
     "fact:file": ("File that it came in", F("upload__file_name")),
@@ -51,7 +53,7 @@ def columns(user: User, evaluation: Evaluation) -> list[Column]:
         return facts
     some = Item.objects.filter(dataset=evaluation.snapshot.dataset_id, digest__in=queries.answers_of(evaluation).ids[:BATCH])
     keys = {key for metadata in some.values_list("metadata", flat=True) for key in metadata}
-    return [*facts, *(Column(METADATA + key, key) for key in sorted(keys))]
+    return [*facts, *(Column(METADATA + key, key) for key in sorted(key for key in keys if len(key) <= READ)[:COLUMNS])]
 
 
 def grouping_of(evaluation: Evaluation, column: Column, answers: Answers) -> Grouping:
@@ -66,7 +68,7 @@ def grouping_of(evaluation: Evaluation, column: Column, answers: Answers) -> Gro
 
 def values(evaluation: Evaluation, column: Column, answers: Answers) -> list[str | None]:
     """What is said of each row; None where nothing is, or the item is gone."""
-    told = FACTS[column.key][1] if column.key in FACTS else told_in_metadata(column.key.removeprefix(METADATA))
+    told = FACTS[column.key][1] if column.key in FACTS else Substr(told_in_metadata(column.key.removeprefix(METADATA)), 1, READ)
     items = Item.objects.filter(dataset=evaluation.snapshot.dataset_id).annotate(told=told)
     found: list[str | None] = []
     for start in range(0, len(answers.ids), BATCH):

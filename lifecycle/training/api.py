@@ -256,7 +256,7 @@ class ManifestOut(serializers.Serializer[object]):
 class RunManifest(View):
     """A run on a cluster."""
 
-    needs = {"GET": Needs("training.view", Run)}
+    needs = {"GET": Needs("training.launch", Run, see="training.view")}
 
     @extend_schema(operation_id="runs_manifest", responses=ManifestOut)
     def get(self, request: Request, uuid: UUID) -> Response:

@@ -52,7 +52,8 @@ def link(path: Path, target: Path) -> None:
 def drop_texts(folder: Path) -> None:
     """Leave no text of the data, and nothing computed from each, in a folder that waits; a resume makes them again from the snapshot."""
     for name in DATA.values():
-        (folder / name).unlink(missing_ok=True)
+        for part in (name, f".{name}"):
+            (folder / part).unlink(missing_ok=True)
     shutil.rmtree(folder / "cache", ignore_errors=True)
 
 

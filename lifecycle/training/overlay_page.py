@@ -17,9 +17,11 @@ MOST = 6  # runs, which their colours still tell apart
 OFFERED = 100
 METRICS = {
     "validation_loss": "Validation loss", "train_loss": "Training loss", "macro_f1": "Macro-F1, validation",
-    "accuracy": "Accuracy, validation", "learning_rate": "Learning rate", "gradient_norm": "Gradient norm",
+    "micro_f1": "Micro-F1, validation", "accuracy": "Accuracy, validation",
+    "subset_accuracy": "Subset accuracy, validation", "learning_rate": "Learning rate", "gradient_norm": "Gradient norm",
     "examples_per_second": "Examples per second", "memory_mb": "Memory, MB",
 }  # fmt: skip
+EXACT = {"accuracy": "Accuracy, best", "subset_accuracy": "Subset accuracy, best"}  # of one class a text, and of several
 LEFT_OUT = frozenset({"format", "labels", "base", "task"})  # of the spec: the same, or told by the rows above
 
 
@@ -82,9 +84,9 @@ def reached(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:
 
     costs = [queries.cost_of(run) or {} for run in runs]
     return [
-        ("State", [run.get_state_display() for run in runs]),
+        ("State", [run.standing for run in runs]),
         line("Macro-F1, best", figure("macro_f1")),
-        line("Accuracy, best", figure("accuracy")),
+        *(line(label, figure(name)) for name, label in EXACT.items() if any(run.metrics.get(name) is not None for run in runs)),
         line("Validation loss", figure("validation_loss")),
         line("ECE", figure("ece")),
         line("Weights that learn", (trainable(run.result or {}) for run in runs)),

@@ -31,6 +31,7 @@ from registry.access.models import User
 from registry.access.policy import can, can_somewhere
 
 PAGE = 30
+UNTRAINABLE = (RunState.SUCCEEDED, RunState.PRUNED)
 CHARTS = {"loss": ("train_loss", "validation_loss"), **{name: (name,) for name in charts.SMALL}}
 DRAWN = ("macro_f1", "accuracy", "subset_accuracy", *(name for names in CHARTS.values() for name in names))
 BEST = {
@@ -105,7 +106,7 @@ def detail(user: User, uuid: UUID) -> dict[str, Any]:
         "cost": costs(run),
         "repeats": [repeat_line(each) for each in ([run] if run.reproduces else []) + queries.repeats(run)],
         "reproduce_key": uuid4() if run.state == RunState.SUCCEEDED and can(user, "training.launch", run) else None,
-        "has_image": bool(settings.TRAINING_IMAGE),
+        "has_manifest": bool(settings.TRAINING_IMAGE) and run.state not in UNTRAINABLE and can(user, "training.launch", run),
         "evaluation_url": find_url("evaluation:of_run", uuid=run.uuid) if run.state == RunState.SUCCEEDED else "",
         "compare_url": find_url("evaluation:compare") if run.state == RunState.SUCCEEDED else "",
     }
@@ -284,8 +285,9 @@ def page_points(run: Run, chart: str, after: int) -> Mapping[str, Any]:
 
 def manifest_of(run: Run) -> str:
     """The run as a Kubernetes Job, in YAML. Raises Conflict (it has succeeded, no image is set, or its base has no files)."""
-    if run.state == RunState.SUCCEEDED:
-        raise Conflict(f"{run} has succeeded: nothing is left to train.", next_step="Reproduce it, and take the new run's manifest.")
+    if run.state in UNTRAINABLE:
+        text = f"{run} has {'succeeded' if run.state == RunState.SUCCEEDED else 'been given up by its sweep'}: nothing is left to train."
+        raise Conflict(text, next_step="Launch another run with its settings, and take that one's manifest.")
     if not settings.TRAINING_IMAGE:
         raise Conflict("No image is set for training on a cluster.", next_step="Have TRAINING_IMAGE name one.")
     if run.base.folder is None:
@@ -411,7 +413,13 @@ def launch(user: User, given: Mapping[str, str]) -> dict[str, Any]:
     suggestion = queries.suggestion(snapshot, base, str(strategy))
     if like is not None and like.strategy == strategy:
         values = like.spec | like.spec["strategy"]
-        suggestion = replace(suggestion, choices={name: Choice(values[name], f"As in {like}.") for name in suggestion.choices})
+        suggestion = replace(
+            suggestion,
+            choices={
+                **suggestion.choices,
+                **{name: Choice(values[name], f"As in {like}.") for name in suggestion.choices if name in values},
+            },
+        )
     return context | {"suggestion": suggestion, "strategies": strategy_lines(snapshot, base, str(strategy), suggestion)}
 
 

@@ -21,7 +21,7 @@ from datasets_app.snapshots.models import Snapshot
 from lifecycle.engine import defaults
 from lifecycle.training import search
 from lifecycle.training.models import BaseModel, MetricPoint, Run, Sweep
-from lifecycle.training.rules import FINISHED, Attempt, Repeat, RunState, compare_repeat
+from lifecycle.training.rules import FINISHED, Attempt, Repeat, RunState, SweepState, compare_repeat
 from lifecycle.ui.palette import Hit
 from registry.access import policy
 from registry.access.models import User
@@ -214,12 +214,13 @@ def told(sweep: Sweep, runs: Sequence[Run]) -> list[search.Trial]:
 
 
 def find_cut(run: Run) -> search.Cut | None:
-    """Whether the sweep of a trial gives it up, by what is known of it and of the others."""
-    if run.sweep is None or not run.sweep.prunes:
+    """Whether the sweep of a trial gives it up, by what is known of it and of the others. One that has ended gives none up."""
+    sweep = Sweep.objects.filter(pk=run.sweep_id, prunes=True, state=SweepState.RUNNING).first()
+    if sweep is None:
         return None
-    others = told(run.sweep, [each for each in trials_of(run.sweep) if each != run])
+    others = told(sweep, [each for each in trials_of(sweep) if each != run])
     own = tuple(MetricPoint.objects.filter(run=run, name="macro_f1").order_by("step").values_list("value", flat=True))
-    return search.find_cut(own, others, warmup=run.sweep.warmup_trials)
+    return search.find_cut(own, others, warmup=sweep.warmup_trials)
 
 
 # ── What it cost ────────────────────────────────────────────────────────────

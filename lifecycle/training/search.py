@@ -6,10 +6,10 @@ Nothing is kept here: a study lives in memory and is told the trials that are kn
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from enum import Enum
-from itertools import count
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,9 @@ SEARCHED = (
 LOG = frozenset({"learning_rate", "head_learning_rate", "weight_decay"})
 WORDS = {"on": True, "off": False}
 CHOICES_MAX = 20
+ATTEMPTS = 20  # to draw what was not tried
+COUNTED = 10_000  # combinations up to which what is left is looked up
+LARGEST = 1e300
 IMPORTANT_FROM = 10  # trials that ended, so that the best differ from others by more than chance
 BEST = 5  # PED-ANOVA's authors advise at least so many trials above its quantile
 
@@ -125,7 +128,11 @@ def read_choices(name: str, given: Any) -> Choices:
         raise ValueError(f"Give from 2 to {CHOICES_MAX} values.")
     plain: Any = {"int": int, "float": (int, float), "bool": bool, "str": str}[KINDS[name]]
     for value in given:
-        if not isinstance(value, plain) or isinstance(value, bool) != (KINDS[name] == "bool") or not (plain is str or math.isfinite(value)):
+        if (
+            not isinstance(value, plain)
+            or isinstance(value, bool) != (KINDS[name] == "bool")
+            or not (plain in (str, bool) or is_number(value))
+        ):
             raise ValueError(f"{value!r} is no value of it.")
     values = tuple(float(value) if KINDS[name] == "float" else value for value in given)
     if len(set(values)) < len(values):
@@ -134,8 +141,8 @@ def read_choices(name: str, given: Any) -> Choices:
 
 
 def is_number(value: Any) -> bool:
-    """Whether a value of JSON is a finite number."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    """Whether a value of JSON is a finite number; whole ones of JSON have any length."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST
 
 
 def parse(name: str, text: str) -> Any:
@@ -277,21 +284,32 @@ def seed_of(seed: int, number: int, attempt: int = 0) -> int:
     return int(np.random.SeedSequence([seed, number, attempt]).generate_state(1)[0])
 
 
-def suggest(space: Space, trials: Sequence[Trial], *, sampler: str, seed: int, number: int) -> dict[str, Any]:
+def suggest(space: Space, trials: Sequence[Trial], *, sampler: str, seed: int, number: int) -> dict[str, Any] | None:
     """The settings of the next trial: the same for the same space, trials, seed and number.
 
-    sampler: tpe or random. Settings that were tried already would give the same weights: others are drawn at random in their place, so the
-    space must hold more combinations than there are trials.
+    sampler: tpe or random. Settings that were tried already would give the same weights: others are drawn at random in their place, at last
+    from what is left. None where nothing is left, as in a range that is as narrow as its numbers.
     """
     tried = [dict(trial.params) for trial in trials]
     distributions = {name: distribution(name, domain) for name, domain in space.items()}
-    for attempt in count():
+    for attempt in range(ATTEMPTS):
         drawn = seed_of(seed, number, attempt)
-        chosen = optuna.samplers.TPESampler(seed=drawn) if sampler == "tpe" and not attempt else optuna.samplers.RandomSampler(seed=drawn)
-        params = study(space, trials, chosen).ask(distributions).params
+        asks_tpe = sampler == "tpe" and not attempt
+        chosen = optuna.samplers.TPESampler(seed=drawn) if asks_tpe else optuna.samplers.RandomSampler(seed=drawn)
+        params = study(space, trials if asks_tpe else (), chosen).ask(distributions).params
         if params not in tried:
-            break
-    return params
+            return params
+    left = [params for params in combinations(space) if params not in tried]
+    return left[seed_of(seed, number, ATTEMPTS) % len(left)] if left else None
+
+
+def combinations(space: Space) -> Iterator[dict[str, Any]]:
+    """All that a space holds; none where they are more than COUNTED or cannot be counted."""
+    held = size(space)
+    if held is None or held > COUNTED:
+        return
+    values = [domain.values if isinstance(domain, Choices) else range(int(domain.low), int(domain.high) + 1) for domain in space.values()]
+    yield from (dict(zip(space, each, strict=True)) for each in product(*values))
 
 
 def find_cut(evaluations: Sequence[float], trials: Iterable[Trial], *, warmup: int) -> Cut | None:

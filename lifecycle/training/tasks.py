@@ -189,9 +189,9 @@ def already_done(folder: Path) -> Result | None:
 
 def run_failed(job: Job) -> None:
     """The job was given up: so is its run, with the job's sentence."""
-    actions.fail(UUID(job.args["run"]), "crashed", job.error, job.next_step)
+    drop_texts(run_folder(actions.fail(UUID(job.args["run"]), "crashed", job.error, job.next_step)))
 
 
 def run_cancelled(job: Job) -> None:
-    """The job was cancelled: its run has stopped."""
-    actions.stopped(UUID(job.args["run"]))
+    """The job was cancelled: its run has stopped, or is paused."""
+    drop_texts(run_folder(actions.stopped(UUID(job.args["run"]))))

@@ -118,7 +118,7 @@ def resume(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 
 
 @require_safe
-@needs("training.view", Run)
+@needs("training.launch", Run, see="training.view")
 def manifest(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The run as a Kubernetes Job, as an attachment."""
     run = queries.get_run(person(request), uuid)

@@ -14,7 +14,7 @@ from datasets_app.datasets.models import Dataset, Item
 from datasets_app.datasets.rules import UploadState, normal_digest
 from datasets_app.labeling import queries as labeling
 from lifecycle.training.models import Run
-from lifecycle.training.queries import ACTIVE, UNFINISHED
+from lifecycle.training.queries import UNFINISHED
 from lifecycle.ui.addresses import find_url
 from monitoring.alerts.models import Alert
 from monitoring.alerts.rules.objectives import Kind as ObjectiveKind
@@ -228,7 +228,7 @@ def gather(endpoint: Endpoint, now: datetime, window_days: int) -> Facts:
     if live is None:
         return Facts(urls=urls, **common)
     snapshot, total = live.run.snapshot, traffic.total(endpoint, now - timedelta(days=window_days), now, version=live)
-    run = Run.objects.filter(snapshot__dataset=snapshot.dataset_id, state__in=ACTIVE).order_by("-pk").first()
+    run = Run.objects.filter(snapshot__dataset=snapshot.dataset_id, state__in=UNFINISHED).order_by("-pk").first()
     if run:
         urls["run"] = find_url("training:detail", uuid=run.uuid)
     urls |= {

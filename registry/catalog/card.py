@@ -148,6 +148,7 @@ def training(facts: Mapping[str, Any]) -> str:
         *((name.replace("_", " ").capitalize(), inline(spec[name])) for name in SPEC if name in spec),
         ("Trainable parameters", count(effort.get("trainable_parameters")).lower()),
         ("Served as", served(facts)),
+        *([("Ended early", inline(facts["ended_early"]))] if facts.get("ended_early") else []),
         ("Training time", f"{decimals(effort['seconds'], 0)} s" if effort.get("seconds") is not None else NOT_MEASURED),
     ]
     return "## Training\n\n" + table(("Fact", "Value"), lines)

@@ -114,6 +114,7 @@ def facts(run: Run, model: RegisteredModel, semver: str, evaluation: Evaluation)
         "effort": {
             name: run.result.get(name) for name in ("seconds", "trainable_parameters", "total_parameters", "peak_memory_mb", "precision")
         },
+        **({"ended_early": run.error["message"]} if run.error else {}),
         "int8": run.result.get("int8"),
         "snapshot": snapshot_facts(run.snapshot),
         "evaluation": {

@@ -194,7 +194,7 @@ TABLE = r"""
 /runs/<uuid:uuid>/                                         | run        | L... +++++++ | ---- -------
 /runs/<uuid:uuid>/live/                                    | run        | L... +++++++ | ---- -------
 /runs/<uuid:uuid>/points/                                  | run        | L... +++++++ | ---- -------
-/runs/<uuid:uuid>/manifest/                                | run        | L... +++++++ | ---- -------
+/runs/<uuid:uuid>/manifest/                                | run        | L... xx++xxx | ---- -------
 /runs/<uuid:uuid>/pause/                                   | run        | ---- ------- | L... xx++xxx
 /runs/<uuid:uuid>/stop/                                    | run        | ---- ------- | L... xx++xxx
 /runs/<uuid:uuid>/resume/                                  | run        | ---- ------- | L... xx++xxx
@@ -412,7 +412,7 @@ TABLE = r"""
 /api/v1/runs/<uuid:uuid>/resume/                           | run        | L--- ------- | L... xx++xxx
 /api/v1/runs/<uuid:uuid>/reproduce/                        | run        | L--- ------- | L... xx++xxx
 /api/v1/runs/<uuid:uuid>/points/                           | run        | L... +++++++ | L--- -------
-/api/v1/runs/<uuid:uuid>/manifest/                         | run        | L... +++++++ | L--- -------
+/api/v1/runs/<uuid:uuid>/manifest/                         | run        | L... xx++xxx | L--- -------
 /api/v1/sweeps/                                            |            | L+++ +++++++ | L+++ +++++++
 /api/v1/sweeps/<uuid:uuid>/                                | sweep      | L... +++++++ | L--- -------
 /api/v1/sweeps/<uuid:uuid>/cancel/                         | sweep      | L--- ------- | L... xx++xxx

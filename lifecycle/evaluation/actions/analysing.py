@@ -19,6 +19,7 @@ from lifecycle.refusals import Conflict
 from registry.access.models import User
 from registry.access.policy import require
 from registry.ledger.actions import record
+from registry.ledger.rules import digest_of
 from registry.ledger.verbs import Verb
 
 
@@ -78,8 +79,13 @@ def runner(kind: Analysis.Kind) -> Callable[[JobContext], None]:
         ctx.raise_if_cancelled()
         with transaction.atomic():
             ctx.hold()
-            Analysis.objects.get_or_create(
+            found, created = Analysis.objects.get_or_create(
                 evaluation=evaluation, kind=kind, item=ctx.args["item"], defaults={"report": report, "created_by": ctx.job.created_by}
             )
+            if created:
+                record(
+                    ctx.job.created_by, Verb.ANALYSIS_RECORDED, found, project=evaluation.run.project.uuid, evaluation=evaluation.uuid,
+                    kind=kind.value, item=found.item or None, report_digest=digest_of(report),
+                )  # fmt: skip
 
     return run

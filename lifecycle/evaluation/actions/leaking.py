@@ -55,7 +55,7 @@ def compute(ctx: JobContext, evaluation: Evaluation, item: str) -> dict[str, Any
     refuse_few(len(members))
     ctx.progress(rows, stage="Comparing the losses")
     return membership.attack(members, others[: len(members)]) | {
-        "duplicates": len(answers) - len(fresh),
+        "duplicates": sum(normal.get(digest) in known for digest in answers),
         "mean_losses": {"members": float(np.mean(members)), "others": float(np.mean(others))},
     }
 

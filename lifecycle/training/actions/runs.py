@@ -12,11 +12,11 @@ from django.utils import timezone
 
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.models import Job
-from lifecycle.refusals import Refused
+from lifecycle.refusals import NotReady, Refused
 from lifecycle.training import ports, rules
 from lifecycle.training.actions.launch import check_base, queue_job, queue_next_trial
 from lifecycle.training.models import Diagnosis, MetricPoint, Run, RunLog
-from lifecycle.training.rules import RunState
+from lifecycle.training.rules import RunState, SweepState
 from registry.access.models import User
 from registry.access.policy import require
 from registry.artifacts.models import Folder
@@ -91,11 +91,15 @@ def leave_worker(run: Run, actor: User) -> Run:
 def resume(*, run_id: UUID, actor: User) -> Run:
     """Queue a paused, stopped or failed run again; it goes on from its last checkpoint, to the same weights as if nothing had happened.
 
-    Raises PermissionDenied, Conflict (neither paused, stopped nor failed) or NotReady (the base model's files are gone).
+    Raises PermissionDenied, Conflict (neither paused, stopped nor failed) or NotReady (the base model's files are gone, or the job that it
+    leaves has not ended: that one would stop it again).
     """
-    run = locked(run_id)
+    run = locked_with_job(run_id)
     require(actor, "training.launch", run)
     check_base(run.base, run.project)
+    rules.check_move(RunState(run.state), RunState.QUEUED)
+    if run.job is not None and not run.job.is_finished:
+        raise NotReady(f"{run} is just leaving its worker.", next_step="Resume it in a few seconds.")
     old = run.state
     move(run, RunState.QUEUED, error=None, finished_at=None, result={})
     queue_job(run, actor)
@@ -155,7 +159,7 @@ def log_line(run: Run, event: dict[str, Any]) -> RunLog | None:
 def succeed(run_id: UUID, result: dict[str, Any], artifact: Folder) -> Run:
     """The run has its artifact; where training broke, of the best step before.
 
-    Rooms above are told in the same transaction; of a sweep's trials they are told the best, at its end.
+    Rooms above are told in the same transaction; of the trials of a sweep that runs they are told the best, at its end.
 
     Raises Conflict when it has ended.
     """
@@ -169,7 +173,7 @@ def succeed(run_id: UUID, result: dict[str, Any], artifact: Folder) -> Run:
         None, Verb.RUN_ENDED, run, project=run.project.uuid, state=run.state, artifact=artifact.root_digest, spec_digest=run.spec_digest,
         best_step=run.best_step, metrics=run.metrics, **early,
     )  # fmt: skip
-    if run.sweep is None:
+    if run.sweep is None or run.sweep.state != SweepState.RUNNING:
         ports.succeeded(run)
     return run
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -127,13 +128,16 @@ def next_trial(sweep_id: UUID) -> Run | None:
     params = search.suggest(
         search.read_space(sweep.space), queries.told(sweep, trials), sampler=sweep.sampler, seed=sweep.seed, number=number
     )
+    if params is None:
+        end(sweep, Ending(SweepState.FINISHED, f"{len(trials)} of {sweep.trials_wanted} trials have ended: no other settings are left."))
+        return None
     try:
         return launch(
             snapshot=sweep.snapshot, base=sweep.base, strategy=sweep.strategy, actor=sweep.launched_by, options=sweep.options | params,
             key=uuid5(sweep.uuid, str(number)), sweep=sweep, trial=number,
         )  # fmt: skip
     except PermissionDenied as error:
-        text = f"{sweep.launched_by} started this sweep and may no longer train on {sweep.snapshot}."
+        text = f"Whoever started this sweep may no longer train on {sweep.snapshot}."
         raise Refused(text, next_step="Somebody who may can start a sweep of their own.") from error
 
 
@@ -171,10 +175,11 @@ def cancel_sweep(*, sweep_id: UUID, actor: User) -> Sweep:
         raise Conflict(f"{sweep} has {sweep.get_state_display().lower()}, so there is nothing to cancel.")
     trials = list(queries.trials_of(sweep))
     record(actor, Verb.SWEEP_CANCELLED, sweep, project=sweep.project.uuid, trials=len(trials))
-    end(sweep, Ending(SweepState.CANCELLED, f"{actor} cancelled it after {len(trials)} of {sweep.trials_wanted} trials were started."))
+    end(sweep, Ending(SweepState.CANCELLED, f"Cancelled after {len(trials)} of {sweep.trials_wanted} trials were started."))
     for run in trials:
         if run.state not in rules.FINISHED:
-            stop(run_id=run.uuid, actor=actor)
+            with suppress(Conflict), transaction.atomic():  # it may have ended since it was read
+                stop(run_id=run.uuid, actor=actor)
     return sweep
 
 

@@ -41,7 +41,7 @@ def test_the_words_of_an_item_are_found(measured, mia, warm_engine):
     run_ok("default")
 
     report = queries.analysis(measured, Analysis.Kind.WORDS, item).report
-    assert report["answer"] == queries.answer_to(measured, item).predicted
+    assert (report["answer"],) == queries.answer_to(measured, item).predicted
     assert len(report["words"]) == report["found"] == len(queries.items_by_digest(measured, [item])[item].text.split())
 
 

@@ -57,7 +57,14 @@ def test_a_changed_answer_counts_for_the_class_that_was_left_and_the_one_that_wa
 
 
 def test_a_class_is_told_only_where_it_holds_among_all_classes():
-    assert [compare.class_verdict(*case) for case in ((9, 1, 0.049), (1, 9, 0.049), (9, 1, 0.05))] == ["better", "worse", "unclear"]
+    cases = ((0.1, 9, 1, 0.049), (-0.1, 1, 9, 0.049), (0.1, 9, 1, 0.05))
+    assert [compare.class_verdict(*case) for case in cases] == ["better", "worse", "unclear"]
+
+
+def test_a_class_that_is_no_longer_given_is_not_better_for_its_fewer_wrong_rows():
+    # 10 rows: the first gives it to all of them and to 30 others, the second to none
+    assert compare.class_verdict(-0.4, 30, 10, 0.005) == "unclear"
+    assert compare.class_verdict(None, 30, 10, 0.005) == "unclear"
 
 
 def test_pages_and_programs_are_told_the_same(client_for, project, mia):

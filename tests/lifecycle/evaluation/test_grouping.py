@@ -22,6 +22,12 @@ def test_a_value_that_is_called_like_the_missing_ones_is_another_group():
     assert (found.names, found.codes.tolist()) == ((NO_VALUE, "mail", NO_VALUE), [0, 0, 1, 2])
 
 
+def test_one_number_written_in_many_ways_is_one_group():
+    found = grouped([f"1.{'0' * zeros}" for zeros in range(1, 20)] + [None])
+
+    assert (found.names, found.codes.tolist()) == (("1", NO_VALUE), [0] * 19 + [1])
+
+
 def test_few_numbers_are_groups_and_many_are_bands_at_their_quantiles():
     few, many = grouped([str(each % 12) for each in range(100)]), grouped([str(each) for each in range(1, 101)] + [None])
 

@@ -137,6 +137,17 @@ def test_what_is_computed_of_one_class_alone_is_refused_in_a_sentence_and_not_of
     assert not Job.objects.filter(kind__in=["evaluation.clusters", "evaluation.probe"]).exists()
 
 
+def test_no_baseline_is_held_against_scores_whose_thresholds_were_chosen_on_the_same_rows(run, client_for, mia):
+    validation = run.evaluations.get(split="validation") if run.evaluations.filter(split="validation").exists() else None
+    validation = validation or make_evaluation(run, "validation")
+
+    page = client_for(mia).get(f"/evaluations/{validation.uuid}/").content.decode()
+
+    assert "The thresholds were chosen on these rows." in page
+    assert "does not beat a baseline" not in page
+    assert client_for(mia).get(f"/api/v1/evaluations/{validation.uuid}/").json()["rival"] is None
+
+
 def test_the_run_and_the_lists_show_it(run, measured, client_for, mia):
     client = client_for(mia)
 

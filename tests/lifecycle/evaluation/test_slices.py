@@ -6,6 +6,7 @@ import pytest
 from sklearn.metrics import f1_score
 
 from datasets_app.datasets.models import Item
+from lifecycle.evaluation import queries, slices
 from lifecycle.evaluation.models import Evaluation
 from tests.support.evaluations import channelled, evaluated
 from tests.support.training import make_run
@@ -102,6 +103,17 @@ def test_the_rows_of_a_group_open_errors_first(client_for, measured, mia):
     assert {line.text for line in errors.context["lines"]} < set(texts)
     following = client_for(mia).get(errors.request["PATH_INFO"] + errors.context["pager"]["next"])
     assert {line.answer.item for line in following.context["lines"]}.isdisjoint(line.answer.item for line in errors.context["lines"])
+
+
+def test_of_wide_metadata_some_columns_are_offered_and_long_values_are_read_in_part(client_for, measured, mia, monkeypatch):
+    monkeypatch.setattr(slices, "COLUMNS", 1)
+    offered = [column.name for column in asked(client_for, mia, measured).context["columns"]]
+    monkeypatch.setattr(slices, "READ", 3)
+    said = slices.values(measured, slices.Column("metadata:channel", "channel"), queries.answers_of(measured))
+
+    assert offered[2:] == ["age"]
+    assert {value for value in said if value} <= {"pho", "mai", "app", "web", "cha"}
+    assert "pho" in said
 
 
 @pytest.mark.parametrize("query", ["", "?column=metadata:channel", "?column=metadata:channel&group=4", "?column=metadata:channel&group=²"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lifecycle.training import actions, queries
-from tests.support.training import make_run, make_snapshot
+from tests.support.training import make_run, make_snapshot, settle
 
 
 @pytest.fixture
@@ -60,6 +60,7 @@ def test_a_failed_run_has_cost_something_too_and_a_resumed_one_is_not_done(proje
     run.refresh_from_db()
 
     page = client_for(mia).get(f"/runs/{run.uuid}/").content.decode()
+    settle(run)
     again = actions.resume(run_id=run.uuid, actor=mia)
 
     assert (queries.cost_of(run)["cpu_seconds"], queries.cost_of(again)) == (6.0, None)

@@ -85,10 +85,10 @@ def test_the_yaml_says_the_same_and_what_is_not_known():
     assert all("# Not measured: how long it takes on your cluster" in text for text in (measured, unknown))
 
 
-def test_it_is_downloaded_from_the_page_and_read_over_the_api(client_for, run, aida):
-    page = client_for(aida).get(f"/runs/{run.uuid}/").content.decode()
-    answer = client_for(aida).get(f"/runs/{run.uuid}/manifest/")
-    told = client_for(aida).get(f"/api/v1/runs/{run.uuid}/manifest/").json()["yaml"]
+def test_it_is_downloaded_from_the_page_and_read_over_the_api(client_for, run, mia):
+    page = client_for(mia).get(f"/runs/{run.uuid}/").content.decode()
+    answer = client_for(mia).get(f"/runs/{run.uuid}/manifest/")
+    told = client_for(mia).get(f"/api/v1/runs/{run.uuid}/manifest/").json()["yaml"]
 
     assert f'href="/runs/{run.uuid}/manifest/"' in page
     assert (answer["Content-Type"], answer["Content-Disposition"]) == ("application/yaml", 'attachment; filename="run-1.yaml"')

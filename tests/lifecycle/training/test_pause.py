@@ -8,8 +8,8 @@ from django.core.exceptions import PermissionDenied
 from lifecycle.compute.child import Result
 from lifecycle.jobs import runner
 from lifecycle.jobs.actions import claim
-from lifecycle.refusals import Conflict
-from lifecycle.training import actions, tasks
+from lifecycle.refusals import Conflict, NotReady
+from lifecycle.training import actions, folders, tasks
 from lifecycle.training.models import Run
 from lifecycle.training.rules import MOVES, RunState, check_move
 from registry.ledger.models import Event
@@ -54,6 +54,39 @@ def test_a_running_run_is_paused_when_its_process_has_left_and_its_worker_is_fre
     assert (run.state, run.finished_at, run.job.state, run.job.lease_token) == ("paused", None, "cancelled", None)
     assert verbs_of(run) == ["training.launched", "training.paused"]
     assert claim("training") is None
+
+
+def test_a_run_is_not_resumed_before_its_job_has_left_since_that_would_stop_it_again(run, interrupted, mia):
+    said = []
+
+    def during():
+        actions.pause(run_id=run.uuid, actor=mia)
+        actions.stopped(run.uuid)
+        with pytest.raises(NotReady, match="is just leaving its worker") as refused:
+            actions.resume(run_id=run.uuid, actor=mia)
+        said.append(refused.value.next_step)
+
+    interrupted(during)
+    again = actions.resume(run_id=run.uuid, actor=mia)
+
+    assert said == ["Resume it in a few seconds."]
+    assert (again.state, claim("training")) == ("queued", again.job)
+
+
+def test_no_text_stays_with_a_run_that_is_paused_before_it_trains(run, monkeypatch, mia):
+    prepared = []
+
+    def prepare(given, folder):
+        folders.prepare(given, folder)
+        prepared.append(sorted(path.name for path in folder.glob("*.jsonl")))
+        actions.pause(run_id=run.uuid, actor=mia)
+
+    monkeypatch.setattr(tasks, "prepare", prepare)
+    runner.execute(claim("training"), beating=False)
+
+    run.refresh_from_db()
+    assert (run.state, prepared) == ("paused", [["test.jsonl", "train.jsonl", "validation.jsonl"]])
+    assert list(folders.run_folder(run).glob("*.jsonl")) == []
 
 
 def test_a_waiting_run_is_paused_at_once_and_resumed_by_another_person(run, mia, lee):

@@ -178,6 +178,29 @@ def test_no_settings_are_tried_twice_until_all_were():
     assert len({tuple(each.params.values()) for each in trials}) == 4
 
 
+def test_the_last_settings_of_a_space_are_found_and_then_none():
+    space = {"batch_size": Choices((8, 16, 32, 64)), "rank": Range(1, 10)}
+    tried = [Trial(Outcome.SCORED, params, 0.5) for params in search.combinations(space) if params != {"batch_size": 32, "rank": 7}]
+
+    last = search.suggest(space, tried, sampler="random", seed=1, number=40)
+
+    assert last == {"batch_size": 32, "rank": 7}
+    assert search.suggest(space, [*tried, Trial(Outcome.SCORED, last, 0.5)], sampler="tpe", seed=1, number=41) is None
+
+
+def test_a_range_as_narrow_as_its_numbers_is_used_up_and_not_searched_for_ever():
+    space = {"learning_rate": Range(0.001, 0.0010000000000000002)}
+    tried = [Trial(Outcome.SCORED, {"learning_rate": rate}, 0.5) for rate in (0.001, 0.0010000000000000002)]
+
+    assert search.suggest(space, tried, sampler="tpe", seed=1, number=3) is None
+
+
+def test_a_whole_number_beyond_all_measure_is_no_number():
+    for given in ({"low": 1, "high": 10**400}, {"choices": [1, 10**400]}):
+        with pytest.raises(Refused):
+            search.read_space({"epochs": given})
+
+
 def test_pruned_and_failed_trials_are_told_as_such():
     pruned, failed = trial(None, 0.2, 0.3, outcome=Outcome.PRUNED), trial(None, outcome=Outcome.FAILED)
 

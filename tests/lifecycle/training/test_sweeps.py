@@ -255,7 +255,7 @@ def test_who_lost_their_role_launches_no_other_trial(sweep, project, mia, lee):
     run_jobs("default")
 
     sweep.refresh_from_db()
-    assert (sweep.state, sweep.ending["message"]) == ("failed", f"{mia} started this sweep and may no longer train on {sweep.snapshot}.")
+    assert (sweep.state, sweep.ending["message"]) == ("failed", f"Whoever started this sweep may no longer train on {sweep.snapshot}.")
     assert not Run.objects.exists()
 
 
@@ -277,7 +277,7 @@ def test_a_cancelled_sweep_stops_its_trial_and_starts_no_other(sweep, lee):
     run_jobs("default")
 
     sweep.refresh_from_db()
-    assert (sweep.state, sweep.ending["message"]) == ("cancelled", f"{lee} cancelled it after 1 of 3 trials were started.")
+    assert (sweep.state, sweep.ending["message"]) == ("cancelled", "Cancelled after 1 of 3 trials were started.")
     assert Run.objects.get().state == "stopped"
     assert Event.objects.filter(verb="training.sweep_cancelled").count() == 1
 
@@ -293,6 +293,37 @@ def test_a_sweep_waits_for_a_paused_trial_and_a_cancelled_one_stops_it(sweep, mi
     trial.refresh_from_db()
     sweep.refresh_from_db()
     assert (trial.state, sweep.state, Run.objects.count()) == ("stopped", "cancelled", 1)
+
+
+def test_a_sweep_ends_where_no_other_settings_are_left(sweep, monkeypatch):
+    monkeypatch.setattr(search, "suggest", lambda *args, **named: None)
+
+    run_jobs("default")
+
+    sweep.refresh_from_db()
+    assert (sweep.state, sweep.ending["message"]) == ("finished", "0 of 3 trials have ended: no other settings are left.")
+
+
+def test_no_name_of_a_person_goes_into_the_chain(sweep, lee):
+    run_jobs("default")
+
+    actions.cancel_sweep(sweep_id=sweep.uuid, actor=lee)
+
+    told = [event.canonical for event in Event.objects.filter(verb__startswith="training.sweep_")]
+    assert len(told) == 3
+    assert not any(str(lee) in each for each in told)
+
+
+def test_a_trial_that_is_resumed_after_its_sweep_has_ended_is_a_run_like_any_other(sweep, mia):
+    run_jobs("default")
+    trial = Run.objects.get()
+    actions.cancel_sweep(sweep_id=sweep.uuid, actor=mia)
+    trial = actions.resume(run_id=trial.uuid, actor=mia)
+
+    assert queries.find_cut(trial) is None
+    finish_run(trial)
+
+    assert Job.objects.filter(kind="evaluation.evaluate", subject_uuid=trial.uuid).exists()
 
 
 def test_only_engineers_and_leads_cancel(sweep, ana, gita, omar, otto):
