@@ -215,7 +215,7 @@ def told(sweep: Sweep, runs: Sequence[Run]) -> list[search.Trial]:
 
 def find_cut(run: Run) -> search.Cut | None:
     """Whether the sweep of a trial gives it up, by what is known of it and of the others. One that has ended gives none up."""
-    sweep = Sweep.objects.filter(pk=run.sweep_id, prunes=True, state=SweepState.RUNNING).first()
+    sweep = Sweep.objects.filter(trials=run, prunes=True, state=SweepState.RUNNING).first()
     if sweep is None:
         return None
     others = told(sweep, [each for each in trials_of(sweep) if each != run])
