@@ -175,7 +175,7 @@ def cancel_sweep(*, sweep_id: UUID, actor: User) -> Sweep:
         raise Conflict(f"{sweep} has {sweep.get_state_display().lower()}, so there is nothing to cancel.")
     trials = list(queries.trials_of(sweep))
     record(actor, Verb.SWEEP_CANCELLED, sweep, project=sweep.project.uuid, trials=len(trials))
-    end(sweep, Ending(SweepState.CANCELLED, f"Cancelled after {len(trials)} of {sweep.trials_wanted} trials were started."))
+    end(sweep, Ending(SweepState.CANCELLED, f"{len(trials)} of {sweep.trials_wanted} trials had been started."))
     for run in trials:
         if run.state not in rules.FINISHED:
             with suppress(Conflict), transaction.atomic():  # it may have ended since it was read

@@ -34,7 +34,7 @@ def test_a_sweep_is_started_shown_listed_and_cancelled(as_person, mia, snapshot,
         ["2", "2", "succeeded", "0.900"], ["1", "1", "succeeded", "0.700"], ["3", "3", "queued", "–"],
     ]  # fmt: skip
     assert listed.out.splitlines()[1].split()[:6] == ["1", "running", "lora", "2", "4", "0.900"]
-    assert cancelled.out == f"Sweep 1 is cancelled. {mia} cancelled it after 3 of 4 trials were started.\n"
+    assert cancelled.out == "Sweep 1 is cancelled. 3 of 4 trials had been started.\n"
     assert Run.objects.get(trial=3).state == "stopped"
 
 

@@ -199,7 +199,7 @@ def test_a_sweep_is_cancelled_from_its_page(client_for, snapshot, mia):
     answer = client.post(f"/runs/sweeps/{sweep.uuid}/cancel/")
 
     assert answer["Location"] == f"/runs/sweeps/{sweep.uuid}/"
-    assert "Cancelled after 1 of 3 trials were started." in page_of(client, sweep)
+    assert "1 of 3 trials had been started." in page_of(client, sweep)
     assert Run.objects.get().state == "stopped"
 
 

@@ -277,7 +277,7 @@ def test_a_cancelled_sweep_stops_its_trial_and_starts_no_other(sweep, lee):
     run_jobs("default")
 
     sweep.refresh_from_db()
-    assert (sweep.state, sweep.ending["message"]) == ("cancelled", "Cancelled after 1 of 3 trials were started.")
+    assert (sweep.state, sweep.ending["message"]) == ("cancelled", "1 of 3 trials had been started.")
     assert Run.objects.get().state == "stopped"
     assert Event.objects.filter(verb="training.sweep_cancelled").count() == 1
 

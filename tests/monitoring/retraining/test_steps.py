@@ -28,6 +28,7 @@ from tests.support import registry, training
 from tests.support.jobs import run_ok
 from tests.support.people import PASSWORD, make_person
 from tests.support.settled import settled_world, unpack
+from tests.support.training import settle
 
 settled = settled_world(make_approved)
 
@@ -208,6 +209,7 @@ def test_a_failed_run_fails_the_proposal_and_is_resumed_by_whoever_tries_again(a
     found = advance(approved)
     runs.begin(found.run.uuid)
     runs.fail(found.run.uuid, "memory", "The device ran out of memory.", "Choose smaller batches.")
+    settle(found.run)
 
     found = actions.advance(approved.uuid)
     assert (found.state, found.failure_step) == (State.FAILED, "Choose smaller batches.")
