@@ -1,0 +1,189 @@
+"""The numbers of an evaluation beside those of the libraries that people trust, and how long a large report takes.
+
+    python -m benchmarks.evaluation [--rows 100000] [--classes 77]
+
+Answers are made up by a seed. What is compared, by the largest difference from each library's own number:
+
+    one class          accuracy, F1, precision, recall, log loss, Brier score, confusion and each class, with scikit-learn
+    several classes    F1, Hamming loss, subset accuracy, average precision, ranking precision and each class, with scikit-learn
+    fairness           three differences between groups, with fairlearn in an environment of its own below var/bench, made by pip once
+
+Timed is the whole report of one class with 1,000 bootstrap samples, beside the same six intervals by scikit-learn's functions on resampled
+rows: a few samples in turn with ours, scaled to 1,000.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn import metrics as peer
+
+from lifecycle.engine import groups, label_sets, metrics
+
+BENCH = Path(__file__).resolve().parent.parent / "var" / "bench"
+FAIRLEARN = Path(__file__).resolve().parent / "evaluation_peers" / "fairlearn_measures.py"
+SAMPLES, PEER_SAMPLES, ROUNDS = 1_000, 3, 3
+EXACT, SECONDS = 1e-9, 20.0
+Floats = NDArray[np.float64]
+
+
+def main() -> int:
+    """Run it; 0 when all bars are met."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", type=int, default=100_000)
+    parser.add_argument("--classes", type=int, default=77)
+    given = parser.parse_args()
+    truth, shares = answers(given.rows, given.classes)
+    differences = {
+        "one class": of_one(truth, shares),
+        "several classes": of_several(given.rows // 5, 12),
+        "fairness": of_groups(truth, shares),
+    }
+    seconds = timed(truth, shares)
+    known = [each for each in differences.values() if each is not None]
+    met = max(known) <= EXACT and seconds["report"] < SECONDS and len(known) == len(differences)
+    for name, each in differences.items():
+        print(f"{name:<20}{'not measured' if each is None else f'{each:.1e}':>14}  largest difference (bar {EXACT:.0e})")
+    print(f"{'report':<20}{seconds['report']:>12.1f} s  with {SAMPLES:,} samples (bar {SECONDS:.0f} s)")
+    print(f"{'scikit-learn':<20}{seconds['peer']:>12.1f} s  for the same intervals, from {PEER_SAMPLES} samples a round")
+    figures = {"rows": given.rows, "classes": given.classes, "differences": differences, "seconds": seconds, "load": os.getloadavg()[0]}
+    result = {
+        "benchmark": "evaluation", "figures": figures, "ratio": round(seconds["peer"] / seconds["report"], 1),
+        "bar": {"difference": EXACT, "report_s": SECONDS}, "met": met,
+    }  # fmt: skip
+    print(json.dumps(result))
+    return 0 if met else 1
+
+
+def answers(rows: int, classes: int) -> tuple[NDArray[np.int64], Floats]:
+    """True classes (N,) and probabilities (N, C) that are right for about two of three."""
+    random = np.random.default_rng(1)
+    truth = random.integers(0, classes, rows)
+    logits = random.normal(size=(rows, classes))
+    logits[np.arange(rows), truth] += 3.0
+    shares = np.exp(logits)
+    return truth, shares / shares.sum(axis=1, keepdims=True)
+
+
+# ── Differences ─────────────────────────────────────────────────────────────
+def of_one(truth: NDArray[np.int64], shares: Floats) -> float:
+    """The largest difference from scikit-learn where a row has one class."""
+    names = [str(each) for each in range(shares.shape[1])]
+    ours, said = metrics.report(shares, truth, names, count=0), shares.argmax(axis=1)
+    macro: dict[str, Any] = {"average": "macro", "zero_division": 0}
+    pairs = [
+        (ours["accuracy"], peer.accuracy_score(truth, said)),
+        (ours["macro_f1"], peer.f1_score(truth, said, **macro)),
+        (ours["weighted_f1"], peer.f1_score(truth, said, average="weighted")),
+        (ours["macro_precision"], peer.precision_score(truth, said, **macro)),
+        (ours["macro_recall"], peer.recall_score(truth, said, **macro)),
+        (ours["log_loss"], peer.log_loss(truth, shares)),
+        (ours["brier"], float(((shares - np.eye(len(names))[truth]) ** 2).sum(axis=1).mean())),
+    ]
+    each = zip(*peer.precision_recall_fscore_support(truth, said, zero_division=0), strict=True)
+    pairs += [
+        (row[name], float(value))
+        for row, values in zip(ours["per_class"], each, strict=True)
+        for name, value in zip(("precision", "recall", "f1", "support"), values, strict=True)
+    ]
+    confused = np.abs(np.array(ours["confusion"]["counts"]) - peer.confusion_matrix(truth, said)).max()
+    return max(float(confused), *(abs(one - other) for one, other in pairs))
+
+
+def of_several(rows: int, classes: int) -> float:
+    """The largest difference from scikit-learn where a row has any number of classes."""
+    random = np.random.default_rng(2)
+    truth = random.random((rows, classes)) < np.linspace(0.05, 0.5, classes)
+    shares = np.clip(truth * 0.4 + random.random((rows, classes)) * 0.6, 0, 1)
+    thresholds = tuple(np.linspace(0.3, 0.6, classes))
+    said = shares >= np.array(thresholds)
+    ours = label_sets.report(shares, truth, [str(each) for each in range(classes)], thresholds, count=0)
+    pairs = [(ours[f"{kind}_f1"], peer.f1_score(truth, said, average=kind, zero_division=0)) for kind in ("micro", "macro", "weighted")]
+    pairs += [
+        (ours["hamming_loss"], peer.hamming_loss(truth, said)),
+        (ours["subset_accuracy"], peer.accuracy_score(truth, said)),
+        (ours["macro_ap"], peer.average_precision_score(truth, shares, average="macro")),
+        (ours["lrap"], peer.label_ranking_average_precision_score(truth, shares)),
+    ]
+    each = zip(*peer.precision_recall_fscore_support(truth, said, zero_division=0), strict=True)
+    pairs += [
+        (row[name], float(value))
+        for row, values in zip(ours["per_class"], each, strict=True)
+        for name, value in zip(("precision", "recall", "f1", "support"), values, strict=True)
+    ]
+    return float(max(abs(one - other) for one, other in pairs))
+
+
+def of_groups(truth: NDArray[np.int64], shares: Floats) -> float | None:
+    """The largest difference from fairlearn over five classes and six groups; None where it cannot be installed."""
+    python = peer_python("fairlearn", "fairlearn")
+    if python is None:
+        return None
+    said, codes = shares.argmax(axis=1), np.random.default_rng(3).integers(0, 6, len(truth))
+    folder = BENCH / "evaluation"
+    folder.mkdir(parents=True, exist_ok=True)
+    asked = np.arange(5)
+    np.savez(folder / "answers.npz", truth=truth, predicted=said, groups=codes, asked=asked)
+    told = subprocess.run([str(python), str(FAIRLEARN), str(folder / "answers.npz")], capture_output=True, text=True, check=True)
+    theirs = json.loads(told.stdout.splitlines()[-1])
+    return max(
+        abs(gap.value - theirs[str(label)][name])
+        for label in asked
+        for name, gap in groups.gaps(groups.rates(truth, said, codes, 6, int(label))).items()
+        if gap is not None
+    )
+
+
+def peer_python(name: str, package: str) -> Path | None:
+    """The interpreter of a peer's own environment, made once; None where its package cannot be installed."""
+    python = BENCH / name / "bin" / "python"
+    if not (BENCH / name / ".ready").exists():
+        print(f"Installing {package} into its own environment …", file=sys.stderr)
+        subprocess.run([sys.executable, "-m", "venv", str(python.parent.parent)], check=True)
+        if subprocess.run([str(python), "-m", "pip", "install", "-q", package], check=False).returncode:
+            return None
+        (BENCH / name / ".ready").touch()
+    return python
+
+
+# ── Time ────────────────────────────────────────────────────────────────────
+def timed(truth: NDArray[np.int64], shares: Floats) -> dict[str, Any]:
+    """Seconds of our report, and of the same intervals by scikit-learn, in turn: the median of each."""
+    names, random = [str(each) for each in range(shares.shape[1])], np.random.default_rng(4)
+    ours: list[float] = []
+    theirs: list[float] = []
+    for _ in range(ROUNDS):
+        began = time.perf_counter()
+        metrics.report(shares, truth, names, count=SAMPLES)
+        ours.append(time.perf_counter() - began)
+        began = time.perf_counter()
+        for _ in range(PEER_SAMPLES):
+            one_sample(truth, shares, random.integers(0, len(truth), len(truth)))
+        theirs.append((time.perf_counter() - began) * SAMPLES / PEER_SAMPLES)
+    return {"report": round(statistics.median(ours), 2), "peer": round(statistics.median(theirs), 1)}
+
+
+def one_sample(truth: NDArray[np.int64], shares: Floats, rows: NDArray[np.int64]) -> None:
+    """Six of the metrics on resampled rows, as people write it with scikit-learn."""
+    true, probabilities = truth[rows], shares[rows]
+    said = probabilities.argmax(axis=1)
+    peer.accuracy_score(true, said)
+    for average in ("macro", "weighted"):
+        peer.f1_score(true, said, average=average, zero_division=0)
+    peer.precision_score(true, said, average="macro", zero_division=0)
+    peer.recall_score(true, said, average="macro", zero_division=0)
+    peer.log_loss(true, probabilities, labels=np.arange(shares.shape[1]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
