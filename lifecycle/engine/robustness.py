@@ -17,6 +17,7 @@ from lifecycle.engine.data import Rows, read_rows
 from lifecycle.engine.events import EventWriter
 from lifecycle.engine.flips import Flip, write_flips
 from lifecycle.engine.perturb import PROBES, disturb
+from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.spec import RobustnessSpec
 from lifecycle.engine.verbs import open_predictor
 
@@ -30,7 +31,7 @@ def robustness(folder: Path, cancelled: Callable[[], bool]) -> dict[str, Any]:
     events = EventWriter(folder / "events.jsonl")
     predictor = open_predictor(folder / spec.artifact, folder / spec.base.path if spec.base else None, spec.threads)
     labels = predictor.info.labels
-    every = read_rows(folder / spec.data, labels)
+    every = read_rows(folder / spec.data, labels, RECIPES[predictor.info.task].read)
     rows = drawn(every, spec.rows, spec.seed)
     truth = np.array(rows.targets, dtype=np.int64)
     events.write("stage", name="clean", message=f"Answering {len(rows):,} rows as they are.")
