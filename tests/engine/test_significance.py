@@ -52,3 +52,4 @@ def test_the_rows_that_tell_a_difference_are_those_of_the_textbook():
     assert rows_needed(100, 1.0, -0.959964, 2.959964) == 785
     assert rows_needed(100, -0.5, -2.459964, 1.459964) == 3140
     assert rows_needed(100, 0.0, -1.0, 1.0) is None
+    assert rows_needed(1000, 0.05, -0.001, 0.06) is None  # skewed: its width alone would say that 761 rows tell it

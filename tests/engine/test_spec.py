@@ -52,6 +52,13 @@ def test_a_wrong_field_is_refused_by_name(change, field, sentence):
     assert refused.value.code == "bad_spec"
 
 
+def test_a_whole_number_beyond_all_measure_is_refused_by_name():
+    with pytest.raises(SpecError, match="too large") as refused:
+        TrainSpec.from_json(GOOD | {"learning_rate": 10**400})
+
+    assert refused.value.field == "learning_rate"
+
+
 def test_an_unknown_field_is_refused():
     with pytest.raises(SpecError, match=r"spec.json: epoch is not a field of TrainSpec; known are base, labels,"):
         TrainSpec.from_json(GOOD | {"epoch": 3})

@@ -304,6 +304,18 @@ def test_a_sweep_ends_where_no_other_settings_are_left(sweep, monkeypatch):
     assert (sweep.state, sweep.ending["message"]) == ("finished", "0 of 3 trials have ended: no other settings are left.")
 
 
+def test_a_trial_that_ends_while_its_sweep_is_cancelled_stays_what_it_is(sweep, mia, monkeypatch):
+    run_jobs("default")
+    read_before = list(queries.trials_of(sweep))
+    finish_trial(Run.objects.get(), 0.7)
+    monkeypatch.setattr(queries, "trials_of", lambda sweep: read_before)
+
+    actions.cancel_sweep(sweep_id=sweep.uuid, actor=mia)
+
+    sweep.refresh_from_db()
+    assert (sweep.state, Run.objects.get().state) == ("cancelled", "succeeded")
+
+
 def test_no_name_of_a_person_goes_into_the_chain(sweep, lee):
     run_jobs("default")
 
