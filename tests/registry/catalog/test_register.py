@@ -17,7 +17,7 @@ from django.utils import timezone
 from lifecycle.jobs.models import Job
 from lifecycle.jobs.rules import State
 from lifecycle.refusals import Conflict, Refused
-from registry.catalog import actions, queries, rules
+from registry.catalog import actions, card, queries, rules
 from registry.catalog.models import Alias, Card, Endpoint, Freeze, ModelVersion
 from registry.ledger.models import Event
 from tests.support import registry
@@ -127,6 +127,17 @@ def test_the_card_says_what_is_known_and_not_more(project, mia, ravi):
     assert "## Risks\n\n*not stated*" in text
     assert "| Agreement | not measured |" in text
     assert version.run.snapshot.digest in text
+
+
+def test_the_card_of_a_run_whose_training_broke_says_so(version):
+    run = version.run
+    before = card.write(queries.facts(run, version.model, "1.1.0", version.evaluation), {})
+    run.error = {"code": "nan_loss", "message": "The loss was no longer a number at step 43.", "next_step": "Lower the rates."}
+
+    after = card.write(queries.facts(run, version.model, "1.1.0", version.evaluation), {})
+
+    assert "Ended early" not in before
+    assert "| Ended early | The loss was no longer a number at step 43. |" in after
 
 
 def test_a_card_is_inert_on_the_page(client_for, project, mia, ravi):
