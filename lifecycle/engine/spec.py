@@ -12,7 +12,7 @@ from lifecycle.engine.faults import EngineFault
 
 FORMAT = 1
 TASKS = ("single_label", "multi_label")
-STRATEGIES = ("full", "lora", "ia3", "adapter", "head")
+STRATEGIES = ("full", "lora", "ia3", "adapter", "head", "prompt", "p_tuning", "prefix")
 SCHEDULES = ("linear", "cosine", "constant")
 POOLINGS = ("mean", "cls", "pooler")
 PRECISIONS = ("auto", "fp32", "bf16")
@@ -184,7 +184,8 @@ class Strategy(Document):
     """Which weights learn.
 
     rank, alpha, dora (weights split into size and direction, Liu et al. 2024) and rank_stabilised (scaled by alpha / sqrt(rank),
-    Kalajdzievski 2023) are read for LoRA only, dropout for LoRA and adapters, width (of their narrow part) for adapters.
+    Kalajdzievski 2023) are read for LoRA only, dropout for LoRA and adapters, width for adapters (of their narrow part) and p-tuning (of
+    the network that makes its prompt), virtual_tokens for prompt, p- and prefix tuning, which decoders alone take.
     target_modules: for LoRA and IA3; null = the model's usual ones.
     frozen_layers: the lowest ones, which with the embeddings do not learn. cached: these are run once, without dropout, and what they
     give is kept, so that training runs the others alone.
@@ -200,6 +201,7 @@ class Strategy(Document):
     width: int = _limit(48, low=1, high=4096)
     frozen_layers: int = _limit(0, low=0, high=1000)
     cached: bool = False
+    virtual_tokens: int = _limit(20, low=1, high=1000)
 
     def _check_whole(self, prefix: str) -> None:
         if self.cached and not self.frozen_layers:
