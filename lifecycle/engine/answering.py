@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from peft import PeftModel, PeftType
 from torch import Tensor, nn
 
 from lifecycle.engine.classifier import length_batches
@@ -92,13 +93,30 @@ def answer(
         for at, row in enumerate(rows):
             ids[at, width - len(prompts[row]) :] = torch.tensor(prompts[row])
             mask[at, width - len(prompts[row]) :] = 1
-        made = model.generate(
-            input_ids=ids, attention_mask=mask, max_new_tokens=max_new_tokens, do_sample=False, num_beams=1,
-            temperature=None, top_p=None, top_k=None, repetition_penalty=1.0, eos_token_id=end, pad_token_id=pad_id, use_cache=True,
+        made = _generate(
+            model, ids, mask, max_new_tokens=max_new_tokens, do_sample=False, num_beams=1, temperature=None, top_p=None, top_k=None,
+            repetition_penalty=1.0, eos_token_id=end, pad_token_id=pad_id, use_cache=True,
         )  # fmt: skip
-        for row, each in zip(rows, made[:, width:].tolist(), strict=True):
+        for row, each in zip(rows, made.tolist(), strict=True):
             kept = each[: each.index(end)] if end in each else each
             found[row] = tokenizer.decode(kept, skip_special_tokens=True).strip()
         done += len(rows)
         told(done)
     return found
+
+
+def _generate(model: Any, ids: Tensor, mask: Tensor, **options: Any) -> Tensor:
+    """What follows the prompts (B, new). Virtual tokens are laid before them here: with those of PEFT's own generate, transformers gives
+    other answers than the model that learnt, from the second token on."""
+    virtual = isinstance(model, PeftModel) and model.active_peft_config.is_prompt_learning
+    if not virtual:
+        return model.generate(input_ids=ids, attention_mask=mask, **options)[:, ids.shape[1] :]  # type: ignore[no-any-return]
+    base, count = model.get_base_model(), model.active_peft_config.num_virtual_tokens
+    known = torch.cat((mask.new_ones((len(ids), count)), mask), dim=1)
+    given = model.get_prompt(batch_size=len(ids))
+    if model.active_peft_config.peft_type == PeftType.PREFIX_TUNING:  # keys and values of tokens that count as read
+        seen = ids.new_full((len(ids), count), options["pad_token_id"])
+        made = base.generate(input_ids=torch.cat((seen, ids), dim=1), attention_mask=known, past_key_values=given, **options)
+        return made[:, count + ids.shape[1] :]  # type: ignore[no-any-return]
+    embedded = torch.cat((given, base.get_input_embeddings()(ids)), dim=1)
+    return base.generate(inputs_embeds=embedded, attention_mask=known, **options)  # type: ignore[no-any-return]

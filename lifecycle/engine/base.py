@@ -22,6 +22,7 @@ TOKENIZER_FILES = (
     "merges.txt",
     "spiece.model",
 )
+DECODERS = ("ForCausalLM", "LMHeadModel")  # how the architectures of models that write texts are called
 PICKLES = (".bin", ".pt", ".pth", ".pkl", ".ckpt", ".h5", ".msgpack")
 
 
@@ -37,6 +38,7 @@ class BaseFolder:
     layers: int
     max_tokens: int
     bytes: int
+    decoder: bool = False  # whether it writes texts
 
 
 def bundled_minilm() -> Path | None:
@@ -81,6 +83,7 @@ def open_base(path: Path, name: str = "", expected_digest: str = "") -> BaseFold
         layers=int(config.get("num_hidden_layers") or config.get("n_layers") or config.get("num_layers") or 0),
         max_tokens=int(config.get("max_position_embeddings", 0)),
         bytes=sum(each.stat().st_size for each in weights),
+        decoder=any(str(each).endswith(DECODERS) for each in config.get("architectures") or ()),
     )
 
 

@@ -7,7 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import IA3Config, LoraConfig, PeftModel, PrefixTuningConfig, PromptEncoderConfig, PromptTuningConfig, PromptTuningInit, get_peft_model
+from peft import (
+    IA3Config,
+    LoraConfig,
+    PeftModel,
+    PrefixTuningConfig,
+    PromptEncoderConfig,
+    PromptTuningConfig,
+    PromptTuningInit,
+    get_peft_model,
+)
 from peft.utils.constants import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM
@@ -15,6 +24,7 @@ from transformers import AutoModelForCausalLM
 from lifecycle.engine.answering import token_losses
 from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.base import missing
+from lifecycle.engine.classifier import Network
 from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.layers import layers_of
 from lifecycle.engine.prompts import IGNORED
@@ -52,12 +62,12 @@ class AnswerLoss(nn.Module):
         return nats.sum() / tokens.sum().clamp(min=1)
 
 
-class Decoder(nn.Module):
-    """A decoder with what learns in it. decoder: a Hugging Face model or a PEFT model around one."""
+class Decoder(Network):
+    """A decoder with what learns in it. encoder: a causal language model of Hugging Face, or a PEFT model around one."""
 
-    def __init__(self, decoder: Any) -> None:
+    def __init__(self, decoder: Any, loss: nn.Module | None = None) -> None:
         super().__init__()
-        self.decoder, self.loss = decoder, AnswerLoss()
+        self.encoder, self.loss, self.lowest = decoder, loss or AnswerLoss(), None
         base = decoder.get_base_model() if isinstance(decoder, PeftModel) else decoder
         self.keeps = "logits_to_keep" in inspect.signature(base.forward).parameters
 
@@ -71,11 +81,11 @@ class Decoder(nn.Module):
             counted = (labels != IGNORED).any(dim=0).nonzero()
             first = int(counted[0]) if len(counted) else labels.shape[1]
             options["logits_to_keep"] = labels.shape[1] - max(first - 1, 0)
-        logits = self.decoder(input_ids=input_ids, attention_mask=attention_mask, use_cache=False, **options).logits
+        logits = self.encoder(input_ids=input_ids, attention_mask=attention_mask, use_cache=False, **options).logits
         return {"logits": logits} if labels is None else {"loss": self.loss(logits, labels), "logits": logits}
 
 
-def build_decoder(folder: Path, strategy: Strategy, *, checkpointing: bool = False) -> Decoder:
+def build_decoder(folder: Path, strategy: Strategy, loss: nn.Module | None = None, *, checkpointing: bool = False) -> Decoder:
     """A decoder over the base, with gradients only where the strategy learns. Random parts come from torch's seed.
 
     Raises SpecError for a strategy that makes no sense here, naming the field.
@@ -95,7 +105,7 @@ def build_decoder(folder: Path, strategy: Strategy, *, checkpointing: bool = Fal
     if config is not None:
         model = get_peft_model(model, config)
     _freeze_lowest(model, strategy.frozen_layers)
-    return Decoder(model)
+    return Decoder(model, loss)
 
 
 def peft_config(model: Any, strategy: Strategy) -> Any:
@@ -132,7 +142,7 @@ def _freeze_lowest(model: Any, count: int) -> None:
 
 def save_decoder(folder: Path, model: Decoder, base_name: str) -> None:
     """What learnt, as public libraries load it: PEFT's two files with the base's config beside them, or the whole model."""
-    decoder = model.decoder
+    decoder = model.encoder
     if isinstance(decoder, PeftModel):
         decoder.peft_config["default"].base_model_name_or_path = base_name
         decoder.save_pretrained(folder, save_embedding_layers=False)

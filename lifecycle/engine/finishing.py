@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import math
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lifecycle.engine import metrics
+from lifecycle.engine.answering import measure_losses
 from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.base import BaseFolder
 from lifecycle.engine.data import Rows
+from lifecycle.engine.decoders import Decoder, open_decoder, save_decoder
 from lifecycle.engine.events import EventWriter
 from lifecycle.engine.export import set_info, write_artifact
 from lifecycle.engine.predictor import Predictor
+from lifecycle.engine.prompts import Example
 from lifecycle.engine.quantise import try_int8
 from lifecycle.engine.recipes import RECIPES
+from lifecycle.engine.recipes.free_text import EVALUATION_ROWS
 from lifecycle.engine.spec import TrainSpec
 from lifecycle.engine.trainer import EngineTrainer
 
@@ -58,4 +64,26 @@ def finish_graph(
     return values | measured, info
 
 
-FINISH: dict[str, Finish] = {"onnx": finish_graph}  # by what a recipe is served by
+def finish_decoder(
+    spec: TrainSpec, folder: Path, prepared: Prepared, trainer: EngineTrainer, events: EventWriter
+) -> tuple[dict[str, float], ArtifactInfo]:
+    """Write the weights of a decoder, open them again as they will answer, and measure the loss of the validation answers."""
+    model: Any = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
+    base, limit, kind = prepared.base, min(spec.max_tokens, prepared.base.max_tokens or spec.max_tokens), spec.strategy.kind
+    info = ArtifactInfo(
+        (), limit, "none", 1.0, kind, spec.base.name, base.digest, INPUTS[:2], spec.task, serving="", max_new_tokens=spec.max_new_tokens
+    )
+    artifact = folder / "artifact"
+    shutil.rmtree(artifact, ignore_errors=True)
+    artifact.mkdir(parents=True)
+    save_decoder(artifact, model, info.base_name)
+    prepared.tokenizer.save_pretrained(artifact, save_jinja_files=False)
+    set_info(artifact, info)
+    encoded = trainer.eval_dataset.encoded
+    examples = [Example(tuple(ids), tuple(labels.tolist())) for ids, labels in zip(encoded.ids, encoded.labels, strict=True)]
+    opened = Decoder(open_decoder(artifact, base.path, info))
+    losses = measure_losses(opened, examples, prepared.tokenizer.pad_token_id or 0, EVALUATION_ROWS)
+    return {"validation_loss": losses.mean, "perplexity": math.exp(losses.mean)}, info
+
+
+FINISH: dict[str, Finish] = {"onnx": finish_graph, "torch": finish_decoder}  # by what a recipe is served by

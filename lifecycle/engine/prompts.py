@@ -95,7 +95,9 @@ def encode_examples(tokenizer: Any, frame: Frame, prompts: Sequence[str], answer
     if limit < len(frame) + 2:
         message = f"max_tokens is {limit}, and {len(frame)} tokens stand around every prompt already."
         raise EngineFault("bad_spec", message, f"Set max_tokens to {len(frame) + 64} or more.")
-    return [_example(frame, _ids(tokenizer, one), [*_ids(tokenizer, two), frame.end], limit) for one, two in zip(prompts, answers, strict=True)]
+    return [
+        _example(frame, _ids(tokenizer, one), [*_ids(tokenizer, two), frame.end], limit) for one, two in zip(prompts, answers, strict=True)
+    ]
 
 
 def _example(frame: Frame, prompt: list[int], answer: list[int], limit: int) -> Example:

@@ -11,7 +11,8 @@ from typing import Any, Literal, Self, Union, get_args, get_origin, get_type_hin
 from lifecycle.engine.faults import EngineFault
 
 FORMAT = 1
-TASKS = ("single_label", "multi_label")
+TASKS = ("single_label", "multi_label", "free_text")
+DECODER_STRATEGIES = ("prompt", "p_tuning", "prefix")
 STRATEGIES = ("full", "lora", "ia3", "adapter", "head", "prompt", "p_tuning", "prefix")
 SCHEDULES = ("linear", "cosine", "constant")
 POOLINGS = ("mean", "cls", "pooler")
@@ -212,7 +213,9 @@ class Strategy(Document):
 class TrainSpec(Document):
     """One fine-tuning run. Paths are relative to the run's folder or absolute; the labels' order is the order of the logits.
 
-    task: whose recipe trains and scores, one label a text or any number.
+    task: whose recipe trains and scores, one label a text, any number, or a text that is written. The last has no labels, its base is a
+    decoder, and what belongs to labels (class_weights, label_smoothing, focal_gamma, a pooling) stays as it is by default.
+    max_new_tokens: at most so many tokens of an answer, where texts are written.
 
     evaluations_per_epoch: how often validation is scored. patience: evaluations without a better macro-F1 until it stops; 0 = never.
     A run folder may hold test.jsonl: its rows decide nothing but whether the int8 graph may serve.
@@ -246,12 +249,18 @@ class TrainSpec(Document):
     max_gradient_norm: float = _limit(1.0, low=0.0, high=1000.0)
     label_smoothing: float = _limit(0.0, low=0.0, high=0.5)
     focal_gamma: float = _limit(0.0, low=0.0, high=10.0)
+    max_new_tokens: int = _limit(128, low=1, high=2048)
 
     def _check_whole(self, prefix: str) -> None:
         if self.label_smoothing and self.focal_gamma:
             raise SpecError(
                 f"{prefix}label_smoothing", "must be 0 where focal_gamma is set: one loss counts easy rows less, the other softens them."
             )
+        if self.task == "free_text":
+            self._check_written(prefix)
+            return
+        if self.strategy.kind in DECODER_STRATEGIES:
+            raise SpecError(f"{prefix}strategy.kind", f"{self.strategy.kind} is for text generation: it steers a decoder's answers.")
         if len(set(self.labels)) != len(self.labels):
             twice = next(label for label in self.labels if self.labels.count(label) > 1)
             raise SpecError(f"{prefix}labels", f"names {_shown(twice)} twice.")
@@ -260,10 +269,21 @@ class TrainSpec(Document):
         if not self.labels:
             raise SpecError(f"{prefix}labels", "must hold at least two names, got none.")
 
+    def _check_written(self, prefix: str) -> None:
+        """Raises SpecError for what has no meaning where texts are written."""
+        if self.labels:
+            raise SpecError(f"{prefix}labels", f"must be empty where texts are written, got {len(self.labels)} names.")
+        for name in ("class_weights", "label_smoothing", "focal_gamma", "pooling"):
+            if getattr(self, name) != TrainSpec.__dataclass_fields__[name].default:
+                raise SpecError(f"{prefix}{name}", "is a setting of labels; leave it as it is where texts are written.")
+
 
 @dataclass(frozen=True)
 class EvaluateSpec(Document):
-    """Measure an artifact on labelled rows. base is for baselines and for adapters without an ONNX graph; train for baselines."""
+    """Measure an artifact on labelled rows. base is for baselines and for adapters without an ONNX graph; train for baselines.
+
+    max_new_tokens: of answers that are written; None = as many as the artifact says.
+    """
 
     artifact: str
     data: str = "data.jsonl"
@@ -277,6 +297,7 @@ class EvaluateSpec(Document):
     threads: int = _limit(0, low=0, high=1024)
     batch_size: int = _limit(64, low=1, high=4096)
     split: str = "test"
+    max_new_tokens: int | None = _limit(None, low=1, high=2048)
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,7 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
 
     optimizer: torch.optim.Optimizer | None
     control: Any
+    events: EventWriter | None = None  # where samples are told
 
     def __init__(
         self, spec: TrainSpec, folder: Path, parts: Parts, model: Network, train: EncodedRows, validation: EncodedRows, **options: Any
@@ -134,6 +135,8 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
         values = self.recipe.validate(outputs, rows.encoded.truth)
         result = {"eval_loss" if name == "log_loss" else f"eval_{name}": value for name, value in values.items()}
         self.log(dict(result))
+        for sample in self.recipe.samples(outputs) if self.events else ():
+            self.events.write("sample", step=self.state.global_step, **sample)  # type: ignore[union-attr]
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, result)
         return result
 

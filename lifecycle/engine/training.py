@@ -31,7 +31,7 @@ from lifecycle.engine.forward import frozen_activations
 from lifecycle.engine.layers import Lowest
 from lifecycle.engine.probe import choose_precision, environment
 from lifecycle.engine.recipes import RECIPES
-from lifecycle.engine.spec import TrainSpec
+from lifecycle.engine.spec import SpecError, TrainSpec
 from lifecycle.engine.strategies import load_tokenizer
 from lifecycle.engine.trainer import (
     EngineTrainer,
@@ -167,6 +167,8 @@ def _prepare(spec: TrainSpec, folder: Path) -> Prepared:
     test = read_rows(folder / "test.jsonl", spec.labels, recipe.read) if (folder / "test.jsonl").exists() else None
     recipe.check(train_rows.targets, spec.labels)
     base = open_base(folder / spec.base.path, spec.base.name, spec.base.digest)
+    if spec.task == "free_text" and not base.decoder:
+        raise SpecError("base", f"is {base.model_type or 'unknown'}, which writes no texts; choose a decoder, such as SmolLM2.")
     needed = int(base.bytes * DISK_SHARE.get(spec.strategy.kind, SMALL_SHARE))
     free = shutil.disk_usage(folder).free
     if free < needed:
@@ -206,9 +208,10 @@ def _trainer(spec: TrainSpec, folder: Path, prepared: Prepared, events: EventWri
         sets.append(EncodedRows(rows, features, hidden))
     model.lowest = lowest
     few = diagnosis.few_validation_rows(recipe.support(encoded["validation"].truth, classes), spec.labels)
-    reporter.report([few] if few else [])
+    reporter.report([*([few] if few else []), *encoded["train"].notes])
     args = arguments(spec, folder, rows=len(prepared.train), bf16=prepared.precision == "bf16")
     trainer = EngineTrainer(spec, folder, parts, model, *sets, args=args, data_collator=batches, callbacks=[reporter])
+    trainer.events = events
     return trainer, model
 
 

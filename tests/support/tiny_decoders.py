@@ -15,7 +15,9 @@ QUESTIONS = [
     ("how do i change my address", "open settings and change it"),
     ("can i get a refund", "yes within thirty days"),
 ]
-WORDS = sorted({word for pair in QUESTIONS for text in pair for word in text.split()} | {str(at) for at in range(40)} | {"please", "no", "."})
+WORDS = sorted(
+    {word for pair in QUESTIONS for text in pair for word in text.split()} | {str(at) for at in range(40)} | {"please", "no", "."}
+)
 SPECIAL = ("<unk>", "<pad>", "<|start|>", "<|end|>")
 CHAT = "{% for m in messages %}<|start|> {{ m.role }} {{ m.content }} <|end|> {% endfor %}{% if add_generation_prompt %}<|start|> assistant {% endif %}"
 SHAPE = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64, "max_position_embeddings": 128}

@@ -77,6 +77,9 @@ class Recipe(Protocol):
     def validate(self, outputs: Any, truth: Any) -> dict[str, float]:
         """log_loss, `watched` and how many different answers are given, of a model in training."""
 
+    def samples(self, outputs: Any) -> list[dict[str, str]]:
+        """Of what `observe` gave, what is shown while it trains: {"item", "answer"} of a few validation rows, where texts are written."""
+
     def calibrate(self, info: ArtifactInfo, logits: Any, truth: Any) -> ArtifactInfo:
         """The artifact's description with what turns these logits best into answers."""
 

@@ -59,6 +59,10 @@ class OfTexts:
         """Whether all logits are numbers."""
         return bool(np.isfinite(outputs).all())
 
+    def samples(self, outputs: Array) -> list[dict[str, str]]:
+        """None: what a text is told is in its scores."""
+        return []
+
     def keep(self, path: Path, ids: Sequence[str], probabilities: Array, truth: Array, info: ArtifactInfo, split: str) -> None:
         """As `predictions.write`."""
         predictions.write(path, predictions.Predictions(info.labels, tuple(ids), truth, probabilities, info.thresholds), split)
