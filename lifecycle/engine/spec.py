@@ -322,6 +322,14 @@ class ExportSpec(Document):
 
 
 @dataclass(frozen=True)
+class UnpackSpec(Document):
+    """Write a quantised decoder as safetensors in fp32, to DIR/model. source: its .gguf file, of an installed package."""
+
+    source: str
+    format: int = _limit(FORMAT, low=FORMAT, high=FORMAT)
+
+
+@dataclass(frozen=True)
 class RobustnessSpec(Document):
     """Disturb labelled rows and compare the answers. rows: at most so many, drawn by the seed. base: for adapters without an ONNX graph."""
 

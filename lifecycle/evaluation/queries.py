@@ -15,11 +15,11 @@ from datasets_app.datasets.models import Dataset, Item
 from datasets_app.datasets.rules import UploadState
 from datasets_app.labeling import queries as labeling
 from datasets_app.labeling.models import Label, Queue, Slot, Suggestion
-from lifecycle.engine import groups, predictions
+from lifecycle.engine import groups, predictions, text_answers
 from lifecycle.engine.groups import Answers
 from lifecycle.engine.predictions import Predictions
-from lifecycle.engine.spec import TASKS
-from lifecycle.evaluation import ports, rules
+from lifecycle.engine.text_answers import TextAnswers
+from lifecycle.evaluation import ports, rules, text_rules
 from lifecycle.evaluation.models import Analysis, Evaluation
 from lifecycle.jobs import queries as jobs
 from lifecycle.jobs.models import Job
@@ -74,9 +74,18 @@ def last_job(run: Run) -> Job | None:
 
 
 def predictions_of(evaluation: Evaluation) -> Predictions:
-    """Every item's answer, from the Parquet file, verified by its digest."""
+    """Every item's answer, from the Parquet file, verified by its digest. Raises Refused where texts are written."""
+    text_rules.check_classes(evaluation.report)
     with artifacts.local_copy(evaluation.predictions.digest) as path:
         return predictions.read(path)
+
+
+def texts_of(evaluation: Evaluation) -> TextAnswers:
+    """Every item's answer that was written, from the same file. Raises Refused where classes are given."""
+    if not text_rules.writes(evaluation.report):
+        raise Refused("This model gives classes, so it has written no answers.", next_step="Its report shows them.")
+    with artifacts.local_copy(evaluation.predictions.digest) as path:
+        return text_answers.read(path)
 
 
 def answers_of(evaluation: Evaluation) -> Answers:
@@ -179,6 +188,7 @@ def baseline_reference(run: Run) -> Reference | None:
 # ── Models that suggest labels ──────────────────────────────────────────────
 KINDS_LIMIT = 30  # newest models of a kind that are offered
 TEXT_READ = 20_000  # characters of a text that a model gets
+CLASSED = (Dataset.Task.SINGLE_LABEL, Dataset.Task.MULTI_LABEL)  # tasks of which models suggest classes
 OTHER_TASK = "Models suggest classes of texts so far, and this dataset's task is another."
 OTHER_TASK_STEP = "Import a file with suggestions, or send them by the API."
 
@@ -216,7 +226,7 @@ class Runs:
 
 def suggesters(user: Person, dataset: Dataset) -> dict[str, list[ports.Model]]:
     """The models of each kind, by its label, that were trained for the dataset's task in its project."""
-    found = {shelf.label: shelf.models(user, dataset.project) for shelf in ports.shelves().values()} if dataset.task in TASKS else {}
+    found = {shelf.label: shelf.models(user, dataset.project) for shelf in ports.shelves().values()} if dataset.task in CLASSED else {}
     return {kind: [model for model in models if model.run.task == dataset.task] for kind, models in found.items()}
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from lifecycle.engine import calibration
 from lifecycle.engine.groups import Answers
 from lifecycle.engine.predictions import Predictions
+from lifecycle.evaluation import text_rules
 from lifecycle.refusals import Refused
 from lifecycle.ui.numbers import GAP, decimals, percent
 
@@ -126,7 +127,8 @@ def is_several(report: Mapping[str, Any]) -> bool:
 
 
 def check_one(report: Mapping[str, Any]) -> None:
-    """Raises Refused where a text may have several classes, for what is computed of one alone."""
+    """Raises Refused where a text may have several classes, or is written, for what is computed of one class alone."""
+    text_rules.check_classes(report)
     if is_several(report):
         raise Refused("So far this is computed where a text has one class.", next_step="The report shows what is measured of several.")
 
@@ -138,6 +140,8 @@ def errors(report: Mapping[str, Any]) -> int:
 
 def baseline_name(report: Mapping[str, Any], name: str) -> str:
     """How people call a baseline."""
+    if text_rules.writes(report):
+        return text_rules.BASELINES.get(name, name)
     return (SEVERAL if is_several(report) else {}).get(name) or BASELINES.get(name, name)
 
 

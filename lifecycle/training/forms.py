@@ -22,7 +22,9 @@ LABELS = {
     "dropout": "Adapters' dropout",
     "dora": "DoRA",
     "rank_stabilised": "Rank-stabilised LoRA",
-    "width": "Width of the adapters",
+    "width": "Width of what is added",
+    "virtual_tokens": "Virtual tokens",
+    "max_new_tokens": "Longest answer, in tokens",
     "frozen_layers": "Frozen layers, from below",
     "accumulation": "Batches of one step",
     "max_gradient_norm": "Longest gradient (0: any)",
@@ -32,9 +34,24 @@ LABELS = {
     "warmup_fraction": "Warm-up, share of steps",
     "weight_decay": "Weight decay",
 }
-WHOLE = {"epochs", "batch_size", "max_tokens", "rank", "evaluations_per_epoch", "patience", "width", "frozen_layers", "accumulation"}
+WHOLE = {
+    "epochs",
+    "batch_size",
+    "max_tokens",
+    "rank",
+    "evaluations_per_epoch",
+    "patience",
+    "width",
+    "frozen_layers",
+    "accumulation",
+    "virtual_tokens",
+    "max_new_tokens",
+}
 CHOICES = {"pooling": POOLINGS, "precision": PRECISIONS, "schedule": SCHEDULES}
-FIRST = ("epochs", "batch_size", "learning_rate", "head_learning_rate", "max_tokens", "rank", "width", "frozen_layers", "class_weights")
+FIRST = (
+    *("epochs", "batch_size", "learning_rate", "head_learning_rate", "max_tokens", "max_new_tokens", "rank", "virtual_tokens", "width"),
+    *("frozen_layers", "class_weights"),
+)
 
 
 class LaunchForm(forms.Form):
