@@ -116,7 +116,7 @@ def _generate(model: Any, ids: Tensor, mask: Tensor, **options: Any) -> Tensor:
     given = model.get_prompt(batch_size=len(ids))
     if model.active_peft_config.peft_type == PeftType.PREFIX_TUNING:  # keys and values of tokens that count as read
         seen = ids.new_full((len(ids), count), options["pad_token_id"])
-        made = base.generate(input_ids=torch.cat((seen, ids), dim=1), attention_mask=known, past_key_values=given, **options)
+        made = base.generate(input_ids=torch.cat((seen, ids), dim=1), attention_mask=known, cache=given, **options)
         return made[:, count + ids.shape[1] :]  # type: ignore[no-any-return]
     embedded = torch.cat((given, base.get_input_embeddings()(ids)), dim=1)
     return base.generate(inputs_embeds=embedded, attention_mask=known, **options)  # type: ignore[no-any-return]
