@@ -10,10 +10,10 @@ import numpy as np
 
 from lifecycle.engine import text_scores
 from lifecycle.engine.text_answers import TextAnswers
-from lifecycle.engine.text_scores import KEY
 from lifecycle.refusals import Refused
 from lifecycle.ui.numbers import GAP, count, decimals, percent, signed, significant
 
+COMPARED, KEY = text_scores.COMPARED, text_scores.KEY
 METRICS = {
     "rouge_l": "ROUGE-L",
     "rouge_1": "ROUGE-1",
@@ -213,6 +213,3 @@ def known(report: Mapping[str, Any], names: Sequence[str]) -> list[str]:
     """Those of these metrics that a report, or one of its baselines, has."""
     every = [report, *(report.get("baselines") or {}).values()]
     return [name for name in names if any(each.get(name) is not None for each in every)]
-
-
-COMPARED = text_scores.COMPARED

@@ -174,7 +174,7 @@ def answers(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, Any]:
     best, low, high = given.get("best") == "1", number(given.get("low")), number(given.get("high"))
     rows = text_rules.ordered(found, sort, best=best, low=low, high=high)
     start = int(given["from"]) if given.get("from", "").isascii() and given.get("from", "").isdigit() and len(given["from"]) < 9 else 0
-    chosen = {"sort": sort} | ({"best": 1} if best else {})
+    chosen: dict[str, Any] = {"sort": sort} | ({"best": "1"} if best else {})
     chosen |= {name: value for name, value in (("low", low), ("high", high)) if value is not None}
     return {
         "evaluation": evaluation,

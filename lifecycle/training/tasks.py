@@ -83,8 +83,8 @@ def unpack(ctx: JobContext, base: BaseModel) -> Path:
 
 def licence_of_package() -> str:
     """What the package says of its licence."""
-    told = metadata.metadata(SMOLLM2_PACKAGE)
-    return str(told.get("License-Expression") or told.get("License") or "not stated").splitlines()[0]
+    told: dict[str, Any] = metadata.metadata(SMOLLM2_PACKAGE).json
+    return str(told.get("license_expression") or told.get("license") or "not stated").splitlines()[0]
 
 
 def fetch(base: BaseModel, target: Path) -> Path:

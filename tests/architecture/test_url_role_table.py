@@ -207,6 +207,7 @@ TABLE = r"""
 /evaluations/suggest/<uuid:uuid>/                          | dataset    | L... x+++xxx | L... x+++xxx
 /evaluations/<uuid:uuid>/                                  | evaluation | L... +++++++ | ---- -------
 /evaluations/<uuid:uuid>/items/                            | evaluation | L... +++++++ | ---- -------
+/evaluations/<uuid:uuid>/answers/                          | evaluation | L... +++++++ | ---- -------
 /evaluations/<uuid:uuid>/groups/                           | evaluation | L... +++++++ | ---- -------
 /evaluations/<uuid:uuid>/groups/items/                     | evaluation | L... ....... | ---- -------
 /evaluations/<uuid:uuid>/clusters/                         | evaluation | L... +++++++ | ---- -------
@@ -419,6 +420,7 @@ TABLE = r"""
 /api/v1/evaluations/                                       |            | L+++ +++++++ | L--- -------
 /api/v1/evaluations/compare/                               |            | L+++ +++++++ | L--- -------
 /api/v1/evaluations/<uuid:uuid>/                           | evaluation | L... +++++++ | L--- -------
+/api/v1/evaluations/<uuid:uuid>/answers/                   | evaluation | L... +++++++ | L--- -------
 /api/v1/evaluations/<uuid:uuid>/groups/                    | evaluation | L... +++++++ | L--- -------
 /api/v1/evaluations/<uuid:uuid>/words/                     | evaluation | L... +++x+xx | L... +++x+xx
 /api/v1/evaluations/<uuid:uuid>/analyses/                  | evaluation | L... +++++++ | L... xx++xxx

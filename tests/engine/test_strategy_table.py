@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lifecycle.engine.defaults import IA3_MODELS, STRATEGIES, strategy_spec
-from lifecycle.engine.spec import TASKS, Strategy
+from lifecycle.engine.spec import Strategy
 from tests.support.architectures import MODELS, make_encoder
 
 pytestmark = pytest.mark.engine
@@ -44,7 +44,7 @@ def test_a_strategy_learns_with_each_recipe_and_can_be_served(strategy, base, tm
     batch = collate([[3, 4, 5, 6, 7], [8, 9, 10]], 1, token_types=False)
     if asked.cached:
         Lowest(plain.encoder, asked.frozen_layers).check(**batch)
-    for task in TASKS:
+    for task in TARGETS:
         recipe, model = RECIPES[task], copy.deepcopy(plain).train()
         truth = recipe.truth(TARGETS[task], CLASSES)
         model.loss = recipe.loss(TrainSpec(Base("base", "base"), ("a", "b", "c"), task=task), truth)

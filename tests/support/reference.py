@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lifecycle.engine import defaults
+from lifecycle.engine import defaults, text_defaults
 from lifecycle.engine.spec import TASKS
 from lifecycle.engine.spec import Strategy as Spec
-from lifecycle.training.rules import CONSEQUENCE, Strategy
+from lifecycle.training.rules import CLASSED, CONSEQUENCE, WRITTEN, Strategy
 from registry.access.roles import ACTIONS, ADMIN_ACTIONS, Role, as_word
 from registry.ledger.verbs import Verb
 from tests.support.architectures import MODELS
+from tests.support.tiny_decoders import ARCHITECTURES
 
 DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
 
@@ -49,7 +50,8 @@ STRATEGIES = """# Strategies
 
 What learns in a run, written from `lifecycle/training/rules.py` and `lifecycle/engine/defaults.py` by `python -m tests.support.reference`;
 a test compares them, and `tests/engine/test_strategies.py` trains each. They learn **one class per text** or **any number of classes per
-text**, on encoders whose layers stand in a list. Snapshots of other tasks are refused in a sentence.
+text**, on encoders whose layers stand in a list, or to **write texts**, on decoders. Snapshots of other tasks, and strategies that do not
+fit a task, are refused in a sentence.
 
 {table}
 
@@ -60,11 +62,22 @@ Which task each strategy learns on which kind of base: **1** is one class per te
 
 {bases}
 
+Of writing texts, on decoders (**t**). Every cell is one test of `tests/engine/test_decoder_strategies.py`: it learns, and what is kept is
+opened again and gives the same losses; `tests/engine/test_answering.py` compares its answers with a pass without a cache.
+
+{decoders}
+
+- *Writing texts*: a prompt stands in the tokenizer's chat template (without one: the prompt, an empty line, `### Answer`), the loss counts
+  the answer and the token that ends it alone, and rows count by their length. A row that is too long loses the beginning of its prompt; an
+  answer loses its end only where it does not fit by itself; both are told as a finding. The best step is the one of the least validation
+  loss. At each evaluation the first four validation rows are answered, to be read while it trains.
+- **Prompt, p- and prefix tuning** put vectors before every prompt, which alone learn: in front of the text, made by a small network, or as
+  keys and values of every layer. They need decoders, and far larger rates. Prefix tuning does not go with gradient checkpointing.
 - *Any number of classes*: a sigmoid for each class, and a threshold of its own, that of the best F1 on validation; 0.5 for a class that
   fewer than 20 validation rows have. Class weights count a yes of a rare class more, up to a hundred times.
-- The best step is the one of the best macro-F1 on validation, with every task.
-- Every artifact is served from one ONNX graph in fp32, or in int8 where that passed its gate. LoRA and IA3 are added into the weights of
-  that graph; bottleneck adapters stay layers of their own. IA3 needs to know which weights it scales:
+- The best step is the one of the best macro-F1 on validation, where classes are learnt.
+- Every artifact of classes is served from one ONNX graph in fp32, or in int8 where that passed its gate. LoRA and IA3 are added into the
+  weights of that graph; bottleneck adapters stay layers of their own. IA3 needs to know which weights it scales:
   BERT's, RoBERTa's and DeBERTa's, not others'.
 - **Frozen layers** are the lowest ones; with the embeddings they do not learn. *Fast LoRA* runs them once, without dropout, and keeps what
   they give to each token on the disk (2 bytes a number) until the run has ended.
@@ -76,6 +89,7 @@ Which task each strategy learns on which kind of base: **1** is one class per te
 KEPT = {
     "full": "all weights", "lora": "a PEFT adapter", "fast_lora": "a PEFT adapter", "ia3": "a PEFT adapter",
     "adapter": "adapter weights of our own layout, with the loading code in the card", "head": "the head",
+    "prompt": "a PEFT adapter", "p_tuning": "a PEFT adapter", "prefix": "a PEFT adapter",
 }  # fmt: skip
 
 
@@ -103,21 +117,37 @@ def strategies() -> str:
     order = [name for name in Spec.__dataclass_fields__ if name in defaults.INNER]
     rows = []
     for each in Strategy:
-        own = ", ".join(f"`{name}`" for name in order if name in defaults.settings_of(each))
-        rate = f"{defaults.ENCODER_RATE[each]:g}" if defaults.ENCODER_RATE[each] else "none"
-        rows.append([f"**{each.label}** `{each.value}`", CONSEQUENCE[each], own or "none", rate, KEPT[each]])
-    head = ["strategy", "what it means", "its own settings", "suggested rate", "what is kept"]
-    return STRATEGIES.format(table=table(head, rows, centred_from=9), bases=strategy_bases())
+        names = (defaults.settings_of(each) if each in CLASSED else frozenset()) | (
+            text_defaults.settings_of(each) if each in WRITTEN else frozenset()
+        )
+        own = ", ".join(f"`{name}`" for name in order if name in names)
+        rate = f"{defaults.ENCODER_RATE[each] or 'none'}" if each in CLASSED else "–"
+        written = f"{text_defaults.RATE[each]:g}" if each in WRITTEN else "–"
+        rows.append([f"**{each.label}** `{each.value}`", CONSEQUENCE[each], own or "none", rate, written, KEPT[each]])
+    head = ["strategy", "what it means", "its own settings", "suggested rate, classes", "suggested rate, texts", "what is kept"]
+    return STRATEGIES.format(table=table(head, rows, centred_from=9), bases=strategy_bases(), decoders=strategy_decoders())
 
 
 def strategy_bases() -> str:
     """Strategies by architecture, with the tasks that each learns there."""
     known = {"single_label": "1", "multi_label": "n"}
-    learnt = " ".join(known[task] for task in TASKS)
+    learnt = " ".join(known[task] for task in TASKS if task in known)
     rows = [
-        [each.label, *("–" if each == Strategy.IA3 and name not in defaults.IA3_MODELS else learnt for name in MODELS)] for each in Strategy
+        [each.label, *("–" if each == Strategy.IA3 and name not in defaults.IA3_MODELS else learnt for name in MODELS)]
+        for each in Strategy
+        if each in CLASSED
     ]
     return table(["strategy", *MODELS], rows, centred_from=1)
+
+
+def strategy_decoders() -> str:
+    """Strategies of writing texts by architecture."""
+    rows = [
+        [each.label, *("–" if each == Strategy.IA3 and name not in text_defaults.IA3_MODELS else "t" for name in ARCHITECTURES)]
+        for each in Strategy
+        if each in WRITTEN
+    ]
+    return table(["strategy", *ARCHITECTURES], rows, centred_from=1)
 
 
 PAGES = {"permissions.md": permissions, "audit-verbs.md": audit_verbs, "strategies.md": strategies}

@@ -19,7 +19,10 @@ WORDS = sorted(
     {word for pair in QUESTIONS for text in pair for word in text.split()} | {str(at) for at in range(40)} | {"please", "no", "."}
 )
 SPECIAL = ("<unk>", "<pad>", "<|start|>", "<|end|>")
-CHAT = "{% for m in messages %}<|start|> {{ m.role }} {{ m.content }} <|end|> {% endfor %}{% if add_generation_prompt %}<|start|> assistant {% endif %}"
+CHAT = (
+    "{% for m in messages %}<|start|> {{ m.role }} {{ m.content }} <|end|> {% endfor %}"
+    "{% if add_generation_prompt %}<|start|> assistant {% endif %}"
+)
 SHAPE = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64, "max_position_embeddings": 128}
 ARCHITECTURES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "llama": ("LlamaConfig", "LlamaForCausalLM", SHAPE | {"num_key_value_heads": 2, "tie_word_embeddings": True}),

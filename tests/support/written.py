@@ -134,9 +134,9 @@ def make_written_run(
     with transaction.atomic():
         actions.succeed(run.uuid, result, folder)
         settle(run)
+    run.refresh_from_db()
     for split in splits:
         make_written_evaluation(run, split, quality=quality, seed=seed)
-    run.refresh_from_db()
     return run
 
 

@@ -8,7 +8,6 @@ from lifecycle.evaluation import actions, compare, queries, rules, text_rules
 from lifecycle.evaluation.models import Analysis, Evaluation
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
-from tests.support.people import make_user
 from tests.support.training import make_run, make_snapshot
 from tests.support.written import make_decoder, make_written_evaluation, make_written_run, written_snapshot
 
@@ -80,9 +79,8 @@ def test_rows_come_worst_first_by_any_score_and_in_a_range(found, mia, client_fo
     assert all(row["prompt"] and row["reference"] and row["answer"] for row in listed["results"])
 
 
-def test_texts_are_hidden_from_who_may_not_read_samples(found, project, client_for):
-    rita = make_user("rita", project=project, role="reviewer")
-    client = client_for(rita)
+def test_texts_are_hidden_from_who_may_not_read_samples(found, aida, client_for):
+    client = client_for(aida)
 
     page = client.get(f"/evaluations/{found.uuid}/answers/").content.decode()
     listed = client.get(f"/api/v1/evaluations/{found.uuid}/answers/").json()
@@ -94,7 +92,7 @@ def test_texts_are_hidden_from_who_may_not_read_samples(found, project, client_f
     }
 
 
-def test_the_runs_page_shows_sample_answers_and_the_baselines(run, mia, project, client_for):
+def test_the_runs_page_shows_sample_answers_and_the_baselines(run, mia, aida, client_for):
     page = client_for(mia).get(f"/runs/{run.uuid}/").content.decode()
     part = client_for(mia).get(f"/evaluations/run/{run.uuid}/").content.decode()
 
@@ -104,8 +102,7 @@ def test_the_runs_page_shows_sample_answers_and_the_baselines(run, mia, project,
     assert "ECE" not in page
     assert "Written answers" in part
     assert "Suggest labels" not in part
-    rita = make_user("rita", project=project, role="reviewer")
-    assert "sample 1 at 60" not in client_for(rita).get(f"/runs/{run.uuid}/").content.decode()
+    assert "sample 1 at 60" not in client_for(aida).get(f"/runs/{run.uuid}/").content.decode()
 
 
 def test_two_runs_are_compared_row_by_row(run, snapshot, base, mia, client_for):

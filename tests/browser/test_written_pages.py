@@ -1,0 +1,82 @@
+"""The pages of a run that writes texts: they fit, can be read by everybody, and their rows are found by a score."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from lifecycle.evaluation import queries, text_rules
+from registry.catalog import actions as catalog
+from registry.catalog.models import ModelVersion
+from tests.support.browser import fits, running_chromium, shot, violations, visits
+from tests.support.jobs import run_ok
+from tests.support.registry import STATED, make_model
+from tests.support.written import make_decoder, make_written_evaluation, make_written_run, written_snapshot
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+MODES = [(1440, "light"), (390, "dark")]
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with running_chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def opened(chromium, live_server):
+    with visits(chromium, live_server.url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def runs(project, mia, tmp_path):
+    snapshot, base = written_snapshot(project, mia, copies=6), make_decoder(project, mia, tmp_path)
+    return [make_written_run(snapshot, mia, base, quality=share, seed=seed) for seed, share in ((1, 0.5), (2, 0.9))]
+
+
+def registered(project, run, user) -> ModelVersion:
+    """A version of the run."""
+    model = make_model(project, user)
+    catalog.register(model=model, run=run, semver="1.0.0", actor=user, stated=STATED)
+    run_ok("default")
+    return ModelVersion.objects.get(model=model)
+
+
+def test_rows_are_found_by_a_score(opened, runs, mia):
+    evaluation = queries.latest_evaluation(runs[0], "test")
+    found = queries.texts_of(evaluation)
+    page = opened(f"/evaluations/{evaluation.uuid}/", mia)
+
+    page.get_by_role("link", name=f"All {len(found)} rows").click()
+    page.get_by_label("To").fill("0.5")
+    page.get_by_label("To").press("Tab")
+
+    expect(page.locator("#answers tbody tr")).to_have_count(len(text_rules.ordered(found, "rouge_l", best=False, high=0.5)))
+    expect(page.locator("#answers tbody tr").first).to_contain_text("please look again")
+
+
+@pytest.mark.parametrize(("width", "scheme"), MODES)
+def test_the_pages_fit_and_can_be_read_by_everybody(opened, runs, project, mia, width, scheme):
+    version = registered(project, runs[1], mia)
+    first, second = (queries.latest_evaluation(run, "test") for run in runs)
+    weak = make_written_evaluation(runs[0], "test", quality=0.0, seed=5)
+    paths = {
+        "written-launch": f"/runs/launch/?snapshot={runs[0].snapshot.uuid}&strategy=prompt",
+        "written-run": f"/runs/{runs[0].uuid}/",
+        "written-evaluation": f"/evaluations/{first.uuid}/",
+        "written-weak": f"/evaluations/{weak.uuid}/",
+        "written-answers": f"/evaluations/{first.uuid}/answers/",
+        "written-none": f"/evaluations/{first.uuid}/answers/?low=5",
+        "written-compare": f"/evaluations/compare/?a={first.uuid}&b={second.uuid}",
+        "written-version": f"/models/versions/{version.uuid}/",
+        "written-bases": "/runs/bases/",
+        "written-list": "/evaluations/",
+    }
+    for name, path in paths.items():
+        page = opened(path, mia, width=width, scheme=scheme)
+        page.wait_for_load_state("networkidle")
+        shot(page, f"{name}-{width}-{scheme}")
+        assert page.evaluate("document.scrollingElement.scrollWidth") == width, name
+        fits(page)
+        assert violations(page) == [], name
