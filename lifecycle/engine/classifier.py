@@ -42,11 +42,20 @@ def length_batches(lengths: Sequence[int], batch_size: int) -> Iterator[list[int
         yield order[start : start + batch_size]
 
 
-class Classifier(nn.Module):
-    """An encoder, its pooled vector and a linear head of our own. encoder: a Hugging Face model or a PEFT model around one.
+class Network(nn.Module):
+    """What learns in a run. Called with a batch it gives {"logits"}, and {"loss"} where the batch has labels.
 
-    lowest: its lowest layers, where they were taken off and batches bring what they give.
+    encoder: a Hugging Face model or a PEFT model around one. loss: of logits and labels, with `weight(labels)`. lowest: the encoder's
+    lowest layers, where they were taken off and batches bring what they give. Weights under the name `head` learn at the head's rate.
     """
+
+    encoder: Any
+    loss: Any
+    lowest: Lowest | None
+
+
+class Classifier(Network):
+    """An encoder, its pooled vector and a linear head of our own."""
 
     def __init__(self, encoder: nn.Module, hidden: int, labels: int, pooling: str, loss: nn.Module | None = None) -> None:
         super().__init__()
@@ -55,7 +64,7 @@ class Classifier(nn.Module):
         self.dropout = nn.Dropout(HEAD_DROPOUT)
         self.head = nn.Linear(hidden, labels)
         self.loss = loss or CrossEntropy()
-        self.lowest: Lowest | None = None
+        self.lowest = None
 
     def embed(self, **inputs: Tensor) -> Tensor:
         """The pooled vector. inputs: int64 (B, T). Returns float (B, H)."""

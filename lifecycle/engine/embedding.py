@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lifecycle.engine.batches import Collate
 from lifecycle.engine.classifier import Classifier, encode
+from lifecycle.engine.forward import frozen_features
 from lifecycle.engine.strategies import load_encoder, load_tokenizer
-from lifecycle.engine.trainer import Collate
-from lifecycle.engine.training import frozen_features
 
 
 class Embedder:

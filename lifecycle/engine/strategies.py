@@ -52,6 +52,11 @@ def build(
     """
     encoder = load_encoder(folder, pooling)
     hidden = int(encoder.config.hidden_size)
+    return Classifier(adapt(encoder, strategy, checkpointing=checkpointing), hidden, labels, pooling, loss)
+
+
+def adapt(encoder: Any, strategy: Strategy, *, checkpointing: bool = False) -> Any:
+    """The model with what the strategy adds to it, and gradients only where it learns."""
     if checkpointing and not encoder.supports_gradient_checkpointing:
         raise SpecError("gradient_checkpointing", f"is not known to {type(encoder).__name__}.")
     if checkpointing:
@@ -65,7 +70,7 @@ def build(
     elif strategy.kind == "head":
         encoder.requires_grad_(False)
     freeze_lowest(encoder, strategy.frozen_layers)
-    return Classifier(encoder, hidden, labels, pooling, loss)
+    return encoder
 
 
 def lora_config(encoder: nn.Module, strategy: Strategy) -> LoraConfig:

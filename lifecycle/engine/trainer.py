@@ -7,28 +7,25 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import psutil
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Sampler
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_pt_utils import get_length_grouped_indices
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
-from lifecycle.engine import checkpoint
-from lifecycle.engine.classifier import Classifier, collate, length_batches
+from lifecycle.engine import checkpoint, metrics
+from lifecycle.engine.batches import EncodedRows
+from lifecycle.engine.classifier import Network
 from lifecycle.engine.diagnosis import Diagnosis, diagnose, divergence, jumps
 from lifecycle.engine.effort import Effort
 from lifecycle.engine.events import EventWriter, Point, write_json
 from lifecycle.engine.faults import Unstable
-from lifecycle.engine.layers import Activations
 from lifecycle.engine.memory import Parts
 from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.spec import TrainSpec
@@ -38,47 +35,6 @@ WEIGHTS = "weights.safetensors"
 LOG_STEPS = 10
 CHECKPOINT_SECONDS = 60.0
 SCHEDULERS = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
-
-
-class EncodedRows(Dataset[dict[str, Any]]):
-    """Rows as the trainer reads them: token ids, with what frozen layers give to each token where that is kept; or the frozen encoder's
-    pooled vector where only the head learns."""
-
-    def __init__(
-        self,
-        encoded: Sequence[Sequence[int]],
-        truth: np.ndarray[Any, Any],
-        features: Tensor | None = None,
-        hidden: Activations | None = None,
-    ) -> None:
-        self.encoded, self.truth, self.features, self.hidden = encoded, truth, features, hidden
-
-    def __len__(self) -> int:
-        return len(self.truth)
-
-    def __getitem__(self, row: int) -> dict[str, Any]:
-        if self.features is not None:
-            return {"features": self.features[row], "labels": self.truth[row]}
-        found = {"input_ids": self.encoded[row], "labels": self.truth[row]}
-        return found if self.hidden is None else found | {"hidden": self.hidden[row]}
-
-
-@dataclass(frozen=True)
-class Collate:
-    """Batches of EncodedRows as model arguments."""
-
-    pad_id: int
-    token_types: bool
-
-    def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
-        """Tensors of one batch, labels included."""
-        labels = torch.from_numpy(np.stack([row["labels"] for row in rows]))
-        if "features" in rows[0]:
-            return {"features": torch.stack([row["features"] for row in rows]), "labels": labels}
-        batch = {**collate([row["input_ids"] for row in rows], self.pad_id, token_types=self.token_types), "labels": labels}
-        if "hidden" in rows[0]:
-            batch["hidden"] = pad_sequence([row["hidden"] for row in rows], batch_first=True)
-        return batch
 
 
 class EpochBatches(Sampler[int]):
@@ -102,9 +58,9 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
     control: Any
 
     def __init__(
-        self, spec: TrainSpec, folder: Path, parts: Parts, model: Classifier, train: EncodedRows, validation: EncodedRows, **options: Any
+        self, spec: TrainSpec, folder: Path, parts: Parts, model: Network, train: EncodedRows, validation: EncodedRows, **options: Any
     ) -> None:
-        self.spec, self.folder, self.parts = spec, folder, parts
+        self.spec, self.folder, self.parts, self.recipe = spec, folder, parts, RECIPES[spec.task]
         self.counted = counts(model)
         self.broke: Unstable | None = None
         super().__init__(model=model, train_dataset=train, eval_dataset=validation, **options)
@@ -118,8 +74,7 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
         rows: EncodedRows = self.train_dataset
-        lengths = [1] * len(rows) if rows.features is not None else [len(each) for each in rows.encoded]
-        return EpochBatches(lengths, self.spec.batch_size, self.spec.seed, lambda: self.state.global_step // self.steps_per_epoch)
+        return EpochBatches(rows.lengths, self.spec.batch_size, self.spec.seed, lambda: self.state.global_step // self.steps_per_epoch)
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         """AdamW; weight matrices decay (IA3's scales, whose rest is one, do not), the head has its own rate. The first group's rate is
@@ -173,10 +128,10 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         """Validation loss and scores, written to the log and used to keep the best step. Raises Unstable where logits are not numbers."""
         rows: EncodedRows = self.eval_dataset
-        logits = evaluation_logits(self.model, rows, self.data_collator, self.parts.evaluation)
-        if not np.isfinite(logits).all():
+        outputs = self.recipe.observe(self.model, rows, self.data_collator, self.parts.evaluation)
+        if not self.recipe.sound(outputs):
             raise self._no_number("validation loss", self.state.global_step)
-        values = RECIPES[self.spec.task].validate(logits, rows.truth)
+        values = self.recipe.validate(outputs, rows.encoded.truth)
         result = {"eval_loss" if name == "log_loss" else f"eval_{name}": value for name, value in values.items()}
         self.log(dict(result))
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, result)
@@ -201,7 +156,7 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
         known = [
             each["eval_loss"] for each in self.state.log_history if "eval_loss" in each and each["step"] == self.state.best_global_step
         ]
-        return values["eval_macro_f1"] == self.state.best_metric and bool(known) and values["eval_loss"] < known[-1]
+        return values[f"eval_{logged(self.recipe.best_by)}"] == self.state.best_metric and bool(known) and values["eval_loss"] < known[-1]
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         target = Path(output_dir or self.args.output_dir)
@@ -218,19 +173,6 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
         super()._save_checkpoint(model, trial)
         checkpoint.seal(folder)
         checkpoint.keep_newest(folder.parent)
-
-
-@torch.no_grad()
-def evaluation_logits(model: Any, rows: EncodedRows, batches: Any, at_once: int) -> np.ndarray[Any, Any]:
-    """Logits (N, C) of all rows in order, without dropout, long texts together."""
-    model.eval()
-    lengths = [1] * len(rows) if rows.features is not None else [len(each) for each in rows.encoded]
-    logits = np.zeros((len(rows), model.head.out_features), dtype=np.float32)
-    for numbers in length_batches(lengths, at_once):
-        batch = batches([rows[number] for number in numbers])
-        batch.pop("labels")
-        logits[numbers] = model(**batch)["logits"].float().numpy()
-    return logits
 
 
 def save_best(folder: Path, model: Any, step: int, values: dict[str, float]) -> None:
@@ -263,6 +205,11 @@ def best_values(folder: Path) -> dict[str, float]:
     if values is None:
         return {}
     return {name: value for name, value in told(values).items() if not name.startswith("predicted_")}
+
+
+def logged(score: str) -> str:
+    """A score's name in the trainer's own log."""
+    return "loss" if score == "validation_loss" else score
 
 
 def told(values: dict[str, float]) -> dict[str, float]:
@@ -368,7 +315,8 @@ class Reporter(TrainerCallback):  # type: ignore[misc]
         self.events.write("checkpoint", step=state.global_step)
         waited = evaluations_since_best(state)
         if self.spec.patience and waited >= self.spec.patience:
-            self.events.write("log", message=f"Stopped at step {state.global_step}: macro-F1 was not better for {waited} evaluations.")
+            name = RECIPES[self.spec.task].best_name
+            self.events.write("log", message=f"Stopped at step {state.global_step}: {name} was not better for {waited} evaluations.")
             control.should_training_stop = True
         return control
 
@@ -387,6 +335,7 @@ def arguments(spec: TrainSpec, folder: Path, *, rows: int, bf16: bool) -> Traini
     """The Trainer's arguments for a spec: CPU, evaluation and checkpoint at the same steps, no reporting of its own."""
     steps_per_epoch = steps_of_epoch(spec, rows)
     every = max(1, math.ceil(steps_per_epoch / spec.evaluations_per_epoch))
+    best_by = logged(RECIPES[spec.task].best_by)
     return TrainingArguments(
         output_dir=str(folder / "checkpoints"),
         num_train_epochs=spec.epochs,
@@ -403,8 +352,8 @@ def arguments(spec: TrainSpec, folder: Path, *, rows: int, bf16: bool) -> Traini
         eval_steps=every,
         save_strategy="steps",
         save_steps=every,
-        metric_for_best_model="macro_f1",
-        greater_is_better=True,
+        metric_for_best_model=best_by,
+        greater_is_better=best_by != "loss" and best_by not in metrics.LOWER_IS_BETTER,
         load_best_model_at_end=False,
         seed=spec.seed,
         data_seed=spec.seed,

@@ -7,38 +7,33 @@ import json
 import random
 import resource
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
-from torch import Tensor
 from transformers import TrainerState
 from transformers.utils import logging as transformers_logging
 
-from lifecycle.engine import checkpoint, diagnosis, memory, metrics
-from lifecycle.engine.artifact import ArtifactInfo
-from lifecycle.engine.base import BaseFolder, open_base
-from lifecycle.engine.classifier import Classifier, collate, encode, length_batches
-from lifecycle.engine.data import Rows, read_rows
+from lifecycle.engine import checkpoint, diagnosis, memory
+from lifecycle.engine.base import open_base
+from lifecycle.engine.batches import Collate, EncodedRows
+from lifecycle.engine.classifier import Network
+from lifecycle.engine.data import read_rows
 from lifecycle.engine.effort import Effort
 from lifecycle.engine.events import EventWriter, points, read_events, write_json
-from lifecycle.engine.export import set_info, write_artifact
 from lifecycle.engine.faults import EngineFault, Fault, Unstable, is_out_of_memory
-from lifecycle.engine.layers import Activations, Lowest
-from lifecycle.engine.predictor import Predictor
+from lifecycle.engine.finishing import FINISH, Prepared
+from lifecycle.engine.forward import frozen_activations
+from lifecycle.engine.layers import Lowest
 from lifecycle.engine.probe import choose_precision, environment
-from lifecycle.engine.quantise import try_int8
 from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.spec import TrainSpec
-from lifecycle.engine.strategies import build, load_tokenizer
+from lifecycle.engine.strategies import load_tokenizer
 from lifecycle.engine.trainer import (
-    Collate,
-    EncodedRows,
     EngineTrainer,
     Reporter,
     arguments,
@@ -48,21 +43,8 @@ from lifecycle.engine.trainer import (
     load_best,
 )
 
-INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 DISK_SHARE = {"full": 6.0}  # of the base's size: weights, best weights, checkpoints of optimizer and weights, and the graphs
 SMALL_SHARE = 2.0
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """Everything a run needs before its first step. test: for the gate of the int8 graph; None where the run has no such rows."""
-
-    base: BaseFolder
-    tokenizer: Any
-    train: Rows
-    validation: Rows
-    test: Rows | None
-    precision: str
 
 
 def train(folder: Path, cancelled: Callable[[], bool]) -> dict[str, Any]:
@@ -79,6 +61,7 @@ def _train(folder: Path, cancelled: Callable[[], bool], effort: Effort) -> dict[
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     spec = TrainSpec.read(folder / "spec.json")
+    recipe = RECIPES[spec.task]
     if spec.threads:
         torch.set_num_threads(spec.threads)
     old = points(read_events(folder / "events.jsonl")[0])
@@ -97,7 +80,7 @@ def _train(folder: Path, cancelled: Callable[[], bool], effort: Effort) -> dict[
         "total_parameters": total,
         "precision": prepared.precision,
         "batch": {"batch_size": parts.rows, "accumulation": spec.accumulation * parts.count},
-        "best_by": "macro_f1",
+        "best_by": recipe.best_by,
         "best_step": best_step,
         "last_step": trainer.state.global_step,
         "environment": environment(),
@@ -111,8 +94,8 @@ def _train(folder: Path, cancelled: Callable[[], bool], effort: Effort) -> dict[
     load_best(folder, model)
     if model.lowest is not None:
         model.lowest.put_back()
-    events.write("stage", name="artifact", message=f"Writing the weights of step {best_step}, the best by macro-F1.")
-    values, info = _finish(spec, folder, prepared, trainer, events)
+    events.write("stage", name="artifact", message=f"Writing the weights of step {best_step}, the best by {recipe.best_name}.")
+    values, info = FINISH[recipe.served_by](spec, folder, prepared, trainer, events)
     result |= {"metrics": values, "int8": asdict(info.int8) if info.int8 else None}
     checkpoint.purge(folder / "checkpoints")
     shutil.rmtree(folder / "best", ignore_errors=True)
@@ -131,7 +114,7 @@ def _keep_sound(broke: Unstable, best_step: int | None, events: EventWriter) -> 
     return Fault(broke.code, finding.detail, broke.next_step).to_json()
 
 
-def _learn(spec: TrainSpec, folder: Path, prepared: Prepared, events: EventWriter, reporter: Reporter) -> tuple[EngineTrainer, Classifier]:
+def _learn(spec: TrainSpec, folder: Path, prepared: Prepared, events: EventWriter, reporter: Reporter) -> tuple[EngineTrainer, Network]:
     """Train to the end. Where memory runs out, go on from the newest checkpoint with half as many rows at a time."""
     while True:
         try:
@@ -144,9 +127,7 @@ def _learn(spec: TrainSpec, folder: Path, prepared: Prepared, events: EventWrite
         events.write("log", message=f"Memory ran out; going on with {parts.rows} of a batch's {parts.batch} rows at a time.")
 
 
-def _attempt(
-    spec: TrainSpec, folder: Path, prepared: Prepared, events: EventWriter, reporter: Reporter
-) -> tuple[EngineTrainer, Classifier]:
+def _attempt(spec: TrainSpec, folder: Path, prepared: Prepared, events: EventWriter, reporter: Reporter) -> tuple[EngineTrainer, Network]:
     """A new trainer, from the newest checkpoint to the end, or to where training broke."""
     _seed(spec.seed)
     trainer, model = _trainer(spec, folder, prepared, events, reporter)
@@ -204,66 +185,31 @@ def _precision(spec: TrainSpec, folder: Path) -> str:
     return chosen
 
 
-def _trainer(
-    spec: TrainSpec, folder: Path, prepared: Prepared, events: EventWriter, reporter: Reporter
-) -> tuple[EngineTrainer, Classifier]:
-    recipe, classes, checkpointing = RECIPES[spec.task], len(spec.labels), spec.gradient_checkpointing
-    loss = recipe.loss(spec, recipe.truth(prepared.train.targets, classes))
-    model = build(prepared.base.path, spec.strategy, spec.pooling, classes, loss, checkpointing=checkpointing)
-    lowest = Lowest(model.encoder, spec.strategy.frozen_layers) if spec.strategy.cached else None
+def _trainer(spec: TrainSpec, folder: Path, prepared: Prepared, events: EventWriter, reporter: Reporter) -> tuple[EngineTrainer, Network]:
+    recipe, classes = RECIPES[spec.task], len(spec.labels)
     limit = min(spec.max_tokens, prepared.base.max_tokens or spec.max_tokens)
+    named = (("train", prepared.train), ("validation", prepared.validation))
+    encoded = {name: recipe.encode(prepared.tokenizer, rows, classes, limit) for name, rows in named}
+    model = recipe.build(prepared.base.path, spec, recipe.loss(spec, encoded["train"].labels))
+    lowest = Lowest(model.encoder, spec.strategy.frozen_layers) if spec.strategy.cached else None
     parts = memory.kept(folder, spec.batch_size)
-    batches = Collate(prepared.tokenizer.pad_token_id or 0, "token_type_ids" in prepared.tokenizer.model_input_names)
+    batches = Collate(prepared.tokenizer.pad_token_id or 0, "token_type_ids" in prepared.tokenizer.model_input_names, recipe.stack)
     sets = []
-    for name, rows in (("train", prepared.train), ("validation", prepared.validation)):
-        encoded = encode(prepared.tokenizer, rows.texts, limit)
+    for name, rows in encoded.items():
         features = hidden = None
         if lowest is not None:
             events.write("log", message=f"Computing what the {lowest.count} frozen layers give to {len(rows):,} {name} rows.")
-            hidden = frozen_activations(lowest, encoded, batches, folder / "cache" / f"{name}.f16", parts.evaluation)
+            hidden = frozen_activations(lowest, rows.ids, batches, folder / "cache" / f"{name}.f16", parts.evaluation)
         if spec.strategy.kind == "head":
             events.write("log", message=f"Computing the frozen encoder's vectors of {len(rows):,} {name} rows.")
-            features = frozen_features(model, encoded, batches, folder / "cache" / f"{name}.safetensors", parts.evaluation)
-        sets.append(EncodedRows(encoded, recipe.truth(rows.targets, classes), features, hidden))
+            features = recipe.frozen(model, rows, batches, folder / "cache" / f"{name}.safetensors", parts.evaluation)
+        sets.append(EncodedRows(rows, features, hidden))
     model.lowest = lowest
-    few = diagnosis.few_validation_rows(recipe.support(sets[1].truth, classes), spec.labels)
+    few = diagnosis.few_validation_rows(recipe.support(encoded["validation"].truth, classes), spec.labels)
     reporter.report([few] if few else [])
     args = arguments(spec, folder, rows=len(prepared.train), bf16=prepared.precision == "bf16")
     trainer = EngineTrainer(spec, folder, parts, model, *sets, args=args, data_collator=batches, callbacks=[reporter])
     return trainer, model
-
-
-@torch.no_grad()
-def frozen_features(
-    model: Classifier, encoded: list[list[int]], batches: Collate, cache: Path | None = None, at_once: int = memory.EVALUATION_BATCH
-) -> Tensor:
-    """Pooled vectors (N, H) of an encoder that does not learn, read from the cache file where it is whole."""
-    if cache is not None and cache.exists():
-        known: Tensor = load_file(cache)["features"]
-        return known
-    model.eval()
-    features = torch.zeros((len(encoded), model.head.in_features))
-    for rows in length_batches([len(each) for each in encoded], at_once):
-        batch = collate([encoded[row] for row in rows], batches.pad_id, token_types=batches.token_types)
-        features[rows] = model.embed(**batch).float()
-    if cache is not None:
-        cache.parent.mkdir(exist_ok=True)
-        temporary = cache.with_suffix(".part")
-        save_file({"features": features}, temporary)
-        temporary.replace(cache)
-    return features
-
-
-def frozen_activations(lowest: Lowest, encoded: list[list[int]], batches: Collate, path: Path, at_once: int) -> Activations:
-    """What the lowest layers give to each token of each text, read from the file where it is whole."""
-    found = Activations(path, [len(each) for each in encoded], lowest.base.config.hidden_size)
-
-    def run(rows: Sequence[int]) -> Tensor:
-        return lowest.run(**collate([encoded[row] for row in rows], batches.pad_id, token_types=batches.token_types))
-
-    lowest.check(**collate(encoded[:4], batches.pad_id, token_types=batches.token_types))
-    found.fill(length_batches([len(each) for each in encoded], at_once), run)
-    return found
 
 
 def _train_from(trainer: EngineTrainer, spec: TrainSpec, point: Path | None) -> None:
@@ -274,26 +220,3 @@ def _train_from(trainer: EngineTrainer, spec: TrainSpec, point: Path | None) -> 
             trainer.state = state
             return
     trainer.train(resume_from_checkpoint=str(point) if point else None)
-
-
-def _finish(
-    spec: TrainSpec, folder: Path, prepared: Prepared, trainer: EngineTrainer, events: EventWriter
-) -> tuple[dict[str, float], ArtifactInfo]:
-    """Write the artifact, choose its graph, fit on validation what turns logits into answers, and measure it as it will serve."""
-    model: Any = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
-    inputs = tuple(name for name in INPUTS if name in prepared.tokenizer.model_input_names)
-    base, limit = prepared.base, min(spec.max_tokens, prepared.base.max_tokens or spec.max_tokens)
-    info = ArtifactInfo(spec.labels, limit, spec.pooling, 1.0, spec.strategy.kind, spec.base.name, base.digest, inputs, spec.task)
-    write_artifact(folder / "artifact", model, prepared.tokenizer, info)
-    recipe, truth = RECIPES[spec.task], trainer.eval_dataset.truth
-    logits = Predictor(folder / "artifact", spec.threads).answer(prepared.validation.texts).logits
-    if prepared.test is not None:
-        events.write("stage", name="int8", message=f"Comparing int8 with fp32 on {len(prepared.test):,} test rows.")
-    info = set_info(folder / "artifact", try_int8(folder / "artifact", recipe.calibrate(info, logits, truth), prepared.test, spec.threads))
-    if info.int8 and info.int8.passed:
-        logits = Predictor(folder / "artifact", spec.threads).answer(prepared.validation.texts).logits
-        info = set_info(folder / "artifact", recipe.calibrate(info, logits, truth))
-    values = metrics.point_estimates(recipe.score(recipe.decode(logits, info.temperature), truth, info.thresholds))
-    before = metrics.point_estimates(recipe.score(recipe.decode(logits), truth, info.thresholds))
-    measured = {"validation_loss": before["log_loss"], "ece_before_temperature": before["ece"], "temperature": info.temperature}
-    return values | measured, info

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import torch
 from transformers.utils import logging as transformers_logging
 
-from lifecycle.engine import baselines, predictions
+from lifecycle.engine import baselines
 from lifecycle.engine import probe as machine
 from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.base import open_base
@@ -40,8 +40,7 @@ def evaluate(folder: Path, cancelled: Cancelled) -> dict[str, Any]:
     events.write("stage", name="predict", message=f"Answering {len(rows):,} rows.")
     probabilities = predictor.probabilities(rows.texts, spec.batch_size)
     truth = recipe.truth(rows.targets, len(info.labels))
-    answered = predictions.Predictions(info.labels, rows.ids, truth, probabilities, info.thresholds)
-    predictions.write(folder / "predictions.parquet", answered, spec.split)
+    recipe.keep(folder / "predictions.parquet", rows.ids, probabilities, truth, info, spec.split)
     events.write("stage", name="score", message=f"Scoring, with {spec.bootstrap:,} bootstrap samples.")
     found = recipe.report(probabilities, truth, info, bins=spec.bins, count=spec.bootstrap, seed=spec.seed)
     if spec.baselines and not cancelled():

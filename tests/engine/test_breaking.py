@@ -8,14 +8,16 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from lifecycle.engine import diagnosis, trainer
+from lifecycle.engine import diagnosis
+from lifecycle.engine.classifier import Classifier
 from lifecycle.engine.events import Point, points, read_events
 from lifecycle.engine.faults import Unstable
+from lifecycle.engine.recipes import texts
 
 pytestmark = pytest.mark.engine
 
 SPEC = {"epochs": 12, "batch_size": 4, "evaluations_per_epoch": 1, "learning_rate": 1e-3, "head_learning_rate": 1e-3}
-OWN = trainer.Classifier.forward
+OWN = Classifier.forward
 
 
 @pytest.fixture
@@ -29,7 +31,7 @@ def spoil(monkeypatch):
             output = OWN(self, labels=labels, **inputs)
             return output | {"loss": change(output["loss"])} if labels is not None and next(calls) >= number else output
 
-        monkeypatch.setattr(trainer.Classifier, "forward", forward)
+        monkeypatch.setattr(Classifier, "forward", forward)
 
     return from_step
 
@@ -136,8 +138,8 @@ def test_logits_that_are_no_numbers_end_the_run_before_they_are_scored(run_folde
         seen.append(1)
         return own(*args) * (math.nan if len(seen) > 2 else 1.0)
 
-    own = trainer.evaluation_logits
-    monkeypatch.setattr(trainer, "evaluation_logits", spoiled)
+    own = texts.evaluation_logits
+    monkeypatch.setattr(texts, "evaluation_logits", spoiled)
 
     result = train_here(folder)
 

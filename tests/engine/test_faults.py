@@ -5,6 +5,7 @@ import pytest
 
 from lifecycle.engine import trainer
 from lifecycle.engine.base import open_base
+from lifecycle.engine.classifier import Classifier
 from lifecycle.engine.events import read_events
 from lifecycle.engine.faults import EngineFault, describe
 
@@ -63,14 +64,14 @@ def test_a_bad_spec_fails_with_its_field(run_folder, train_here):
 
 def test_a_loss_that_is_not_a_number_fails(run_folder, train_here):
     folder = run_folder(learning_rate=1.0, head_learning_rate=1.0, epochs=2)
-    original = trainer.Classifier.forward
+    original = Classifier.forward
 
     def poisoned(self, *args, **kwargs):
         output = original(self, *args, **kwargs)
         return output | {"loss": output["loss"] * float("nan")} if "loss" in output else output
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trainer.Classifier, "forward", poisoned)
+        patch.setattr(Classifier, "forward", poisoned)
         assert fails(train_here(folder), "nan_loss") == "The loss was no longer a number at step 1."
 
 

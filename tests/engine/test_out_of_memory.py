@@ -9,7 +9,8 @@ import weakref
 import pytest
 import torch
 
-from lifecycle.engine import memory, trainer
+from lifecycle.engine import memory
+from lifecycle.engine.classifier import Classifier
 from lifecycle.engine.diagnosis import Diagnosis
 from lifecycle.engine.events import points, read_events
 from lifecycle.engine.faults import EngineFault
@@ -20,7 +21,7 @@ from tests.engine.inbox import ROWS
 pytestmark = pytest.mark.engine
 
 SPEC = {"epochs": 6, "batch_size": 8, "evaluations_per_epoch": 1}
-OWN = trainer.Classifier.forward
+OWN = Classifier.forward
 CALM = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 
 
@@ -50,7 +51,7 @@ def memory_for(monkeypatch):
                     raise error()
             return OWN(self, labels=labels, **inputs)
 
-        monkeypatch.setattr(trainer.Classifier, "forward", forward)
+        monkeypatch.setattr(Classifier, "forward", forward)
         monkeypatch.setattr("lifecycle.engine.classifier.HEAD_DROPOUT", 0.0)
         return seen
 
@@ -146,7 +147,7 @@ def test_what_failed_is_released_before_the_next_try(run_folder, train_here, mon
             raise MemoryError
         return OWN(self, labels=labels, **inputs)
 
-    monkeypatch.setattr(trainer.Classifier, "forward", forward)
+    monkeypatch.setattr(Classifier, "forward", forward)
     gc.disable()  # nothing but the run itself may clean up
     try:
         train_here(run_folder(**SPEC))

@@ -131,11 +131,11 @@ def test_bf16_reaches_the_same_accuracy(run_folder, train_here):
 def test_frozen_vectors_equal_those_of_the_encoder(run_folder, tiny_base, tmp_path):
     import torch
 
+    from lifecycle.engine.batches import Collate
     from lifecycle.engine.classifier import encode
+    from lifecycle.engine.forward import frozen_features
     from lifecycle.engine.spec import Strategy
     from lifecycle.engine.strategies import build, load_tokenizer
-    from lifecycle.engine.trainer import Collate
-    from lifecycle.engine.training import frozen_features
 
     model = build(tiny_base, Strategy(kind="head"), "mean", 2)
     tokenizer = load_tokenizer(tiny_base)

@@ -18,13 +18,14 @@ from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.label_sets import Bools, ScoredSets
 from lifecycle.engine.losses import BinaryCrossEntropy, positive_weights
 from lifecycle.engine.metrics import Floats
+from lifecycle.engine.recipes.texts import OfTexts
 from lifecycle.engine.spec import TrainSpec
 
 Array = NDArray[Any]
 NAMED = 5  # labels that a refusal names
 
 
-class MultiLabel:
+class MultiLabel(OfTexts):
     """A row is {"labels": [name, …]}, which may be empty; the truth is a matrix of yes and no."""
 
     watched: tuple[str, ...] = ("macro_f1", "micro_f1", "subset_accuracy", "ece")
@@ -65,9 +66,9 @@ class MultiLabel:
         """Rows that have each label."""
         return [int(count) for count in truth.sum(axis=0)]
 
-    def loss(self, spec: TrainSpec, truth: Array) -> nn.Module:
+    def loss(self, spec: TrainSpec, labels: Array) -> nn.Module:
         """Binary cross entropy of each label; class weights count its yes more."""
-        weights = positive_weights(torch.from_numpy(truth)) if spec.class_weights else None
+        weights = positive_weights(torch.from_numpy(labels)) if spec.class_weights else None
         return BinaryCrossEntropy(weights, spec.label_smoothing, spec.focal_gamma)
 
     def calibrate(self, info: ArtifactInfo, logits: Array, truth: Array) -> ArtifactInfo:
@@ -98,9 +99,9 @@ class MultiLabel:
         """By the labels that reach their thresholds, 0.5 by default."""
         return label_sets.score_sets(probabilities, truth, thresholds or (0.5,) * truth.shape[1])
 
-    def validate(self, logits: Array, truth: Array) -> dict[str, float]:
+    def validate(self, outputs: Array, truth: Array) -> dict[str, float]:
         """At the thresholds that the artifact would have. predicted_sets: how many different sets of labels are given."""
-        probabilities = self.decode(logits)
+        probabilities = self.decode(outputs)
         scored = self.score(probabilities, truth, calibration.choose_thresholds(probabilities, truth))
         values = metrics.point_estimates(scored)
         found = {name: values[name] for name in ("log_loss", *self.watched)}

@@ -1,31 +1,42 @@
-"""What a task brings to the engine. All else (strategies, batches, checkpoints, graphs) is the same for every task.
+"""What a task brings to the engine. All else (strategies, checkpoints, events, rates) is the same for every task.
 
-encode, collate   a text is cut into tokens and padded in a batch as `classifier` says: alike for all classification
-read, truth       what a row says, and all rows' as the array that the loss and the scores read
-loss              on the logits of the one linear head
-calibrate         what turns logits into answers, chosen on validation and kept in the artifact
-decode, answer    logits to probabilities, probabilities to labels
-score, report     how good that is; the best step is the one of the best macro-F1 on validation
+read, truth          what a row says, and all rows' as what the scores read
+encode, stack        rows to token ids with what the loss reads of them, and the latter as one tensor of a batch
+build, loss          the network that learns, and what it minimises; `frozen` is what it reads where only its head learns
+observe, validate    what a model in training gives to the validation rows, and how good that is: the best step is the best by `best_by`
+calibrate            what turns logits into answers, chosen on validation and kept in the artifact
+decode, answer       logits to probabilities, probabilities to labels
+score, report, keep  how good an artifact is, and its answers as a file
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from lifecycle.engine.artifact import ArtifactInfo
-from lifecycle.engine.metrics import Countable, Floats
+from lifecycle.engine.batches import Collate, Encoded, EncodedRows
+from lifecycle.engine.classifier import Network
+from lifecycle.engine.data import Rows
+from lifecycle.engine.metrics import Countable
 from lifecycle.engine.spec import TrainSpec
 
 Array = NDArray[Any]
 
 
 class Recipe(Protocol):
-    """Rows are N, labels C, in the order of the spec. truth: an array with N rows, as `truth` makes it."""
+    """Rows are N, labels C, in the order of the spec.
 
+    What `truth`, `observe` and `decode` give is the recipe's own: arrays with N rows where a text has one vector of logits.
+    """
+
+    best_by: str  # the score of `validate` by which the best step is kept, or validation_loss; see metrics.LOWER_IS_BETTER
+    best_name: str  # as it is told
+    served_by: str  # how an artifact answers, and is written: see finishing.FINISH
     watched: tuple[str, ...]  # scores of validation that are told while it trains
     shown: tuple[str, ...]  # scores that baselines are measured by
 
@@ -35,32 +46,54 @@ class Recipe(Protocol):
     def check(self, targets: Sequence[Any], labels: tuple[str, ...]) -> None:
         """Raises EngineFault where nothing could be learnt from these training rows."""
 
-    def truth(self, targets: Sequence[Any], classes: int) -> Array:
-        """What the rows say, as one array."""
+    def truth(self, targets: Sequence[Any], classes: int) -> Any:
+        """What the rows say, for the scores."""
 
-    def support(self, truth: Array, classes: int) -> list[int]:
+    def support(self, truth: Any, classes: int) -> list[int]:
         """Rows of each label."""
 
-    def loss(self, spec: TrainSpec, truth: Array) -> nn.Module:
-        """Of logits (B, C) and labels, which are rows of the truth as a tensor. truth: of the training rows."""
+    def encode(self, tokenizer: Any, rows: Rows, classes: int, max_tokens: int) -> Encoded:
+        """The rows as a model reads them, cut at max_tokens."""
 
-    def calibrate(self, info: ArtifactInfo, logits: Array, truth: Array) -> ArtifactInfo:
-        """The artifact's description with what turns these logits (N, C) best into answers."""
+    def stack(self, labels: Sequence[Any]) -> Tensor:
+        """The labels of a batch's rows as one tensor, padded where they differ in length."""
 
-    def decode(self, logits: Array, temperature: float = 1.0) -> Floats:
-        """Probabilities (N, C)."""
+    def loss(self, spec: TrainSpec, labels: Any) -> nn.Module:
+        """Of logits and a batch's labels. labels: of the training rows. Its `weight(labels)` says what rows weigh in its mean, so that the
+        parts of a batch add up to the batch."""
 
-    def answer(self, probabilities: Array, info: ArtifactInfo) -> list[dict[str, Any]]:
-        """What each row is told: {"label", "confidence"}, or {"labels": [name, …]}."""
+    def build(self, base: Path, spec: TrainSpec, loss: nn.Module) -> Network:
+        """The network over the base's folder, with gradients only where the strategy learns. Random parts come from torch's seed."""
 
-    def agreement(self, one: Array, two: Array, info: ArtifactInfo) -> float:
-        """Share (0 to 1) of rows that two graphs' logits (N, C) give the same answer."""
+    def frozen(self, model: Any, encoded: Encoded, batches: Collate, cache: Path, at_once: int) -> Sequence[Tensor] | Tensor:
+        """What the head reads of each row, of an encoder that does not learn; read from the cache file where it is whole."""
 
-    def score(self, probabilities: Array, truth: Array, thresholds: Sequence[float] | None = None) -> Countable:
-        """The rows, ready to be counted. thresholds: where the task has them."""
+    def observe(self, model: Any, rows: EncodedRows, batches: Collate, at_once: int) -> Any:
+        """What the model gives to all rows in order, without dropout, at_once rows at a time: what `validate` reads."""
 
-    def validate(self, logits: Array, truth: Array) -> dict[str, float]:
+    def sound(self, outputs: Any) -> bool:
+        """Whether what `observe` gave is numbers throughout."""
+
+    def validate(self, outputs: Any, truth: Any) -> dict[str, float]:
         """log_loss, `watched` and how many different answers are given, of a model in training."""
 
-    def report(self, probabilities: Array, truth: Array, info: ArtifactInfo, *, bins: int, count: int, seed: int) -> dict[str, Any]:
+    def calibrate(self, info: ArtifactInfo, logits: Any, truth: Any) -> ArtifactInfo:
+        """The artifact's description with what turns these logits best into answers."""
+
+    def decode(self, logits: Any, temperature: float = 1.0) -> Any:
+        """Probabilities."""
+
+    def answer(self, probabilities: Any, info: ArtifactInfo) -> list[dict[str, Any]]:
+        """What each row is told: {"label", "confidence"}, or {"labels": [name, …]}."""
+
+    def agreement(self, one: Any, two: Any, info: ArtifactInfo) -> float:
+        """Share (0 to 1) of rows that two graphs' logits give the same answer."""
+
+    def score(self, probabilities: Any, truth: Any, thresholds: Sequence[float] | None = None) -> Countable:
+        """The rows, ready to be counted. thresholds: where the task has them."""
+
+    def report(self, probabilities: Any, truth: Any, info: ArtifactInfo, *, bins: int, count: int, seed: int) -> dict[str, Any]:
         """Everything that an evaluation tells."""
+
+    def keep(self, path: Path, ids: Sequence[str], probabilities: Any, truth: Any, info: ArtifactInfo, split: str) -> None:
+        """Write the answers as a Parquet file, one row an item."""

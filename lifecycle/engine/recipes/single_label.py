@@ -16,12 +16,13 @@ from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.losses import CrossEntropy, balanced_weights
 from lifecycle.engine.metrics import Floats, Ints, Scored
+from lifecycle.engine.recipes.texts import OfTexts
 from lifecycle.engine.spec import TrainSpec
 
 Array = NDArray[Any]
 
 
-class SingleLabel:
+class SingleLabel(OfTexts):
     """A row is {"label": name}; its truth is the label's number."""
 
     watched: tuple[str, ...] = ("accuracy", "macro_f1", "ece")
@@ -52,9 +53,9 @@ class SingleLabel:
         """Rows of each label."""
         return [int(count) for count in np.bincount(truth, minlength=classes)]
 
-    def loss(self, spec: TrainSpec, truth: Array) -> nn.Module:
+    def loss(self, spec: TrainSpec, labels: Array) -> nn.Module:
         """Cross entropy."""
-        weights = balanced_weights(truth.tolist(), len(spec.labels)) if spec.class_weights else None
+        weights = balanced_weights(labels.tolist(), len(spec.labels)) if spec.class_weights else None
         return CrossEntropy(weights, spec.label_smoothing, spec.focal_gamma)
 
     def calibrate(self, info: ArtifactInfo, logits: Array, truth: Array) -> ArtifactInfo:
@@ -78,9 +79,9 @@ class SingleLabel:
         """By the likeliest label."""
         return metrics.score_rows(probabilities, truth)
 
-    def validate(self, logits: Array, truth: Array) -> dict[str, float]:
+    def validate(self, outputs: Array, truth: Array) -> dict[str, float]:
         """With predicted_classes, how many labels are given."""
-        scored = self.score(self.decode(logits), truth)
+        scored = self.score(self.decode(outputs), truth)
         values = metrics.point_estimates(scored)
         found = {name: values[name] for name in ("log_loss", *self.watched)}
         return found | {"predicted_classes": float(len(np.unique(scored.predicted)))}

@@ -1,0 +1,61 @@
+"""From weights that have learnt to the artifact that serves, measured as it will serve."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lifecycle.engine import metrics
+from lifecycle.engine.artifact import ArtifactInfo
+from lifecycle.engine.base import BaseFolder
+from lifecycle.engine.data import Rows
+from lifecycle.engine.events import EventWriter
+from lifecycle.engine.export import set_info, write_artifact
+from lifecycle.engine.predictor import Predictor
+from lifecycle.engine.quantise import try_int8
+from lifecycle.engine.recipes import RECIPES
+from lifecycle.engine.spec import TrainSpec
+from lifecycle.engine.trainer import EngineTrainer
+
+INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+Finish = Callable[..., tuple[dict[str, float], ArtifactInfo]]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Everything a run needs before its first step. test: for the gate of the int8 graph; None where the run has no such rows."""
+
+    base: BaseFolder
+    tokenizer: Any
+    train: Rows
+    validation: Rows
+    test: Rows | None
+    precision: str
+
+
+def finish_graph(
+    spec: TrainSpec, folder: Path, prepared: Prepared, trainer: EngineTrainer, events: EventWriter
+) -> tuple[dict[str, float], ArtifactInfo]:
+    """Write the artifact, choose its graph, fit on validation what turns logits into answers, and measure it as it will serve."""
+    model: Any = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
+    inputs = tuple(name for name in INPUTS if name in prepared.tokenizer.model_input_names)
+    base, limit = prepared.base, min(spec.max_tokens, prepared.base.max_tokens or spec.max_tokens)
+    info = ArtifactInfo(spec.labels, limit, spec.pooling, 1.0, spec.strategy.kind, spec.base.name, base.digest, inputs, spec.task)
+    write_artifact(folder / "artifact", model, prepared.tokenizer, info)
+    recipe, truth = RECIPES[spec.task], trainer.eval_dataset.encoded.truth
+    logits = Predictor(folder / "artifact", spec.threads).answer(prepared.validation.texts).logits
+    if prepared.test is not None:
+        events.write("stage", name="int8", message=f"Comparing int8 with fp32 on {len(prepared.test):,} test rows.")
+    info = set_info(folder / "artifact", try_int8(folder / "artifact", recipe.calibrate(info, logits, truth), prepared.test, spec.threads))
+    if info.int8 and info.int8.passed:
+        logits = Predictor(folder / "artifact", spec.threads).answer(prepared.validation.texts).logits
+        info = set_info(folder / "artifact", recipe.calibrate(info, logits, truth))
+    values = metrics.point_estimates(recipe.score(recipe.decode(logits, info.temperature), truth, info.thresholds))
+    before = metrics.point_estimates(recipe.score(recipe.decode(logits), truth, info.thresholds))
+    measured = {"validation_loss": before["log_loss"], "ece_before_temperature": before["ece"], "temperature": info.temperature}
+    return values | measured, info
+
+
+FINISH: dict[str, Finish] = {"onnx": finish_graph}  # by what a recipe is served by

@@ -1,0 +1,71 @@
+"""Passes through a model that learn nothing: what frozen parts give, once for the whole run, and logits of validation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from lifecycle.engine import memory
+from lifecycle.engine.batches import Collate, EncodedRows
+from lifecycle.engine.classifier import Classifier, collate, length_batches
+from lifecycle.engine.layers import Activations, Lowest
+
+
+@torch.no_grad()
+def frozen_features(
+    model: Classifier,
+    encoded: Sequence[Sequence[int]],
+    batches: Collate,
+    cache: Path | None = None,
+    at_once: int = memory.EVALUATION_BATCH,
+) -> Tensor:
+    """Pooled vectors (N, H) of an encoder that does not learn, read from the cache file where it is whole."""
+    if cache is not None and cache.exists():
+        known: Tensor = load_file(cache)["features"]
+        return known
+    model.eval()
+    features = torch.zeros((len(encoded), model.head.in_features))
+    for rows in length_batches([len(each) for each in encoded], at_once):
+        batch = collate([encoded[row] for row in rows], batches.pad_id, token_types=batches.token_types)
+        features[rows] = model.embed(**batch).float()
+    if cache is not None:
+        keep_features(features, cache)
+    return features
+
+
+def keep_features(features: Tensor, cache: Path) -> None:
+    """Write them so that the file is whole or not there."""
+    cache.parent.mkdir(exist_ok=True)
+    temporary = cache.with_suffix(".part")
+    save_file({"features": features}, temporary)
+    temporary.replace(cache)
+
+
+def frozen_activations(lowest: Lowest, encoded: Sequence[Sequence[int]], batches: Collate, path: Path, at_once: int) -> Activations:
+    """What the lowest layers give to each token of each text, read from the file where it is whole."""
+    found = Activations(path, [len(each) for each in encoded], lowest.base.config.hidden_size)
+
+    def run(rows: Sequence[int]) -> Tensor:
+        return lowest.run(**collate([encoded[row] for row in rows], batches.pad_id, token_types=batches.token_types))
+
+    lowest.check(**collate(encoded[:4], batches.pad_id, token_types=batches.token_types))
+    found.fill(length_batches([len(each) for each in encoded], at_once), run)
+    return found
+
+
+@torch.no_grad()
+def evaluation_logits(model: Any, rows: EncodedRows, batches: Any, at_once: int) -> np.ndarray[Any, Any]:
+    """Logits (N, C) of all rows in order, without dropout, long texts together."""
+    model.eval()
+    logits = np.zeros((len(rows), model.head.out_features), dtype=np.float32)
+    for numbers in length_batches(rows.lengths, at_once):
+        batch = batches([rows[number] for number in numbers])
+        batch.pop("labels")
+        logits[numbers] = model(**batch)["logits"].float().numpy()
+    return logits

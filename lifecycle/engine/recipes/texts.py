@@ -1,0 +1,64 @@
+"""What the recipes share that give one vector of logits a text: the pooled vector of an encoder, and a linear head on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from lifecycle.engine import predictions
+from lifecycle.engine.artifact import ArtifactInfo
+from lifecycle.engine.batches import Collate, Encoded, EncodedRows, stacked
+from lifecycle.engine.classifier import Classifier, encode
+from lifecycle.engine.data import Rows
+from lifecycle.engine.forward import evaluation_logits, frozen_features
+from lifecycle.engine.spec import TrainSpec
+from lifecycle.engine.strategies import build
+
+Array = NDArray[Any]
+
+
+class OfTexts:
+    """Rows are N, labels C. The rows' truth is also what the loss reads of them."""
+
+    best_by: str = "macro_f1"
+    best_name: str = "macro-F1"
+    served_by: str = "onnx"
+    network: type[Classifier] = Classifier
+
+    def truth(self, targets: Sequence[Any], classes: int) -> Array:
+        """What the rows say, as one array."""
+        raise NotImplementedError
+
+    def encode(self, tokenizer: Any, rows: Rows, classes: int, max_tokens: int) -> Encoded:
+        """Texts as token ids, with special tokens, cut at max_tokens."""
+        truth = self.truth(rows.targets, classes)
+        return Encoded(encode(tokenizer, rows.texts, max_tokens), truth, truth)
+
+    def stack(self, labels: Sequence[Any]) -> Tensor:
+        """Of one shape."""
+        return stacked(labels)
+
+    def build(self, base: Path, spec: TrainSpec, loss: nn.Module) -> Classifier:
+        """As `strategies.build`."""
+        return build(base, spec.strategy, spec.pooling, len(spec.labels), loss, checkpointing=spec.gradient_checkpointing)
+
+    def frozen(self, model: Any, encoded: Encoded, batches: Collate, cache: Path, at_once: int) -> Tensor:
+        """Pooled vectors (N, H)."""
+        return frozen_features(model, encoded.ids, batches, cache, at_once)
+
+    def observe(self, model: Any, rows: EncodedRows, batches: Collate, at_once: int) -> Array:
+        """Logits (N, C)."""
+        return evaluation_logits(model, rows, batches, at_once)
+
+    def sound(self, outputs: Array) -> bool:
+        """Whether all logits are numbers."""
+        return bool(np.isfinite(outputs).all())
+
+    def keep(self, path: Path, ids: Sequence[str], probabilities: Array, truth: Array, info: ArtifactInfo, split: str) -> None:
+        """As `predictions.write`."""
+        predictions.write(path, predictions.Predictions(info.labels, tuple(ids), truth, probabilities, info.thresholds), split)
