@@ -106,6 +106,7 @@ def suggest(
         "focal_gamma": Choice(0.0, "Off: 2 makes rows that are easy count less, which helps where a class is rare and hard."),
         "schedule": Choice("linear", "Rates fall evenly to zero; cosine keeps them high for longer, constant lets them stay."),
         "accumulation": Choice(1, "Each batch is a step; more batches of one step act as a larger batch without its memory."),
+        "processes": Choice(1, "One uses all cores; several share each batch, which pays where the machine has several accelerators."),
         "gradient_checkpointing": Choice(False, "Off: on, a step takes a third more time and much less memory, for long texts."),
         "max_gradient_norm": Choice(1.0, "Longer gradients are shortened to 1, so that one odd batch does not throw the weights off."),
         "precision": Choice("auto", "bf16 where this processor multiplies it at least a fifth faster, else fp32."),

@@ -215,8 +215,9 @@ class TrainSpec(Document):
     evaluations_per_epoch: how often validation is scored. patience: evaluations without a better macro-F1 until it stops; 0 = never.
     A run folder may hold test.jsonl: its rows decide nothing but whether the int8 graph may serve.
     warmup_fraction: share of all steps in which the rates rise to learning_rate (encoder) and head_learning_rate; schedule: how they fall
-    from there. accumulation: batches of one step. gradient_checkpointing: activations are computed again on the way back, a third more
-    time for less memory. max_gradient_norm: longer gradients are shortened to it; 0 = never. label_smoothing, focal_gamma: of the loss.
+    from there. accumulation: batches of one step. processes: how many share each batch between them on this machine, one for
+    each accelerator where it has any. gradient_checkpointing: activations are computed again on the way back, a third more time for less
+    memory. max_gradient_norm: longer gradients are shortened to it; 0 = never. label_smoothing, focal_gamma: of the loss.
     """
 
     base: Base
@@ -240,6 +241,7 @@ class TrainSpec(Document):
     class_weights: bool = False
     schedule: str = _limit("linear", one_of=SCHEDULES)
     accumulation: int = _limit(1, low=1, high=1024)
+    processes: int = _limit(1, low=1, high=64)
     gradient_checkpointing: bool = False
     max_gradient_norm: float = _limit(1.0, low=0.0, high=1000.0)
     label_smoothing: float = _limit(0.0, low=0.0, high=0.5)
@@ -250,6 +252,8 @@ class TrainSpec(Document):
             raise SpecError(
                 f"{prefix}label_smoothing", "must be 0 where focal_gamma is set: one loss counts easy rows less, the other softens them."
             )
+        if self.processes > self.batch_size:
+            raise SpecError(f"{prefix}processes", f"must be at most {self.batch_size}, the batch size: each takes a row of every batch.")
         if len(set(self.labels)) != len(self.labels):
             twice = next(label for label in self.labels if self.labels.count(label) > 1)
             raise SpecError(f"{prefix}labels", f"names {_shown(twice)} twice.")

@@ -25,6 +25,7 @@ LABELS = {
     "width": "Width of the adapters",
     "frozen_layers": "Frozen layers, from below",
     "accumulation": "Batches of one step",
+    "processes": "Processes",
     "max_gradient_norm": "Longest gradient (0: any)",
     "focal_gamma": "Focal loss, gamma (0: none)",
     "evaluations_per_epoch": "Evaluations an epoch",
@@ -32,7 +33,18 @@ LABELS = {
     "warmup_fraction": "Warm-up, share of steps",
     "weight_decay": "Weight decay",
 }
-WHOLE = {"epochs", "batch_size", "max_tokens", "rank", "evaluations_per_epoch", "patience", "width", "frozen_layers", "accumulation"}
+WHOLE = {
+    "epochs",
+    "batch_size",
+    "max_tokens",
+    "rank",
+    "evaluations_per_epoch",
+    "patience",
+    "width",
+    "frozen_layers",
+    "accumulation",
+    "processes",
+}
 CHOICES = {"pooling": POOLINGS, "precision": PRECISIONS, "schedule": SCHEDULES}
 FIRST = ("epochs", "batch_size", "learning_rate", "head_learning_rate", "max_tokens", "rank", "width", "frozen_layers", "class_weights")
 
