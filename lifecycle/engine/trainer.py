@@ -115,7 +115,7 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
 
     def _in_parts(self, batch: dict[str, Tensor]) -> Iterator[dict[str, Any]]:
         """The batch's rows a few at a time, each part with its share of the batch's loss, so that the gradients add up to the batch's."""
-        whole = self.model.loss.weight(batch["labels"])
+        whole = self.model.loss.weight(batch["labels"]) or 1.0  # a batch of empty texts has no token that counts
         for start in range(0, len(batch["labels"]), self.parts.rows):
             part = {name: each[start : start + self.parts.rows] for name, each in batch.items()}
             yield {**part, "share": self.model.loss.weight(part["labels"]) / whole}

@@ -206,7 +206,7 @@ def _trainer(spec: TrainSpec, folder: Path, prepared: Prepared, events: EventWri
         sets.append(EncodedRows(rows, features, hidden))
     model.lowest = lowest
     few = diagnosis.few_validation_rows(recipe.support(encoded["validation"].truth, classes), spec.labels)
-    reporter.report([few] if few else [])
+    reporter.report([*([few] if few else []), *recipe.findings(encoded["train"], prepared.train, limit)])
     args = arguments(spec, folder, rows=len(prepared.train), bf16=prepared.precision == "bf16")
     trainer = EngineTrainer(spec, folder, parts, model, *sets, args=args, data_collator=batches, callbacks=[reporter])
     return trainer, model
