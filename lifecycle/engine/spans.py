@@ -22,12 +22,12 @@ METRICS = (
     *("log_loss", "ece"),
 )
 COMPARED = ("micro_f1", "micro_precision", "micro_recall", "macro_f1", "exact_texts", "log_loss")
-KINDS = ("exact", "boundary", "label", "both", "missed", "invented")
+KINDS = ("exact", "boundary", "class", "both", "missed", "invented")
 
 
 @dataclass(frozen=True)
 class Match:
-    """A true span beside the one that was found in its place. kind: exact; boundary (right class, another place that overlaps); label
+    """A true span beside the one that was found in its place. kind: exact; boundary (right class, another place that overlaps); class
     (right place, another class); both (it overlaps and has another class); missed (nothing found: found is None); invented (nothing there:
     true is None)."""
 
@@ -40,7 +40,7 @@ def matches(true: Sequence[Span], found: Sequence[Found]) -> list[Match]:
     """Every true and every found span once: equal ones first, then equal places, then those of one class that overlap most, then others
     that overlap most; of equals the one that stands first."""
     open_true, open_found, done = list(true), list(found), []
-    for kind, fits in (("exact", _same), ("label", _same_place), ("boundary", _overlap_of_one_class), ("both", _overlap)):
+    for kind, fits in (("exact", _same), ("class", _same_place), ("boundary", _overlap_of_one_class), ("both", _overlap)):
         pairs = [(-size, one, at) for one in open_true for at, other in enumerate(open_found) if (size := fits(one, other.span))]
         taken: set[int] = set()
         for _, one, at in sorted(pairs):

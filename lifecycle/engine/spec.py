@@ -251,6 +251,8 @@ class TrainSpec(Document):
             raise SpecError(
                 f"{prefix}label_smoothing", "must be 0 where focal_gamma is set: one loss counts easy rows less, the other softens them."
             )
+        if self.task == "spans" and self.pooling != "mean":
+            raise SpecError(f"{prefix}pooling", "must be mean where parts of texts are marked: every token is read by itself.")
         if len(set(self.labels)) != len(self.labels):
             twice = next(label for label in self.labels if self.labels.count(label) > 1)
             raise SpecError(f"{prefix}labels", f"names {_shown(twice)} twice.")
