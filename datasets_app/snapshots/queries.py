@@ -31,6 +31,7 @@ from registry.artifacts import actions as artifacts
 
 BATCH = 1_000
 WRITTEN = ("text", "messages")  # the values that people write
+LISTED: dict[str, str] = {Dataset.Task.MULTI_LABEL: "labels", Dataset.Task.SPANS: "spans"}  # what the engine calls answers that are lists
 
 
 class Cut(NamedTuple):
@@ -114,11 +115,11 @@ def with_written(rows: Iterator[TextRow]) -> Iterator[TextRow]:
 
 def write_split(snapshot: Snapshot, split: str, path: Path) -> int:
     """Write one split as the engine reads it, one {"id": item digest, "text", "label"} a line; of several classes a text, "labels" is a
-    list of them. Returns the number of rows."""
-    count, several = 0, snapshot.dataset.task == Dataset.Task.MULTI_LABEL
+    list of them, and of marked parts "spans" a list of {"start", "end", "label"}. Returns the number of rows."""
+    count, listed = 0, LISTED.get(snapshot.dataset.task)
     with path.open("w", encoding="utf-8") as file:
         for row, item in with_items(snapshot, rows_of(snapshot, split)):
-            said = {"labels": json.loads(row.label)} if several else {"label": row.label}
+            said = {listed: json.loads(row.label)} if listed else {"label": row.label}
             file.write(json.dumps({"id": row.item, "text": item.text} | said, ensure_ascii=False) + "\n")
             count += 1
     return count

@@ -136,15 +136,52 @@ answers = [card["labels"][i] for i in probabilities.argmax(-1).tolist()]
 given = probabilities >= torch.tensor(card["thresholds"])
 answers = [[label for label, has in zip(card["labels"], row) if has] for row in given.tolist()]
 """,
+    "spans": """tags = 2 * len(card["labels"]) + 1
+
+def likeliest(logs):
+    score, came = [x if i % 2 or i == 0 else float("-inf") for i, x in enumerate(logs[0])], []
+    for row in logs[1:]:
+        top = max(range(tags), key=score.__getitem__)
+        before = [top if i % 2 or i == 0 else (i if score[i] >= score[i - 1] else i - 1) for i in range(tags)]
+        score = [score[before[i]] + row[i] for i in range(tags)]
+        came.append(before)
+    path = [max(range(tags), key=score.__getitem__)]
+    for before in reversed(came):
+        path.append(before[path[-1]])
+    return path[::-1]
+
+answers = []
+for text, logs, places, special in zip(texts, torch.log_softmax(logits / card["temperature"], -1), offsets, specials):
+    at = [i for i, (start, end) in enumerate(places.tolist()) if not special[i] and text[start:end].strip()]
+    chosen = likeliest(logs[at].double().tolist()) if at else []
+    found = []
+    for i, tag in zip(at, chosen):
+        start, end = places[i].tolist()
+        end = start + len(text[start:end].rstrip())
+        start = end - len(text[start:end].lstrip())
+        if tag % 2:
+            found.append({"start": start, "end": end, "label": card["labels"][tag // 2]})
+        elif tag:
+            found[-1]["end"] = end
+    answers.append(found)
+""",
 }
+READ = """inputs = tokenizer(texts, truncation=True, max_length=card["max_tokens"], padding=True, return_tensors="pt")
+"""
+READ_PLACES = """options = {"return_offsets_mapping": True, "return_special_tokens_mask": True}
+inputs = tokenizer(texts, truncation=True, max_length=card["max_tokens"], padding=True, return_tensors="pt", **options)
+offsets, specials = inputs.pop("offset_mapping"), inputs.pop("special_tokens_mask").tolist()
+"""
 
 
 def loading_snippet(info: ArtifactInfo) -> str:
-    """Python that loads the artifact and leaves `answers`, a label or a list of labels a text.
+    """Python that loads the artifact and leaves `answers`, a label, a list of labels or a list of spans a text.
 
     It expects `artifact`, `base` (a folder) and `texts`.
     """
     peft = "from peft import PeftModel\n" if info.strategy in PEFT else ""
+    marks = info.task == "spans"
+    pooled = "pooled = output.last_hidden_state" if marks else POOLED[info.pooling]
     named = "" if info.strategy == "full" else f"# base: the folder of {info.base_name}\n"
     return f"""import json
 import torch
@@ -157,9 +194,8 @@ tokenizer = AutoTokenizer.from_pretrained(artifact)
 {ENCODERS[info.strategy]}
 encoder.eval()
 head = load_file(Path(artifact) / "head.safetensors")
-inputs = tokenizer(texts, truncation=True, max_length=card["max_tokens"], padding=True, return_tensors="pt")
-with torch.no_grad():
+{READ_PLACES if marks else READ}with torch.no_grad():
     output = encoder(**inputs)
-    {POOLED[info.pooling]}
+    {pooled}
     logits = pooled @ head["weight"].T + head["bias"]
 {ANSWERED[info.task]}"""

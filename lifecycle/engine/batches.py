@@ -37,7 +37,7 @@ class EncodedRows(Dataset[dict[str, Any]]):
     """Rows as the trainer reads them: token ids, with what frozen layers give to each token where that is kept; or, where only the head
     learns, what the frozen encoder gives: one vector a row (N, H), or for each row one a token (T, H)."""
 
-    def __init__(self, encoded: Encoded, features: Sequence[Tensor] | Tensor | None = None, hidden: Activations | None = None) -> None:
+    def __init__(self, encoded: Encoded, features: Tensor | Activations | None = None, hidden: Activations | None = None) -> None:
         self.encoded, self.features, self.hidden = encoded, features, hidden
 
     def __len__(self) -> int:

@@ -200,7 +200,7 @@ def _evaluations(epochs: int) -> Choice:
 
 def _patience(epochs: int) -> Choice:
     if epochs >= 8:
-        return Choice(max(4, epochs // 3), "Stops when macro-F1 has not improved for a third of the run.")
+        return Choice(max(4, epochs // 3), "Stops when the score has not improved for a third of the run.")
     return Choice(0, "The run is short: it goes to its end, and the best step is kept anyway.")
 
 

@@ -122,7 +122,14 @@ def _unstable(severity: str, first: int, last: int, detail: str) -> Diagnosis:
 
 
 def collapse(points: Sequence[Point], classes: int) -> Diagnosis | None:
-    """At the last evaluation every validation row got the same label."""
+    """At the last evaluation every validation row got the same label, or no span was found in any."""
+    spans = curve(points, "predicted_spans")
+    if spans and not spans[-1][1]:
+        step = spans[-1][0]
+        detail = f"At step {step} no span was found in any validation text: every token is held to be outside."
+        return Diagnosis(
+            "collapse", "bad", "The model finds nothing.", detail, step, step, "Train for longer, or raise the learning rates."
+        )
     sets = curve(points, "predicted_sets")
     predicted = sets or curve(points, "predicted_classes")
     if not predicted or predicted[-1][1] != 1 or classes < 2:
@@ -142,7 +149,7 @@ def collapse(points: Sequence[Point], classes: int) -> Diagnosis | None:
 
 def too_good(points: Sequence[Point], classes: int) -> Diagnosis | None:
     """The very first evaluation is near-perfect: validation rows may be among the training rows, or the label in the text."""
-    accuracy = curve(points, "accuracy") or curve(points, "subset_accuracy")
+    accuracy = curve(points, "accuracy") or curve(points, "subset_accuracy") or curve(points, "micro_f1")
     if not accuracy or accuracy[0][1] < PERFECT or classes < 2:
         return None
     step, value = accuracy[0]

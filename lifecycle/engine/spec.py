@@ -11,7 +11,7 @@ from typing import Any, Literal, Self, Union, get_args, get_origin, get_type_hin
 from lifecycle.engine.faults import EngineFault
 
 FORMAT = 1
-TASKS = ("single_label", "multi_label")
+TASKS = ("single_label", "multi_label", "spans")
 STRATEGIES = ("full", "lora", "ia3", "adapter", "head")
 SCHEDULES = ("linear", "cosine", "constant")
 POOLINGS = ("mean", "cls", "pooler")
@@ -210,9 +210,10 @@ class Strategy(Document):
 class TrainSpec(Document):
     """One fine-tuning run. Paths are relative to the run's folder or absolute; the labels' order is the order of the logits.
 
-    task: whose recipe trains and scores, one label a text or any number.
+    task: whose recipe trains and scores: one label a text, any number, or marked parts.
 
-    evaluations_per_epoch: how often validation is scored. patience: evaluations without a better macro-F1 until it stops; 0 = never.
+    evaluations_per_epoch: how often validation is scored. patience: evaluations without a better score (macro-F1; of spans micro-F1) until
+    it stops; 0 = never.
     A run folder may hold test.jsonl: its rows decide nothing but whether the int8 graph may serve.
     warmup_fraction: share of all steps in which the rates rise to learning_rate (encoder) and head_learning_rate; schedule: how they fall
     from there. accumulation: batches of one step. processes: how many share each batch between them on this machine, one for
@@ -254,6 +255,8 @@ class TrainSpec(Document):
             )
         if self.processes > self.batch_size:
             raise SpecError(f"{prefix}processes", f"must be at most {self.batch_size}, the batch size: each takes a row of every batch.")
+        if self.task == "spans" and self.pooling != "mean":
+            raise SpecError(f"{prefix}pooling", "must be mean where parts of texts are marked: every token is read by itself.")
         if len(set(self.labels)) != len(self.labels):
             twice = next(label for label in self.labels if self.labels.count(label) > 1)
             raise SpecError(f"{prefix}labels", f"names {_shown(twice)} twice.")

@@ -131,7 +131,9 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
 
     def _in_parts(self, batch: dict[str, Tensor]) -> Iterator[dict[str, Any]]:
         """The batch's rows a few at a time, each part with its share of the batch's loss, so that the gradients add up to the batch's."""
-        whole = self.model.loss.weight(batch["labels"]) / self.team.size  # as gradients are averaged over the processes
+        whole = (
+            self.model.loss.weight(batch["labels"]) or 1.0
+        ) / self.team.size  # none where all its texts are empty; averaged over processes
         own, counts = self.team.share(batch)
         for start in range(0, len(own["labels"]), self.parts.rows):
             part = {name: each[start : start + self.parts.rows] for name, each in own.items()}

@@ -132,7 +132,7 @@ def _attempt(spec: TrainSpec, folder: Path, prepared: Prepared, events: EventWri
     team = Team(folder, spec.processes)
     try:
         trainer, model = _trainer(spec, folder, prepared, events.write, team, [reporter])
-        _tell_start(spec, folder, trainer, events, reporter)
+        _tell_start(spec, folder, prepared, trainer, reporter)
         _train_from(trainer, spec, checkpoint.newest(folder / "checkpoints"))
         team.end(patience=PATIENCE)
     except Unstable as fault:
@@ -156,10 +156,11 @@ def follow(folder: Path, team: Team) -> None:
     _train_from(trainer, spec, checkpoint.newest(folder / "checkpoints"))
 
 
-def _tell_start(spec: TrainSpec, folder: Path, trainer: EngineTrainer, events: EventWriter, reporter: Reporter) -> None:
-    trainable, total = trainer.counted
-    few = diagnosis.few_validation_rows(trainer.recipe.support(trainer.eval_dataset.encoded.truth, len(spec.labels)), spec.labels)
-    reporter.report([few] if few else [])
+def _tell_start(spec: TrainSpec, folder: Path, prepared: Prepared, trainer: EngineTrainer, reporter: Reporter) -> None:
+    recipe, events, (trainable, total) = trainer.recipe, reporter.events, trainer.counted
+    few = diagnosis.few_validation_rows(recipe.support(trainer.eval_dataset.encoded.truth, len(spec.labels)), spec.labels)
+    cut = recipe.findings(trainer.train_dataset.encoded, prepared.train, prepared.limit(spec))
+    reporter.report([*([few] if few else []), *cut])
     if trainer.parts.count > 1:
         events.write("finding", **trainer.parts.finding().to_json())
     point = checkpoint.newest(folder / "checkpoints")
@@ -211,7 +212,7 @@ def _trainer(
     """A trainer with the model and its rows; what is computed once is there before the others of the team begin. tell: as events.write."""
     _seed(spec.seed)
     recipe, classes = RECIPES[spec.task], len(spec.labels)
-    limit = min(spec.max_tokens, prepared.base.max_tokens or spec.max_tokens)
+    limit = prepared.limit(spec)
     named = (("train", prepared.train), ("validation", prepared.validation))
     encoded = {name: recipe.encode(prepared.tokenizer, rows, classes, limit) for name, rows in named}
     model = recipe.build(prepared.base.path, spec, recipe.loss(spec, encoded["train"].labels))

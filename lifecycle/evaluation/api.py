@@ -48,7 +48,7 @@ class EvaluationOut(serializers.Serializer[Evaluation]):
 
 class EvaluationLineOut(serializers.Serializer[Any]):
     """An evaluation in a list, with its main metrics. accuracy: of one class a text; subset_accuracy: rows with all classes right, of
-    several; the other is null."""
+    several; micro_f1: of several and of marked parts; exact_texts: texts with every marked part right. What is not measured is null."""
 
     uuid = serializers.UUIDField()
     run = serializers.UUIDField(source="run.uuid")
@@ -58,6 +58,8 @@ class EvaluationLineOut(serializers.Serializer[Any]):
     macro_f1 = serializers.FloatField(source="report.macro_f1")
     accuracy = serializers.FloatField(source="report.accuracy", default=None, allow_null=True)
     subset_accuracy = serializers.FloatField(source="report.subset_accuracy", default=None, allow_null=True)
+    micro_f1 = serializers.FloatField(source="report.micro_f1", default=None, allow_null=True)
+    exact_texts = serializers.FloatField(source="report.exact_texts", default=None, allow_null=True)
     ece = serializers.FloatField(source="report.ece")
     created_at = serializers.DateTimeField()
 

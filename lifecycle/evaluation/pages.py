@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
-from lifecycle.evaluation import charts, compare, confidence, queries, rules
+from lifecycle.evaluation import charts, compare, confidence, marks, queries, rules
 from lifecycle.evaluation.actions import SPLITS
 from lifecycle.evaluation.models import Analysis, Evaluation
 from lifecycle.evaluation.parts import tabs
@@ -97,8 +97,17 @@ def of_run(user: User, run: Run) -> dict[str, Any]:
 
 
 def parts(evaluation: Evaluation) -> dict[str, Any]:
-    """Confused pairs, the matrix of the worst ten, F1 by class and reliability."""
+    """Confused pairs, the matrix of the worst ten, F1 by class and reliability; of marked parts how they were mistaken."""
     report = evaluation.report
+    if rules.is_marks(report):
+        return {
+            "marks": True,
+            "rival": rules.rival(report),
+            "kinds": marks.kinds(report),
+            "f1": charts.f1_by_class(report),
+            "reliability": charts.reliability(report),
+            "errors": rules.errors(report),
+        }
     pairs = rules.confused(report)
     return {
         "pairs": pairs[:PAIRS],
@@ -291,6 +300,7 @@ def comparison(user: User, given: Mapping[str, str]) -> dict[str, Any]:
     except Refused as refusal:
         return context | {"refusal": refusal}
     changed = compare.changed_items(a, b)
+    context["marks"] = rules.is_marks(a.report)
     return context | {
         "report": report,
         "told_as": TOLD_AS[report["summary"]["verdict"]],

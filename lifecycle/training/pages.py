@@ -18,6 +18,7 @@ from datasets_app.datasets.models import Dataset
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.engine import defaults
 from lifecycle.engine.defaults import Choice
+from lifecycle.engine.tagging import tags
 from lifecycle.jobs import queries as jobs
 from lifecycle.refusals import Conflict
 from lifecycle.training import charts, facts, manifest, ports, queries
@@ -33,11 +34,12 @@ from registry.access.policy import can, can_somewhere
 PAGE = 30
 UNTRAINABLE = (RunState.SUCCEEDED, RunState.PRUNED)
 CHARTS = {"loss": ("train_loss", "validation_loss"), **{name: (name,) for name in charts.SMALL}}
-DRAWN = ("macro_f1", "accuracy", "subset_accuracy", *(name for names in CHARTS.values() for name in names))
+DRAWN = ("macro_f1", "micro_f1", "accuracy", "subset_accuracy", *(name for names in CHARTS.values() for name in names))
 BEST = {
     "single_label": {"macro_f1": "Macro-F1, best", "accuracy": "Accuracy, best"},
     "multi_label": {"macro_f1": "Macro-F1, best", "subset_accuracy": "Subset accuracy, best"},
-}
+    "spans": {"micro_f1": "Micro-F1 of spans, best", "macro_f1": "Macro-F1 of spans"},
+}  # the first is what the best step is chosen by
 STAGES = {"prepare": "Preparing", "train": "Training", "artifact": "Artifact and its gate"}
 SEVERITY = {"info": "info", "watch": "warn", "bad": "bad"}
 
@@ -134,7 +136,7 @@ def live_part(user: User, run: Run, curves: Mapping[str, charts.Curve], findings
         "acts": acts(user, run),
         "findings": [{"kind": SEVERITY.get(each.severity, ""), "row": each} for each in findings],
         "log": list(run.log.order_by("-seq")[:8]),
-        "kept": kept_step(curves),
+        "kept": kept_step(run, curves),
     }
 
 
@@ -146,9 +148,9 @@ def epoch(run: Run) -> str:
     return f"epoch {min(total, int(run.step * total / run.total_steps - 1e-9) + 1)} of {total}"
 
 
-def kept_step(curves: Mapping[str, charts.Curve]) -> tuple[int, float] | None:
-    """The step with the best macro-F1 so far, which a stop keeps."""
-    return max(curves.get("macro_f1", []), key=lambda point: (point[1], -point[0]), default=None)
+def kept_step(run: Run, curves: Mapping[str, charts.Curve]) -> tuple[int, float] | None:
+    """The step with the best score so far, which a stop keeps: of macro-F1, or of spans micro-F1."""
+    return max(curves.get(next(iter(BEST[run.task])), []), key=lambda point: (point[1], -point[0]), default=None)
 
 
 def acts(user: User, run: Run) -> dict[str, str]:
@@ -179,7 +181,7 @@ def acts(user: User, run: Run) -> dict[str, str]:
 
 def figures(run: Run, curves: Mapping[str, charts.Curve]) -> list[Figure]:
     """The strip: best values, each with its reference where there is one."""
-    kept = run.best_step if run.best_step is not None else (kept_step(curves) or (None,))[0]
+    kept = run.best_step if run.best_step is not None else (kept_step(run, curves) or (None,))[0]
     at_kept = {name: dict(curve).get(kept) for name, curve in curves.items()} if kept is not None else {}
     best = BEST[run.task]
     shown = {name: run.metrics.get(name, at_kept.get(name)) for name in best}
@@ -431,6 +433,7 @@ def chosen(rows: list[Any], uuid: str | None) -> Any:
 def strategy_lines(snapshot: Snapshot, base: BaseModel, strategy: str, suggestion: defaults.Suggestion) -> list[StrategyLine]:
     """The strategies side by side, for this data and base."""
     labels = len(snapshot.counts["labels"])
+    outputs = tags(labels) if snapshot.dataset.task == Dataset.Task.SPANS else labels
     lines = []
     for value, label in Run.Strategy.choices:
         if value == Run.Strategy.FAST_LORA and (base.facts.get("layers") or 0) < 2:
@@ -438,7 +441,7 @@ def strategy_lines(snapshot: Snapshot, base: BaseModel, strategy: str, suggestio
         if value == Run.Strategy.IA3 and base.facts.get("architecture") not in defaults.IA3_MODELS:
             continue
         found = suggestion if value == strategy else queries.suggestion(snapshot, base, value)
-        trainable = facts.trainable(value, base.facts, labels=labels, inner=found.values())
+        trainable = facts.trainable(value, base.facts, labels=outputs, inner=found.values())
         lines.append(
             StrategyLine(
                 value,

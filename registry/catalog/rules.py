@@ -77,6 +77,10 @@ def check_stated(stated: dict[str, str]) -> dict[str, str]:
 
 def check_servable(facts: Mapping[str, Any]) -> None:
     """Raises Refused where the servers could not give a version's answers."""
+    if gives_marks(facts):
+        sentence = f"{facts['semver']} marks parts of texts; serving them comes later."
+        step = "Measure it, let it suggest, or export it and load it as its card says."
+        raise Refused(sentence, next_step=step, fields={"version": ["Choose a version that gives one class a text."]})
     if gives_several(facts):
         sentence = f"{facts['semver']} gives any number of classes a text; served answers of several classes come later."
         step = "Measure it, let it suggest labels, or export it and load it as its card says."
@@ -86,6 +90,11 @@ def check_servable(facts: Mapping[str, Any]) -> None:
 def gives_several(facts: Mapping[str, Any]) -> bool:
     """Whether a version gives any number of classes a text, from its frozen facts."""
     return bool(facts.get("spec", {}).get("task") == "multi_label")
+
+
+def gives_marks(facts: Mapping[str, Any]) -> bool:
+    """Whether a version marks parts of texts, from its frozen facts."""
+    return bool(facts.get("spec", {}).get("task") == "spans")
 
 
 @dataclass(frozen=True, slots=True)

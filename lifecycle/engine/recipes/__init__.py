@@ -5,7 +5,8 @@ from __future__ import annotations
 from lifecycle.engine.recipes.multi_label import MultiLabel
 from lifecycle.engine.recipes.recipe import Recipe
 from lifecycle.engine.recipes.single_label import SingleLabel
+from lifecycle.engine.recipes.spans import Spans
 
-RECIPES: dict[str, Recipe] = {"single_label": SingleLabel(), "multi_label": MultiLabel()}  # by the task of a spec
+RECIPES: dict[str, Recipe] = {"single_label": SingleLabel(), "multi_label": MultiLabel(), "spans": Spans()}  # by the task of a spec
 
 __all__ = ["RECIPES", "Recipe"]

@@ -22,6 +22,8 @@ from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.batches import Collate, Encoded, EncodedRows
 from lifecycle.engine.classifier import Network
 from lifecycle.engine.data import Rows
+from lifecycle.engine.diagnosis import Diagnosis
+from lifecycle.engine.layers import Activations
 from lifecycle.engine.metrics import Countable
 from lifecycle.engine.spec import TrainSpec
 
@@ -37,6 +39,7 @@ class Recipe(Protocol):
     best_by: str  # the score of `validate` by which the best step is kept, or validation_loss; see metrics.LOWER_IS_BETTER
     best_name: str  # as it is told
     served_by: str  # how an artifact answers, and is written: see finishing.FINISH
+    network: type[Any]  # what `build` builds, and an artifact is loaded as
     watched: tuple[str, ...]  # scores of validation that are told while it trains
     shown: tuple[str, ...]  # scores that baselines are measured by
 
@@ -55,6 +58,12 @@ class Recipe(Protocol):
     def encode(self, tokenizer: Any, rows: Rows, classes: int, max_tokens: int) -> Encoded:
         """The rows as a model reads them, cut at max_tokens."""
 
+    def findings(self, train: Encoded, rows: Rows, max_tokens: int) -> list[Diagnosis]:
+        """What is to be said of training rows as they are read."""
+
+    def outputs(self, classes: int) -> int:
+        """How many logits the head gives."""
+
     def stack(self, labels: Sequence[Any]) -> Tensor:
         """The labels of a batch's rows as one tensor, padded where they differ in length."""
 
@@ -65,7 +74,7 @@ class Recipe(Protocol):
     def build(self, base: Path, spec: TrainSpec, loss: nn.Module) -> Network:
         """The network over the base's folder, with gradients only where the strategy learns. Random parts come from torch's seed."""
 
-    def frozen(self, model: Any, encoded: Encoded, batches: Collate, cache: Path, at_once: int) -> Sequence[Tensor] | Tensor:
+    def frozen(self, model: Any, encoded: Encoded, batches: Collate, cache: Path, at_once: int) -> Tensor | Activations:
         """What the head reads of each row, of an encoder that does not learn; read from the cache file where it is whole."""
 
     def observe(self, model: Any, rows: EncodedRows, batches: Collate, at_once: int) -> Any:
@@ -84,7 +93,7 @@ class Recipe(Protocol):
         """Probabilities."""
 
     def answer(self, probabilities: Any, info: ArtifactInfo) -> list[dict[str, Any]]:
-        """What each row is told: {"label", "confidence"}, or {"labels": [name, …]}."""
+        """What each row is told: {"label", "confidence"}, {"labels": [name, …]} or {"spans": [{"start", "end", "label", "confidence"}]}."""
 
     def agreement(self, one: Any, two: Any, info: ArtifactInfo) -> float:
         """Share (0 to 1) of rows that two graphs' logits give the same answer."""
