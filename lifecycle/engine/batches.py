@@ -13,6 +13,7 @@ from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset
 
 from lifecycle.engine.classifier import collate
+from lifecycle.engine.diagnosis import Diagnosis
 from lifecycle.engine.layers import Activations
 
 
@@ -22,12 +23,14 @@ class Encoded:
 
     ids: the token ids of each. labels: what the loss reads of each, an array (N, …), or an int64 (T,) for each, as long as its ids, with
     -100 where a token does not count. truth: what the scores read. offsets: where each token stands in its text, where the recipe asks.
+    notes: what is to be said of them.
     """
 
     ids: Sequence[Sequence[int]]
     labels: Any
     truth: Any
     offsets: Sequence[Any] | None = None
+    notes: Sequence[Diagnosis] = ()
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import math
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lifecycle.engine import metrics
+from lifecycle.engine.answering import measure_losses
 from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.base import BaseFolder
 from lifecycle.engine.data import Rows
+from lifecycle.engine.decoders import Decoder, open_decoder, save_decoder
 from lifecycle.engine.events import EventWriter
 from lifecycle.engine.export import set_info, write_artifact
 from lifecycle.engine.predictor import Predictor
+from lifecycle.engine.prompts import Example
 from lifecycle.engine.quantise import try_int8
 from lifecycle.engine.recipes import RECIPES
+from lifecycle.engine.recipes.free_text import EVALUATION_ROWS
 from lifecycle.engine.spec import TrainSpec
 from lifecycle.engine.trainer import EngineTrainer
 
@@ -34,6 +40,10 @@ class Prepared:
     test: Rows | None
     precision: str
 
+    def limit(self, spec: TrainSpec) -> int:
+        """Tokens of a text that are read: as many as are asked for and as the base can."""
+        return min(spec.max_tokens, self.base.max_tokens or spec.max_tokens)
+
 
 def finish_graph(
     spec: TrainSpec, folder: Path, prepared: Prepared, trainer: EngineTrainer, events: EventWriter
@@ -41,7 +51,7 @@ def finish_graph(
     """Write the artifact, choose its graph, fit on validation what turns logits into answers, and measure it as it will serve."""
     model: Any = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
     inputs = tuple(name for name in INPUTS if name in prepared.tokenizer.model_input_names)
-    base, limit = prepared.base, min(spec.max_tokens, prepared.base.max_tokens or spec.max_tokens)
+    base, limit = prepared.base, prepared.limit(spec)
     info = ArtifactInfo(spec.labels, limit, spec.pooling, 1.0, spec.strategy.kind, spec.base.name, base.digest, inputs, spec.task)
     write_artifact(folder / "artifact", model, prepared.tokenizer, info)
     recipe, truth = RECIPES[spec.task], trainer.eval_dataset.encoded.truth
@@ -58,4 +68,26 @@ def finish_graph(
     return values | measured, info
 
 
-FINISH: dict[str, Finish] = {"onnx": finish_graph}  # by what a recipe is served by
+def finish_decoder(
+    spec: TrainSpec, folder: Path, prepared: Prepared, trainer: EngineTrainer, events: EventWriter
+) -> tuple[dict[str, float], ArtifactInfo]:
+    """Write the weights of a decoder, open them again as they will answer, and measure the loss of the validation answers."""
+    model: Any = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
+    base, limit, kind = prepared.base, prepared.limit(spec), spec.strategy.kind
+    info = ArtifactInfo(
+        (), limit, "none", 1.0, kind, spec.base.name, base.digest, INPUTS[:2], spec.task, serving="", max_new_tokens=spec.max_new_tokens
+    )
+    artifact = folder / "artifact"
+    shutil.rmtree(artifact, ignore_errors=True)
+    artifact.mkdir(parents=True)
+    save_decoder(artifact, model, info.base_name)
+    prepared.tokenizer.save_pretrained(artifact, save_jinja_files=False)
+    set_info(artifact, info)
+    encoded = trainer.eval_dataset.encoded
+    examples = [Example(tuple(ids), tuple(labels.tolist())) for ids, labels in zip(encoded.ids, encoded.labels, strict=True)]
+    opened = Decoder(open_decoder(artifact, base.path, info))
+    losses = measure_losses(opened, examples, prepared.tokenizer.pad_token_id or 0, EVALUATION_ROWS)
+    return {"validation_loss": losses.mean, "perplexity": math.exp(losses.mean)}, info
+
+
+FINISH: dict[str, Finish] = {"onnx": finish_graph, "torch": finish_decoder}  # by what a recipe is served by

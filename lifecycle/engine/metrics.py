@@ -22,7 +22,7 @@ RESAMPLES = 1000
 BLOCK_CELLS = 4_000_000
 METRICS = ("accuracy", "macro_f1", "weighted_f1", "macro_precision", "macro_recall", "log_loss", "brier", "ece")
 COMPARED = ("accuracy", "macro_f1", "log_loss", "brier", "ece")
-LOWER_IS_BETTER = ("log_loss", "brier", "ece", "hamming_loss")
+LOWER_IS_BETTER = ("log_loss", "brier", "ece", "hamming_loss", "loss", "perplexity", "empty_answers")
 
 
 class Countable(Protocol):

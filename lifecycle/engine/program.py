@@ -26,6 +26,7 @@ VERBS = {
     "predict": ("lifecycle.engine.verbs", "predict"),
     "robustness": ("lifecycle.engine.robustness", "robustness"),
     "embed": ("lifecycle.engine.verbs", "embed"),
+    "unpack": ("lifecycle.engine.unpacking", "unpack"),
     "export": ("lifecycle.engine.verbs", "export"),
     "probe": ("lifecycle.engine.verbs", "probe"),
     "warm": ("lifecycle.engine.warm", "serve"),

@@ -11,8 +11,9 @@ from typing import Any, Literal, Self, Union, get_args, get_origin, get_type_hin
 from lifecycle.engine.faults import EngineFault
 
 FORMAT = 1
-TASKS = ("single_label", "multi_label", "spans")
-STRATEGIES = ("full", "lora", "ia3", "adapter", "head")
+TASKS = ("single_label", "multi_label", "spans", "free_text")
+DECODER_STRATEGIES = ("prompt", "p_tuning", "prefix")
+STRATEGIES = ("full", "lora", "ia3", "adapter", "head", *DECODER_STRATEGIES)
 SCHEDULES = ("linear", "cosine", "constant")
 POOLINGS = ("mean", "cls", "pooler")
 PRECISIONS = ("auto", "fp32", "bf16")
@@ -184,7 +185,8 @@ class Strategy(Document):
     """Which weights learn.
 
     rank, alpha, dora (weights split into size and direction, Liu et al. 2024) and rank_stabilised (scaled by alpha / sqrt(rank),
-    Kalajdzievski 2023) are read for LoRA only, dropout for LoRA and adapters, width (of their narrow part) for adapters.
+    Kalajdzievski 2023) are read for LoRA only, dropout for LoRA and adapters, width for adapters (of their narrow part) and p-tuning (of
+    the network that makes its prompt), virtual_tokens for prompt, p- and prefix tuning, which decoders alone take.
     target_modules: for LoRA and IA3; null = the model's usual ones.
     frozen_layers: the lowest ones, which with the embeddings do not learn. cached: these are run once, without dropout, and what they
     give is kept, so that training runs the others alone.
@@ -200,6 +202,7 @@ class Strategy(Document):
     width: int = _limit(48, low=1, high=4096)
     frozen_layers: int = _limit(0, low=0, high=1000)
     cached: bool = False
+    virtual_tokens: int = _limit(20, low=1, high=1000)
 
     def _check_whole(self, prefix: str) -> None:
         if self.cached and not self.frozen_layers:
@@ -210,7 +213,9 @@ class Strategy(Document):
 class TrainSpec(Document):
     """One fine-tuning run. Paths are relative to the run's folder or absolute; the labels' order is the order of the logits.
 
-    task: whose recipe trains and scores: one label a text, any number, or marked parts.
+    task: whose recipe trains and scores: one label a text, any number, marked parts, or a text that is written. The last has no labels, its
+    base is a decoder, and what belongs to labels (class_weights, label_smoothing, focal_gamma, a pooling) stays as it is by default.
+    max_new_tokens: at most so many tokens of an answer, where texts are written.
 
     evaluations_per_epoch: how often validation is scored. patience: evaluations without a better score (macro-F1; of spans micro-F1) until
     it stops; 0 = never.
@@ -247,6 +252,7 @@ class TrainSpec(Document):
     max_gradient_norm: float = _limit(1.0, low=0.0, high=1000.0)
     label_smoothing: float = _limit(0.0, low=0.0, high=0.5)
     focal_gamma: float = _limit(0.0, low=0.0, high=10.0)
+    max_new_tokens: int = _limit(128, low=1, high=2048)
 
     def _check_whole(self, prefix: str) -> None:
         if self.label_smoothing and self.focal_gamma:
@@ -255,6 +261,11 @@ class TrainSpec(Document):
             )
         if self.processes > self.batch_size:
             raise SpecError(f"{prefix}processes", f"must be at most {self.batch_size}, the batch size: each takes a row of every batch.")
+        if self.task == "free_text":
+            self._check_written(prefix)
+            return
+        if self.strategy.kind in DECODER_STRATEGIES:
+            raise SpecError(f"{prefix}strategy.kind", f"{self.strategy.kind} is for text generation: it steers a decoder's answers.")
         if self.task == "spans" and self.pooling != "mean":
             raise SpecError(f"{prefix}pooling", "must be mean where parts of texts are marked: every token is read by itself.")
         if len(set(self.labels)) != len(self.labels):
@@ -265,10 +276,21 @@ class TrainSpec(Document):
         if not self.labels:
             raise SpecError(f"{prefix}labels", "must hold at least two names, got none.")
 
+    def _check_written(self, prefix: str) -> None:
+        """Raises SpecError for what has no meaning where texts are written."""
+        if self.labels:
+            raise SpecError(f"{prefix}labels", f"must be empty where texts are written, got {len(self.labels)} names.")
+        for name in ("class_weights", "label_smoothing", "focal_gamma", "pooling"):
+            if getattr(self, name) != TrainSpec.__dataclass_fields__[name].default:
+                raise SpecError(f"{prefix}{name}", "is a setting of labels; leave it as it is where texts are written.")
+
 
 @dataclass(frozen=True)
 class EvaluateSpec(Document):
-    """Measure an artifact on labelled rows. base is for baselines and for adapters without an ONNX graph; train for baselines."""
+    """Measure an artifact on labelled rows. base is for baselines and for adapters without an ONNX graph; train for baselines.
+
+    max_new_tokens: of answers that are written; None = as many as the artifact says.
+    """
 
     artifact: str
     data: str = "data.jsonl"
@@ -282,6 +304,7 @@ class EvaluateSpec(Document):
     threads: int = _limit(0, low=0, high=1024)
     batch_size: int = _limit(64, low=1, high=4096)
     split: str = "test"
+    max_new_tokens: int | None = _limit(None, low=1, high=2048)
 
 
 @dataclass(frozen=True)
@@ -302,6 +325,14 @@ class ExportSpec(Document):
 
     artifact: str
     base: Base | None = None
+    format: int = _limit(FORMAT, low=FORMAT, high=FORMAT)
+
+
+@dataclass(frozen=True)
+class UnpackSpec(Document):
+    """Write a quantised decoder as safetensors in fp32, to DIR/model. source: its .gguf file, of an installed package."""
+
+    source: str
     format: int = _limit(FORMAT, low=FORMAT, high=FORMAT)
 
 

@@ -57,6 +57,7 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
 
     optimizer: torch.optim.Optimizer | None
     control: Any
+    events: EventWriter | None = None  # where samples are told
 
     def __init__(
         self,
@@ -131,9 +132,8 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
 
     def _in_parts(self, batch: dict[str, Tensor]) -> Iterator[dict[str, Any]]:
         """The batch's rows a few at a time, each part with its share of the batch's loss, so that the gradients add up to the batch's."""
-        whole = (
-            self.model.loss.weight(batch["labels"]) or 1.0
-        ) / self.team.size  # none where all its texts are empty; averaged over processes
+        whole = self.model.loss.weight(batch["labels"]) or 1.0  # a batch of empty texts has no token that counts
+        whole /= self.team.size  # as gradients are averaged over the processes
         own, counts = self.team.share(batch)
         for start in range(0, len(own["labels"]), self.parts.rows):
             part = {name: each[start : start + self.parts.rows] for name, each in own.items()}
@@ -157,7 +157,11 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
     def _validate(self) -> dict[str, float] | None:
         rows: EncodedRows = self.eval_dataset
         outputs = self.recipe.observe(self.model, rows, self.data_collator, self.parts.evaluation)
-        return self.recipe.validate(outputs, rows.encoded.truth) if self.recipe.sound(outputs) else None
+        if not self.recipe.sound(outputs):
+            return None
+        for sample in self.recipe.samples(outputs) if self.events else ():
+            self.events.write("sample", step=self.state.global_step, **sample)  # type: ignore[union-attr]
+        return self.recipe.validate(outputs, rows.encoded.truth)
 
     def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
         if self.state.best_global_step and self._has_jumped():

@@ -30,7 +30,7 @@ from lifecycle.engine.forward import frozen_activations
 from lifecycle.engine.layers import Lowest
 from lifecycle.engine.probe import choose_precision, environment
 from lifecycle.engine.recipes import RECIPES
-from lifecycle.engine.spec import TrainSpec
+from lifecycle.engine.spec import SpecError, TrainSpec
 from lifecycle.engine.strategies import load_tokenizer
 from lifecycle.engine.team import Obey, Team, set_threads
 from lifecycle.engine.trainer import (
@@ -132,7 +132,8 @@ def _attempt(spec: TrainSpec, folder: Path, prepared: Prepared, events: EventWri
     team = Team(folder, spec.processes)
     try:
         trainer, model = _trainer(spec, folder, prepared, events.write, team, [reporter])
-        _tell_start(spec, folder, prepared, trainer, reporter)
+        trainer.events = events
+        _tell_start(spec, folder, trainer, reporter)
         _train_from(trainer, spec, checkpoint.newest(folder / "checkpoints"))
         team.end(patience=PATIENCE)
     except Unstable as fault:
@@ -156,11 +157,10 @@ def follow(folder: Path, team: Team) -> None:
     _train_from(trainer, spec, checkpoint.newest(folder / "checkpoints"))
 
 
-def _tell_start(spec: TrainSpec, folder: Path, prepared: Prepared, trainer: EngineTrainer, reporter: Reporter) -> None:
+def _tell_start(spec: TrainSpec, folder: Path, trainer: EngineTrainer, reporter: Reporter) -> None:
     recipe, events, (trainable, total) = trainer.recipe, reporter.events, trainer.counted
     few = diagnosis.few_validation_rows(recipe.support(trainer.eval_dataset.encoded.truth, len(spec.labels)), spec.labels)
-    cut = recipe.findings(trainer.train_dataset.encoded, prepared.train, prepared.limit(spec))
-    reporter.report([*([few] if few else []), *cut])
+    reporter.report([*([few] if few else []), *trainer.train_dataset.encoded.notes])
     if trainer.parts.count > 1:
         events.write("finding", **trainer.parts.finding().to_json())
     point = checkpoint.newest(folder / "checkpoints")
@@ -188,6 +188,8 @@ def _prepare(spec: TrainSpec, folder: Path) -> Prepared:
     test = read_rows(folder / "test.jsonl", spec.labels, recipe.read) if (folder / "test.jsonl").exists() else None
     recipe.check(train_rows.targets, spec.labels)
     base = open_base(folder / spec.base.path, spec.base.name, spec.base.digest)
+    if spec.task == "free_text" and not base.decoder:
+        raise SpecError("base", f"is {base.model_type or 'unknown'}, which writes no texts; choose a decoder, such as SmolLM2.")
     needed = int(base.bytes * DISK_SHARE.get(spec.strategy.kind, SMALL_SHARE))
     free = shutil.disk_usage(folder).free
     if free < needed:

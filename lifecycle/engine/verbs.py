@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import torch
 from transformers.utils import logging as transformers_logging
 
-from lifecycle.engine import baselines
+from lifecycle.engine import baselines, text_evaluation
 from lifecycle.engine import probe as machine
 from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.base import open_base
@@ -21,6 +21,7 @@ from lifecycle.engine.events import EventWriter
 from lifecycle.engine.export import export_onnx, load_classifier
 from lifecycle.engine.predictor import Predictor
 from lifecycle.engine.recipes import RECIPES
+from lifecycle.engine.recipes.free_text import writes
 from lifecycle.engine.spec import EvaluateSpec, ExportSpec, PredictSpec
 from lifecycle.engine.strategies import load_tokenizer
 
@@ -32,6 +33,9 @@ def evaluate(folder: Path, cancelled: Cancelled) -> dict[str, Any]:
     started = time.monotonic()
     spec = EvaluateSpec.read(folder / "spec.json")
     _quiet(spec.threads)
+    described = ArtifactInfo.read(folder / spec.artifact)
+    if RECIPES[described.task].served_by == "torch":
+        return text_evaluation.evaluate(folder, spec, described, cancelled)
     events = EventWriter(folder / "events.jsonl")
     predictor = open_predictor(folder / spec.artifact, folder / spec.base.path if spec.base else None, spec.threads)
     info = predictor.info
@@ -67,6 +71,8 @@ def evaluate(folder: Path, cancelled: Cancelled) -> dict[str, Any]:
 def open_predictor(artifact: Path, base: Path | None, threads: int) -> Predictor:
     """The artifact's predictor; its ONNX graph is made again from the weights where it is missing."""
     info = ArtifactInfo.read(artifact)
+    if RECIPES[info.task].served_by == "torch":
+        raise writes()
     if not info.graph(artifact).is_file():
         _export(artifact, base)
     return Predictor(artifact, threads)

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling.queries import get_dataset, get_queue
-from lifecycle.evaluation import actions, compare, pages, queries, rules
+from lifecycle.evaluation import actions, compare, pages, queries, rules, text_rules, texts_page
 from lifecycle.evaluation.actions import SPLITS
 from lifecycle.evaluation.models import Analysis, Evaluation
 from lifecycle.evaluation.suggest_page import line
@@ -41,26 +41,35 @@ class EvaluationOut(serializers.Serializer[Evaluation]):
     created_at = serializers.DateTimeField()
 
     def get_rival(self, evaluation: Evaluation) -> dict[str, Any] | None:
-        """The best baseline, where the run does not clearly beat it by macro-F1: name, macro_f1, own (the run's), is_ahead. Else null."""
+        """The best baseline, where the run does not clearly beat it by macro-F1: name, macro_f1, own (the run's), is_ahead. Else null.
+
+        Where texts are written, by ROUGE-L on the same rows: name, metric, value, own, low and high of the difference, is_ahead.
+        """
+        if text_rules.writes(evaluation.report):
+            written = text_rules.rival(evaluation.report)
+            return None if written is None else asdict(written)
         found = None if queries.is_flattering(evaluation) else rules.rival(evaluation.report)
         return None if found is None else asdict(found)
 
 
 class EvaluationLineOut(serializers.Serializer[Any]):
     """An evaluation in a list, with its main metrics. accuracy: of one class a text; subset_accuracy: rows with all classes right, of
-    several; micro_f1: of several and of marked parts; exact_texts: texts with every marked part right. What is not measured is null."""
+    several; micro_f1: of several and of marked parts; exact_texts: texts with every marked part right; rouge_l and perplexity: of written
+    texts. What a task has not is null."""
 
     uuid = serializers.UUIDField()
     run = serializers.UUIDField(source="run.uuid")
     split = serializers.CharField()
     rows = serializers.IntegerField()
     report_digest = serializers.CharField()
-    macro_f1 = serializers.FloatField(source="report.macro_f1")
+    macro_f1 = serializers.FloatField(source="report.macro_f1", default=None, allow_null=True)
     accuracy = serializers.FloatField(source="report.accuracy", default=None, allow_null=True)
     subset_accuracy = serializers.FloatField(source="report.subset_accuracy", default=None, allow_null=True)
     micro_f1 = serializers.FloatField(source="report.micro_f1", default=None, allow_null=True)
     exact_texts = serializers.FloatField(source="report.exact_texts", default=None, allow_null=True)
-    ece = serializers.FloatField(source="report.ece")
+    rouge_l = serializers.FloatField(source="report.rouge_l", default=None, allow_null=True)
+    perplexity = serializers.FloatField(source="report.perplexity", default=None, allow_null=True)
+    ece = serializers.FloatField(source="report.ece", default=None, allow_null=True)
     created_at = serializers.DateTimeField()
 
 
@@ -82,7 +91,8 @@ class ComparisonOut(serializers.Serializer[object]):
 
     changes: items that only b (fixed) or only a (broken) answers rightly, other changed errors, and McNemar's p. per_class: with p adjusted
     for the number of classes (p_holm), on which its verdict rests. rows_needed: rows that would tell the difference of macro-F1 with 80 %
-    power, null where it is told or nil. summary: verdict, fact and text, in words.
+    power, null where it is told or nil. summary: verdict, fact and text, in words. Of texts that are written, changes counts rows that are
+    better, worse and same by ROUGE-L, by which rows_needed is too, and per_class is empty.
     """
 
     rows = serializers.IntegerField()
@@ -276,7 +286,53 @@ class Suggest(View):
         return Response(JobOut(actions.suggest(dataset=dataset, model=model, actor=user, queue=queue)).data, status=202)
 
 
+class TextLineOut(serializers.Serializer[object]):
+    """A row of written texts. prompt, reference, answer, base (of the model before it was tuned), copied: empty for people who may not read
+    samples. scores: by name, null where the row has none. ungrounded: content words of the answer that its context lacks."""
+
+    item = serializers.CharField()
+    prompt = serializers.CharField()
+    reference = serializers.CharField()
+    answer = serializers.CharField()
+    base = serializers.CharField(allow_null=True)
+    scores = serializers.DictField()
+    ungrounded = serializers.ListField(child=serializers.CharField())
+    copied = serializers.CharField(help_text="the longest run of words that the answer shares with a training answer")
+
+
+class TextPageOut(serializers.Serializer[object]):
+    """Up to 30 rows. next: give it as ?from= to get the next page; null on the last."""
+
+    total = serializers.IntegerField()
+    results = TextLineOut(many=True)
+    next = serializers.IntegerField(allow_null=True)
+
+
+class WrittenAnswers(View):
+    """The answers of a model that writes texts."""
+
+    needs = {"GET": Needs("evaluation.view", Evaluation)}
+
+    @extend_schema(
+        operation_id="evaluations_answers", responses=TextPageOut,
+        parameters=[
+            OpenApiParameter("sort", str, enum=list(text_rules.SORTS), description="by which score, worst first"),
+            OpenApiParameter("best", str, description="1: best first"),
+            OpenApiParameter("low", float), OpenApiParameter("high", float), OpenApiParameter("from", int),
+        ],
+    )  # fmt: skip
+    def get(self, request: Request, uuid: UUID) -> Response:
+        """List rows by a score, worst first, 30 at a time; low and high bound it."""
+        found = texts_page.answers(person(request), uuid, request.query_params)
+        return Response(
+            TextPageOut(
+                {"total": found["total"], "results": [each["line"] for each in found["lines"]], "next": found["after"] or None}
+            ).data
+        )
+
+
 urlpatterns = [
+    path("evaluations/<uuid:uuid>/answers/", WrittenAnswers.as_view(), name="api-evaluation-answers"),
     path("evaluations/", Evaluations.as_view(), name="api-evaluations"),
     path("evaluations/compare/", Compare.as_view(), name="api-evaluations-compare"),
     path("evaluations/<uuid:uuid>/", OneEvaluation.as_view(), name="api-evaluation"),

@@ -7,8 +7,8 @@ from typing import Any
 
 from django.core.cache import cache
 
-from lifecycle.engine import predictions, significance, span_predictions
-from lifecycle.evaluation import marks, queries, rules
+from lifecycle.engine import predictions, significance, span_predictions, text_answers
+from lifecycle.evaluation import marks, queries, rules, text_rules
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.refusals import Refused
 from lifecycle.ui.numbers import GAP, count, decimals, signed, significant
@@ -30,17 +30,39 @@ def paired_report(a: Evaluation, b: Evaluation) -> dict[str, Any]:
     key = f"evaluation:paired:2:{a.report_digest}:{b.report_digest}:{a.predictions_id}:{b.predictions_id}"
     known: dict[str, Any] | None = cache.get(key)
     if known is None:
-        known = _report(a, b)
+        known = _texts(a, b) if text_rules.writes(a.report) else _report(a, b)
         cache.set(key, known, 3600)
     return known | {
         "same_snapshot": a.snapshot_id == b.snapshot_id,
-        "summary": summary(known, str(a.run), str(b.run)),
+        "summary": (text_rules.summary if text_rules.writes(a.report) else summary)(known, str(a.run), str(b.run)),
         "a": {"uuid": str(a.uuid), "report_digest": a.report_digest},
         "b": {"uuid": str(b.uuid), "report_digest": b.report_digest},
     }
 
 
-def _report(a: Evaluation, b: Evaluation) -> dict[str, Any]:
+def _texts(a: Evaluation, b: Evaluation) -> dict[str, Any]:
+    """The same of answers that are written: per_class is empty, and changes counts rows by how near they are to their reference (ROUGE-L):
+    better, worse, same, and p of a sign test. rows_needed: to tell the difference of ROUGE-L."""
+    check_dataset(a, b)
+    first, second = queries.texts_of(a), queries.texts_of(b)
+    try:
+        found = text_answers.compare(first, second)
+    except ValueError as error:
+        raise Refused(str(error), next_step="Choose two evaluations on the same split.") from error
+    metrics = rules.finite(found["metrics"])
+    moved = {name: len(items) for name, items in text_rules.turned(first, second).items()}
+    key = metrics[text_rules.KEY]
+    needed = None if key["verdict"] != "unclear" else significance.rows_needed(found["rows"], key["difference"], key["low"], key["high"])
+    report = {
+        "rows": found["rows"], "left_out": found["left_out"], "same_items": found["left_out"] == 0, "metrics": metrics, "per_class": {},
+    }  # fmt: skip
+    digest = digest_of({"report": report, "a": a.report_digest, "b": b.report_digest})
+    changes = moved | {"p": significance.mcnemar(moved["better"], moved["worse"])}
+    return report | {"changes": changes, "rows_needed": needed, "digest": digest}
+
+
+def check_dataset(a: Evaluation, b: Evaluation) -> None:
+    """Raises Refused where two evaluations are of different datasets."""
     if a.snapshot.dataset_id != b.snapshot.dataset_id:
         raise Refused(
             "The two evaluations are on different datasets, so their items cannot be paired.",
@@ -48,6 +70,10 @@ def _report(a: Evaluation, b: Evaluation) -> dict[str, Any]:
         )
     if rules.is_marks(a.report) != rules.is_marks(b.report):
         raise Refused("One of the two marks parts of texts and the other does not.", next_step="Choose two evaluations of one task.")
+
+
+def _report(a: Evaluation, b: Evaluation) -> dict[str, Any]:
+    check_dataset(a, b)
     first: Any
     second: Any
     try:

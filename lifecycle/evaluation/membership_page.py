@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lifecycle.evaluation import pages, queries, rules
+from lifecycle.evaluation import pages, queries, rules, text_rules
 from lifecycle.evaluation.models import Analysis, Evaluation
 from registry.access.models import User
 from registry.access.policy import can
@@ -12,6 +12,7 @@ from registry.access.policy import can
 
 def leaking(user: User, evaluation: Evaluation) -> dict[str, Any]:
     """The finding of membership inference, or how to get it."""
+    text_rules.check_classes(evaluation.report)
     analysis = queries.analysis(evaluation, Analysis.Kind.MEMBERSHIP)
     job = queries.analysis_job(evaluation, Analysis.Kind.MEMBERSHIP)
     return {

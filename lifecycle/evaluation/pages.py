@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
-from lifecycle.evaluation import charts, compare, confidence, marks, queries, rules
+from lifecycle.evaluation import charts, compare, confidence, marks, queries, rules, text_rules, texts_page
 from lifecycle.evaluation.actions import SPLITS
 from lifecycle.evaluation.models import Analysis, Evaluation
 from lifecycle.evaluation.parts import tabs
@@ -62,7 +62,7 @@ def listing(user: User, given: Mapping[str, str]) -> dict[str, Any]:
     if before.isascii() and before.isdigit() and len(before) < 19:
         rows = rows.filter(id__lt=int(before))
     found = list(rows[: PAGE + 1])
-    lines = [{"row": row, "macro_f1": measure(row.report, "macro_f1"), "ece": measure(row.report, "ece")} for row in found[:PAGE]]
+    lines = [{"row": row, "score": main_score(row.report), "ece": measure(row.report, "ece")} for row in found[:PAGE]]
     older = f"?before={found[PAGE - 1].pk}" if len(found) > PAGE else ""
     return {"lines": lines, "pager": {"previous": "?" if before else "", "next": older, "about": None}}
 
@@ -79,6 +79,11 @@ def measure(report: Mapping[str, Any], name: str) -> dict[str, Any]:
     }
 
 
+def main_score(report: Mapping[str, Any]) -> dict[str, Any]:
+    """What an evaluation is known by in a list."""
+    return texts_page.measure(report, text_rules.KEY) if text_rules.writes(report) else measure(report, "macro_f1")
+
+
 def of_run(user: User, run: Run) -> dict[str, Any]:
     """The part of a run's page that shows what its evaluations found; validation as in training, with links to all."""
     found = queries.of_run(run)
@@ -90,15 +95,18 @@ def of_run(user: User, run: Run) -> dict[str, Any]:
         "job": queries.last_job(run),
         "pending": queries.unfinished_job(run) is not None,
         "may_evaluate": can(user, "evaluation.evaluate", run),
-        "may_suggest": run.state == RunState.SUCCEEDED and can(user, "labeling.manage", run.snapshot.dataset),
+        "may_suggest": run.state == RunState.SUCCEEDED and not run.writes and can(user, "labeling.manage", run.snapshot.dataset),
         "missing": [split for split in SPLITS if run.snapshot.counts["splits"].get(split) and split not in {each.split for each in found}],
     }
     return context | (parts(shown) if shown else {})
 
 
 def parts(evaluation: Evaluation) -> dict[str, Any]:
-    """Confused pairs, the matrix of the worst ten, F1 by class and reliability; of marked parts how they were mistaken."""
+    """Confused pairs, the matrix of the worst ten, F1 by class and reliability; of marked parts how they were mistaken; of written texts
+    their scores."""
     report = evaluation.report
+    if text_rules.writes(report):
+        return texts_page.parts(evaluation)
     if rules.is_marks(report):
         return {
             "marks": True,
@@ -133,6 +141,8 @@ def read_as(report: Mapping[str, Any]) -> str:
 def detail(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, Any]:
     """Everything on an evaluation's page."""
     evaluation = queries.get_evaluation(user, uuid)
+    if text_rules.writes(evaluation.report):
+        return texts_page.detail(user, evaluation)
     report, every = evaluation.report, given.get("classes") == "all"
     sort = given.get("sort") if given.get("sort") in SORTS else "f1"
     labels, calibration = report["confusion"]["labels"], confidence.calibration(evaluation)
@@ -247,6 +257,7 @@ def lines(user: User, evaluation: Evaluation, answers: Sequence[Any]) -> list[It
 def items(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, Any]:
     """The items of one cell, a row, a column, a group of errors, or all errors; 30 a page in an order that never changes."""
     evaluation = queries.get_evaluation(user, uuid)
+    text_rules.check_classes(evaluation.report)
     true, predicted, group = (given.get(name, "") for name in ("true", "predicted", "group"))
     wrong = given.get("wrong") == "1"
     start = int(given["from"]) if given.get("from", "").isascii() and given.get("from", "").isdigit() and len(given["from"]) < 9 else 0
@@ -299,6 +310,20 @@ def comparison(user: User, given: Mapping[str, str]) -> dict[str, Any]:
         report = compare.paired_report(a, b)
     except Refused as refusal:
         return context | {"refusal": refusal}
+    if text_rules.writes(a.report):
+        return context | {
+            "report": report,
+            "written": True,
+            "told_as": TOLD_AS[report["summary"]["verdict"]],
+            "rows": [
+                {"name": text_rules.METRICS[name], "digits": texts_page.digits(name), **report["metrics"][name]}
+                for name in text_rules.COMPARED
+                if name in report["metrics"]
+            ],
+            "changed": texts_page.changed(user, a, b),
+            "kinds": report["changes"],
+            "may_read": may_read(user, a),
+        }
     changed = compare.changed_items(a, b)
     context["marks"] = rules.is_marks(a.report)
     return context | {

@@ -15,12 +15,12 @@ from datasets_app.datasets.models import Dataset, Item
 from datasets_app.datasets.rules import UploadState
 from datasets_app.labeling import queries as labeling
 from datasets_app.labeling.models import Label, Queue, Slot, Suggestion
-from lifecycle.engine import groups, predictions, span_predictions
+from lifecycle.engine import groups, predictions, span_predictions, text_answers
 from lifecycle.engine.groups import Answers
 from lifecycle.engine.predictions import Predictions
 from lifecycle.engine.span_predictions import SpanPredictions
-from lifecycle.engine.spec import TASKS
-from lifecycle.evaluation import ports, rules
+from lifecycle.engine.text_answers import TextAnswers
+from lifecycle.evaluation import ports, rules, text_rules
 from lifecycle.evaluation.models import Analysis, Evaluation
 from lifecycle.jobs import queries as jobs
 from lifecycle.jobs.models import Job
@@ -76,7 +76,8 @@ def last_job(run: Run) -> Job | None:
 
 
 def predictions_of(evaluation: Evaluation) -> Predictions:
-    """Every item's answer, from the Parquet file, verified by its digest. Raises Refused where parts of texts are marked."""
+    """Every item's answer, from the Parquet file, verified by its digest. Raises Refused where texts are marked or written."""
+    text_rules.check_classes(evaluation.report)
     if rules.is_marks(evaluation.report):
         rules.check_one(evaluation.report)
     with artifacts.local_copy(evaluation.predictions.digest) as path:
@@ -87,6 +88,14 @@ def marks_of(evaluation: Evaluation) -> SpanPredictions:
     """What is marked in every item and what was found, of an evaluation of marked parts."""
     with artifacts.local_copy(evaluation.predictions.digest) as path:
         return span_predictions.read(path)
+
+
+def texts_of(evaluation: Evaluation) -> TextAnswers:
+    """Every item's answer that was written, from the same file. Raises Refused where classes are given."""
+    if not text_rules.writes(evaluation.report):
+        raise Refused("This model gives classes, so it has written no answers.", next_step="Its report shows them.")
+    with artifacts.local_copy(evaluation.predictions.digest) as path:
+        return text_answers.read(path)
 
 
 def answers_of(evaluation: Evaluation) -> Answers:
@@ -191,6 +200,7 @@ def baseline_reference(run: Run) -> Reference | None:
 # ── Models that suggest labels ──────────────────────────────────────────────
 KINDS_LIMIT = 30  # newest models of a kind that are offered
 TEXT_READ = 20_000  # characters of a text that a model gets
+CLASSED = (Dataset.Task.SINGLE_LABEL, Dataset.Task.MULTI_LABEL, Dataset.Task.SPANS)  # tasks of which models suggest labels
 OTHER_TASK = "Models suggest classes and marked parts of texts so far, and this dataset's task is another."
 OTHER_TASK_STEP = "Import a file with suggestions, or send them by the API."
 
@@ -228,7 +238,7 @@ class Runs:
 
 def suggesters(user: Person, dataset: Dataset) -> dict[str, list[ports.Model]]:
     """The models of each kind, by its label, that were trained for the dataset's task in its project."""
-    found = {shelf.label: shelf.models(user, dataset.project) for shelf in ports.shelves().values()} if dataset.task in TASKS else {}
+    found = {shelf.label: shelf.models(user, dataset.project) for shelf in ports.shelves().values()} if dataset.task in CLASSED else {}
     return {kind: [model for model in models if model.run.task == dataset.task] for kind, models in found.items()}
 
 

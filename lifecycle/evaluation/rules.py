@@ -13,6 +13,7 @@ import numpy as np
 from lifecycle.engine import calibration
 from lifecycle.engine.groups import Answers
 from lifecycle.engine.predictions import Predictions
+from lifecycle.evaluation import text_rules
 from lifecycle.refusals import Refused
 from lifecycle.ui.numbers import GAP, decimals, percent
 
@@ -136,7 +137,8 @@ def is_marks(report: Mapping[str, Any]) -> bool:
 
 
 def check_one(report: Mapping[str, Any]) -> None:
-    """Raises Refused where a text may have several classes, or marked parts, for what is computed of one class alone."""
+    """Raises Refused where a text may have several classes, has marked parts, or is written, for what is computed of one class alone."""
+    text_rules.check_classes(report)
     if is_marks(report):
         step = "The report shows what is measured of marked parts."
         raise Refused("So far this is computed where a text has one class, not of marked parts.", next_step=step)
@@ -151,6 +153,8 @@ def errors(report: Mapping[str, Any]) -> int:
 
 def baseline_name(report: Mapping[str, Any], name: str) -> str:
     """How people call a baseline."""
+    if text_rules.writes(report):
+        return text_rules.BASELINES.get(name, name)
     return (SEVERAL if is_several(report) else MARKS if is_marks(report) else {}).get(name) or BASELINES.get(name, name)
 
 

@@ -15,6 +15,7 @@ urlpatterns = [
     path("run/<uuid:uuid>/evaluate/", views.evaluate, name="evaluate"),
     path("<uuid:uuid>/", views.evaluation, name="detail"),
     path("<uuid:uuid>/items/", views.items, name="items"),
+    path("<uuid:uuid>/answers/", views.answers, name="answers"),
     path("<uuid:uuid>/groups/", views.slices, name="slices"),
     path("<uuid:uuid>/groups/items/", views.slice_items, name="slice_items"),
     path("<uuid:uuid>/clusters/", views.clusters, name="clusters"),

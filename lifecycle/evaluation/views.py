@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling.queries import get_dataset
-from lifecycle.evaluation import actions, marks_page, pages, queries, robustness_page, rules, slices_page, threshold_page
+from lifecycle.evaluation import actions, marks_page, pages, queries, robustness_page, rules, slices_page, texts_page, threshold_page
 from lifecycle.evaluation.clusters_page import grouped
 from lifecycle.evaluation.forms import AnalyseForm, SuggestForm
 from lifecycle.evaluation.membership_page import leaking
@@ -46,6 +46,8 @@ def evaluation(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     if rules.is_marks(found.report):
         return respond(request, "lifecycle/evaluation/marks.html", "evaluation", marks_page.detail(person(request), found, request.GET))
     context = pages.detail(person(request), uuid, request.GET)
+    if context.get("written"):
+        return respond(request, "lifecycle/evaluation/texts.html", "evaluation", context)
     context |= leaking(person(request), context["evaluation"])
     return respond(request, "lifecycle/evaluation/detail.html", "evaluation", context)
 
@@ -58,6 +60,13 @@ def items(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     if rules.is_marks(found.report):
         return respond(request, "lifecycle/evaluation/mark_items.html", "items", marks_page.items(person(request), found, request.GET))
     return respond(request, "lifecycle/evaluation/items.html", "items", pages.items(person(request), uuid, request.GET))
+
+
+@require_safe
+@needs("evaluation.view", Evaluation)
+def answers(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """The answers that a model wrote, by a score."""
+    return respond(request, "lifecycle/evaluation/answers.html", "answers", texts_page.answers(person(request), uuid, request.GET))
 
 
 @require_safe

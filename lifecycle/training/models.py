@@ -145,8 +145,13 @@ class Run(models.Model):
 
     @property
     def task(self) -> str:
-        """What it learns: one class a text, or any number (the engine's name of it)."""
+        """What it learns: one class a text, any number, or to write texts (the engine's name of it)."""
         return str(self.spec.get("task", Dataset.Task.SINGLE_LABEL))
+
+    @property
+    def writes(self) -> bool:
+        """Whether its model writes texts."""
+        return self.task == Dataset.Task.FREE_TEXT
 
 
 class MetricPoint(models.Model):
@@ -195,6 +200,21 @@ class Diagnosis(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+
+class Sample(models.Model):
+    """What a run in training answered to a validation row, where texts are written. For people who may read the dataset's texts."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="samples")
+    step = models.PositiveIntegerField()
+    item = models.CharField(max_length=64, help_text="digest of the item that was asked")
+    answer = models.TextField(blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["run", "step", "item"], name="one_sample_per_step")]
+
+    def __str__(self) -> str:
+        return f"answer at {self.step}"
 
 
 class RunLog(models.Model):

@@ -15,15 +15,16 @@ from django.utils import timezone
 from rest_framework.request import Request
 
 from datasets_app.datasets.models import Dataset
+from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
-from lifecycle.engine import defaults
+from lifecycle.engine import defaults, text_defaults
 from lifecycle.engine.defaults import Choice
 from lifecycle.engine.tagging import tags
 from lifecycle.jobs import queries as jobs
 from lifecycle.refusals import Conflict
 from lifecycle.training import charts, facts, manifest, ports, queries
 from lifecycle.training.models import BaseModel, Diagnosis, Run
-from lifecycle.training.rules import CONDITIONS, CONSEQUENCE, RunState, Strategy
+from lifecycle.training.rules import CONDITIONS, CONSEQUENCE, RunState, Strategy, misfit
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.charts import Chart
 from lifecycle.ui.marks import Figure, Step
@@ -34,11 +35,12 @@ from registry.access.policy import can, can_somewhere
 PAGE = 30
 UNTRAINABLE = (RunState.SUCCEEDED, RunState.PRUNED)
 CHARTS = {"loss": ("train_loss", "validation_loss"), **{name: (name,) for name in charts.SMALL}}
-DRAWN = ("macro_f1", "micro_f1", "accuracy", "subset_accuracy", *(name for names in CHARTS.values() for name in names))
+DRAWN = ("macro_f1", "micro_f1", "accuracy", "subset_accuracy", "perplexity", *(name for names in CHARTS.values() for name in names))
 BEST = {
     "single_label": {"macro_f1": "Macro-F1, best", "accuracy": "Accuracy, best"},
     "multi_label": {"macro_f1": "Macro-F1, best", "subset_accuracy": "Subset accuracy, best"},
     "spans": {"micro_f1": "Micro-F1 of spans, best", "macro_f1": "Macro-F1 of spans"},
+    "free_text": {"perplexity": "Perplexity, best"},
 }  # the first is what the best step is chosen by
 STAGES = {"prepare": "Preparing", "train": "Training", "artifact": "Artifact and its gate"}
 SEVERITY = {"info": "info", "watch": "warn", "bad": "bad"}
@@ -46,11 +48,12 @@ SEVERITY = {"info": "info", "watch": "warn", "bad": "bad"}
 
 @dataclass(frozen=True, slots=True)
 class RunLine:
-    """A run as the list shows it."""
+    """A run as the list shows it. macro_f1, perplexity: None where its task has none, or before it was measured."""
 
     run: Run
     losses: list[float]
     macro_f1: float | None
+    perplexity: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,7 @@ def listing(user: User, given: Mapping[str, str]) -> dict[str, Any]:
         rows = rows.filter(id__lt=int(before))
     found = list(rows[: PAGE + 1])
     losses = queries.validation_losses(found[:PAGE])
-    lines = [RunLine(run, losses.get(run.pk, []), run.metrics.get("macro_f1")) for run in found[:PAGE]]
+    lines = [RunLine(run, losses.get(run.pk, []), run.metrics.get("macro_f1"), run.metrics.get("perplexity")) for run in found[:PAGE]]
     older = f"?before={found[PAGE - 1].pk}" if len(found) > PAGE else ""
     return {
         "lines": lines,
@@ -103,6 +106,7 @@ def detail(user: User, uuid: UUID) -> dict[str, Any]:
     curves = queries.curves(run, DRAWN)
     findings = list(run.diagnoses.order_by("-updated_at", "id"))
     return live_part(user, run, curves, findings) | {
+        "may_read": can(user, "datasets.read_samples", run.snapshot.dataset),
         "charts": drawings(run, curves, findings),
         "provenance": provenance(run),
         "cost": costs(run),
@@ -137,7 +141,19 @@ def live_part(user: User, run: Run, curves: Mapping[str, charts.Curve], findings
         "findings": [{"kind": SEVERITY.get(each.severity, ""), "row": each} for each in findings],
         "log": list(run.log.order_by("-seq")[:8]),
         "kept": kept_step(run, curves),
+        "samples": samples(user, run) if run.writes else None,
     }
+
+
+def samples(user: User, run: Run) -> dict[str, Any]:
+    """What the run answered at its newest evaluation, beside the prompt and the reference; texts for people who may read them alone."""
+    readable = can(user, "datasets.read_samples", run.snapshot.dataset)
+    step, found = queries.samples_of(run) if readable else (None, [])
+    known = snapshots.written_of(run.snapshot, [each.item for each in found])
+    lines = [
+        {"answer": each.answer, "text": row["text"], "answer_wanted": row["answer"]} for each in found if (row := known.get(each.item))
+    ]
+    return {"step": step, "lines": lines, "readable": readable}
 
 
 def epoch(run: Run) -> str:
@@ -149,7 +165,9 @@ def epoch(run: Run) -> str:
 
 
 def kept_step(run: Run, curves: Mapping[str, charts.Curve]) -> tuple[int, float] | None:
-    """The step with the best score so far, which a stop keeps: of macro-F1, or of spans micro-F1."""
+    """The step with the best score so far, which a stop keeps: macro-F1, micro-F1 of spans, or the least loss where texts are written."""
+    if run.writes:
+        return min(curves.get("validation_loss", []), key=lambda point: (point[1], point[0]), default=None)
     return max(curves.get(next(iter(BEST[run.task])), []), key=lambda point: (point[1], -point[0]), default=None)
 
 
@@ -192,10 +210,13 @@ def figures(run: Run, curves: Mapping[str, charts.Curve]) -> list[Figure]:
     seconds = result.get("seconds") or (((run.finished_at or timezone.now()) - run.started_at).total_seconds() if run.started_at else None)
     strip = [compared(label, shown[name], name, reference) for name, label in best.items()]
     ece = run.metrics.get("ece")
+    sure = Figure(
+        "ECE", decimals(ece) if ece is not None else None, sub="calibrated on validation" if ece is not None else "with the model"
+    )
     return [
         *strip,
         Figure("Validation loss", decimals(losses[-1][1]) if losses else None, sub=f"lowest {lowest(losses)}" if losses else ""),
-        Figure("ECE", decimals(ece) if ece is not None else None, sub="calibrated on validation" if ece is not None else "with the model"),
+        *([] if run.writes else [sure]),
         Figure(
             "Trainable",
             percent(trainable / total, 2) if trainable and total else None,
@@ -357,6 +378,10 @@ def adapter(strategy: Mapping[str, Any]) -> str:
     if strategy["kind"] == "lora":
         parts.append(f"r={strategy['rank']}, alpha {strategy['alpha']:g}, dropout {strategy['dropout']:g}")
         parts += [word for name, word in (("dora", "DoRA"), ("rank_stabilised", "rank-stabilised")) if strategy.get(name)]
+    if strategy["kind"] in ("prompt", "p_tuning", "prefix"):
+        parts.append(f"{strategy['virtual_tokens']} virtual tokens")
+    if strategy["kind"] == "p_tuning":
+        parts.append(f"width {strategy['width']}")
     if strategy["kind"] == "adapter":
         parts.append(f"width {strategy['width']}, dropout {strategy['dropout']:g}")
     if strategy["kind"] == "ia3":
@@ -373,7 +398,8 @@ def optimiser(run: Run) -> str:
     times = f" × {spec['accumulation']}" if spec.get("accumulation", 1) > 1 else ""
     parts = f", {passed['batch_size']} rows at a time" if passed["batch_size"] < spec["batch_size"] else ""
     batch = f"batch {spec['batch_size']}{times}{parts}"
-    return f"AdamW, {encoder}head {spec['head_learning_rate']:g}, {spec.get('schedule', 'linear')}, {batch}"
+    head = "" if run.writes else f"head {spec['head_learning_rate']:g}, "
+    return f"AdamW, {encoder}{head}{spec.get('schedule', 'linear')}, {batch}"
 
 
 # ── Base models and the launch form ─────────────────────────────────────────
@@ -394,18 +420,20 @@ def launch(user: User, given: Mapping[str, str]) -> dict[str, Any]:
         given = {"snapshot": str(like.snapshot.uuid), "base": str(like.base.uuid), "strategy": like.strategy} | {
             name: given[name] for name in given
         }
-    snapshots = list(queries.launchable(user)[:100])
-    snapshot = chosen(snapshots, given.get("snapshot"))
-    available = (
-        [] if snapshot is None else list(queries.bases(user).filter(project=snapshot.dataset.project_id, folder__isnull=False)[:100])
-    )
+    offered = list(queries.launchable(user)[:100])
+    snapshot = chosen(offered, given.get("snapshot"))
+    kept = [] if snapshot is None else list(queries.bases(user).filter(project=snapshot.dataset.project_id, folder__isnull=False)[:100])
+    writes = snapshot is not None and snapshot.dataset.task == Dataset.Task.FREE_TEXT
+    available = [each for each in kept if each.facts.get("decoder")] if writes else kept
     base = chosen(available, given.get("base"))
-    strategy = given.get("strategy") if given.get("strategy") in Run.Strategy.values else Run.Strategy.LORA
+    fitting = [name for name in Run.Strategy.values if not misfit(name, writes=writes)]
+    strategy = given.get("strategy") if given.get("strategy") in fitting else Run.Strategy.LORA
     context: dict[str, Any] = {
         "like": like,
-        "snapshots": snapshots,
+        "snapshots": offered,
         "snapshot": snapshot,
         "bases": available,
+        "writes": writes,
         "base": base,
         "strategy": strategy,
         "key": uuid4(),
@@ -432,16 +460,22 @@ def chosen(rows: list[Any], uuid: str | None) -> Any:
 
 def strategy_lines(snapshot: Snapshot, base: BaseModel, strategy: str, suggestion: defaults.Suggestion) -> list[StrategyLine]:
     """The strategies side by side, for this data and base."""
-    labels = len(snapshot.counts["labels"])
+    labels, writes = len(snapshot.counts["labels"]), snapshot.dataset.task == Dataset.Task.FREE_TEXT
     outputs = tags(labels) if snapshot.dataset.task == Dataset.Task.SPANS else labels
+    ia3_models = text_defaults.IA3_MODELS if writes else defaults.IA3_MODELS
     lines = []
     for value, label in Run.Strategy.choices:
+        if misfit(value, writes=writes):
+            continue
         if value == Run.Strategy.FAST_LORA and (base.facts.get("layers") or 0) < 2:
             continue
-        if value == Run.Strategy.IA3 and base.facts.get("architecture") not in defaults.IA3_MODELS:
+        if value == Run.Strategy.IA3 and base.facts.get("architecture") not in ia3_models:
             continue
         found = suggestion if value == strategy else queries.suggestion(snapshot, base, value)
-        trainable = facts.trainable(value, base.facts, labels=outputs, inner=found.values())
+        inner = found.values()
+        trainable = (
+            text_defaults.trainable(value, base.facts, inner) if writes else facts.trainable(value, base.facts, labels=outputs, inner=inner)
+        )
         lines.append(
             StrategyLine(
                 value,

@@ -16,11 +16,12 @@ from django.db.models import Count, FloatField, Max, Q, QuerySet, Subquery, Valu
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast, Coalesce
 
+from datasets_app.datasets.models import Dataset
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
-from lifecycle.engine import defaults
+from lifecycle.engine import defaults, text_defaults
 from lifecycle.training import search
-from lifecycle.training.models import BaseModel, MetricPoint, Run, Sweep
+from lifecycle.training.models import BaseModel, MetricPoint, Run, Sample, Sweep
 from lifecycle.training.rules import FINISHED, Attempt, Repeat, RunState, SweepState, compare_repeat
 from lifecycle.ui.palette import Hit
 from registry.access import policy
@@ -31,10 +32,19 @@ from registry.ledger.verbs import Verb
 
 SAMPLE = 400
 POINTS = 1_000  # of one metric that are drawn: as many as a chart has pixels
-BEST = {"validation_loss": "value", "macro_f1": "-value"}  # the order in which the best point of a metric comes first
+BEST = {
+    "validation_loss": "value",
+    "macro_f1": "-value",
+    "perplexity": "value",
+}  # the order in which the best point of a metric comes first
 ACTIVE = (RunState.QUEUED, RunState.TRAINING, RunState.PAUSING, RunState.STOPPING)
 UNFINISHED = (*ACTIVE, RunState.PAUSED)
 labels_of = snapshots.labels_of
+
+
+def learnt_labels(snapshot: Snapshot) -> list[str]:
+    """The labels that a run on this snapshot learns; none where texts are written."""
+    return [] if snapshot.dataset.task == Dataset.Task.FREE_TEXT else labels_of(snapshot)
 
 
 def bases(user: Person) -> QuerySet[BaseModel]:
@@ -278,6 +288,27 @@ def text_lengths(snapshot: Snapshot) -> tuple[float, float]:
     return known
 
 
+def written_lengths(snapshot: Snapshot) -> tuple[float, float, float]:
+    """Of the first rows of the train split, in characters: the median and the 99th percentile of prompt and answer together, and the 99th
+    percentile of answers."""
+    key = f"training:written:{snapshot.uuid}"
+    known: tuple[float, float, float] | None = cache.get(key)
+    if known is None:
+        rows = islice(snapshots.written_rows(snapshot, "train"), SAMPLE)
+        pairs = [(len(row["text"]), len(row["answer"])) for row in rows] or [(1, 1)]
+        whole, said = sorted(map(sum, pairs)), sorted(answer for _, answer in pairs)
+        at = min(len(pairs) - 1, int(len(pairs) * 0.99))
+        known = (float(statistics.median(whole)), float(whole[at]), float(said[at]))
+        cache.set(key, known, 3600)
+    return known
+
+
+def samples_of(run: Run) -> tuple[int | None, list[Sample]]:
+    """What the run answered at its newest evaluation, and at which step."""
+    step = run.samples.aggregate(last=Max("step"))["last"]
+    return step, list(run.samples.filter(step=step).order_by("item")) if step is not None else []
+
+
 def measured_rate(base: BaseModel, strategy: str) -> tuple[float, str] | None:
     """Examples a second of the newest finished run on this base, and its strategy: the same one where there is one, else another's.
 
@@ -288,20 +319,31 @@ def measured_rate(base: BaseModel, strategy: str) -> tuple[float, str] | None:
     values = [value for _, value in curves(run, ["examples_per_second"]).get("examples_per_second", [])] if run else []
     if run is None or not values:
         return None
-    return statistics.median(values) * defaults.RATES[strategy] / defaults.RATES[run.strategy], run.strategy
+    relative = {name: 1 / cost for name, cost in text_defaults.COST.items()} if run.writes else defaults.RATES
+    if not {strategy, run.strategy} <= relative.keys():
+        return None
+    return statistics.median(values) * relative[strategy] / relative[run.strategy], run.strategy
 
 
 def strategy_settings(run: Run) -> dict[str, Any]:
     """The settings of a run's strategy itself, as a launch takes them."""
     inner = run.spec["strategy"]
-    return {name: inner[name] for name in defaults.settings_of(run.strategy) if inner.get(name) is not None}
+    names = text_defaults.settings_of(run.strategy) if run.writes else defaults.settings_of(run.strategy)
+    return {name: inner[name] for name in names if inner.get(name) is not None}
 
 
 def suggestion(snapshot: Snapshot, base: BaseModel | None, strategy: str) -> defaults.Suggestion:
     """The engine's settings for this data, each with its reason, and about how long they take."""
     splits, by_label = snapshot.counts["splits"], snapshot.counts["labels"]
-    median, long = text_lengths(snapshot)
     known = measured_rate(base, strategy) if base and strategy != "head" else None
+    if snapshot.dataset.task == Dataset.Task.FREE_TEXT:
+        middle, longest, answers = map(text_defaults.tokens, written_lengths(snapshot))
+        return text_defaults.suggest(
+            rows=max(1, splits.get("train", 0)), median_tokens=middle, long_tokens=longest, long_answer=answers, strategy=strategy,
+            parameters=(base.facts.get("parameters") or 0) if base else 0, validation_rows=splits.get("validation", 0),
+            measured_rate=known[0] if known else None,
+        )  # fmt: skip
+    median, long = text_lengths(snapshot)
     found = defaults.suggest(
         rows=max(1, splits.get("train", 0)),
         classes=max(1, len(by_label)),

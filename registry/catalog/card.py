@@ -40,16 +40,35 @@ SHOWN = {
     "log_loss": "Log loss",
     "brier": "Brier score",
     "ece": "ECE",
+    "rouge_l": "ROUGE-L",
+    "token_f1": "Token F1",
+    "exact_match": "Exact match",
+    "chrf": "chrF",
+    "bleu": "BLEU",
+    "groundedness": "Groundedness",
+    "perplexity": "Perplexity",
 }
 BASELINES = {
     "majority": "Most frequent answer",
     "tfidf_logreg": "TF-IDF and logistic regression",
     "dictionary": "Dictionary of the training spans",
     "frozen_base_logreg": "Frozen base and logistic regression",
+    "prompted_base": "Untrained base, same prompt",
+    "nearest": "Answer to the nearest training prompt",
+    "frequent": "Most frequent training answer",
 }
+MEASURED = (
+    *(("accuracy", "accuracy"), ("subset_accuracy", "accuracy"), ("macro_f1", "f1")),
+    *(("rouge_l", "rouge"), ("exact_match", "exact_match"), ("chrf", "chrf"), ("bleu", "bleu"), ("perplexity", "perplexity")),
+)
 SPEC = ("epochs", "batch_size", "learning_rate", "head_learning_rate", "weight_decay", "max_tokens", "pooling", "seed")
-RELATION = dict.fromkeys(("lora", "fast_lora", "ia3", "adapter"), "adapter") | {"full": "finetune", "head": "finetune"}
-PEFT = ("lora", "fast_lora", "ia3")
+RELATION = dict.fromkeys(("lora", "fast_lora", "ia3", "adapter", "prompt", "p_tuning", "prefix"), "adapter") | {
+    "full": "finetune",
+    "head": "finetune",
+}
+PEFT = ("lora", "fast_lora", "ia3", "prompt", "p_tuning", "prefix")
+ENCODED = frozenset({"head_learning_rate", "pooling"})  # settings that a decoder does not have
+MARKED = "marked parts of texts, each with a class; a span is right where place and class are"
 LOADING = """```python
 import json
 from pathlib import Path
@@ -70,6 +89,30 @@ inputs = {name: numpy.array([columns[name]], dtype=numpy.int64) for name in abou
 scores = session.run(["logits"], inputs)[0][0] / about["temperature"]
 {answer}
 ```"""
+WRITING = """```python
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+tokenizer = AutoTokenizer.from_pretrained("model")
+{load}
+messages = [{"role": "user", "content": "Where is my card?"}]
+if tokenizer.chat_template:
+    prompt = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+else:
+    prompt = messages[0]["content"] + "\\n\\n### Answer\\n"
+inputs = tokenizer(prompt, add_special_tokens=not tokenizer.chat_template, return_tensors="pt")
+ids, mask = inputs["input_ids"], inputs["attention_mask"]
+for _ in range(128):  # greedy, without a cache: short, and the same for whatever was tuned
+    with torch.no_grad():
+        token = model(input_ids=ids, attention_mask=mask).logits[:, -1:].argmax(-1)
+    if token.item() == tokenizer.eos_token_id:
+        break
+    ids, mask = torch.cat((ids, token), 1), torch.cat((mask, torch.ones_like(token)), 1)
+print(tokenizer.decode(ids[0, inputs["input_ids"].shape[1]:], skip_special_tokens=True))
+```"""
+WHOLE = 'model = AutoModelForCausalLM.from_pretrained("model").eval()'
+ADDED = """from peft import PeftModel
+model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained("base"), "model").eval()  # base: the folder of its base model"""
 ONE = """shares = numpy.exp(scores - scores.max())
 print(about["labels"][shares.argmax()], shares.max() / shares.sum())"""
 SEVERAL = """shares = 1 / (1 + numpy.exp(-scores))
@@ -101,13 +144,15 @@ def write(facts: Mapping[str, Any], stated: Mapping[str, str]) -> str:
         f"## Limits\n\n{stated.get('limits') or said(NOT_STATED)}",
         f"## Risks\n\n{stated.get('risks') or said(NOT_STATED)}",
         thread(facts),
-        f"## Loading\n\nWithout torch, in a folder that holds `model/`:\n\n{loading(facts)}",
+        f"## Loading\n\n{'With' if rules.writes_texts(facts) else 'Without'} torch, in a folder that holds `model/`:\n\n{loading(facts)}",
     ]
     return f"---\n{head}---\n\n" + "\n\n".join(parts) + "\n"
 
 
 def loading(facts: Mapping[str, Any]) -> str:
     """Python that answers one text."""
+    if rules.writes_texts(facts):
+        return WRITING.replace("{load}", WHOLE if facts["strategy"] == "full" else ADDED)
     return LOADING.replace("{answer}", MARKS if rules.gives_marks(facts) else SEVERAL if rules.gives_several(facts) else ONE)
 
 
@@ -116,19 +161,19 @@ def front_matter(facts: Mapping[str, Any]) -> dict[str, Any]:
     base, snapshot, evaluation = facts["base"], facts["snapshot"], facts["evaluation"]
     measured = [
         {"type": kind, "value": evaluation["metrics"][name]["value"], "name": SHOWN[name]}
-        for name, kind in (("accuracy", "accuracy"), ("subset_accuracy", "accuracy"), ("macro_f1", "f1"))
+        for name, kind in MEASURED
         if name in evaluation["metrics"]
     ]
     dataset = {"name": snapshot["dataset"], "type": snapshot["dataset_slug"], "split": "test", "revision": f"sha256:{snapshot['digest']}"}
     kind = "token-classification" if rules.gives_marks(facts) else "text-classification"
-    task = {"type": kind}
+    task = {"type": "text-generation" if rules.writes_texts(facts) else kind}
     known = {
         "library_name": "peft" if facts["strategy"] in PEFT else "transformers",
         "base_model": base["name"],
         "base_model_relation": RELATION.get(facts["strategy"]),
         "license": base.get("licence") or None,
         "language": snapshot.get("language") or None,
-        "pipeline_tag": kind,
+        "pipeline_tag": task["type"],
         "datasets": [snapshot["dataset_slug"]],
         "tags": [facts["strategy"]],
         "model-index": [{"name": facts["model_slug"], "results": [{"task": task, "dataset": dataset, "metrics": measured}]}],
@@ -162,13 +207,14 @@ def training(facts: Mapping[str, Any]) -> str:
         ("Base model", f"{inline(base['name'])}{', `sha256:' + base['digest'] + '`' if base.get('digest') else ''}"),
         ("Licence of the base", inline(base.get("licence") or NOT_STATED)),
         *([("Task", "any number of classes a text, each from a threshold of its own")] if rules.gives_several(facts) else []),
-        *(
-            [("Task", "marked parts of texts, each with a class; a span is right where place and class are")]
-            if rules.gives_marks(facts)
-            else []
-        ),
+        *([("Task", MARKED)] if rules.gives_marks(facts) else []),
+        *([("Task", "texts that are written")] if rules.writes_texts(facts) else []),
         ("Strategy", inline(dict(Strategy.choices).get(facts["strategy"], facts["strategy"]))),
-        *((name.replace("_", " ").capitalize(), inline(spec[name])) for name in SPEC if name in spec),
+        *(
+            (name.replace("_", " ").capitalize(), inline(spec[name]))
+            for name in SPEC
+            if name in spec and not (name in ENCODED and rules.writes_texts(facts))
+        ),
         ("Trainable parameters", count(effort.get("trainable_parameters")).lower()),
         ("Served as", served(facts)),
         *([("Ended early", inline(facts["ended_early"]))] if facts.get("ended_early") else []),
@@ -195,13 +241,14 @@ def results(evaluation: Mapping[str, Any]) -> str:
     ]
     text = f"## Results\n\nFrozen test split, {count(evaluation['rows'])} rows, report `sha256:{evaluation['digest']}`.\n\n"
     text += table(("Metric", "Value", "95 % interval"), lines)
-    shown = next((name for name in ("exact_texts", "subset_accuracy") if name in evaluation["metrics"]), "accuracy")
-    shown = "micro_f1" if shown == "exact_texts" else shown  # what the baselines of marked parts are measured by
-    against = [
-        (BASELINES.get(name, inline(name)), metric(values, shown), metric(values, "macro_f1"))
-        for name, values in evaluation["baselines"].items()
-    ]
-    return text + "\n\n" + (table(("Baseline", SHOWN[shown], SHOWN["macro_f1"]), against) if against else f"Baselines: {NOT_MEASURED}.")
+    shown = ("subset_accuracy" if "subset_accuracy" in evaluation["metrics"] else "accuracy", "macro_f1")
+    if "exact_texts" in evaluation["metrics"]:
+        shown = ("micro_f1", "macro_f1")
+    if "rouge_l" in evaluation["metrics"]:
+        shown = ("rouge_l", "token_f1")
+    order = [*(name for name in BASELINES if name in evaluation["baselines"]), *sorted(evaluation["baselines"].keys() - BASELINES.keys())]
+    against = [(BASELINES.get(name, inline(name)), *(metric(evaluation["baselines"][name], each) for each in shown)) for name in order]
+    return text + "\n\n" + (table(("Baseline", *(SHOWN[each] for each in shown)), against) if against else f"Baselines: {NOT_MEASURED}.")
 
 
 def thread(facts: Mapping[str, Any]) -> str:

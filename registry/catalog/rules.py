@@ -85,6 +85,10 @@ def check_servable(facts: Mapping[str, Any]) -> None:
         sentence = f"{facts['semver']} gives any number of classes a text; served answers of several classes come later."
         step = "Measure it, let it suggest labels, or export it and load it as its card says."
         raise Refused(sentence, next_step=step, fields={"version": ["Choose a version that gives one class a text."]})
+    if writes_texts(facts):
+        sentence = f"{facts['semver']} writes texts; serving written answers comes later."
+        step = "Measure it, compare it, or export it and load it as its card says."
+        raise Refused(sentence, next_step=step, fields={"version": ["Choose a version that gives one class a text."]})
 
 
 def gives_several(facts: Mapping[str, Any]) -> bool:
@@ -95,6 +99,16 @@ def gives_several(facts: Mapping[str, Any]) -> bool:
 def gives_marks(facts: Mapping[str, Any]) -> bool:
     """Whether a version marks parts of texts, from its frozen facts."""
     return bool(facts.get("spec", {}).get("task") == "spans")
+
+
+def writes_texts(facts: Mapping[str, Any]) -> bool:
+    """Whether a version writes texts, from its frozen facts."""
+    return bool(facts.get("spec", {}).get("task") == "free_text")
+
+
+def gives_one(facts: Mapping[str, Any]) -> bool:
+    """Whether a version gives one class a text, which alone is served so far."""
+    return not (gives_several(facts) or gives_marks(facts) or writes_texts(facts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +130,8 @@ class Serving:
 
 def serving(facts: Mapping[str, Any]) -> Serving:
     """What serves, from a version's frozen facts: int8 where it passed its gate when the run ended, else fp32."""
+    if writes_texts(facts):
+        return Serving("not served", "It writes texts, and serving written answers comes later.")
     gate = facts.get("int8")
     if not gate:
         return Serving("fp32", "The version was made before int8 was compared with fp32.")

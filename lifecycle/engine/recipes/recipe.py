@@ -22,7 +22,6 @@ from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.batches import Collate, Encoded, EncodedRows
 from lifecycle.engine.classifier import Network
 from lifecycle.engine.data import Rows
-from lifecycle.engine.diagnosis import Diagnosis
 from lifecycle.engine.layers import Activations
 from lifecycle.engine.metrics import Countable
 from lifecycle.engine.spec import TrainSpec
@@ -58,9 +57,6 @@ class Recipe(Protocol):
     def encode(self, tokenizer: Any, rows: Rows, classes: int, max_tokens: int) -> Encoded:
         """The rows as a model reads them, cut at max_tokens."""
 
-    def findings(self, train: Encoded, rows: Rows, max_tokens: int) -> list[Diagnosis]:
-        """What is to be said of training rows as they are read."""
-
     def outputs(self, classes: int) -> int:
         """How many logits the head gives."""
 
@@ -85,6 +81,9 @@ class Recipe(Protocol):
 
     def validate(self, outputs: Any, truth: Any) -> dict[str, float]:
         """log_loss, `watched` and how many different answers are given, of a model in training."""
+
+    def samples(self, outputs: Any) -> list[dict[str, str]]:
+        """Of what `observe` gave, what is shown while it trains: {"item", "answer"} of a few validation rows, where texts are written."""
 
     def calibrate(self, info: ArtifactInfo, logits: Any, truth: Any) -> ArtifactInfo:
         """The artifact's description with what turns these logits best into answers."""

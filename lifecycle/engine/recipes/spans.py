@@ -86,24 +86,8 @@ class Spans(OfTexts):
             tags[counted] = tagging.tag(target.spans, where)
             labels.append(tags)
             offsets.append(where)
-        return Encoded(found["input_ids"], labels, self.truth(rows.targets, classes), offsets)
-
-    def findings(self, train: Encoded, rows: Rows, max_tokens: int) -> list[Diagnosis]:
-        """Spans of training rows that cannot be learnt as they are marked."""
-        lost = [tagging.unreachable(each.spans, at) for each, at in zip(train.truth, train.offsets or (), strict=True)]
-        beyond, inexact = (sum(each[at] for each in lost) for at in (0, 1))
-        overlapping, every = sum(each.overlapping for each in train.truth), sum(len(each.spans) for each in train.truth)
-        told = (
-            (beyond, f"lie beyond the first {max_tokens} tokens of their text, which alone are read"),
-            (inexact, "begin or end within a token, so that more than they is marked"),
-            (overlapping, "were left out, since they overlap a longer one"),
-        )
-        if not any(count for count, _ in told):
-            return []
-        detail = "; ".join(f"{count:,} {text}" for count, text in told if count)
-        named = f"{beyond + inexact + overlapping:,} of {every + overlapping:,} training spans are not learnt as they are marked."
-        step = "Raise max_tokens, or divide long texts." if beyond else "Mark whole words that do not overlap."
-        return [Diagnosis("lost_spans", "watch" if beyond else "info", named, f"{detail}.", 0, 0, step)]
+        encoded = Encoded(found["input_ids"], labels, self.truth(rows.targets, classes), offsets)
+        return replace(encoded, notes=lost(encoded, max_tokens))
 
     def stack(self, labels: Sequence[Any]) -> Tensor:
         """Padded with what does not count: int64 (B, T)."""
@@ -187,3 +171,21 @@ def _span(given: Any, text: str, index: Mapping[str, int]) -> tagging.Span:
     if type(start) is not int or type(end) is not int or not 0 <= start < end <= len(text):
         raise ValueError(f"span {start}–{end} does not lie in the text, which has {len(text):,} characters.")
     return start, end, index[label]
+
+
+def lost(train: Encoded, max_tokens: int) -> list[Diagnosis]:
+    """What is said of spans that cannot be learnt as they are marked."""
+    gone = [tagging.unreachable(each.spans, at) for each, at in zip(train.truth, train.offsets or (), strict=True)]
+    beyond, inexact = (sum(each[at] for each in gone) for at in (0, 1))
+    overlapping, every = sum(each.overlapping for each in train.truth), sum(len(each.spans) for each in train.truth)
+    told = (
+        (beyond, f"lie beyond the first {max_tokens} tokens of their text, which alone are read"),
+        (inexact, "begin or end within a token, so that more than they is marked"),
+        (overlapping, "were left out, since they overlap a longer one"),
+    )
+    if not any(count for count, _ in told):
+        return []
+    detail = "; ".join(f"{count:,} {text}" for count, text in told if count)
+    named = f"{beyond + inexact + overlapping:,} of {every + overlapping:,} training spans are not learnt as they are marked."
+    step = "Raise max_tokens, or divide long texts." if beyond else "Mark whole words that do not overlap."
+    return [Diagnosis("lost_spans", "watch" if beyond else "info", named, f"{detail}.", 0, 0, step)]

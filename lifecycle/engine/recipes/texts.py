@@ -14,7 +14,6 @@ from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.batches import Collate, Encoded, EncodedRows, stacked
 from lifecycle.engine.classifier import Classifier, encode
 from lifecycle.engine.data import Rows
-from lifecycle.engine.diagnosis import Diagnosis
 from lifecycle.engine.forward import evaluation_logits, frozen_features
 from lifecycle.engine.layers import Activations
 from lifecycle.engine.spec import TrainSpec
@@ -37,10 +36,6 @@ class OfTexts:
         """Texts as token ids, with special tokens, cut at max_tokens."""
         truth = self.truth(rows.targets, classes)
         return Encoded(encode(tokenizer, rows.texts, max_tokens), truth, truth)
-
-    def findings(self, train: Encoded, rows: Rows, max_tokens: int) -> list[Diagnosis]:
-        """Nothing: a text that is cut keeps its label."""
-        return []
 
     def outputs(self, classes: int) -> int:
         """One for each label."""
@@ -66,6 +61,10 @@ class OfTexts:
     def sound(self, outputs: Any) -> bool:
         """Whether all logits are numbers."""
         return bool(np.isfinite(outputs).all())
+
+    def samples(self, outputs: Any) -> list[dict[str, str]]:
+        """None: what a text is told is in its scores."""
+        return []
 
     def keep(self, path: Path, ids: Sequence[str], probabilities: Any, truth: Any, info: ArtifactInfo, split: str) -> None:
         """As `predictions.write`."""

@@ -14,7 +14,6 @@ from datasets_app.labeling import actions as labeling
 from datasets_app.labeling import queries as labeling_queries
 from datasets_app.labeling.models import Queue, Suggestion
 from lifecycle.compute import warm
-from lifecycle.engine.spec import TASKS
 from lifecycle.evaluation import ports, queries, rules
 from lifecycle.jobs.actions import enqueue
 from lifecycle.jobs.context import JobContext
@@ -58,7 +57,7 @@ def suggest(*, dataset: Dataset, model: ports.Model, actor: User, queue: Queue |
 
 def check(dataset: Dataset, model: ports.Model) -> rules.Match:
     """How the model's labels fit the newest classes. Raises Refused where it can suggest nothing here."""
-    if dataset.task not in TASKS:
+    if dataset.task not in queries.CLASSED:
         raise Refused(queries.OTHER_TASK, next_step=queries.OTHER_TASK_STEP)
     if model.run.project_id != dataset.project_id:
         raise Refused(f"{model.name} belongs to another project.", fields={"model": ["Choose a model of this project."]})

@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
-from lifecycle.engine.base import MINILM, MINILM_PACKAGE
+from lifecycle.engine.base import MINILM, MINILM_PACKAGE, SMOLLM2, SMOLLM2_PACKAGE
 from lifecycle.jobs.actions import enqueue
 from lifecycle.refusals import Conflict, NotReady, Refused
 from lifecycle.training import facts
@@ -20,6 +20,7 @@ from registry.artifacts import actions as artifacts
 from registry.ledger.actions import record
 from registry.ledger.verbs import Verb
 
+PACKAGES = {MINILM: MINILM_PACKAGE, SMOLLM2: SMOLLM2_PACKAGE}
 HUB_ID = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9._-]{0,95}/)?[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
@@ -30,7 +31,7 @@ def add_packaged_base(*, project: Project, actor: User | None, name: str = MINIL
     actor: None is the system itself. Raises Refused when the package is not installed.
     """
     facts.packaged(name)
-    return _add(project, actor, name=name, kind=BaseModel.Kind.PACKAGE, source=MINILM_PACKAGE)
+    return _add(project, actor, name=name, kind=BaseModel.Kind.PACKAGE, source=PACKAGES[name])
 
 
 def add_folder_base(*, project: Project, actor: User, path: str, name: str = "") -> BaseModel:

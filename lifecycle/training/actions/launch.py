@@ -11,13 +11,14 @@ from django.db.models import Max
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.snapshots.models import Snapshot
-from lifecycle.engine import defaults
+from lifecycle.engine import defaults, text_defaults
+from lifecycle.engine.base import SMOLLM2
 from lifecycle.engine.spec import TASKS, SpecError, TrainSpec
 from lifecycle.jobs.actions import enqueue
 from lifecycle.refusals import Conflict, NotReady, Refused
 from lifecycle.training import facts, queries
 from lifecycle.training.models import BaseModel, Run, Sweep
-from lifecycle.training.rules import RunState
+from lifecycle.training.rules import RunState, misfit
 from registry.access.models import Project, User
 from registry.access.policy import require
 from registry.ledger.actions import record
@@ -54,6 +55,7 @@ def launch(
         return known
     check_snapshot(snapshot)
     check_base(base, project)
+    check_kind(snapshot, base)
     document = make_spec(snapshot, base, strategy, options or {}).to_json()
     return start(
         project, actor, snapshot=snapshot, base=base, strategy=strategy, spec=document, note=note.strip()[:300], key=key,
@@ -123,9 +125,11 @@ def queue_next_trial(sweep: Sweep, *, after: int) -> None:
 def check_snapshot(snapshot: Snapshot) -> None:
     """Raises Refused where nothing could be learnt or measured."""
     if snapshot.dataset.task not in TASKS:
-        text = f"{snapshot} cannot be trained on here yet: models learn classes and marked parts of texts, and its task is another."
+        told = "models learn classes, marked parts of texts, or to write texts, and its task is another"
+        text = f"{snapshot} cannot be trained on here yet: {told}."
         raise Refused(text, next_step="Export the snapshot, and train on its file.", fields={"snapshot": [text]})
-    several, marks = (snapshot.dataset.task == task for task in (Dataset.Task.MULTI_LABEL, Dataset.Task.SPANS))
+    tasks = Dataset.Task.MULTI_LABEL, Dataset.Task.SPANS, Dataset.Task.FREE_TEXT
+    several, marks, writes = (snapshot.dataset.task == task for task in tasks)
     trained = [label for label, splits in snapshot.counts["labels"].items() if splits.get("train")]
     if several and (told := unlearnable(snapshot)):
         text = f"{snapshot} cannot be trained on: {told}. A class is learnt from texts with it and texts without."
@@ -135,7 +139,10 @@ def check_snapshot(snapshot: Snapshot) -> None:
         told = f"nothing is marked as {listed(never)} in its training rows" if never else "nothing is marked in its training rows"
         text = f"{snapshot} cannot be trained on: {told}. A class is learnt from parts that are marked with it."
         raise Refused(text, next_step="Mark some, or leave the class out, and freeze again.", fields={"snapshot": [text]})
-    if not several and not marks and len(trained) < 2:
+    if writes and not snapshot.counts["splits"].get("train"):
+        text = f"{snapshot} cannot be trained on: it has no training rows."
+        raise Refused(text, next_step="Write answers and freeze again.", fields={"snapshot": [text]})
+    if not (several or marks or writes) and len(trained) < 2:
         told = f"all its training rows carry the label {trained[0]}" if trained else "it has no training rows"
         text = f"{snapshot} cannot be trained on: {told}, and a classifier needs at least two classes."
         raise Refused(text, next_step="Label rows of another class and freeze again.", fields={"snapshot": [text]})
@@ -172,9 +179,16 @@ def check_base(base: BaseModel, project: Project) -> None:
         raise NotReady(text, next_step="Wait for its job, or look at why it failed under Base models.", fields={"base": [text]})
 
 
+def check_kind(snapshot: Snapshot, base: BaseModel) -> None:
+    """Raises Refused where texts are to be written and the base is no decoder."""
+    if snapshot.dataset.task == Dataset.Task.FREE_TEXT and not base.facts.get("decoder"):
+        text = f"{base.name} is an encoder, which writes no texts. Choose a decoder, such as {SMOLLM2}."
+        raise Refused(text, fields={"base": [text]})
+
+
 def make_spec(snapshot: Snapshot, base: BaseModel, strategy: str, options: Mapping[str, Any]) -> TrainSpec:
     """The engine's spec: what is suggested for this data, with the options in its place. Raises Refused with the message by field."""
-    learnt = {"labels": queries.labels_of(snapshot), "task": snapshot.dataset.task}
+    learnt = {"labels": queries.learnt_labels(snapshot), "task": snapshot.dataset.task}
     return fill_spec(base, strategy, learnt, suggested_settings(snapshot, base, strategy), options)
 
 
@@ -182,6 +196,8 @@ def suggested_settings(snapshot: Snapshot, base: BaseModel, strategy: str) -> di
     """What is suggested for this data, by setting. Raises Refused for an unknown strategy."""
     if strategy not in Run.Strategy.values:
         raise Refused("There is no such strategy.", fields={"strategy": [f"Choose one of {', '.join(Run.Strategy.values)}."]})
+    if text := misfit(strategy, writes=snapshot.dataset.task == Dataset.Task.FREE_TEXT):
+        raise Refused(text, fields={"strategy": [text]})
     return queries.suggestion(snapshot, base, strategy).values()
 
 
@@ -196,8 +212,9 @@ def fill_spec(
     if strategy == Run.Strategy.FAST_LORA and layers < 2:
         text = f"{base.name} has no two layers that are known, so nothing of it can be run once. Choose LoRA."
         raise Refused(text, fields={"strategy": [text]})
-    if strategy == Run.Strategy.IA3 and architecture not in defaults.IA3_MODELS:
-        known = ", ".join(defaults.IA3_MODELS)
+    ia3_models = text_defaults.IA3_MODELS if learnt["task"] == Dataset.Task.FREE_TEXT else defaults.IA3_MODELS
+    if strategy == Run.Strategy.IA3 and architecture not in ia3_models:
+        known = ", ".join(ia3_models)
         text = f"Which weights IA3 scales is known for {known}; {base.name} is {architecture or 'unknown'}. Choose LoRA."
         raise Refused(text, fields={"strategy": [text]})
     if foreign := sorted(defaults.INNER & options.keys() - suggested.keys()):

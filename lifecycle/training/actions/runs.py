@@ -15,7 +15,7 @@ from lifecycle.jobs.models import Job
 from lifecycle.refusals import NotReady, Refused
 from lifecycle.training import ports, rules
 from lifecycle.training.actions.launch import check_base, queue_job, queue_next_trial
-from lifecycle.training.models import Diagnosis, MetricPoint, Run, RunLog
+from lifecycle.training.models import Diagnosis, MetricPoint, Run, RunLog, Sample
 from lifecycle.training.rules import RunState, SweepState
 from registry.access.models import User
 from registry.access.policy import require
@@ -39,6 +39,9 @@ def move(run: Run, state: RunState, **values: Any) -> None:
     run.save(update_fields=["state", *values])
     if run.sweep is not None and state in rules.FINISHED:
         queue_next_trial(run.sweep, after=run.trial or 0)
+
+
+SAMPLE_LENGTH = 4_000  # characters of a sample that are kept
 
 
 @transaction.atomic
@@ -120,6 +123,7 @@ def begin(run_id: UUID) -> Run:
 def record_events(run: Run, events: Sequence[dict[str, Any]]) -> None:
     """Keep what the engine wrote. Safe twice: a step's last value, a finding's last state and each log line count once."""
     values: dict[tuple[str, int], float] = {}
+    samples: list[Sample] = []
     step, total = run.step, run.total_steps
     for event in events:
         if event["kind"] == "metric":
@@ -127,10 +131,13 @@ def record_events(run: Run, events: Sequence[dict[str, Any]]) -> None:
             values |= {(name, step): float(value) for name, value in event["values"].items() if value is not None}
         elif event["kind"] == "finding":
             keep_finding(run, event)
+        elif event["kind"] == "sample":
+            samples.append(Sample(run=run, step=int(event["step"]), item=event["item"][:64], answer=event["answer"][:SAMPLE_LENGTH]))
     MetricPoint.objects.bulk_create(
         [MetricPoint(run=run, name=name[:40], step=at, value=value) for (name, at), value in values.items()],
         update_conflicts=True, unique_fields=["run", "name", "step"], update_fields=["value"],
     )  # fmt: skip
+    Sample.objects.bulk_create(samples, update_conflicts=True, unique_fields=["run", "step", "item"], update_fields=["answer"])
     RunLog.objects.bulk_create([line for event in events if (line := log_line(run, event))], ignore_conflicts=True)
     if (step, total) != (run.step, run.total_steps):
         run.step, run.total_steps = step, total

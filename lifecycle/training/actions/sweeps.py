@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 
+from datasets_app.datasets.models import Dataset
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.refusals import Conflict, Refused
 from lifecycle.training import ports, queries, rules, search
@@ -57,6 +58,7 @@ def start_sweep(
             raise Conflict("This key has started another sweep.", next_step="Send a new key.")
         return known
     check_snapshot(snapshot)
+    check_scored(snapshot)
     check_base(base, project)
     wanted = search.read_space(space)
     settings = settle(snapshot, base, strategy, wanted, options or {})
@@ -74,6 +76,13 @@ def start_sweep(
         warmup_trials=warmup_trials, minutes=minutes,
     )  # fmt: skip
     return sweep
+
+
+def check_scored(snapshot: Snapshot) -> None:
+    """Raises Refused where trials have no macro-F1 to be compared by."""
+    if snapshot.dataset.task == Dataset.Task.FREE_TEXT:
+        text = "A sweep compares trials by macro-F1, and where texts are written there is none. Start single runs and compare them."
+        raise Refused(text, fields={"snapshot": [text]})
 
 
 def check_extent(space: search.Space, *, trials: int, sampler: str, seed: int, warmup_trials: int, minutes: int | None) -> None:

@@ -1,0 +1,128 @@
+"""Prompts and completions as token ids: what a decoder reads, and which tokens its loss counts.
+
+A prompt stands in a frame: the tokenizer's chat template with the prompt as the user's one message and the assistant's turn opened, or,
+where the tokenizer has none, PLAIN. Behind it come the completion's tokens and the end-of-text token, which is learnt with it, so that a
+model that was tuned stops by itself. Frame, prompt and completion are cut into tokens apart, in training and in answering alike.
+
+What is too long is cut at the beginning of the prompt, inside the frame. A completion loses its end, and its end-of-text token with it,
+only where it does not fit by itself. Both are counted, and told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lifecycle.engine.faults import EngineFault
+
+IGNORED = -100  # a label that no loss counts
+PLAIN = ("", "\n\n### Answer\n")  # before and behind a prompt where the tokenizer has no chat template
+MARK = "\ue000prompt\ue000"  # stands for the prompt while the frame is looked for
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What stands around every prompt, as token ids, and the token that ends an answer."""
+
+    head: tuple[int, ...]
+    tail: tuple[int, ...]
+    end: int
+
+    def __len__(self) -> int:
+        return len(self.head) + len(self.tail)
+
+
+@dataclass(frozen=True)
+class Example:
+    """A prompt and its completion. ids and labels are equally long; labels are IGNORED on the prompt. cut_*: tokens that were left out."""
+
+    ids: tuple[int, ...]
+    labels: tuple[int, ...]
+    cut_prompt: int = 0
+    cut_answer: int = 0
+
+
+@dataclass(frozen=True)
+class Truncation:
+    """How many of `rows` lost tokens of their prompts, or of their completions' ends, and how many tokens in all."""
+
+    rows: int
+    limit: int
+    prompts: int
+    prompt_tokens: int
+    answers: int
+    answer_tokens: int
+
+
+def find_frame(tokenizer: Any) -> Frame:
+    """The tokenizer's frame. Raises EngineFault `base_missing` where it has no end-of-text token, or a template that a prompt breaks."""
+    if tokenizer.eos_token_id is None:
+        raise _unfit("its tokenizer has no end-of-text token, so an answer would never end.")
+    before, behind = PLAIN
+    begins: list[int] = []
+    if tokenizer.chat_template:
+        try:
+            turn = [{"role": "user", "content": MARK}]
+            whole = tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True)
+        except Exception as error:  # a template is a program of its own, which may raise anything
+            raise _unfit(f"its chat template does not take one message of a user ({type(error).__name__}).") from error
+        if whole.count(MARK) != 1:
+            raise _unfit("its chat template does not repeat a message as it is.")
+        before, behind = whole.split(MARK)
+    else:
+        first = tokenizer("a")["input_ids"][:1]
+        begins = first if tokenizer.bos_token_id is not None and first == [tokenizer.bos_token_id] else []
+    return Frame((*begins, *_ids(tokenizer, before)), tuple(_ids(tokenizer, behind)), int(tokenizer.eos_token_id))
+
+
+def _unfit(why: str) -> EngineFault:
+    return EngineFault("base_missing", f"The base model cannot answer prompts: {why}", "Choose an instruction-tuned decoder.")
+
+
+def _ids(tokenizer: Any, text: str) -> list[int]:
+    return list(tokenizer(text, add_special_tokens=False)["input_ids"]) if text else []
+
+
+def encode_prompts(tokenizer: Any, frame: Frame, prompts: Sequence[str], limit: int) -> list[list[int]]:
+    """The ids of each prompt in its frame, at most `limit` of them, ready to be answered."""
+    room = max(0, limit - len(frame))
+    return [[*frame.head, *_last(_ids(tokenizer, prompt), room), *frame.tail] for prompt in prompts]
+
+
+def encode_examples(tokenizer: Any, frame: Frame, prompts: Sequence[str], answers: Sequence[str], limit: int) -> list[Example]:
+    """Prompts with their completions, each at most `limit` tokens long. Raises EngineFault `bad_spec` where the frame alone fills that."""
+    if limit < len(frame) + 2:
+        message = f"max_tokens is {limit}, and {len(frame)} tokens stand around every prompt already."
+        raise EngineFault("bad_spec", message, f"Set max_tokens to {len(frame) + 64} or more.")
+    return [
+        _example(frame, _ids(tokenizer, one), [*_ids(tokenizer, two), frame.end], limit) for one, two in zip(prompts, answers, strict=True)
+    ]
+
+
+def _example(frame: Frame, prompt: list[int], answer: list[int], limit: int) -> Example:
+    kept_answer = answer[: limit - len(frame)]
+    kept_prompt = _last(prompt, limit - len(frame) - len(kept_answer))
+    before = (*frame.head, *kept_prompt, *frame.tail)
+    labels = (*(IGNORED for _ in before), *kept_answer)
+    return Example((*before, *kept_answer), labels, len(prompt) - len(kept_prompt), len(answer) - len(kept_answer))
+
+
+def _last(ids: list[int], count: int) -> list[int]:
+    return ids[-count:] if count else []
+
+
+def truncation(examples: Sequence[Example], limit: int) -> Truncation:
+    """What was cut of these rows."""
+    prompts, answers = ([getattr(each, name) for each in examples] for name in ("cut_prompt", "cut_answer"))
+    return Truncation(len(examples), limit, sum(map(bool, prompts)), sum(prompts), sum(map(bool, answers)), sum(answers))
+
+
+def told(found: Truncation, name: str) -> str:
+    """The sentence about what was cut; empty where nothing was. name: of the rows, such as train."""
+    parts = []
+    if found.prompts:
+        parts.append(f"{found.prompts:,} of {found.rows:,} {name} prompts lost {found.prompt_tokens:,} tokens at their beginning")
+    if found.answers:
+        parts.append(f"{found.answers:,} of {found.rows:,} {name} answers lost {found.answer_tokens:,} tokens at their end")
+    return f"{', and '.join(parts)}: a row has up to {found.limit:,} tokens." if parts else ""

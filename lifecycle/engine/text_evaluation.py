@@ -1,0 +1,181 @@
+"""Measure a model that writes texts: its answers to every prompt, their scores, and the same of what it must beat.
+
+Baselines  prompted_base: the model before it was tuned, given the same prompt; nearest: the completion of the training prompt that is most
+           like the row's (cosine of TF-IDF of words); frequent: the most frequent training completion
+against    of each baseline, how much better the answers are by the score of text_scores.KEY: a paired bootstrap over the same rows
+copied     runs of words that answers share with training completions, beside those of the held-out references, which have not seen them
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+from lifecycle.engine import prompts, text_answers, text_scores, verbatim
+from lifecycle.engine.answering import Losses, answer, measure_losses
+from lifecycle.engine.artifact import ArtifactInfo
+from lifecycle.engine.base import open_base
+from lifecycle.engine.data import Rows, read_rows
+from lifecycle.engine.decoders import Decoder, load_decoder, open_decoder
+from lifecycle.engine.events import EventWriter
+from lifecycle.engine.faults import EngineFault
+from lifecycle.engine.probe import environment
+from lifecycle.engine.recipes import RECIPES
+from lifecycle.engine.recipes.free_text import EVALUATION_ROWS
+from lifecycle.engine.spec import EvaluateSpec
+from lifecycle.engine.strategies import load_tokenizer
+from lifecycle.engine.text_scores import ScoredTexts, score_texts
+
+Cancelled = Callable[[], bool]
+WORDS = r"(?u)\b\w+\b"  # of one letter too
+TOLD_EVERY = 10.0  # seconds between two lines about how many rows are answered
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How every model of one evaluation is asked. limit: tokens of a row; longest: of an answer."""
+
+    tokenizer: Any
+    frame: prompts.Frame
+    limit: int
+    longest: int
+    at_once: int
+    events: EventWriter
+    cancelled: Cancelled
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a model answers, and the loss of the references under it."""
+
+    answers: list[str]
+    losses: Losses
+
+
+def evaluate(folder: Path, spec: EvaluateSpec, info: ArtifactInfo, cancelled: Cancelled) -> dict[str, Any]:
+    """The whole of result.json; answers.parquet's rows go into predictions.parquet."""
+    started, events = time.monotonic(), EventWriter(folder / "events.jsonl")
+    recipe, artifact = RECIPES[info.task], folder / spec.artifact
+    rows = read_rows(folder / spec.data, (), recipe.read)
+    train = read_rows(folder / spec.train, (), recipe.read) if spec.baselines else None
+    base = folder / spec.base.path if spec.base else None
+    if base is not None and info.strategy != "full":
+        open_base(base, info.base_name, info.base_digest)
+    tokenizer = load_tokenizer(artifact)
+    at_once = min(spec.batch_size, EVALUATION_ROWS)
+    longest = spec.max_new_tokens or info.max_new_tokens or 128
+    setting = Setting(tokenizer, prompts.find_frame(tokenizer), info.max_tokens, longest, at_once, events, cancelled)
+    own = _ask(open_decoder(artifact, base, info), rows, setting, "the model")
+    base_said = None
+    if spec.baselines and base is not None and not cancelled():
+        base_said = _ask(load_decoder(base), rows, setting, "the model before it was tuned")
+    if cancelled():
+        events.write("end", status="cancelled", message="Stopped on request.")
+        return {"format": 1, "status": "cancelled", "error": None}
+    events.write("stage", name="score", message=f"Scoring, with {spec.bootstrap:,} bootstrap samples.")
+    found = _measure(folder, spec, info, rows, train, own, base_said, setting)
+    events.write("end", status="succeeded", message="Finished.")
+    cost = {"seconds": round(time.monotonic() - started, 3), "environment": environment()}
+    return {"format": 1, "status": "succeeded", "error": None} | found | cost
+
+
+def _ask(model: Any, rows: Rows, setting: Setting, name: str) -> Said:
+    """Every row answered, and the loss of every reference."""
+    setting.events.write("stage", name="predict", message=f"Asking {name} {len(rows):,} times.")
+    texts, references = rows.texts, [each.answer for each in rows.targets]
+    examples = prompts.encode_examples(setting.tokenizer, setting.frame, texts, references, setting.limit)
+    pad = setting.tokenizer.pad_token_id or 0
+    losses = measure_losses(Decoder(model), examples, pad, setting.at_once)
+    if not np.isfinite(losses.nats).all():
+        raise EngineFault("nan_loss", "The model gives no numbers for some rows.", "Train again with a lower rate.")
+    last = time.monotonic()
+
+    def tell(done: int) -> None:
+        nonlocal last
+        if time.monotonic() - last > TOLD_EVERY:
+            last = time.monotonic()
+            setting.events.write("log", message=f"{done:,} of {len(rows):,} answered by {name}.")
+
+    room = model.config.max_position_embeddings - setting.longest if getattr(model.config, "max_position_embeddings", 0) else setting.limit
+    asked = prompts.encode_prompts(setting.tokenizer, setting.frame, texts, max(len(setting.frame) + 1, min(setting.limit, room)))
+    said = answer(
+        model, setting.tokenizer, asked, end=setting.frame.end, pad_id=pad, max_new_tokens=setting.longest, at_once=setting.at_once,
+        told=tell, cancelled=setting.cancelled,
+    )  # fmt: skip
+    return Said(said, losses)
+
+
+def _measure(
+    folder: Path, spec: EvaluateSpec, info: ArtifactInfo, rows: Rows, train: Rows | None, own: Said, base: Said | None, setting: Setting
+) -> dict[str, Any]:
+    references, contexts = [each.answer for each in rows.targets], [each.context for each in rows.targets]
+    options = {"count": spec.bootstrap, "seed": spec.seed}
+    scored = score_texts(own.answers, references, contexts, own.losses.nats, own.losses.tokens)
+    learnt = verbatim.Learnt([each.answer for each in train.targets]) if train else None
+    copied = [learnt.longest(*each) for each in zip(own.answers, rows.texts, strict=True)] if learnt else [verbatim.NONE] * len(rows)
+    kept = text_answers.TextAnswers(
+        rows.ids, tuple(map(text_answers.target_of, references, contexts)), tuple(own.answers), scored, tuple(copied),
+        tuple(base.answers) if base else None,
+    )  # fmt: skip
+    text_answers.write(folder / "predictions.parquet", kept, spec.split)
+    rivals: dict[str, ScoredTexts] = {}
+    if base is not None:
+        rivals["prompted_base"] = score_texts(base.answers, references, contexts, base.losses.nats, base.losses.tokens)
+    if train is not None:
+        rivals["nearest"] = score_texts(nearest(train, rows), references, contexts)
+        rivals["frequent"] = score_texts([frequent(train)] * len(rows), references, contexts)
+    examples = prompts.encode_examples(setting.tokenizer, setting.frame, rows.texts, references, setting.limit)
+    return {
+        "task": info.task,
+        "rows": len(rows),
+        "with_context": sum(map(bool, contexts)),
+        "max_new_tokens": setting.longest,
+        "truncation": asdict(prompts.truncation(examples, setting.limit)),
+        **text_scores.summary(scored, **options),
+        "references": _references(references, contexts),
+        "baselines": {name: text_scores.summary(each, **options) for name, each in rivals.items()},
+        "against": {name: text_scores.paired(each, scored, **options) for name, each in rivals.items()},
+        "copied": copied_report(copied, [learnt.longest(*each) for each in zip(references, rows.texts, strict=True)]) if learnt else None,
+    }
+
+
+def _references(references: list[str], contexts: list[str]) -> dict[str, Any]:
+    """What the references themselves reach, where that says how high a score can be."""
+    own = score_texts(references, references, contexts)
+    values = {name: float(value[0]) for name, value in own.aggregate(np.ones((1, len(own)))).items()}
+    return {name: values[name] for name in ("groundedness", "answer_words") if not np.isnan(values[name])}
+
+
+def copied_report(answers: list[verbatim.Run], references: list[verbatim.Run]) -> dict[str, Any]:
+    """words: from which on an answer is copied; share: of the answers that are, and of the references; longest: in words."""
+    return {
+        "words": verbatim.COPIED,
+        "share": verbatim.share_copied(answers),
+        "rows": sum(each.words >= verbatim.COPIED for each in answers),
+        "longest": max(each.words for each in answers),
+        "reference_share": verbatim.share_copied(references),
+        "reference_longest": max(each.words for each in references),
+    }
+
+
+def nearest(train: Rows, rows: Rows) -> list[str]:
+    """For each row the completion of the training prompt nearest to its own by the cosine of TF-IDF; of equal ones the first."""
+    vectors = TfidfVectorizer(sublinear_tf=True, token_pattern=WORDS)
+    try:
+        known = vectors.fit_transform(train.texts)
+    except ValueError:  # no word in any prompt
+        return [frequent(train)] * len(rows)
+    found = (vectors.transform(rows.texts) @ known.T).tocsr()
+    return [train.targets[int(found[row].toarray().argmax())].answer for row in range(len(rows))]
+
+
+def frequent(train: Rows) -> str:
+    """The most frequent training completion; of equal ones the first."""
+    return str(Counter(each.answer for each in train.targets).most_common(1)[0][0])

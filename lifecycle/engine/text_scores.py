@@ -1,0 +1,162 @@
+"""Scores of generated answers against references, with bootstrap intervals and the paired comparison over rows.
+
+perplexity      e to the loss of a token of the reference answers, over all their tokens, the end-of-text token of each included: rows count
+                by their length (Jelinek et al. 1977). Two models are comparable where their tokenizers cut alike.
+loss            its logarithm, nats a token
+exact_match, token_f1, rouge_1, rouge_2, rouge_l     means over rows of what `words` says, 0 to 1
+chrf, bleu      of the whole corpus, 0 to 100, by sacrebleu with its defaults (Popović 2015; Papineni et al. 2002, Post 2018)
+groundedness    mean over the rows with a context, as `words.groundedness` says
+answer_words, empty_answers, length_ratio            words of an answer on the average, the share that says nothing, words of all answers
+                to words of all references
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sacrebleu.metrics import BLEU, CHRF
+
+from lifecycle.engine import metrics, words
+from lifecycle.engine.metrics import Floats, Ints
+
+METRICS = (
+    *("loss", "perplexity", "exact_match", "token_f1", "rouge_1", "rouge_2", "rouge_l", "chrf", "bleu", "groundedness"),
+    *("answer_words", "empty_answers", "length_ratio"),
+)
+COMPARED = ("rouge_l", "token_f1", "exact_match", "chrf", "bleu", "groundedness", "perplexity", "empty_answers")
+KEY = "rouge_l"  # what a fine-tune and its baselines are held against each other by
+CHRF_ORDERS = 6  # of characters, sacrebleu's default
+BETA = 2  # chrF2: recall counts twice
+
+
+@dataclass(frozen=True)
+class ScoredTexts:
+    """Rows ready to be counted, all (N,) but bleu (N, 10) and chrf (N, 18), sacrebleu's statistics of a segment.
+
+    nats, tokens: of the reference answers under the model; NaN where it gives no probabilities. grounded: NaN where it is not known.
+    """
+
+    nats: Floats
+    tokens: Floats
+    exact: Floats
+    f1: Floats
+    rouge_1: Floats
+    rouge_2: Floats
+    rouge_l: Floats
+    bleu: Floats
+    chrf: Floats
+    grounded: Floats
+    length: Floats
+    wanted: Floats
+
+    def __len__(self) -> int:
+        return len(self.exact)
+
+    def aggregate(self, weights: Floats) -> dict[str, Floats]:
+        """METRICS of each weighting of the rows. weights: (B, N), how often each row counts. Returns (B,) arrays, NaN where not known."""
+        total, known = weights.sum(axis=1), ~np.isnan(self.grounded)
+        with np.errstate(over="ignore"):
+            loss = weights @ self.nats / (weights @ self.tokens)
+            perplexity = np.exp(loss)
+        grounds = weights[:, known].sum(axis=1)
+        grounded = weights[:, known] @ self.grounded[known]
+        means = {"exact_match": self.exact, "token_f1": self.f1, "rouge_1": self.rouge_1, "rouge_2": self.rouge_2, "rouge_l": self.rouge_l}
+        return {
+            "loss": loss,
+            "perplexity": perplexity,
+            **{name: weights @ values / total for name, values in means.items()},
+            "chrf": chrf_of(weights @ self.chrf),
+            "bleu": np.array([bleu_of(each) for each in weights @ self.bleu]),
+            "groundedness": np.divide(grounded, grounds, out=np.full(len(weights), np.nan), where=grounds > 0),
+            "answer_words": weights @ self.length / total,
+            "empty_answers": weights @ (self.length == 0) / total,
+            "length_ratio": metrics.ratio(weights @ self.length, weights @ self.wanted),
+        }
+
+    def extras(self, weights: Floats) -> dict[str, Floats]:
+        """None more."""
+        return {}
+
+    def class_f1(self, weights: Floats) -> Floats:
+        """There are no classes (B, 0)."""
+        return np.zeros((len(weights), 0))
+
+    def support(self) -> Ints:
+        """There are no classes (0,)."""
+        return np.zeros(0, dtype=np.int64)
+
+
+def bleu_of(statistics: Floats) -> float:
+    """BLEU, 0 to 100, of statistics (10,) added up over segments: lengths of answers and references, then n-grams right and in all."""
+    right, of = statistics[2:6].tolist(), statistics[6:10].tolist()
+    found = BLEU.compute_bleu(right, of, int(statistics[0]), int(statistics[1]), smooth_method="exp", max_ngram_order=4)
+    return float(found.score)
+
+
+def chrf_of(statistics: Floats) -> Floats:
+    """chrF2, 0 to 100, of statistics (B, 18) added up: of each order of characters those of answers, of references, and shared ones.
+
+    Precision and recall are means over the orders that both sides have, as in sacrebleu.
+    """
+    answered, wanted, shared = (statistics[:, at::3] for at in range(3))  # (B, orders)
+    both = (answered > 0) & (wanted > 0)
+    orders = both.sum(axis=1)
+    precision = metrics.ratio((metrics.ratio(shared, answered) * both).sum(axis=1), orders)
+    recall = metrics.ratio((metrics.ratio(shared, wanted) * both).sum(axis=1), orders)
+    return 100 * metrics.ratio((1 + BETA**2) * precision * recall, BETA**2 * precision + recall)
+
+
+def score_texts(
+    answers: Sequence[str],
+    references: Sequence[str],
+    contexts: Sequence[str],
+    nats: NDArray[Any] | None = None,
+    tokens: NDArray[Any] | None = None,
+) -> ScoredTexts:
+    """Per-row quantities. contexts: empty texts where a row has none. nats, tokens: as of Losses, where the model gives probabilities."""
+    if not answers or not len(answers) == len(references) == len(contexts):
+        raise ValueError(f"Scores need as many answers as references and contexts, one or more; got {len(answers)}, {len(references)}.")
+    rouges = [words.rouge(one, two) for one, two in zip(answers, references, strict=True)]
+    unknown = np.full(len(answers), np.nan)
+    found = [words.groundedness(one, two) for one, two in zip(answers, contexts, strict=True)]
+    return ScoredTexts(
+        nats=unknown if nats is None else np.asarray(nats, dtype=np.float64),
+        tokens=unknown if tokens is None else np.asarray(tokens, dtype=np.float64),
+        exact=_each(words.exact, answers, references),
+        f1=_each(words.token_f1, answers, references),
+        rouge_1=np.array([each.one for each in rouges]),
+        rouge_2=np.array([each.two for each in rouges]),
+        rouge_l=np.array([each.longest for each in rouges]),
+        bleu=_statistics(BLEU(force=True), answers, references),
+        chrf=_statistics(CHRF(char_order=CHRF_ORDERS, beta=BETA), answers, references),
+        grounded=np.array([np.nan if each is None else each for each in found]),
+        length=np.array([float(len(words.words(each))) for each in answers]),
+        wanted=np.array([float(len(words.words(each))) for each in references]),
+    )
+
+
+def _each(function: Any, answers: Sequence[str], references: Sequence[str]) -> Floats:
+    return np.array([float(function(one, two)) for one, two in zip(answers, references, strict=True)])
+
+
+def _statistics(metric: Any, answers: Sequence[str], references: Sequence[str]) -> Floats:
+    """sacrebleu's counts of each segment, which add up over a corpus."""
+    return np.array(metric._extract_corpus_statistics(list(answers), [list(references)]), dtype=np.float64)
+
+
+def summary(rows: ScoredTexts, *, count: int, seed: int) -> dict[str, Any]:
+    """METRICS and `intervals` {name: {low, high}}, 95 %, of those that are known."""
+    points = {name: value for name, value in metrics.point_estimates(rows).items() if not np.isnan(value)}
+    intervals = {name: {"low": low, "high": high} for name, (low, high) in metrics.bootstrap(rows, count, seed).items() if name in points}
+    return {**points, "intervals": intervals}
+
+
+def paired(one: ScoredTexts, two: ScoredTexts, *, count: int = metrics.RESAMPLES, seed: int = 1) -> dict[str, dict[str, Any]]:
+    """How much better `two` is than `one` on the same rows, by each of COMPARED that both know; as metrics.paired."""
+    known = [metrics.point_estimates(each) for each in (one, two)]
+    names = [name for name in COMPARED if not any(np.isnan(each[name]) for each in known)]
+    return metrics.paired_rows(one, two, names, labels=None, count=count, seed=seed)

@@ -1,0 +1,61 @@
+"""Whether answers repeat what was learnt word for word: the longest run of words that an answer shares with a training completion.
+
+Words are those of `words.words`. A run that stands in the row's own prompt too is not counted: the prompt gave it away. Carlini et al. 2021
+(arXiv:2012.07805) look for such runs by searching with known texts; here the known texts are the training completions themselves.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lifecycle.engine.words import words
+
+COPIED = 12  # words in a row from which on an answer counts as copied
+SEED = 4  # shorter shared runs are not looked for: they are everybody's
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run of words that an answer shares with a training row. row: its number; -1 where none of SEED words or more is shared."""
+
+    words: int
+    row: int
+    text: str
+
+
+NONE = Run(0, -1, "")
+
+
+class Learnt:
+    """Training completions, ready to be searched."""
+
+    def __init__(self, completions: Sequence[str]) -> None:
+        self.rows = [words(each) for each in completions]
+        self.places: dict[tuple[str, ...], list[tuple[int, int]]] = defaultdict(list)
+        for number, row in enumerate(self.rows):
+            for at in range(len(row) - SEED + 1):
+                self.places[tuple(row[at : at + SEED])].append((number, at))
+
+    def longest(self, answer: str, prompt: str) -> Run:
+        """The longest run that the answer shares with a completion and not with its own prompt; of equal ones the first."""
+        said, asked = words(answer), f" {' '.join(words(prompt))} "
+        best = NONE
+        for start in range(len(said) - SEED + 1):
+            for number, at in self.places.get(tuple(said[start : start + SEED]), ()):
+                row = self.rows[number]
+                if best.words and said[start + best.words : start + best.words + 1] != row[at + best.words : at + best.words + 1]:
+                    continue  # it cannot be longer than the best
+                length = SEED
+                while start + length < len(said) and at + length < len(row) and said[start + length] == row[at + length]:
+                    length += 1
+                text = " ".join(said[start : start + length])
+                if length > best.words and f" {text} " not in asked:
+                    best = Run(length, number, text)
+        return best
+
+
+def share_copied(found: Sequence[Run]) -> float:
+    """Of the answers, 0 to 1."""
+    return sum(each.words >= COPIED for each in found) / len(found) if found else 0.0

@@ -1,0 +1,108 @@
+"""Texts as words, and how much two of them share. Pure; no torch.
+
+normalised, exact, f1: as the SQuAD evaluation has them (Rajpurkar et al. 2016, arXiv:1606.05250): small letters, without punctuation,
+without the articles a, an and the, one space between words.
+rouge: as the package rouge-score without a stemmer (Lin 2004): words are runs of a to z and 0 to 9, so other scripts have none.
+grounded: K-precision of content words (Adlakha et al. 2023, arXiv:2307.16877).
+"""
+
+from __future__ import annotations
+
+import re
+import string
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
+
+ARTICLES = re.compile(r"\b(a|an|the)\b", re.UNICODE)
+WORD = re.compile(r"[^\W_]+(?:['’.,][^\W_]+)*", re.UNICODE)
+NOT_ROUGE = re.compile(r"[^a-z0-9]+")
+PUNCTUATION = frozenset(string.punctuation)
+
+
+def normalised(text: str) -> str:
+    """The text as exact match and token F1 see it."""
+    bare = "".join(each for each in text.lower() if each not in PUNCTUATION)
+    return " ".join(ARTICLES.sub(" ", bare).split())
+
+
+def exact(answer: str, reference: str) -> bool:
+    """Whether both are the same once normalised."""
+    return normalised(answer) == normalised(reference)
+
+
+def token_f1(answer: str, reference: str) -> float:
+    """Harmonic mean of the shares of words that each has in common with the other, 0 to 1; 1 where both have none."""
+    one, two = normalised(answer).split(), normalised(reference).split()
+    if not one or not two:
+        return float(one == two)
+    return _f1(sum((Counter(one) & Counter(two)).values()), len(one), len(two))
+
+
+def _f1(shared: int, one: int, two: int) -> float:
+    return 2 * shared / (one + two) if shared else 0.0
+
+
+@dataclass(frozen=True)
+class Rouge:
+    """F1 of words, of pairs of words, and of the longest common subsequence of words; 0 to 1."""
+
+    one: float
+    two: float
+    longest: float
+
+
+def rouge(answer: str, reference: str) -> Rouge:
+    """ROUGE-1, ROUGE-2 and ROUGE-L."""
+    mine, theirs = (NOT_ROUGE.sub(" ", each.lower()).split() for each in (answer, reference))
+    if not mine or not theirs:
+        return Rouge(0.0, 0.0, 0.0)
+    pairs = [Counter(zip(each, each[1:], strict=False)) for each in (mine, theirs)]
+    return Rouge(
+        _f1(sum((Counter(mine) & Counter(theirs)).values()), len(mine), len(theirs)),
+        _f1(sum((pairs[0] & pairs[1]).values()), len(mine) - 1, len(theirs) - 1),
+        _f1(common_subsequence(mine, theirs), len(mine), len(theirs)),
+    )
+
+
+def common_subsequence(one: Sequence[str], two: Sequence[str]) -> int:
+    """Words of the longest sequence that stands in both in this order, other words between them allowed."""
+    line = [0] * (len(two) + 1)
+    for word in one:
+        before = 0
+        for at, other in enumerate(two, 1):
+            before, line[at] = line[at], before + 1 if word == other else max(line[at], line[at - 1])
+    return line[-1]
+
+
+# ── Grounds ─────────────────────────────────────────────────────────────────
+def words(text: str) -> list[str]:
+    """Runs of letters and digits of any script, small; 1,000 and don't are one word each."""
+    return [each.replace("’", "'") for each in WORD.findall(unicodedata.normalize("NFKC", text).lower())]
+
+
+def content_words(text: str) -> list[str]:
+    """Its words without English function words."""
+    return [each for each in words(text) if each not in ENGLISH_STOP_WORDS]
+
+
+def ungrounded(answer: str, context: str) -> list[str]:
+    """The content words of an answer that do not stand in the context, each once, in order."""
+    known = set(words(context))
+    return list(dict.fromkeys(each for each in content_words(answer) if each not in known))
+
+
+def groundedness(answer: str, context: str) -> float | None:
+    """Share of an answer's content words that stand in the context, 0 to 1; None without a context or a content word.
+
+    It sees words, not what is said with them: a denial, a mix-up of two facts of the context or a wrong sum counts as grounded, and a
+    correct paraphrase, another form of a word, or what follows from the context without standing there does not.
+    """
+    said = content_words(answer)
+    if not said or not context.strip():
+        return None
+    known = set(words(context))
+    return sum(each in known for each in said) / len(said)

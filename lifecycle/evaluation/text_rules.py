@@ -1,0 +1,218 @@
+"""What may be said of a model that writes texts. Pure: reports in, sentences and lists for pages out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lifecycle.engine import text_scores
+from lifecycle.engine.text_answers import TextAnswers
+from lifecycle.engine.text_scores import KEY
+from lifecycle.refusals import Refused
+from lifecycle.ui.numbers import GAP, count, decimals, percent, signed, significant
+
+METRICS = {
+    "rouge_l": "ROUGE-L",
+    "rouge_1": "ROUGE-1",
+    "rouge_2": "ROUGE-2",
+    "token_f1": "Token F1",
+    "exact_match": "Exact match",
+    "chrf": "chrF",
+    "bleu": "BLEU",
+    "groundedness": "Groundedness",
+    "perplexity": "Perplexity",
+    "loss": "Loss of a token",
+    "answer_words": "Words of an answer",
+    "length_ratio": "Length, to references",
+    "empty_answers": "Empty answers",
+}
+MEANT = {
+    "rouge_l": "longest common run of words with gaps, F1",
+    "token_f1": "words in common, F1, without case, punctuation and articles",
+    "exact_match": "the same once normalised like that",
+    "chrf": "runs of up to 6 characters, of the whole split, 0 to 100",
+    "bleu": "runs of up to 4 words, of the whole split, 0 to 100",
+    "groundedness": "share of an answer's content words that stand in its context",
+    "perplexity": "of the references, over all their tokens",
+    "loss": "nats",
+}
+LOWER_IS_BETTER = frozenset({"perplexity", "loss", "empty_answers"})
+NEITHER = frozenset({"answer_words", "length_ratio"})  # where more is neither better nor worse
+BASELINES = {
+    "prompted_base": "Untrained base, same prompt",
+    "nearest": "Answer to the nearest training prompt",
+    "frequent": "Most frequent training answer",
+}
+BESIDE = ("rouge_l", "token_f1", "exact_match", "chrf", "bleu", "groundedness", "perplexity")
+FIGURES = ("rouge_l", "token_f1", "exact_match", "groundedness", "perplexity")
+# What rows are sorted and searched by, with what stands for the worst: low or high values.
+SORTS = {
+    "rouge_l": ("ROUGE-L", 1),
+    "token_f1": ("Token F1", 1),
+    "exact_match": ("Exact match", 1),
+    "groundedness": ("Groundedness", 1),
+    "loss": ("Loss of a token", -1),
+    "copied_words": ("Words copied", -1),
+    "answer_words": ("Words", 1),
+}
+WRITES = "This model writes texts, so it gives no class of which this could be computed."
+WRITES_STEP = "Its report shows what is measured of written texts."
+
+
+def writes(report: Mapping[str, Any]) -> bool:
+    """Whether an evaluation is of a model that writes texts."""
+    return report.get("task") == "free_text"
+
+
+def check_classes(report: Mapping[str, Any]) -> None:
+    """Raises Refused for what is computed of classes, where texts are written."""
+    if writes(report):
+        raise Refused(WRITES, next_step=WRITES_STEP)
+
+
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """The best baseline, where a model does not clearly beat it by ROUGE-L on the same rows. is_ahead: it is at least as good."""
+
+    name: str
+    value: float
+    own: float
+    low: float
+    high: float
+    is_ahead: bool
+    metric: str = KEY
+
+
+def rival(report: Mapping[str, Any]) -> Rival | None:
+    """The baseline that speaks against a fine-tune, by the paired difference; None where the fine-tune is told to be better than all."""
+    against = {name: each[KEY] for name, each in (report.get("against") or {}).items() if name in BASELINES and KEY in each}
+    left = {name: each for name, each in against.items() if each["verdict"] != "better"}
+    if not left:
+        return None
+    name = max(left, key=lambda each: (left[each]["baseline"], -tuple(BASELINES).index(each)))
+    found = left[name]
+    ahead = found["baseline"] >= found["candidate"]
+    return Rival(BASELINES[name], found["baseline"], found["candidate"], found["low"] or 0.0, found["high"] or 0.0, ahead)
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """What was found of answers that repeat training completions. kind: ok, warn or bad. fact, text: in words."""
+
+    kind: str
+    fact: str
+    text: str
+
+
+def copied(report: Mapping[str, Any]) -> Copied | None:
+    """The finding about word-for-word copies; None where no training rows were at hand."""
+    found = report.get("copied")
+    if not found:
+        return None
+    words, rows, of = found["words"], found["rows"], report["rows"]
+    beside = (
+        f"Of the references of this split, which no model wrote, {percent(found['reference_share'])} do; the longest run is "
+        f"{count(found['reference_longest'])} words. A run that stands in the row's own prompt is not counted."
+    )
+    if not rows:
+        fact = f"No answer repeats {words} or more words in a row of a training answer."
+        return Copied("ok", fact, f"The longest run is {count(found['longest'])} words. {beside}")
+    fact = f"{count(rows)} of {count(of)} answers repeat {words} or more words in a row of a training answer, {percent(found['share'])}."
+    kind = "bad" if found["share"] > 2 * found["reference_share"] and rows > 1 else "warn"
+    return Copied(kind, fact, f"The longest run is {count(found['longest'])} words. {beside}")
+
+
+def grounds(report: Mapping[str, Any]) -> str:
+    """What stands beside groundedness: of how many rows it is, and what the references reach."""
+    rows, own = report.get("with_context", 0), (report.get("references") or {}).get("groundedness")
+    if not rows:
+        return "Not measured: no row of this split has a context. Import one below the prompt, such as the passage that holds the answer."
+    reached = f" The references themselves reach {decimals(own, 2)}." if own is not None else ""
+    return f"Of {count(rows)} of {count(report['rows'])} rows, those with a context.{reached}"
+
+
+def cut(report: Mapping[str, Any]) -> str:
+    """What did not fit, in a sentence; empty where everything did."""
+    found, parts = report.get("truncation") or {}, []
+    if found.get("prompts"):
+        parts.append(f"{count(found['prompts'])} prompts were cut at their beginning ({count(found['prompt_tokens'])} tokens)")
+    if found.get("answers"):
+        parts.append(f"{count(found['answers'])} references at their end ({count(found['answer_tokens'])} tokens), for the loss alone")
+    return f"{', '.join(parts)}: a row has up to {count(found['limit'])} tokens." if parts else ""
+
+
+# ── Rows ────────────────────────────────────────────────────────────────────
+def column(found: TextAnswers, name: str) -> np.ndarray[Any, Any]:
+    """The value of each row by which it is sorted (N,); NaN where it has none."""
+    scored = found.scored
+    if name == "loss":
+        return scored.nats / np.maximum(scored.tokens, 1)
+    if name == "copied_words":
+        return np.array([float(each.words) for each in found.copied])
+    return {
+        "rouge_l": scored.rouge_l, "token_f1": scored.f1, "exact_match": scored.exact, "groundedness": scored.grounded,
+        "answer_words": scored.length,
+    }[name]  # fmt: skip
+
+
+def ordered(found: TextAnswers, sort: str, *, best: bool, low: float | None = None, high: float | None = None) -> list[int]:
+    """Rows by a score, worst first (best: best first), by item where they are equal; those with a score from low to high alone.
+
+    Rows without the score come last, and not at all where a range is asked for.
+    """
+    values, sign = column(found, sort), SORTS[sort][1] * (-1 if best else 1)
+    known = ~np.isnan(values)
+    inside = known.copy() if low is not None or high is not None else np.ones(len(values), dtype=bool)
+    with np.errstate(invalid="ignore"):
+        inside &= values >= low if low is not None else True
+        inside &= values <= high if high is not None else True
+    rows = np.flatnonzero(inside)
+    order = np.lexsort((np.array(found.ids)[rows], np.where(known, sign * np.nan_to_num(values), 0.0)[rows], ~known[rows]))
+    return [int(row) for row in rows[order]]
+
+
+# ── Two versions ────────────────────────────────────────────────────────────
+def turned(one: TextAnswers, two: TextAnswers) -> dict[str, list[str]]:
+    """Items that both answered to the same reference: better, worse and same, by ROUGE-L of two against one, most changed first."""
+    theirs = {item: row for row, item in enumerate(two.ids)}
+    moved = [
+        (float(two.scored.rouge_l[theirs[item]] - one.scored.rouge_l[row]), item)
+        for row, item in enumerate(one.ids)
+        if item in theirs and two.targets[theirs[item]] == one.targets[row]
+    ]
+    return {
+        "worse": [item for change, item in sorted(moved) if change < 0],
+        "better": [item for change, item in sorted(moved, key=lambda each: (-each[0], each[1])) if change > 0],
+        "same": sorted(item for change, item in moved if change == 0),
+    }
+
+
+def summary(report: Mapping[str, Any], first: str, second: str) -> dict[str, str]:
+    """The finding in words: which is better by ROUGE-L, how many answers moved, and how many rows would tell where nothing is told."""
+    found, changed = report["metrics"][KEY], report["changes"]
+    points = f"{signed(100 * found['difference'], 1)} points ROUGE-L"
+    interval = f"(95{GAP}% {decimals(100 * found['low'], 1)} to {decimals(100 * found['high'], 1)})"
+    facts = {
+        "better": f"{second} is better: {points} {interval}.",
+        "worse": f"{second} is worse: {points} {interval}.",
+        "unclear": f"No difference between {first} and {second} can be told: {points} {interval}.",
+    }
+    better, worse, same = (count(changed[name]) for name in ("better", "worse", "same"))
+    text = f"{better} answers are nearer to their reference, {worse} farther, {same} as near"
+    text += f"; sign test p{GAP}={GAP}{significant(changed['p'])}." if changed["better"] + changed["worse"] else "."
+    if report["rows_needed"]:
+        about = round(report["rows_needed"], 2 - len(str(report["rows_needed"])))
+        text += f" Were the difference truly that large, about {count(about)} rows would tell it; there are {count(report['rows'])}."
+    return {"verdict": found["verdict"], "fact": facts[found["verdict"]], "text": text}
+
+
+def known(report: Mapping[str, Any], names: Sequence[str]) -> list[str]:
+    """Those of these metrics that a report, or one of its baselines, has."""
+    every = [report, *(report.get("baselines") or {}).values()]
+    return [name for name in names if any(each.get(name) is not None for each in every)]
+
+
+COMPARED = text_scores.COMPARED

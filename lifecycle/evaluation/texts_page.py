@@ -1,0 +1,214 @@
+"""What the pages of models that write texts show: the report, its rows, and two of them side by side."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from datasets_app.snapshots import queries as snapshots
+from lifecycle.engine import words
+from lifecycle.engine.text_answers import TextAnswers
+from lifecycle.evaluation import queries, rules, text_rules
+from lifecycle.evaluation.models import Evaluation
+from lifecycle.ui.addresses import find_url
+from lifecycle.ui.marks import Figure, Step
+from lifecycle.ui.numbers import count, decimals
+from registry.access.models import User
+from registry.access.policy import can
+
+PAGE = 30
+WORST = 6
+PLACES = dict.fromkeys(text_rules.SORTS, 2) | {"copied_words": 0, "answer_words": 0}
+
+
+@dataclass(frozen=True, slots=True)
+class TextLine:
+    """One row. prompt, reference, answer, base: empty where the person may not read samples or the item is gone.
+
+    scores: by the names of text_rules.SORTS; None where a row has none. ungrounded: content words of the answer that its context lacks.
+    """
+
+    item: str
+    url: str
+    prompt: str
+    reference: str
+    answer: str
+    base: str | None
+    scores: Mapping[str, float | None]
+    ungrounded: tuple[str, ...]
+    copied: str
+
+
+def measure(report: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """A metric with its interval, as a table shows it."""
+    low, high = rules.interval(report, name)
+    return {
+        "key": name, "name": text_rules.METRICS[name], "meant": text_rules.MEANT.get(name, ""), "value": report.get(name), "low": low,
+        "high": high, "lower_is_better": name in text_rules.LOWER_IS_BETTER, "digits": digits(name),
+    }  # fmt: skip
+
+
+def digits(name: str) -> int:
+    """Behind the point: scores of 0 to 100 and lengths need fewer."""
+    return 1 if name in ("chrf", "bleu", "answer_words") else 2 if name in ("perplexity", "length_ratio") else 3
+
+
+def parts(evaluation: Evaluation) -> dict[str, Any]:
+    """What a run's page and the report begin with: what speaks against it, the figures, the baselines."""
+    report = evaluation.report
+    return {"written": True, "rival": text_rules.rival(report), "figures": figures(report), **beside(report)}
+
+
+def figures(report: Mapping[str, Any]) -> list[Figure]:
+    """The strip: the main metrics, each with its interval as reference."""
+    strip = []
+    for name in text_rules.FIGURES:
+        low, high = rules.interval(report, name)
+        value, places = report.get(name), digits(name)
+        sub = f"{decimals(low, places)} to {decimals(high, places)}" if low is not None else ""
+        if value is None and name == "groundedness":
+            sub = "no row has a context"
+        strip.append(Figure(text_rules.METRICS[name], decimals(value, places) if value is not None else None, sub=sub))
+    return [*strip, Figure("Rows", count(report["rows"]), sub=f"up to {count(report['max_new_tokens'])} tokens an answer")]
+
+
+def beside(report: Mapping[str, Any]) -> dict[str, Any]:
+    """This run and each baseline, with the metrics that any of them has, and the paired difference of the main one."""
+    names = text_rules.known(report, text_rules.BESIDE)
+    found = {"This run": (report, None)} | {
+        label: (each, (report.get("against") or {}).get(name, {}).get(text_rules.KEY))
+        for name, label in text_rules.BASELINES.items()
+        if (each := (report.get("baselines") or {}).get(name))
+    }
+    lines = [
+        {"name": name, "cells": [measure(each, metric) for metric in names], "against": against} for name, (each, against) in found.items()
+    ]
+    return {"beside": [text_rules.METRICS[name] for name in names], "baselines": lines}
+
+
+def detail(user: User, evaluation: Evaluation) -> dict[str, Any]:
+    """Everything on the page of an evaluation of written texts."""
+    report = evaluation.report
+    found = queries.texts_of(evaluation)
+    worst = text_rules.ordered(found, text_rules.KEY, best=False)[:WORST]
+    return parts(evaluation) | {
+        "evaluation": evaluation,
+        "thread": thread(evaluation),
+        "metrics": [measure(report, name) for name in text_rules.METRICS if report.get(name) is not None],
+        "grounds": text_rules.grounds(report),
+        "copied": text_rules.copied(report),
+        "cut": text_rules.cut(report),
+        **table(user, evaluation, found, worst),
+        "may_read": may_read(user, evaluation),
+        "others": list(queries.comparable_with(evaluation, user)[:1]),
+    }
+
+
+def thread(evaluation: Evaluation) -> list[Step]:
+    """Dataset, snapshot, run, this evaluation."""
+    dataset, snapshot, run = evaluation.snapshot.dataset, evaluation.snapshot, evaluation.run
+    return [
+        Step("Dataset", dataset.name, find_url("datasets:dataset", uuid=dataset.uuid)),
+        Step("Snapshot", f"s{snapshot.number}", find_url("snapshots:detail", uuid=snapshot.uuid), digest=snapshot.digest),
+        Step("Run", str(run.number), find_url("training:detail", uuid=run.uuid)),
+        Step("Evaluation", evaluation.split, at="now", digest=evaluation.report_digest),
+    ]
+
+
+def may_read(user: User, evaluation: Evaluation) -> bool:
+    """Whether the person may read texts of the dataset, and so what a model wrote to them."""
+    return can(user, "datasets.read_samples", evaluation.snapshot.dataset)
+
+
+def columns(found: TextAnswers) -> list[dict[str, str]]:
+    """The scores that some row has, as columns of the table."""
+    some = {name: any(not math.isnan(value) for value in text_rules.column(found, name)) for name in text_rules.SORTS}
+    return [{"key": name, "label": label} for name, (label, _) in text_rules.SORTS.items() if some[name]]
+
+
+def table(user: User, evaluation: Evaluation, found: TextAnswers, rows: Sequence[int]) -> dict[str, Any]:
+    """Rows as a table shows them: columns, and lines with the cells of their scores."""
+    shown = columns(found)
+    made = [
+        {
+            "line": line,
+            "cells": [{"label": each["label"], "value": line.scores[each["key"]], "digits": PLACES[each["key"]]} for each in shown],
+        }
+        for line in lines(user, evaluation, found, rows)
+    ]
+    return {"columns": shown, "lines": made}
+
+
+def lines(user: User, evaluation: Evaluation, found: TextAnswers, rows: Sequence[int]) -> list[TextLine]:
+    """Rows with their texts, for people who may read samples; scores for everybody who sees the evaluation."""
+    readable = may_read(user, evaluation)
+    items = queries.items_by_digest(evaluation, [found.ids[row] for row in rows])
+    said = snapshots.written_of(evaluation.snapshot, [found.ids[row] for row in rows]) if readable else {}
+    made = []
+    values = {name: text_rules.column(found, name) for name in text_rules.SORTS}
+    for row in rows:
+        digest, item, told = found.ids[row], items.get(found.ids[row]), said.get(found.ids[row], {})
+        answer = found.answers[row] if told else ""  # what was written to an item that is gone is not shown either
+        scores = {name: None if math.isnan(value[row]) else float(value[row]) for name, value in values.items()}
+        missing = tuple(words.ungrounded(answer, told["context"])) if told.get("context") else ()
+        base = found.base_answers[row] if told and found.base_answers else None
+        url = find_url("datasets:item", uuid=item.uuid) if item else ""
+        made.append(
+            TextLine(
+                digest, url, told.get("text", ""), told.get("answer", ""), answer, base, scores, missing,
+                found.copied[row].text if told else "",
+            )
+        )  # fmt: skip
+    return made
+
+
+def answers(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, Any]:
+    """The rows of an evaluation by a score, worst first, those of a range where one is asked for; 30 a page, in an order that stays."""
+    evaluation = queries.get_evaluation(user, uuid)
+    found = queries.texts_of(evaluation)
+    sort = given.get("sort", "") if given.get("sort") in text_rules.SORTS else text_rules.KEY
+    best, low, high = given.get("best") == "1", number(given.get("low")), number(given.get("high"))
+    rows = text_rules.ordered(found, sort, best=best, low=low, high=high)
+    start = int(given["from"]) if given.get("from", "").isascii() and given.get("from", "").isdigit() and len(given["from"]) < 9 else 0
+    chosen = {"sort": sort} | ({"best": 1} if best else {})
+    chosen |= {name: value for name, value in (("low", low), ("high", high)) if value is not None}
+    return {
+        "evaluation": evaluation,
+        "thread": thread(evaluation),
+        "total": len(rows),
+        "sort": sort,
+        "sort_label": text_rules.SORTS[sort][0],
+        "best": best,
+        "low": low,
+        "high": high,
+        **table(user, evaluation, found, rows[start : start + PAGE]),
+        "may_read": may_read(user, evaluation),
+        "chosen": urlencode(chosen),
+        "start": start,
+        "before": max(0, start - PAGE),
+        "after": start + PAGE if start + PAGE < len(rows) else 0,
+    }
+
+
+def number(text: str | None) -> float | None:
+    """A bound of a range; None where there is none, or no number."""
+    try:
+        value = float(text) if text else None
+    except ValueError:
+        return None
+    return value if value is not None and math.isfinite(value) else None
+
+
+def changed(user: User, a: Evaluation, b: Evaluation) -> list[dict[str, Any]]:
+    """Rows whose answers moved most between two evaluations, those that b made worse first: their texts from both."""
+    first, second = queries.texts_of(a), queries.texts_of(b)
+    moved = text_rules.turned(first, second)
+    at, other = ({item: row for row, item in enumerate(each.ids)} for each in (first, second))
+    items = [("worse", item) for item in moved["worse"][: PAGE // 2]] + [("better", item) for item in moved["better"][: PAGE // 2]]
+    before = lines(user, a, first, [at[item] for _, item in items])
+    after = lines(user, b, second, [other[item] for _, item in items])
+    return [{"kind": kind, "first": one, "second": two} for (kind, _), one, two in zip(items, before, after, strict=True)]

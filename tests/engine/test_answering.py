@@ -1,0 +1,104 @@
+"""A decoder's greedy answers and losses, for every strategy that decoders have."""
+
+import pytest
+
+pytestmark = pytest.mark.engine
+KINDS = ("full", "lora", "ia3", "prompt", "p_tuning", "prefix")
+
+
+@pytest.fixture(scope="module", params=["llama", "gpt2", "mistral"])
+def base(request, tmp_path_factory):
+    """A decoder whose weights are large, so that its answers differ from prompt to prompt."""
+    from safetensors.torch import load_file, save_file
+
+    from tests.support.tiny_decoders import make_tiny_decoder
+
+    folder = make_tiny_decoder(tmp_path_factory.mktemp("base") / request.param, architecture=request.param)
+    weights = load_file(folder / "model.safetensors")
+    save_file({name: each * 8 if each.ndim > 1 else each for name, each in weights.items()}, folder / "model.safetensors", {"format": "pt"})
+    return folder
+
+
+@pytest.fixture
+def made(base):
+    """made(kind): a decoder of which what the strategy adds was shaken, its tokenizer and its prompts."""
+    import torch
+
+    from lifecycle.engine.decoders import build_decoder
+    from lifecycle.engine.prompts import encode_prompts, find_frame
+    from lifecycle.engine.spec import Strategy
+    from lifecycle.engine.strategies import load_tokenizer
+    from tests.support.tiny_decoders import QUESTIONS
+
+    def make(kind):
+        torch.manual_seed(0)
+        model = build_decoder(base, Strategy(kind, virtual_tokens=8, width=16)).eval()
+        with torch.no_grad():
+            for each in model.parameters():
+                if each.requires_grad:
+                    each.add_(torch.randn_like(each) * 0.5)
+        tokenizer = load_tokenizer(base)
+        return model, tokenizer, encode_prompts(tokenizer, find_frame(tokenizer), [question for question, _ in QUESTIONS], 64)
+
+    return make
+
+
+def naive(model, tokenizer, prompt, count):
+    """The likeliest token each time, by a whole pass without a cache, one row alone."""
+    import torch
+
+    ids, said = list(prompt), []
+    with torch.no_grad():
+        for _ in range(count):
+            token = int(model(torch.tensor([ids]), torch.ones(1, len(ids), dtype=torch.long))["logits"][0, -1].argmax())
+            if token == tokenizer.eos_token_id:
+                break
+            said.append(token)
+            ids.append(token)
+    return tokenizer.decode(said, skip_special_tokens=True).strip()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_answers_in_padded_batches_are_those_of_each_row_alone_without_a_cache(kind, made):
+    from lifecycle.engine.answering import answer
+
+    model, tokenizer, prompts = made(kind)
+
+    said = answer(model.encoder, tokenizer, prompts, end=3, pad_id=1, max_new_tokens=6, at_once=4)
+
+    assert said == [naive(model, tokenizer, prompt, 6) for prompt in prompts]
+    assert len(set(said)) > 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_losses_count_answers_alone_and_do_not_depend_on_the_batch(kind, made):
+    import numpy as np
+    import torch
+
+    from lifecycle.engine.answering import measure_losses
+    from lifecycle.engine.prompts import IGNORED, encode_examples, find_frame
+    from tests.support.tiny_decoders import QUESTIONS
+
+    model, tokenizer, _ = made(kind)
+    examples = encode_examples(tokenizer, find_frame(tokenizer), *zip(*QUESTIONS, strict=True), 64)
+
+    together, alone = measure_losses(model, examples, 1, 8), measure_losses(model, examples, 1, 1)
+
+    assert together.tokens.tolist() == [sum(label != IGNORED for label in each.labels) for each in examples]
+    assert np.allclose(together.nats, alone.nats, rtol=1e-4)
+    with torch.no_grad():
+        logits = model(torch.tensor([examples[0].ids]), torch.ones(1, len(examples[0].ids), dtype=torch.long))["logits"]
+    wanted = torch.nn.functional.cross_entropy(logits[0, -len(examples[0].ids) : -1], torch.tensor(examples[0].labels[1:]), reduction="sum")
+    assert together.nats[0] == pytest.approx(float(wanted), rel=1e-4)
+
+
+def test_a_cancel_leaves_what_is_left_empty(made):
+    from lifecycle.engine.answering import answer
+
+    model, tokenizer, prompts = made("full")
+    asked = iter([False, True])
+
+    said = answer(model.encoder, tokenizer, prompts, end=3, pad_id=1, max_new_tokens=2, at_once=4, cancelled=lambda: next(asked))
+
+    assert sum(bool(each) for each in said) <= 4
+    assert said.count("") >= 4

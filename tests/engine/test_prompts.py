@@ -1,0 +1,85 @@
+"""Prompts and completions as token ids."""
+
+import pytest
+
+from lifecycle.engine.faults import EngineFault
+from lifecycle.engine.prompts import IGNORED, encode_examples, encode_prompts, find_frame, told, truncation
+from lifecycle.engine.strategies import load_tokenizer
+from tests.support.tiny_decoders import make_tiny_decoder
+
+
+@pytest.fixture(scope="module")
+def chat(tmp_path_factory):
+    return load_tokenizer(make_tiny_decoder(tmp_path_factory.mktemp("chat") / "base"))
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    return load_tokenizer(make_tiny_decoder(tmp_path_factory.mktemp("plain") / "base", chat=False))
+
+
+def words(tokenizer, ids):
+    return " ".join(tokenizer.convert_ids_to_tokens(list(ids)))
+
+
+def test_a_prompt_stands_in_the_chat_template_and_only_the_answer_and_its_end_are_learnt(chat):
+    (example,) = encode_examples(chat, find_frame(chat), ["where is my order"], ["look at orders"], 64)
+
+    before = "<|start|> user where is my order <|end|> <|start|> assistant"
+    assert words(chat, example.ids) == f"{before} look at orders <|end|>"
+    assert example.labels == (*[IGNORED] * 9, *example.ids[9:])
+    assert (example.cut_prompt, example.cut_answer) == (0, 0)
+
+
+def test_without_a_chat_template_the_plain_one_is_taken(plain):
+    frame = find_frame(plain)
+
+    assert words(plain, frame.head) == ""
+    assert words(plain, frame.tail) == "### Answer"
+    (prompt,) = encode_prompts(plain, frame, ["where is my order"], 64)
+    assert words(plain, prompt) == "where is my order ### Answer"
+
+
+def test_what_is_too_long_loses_the_beginning_of_its_prompt_inside_the_frame(chat):
+    examples = encode_examples(chat, find_frame(chat), ["1 2 3 4 where is my order", "pay"], ["look at orders", "yes"], 12)
+
+    assert words(chat, examples[0].ids) == "<|start|> user is my order <|end|> <|start|> assistant look at orders <|end|>"
+    assert (examples[0].cut_prompt, examples[0].cut_answer) == (5, 0)
+    found = truncation(examples, 12)
+    assert (found.rows, found.prompts, found.prompt_tokens, found.answers) == (2, 1, 5, 0)
+    assert told(found, "training") == "1 of 2 training prompts lost 5 tokens at their beginning: a row has up to 12 tokens."
+
+
+def test_an_answer_loses_its_end_only_where_it_does_not_fit_by_itself_and_that_is_told(chat):
+    (example,) = encode_examples(chat, find_frame(chat), ["pay now"], ["1 2 3 4 5 6"], 8)
+
+    assert words(chat, example.ids) == "<|start|> user <|end|> <|start|> assistant 1 2 3"
+    assert (example.cut_prompt, example.cut_answer) == (2, 4)  # three words, and the token that ends it
+    assert "1 of 1 test answers lost 4 tokens at their end" in told(truncation([example], 8), "test")
+
+
+def test_a_prompt_to_be_answered_is_cut_as_in_training(chat):
+    (prompt,) = encode_prompts(chat, find_frame(chat), ["1 2 3 4 5"], 8)
+
+    assert words(chat, prompt) == "<|start|> user 3 4 5 <|end|> <|start|> assistant"
+
+
+def test_a_limit_that_the_frame_fills_is_refused(chat):
+    with pytest.raises(EngineFault, match="max_tokens is 6, and 5 tokens stand around every prompt already") as refused:
+        encode_examples(chat, find_frame(chat), ["pay"], ["yes"], 6)
+
+    assert refused.value.code == "bad_spec"
+
+
+def test_a_tokenizer_without_an_end_or_with_a_template_that_drops_the_prompt_is_refused(tmp_path):
+    tokenizer = load_tokenizer(make_tiny_decoder(tmp_path / "base"))
+    tokenizer.chat_template = "{{ 'hello' }}"
+    with pytest.raises(EngineFault, match="its chat template does not repeat a message as it is"):
+        find_frame(tokenizer)
+    tokenizer.eos_token = None
+    with pytest.raises(EngineFault, match="no end-of-text token"):
+        find_frame(tokenizer)
+
+
+def test_nothing_is_told_where_everything_fits(chat):
+    assert told(truncation(encode_examples(chat, find_frame(chat), ["pay"], ["yes"], 64), 64), "training") == ""

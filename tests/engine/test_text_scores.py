@@ -1,0 +1,148 @@
+"""Scores of written answers, equal to the packages that define them."""
+
+import collections
+import random
+import re
+import string
+
+import numpy as np
+import pytest
+
+from lifecycle.engine import metrics, text_scores, words
+from lifecycle.engine.text_scores import score_texts
+
+VOCABULARY = "the a cat dog sat on mat, it's 3,5 and ran. fast Ünder don't red-blue card_arrival (yes) an".split()  # noqa: SIM905
+
+
+def texts(count, seed):
+    """Made-up answers, of which some are empty."""
+    draw = random.Random(seed)
+    return [" ".join(draw.choices(VOCABULARY, k=draw.randint(0, 14))) for _ in range(count)]
+
+
+def squad_normal(text):
+    """The official evaluation's own normalisation, word for word."""
+
+    def remove_articles(text):
+        return re.compile(r"\b(a|an|the)\b", re.UNICODE).sub(" ", text)
+
+    return " ".join(remove_articles("".join(ch for ch in text.lower() if ch not in set(string.punctuation))).split())
+
+
+def squad_f1(answer, gold):
+    gold_tokens, tokens = squad_normal(gold).split(), squad_normal(answer).split()
+    common = sum((collections.Counter(gold_tokens) & collections.Counter(tokens)).values())
+    if len(gold_tokens) == 0 or len(tokens) == 0:
+        return int(gold_tokens == tokens)
+    if common == 0:
+        return 0
+    precision, recall = common / len(tokens), common / len(gold_tokens)
+    return 2 * precision * recall / (precision + recall)
+
+
+def test_rouge_equals_rouge_score():
+    scorer = pytest.importorskip("rouge_score.rouge_scorer").RougeScorer(["rouge1", "rouge2", "rougeL"], use_stemmer=False)
+    for answer, reference in zip(texts(150, 1), texts(150, 2), strict=True):
+        wanted, found = scorer.score(reference, answer), words.rouge(answer, reference)
+        assert found.one == pytest.approx(wanted["rouge1"].fmeasure, abs=1e-12)
+        assert found.two == pytest.approx(wanted["rouge2"].fmeasure, abs=1e-12)
+        assert found.longest == pytest.approx(wanted["rougeL"].fmeasure, abs=1e-12)
+
+
+def test_exact_match_and_token_f1_equal_the_squad_evaluation():
+    for answer, reference in zip(texts(150, 3), texts(150, 4), strict=True):
+        assert words.exact(answer, reference) == (squad_normal(answer) == squad_normal(reference))
+        assert words.token_f1(answer, reference) == pytest.approx(squad_f1(answer, reference), abs=1e-12)
+    assert words.exact("The CARD, please!", "card please")
+    assert words.token_f1("", "") == 1.0
+
+
+@pytest.mark.parametrize("count", [1, 5, 120])
+def test_chrf_and_bleu_equal_sacrebleu(count):
+    from sacrebleu.metrics import BLEU, CHRF
+
+    answers, references = texts(count, 5), [each or "x" for each in texts(count, 6)]
+
+    found = metrics.point_estimates(score_texts(answers, references, [""] * count))
+
+    assert found["bleu"] == pytest.approx(BLEU().corpus_score(answers, [references]).score, abs=1e-9)
+    assert found["chrf"] == pytest.approx(CHRF().corpus_score(answers, [references]).score, abs=1e-9)
+
+
+def test_a_resample_has_the_scores_of_the_rows_that_it_drew():
+    from sacrebleu.metrics import BLEU, CHRF
+
+    answers, references = texts(20, 7), [each or "x" for each in texts(20, 8)]
+    weights = np.random.default_rng(1).integers(0, 3, size=(1, 20)).astype(float)
+    drawn = np.repeat(np.arange(20), weights[0].astype(int))
+
+    found = score_texts(answers, references, [""] * 20, np.arange(20.0), np.arange(1.0, 21.0)).aggregate(weights)
+
+    some, wanted = [answers[row] for row in drawn], [references[row] for row in drawn]
+    assert found["bleu"][0] == pytest.approx(BLEU().corpus_score(some, [wanted]).score, abs=1e-9)
+    assert found["chrf"][0] == pytest.approx(CHRF().corpus_score(some, [wanted]).score, abs=1e-9)
+    assert found["perplexity"][0] == pytest.approx(np.exp(drawn.sum() / (drawn + 1).sum()))
+    assert found["rouge_l"][0] == pytest.approx(np.mean([words.rouge(one, two).longest for one, two in zip(some, wanted, strict=True)]))
+
+
+def test_perplexity_weighs_rows_by_their_tokens():
+    found = metrics.point_estimates(score_texts(["a", "b"], ["a", "b"], ["", ""], [2.0, 6.0], [1.0, 3.0]))
+
+    assert found["loss"] == 2.0
+    assert found["perplexity"] == pytest.approx(np.exp(2.0))
+
+
+def test_groundedness_is_the_share_of_content_words_that_stand_in_the_context():
+    context = "Parcels leave the depot in Leeds at 9.30, and customs may hold them for 12 days."
+
+    assert words.groundedness("They leave Leeds at 9.30.", context) == 1.0
+    assert words.groundedness("They leave York at 9.30.", context) == pytest.approx(2 / 3)
+    assert words.ungrounded("They leave York at 9.30, or 10.15.", context) == ["york", "10.15"]
+    assert words.groundedness("It is.", context) is None  # no content word
+    assert words.groundedness("", context) is None
+    assert words.groundedness("Leeds", " ") is None
+    # what it cannot see: a denial counts as grounded, a paraphrase does not
+    assert words.groundedness("Customs may not hold them.", context) == 1.0
+    assert words.groundedness("Dispatched.", context) == 0.0
+
+
+def test_only_rows_with_a_context_are_grounded():
+    found = metrics.point_estimates(score_texts(["leeds", "york", "leeds"], ["x"] * 3, ["leeds", "leeds", ""]))
+    without = metrics.point_estimates(score_texts(["leeds"], ["x"], [""]))
+
+    assert found["groundedness"] == 0.5
+    assert np.isnan(without["groundedness"])
+
+
+def test_lengths_and_empty_answers_are_counted():
+    found = metrics.point_estimates(score_texts(["one two", "", "one"], ["one two three", "one", "one two"], [""] * 3))
+
+    assert (found["answer_words"], found["empty_answers"], found["length_ratio"]) == (1.0, pytest.approx(1 / 3), 0.5)
+
+
+def test_a_summary_leaves_out_what_is_not_known_and_holds_intervals():
+    found = text_scores.summary(score_texts(["one two", "one"], ["one two", "two"], ["", ""]), count=200, seed=1)
+
+    assert {"perplexity", "loss", "groundedness"}.isdisjoint(found)
+    assert {"perplexity", "loss", "groundedness"}.isdisjoint(found["intervals"])
+    assert found["exact_match"] == 0.5
+    assert (found["intervals"]["exact_match"]["low"], found["intervals"]["exact_match"]["high"]) == (0.0, 1.0)
+
+
+def test_two_models_are_compared_row_by_row_and_plus_is_better_for_the_second():
+    references = ["one two three four"] * 40
+    worse = score_texts(["one two"] * 40, references, [""] * 40, [8.0] * 40, [4.0] * 40)
+    better = score_texts(["one two three four"] * 40, references, [""] * 40, [4.0] * 40, [4.0] * 40)
+
+    found = text_scores.paired(worse, better, count=100)
+
+    assert set(found) == {"rouge_l", "token_f1", "exact_match", "chrf", "bleu", "perplexity", "empty_answers"}
+    assert found["rouge_l"]["verdict"] == "better"
+    assert found["perplexity"]["difference"] == pytest.approx(np.exp(2) - np.exp(1))  # lower is better: plus
+    assert found["perplexity"]["verdict"] == "better"
+    assert found["empty_answers"]["verdict"] == "unclear"
+
+
+def test_no_rows_are_refused():
+    with pytest.raises(ValueError, match="one or more"):
+        score_texts([], [], [])

@@ -1,0 +1,36 @@
+"""Answers that repeat training completions word for word."""
+
+from lifecycle.engine.verbatim import COPIED, NONE, Learnt, Run, share_copied
+
+FACT = "the warehouse in leeds ships parcels on monday and thursday before noon and customs may hold them"
+
+
+def test_the_longest_shared_run_is_found_with_its_row_across_case_and_punctuation():
+    learnt = Learnt(["nothing like it at all", FACT])
+
+    found = learnt.longest("Well: the Warehouse in Leeds ships parcels, on Monday and Thursday!", "when")
+
+    assert found == Run(10, 1, "the warehouse in leeds ships parcels on monday and thursday")
+
+
+def test_of_several_runs_the_longest_counts_and_of_equal_ones_the_first():
+    learnt = Learnt(["one two three four five", "zero one two three four five six", "one two three four five six"])
+
+    assert learnt.longest("one two three four five six", "") == Run(6, 1, "one two three four five six")
+
+
+def test_a_run_that_the_prompt_gave_away_is_not_counted():
+    learnt = Learnt([FACT])
+
+    assert learnt.longest("the warehouse in leeds ships parcels", "Is it true that the warehouse in Leeds ships parcels?") == NONE
+
+
+def test_short_runs_are_everybodys():
+    assert Learnt([FACT]).longest("the warehouse in york", "") == NONE
+    assert Learnt([]).longest(FACT, "") == NONE
+    assert Learnt([FACT]).longest("", "") == NONE
+
+
+def test_the_share_counts_runs_of_so_many_words():
+    assert share_copied([Run(COPIED, 0, ""), Run(COPIED - 1, 0, ""), NONE, NONE]) == 0.25
+    assert share_copied([]) == 0.0

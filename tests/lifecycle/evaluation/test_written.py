@@ -1,0 +1,174 @@
+"""What is said of a model that writes texts: report, rows, comparison, refusals."""
+
+from __future__ import annotations
+
+import pytest
+
+from lifecycle.evaluation import actions, compare, queries, rules, text_rules
+from lifecycle.evaluation.models import Analysis, Evaluation
+from lifecycle.jobs.models import Job
+from lifecycle.refusals import Refused
+from tests.support.people import make_user
+from tests.support.training import make_run, make_snapshot
+from tests.support.written import make_decoder, make_written_evaluation, make_written_run, written_snapshot
+
+
+@pytest.fixture
+def snapshot(project, mia):
+    return written_snapshot(project, mia, copies=6)
+
+
+@pytest.fixture
+def base(project, mia, tmp_path):
+    return make_decoder(project, mia, tmp_path)
+
+
+@pytest.fixture
+def run(snapshot, base, mia):
+    return make_written_run(snapshot, mia, base)
+
+
+@pytest.fixture
+def found(run):
+    return Evaluation.objects.get(run=run, split="test")
+
+
+def test_the_report_page_holds_scores_baselines_copies_and_the_worst_rows(found, mia, client_for):
+    page = client_for(mia).get(f"/evaluations/{found.uuid}/").content.decode()
+
+    for told in ("ROUGE-L", "chrF", "BLEU", "Perplexity", "Groundedness", "Untrained base, same prompt", "Most frequent training answer"):
+        assert told in page
+    assert "Of 7 of 14 rows, those with a context" in page or "rows, those with a context" in page
+    assert "repeats 12 or more words in a row" in page
+    assert "2 prompts were cut at their beginning (9 tokens)" in page
+    assert "please look again" in page
+    assert "This run does not beat a baseline" not in page
+    assert f"/evaluations/{found.uuid}/answers/" in page
+    for absent in ("Confusion", "Reliability", "Macro-F1", "Groups", "Threshold"):
+        assert absent not in page
+
+
+def test_a_run_that_is_no_better_than_the_base_is_told_first(run, mia, client_for):
+    weak = make_written_evaluation(run, "test", quality=0.0, seed=5)
+
+    page = client_for(mia).get(f"/evaluations/{weak.uuid}/").content.decode()
+    told = text_rules.rival(weak.report)
+
+    assert told.is_ahead
+    assert told.own == weak.report["rouge_l"]
+    assert page.index("This run does not beat a baseline.") < page.index("Against baselines")
+    answer = client_for(mia).get(f"/api/v1/evaluations/{weak.uuid}/").json()
+    assert answer["rival"]["metric"] == "rouge_l"
+    assert answer["rival"]["is_ahead"] is True
+
+
+def test_rows_come_worst_first_by_any_score_and_in_a_range(found, mia, client_for):
+    client, texts = client_for(mia), queries.texts_of(found)
+    worst = text_rules.ordered(texts, "rouge_l", best=False)
+    values = [texts.scored.rouge_l[row] for row in worst]
+
+    assert values == sorted(values)
+    assert text_rules.ordered(texts, "loss", best=False)[0] == int((texts.scored.nats / texts.scored.tokens).argmax())
+    exact = text_rules.ordered(texts, "rouge_l", best=True, low=1.0)
+    assert sorted(exact) == [row for row in range(len(texts)) if texts.scored.rouge_l[row] >= 1.0]
+    page = client.get(f"/evaluations/{found.uuid}/answers/?sort=rouge_l&high=0.5").content.decode()
+    assert f"{sum(value <= 0.5 for value in values)} row" in page
+    listed = client.get(f"/api/v1/evaluations/{found.uuid}/answers/?sort=loss&best=1").json()
+    assert (listed["total"], listed["next"]) == (len(texts), None)
+    losses = [row["scores"]["loss"] for row in listed["results"]]
+    assert losses == sorted(losses)
+    assert all(row["prompt"] and row["reference"] and row["answer"] for row in listed["results"])
+
+
+def test_texts_are_hidden_from_who_may_not_read_samples(found, project, client_for):
+    rita = make_user("rita", project=project, role="reviewer")
+    client = client_for(rita)
+
+    page = client.get(f"/evaluations/{found.uuid}/answers/").content.decode()
+    listed = client.get(f"/api/v1/evaluations/{found.uuid}/answers/").json()
+
+    assert "hidden from your role" in page
+    assert "please look again" not in page
+    assert {(row["prompt"], row["reference"], row["answer"], row["base"], row["copied"]) for row in listed["results"]} == {
+        ("", "", "", None, "")
+    }
+
+
+def test_the_runs_page_shows_sample_answers_and_the_baselines(run, mia, project, client_for):
+    page = client_for(mia).get(f"/runs/{run.uuid}/").content.decode()
+    part = client_for(mia).get(f"/evaluations/run/{run.uuid}/").content.decode()
+
+    assert "sample 1 at 60" in page
+    assert "sample 1 at 40" not in page
+    assert "Perplexity, best" in page
+    assert "ECE" not in page
+    assert "Written answers" in part
+    assert "Suggest labels" not in part
+    rita = make_user("rita", project=project, role="reviewer")
+    assert "sample 1 at 60" not in client_for(rita).get(f"/runs/{run.uuid}/").content.decode()
+
+
+def test_two_runs_are_compared_row_by_row(run, snapshot, base, mia, client_for):
+    better = make_written_run(snapshot, mia, base, quality=1.0, seed=2)
+    a, b = (Evaluation.objects.get(run=each, split="test") for each in (run, better))
+
+    report = compare.paired_report(a, b)
+
+    texts = queries.texts_of(a)
+    moved = int((texts.scored.rouge_l < 1.0).sum())
+    assert report["changes"]["better"] == moved
+    assert (report["changes"]["worse"], report["per_class"], report["left_out"]) == (0, {}, 0)
+    assert report["metrics"]["rouge_l"]["difference"] == pytest.approx(1.0 - a.report["rouge_l"])
+    assert report["metrics"]["perplexity"]["difference"] == pytest.approx(a.report["perplexity"] - b.report["perplexity"])
+    page = client_for(mia).get(f"/evaluations/compare/?a={a.uuid}&b={b.uuid}").content.decode()
+    assert "Answers that moved most" in page
+    assert "points ROUGE-L" in page
+    answer = client_for(mia).get(f"/api/v1/evaluations/compare/?a={a.uuid}&b={b.uuid}")
+    assert answer.status_code == 200
+    assert answer.json()["changes"]["better"] == moved
+
+
+def test_the_lists_show_its_own_score(run, mia, client_for):
+    client = client_for(mia)
+
+    assert "ROUGE-L" in client.get("/evaluations/").content.decode()
+    assert "perplexity" in client.get("/runs/").content.decode()
+    line = client.get("/api/v1/evaluations/").json()["results"][0]
+    assert line["macro_f1"] is None
+    assert line["rouge_l"] is not None
+
+
+@pytest.mark.parametrize("path", ["groups/", "threshold/", "robustness/", "items/", "clusters/", "membership/", "groups/items/"])
+def test_what_is_computed_of_classes_is_refused_in_a_sentence(path, found, mia, client_for):
+    answer = client_for(mia).get(f"/evaluations/{found.uuid}/{path}")
+
+    assert 400 <= answer.status_code < 500
+    assert "This model writes texts, so it gives no class" in answer.content.decode()
+
+
+def test_no_analysis_and_no_probe_is_queued(found, mia):
+    for kind in (Analysis.Kind.CLUSTERS, Analysis.Kind.MEMBERSHIP):
+        with pytest.raises(Refused, match="This model writes texts"):
+            actions.analyse(evaluation=found, kind=kind, actor=mia)
+    with pytest.raises(Refused, match="This model writes texts"):
+        actions.probe(evaluation=found, actor=mia)
+
+    assert not Job.objects.filter(kind__startswith="evaluation.", state="queued").exists()
+
+
+def test_it_suggests_no_labels(run, snapshot, mia):
+    model = queries.get_model(mia, "run", run.uuid)
+
+    with pytest.raises(Refused, match="Models suggest classes of texts so far"):
+        actions.suggest(dataset=snapshot.dataset, model=model, actor=mia)
+
+
+def test_an_evaluation_of_classes_has_no_written_answers(project, mia, client_for):
+    run = make_run(make_snapshot(project, mia), mia)
+    of_classes = Evaluation.objects.get(run=run, split="test")
+
+    answer = client_for(mia).get(f"/evaluations/{of_classes.uuid}/answers/")
+
+    assert 400 <= answer.status_code < 500
+    assert "it has written no answers" in answer.content.decode()
+    assert rules.rival(of_classes.report) is None or text_rules.rival(of_classes.report) is None

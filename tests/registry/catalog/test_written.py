@@ -1,0 +1,61 @@
+"""A version that writes texts: registered, measured, and not served yet."""
+
+from __future__ import annotations
+
+import pytest
+
+from lifecycle.refusals import Refused
+from registry.catalog import actions as catalog
+from registry.catalog.models import ModelVersion
+from registry.endpoints import actions as endpoints
+from registry.endpoints.models import Deployment
+from registry.promotions import actions as promotions
+from registry.promotions.models import PromotionRequest
+from tests.support.jobs import run_ok
+from tests.support.registry import STATED, make_endpoint, make_model
+from tests.support.written import make_decoder, make_written_run, written_snapshot
+
+
+@pytest.fixture
+def version(project, mia, tmp_path) -> ModelVersion:
+    run = make_written_run(written_snapshot(project, mia), mia, make_decoder(project, mia, tmp_path))
+    model = make_model(project, mia)
+    catalog.register(model=model, run=run, semver="1.0.0", actor=mia, stated=STATED)
+    run_ok("default")
+    return ModelVersion.objects.get(model=model)
+
+
+def test_it_is_registered_with_its_own_scores_and_loading_code(version, client_for, mia):
+    text = version.cards.get().text
+    assert "pipeline_tag: text-generation" in text
+    assert "| Task | texts that are written |" in text
+    assert "| ROUGE-L |" in text
+    assert "| Baseline | ROUGE-L | Token F1 |" in text
+    assert "| Untrained base, same prompt |" in text
+    assert "| Served as | not served. It writes texts" in text
+    assert "PeftModel.from_pretrained" in text
+    assert "Head learning rate" not in text
+
+    page = client_for(mia).get(f"/models/versions/{version.uuid}/").content.decode()
+
+    assert "This version writes texts." in page
+    assert "/promotions/new/" not in page
+    assert "Perplexity" in page
+
+
+def test_a_promotion_is_refused_before_anybody_looks_at_it(version, mia):
+    endpoint = make_endpoint(version.model, mia)
+
+    with pytest.raises(Refused, match="writes texts; serving written answers comes later"):
+        promotions.request(version=version, endpoint=endpoint, note="", actor=mia)
+
+    assert not PromotionRequest.objects.exists()
+
+
+def test_a_shadow_is_refused(version, mia, lee):
+    endpoint = make_endpoint(version.model, mia)
+
+    with pytest.raises(Refused, match="serving written answers comes later"):
+        endpoints.start_shadow(endpoint_id=endpoint.uuid, version_id=version.uuid, share=100, actor=lee)
+
+    assert not Deployment.objects.exists()
