@@ -15,6 +15,7 @@ ROOMS = [
     "datasets_app.snapshots.api",
     "lifecycle.training.api",
     "lifecycle.training.sweep_api",
+    "lifecycle.training.advice_api",
     "lifecycle.evaluation.api",
     "lifecycle.evaluation.slices_api",
     "lifecycle.evaluation.confidence_api",

@@ -10,7 +10,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from lifecycle.refusals import Refusal, Refused
-from lifecycle.training import actions, overlay_page, pages, queries
+from lifecycle.training import actions, advice_page, overlay_page, pages, queries
 from lifecycle.training.forms import FolderForm, HubForm, KeyForm, LaunchForm
 from lifecycle.training.models import Run
 from lifecycle.training.pages import person
@@ -77,6 +77,7 @@ def launch(request: SignedInRequest) -> HttpResponse:
     context = pages.launch(person(request), request.POST or request.GET)
     if "suggestion" not in context:
         return respond(request, "lifecycle/training/launch.html", "launch", context)
+    context |= advice_page.shown(context, request.POST or request.GET)
     form = LaunchForm(request.POST or None, suggestion=context["suggestion"], initial={"key": context["key"]})
     if form.is_valid():
         chosen = {name: context[name] for name in ("snapshot", "base", "strategy")}

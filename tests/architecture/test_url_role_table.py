@@ -404,6 +404,7 @@ TABLE = r"""
 /api/v1/answer-files/<uuid:uuid>/                          | answers    | L... x++xxxx | L--- -------
 /api/v1/snapshot-files/<uuid:uuid>/                        | export     | L... x++xxxx | L--- -------
 /api/v1/datasets/<uuid:uuid>/freeze/                       | dataset    | L--- ------- | L... xx++xxx
+/api/v1/snapshots/<uuid:uuid>/advice/                      | snapshot   | L... xx++xxx | L--- -------
 /api/v1/base-models/                                       |            | L+++ +++++++ | L+++ +++++++
 /api/v1/runs/                                              |            | L+++ +++++++ | L+++ +++++++
 /api/v1/runs/<uuid:uuid>/                                  | run        | L... +++++++ | L--- -------
