@@ -16,6 +16,8 @@ ROOMS = [
     "lifecycle.training.api",
     "lifecycle.training.sweep_api",
     "lifecycle.training.advice_api",
+    "lifecycle.training.estimate_api",
+    "lifecycle.training.sample_api",
     "lifecycle.evaluation.api",
     "lifecycle.evaluation.slices_api",
     "lifecycle.evaluation.confidence_api",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -112,12 +112,13 @@ def with_written(rows: Iterator[TextRow]) -> Iterator[TextRow]:
             yield TextRow(row._replace(label=json.dumps(content, ensure_ascii=False)), item)
 
 
-def write_split(snapshot: Snapshot, split: str, path: Path) -> int:
-    """Write one split as the engine reads it, one {"id": item digest, "text", "label"} a line; of several classes a text, "labels" is a
-    list of them. Returns the number of rows."""
+def write_split(snapshot: Snapshot, split: str, path: Path, rows: Iterable[ManifestRow] | None = None) -> int:
+    """Write one split, or some of its rows, as the engine reads it, one {"id": item digest, "text", "label"} a line; of several classes a
+    text, "labels" is a list of them. Returns the number of rows. rows: in the order of the split."""
+    taken = iter(rows) if rows is not None else rows_of(snapshot, split)
     count, several = 0, snapshot.dataset.task == Dataset.Task.MULTI_LABEL
     with path.open("w", encoding="utf-8") as file:
-        for row, item in with_items(snapshot, rows_of(snapshot, split)):
+        for row, item in with_items(snapshot, taken):
             said = {"labels": json.loads(row.label)} if several else {"label": row.label}
             file.write(json.dumps({"id": row.item, "text": item.text} | said, ensure_ascii=False) + "\n")
             count += 1

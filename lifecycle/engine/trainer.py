@@ -107,6 +107,7 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
         self.spec, self.folder, self.parts = spec, folder, parts
         self.counted = counts(model)
         self.broke: Unstable | None = None
+        self.show: Callable[[int, np.ndarray[Any, Any], np.ndarray[Any, Any]], object] | None = None  # what a few rows are told
         super().__init__(model=model, train_dataset=train, eval_dataset=validation, **options)
         self.remove_callback(PrinterCallback)
         self.model_accepts_loss_kwargs = False
@@ -179,6 +180,8 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
         values = RECIPES[self.spec.task].validate(logits, rows.truth)
         result = {"eval_loss" if name == "log_loss" else f"eval_{name}": value for name, value in values.items()}
         self.log(dict(result))
+        if self.show is not None:
+            self.show(self.state.global_step, logits, rows.truth)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, result)
         return result
 

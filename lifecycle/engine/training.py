@@ -34,6 +34,7 @@ from lifecycle.engine.predictor import Predictor
 from lifecycle.engine.probe import choose_precision, environment
 from lifecycle.engine.quantise import try_int8
 from lifecycle.engine.recipes import RECIPES
+from lifecycle.engine.samples import Samples, choose
 from lifecycle.engine.spec import TrainSpec
 from lifecycle.engine.strategies import build, load_tokenizer
 from lifecycle.engine.trainer import (
@@ -230,6 +231,8 @@ def _trainer(
     reporter.report([few] if few else [])
     args = arguments(spec, folder, rows=len(prepared.train), bf16=prepared.precision == "bf16")
     trainer = EngineTrainer(spec, folder, parts, model, *sets, args=args, data_collator=batches, callbacks=[reporter])
+    shown = Samples(recipe, spec.labels, prepared.validation.ids, choose(len(prepared.validation), spec.seed))
+    trainer.show = lambda step, logits, truth: events.write("samples", **shown.event(step, logits, truth))
     return trainer, model
 
 

@@ -38,7 +38,7 @@ class VerdictOut(serializers.Serializer[object]):
     code = serializers.CharField()
     title = serializers.CharField()
     reason = serializers.CharField()
-    source = serializers.CharField()
+    source = serializers.CharField()  # type: ignore[assignment]  # Field has an attribute of this name
 
 
 class SettingOut(serializers.Serializer[object]):
@@ -47,7 +47,7 @@ class SettingOut(serializers.Serializer[object]):
     name = serializers.CharField()
     value = serializers.JSONField()
     reason = serializers.CharField()
-    source = serializers.CharField()
+    source = serializers.CharField()  # type: ignore[assignment]  # Field has an attribute of this name
 
 
 class ConcernOut(serializers.Serializer[object]):
@@ -58,7 +58,7 @@ class ConcernOut(serializers.Serializer[object]):
     title = serializers.CharField()
     detail = serializers.CharField()
     next_step = serializers.CharField()
-    source = serializers.CharField()
+    source = serializers.CharField()  # type: ignore[assignment]  # Field has an attribute of this name
 
 
 class LengthsOut(serializers.Serializer[object]):

@@ -385,9 +385,9 @@ def bases(user: User) -> dict[str, Any]:
 def launch(user: User, given: Mapping[str, str]) -> dict[str, Any]:
     """What the form offers: data, base and strategy as chosen so far, and the settings that fit them with their reasons.
 
-    given: with "like", the uuid of a run, its choices and settings stand in their place.
+    given: with "like", the uuid of a run or of ten steps that were tried, its choices and settings stand in their place.
     """
-    like = queries.find_run(user, given.get("like", ""))
+    like = queries.find_like(user, given.get("like", ""))
     if like is not None:
         given = {"snapshot": str(like.snapshot.uuid), "base": str(like.base.uuid), "strategy": like.strategy} | {
             name: given[name] for name in given

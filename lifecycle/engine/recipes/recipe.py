@@ -5,6 +5,7 @@ read, truth       what a row says, and all rows' as the array that the loss and 
 loss              on the logits of the one linear head
 calibrate         what turns logits into answers, chosen on validation and kept in the artifact
 decode, answer    logits to probabilities, probabilities to labels
+sample            what a few rows say, and what is said of them, at each evaluation
 score, report     how good that is; the best step is the one of the best macro-F1 on validation
 """
 
@@ -52,6 +53,10 @@ class Recipe(Protocol):
 
     def answer(self, probabilities: Array, info: ArtifactInfo) -> list[dict[str, Any]]:
         """What each row is told: {"label", "confidence"}, or {"labels": [name, …]}."""
+
+    def sample(self, logits: Array, truth: Array, rows: Sequence[int], labels: tuple[str, ...]) -> list[dict[str, Any]]:
+        """Of these rows, of a model in training: {"truth", "answer", "confidence"}. truth and answer: a label's name, or a list of names,
+        shown side by side and equal where the answer is right. confidence: 0 to 1 before calibration, None where there is none."""
 
     def agreement(self, one: Array, two: Array, info: ArtifactInfo) -> float:
         """Share (0 to 1) of rows that two graphs' logits (N, C) give the same answer."""

@@ -15,7 +15,7 @@ from lifecycle.jobs.models import Job
 from lifecycle.refusals import NotReady, Refused
 from lifecycle.training import ports, rules
 from lifecycle.training.actions.launch import check_base, queue_job, queue_next_trial
-from lifecycle.training.models import Diagnosis, MetricPoint, Run, RunLog
+from lifecycle.training.models import Diagnosis, MetricPoint, Run, RunLog, RunSample
 from lifecycle.training.rules import RunState, SweepState
 from registry.access.models import User
 from registry.access.policy import require
@@ -127,6 +127,8 @@ def record_events(run: Run, events: Sequence[dict[str, Any]]) -> None:
             values |= {(name, step): float(value) for name, value in event["values"].items() if value is not None}
         elif event["kind"] == "finding":
             keep_finding(run, event)
+        elif event["kind"] == "samples":
+            keep_samples(run, event)
     MetricPoint.objects.bulk_create(
         [MetricPoint(run=run, name=name[:40], step=at, value=value) for (name, at), value in values.items()],
         update_conflicts=True, unique_fields=["run", "name", "step"], update_fields=["value"],
@@ -146,6 +148,21 @@ def keep_finding(run: Run, event: dict[str, Any]) -> None:
             "severity": event["severity"], "title": event["title"][:200], "detail": event.get("detail") or "",
             "next_step": (event.get("next_step") or "")[:300], "from_step": event.get("from_step"), "to_step": event.get("to_step"),
         },
+    )  # fmt: skip
+
+
+def keep_samples(run: Run, event: dict[str, Any]) -> None:
+    """What a few rows were told at one step; a step that is made again replaces what it said."""
+    said = ("item", "truth", "answer", "confidence")
+    RunSample.objects.bulk_create(
+        [
+            RunSample(
+                run=run, step=int(event["step"]), place=place, item=each["id"][:64], truth=each["truth"], answer=each["answer"],
+                confidence=each["confidence"],
+            )
+            for place, each in enumerate(event["rows"])
+        ],
+        update_conflicts=True, unique_fields=["run", "step", "place"], update_fields=said,
     )  # fmt: skip
 
 

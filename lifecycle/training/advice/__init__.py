@@ -11,7 +11,7 @@ from lifecycle.engine.defaults import Suggestion
 from lifecycle.training.advice.choosing import FASTER, choose_base, choose_strategy, judge
 from lifecycle.training.advice.concerns import cut, look
 from lifecycle.training.advice.settings import choose_settings
-from lifecycle.training.advice.shapes import Advice, Answers, Candidate, Concern, Data, Lengths, Setting, Verdict
+from lifecycle.training.advice.shapes import SEVERITIES, Advice, Answers, Candidate, Concern, Data, Lengths, Setting, Verdict
 
 __all__ = ["FASTER", "Advice", "Answers", "Candidate", "Concern", "Data", "Lengths", "Setting", "Verdict", "advise", "choose_base"]
 
@@ -31,4 +31,5 @@ def advise(
     suggestion = suggestions[strategy.value]
     settings = (base_reason, strategy, *choose_settings(answers, data, lengths, base, suggestion))
     limit = next(each.value for each in settings if each.name == "max_tokens")
-    return Advice(verdict, settings, (*look(answers, data), *cut(lengths, limit), *failed, *warned), suggestion.seconds)
+    concerns = [*failed, *look(answers, data), *cut(lengths, limit), *warned]
+    return Advice(verdict, settings, tuple(sorted(concerns, key=lambda each: SEVERITIES.index(each.severity))), suggestion.seconds)

@@ -80,17 +80,22 @@ def breaks(answers: Answers, base: Candidate, tokens: int) -> list[str]:
     """Which limits a base does not keep, each as the end of a sentence; nothing of what is unknown."""
     found, latency = [], base.latency_ms(tokens)
     if answers.size_mb is not None and base.bytes > answers.size_mb * 1e6:
-        found.append(f"is {base.bytes / 1e6:,.0f} MB and your limit {answers.size_mb:g} MB")
+        found.append(f"is {megabytes(base.bytes)} MB and your limit {answers.size_mb:g} MB")
     if answers.latency_ms is not None and latency is not None and latency > answers.latency_ms:
         found.append(f"takes about {latency:,.1f} ms for {tokens} tokens and your limit is {answers.latency_ms:g} ms")
     return found
+
+
+def megabytes(size: int) -> str:
+    """Whole ones, of small sizes two digits."""
+    return f"{size / 1e6:,.0f}" if size >= 10**7 else f"{size / 1e6:.2g}"
 
 
 def told(base: Candidate, tokens: int) -> str:
     """Size and time of a base in words."""
     latency = base.latency_ms(tokens)
     time = "its time is not known" if latency is None else f"about {latency:,.1f} ms for a text of {tokens} tokens on one core"
-    return f"{base.bytes / 1e6:,.0f} MB in fp32, {time}"
+    return f"{megabytes(base.bytes)} MB in fp32, {time}"
 
 
 def choose_strategy(answers: Answers, data: Data, verdict: Verdict, seconds: Mapping[str, float]) -> tuple[Setting, list[Concern]]:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from lifecycle.engine.significance import Z_TOLD, rows_needed
-from lifecycle.training.advice.shapes import FEW_ROWS, MEMBERSHIP, SETFIT, Answers, Concern, Data, Lengths
+from lifecycle.training.advice.shapes import FEW_ROWS, MEMBERSHIP, SETFIT, SEVERITIES, Answers, Concern, Data, Lengths
 
 DIFFERENCE, DISAGREED = 0.02, 0.1
 CUT = 0.01
@@ -17,7 +17,7 @@ POWER = "Power of a paired comparison: 80 % at 95 % confidence"
 def look(answers: Answers, data: Data) -> list[Concern]:
     """Warnings about the data, the worst first."""
     found = [*leaks(data), *tiny(data), *missing(data), *small_test(data), *personal(answers, data)]
-    return sorted(found, key=lambda each: ("bad", "watch", "info").index(each.severity))
+    return sorted(found, key=lambda each: SEVERITIES.index(each.severity))
 
 
 def names(labels: Sequence[str]) -> str:

@@ -33,9 +33,8 @@ def choose_settings(answers: Answers, data: Data, lengths: Lengths, base: Candid
             "Sensitive data: training ends when validation stops getting better, before texts are learnt by heart.",
             MEMBERSHIP,
         )
-    return [
-        longest, batch, *accumulation, usual["learning_rate"], usual["head_learning_rate"], usual["epochs"], patience, *choose_loss(data),
-    ]  # fmt: skip
+    rates = [usual[name] for name in ("learning_rate", "head_learning_rate") if usual[name].value]  # head only has none for the encoder
+    return [longest, batch, *accumulation, *rates, usual["epochs"], patience, *choose_loss(data)]
 
 
 def choose_max_tokens(lengths: Lengths, base: Candidate) -> Setting:

@@ -1,8 +1,9 @@
-"""Advice on a snapshot from a shell."""
+"""Advice on a snapshot, and ten steps of a run, from a shell."""
 
 from __future__ import annotations
 
-from lifecycle.training.models import Run
+from lifecycle.training.models import Estimate, Run
+from tests.support.estimates import measured
 from tests.support.training import make_base, make_snapshot
 
 
@@ -28,3 +29,17 @@ def test_who_may_not_train_is_told_who_may(as_person, project, mia, ana):
 
     assert said.code == 1
     assert "ML engineer" in said.err
+
+
+def test_ten_steps_are_tried_and_told(as_person, project, mia, settings):
+    settings.PRICE_PER_CORE_HOUR, settings.CURRENCY = 0.08, "EUR"
+    make_snapshot(project, mia, name="Inbox")
+    make_base(project, mia)
+
+    said = as_person(mia)("try", "inbox@1", "--set", "epochs=3", during=lambda: measured(Estimate.objects.get()))
+
+    found = Estimate.objects.get()
+    assert (said.code, found.spec["epochs"], Run.objects.exists()) == (0, 3, False)
+    assert said.err.startswith("Ten steps are tried: ")
+    assert [line.split("  ")[0] for line in said.out.splitlines()] == ["whole run", "a step", "peak memory", "disk", "model", "price"]
+    assert "0.200 s, 9 steps, 3 evaluations" in said.out
