@@ -35,6 +35,7 @@ from lifecycle.engine.team import Team
 WEIGHTS = "weights.safetensors"
 LOG_STEPS = 10
 CHECKPOINT_SECONDS = 60.0
+Show = Callable[[int, Any, Any], object]  # tells of a few rows at a step: what the model gave to all, and their truth
 SCHEDULERS = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
 
 
@@ -57,7 +58,6 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
 
     optimizer: torch.optim.Optimizer | None
     control: Any
-    events: EventWriter | None = None  # where samples are told
 
     def __init__(
         self,
@@ -73,6 +73,7 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
         self.spec, self.folder, self.parts, self.team, self.recipe = spec, folder, parts, team, RECIPES[spec.task]
         self.counted = counts(model)
         self.broke: Unstable | None = None
+        self.show: Show | None = None
         super().__init__(model=model, train_dataset=train, eval_dataset=validation, **options)
         self.remove_callback(PrinterCallback)
         self.model_accepts_loss_kwargs = False
@@ -159,8 +160,8 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
         outputs = self.recipe.observe(self.model, rows, self.data_collator, self.parts.evaluation)
         if not self.recipe.sound(outputs):
             return None
-        for sample in self.recipe.samples(outputs) if self.events else ():
-            self.events.write("sample", step=self.state.global_step, **sample)  # type: ignore[union-attr]
+        if self.show is not None:
+            self.show(self.state.global_step, outputs, rows.encoded.truth)
         return self.recipe.validate(outputs, rows.encoded.truth)
 
     def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:

@@ -30,12 +30,14 @@ from lifecycle.engine.forward import frozen_activations
 from lifecycle.engine.layers import Lowest
 from lifecycle.engine.probe import choose_precision, environment
 from lifecycle.engine.recipes import RECIPES
+from lifecycle.engine.samples import Samples, choose
 from lifecycle.engine.spec import SpecError, TrainSpec
 from lifecycle.engine.strategies import load_tokenizer
 from lifecycle.engine.team import Obey, Team, set_threads
 from lifecycle.engine.trainer import (
     EngineTrainer,
     Reporter,
+    Show,
     arguments,
     best_values,
     evaluations_since_best,
@@ -132,7 +134,7 @@ def _attempt(spec: TrainSpec, folder: Path, prepared: Prepared, events: EventWri
     team = Team(folder, spec.processes)
     try:
         trainer, model = _trainer(spec, folder, prepared, events.write, team, [reporter])
-        trainer.events = events
+        trainer.show = _samples(spec, prepared, trainer, events)
         _tell_start(spec, folder, trainer, reporter)
         _train_from(trainer, spec, checkpoint.newest(folder / "checkpoints"))
         team.end(patience=PATIENCE)
@@ -145,6 +147,13 @@ def _attempt(spec: TrainSpec, folder: Path, prepared: Prepared, events: EventWri
     finally:
         team.end()
     return trainer, model
+
+
+def _samples(spec: TrainSpec, prepared: Prepared, trainer: EngineTrainer, events: EventWriter) -> Show:
+    """What tells of a few validation rows at each evaluation."""
+    numbers, ids = trainer.eval_dataset.encoded.shown, prepared.validation.ids
+    shown = Samples(trainer.recipe, spec.labels, ids, choose(len(ids), spec.seed) if numbers is None else tuple(numbers))
+    return lambda step, outputs, truth: events.write("samples", **shown.event(step, outputs, truth))
 
 
 def follow(folder: Path, team: Team) -> None:

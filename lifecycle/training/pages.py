@@ -15,7 +15,6 @@ from django.utils import timezone
 from rest_framework.request import Request
 
 from datasets_app.datasets.models import Dataset
-from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.engine import defaults, text_defaults
 from lifecycle.engine.defaults import Choice
@@ -141,19 +140,7 @@ def live_part(user: User, run: Run, curves: Mapping[str, charts.Curve], findings
         "findings": [{"kind": SEVERITY.get(each.severity, ""), "row": each} for each in findings],
         "log": list(run.log.order_by("-seq")[:8]),
         "kept": kept_step(run, curves),
-        "samples": samples(user, run) if run.writes else None,
     }
-
-
-def samples(user: User, run: Run) -> dict[str, Any]:
-    """What the run answered at its newest evaluation, beside the prompt and the reference; texts for people who may read them alone."""
-    readable = can(user, "datasets.read_samples", run.snapshot.dataset)
-    step, found = queries.samples_of(run) if readable else (None, [])
-    known = snapshots.written_of(run.snapshot, [each.item for each in found])
-    lines = [
-        {"answer": each.answer, "text": row["text"], "answer_wanted": row["answer"]} for each in found if (row := known.get(each.item))
-    ]
-    return {"step": step, "lines": lines, "readable": readable}
 
 
 def epoch(run: Run) -> str:
@@ -413,9 +400,9 @@ def bases(user: User) -> dict[str, Any]:
 def launch(user: User, given: Mapping[str, str]) -> dict[str, Any]:
     """What the form offers: data, base and strategy as chosen so far, and the settings that fit them with their reasons.
 
-    given: with "like", the uuid of a run, its choices and settings stand in their place.
+    given: with "like", the uuid of a run or of ten steps that were tried, its choices and settings stand in their place.
     """
-    like = queries.find_run(user, given.get("like", ""))
+    like = queries.find_like(user, given.get("like", ""))
     if like is not None:
         given = {"snapshot": str(like.snapshot.uuid), "base": str(like.base.uuid), "strategy": like.strategy} | {
             name: given[name] for name in given

@@ -76,6 +76,7 @@ class Verb(TextChoices):
     SNAPSHOT_EXPORTED = "snapshots.exported", "exported a snapshot"
     # training
     BASE_MODEL_ADDED = "training.base_model_added", "added a base model"
+    RUN_ESTIMATED = "training.estimated", "tried ten steps of a run"
     RUN_LAUNCHED = "training.launched", "launched a run"
     RUN_PAUSED = "training.paused", "paused a run"
     RUN_STOPPED = "training.stopped", "stopped a run"

@@ -90,6 +90,21 @@ class MultiLabel(OfTexts):
     def _thresholds(self, info: ArtifactInfo) -> tuple[float, ...]:
         return info.thresholds or (0.5,) * len(info.labels)
 
+    def sample(self, logits: Array, truth: Array, rows: Sequence[int], labels: tuple[str, ...]) -> list[dict[str, Any]]:
+        """Labels that reach the thresholds that the artifact would have; confidence: that of the least certain of all its decisions."""
+        probabilities, numbers = self.decode(logits), list(rows)
+        thresholds = calibration.choose_thresholds(probabilities, truth)
+        decided = label_sets.decide(probabilities[numbers], thresholds)
+        certain = np.where(decided, probabilities[numbers], 1 - probabilities[numbers]).min(axis=1)
+
+        def names(row: Array) -> list[str]:
+            return [labels[at] for at in np.flatnonzero(row)]
+
+        return [
+            {"truth": names(said), "answer": names(given), "confidence": float(sure)}
+            for said, given, sure in zip(truth[numbers], decided, certain, strict=True)
+        ]
+
     def agreement(self, one: Array, two: Array, info: ArtifactInfo) -> float:
         """By the whole set of labels."""
         sets = [label_sets.decide(self.decode(logits, info.temperature), self._thresholds(info)) for logits in (one, two)]

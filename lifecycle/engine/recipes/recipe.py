@@ -4,6 +4,7 @@ read, truth          what a row says, and all rows' as what the scores read
 encode, stack        rows to token ids with what the loss reads of them, and the latter as one tensor of a batch
 build, loss          the network that learns, and what it minimises; `frozen` is what it reads where only its head learns
 observe, validate    what a model in training gives to the validation rows, and how good that is: the best step is the best by `best_by`
+sample               what a few of these rows say, and what is said of them
 calibrate            what turns logits into answers, chosen on validation and kept in the artifact
 decode, answer       logits to probabilities, probabilities to labels
 score, report, keep  how good an artifact is, and its answers as a file
@@ -82,8 +83,10 @@ class Recipe(Protocol):
     def validate(self, outputs: Any, truth: Any) -> dict[str, float]:
         """log_loss, `watched` and how many different answers are given, of a model in training."""
 
-    def samples(self, outputs: Any) -> list[dict[str, str]]:
-        """Of what `observe` gave, what is shown while it trains: {"item", "answer"} of a few validation rows, where texts are written."""
+    def sample(self, outputs: Any, truth: Any, rows: Sequence[int], labels: tuple[str, ...]) -> list[dict[str, Any]]:
+        """Of these rows, of what `observe` gave: {"truth", "answer", "confidence"}. truth and answer: a label's name or a list of names,
+        equal where the answer is right; where texts are written, None and what was written. confidence: 0 to 1 before calibration, None
+        where there is none."""
 
     def calibrate(self, info: ArtifactInfo, logits: Any, truth: Any) -> ArtifactInfo:
         """The artifact's description with what turns these logits best into answers."""

@@ -113,6 +113,18 @@ class Spans(OfTexts):
         """Whether all logits are numbers."""
         return all(bool(np.isfinite(each).all()) for each in outputs.values)
 
+    def sample(self, outputs: Any, truth: Any, rows: Sequence[int], labels: tuple[str, ...]) -> list[dict[str, Any]]:
+        """Class and place of each span; confidence: of the least certain one that was found."""
+        some = Tokens(tuple(outputs.values[at] for at in rows), tuple(outputs.offsets[at] for at in rows))
+        return [
+            {
+                "truth": [_placed(labels[label], start, end) for start, end, label in truth[at].spans],
+                "answer": [_placed(labels[one.label], one.start, one.end) for one in found],
+                "confidence": min((one.confidence for one in found), default=None),
+            }
+            for at, found in zip(rows, tagging.find(self.decode(some)), strict=True)
+        ]
+
     def calibrate(self, info: ArtifactInfo, logits: Any, truth: Any) -> ArtifactInfo:
         """With the temperature of the least log loss over all tokens."""
         tags = [tagging.tag(each.spans, at) for each, at in zip(truth, logits.offsets, strict=True)]
@@ -159,6 +171,10 @@ class Spans(OfTexts):
         losses = spans.token_losses(probabilities, truth)
         known = tuple(each.spans for each in truth)
         span_predictions.write(path, span_predictions.SpanPredictions(info.labels, tuple(ids), known, found, *losses), split)
+
+
+def _placed(label: str, start: int, end: int) -> str:
+    return f"{label} {start}–{end}"
 
 
 def _span(given: Any, text: str, index: Mapping[str, int]) -> tagging.Span:

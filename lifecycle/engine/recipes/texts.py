@@ -62,10 +62,6 @@ class OfTexts:
         """Whether all logits are numbers."""
         return bool(np.isfinite(outputs).all())
 
-    def samples(self, outputs: Any) -> list[dict[str, str]]:
-        """None: what a text is told is in its scores."""
-        return []
-
     def keep(self, path: Path, ids: Sequence[str], probabilities: Any, truth: Any, info: ArtifactInfo, split: str) -> None:
         """As `predictions.write`."""
         predictions.write(path, predictions.Predictions(info.labels, tuple(ids), truth, probabilities, info.thresholds), split)
