@@ -35,11 +35,22 @@ class Gate:
 
 
 @dataclass(frozen=True)
+class Operating:
+    """What the thresholds were chosen for on validation: by "precision" or "recall", at least target for each label. missed: the labels
+    that reach it at no threshold, or have too few rows to tell, which are at the nearest threshold or at 0.5."""
+
+    by: str
+    target: float
+    missed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class ArtifactInfo:
     """lifecycle.json. labels: in order of the logits. temperature: what logits are divided by before softmax or sigmoid. inputs: of the
     ONNX graph. thresholds: of multi_label, the probability from which on each label is given; None of other tasks.
 
     serving: the fp32 graph. int8: the gate of the int8 graph beside it; None in artifacts that were written before there was one.
+    operating: what the thresholds are for; None where it is the best F1.
     """
 
     labels: tuple[str, ...]
@@ -54,6 +65,7 @@ class ArtifactInfo:
     serving: str = SERVING
     int8: Gate | None = None
     thresholds: tuple[float, ...] | None = None
+    operating: Operating | None = None
 
     def graph(self, folder: Path) -> Path:
         """The graph that answers: int8 where it passed its gate and is there, else fp32."""
@@ -80,6 +92,9 @@ class ArtifactInfo:
                 serving=document["serving"],
                 int8=Gate(**document["int8"]) if document.get("int8") else None,
                 thresholds=tuple(map(float, document["thresholds"])) if document.get("thresholds") else None,
+                operating=Operating(**document["operating"] | {"missed": tuple(document["operating"]["missed"])})
+                if document.get("operating")
+                else None,
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
             message = f"{folder} is not a model artifact that this version can read ({type(error).__name__}: {error})."
@@ -99,7 +114,11 @@ class ArtifactInfo:
             "inputs": list(self.inputs),
             "serving": self.serving,
             "int8": asdict(self.int8) if self.int8 else None,
-        } | ({"thresholds": list(self.thresholds)} if self.thresholds else {})
+        } | self._thresholds_to_json()
+
+    def _thresholds_to_json(self) -> dict[str, Any]:
+        thresholds = {"thresholds": list(self.thresholds)} if self.thresholds else {}
+        return thresholds | ({"operating": asdict(self.operating)} if self.operating else {})
 
 
 ENCODERS = {

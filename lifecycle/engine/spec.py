@@ -16,6 +16,7 @@ STRATEGIES = ("full", "lora", "ia3", "adapter", "head")
 SCHEDULES = ("linear", "cosine", "constant")
 POOLINGS = ("mean", "cls", "pooler")
 PRECISIONS = ("auto", "fp32", "bf16")
+OPERATING = ("f1", "precision", "recall")
 MAX_LABELS = 1000
 
 
@@ -217,6 +218,8 @@ class TrainSpec(Document):
     warmup_fraction: share of all steps in which the rates rise to learning_rate (encoder) and head_learning_rate; schedule: how they fall
     from there. accumulation: batches of one step. gradient_checkpointing: activations are computed again on the way back, a third more
     time for less memory. max_gradient_norm: longer gradients are shortened to it; 0 = never. label_smoothing, focal_gamma: of the loss.
+    operating_point: of multi_label, what each label's threshold is chosen for on validation: the best F1, or a precision or recall of at
+    least operating_target.
     """
 
     base: Base
@@ -244,8 +247,14 @@ class TrainSpec(Document):
     max_gradient_norm: float = _limit(1.0, low=0.0, high=1000.0)
     label_smoothing: float = _limit(0.0, low=0.0, high=0.5)
     focal_gamma: float = _limit(0.0, low=0.0, high=10.0)
+    operating_point: str = _limit("f1", one_of=OPERATING)
+    operating_target: float = _limit(0.9, low=0.01, high=1.0)
 
     def _check_whole(self, prefix: str) -> None:
+        if self.operating_point != "f1" and self.task != "multi_label":
+            raise SpecError(
+                f"{prefix}operating_point", f"must be f1 for {self.task}: its answer is the likeliest class, which has no threshold."
+            )
         if self.label_smoothing and self.focal_gamma:
             raise SpecError(
                 f"{prefix}label_smoothing", "must be 0 where focal_gamma is set: one loss counts easy rows less, the other softens them."

@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 
 from lifecycle.engine.defaults import Suggestion
-from lifecycle.engine.spec import POOLINGS, PRECISIONS, SCHEDULES
+from lifecycle.engine.spec import OPERATING, POOLINGS, PRECISIONS, SCHEDULES
 from lifecycle.training import search
 from lifecycle.training.rules import Sampler
 
@@ -31,10 +31,24 @@ LABELS = {
     "patience": "Patience, in evaluations (0: none)",
     "warmup_fraction": "Warm-up, share of steps",
     "weight_decay": "Weight decay",
+    "operating_point": "Thresholds, chosen for",
+    "operating_target": "Precision or recall of each class",
 }
 WHOLE = {"epochs", "batch_size", "max_tokens", "rank", "evaluations_per_epoch", "patience", "width", "frozen_layers", "accumulation"}
-CHOICES = {"pooling": POOLINGS, "precision": PRECISIONS, "schedule": SCHEDULES}
-FIRST = ("epochs", "batch_size", "learning_rate", "head_learning_rate", "max_tokens", "rank", "width", "frozen_layers", "class_weights")
+CHOICES = {"pooling": POOLINGS, "precision": PRECISIONS, "schedule": SCHEDULES, "operating_point": OPERATING}
+FIRST = (
+    "epochs",
+    "batch_size",
+    "learning_rate",
+    "head_learning_rate",
+    "max_tokens",
+    "rank",
+    "width",
+    "frozen_layers",
+    "class_weights",
+    "operating_point",
+    "operating_target",
+)
 
 
 class LaunchForm(forms.Form):

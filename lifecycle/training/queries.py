@@ -16,6 +16,7 @@ from django.db.models import Count, FloatField, Max, Q, QuerySet, Subquery, Valu
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast, Coalesce
 
+from datasets_app.datasets.models import Dataset
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.engine import defaults
@@ -340,6 +341,7 @@ def suggestion(snapshot: Snapshot, base: BaseModel | None, strategy: str) -> def
         validation_rows=splits.get("validation", 0),
         measured_rate=known[0] if known else None,
         layers=(base.facts.get("layers") or 0) if base else 0,
+        several=snapshot.dataset.task == Dataset.Task.MULTI_LABEL,
     )
     if known and known[1] != strategy:
         reason = f"Scaled from an earlier {Run.Strategy(known[1]).label} run on this machine."
