@@ -35,12 +35,23 @@ class Gate:
 
 
 @dataclass(frozen=True)
+class Operating:
+    """What the thresholds were chosen for on validation: by "precision" or "recall", at least target for each label. missed: the labels
+    that reach it at no threshold, or have too few rows to tell, which are at the nearest threshold or at 0.5."""
+
+    by: str
+    target: float
+    missed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class ArtifactInfo:
     """lifecycle.json. labels: in order of the logits. temperature: what logits are divided by before softmax or sigmoid. inputs: of the
     ONNX graph. thresholds: of multi_label, the probability from which on each label is given; None of other tasks. max_new_tokens: of
     a model that writes texts, which has no labels and no graph.
 
     serving: the fp32 graph. int8: the gate of the int8 graph beside it; None in artifacts that were written before there was one.
+    operating: what the thresholds are for; None where it is the best F1.
     """
 
     labels: tuple[str, ...]
@@ -56,6 +67,7 @@ class ArtifactInfo:
     int8: Gate | None = None
     thresholds: tuple[float, ...] | None = None
     max_new_tokens: int | None = None
+    operating: Operating | None = None
 
     def graph(self, folder: Path) -> Path:
         """The graph that answers: int8 where it passed its gate and is there, else fp32."""
@@ -83,6 +95,9 @@ class ArtifactInfo:
                 int8=Gate(**document["int8"]) if document.get("int8") else None,
                 thresholds=tuple(map(float, document["thresholds"])) if document.get("thresholds") else None,
                 max_new_tokens=document.get("max_new_tokens"),
+                operating=Operating(**document["operating"] | {"missed": tuple(document["operating"]["missed"])})
+                if document.get("operating")
+                else None,
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
             message = f"{folder} is not a model artifact that this version can read ({type(error).__name__}: {error})."
@@ -90,26 +105,23 @@ class ArtifactInfo:
 
     def to_json(self) -> dict[str, Any]:
         """lifecycle.json as an object."""
-        return (
-            {
-                "format": FORMAT,
-                "task": self.task,
-                "labels": list(self.labels),
-                "max_tokens": self.max_tokens,
-                "pooling": self.pooling,
-                "temperature": self.temperature,
-                "strategy": self.strategy,
-                "base": {"name": self.base_name, "digest": self.base_digest},
-                "inputs": list(self.inputs),
-                "serving": self.serving,
-                "int8": asdict(self.int8) if self.int8 else None,
-            }
-            | ({"thresholds": list(self.thresholds)} if self.thresholds else {})
-            | self._written()
-        )
+        return {
+            "format": FORMAT,
+            "task": self.task,
+            "labels": list(self.labels),
+            "max_tokens": self.max_tokens,
+            "pooling": self.pooling,
+            "temperature": self.temperature,
+            "strategy": self.strategy,
+            "base": {"name": self.base_name, "digest": self.base_digest},
+            "inputs": list(self.inputs),
+            "serving": self.serving,
+            "int8": asdict(self.int8) if self.int8 else None,
+        } | self._of_its_task()
 
-    def _written(self) -> dict[str, Any]:
-        return {} if self.max_new_tokens is None else {"max_new_tokens": self.max_new_tokens}
+    def _of_its_task(self) -> dict[str, Any]:
+        found = {"thresholds": self.thresholds, "operating": self.operating, "max_new_tokens": self.max_new_tokens}
+        return {name: asdict(value) if isinstance(value, Operating) else value for name, value in found.items() if value}
 
 
 ENCODERS = {

@@ -79,12 +79,13 @@ def suggest(
     measured_rate: float | None = None,
     cores: int | None = None,
     layers: int = 0,
+    several: bool = False,
 ) -> Suggestion:
     """Settings for `rows` training rows of `classes` labels.
 
-    strategy: one of STRATEGIES. layers: of the base model, where known. long_tokens: the 99th percentile of token counts, where known.
-    class_counts: training rows of each label. measured_rate: examples a second of an earlier run of the same strategy and base on this
-    machine, which makes the estimate of the time a measurement.
+    strategy: one of STRATEGIES. several: whether a text may have any number of labels, each with a threshold. layers: of the base model,
+    where known. long_tokens: the 99th percentile of token counts, where known. class_counts: training rows of each label. measured_rate:
+    examples a second of an earlier run of the same strategy and base on this machine, which makes the estimate of the time a measurement.
     """
     if rows < 1 or classes < 1 or strategy not in RATES:
         raise ValueError(f"Settings need rows, classes and a known strategy; got {rows}, {classes}, {strategy!r}.")
@@ -112,6 +113,9 @@ def suggest(
         "precision": Choice("auto", "bf16 where this processor multiplies it at least a fifth faster, else fp32."),
     }
     choices |= _inner(strategy, layers)
+    if several:
+        choices["operating_point"] = Choice("f1", "The best F1 of each class; precision or recall where one kind of mistake costs more.")
+        choices["operating_target"] = Choice(0.9, "The precision or recall that each class is to have on validation; best F1 has none.")
     shown = validation_rows if validation_rows is not None else max(1, rows // 9)
     seconds, reason = estimate_seconds(
         rows=rows,

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from lifecycle.engine.artifact import Operating
+from lifecycle.engine.calibration import THRESHOLD_ROWS
 from lifecycle.engine.events import Point
 from lifecycle.engine.faults import Unstable
 
@@ -198,6 +200,21 @@ def few_validation_rows(supports: Sequence[int], labels: Sequence[str]) -> Diagn
         0,
         0,
         "Read the intervals of the evaluation before comparing, or label more rows of these classes.",
+    )
+
+
+def operating_point_missed(wanted: Operating, labels: Sequence[str]) -> Diagnosis:
+    """Some labels have no threshold with the precision or recall that was asked for."""
+    names = ", ".join(wanted.missed[:5]) + (f" and {len(wanted.missed) - 5} more" if len(wanted.missed) > 5 else "")
+    few = f"0.5 where fewer than {THRESHOLD_ROWS} validation rows have the class"
+    return Diagnosis(
+        "operating_point",
+        "watch",
+        f"{len(wanted.missed)} of {len(labels)} classes do not reach {wanted.by} {wanted.target:g} on validation.",
+        f"{names}. Their thresholds are the most precise ones, or {few}.",
+        0,
+        0,
+        "Label more rows of these classes, or ask for less.",
     )
 
 

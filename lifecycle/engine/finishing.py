@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lifecycle.engine import metrics
+from lifecycle.engine import diagnosis, metrics
 from lifecycle.engine.answering import measure_losses
-from lifecycle.engine.artifact import ArtifactInfo
+from lifecycle.engine.artifact import ArtifactInfo, Operating
 from lifecycle.engine.base import BaseFolder
 from lifecycle.engine.data import Rows
 from lifecycle.engine.decoders import Decoder, open_decoder, save_decoder
@@ -52,7 +52,10 @@ def finish_graph(
     model: Any = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
     inputs = tuple(name for name in INPUTS if name in prepared.tokenizer.model_input_names)
     base, limit = prepared.base, prepared.limit(spec)
-    info = ArtifactInfo(spec.labels, limit, spec.pooling, 1.0, spec.strategy.kind, spec.base.name, base.digest, inputs, spec.task)
+    wanted = None if spec.operating_point == "f1" else Operating(spec.operating_point, spec.operating_target)
+    info = ArtifactInfo(
+        spec.labels, limit, spec.pooling, 1.0, spec.strategy.kind, spec.base.name, base.digest, inputs, spec.task, operating=wanted
+    )
     write_artifact(folder / "artifact", model, prepared.tokenizer, info)
     recipe, truth = RECIPES[spec.task], trainer.eval_dataset.encoded.truth
     logits = Predictor(folder / "artifact", spec.threads).answer(prepared.validation.texts).logits
@@ -62,6 +65,8 @@ def finish_graph(
     if info.int8 and info.int8.passed:
         logits = Predictor(folder / "artifact", spec.threads).answer(prepared.validation.texts).logits
         info = set_info(folder / "artifact", recipe.calibrate(info, logits, truth))
+    if info.operating and info.operating.missed:
+        events.write("finding", **diagnosis.operating_point_missed(info.operating, info.labels).to_json())
     values = metrics.point_estimates(recipe.score(recipe.decode(logits, info.temperature), truth, info.thresholds))
     before = metrics.point_estimates(recipe.score(recipe.decode(logits), truth, info.thresholds))
     measured = {"validation_loss": before["log_loss"], "ece_before_temperature": before["ece"], "temperature": info.temperature}

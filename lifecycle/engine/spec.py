@@ -17,6 +17,7 @@ STRATEGIES = ("full", "lora", "ia3", "adapter", "head", *DECODER_STRATEGIES)
 SCHEDULES = ("linear", "cosine", "constant")
 POOLINGS = ("mean", "cls", "pooler")
 PRECISIONS = ("auto", "fp32", "bf16")
+OPERATING = ("f1", "precision", "recall")
 MAX_LABELS = 1000
 
 
@@ -224,6 +225,8 @@ class TrainSpec(Document):
     from there. accumulation: batches of one step. processes: how many share each batch between them on this machine, one for
     each accelerator where it has any. gradient_checkpointing: activations are computed again on the way back, a third more time for less
     memory. max_gradient_norm: longer gradients are shortened to it; 0 = never. label_smoothing, focal_gamma: of the loss.
+    operating_point: of multi_label, what each label's threshold is chosen for on validation: the best F1, or a precision or recall of at
+    least operating_target.
     """
 
     base: Base
@@ -253,8 +256,14 @@ class TrainSpec(Document):
     label_smoothing: float = _limit(0.0, low=0.0, high=0.5)
     focal_gamma: float = _limit(0.0, low=0.0, high=10.0)
     max_new_tokens: int = _limit(128, low=1, high=2048)
+    operating_point: str = _limit("f1", one_of=OPERATING)
+    operating_target: float = _limit(0.9, low=0.01, high=1.0)
 
     def _check_whole(self, prefix: str) -> None:
+        if self.operating_point != "f1" and self.task != "multi_label":
+            raise SpecError(
+                f"{prefix}operating_point", f"must be f1 for {self.task}: its answer is the likeliest class, which has no threshold."
+            )
         if self.label_smoothing and self.focal_gamma:
             raise SpecError(
                 f"{prefix}label_smoothing", "must be 0 where focal_gamma is set: one loss counts easy rows less, the other softens them."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 
 from django.conf import settings
@@ -68,10 +69,9 @@ def prepare(found: Estimate, folder: Path) -> None:
     wanted = sample_rows(spec, snapshot.counts["splits"]["train"])
     rows = sample(snapshots.rows_of(snapshot, "train"), wanted, spec.labels, several=several)
     written = snapshots.write_split(snapshot, "train", folder / DATA["train"], rows)
-    for split in ("validation", "test"):
+    for split, checked in CHECKED.items():
         if snapshot.counts["splits"].get(split):
-            some = (row for row, _ in zip(snapshots.rows_of(snapshot, split), range(CHECKED), strict=False))
-            snapshots.write_split(snapshot, split, folder / DATA[split], some)
+            snapshots.write_split(snapshot, split, folder / DATA[split], islice(snapshots.rows_of(snapshot, split), checked))
     link(folder / "base", local_folder("bases", found.base.folder))
     shorten(spec, written).write(folder / "spec.json")
 

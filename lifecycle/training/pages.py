@@ -325,7 +325,15 @@ def provenance(run: Run) -> list[dict[str, str]]:
         ("Optimiser", "", optimiser(run)),
         ("Split", "", ", ".join(f"{name} {count(splits[name])}" for name in ("train", "validation", "test") if splits.get(name))),
     ]
+    if run.task == Dataset.Task.MULTI_LABEL:
+        rows.append(("Thresholds", "", thresholds_for(spec)))
     return [{"label": label, "digest": digest, "text": text} for label, digest, text in rows]
+
+
+def thresholds_for(spec: Mapping[str, Any]) -> str:
+    """What the thresholds of classes are chosen for, in words."""
+    by = spec.get("operating_point", "f1")
+    return "best F1 of each class" if by == "f1" else f"{by} of {spec['operating_target']:g} or more of each class"
 
 
 def repeat_line(run: Run) -> dict[str, Any]:

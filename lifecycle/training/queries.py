@@ -376,6 +376,7 @@ def suggestion(snapshot: Snapshot, base: BaseModel | None, strategy: str) -> def
         validation_rows=splits.get("validation", 0),
         measured_rate=known[0] if known else None,
         layers=(base.facts.get("layers") or 0) if base else 0,
+        several=snapshot.dataset.task == Dataset.Task.MULTI_LABEL,
     )
     if known and known[1] != strategy:
         reason = f"Scaled from an earlier {Run.Strategy(known[1]).label} run on this machine."

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from lifecycle.engine.estimate import Estimate, Profile, Rows, estimate, sample_rows, shorten, steps_of_epoch
+from lifecycle.engine import quantise
+from lifecycle.engine.estimate import CHECKED, Estimate, Profile, Rows, estimate, sample_rows, shorten, steps_of_epoch
 from lifecycle.engine.events import read_events
 from lifecycle.engine.profiling import measure, size_of
 from lifecycle.engine.spec import Base, TrainSpec
@@ -39,6 +40,10 @@ def test_ten_steps_take_the_rows_that_they_need(rows, batch, accumulation, sampl
     assert (short.epochs, short.evaluations_per_epoch, short.patience) == (epochs, evaluations, 0)
     assert steps_of_epoch(short, sampled) * short.epochs >= 10
     assert replace(short, epochs=3, evaluations_per_epoch=2, patience=3) == spec
+
+
+def test_enough_test_rows_are_answered_for_the_gate_of_the_int8_graph():
+    assert CHECKED["test"] == quantise.MIN_ROWS
 
 
 # ── The arithmetic ──────────────────────────────────────────────────────────

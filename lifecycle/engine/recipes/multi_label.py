@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from lifecycle.engine import calibration, label_sets, metrics
+from lifecycle.engine import calibration, label_sets, metrics, operating
 from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.label_sets import Bools, ScoredSets
@@ -72,11 +72,16 @@ class MultiLabel(OfTexts):
         return BinaryCrossEntropy(weights, spec.label_smoothing, spec.focal_gamma)
 
     def calibrate(self, info: ArtifactInfo, logits: Array, truth: Array) -> ArtifactInfo:
-        """With the temperature of the least log loss, and for each label the threshold of the best F1."""
+        """With the temperature of the least log loss, and for each label the threshold of the best F1, or of what the artifact says."""
         loss_rows = calibration.decision_loss_rows
         temperature = calibration.fit_temperature(logits, truth, decode=calibration.sigmoid, loss_rows=loss_rows)
-        thresholds = calibration.choose_thresholds(calibration.sigmoid(logits, temperature), truth)
-        return replace(info, temperature=temperature, thresholds=thresholds)
+        probabilities = calibration.sigmoid(logits, temperature)
+        if info.operating is None:
+            return replace(info, temperature=temperature, thresholds=calibration.choose_thresholds(probabilities, truth))
+        chosen = operating.choose_for(info.operating.by, info.operating.target, probabilities, truth)
+        missed = tuple(label for label, (_, reached) in zip(info.labels, chosen, strict=True) if not reached)
+        thresholds = tuple(threshold for threshold, _ in chosen)
+        return replace(info, temperature=temperature, thresholds=thresholds, operating=replace(info.operating, missed=missed))
 
     def decode(self, logits: Array, temperature: float = 1.0) -> Floats:
         """A sigmoid of each."""
