@@ -7,7 +7,7 @@ are over resampled texts. Confidence is that of a span that was found, and it is
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -203,6 +203,24 @@ def per_class(rows: ScoredSpans, every: Sequence[Match], labels: Sequence[str]) 
     ]
 
 
+@dataclass(frozen=True)
+class Lost:
+    """True spans that could not be found: beyond the longest text that is read (in so many texts), or such that begin or end within a
+    token; and those that are not asked for, since they overlap a longer one."""
+
+    beyond: int = 0
+    texts_beyond: int = 0
+    inexact: int = 0
+    overlapping: int = 0
+
+
+def lost(probabilities: Tokens, truth: Sequence[Marked]) -> Lost:
+    """Over all texts."""
+    some = [unreachable(each.spans, at) for each, at in zip(truth, probabilities.offsets, strict=True)]
+    beyond, inexact = [each[0] for each in some], [each[1] for each in some]
+    return Lost(sum(beyond), sum(each > 0 for each in beyond), sum(inexact), sum(each.overlapping for each in truth))
+
+
 def report(
     probabilities: Tokens,
     truth: Sequence[Marked],
@@ -212,14 +230,29 @@ def report(
     count: int = metrics.RESAMPLES,
     seed: int = 1,
 ) -> dict[str, Any]:
+    """As `report_found`, of what a model gives to the tokens."""
+    found, true = find(probabilities), [each.spans for each in truth]
+    losses = token_losses(probabilities, truth)
+    return report_found(found, true, *losses, labels, lost(probabilities, truth), bins=bins, count=count, seed=seed)
+
+
+def report_found(
+    found: Sequence[Sequence[Found]],
+    truth: Sequence[Sequence[Span]],
+    loss: Floats,
+    tokens: Floats,
+    labels: Sequence[str],
+    not_found: Lost,
+    *,
+    bins: int = 15,
+    count: int = metrics.RESAMPLES,
+    seed: int = 1,
+) -> dict[str, Any]:
     """Everything an evaluation shows of one model: point values, intervals {name: {low, high}}, per_class, confusion, kinds of matches,
-    reliability of found spans, and lost: true spans that could not be found, since they lie beyond the longest text (beyond) or begin or
-    end within a token (inexact), and those that are not asked for, since they overlap a longer one (overlapping)."""
-    found = find(probabilities)
-    rows = score_spans(found, [each.spans for each in truth], *token_losses(probabilities, truth), len(labels), bins)
-    every = [match for true, some in zip(truth, found, strict=True) for match in matches(true.spans, some)]
+    reliability of found spans, and `lost`."""
+    rows = score_spans(found, truth, loss, tokens, len(labels), bins)
+    every = [match for true, some in zip(truth, found, strict=True) for match in matches(true, some)]
     sure, right = _certainty(every)
-    lost = np.array([unreachable(each.spans, at) for each, at in zip(truth, probabilities.offsets, strict=True)]).reshape(-1, 2)
     return {
         "task": "spans",
         "rows": len(rows),
@@ -228,12 +261,7 @@ def report(
         "ece_debiased": calibration.ece_debiased(sure, right, bins),
         "mce": calibration.mce(sure, right, bins),
         "wrong_rows": int((~rows.exact).sum()),
-        "lost": {
-            "beyond": int(lost[:, 0].sum()),
-            "inexact": int(lost[:, 1].sum()),
-            "overlapping": sum(each.overlapping for each in truth),
-            "texts_beyond": int((lost[:, 0] > 0).sum()),
-        },
+        "lost": asdict(not_found),
         "kinds": {kind: sum(each.kind == kind for each in every) for kind in KINDS},
         "intervals": {name: {"low": low, "high": high} for name, (low, high) in metrics.bootstrap(rows, count, seed).items()},
         "per_class": per_class(rows, every, labels),
