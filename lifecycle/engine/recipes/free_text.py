@@ -57,6 +57,7 @@ class FreeText:
     best_by: str = "validation_loss"
     best_name: str = "validation loss"
     served_by: str = "torch"
+    network: type[Any] = Decoder
     watched: tuple[str, ...] = ("perplexity",)
     shown: tuple[str, ...] = ("rouge_l", "token_f1", "chrf")
 
@@ -93,6 +94,10 @@ class FreeText:
             shown=tuple(range(min(SAMPLES, len(examples)))),
             end=frame.end,
         )
+
+    def outputs(self, classes: int) -> int:
+        """None of its own: it writes with the base's head."""
+        return 0
 
     def stack(self, labels: Sequence[Any]) -> Tensor:
         """Padded with what no loss counts."""
