@@ -12,6 +12,7 @@ from django.test import Client
 from registry.access.models import Project, User
 from registry.access.roles import Role
 from registry.catalog.models import Endpoint
+from tests.support import tables
 from tests.support.flush import flush_leaves_history_alone
 from tests.support.people import PASSWORD, PEOPLE, make_person, make_project
 from tests.support.product import running_product
@@ -25,6 +26,14 @@ __all__ = ["PASSWORD"]
 def _history_can_be_flushed():
     with flush_leaves_history_alone():
         yield
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix, django_db_use_migrations, django_db_blocker):
+    """Tables are there before Django asks for them; it finds no migration left to run."""
+    if django_db_use_migrations:
+        with django_db_blocker.unblock():
+            tables.provide()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -31,6 +31,7 @@ from registry.artifacts import actions as artifacts
 
 BATCH = 1_000
 WRITTEN = ("text", "messages")  # the values that people write
+LISTED: dict[str, str] = {Dataset.Task.MULTI_LABEL: "labels", Dataset.Task.SPANS: "spans"}  # what the engine calls answers that are lists
 
 
 class Cut(NamedTuple):
@@ -112,16 +113,17 @@ def with_written(rows: Iterator[TextRow]) -> Iterator[TextRow]:
             yield TextRow(row._replace(label=json.dumps(content, ensure_ascii=False)), item)
 
 
-def write_split(snapshot: Snapshot, split: str, path: Path) -> int:
-    """Write one split as the engine reads it, one {"id": item digest, "text", "label"} a line; of several classes a text, "labels" is a
-    list of them; of a text that was written, "answer" is that and "context" what stands below the prompt.
-    Returns the number of rows."""
+def write_split(snapshot: Snapshot, split: str, path: Path, rows: Iterable[ManifestRow] | None = None) -> int:
+    """Write one split, or some of its rows, as the engine reads it, one {"id": item digest, "text", "label"} a line; of several classes a
+    text, "labels" is a list of them; of marked parts "spans" a list of {"start", "end", "label"}; of a text that was written, "answer" is
+    that and "context" what stands below the prompt. Returns the number of rows. rows: in the order of the split."""
+    taken = iter(rows) if rows is not None else rows_of(snapshot, split)
     if snapshot.dataset.task == Dataset.Task.FREE_TEXT:
-        return write_lines(path, written_rows(snapshot, split))
-    count, several = 0, snapshot.dataset.task == Dataset.Task.MULTI_LABEL
+        return write_lines(path, written(with_written(with_items(snapshot, taken))))
+    count, listed = 0, LISTED.get(snapshot.dataset.task)
     with path.open("w", encoding="utf-8") as file:
-        for row, item in with_items(snapshot, rows_of(snapshot, split)):
-            said = {"labels": json.loads(row.label)} if several else {"label": row.label}
+        for row, item in with_items(snapshot, taken):
+            said = {listed: json.loads(row.label)} if listed else {"label": row.label}
             file.write(json.dumps({"id": row.item, "text": item.text} | said, ensure_ascii=False) + "\n")
             count += 1
     return count

@@ -35,12 +35,23 @@ class Gate:
 
 
 @dataclass(frozen=True)
+class Operating:
+    """What the thresholds were chosen for on validation: by "precision" or "recall", at least target for each label. missed: the labels
+    that reach it at no threshold, or have too few rows to tell, which are at the nearest threshold or at 0.5."""
+
+    by: str
+    target: float
+    missed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class ArtifactInfo:
     """lifecycle.json. labels: in order of the logits. temperature: what logits are divided by before softmax or sigmoid. inputs: of the
     ONNX graph. thresholds: of multi_label, the probability from which on each label is given; None of other tasks. max_new_tokens: of
     a model that writes texts, which has no labels and no graph.
 
     serving: the fp32 graph. int8: the gate of the int8 graph beside it; None in artifacts that were written before there was one.
+    operating: what the thresholds are for; None where it is the best F1.
     """
 
     labels: tuple[str, ...]
@@ -56,6 +67,7 @@ class ArtifactInfo:
     int8: Gate | None = None
     thresholds: tuple[float, ...] | None = None
     max_new_tokens: int | None = None
+    operating: Operating | None = None
 
     def graph(self, folder: Path) -> Path:
         """The graph that answers: int8 where it passed its gate and is there, else fp32."""
@@ -83,6 +95,9 @@ class ArtifactInfo:
                 int8=Gate(**document["int8"]) if document.get("int8") else None,
                 thresholds=tuple(map(float, document["thresholds"])) if document.get("thresholds") else None,
                 max_new_tokens=document.get("max_new_tokens"),
+                operating=Operating(**document["operating"] | {"missed": tuple(document["operating"]["missed"])})
+                if document.get("operating")
+                else None,
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
             message = f"{folder} is not a model artifact that this version can read ({type(error).__name__}: {error})."
@@ -90,26 +105,23 @@ class ArtifactInfo:
 
     def to_json(self) -> dict[str, Any]:
         """lifecycle.json as an object."""
-        return (
-            {
-                "format": FORMAT,
-                "task": self.task,
-                "labels": list(self.labels),
-                "max_tokens": self.max_tokens,
-                "pooling": self.pooling,
-                "temperature": self.temperature,
-                "strategy": self.strategy,
-                "base": {"name": self.base_name, "digest": self.base_digest},
-                "inputs": list(self.inputs),
-                "serving": self.serving,
-                "int8": asdict(self.int8) if self.int8 else None,
-            }
-            | ({"thresholds": list(self.thresholds)} if self.thresholds else {})
-            | self._written()
-        )
+        return {
+            "format": FORMAT,
+            "task": self.task,
+            "labels": list(self.labels),
+            "max_tokens": self.max_tokens,
+            "pooling": self.pooling,
+            "temperature": self.temperature,
+            "strategy": self.strategy,
+            "base": {"name": self.base_name, "digest": self.base_digest},
+            "inputs": list(self.inputs),
+            "serving": self.serving,
+            "int8": asdict(self.int8) if self.int8 else None,
+        } | self._of_its_task()
 
-    def _written(self) -> dict[str, Any]:
-        return {} if self.max_new_tokens is None else {"max_new_tokens": self.max_new_tokens}
+    def _of_its_task(self) -> dict[str, Any]:
+        found = {"thresholds": self.thresholds, "operating": self.operating, "max_new_tokens": self.max_new_tokens}
+        return {name: asdict(value) if isinstance(value, Operating) else value for name, value in found.items() if value}
 
 
 ENCODERS = {
@@ -146,15 +158,52 @@ answers = [card["labels"][i] for i in probabilities.argmax(-1).tolist()]
 given = probabilities >= torch.tensor(card["thresholds"])
 answers = [[label for label, has in zip(card["labels"], row) if has] for row in given.tolist()]
 """,
+    "spans": """tags = 2 * len(card["labels"]) + 1
+
+def likeliest(logs):
+    score, came = [x if i % 2 or i == 0 else float("-inf") for i, x in enumerate(logs[0])], []
+    for row in logs[1:]:
+        top = max(range(tags), key=score.__getitem__)
+        before = [top if i % 2 or i == 0 else (i if score[i] >= score[i - 1] else i - 1) for i in range(tags)]
+        score = [score[before[i]] + row[i] for i in range(tags)]
+        came.append(before)
+    path = [max(range(tags), key=score.__getitem__)]
+    for before in reversed(came):
+        path.append(before[path[-1]])
+    return path[::-1]
+
+answers = []
+for text, logs, places, special in zip(texts, torch.log_softmax(logits / card["temperature"], -1), offsets, specials):
+    at = [i for i, (start, end) in enumerate(places.tolist()) if not special[i] and text[start:end].strip()]
+    chosen = likeliest(logs[at].double().tolist()) if at else []
+    found = []
+    for i, tag in zip(at, chosen):
+        start, end = places[i].tolist()
+        end = start + len(text[start:end].rstrip())
+        start = end - len(text[start:end].lstrip())
+        if tag % 2:
+            found.append({"start": start, "end": end, "label": card["labels"][tag // 2]})
+        elif tag:
+            found[-1]["end"] = end
+    answers.append(found)
+""",
 }
+READ = """inputs = tokenizer(texts, truncation=True, max_length=card["max_tokens"], padding=True, return_tensors="pt")
+"""
+READ_PLACES = """options = {"return_offsets_mapping": True, "return_special_tokens_mask": True}
+inputs = tokenizer(texts, truncation=True, max_length=card["max_tokens"], padding=True, return_tensors="pt", **options)
+offsets, specials = inputs.pop("offset_mapping"), inputs.pop("special_tokens_mask").tolist()
+"""
 
 
 def loading_snippet(info: ArtifactInfo) -> str:
-    """Python that loads the artifact and leaves `answers`, a label or a list of labels a text.
+    """Python that loads the artifact and leaves `answers`, a label, a list of labels or a list of spans a text.
 
     It expects `artifact`, `base` (a folder) and `texts`.
     """
     peft = "from peft import PeftModel\n" if info.strategy in PEFT else ""
+    marks = info.task == "spans"
+    pooled = "pooled = output.last_hidden_state" if marks else POOLED[info.pooling]
     named = "" if info.strategy == "full" else f"# base: the folder of {info.base_name}\n"
     return f"""import json
 import torch
@@ -167,9 +216,8 @@ tokenizer = AutoTokenizer.from_pretrained(artifact)
 {ENCODERS[info.strategy]}
 encoder.eval()
 head = load_file(Path(artifact) / "head.safetensors")
-inputs = tokenizer(texts, truncation=True, max_length=card["max_tokens"], padding=True, return_tensors="pt")
-with torch.no_grad():
+{READ_PLACES if marks else READ}with torch.no_grad():
     output = encoder(**inputs)
-    {POOLED[info.pooling]}
+    {pooled}
     logits = pooled @ head["weight"].T + head["bias"]
 {ANSWERED[info.task]}"""

@@ -18,7 +18,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 
-from lifecycle.engine import calibration, metrics
+from lifecycle.engine import calibration, metrics, span_baselines
 from lifecycle.engine.data import Rows
 from lifecycle.engine.embedding import Embedder
 from lifecycle.engine.recipes import RECIPES
@@ -103,6 +103,8 @@ def measure(
     seed: int,
 ) -> dict[str, Any]:
     """The recipe's `shown` scores of each baseline with intervals {low, high}; the base's is left out where no base is given."""
+    if task == "spans":
+        return span_baselines.measure(train, test, classes=classes, base=base, folder=folder, max_tokens=max_tokens, count=count, seed=seed)
     frequent, learn = KINDS[task]
     answers = {
         "majority": frequent(train, len(test), classes),

@@ -23,7 +23,7 @@ class Encoded:
 
     ids: the token ids of each. labels: what the loss reads of each, an array (N, …), or an int64 (T,) for each, as long as its ids, with
     -100 where a token does not count. truth: what the scores read. offsets: where each token stands in its text, where the recipe asks.
-    notes: what is to be said of them.
+    notes: what is to be said of them. shown: numbers of the rows that are shown while it trains; None: any few.
     """
 
     ids: Sequence[Sequence[int]]
@@ -31,6 +31,7 @@ class Encoded:
     truth: Any
     offsets: Sequence[Any] | None = None
     notes: Sequence[Diagnosis] = ()
+    shown: Sequence[int] | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -40,7 +41,7 @@ class EncodedRows(Dataset[dict[str, Any]]):
     """Rows as the trainer reads them: token ids, with what frozen layers give to each token where that is kept; or, where only the head
     learns, what the frozen encoder gives: one vector a row (N, H), or for each row one a token (T, H)."""
 
-    def __init__(self, encoded: Encoded, features: Sequence[Tensor] | Tensor | None = None, hidden: Activations | None = None) -> None:
+    def __init__(self, encoded: Encoded, features: Tensor | Activations | None = None, hidden: Activations | None = None) -> None:
         self.encoded, self.features, self.hidden = encoded, features, hidden
 
     def __len__(self) -> int:

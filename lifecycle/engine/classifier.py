@@ -55,7 +55,9 @@ class Network(nn.Module):
 
 
 class Classifier(Network):
-    """An encoder, its pooled vector and a linear head of our own."""
+    """An encoder, its pooled vector and a linear head of our own. is_ragged: it gives logits to every token."""
+
+    is_ragged = False
 
     def __init__(self, encoder: nn.Module, hidden: int, labels: int, pooling: str, loss: nn.Module | None = None) -> None:
         super().__init__()
@@ -76,6 +78,11 @@ class Classifier(Network):
         mask = inputs["attention_mask"].unsqueeze(-1).to(output.last_hidden_state.dtype)  # (B, T, 1)
         return (output.last_hidden_state * mask).sum(1) / mask.sum(1).clamp(min=1)  # type: ignore[no-any-return]
 
+    def serve(self, **inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """What an artifact's graph gives: logits (B, C) before temperature and the pooled vector (B, H)."""
+        pooled = self.embed(**inputs)
+        return self.head(pooled), pooled
+
     def forward(
         self, labels: Tensor | None = None, features: Tensor | None = None, hidden: Tensor | None = None, **inputs: Tensor
     ) -> dict[str, Tensor]:
@@ -90,3 +97,19 @@ class Classifier(Network):
         if labels is None:
             return {"logits": logits}
         return {"loss": self.loss(logits, labels), "logits": logits}
+
+
+class TokenClassifier(Classifier):
+    """An encoder, and the same linear head on the vector of each token. Its pooled vector is their mean, whatever `pooling` says."""
+
+    is_ragged = True
+
+    def embed(self, **inputs: Tensor) -> Tensor:
+        """The vector of each token. inputs: int64 (B, T). Returns float (B, T, H)."""
+        return self.encoder(**inputs).last_hidden_state  # type: ignore[no-any-return]
+
+    def serve(self, **inputs: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (B, T, K) before temperature and the mean of the tokens' vectors (B, H)."""
+        hidden = self.embed(**inputs)
+        mask = inputs["attention_mask"].unsqueeze(-1).to(hidden.dtype)  # (B, T, 1)
+        return self.head(hidden), (hidden * mask).sum(1) / mask.sum(1).clamp(min=1)

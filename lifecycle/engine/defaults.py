@@ -79,12 +79,13 @@ def suggest(
     measured_rate: float | None = None,
     cores: int | None = None,
     layers: int = 0,
+    several: bool = False,
 ) -> Suggestion:
     """Settings for `rows` training rows of `classes` labels.
 
-    strategy: one of STRATEGIES. layers: of the base model, where known. long_tokens: the 99th percentile of token counts, where known.
-    class_counts: training rows of each label. measured_rate: examples a second of an earlier run of the same strategy and base on this
-    machine, which makes the estimate of the time a measurement.
+    strategy: one of STRATEGIES. several: whether a text may have any number of labels, each with a threshold. layers: of the base model,
+    where known. long_tokens: the 99th percentile of token counts, where known. class_counts: training rows of each label. measured_rate:
+    examples a second of an earlier run of the same strategy and base on this machine, which makes the estimate of the time a measurement.
     """
     if rows < 1 or classes < 1 or strategy not in RATES:
         raise ValueError(f"Settings need rows, classes and a known strategy; got {rows}, {classes}, {strategy!r}.")
@@ -106,11 +107,15 @@ def suggest(
         "focal_gamma": Choice(0.0, "Off: 2 makes rows that are easy count less, which helps where a class is rare and hard."),
         "schedule": Choice("linear", "Rates fall evenly to zero; cosine keeps them high for longer, constant lets them stay."),
         "accumulation": Choice(1, "Each batch is a step; more batches of one step act as a larger batch without its memory."),
+        "processes": Choice(1, "One uses all cores; several share each batch, which pays where the machine has several accelerators."),
         "gradient_checkpointing": Choice(False, "Off: on, a step takes a third more time and much less memory, for long texts."),
         "max_gradient_norm": Choice(1.0, "Longer gradients are shortened to 1, so that one odd batch does not throw the weights off."),
         "precision": Choice("auto", "bf16 where this processor multiplies it at least a fifth faster, else fp32."),
     }
     choices |= _inner(strategy, layers)
+    if several:
+        choices["operating_point"] = Choice("f1", "The best F1 of each class; precision or recall where one kind of mistake costs more.")
+        choices["operating_target"] = Choice(0.9, "The precision or recall that each class is to have on validation; best F1 has none.")
     shown = validation_rows if validation_rows is not None else max(1, rows // 9)
     seconds, reason = estimate_seconds(
         rows=rows,
@@ -199,7 +204,7 @@ def _evaluations(epochs: int) -> Choice:
 
 def _patience(epochs: int) -> Choice:
     if epochs >= 8:
-        return Choice(max(4, epochs // 3), "Stops when macro-F1 has not improved for a third of the run.")
+        return Choice(max(4, epochs // 3), "Stops when the score has not improved for a third of the run.")
     return Choice(0, "The run is short: it goes to its end, and the best step is kept anyway.")
 
 

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from lifecycle.engine.artifact import Operating
+from lifecycle.engine.calibration import THRESHOLD_ROWS
 from lifecycle.engine.events import Point
 from lifecycle.engine.faults import Unstable
 
@@ -122,7 +124,14 @@ def _unstable(severity: str, first: int, last: int, detail: str) -> Diagnosis:
 
 
 def collapse(points: Sequence[Point], classes: int) -> Diagnosis | None:
-    """At the last evaluation every validation row got the same label."""
+    """At the last evaluation every validation row got the same label, or no span was found in any."""
+    spans = curve(points, "predicted_spans")
+    if spans and not spans[-1][1]:
+        step = spans[-1][0]
+        detail = f"At step {step} no span was found in any validation text: every token is held to be outside."
+        return Diagnosis(
+            "collapse", "bad", "The model finds nothing.", detail, step, step, "Train for longer, or raise the learning rates."
+        )
     sets = curve(points, "predicted_sets")
     predicted = sets or curve(points, "predicted_classes")
     if not predicted or predicted[-1][1] != 1 or classes < 2:
@@ -142,7 +151,7 @@ def collapse(points: Sequence[Point], classes: int) -> Diagnosis | None:
 
 def too_good(points: Sequence[Point], classes: int) -> Diagnosis | None:
     """The very first evaluation is near-perfect: validation rows may be among the training rows, or the label in the text."""
-    accuracy = curve(points, "accuracy") or curve(points, "subset_accuracy")
+    accuracy = curve(points, "accuracy") or curve(points, "subset_accuracy") or curve(points, "micro_f1")
     if not accuracy or accuracy[0][1] < PERFECT or classes < 2:
         return None
     step, value = accuracy[0]
@@ -191,6 +200,21 @@ def few_validation_rows(supports: Sequence[int], labels: Sequence[str]) -> Diagn
         0,
         0,
         "Read the intervals of the evaluation before comparing, or label more rows of these classes.",
+    )
+
+
+def operating_point_missed(wanted: Operating, labels: Sequence[str]) -> Diagnosis:
+    """Some labels have no threshold with the precision or recall that was asked for."""
+    names = ", ".join(wanted.missed[:5]) + (f" and {len(wanted.missed) - 5} more" if len(wanted.missed) > 5 else "")
+    few = f"0.5 where fewer than {THRESHOLD_ROWS} validation rows have the class"
+    return Diagnosis(
+        "operating_point",
+        "watch",
+        f"{len(wanted.missed)} of {len(labels)} classes do not reach {wanted.by} {wanted.target:g} on validation.",
+        f"{names}. Their thresholds are the most precise ones, or {few}.",
+        0,
+        0,
+        "Label more rows of these classes, or ask for less.",
     )
 
 

@@ -6,6 +6,7 @@ It counts from where the engine reads its spec: the libraries' loading comes bef
 from __future__ import annotations
 
 import json
+import resource
 import time
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ class Effort:
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE
         self.stages: dict[str, dict[str, float]] = _kept(self.path)
-        self.name, self.marked = "prepare", (time.monotonic(), time.process_time())
+        self.name, self.marked = "prepare", _clocks()
 
     def stage(self, name: str) -> None:
         """The stage before ends here."""
@@ -30,7 +31,7 @@ class Effort:
 
     def keep(self) -> None:
         """Add up to now, and write it down."""
-        now = (time.monotonic(), time.process_time())
+        now = _clocks()
         found = self.stages.setdefault(self.name, {"seconds": 0.0, "cpu_seconds": 0.0})
         for at, unit in enumerate(found):
             found[unit] += now[at] - self.marked[at]
@@ -41,6 +42,12 @@ class Effort:
         """seconds and cpu_seconds of all, and of each stage."""
         self.keep()
         return _told(self.stages)
+
+
+def _clocks() -> tuple[float, float]:
+    """Seconds, and seconds of cores of this process and of those that it started and that have ended."""
+    others = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.monotonic(), time.process_time() + others.ru_utime + others.ru_stime
 
 
 def spent(folder: Path) -> dict[str, Any]:

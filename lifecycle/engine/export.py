@@ -19,6 +19,7 @@ from lifecycle.engine.artifact import HEAD, PEFT, SERVING, ArtifactInfo
 from lifecycle.engine.classifier import Classifier, collate
 from lifecycle.engine.events import write_json
 from lifecycle.engine.faults import EngineFault
+from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.strategies import load_encoder, merged
 
 OPSET = 17
@@ -71,9 +72,8 @@ class Graph(nn.Module):
         self.model, self.inputs = model, inputs
 
     def forward(self, *values: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits (B, C) before temperature and the pooled vector (B, H)."""
-        pooled = self.model.embed(**dict(zip(self.inputs, values, strict=True)))
-        return self.model.head(pooled), pooled
+        """As the model's `serve`."""
+        return self.model.serve(**dict(zip(self.inputs, values, strict=True)))
 
 
 def export_onnx(model: Classifier, path: Path, inputs: tuple[str, ...], pad_id: int = 0) -> float:
@@ -84,7 +84,8 @@ def export_onnx(model: Classifier, path: Path, inputs: tuple[str, ...], pad_id: 
         set_attention("eager")  # a smaller graph than sdpa's, which guards rows without any token
     graph = Graph(model.eval(), inputs).eval()
     batch = collate(SAMPLE_IDS, pad_id, token_types="token_type_ids" in inputs)
-    axes = {name: {0: "batch", 1: "sequence"} for name in inputs} | {"logits": {0: "batch"}, "embedding": {0: "batch"}}
+    whole = {0: "batch", 1: "sequence"}
+    axes = dict.fromkeys(inputs, whole) | {"logits": whole if model.is_ragged else {0: "batch"}, "embedding": {0: "batch"}}
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         torch.onnx.export(
@@ -125,6 +126,7 @@ def load_classifier(artifact: Path, base: Path | None) -> Classifier:
         encoder = load_adapters(encoder, artifact)
     elif info.strategy in PEFT:
         encoder = PeftModel.from_pretrained(encoder, artifact)
-    model = Classifier(encoder, hidden, len(info.labels), info.pooling)
+    recipe = RECIPES[info.task]
+    model = recipe.network(encoder, hidden, recipe.outputs(len(info.labels)), info.pooling)
     model.head.load_state_dict(load_file(artifact / HEAD))
     return merged(model).eval()

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lifecycle.engine import metrics
+from lifecycle.engine import diagnosis, metrics
 from lifecycle.engine.answering import measure_losses
-from lifecycle.engine.artifact import ArtifactInfo
+from lifecycle.engine.artifact import ArtifactInfo, Operating
 from lifecycle.engine.base import BaseFolder
 from lifecycle.engine.data import Rows
 from lifecycle.engine.decoders import Decoder, open_decoder, save_decoder
@@ -40,6 +40,10 @@ class Prepared:
     test: Rows | None
     precision: str
 
+    def limit(self, spec: TrainSpec) -> int:
+        """Tokens of a text that are read: as many as are asked for and as the base can."""
+        return min(spec.max_tokens, self.base.max_tokens or spec.max_tokens)
+
 
 def finish_graph(
     spec: TrainSpec, folder: Path, prepared: Prepared, trainer: EngineTrainer, events: EventWriter
@@ -47,8 +51,11 @@ def finish_graph(
     """Write the artifact, choose its graph, fit on validation what turns logits into answers, and measure it as it will serve."""
     model: Any = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
     inputs = tuple(name for name in INPUTS if name in prepared.tokenizer.model_input_names)
-    base, limit = prepared.base, min(spec.max_tokens, prepared.base.max_tokens or spec.max_tokens)
-    info = ArtifactInfo(spec.labels, limit, spec.pooling, 1.0, spec.strategy.kind, spec.base.name, base.digest, inputs, spec.task)
+    base, limit = prepared.base, prepared.limit(spec)
+    wanted = None if spec.operating_point == "f1" else Operating(spec.operating_point, spec.operating_target)
+    info = ArtifactInfo(
+        spec.labels, limit, spec.pooling, 1.0, spec.strategy.kind, spec.base.name, base.digest, inputs, spec.task, operating=wanted
+    )
     write_artifact(folder / "artifact", model, prepared.tokenizer, info)
     recipe, truth = RECIPES[spec.task], trainer.eval_dataset.encoded.truth
     logits = Predictor(folder / "artifact", spec.threads).answer(prepared.validation.texts).logits
@@ -58,6 +65,8 @@ def finish_graph(
     if info.int8 and info.int8.passed:
         logits = Predictor(folder / "artifact", spec.threads).answer(prepared.validation.texts).logits
         info = set_info(folder / "artifact", recipe.calibrate(info, logits, truth))
+    if info.operating and info.operating.missed:
+        events.write("finding", **diagnosis.operating_point_missed(info.operating, info.labels).to_json())
     values = metrics.point_estimates(recipe.score(recipe.decode(logits, info.temperature), truth, info.thresholds))
     before = metrics.point_estimates(recipe.score(recipe.decode(logits), truth, info.thresholds))
     measured = {"validation_loss": before["log_loss"], "ece_before_temperature": before["ece"], "temperature": info.temperature}
@@ -69,7 +78,7 @@ def finish_decoder(
 ) -> tuple[dict[str, float], ArtifactInfo]:
     """Write the weights of a decoder, open them again as they will answer, and measure the loss of the validation answers."""
     model: Any = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
-    base, limit, kind = prepared.base, min(spec.max_tokens, prepared.base.max_tokens or spec.max_tokens), spec.strategy.kind
+    base, limit, kind = prepared.base, prepared.limit(spec), spec.strategy.kind
     info = ArtifactInfo(
         (), limit, "none", 1.0, kind, spec.base.name, base.digest, INPUTS[:2], spec.task, serving="", max_new_tokens=spec.max_new_tokens
     )

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from lifecycle.engine import memory
 from lifecycle.engine.batches import Collate, EncodedRows
-from lifecycle.engine.classifier import Classifier, collate, length_batches
+from lifecycle.engine.classifier import Classifier, TokenClassifier, collate, length_batches
 from lifecycle.engine.layers import Activations, Lowest
 
 
@@ -69,3 +69,30 @@ def evaluation_logits(model: Any, rows: EncodedRows, batches: Any, at_once: int)
         batch.pop("labels")
         logits[numbers] = model(**batch)["logits"].float().numpy()
     return logits
+
+
+def token_vectors(model: TokenClassifier, encoded: Sequence[Sequence[int]], batches: Collate, path: Path, at_once: int) -> Activations:
+    """The vector of each token of an encoder that does not learn, read from the file where it is whole."""
+    found = Activations(path, [len(each) for each in encoded], model.head.in_features)
+    model.eval()
+
+    @torch.no_grad()
+    def run(rows: Sequence[int]) -> Tensor:
+        return model.embed(**collate([encoded[row] for row in rows], batches.pad_id, token_types=batches.token_types))
+
+    found.fill(length_batches([len(each) for each in encoded], at_once), run)
+    return found
+
+
+@torch.no_grad()
+def token_logits(model: Any, rows: EncodedRows, batches: Any, at_once: int) -> list[np.ndarray[Any, Any]]:
+    """Logits (T, K) of every token of each row in order, special tokens too, without dropout."""
+    model.eval()
+    found: list[np.ndarray[Any, Any]] = [np.zeros((0, model.head.out_features), dtype=np.float32)] * len(rows)
+    lengths = rows.lengths
+    for numbers in length_batches(lengths, at_once):
+        batch = batches([rows[number] for number in numbers])
+        batch.pop("labels")
+        for number, logits in zip(numbers, model(**batch)["logits"].float().numpy(), strict=True):
+            found[number] = logits[: lengths[number]]
+    return found

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 LEAST = 1e-6
+IGNORED = -100  # the label of a token that does not count
 MOST_WEIGHT = 100.0  # a class of a few rows must not throw the weights off
 
 
@@ -80,3 +81,32 @@ def positive_weights(truth: Tensor) -> Tensor:
     """How many no of a class stand against one yes, from 1 to MOST_WEIGHT. truth: bool (N, C). Returns (C,)."""
     yes = truth.float().sum(dim=0)
     return ((len(truth) - yes) / yes.clamp(min=1)).clamp(1.0, MOST_WEIGHT)
+
+
+class TokenCrossEntropy(nn.Module):
+    """Cross entropy of each token's tag in nats, over the tokens that count. inner: of tokens as rows."""
+
+    def __init__(self, inner: CrossEntropy) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """The mean over the tokens, or their weighted mean; 0 where none counts. logits: float (B, T, K). labels: int64 (B, T), -100 where
+        a token does not count."""
+        counted = labels != IGNORED
+        if not counted.any():
+            return logits.sum() * 0.0
+        mean: Tensor = self.inner(logits[counted], labels[counted])
+        return mean
+
+    def weight(self, labels: Tensor) -> float:
+        """What the tokens weigh in a mean. labels: (B, T)."""
+        return self.inner.weight(labels[labels != IGNORED])
+
+
+def tag_weights(tags: Tensor, classes: int) -> Tensor:
+    """Weight of each tag (1 + 2 classes,): a class's inversely to its tokens, mean 1 over all tokens in spans, up to MOST_WEIGHT; 1 of the
+    tag of no span, since as rare as spans are, what evens it out would find them everywhere. tags: int64 (M,), of the tokens that count."""
+    inside = tags[tags > 0]
+    weights = balanced_weights(((inside - 1) // 2).tolist(), classes).clamp(max=MOST_WEIGHT) if len(inside) else torch.ones(classes)
+    return torch.cat([torch.ones(1), weights.repeat_interleave(2)])

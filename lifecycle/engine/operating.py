@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lifecycle.engine.calibration import wilson
+from lifecycle.engine.calibration import THRESHOLD_ROWS, wilson
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -81,6 +81,27 @@ def for_coverage(found: Curve, target: float) -> float:
 def _most_precise(found: Curve, allowed: Bools) -> float:
     precision = np.where(allowed, found.precision, -1.0)
     return float(found.thresholds[np.flatnonzero(precision == precision.max())[-1]])
+
+
+def choose_for(by: str, target: float, probabilities: Floats, truth: Bools, minimum: int = THRESHOLD_ROWS) -> list[tuple[float, bool]]:
+    """For each class of probabilities and truth (N, C) a threshold with at least this precision or recall on these rows, and whether it is
+    reached. by: "precision", then most rows are called; "recall", then the most precise. Where no threshold reaches a precision the most
+    precise one is taken; where fewer than `minimum` rows have the class it is 0.5, and nothing is reached.
+
+    Thresholds stand in the middle between two scores, so that a score that is computed a little otherwise falls on the same side.
+    """
+    return [_choose_one(by, target, probabilities[:, at], truth[:, at], minimum) for at in range(truth.shape[1])]
+
+
+def _choose_one(by: str, target: float, scores: Floats, positive: Bools, minimum: int) -> tuple[float, bool]:
+    if int(positive.sum()) < minimum:
+        return 0.5, False
+    found = curve(scores, positive)
+    chosen = for_precision(found, target) if by == "precision" else for_recall(found, target)
+    threshold = chosen if chosen is not None else _most_precise(found, np.ones(len(found.hits), dtype=np.bool_))
+    at = int(np.searchsorted(found.thresholds, threshold))
+    below = float(found.thresholds[at - 1]) if at else 0.0
+    return (below + threshold) / 2, chosen is not None
 
 
 @dataclass(frozen=True)

@@ -12,17 +12,19 @@ import onnxruntime
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from lifecycle.engine import tagging
 from lifecycle.engine.artifact import INT8, ArtifactInfo
 from lifecycle.engine.recipes import RECIPES
+from lifecycle.engine.tagging import Tokens
 
 Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Answers:
-    """logits (N, C) before temperature, embeddings (N, H) and token counts (N,), in order of the texts."""
+    """logits (N, C) before temperature, or those of each text's tokens; embeddings (N, H) and token counts (N,), in order of the texts."""
 
-    logits: Floats
+    logits: Any
     embeddings: Floats
     tokens: tuple[int, ...]
 
@@ -46,16 +48,21 @@ class Predictor:
     def answer(self, texts: Sequence[str], batch_size: int = 64) -> Answers:
         """Logits and embeddings of each text."""
         batch_size = 1 if self.alone else batch_size
-        ids = [each.ids for each in self.tokenizer.encode_batch(list(texts))]
+        encodings = self.tokenizer.encode_batch(list(texts))
+        ids = [each.ids for each in encodings]
         order = sorted(range(len(ids)), key=lambda row: -len(ids[row]))
-        logits = np.zeros((len(ids), len(self.info.labels)), dtype=np.float32)
+        ragged = RECIPES[self.info.task].network.is_ragged
+        found: list[Floats] = [np.zeros(0, dtype=np.float32)] * len(ids)
         embeddings: Floats | None = None
         for start in range(0, len(order), batch_size):
             rows = order[start : start + batch_size]
             some, pooled = self.session.run(["logits", "embedding"], self._batch([ids[row] for row in rows]))
             if embeddings is None:
                 embeddings = np.zeros((len(ids), pooled.shape[1]), dtype=np.float32)
-            logits[rows], embeddings[rows] = some, pooled
+            embeddings[rows] = pooled
+            for row, each in zip(rows, some, strict=True):
+                found[row] = each[: len(ids[row])] if ragged else each
+        logits = _of_tokens(texts, encodings, found) if ragged else np.stack(found) if found else np.zeros((0, len(self.info.labels)))
         return Answers(logits, embeddings if embeddings is not None else np.zeros((0, 0), np.float32), tuple(map(len, ids)))
 
     def _batch(self, ids: list[list[int]]) -> dict[str, Any]:
@@ -66,6 +73,13 @@ class Predictor:
         values = {"input_ids": tokens, "attention_mask": mask, "token_type_ids": np.zeros_like(tokens)}
         return {name: values[name] for name in self.info.inputs}
 
-    def probabilities(self, texts: Sequence[str], batch_size: int = 64) -> NDArray[np.float64]:
-        """Calibrated probabilities (N, C) in order of the labels."""
+    def probabilities(self, texts: Sequence[str], batch_size: int = 64) -> Any:
+        """Calibrated probabilities (N, C) in order of the labels, or as the task's recipe has them."""
         return RECIPES[self.info.task].decode(self.answer(texts, batch_size).logits, self.info.temperature)
+
+
+def _of_tokens(texts: Sequence[str], encodings: Sequence[Any], found: Sequence[Floats]) -> Tokens:
+    """Logits of the tokens that stand for text. found: (T, K) of every token of each text."""
+    placed = [tagging.places(text, each.offsets, each.special_tokens_mask) for text, each in zip(texts, encodings, strict=True)]
+    values = [logits[counted] for logits, (counted, _) in zip(found, placed, strict=True)]
+    return Tokens(tuple(values), tuple(where for _, where in placed))

@@ -22,6 +22,7 @@ from lifecycle.engine.faults import Fault, describe
 # verb: module and function; imported when the verb is known, since torch takes seconds
 VERBS = {
     "train": ("lifecycle.engine.training", "train"),
+    "profile": ("lifecycle.engine.profiling", "profile"),
     "evaluate": ("lifecycle.engine.verbs", "evaluate"),
     "predict": ("lifecycle.engine.verbs", "predict"),
     "robustness": ("lifecycle.engine.robustness", "robustness"),

@@ -11,12 +11,13 @@ from typing import Any, Literal, Self, Union, get_args, get_origin, get_type_hin
 from lifecycle.engine.faults import EngineFault
 
 FORMAT = 1
-TASKS = ("single_label", "multi_label", "free_text")
+TASKS = ("single_label", "multi_label", "spans", "free_text")
 DECODER_STRATEGIES = ("prompt", "p_tuning", "prefix")
-STRATEGIES = ("full", "lora", "ia3", "adapter", "head", "prompt", "p_tuning", "prefix")
+STRATEGIES = ("full", "lora", "ia3", "adapter", "head", *DECODER_STRATEGIES)
 SCHEDULES = ("linear", "cosine", "constant")
 POOLINGS = ("mean", "cls", "pooler")
 PRECISIONS = ("auto", "fp32", "bf16")
+OPERATING = ("f1", "precision", "recall")
 MAX_LABELS = 1000
 
 
@@ -213,15 +214,19 @@ class Strategy(Document):
 class TrainSpec(Document):
     """One fine-tuning run. Paths are relative to the run's folder or absolute; the labels' order is the order of the logits.
 
-    task: whose recipe trains and scores, one label a text, any number, or a text that is written. The last has no labels, its base is a
-    decoder, and what belongs to labels (class_weights, label_smoothing, focal_gamma, a pooling) stays as it is by default.
+    task: whose recipe trains and scores: one label a text, any number, marked parts, or a text that is written. The last has no labels, its
+    base is a decoder, and what belongs to labels (class_weights, label_smoothing, focal_gamma, a pooling) stays as it is by default.
     max_new_tokens: at most so many tokens of an answer, where texts are written.
 
-    evaluations_per_epoch: how often validation is scored. patience: evaluations without a better macro-F1 until it stops; 0 = never.
+    evaluations_per_epoch: how often validation is scored. patience: evaluations without a better score (macro-F1; of spans micro-F1) until
+    it stops; 0 = never.
     A run folder may hold test.jsonl: its rows decide nothing but whether the int8 graph may serve.
     warmup_fraction: share of all steps in which the rates rise to learning_rate (encoder) and head_learning_rate; schedule: how they fall
-    from there. accumulation: batches of one step. gradient_checkpointing: activations are computed again on the way back, a third more
-    time for less memory. max_gradient_norm: longer gradients are shortened to it; 0 = never. label_smoothing, focal_gamma: of the loss.
+    from there. accumulation: batches of one step. processes: how many share each batch between them on this machine, one for
+    each accelerator where it has any. gradient_checkpointing: activations are computed again on the way back, a third more time for less
+    memory. max_gradient_norm: longer gradients are shortened to it; 0 = never. label_smoothing, focal_gamma: of the loss.
+    operating_point: of multi_label, what each label's threshold is chosen for on validation: the best F1, or a precision or recall of at
+    least operating_target.
     """
 
     base: Base
@@ -245,22 +250,33 @@ class TrainSpec(Document):
     class_weights: bool = False
     schedule: str = _limit("linear", one_of=SCHEDULES)
     accumulation: int = _limit(1, low=1, high=1024)
+    processes: int = _limit(1, low=1, high=64)
     gradient_checkpointing: bool = False
     max_gradient_norm: float = _limit(1.0, low=0.0, high=1000.0)
     label_smoothing: float = _limit(0.0, low=0.0, high=0.5)
     focal_gamma: float = _limit(0.0, low=0.0, high=10.0)
     max_new_tokens: int = _limit(128, low=1, high=2048)
+    operating_point: str = _limit("f1", one_of=OPERATING)
+    operating_target: float = _limit(0.9, low=0.01, high=1.0)
 
     def _check_whole(self, prefix: str) -> None:
+        if self.operating_point != "f1" and self.task != "multi_label":
+            raise SpecError(
+                f"{prefix}operating_point", f"must be f1 for {self.task}: its answer is the likeliest class, which has no threshold."
+            )
         if self.label_smoothing and self.focal_gamma:
             raise SpecError(
                 f"{prefix}label_smoothing", "must be 0 where focal_gamma is set: one loss counts easy rows less, the other softens them."
             )
+        if self.processes > self.batch_size:
+            raise SpecError(f"{prefix}processes", f"must be at most {self.batch_size}, the batch size: each takes a row of every batch.")
         if self.task == "free_text":
             self._check_written(prefix)
             return
         if self.strategy.kind in DECODER_STRATEGIES:
             raise SpecError(f"{prefix}strategy.kind", f"{self.strategy.kind} is for text generation: it steers a decoder's answers.")
+        if self.task == "spans" and self.pooling != "mean":
+            raise SpecError(f"{prefix}pooling", "must be mean where parts of texts are marked: every token is read by itself.")
         if len(set(self.labels)) != len(self.labels):
             twice = next(label for label in self.labels if self.labels.count(label) > 1)
             raise SpecError(f"{prefix}labels", f"names {_shown(twice)} twice.")

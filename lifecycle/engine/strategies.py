@@ -44,7 +44,14 @@ def load_encoder(folder: Path, pooling: str) -> Any:
 
 
 def build(
-    folder: Path, strategy: Strategy, pooling: str, labels: int, loss: nn.Module | None = None, *, checkpointing: bool = False
+    folder: Path,
+    strategy: Strategy,
+    pooling: str,
+    labels: int,
+    loss: nn.Module | None = None,
+    *,
+    checkpointing: bool = False,
+    network: type[Classifier] = Classifier,
 ) -> Classifier:
     """A classifier over the base, with gradients only where the strategy learns. Random parts come from torch's seed.
 
@@ -52,7 +59,7 @@ def build(
     """
     encoder = load_encoder(folder, pooling)
     hidden = int(encoder.config.hidden_size)
-    return Classifier(adapt(encoder, strategy, checkpointing=checkpointing), hidden, labels, pooling, loss)
+    return network(adapt(encoder, strategy, checkpointing=checkpointing), hidden, labels, pooling, loss)
 
 
 def adapt(encoder: Any, strategy: Strategy, *, checkpointing: bool = False) -> Any:

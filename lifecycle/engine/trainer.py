@@ -14,7 +14,7 @@ import psutil
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
-from torch.utils.data import Sampler
+from torch.utils.data import DataLoader, Sampler
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_pt_utils import get_length_grouped_indices
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
@@ -30,10 +30,12 @@ from lifecycle.engine.memory import Parts
 from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.spec import TrainSpec
 from lifecycle.engine.strategies import counts, load_trainable, trainable_state
+from lifecycle.engine.team import Team
 
 WEIGHTS = "weights.safetensors"
 LOG_STEPS = 10
 CHECKPOINT_SECONDS = 60.0
+Show = Callable[[int, Any, Any], object]  # tells of a few rows at a step: what the model gave to all, and their truth
 SCHEDULERS = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
 
 
@@ -56,14 +58,22 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
 
     optimizer: torch.optim.Optimizer | None
     control: Any
-    events: EventWriter | None = None  # where samples are told
 
     def __init__(
-        self, spec: TrainSpec, folder: Path, parts: Parts, model: Network, train: EncodedRows, validation: EncodedRows, **options: Any
+        self,
+        spec: TrainSpec,
+        folder: Path,
+        parts: Parts,
+        team: Team,
+        model: Network,
+        train: EncodedRows,
+        validation: EncodedRows,
+        **options: Any,
     ) -> None:
-        self.spec, self.folder, self.parts, self.recipe = spec, folder, parts, RECIPES[spec.task]
+        self.spec, self.folder, self.parts, self.team, self.recipe = spec, folder, parts, team, RECIPES[spec.task]
         self.counted = counts(model)
         self.broke: Unstable | None = None
+        self.show: Show | None = None
         super().__init__(model=model, train_dataset=train, eval_dataset=validation, **options)
         self.remove_callback(PrinterCallback)
         self.model_accepts_loss_kwargs = False
@@ -72,6 +82,13 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
     def steps_per_epoch(self) -> int:
         """Optimizer steps of one pass over the training rows."""
         return steps_of_epoch(self.spec, len(self.train_dataset))
+
+    def get_train_dataloader(self) -> DataLoader[Any]:
+        """Whole batches; each process of a team takes its share of them itself, so that they are the same for any number of processes."""
+        if self.team.size == 1:
+            return super().get_train_dataloader()  # type: ignore[no-any-return]
+        sampler = self._get_train_sampler()
+        return DataLoader(self.train_dataset, self.spec.batch_size, sampler=sampler, collate_fn=self.data_collator)
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
         rows: EncodedRows = self.train_dataset
@@ -116,10 +133,12 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
 
     def _in_parts(self, batch: dict[str, Tensor]) -> Iterator[dict[str, Any]]:
         """The batch's rows a few at a time, each part with its share of the batch's loss, so that the gradients add up to the batch's."""
-        whole = self.model.loss.weight(batch["labels"])
-        for start in range(0, len(batch["labels"]), self.parts.rows):
-            part = {name: each[start : start + self.parts.rows] for name, each in batch.items()}
-            yield {**part, "share": self.model.loss.weight(part["labels"]) / whole}
+        whole = self.model.loss.weight(batch["labels"]) or 1.0  # a batch of empty texts has no token that counts
+        whole /= self.team.size  # as gradients are averaged over the processes
+        own, counts = self.team.share(batch)
+        for start in range(0, len(own["labels"]), self.parts.rows):
+            part = {name: each[start : start + self.parts.rows] for name, each in own.items()}
+            yield {**part, "share": counts * self.model.loss.weight(part["labels"]) / whole}
 
     def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **options: Any) -> Any:
         """The loss of a part, as much as it counts in its batch."""
@@ -128,17 +147,22 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
 
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         """Validation loss and scores, written to the log and used to keep the best step. Raises Unstable where logits are not numbers."""
+        values = self.team.told(self._validate)
+        if values is None:
+            raise self._no_number("validation loss", self.state.global_step)
+        result = {"eval_loss" if name == "log_loss" else f"eval_{name}": value for name, value in values.items()}
+        self.log(dict(result))
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, result)
+        return result
+
+    def _validate(self) -> dict[str, float] | None:
         rows: EncodedRows = self.eval_dataset
         outputs = self.recipe.observe(self.model, rows, self.data_collator, self.parts.evaluation)
         if not self.recipe.sound(outputs):
-            raise self._no_number("validation loss", self.state.global_step)
-        values = self.recipe.validate(outputs, rows.encoded.truth)
-        result = {"eval_loss" if name == "log_loss" else f"eval_{name}": value for name, value in values.items()}
-        self.log(dict(result))
-        for sample in self.recipe.samples(outputs) if self.events else ():
-            self.events.write("sample", step=self.state.global_step, **sample)  # type: ignore[union-attr]
-        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, result)
-        return result
+            return None
+        if self.show is not None:
+            self.show(self.state.global_step, outputs, rows.encoded.truth)
+        return self.recipe.validate(outputs, rows.encoded.truth)
 
     def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
         if self.state.best_global_step and self._has_jumped():
@@ -146,7 +170,8 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
         better = bool(super()._determine_best_metric(metrics, trial)) or self._equal_with_less_loss(metrics)
         if better:
             self.state.best_global_step = self.state.global_step
-            save_best(self.folder, self.model, self.state.global_step, metrics)
+            if self.team.leads:
+                save_best(self.folder, self.model, self.state.global_step, metrics)
         return better
 
     def _has_jumped(self) -> bool:
@@ -171,11 +196,13 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         folder = Path(self.args.output_dir) / f"{PREFIX_CHECKPOINT_DIR}-{self.state.global_step}"
-        if checkpoint.is_complete(folder):
+        if self.team.told(lambda: checkpoint.is_complete(folder)):
             return
         super()._save_checkpoint(model, trial)
-        checkpoint.seal(folder)
-        checkpoint.keep_newest(folder.parent)
+        self.team.wait()
+        if self.team.leads:
+            checkpoint.seal(folder)
+            checkpoint.keep_newest(folder.parent)
 
 
 def save_best(folder: Path, model: Any, step: int, values: dict[str, float]) -> None:
@@ -361,6 +388,7 @@ def arguments(spec: TrainSpec, folder: Path, *, rows: int, bf16: bool) -> Traini
         seed=spec.seed,
         data_seed=spec.seed,
         use_cpu=True,
+        ddp_find_unused_parameters=False,
         bf16=bf16,
         dataloader_num_workers=0,
         dataloader_pin_memory=False,

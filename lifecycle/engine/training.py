@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import json
 import random
-import resource
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import TrainerState
+from transformers import TrainerCallback, TrainerState
 from transformers.utils import logging as transformers_logging
 
 from lifecycle.engine import checkpoint, diagnosis, memory
@@ -31,11 +30,14 @@ from lifecycle.engine.forward import frozen_activations
 from lifecycle.engine.layers import Lowest
 from lifecycle.engine.probe import choose_precision, environment
 from lifecycle.engine.recipes import RECIPES
+from lifecycle.engine.samples import Samples, choose
 from lifecycle.engine.spec import SpecError, TrainSpec
 from lifecycle.engine.strategies import load_tokenizer
+from lifecycle.engine.team import Obey, Team, set_threads
 from lifecycle.engine.trainer import (
     EngineTrainer,
     Reporter,
+    Show,
     arguments,
     best_values,
     evaluations_since_best,
@@ -43,6 +45,7 @@ from lifecycle.engine.trainer import (
     load_best,
 )
 
+PATIENCE = 60.0  # seconds that the other processes have to end after the last step
 DISK_SHARE = {"full": 6.0}  # of the base's size: weights, best weights, checkpoints of optimizer and weights, and the graphs
 SMALL_SHARE = 2.0
 
@@ -62,8 +65,7 @@ def _train(folder: Path, cancelled: Callable[[], bool], effort: Effort) -> dict[
     transformers_logging.disable_progress_bar()
     spec = TrainSpec.read(folder / "spec.json")
     recipe = RECIPES[spec.task]
-    if spec.threads:
-        torch.set_num_threads(spec.threads)
+    set_threads(spec.threads, spec.processes)
     old = points(read_events(folder / "events.jsonl")[0])
     events = EventWriter(folder / "events.jsonl")
     events.write("stage", name="prepare", message="Reading the data and the base model.")
@@ -90,7 +92,7 @@ def _train(folder: Path, cancelled: Callable[[], bool], effort: Effort) -> dict[
         result["error"] = _keep_sound(broke, best_step, events)
     elif cancelled():
         events.write("end", status="cancelled", message=f"Stopped on request at step {trainer.state.global_step}; it can be resumed.")
-        return result | {"status": "cancelled", "metrics": best_values(folder)} | _cost(effort)
+        return result | {"status": "cancelled", "metrics": best_values(folder)} | _cost(effort, trainer.team)
     load_best(folder, model)
     if model.lowest is not None:
         model.lowest.put_back()
@@ -101,7 +103,7 @@ def _train(folder: Path, cancelled: Callable[[], bool], effort: Effort) -> dict[
     shutil.rmtree(folder / "best", ignore_errors=True)
     shutil.rmtree(folder / "cache", ignore_errors=True)
     events.write("end", status="succeeded", message=f"Finished. Best step {best_step}.")
-    return result | {"status": "succeeded"} | _cost(effort)
+    return result | {"status": "succeeded"} | _cost(effort, trainer.team)
 
 
 def _keep_sound(broke: Unstable, best_step: int | None, events: EventWriter) -> dict[str, Any]:
@@ -120,7 +122,7 @@ def _learn(spec: TrainSpec, folder: Path, prepared: Prepared, events: EventWrite
         try:
             return _attempt(spec, folder, prepared, events, reporter)
         except (MemoryError, RuntimeError) as error:
-            if not is_out_of_memory(error):
+            if spec.processes > 1 or not is_out_of_memory(error):
                 raise
         parts = memory.keep_half(folder, spec.batch_size)
         gc.collect()  # what failed holds itself: model, optimizer and the batch's tensors
@@ -129,22 +131,51 @@ def _learn(spec: TrainSpec, folder: Path, prepared: Prepared, events: EventWrite
 
 def _attempt(spec: TrainSpec, folder: Path, prepared: Prepared, events: EventWriter, reporter: Reporter) -> tuple[EngineTrainer, Network]:
     """A new trainer, from the newest checkpoint to the end, or to where training broke."""
-    _seed(spec.seed)
-    trainer, model = _trainer(spec, folder, prepared, events, reporter)
-    trainable, total = trainer.counted
-    if model.lowest is not None:
-        model.lowest.take_off()
+    team = Team(folder, spec.processes)
+    try:
+        trainer, model = _trainer(spec, folder, prepared, events.write, team, [reporter])
+        trainer.show = _samples(spec, prepared, trainer, events)
+        _tell_start(spec, folder, trainer, reporter)
+        _train_from(trainer, spec, checkpoint.newest(folder / "checkpoints"))
+        team.end(patience=PATIENCE)
+    except Unstable as fault:
+        trainer.broke = fault
+    except RuntimeError as error:
+        if lost := team.lost():
+            raise lost from error
+        raise
+    finally:
+        team.end()
+    return trainer, model
+
+
+def _samples(spec: TrainSpec, prepared: Prepared, trainer: EngineTrainer, events: EventWriter) -> Show:
+    """What tells of a few validation rows at each evaluation."""
+    numbers, ids = trainer.eval_dataset.encoded.shown, prepared.validation.ids
+    shown = Samples(trainer.recipe, spec.labels, ids, choose(len(ids), spec.seed) if numbers is None else tuple(numbers))
+    return lambda step, outputs, truth: events.write("samples", **shown.event(step, outputs, truth))
+
+
+def follow(folder: Path, team: Team) -> None:
+    """Take part in a run that another process leads: learn, and write nothing but random states."""
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    spec = TrainSpec.read(folder / "spec.json")
+    set_threads(spec.threads, spec.processes)
+    trainer, _ = _trainer(spec, folder, _prepare(spec, folder), lambda kind, **values: None, team, [])
+    _train_from(trainer, spec, checkpoint.newest(folder / "checkpoints"))
+
+
+def _tell_start(spec: TrainSpec, folder: Path, trainer: EngineTrainer, reporter: Reporter) -> None:
+    recipe, events, (trainable, total) = trainer.recipe, reporter.events, trainer.counted
+    few = diagnosis.few_validation_rows(recipe.support(trainer.eval_dataset.encoded.truth, len(spec.labels)), spec.labels)
+    reporter.report([*([few] if few else []), *trainer.train_dataset.encoded.notes])
     if trainer.parts.count > 1:
         events.write("finding", **trainer.parts.finding().to_json())
     point = checkpoint.newest(folder / "checkpoints")
     message = f"Resuming from step {checkpoint.step_of(point)}." if point else f"Learning {trainable:,} of {total:,} weights."
     events.write("stage", name="train", message=message)
     reporter.effort.stage("train")
-    try:
-        _train_from(trainer, spec, point)
-    except Unstable as fault:
-        trainer.broke = fault
-    return trainer, model
 
 
 def _seed(seed: int) -> None:
@@ -155,9 +186,8 @@ def _seed(seed: int) -> None:
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
-def _cost(effort: Effort) -> dict[str, Any]:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return effort.to_json() | {"peak_memory_mb": round(peak, 1)}
+def _cost(effort: Effort, team: Team) -> dict[str, Any]:
+    return effort.to_json() | {"peak_memory_mb": round(team.peak_memory_mb(), 1)}
 
 
 def _prepare(spec: TrainSpec, folder: Path) -> Prepared:
@@ -187,9 +217,13 @@ def _precision(spec: TrainSpec, folder: Path) -> str:
     return chosen
 
 
-def _trainer(spec: TrainSpec, folder: Path, prepared: Prepared, events: EventWriter, reporter: Reporter) -> tuple[EngineTrainer, Network]:
+def _trainer(
+    spec: TrainSpec, folder: Path, prepared: Prepared, tell: Callable[..., object], team: Team, callbacks: list[TrainerCallback]
+) -> tuple[EngineTrainer, Network]:
+    """A trainer with the model and its rows; what is computed once is there before the others of the team begin. tell: as events.write."""
+    _seed(spec.seed)
     recipe, classes = RECIPES[spec.task], len(spec.labels)
-    limit = min(spec.max_tokens, prepared.base.max_tokens or spec.max_tokens)
+    limit = prepared.limit(spec)
     named = (("train", prepared.train), ("validation", prepared.validation))
     encoded = {name: recipe.encode(prepared.tokenizer, rows, classes, limit) for name, rows in named}
     model = recipe.build(prepared.base.path, spec, recipe.loss(spec, encoded["train"].labels))
@@ -200,18 +234,20 @@ def _trainer(spec: TrainSpec, folder: Path, prepared: Prepared, events: EventWri
     for name, rows in encoded.items():
         features = hidden = None
         if lowest is not None:
-            events.write("log", message=f"Computing what the {lowest.count} frozen layers give to {len(rows):,} {name} rows.")
+            tell("log", message=f"Computing what the {lowest.count} frozen layers give to {len(rows):,} {name} rows.")
             hidden = frozen_activations(lowest, rows.ids, batches, folder / "cache" / f"{name}.f16", parts.evaluation)
         if spec.strategy.kind == "head":
-            events.write("log", message=f"Computing the frozen encoder's vectors of {len(rows):,} {name} rows.")
+            tell("log", message=f"Computing the frozen encoder's vectors of {len(rows):,} {name} rows.")
             features = recipe.frozen(model, rows, batches, folder / "cache" / f"{name}.safetensors", parts.evaluation)
         sets.append(EncodedRows(rows, features, hidden))
     model.lowest = lowest
-    few = diagnosis.few_validation_rows(recipe.support(encoded["validation"].truth, classes), spec.labels)
-    reporter.report([*([few] if few else []), *encoded["train"].notes])
+    team.gather()
+    if team.size > 1:
+        callbacks = [*callbacks, Obey(team)]
     args = arguments(spec, folder, rows=len(prepared.train), bf16=prepared.precision == "bf16")
-    trainer = EngineTrainer(spec, folder, parts, model, *sets, args=args, data_collator=batches, callbacks=[reporter])
-    trainer.events = events
+    trainer = EngineTrainer(spec, folder, parts, team, model, *sets, args=args, data_collator=batches, callbacks=callbacks)
+    if lowest is not None:
+        lowest.take_off()
     return trainer, model
 
 

@@ -94,16 +94,19 @@ def _quiet(threads: int) -> None:
 
 
 def predict(folder: Path, cancelled: Cancelled) -> dict[str, Any]:
-    """answers.parquet: id, predicted, confidence, probabilities in label order. Of sets, predicted is a list without a confidence."""
+    """answers.parquet: id, predicted, confidence, probabilities in label order. Of sets, predicted is a list without a confidence; of spans
+    a list of {"start", "end", "label", "confidence"} without probabilities."""
     spec = PredictSpec.read(folder / "spec.json")
     _quiet(spec.threads)
     predictor = open_predictor(folder / spec.artifact, folder / spec.base.path if spec.base else None, spec.threads)
     rows = read_rows(folder / spec.data)
     probabilities = predictor.probabilities(rows.texts, spec.batch_size)
     answers = RECIPES[predictor.info.task].answer(probabilities, predictor.info)
-    table = {"id": list(rows.ids), "predicted": [each["label"] if "label" in each else each["labels"] for each in answers]}
+    said = next(name for name in ("label", "labels", "spans") if name in answers[0])
+    table = {"id": list(rows.ids), "predicted": [each[said] for each in answers]}
     table |= {"confidence": [each["confidence"] for each in answers]} if "confidence" in answers[0] else {}
-    pq.write_table(pa.table(table | {"probabilities": list(probabilities)}), folder / "answers.parquet")
+    table |= {"probabilities": list(probabilities)} if said != "spans" else {}
+    pq.write_table(pa.table(table), folder / "answers.parquet")
     return {"format": 1, "status": "succeeded", "error": None, "rows": len(rows), "labels": list(predictor.info.labels)}
 
 

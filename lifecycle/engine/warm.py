@@ -139,8 +139,10 @@ def _predict(payload: dict[str, Any]) -> dict[str, Any]:
         return known | {"answers": []}
     found = predictor.answer(texts)
     probabilities = recipe.decode(found.logits, info.temperature)
-    answers = zip(recipe.answer(probabilities, info), probabilities, found.tokens, strict=True)
-    return known | {"answers": [each | {"probabilities": row.tolist(), "tokens": count} for each, row, count in answers]}
+    answers = [each | {"tokens": count} for each, count in zip(recipe.answer(probabilities, info), found.tokens, strict=True)]
+    if not recipe.network.is_ragged:
+        answers = [each | {"probabilities": row.tolist()} for each, row in zip(answers, probabilities, strict=True)]
+    return known | {"answers": answers}
 
 
 def _embed(payload: dict[str, Any]) -> dict[str, Any]:

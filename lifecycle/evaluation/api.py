@@ -54,7 +54,8 @@ class EvaluationOut(serializers.Serializer[Evaluation]):
 
 class EvaluationLineOut(serializers.Serializer[Any]):
     """An evaluation in a list, with its main metrics. accuracy: of one class a text; subset_accuracy: rows with all classes right, of
-    several; rouge_l and perplexity: of texts that are written. What a task has not is null."""
+    several; micro_f1: of several and of marked parts; exact_texts: texts with every marked part right; rouge_l and perplexity: of written
+    texts. What a task has not is null."""
 
     uuid = serializers.UUIDField()
     run = serializers.UUIDField(source="run.uuid")
@@ -64,6 +65,8 @@ class EvaluationLineOut(serializers.Serializer[Any]):
     macro_f1 = serializers.FloatField(source="report.macro_f1", default=None, allow_null=True)
     accuracy = serializers.FloatField(source="report.accuracy", default=None, allow_null=True)
     subset_accuracy = serializers.FloatField(source="report.subset_accuracy", default=None, allow_null=True)
+    micro_f1 = serializers.FloatField(source="report.micro_f1", default=None, allow_null=True)
+    exact_texts = serializers.FloatField(source="report.exact_texts", default=None, allow_null=True)
     rouge_l = serializers.FloatField(source="report.rouge_l", default=None, allow_null=True)
     perplexity = serializers.FloatField(source="report.perplexity", default=None, allow_null=True)
     ece = serializers.FloatField(source="report.ece", default=None, allow_null=True)

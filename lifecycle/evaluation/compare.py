@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.core.cache import cache
 
-from lifecycle.engine import predictions, significance, text_answers
-from lifecycle.evaluation import queries, rules, text_rules
+from lifecycle.engine import predictions, significance, span_predictions, text_answers
+from lifecycle.evaluation import marks, queries, rules, text_rules
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.refusals import Refused
 from lifecycle.ui.numbers import GAP, count, decimals, signed, significant
@@ -23,8 +24,8 @@ def paired_report(a: Evaluation, b: Evaluation) -> dict[str, Any]:
     "verdict"}}, "per_class": {label: …}, "changes": {"fixed", "broken", "other", "p"}, "rows_needed", "a": {"uuid", "report_digest"},
     "b": …, "digest", "summary": {"verdict", "fact", "text"}}: a paired bootstrap, 1,000 seeded resamples, 95 %, and McNemar's test.
     per_class has fixed, broken (one class against the rest), p, p_holm, and as verdict better or worse only where p_holm is below 0.05.
-    rows_needed: to tell the difference of macro-F1; None where it is told or nil. The same two give the same report. Raises Refused when
-    the labels differ or no item is shared.
+    rows_needed: to tell the difference of macro-F1, of marked parts of micro-F1; None where it is told or nil. The same two give the same
+    report. Raises Refused when the labels differ or no item is shared.
     """
     key = f"evaluation:paired:2:{a.report_digest}:{b.report_digest}:{a.predictions_id}:{b.predictions_id}"
     known: dict[str, Any] | None = cache.get(key)
@@ -67,13 +68,21 @@ def check_dataset(a: Evaluation, b: Evaluation) -> None:
             "The two evaluations are on different datasets, so their items cannot be paired.",
             next_step="Evaluate both runs on the same snapshot and split.",
         )
+    if rules.is_marks(a.report) != rules.is_marks(b.report):
+        raise Refused("One of the two marks parts of texts and the other does not.", next_step="Choose two evaluations of one task.")
 
 
 def _report(a: Evaluation, b: Evaluation) -> dict[str, Any]:
     check_dataset(a, b)
-    first, second = queries.predictions_of(a), queries.predictions_of(b)
+    first: Any
+    second: Any
     try:
-        found = predictions.compare(first, second)
+        if rules.is_marks(a.report):
+            first, second = queries.marks_of(a), queries.marks_of(b)
+            found = span_predictions.compare(first, second)
+        else:
+            first, second = queries.predictions_of(a), queries.predictions_of(b)
+            found = predictions.compare(first, second)
     except ValueError as error:
         raise Refused(str(error), next_step="Choose two evaluations with the same labels on the same split.") from error
     metrics = rules.finite(found["metrics"])
@@ -83,17 +92,23 @@ def _report(a: Evaluation, b: Evaluation) -> dict[str, Any]:
         "per_class": per_class,
     }  # fmt: skip
     digest = digest_of({"report": report, "a": a.report_digest, "b": b.report_digest})
-    return report | tests(report, rules.changes(first, second)) | {"digest": digest}
+    if rules.is_marks(a.report):
+        turned = marks.turned_by_class(first, second)
+        return report | tests(report, marks.changes(first, second), turned, "micro_f1") | {"digest": digest}
+    changed = rules.changes(first, second)
+    return report | tests(report, changed, rules.changes_by_class(changed), "macro_f1") | {"digest": digest}
 
 
-def tests(report: dict[str, Any], changed: list[rules.Change]) -> dict[str, Any]:
-    """What McNemar's test says of the items and of each class, and how many rows would tell the difference of macro-F1."""
+def tests(report: dict[str, Any], changed: list[rules.Change], counts: Mapping[str, tuple[int, int]], leading: str) -> dict[str, Any]:
+    """What McNemar's test says of the items and of each class, and how many rows would tell the difference of the leading metric.
+
+    counts: of each class, rows that were fixed and broken about it.
+    """
     kinds = {kind: sum(change.kind == kind for change in changed) for kind in ("fixed", "broken", "other")}
-    counts = rules.changes_by_class(changed)
     classes = {label: counts.get(label, (0, 0)) for label in report["per_class"]}
     alone = {label: significance.mcnemar(*pair) for label, pair in classes.items()}
     together = significance.holm(alone)
-    f1 = report["metrics"]["macro_f1"]
+    f1 = report["metrics"][leading]
     open_rows = None if f1["verdict"] != "unclear" else significance.rows_needed(report["rows"], f1["difference"], f1["low"], f1["high"])
     return {
         "changes": kinds | {"p": significance.mcnemar(kinds["fixed"], kinds["broken"])},
@@ -119,9 +134,11 @@ def class_verdict(f1: float | None, fixed: int, broken: int, p_holm: float) -> s
 
 
 def summary(report: dict[str, Any], first: str, second: str) -> dict[str, str]:
-    """The finding in words. fact: which is better by macro-F1. text: what changed, and how many rows would tell where nothing is told."""
-    f1, changed = report["metrics"]["macro_f1"], report["changes"]
-    points = f"{signed(100 * f1['difference'], 1)} points macro-F1"
+    """The finding in words. fact: which is better by macro-F1, of marked parts by micro-F1. text: what changed, and how many rows would
+    tell where nothing is told."""
+    leading = "micro_f1" if "micro_precision" in report["metrics"] else "macro_f1"
+    f1, changed = report["metrics"][leading], report["changes"]
+    points = f"{signed(100 * f1['difference'], 1)} points {'micro' if leading == 'micro_f1' else 'macro'}-F1"
     interval = f"(95{GAP}% {decimals(100 * f1['low'], 1)} to {decimals(100 * f1['high'], 1)})"
     facts = {
         "better": f"{second} is better: {points} {interval}.",
@@ -141,4 +158,6 @@ def summary(report: dict[str, Any], first: str, second: str) -> dict[str, str]:
 
 def changed_items(a: Evaluation, b: Evaluation) -> list[rules.Change]:
     """Items that the two answered differently: those that b broke, those it fixed, and errors that changed."""
+    if rules.is_marks(a.report):
+        return marks.changes(queries.marks_of(a), queries.marks_of(b))
     return rules.changes(queries.predictions_of(a), queries.predictions_of(b))

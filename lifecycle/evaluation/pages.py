@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
-from lifecycle.evaluation import charts, compare, confidence, queries, rules, text_rules, texts_page
+from lifecycle.evaluation import charts, compare, confidence, marks, queries, rules, text_rules, texts_page
 from lifecycle.evaluation.actions import SPLITS
 from lifecycle.evaluation.models import Analysis, Evaluation
 from lifecycle.evaluation.parts import tabs
@@ -102,10 +102,20 @@ def of_run(user: User, run: Run) -> dict[str, Any]:
 
 
 def parts(evaluation: Evaluation) -> dict[str, Any]:
-    """Confused pairs, the matrix of the worst ten, F1 by class and reliability; of written texts their scores."""
+    """Confused pairs, the matrix of the worst ten, F1 by class and reliability; of marked parts how they were mistaken; of written texts
+    their scores."""
     report = evaluation.report
     if text_rules.writes(report):
         return texts_page.parts(evaluation)
+    if rules.is_marks(report):
+        return {
+            "marks": True,
+            "rival": rules.rival(report),
+            "kinds": marks.kinds(report),
+            "f1": charts.f1_by_class(report),
+            "reliability": charts.reliability(report),
+            "errors": rules.errors(report),
+        }
     pairs = rules.confused(report)
     return {
         "pairs": pairs[:PAIRS],
@@ -315,6 +325,7 @@ def comparison(user: User, given: Mapping[str, str]) -> dict[str, Any]:
             "may_read": may_read(user, a),
         }
     changed = compare.changed_items(a, b)
+    context["marks"] = rules.is_marks(a.report)
     return context | {
         "report": report,
         "told_as": TOLD_AS[report["summary"]["verdict"]],

@@ -15,9 +15,10 @@ from datasets_app.datasets.models import Dataset, Item
 from datasets_app.datasets.rules import UploadState
 from datasets_app.labeling import queries as labeling
 from datasets_app.labeling.models import Label, Queue, Slot, Suggestion
-from lifecycle.engine import groups, predictions, text_answers
+from lifecycle.engine import groups, predictions, span_predictions, text_answers
 from lifecycle.engine.groups import Answers
 from lifecycle.engine.predictions import Predictions
+from lifecycle.engine.span_predictions import SpanPredictions
 from lifecycle.engine.text_answers import TextAnswers
 from lifecycle.evaluation import ports, rules, text_rules
 from lifecycle.evaluation.models import Analysis, Evaluation
@@ -36,6 +37,7 @@ from registry.access.policy import Person
 from registry.artifacts import actions as artifacts
 
 trainers_of = training.trainers_of
+REFERRED = ("macro_f1", "micro_f1", "accuracy", "subset_accuracy")  # scores of a baseline that a run is read against
 
 
 def evaluations(user: Person) -> QuerySet[Evaluation]:
@@ -74,10 +76,18 @@ def last_job(run: Run) -> Job | None:
 
 
 def predictions_of(evaluation: Evaluation) -> Predictions:
-    """Every item's answer, from the Parquet file, verified by its digest. Raises Refused where texts are written."""
+    """Every item's answer, from the Parquet file, verified by its digest. Raises Refused where texts are marked or written."""
     text_rules.check_classes(evaluation.report)
+    if rules.is_marks(evaluation.report):
+        rules.check_one(evaluation.report)
     with artifacts.local_copy(evaluation.predictions.digest) as path:
         return predictions.read(path)
+
+
+def marks_of(evaluation: Evaluation) -> SpanPredictions:
+    """What is marked in every item and what was found, of an evaluation of marked parts."""
+    with artifacts.local_copy(evaluation.predictions.digest) as path:
+        return span_predictions.read(path)
 
 
 def texts_of(evaluation: Evaluation) -> TextAnswers:
@@ -140,7 +150,7 @@ def comparable_with(evaluation: Evaluation, user: Person) -> QuerySet[Evaluation
 
 def whole(uuid: str) -> Evaluation:
     """An evaluation with all that computing on it needs. For jobs."""
-    related = ("run__project", "run__snapshot__dataset", "run__artifact", "snapshot__dataset", "predictions")
+    related = ("run__project", "run__snapshot__dataset", "run__base__folder", "run__artifact", "snapshot__dataset", "predictions")
     return Evaluation.objects.select_related(*related).get(uuid=uuid)
 
 
@@ -152,7 +162,8 @@ def answer_to(evaluation: Evaluation, digest: str) -> rules.Answer | None:
 
 def analysis(evaluation: Evaluation, kind: Analysis.Kind, item: str = "") -> Analysis | None:
     """What was found of this kind. item: digest of the item that it is about, "" for the whole evaluation."""
-    return Analysis.objects.filter(evaluation=evaluation, kind=kind, item=item).first()
+    rows = Analysis.objects.select_related("rows", "created_by")
+    return rows.filter(evaluation=evaluation, kind=kind, item=item).first()
 
 
 def address_of(kind: Analysis.Kind, evaluation: UUID | str, item: str = "") -> str:
@@ -174,13 +185,14 @@ def group_of_errors(evaluation: Evaluation, number: str) -> list[str]:
 
 
 def baseline_reference(run: Run) -> Reference | None:
-    """What TF-IDF with logistic regression reaches on the run's validation split, where that was measured."""
+    """What TF-IDF with logistic regression, or of marked parts a dictionary, reaches on the run's validation split, if measured."""
     key = f"evaluation:reference:{run.uuid}"
     known: Reference | None = cache.get(key)
     if known is None and (found := latest_evaluation(run, "validation")):
-        measured = (found.report.get("baselines") or {}).get("tfidf_logreg")
+        name, said = ("dictionary", "a dictionary") if rules.is_marks(found.report) else ("tfidf_logreg", "TF-IDF")
+        measured = (found.report.get("baselines") or {}).get(name)
         if measured:
-            known = Reference("TF-IDF", {name: measured[name] for name in ("macro_f1", "accuracy", "subset_accuracy") if name in measured})
+            known = Reference(said, {name: measured[name] for name in REFERRED if name in measured})
             cache.set(key, known, 600)
     return known
 
@@ -188,8 +200,8 @@ def baseline_reference(run: Run) -> Reference | None:
 # ── Models that suggest labels ──────────────────────────────────────────────
 KINDS_LIMIT = 30  # newest models of a kind that are offered
 TEXT_READ = 20_000  # characters of a text that a model gets
-CLASSED = (Dataset.Task.SINGLE_LABEL, Dataset.Task.MULTI_LABEL)  # tasks of which models suggest classes
-OTHER_TASK = "Models suggest classes of texts so far, and this dataset's task is another."
+CLASSED = (Dataset.Task.SINGLE_LABEL, Dataset.Task.MULTI_LABEL, Dataset.Task.SPANS)  # tasks of which models suggest labels
+OTHER_TASK = "Models suggest classes and marked parts of texts so far, and this dataset's task is another."
 OTHER_TASK_STEP = "Import a file with suggestions, or send them by the API."
 
 

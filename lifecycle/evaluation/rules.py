@@ -20,6 +20,9 @@ from lifecycle.ui.numbers import GAP, decimals, percent
 METRICS = {
     "macro_f1": "Macro-F1",
     "micro_f1": "Micro-F1",
+    "micro_precision": "Micro precision",
+    "micro_recall": "Micro recall",
+    "exact_texts": "Texts with every span right",
     "accuracy": "Accuracy",
     "subset_accuracy": "Subset accuracy",
     "hamming_loss": "Hamming loss",
@@ -37,9 +40,11 @@ METRICS = {
 BASELINES = {
     "majority": "Most frequent class",
     "tfidf_logreg": "TF-IDF + logistic regression",
+    "dictionary": "Dictionary of the training spans",
     "frozen_base_logreg": "Untrained base + logistic regression",
 }
 SEVERAL = {"majority": "Most frequent classes together"}  # what is named otherwise where a text may have several
+MARKS = {"majority": "Nothing marked", "frozen_base_logreg": "Untrained base + logistic regression of each token"}
 LOWER_IS_BETTER = frozenset({"log_loss", "brier", "ece", "ece_debiased", "mce", "hamming_loss"})
 LEAST_ERRORS = 20  # from which on groups of errors are looked for
 LEAST_ROWS = 50  # of each side, from which on membership inference says anything
@@ -126,23 +131,31 @@ def is_several(report: Mapping[str, Any]) -> bool:
     return report.get("task") == "multi_label"
 
 
+def is_marks(report: Mapping[str, Any]) -> bool:
+    """Whether parts of texts are marked."""
+    return report.get("task") == "spans"
+
+
 def check_one(report: Mapping[str, Any]) -> None:
-    """Raises Refused where a text may have several classes, or is written, for what is computed of one class alone."""
+    """Raises Refused where a text may have several classes, has marked parts, or is written, for what is computed of one class alone."""
     text_rules.check_classes(report)
+    if is_marks(report):
+        step = "The report shows what is measured of marked parts."
+        raise Refused("So far this is computed where a text has one class, not of marked parts.", next_step=step)
     if is_several(report):
         raise Refused("So far this is computed where a text has one class.", next_step="The report shows what is measured of several.")
 
 
 def errors(report: Mapping[str, Any]) -> int:
     """Rows that were answered wrongly."""
-    return int(report["wrong_rows"]) if is_several(report) else sum(pair.count for pair in confused(report))
+    return int(report["wrong_rows"]) if is_several(report) or is_marks(report) else sum(pair.count for pair in confused(report))
 
 
 def baseline_name(report: Mapping[str, Any], name: str) -> str:
     """How people call a baseline."""
     if text_rules.writes(report):
         return text_rules.BASELINES.get(name, name)
-    return (SEVERAL if is_several(report) else {}).get(name) or BASELINES.get(name, name)
+    return (SEVERAL if is_several(report) else MARKS if is_marks(report) else {}).get(name) or BASELINES.get(name, name)
 
 
 def confused(report: Mapping[str, Any]) -> list[Pair]:

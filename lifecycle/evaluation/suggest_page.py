@@ -45,7 +45,8 @@ def suggesting(user: User, dataset: Dataset, form: SuggestForm) -> dict[str, Any
     job = queries.suggesting_job(dataset)
     return {
         "dataset": dataset, "form": form, "groups": groups, "told": (queries.OTHER_TASK, queries.OTHER_TASK_STEP),
-        "able": dataset.task in queries.CLASSED, "several": dataset.task == Dataset.Task.MULTI_LABEL, "may_send": bool(first), "job": job,
+        "able": dataset.task in queries.CLASSED, "several": dataset.task == Dataset.Task.MULTI_LABEL,
+        "marks": dataset.task == Dataset.Task.SPANS, "may_send": bool(first), "job": job,
         "working": job is not None and not job.is_finished, "shown": rules.SHOWN, "least": rules.LEAST,
     }  # fmt: skip
 

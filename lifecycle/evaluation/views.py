@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling.queries import get_dataset
-from lifecycle.evaluation import actions, pages, queries, robustness_page, slices_page, texts_page, threshold_page
+from lifecycle.evaluation import actions, marks_page, pages, queries, robustness_page, rules, slices_page, texts_page, threshold_page
 from lifecycle.evaluation.clusters_page import grouped
 from lifecycle.evaluation.forms import AnalyseForm, SuggestForm
 from lifecycle.evaluation.membership_page import leaking
@@ -42,6 +42,9 @@ def evaluations(request: SignedInRequest) -> HttpResponse:
 @needs("evaluation.view", Evaluation)
 def evaluation(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """One evaluation: metrics, baselines, confusion, classes, calibration, errors, what its training rows tell."""
+    found = queries.get_evaluation(person(request), uuid)
+    if rules.is_marks(found.report):
+        return respond(request, "lifecycle/evaluation/marks.html", "evaluation", marks_page.detail(person(request), found, request.GET))
     context = pages.detail(person(request), uuid, request.GET)
     if context.get("written"):
         return respond(request, "lifecycle/evaluation/texts.html", "evaluation", context)
@@ -53,6 +56,9 @@ def evaluation(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("evaluation.view", Evaluation)
 def items(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The items of one cell of the confusion matrix."""
+    found = queries.get_evaluation(person(request), uuid)
+    if rules.is_marks(found.report):
+        return respond(request, "lifecycle/evaluation/mark_items.html", "items", marks_page.items(person(request), found, request.GET))
     return respond(request, "lifecycle/evaluation/items.html", "items", pages.items(person(request), uuid, request.GET))
 
 
@@ -136,16 +142,6 @@ def robustness(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     return respond(
         request, "lifecycle/evaluation/robustness.html", "robustness", robustness_page.robustness(person(request), uuid, request.GET)
     )
-
-
-@require_POST
-@needs("evaluation.evaluate", Evaluation, see="evaluation.view")
-def probe(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Disturb the texts of an evaluation and have its model answer them."""
-    evaluation = queries.get_evaluation(person(request), uuid)
-    actions.probe(evaluation=evaluation, actor=person(request))
-    toast(request, f"{evaluation.run} is being probed", kind="live")
-    return redirect_or_refresh(request, reverse("evaluation:robustness", args=[uuid]))
 
 
 @require_safe

@@ -11,7 +11,7 @@ class TrainingConfig(AppConfig):
         """Bring this room's jobs, its place in the navigation and its search."""
         from lifecycle.jobs.registry import JobKind, register
         from lifecycle.jobs.rules import Queue
-        from lifecycle.training import queries, tasks
+        from lifecycle.training import estimate_task, queries, tasks
         from lifecycle.ui import navigation, palette
         from lifecycle.ui.navigation import NavItem, Person
         from registry.access.policy import can_somewhere
@@ -32,6 +32,13 @@ class TrainingConfig(AppConfig):
             JobKind(
                 "training.next_trial", "Start the next trial of a sweep", tasks.next_trial, max_attempts=5,
                 url=lambda job: f"/runs/sweeps/{job.args['sweep']}/", on_failed=tasks.sweep_failed, on_cancelled=tasks.sweep_cancelled,
+            )
+        )  # fmt: skip
+        register(
+            JobKind(
+                "training.estimate", "Try ten steps of a run", estimate_task.estimate, queue=Queue.TRAINING,
+                url=lambda job: f"/runs/estimates/{job.args['estimate']}/", on_failed=estimate_task.failed,
+                on_cancelled=estimate_task.cancelled,
             )
         )  # fmt: skip
         register(JobKind("training.keep_base", "Keep a base model", tasks.keep_base, url=lambda job: "/runs/bases/"))

@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 
 from lifecycle.engine.defaults import Suggestion
-from lifecycle.engine.spec import POOLINGS, PRECISIONS, SCHEDULES
+from lifecycle.engine.spec import OPERATING, POOLINGS, PRECISIONS, SCHEDULES
 from lifecycle.training import search
 from lifecycle.training.rules import Sampler
 
@@ -27,30 +27,24 @@ LABELS = {
     "max_new_tokens": "Longest answer, in tokens",
     "frozen_layers": "Frozen layers, from below",
     "accumulation": "Batches of one step",
+    "processes": "Processes",
     "max_gradient_norm": "Longest gradient (0: any)",
     "focal_gamma": "Focal loss, gamma (0: none)",
     "evaluations_per_epoch": "Evaluations an epoch",
     "patience": "Patience, in evaluations (0: none)",
     "warmup_fraction": "Warm-up, share of steps",
     "weight_decay": "Weight decay",
+    "operating_point": "Thresholds, chosen for",
+    "operating_target": "Precision or recall of each class",
 }
 WHOLE = {
-    "epochs",
-    "batch_size",
-    "max_tokens",
-    "rank",
-    "evaluations_per_epoch",
-    "patience",
-    "width",
-    "frozen_layers",
-    "accumulation",
-    "virtual_tokens",
-    "max_new_tokens",
+    *("epochs", "batch_size", "max_tokens", "max_new_tokens", "rank", "width", "virtual_tokens", "frozen_layers", "evaluations_per_epoch"),
+    *("patience", "accumulation", "processes"),
 }
-CHOICES = {"pooling": POOLINGS, "precision": PRECISIONS, "schedule": SCHEDULES}
+CHOICES = {"pooling": POOLINGS, "precision": PRECISIONS, "schedule": SCHEDULES, "operating_point": OPERATING}
 FIRST = (
     *("epochs", "batch_size", "learning_rate", "head_learning_rate", "max_tokens", "max_new_tokens", "rank", "virtual_tokens", "width"),
-    *("frozen_layers", "class_weights"),
+    *("frozen_layers", "class_weights", "operating_point", "operating_target"),
 )
 
 

@@ -154,6 +154,34 @@ class Run(models.Model):
         return self.task == Dataset.Task.FREE_TEXT
 
 
+class Estimate(models.Model):
+    """Ten steps of a run that were tried before it: what was measured, and what the whole run takes. The spec never changes."""
+
+    project_path = "project"
+    root_path = "snapshot__dataset"
+
+    uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="estimates")
+    snapshot = models.ForeignKey(Snapshot, on_delete=models.PROTECT, related_name="estimates")
+    base = models.ForeignKey(BaseModel, on_delete=models.PROTECT, related_name="estimates")
+    strategy = models.CharField(max_length=16, choices=Strategy.choices)
+    spec = models.JSONField(help_text="the engine's TrainSpec of the whole run")
+    spec_digest = models.CharField(max_length=64)
+    job = models.ForeignKey(Job, null=True, on_delete=models.PROTECT, related_name="+")
+    asked_by = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="estimates")
+    created_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True)
+    profile = models.JSONField(null=True, help_text="what the engine measured of ten steps")
+    figures = models.JSONField(null=True, help_text="what the whole run takes, scaled from the profile")
+    error = models.JSONField(null=True, help_text='{"code", "message", "next_step"}')
+
+    class Meta:
+        indexes = [models.Index(fields=["snapshot", "spec_digest", "-id"], name="estimate_of_spec")]
+
+    def __str__(self) -> str:
+        return f"ten steps on {self.snapshot}"
+
+
 class MetricPoint(models.Model):
     """One measured value at one step of a run.
 
@@ -202,21 +230,6 @@ class Diagnosis(models.Model):
         return self.title
 
 
-class Sample(models.Model):
-    """What a run in training answered to a validation row, where texts are written. For people who may read the dataset's texts."""
-
-    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="samples")
-    step = models.PositiveIntegerField()
-    item = models.CharField(max_length=64, help_text="digest of the item that was asked")
-    answer = models.TextField(blank=True)
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["run", "step", "item"], name="one_sample_per_step")]
-
-    def __str__(self) -> str:
-        return f"answer at {self.step}"
-
-
 class RunLog(models.Model):
     """A line that the training process wrote for people; never a text of the data."""
 
@@ -230,3 +243,21 @@ class RunLog(models.Model):
 
     def __str__(self) -> str:
         return self.text
+
+
+class RunSample(models.Model):
+    """What a model in training said of one validation row at one evaluation. The text stays in its item, where it can be erased."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="samples")
+    step = models.PositiveIntegerField()
+    place = models.PositiveSmallIntegerField(help_text="among the rows that are shown, from 0")
+    item = models.CharField(max_length=64, help_text="digest of the item")
+    truth = models.JSONField(null=True, help_text="a label's name, or a list of names; null where texts are written: it stands in its item")
+    answer = models.JSONField(help_text="the same, of the model at this step; where texts are written, the beginning of what it wrote")
+    confidence = models.FloatField(null=True, help_text="0 to 1, before calibration")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["run", "step", "place"], name="one_sample_per_place")]
+
+    def __str__(self) -> str:
+        return f"row {self.place} at {self.step}"

@@ -15,10 +15,10 @@ from django.utils import timezone
 from rest_framework.request import Request
 
 from datasets_app.datasets.models import Dataset
-from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.engine import defaults, text_defaults
 from lifecycle.engine.defaults import Choice
+from lifecycle.engine.tagging import tags
 from lifecycle.jobs import queries as jobs
 from lifecycle.refusals import Conflict
 from lifecycle.training import charts, facts, manifest, ports, queries
@@ -34,12 +34,13 @@ from registry.access.policy import can, can_somewhere
 PAGE = 30
 UNTRAINABLE = (RunState.SUCCEEDED, RunState.PRUNED)
 CHARTS = {"loss": ("train_loss", "validation_loss"), **{name: (name,) for name in charts.SMALL}}
-DRAWN = ("macro_f1", "accuracy", "subset_accuracy", "perplexity", *(name for names in CHARTS.values() for name in names))
+DRAWN = ("macro_f1", "micro_f1", "accuracy", "subset_accuracy", "perplexity", *(name for names in CHARTS.values() for name in names))
 BEST = {
     "single_label": {"macro_f1": "Macro-F1, best", "accuracy": "Accuracy, best"},
     "multi_label": {"macro_f1": "Macro-F1, best", "subset_accuracy": "Subset accuracy, best"},
+    "spans": {"micro_f1": "Micro-F1 of spans, best", "macro_f1": "Macro-F1 of spans"},
     "free_text": {"perplexity": "Perplexity, best"},
-}
+}  # the first is what the best step is chosen by
 STAGES = {"prepare": "Preparing", "train": "Training", "artifact": "Artifact and its gate"}
 SEVERITY = {"info": "info", "watch": "warn", "bad": "bad"}
 
@@ -139,19 +140,7 @@ def live_part(user: User, run: Run, curves: Mapping[str, charts.Curve], findings
         "findings": [{"kind": SEVERITY.get(each.severity, ""), "row": each} for each in findings],
         "log": list(run.log.order_by("-seq")[:8]),
         "kept": kept_step(run, curves),
-        "samples": samples(user, run) if run.writes else None,
     }
-
-
-def samples(user: User, run: Run) -> dict[str, Any]:
-    """What the run answered at its newest evaluation, beside the prompt and the reference; texts for people who may read them alone."""
-    readable = can(user, "datasets.read_samples", run.snapshot.dataset)
-    step, found = queries.samples_of(run) if readable else (None, [])
-    known = snapshots.written_of(run.snapshot, [each.item for each in found])
-    lines = [
-        {"answer": each.answer, "text": row["text"], "answer_wanted": row["answer"]} for each in found if (row := known.get(each.item))
-    ]
-    return {"step": step, "lines": lines, "readable": readable}
 
 
 def epoch(run: Run) -> str:
@@ -163,10 +152,10 @@ def epoch(run: Run) -> str:
 
 
 def kept_step(run: Run, curves: Mapping[str, charts.Curve]) -> tuple[int, float] | None:
-    """The step with the best macro-F1 so far, or the least validation loss where texts are written, which a stop keeps."""
+    """The step with the best score so far, which a stop keeps: macro-F1, micro-F1 of spans, or the least loss where texts are written."""
     if run.writes:
         return min(curves.get("validation_loss", []), key=lambda point: (point[1], point[0]), default=None)
-    return max(curves.get("macro_f1", []), key=lambda point: (point[1], -point[0]), default=None)
+    return max(curves.get(next(iter(BEST[run.task])), []), key=lambda point: (point[1], -point[0]), default=None)
 
 
 def acts(user: User, run: Run) -> dict[str, str]:
@@ -336,7 +325,15 @@ def provenance(run: Run) -> list[dict[str, str]]:
         ("Optimiser", "", optimiser(run)),
         ("Split", "", ", ".join(f"{name} {count(splits[name])}" for name in ("train", "validation", "test") if splits.get(name))),
     ]
+    if run.task == Dataset.Task.MULTI_LABEL:
+        rows.append(("Thresholds", "", thresholds_for(spec)))
     return [{"label": label, "digest": digest, "text": text} for label, digest, text in rows]
+
+
+def thresholds_for(spec: Mapping[str, Any]) -> str:
+    """What the thresholds of classes are chosen for, in words."""
+    by = spec.get("operating_point", "f1")
+    return "best F1 of each class" if by == "f1" else f"{by} of {spec['operating_target']:g} or more of each class"
 
 
 def repeat_line(run: Run) -> dict[str, Any]:
@@ -411,9 +408,9 @@ def bases(user: User) -> dict[str, Any]:
 def launch(user: User, given: Mapping[str, str]) -> dict[str, Any]:
     """What the form offers: data, base and strategy as chosen so far, and the settings that fit them with their reasons.
 
-    given: with "like", the uuid of a run, its choices and settings stand in their place.
+    given: with "like", the uuid of a run or of ten steps that were tried, its choices and settings stand in their place.
     """
-    like = queries.find_run(user, given.get("like", ""))
+    like = queries.find_like(user, given.get("like", ""))
     if like is not None:
         given = {"snapshot": str(like.snapshot.uuid), "base": str(like.base.uuid), "strategy": like.strategy} | {
             name: given[name] for name in given
@@ -459,6 +456,7 @@ def chosen(rows: list[Any], uuid: str | None) -> Any:
 def strategy_lines(snapshot: Snapshot, base: BaseModel, strategy: str, suggestion: defaults.Suggestion) -> list[StrategyLine]:
     """The strategies side by side, for this data and base."""
     labels, writes = len(snapshot.counts["labels"]), snapshot.dataset.task == Dataset.Task.FREE_TEXT
+    outputs = tags(labels) if snapshot.dataset.task == Dataset.Task.SPANS else labels
     ia3_models = text_defaults.IA3_MODELS if writes else defaults.IA3_MODELS
     lines = []
     for value, label in Run.Strategy.choices:
@@ -471,7 +469,7 @@ def strategy_lines(snapshot: Snapshot, base: BaseModel, strategy: str, suggestio
         found = suggestion if value == strategy else queries.suggestion(snapshot, base, value)
         inner = found.values()
         trainable = (
-            text_defaults.trainable(value, base.facts, inner) if writes else facts.trainable(value, base.facts, labels=labels, inner=inner)
+            text_defaults.trainable(value, base.facts, inner) if writes else facts.trainable(value, base.facts, labels=outputs, inner=inner)
         )
         lines.append(
             StrategyLine(

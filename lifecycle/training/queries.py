@@ -21,7 +21,7 @@ from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.engine import defaults, text_defaults
 from lifecycle.training import search
-from lifecycle.training.models import BaseModel, MetricPoint, Run, Sample, Sweep
+from lifecycle.training.models import BaseModel, Estimate, MetricPoint, Run, Sweep
 from lifecycle.training.rules import FINISHED, Attempt, Repeat, RunState, SweepState, compare_repeat
 from lifecycle.ui.palette import Hit
 from registry.access import policy
@@ -67,6 +67,34 @@ def find_run(user: Person, uuid: str) -> Run | None:
     """One run that the user may see, by what stands in an address; None where there is none."""
     try:
         return runs(user).filter(uuid=UUID(uuid)).first()
+    except ValueError:
+        return None
+
+
+def estimates(user: Person) -> QuerySet[Estimate]:
+    """The tries of ten steps that the user may see, newest first."""
+    related = ("project", "snapshot__dataset", "base", "job", "asked_by")
+    return policy.visible_to(user, Estimate, "training.view").select_related(*related).order_by("-id")
+
+
+def get_estimate(user: Person, uuid: UUID) -> Estimate:
+    """One that the user may see. Raises Http404."""
+    return policy.get_visible(user, estimates(user), "training.view", uuid=uuid)
+
+
+def estimate_of(run: Run) -> Estimate | None:
+    """The newest ten steps of a run's own spec and data that were measured; None where none were."""
+    known = Estimate.objects.filter(snapshot=run.snapshot_id, spec_digest=run.spec_digest, figures__isnull=False)
+    return known.order_by("-id").first()
+
+
+def find_like(user: Person, uuid: str) -> Run | Estimate | None:
+    """What a launch takes its settings from, by what stands in an address: a run, or ten steps that were tried; None for neither."""
+    run = find_run(user, uuid)
+    if run is not None:
+        return run
+    try:
+        return estimates(user).filter(uuid=UUID(uuid)).first()
     except ValueError:
         return None
 
@@ -303,12 +331,6 @@ def written_lengths(snapshot: Snapshot) -> tuple[float, float, float]:
     return known
 
 
-def samples_of(run: Run) -> tuple[int | None, list[Sample]]:
-    """What the run answered at its newest evaluation, and at which step."""
-    step = run.samples.aggregate(last=Max("step"))["last"]
-    return step, list(run.samples.filter(step=step).order_by("item")) if step is not None else []
-
-
 def measured_rate(base: BaseModel, strategy: str) -> tuple[float, str] | None:
     """Examples a second of the newest finished run on this base, and its strategy: the same one where there is one, else another's.
 
@@ -354,6 +376,7 @@ def suggestion(snapshot: Snapshot, base: BaseModel | None, strategy: str) -> def
         validation_rows=splits.get("validation", 0),
         measured_rate=known[0] if known else None,
         layers=(base.facts.get("layers") or 0) if base else 0,
+        several=snapshot.dataset.task == Dataset.Task.MULTI_LABEL,
     )
     if known and known[1] != strategy:
         reason = f"Scaled from an earlier {Run.Strategy(known[1]).label} run on this machine."

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from django.urls import path
 
-from lifecycle.training import sweep_views, views
+from lifecycle.training import estimate_views, sweep_views, views
 
 app_name = "training"
 urlpatterns = [
     path("", views.runs, name="list"),
     path("launch/", views.launch, name="launch"),
+    path("estimates/", estimate_views.estimate, name="estimate"),
+    path("estimates/<uuid:uuid>/", estimate_views.tried, name="tried"),
+    path("estimates/<uuid:uuid>/cancel/", estimate_views.cancel_estimate, name="cancel_estimate"),
     path("overlay/", views.overlay, name="overlay"),
     path("sweeps/", sweep_views.sweeps, name="sweeps"),
     path("sweeps/new/", sweep_views.new_sweep, name="new_sweep"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from django.http import HttpResponse, JsonResponse
@@ -11,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from lifecycle.engine.base import MINILM, SMOLLM2, bundled_smollm2
 from lifecycle.refusals import Refusal, Refused
-from lifecycle.training import actions, overlay_page, pages, queries
+from lifecycle.training import actions, advice_page, estimate_page, overlay_page, pages, queries, sample_page
 from lifecycle.training.forms import FolderForm, HubForm, KeyForm, LaunchForm
 from lifecycle.training.models import Run
 from lifecycle.training.pages import person
@@ -46,7 +47,9 @@ def overlay(request: SignedInRequest) -> HttpResponse:
 @never_cache
 def run(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """One run: state, curves, findings, provenance, and its evaluation once there is one."""
-    return respond(request, "lifecycle/training/detail.html", "live", pages.detail(person(request), uuid))
+    context = pages.detail(person(request), uuid)
+    context |= {"expected": estimate_page.beside(context["run"]), "samples": sample_page.samples(person(request), context["run"])}
+    return respond(request, "lifecycle/training/detail.html", "live", context)
 
 
 @require_safe
@@ -57,6 +60,7 @@ def live(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     context = pages.live(person(request), uuid)
     if not context["active"] or not wants_fragment(request):
         return redirect_or_refresh(request, reverse("training:detail", args=[uuid]))
+    context["samples"] = sample_page.samples(person(request), context["run"])
     return respond(request, "lifecycle/training/live.html", "parts", context)
 
 
@@ -75,10 +79,9 @@ def points(request: SignedInRequest, uuid: UUID) -> JsonResponse:
 @needs("training.launch")
 def launch(request: SignedInRequest) -> HttpResponse:
     """Start a run: choose data, base and strategy, look at the settings and their reasons, launch."""
-    context = pages.launch(person(request), request.POST or request.GET)
-    if "suggestion" not in context:
+    context, form = filled(request)
+    if form is None:
         return respond(request, "lifecycle/training/launch.html", "launch", context)
-    form = LaunchForm(request.POST or None, suggestion=context["suggestion"], initial={"key": context["key"]})
     if form.is_valid():
         chosen = {name: context[name] for name in ("snapshot", "base", "strategy")}
         given = {"options": form.options(), "note": form.cleaned_data["note"], "key": form.cleaned_data["key"]}
@@ -89,6 +92,16 @@ def launch(request: SignedInRequest) -> HttpResponse:
         else:
             return redirect_or_refresh(request, reverse("training:detail", args=[made.uuid]))
     return respond(request, "lifecycle/training/launch.html", "launch", context | {"form": form}, status=422 if form.is_bound else 200)
+
+
+def filled(request: SignedInRequest) -> tuple[dict[str, Any], LaunchForm | None]:
+    """What the page offers, and its settings as they came; no form while there is no data or no base."""
+    given = request.POST or request.GET
+    context = pages.launch(person(request), given)
+    if "suggestion" not in context:
+        return context, None
+    context |= advice_page.shown(context, given)
+    return context, LaunchForm(request.POST or None, suggestion=context["suggestion"], initial={"key": context["key"]})
 
 
 @require_POST

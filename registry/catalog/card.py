@@ -31,6 +31,9 @@ SHOWN = {
     "subset_accuracy": "Subset accuracy",
     "macro_f1": "Macro-F1",
     "micro_f1": "Micro-F1",
+    "micro_precision": "Micro precision",
+    "micro_recall": "Micro recall",
+    "exact_texts": "Texts with every span right",
     "hamming_loss": "Hamming loss",
     "lrap": "Label ranking average precision",
     "weighted_f1": "Weighted F1",
@@ -48,6 +51,7 @@ SHOWN = {
 BASELINES = {
     "majority": "Most frequent answer",
     "tfidf_logreg": "TF-IDF and logistic regression",
+    "dictionary": "Dictionary of the training spans",
     "frozen_base_logreg": "Frozen base and logistic regression",
     "prompted_base": "Untrained base, same prompt",
     "nearest": "Answer to the nearest training prompt",
@@ -64,6 +68,7 @@ RELATION = dict.fromkeys(("lora", "fast_lora", "ia3", "adapter", "prompt", "p_tu
 }
 PEFT = ("lora", "fast_lora", "ia3", "prompt", "p_tuning", "prefix")
 ENCODED = frozenset({"head_learning_rate", "pooling"})  # settings that a decoder does not have
+MARKED = "marked parts of texts, each with a class; a span is right where place and class are"
 LOADING = """```python
 import json
 from pathlib import Path
@@ -113,6 +118,19 @@ print(about["labels"][shares.argmax()], shares.max() / shares.sum())"""
 SEVERAL = """shares = 1 / (1 + numpy.exp(-scores))
 print([(label, share) for label, share, least in zip(about["labels"], shares, about["thresholds"]) if share >= least])"""
 
+MARKS = """best, came = [s if i % 2 or not i else -numpy.inf for i, s in enumerate(scores[0])], []
+for row in scores[1:] - numpy.log(numpy.exp(scores[1:]).sum(-1, keepdims=True)):  # a span goes on only where it has begun
+    top = int(numpy.argmax(best))
+    before = [top if i % 2 or not i else (i if best[i] >= best[i - 1] else i - 1) for i in range(len(row))]
+    best = [best[at] + row[i] for i, at in enumerate(before)]
+    came.append(before)
+tags = [int(numpy.argmax(best))]
+for before in reversed(came):
+    tags.append(before[tags[-1]])
+for tag, place, special in zip(reversed(tags), encoded.offsets, encoded.special_tokens_mask):
+    if tag and not special:
+        print(place, "begins" if tag % 2 else "goes on with", about["labels"][(tag - 1) // 2])"""
+
 
 def write(facts: Mapping[str, Any], stated: Mapping[str, str]) -> str:
     """The card of one version. facts: as `ModelVersion.facts` holds them; stated: purpose, limits, risks."""
@@ -135,7 +153,7 @@ def loading(facts: Mapping[str, Any]) -> str:
     """Python that answers one text."""
     if rules.writes_texts(facts):
         return WRITING.replace("{load}", WHOLE if facts["strategy"] == "full" else ADDED)
-    return LOADING.replace("{answer}", SEVERAL if rules.gives_several(facts) else ONE)
+    return LOADING.replace("{answer}", MARKS if rules.gives_marks(facts) else SEVERAL if rules.gives_several(facts) else ONE)
 
 
 def front_matter(facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -147,7 +165,8 @@ def front_matter(facts: Mapping[str, Any]) -> dict[str, Any]:
         if name in evaluation["metrics"]
     ]
     dataset = {"name": snapshot["dataset"], "type": snapshot["dataset_slug"], "split": "test", "revision": f"sha256:{snapshot['digest']}"}
-    task = {"type": "text-generation" if rules.writes_texts(facts) else "text-classification"}
+    kind = "token-classification" if rules.gives_marks(facts) else "text-classification"
+    task = {"type": "text-generation" if rules.writes_texts(facts) else kind}
     known = {
         "library_name": "peft" if facts["strategy"] in PEFT else "transformers",
         "base_model": base["name"],
@@ -188,6 +207,7 @@ def training(facts: Mapping[str, Any]) -> str:
         ("Base model", f"{inline(base['name'])}{', `sha256:' + base['digest'] + '`' if base.get('digest') else ''}"),
         ("Licence of the base", inline(base.get("licence") or NOT_STATED)),
         *([("Task", "any number of classes a text, each from a threshold of its own")] if rules.gives_several(facts) else []),
+        *([("Task", MARKED)] if rules.gives_marks(facts) else []),
         *([("Task", "texts that are written")] if rules.writes_texts(facts) else []),
         ("Strategy", inline(dict(Strategy.choices).get(facts["strategy"], facts["strategy"]))),
         *(
@@ -222,6 +242,8 @@ def results(evaluation: Mapping[str, Any]) -> str:
     text = f"## Results\n\nFrozen test split, {count(evaluation['rows'])} rows, report `sha256:{evaluation['digest']}`.\n\n"
     text += table(("Metric", "Value", "95 % interval"), lines)
     shown = ("subset_accuracy" if "subset_accuracy" in evaluation["metrics"] else "accuracy", "macro_f1")
+    if "exact_texts" in evaluation["metrics"]:
+        shown = ("micro_f1", "macro_f1")
     if "rouge_l" in evaluation["metrics"]:
         shown = ("rouge_l", "token_f1")
     order = [*(name for name in BASELINES if name in evaluation["baselines"]), *sorted(evaluation["baselines"].keys() - BASELINES.keys())]

@@ -46,6 +46,7 @@ def version(user: User, found: ModelVersion) -> dict[str, Any]:
         "version": found,
         "state_kind": found.mark,
         "several": rules.gives_several(found.facts),
+        "marks": rules.gives_marks(found.facts),
         "writes": rules.writes_texts(found.facts),
         "thread": thread(found),
         "figures": figures(found),
@@ -77,7 +78,7 @@ def suggest_url(user: User, found: ModelVersion) -> str:
 
 def promote_url(user: User, found: ModelVersion) -> str:
     """Where to ask for a promotion of this version; "" where this person or this version cannot."""
-    able = found.state == ModelVersion.State.ACTIVE and not rules.gives_several(found.facts) and not rules.writes_texts(found.facts)
+    able = found.state == ModelVersion.State.ACTIVE and rules.gives_one(found.facts)
     if not able or not policy.can(user, "promotions.request", found):
         return ""
     return f"{find_url('promotions:new')}?version={found.uuid}" if find_url("promotions:new") else ""
@@ -100,7 +101,12 @@ def figures(found: ModelVersion) -> list[Figure]:
     known = queries.measures(found.evaluation.report)
     shown = []
     accuracy = "subset_accuracy" if rules.gives_several(found.facts) else "accuracy"
-    for name in ("rouge_l", "token_f1", "perplexity") if rules.writes_texts(found.facts) else ("macro_f1", accuracy, "ece"):
+    named = ("macro_f1", accuracy, "ece")
+    if rules.gives_marks(found.facts):
+        named = ("micro_f1", "macro_f1", "ece")
+    elif rules.writes_texts(found.facts):
+        named = ("rouge_l", "token_f1", "perplexity")
+    for name in named:
         measure = known.get(name)
         value = decimals(measure["value"]) if measure else None
         shown.append(Figure(cards.SHOWN[name], value, sub=f"{decimals(measure['low'])} to {decimals(measure['high'])}" if measure else ""))

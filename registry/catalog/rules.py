@@ -77,6 +77,10 @@ def check_stated(stated: dict[str, str]) -> dict[str, str]:
 
 def check_servable(facts: Mapping[str, Any]) -> None:
     """Raises Refused where the servers could not give a version's answers."""
+    if gives_marks(facts):
+        sentence = f"{facts['semver']} marks parts of texts; serving them comes later."
+        step = "Measure it, let it suggest, or export it and load it as its card says."
+        raise Refused(sentence, next_step=step, fields={"version": ["Choose a version that gives one class a text."]})
     if gives_several(facts):
         sentence = f"{facts['semver']} gives any number of classes a text; served answers of several classes come later."
         step = "Measure it, let it suggest labels, or export it and load it as its card says."
@@ -92,9 +96,19 @@ def gives_several(facts: Mapping[str, Any]) -> bool:
     return bool(facts.get("spec", {}).get("task") == "multi_label")
 
 
+def gives_marks(facts: Mapping[str, Any]) -> bool:
+    """Whether a version marks parts of texts, from its frozen facts."""
+    return bool(facts.get("spec", {}).get("task") == "spans")
+
+
 def writes_texts(facts: Mapping[str, Any]) -> bool:
     """Whether a version writes texts, from its frozen facts."""
     return bool(facts.get("spec", {}).get("task") == "free_text")
+
+
+def gives_one(facts: Mapping[str, Any]) -> bool:
+    """Whether a version gives one class a text, which alone is served so far."""
+    return not (gives_several(facts) or gives_marks(facts) or writes_texts(facts))
 
 
 @dataclass(frozen=True, slots=True)

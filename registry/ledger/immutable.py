@@ -83,5 +83,6 @@ def fixed_columns(connection: BaseDatabaseWrapper, model: type[Model]) -> list[s
     """The quoted columns that never change, in the order of the model; without those that the table lacks, as while migrations go back."""
     changeable = set(getattr(model, "changeable", ()))
     with connection.cursor() as cursor:
-        there = {column.name for column in connection.introspection.get_table_description(cursor, model._meta.db_table)}
+        cursor.execute(f'SELECT * FROM "{model._meta.db_table}" LIMIT 0')  # noqa: S608 -- introspection of SQLite parses the table's SQL
+        there = {column[0] for column in cursor.description}
     return [f'"{field.column}"' for field in model._meta.concrete_fields if field.name not in changeable and field.column in there]

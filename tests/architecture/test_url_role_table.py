@@ -181,6 +181,9 @@ TABLE = r"""
 # runs
 /runs/                                                     |            | L+++ +++++++ | ---- -------
 /runs/launch/                                              |            | L+++ +++++++ | L+++ +++++++
+/runs/estimates/                                           |            | ---- ------- | L+++ +++++++
+/runs/estimates/<uuid:uuid>/                               | estimate   | L... +++++++ | ---- -------
+/runs/estimates/<uuid:uuid>/cancel/                        | estimate   | ---- ------- | L... xx++xxx
 /runs/overlay/                                             |            | L+++ +++++++ | ---- -------
 /runs/sweeps/                                              |            | L+++ +++++++ | ---- -------
 /runs/sweeps/new/                                          |            | L+++ +++++++ | L+++ +++++++
@@ -216,7 +219,6 @@ TABLE = r"""
 /evaluations/<uuid:uuid>/analyse/                          | evaluation | ---- ------- | L... xx++xxx
 /evaluations/<uuid:uuid>/threshold/                        | evaluation | L... +++++++ | ---- -------
 /evaluations/<uuid:uuid>/robustness/                       | evaluation | L... +++++++ | ---- -------
-/evaluations/<uuid:uuid>/probe/                            | evaluation | ---- ------- | L... xx++xxx
 # policies
 /policies/                                                 |            | L+++ +++++++ | ---- -------
 /policies/<uuid:uuid>/                                     | policy     | L.+. +++++++ | ---- -------
@@ -405,6 +407,7 @@ TABLE = r"""
 /api/v1/answer-files/<uuid:uuid>/                          | answers    | L... x++xxxx | L--- -------
 /api/v1/snapshot-files/<uuid:uuid>/                        | export     | L... x++xxxx | L--- -------
 /api/v1/datasets/<uuid:uuid>/freeze/                       | dataset    | L--- ------- | L... xx++xxx
+/api/v1/snapshots/<uuid:uuid>/advice/                      | snapshot   | L... xx++xxx | L--- -------
 /api/v1/base-models/                                       |            | L+++ +++++++ | L+++ +++++++
 /api/v1/runs/                                              |            | L+++ +++++++ | L+++ +++++++
 /api/v1/runs/<uuid:uuid>/                                  | run        | L... +++++++ | L--- -------
@@ -413,7 +416,11 @@ TABLE = r"""
 /api/v1/runs/<uuid:uuid>/resume/                           | run        | L--- ------- | L... xx++xxx
 /api/v1/runs/<uuid:uuid>/reproduce/                        | run        | L--- ------- | L... xx++xxx
 /api/v1/runs/<uuid:uuid>/points/                           | run        | L... +++++++ | L--- -------
+/api/v1/runs/<uuid:uuid>/samples/                          | run        | L... +++++++ | L--- -------
 /api/v1/runs/<uuid:uuid>/manifest/                         | run        | L... xx++xxx | L--- -------
+/api/v1/estimates/                                         |            | L--- ------- | L+++ +++++++
+/api/v1/estimates/<uuid:uuid>/                             | estimate   | L... +++++++ | L--- -------
+/api/v1/estimates/<uuid:uuid>/cancel/                      | estimate   | L--- ------- | L... xx++xxx
 /api/v1/sweeps/                                            |            | L+++ +++++++ | L+++ +++++++
 /api/v1/sweeps/<uuid:uuid>/                                | sweep      | L... +++++++ | L--- -------
 /api/v1/sweeps/<uuid:uuid>/cancel/                         | sweep      | L--- ------- | L... xx++xxx
@@ -426,7 +433,6 @@ TABLE = r"""
 /api/v1/evaluations/<uuid:uuid>/analyses/                  | evaluation | L... +++++++ | L... xx++xxx
 /api/v1/evaluations/<uuid:uuid>/calibration/               | evaluation | L... +++++++ | L--- -------
 /api/v1/evaluations/<uuid:uuid>/threshold/                 | evaluation | L... +++++++ | L--- -------
-/api/v1/evaluations/<uuid:uuid>/robustness/                | evaluation | L... +++++++ | L... xx++xxx
 /api/v1/datasets/<uuid:uuid>/suggest/                      | dataset    | L... x+++xxx | L... x+++xxx
 /api/v1/runs/<uuid:uuid>/evaluate/                         | run        | L--- ------- | L... xx++xxx
 /api/v1/policies/                                          |            | L+++ +++++++ | L--- -------

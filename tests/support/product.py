@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -21,6 +22,7 @@ import psutil
 import psycopg
 
 from lifecycle.jobs.supervisor import die_with_parent
+from tests.support import tables
 
 ROOT = Path(__file__).parents[2]
 LEASE_SECONDS = 5
@@ -79,8 +81,12 @@ class Product:
         """Run lines of Python inside the installation, for what has no page: its first people."""
         return self.manage("shell", "--verbosity", "0", "--command", code)
 
-    def start(self) -> None:
-        """As `make run` does, until the site and the inference server answer."""
+    def start(self, *, from_nothing: bool = False) -> None:
+        """As `make run` does, until the site and the inference server answer. from_nothing: running every migration, as a first start."""
+        database = self.data_dir / "lifecycle.sqlite3"
+        if not from_nothing and not self.environment["DATABASE_URL"] and not database.exists():
+            self.data_dir.mkdir(mode=0o700, parents=True)
+            shutil.copy(tables.of_an_installation(), database)
         self.manage("prepare")
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
@@ -166,12 +172,12 @@ def own_database() -> Iterator[dict[str, str]]:
 
 
 @contextmanager
-def running_product(**more: str) -> Iterator[Product]:
+def running_product(*, from_nothing: bool = False, **more: str) -> Iterator[Product]:
     """A product that serves, and nothing of it afterwards: no process, no folder, no database. more: of its environment."""
     with tempfile.TemporaryDirectory(prefix="lifecycle-journey-") as folder, own_database() as environment:
         product = Product(Path(folder), environment | more)
         try:
-            product.start()
+            product.start(from_nothing=from_nothing)
             yield product
             if product.process is not None:
                 product.stop()

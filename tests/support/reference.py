@@ -49,15 +49,16 @@ by a test. The part before the dot is the room. A verb is never renamed or remov
 STRATEGIES = """# Strategies
 
 What learns in a run, written from `lifecycle/training/rules.py` and `lifecycle/engine/defaults.py` by `python -m tests.support.reference`;
-a test compares them, and `tests/engine/test_strategies.py` trains each. They learn **one class per text** or **any number of classes per
-text**, on encoders whose layers stand in a list, or to **write texts**, on decoders. Snapshots of other tasks, and strategies that do not
-fit a task, are refused in a sentence.
+a test compares them, and `tests/engine/test_strategies.py` trains each. They learn **one class per text**, **any number of classes per
+text** or **marked parts of texts**, on encoders whose layers stand in a list, or to **write texts**, on decoders. Snapshots of other tasks,
+and strategies that do not fit a task, are refused in a sentence.
 
 {table}
 
 ## Tasks and base models
 
-Which task each strategy learns on which kind of base: **1** is one class per text, **n** any number of classes. Every cell is one test of
+Which task each strategy learns on which kind of base: **1** is one class per text, **n** any number of classes, **s** marked
+parts. Every cell is one test of
 `tests/engine/test_strategy_table.py`, which takes a step and exports the graph that serves, on an encoder of three layers.
 
 {bases}
@@ -75,15 +76,23 @@ opened again and gives the same losses; `tests/engine/test_answering.py` compare
   keys and values of every layer. They need decoders, and far larger rates. Prefix tuning does not go with gradient checkpointing.
 - *Any number of classes*: a sigmoid for each class, and a threshold of its own, that of the best F1 on validation; 0.5 for a class that
   fewer than 20 validation rows have. Class weights count a yes of a rare class more, up to a hundred times.
-- The best step is the one of the best macro-F1 on validation, where classes are learnt.
-- Every artifact of classes is served from one ONNX graph in fp32, or in int8 where that passed its gate. LoRA and IA3 are added into the
-  weights of that graph; bottleneck adapters stay layers of their own. IA3 needs to know which weights it scales:
+- *Marked parts*: a softmax over the tags of each token (IOB2), which every piece of a word carries. What is found are the likeliest tags
+  in which no span goes on that has not begun, so spans have exact places; the confidence of a span is the least probability of its tokens'
+  tags. Of spans that overlap the longest is learnt. Class weights count the spans of rare classes more; tokens outside of spans count as
+  one.
+- The best step is the one of the best macro-F1 on validation, where classes are learnt; with marked parts, of the best micro-F1 of spans
+  that are right in place and class.
+- Every artifact but those that write texts is served from one ONNX graph in fp32, or in int8 where that passed its gate. LoRA and IA3 are
+  added into the weights of that graph; bottleneck adapters stay layers of their own. IA3 needs to know which weights it scales:
   BERT's, RoBERTa's and DeBERTa's, not others'.
 - **Frozen layers** are the lowest ones; with the embeddings they do not learn. *Fast LoRA* runs them once, without dropout, and keeps what
   they give to each token on the disk (2 bytes a number) until the run has ended.
-- Losses: cross entropy (of each class apart, with any number of classes), with class weights, label smoothing, or focal loss. Schedules:
-  linear, cosine, constant, each behind a warm-up. *Batches of one step* act as a larger batch; *gradient checkpointing* takes time for
-  memory.
+- Losses: cross entropy (of each class apart, with any number of classes; of each token, with marked parts), with class weights, label
+  smoothing, or focal loss. Schedules: linear, cosine, constant, each behind a warm-up. *Batches of one step* act as a larger batch;
+  *gradient checkpointing* takes time for memory. Several *Processes* on one machine each learn from their share of every batch and average
+  their gradients (proven with two on a CPU: the curve and the weights of one, within rounding; with accelerators not measured here). Where
+  one of them ends, the run fails as `process_lost` and resumes from its checkpoint; where memory runs out it ends, instead of going on in
+  parts.
 - `lifecycle launch DATASET@NUMBER --strategy NAME --set SETTING=VALUE` takes the names of this table.
 """
 KEPT = {
@@ -130,7 +139,7 @@ def strategies() -> str:
 
 def strategy_bases() -> str:
     """Strategies by architecture, with the tasks that each learns there."""
-    known = {"single_label": "1", "multi_label": "n"}
+    known = {"single_label": "1", "multi_label": "n", "spans": "s"}
     learnt = " ".join(known[task] for task in TASKS if task in known)
     rows = [
         [each.label, *("–" if each == Strategy.IA3 and name not in defaults.IA3_MODELS else learnt for name in MODELS)]

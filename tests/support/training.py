@@ -26,10 +26,12 @@ from lifecycle.training import actions
 from lifecycle.training.models import BaseModel, Run
 from registry.access.models import Project, User
 from registry.artifacts import actions as artifacts
+from tests.support import marks
 from tests.support.datasets import import_texts, make_dataset
 from tests.support.snapshots import freeze
 
 HIDDEN, LAYERS = 8, 2
+MEASURED = ("accuracy", "subset_accuracy", "micro_f1", "macro_f1", "log_loss", "ece")
 TEXTS = {
     "card": [
         *("my card is lost", "card stolen please help", "the card not arrived"),
@@ -154,7 +156,7 @@ def finish_run(run: Run, *, accuracy: float = 0.9, seed: int = 1, error: dict[st
         "format": 1, "status": "succeeded", "error": error, "best_step": 40, "last_step": 60, "trainable_parameters": 1000,
         "total_parameters": 10_000, "seconds": 12.5, "cpu_seconds": 22.5, "peak_memory_mb": 300.0, "precision": "fp32",
         "stages": {"prepare": {"seconds": 2.5, "cpu_seconds": 2.5}, "train": {"seconds": 10.0, "cpu_seconds": 20.0}},
-        "metrics": {name: found[name] for name in ("accuracy", "subset_accuracy", "macro_f1", "log_loss", "ece") if name in found},
+        "metrics": {name: found[name] for name in MEASURED if name in found},
         "environment": {"python": "3.11", "packages": {}, "cpu": "test", "threads": 1},
     }  # fmt: skip
     with tempfile.TemporaryDirectory() as scratch:
@@ -253,17 +255,24 @@ def frequent(made: predictions.Predictions) -> predictions.Predictions:
 
 def scores(run: Run, split: str, accuracy: float, seed: int) -> dict[str, Any]:
     """The engine's report of those answers."""
+    if run.task == "spans":
+        return marks.report_of(marks.marks(run.spec["labels"], list(snapshots.rows_of(run.snapshot, split)), accuracy, seed))
     return report_of(answers(run, split, accuracy, seed))
 
 
 def make_evaluation(run: Run, split: str = "test", *, accuracy: float = 0.9, seed: int = 1, by: User | None = None) -> Evaluation:
     """An evaluation of a succeeded run from made-up answers, with the majority baseline."""
-    made = answers(run, split, accuracy, seed)
-    report, majority = report_of(made), report_of(frequent(made))
+    made: Any
+    if run.task == "spans":
+        made = marks.marks(run.spec["labels"], list(snapshots.rows_of(run.snapshot, split)), accuracy, seed)
+        report, majority = marks.report_of(made), marks.report_of(marks.nothing(made))
+    else:
+        made = answers(run, split, accuracy, seed)
+        report, majority = report_of(made), report_of(frequent(made))
     names = [name for name in ("accuracy", "subset_accuracy", "macro_f1", "micro_f1") if name in majority]
     shown = {name: majority[name] for name in names} | {"intervals": {name: majority["intervals"][name] for name in names}}
     result = {"format": 1, "status": "succeeded", "error": None, "temperature": 1.0, **report, "baselines": {"majority": shown}}
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "predictions.parquet"
-        predictions.write(path, made, split)
+        (marks if run.task == "spans" else predictions).write(path, made, split)
         return evaluation.keep(run=run, split=split, result=result, predictions=path, actor=by)

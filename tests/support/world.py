@@ -21,6 +21,7 @@ from datasets_app.snapshots import actions as snapshots
 from datasets_app.snapshots.models import Export
 from lifecycle.jobs.models import Job
 from lifecycle.notices.models import Notice
+from lifecycle.training.actions import estimate as try_steps
 from monitoring.drift import actions as drift
 from monitoring.drift.rules import running_span
 from monitoring.traffic import actions as traffic
@@ -149,6 +150,7 @@ class World:
         things["freeze"] = catalog.freeze(endpoint_id=endpoint.uuid, reason=SCRIPT, until=until, actor=self.people["lee"])
         run = make_run(things["snapshot"], mia, splits=["test"])
         type(run).objects.filter(pk=run.pk).update(note=SCRIPT)
+        things["estimate"] = try_steps(snapshot=things["snapshot"], base=run.base, strategy="lora", actor=mia)
         things["sweep"] = make_sweep(things["snapshot"], mia, base=run.base, note=SCRIPT)
         things |= {"run": run, "evaluation": run.evaluations.get(), "policy": Policy.objects.first()}
 

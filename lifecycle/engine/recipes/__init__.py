@@ -6,7 +6,9 @@ from lifecycle.engine.recipes.free_text import FreeText
 from lifecycle.engine.recipes.multi_label import MultiLabel
 from lifecycle.engine.recipes.recipe import Recipe
 from lifecycle.engine.recipes.single_label import SingleLabel
+from lifecycle.engine.recipes.spans import Spans
 
-RECIPES: dict[str, Recipe] = {"single_label": SingleLabel(), "multi_label": MultiLabel(), "free_text": FreeText()}  # by the task of a spec
+# By the task of a spec.
+RECIPES: dict[str, Recipe] = {"single_label": SingleLabel(), "multi_label": MultiLabel(), "spans": Spans(), "free_text": FreeText()}
 
 __all__ = ["RECIPES", "Recipe"]

@@ -37,19 +37,18 @@ class Target:
 
 @dataclass(frozen=True)
 class EncodedTexts(Encoded):
-    """Rows of a decoder. tokenizer, items (ids of the rows): for the samples."""
+    """Rows of a decoder. tokenizer, end: for the samples."""
 
     tokenizer: Any = None
-    items: tuple[str, ...] = ()
     end: int = 0
 
 
 @dataclass(frozen=True)
 class Observed:
-    """What a model in training gives to validation: its losses, and the answers to a few rows, by item."""
+    """What a model in training gives to validation: its losses, and the answers to the first rows."""
 
     losses: Losses
-    samples: tuple[tuple[str, str], ...] = ()
+    said: tuple[str, ...] = ()
 
 
 class FreeText:
@@ -58,6 +57,7 @@ class FreeText:
     best_by: str = "validation_loss"
     best_name: str = "validation loss"
     served_by: str = "torch"
+    network: type[Any] = Decoder
     watched: tuple[str, ...] = ("perplexity",)
     shown: tuple[str, ...] = ("rouge_l", "token_f1", "chrf")
 
@@ -91,9 +91,13 @@ class FreeText:
             truth=rows.targets,
             notes=text_diagnosis.cut(truncation(examples, max_tokens)),
             tokenizer=tokenizer,
-            items=rows.ids,
+            shown=tuple(range(min(SAMPLES, len(examples)))),
             end=frame.end,
         )
+
+    def outputs(self, classes: int) -> int:
+        """None of its own: it writes with the base's head."""
+        return 0
 
     def stack(self, labels: Sequence[Any]) -> Tensor:
         """Padded with what no loss counts."""
@@ -121,7 +125,7 @@ class FreeText:
             model.encoder, encoded.tokenizer, prompts, end=encoded.end, pad_id=batches.pad_id, max_new_tokens=SAMPLE_TOKENS,
             at_once=SAMPLES,
         )  # fmt: skip
-        return Observed(losses, tuple(zip(encoded.items, said, strict=False)))
+        return Observed(losses, tuple(said))
 
     def sound(self, outputs: Observed) -> bool:
         """Whether all losses are numbers."""
@@ -132,9 +136,9 @@ class FreeText:
         loss = outputs.losses.mean
         return {"log_loss": loss, "perplexity": float(np.exp(loss))}
 
-    def samples(self, outputs: Observed) -> list[dict[str, str]]:
-        """Answers to a few validation rows: {"item", "answer"}."""
-        return [{"item": item, "answer": said} for item, said in outputs.samples]
+    def sample(self, outputs: Observed, truth: Any, rows: Sequence[int], labels: tuple[str, ...]) -> list[dict[str, Any]]:
+        """What was written to the first rows; the reference stays with its item."""
+        return [{"truth": None, "answer": outputs.said[at], "confidence": None} for at in rows]
 
     # What follows is of answers that are labels: a decoder's artifact is measured by `text_evaluation`.
     def calibrate(self, info: ArtifactInfo, logits: Any, truth: Any) -> ArtifactInfo:

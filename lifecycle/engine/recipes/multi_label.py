@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from lifecycle.engine import calibration, label_sets, metrics
+from lifecycle.engine import calibration, label_sets, metrics, operating
 from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.label_sets import Bools, ScoredSets
@@ -72,11 +72,16 @@ class MultiLabel(OfTexts):
         return BinaryCrossEntropy(weights, spec.label_smoothing, spec.focal_gamma)
 
     def calibrate(self, info: ArtifactInfo, logits: Array, truth: Array) -> ArtifactInfo:
-        """With the temperature of the least log loss, and for each label the threshold of the best F1."""
+        """With the temperature of the least log loss, and for each label the threshold of the best F1, or of what the artifact says."""
         loss_rows = calibration.decision_loss_rows
         temperature = calibration.fit_temperature(logits, truth, decode=calibration.sigmoid, loss_rows=loss_rows)
-        thresholds = calibration.choose_thresholds(calibration.sigmoid(logits, temperature), truth)
-        return replace(info, temperature=temperature, thresholds=thresholds)
+        probabilities = calibration.sigmoid(logits, temperature)
+        if info.operating is None:
+            return replace(info, temperature=temperature, thresholds=calibration.choose_thresholds(probabilities, truth))
+        chosen = operating.choose_for(info.operating.by, info.operating.target, probabilities, truth)
+        missed = tuple(label for label, (_, reached) in zip(info.labels, chosen, strict=True) if not reached)
+        thresholds = tuple(threshold for threshold, _ in chosen)
+        return replace(info, temperature=temperature, thresholds=thresholds, operating=replace(info.operating, missed=missed))
 
     def decode(self, logits: Array, temperature: float = 1.0) -> Floats:
         """A sigmoid of each."""
@@ -89,6 +94,21 @@ class MultiLabel(OfTexts):
 
     def _thresholds(self, info: ArtifactInfo) -> tuple[float, ...]:
         return info.thresholds or (0.5,) * len(info.labels)
+
+    def sample(self, logits: Array, truth: Array, rows: Sequence[int], labels: tuple[str, ...]) -> list[dict[str, Any]]:
+        """Labels that reach the thresholds that the artifact would have; confidence: that of the least certain of all its decisions."""
+        probabilities, numbers = self.decode(logits), list(rows)
+        thresholds = calibration.choose_thresholds(probabilities, truth)
+        decided = label_sets.decide(probabilities[numbers], thresholds)
+        certain = np.where(decided, probabilities[numbers], 1 - probabilities[numbers]).min(axis=1)
+
+        def names(row: Array) -> list[str]:
+            return [labels[at] for at in np.flatnonzero(row)]
+
+        return [
+            {"truth": names(said), "answer": names(given), "confidence": float(sure)}
+            for said, given, sure in zip(truth[numbers], decided, certain, strict=True)
+        ]
 
     def agreement(self, one: Array, two: Array, info: ArtifactInfo) -> float:
         """By the whole set of labels."""

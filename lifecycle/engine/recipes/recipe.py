@@ -4,6 +4,7 @@ read, truth          what a row says, and all rows' as what the scores read
 encode, stack        rows to token ids with what the loss reads of them, and the latter as one tensor of a batch
 build, loss          the network that learns, and what it minimises; `frozen` is what it reads where only its head learns
 observe, validate    what a model in training gives to the validation rows, and how good that is: the best step is the best by `best_by`
+sample               what a few of these rows say, and what is said of them
 calibrate            what turns logits into answers, chosen on validation and kept in the artifact
 decode, answer       logits to probabilities, probabilities to labels
 score, report, keep  how good an artifact is, and its answers as a file
@@ -22,6 +23,7 @@ from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.batches import Collate, Encoded, EncodedRows
 from lifecycle.engine.classifier import Network
 from lifecycle.engine.data import Rows
+from lifecycle.engine.layers import Activations
 from lifecycle.engine.metrics import Countable
 from lifecycle.engine.spec import TrainSpec
 
@@ -37,6 +39,7 @@ class Recipe(Protocol):
     best_by: str  # the score of `validate` by which the best step is kept, or validation_loss; see metrics.LOWER_IS_BETTER
     best_name: str  # as it is told
     served_by: str  # how an artifact answers, and is written: see finishing.FINISH
+    network: type[Any]  # what `build` builds, and an artifact is loaded as
     watched: tuple[str, ...]  # scores of validation that are told while it trains
     shown: tuple[str, ...]  # scores that baselines are measured by
 
@@ -55,6 +58,9 @@ class Recipe(Protocol):
     def encode(self, tokenizer: Any, rows: Rows, classes: int, max_tokens: int) -> Encoded:
         """The rows as a model reads them, cut at max_tokens."""
 
+    def outputs(self, classes: int) -> int:
+        """How many logits the head gives."""
+
     def stack(self, labels: Sequence[Any]) -> Tensor:
         """The labels of a batch's rows as one tensor, padded where they differ in length."""
 
@@ -65,7 +71,7 @@ class Recipe(Protocol):
     def build(self, base: Path, spec: TrainSpec, loss: nn.Module) -> Network:
         """The network over the base's folder, with gradients only where the strategy learns. Random parts come from torch's seed."""
 
-    def frozen(self, model: Any, encoded: Encoded, batches: Collate, cache: Path, at_once: int) -> Sequence[Tensor] | Tensor:
+    def frozen(self, model: Any, encoded: Encoded, batches: Collate, cache: Path, at_once: int) -> Tensor | Activations:
         """What the head reads of each row, of an encoder that does not learn; read from the cache file where it is whole."""
 
     def observe(self, model: Any, rows: EncodedRows, batches: Collate, at_once: int) -> Any:
@@ -77,8 +83,10 @@ class Recipe(Protocol):
     def validate(self, outputs: Any, truth: Any) -> dict[str, float]:
         """log_loss, `watched` and how many different answers are given, of a model in training."""
 
-    def samples(self, outputs: Any) -> list[dict[str, str]]:
-        """Of what `observe` gave, what is shown while it trains: {"item", "answer"} of a few validation rows, where texts are written."""
+    def sample(self, outputs: Any, truth: Any, rows: Sequence[int], labels: tuple[str, ...]) -> list[dict[str, Any]]:
+        """Of these rows, of what `observe` gave: {"truth", "answer", "confidence"}. truth and answer: a label's name or a list of names,
+        equal where the answer is right; where texts are written, None and what was written. confidence: 0 to 1 before calibration, None
+        where there is none."""
 
     def calibrate(self, info: ArtifactInfo, logits: Any, truth: Any) -> ArtifactInfo:
         """The artifact's description with what turns these logits best into answers."""
@@ -87,7 +95,7 @@ class Recipe(Protocol):
         """Probabilities."""
 
     def answer(self, probabilities: Any, info: ArtifactInfo) -> list[dict[str, Any]]:
-        """What each row is told: {"label", "confidence"}, or {"labels": [name, …]}."""
+        """What each row is told: {"label", "confidence"}, {"labels": [name, …]} or {"spans": [{"start", "end", "label", "confidence"}]}."""
 
     def agreement(self, one: Any, two: Any, info: ArtifactInfo) -> float:
         """Share (0 to 1) of rows that two graphs' logits give the same answer."""

@@ -71,6 +71,15 @@ class SingleLabel(OfTexts):
         best, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
         return [{"label": info.labels[at], "confidence": float(sure)} for at, sure in zip(best, confidence, strict=True)]
 
+    def sample(self, logits: Array, truth: Array, rows: Sequence[int], labels: tuple[str, ...]) -> list[dict[str, Any]]:
+        """The likeliest label and its probability."""
+        numbers = list(rows)
+        probabilities = self.decode(logits[numbers])
+        return [
+            {"truth": labels[said], "answer": labels[row.argmax()], "confidence": float(row.max())}
+            for said, row in zip(truth[numbers], probabilities, strict=True)
+        ]
+
     def agreement(self, one: Array, two: Array, info: ArtifactInfo) -> float:
         """By the likeliest label."""
         return float((one.argmax(axis=1) == two.argmax(axis=1)).mean())

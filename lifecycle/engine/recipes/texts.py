@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lifecycle.engine import predictions
@@ -16,10 +15,9 @@ from lifecycle.engine.batches import Collate, Encoded, EncodedRows, stacked
 from lifecycle.engine.classifier import Classifier, encode
 from lifecycle.engine.data import Rows
 from lifecycle.engine.forward import evaluation_logits, frozen_features
+from lifecycle.engine.layers import Activations
 from lifecycle.engine.spec import TrainSpec
 from lifecycle.engine.strategies import build
-
-Array = NDArray[Any]
 
 
 class OfTexts:
@@ -30,7 +28,7 @@ class OfTexts:
     served_by: str = "onnx"
     network: type[Classifier] = Classifier
 
-    def truth(self, targets: Sequence[Any], classes: int) -> Array:
+    def truth(self, targets: Sequence[Any], classes: int) -> Any:
         """What the rows say, as one array."""
         raise NotImplementedError
 
@@ -39,30 +37,31 @@ class OfTexts:
         truth = self.truth(rows.targets, classes)
         return Encoded(encode(tokenizer, rows.texts, max_tokens), truth, truth)
 
+    def outputs(self, classes: int) -> int:
+        """One for each label."""
+        return classes
+
     def stack(self, labels: Sequence[Any]) -> Tensor:
         """Of one shape."""
         return stacked(labels)
 
     def build(self, base: Path, spec: TrainSpec, loss: nn.Module) -> Classifier:
         """As `strategies.build`."""
-        return build(base, spec.strategy, spec.pooling, len(spec.labels), loss, checkpointing=spec.gradient_checkpointing)
+        outputs, checkpointing = self.outputs(len(spec.labels)), spec.gradient_checkpointing
+        return build(base, spec.strategy, spec.pooling, outputs, loss, checkpointing=checkpointing, network=self.network)
 
-    def frozen(self, model: Any, encoded: Encoded, batches: Collate, cache: Path, at_once: int) -> Tensor:
+    def frozen(self, model: Any, encoded: Encoded, batches: Collate, cache: Path, at_once: int) -> Tensor | Activations:
         """Pooled vectors (N, H)."""
         return frozen_features(model, encoded.ids, batches, cache, at_once)
 
-    def observe(self, model: Any, rows: EncodedRows, batches: Collate, at_once: int) -> Array:
+    def observe(self, model: Any, rows: EncodedRows, batches: Collate, at_once: int) -> Any:
         """Logits (N, C)."""
         return evaluation_logits(model, rows, batches, at_once)
 
-    def sound(self, outputs: Array) -> bool:
+    def sound(self, outputs: Any) -> bool:
         """Whether all logits are numbers."""
         return bool(np.isfinite(outputs).all())
 
-    def samples(self, outputs: Array) -> list[dict[str, str]]:
-        """None: what a text is told is in its scores."""
-        return []
-
-    def keep(self, path: Path, ids: Sequence[str], probabilities: Array, truth: Array, info: ArtifactInfo, split: str) -> None:
+    def keep(self, path: Path, ids: Sequence[str], probabilities: Any, truth: Any, info: ArtifactInfo, split: str) -> None:
         """As `predictions.write`."""
         predictions.write(path, predictions.Predictions(info.labels, tuple(ids), truth, probabilities, info.thresholds), split)

@@ -11,6 +11,7 @@ from django.db import transaction
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling import actions as labeling
+from datasets_app.labeling import queries as labeling_queries
 from datasets_app.labeling.models import Queue, Suggestion
 from lifecycle.compute import warm
 from lifecycle.evaluation import ports, queries, rules
@@ -84,15 +85,19 @@ def run_suggest(ctx: JobContext) -> None:
     while items := list(queries.to_answer(dataset, queue, model.digest, state["after"])[:ASKED]):
         ctx.progress(state["done"], max(total, state["done"]), stage="Reading texts", unit="texts")
         ctx.raise_if_cancelled()
-        answers = answered(folder, [text for _, text in items], match)
-        written = rules.ROWS // max(rules.SHOWN, *map(len, answers))
+        marks = dataset.task == Dataset.Task.SPANS
+        answers: list[Any] = (marked if marks else answered)(folder, [text for _, text in items], match)
+        written = rules.ROWS if marks else rules.ROWS // max(rules.SHOWN, *map(len, answers))
         for at in range(0, len(items), written):
             keys = [item for item, _ in items[at : at + written]]
             state = {"after": keys[-1], "done": state["done"] + len(keys)}
-            rows = [(item, *pair) for item, found in zip(keys, answers[at:], strict=False) for pair in found]
+            said = list(zip(keys, answers[at:], strict=False))
             with transaction.atomic():
                 ctx.hold()
-                keep(dataset, model, rows)
+                if marks:
+                    keep_marks(dataset, model, said)
+                else:
+                    keep(dataset, model, [(item, *pair) for item, found in said for pair in found])
                 ctx.checkpoint(state)
             ctx.progress(state["done"], max(total, state["done"]))
             ctx.raise_if_cancelled()
@@ -111,6 +116,32 @@ def answered(folder: Path, texts: list[str], match: rules.Match) -> list[list[tu
 def keep(dataset: Dataset, model: ports.Model, rows: Sequence[tuple[int, str, float]]) -> None:
     """Write suggestions, at most 1,000, in the caller's transaction."""
     labeling.suggest(dataset=dataset, rows=rows, source=Suggestion.Source.RUN, source_digest=model.digest, source_name=model.name)
+
+
+def marked(folder: Path, texts: list[str], match: rules.Match) -> list[list[dict[str, Any]]]:
+    """What the model marks in each text: {"start", "end", "label", "score"}, by the names of the newest version."""
+    found: dict[str, Any] = warm.predict(folder, texts, TIMEOUT_SECONDS)
+    return [
+        [
+            {"start": each["start"], "end": each["end"], "label": match.names[each["label"]], "score": round(each["confidence"], 6)}
+            for each in answer["spans"]
+            if each["label"] in match.names
+        ]
+        for answer in found["answers"]
+    ]
+
+
+def keep_marks(dataset: Dataset, model: ports.Model, said: Sequence[tuple[int, list[dict[str, Any]]]]) -> None:
+    """Write suggested spans, of at most 1,000 items, in the caller's transaction; a text in which nothing is found gets none. The score of
+    an item is that of its least sure span."""
+    schema = labeling_queries.latest_schema(dataset)
+    ids = {label.name: str(label.stable_id) for label in schema.labels.all()} if schema else {}
+    rows = [
+        (item, {"spans": [each | {"label": ids[each["label"]]} for each in found]}, min(each["score"] for each in found))
+        for item, found in said
+        if found
+    ]
+    labeling.suggest_values(dataset=dataset, rows=rows, source=Suggestion.Source.RUN, source_digest=model.digest, source_name=model.name)
 
 
 def put_in_order(queue: Queue | None, actor: User | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lifecycle.training.actions.bases import add_folder_base, add_hub_base, add_packaged_base, keep_base
+from lifecycle.training.actions.estimates import cancel_estimate, estimate, fail_estimate, keep_estimate
 from lifecycle.training.actions.launch import launch, reproduce
 from lifecycle.training.actions.runs import begin, fail, pause, prune, record_events, resume, stop, stopped, succeed
 from lifecycle.training.actions.sweeps import cancel_sweep, give_up_sweep, next_trial, start_sweep
@@ -12,10 +13,14 @@ __all__ = [
     "add_hub_base",
     "add_packaged_base",
     "begin",
+    "cancel_estimate",
     "cancel_sweep",
+    "estimate",
     "fail",
+    "fail_estimate",
     "give_up_sweep",
     "keep_base",
+    "keep_estimate",
     "launch",
     "next_trial",
     "pause",

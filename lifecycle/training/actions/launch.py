@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -125,17 +125,24 @@ def queue_next_trial(sweep: Sweep, *, after: int) -> None:
 def check_snapshot(snapshot: Snapshot) -> None:
     """Raises Refused where nothing could be learnt or measured."""
     if snapshot.dataset.task not in TASKS:
-        text = f"{snapshot} cannot be trained on here yet: models learn classes of texts, or to write texts, and its task is another."
+        told = "models learn classes, marked parts of texts, or to write texts, and its task is another"
+        text = f"{snapshot} cannot be trained on here yet: {told}."
         raise Refused(text, next_step="Export the snapshot, and train on its file.", fields={"snapshot": [text]})
-    several, writes = snapshot.dataset.task == Dataset.Task.MULTI_LABEL, snapshot.dataset.task == Dataset.Task.FREE_TEXT
+    tasks = Dataset.Task.MULTI_LABEL, Dataset.Task.SPANS, Dataset.Task.FREE_TEXT
+    several, marks, writes = (snapshot.dataset.task == task for task in tasks)
     trained = [label for label, splits in snapshot.counts["labels"].items() if splits.get("train")]
     if several and (told := unlearnable(snapshot)):
         text = f"{snapshot} cannot be trained on: {told}. A class is learnt from texts with it and texts without."
         raise Refused(text, next_step="Label more texts, or leave the class out, and freeze again.", fields={"snapshot": [text]})
+    never = [label for label in snapshot.counts["labels"] if label not in trained]
+    if marks and (never or not trained):
+        told = f"nothing is marked as {listed(never)} in its training rows" if never else "nothing is marked in its training rows"
+        text = f"{snapshot} cannot be trained on: {told}. A class is learnt from parts that are marked with it."
+        raise Refused(text, next_step="Mark some, or leave the class out, and freeze again.", fields={"snapshot": [text]})
     if writes and not snapshot.counts["splits"].get("train"):
         text = f"{snapshot} cannot be trained on: it has no training rows."
         raise Refused(text, next_step="Write answers and freeze again.", fields={"snapshot": [text]})
-    if not several and not writes and len(trained) < 2:
+    if not (several or marks or writes) and len(trained) < 2:
         told = f"all its training rows carry the label {trained[0]}" if trained else "it has no training rows"
         text = f"{snapshot} cannot be trained on: {told}, and a classifier needs at least two classes."
         raise Refused(text, next_step="Label rows of another class and freeze again.", fields={"snapshot": [text]})
@@ -153,9 +160,14 @@ def unlearnable(snapshot: Snapshot) -> str:
         return "it has no training rows with a class"
     if never or always:
         names = never or always
-        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-        return f"{'no' if never else 'every'} training row has {', '.join(names[:NAMED])}{more}"
+        return f"{'no' if never else 'every'} training row has {listed(names)}"
     return ""
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first of them, and how many more there are."""
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"{', '.join(names[:NAMED])}{more}"
 
 
 def check_base(base: BaseModel, project: Project) -> None:

@@ -15,7 +15,7 @@ from lifecycle.jobs.models import Job
 from lifecycle.refusals import NotReady, Refused
 from lifecycle.training import ports, rules
 from lifecycle.training.actions.launch import check_base, queue_job, queue_next_trial
-from lifecycle.training.models import Diagnosis, MetricPoint, Run, RunLog, Sample
+from lifecycle.training.models import Diagnosis, MetricPoint, Run, RunLog, RunSample
 from lifecycle.training.rules import RunState, SweepState
 from registry.access.models import User
 from registry.access.policy import require
@@ -123,7 +123,6 @@ def begin(run_id: UUID) -> Run:
 def record_events(run: Run, events: Sequence[dict[str, Any]]) -> None:
     """Keep what the engine wrote. Safe twice: a step's last value, a finding's last state and each log line count once."""
     values: dict[tuple[str, int], float] = {}
-    samples: list[Sample] = []
     step, total = run.step, run.total_steps
     for event in events:
         if event["kind"] == "metric":
@@ -131,13 +130,12 @@ def record_events(run: Run, events: Sequence[dict[str, Any]]) -> None:
             values |= {(name, step): float(value) for name, value in event["values"].items() if value is not None}
         elif event["kind"] == "finding":
             keep_finding(run, event)
-        elif event["kind"] == "sample":
-            samples.append(Sample(run=run, step=int(event["step"]), item=event["item"][:64], answer=event["answer"][:SAMPLE_LENGTH]))
+        elif event["kind"] == "samples":
+            keep_samples(run, event)
     MetricPoint.objects.bulk_create(
         [MetricPoint(run=run, name=name[:40], step=at, value=value) for (name, at), value in values.items()],
         update_conflicts=True, unique_fields=["run", "name", "step"], update_fields=["value"],
     )  # fmt: skip
-    Sample.objects.bulk_create(samples, update_conflicts=True, unique_fields=["run", "step", "item"], update_fields=["answer"])
     RunLog.objects.bulk_create([line for event in events if (line := log_line(run, event))], ignore_conflicts=True)
     if (step, total) != (run.step, run.total_steps):
         run.step, run.total_steps = step, total
@@ -154,6 +152,26 @@ def keep_finding(run: Run, event: dict[str, Any]) -> None:
             "next_step": (event.get("next_step") or "")[:300], "from_step": event.get("from_step"), "to_step": event.get("to_step"),
         },
     )  # fmt: skip
+
+
+def keep_samples(run: Run, event: dict[str, Any]) -> None:
+    """What a few rows were told at one step; a step that is made again replaces what it said."""
+    said = ("item", "truth", "answer", "confidence")
+    RunSample.objects.bulk_create(
+        [
+            RunSample(
+                run=run, step=int(event["step"]), place=place, item=each["id"][:64], truth=each["truth"], answer=short(each["answer"]),
+                confidence=each["confidence"],
+            )
+            for place, each in enumerate(event["rows"])
+        ],
+        update_conflicts=True, unique_fields=["run", "step", "place"], update_fields=said,
+    )  # fmt: skip
+
+
+def short(answer: Any) -> Any:
+    """An answer as it is kept: of one that was written, the first characters."""
+    return answer[:SAMPLE_LENGTH] if isinstance(answer, str) else answer
 
 
 def log_line(run: Run, event: dict[str, Any]) -> RunLog | None:

@@ -15,6 +15,8 @@ from uuid import UUID
 
 import pytest
 
+from tests.support import tables
+
 ROOT = Path(__file__).parents[3]
 HAND = [sys.executable, str(ROOT / "tests" / "support" / "worker_process.py")]
 pytestmark = pytest.mark.journey
@@ -82,18 +84,9 @@ class Installation:
         self.log.close()
 
 
-@pytest.fixture(scope="module")
-def migrated(tmp_path_factory) -> Path:
-    """An empty database with all tables."""
-    folder = tmp_path_factory.mktemp("migrated")
-    environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"} | {"DATA_DIR": str(folder)}
-    subprocess.run([sys.executable, str(ROOT / "manage.py"), "migrate", "--verbosity", "0"], env=environment, check=True, cwd=ROOT)
-    return folder / "lifecycle.sqlite3"
-
-
 @pytest.fixture
-def installation(tmp_path, migrated):
-    made = Installation(tmp_path / "installation", migrated)
+def installation(tmp_path):
+    made = Installation(tmp_path / "installation", tables.of_an_installation())
     yield made
     made.end()
 

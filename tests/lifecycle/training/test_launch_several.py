@@ -64,9 +64,9 @@ def test_what_could_not_be_learnt_is_refused_by_its_class(train, validation, sen
 
 def test_other_tasks_are_refused(project, mia, base, ana):
     snapshot = several_snapshot(project, mia)
-    snapshot.dataset.task = "spans"
+    snapshot.dataset.task = "ranking"
 
-    with pytest.raises(Refused, match="models learn classes of texts, and its task is another"):
+    with pytest.raises(Refused, match="models learn classes and marked parts of texts, and its task is another"):
         actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=mia)
 
     assert not Run.objects.exists()

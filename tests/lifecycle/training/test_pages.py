@@ -138,7 +138,7 @@ def form_data(snapshot, base, **changes):
     values = {
         "snapshot": snapshot.uuid, "base": base.uuid, "strategy": "lora", "key": uuid.uuid4(), "epochs": 4, "batch_size": 16, "rank": 8,
         "learning_rate": 0.002, "head_learning_rate": 0.01, "max_tokens": 64, "pooling": "mean", "weight_decay": 0.01,
-        "warmup_fraction": 0.06,
+        "warmup_fraction": 0.06, "processes": 1,
         "evaluations_per_epoch": 1, "patience": 0, "precision": "auto", "alpha": 16, "dropout": 0.1, "seed": 1, "note": "first",
         "frozen_layers": 0, "schedule": "linear", "accumulation": 1, "max_gradient_norm": 1, "label_smoothing": 0, "focal_gamma": 0,
     }  # fmt: skip

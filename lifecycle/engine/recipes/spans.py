@@ -1,0 +1,207 @@
+"""Marked parts of texts: a softmax over the tags of each token, and the likeliest tags that make spans are the answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
+
+from lifecycle.engine import calibration, metrics, span_predictions, spans, tagging
+from lifecycle.engine.artifact import ArtifactInfo
+from lifecycle.engine.batches import Collate, Encoded, EncodedRows
+from lifecycle.engine.classifier import Classifier, TokenClassifier
+from lifecycle.engine.data import Rows
+from lifecycle.engine.diagnosis import Diagnosis
+from lifecycle.engine.faults import EngineFault
+from lifecycle.engine.forward import token_logits, token_vectors
+from lifecycle.engine.layers import Activations
+from lifecycle.engine.losses import CrossEntropy, TokenCrossEntropy, tag_weights
+from lifecycle.engine.recipes.texts import OfTexts
+from lifecycle.engine.spans import ScoredSpans
+from lifecycle.engine.spec import TrainSpec
+from lifecycle.engine.tagging import NOT_COUNTED, Marked, Tokens
+
+Array = NDArray[Any]
+KEYS = ("start", "end", "label")
+
+
+class Spans(OfTexts):
+    """A row is {"spans": [{"start", "end", "label"}, …]}, in code points of its text. Of spans that overlap the longest is learnt."""
+
+    best_by: str = "micro_f1"
+    best_name: str = "micro-F1 of spans"
+    network: type[Classifier] = TokenClassifier
+    watched: tuple[str, ...] = ("micro_f1", "micro_precision", "micro_recall", "macro_f1", "exact_texts", "ece")
+    shown: tuple[str, ...] = ("micro_f1", "macro_f1")
+
+    def read(self, row: Mapping[str, Any], index: Mapping[str, int]) -> Marked:
+        """Its spans that do not overlap a longer one."""
+        given = row.get("spans")
+        if not isinstance(given, list):
+            raise ValueError("it has no list under 'spans'.")
+        return tagging.without_overlap([_span(each, row["text"], index) for each in given])
+
+    def check(self, targets: Sequence[Marked], labels: tuple[str, ...]) -> None:
+        """Raises EngineFault `one_class` where a class marks nothing in the training rows."""
+        seen = {label for each in targets for _, _, label in each.spans}
+        if never := [label for at, label in enumerate(labels) if at not in seen]:
+            more = f" and {len(never) - 5} more" if len(never) > 5 else ""
+            raise EngineFault(
+                "one_class",
+                f"No training row has a span of {', '.join(map(repr, never[:5]))}{more}; a class is learnt from its spans.",
+                "Mark some, or leave the class out of the schema, freeze again, and start a new run.",
+            )
+
+    def truth(self, targets: Sequence[Marked], classes: int) -> Any:
+        """The spans of each text."""
+        return tuple(targets)
+
+    def support(self, truth: Sequence[Marked], classes: int) -> list[int]:
+        """Spans of each class."""
+        labels = [label for each in truth for _, _, label in each.spans]
+        return [int(count) for count in np.bincount(np.array(labels, dtype=np.int64), minlength=classes)]
+
+    def outputs(self, classes: int) -> int:
+        """One for each tag."""
+        return tagging.tags(classes)
+
+    def encode(self, tokenizer: Any, rows: Rows, classes: int, max_tokens: int) -> Encoded:
+        """Texts as token ids, and a tag for each token; special tokens do not count."""
+        options = {"return_attention_mask": False, "return_offsets_mapping": True, "return_special_tokens_mask": True}
+        found = tokenizer(list(rows.texts), truncation=True, max_length=max_tokens, **options)
+        labels, offsets = [], []
+        for text, target, place, special in zip(
+            rows.texts, rows.targets, found["offset_mapping"], found["special_tokens_mask"], strict=True
+        ):
+            counted, where = tagging.places(text, place, special)
+            tags = np.full(len(counted), NOT_COUNTED, dtype=np.int64)
+            tags[counted] = tagging.tag(target.spans, where)
+            labels.append(tags)
+            offsets.append(where)
+        encoded = Encoded(found["input_ids"], labels, self.truth(rows.targets, classes), offsets)
+        return replace(encoded, notes=lost(encoded, max_tokens))
+
+    def stack(self, labels: Sequence[Any]) -> Tensor:
+        """Padded with what does not count: int64 (B, T)."""
+        return pad_sequence([torch.from_numpy(each) for each in labels], batch_first=True, padding_value=NOT_COUNTED)
+
+    def loss(self, spec: TrainSpec, labels: Sequence[Array]) -> nn.Module:
+        """Cross entropy of each token's tag; class weights count the spans of rare classes more."""
+        flat = torch.from_numpy(np.concatenate(labels))
+        weights = tag_weights(flat[flat != NOT_COUNTED], len(spec.labels)) if spec.class_weights else None
+        return TokenCrossEntropy(CrossEntropy(weights, spec.label_smoothing, spec.focal_gamma))
+
+    def frozen(self, model: Any, encoded: Encoded, batches: Collate, cache: Path, at_once: int) -> Activations:
+        """The vector of each token, kept on the disk."""
+        return token_vectors(model, encoded.ids, batches, cache.with_suffix(".f16"), at_once)
+
+    def observe(self, model: Any, rows: EncodedRows, batches: Collate, at_once: int) -> Any:
+        """Logits (T, K) of the tokens of each text that count."""
+        found = token_logits(model, rows, batches, at_once)
+        values = [logits[tags != NOT_COUNTED] for logits, tags in zip(found, rows.encoded.labels, strict=True)]
+        return Tokens(tuple(values), tuple(rows.encoded.offsets or ()))
+
+    def sound(self, outputs: Any) -> bool:
+        """Whether all logits are numbers."""
+        return all(bool(np.isfinite(each).all()) for each in outputs.values)
+
+    def sample(self, outputs: Any, truth: Any, rows: Sequence[int], labels: tuple[str, ...]) -> list[dict[str, Any]]:
+        """Class and place of each span; confidence: of the least certain one that was found."""
+        some = Tokens(tuple(outputs.values[at] for at in rows), tuple(outputs.offsets[at] for at in rows))
+        return [
+            {
+                "truth": [_placed(labels[label], start, end) for start, end, label in truth[at].spans],
+                "answer": [_placed(labels[one.label], one.start, one.end) for one in found],
+                "confidence": min((one.confidence for one in found), default=None),
+            }
+            for at, found in zip(rows, tagging.find(self.decode(some)), strict=True)
+        ]
+
+    def calibrate(self, info: ArtifactInfo, logits: Any, truth: Any) -> ArtifactInfo:
+        """With the temperature of the least log loss over all tokens."""
+        tags = [tagging.tag(each.spans, at) for each, at in zip(truth, logits.offsets, strict=True)]
+        flat = np.concatenate([each for each in logits.values if len(each)] or [np.zeros((0, self.outputs(len(info.labels))))])
+        return replace(info, temperature=calibration.fit_temperature(flat, np.concatenate([*tags, np.zeros(0, dtype=np.int64)])))
+
+    def decode(self, logits: Any, temperature: float = 1.0) -> Any:
+        """Softmax over the tags of each token."""
+        return Tokens(tuple(calibration.softmax(each, temperature) if len(each) else each for each in logits.values), logits.offsets)
+
+    def answer(self, probabilities: Any, info: ArtifactInfo) -> list[dict[str, Any]]:
+        """spans: {"start", "end", "label", "confidence"}, in order of their places."""
+        return [
+            {"spans": [{"start": one.start, "end": one.end, "label": info.labels[one.label], "confidence": one.confidence} for one in some]}
+            for some in tagging.find(probabilities)
+        ]
+
+    def agreement(self, one: Any, two: Any, info: ArtifactInfo) -> float:
+        """By all spans of a text."""
+        first, second = (
+            [[each.span for each in some] for some in tagging.find(self.decode(logits, info.temperature))] for logits in (one, two)
+        )
+        return float(np.mean([mine == other for mine, other in zip(first, second, strict=True)]))
+
+    def score(self, probabilities: Any, truth: Any, thresholds: Sequence[float] | None = None) -> ScoredSpans:
+        """By place and class."""
+        classes = (next((each.shape[1] for each in probabilities.values if len(each)), 1) - 1) // 2
+        return spans.score(probabilities, truth, classes)
+
+    def validate(self, outputs: Any, truth: Any) -> dict[str, float]:
+        """With predicted_spans, how many are found."""
+        scored = self.score(self.decode(outputs), truth)
+        values = metrics.point_estimates(scored)
+        found = {name: values[name] for name in ("log_loss", *self.watched)}
+        return found | {"predicted_spans": float(scored.called.sum())}
+
+    def report(self, probabilities: Any, truth: Any, info: ArtifactInfo, *, bins: int, count: int, seed: int) -> dict[str, Any]:
+        """As spans.report."""
+        return spans.report(probabilities, truth, info.labels, bins=bins, count=count, seed=seed)
+
+    def keep(self, path: Path, ids: Sequence[str], probabilities: Any, truth: Any, info: ArtifactInfo, split: str) -> None:
+        """As span_predictions.write."""
+        found = tuple(tuple(some) for some in tagging.find(probabilities))
+        losses = spans.token_losses(probabilities, truth)
+        known = tuple(each.spans for each in truth)
+        span_predictions.write(path, span_predictions.SpanPredictions(info.labels, tuple(ids), known, found, *losses), split)
+
+
+def _placed(label: str, start: int, end: int) -> str:
+    return f"{label} {start}–{end}"
+
+
+def _span(given: Any, text: str, index: Mapping[str, int]) -> tagging.Span:
+    """One span of a row. Raises ValueError."""
+    if not isinstance(given, dict) or any(name not in given for name in KEYS):
+        raise ValueError("a span is an object with start, end and label.")
+    start, end, label = (given[name] for name in KEYS)
+    if not isinstance(label, str) or label not in index:
+        raise ValueError(f"label {json.dumps(label, ensure_ascii=False)} is not among the spec's labels.")
+    if type(start) is not int or type(end) is not int or not 0 <= start < end <= len(text):
+        raise ValueError(f"span {start}–{end} does not lie in the text, which has {len(text):,} characters.")
+    return start, end, index[label]
+
+
+def lost(train: Encoded, max_tokens: int) -> list[Diagnosis]:
+    """What is said of spans that cannot be learnt as they are marked."""
+    gone = [tagging.unreachable(each.spans, at) for each, at in zip(train.truth, train.offsets or (), strict=True)]
+    beyond, inexact = (sum(each[at] for each in gone) for at in (0, 1))
+    overlapping, every = sum(each.overlapping for each in train.truth), sum(len(each.spans) for each in train.truth)
+    told = (
+        (beyond, f"lie beyond the first {max_tokens} tokens of their text, which alone are read"),
+        (inexact, "begin or end within a token, so that more than they is marked"),
+        (overlapping, "were left out, since they overlap a longer one"),
+    )
+    if not any(count for count, _ in told):
+        return []
+    detail = "; ".join(f"{count:,} {text}" for count, text in told if count)
+    named = f"{beyond + inexact + overlapping:,} of {every + overlapping:,} training spans are not learnt as they are marked."
+    step = "Raise max_tokens, or divide long texts." if beyond else "Mark whole words that do not overlap."
+    return [Diagnosis("lost_spans", "watch" if beyond else "info", named, f"{detail}.", 0, 0, step)]

@@ -1,0 +1,35 @@
+"""A handful of validation rows that are shown again at each evaluation: what they say, and what the model says of them now.
+
+The diary holds their ids and labels, never their texts: whoever shows them looks the texts up, under its own rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+SHOWN = 8
+
+
+def choose(rows: int, seed: int) -> tuple[int, ...]:
+    """Numbers of up to eight rows, the same for the same seed, rising."""
+    drawn = np.random.default_rng(seed).choice(rows, size=min(SHOWN, rows), replace=False)
+    return tuple(sorted(int(each) for each in drawn))
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Which rows are shown. ids: of all validation rows. recipe: whose `sample` says what they say and what is said of them."""
+
+    recipe: Any
+    labels: tuple[str, ...]
+    ids: Sequence[str]
+    numbers: tuple[int, ...]
+
+    def event(self, step: int, outputs: Any, truth: Any) -> dict[str, Any]:
+        """The event `samples` of an evaluation: step, and rows of id, truth, answer and confidence, in the order of validation."""
+        said = self.recipe.sample(outputs, truth, self.numbers, self.labels)
+        return {"step": step, "rows": [{"id": self.ids[at], **each} for at, each in zip(self.numbers, said, strict=True)]}

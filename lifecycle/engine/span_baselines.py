@@ -1,0 +1,130 @@
+"""What a model of spans must beat: nothing at all, a dictionary of the training spans, and the untuned base with logistic regression."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+
+from lifecycle.engine import metrics, spans, tagging
+from lifecycle.engine.batches import Collate
+from lifecycle.engine.classifier import TokenClassifier
+from lifecycle.engine.data import Rows
+from lifecycle.engine.forward import token_vectors
+from lifecycle.engine.memory import EVALUATION_BATCH
+from lifecycle.engine.recipes import RECIPES
+from lifecycle.engine.spec import Base
+from lifecycle.engine.strategies import load_encoder, load_tokenizer
+from lifecycle.engine.tagging import Found, Marked, Tokens
+
+WORD = re.compile(r"\w+|[^\w\s]")
+MOSTLY = 0.5  # share of its occurrences in the training texts that must be marked, for a text to stand in the dictionary
+TOKENS = 20_000  # training tokens that the regression learns from, of texts drawn by the seed: more take minutes
+ITERATIONS = 100
+TOLERANCE = 1e-3
+
+Floats = NDArray[np.float64]
+
+
+def nothing(rows: int) -> list[list[Found]]:
+    """No span in any text, which most tokens are right with."""
+    return [[] for _ in range(rows)]
+
+
+def dictionary(train: Rows, texts: Sequence[str]) -> list[list[Found]]:
+    """The training spans, word for word, where they stand in a text, the longest first; each of the class that it mostly has.
+
+    A text that is marked in fewer than half of the places where it stands in the training texts is left out.
+    """
+    known: dict[tuple[str, ...], Counter[int]] = defaultdict(Counter)
+    for text, marked in zip(train.texts, train.targets, strict=True):
+        for start, end, label in marked.spans:
+            known[tuple(WORD.findall(text[start:end]))][label] += 1
+    longest = max(map(len, known), default=0)
+    seen: Counter[tuple[str, ...]] = Counter()
+    for text in train.texts:
+        words = WORD.findall(text)
+        for at in range(len(words)):
+            seen.update(
+                some for length in range(1, longest + 1) if (some := tuple(words[at : at + length])) in known and len(some) == length
+            )
+    kept = {some: labels.most_common(1)[0][0] for some, labels in known.items() if some and labels.total() >= MOSTLY * seen[some]}
+    return [_look_up(text, kept, longest) for text in texts]
+
+
+def _look_up(text: str, kept: dict[tuple[str, ...], int], longest: int) -> list[Found]:
+    words = [(match.group(), match.start(), match.end()) for match in WORD.finditer(text)]
+    found, at = [], 0
+    while at < len(words):
+        length = next(
+            (size for size in range(min(longest, len(words) - at), 0, -1) if tuple(word for word, _, _ in words[at : at + size]) in kept), 0
+        )
+        if length:
+            label = kept[tuple(word for word, _, _ in words[at : at + length])]
+            found.append(Found(words[at][1], words[at + length - 1][2], label, 1.0))
+        at += max(length, 1)
+    return found
+
+
+def frozen_base_logreg(
+    train: Rows, texts: Sequence[str], classes: int, seed: int, *, base: Path, max_tokens: int, folder: Path
+) -> list[list[Found]]:
+    """Logistic regression of each token's tag on the untuned base's vector of it, and the likeliest tags that make spans."""
+    tokenizer, recipe = load_tokenizer(base), RECIPES["spans"]
+    encoder = load_encoder(base, "mean")
+    model = TokenClassifier(encoder, int(encoder.config.hidden_size), tagging.tags(classes), "mean")
+    batches = Collate(tokenizer.pad_token_id or 0, "token_type_ids" in tokenizer.model_input_names)
+    unmarked = Rows(tuple(map(str, range(len(texts)))), tuple(texts), (Marked(()),) * len(texts))
+    some = _drawn(train, seed)
+    sides = []
+    for name, rows in (("known", some), ("asked", unmarked)):
+        encoded = recipe.encode(tokenizer, rows, classes, max_tokens)
+        vectors = token_vectors(model, encoded.ids, batches, folder / f"tokens-{name}.f16", EVALUATION_BATCH)
+        counted = [labels != tagging.NOT_COUNTED for labels in encoded.labels]
+        sides.append((encoded, [vectors[row].numpy()[inside] for row, inside in enumerate(counted)], counted))
+    (known, learnt, counted), (asked, given, _) = sides
+    tags = np.concatenate([labels[inside] for labels, inside in zip(known.labels, counted, strict=True)])
+    regression = LogisticRegression(max_iter=ITERATIONS, tol=TOLERANCE, random_state=seed).fit(np.concatenate(learnt), tags)
+    values = []
+    for vectors in given:
+        probabilities = np.zeros((len(vectors), tagging.tags(classes)))
+        if len(vectors):
+            probabilities[:, regression.classes_] = regression.predict_proba(vectors)
+        values.append(probabilities)
+    return tagging.find(Tokens(tuple(values), tuple(asked.offsets or ())))
+
+
+def _drawn(train: Rows, seed: int) -> Rows:
+    """Training rows until about so many tokens are read."""
+    order = np.random.default_rng(seed).permutation(len(train))
+    words = np.cumsum([len(train.texts[row].split()) + 1 for row in order])
+    kept = sorted(int(row) for row in order[: int(np.searchsorted(words, TOKENS)) + 1])
+    return Rows(*(tuple(each[row] for row in kept) for each in (train.ids, train.texts, train.targets)))
+
+
+def measure(
+    train: Rows, test: Rows, *, classes: int, base: Base | None, folder: Path, max_tokens: int, count: int, seed: int
+) -> dict[str, Any]:
+    """The recipe's `shown` scores of each baseline with intervals {low, high}; the base's is left out where no base is given."""
+    answers = {"majority": nothing(len(test)), "dictionary": dictionary(train, test.texts)}
+    if base is not None:
+        answers["frozen_base_logreg"] = frozen_base_logreg(
+            train, test.texts, classes, seed, base=folder / base.path, max_tokens=max_tokens, folder=folder
+        )
+    return {name: _scores(found, test, classes, count, seed) for name, found in answers.items()}
+
+
+def _scores(found: Sequence[Sequence[Found]], test: Rows, classes: int, count: int, seed: int) -> dict[str, Any]:
+    zeros = np.zeros(len(test))
+    rows = spans.score_spans(found, [each.spans for each in test.targets], zeros, zeros, classes)
+    values, intervals = metrics.point_estimates(rows), metrics.bootstrap(rows, count, seed)
+    shown = RECIPES["spans"].shown
+    return {name: values[name] for name in shown} | {
+        "intervals": {name: {"low": intervals[name][0], "high": intervals[name][1]} for name in shown if name in intervals}
+    }

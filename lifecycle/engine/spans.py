@@ -1,0 +1,276 @@
+"""Scores of spans that a model found in texts: a span is right where its place and its class are. numpy only; the counterpart of `metrics`.
+
+Precision, recall and F1 are those of seqeval's strict IOB2. Macro means go over the classes that occur in truth or predictions. Intervals
+are over resampled texts. Confidence is that of a span that was found, and it is right or not; log loss is that of every token's tag.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lifecycle.engine import calibration, metrics
+from lifecycle.engine.metrics import Floats, Ints
+from lifecycle.engine.tagging import Found, Marked, Span, Tokens, find, tag, unreachable
+
+METRICS = (
+    *("micro_f1", "micro_precision", "micro_recall", "macro_f1", "macro_precision", "macro_recall", "weighted_f1", "exact_texts"),
+    *("log_loss", "ece"),
+)
+COMPARED = ("micro_f1", "micro_precision", "micro_recall", "macro_f1", "exact_texts", "log_loss")
+KINDS = ("exact", "boundary", "class", "both", "missed", "invented")
+
+
+@dataclass(frozen=True)
+class Match:
+    """A true span beside the one that was found in its place. kind: exact; boundary (right class, another place that overlaps); class
+    (right place, another class); both (it overlaps and has another class); missed (nothing found: found is None); invented (nothing there:
+    true is None)."""
+
+    kind: str
+    true: Span | None
+    found: Found | None
+
+
+def matches(true: Sequence[Span], found: Sequence[Found]) -> list[Match]:
+    """Every true and every found span once: equal ones first, then equal places, then those of one class that overlap most, then others
+    that overlap most; of equals the one that stands first."""
+    open_true, open_found, done = list(true), list(found), []
+    for kind, fits in (("exact", _same), ("class", _same_place), ("boundary", _overlap_of_one_class), ("both", _overlap)):
+        pairs = [(-size, one, at) for one in open_true for at, other in enumerate(open_found) if (size := fits(one, other.span))]
+        taken: set[int] = set()
+        for _, one, at in sorted(pairs):
+            if one in open_true and at not in taken:
+                open_true.remove(one)
+                taken.add(at)
+                done.append(Match(kind, one, open_found[at]))
+        open_found = [each for at, each in enumerate(open_found) if at not in taken]
+    done += [Match("missed", each, None) for each in open_true] + [Match("invented", None, each) for each in open_found]
+    return sorted(done, key=_place)
+
+
+def _place(match: Match) -> Span:
+    return match.true or (match.found.span if match.found else (0, 0, 0))
+
+
+def _same(one: Span, other: Span) -> int:
+    return int(one == other)
+
+
+def _same_place(one: Span, other: Span) -> int:
+    return int(one[:2] == other[:2])
+
+
+def _overlap(one: Span, other: Span) -> int:
+    return max(0, min(one[1], other[1]) - max(one[0], other[0]))
+
+
+def _overlap_of_one_class(one: Span, other: Span) -> int:
+    return _overlap(one, other) if one[2] == other[2] else 0
+
+
+@dataclass(frozen=True)
+class ScoredSpans:
+    """Texts ready to be counted. hits, held, called: (N, C), spans of each class that are right, true, and found; loss, tokens: (N,), the
+    tokens' losses added up in nats, and how many; counts, right, sums: (N, bins), found spans in each bin of confidence, those that are
+    right, and their confidences added up."""
+
+    hits: Floats
+    held: Floats
+    called: Floats
+    loss: Floats
+    tokens: Floats
+    counts: Floats
+    right: Floats
+    sums: Floats
+
+    def __len__(self) -> int:
+        return len(self.hits)
+
+    @property
+    def exact(self) -> NDArray[np.bool_]:
+        """Texts with every span right and none too many (N,)."""
+        same: NDArray[np.bool_] = (self.hits == self.held).all(axis=1) & (self.hits == self.called).all(axis=1)
+        return same
+
+    def aggregate(self, weights: Floats) -> dict[str, Floats]:
+        """METRICS of each weighting of the texts. weights: (B, N), how often each text counts. Returns (B,) arrays."""
+        hits, held, called = (weights @ each for each in (self.hits, self.held, self.called))  # (B, C)
+        precision, recall, f1 = metrics.ratio(hits, called), metrics.ratio(hits, held), metrics.ratio(2 * hits, held + called)
+        present = (held + called) > 0
+        shown = present.sum(axis=1).astype(np.float64)
+        every, all_held, all_called = hits.sum(axis=1), held.sum(axis=1), called.sum(axis=1)
+        gap = np.abs(weights @ (self.right - self.sums)).sum(axis=1)
+        return {
+            "micro_f1": metrics.ratio(2 * every, all_held + all_called),
+            "micro_precision": metrics.ratio(every, all_called),
+            "micro_recall": metrics.ratio(every, all_held),
+            "macro_f1": metrics.ratio((f1 * present).sum(axis=1), shown),
+            "macro_precision": metrics.ratio((precision * present).sum(axis=1), shown),
+            "macro_recall": metrics.ratio((recall * present).sum(axis=1), shown),
+            "weighted_f1": metrics.ratio((f1 * held).sum(axis=1), all_held),
+            "exact_texts": weights @ self.exact / weights.sum(axis=1),
+            "log_loss": metrics.ratio(weights @ self.loss, weights @ self.tokens),
+            "ece": metrics.ratio(gap, (weights @ self.counts).sum(axis=1)),
+        }
+
+    def extras(self, weights: Floats) -> dict[str, Floats]:
+        """ece_debiased and mce of each weighting (B,); mce is NaN where no bin holds enough spans."""
+        counts = weights @ self.counts
+        right = metrics.ratio(weights @ self.right, counts)
+        return metrics.calibration_extras(right - metrics.ratio(weights @ self.sums, counts), counts, right)
+
+    def class_f1(self, weights: Floats) -> Floats:
+        """F1 of each class under each weighting (B, C)."""
+        hits, held, called = (weights @ each for each in (self.hits, self.held, self.called))
+        return metrics.ratio(2 * hits, held + called)
+
+    def support(self) -> Ints:
+        """True spans of each class (C,)."""
+        return self.held.sum(axis=0).astype(np.int64)
+
+
+def token_losses(probabilities: Tokens, truth: Sequence[Marked]) -> tuple[Floats, Floats]:
+    """Minus the log of the probability of each token's true tag, added up over a text, in nats, and the number of its tokens: (N,) each."""
+    losses, counts = np.zeros(len(truth)), np.zeros(len(truth))
+    for row, (values, offsets, marked) in enumerate(zip(probabilities.values, probabilities.offsets, truth, strict=True)):
+        if len(values):
+            losses[row] = calibration.log_loss_rows(values, tag(marked.spans, offsets)).sum()
+            counts[row] = len(values)
+    return losses, counts
+
+
+def score_spans(
+    found: Sequence[Sequence[Found]], truth: Sequence[Sequence[Span]], loss: Floats, tokens: Floats, classes: int, bins: int = 15
+) -> ScoredSpans:
+    """Texts with what was found and what is true, and the losses of their tokens. Raises ValueError where there is no text."""
+    rows = len(truth)
+    if not rows or len(found) != rows:
+        raise ValueError(f"Scores need what was found in N texts and what is true of them, N > 0; got {len(found)} and {rows}.")
+    hits, held, called = (np.zeros((rows, classes)) for _ in range(3))
+    counts, right, sums = (np.zeros((rows, bins)) for _ in range(3))
+    for row, (some, true) in enumerate(zip(found, truth, strict=True)):
+        known = set(true)
+        for _, _, label in true:
+            held[row, label] += 1
+        for each in some:
+            is_right = each.span in known
+            called[row, each.label] += 1
+            hits[row, each.label] += is_right
+            at = calibration.bin_of(np.array([each.confidence]), bins)[0]
+            counts[row, at] += 1
+            right[row, at] += is_right
+            sums[row, at] += each.confidence
+    return ScoredSpans(hits, held, called, loss, tokens, counts, right, sums)
+
+
+def score(probabilities: Tokens, truth: Sequence[Marked], classes: int, bins: int = 15) -> ScoredSpans:
+    """As `score_spans`, of what a model gives to the tokens."""
+    return score_spans(find(probabilities), [each.spans for each in truth], *token_losses(probabilities, truth), classes, bins)
+
+
+def confusion(every: Sequence[Match], classes: int) -> Ints:
+    """Counts (C + 1, C + 1): a line is a true class, a column the class that was found in its place; the last line is spans that are
+    invented, the last column those that are missed. A span of the right class with another boundary is on the diagonal."""
+    counts = np.zeros((classes + 1, classes + 1), dtype=np.int64)
+    for each in every:
+        counts[each.true[2] if each.true else classes, each.found.label if each.found else classes] += 1
+    return counts
+
+
+def per_class(rows: ScoredSpans, every: Sequence[Match], labels: Sequence[str]) -> list[dict[str, Any]]:
+    """One entry a class: support, predicted, precision, recall, f1, and its spans by kind of match; an invented span is of the class that
+    was found, every other of the true one. A ratio without spans below it is 0."""
+    kinds = [dict.fromkeys(KINDS, 0) for _ in labels]
+    for each in every:
+        kinds[each.true[2] if each.true else each.found.label if each.found else 0][each.kind] += 1
+    hits, held, called = (each.sum(axis=0) for each in (rows.hits, rows.held, rows.called))
+    return [
+        {
+            "label": label,
+            "support": int(held[at]),
+            "predicted": int(called[at]),
+            "precision": float(hits[at] / called[at]) if called[at] else 0.0,
+            "recall": float(hits[at] / held[at]) if held[at] else 0.0,
+            "f1": float(2 * hits[at] / (held[at] + called[at])) if held[at] + called[at] else 0.0,
+            **kinds[at],
+        }
+        for at, label in enumerate(labels)
+    ]
+
+
+@dataclass(frozen=True)
+class Lost:
+    """True spans that could not be found: beyond the longest text that is read (in so many texts), or such that begin or end within a
+    token; and those that are not asked for, since they overlap a longer one."""
+
+    beyond: int = 0
+    texts_beyond: int = 0
+    inexact: int = 0
+    overlapping: int = 0
+
+
+def lost(probabilities: Tokens, truth: Sequence[Marked]) -> Lost:
+    """Over all texts."""
+    some = [unreachable(each.spans, at) for each, at in zip(truth, probabilities.offsets, strict=True)]
+    beyond, inexact = [each[0] for each in some], [each[1] for each in some]
+    return Lost(sum(beyond), sum(each > 0 for each in beyond), sum(inexact), sum(each.overlapping for each in truth))
+
+
+def report(
+    probabilities: Tokens,
+    truth: Sequence[Marked],
+    labels: Sequence[str],
+    *,
+    bins: int = 15,
+    count: int = metrics.RESAMPLES,
+    seed: int = 1,
+) -> dict[str, Any]:
+    """As `report_found`, of what a model gives to the tokens."""
+    found, true = find(probabilities), [each.spans for each in truth]
+    losses = token_losses(probabilities, truth)
+    return report_found(found, true, *losses, labels, lost(probabilities, truth), bins=bins, count=count, seed=seed)
+
+
+def report_found(
+    found: Sequence[Sequence[Found]],
+    truth: Sequence[Sequence[Span]],
+    loss: Floats,
+    tokens: Floats,
+    labels: Sequence[str],
+    not_found: Lost,
+    *,
+    bins: int = 15,
+    count: int = metrics.RESAMPLES,
+    seed: int = 1,
+) -> dict[str, Any]:
+    """Everything an evaluation shows of one model: point values, intervals {name: {low, high}}, per_class, confusion, kinds of matches,
+    reliability of found spans, and `lost`."""
+    rows = score_spans(found, truth, loss, tokens, len(labels), bins)
+    every = [match for true, some in zip(truth, found, strict=True) for match in matches(true, some)]
+    sure, right = _certainty(every)
+    return {
+        "task": "spans",
+        "rows": len(rows),
+        "spans": {"true": int(rows.held.sum()), "found": int(rows.called.sum())},
+        **metrics.point_estimates(rows),
+        "ece_debiased": calibration.ece_debiased(sure, right, bins),
+        "mce": calibration.mce(sure, right, bins),
+        "wrong_rows": int((~rows.exact).sum()),
+        "lost": asdict(not_found),
+        "kinds": {kind: sum(each.kind == kind for each in every) for kind in KINDS},
+        "intervals": {name: {"low": low, "high": high} for name, (low, high) in metrics.bootstrap(rows, count, seed).items()},
+        "per_class": per_class(rows, every, labels),
+        "confusion": {"labels": list(labels), "counts": confusion(every, len(labels)).tolist()},
+        "reliability": calibration.reliability(sure, right, bins),
+    }
+
+
+def _certainty(every: Sequence[Match]) -> tuple[Floats, Floats]:
+    """Confidence of each span that was found, and 1.0 where it is right."""
+    some = [(each.found.confidence, each.kind == "exact") for each in every if each.found]
+    return np.array([sure for sure, _ in some], dtype=np.float64), np.array([right for _, right in some], dtype=np.float64)

@@ -1,0 +1,152 @@
+"""Several processes that train one model, each on its share of every batch, so that steps, rates and losses stay those of one.
+
+The first process is the run: it holds the folder, writes the diary, checkpoints and the artifact, decides when to save and to stop, and
+starts the others, which end with it. Gradients are averaged by torch's DistributedDataParallel.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from accelerate.state import AcceleratorState
+from torch import Tensor, distributed
+from transformers import TrainerCallback
+
+from lifecycle.engine.faults import EngineFault
+
+FOLLOWER = (sys.executable, "-m", "lifecycle.engine.follow")
+NO_MEMORY = 76  # exit status of a process that ran out of memory
+Said = TypeVar("Said")
+
+
+class Team:
+    """size: how many processes. rank: which of them this one is; 0 leads."""
+
+    def __init__(self, folder: Path, size: int = 1, rank: int = 0) -> None:
+        self.folder, self.size, self.rank = folder, size, rank
+        self.others: list[subprocess.Popen[bytes]] = []
+        self.names: dict[str, str] = {}
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process is the run."""
+        return self.rank == 0
+
+    def gather(self) -> None:
+        """Start the others, which read the same folder. Nothing where this process works alone or follows."""
+        if self.size == 1 or not self.leads:
+            return
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        shared = {"WORLD_SIZE": str(self.size), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+        shared["OMP_NUM_THREADS"] = str(torch.get_num_threads())
+        if sys.platform == "linux":
+            shared["GLOO_SOCKET_IFNAME"] = "lo"
+        for rank in range(1, self.size):
+            names = shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)}
+            command = [*FOLLOWER, str(self.folder)]
+            self.others.append(subprocess.Popen(command, stdin=subprocess.PIPE, env=os.environ | names))
+        self.names = shared | {"RANK": "0", "LOCAL_RANK": "0"}
+        os.environ.update(self.names)
+
+    def share(self, batch: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], bool]:
+        """This process's rows of a batch, and whether they count: where there are fewer rows than processes, some repeat the first."""
+        if self.size == 1:
+            return dict(batch), True
+        counts = self.rank < len(batch["labels"])
+        rows = slice(self.rank, None, self.size) if counts else slice(0, 1)
+        return {name: each[rows] for name, each in batch.items()}, counts
+
+    def told(self, decide: Callable[[], Said]) -> Said:
+        """What the first process decides; the others wait for it."""
+        if self.size == 1:
+            return decide()
+        said: list[Any] = [decide() if self.leads else None]
+        distributed.broadcast_object_list(said, src=0)
+        return said[0]  # type: ignore[no-any-return]
+
+    def wait(self) -> None:
+        """Go on when all have come so far."""
+        if self.size > 1:
+            distributed.barrier()
+
+    def lost(self) -> EngineFault | None:
+        """The fault where one of the others has ended before its time."""
+        for other in self.others:
+            try:
+                status = other.wait(1.0)
+            except subprocess.TimeoutExpired:
+                continue
+            if status == NO_MEMORY:
+                return EngineFault(
+                    "out_of_memory",
+                    f"One of the {self.size} processes that train together ran out of memory.",
+                    "Halve the batch size or the longest text (max_tokens), or use fewer processes, then start again.",
+                )
+            if status:
+                return EngineFault(
+                    "process_lost",
+                    f"One of the {self.size} processes that train together ended (exit status {status}).",
+                    "Read the end of the log, then resume: it goes on from its last checkpoint.",
+                )
+        return None
+
+    def end(self, *, patience: float = 0.0) -> None:
+        """Let the others go; those that have not ended after so many seconds are killed. Safe twice."""
+        if distributed.is_initialized():
+            distributed.destroy_process_group()
+        for name in self.names:
+            os.environ.pop(name, None)
+        if self.size > 1:
+            AcceleratorState._reset_state(reset_partial_state=True)  # type: ignore[no-untyped-call]
+        for other in self.others:
+            try:
+                other.wait(patience)
+            except subprocess.TimeoutExpired:
+                other.kill()
+                other.wait()
+            if other.stdin is not None:
+                other.stdin.close()
+        self.others, self.names = [], {}
+
+    def peak_memory_mb(self) -> float:
+        """The most memory that the processes held together, as if all had it at one time. MB of 2^20 bytes."""
+        own, other = (resource.getrusage(who).ru_maxrss / 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        return own + (self.size - 1) * other
+
+
+class Obey(TrainerCallback):  # type: ignore[misc]
+    """Has every process do what the first one's callbacks, which come before this one, want."""
+
+    def __init__(self, team: Team) -> None:
+        self.team = team
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> Any:
+        """Stop, save and evaluate together."""
+        return self._agree(control)
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> Any:
+        """Stop together when patience has ended."""
+        return self._agree(control)
+
+    def _agree(self, control: Any) -> Any:
+        wanted = ("should_training_stop", "should_save", "should_evaluate", "should_log")
+        said = self.team.told(lambda: [getattr(control, name) for name in wanted])
+        for name, value in zip(wanted, said, strict=True):
+            setattr(control, name, value)
+        return control
+
+
+def set_threads(threads: int, processes: int) -> None:
+    """So many threads for this process; 0: as torch chooses, evenly divided among the processes."""
+    if threads or processes > 1:
+        torch.set_num_threads(threads or max(1, torch.get_num_threads() // processes))

@@ -1,0 +1,140 @@
+"""What the pages show of an evaluation of marked parts: scores, how spans were mistaken, and the texts with both marked in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from lifecycle.evaluation import charts, marks, pages, queries, rules
+from lifecycle.evaluation.marks import Marks, Mistake, Piece
+from lifecycle.evaluation.models import Evaluation
+from lifecycle.ui.addresses import find_url
+from lifecycle.ui.marks import Figure
+from lifecycle.ui.numbers import count, decimals
+from registry.access.models import User
+
+KEY = ("micro_f1", "macro_f1", "micro_precision", "micro_recall")
+BESIDE = ("micro_f1", "macro_f1")
+SORTS = ("f1", "label", "support")
+FEW = 5  # texts with the surest mistakes on the report itself
+MOST = 12  # classes whose confusion is printed; of more the table by class tells
+
+
+@dataclass(frozen=True, slots=True)
+class MarkLine:
+    """An item with its spans. pieces, mistakes: empty where the person may not read samples or the item is gone; uuid: where it is gone."""
+
+    marks: Marks
+    pieces: list[Piece]
+    mistakes: list[Mistake]
+    url: str
+    uuid: str = ""
+
+
+def detail(user: User, evaluation: Evaluation, given: Mapping[str, str]) -> dict[str, Any]:
+    """Everything on the page of an evaluation of marked parts."""
+    report = evaluation.report
+    sort = given.get("sort") if given.get("sort") in SORTS else "f1"
+    predictions = queries.marks_of(evaluation)
+    worst = marks.chosen(predictions)
+    return {
+        "evaluation": evaluation,
+        "thread": pages.thread(evaluation),
+        "rival": rules.rival(report),
+        "figures": figures(report),
+        "metrics": [pages.measure(report, name) for name in rules.METRICS if name in report],
+        "baselines": baselines(report),
+        "beside": [rules.METRICS[name] for name in BESIDE],
+        "kinds": marks.kinds(report),
+        "lost": report["lost"],
+        "matrix": matrix(report),
+        "reliability": charts.reliability(report),
+        "f1": charts.f1_by_class(report),
+        "per_class": sorted(report["per_class"], key=lambda each: (-each[sort] if sort == "support" else each[sort], each["label"])),
+        "sort": sort,
+        "errors": len(worst),
+        "lines": lines(user, evaluation, worst[:FEW], predictions.labels),
+        "may_read": pages.may_read(user, evaluation),
+    }
+
+
+def figures(report: Mapping[str, Any]) -> list[Figure]:
+    """The strip: the main metrics, each with its interval as reference, and how much was looked at."""
+    strip = []
+    for name in KEY:
+        low, high = rules.interval(report, name)
+        sub = f"{decimals(low)} to {decimals(high)}" if low is not None else ""
+        strip.append(Figure(rules.METRICS[name], decimals(report[name]) if report.get(name) is not None else None, sub=sub))
+    return [*strip, Figure("True spans", count(report["spans"]["true"]), sub=f"{count(report['rows'])} texts")]
+
+
+def baselines(report: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The run and each baseline, with the metrics of BESIDE and their intervals."""
+    found = {"This run": report} | {
+        rules.baseline_name(report, name): each for name in rules.BASELINES if (each := (report.get("baselines") or {}).get(name))
+    }
+    return [{"name": name, "cells": [pages.measure(each, metric) for metric in BESIDE]} for name, each in found.items()]
+
+
+def matrix(report: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The confusion of classes as cells that are clicked, with what was missed and invented; None where there are too many classes."""
+    labels, counts = marks.matrix(report)
+    if len(labels) > MOST + 1:
+        return None
+    off = [value for row, line in enumerate(counts) for column, value in enumerate(line) if row != column]
+    top = max(off, default=0)
+    return {
+        "labels": labels,
+        "rows": [
+            {
+                "label": labels[row],
+                "cells": [
+                    pages.Cell(value, pages.depth(value, top, row == column), labels[row], labels[column])
+                    for column, value in enumerate(line)
+                ],
+            }
+            for row, line in enumerate(counts)
+        ],
+    }
+
+
+def lines(user: User, evaluation: Evaluation, some: Sequence[Marks], labels: Sequence[str]) -> list[MarkLine]:
+    """Items with their spans in the text; texts only for people who may read samples."""
+    items = queries.items_by_digest(evaluation, [each.item for each in some])
+    readable = pages.may_read(user, evaluation)
+    found = []
+    for each in some:
+        item = items.get(each.item)
+        text = item.text if item and readable else ""
+        cut, told = (marks.pieces(text, each, labels), marks.mistakes(text, each, labels)) if text else ([], [])
+        url = find_url("datasets:item", uuid=item.uuid) if item else ""
+        found.append(MarkLine(each, cut, told, url, str(item.uuid) if item else ""))
+    return found
+
+
+def items(user: User, evaluation: Evaluation, given: Mapping[str, str]) -> dict[str, Any]:
+    """The texts of one kind of mistake or one cell of the confusion, or all with a mistake; 30 a page in an order that never changes."""
+    kind, true, found = (given.get(name, "") for name in ("kind", "true", "predicted"))
+    kind = kind if kind in marks.NAMES else ""
+    start = int(given["from"]) if given.get("from", "").isascii() and given.get("from", "").isdigit() and len(given["from"]) < 9 else 0
+    predictions = queries.marks_of(evaluation)
+    some = marks.chosen(predictions, kind=kind, true=true, found=found)
+    return {
+        "evaluation": evaluation,
+        "kind": marks.NAMES.get(kind, ""),
+        "meant": marks.MEANT.get(kind, ""),
+        "true": true,
+        "predicted": found,
+        "nothing": marks.NOTHING,
+        "chosen": urlencode({"kind": kind, "true": true, "predicted": found}),
+        "total": len(some),
+        "thread": pages.thread(evaluation),
+        "lines": lines(user, evaluation, some[start : start + pages.PAGE], predictions.labels),
+        "may_read": pages.may_read(user, evaluation),
+        "pick_url": pages.pick_url(user, evaluation),
+        "start": start,
+        "before": max(0, start - pages.PAGE),
+        "after": start + pages.PAGE if start + pages.PAGE < len(some) else 0,
+    }

@@ -1,0 +1,121 @@
+"""Ten steps of a run over REST: the same action and permission as the page."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.http import Http404
+from django.urls import path
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.response import Response
+
+from lifecycle.training import actions, estimate_page, queries
+from lifecycle.training.models import Estimate, Run
+from lifecycle.training.pages import person
+from registry.access.decorators import Needs
+from registry.access.rest import Request, View, read
+
+
+class EstimateIn(serializers.Serializer[Estimate]):
+    """As for `POST /runs/`: options are fields of the engine's spec in place of those that are suggested."""
+
+    snapshot = serializers.UUIDField()
+    base = serializers.UUIDField()
+    strategy = serializers.ChoiceField(choices=Run.Strategy.choices, default=Run.Strategy.LORA)
+    options = serializers.DictField(required=False, default=dict)
+
+
+class FiguresOut(serializers.Serializer[object]):
+    """What the whole run takes, at most where it has patience. shortest, longest: its seconds at the quickest and slowest pace measured."""
+
+    steps = serializers.IntegerField()
+    evaluations = serializers.IntegerField()
+    step_seconds = serializers.FloatField()
+    prepare_seconds = serializers.FloatField()
+    train_seconds = serializers.FloatField()
+    evaluation_seconds = serializers.FloatField()
+    artifact_seconds = serializers.FloatField()
+    seconds = serializers.FloatField()
+    shortest = serializers.FloatField()
+    longest = serializers.FloatField()
+    cpu_seconds = serializers.FloatField()
+    peak_memory_mb = serializers.FloatField()
+    disk_bytes = serializers.IntegerField()
+    artifact_bytes = serializers.IntegerField()
+
+
+class EstimateOut(serializers.Serializer[Any]):
+    """Ten steps that were tried. figures and profile: null until they are measured; error: why they could not be. price: of the whole run
+    in currency, null where the installation has no price of a core-hour."""
+
+    uuid = serializers.UUIDField()
+    snapshot = serializers.UUIDField(source="snapshot.uuid")
+    base = serializers.UUIDField(source="base.uuid")
+    strategy = serializers.ChoiceField(choices=Run.Strategy.choices)
+    spec = serializers.DictField()
+    spec_digest = serializers.CharField()
+    job = serializers.UUIDField(source="job.uuid", default=None)
+    figures = FiguresOut(allow_null=True)
+    profile = serializers.DictField(allow_null=True)
+    error = serializers.DictField(allow_null=True)
+    price = serializers.SerializerMethodField()
+    currency = serializers.SerializerMethodField()
+    created_at = serializers.DateTimeField()
+    finished_at = serializers.DateTimeField(allow_null=True)
+
+    def get_price(self, found: Estimate) -> float | None:
+        """At PRICE_PER_CORE_HOUR."""
+        return estimate_page.price_of(found.figures["cpu_seconds"]) if found.figures else None
+
+    def get_currency(self, found: Estimate) -> str:
+        """Of the price."""
+        return str(settings.CURRENCY)
+
+
+class Estimates(View):
+    """Ten steps."""
+
+    needs = {"POST": Needs("signed_in")}
+
+    @extend_schema(operation_id="estimates_try", request=EstimateIn, responses={201: EstimateOut})
+    def post(self, request: Request) -> Response:
+        """Try ten steps of a run. While those of the same spec wait or run, they are returned; no run is started."""
+        given = read(EstimateIn, request.data)
+        snapshot = queries.launchable(person(request)).filter(uuid=given.pop("snapshot")).first()
+        base = queries.bases(person(request)).filter(uuid=given.pop("base")).first()
+        if snapshot is None or base is None:
+            raise Http404("There is no such snapshot to train on, or no such base model.")
+        return Response(EstimateOut(actions.estimate(snapshot=snapshot, base=base, actor=person(request), **given)).data, status=201)
+
+
+class OneEstimate(View):
+    """Ten steps that were tried."""
+
+    needs = {"GET": Needs("training.view", Estimate)}
+
+    @extend_schema(operation_id="estimates_read", responses=EstimateOut)
+    def get(self, request: Request, uuid: UUID) -> Response:
+        """What they took, and what the whole run takes."""
+        return Response(EstimateOut(queries.get_estimate(person(request), uuid)).data)
+
+
+class CancelEstimate(View):
+    """Ending the ten steps."""
+
+    needs = {"POST": Needs("training.launch", Estimate, see="training.view")}
+
+    @extend_schema(operation_id="estimates_cancel", request=None, responses=EstimateOut)
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """Have them end, at once where they wait."""
+        actions.cancel_estimate(estimate_id=uuid, actor=person(request))
+        return Response(EstimateOut(queries.get_estimate(person(request), uuid)).data)
+
+
+urlpatterns = [
+    path("estimates/", Estimates.as_view(), name="api-estimates"),
+    path("estimates/<uuid:uuid>/", OneEstimate.as_view(), name="api-estimate"),
+    path("estimates/<uuid:uuid>/cancel/", CancelEstimate.as_view(), name="api-estimate-cancel"),
+]

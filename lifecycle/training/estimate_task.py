@@ -1,0 +1,111 @@
+"""The job that tries ten steps of a run on a sample of its rows."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+
+from django.conf import settings
+from django.db import transaction
+
+from datasets_app.datasets.models import Dataset
+from datasets_app.snapshots import queries as snapshots
+from datasets_app.snapshots.manifest import ManifestRow
+from lifecycle.compute.child import Result, run_child
+from lifecycle.engine.estimate import CHECKED, sample_rows, shorten
+from lifecycle.engine.spec import TrainSpec
+from lifecycle.jobs.context import JobContext
+from lifecycle.jobs.models import Job
+from lifecycle.refusals import Refused
+from lifecycle.training import actions
+from lifecycle.training.folders import DATA, link, local_folder
+from lifecycle.training.models import Estimate
+
+CLASSES = 2  # at least, to be told apart
+# What to do where the engine would have a run resumed: nothing of ten steps is kept.
+INSTEAD = {
+    "out_of_memory": "Choose a smaller batch, shorter texts or a strategy in which fewer weights learn, and try again.",
+    "crashed": "Try again. If it ends the same way, give this job's number to your administrator: the log has the details.",
+    "disk_full": "Free some space, and try again.",
+}
+
+
+def estimate(ctx: JobContext) -> None:
+    """Lay out the sample, train it in a child process, and keep what it took. Its folder holds texts, so it goes away whatever happens."""
+    found = Estimate.objects.select_related("snapshot__dataset", "base__folder").get(uuid=ctx.args["estimate"])
+    folder = Path(settings.DATA_DIR) / "estimates" / str(ctx.job.uuid)
+    try:
+        ctx.checkpoint({})  # an attempt before has left nothing: the diary begins anew
+        ctx.progress(0, stage="Preparing the data")
+        prepare(found, folder)
+        ctx.raise_if_cancelled()
+        result = run_child(ctx, "profile", folder, lambda events: None, threads=found.spec.get("threads") or None)
+        ctx.raise_if_cancelled()
+        if not result.ok:
+            refuse(found, result)
+        with transaction.atomic():
+            ctx.hold()
+            actions.keep_estimate(found, result.data)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def refuse(found: Estimate, result: Result) -> None:
+    """Keep why the steps could not be made. Raises Refused."""
+    next_step = INSTEAD.get(result.code, result.next_step)
+    actions.fail_estimate(found, result.code, result.message, next_step)
+    raise Refused(result.message or "The steps ended before they were made.", next_step=next_step)
+
+
+def prepare(found: Estimate, folder: Path) -> None:
+    """Lay out an ordinary run's folder whose spec makes ten steps of a sample."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    spec, snapshot = TrainSpec.from_json(found.spec), found.snapshot
+    several = snapshot.dataset.task == Dataset.Task.MULTI_LABEL
+    wanted = sample_rows(spec, snapshot.counts["splits"]["train"])
+    rows = sample(snapshots.rows_of(snapshot, "train"), wanted, spec.labels, several=several)
+    written = snapshots.write_split(snapshot, "train", folder / DATA["train"], rows)
+    for split, checked in CHECKED.items():
+        if snapshot.counts["splits"].get(split):
+            snapshots.write_split(snapshot, split, folder / DATA[split], islice(snapshots.rows_of(snapshot, split), checked))
+    link(folder / "base", local_folder("bases", found.base.folder))
+    shorten(spec, written).write(folder / "spec.json")
+
+
+def sample(rows: Iterable[ManifestRow], wanted: int, labels: Iterable[str], *, several: bool) -> list[ManifestRow]:
+    """So many rows, in order: the first ones, whose order is that of digests, so that they are a fair sample; in the place of the last
+    of them come rows that a run needs: of two classes; where a text may have several, the first with each class and the first without.
+    """
+    first: list[ManifestRow] = []
+    needed = {(label, has) for label in labels for has in ((True, False) if several else (True,))}
+    kept: list[ManifestRow] = []
+    for row in rows:
+        shown = set(shows(row, needed, several=several))
+        if shown:
+            kept.append(row)
+            needed = needed - shown if several or len(kept) < CLASSES else set()
+        elif len(first) < wanted:
+            first.append(row)
+        if not needed and len(first) + len(kept) >= wanted:
+            break
+    return sorted([*kept, *first[: max(0, wanted - len(kept))]], key=lambda row: row.item)
+
+
+def shows(row: ManifestRow, needed: Iterable[tuple[str, bool]], *, several: bool) -> Iterator[tuple[str, bool]]:
+    """Which of the needed classes a row has, or has not."""
+    names = set(json.loads(row.label)) if several else {row.label}
+    return ((label, has) for label, has in list(needed) if (label in names) == has)
+
+
+def failed(job: Job) -> None:
+    """The job was given up."""
+    actions.fail_estimate(Estimate.objects.get(uuid=job.args["estimate"]), "crashed", job.error, job.next_step)
+
+
+def cancelled(job: Job) -> None:
+    """The job was cancelled."""
+    actions.fail_estimate(Estimate.objects.get(uuid=job.args["estimate"]), "cancelled", "The ten steps were cancelled.", "Try them again.")

@@ -1,0 +1,55 @@
+"""Ten steps of a run, tried before it is started."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.http import HttpResponse
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from lifecycle.refusals import Refusal
+from lifecycle.training import actions, estimate_page
+from lifecycle.training.models import Estimate
+from lifecycle.training.pages import person
+from lifecycle.training.views import filled
+from lifecycle.ui.forms import add_refusal
+from lifecycle.ui.respond import redirect_or_refresh, respond
+from registry.access.decorators import needs
+from registry.access.requests import SignedInRequest
+
+
+@require_POST
+@needs("training.launch")
+def estimate(request: SignedInRequest) -> HttpResponse:
+    """Try ten steps of what the launch form says."""
+    context, form = filled(request)
+    if form is None:
+        return respond(request, "lifecycle/training/launch.html", "launch", context, status=422)
+    if form.is_valid():
+        chosen = {name: context[name] for name in ("snapshot", "base", "strategy")}
+        try:
+            made = actions.estimate(actor=person(request), options=form.options(), **chosen)
+        except Refusal as refusal:
+            add_refusal(form, refusal)
+        else:
+            return redirect_or_refresh(request, reverse("training:tried", args=[made.uuid]))
+    context |= {"form": form, "failed": "The ten steps were not tried."}
+    return respond(request, "lifecycle/training/launch.html", "launch", context, status=422)
+
+
+@require_safe
+@needs("training.view", Estimate)
+@never_cache
+def tried(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """What ten steps took and what the whole run takes, or how far they are."""
+    return respond(request, "lifecycle/training/estimate.html", "estimate", estimate_page.detail(person(request), uuid))
+
+
+@require_POST
+@needs("training.launch", Estimate, see="training.view")
+def cancel_estimate(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """Have the ten steps end."""
+    actions.cancel_estimate(estimate_id=uuid, actor=person(request))
+    return redirect_or_refresh(request, reverse("training:tried", args=[uuid]))

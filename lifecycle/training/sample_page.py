@@ -1,0 +1,73 @@
+"""What a model in training says of a few validation rows, beside what it said at the evaluation before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Max
+from django.db.models.functions import Substr
+
+from datasets_app.datasets import queries as datasets
+from datasets_app.datasets.models import Item
+from datasets_app.snapshots import queries as snapshots
+from lifecycle.training.models import Run, RunSample
+from lifecycle.ui.addresses import find_url
+from registry.access.models import User
+
+SHOWN_CHARACTERS = 240
+
+
+@dataclass(frozen=True, slots=True)
+class SampleLine:
+    """One row. truth, answer, before: names of labels, or one text where texts are written; before: None at the first evaluation. text:
+    empty where the person may not read it or it was erased, url empty then too. digest: of the item."""
+
+    digest: str
+    text: str
+    url: str
+    truth: list[str]
+    answer: list[str]
+    confidence: float | None
+    before: list[str] | None
+
+    @property
+    def is_right(self) -> bool:
+        """Whether the answer is what the row says."""
+        return self.answer == self.truth
+
+    @property
+    def has_changed(self) -> bool:
+        """Whether it was another at the evaluation before."""
+        return self.before is not None and self.before != self.answer
+
+
+def samples(user: User, run: Run) -> dict[str, Any] | None:
+    """The rows at the newest evaluation: step, earlier (the one before), may_read, lines, right, written (texts are written, which those
+    alone see who may read the dataset's); None before the first evaluation."""
+    step = RunSample.objects.filter(run=run).aggregate(last=Max("step"))["last"]
+    if step is None:
+        return None
+    earlier = RunSample.objects.filter(run=run, step__lt=step).aggregate(last=Max("step"))["last"]
+    before = {each.place: names(each.answer) for each in RunSample.objects.filter(run=run, step=earlier)} if earlier is not None else {}
+    rows = list(RunSample.objects.filter(run=run, step=step).order_by("place"))
+    dataset = run.snapshot.dataset
+    may_read = datasets.may_read(user, dataset)
+    found = Item.objects.filter(dataset=dataset, digest__in=[row.item for row in rows]) if may_read else Item.objects.none()
+    texts = {digest: (uuid, text) for digest, uuid, text in found.values_list("digest", "uuid", Substr("text", 1, SHOWN_CHARACTERS))}
+    if run.writes:
+        written = snapshots.written_of(run.snapshot, list(texts))
+        rows = [row for row in rows if row.item in written]  # what was written of a text that is gone is not shown
+    lines = []
+    for row in rows:
+        uuid, text = texts.get(row.item, (None, ""))
+        url = find_url("datasets:item", uuid=uuid) if uuid and text else ""
+        truth = written[row.item]["answer"] if run.writes else row.truth
+        lines.append(SampleLine(row.item, text, url, names(truth), names(row.answer), row.confidence, before.get(row.place)))
+    right = sum(line.is_right for line in lines)
+    return {"step": step, "earlier": earlier, "may_read": may_read, "lines": lines, "right": right, "written": run.writes}
+
+
+def names(said: Any) -> list[str]:
+    """A label or several, as a list."""
+    return [str(each) for each in said] if isinstance(said, list) else [str(said)]

@@ -1,0 +1,107 @@
+"""Advice is asked for, read and applied where a run is started, ten steps of it are tried; with the keyboard too, readable by everybody."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from lifecycle.training import actions
+from lifecycle.training.models import Estimate, Run
+from tests.support.browser import fits, running_chromium, shot, violations, visits
+from tests.support.estimates import measured
+from tests.support.training import finish_run, make_base, make_snapshot
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+MODES = [(1440, "light"), (390, "dark")]
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with running_chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def opened(chromium, live_server):
+    with visits(chromium, live_server.url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def snapshot(project, mia):
+    snapshot = make_snapshot(project, mia)
+    base = make_base(project, mia)
+    base.facts |= {"layers": 12, "hidden_size": 768}
+    base.save(update_fields=["facts"])
+    return snapshot
+
+
+def test_advice_is_asked_for_and_applied_by_keyboard(opened, snapshot, mia):
+    page = opened("/runs/launch/", mia)
+
+    page.get_by_label("The texts are sensitive").focus()
+    page.keyboard.press("Space")
+    page.get_by_label("Longest training, in minutes").fill("30")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Train the head alone, and label on.")).to_be_visible()
+    page.get_by_role("link", name="Apply to the form").press("Enter")
+    expect(page.get_by_text("Applied", exact=True)).to_be_visible()
+    page.get_by_text("More settings").click()
+
+    expect(page.get_by_label("Head only")).to_be_checked()
+    expect(page.get_by_label("Patience, in evaluations")).to_have_value("2")
+    assert not Run.objects.exists()
+
+
+def test_ten_steps_are_tried_cancelled_tried_again_and_started(opened, snapshot, mia):
+    page = opened("/runs/launch/", mia)
+
+    page.get_by_label("Epochs").fill("3")
+    page.get_by_role("button", name="Try 10 steps").click()
+    expect(page.get_by_text("Waiting for a worker")).to_be_visible()
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_text("The ten steps were cancelled.")).to_be_visible()
+    page.get_by_role("link", name="Change the settings").click()
+    expect(page.get_by_label("Epochs")).to_have_value("3")
+    page.get_by_role("button", name="Try 10 steps").click()
+    expect(page.get_by_text("Waiting for a worker")).to_be_visible()
+    measured(Estimate.objects.latest("id"))
+    page.get_by_role("button", name="Start this run").click()
+    page.wait_for_url(lambda url: "estimates" not in url)
+
+    assert Run.objects.get().spec_digest == Estimate.objects.latest("id").spec_digest
+    expect(page.get_by_role("heading", name="Expected and real")).to_be_visible()
+
+
+@pytest.mark.parametrize(("width", "scheme"), MODES)
+def test_the_pages_of_ten_steps_fit_and_can_be_read_by_everybody(opened, snapshot, mia, settings, width, scheme):
+    settings.PRICE_PER_CORE_HOUR = 0.08
+    base = make_base(snapshot.dataset.project)
+    waiting, failed, done = (
+        actions.estimate(snapshot=snapshot, base=base, strategy="lora", actor=mia, options={"epochs": at}) for at in (2, 3, 4)
+    )
+    actions.fail_estimate(
+        failed, "out_of_memory", "The machine ran out of memory for this model and batch size.", "Choose a smaller batch."
+    )
+    measured(done)
+    run = finish_run(actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=mia, options={"epochs": 4}))
+    paths = {
+        f"steps-{name}": f"/runs/estimates/{each.uuid}/" for name, each in {"waiting": waiting, "failed": failed, "done": done}.items()
+    }
+    for name, path in {**paths, "steps-beside": f"/runs/{run.uuid}/"}.items():
+        page = opened(path, mia, width=width, scheme=scheme)
+        page.wait_for_timeout(300)
+        shot(page, f"{name}-{width}-{scheme}")
+        fits(page)
+        assert violations(page) == []
+
+
+@pytest.mark.parametrize(("width", "scheme"), MODES)
+def test_the_advice_fits_and_can_be_read_by_everybody(opened, snapshot, mia, width, scheme):
+    asked = "advice=1&ask-sensitive=on&ask-minutes=30&ask-latency_ms=0.001"
+    for name, path in {"questions": "", "advice": f"?{asked}", "advice-error": "?advice=1&ask-minutes=soon"}.items():
+        page = opened(f"/runs/launch/{path}", mia, width=width, scheme=scheme)
+        page.wait_for_load_state("networkidle")
+        shot(page, f"{name}-{width}-{scheme}")
+        fits(page)
+        assert violations(page) == []

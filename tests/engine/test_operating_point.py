@@ -1,0 +1,97 @@
+"""Thresholds at a fixed precision or recall: how they are chosen on validation, and that the artifact keeps them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sklearn.metrics import precision_score, recall_score
+
+from lifecycle.engine.artifact import ArtifactInfo, Operating
+from lifecycle.engine.events import read_events
+from lifecycle.engine.operating import choose_for
+from lifecycle.engine.recipes import RECIPES
+from lifecycle.engine.spec import Base, SpecError, TrainSpec
+
+SCORES = np.array([[0.9], [0.8], [0.7], [0.6], [0.5], [0.4]])
+TRUTH = np.array([[True], [True], [False], [True], [False], [False]])
+INFO = ArtifactInfo(("rare", "odd"), 64, "mean", 1.0, "full", "tiny", "", ("input_ids",), "multi_label")
+
+
+@pytest.mark.parametrize(
+    ("by", "target", "threshold", "reached"),
+    [
+        ("precision", 1.0, 0.75, True),  # 0.8 and above are right: the middle between 0.7 and 0.8
+        ("precision", 0.75, 0.55, True),  # three of four
+        ("precision", 0.5, 0.2, True),  # all rows; the middle between 0 and 0.4
+        ("recall", 1.0, 0.55, True),
+        ("recall", 0.5, 0.75, True),  # two of three, the most precise
+    ],
+)
+def test_a_threshold_has_the_precision_or_recall_that_was_asked_for(by, target, threshold, reached):
+    assert choose_for(by, target, SCORES, TRUTH, minimum=1) == [(pytest.approx(threshold), reached)]
+
+
+def test_a_precision_that_nothing_reaches_takes_the_most_precise_threshold_and_says_so():
+    truth = np.array([[False], [True], [True], [False], [False], [False]])
+
+    assert choose_for("precision", 0.9, SCORES, truth, minimum=1) == [(pytest.approx(0.65), False)]
+
+
+def test_a_class_with_few_rows_stays_at_a_half():
+    assert choose_for("recall", 0.9, SCORES, TRUTH, minimum=4) == [(0.5, False)]
+
+
+@pytest.mark.parametrize(("by", "measure"), [("precision", precision_score), ("recall", recall_score)])
+@pytest.mark.parametrize("target", [0.3, 0.6, 0.9])
+def test_what_scikit_learn_measures_at_the_threshold_reaches_the_target(by, measure, target):
+    random = np.random.default_rng(1)
+    truth = random.random((500, 1)) < 0.1
+    scores = np.clip(random.normal(0.3 + 0.3 * truth, 0.15), 0.001, 0.999)
+
+    ((threshold, reached),) = choose_for(by, target, scores, truth)
+
+    assert reached
+    assert measure(truth[:, 0], scores[:, 0] >= threshold) >= target
+
+
+def test_calibration_keeps_what_was_asked_for_and_what_missed_it():
+    truth = np.array([[at % 2 == 0, at == 0] for at in range(60)])
+    logits = np.where(truth, 2.0, -2.0)
+
+    info = RECIPES["multi_label"].calibrate(replace(INFO, operating=Operating("recall", 0.8)), logits, truth)
+
+    assert info.operating == Operating("recall", 0.8, ("odd",))
+    assert info.thresholds[1] == 0.5
+    assert ((logits[:, 0] >= 0) == truth[:, 0]).all()
+    assert info.to_json()["operating"] == {"by": "recall", "target": 0.8, "missed": ("odd",)}
+
+
+def test_an_artifact_is_read_back_with_its_operating_point_and_without_one(tmp_path):
+    plain = replace(INFO, thresholds=(0.2, 0.4))
+    for info in (replace(plain, operating=Operating("precision", 0.9, ("odd",))), plain):
+        (tmp_path / "lifecycle.json").write_text(json.dumps(info.to_json()))
+
+        assert ArtifactInfo.read(tmp_path) == info
+
+
+def test_one_class_a_text_has_no_threshold():
+    with pytest.raises(SpecError, match="must be f1 for single_label: its answer is the likeliest class, which has no threshold"):
+        TrainSpec.from_json({**TrainSpec(Base("base", "tiny"), ("a", "b")).to_json(), "operating_point": "precision"})
+
+
+@pytest.mark.engine
+def test_a_run_leaves_thresholds_of_the_recall_that_was_asked_for(run_folder, train_here):
+    folder = run_folder(task="multi_label", operating_point="recall", operating_target=1.0, labels=("card", "refund"))
+    rows = [("card lost", ["card"]), ("refund please", ["refund"]), ("card refund", ["card", "refund"]), ("thanks", [])] * 10
+    for name in ("train", "validation"):
+        path = folder / f"{name}.jsonl"
+        path.write_text("".join(json.dumps({"id": str(at), "text": text, "labels": said}) + "\n" for at, (text, said) in enumerate(rows)))
+
+    result = train_here(folder)
+
+    info = ArtifactInfo.read(folder / "artifact")
+    assert (result["status"], info.operating) == ("succeeded", Operating("recall", 1.0))
+    assert not [each for each in read_events(folder / "events.jsonl")[0] if each.get("code") == "operating_point"]

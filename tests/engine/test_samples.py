@@ -1,0 +1,66 @@
+"""Sample predictions at each evaluation: which rows, what is said of them, and that no text stands in the diary."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from lifecycle.engine.events import read_events
+from lifecycle.engine.recipes import RECIPES
+from lifecycle.engine.samples import SHOWN, Samples, choose
+
+
+def test_the_same_seed_shows_the_same_rows_and_few_rows_are_all_shown():
+    assert choose(1000, 3) == choose(1000, 3)
+    assert choose(1000, 3) != choose(1000, 4)
+    assert len(set(choose(1000, 3))) == SHOWN
+    assert choose(5, 3) == (0, 1, 2, 3, 4)
+    assert list(choose(1000, 3)) == sorted(choose(1000, 3))
+
+
+def test_one_class_a_text_is_told_with_its_probability():
+    logits = np.log(np.array([[0.5, 0.5], [0.9, 0.1], [0.2, 0.8]]))
+
+    said = RECIPES["single_label"].sample(logits, np.array([0, 1, 1]), (1, 2), ("a", "b"))
+
+    assert said == [
+        {"truth": "b", "answer": "a", "confidence": pytest.approx(0.9)},
+        {"truth": "b", "answer": "b", "confidence": pytest.approx(0.8)},
+    ]
+
+
+def test_several_classes_are_told_with_the_least_certain_decision():
+    probabilities = np.array([[0.9, 0.2], [0.6, 0.4], [0.1, 0.7]])
+    truth = np.array([[True, False], [True, True], [False, False]])
+
+    said = RECIPES["multi_label"].sample(np.log(probabilities / (1 - probabilities)), truth, (0, 1), ("a", "b"))
+
+    assert said == [
+        {"truth": ["a"], "answer": ["a"], "confidence": pytest.approx(0.8)},
+        {"truth": ["a", "b"], "answer": ["a"], "confidence": pytest.approx(0.6)},
+    ]
+
+
+def test_an_event_names_rows_by_their_ids():
+    samples = Samples(RECIPES["single_label"], ("a", "b"), ("x", "y", "z"), (0, 2))
+
+    event = samples.event(7, np.log(np.array([[0.9, 0.1], [0.5, 0.5], [0.4, 0.6]])), np.array([0, 0, 0]))
+
+    assert (event["step"], [(row["id"], row["answer"]) for row in event["rows"]]) == (7, [("x", "a"), ("z", "b")])
+
+
+@pytest.mark.engine
+def test_every_evaluation_of_a_run_tells_the_same_rows_without_their_texts(run_folder, train_here):
+    folder = run_folder(epochs=3)
+    texts = [json.loads(line)["text"] for line in (folder / "validation.jsonl").read_text().splitlines()]
+
+    train_here(folder)
+
+    events, _ = read_events(folder / "events.jsonl")
+    told = [event for event in events if event["kind"] == "samples"]
+    evaluated = [event["step"] for event in events if event["kind"] == "metric" and "macro_f1" in event["values"]]
+    assert [event["step"] for event in told] == evaluated
+    assert len({tuple(row["id"] for row in event["rows"]) for event in told}) == 1
+    assert not any(text in (folder / "events.jsonl").read_text() for text in texts)

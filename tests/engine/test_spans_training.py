@@ -1,0 +1,211 @@
+"""Runs over marked parts of texts: they learn them by heart, in parts and after a stop too, and their artifact marks what they learnt."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from lifecycle.engine import tagging
+from lifecycle.engine.artifact import ArtifactInfo, loading_snippet
+from lifecycle.engine.classifier import Classifier
+from lifecycle.engine.data import Rows
+from lifecycle.engine.diagnosis import collapse
+from lifecycle.engine.events import Point, points, read_events
+from lifecycle.engine.losses import CrossEntropy, TokenCrossEntropy, tag_weights
+from lifecycle.engine.predictor import Predictor
+from lifecycle.engine.recipes import RECIPES
+from lifecycle.engine.strategies import load_tokenizer
+from tests.engine.inbox import ROWS
+from tests.support.marks import spans_in
+
+pytestmark = pytest.mark.engine
+
+TEXTS = [text for text, _ in ROWS]
+SPEC = {"task": "spans", "labels": ["thing", "wish"], "epochs": 14, "batch_size": 4}
+OWN = Classifier.forward
+
+
+def write(path, texts, marked=spans_in):
+    rows = [{"id": f"{number:064x}", "text": text, "spans": marked(text)} for number, text in enumerate(texts)]
+    path.write_text("\n".join(map(json.dumps, rows)) + "\n")
+
+
+@pytest.fixture
+def spans_folder(run_folder):
+    """As run_folder, with rows in which parts are marked."""
+
+    def make(name="run", texts=TEXTS, **fields):
+        folder = run_folder(name, **SPEC | fields)
+        for split in ("train", "validation"):
+            write(folder / f"{split}.jsonl", texts)
+        return folder
+
+    return make
+
+
+def weights(folder):
+    return [each.read_bytes() for each in sorted((folder / "artifact").glob("*.safetensors"))]
+
+
+@pytest.mark.parametrize(
+    ("strategy", "rate"),
+    [
+        ({"kind": "full"}, 5e-3),
+        ({"kind": "lora", "frozen_layers": 1, "cached": True}, 2e-2),
+        ({"kind": "head"}, 0.0),
+    ],
+)
+def test_it_learns_and_its_artifact_marks_as_the_loading_code_does(strategy, rate, spans_folder, train_here, tiny_base):
+    folder = spans_folder(strategy=strategy, learning_rate=rate, head_learning_rate=5e-2)
+
+    result = train_here(folder)
+
+    assert (result["status"], result["best_by"]) == ("succeeded", "micro_f1")
+    assert result["metrics"]["micro_f1"] >= (1.0 if strategy["kind"] == "full" else 0.5)
+    info = ArtifactInfo.read(folder / "artifact")
+    found = RECIPES["spans"].answer(Predictor(folder / "artifact").probabilities(TEXTS), info)
+    space = {"artifact": str(folder / "artifact"), "base": str(tiny_base), "texts": TEXTS}
+    exec(loading_snippet(info), space)  # noqa: S102  what the card says
+    bare = [[{name: each[name] for name in ("start", "end", "label")} for each in row["spans"]] for row in found]
+    assert bare == space["answers"]
+    if strategy["kind"] == "full":
+        assert bare == [spans_in(text) for text in TEXTS]
+    assert all(0 < each["confidence"] <= 1 for row in found for each in row["spans"])
+
+
+def test_the_best_step_is_that_of_the_best_micro_f1(spans_folder, train_here):
+    folder = spans_folder(evaluations_per_epoch=2, epochs=6)
+
+    result = train_here(folder)
+
+    curve = points(read_events(folder / "events.jsonl")[0])
+    scores = [(p.step, p.values["micro_f1"], p.values["validation_loss"]) for p in curve if "micro_f1" in p.values]
+    assert result["best_step"] == min(scores, key=lambda each: (-each[1], each[2], each[0]))[0]
+    assert {"micro_precision", "micro_recall", "macro_f1", "exact_texts", "ece", "predicted_spans"} <= set(curve[-1].values)
+
+
+def test_a_run_that_was_stopped_ends_with_the_same_weights(spans_folder, train_here):
+    calm, stopped = spans_folder("calm", epochs=4), spans_folder("stopped", epochs=4)
+    train_here(calm)
+    asked = iter([False] * 3)
+
+    assert train_here(stopped, cancelled=lambda: next(asked, True))["status"] == "cancelled"
+    assert train_here(stopped)["status"] == "succeeded"
+
+    assert weights(stopped) == weights(calm)
+
+
+def test_a_batch_in_parts_adds_up_to_the_batch_though_texts_have_other_lengths():
+    torch.manual_seed(0)
+    logits = torch.randn(4, 5, 5)
+    labels = torch.tensor([[-100, 1, 2, 0, -100], [-100, 3, -100, -100, -100], [-100, 0, 0, 0, 4], [-100] * 5])
+    for inner in (
+        CrossEntropy(),
+        CrossEntropy(torch.tensor([1.0, 0.5, 0.5, 3.0, 3.0])),
+        CrossEntropy(smoothing=0.1),
+        CrossEntropy(gamma=2.0),
+    ):
+        loss = TokenCrossEntropy(inner)
+
+        parts = sum(
+            loss(logits[at : at + 1], labels[at : at + 1]) * loss.weight(labels[at : at + 1]) / loss.weight(labels) for at in range(4)
+        )
+
+        assert float(parts) == pytest.approx(float(loss(logits, labels)), abs=1e-6)
+
+
+def test_the_loss_is_that_of_the_tokens_that_count():
+    logits, labels = torch.randn(2, 3, 5), torch.tensor([[-100, 1, 0], [4, -100, -100]])
+
+    wanted = torch.nn.functional.cross_entropy(logits.reshape(-1, 5), labels.reshape(-1), ignore_index=-100)
+
+    assert float(TokenCrossEntropy(CrossEntropy())(logits, labels)) == pytest.approx(float(wanted), abs=1e-6)
+
+
+def test_class_weights_even_out_classes_and_leave_tokens_outside_alone():
+    tags = torch.tensor([0] * 50 + [1, 2, 2] + [3])
+
+    assert tag_weights(tags, 2).tolist() == pytest.approx([1.0, 4 / 6, 4 / 6, 2.0, 2.0])
+    assert tag_weights(torch.tensor([0, 0]), 2).tolist() == [1.0] * 5
+
+
+def test_what_cannot_be_learnt_as_it_is_marked_is_told(spans_folder, train_here):
+    folder = spans_folder(epochs=1, max_tokens=8)
+    long = "thanks help please thanks help please thanks help my card"
+    rows = [
+        {"id": "a" * 64, "text": long, "spans": [{"start": long.index("card"), "end": len(long), "label": "thing"}]},
+        {"id": "b" * 64, "text": "my card", "spans": [{"start": 3, "end": 6, "label": "thing"}, {"start": 0, "end": 7, "label": "wish"}]},
+        {
+            "id": "c" * 64,
+            "text": "refund card",
+            "spans": [{"start": 0, "end": 5, "label": "wish"}, {"start": 7, "end": 11, "label": "thing"}],
+        },
+    ]
+    (folder / "train.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n")
+
+    train_here(folder)
+
+    events = read_events(folder / "events.jsonl")[0]
+    (finding,) = [each for each in events if each["kind"] == "finding" and each["code"] == "lost_spans"]
+    assert finding["title"] == "3 of 5 training spans are not learnt as they are marked."
+    assert finding["detail"] == (
+        "1 lie beyond the first 8 tokens of their text, which alone are read; 1 begin or end within a token, so that more than they is "
+        "marked; 1 were left out, since they overlap a longer one."
+    )
+    assert finding["next_step"].startswith("Raise max_tokens")
+
+
+@pytest.mark.parametrize(
+    ("spans", "sentence"),
+    [
+        (None, "it has no list under 'spans'."),
+        ([{"start": 0, "end": 99, "label": "thing"}], "span 0–99 does not lie in the text, which has 7 characters."),
+        ([{"start": 0, "end": 2, "label": "other"}], 'label "other" is not among the spec\'s labels.'),
+        ([{"start": 0}], "a span is an object with start, end and label."),
+    ],
+)
+def test_rows_that_cannot_be_read_are_told_by_their_line(spans, sentence, spans_folder, train_here):
+    folder = spans_folder()
+    (folder / "train.jsonl").write_text(json.dumps({"id": "a", "text": "my card", "spans": spans}) + "\n")
+
+    error = train_here(folder)["error"]
+
+    assert error["code"] == "bad_data"
+    assert error["message"] == f"train.jsonl, line 1: {sentence}"
+
+
+def test_a_class_without_a_span_is_told(spans_folder, train_here):
+    error = train_here(spans_folder(texts=["my card", "the card"]))["error"]
+
+    assert error["code"] == "one_class"
+    assert error["message"] == "No training row has a span of 'wish'; a class is learnt from its spans."
+
+
+def test_pooling_is_refused():
+    from lifecycle.engine.spec import Base, SpecError, TrainSpec
+
+    spec = TrainSpec(Base("base", "base"), ("a",), task="spans").to_json()
+
+    with pytest.raises(SpecError, match="pooling must be mean where parts of texts are marked"):
+        TrainSpec.from_json(spec | {"pooling": "cls"})
+
+
+def test_the_predictor_reads_the_places_that_training_read(tiny_base):
+    tokenizer = load_tokenizer(tiny_base)
+    texts = ("my  card", "", "refund my 👨🏻‍🚒 card")
+    encoded = RECIPES["spans"].encode(tokenizer, Rows(("a", "b", "c"), texts, (tagging.Marked(()),) * 3), 2, 32)
+
+    for text, ids, offsets in zip(texts, encoded.ids, encoded.offsets, strict=True):
+        plain = tokenizer.backend_tokenizer.encode(text)
+        assert plain.ids == list(ids)
+        assert np.array_equal(tagging.places(text, plain.offsets, plain.special_tokens_mask)[1], offsets)
+
+
+def test_a_model_that_finds_nothing_is_told_as_such():
+    curve = [Point(10, 1.0, {"predicted_spans": 3.0}), Point(20, 2.0, {"predicted_spans": 0.0})]
+
+    assert collapse(curve, 2).title == "The model finds nothing."
+    assert collapse(curve[:1], 2) is None

@@ -1,0 +1,37 @@
+"""The real engine, a tiny model: ten steps are tried in a child, then the run they speak of is trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+from lifecycle.training import actions, estimate_page
+from tests.support.jobs import run_jobs, run_ok
+from tests.support.tiny_models import make_tiny_base
+from tests.support.training import make_base, make_snapshot
+
+pytestmark = pytest.mark.engine
+
+
+def test_ten_steps_are_measured_and_the_run_of_their_spec_stands_beside_them(project, mia, tmp_path):
+    snapshot, base = make_snapshot(project, mia), make_base(project, mia, folder=make_tiny_base(tmp_path / "tiny"))
+    options = {"epochs": 5, "batch_size": 4, "precision": "fp32", "patience": 0}
+    tried = actions.estimate(snapshot=snapshot, base=base, strategy="full", actor=mia, options=options)
+
+    run_ok("training")
+
+    tried.refresh_from_db()
+    train = snapshot.counts["splits"]["train"]
+    assert (tried.profile["steps"], tried.profile["rows"]["train"]) == (10, min(train, 40))
+    assert tried.figures["steps"] == -(-train // 4) * 5
+    assert tried.figures["shortest"] <= tried.figures["seconds"] <= tried.figures["longest"]
+    assert not list((Path(settings.DATA_DIR) / "estimates").iterdir())
+    run = actions.launch(snapshot=snapshot, base=base, strategy="full", actor=mia, options=options)
+    run_jobs("training")
+    run.refresh_from_db()
+    lines = {each["label"]: each for each in estimate_page.beside(run)["lines"]}
+    assert run.total_steps == tried.figures["steps"]
+    assert "Not measured" not in {each["real"] for each in lines.values()}
+    assert abs(run.artifact.size / tried.figures["artifact_bytes"] - 1) < 0.05
