@@ -52,9 +52,9 @@ def load_decoder(folder: Path) -> Any:
 class AnswerLoss(nn.Module):
     """Cross entropy in nats of a token of the answers: the mean over all of a batch that count, so rows count by their length."""
 
-    def weight(self, labels: Tensor) -> Tensor:
+    def weight(self, labels: Tensor) -> float:
         """How much labels (B, T) count in a batch: their tokens."""
-        return (labels[:, 1:] != IGNORED).sum()
+        return float((labels[:, 1:] != IGNORED).sum())
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         """logits: (B, K, V) of the last K places. labels: (B, T)."""

@@ -31,9 +31,10 @@ def test_a_run_keeps_the_step_of_least_loss_and_its_artifact_gives_that_loss(bas
     assert result["best_by"] == "validation_loss"
     assert result["best_step"] == min(losses, key=losses.get)
     assert result["metrics"]["validation_loss"] == pytest.approx(losses[result["best_step"]], rel=1e-5)
-    samples = events_of(folder, "sample")
-    assert {event["step"] for event in samples} == set(losses)
-    assert [event["item"] for event in samples if event["step"] == max(losses)] == [f"{number:064x}" for number in range(4)]
+    samples = events_of(folder, "samples")
+    assert [event["step"] for event in samples] == sorted(losses)
+    assert [row["id"] for row in samples[-1]["rows"]] == [f"{number:064x}" for number in range(4)]
+    assert all(isinstance(row["answer"], str) and row["truth"] is None for row in samples[-1]["rows"])
     assert json.loads((folder / "artifact" / "lifecycle.json").read_text())["max_new_tokens"] == 12
     assert not list((folder / "artifact").rglob("*.onnx"))
 
@@ -48,7 +49,7 @@ def test_the_same_run_twice_gives_the_same_weights_and_answers(base, tmp_path, t
     one, two = (load_file(folder / "artifact" / "adapter_model.safetensors") for folder in folders)
     assert one.keys() == two.keys()
     assert all((one[name] == two[name]).all() for name in one)
-    assert [event["answer"] for event in events_of(folders[0], "sample")] == [event["answer"] for event in events_of(folders[1], "sample")]
+    assert [event["rows"] for event in events_of(folders[0], "samples")] == [event["rows"] for event in events_of(folders[1], "samples")]
 
 
 def test_a_batch_in_parts_makes_the_same_steps(base, tmp_path, train_here):

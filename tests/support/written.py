@@ -118,10 +118,8 @@ def make_written_run(
         events.append(
             {"seq": len(events), "at": at, "kind": "metric", "step": step, "total_steps": 60, "epoch": step / 20, "values": values}
         )
-        events += [
-            {"seq": len(events) + place, "at": at, "kind": "sample", "step": step, "item": item, "answer": f"sample {place} at {step}"}
-            for place, item in enumerate(items)
-        ]
+        shown = [{"id": item, "truth": None, "answer": f"sample {place} at {step}", "confidence": None} for place, item in enumerate(items)]
+        events.append({"seq": len(events), "at": at, "kind": "samples", "step": step, "rows": shown})
     actions.record_events(run, events)
     result = {
         "format": 1, "status": "succeeded", "error": None, "best_step": 40, "last_step": 60, "trainable_parameters": 512,

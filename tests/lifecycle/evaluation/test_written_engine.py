@@ -28,9 +28,7 @@ def test_a_run_learns_to_answer_is_measured_beside_baselines_and_read_about(proj
     points = run.points.filter(name="validation_loss").order_by("value", "step")
     assert points.first().step == run.best_step
     assert run.metrics["validation_loss"] == pytest.approx(points.first().value, rel=1e-4)
-    step, samples = queries_samples(run)
-    assert step == run.step
-    assert len(samples) == 4
+    assert run.samples.filter(step=run.step).count() == 4
     test = evaluations.latest_evaluation(run, "test")
     assert test.report["task"] == "free_text"
     assert set(test.report["baselines"]) == {"prompted_base", "nearest", "frequent"}
@@ -40,7 +38,7 @@ def test_a_run_learns_to_answer_is_measured_beside_baselines_and_read_about(proj
 
     client = client_for(mia)
     page = client.get(f"/runs/{run.uuid}/").content.decode()
-    assert "Sample answers" in page
+    assert "Sample predictions" in page
     assert "Perplexity, best" in page
     for path in ("", "answers/", "answers/?sort=loss&best=1&low=0.1"):
         answer = client.get(f"/evaluations/{test.uuid}/{path}")
@@ -48,14 +46,8 @@ def test_a_run_learns_to_answer_is_measured_beside_baselines_and_read_about(proj
         assert "Untrained base" in answer.content.decode()
     for path in ("groups/", "threshold/", "robustness/", "items/", "clusters/"):
         refused = client.get(f"/evaluations/{test.uuid}/{path}")
-        assert refused.status_code in (409, 422), path
+        assert 400 <= refused.status_code < 500, path
         assert "This model writes texts" in refused.content.decode()
-
-
-def queries_samples(run):
-    from lifecycle.training import queries
-
-    return queries.samples_of(run)
 
 
 def rows_of(snapshot, split):
