@@ -16,6 +16,7 @@ from django.db.models import Count, FloatField, Max, Q, QuerySet, Subquery, Valu
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast, Coalesce
 
+from datasets_app.datasets.models import Dataset
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.engine import defaults
@@ -313,6 +314,8 @@ def suggestion(snapshot: Snapshot, base: BaseModel | None, strategy: str) -> def
         measured_rate=known[0] if known else None,
         layers=(base.facts.get("layers") or 0) if base else 0,
     )
+    if snapshot.dataset.task == Dataset.Task.SPANS:  # every token is read by itself: there is nothing to pool
+        found = replace(found, choices={name: choice for name, choice in found.choices.items() if name != "pooling"})
     if known and known[1] != strategy:
         reason = f"Scaled from an earlier {Run.Strategy(known[1]).label} run on this machine."
         found = replace(found, seconds_reason=reason)
