@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lifecycle.engine.span_predictions import SpanPredictions
@@ -149,6 +149,20 @@ def shared(first: SpanPredictions, second: SpanPredictions) -> Iterator[tuple[st
         at = theirs.get(item)
         if at is not None and set(other.truth[at]) == set(first.truth[row]):
             yield item, set(first.truth[row]), {each.span for each in first.found[row]}, {each.span for each in other.found[at]}
+
+
+def quoted(change: Change, text: str) -> Change:
+    """With the words of each span in the place of its numbers."""
+
+    def told(names: Sequence[str]) -> tuple[str, ...]:
+        found = []
+        for name in names:
+            label, _, place = name.rpartition(" ")
+            start, _, end = place.partition("–")
+            found.append(f"“{text[int(start) : int(end)]}” {label}")
+        return tuple(found)
+
+    return replace(change, true=told(change.true), first=told(change.first), second=told(change.second))
 
 
 def turned_by_class(first: SpanPredictions, second: SpanPredictions) -> dict[str, tuple[int, int]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -333,10 +333,15 @@ def comparison(user: User, given: Mapping[str, str]) -> dict[str, Any]:
         "per_class": sorted(
             ({"label": label} | row for label, row in report["per_class"].items()), key=lambda row: (row["difference"] or 0, row["label"])
         ),
-        "changed": lines(user, a, changed[:PAGE]),
+        "changed": [in_words(line) for line in lines(user, a, changed[:PAGE])] if context["marks"] else lines(user, a, changed[:PAGE]),
         "kinds": report["changes"],
         "may_read": may_read(user, a),
     }
+
+
+def in_words(line: ItemLine) -> ItemLine:
+    """A line whose spans are told by their words, where the text may be read."""
+    return replace(line, answer=marks.quoted(line.answer, line.text)) if line.text and isinstance(line.answer, rules.Change) else line
 
 
 def pick(rows: Sequence[Evaluation], uuid: str | None, run: str | None) -> Evaluation | None:

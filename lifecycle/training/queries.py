@@ -378,6 +378,8 @@ def suggestion(snapshot: Snapshot, base: BaseModel | None, strategy: str) -> def
         layers=(base.facts.get("layers") or 0) if base else 0,
         several=snapshot.dataset.task == Dataset.Task.MULTI_LABEL,
     )
+    if snapshot.dataset.task == Dataset.Task.SPANS:  # every token is read by itself: there is nothing to pool
+        found = replace(found, choices={name: choice for name, choice in found.choices.items() if name != "pooling"})
     if known and known[1] != strategy:
         reason = f"Scaled from an earlier {Run.Strategy(known[1]).label} run on this machine."
         found = replace(found, seconds_reason=reason)

@@ -118,18 +118,24 @@ print(about["labels"][shares.argmax()], shares.max() / shares.sum())"""
 SEVERAL = """shares = 1 / (1 + numpy.exp(-scores))
 print([(label, share) for label, share, least in zip(about["labels"], shares, about["thresholds"]) if share >= least])"""
 
-MARKS = """best, came = [s if i % 2 or not i else -numpy.inf for i, s in enumerate(scores[0])], []
-for row in scores[1:] - numpy.log(numpy.exp(scores[1:]).sum(-1, keepdims=True)):  # a span goes on only where it has begun
+MARKS = """kept = [at for at, special in enumerate(encoded.special_tokens_mask) if not special]
+scores, spans = scores[kept], []
+best, came = [score if tag % 2 or not tag else -numpy.inf for tag, score in enumerate(scores[0])], []
+for row in scores[1:]:  # the likeliest tags in which a span goes on only where it has begun
     top = int(numpy.argmax(best))
-    before = [top if i % 2 or not i else (i if best[i] >= best[i - 1] else i - 1) for i in range(len(row))]
-    best = [best[at] + row[i] for i, at in enumerate(before)]
+    before = [top if tag % 2 or not tag else (tag if best[tag] >= best[tag - 1] else tag - 1) for tag in range(len(row))]
+    best = [best[last] + score for last, score in zip(before, row)]
     came.append(before)
 tags = [int(numpy.argmax(best))]
 for before in reversed(came):
     tags.append(before[tags[-1]])
-for tag, place, special in zip(reversed(tags), encoded.offsets, encoded.special_tokens_mask):
-    if tag and not special:
-        print(place, "begins" if tag % 2 else "goes on with", about["labels"][(tag - 1) // 2])"""
+for at, tag in zip(kept, reversed(tags)):
+    start, end = encoded.offsets[at]
+    if tag % 2:
+        spans.append([start, end, about["labels"][tag // 2]])
+    elif tag:
+        spans[-1][1] = end
+print(spans)"""
 
 
 def write(facts: Mapping[str, Any], stated: Mapping[str, str]) -> str:

@@ -186,6 +186,7 @@ def test_two_runs_are_compared_text_by_text(snapshot, measured, client_for, mia)
     assert report["changes"]["fixed"] == measured.report["wrong_rows"]
     page = client_for(mia).get(f"/evaluations/compare/?a={measured.uuid}&b={better.uuid}").content.decode()
     assert "Micro precision" in page
+    assert "“card” thing" in page or "“refund” wish" in page or "“money back” wish" in page
     assert "fixed" in page
 
 

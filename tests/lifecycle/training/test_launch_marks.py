@@ -66,6 +66,7 @@ def test_the_form_and_the_run_show_it(project, mia, base, client_for):
     form = client.get(f"/runs/launch/?snapshot={snapshot.uuid}")
     assert form.status_code == 200
     assert "marked parts" in form.content.decode()
+    assert "pooling" not in form.content.decode().lower()
 
     page = client.get(f"/runs/{make_run(snapshot, mia).uuid}/").content.decode()
     assert "Micro-F1 of spans, best" in page

@@ -1,0 +1,81 @@
+"""The pages of a run that marks parts of texts: they fit, can be read by everybody, and their numbers open texts."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from lifecycle.evaluation import queries
+from registry.catalog import actions as catalog
+from registry.catalog.models import ModelVersion
+from tests.support.browser import fits, running_chromium, shot, violations, visits
+from tests.support.jobs import run_ok
+from tests.support.marks import marked_snapshot
+from tests.support.registry import STATED, make_model
+from tests.support.training import make_run
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with running_chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def opened(chromium, live_server):
+    with visits(chromium, live_server.url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def runs(project, mia):
+    snapshot = marked_snapshot(project, mia)
+    return [make_run(snapshot, mia, accuracy=share, seed=seed) for seed, share in ((1, 0.5), (2, 0.9))]
+
+
+def registered(project, run, user) -> ModelVersion:
+    """A version of the run."""
+    model = make_model(project, user)
+    catalog.register(model=model, run=run, semver="1.0.0", actor=user, stated=STATED)
+    run_ok("default")
+    return ModelVersion.objects.get(model=model)
+
+
+def test_what_is_missed_opens_its_texts_with_both_marks_and_goes_to_a_queue(opened, runs, mia):
+    evaluation = queries.latest_evaluation(runs[0], "test")
+    page = opened(f"/evaluations/{evaluation.uuid}/", mia)
+
+    page.get_by_role("link", name=f"{evaluation.report['kinds']['boundary']} spans: Right class, other place").click()
+
+    expect(page.get_by_role("heading", name="Right class, other place")).to_be_visible()
+    expect(page.locator("#items mark.true.found").first).to_be_visible()
+    page.locator("#items tbody input[name=item]").first.check()
+    page.get_by_role("button", name="Open a queue with the ticked items").click()
+    expect(page).to_have_url(re.compile("item="))
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
+def test_the_pages_fit_and_can_be_read_by_everybody(opened, runs, project, mia, width, scheme):
+    version = registered(project, runs[1], mia)
+    first, second = (queries.latest_evaluation(run, "test") for run in runs)
+    paths = {
+        "marks-launch": f"/runs/launch/?snapshot={runs[0].snapshot.uuid}",
+        "marks-run": f"/runs/{runs[0].uuid}/",
+        "marks-of-run": f"/evaluations/run/{runs[0].uuid}/",
+        "marks-evaluation": f"/evaluations/{first.uuid}/",
+        "marks-items": f"/evaluations/{first.uuid}/items/",
+        "marks-compare": f"/evaluations/compare/?a={first.uuid}&b={second.uuid}",
+        "marks-suggest": f"/evaluations/suggest/{runs[0].snapshot.dataset.uuid}/",
+        "marks-version": f"/models/versions/{version.uuid}/",
+    }
+    for name, path in paths.items():
+        page = opened(path, mia, width=width, scheme=scheme)
+        page.wait_for_load_state("networkidle")
+        shot(page, f"{name}-{width}-{scheme}")
+        assert page.evaluate("document.scrollingElement.scrollWidth") == width, name
+        fits(page)
+        assert violations(page) == []
