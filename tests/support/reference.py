@@ -61,7 +61,9 @@ Which task each strategy learns on which kind of base: **1** is one class per te
 {bases}
 
 - *Any number of classes*: a sigmoid for each class, and a threshold of its own, that of the best F1 on validation; 0.5 for a class that
-  fewer than 20 validation rows have. Class weights count a yes of a rare class more, up to a hundred times.
+  fewer than 20 validation rows have. With `operating_point` *precision* or *recall* it is one of at least `operating_target` there, and
+  the artifact says which classes do not reach it; the best step is chosen at the best F1. Class weights count a yes of a rare class more,
+  up to a hundred times.
 - The best step is the one of the best macro-F1 on validation, with every task.
 - Every artifact is served from one ONNX graph in fp32, or in int8 where that passed its gate. LoRA and IA3 are added into the weights of
   that graph; bottleneck adapters stay layers of their own. IA3 needs to know which weights it scales:
