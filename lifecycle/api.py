@@ -21,7 +21,6 @@ ROOMS = [
     "lifecycle.evaluation.api",
     "lifecycle.evaluation.slices_api",
     "lifecycle.evaluation.confidence_api",
-    "lifecycle.evaluation.robustness_api",
     "registry.policies.api",
     "registry.catalog.api",
     "registry.promotions.api",

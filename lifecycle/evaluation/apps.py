@@ -9,7 +9,7 @@ class EvaluationConfig(AppConfig):
 
     def ready(self) -> None:
         """Measure every run that succeeds, and bring the comparison into the navigation."""
-        from lifecycle.evaluation import actions, ports, probe_task, queries, tasks
+        from lifecycle.evaluation import actions, ports, queries, tasks
         from lifecycle.jobs.registry import JobKind, register
         from lifecycle.jobs.rules import Queue
         from lifecycle.training import ports as training
@@ -28,18 +28,13 @@ class EvaluationConfig(AppConfig):
         )
         register(
             JobKind(
-                "evaluation.probe", "Probe a model with disturbed texts", probe_task.probe, queue=Queue.TRAINING,
-                url=lambda job: find_url("evaluation:robustness", uuid=job.args["evaluation"]),
-            )
-        )  # fmt: skip
-        register(
-            JobKind(
                 "evaluation.suggest", "Have a model suggest labels", actions.run_suggest,
                 url=lambda job: find_url("evaluation:suggest", uuid=job.args["dataset"]),
             )
         )  # fmt: skip
         for kind, computation in actions.COMPUTATIONS.items():
-            register(JobKind(actions.job_kind(kind), computation.label, actions.runner(kind), url=tasks.page_of(kind)))
+            run, page = actions.runner(kind), tasks.page_of(kind)
+            register(JobKind(actions.job_kind(kind), computation.label, run, queue=computation.queue, url=page))
         ports.add_shelf("run", queries.Runs(), order=10)
         training.after_success("evaluation", actions.after_success)
         training.add_reference("evaluation", queries.baseline_reference, order=20)

@@ -43,10 +43,12 @@ class Analysis(models.Model):
     """What a further computation found about an evaluation. Made once, and never changed. It holds digests and numbers, no text."""
 
     class Kind(models.TextChoices):
-        """clusters: groups of its errors. membership: whether a row tells that it was trained on. words: those that speak in an item."""
+        """clusters: groups of its errors. membership: whether a row tells that it was trained on. robustness: what it answers to
+        disturbed texts. words: those that speak in an item."""
 
         CLUSTERS = "clusters", "groups of errors"
         MEMBERSHIP = "membership", "membership inference"
+        ROBUSTNESS = "robustness", "disturbed texts"
         WORDS = "words", "words that speak"
 
     append_only = True
@@ -58,6 +60,9 @@ class Analysis(models.Model):
     kind = models.CharField(max_length=12, choices=Kind.choices)
     item = models.CharField(max_length=64, blank=True, help_text="digest of the item that it is about; empty: the whole evaluation")
     report = models.JSONField()
+    rows = models.ForeignKey(
+        Blob, null=True, on_delete=models.PROTECT, related_name="+", help_text="Parquet: what the report speaks of, row by row"
+    )
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -66,25 +71,3 @@ class Analysis(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} of {self.evaluation}"
-
-
-class Robustness(models.Model):
-    """How the model of an evaluation answers its texts when they are disturbed. Made when the computation is done, and never changed."""
-
-    append_only = True
-    project_path = "evaluation__run__project"
-    root_path = "evaluation__snapshot__dataset"
-
-    uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
-    evaluation = models.ForeignKey(Evaluation, on_delete=models.PROTECT, related_name="robustness")
-    report = models.JSONField(help_text="the engine's result: scores of the clean and of the disturbed texts, and their differences")
-    report_digest = models.CharField(max_length=64)
-    flips = models.ForeignKey(Blob, on_delete=models.PROTECT, related_name="+", help_text="Parquet: the answers that changed")
-    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
-    created_at = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["evaluation", "report_digest"], name="one_robustness_per_report")]
-
-    def __str__(self) -> str:
-        return f"robustness on {self.evaluation.split}"

@@ -131,7 +131,7 @@ def comparable_with(evaluation: Evaluation, user: Person) -> QuerySet[Evaluation
 
 def whole(uuid: str) -> Evaluation:
     """An evaluation with all that computing on it needs. For jobs."""
-    related = ("run__project", "run__snapshot__dataset", "run__artifact", "snapshot__dataset", "predictions")
+    related = ("run__project", "run__snapshot__dataset", "run__base__folder", "run__artifact", "snapshot__dataset", "predictions")
     return Evaluation.objects.select_related(*related).get(uuid=uuid)
 
 
@@ -143,7 +143,8 @@ def answer_to(evaluation: Evaluation, digest: str) -> rules.Answer | None:
 
 def analysis(evaluation: Evaluation, kind: Analysis.Kind, item: str = "") -> Analysis | None:
     """What was found of this kind. item: digest of the item that it is about, "" for the whole evaluation."""
-    return Analysis.objects.filter(evaluation=evaluation, kind=kind, item=item).first()
+    rows = Analysis.objects.select_related("rows", "created_by")
+    return rows.filter(evaluation=evaluation, kind=kind, item=item).first()
 
 
 def address_of(kind: Analysis.Kind, evaluation: UUID | str, item: str = "") -> str:

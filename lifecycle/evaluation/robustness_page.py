@@ -7,19 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
-
 from lifecycle.engine.flips import Flip, read_flips
 from lifecycle.engine.perturb import SENTENCE, disturb
 from lifecycle.evaluation import pages, queries, rules
-from lifecycle.evaluation.actions.probing import KIND
-from lifecycle.evaluation.models import Evaluation, Robustness
+from lifecycle.evaluation.models import Analysis, Evaluation
 from lifecycle.evaluation.parts import tabs
-from lifecycle.jobs import queries as jobs
 from lifecycle.ui.addresses import find_url
 from registry.access.models import User
 from registry.access.policy import can
 from registry.artifacts import actions as artifacts
+from registry.artifacts.models import Blob
 
 SHOWN = 30  # flips of a probe
 PROBES = {
@@ -42,20 +39,15 @@ class FlipLine:
     url: str
 
 
-def probes_of(evaluation: Evaluation) -> QuerySet[Robustness]:
-    """The probes of an evaluation, newest first."""
-    return Robustness.objects.filter(evaluation=evaluation).select_related("evaluation", "flips", "created_by").order_by("-id")
-
-
 def robustness(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, Any]:
     """The probes with what they changed, the flips of the one that was asked for, and the job while it is not done."""
     evaluation = queries.get_evaluation(user, uuid)
     rules.check_one(evaluation.report)
-    found, job = probes_of(evaluation).first(), jobs.of_subject(evaluation).filter(kind=KIND).first()
+    found, job = queries.analysis(evaluation, Analysis.Kind.ROBUSTNESS), queries.analysis_job(evaluation, Analysis.Kind.ROBUSTNESS)
     shown = given.get("probe", "")
     context: dict[str, Any] = {
         "evaluation": evaluation, "tabs": tabs(evaluation, "robustness"), "thread": pages.thread(evaluation), "found": found,
-        "job": job, "working": job is not None and not job.is_finished, "may_probe": can(user, "evaluation.evaluate", evaluation.run),
+        "job": job, "working": job is not None and not job.is_finished, "may_ask": can(user, "evaluation.evaluate", evaluation.run),
     }  # fmt: skip
     if found is None:
         return context
@@ -66,19 +58,19 @@ def robustness(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, An
     ]
     if shown in found.report["probes"]:
         context |= {"shown": shown, "title": PROBES[shown][0], "may_read": pages.may_read(user, evaluation)}
-        context["flips"] = flips(user, found, evaluation, shown)
+        context["flips"] = flips(user, evaluation, found.rows, shown, found.report["seed"]) if found.rows else []
     return context
 
 
-def flips(user: User, found: Robustness, evaluation: Evaluation, probe: str) -> list[FlipLine]:
-    """The worst flips of a probe; the texts are disturbed again as they were."""
-    with artifacts.local_copy(found.flips.digest) as path:
+def flips(user: User, evaluation: Evaluation, changed: Blob, probe: str, seed: int) -> list[FlipLine]:
+    """The worst flips of a probe; the texts are disturbed again as they were. changed: all flips. seed: of the disturbance."""
+    with artifacts.local_copy(changed.digest) as path:
         rows = read_flips(path, probe)[:SHOWN]
     items, readable = queries.items_by_digest(evaluation, [flip.id for flip in rows]), pages.may_read(user, evaluation)
     lines = []
     for flip in rows:
         item = items.get(flip.id)
         text = item.text if item and readable else ""
-        again = disturb(probe, text, seed=found.report["seed"], name=flip.id) if text else ""
+        again = disturb(probe, text, seed=seed, name=flip.id) if text else ""
         lines.append(FlipLine(flip, text, again, find_url("datasets:item", uuid=item.uuid) if item else ""))
     return lines

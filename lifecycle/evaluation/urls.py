@@ -23,5 +23,4 @@ urlpatterns = [
     path("<uuid:uuid>/analyse/", views.analyse, name="analyse"),
     path("<uuid:uuid>/threshold/", views.threshold, name="threshold"),
     path("<uuid:uuid>/robustness/", views.robustness, name="robustness"),
-    path("<uuid:uuid>/probe/", views.probe, name="probe"),
 ]

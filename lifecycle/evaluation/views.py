@@ -129,16 +129,6 @@ def robustness(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     )
 
 
-@require_POST
-@needs("evaluation.evaluate", Evaluation, see="evaluation.view")
-def probe(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Disturb the texts of an evaluation and have its model answer them."""
-    evaluation = queries.get_evaluation(person(request), uuid)
-    actions.probe(evaluation=evaluation, actor=person(request))
-    toast(request, f"{evaluation.run} is being probed", kind="live")
-    return redirect_or_refresh(request, reverse("evaluation:robustness", args=[uuid]))
-
-
 @require_safe
 @signed_in
 def compare(request: SignedInRequest) -> HttpResponse:

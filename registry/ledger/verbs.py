@@ -90,8 +90,6 @@ class Verb(TextChoices):
     EVALUATION_RECORDED = "evaluation.recorded", "recorded an evaluation"
     ANALYSIS_REQUESTED = "evaluation.analysis_requested", "asked for an analysis of an evaluation"
     ANALYSIS_RECORDED = "evaluation.analysis_recorded", "recorded an analysis of an evaluation"
-    PROBES_REQUESTED = "evaluation.probes_requested", "asked how a model answers disturbed texts"
-    PROBES_RECORDED = "evaluation.probes_recorded", "recorded how a model answers disturbed texts"
     SUGGESTIONS_REQUESTED = "evaluation.suggestions_requested", "had a model suggest labels"
     # policies and catalog
     POLICY_PUBLISHED = "policies.published", "published a policy"

@@ -218,7 +218,6 @@ TABLE = r"""
 /evaluations/<uuid:uuid>/analyse/                          | evaluation | ---- ------- | L... xx++xxx
 /evaluations/<uuid:uuid>/threshold/                        | evaluation | L... +++++++ | ---- -------
 /evaluations/<uuid:uuid>/robustness/                       | evaluation | L... +++++++ | ---- -------
-/evaluations/<uuid:uuid>/probe/                            | evaluation | ---- ------- | L... xx++xxx
 # policies
 /policies/                                                 |            | L+++ +++++++ | ---- -------
 /policies/<uuid:uuid>/                                     | policy     | L.+. +++++++ | ---- -------
@@ -432,7 +431,6 @@ TABLE = r"""
 /api/v1/evaluations/<uuid:uuid>/analyses/                  | evaluation | L... +++++++ | L... xx++xxx
 /api/v1/evaluations/<uuid:uuid>/calibration/               | evaluation | L... +++++++ | L--- -------
 /api/v1/evaluations/<uuid:uuid>/threshold/                 | evaluation | L... +++++++ | L--- -------
-/api/v1/evaluations/<uuid:uuid>/robustness/                | evaluation | L... +++++++ | L... xx++xxx
 /api/v1/datasets/<uuid:uuid>/suggest/                      | dataset    | L... x+++xxx | L... x+++xxx
 /api/v1/runs/<uuid:uuid>/evaluate/                         | run        | L--- ------- | L... xx++xxx
 /api/v1/policies/                                          |            | L+++ +++++++ | L--- -------

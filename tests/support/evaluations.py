@@ -16,9 +16,12 @@ from lifecycle.engine import metrics, predictions
 from lifecycle.engine.flips import Flip, write_flips
 from lifecycle.engine.perturb import PROBES
 from lifecycle.evaluation import actions
-from lifecycle.evaluation.models import Evaluation, Robustness
+from lifecycle.evaluation.actions.measuring import PARQUET
+from lifecycle.evaluation.findings import Finding
+from lifecycle.evaluation.models import Analysis, Evaluation
 from lifecycle.training.models import Run
 from registry.access.models import Project, User
+from registry.artifacts import actions as artifacts
 from tests.support.datasets import import_texts, make_dataset
 from tests.support.snapshots import freeze
 
@@ -55,7 +58,7 @@ def evaluated(run: Run, split: str, answer: Callable[[Item, str], Mapping[str, f
         return actions.keep(run=run, split=split, result=result, predictions=path, actor=None)
 
 
-def made_probes(evaluation: Evaluation, actor: User, flips: Sequence[Flip]) -> Robustness:
+def made_probes(evaluation: Evaluation, actor: User, flips: Sequence[Flip]) -> Analysis:
     """Probes as the engine gives them, in which right answers became wrong where these flips say so and nowhere else."""
     rows = evaluation.rows
     ends = {name: {"low": 0.8, "high": 1.0} for name in ("accuracy", "macro_f1")}
@@ -68,8 +71,9 @@ def made_probes(evaluation: Evaluation, actor: User, flips: Sequence[Flip]) -> R
             "accuracy": 0.9 - count / rows, "change": dict.fromkeys(ends, change | {"verdict": "unclear"}), "broken": count, "fixed": 0,
             "flipped": {"value": count / rows, "low": 0.0, "high": 0.2, "count": count},
         }  # fmt: skip
-    result = {"format": 1, "status": "succeeded", "error": None, "seconds": 1.0, "rows": rows, "of": rows, "seed": 1, "clean": clean}
+    report = {"rows": rows, "of": rows, "seed": 1, "clean": clean, "probes": probes}
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "flips.parquet"
         write_flips(path, flips)
-        return actions.keep_probes(evaluation=evaluation, result=result | {"probes": probes}, flips=path, actor=actor)
+        finding = Finding(report, artifacts.put_file(path, media_type=PARQUET))
+    return actions.keep_finding(evaluation, Analysis.Kind.ROBUSTNESS, finding, actor=actor)

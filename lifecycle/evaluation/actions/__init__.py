@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from lifecycle.evaluation.actions.analysing import COMPUTATIONS, analyse, job_kind, runner
+from lifecycle.evaluation.actions.analysing import COMPUTATIONS, analyse, job_kind, keep_finding, runner
 from lifecycle.evaluation.actions.measuring import SPLITS, after_success, check_measurable, evaluate, keep
-from lifecycle.evaluation.actions.probing import keep_probes, probe
 from lifecycle.evaluation.actions.suggesting import run_suggest, suggest
 
 __all__ = [
-    "COMPUTATIONS", "SPLITS", "after_success", "analyse", "check_measurable", "evaluate", "job_kind", "keep", "keep_probes", "probe",
+    "COMPUTATIONS", "SPLITS", "after_success", "analyse", "check_measurable", "evaluate", "job_kind", "keep", "keep_finding",
     "run_suggest", "runner", "suggest",
 ]  # fmt: skip

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from django.db import transaction
 
 from lifecycle.evaluation import queries, rules
-from lifecycle.evaluation.actions import clustering, explaining, leaking
+from lifecycle.evaluation.actions import clustering, disturbing, explaining, leaking
+from lifecycle.evaluation.findings import Finding
 from lifecycle.evaluation.models import Analysis, Evaluation
 from lifecycle.jobs.actions import enqueue
 from lifecycle.jobs.context import JobContext
 from lifecycle.jobs.models import Job
-from lifecycle.jobs.rules import State
+from lifecycle.jobs.rules import Queue, State
 from lifecycle.refusals import Conflict
 from registry.access.models import User
 from registry.access.policy import require
@@ -25,7 +25,8 @@ from registry.ledger.verbs import Verb
 
 @dataclass(frozen=True, slots=True)
 class Computation:
-    """One kind of analysis. needs: what the person may do who asks. check: raises Refused. compute: returns the report, in a job.
+    """One kind of analysis. needs: what the person may do who asks. check: raises Refused. compute: what was found, in a job
+    of the queue.
 
     Both get the evaluation and the digest of the item that it is about, "" where it is about the whole.
     """
@@ -33,12 +34,16 @@ class Computation:
     label: str
     needs: str
     check: Callable[[Evaluation, str], None]
-    compute: Callable[[JobContext, Evaluation, str], dict[str, Any]]
+    compute: Callable[[JobContext, Evaluation, str], Finding]
+    queue: Queue = Queue.DEFAULT
 
 
 COMPUTATIONS = {
     Analysis.Kind.CLUSTERS: Computation("Group the errors of a model", "evaluation.evaluate", clustering.check, clustering.compute),
     Analysis.Kind.MEMBERSHIP: Computation("Try to tell training rows", "evaluation.evaluate", leaking.check, leaking.compute),
+    Analysis.Kind.ROBUSTNESS: Computation(
+        "Have a model answer disturbed texts", "evaluation.evaluate", disturbing.check, disturbing.compute, Queue.TRAINING
+    ),
     Analysis.Kind.WORDS: Computation(
         "Find the words that speak for an answer", "datasets.read_samples", explaining.check, explaining.compute
     ),
@@ -75,17 +80,24 @@ def runner(kind: Analysis.Kind) -> Callable[[JobContext], None]:
 
     def run(ctx: JobContext) -> None:
         evaluation = queries.whole(ctx.args["evaluation"])
-        report = rules.finite(COMPUTATIONS[kind].compute(ctx, evaluation, ctx.args["item"]))
+        finding = COMPUTATIONS[kind].compute(ctx, evaluation, ctx.args["item"])
         ctx.raise_if_cancelled()
         with transaction.atomic():
             ctx.hold()
-            found, created = Analysis.objects.get_or_create(
-                evaluation=evaluation, kind=kind, item=ctx.args["item"], defaults={"report": report, "created_by": ctx.job.created_by}
-            )
-            if created:
-                record(
-                    ctx.job.created_by, Verb.ANALYSIS_RECORDED, found, project=evaluation.run.project.uuid, evaluation=evaluation.uuid,
-                    kind=kind.value, item=found.item or None, report_digest=digest_of(report),
-                )  # fmt: skip
+            keep_finding(evaluation, kind, finding, item=ctx.args["item"], actor=ctx.job.created_by)
 
     return run
+
+
+def keep_finding(evaluation: Evaluation, kind: Analysis.Kind, finding: Finding, *, item: str = "", actor: User | None) -> Analysis:
+    """Keep for ever what was found; where it is known already, that stays."""
+    report = rules.finite(finding.report)
+    found, created = Analysis.objects.get_or_create(
+        evaluation=evaluation, kind=kind, item=item, defaults={"report": report, "rows": finding.rows, "created_by": actor}
+    )
+    if created:
+        record(
+            actor, Verb.ANALYSIS_RECORDED, found, project=evaluation.run.project.uuid, evaluation=evaluation.uuid, kind=kind.value,
+            item=item or None, report_digest=digest_of(report), rows_digest=finding.rows.digest if finding.rows else None,
+        )  # fmt: skip
+    return found

@@ -10,6 +10,7 @@ import numpy as np
 from lifecycle.compute import warm
 from lifecycle.engine import clusters
 from lifecycle.evaluation import queries, rules
+from lifecycle.evaluation.findings import Finding
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.jobs.context import JobContext
 from lifecycle.refusals import Refused
@@ -29,7 +30,7 @@ def check(evaluation: Evaluation, item: str) -> None:
         )
 
 
-def compute(ctx: JobContext, evaluation: Evaluation, item: str) -> dict[str, Any]:
+def compute(ctx: JobContext, evaluation: Evaluation, item: str) -> Finding:
     """{"errors", "taken", "silhouette", "groups": [{"items": digests, nearest to the centre first, "true", "predicted", "pair_rows"}]}.
 
     taken: errors that were grouped; the rest are the least confident ones, or their texts are gone. The pair is the most frequent one.
@@ -49,7 +50,8 @@ def compute(ctx: JobContext, evaluation: Evaluation, item: str) -> dict[str, Any
     ctx.progress(len(texts), stage="Grouping")
     found = clusters.group(np.asarray(vectors))
     groups = [described([kept[row] for row in rows]) for rows in found.groups]
-    return {"errors": rules.errors(evaluation.report), "taken": len(kept), "silhouette": round(found.silhouette, 6), "groups": groups}
+    counts = {"errors": rules.errors(evaluation.report), "taken": len(kept)}
+    return Finding(counts | {"silhouette": round(found.silhouette, 6), "groups": groups})
 
 
 def described(answers: list[rules.Answer]) -> dict[str, Any]:

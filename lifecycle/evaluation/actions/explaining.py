@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from lifecycle.compute import warm
 from lifecycle.evaluation import queries
+from lifecycle.evaluation.findings import Finding
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.jobs.context import JobContext
 from lifecycle.refusals import Refused
@@ -27,8 +26,7 @@ def text_of(evaluation: Evaluation, item: str) -> str:
     return found.text[: queries.TEXT_READ]
 
 
-def compute(ctx: JobContext, evaluation: Evaluation, item: str) -> dict[str, Any]:
+def compute(ctx: JobContext, evaluation: Evaluation, item: str) -> Finding:
     """{"answer": label, "log_odds", "empty", "words": [{"start", "end", "effect"}], "found"}: offsets alone, no text."""
     ctx.progress(0, stage="Leaving out each word in turn")
-    explanation: dict[str, Any] = warm.explain(local_folder("artifacts", evaluation.run.artifact), text_of(evaluation, item))
-    return explanation
+    return Finding(warm.explain(local_folder("artifacts", evaluation.run.artifact), text_of(evaluation, item)))

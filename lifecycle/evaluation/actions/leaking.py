@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -11,6 +10,7 @@ from datasets_app.snapshots import queries as snapshots
 from lifecycle.compute import warm
 from lifecycle.engine import membership
 from lifecycle.evaluation import queries, rules
+from lifecycle.evaluation.findings import Finding
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.jobs.context import JobContext
 from lifecycle.refusals import Refused
@@ -37,7 +37,7 @@ def refuse_few(rows: int) -> None:
         )
 
 
-def compute(ctx: JobContext, evaluation: Evaluation, item: str) -> dict[str, Any]:
+def compute(ctx: JobContext, evaluation: Evaluation, item: str) -> Finding:
     """The report of the attack, with "duplicates" (held-out rows left out, as their normalised text was trained on) and mean losses.
 
     Equal numbers of training rows and of the evaluated rows, drawn by a seed; the training rows are answered by the graph that serves.
@@ -54,10 +54,11 @@ def compute(ctx: JobContext, evaluation: Evaluation, item: str) -> dict[str, Any
     members = losses(ctx, evaluation, [trained[at] for at in sorted(random.choice(len(trained), rows, replace=False))])
     refuse_few(len(members))
     ctx.progress(rows, stage="Comparing the losses")
-    return membership.attack(members, others[: len(members)]) | {
+    about = {
         "duplicates": sum(normal.get(digest) in known for digest in answers),
         "mean_losses": {"members": float(np.mean(members)), "others": float(np.mean(others))},
     }
+    return Finding(membership.attack(members, others[: len(members)]) | about)
 
 
 def losses(ctx: JobContext, evaluation: Evaluation, rows: Sequence[Row]) -> list[float]:

@@ -11,13 +11,15 @@ from datasets_app.datasets.models import Item
 from lifecycle.engine.flips import Flip
 from lifecycle.engine.perturb import PROBES, disturb
 from lifecycle.evaluation import actions, queries
-from lifecycle.evaluation.models import Evaluation, Robustness
+from lifecycle.evaluation.models import Analysis, Evaluation
 from lifecycle.jobs.models import Job
 from registry.ledger.models import Event
+from registry.ledger.rules import digest_of
 from tests.support.evaluations import made_probes
 from tests.support.training import make_run, make_snapshot
 
 HTMX = {"HTTP_HX_REQUEST": "true"}
+KIND = {"kind": "robustness"}
 
 
 @pytest.fixture
@@ -37,42 +39,56 @@ def flips(evaluation) -> list[Flip]:
 
 
 @pytest.fixture
-def probed(evaluation, flips, mia) -> Robustness:
+def probed(evaluation, flips, mia) -> Analysis:
     return made_probes(evaluation, mia, flips)
 
 
 def test_probes_are_asked_for_once_while_they_wait(client_for, evaluation, mia):
     client = client_for(mia)
 
-    answers = [client.post(f"/evaluations/{evaluation.uuid}/probe/"), client.post(f"/api/v1/evaluations/{evaluation.uuid}/robustness/")]
+    answers = [
+        client.post(f"/evaluations/{evaluation.uuid}/analyse/", KIND),
+        client.post(f"/api/v1/evaluations/{evaluation.uuid}/analyses/", KIND, content_type="application/json"),
+    ]
 
     assert [answer.status_code for answer in answers] == [302, 202]
-    job = Job.objects.get(kind="evaluation.probe")
-    assert (job.state, job.queue, job.args) == ("queued", "training", {"evaluation": str(evaluation.uuid)})
-    event = Event.objects.get(verb="evaluation.probes_requested")
-    assert json.loads(event.canonical)["payload"] == {"run": str(evaluation.run.uuid), "split": "test"}
+    job = Job.objects.get(kind="evaluation.robustness")
+    assert (job.state, job.queue, job.args) == ("queued", "training", {"evaluation": str(evaluation.uuid), "item": ""})
+    event = Event.objects.get(verb="evaluation.analysis_requested")
+    assert json.loads(event.canonical)["payload"] == KIND | {"item": None}
     assert "Probe with disturbed texts" not in client.get(f"/evaluations/{evaluation.uuid}/robustness/").content.decode()
 
 
 def test_who_may_not_evaluate_may_not_probe(client_for, evaluation, gita):
     with pytest.raises(PermissionDenied):
-        actions.probe(evaluation=evaluation, actor=gita)
+        actions.analyse(evaluation=evaluation, kind=Analysis.Kind.ROBUSTNESS, actor=gita)
 
-    assert client_for(gita).post(f"/evaluations/{evaluation.uuid}/probe/").status_code == 403
-    assert not Job.objects.filter(kind="evaluation.probe").exists()
-    assert not Event.objects.filter(verb="evaluation.probes_requested").exists()
+    assert client_for(gita).post(f"/evaluations/{evaluation.uuid}/analyse/", KIND).status_code == 403
+    assert not Job.objects.filter(kind="evaluation.robustness").exists()
+    assert not Event.objects.filter(verb="evaluation.analysis_requested").exists()
     assert "Probe with disturbed texts" not in client_for(gita).get(f"/evaluations/{evaluation.uuid}/robustness/").content.decode()
 
 
-def test_the_same_result_is_kept_once(evaluation, probed, flips, mia):
-    assert made_probes(evaluation, mia, flips) == probed
-    assert made_probes(evaluation, mia, flips[:1]) != probed
+def test_what_was_found_first_is_kept_with_its_digests(evaluation, probed, flips, mia):
+    report, rows = probed.report, probed.rows
+    assert made_probes(evaluation, mia, flips[:1]) == probed
 
-    payload = json.loads(Event.objects.filter(verb="evaluation.probes_recorded").earliest("id").canonical)["payload"]
-    assert payload == {
-        "evaluation": str(evaluation.uuid), "rows": evaluation.rows, "root_digest": evaluation.root_digest,
-        "report_digest": probed.report_digest,
+    probed.refresh_from_db()
+    assert (probed.report, probed.rows) == (report, rows)
+    payload = json.loads(Event.objects.get(verb="evaluation.analysis_recorded").canonical)["payload"]
+    assert payload == KIND | {
+        "evaluation": str(evaluation.uuid), "item": None, "report_digest": digest_of(report), "rows_digest": rows.digest,
     }  # fmt: skip
+
+
+def test_a_known_finding_is_not_computed_again(client_for, evaluation, probed, mia):
+    client = client_for(mia)
+
+    answer = client.post(f"/evaluations/{evaluation.uuid}/analyse/", KIND, **HTMX)
+
+    assert answer.status_code == 409
+    assert not Job.objects.filter(kind="evaluation.robustness").exists()
+    assert b"Probe with disturbed texts" not in client.get(f"/evaluations/{evaluation.uuid}/robustness/").content
 
 
 def test_each_probe_is_a_row_and_its_worst_flips_open(client_for, evaluation, probed, flips, mia):
@@ -96,23 +112,22 @@ def test_flips_show_no_texts_to_those_who_may_not_read_samples(client_for, evalu
     assert b"hidden from your role" in page.content
 
 
-def test_programs_get_the_newest_first(client_for, evaluation, probed, mia):
-    newer = made_probes(evaluation, mia, [])
+def test_programs_get_it_among_the_analyses(client_for, evaluation, probed, mia):
+    (found,) = client_for(mia).get(f"/api/v1/evaluations/{evaluation.uuid}/analyses/").json()
 
-    found = client_for(mia).get(f"/api/v1/evaluations/{evaluation.uuid}/robustness/").json()
-
-    assert [each["uuid"] for each in found] == [str(newer.uuid), str(probed.uuid)]
-    assert found[1]["report"]["probes"]["upper"]["flipped"]["count"] == 2
+    assert (found["uuid"], found["kind"]) == (str(probed.uuid), "robustness")
+    assert found["report"]["probes"]["upper"]["flipped"]["count"] == 2
 
 
 def test_the_page_takes_the_same_statements_whatever_flipped(client_for, evaluation, probed, mia, django_assert_max_num_queries):
-    client, url = client_for(mia), f"/evaluations/{evaluation.uuid}/robustness/?probe=upper"
+    client, page = client_for(mia), "/evaluations/{}/robustness/?probe=upper"
     with django_assert_max_num_queries(30) as few:
-        client.get(url)
-    made_probes(evaluation, mia, [upper(item, 0.6) for item in queries.predictions_of(evaluation).ids])
+        client.get(page.format(evaluation.uuid))
+    other = queries.latest_evaluation(evaluation.run, "validation")
+    made_probes(other, mia, [upper(item, 0.6) for item in queries.predictions_of(other).ids])
 
     with django_assert_max_num_queries(len(few)):
-        assert len(client.get(url).context["flips"]) == evaluation.rows > 2
+        assert len(client.get(page.format(other.uuid)).context["flips"]) == other.rows > 2
 
 
 def test_the_page_is_a_fragment_and_a_page(client_for, evaluation, probed, mia):

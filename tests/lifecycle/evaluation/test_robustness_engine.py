@@ -10,7 +10,7 @@ from django.conf import settings
 from datasets_app.datasets.models import Item
 from lifecycle.engine.perturb import PROBES
 from lifecycle.evaluation import actions, queries
-from lifecycle.evaluation.models import Robustness
+from lifecycle.evaluation.models import Analysis
 from lifecycle.training import actions as training
 from tests.support.jobs import run_ok
 from tests.support.tiny_models import make_tiny_base
@@ -29,13 +29,13 @@ def test_a_trained_run_is_probed_by_its_job(project, mia, tmp_path):
     evaluation = queries.latest_evaluation(run, "test")
     texts = list(Item.objects.order_by("pk").values_list("text", "digest"))
 
-    actions.probe(evaluation=evaluation, actor=mia)
+    actions.analyse(evaluation=evaluation, kind=Analysis.Kind.ROBUSTNESS, actor=mia)
     run_ok("training")
 
-    found = Robustness.objects.get()
+    found = Analysis.objects.get()
     assert (found.evaluation, found.created_by) == (evaluation, mia)
     assert list(found.report["probes"]) == list(PROBES)
     assert found.report["clean"]["accuracy"] == pytest.approx(evaluation.report["accuracy"])
     assert found.report["rows"] == found.report["of"] == evaluation.rows
     assert list(Item.objects.order_by("pk").values_list("text", "digest")) == texts
-    assert list((Path(settings.DATA_DIR) / "probes").iterdir()) == []
+    assert list((Path(settings.DATA_DIR) / "disturbed").iterdir()) == []
