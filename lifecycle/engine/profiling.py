@@ -38,7 +38,14 @@ def profile(folder: Path, cancelled: Callable[[], bool]) -> dict[str, Any]:
         raise EngineFault(result["error"]["code"], result["error"]["message"], result["error"]["next_step"])
     spec = TrainSpec.read(folder / "spec.json")
     events, _ = read_events(folder / "events.jsonl")
-    return result | measure(events, result, spec, rows_in(folder), sizes | {"artifact": size_of(folder / "artifact")}).to_json()
+    sizes["artifact"] = size_of(folder / "artifact") + refused_bytes(result)
+    return result | measure(events, result, spec, rows_in(folder), sizes).to_json()
+
+
+def refused_bytes(result: Mapping[str, Any]) -> int:
+    """Bytes of the int8 graph that was made and not kept: after ten steps its answers waver, after a whole run it is likely to stay."""
+    gate = result.get("int8") or {}
+    return 0 if gate.get("passed") else gate.get("int8_bytes") or 0
 
 
 def measure(events: Sequence[Event], result: Mapping[str, Any], spec: TrainSpec, rows: Rows, sizes: Mapping[str, int]) -> Profile:

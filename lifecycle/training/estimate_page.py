@@ -14,7 +14,7 @@ from lifecycle.training.models import Estimate, Run
 from lifecycle.training.rules import FINISHED
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.marks import Figure, Step
-from lifecycle.ui.numbers import count, duration, percent, significant, size
+from lifecycle.ui.numbers import GAP, count, duration, signed, significant, size
 from registry.access.models import User
 from registry.access.policy import can
 
@@ -139,7 +139,7 @@ def compared(run: Run, known: Mapping[str, Any]) -> list[dict[str, str]]:
     return [
         {
             "label": label, "expected": shown(expected), "real": missing if value is None else shown(value),
-            "difference": percent(value / expected - 1) if value is not None and expected else "",
+            "difference": f"{signed(100 * (value / expected - 1), 0)}{GAP}%" if value is not None and expected else "",
         }
         for label, expected, value, shown in rows
     ]  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
+from datasets_app.snapshots import queries as snapshots
 from lifecycle.training import actions
 from lifecycle.training.models import Estimate, Run
 from tests.support.browser import fits, running_chromium, shot, violations, visits
@@ -53,6 +54,19 @@ def test_advice_is_asked_for_and_applied_by_keyboard(opened, snapshot, mia):
     assert not Run.objects.exists()
 
 
+def samples_event(run, step: int):
+    """As the engine tells of a few validation rows at an evaluation; at step 20 all are read as one class."""
+    rows = list(snapshots.rows_of(run.snapshot, "validation"))[:6]
+    said = [{"id": row.item, "truth": row.label, "answer": "card" if step == 20 else row.label, "confidence": 0.81} for row in rows]
+    return {
+        "seq": 100 + step,
+        "at": "2026-11-24T12:00:00+00:00",
+        "kind": "samples",
+        "step": step,
+        "rows": [*said[:-1], said[-1] | {"answer": "login"}],
+    }
+
+
 def test_ten_steps_are_tried_cancelled_tried_again_and_started(opened, snapshot, mia):
     page = opened("/runs/launch/", mia)
 
@@ -85,6 +99,8 @@ def test_the_pages_of_ten_steps_fit_and_can_be_read_by_everybody(opened, snapsho
     )
     measured(done)
     run = finish_run(actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=mia, options={"epochs": 4}))
+    for step in (20, 40):
+        actions.record_events(run, [samples_event(run, step)])
     paths = {
         f"steps-{name}": f"/runs/estimates/{each.uuid}/" for name, each in {"waiting": waiting, "failed": failed, "done": done}.items()
     }

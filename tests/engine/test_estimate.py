@@ -10,7 +10,7 @@ import pytest
 from lifecycle.engine import quantise
 from lifecycle.engine.estimate import CHECKED, Estimate, Profile, Rows, estimate, sample_rows, shorten, steps_of_epoch
 from lifecycle.engine.events import read_events
-from lifecycle.engine.profiling import measure, size_of
+from lifecycle.engine.profiling import measure, refused_bytes, size_of
 from lifecycle.engine.spec import Base, TrainSpec
 
 SPEC = TrainSpec(Base("base", "tiny"), ("card", "refund"), epochs=3, batch_size=32, evaluations_per_epoch=2)
@@ -133,6 +133,12 @@ def test_paces_evaluations_and_checkpoints_are_medians_and_the_first_pace_is_lef
     assert (found.evaluation_seconds, found.checkpoint_seconds) == (pytest.approx(0.4), pytest.approx(0.2))
     assert (found.prepare_seconds, found.once_seconds, found.artifact_seconds, found.cores) == (5.0, 2.5, 7.0, 1.5)
     assert (found.checkpoint_bytes, found.best_bytes, found.cache_bytes, found.artifact_bytes, found.batch_rows) == (4, 3, 2, 1, 16)
+
+
+def test_an_int8_graph_that_was_refused_counts_as_one_that_stays():
+    assert refused_bytes({"int8": {"passed": False, "int8_bytes": 22}}) == 22
+    none = [{"int8": None}, {}, {"int8": {"passed": True, "int8_bytes": 22}}, {"int8": {"passed": False, "int8_bytes": None}}]
+    assert [refused_bytes(each) for each in none] == [0] * 4
 
 
 def test_the_size_of_a_folder_is_that_of_its_files(tmp_path):

@@ -75,7 +75,9 @@ opened again and gives the same losses; `tests/engine/test_answering.py` compare
 - **Prompt, p- and prefix tuning** put vectors before every prompt, which alone learn: in front of the text, made by a small network, or as
   keys and values of every layer. They need decoders, and far larger rates. Prefix tuning does not go with gradient checkpointing.
 - *Any number of classes*: a sigmoid for each class, and a threshold of its own, that of the best F1 on validation; 0.5 for a class that
-  fewer than 20 validation rows have. Class weights count a yes of a rare class more, up to a hundred times.
+  fewer than 20 validation rows have. With `operating_point` *precision* or *recall* it is one of at least `operating_target` there, and
+  the artifact says which classes do not reach it; the best step is chosen at the best F1. Class weights count a yes of a rare class more,
+  up to a hundred times.
 - *Marked parts*: a softmax over the tags of each token (IOB2), which every piece of a word carries. What is found are the likeliest tags
   in which no span goes on that has not begun, so spans have exact places; the confidence of a span is the least probability of its tokens'
   tags. Of spans that overlap the longest is learnt. Class weights count the spans of rare classes more; tokens outside of spans count as

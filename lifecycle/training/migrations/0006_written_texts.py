@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('training', '0006_samples'),
+        ('training', '0005_estimates_and_samples'),
     ]
 
     operations = [
