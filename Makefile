@@ -14,8 +14,8 @@ run: setup ## web, workers, beat and inference on one machine; Ctrl-C stops all
 test: $(VENV)/.ready-dev ## the fast suite, on SQLite, with no service running
 	$(BIN)/python -m pytest -n auto -m "not journey and not browser and not engine"
 
-journeys: $(VENV)/.ready-dev ## real processes, a real worker, real fine-tuning, Debian's Chromium
-	$(BIN)/python -m pytest -m "journey or browser or engine" --durations=25
+journeys: $(VENV)/.ready-dev ## real processes, a real worker, real fine-tuning, Debian's Chromium; one worker has the product, one all else
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "journey or browser or engine" --durations=25
 
 check: $(VENV)/.ready-dev ## lint, types, import contracts, migrations
 	$(BIN)/ruff check .

@@ -22,6 +22,15 @@ from tests.support.warm import ended_engine
 __all__ = ["PASSWORD"]
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of the slow suite, one worker has a whole file, since its tests share what took long to make; and one has all of the one product."""
+    for item in items:
+        if any(item.get_closest_marker(name) for name in ("journey", "browser", "engine")):
+            group = "product" if "product" in item.fixturenames else item.path.relative_to(item.config.rootpath).as_posix()
+            item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _history_can_be_flushed():
     with flush_leaves_history_alone():

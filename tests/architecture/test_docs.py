@@ -18,6 +18,7 @@ SOURCES = ("lifecycle", "datasets_app", "registry", "monitoring", "deploy")
 PAGES_OF_DOCS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").glob("*.md")])
 TEXTS = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in PAGES_OF_DOCS}
 READERS = {"env_str", "env_bool", "env_int", "env_float", "env_list", "get", "getenv"}
+NAMED = READERS - {"get"} | {"environ"}  # one of these stands in every file that reads a variable
 # Read by libraries and by make, not by our own code.
 OUTSIDE = {"PYTHON", "NAME", "CUDA_VISIBLE_DEVICES", "PIP_EXTRA_INDEX_URL"}
 # Capitals that are no environment variable.
@@ -40,7 +41,8 @@ def settings_in_code() -> dict[str, ast.Call]:
     """Every variable that our code reads by its name, with the call that reads it (of several, the first)."""
     found: dict[str, ast.Call] = {}
     for path in sorted(python_files(), key=lambda path: path.name != "settings.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        text = path.read_text(encoding="utf-8")
+        for node in ast.walk(ast.parse(text)) if any(word in text for word in NAMED) else ():
             if isinstance(node, ast.Call) and is_reader(node) and node.args and isinstance(node.args[0], ast.Constant):
                 found.setdefault(node.args[0].value, node)
     return {name: call for name, call in found.items() if name != "PATH"}
