@@ -11,6 +11,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
+from lifecycle.engine.base import MINILM
 from lifecycle.training import actions, pages, queries
 from lifecycle.training.models import BaseModel, Run
 from lifecycle.training.pages import person
@@ -35,7 +36,7 @@ class BaseModelOut(serializers.Serializer[Any]):
 
 
 class BaseModelIn(serializers.Serializer[BaseModel]):
-    """kind package: nothing else. folder: path, name. hub: hub_id and revision, a commit."""
+    """kind package: name where it is not all-MiniLM-L6-v2. folder: path, name. hub: hub_id and revision, a commit."""
 
     project = serializers.UUIDField()
     kind = serializers.ChoiceField(choices=BaseModel.Kind.choices)
@@ -153,7 +154,7 @@ class Bases(View):
         elif given["kind"] == BaseModel.Kind.HUB:
             base = actions.add_hub_base(**common, hub_id=given["hub_id"], revision=given["revision"])
         else:
-            base = actions.add_packaged_base(**common)
+            base = actions.add_packaged_base(**common, name=given["name"] or MINILM)
         return Response(BaseModelOut(base).data, status=201)
 
 

@@ -60,6 +60,8 @@ class LaunchForm(forms.Form):
         for name, choice in suggestion.choices.items():
             self.fields[name] = field_for(name, choice.value, choice.reason)
         self.settings_names = list(suggestion.choices)
+        if "head_learning_rate" not in suggestion.choices and "learning_rate" in self.fields:
+            self.fields["learning_rate"].label = "Learning rate"  # one for all that learns
 
     def options(self) -> dict[str, Any]:
         """What goes into the spec."""

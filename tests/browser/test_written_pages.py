@@ -49,8 +49,8 @@ def test_rows_are_found_by_a_score(opened, runs, mia):
     page = opened(f"/evaluations/{evaluation.uuid}/", mia)
 
     page.get_by_role("link", name=f"All {len(found)} rows").click()
-    page.get_by_label("To").fill("0.5")
-    page.get_by_label("To").press("Tab")
+    page.get_by_label("To", exact=True).fill("0.5")
+    page.get_by_label("To", exact=True).press("Tab")
 
     expect(page.locator("#answers tbody tr")).to_have_count(len(text_rules.ordered(found, "rouge_l", best=False, high=0.5)))
     expect(page.locator("#answers tbody tr").first).to_contain_text("please look again")

@@ -143,12 +143,10 @@ def test_what_is_computed_of_classes_is_refused_in_a_sentence(path, found, mia, 
     assert "This model writes texts, so it gives no class" in answer.content.decode()
 
 
-def test_no_analysis_and_no_probe_is_queued(found, mia):
-    for kind in (Analysis.Kind.CLUSTERS, Analysis.Kind.MEMBERSHIP):
+def test_no_analysis_is_queued(found, mia):
+    for kind in Analysis.Kind:
         with pytest.raises(Refused, match="This model writes texts"):
             actions.analyse(evaluation=found, kind=kind, actor=mia)
-    with pytest.raises(Refused, match="This model writes texts"):
-        actions.probe(evaluation=found, actor=mia)
 
     assert not Job.objects.filter(kind__startswith="evaluation.", state="queued").exists()
 
@@ -156,7 +154,7 @@ def test_no_analysis_and_no_probe_is_queued(found, mia):
 def test_it_suggests_no_labels(run, snapshot, mia):
     model = queries.get_model(mia, "run", run.uuid)
 
-    with pytest.raises(Refused, match="Models suggest classes of texts so far"):
+    with pytest.raises(Refused, match="Models suggest classes and marked parts of texts so far"):
         actions.suggest(dataset=snapshot.dataset, model=model, actor=mia)
 
 

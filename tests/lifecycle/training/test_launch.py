@@ -27,7 +27,9 @@ def base(project, mia) -> BaseModel:
 
 
 # of a strategy, where nothing else is said
-REST = {"target_modules": None, "dora": False, "rank_stabilised": False, "width": 48, "frozen_layers": 0, "cached": False}
+REST = {
+    "target_modules": None, "dora": False, "rank_stabilised": False, "width": 48, "frozen_layers": 0, "cached": False, "virtual_tokens": 20,
+}  # fmt: skip
 
 
 def nothing_happened() -> bool:

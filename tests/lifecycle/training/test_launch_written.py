@@ -120,6 +120,8 @@ def test_the_form_offers_decoders_and_what_they_learn_by(snapshot, base, project
         assert f"<span>{label}</span>" not in page
     assert "Longest answer, in tokens" in page
     assert "Class weights" not in page
+    assert "Learning rate, encoder" not in page
+    assert "Search for settings instead" not in page
 
 
 def test_the_form_of_prompt_tuning_asks_for_virtual_tokens(snapshot, base, mia, client_for):

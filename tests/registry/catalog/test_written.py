@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import json
+import re
+
 import pytest
 
 from lifecycle.refusals import Refused
 from registry.catalog import actions as catalog
+from registry.catalog import card
 from registry.catalog.models import ModelVersion
 from registry.endpoints import actions as endpoints
 from registry.endpoints.models import Deployment
 from registry.promotions import actions as promotions
 from registry.promotions.models import PromotionRequest
+from tests.engine.questions import make_evaluation, make_run
 from tests.support.jobs import run_ok
 from tests.support.registry import STATED, make_endpoint, make_model
+from tests.support.tiny_decoders import make_tiny_decoder
 from tests.support.written import make_decoder, make_written_run, written_snapshot
 
 
@@ -39,6 +47,7 @@ def test_it_is_registered_with_its_own_scores_and_loading_code(version, client_f
     page = client_for(mia).get(f"/models/versions/{version.uuid}/").content.decode()
 
     assert "This version writes texts." in page
+    assert "fp32 serves" not in page
     assert "/promotions/new/" not in page
     assert "Perplexity" in page
 
@@ -59,3 +68,28 @@ def test_a_shadow_is_refused(version, mia, lee):
         endpoints.start_shadow(endpoint_id=endpoint.uuid, version_id=version.uuid, share=100, actor=lee)
 
     assert not Deployment.objects.exists()
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("strategy", ["full", "prefix"])
+def test_the_cards_code_gives_the_answer_that_was_measured(strategy, tmp_path, monkeypatch):
+    from lifecycle.engine import program, text_answers
+
+    base = make_tiny_decoder(tmp_path / "base")
+    run = make_run(tmp_path / "run", base, epochs=15, strategy={"kind": strategy, "virtual_tokens": 4})
+    program._carry_out("train", run, lambda: False)
+    asked = make_evaluation(
+        tmp_path / "asked", run / "artifact", base, rows=[("Where is my card?", "yes")], max_new_tokens=128, baselines=False
+    )
+    program._carry_out("evaluate", asked, lambda: False)
+    assert json.loads((asked / "result.json").read_text())["status"] == "succeeded"
+    (measured,) = text_answers.read(asked / "predictions.parquet").answers
+    (tmp_path / "model").symlink_to(run / "artifact")
+    monkeypatch.chdir(tmp_path)
+    code = re.search(r"```python\n(.*)```", card.loading({"spec": {"task": "free_text"}, "strategy": strategy}), re.DOTALL)[1]
+    told = io.StringIO()
+
+    with contextlib.redirect_stdout(told):
+        exec(code, {})
+
+    assert told.getvalue().strip() == measured
