@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 
@@ -65,9 +65,8 @@ def prepare(found: Estimate, folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     spec, snapshot = TrainSpec.from_json(found.spec), found.snapshot
-    several = snapshot.dataset.task == Dataset.Task.MULTI_LABEL
     wanted = sample_rows(spec, snapshot.counts["splits"]["train"])
-    rows = sample(snapshots.rows_of(snapshot, "train"), wanted, spec.labels, several=several)
+    rows = sample(snapshots.rows_of(snapshot, "train"), wanted, spec.labels, snapshot.dataset.task)
     written = snapshots.write_split(snapshot, "train", folder / DATA["train"], rows)
     for split, checked in CHECKED.items():
         if snapshot.counts["splits"].get(split):
@@ -76,18 +75,20 @@ def prepare(found: Estimate, folder: Path) -> None:
     shorten(spec, written).write(folder / "spec.json")
 
 
-def sample(rows: Iterable[ManifestRow], wanted: int, labels: Iterable[str], *, several: bool) -> list[ManifestRow]:
+def sample(rows: Iterable[ManifestRow], wanted: int, labels: Iterable[str], task: str) -> list[ManifestRow]:
     """So many rows, in order: the first ones, whose order is that of digests, so that they are a fair sample; in the place of the last
-    of them come rows that a run needs: of two classes; where a text may have several, the first with each class and the first without.
+    of them come rows that a run needs: of two classes; where a text may have several, the first with each class and the first without;
+    where parts are marked, the first with each class.
     """
     first: list[ManifestRow] = []
-    needed = {(label, has) for label in labels for has in ((True, False) if several else (True,))}
+    needed = {(label, has) for label in labels for has in ((True, False) if task == Dataset.Task.MULTI_LABEL else (True,))}
     kept: list[ManifestRow] = []
     for row in rows:
-        shown = set(shows(row, needed, several=several))
+        names = classes(row, task) if needed else set()
+        shown = {(label, has) for label, has in needed if (label in names) == has}
         if shown:
             kept.append(row)
-            needed = needed - shown if several or len(kept) < CLASSES else set()
+            needed = needed - shown if task != Dataset.Task.SINGLE_LABEL or len(kept) < CLASSES else set()
         elif len(first) < wanted:
             first.append(row)
         if not needed and len(first) + len(kept) >= wanted:
@@ -95,10 +96,13 @@ def sample(rows: Iterable[ManifestRow], wanted: int, labels: Iterable[str], *, s
     return sorted([*kept, *first[: max(0, wanted - len(kept))]], key=lambda row: row.item)
 
 
-def shows(row: ManifestRow, needed: Iterable[tuple[str, bool]], *, several: bool) -> Iterator[tuple[str, bool]]:
-    """Which of the needed classes a row has, or has not."""
-    names = set(json.loads(row.label)) if several else {row.label}
-    return ((label, has) for label, has in list(needed) if (label in names) == has)
+def classes(row: ManifestRow, task: str) -> set[str]:
+    """The classes that a row has; none where texts are written."""
+    if task == Dataset.Task.SINGLE_LABEL:
+        return {row.label}
+    if task == Dataset.Task.MULTI_LABEL:
+        return set(json.loads(row.label))
+    return {each["label"] for each in json.loads(row.label)} if task == Dataset.Task.SPANS else set()
 
 
 def failed(job: Job) -> None:

@@ -174,14 +174,14 @@ def row(at: int, label: str) -> ManifestRow:
 def test_a_sample_is_the_first_rows_with_a_second_class_in_the_place_of_the_last():
     rows = [row(at, "a") for at in range(5)] + [row(9, "b")]
 
-    assert [each.item for each in estimate_task.sample(rows, 3, ["a", "b"], several=False)] == ["000", "001", "009"]
-    assert [each.item for each in estimate_task.sample(rows, 9, ["a", "b"], several=False)] == ["000", "001", "002", "003", "004", "009"]
+    assert [each.item for each in estimate_task.sample(rows, 3, ["a", "b"], "single_label")] == ["000", "001", "009"]
+    assert [each.item for each in estimate_task.sample(rows, 9, ["a", "b"], "single_label")] == ["000", "001", "002", "003", "004", "009"]
 
 
 def test_a_sample_of_sets_has_each_class_and_its_absence():
     rows = [row(at, json.dumps(["a"])) for at in range(5)] + [row(7, json.dumps(["a", "b"])), row(8, "[]"), row(9, "[]")]
 
-    found = estimate_task.sample(rows, 3, ["a", "b"], several=True)
+    found = estimate_task.sample(rows, 3, ["a", "b"], "multi_label")
 
     assert [each.item for each in found] == ["000", "007", "008"]
 

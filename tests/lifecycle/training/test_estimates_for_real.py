@@ -9,8 +9,10 @@ from django.conf import settings
 
 from lifecycle.training import actions, estimate_page
 from tests.support.jobs import run_jobs, run_ok
+from tests.support.marks import marked_snapshot
 from tests.support.tiny_models import make_tiny_base
 from tests.support.training import make_base, make_snapshot
+from tests.support.written import make_decoder, written_snapshot
 
 pytestmark = pytest.mark.engine
 
@@ -35,3 +37,20 @@ def test_ten_steps_are_measured_and_the_run_of_their_spec_stands_beside_them(pro
     assert run.total_steps == tried.figures["steps"]
     assert "Not measured" not in {each["real"] for each in lines.values()}
     assert abs(run.artifact.size / tried.figures["artifact_bytes"] - 1) < 0.05
+
+
+def test_ten_steps_are_measured_where_parts_are_marked_and_where_texts_are_written(project, mia, tmp_path):
+    options = {"epochs": 1, "batch_size": 2, "precision": "fp32", "patience": 0}
+    encoder = make_base(project, mia, folder=make_tiny_base(tmp_path / "tiny"))
+    kinds = [
+        (marked_snapshot(project, mia), encoder, "lora"),
+        (written_snapshot(project, mia), make_decoder(project, mia, tmp_path), "prefix"),
+    ]
+    tried = [actions.estimate(snapshot=snapshot, base=base, strategy=name, actor=mia, options=options) for snapshot, base, name in kinds]
+
+    run_ok("training")
+
+    for one in tried:
+        one.refresh_from_db()
+        assert (one.error, one.profile["steps"]) == (None, 10)
+        assert one.figures["artifact_bytes"] > 0
