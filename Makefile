@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: setup run test journeys check format bench generation clean
+.PHONY: setup run test test-database journeys check format bench generation clean
 
 setup: $(VENV)/.ready ## the environment: pinned dependencies by pip, nothing else
 run: setup ## web, workers, beat and inference on one machine; Ctrl-C stops all
@@ -13,6 +13,9 @@ run: setup ## web, workers, beat and inference on one machine; Ctrl-C stops all
 
 test: $(VENV)/.ready-dev ## the fast suite, on SQLite, with no service running
 	$(BIN)/python -m pytest -n auto -m "not journey and not browser and not engine"
+
+test-database: $(VENV)/.ready-dev ## of the fast suite what depends on the database, on the one that DATABASE_URL names
+	$(BIN)/python -m pytest -n auto -m "not pure and not journey and not browser and not engine"
 
 journeys: $(VENV)/.ready-dev ## real processes, a real worker, real fine-tuning, Debian's Chromium; one worker has the product, one all else
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "journey or browser or engine" --durations=25

@@ -20,15 +20,22 @@ from tests.support.settled import settled_endpoint, unpack
 from tests.support.warm import ended_engine
 
 __all__ = ["PASSWORD"]
+DATABASE = {"db", "transactional_db", "live_server", "django_db_setup"}  # fixtures that bring it
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of the slow suite, one worker has a whole file, since its tests share what took long to make; and one has all of the one product."""
+    """Mark what runs where.
+
+    Of the slow suite, one worker has a whole file, since its tests share what took long to make; and one has all of the one product.
+    Of the fast suite, `pure` are the tests that neither use the database nor have the connection at hand: they need not run on each kind.
+    """
     for item in items:
         if any(item.get_closest_marker(name) for name in ("journey", "browser", "engine")):
             group = "product" if "product" in item.fixturenames else item.path.relative_to(item.config.rootpath).as_posix()
             item.add_marker(pytest.mark.xdist_group(group))
+        elif not (item.get_closest_marker("django_db") or DATABASE & {*item.fixturenames} or "connection" in item.function.__globals__):
+            item.add_marker(pytest.mark.pure)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -70,6 +77,24 @@ def product():
     """The whole product as real processes, for journeys; started at its first use."""
     with running_product() as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """Debian's Chromium, for the tests of a file; no longer, since Playwright's event loop runs as long."""
+    from tests.support.browser import running_chromium  # here: loading Playwright takes a second, which most tests need not pay
+
+    with running_chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def opened(chromium, live_server):
+    """Open an address of the live server, as somebody."""
+    from tests.support.browser import visits
+
+    with visits(chromium, live_server.url) as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -7,23 +7,11 @@ import pytest
 from lifecycle.compute import warm
 from lifecycle.evaluation import actions, queries
 from lifecycle.evaluation.models import Analysis
-from tests.support.browser import fits, running_chromium, shot, violations, visits
+from tests.support.browser import fits, shot, violations
 from tests.support.jobs import run_ok
 from tests.support.training import make_run, make_snapshot
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with running_chromium() as browser:
-        yield browser
-
-
-@pytest.fixture
-def opened(chromium, live_server):
-    with visits(chromium, live_server.url) as opened:
-        yield opened
 
 
 @pytest.fixture

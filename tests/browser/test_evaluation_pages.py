@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from lifecycle.engine.flips import Flip
 from lifecycle.evaluation import queries
-from tests.support.browser import SHOTS, fits, running_chromium, shot, violations, visits
+from tests.support.browser import SHOTS, fits, shot, violations
 from tests.support.evaluations import channelled, evaluated, made_probes
 from tests.support.training import make_run
 
@@ -21,18 +21,6 @@ CUT = """() => [...document.querySelectorAll("main *")]
   .filter((each) => each.checkVisibility() && !each.closest("svg *, .vh") && each.getBoundingClientRect().right > innerWidth + 1)
   .map((each) => each.outerHTML.slice(0, 120))"""
 OTHER = {"card": "refund", "refund": "card"}
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with running_chromium() as browser:
-        yield browser
-
-
-@pytest.fixture
-def opened(chromium, live_server):
-    with visits(chromium, live_server.url) as opened:
-        yield opened
 
 
 def answer(item, label):

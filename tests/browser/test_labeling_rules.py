@@ -9,17 +9,11 @@ from playwright.sync_api import expect
 
 from datasets_app.labeling import actions, queries
 from datasets_app.labeling.models import Rule
-from tests.support.browser import fits, running_chromium, shot, violations, visits
+from tests.support.browser import fits, shot, violations, visits
 from tests.support.labeling import decided_dataset
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 ROWS = [(f"my card {n}", "card") for n in range(20)] + [(f"card bill {n}", "billing") for n in range(5)] + [("a bill", "billing")]
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with running_chromium() as browser:
-        yield browser
 
 
 @pytest.fixture

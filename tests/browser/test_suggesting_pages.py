@@ -8,24 +8,12 @@ from playwright.sync_api import expect
 from datasets_app.labeling import actions, embeddings
 from datasets_app.labeling import learning as program
 from lifecycle.compute.child import Result
-from tests.support.browser import fits, running_chromium, shot, violations, visits
+from tests.support.browser import fits, shot, violations
 from tests.support.jobs import run_ok
 from tests.support.labeling import add_items, answer, make_queue, queue_items
 from tests.support.training import make_run, make_snapshot
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with running_chromium() as browser:
-        yield browser
-
-
-@pytest.fixture
-def opened(chromium, live_server):
-    with visits(chromium, live_server.url) as opened:
-        yield opened
 
 
 @pytest.fixture

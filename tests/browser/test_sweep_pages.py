@@ -6,25 +6,13 @@ import pytest
 from playwright.sync_api import expect
 
 from lifecycle.training.models import Sweep
-from tests.support.browser import fits, running_chromium, shot, violations, visits
+from tests.support.browser import fits, shot, violations
 from tests.support.sweeps import make_sweep, run_trials
 from tests.support.training import make_base, make_snapshot
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 MODES = [(1440, "light"), (390, "dark")]
 SCORES = (0.71, 0.84, 0.79, "pruned", 0.88, 0.9, "failed", 0.86, 0.91, 0.9, 0.89, 0.92)
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with running_chromium() as browser:
-        yield browser
-
-
-@pytest.fixture
-def opened(chromium, live_server):
-    with visits(chromium, live_server.url) as opened:
-        yield opened
 
 
 @pytest.fixture

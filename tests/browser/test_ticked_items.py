@@ -8,24 +8,12 @@ from playwright.sync_api import expect
 from datasets_app.datasets import actions
 from datasets_app.labeling import actions as labeling
 from datasets_app.labeling.models import Queue
-from tests.support.browser import fits, running_chromium, shot, violations, visits
+from tests.support.browser import fits, shot, violations
 from tests.support.jobs import run_ok
 from tests.support.labeling import decided_dataset, make_dataset, make_schema
 from tests.support.snapshots import freeze
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with running_chromium() as browser:
-        yield browser
-
-
-@pytest.fixture
-def opened(chromium, live_server):
-    with visits(chromium, live_server.url) as opened:
-        yield opened
 
 
 @pytest.fixture

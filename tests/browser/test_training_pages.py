@@ -8,23 +8,11 @@ from playwright.sync_api import expect
 from lifecycle.engine.memory import Parts
 from lifecycle.training import actions
 from lifecycle.training.models import Run
-from tests.support.browser import fits, running_chromium, shot, violations, visits
+from tests.support.browser import fits, shot, violations
 from tests.support.training import finish_run, make_run, make_snapshot
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 MODES = [(1440, "light"), (390, "dark"), (1440, "dark"), (390, "light")]
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with running_chromium() as browser:
-        yield browser
-
-
-@pytest.fixture
-def opened(chromium, live_server):
-    with visits(chromium, live_server.url) as opened:
-        yield opened
 
 
 @pytest.fixture

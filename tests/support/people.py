@@ -29,6 +29,11 @@ def make_project(slug: str = "inbox", name: str = "Inbox") -> Project:
     return Project.objects.filter(slug=slug).first() or create_project(name=name, slug=slug, actor=None)
 
 
+def crew(project: Project, *names: str) -> list[User]:
+    """These people of the tests, each with their role in the project."""
+    return [make_person(name, project=project, role=PEOPLE[name]) for name in names]
+
+
 def make_person(username: str, *, project: Project | None = None, role: Role | None = None) -> User:
     """A person who can sign in with PASSWORD, with one role on the project, or none; the same name is the same person."""
     user = User.objects.filter(username=username).first() or User.objects.create_user(

@@ -10,7 +10,7 @@ import pytest
 from django.utils import timezone
 
 from datasets_app.datasets import selection as selecting
-from datasets_app.datasets.models import Item, Upload
+from datasets_app.datasets.models import Dataset, Item, Upload
 from datasets_app.datasets.rules import UploadState
 from datasets_app.datasets.selection import Selection
 from datasets_app.labeling import actions as labeling
@@ -19,7 +19,9 @@ from datasets_app.labeling.models import Comment, Dispute, Suggestion
 from datasets_app.labeling.relabelling import Change, ChangeKind
 from datasets_app.scanning.models import DuplicateGroup, Finding, GroupMember, Scan
 from tests.support.datasets import csv_bytes, import_file, make_dataset
-from tests.support.labeling import add_items, answer, make_annotator, make_queue, make_schema
+from tests.support.labeling import add_items, answer, make_queue, make_schema
+from tests.support.people import crew, make_project
+from tests.support.settled import settled_world, unpack
 
 pytestmark = pytest.mark.django_db
 HEADER = ["text", "id", "group", "time", "split", "channel", "2024"]
@@ -31,14 +33,10 @@ ROWS = [
 ]  # fmt: skip
 
 
-@pytest.fixture
-def ben(project):
-    return make_annotator(project, "ben")
-
-
-@pytest.fixture
-def dataset(project, ana, ben, ravi, lee):
+def many_sided() -> Dataset:
     """24 items of a file and 6 more; answers of two people, decisions, a dispute, suggestions, remarks and findings."""
+    project = make_project()
+    ana, ben, ravi = crew(project, "ana", "ben", "ravi")
     dataset = make_dataset(project, ana, "Inbox")
     import_file(dataset, ana, csv_bytes(ROWS, HEADER))
     add_items(dataset, ana, [f"plain {n}" for n in range(6)])
@@ -65,6 +63,14 @@ def dataset(project, ana, ben, ravi, lee):
     for n, item in enumerate(items[10:16]):
         Finding.objects.create(kind="label_error", key=f"e{n}", item=item, status=("open", "confirmed", "gone")[n % 3], **common)
     return dataset
+
+
+settled = settled_world(many_sided)
+
+
+@pytest.fixture
+def dataset(settled, project, ana, ben, ravi, lee, tmp_path):
+    return unpack(settled, tmp_path)
 
 
 def reference(dataset, viewer) -> dict[str, tuple[dict[str, str], set[int]]]:

@@ -8,25 +8,12 @@ from playwright.sync_api import expect
 
 from datasets_app.labeling import actions
 from datasets_app.labeling.models import Seat
-from tests.support.browser import fits, running_chromium, shot, violations, visits
+from tests.support.browser import fits, shot, violations
 from tests.support.gold import gold_at, know, known_dataset, mixed_queue, take
 from tests.support.jobs import run_ok
 from tests.support.labeling import make_annotator
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with running_chromium() as browser:
-        yield browser
-
-
-@pytest.fixture
-def opened(chromium, live_server):
-    """Open an address, as somebody."""
-    with visits(chromium, live_server.url) as opened:
-        yield opened
 
 
 def test_the_bench_tells_how_somebody_did_and_enter_goes_on(project, mia, ravi, ana, opened):

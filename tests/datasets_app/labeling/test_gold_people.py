@@ -4,6 +4,7 @@ import pytest
 from django.core.exceptions import PermissionDenied
 from django.urls import reverse
 
+from datasets_app.datasets.models import Dataset
 from datasets_app.labeling import actions, queries
 from datasets_app.labeling.models import Queue, Seat
 from lifecycle.notices.models import Notice
@@ -12,14 +13,25 @@ from registry.ledger.models import Event
 from registry.ledger.verbs import Verb
 from tests.support.gold import gold_at, known_dataset, mixed_queue, take, work_off
 from tests.support.jobs import run_ok
+from tests.support.people import crew, make_project
+from tests.support.settled import settled_world, unpack
 
 pytestmark = pytest.mark.django_db
 GOLD = 40
 
 
-@pytest.fixture
-def dataset(project, mia, ravi):
+def known() -> Dataset:
+    project = make_project()
+    mia, ravi = crew(project, "mia", "ravi")
     return known_dataset(project, mia, ravi, ["card"] * GOLD, [f"text {n}" for n in range(80)])
+
+
+settled = settled_world(known)
+
+
+@pytest.fixture
+def dataset(settled, project, mia, ravi, tmp_path):
+    return unpack(settled, tmp_path)
 
 
 def answer_gold(queue, user, *, right: int, wrong: int, keep: bool = False) -> None:

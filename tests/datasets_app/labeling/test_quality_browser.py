@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from datasets_app.labeling import actions, queries
 from datasets_app.labeling.models import Suggestion
-from tests.support.browser import fits, running_chromium, shot, violations, visits
+from tests.support.browser import fits, shot, violations
 from tests.support.jobs import run_ok
 from tests.support.labeling import make_annotator, make_dataset, make_queue, queue_items, says
 
@@ -19,19 +19,6 @@ NAMES = [
     "top_up_failed", "top_up_reverted", "wrong_exchange_rate", "refund_not_showing_up", "verify_my_identity", "age_limit",
     "cash_withdrawal",
 ]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with running_chromium() as browser:
-        yield browser
-
-
-@pytest.fixture
-def opened(chromium, live_server):
-    """Open an address, as somebody."""
-    with visits(chromium, live_server.url) as opened:
-        yield opened
 
 
 @pytest.fixture

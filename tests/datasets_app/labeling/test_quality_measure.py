@@ -10,25 +10,36 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from datasets_app.labeling import actions, agreement, queries
-from datasets_app.labeling.models import Annotation, Difference, QualityReport, Queue, Suggestion
+from datasets_app.labeling.models import Difference, QualityReport, Queue, Suggestion
 from datasets_app.labeling.queries import answers as reading
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.models import Job
 from lifecycle.jobs.rules import State
 from lifecycle.refusals import Conflict
 from tests.support.jobs import run_jobs, run_ok
-from tests.support.labeling import add_items, answer, label_items, make_dataset, make_queue, queue_items, says
+from tests.support.labeling import answer, label_items, make_dataset, make_queue, queue_items, says
+from tests.support.people import crew, make_project
+from tests.support.settled import settled_world, unpack
 
 pytestmark = pytest.mark.django_db
 ANA = ["card"] * 10 + ["billing"] * 14
 BEN = ["card"] * 8 + ["billing"] * 15 + ["transfer"]
 
 
-@pytest.fixture
-def queue(project, mia, ana, ben):
-    made = make_queue(make_dataset(project, mia, [f"text {n}" for n in range(24)]), mia, overlap=2)
+def labelled() -> Queue:
+    project = make_project()
+    mia, ana, ben = crew(project, "mia", "ana", "ben")
+    made = make_queue(make_dataset(project, mia, [f"text {n}" for n in range(24)], slug="settled"), mia, overlap=2)
     label_items(made, {ana: ANA, ben: BEN})
     return made
+
+
+settled = settled_world(labelled)
+
+
+@pytest.fixture
+def queue(settled, project, mia, ana, ben, tmp_path):
+    return unpack(settled, tmp_path)
 
 
 def measure(queue, actor) -> QualityReport:
@@ -227,19 +238,6 @@ def test_a_queue_is_measured_by_itself_once_and_again_when_it_changed_and_a_day_
     assert actions.measure_due(tomorrow) == 1
 
 
-def test_few_answers_are_not_measured_by_themselves(project, mia, ana):
-    queue = make_queue(make_dataset(project, mia, [f"t{n}" for n in range(19)]), mia)
-    label_items(queue, {ana: ["card"] * 19})
-    assert actions.measure_due(timezone.now()) == 0
-    assert Job.objects.count() == 0
-
-    add_items(queue.dataset, mia, ["one more"])
-    more = make_queue(queue.dataset, mia, name="Batch 2", source="all")
-    label_items(more, {ana: ["card"] * 20})
-
-    assert actions.measure_due(timezone.now()) == 1
-
-
 def test_reading_takes_a_few_statements_a_page_and_none_an_item(queue, mia):
     places = queries.places_of(queue, queries.ordered_labels(queue))
 
@@ -247,15 +245,3 @@ def test_reading_takes_a_few_statements_a_page_and_none_an_item(queue, mia):
         read = [queries.decided([unit[0].item for unit in items], places) for items in queries.answers_by_item(queue, places)]
 
     assert (len(captured), len(read[0])) == (3, 21)
-
-
-def test_one_answer_an_item_has_no_agreement_and_the_rest_is_measured(project, mia, ana):
-    queue = make_queue(make_dataset(project, mia, [f"t{n}" for n in range(30)]), mia)
-    label_items(queue, {ana: ["card"] * 30})
-
-    report = measure(queue, mia)
-
-    assert coefficient(report, "alpha")["why"] == "Too few: 0 of 20 items."
-    assert (report.figures["people"][str(ana.pk)]["answers"], report.figures["days"]) == (30, [[timezone.now().date().isoformat(), 30]])
-    assert Annotation.objects.count() == 30
-    assert Queue.objects.get().slots_done == 30

@@ -6,23 +6,34 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from datasets_app.labeling import actions, queries
-from datasets_app.labeling.models import QualityReport
+from datasets_app.labeling.models import QualityReport, Queue
 from lifecycle.jobs.models import Job
 from lifecycle.jobs.rules import State
 from lifecycle.refusals import Refused
 from tests.support.jobs import run_jobs, run_ok
 from tests.support.labeling import answer, label_items, make_annotator, make_dataset, make_queue, queue_items
+from tests.support.people import crew, make_project
+from tests.support.settled import settled_world, unpack
 
 pytestmark = pytest.mark.django_db
 ANA = ["card"] * 10 + ["billing"] * 14
 BEN = ["card"] * 8 + ["billing"] * 15 + ["transfer"]
 
 
-@pytest.fixture
-def queue(project, mia, ana, ben):
-    made = make_queue(make_dataset(project, mia, [f"text {n}" for n in range(24)]), mia, overlap=2)
+def labelled() -> Queue:
+    project = make_project()
+    mia, ana, ben = crew(project, "mia", "ana", "ben")
+    made = make_queue(make_dataset(project, mia, [f"text {n}" for n in range(24)], slug="settled"), mia, overlap=2)
     label_items(made, {ana: ANA, ben: BEN})
     return made
+
+
+settled = settled_world(labelled)
+
+
+@pytest.fixture
+def queue(settled, project, mia, ana, ben, tmp_path):
+    return unpack(settled, tmp_path)
 
 
 def measure(queue, actor):

@@ -5,7 +5,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from datasets_app.datasets.models import Item
+from datasets_app.datasets.models import Dataset, Item
 from datasets_app.labeling import actions, queries
 from datasets_app.labeling.matching import matcher
 from datasets_app.labeling.models import Rule, Suggestion
@@ -14,14 +14,25 @@ from lifecycle.jobs.models import Job
 from lifecycle.ui.numbers import percent
 from tests.support.jobs import run_ok
 from tests.support.labeling import add_items, decided_dataset, make_dataset, make_schema
+from tests.support.people import crew, make_project
+from tests.support.settled import settled_world, unpack
 
 pytestmark = pytest.mark.django_db
 ROWS = [(f"my card {n}", "card") for n in range(18)] + [(f"card bill {n}", "billing") for n in range(6)] + [("a bill", "billing")]
 
 
+def decided() -> Dataset:
+    project = make_project()
+    mia, ana = crew(project, "mia", "ana")
+    return decided_dataset(project, ana, ROWS, manager=mia, slug="settled")
+
+
+settled = settled_world(decided)
+
+
 @pytest.fixture
-def dataset(project, mia, ana):
-    return decided_dataset(project, ana, ROWS, manager=mia)
+def dataset(settled, project, mia, ana, tmp_path):
+    return unpack(settled, tmp_path)
 
 
 def stable_id(dataset, name):

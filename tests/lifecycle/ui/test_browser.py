@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 from lifecycle.ui import navigation
 from lifecycle.ui.navigation import NavItem
 from registry.access.models import User
-from tests.support.browser import running_chromium, violations, visits
+from tests.support.browser import violations
 
 pytestmark = [
     pytest.mark.browser,
@@ -21,19 +21,6 @@ def mia():
     navigation.register(NavItem("Training", "Runs", "work:runs", count=lambda user: 2, key="r"))
     navigation.register(NavItem("Registry", "Models", "work:models"))
     return User.objects.create_user("mia", display_name="Mia Trainer")
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with running_chromium() as browser:
-        yield browser
-
-
-@pytest.fixture
-def opened(chromium, live_server):
-    """Open an address, as somebody or nobody."""
-    with visits(chromium, live_server.url) as opened:
-        yield opened
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

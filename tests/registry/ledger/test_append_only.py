@@ -1,7 +1,10 @@
 """History refuses to be changed, whoever asks and by whatever road."""
 
+from unittest import mock
+
 import pytest
 from django.apps import apps
+from django.core.management.sql import emit_post_migrate_signal
 from django.db import DatabaseError, connection, transaction
 
 from registry.ledger.actions import record
@@ -111,3 +114,11 @@ def test_a_table_that_lacks_its_newest_columns_is_protected_by_the_others():
         query = {"postgresql": "SELECT tgname FROM pg_trigger", "sqlite": "SELECT name FROM sqlite_master"}[connection.vendor]
         cursor.execute(query)
         assert {"labeling_gold_no_update", "labeling_gold_no_delete"} <= {name for (name,) in cursor.fetchall()}
+
+
+@pytest.mark.django_db
+def test_after_a_migrate_the_triggers_are_put_in_place_once_and_not_for_each_room():
+    with mock.patch("registry.ledger.immutable.protected_models", wraps=protected_models) as asked:
+        emit_post_migrate_signal(verbosity=0, interactive=False, db="default")
+
+    assert asked.call_count == 1
