@@ -30,9 +30,14 @@ def test_a_spec_survives_json_and_back():
         ({"learning_rate": float("nan")}, "learning_rate", "spec.json: learning_rate must be from 0 to 1, got nan."),
         ({"pooling": "max"}, "pooling", 'spec.json: pooling must be one of mean, cls, pooler, got "max".'),
         (
+            {"strategy": {"kind": "magic"}},
+            "strategy.kind",
+            'spec.json: strategy.kind must be one of full, lora, ia3, adapter, head, prompt, p_tuning, prefix, got "magic".',
+        ),
+        (
             {"strategy": {"kind": "prefix"}},
             "strategy.kind",
-            'spec.json: strategy.kind must be one of full, lora, ia3, adapter, head, got "prefix".',
+            "spec.json: strategy.kind prefix is for text generation: it steers a decoder's answers.",
         ),
         ({"strategy": {"rank": 0}}, "strategy.rank", "spec.json: strategy.rank must be from 1 to 256, got 0."),
         ({"strategy": []}, "strategy", "spec.json: strategy must be an object, got []."),
