@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,8 @@ from lifecycle.engine.spec import TrainSpec
 from lifecycle.engine.trainer import EngineTrainer
 
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
-Finish = Callable[..., tuple[dict[str, float], ArtifactInfo]]
+Paces = dict[str, dict[str, float]]  # by graph, what answering the validation texts took: rows, seconds, cpu_seconds
+Finish = Callable[..., tuple[dict[str, float], ArtifactInfo, Paces]]
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Prepared:
 
 def finish_graph(
     spec: TrainSpec, folder: Path, prepared: Prepared, trainer: EngineTrainer, events: EventWriter
-) -> tuple[dict[str, float], ArtifactInfo]:
+) -> tuple[dict[str, float], ArtifactInfo, Paces]:
     """Write the artifact, choose its graph, fit on validation what turns logits into answers, and measure it as it will serve."""
     model: Any = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
     inputs = tuple(name for name in INPUTS if name in prepared.tokenizer.model_input_names)
@@ -58,24 +60,34 @@ def finish_graph(
     )
     write_artifact(folder / "artifact", model, prepared.tokenizer, info)
     recipe, truth = RECIPES[spec.task], trainer.eval_dataset.encoded.truth
-    logits = Predictor(folder / "artifact", spec.threads).answer(prepared.validation.texts).logits
+    logits, pace = answer_timed(folder / "artifact", prepared.validation.texts, spec.threads)
+    paces = {"fp32": pace}
     if prepared.test is not None:
         events.write("stage", name="int8", message=f"Comparing int8 with fp32 on {len(prepared.test):,} test rows.")
     info = set_info(folder / "artifact", try_int8(folder / "artifact", recipe.calibrate(info, logits, truth), prepared.test, spec.threads))
     if info.int8 and info.int8.passed:
-        logits = Predictor(folder / "artifact", spec.threads).answer(prepared.validation.texts).logits
+        logits, paces["int8"] = answer_timed(folder / "artifact", prepared.validation.texts, spec.threads)
         info = set_info(folder / "artifact", recipe.calibrate(info, logits, truth))
     if info.operating and info.operating.missed:
         events.write("finding", **diagnosis.operating_point_missed(info.operating, info.labels).to_json())
     values = metrics.point_estimates(recipe.score(recipe.decode(logits, info.temperature), truth, info.thresholds))
     before = metrics.point_estimates(recipe.score(recipe.decode(logits), truth, info.thresholds))
     measured = {"validation_loss": before["log_loss"], "ece_before_temperature": before["ece"], "temperature": info.temperature}
-    return values | measured, info
+    return values | measured, info, paces
+
+
+def answer_timed(artifact: Path, texts: Sequence[str], threads: int) -> tuple[Any, dict[str, float]]:
+    """Logits of the texts by the graph that serves, and what answering them took; its loading is not counted."""
+    predictor = Predictor(artifact, threads)
+    begun = time.monotonic(), time.process_time()
+    logits = predictor.answer(texts).logits
+    taken = {"seconds": time.monotonic() - begun[0], "cpu_seconds": time.process_time() - begun[1]}
+    return logits, {"rows": len(texts), **{unit: round(value, 6) for unit, value in taken.items()}}
 
 
 def finish_decoder(
     spec: TrainSpec, folder: Path, prepared: Prepared, trainer: EngineTrainer, events: EventWriter
-) -> tuple[dict[str, float], ArtifactInfo]:
+) -> tuple[dict[str, float], ArtifactInfo, Paces]:
     """Write the weights of a decoder, open them again as they will answer, and measure the loss of the validation answers."""
     model: Any = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
     base, limit, kind = prepared.base, prepared.limit(spec), spec.strategy.kind
@@ -92,7 +104,7 @@ def finish_decoder(
     examples = [Example(tuple(ids), tuple(labels.tolist())) for ids, labels in zip(encoded.ids, encoded.labels, strict=True)]
     opened = Decoder(open_decoder(artifact, base.path, info))
     losses = measure_losses(opened, examples, prepared.tokenizer.pad_token_id or 0, EVALUATION_ROWS)
-    return {"validation_loss": losses.mean, "perplexity": math.exp(losses.mean)}, info
+    return {"validation_loss": losses.mean, "perplexity": math.exp(losses.mean)}, info, {}
 
 
 FINISH: dict[str, Finish] = {"onnx": finish_graph, "torch": finish_decoder}  # by what a recipe is served by

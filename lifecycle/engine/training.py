@@ -97,8 +97,8 @@ def _train(folder: Path, cancelled: Callable[[], bool], effort: Effort) -> dict[
     if model.lowest is not None:
         model.lowest.put_back()
     events.write("stage", name="artifact", message=f"Writing the weights of step {best_step}, the best by {recipe.best_name}.")
-    values, info = FINISH[recipe.served_by](spec, folder, prepared, trainer, events)
-    result |= {"metrics": values, "int8": asdict(info.int8) if info.int8 else None}
+    values, info, paces = FINISH[recipe.served_by](spec, folder, prepared, trainer, events)
+    result |= {"metrics": values, "int8": asdict(info.int8) if info.int8 else None, "inference": paces}
     checkpoint.purge(folder / "checkpoints")
     shutil.rmtree(folder / "best", ignore_errors=True)
     shutil.rmtree(folder / "cache", ignore_errors=True)

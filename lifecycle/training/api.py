@@ -89,7 +89,8 @@ class RunOut(serializers.Serializer[Any]):
         return None if repeat is None else {"is_same": repeat.is_same, "differing": list(repeat.differing), "changed": list(repeat.changed)}
 
     def get_cost(self, run: Run) -> dict[str, Any] | None:
-        """What it has cost: seconds, cpu_seconds, peak_memory_mb, stages, price and currency; null before its end."""
+        """What it has cost: seconds, cpu_seconds, peak_memory_mb, stages, price and currency; inference: by graph, what 1,000 answers are
+        projected to take, from so many validation rows; null before its end."""
         return queries.cost_of(run)
 
 

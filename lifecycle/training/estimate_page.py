@@ -72,7 +72,7 @@ def told_settings(found: Estimate) -> str:
 def figures(found: Estimate) -> list[Figure]:
     """The strip."""
     known, profile = found.figures or {}, found.profile or {}
-    price = price_of(known["cpu_seconds"])
+    price = queries.price_of(known["cpu_seconds"])
     return [
         Figure("The whole run", duration(known["seconds"]), sub=f"{duration(known['shortest'])} to {duration(known['longest'])}"),
         Figure("A step", duration(known["step_seconds"]), sub=f"{count(known['steps'])} steps, {count(known['evaluations'])} evaluations"),
@@ -86,12 +86,6 @@ def figures(found: Estimate) -> list[Figure]:
 def cores(known: Mapping[str, Any], price: float | None) -> str:
     """Core time, or why there is no price."""
     return UNPRICED if price is None else f"{duration(known['cpu_seconds'])} of cores"
-
-
-def price_of(cpu_seconds: float) -> float | None:
-    """At the installation's price; None without one."""
-    price: float | None = settings.PRICE_PER_CORE_HOUR
-    return None if price is None else cpu_seconds / 3600 * price
 
 
 def parts(known: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -356,13 +356,21 @@ def costs(run: Run) -> list[tuple[str, str]]:
     if cost is None:
         return []
     unpriced = "Not measured: no price of a core-hour is set (PRICE_PER_CORE_HOUR)"
-    price = unpriced if cost["price"] is None else f"{significant(cost['price'])} {cost['currency']}"
+
+    def priced(price: float | None) -> str:
+        return unpriced if price is None else f"{significant(price)} {cost['currency']}"
+
+    def answers(each: dict[str, Any]) -> str:
+        found = f"{duration(each['cpu_seconds'])} of cores, projected from {each['rows']:,} validation texts"
+        return found if each["price"] is None else f"{found}; {priced(each['price'])}"
+
     stages = [(label, cost["stages"][name]) for name, label in STAGES.items() if name in (cost["stages"] or {})]
     return [
         *((label, f"{duration(each['seconds'])}, {duration(each['cpu_seconds'])} of cores") for label, each in stages),
         ("Core time", duration(cost["cpu_seconds"])),
         ("Peak memory", size(int(cost["peak_memory_mb"] * 2**20)) if cost["peak_memory_mb"] else "Not measured: the run failed"),
-        ("Price", price),
+        ("Price", priced(cost["price"])),
+        *((f"1,000 answers, {graph}", answers(each)) for graph, each in sorted(cost["inference"].items())),
         ("Energy", "Not measured: the engine reads no meter"),
     ]
 

@@ -264,15 +264,24 @@ def find_cut(run: Run) -> search.Cut | None:
 # ── What it cost ────────────────────────────────────────────────────────────
 def cost_of(run: Run) -> dict[str, Any] | None:
     """What the engine measured of a run over all its attempts: seconds, cpu_seconds, peak_memory_mb, stages; price in currency at
-    PRICE_PER_CORE_HOUR, null without one. None before its end, and of runs that were trained before this was measured."""
+    PRICE_PER_CORE_HOUR, null without one; inference: by graph, what 1,000 answers are projected to take. None before its end, and of runs
+    that were trained before this was measured."""
     result = run.result or {}
     if result.get("cpu_seconds") is None or run.state not in FINISHED:
         return None
-    price = settings.PRICE_PER_CORE_HOUR
     return {name: result.get(name) for name in ("seconds", "cpu_seconds", "peak_memory_mb", "stages")} | {
-        "price": None if price is None else result["cpu_seconds"] / 3600 * price,
+        "price": price_of(result["cpu_seconds"]),
         "currency": settings.CURRENCY,
+        "inference": {
+            graph: {"rows": pace["rows"], "cpu_seconds": (taken := pace["cpu_seconds"] / pace["rows"] * 1000), "price": price_of(taken)}
+            for graph, pace in (result.get("inference") or {}).items()
+        },
     }
+
+
+def price_of(cpu_seconds: float) -> float | None:
+    """At PRICE_PER_CORE_HOUR; None where the installation has none."""
+    return None if settings.PRICE_PER_CORE_HOUR is None else cpu_seconds / 3600 * settings.PRICE_PER_CORE_HOUR
 
 
 def peak_memory_mb(run: Run) -> float | None:

@@ -79,6 +79,7 @@ def test_a_run_with_test_rows_leaves_an_int8_graph_that_serves(trained, tmp_path
     info = ArtifactInfo.read(artifact)
 
     assert info.int8 == Gate(**result["int8"])
+    assert {graph: pace["rows"] for graph, pace in result["inference"].items()} == dict.fromkeys(("fp32", "int8"), 8)
     assert (info.int8.passed, info.int8.rows, info.int8.agreement) == (True, 104, 1)
     assert info.int8.int8_bytes == (artifact / INT8).stat().st_size
     assert info.graph(artifact) == artifact / INT8

@@ -65,3 +65,22 @@ def test_a_failed_run_has_cost_something_too_and_a_resumed_one_is_not_done(proje
 
     assert (queries.cost_of(run)["cpu_seconds"], queries.cost_of(again)) == (6.0, None)
     assert "Not measured: the run failed" in page
+
+
+def test_a_thousand_answers_are_projected_for_each_graph_from_what_validation_took(run, client_for, mia, settings):
+    settings.PRICE_PER_CORE_HOUR, settings.CURRENCY = 0.36, "EUR"
+    paces = {"int8": {"rows": 500, "seconds": 1.0, "cpu_seconds": 1.0}, "fp32": {"rows": 500, "seconds": 2.0, "cpu_seconds": 4.0}}
+    run.result = run.result | {"inference": paces}
+    run.save(update_fields=["result"])
+
+    told = client_for(mia).get(f"/api/v1/runs/{run.uuid}/").json()["cost"]["inference"]
+    shown = dict(client_for(mia).get(f"/runs/{run.uuid}/").context["cost"])
+
+    assert told == {
+        "fp32": {"rows": 500, "cpu_seconds": 8.0, "price": pytest.approx(8 / 3600 * 0.36)},
+        "int8": {"rows": 500, "cpu_seconds": 2.0, "price": pytest.approx(2 / 3600 * 0.36)},
+    }
+    assert list(shown)[-3:] == ["1,000 answers, fp32", "1,000 answers, int8", "Energy"]
+    assert shown["1,000 answers, fp32"].replace("\N{NO-BREAK SPACE}", " ") == (
+        "8 s of cores, projected from 500 validation texts; 0.00080 EUR"
+    )
