@@ -85,6 +85,7 @@ def listing(user: User, given: Mapping[str, str]) -> dict[str, Any]:
     older = f"?before={found[PAGE - 1].pk}" if len(found) > PAGE else ""
     return {
         "lines": lines,
+        "only_trials": not (lines or before) and queries.runs(user).exists(),
         "tabs": tabs("training:list"),
         "pager": {"previous": "?" if before else "", "next": older, "about": None},
         "may_launch": can_somewhere(user, "training.launch"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from importlib import metadata
@@ -115,12 +116,14 @@ def train(ctx: JobContext) -> None:
         while tail(ctx, folder, partial(keep_events, ctx, run, pruning)):
             pass
     if pruning.is_due and not result.ok and not ctx.cancelled:
-        actions.prune(run.uuid, pruning.reason, result.data)
+        with held(ctx):
+            actions.prune(run.uuid, pruning.reason, result.data)
         clean(folder)
         return
     if result.status == "cancelled":
         drop_texts(folder)
-        actions.stopped(run.uuid, result.data)
+        with held(ctx):
+            actions.stopped(run.uuid, result.data)
         ctx.raise_if_cancelled()
     if not result.ok and not result.data and ctx.job.attempt < TRIES:
         # It died without a word: a kill looks like lack of memory from here. A second try costs little, as it goes on from a checkpoint.
@@ -129,14 +132,22 @@ def train(ctx: JobContext) -> None:
         raise NotReady(result.message, next_step="It is tried again from its last checkpoint.")
     if not result.ok:
         drop_texts(folder)
-        actions.fail(run.uuid, result.code, result.message, result.next_step, result.data)
+        with held(ctx):
+            actions.fail(run.uuid, result.code, result.message, result.next_step, result.data)
         raise Refused(result.message, next_step=result.next_step)
     ctx.progress(0, stage="Keeping the model")
     kept = artifacts.put_folder(folder / "artifact")
-    with transaction.atomic():
-        ctx.hold()
+    with held(ctx):
         actions.succeed(run.uuid, result.data, kept)
     clean(folder)
+
+
+@contextlib.contextmanager
+def held(ctx: JobContext) -> Iterator[None]:
+    """A transaction in which the job is this worker's: where another one has taken it over, nothing is said of the run."""
+    with transaction.atomic():
+        ctx.hold()
+        yield
 
 
 def pass_less(run: Run, folder: Path) -> None:

@@ -307,3 +307,14 @@ def test_importance_stands_with_the_largest_share_first():
         ["DoRA", "Rank"],
         [0.25, 0.75],
     )
+
+
+def test_a_list_of_runs_that_are_all_trials_says_where_they_stand(client_for, snapshot, mia):
+    sweep = make_sweep(snapshot, mia)
+    run_trials(sweep)
+
+    page = client_for(mia).get("/runs/").content.decode()
+
+    assert "Only trials so far" in page
+    assert "No runs yet" not in page
+    assert 'href="/runs/sweeps/"' in page
