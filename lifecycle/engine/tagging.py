@@ -20,6 +20,7 @@ Span = tuple[int, int, int]
 
 NOT_COUNTED = -100
 AT_ONCE = 256  # texts whose best tags are looked for together
+CELLS = 8_000_000  # texts × tokens × tags that are decoded at once, 10 bytes each
 
 
 @dataclass(frozen=True)
@@ -108,12 +109,12 @@ def likeliest(probabilities: Sequence[Floats]) -> list[Ints]:
     """The likeliest tags of each text (T,) in which no span goes on that has not begun (Viterbi). probabilities: (T, K) of each."""
     found: list[Ints] = [np.zeros(0, dtype=np.int64)] * len(probabilities)
     order = sorted(range(len(probabilities)), key=lambda row: -len(probabilities[row]))
-    for start in range(0, len(order), AT_ONCE):
-        rows = order[start : start + AT_ONCE]
-        longest = len(probabilities[rows[0]])
-        if not longest:
-            break
-        logs = np.full((len(rows), longest, probabilities[rows[0]].shape[1]), -np.inf)
+    start = 0
+    while start < len(order) and (longest := len(probabilities[order[start]])):
+        kinds = probabilities[order[start]].shape[1]
+        rows = order[start : start + max(1, min(AT_ONCE, CELLS // (longest * kinds)))]
+        start += len(rows)
+        logs = np.full((len(rows), longest, kinds), -np.inf)
         logs[:, :, 0] = 0.0  # behind a text's end nothing is marked
         for at, row in enumerate(rows):
             logs[at, : len(probabilities[row])] = np.log(np.maximum(probabilities[row], 1e-300))
@@ -129,7 +130,7 @@ def _viterbi(logs: Floats) -> Ints:
     begins, inner, every = np.arange(1, kinds, 2), np.arange(2, kinds, 2), np.arange(count)
     score = logs[:, 0].copy()
     score[:, inner] = -np.inf
-    came = np.zeros((count, length, kinds), dtype=np.int64)
+    came = np.zeros((count, length, kinds), dtype=np.int16)  # up to a thousand classes
     for at in range(1, length):
         top = score.argmax(axis=1)
         before = np.repeat(top[:, None], kinds, axis=1)

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import os
 import resource
-import socket
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,8 +23,11 @@ from torch import Tensor, distributed
 from transformers import TrainerCallback
 
 from lifecycle.engine.faults import EngineFault
+from lifecycle.engine.spec import SpecError
 
 FOLLOWER = (sys.executable, "-m", "lifecycle.engine.follow")
+MEETING = "LIFECYCLE_TEAM"  # where the processes of a team find each other
+LONGEST_WAIT = timedelta(hours=12)  # while the first validates alone
 NO_MEMORY = 76  # exit status of a process that ran out of memory
 Said = TypeVar("Said")
 
@@ -33,7 +38,8 @@ class Team:
     def __init__(self, folder: Path, size: int = 1, rank: int = 0) -> None:
         self.folder, self.size, self.rank = folder, size, rank
         self.others: list[subprocess.Popen[bytes]] = []
-        self.names: dict[str, str] = {}
+        self.before: dict[str, str | None] = {}  # of the environment
+        self.meeting: Path | None = None
 
     @property
     def leads(self) -> bool:
@@ -44,27 +50,50 @@ class Team:
         """Start the others, which read the same folder. Nothing where this process works alone or follows."""
         if self.size == 1 or not self.leads:
             return
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        shared = {"WORLD_SIZE": str(self.size), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-        shared["OMP_NUM_THREADS"] = str(torch.get_num_threads())
+        cores = os.cpu_count() or 1
+        if self.size > cores:
+            raise SpecError("processes", f"must be at most {cores}, the cores of this machine.")
+        self.meeting = Path(tempfile.mkdtemp(prefix=".team-", dir=self.folder))
+        shared = {"WORLD_SIZE": str(self.size), MEETING: str(self.meeting), "OMP_NUM_THREADS": str(torch.get_num_threads())}
+        shared |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0"}  # asked for, and not used: the store is a file
         if sys.platform == "linux":
             shared["GLOO_SOCKET_IFNAME"] = "lo"
         for rank in range(1, self.size):
             names = shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)}
             command = [*FOLLOWER, str(self.folder)]
             self.others.append(subprocess.Popen(command, stdin=subprocess.PIPE, env=os.environ | names))
-        self.names = shared | {"RANK": "0", "LOCAL_RANK": "0"}
-        os.environ.update(self.names)
+        names = shared | {"RANK": "0", "LOCAL_RANK": "0"}
+        self.before = {name: os.environ.get(name) for name in names}
+        os.environ.update(names)
 
-    def share(self, batch: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], bool]:
-        """This process's rows of a batch, and whether they count: where there are fewer rows than processes, some repeat the first."""
+    def meet(self) -> None:
+        """Wait until all are as far as this, and connect. Raises EngineFault where one has ended on the way.
+
+        They find each other by a file in the run's folder, so that no port is open to whoever reaches this machine.
+        """
         if self.size == 1:
-            return dict(batch), True
-        counts = self.rank < len(batch["labels"])
-        rows = slice(self.rank, None, self.size) if counts else slice(0, 1)
-        return {name: each[rows] for name, each in batch.items()}, counts
+            return
+        meeting = Path(os.environ[MEETING])
+        (meeting / f"ready-{self.rank}").touch()
+        while self.leads and len(list(meeting.glob("ready-*"))) < self.size:
+            if lost := self.lost():
+                raise lost
+        kind = "nccl" if torch.cuda.is_available() else "gloo"
+        store = f"file://{meeting / 'store'}"
+        distributed.init_process_group(kind, init_method=store, rank=self.rank, world_size=self.size, timeout=LONGEST_WAIT)
+
+    def parts(self, batch: Mapping[str, Tensor], rows: int) -> Iterator[tuple[dict[str, Tensor], bool]]:
+        """This process's share of a batch, a few rows at a time, so that all processes together pass so many; and whether they count.
+
+        All have the same number of parts, since each of them averages gradients; who has no row left passes the first one, which does
+        not count.
+        """
+        step = max(1, rows // self.size)
+        own = range(self.rank, len(batch["labels"]), self.size)
+        for start in range(0, -(-len(batch["labels"]) // self.size), step):
+            some = own[start : start + step]
+            taken = slice(some.start, some.stop, self.size) if some else slice(0, 1)
+            yield {name: each[taken] for name, each in batch.items()}, bool(some)
 
     def told(self, decide: Callable[[], Said]) -> Said:
         """What the first process decides; the others wait for it."""
@@ -104,8 +133,11 @@ class Team:
         """Let the others go; those that have not ended after so many seconds are killed. Safe twice."""
         if distributed.is_initialized():
             distributed.destroy_process_group()
-        for name in self.names:
-            os.environ.pop(name, None)
+        for name, value in self.before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
         if self.size > 1:
             AcceleratorState._reset_state(reset_partial_state=True)  # type: ignore[no-untyped-call]
         for other in self.others:
@@ -116,7 +148,9 @@ class Team:
                 other.wait()
             if other.stdin is not None:
                 other.stdin.close()
-        self.others, self.names = [], {}
+        if self.meeting is not None:
+            shutil.rmtree(self.meeting, ignore_errors=True)
+        self.others, self.before, self.meeting = [], {}, None
 
     def peak_memory_mb(self) -> float:
         """The most memory that the processes held together, as if all had it at one time. MB of 2^20 bytes."""

@@ -135,10 +135,8 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
         """The batch's rows a few at a time, each part with its share of the batch's loss, so that the gradients add up to the batch's."""
         whole = self.model.loss.weight(batch["labels"]) or 1.0  # a batch of empty texts has no token that counts
         whole /= self.team.size  # as gradients are averaged over the processes
-        own, counts = self.team.share(batch)
-        for start in range(0, len(own["labels"]), self.parts.rows):
-            part = {name: each[start : start + self.parts.rows] for name, each in own.items()}
-            yield {**part, "share": counts * self.model.loss.weight(part["labels"]) / whole}
+        for part, counted in self.team.parts(batch, self.parts.rows):
+            yield {**part, "share": counted * self.model.loss.weight(part["labels"]) / whole}
 
     def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **options: Any) -> Any:
         """The loss of a part, as much as it counts in its batch."""

@@ -242,6 +242,7 @@ def _trainer(
         sets.append(EncodedRows(rows, features, hidden))
     model.lowest = lowest
     team.gather()
+    team.meet()
     if team.size > 1:
         callbacks = [*callbacks, Obey(team)]
     args = arguments(spec, folder, rows=len(prepared.train), bf16=prepared.precision == "bf16")

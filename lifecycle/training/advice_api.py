@@ -94,7 +94,9 @@ class AdviceOnSnapshot(View):
         """Whether to fine-tune on it and how, with reasons, and what to look at first."""
         given = read(AnswersIn, request.query_params)
         snapshot = queries.launchable(person(request)).get(uuid=uuid)
-        bases = list(queries.bases(person(request)).filter(project=snapshot.dataset.project_id, folder__isnull=False)[:100])
+        advising.check_advisable(snapshot)
+        kept = queries.bases(person(request)).filter(project=snapshot.dataset.project_id, folder__isnull=False)[:100]
+        bases = [each for each in kept if not each.facts.get("decoder")]
         base = find_base(bases, given.pop("base"))
         return Response(told(advising.advise(snapshot, base, bases, Answers(**given))))
 

@@ -17,7 +17,7 @@ from lifecycle.ui.marks import Figure
 from lifecycle.ui.numbers import count, percent
 
 PREFIX, ASKED, APPLIED = "ask", "advice", "apply"
-ASIDE = {"baseline": "warn", "label_more": "warn", "head": "info", "fine_tune": "ok"}
+ASIDE = {"baseline": "warn", "label_more": "warn", "head": "info", "adapters": "info", "fine_tune": "ok"}
 KIND = {"bad": "bad", "watch": "warn", "info": "info"}
 NAMES = {"base": "Base model", "strategy": "Strategy", "patience": "Patience"} | LABELS
 
@@ -47,7 +47,7 @@ def shown(context: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, Any
     """
     asked = given.get(ASKED) == "1"
     form = AnswersForm(given if asked else None, prefix=PREFIX, use_required_attribute=False)
-    if not asked or not form.is_valid():
+    if not asked or not context["advises"] or not form.is_valid():
         return {"ask": form, "kept": [], "advised": None}
     advised = advising.advise(context["snapshot"], context["base"], context["bases"], form.answers())
     kept = [(ASKED, "1"), *((name, value) for name, value in given.items() if name.startswith(f"{PREFIX}-") and value)]

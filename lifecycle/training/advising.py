@@ -16,6 +16,7 @@ from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.engine import defaults
 from lifecycle.engine.lengths import count_tokens
+from lifecycle.refusals import Refused
 from lifecycle.training import advice, queries
 from lifecycle.training.advice import Advice, Answers, Candidate, Data, Lengths
 from lifecycle.training.models import BaseModel
@@ -24,6 +25,7 @@ from registry.artifacts import actions as artifacts
 TEXTS = 2_000  # of the train split that are read for their lengths: in the order of digests, so a fair sample
 KEPT_SECONDS = 24 * 3600
 TOKENIZER = "tokenizer.json"
+ADVISED = (Dataset.Task.SINGLE_LABEL, Dataset.Task.MULTI_LABEL)  # tasks of which the rules speak
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,11 @@ class Advised:
 
 
 def advise(snapshot: Snapshot, chosen: BaseModel, others: Sequence[BaseModel], answers: Answers) -> Advised:
-    """Advice for a snapshot. chosen: the base that the person looks at; others: those that could be taken instead."""
+    """Advice for a snapshot. chosen: the base that the person looks at; others: those that could be taken instead.
+
+    Raises Refused where texts do not get classes, of which the rules speak.
+    """
+    check_advisable(snapshot)
     data = data_of(snapshot)
     tokens = lengths_of(snapshot, chosen).percentile(95)
     rows = {str(each.uuid): each for each in (chosen, *others)}
@@ -56,6 +62,15 @@ def advise(snapshot: Snapshot, chosen: BaseModel, others: Sequence[BaseModel], a
     suggestions = {name: queries.suggestion(snapshot, base, name) for name in strategies_of(base)}
     found = advice.advise(answers, data, lengths, best, reason, suggestions, failed)
     return Advised(answers, data, lengths, base, found, proposed(found, suggestions[found.value("strategy")]))
+
+
+def check_advisable(snapshot: Snapshot) -> None:
+    """Raises Refused where texts do not get classes."""
+    if snapshot.dataset.task not in ADVISED:
+        raise Refused(
+            "Advice is of classes of texts so far; marked parts and texts that are written have their defaults, each with its reason.",
+            next_step="Try 10 steps of these settings, and compare runs.",
+        )
 
 
 def proposed(found: Advice, suggestion: defaults.Suggestion) -> defaults.Suggestion:
@@ -85,7 +100,6 @@ def data_of(snapshot: Snapshot) -> Data:
     return Data(
         splits=snapshot.counts["splits"],
         labels={label: snapshot.counts["labels"][label] for label in snapshots.labels_of(snapshot)},
-        several=dataset.task == Dataset.Task.MULTI_LABEL,
         leaked=leakage.get("leaked", 0),
         scanned=bool(leakage.get("scanned")),
         contradictions=leakage.get("test_contradictions", 0),

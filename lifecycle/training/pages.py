@@ -21,7 +21,7 @@ from lifecycle.engine.defaults import Choice
 from lifecycle.engine.tagging import tags
 from lifecycle.jobs import queries as jobs
 from lifecycle.refusals import Conflict
-from lifecycle.training import charts, facts, manifest, ports, queries
+from lifecycle.training import advising, charts, facts, manifest, ports, queries
 from lifecycle.training.models import BaseModel, Diagnosis, Run
 from lifecycle.training.rules import CONDITIONS, CONSEQUENCE, RunState, Strategy, misfit
 from lifecycle.ui.addresses import find_url
@@ -428,7 +428,7 @@ def launch(user: User, given: Mapping[str, str]) -> dict[str, Any]:
     snapshot = chosen(offered, given.get("snapshot"))
     kept = [] if snapshot is None else list(queries.bases(user).filter(project=snapshot.dataset.project_id, folder__isnull=False)[:100])
     writes = snapshot is not None and snapshot.dataset.task == Dataset.Task.FREE_TEXT
-    available = [each for each in kept if each.facts.get("decoder")] if writes else kept
+    available = [each for each in kept if bool(each.facts.get("decoder")) == writes]
     base = chosen(available, given.get("base"))
     fitting = [name for name in Run.Strategy.values if not misfit(name, writes=writes)]
     strategy = given.get("strategy") if given.get("strategy") in fitting else Run.Strategy.LORA
@@ -438,6 +438,7 @@ def launch(user: User, given: Mapping[str, str]) -> dict[str, Any]:
         "snapshot": snapshot,
         "bases": available,
         "writes": writes,
+        "advises": snapshot is not None and snapshot.dataset.task in advising.ADVISED,
         "base": base,
         "strategy": strategy,
         "key": uuid4(),

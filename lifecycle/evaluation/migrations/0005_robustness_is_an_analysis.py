@@ -6,6 +6,7 @@ from django.db import migrations
 def carry_over(apps, schema_editor):
     """Each evaluation's first computation with disturbed texts becomes an analysis of it."""
     Analysis = apps.get_model("evaluation", "Analysis")
+    Analysis._meta.get_field("created_at").auto_now_add = False  # what was found then was found then
     seen = set()
     for old in apps.get_model("evaluation", "Robustness").objects.order_by("id").iterator():
         if old.evaluation_id in seen:
@@ -13,7 +14,7 @@ def carry_over(apps, schema_editor):
         seen.add(old.evaluation_id)
         Analysis.objects.create(
             uuid=old.uuid, evaluation_id=old.evaluation_id, kind="robustness", report=old.report, rows_id=old.flips_id,
-            created_by_id=old.created_by_id,
+            created_by_id=old.created_by_id, created_at=old.created_at,
         )
 
 

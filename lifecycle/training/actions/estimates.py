@@ -11,12 +11,13 @@ from django.db import transaction
 from django.utils import timezone
 
 from datasets_app.snapshots.models import Snapshot
-from lifecycle.engine.estimate import Profile, Rows
+from lifecycle.engine.estimate import Profile, Rows, sample_rows
 from lifecycle.engine.estimate import estimate as scale
 from lifecycle.engine.spec import TrainSpec
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.rules import FINAL
-from lifecycle.training.actions.launch import check_base, check_snapshot, make_spec
+from lifecycle.refusals import Conflict, Refused
+from lifecycle.training.actions.launch import check_base, check_kind, check_snapshot, make_spec
 from lifecycle.training.models import BaseModel, Estimate
 from registry.access.models import Project, User
 from registry.access.policy import require
@@ -25,6 +26,8 @@ from registry.ledger.rules import digest_of
 from registry.ledger.verbs import Verb
 
 KIND = "training.estimate"
+OPEN_MAX = 3  # of one person in a project
+ROWS_MAX = 20_000
 
 
 @transaction.atomic
@@ -37,11 +40,21 @@ def estimate(*, snapshot: Snapshot, base: BaseModel, strategy: str, actor: User,
     require(actor, "training.launch", snapshot)
     check_snapshot(snapshot)
     check_base(base, project)
-    document = make_spec(snapshot, base, strategy, options or {}).to_json()
+    check_kind(snapshot, base)
+    spec = make_spec(snapshot, base, strategy, options or {})
+    document = spec.to_json()
     digest = digest_of(document)
     waiting = Estimate.objects.filter(snapshot=snapshot, base=base, spec_digest=digest).exclude(job__state__in=FINAL).first()
     if waiting:
         return waiting
+    if Estimate.objects.filter(project=project, asked_by=actor).exclude(job__state__in=FINAL).count() >= OPEN_MAX:
+        raise Conflict(
+            f"{OPEN_MAX} of the ten steps that you asked for in this project still wait or run.",
+            next_step="Wait for them, or cancel one: training waits behind them.",
+        )
+    if (rows := sample_rows(spec, snapshot.counts["splits"]["train"])) > ROWS_MAX:
+        text = f"Ten steps of such batches take {rows:,} rows, and this is for up to {ROWS_MAX:,}."
+        raise Refused(text, fields={"batch_size": [text]})
     made = Estimate.objects.create(
         project=project, snapshot=snapshot, base=base, strategy=strategy, spec=document, spec_digest=digest, asked_by=actor
     )

@@ -12,7 +12,7 @@ from django.db.models import Max
 from datasets_app.datasets.models import Dataset
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.engine import defaults, text_defaults
-from lifecycle.engine.base import SMOLLM2
+from lifecycle.engine.base import MINILM, SMOLLM2
 from lifecycle.engine.spec import TASKS, SpecError, TrainSpec
 from lifecycle.jobs.actions import enqueue
 from lifecycle.refusals import Conflict, NotReady, Refused
@@ -180,9 +180,13 @@ def check_base(base: BaseModel, project: Project) -> None:
 
 
 def check_kind(snapshot: Snapshot, base: BaseModel) -> None:
-    """Raises Refused where texts are to be written and the base is no decoder."""
-    if snapshot.dataset.task == Dataset.Task.FREE_TEXT and not base.facts.get("decoder"):
+    """Raises Refused where texts are to be written and the base is no decoder, or the other way round."""
+    writes, decodes = snapshot.dataset.task == Dataset.Task.FREE_TEXT, bool(base.facts.get("decoder"))
+    if writes and not decodes:
         text = f"{base.name} is an encoder, which writes no texts. Choose a decoder, such as {SMOLLM2}."
+        raise Refused(text, fields={"base": [text]})
+    if decodes and not writes:
+        text = f"{base.name} is a decoder, which reads no word to the right of another. Choose an encoder, such as {MINILM}."
         raise Refused(text, fields={"base": [text]})
 
 

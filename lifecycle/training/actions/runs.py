@@ -170,8 +170,8 @@ def keep_samples(run: Run, event: dict[str, Any]) -> None:
 
 
 def short(answer: Any) -> Any:
-    """An answer as it is kept: of one that was written, the first characters."""
-    return answer[:SAMPLE_LENGTH] if isinstance(answer, str) else answer
+    """An answer as it is kept: of one that was written, the first characters, without NUL, which PostgreSQL does not take."""
+    return answer[:SAMPLE_LENGTH].replace("\0", "\ufffd") if isinstance(answer, str) else answer
 
 
 def log_line(run: Run, event: dict[str, Any]) -> RunLog | None:

@@ -41,6 +41,12 @@ def judge(answers: Answers, data: Data) -> Verdict:
             f"each {FEW_ROWS}; below that even methods for few labels vary by several points from draw to draw."
         )
         return Verdict("label_more", "Label more texts first.", reason, SETFIT)
+    if data.train < ENOUGH_ROWS and answers.sensitive:
+        reason = (
+            f"{data.train:,} training rows are fewer than about {ENOUGH_ROWS:,}, and the texts are sensitive: adapters keep less of single "
+            "texts than a head, and the score shows whether more labels pay."
+        )
+        return Verdict("adapters", "Train adapters alone, and label on.", reason, ADAPTERS)
     if data.train < ENOUGH_ROWS:
         reason = (
             f"{data.train:,} training rows are fewer than about {ENOUGH_ROWS:,}: a head on frozen vectors learns from them in moments, "
@@ -100,10 +106,10 @@ def told(base: Candidate, tokens: int) -> str:
 
 def choose_strategy(answers: Answers, data: Data, verdict: Verdict, seconds: Mapping[str, float]) -> tuple[Setting, list[Concern]]:
     """What learns. seconds: about how long each strategy takes; those that are missing cannot be had with this base."""
-    if verdict.code in ("label_more", "head"):
+    if answers.sensitive:
+        best = Setting("strategy", "lora", "Sensitive data: adapters keep less of single texts than all weights or a head would.", ADAPTERS)
+    elif verdict.code in ("label_more", "head"):
         best = Setting("strategy", "head", "Few rows: the encoder stays as it is, so only the head can overfit.", MEASURED)
-    elif answers.sensitive:
-        best = Setting("strategy", "lora", "Sensitive data: few weights learn, which keep less of single texts than all would.", ADAPTERS)
     elif data.train >= FULL_ROWS:
         best = Setting("strategy", "full", f"{data.train:,} rows are enough for every weight to learn, which is most accurate.", MEASURED)
     else:

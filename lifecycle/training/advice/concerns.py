@@ -16,7 +16,7 @@ POWER = "Power of a paired comparison: 80 % at 95 % confidence"
 
 def look(answers: Answers, data: Data) -> list[Concern]:
     """Warnings about the data, the worst first."""
-    found = [*leaks(data), *tiny(data), *missing(data), *small_test(data), *personal(answers, data)]
+    found = [*leaks(data), *tiny(data), *missing(data), *small_test(data), *sensitive(answers)]
     return sorted(found, key=lambda each: SEVERITIES.index(each.severity))
 
 
@@ -86,14 +86,11 @@ def small_test(data: Data) -> list[Concern]:
     return [Concern("small_test", "watch", title, text, "Label more, or expect to see larger differences only.", POWER)]
 
 
-def personal(answers: Answers, data: Data) -> list[Concern]:
-    """What is known of personal data, and what follows where texts are sensitive."""
-    if data.personal:
-        text = "A model can repeat what it was trained on, and whoever reads its training data reads them."
-        return [Concern("personal_data", "bad", f"{data.personal:,} texts hold personal data.", text, "Redact them, then freeze again.")]
+def sensitive(answers: Answers) -> list[Concern]:
+    """What follows where texts are sensitive."""
     if not answers.sensitive:
         return []
-    looked = "Not measured: nothing here has looked for personal data." if data.personal is None else "A scan found no personal data."
+    looked = "Not measured: nothing here has looked for personal data."
     return [Concern(
         "sensitive", "watch", "The texts are sensitive.",
         f"{looked} Training and serving stay on your own machines; whether a text was trained on may still be read from the model.",

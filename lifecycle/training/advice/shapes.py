@@ -51,17 +51,15 @@ class Data:
     """What the frozen snapshot and its scans say. labels: rows by class and split.
 
     leaked: test rows whose text or group also stands in train. scanned: whether near duplicates were looked for before it was frozen.
-    doubted: items of the dataset whose label a scan doubts, None where none looked. personal: the same of personal data.
+    doubted: items of the dataset whose label a scan doubts, None where none looked.
     """
 
     splits: Mapping[str, int]
     labels: Mapping[str, Mapping[str, int]]
-    several: bool = False
     leaked: int = 0
     scanned: bool = True
     contradictions: int = 0
     doubted: int | None = None
-    personal: int | None = None
 
     @property
     def train(self) -> int:

@@ -9,12 +9,15 @@ from django.test.utils import CaptureQueriesContext
 from datasets_app.snapshots import queries as snapshots
 from lifecycle.engine.defaults import tokens_from_characters
 from lifecycle.jobs.models import Job
-from lifecycle.training import advising
+from lifecycle.refusals import Refused
+from lifecycle.training import actions, advising
 from lifecycle.training.advice import Answers, Lengths
-from lifecycle.training.models import Run
+from lifecycle.training.models import Estimate, Run
 from registry.ledger.models import Event
+from tests.support.marks import marked_snapshot
 from tests.support.tiny_models import make_tiny_base
 from tests.support.training import make_base, make_snapshot, several_snapshot
+from tests.support.written import make_decoder, written_snapshot
 
 HTMX = {"HTTP_HX_REQUEST": "true"}
 
@@ -41,13 +44,13 @@ def test_the_page_asks_and_says_nothing_before_it_was_asked(client_for, mia, bas
     assert b"Apply to the form" not in answer.content
 
 
-def test_few_rows_are_told_to_train_the_head_and_nothing_is_started(client_for, mia, snapshot, base):
+def test_few_sensitive_rows_are_told_to_train_adapters_and_nothing_is_started(client_for, mia, snapshot, base):
     events = Event.objects.count()
 
     answer = page(client_for(mia), "/runs/launch/?advice=1&ask-sensitive=on")
 
     text = answer.content.decode()
-    assert answer.context["verdict"]["row"].code == "head"
+    assert answer.context["verdict"]["row"].code == "adapters"
     assert f"{snapshot.counts['splits']['train']} training rows are fewer than about 1,000" in text
     assert "Nobody has looked for near duplicates." in text
     assert "The texts are sensitive." in text
@@ -62,7 +65,7 @@ def test_apply_puts_the_proposal_into_the_form_and_starts_nothing(client_for, mi
     applied = page(client, asked.context["apply_url"].partition("#")[0])
 
     form = applied.context["form"]
-    assert (applied.context["strategy"], form["patience"].value()) == ("head", 2)
+    assert (applied.context["strategy"], form["patience"].value()) == ("lora", 2)
     assert form.fields["patience"].help_text.startswith("Advised. Sensitive data")
     assert applied.context["applied"]
     assert not Run.objects.exists()
@@ -73,12 +76,12 @@ def test_the_applied_settings_start_the_run_that_was_advised(client_for, mia, sn
     asked = page(client, "/runs/launch/?advice=1&ask-sensitive=on")
     form = page(client, asked.context["apply_url"].partition("#")[0]).context["form"]
     values = {name: form[name].value() for name in form.fields if not (form[name].value() is None or form[name].value() is False)}
-    chosen = {"snapshot": str(snapshot.uuid), "base": str(base.uuid), "strategy": "head"}
+    chosen = {"snapshot": str(snapshot.uuid), "base": str(base.uuid), "strategy": "lora"}
 
     client.post("/runs/launch/", {**values, **chosen, "advice": "1", "ask-sensitive": "on", "apply": "1"})
 
     run = Run.objects.get()
-    assert (run.strategy, run.spec["patience"], run.spec["max_tokens"]) == ("head", 2, 64)
+    assert (run.strategy, run.spec["patience"], run.spec["max_tokens"]) == ("lora", 2, 64)
 
 
 def test_an_answer_that_is_no_number_is_said_at_its_field(client_for, mia, base):
@@ -127,7 +130,7 @@ def test_several_classes_a_text_are_advised_too(project, mia):
 
     found = advising.advise(snapshot, base, [base], Answers())
 
-    assert (found.data.several, sorted(found.data.labels)) == (True, ["card", "login", "refund"])
+    assert sorted(found.data.labels) == ["card", "login", "refund"]
     assert found.advice.verdict.code == "head"
 
 
@@ -138,7 +141,7 @@ def test_the_api_gives_what_a_launch_takes(client_for, mia, snapshot, base):
     body = {"snapshot": str(snapshot.uuid), **{name: found[name] for name in ("base", "strategy", "options")}}
     launched = client.post("/api/v1/runs/", body, content_type="application/json")
 
-    assert (found["verdict"]["code"], found["base"], found["strategy"]) == ("head", str(base.uuid), "head")
+    assert (found["verdict"]["code"], found["base"], found["strategy"]) == ("adapters", str(base.uuid), "lora")
     assert (found["lengths"]["texts"], found["lengths"]["counted"]) == (snapshot.counts["splits"]["train"], False)
     assert [each["code"] for each in found["warnings"]] == ["not_scanned", "small_test", "sensitive"]
     assert launched.status_code == 201
@@ -152,3 +155,27 @@ def test_the_api_refuses_nonsense_and_a_foreign_base(client_for, mia, ana, otto,
     foreign = client_for(mia).get(address, {"base": str(snapshot.uuid)})
     assert (foreign.status_code, list(foreign.json()["fields"])) == (422, ["base"])
     assert [client_for(each).get(address).status_code for each in (ana, otto)] == [403, 404]
+
+
+def test_where_texts_get_no_classes_advice_is_refused_in_a_sentence_and_not_offered(client_for, mia, project, base, tmp_path):
+    decoder = make_decoder(project, mia, tmp_path)
+    snapshots = {marked_snapshot(project, mia): base, written_snapshot(project, mia): decoder}
+
+    for snapshot, fitting in snapshots.items():
+        client, address = client_for(mia), f"/api/v1/snapshots/{snapshot.uuid}/advice/"
+        shown = client.get(f"/runs/launch/?snapshot={snapshot.uuid}&advice=1")
+        refused = client.get(address)
+
+        assert (shown.status_code, shown.context["base"], b'id="advice"' in shown.content) == (200, fitting, False)
+        assert (refused.status_code, b"Advice is of classes of texts so far" in refused.content) == (422, True)
+
+
+def test_ten_steps_of_a_base_that_does_not_fit_are_refused_and_nothing_is_queued(mia, project, base, tmp_path):
+    decoder = make_decoder(project, mia, tmp_path)
+
+    for snapshot, other in ((marked_snapshot(project, mia), decoder), (written_snapshot(project, mia), base)):
+        with pytest.raises(Refused) as refusal:
+            actions.estimate(snapshot=snapshot, base=other, strategy="lora", actor=mia)
+        assert list(refusal.value.fields) == ["base"]
+
+    assert not Estimate.objects.exists()

@@ -38,6 +38,7 @@ def suggestion(rows: int = 1000, **more):
         (even(14), Answers(), "label_more"),  # 7 a class
         (even(16), Answers(), "head"),  # 8 a class
         (even(998), Answers(), "head"),
+        (even(998), Answers(sensitive=True), "adapters"),
         (even(1000), Answers(), "fine_tune"),
         (data({"a": 7, "b": 7, "c": 5000}), Answers(), "label_more"),  # the middle class counts
         (data({"a": 7, "b": 500, "c": 5000}), Answers(), "fine_tune"),
@@ -218,12 +219,10 @@ def test_a_class_that_a_split_lacks_is_named():
         ({"leaked": 1}, ["leakage"]),
         ({"scanned": False}, ["not_scanned"]),
         ({"contradictions": 3}, ["contradictions"]),
-        ({"personal": 2}, ["personal_data"]),
-        ({"personal": 0}, []),
         ({"scanned": False, "leaked": 2}, ["leakage", "not_scanned"]),
     ],
 )
-def test_leaks_and_personal_data_are_told_the_worst_first(more, wanted):
+def test_leaks_are_told_the_worst_first(more, wanted):
     assert codes(even(1000, **more)) == wanted
 
 

@@ -66,7 +66,7 @@ def test_other_tasks_are_refused(project, mia, base, ana):
     snapshot = several_snapshot(project, mia)
     snapshot.dataset.task = "ranking"
 
-    with pytest.raises(Refused, match="models learn classes and marked parts of texts, and its task is another"):
+    with pytest.raises(Refused, match="models learn classes, marked parts of texts, or to write texts, and its task is another"):
         actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=mia)
 
     assert not Run.objects.exists()

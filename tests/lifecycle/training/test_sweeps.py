@@ -109,7 +109,7 @@ REFUSED = [
     ({"seed": -1}, "seed", "Must be from 0 to 4294967295, got -1."),
     ({"warmup_trials": 0}, "warmup_trials", "Must be from 1 to 200, got 0."),
     ({"minutes": 0}, "minutes", "Must be from 1 to 43,200, got 0."),
-    ({"strategy": "prompt"}, "strategy", "Choose one of lora, fast_lora, full, ia3, adapter, head."),
+    ({"strategy": "prompt"}, "strategy", "Prompt tuning steers what a decoder writes, and here texts are given classes. Choose LoRA."),
 ]  # fmt: skip
 
 
