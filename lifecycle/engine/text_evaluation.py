@@ -89,8 +89,8 @@ def evaluate(folder: Path, spec: EvaluateSpec, info: ArtifactInfo, cancelled: Ca
 def _ask(model: Any, rows: Rows, setting: Setting, name: str) -> Said:
     """Every row answered, and the loss of every reference."""
     setting.events.write("stage", name="predict", message=f"Asking {name} {len(rows):,} times.")
-    texts, references = rows.texts, [each.answer for each in rows.targets]
-    examples = prompts.encode_examples(setting.tokenizer, setting.frame, texts, references, setting.limit)
+    texts, references, contexts = rows.texts, [each.answer for each in rows.targets], [each.context for each in rows.targets]
+    examples = prompts.encode_examples(setting.tokenizer, setting.frame, texts, references, setting.limit, contexts)
     pad = setting.tokenizer.pad_token_id or 0
     losses = measure_losses(Decoder(model), examples, pad, setting.at_once)
     if not np.isfinite(losses.nats).all():
@@ -104,7 +104,8 @@ def _ask(model: Any, rows: Rows, setting: Setting, name: str) -> Said:
             setting.events.write("log", message=f"{done:,} of {len(rows):,} answered by {name}.")
 
     room = model.config.max_position_embeddings - setting.longest if getattr(model.config, "max_position_embeddings", 0) else setting.limit
-    asked = prompts.encode_prompts(setting.tokenizer, setting.frame, texts, max(len(setting.frame) + 1, min(setting.limit, room)))
+    limit = max(len(setting.frame) + 1, min(setting.limit, room))
+    asked = prompts.encode_prompts(setting.tokenizer, setting.frame, texts, limit, contexts)
     said = answer(
         model, setting.tokenizer, asked, end=setting.frame.end, pad_id=pad, max_new_tokens=setting.longest, at_once=setting.at_once,
         told=tell, cancelled=setting.cancelled,
@@ -131,7 +132,7 @@ def _measure(
     if train is not None:
         rivals["nearest"] = score_texts(nearest(train, rows), references, contexts)
         rivals["frequent"] = score_texts([frequent(train)] * len(rows), references, contexts)
-    examples = prompts.encode_examples(setting.tokenizer, setting.frame, rows.texts, references, setting.limit)
+    examples = prompts.encode_examples(setting.tokenizer, setting.frame, rows.texts, references, setting.limit, contexts)
     return {
         "task": info.task,
         "rows": len(rows),

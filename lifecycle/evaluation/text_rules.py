@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from lifecycle.engine import text_scores
+from lifecycle.engine.prompts import WHERE
 from lifecycle.engine.text_answers import TextAnswers
 from lifecycle.refusals import Refused
 from lifecycle.ui.numbers import GAP, count, decimals, percent, signed, significant
@@ -138,7 +139,7 @@ def cut(report: Mapping[str, Any]) -> str:
     """What did not fit, in a sentence; empty where everything did."""
     found, parts = report.get("truncation") or {}, []
     if found.get("prompts"):
-        parts.append(f"{count(found['prompts'])} prompts were cut at their beginning ({count(found['prompt_tokens'])} tokens)")
+        parts.append(f"{count(found['prompts'])} prompts were cut by {count(found['prompt_tokens'])} tokens ({WHERE})")
     if found.get("answers"):
         parts.append(f"{count(found['answers'])} references at their end ({count(found['answer_tokens'])} tokens), for the loss alone")
     return f"{', '.join(parts)}: a row has up to {count(found['limit'])} tokens." if parts else ""

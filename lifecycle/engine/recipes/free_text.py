@@ -84,7 +84,7 @@ class FreeText:
         """Prompt and completion in one row of ids, as `prompts` says, with a finding where something was cut."""
         frame = find_frame(tokenizer)
         answers = [each.answer for each in rows.targets]
-        examples = encode_examples(tokenizer, frame, rows.texts, answers, max_tokens)
+        examples = encode_examples(tokenizer, frame, rows.texts, answers, max_tokens, [each.context for each in rows.targets])
         return EncodedTexts(
             ids=[each.ids for each in examples],
             labels=[np.array(each.labels, dtype=np.int64) for each in examples],

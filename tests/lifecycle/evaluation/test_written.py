@@ -39,7 +39,7 @@ def test_the_report_page_holds_scores_baselines_copies_and_the_worst_rows(found,
         assert told in page
     assert "Of 7 of 14 rows, those with a context" in page or "rows, those with a context" in page
     assert "repeats 12 or more words in a row" in page
-    assert "2 prompts were cut at their beginning (9 tokens)" in page
+    assert "2 prompts were cut by 9 tokens (a context at its end, a prompt without one at its beginning)" in page
     assert "please look again" in page
     assert "This run does not beat a baseline" not in page
     assert f"/evaluations/{found.uuid}/answers/" in page
