@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from lifecycle.engine import text_scores
 from lifecycle.evaluation import actions, compare, queries, rules, text_rules
 from lifecycle.evaluation.models import Analysis, Evaluation
 from lifecycle.jobs.models import Job
@@ -59,6 +60,17 @@ def test_a_run_that_is_no_better_than_the_base_is_told_first(run, mia, client_fo
     answer = client_for(mia).get(f"/api/v1/evaluations/{weak.uuid}/").json()
     assert answer["rival"]["metric"] == "rouge_l"
     assert answer["rival"]["is_ahead"] is True
+
+
+def test_right_answers_in_russian_beat_the_baselines():
+    references = ["откройте настройки и нажмите сброс", "посмотрите заказы в вашем кабинете", "да в течение тридцати дней"] * 10
+    own = text_scores.score_texts(references, references, [""] * 30)
+    frequent = text_scores.score_texts(references[:1] * 30, references, [""] * 30)
+
+    against = text_scores.paired(frequent, own, count=200)
+
+    assert (against["rouge_l"]["candidate"], against["rouge_l"]["verdict"]) == (1.0, "better")
+    assert text_rules.rival({"against": {"frequent": against}}) is None
 
 
 def test_rows_come_worst_first_by_any_score_and_in_a_range(found, mia, client_for):
