@@ -1,5 +1,7 @@
 """A decoder's greedy answers and losses, for every strategy that decoders have."""
 
+import itertools
+
 import pytest
 
 pytestmark = pytest.mark.engine
@@ -90,6 +92,26 @@ def test_losses_count_answers_alone_and_do_not_depend_on_the_batch(kind, made):
         logits = model(torch.tensor([examples[0].ids]), torch.ones(1, len(examples[0].ids), dtype=torch.long))["logits"]
     wanted = torch.nn.functional.cross_entropy(logits[0, -len(examples[0].ids) : -1], torch.tensor(examples[0].labels[1:]), reduction="sum")
     assert together.nats[0] == pytest.approx(float(wanted), rel=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["full", "lora", "prefix"])
+def test_an_answer_ends_at_any_end_of_the_base_itself(kind, made):
+    from peft import PeftModel
+
+    from lifecycle.engine.answering import answer
+
+    model, tokenizer, prompts = made(kind)
+    base = model.encoder.get_base_model() if isinstance(model.encoder, PeftModel) else model.encoder
+    options = {"end": 3, "pad_id": 1, "max_new_tokens": 6, "at_once": 4}
+    base.generation_config.eos_token_id = None
+    whole = answer(model.encoder, tokenizer, prompts, **options)
+    one, two = sorted({word for each in whole for word in each.split()})[:2]
+
+    for told, stops in ((tokenizer.convert_tokens_to_ids(one), {one}), (tokenizer.convert_tokens_to_ids([one, two]), {one, two})):
+        base.generation_config.eos_token_id = told
+        said = answer(model.encoder, tokenizer, prompts, **options)
+        wanted = [" ".join(itertools.takewhile(lambda word, stops=stops: word not in stops, each.split())) for each in whole]
+        assert said == wanted != whole
 
 
 def test_a_cancel_leaves_what_is_left_empty(made):
