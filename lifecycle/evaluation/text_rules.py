@@ -145,6 +145,18 @@ def cut(report: Mapping[str, Any]) -> str:
     return f"{', '.join(parts)}: a row has up to {count(found['limit'])} tokens." if parts else ""
 
 
+def unended(report: Mapping[str, Any]) -> str:
+    """How many answers were cut at the longest length, in a sentence; empty where none was or where that was not counted."""
+    found = report.get("cut_answers") or {}
+    if not found.get("rows"):
+        return ""
+    of, longest = count(report["rows"]), count(report["max_new_tokens"])
+    text = f"{count(found['rows'])} of {of} answers ({percent(found['share'])}) were cut at {longest} tokens, without an end of their own."
+    if found.get("base_rows") is not None:
+        text += f" Of the untrained base's answers {count(found['base_rows'])} were."
+    return f"{text} Where references are longer, train with a longer answer; where they are not, the model has not learnt to stop."
+
+
 # ── Rows ────────────────────────────────────────────────────────────────────
 def column(found: TextAnswers, name: str) -> np.ndarray[Any, Any]:
     """The value of each row by which it is sorted (N,); NaN where it has none."""

@@ -97,6 +97,9 @@ def test_an_artifact_is_measured_beside_what_it_must_beat(base, tmp_path, train_
     from lifecycle.engine import text_answers
 
     kept = text_answers.read(folder / "predictions.parquet")
+    cut = report["cut_answers"]
+    assert (cut["rows"], cut["share"]) == (sum(kept.cut), sum(kept.cut) / 8)
+    assert cut["base_rows"] > cut["rows"]  # random weights do not stop
     assert len(kept) == 8
     assert kept.scored.rouge_l.mean() == pytest.approx(report["rouge_l"])
     compared = text_answers.compare(kept, kept, count=50)

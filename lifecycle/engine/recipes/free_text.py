@@ -125,7 +125,7 @@ class FreeText:
             model.encoder, encoded.tokenizer, prompts, end=encoded.end, pad_id=batches.pad_id, max_new_tokens=SAMPLE_TOKENS,
             at_once=SAMPLES,
         )  # fmt: skip
-        return Observed(losses, tuple(said))
+        return Observed(losses, tuple(each.text for each in said))
 
     def sound(self, outputs: Observed) -> bool:
         """Whether all losses are numbers."""

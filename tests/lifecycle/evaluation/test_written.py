@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from lifecycle.engine import text_scores
+from lifecycle.engine import text_answers, text_scores
 from lifecycle.evaluation import actions, compare, queries, rules, text_rules
 from lifecycle.evaluation.models import Analysis, Evaluation
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
+from lifecycle.ui.numbers import percent
 from tests.support.training import make_run, make_snapshot
 from tests.support.written import make_decoder, make_written_evaluation, make_written_run, written_snapshot
 
@@ -41,11 +44,29 @@ def test_the_report_page_holds_scores_baselines_copies_and_the_worst_rows(found,
     assert "Of 7 of 14 rows, those with a context" in page or "rows, those with a context" in page
     assert "repeats 12 or more words in a row" in page
     assert "2 prompts were cut by 9 tokens (a context at its end, a prompt without one at its beginning)" in page
+    cut, of, longest = sum(queries.texts_of(found).cut), found.report["rows"], found.report["max_new_tokens"]
+    assert cut > 0
+    assert f"{cut} of {of} answers ({percent(cut / of)}) were cut at {longest} tokens, without an end of their own." in page
+    assert page.count("cut at its longest length") == min(cut, 6)
     assert "please look again" in page
     assert "This run does not beat a baseline" not in page
     assert f"/evaluations/{found.uuid}/answers/" in page
     for absent in ("Confusion", "Reliability", "Macro-F1", "Groups", "Threshold"):
         assert absent not in page
+
+
+def test_answers_that_all_ended_or_were_not_counted_are_not_told_to_be_cut():
+    none = {"rows": 0, "share": 0.0, "base_rows": None}
+
+    assert text_rules.unended({"rows": 9, "max_new_tokens": 64, "cut_answers": none}) == text_rules.unended({"rows": 9}) == ""
+
+
+def test_answers_of_before_cuts_were_kept_are_read(found, tmp_path):
+    texts = replace(queries.texts_of(found), cut=None)
+
+    text_answers.write(tmp_path / "answers.parquet", texts, "test")
+
+    assert text_answers.read(tmp_path / "answers.parquet").cut is None
 
 
 def test_a_run_that_is_no_better_than_the_base_is_told_first(run, mia, client_for):
