@@ -59,6 +59,7 @@ def measure(events: Sequence[Event], result: Mapping[str, Any], spec: TrainSpec,
         if each["kind"] == "metric" and each["values"].get("examples_per_second")
     ]
     paces = paces[1:] or paces
+    sampling = [each["seconds"] for each in events if each["kind"] == "samples" and each.get("seconds")]
     stages, once = result["stages"], once_seconds(events)
     train_stage = stages["train"]
     return Profile(
@@ -79,6 +80,7 @@ def measure(events: Sequence[Event], result: Mapping[str, Any], spec: TrainSpec,
         cache_bytes=sizes["cache"],
         artifact_bytes=sizes["artifact"],
         batch_rows=result["batch"]["batch_size"],
+        sampling_seconds=statistics.median(sampling) if sampling else 0.0,
     )
 
 
