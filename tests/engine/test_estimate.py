@@ -145,6 +145,15 @@ def test_paces_evaluations_and_checkpoints_are_medians_and_the_first_pace_is_lef
     assert (found.checkpoint_bytes, found.best_bytes, found.cache_bytes, found.artifact_bytes, found.batch_rows) == (4, 3, 2, 1, 16)
 
 
+def test_a_step_has_the_rows_that_its_pace_counts_where_the_last_of_an_epoch_has_fewer():
+    """33 rows at batch 32 are two steps of 16.5 rows on the average: at 33 rows a second half a second each."""
+    events = diary((3.5, "stage", {"name": "train"}), *evaluated(4.0, 4.3, 4.4, rate=11.0), *evaluated(5.0, 5.5, 5.7, rate=33.0))
+
+    found = measure(events, RESULT, SPEC, Rows(33, 64), SIZES)
+
+    assert (found.step_seconds, found.quickest, found.slowest) == (0.5, 0.5, 0.5)
+
+
 def test_the_seconds_of_sample_answers_are_the_median_of_those_told():
     told = [(at, "samples", {"step": 1, "rows": [], "seconds": seconds}) for at, seconds in ((4.2, 0.9), (5.2, 0.2), (6.2, 0.3))]
     events = diary((3.5, "stage", {"name": "train"}), *evaluated(4.0, 4.3, 4.4, rate=32.0), *told)
