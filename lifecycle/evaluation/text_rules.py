@@ -153,7 +153,8 @@ def unended(report: Mapping[str, Any]) -> str:
     of, longest = count(report["rows"]), count(report["max_new_tokens"])
     text = f"{count(found['rows'])} of {of} answers ({percent(found['share'])}) were cut at {longest} tokens, without an end of their own."
     if found.get("base_rows") is not None:
-        text += f" Of the untrained base's answers {count(found['base_rows'])} were."
+        base = found["base_rows"]
+        text += f" Of the untrained base's, {count(base) if base else 'none'} {'was' if base == 1 else 'were'}."
     return f"{text} Where references are longer, train with a longer answer; where they are not, the model has not learnt to stop."
 
 

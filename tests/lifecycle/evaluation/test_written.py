@@ -56,9 +56,10 @@ def test_the_report_page_holds_scores_baselines_copies_and_the_worst_rows(found,
 
 
 def test_answers_that_all_ended_or_were_not_counted_are_not_told_to_be_cut():
-    none = {"rows": 0, "share": 0.0, "base_rows": None}
+    none, one = {"rows": 0, "share": 0.0, "base_rows": None}, {"rows": 1, "share": 0.1, "base_rows": 1}
 
     assert text_rules.unended({"rows": 9, "max_new_tokens": 64, "cut_answers": none}) == text_rules.unended({"rows": 9}) == ""
+    assert " Of the untrained base's, 1 was. " in text_rules.unended({"rows": 10, "max_new_tokens": 64, "cut_answers": one})
 
 
 def test_answers_of_before_cuts_were_kept_are_read(found, tmp_path):
@@ -110,6 +111,7 @@ def test_rows_come_worst_first_by_any_score_and_in_a_range(found, mia, client_fo
     losses = [row["scores"]["loss"] for row in listed["results"]]
     assert losses == sorted(losses)
     assert all(row["prompt"] and row["reference"] and row["answer"] for row in listed["results"])
+    assert {row["item"] for row in listed["results"] if row["cut"]} == {each for each, cut in zip(texts.ids, texts.cut, strict=True) if cut}
 
 
 def test_texts_are_hidden_from_who_may_not_read_samples(found, aida, client_for):
