@@ -31,6 +31,14 @@ class Losses:
         return float(self.nats.sum() / max(self.tokens.sum(), 1.0))
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What was written to a prompt. cut: it reached its longest length without an end."""
+
+    text: str
+    cut: bool = False
+
+
 def collate_examples(examples: Sequence[Example], pad_id: int) -> dict[str, Tensor]:
     """Padded on the right: input_ids, attention_mask and labels, each int64 (B, T)."""
     width = max(len(each.ids) for each in examples)
@@ -76,13 +84,14 @@ def answer(
     at_once: int,
     told: Callable[[int], None] = lambda count: None,
     cancelled: Callable[[], bool] = lambda: False,
-) -> list[str]:
+) -> list[Answer]:
     """The greedy answer to each prompt, without the token that ends it. The likeliest token each time, so the same input, the same answer.
 
-    prompts: ids in their frames. told: called with how many are answered. cancelled: asked between batches; what is left is then empty.
+    prompts: ids in their frames. end: the token that ends an answer, besides those of `ends_of` the model. told: called with how
+    many are answered. cancelled: asked between batches; what is left is then empty.
     """
     model.eval()
-    found = [""] * len(prompts)
+    ends, found = sorted({end, *ends_of(model)}), [Answer("")] * len(prompts)
     done = 0
     for rows in length_batches([len(each) for each in prompts], at_once):
         if cancelled():
@@ -95,14 +104,22 @@ def answer(
             mask[at, width - len(prompts[row]) :] = 1
         made = _generate(
             model, ids, mask, max_new_tokens=max_new_tokens, do_sample=False, num_beams=1, temperature=None, top_p=None, top_k=None,
-            repetition_penalty=1.0, eos_token_id=end, pad_token_id=pad_id, use_cache=True,
+            repetition_penalty=1.0, eos_token_id=ends, pad_token_id=pad_id, use_cache=True,
         )  # fmt: skip
         for row, each in zip(rows, made.tolist(), strict=True):
-            kept = each[: each.index(end)] if end in each else each
-            found[row] = tokenizer.decode(kept, skip_special_tokens=True).strip()
+            length = next((at for at, token in enumerate(each) if token in ends), None)
+            found[row] = Answer(tokenizer.decode(each[:length], skip_special_tokens=True).strip(), length is None)
         done += len(rows)
         told(done)
     return found
+
+
+def ends_of(model: Any) -> tuple[int, ...]:
+    """The tokens at which a model's own generation_config ends an answer: none, one or several. Chat models end a turn by another token
+    than a text, and only one of the two is their tokenizer's."""
+    base = model.get_base_model() if isinstance(model, PeftModel) else model
+    told = base.generation_config.eos_token_id
+    return () if told is None else tuple(map(int, told)) if isinstance(told, list | tuple) else (int(told),)
 
 
 def _generate(model: Any, ids: Tensor, mask: Tensor, **options: Any) -> Tensor:

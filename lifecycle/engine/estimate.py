@@ -39,7 +39,8 @@ class Profile:
     preparing, of what is computed once of each row (0 where nothing is) and of the artifact; cores that were busy while it trained.
 
     bytes: of the checkpoints that are kept, the best weights, what is cached of the rows, and the artifact. batch_rows: how many rows
-    passed at a time, fewer than the batch where memory ran out.
+    passed at a time, fewer than the batch where memory ran out. sampling_seconds: of an evaluation those that do not grow with its rows, in
+    which the same few rows are answered however many there are; 0 where none are written.
     """
 
     rows: Rows
@@ -59,6 +60,7 @@ class Profile:
     cache_bytes: int
     artifact_bytes: int
     batch_rows: int
+    sampling_seconds: float = 0.0
 
     def to_json(self) -> dict[str, Any]:
         """A plain object that `from_json` reads back."""
@@ -67,7 +69,7 @@ class Profile:
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Profile:
         """What `to_json` wrote; other fields of a result are passed over."""
-        known = {name: document[name] for name in cls.__dataclass_fields__}
+        known = {name: document[name] for name in cls.__dataclass_fields__ if name in document}
         return cls(**known | {"rows": Rows(**document["rows"])})
 
 
@@ -112,16 +114,23 @@ def shorten(spec: TrainSpec, rows: int) -> TrainSpec:
     return replace(spec, epochs=math.ceil(STEPS / steps), evaluations_per_epoch=max(1, math.ceil(steps / BETWEEN)), patience=0)
 
 
+def artifact_rows(measured: Rows, rows: Rows, spec: TrainSpec) -> int:
+    """How many rows more pass through the artifact of the whole run than passed through that of ten steps."""
+    validation, test = rows.validation - measured.validation, rows.test - measured.test
+    if spec.task == "free_text":  # a decoder has no graph: its loss on validation is measured once
+        return validation
+    return 2 * (validation + test)  # validation is answered by the graph in fp32 and in int8; so is test, which the gate compares
+
+
 def estimate(found: Profile, spec: TrainSpec, rows: Rows) -> Estimate:
     """The whole run of `spec` on `rows`, from ten steps of it."""
     steps = steps_of_epoch(spec, rows.train) * spec.epochs
     every = max(1, math.ceil(steps_of_epoch(spec, rows.train) / spec.evaluations_per_epoch))
     evaluations = math.ceil(steps / every)
-    row_seconds = found.evaluation_seconds / found.rows.validation
+    row_seconds = max(0.0, found.evaluation_seconds - found.sampling_seconds) / found.rows.validation
     prepare = found.prepare_seconds + found.once_seconds / found.rows.learnt * (rows.learnt - found.rows.learnt)
-    evaluating = evaluations * row_seconds * rows.validation
-    # validation is answered by the graph in fp32 and in int8; so is test, which the gate compares
-    artifact = found.artifact_seconds + 2 * row_seconds * (rows.validation - found.rows.validation + rows.test - found.rows.test)
+    evaluating = evaluations * (row_seconds * rows.validation + found.sampling_seconds)
+    artifact = found.artifact_seconds + row_seconds * artifact_rows(found.rows, rows, spec)
 
     def training(step_seconds: float) -> float:
         stepping = steps * step_seconds

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lifecycle.engine.data import read_rows
-from lifecycle.engine.estimate import Profile, Rows
+from lifecycle.engine.estimate import Profile, Rows, steps_of_epoch
 from lifecycle.engine.events import read_events
 from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.spec import TrainSpec
@@ -53,12 +53,14 @@ def measure(events: Sequence[Event], result: Mapping[str, Any], spec: TrainSpec,
 
     The first pace is left out where there are others: libraries warm up in it.
     """
+    rows_a_step = rows.train / steps_of_epoch(spec, rows.train)  # which the pace counts: the last step of an epoch may have fewer
     paces = [
-        spec.batch_size * spec.accumulation / each["values"]["examples_per_second"]
+        rows_a_step / each["values"]["examples_per_second"]
         for each in events
         if each["kind"] == "metric" and each["values"].get("examples_per_second")
     ]
     paces = paces[1:] or paces
+    sampling = [each["seconds"] for each in events if each["kind"] == "samples" and each.get("seconds")]
     stages, once = result["stages"], once_seconds(events)
     train_stage = stages["train"]
     return Profile(
@@ -79,6 +81,7 @@ def measure(events: Sequence[Event], result: Mapping[str, Any], spec: TrainSpec,
         cache_bytes=sizes["cache"],
         artifact_bytes=sizes["artifact"],
         batch_rows=result["batch"]["batch_size"],
+        sampling_seconds=statistics.median(sampling) if sampling else 0.0,
     )
 
 

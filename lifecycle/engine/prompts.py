@@ -4,8 +4,9 @@ A prompt stands in a frame: the tokenizer's chat template with the prompt as the
 where the tokenizer has none, PLAIN. Behind it come the completion's tokens and the end-of-text token, which is learnt with it, so that a
 model that was tuned stops by itself. Frame, prompt and completion are cut into tokens apart, in training and in answering alike.
 
-What is too long is cut at the beginning of the prompt, inside the frame. A completion loses its end, and its end-of-text token with it,
-only where it does not fit by itself. Both are counted, and told.
+What is too long is cut in the prompt, inside the frame: a context that stands at its end, below the question, loses its own end first, so
+that the question stays; a prompt without one loses its beginning. A completion loses its end, and its end-of-text token with it, only
+where it does not fit by itself. Both are counted, and told.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from lifecycle.engine.faults import EngineFault
 
 IGNORED = -100  # a label that no loss counts
 PLAIN = ("", "\n\n### Answer\n")  # before and behind a prompt where the tokenizer has no chat template
+WHERE = "a context at its end, a prompt without one at its beginning"  # tokens are lost
 MARK = "\ue000prompt\ue000"  # stands for the prompt while the frame is looked for
 
 
@@ -84,32 +86,66 @@ def _ids(tokenizer: Any, text: str) -> list[int]:
     return list(tokenizer(text, add_special_tokens=False)["input_ids"]) if text else []
 
 
-def encode_prompts(tokenizer: Any, frame: Frame, prompts: Sequence[str], limit: int) -> list[list[int]]:
-    """The ids of each prompt in its frame, at most `limit` of them, ready to be answered."""
+def encode_prompts(
+    tokenizer: Any, frame: Frame, prompts: Sequence[str], limit: int, contexts: Sequence[str] | None = None
+) -> list[list[int]]:
+    """The ids of each prompt in its frame, at most `limit` of them, ready to be answered. contexts: as of `encode_examples`."""
     room = max(0, limit - len(frame))
-    return [[*frame.head, *_last(_ids(tokenizer, prompt), room), *frame.tail] for prompt in prompts]
+    return [[*frame.head, *each.kept(room), *frame.tail] for each in _prompts(tokenizer, prompts, contexts)]
 
 
-def encode_examples(tokenizer: Any, frame: Frame, prompts: Sequence[str], answers: Sequence[str], limit: int) -> list[Example]:
-    """Prompts with their completions, each at most `limit` tokens long. Raises EngineFault `bad_spec` where the frame alone fills that."""
+def encode_examples(
+    tokenizer: Any, frame: Frame, prompts: Sequence[str], answers: Sequence[str], limit: int, contexts: Sequence[str] | None = None
+) -> list[Example]:
+    """Prompts with their completions, each at most `limit` tokens long.
+
+    contexts: what prompts end with, below their question; empty texts, or None, where they have none. Raises EngineFault `bad_spec` where
+    the frame alone fills the limit.
+    """
     if limit < len(frame) + 2:
         message = f"max_tokens is {limit}, and {len(frame)} tokens stand around every prompt already."
         raise EngineFault("bad_spec", message, f"Set max_tokens to {len(frame) + 64} or more.")
     return [
-        _example(frame, _ids(tokenizer, one), [*_ids(tokenizer, two), frame.end], limit) for one, two in zip(prompts, answers, strict=True)
+        _example(frame, one, [*_ids(tokenizer, two), frame.end], limit)
+        for one, two in zip(_prompts(tokenizer, prompts, contexts), answers, strict=True)
     ]
 
 
-def _example(frame: Frame, prompt: list[int], answer: list[int], limit: int) -> Example:
+@dataclass(frozen=True)
+class _Prompt:
+    """ids: of the whole prompt. question: those of what stands above its context; None where it has no context."""
+
+    ids: list[int]
+    question: list[int] | None
+
+    def kept(self, room: int) -> list[int]:
+        """At most `room` ids: those from its beginning while its question fits, else the last ones of the question or the prompt."""
+        if len(self.ids) <= room:
+            return self.ids
+        if self.question is None or len(self.question) > room:
+            return _last(self.ids if self.question is None else self.question, room)
+        return self.ids[:room]
+
+
+def _prompts(tokenizer: Any, prompts: Sequence[str], contexts: Sequence[str] | None) -> list[_Prompt]:
+    found = []
+    for prompt, context in zip(prompts, contexts if contexts is not None else [""] * len(prompts), strict=True):
+        question = prompt.removesuffix(context).rstrip()
+        below = bool(context) and bool(question) and prompt.endswith(context)
+        found.append(_Prompt(_ids(tokenizer, prompt), _ids(tokenizer, question) if below else None))
+    return found
+
+
+def _example(frame: Frame, prompt: _Prompt, answer: list[int], limit: int) -> Example:
     kept_answer = answer[: limit - len(frame)]
-    kept_prompt = _last(prompt, limit - len(frame) - len(kept_answer))
+    kept_prompt = prompt.kept(limit - len(frame) - len(kept_answer))
     before = (*frame.head, *kept_prompt, *frame.tail)
     labels = (*(IGNORED for _ in before), *kept_answer)
-    return Example((*before, *kept_answer), labels, len(prompt) - len(kept_prompt), len(answer) - len(kept_answer))
+    return Example((*before, *kept_answer), labels, len(prompt.ids) - len(kept_prompt), len(answer) - len(kept_answer))
 
 
 def _last(ids: list[int], count: int) -> list[int]:
-    return ids[-count:] if count else []
+    return ids[-count:] if count > 0 else []
 
 
 def truncation(examples: Sequence[Example], limit: int) -> Truncation:
@@ -122,7 +158,7 @@ def told(found: Truncation, name: str) -> str:
     """The sentence about what was cut; empty where nothing was. name: of the rows, such as train."""
     parts = []
     if found.prompts:
-        parts.append(f"{found.prompts:,} of {found.rows:,} {name} prompts lost {found.prompt_tokens:,} tokens at their beginning")
+        parts.append(f"{found.prompts:,} of {found.rows:,} {name} prompts lost {found.prompt_tokens:,} tokens ({WHERE})")
     if found.answers:
         parts.append(f"{found.answers:,} of {found.rows:,} {name} answers lost {found.answer_tokens:,} tokens at their end")
     return f"{', and '.join(parts)}: a row has up to {found.limit:,} tokens." if parts else ""

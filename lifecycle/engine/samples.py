@@ -30,6 +30,8 @@ class Samples:
     numbers: tuple[int, ...]
 
     def event(self, step: int, outputs: Any, truth: Any) -> dict[str, Any]:
-        """The event `samples` of an evaluation: step, and rows of id, truth, answer and confidence, in the order of validation."""
+        """The event `samples` of an evaluation: step, and rows of id, truth, answer and confidence, in the order of validation; where they
+        were written for it, the seconds that this took."""
         said = self.recipe.sample(outputs, truth, self.numbers, self.labels)
-        return {"step": step, "rows": [{"id": self.ids[at], **each} for at, each in zip(self.numbers, said, strict=True)]}
+        rows = [{"id": self.ids[at], **each} for at, each in zip(self.numbers, said, strict=True)]
+        return {"step": step, "rows": rows} | ({"seconds": outputs.seconds} if hasattr(outputs, "seconds") else {})

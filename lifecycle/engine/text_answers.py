@@ -26,7 +26,8 @@ FLAT = tuple(each.name for each in fields(ScoredTexts) if each.name not in ("ble
 @dataclass(frozen=True)
 class TextAnswers:
     """A model's answers. base_answers: of the model before it was tuned; None where that was not asked. copied: the longest run of words
-    that an answer shares with a training completion; cut: the answers that reached their longest length without an end, (N,) bool."""
+    that an answer shares with a training completion. cut: whether an answer reached its longest length without an end; None where a file
+    was written before that was kept."""
 
     ids: tuple[str, ...]
     targets: tuple[str, ...]
@@ -34,6 +35,7 @@ class TextAnswers:
     scored: ScoredTexts
     copied: tuple[verbatim.Run, ...]
     base_answers: tuple[str, ...] | None = None
+    cut: tuple[bool, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -57,6 +59,7 @@ def write(path: Path, found: TextAnswers, split: str) -> None:
         "copied_text": [each.text for each in found.copied],
         "split": [split] * count,
     }
+    columns |= {"cut": list(found.cut)} if found.cut is not None else {}
     columns |= {name: getattr(found.scored, name) for name in FLAT}
     columns |= {name: list(getattr(found.scored, name)) for name in ("bleu", "chrf")}
     table = pa.table(columns).cast(
@@ -88,6 +91,7 @@ def read(path: Path) -> TextAnswers:
         ScoredTexts(**numbers),
         tuple(verbatim.Run(*each) for each in runs),
         None if any(each is None for each in base) else tuple(base),
+        tuple(table["cut"].to_pylist()) if "cut" in table.column_names else None,
     )
 
 

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from lifecycle.engine.diagnosis import Diagnosis
 from lifecycle.engine.prompts import Truncation, told
 
+KEPT = "A question above a context is kept before its context; without a context the end of the prompt is kept."
+
 
 def cut(found: Truncation) -> Sequence[Diagnosis]:
-    """A finding where training rows lost tokens: told where prompts lost some, more where answers did, since their end is not learnt."""
+    """A finding where training rows lost tokens: worse where many answers did, since their end is not learnt."""
     sentence = told(found, "training")
     if not sentence:
         return ()
@@ -17,5 +19,5 @@ def cut(found: Truncation) -> Sequence[Diagnosis]:
     if found.answers:
         title = f"{found.answers:,} of {found.rows:,} training answers are cut at their end, so where they stop is not learnt."
         return (Diagnosis("cut_texts", "bad" if found.answers > found.rows / 10 else "watch", title, sentence, 0, 0, needed),)
-    title = f"{found.prompts:,} of {found.rows:,} training prompts are cut at their beginning."
-    return (Diagnosis("cut_texts", "info", title, sentence, 0, 0, f"{needed} The end of a prompt, next to the answer, is always kept."),)
+    title = f"{found.prompts:,} of {found.rows:,} training prompts are cut."
+    return (Diagnosis("cut_texts", "watch", title, sentence, 0, 0, f"{needed} {KEPT}"),)

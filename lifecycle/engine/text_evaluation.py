@@ -3,6 +3,7 @@
 Baselines  prompted_base: the model before it was tuned, given the same prompt; nearest: the completion of the training prompt that is most
            like the row's (cosine of TF-IDF of words); frequent: the most frequent training completion
 against    of each baseline, how much better the answers are by the score of text_scores.KEY: a paired bootstrap over the same rows
+cut_answers  how many answers reached the longest length without an end
 copied     runs of words that answers share with training completions, beside those of the held-out references, which have not seen them
 """
 
@@ -53,9 +54,10 @@ class Setting:
 
 @dataclass(frozen=True)
 class Said:
-    """What a model answers, and the loss of the references under it."""
+    """What a model answers, which answers did not end by themselves, and the loss of the references under it."""
 
     answers: list[str]
+    cut: list[bool]
     losses: Losses
 
 
@@ -89,8 +91,8 @@ def evaluate(folder: Path, spec: EvaluateSpec, info: ArtifactInfo, cancelled: Ca
 def _ask(model: Any, rows: Rows, setting: Setting, name: str) -> Said:
     """Every row answered, and the loss of every reference."""
     setting.events.write("stage", name="predict", message=f"Asking {name} {len(rows):,} times.")
-    texts, references = rows.texts, [each.answer for each in rows.targets]
-    examples = prompts.encode_examples(setting.tokenizer, setting.frame, texts, references, setting.limit)
+    texts, references, contexts = rows.texts, [each.answer for each in rows.targets], [each.context for each in rows.targets]
+    examples = prompts.encode_examples(setting.tokenizer, setting.frame, texts, references, setting.limit, contexts)
     pad = setting.tokenizer.pad_token_id or 0
     losses = measure_losses(Decoder(model), examples, pad, setting.at_once)
     if not np.isfinite(losses.nats).all():
@@ -104,12 +106,13 @@ def _ask(model: Any, rows: Rows, setting: Setting, name: str) -> Said:
             setting.events.write("log", message=f"{done:,} of {len(rows):,} answered by {name}.")
 
     room = model.config.max_position_embeddings - setting.longest if getattr(model.config, "max_position_embeddings", 0) else setting.limit
-    asked = prompts.encode_prompts(setting.tokenizer, setting.frame, texts, max(len(setting.frame) + 1, min(setting.limit, room)))
+    limit = max(len(setting.frame) + 1, min(setting.limit, room))
+    asked = prompts.encode_prompts(setting.tokenizer, setting.frame, texts, limit, contexts)
     said = answer(
         model, setting.tokenizer, asked, end=setting.frame.end, pad_id=pad, max_new_tokens=setting.longest, at_once=setting.at_once,
         told=tell, cancelled=setting.cancelled,
     )  # fmt: skip
-    return Said(said, losses)
+    return Said([each.text for each in said], [each.cut for each in said], losses)
 
 
 def _measure(
@@ -122,7 +125,7 @@ def _measure(
     copied = [learnt.longest(*each) for each in zip(own.answers, rows.texts, strict=True)] if learnt else [verbatim.NONE] * len(rows)
     kept = text_answers.TextAnswers(
         rows.ids, tuple(map(text_answers.target_of, references, contexts)), tuple(own.answers), scored, tuple(copied),
-        tuple(base.answers) if base else None,
+        tuple(base.answers) if base else None, tuple(own.cut),
     )  # fmt: skip
     text_answers.write(folder / "predictions.parquet", kept, spec.split)
     rivals: dict[str, ScoredTexts] = {}
@@ -131,13 +134,14 @@ def _measure(
     if train is not None:
         rivals["nearest"] = score_texts(nearest(train, rows), references, contexts)
         rivals["frequent"] = score_texts([frequent(train)] * len(rows), references, contexts)
-    examples = prompts.encode_examples(setting.tokenizer, setting.frame, rows.texts, references, setting.limit)
+    examples = prompts.encode_examples(setting.tokenizer, setting.frame, rows.texts, references, setting.limit, contexts)
     return {
         "task": info.task,
         "rows": len(rows),
         "with_context": sum(map(bool, contexts)),
         "max_new_tokens": setting.longest,
         "truncation": asdict(prompts.truncation(examples, setting.limit)),
+        "cut_answers": cut_report(own.cut, base.cut if base else None),
         **text_scores.summary(scored, **options),
         "references": _references(references, contexts),
         "baselines": {name: text_scores.summary(each, **options) for name, each in rivals.items()},
@@ -151,6 +155,11 @@ def _references(references: list[str], contexts: list[str]) -> dict[str, Any]:
     own = score_texts(references, references, contexts)
     values = {name: float(value[0]) for name, value in own.aggregate(np.ones((1, len(own)))).items()}
     return {name: values[name] for name in ("groundedness", "answer_words") if not np.isnan(values[name])}
+
+
+def cut_report(own: list[bool], base: list[bool] | None) -> dict[str, Any]:
+    """rows: answers that were cut at the longest length, and their share; base_rows: of the untrained base, None where it was not asked."""
+    return {"rows": sum(own), "share": sum(own) / len(own), "base_rows": None if base is None else sum(base)}
 
 
 def copied_report(answers: list[verbatim.Run], references: list[verbatim.Run]) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 normalised, exact, f1: as the SQuAD evaluation has them (Rajpurkar et al. 2016, arXiv:1606.05250): small letters, without punctuation,
 without the articles a, an and the, one space between words.
-rouge: as the package rouge-score without a stemmer (Lin 2004): words are runs of a to z and 0 to 9, so other scripts have none.
+rouge: as the package rouge-score without a stemmer (Lin 2004) where texts are ASCII. Its words are runs of a to z and 0 to 9; here they
+are runs of letters and digits of any script, with their marks, so that no script scores 0 against itself. Scripts that put no
+spaces between words: each Chinese character and each Japanese kana is a word, others such as Thai go by their spaces.
 grounded: K-precision of content words (Adlakha et al. 2023, arXiv:2307.16877).
 """
 
@@ -19,7 +21,7 @@ from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
 ARTICLES = re.compile(r"\b(a|an|the)\b", re.UNICODE)
 WORD = re.compile(r"[^\W_]+(?:['’.,][^\W_]+)*", re.UNICODE)
-NOT_ROUGE = re.compile(r"[^a-z0-9]+")
+CJK = re.compile("([\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003fffd])")  # Han, kana
 PUNCTUATION = frozenset(string.punctuation)
 
 
@@ -57,7 +59,7 @@ class Rouge:
 
 def rouge(answer: str, reference: str) -> Rouge:
     """ROUGE-1, ROUGE-2 and ROUGE-L."""
-    mine, theirs = (NOT_ROUGE.sub(" ", each.lower()).split() for each in (answer, reference))
+    mine, theirs = rouge_words(answer), rouge_words(reference)
     if not mine or not theirs:
         return Rouge(0.0, 0.0, 0.0)
     pairs = [Counter(zip(each, each[1:], strict=False)) for each in (mine, theirs)]
@@ -66,6 +68,13 @@ def rouge(answer: str, reference: str) -> Rouge:
         _f1(sum((pairs[0] & pairs[1]).values()), len(mine) - 1, len(theirs) - 1),
         _f1(common_subsequence(mine, theirs), len(mine), len(theirs)),
     )
+
+
+def rouge_words(text: str) -> list[str]:
+    """Runs of letters, digits and their marks, small; Chinese characters and kana one by one."""
+    known = unicodedata.normalize("NFKC", text).lower()
+    kept = "".join(each if unicodedata.category(each)[0] in "LMN" else " " for each in known)
+    return [each for each in CJK.sub(r" \1 ", kept).split() if any(map(str.isalnum, each))]  # a mark alone, as of an emoji, is no word
 
 
 def common_subsequence(one: Sequence[str], two: Sequence[str]) -> int:

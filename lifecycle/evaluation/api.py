@@ -288,7 +288,8 @@ class Suggest(View):
 
 class TextLineOut(serializers.Serializer[object]):
     """A row of written texts. prompt, reference, answer, base (of the model before it was tuned), copied: empty for people who may not read
-    samples. scores: by name, null where the row has none. ungrounded: content words of the answer that its context lacks."""
+    samples. scores: by name, null where the row has none. ungrounded: content words of the answer that its context lacks.
+    cut: the answer reached its longest length without an end."""
 
     item = serializers.CharField()
     prompt = serializers.CharField()
@@ -298,6 +299,7 @@ class TextLineOut(serializers.Serializer[object]):
     scores = serializers.DictField()
     ungrounded = serializers.ListField(child=serializers.CharField())
     copied = serializers.CharField(help_text="the longest run of words that the answer shares with a training answer")
+    cut = serializers.BooleanField()
 
 
 class TextPageOut(serializers.Serializer[object]):

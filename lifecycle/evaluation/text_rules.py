@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from lifecycle.engine import text_scores
+from lifecycle.engine.prompts import WHERE
 from lifecycle.engine.text_answers import TextAnswers
 from lifecycle.refusals import Refused
 from lifecycle.ui.numbers import GAP, count, decimals, percent, signed, significant
@@ -138,10 +139,23 @@ def cut(report: Mapping[str, Any]) -> str:
     """What did not fit, in a sentence; empty where everything did."""
     found, parts = report.get("truncation") or {}, []
     if found.get("prompts"):
-        parts.append(f"{count(found['prompts'])} prompts were cut at their beginning ({count(found['prompt_tokens'])} tokens)")
+        parts.append(f"{count(found['prompts'])} prompts were cut by {count(found['prompt_tokens'])} tokens ({WHERE})")
     if found.get("answers"):
         parts.append(f"{count(found['answers'])} references at their end ({count(found['answer_tokens'])} tokens), for the loss alone")
     return f"{', '.join(parts)}: a row has up to {count(found['limit'])} tokens." if parts else ""
+
+
+def unended(report: Mapping[str, Any]) -> str:
+    """How many answers were cut at the longest length, in a sentence; empty where none was or where that was not counted."""
+    found = report.get("cut_answers") or {}
+    if not found.get("rows"):
+        return ""
+    of, longest = count(report["rows"]), count(report["max_new_tokens"])
+    text = f"{count(found['rows'])} of {of} answers ({percent(found['share'])}) were cut at {longest} tokens, without an end of their own."
+    if found.get("base_rows") is not None:
+        base = found["base_rows"]
+        text += f" Of the untrained base's, {count(base) if base else 'none'} {'was' if base == 1 else 'were'}."
+    return f"{text} Where references are longer, train with a longer answer; where they are not, the model has not learnt to stop."
 
 
 # ── Rows ────────────────────────────────────────────────────────────────────

@@ -30,6 +30,7 @@ class TextLine:
     """One row. prompt, reference, answer, base: empty where the person may not read samples or the item is gone.
 
     scores: by the names of text_rules.SORTS; None where a row has none. ungrounded: content words of the answer that its context lacks.
+    cut: the answer reached its longest length without an end.
     """
 
     item: str
@@ -41,6 +42,7 @@ class TextLine:
     scores: Mapping[str, float | None]
     ungrounded: tuple[str, ...]
     copied: str
+    cut: bool
 
 
 def measure(report: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -102,6 +104,7 @@ def detail(user: User, evaluation: Evaluation) -> dict[str, Any]:
         "grounds": text_rules.grounds(report),
         "copied": text_rules.copied(report),
         "cut": text_rules.cut(report),
+        "unended": text_rules.unended(report),
         **table(user, evaluation, found, worst),
         "may_read": may_read(user, evaluation),
         "others": list(queries.comparable_with(evaluation, user)[:1]),
@@ -160,7 +163,7 @@ def lines(user: User, evaluation: Evaluation, found: TextAnswers, rows: Sequence
         made.append(
             TextLine(
                 digest, url, told.get("text", ""), told.get("answer", ""), answer, base, scores, missing,
-                found.copied[row].text if told else "",
+                found.copied[row].text if told else "", bool(found.cut and found.cut[row]),
             )
         )  # fmt: skip
     return made

@@ -26,6 +26,11 @@ PARTS = {
     "evaluation_seconds": "Evaluations on validation",
     "artifact_seconds": "The artifact, its graph and its gate",
 }
+# Where texts are written.
+WRITTEN = {
+    "evaluation_seconds": "Evaluations on validation, with their sample answers",
+    "artifact_seconds": "The artifact, and its loss on validation",
+}
 
 
 def detail(user: User, uuid: UUID) -> dict[str, Any]:
@@ -37,7 +42,7 @@ def detail(user: User, uuid: UUID) -> dict[str, Any]:
         "settings": told_settings(found), "like_url": f"{find_url('training:launch')}?like={found.uuid}#settings",
     }  # fmt: skip
     if found.figures:
-        context |= {"figures": figures(found), "parts": parts(found.figures), "notes": notes(found)}
+        context |= {"figures": figures(found), "parts": parts(found.figures, found.spec["task"]), "notes": notes(found)}
         if may_launch:
             context |= ready_to_start(user, found)
     return context
@@ -88,9 +93,10 @@ def cores(known: Mapping[str, Any], price: float | None) -> str:
     return UNPRICED if price is None else f"{duration(known['cpu_seconds'])} of cores"
 
 
-def parts(known: Mapping[str, Any]) -> list[dict[str, Any]]:
+def parts(known: Mapping[str, Any], task: str) -> list[dict[str, Any]]:
     """Where the time goes, in the order in which a run goes."""
-    return [{"label": label, "seconds": known[name], "share": known[name] / known["seconds"]} for name, label in PARTS.items()]
+    labels = PARTS | (WRITTEN if task == "free_text" else {})
+    return [{"label": label, "seconds": known[name], "share": known[name] / known["seconds"]} for name, label in labels.items()]
 
 
 def notes(found: Estimate) -> list[str]:

@@ -102,10 +102,12 @@ else:
     prompt = messages[0]["content"] + "\\n\\n### Answer\\n"
 inputs = tokenizer(prompt, add_special_tokens=not tokenizer.chat_template, return_tensors="pt")
 ids, mask = inputs["input_ids"], inputs["attention_mask"]
+ends = model.generation_config.eos_token_id
+ends = {tokenizer.eos_token_id, *(ends if isinstance(ends, list) else [ends])}
 for _ in range(128):  # greedy, without a cache: short, and the same for whatever was tuned
     with torch.no_grad():
         token = model(input_ids=ids, attention_mask=mask).logits[:, -1:].argmax(-1)
-    if token.item() == tokenizer.eos_token_id:
+    if token.item() in ends:
         break
     ids, mask = torch.cat((ids, token), 1), torch.cat((mask, torch.ones_like(token)), 1)
 print(tokenizer.decode(ids[0, inputs["input_ids"].shape[1]:], skip_special_tokens=True))

@@ -1,5 +1,7 @@
 """A decoder's greedy answers and losses, for every strategy that decoders have."""
 
+import itertools
+
 import pytest
 
 pytestmark = pytest.mark.engine
@@ -66,8 +68,8 @@ def test_answers_in_padded_batches_are_those_of_each_row_alone_without_a_cache(k
 
     said = answer(model.encoder, tokenizer, prompts, end=3, pad_id=1, max_new_tokens=6, at_once=4)
 
-    assert said == [naive(model, tokenizer, prompt, 6) for prompt in prompts]
-    assert len(set(said)) > 1
+    assert [each.text for each in said] == [naive(model, tokenizer, prompt, 6) for prompt in prompts]
+    assert len({each.text for each in said}) > 1
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -92,13 +94,49 @@ def test_losses_count_answers_alone_and_do_not_depend_on_the_batch(kind, made):
     assert together.nats[0] == pytest.approx(float(wanted), rel=1e-4)
 
 
+@pytest.mark.parametrize("kind", ["full", "lora", "prefix"])
+def test_an_answer_ends_at_any_end_of_the_base_itself(kind, made):
+    from peft import PeftModel
+
+    from lifecycle.engine.answering import answer
+
+    model, tokenizer, prompts = made(kind)
+    base = model.encoder.get_base_model() if isinstance(model.encoder, PeftModel) else model.encoder
+    options = {"end": 3, "pad_id": 1, "max_new_tokens": 6, "at_once": 4}
+    base.generation_config.eos_token_id = None
+    whole = [each.text for each in answer(model.encoder, tokenizer, prompts, **options)]
+    one, two = sorted({word for each in whole for word in each.split()})[:2]
+
+    for told, stops in ((tokenizer.convert_tokens_to_ids(one), {one}), (tokenizer.convert_tokens_to_ids([one, two]), {one, two})):
+        base.generation_config.eos_token_id = told
+        said = [each.text for each in answer(model.encoder, tokenizer, prompts, **options)]
+        wanted = [" ".join(itertools.takewhile(lambda word, stops=stops: word not in stops, each.split())) for each in whole]
+        assert said == wanted != whole
+
+
+def test_an_answer_without_an_end_within_its_longest_length_is_told_to_be_cut(made):
+    from lifecycle.engine.answering import answer
+
+    model, tokenizer, prompts = made("full")
+    options = {"pad_id": 1, "at_once": 4}
+    whole = answer(model.encoder, tokenizer, prompts[:1], end=3, max_new_tokens=6, **options)[0].text.split()
+    stop = tokenizer.convert_tokens_to_ids(whole[-1])
+
+    (ended,) = answer(model.encoder, tokenizer, prompts[:1], end=stop, max_new_tokens=6, **options)
+    (cut,) = answer(model.encoder, tokenizer, prompts[:1], end=stop, max_new_tokens=whole.index(whole[-1]), **options)
+
+    assert (ended.text, cut.text) == (cut.text, ended.text)
+    assert (ended.cut, cut.cut) == (False, True)
+
+
 def test_a_cancel_leaves_what_is_left_empty(made):
     from lifecycle.engine.answering import answer
 
     model, tokenizer, prompts = made("full")
     asked = iter([False, True])
 
-    said = answer(model.encoder, tokenizer, prompts, end=3, pad_id=1, max_new_tokens=2, at_once=4, cancelled=lambda: next(asked))
+    options = {"end": 3, "pad_id": 1, "max_new_tokens": 2, "at_once": 4, "cancelled": lambda: next(asked)}
+    said = [each.text for each in answer(model.encoder, tokenizer, prompts, **options)]
 
     assert sum(bool(each) for each in said) <= 4
     assert said.count("") >= 4

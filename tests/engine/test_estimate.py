@@ -62,6 +62,16 @@ def test_the_whole_run_is_ten_steps_scaled_by_its_rows():
     )  # fmt: skip
 
 
+def test_written_texts_have_no_gate_and_their_sample_answers_cost_the_same_for_any_rows():
+    """0.32 s of an evaluation of 64 rows, of which 0.19 s go into sample answers: 0.13 s / 64 a row."""
+    texts, written = replace(SPEC, labels=(), task="free_text"), replace(MEASURED, sampling_seconds=0.19)
+
+    found = estimate(written, texts, Rows(1_000, 200, 100))
+
+    assert found.evaluation_seconds == pytest.approx(6 * (200 * 0.13 / 64 + 0.19))
+    assert found.artifact_seconds == pytest.approx(8.0 + 136 * 0.13 / 64)
+
+
 def test_a_run_of_the_sample_itself_takes_what_was_measured():
     short = shorten(SPEC, 320)
 
@@ -133,6 +143,23 @@ def test_paces_evaluations_and_checkpoints_are_medians_and_the_first_pace_is_lef
     assert (found.evaluation_seconds, found.checkpoint_seconds) == (pytest.approx(0.4), pytest.approx(0.2))
     assert (found.prepare_seconds, found.once_seconds, found.artifact_seconds, found.cores) == (5.0, 2.5, 7.0, 1.5)
     assert (found.checkpoint_bytes, found.best_bytes, found.cache_bytes, found.artifact_bytes, found.batch_rows) == (4, 3, 2, 1, 16)
+
+
+def test_a_step_has_the_rows_that_its_pace_counts_where_the_last_of_an_epoch_has_fewer():
+    """33 rows at batch 32 are two steps of 16.5 rows on the average: at 33 rows a second half a second each."""
+    events = diary((3.5, "stage", {"name": "train"}), *evaluated(4.0, 4.3, 4.4, rate=11.0), *evaluated(5.0, 5.5, 5.7, rate=33.0))
+
+    found = measure(events, RESULT, SPEC, Rows(33, 64), SIZES)
+
+    assert (found.step_seconds, found.quickest, found.slowest) == (0.5, 0.5, 0.5)
+
+
+def test_the_seconds_of_sample_answers_are_the_median_of_those_told():
+    told = [(at, "samples", {"step": 1, "rows": [], "seconds": seconds}) for at, seconds in ((4.2, 0.9), (5.2, 0.2), (6.2, 0.3))]
+    events = diary((3.5, "stage", {"name": "train"}), *evaluated(4.0, 4.3, 4.4, rate=32.0), *told)
+
+    assert measure(events, RESULT, SPEC, Rows(320, 64), SIZES).sampling_seconds == 0.3
+    assert measure(events[:-3], RESULT, SPEC, Rows(320, 64), SIZES).sampling_seconds == 0.0
 
 
 def test_an_int8_graph_that_was_refused_counts_as_one_that_stays():

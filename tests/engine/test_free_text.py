@@ -72,8 +72,9 @@ def test_rows_that_do_not_fit_are_told_as_a_finding(base, tmp_path, train_here):
     train_here(folder)
 
     (finding,) = [event for event in events_of(folder, "finding") if event["code"] == "cut_texts"]
-    assert "training prompts are cut at their beginning" in finding["title"]
-    assert "tokens at their beginning: a row has up to 13 tokens." in finding["detail"]
+    assert "training prompts are cut." in finding["title"]
+    assert finding["severity"] == "watch"
+    assert "tokens (a context at its end, a prompt without one at its beginning): a row has up to 13 tokens." in finding["detail"]
 
 
 def test_an_artifact_is_measured_beside_what_it_must_beat(base, tmp_path, train_here):
@@ -96,6 +97,9 @@ def test_an_artifact_is_measured_beside_what_it_must_beat(base, tmp_path, train_
     from lifecycle.engine import text_answers
 
     kept = text_answers.read(folder / "predictions.parquet")
+    cut = report["cut_answers"]
+    assert (cut["rows"], cut["share"]) == (sum(kept.cut), sum(kept.cut) / 8)
+    assert cut["base_rows"] > cut["rows"]  # random weights do not stop
     assert len(kept) == 8
     assert kept.scored.rouge_l.mean() == pytest.approx(report["rouge_l"])
     compared = text_answers.compare(kept, kept, count=50)

@@ -47,7 +47,46 @@ def test_what_is_too_long_loses_the_beginning_of_its_prompt_inside_the_frame(cha
     assert (examples[0].cut_prompt, examples[0].cut_answer) == (5, 0)
     found = truncation(examples, 12)
     assert (found.rows, found.prompts, found.prompt_tokens, found.answers) == (2, 1, 5, 0)
-    assert told(found, "training") == "1 of 2 training prompts lost 5 tokens at their beginning: a row has up to 12 tokens."
+    assert (
+        told(found, "training")
+        == "1 of 2 training prompts lost 5 tokens (a context at its end, a prompt without one at its beginning): a row has up to 12 tokens."
+    )
+
+
+def test_a_context_loses_its_end_and_its_question_stays_in_training_and_in_answering(chat):
+    frame, prompt, context = find_frame(chat), "where is my order\n\n1 2 3 4 5 6", "1 2 3 4 5 6"
+
+    (example,) = encode_examples(chat, frame, [prompt], ["look"], 13, [context])
+    (asked,) = encode_prompts(chat, frame, [prompt], 11, [context])
+
+    before = "<|start|> user where is my order 1 2 <|end|> <|start|> assistant"
+    assert words(chat, example.ids) == f"{before} look <|end|>"
+    assert words(chat, asked) == before
+    assert example.cut_prompt == 4
+
+
+def test_a_run_keeps_the_questions_of_its_rows(chat):
+    from lifecycle.engine.data import Rows
+    from lifecycle.engine.recipes.free_text import FreeText, Target
+
+    rows = Rows(("1",), ("where is my order\n\n1 2 3 4 5 6",), (Target("look", "1 2 3 4 5 6"),))
+
+    encoded = FreeText().encode(chat, rows, 0, 13)
+
+    assert words(chat, encoded.ids[0]) == "<|start|> user where is my order 1 2 <|end|> <|start|> assistant look <|end|>"
+    assert [(each.code, each.severity) for each in encoded.notes] == [("cut_texts", "watch")]
+
+
+def test_a_question_that_does_not_fit_without_its_context_loses_its_beginning(chat):
+    (asked,) = encode_prompts(chat, find_frame(chat), ["where is my order\n\n1 2 3"], 7, ["1 2 3"])
+
+    assert words(chat, asked) == "<|start|> user my order <|end|> <|start|> assistant"
+
+
+def test_a_context_that_does_not_stand_in_the_prompt_changes_nothing(chat):
+    asked = encode_prompts(chat, find_frame(chat), ["1 2 3 4 5", "1 2 3 4 5"], 8, ["press", "1 2 3 4 5"])
+
+    assert {words(chat, each) for each in asked} == {"<|start|> user 3 4 5 <|end|> <|start|> assistant"}
 
 
 def test_an_answer_loses_its_end_only_where_it_does_not_fit_by_itself_and_that_is_told(chat):

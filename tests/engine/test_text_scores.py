@@ -49,6 +49,32 @@ def test_rouge_equals_rouge_score():
         assert found.longest == pytest.approx(wanted["rougeL"].fmeasure, abs=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("Где моя карта? Карта №5", ["где", "моя", "карта", "карта", "no5"]),
+        ("Ποῦ εἶναι; 3", ["ποῦ", "εἶναι", "3"]),
+        ("أين بطاقتي؟", ["أين", "بطاقتي"]),
+        ("我的卡，在哪里", ["我", "的", "卡", "在", "哪", "里"]),
+        ("カードはABC１２", ["カ", "ー", "ド", "は", "abc12"]),
+        ("카드가 어디", ["카드가", "어디"]),
+        ("कार्ड कहाँ है", ["कार्ड", "कहाँ", "है"]),
+        ("cafe\u0301 ❤\ufe0f don't_x", ["café", "don", "t", "x"]),
+    ],
+)
+def test_words_of_rouge_are_those_of_any_script(text, wanted):
+    assert words.rouge_words(text) == wanted
+    assert words.rouge(text, text).longest == 1.0
+
+
+def test_rouge_of_any_ascii_text_has_the_words_of_rouge_score():
+    tokenize = pytest.importorskip("rouge_score.tokenize").tokenize
+    draw = random.Random(9)
+    for _ in range(300):
+        text = "".join(draw.choices([chr(code) for code in range(128)], k=60))
+        assert words.rouge_words(text) == tokenize(text, None)
+
+
 def test_exact_match_and_token_f1_equal_the_squad_evaluation():
     for answer, reference in zip(texts(150, 3), texts(150, 4), strict=True):
         assert words.exact(answer, reference) == (squad_normal(answer) == squad_normal(reference))

@@ -76,12 +76,13 @@ def made_up(run: Run, split: str, quality: float, seed: int) -> tuple[TextAnswer
     scored = text_scores.score_texts(answers, references, contexts, nats, tokens)
     rivals = {"prompted_base": text_scores.score_texts(base, references, contexts, nats + 2, tokens)}
     rivals["frequent"] = text_scores.score_texts([Counter(train).most_common(1)[0][0]] * len(rows), references, contexts)
-    learnt = verbatim.Learnt(train)
+    learnt, cut = verbatim.Learnt(train), [each != reference for each, reference in zip(answers, references, strict=True)]
     copied = [learnt.longest(*each) for each in zip(answers, [row["text"] for row in rows], strict=True)]
     options = {"count": 200, "seed": 1}
     report = {
         "task": "free_text", "rows": len(rows), "with_context": sum(map(bool, contexts)), "max_new_tokens": run.spec["max_new_tokens"],
         "truncation": {"rows": len(rows), "limit": 64, "prompts": 2, "prompt_tokens": 9, "answers": 0, "answer_tokens": 0},
+        "cut_answers": text_evaluation.cut_report(cut, [False] * len(rows)),
         **text_scores.summary(scored, **options), "references": {"groundedness": 1.0, "answer_words": 5.0},
         "baselines": {name: text_scores.summary(each, **options) for name, each in rivals.items()},
         "against": {name: text_scores.paired(each, scored, **options) for name, each in rivals.items()},
@@ -89,7 +90,7 @@ def made_up(run: Run, split: str, quality: float, seed: int) -> tuple[TextAnswer
     }  # fmt: skip
     ids = tuple(row["id"] for row in rows)
     targets = tuple(map(text_answers.target_of, references, contexts))
-    return TextAnswers(ids, targets, tuple(answers), scored, tuple(copied), tuple(base)), report
+    return TextAnswers(ids, targets, tuple(answers), scored, tuple(copied), tuple(base), tuple(cut)), report
 
 
 def make_written_evaluation(run: Run, split: str = "test", *, quality: float = 0.8, seed: int = 1) -> Evaluation:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,10 +46,11 @@ class EncodedTexts(Encoded):
 
 @dataclass(frozen=True)
 class Observed:
-    """What a model in training gives to validation: its losses, and the answers to the first rows."""
+    """What a model in training gives to validation: its losses, and the answers to the first rows with the seconds that they took."""
 
     losses: Losses
     said: tuple[str, ...] = ()
+    seconds: float = 0.0
 
 
 class FreeText:
@@ -84,7 +86,7 @@ class FreeText:
         """Prompt and completion in one row of ids, as `prompts` says, with a finding where something was cut."""
         frame = find_frame(tokenizer)
         answers = [each.answer for each in rows.targets]
-        examples = encode_examples(tokenizer, frame, rows.texts, answers, max_tokens)
+        examples = encode_examples(tokenizer, frame, rows.texts, answers, max_tokens, [each.context for each in rows.targets])
         return EncodedTexts(
             ids=[each.ids for each in examples],
             labels=[np.array(each.labels, dtype=np.int64) for each in examples],
@@ -121,11 +123,12 @@ class FreeText:
         examples = [Example(tuple(ids), tuple(labels.tolist())) for ids, labels in zip(encoded.ids, encoded.labels, strict=True)]
         losses = measure_losses(model, examples, batches.pad_id, min(at_once, EVALUATION_ROWS))
         prompts = [[token for token, label in zip(each.ids, each.labels, strict=True) if label == IGNORED] for each in examples[:SAMPLES]]
+        begun = time.monotonic()
         said = answer(
             model.encoder, encoded.tokenizer, prompts, end=encoded.end, pad_id=batches.pad_id, max_new_tokens=SAMPLE_TOKENS,
             at_once=SAMPLES,
         )  # fmt: skip
-        return Observed(losses, tuple(said))
+        return Observed(losses, tuple(each.text for each in said), time.monotonic() - begun)
 
     def sound(self, outputs: Observed) -> bool:
         """Whether all losses are numbers."""

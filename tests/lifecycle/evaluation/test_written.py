@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from lifecycle.engine import text_answers, text_scores
 from lifecycle.evaluation import actions, compare, queries, rules, text_rules
 from lifecycle.evaluation.models import Analysis, Evaluation
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
+from lifecycle.ui.numbers import percent
 from tests.support.training import make_run, make_snapshot
 from tests.support.written import make_decoder, make_written_evaluation, make_written_run, written_snapshot
 
@@ -39,12 +43,31 @@ def test_the_report_page_holds_scores_baselines_copies_and_the_worst_rows(found,
         assert told in page
     assert "Of 7 of 14 rows, those with a context" in page or "rows, those with a context" in page
     assert "repeats 12 or more words in a row" in page
-    assert "2 prompts were cut at their beginning (9 tokens)" in page
+    assert "2 prompts were cut by 9 tokens (a context at its end, a prompt without one at its beginning)" in page
+    cut, of, longest = sum(queries.texts_of(found).cut), found.report["rows"], found.report["max_new_tokens"]
+    assert cut > 0
+    assert f"{cut} of {of} answers ({percent(cut / of)}) were cut at {longest} tokens, without an end of their own." in page
+    assert page.count("cut at its longest length") == min(cut, 6)
     assert "please look again" in page
     assert "This run does not beat a baseline" not in page
     assert f"/evaluations/{found.uuid}/answers/" in page
     for absent in ("Confusion", "Reliability", "Macro-F1", "Groups", "Threshold"):
         assert absent not in page
+
+
+def test_answers_that_all_ended_or_were_not_counted_are_not_told_to_be_cut():
+    none, one = {"rows": 0, "share": 0.0, "base_rows": None}, {"rows": 1, "share": 0.1, "base_rows": 1}
+
+    assert text_rules.unended({"rows": 9, "max_new_tokens": 64, "cut_answers": none}) == text_rules.unended({"rows": 9}) == ""
+    assert " Of the untrained base's, 1 was. " in text_rules.unended({"rows": 10, "max_new_tokens": 64, "cut_answers": one})
+
+
+def test_answers_of_before_cuts_were_kept_are_read(found, tmp_path):
+    texts = replace(queries.texts_of(found), cut=None)
+
+    text_answers.write(tmp_path / "answers.parquet", texts, "test")
+
+    assert text_answers.read(tmp_path / "answers.parquet").cut is None
 
 
 def test_a_run_that_is_no_better_than_the_base_is_told_first(run, mia, client_for):
@@ -59,6 +82,17 @@ def test_a_run_that_is_no_better_than_the_base_is_told_first(run, mia, client_fo
     answer = client_for(mia).get(f"/api/v1/evaluations/{weak.uuid}/").json()
     assert answer["rival"]["metric"] == "rouge_l"
     assert answer["rival"]["is_ahead"] is True
+
+
+def test_right_answers_in_russian_beat_the_baselines():
+    references = ["откройте настройки и нажмите сброс", "посмотрите заказы в вашем кабинете", "да в течение тридцати дней"] * 10
+    own = text_scores.score_texts(references, references, [""] * 30)
+    frequent = text_scores.score_texts(references[:1] * 30, references, [""] * 30)
+
+    against = text_scores.paired(frequent, own, count=200)
+
+    assert (against["rouge_l"]["candidate"], against["rouge_l"]["verdict"]) == (1.0, "better")
+    assert text_rules.rival({"against": {"frequent": against}}) is None
 
 
 def test_rows_come_worst_first_by_any_score_and_in_a_range(found, mia, client_for):
@@ -77,6 +111,7 @@ def test_rows_come_worst_first_by_any_score_and_in_a_range(found, mia, client_fo
     losses = [row["scores"]["loss"] for row in listed["results"]]
     assert losses == sorted(losses)
     assert all(row["prompt"] and row["reference"] and row["answer"] for row in listed["results"])
+    assert {row["item"] for row in listed["results"] if row["cut"]} == {each for each, cut in zip(texts.ids, texts.cut, strict=True) if cut}
 
 
 def test_texts_are_hidden_from_who_may_not_read_samples(found, aida, client_for):

@@ -54,3 +54,8 @@ def test_ten_steps_are_measured_where_parts_are_marked_and_where_texts_are_writt
         one.refresh_from_db()
         assert (one.error, one.profile["steps"]) == (None, 10)
         assert one.figures["artifact_bytes"] > 0
+    marked, written = tried
+    assert marked.profile["sampling_seconds"] == 0
+    assert 0 < written.profile["sampling_seconds"] <= written.profile["evaluation_seconds"] + 0.002  # told in milliseconds
+    labels = [each["label"] for each in estimate_page.detail(mia, written.uuid)["parts"]]
+    assert "The artifact, and its loss on validation" in labels

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import json
 import re
 
@@ -74,22 +75,32 @@ def test_a_shadow_is_refused(version, mia, lee):
 @pytest.mark.parametrize("strategy", ["full", "prefix"])
 def test_the_cards_code_gives_the_answer_that_was_measured(strategy, tmp_path, monkeypatch):
     from lifecycle.engine import program, text_answers
+    from lifecycle.engine.strategies import load_tokenizer
 
     base = make_tiny_decoder(tmp_path / "base")
     run = make_run(tmp_path / "run", base, epochs=15, strategy={"kind": strategy, "virtual_tokens": 4})
     program._carry_out("train", run, lambda: False)
-    asked = make_evaluation(
-        tmp_path / "asked", run / "artifact", base, rows=[("Where is my card?", "yes")], max_new_tokens=128, baselines=False
-    )
-    program._carry_out("evaluate", asked, lambda: False)
-    assert json.loads((asked / "result.json").read_text())["status"] == "succeeded"
-    (measured,) = text_answers.read(asked / "predictions.parquet").answers
+
+    def measure(name):
+        rows, artifact = [("Where is my card?", "yes")], run / "artifact"
+        asked = make_evaluation(tmp_path / name, artifact, base, rows=rows, max_new_tokens=128, baselines=False)
+        program._carry_out("evaluate", asked, lambda: False)
+        assert json.loads((asked / "result.json").read_text())["status"] == "succeeded"
+        return text_answers.read(asked / "predictions.parquet").answers[0]
+
     (tmp_path / "model").symlink_to(run / "artifact")
     monkeypatch.chdir(tmp_path)
     code = re.search(r"```python\n(.*)```", card.loading({"spec": {"task": "free_text"}, "strategy": strategy}), re.DOTALL)[1]
-    told = io.StringIO()
 
-    with contextlib.redirect_stdout(told):
-        exec(code, {})
+    def carded():
+        told = io.StringIO()
+        with contextlib.redirect_stdout(told):
+            exec(code, {})
+        return told.getvalue().strip()
 
-    assert told.getvalue().strip() == measured
+    measured = measure("asked")
+    assert carded() == measured
+    ending = load_tokenizer(base).convert_tokens_to_ids(measured.split()[-1])  # an end that the tokenizer does not name
+    settings = (run / "artifact" if strategy == "full" else base) / "generation_config.json"
+    settings.write_text(json.dumps(json.loads(settings.read_text()) | {"eos_token_id": [3, ending]}))
+    assert carded() == measure("again") == " ".join(itertools.takewhile(lambda word: word != measured.split()[-1], measured.split()))
