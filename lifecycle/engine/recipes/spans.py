@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from lifecycle.engine import calibration, metrics, span_predictions, spans, tagging
+from lifecycle.engine import calibration, leading, metrics, span_predictions, spans, tagging
 from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.batches import Collate, Encoded, EncodedRows
 from lifecycle.engine.classifier import Classifier, TokenClassifier
@@ -36,8 +36,8 @@ KEYS = ("start", "end", "label")
 class Spans(OfTexts):
     """A row is {"spans": [{"start", "end", "label"}, …]}, in code points of its text. Of spans that overlap the longest is learnt."""
 
-    best_by: str = "micro_f1"
-    best_name: str = "micro-F1 of spans"
+    best_by: str = leading.MICRO.name
+    best_name: str = leading.MICRO.words
     network: type[Classifier] = TokenClassifier
     watched: tuple[str, ...] = ("micro_f1", "micro_precision", "micro_recall", "macro_f1", "exact_texts", "ece")
     shown: tuple[str, ...] = ("micro_f1", "macro_f1")

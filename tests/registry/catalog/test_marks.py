@@ -38,6 +38,11 @@ def test_it_is_registered_with_its_own_scores_and_loading_code(version, client_f
     assert "Micro-F1" in page
     assert "/promotions/new/" not in page
 
+    listed = client_for(mia).get(f"/models/{version.model.uuid}/").content.decode()
+    report = version.evaluation.report
+    assert f"{report['micro_f1']:.3f}" != f"{report['macro_f1']:.3f}"
+    assert f'{report["micro_f1"]:.3f} <small class="muted">micro-F1 of spans</small>' in listed
+
 
 def test_a_promotion_is_refused_before_anybody_looks_at_it(version, mia):
     endpoint = make_endpoint(version.model, mia)
