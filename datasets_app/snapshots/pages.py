@@ -27,6 +27,12 @@ from registry.access.models import User
 Context = dict[str, Any]
 PAGE = 30
 CASES_SHOWN = 20
+UNCLASSED: dict[str, str] = {
+    Dataset.Task.FREE_TEXT: "each with a written text",
+    Dataset.Task.CHAT: "each with a written answer",
+    Dataset.Task.PREFERENCE: "each with the better of two",
+    Dataset.Task.RANKING: "each with an order",
+}  # what the rows of tasks hold that have no classes
 
 
 class LabelLine(NamedTuple):
@@ -102,7 +108,7 @@ def steps(snapshot: Snapshot) -> list[Step]:
 
 
 def figures(snapshot: Snapshot) -> list[Figure]:
-    """Rows by split, classes, and what was left out."""
+    """Rows by split, what each has, and what was left out."""
     counts, leakage = snapshot.counts, snapshot.leakage
     total = counts["rows"]
     parts = [
@@ -111,17 +117,23 @@ def figures(snapshot: Snapshot) -> list[Figure]:
     ]
     out = sum(leakage["left_out"].values())
     return [
-        Figure("Rows", numbers.count(total), sub=f"{numbers.count(len(counts['labels']))} classes"),
+        Figure("Rows", numbers.count(total), sub=answered(snapshot)),
         *parts,
         Figure("Left out", numbers.count(out), sub=f"and {numbers.count(leakage['undecided'])} undecided"),
         Figure("Test rows in train", numbers.count(leakage["leaked"]), sub="counted anew after the division"),
     ]
 
 
+def answered(snapshot: Snapshot) -> str:
+    """What its rows hold: 12 classes, or what people gave where there are none."""
+    classes = len(snapshot.counts["labels"])
+    return UNCLASSED.get(snapshot.dataset.task) or f"{numbers.count(classes)} class{'' if classes == 1 else 'es'}"
+
+
 def label_lines(snapshot: Snapshot) -> list[LabelLine]:
     """The labels with their rows by split, the largest first."""
     lines = [(name, [counts[split] for split in SPLITS]) for name, counts in snapshot.counts["labels"].items()]
-    largest = max(sum(counts) for _, counts in lines)
+    largest = max((sum(counts) for _, counts in lines), default=0)
     found = [LabelLine(name, counts, sum(counts), sum(counts) / largest) for name, counts in lines]
     return sorted(found, key=lambda line: (-line.total, line.name))
 

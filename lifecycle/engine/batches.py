@@ -22,14 +22,16 @@ class Encoded:
     """Rows in file order, as their recipe encodes them.
 
     ids: the token ids of each. labels: what the loss reads of each, an array (N, …), or an int64 (T,) for each, as long as its ids, with
-    -100 where a token does not count. truth: what the scores read. offsets: where each token stands in its text, where the recipe asks.
-    notes: what is to be said of them. shown: numbers of the rows that are shown while it trains; None: any few.
+    -100 where a token does not count. truth: what the scores read. offsets: where each token stands in its text, and cut: whether the
+    text goes on behind them, where the recipe asks. notes: what is to be said of them. shown: numbers of the rows that are shown while
+    it trains; None: any few.
     """
 
     ids: Sequence[Sequence[int]]
     labels: Any
     truth: Any
     offsets: Sequence[Any] | None = None
+    cut: Sequence[bool] = ()
     notes: Sequence[Diagnosis] = ()
     shown: Sequence[int] | None = None
 

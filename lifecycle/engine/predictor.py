@@ -82,4 +82,4 @@ def _of_tokens(texts: Sequence[str], encodings: Sequence[Any], found: Sequence[F
     """Logits of the tokens that stand for text. found: (T, K) of every token of each text."""
     placed = [tagging.places(text, each.offsets, each.special_tokens_mask) for text, each in zip(texts, encodings, strict=True)]
     values = [logits[counted] for logits, (counted, _) in zip(found, placed, strict=True)]
-    return Tokens(tuple(values), tuple(where for _, where in placed))
+    return Tokens(tuple(values), tuple(where for _, where in placed), tuple(bool(each.overflowing) for each in encodings))

@@ -205,8 +205,8 @@ def per_class(rows: ScoredSpans, every: Sequence[Match], labels: Sequence[str]) 
 
 @dataclass(frozen=True)
 class Lost:
-    """True spans that could not be found: beyond the longest text that is read (in so many texts), or such that begin or end within a
-    token; and those that are not asked for, since they overlap a longer one."""
+    """True spans that could not be found: beyond the longest text that is read (in so many texts), or such that begin or end where no
+    token does; and those that are not asked for, since they overlap a longer one."""
 
     beyond: int = 0
     texts_beyond: int = 0
@@ -216,7 +216,8 @@ class Lost:
 
 def lost(probabilities: Tokens, truth: Sequence[Marked]) -> Lost:
     """Over all texts."""
-    some = [unreachable(each.spans, at) for each, at in zip(truth, probabilities.offsets, strict=True)]
+    cut = probabilities.cut or (False,) * len(truth)
+    some = [unreachable(each.spans, at, cut=is_cut) for each, at, is_cut in zip(truth, probabilities.offsets, cut, strict=True)]
     beyond, inexact = [each[0] for each in some], [each[1] for each in some]
     return Lost(sum(beyond), sum(each > 0 for each in beyond), sum(inexact), sum(each.overlapping for each in truth))
 

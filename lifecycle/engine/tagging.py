@@ -26,10 +26,12 @@ CELLS = 8_000_000  # texts × tokens × tags that are decoded at once, 10 bytes 
 @dataclass(frozen=True)
 class Tokens:
     """What a model gives to the tokens of texts, those left out that stand for no text. values: (T, K) of each text, K tags; offsets: int64
-    (T, 2), where each token begins and ends, without white space around it."""
+    (T, 2), where each token begins and ends, without white space around it. cut: whether a text is longer than what is read of it; of none
+    where it is empty."""
 
     values: tuple[NDArray[Any], ...]
     offsets: tuple[Ints, ...]
+    cut: tuple[bool, ...] = ()
 
     def __len__(self) -> int:
         return len(self.values)
@@ -97,12 +99,14 @@ def tag(spans: Sequence[Span], offsets: Ints) -> Ints:
     return found
 
 
-def unreachable(spans: Sequence[Span], offsets: Ints) -> tuple[int, int]:
-    """(beyond, inexact): spans that end behind the last token that is read, and others that begin or end within a token."""
+def unreachable(spans: Sequence[Span], offsets: Ints, *, cut: bool) -> tuple[int, int]:
+    """(beyond, inexact): spans that end behind the last token that is read of a text that was cut, and others that begin or end where
+    no token does: within one, or at white space and characters that the tokenizer drops."""
     last = int(offsets[-1, 1]) if len(offsets) else 0
     starts, ends = set(offsets[:, 0].tolist()), set(offsets[:, 1].tolist())
-    beyond = sum(end > last for _, end, _ in spans)
-    return beyond, sum(end <= last and (start not in starts or end not in ends) for start, end, _ in spans)
+    beyond = [cut and end > last for _, end, _ in spans]
+    inexact = [start not in starts or end not in ends for start, end, _ in spans]
+    return sum(beyond), sum(one and not other for one, other in zip(inexact, beyond, strict=True))
 
 
 def likeliest(probabilities: Sequence[Floats]) -> list[Ints]:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from sacrebleu.metrics import BLEU, CHRF
 
 from lifecycle.engine import metrics, words
+from lifecycle.engine.leading import IN_REPORTS
 from lifecycle.engine.metrics import Floats, Ints
 
 METRICS = (
@@ -28,7 +29,7 @@ METRICS = (
     *("answer_words", "empty_answers", "length_ratio"),
 )
 COMPARED = ("rouge_l", "token_f1", "exact_match", "chrf", "bleu", "groundedness", "perplexity", "empty_answers")
-KEY = "rouge_l"  # what a fine-tune and its baselines are held against each other by
+KEY = IN_REPORTS["free_text"].name  # what a fine-tune and its baselines are held against each other by
 CHRF_ORDERS = 6  # of characters, sacrebleu's default
 BETA = 2  # chrF2: recall counts twice
 

@@ -41,7 +41,8 @@ class EvaluationOut(serializers.Serializer[Evaluation]):
     created_at = serializers.DateTimeField()
 
     def get_rival(self, evaluation: Evaluation) -> dict[str, Any] | None:
-        """The best baseline, where the run does not clearly beat it by macro-F1: name, macro_f1, own (the run's), is_ahead. Else null.
+        """The best baseline, where the run does not clearly beat it: name, metric (macro_f1, of marked parts micro_f1), value, own (the
+        run's), is_ahead. Else null.
 
         Where texts are written, by ROUGE-L on the same rows: name, metric, value, own, low and high of the difference, is_ahead.
         """

@@ -8,6 +8,7 @@ from typing import Any
 from django.core.cache import cache
 
 from lifecycle.engine import predictions, significance, span_predictions, text_answers
+from lifecycle.engine.leading import MACRO, Leading
 from lifecycle.evaluation import marks, queries, rules, text_rules
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.refusals import Refused
@@ -34,7 +35,9 @@ def paired_report(a: Evaluation, b: Evaluation) -> dict[str, Any]:
         cache.set(key, known, 3600)
     return known | {
         "same_snapshot": a.snapshot_id == b.snapshot_id,
-        "summary": (text_rules.summary if text_rules.writes(a.report) else summary)(known, str(a.run), str(b.run)),
+        "summary": text_rules.summary(known, str(a.run), str(b.run))
+        if text_rules.writes(a.report)
+        else summary(known, str(a.run), str(b.run), rules.leading_of(a.report)),
         "a": {"uuid": str(a.uuid), "report_digest": a.report_digest},
         "b": {"uuid": str(b.uuid), "report_digest": b.report_digest},
     }
@@ -92,11 +95,12 @@ def _report(a: Evaluation, b: Evaluation) -> dict[str, Any]:
         "per_class": per_class,
     }  # fmt: skip
     digest = digest_of({"report": report, "a": a.report_digest, "b": b.report_digest})
+    leading = rules.leading_of(a.report).name
     if rules.is_marks(a.report):
         turned = marks.turned_by_class(first, second)
-        return report | tests(report, marks.changes(first, second), turned, "micro_f1") | {"digest": digest}
+        return report | tests(report, marks.changes(first, second), turned, leading) | {"digest": digest}
     changed = rules.changes(first, second)
-    return report | tests(report, changed, rules.changes_by_class(changed), "macro_f1") | {"digest": digest}
+    return report | tests(report, changed, rules.changes_by_class(changed), leading) | {"digest": digest}
 
 
 def tests(report: dict[str, Any], changed: list[rules.Change], counts: Mapping[str, tuple[int, int]], leading: str) -> dict[str, Any]:
@@ -133,12 +137,11 @@ def class_verdict(f1: float | None, fixed: int, broken: int, p_holm: float) -> s
     return "better" if turned > 0 else "worse"
 
 
-def summary(report: dict[str, Any], first: str, second: str) -> dict[str, str]:
-    """The finding in words. fact: which is better by macro-F1, of marked parts by micro-F1. text: what changed, and how many rows would
+def summary(report: dict[str, Any], first: str, second: str, leading: Leading = MACRO) -> dict[str, str]:
+    """The finding in words. fact: which is better by the leading score. text: what changed, and how many rows would
     tell where nothing is told."""
-    leading = "micro_f1" if "micro_precision" in report["metrics"] else "macro_f1"
-    f1, changed = report["metrics"][leading], report["changes"]
-    points = f"{signed(100 * f1['difference'], 1)} points {'micro' if leading == 'micro_f1' else 'macro'}-F1"
+    f1, changed = report["metrics"][leading.name], report["changes"]
+    points = f"{signed(100 * f1['difference'], 1)} points {leading.words}"
     interval = f"(95{GAP}% {decimals(100 * f1['low'], 1)} to {decimals(100 * f1['high'], 1)})"
     facts = {
         "better": f"{second} is better: {points} {interval}.",

@@ -81,7 +81,8 @@ def measure(report: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 def main_score(report: Mapping[str, Any]) -> dict[str, Any]:
     """What an evaluation is known by in a list."""
-    return texts_page.measure(report, text_rules.KEY) if text_rules.writes(report) else measure(report, "macro_f1")
+    name = rules.leading_of(report).name
+    return texts_page.measure(report, name) if text_rules.writes(report) else measure(report, name)
 
 
 def of_run(user: User, run: Run) -> dict[str, Any]:

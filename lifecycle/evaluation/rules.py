@@ -10,8 +10,9 @@ from uuid import UUID
 
 import numpy as np
 
-from lifecycle.engine import calibration
+from lifecycle.engine import calibration, leading
 from lifecycle.engine.groups import Answers
+from lifecycle.engine.leading import Leading
 from lifecycle.engine.predictions import Predictions
 from lifecycle.evaluation import text_rules
 from lifecycle.refusals import Refused
@@ -106,24 +107,39 @@ def interval(report: Mapping[str, Any], name: str) -> tuple[float | None, float 
 
 @dataclass(frozen=True, slots=True)
 class Rival:
-    """The best baseline, where a run does not clearly beat it by macro-F1. is_ahead: it is at least as good; else the intervals overlap."""
+    """The best baseline, where a run does not clearly beat it by its task's leading score.
+
+    metric: that score's name; value: the baseline's; own: the run's. is_ahead: it is at least as good; else the intervals overlap.
+    """
 
     name: str
-    macro_f1: float
+    metric: str
+    value: float
     own: float
     is_ahead: bool
+
+    @property
+    def words(self) -> str:
+        """What the score is called within a sentence."""
+        return next(each.words for each in leading.LEADING.values() if each.name == self.metric)
 
 
 def rival(report: Mapping[str, Any]) -> Rival | None:
     """The baseline that speaks against a fine-tune; None where it is clearly better than all, or there are none."""
-    found = {name: each for name, each in (report.get("baselines") or {}).items() if each.get("macro_f1") is not None}
-    if not found or report.get("macro_f1") is None:
+    metric = leading_of(report).name
+    found = {name: each for name, each in (report.get("baselines") or {}).items() if each.get(metric) is not None}
+    if not found or report.get(metric) is None:
         return None
-    best = max(found, key=lambda name: found[name]["macro_f1"])
-    own, theirs = report["macro_f1"], found[best]["macro_f1"]
-    (low, _), (_, high) = interval(report, "macro_f1"), interval(found[best], "macro_f1")
+    best = max(found, key=lambda name: found[name][metric])
+    own, theirs = report[metric], found[best][metric]
+    (low, _), (_, high) = interval(report, metric), interval(found[best], metric)
     overlap = low is not None and high is not None and high >= low
-    return Rival(baseline_name(report, best), theirs, own, theirs >= own) if theirs >= own or overlap else None
+    return Rival(baseline_name(report, best), metric, theirs, own, theirs >= own) if theirs >= own or overlap else None
+
+
+def leading_of(report: Mapping[str, Any]) -> Leading:
+    """The score by which an evaluation is compared."""
+    return leading.of_reports(report.get("task", "single_label"))
 
 
 def is_several(report: Mapping[str, Any]) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from datasets_app.datasets.models import Dataset
+from lifecycle.engine import leading
 from lifecycle.evaluation import queries, rules
 from lifecycle.evaluation.forms import SuggestForm
 from lifecycle.evaluation.ports import Model
@@ -16,13 +17,13 @@ NAMED = 5  # classes that are named; how many more there are is said
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One model. macro_f1: on its validation split, None where it was not measured. unknown, never: as in Match, in words."""
+    """One model. score: the leading one on its validation split, None where it was not measured. unknown, never: as in Match, in words."""
 
     model: Model
     value: str
     chosen: bool
     match: rules.Match
-    macro_f1: float | None
+    score: float | None
     unknown: str
     never: str
 
@@ -47,6 +48,7 @@ def suggesting(user: User, dataset: Dataset, form: SuggestForm) -> dict[str, Any
         "dataset": dataset, "form": form, "groups": groups, "told": (queries.OTHER_TASK, queries.OTHER_TASK_STEP),
         "able": dataset.task in queries.CLASSED, "several": dataset.task == Dataset.Task.MULTI_LABEL,
         "marks": dataset.task == Dataset.Task.SPANS, "may_send": bool(first), "job": job,
+        "leading": leading.LEADING.get(dataset.task),
         "working": job is not None and not job.is_finished, "shown": rules.SHOWN, "least": rules.LEAST,
     }  # fmt: skip
 
@@ -59,8 +61,9 @@ def value(model: Model) -> str:
 def line(model: Model, match: rules.Match, chosen: str) -> Line:
     """A model as a row of the table."""
     return Line(
-        model, value(model), value(model) == chosen, match, model.run.metrics.get("macro_f1"), listed(match.unknown), listed(match.never)
-    )
+        model, value(model), value(model) == chosen, match, model.run.metrics.get(leading.of_training(model.run.task).name),
+        listed(match.unknown), listed(match.never),
+    )  # fmt: skip
 
 
 def listed(names: tuple[str, ...]) -> str:

@@ -11,6 +11,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
+from lifecycle.engine import leading
 from lifecycle.engine.base import MINILM
 from lifecycle.training import actions, pages, queries
 from lifecycle.training.models import BaseModel, Run
@@ -47,7 +48,7 @@ class BaseModelIn(serializers.Serializer[BaseModel]):
 
 
 class RunOut(serializers.Serializer[Any]):
-    """A run as programs read it."""
+    """A run as programs read it. leading: the name of the score in `metrics` that it is known by beside others of its task."""
 
     uuid = serializers.UUIDField()
     project = serializers.UUIDField(source="project.uuid")
@@ -64,6 +65,7 @@ class RunOut(serializers.Serializer[Any]):
     total_steps = serializers.IntegerField()
     best_step = serializers.IntegerField(allow_null=True)
     metrics = serializers.DictField()
+    leading = serializers.SerializerMethodField()
     error = serializers.DictField(allow_null=True)
     batch = serializers.SerializerMethodField()
     cost = serializers.SerializerMethodField()
@@ -76,6 +78,10 @@ class RunOut(serializers.Serializer[Any]):
     created_at = serializers.DateTimeField()
     started_at = serializers.DateTimeField(allow_null=True)
     finished_at = serializers.DateTimeField(allow_null=True)
+
+    def get_leading(self, run: Run) -> str:
+        """macro_f1, of marked parts micro_f1, of written texts perplexity."""
+        return leading.of_lists(run.task).name
 
     def get_batch(self, run: Run) -> dict[str, int] | None:
         """What passed at a time: batch_size and accumulation, smaller and higher than in the spec where memory ran out; null before its

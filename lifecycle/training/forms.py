@@ -107,7 +107,7 @@ class SweepForm(forms.Form):
         label="Give up trials below the median",
         initial=True,
         required=False,
-        help_text="At each evaluation, where the best macro-F1 of a trial is below the median that the others had there.",
+        help_text="At each evaluation, where the best score of a trial is below the median that the others had there.",
     )
     warmup_trials = forms.IntegerField(label="Scored before one is given up", initial=5, help_text="Trials that go to their end.")
     note = forms.CharField(label="Note", max_length=300, required=False, help_text="What this sweep is to find out.")

@@ -18,18 +18,28 @@ OFFERED = 100
 METRICS = {
     "validation_loss": "Validation loss", "train_loss": "Training loss", "macro_f1": "Macro-F1, validation",
     "micro_f1": "Micro-F1, validation", "accuracy": "Accuracy, validation",
-    "subset_accuracy": "Subset accuracy, validation", "learning_rate": "Learning rate", "gradient_norm": "Gradient norm",
+    "subset_accuracy": "Subset accuracy, validation", "perplexity": "Perplexity, validation",
+    "learning_rate": "Learning rate", "gradient_norm": "Gradient norm",
     "examples_per_second": "Examples per second", "memory_mb": "Memory, MB",
 }  # fmt: skip
-EXACT = {"accuracy": "Accuracy, best", "subset_accuracy": "Subset accuracy, best"}  # of one class a text, and of several
+SCORES = {
+    "single_label": ("macro_f1", "accuracy", "ece"),
+    "multi_label": ("macro_f1", "micro_f1", "subset_accuracy", "ece"),
+    "spans": ("micro_f1", "macro_f1", "ece"),
+    "free_text": ("perplexity",),
+}  # what is measured on validation where a run learns this task, the leading one first
+NAMES = {
+    "macro_f1": "Macro-F1, best", "micro_f1": "Micro-F1, best", "accuracy": "Accuracy, best", "subset_accuracy": "Subset accuracy, best",
+    "perplexity": "Perplexity, best", "validation_loss": "Validation loss", "ece": "ECE",
+}  # fmt: skip
 LEFT_OUT = frozenset({"format", "labels", "base", "task"})  # of the spec: the same, or told by the rows above
 
 
 def overlay(user: User, given: QueryDict) -> dict[str, Any]:
     """The chosen runs, one metric's curves of all, what they reached, and the settings in which they differ."""
     runs = chosen(user, given.getlist("run"))
-    metric = given.get("metric", "")
-    metric = metric if metric in METRICS else "validation_loss"
+    metric, offered = given.get("metric", ""), metrics_of(runs)
+    metric = metric if metric in offered else "validation_loss"
     curves = queries.curves_of(runs, metric)
     taken = {run.pk for run in runs}
     others = [run for run in queries.runs(user)[: OFFERED + MOST] if run.pk not in taken][:OFFERED] if len(runs) < MOST else []
@@ -40,7 +50,7 @@ def overlay(user: User, given: QueryDict) -> dict[str, Any]:
             {"run": run, "colour": at, "without": query([each for each in runs if each != run], metric)} for at, run in enumerate(runs, 1)
         ],
         "metric": metric,
-        "metrics": METRICS.items(),
+        "metrics": offered.items(),
         "others": others,
         "most": MOST,
         "chart": charts.overlay(METRICS[metric], lines) if runs else None,
@@ -48,6 +58,18 @@ def overlay(user: User, given: QueryDict) -> dict[str, Any]:
         "differing": differing,
         "same": same,
     }
+
+
+def scores_of(runs: Sequence[Run]) -> list[str]:
+    """The scores that at least one of the runs has by its task, leading ones first."""
+    found = [SCORES[run.task] for run in runs]
+    return [*dict.fromkeys([each[0] for each in found] + [name for each in found for name in each])]
+
+
+def metrics_of(runs: Sequence[Run]) -> dict[str, str]:
+    """The curves that these runs can have, with their names; all where none is chosen."""
+    every, mine = {name for names in SCORES.values() for name in names}, scores_of(runs)
+    return {name: label for name, label in METRICS.items() if name not in every or name in mine or not runs}
 
 
 def chosen(user: User, wanted: Sequence[str]) -> list[Run]:
@@ -85,10 +107,7 @@ def reached(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:
     costs = [queries.cost_of(run) or {} for run in runs]
     return [
         ("State", [run.standing for run in runs]),
-        line("Macro-F1, best", figure("macro_f1")),
-        *(line(label, figure(name)) for name, label in EXACT.items() if any(run.metrics.get(name) is not None for run in runs)),
-        line("Validation loss", figure("validation_loss")),
-        line("ECE", figure("ece")),
+        *(line(NAMES[name], figure(name)) for name in sorted([*scores_of(runs), "validation_loss"], key=[*NAMES].index)),
         line("Weights that learn", (trainable(run.result or {}) for run in runs)),
         line("Time", (duration(cost["seconds"]) if cost.get("seconds") else None for cost in costs)),
         line("Core time", (duration(cost["cpu_seconds"]) if cost.get("cpu_seconds") else None for cost in costs)),

@@ -16,8 +16,9 @@ from rest_framework.request import Request
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.snapshots.models import Snapshot
-from lifecycle.engine import defaults, text_defaults
+from lifecycle.engine import defaults, leading, text_defaults
 from lifecycle.engine.defaults import Choice
+from lifecycle.engine.leading import Leading
 from lifecycle.engine.tagging import tags
 from lifecycle.jobs import queries as jobs
 from lifecycle.refusals import Conflict
@@ -40,19 +41,23 @@ BEST = {
     "multi_label": {"macro_f1": "Macro-F1, best", "subset_accuracy": "Subset accuracy, best"},
     "spans": {"micro_f1": "Micro-F1 of spans, best", "macro_f1": "Macro-F1 of spans"},
     "free_text": {"perplexity": "Perplexity, best"},
-}  # the first is what the best step is chosen by
+}  # the first is what runs are known by
 STAGES = {"prepare": "Preparing", "train": "Training", "artifact": "Artifact and its gate"}
 SEVERITY = {"info": "info", "watch": "warn", "bad": "bad"}
 
 
 @dataclass(frozen=True, slots=True)
 class RunLine:
-    """A run as the list shows it. macro_f1, perplexity: None where its task has none, or before it was measured."""
+    """A run as the list shows it. score: of `leading` on validation, None before it was measured."""
 
     run: Run
     losses: list[float]
-    macro_f1: float | None
-    perplexity: float | None
+    leading: Leading
+
+    @property
+    def score(self) -> float | None:
+        """What it is known by."""
+        return self.run.metrics.get(self.leading.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +86,7 @@ def listing(user: User, given: Mapping[str, str]) -> dict[str, Any]:
         rows = rows.filter(id__lt=int(before))
     found = list(rows[: PAGE + 1])
     losses = queries.validation_losses(found[:PAGE])
-    lines = [RunLine(run, losses.get(run.pk, []), run.metrics.get("macro_f1"), run.metrics.get("perplexity")) for run in found[:PAGE]]
+    lines = [RunLine(run, losses.get(run.pk, []), leading.of_lists(run.task)) for run in found[:PAGE]]
     older = f"?before={found[PAGE - 1].pk}" if len(found) > PAGE else ""
     return {
         "lines": lines,
@@ -153,10 +158,10 @@ def epoch(run: Run) -> str:
 
 
 def kept_step(run: Run, curves: Mapping[str, charts.Curve]) -> tuple[int, float] | None:
-    """The step with the best score so far, which a stop keeps: macro-F1, micro-F1 of spans, or the least loss where texts are written."""
-    if run.writes:
-        return min(curves.get("validation_loss", []), key=lambda point: (point[1], point[0]), default=None)
-    return max(curves.get(next(iter(BEST[run.task])), []), key=lambda point: (point[1], -point[0]), default=None)
+    """The step with the best leading score so far, which a stop keeps."""
+    by = leading.of_training(run.task)
+    sign = 1 if by.lower_is_better else -1
+    return min(curves.get(by.name, []), key=lambda point: (sign * point[1], point[0]), default=None)
 
 
 def acts(user: User, run: Run) -> dict[str, str]:

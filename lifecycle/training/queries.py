@@ -12,14 +12,15 @@ from uuid import UUID
 
 from django.conf import settings
 from django.core.cache import cache
-from django.db.models import Count, FloatField, Max, Q, QuerySet, Subquery, Value
+from django.db.models import Case, Count, FloatField, Max, Q, QuerySet, Subquery, Value, When
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast, Coalesce
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
-from lifecycle.engine import defaults, text_defaults
+from lifecycle.engine import defaults, leading, text_defaults
+from lifecycle.engine.leading import Leading
 from lifecycle.training import search
 from lifecycle.training.models import BaseModel, Estimate, MetricPoint, Run, Sweep
 from lifecycle.training.rules import FINISHED, Attempt, Repeat, RunState, SweepState, compare_repeat
@@ -33,12 +34,11 @@ from registry.ledger.verbs import Verb
 SAMPLE = 400
 POINTS = 1_000  # of one metric that are drawn: as many as a chart has pixels
 BEST = {
-    "validation_loss": "value",
-    "macro_f1": "-value",
-    "perplexity": "value",
+    each.name: "value" if each.lower_is_better else "-value" for each in (*leading.LEADING.values(), *leading.IN_LISTS.values())
 }  # the order in which the best point of a metric comes first
 ACTIVE = (RunState.QUEUED, RunState.TRAINING, RunState.PAUSING, RunState.STOPPING)
 UNFINISHED = (*ACTIVE, RunState.PAUSED)
+UNSCORED = Dataset.Task.FREE_TEXT  # of which no sweep is started
 labels_of = snapshots.labels_of
 
 
@@ -191,9 +191,10 @@ def validation_losses(runs: Iterable[Run]) -> dict[int, list[float]]:
 
 # ── Sweeps ──────────────────────────────────────────────────────────────────
 def sweeps(user: Person) -> QuerySet[Sweep]:
-    """The sweeps that the user may see, newest first, each with how many of its trials have ended and its best macro-F1 so far."""
+    """The sweeps that the user may see, newest first, each with how many of its trials have ended and its best leading score so far."""
     rows = policy.visible_to(user, Sweep, "training.view").select_related("project", "snapshot__dataset", "base__folder", "launched_by")
-    score = Cast(KeyTextTransform("macro_f1", "trials__metrics"), FloatField())
+    known = {task: KeyTextTransform(each.name, "trials__metrics") for task, each in leading.LEADING.items() if task != UNSCORED}
+    score = Case(*(When(snapshot__dataset__task=task, then=Cast(each, FloatField())) for task, each in known.items()))
     ended = Count("trials", filter=Q(trials__state__in=FINISHED))
     return rows.annotate(ended=ended, best=Max(score, filter=Q(trials__state=RunState.SUCCEEDED))).order_by("-id")
 
@@ -218,9 +219,14 @@ def params_of(sweep: Sweep, run: Run) -> dict[str, Any]:
     return {name: run.spec["strategy"][name] if name in defaults.INNER else run.spec[name] for name in searched(sweep)}
 
 
+def leading_of(sweep: Sweep) -> Leading:
+    """What its trials are compared by."""
+    return leading.of_training(sweep.snapshot.dataset.task)
+
+
 def score_of(run: Run) -> float | None:
-    """Macro-F1 on validation of the model that a trial left."""
-    return run.metrics.get("macro_f1") if run.state == RunState.SUCCEEDED else None
+    """The leading score on validation of the model that a trial left."""
+    return run.metrics.get(leading.of_training(run.task).name) if run.state == RunState.SUCCEEDED else None
 
 
 def best_trial(runs: Iterable[Run]) -> Run | None:
@@ -230,9 +236,9 @@ def best_trial(runs: Iterable[Run]) -> Run | None:
 
 
 def evaluations_of(sweep: Sweep) -> dict[int, tuple[float, ...]]:
-    """Macro-F1 on validation at each evaluation of each trial, by the run's key: one statement."""
+    """The leading score on validation at each evaluation of each trial, by the run's key: one statement."""
     found: dict[int, tuple[float, ...]] = {}
-    rows = MetricPoint.objects.filter(run__sweep=sweep, name="macro_f1").order_by("step")
+    rows = MetricPoint.objects.filter(run__sweep=sweep, name=leading_of(sweep).name).order_by("step")
     for key, value in rows.values_list("run_id", "value"):
         found[key] = (*found.get(key, ()), value)
     return found
@@ -257,7 +263,8 @@ def find_cut(run: Run) -> search.Cut | None:
     if sweep is None:
         return None
     others = told(sweep, [each for each in trials_of(sweep) if each != run])
-    own = tuple(MetricPoint.objects.filter(run=run, name="macro_f1").order_by("step").values_list("value", flat=True))
+    points = MetricPoint.objects.filter(run=run, name=leading.of_training(run.task).name).order_by("step")
+    own = tuple(points.values_list("value", flat=True))
     return search.find_cut(own, others, warmup=sweep.warmup_trials)
 
 

@@ -17,8 +17,13 @@ from registry.access.rest import Request, View
 
 
 class SampleOut(serializers.Serializer[object]):
-    """A row. item: its digest. text: the first 240 characters, empty where your role may not read texts or it was erased. truth, answer:
-    names of labels; before: the answer at the evaluation before, null at the first. confidence: 0 to 1, before calibration."""
+    """A row. item: its digest. text: the first 240 characters, empty where your role may not read texts or it was erased.
+
+    truth, answer: the name of its class, or of each of several; of marked parts class and place of each, as "PER 0–4" in code points; of
+    written texts one text. before: the answer at the evaluation before, null at the first; rows of written texts are left out
+    where your role may not read them. confidence: 0 to 1, before calibration: of the class, of several that of the least certain decision,
+    of marked parts that of the least certain; null where nothing was marked, and where texts are written.
+    """
 
     item = serializers.CharField(source="digest")
     text = serializers.CharField()

@@ -238,7 +238,7 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A trial that has ended. score: macro-F1 on validation of the model that it left; evaluations: at each evaluation on the way."""
+    """A trial that has ended. score: the leading one of its model on validation; evaluations: at each evaluation on the way."""
 
     outcome: Outcome
     params: Mapping[str, Any]

@@ -15,13 +15,14 @@ from lifecycle.training import actions, pages, queries, search
 from lifecycle.training.api import before_in, checked
 from lifecycle.training.models import Run, Sweep
 from lifecycle.training.pages import person
+from lifecycle.training.rules import RunState
 from registry.access.decorators import Needs
 from registry.access.rest import IS_NUMBER, IS_UUID, Request, View, chosen
 
 
 class SweepOut(serializers.Serializer[Any]):
     """A sweep as programs read it. space: what is searched; options: what is the same in all trials. ended: how many trials have.
-    best: the highest macro-F1 on validation so far."""
+    best: the highest leading score on validation so far; leading: its name, macro_f1 or of marked parts micro_f1."""
 
     uuid = serializers.UUIDField()
     project = serializers.UUIDField(source="project.uuid")
@@ -42,18 +43,25 @@ class SweepOut(serializers.Serializer[Any]):
     ending = serializers.DictField(allow_null=True)
     ended = serializers.IntegerField()
     best = serializers.FloatField(allow_null=True)
+    leading = serializers.SerializerMethodField()
     created_at = serializers.DateTimeField()
     finished_at = serializers.DateTimeField(allow_null=True)
 
+    def get_leading(self, sweep: Sweep) -> str:
+        """The name of what its trials are compared by."""
+        return queries.leading_of(sweep).name
+
 
 class TrialOut(serializers.Serializer[Any]):
-    """A trial: its run, the settings that were searched, and its macro-F1 on validation, null without a model."""
+    """A trial: its run, the settings that were searched, and on validation its leading score and its macro-F1, null without
+    a model. evaluations: the leading score at each on the way."""
 
     trial = serializers.IntegerField()
     run = serializers.UUIDField()
     number = serializers.IntegerField()
     state = serializers.ChoiceField(choices=Run.State.choices)
     settings = serializers.DictField()
+    score = serializers.FloatField(allow_null=True)
     macro_f1 = serializers.FloatField(allow_null=True)
     evaluations = serializers.ListField(child=serializers.FloatField())
     error = serializers.DictField(allow_null=True)
@@ -134,7 +142,8 @@ class OneSweep(View):
         trials = [
             {
                 "trial": run.trial, "run": run.uuid, "number": run.number, "state": run.state, "settings": queries.params_of(sweep, run),
-                "macro_f1": queries.score_of(run), "evaluations": evaluations.get(run.pk, ()), "error": run.error,
+                "score": queries.score_of(run), "macro_f1": run.metrics.get("macro_f1") if run.state == RunState.SUCCEEDED else None,
+                "evaluations": evaluations.get(run.pk, ()), "error": run.error,
             }
             for run in runs
         ]  # fmt: skip

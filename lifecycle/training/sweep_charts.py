@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lifecycle.engine.leading import Leading
 from lifecycle.training.search import BEST, Choices, Domain, Space, told
 from lifecycle.ui.charts import Chart
 from lifecycle.ui.numbers import count, decimals, percent
@@ -17,7 +18,7 @@ DOT: dict[str, Any] = {"type": "scatter", "mode": "markers"}
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A trial as the charts draw it. value: macro-F1 of its model, of a pruned one of its last evaluation."""
+    """A trial as the charts draw it. value: the leading score of its model, of a pruned one of its last evaluation."""
 
     number: int
     params: Mapping[str, Any]
@@ -25,7 +26,7 @@ class Mark:
     scored: bool
 
 
-def history(marks: Sequence[Mark], *, wanted: int) -> Chart:
+def history(marks: Sequence[Mark], score: Leading, *, wanted: int) -> Chart:
     """The score of each trial in their order, and the best so far. There is at least one scored mark."""
     best = best_of(marks)
     scored, pruned = [each for each in marks if each.scored], [each for each in marks if not each.scored]
@@ -34,7 +35,7 @@ def history(marks: Sequence[Mark], *, wanted: int) -> Chart:
     data = [
         LINE
         | {"x": [*known, marks[-1].number], "y": [*so_far, so_far[-1]], "name": "best so far", "line": {"color": "$c1", "shape": "hv"}},
-        DOT | {"x": list(known), "y": [each.value for each in scored], "name": "macro-F1", "marker": {"color": "$c1"}},
+        DOT | {"x": list(known), "y": [each.value for each in scored], "name": score.words, "marker": {"color": "$c1"}},
         DOT
         | {
             "x": [each.number for each in pruned],
@@ -45,14 +46,14 @@ def history(marks: Sequence[Mark], *, wanted: int) -> Chart:
     ]
     layout = {
         "xaxis": {"title": {"text": "trial"}, "range": [0.5, max(wanted, marks[-1].number) + 0.5], "tickformat": "d"},
-        "yaxis": {"title": {"text": "macro-F1 on validation"}},
+        "yaxis": {"title": {"text": f"{score.words} on validation"}},
     }
     return Chart(
         id="history",
         lead=f"Trial {count(best.number)} is the best,",
-        caption=f"with a macro-F1 of {decimals(best.value)} on validation.",
+        caption=f"with a {score.words} of {decimals(best.value)} on validation.",
         figure={"data": data, "layout": layout},
-        head=["trial", "macro-F1", "best so far", ""],
+        head=["trial", score.words, "best so far", ""],
         rows=[
             [
                 each.number,
@@ -66,7 +67,7 @@ def history(marks: Sequence[Mark], *, wanted: int) -> Chart:
     )
 
 
-def parallel(space: Space, labels: Mapping[str, str], marks: Sequence[Mark]) -> Chart:
+def parallel(space: Space, labels: Mapping[str, str], marks: Sequence[Mark], score: Leading) -> Chart:
     """Each trial as a line through its settings to its score: the best one strong, the better half in colour, the rest behind."""
     best, axes = best_of(marks), [*space]
     scored = sorted((each for each in marks if each.scored), key=lambda each: -each.value)
@@ -84,7 +85,7 @@ def parallel(space: Space, labels: Mapping[str, str], marks: Sequence[Mark]) -> 
             x += [*range(len(axes) + 1), None]
             y += [*height(each), None]
             text += [f"Trial {each.number}: {labels[axis]} {told(each.params[axis])}" for axis in axes]
-            text += [f"Trial {each.number}: macro-F1 {decimals(each.value)}", ""]
+            text += [f"Trial {each.number}: {score.words} {decimals(each.value)}", ""]
         return LINE | {"x": x, "y": y, "text": text, "hoverinfo": "text", "name": name, "line": {"color": colour, "width": width}}
 
     data = [
@@ -101,7 +102,7 @@ def parallel(space: Space, labels: Mapping[str, str], marks: Sequence[Mark]) -> 
     ]
     rules = [{"type": "line", "x0": at, "x1": at, "y0": 0, "y1": 1, "layer": "below"} for at in range(len(axes) + 1)]
     short = {name: labels[name].replace("Learning rate", "Rate") for name in axes}
-    names = [*short.values(), "Macro-F1"]
+    names = [*short.values(), score.title]
     layout = {
         "hovermode": "closest",
         "xaxis": {"tickvals": list(range(len(names))), "ticktext": names, "range": [-0.4, len(axes) + 0.4], "showline": False, "ticks": ""},

@@ -49,7 +49,7 @@ def listing(user: User, given: Mapping[str, str]) -> dict[str, Any]:
     found = list(rows[: pages.PAGE + 1])
     older = f"?before={found[pages.PAGE - 1].pk}" if len(found) > pages.PAGE else ""
     return {
-        "sweeps": found[: pages.PAGE],
+        "lines": [(sweep, queries.leading_of(sweep)) for sweep in found[: pages.PAGE]],
         "tabs": pages.tabs("training:sweeps"),
         "pager": {"previous": "?" if before else "", "next": older, "about": None},
         "may_launch": can_somewhere(user, "training.launch"),
@@ -64,6 +64,7 @@ def detail(user: User, uuid: UUID) -> dict[str, Any]:
     return live_part(user, sweep, runs) | {
         "names": [label_of(name) for name in queries.searched(sweep)],
         "lines": lines_of(sweep, runs, best),
+        "best_score": queries.score_of(best) if best else None,
         "charts": drawings(sweep, runs),
         "facts": facts_of(sweep),
         "options": [(label_of(name), search.told(value)) for name, value in sweep.options.items()],
@@ -91,6 +92,7 @@ def live_part(user: User, sweep: Sweep, runs: Sequence[Run]) -> dict[str, Any]:
         "current": current,
         "ended": len(ended),
         "best": queries.best_trial(runs),
+        "leading": queries.leading_of(sweep),
         "figures": figures(sweep, runs, ended),
         "thread": thread(sweep),
         "cancel": may_cancel if running else f"The sweep has {'ended' if sweep.state == SweepState.FINISHED else sweep.state}",
@@ -112,7 +114,11 @@ def figures(sweep: Sweep, runs: Sequence[Run], ended: Sequence[Run]) -> list[Fig
     if left is not None and sweep.minutes is not None:
         left = min(left, max(0.0, 60.0 * sweep.minutes - spent))
     strip = [
-        Figure("Macro-F1, best", decimals(best.metrics["macro_f1"]) if best else None, sub=f"trial {best.trial}" if best else ""),
+        Figure(
+            f"{queries.leading_of(sweep).title}, best",
+            decimals(queries.score_of(best)) if best else None,
+            sub=f"trial {best.trial}" if best else "",
+        ),
         Figure("Trials", f"{count(len(ended))} of {count(sweep.trials_wanted)}", sub=told_states(ended)),
         Figure("Time", duration(spent), sub=f"limit {duration(60 * sweep.minutes)}" if sweep.minutes else "no limit"),
     ]
@@ -170,8 +176,8 @@ def drawings(sweep: Sweep, runs: Sequence[Run]) -> dict[str, Any]:
     labels = {name: label_of(name) for name in space}
     important = search.importances(space, trials) if len(space) > 1 else None
     return found | {
-        "history": sweep_charts.history(marks, wanted=sweep.trials_wanted),
-        "parallel": sweep_charts.parallel(space, labels, marks),
+        "history": sweep_charts.history(marks, queries.leading_of(sweep), wanted=sweep.trials_wanted),
+        "parallel": sweep_charts.parallel(space, labels, marks, queries.leading_of(sweep)),
         "importance": sweep_charts.importance(important, labels, trials=scored) if important else None,
     }
 

@@ -19,7 +19,7 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError
 
 from lifecycle.compute.child import Result, read_result, run_child, tail
-from lifecycle.engine import memory
+from lifecycle.engine import leading, memory
 from lifecycle.engine.base import SMOLLM2_PACKAGE
 from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.spec import UnpackSpec
@@ -171,7 +171,7 @@ def keep_events(ctx: JobContext, run: Run, pruning: Pruning, events: list[dict[s
     """Keep what the engine wrote, as long as the job is held; after an evaluation a trial may be given up."""
     ctx.hold()  # a job before its run, always: two locks in one order
     actions.record_events(run, events)
-    if any("macro_f1" in event.get("values", {}) for event in events):
+    if any(leading.of_training(run.task).name in event.get("values", {}) for event in events):
         pruning.look()
 
 
@@ -197,9 +197,10 @@ class Pruning:
         """The sentence for people."""
         if self.cut is None:
             return ""
+        words = leading.of_training(self.run.task).words
         cut, of = self.cut, "1 trial" if self.cut.others == 1 else f"{self.cut.others} trials"
         return (
-            f"Given up at evaluation {cut.evaluation}: its best macro-F1 so far, {cut.best:.3f}, is below {cut.median:.3f}, "
+            f"Given up at evaluation {cut.evaluation}: its best {words} so far, {cut.best:.3f}, is below {cut.median:.3f}, "
             f"the median of {of} at that evaluation."
         )
 

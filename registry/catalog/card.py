@@ -83,7 +83,8 @@ tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
 tokenizer.enable_truncation(about["max_tokens"])
 session = onnxruntime.InferenceSession(folder / about["serving"])
 
-encoded = tokenizer.encode("Where is my card?")
+text = "Where is my card?"
+encoded = tokenizer.encode(text)
 columns = {"input_ids": encoded.ids, "attention_mask": encoded.attention_mask, "token_type_ids": encoded.type_ids}
 inputs = {name: numpy.array([columns[name]], dtype=numpy.int64) for name in about["inputs"]}
 scores = session.run(["logits"], inputs)[0][0] / about["temperature"]
@@ -120,19 +121,24 @@ print(about["labels"][shares.argmax()], shares.max() / shares.sum())"""
 SEVERAL = """shares = 1 / (1 + numpy.exp(-scores))
 print([(label, share) for label, share, least in zip(about["labels"], shares, about["thresholds"]) if share >= least])"""
 
-MARKS = """kept = [at for at, special in enumerate(encoded.special_tokens_mask) if not special]
-scores, spans = scores[kept], []
-best, came = [score if tag % 2 or not tag else -numpy.inf for tag, score in enumerate(scores[0])], []
-for row in scores[1:]:  # the likeliest tags in which a span goes on only where it has begun
+MARKS = """places = zip(encoded.offsets, encoded.special_tokens_mask)
+kept = [at for at, ((start, end), special) in enumerate(places) if not special and text[start:end].strip()]
+best, came, spans = None, [], []
+for row in scores[kept].astype(float):  # the likeliest tags in which a span goes on only where it has begun
+    if best is None:
+        best = [score if tag % 2 or not tag else -numpy.inf for tag, score in enumerate(row)]
+        continue
     top = int(numpy.argmax(best))
     before = [top if tag % 2 or not tag else (tag if best[tag] >= best[tag - 1] else tag - 1) for tag in range(len(row))]
     best = [best[last] + score for last, score in zip(before, row)]
     came.append(before)
-tags = [int(numpy.argmax(best))]
+tags = [int(numpy.argmax(best))] if kept else []
 for before in reversed(came):
     tags.append(before[tags[-1]])
 for at, tag in zip(kept, reversed(tags)):
     start, end = encoded.offsets[at]
+    end = start + len(text[start:end].rstrip())  # some tokenizers give a token the white space beside it
+    start = end - len(text[start:end].lstrip())
     if tag % 2:
         spans.append([start, end, about["labels"][tag // 2]])
     elif tag:

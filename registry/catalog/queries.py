@@ -12,7 +12,9 @@ from django.utils import timezone
 
 from datasets_app.labeling.models import Decision
 from datasets_app.snapshots.models import Snapshot
+from lifecycle.engine.leading import Leading
 from lifecycle.evaluation.models import Evaluation
+from lifecycle.evaluation.rules import leading_of
 from lifecycle.jobs.models import Job
 from lifecycle.jobs.queries import of_subject
 from lifecycle.jobs.rules import State
@@ -28,11 +30,12 @@ PAGE = 30
 
 @dataclass(frozen=True, slots=True)
 class VersionLine:
-    """A version as a table shows it. macro_f1: {"value", "low", "high"} on its frozen test split, or None."""
+    """A version as a table shows it. score: {"value", "low", "high"} of `leading` on its frozen test split, or None."""
 
     version: ModelVersion
     live_on: tuple[str, ...]
-    macro_f1: dict[str, float | None] | None
+    leading: Leading
+    score: dict[str, float | None] | None
 
 
 def models(user: Person) -> QuerySet[RegisteredModel]:
@@ -62,7 +65,7 @@ def version_lines(model: RegisteredModel, before: int | None = None) -> tuple[li
     live: dict[int, list[str]] = {}
     for version, slug in Alias.objects.filter(endpoint__model=model, version__isnull=False).values_list("version", "endpoint__slug"):
         live.setdefault(int(version or 0), []).append(slug)
-    lines = [VersionLine(row, tuple(live.get(row.pk, ())), measures(row.evaluation.report).get("macro_f1")) for row in found[:PAGE]]
+    lines = [VersionLine(row, tuple(live.get(row.pk, ())), *leading_score(row.evaluation.report)) for row in found[:PAGE]]
     return lines, found[PAGE - 1].number if len(found) > PAGE else None
 
 
@@ -90,6 +93,12 @@ def measures(report: Mapping[str, Any]) -> dict[str, dict[str, float | None]]:
             ends = intervals.get(name, {})
             found[name] = {"value": float(report[name]), "low": ends.get("low"), "high": ends.get("high")}
     return found
+
+
+def leading_score(report: Mapping[str, Any]) -> tuple[Leading, dict[str, float | None] | None]:
+    """What a version is known by beside others, and its measure; None where the report has none."""
+    by = leading_of(report)
+    return by, measures(report).get(by.name)
 
 
 def facts(run: Run, model: RegisteredModel, semver: str, evaluation: Evaluation) -> dict[str, Any]:

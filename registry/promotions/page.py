@@ -143,11 +143,11 @@ def against(request: PromotionRequest) -> str:
     """One sentence about this version and the live one."""
     semver, comparison = request.version.semver, request.comparison
     if comparison is None:
-        known = catalog.measures(request.version.evaluation.report).get("macro_f1")
+        leading, known = catalog.leading_score(request.version.evaluation.report)
         told = (
-            f"Macro-F1 {with_interval(Measure(float(known['value'] or 0), known['low'], known['high']))}"
+            f"{leading.title} {with_interval(Measure(float(known['value'] or 0), known['low'], known['high']))}"
             if known
-            else "Macro-F1 not measured"
+            else f"{leading.title} not measured"
         )
         first = "First version, nothing to compare" if request.baseline is None else f"{request.baseline.semver} is live; not compared"
         return f"{first}. {told} on {count(request.version.evaluation.rows)} test rows."

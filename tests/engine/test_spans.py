@@ -105,7 +105,7 @@ def test_a_report_adds_up_and_tells_what_was_lost():
     values = np.eye(3)[[1, 0]] * 0.9 + 0.05
     truth = [Marked(((0, 4, 0),)), Marked(((5, 9, 0), (12, 14, 0)), 1), Marked(((6, 9, 0),))]
 
-    found = spans.report(Tokens((values, values, values), (offsets,) * 3), truth, ("PER",), count=20)
+    found = spans.report(Tokens((values, values, values), (offsets,) * 3, (False, True, False)), truth, ("PER",), count=20)
 
     assert found["lost"] == {"beyond": 1, "texts_beyond": 1, "inexact": 1, "overlapping": 1}
     assert found["spans"] == {"true": 4, "found": 3}

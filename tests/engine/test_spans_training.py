@@ -18,6 +18,7 @@ from lifecycle.engine.losses import CrossEntropy, TokenCrossEntropy, tag_weights
 from lifecycle.engine.predictor import Predictor
 from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.strategies import load_tokenizer
+from lifecycle.engine.tagging import Marked
 from tests.engine.inbox import ROWS
 from tests.support.marks import spans_in
 
@@ -152,10 +153,28 @@ def test_what_cannot_be_learnt_as_it_is_marked_is_told(spans_folder, train_here)
     (finding,) = [each for each in events if each["kind"] == "finding" and each["code"] == "lost_spans"]
     assert finding["title"] == "3 of 5 training spans are not learnt as they are marked."
     assert finding["detail"] == (
-        "1 lie beyond the first 8 tokens of their text, which alone are read; 1 begin or end within a token, so that more than they is "
-        "marked; 1 were left out, since they overlap a longer one."
+        "1 lie beyond the first 8 tokens of their text, which alone are read; 1 begin or end where no token does, so that more or less "
+        "than they is marked; 1 were left out, since they overlap a longer one."
     )
     assert finding["next_step"].startswith("Raise max_tokens")
+    assert Predictor(folder / "artifact").answer(["my card ", long]).logits.cut == (False, True)
+
+
+def test_a_text_that_was_read_to_its_end_asks_for_no_more_tokens(tiny_base):
+    long = "thanks help please thanks help please thanks help my card"
+    texts, marked = ("my card ", long), (Marked(((3, 8, 0),)), Marked(((len(long) - 4, len(long), 0),)))
+
+    def noted(some):
+        encoded = RECIPES["spans"].encode(load_tokenizer(tiny_base), Rows(("a", "b")[some], texts[some], marked[some]), 2, 8)
+        return encoded.cut, encoded.notes[0]
+
+    (cut, both), (_, first) = noted(slice(2)), noted(slice(1))
+    assert cut == [False, True]
+    assert both.detail == (
+        "1 lie beyond the first 8 tokens of their text, which alone are read; 1 begin or end where no token does, so that more or less "
+        "than they is marked."
+    )
+    assert first.next_step == "Mark whole words that do not overlap."
 
 
 @pytest.mark.parametrize(

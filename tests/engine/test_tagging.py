@@ -19,12 +19,17 @@ def test_every_token_of_a_span_has_a_tag_and_the_first_begins_it():
 
 def test_a_span_that_begins_within_a_token_takes_all_of_it():
     assert tagging.tag([(2, 9, 0)], WORDS).tolist() == [1, 2, 0, 0]
-    assert tagging.unreachable([(2, 9, 0), (14, 18, 0)], WORDS) == (0, 1)
+    assert tagging.unreachable([(2, 9, 0), (14, 18, 0)], WORDS, cut=False) == (0, 1)
 
 
 def test_spans_beyond_the_last_token_are_counted():
-    assert tagging.unreachable([(0, 4, 0), (14, 18, 0)], WORDS[:2]) == (1, 0)
-    assert tagging.unreachable([(0, 4, 0)], np.zeros((0, 2), dtype=np.int64)) == (1, 0)
+    assert tagging.unreachable([(0, 4, 0), (14, 18, 0)], WORDS[:2], cut=True) == (1, 0)
+    assert tagging.unreachable([(0, 4, 0)], np.zeros((0, 2), dtype=np.int64), cut=True) == (1, 0)
+
+
+def test_behind_the_last_token_of_a_text_that_was_not_cut_spans_are_inexact():
+    assert tagging.unreachable([(0, 6, 0)], np.array([[0, 5]]), cut=False) == (0, 1)  # white space, or what the tokenizer drops
+    assert tagging.unreachable([(0, 4, 0)], np.zeros((0, 2), dtype=np.int64), cut=False) == (0, 1)
 
 
 def test_of_spans_that_overlap_the_longest_stays():

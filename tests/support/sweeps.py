@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from datasets_app.snapshots.models import Snapshot
+from lifecycle.engine import leading
 from lifecycle.training import actions
 from lifecycle.training.models import Run, Sweep
 from registry.access.models import User
@@ -21,12 +22,13 @@ def make_sweep(snapshot: Snapshot, user: User, *, trials: int = 3, space: dict[s
 
 
 def finish_trial(run: Run, score: float) -> Run:
-    """Let a launched trial have trained to this macro-F1, which it also had at both of its evaluations."""
+    """Let a launched trial have trained to this score by its task's leading metric, which it also had at both of its evaluations."""
     run = finish_run(run)
-    run.metrics = {"macro_f1": score}
+    name = leading.of_training(run.task).name
+    run.metrics = {name: score} if name == "macro_f1" else {name: score, "macro_f1": 1 - score}
     run.save(update_fields=["metrics"])
     run.points.filter(name="macro_f1").exclude(pk__in=run.points.filter(name="macro_f1").order_by("step")[:2]).delete()
-    run.points.filter(name="macro_f1").update(value=score)
+    run.points.filter(name="macro_f1").update(name=name, value=score)
     return run
 
 
@@ -40,7 +42,15 @@ def run_trials(sweep: Sweep, *outcomes: float | str) -> Sweep:
             continue
         actions.begin(run.uuid)
         at = "2026-11-24T12:00:00.000+00:00"
-        point = {"seq": 0, "at": at, "kind": "metric", "step": 10, "total_steps": 60, "epoch": 1.0, "values": {"macro_f1": 0.2}}
+        point = {
+            "seq": 0,
+            "at": at,
+            "kind": "metric",
+            "step": 10,
+            "total_steps": 60,
+            "epoch": 1.0,
+            "values": {leading.of_training(run.task).name: 0.2},
+        }
         actions.record_events(run, [point])
         if outcome == "pruned":
             actions.prune(

@@ -11,6 +11,7 @@ from lifecycle.cli.commands.training import STRATEGIES, options, score
 from lifecycle.cli.screen import facts, moment, table
 from lifecycle.cli.session import Session
 from lifecycle.cli.settings import Usage
+from lifecycle.cli.watching import SCORES
 from lifecycle.refusals import Refused
 
 
@@ -87,10 +88,10 @@ def listing(session: Session) -> None:
     """Newest first."""
     rows = session.api.get("/sweeps/", project=find.project(session))["results"]
     lines = table(
-        ["SWEEP", "STATE", "STRATEGY", "ENDED", "OF", "MACRO F1", "STARTED", "NOTE"],
+        ["SWEEP", "STATE", "STRATEGY", "ENDED", "OF", "SCORE", "BY", "STARTED", "NOTE"],
         [
             (
-                str(row["number"]), row["state"], row["strategy"], row["ended"], row["trials"], score(row["best"]),
+                str(row["number"]), row["state"], row["strategy"], row["ended"], row["trials"], score(row["best"]), SCORES[row["leading"]],
                 moment(row["created_at"]), row["note"],
             )
             for row in rows
@@ -105,16 +106,16 @@ def show(session: Session) -> None:
     """Where it stands, and its trials by score."""
     sweep = session.api.get(f"/sweeps/{find.sweep(session, session.args.sweep)['uuid']}/")
     names = list(sweep["space"])
-    rows = sorted(sweep["results"], key=lambda row: (row["macro_f1"] is None, -(row["macro_f1"] or 0), row["trial"]))
+    rows = sorted(sweep["results"], key=lambda row: (row["score"] is None, -(row["score"] or 0), row["trial"]))
     ending = sweep["ending"] or {"message": "", "next_step": ""}
     head = facts([
         ("State", f"{sweep['state']}, {sweep['ended']} of {sweep['trials']} trials ended"), ("Why", ending["message"]),
         ("Next", ending["next_step"]), ("Page", session.page("/runs/sweeps/" + sweep["uuid"] + "/")),
     ])  # fmt: skip
     lines = table(
-        ["TRIAL", "RUN", "STATE", "MACRO F1", *(name.upper() for name in names)],
+        ["TRIAL", "RUN", "STATE", SCORES[sweep["leading"]].upper(), *(name.upper() for name in names)],
         [
-            (str(row["trial"]), str(row["number"]), row["state"], score(row["macro_f1"]), *(told(row["settings"][name]) for name in names))
+            (str(row["trial"]), str(row["number"]), row["state"], score(row["score"]), *(told(row["settings"][name]) for name in names))
             for row in rows
         ],
     )  # fmt: skip

@@ -146,11 +146,12 @@ def runs(session: Session) -> None:
     """Newest first."""
     rows = session.api.get("/runs/", project=find.project(session))["results"]
     lines = table(
-        ["RUN", "STATE", "STRATEGY", "STEP", "OF", "MACRO F1", "LAUNCHED", "NOTE"],
+        ["RUN", "STATE", "STRATEGY", "STEP", "OF", "SCORE", "BY", "LAUNCHED", "NOTE"],
         [
             (
-                str(row["number"]), row["state"], row["strategy"], row["step"], row["total_steps"], score(row["metrics"].get("macro_f1")),
-                moment(row["created_at"]), row["note"],
+                str(row["number"]), row["state"], row["strategy"], row["step"], row["total_steps"],
+                score(row["metrics"].get(row["leading"])),
+                watching.SCORES[row["leading"]], moment(row["created_at"]), row["note"],
             )
             for row in rows
         ],

@@ -20,6 +20,7 @@ from lifecycle.engine.batches import Collate, Encoded, EncodedRows
 from lifecycle.engine.data import Rows
 from lifecycle.engine.decoders import AnswerLoss, Decoder, build_decoder
 from lifecycle.engine.faults import EngineFault
+from lifecycle.engine.leading import LEADING
 from lifecycle.engine.prompts import IGNORED, Example, encode_examples, find_frame, truncation
 from lifecycle.engine.spec import TrainSpec
 
@@ -56,8 +57,8 @@ class Observed:
 class FreeText:
     """A row is {"answer": text, "context": text or nothing}; its truth is a Target. Lower validation loss is better."""
 
-    best_by: str = "validation_loss"
-    best_name: str = "validation loss"
+    best_by: str = LEADING["free_text"].name
+    best_name: str = LEADING["free_text"].words
     served_by: str = "torch"
     network: type[Any] = Decoder
     watched: tuple[str, ...] = ("perplexity",)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from lifecycle.engine import calibration, metrics, span_predictions, spans, tagging
+from lifecycle.engine import calibration, leading, metrics, span_predictions, spans, tagging
 from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.batches import Collate, Encoded, EncodedRows
 from lifecycle.engine.classifier import Classifier, TokenClassifier
@@ -36,8 +36,8 @@ KEYS = ("start", "end", "label")
 class Spans(OfTexts):
     """A row is {"spans": [{"start", "end", "label"}, …]}, in code points of its text. Of spans that overlap the longest is learnt."""
 
-    best_by: str = "micro_f1"
-    best_name: str = "micro-F1 of spans"
+    best_by: str = leading.MICRO.name
+    best_name: str = leading.MICRO.words
     network: type[Classifier] = TokenClassifier
     watched: tuple[str, ...] = ("micro_f1", "micro_precision", "micro_recall", "macro_f1", "exact_texts", "ece")
     shown: tuple[str, ...] = ("micro_f1", "macro_f1")
@@ -86,7 +86,8 @@ class Spans(OfTexts):
             tags[counted] = tagging.tag(target.spans, where)
             labels.append(tags)
             offsets.append(where)
-        encoded = Encoded(found["input_ids"], labels, self.truth(rows.targets, classes), offsets)
+        cut = [bool(each.overflowing) for each in found.encodings]
+        encoded = Encoded(found["input_ids"], labels, self.truth(rows.targets, classes), offsets, cut)
         return replace(encoded, notes=lost(encoded, max_tokens))
 
     def stack(self, labels: Sequence[Any]) -> Tensor:
@@ -107,7 +108,7 @@ class Spans(OfTexts):
         """Logits (T, K) of the tokens of each text that count."""
         found = token_logits(model, rows, batches, at_once)
         values = [logits[tags != NOT_COUNTED] for logits, tags in zip(found, rows.encoded.labels, strict=True)]
-        return Tokens(tuple(values), tuple(rows.encoded.offsets or ()))
+        return Tokens(tuple(values), tuple(rows.encoded.offsets or ()), tuple(rows.encoded.cut))
 
     def sound(self, outputs: Any) -> bool:
         """Whether all logits are numbers."""
@@ -133,7 +134,7 @@ class Spans(OfTexts):
 
     def decode(self, logits: Any, temperature: float = 1.0) -> Any:
         """Softmax over the tags of each token."""
-        return Tokens(tuple(calibration.softmax(each, temperature) if len(each) else each for each in logits.values), logits.offsets)
+        return replace(logits, values=tuple(calibration.softmax(each, temperature) if len(each) else each for each in logits.values))
 
     def answer(self, probabilities: Any, info: ArtifactInfo) -> list[dict[str, Any]]:
         """spans: {"start", "end", "label", "confidence"}, in order of their places."""
@@ -191,12 +192,13 @@ def _span(given: Any, text: str, index: Mapping[str, int]) -> tagging.Span:
 
 def lost(train: Encoded, max_tokens: int) -> list[Diagnosis]:
     """What is said of spans that cannot be learnt as they are marked."""
-    gone = [tagging.unreachable(each.spans, at) for each, at in zip(train.truth, train.offsets or (), strict=True)]
+    every_row = zip(train.truth, train.offsets or (), train.cut, strict=True)
+    gone = [tagging.unreachable(each.spans, at, cut=is_cut) for each, at, is_cut in every_row]
     beyond, inexact = (sum(each[at] for each in gone) for at in (0, 1))
     overlapping, every = sum(each.overlapping for each in train.truth), sum(len(each.spans) for each in train.truth)
     told = (
         (beyond, f"lie beyond the first {max_tokens} tokens of their text, which alone are read"),
-        (inexact, "begin or end within a token, so that more than they is marked"),
+        (inexact, "begin or end where no token does, so that more or less than they is marked"),
         (overlapping, "were left out, since they overlap a longer one"),
     )
     if not any(count for count, _ in told):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from lifecycle.engine import predictions
+from lifecycle.engine import leading, predictions
 from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.batches import Collate, Encoded, EncodedRows, stacked
 from lifecycle.engine.classifier import Classifier, encode
@@ -23,8 +23,8 @@ from lifecycle.engine.strategies import build
 class OfTexts:
     """Rows are N, labels C. The rows' truth is also what the loss reads of them."""
 
-    best_by: str = "macro_f1"
-    best_name: str = "macro-F1"
+    best_by: str = leading.MACRO.name
+    best_name: str = leading.MACRO.words
     served_by: str = "onnx"
     network: type[Classifier] = Classifier
 

@@ -12,7 +12,6 @@ from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 
-from datasets_app.datasets.models import Dataset
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.refusals import Conflict, Refused
 from lifecycle.training import ports, queries, rules, search
@@ -44,7 +43,7 @@ def start_sweep(
     note: str = "",
     key: UUID | None = None,
 ) -> Sweep:
-    """Begin a search on the snapshot's train split for the settings with the best macro-F1 on its validation split.
+    """Begin a search on the snapshot's train split for the settings with the best leading score on its validation split.
 
     space: as search.read_space reads it. options: settings that are the same in all trials, in place of what is suggested.
     warmup_trials: scored before one is given up. minutes: after which no other trial starts. key: of the form; the same key again gives
@@ -79,9 +78,9 @@ def start_sweep(
 
 
 def check_scored(snapshot: Snapshot) -> None:
-    """Raises Refused where trials have no macro-F1 to be compared by."""
-    if snapshot.dataset.task == Dataset.Task.FREE_TEXT:
-        text = "A sweep compares trials by macro-F1, and where texts are written there is none. Start single runs and compare them."
+    """Raises Refused where trials have no F1 to be compared by."""
+    if snapshot.dataset.task == queries.UNSCORED:
+        text = "A sweep compares trials by an F1, and where texts are written there is none. Start single runs and compare them."
         raise Refused(text, fields={"snapshot": [text]})
 
 
@@ -164,7 +163,7 @@ def end(sweep: Sweep, ending: Ending) -> None:
     best = queries.best_trial(queries.trials_of(sweep))
     record(
         None, Verb.SWEEP_ENDED, sweep, project=sweep.project.uuid, state=sweep.state, reason=ending.message,
-        best=best.uuid if best else None, macro_f1=best.metrics["macro_f1"] if best else None,
+        best=best.uuid if best else None, **{queries.leading_of(sweep).name: queries.score_of(best) if best else None},
     )  # fmt: skip
     if best is not None:
         ports.succeeded(best)

@@ -9,7 +9,9 @@ from datasets_app.snapshots.models import Export, Snapshot
 from lifecycle.jobs.models import Job
 from tests.support.datasets import import_texts, make_dataset
 from tests.support.jobs import run_ok
+from tests.support.marks import marked_snapshot
 from tests.support.snapshots import freeze
+from tests.support.written import written_snapshot
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HTTP_HX_REQUEST": "true"}
@@ -38,6 +40,16 @@ def test_a_snapshot_is_frozen_from_its_form_and_shown(dataset, mia, client_for):
     assert snapshot.digest in page
     assert "No test row stands in train" in page
     assert "for the first run" in page
+
+
+@pytest.mark.parametrize(("make", "told"), [(written_snapshot, "each with a written text"), (marked_snapshot, "2 classes")])
+def test_what_the_rows_hold_is_told_by_the_task(make, told, project, mia, client_for):
+    snapshot = make(project, mia)
+
+    answer = client_for(mia).get(reverse("snapshots:detail", args=[snapshot.uuid]))
+
+    assert answer.context["figures"][0].sub == told
+    assert ("Rows by label and split" in answer.content.decode()) is (told == "2 classes")
 
 
 def test_shares_that_do_not_make_a_hundred_come_back_with_the_field(dataset, mia, client_for):

@@ -18,18 +18,31 @@ def scored(macro_f1, low=None, high=None):
     [
         ({}, None),
         ({"majority": scored(0.02, 0.01, 0.03)}, None),
-        ({"majority": scored(0.02), "tfidf_logreg": scored(0.92, 0.90, 0.94)}, ("TF-IDF + logistic regression", 0.92, 0.9, True)),
-        ({"tfidf_logreg": scored(0.9, 0.88, 0.92)}, ("TF-IDF + logistic regression", 0.9, 0.9, True)),
-        ({"frozen_base_logreg": scored(0.87, 0.85, 0.89)}, ("Untrained base + logistic regression", 0.87, 0.9, False)),
+        (
+            {"majority": scored(0.02), "tfidf_logreg": scored(0.92, 0.90, 0.94)},
+            ("TF-IDF + logistic regression", "macro_f1", 0.92, 0.9, True),
+        ),
+        ({"tfidf_logreg": scored(0.9, 0.88, 0.92)}, ("TF-IDF + logistic regression", "macro_f1", 0.9, 0.9, True)),
+        ({"frozen_base_logreg": scored(0.87, 0.85, 0.89)}, ("Untrained base + logistic regression", "macro_f1", 0.87, 0.9, False)),
         ({"frozen_base_logreg": scored(0.87, 0.85, 0.8799)}, None),
         ({"frozen_base_logreg": scored(0.87)}, None),
-        ({"of another version": scored(0.95)}, ("of another version", 0.95, 0.9, True)),
+        ({"of another version": scored(0.95)}, ("of another version", "macro_f1", 0.95, 0.9, True)),
     ],
 )
 def test_the_best_baseline_is_a_rival_where_it_is_not_clearly_beaten(baselines, found):
     rival = rules.rival(scored(0.9, 0.88, 0.92) | {"baselines": baselines})
 
     assert rival == (found and rules.Rival(*found))
+
+
+def test_marked_parts_are_held_against_baselines_by_micro_f1():
+    dictionary = {"macro_f1": 0.2, "micro_f1": 0.8, "intervals": {"micro_f1": {"low": 0.78, "high": 0.82}}}
+    report = {"task": "spans", "macro_f1": 0.5, "micro_f1": 0.7, "intervals": {"micro_f1": {"low": 0.68, "high": 0.72}}}
+
+    found = rules.rival(report | {"baselines": {"dictionary": dictionary}})
+
+    assert found == rules.Rival("Dictionary of the training spans", "micro_f1", 0.8, 0.7, True)
+    assert found.words == "micro-F1 of spans"
 
 
 @pytest.mark.parametrize(
@@ -54,3 +67,4 @@ def test_programs_are_told_too(project, mia, client_for):
     told = client_for(mia).get(f"/api/v1/evaluations/{evaluation.uuid}/").json()["rival"]
 
     assert (told["name"], told["is_ahead"], told["own"]) == ("Most frequent class", True, evaluation.report["macro_f1"])
+    assert (told["metric"], told["value"]) == ("macro_f1", evaluation.report["baselines"]["majority"]["macro_f1"])

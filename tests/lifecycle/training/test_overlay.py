@@ -9,7 +9,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from lifecycle.training import charts, overlay_page
+from tests.support.marks import marked_snapshot
 from tests.support.training import make_run, make_snapshot
+from tests.support.written import make_decoder, make_written_run, written_snapshot
 
 HTMX = {"HTTP_HX_REQUEST": "true"}
 
@@ -58,6 +60,23 @@ def test_results_say_not_measured_where_a_run_has_none(client_for, mia, snapshot
     assert reached["State"] == ["Succeeded", "Queued"]
     assert reached["Macro-F1, best"][1] == "Not measured"
     assert reached["Core time"][1] == "Not measured"
+
+
+def test_only_what_the_tasks_of_the_runs_have_is_shown(client_for, mia, project, tmp_path, runs):
+    written = make_written_run(written_snapshot(project, mia), mia, make_decoder(project, mia, tmp_path), splits=())
+    marked = make_run(marked_snapshot(project, mia), mia, splits=())
+    client = client_for(mia)
+
+    def scores(*some):
+        context = client.get(address(*some)).context
+        curves = [name for name, _ in context["metrics"] if name in ("macro_f1", "micro_f1", "perplexity")]
+        return [name for name, _ in context["reached"][1:-4]], curves
+
+    assert scores(written) == (["Perplexity, best", "Validation loss"], ["perplexity"])
+    assert scores(marked) == (["Macro-F1, best", "Micro-F1, best", "Validation loss", "ECE"], ["macro_f1", "micro_f1"])
+    assert scores(runs[0]) == (["Macro-F1, best", "Accuracy, best", "Validation loss", "ECE"], ["macro_f1"])
+    both = dict(client.get(address(written, runs[0])).context["reached"])
+    assert both["Perplexity, best"] == [f"{written.metrics['perplexity']:.3f}", "Not measured"]
 
 
 def test_a_run_is_added_and_taken_away_by_the_address(client_for, mia, runs):

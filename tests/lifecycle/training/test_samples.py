@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 
 from datasets_app.snapshots import queries as snapshots
 from lifecycle.training import actions, sample_page
@@ -122,3 +125,12 @@ def test_the_api_tells_rows_and_nothing_before_the_first(run, rows, mia, otto, c
         "before": None,
     }  # fmt: skip
     assert client_for(otto).get(address).status_code == 404
+
+
+def test_the_api_says_what_the_answers_of_each_task_are(mia, client_for):
+    answer = client_for(mia).get(reverse("api-schema"), {"format": "json"})
+
+    told = " ".join(json.loads(answer.content)["components"]["schemas"]["SampleOut"]["description"].split())
+
+    for said in ("the name of its class", "of marked parts class and place of each", "of written texts one text"):
+        assert said in told

@@ -8,6 +8,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from lifecycle.engine.leading import MACRO
 from lifecycle.training import actions, search, sweep_charts
 from lifecycle.training.models import Run, Sweep
 from lifecycle.training.search import Choices, Range
@@ -212,7 +213,7 @@ def test_trials_stand_under_their_sweep_and_not_among_the_runs(client_for, snaps
     runs, sweeps = (client.get(path) for path in ("/runs/", "/runs/sweeps/"))
 
     assert [line.run for line in runs.context["lines"]] == [alone]
-    assert [(each, each.ended, each.best) for each in sweeps.context["sweeps"]] == [(sweep, 2, 0.8)]
+    assert [(each, each.ended, each.best) for each, _ in sweeps.context["lines"]] == [(sweep, 2, 0.8)]
 
 
 def test_the_list_of_sweeps_asks_as_often_for_one_as_for_many(client_for, snapshot, mia):
@@ -272,7 +273,7 @@ MARKS = [mark(1, 0.6), mark(2, 0.3, scored=False), mark(3, 0.9, rate=0.0001, ran
 
 
 def test_the_history_shows_each_score_and_the_best_so_far():
-    chart = sweep_charts.history(MARKS, wanted=6)
+    chart = sweep_charts.history(MARKS, MACRO, wanted=6)
 
     best, scored, pruned = chart.figure["data"]
     assert (best["x"], best["y"]) == ([1, 3, 4, 4], [0.6, 0.9, 0.9, 0.9])
@@ -287,7 +288,7 @@ def test_the_history_shows_each_score_and_the_best_so_far():
 
 
 def test_parallel_coordinates_place_each_value_on_its_own_axis():
-    chart = sweep_charts.parallel(SPACE, LABELS, MARKS)
+    chart = sweep_charts.parallel(SPACE, LABELS, MARKS, MACRO)
 
     lines = {trace["name"]: trace["y"] for trace in chart.figure["data"]}
     assert lines["best"] == [0.0, 1.0, 0.0, 1.0, None]

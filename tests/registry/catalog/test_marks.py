@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import json
+import re
+from ast import literal_eval
+
 import pytest
 
 from lifecycle.refusals import Refused
 from registry.catalog import actions as catalog
+from registry.catalog import card
 from registry.catalog.models import ModelVersion
 from registry.endpoints import actions as endpoints
 from registry.endpoints.models import Deployment
 from registry.promotions import actions as promotions
 from registry.promotions.models import PromotionRequest
 from tests.support.jobs import run_ok
-from tests.support.marks import marked_snapshot
+from tests.support.marks import TEXTS, marked_snapshot, spans_in
 from tests.support.registry import STATED, make_endpoint, make_model
+from tests.support.tiny_models import make_tiny_base
 from tests.support.training import make_run
 
 
@@ -38,6 +46,11 @@ def test_it_is_registered_with_its_own_scores_and_loading_code(version, client_f
     assert "Micro-F1" in page
     assert "/promotions/new/" not in page
 
+    listed = client_for(mia).get(f"/models/{version.model.uuid}/").content.decode()
+    report = version.evaluation.report
+    assert f"{report['micro_f1']:.3f}" != f"{report['macro_f1']:.3f}"
+    assert f'{report["micro_f1"]:.3f} <small class="muted">micro-F1 of spans</small>' in listed
+
 
 def test_a_promotion_is_refused_before_anybody_looks_at_it(version, mia):
     endpoint = make_endpoint(version.model, mia)
@@ -55,3 +68,51 @@ def test_a_shadow_is_refused(version, mia, lee):
         endpoints.start_shadow(endpoint_id=endpoint.uuid, version_id=version.uuid, share=100, actor=lee)
 
     assert not Deployment.objects.exists()
+
+
+@pytest.mark.engine
+def test_the_cards_code_marks_what_the_server_would(tmp_path, monkeypatch):
+    from lifecycle.engine import program
+    from lifecycle.engine.artifact import ArtifactInfo
+    from lifecycle.engine.predictor import Predictor
+    from lifecycle.engine.recipes import RECIPES
+
+    folder = tmp_path / "run"
+    folder.mkdir()
+    rows = [{"id": f"{at:064x}", "text": text, "spans": spans_in(text)} for at, text in enumerate(TEXTS)]
+    for split in ("train", "validation"):
+        (folder / f"{split}.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n")
+    base = make_tiny_base(tmp_path / "base")
+    spec = {"task": "spans", "base": {"path": str(base), "name": "tiny"}, "labels": ["thing", "wish"], "strategy": {"kind": "full"}}
+    rates = {"epochs": 14, "batch_size": 4, "learning_rate": 5e-3, "head_learning_rate": 5e-2, "precision": "fp32", "threads": 1}
+    (folder / "spec.json").write_text(json.dumps(spec | rates))
+    program._carry_out("train", folder, lambda: False)
+    keep_white_space(folder / "artifact" / "tokenizer.json")
+    monkeypatch.chdir(folder)
+    (folder / "model").symlink_to(folder / "artifact")
+    code = re.search(r"```python\n(.*)```", card.loading({"spec": {"task": "spans"}, "strategy": "full"}), re.DOTALL)[1]
+    predictor = Predictor(folder / "artifact", graph=folder / "artifact" / ArtifactInfo.read(folder / "artifact").serving)
+
+    texts = (*TEXTS, "where is  my   card ", " money  back", "", "   ")
+    answers = RECIPES["spans"].answer(predictor.probabilities(texts), predictor.info)
+    found = [[[each["start"], each["end"], each["label"]] for each in answer["spans"]] for answer in answers]
+
+    assert [told(code.replace('"Where is my card?"', repr(text))) for text in texts] == found
+    assert found[0] == [[3, 7, "thing"]]
+    assert found[-2:] == [[], []]
+
+
+def keep_white_space(path):
+    """Let the tokenizer give each word the white space before it, as those of RoBERTa and Llama do."""
+    about = json.loads(path.read_text())
+    about["pre_tokenizer"] = {"type": "Split", "pattern": {"Regex": " ?[^ ]+| +"}, "behavior": "Isolated", "invert": False}
+    about["model"]["vocab"] |= {f" {word}": at for word, at in about["model"]["vocab"].items() if not word.startswith("[")}
+    path.write_text(json.dumps(about))
+
+
+def told(code):
+    """What it prints."""
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        exec(code, {})
+    return literal_eval(said.getvalue())

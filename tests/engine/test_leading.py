@@ -1,0 +1,39 @@
+"""One place knows the score that models of a task are told apart by."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from lifecycle.engine import leading
+from lifecycle.engine.spec import TASKS
+
+
+@pytest.mark.engine
+def test_the_engine_keeps_the_best_step_by_the_score_that_is_shown():
+    from lifecycle.engine import metrics, text_scores
+    from lifecycle.engine.recipes import RECIPES
+
+    assert {task: (each.best_by, each.best_name) for task, each in RECIPES.items()} == {
+        task: (leading.of_training(task).name, leading.of_training(task).words) for task in TASKS
+    }
+    for each in (*leading.LEADING.values(), *leading.IN_LISTS.values()):
+        assert each.lower_is_better == (each.name.removeprefix("validation_") in metrics.LOWER_IS_BETTER)
+    assert leading.of_reports("free_text").name == text_scores.KEY
+
+
+def test_each_task_has_its_words():
+    assert {task: leading.of_lists(task).title for task in TASKS} == {
+        "single_label": "Macro-F1",
+        "multi_label": "Macro-F1",
+        "spans": "Micro-F1 of spans",
+        "free_text": "Perplexity",
+    }
+
+
+def test_pages_read_it_without_torch():
+    code = "import sys, lifecycle.engine.leading; sys.exit('torch' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
