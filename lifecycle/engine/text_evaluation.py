@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from lifecycle.engine import prompts, text_answers, text_scores, verbatim
+from lifecycle.engine import prompts, text_answers, text_scores, verbatim, words
 from lifecycle.engine.answering import Losses, answer, measure_losses
 from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.base import open_base
@@ -36,6 +36,7 @@ from lifecycle.engine.text_scores import ScoredTexts, score_texts
 
 Cancelled = Callable[[], bool]
 WORDS = r"(?u)\b\w+\b"  # of one letter too
+ROWS_AT_ONCE = 256  # whose likeness to all training prompts is held at a time
 TOLD_EVERY = 10.0  # seconds between two lines about how many rows are answered
 
 
@@ -152,9 +153,9 @@ def _measure(
 
 def _references(references: list[str], contexts: list[str]) -> dict[str, Any]:
     """What the references themselves reach, where that says how high a score can be."""
-    own = score_texts(references, references, contexts)
-    values = {name: float(value[0]) for name, value in own.aggregate(np.ones((1, len(own)))).items()}
-    return {name: values[name] for name in ("groundedness", "answer_words") if not np.isnan(values[name])}
+    grounded = [share for each in zip(references, contexts, strict=True) if (share := words.groundedness(*each)) is not None]
+    found = {"answer_words": float(np.mean([len(words.words(each)) for each in references]))}
+    return found | ({"groundedness": float(np.mean(grounded))} if grounded else {})
 
 
 def cut_report(own: list[bool], base: list[bool] | None) -> dict[str, Any]:
@@ -181,8 +182,11 @@ def nearest(train: Rows, rows: Rows) -> list[str]:
         known = vectors.fit_transform(train.texts)
     except ValueError:  # no word in any prompt
         return [frequent(train)] * len(rows)
-    found = (vectors.transform(rows.texts) @ known.T).tocsr()
-    return [train.targets[int(found[row].toarray().argmax())].answer for row in range(len(rows))]
+    asked, answers = vectors.transform(rows.texts), []
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        best = (asked[start : start + ROWS_AT_ONCE] @ known.T).toarray().argmax(axis=1)
+        answers += [train.targets[int(at)].answer for at in best]
+    return answers
 
 
 def frequent(train: Rows) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from lifecycle.engine.words import words
 
 COPIED = 12  # words in a row from which on an answer counts as copied
+PLACES = 200  # of the same SEED words that are followed: what begins alike in more completions is looked for in the first ones
 SEED = 4  # shorter shared runs are not looked for: they are everybody's
 
 
@@ -36,7 +37,9 @@ class Learnt:
         self.places: dict[tuple[str, ...], list[tuple[int, int]]] = defaultdict(list)
         for number, row in enumerate(self.rows):
             for at in range(len(row) - SEED + 1):
-                self.places[tuple(row[at : at + SEED])].append((number, at))
+                known = self.places[tuple(row[at : at + SEED])]
+                if len(known) < PLACES:
+                    known.append((number, at))
 
     def longest(self, answer: str, prompt: str) -> Run:
         """The longest run that the answer shares with a completion and not with its own prompt; of equal ones the first."""

@@ -4,6 +4,7 @@ import collections
 import random
 import re
 import string
+import sys
 
 import numpy as np
 import pytest
@@ -40,8 +41,17 @@ def squad_f1(answer, gold):
     return 2 * precision * recall / (precision + recall)
 
 
+def known(module):
+    """A module of rouge_score. absl, which it brings, keeps the stream of its import and closes it when logging is configured anew."""
+    found = pytest.importorskip(f"rouge_score.{module}")
+    from absl import logging
+
+    logging.get_absl_handler().python_handler.setStream(sys.__stderr__)
+    return found
+
+
 def test_rouge_equals_rouge_score():
-    scorer = pytest.importorskip("rouge_score.rouge_scorer").RougeScorer(["rouge1", "rouge2", "rougeL"], use_stemmer=False)
+    scorer = known("rouge_scorer").RougeScorer(["rouge1", "rouge2", "rougeL"], use_stemmer=False)
     for answer, reference in zip(texts(150, 1), texts(150, 2), strict=True):
         wanted, found = scorer.score(reference, answer), words.rouge(answer, reference)
         assert found.one == pytest.approx(wanted["rouge1"].fmeasure, abs=1e-12)
@@ -68,7 +78,7 @@ def test_words_of_rouge_are_those_of_any_script(text, wanted):
 
 
 def test_rouge_of_any_ascii_text_has_the_words_of_rouge_score():
-    tokenize = pytest.importorskip("rouge_score.tokenize").tokenize
+    tokenize = known("tokenize").tokenize
     draw = random.Random(9)
     for _ in range(300):
         text = "".join(draw.choices([chr(code) for code in range(128)], k=60))
