@@ -99,8 +99,8 @@ def test_a_setting_that_has_no_meaning_is_refused_by_its_name(options, field, se
     assert nothing_was_queued()
 
 
-def test_a_sweep_is_refused_since_it_compares_by_macro_f1(snapshot, base, mia):
-    with pytest.raises(Refused, match="compares trials by macro-F1, and where texts are written there is none"):
+def test_a_sweep_is_refused_since_it_compares_by_an_f1(snapshot, base, mia):
+    with pytest.raises(Refused, match="compares trials by an F1, and where texts are written there is none"):
         actions.start_sweep(snapshot=snapshot, base=base, strategy="lora", actor=mia, trials=2, space={"rank": {"choices": [4, 8]}})
 
     assert not Sweep.objects.exists()
