@@ -13,6 +13,7 @@ class EvaluationConfig(AppConfig):
         from lifecycle.jobs.registry import JobKind, register
         from lifecycle.jobs.rules import Queue
         from lifecycle.training import ports as training
+        from lifecycle.training.folders import forget
         from lifecycle.ui import navigation
         from lifecycle.ui.addresses import find_url
         from lifecycle.ui.navigation import NavItem, Person
@@ -23,9 +24,10 @@ class EvaluationConfig(AppConfig):
 
         register(
             JobKind(
-                "evaluation.evaluate", "Evaluate a model", tasks.evaluate, queue=Queue.TRAINING, url=lambda job: f"/runs/{job.args['run']}/"
+                "evaluation.evaluate", "Evaluate a model", tasks.evaluate, queue=Queue.TRAINING, on_failed=forget, on_cancelled=forget,
+                url=lambda job: f"/runs/{job.args['run']}/",
             )
-        )
+        )  # fmt: skip
         register(
             JobKind(
                 "evaluation.suggest", "Have a model suggest labels", actions.run_suggest,
@@ -33,8 +35,12 @@ class EvaluationConfig(AppConfig):
             )
         )  # fmt: skip
         for kind, computation in actions.COMPUTATIONS.items():
-            run, page = actions.runner(kind), tasks.page_of(kind)
-            register(JobKind(actions.job_kind(kind), computation.label, run, queue=computation.queue, url=page))
+            register(
+                JobKind(
+                    actions.job_kind(kind), computation.label, actions.runner(kind), queue=computation.queue, url=tasks.page_of(kind),
+                    on_failed=forget, on_cancelled=forget,
+                )
+            )  # fmt: skip
         ports.add_shelf("run", queries.Runs(), order=10)
         training.after_success("evaluation", actions.after_success)
         training.add_reference("evaluation", queries.baseline_reference, order=20)

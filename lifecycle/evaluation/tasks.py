@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from django.conf import settings
 from django.db import transaction
 
 from datasets_app.snapshots import queries as snapshots
@@ -18,7 +17,7 @@ from lifecycle.evaluation.models import Analysis
 from lifecycle.jobs.context import JobContext
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
-from lifecycle.training.folders import link, local_folder
+from lifecycle.training.folders import link, local_folder, scratch
 from lifecycle.training.models import Run
 
 
@@ -27,7 +26,7 @@ def evaluate(ctx: JobContext) -> None:
     run = Run.objects.select_related("project", "snapshot__dataset", "base__folder", "artifact").get(uuid=ctx.args["run"])
     other, split = ctx.args.get("snapshot"), ctx.args["split"]
     snapshot = Snapshot.objects.select_related("dataset").get(uuid=other) if other else run.snapshot
-    folder = Path(settings.DATA_DIR) / "evaluations" / str(ctx.job.uuid)
+    folder = scratch(ctx.job)
     try:
         ctx.progress(0, stage="Preparing the data")
         prepare(run, snapshot, split, folder)

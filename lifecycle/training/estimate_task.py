@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 
-from django.conf import settings
 from django.db import transaction
 
 from datasets_app.datasets.models import Dataset
@@ -21,7 +20,7 @@ from lifecycle.jobs.context import JobContext
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
 from lifecycle.training import actions
-from lifecycle.training.folders import DATA, link, local_folder
+from lifecycle.training.folders import DATA, forget, link, local_folder, scratch
 from lifecycle.training.models import Estimate
 
 CLASSES = 2  # at least, to be told apart
@@ -36,7 +35,7 @@ INSTEAD = {
 def estimate(ctx: JobContext) -> None:
     """Lay out the sample, train it in a child process, and keep what it took. Its folder holds texts, so it goes away whatever happens."""
     found = Estimate.objects.select_related("snapshot__dataset", "base__folder").get(uuid=ctx.args["estimate"])
-    folder = Path(settings.DATA_DIR) / "estimates" / str(ctx.job.uuid)
+    folder = scratch(ctx.job)
     try:
         ctx.checkpoint({})  # an attempt before has left nothing: the diary begins anew
         ctx.progress(0, stage="Preparing the data")
@@ -107,9 +106,11 @@ def classes(row: ManifestRow, task: str) -> set[str]:
 
 def failed(job: Job) -> None:
     """The job was given up."""
+    forget(job)
     actions.fail_estimate(Estimate.objects.get(uuid=job.args["estimate"]), "crashed", job.error, job.next_step)
 
 
 def cancelled(job: Job) -> None:
     """The job was cancelled."""
+    forget(job)
     actions.fail_estimate(Estimate.objects.get(uuid=job.args["estimate"]), "cancelled", "The ten steps were cancelled.", "Try them again.")

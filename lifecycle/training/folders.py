@@ -9,6 +9,7 @@ from django.conf import settings
 
 from datasets_app.snapshots import queries as snapshots
 from lifecycle.engine.spec import TrainSpec
+from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
 from lifecycle.training.models import Run
 from registry.artifacts import actions as artifacts
@@ -21,6 +22,16 @@ KEPT = {"spec.json", "events.jsonl", "result.json"}  # of a finished run: no tex
 def run_folder(run: Run) -> Path:
     """Where a run's process works."""
     return Path(settings.DATA_DIR) / "runs" / str(run.uuid)
+
+
+def scratch(job: Job) -> Path:
+    """Where a job's process works that leaves nothing there. It may hold texts."""
+    return Path(settings.DATA_DIR) / "scratch" / str(job.uuid)
+
+
+def forget(job: Job) -> None:
+    """Remove what a job left whose worker was lost before it could."""
+    shutil.rmtree(scratch(job), ignore_errors=True)
 
 
 def prepare(run: Run, folder: Path) -> None:

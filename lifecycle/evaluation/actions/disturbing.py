@@ -5,8 +5,6 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from django.conf import settings
-
 from datasets_app.snapshots import queries as snapshots
 from lifecycle.compute.child import run_child
 from lifecycle.engine.spec import Base, RobustnessSpec
@@ -16,7 +14,7 @@ from lifecycle.evaluation.findings import Finding
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.jobs.context import JobContext
 from lifecycle.refusals import Refused
-from lifecycle.training.folders import link, local_folder
+from lifecycle.training.folders import link, local_folder, scratch
 from registry.artifacts import actions as artifacts
 
 
@@ -29,7 +27,7 @@ def compute(ctx: JobContext, evaluation: Evaluation, item: str) -> Finding:
 
     The child's folder holds texts, so it goes away whatever happens.
     """
-    folder = Path(settings.DATA_DIR) / "disturbed" / str(ctx.job.uuid)
+    folder = scratch(ctx.job)
     try:
         ctx.progress(0, stage="Preparing the data")
         lay_out(evaluation, folder)

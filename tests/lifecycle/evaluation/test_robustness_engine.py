@@ -38,4 +38,4 @@ def test_a_trained_run_is_probed_by_its_job(project, mia, tmp_path):
     assert found.report["clean"]["accuracy"] == pytest.approx(evaluation.report["accuracy"])
     assert found.report["rows"] == found.report["of"] == evaluation.rows
     assert list(Item.objects.order_by("pk").values_list("text", "digest")) == texts
-    assert list((Path(settings.DATA_DIR) / "disturbed").iterdir()) == []
+    assert list((Path(settings.DATA_DIR) / "scratch").iterdir()) == []

@@ -113,7 +113,7 @@ def test_the_folder_is_an_ordinary_runs_of_ten_steps_and_goes_away(tried, child,
     assert (seen["spec"].epochs, seen["spec"].patience, seen["base"]) == (4, 0, True)  # 3 steps an epoch
     assert (seen["spec"].batch_size, seen["spec"].learning_rate) == (spec.batch_size, spec.learning_rate)
     assert job.state == "succeeded"
-    assert list((Path(django_settings.DATA_DIR) / "estimates").iterdir()) == []
+    assert list((Path(django_settings.DATA_DIR) / "scratch").iterdir()) == []
 
 
 def test_what_was_measured_is_kept_with_the_whole_run_scaled_from_it(tried, child, snapshot):

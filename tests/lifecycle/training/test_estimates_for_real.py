@@ -29,7 +29,7 @@ def test_ten_steps_are_measured_and_the_run_of_their_spec_stands_beside_them(pro
     assert (tried.profile["steps"], tried.profile["rows"]["train"]) == (10, min(train, 40))
     assert tried.figures["steps"] == -(-train // 4) * 5
     assert tried.figures["shortest"] <= tried.figures["seconds"] <= tried.figures["longest"]
-    assert not list((Path(settings.DATA_DIR) / "estimates").iterdir())
+    assert not list((Path(settings.DATA_DIR) / "scratch").iterdir())
     run = actions.launch(snapshot=snapshot, base=base, strategy="full", actor=mia, options=options)
     run_jobs("training")
     run.refresh_from_db()

@@ -50,7 +50,7 @@ def test_a_launched_run_trains_in_a_child_and_is_measured_on_both_splits(project
     assert Event.objects.filter(verb="evaluation.recorded").count() == 2
     kept = {path.name for path in (Path(settings.DATA_DIR) / "runs" / str(run.uuid)).iterdir()}
     assert kept == {"spec.json", "events.jsonl", "result.json"}
-    assert not list((Path(settings.DATA_DIR) / "evaluations").iterdir())
+    assert not list((Path(settings.DATA_DIR) / "scratch").iterdir())
     assert Job.objects.exclude(state="succeeded").count() == 0
 
 

@@ -1,0 +1,36 @@
+"""Where a job's process works holds texts: it ends with the job, also where the worker was lost before it could clean up."""
+
+from __future__ import annotations
+
+import pytest
+
+from lifecycle.evaluation import actions as evaluation
+from lifecycle.evaluation import queries
+from lifecycle.evaluation.models import Analysis
+from lifecycle.jobs import actions as jobs
+from lifecycle.jobs.models import Job
+from lifecycle.training import actions
+from lifecycle.training.folders import scratch
+from tests.support.training import make_base, make_run, make_snapshot
+
+
+def left_behind(job: Job):
+    """Texts that a killed worker left."""
+    folder = scratch(job)
+    folder.mkdir(parents=True)
+    (folder / "train.jsonl").write_text('{"id": "a", "text": "my card"}\n')
+    return folder
+
+
+@pytest.mark.django_db
+def test_a_job_that_ends_without_its_worker_leaves_no_texts(project, mia):
+    snapshot = make_snapshot(project, mia)
+    run = make_run(snapshot, mia)
+    tried = actions.estimate(snapshot=snapshot, base=make_base(project, mia), strategy="lora", actor=mia)
+    robustness = evaluation.analyse(evaluation=queries.latest_evaluation(run, "test"), kind=Analysis.Kind.ROBUSTNESS, actor=mia)
+    folders = [left_behind(job) for job in (tried.job, robustness)]
+
+    actions.cancel_estimate(estimate_id=tried.uuid, actor=mia)
+    jobs.cancel(robustness.uuid, actor=mia)
+
+    assert [folder.exists() for folder in folders] == [False, False]
