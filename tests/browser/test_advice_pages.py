@@ -44,12 +44,12 @@ def test_advice_is_asked_for_and_applied_by_keyboard(opened, snapshot, mia):
     page.keyboard.press("Space")
     page.get_by_label("Longest training, in minutes").fill("30")
     page.keyboard.press("Enter")
-    expect(page.get_by_text("Train the head alone, and label on.")).to_be_visible()
+    expect(page.get_by_text("Train adapters alone, and label on.")).to_be_visible()
     page.get_by_role("link", name="Apply to the form").press("Enter")
     expect(page.get_by_text("Applied", exact=True)).to_be_visible()
     page.get_by_text("More settings").click()
 
-    expect(page.get_by_label("Head only")).to_be_checked()
+    expect(page.get_by_label("LoRA", exact=True)).to_be_checked()
     expect(page.get_by_label("Patience, in evaluations")).to_have_value("2")
     assert not Run.objects.exists()
 
