@@ -8,24 +8,12 @@ from playwright.sync_api import expect
 from datasets_app.snapshots import queries as snapshots
 from lifecycle.training import actions
 from lifecycle.training.models import Estimate, Run
-from tests.support.browser import fits, running_chromium, shot, violations, visits
+from tests.support.browser import fits, shot, violations
 from tests.support.estimates import measured
 from tests.support.training import finish_run, make_base, make_snapshot
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 MODES = [(1440, "light"), (390, "dark")]
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with running_chromium() as browser:
-        yield browser
-
-
-@pytest.fixture
-def opened(chromium, live_server):
-    with visits(chromium, live_server.url) as opened:
-        yield opened
 
 
 @pytest.fixture

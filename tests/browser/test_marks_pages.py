@@ -10,25 +10,13 @@ from playwright.sync_api import expect
 from lifecycle.evaluation import queries
 from registry.catalog import actions as catalog
 from registry.catalog.models import ModelVersion
-from tests.support.browser import fits, running_chromium, shot, violations, visits
+from tests.support.browser import fits, shot, violations
 from tests.support.jobs import run_ok
 from tests.support.marks import marked_snapshot
 from tests.support.registry import STATED, make_model
 from tests.support.training import make_run
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with running_chromium() as browser:
-        yield browser
-
-
-@pytest.fixture
-def opened(chromium, live_server):
-    with visits(chromium, live_server.url) as opened:
-        yield opened
 
 
 @pytest.fixture

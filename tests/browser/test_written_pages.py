@@ -8,25 +8,13 @@ from playwright.sync_api import expect
 from lifecycle.evaluation import queries, text_rules
 from registry.catalog import actions as catalog
 from registry.catalog.models import ModelVersion
-from tests.support.browser import fits, running_chromium, shot, violations, visits
+from tests.support.browser import fits, shot, violations
 from tests.support.jobs import run_ok
 from tests.support.registry import STATED, make_model
 from tests.support.written import make_decoder, make_written_evaluation, make_written_run, written_snapshot
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 MODES = [(1440, "light"), (390, "dark")]
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with running_chromium() as browser:
-        yield browser
-
-
-@pytest.fixture
-def opened(chromium, live_server):
-    with visits(chromium, live_server.url) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -89,6 +89,7 @@ def runner(kind: Analysis.Kind) -> Callable[[JobContext], None]:
     return run
 
 
+@transaction.atomic
 def keep_finding(evaluation: Evaluation, kind: Analysis.Kind, finding: Finding, *, item: str = "", actor: User | None) -> Analysis:
     """Keep for ever what was found; where it is known already, that stays."""
     report = rules.finite(finding.report)
