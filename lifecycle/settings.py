@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import dj_database_url
@@ -11,6 +12,7 @@ from django.urls import reverse_lazy
 
 from lifecycle.env import BadSetting, env_bool, env_float, env_int, env_list, env_str, mail_settings, secret_file
 
+os.environ.setdefault("OPENPYXL_LXML", "False")  # lxml, where it is there too, reads line ends and reports damage in its own way
 django_stubs_ext.monkeypatch()  # generic forms and querysets can be written with their type
 
 BASE_DIR = Path(__file__).resolve().parent.parent
