@@ -17,8 +17,8 @@ test: $(VENV)/.ready-dev ## the fast suite, on SQLite, with no service running
 test-database: $(VENV)/.ready-dev ## of the fast suite what depends on the database, on the one that DATABASE_URL names
 	$(BIN)/python -m pytest -n auto -m "not pure and not journey and not browser and not engine"
 
-journeys: $(VENV)/.ready-dev ## real processes, a real worker, real fine-tuning, Debian's Chromium; one worker has the product, one all else
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "journey or browser or engine" --durations=25
+journeys: $(VENV)/.ready-dev ## real processes, a real worker, real fine-tuning, Debian's Chromium: one after the other, as pages wait for seconds
+	$(BIN)/python -m pytest -m "journey or browser or engine" --durations=25
 
 check: $(VENV)/.ready-dev ## lint, types, import contracts, migrations
 	$(BIN)/ruff check .

@@ -25,16 +25,11 @@ DATABASE = {"db", "transactional_db", "live_server", "django_db_setup"}  # fixtu
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what runs where.
-
-    Of the slow suite, one worker has a whole file, since its tests share what took long to make; and one has all of the one product.
-    Of the fast suite, `pure` are the tests that neither use the database nor have the connection at hand: they need not run on each kind.
-    """
+    """Mark as `pure` what of the fast suite neither uses the database nor has its connection at hand: it need not run on each kind."""
     for item in items:
-        if any(item.get_closest_marker(name) for name in ("journey", "browser", "engine")):
-            group = "product" if "product" in item.fixturenames else item.path.relative_to(item.config.rootpath).as_posix()
-            item.add_marker(pytest.mark.xdist_group(group))
-        elif not (item.get_closest_marker("django_db") or DATABASE & {*item.fixturenames} or "connection" in item.function.__globals__):
+        slow = any(item.get_closest_marker(name) for name in ("journey", "browser", "engine"))
+        uses = item.get_closest_marker("django_db") or DATABASE & {*item.fixturenames} or "connection" in item.function.__globals__
+        if not (slow or uses):
             item.add_marker(pytest.mark.pure)
 
 
