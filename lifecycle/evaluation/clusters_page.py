@@ -8,6 +8,7 @@ from typing import Any
 from lifecycle.engine.clusters import telling_words
 from lifecycle.evaluation import pages, queries, rules, text_rules
 from lifecycle.evaluation.models import Analysis, Evaluation
+from lifecycle.evaluation.parts import may_read, thread
 from registry.access.models import User
 from registry.access.policy import can
 
@@ -36,7 +37,7 @@ def grouped(user: User, evaluation: Evaluation) -> dict[str, Any]:
     errors = rules.errors(evaluation.report)
     return {
         "evaluation": evaluation,
-        "thread": pages.thread(evaluation),
+        "thread": thread(evaluation),
         "analysis": analysis,
         "groups": groups(user, evaluation, analysis.report["groups"]) if analysis else [],
         "errors": errors,
@@ -45,7 +46,7 @@ def grouped(user: User, evaluation: Evaluation) -> dict[str, Any]:
         "job": job,
         "working": job is not None and not job.is_finished,
         "may_ask": can(user, "evaluation.evaluate", evaluation),
-        "may_read": pages.may_read(user, evaluation),
+        "may_read": may_read(user, evaluation),
     }
 
 
@@ -54,7 +55,7 @@ def groups(user: User, evaluation: Evaluation, found: list[dict[str, Any]]) -> l
     members = {digest for group in found for digest in group["items"]}
     rows = queries.answers_of(evaluation)
     answers = {digest: rules.answer_at(rows, row) for row, digest in enumerate(rows.ids) if digest in members}
-    readable = pages.may_read(user, evaluation)
+    readable = may_read(user, evaluation)
     heads = queries.heads_by_digest(evaluation, members, WORDS_READ) if readable else {}
     texts = [[heads[digest] for digest in group["items"] if digest in heads] for group in found]
     words = telling_words(texts) if readable else [[] for _ in found]

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from lifecycle.evaluation import charts, marks, pages, queries, rules
 from lifecycle.evaluation.marks import Marks, Mistake, Piece
 from lifecycle.evaluation.models import Evaluation
+from lifecycle.evaluation.parts import may_read, thread
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.marks import Figure
 from lifecycle.ui.numbers import count, decimals
@@ -41,7 +42,7 @@ def detail(user: User, evaluation: Evaluation, given: Mapping[str, str]) -> dict
     worst = marks.chosen(predictions)
     return {
         "evaluation": evaluation,
-        "thread": pages.thread(evaluation),
+        "thread": thread(evaluation),
         "rival": rules.rival(report),
         "figures": figures(report),
         "metrics": [pages.measure(report, name) for name in rules.METRICS if name in report],
@@ -56,7 +57,7 @@ def detail(user: User, evaluation: Evaluation, given: Mapping[str, str]) -> dict
         "sort": sort,
         "errors": len(worst),
         "lines": lines(user, evaluation, worst[:FEW], predictions.labels),
-        "may_read": pages.may_read(user, evaluation),
+        "may_read": may_read(user, evaluation),
     }
 
 
@@ -103,7 +104,7 @@ def matrix(report: Mapping[str, Any]) -> dict[str, Any] | None:
 def lines(user: User, evaluation: Evaluation, some: Sequence[Marks], labels: Sequence[str]) -> list[MarkLine]:
     """Items with their spans in the text; texts only for people who may read samples."""
     items = queries.items_by_digest(evaluation, [each.item for each in some])
-    readable = pages.may_read(user, evaluation)
+    readable = may_read(user, evaluation)
     found = []
     for each in some:
         item = items.get(each.item)
@@ -130,9 +131,9 @@ def items(user: User, evaluation: Evaluation, given: Mapping[str, str]) -> dict[
         "nothing": marks.NOTHING,
         "chosen": urlencode({"kind": kind, "true": true, "predicted": found}),
         "total": len(some),
-        "thread": pages.thread(evaluation),
+        "thread": thread(evaluation),
         "lines": lines(user, evaluation, some[start : start + pages.PAGE], predictions.labels),
-        "may_read": pages.may_read(user, evaluation),
+        "may_read": may_read(user, evaluation),
         "pick_url": pages.pick_url(user, evaluation),
         "start": start,
         "before": max(0, start - pages.PAGE),

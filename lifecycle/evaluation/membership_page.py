@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from lifecycle.evaluation import pages, queries, rules, text_rules
+from lifecycle.evaluation import queries, rules, text_rules
 from lifecycle.evaluation.models import Analysis, Evaluation
+from lifecycle.evaluation.parts import thread
 from registry.access.models import User
 from registry.access.policy import can
 
@@ -17,7 +18,7 @@ def leaking(user: User, evaluation: Evaluation) -> dict[str, Any]:
     job = queries.analysis_job(evaluation, Analysis.Kind.MEMBERSHIP)
     return {
         "evaluation": evaluation,
-        "thread": pages.thread(evaluation),
+        "thread": thread(evaluation),
         "membership": analysis,
         "leak": rules.leak(analysis.report) if analysis else None,
         "membership_job": job,

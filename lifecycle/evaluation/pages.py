@@ -11,12 +11,12 @@ from uuid import UUID
 from lifecycle.evaluation import charts, compare, confidence, marks, queries, rules, text_rules, texts_page
 from lifecycle.evaluation.actions import SPLITS
 from lifecycle.evaluation.models import Analysis, Evaluation
-from lifecycle.evaluation.parts import tabs
+from lifecycle.evaluation.parts import may_read, tabs, thread
 from lifecycle.refusals import Refused
 from lifecycle.training.models import Run
 from lifecycle.training.rules import RunState
 from lifecycle.ui.addresses import find_url
-from lifecycle.ui.marks import Figure, Step
+from lifecycle.ui.marks import Figure
 from lifecycle.ui.numbers import count, decimals
 from registry.access.models import User
 from registry.access.policy import can
@@ -224,23 +224,7 @@ def per_class(report: Mapping[str, Any], sort: str) -> list[dict[str, Any]]:
     return sorted(report["per_class"], key=lambda each: (-each[sort] if SORTS[sort] else each[sort], each["label"]))
 
 
-def thread(evaluation: Evaluation) -> list[Step]:
-    """Dataset, snapshot, run, this evaluation."""
-    dataset, snapshot, run = evaluation.snapshot.dataset, evaluation.snapshot, evaluation.run
-    return [
-        Step("Dataset", dataset.name, find_url("datasets:dataset", uuid=dataset.uuid)),
-        Step("Snapshot", f"s{snapshot.number}", find_url("snapshots:detail", uuid=snapshot.uuid), digest=snapshot.digest),
-        Step("Run", str(run.number), find_url("training:detail", uuid=run.uuid)),
-        Step("Evaluation", evaluation.split, at="now", digest=evaluation.report_digest),
-    ]
-
-
 # ── Items ───────────────────────────────────────────────────────────────────
-def may_read(user: User, evaluation: Evaluation) -> bool:
-    """Whether the person may read texts of the dataset."""
-    return can(user, "datasets.read_samples", evaluation.snapshot.dataset)
-
-
 def lines(user: User, evaluation: Evaluation, answers: Sequence[Any]) -> list[ItemLine]:
     """Answers with their items; texts only for people who may read samples."""
     items = queries.items_by_digest(evaluation, [answer.item for answer in answers])

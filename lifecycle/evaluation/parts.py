@@ -1,12 +1,16 @@
-"""The pages that an evaluation has, as tabs."""
+"""What the pages of an evaluation have in common: their tabs, the thread at their head, and who reads texts on them."""
 
 from __future__ import annotations
 
 from django.urls import reverse
 
+from datasets_app.datasets import queries as datasets
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.evaluation.rules import is_marks, is_several
 from lifecycle.evaluation.text_rules import writes
+from lifecycle.ui.addresses import find_url
+from lifecycle.ui.marks import Step
+from registry.access.models import User
 
 PARTS = {"detail": "Report", "slices": "Groups", "threshold": "Threshold", "robustness": "Robustness"}
 
@@ -19,3 +23,19 @@ def tabs(evaluation: Evaluation, current: str) -> list[dict[str, object]]:
         {"label": label, "url": reverse(f"evaluation:{name}", args=[evaluation.uuid]), "current": name == current}
         for name, label in found.items()
     ]
+
+
+def thread(evaluation: Evaluation) -> list[Step]:
+    """Dataset, snapshot, run, this evaluation."""
+    dataset, snapshot, run = evaluation.snapshot.dataset, evaluation.snapshot, evaluation.run
+    return [
+        Step("Dataset", dataset.name, find_url("datasets:dataset", uuid=dataset.uuid)),
+        Step("Snapshot", f"s{snapshot.number}", find_url("snapshots:detail", uuid=snapshot.uuid), digest=snapshot.digest),
+        Step("Run", str(run.number), find_url("training:detail", uuid=run.uuid)),
+        Step("Evaluation", evaluation.split, at="now", digest=evaluation.report_digest),
+    ]
+
+
+def may_read(user: User, evaluation: Evaluation) -> bool:
+    """Whether the person may read texts of the dataset, and so what a model wrote to them."""
+    return datasets.may_read(user, evaluation.snapshot.dataset)

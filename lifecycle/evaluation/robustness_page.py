@@ -9,9 +9,9 @@ from uuid import UUID
 
 from lifecycle.engine.flips import Flip, read_flips
 from lifecycle.engine.perturb import SENTENCE, disturb
-from lifecycle.evaluation import pages, queries, rules
+from lifecycle.evaluation import queries, rules
 from lifecycle.evaluation.models import Analysis, Evaluation
-from lifecycle.evaluation.parts import tabs
+from lifecycle.evaluation.parts import may_read, tabs, thread
 from lifecycle.ui.addresses import find_url
 from registry.access.models import User
 from registry.access.policy import can
@@ -46,7 +46,7 @@ def robustness(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, An
     found, job = queries.analysis(evaluation, Analysis.Kind.ROBUSTNESS), queries.analysis_job(evaluation, Analysis.Kind.ROBUSTNESS)
     shown = given.get("probe", "")
     context: dict[str, Any] = {
-        "evaluation": evaluation, "tabs": tabs(evaluation, "robustness"), "thread": pages.thread(evaluation), "found": found,
+        "evaluation": evaluation, "tabs": tabs(evaluation, "robustness"), "thread": thread(evaluation), "found": found,
         "job": job, "working": job is not None and not job.is_finished, "may_ask": can(user, "evaluation.evaluate", evaluation.run),
     }  # fmt: skip
     if found is None:
@@ -57,7 +57,7 @@ def robustness(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, An
         if name in found.report["probes"]
     ]
     if shown in found.report["probes"]:
-        context |= {"shown": shown, "title": PROBES[shown][0], "may_read": pages.may_read(user, evaluation)}
+        context |= {"shown": shown, "title": PROBES[shown][0], "may_read": may_read(user, evaluation)}
         context["flips"] = flips(user, evaluation, found.rows, shown, found.report["seed"]) if found.rows else []
     return context
 
@@ -66,7 +66,7 @@ def flips(user: User, evaluation: Evaluation, changed: Blob, probe: str, seed: i
     """The worst flips of a probe; the texts are disturbed again as they were. changed: all flips. seed: of the disturbance."""
     with artifacts.local_copy(changed.digest) as path:
         rows = read_flips(path, probe)[:SHOWN]
-    items, readable = queries.items_by_digest(evaluation, [flip.id for flip in rows]), pages.may_read(user, evaluation)
+    items, readable = queries.items_by_digest(evaluation, [flip.id for flip in rows]), may_read(user, evaluation)
     lines = []
     for flip in rows:
         item = items.get(flip.id)

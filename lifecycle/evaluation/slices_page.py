@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from lifecycle.evaluation import pages, queries, slices, text_rules
 from lifecycle.evaluation.models import Evaluation
-from lifecycle.evaluation.parts import tabs
+from lifecycle.evaluation.parts import may_read, tabs, thread
 from lifecycle.evaluation.slices import Column
 from lifecycle.refusals import Refused
 from lifecycle.ui.numbers import decimals, signed
@@ -48,8 +48,8 @@ def groups(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, Any]:
     labels = evaluation.report["confusion"]["labels"]
     label = given.get("class", "") if given.get("class") in labels else ""
     context: dict[str, Any] = {
-        "evaluation": evaluation, "tabs": tabs(evaluation, "slices"), "thread": pages.thread(evaluation), "columns": columns,
-        "column": column, "labels": labels, "label": label, "may_read": pages.may_read(user, evaluation),
+        "evaluation": evaluation, "tabs": tabs(evaluation, "slices"), "thread": thread(evaluation), "columns": columns,
+        "column": column, "labels": labels, "label": label, "may_read": may_read(user, evaluation),
     }  # fmt: skip
     if column is None:
         return context
@@ -113,9 +113,9 @@ def items(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, Any]:
     found = slices.rows_of_group(answers, grouping, number, errors=errors)
     here = {"column": column.key, "group": number} | ({"errors": 1} if errors else {})
     return {
-        "evaluation": evaluation, "thread": pages.thread(evaluation), "column": column, "name": grouping.names[number],
+        "evaluation": evaluation, "thread": thread(evaluation), "column": column, "name": grouping.names[number],
         "errors": errors, "total": len(found), "lines": pages.lines(user, evaluation, found[start : start + pages.PAGE]),
-        "may_read": pages.may_read(user, evaluation), "pick_url": pages.pick_url(user, evaluation),
+        "may_read": may_read(user, evaluation), "pick_url": pages.pick_url(user, evaluation),
         "back": f"{reverse('evaluation:slices', args=[uuid])}?{urlencode({'column': column.key})}",
         "all_url": f"?{urlencode({'column': column.key, 'group': number})}",
         "errors_url": f"?{urlencode({'column': column.key, 'group': number, 'errors': 1})}",

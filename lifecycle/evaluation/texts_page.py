@@ -14,11 +14,11 @@ from lifecycle.engine import words
 from lifecycle.engine.text_answers import TextAnswers
 from lifecycle.evaluation import queries, rules, text_rules
 from lifecycle.evaluation.models import Evaluation
+from lifecycle.evaluation.parts import may_read, thread
 from lifecycle.ui.addresses import find_url
-from lifecycle.ui.marks import Figure, Step
+from lifecycle.ui.marks import Figure
 from lifecycle.ui.numbers import count, decimals
 from registry.access.models import User
-from registry.access.policy import can
 
 PAGE = 30
 WORST = 6
@@ -109,22 +109,6 @@ def detail(user: User, evaluation: Evaluation) -> dict[str, Any]:
         "may_read": may_read(user, evaluation),
         "others": list(queries.comparable_with(evaluation, user)[:1]),
     }
-
-
-def thread(evaluation: Evaluation) -> list[Step]:
-    """Dataset, snapshot, run, this evaluation."""
-    dataset, snapshot, run = evaluation.snapshot.dataset, evaluation.snapshot, evaluation.run
-    return [
-        Step("Dataset", dataset.name, find_url("datasets:dataset", uuid=dataset.uuid)),
-        Step("Snapshot", f"s{snapshot.number}", find_url("snapshots:detail", uuid=snapshot.uuid), digest=snapshot.digest),
-        Step("Run", str(run.number), find_url("training:detail", uuid=run.uuid)),
-        Step("Evaluation", evaluation.split, at="now", digest=evaluation.report_digest),
-    ]
-
-
-def may_read(user: User, evaluation: Evaluation) -> bool:
-    """Whether the person may read texts of the dataset, and so what a model wrote to them."""
-    return can(user, "datasets.read_samples", evaluation.snapshot.dataset)
 
 
 def columns(found: TextAnswers) -> list[dict[str, str]]:

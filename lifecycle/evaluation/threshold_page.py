@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from lifecycle.engine import operating
-from lifecycle.evaluation import confidence, pages, queries, text_rules
-from lifecycle.evaluation.parts import tabs
+from lifecycle.evaluation import confidence, queries, text_rules
+from lifecycle.evaluation.parts import tabs, thread
 from lifecycle.evaluation.threshold_chart import operating_chart
 from lifecycle.evaluation.threshold_form import GOALS, GOALS_OF_ANY, ThresholdForm
 from lifecycle.ui.marks import Figure
@@ -24,7 +24,7 @@ def threshold(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, Any
     form = ThresholdForm(evaluation.report["confusion"]["labels"], given)
     names = GOALS if form.label else GOALS_OF_ANY
     context: dict[str, Any] = {
-        "evaluation": evaluation, "tabs": tabs(evaluation, "threshold"), "thread": pages.thread(evaluation), "form": form,
+        "evaluation": evaluation, "tabs": tabs(evaluation, "threshold"), "thread": thread(evaluation), "form": form,
         "label": form.label, "effect": confidence.EFFECT,
         "goals": [(name, f"?{urlencode({'class': form.label, 'goal': goal})}", goal == form.goal) for goal, name in names.items()],
     }  # fmt: skip

@@ -8,8 +8,9 @@ from typing import Any
 
 from django.http import Http404
 
-from lifecycle.evaluation import pages, queries
+from lifecycle.evaluation import queries
 from lifecycle.evaluation.models import Analysis, Evaluation
+from lifecycle.evaluation.parts import thread
 
 DEPTHS = 3
 LEAST = 0.01  # in log-odds; a smaller effect is rounding, and not marked
@@ -36,7 +37,7 @@ def explained(evaluation: Evaluation, digest: str) -> dict[str, Any]:
     cut = parts(item.text, report["words"]) if analysis else []
     return {
         "evaluation": evaluation,
-        "thread": pages.thread(evaluation),
+        "thread": thread(evaluation),
         "item": item,
         "answer": answer,
         "analysis": analysis,
