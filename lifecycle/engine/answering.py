@@ -13,7 +13,8 @@ from peft import PeftModel, PeftType
 from torch import Tensor, nn
 
 from lifecycle.engine.classifier import length_batches
-from lifecycle.engine.prompts import IGNORED, Example
+from lifecycle.engine.data import NOT_COUNTED
+from lifecycle.engine.prompts import Example
 
 Floats = NDArray[np.float64]
 
@@ -43,7 +44,7 @@ def collate_examples(examples: Sequence[Example], pad_id: int) -> dict[str, Tens
     """Padded on the right: input_ids, attention_mask and labels, each int64 (B, T)."""
     width = max(len(each.ids) for each in examples)
     ids = torch.full((len(examples), width), pad_id, dtype=torch.long)
-    mask, labels = torch.zeros_like(ids), torch.full_like(ids, IGNORED)
+    mask, labels = torch.zeros_like(ids), torch.full_like(ids, NOT_COUNTED)
     for row, each in enumerate(examples):
         ids[row, : len(each.ids)], labels[row, : len(each.ids)] = torch.tensor(each.ids), torch.tensor(each.labels)
         mask[row, : len(each.ids)] = 1
@@ -56,8 +57,8 @@ def token_losses(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     places = min(logits.shape[1], labels.shape[1])
     shifted = logits[:, logits.shape[1] - places : -1].float()
     wanted = labels[:, labels.shape[1] - places + 1 :]
-    losses = nn.functional.cross_entropy(shifted.transpose(1, 2), wanted, ignore_index=IGNORED, reduction="none")  # (B, K - 1)
-    return losses.sum(dim=1), (wanted != IGNORED).sum(dim=1)
+    losses = nn.functional.cross_entropy(shifted.transpose(1, 2), wanted, ignore_index=NOT_COUNTED, reduction="none")  # (B, K - 1)
+    return losses.sum(dim=1), (wanted != NOT_COUNTED).sum(dim=1)
 
 
 @torch.no_grad()

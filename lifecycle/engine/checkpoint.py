@@ -13,6 +13,7 @@ from pathlib import Path
 from lifecycle.engine.events import write_json
 
 MARKER = "COMPLETE.json"
+SECONDS = 60.0  # between resume points that no evaluation asks for
 PREFIX = "checkpoint-"
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from lifecycle.engine.faults import EngineFault
 
+NOT_COUNTED = -100  # the label of a token that no loss counts, as torch has it
 Read = Callable[[Mapping[str, Any], Mapping[str, int]], Any]
 
 

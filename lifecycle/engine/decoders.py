@@ -25,9 +25,9 @@ from lifecycle.engine.answering import token_losses
 from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.base import missing
 from lifecycle.engine.classifier import Network
+from lifecycle.engine.data import NOT_COUNTED
 from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.layers import layers_of
-from lifecycle.engine.prompts import IGNORED
 from lifecycle.engine.spec import SpecError, Strategy
 from lifecycle.engine.strategies import default_targets, ia3_config
 
@@ -54,7 +54,7 @@ class AnswerLoss(nn.Module):
 
     def weight(self, labels: Tensor) -> float:
         """How much labels (B, T) count in a batch: their tokens."""
-        return float((labels[:, 1:] != IGNORED).sum())
+        return float((labels[:, 1:] != NOT_COUNTED).sum())
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         """logits: (B, K, V) of the last K places. labels: (B, T)."""
@@ -78,7 +78,7 @@ class Decoder(Network):
         """
         options: dict[str, Any] = {}
         if labels is not None and self.keeps:
-            counted = (labels != IGNORED).any(dim=0).nonzero()
+            counted = (labels != NOT_COUNTED).any(dim=0).nonzero()
             first = int(counted[0]) if len(counted) else labels.shape[1]
             options["logits_to_keep"] = labels.shape[1] - max(first - 1, 0)
         logits = self.encoder(input_ids=input_ids, attention_mask=attention_mask, use_cache=False, **options).logits

@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from lifecycle.engine import checkpoint
 from lifecycle.engine.spec import TrainSpec
 
 STEPS = 10
 BETWEEN = 2  # steps from one evaluation to the next, so that each pace is measured several times
 CHECKED = {"validation": 64, "test": 100}  # rows that are answered, whose time is measured; the int8 gate takes 100 test rows
-CHECKPOINT_SECONDS = 60.0  # between checkpoints that no evaluation asks for
 
 
 @dataclass(frozen=True)
@@ -98,11 +98,6 @@ class Estimate:
         return asdict(self)
 
 
-def steps_of_epoch(spec: TrainSpec, rows: int) -> int:
-    """Optimizer steps of one pass over the training rows."""
-    return math.ceil(math.ceil(rows / spec.batch_size) / spec.accumulation)
-
-
 def sample_rows(spec: TrainSpec, rows: int) -> int:
     """Training rows of ten steps, or as many as there are."""
     return min(rows, STEPS * spec.batch_size * spec.accumulation)
@@ -110,7 +105,7 @@ def sample_rows(spec: TrainSpec, rows: int) -> int:
 
 def shorten(spec: TrainSpec, rows: int) -> TrainSpec:
     """The spec of ten steps on so many training rows, evaluated after every second."""
-    steps = steps_of_epoch(spec, rows)
+    steps = spec.steps_of_epoch(rows)
     return replace(spec, epochs=math.ceil(STEPS / steps), evaluations_per_epoch=max(1, math.ceil(steps / BETWEEN)), patience=0)
 
 
@@ -124,8 +119,8 @@ def artifact_rows(measured: Rows, rows: Rows, spec: TrainSpec) -> int:
 
 def estimate(found: Profile, spec: TrainSpec, rows: Rows) -> Estimate:
     """The whole run of `spec` on `rows`, from ten steps of it."""
-    steps = steps_of_epoch(spec, rows.train) * spec.epochs
-    every = max(1, math.ceil(steps_of_epoch(spec, rows.train) / spec.evaluations_per_epoch))
+    steps = spec.steps_of_epoch(rows.train) * spec.epochs
+    every = max(1, math.ceil(spec.steps_of_epoch(rows.train) / spec.evaluations_per_epoch))
     evaluations = math.ceil(steps / every)
     row_seconds = max(0.0, found.evaluation_seconds - found.sampling_seconds) / found.rows.validation
     prepare = found.prepare_seconds + found.once_seconds / found.rows.learnt * (rows.learnt - found.rows.learnt)
@@ -134,7 +129,7 @@ def estimate(found: Profile, spec: TrainSpec, rows: Rows) -> Estimate:
 
     def training(step_seconds: float) -> float:
         stepping = steps * step_seconds
-        return stepping + max(evaluations, math.ceil(stepping / CHECKPOINT_SECONDS)) * found.checkpoint_seconds
+        return stepping + max(evaluations, math.ceil(stepping / checkpoint.SECONDS)) * found.checkpoint_seconds
 
     totals = [prepare + training(each) + evaluating + artifact for each in (found.step_seconds, found.quickest, found.slowest)]
     cache = int(found.cache_bytes * rows.learnt / found.rows.learnt)

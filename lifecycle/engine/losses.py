@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from lifecycle.engine.data import NOT_COUNTED
+
 LEAST = 1e-6
-IGNORED = -100  # the label of a token that does not count
 MOST_WEIGHT = 100.0  # a class of a few rows must not throw the weights off
 
 
@@ -93,7 +94,7 @@ class TokenCrossEntropy(nn.Module):
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         """The mean over the tokens, or their weighted mean; 0 where none counts. logits: float (B, T, K). labels: int64 (B, T), -100 where
         a token does not count."""
-        counted = labels != IGNORED
+        counted = labels != NOT_COUNTED
         if not counted.any():
             return logits.sum() * 0.0
         mean: Tensor = self.inner(logits[counted], labels[counted])
@@ -101,7 +102,7 @@ class TokenCrossEntropy(nn.Module):
 
     def weight(self, labels: Tensor) -> float:
         """What the tokens weigh in a mean. labels: (B, T)."""
-        return self.inner.weight(labels[labels != IGNORED])
+        return self.inner.weight(labels[labels != NOT_COUNTED])
 
 
 def tag_weights(tags: Tensor, classes: int) -> Tensor:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lifecycle.engine.data import read_rows
-from lifecycle.engine.estimate import Profile, Rows, steps_of_epoch
+from lifecycle.engine.estimate import Profile, Rows
 from lifecycle.engine.events import read_events
 from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.spec import TrainSpec
@@ -53,7 +53,7 @@ def measure(events: Sequence[Event], result: Mapping[str, Any], spec: TrainSpec,
 
     The first pace is left out where there are others: libraries warm up in it.
     """
-    rows_a_step = rows.train / steps_of_epoch(spec, rows.train)  # which the pace counts: the last step of an epoch may have fewer
+    rows_a_step = rows.train / spec.steps_of_epoch(rows.train)  # which the pace counts: the last step of an epoch may have fewer
     paces = [
         rows_a_step / each["values"]["examples_per_second"]
         for each in events

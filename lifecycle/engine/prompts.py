@@ -15,9 +15,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lifecycle.engine.data import NOT_COUNTED
 from lifecycle.engine.faults import EngineFault
 
-IGNORED = -100  # a label that no loss counts
 PLAIN = ("", "\n\n### Answer\n")  # before and behind a prompt where the tokenizer has no chat template
 WHERE = "a context at its end, a prompt without one at its beginning"  # tokens are lost
 MARK = "\ue000prompt\ue000"  # stands for the prompt while the frame is looked for
@@ -37,7 +37,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class Example:
-    """A prompt and its completion. ids and labels are equally long; labels are IGNORED on the prompt. cut_*: tokens that were left out."""
+    """A prompt and its completion. ids and labels are equally long; labels are NOT_COUNTED on the prompt. cut_*: tokens left out."""
 
     ids: tuple[int, ...]
     labels: tuple[int, ...]
@@ -140,7 +140,7 @@ def _example(frame: Frame, prompt: _Prompt, answer: list[int], limit: int) -> Ex
     kept_answer = answer[: limit - len(frame)]
     kept_prompt = prompt.kept(limit - len(frame) - len(kept_answer))
     before = (*frame.head, *kept_prompt, *frame.tail)
-    labels = (*(IGNORED for _ in before), *kept_answer)
+    labels = (*(NOT_COUNTED for _ in before), *kept_answer)
     return Example((*before, *kept_answer), labels, len(prompt.ids) - len(kept_prompt), len(answer) - len(kept_answer))
 
 

@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from lifecycle.engine import metrics, spans, tagging
 from lifecycle.engine.batches import Collate
 from lifecycle.engine.classifier import TokenClassifier
-from lifecycle.engine.data import Rows
+from lifecycle.engine.data import NOT_COUNTED, Rows
 from lifecycle.engine.forward import token_vectors
 from lifecycle.engine.memory import EVALUATION_BATCH
 from lifecycle.engine.recipes import RECIPES
@@ -86,7 +86,7 @@ def frozen_base_logreg(
     for name, rows in (("known", some), ("asked", unmarked)):
         encoded = recipe.encode(tokenizer, rows, classes, max_tokens)
         vectors = token_vectors(model, encoded.ids, batches, folder / f"tokens-{name}.f16", EVALUATION_BATCH)
-        counted = [labels != tagging.NOT_COUNTED for labels in encoded.labels]
+        counted = [labels != NOT_COUNTED for labels in encoded.labels]
         sides.append((encoded, [vectors[row].numpy()[inside] for row, inside in enumerate(counted)], counted))
     (known, learnt, counted), (asked, given, _) = sides
     tags = np.concatenate([labels[inside] for labels, inside in zip(known.labels, counted, strict=True)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import types
 from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
@@ -258,6 +259,10 @@ class TrainSpec(Document):
     max_new_tokens: int = _limit(128, low=1, high=2048)
     operating_point: str = _limit("f1", one_of=OPERATING)
     operating_target: float = _limit(0.9, low=0.01, high=1.0)
+
+    def steps_of_epoch(self, rows: int) -> int:
+        """Optimizer steps of one pass over so many training rows."""
+        return math.ceil(math.ceil(rows / self.batch_size) / self.accumulation)
 
     def _check_whole(self, prefix: str) -> None:
         if self.operating_point != "f1" and self.task != "multi_label":

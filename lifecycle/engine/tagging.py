@@ -18,7 +18,6 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Span = tuple[int, int, int]
 
-NOT_COUNTED = -100
 AT_ONCE = 256  # texts whose best tags are looked for together
 CELLS = 8_000_000  # texts × tokens × tags that are decoded at once, 10 bytes each
 

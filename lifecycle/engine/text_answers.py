@@ -19,7 +19,6 @@ import pyarrow.parquet as pq
 from lifecycle.engine import metrics, text_scores, verbatim
 from lifecycle.engine.text_scores import ScoredTexts
 
-TEXTS = ("id", "target", "answer", "base_answer", "copied_from", "copied_text")
 FLAT = tuple(each.name for each in fields(ScoredTexts) if each.name not in ("bleu", "chrf"))
 
 

@@ -34,7 +34,6 @@ from lifecycle.engine.team import Team
 
 WEIGHTS = "weights.safetensors"
 LOG_STEPS = 10
-CHECKPOINT_SECONDS = 60.0
 Show = Callable[[int, Any, Any], object]  # tells of a few rows at a step: what the model gave to all, and their truth
 SCHEDULERS = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
 
@@ -81,7 +80,7 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
     @property
     def steps_per_epoch(self) -> int:
         """Optimizer steps of one pass over the training rows."""
-        return steps_of_epoch(self.spec, len(self.train_dataset))
+        return self.spec.steps_of_epoch(len(self.train_dataset))
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """Whole batches; each process of a team takes its share of them itself, so that they are the same for any number of processes."""
@@ -259,7 +258,7 @@ class Reporter(TrainerCallback):  # type: ignore[misc]
         rows: int,
     ) -> None:
         self.spec, self.events, self.cancelled, self.effort = spec, events, cancelled, effort
-        self.rows_a_step = rows / steps_of_epoch(spec, rows)  # on the average: the last step of an epoch may have fewer
+        self.rows_a_step = rows / spec.steps_of_epoch(rows)  # on the average: the last step of an epoch may have fewer
         self.history = {point.step: point for point in history}
         self.reported: dict[str, tuple[str, int]] = {}
         self.process = psutil.Process(os.getpid())
@@ -330,7 +329,7 @@ class Reporter(TrainerCallback):  # type: ignore[misc]
         """Cancel, or ask for a checkpoint when the last is old."""
         if self.cancelled():
             control.should_training_stop = control.should_save = True
-        elif time.monotonic() - self.saved > CHECKPOINT_SECONDS:
+        elif time.monotonic() - self.saved > checkpoint.SECONDS:
             control.should_save = True
         if state.global_step >= state.max_steps:
             control.should_evaluate = control.should_save = True
@@ -354,14 +353,9 @@ def evaluations_since_best(state: Any) -> int:
     return len({each["step"] for each in state.log_history if "eval_loss" in each and each["step"] > (state.best_global_step or 0)})
 
 
-def steps_of_epoch(spec: TrainSpec, rows: int) -> int:
-    """Optimizer steps of one pass over the training rows."""
-    return math.ceil(math.ceil(rows / spec.batch_size) / spec.accumulation)
-
-
 def arguments(spec: TrainSpec, folder: Path, *, rows: int, bf16: bool) -> TrainingArguments:
     """The Trainer's arguments for a spec: CPU, evaluation and checkpoint at the same steps, no reporting of its own."""
-    steps_per_epoch = steps_of_epoch(spec, rows)
+    steps_per_epoch = spec.steps_of_epoch(rows)
     every = max(1, math.ceil(steps_per_epoch / spec.evaluations_per_epoch))
     best_by = logged(RECIPES[spec.task].best_by)
     return TrainingArguments(

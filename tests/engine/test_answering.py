@@ -78,7 +78,8 @@ def test_losses_count_answers_alone_and_do_not_depend_on_the_batch(kind, made):
     import torch
 
     from lifecycle.engine.answering import measure_losses
-    from lifecycle.engine.prompts import IGNORED, encode_examples, find_frame
+    from lifecycle.engine.data import NOT_COUNTED
+    from lifecycle.engine.prompts import encode_examples, find_frame
     from tests.support.tiny_decoders import QUESTIONS
 
     model, tokenizer, _ = made(kind)
@@ -86,7 +87,7 @@ def test_losses_count_answers_alone_and_do_not_depend_on_the_batch(kind, made):
 
     together, alone = measure_losses(model, examples, 1, 8), measure_losses(model, examples, 1, 1)
 
-    assert together.tokens.tolist() == [sum(label != IGNORED for label in each.labels) for each in examples]
+    assert together.tokens.tolist() == [sum(label != NOT_COUNTED for label in each.labels) for each in examples]
     assert np.allclose(together.nats, alone.nats, rtol=1e-4)
     with torch.no_grad():
         logits = model(torch.tensor([examples[0].ids]), torch.ones(1, len(examples[0].ids), dtype=torch.long))["logits"]

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from lifecycle.engine import quantise
-from lifecycle.engine.estimate import CHECKED, Estimate, Profile, Rows, estimate, sample_rows, shorten, steps_of_epoch
+from lifecycle.engine.estimate import CHECKED, Estimate, Profile, Rows, estimate, sample_rows, shorten
 from lifecycle.engine.events import read_events
 from lifecycle.engine.profiling import measure, refused_bytes, size_of
 from lifecycle.engine.spec import Base, TrainSpec
@@ -38,7 +38,7 @@ def test_ten_steps_take_the_rows_that_they_need(rows, batch, accumulation, sampl
 
     assert sample_rows(spec, rows) == sampled
     assert (short.epochs, short.evaluations_per_epoch, short.patience) == (epochs, evaluations, 0)
-    assert steps_of_epoch(short, sampled) * short.epochs >= 10
+    assert short.steps_of_epoch(sampled) * short.epochs >= 10
     assert replace(short, epochs=3, evaluations_per_epoch=2, patience=3) == spec
 
 

@@ -2,8 +2,9 @@
 
 import pytest
 
+from lifecycle.engine.data import NOT_COUNTED
 from lifecycle.engine.faults import EngineFault
-from lifecycle.engine.prompts import IGNORED, encode_examples, encode_prompts, find_frame, told, truncation
+from lifecycle.engine.prompts import encode_examples, encode_prompts, find_frame, told, truncation
 from lifecycle.engine.strategies import load_tokenizer
 from tests.support.tiny_decoders import make_tiny_decoder
 
@@ -27,7 +28,7 @@ def test_a_prompt_stands_in_the_chat_template_and_only_the_answer_and_its_end_ar
 
     before = "<|start|> user where is my order <|end|> <|start|> assistant"
     assert words(chat, example.ids) == f"{before} look at orders <|end|>"
-    assert example.labels == (*[IGNORED] * 9, *example.ids[9:])
+    assert example.labels == (*[NOT_COUNTED] * 9, *example.ids[9:])
     assert (example.cut_prompt, example.cut_answer) == (0, 0)
 
 

@@ -17,11 +17,11 @@ from lifecycle.engine import text_diagnosis
 from lifecycle.engine.answering import Losses, answer, measure_losses
 from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.batches import Collate, Encoded, EncodedRows
-from lifecycle.engine.data import Rows
+from lifecycle.engine.data import NOT_COUNTED, Rows
 from lifecycle.engine.decoders import AnswerLoss, Decoder, build_decoder
 from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.leading import LEADING
-from lifecycle.engine.prompts import IGNORED, Example, encode_examples, find_frame, truncation
+from lifecycle.engine.prompts import Example, encode_examples, find_frame, truncation
 from lifecycle.engine.spec import TrainSpec
 
 SAMPLES = 4  # validation rows that are answered at each evaluation, the first of the file, whose order is that of digests
@@ -104,7 +104,7 @@ class FreeText:
 
     def stack(self, labels: Sequence[Any]) -> Tensor:
         """Padded with what no loss counts."""
-        return pad_sequence([torch.from_numpy(each) for each in labels], batch_first=True, padding_value=IGNORED)
+        return pad_sequence([torch.from_numpy(each) for each in labels], batch_first=True, padding_value=NOT_COUNTED)
 
     def loss(self, spec: TrainSpec, labels: Any) -> nn.Module:
         """Cross entropy of the answers' tokens."""
@@ -123,7 +123,9 @@ class FreeText:
         encoded: Any = rows.encoded
         examples = [Example(tuple(ids), tuple(labels.tolist())) for ids, labels in zip(encoded.ids, encoded.labels, strict=True)]
         losses = measure_losses(model, examples, batches.pad_id, min(at_once, EVALUATION_ROWS))
-        prompts = [[token for token, label in zip(each.ids, each.labels, strict=True) if label == IGNORED] for each in examples[:SAMPLES]]
+        prompts = [
+            [token for token, label in zip(each.ids, each.labels, strict=True) if label == NOT_COUNTED] for each in examples[:SAMPLES]
+        ]
         begun = time.monotonic()
         said = answer(
             model.encoder, encoded.tokenizer, prompts, end=encoded.end, pad_id=batches.pad_id, max_new_tokens=SAMPLE_TOKENS,

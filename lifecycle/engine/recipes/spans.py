@@ -18,7 +18,7 @@ from lifecycle.engine import calibration, leading, metrics, span_predictions, sp
 from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.batches import Collate, Encoded, EncodedRows
 from lifecycle.engine.classifier import Classifier, TokenClassifier
-from lifecycle.engine.data import Rows
+from lifecycle.engine.data import NOT_COUNTED, Rows
 from lifecycle.engine.diagnosis import Diagnosis
 from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.forward import token_logits, token_vectors
@@ -27,7 +27,7 @@ from lifecycle.engine.losses import CrossEntropy, TokenCrossEntropy, tag_weights
 from lifecycle.engine.recipes.texts import OfTexts
 from lifecycle.engine.spans import ScoredSpans
 from lifecycle.engine.spec import TrainSpec
-from lifecycle.engine.tagging import NOT_COUNTED, Marked, Tokens
+from lifecycle.engine.tagging import Marked, Tokens
 
 Array = NDArray[Any]
 KEYS = ("start", "end", "label")
