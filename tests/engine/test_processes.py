@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 import time
@@ -15,7 +16,9 @@ from torch import distributed
 
 from lifecycle.engine import team
 from lifecycle.engine.events import points, read_events
+from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.spec import SpecError, TrainSpec
+from lifecycle.engine.team import Team
 from tests.engine.inbox import ROWS
 
 pytestmark = pytest.mark.engine
@@ -120,3 +123,32 @@ def test_more_processes_than_rows_of_a_batch_are_refused_by_name():
 
     with pytest.raises(SpecError, match="processes must be at most 4, the batch size: each takes a row of every batch"):
         TrainSpec.from_json(spec)
+
+
+def environment():
+    names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "OMP_NUM_THREADS", team.MEETING)
+    return {name: value for name, value in os.environ.items() if name in names}
+
+
+def test_more_processes_than_cores_are_refused_before_any_is_started(tmp_path):
+    before, many = environment(), Team(tmp_path, 10_000)
+
+    with pytest.raises(SpecError, match=f"processes must be at most {os.cpu_count()}, the cores of this machine"):
+        many.gather()
+
+    assert (many.others, list(tmp_path.iterdir()), environment()) == ([], [], before)
+
+
+def test_a_process_that_ends_before_all_have_met_ends_the_wait_in_a_sentence(tmp_path, monkeypatch):
+    monkeypatch.setattr(team, "FOLLOWER", (sys.executable, "-c", "raise SystemExit(3)"))
+    before, two = environment(), Team(tmp_path, 2)
+
+    try:
+        two.gather()
+        with pytest.raises(EngineFault) as fault:
+            two.meet()
+    finally:
+        two.end()
+
+    assert (fault.value.code, "exit status 3" in fault.value.message) == ("process_lost", True)
+    assert (list(tmp_path.iterdir()), environment(), distributed.is_initialized()) == ([], before, False)

@@ -1,6 +1,6 @@
 """Answers that repeat training completions word for word."""
 
-from lifecycle.engine.verbatim import COPIED, NONE, Learnt, Run, share_copied
+from lifecycle.engine.verbatim import COPIED, NONE, PLACES, Learnt, Run, share_copied
 
 FACT = "the warehouse in leeds ships parcels on monday and thursday before noon and customs may hold them"
 
@@ -34,3 +34,13 @@ def test_short_runs_are_everybodys():
 def test_the_share_counts_runs_of_so_many_words():
     assert share_copied([Run(COPIED, 0, ""), Run(COPIED - 1, 0, ""), NONE, NONE]) == 0.25
     assert share_copied([]) == 0.0
+
+
+def test_what_begins_alike_everywhere_is_looked_for_in_the_first_completions():
+    learnt = Learnt([f"dear customer thank you for {at}" for at in range(PLACES + 50)])
+
+    first = learnt.longest("dear customer thank you for 3", "")
+    last = learnt.longest(f"dear customer thank you for {PLACES + 49}", "")
+
+    assert first == Run(6, 3, "dear customer thank you for 3")
+    assert last == Run(5, 0, "dear customer thank you for")

@@ -325,3 +325,31 @@ def test_the_api_tries_reads_and_cancels(client_for, mia, ana, otto, snapshot, b
     assert client.post(f"{address}cancel/").json()["error"]["code"] == "cancelled"
     found = measured(actions.estimate(snapshot=snapshot, base=base, strategy="head", actor=mia))
     assert client.get(f"/api/v1/estimates/{found.uuid}/").json()["figures"]["seconds"] == found.figures["seconds"]
+
+
+# ── Bounds ──────────────────────────────────────────────────────────────────
+def test_one_person_has_three_open_at_a_time_and_another_one_has_as_many(snapshot, base, mia, lee):
+    asked = {"snapshot": snapshot, "base": base, "strategy": "lora"}
+    open_ones = [actions.estimate(**asked, actor=mia, options={"epochs": epochs}) for epochs in (1, 2, 3)]
+    before = (Estimate.objects.count(), Job.objects.count(), Event.objects.count())
+
+    with pytest.raises(Conflict, match="3 of the ten steps that you asked for in this project still wait or run"):
+        actions.estimate(**asked, actor=mia, options={"epochs": 4})
+
+    assert (Estimate.objects.count(), Job.objects.count(), Event.objects.count()) == before == (3, before[1], before[2])
+    assert actions.estimate(**asked, actor=mia, options={"epochs": 2}) == open_ones[1]
+    actions.estimate(**asked, actor=lee, options={"epochs": 5})
+    actions.cancel_estimate(estimate_id=open_ones[0].uuid, actor=mia)
+    actions.estimate(**asked, actor=mia, options={"epochs": 4})
+    assert Estimate.objects.count() == 5
+
+
+def test_ten_steps_that_would_take_too_many_rows_are_refused_at_the_batch_size(snapshot, base, mia, monkeypatch):
+    monkeypatch.setattr("lifecycle.training.actions.estimates.ROWS_MAX", 30)
+
+    with pytest.raises(Refused) as refusal:
+        actions.estimate(snapshot=snapshot, base=base, strategy="lora", actor=mia, options={"batch_size": 4})
+
+    rows = min(snapshot.counts["splits"]["train"], 40)
+    assert refusal.value.fields == {"batch_size": [f"Ten steps of such batches take {rows} rows, and this is for up to 30."]}
+    assert nothing_happened()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from django.conf import settings
@@ -14,6 +15,7 @@ from lifecycle.engine import memory
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs import runner
 from lifecycle.jobs.context import JobContext
+from lifecycle.jobs.models import Job
 from lifecycle.refusals import Conflict
 from lifecycle.training import actions, queries, tasks
 from lifecycle.training.models import MetricPoint, Run
@@ -218,3 +220,19 @@ def test_a_finding_that_grows_replaces_what_it_said(run):
 
     (kept,) = run.diagnoses.all()
     assert (kept.severity, kept.to_step) == ("bad", 9)
+
+
+@pytest.mark.parametrize("status", ["failed", "cancelled", "succeeded"])
+def test_a_worker_that_lost_its_job_meanwhile_says_nothing_of_the_run(run, child, status):
+    """Another worker has taken it over, and will say how it ends."""
+
+    def taken_over(folder: Path) -> None:
+        write_artifact(folder / "artifact", run)
+        Job.objects.filter(kind="training.train").update(lease_token=uuid4())
+
+    child(Result(status, "nan_loss", "The loss was no longer a number.", "Lower it.", {"metrics": {}}), look=taken_over)
+    run_jobs("training")
+
+    run.refresh_from_db()
+    assert (run.state, run.artifact, run.error) == (Run.State.TRAINING, None, None)
+    assert not Event.objects.filter(verb="training.ended").exists()

@@ -11,6 +11,7 @@ from django.urls import reverse
 
 from datasets_app.snapshots import queries as snapshots
 from lifecycle.training import actions, sample_page
+from lifecycle.training.actions.runs import SAMPLE_LENGTH
 from lifecycle.training.models import RunSample
 from registry.ledger.models import Event
 from tests.support.training import make_run, make_snapshot
@@ -134,3 +135,11 @@ def test_the_api_says_what_the_answers_of_each_task_are(mia, client_for):
 
     for said in ("the name of its class", "of marked parts class and place of each", "of written texts one text"):
         assert said in told
+
+
+def test_what_a_model_wrote_is_kept_without_what_no_database_takes_and_without_its_end(run, rows):
+    actions.record_events(run, [event(rows[:1], 10, "yes\0no" + "a" * 5_000)])
+
+    said = RunSample.objects.get().answer
+    assert said.startswith("yes\N{REPLACEMENT CHARACTER}no")
+    assert len(said) == SAMPLE_LENGTH
