@@ -72,10 +72,10 @@ CONSEQUENCE = {
     Strategy.LORA: "Small adapters learn, the base stays as it is. Nearly as good as full, with little memory.",
     Strategy.FAST_LORA: "LoRA in the upper layers only; the lower ones are run once. Several times as fast, a little less accurate.",
     Strategy.FULL: "Every weight learns. The most capable, the slowest, and it needs the most rows.",
-    Strategy.IA3: "Learns to scale what the base computes. The fewest weights after the head; needs more epochs.",
+    Strategy.IA3: "Learns to scale what the base computes. Very few weights; needs more epochs.",
     Strategy.ADAPTER: "A narrow layer behind each layer learns. As good as LoRA; it stays apart in what is served.",
     Strategy.HEAD: "Only the last layer learns on frozen vectors. Done in moments; a good first look.",
-    Strategy.PROMPT: "A few vectors before every prompt learn. The smallest; steers what the base can do, and teaches little that is new.",
+    Strategy.PROMPT: "A few vectors before every prompt learn. Steers what the base can do, and teaches little that is new.",
     Strategy.P_TUNING: "A small network makes the vectors before every prompt. Learns steadier than prompt tuning.",
     Strategy.PREFIX: "Keys and values before every prompt learn, in each layer. Stronger than prompt tuning, and still small.",
 }
