@@ -135,16 +135,13 @@ def test_checkpointing_is_refused_where_the_model_does_not_know_it(run_folder, t
 
 def test_scales_do_not_decay_towards_zero(run_folder, train_here):
     from lifecycle.engine import training
-    from lifecycle.engine.effort import Effort
-    from lifecycle.engine.events import EventWriter
     from lifecycle.engine.spec import TrainSpec
-    from lifecycle.engine.trainer import Reporter
+    from lifecycle.engine.team import Team
 
     folder = run_folder(strategy={"kind": "ia3"})
     spec = TrainSpec.read(folder / "spec.json")
     prepared = training._prepare(spec, folder)
-    reporter = Reporter(spec, EventWriter(folder / "events.jsonl"), [], lambda: False, Effort(folder), 8)
-    trainer, model = training._trainer(spec, folder, prepared, reporter.events, reporter)
+    trainer, model = training._trainer(spec, folder, prepared, lambda kind, **values: None, Team(folder, 1), [])
 
     groups = trainer.create_optimizer().param_groups
 
@@ -175,7 +172,8 @@ def test_a_full_disk_is_told_before_activations_are_computed(run_folder, train_h
     [
         ({"kind": "lora", "frozen_layers": 2}, "spec.json: strategy.frozen_layers must be below 2, the layers of this model."),
         ({"kind": "lora", "cached": True}, "spec.json: strategy.cached needs frozen_layers of 1 or more"),
-        ({"kind": "prefix"}, "spec.json: strategy.kind must be one of full, lora, ia3, adapter, head"),
+        ({"kind": "wisdom"}, "spec.json: strategy.kind must be one of full, lora, ia3, adapter, head"),
+        ({"kind": "prefix"}, "spec.json: strategy.kind prefix is for text generation: it steers a decoder's answers."),
     ],
 )
 def test_what_cannot_be_trained_is_told_by_its_field(strategy, message, run_folder, train_here):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from django.db import OperationalError, transaction
 from django.db.backends.base.operations import BaseDatabaseOperations
 
 
@@ -14,8 +16,15 @@ def flush_leaves_history_alone() -> Iterator[None]:
     original = BaseDatabaseOperations.execute_sql_flush
 
     def flush(self: BaseDatabaseOperations, sql_list: list[str]) -> None:
-        with triggers_lifted(self.connection):
-            original(self, sql_list)
+        for patience in range(100, -1, -1):
+            try:
+                with triggers_lifted(self.connection):
+                    original(self, sql_list)
+                return
+            except OperationalError as error:  # SQLite: a request whose page has gone still reads
+                if "locked" not in str(error) or not patience:
+                    raise
+                time.sleep(0.1)
 
     BaseDatabaseOperations.execute_sql_flush = flush
     try:
@@ -27,13 +36,12 @@ def flush_leaves_history_alone() -> Iterator[None]:
 @contextmanager
 def triggers_lifted(connection) -> Iterator[None]:
     if connection.vendor == "sqlite":
-        with connection.cursor() as cursor:
+        with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
             cursor.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
             triggers = cursor.fetchall()
             for name, _ in triggers:
                 cursor.execute(f'DROP TRIGGER "{name}"')
-        yield
-        with connection.cursor() as cursor:
+            yield
             if any(name == "datasets_item_words_delete" for name, _ in triggers):
                 cursor.execute("INSERT INTO datasets_words (datasets_words) VALUES ('delete-all')")
             for _, sql in triggers:
