@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lifecycle.engine.artifact import DESCRIPTION
 from lifecycle.engine.faults import EngineFault
 
 MINILM = "all-MiniLM-L6-v2"
@@ -138,8 +139,9 @@ def _weights(path: Path) -> list[Path]:
 
 
 def folder_digest(path: Path) -> str:
-    """sha256 over the names and sha256 of config, tokenizer and weight files, in order of name, as hex."""
-    names = sorted(each.name for each in path.iterdir() if each.name in ("config.json", *TOKENIZER_FILES) or each.suffix == ".safetensors")
+    """sha256 over the names and sha256 of config, tokenizer, weights and what a head's outputs mean, in order of name, as hex."""
+    named = {"config.json", DESCRIPTION, *TOKENIZER_FILES}
+    names = sorted(each.name for each in path.iterdir() if each.name in named or each.suffix == ".safetensors")
     total = hashlib.sha256()
     for name in names:
         with (path / name).open("rb") as file:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -31,6 +31,8 @@ START_SECONDS = 12.0
 
 ENCODER_RATE = {"lora": 2e-3, "fast_lora": 2e-3, "full": 2e-4, "ia3": 5e-3, "adapter": 1e-3, "head": 0.0}
 HEAD_RATE = 1e-2
+KEPT_HEAD_RATE = 2e-3
+REHEARSED = 0.5
 RATE_REASONS = {
     "lora": "Adapters start at zero and take about ten times the rate of full fine-tuning.",
     "fast_lora": "Adapters start at zero and take about ten times the rate of full fine-tuning.",
@@ -128,6 +130,25 @@ def suggest(
         cores=cores,
     )
     return Suggestion(choices, seconds, reason)
+
+
+def continuing(base: str, pooling: str, labels: Sequence[str], known: Collection[str], choices: Mapping[str, Choice]) -> dict[str, Choice]:
+    """What more there is to choose where the base was trained here.
+
+    base: its name. pooling: by which its head reads. labels: of the new data; none where texts are written. Half of the rows rehearsed:
+    experience replay takes as many old rows as new ones (Chaudhry et al. 2019, Tiny Episodic Memories).
+    """
+    told = "As many earlier rows as new ones: who is shown new rows alone forgets the old. Rows of this snapshot are not taken twice."
+    found = {"rehearsal": Choice(REHEARSED, told)}
+    if not labels:
+        return found
+    both = sum(label in known for label in labels)
+    found["keep_head"] = Choice(both > 0, f"The head of {base} knows {both} of these {len(labels)} classes; the others begin at random.")
+    if both and "pooling" in choices:
+        found["pooling"] = Choice(pooling, f"As the head of {base} reads texts.")
+    if both == len(labels) and "head_learning_rate" in choices:
+        found["head_learning_rate"] = Choice(KEPT_HEAD_RATE, "The head begins with what it knows, so it moves little.")
+    return found
 
 
 def strategy_spec(strategy: str, inner: Mapping[str, Any]) -> dict[str, Any]:

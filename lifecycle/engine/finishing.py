@@ -33,7 +33,8 @@ Finish = Callable[..., tuple[dict[str, float], ArtifactInfo, Paces]]
 
 @dataclass(frozen=True)
 class Prepared:
-    """Everything a run needs before its first step. test: for the gate of the int8 graph; None where the run has no such rows."""
+    """Everything a run needs before its first step. test: for the gate of the int8 graph; None where the run has no such rows.
+    rehearsed: how many of the training rows the base learnt from before; they are the last."""
 
     base: BaseFolder
     tokenizer: Any
@@ -41,6 +42,7 @@ class Prepared:
     validation: Rows
     test: Rows | None
     precision: str
+    rehearsed: int = 0
 
     def limit(self, spec: TrainSpec) -> int:
         """Tokens of a text that are read: as many as are asked for and as the base can."""

@@ -27,6 +27,7 @@ VERBS = {
     "predict": ("lifecycle.engine.verbs", "predict"),
     "robustness": ("lifecycle.engine.robustness", "robustness"),
     "embed": ("lifecycle.engine.verbs", "embed"),
+    "merge": ("lifecycle.engine.merging", "merge"),
     "unpack": ("lifecycle.engine.unpacking", "unpack"),
     "export": ("lifecycle.engine.verbs", "export"),
     "probe": ("lifecycle.engine.verbs", "probe"),

@@ -15,6 +15,7 @@ FORMAT = 1
 TASKS = ("single_label", "multi_label", "spans", "free_text")
 DECODER_STRATEGIES = ("prompt", "p_tuning", "prefix")
 STRATEGIES = ("full", "lora", "ia3", "adapter", "head", *DECODER_STRATEGIES)
+MERGED = ("full", "lora", "ia3", "head")  # whose weights can be added into the base's
 SCHEDULES = ("linear", "cosine", "constant")
 POOLINGS = ("mean", "cls", "pooler")
 PRECISIONS = ("auto", "fp32", "bf16")
@@ -228,6 +229,8 @@ class TrainSpec(Document):
     memory. max_gradient_norm: longer gradients are shortened to it; 0 = never. label_smoothing, focal_gamma: of the loss.
     operating_point: of multi_label, what each label's threshold is chosen for on validation: the best F1, or a precision or recall of at
     least operating_target.
+    rehearsal: share of the training rows that the base learnt from before, taken from rehearsal.jsonl; keep_head: the base's own head is
+    where the head begins, for the labels that both have. Both are for a base that was trained here.
     """
 
     base: Base
@@ -259,6 +262,12 @@ class TrainSpec(Document):
     max_new_tokens: int = _limit(128, low=1, high=2048)
     operating_point: str = _limit("f1", one_of=OPERATING)
     operating_target: float = _limit(0.9, low=0.01, high=1.0)
+    rehearsal: float = _limit(0.0, low=0.0, high=0.9)
+    keep_head: bool = False
+
+    def rehearsed_rows(self, rows: int) -> int:
+        """How many earlier rows make `rehearsal` of all training rows, beside so many new ones."""
+        return round(rows * self.rehearsal / (1 - self.rehearsal))
 
     def steps_of_epoch(self, rows: int) -> int:
         """Optimizer steps of one pass over so many training rows."""
@@ -294,7 +303,7 @@ class TrainSpec(Document):
         """Raises SpecError for what has no meaning where texts are written."""
         if self.labels:
             raise SpecError(f"{prefix}labels", f"must be empty where texts are written, got {len(self.labels)} names.")
-        for name in ("class_weights", "label_smoothing", "focal_gamma", "pooling"):
+        for name in ("class_weights", "label_smoothing", "focal_gamma", "pooling", "keep_head"):
             if getattr(self, name) != TrainSpec.__dataclass_fields__[name].default:
                 raise SpecError(f"{prefix}{name}", "is a setting of labels; leave it as it is where texts are written.")
 
@@ -335,7 +344,7 @@ class PredictSpec(Document):
 
 @dataclass(frozen=True)
 class ExportSpec(Document):
-    """Write artifact/serving/model.onnx again from the artifact's weights."""
+    """Write artifact/serving/model.onnx again from the artifact's weights (verb export), or these as a base model (verb merge)."""
 
     artifact: str
     base: Base | None = None

@@ -17,7 +17,7 @@ import torch
 from transformers import TrainerCallback, TrainerState
 from transformers.utils import logging as transformers_logging
 
-from lifecycle.engine import checkpoint, diagnosis, memory
+from lifecycle.engine import checkpoint, continuing, diagnosis, memory
 from lifecycle.engine.base import open_base
 from lifecycle.engine.batches import Collate, EncodedRows
 from lifecycle.engine.classifier import Network
@@ -28,6 +28,7 @@ from lifecycle.engine.faults import EngineFault, Fault, Unstable, is_out_of_memo
 from lifecycle.engine.finishing import FINISH, Prepared
 from lifecycle.engine.forward import frozen_activations
 from lifecycle.engine.layers import Lowest
+from lifecycle.engine.leading import of_lists
 from lifecycle.engine.probe import choose_precision, environment
 from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.samples import Samples, choose
@@ -70,6 +71,9 @@ def _train(folder: Path, cancelled: Callable[[], bool], effort: Effort) -> dict[
     events = EventWriter(folder / "events.jsonl")
     events.write("stage", name="prepare", message="Reading the data and the base model.")
     prepared = _prepare(spec, folder)
+    if spec.rehearsal:
+        new = len(prepared.train) - prepared.rehearsed
+        events.write("log", message=f"Rehearsing {prepared.rehearsed:,} rows that {spec.base.name} learnt from beside {new:,} new ones.")
     reporter = Reporter(spec, events, old, cancelled, effort, len(prepared.train))
     trainer, model = _learn(spec, folder, prepared, events, reporter)
     effort.stage("artifact")
@@ -98,7 +102,10 @@ def _train(folder: Path, cancelled: Callable[[], bool], effort: Effort) -> dict[
         model.lowest.put_back()
     events.write("stage", name="artifact", message=f"Writing the weights of step {best_step}, the best by {recipe.best_name}.")
     values, info, paces = FINISH[recipe.served_by](spec, folder, prepared, trainer, events)
-    result |= {"metrics": values, "int8": asdict(info.int8) if info.int8 else None, "inference": paces}
+    result |= {"metrics": values, "int8": asdict(info.int8) if info.int8 else None, "inference": paces, "rehearsed": prepared.rehearsed}
+    if forgotten := continuing.forgetting(spec, folder, prepared.tokenizer, trainer.data_collator):
+        result["forgetting"] = forgotten
+        reporter.report([each for each in [continuing.forgot(forgotten, of_lists(spec.task), spec.base.name)] if each])
     checkpoint.purge(folder / "checkpoints")
     shutil.rmtree(folder / "best", ignore_errors=True)
     shutil.rmtree(folder / "cache", ignore_errors=True)
@@ -192,7 +199,8 @@ def _cost(effort: Effort, team: Team) -> dict[str, Any]:
 
 def _prepare(spec: TrainSpec, folder: Path) -> Prepared:
     recipe = RECIPES[spec.task]
-    train_rows = read_rows(folder / "train.jsonl", spec.labels, recipe.read)
+    new_rows = read_rows(folder / "train.jsonl", spec.labels, recipe.read)
+    train_rows = continuing.rehearsed(spec, new_rows, folder, recipe)
     validation = read_rows(folder / "validation.jsonl", spec.labels, recipe.read)
     test = read_rows(folder / "test.jsonl", spec.labels, recipe.read) if (folder / "test.jsonl").exists() else None
     recipe.check(train_rows.targets, spec.labels)
@@ -204,7 +212,8 @@ def _prepare(spec: TrainSpec, folder: Path) -> Prepared:
     if free < needed:
         message = f"The run needs about {needed / 1e6:,.0f} MB of disk and {free / 1e6:,.0f} MB are free."
         raise EngineFault("disk_full", message, "Free some space, then resume the run.")
-    return Prepared(base, load_tokenizer(base.path), train_rows, validation, test, _precision(spec, folder))
+    rehearsed = len(train_rows) - len(new_rows)
+    return Prepared(base, load_tokenizer(base.path), train_rows, validation, test, _precision(spec, folder), rehearsed)
 
 
 def _precision(spec: TrainSpec, folder: Path) -> str:
@@ -226,7 +235,10 @@ def _trainer(
     limit = prepared.limit(spec)
     named = (("train", prepared.train), ("validation", prepared.validation))
     encoded = {name: recipe.encode(prepared.tokenizer, rows, classes, limit) for name, rows in named}
-    model = recipe.build(prepared.base.path, spec, recipe.loss(spec, encoded["train"].labels))
+    model: Any = recipe.build(prepared.base.path, spec, recipe.loss(spec, encoded["train"].labels))
+    if spec.keep_head:
+        taken = continuing.take_head(model.head, prepared.base.path, spec)
+        tell("log", message=f"The head begins with {taken} of {recipe.outputs(classes)} outputs of {spec.base.name}.")
     lowest = Lowest(model.encoder, spec.strategy.frozen_layers) if spec.strategy.cached else None
     parts = memory.kept(folder, spec.batch_size)
     batches = Collate(prepared.tokenizer.pad_token_id or 0, "token_type_ids" in prepared.tokenizer.model_input_names, recipe.stack)

@@ -43,7 +43,7 @@ class AnswersForm(forms.Form):
 def shown(context: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, Any]:
     """The questions; the advice, once it was asked for; and the suggestion with it, once it was applied.
 
-    context: as `pages.launch` made it, with a suggestion. given: the address, or what a form sent.
+    context: as `launch_page.launch` made it, with a suggestion. given: the address, or what a form sent.
     """
     asked = given.get(ASKED) == "1"
     form = AnswersForm(given if asked else None, prefix=PREFIX, use_required_attribute=False)

@@ -31,13 +31,15 @@ class BaseModelOut(serializers.Serializer[Any]):
     kind = serializers.ChoiceField(choices=BaseModel.Kind.choices)
     origin = serializers.CharField(source="source")
     revision = serializers.CharField()
+    run = serializers.UUIDField(source="run.uuid", default=None)
     root_digest = serializers.CharField(source="folder.root_digest", default=None)
     facts = serializers.DictField()
     created_at = serializers.DateTimeField()
 
 
 class BaseModelIn(serializers.Serializer[BaseModel]):
-    """kind package: name where it is not all-MiniLM-L6-v2. folder: path, name. hub: hub_id and revision, a commit."""
+    """kind package: name where it is not all-MiniLM-L6-v2. folder: path, name. hub: hub_id and revision, a commit. run: run, whose model it
+    is."""
 
     project = serializers.UUIDField()
     kind = serializers.ChoiceField(choices=BaseModel.Kind.choices)
@@ -45,6 +47,7 @@ class BaseModelIn(serializers.Serializer[BaseModel]):
     name = serializers.CharField(required=False, default="", allow_blank=True, max_length=120)
     hub_id = serializers.CharField(required=False, default="", allow_blank=True, max_length=200)
     revision = serializers.CharField(required=False, default="", allow_blank=True, max_length=64)
+    run = serializers.UUIDField(required=False, default=None, allow_null=True)
 
 
 class RunOut(serializers.Serializer[Any]):
@@ -69,6 +72,7 @@ class RunOut(serializers.Serializer[Any]):
     error = serializers.DictField(allow_null=True)
     batch = serializers.SerializerMethodField()
     cost = serializers.SerializerMethodField()
+    forgetting = serializers.SerializerMethodField()
     reproduces = serializers.UUIDField(source="reproduces.uuid", default=None)
     sweep = serializers.UUIDField(source="sweep.uuid", default=None)
     trial = serializers.IntegerField(allow_null=True)
@@ -82,6 +86,11 @@ class RunOut(serializers.Serializer[Any]):
     def get_leading(self, run: Run) -> str:
         """macro_f1, of marked parts micro_f1, of written texts perplexity."""
         return leading.of_lists(run.task).name
+
+    def get_forgetting(self, run: Run) -> dict[str, Any] | None:
+        """Of a run from another run's model: rows that it did not learn from, and by score and class what that one (baseline) and this one
+        (candidate) give on them; null where nothing was measured."""
+        return run.result.get("forgetting")
 
     def get_batch(self, run: Run) -> dict[str, int] | None:
         """What passed at a time: batch_size and accumulation, smaller and higher than in the spec where memory ran out; null before its
@@ -158,6 +167,11 @@ class Bases(View):
         common: dict[str, Any] = {"project": project, "actor": person(request)}
         if given["kind"] == BaseModel.Kind.FOLDER:
             base = actions.add_folder_base(**common, path=given["path"], name=given["name"])
+        elif given["kind"] == BaseModel.Kind.RUN:
+            run = queries.runs(person(request)).filter(project=project, uuid=given["run"]).first()
+            if run is None:
+                raise serializers.ValidationError({"run": ["There is no such run in this project."]})
+            base = actions.add_run_base(run=run, actor=person(request))
         elif given["kind"] == BaseModel.Kind.HUB:
             base = actions.add_hub_base(**common, hub_id=given["hub_id"], revision=given["revision"])
         else:

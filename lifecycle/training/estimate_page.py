@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 from django.conf import settings
 
-from lifecycle.training import pages, queries
+from lifecycle.training import launch_page, queries
 from lifecycle.training.forms import LaunchForm
 from lifecycle.training.models import Estimate, Run
 from lifecycle.training.rules import FINISHED
@@ -50,7 +50,7 @@ def detail(user: User, uuid: UUID) -> dict[str, Any]:
 
 def ready_to_start(user: User, found: Estimate) -> dict[str, Any]:
     """The launch form, filled with what was tried, so that one button starts it."""
-    context = pages.launch(user, {"like": str(found.uuid)})
+    context = launch_page.launch(user, {"like": str(found.uuid)})
     if "suggestion" not in context or context["snapshot"] != found.snapshot or context["base"] != found.base:
         return {}
     initial = {"key": uuid4(), "seed": found.spec["seed"]}

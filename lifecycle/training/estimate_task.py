@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from lifecycle.jobs.context import JobContext
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
 from lifecycle.training import actions
+from lifecycle.training.earlier import classes, to_rehearse
 from lifecycle.training.folders import DATA, forget, link, local_folder, scratch
 from lifecycle.training.models import Estimate
 
@@ -34,12 +34,13 @@ INSTEAD = {
 
 def estimate(ctx: JobContext) -> None:
     """Lay out the sample, train it in a child process, and keep what it took. Its folder holds texts, so it goes away whatever happens."""
-    found = Estimate.objects.select_related("snapshot__dataset", "base__folder").get(uuid=ctx.args["estimate"])
+    found = Estimate.objects.select_related("snapshot__dataset", "base__folder", "base__run__snapshot").get(uuid=ctx.args["estimate"])
     folder = scratch(ctx.job)
     try:
         ctx.checkpoint({})  # an attempt before has left nothing: the diary begins anew
         ctx.progress(0, stage="Preparing the data")
         prepare(found, folder)
+        rehearsed = sum(1 for _ in rehearsal_of(found))
         ctx.raise_if_cancelled()
         result = run_child(ctx, "profile", folder, lambda events: None, threads=found.spec.get("threads") or None)
         ctx.raise_if_cancelled()
@@ -47,7 +48,7 @@ def estimate(ctx: JobContext) -> None:
             refuse(found, result)
         with transaction.atomic():
             ctx.hold()
-            actions.keep_estimate(found, result.data)
+            actions.keep_estimate(found, result.data, rehearsed)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -57,6 +58,13 @@ def refuse(found: Estimate, result: Result) -> None:
     next_step = INSTEAD.get(result.code, result.next_step)
     actions.fail_estimate(found, result.code, result.message, next_step)
     raise Refused(result.message or "The steps ended before they were made.", next_step=next_step)
+
+
+def rehearsal_of(found: Estimate) -> Iterator[ManifestRow]:
+    """The earlier rows that the whole run learns from too; the ten steps do without them."""
+    spec, before = TrainSpec.from_json(found.spec), found.base.run
+    wanted = spec.rehearsed_rows(found.snapshot.counts["splits"]["train"]) if before and before.task == spec.task else 0
+    return to_rehearse(before.snapshot, found.snapshot, spec.labels, wanted) if before and wanted else iter(())
 
 
 def prepare(found: Estimate, folder: Path) -> None:
@@ -93,15 +101,6 @@ def sample(rows: Iterable[ManifestRow], wanted: int, labels: Iterable[str], task
         if not needed and len(first) + len(kept) >= wanted:
             break
     return sorted([*kept, *first[: max(0, wanted - len(kept))]], key=lambda row: row.item)
-
-
-def classes(row: ManifestRow, task: str) -> set[str]:
-    """The classes that a row has; none where texts are written."""
-    if task == Dataset.Task.SINGLE_LABEL:
-        return {row.label}
-    if task == Dataset.Task.MULTI_LABEL:
-        return set(json.loads(row.label))
-    return {each["label"] for each in json.loads(row.label)} if task == Dataset.Task.SPANS else set()
 
 
 def failed(job: Job) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from lifecycle import bundle, engine
 from lifecycle.engine import base as engine_base
+from lifecycle.engine.artifact import HEAD
 from lifecycle.engine.faults import EngineFault
 from lifecycle.refusals import Refused
 
@@ -87,9 +88,9 @@ def copy_model(source: Path, target: Path) -> None:
 
 
 def count_parameters(folder: Path) -> int:
-    """How many numbers the safetensors files hold, by their headers."""
+    """How many numbers the safetensors files hold, by their headers; a head that lies beside them is no part of a base."""
     total = 0
-    for path in folder.glob("*.safetensors"):
+    for path in {*folder.glob("*.safetensors")} - {folder / HEAD}:
         with path.open("rb") as file:
             header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
         total += sum(math.prod(tensor["shape"]) for name, tensor in header.items() if name != "__metadata__")

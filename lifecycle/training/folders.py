@@ -8,14 +8,18 @@ from pathlib import Path
 from django.conf import settings
 
 from datasets_app.snapshots import queries as snapshots
+from datasets_app.snapshots.models import Snapshot
+from lifecycle.engine.data import EARLIER, REHEARSAL
 from lifecycle.engine.spec import TrainSpec
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
+from lifecycle.training import earlier
 from lifecycle.training.models import Run
 from registry.artifacts import actions as artifacts
 from registry.artifacts.models import Folder
 
 DATA = {"train": "train.jsonl", "validation": "validation.jsonl", "test": "test.jsonl"}
+BEFORE = (REHEARSAL, EARLIER)  # rows of the snapshot that the base learnt from
 KEPT = {"spec.json", "events.jsonl", "result.json"}  # of a finished run: no texts, no checkpoints
 
 
@@ -43,8 +47,25 @@ def prepare(run: Run, folder: Path) -> None:
         part = folder / f".{name}"
         snapshots.write_split(run.snapshot, split, part)
         part.replace(folder / name)
+    spec = TrainSpec.from_json(run.spec)
+    if run.base.run is not None and run.base.run.task == spec.task:
+        prepare_earlier(run.base.run, run.snapshot, spec, folder)
     link(folder / "base", local_folder("bases", run.base.folder))
-    TrainSpec.from_json(run.spec).write(folder / "spec.json")
+    spec.write(folder / "spec.json")
+
+
+def prepare_earlier(before: Run, snapshot: Snapshot, spec: TrainSpec, folder: Path) -> None:
+    """Lay out what the base learnt from, as far as it is rehearsed, and rows that tell what it forgets; no file where there are none."""
+    wanted = spec.rehearsed_rows(snapshot.counts["splits"]["train"])
+    shared = set(spec.labels) & set(before.spec["labels"])
+    parts = {
+        REHEARSAL: ("train", earlier.to_rehearse(before.snapshot, snapshot, spec.labels, wanted) if wanted else iter(())),
+        EARLIER: (earlier.measured_split(before.snapshot), earlier.to_measure(before.snapshot, snapshot, shared)),
+    }
+    for name, (split, rows) in parts.items():
+        part = folder / f".{name}"
+        written = snapshots.write_split(before.snapshot, split, part, rows)
+        part.replace(folder / name) if written else part.unlink()
 
 
 def local_folder(kind: str, folder: Folder | None) -> Path:
@@ -62,7 +83,7 @@ def link(path: Path, target: Path) -> None:
 
 def drop_texts(folder: Path) -> None:
     """Leave no text of the data, and nothing computed from each, in a folder that waits; a resume makes them again from the snapshot."""
-    for name in DATA.values():
+    for name in (*DATA.values(), *BEFORE):
         for part in (name, f".{name}"):
             (folder / part).unlink(missing_ok=True)
     shutil.rmtree(folder / "cache", ignore_errors=True)

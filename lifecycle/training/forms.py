@@ -36,6 +36,8 @@ LABELS = {
     "weight_decay": "Weight decay",
     "operating_point": "Thresholds, chosen for",
     "operating_target": "Precision or recall of each class",
+    "rehearsal": "Rehearsal, share of the training rows",
+    "keep_head": "Begin with the head of the base",
 }
 WHOLE = {
     *("epochs", "batch_size", "max_tokens", "max_new_tokens", "rank", "width", "virtual_tokens", "frozen_layers", "evaluations_per_epoch"),
@@ -44,7 +46,7 @@ WHOLE = {
 CHOICES = {"pooling": POOLINGS, "precision": PRECISIONS, "schedule": SCHEDULES, "operating_point": OPERATING}
 FIRST = (
     *("epochs", "batch_size", "learning_rate", "head_learning_rate", "max_tokens", "max_new_tokens", "rank", "virtual_tokens", "width"),
-    *("frozen_layers", "class_weights", "operating_point", "operating_target"),
+    *("frozen_layers", "class_weights", "operating_point", "operating_target", "rehearsal", "keep_head"),
 )
 
 

@@ -24,15 +24,19 @@ class BaseModel(models.Model):
         PACKAGE = "package", "Installed package"
         FOLDER = "folder", "Folder on this machine"
         HUB = "hub", "Hugging Face Hub"
+        RUN = "run", "Trained here"
 
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="base_models")
     name = models.CharField(max_length=120)
     kind = models.CharField(max_length=8, choices=Kind.choices)
-    source = models.CharField(max_length=300, help_text="package, folder or hub id")
+    source = models.CharField(max_length=300, help_text="package, folder, hub id, or the uuid of a run")
     revision = models.CharField(max_length=64, blank=True)
     folder = models.ForeignKey(Folder, null=True, on_delete=models.PROTECT, related_name="+", help_text="null until it was fetched")
     facts = models.JSONField(default=dict, help_text="architecture, parameters, hidden size, longest text in tokens, licence")
+    run = models.ForeignKey(
+        "Run", null=True, on_delete=models.PROTECT, related_name="bases", help_text="that left these weights; null: they came from outside"
+    )
     added_by = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
 

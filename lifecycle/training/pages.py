@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, cast
 from uuid import UUID, uuid4
@@ -15,16 +15,13 @@ from django.utils import timezone
 from rest_framework.request import Request
 
 from datasets_app.datasets.models import Dataset
-from datasets_app.snapshots.models import Snapshot
-from lifecycle.engine import defaults, leading, text_defaults
-from lifecycle.engine.defaults import Choice
+from lifecycle.engine import leading
 from lifecycle.engine.leading import Leading
-from lifecycle.engine.tagging import tags
-from lifecycle.jobs import queries as jobs
+from lifecycle.engine.spec import MERGED
 from lifecycle.refusals import Conflict
-from lifecycle.training import advising, charts, facts, manifest, ports, queries
-from lifecycle.training.models import BaseModel, Diagnosis, Run
-from lifecycle.training.rules import CONDITIONS, CONSEQUENCE, RunState, Strategy, misfit
+from lifecycle.training import charts, forgetting_page, manifest, ports, queries
+from lifecycle.training.models import Diagnosis, Run
+from lifecycle.training.rules import CONDITIONS, RunState
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.charts import Chart
 from lifecycle.ui.marks import Figure, Step
@@ -58,19 +55,6 @@ class RunLine:
     def score(self) -> float | None:
         """What it is known by."""
         return self.run.metrics.get(self.leading.name)
-
-
-@dataclass(frozen=True, slots=True)
-class StrategyLine:
-    """What a strategy would mean for this data. trainable, bytes: None where the base's shape is not known."""
-
-    value: str
-    label: str
-    text: str
-    trainable: int | None
-    bytes: int | None
-    seconds: float | None
-    chosen: bool
 
 
 def person(request: HttpRequest | Request) -> User:
@@ -116,11 +100,22 @@ def detail(user: User, uuid: UUID) -> dict[str, Any]:
         "provenance": provenance(run),
         "cost": costs(run),
         "repeats": [repeat_line(each) for each in ([run] if run.reproduces else []) + queries.repeats(run)],
+        "forgetting": forgetting_page.shown(run),
+        "train_on": train_on(user, run),
         "reproduce_key": uuid4() if run.state == RunState.SUCCEEDED and can(user, "training.launch", run) else None,
         "has_manifest": bool(settings.TRAINING_IMAGE) and run.state not in UNTRAINABLE and can(user, "training.launch", run),
         "evaluation_url": find_url("evaluation:of_run", uuid=run.uuid) if run.state == RunState.SUCCEEDED else "",
         "compare_url": find_url("evaluation:compare") if run.state == RunState.SUCCEEDED else "",
     }
+
+
+def train_on(user: User, run: Run) -> dict[str, str] | None:
+    """Whether another run can start from its model, with why not; None where the person may not, or there is none."""
+    if run.state != RunState.SUCCEEDED or not can(user, "training.launch", run):
+        return None
+    if run.spec["strategy"]["kind"] in MERGED:
+        return {"refused": ""}
+    return {"refused": f"What {run.get_strategy_display()} learns stands beside the base's weights, so no run starts from it."}
 
 
 def live(user: User, uuid: UUID) -> dict[str, Any]:
@@ -321,7 +316,7 @@ def provenance(run: Run) -> list[dict[str, str]]:
     splits = run.snapshot.counts["splits"]
     rows = [
         ("Snapshot", run.snapshot.digest, f"{count(run.snapshot.counts['rows'])} rows"),
-        ("Base model", run.base.folder.root_digest if run.base.folder else "", run.base.name),
+        ("Base model", run.base.folder.root_digest if run.base.folder else "", run.base.name, base_url(run)),
         ("Config", run.spec_digest, ""),
         ("Task", "", Dataset.Task(run.task).label),
         ("Code", digest, code),
@@ -333,7 +328,14 @@ def provenance(run: Run) -> list[dict[str, str]]:
     ]
     if run.task == Dataset.Task.MULTI_LABEL:
         rows.append(("Thresholds", "", thresholds_for(spec)))
-    return [{"label": label, "digest": digest, "text": text} for label, digest, text in rows]
+    if run.base.run and spec.get("rehearsal"):
+        rows.append(("Rehearsal", run.base.run.snapshot.digest, f"{percent(spec['rehearsal'], 0)} of the training rows at most"))
+    return [{"label": label, "digest": digest, "text": text, "url": "".join(url)} for label, digest, text, *url in rows]
+
+
+def base_url(run: Run) -> str:
+    """The run that left the base; empty where it came from outside."""
+    return reverse("training:detail", args=[run.base.run.uuid]) if run.base.run else ""
 
 
 def thresholds_for(spec: Mapping[str, Any]) -> str:
@@ -409,92 +411,3 @@ def optimiser(run: Run) -> str:
     batch = f"batch {spec['batch_size']}{times}{parts}"
     head = "" if run.writes else f"head {spec['head_learning_rate']:g}, "
     return f"AdamW, {encoder}{head}{spec.get('schedule', 'linear')}, {batch}"
-
-
-# ── Base models and the launch form ─────────────────────────────────────────
-def bases(user: User) -> dict[str, Any]:
-    """The base models with what is known of each, and the job of one whose files are not there yet."""
-    rows = list(queries.bases(user)[:200])
-    waiting = {row.pk: jobs.of_subject(row).first() for row in rows if row.folder_id is None}
-    return {"rows": [{"base": row, "job": waiting.get(row.pk)} for row in rows], "may_add": can_somewhere(user, "training.add_base")}
-
-
-def launch(user: User, given: Mapping[str, str]) -> dict[str, Any]:
-    """What the form offers: data, base and strategy as chosen so far, and the settings that fit them with their reasons.
-
-    given: with "like", the uuid of a run or of ten steps that were tried, its choices and settings stand in their place.
-    """
-    like = queries.find_like(user, given.get("like", ""))
-    if like is not None:
-        given = {"snapshot": str(like.snapshot.uuid), "base": str(like.base.uuid), "strategy": like.strategy} | {
-            name: given[name] for name in given
-        }
-    offered = list(queries.launchable(user)[:100])
-    snapshot = chosen(offered, given.get("snapshot"))
-    kept = [] if snapshot is None else list(queries.bases(user).filter(project=snapshot.dataset.project_id, folder__isnull=False)[:100])
-    writes = snapshot is not None and snapshot.dataset.task == Dataset.Task.FREE_TEXT
-    available = [each for each in kept if bool(each.facts.get("decoder")) == writes]
-    base = chosen(available, given.get("base"))
-    fitting = [name for name in Run.Strategy.values if not misfit(name, writes=writes)]
-    strategy = given.get("strategy") if given.get("strategy") in fitting else Run.Strategy.LORA
-    context: dict[str, Any] = {
-        "like": like,
-        "snapshots": offered,
-        "snapshot": snapshot,
-        "bases": available,
-        "writes": writes,
-        "advises": snapshot is not None and snapshot.dataset.task in advising.ADVISED,
-        "base": base,
-        "strategy": strategy,
-        "key": uuid4(),
-    }
-    if snapshot is None or base is None:
-        return context
-    suggestion = queries.suggestion(snapshot, base, str(strategy))
-    if like is not None and like.strategy == strategy:
-        values = like.spec | like.spec["strategy"]
-        suggestion = replace(
-            suggestion,
-            choices={
-                **suggestion.choices,
-                **{name: Choice(values[name], f"As in {like}.") for name in suggestion.choices if name in values},
-            },
-        )
-    return context | {"suggestion": suggestion, "strategies": strategy_lines(snapshot, base, str(strategy), suggestion)}
-
-
-def chosen(rows: list[Any], uuid: str | None) -> Any:
-    """The row that was asked for, else the first."""
-    return next((row for row in rows if str(row.uuid) == uuid), rows[0] if rows else None)
-
-
-def strategy_lines(snapshot: Snapshot, base: BaseModel, strategy: str, suggestion: defaults.Suggestion) -> list[StrategyLine]:
-    """The strategies side by side, for this data and base."""
-    labels, writes = len(snapshot.counts["labels"]), snapshot.dataset.task == Dataset.Task.FREE_TEXT
-    outputs = tags(labels) if snapshot.dataset.task == Dataset.Task.SPANS else labels
-    ia3_models = text_defaults.IA3_MODELS if writes else defaults.IA3_MODELS
-    lines = []
-    for value, label in Run.Strategy.choices:
-        if misfit(value, writes=writes):
-            continue
-        if value == Run.Strategy.FAST_LORA and (base.facts.get("layers") or 0) < 2:
-            continue
-        if value == Run.Strategy.IA3 and base.facts.get("architecture") not in ia3_models:
-            continue
-        found = suggestion if value == strategy else queries.suggestion(snapshot, base, value)
-        inner = found.values()
-        trainable = (
-            text_defaults.trainable(value, base.facts, inner) if writes else facts.trainable(value, base.facts, labels=outputs, inner=inner)
-        )
-        lines.append(
-            StrategyLine(
-                value,
-                str(label),
-                CONSEQUENCE[Strategy(value)],
-                trainable,
-                4 * trainable if trainable else None,
-                found.seconds,
-                value == strategy,
-            )
-        )
-    return lines

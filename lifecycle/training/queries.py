@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -12,18 +12,15 @@ from uuid import UUID
 
 from django.conf import settings
 from django.core.cache import cache
-from django.db.models import Case, Count, FloatField, Max, Q, QuerySet, Subquery, Value, When
-from django.db.models.fields.json import KeyTextTransform
-from django.db.models.functions import Cast, Coalesce
+from django.db.models import Max, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.engine import defaults, leading, text_defaults
-from lifecycle.engine.leading import Leading
-from lifecycle.training import search
-from lifecycle.training.models import BaseModel, Estimate, MetricPoint, Run, Sweep
-from lifecycle.training.rules import FINISHED, Attempt, Repeat, RunState, SweepState, compare_repeat
+from lifecycle.training.models import BaseModel, Estimate, MetricPoint, Run
+from lifecycle.training.rules import FINISHED, Attempt, Repeat, RunState, compare_repeat
 from lifecycle.ui.palette import Hit
 from registry.access import policy
 from registry.access.models import User
@@ -38,7 +35,6 @@ BEST = {
 }  # the order in which the best point of a metric comes first
 ACTIVE = (RunState.QUEUED, RunState.TRAINING, RunState.PAUSING, RunState.STOPPING)
 UNFINISHED = (*ACTIVE, RunState.PAUSED)
-UNSCORED = Dataset.Task.FREE_TEXT  # of which no sweep is started
 labels_of = snapshots.labels_of
 
 
@@ -49,12 +45,27 @@ def learnt_labels(snapshot: Snapshot) -> list[str]:
 
 def bases(user: Person) -> QuerySet[BaseModel]:
     """The base models that the user may see, newest first."""
-    return policy.visible_to(user, BaseModel, "training.view").select_related("project", "folder", "added_by").order_by("-id")
+    return (
+        policy.visible_to(user, BaseModel, "training.view")
+        .select_related("project", "folder", "added_by", "run__snapshot__dataset")
+        .order_by("-id")
+    )
+
+
+def find_waiting_base(user: Person, uuid: str) -> BaseModel | None:
+    """A base whose files are not there yet, by what stands in an address; None where there is none."""
+    try:
+        return bases(user).filter(uuid=UUID(uuid), folder__isnull=True).first()
+    except ValueError:
+        return None
 
 
 def runs(user: Person) -> QuerySet[Run]:
     """The runs that the user may see, newest first."""
-    related = ("project", "snapshot__dataset", "base__folder", "launched_by", "artifact", "job", "reproduces__artifact", "sweep")
+    related = (
+        "project", "snapshot__dataset", "base__folder", "base__run__snapshot__dataset", "launched_by", "artifact", "job",
+        "reproduces__artifact", "sweep",
+    )  # fmt: skip
     return policy.visible_to(user, Run, "training.view").select_related(*related).order_by("-id")
 
 
@@ -189,85 +200,6 @@ def validation_losses(runs: Iterable[Run]) -> dict[int, list[float]]:
     return found
 
 
-# ── Sweeps ──────────────────────────────────────────────────────────────────
-def sweeps(user: Person) -> QuerySet[Sweep]:
-    """The sweeps that the user may see, newest first, each with how many of its trials have ended and its best leading score so far."""
-    rows = policy.visible_to(user, Sweep, "training.view").select_related("project", "snapshot__dataset", "base__folder", "launched_by")
-    known = {task: KeyTextTransform(each.name, "trials__metrics") for task, each in leading.LEADING.items() if task != UNSCORED}
-    score = Case(*(When(snapshot__dataset__task=task, then=Cast(each, FloatField())) for task, each in known.items()))
-    ended = Count("trials", filter=Q(trials__state__in=FINISHED))
-    return rows.annotate(ended=ended, best=Max(score, filter=Q(trials__state=RunState.SUCCEEDED))).order_by("-id")
-
-
-def get_sweep(user: Person, uuid: UUID) -> Sweep:
-    """One sweep that the user may see. Raises Http404."""
-    return policy.get_visible(user, sweeps(user), "training.view", uuid=uuid)
-
-
-def trials_of(sweep: Sweep) -> QuerySet[Run]:
-    """The trials of a sweep in their order. Who sees a sweep sees its trials."""
-    return sweep.trials.select_related("snapshot__dataset", "project").order_by("trial")
-
-
-def searched(sweep: Sweep) -> list[str]:
-    """The settings that a sweep searches, in the order in which they are shown; JSON in PostgreSQL keeps none."""
-    return [name for name in search.SEARCHED if name in sweep.space]
-
-
-def params_of(sweep: Sweep, run: Run) -> dict[str, Any]:
-    """What a trial has of the settings that are searched: its spec says so."""
-    return {name: run.spec["strategy"][name] if name in defaults.INNER else run.spec[name] for name in searched(sweep)}
-
-
-def leading_of(sweep: Sweep) -> Leading:
-    """What its trials are compared by."""
-    return leading.of_training(sweep.snapshot.dataset.task)
-
-
-def score_of(run: Run) -> float | None:
-    """The leading score on validation of the model that a trial left."""
-    return run.metrics.get(leading.of_training(run.task).name) if run.state == RunState.SUCCEEDED else None
-
-
-def best_trial(runs: Iterable[Run]) -> Run | None:
-    """The trial with the highest score, of equal ones the first; None while none has one."""
-    scored = [(score, run) for run in runs if (score := score_of(run)) is not None]
-    return max(scored, key=lambda pair: (pair[0], -(pair[1].trial or 0)))[1] if scored else None
-
-
-def evaluations_of(sweep: Sweep) -> dict[int, tuple[float, ...]]:
-    """The leading score on validation at each evaluation of each trial, by the run's key: one statement."""
-    found: dict[int, tuple[float, ...]] = {}
-    rows = MetricPoint.objects.filter(run__sweep=sweep, name=leading_of(sweep).name).order_by("step")
-    for key, value in rows.values_list("run_id", "value"):
-        found[key] = (*found.get(key, ()), value)
-    return found
-
-
-def told(sweep: Sweep, runs: Sequence[Run]) -> list[search.Trial]:
-    """The trials that have ended, as a study is told of them."""
-    evaluations = evaluations_of(sweep)
-    found = []
-    for run in runs:
-        if run.state in FINISHED:
-            seen = evaluations.get(run.pk, ())
-            pruned = search.Outcome.PRUNED if run.state == RunState.PRUNED and seen else search.Outcome.FAILED
-            outcome = search.Outcome.SCORED if score_of(run) is not None else pruned
-            found.append(search.Trial(outcome, params_of(sweep, run), score_of(run), seen))
-    return found
-
-
-def find_cut(run: Run) -> search.Cut | None:
-    """Whether the sweep of a trial gives it up, by what is known of it and of the others. One that has ended gives none up."""
-    sweep = Sweep.objects.filter(trials=run, prunes=True, state=SweepState.RUNNING).first()
-    if sweep is None:
-        return None
-    others = told(sweep, [each for each in trials_of(sweep) if each != run])
-    points = MetricPoint.objects.filter(run=run, name=leading.of_training(run.task).name).order_by("step")
-    own = tuple(points.values_list("value", flat=True))
-    return search.find_cut(own, others, warmup=sweep.warmup_trials)
-
-
 # ── What it cost ────────────────────────────────────────────────────────────
 def cost_of(run: Run) -> dict[str, Any] | None:
     """What the engine measured of a run over all its attempts: seconds, cpu_seconds, peak_memory_mb, stages; price in currency at
@@ -372,8 +304,14 @@ def strategy_settings(run: Run) -> dict[str, Any]:
 
 def suggestion(snapshot: Snapshot, base: BaseModel | None, strategy: str) -> defaults.Suggestion:
     """The engine's settings for this data, each with its reason, and about how long they take."""
-    splits, by_label = snapshot.counts["splits"], snapshot.counts["labels"]
     known = measured_rate(base, strategy) if base and strategy != "head" else None
+    found = fresh_suggestion(snapshot, base, strategy, known)
+    return found if base is None else continued(found, snapshot, base)
+
+
+def fresh_suggestion(snapshot: Snapshot, base: BaseModel | None, strategy: str, known: tuple[float, str] | None) -> defaults.Suggestion:
+    """As for a base that has seen none of this data. known: of `measured_rate`."""
+    splits, by_label = snapshot.counts["splits"], snapshot.counts["labels"]
     if snapshot.dataset.task == Dataset.Task.FREE_TEXT:
         middle, longest, answers = map(text_defaults.tokens, written_lengths(snapshot))
         return text_defaults.suggest(
@@ -400,3 +338,12 @@ def suggestion(snapshot: Snapshot, base: BaseModel | None, strategy: str) -> def
         reason = f"Scaled from an earlier {Run.Strategy(known[1]).label} run on this machine."
         found = replace(found, seconds_reason=reason)
     return found
+
+
+def continued(found: defaults.Suggestion, snapshot: Snapshot, base: BaseModel) -> defaults.Suggestion:
+    """With what more there is to choose where the base is a run's model of the same task."""
+    if base.run is None or base.run.task != snapshot.dataset.task:
+        return found
+    before = base.run.spec
+    more = defaults.continuing(str(base.run), before["pooling"], learnt_labels(snapshot), set(before["labels"]), found.choices)
+    return replace(found, choices=found.choices | more)

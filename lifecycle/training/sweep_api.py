@@ -11,7 +11,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
-from lifecycle.training import actions, pages, queries, search
+from lifecycle.training import actions, pages, queries, search, sweep_queries
 from lifecycle.training.api import before_in, checked
 from lifecycle.training.models import Run, Sweep
 from lifecycle.training.pages import person
@@ -49,7 +49,7 @@ class SweepOut(serializers.Serializer[Any]):
 
     def get_leading(self, sweep: Sweep) -> str:
         """The name of what its trials are compared by."""
-        return queries.leading_of(sweep).name
+        return sweep_queries.leading_of(sweep).name
 
 
 class TrialOut(serializers.Serializer[Any]):
@@ -111,7 +111,9 @@ class Sweeps(View):
     )  # fmt: skip
     def get(self, request: Request) -> Response:
         """List sweeps by keyset, or those of a project or with a number."""
-        rows = queries.sweeps(person(request)).filter(**chosen(request, project=("project__uuid", IS_UUID), number=("number", IS_NUMBER)))
+        rows = sweep_queries.sweeps(person(request)).filter(
+            **chosen(request, project=("project__uuid", IS_UUID), number=("number", IS_NUMBER))
+        )
         found = list(rows.filter(**before_in(request))[: pages.PAGE + 1])
         older = found[pages.PAGE - 1].pk if len(found) > pages.PAGE else None
         return Response({"results": SweepOut(found[: pages.PAGE], many=True).data, "before": older})
@@ -125,7 +127,7 @@ class Sweeps(View):
         if snapshot is None or base is None:
             raise Http404("There is no such snapshot to train on, or no such base model.")
         made = actions.start_sweep(snapshot=snapshot, base=base, actor=person(request), **given)
-        return Response(SweepOut(queries.get_sweep(person(request), made.uuid)).data, status=201)
+        return Response(SweepOut(sweep_queries.get_sweep(person(request), made.uuid)).data, status=201)
 
 
 class OneSweep(View):
@@ -136,18 +138,19 @@ class OneSweep(View):
     @extend_schema(operation_id="sweeps_read", responses=OneSweepOut)
     def get(self, request: Request, uuid: UUID) -> Response:
         """Where it stands, with its trials."""
-        sweep = queries.get_sweep(person(request), uuid)
-        runs = list(queries.trials_of(sweep))
-        evaluations = queries.evaluations_of(sweep)
+        sweep = sweep_queries.get_sweep(person(request), uuid)
+        runs = list(sweep_queries.trials_of(sweep))
+        evaluations = sweep_queries.evaluations_of(sweep)
         trials = [
             {
-                "trial": run.trial, "run": run.uuid, "number": run.number, "state": run.state, "settings": queries.params_of(sweep, run),
-                "score": queries.score_of(run), "macro_f1": run.metrics.get("macro_f1") if run.state == RunState.SUCCEEDED else None,
+                "trial": run.trial, "run": run.uuid, "number": run.number, "state": run.state,
+                "settings": sweep_queries.params_of(sweep, run),
+                "score": sweep_queries.score_of(run), "macro_f1": run.metrics.get("macro_f1") if run.state == RunState.SUCCEEDED else None,
                 "evaluations": evaluations.get(run.pk, ()), "error": run.error,
             }
             for run in runs
         ]  # fmt: skip
-        importance = search.importances(search.read_space(sweep.space), queries.told(sweep, runs))
+        importance = search.importances(search.read_space(sweep.space), sweep_queries.told(sweep, runs))
         more = {"results": TrialOut(trials, many=True).data, "importance": importance}
         return Response({**SweepOut(sweep).data, **more})
 
@@ -161,7 +164,7 @@ class CancelSweep(View):
     def post(self, request: Request, uuid: UUID) -> Response:
         """Start no other trial, and stop the one that trains."""
         actions.cancel_sweep(sweep_id=uuid, actor=person(request))
-        return Response(SweepOut(queries.get_sweep(person(request), uuid)).data)
+        return Response(SweepOut(sweep_queries.get_sweep(person(request), uuid)).data)
 
 
 urlpatterns = [

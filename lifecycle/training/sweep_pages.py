@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from lifecycle.training import pages, queries, rules, search, sweep_charts
+from lifecycle.training import pages, queries, rules, search, sweep_charts, sweep_queries
 from lifecycle.training.forms import LABELS
 from lifecycle.training.models import Run, Sweep
 from lifecycle.training.rules import RunState, SweepState
@@ -43,13 +43,13 @@ def label_of(name: str) -> str:
 def listing(user: User, given: Mapping[str, str]) -> dict[str, Any]:
     """Sweeps, newest first, by keyset; a constant number of statements."""
     before = given.get("before", "")
-    rows = queries.sweeps(user)
+    rows = sweep_queries.sweeps(user)
     if before.isascii() and before.isdigit() and len(before) < 19:
         rows = rows.filter(id__lt=int(before))
     found = list(rows[: pages.PAGE + 1])
     older = f"?before={found[pages.PAGE - 1].pk}" if len(found) > pages.PAGE else ""
     return {
-        "lines": [(sweep, queries.leading_of(sweep)) for sweep in found[: pages.PAGE]],
+        "lines": [(sweep, sweep_queries.leading_of(sweep)) for sweep in found[: pages.PAGE]],
         "tabs": pages.tabs("training:sweeps"),
         "pager": {"previous": "?" if before else "", "next": older, "about": None},
         "may_launch": can_somewhere(user, "training.launch"),
@@ -58,13 +58,13 @@ def listing(user: User, given: Mapping[str, str]) -> dict[str, Any]:
 
 def detail(user: User, uuid: UUID) -> dict[str, Any]:
     """Everything on a sweep's page; as many statements for many trials as for one."""
-    sweep = queries.get_sweep(user, uuid)
-    runs = list(queries.trials_of(sweep))
-    best = queries.best_trial(runs)
+    sweep = sweep_queries.get_sweep(user, uuid)
+    runs = list(sweep_queries.trials_of(sweep))
+    best = sweep_queries.best_trial(runs)
     return live_part(user, sweep, runs) | {
-        "names": [label_of(name) for name in queries.searched(sweep)],
+        "names": [label_of(name) for name in sweep_queries.searched(sweep)],
         "lines": lines_of(sweep, runs, best),
-        "best_score": queries.score_of(best) if best else None,
+        "best_score": sweep_queries.score_of(best) if best else None,
         "charts": drawings(sweep, runs),
         "facts": facts_of(sweep),
         "options": [(label_of(name), search.told(value)) for name, value in sweep.options.items()],
@@ -76,8 +76,8 @@ def detail(user: User, uuid: UUID) -> dict[str, Any]:
 
 def live(user: User, uuid: UUID) -> dict[str, Any]:
     """The part of a sweep's page that changes while a trial trains."""
-    sweep = queries.get_sweep(user, uuid)
-    return live_part(user, sweep, list(queries.trials_of(sweep)))
+    sweep = sweep_queries.get_sweep(user, uuid)
+    return live_part(user, sweep, list(sweep_queries.trials_of(sweep)))
 
 
 def live_part(user: User, sweep: Sweep, runs: Sequence[Run]) -> dict[str, Any]:
@@ -91,8 +91,8 @@ def live_part(user: User, sweep: Sweep, runs: Sequence[Run]) -> dict[str, Any]:
         "active": running or current is not None,
         "current": current,
         "ended": len(ended),
-        "best": queries.best_trial(runs),
-        "leading": queries.leading_of(sweep),
+        "best": sweep_queries.best_trial(runs),
+        "leading": sweep_queries.leading_of(sweep),
         "figures": figures(sweep, runs, ended),
         "thread": thread(sweep),
         "cancel": may_cancel if running else f"The sweep has {'ended' if sweep.state == SweepState.FINISHED else sweep.state}",
@@ -101,7 +101,7 @@ def live_part(user: User, sweep: Sweep, runs: Sequence[Run]) -> dict[str, Any]:
 
 def figures(sweep: Sweep, runs: Sequence[Run], ended: Sequence[Run]) -> list[Figure]:
     """The strip: best score, how far, how long, how long still."""
-    best = queries.best_trial(runs)
+    best = sweep_queries.best_trial(runs)
     last = max((run.finished_at for run in ended if run.finished_at), default=None)
     now = timezone.now()
     left = rules.seconds_left(
@@ -115,8 +115,8 @@ def figures(sweep: Sweep, runs: Sequence[Run], ended: Sequence[Run]) -> list[Fig
         left = min(left, max(0.0, 60.0 * sweep.minutes - spent))
     strip = [
         Figure(
-            f"{queries.leading_of(sweep).title}, best",
-            decimals(queries.score_of(best)) if best else None,
+            f"{sweep_queries.leading_of(sweep).title}, best",
+            decimals(sweep_queries.score_of(best)) if best else None,
             sub=f"trial {best.trial}" if best else "",
         ),
         Figure("Trials", f"{count(len(ended))} of {count(sweep.trials_wanted)}", sub=told_states(ended)),
@@ -149,8 +149,8 @@ def lines_of(sweep: Sweep, runs: Sequence[Run], best: Run | None) -> list[TrialL
     lines = [
         TrialLine(
             run,
-            queries.score_of(run),
-            [(label_of(name), search.told(value)) for name, value in queries.params_of(sweep, run).items()],
+            sweep_queries.score_of(run),
+            [(label_of(name), search.told(value)) for name, value in sweep_queries.params_of(sweep, run).items()],
             run.finished_at - run.started_at if run.finished_at and run.started_at else None,
             run == best,
         )
@@ -163,7 +163,7 @@ def drawings(sweep: Sweep, runs: Sequence[Run]) -> dict[str, Any]:
     """History, parallel coordinates and importance; none before two trials are scored. scored: how many are; needed: for the importance."""
     space = search.read_space(sweep.space)
     ended = [run for run in runs if run.state in rules.FINISHED]
-    trials = queries.told(sweep, runs)
+    trials = sweep_queries.told(sweep, runs)
     marks = [
         Mark(run.trial or 0, trial.params, trial.value, trial.outcome is search.Outcome.SCORED)
         for run, trial in zip(ended, trials, strict=True)
@@ -176,8 +176,8 @@ def drawings(sweep: Sweep, runs: Sequence[Run]) -> dict[str, Any]:
     labels = {name: label_of(name) for name in space}
     important = search.importances(space, trials) if len(space) > 1 else None
     return found | {
-        "history": sweep_charts.history(marks, queries.leading_of(sweep), wanted=sweep.trials_wanted),
-        "parallel": sweep_charts.parallel(space, labels, marks, queries.leading_of(sweep)),
+        "history": sweep_charts.history(marks, sweep_queries.leading_of(sweep), wanted=sweep.trials_wanted),
+        "parallel": sweep_charts.parallel(space, labels, marks, sweep_queries.leading_of(sweep)),
         "importance": sweep_charts.importance(important, labels, trials=scored) if important else None,
     }
 

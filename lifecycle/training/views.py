@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from lifecycle.engine.base import MINILM, SMOLLM2, bundled_smollm2
 from lifecycle.refusals import Refusal, Refused
-from lifecycle.training import actions, advice_page, estimate_page, overlay_page, pages, queries, sample_page
+from lifecycle.training import actions, advice_page, estimate_page, launch_page, overlay_page, pages, queries, sample_page
 from lifecycle.training.forms import FolderForm, HubForm, KeyForm, LaunchForm
 from lifecycle.training.models import Run
 from lifecycle.training.pages import person
@@ -97,7 +97,7 @@ def launch(request: SignedInRequest) -> HttpResponse:
 def filled(request: SignedInRequest) -> tuple[dict[str, Any], LaunchForm | None]:
     """What the page offers, and its settings as they came; no form while there is no data or no base."""
     given = request.POST or request.GET
-    context = pages.launch(person(request), given)
+    context = launch_page.launch(person(request), given)
     if "suggestion" not in context:
         return context, None
     context |= advice_page.shown(context, given)
@@ -151,13 +151,21 @@ def reproduce(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     return redirect_or_refresh(request, reverse("training:detail", args=[made.uuid]))
 
 
+@require_POST
+@needs("training.launch", Run, see="training.view")
+def train_on(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """Have a run's model be a base, and go to where a run is started from it."""
+    base = actions.add_run_base(run=queries.get_run(person(request), uuid), actor=person(request))
+    return redirect_or_refresh(request, launch_page.start_url(base))
+
+
 # ── Base models ─────────────────────────────────────────────────────────────
 @require_safe
 @signed_in
 def bases(request: SignedInRequest) -> HttpResponse:
     """The base models of the person's projects, and how to add one."""
     packaged = SMOLLM2 if bundled_smollm2() else ""
-    context = pages.bases(person(request)) | {
+    context = launch_page.bases(person(request)) | {
         "smollm2": packaged,
         "projects": adding_projects(request),
         "folder_form": FolderForm(),
@@ -206,7 +214,7 @@ def add(request: SignedInRequest, uuid: UUID, form: FolderForm | HubForm, name: 
         else:
             toast(request, f"{base} is being fetched and checked", kind="live")
             return redirect_or_refresh(request, reverse("training:bases"))
-    context = pages.bases(person(request)) | {
+    context = launch_page.bases(person(request)) | {
         "projects": adding_projects(request),
         "folder_form": FolderForm(),
         "hub_form": HubForm(),

@@ -202,6 +202,7 @@ TABLE = r"""
 /runs/<uuid:uuid>/stop/                                    | run        | ---- ------- | L... xx++xxx
 /runs/<uuid:uuid>/resume/                                  | run        | ---- ------- | L... xx++xxx
 /runs/<uuid:uuid>/reproduce/                               | run        | ---- ------- | L... xx++xxx
+/runs/<uuid:uuid>/train-on/                                | run        | ---- ------- | L... xx++xxx
 # evaluations
 /evaluations/                                              |            | L+++ +++++++ | ---- -------
 /evaluations/compare/                                      |            | L+++ +++++++ | ---- -------

@@ -102,6 +102,10 @@ class FreeText:
         """None of its own: it writes with the base's head."""
         return 0
 
+    def meanings(self, labels: Sequence[str]) -> Sequence[str]:
+        """None."""
+        return ()
+
     def stack(self, labels: Sequence[Any]) -> Tensor:
         """Padded with what no loss counts."""
         return pad_sequence([torch.from_numpy(each) for each in labels], batch_first=True, padding_value=NOT_COUNTED)

@@ -1,6 +1,7 @@
 """What a task brings to the engine. All else (strategies, checkpoints, events, rates) is the same for every task.
 
 read, truth          what a row says, and all rows' as what the scores read
+meanings             what each logit stands for, by which a head is carried over to other labels
 encode, stack        rows to token ids with what the loss reads of them, and the latter as one tensor of a batch
 build, loss          the network that learns, and what it minimises; `frozen` is what it reads where only its head learns
 observe, validate    what a model in training gives to the validation rows, and how good that is: the best step is the best by `best_by`
@@ -60,6 +61,9 @@ class Recipe(Protocol):
 
     def outputs(self, classes: int) -> int:
         """How many logits the head gives."""
+
+    def meanings(self, labels: Sequence[str]) -> Sequence[str]:
+        """What each logit of the head stands for, different ones by different names."""
 
     def stack(self, labels: Sequence[Any]) -> Tensor:
         """The labels of a batch's rows as one tensor, padded where they differ in length."""

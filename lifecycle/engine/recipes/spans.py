@@ -73,6 +73,10 @@ class Spans(OfTexts):
         """One for each tag."""
         return tagging.tags(classes)
 
+    def meanings(self, labels: Sequence[str]) -> Sequence[str]:
+        """Of each tag: outside, and begin and inside of each label."""
+        return ("O", *(f"{place}-{label}" for label in labels for place in "BI"))
+
     def encode(self, tokenizer: Any, rows: Rows, classes: int, max_tokens: int) -> Encoded:
         """Texts as token ids, and a tag for each token; special tokens do not count."""
         options = {"return_attention_mask": False, "return_offsets_mapping": True, "return_special_tokens_mask": True}

@@ -41,6 +41,10 @@ class OfTexts:
         """One for each label."""
         return classes
 
+    def meanings(self, labels: Sequence[str]) -> Sequence[str]:
+        """The labels."""
+        return labels
+
     def stack(self, labels: Sequence[Any]) -> Tensor:
         """Of one shape."""
         return stacked(labels)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lifecycle.training.actions.bases import add_folder_base, add_hub_base, add_packaged_base, keep_base
+from lifecycle.training.actions.bases import add_folder_base, add_hub_base, add_packaged_base, add_run_base, keep_base
 from lifecycle.training.actions.estimates import cancel_estimate, estimate, fail_estimate, keep_estimate
 from lifecycle.training.actions.launch import launch, reproduce
 from lifecycle.training.actions.runs import begin, fail, pause, prune, record_events, resume, stop, stopped, succeed
@@ -12,6 +12,7 @@ __all__ = [
     "add_folder_base",
     "add_hub_base",
     "add_packaged_base",
+    "add_run_base",
     "begin",
     "cancel_estimate",
     "cancel_sweep",

@@ -1,4 +1,4 @@
-"""Bringing base models into a project: from an installed package, a folder of this machine, or the hub."""
+"""Bringing base models into a project: from an installed package, a folder of this machine, the hub, or a run."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from django.conf import settings
 from django.db import transaction
 
 from lifecycle.engine.base import MINILM, MINILM_PACKAGE, SMOLLM2, SMOLLM2_PACKAGE
+from lifecycle.engine.spec import MERGED
 from lifecycle.jobs.actions import enqueue
 from lifecycle.refusals import Conflict, NotReady, Refused
 from lifecycle.training import facts
-from lifecycle.training.models import BaseModel
+from lifecycle.training.models import BaseModel, Run
+from lifecycle.training.rules import RunState
 from registry.access.models import Project, User
 from registry.access.policy import require
 from registry.artifacts import actions as artifacts
@@ -65,6 +67,20 @@ def add_hub_base(*, project: Project, actor: User, hub_id: str, revision: str) -
     return _add(project, actor, name=hub_id, kind=BaseModel.Kind.HUB, source=hub_id, revision=revision)
 
 
+def add_run_base(*, run: Run, actor: User) -> BaseModel:
+    """The model that a run left, for another run to start from; a job adds what it learnt into its base's weights. Twice gives the same.
+
+    Raises PermissionDenied, Conflict (it has not succeeded) or Refused (what it learnt cannot be added into the weights).
+    """
+    require(actor, "training.launch", run)
+    if run.state != RunState.SUCCEEDED or run.artifact is None:
+        raise Conflict(f"{run} has left no model to start from.", next_step="Start from a run that has succeeded.")
+    if run.spec["strategy"]["kind"] not in MERGED:
+        text = f"What {run.get_strategy_display()} learns stands beside the base's weights, so no other run can start from {run}."
+        raise Refused(text, next_step="Start from a run of full fine-tuning, LoRA, IA3 or the head alone.")
+    return _add(run.project, actor, name=str(run), kind=BaseModel.Kind.RUN, source=str(run.uuid), run=run)
+
+
 def check_online() -> None:
     """Raises NotReady where nothing may be fetched."""
     if settings.HF_HUB_OFFLINE:
@@ -75,17 +91,20 @@ def check_online() -> None:
 
 
 @transaction.atomic
-def _add(project: Project, actor: User | None, *, name: str, kind: str, source: str, revision: str = "") -> BaseModel:
+def _add(
+    project: Project, actor: User | None, *, name: str, kind: str, source: str, revision: str = "", run: Run | None = None
+) -> BaseModel:
     """The row, its event and the job that keeps the files; the same source again only asks the job again while the files are missing."""
     if actor is not None:
         require(actor, "training.add_base", project)
     base, created = BaseModel.objects.get_or_create(
-        project=project, name=name[:120], revision=revision, defaults={"kind": kind, "source": source, "added_by": actor}
+        project=project, name=name[:120], revision=revision, defaults={"kind": kind, "source": source, "added_by": actor, "run": run}
     )
     if not created and (base.kind, base.source) != (kind, source):
         raise Conflict(f"This project already has a base model called {base.name}.", next_step="Give the new one another name.")
     if created:
-        record(actor, Verb.BASE_MODEL_ADDED, base, project=project.uuid, kind=kind, source=source, revision=revision)
+        more = {"root_digest": run.artifact.root_digest} if run and run.artifact else {}
+        record(actor, Verb.BASE_MODEL_ADDED, base, project=project.uuid, kind=kind, source=source, revision=revision, **more)
     if base.folder_id is None:
         enqueue("training.keep_base", actor=actor, project=project, args={"base": str(base.uuid)}, subject=base, key=f"base:{base.uuid}")
     return base

@@ -39,7 +39,7 @@ def estimate(*, snapshot: Snapshot, base: BaseModel, strategy: str, actor: User,
     project = Project.objects.select_for_update(of=("self",), no_key=True).get(pk=snapshot.dataset.project_id)
     require(actor, "training.launch", snapshot)
     check_snapshot(snapshot)
-    check_base(base, project)
+    check_base(base, project, actor)
     check_kind(snapshot, base)
     spec = make_spec(snapshot, base, strategy, options or {})
     document = spec.to_json()
@@ -77,10 +77,10 @@ def cancel_estimate(*, estimate_id: UUID, actor: User) -> Estimate:
     return found
 
 
-def keep_estimate(found: Estimate, result: Mapping[str, Any]) -> Estimate:
-    """Keep what ten steps took and what the whole run takes. result: the engine's."""
+def keep_estimate(found: Estimate, result: Mapping[str, Any], rehearsed: int = 0) -> Estimate:
+    """Keep what ten steps took and what the whole run takes. result: the engine's. rehearsed: earlier rows that the run learns from too."""
     profile, splits = Profile.from_json(result), found.snapshot.counts["splits"]
-    rows = Rows(splits["train"], splits["validation"], splits.get("test", 0))
+    rows = Rows(splits["train"] + rehearsed, splits["validation"], splits.get("test", 0))
     found.profile = profile.to_json()
     found.figures = asdict(scale(profile, TrainSpec.from_json(found.spec), rows))
     return end(found)

@@ -20,12 +20,13 @@ from lifecycle.training import facts, queries
 from lifecycle.training.models import BaseModel, Run, Sweep
 from lifecycle.training.rules import RunState, misfit
 from registry.access.models import Project, User
-from registry.access.policy import require
+from registry.access.policy import can, require
 from registry.ledger.actions import record
 from registry.ledger.rules import digest_of
 from registry.ledger.verbs import Verb
 
 NAMED = 5  # classes that a refusal names
+CONTINUING = frozenset({"rehearsal", "keep_head"})
 RESERVED = frozenset({"base", "labels", "strategy", "task", "format"})
 
 
@@ -54,7 +55,7 @@ def launch(
     if key and (known := sent_before(actor, key, project=project, reproduces=None)):
         return known
     check_snapshot(snapshot)
-    check_base(base, project)
+    check_base(base, project, actor)
     check_kind(snapshot, base)
     document = make_spec(snapshot, base, strategy, options or {}).to_json()
     return start(
@@ -77,7 +78,7 @@ def reproduce(*, run_id: UUID, actor: User, key: UUID | None = None) -> Run:
         return known
     if first.state != RunState.SUCCEEDED:
         raise Conflict(f"{first} has left no weights to compare with.", next_step="Only a run that has succeeded can be run again.")
-    check_base(first.base, project)
+    check_base(first.base, project, actor)
     return start(
         project, actor, snapshot=first.snapshot, base=first.base, strategy=first.strategy, spec=first.spec, note=f"{first} again", key=key,
         reproduces=first,
@@ -170,10 +171,14 @@ def listed(names: Sequence[str]) -> str:
     return f"{', '.join(names[:NAMED])}{more}"
 
 
-def check_base(base: BaseModel, project: Project) -> None:
-    """Raises Refused for a base of another project, NotReady while its files are not kept."""
+def check_base(base: BaseModel, project: Project, actor: User) -> None:
+    """Raises Refused for a base of another project, or one that learnt from data on which the person may not train, NotReady while its
+    files are not kept."""
     if base.project_id != project.pk:
         raise Refused("That base model belongs to another project.", fields={"base": ["Choose a base model of this project."]})
+    if base.run is not None and not can(actor, "training.launch", base.run.snapshot):
+        text = f"{base.name} learnt from data that you may not train on."
+        raise Refused(text, fields={"base": [text]})
     if base.folder_id is None:
         text = f"The files of {base.name} are not there yet."
         raise NotReady(text, next_step="Wait for its job, or look at why it failed under Base models.", fields={"base": [text]})
@@ -221,6 +226,9 @@ def fill_spec(
         known = ", ".join(ia3_models)
         text = f"Which weights IA3 scales is known for {known}; {base.name} is {architecture or 'unknown'}. Choose LoRA."
         raise Refused(text, fields={"strategy": [text]})
+    if foreign := sorted(name for name in CONTINUING - suggested.keys() if options.get(name)):
+        text = f"{foreign[0]} is for a base that was trained here for the same task, which {base.name} was not."
+        raise Refused(text, fields={foreign[0]: [text]})
     if foreign := sorted(defaults.INNER & options.keys() - suggested.keys()):
         text = f"{foreign[0]} is no setting of {Run.Strategy(strategy).label}."
         raise Refused(text, fields={foreign[0]: [text]})
@@ -237,6 +245,9 @@ def fill_spec(
         field = error.field.rpartition(".")[2]
         text = error.message.removeprefix(f"spec.json: {error.field} ")
         raise Refused(f"{field} {text}", fields={field: [text[:1].upper() + text[1:]]}) from error
+    if spec.keep_head and base.run is not None and spec.pooling != base.run.spec["pooling"]:
+        text = f"The head of {base.name} reads texts by pooling {base.run.spec['pooling']}; take that, or begin with another head."
+        raise Refused(text, fields={"keep_head": [text]})
     if layers and spec.strategy.frozen_layers >= layers:
         text = f"{base.name} has {layers} layers, so fewer than {layers} can be frozen."
         raise Refused(text, fields={"frozen_layers": [text]})

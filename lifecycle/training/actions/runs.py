@@ -99,7 +99,7 @@ def resume(*, run_id: UUID, actor: User) -> Run:
     """
     run = locked_with_job(run_id)
     require(actor, "training.launch", run)
-    check_base(run.base, run.project)
+    check_base(run.base, run.project, actor)
     rules.check_move(RunState(run.state), RunState.QUEUED)
     if run.job is not None and not run.job.is_finished:
         raise NotReady(f"{run} is just leaving its worker.", next_step="Resume it in a few seconds.")

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.refusals import Conflict, Refused
-from lifecycle.training import ports, queries, rules, search
+from lifecycle.training import ports, queries, rules, search, sweep_queries
 from lifecycle.training.actions.launch import check_base, check_snapshot, fill_spec, launch, queue_next_trial, suggested_settings
 from lifecycle.training.actions.runs import stop
 from lifecycle.training.models import BaseModel, Run, Sweep
@@ -58,7 +58,7 @@ def start_sweep(
         return known
     check_snapshot(snapshot)
     check_scored(snapshot)
-    check_base(base, project)
+    check_base(base, project, actor)
     wanted = search.read_space(space)
     settings = settle(snapshot, base, strategy, wanted, options or {})
     check_extent(wanted, trials=trials, sampler=sampler, seed=seed, warmup_trials=warmup_trials, minutes=minutes)
@@ -79,7 +79,7 @@ def start_sweep(
 
 def check_scored(snapshot: Snapshot) -> None:
     """Raises Refused where trials have no F1 to be compared by."""
-    if snapshot.dataset.task == queries.UNSCORED:
+    if snapshot.dataset.task == sweep_queries.UNSCORED:
         text = "A sweep compares trials by an F1, and where texts are written there is none. Start single runs and compare them."
         raise Refused(text, fields={"snapshot": [text]})
 
@@ -124,7 +124,7 @@ def next_trial(sweep_id: UUID) -> Run | None:
     Raises Refused where whoever started the sweep may no longer launch, and what `launch` raises.
     """
     sweep = locked_sweep(sweep_id)
-    trials = list(queries.trials_of(sweep))
+    trials = list(sweep_queries.trials_of(sweep))
     if sweep.state != SweepState.RUNNING or any(RunState(run.state) not in rules.FINISHED for run in trials):
         return None
     minutes = (timezone.now() - sweep.created_at).total_seconds() / 60
@@ -134,7 +134,7 @@ def next_trial(sweep_id: UUID) -> Run | None:
         return None
     number = len(trials) + 1
     params = search.suggest(
-        search.read_space(sweep.space), queries.told(sweep, trials), sampler=sweep.sampler, seed=sweep.seed, number=number
+        search.read_space(sweep.space), sweep_queries.told(sweep, trials), sampler=sweep.sampler, seed=sweep.seed, number=number
     )
     if params is None:
         end(sweep, Ending(SweepState.FINISHED, f"{len(trials)} of {sweep.trials_wanted} trials have ended: no other settings are left."))
@@ -160,10 +160,10 @@ def end(sweep: Sweep, ending: Ending) -> None:
     sweep.state, sweep.finished_at = ending.state, timezone.now()
     sweep.ending = {"message": ending.message, "next_step": ending.next_step}
     sweep.save(update_fields=["state", "finished_at", "ending"])
-    best = queries.best_trial(queries.trials_of(sweep))
+    best = sweep_queries.best_trial(sweep_queries.trials_of(sweep))
     record(
         None, Verb.SWEEP_ENDED, sweep, project=sweep.project.uuid, state=sweep.state, reason=ending.message,
-        best=best.uuid if best else None, **{queries.leading_of(sweep).name: queries.score_of(best) if best else None},
+        best=best.uuid if best else None, **{sweep_queries.leading_of(sweep).name: sweep_queries.score_of(best) if best else None},
     )  # fmt: skip
     if best is not None:
         ports.succeeded(best)
@@ -181,7 +181,7 @@ def cancel_sweep(*, sweep_id: UUID, actor: User) -> Sweep:
         return sweep
     if sweep.state != SweepState.RUNNING:
         raise Conflict(f"{sweep} has {sweep.get_state_display().lower()}, so there is nothing to cancel.")
-    trials = list(queries.trials_of(sweep))
+    trials = list(sweep_queries.trials_of(sweep))
     record(actor, Verb.SWEEP_CANCELLED, sweep, project=sweep.project.uuid, trials=len(trials))
     end(sweep, Ending(SweepState.CANCELLED, f"{len(trials)} of {sweep.trials_wanted} trials had been started."))
     for run in trials:

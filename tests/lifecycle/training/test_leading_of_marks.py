@@ -7,7 +7,7 @@ import json
 import pytest
 
 from lifecycle.evaluation import pages as evaluation_pages
-from lifecycle.training import queries, tasks
+from lifecycle.training import queries, sweep_queries, tasks
 from lifecycle.training.models import Sweep
 from registry.ledger.models import Event
 from tests.support.marks import marked_snapshot
@@ -30,9 +30,9 @@ def test_a_sweep_takes_the_best_by_micro_f1(sweep):
     trials = list(sweep.trials.order_by("trial"))
     assert [run.metrics["macro_f1"] for run in trials] == pytest.approx([0.3, 0.1])
 
-    assert queries.best_trial(trials) == trials[1]
-    assert [trial.score for trial in queries.told(sweep, trials)] == [0.7, 0.9]
-    assert [trial.evaluations for trial in queries.told(sweep, trials)] == [(0.7, 0.7), (0.9, 0.9)]
+    assert sweep_queries.best_trial(trials) == trials[1]
+    assert [trial.score for trial in sweep_queries.told(sweep, trials)] == [0.7, 0.9]
+    assert [trial.evaluations for trial in sweep_queries.told(sweep, trials)] == [(0.7, 0.7), (0.9, 0.9)]
     payload = json.loads(Event.objects.get(object_id=str(sweep.uuid), verb="training.sweep_ended").canonical)["payload"]
     assert (payload["best"], payload["micro_f1"]) == (str(trials[1].uuid), 0.9)
     assert "macro_f1" not in payload
@@ -61,7 +61,7 @@ def test_a_trial_is_given_up_by_micro_f1(snapshot, mia):
     sweep = run_trials(make_sweep(snapshot, mia, trials=9, warmup_trials=2), 0.7, 0.9)
     trial = sweep.trials.get(trial=3)
     trial.points.create(name="macro_f1", step=10, value=0.95)
-    assert queries.find_cut(trial) is None
+    assert sweep_queries.find_cut(trial) is None
 
     trial.points.create(name="micro_f1", step=10, value=0.5)
     pruning = tasks.Pruning(trial)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lifecycle.evaluation import queries as evaluations
-from lifecycle.training import queries
+from lifecycle.training import sweep_queries
 from tests.support.jobs import run_ok
 from tests.support.sweeps import make_sweep
 from tests.support.tiny_models import make_tiny_base
@@ -31,11 +31,11 @@ def test_a_sweep_trains_its_trials_and_has_the_best_evaluated(project, mia, tiny
     run_ok()
 
     sweep.refresh_from_db()
-    trials = list(queries.trials_of(sweep))
-    best = queries.best_trial(trials)
+    trials = list(sweep_queries.trials_of(sweep))
+    best = sweep_queries.best_trial(trials)
     assert (sweep.state, sweep.ending["message"]) == ("finished", "4 of 4 trials have ended.")
     assert [run.trial for run in trials] == [1, 2, 3, 4]
-    assert {tuple(queries.params_of(sweep, run).values()) for run in trials} == {(0.02, 4), (0.02, 8), (0.0, 4), (0.0, 8)}
+    assert {tuple(sweep_queries.params_of(sweep, run).values()) for run in trials} == {(0.02, 4), (0.02, 8), (0.0, 4), (0.0, 8)}
     assert best is not None
     assert best.metrics["macro_f1"] == max(run.metrics.get("macro_f1", 0) for run in trials)
     assert {run.state for run in trials} <= {"succeeded", "pruned"}

@@ -13,7 +13,7 @@ from django.utils import timezone
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Conflict, NotReady, Refused
-from lifecycle.training import actions, queries, search
+from lifecycle.training import actions, search, sweep_queries
 from lifecycle.training.models import BaseModel, Run, Sweep
 from lifecycle.training.rules import Ending, RunState, SweepState, find_ending, seconds_left
 from registry.access import actions as access
@@ -150,7 +150,7 @@ def test_trials_are_ordinary_runs_one_after_the_other(sweep, mia):
     assert (first.sweep, first.trial, first.launched_by, first.state, first.job.queue) == (sweep, 1, mia, "queued", "training")
     assert Run.objects.count() == 1
     params = search.suggest(search.read_space(SPACE), [], sampler="tpe", seed=1, number=1)
-    assert queries.params_of(sweep, first) == params
+    assert sweep_queries.params_of(sweep, first) == params
     assert {name: first.spec[name] for name in ("epochs", "seed")} == {name: sweep.options[name] for name in ("epochs", "seed")}
     payload = json.loads(Event.objects.get(verb="training.launched").canonical)["payload"]
     assert (payload["sweep"], payload["trial"]) == (str(sweep.uuid), 1)
@@ -160,8 +160,8 @@ def test_trials_are_ordinary_runs_one_after_the_other(sweep, mia):
 
     second = Run.objects.get(trial=2)
     told = [search.Trial(search.Outcome.SCORED, params, 0.8, (0.8, 0.8))]
-    assert queries.told(sweep, [first]) == told
-    assert queries.params_of(sweep, second) == search.suggest(search.read_space(SPACE), told, sampler="tpe", seed=1, number=2)
+    assert sweep_queries.told(sweep, [first]) == told
+    assert sweep_queries.params_of(sweep, second) == search.suggest(search.read_space(SPACE), told, sampler="tpe", seed=1, number=2)
 
 
 def test_a_sweep_ends_after_its_trials_and_has_its_best_evaluated_alone(sweep):
@@ -173,7 +173,7 @@ def test_a_sweep_ends_after_its_trials_and_has_its_best_evaluated_alone(sweep):
     sweep.refresh_from_db()
     best = Run.objects.get(trial=2)
     assert (sweep.state, sweep.ending) == ("finished", {"message": "3 of 3 trials have ended.", "next_step": ""})
-    assert queries.best_trial(sweep.trials.all()) == best
+    assert sweep_queries.best_trial(sweep.trials.all()) == best
     assert Run.objects.count() == 3
     assert set(Job.objects.filter(kind="evaluation.evaluate").values_list("subject_uuid", flat=True)) == {best.uuid}
     payload = json.loads(Event.objects.get(verb="training.sweep_ended").canonical)["payload"]
@@ -234,7 +234,7 @@ def test_a_trial_that_somebody_stops_is_no_failure_and_the_next_one_starts(sweep
     run_jobs("default")
 
     assert [run.state for run in Run.objects.order_by("trial")] == ["stopped", "queued"]
-    assert queries.told(sweep, sweep.trials.all())[0].outcome is search.Outcome.FAILED
+    assert sweep_queries.told(sweep, sweep.trials.all())[0].outcome is search.Outcome.FAILED
 
 
 def test_a_trial_after_the_time_limit_is_not_started(snapshot, base, mia):
@@ -306,9 +306,9 @@ def test_a_sweep_ends_where_no_other_settings_are_left(sweep, monkeypatch):
 
 def test_a_trial_that_ends_while_its_sweep_is_cancelled_stays_what_it_is(sweep, mia, monkeypatch):
     run_jobs("default")
-    read_before = list(queries.trials_of(sweep))
+    read_before = list(sweep_queries.trials_of(sweep))
     finish_trial(Run.objects.get(), 0.7)
-    monkeypatch.setattr(queries, "trials_of", lambda sweep: read_before)
+    monkeypatch.setattr(sweep_queries, "trials_of", lambda sweep: read_before)
 
     actions.cancel_sweep(sweep_id=sweep.uuid, actor=mia)
 
@@ -332,7 +332,7 @@ def test_a_trial_that_is_resumed_after_its_sweep_has_ended_is_a_run_like_any_oth
     actions.cancel_sweep(sweep_id=sweep.uuid, actor=mia)
     trial = actions.resume(run_id=trial.uuid, actor=mia)
 
-    assert queries.find_cut(trial) is None
+    assert sweep_queries.find_cut(trial) is None
     finish_run(trial)
 
     assert Job.objects.filter(kind="evaluation.evaluate", subject_uuid=trial.uuid).exists()

@@ -1,0 +1,162 @@
+"""Training on from a model that was trained before: its head, rows that it learnt from, and what it knew and no longer knows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file
+
+from lifecycle.engine import memory, metrics
+from lifecycle.engine.answering import Losses, measure_losses
+from lifecycle.engine.artifact import HEAD, ArtifactInfo
+from lifecycle.engine.batches import Collate, EncodedRows
+from lifecycle.engine.data import EARLIER, REHEARSAL, Rows, read_rows
+from lifecycle.engine.decoders import Decoder, open_decoder
+from lifecycle.engine.diagnosis import Diagnosis
+from lifecycle.engine.export import load_classifier
+from lifecycle.engine.leading import Leading, of_lists
+from lifecycle.engine.metrics import Countable, Floats
+from lifecycle.engine.predictor import Predictor
+from lifecycle.engine.prompts import Example
+from lifecycle.engine.recipes import RECIPES, Recipe
+from lifecycle.engine.recipes.free_text import EVALUATION_ROWS
+from lifecycle.engine.spec import SpecError, TrainSpec
+from lifecycle.engine.tagging import Tokens
+
+NEVER = -1e4  # the logit of what a model does not know
+MUCH = 0.05  # of a score between 0 and 1
+
+Array = NDArray[Any]
+
+
+# ── Rows ────────────────────────────────────────────────────────────────────
+def rehearsed(spec: TrainSpec, rows: Rows, folder: Path, recipe: Recipe) -> Rows:
+    """The rows, and behind them the first that the base learnt from: as many as make spec.rehearsal of all, or all there are."""
+    if not spec.rehearsal or not (folder / REHEARSAL).exists():
+        return rows
+    earlier, wanted = read_rows(folder / REHEARSAL, spec.labels, recipe.read), spec.rehearsed_rows(len(rows))
+    parts = ((each, getattr(earlier, name)[:wanted]) for name, each in vars(rows).items())
+    return Rows(*(tuple(one) + tuple(two) for one, two in parts))
+
+
+# ── The head ────────────────────────────────────────────────────────────────
+def take_head(head: torch.nn.Linear, base: Path, spec: TrainSpec) -> int:
+    """Begin with what the base's own head knows of each label that both have, by name; the others keep their random weights.
+
+    Returns how many outputs were taken. Raises SpecError where the base has no head, or one of another task or pooling.
+    """
+    if not (base / HEAD).is_file():
+        raise SpecError("keep_head", f"needs a base with a head, which {spec.base.name} does not have.")
+    known, recipe = ArtifactInfo.read(base), RECIPES[spec.task]
+    if known.task != spec.task:
+        raise SpecError("keep_head", f"needs a base of the same task; {spec.base.name} was trained for {known.task}.")
+    if known.pooling != spec.pooling:
+        raise SpecError("keep_head", f"needs pooling {known.pooling}, by which the head of {spec.base.name} reads texts.")
+    kept = load_file(base / HEAD)
+    old, new = recipe.meanings(known.labels), recipe.meanings(spec.labels)
+    pairs = [(old.index(meaning), at) for at, meaning in enumerate(new) if meaning in old]
+    if pairs:
+        source, target = (list(each) for each in zip(*pairs, strict=True))
+        with torch.no_grad():
+            head.weight[target], head.bias[target] = kept["weight"][source], kept["bias"][source]
+    return len(pairs)
+
+
+# ── What it no longer knows ─────────────────────────────────────────────────
+@dataclass(frozen=True)
+class ScoredLosses:
+    """Answers ready to be counted, by their perplexity."""
+
+    losses: Losses
+
+    def __len__(self) -> int:
+        return len(self.losses.nats)
+
+    def aggregate(self, weights: Floats) -> dict[str, Floats]:
+        """perplexity of each weighting."""
+        return {"perplexity": np.exp(weights @ self.losses.nats / np.maximum(weights @ self.losses.tokens, 1.0))}
+
+
+def forgetting(spec: TrainSpec, folder: Path, tokenizer: Any, batches: Collate) -> dict[str, Any] | None:
+    """The base and this run's artifact on EARLIER, the same rows. None where the folder has no such rows.
+
+    {"rows", "labels": how many of the rows' classes both know, "by": the leading score, "metrics", "per_class"}: a paired bootstrap as
+    `metrics.paired_rows`, baseline the base. Of one class a text, the artifact may give any class that it knows, a new one too; where a
+    text may have several, and where parts are marked, nobody decided about new classes in these rows, so both are asked about the others.
+    """
+    if not (folder / EARLIER).exists():
+        return None
+    recipe, known = RECIPES[spec.task], ArtifactInfo.read(folder / spec.base.path)
+    shared = tuple(label for label in spec.labels if label in known.labels)
+    labels = spec.labels if spec.task == "single_label" else shared
+    rows = read_rows(folder / EARLIER, labels, recipe.read)
+    leading = of_lists(spec.task).name
+    written = recipe.served_by == "torch"
+    pair = _losses(spec, folder, tokenizer, batches, rows) if written else _answers(spec, folder, tokenizer, batches, rows, labels)
+    compared = [leading] if written else list(dict.fromkeys((leading, *recipe.shown)))
+    found = metrics.paired_rows(pair[0], pair[1], compared, labels=labels, count=metrics.RESAMPLES, seed=spec.seed)
+    return {"rows": len(rows), "labels": len(shared), "by": leading, "per_class": found.pop("per_class", {}), "metrics": found}
+
+
+def _answers(
+    spec: TrainSpec, folder: Path, tokenizer: Any, batches: Collate, rows: Rows, labels: tuple[str, ...]
+) -> tuple[Countable, Countable]:
+    """The base through torch, as it has no graph, and the artifact as it serves."""
+    base, recipe = folder / spec.base.path, RECIPES[spec.task]
+    predictor = Predictor(folder / "artifact", spec.threads)
+    before, after = ArtifactInfo.read(base), predictor.info
+    encoded = recipe.encode(tokenizer, rows, len(labels), before.max_tokens)
+    logits = recipe.observe(load_classifier(base, None), EncodedRows(encoded), batches, memory.EVALUATION_BATCH)
+    truth, found = recipe.truth(rows.targets, len(labels)), []
+    for info, given in ((before, logits), (after, predictor.answer(rows.texts).logits)):
+        known = dict(zip(info.labels, info.thresholds or (), strict=False))
+        probabilities = recipe.decode(rearranged(given, recipe.meanings(info.labels), recipe.meanings(labels)), info.temperature)
+        found.append(recipe.score(probabilities, truth, [known.get(label, 0.5) for label in labels] if known else None))
+    return found[0], found[1]
+
+
+def rearranged(logits: Any, old: Sequence[str], new: Sequence[str]) -> Any:
+    """Logits in another order of what they stand for; NEVER where they say nothing of it. logits: (N, K), or those of tokens."""
+    if isinstance(logits, Tokens):
+        return replace(logits, values=tuple(rearranged(each, old, new) for each in logits.values))
+    found: Array = np.full((len(logits), len(new)), NEVER, dtype=np.float64)
+    for at, meaning in enumerate(new):
+        if meaning in old:
+            found[:, at] = logits[:, old.index(meaning)]
+    return found
+
+
+def _losses(spec: TrainSpec, folder: Path, tokenizer: Any, batches: Collate, rows: Rows) -> tuple[Any, Any]:
+    base, artifact = folder / spec.base.path, folder / "artifact"
+    info: Any = ArtifactInfo.read(artifact)
+    encoded: Any = RECIPES[spec.task].encode(tokenizer, rows, 0, info.max_tokens)
+    examples = [Example(tuple(ids), tuple(labels.tolist())) for ids, labels in zip(encoded.ids, encoded.labels, strict=True)]
+    models = open_decoder(base, None, ArtifactInfo.read(base)), open_decoder(artifact, base, info)
+    found = [ScoredLosses(measure_losses(Decoder(model), examples, batches.pad_id, EVALUATION_ROWS)) for model in models]
+    return found[0], found[1]
+
+
+def forgot(found: dict[str, Any], leading: Leading, base: str) -> Diagnosis | None:
+    """The finding where the leading score on the earlier rows got worse and chance does not explain it. found: of `forgetting`."""
+    score, digits = found["metrics"][found["by"]], leading.digits
+    before, after = (f"{score[name]:.{digits}f}" for name in ("baseline", "candidate"))
+    if score["verdict"] != "worse":
+        return None
+    lost = {label: each for label, each in found["per_class"].items() if each["verdict"] == "worse"}
+    worst = sorted(lost, key=lambda label: lost[label]["difference"])[:3]
+    named = f" Most in {', '.join(worst)}." if worst else ""
+    return Diagnosis(
+        "forgetting",
+        "bad" if leading.lower_is_better or score["difference"] < -MUCH else "watch",
+        f"It has forgotten some of what {base} knew.",
+        f"On {found['rows']:,} earlier rows {leading.words} went from {before} to {after}.{named}",
+        0,
+        0,
+        "Rehearse a larger share of the earlier rows, take a lower rate, or let fewer weights learn.",
+    )

@@ -1,0 +1,75 @@
+"""What a run that began with another run's model still knows of what that one knew."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lifecycle.engine import leading
+from lifecycle.training import earlier
+from lifecycle.training.models import Run
+from lifecycle.ui.addresses import find_url
+from lifecycle.ui.numbers import GAP, count, decimals, signed
+
+NAMES = {
+    "macro_f1": "Macro-F1", "micro_f1": "Micro-F1", "accuracy": "Accuracy", "subset_accuracy": "Subset accuracy",
+    "perplexity": "Perplexity",
+}  # fmt: skip
+VERDICTS = {"worse": ("bad", "worse"), "better": ("ok", "better"), "unclear": ("off", "no difference told")}
+CLASSES = 10  # that are shown
+
+
+def shown(run: Run) -> dict[str, Any] | None:
+    """The sentence and the tables; None where nothing was measured."""
+    found, before = run.result.get("forgetting"), run.base.run
+    if not found or before is None:
+        return None
+    score, by = found["metrics"][found["by"]], leading.of_lists(run.task)
+    classes = sorted(found["per_class"].items(), key=lambda pair: (pair[1]["difference"], pair[0]))
+    return {
+        "rows": found["rows"],
+        "split": earlier.measured_split(before.snapshot),
+        "snapshot": str(before.snapshot),
+        "snapshot_url": find_url("snapshots:detail", uuid=before.snapshot.uuid),
+        "base": str(before),
+        "kind": {"worse": "warn", "better": "live"}.get(score["verdict"], ""),
+        "worse": score["verdict"] == "worse",
+        "fact": fact(score, by, str(before), str(run)),
+        "text": told(run, found),
+        "lines": [line(NAMES.get(name, name), each, by.digits) for name, each in found["metrics"].items()],
+        "classes": [line(label, each, by.digits) | {"support": each["support"]} for label, each in classes[:CLASSES]],
+        "more": max(0, len(classes) - CLASSES),
+    }
+
+
+def fact(score: Mapping[str, Any], by: leading.Leading, before: str, run: str) -> str:
+    """What became of the leading score, in one sentence."""
+    values = f"{by.words} {decimals(score['baseline'], by.digits)} before, {decimals(score['candidate'], by.digits)} now"
+    if score["verdict"] == "worse":
+        return f"{run} has forgotten some of what {before} knew: {values}."
+    if score["verdict"] == "better":
+        return f"{run} knows what {before} knew, and more of it: {values}."
+    return f"No forgetting can be told: {values}."
+
+
+def told(run: Run, found: Mapping[str, Any]) -> str:
+    """What was rehearsed, and what the rows are."""
+    rehearsed = run.result.get("rehearsed", 0)
+    part = f"It learnt from {count(rehearsed)} earlier rows beside the new ones." if rehearsed else "No earlier row was rehearsed."
+    about = f" Both were asked about the {found['labels']} classes that both know." if found["labels"] else ""
+    return f"{part} It learnt from none of the rows that were asked here.{about}"
+
+
+def line(label: str, each: Mapping[str, Any], digits: int) -> dict[str, Any]:
+    """A score as its table shows it; a rise is better, of perplexity a fall."""
+    kind, verdict = VERDICTS[each["verdict"]]
+    low, high = each["low"], each["high"]
+    return {
+        "label": label,
+        "before": decimals(each["baseline"], digits),
+        "after": decimals(each["candidate"], digits),
+        "difference": signed(each["difference"], digits),
+        "interval": f"{decimals(low, digits)} to {decimals(high, digits)}" if low is not None and high is not None else f"not{GAP}known",
+        "kind": kind,
+        "verdict": verdict,
+    }

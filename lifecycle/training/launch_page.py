@@ -1,0 +1,133 @@
+"""What the base models' page and the launch form show: what may be trained on, from what, how, and the settings with their reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import urlencode
+from uuid import uuid4
+
+from django.urls import reverse
+
+from datasets_app.datasets.models import Dataset
+from datasets_app.snapshots.models import Snapshot
+from datasets_app.snapshots.queries import latest
+from lifecycle.engine import defaults, text_defaults
+from lifecycle.engine.defaults import Choice
+from lifecycle.engine.tagging import tags
+from lifecycle.jobs import queries as jobs
+from lifecycle.training import advising, facts, queries
+from lifecycle.training.models import BaseModel, Run
+from lifecycle.training.rules import CONSEQUENCE, Strategy, misfit
+from registry.access.models import User
+from registry.access.policy import can_somewhere
+
+
+@dataclass(frozen=True, slots=True)
+class StrategyLine:
+    """What a strategy would mean for this data. trainable, bytes: None where the base's shape is not known."""
+
+    value: str
+    label: str
+    text: str
+    trainable: int | None
+    bytes: int | None
+    seconds: float | None
+    chosen: bool
+
+
+def bases(user: User) -> dict[str, Any]:
+    """The base models with what is known of each, and the job of one whose files are not there yet."""
+    rows = list(queries.bases(user)[:200])
+    waiting = {row.pk: jobs.of_subject(row).first() for row in rows if row.folder_id is None}
+    return {"rows": [{"base": row, "job": waiting.get(row.pk)} for row in rows], "may_add": can_somewhere(user, "training.add_base")}
+
+
+def start_url(base: BaseModel) -> str:
+    """Where to start a run from a run's model: on the newest snapshot of the data that it learnt from."""
+    newest = latest(base.run.snapshot.dataset) if base.run else None
+    return f"{reverse('training:launch')}?{urlencode({'snapshot': newest.uuid if newest else '', 'base': base.uuid})}"
+
+
+def launch(user: User, given: Mapping[str, str]) -> dict[str, Any]:
+    """What the form offers: data, base and strategy as chosen so far, and the settings that fit them with their reasons.
+
+    given: with "like", the uuid of a run or of ten steps that were tried, its choices and settings stand in their place.
+    """
+    like = queries.find_like(user, given.get("like", ""))
+    if like is not None:
+        given = {"snapshot": str(like.snapshot.uuid), "base": str(like.base.uuid), "strategy": like.strategy} | {
+            name: given[name] for name in given
+        }
+    offered = list(queries.launchable(user)[:100])
+    snapshot = chosen(offered, given.get("snapshot"))
+    kept = [] if snapshot is None else list(queries.bases(user).filter(project=snapshot.dataset.project_id, folder__isnull=False)[:100])
+    writes = snapshot is not None and snapshot.dataset.task == Dataset.Task.FREE_TEXT
+    available = [each for each in kept if bool(each.facts.get("decoder")) == writes]
+    waiting = queries.find_waiting_base(user, given.get("base", ""))
+    base = chosen(available, given.get("base"))
+    fitting = [name for name in Run.Strategy.values if not misfit(name, writes=writes)]
+    strategy = given.get("strategy") if given.get("strategy") in fitting else Run.Strategy.LORA
+    context: dict[str, Any] = {
+        "like": like,
+        "snapshots": offered,
+        "snapshot": snapshot,
+        "bases": available,
+        "writes": writes,
+        "advises": snapshot is not None and snapshot.dataset.task in advising.ADVISED,
+        "base": base,
+        "waiting": {"base": waiting, "job": jobs.of_subject(waiting).first(), "url": start_url(waiting)} if waiting else None,
+        "strategy": strategy,
+        "key": uuid4(),
+    }
+    if snapshot is None or base is None:
+        return context
+    suggestion = queries.suggestion(snapshot, base, str(strategy))
+    if like is not None and like.strategy == strategy:
+        values = like.spec | like.spec["strategy"]
+        suggestion = replace(
+            suggestion,
+            choices={
+                **suggestion.choices,
+                **{name: Choice(values[name], f"As in {like}.") for name in suggestion.choices if name in values},
+            },
+        )
+    return context | {"suggestion": suggestion, "strategies": strategy_lines(snapshot, base, str(strategy), suggestion)}
+
+
+def chosen(rows: list[Any], uuid: str | None) -> Any:
+    """The row that was asked for, else the first."""
+    return next((row for row in rows if str(row.uuid) == uuid), rows[0] if rows else None)
+
+
+def strategy_lines(snapshot: Snapshot, base: BaseModel, strategy: str, suggestion: defaults.Suggestion) -> list[StrategyLine]:
+    """The strategies side by side, for this data and base."""
+    labels, writes = len(snapshot.counts["labels"]), snapshot.dataset.task == Dataset.Task.FREE_TEXT
+    outputs = tags(labels) if snapshot.dataset.task == Dataset.Task.SPANS else labels
+    ia3_models = text_defaults.IA3_MODELS if writes else defaults.IA3_MODELS
+    lines = []
+    for value, label in Run.Strategy.choices:
+        if misfit(value, writes=writes):
+            continue
+        if value == Run.Strategy.FAST_LORA and (base.facts.get("layers") or 0) < 2:
+            continue
+        if value == Run.Strategy.IA3 and base.facts.get("architecture") not in ia3_models:
+            continue
+        found = suggestion if value == strategy else queries.suggestion(snapshot, base, value)
+        inner = found.values()
+        trainable = (
+            text_defaults.trainable(value, base.facts, inner) if writes else facts.trainable(value, base.facts, labels=outputs, inner=inner)
+        )
+        lines.append(
+            StrategyLine(
+                value,
+                str(label),
+                CONSEQUENCE[Strategy(value)],
+                trainable,
+                4 * trainable if trainable else None,
+                found.seconds,
+                value == strategy,
+            )
+        )
+    return lines
