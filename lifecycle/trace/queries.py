@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -163,12 +164,12 @@ class Touched:
 
 
 def item_touched(user: User, item: Item) -> Touched:
-    """Every snapshot that holds the item, every run on those, every version of them, every deployment: as far as the user may see."""
+    """Every snapshot that holds the item, every run on those or from a model of such a run, every version of them, every deployment: as far
+    as the user may see."""
     blind = is_asked(item, user)
     held = [(snapshot, row.split, "" if blind else row.label) for snapshot, row in snapshots_with(item)]
-    runs = policy.visible_to(user, Run.objects.filter(snapshot__in=[s.pk for s, _, _ in held]), "training.view").select_related(
-        "base", "launched_by"
-    )
+    learnt = learnt_from([snapshot.pk for snapshot, _, _ in held])
+    runs = policy.visible_to(user, Run.objects.filter(pk__in=learnt), "training.view").select_related("base", "launched_by")
     versions = policy.visible_to(user, ModelVersion.objects.filter(run__in=runs.values("pk")), "catalog.view").select_related(
         "model", "run"
     )
@@ -180,6 +181,16 @@ def item_touched(user: User, item: Item) -> Touched:
         versions=list(versions.order_by("-id")[:100]),
         deployments=list(deployments.select_related("endpoint", "version__model", "started_by").order_by("-id")[:100]),
     )
+
+
+def learnt_from(snapshots: Sequence[int]) -> set[int]:
+    """The keys of the runs on these snapshots, and of all runs that began with the model of such a run, however far."""
+    found: set[int] = set()
+    newer = set(Run.objects.filter(snapshot__in=snapshots).values_list("pk", flat=True))
+    while newer:
+        found |= newer
+        newer = set(Run.objects.filter(base__run__in=newer).values_list("pk", flat=True)) - found
+    return found
 
 
 def as_json(chain: list[Link]) -> list[dict[str, Any]]:

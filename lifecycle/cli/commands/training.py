@@ -1,4 +1,4 @@
-"""launch, reproduce, watch, runs, manifest."""
+"""launch, reproduce, train-on, watch, runs, manifest."""
 
 from __future__ import annotations
 
@@ -35,6 +35,9 @@ def add(commands: Any, common: Any) -> None:
     again.add_argument("--key", default="", metavar="UUID", help="the same key again gives the same run; random by default")
     again.add_argument("--watch", action="store_true", help="follow it to its end; 1 unless the weights are equal")
     again.set_defaults(run=reproduce)
+    onward = commands.add_parser("train-on", parents=[common], help="make a run's model a base that other runs start from")
+    onward.add_argument("what", metavar="RUN", help="a run's number or uuid")
+    onward.set_defaults(run=train_on)
     look = commands.add_parser("watch", parents=[common], help="follow a run or a job to its end; Ctrl-C leaves it running")
     look.add_argument("what", metavar="RUN|JOB", help="a run's number or uuid, or a job's uuid")
     look.set_defaults(run=watch)
@@ -89,6 +92,18 @@ def reproduce(session: Session) -> int | None:
     same = "The same weights, bit for bit."
     session.screen.tell(same if repeat["is_same"] else f"Other weights in {', '.join(repeat['differing'])}.")
     return None if repeat["is_same"] else 1
+
+
+def train_on(session: Session) -> None:
+    """Make it a base; asking twice gives the same one."""
+    run = find.run(session, session.args.what)
+    base = session.api.post("/base-models/", {"project": run["project"], "kind": "run", "run": run["uuid"]}, twice=True)
+    ready = "" if base["root_digest"] else " once its weights are put together"
+    session.screen.show(
+        base,
+        f"{base['name']} is a base model{ready}.",
+        f"Start from it: lifecycle launch DATASET@NUMBER --base {json.dumps(base['name'])}",
+    )
 
 
 def options(given: list[str]) -> dict[str, Any]:

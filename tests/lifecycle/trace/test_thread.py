@@ -5,9 +5,11 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from datasets_app.datasets.models import Item
+from datasets_app.snapshots import queries as snapshots
 from lifecycle.jobs.models import Job
 from lifecycle.trace import actions, neighbours, queries
 from lifecycle.trace.models import Neighbour
+from lifecycle.training import actions as training
 from monitoring.traffic.actions import ingest
 from monitoring.traffic.models import Prediction
 from registry.endpoints.models import Deployment
@@ -15,6 +17,7 @@ from tests.support.endpoints import deployed_endpoint, spool_line, write_segment
 from tests.support.jobs import run_ok
 from tests.support.people import make_project
 from tests.support.settled import settled_world, unpack
+from tests.support.training import make_run, make_snapshot, write_base
 
 
 def answered_question() -> Prediction:
@@ -136,6 +139,20 @@ def test_an_item_knows_every_snapshot_run_version_and_deployment_above_it(predic
     assert touched.runs == [version.run]
     assert touched.versions == [version]
     assert touched.deployments == [Deployment.objects.get()]
+
+
+def test_an_item_knows_the_runs_that_began_with_a_model_that_learnt_from_it(project, mia, tmp_path):
+    first = make_run(make_snapshot(project, mia, name="firsts"), mia, splits=())
+    item = Item.objects.get(dataset=first.snapshot.dataset, digest=next(snapshots.rows_of(first.snapshot, "train")).item)
+    others, later = make_snapshot(project, mia, name="others", copies=5), first
+    for name in ("second", "third"):
+        base = training.keep_base(training.add_run_base(run=later, actor=mia), write_base(tmp_path / name))
+        later = make_run(others, mia, base=base, splits=())
+
+    touched = queries.item_touched(mia, item)
+
+    assert touched.runs == [later, later.base.run, first]
+    assert [snapshot for snapshot, _, _ in touched.snapshots] == [first.snapshot]
 
 
 @pytest.mark.parametrize("path", ["/trace/predictions/{}/", "/trace/predictions/{}/neighbours/", "/api/v1/trace/predictions/{}/"])
