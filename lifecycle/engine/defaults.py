@@ -143,7 +143,8 @@ def continuing(base: str, pooling: str, labels: Sequence[str], known: Collection
     if not labels:
         return found
     both = sum(label in known for label in labels)
-    found["keep_head"] = Choice(both > 0, f"The head of {base} knows {both} of these {len(labels)} classes; the others begin at random.")
+    some = f"{both} of these {len(labels)} classes; the others begin at random." if both < len(labels) else "all of these classes."
+    found["keep_head"] = Choice(both > 0, f"The head of {base} knows {some}")
     if both and "pooling" in choices:
         found["pooling"] = Choice(pooling, f"As the head of {base} reads texts.")
     if both == len(labels) and "head_learning_rate" in choices:

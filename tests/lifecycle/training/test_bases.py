@@ -40,6 +40,16 @@ def test_a_local_folder_is_kept_by_digest_with_its_facts(root, project, mia):
     assert Event.objects.get(verb="training.base_model_added").object_id == str(base.uuid)
 
 
+def test_the_page_shows_a_base_whose_files_are_not_there_yet(root, project, mia, client_for):
+    actions.add_folder_base(project=project, actor=mia, path=str(write_base(root / "tiny")))
+
+    page = client_for(mia).get("/runs/bases/")
+
+    assert page.status_code == 200
+    assert "Being kept" in page.content.decode()
+    assert "not known yet" in page.content.decode()
+
+
 def test_asking_twice_is_one_base_and_one_job(root, project, mia):
     folder = write_base(root / "tiny")
 

@@ -119,6 +119,7 @@ def test_a_head_that_knows_all_classes_moves_little(ready, first):
     found = queries.suggestion(first.snapshot, ready, "lora").choices
 
     assert found["head_learning_rate"].value == 2e-3
+    assert found["keep_head"].reason == "The head of Run 1 knows all of these classes."
 
 
 def test_a_base_from_outside_has_nothing_to_rehearse(first, second, mia):

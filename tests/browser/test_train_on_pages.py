@@ -1,0 +1,58 @@
+"""A run is started from another run's model on its pages, and reads what it forgets, by everybody."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from lifecycle.training import actions
+from lifecycle.training.models import BaseModel, Run
+from tests.lifecycle.training.test_train_on import REPORT
+from tests.support.browser import fits, shot, violations
+from tests.support.training import make_run, make_snapshot, write_base
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def first(project, mia) -> Run:
+    return make_run(make_snapshot(project, mia), mia, splits=())
+
+
+def test_a_run_is_started_from_another_ones_model(opened, first, mia, tmp_path):
+    page = opened(f"/runs/{first.uuid}/", mia)
+
+    page.get_by_role("button", name="Start from this model").click()
+    expect(page.get_by_role("heading", name="Run 1 is being made ready")).to_be_visible()
+    actions.keep_base(BaseModel.objects.get(kind="run"), write_base(tmp_path / "merged"))
+    page.get_by_role("link", name="Look again").click()
+    expect(page.get_by_label("Rehearsal, share of the training rows")).to_have_value("0.5")
+    page.get_by_label("Rehearsal, share of the training rows").fill("0.25")
+    page.get_by_label("Begin with the head of the base").uncheck()
+    page.get_by_role("button", name="Start run").click()
+    expect(page.get_by_role("heading", name="Run 2", exact=True)).to_be_visible()
+
+    spec = Run.objects.get(number=2).spec
+    assert (spec["base"]["name"], spec["rehearsal"], spec["keep_head"]) == ("Run 1", 0.25, False)
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
+def test_the_pages_fit_and_can_be_read_by_everybody(opened, first, mia, tmp_path, width, scheme):
+    waiting = actions.add_run_base(run=make_run(first.snapshot, mia, splits=()), actor=mia)
+    base = actions.keep_base(actions.add_run_base(run=first, actor=mia), write_base(tmp_path / "merged"))
+    run = make_run(first.snapshot, mia, base=base, splits=())
+    run.result = run.result | {"forgetting": REPORT, "rehearsed": 7}
+    run.save()
+    addresses = {
+        "run": f"/runs/{run.uuid}/",
+        "launch": f"/runs/launch/?snapshot={first.snapshot.uuid}&base={base.uuid}",
+        "waiting": f"/runs/launch/?snapshot={first.snapshot.uuid}&base={waiting.uuid}",
+        "bases": "/runs/bases/",
+    }
+
+    for name, path in addresses.items():
+        page = opened(path, mia, width=width, scheme=scheme)
+        page.wait_for_load_state("load")
+        shot(page, f"train-on-{name}-{width}-{scheme}")
+        fits(page)
+        assert violations(page) == [], name
