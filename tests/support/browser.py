@@ -16,6 +16,7 @@ from django.test import Client
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from registry.access.models import User
+from tests.support.patience import patiently
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
@@ -52,7 +53,7 @@ def visits(browser: Browser, address: str) -> Iterator[Callable[..., Page]]:
         contexts.append(context)
         if user:
             client, name = Client(), settings.SESSION_COOKIE_NAME
-            client.force_login(user)
+            patiently(lambda: client.force_login(user))  # another page may still read
             context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": address}])
         page = context.new_page()
         page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)

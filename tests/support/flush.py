@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from django.db import OperationalError, transaction
+from django.db import transaction
 from django.db.backends.base.operations import BaseDatabaseOperations
+
+from tests.support.patience import patiently
 
 
 @contextmanager
@@ -16,15 +17,11 @@ def flush_leaves_history_alone() -> Iterator[None]:
     original = BaseDatabaseOperations.execute_sql_flush
 
     def flush(self: BaseDatabaseOperations, sql_list: list[str]) -> None:
-        for patience in range(100, -1, -1):
-            try:
-                with triggers_lifted(self.connection):
-                    original(self, sql_list)
-                return
-            except OperationalError as error:  # SQLite: a request whose page has gone still reads
-                if "locked" not in str(error) or not patience:
-                    raise
-                time.sleep(0.1)
+        def lifted() -> None:
+            with triggers_lifted(self.connection):
+                original(self, sql_list)
+
+        patiently(lifted)  # a request whose page has gone may still read
 
     BaseDatabaseOperations.execute_sql_flush = flush
     try:
