@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: setup run test test-database journeys check format bench generation clean
+.PHONY: setup run test test-database slow journeys check format bench generation clean
 
 setup: $(VENV)/.ready ## the environment: pinned dependencies by pip, nothing else
 run: setup ## web, workers, beat and inference on one machine; Ctrl-C stops all
@@ -17,8 +17,11 @@ test: $(VENV)/.ready-dev ## the fast suite, on SQLite, with no service running
 test-database: $(VENV)/.ready-dev ## of the fast suite what depends on the database, on the one that DATABASE_URL names
 	$(BIN)/python -m pytest -n auto -m "not pure and not journey and not browser and not engine"
 
-journeys: $(VENV)/.ready-dev ## real processes, a real worker, real fine-tuning, Debian's Chromium: one after the other, as pages wait for seconds
-	$(BIN)/python -m pytest -m "journey or browser or engine" --durations=25
+slow: $(VENV)/.ready-dev ## real fine-tuning, and Debian's Chromium on the tests' own server
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "(engine or browser) and not journey" --durations=15
+
+journeys: $(VENV)/.ready-dev ## the whole product as real processes, with a worker, real fine-tuning and a browser: one after the other, as they keep time
+	$(BIN)/python -m pytest -m journey --durations=15
 
 check: $(VENV)/.ready-dev ## lint, types, import contracts, migrations
 	$(BIN)/ruff check .

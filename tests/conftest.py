@@ -25,8 +25,11 @@ DATABASE = {"db", "transactional_db", "live_server", "django_db_setup"}  # fixtu
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as `pure` what of the fast suite neither uses the database nor has its connection at hand: it need not run on each kind."""
+    """Mark as `journey` what talks to the whole product, and as `pure` what of the fast suite neither uses the database nor has its connection
+    at hand: it need not run on each kind."""
     for item in items:
+        if "product" in item.fixturenames:
+            item.add_marker(pytest.mark.journey)
         slow = any(item.get_closest_marker(name) for name in ("journey", "browser", "engine"))
         uses = item.get_closest_marker("django_db") or DATABASE & {*item.fixturenames} or "connection" in item.function.__globals__
         if not (slow or uses):
