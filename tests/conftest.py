@@ -25,8 +25,8 @@ DATABASE = {"db", "transactional_db", "live_server", "django_db_setup"}  # fixtu
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as `journey` what talks to the whole product, and as `pure` what of the fast suite neither uses the database nor has its connection
-    at hand: it need not run on each kind."""
+    """Mark as `journey` what talks to the whole product, and as `pure` what of the fast suite neither uses the database nor has its
+    connection at hand: it need not run on each kind."""
     for item in items:
         if "product" in item.fixturenames:
             item.add_marker(pytest.mark.journey)
