@@ -84,13 +84,14 @@ def bare(folder: Path, spec: dict[str, Any]) -> None:
     from lifecycle.engine.effort import Effort
     from lifecycle.engine.events import EventWriter
     from lifecycle.engine.spec import TrainSpec
+    from lifecycle.engine.team import Team
     from lifecycle.engine.trainer import Reporter
 
     read = TrainSpec.read(folder / "spec.json")
     training._seed(read.seed)
     events, prepared = EventWriter(folder / "events.jsonl"), training._prepare(read, folder)
     reporter = Reporter(read, events, [], lambda: False, Effort(folder), len(prepared.train))
-    trainer, _ = training._trainer(read, folder, prepared, events, reporter)
+    trainer, _ = training._trainer(read, folder, prepared, events.write, Team(folder, 1), [reporter])
     trainer.remove_callback(reporter)
     trainer.args.save_strategy = trainer.args.eval_strategy = trainer.args.logging_strategy = "no"
     measured(folder, trainer.train, prepared.precision)

@@ -81,7 +81,7 @@ def launch(user: User, given: Mapping[str, str]) -> dict[str, Any]:
         "strategy": strategy,
         "key": uuid4(),
     }
-    if snapshot is None or base is None:
+    if snapshot is None or base is None or waiting:
         return context
     suggestion = queries.suggestion(snapshot, base, str(strategy))
     if like is not None and like.strategy == strategy:

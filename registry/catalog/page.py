@@ -62,6 +62,7 @@ def version(user: User, found: ModelVersion) -> dict[str, Any]:
         "deployments_url": find_url("endpoints:of_version", uuid=found.uuid),
         "promote_url": promote_url(user, found),
         "suggest_url": suggest_url(user, found),
+        "train_on_url": train_on_url(user, found),
     }
 
 
@@ -74,6 +75,13 @@ def suggest_url(user: User, found: ModelVersion) -> str:
         return ""
     address = find_url("evaluation:suggest", uuid=dataset.uuid)
     return f"{address}?model=version:{found.uuid}" if address else ""
+
+
+def train_on_url(user: User, found: ModelVersion) -> str:
+    """Where another run is started from this version's weights; "" where this person may not, or it is not active."""
+    able = found.state == ModelVersion.State.ACTIVE and policy.can(user, "training.launch", found.run)
+    address = find_url("training:detail", uuid=found.run.uuid)
+    return f"{address}#train-on" if able and address else ""
 
 
 def promote_url(user: User, found: ModelVersion) -> str:

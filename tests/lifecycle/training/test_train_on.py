@@ -268,6 +268,9 @@ def test_a_run_is_started_from_a_runs_page(first, mia, client_for, tmp_path):
     waiting = client.get(sent.url).content.decode()
     assert "Run 1 is being made ready" in waiting
     assert "Start run" not in waiting
+    key = {"key": "7b0a3a4e-58f7-4c5e-8f1e-111111111111", "snapshot": str(first.snapshot.uuid), "base": str(base.uuid), "strategy": "lora"}
+    assert "Run 1 is being made ready" in client.post("/runs/launch/", key).content.decode()
+    assert Run.objects.count() == 1  # no other base takes its place
     actions.keep_base(base, write_base(tmp_path / "merged"))
     page = client.get(sent.url).content.decode()
     assert "Rehearsal, share of the training rows" in page

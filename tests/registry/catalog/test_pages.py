@@ -126,3 +126,12 @@ def test_the_catalog_over_rest(version, mia, otto):
     client.credentials()
     client.force_login(otto)
     assert client.get(f"/api/v1/versions/{version.uuid}/").status_code == 404
+
+
+def test_another_run_starts_from_an_active_version_by_those_who_train(client_for, version, mia, aida):
+    page, link = reverse("catalog:version", args=[version.uuid]), f"/runs/{version.run.uuid}/#train-on"
+
+    assert link in client_for(mia).get(page).content.decode()
+    assert link not in client_for(aida).get(page).content.decode()
+    ModelVersion.objects.filter(pk=version.pk).update(state=ModelVersion.State.QUARANTINED)
+    assert link not in client_for(mia).get(page).content.decode()
