@@ -1,4 +1,9 @@
-"""predictions.parquet of spans: one row an item, in file order, with what is true and what was found."""
+"""predictions.parquet of spans: one row an item, in file order, with what is true, what was found, and how the two match.
+
+matches: each true and each found span once, with its kind and its two classes, null where there is no span on that side; surest: the
+highest confidence of a found span that is not right, 0 where there is none; wrong: matches that are not right. By these rows are chosen
+without reading the others.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +15,15 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from lifecycle.engine import metrics, spans
+from lifecycle.engine.spans import Match
 from lifecycle.engine.tagging import Found, Span
 
+EXACT = "exact"
 PLACE = [("start", pa.int32()), ("end", pa.int32()), ("label", pa.string())]
 SCHEMA = pa.schema(
     [
@@ -25,6 +33,9 @@ SCHEMA = pa.schema(
         ("loss", pa.float64()),
         ("tokens", pa.int32()),
         ("split", pa.string()),
+        ("matches", pa.list_(pa.struct([("kind", pa.string()), ("true", pa.string()), ("found", pa.string())]))),
+        ("surest", pa.float64()),
+        ("wrong", pa.int32()),
     ]
 )
 
@@ -57,6 +68,8 @@ class SpanPredictions:
 def write(path: Path, given: SpanPredictions, split: str) -> None:
     """Write the rows; the labels' order is kept in the file's metadata."""
     names = given.labels
+    every = [spans.matches(true, found) for true, found in zip(given.truth, given.found, strict=True)]
+    mistakes = [[each for each in some if each.kind != EXACT] for some in every]
     columns: dict[str, Any] = {
         "id": list(given.ids),
         "spans": [[{"start": start, "end": end, "label": names[label]} for start, end, label in some] for some in given.truth],
@@ -67,6 +80,9 @@ def write(path: Path, given: SpanPredictions, split: str) -> None:
         "loss": given.loss,
         "tokens": given.tokens.astype(np.int32),
         "split": [split] * len(given.ids),
+        "matches": [[_told(each, names) for each in some] for some in every],
+        "surest": [max((each.found.confidence for each in some if each.found), default=0.0) for some in mistakes],
+        "wrong": [len(some) for some in mistakes],
     }
     kept = {"task": "spans", "labels": json.dumps(names, ensure_ascii=False)}
     temporary = path.with_name(f".{path.name}")
@@ -74,9 +90,33 @@ def write(path: Path, given: SpanPredictions, split: str) -> None:
     temporary.replace(path)
 
 
-def read(path: Path) -> SpanPredictions:
-    """Read the rows back."""
-    table = pq.read_table(path)
+def _told(match: Match, names: Sequence[str]) -> dict[str, str | None]:
+    true = names[match.true[2]] if match.true else None
+    return {"kind": match.kind, "true": true, "found": names[match.found.label] if match.found else None}
+
+
+def find(path: Path, *, kind: str = "", true: str | None = "", found: str | None = "") -> list[int]:
+    """The numbers of the rows that hold a match of this kind, of this true and this found class ("": any, None: none); without any of them
+    those with a mistake. Those with the surest mistake come first, of equals those with more, then by id."""
+    table = pq.read_table(path, columns=["id", "matches", "surest", "wrong"])
+    matches = table["matches"].combine_chunks()
+    flat = matches.flatten()
+    fits = pc.not_equal(flat.field("kind"), EXACT) if (kind, true, found) == ("", "", "") else pa.array(np.ones(len(flat), dtype=bool))
+    for name, wanted in (("kind", kind), ("true", true), ("found", found)):
+        if wanted != "":
+            side = flat.field(name)
+            fits = pc.and_(fits, pc.is_null(side) if wanted is None else pc.fill_null(pc.equal(side, wanted), False))
+    rows = np.unique(pc.list_parent_indices(matches).filter(fits).to_numpy())
+    some = table.take(rows)
+    ids = np.array(some["id"].to_pylist(), dtype=object)
+    order = np.lexsort((ids, -some["wrong"].to_numpy(), -some["surest"].to_numpy()))
+    return [int(row) for row in rows[order]]
+
+
+def read(path: Path, rows: Sequence[int] | None = None) -> SpanPredictions:
+    """Read the rows back. rows: these alone, in this order."""
+    table = pq.read_table(path, columns=["id", "spans", "predicted", "loss", "tokens"])
+    table = table if rows is None else table.take(pa.array(rows, type=pa.int64()))
     labels = tuple(json.loads(table.schema.metadata[b"labels"]))
     index = {label: number for number, label in enumerate(labels)}
     return SpanPredictions(

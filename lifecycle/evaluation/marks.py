@@ -72,11 +72,6 @@ class Marks:
     matches: tuple[Match, ...]
 
     @property
-    def confidence(self) -> float:
-        """Of the surest wrong span; 0 where there is none."""
-        return max((each.found.confidence for each in self.matches if each.found and each.kind != "exact"), default=0.0)
-
-    @property
     def wrong(self) -> int:
         """Matches that are not right."""
         return sum(each.kind != "exact" for each in self.matches)
@@ -92,21 +87,6 @@ def every(predictions: SpanPredictions) -> list[Marks]:
     """One an item, in the order of the file."""
     rows = zip(predictions.ids, predictions.truth, predictions.found, strict=True)
     return [Marks(item, true, found, tuple(matches(true, found))) for item, true, found in rows]
-
-
-def chosen(predictions: SpanPredictions, *, kind: str = "", true: str = "", found: str = "") -> list[Marks]:
-    """Items that hold a match of this kind, of this true and this found class (empty: any; NOTHING: none); without any of them those with
-    a mistake. Those with the surest mistake come first."""
-    labels = (*predictions.labels, NOTHING)
-
-    def holds(match: Match) -> bool:
-        sides = labels[match.true[2] if match.true else -1], labels[match.found.label if match.found else -1]
-        if not (kind or true or found):
-            return match.kind != "exact"
-        return (not kind or match.kind == kind) and (not true or sides[0] == true) and (not found or sides[1] == found)
-
-    some = [each for each in every(predictions) if any(map(holds, each.matches))]
-    return sorted(some, key=lambda each: (-each.confidence, -each.wrong, each.item))
 
 
 def pieces(text: str, marks: Marks, labels: Sequence[str]) -> list[Piece]:

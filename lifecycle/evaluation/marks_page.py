@@ -38,8 +38,7 @@ def detail(user: User, evaluation: Evaluation, given: Mapping[str, str]) -> dict
     """Everything on the page of an evaluation of marked parts."""
     report = evaluation.report
     sort = given.get("sort") if given.get("sort") in SORTS else "f1"
-    predictions = queries.marks_of(evaluation)
-    worst = marks.chosen(predictions)
+    errors, worst = queries.chosen_marks(evaluation, 0, FEW)
     return {
         "evaluation": evaluation,
         "thread": thread(evaluation),
@@ -55,8 +54,8 @@ def detail(user: User, evaluation: Evaluation, given: Mapping[str, str]) -> dict
         "f1": charts.f1_by_class(report),
         "per_class": sorted(report["per_class"], key=lambda each: (-each[sort] if sort == "support" else each[sort], each["label"])),
         "sort": sort,
-        "errors": len(worst),
-        "lines": lines(user, evaluation, worst[:FEW], predictions.labels),
+        "errors": errors,
+        "lines": lines(user, evaluation, marks.every(worst), worst.labels),
         "may_read": may_read(user, evaluation),
     }
 
@@ -120,8 +119,7 @@ def items(user: User, evaluation: Evaluation, given: Mapping[str, str]) -> dict[
     kind, true, found = (given.get(name, "") for name in ("kind", "true", "predicted"))
     kind = kind if kind in marks.NAMES else ""
     start = int(given["from"]) if given.get("from", "").isascii() and given.get("from", "").isdigit() and len(given["from"]) < 9 else 0
-    predictions = queries.marks_of(evaluation)
-    some = marks.chosen(predictions, kind=kind, true=true, found=found)
+    total, some = queries.chosen_marks(evaluation, start, pages.PAGE, kind=kind, true=true, found=found)
     return {
         "evaluation": evaluation,
         "kind": marks.NAMES.get(kind, ""),
@@ -130,12 +128,12 @@ def items(user: User, evaluation: Evaluation, given: Mapping[str, str]) -> dict[
         "predicted": found,
         "nothing": marks.NOTHING,
         "chosen": urlencode({"kind": kind, "true": true, "predicted": found}),
-        "total": len(some),
+        "total": total,
         "thread": thread(evaluation),
-        "lines": lines(user, evaluation, some[start : start + pages.PAGE], predictions.labels),
+        "lines": lines(user, evaluation, marks.every(some), some.labels),
         "may_read": may_read(user, evaluation),
         "pick_url": pages.pick_url(user, evaluation),
         "start": start,
         "before": max(0, start - pages.PAGE),
-        "after": start + pages.PAGE if start + pages.PAGE < len(some) else 0,
+        "after": start + pages.PAGE if start + pages.PAGE < total else 0,
     }

@@ -20,7 +20,7 @@ from lifecycle.engine.groups import Answers
 from lifecycle.engine.predictions import Predictions
 from lifecycle.engine.span_predictions import SpanPredictions
 from lifecycle.engine.text_answers import TextAnswers
-from lifecycle.evaluation import ports, rules, text_rules
+from lifecycle.evaluation import marks, ports, rules, text_rules
 from lifecycle.evaluation.models import Analysis, Evaluation
 from lifecycle.jobs import queries as jobs
 from lifecycle.jobs.models import Job
@@ -88,6 +88,17 @@ def marks_of(evaluation: Evaluation) -> SpanPredictions:
     """What is marked in every item and what was found, of an evaluation of marked parts."""
     with artifacts.local_copy(evaluation.predictions.digest) as path:
         return span_predictions.read(path)
+
+
+def chosen_marks(
+    evaluation: Evaluation, start: int, count: int, *, kind: str = "", true: str = "", found: str = ""
+) -> tuple[int, SpanPredictions]:
+    """How many items hold a match of this kind and these classes ("": any, marks.NOTHING: none), by default a mistake, and so many of them
+    from `start` on: those with the surest mistake come first. The others are not read."""
+    true_side, found_side = (None if name == marks.NOTHING else name for name in (true, found))
+    with artifacts.local_copy(evaluation.predictions.digest) as path:
+        rows = span_predictions.find(path, kind=kind, true=true_side, found=found_side)
+        return len(rows), span_predictions.read(path, rows[start : start + count])
 
 
 def texts_of(evaluation: Evaluation) -> TextAnswers:

@@ -9,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from datasets_app.labeling.models import Suggestion
 from lifecycle.compute import warm
+from lifecycle.engine import span_predictions
 from lifecycle.engine.span_predictions import SpanPredictions
 from lifecycle.engine.tagging import Found
 from lifecycle.evaluation import actions, compare, marks, marks_page, queries
@@ -41,7 +42,7 @@ def test_every_span_stands_beside_what_was_found_in_its_place():
         ("class", "PER", "Carl", "LOC", "Carl"),
         ("missed", "LOC", "York", "", ""),
     ]
-    assert (first.wrong, second.wrong, first.confidence) == (4, 0, 0.9)
+    assert (first.wrong, second.wrong) == (4, 0)
 
 
 def test_the_text_is_cut_where_spans_begin_and_end():
@@ -62,11 +63,31 @@ def test_the_text_is_cut_where_spans_begin_and_end():
         ({"kind": "missed", "true": "PER"}, []),
         ({"true": "PER", "found": "LOC"}, ["one"]),
         ({"true": "LOC", "found": "LOC"}, ["two"]),
-        ({"true": marks.NOTHING, "found": "LOC"}, ["one"]),
+        ({"true": None, "found": "LOC"}, ["one"]),
+        ({"kind": "invented", "true": "LOC"}, []),
+        ({"true": "nowhere"}, []),
     ],
 )
-def test_the_texts_behind_every_number(asked, wanted):
-    assert [each.item for each in marks.chosen(ONE, **asked)] == wanted
+def test_the_texts_behind_every_number(asked, wanted, tmp_path):
+    span_predictions.write(tmp_path / "rows.parquet", ONE, "test")
+
+    rows = span_predictions.find(tmp_path / "rows.parquet", **asked)
+
+    assert span_predictions.read(tmp_path / "rows.parquet", rows).ids == tuple(wanted)
+
+
+def test_texts_with_the_surest_mistake_come_first_then_those_with_more_then_by_digest(tmp_path):
+    def found(*sure):
+        return tuple(Found(at, at + 1, 0, confidence) for at, confidence in enumerate(sure))
+
+    rows = {"d": found(0.5), "c": found(0.9, 0.1), "b": found(0.9), "a": found(0.9), "right": (), "missed": ()}
+    truth = tuple(((0, 4, 1),) if name == "missed" else () for name in rows)
+    given = SpanPredictions(("LOC", "PER"), tuple(rows), truth, tuple(rows.values()), np.zeros(6), np.ones(6))
+    span_predictions.write(tmp_path / "rows.parquet", given, "test")
+
+    order = span_predictions.read(tmp_path / "rows.parquet", span_predictions.find(tmp_path / "rows.parquet")).ids
+
+    assert order == ("c", "a", "b", "d", "missed")
 
 
 def test_changes_compare_all_spans_of_a_text_whatever_the_order_of_the_classes():
@@ -109,7 +130,7 @@ def test_the_numbers_of_the_page_open_texts_that_hold_them(measured, mia):
 
     for kind, count in report["kinds"].items():
         some = marks_page.items(mia, measured, {"kind": kind})
-        held = sum(each.kind == kind for line in marks.chosen(predictions, kind=kind) for each in line.matches)
+        held = sum(each.kind == kind for line in marks.every(predictions) for each in line.matches)
         assert (bool(some["total"]), held) == (bool(count), count)
     assert marks_page.items(mia, measured, {})["total"] == report["wrong_rows"] > 0
     labels, counts = marks.matrix(report)
