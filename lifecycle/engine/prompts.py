@@ -86,6 +86,15 @@ def _ids(tokenizer: Any, text: str) -> list[int]:
     return list(tokenizer(text, add_special_tokens=False)["input_ids"]) if text else []
 
 
+def _said(tokenizer: Any, text: str) -> list[int]:
+    """Of what people wrote: a template's own marks in it are letters, or left out, so that no text ends its turn and speaks for another."""
+    if not text:
+        return []
+    unknown = {tokenizer.unk_token_id} - {tokenizer.eos_token_id}
+    marks = set(tokenizer.all_special_ids) - unknown
+    return [each for each in tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"] if each not in marks]
+
+
 def encode_prompts(
     tokenizer: Any, frame: Frame, prompts: Sequence[str], limit: int, contexts: Sequence[str] | None = None
 ) -> list[list[int]]:
@@ -106,7 +115,7 @@ def encode_examples(
         message = f"max_tokens is {limit}, and {len(frame)} tokens stand around every prompt already."
         raise EngineFault("bad_spec", message, f"Set max_tokens to {len(frame) + 64} or more.")
     return [
-        _example(frame, one, [*_ids(tokenizer, two), frame.end], limit)
+        _example(frame, one, [*_said(tokenizer, two), frame.end], limit)
         for one, two in zip(_prompts(tokenizer, prompts, contexts), answers, strict=True)
     ]
 
@@ -132,7 +141,7 @@ def _prompts(tokenizer: Any, prompts: Sequence[str], contexts: Sequence[str] | N
     for prompt, context in zip(prompts, contexts if contexts is not None else [""] * len(prompts), strict=True):
         question = prompt.removesuffix(context).rstrip()
         below = bool(context) and bool(question) and prompt.endswith(context)
-        found.append(_Prompt(_ids(tokenizer, prompt), _ids(tokenizer, question) if below else None))
+        found.append(_Prompt(_said(tokenizer, prompt), _said(tokenizer, question) if below else None))
     return found
 
 
