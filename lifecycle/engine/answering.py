@@ -62,11 +62,16 @@ def token_losses(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
 
 
 @torch.no_grad()
-def measure_losses(model: Any, examples: Sequence[Example], pad_id: int, at_once: int) -> Losses:
-    """The loss of every example's answer, without dropout, long ones together. model: a Decoder."""
+def measure_losses(
+    model: Any, examples: Sequence[Example], pad_id: int, at_once: int, cancelled: Callable[[], bool] = lambda: False
+) -> Losses:
+    """The loss of every example's answer, without dropout, long ones together. model: a Decoder. cancelled: asked between batches; what is
+    left is then 0."""
     model.eval()
     found = Losses(np.zeros(len(examples)), np.zeros(len(examples)))
     for rows in length_batches([len(each.ids) for each in examples], at_once):
+        if cancelled():
+            break
         batch = collate_examples([examples[row] for row in rows], pad_id)
         nats, tokens = token_losses(model(**batch)["logits"], batch["labels"])
         found.nats[rows], found.tokens[rows] = nats.double().numpy(), tokens.double().numpy()

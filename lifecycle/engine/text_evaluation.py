@@ -95,7 +95,7 @@ def _ask(model: Any, rows: Rows, setting: Setting, name: str) -> Said:
     texts, references, contexts = rows.texts, [each.answer for each in rows.targets], [each.context for each in rows.targets]
     examples = prompts.encode_examples(setting.tokenizer, setting.frame, texts, references, setting.limit, contexts)
     pad = setting.tokenizer.pad_token_id or 0
-    losses = measure_losses(Decoder(model), examples, pad, setting.at_once)
+    losses = measure_losses(Decoder(model), examples, pad, setting.at_once, setting.cancelled)
     if not np.isfinite(losses.nats).all():
         raise EngineFault("nan_loss", "The model gives no numbers for some rows.", "Train again with a lower rate.")
     last = time.monotonic()

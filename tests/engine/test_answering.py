@@ -141,3 +141,18 @@ def test_a_cancel_leaves_what_is_left_empty(made):
 
     assert sum(bool(each) for each in said) <= 4
     assert said.count("") >= 4
+
+
+def test_a_cancel_ends_the_measuring_of_losses(made):
+    from lifecycle.engine.answering import measure_losses
+    from lifecycle.engine.prompts import encode_examples, find_frame
+    from tests.support.tiny_decoders import QUESTIONS
+
+    model, tokenizer, _ = made("full")
+    examples = encode_examples(tokenizer, find_frame(tokenizer), *zip(*QUESTIONS, strict=True), 64)
+    asked = iter([False, True])
+
+    found = measure_losses(model, examples, 1, 4, lambda: next(asked))
+
+    assert (found.tokens > 0).sum() == 4
+    assert len(examples) > 4
