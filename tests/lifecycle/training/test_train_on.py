@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from importlib import import_module
 
 import pytest
@@ -12,12 +13,13 @@ from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.manifest import ManifestRow
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Conflict, Refused
-from lifecycle.training import actions, earlier, folders, queries
+from lifecycle.training import actions, earlier, estimate_task, folders, queries
 from lifecycle.training.models import BaseModel, Run
 from registry.access.roles import Role
 from registry.ledger.models import Event
 from tests.support.datasets import import_texts
-from tests.support.jobs import run_jobs
+from tests.support.estimates import succeeded
+from tests.support.jobs import run_jobs, run_ok
 from tests.support.people import make_person
 from tests.support.snapshots import freeze
 from tests.support.training import TEXTS, labelled_dataset, make_run, make_snapshot, write_base
@@ -181,6 +183,18 @@ def test_rows_of_the_new_snapshot_are_neither_rehearsed_nor_measured(ready, firs
     assert not (tmp_path / "run" / "rehearsal.jsonl").exists()  # every earlier row is in the new snapshot
     used = {row.item for split in ("train", "validation") for row in snapshots.rows_of(grown, split)}
     assert set(ids(tmp_path / "run" / "earlier.jsonl")) == set(in_split(first.snapshot, "test", set(TEXTS))) - used
+
+
+def test_ten_steps_count_the_rows_that_are_rehearsed(ready, second, mia, monkeypatch):
+    monkeypatch.setattr(estimate_task, "run_child", lambda *args, **options: succeeded())
+    options = {"rehearsal": 0.2, "epochs": 5, "batch_size": 4}
+    tried = actions.estimate(snapshot=second, base=ready, strategy="lora", actor=mia, options=options)
+
+    run_ok("training")
+
+    tried.refresh_from_db()
+    train = second.counts["splits"]["train"]
+    assert tried.figures["steps"] == 5 * math.ceil((train + round(train / 4)) / 4)
 
 
 def test_nothing_is_laid_out_for_a_base_from_outside(first, tmp_path):
