@@ -19,6 +19,7 @@ ROOMS = [
     "lifecycle.training.estimate_api",
     "lifecycle.training.sample_api",
     "lifecycle.evaluation.api",
+    "lifecycle.evaluation.side_by_side_api",
     "lifecycle.evaluation.slices_api",
     "lifecycle.evaluation.confidence_api",
     "registry.policies.api",

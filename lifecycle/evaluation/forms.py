@@ -11,12 +11,27 @@ from datasets_app.datasets.models import Dataset
 from lifecycle.evaluation import queries
 from lifecycle.evaluation.models import Analysis
 from lifecycle.evaluation.ports import shelves
+from lifecycle.evaluation.side_by_side import LEAST, MOST
 
 
 class AnalyseForm(forms.Form):
     """kind: of an analysis of the whole evaluation."""
 
     kind = forms.ChoiceField(choices=[(kind.value, kind.label) for kind in Analysis.Kind if kind != Analysis.Kind.WORDS])
+
+
+class SideBySideForm(forms.Form):
+    """Two evaluations, and how many pairs of answers people are asked about."""
+
+    a = forms.UUIDField()
+    b = forms.UUIDField()
+    pairs = forms.IntegerField(min_value=LEAST, max_value=MOST)
+
+
+class OverlapForm(forms.Form):
+    """How many people choose on each pair."""
+
+    overlap = forms.IntegerField(min_value=1, max_value=5)
 
 
 class SuggestForm(forms.Form):

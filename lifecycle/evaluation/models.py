@@ -5,6 +5,8 @@ from uuid import uuid4
 from django.conf import settings
 from django.db import models
 
+from datasets_app.datasets.models import Dataset, Upload
+from datasets_app.labeling.models import Queue
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.training.models import Run
 from registry.artifacts.models import Blob
@@ -71,3 +73,33 @@ class Analysis(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} of {self.evaluation}"
+
+
+class SideBySide(models.Model):
+    """People choose between the answers of two models to the same prompts, without knowing whose they are.
+
+    The pairs are items of a dataset of their own, by the digest of the prompt's item; in those of `swapped` the second model's answer
+    stands first. Who labels sees neither this nor a count before all is decided.
+    """
+
+    project_path = "first__run__project"
+    root_path = "first__snapshot__dataset"
+
+    uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
+    first = models.ForeignKey(Evaluation, on_delete=models.PROTECT, related_name="+")
+    second = models.ForeignKey(Evaluation, on_delete=models.PROTECT, related_name="+")
+    dataset = models.OneToOneField(Dataset, on_delete=models.PROTECT, related_name="+")
+    upload = models.ForeignKey(Upload, on_delete=models.PROTECT, related_name="+")
+    queue = models.ForeignKey(Queue, null=True, on_delete=models.PROTECT, related_name="+", help_text="null until it is opened")
+    pairs = models.PositiveIntegerField()
+    same = models.PositiveIntegerField(help_text="prompts to which both gave the same answer: nobody is asked about them")
+    swapped = models.JSONField(help_text="digests of the items in which the second answer stands first")
+    seed = models.PositiveIntegerField()
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["first", "second", "-id"], name="side_by_side_pair")]
+
+    def __str__(self) -> str:
+        return f"{self.first.run} and {self.second.run} side by side"

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
-from lifecycle.evaluation import charts, compare, confidence, marks, queries, rules, text_rules, texts_page
+from lifecycle.evaluation import charts, compare, confidence, marks, queries, rules, side_by_side, text_rules, texts_page
 from lifecycle.evaluation.actions import SPLITS
 from lifecycle.evaluation.models import Analysis, Evaluation
 from lifecycle.evaluation.parts import may_read, tabs, thread
@@ -308,6 +308,9 @@ def comparison(user: User, given: Mapping[str, str]) -> dict[str, Any]:
             "changed": texts_page.changed(user, a, b),
             "kinds": report["changes"],
             "may_read": may_read(user, a),
+            "may_ask": may_read(user, a) and can(user, "labeling.manage", a.snapshot.dataset),
+            "sides": list(queries.sides(user).filter(first=a, second=b)[:5]),
+            "usual": side_by_side.USUAL,
         }
     changed = compare.changed_items(a, b)
     context["marks"] = rules.is_marks(a.report)

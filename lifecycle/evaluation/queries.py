@@ -21,7 +21,7 @@ from lifecycle.engine.predictions import Predictions
 from lifecycle.engine.span_predictions import SpanPredictions
 from lifecycle.engine.text_answers import TextAnswers
 from lifecycle.evaluation import marks, ports, rules, text_rules
-from lifecycle.evaluation.models import Analysis, Evaluation
+from lifecycle.evaluation.models import Analysis, Evaluation, SideBySide
 from lifecycle.jobs import queries as jobs
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
@@ -107,6 +107,22 @@ def texts_of(evaluation: Evaluation) -> TextAnswers:
         raise Refused("This model gives classes, so it has written no answers.", next_step="Its report shows them.")
     with artifacts.local_copy(evaluation.predictions.digest) as path:
         return text_answers.read(path)
+
+
+def sides(user: Person) -> QuerySet[SideBySide]:
+    """The pairs of models between whose answers people choose that the user may see, newest first."""
+    related = ("first__run", "second__run", "first__snapshot__dataset", "dataset__project", "upload", "queue", "created_by")
+    return policy.visible_to(user, SideBySide, "evaluation.view").select_related(*related).order_by("-id")
+
+
+def get_side(user: Person, uuid: UUID) -> SideBySide:
+    """One that the user may see. Raises Http404."""
+    return policy.get_visible(user, sides(user), "evaluation.view", uuid=uuid)
+
+
+def choices_of(side: SideBySide) -> list[tuple[str, str]]:
+    """What is decided: (digest of the prompt's item, first, second, tie or neither) as people saw the pair."""
+    return [(row.item.external_id, labeling.value_of(row)["choice"]) for row in labeling.current_decisions(side.dataset)]
 
 
 def answers_of(evaluation: Evaluation) -> Answers:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from django.urls import path
 
-from lifecycle.evaluation import views
+from lifecycle.evaluation import side_by_side_views, views
 
 app_name = "evaluation"
 urlpatterns = [
     path("", views.evaluations, name="list"),
     path("suggest/<uuid:uuid>/", views.suggest, name="suggest"),
     path("compare/", views.compare, name="compare"),
+    path("side-by-side/", side_by_side_views.ask, name="ask_people"),
+    path("side-by-side/<uuid:uuid>/", side_by_side_views.side_by_side, name="side_by_side"),
+    path("side-by-side/<uuid:uuid>/open/", side_by_side_views.open_queue, name="open_side_by_side"),
     path("run/<uuid:uuid>/", views.of_run, name="of_run"),
     path("run/<uuid:uuid>/evaluate/", views.evaluate, name="evaluate"),
     path("<uuid:uuid>/", views.evaluation, name="detail"),

@@ -206,6 +206,9 @@ TABLE = r"""
 # evaluations
 /evaluations/                                              |            | L+++ +++++++ | ---- -------
 /evaluations/compare/                                      |            | L+++ +++++++ | ---- -------
+/evaluations/side-by-side/                                 |            | ---- ------- | L+++ +++++++
+/evaluations/side-by-side/<uuid:uuid>/                     | side       | L... +++++++ | ---- -------
+/evaluations/side-by-side/<uuid:uuid>/open/                | side       | ---- ------- | L... x+++xxx
 /evaluations/run/<uuid:uuid>/                              | run        | L... +++++++ | ---- -------
 /evaluations/run/<uuid:uuid>/evaluate/                     | run        | ---- ------- | L... xx++xxx
 /evaluations/suggest/<uuid:uuid>/                          | dataset    | L... x+++xxx | L... x+++xxx
@@ -425,6 +428,9 @@ TABLE = r"""
 /api/v1/sweeps/                                            |            | L+++ +++++++ | L+++ +++++++
 /api/v1/sweeps/<uuid:uuid>/                                | sweep      | L... +++++++ | L--- -------
 /api/v1/sweeps/<uuid:uuid>/cancel/                         | sweep      | L--- ------- | L... xx++xxx
+/api/v1/side-by-side/                                      |            | L--- ------- | L+++ +++++++
+/api/v1/side-by-side/<uuid:uuid>/                          | side       | L... +++++++ | L--- -------
+/api/v1/side-by-side/<uuid:uuid>/open/                     | side       | L--- ------- | L... x+++xxx
 /api/v1/evaluations/                                       |            | L+++ +++++++ | L--- -------
 /api/v1/evaluations/compare/                               |            | L+++ +++++++ | L--- -------
 /api/v1/evaluations/<uuid:uuid>/                           | evaluation | L... +++++++ | L--- -------

@@ -19,6 +19,7 @@ from datasets_app.labeling import actions as labeling
 from datasets_app.labeling.models import SpotCheck
 from datasets_app.snapshots import actions as snapshots
 from datasets_app.snapshots.models import Export
+from lifecycle.evaluation.models import SideBySide
 from lifecycle.jobs.models import Job
 from lifecycle.notices.models import Notice
 from lifecycle.training.actions import estimate as try_steps
@@ -153,6 +154,10 @@ class World:
         things["estimate"] = try_steps(snapshot=things["snapshot"], base=run.base, strategy="lora", actor=mia)
         things["sweep"] = make_sweep(things["snapshot"], mia, base=run.base, note=SCRIPT)
         things |= {"run": run, "evaluation": run.evaluations.get(), "policy": Policy.objects.first()}
+        things["side"] = SideBySide.objects.create(
+            first=things["evaluation"], second=things["evaluation"], upload=things["upload"], pairs=10, same=0, swapped=[], seed=1,
+            created_by=mia, dataset=make_dataset(self.project, mia, f"Pairs {SCRIPT}", task="preference"),
+        )  # fmt: skip
 
     def add_traffic(self) -> None:
         """One answered request."""

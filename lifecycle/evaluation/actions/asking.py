@@ -1,0 +1,98 @@
+"""Having people choose between the answers of two models, blind."""
+
+from __future__ import annotations
+
+import io
+import json
+import secrets
+from uuid import UUID
+
+from django.db import transaction
+
+from datasets_app.datasets import actions as datasets
+from datasets_app.datasets.rules import UploadState
+from datasets_app.labeling import actions as labeling
+from datasets_app.labeling.models import Queue
+from datasets_app.snapshots import queries as snapshots
+from lifecycle.evaluation import compare, queries, side_by_side
+from lifecycle.evaluation.models import Evaluation, SideBySide
+from lifecycle.evaluation.side_by_side import LEAST, MOST
+from lifecycle.refusals import Conflict, NotReady, Refused
+from registry.access.models import User
+from registry.access.policy import require
+from registry.ledger.actions import record
+from registry.ledger.verbs import Verb
+
+MAPPING = {"id": "id", "content": "content"}
+
+
+@transaction.atomic
+def ask_people(*, first: Evaluation, second: Evaluation, actor: User, pairs: int = side_by_side.USUAL, seed: int = 1) -> SideBySide:
+    """Put different answers to the same prompts into a dataset of their own, in an order that tells nothing; a job imports them.
+
+    pairs: at most so many, drawn by the seed. Prompts and answers are copied, so it takes who may read them. Raises PermissionDenied or
+    Refused (models that write no texts, other data, out of range, too few different answers).
+    """
+    dataset = first.snapshot.dataset
+    require(actor, "datasets.read_samples", dataset)
+    require(actor, "labeling.manage", dataset)
+    if not LEAST <= pairs <= MOST:
+        text = f"Must be from {LEAST} to {MOST}, got {pairs}."
+        raise Refused("People were not asked.", fields={"pairs": [text]})
+    compare.check_dataset(first, second)
+    chosen, same = side_by_side.pairs_of(queries.texts_of(first), queries.texts_of(second), most=pairs, seed=seed)
+    prompts = {
+        item: row["text"]
+        for at in range(0, len(chosen), snapshots.BATCH)
+        for item, row in snapshots.written_of(first.snapshot, [pair.item for pair in chosen[at : at + snapshots.BATCH]]).items()
+    }
+    chosen = [pair for pair in chosen if prompts.get(pair.item)]
+    if len(chosen) < LEAST:
+        raise Refused(
+            f"The two gave different answers to {len(chosen)} prompts; people are asked from {LEAST} on.",
+            next_step="Read the answers side by side, or evaluate both on more prompts.",
+        )
+    lines = [
+        {"id": pair.item, "content": json.dumps({"prompt": prompts[pair.item], "responses": pair.shown}, ensure_ascii=False)}
+        for pair in chosen
+    ]
+    name = f"{first.run} and {second.run} side by side {secrets.token_hex(2)}"
+    target = datasets.create_dataset(
+        project=dataset.project, actor=actor, name=name, task="preference", description="Answers of two models to the same prompts."
+    )
+    body = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode()
+    upload = datasets.receive_upload(dataset=target, actor=actor, file=io.BytesIO(body), file_name="pairs.jsonl", origin=name)
+    datasets.inspect(upload_id=upload.uuid, actor=actor, encoding="utf-8", parser="jsonl")
+    datasets.set_mapping(upload_id=upload.uuid, actor=actor, mapping=MAPPING)
+    datasets.accept_upload(upload_id=upload.uuid, actor=actor)
+    made = SideBySide.objects.create(
+        first=first, second=second, dataset=target, upload=upload, pairs=len(chosen), same=same, seed=seed, created_by=actor,
+        swapped=[pair.item for pair in chosen if pair.swapped],
+    )  # fmt: skip
+    record(
+        actor, Verb.SIDE_BY_SIDE_ASKED, made, project=dataset.project.uuid, first=first.uuid, second=second.uuid, dataset=target.uuid,
+        pairs=made.pairs, seed=seed,
+    )  # fmt: skip
+    return made
+
+
+@transaction.atomic
+def open_side_by_side(*, side_id: UUID, actor: User, overlap: int = 1) -> SideBySide:
+    """Open the queue over the pairs, once they are imported. overlap: 1 to 5 people a pair.
+
+    Raises PermissionDenied, NotReady (they are being imported), Conflict (it is open already) or Refused (what labeling refuses).
+    """
+    made = SideBySide.objects.select_for_update(of=("self",), no_key=True).select_related("upload", "dataset").get(uuid=side_id)
+    require(actor, "labeling.manage", made.dataset)
+    if made.queue_id is not None:
+        raise Conflict("The queue is open already.", next_step="Go to it under Labeling.")
+    if made.upload.state == UploadState.IMPORTING:
+        raise NotReady("The pairs are still being imported.", next_step="Open the queue in a moment.")
+    if made.upload.state != UploadState.IMPORTED:
+        raise Refused("The pairs were not imported.", next_step="Look at the upload of the dataset, and ask people anew.")
+    made.queue = labeling.open_queue(
+        dataset_id=made.dataset.uuid, actor=actor, name="Which is better?", overlap=overlap, source=Queue.Source.UPLOAD,
+        upload_id=made.upload.uuid,
+    )  # fmt: skip
+    made.save(update_fields=["queue"])
+    return made

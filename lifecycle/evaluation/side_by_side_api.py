@@ -1,0 +1,111 @@
+"""People who choose between two models over REST."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+from uuid import UUID
+
+from django.urls import path
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.response import Response
+
+from lifecycle.evaluation import actions, queries, side_by_side_page
+from lifecycle.evaluation.models import SideBySide
+from lifecycle.evaluation.side_by_side import LEAST, MOST, USUAL
+from lifecycle.training.pages import person
+from registry.access.decorators import Needs
+from registry.access.rest import Request, View
+
+
+class SideBySideIn(serializers.Serializer[SideBySide]):
+    """first, second: evaluations. pairs: at most so many, drawn by the seed."""
+
+    first = serializers.UUIDField()
+    second = serializers.UUIDField()
+    pairs = serializers.IntegerField(min_value=LEAST, max_value=MOST, default=USUAL)
+    seed = serializers.IntegerField(min_value=0, max_value=2**31 - 1, default=1)
+
+
+class OpenIn(serializers.Serializer[SideBySide]):
+    """overlap: people a pair."""
+
+    overlap = serializers.IntegerField(min_value=1, max_value=5, default=1)
+
+
+class SideBySideOut(serializers.Serializer[SideBySide]):
+    """chosen: how often each model, tie and neither; share of the second with its 95 % interval, and p of the sign test; null until all is
+    decided or the queue is closed."""
+
+    uuid = serializers.UUIDField()
+    first = serializers.UUIDField(source="first.uuid")
+    second = serializers.UUIDField(source="second.uuid")
+    dataset = serializers.UUIDField(source="dataset.uuid")
+    queue = serializers.UUIDField(source="queue.uuid", default=None)
+    pairs = serializers.IntegerField()
+    same = serializers.IntegerField()
+    decided = serializers.IntegerField()
+    chosen = serializers.DictField(allow_null=True)
+    created_at = serializers.DateTimeField()
+
+    def to_representation(self, instance: SideBySide) -> dict[str, Any]:
+        """With where it stands."""
+        found = side_by_side_page.shown(self.context["user"], instance)
+        instance.decided, instance.chosen = found["decided"], asdict(found["tally"]) if found["tally"] else None  # type: ignore[attr-defined]
+        said: dict[str, Any] = super().to_representation(instance)
+        return said
+
+
+def answer(request: Request, uuid: UUID, status: int = 200) -> Response:
+    """It as it stands."""
+    user = person(request)
+    return Response(SideBySideOut(queries.get_side(user, uuid), context={"user": user}).data, status=status)
+
+
+class Sides(View):
+    """People who choose."""
+
+    needs = {"POST": Needs("signed_in")}
+
+    @extend_schema(operation_id="side_by_side_ask", request=SideBySideIn, responses={201: SideBySideOut})
+    def post(self, request: Request) -> Response:
+        """Put the answers of two evaluations side by side; a job imports the pairs."""
+        given = SideBySideIn(data=request.data)
+        given.is_valid(raise_exception=True)
+        values, user = given.validated_data, person(request)
+        first, second = (queries.get_evaluation(user, values[name]) for name in ("first", "second"))
+        made = actions.ask_people(first=first, second=second, actor=user, pairs=values["pairs"], seed=values["seed"])
+        return answer(request, made.uuid, 201)
+
+
+class OneSide(View):
+    """One of them."""
+
+    needs = {"GET": Needs("evaluation.view", SideBySide)}
+
+    @extend_schema(operation_id="side_by_side_read", responses=SideBySideOut)
+    def get(self, request: Request, uuid: UUID) -> Response:
+        """Where it stands, and once all is decided what people chose."""
+        return answer(request, uuid)
+
+
+class OpenSide(View):
+    """Its queue."""
+
+    needs = {"POST": Needs("labeling.manage", SideBySide, see="evaluation.view")}
+
+    @extend_schema(operation_id="side_by_side_open", request=OpenIn, responses=SideBySideOut)
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """Open the queue over the pairs, once they are imported."""
+        given = OpenIn(data=request.data)
+        given.is_valid(raise_exception=True)
+        actions.open_side_by_side(side_id=uuid, actor=person(request), overlap=given.validated_data["overlap"])
+        return answer(request, uuid)
+
+
+urlpatterns = [
+    path("side-by-side/", Sides.as_view(), name="api-side-by-side"),
+    path("side-by-side/<uuid:uuid>/", OneSide.as_view(), name="api-one-side-by-side"),
+    path("side-by-side/<uuid:uuid>/open/", OpenSide.as_view(), name="api-open-side-by-side"),
+]
