@@ -81,7 +81,7 @@ def told(found: Tally, first: str, second: str) -> Mapping[str, str]:
     """The finding in words: fact and text."""
     if found.share is None:
         return {"fact": "Neither was ever the better one.", "text": f"{count(found.tie)} about the same, {count(found.neither)} both bad."}
-    interval = f"(95{GAP}% {percent(found.low, 0)} to {percent(found.high, 0)})"
+    interval = f"(95{GAP}% interval {percent(found.low, 0)} to {percent(found.high, 0)})"
     facts = {
         "first": f"People prefer {first}.",
         "second": f"People prefer {second}.",

@@ -12,7 +12,7 @@ from lifecycle.ui.addresses import find_url
 from registry.access.models import User
 from registry.access.policy import can
 
-KINDS = {"first": "warn", "second": "live", "unclear": ""}
+KINDS = {"first": "warn", "second": "ok", "unclear": "info"}
 
 
 def shown(user: User, side: SideBySide) -> dict[str, Any]:

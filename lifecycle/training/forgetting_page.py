@@ -32,7 +32,7 @@ def shown(run: Run) -> dict[str, Any] | None:
         "snapshot": str(before.snapshot),
         "snapshot_url": find_url("snapshots:detail", uuid=before.snapshot.uuid),
         "base": str(before),
-        "kind": {"worse": "warn", "better": "live"}.get(score["verdict"], ""),
+        "kind": {"worse": "warn", "better": "ok"}.get(score["verdict"], "info"),
         "worse": score["verdict"] == "worse",
         "fact": fact(score, by, str(before), str(run)),
         "text": told(run, found),

@@ -56,7 +56,7 @@ def ask_people(*, first: Evaluation, second: Evaluation, actor: User, pairs: int
         {"id": pair.item, "content": json.dumps({"prompt": prompts[pair.item], "responses": pair.shown}, ensure_ascii=False)}
         for pair in chosen
     ]
-    name = f"{first.run} and {second.run} side by side {secrets.token_hex(2)}"
+    name = f"Pairs of answers {secrets.token_hex(2)}"  # stands on the bench, where it is not to tell whose they are
     target = datasets.create_dataset(
         project=dataset.project, actor=actor, name=name, task="preference", description="Answers of two models to the same prompts."
     )

@@ -1,0 +1,69 @@
+"""People are asked from the comparison of two models that write texts, and everybody can read where it stands."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from datasets_app.labeling import actions as labeling
+from lifecycle.evaluation import actions, queries
+from lifecycle.evaluation.models import SideBySide
+from tests.lifecycle.evaluation.test_side_by_side import choose
+from tests.support.browser import fits, shot, violations
+from tests.support.jobs import run_ok
+from tests.support.written import make_decoder, make_written_run, written_snapshot
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def pair(project, mia, tmp_path):
+    snapshot, base = written_snapshot(project, mia, copies=24), make_decoder(project, mia, tmp_path)
+    runs = [make_written_run(snapshot, mia, base, quality=quality, seed=seed) for quality, seed in ((0.2, 1), (0.9, 2))]
+    return [queries.latest_evaluation(run, "test") for run in runs]
+
+
+def test_people_are_asked_and_choose_by_keys(opened, pair, mia, ana):
+    page = opened(f"/evaluations/compare/?a={pair[0].uuid}&b={pair[1].uuid}", mia)
+    page.get_by_label("Pairs of answers").fill("10")
+    page.get_by_role("button", name="Ask people").click()
+    expect(page.get_by_role("heading", name="Run 1 and Run 2, side by side")).to_be_visible()
+    run_ok("default")
+    page.get_by_role("button", name="Open the queue").click()
+    expect(page.get_by_text("0 of 10 pairs decided")).to_be_visible()
+
+    side = SideBySide.objects.get()
+    bench = opened(f"/labeling/{side.queue.uuid}/bench/", ana)
+    expect(bench.locator("[data-at='0']")).to_be_visible()
+    assert "Run 1" not in bench.content()
+    assert "Run 2" not in bench.locator("main").inner_text()
+    bench.keyboard.press("1")
+    expect(bench.locator("#n")).to_have_text("1")
+    page.reload()
+    expect(page.get_by_text("1 of 10 pairs decided")).to_be_visible()
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
+def test_the_pages_fit_and_can_be_read_by_everybody(opened, pair, mia, ana, width, scheme):
+    states = {}
+    for name in ("importing", "ready", "waiting", "told"):
+        states[name] = actions.ask_people(first=pair[0], second=pair[1], actor=mia, pairs=10)
+        if name != "importing":
+            run_ok("default")
+        if name in ("waiting", "told"):
+            states[name] = actions.open_side_by_side(side_id=states[name].uuid, actor=mia)
+        if name == "waiting":
+            choose(states[name], ana, "first", most=4)
+        if name == "told":
+            choose(states[name], ana, "second", most=8)
+            labeling.close_queue(queue_id=states[name].queue.uuid, actor=mia)
+    states["importing"] = actions.ask_people(first=pair[0], second=pair[1], actor=mia, pairs=10)
+    addresses = {name: f"/evaluations/side-by-side/{side.uuid}/" for name, side in states.items()}
+    addresses["compare"] = f"/evaluations/compare/?a={pair[0].uuid}&b={pair[1].uuid}"
+
+    for name, path in addresses.items():
+        page = opened(path, mia, width=width, scheme=scheme)
+        page.wait_for_load_state("load")
+        shot(page, f"side-by-side-{name}-{width}-{scheme}")
+        fits(page)
+        assert violations(page) == [], name
