@@ -606,6 +606,7 @@ def found(method: str, address: str, browsers: list[Browser]) -> str:
     return "".join(letters[:4]) + " " + "".join(letters[4:])
 
 
+@pytest.mark.pure  # thousands of answers about roles, which are the same on every database
 @pytest.mark.django_db
 @pytest.mark.parametrize(("path", "thing", "get", "post"), ROWS, ids=[row[0] for row in ROWS])
 def test_everybody_gets_what_the_table_says(world, browsers, path, thing, get, post):

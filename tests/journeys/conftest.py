@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -36,9 +37,9 @@ def banking_story(product: Product) -> Story:
     return Story(Workspace(product, "journey-banking", "Journey banking"), banking(folder))
 
 
-@pytest.fixture(scope="session", params=["inbox", "banking77"])
+@pytest.fixture(scope="session", params=["inbox", *(["banking77"] if os.environ.get("REAL_RUNS") else [])])
 def story(request: pytest.FixtureRequest) -> Story:
-    """Each corpus in turn."""
+    """The generator's messages, and with REAL_RUNS=1 real ones too."""
     found: Story = request.getfixturevalue("inbox_story" if request.param == "inbox" else "banking_story")
     return found
 
