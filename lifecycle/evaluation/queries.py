@@ -122,7 +122,8 @@ def get_side(user: Person, uuid: UUID) -> SideBySide:
 
 def choices_of(side: SideBySide) -> list[tuple[str, str]]:
     """What is decided: (digest of the prompt's item, first, second, tie or neither) as people saw the pair."""
-    return [(row.item.external_id, labeling.value_of(row)["choice"]) for row in labeling.current_decisions(side.dataset)]
+    decided = labeling.current_decisions(side.dataset).filter(item__upload=side.upload)
+    return [(row.item.external_id, labeling.value_of(row)["choice"]) for row in decided]
 
 
 def answers_of(evaluation: Evaluation) -> Answers:

@@ -94,5 +94,6 @@ def open_side_by_side(*, side_id: UUID, actor: User, overlap: int = 1) -> SideBy
         dataset_id=made.dataset.uuid, actor=actor, name="Which is better?", overlap=overlap, source=Queue.Source.UPLOAD,
         upload_id=made.upload.uuid,
     )  # fmt: skip
-    made.save(update_fields=["queue"])
+    made.pairs = made.upload.items.count()  # what could not be imported is asked of nobody
+    made.save(update_fields=["queue", "pairs"])
     return made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from uuid import uuid4
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from django.core.exceptions import PermissionDenied
 
+from datasets_app.datasets import actions as datasets
 from datasets_app.datasets.models import Dataset, Item
 from datasets_app.labeling import actions as labeling
 from datasets_app.labeling.models import Queue
@@ -151,6 +153,22 @@ def test_what_people_chose_is_told_once_all_is_decided(opened, mia, ana, client_
     assert "People prefer Run 2." in page
     assert '<th scope="row">Run 2</th><td class="num">11</td>' in page
     assert '<th scope="row">About the same</th><td class="num">1</td>' in page
+
+
+def test_pairs_that_others_add_to_the_dataset_do_not_count(opened, mia, ana):
+    body = json.dumps({"id": "more", "content": json.dumps({"prompt": "p", "responses": ["a", "b"]})}).encode()
+    upload = datasets.receive_upload(dataset=opened.dataset, actor=mia, file=io.BytesIO(body), file_name="more.jsonl")
+    datasets.inspect(upload_id=upload.uuid, actor=mia, encoding="utf-8", parser="jsonl")
+    datasets.set_mapping(upload_id=upload.uuid, actor=mia, mapping={"id": "id", "content": "content"})
+    datasets.accept_upload(upload_id=upload.uuid, actor=mia)
+    run_ok("default")
+    queue = labeling.open_queue(dataset_id=opened.dataset.uuid, actor=mia, name="More", source="upload", upload_id=upload.uuid)
+    (slot,) = labeling.claim(queue_id=queue.uuid, actor=ana)
+    labeling.submit(
+        queue_id=queue.uuid, actor=ana, slot_id=slot.pk, token=slot.lease_token, value={"choice": "first"}, client_key=uuid4(), seconds=3.0
+    )
+
+    assert queries.choices_of(queries.get_side(mia, opened.uuid)) == []
 
 
 def test_a_queue_that_is_closed_before_tells_what_it_has(opened, mia, ana):
