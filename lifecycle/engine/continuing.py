@@ -84,7 +84,7 @@ class ScoredLosses:
 
 
 def forgetting(spec: TrainSpec, folder: Path, tokenizer: Any, batches: Collate) -> dict[str, Any] | None:
-    """The base and this run's artifact on EARLIER, the same rows. None where the folder has no such rows.
+    """The base and this run's artifact on EARLIER, the same rows. None where the folder has no such rows, or both know no class.
 
     {"rows", "labels": how many of the rows' classes both know, "by": the leading score, "metrics", "per_class"}: a paired bootstrap as
     `metrics.paired_rows`, baseline the base. Of one class a text, the artifact may give any class that it knows, a new one too; where a
@@ -95,6 +95,8 @@ def forgetting(spec: TrainSpec, folder: Path, tokenizer: Any, batches: Collate) 
     recipe, known = RECIPES[spec.task], ArtifactInfo.read(folder / spec.base.path)
     shared = tuple(label for label in spec.labels if label in known.labels)
     labels = spec.labels if spec.task == "single_label" else shared
+    if spec.labels and not shared:
+        return None
     rows = read_rows(folder / EARLIER, labels, recipe.read)
     leading = of_lists(spec.task).name
     written = recipe.served_by == "torch"

@@ -181,6 +181,19 @@ def test_sets_are_asked_about_the_labels_that_both_know(run_folder, train_here, 
     assert result["forgetting"]["labels"] == 2
 
 
+def test_nothing_is_measured_where_no_class_is_known_to_both(run_folder, train_here, tmp_path, tiny_base):
+    first = run_folder("first", rows=SETS, task="multi_label", epochs=1)
+    train_here(first)
+    base = merged(tmp_path, train_here, first / "artifact", tiny_base)
+    rows = [(text, ["help"] if "help" in text else []) for text, _ in SETS]
+    folder = run_folder("second", rows=rows, task="multi_label", epochs=1, base={"path": str(base), "name": "Run 1"}, labels=["help"])
+    write_rows(folder / "earlier.jsonl", [("where is my order", [])])
+
+    result = train_here(folder)
+
+    assert (result["status"], "forgetting" in result) == ("succeeded", False)
+
+
 def test_marked_parts_keep_their_head_and_are_measured(run_folder, train_here, tmp_path, tiny_base):
     first = run_folder("first", **SPANS)
     for split in ("train", "validation"):
