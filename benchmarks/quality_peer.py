@@ -25,6 +25,7 @@ from transformers import (
     TrainingArguments,
     set_seed,
 )
+from transformers.utils import logging
 
 Row = dict[str, Any]
 
@@ -70,6 +71,7 @@ def spans(row: Row, said: list[str]) -> set[tuple[int, int, str]]:
 
 def main() -> None:
     """Train, answer, score."""
+    logging.set_verbosity_error()
     folder = Path(sys.argv[1])
     spec = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
     rows = {name: list(map(json.loads, (folder / f"{name}.jsonl").read_text(encoding="utf-8").splitlines())) for name in ("train", "test")}
