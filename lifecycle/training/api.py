@@ -13,7 +13,7 @@ from rest_framework.response import Response
 
 from lifecycle.engine import leading
 from lifecycle.engine.base import MINILM
-from lifecycle.training import actions, pages, queries
+from lifecycle.training import actions, pages, queries, record_page
 from lifecycle.training.models import BaseModel, Run
 from lifecycle.training.pages import person
 from registry.access import policy
@@ -283,7 +283,7 @@ class RunManifest(View):
     @extend_schema(operation_id="runs_manifest", responses=ManifestOut)
     def get(self, request: Request, uuid: UUID) -> Response:
         """The run as a Kubernetes Job."""
-        return Response({"yaml": pages.manifest_of(queries.get_run(person(request), uuid))})
+        return Response({"yaml": record_page.manifest_of(queries.get_run(person(request), uuid))})
 
 
 class RunPoints(View):

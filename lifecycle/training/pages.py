@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Any, cast
 from uuid import UUID, uuid4
 
@@ -14,23 +13,20 @@ from django.urls import reverse
 from django.utils import timezone
 from rest_framework.request import Request
 
-from datasets_app.datasets.models import Dataset
 from lifecycle.engine import leading
 from lifecycle.engine.leading import Leading
 from lifecycle.engine.spec import MERGED
-from lifecycle.refusals import Conflict
-from lifecycle.training import charts, forgetting_page, manifest, ports, queries
+from lifecycle.training import charts, forgetting_page, ports, queries, record_page
 from lifecycle.training.models import Diagnosis, Run
-from lifecycle.training.rules import CONDITIONS, RunState
+from lifecycle.training.rules import RunState
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.charts import Chart
 from lifecycle.ui.marks import Figure, Step
-from lifecycle.ui.numbers import count, decimals, duration, percent, signed, significant, size
+from lifecycle.ui.numbers import count, decimals, duration, percent, signed, size
 from registry.access.models import User
 from registry.access.policy import can, can_somewhere
 
 PAGE = 30
-UNTRAINABLE = (RunState.SUCCEEDED, RunState.PRUNED)
 CHARTS = {"loss": ("train_loss", "validation_loss"), **{name: (name,) for name in charts.SMALL}}
 DRAWN = ("macro_f1", "micro_f1", "accuracy", "subset_accuracy", "perplexity", *(name for names in CHARTS.values() for name in names))
 BEST = {
@@ -39,7 +35,6 @@ BEST = {
     "spans": {"micro_f1": "Micro-F1 of spans, best", "macro_f1": "Macro-F1 of spans"},
     "free_text": {"perplexity": "Perplexity, best"},
 }  # the first is what runs are known by
-STAGES = {"prepare": "Preparing", "train": "Training", "artifact": "Artifact and its gate"}
 SEVERITY = {"info": "info", "watch": "warn", "bad": "bad"}
 
 
@@ -97,13 +92,13 @@ def detail(user: User, uuid: UUID) -> dict[str, Any]:
     return live_part(user, run, curves, findings) | {
         "may_read": can(user, "datasets.read_samples", run.snapshot.dataset),
         "charts": drawings(run, curves, findings),
-        "provenance": provenance(run),
-        "cost": costs(run),
-        "repeats": [repeat_line(each) for each in ([run] if run.reproduces else []) + queries.repeats(run)],
+        "provenance": record_page.provenance(run),
+        "cost": record_page.costs(run),
+        "repeats": [record_page.repeat_line(each) for each in ([run] if run.reproduces else []) + queries.repeats(run)],
         "forgetting": forgetting_page.shown(run),
         "train_on": train_on(user, run),
         "reproduce_key": uuid4() if run.state == RunState.SUCCEEDED and can(user, "training.launch", run) else None,
-        "has_manifest": bool(settings.TRAINING_IMAGE) and run.state not in UNTRAINABLE and can(user, "training.launch", run),
+        "has_manifest": bool(settings.TRAINING_IMAGE) and run.state not in record_page.UNTRAINABLE and can(user, "training.launch", run),
         "evaluation_url": find_url("evaluation:of_run", uuid=run.uuid) if run.state == RunState.SUCCEEDED else "",
         "compare_url": find_url("evaluation:compare") if run.state == RunState.SUCCEEDED else "",
     }
@@ -292,122 +287,3 @@ def page_points(run: Run, chart: str, after: int) -> Mapping[str, Any]:
         return found
     now = drawing(run, chart, queries.curves(run, CHARTS[chart]), list(run.diagnoses.order_by("-updated_at", "id")))
     return {**found, "chart": {"figure": now.json, "lead": now.lead, "caption": now.caption}}
-
-
-def manifest_of(run: Run) -> str:
-    """The run as a Kubernetes Job, in YAML. Raises Conflict (it has succeeded, no image is set, or its base has no files)."""
-    if run.state in UNTRAINABLE:
-        text = f"{run} has {'succeeded' if run.state == RunState.SUCCEEDED else 'been given up by its sweep'}: nothing is left to train."
-        raise Conflict(text, next_step="Launch another run with its settings, and take that one's manifest.")
-    if not settings.TRAINING_IMAGE:
-        raise Conflict("No image is set for training on a cluster.", next_step="Have TRAINING_IMAGE name one.")
-    if run.base.folder is None:
-        raise Conflict(f"The files of {run.base} are not there.", next_step="Add it again under Base models.")
-    place = manifest.Place(settings.TRAINING_IMAGE, settings.TRAINING_CLAIM, PurePosixPath(settings.DATA_DIR))
-    uuid, peak, threads = str(run.uuid), queries.peak_memory_mb(run), run.spec.get("threads") or 0
-    document = manifest.job(place, uuid=uuid, base_digest=run.base.folder.root_digest, threads=threads, peak_mb=peak)
-    return manifest.written(document, run=str(run), uuid=uuid, peak_mb=peak)
-
-
-def provenance(run: Run) -> list[dict[str, str]]:
-    """What the run can be repeated from: label, digest, text."""
-    spec, strategy = run.spec, run.spec["strategy"]
-    code, _, digest = run.code_version.partition("+")
-    splits = run.snapshot.counts["splits"]
-    rows = [
-        ("Snapshot", run.snapshot.digest, f"{count(run.snapshot.counts['rows'])} rows"),
-        ("Base model", run.base.folder.root_digest if run.base.folder else "", run.base.name, base_url(run)),
-        ("Config", run.spec_digest, ""),
-        ("Task", "", Dataset.Task(run.task).label),
-        ("Code", digest, code),
-        ("Artifact", run.artifact.root_digest if run.artifact else "", "" if run.artifact else "none yet"),
-        ("Seed", "", str(spec["seed"])),
-        ("Adapter", "", adapter(strategy)),
-        ("Optimiser", "", optimiser(run)),
-        ("Split", "", ", ".join(f"{name} {count(splits[name])}" for name in ("train", "validation", "test") if splits.get(name))),
-    ]
-    if run.task == Dataset.Task.MULTI_LABEL:
-        rows.append(("Thresholds", "", thresholds_for(spec)))
-    if run.base.run and spec.get("rehearsal"):
-        rows.append(("Rehearsal", run.base.run.snapshot.digest, f"{percent(spec['rehearsal'], 0)} of the training rows at most"))
-    return [{"label": label, "digest": digest, "text": text, "url": "".join(url)} for label, digest, text, *url in rows]
-
-
-def base_url(run: Run) -> str:
-    """The run that left the base; empty where it came from outside."""
-    return reverse("training:detail", args=[run.base.run.uuid]) if run.base.run else ""
-
-
-def thresholds_for(spec: Mapping[str, Any]) -> str:
-    """What the thresholds of classes are chosen for, in words."""
-    by = spec.get("operating_point", "f1")
-    return "best F1 of each class" if by == "f1" else f"{by} of {spec['operating_target']:g} or more of each class"
-
-
-def repeat_line(run: Run) -> dict[str, Any]:
-    """A run that repeats another one: run, first (which it repeats), kind of note, and a sentence."""
-    repeat = queries.repeat_of(run)
-    if repeat is None:
-        kind, text = "", f"{run.get_state_display()}: its weights are compared when it has succeeded."
-    elif repeat.is_same:
-        kind, text = "live", "The same weights, bit for bit."
-    else:
-        changed = ", ".join(CONDITIONS[name] for name in repeat.changed)
-        why = f"Not as the first time: {changed}." if changed else "Nothing that is recorded was different."
-        kind, text = "warn", f"Other weights in {', '.join(repeat.differing)}. {why}"
-    return {"run": run, "first": run.reproduces, "kind": kind, "text": text}
-
-
-def costs(run: Run) -> list[tuple[str, str]]:
-    """What the run has cost, as label and text; nothing before its end."""
-    cost = queries.cost_of(run)
-    if cost is None:
-        return []
-    unpriced = "Not measured: no price of a core-hour is set (PRICE_PER_CORE_HOUR)"
-
-    def priced(price: float | None) -> str:
-        return unpriced if price is None else f"{significant(price)} {cost['currency']}"
-
-    def answers(each: dict[str, Any]) -> str:
-        found = f"{duration(each['cpu_seconds'])} of cores, projected from {each['rows']:,} validation texts"
-        return found if each["price"] is None else f"{found}; {priced(each['price'])}"
-
-    stages = [(label, cost["stages"][name]) for name, label in STAGES.items() if name in (cost["stages"] or {})]
-    return [
-        *((label, f"{duration(each['seconds'])}, {duration(each['cpu_seconds'])} of cores") for label, each in stages),
-        ("Core time", duration(cost["cpu_seconds"])),
-        ("Peak memory", size(int(cost["peak_memory_mb"] * 2**20)) if cost["peak_memory_mb"] else "Not measured: the run failed"),
-        ("Price", priced(cost["price"])),
-        *((f"1,000 answers, {graph}", answers(each)) for graph, each in sorted(cost["inference"].items())),
-        ("Energy", "Not measured: the engine reads no meter"),
-    ]
-
-
-def adapter(strategy: Mapping[str, Any]) -> str:
-    """What a strategy adds to the base and what of the base stays, in one line."""
-    parts = []
-    if strategy["kind"] == "lora":
-        parts.append(f"r={strategy['rank']}, alpha {strategy['alpha']:g}, dropout {strategy['dropout']:g}")
-        parts += [word for name, word in (("dora", "DoRA"), ("rank_stabilised", "rank-stabilised")) if strategy.get(name)]
-    if strategy["kind"] in ("prompt", "p_tuning", "prefix"):
-        parts.append(f"{strategy['virtual_tokens']} virtual tokens")
-    if strategy["kind"] == "p_tuning":
-        parts.append(f"width {strategy['width']}")
-    if strategy["kind"] == "adapter":
-        parts.append(f"width {strategy['width']}, dropout {strategy['dropout']:g}")
-    if strategy["kind"] == "ia3":
-        parts.append("scales of keys, values and dense parts")
-    if frozen := strategy.get("frozen_layers"):
-        parts.append(f"lowest {frozen} layers frozen" + (" and run once" if strategy.get("cached") else ""))
-    return ", ".join(parts) or "none"
-
-
-def optimiser(run: Run) -> str:
-    """Optimiser, rates and batch in one line."""
-    spec, passed = run.spec, run.result.get("batch") or run.spec
-    encoder = "" if run.strategy == "head" else f"{spec['learning_rate']:g}, "
-    times = f" × {spec['accumulation']}" if spec.get("accumulation", 1) > 1 else ""
-    parts = f", {passed['batch_size']} rows at a time" if passed["batch_size"] < spec["batch_size"] else ""
-    batch = f"batch {spec['batch_size']}{times}{parts}"
-    head = "" if run.writes else f"head {spec['head_learning_rate']:g}, "
-    return f"AdamW, {encoder}{head}{spec.get('schedule', 'linear')}, {batch}"

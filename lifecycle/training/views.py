@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from lifecycle.engine.base import MINILM, SMOLLM2, bundled_smollm2
 from lifecycle.refusals import Refusal, Refused
-from lifecycle.training import actions, advice_page, estimate_page, launch_page, overlay_page, pages, queries, sample_page
+from lifecycle.training import actions, advice_page, estimate_page, launch_page, overlay_page, pages, queries, record_page, sample_page
 from lifecycle.training.forms import FolderForm, HubForm, KeyForm, LaunchForm
 from lifecycle.training.models import Run
 from lifecycle.training.pages import person
@@ -137,7 +137,7 @@ def manifest(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The run as a Kubernetes Job, as an attachment."""
     run = queries.get_run(person(request), uuid)
     headers = {"Content-Disposition": f'attachment; filename="run-{run.number}.yaml"'}
-    return HttpResponse(pages.manifest_of(run), content_type="application/yaml", headers=headers)
+    return HttpResponse(record_page.manifest_of(run), content_type="application/yaml", headers=headers)
 
 
 @require_POST
