@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,5 +53,9 @@ def read(path: Path) -> Iterator[ManifestRow]:
 
 def find(path: Path, item: str) -> ManifestRow | None:
     """The row of one item digest; reads only the part of the file that can hold it."""
-    found = pq.read_table(path, columns=list(COLUMNS), filters=[("item", "==", item)]).to_pylist()
-    return ManifestRow(**found[0]) if found else None
+    return next(iter(find_all(path, [item])), None)
+
+
+def find_all(path: Path, items: Collection[str]) -> list[ManifestRow]:
+    """The rows of these item digests, in the order of the file, which is read once, in the parts that can hold them."""
+    return [ManifestRow(**row) for row in pq.read_table(path, columns=list(COLUMNS), filters=[("item", "in", items)]).to_pylist()]

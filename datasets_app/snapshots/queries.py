@@ -146,7 +146,7 @@ def written(rows: Iterator[TextRow]) -> Iterator[dict[str, str]]:
 def written_of(snapshot: Snapshot, digests: Sequence[str]) -> dict[str, dict[str, str]]:
     """What `written_rows` says of a few rows of a snapshot, by the digest of the item; those that are gone are left out."""
     with artifacts.local_copy(snapshot.manifest.digest) as path:
-        rows = [row for digest in digests if (row := manifest.find(path, digest))]
+        rows = manifest.find_all(path, digests) if digests else []
     return {each["id"]: each for each in written(with_written(with_items(snapshot, iter(rows))))}
 
 

@@ -23,6 +23,7 @@ class AnalyseForm(forms.Form):
 class SideBySideForm(forms.Form):
     """Two evaluations, and how many pairs of answers people are asked about."""
 
+    key = forms.UUIDField()
     a = forms.UUIDField()
     b = forms.UUIDField()
     pairs = forms.IntegerField(min_value=LEAST, max_value=MOST)

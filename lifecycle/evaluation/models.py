@@ -95,10 +95,12 @@ class SideBySide(models.Model):
     same = models.PositiveIntegerField(help_text="prompts to which both gave the same answer: nobody is asked about them")
     swapped = models.JSONField(help_text="digests of the items in which the second answer stands first")
     seed = models.PositiveIntegerField()
+    key = models.UUIDField(null=True, help_text="of the form it was asked from: the same form sent twice asks once")
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
+        constraints = [models.UniqueConstraint(fields=["created_by", "key"], name="one_side_by_side_per_form")]
         indexes = [models.Index(fields=["first", "second", "-id"], name="side_by_side_pair")]
 
     def __str__(self) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from lifecycle.evaluation import charts, compare, confidence, marks, queries, rules, side_by_side, text_rules, texts_page
 from lifecycle.evaluation.actions import SPLITS
@@ -309,7 +309,8 @@ def comparison(user: User, given: Mapping[str, str]) -> dict[str, Any]:
             "kinds": report["changes"],
             "may_read": may_read(user, a),
             "may_ask": may_read(user, a) and can(user, "labeling.manage", a.snapshot.dataset),
-            "sides": list(queries.sides(user).filter(first=a, second=b)[:5]),
+            "ask_key": uuid4(),
+            "sides": list(queries.sides_of(user, a, b)[:5]),
             "usual": side_by_side.USUAL,
         }
     changed = compare.changed_items(a, b)

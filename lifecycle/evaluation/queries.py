@@ -8,7 +8,7 @@ from pathlib import Path
 from uuid import UUID
 
 from django.core.cache import cache
-from django.db.models import Exists, F, OuterRef, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Substr
 
 from datasets_app.datasets.models import Dataset, Item
@@ -113,6 +113,11 @@ def sides(user: Person) -> QuerySet[SideBySide]:
     """The pairs of models between whose answers people choose that the user may see, newest first."""
     related = ("first__run", "second__run", "first__snapshot__dataset", "dataset__project", "upload", "queue", "created_by")
     return policy.visible_to(user, SideBySide, "evaluation.view").select_related(*related).order_by("-id")
+
+
+def sides_of(user: Person, a: Evaluation, b: Evaluation) -> QuerySet[SideBySide]:
+    """Those of two evaluations, whichever stands first."""
+    return sides(user).filter(Q(first=a, second=b) | Q(first=b, second=a))
 
 
 def get_side(user: Person, uuid: UUID) -> SideBySide:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 from uuid import UUID
@@ -20,12 +21,13 @@ from registry.access.rest import Request, View
 
 
 class SideBySideIn(serializers.Serializer[SideBySide]):
-    """first, second: evaluations. pairs: at most so many, drawn by the seed."""
+    """first, second: evaluations. pairs: at most so many, drawn by the seed. key: the same key again asks nobody anew."""
 
     first = serializers.UUIDField()
     second = serializers.UUIDField()
     pairs = serializers.IntegerField(min_value=LEAST, max_value=MOST, default=USUAL)
     seed = serializers.IntegerField(min_value=0, max_value=2**31 - 1, default=1)
+    key = serializers.UUIDField(required=False, default=None, allow_null=True)
 
 
 class OpenIn(serializers.Serializer[SideBySide]):
@@ -34,33 +36,30 @@ class OpenIn(serializers.Serializer[SideBySide]):
     overlap = serializers.IntegerField(min_value=1, max_value=5, default=1)
 
 
-class SideBySideOut(serializers.Serializer[SideBySide]):
+class SideBySideOut(serializers.Serializer[Any]):
     """chosen: how often each model, tie and neither; share of the second with its 95 % interval, and p of the sign test; null until all is
     decided or the queue is closed."""
 
-    uuid = serializers.UUIDField()
-    first = serializers.UUIDField(source="first.uuid")
-    second = serializers.UUIDField(source="second.uuid")
-    dataset = serializers.UUIDField(source="dataset.uuid")
-    queue = serializers.UUIDField(source="queue.uuid", default=None)
-    pairs = serializers.IntegerField()
-    same = serializers.IntegerField()
+    uuid = serializers.UUIDField(source="side.uuid")
+    first = serializers.UUIDField(source="side.first.uuid")
+    second = serializers.UUIDField(source="side.second.uuid")
+    dataset = serializers.UUIDField(source="side.dataset.uuid")
+    queue = serializers.UUIDField(source="side.queue.uuid", default=None)
+    pairs = serializers.IntegerField(source="side.pairs")
+    same = serializers.IntegerField(source="side.same")
     decided = serializers.IntegerField()
-    chosen = serializers.DictField(allow_null=True)
-    created_at = serializers.DateTimeField()
+    chosen = serializers.SerializerMethodField()
+    created_at = serializers.DateTimeField(source="side.created_at")
 
-    def to_representation(self, instance: SideBySide) -> dict[str, Any]:
-        """With where it stands."""
-        found = side_by_side_page.shown(self.context["user"], instance)
-        instance.decided, instance.chosen = found["decided"], asdict(found["tally"]) if found["tally"] else None  # type: ignore[attr-defined]
-        said: dict[str, Any] = super().to_representation(instance)
-        return said
+    def get_chosen(self, found: Mapping[str, Any]) -> dict[str, Any] | None:
+        """What was chosen, by model."""
+        return asdict(found["tally"]) if found["tally"] else None
 
 
 def answer(request: Request, uuid: UUID, status: int = 200) -> Response:
     """It as it stands."""
     user = person(request)
-    return Response(SideBySideOut(queries.get_side(user, uuid), context={"user": user}).data, status=status)
+    return Response(SideBySideOut(side_by_side_page.shown(user, queries.get_side(user, uuid))).data, status=status)
 
 
 class Sides(View):
@@ -75,7 +74,8 @@ class Sides(View):
         given.is_valid(raise_exception=True)
         values, user = given.validated_data, person(request)
         first, second = (queries.get_evaluation(user, values[name]) for name in ("first", "second"))
-        made = actions.ask_people(first=first, second=second, actor=user, pairs=values["pairs"], seed=values["seed"])
+        options = {name: values[name] for name in ("pairs", "seed", "key")}
+        made = actions.ask_people(first=first, second=second, actor=user, **options)
         return answer(request, made.uuid, 201)
 
 

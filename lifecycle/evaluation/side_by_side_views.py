@@ -32,7 +32,8 @@ def ask(request: SignedInRequest) -> HttpResponse:
     if not form.is_valid():
         raise Refused("People were not asked.", fields=told(form))
     first, second = (queries.get_evaluation(user, form.cleaned_data[name]) for name in ("a", "b"))
-    made = actions.ask_people(first=first, second=second, actor=user, pairs=form.cleaned_data["pairs"])
+    given = {name: form.cleaned_data[name] for name in ("pairs", "key")}
+    made = actions.ask_people(first=first, second=second, actor=user, **given)
     return redirect_or_refresh(request, reverse("evaluation:side_by_side", args=[made.uuid]))
 
 

@@ -18,7 +18,7 @@ from lifecycle.evaluation import compare, queries, side_by_side
 from lifecycle.evaluation.models import Evaluation, SideBySide
 from lifecycle.evaluation.side_by_side import LEAST, MOST
 from lifecycle.refusals import Conflict, NotReady, Refused
-from registry.access.models import User
+from registry.access.models import Project, User
 from registry.access.policy import require
 from registry.ledger.actions import record
 from registry.ledger.verbs import Verb
@@ -27,25 +27,29 @@ MAPPING = {"id": "id", "content": "content"}
 
 
 @transaction.atomic
-def ask_people(*, first: Evaluation, second: Evaluation, actor: User, pairs: int = side_by_side.USUAL, seed: int = 1) -> SideBySide:
+def ask_people(
+    *, first: Evaluation, second: Evaluation, actor: User, pairs: int = side_by_side.USUAL, seed: int = 1, key: UUID | None = None
+) -> SideBySide:
     """Put different answers to the same prompts into a dataset of their own, in an order that tells nothing; a job imports them.
 
-    pairs: at most so many, drawn by the seed. Prompts and answers are copied, so it takes who may read them. Raises PermissionDenied or
-    Refused (models that write no texts, other data, out of range, too few different answers).
+    pairs: at most so many, drawn by the seed. key: of the form; the same key again asks nobody anew. Prompts and answers are copied, so it
+    takes who may read them. Raises PermissionDenied, Conflict (the key was of two others) or Refused (models that write no texts, other
+    data, out of range, too few different answers).
     """
     dataset = first.snapshot.dataset
+    Project.objects.select_for_update(of=("self",), no_key=True).get(pk=dataset.project_id)  # two of the same form: one after the other
     require(actor, "datasets.read_samples", dataset)
     require(actor, "labeling.manage", dataset)
+    if key and (known := SideBySide.objects.filter(created_by=actor, key=key).first()):
+        if (known.first_id, known.second_id) != (first.pk, second.pk):
+            raise Conflict("This key has put two others side by side.", next_step="Send a new key.")
+        return known
     if not LEAST <= pairs <= MOST:
         text = f"Must be from {LEAST} to {MOST}, got {pairs}."
         raise Refused("People were not asked.", fields={"pairs": [text]})
     compare.check_dataset(first, second)
     chosen, same = side_by_side.pairs_of(queries.texts_of(first), queries.texts_of(second), most=pairs, seed=seed)
-    prompts = {
-        item: row["text"]
-        for at in range(0, len(chosen), snapshots.BATCH)
-        for item, row in snapshots.written_of(first.snapshot, [pair.item for pair in chosen[at : at + snapshots.BATCH]]).items()
-    }
+    prompts = {item: row["text"] for item, row in snapshots.written_of(first.snapshot, [pair.item for pair in chosen]).items()}
     chosen = [pair for pair in chosen if prompts.get(pair.item)]
     if len(chosen) < LEAST:
         raise Refused(
@@ -66,7 +70,7 @@ def ask_people(*, first: Evaluation, second: Evaluation, actor: User, pairs: int
     datasets.set_mapping(upload_id=upload.uuid, actor=actor, mapping=MAPPING)
     datasets.accept_upload(upload_id=upload.uuid, actor=actor)
     made = SideBySide.objects.create(
-        first=first, second=second, dataset=target, upload=upload, pairs=len(chosen), same=same, seed=seed, created_by=actor,
+        first=first, second=second, dataset=target, upload=upload, pairs=len(chosen), same=same, seed=seed, key=key, created_by=actor,
         swapped=[pair.item for pair in chosen if pair.swapped],
     )  # fmt: skip
     record(

@@ -211,12 +211,34 @@ def test_two_that_say_the_same_are_refused(pair, mia):
 
 
 def test_models_of_classes_are_refused(project, mia):
-    first, second = (queries.latest_evaluation(make_run(make_snapshot(project, mia, name=name), mia), "test") for name in ("one", "two"))
+    snapshot = make_snapshot(project, mia)
+    first, second = (queries.latest_evaluation(make_run(snapshot, mia, seed=seed), "test") for seed in (1, 2))
 
-    with pytest.raises(Refused):
+    with pytest.raises(Refused, match="This model gives classes, so it has written no answers"):
         actions.ask_people(first=first, second=second, actor=mia)
 
     assert not SideBySide.objects.exists()
+    assert not Dataset.objects.filter(task="preference").exists()
+
+
+def test_models_of_different_data_are_refused(pair, project, mia, tmp_path):
+    other = make_written_run(written_snapshot(project, mia, name="other"), mia, make_decoder(project, mia, tmp_path, "second"))
+
+    with pytest.raises(Refused, match="The two evaluations are on different datasets"):
+        actions.ask_people(first=pair[0], second=queries.latest_evaluation(other, "test"), actor=mia)
+
+    assert not Dataset.objects.filter(task="preference").exists()
+
+
+def test_the_same_form_sent_twice_asks_once(pair, mia, client_for):
+    client, form = client_for(mia), {"key": uuid4(), "a": pair[0].uuid, "b": pair[1].uuid, "pairs": 10}
+
+    one, two = (client.post("/evaluations/side-by-side/", form) for _ in range(2))
+
+    assert one.url == two.url
+    assert (SideBySide.objects.count(), Dataset.objects.filter(task="preference").count()) == (1, 1)
+    assert client.post("/evaluations/side-by-side/", form | {"a": pair[1].uuid, "b": pair[0].uuid}).status_code == 409
+    assert SideBySide.objects.count() == 1
 
 
 def test_who_reads_no_samples_copies_none(pair, lee, ana):
@@ -232,7 +254,7 @@ def test_people_are_asked_from_the_comparison(pair, mia, client_for):
     client, address = client_for(mia), f"/evaluations/compare/?a={pair[0].uuid}&b={pair[1].uuid}"
     assert "Ask people" in client.get(address).content.decode()
 
-    sent = client.post("/evaluations/side-by-side/", {"a": pair[0].uuid, "b": pair[1].uuid, "pairs": 15})
+    sent = client.post("/evaluations/side-by-side/", {"key": uuid4(), "a": pair[0].uuid, "b": pair[1].uuid, "pairs": 15})
 
     side = SideBySide.objects.get()
     assert sent.url == f"/evaluations/side-by-side/{side.uuid}/"
@@ -242,10 +264,12 @@ def test_people_are_asked_from_the_comparison(pair, mia, client_for):
     assert client.post(f"{sent.url}open/", {"overlap": 1}).status_code == 302
     assert "0 of 15 pairs decided" in client.get(sent.url).content.decode()
     assert "15 pairs, asked by Mia" in client.get(address).content.decode()
+    assert "15 pairs, asked by Mia" in client.get(f"/evaluations/compare/?a={pair[1].uuid}&b={pair[0].uuid}").content.decode()
 
 
 def test_a_form_that_says_nothing_asks_nobody(pair, mia, client_for):
-    answer = client_for(mia).post("/evaluations/side-by-side/", {"a": pair[0].uuid, "b": pair[1].uuid, "pairs": "many"})
+    given = {"key": uuid4(), "a": pair[0].uuid, "b": pair[1].uuid, "pairs": "many"}
+    answer = client_for(mia).post("/evaluations/side-by-side/", given)
 
     assert answer.status_code == 422
     assert not SideBySide.objects.exists()
