@@ -23,7 +23,6 @@ from lifecycle.engine.export import load_classifier
 from lifecycle.engine.leading import Leading, of_lists
 from lifecycle.engine.metrics import Countable, Floats
 from lifecycle.engine.predictor import Predictor
-from lifecycle.engine.prompts import Example
 from lifecycle.engine.recipes import RECIPES, Recipe
 from lifecycle.engine.recipes.free_text import EVALUATION_ROWS
 from lifecycle.engine.spec import SpecError, TrainSpec
@@ -138,9 +137,8 @@ def _losses(spec: TrainSpec, folder: Path, tokenizer: Any, batches: Collate, row
     base, artifact = folder / spec.base.path, folder / "artifact"
     info: Any = ArtifactInfo.read(artifact)
     encoded: Any = RECIPES[spec.task].encode(tokenizer, rows, 0, info.max_tokens)
-    examples = [Example(tuple(ids), tuple(labels.tolist())) for ids, labels in zip(encoded.ids, encoded.labels, strict=True)]
     models = open_decoder(base, None, ArtifactInfo.read(base)), open_decoder(artifact, base, info)
-    found = [ScoredLosses(measure_losses(Decoder(model), examples, batches.pad_id, EVALUATION_ROWS)) for model in models]
+    found = [ScoredLosses(measure_losses(Decoder(model), encoded.examples, batches.pad_id, EVALUATION_ROWS)) for model in models]
     return found[0], found[1]
 
 

@@ -19,7 +19,6 @@ from lifecycle.engine.decoders import Decoder, open_decoder, save_decoder
 from lifecycle.engine.events import EventWriter
 from lifecycle.engine.export import set_info, write_artifact
 from lifecycle.engine.predictor import Predictor
-from lifecycle.engine.prompts import Example
 from lifecycle.engine.quantise import try_int8
 from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.recipes.free_text import EVALUATION_ROWS
@@ -102,10 +101,9 @@ def finish_decoder(
     save_decoder(artifact, model, info.base_name)
     prepared.tokenizer.save_pretrained(artifact, save_jinja_files=False)
     set_info(artifact, info)
-    encoded = trainer.eval_dataset.encoded
-    examples = [Example(tuple(ids), tuple(labels.tolist())) for ids, labels in zip(encoded.ids, encoded.labels, strict=True)]
+    rows: Any = trainer.eval_dataset.encoded
     opened = Decoder(open_decoder(artifact, base.path, info))
-    losses = measure_losses(opened, examples, prepared.tokenizer.pad_token_id or 0, EVALUATION_ROWS)
+    losses = measure_losses(opened, rows.examples, prepared.tokenizer.pad_token_id or 0, EVALUATION_ROWS)
     return {"validation_loss": losses.mean, "perplexity": math.exp(losses.mean)}, info, {}
 
 

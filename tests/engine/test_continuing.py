@@ -13,6 +13,7 @@ from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.base import open_base
 from lifecycle.engine.events import read_events
 from lifecycle.engine.export import load_classifier
+from lifecycle.engine.leading import of_lists
 from lifecycle.engine.predictor import Predictor
 from lifecycle.engine.strategies import load_tokenizer
 from tests.engine.inbox import ROWS, SETS, write_rows
@@ -238,3 +239,21 @@ def test_a_head_is_no_setting_of_a_writer(train_here, tmp_path):
     error = train_here(make_written_run(tmp_path / "run", base, keep_head=True))["error"]
 
     assert error["message"] == "spec.json: keep_head is a setting of labels; leave it as it is where texts are written."
+
+
+def test_what_is_forgotten_is_told_with_the_classes_that_fell_most():
+    def score(before, after, verdict):
+        return {"baseline": before, "candidate": after, "difference": after - before, "verdict": verdict}
+
+    found = {
+        "rows": 1200, "by": "macro_f1", "metrics": {"macro_f1": score(0.91, 0.88, "worse")},
+        "per_class": {"card": score(0.9, 0.8, "worse"), "login": score(0.9, 0.6, "worse"), "other": score(0.9, 0.5, "unclear")},
+    }  # fmt: skip
+
+    told = continuing.forgot(found, of_lists("single_label"), "Run 3")
+    much = continuing.forgot(found | {"metrics": {"macro_f1": score(0.91, 0.80, "worse")}}, of_lists("single_label"), "Run 3")
+    none = continuing.forgot(found | {"metrics": {"macro_f1": score(0.91, 0.80, "unclear")}}, of_lists("single_label"), "Run 3")
+
+    assert (told.code, told.severity, told.title) == ("forgetting", "watch", "It has forgotten some of what Run 3 knew.")
+    assert told.detail == "On 1,200 earlier rows macro-F1 went from 0.910 to 0.880. Most in login, card."
+    assert (much.severity, none) == ("bad", None)

@@ -8,35 +8,14 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from benchmarks.quality import WNUT, sentences
 from lifecycle.engine.base import MINILM, bundled_minilm
 
 pytestmark = pytest.mark.engine
 SHARED = Path(os.environ.get("SHARED_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data")
-FILES = {"train": "wnut17train.conll", "validation": "emerging.dev.conll", "test": "emerging.test.annotated"}
-
-
-def sentences(name: str) -> list[dict[str, Any]]:
-    """The rows of a file: words joined by blanks, with the spans of their IOB2 tags."""
-    rows: list[dict[str, Any]] = []
-    text, spans = "", []
-    for line in [*(SHARED / "wnut17" / name).read_text(encoding="utf-8").splitlines(), ""]:
-        word, _, tag = (each.strip() for each in line.partition("\t"))
-        if not word or not tag:
-            if text:
-                rows.append({"id": f"{len(rows):064x}", "text": text, "spans": spans})
-            text, spans = "", []
-            continue
-        start = len(text) + 1 if text else 0
-        text = f"{text} {word}" if text else word
-        if tag.startswith("B-"):
-            spans.append({"start": start, "end": len(text), "label": tag[2:]})
-        elif tag.startswith("I-"):
-            spans[-1]["end"] = len(text)
-    return rows
 
 
 def test_real_weights_mark_entities_that_no_dictionary_knows(tmp_path, train_here):
@@ -48,7 +27,9 @@ def test_real_weights_mark_entities_that_no_dictionary_knows(tmp_path, train_her
     run, evaluation = tmp_path / "run", tmp_path / "evaluation"
     run.mkdir()
     evaluation.mkdir()
-    rows = {split: sentences(name) for split, name in FILES.items()}
+    rows = {
+        split: [{"id": f"{at:064x}"} | row for at, row in enumerate(sentences(SHARED / "wnut17" / name))] for split, name in WNUT.items()
+    }
     for split, some in rows.items():
         (run / f"{split}.jsonl").write_text("\n".join(map(json.dumps, some)) + "\n")
     labels = sorted({span["label"] for row in rows["train"] for span in row["spans"]})

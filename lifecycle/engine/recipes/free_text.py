@@ -44,6 +44,11 @@ class EncodedTexts(Encoded):
     tokenizer: Any = None
     end: int = 0
 
+    @property
+    def examples(self) -> list[Example]:
+        """The rows as their losses are measured."""
+        return [Example(tuple(ids), tuple(labels.tolist())) for ids, labels in zip(self.ids, self.labels, strict=True)]
+
 
 @dataclass(frozen=True)
 class Observed:
@@ -125,7 +130,7 @@ class FreeText:
     def observe(self, model: Any, rows: EncodedRows, batches: Collate, at_once: int) -> Observed:
         """The loss of each row's answer, and greedy answers to the first rows, cut at SAMPLE_TOKENS."""
         encoded: Any = rows.encoded
-        examples = [Example(tuple(ids), tuple(labels.tolist())) for ids, labels in zip(encoded.ids, encoded.labels, strict=True)]
+        examples = encoded.examples
         losses = measure_losses(model, examples, batches.pad_id, min(at_once, EVALUATION_ROWS))
         prompts = [
             [token for token, label in zip(each.ids, each.labels, strict=True) if label == NOT_COUNTED] for each in examples[:SAMPLES]
