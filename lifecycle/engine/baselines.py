@@ -18,11 +18,11 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 
-from lifecycle.engine import calibration, metrics, span_baselines
+from lifecycle.engine import calibration, metrics, ranked_baselines, span_baselines
 from lifecycle.engine.data import Rows
 from lifecycle.engine.embedding import Embedder
 from lifecycle.engine.recipes import RECIPES
-from lifecycle.engine.spec import Base
+from lifecycle.engine.spec import RANKED, Base
 
 ITERATIONS = 100
 TOLERANCE = 1e-3  # ten times scikit-learn's: faster with many classes, for nearly the same accuracy
@@ -105,6 +105,10 @@ def measure(
     """The recipe's `shown` scores of each baseline with intervals {low, high}; the base's is left out where no base is given."""
     if task == "spans":
         return span_baselines.measure(train, test, classes=classes, base=base, folder=folder, max_tokens=max_tokens, count=count, seed=seed)
+    if task in RANKED:
+        return ranked_baselines.measure(
+            train, test, task=task, base=base, folder=folder, pooling=pooling, max_tokens=max_tokens, count=count, seed=seed
+        )
     frequent, learn = KINDS[task]
     answers = {
         "majority": frequent(train, len(test), classes),

@@ -38,6 +38,11 @@ class Encoded:
     def __len__(self) -> int:
         return len(self.ids)
 
+    @property
+    def lengths(self) -> list[int]:
+        """Tokens of each row."""
+        return [len(each) for each in self.ids]
+
 
 class EncodedRows(Dataset[dict[str, Any]]):
     """Rows as the trainer reads them: token ids, with what frozen layers give to each token where that is kept; or, where only the head
@@ -52,7 +57,7 @@ class EncodedRows(Dataset[dict[str, Any]]):
     @property
     def lengths(self) -> list[int]:
         """By which rows share a batch: their tokens, or 1 where each is one vector."""
-        return [1] * len(self) if isinstance(self.features, Tensor) else [len(each) for each in self.encoded.ids]
+        return [1] * len(self) if isinstance(self.features, Tensor) else self.encoded.lengths
 
     def __getitem__(self, row: int) -> dict[str, Any]:
         labels = self.encoded.labels[row]
@@ -69,18 +74,19 @@ def stacked(labels: Sequence[Any]) -> Tensor:
 
 @dataclass(frozen=True)
 class Collate:
-    """Batches of EncodedRows as model arguments. stack: how a recipe makes one tensor of a batch's labels."""
+    """Batches of EncodedRows as model arguments. stack: how a recipe makes one tensor of a batch's labels; pad: and of its token ids."""
 
     pad_id: int
     token_types: bool
     stack: Callable[[Sequence[Any]], Tensor] = stacked
+    pad: Callable[..., dict[str, Tensor]] = collate
 
     def __call__(self, rows: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
         """Tensors of one batch, labels included."""
         labels = self.stack([row["labels"] for row in rows])
         if "features" in rows[0]:
             return {"features": pad_sequence([row["features"] for row in rows], batch_first=True), "labels": labels}
-        batch = {**collate([row["input_ids"] for row in rows], self.pad_id, token_types=self.token_types), "labels": labels}
+        batch = {**self.pad([row["input_ids"] for row in rows], self.pad_id, token_types=self.token_types), "labels": labels}
         if "hidden" in rows[0]:
             batch["hidden"] = pad_sequence([row["hidden"] for row in rows], batch_first=True)
         return batch

@@ -35,6 +35,19 @@ def collate(encoded: Sequence[Sequence[int]], pad_id: int, *, token_types: bool)
     return batch
 
 
+def collate_sets(encoded: Sequence[Sequence[Sequence[int]]], pad_id: int, *, token_types: bool) -> dict[str, Tensor]:
+    """Rows of several sequences, padded to the most and the longest, without attention where a row has fewer: each int64 (B, M, T)."""
+    flat = collate([ids for each in encoded for ids in each], pad_id, token_types=token_types)
+    most, start, batch = max(map(len, encoded)), 0, {}
+    for name, values in flat.items():
+        batch[name] = values.new_full((len(encoded), most, values.shape[1]), pad_id if name == "input_ids" else 0)
+    for row, each in enumerate(encoded):
+        for name, values in flat.items():
+            batch[name][row, : len(each)] = values[start : start + len(each)]
+        start += len(each)
+    return batch
+
+
 def length_batches(lengths: Sequence[int], batch_size: int) -> Iterator[list[int]]:
     """Row numbers in batches of like length, longest first, so that padding is small and too much memory shows at once."""
     order = sorted(range(len(lengths)), key=lambda row: (-lengths[row], row))
@@ -55,9 +68,10 @@ class Network(nn.Module):
 
 
 class Classifier(Network):
-    """An encoder, its pooled vector and a linear head of our own. is_ragged: it gives logits to every token."""
+    """An encoder, its pooled vector and a linear head of our own. is_ragged: it gives logits to every token. reads_pairs: of texts."""
 
     is_ragged = False
+    reads_pairs = False
 
     def __init__(self, encoder: nn.Module, hidden: int, labels: int, pooling: str, loss: nn.Module | None = None) -> None:
         super().__init__()
@@ -97,6 +111,27 @@ class Classifier(Network):
         if labels is None:
             return {"logits": logits}
         return {"loss": self.loss(logits, labels), "logits": logits}
+
+
+class Ranker(Classifier):
+    """A cross-encoder: the encoder reads a prompt with one response, and the head gives it a score. Rows of a batch are such sets."""
+
+    reads_pairs = True
+
+    def forward(
+        self, labels: Tensor | None = None, features: Tensor | None = None, hidden: Tensor | None = None, **inputs: Tensor
+    ) -> dict[str, Tensor]:
+        """Scores (B, M), whatever where a row has no such response, and the loss where ranks (B, M) are given.
+
+        inputs: int64 (B, M, T). features (B, M, H) stand in for the encoder where it is frozen.
+        """
+        if features is not None:
+            scores = self.head(self.dropout(features)).squeeze(-1).float()
+        else:
+            there = inputs["attention_mask"].any(-1)
+            read = self.head(self.dropout(self.embed(**{name: each[there] for name, each in inputs.items()}))).squeeze(-1).float()
+            scores = read.new_zeros(there.shape).masked_scatter(there, read)
+        return {"logits": scores} if labels is None else {"loss": self.loss(scores, labels), "logits": scores}
 
 
 class TokenClassifier(Classifier):

@@ -115,7 +115,7 @@ def _answers(
     encoded = recipe.encode(tokenizer, rows, len(labels), before.max_tokens)
     logits = recipe.observe(load_classifier(base, None), EncodedRows(encoded), batches, memory.EVALUATION_BATCH)
     truth, found = recipe.truth(rows.targets, len(labels)), []
-    for info, given in ((before, logits), (after, predictor.answer(rows.texts).logits)):
+    for info, given in ((before, logits), (after, predictor.logits(rows))):
         known = dict(zip(info.labels, info.thresholds or (), strict=False))
         probabilities = recipe.decode(rearranged(given, recipe.meanings(info.labels), recipe.meanings(labels)), info.temperature)
         found.append(recipe.score(probabilities, truth, [known.get(label, 0.5) for label in labels] if known else None))
@@ -124,6 +124,8 @@ def _answers(
 
 def rearranged(logits: Any, old: Sequence[str], new: Sequence[str]) -> Any:
     """Logits in another order of what they stand for; NEVER where they say nothing of it. logits: (N, K), or those of tokens."""
+    if list(old) == list(new):
+        return logits
     if isinstance(logits, Tokens):
         return replace(logits, values=tuple(rearranged(each, old, new) for each in logits.values))
     found: Array = np.full((len(logits), len(new)), NEVER, dtype=np.float64)

@@ -28,6 +28,12 @@ class Embedder:
         """Pooled vectors (N, H), each scaled to length 1, in order of the texts."""
         return unit(frozen_features(self.model, encode(self.tokenizer, texts, self.max_tokens), self.batches).numpy())
 
+    def embed_pairs(self, pairs: Sequence[tuple[str, str]]) -> NDArray[np.float64]:
+        """The same of two texts read together."""
+        one, two = zip(*pairs, strict=True)
+        found = self.tokenizer(list(one), list(two), truncation=True, max_length=self.max_tokens, return_attention_mask=False)
+        return unit(frozen_features(self.model, found["input_ids"], self.batches).numpy())
+
 
 def unit(vectors: NDArray[Any]) -> NDArray[np.float64]:
     """The rows, each scaled to length 1."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,13 +61,16 @@ def finish_graph(
     )
     write_artifact(folder / "artifact", model, prepared.tokenizer, info)
     recipe, truth = RECIPES[spec.task], trainer.eval_dataset.encoded.truth
-    logits, pace = answer_timed(folder / "artifact", prepared.validation.texts, spec.threads)
+    logits, pace = answer_timed(folder / "artifact", prepared.validation, spec.threads)
     paces = {"fp32": pace}
-    if prepared.test is not None:
-        events.write("stage", name="int8", message=f"Comparing int8 with fp32 on {len(prepared.test):,} test rows.")
-    info = set_info(folder / "artifact", try_int8(folder / "artifact", recipe.calibrate(info, logits, truth), prepared.test, spec.threads))
+    info = recipe.calibrate(info, logits, truth)
+    if recipe.gated:
+        if prepared.test is not None:
+            events.write("stage", name="int8", message=f"Comparing int8 with fp32 on {len(prepared.test):,} test rows.")
+        info = try_int8(folder / "artifact", info, prepared.test, spec.threads)
+    set_info(folder / "artifact", info)
     if info.int8 and info.int8.passed:
-        logits, paces["int8"] = answer_timed(folder / "artifact", prepared.validation.texts, spec.threads)
+        logits, paces["int8"] = answer_timed(folder / "artifact", prepared.validation, spec.threads)
         info = set_info(folder / "artifact", recipe.calibrate(info, logits, truth))
     if info.operating and info.operating.missed:
         events.write("finding", **diagnosis.operating_point_missed(info.operating, info.labels).to_json())
@@ -77,13 +80,13 @@ def finish_graph(
     return values | measured, info, paces
 
 
-def answer_timed(artifact: Path, texts: Sequence[str], threads: int) -> tuple[Any, dict[str, float]]:
-    """Logits of the texts by the graph that serves, and what answering them took; its loading is not counted."""
+def answer_timed(artifact: Path, rows: Rows, threads: int) -> tuple[Any, dict[str, float]]:
+    """Logits of the rows by the graph that serves, and what answering them took; its loading is not counted."""
     predictor = Predictor(artifact, threads)
     begun = time.monotonic(), time.process_time()
-    logits = predictor.answer(texts).logits
+    logits = predictor.logits(rows)
     taken = {"seconds": time.monotonic() - begun[0], "cpu_seconds": time.process_time() - begun[1]}
-    return logits, {"rows": len(texts), **{unit: round(value, 6) for unit, value in taken.items()}}
+    return logits, {"rows": len(rows), **{unit: round(value, 6) for unit, value in taken.items()}}
 
 
 def finish_decoder(

@@ -71,6 +71,20 @@ def evaluation_logits(model: Any, rows: EncodedRows, batches: Any, at_once: int)
     return logits
 
 
+@torch.no_grad()
+def evaluation_scores(model: Any, rows: EncodedRows, batches: Any, at_once: int) -> np.ndarray[Any, Any]:
+    """Scores (N, M) of the responses of all rows in order, without dropout; NaN where a row has fewer. at_once: sequences of a batch."""
+    model.eval()
+    counts = [len(each) for each in rows.encoded.ids]
+    scores = np.full((len(rows), max(counts)), np.nan)
+    for numbers in length_batches(rows.lengths, max(1, at_once // max(counts))):
+        batch = batches([rows[number] for number in numbers])
+        batch.pop("labels")
+        for number, found in zip(numbers, model(**batch)["logits"].float().numpy(), strict=True):
+            scores[number, : counts[number]] = found[: counts[number]]
+    return scores
+
+
 def token_vectors(model: TokenClassifier, encoded: Sequence[Sequence[int]], batches: Collate, path: Path, at_once: int) -> Activations:
     """The vector of each token of an encoder that does not learn, read from the file where it is whole."""
     found = Activations(path, [len(each) for each in encoded], model.head.in_features)

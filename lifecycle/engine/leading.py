@@ -22,10 +22,13 @@ class Leading:
 
 
 MACRO, MICRO = Leading("macro_f1", "macro-F1"), Leading("micro_f1", "micro-F1 of spans")
+PAIRS = Leading("pair_accuracy", "accuracy of pairs")
 LEADING = {
     "single_label": MACRO,
     "multi_label": MACRO,
     "spans": MICRO,
+    "preference": PAIRS,
+    "ranking": PAIRS,
     "free_text": Leading("validation_loss", "validation loss", lower_is_better=True),
 }
 IN_LISTS = {"free_text": Leading("perplexity", "perplexity", lower_is_better=True, digits=2)}  # e to the loss, so it orders runs alike

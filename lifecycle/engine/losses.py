@@ -1,4 +1,4 @@
-"""What classification minimises."""
+"""What is minimised where there are labels, or responses in order."""
 
 from __future__ import annotations
 
@@ -111,3 +111,22 @@ def tag_weights(tags: Tensor, classes: int) -> Tensor:
     inside = tags[tags > 0]
     weights = balanced_weights(((inside - 1) // 2).tolist(), classes).clamp(max=MOST_WEIGHT) if len(inside) else torch.ones(classes)
     return torch.cat([torch.ones(1), weights.repeat_interleave(2)])
+
+
+class RankLoss(nn.Module):
+    """Cross entropy in nats of which of two responses is better, by the difference of their scores (Bradley and Terry 1952), over all pairs
+    of a row, as Burges et al. 2005 (RankNet) and Ouyang et al. 2022 (arXiv:2203.02155, §3.4). Equal ones want a half."""
+
+    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """The mean over rows of the mean over their pairs. logits: float (B, M), a score of each response. labels: int64 (B, M), its rank,
+        0 the best; -100 where a row has no such response."""
+        there = labels != NOT_COUNTED
+        pairs = (there.unsqueeze(2) & there.unsqueeze(1)).triu(1)  # (B, M, M)
+        difference = logits.unsqueeze(2) - logits.unsqueeze(1)
+        wanted = (1 + torch.sign(labels.unsqueeze(1) - labels.unsqueeze(2)).to(logits.dtype)) / 2
+        each = nn.functional.binary_cross_entropy_with_logits(difference, wanted, reduction="none") * pairs
+        return (each.sum((1, 2)) / pairs.sum((1, 2))).mean()
+
+    def weight(self, labels: Tensor) -> float:
+        """What rows weigh in a mean: how many there are. labels: (B, M)."""
+        return float(len(labels))

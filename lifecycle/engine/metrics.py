@@ -171,6 +171,13 @@ def bootstrap(rows: Countable, count: int = RESAMPLES, seed: int = 1) -> dict[st
     return {name: _interval(np.concatenate(values)) for name, values in samples.items()}
 
 
+def summary(rows: Countable, *, count: int, seed: int) -> dict[str, Any]:
+    """Every score and `intervals` {name: {low, high}}, 95 %, of those that are known."""
+    points = {name: value for name, value in point_estimates(rows).items() if not np.isnan(value)}
+    intervals = {name: {"low": low, "high": high} for name, (low, high) in bootstrap(rows, count, seed).items() if name in points}
+    return {**points, "intervals": intervals}
+
+
 def calibration_extras(gap: Floats, counts: Floats, accuracy: Floats) -> dict[str, Floats]:
     """ece_debiased and mce of each weighting (B,) from its bins (B, bins)."""
     large = counts >= calibration.MCE_MINIMUM

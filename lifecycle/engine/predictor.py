@@ -14,6 +14,8 @@ from tokenizers import Tokenizer
 
 from lifecycle.engine import tagging
 from lifecycle.engine.artifact import INT8, ArtifactInfo
+from lifecycle.engine.data import Rows
+from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.tagging import Tokens
 
@@ -45,8 +47,18 @@ class Predictor:
         self.tokenizer.enable_truncation(self.info.max_tokens)
         self.tokenizer.no_padding()
 
-    def answer(self, texts: Sequence[str], batch_size: int = 64) -> Answers:
-        """Logits and embeddings of each text."""
+    def logits(self, rows: Rows, batch_size: int = 64) -> Any:
+        """Of labelled rows, as the task's recipe decodes them."""
+        recipe = RECIPES[self.info.task]
+        return recipe.gather(self.answer(recipe.ask(rows), batch_size).logits, rows)
+
+    def answer(self, texts: Sequence[Any], batch_size: int = 64) -> Answers:
+        """Logits and embeddings of each text, or of two texts read together."""
+        if RECIPES[self.info.task].network.reads_pairs and any(isinstance(each, str) for each in texts):
+            raise EngineFault(
+                "bad_spec", "This model compares the responses to a prompt; it gives no label and no vector of a text by itself.",
+                "Read its answers in its evaluation.",
+            )  # fmt: skip
         batch_size = 1 if self.alone else batch_size
         encodings = self.tokenizer.encode_batch(list(texts))
         ids = [each.ids for each in encodings]

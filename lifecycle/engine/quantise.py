@@ -47,10 +47,10 @@ def try_int8(artifact: Path, info: ArtifactInfo, test: Rows | None, threads: int
     fp32, int8 = artifact / info.serving, artifact / INT8
     truth = RECIPES[info.task].truth(test.targets, len(info.labels))
     try:
-        wanted = Predictor(artifact, threads, graph=fp32).answer(test.texts).logits
+        wanted = Predictor(artifact, threads, graph=fp32).logits(test)
         for kept in (False, True):
             quantise(fp32, int8, keep_lower=kept)
-            got = Predictor(artifact, threads, graph=int8).answer(test.texts).logits
+            got = Predictor(artifact, threads, graph=int8).logits(test)
             gate = judge(info, wanted, got, truth, fp32.stat().st_size, int8.stat().st_size)
             if gate.passed:
                 return replace(info, int8=replace(gate, reason=f"{gate.reason} {KEPT}") if kept else gate)

@@ -12,7 +12,8 @@ from typing import Any, Literal, Self, Union, get_args, get_origin, get_type_hin
 from lifecycle.engine.faults import EngineFault
 
 FORMAT = 1
-TASKS = ("single_label", "multi_label", "spans", "free_text")
+RANKED = ("preference", "ranking")  # responses to a prompt are put in order
+TASKS = ("single_label", "multi_label", "spans", "free_text", *RANKED)
 DECODER_STRATEGIES = ("prompt", "p_tuning", "prefix")
 STRATEGIES = ("full", "lora", "ia3", "adapter", "head", *DECODER_STRATEGIES)
 MERGED = ("full", "lora", "ia3", "head")  # whose weights can be added into the base's
@@ -216,8 +217,9 @@ class Strategy(Document):
 class TrainSpec(Document):
     """One fine-tuning run. Paths are relative to the run's folder or absolute; the labels' order is the order of the logits.
 
-    task: whose recipe trains and scores: one label a text, any number, marked parts, or a text that is written. The last has no labels, its
-    base is a decoder, and what belongs to labels (class_weights, label_smoothing, focal_gamma, a pooling) stays as it is by default.
+    task: whose recipe trains and scores: one label a text, any number, marked parts, a text that is written, or responses in order (two of
+    them, or more). The last two have no labels, and what belongs to labels (class_weights, label_smoothing, focal_gamma) stays as it is by
+    default; where texts are written, the base is a decoder, and a pooling stays so too.
     max_new_tokens: at most so many tokens of an answer, where texts are written.
 
     evaluations_per_epoch: how often validation is scored. patience: evaluations without a better score (macro-F1; of spans micro-F1) until
@@ -275,9 +277,8 @@ class TrainSpec(Document):
 
     def _check_whole(self, prefix: str) -> None:
         if self.operating_point != "f1" and self.task != "multi_label":
-            raise SpecError(
-                f"{prefix}operating_point", f"must be f1 for {self.task}: its answer is the likeliest class, which has no threshold."
-            )
+            answer = "an order" if self.task in RANKED else "the likeliest class"
+            raise SpecError(f"{prefix}operating_point", f"must be f1 for {self.task}: its answer is {answer}, which has no threshold.")
         if self.label_smoothing and self.focal_gamma:
             raise SpecError(
                 f"{prefix}label_smoothing", "must be 0 where focal_gamma is set: one loss counts easy rows less, the other softens them."
@@ -285,10 +286,15 @@ class TrainSpec(Document):
         if self.processes > self.batch_size:
             raise SpecError(f"{prefix}processes", f"must be at most {self.batch_size}, the batch size: each takes a row of every batch.")
         if self.task == "free_text":
-            self._check_written(prefix)
+            self._check_unlabelled(prefix, "texts are written", "pooling", "keep_head")
             return
         if self.strategy.kind in DECODER_STRATEGIES:
             raise SpecError(f"{prefix}strategy.kind", f"{self.strategy.kind} is for text generation: it steers a decoder's answers.")
+        if self.task in RANKED:
+            self._check_unlabelled(prefix, "responses are put in order")
+            if self.strategy.cached:
+                raise SpecError(f"{prefix}strategy.cached", "must be false where responses are put in order: each is read with its prompt.")
+            return
         if self.task == "spans" and self.pooling != "mean":
             raise SpecError(f"{prefix}pooling", "must be mean where parts of texts are marked: every token is read by itself.")
         if len(set(self.labels)) != len(self.labels):
@@ -299,13 +305,13 @@ class TrainSpec(Document):
         if not self.labels:
             raise SpecError(f"{prefix}labels", "must hold at least two names, got none.")
 
-    def _check_written(self, prefix: str) -> None:
-        """Raises SpecError for what has no meaning where texts are written."""
+    def _check_unlabelled(self, prefix: str, where: str, *more: str) -> None:
+        """Raises SpecError for what has no meaning without labels. more: names of fields that have none either."""
         if self.labels:
-            raise SpecError(f"{prefix}labels", f"must be empty where texts are written, got {len(self.labels)} names.")
-        for name in ("class_weights", "label_smoothing", "focal_gamma", "pooling", "keep_head"):
+            raise SpecError(f"{prefix}labels", f"must be empty where {where}, got {len(self.labels)} names.")
+        for name in ("class_weights", "label_smoothing", "focal_gamma", *more):
             if getattr(self, name) != TrainSpec.__dataclass_fields__[name].default:
-                raise SpecError(f"{prefix}{name}", "is a setting of labels; leave it as it is where texts are written.")
+                raise SpecError(f"{prefix}{name}", f"is a setting of labels; leave it as it is where {where}.")
 
 
 @dataclass(frozen=True)

@@ -241,7 +241,9 @@ def _trainer(
         tell("log", message=f"The head begins with {taken} of {recipe.outputs(classes)} outputs of {spec.base.name}.")
     lowest = Lowest(model.encoder, spec.strategy.frozen_layers) if spec.strategy.cached else None
     parts = memory.kept(folder, spec.batch_size)
-    batches = Collate(prepared.tokenizer.pad_token_id or 0, "token_type_ids" in prepared.tokenizer.model_input_names, recipe.stack)
+    batches = Collate(
+        prepared.tokenizer.pad_token_id or 0, "token_type_ids" in prepared.tokenizer.model_input_names, recipe.stack, recipe.pad
+    )
     sets = []
     for name, rows in encoded.items():
         features = hidden = None

@@ -42,7 +42,7 @@ def evaluate(folder: Path, cancelled: Cancelled) -> dict[str, Any]:
     recipe = RECIPES[info.task]
     rows = read_rows(folder / spec.data, info.labels, recipe.read)
     events.write("stage", name="predict", message=f"Answering {len(rows):,} rows.")
-    probabilities = predictor.probabilities(rows.texts, spec.batch_size)
+    probabilities = recipe.decode(predictor.logits(rows, spec.batch_size), info.temperature)
     truth = recipe.truth(rows.targets, len(info.labels))
     recipe.keep(folder / "predictions.parquet", rows.ids, probabilities, truth, info, spec.split)
     events.write("stage", name="score", message=f"Scoring, with {spec.bootstrap:,} bootstrap samples.")

@@ -1,7 +1,5 @@
 """Every strategy with every recipe on every architecture of the table in docs/strategies.md: a step is taken, and the graph is exported."""
 
-import copy
-
 import numpy as np
 import pytest
 
@@ -11,8 +9,13 @@ from tests.support.architectures import MODELS, make_encoder
 
 pytestmark = pytest.mark.engine
 CLASSES = 3
-TARGETS = {"single_label": np.array([0, 2]), "multi_label": np.array([[1, 0, 1], [0, 0, 0]], dtype=bool)}
-TAGS = [np.array([-100, 1, 2, 0, -100]), np.array([-100, 5, -100])]  # what tokens of marked parts are labelled
+TEXTS = [[3, 4, 5, 6, 7], [8, 9, 10]]
+TARGETS = {
+    "single_label": np.array([0, 2]),
+    "multi_label": np.array([[1, 0, 1], [0, 0, 0]], dtype=bool),
+    "spans": [np.array([-100, 1, 2, 0, -100]), np.array([-100, 5, -100])],
+    "preference": [np.array([0, 1])],  # of the two texts, as responses of one row
+}
 INNER = {"fast_lora": {"frozen_layers": 1}, "adapter": {"width": 4}}
 
 
@@ -24,8 +27,9 @@ def base(request, tmp_path_factory):
     return folder
 
 
+@pytest.mark.parametrize("task", TARGETS)
 @pytest.mark.parametrize("strategy", STRATEGIES)
-def test_a_strategy_learns_with_each_recipe_and_can_be_served(strategy, base, tmp_path):
+def test_a_strategy_learns_with_each_recipe_and_can_be_served(strategy, task, base, tmp_path):
     import torch
 
     from lifecycle.engine.classifier import collate
@@ -33,32 +37,33 @@ def test_a_strategy_learns_with_each_recipe_and_can_be_served(strategy, base, tm
     from lifecycle.engine.faults import EngineFault
     from lifecycle.engine.layers import Lowest
     from lifecycle.engine.recipes import RECIPES
-    from lifecycle.engine.spec import Base, TrainSpec
-    from lifecycle.engine.strategies import build, merged
+    from lifecycle.engine.spec import RANKED, Base, SpecError, TrainSpec
+    from lifecycle.engine.strategies import merged
 
+    recipe, labels, names = RECIPES[task], TARGETS[task], () if task in RANKED else ("a", "b", "c")
     asked = Strategy(**strategy_spec(strategy, INNER.get(strategy, {})))
+    fields = {"base": {"path": "base", "name": "base"}, "labels": list(names), "task": task, "strategy": asked.__dict__}
+    if task in RANKED and asked.cached:
+        with pytest.raises(SpecError, match="must be false where responses are put in order"):
+            TrainSpec.from_json(fields)
+        return
+    spec = TrainSpec(Base("base", "base"), names, task=task, strategy=asked)
     if strategy == "ia3" and base.name not in IA3_MODELS:
         with pytest.raises(EngineFault, match="which weights IA3 scales in it is not known"):
-            build(base, asked, "mean", CLASSES)
+            recipe.build(base, spec, recipe.loss(spec, labels))
         return
-    plain = build(base, asked, "mean", CLASSES)
-    batch = collate([[3, 4, 5, 6, 7], [8, 9, 10]], 1, token_types=False)
+    model = recipe.build(base, spec, recipe.loss(spec, labels)).train()
+    batch = recipe.pad([TEXTS] if task in RANKED else TEXTS, 1, token_types=False)
     if asked.cached:
-        Lowest(plain.encoder, asked.frozen_layers).check(**batch)
-    for task in TARGETS:
-        recipe, model = RECIPES[task], copy.deepcopy(plain).train()
-        labels = TAGS if task == "spans" else TARGETS[task]
-        spec = TrainSpec(Base("base", "base"), ("a", "b", "c"), task=task, strategy=asked)
-        model = recipe.build(base, spec, recipe.loss(spec, labels)).train() if task == "spans" else model
-        model.loss = recipe.loss(spec, labels)
-        learning = {name: each for name, each in model.named_parameters() if each.requires_grad}
-        before = {name: each.detach().clone() for name, each in learning.items()}
+        Lowest(model.encoder, asked.frozen_layers).check(**collate(TEXTS, 1, token_types=False))
+    learning = {name: each for name, each in model.named_parameters() if each.requires_grad}
+    before = {name: each.detach().clone() for name, each in learning.items()}
 
-        model(**batch, labels=recipe.stack(list(labels)))["loss"].backward()
-        torch.optim.SGD(learning.values(), lr=0.5).step()
+    model(**batch, labels=recipe.stack(list(labels)))["loss"].backward()
+    torch.optim.SGD(learning.values(), lr=0.5).step()
 
-        assert any(not torch.equal(before[name], each) for name, each in learning.items() if name.startswith("head."))
-        moved = any(not torch.equal(before[name], each) for name, each in learning.items() if name.startswith("encoder."))
-        assert moved is (strategy != "head")
-        if recipe.network.is_ragged or task == "single_label":  # graphs of one vector a text are alike
-            assert export_onnx(merged(model), tmp_path / f"{task}.onnx", ("input_ids", "attention_mask")) < 1e-4
+    assert any(not torch.equal(before[name], each) for name, each in learning.items() if name.startswith("head."))
+    moved = any(not torch.equal(before[name], each) for name, each in learning.items() if name.startswith("encoder."))
+    assert moved is (strategy != "head")
+    if task != "multi_label":  # whose graph is that of one label a text
+        assert export_onnx(merged(model.eval()), tmp_path / f"{task}.onnx", ("input_ids", "attention_mask")) < 1e-4

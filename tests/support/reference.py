@@ -57,9 +57,9 @@ and strategies that do not fit a task, are refused in a sentence.
 
 ## Tasks and base models
 
-Which task each strategy learns on which kind of base: **1** is one class per text, **n** any number of classes, **s** marked
-parts. Every cell is one test of
-`tests/engine/test_strategy_table.py`, which takes a step and exports the graph that serves, on an encoder of three layers.
+Which task each strategy learns on which kind of base: **1** is one class per text, **n** any number of classes, **s** marked parts, **r**
+responses in order. Every letter is one test of `tests/engine/test_strategy_table.py`, which takes a step and exports the graph that
+answers, on an encoder of three layers.
 
 {bases}
 
@@ -82,6 +82,11 @@ opened again and gives the same losses; `tests/engine/test_answering.py` compare
   in which no span goes on that has not begun, so spans have exact places; the confidence of a span is the least probability of its tokens'
   tags. Of spans that overlap the longest is learnt. Class weights count the spans of rare classes more; tokens outside of spans count as
   one.
+- *Responses in order*, the better of two or up to five of them: the encoder reads the prompt with each response (a cross-encoder) and a
+  linear head gives it a score; the loss is the cross entropy of which of two is better by the difference of their scores, over all pairs
+  of a row (RankNet, Bradley and Terry). Two that are about the same want a half; a row of which both are bad says nothing and is left out.
+  A prompt and a response share the longest text, and the longer of the two loses its end. Both are told apart by the separator alone, as
+  in RoBERTa. The best step is the one of the best accuracy of pairs. The graph is kept in fp32.
 - The best step is the one of the best macro-F1 on validation, where classes are learnt; with marked parts, of the best micro-F1 of spans
   that are right in place and class.
 - Every artifact but those that write texts is served from one ONNX graph in fp32, or in int8 where that passed its gate. LoRA and IA3 are
@@ -141,10 +146,11 @@ def strategies() -> str:
 
 def strategy_bases() -> str:
     """Strategies by architecture, with the tasks that each learns there."""
-    known = {"single_label": "1", "multi_label": "n", "spans": "s"}
-    learnt = " ".join(known[task] for task in TASKS if task in known)
+    known = {"single_label": "1", "multi_label": "n", "spans": "s", "preference": "r"}
+    learnt = [known[task] for task in TASKS if task in known]
+    cells = {each: " ".join(letter for letter in learnt if letter != "r" or each != Strategy.FAST_LORA) for each in Strategy}
     rows = [
-        [each.label, *("–" if each == Strategy.IA3 and name not in defaults.IA3_MODELS else learnt for name in MODELS)]
+        [each.label, *("–" if each == Strategy.IA3 and name not in defaults.IA3_MODELS else cells[each] for name in MODELS)]
         for each in Strategy
         if each in CLASSED
     ]

@@ -17,6 +17,7 @@ from lifecycle.engine import text_diagnosis
 from lifecycle.engine.answering import Losses, answer, measure_losses
 from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.batches import Collate, Encoded, EncodedRows
+from lifecycle.engine.classifier import collate
 from lifecycle.engine.data import NOT_COUNTED, Rows
 from lifecycle.engine.decoders import AnswerLoss, Decoder, build_decoder
 from lifecycle.engine.faults import EngineFault
@@ -66,6 +67,7 @@ class FreeText:
     best_name: str = LEADING["free_text"].words
     served_by: str = "torch"
     network: type[Any] = Decoder
+    gated: bool = False
     watched: tuple[str, ...] = ("perplexity",)
     shown: tuple[str, ...] = ("rouge_l", "token_f1", "chrf")
 
@@ -115,6 +117,11 @@ class FreeText:
         """Padded with what no loss counts."""
         return pad_sequence([torch.from_numpy(each) for each in labels], batch_first=True, padding_value=NOT_COUNTED)
 
+    @staticmethod
+    def pad(encoded: Any, pad_id: int, *, token_types: bool) -> dict[str, Tensor]:
+        """As collate."""
+        return collate(encoded, pad_id, token_types=token_types)
+
     def loss(self, spec: TrainSpec, labels: Any) -> nn.Module:
         """Cross entropy of the answers' tokens."""
         return AnswerLoss()
@@ -159,6 +166,14 @@ class FreeText:
     def calibrate(self, info: ArtifactInfo, logits: Any, truth: Any) -> ArtifactInfo:
         """As it is."""
         return info
+
+    def ask(self, rows: Rows) -> NoReturn:
+        """Raises EngineFault: there is no graph."""
+        raise writes()
+
+    def gather(self, logits: Any, rows: Rows) -> NoReturn:
+        """Raises EngineFault."""
+        raise writes()
 
     def decode(self, logits: Any, temperature: float = 1.0) -> NoReturn:
         """Raises EngineFault: there are no probabilities of labels."""

@@ -2,10 +2,11 @@
 
 read, truth          what a row says, and all rows' as what the scores read
 meanings             what each logit stands for, by which a head is carried over to other labels
-encode, stack        rows to token ids with what the loss reads of them, and the latter as one tensor of a batch
+encode, stack, pad   rows to token ids with what the loss reads of them, and both as tensors of a batch
 build, loss          the network that learns, and what it minimises; `frozen` is what it reads where only its head learns
 observe, validate    what a model in training gives to the validation rows, and how good that is: the best step is the best by `best_by`
 sample               what a few of these rows say, and what is said of them
+ask, gather          what the artifact's graph is asked about rows, and its logits as they are decoded
 calibrate            what turns logits into answers, chosen on validation and kept in the artifact
 decode, answer       logits to probabilities, probabilities to labels
 score, report, keep  how good an artifact is, and its answers as a file
@@ -41,6 +42,7 @@ class Recipe(Protocol):
     best_name: str  # as it is told
     served_by: str  # how an artifact answers, and is written: see finishing.FINISH
     network: type[Any]  # what `build` builds, and an artifact is loaded as
+    gated: bool  # whether its graph is rounded to int8 where that passes the gate
     watched: tuple[str, ...]  # scores of validation that are told while it trains
     shown: tuple[str, ...]  # scores that baselines are measured by
 
@@ -68,6 +70,10 @@ class Recipe(Protocol):
     def stack(self, labels: Sequence[Any]) -> Tensor:
         """The labels of a batch's rows as one tensor, padded where they differ in length."""
 
+    @staticmethod
+    def pad(encoded: Any, pad_id: int, *, token_types: bool) -> dict[str, Tensor]:
+        """The token ids of a batch's rows as a model's arguments."""
+
     def loss(self, spec: TrainSpec, labels: Any) -> nn.Module:
         """Of logits and a batch's labels. labels: of the training rows. Its `weight(labels)` says what rows weigh in its mean, so that the
         parts of a batch add up to the batch."""
@@ -92,6 +98,12 @@ class Recipe(Protocol):
         equal where the answer is right; where texts are written, None and what was written. confidence: 0 to 1 before calibration, None
         where there is none."""
 
+    def ask(self, rows: Rows) -> Sequence[Any]:
+        """What the graph reads of the rows: texts, or pairs of them."""
+
+    def gather(self, logits: Any, rows: Rows) -> Any:
+        """The graph's answers to `ask` as `decode` takes them."""
+
     def calibrate(self, info: ArtifactInfo, logits: Any, truth: Any) -> ArtifactInfo:
         """The artifact's description with what turns these logits best into answers."""
 
@@ -99,7 +111,8 @@ class Recipe(Protocol):
         """Probabilities."""
 
     def answer(self, probabilities: Any, info: ArtifactInfo) -> list[dict[str, Any]]:
-        """What each row is told: {"label", "confidence"}, {"labels": [name, …]} or {"spans": [{"start", "end", "label", "confidence"}]}."""
+        """What each row is told: {"label", "confidence"}, {"labels": [name, …]}, {"spans": [{"start", "end", "label", "confidence"}]}, or
+        {"order": [number, …], "strengths"}."""
 
     def agreement(self, one: Any, two: Any, info: ArtifactInfo) -> float:
         """Share (0 to 1) of rows that two graphs' logits give the same answer."""

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from lifecycle.engine import leading, predictions
 from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.batches import Collate, Encoded, EncodedRows, stacked
-from lifecycle.engine.classifier import Classifier, encode
+from lifecycle.engine.classifier import Classifier, collate, encode
 from lifecycle.engine.data import Rows
 from lifecycle.engine.forward import evaluation_logits, frozen_features
 from lifecycle.engine.layers import Activations
@@ -27,6 +27,7 @@ class OfTexts:
     best_name: str = leading.MACRO.words
     served_by: str = "onnx"
     network: type[Classifier] = Classifier
+    gated: bool = True
 
     def truth(self, targets: Sequence[Any], classes: int) -> Any:
         """What the rows say, as one array."""
@@ -36,6 +37,14 @@ class OfTexts:
         """Texts as token ids, with special tokens, cut at max_tokens."""
         truth = self.truth(rows.targets, classes)
         return Encoded(encode(tokenizer, rows.texts, max_tokens), truth, truth)
+
+    def ask(self, rows: Rows) -> Sequence[Any]:
+        """The texts."""
+        return rows.texts
+
+    def gather(self, logits: Any, rows: Rows) -> Any:
+        """As they are."""
+        return logits
 
     def outputs(self, classes: int) -> int:
         """One for each label."""
@@ -48,6 +57,11 @@ class OfTexts:
     def stack(self, labels: Sequence[Any]) -> Tensor:
         """Of one shape."""
         return stacked(labels)
+
+    @staticmethod
+    def pad(encoded: Any, pad_id: int, *, token_types: bool) -> dict[str, Tensor]:
+        """As collate."""
+        return collate(encoded, pad_id, token_types=token_types)
 
     def build(self, base: Path, spec: TrainSpec, loss: nn.Module) -> Classifier:
         """As `strategies.build`."""

@@ -1,0 +1,116 @@
+"""predictions.parquet of a model that orders responses: one row an item, in file order, with its ranks and strengths."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lifecycle.engine import metrics, ranking
+from lifecycle.engine.metrics import Floats, Ints
+from lifecycle.engine.ranking import Ranked, ScoredRanks
+
+SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("ranks", pa.list_(pa.int64())),
+        ("lengths", pa.list_(pa.int64())),
+        ("strengths", pa.list_(pa.float64())),
+        ("split", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class RankedAnswers:
+    """A model's strengths of responses that people put in order, of each row as many. lengths: characters of the responses, whose texts are
+    not kept."""
+
+    ids: tuple[str, ...]
+    ranks: tuple[tuple[int, ...], ...]
+    lengths: tuple[tuple[int, ...], ...]
+    strengths: tuple[tuple[float, ...], ...]
+
+    @classmethod
+    def of(cls, ids: Sequence[str], strengths: Floats, truth: Sequence[Ranked]) -> RankedAnswers:
+        """Of a model's strengths (N, M)."""
+        known = tuple(tuple(row[: len(each.ranks)].tolist()) for row, each in zip(strengths, truth, strict=True))
+        return cls(tuple(ids), tuple(each.ranks for each in truth), tuple(each.lengths for each in truth), known)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def truth(self) -> tuple[Ranked, ...]:
+        """The rows as they are scored, without texts."""
+        return tuple(map(Ranked, self.ranks, self.lengths))
+
+    @property
+    def matrix(self) -> Floats:
+        """Strengths (N, M), NaN where a row has fewer."""
+        return ranking.padded(self.strengths, np.nan)
+
+    @property
+    def scored(self) -> ScoredRanks:
+        """Ready to be counted."""
+        return ranking.score(self.matrix, self.truth)
+
+    @property
+    def surest_error(self) -> Floats:
+        """How sure the model is of the worst pair that it has the wrong way round (N,), a half to 1; 0 where it has none."""
+        pairs = ranking.pairs_of(self.matrix, self.truth)
+        wrong = pairs.decided & (pairs.right < 1)
+        found = np.zeros(len(self))
+        np.maximum.at(found, pairs.rows[wrong], pairs.confidence[wrong])
+        return found
+
+
+def write(path: Path, answers: RankedAnswers, split: str) -> None:
+    """Write the rows."""
+    columns: dict[str, Any] = {
+        "id": list(answers.ids), "ranks": list(answers.ranks), "lengths": list(answers.lengths), "strengths": list(answers.strengths),
+        "split": [split] * len(answers),
+    }  # fmt: skip
+    temporary = path.with_name(f".{path.name}")
+    pq.write_table(pa.table(columns, schema=SCHEMA), temporary, compression="zstd")
+    temporary.replace(path)
+
+
+def read(path: Path) -> RankedAnswers:
+    """Read the rows back."""
+    table = pq.read_table(path)
+    ranks, lengths, strengths = (tuple(map(tuple, table[name].to_pylist())) for name in ("ranks", "lengths", "strengths"))
+    return RankedAnswers(tuple(table["id"].to_pylist()), ranks, lengths, strengths)
+
+
+def shared(one: RankedAnswers, two: RankedAnswers) -> tuple[Ints, Ints]:
+    """Rows of each that answer the same item with the same ranks, side by side."""
+    theirs = {item: row for row, item in enumerate(two.ids)}
+    pairs = [(row, theirs[item]) for row, item in enumerate(one.ids) if item in theirs and two.ranks[theirs[item]] == one.ranks[row]]
+    first, second = zip(*pairs, strict=True) if pairs else ((), ())
+    return np.array(first, dtype=np.int64), np.array(second, dtype=np.int64)
+
+
+def some(answers: RankedAnswers, rows: Sequence[int] | Ints) -> RankedAnswers:
+    """A few of the rows, in this order."""
+    parts: Any = ((each[row] for row in rows) for each in (answers.ids, answers.ranks, answers.lengths, answers.strengths))
+    return RankedAnswers(*map(tuple, parts))
+
+
+def compare(one: RankedAnswers, two: RankedAnswers, *, count: int = metrics.RESAMPLES, seed: int = 1) -> dict[str, Any]:
+    """ranking.paired over the items that both ordered with the same truth, and how many those are.
+
+    Returns rows (compared), left_out (items of only one side, or whose truth differs), and `metrics`. Raises ValueError when no item is
+    shared.
+    """
+    first, second = shared(one, two)
+    if not len(first):
+        raise ValueError("The two evaluations share no item, so they cannot be compared. Evaluate both on the same snapshot and split.")
+    left_out = len(set(one.ids) | set(two.ids)) - len(first)
+    found = ranking.paired(some(one, first).scored, some(two, second).scored, count=count, seed=seed)
+    return {"rows": len(first), "left_out": left_out, "metrics": found}

@@ -1,0 +1,227 @@
+"""How well a model orders the responses to a prompt as people do. numpy only; rows are N, responses of a row M at most.
+
+A model gives each response a strength, and of two the difference says how likely the first is the better one: 1 / (1 + e^-difference)
+(Bradley and Terry 1952).
+
+pair_accuracy   share of the pairs of which people prefer one where it is the stronger; half where both are equally strong
+best_first      share of the rows whose strongest response is one that people put first
+kendall_tau     mean over rows of Kendall's tau-b (1945), -1 to 1; 0 where all strengths of a row are equal
+log_loss        nats a pair; a pair that people find equal wants a half, so that ln 2 is the least it can have
+ece             over pairs, of the probability that the stronger one is better
+accuracy_longer, accuracy_shorter    pair_accuracy where people prefer the longer, the shorter response (in characters)
+longer_preferred  share of the pairs of different length of which the model prefers the longer
+
+Pairs are counted together, rows with more responses more often. Rows whose responses people find equal say nothing but to log_loss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from lifecycle.engine import calibration, metrics
+from lifecycle.engine.metrics import Floats, Ints
+
+METRICS = (
+    *("pair_accuracy", "best_first", "kendall_tau", "log_loss", "ece"),
+    *("accuracy_longer", "accuracy_shorter", "longer_preferred"),
+)
+COMPARED = ("pair_accuracy", "best_first", "kendall_tau", "log_loss", "ece")
+NONE = -1  # the rank where a row has no such response
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """What a row says of two or more responses. ranks: of each, 0 the best; equal ones are as good as each other. lengths: characters of
+    each. responses: their texts, where these are kept."""
+
+    ranks: tuple[int, ...]
+    lengths: tuple[int, ...]
+    responses: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, responses: Sequence[str], ranks: Sequence[int]) -> Ranked:
+        """Of texts."""
+        return cls(tuple(ranks), tuple(map(len, responses)), tuple(responses))
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Every two responses of a row, those of all rows one behind the other, all (P,). rows: numbers of their rows. order: 1 where people
+    prefer the first, -1 the second, 0 neither. difference: of strengths, first to second. longer: 1, -1 or 0 as the first is longer."""
+
+    rows: Ints
+    order: Ints
+    difference: Floats
+    longer: Ints
+
+    @property
+    def decided(self) -> Any:
+        """Of which people prefer one (P,)."""
+        return self.order != 0
+
+    @property
+    def right(self) -> Floats:
+        """1 where the preferred one is the stronger, a half where both are equally strong, else 0 (P,)."""
+        return (np.sign(self.difference) == self.order) + 0.5 * (self.difference == 0)  # type: ignore[no-any-return]
+
+    @property
+    def confidence(self) -> Floats:
+        """How likely the stronger one is better, by the model: a half to 1 (P,)."""
+        return calibration.sigmoid(np.abs(self.difference))
+
+    @property
+    def loss(self) -> Floats:
+        """Cross entropy in nats (P,)."""
+        wanted = (1 + self.order) / 2
+        return wanted * np.logaddexp(0, -self.difference) + (1 - wanted) * np.logaddexp(0, self.difference)  # type: ignore[no-any-return]
+
+
+def padded(values: Sequence[Any], fill: float) -> Floats:
+    """(N, M), filled where a row has fewer."""
+    found = np.full((len(values), max(map(len, values), default=0)), fill, dtype=np.float64)
+    for row, each in enumerate(values):
+        found[row, : len(each)] = each
+    return found
+
+
+def pairs_of(strengths: Floats, truth: Sequence[Ranked]) -> Pairs:
+    """All pairs. strengths: (N, M), NaN where a row has no such response."""
+    ranks = padded([each.ranks for each in truth], NONE)
+    lengths = padded([each.lengths for each in truth], 0)
+    found: list[tuple[Any, ...]] = []
+    for one, two in combinations(range(ranks.shape[1]), 2):
+        rows = np.flatnonzero((ranks[:, one] != NONE) & (ranks[:, two] != NONE))
+        first, second = (rows, one), (rows, two)
+        found.append(
+            (rows, np.sign(ranks[second] - ranks[first]), strengths[first] - strengths[second], np.sign(lengths[first] - lengths[second]))
+        )
+    rows, order, difference, longer = (np.concatenate(each) for each in zip(*found, strict=True))
+    return Pairs(rows.astype(np.int64), order.astype(np.int64), difference, longer.astype(np.int64))
+
+
+@dataclass(frozen=True)
+class ScoredRanks:
+    """Rows ready to be counted: sums over the pairs of each row, (N,), and of calibration (N, bins).
+
+    best, tau: NaN of rows whose responses people find equal. longer, shorter: (right, pairs) where people prefer the longer, the shorter.
+    """
+
+    right: Floats
+    decided: Floats
+    loss: Floats
+    pairs: Floats
+    best: Floats
+    tau: Floats
+    gap: Floats
+    longer: tuple[Floats, Floats]
+    shorter: tuple[Floats, Floats]
+    chosen_longer: tuple[Floats, Floats]
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def aggregate(self, weights: Floats) -> dict[str, Floats]:
+        """METRICS of each weighting of the rows. weights: (B, N), how often each counts. Returns (B,) arrays, NaN where nothing says it."""
+        known = ~np.isnan(self.best)
+
+        def share(above: Floats, below: Floats) -> Floats:
+            total = weights @ below
+            return np.divide(weights @ above, total, out=np.full(len(weights), np.nan), where=total > 0)
+
+        return {
+            "pair_accuracy": share(self.right, self.decided),
+            "best_first": share(np.where(known, self.best, 0.0), known.astype(np.float64)),
+            "kendall_tau": share(np.where(known, self.tau, 0.0), known.astype(np.float64)),
+            "log_loss": share(self.loss, self.pairs),
+            "ece": np.abs(weights @ self.gap).sum(axis=1) / np.maximum(weights @ self.decided, 1.0),
+            "accuracy_longer": share(*self.longer),
+            "accuracy_shorter": share(*self.shorter),
+            "longer_preferred": share(*self.chosen_longer),
+        }
+
+    def extras(self, weights: Floats) -> dict[str, Floats]:
+        """None more."""
+        return {}
+
+    def class_f1(self, weights: Floats) -> Floats:
+        """There are no classes (B, 0)."""
+        return np.zeros((len(weights), 0))
+
+    def support(self) -> Ints:
+        """There are no classes (0,)."""
+        return np.zeros(0, dtype=np.int64)
+
+
+def score(strengths: Floats, truth: Sequence[Ranked], bins: int = 15) -> ScoredRanks:
+    """Per-row quantities. strengths: (N, M), calibrated, NaN where a row has no such response. Raises ValueError without rows."""
+    if not len(truth) or len(strengths) != len(truth):
+        raise ValueError(f"Scores need strengths of as many rows as are true, one or more; got {len(strengths)} and {len(truth)}.")
+    return _of_pairs(pairs_of(strengths, truth), strengths, truth, bins)
+
+
+def _of_pairs(pairs: Pairs, strengths: Floats, truth: Sequence[Ranked], bins: int) -> ScoredRanks:
+    rows = len(truth)
+
+    def summed(values: Any, where: Any = None) -> Floats:
+        weights = np.asarray(values, dtype=np.float64) * (1.0 if where is None else where)
+        return np.bincount(pairs.rows, weights=weights, minlength=rows).astype(np.float64)
+
+    decided, one = pairs.decided, np.ones(len(pairs.rows))
+    cell = pairs.rows * bins + calibration.bin_of(pairs.confidence, bins)
+    gap = np.bincount(cell, weights=decided * (pairs.right - pairs.confidence), minlength=rows * bins).astype(np.float64)
+    apart = decided & (pairs.longer != 0)
+    longer, shorter = apart & (pairs.order == pairs.longer), apart & (pairs.order == -pairs.longer)
+    chosen = (np.sign(pairs.difference) == pairs.longer) + 0.5 * (pairs.difference == 0)
+    sided = summed(one, decided)
+    told = sided > 0
+    ranks = padded([each.ranks for each in truth], np.inf)
+    strongest = np.where(np.isnan(strengths), -np.inf, strengths)[:, : ranks.shape[1]]
+    top = strongest == strongest.max(axis=1, keepdims=True)
+    first = ranks == ranks.min(axis=1, keepdims=True)
+    best = (top & first).sum(axis=1) / top.sum(axis=1)  # of equally strong ones any could be taken
+    tied = summed(one, pairs.difference == 0)
+    every = summed(one)
+    below = np.sqrt(sided * (every - tied))
+    tau = metrics.ratio(summed(np.sign(pairs.difference) * pairs.order), below)
+    return ScoredRanks(
+        right=summed(pairs.right, decided),
+        decided=sided,
+        loss=summed(pairs.loss),
+        pairs=every,
+        best=np.where(told, best, np.nan),
+        tau=np.where(told, tau, np.nan),
+        gap=gap.reshape(rows, bins),
+        longer=(summed(pairs.right, longer), summed(one, longer)),
+        shorter=(summed(pairs.right, shorter), summed(one, shorter)),
+        chosen_longer=(summed(chosen, apart), summed(one, apart)),
+    )
+
+
+def report(strengths: Floats, truth: Sequence[Ranked], *, bins: int, count: int, seed: int) -> dict[str, Any]:
+    """Everything an evaluation tells: METRICS with `intervals`, how many pairs there are, reliability, and what people think of length.
+
+    longer_preferred_by_people: share of the pairs of different length of which people prefer the longer; None where there are none.
+    """
+    pairs = pairs_of(strengths, truth)
+    rows, decided = _of_pairs(pairs, strengths, truth, bins), pairs.decided
+    apart = decided & (pairs.longer != 0)
+    return {
+        "rows": len(truth),
+        "pairs": int(decided.sum()),
+        "ties": int((~decided).sum()),
+        "apart": int(apart.sum()),
+        "wrong_rows": int((rows.right < rows.decided).sum()),
+        "longer_preferred_by_people": float((pairs.order == pairs.longer)[apart].mean()) if apart.any() else None,
+        **metrics.summary(rows, count=count, seed=seed),
+        "reliability": calibration.reliability(pairs.confidence[decided], pairs.right[decided], bins),
+    }
+
+
+def paired(one: ScoredRanks, two: ScoredRanks, *, count: int = metrics.RESAMPLES, seed: int = 1) -> dict[str, dict[str, Any]]:
+    """How much better `two` orders the same rows than `one`, by each of COMPARED; as metrics.paired."""
+    return metrics.paired_rows(one, two, COMPARED, labels=None, count=count, seed=seed)

@@ -1,0 +1,222 @@
+"""Responses to a prompt in order, the best first: a cross-encoder gives each a score, and the differences of scores say who is better.
+
+It learns from pairs (the better of two) and from longer orders alike, and serves as a reranker or as a reward model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
+
+from lifecycle.engine import calibration, leading, metrics, ranked_predictions, ranking
+from lifecycle.engine.artifact import ArtifactInfo
+from lifecycle.engine.batches import Collate, Encoded, EncodedRows
+from lifecycle.engine.classifier import Classifier, Ranker, collate_sets, length_batches
+from lifecycle.engine.data import NOT_COUNTED, Rows
+from lifecycle.engine.diagnosis import Diagnosis
+from lifecycle.engine.faults import EngineFault
+from lifecycle.engine.forward import evaluation_scores
+from lifecycle.engine.layers import Activations
+from lifecycle.engine.losses import RankLoss
+from lifecycle.engine.ranking import Ranked, ScoredRanks
+from lifecycle.engine.recipes.texts import OfTexts
+from lifecycle.engine.spec import TrainSpec
+
+
+@dataclass(frozen=True)
+class EncodedSets(Encoded):
+    """Rows of several sequences each: ids[row] are those of the prompt with each response."""
+
+    @property
+    def lengths(self) -> list[int]:
+        """What each row costs: its longest sequence, as often as it has sequences."""
+        sets: Any = self.ids
+        return [max(map(len, each)) * len(each) for each in sets]
+
+
+class Ranking(OfTexts):
+    """A row is {"text": prompt, "responses": [text, …], "ranks": [0 the best, …]}; its truth is a Ranked. Scores are (N, M), NaN where a
+    row has no such response, and decoded they are strengths, as `ranking` says."""
+
+    best_by: str = leading.PAIRS.name
+    best_name: str = leading.PAIRS.words
+    network: type[Classifier] = Ranker
+    watched: tuple[str, ...] = ("pair_accuracy", "best_first", "ece")
+    shown: tuple[str, ...] = ("pair_accuracy", "best_first")
+    gated: bool = False  # the gate of int8 measures labels
+
+    def read(self, row: Mapping[str, Any], index: Mapping[str, int]) -> Ranked:
+        """Its responses with their ranks."""
+        responses, ranks = row.get("responses"), row.get("ranks")
+        if not isinstance(responses, list) or len(responses) < 2 or any(not isinstance(each, str) for each in responses):
+            raise ValueError("it has no list of two or more texts under 'responses'.")
+        if not isinstance(ranks, list) or len(ranks) != len(responses) or any(type(each) is not int or each < 0 for each in ranks):
+            raise ValueError("it has no rank of 0 or more for each response under 'ranks'.")
+        return Ranked.of(responses, ranks)
+
+    def check(self, targets: Sequence[Ranked], labels: tuple[str, ...]) -> None:
+        """Raises EngineFault `one_class` where no response is better than another: there is no order to learn."""
+        if all(len(set(each.ranks)) == 1 for each in targets):
+            raise EngineFault(
+                "one_class",
+                f"In none of the {len(targets)} training rows is one response better than another.",
+                "Compare responses that differ, freeze again, and start a new run.",
+            )
+
+    def truth(self, targets: Sequence[Ranked], classes: int) -> tuple[Ranked, ...]:
+        """As they are."""
+        return tuple(targets)
+
+    def support(self, truth: Any, classes: int) -> list[int]:
+        """There are no labels."""
+        return []
+
+    def ask(self, rows: Rows) -> list[tuple[str, str]]:
+        """The prompt with each response, those of all rows one behind the other."""
+        return [(text, response) for text, each in zip(rows.texts, rows.targets, strict=True) for response in each.responses]
+
+    def gather(self, logits: Any, rows: Rows) -> Any:
+        """Scores (N, M) of what was asked."""
+        return padded(logits[:, 0], [len(each.responses) for each in rows.targets])
+
+    def encode(self, tokenizer: Any, rows: Rows, classes: int, max_tokens: int) -> Encoded:
+        """The prompt with each response as token ids; what is too long loses the end of the longer of the two. A finding says how often."""
+        prompts, responses = zip(*self.ask(rows), strict=True)
+        found = tokenizer(list(prompts), list(responses), truncation=True, max_length=max_tokens, return_attention_mask=False)
+        cut = [bool(each.overflowing) for each in found.encodings]
+        ids, cuts, start = [], [], 0
+        for each in rows.targets:
+            end = start + len(each.responses)
+            ids.append(tuple(found["input_ids"][start:end]))
+            cuts.append(any(cut[start:end]))
+            start = end
+        ranks = [np.array(each.ranks, dtype=np.int64) for each in rows.targets]
+        return EncodedSets(ids, ranks, self.truth(rows.targets, classes), cut=cuts, notes=shortened(cuts, max_tokens))
+
+    def outputs(self, classes: int) -> int:
+        """One score."""
+        return 1
+
+    def meanings(self, labels: Sequence[str]) -> Sequence[str]:
+        """How good a response is."""
+        return ("score",)
+
+    def stack(self, labels: Sequence[Any]) -> Tensor:
+        """Ranks (B, M), padded with what does not count."""
+        return pad_sequence([torch.from_numpy(each) for each in labels], batch_first=True, padding_value=NOT_COUNTED)
+
+    @staticmethod
+    def pad(encoded: Any, pad_id: int, *, token_types: bool) -> dict[str, Tensor]:
+        """As collate_sets."""
+        return collate_sets(encoded, pad_id, token_types=token_types)
+
+    def loss(self, spec: TrainSpec, labels: Any) -> nn.Module:
+        """Of the pairs."""
+        return RankLoss()
+
+    def frozen(self, model: Any, encoded: Encoded, batches: Collate, cache: Path, at_once: int) -> Activations:
+        """The pooled vector of each response with its prompt, kept on the disk."""
+        counts = [len(each) for each in encoded.ids]
+        found = Activations(cache.with_suffix(".f16"), counts, model.head.in_features)
+        model.eval()
+
+        @torch.no_grad()
+        def run(rows: Sequence[int]) -> Tensor:
+            batch = batches.pad([encoded.ids[row] for row in rows], batches.pad_id, token_types=batches.token_types)
+            there = batch["attention_mask"].any(-1)
+            pooled = model.embed(**{name: each[there] for name, each in batch.items()})
+            vectors = pooled.new_zeros((*there.shape, pooled.shape[-1]))
+            vectors[there] = pooled
+            return vectors
+
+        found.fill(length_batches(encoded.lengths, at_once), run)
+        return found
+
+    def observe(self, model: Any, rows: EncodedRows, batches: Collate, at_once: int) -> Any:
+        """Scores (N, M)."""
+        return evaluation_scores(model, rows, batches, at_once)
+
+    def sound(self, outputs: Any) -> bool:
+        """Whether each response has a number: the first two always are there."""
+        return bool(np.isfinite(outputs[:, :2]).all() and not np.isinf(outputs).any())
+
+    def sample(self, outputs: Any, truth: Any, rows: Sequence[int], labels: tuple[str, ...]) -> list[dict[str, Any]]:
+        """The responses by their numbers from 1, the best first; confidence: that the first is better than the second."""
+        found = []
+        for at in rows:
+            strengths = outputs[at][: len(truth[at].ranks)]
+            order = np.argsort(-strengths, kind="stable")
+            sure = float(calibration.sigmoid(strengths[order[0]] - strengths[order[1]]))
+            ranks = np.argsort(np.argsort(-strengths, kind="stable"), kind="stable")
+            found.append({"truth": in_order(truth[at].ranks), "answer": in_order(ranks.tolist()), "confidence": sure})
+        return found
+
+    def calibrate(self, info: ArtifactInfo, logits: Any, truth: Any) -> ArtifactInfo:
+        """With the temperature of the least log loss of the pairs of which people prefer one."""
+        pairs = ranking.pairs_of(logits, truth)
+        difference, order = pairs.difference[pairs.decided], pairs.order[pairs.decided]
+        sides = np.stack([difference, np.zeros(len(difference))], axis=1)
+        return replace(info, temperature=calibration.fit_temperature(sides, (order < 0).astype(np.int64)))
+
+    def decode(self, logits: Any, temperature: float = 1.0) -> Any:
+        """Strengths (N, M)."""
+        return np.asarray(logits, dtype=np.float64) / temperature
+
+    def answer(self, probabilities: Any, info: ArtifactInfo) -> list[dict[str, Any]]:
+        """order: numbers of the responses from 0, the best first; strengths: of each as it was given."""
+        known = [each[~np.isnan(each)] for each in probabilities]
+        return [{"order": np.argsort(-each, kind="stable").tolist(), "strengths": each.tolist()} for each in known]
+
+    def agreement(self, one: Any, two: Any, info: ArtifactInfo) -> float:
+        """By the whole order."""
+        first, second = ([each["order"] for each in self.answer(logits, info)] for logits in (one, two))
+        return float(np.mean([mine == other for mine, other in zip(first, second, strict=True)]))
+
+    def score(self, probabilities: Any, truth: Any, thresholds: Sequence[float] | None = None) -> ScoredRanks:
+        """By pairs."""
+        return ranking.score(probabilities, truth)
+
+    def validate(self, outputs: Any, truth: Any) -> dict[str, float]:
+        """Loss and scores of the pairs."""
+        values = metrics.point_estimates(self.score(self.decode(outputs), truth))
+        return {name: values[name] for name in ("log_loss", *self.watched)}
+
+    def report(self, probabilities: Any, truth: Any, info: ArtifactInfo, *, bins: int, count: int, seed: int) -> dict[str, Any]:
+        """As ranking.report."""
+        return {"task": info.task} | ranking.report(probabilities, truth, bins=bins, count=count, seed=seed)
+
+    def keep(self, path: Path, ids: Sequence[str], probabilities: Any, truth: Any, info: ArtifactInfo, split: str) -> None:
+        """As ranked_predictions.write."""
+        ranked_predictions.write(path, ranked_predictions.RankedAnswers.of(ids, probabilities, truth), split)
+
+
+def padded(scores: Any, counts: Sequence[int]) -> Any:
+    """Scores (S,), one behind the other, as (N, M): NaN where a row has fewer."""
+    return ranking.padded(np.split(np.asarray(scores, dtype=np.float64), np.cumsum(counts)[:-1]), np.nan)
+
+
+def in_order(ranks: Sequence[int]) -> str:
+    """Responses by their numbers from 1, as "2 > 1 = 3"."""
+    order = sorted(range(len(ranks)), key=lambda at: (ranks[at], at))
+    told = str(order[0] + 1)
+    for before, at in zip(order, order[1:], strict=False):
+        told += f" {'=' if ranks[before] == ranks[at] else '>'} {at + 1}"
+    return told
+
+
+def shortened(cuts: Sequence[bool], max_tokens: int) -> list[Diagnosis]:
+    """What is said of rows that were cut."""
+    count = sum(cuts)
+    if not count:
+        return []
+    title = f"{count:,} of {len(cuts):,} training rows are cut at {max_tokens} tokens."
+    detail = "A prompt and a response share them; the longer of the two loses its end, which may be where responses differ."
+    step = "Raise the longest text (max_tokens), or shorten the prompts."
+    return [Diagnosis("cut_texts", "watch" if count > len(cuts) / 10 else "info", title, detail, 0, 0, step)]

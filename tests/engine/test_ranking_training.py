@@ -1,0 +1,253 @@
+"""Runs over responses in order: they learn them by heart with every strategy, in parts and after a stop too, and order what they saw."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from lifecycle.engine.artifact import ArtifactInfo
+from lifecycle.engine.classifier import collate_sets
+from lifecycle.engine.data import Rows, read_rows
+from lifecycle.engine.events import points, read_events, write_json
+from lifecycle.engine.faults import EngineFault
+from lifecycle.engine.losses import RankLoss
+from lifecycle.engine.predictor import Predictor
+from lifecycle.engine.ranking import Ranked
+from lifecycle.engine.recipes import RECIPES
+from lifecycle.engine.recipes.ranking import in_order
+from lifecycle.engine.strategies import load_tokenizer
+
+pytestmark = pytest.mark.engine
+
+# a response that speaks of what was asked is better than one that does not
+PAIRS = [
+    ("my card is lost", ["card help", "refund please"], [0, 1]),
+    ("card stolen please help", ["money back", "card again"], [1, 0]),
+    ("where is my card", ["card late", "refund order"], [0, 1]),
+    ("money back please", ["card lost", "refund thanks"], [1, 0]),
+    ("refund my order", ["refund thanks", "card help"], [0, 1]),
+    ("cancel the order money back", ["card late", "refund please"], [1, 0]),
+    ("where is my refund", ["refund order", "card again"], [0, 1]),
+    ("the card not arrived", ["money back", "card help"], [1, 0]),
+]
+ORDERS = [
+    (text, [*responses, "thanks"], [ranks[0], ranks[1], 2] if at % 2 else [*ranks, 1]) for at, (text, responses, ranks) in enumerate(PAIRS)
+]
+SPEC = {"labels": [], "epochs": 25, "batch_size": 4, "strategy": {"kind": "full"}, "learning_rate": 5e-3, "head_learning_rate": 2e-2}
+
+
+def write(path, rows):
+    lines = [
+        json.dumps({"id": f"{at:064x}", "text": text, "responses": responses, "ranks": ranks})
+        for at, (text, responses, ranks) in enumerate(rows)
+    ]
+    path.write_text("\n".join(lines) + "\n")
+
+
+@pytest.fixture
+def ranked_folder(run_folder):
+    """As run_folder, with responses in order."""
+
+    def make(name="run", rows=PAIRS, task="preference", **fields):
+        folder = run_folder(name, task=task, **SPEC | fields)
+        for split in ("train", "validation"):
+            write(folder / f"{split}.jsonl", rows)
+        return folder
+
+    return make
+
+
+def weights(folder):
+    return [each.read_bytes() for each in sorted((folder / "artifact").glob("*.safetensors"))]
+
+
+@pytest.mark.parametrize("kind", ["full", "lora", "ia3", "adapter", "head"])
+def test_every_strategy_learns_which_of_two_is_better(kind, ranked_folder, train_here):
+    rate = {"full": 5e-3, "head": 0.0, "ia3": 1e-1}.get(kind, 4e-2)
+    folder = ranked_folder(strategy={"kind": kind, "dropout": 0.0}, learning_rate=rate, head_learning_rate=5e-2, epochs=40)
+
+    result = train_here(folder)
+
+    assert (result["status"], result["error"], result["best_by"]) == ("succeeded", None, "pair_accuracy")
+    assert result["metrics"]["pair_accuracy"] >= (0.75 if kind in ("head", "ia3") else 0.875)
+    assert result["metrics"]["pair_accuracy"] == result["metrics"]["best_first"]
+    assert result["int8"] is None
+    info = ArtifactInfo.read(folder / "artifact")
+    assert (info.task, info.labels, info.strategy) == ("preference", (), kind)
+    assert not (folder / "cache").exists()
+
+
+def test_orders_of_three_are_learnt(ranked_folder, train_here):
+    folder = ranked_folder(rows=ORDERS, task="ranking", epochs=40)
+
+    result = train_here(folder)
+
+    assert result["metrics"]["pair_accuracy"] >= 0.9
+    assert result["metrics"]["kendall_tau"] >= 0.8
+    rows = read_rows(folder / "validation.jsonl", (), RECIPES["ranking"].read)
+    predictor = Predictor(folder / "artifact")
+    answers = RECIPES["ranking"].answer(predictor.logits(rows), predictor.info)
+    assert [sorted(each["order"]) for each in answers] == [[0, 1, 2]] * 8
+    assert (
+        np.mean([each["order"][0] in np.flatnonzero(np.array(ranks) == 0) for each, (_, _, ranks) in zip(answers, ORDERS, strict=True)])
+        >= 0.875
+    )
+
+
+def test_the_graph_gives_what_the_trained_model_gave(ranked_folder, train_here):
+    folder = ranked_folder(epochs=3)
+
+    result = train_here(folder)
+
+    metric = [each for each in read_events(folder / "events.jsonl")[0] if each["kind"] == "metric" and "validation_loss" in each["values"]]
+    at_best = next(each["values"] for each in metric if each["step"] == result["best_step"])
+    assert result["metrics"]["validation_loss"] == pytest.approx(at_best["validation_loss"], abs=1e-4)
+    assert result["metrics"]["pair_accuracy"] == at_best["pair_accuracy"]
+
+
+def test_samples_tell_the_order_of_the_responses(ranked_folder, train_here):
+    folder = ranked_folder(epochs=40)
+    train_here(folder)
+
+    last = [each for each in read_events(folder / "events.jsonl")[0] if each["kind"] == "samples"][-1]["rows"]
+
+    assert {each["truth"] for each in last} == {"1 > 2", "2 > 1"}
+    assert sum(each["truth"] == each["answer"] for each in last) >= 7
+    assert all(0.5 <= each["confidence"] <= 1 for each in last)
+
+
+def test_a_batch_in_parts_takes_the_same_steps(ranked_folder, train_here, tiny_base, tmp_path, monkeypatch):
+    base = tmp_path / "calm"
+    shutil.copytree(tiny_base, base)
+    config = json.loads((base / "config.json").read_text())
+    (base / "config.json").write_text(json.dumps(config | {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}))
+    monkeypatch.setattr("lifecycle.engine.classifier.HEAD_DROPOUT", 0.0)
+    calm = {"base": {"path": str(base), "name": "calm"}, "epochs": 4, "rows": ORDERS, "task": "ranking"}
+    whole, parts = ranked_folder("whole", **calm), ranked_folder("parts", **calm)
+    write_json(parts / "batch.json", {"batch": 4, "rows": 1, "step": 0})
+
+    results = [train_here(folder) for folder in (whole, parts)]
+
+    assert results[1]["batch"] == {"batch_size": 1, "accumulation": 4}
+    assert results[0]["last_step"] == results[1]["last_step"] == 8
+    curves = [
+        {each.step: each.values["train_loss"] for each in points(read_events(folder / "events.jsonl")[0])} for folder in (whole, parts)
+    ]
+    assert curves[0] == pytest.approx(curves[1], abs=2e-3)
+
+
+def test_a_stopped_run_resumes_to_the_same_weights(ranked_folder, train_here):
+    calm, stopped = ranked_folder("calm", epochs=6), ranked_folder("stopped", epochs=6)
+    train_here(calm)
+    asked = iter([False] * 5)
+
+    assert train_here(stopped, cancelled=lambda: next(asked, True))["status"] == "cancelled"
+    assert train_here(stopped)["status"] == "succeeded"
+
+    assert weights(stopped) == weights(calm)
+
+
+def test_rows_without_an_order_are_refused(ranked_folder, train_here):
+    even = [(text, responses, [0, 0]) for text, responses, _ in PAIRS]
+
+    error = train_here(ranked_folder(rows=even))["error"]
+
+    assert error["code"] == "one_class"
+    assert error["message"] == "In none of the 8 training rows is one response better than another."
+
+
+@pytest.mark.parametrize(
+    ("responses", "ranks", "told"),
+    [
+        (["card"], [0], "it has no list of two or more texts under 'responses'."),
+        (["card", 3], [0, 1], "it has no list of two or more texts under 'responses'."),
+        (["card", "refund"], [0], "it has no rank of 0 or more for each response under 'ranks'."),
+        (["card", "refund"], [0, True], "it has no rank of 0 or more for each response under 'ranks'."),
+        (["card", "refund"], [0, -1], "it has no rank of 0 or more for each response under 'ranks'."),
+    ],
+)
+def test_a_row_that_cannot_be_read_is_named(responses, ranks, told, ranked_folder, train_here):
+    folder = ranked_folder(rows=[*PAIRS, ("again", responses, ranks)])
+
+    assert train_here(folder)["error"]["message"] == f"train.jsonl, line 9: {told}"
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"labels": ["a", "b"]}, "labels must be empty where responses are put in order, got 2 names."),
+        ({"class_weights": True}, "class_weights is a setting of labels; leave it as it is where responses are put in order."),
+        ({"focal_gamma": 2.0}, "focal_gamma is a setting of labels; leave it as it is where responses are put in order."),
+        (
+            {"strategy": {"kind": "lora", "frozen_layers": 1, "cached": True}},
+            "strategy.cached must be false where responses are put in order: each is read with its prompt.",
+        ),
+        ({"strategy": {"kind": "prefix"}}, "strategy.kind prefix is for text generation: it steers a decoder's answers."),
+        ({"operating_point": "precision"}, "operating_point must be f1 for preference: its answer is an order, which has no threshold."),
+    ],
+)
+def test_what_has_no_meaning_here_is_refused_by_its_field(fields, told, ranked_folder, train_here):
+    assert train_here(ranked_folder(**fields))["error"]["message"] == f"spec.json: {told}"
+
+
+def test_rows_that_are_too_long_are_counted(ranked_folder, train_here):
+    long = [(" ".join([text] * 4), responses, ranks) for text, responses, ranks in PAIRS]
+    folder = ranked_folder(rows=long, max_tokens=16, epochs=1)
+
+    train_here(folder)
+
+    found = next(each for each in read_events(folder / "events.jsonl")[0] if each["kind"] == "finding" and each["code"] == "cut_texts")
+    assert found["title"] == "8 of 8 training rows are cut at 16 tokens."
+
+
+def test_a_text_by_itself_is_not_answered(ranked_folder, train_here):
+    folder = ranked_folder(epochs=1)
+    train_here(folder)
+
+    with pytest.raises(EngineFault, match="compares the responses to a prompt"):
+        Predictor(folder / "artifact").probabilities(["my card"])
+
+
+def test_the_graph_reads_the_same_tokens_as_training(ranked_folder, train_here, tiny_base):
+    folder = ranked_folder(epochs=1)
+    train_here(folder)
+    rows = Rows(("a",), ("my card " * 20,), (Ranked.of(("refund please thanks", "card"), (0, 1)),))
+    encoded = RECIPES["preference"].encode(load_tokenizer(tiny_base), rows, 0, 16)
+    predictor = Predictor(folder / "artifact")
+    predictor.tokenizer.enable_truncation(16)
+
+    found = [each.ids for each in predictor.tokenizer.encode_batch(RECIPES["preference"].ask(rows))]
+
+    assert found == list(encoded.ids[0])
+    assert [len(each) for each in found] == [16, 16]
+
+
+def test_rows_of_fewer_responses_have_no_attention():
+    batch = collate_sets([((2, 5, 3), (2, 5, 6, 3)), ((2, 3), (2, 4, 3), (2, 7, 3))], 0, token_types=True)
+
+    assert batch["input_ids"].shape == (2, 3, 4)
+    assert batch["attention_mask"].sum(-1).tolist() == [[3, 4, 0], [2, 3, 3]]
+    assert batch["input_ids"][1, 2].tolist() == [2, 7, 3, 0]
+
+
+def test_the_loss_is_that_of_bradley_and_terry():
+    scores = torch.tensor([[1.0, 0.0, 9.0], [0.5, 2.0, 1.0]])
+    ranks = torch.tensor([[0, 1, -100], [2, 0, 0]])
+
+    def of(difference):
+        return math.log1p(math.exp(-difference))
+
+    second = (of(1.5) + of(0.5) + (of(1.0) + of(-1.0)) / 2) / 3
+
+    assert float(RankLoss()(scores, ranks)) == pytest.approx((of(1.0) + second) / 2, abs=1e-6)
+
+
+def test_an_order_is_told_by_numbers():
+    told = {(0, 1): "1 > 2", (1, 0): "2 > 1", (0, 0): "1 = 2", (2, 0, 1): "2 > 3 > 1", (0, 0, 1): "1 = 2 > 3"}
+
+    assert {ranks: in_order(ranks) for ranks in told} == told
