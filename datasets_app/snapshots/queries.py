@@ -12,6 +12,7 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
+from datasets_app.datasets.importing.answers import words
 from datasets_app.datasets.models import Dataset, Item
 from datasets_app.datasets.rules import UploadState
 from datasets_app.labeling import values
@@ -31,6 +32,7 @@ from registry.artifacts import actions as artifacts
 
 BATCH = 1_000
 WRITTEN = ("text", "messages")  # the values that people write
+RANKED = (Dataset.Task.PREFERENCE, Dataset.Task.RANKING)  # whose answers put responses in order
 LISTED: dict[str, str] = {Dataset.Task.MULTI_LABEL: "labels", Dataset.Task.SPANS: "spans"}  # what the engine calls answers that are lists
 
 
@@ -116,10 +118,13 @@ def with_written(rows: Iterator[TextRow]) -> Iterator[TextRow]:
 def write_split(snapshot: Snapshot, split: str, path: Path, rows: Iterable[ManifestRow] | None = None) -> int:
     """Write one split, or some of its rows, as the engine reads it, one {"id": item digest, "text", "label"} a line; of several classes a
     text, "labels" is a list of them; of marked parts "spans" a list of {"start", "end", "label"}; of a text that was written, "answer" is
-    that and "context" what stands below the prompt. Returns the number of rows. rows: in the order of the split."""
+    that and "context" what stands below the prompt; of responses in order as `ranked` says. Returns the number of rows. rows: in the
+    order of the split."""
     taken = iter(rows) if rows is not None else rows_of(snapshot, split)
     if snapshot.dataset.task == Dataset.Task.FREE_TEXT:
         return write_lines(path, written(with_written(with_items(snapshot, taken))))
+    if snapshot.dataset.task in RANKED:
+        return write_lines(path, ranked(with_items(snapshot, taken)))
     count, listed = 0, LISTED.get(snapshot.dataset.task)
     with path.open("w", encoding="utf-8") as file:
         for row, item in with_items(snapshot, taken):
@@ -150,7 +155,36 @@ def written_of(snapshot: Snapshot, digests: Sequence[str]) -> dict[str, dict[str
     return {each["id"]: each for each in written(with_written(with_items(snapshot, iter(rows))))}
 
 
-def write_lines(path: Path, rows: Iterator[dict[str, str]]) -> int:
+def ranked_rows(snapshot: Snapshot, split: str) -> Iterator[dict[str, Any]]:
+    """The rows of one split whose responses were put in order, as `ranked` has them."""
+    return ranked(with_items(snapshot, rows_of(snapshot, split)))
+
+
+def ranked_of(snapshot: Snapshot, digests: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """What `ranked` says of a few rows of a snapshot, by the digest of the item; those that are gone are left out."""
+    with artifacts.local_copy(snapshot.manifest.digest) as path:
+        rows = manifest.find_all(path, digests) if digests else []
+    return {each["id"]: each for each in ranked(with_items(snapshot, iter(rows)))}
+
+
+def ranked(rows: Iterable[TextRow]) -> Iterator[dict[str, Any]]:
+    """Of each row id, text (the prompt), responses (texts) and ranks (of each, 0 the best; equal where neither is better); rows that were
+    erased are left out. Two that are about the same and two that are both bad are equal, as Chatbot Arena counts them."""
+    for row, item in rows:
+        content = item.content or {}
+        if responses := content.get("responses"):
+            said = json.loads(row.label)
+            order = said if isinstance(said, list) else {"first": [0, 1], "second": [1, 0]}.get(said)
+            ranks = [order.index(at) if order else 0 for at in range(len(responses))]
+            yield {"id": row.item, "text": plain(content.get("prompt", "")), "responses": list(map(plain, responses)), "ranks": ranks}
+
+
+def plain(said: str | list[dict[str, Any]]) -> str:
+    """A prompt or a response as one text; of a single message its content alone."""
+    return str(said[0].get("content") or "") if isinstance(said, list) and len(said) == 1 else words(said)
+
+
+def write_lines(path: Path, rows: Iterator[dict[str, Any]]) -> int:
     """Rows as JSON lines. Returns their number."""
     count = 0
     with path.open("w", encoding="utf-8") as file:

@@ -132,18 +132,23 @@ def suggest(
     return Suggestion(choices, seconds, reason)
 
 
-def continuing(base: str, pooling: str, labels: Sequence[str], known: Collection[str], choices: Mapping[str, Choice]) -> dict[str, Choice]:
+def continuing(
+    base: str, pooling: str, labels: Sequence[str], known: Collection[str], choices: Mapping[str, Choice], *, ranks: bool = False
+) -> dict[str, Choice]:
     """What more there is to choose where the base was trained here.
 
-    base: its name. pooling: by which its head reads. labels: of the new data; none where texts are written. Half of the rows rehearsed:
+    base: its name. pooling: by which its head reads. labels: of the new data; none where texts are written or responses put in order, which
+    ranks says. Half of the rows rehearsed:
     experience replay takes as many old rows as new ones (Chaudhry et al. 2019, Tiny Episodic Memories).
     """
     told = "As many earlier rows as new ones: who is shown new rows alone forgets the old. Rows of this snapshot are not taken twice."
     found = {"rehearsal": Choice(REHEARSED, told)}
-    if not labels:
+    if not labels and not ranks:
         return found
     both = sum(label in known for label in labels)
     some = f"{both} of these {len(labels)} classes; the others begin at random." if both < len(labels) else "all of these classes."
+    if ranks:
+        labels, both, some = ("score",), 1, "how good a response is."
     found["keep_head"] = Choice(both > 0, f"The head of {base} knows {some}")
     if both and "pooling" in choices:
         found["pooling"] = Choice(pooling, f"As the head of {base} reads texts.")

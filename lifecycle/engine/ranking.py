@@ -89,6 +89,15 @@ def padded(values: Sequence[Any], fill: float) -> Floats:
     return found
 
 
+def in_order(ranks: Sequence[int]) -> str:
+    """Responses by their numbers from 1, as "2 > 1 = 3"."""
+    order = sorted(range(len(ranks)), key=lambda at: (ranks[at], at))
+    told = str(order[0] + 1)
+    for before, at in zip(order, order[1:], strict=False):
+        told += f" {'=' if ranks[before] == ranks[at] else '>'} {at + 1}"
+    return told
+
+
 def pairs_of(strengths: Floats, truth: Sequence[Ranked]) -> Pairs:
     """All pairs. strengths: (N, M), NaN where a row has no such response."""
     ranks = padded([each.ranks for each in truth], NONE)

@@ -41,7 +41,7 @@ class EvaluationOut(serializers.Serializer[Evaluation]):
     created_at = serializers.DateTimeField()
 
     def get_rival(self, evaluation: Evaluation) -> dict[str, Any] | None:
-        """The best baseline, where the run does not clearly beat it: name, metric (macro_f1, of marked parts micro_f1), value, own (the
+        """The best baseline, where the run does not clearly beat it: name, metric (the task's leading score), value, own (the
         run's), is_ahead. Else null.
 
         Where texts are written, by ROUGE-L on the same rows: name, metric, value, own, low and high of the difference, is_ahead.
@@ -56,7 +56,7 @@ class EvaluationOut(serializers.Serializer[Evaluation]):
 class EvaluationLineOut(serializers.Serializer[Any]):
     """An evaluation in a list, with its main metrics. accuracy: of one class a text; subset_accuracy: rows with all classes right, of
     several; micro_f1: of several and of marked parts; exact_texts: texts with every marked part right; rouge_l and perplexity: of written
-    texts. What a task has not is null."""
+    texts; pair_accuracy: of responses in order. What a task has not is null."""
 
     uuid = serializers.UUIDField()
     run = serializers.UUIDField(source="run.uuid")
@@ -70,6 +70,7 @@ class EvaluationLineOut(serializers.Serializer[Any]):
     exact_texts = serializers.FloatField(source="report.exact_texts", default=None, allow_null=True)
     rouge_l = serializers.FloatField(source="report.rouge_l", default=None, allow_null=True)
     perplexity = serializers.FloatField(source="report.perplexity", default=None, allow_null=True)
+    pair_accuracy = serializers.FloatField(source="report.pair_accuracy", default=None, allow_null=True)
     ece = serializers.FloatField(source="report.ece", default=None, allow_null=True)
     created_at = serializers.DateTimeField()
 

@@ -150,7 +150,7 @@ def reliability(report: Mapping[str, Any], before: Sequence[Mapping[str, Any]] =
     Where a text may have several classes: the probability of each class against the share of texts that have it.
     """
     sure, right, rows_name = ("probability", "true", "decisions") if rules.is_several(report) else ("confidence", "correct", "rows")
-    rows_name = "spans" if rules.is_marks(report) else rows_name
+    rows_name = "spans" if rules.is_marks(report) else "pairs" if rules.is_orders(report) else rows_name
     bins = [each for each in report["reliability"] if each["count"]]
     xs, ys, counts = [each["confidence"] for each in bins], [each["accuracy"] for each in bins], [each["count"] for each in bins]
     perfect = {

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lifecycle.engine.clusters import telling_words
-from lifecycle.evaluation import pages, queries, rules, text_rules
+from lifecycle.evaluation import pages, queries, rules
 from lifecycle.evaluation.models import Analysis, Evaluation
 from lifecycle.evaluation.parts import may_read, thread
 from registry.access.models import User
@@ -31,7 +31,7 @@ class Group:
 
 def grouped(user: User, evaluation: Evaluation) -> dict[str, Any]:
     """The groups of an evaluation's errors, or how to get them; a constant number of statements."""
-    text_rules.check_classes(evaluation.report)
+    rules.check_classes(evaluation.report)
     analysis = queries.analysis(evaluation, Analysis.Kind.CLUSTERS)
     job = queries.analysis_job(evaluation, Analysis.Kind.CLUSTERS)
     errors = rules.errors(evaluation.report)

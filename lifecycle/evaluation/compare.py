@@ -7,9 +7,9 @@ from typing import Any
 
 from django.core.cache import cache
 
-from lifecycle.engine import predictions, significance, span_predictions, text_answers
+from lifecycle.engine import predictions, ranked_predictions, significance, span_predictions, text_answers
 from lifecycle.engine.leading import MACRO, Leading
-from lifecycle.evaluation import marks, queries, rules, text_rules
+from lifecycle.evaluation import marks, orders, queries, rules, text_rules
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.refusals import Refused
 from lifecycle.ui.numbers import GAP, count, decimals, signed, significant
@@ -25,7 +25,7 @@ def paired_report(a: Evaluation, b: Evaluation) -> dict[str, Any]:
     "verdict"}}, "per_class": {label: …}, "changes": {"fixed", "broken", "other", "p"}, "rows_needed", "a": {"uuid", "report_digest"},
     "b": …, "digest", "summary": {"verdict", "fact", "text"}}: a paired bootstrap, 1,000 seeded resamples, 95 %, and McNemar's test.
     per_class has fixed, broken (one class against the rest), p, p_holm, and as verdict better or worse only where p_holm is below 0.05.
-    rows_needed: to tell the difference of macro-F1, of marked parts of micro-F1; None where it is told or nil. The same two give the same
+    rows_needed: to tell the difference of the task's leading score; None where it is told or nil. The same two give the same
     report. Raises Refused when the labels differ or no item is shared.
     """
     key = f"evaluation:paired:2:{a.report_digest}:{b.report_digest}:{a.predictions_id}:{b.predictions_id}"
@@ -71,8 +71,9 @@ def check_dataset(a: Evaluation, b: Evaluation) -> None:
             "The two evaluations are on different datasets, so their items cannot be paired.",
             next_step="Evaluate both runs on the same snapshot and split.",
         )
-    if rules.is_marks(a.report) != rules.is_marks(b.report):
-        raise Refused("One of the two marks parts of texts and the other does not.", next_step="Choose two evaluations of one task.")
+    for kind, told in ((rules.is_marks, "marks parts of texts"), (rules.is_orders, "puts responses in order")):
+        if kind(a.report) != kind(b.report):
+            raise Refused(f"One of the two {told} and the other does not.", next_step="Choose two evaluations of one task.")
 
 
 def _report(a: Evaluation, b: Evaluation) -> dict[str, Any]:
@@ -83,19 +84,24 @@ def _report(a: Evaluation, b: Evaluation) -> dict[str, Any]:
         if rules.is_marks(a.report):
             first, second = queries.marks_of(a), queries.marks_of(b)
             found = span_predictions.compare(first, second)
+        elif rules.is_orders(a.report):
+            first, second = queries.orders_of(a), queries.orders_of(b)
+            found = ranked_predictions.compare(first, second)
         else:
             first, second = queries.predictions_of(a), queries.predictions_of(b)
             found = predictions.compare(first, second)
     except ValueError as error:
         raise Refused(str(error), next_step="Choose two evaluations with the same labels on the same split.") from error
     metrics = rules.finite(found["metrics"])
-    per_class = metrics.pop("per_class")
+    per_class = metrics.pop("per_class", {})
     report = {
         "rows": found["rows"], "left_out": found["left_out"], "same_items": found["left_out"] == 0, "metrics": metrics,
         "per_class": per_class,
     }  # fmt: skip
     digest = digest_of({"report": report, "a": a.report_digest, "b": b.report_digest})
     leading = rules.leading_of(a.report).name
+    if rules.is_orders(a.report):
+        return report | tests(report, orders.changes(first, second), {}, leading) | {"digest": digest}
     if rules.is_marks(a.report):
         turned = marks.turned_by_class(first, second)
         return report | tests(report, marks.changes(first, second), turned, leading) | {"digest": digest}
@@ -163,4 +169,6 @@ def changed_items(a: Evaluation, b: Evaluation) -> list[rules.Change]:
     """Items that the two answered differently: those that b broke, those it fixed, and errors that changed."""
     if rules.is_marks(a.report):
         return marks.changes(queries.marks_of(a), queries.marks_of(b))
+    if rules.is_orders(a.report):
+        return orders.changes(queries.orders_of(a), queries.orders_of(b))
     return rules.changes(queries.predictions_of(a), queries.predictions_of(b))

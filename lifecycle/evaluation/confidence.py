@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from lifecycle.engine import calibration as engine
 from lifecycle.engine import metrics, operating
 from lifecycle.engine.operating import Costs
-from lifecycle.evaluation import queries, rules, text_rules
+from lifecycle.evaluation import queries, rules
 from lifecycle.evaluation.models import Evaluation
 from registry.ledger.rules import digest_of
 
@@ -27,7 +27,7 @@ def calibration(evaluation: Evaluation) -> dict[str, Any] | None:
     probabilities that were kept give back those without temperature, up to rounding.
     """
     temperature = evaluation.report.get("temperature")
-    if temperature is None or rules.is_several(evaluation.report) or text_rules.writes(evaluation.report):
+    if temperature is None or not rules.is_one(evaluation.report):
         return None
     key = f"evaluation:untempered:{evaluation.pk}"
     before: dict[str, Any] | None = cache.get(key)

@@ -10,7 +10,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
-from lifecycle.evaluation import confidence, queries, text_rules
+from lifecycle.evaluation import confidence, queries, rules
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.evaluation.threshold_form import GOALS, ThresholdForm
 from lifecycle.training.pages import person
@@ -79,7 +79,7 @@ class OperatingPoint(View):
     def get(self, request: Request, uuid: UUID) -> Response:
         """Chosen on validation and measured on test where both exist. It changes nothing."""
         evaluation = queries.get_evaluation(person(request), uuid)
-        text_rules.check_classes(evaluation.report)
+        rules.check_classes(evaluation.report)
         given = request.query_params.dict()
         form = ThresholdForm(evaluation.report["confusion"]["labels"], given)
         if unused := form.unused(given):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lifecycle.evaluation import queries, rules, text_rules
+from lifecycle.evaluation import queries, rules
 from lifecycle.evaluation.models import Analysis, Evaluation
 from lifecycle.evaluation.parts import thread
 from registry.access.models import User
@@ -13,7 +13,7 @@ from registry.access.policy import can
 
 def leaking(user: User, evaluation: Evaluation) -> dict[str, Any]:
     """The finding of membership inference, or how to get it."""
-    text_rules.check_classes(evaluation.report)
+    rules.check_classes(evaluation.report)
     analysis = queries.analysis(evaluation, Analysis.Kind.MEMBERSHIP)
     job = queries.analysis_job(evaluation, Analysis.Kind.MEMBERSHIP)
     return {

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID, uuid4
 
-from lifecycle.evaluation import charts, compare, confidence, marks, queries, rules, side_by_side, text_rules, texts_page
+from lifecycle.evaluation import charts, compare, confidence, marks, orders, queries, rules, side_by_side, text_rules, texts_page
 from lifecycle.evaluation.actions import SPLITS
 from lifecycle.evaluation.models import Analysis, Evaluation
 from lifecycle.evaluation.parts import may_read, tabs, thread
@@ -28,6 +28,7 @@ KEY = ("macro_f1", "accuracy", "log_loss", "ece")
 TOLD_AS = {"better": "ok", "worse": "bad", "unclear": "info"}  # how a note shows a verdict
 KEY_SEVERAL = ("macro_f1", "micro_f1", "subset_accuracy", "ece")
 BESIDE = ("accuracy", "macro_f1")  # what baselines are measured by
+BESIDE_ORDERS = ("pair_accuracy", "best_first")
 BESIDE_SEVERAL = ("subset_accuracy", "macro_f1", "micro_f1")
 
 
@@ -96,7 +97,9 @@ def of_run(user: User, run: Run) -> dict[str, Any]:
         "job": queries.last_job(run),
         "pending": queries.unfinished_job(run) is not None,
         "may_evaluate": can(user, "evaluation.evaluate", run),
-        "may_suggest": run.state == RunState.SUCCEEDED and not run.writes and can(user, "labeling.manage", run.snapshot.dataset),
+        "may_suggest": run.state == RunState.SUCCEEDED
+        and run.task in queries.CLASSED
+        and can(user, "labeling.manage", run.snapshot.dataset),
         "missing": [split for split in SPLITS if run.snapshot.counts["splits"].get(split) and split not in {each.split for each in found}],
     }
     return context | (parts(shown) if shown else {})
@@ -104,7 +107,7 @@ def of_run(user: User, run: Run) -> dict[str, Any]:
 
 def parts(evaluation: Evaluation) -> dict[str, Any]:
     """Confused pairs, the matrix of the worst ten, F1 by class and reliability; of marked parts how they were mistaken; of written texts
-    their scores."""
+    their scores; of orders baselines and what length does."""
     report = evaluation.report
     if text_rules.writes(report):
         return texts_page.parts(evaluation)
@@ -116,6 +119,14 @@ def parts(evaluation: Evaluation) -> dict[str, Any]:
             "f1": charts.f1_by_class(report),
             "reliability": charts.reliability(report),
             "errors": rules.errors(report),
+        }
+    if rules.is_orders(report):
+        return {
+            "orders": True,
+            "rival": rules.rival(report),
+            "length": orders.length(report),
+            "baselines": baselines(report),
+            "beside": [rules.METRICS[name] for name in beside(report)],
         }
     pairs = rules.confused(report)
     return {
@@ -183,7 +194,7 @@ def figures(report: Mapping[str, Any]) -> list[Figure]:
 
 def beside(report: Mapping[str, Any]) -> tuple[str, ...]:
     """The metrics that a run and its baselines are read by, side by side."""
-    return BESIDE_SEVERAL if rules.is_several(report) else BESIDE
+    return BESIDE_ORDERS if rules.is_orders(report) else BESIDE_SEVERAL if rules.is_several(report) else BESIDE
 
 
 def baselines(report: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -242,7 +253,7 @@ def lines(user: User, evaluation: Evaluation, answers: Sequence[Any]) -> list[It
 def items(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, Any]:
     """The items of one cell, a row, a column, a group of errors, or all errors; 30 a page in an order that never changes."""
     evaluation = queries.get_evaluation(user, uuid)
-    text_rules.check_classes(evaluation.report)
+    rules.check_classes(evaluation.report)
     true, predicted, group = (given.get(name, "") for name in ("true", "predicted", "group"))
     wrong = given.get("wrong") == "1"
     start = int(given["from"]) if given.get("from", "").isascii() and given.get("from", "").isdigit() and len(given["from"]) < 9 else 0
@@ -319,6 +330,7 @@ def comparison(user: User, given: Mapping[str, str]) -> dict[str, Any]:
         "report": report,
         "told_as": TOLD_AS[report["summary"]["verdict"]],
         "rows": [{"name": rules.METRICS[name]} | row for name, row in report["metrics"].items()],
+        "orders": rules.is_orders(a.report),
         "per_class": sorted(
             ({"label": label} | row for label, row in report["per_class"].items()), key=lambda row: (row["difference"] or 0, row["label"])
         ),

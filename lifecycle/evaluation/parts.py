@@ -6,8 +6,7 @@ from django.urls import reverse
 
 from datasets_app.datasets import queries as datasets
 from lifecycle.evaluation.models import Evaluation
-from lifecycle.evaluation.rules import is_marks, is_several
-from lifecycle.evaluation.text_rules import writes
+from lifecycle.evaluation.rules import is_one
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.marks import Step
 from registry.access.models import User
@@ -16,9 +15,8 @@ PARTS = {"detail": "Report", "slices": "Groups", "threshold": "Threshold", "robu
 
 
 def tabs(evaluation: Evaluation, current: str) -> list[dict[str, object]]:
-    """Links to all of them; none where there is the report alone: of several classes, marks and written texts. current: of PARTS."""
-    report = evaluation.report
-    found = {} if is_several(report) or is_marks(report) or writes(report) else PARTS
+    """Links to all of them; none where there is the report alone: of all but one class a text. current: of PARTS."""
+    found = PARTS if is_one(evaluation.report) else {}
     return [
         {"label": label, "url": reverse(f"evaluation:{name}", args=[evaluation.uuid]), "current": name == current}
         for name, label in found.items()

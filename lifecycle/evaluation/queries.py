@@ -15,9 +15,10 @@ from datasets_app.datasets.models import Dataset, Item
 from datasets_app.datasets.rules import UploadState
 from datasets_app.labeling import queries as labeling
 from datasets_app.labeling.models import Label, Queue, Slot, Suggestion
-from lifecycle.engine import groups, predictions, span_predictions, text_answers
+from lifecycle.engine import groups, predictions, ranked_predictions, span_predictions, text_answers
 from lifecycle.engine.groups import Answers
 from lifecycle.engine.predictions import Predictions
+from lifecycle.engine.ranked_predictions import RankedAnswers
 from lifecycle.engine.span_predictions import SpanPredictions
 from lifecycle.engine.text_answers import TextAnswers
 from lifecycle.evaluation import marks, ports, rules, text_rules
@@ -37,7 +38,8 @@ from registry.access.policy import Person
 from registry.artifacts import actions as artifacts
 
 trainers_of = training.trainers_of
-REFERRED = ("macro_f1", "micro_f1", "accuracy", "subset_accuracy")  # scores of a baseline that a run is read against
+# Scores of a baseline that a run is read against.
+REFERRED = ("macro_f1", "micro_f1", "accuracy", "subset_accuracy", "pair_accuracy", "best_first")
 
 
 def evaluations(user: Person) -> QuerySet[Evaluation]:
@@ -76,8 +78,8 @@ def last_job(run: Run) -> Job | None:
 
 
 def predictions_of(evaluation: Evaluation) -> Predictions:
-    """Every item's answer, from the Parquet file, verified by its digest. Raises Refused where texts are marked or written."""
-    text_rules.check_classes(evaluation.report)
+    """Every item's answer, from the Parquet file, verified by its digest. Raises Refused where texts are marked, written or in order."""
+    rules.check_classes(evaluation.report)
     if rules.is_marks(evaluation.report):
         rules.check_one(evaluation.report)
     with artifacts.local_copy(evaluation.predictions.digest) as path:
@@ -107,6 +109,12 @@ def texts_of(evaluation: Evaluation) -> TextAnswers:
         raise Refused("This model gives classes, so it has written no answers.", next_step="Its report shows them.")
     with artifacts.local_copy(evaluation.predictions.digest) as path:
         return text_answers.read(path)
+
+
+def orders_of(evaluation: Evaluation) -> RankedAnswers:
+    """The order of every item's responses, of an evaluation of these, from the same file."""
+    with artifacts.local_copy(evaluation.predictions.digest) as path:
+        return ranked_predictions.read(path)
 
 
 def sides(user: Person) -> QuerySet[SideBySide]:

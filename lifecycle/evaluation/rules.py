@@ -14,6 +14,7 @@ from lifecycle.engine import calibration, leading
 from lifecycle.engine.groups import Answers
 from lifecycle.engine.leading import Leading
 from lifecycle.engine.predictions import Predictions
+from lifecycle.engine.spec import RANKED
 from lifecycle.evaluation import text_rules
 from lifecycle.refusals import Refused
 from lifecycle.ui.numbers import GAP, decimals, percent
@@ -32,6 +33,12 @@ METRICS = {
     "weighted_f1": "Weighted F1",
     "macro_precision": "Macro precision",
     "macro_recall": "Macro recall",
+    "pair_accuracy": "Accuracy of pairs",
+    "best_first": "Best response first",
+    "kendall_tau": "Kendall's tau",
+    "accuracy_longer": "Accuracy, longer preferred",
+    "accuracy_shorter": "Accuracy, shorter preferred",
+    "longer_preferred": "Prefers the longer",
     "log_loss": "Log loss",
     "brier": "Brier score",
     "ece": "ECE",
@@ -42,9 +49,12 @@ BASELINES = {
     "majority": "Most frequent class",
     "tfidf_logreg": "TF-IDF + logistic regression",
     "dictionary": "Dictionary of the training spans",
+    "first": "The response that stands first",
+    "longer": "The longer response",
     "frozen_base_logreg": "Untrained base + logistic regression",
 }
 SEVERAL = {"majority": "Most frequent classes together"}  # what is named otherwise where a text may have several
+ORDERS = {"tfidf_logreg": "TF-IDF of responses + logistic regression", "frozen_base_logreg": "Untrained base + logistic regression"}
 MARKS = {"majority": "Nothing marked", "frozen_base_logreg": "Untrained base + logistic regression of each token"}
 LOWER_IS_BETTER = frozenset({"log_loss", "brier", "ece", "ece_debiased", "mce", "hamming_loss"})
 LEAST_ERRORS = 20  # from which on groups of errors are looked for
@@ -142,6 +152,11 @@ def leading_of(report: Mapping[str, Any]) -> Leading:
     return leading.of_reports(report.get("task", "single_label"))
 
 
+def is_one(report: Mapping[str, Any]) -> bool:
+    """Whether a text has one class."""
+    return report.get("task", "single_label") == "single_label"
+
+
 def is_several(report: Mapping[str, Any]) -> bool:
     """Whether a text may have any number of classes."""
     return report.get("task") == "multi_label"
@@ -152,9 +167,24 @@ def is_marks(report: Mapping[str, Any]) -> bool:
     return report.get("task") == "spans"
 
 
+def is_orders(report: Mapping[str, Any]) -> bool:
+    """Whether responses are put in order."""
+    return report.get("task") in RANKED
+
+
+def check_classes(report: Mapping[str, Any]) -> None:
+    """Raises Refused for what is computed of classes, where texts are written or responses put in order."""
+    if text_rules.writes(report):
+        text = "This model writes texts, so it gives no class of which this could be computed."
+        raise Refused(text, next_step="Its report shows what is measured of written texts.")
+    if is_orders(report):
+        text = "This model puts responses in order, so it gives no class of which this could be computed."
+        raise Refused(text, next_step="Its report shows what is measured of orders.")
+
+
 def check_one(report: Mapping[str, Any]) -> None:
-    """Raises Refused where a text may have several classes, has marked parts, or is written, for what is computed of one class alone."""
-    text_rules.check_classes(report)
+    """Raises Refused where a text may have several classes, has marked parts, is written or an order, for what is computed of one class."""
+    check_classes(report)
     if is_marks(report):
         step = "The report shows what is measured of marked parts."
         raise Refused("So far this is computed where a text has one class, not of marked parts.", next_step=step)
@@ -164,14 +194,15 @@ def check_one(report: Mapping[str, Any]) -> None:
 
 def errors(report: Mapping[str, Any]) -> int:
     """Rows that were answered wrongly."""
-    return int(report["wrong_rows"]) if is_several(report) or is_marks(report) else sum(pair.count for pair in confused(report))
+    return int(report["wrong_rows"]) if "wrong_rows" in report else sum(pair.count for pair in confused(report))
 
 
 def baseline_name(report: Mapping[str, Any], name: str) -> str:
     """How people call a baseline."""
     if text_rules.writes(report):
         return text_rules.BASELINES.get(name, name)
-    return (SEVERAL if is_several(report) else MARKS if is_marks(report) else {}).get(name) or BASELINES.get(name, name)
+    own = SEVERAL if is_several(report) else MARKS if is_marks(report) else ORDERS if is_orders(report) else {}
+    return own.get(name) or BASELINES.get(name, name)
 
 
 def confused(report: Mapping[str, Any]) -> list[Pair]:

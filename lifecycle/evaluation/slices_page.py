@@ -10,7 +10,7 @@ from uuid import UUID
 from django.http import Http404
 from django.urls import reverse
 
-from lifecycle.evaluation import pages, queries, slices, text_rules
+from lifecycle.evaluation import pages, queries, rules, slices
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.evaluation.parts import may_read, tabs, thread
 from lifecycle.evaluation.slices import Column
@@ -43,7 +43,7 @@ def chosen(user: User, evaluation: Evaluation, key: str) -> tuple[list[Column], 
 def groups(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, Any]:
     """The chooser, and for a chosen column the table of its groups; for a chosen class fairness between them."""
     evaluation = queries.get_evaluation(user, uuid)
-    text_rules.check_classes(evaluation.report)
+    rules.check_classes(evaluation.report)
     columns, column = chosen(user, evaluation, given.get("column", ""))
     labels = evaluation.report["confusion"]["labels"]
     label = given.get("class", "") if given.get("class") in labels else ""

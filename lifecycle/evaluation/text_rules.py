@@ -11,7 +11,6 @@ import numpy as np
 from lifecycle.engine import text_scores
 from lifecycle.engine.prompts import WHERE
 from lifecycle.engine.text_answers import TextAnswers
-from lifecycle.refusals import Refused
 from lifecycle.ui.numbers import GAP, count, decimals, percent, signed, significant
 
 COMPARED, KEY = text_scores.COMPARED, text_scores.KEY
@@ -59,19 +58,11 @@ SORTS = {
     "copied_words": ("Words copied", -1),
     "answer_words": ("Words", 1),
 }
-WRITES = "This model writes texts, so it gives no class of which this could be computed."
-WRITES_STEP = "Its report shows what is measured of written texts."
 
 
 def writes(report: Mapping[str, Any]) -> bool:
     """Whether an evaluation is of a model that writes texts."""
     return report.get("task") == "free_text"
-
-
-def check_classes(report: Mapping[str, Any]) -> None:
-    """Raises Refused for what is computed of classes, where texts are written."""
-    if writes(report):
-        raise Refused(WRITES, next_step=WRITES_STEP)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from lifecycle.engine import operating
-from lifecycle.evaluation import confidence, queries, text_rules
+from lifecycle.evaluation import confidence, queries, rules
 from lifecycle.evaluation.parts import tabs, thread
 from lifecycle.evaluation.threshold_chart import operating_chart
 from lifecycle.evaluation.threshold_form import GOALS, GOALS_OF_ANY, ThresholdForm
@@ -20,7 +20,7 @@ from registry.access.models import User
 def threshold(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, Any]:
     """The chooser, and what the chosen point does; only the chooser while something in it is wrong."""
     evaluation = queries.get_evaluation(user, uuid)
-    text_rules.check_classes(evaluation.report)
+    rules.check_classes(evaluation.report)
     form = ThresholdForm(evaluation.report["confusion"]["labels"], given)
     names = GOALS if form.label else GOALS_OF_ANY
     context: dict[str, Any] = {

@@ -11,7 +11,18 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling.queries import get_dataset
-from lifecycle.evaluation import actions, marks_page, pages, queries, robustness_page, rules, slices_page, texts_page, threshold_page
+from lifecycle.evaluation import (
+    actions,
+    marks_page,
+    orders_page,
+    pages,
+    queries,
+    robustness_page,
+    rules,
+    slices_page,
+    texts_page,
+    threshold_page,
+)
 from lifecycle.evaluation.clusters_page import grouped
 from lifecycle.evaluation.forms import AnalyseForm, SuggestForm
 from lifecycle.evaluation.membership_page import leaking
@@ -45,6 +56,8 @@ def evaluation(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     found = queries.get_evaluation(person(request), uuid)
     if rules.is_marks(found.report):
         return respond(request, "lifecycle/evaluation/marks.html", "evaluation", marks_page.detail(person(request), found, request.GET))
+    if rules.is_orders(found.report):
+        return respond(request, "lifecycle/evaluation/orders.html", "evaluation", orders_page.detail(person(request), found))
     context = pages.detail(person(request), uuid, request.GET)
     if context.get("written"):
         return respond(request, "lifecycle/evaluation/texts.html", "evaluation", context)
@@ -59,6 +72,8 @@ def items(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     found = queries.get_evaluation(person(request), uuid)
     if rules.is_marks(found.report):
         return respond(request, "lifecycle/evaluation/mark_items.html", "items", marks_page.items(person(request), found, request.GET))
+    if rules.is_orders(found.report):
+        return respond(request, "lifecycle/evaluation/order_items.html", "items", orders_page.items(person(request), found, request.GET))
     return respond(request, "lifecycle/evaluation/items.html", "items", pages.items(person(request), uuid, request.GET))
 
 

@@ -7,6 +7,7 @@ from django.db import models
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.snapshots.models import Snapshot
+from lifecycle.engine.spec import RANKED
 from lifecycle.jobs.models import Job
 from lifecycle.training.rules import RunState, Sampler, Strategy, SweepState
 from registry.access.models import Project
@@ -149,8 +150,13 @@ class Run(models.Model):
 
     @property
     def task(self) -> str:
-        """What it learns: one class a text, any number, or to write texts (the engine's name of it)."""
+        """What it learns (the engine's name of it): one class a text, any number, marked parts, responses in order, or to write texts."""
         return str(self.spec.get("task", Dataset.Task.SINGLE_LABEL))
+
+    @property
+    def ranks(self) -> bool:
+        """Whether its model puts responses in order."""
+        return self.task in RANKED
 
     @property
     def writes(self) -> bool:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.http import QueryDict
 
+from lifecycle.engine.spec import RANKED
 from lifecycle.training import charts, queries
 from lifecycle.training.models import Run
 from lifecycle.ui.numbers import decimals, duration, percent, size
@@ -19,6 +20,7 @@ METRICS = {
     "validation_loss": "Validation loss", "train_loss": "Training loss", "macro_f1": "Macro-F1, validation",
     "micro_f1": "Micro-F1, validation", "accuracy": "Accuracy, validation",
     "subset_accuracy": "Subset accuracy, validation", "perplexity": "Perplexity, validation",
+    "pair_accuracy": "Accuracy of pairs, validation", "best_first": "Best response first, validation",
     "learning_rate": "Learning rate", "gradient_norm": "Gradient norm",
     "examples_per_second": "Examples per second", "memory_mb": "Memory, MB",
 }  # fmt: skip
@@ -27,10 +29,12 @@ SCORES = {
     "multi_label": ("macro_f1", "micro_f1", "subset_accuracy", "ece"),
     "spans": ("micro_f1", "macro_f1", "ece"),
     "free_text": ("perplexity",),
+    **dict.fromkeys(RANKED, ("pair_accuracy", "best_first", "ece")),
 }  # what is measured on validation where a run learns this task, the leading one first
 NAMES = {
     "macro_f1": "Macro-F1, best", "micro_f1": "Micro-F1, best", "accuracy": "Accuracy, best", "subset_accuracy": "Subset accuracy, best",
-    "perplexity": "Perplexity, best", "validation_loss": "Validation loss", "ece": "ECE",
+    "pair_accuracy": "Accuracy of pairs, best", "best_first": "Best response first", "perplexity": "Perplexity, best",
+    "validation_loss": "Validation loss", "ece": "ECE",
 }  # fmt: skip
 LEFT_OUT = frozenset({"format", "labels", "base", "task"})  # of the spec: the same, or told by the rows above
 

@@ -15,7 +15,7 @@ from rest_framework.request import Request
 
 from lifecycle.engine import leading
 from lifecycle.engine.leading import Leading
-from lifecycle.engine.spec import MERGED
+from lifecycle.engine.spec import MERGED, RANKED
 from lifecycle.training import charts, forgetting_page, ports, queries, record_page
 from lifecycle.training.models import Diagnosis, Run
 from lifecycle.training.rules import RunState
@@ -28,12 +28,14 @@ from registry.access.policy import can, can_somewhere
 
 PAGE = 30
 CHARTS = {"loss": ("train_loss", "validation_loss"), **{name: (name,) for name in charts.SMALL}}
-DRAWN = ("macro_f1", "micro_f1", "accuracy", "subset_accuracy", "perplexity", *(name for names in CHARTS.values() for name in names))
+SCORES = ("macro_f1", "micro_f1", "accuracy", "subset_accuracy", "perplexity", "pair_accuracy", "best_first")
+DRAWN = (*SCORES, *(name for names in CHARTS.values() for name in names))
 BEST = {
     "single_label": {"macro_f1": "Macro-F1, best", "accuracy": "Accuracy, best"},
     "multi_label": {"macro_f1": "Macro-F1, best", "subset_accuracy": "Subset accuracy, best"},
     "spans": {"micro_f1": "Micro-F1 of spans, best", "macro_f1": "Macro-F1 of spans"},
     "free_text": {"perplexity": "Perplexity, best"},
+    **dict.fromkeys(RANKED, {"pair_accuracy": "Accuracy of pairs, best", "best_first": "Best response first"}),
 }  # the first is what runs are known by
 SEVERITY = {"info": "info", "watch": "warn", "bad": "bad"}
 

@@ -19,6 +19,7 @@ from datasets_app.datasets.models import Dataset
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.engine import defaults, leading, text_defaults
+from lifecycle.engine.spec import RANKED
 from lifecycle.training.models import BaseModel, Estimate, MetricPoint, Run
 from lifecycle.training.rules import FINISHED, Attempt, Repeat, RunState, compare_repeat
 from lifecycle.ui.palette import Hit
@@ -35,6 +36,7 @@ BEST = {
 }  # the order in which the best point of a metric comes first
 ACTIVE = (RunState.QUEUED, RunState.TRAINING, RunState.PAUSING, RunState.STOPPING)
 UNFINISHED = (*ACTIVE, RunState.PAUSED)
+OF_LABELS = ("class_weights", "label_smoothing", "focal_gamma")  # settings that mean nothing without labels
 labels_of = snapshots.labels_of
 
 
@@ -279,6 +281,18 @@ def written_lengths(snapshot: Snapshot) -> tuple[float, float, float]:
     return known
 
 
+def ranked_lengths(snapshot: Snapshot) -> tuple[float, float]:
+    """As `text_lengths`, of prompt and response together."""
+    key = f"training:ranked:{snapshot.uuid}"
+    known: tuple[float, float] | None = cache.get(key)
+    if known is None:
+        rows = islice(snapshots.ranked_rows(snapshot, "train"), SAMPLE)
+        lengths = sorted(len(row["text"]) + len(each) for row in rows for each in row["responses"]) or [1]
+        known = (float(statistics.median(lengths)), float(lengths[min(len(lengths) - 1, int(len(lengths) * 0.99))]))
+        cache.set(key, known, 3600)
+    return known
+
+
 def measured_rate(base: BaseModel, strategy: str) -> tuple[float, str] | None:
     """Examples a second of the newest finished run on this base, and its strategy: the same one where there is one, else another's.
 
@@ -319,7 +333,8 @@ def fresh_suggestion(snapshot: Snapshot, base: BaseModel | None, strategy: str, 
             parameters=(base.facts.get("parameters") or 0) if base else 0, validation_rows=splits.get("validation", 0),
             measured_rate=known[0] if known else None,
         )  # fmt: skip
-    median, long = text_lengths(snapshot)
+    ranks = snapshot.dataset.task in RANKED
+    median, long = ranked_lengths(snapshot) if ranks else text_lengths(snapshot)
     found = defaults.suggest(
         rows=max(1, splits.get("train", 0)),
         classes=max(1, len(by_label)),
@@ -332,6 +347,8 @@ def fresh_suggestion(snapshot: Snapshot, base: BaseModel | None, strategy: str, 
         layers=(base.facts.get("layers") or 0) if base else 0,
         several=snapshot.dataset.task == Dataset.Task.MULTI_LABEL,
     )
+    if ranks:
+        found = replace(found, choices={name: choice for name, choice in found.choices.items() if name not in OF_LABELS})
     if snapshot.dataset.task == Dataset.Task.SPANS:  # every token is read by itself: there is nothing to pool
         found = replace(found, choices={name: choice for name, choice in found.choices.items() if name != "pooling"})
     if known and known[1] != strategy:
@@ -345,5 +362,7 @@ def continued(found: defaults.Suggestion, snapshot: Snapshot, base: BaseModel) -
     if base.run is None or base.run.task != snapshot.dataset.task:
         return found
     before = base.run.spec
-    more = defaults.continuing(str(base.run), before["pooling"], learnt_labels(snapshot), set(before["labels"]), found.choices)
+    more = defaults.continuing(
+        str(base.run), before["pooling"], learnt_labels(snapshot), set(before["labels"]), found.choices, ranks=base.run.ranks
+    )
     return replace(found, choices=found.choices | more)

@@ -83,8 +83,11 @@ WRITTEN = frozenset(text_defaults.STRATEGIES)  # what texts are learnt to be wri
 CLASSED = frozenset(defaults.STRATEGIES)  # what classes are learnt by
 
 
-def misfit(strategy: str, *, writes: bool) -> str:
-    """Why a strategy does not fit a task; empty where it does. writes: whether texts are written, else classes are given."""
+def misfit(strategy: str, *, writes: bool, ranks: bool = False) -> str:
+    """Why a strategy does not fit a task; empty where it does. writes, ranks: whether texts are written or responses put in order, else
+    classes are given."""
+    if ranks and strategy == Strategy.FAST_LORA:
+        return "Fast LoRA keeps what the lower layers give to a text, and here each response is read with its prompt. Choose LoRA."
     if strategy in (WRITTEN if writes else CLASSED):
         return ""
     if not writes:

@@ -47,6 +47,9 @@ SHOWN = {
     "bleu": "BLEU",
     "groundedness": "Groundedness",
     "perplexity": "Perplexity",
+    "pair_accuracy": "Accuracy of pairs",
+    "best_first": "Best response first",
+    "kendall_tau": "Kendall's tau",
 }
 BASELINES = {
     "majority": "Most frequent answer",
@@ -56,10 +59,12 @@ BASELINES = {
     "prompted_base": "Untrained base, same prompt",
     "nearest": "Answer to the nearest training prompt",
     "frequent": "Most frequent training answer",
+    "first": "The response that stands first",
+    "longer": "The longer response",
 }
 MEASURED = (
     *(("accuracy", "accuracy"), ("subset_accuracy", "accuracy"), ("macro_f1", "f1")),
-    *(("rouge_l", "rouge"), ("exact_match", "exact_match"), ("chrf", "chrf"), ("bleu", "bleu"), ("perplexity", "perplexity")),
+    *(("pair_accuracy", "accuracy"), ("rouge_l", "rouge"), ("exact_match", "exact_match"), ("chrf", "chrf"), ("bleu", "bleu"), ("perplexity", "perplexity")),
 )
 SPEC = ("epochs", "batch_size", "learning_rate", "head_learning_rate", "weight_decay", "max_tokens", "pooling", "seed")
 RELATION = dict.fromkeys(("lora", "fast_lora", "ia3", "adapter", "prompt", "p_tuning", "prefix"), "adapter") | {
@@ -68,6 +73,7 @@ RELATION = dict.fromkeys(("lora", "fast_lora", "ia3", "adapter", "prompt", "p_tu
 }
 PEFT = ("lora", "fast_lora", "ia3", "prompt", "p_tuning", "prefix")
 ENCODED = frozenset({"head_learning_rate", "pooling"})  # settings that a decoder does not have
+RANKED = "responses to a prompt in order; a pair is right where the one that people prefer is the stronger"
 MARKED = "marked parts of texts, each with a class; a span is right where place and class are"
 LOADING = """```python
 import json
@@ -89,6 +95,30 @@ columns = {"input_ids": encoded.ids, "attention_mask": encoded.attention_mask, "
 inputs = {name: numpy.array([columns[name]], dtype=numpy.int64) for name in about["inputs"]}
 scores = session.run(["logits"], inputs)[0][0] / about["temperature"]
 {answer}
+```"""
+RANKING = """```python
+import json
+from pathlib import Path
+
+import numpy
+import onnxruntime
+from tokenizers import Tokenizer
+
+folder = Path("model")
+about = json.loads((folder / "lifecycle.json").read_text())
+tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+tokenizer.enable_truncation(about["max_tokens"])
+session = onnxruntime.InferenceSession(folder / about["serving"])
+
+prompt, responses = "Where is my card?", ["It was sent on Monday and takes five days.", "No idea."]
+strengths = []
+for response in responses:
+    encoded = tokenizer.encode(prompt, response)
+    columns = {"input_ids": encoded.ids, "attention_mask": encoded.attention_mask, "token_type_ids": [0] * len(encoded.ids)}
+    inputs = {name: numpy.array([columns[name]], dtype=numpy.int64) for name in about["inputs"]}
+    strengths.append(float(session.run(["logits"], inputs)[0][0, 0]) / about["temperature"])
+print([responses[at] for at in numpy.argsort(strengths)[::-1]])
+print(1 / (1 + numpy.exp(strengths[1] - strengths[0])))  # how likely the first is better than the second
 ```"""
 WRITING = """```python
 import torch
@@ -167,6 +197,8 @@ def loading(facts: Mapping[str, Any]) -> str:
     """Python that answers one text."""
     if rules.writes_texts(facts):
         return WRITING.replace("{load}", WHOLE if facts["strategy"] == "full" else ADDED)
+    if rules.gives_orders(facts):
+        return RANKING
     return LOADING.replace("{answer}", MARKS if rules.gives_marks(facts) else SEVERAL if rules.gives_several(facts) else ONE)
 
 
@@ -180,6 +212,7 @@ def front_matter(facts: Mapping[str, Any]) -> dict[str, Any]:
     ]
     dataset = {"name": snapshot["dataset"], "type": snapshot["dataset_slug"], "split": "test", "revision": f"sha256:{snapshot['digest']}"}
     kind = "token-classification" if rules.gives_marks(facts) else "text-classification"
+    kind = "text-ranking" if rules.gives_orders(facts) else kind
     task = {"type": "text-generation" if rules.writes_texts(facts) else kind}
     known = {
         "library_name": "peft" if facts["strategy"] in PEFT else "transformers",
@@ -222,6 +255,7 @@ def training(facts: Mapping[str, Any]) -> str:
         ("Licence of the base", inline(base.get("licence") or NOT_STATED)),
         *([("Task", "any number of classes a text, each from a threshold of its own")] if rules.gives_several(facts) else []),
         *([("Task", MARKED)] if rules.gives_marks(facts) else []),
+        *([("Task", RANKED)] if rules.gives_orders(facts) else []),
         *([("Task", "texts that are written")] if rules.writes_texts(facts) else []),
         ("Strategy", inline(dict(Strategy.choices).get(facts["strategy"], facts["strategy"]))),
         *(

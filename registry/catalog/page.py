@@ -48,6 +48,7 @@ def version(user: User, found: ModelVersion) -> dict[str, Any]:
         "several": rules.gives_several(found.facts),
         "marks": rules.gives_marks(found.facts),
         "writes": rules.writes_texts(found.facts),
+        "orders": rules.gives_orders(found.facts),
         "thread": thread(found),
         "figures": figures(found),
         "serving": rules.serving(found.facts),
@@ -69,7 +70,7 @@ def version(user: User, found: ModelVersion) -> dict[str, Any]:
 def suggest_url(user: User, found: ModelVersion) -> str:
     """Where to have this version suggest labels for the dataset that it learnt from; "" where this person or this version cannot."""
     dataset = found.run.snapshot.dataset
-    if rules.writes_texts(found.facts):
+    if rules.writes_texts(found.facts) or rules.gives_orders(found.facts):
         return ""
     if found.state != ModelVersion.State.ACTIVE or not policy.can(user, "labeling.manage", dataset):
         return ""
@@ -114,6 +115,8 @@ def figures(found: ModelVersion) -> list[Figure]:
         named = ("micro_f1", "macro_f1", "ece")
     elif rules.writes_texts(found.facts):
         named = ("rouge_l", "token_f1", "perplexity")
+    elif rules.gives_orders(found.facts):
+        named = ("pair_accuracy", "best_first", "ece")
     for name in named:
         measure = known.get(name)
         value = decimals(measure["value"]) if measure else None

@@ -75,40 +75,55 @@ def check_stated(stated: dict[str, str]) -> dict[str, str]:
     return {name: text.strip() for name, text in stated.items() if text.strip()}
 
 
+MEASURE = "Measure it, compare it, or export it and load it as its card says."
+ORDERS = ("puts responses in order; serving them comes later", MEASURE)
+UNSERVED = {
+    "spans": ("marks parts of texts; serving them comes later", "Measure it, let it suggest, or export it and load it as its card says."),
+    "multi_label": (
+        "gives any number of classes a text; served answers of several classes come later",
+        "Measure it, let it suggest labels, or export it and load it as its card says.",
+    ),
+    "free_text": ("writes texts; serving written answers comes later", MEASURE),
+    **dict.fromkeys(RANKED, ORDERS),
+}  # by task: what such a version does, and what can be done with it
+
+
 def check_servable(facts: Mapping[str, Any]) -> None:
     """Raises Refused where the servers could not give a version's answers."""
-    if gives_marks(facts):
-        sentence = f"{facts['semver']} marks parts of texts; serving them comes later."
-        step = "Measure it, let it suggest, or export it and load it as its card says."
-        raise Refused(sentence, next_step=step, fields={"version": ["Choose a version that gives one class a text."]})
-    if gives_several(facts):
-        sentence = f"{facts['semver']} gives any number of classes a text; served answers of several classes come later."
-        step = "Measure it, let it suggest labels, or export it and load it as its card says."
-        raise Refused(sentence, next_step=step, fields={"version": ["Choose a version that gives one class a text."]})
-    if writes_texts(facts):
-        sentence = f"{facts['semver']} writes texts; serving written answers comes later."
-        step = "Measure it, compare it, or export it and load it as its card says."
-        raise Refused(sentence, next_step=step, fields={"version": ["Choose a version that gives one class a text."]})
+    if not gives_one(facts):
+        told, step = UNSERVED[task_of(facts)]
+        choose = {"version": ["Choose a version that gives one class a text."]}
+        raise Refused(f"{facts['semver']} {told}.", next_step=step, fields=choose)
+
+
+def task_of(facts: Mapping[str, Any]) -> str:
+    """What a version was trained for, from its frozen facts."""
+    return str(facts.get("spec", {}).get("task", "single_label"))
 
 
 def gives_several(facts: Mapping[str, Any]) -> bool:
-    """Whether a version gives any number of classes a text, from its frozen facts."""
-    return bool(facts.get("spec", {}).get("task") == "multi_label")
+    """Whether a version gives any number of classes a text."""
+    return task_of(facts) == "multi_label"
 
 
 def gives_marks(facts: Mapping[str, Any]) -> bool:
-    """Whether a version marks parts of texts, from its frozen facts."""
-    return bool(facts.get("spec", {}).get("task") == "spans")
+    """Whether a version marks parts of texts."""
+    return task_of(facts) == "spans"
+
+
+def gives_orders(facts: Mapping[str, Any]) -> bool:
+    """Whether a version puts responses in order."""
+    return task_of(facts) in RANKED
 
 
 def writes_texts(facts: Mapping[str, Any]) -> bool:
-    """Whether a version writes texts, from its frozen facts."""
-    return bool(facts.get("spec", {}).get("task") == "free_text")
+    """Whether a version writes texts."""
+    return task_of(facts) == "free_text"
 
 
 def gives_one(facts: Mapping[str, Any]) -> bool:
     """Whether a version gives one class a text, which alone is served so far."""
-    return not (gives_several(facts) or gives_marks(facts) or writes_texts(facts))
+    return task_of(facts) == "single_label"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +147,8 @@ def serving(facts: Mapping[str, Any]) -> Serving:
     """What serves, from a version's frozen facts: int8 where it passed its gate when the run ended, else fp32."""
     if writes_texts(facts):
         return Serving("not served", "It writes texts, and serving written answers comes later.")
+    if gives_orders(facts):
+        return Serving("not served", "It puts responses in order, and serving them comes later.")
     gate = facts.get("int8")
     if not gate:
         return Serving("fp32", "The version was made before int8 was compared with fp32.")

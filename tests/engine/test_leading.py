@@ -30,6 +30,8 @@ def test_each_task_has_its_words():
         "multi_label": "Macro-F1",
         "spans": "Micro-F1 of spans",
         "free_text": "Perplexity",
+        "preference": "Accuracy of pairs",
+        "ranking": "Accuracy of pairs",
     }
 
 

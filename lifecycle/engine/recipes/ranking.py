@@ -155,7 +155,7 @@ class Ranking(OfTexts):
             order = np.argsort(-strengths, kind="stable")
             sure = float(calibration.sigmoid(strengths[order[0]] - strengths[order[1]]))
             ranks = np.argsort(np.argsort(-strengths, kind="stable"), kind="stable")
-            found.append({"truth": in_order(truth[at].ranks), "answer": in_order(ranks.tolist()), "confidence": sure})
+            found.append({"truth": ranking.in_order(truth[at].ranks), "answer": ranking.in_order(ranks.tolist()), "confidence": sure})
         return found
 
     def calibrate(self, info: ArtifactInfo, logits: Any, truth: Any) -> ArtifactInfo:
@@ -200,15 +200,6 @@ class Ranking(OfTexts):
 def padded(scores: Any, counts: Sequence[int]) -> Any:
     """Scores (S,), one behind the other, as (N, M): NaN where a row has fewer."""
     return ranking.padded(np.split(np.asarray(scores, dtype=np.float64), np.cumsum(counts)[:-1]), np.nan)
-
-
-def in_order(ranks: Sequence[int]) -> str:
-    """Responses by their numbers from 1, as "2 > 1 = 3"."""
-    order = sorted(range(len(ranks)), key=lambda at: (ranks[at], at))
-    told = str(order[0] + 1)
-    for before, at in zip(order, order[1:], strict=False):
-        told += f" {'=' if ranks[before] == ranks[at] else '>'} {at + 1}"
-    return told
 
 
 def shortened(cuts: Sequence[bool], max_tokens: int) -> list[Diagnosis]:

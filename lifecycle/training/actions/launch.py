@@ -13,7 +13,7 @@ from datasets_app.datasets.models import Dataset
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.engine import defaults, text_defaults
 from lifecycle.engine.base import MINILM, SMOLLM2
-from lifecycle.engine.spec import TASKS, SpecError, TrainSpec
+from lifecycle.engine.spec import RANKED, TASKS, SpecError, TrainSpec
 from lifecycle.jobs.actions import enqueue
 from lifecycle.refusals import Conflict, NotReady, Refused
 from lifecycle.training import facts, queries
@@ -126,11 +126,12 @@ def queue_next_trial(sweep: Sweep, *, after: int) -> None:
 def check_snapshot(snapshot: Snapshot) -> None:
     """Raises Refused where nothing could be learnt or measured."""
     if snapshot.dataset.task not in TASKS:
-        told = "models learn classes, marked parts of texts, or to write texts, and its task is another"
+        told = "models learn classes, marked parts of texts, responses in order, or to write texts, and its task is another"
         text = f"{snapshot} cannot be trained on here yet: {told}."
         raise Refused(text, next_step="Export the snapshot, and train on its file.", fields={"snapshot": [text]})
     tasks = Dataset.Task.MULTI_LABEL, Dataset.Task.SPANS, Dataset.Task.FREE_TEXT
     several, marks, writes = (snapshot.dataset.task == task for task in tasks)
+    ranks = snapshot.dataset.task in RANKED
     trained = [label for label, splits in snapshot.counts["labels"].items() if splits.get("train")]
     if several and (told := unlearnable(snapshot)):
         text = f"{snapshot} cannot be trained on: {told}. A class is learnt from texts with it and texts without."
@@ -140,10 +141,11 @@ def check_snapshot(snapshot: Snapshot) -> None:
         told = f"nothing is marked as {listed(never)} in its training rows" if never else "nothing is marked in its training rows"
         text = f"{snapshot} cannot be trained on: {told}. A class is learnt from parts that are marked with it."
         raise Refused(text, next_step="Mark some, or leave the class out, and freeze again.", fields={"snapshot": [text]})
-    if writes and not snapshot.counts["splits"].get("train"):
+    if (writes or ranks) and not snapshot.counts["splits"].get("train"):
         text = f"{snapshot} cannot be trained on: it has no training rows."
-        raise Refused(text, next_step="Write answers and freeze again.", fields={"snapshot": [text]})
-    if not (several or marks or writes) and len(trained) < 2:
+        step = f"{'Write answers' if writes else 'Compare responses'} and freeze again."
+        raise Refused(text, next_step=step, fields={"snapshot": [text]})
+    if not (several or marks or writes or ranks) and len(trained) < 2:
         told = f"all its training rows carry the label {trained[0]}" if trained else "it has no training rows"
         text = f"{snapshot} cannot be trained on: {told}, and a classifier needs at least two classes."
         raise Refused(text, next_step="Label rows of another class and freeze again.", fields={"snapshot": [text]})
@@ -205,7 +207,8 @@ def suggested_settings(snapshot: Snapshot, base: BaseModel, strategy: str) -> di
     """What is suggested for this data, by setting. Raises Refused for an unknown strategy."""
     if strategy not in Run.Strategy.values:
         raise Refused("There is no such strategy.", fields={"strategy": [f"Choose one of {', '.join(Run.Strategy.values)}."]})
-    if text := misfit(strategy, writes=snapshot.dataset.task == Dataset.Task.FREE_TEXT):
+    task = snapshot.dataset.task
+    if text := misfit(strategy, writes=task == Dataset.Task.FREE_TEXT, ranks=task in RANKED):
         raise Refused(text, fields={"strategy": [text]})
     return queries.suggestion(snapshot, base, strategy).values()
 

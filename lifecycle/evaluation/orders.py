@@ -1,0 +1,118 @@
+"""What may be said of a model that puts responses in order. Pure: reports and answers in, sentences and rows for pages out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lifecycle.engine import calibration, ranking
+from lifecycle.engine.ranked_predictions import RankedAnswers, shared
+from lifecycle.evaluation.rules import Change
+from lifecycle.ui.numbers import count, percent
+
+MEANT = {
+    "pair_accuracy": "pairs of which the one that people prefer is the stronger",
+    "best_first": "rows whose strongest response is one that people put first",
+    "kendall_tau": "agreement of whole orders, −1 to 1",
+    "log_loss": "nats a pair; ln 2 = 0.693 is a coin",
+    "ece": "of how likely the stronger one is better",
+    "accuracy_longer": "accuracy of the pairs of which people prefer the longer",
+    "accuracy_shorter": "accuracy of the pairs of which people prefer the shorter",
+    "longer_preferred": "pairs of which the model prefers the longer",
+}
+WRONG, CLOSE = "wrong", "close"
+SORTS = {WRONG: "Surest mistakes first", CLOSE: "Closest first"}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that is said of a report. kind: ok, warn or bad."""
+
+    kind: str
+    fact: str
+    text: str
+
+
+def length(report: Mapping[str, Any]) -> Finding | None:
+    """Whether the model leans to the longer response more than people do; None where no two responses differ in length."""
+    people, model = report.get("longer_preferred_by_people"), report.get("longer_preferred")
+    if people is None or model is None:
+        return None
+    interval = (report.get("intervals") or {}).get("longer_preferred") or {}
+    low, high = interval.get("low", model), interval.get("high", model)
+    of = f"Of {count(report['apart'])} pairs of different length people prefer the longer in {percent(people)}"
+    text = f"{of}, the model in {percent(model)} (95 % {percent(low)} to {percent(high)})."
+    if low > people:
+        step = "Compare more pairs in which the shorter response is better, or check what it gives to short ones."
+        return Finding("warn", "It prefers longer responses more often than people do.", f"{text} {step}")
+    if high < people:
+        return Finding("warn", "It prefers shorter responses more often than people do.", text)
+    return Finding("ok", "It prefers longer responses about as often as people do.", text)
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """One response of a row. place: by people, from 1, equal ones alike; model: by the model, from 1. chance: that it is the best of the
+    row, by the model, 0 to 1 (Plackett and Luce). text: empty where it may not be read."""
+
+    place: int
+    model: int
+    chance: float
+    text: str
+
+
+def responses(ranks: Sequence[int], strengths: Sequence[float], texts: Sequence[str] = ()) -> list[Response]:
+    """The responses of a row in the order that people put them in; equal ones as they came."""
+    chances = calibration.softmax(np.array([strengths]))[0]
+    levels = sorted(set(ranks))
+    by_model = sorted(range(len(ranks)), key=lambda at: (-strengths[at], at))
+    found = [
+        Response(levels.index(rank) + 1, by_model.index(at) + 1, float(chances[at]), texts[at] if texts else "")
+        for at, rank in enumerate(ranks)
+    ]
+    return sorted(found, key=lambda each: each.place)
+
+
+def ordered(found: RankedAnswers, sort: str) -> list[int]:
+    """Rows with a pair the wrong way round, the surest of these mistakes first; or all, those first of which the model is least sure."""
+    surest = found.surest_error
+    if sort == WRONG:
+        rows = np.flatnonzero(surest > 0)
+        return [int(row) for row in rows[np.argsort(-surest[rows], kind="stable")]]
+    top = np.sort(np.nan_to_num(found.matrix, nan=-np.inf), axis=1)
+    return [int(row) for row in np.argsort(top[:, -1] - top[:, -2], kind="stable")]
+
+
+def is_right(found: RankedAnswers) -> NDArray[np.bool_]:
+    """Whether every pair of a row is the right way round (N,); rows whose responses people find equal are."""
+    scored = found.scored
+    return scored.right == scored.decided
+
+
+def changes(one: RankedAnswers, two: RankedAnswers) -> list[Change]:
+    """Items that the two put in a different order, with the same truth: broken (only the first has every pair right), fixed, other."""
+    first, second = shared(one, two)
+    right = is_right(one), is_right(two)
+    found = []
+    for row, other in zip(first, second, strict=True):
+        before, after = told(one.strengths[row]), told(two.strengths[other])
+        if before != after:
+            was, now = bool(right[0][row]), bool(right[1][other])
+            kind = "other" if was == now else "fixed" if now else "broken"
+            found.append(Change(one.ids[row], (people(one.ranks[row]),), (before,), (after,), kind))
+    order = {"broken": 0, "fixed": 1, "other": 2}
+    return sorted(found, key=lambda each: (order[each.kind], each.item))
+
+
+def told(strengths: Sequence[float]) -> str:
+    """A model's order in words, responses by their numbers from 1."""
+    return people([sorted(set(strengths), reverse=True).index(each) for each in strengths])
+
+
+def people(ranks: Sequence[int]) -> str:
+    """An order in words, as "2 > 1 = 3"."""
+    return ranking.in_order(ranks)
