@@ -64,7 +64,8 @@ BASELINES = {
 }
 MEASURED = (
     *(("accuracy", "accuracy"), ("subset_accuracy", "accuracy"), ("macro_f1", "f1")),
-    *(("pair_accuracy", "accuracy"), ("rouge_l", "rouge"), ("exact_match", "exact_match"), ("chrf", "chrf"), ("bleu", "bleu"), ("perplexity", "perplexity")),
+    ("pair_accuracy", "accuracy"),
+    *(("rouge_l", "rouge"), ("exact_match", "exact_match"), ("chrf", "chrf"), ("bleu", "bleu"), ("perplexity", "perplexity")),
 )
 SPEC = ("epochs", "batch_size", "learning_rate", "head_learning_rate", "weight_decay", "max_tokens", "pooling", "seed")
 RELATION = dict.fromkeys(("lora", "fast_lora", "ia3", "adapter", "prompt", "p_tuning", "prefix"), "adapter") | {

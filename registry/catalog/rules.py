@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from lifecycle.engine.spec import RANKED
 from lifecycle.refusals import Conflict, Refused
 
 # https://semver.org, without build metadata: two builds of one version would be two contents under one name.

@@ -26,12 +26,12 @@ from lifecycle.training import actions
 from lifecycle.training.models import BaseModel, Run
 from registry.access.models import Project, User
 from registry.artifacts import actions as artifacts
-from tests.support import marks
+from tests.support import marks, ranked
 from tests.support.datasets import import_texts, make_dataset
 from tests.support.snapshots import freeze
 
 HIDDEN, LAYERS = 8, 2
-MEASURED = ("accuracy", "subset_accuracy", "micro_f1", "macro_f1", "log_loss", "ece")
+MEASURED = ("accuracy", "subset_accuracy", "micro_f1", "macro_f1", "log_loss", "ece", "pair_accuracy", "best_first")
 TEXTS = {
     "card": [
         *("my card is lost", "card stolen please help", "the card not arrived"),
@@ -257,12 +257,16 @@ def scores(run: Run, split: str, accuracy: float, seed: int) -> dict[str, Any]:
     """The engine's report of those answers."""
     if run.task == "spans":
         return marks.report_of(marks.marks(run.spec["labels"], list(snapshots.rows_of(run.snapshot, split)), accuracy, seed))
+    if run.ranks:
+        return ranked.report_of(ranked.made_up(run, split, accuracy, seed))
     return report_of(answers(run, split, accuracy, seed))
 
 
 def make_evaluation(run: Run, split: str = "test", *, accuracy: float = 0.9, seed: int = 1, by: User | None = None) -> Evaluation:
-    """An evaluation of a succeeded run from made-up answers, with the majority baseline."""
+    """An evaluation of a succeeded run from made-up answers, with the majority baseline; of orders those of place and length."""
     made: Any
+    if run.ranks:
+        return ranked.make_evaluation(run, split, quality=accuracy, seed=seed, by=by)
     if run.task == "spans":
         made = marks.marks(run.spec["labels"], list(snapshots.rows_of(run.snapshot, split)), accuracy, seed)
         report, majority = marks.report_of(made), marks.report_of(marks.nothing(made))

@@ -1,0 +1,186 @@
+"""What is said of a model that puts responses in order: report, rows, comparison, refusals."""
+
+from __future__ import annotations
+
+import pytest
+
+from lifecycle.engine.ranked_predictions import RankedAnswers
+from lifecycle.engine.ranking import Ranked
+from lifecycle.evaluation import actions, compare, orders, queries, rules
+from lifecycle.evaluation.models import Analysis
+from lifecycle.jobs.models import Job
+from lifecycle.refusals import Refused
+from tests.support.ranked import make_evaluation, ranked_snapshot
+from tests.support.training import make_run
+
+
+@pytest.fixture
+def snapshot(project, mia):
+    return ranked_snapshot(project, mia, rows=80)
+
+
+@pytest.fixture
+def run(snapshot, mia):
+    return make_run(snapshot, mia)
+
+
+@pytest.fixture
+def found(run):
+    return make_evaluation(run, quality=0.3)
+
+
+def page_of(client, address):
+    return client.get(address).content.decode()
+
+
+def test_the_report_page_holds_scores_baselines_length_and_the_surest_mistakes(found, mia, client_for):
+    page = page_of(client_for(mia), f"/evaluations/{found.uuid}/")
+
+    assert found.report["wrong_rows"] > 0
+    for told in (
+        "Accuracy of pairs",
+        "Best response first",
+        "The longer response",
+        "The response that stands first",
+        "Reliability",
+        "Length",
+    ):
+        assert told in page
+    assert f"All {found.report['wrong_rows']} with a mistake" in page
+    assert "people 1, model 2" in page
+    for absent in ("Confusion", "Macro-F1", "Groups", "Threshold", "Robustness"):
+        assert absent not in page
+
+
+def test_a_model_that_is_right_about_every_pair_has_no_mistake_to_show(run, mia, client_for):
+    whole = make_evaluation(run, quality=1.0)
+
+    page = page_of(client_for(mia), f"/evaluations/{whole.uuid}/")
+
+    assert (whole.report["pair_accuracy"], whole.report["wrong_rows"]) == (1.0, 0)
+    assert "No row has a pair the wrong way round." in page
+    assert "does not beat a baseline" not in page
+
+
+def test_a_model_that_is_no_better_than_place_or_length_is_told_so(run, mia, client_for):
+    poor = make_evaluation(run, quality=0.0)
+
+    page = page_of(client_for(mia), f"/evaluations/{poor.uuid}/")
+
+    assert "This run does not beat a baseline." in page
+    assert f"{rules.rival(poor.report).name} reaches an accuracy of pairs of" in page
+
+
+def test_rows_come_with_the_surest_mistakes_or_the_closest_first(found, mia, client_for):
+    client = client_for(mia)
+    answers = queries.orders_of(found)
+
+    wrong = orders.ordered(answers, orders.WRONG)
+    close = orders.ordered(answers, orders.CLOSE)
+
+    surest = answers.surest_error
+    assert [float(surest[row]) for row in wrong] == sorted((float(each) for each in surest if each), reverse=True)
+    gaps = [abs(answers.strengths[row][0] - answers.strengths[row][1]) for row in close]
+    assert gaps == sorted(gaps)
+    assert len(close) == found.rows
+    page = page_of(client, f"/evaluations/{found.uuid}/items/")
+    assert f"{len(wrong)} row" in page
+    assert "Rows with a mistake" in page
+    assert "All rows" in page_of(client, f"/evaluations/{found.uuid}/items/?sort=close")
+
+
+def test_texts_are_for_those_who_may_read_them(found, aida, client_for):
+    page = page_of(client_for(aida), f"/evaluations/{found.uuid}/items/?sort=close")
+
+    assert "card help please" not in page
+    assert "hidden from your role" in page
+    assert "best with" in page
+
+
+def test_two_runs_are_compared_by_the_pairs_of_the_same_rows(run, snapshot, mia, client_for):
+    one, two = make_evaluation(run, quality=0.2), make_evaluation(make_run(snapshot, mia), quality=0.95, seed=2)
+
+    report = compare.paired_report(one, two)
+
+    assert report["rows"] == one.rows
+    assert report["per_class"] == {}
+    assert report["metrics"]["pair_accuracy"]["difference"] > 0
+    changed = compare.changed_items(one, two)
+    kinds = [each.kind for each in changed]
+    assert report["changes"]["fixed"] == kinds.count("fixed") > kinds.count("broken")
+    assert "points accuracy of pairs" in report["summary"]["fact"]
+    page = page_of(client_for(mia), f"/evaluations/compare/?a={one.uuid}&b={two.uuid}")
+    assert "points accuracy of pairs" in page
+    assert "Prompt and responses" in page
+    assert "F1 by class" not in page
+    swapped = compare.paired_report(two, one)["metrics"]["pair_accuracy"]["difference"]
+    assert swapped == pytest.approx(-report["metrics"]["pair_accuracy"]["difference"])
+
+
+def test_changes_say_what_each_model_put_first():
+    truth = (Ranked.of(("a", "b"), (0, 1)), Ranked.of(("a", "b", "c"), (0, 1, 2)), Ranked.of(("a", "b"), (0, 1)))
+
+    def answers(*strengths):
+        return RankedAnswers(("x", "y", "z"), tuple(each.ranks for each in truth), tuple(each.lengths for each in truth), strengths)
+
+    one = answers((2.0, 1.0), (1.0, 3.0, 2.0), (1.0, 1.0))
+    two = answers((1.0, 2.0), (3.0, 2.0, 1.0), (1.0, 1.0))
+
+    found = [(each.item, each.kind, each.true, each.first, each.second) for each in orders.changes(one, two)]
+
+    assert found == [
+        ("x", "broken", ("1 > 2",), ("1 > 2",), ("2 > 1",)),
+        ("y", "fixed", ("1 > 2 > 3",), ("2 > 3 > 1",), ("1 > 2 > 3",)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("people", "model", "low", "high", "kind"), [(0.5, 0.7, 0.6, 0.8, "warn"), (0.5, 0.3, 0.2, 0.4, "warn"), (0.5, 0.6, 0.4, 0.8, "ok")]
+)
+def test_leaning_to_length_is_told_where_chance_does_not_explain_it(people, model, low, high, kind):
+    report = {
+        "longer_preferred_by_people": people, "longer_preferred": model, "apart": 200,
+        "intervals": {"longer_preferred": {"low": low, "high": high}},
+    }  # fmt: skip
+
+    assert orders.length(report).kind == kind
+    assert orders.length({"longer_preferred_by_people": None}) is None
+
+
+def test_responses_stand_in_the_order_of_people_with_the_models_place():
+    found = orders.responses((1, 0, 1), (0.0, 1.0, 2.0), ("a", "b", "c"))
+
+    assert [(each.text, each.place, each.model) for each in found] == [("b", 1, 2), ("a", 2, 3), ("c", 2, 1)]
+    assert sum(each.chance for each in found) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("kind", [Analysis.Kind.ROBUSTNESS, Analysis.Kind.CLUSTERS, Analysis.Kind.MEMBERSHIP])
+def test_what_is_computed_of_classes_is_refused(kind, found, mia):
+    with pytest.raises(Refused, match="puts responses in order, so it gives no class"):
+        actions.analyse(evaluation=found, kind=kind, actor=mia)
+
+    assert not Job.objects.filter(kind=f"evaluation.{kind.value}").exists()
+
+
+@pytest.mark.parametrize("part", ["groups", "threshold", "robustness", "clusters", "membership"])
+def test_pages_of_classes_say_why_they_are_empty(part, found, mia, client_for):
+    answer = client_for(mia).get(f"/evaluations/{found.uuid}/{part}/")
+
+    assert answer.status_code == 422
+    assert "puts responses in order" in answer.content.decode()
+
+
+def test_the_api_lists_the_accuracy_of_pairs(found, mia, client_for):
+    line = client_for(mia).get("/api/v1/evaluations/").json()["results"][0]
+
+    assert line["pair_accuracy"] == found.report["pair_accuracy"]
+    assert line["macro_f1"] is None
+    whole = client_for(mia).get(f"/api/v1/evaluations/{found.uuid}/").json()
+    assert 0 < whole["report"]["longer_preferred_by_people"] < 1
+
+
+def test_the_page_of_a_run_shows_orders(found, run, mia, client_for):
+    page = page_of(client_for(mia), f"/evaluations/run/{run.uuid}/")
+
+    assert "Responses in order" in page
+    assert "Suggest labels with it" not in page
