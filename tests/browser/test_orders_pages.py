@@ -1,0 +1,62 @@
+"""The pages of a model that puts responses in order: mistakes open and are ticked for a queue; all can be read by everybody."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from lifecycle.evaluation.models import Evaluation
+from tests.support.browser import fits, shot, violations
+from tests.support.ranked import ranked_snapshot
+from tests.support.training import make_run
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+MODES = [(1440, "light"), (390, "dark"), (1440, "dark"), (390, "light")]
+
+
+@pytest.fixture
+def runs(project, mia):
+    snapshot = ranked_snapshot(project, mia, rows=120)
+    return [make_run(snapshot, mia, accuracy=accuracy) for accuracy in (0.1, 0.5)]
+
+
+@pytest.fixture
+def evaluations(runs):
+    return [Evaluation.objects.get(run=run, split="test") for run in runs]
+
+
+def test_mistakes_open_and_ticked_rows_become_a_queue(opened, evaluations, mia):
+    page = opened(f"/evaluations/{evaluations[0].uuid}/", mia)
+
+    page.get_by_role("link", name=re.compile("with a mistake")).click()
+    expect(page.get_by_role("heading", name="Rows with a mistake")).to_be_visible()
+    page.get_by_role("checkbox", name=re.compile("Tick the item")).first.check()
+    page.get_by_role("button", name="Open a queue with the ticked items").click()
+
+    page.wait_for_url(lambda url: "/labeling/" in url or "item=" in url)
+
+
+def test_the_closest_rows_are_chosen_without_a_button(opened, evaluations, mia):
+    page = opened(f"/evaluations/{evaluations[0].uuid}/items/", mia)
+
+    page.get_by_label("Order").select_option("close")
+
+    page.wait_for_url(lambda url: "sort=close" in url)
+    expect(page.get_by_text("best with").first).to_be_visible()
+
+
+@pytest.mark.parametrize(("width", "scheme"), MODES)
+def test_the_pages_fit_and_can_be_read_by_everybody(opened, runs, evaluations, mia, width, scheme):
+    first, second = evaluations
+    pages = {
+        "report": f"/evaluations/{first.uuid}/", "items": f"/evaluations/{first.uuid}/items/",
+        "compare": f"/evaluations/compare/?a={first.uuid}&b={second.uuid}", "run": f"/runs/{runs[0].uuid}/",
+    }  # fmt: skip
+    for name, address in pages.items():
+        page = opened(address, mia, width=width, scheme=scheme)
+        page.wait_for_load_state("networkidle")
+        fits(page)
+        assert violations(page) == [], name
+        shot(page, f"orders-{name}-{width}-{scheme}")
