@@ -63,7 +63,7 @@ def launch(user: User, given: Mapping[str, str]) -> dict[str, Any]:
     offered = list(queries.launchable(user)[:100])
     snapshot = chosen(offered, given.get("snapshot"))
     kept = [] if snapshot is None else list(queries.bases(user).filter(project=snapshot.dataset.project_id, folder__isnull=False)[:100])
-    writes = snapshot is not None and snapshot.dataset.task == Dataset.Task.FREE_TEXT
+    writes = snapshot is not None and queries.writes(snapshot)
     available = [each for each in kept if bool(each.facts.get("decoder")) == writes]
     waiting = queries.find_waiting_base(user, given.get("base", ""))
     base = chosen(available, given.get("base"))
@@ -103,7 +103,7 @@ def chosen(rows: list[Any], uuid: str | None) -> Any:
 
 def strategy_lines(snapshot: Snapshot, base: BaseModel, strategy: str, suggestion: defaults.Suggestion) -> list[StrategyLine]:
     """The strategies side by side, for this data and base."""
-    labels, writes = len(snapshot.counts["labels"]), snapshot.dataset.task == Dataset.Task.FREE_TEXT
+    labels, writes = len(snapshot.counts["labels"]), queries.writes(snapshot)
     outputs = tags(labels) if snapshot.dataset.task == Dataset.Task.SPANS else labels
     ia3_models = text_defaults.IA3_MODELS if writes else defaults.IA3_MODELS
     lines = []

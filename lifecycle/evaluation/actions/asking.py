@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import secrets
+from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -49,7 +51,8 @@ def ask_people(
         raise Refused("People were not asked.", fields={"pairs": [text]})
     compare.check_dataset(first, second)
     chosen, same = side_by_side.pairs_of(queries.texts_of(first), queries.texts_of(second), most=pairs, seed=seed)
-    prompts = {item: row["text"] for item, row in snapshots.written_of(first.snapshot, [pair.item for pair in chosen]).items()}
+    rows = snapshots.written_of(first.snapshot, [pair.item for pair in chosen])
+    prompts = {item: asked(row) for item, row in rows.items()}
     chosen = [pair for pair in chosen if prompts.get(pair.item)]
     if len(chosen) < LEAST:
         raise Refused(
@@ -78,6 +81,11 @@ def ask_people(
         pairs=made.pairs, seed=seed,
     )  # fmt: skip
     return made
+
+
+def asked(row: Mapping[str, Any]) -> str | list[dict[str, str]]:
+    """What both models were asked: a text, or the turns of a dialogue before its last answer. row: as of `snapshots.written_of`."""
+    return [{name: turn[name] for name in ("role", "content")} for turn in row["messages"][:-1]] if "messages" in row else row["text"]
 
 
 @transaction.atomic
