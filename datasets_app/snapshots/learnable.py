@@ -28,9 +28,18 @@ def learnt_from(messages: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         raise Unlearnable("with a content that is no text")
     if len(messages) < 2 or messages[-1]["role"] != ASSISTANT:
         raise Unlearnable("without a question and an answer at the end")
-    if all(each.get("weight", 1) == 0 for each in messages if each["role"] == ASSISTANT):
+    if all(is_quiet(each) for each in messages if each["role"] == ASSISTANT):
         raise Unlearnable("whose answers all have the weight 0")
-    turns = [
-        {"role": ROLES[each["role"]], "content": each["content"]} | ({"weight": 0} if each.get("weight", 1) == 0 else {}) for each in messages
-    ]
+    turns = [{"role": ROLES[each["role"]], "content": each["content"]} | ({"weight": 0} if is_quiet(each) else {}) for each in messages]
     return {"text": spoken(turns[:-1]), "answer": turns[-1]["content"], "messages": turns}
+
+
+def is_quiet(message: Mapping[str, Any]) -> bool:
+    """Whether a turn is read and not learnt, as OpenAI's files say it."""
+    return bool(message.get("weight", 1) == 0)
+
+
+def turns_before(row: Mapping[str, Any]) -> tuple[dict[str, str], ...]:
+    """The turns before the last answer of what `learnt_from` gives, each with its role and content; none of a row whose prompt is one
+    text."""
+    return tuple({name: turn[name] for name in ("role", "content")} for turn in row.get("messages", [])[:-1])

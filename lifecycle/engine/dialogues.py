@@ -163,9 +163,7 @@ def encode(template: Template, turns: Sequence[Turn], answer: str, limit: int, *
     kept = [*read[: _system(whole)], *read[start:]]
     ids: list[int] = []
     labels: list[int] = []
-    counted = [
-        all_turns and each.turn.role == "assistant" and each.turn.learnt and at in around.asked for at, each in enumerate(kept)
-    ]
+    counted = [all_turns and each.turn.role == "assistant" and each.turn.learnt and at in around.asked for at, each in enumerate(kept)]
     for at, piece in enumerate(around.pieces):
         closes = at > 0 and counted[at - 1] and piece[:1] == (end,)  # where a turn ends by what ends an answer, that is learnt with it
         ids += piece
@@ -198,12 +196,12 @@ def encode_all(
         except Misfit as error:
             misfits.append((row, turns, error))
     if misfits:
-        row, turns, error = misfits[0]
+        row, turns, why = misfits[0]
         roles = ", ".join(each.role for each in turns)
         raise EngineFault(
             "bad_data",
             f"The chat template of this base does not write {len(misfits):,} of {len(dialogues):,} dialogues, such as {row[:12]} with the "
-            f"turns {roles}: {str(error).rstrip('.')}.",
+            f"turns {roles}: {str(why).rstrip('.')}.",
             "Choose a base whose template takes such turns, or mend the dialogues and freeze again.",
         )
     return found
@@ -244,4 +242,5 @@ def _cut(kept: Sequence[_Read], room: int) -> list[list[int]]:
         longest = max(sizes)
         at = sizes.index(longest)
         sizes[at] -= min(over, max(1, longest - max((size for size in sizes if size < longest), default=0)))
-    return [each.ids[:size] if each.turn.role == "system" else each.ids[len(each.ids) - size :] for each, size in zip(kept, sizes, strict=True)]
+    parts = [(each.ids, size, each.turn.role == "system") for each, size in zip(kept, sizes, strict=True)]
+    return [ids[:size] if at_end else ids[len(ids) - size :] for ids, size, at_end in parts]

@@ -173,7 +173,8 @@ def test_turns_that_the_template_does_not_write_are_counted_and_one_is_named(cha
 
     assert refused.value.code == "bad_data"
     assert refused.value.message == (
-        "The chat template of this base does not write 1 of 2 dialogues, such as aaaaaaaaaaaa with the turns user, user: Roles must alternate."
+        "The chat template of this base does not write 1 of 2 dialogues, such as aaaaaaaaaaaa with the turns user, user: "
+        "Roles must alternate."
     )
 
 

@@ -234,9 +234,7 @@ def prompts_of(tokenizer: Any, frame: Frame, rows: Rows, limit: int) -> list[lis
     """The ids of every row with its answer opened, at most `limit` of them."""
     template = dialogues.Template(tokenizer, frame)  # which writes all of them: the same rows were encoded before
     return [
-        dialogues.ask(template, each.turns, limit)
-        if each.turns
-        else encode_prompts(tokenizer, frame, [text], limit, [each.context])[0]
+        dialogues.ask(template, each.turns, limit) if each.turns else encode_prompts(tokenizer, frame, [text], limit, [each.context])[0]
         for text, each in zip(rows.texts, rows.targets, strict=True)
     ]
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import io
 import json
 import secrets
-from collections.abc import Mapping
-from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -16,6 +14,7 @@ from datasets_app.datasets.rules import UploadState
 from datasets_app.labeling import actions as labeling
 from datasets_app.labeling.models import Queue
 from datasets_app.snapshots import queries as snapshots
+from datasets_app.snapshots.learnable import turns_before
 from lifecycle.evaluation import compare, queries, side_by_side
 from lifecycle.evaluation.models import Evaluation, SideBySide
 from lifecycle.evaluation.side_by_side import LEAST, MOST
@@ -52,7 +51,7 @@ def ask_people(
     compare.check_dataset(first, second)
     chosen, same = side_by_side.pairs_of(queries.texts_of(first), queries.texts_of(second), most=pairs, seed=seed)
     rows = snapshots.written_of(first.snapshot, [pair.item for pair in chosen])
-    prompts = {item: asked(row) for item, row in rows.items()}
+    prompts = {item: list(turns_before(row)) or row["text"] for item, row in rows.items()}
     chosen = [pair for pair in chosen if prompts.get(pair.item)]
     if len(chosen) < LEAST:
         raise Refused(
@@ -81,11 +80,6 @@ def ask_people(
         pairs=made.pairs, seed=seed,
     )  # fmt: skip
     return made
-
-
-def asked(row: Mapping[str, Any]) -> str | list[dict[str, str]]:
-    """What both models were asked: a text, or the turns of a dialogue before its last answer. row: as of `snapshots.written_of`."""
-    return [{name: turn[name] for name in ("role", "content")} for turn in row["messages"][:-1]] if "messages" in row else row["text"]
 
 
 @transaction.atomic
