@@ -223,12 +223,17 @@ def _fit(template: Template, read: Sequence[_Read], answer: list[int], limit: in
     """From which turn on a dialogue is kept behind its system turns, with what stands around these, the answer's ids, and theirs."""
     head = _system([each.turn for each in read])
     starts = [head, *(at for at, each in enumerate(read) if at > head and each.turn.role == "user")]
-    for start in starts:
-        kept = [*read[:head], *read[start:]]
-        around = template.around(tuple(each.turn.role for each in kept))
-        texts, frames = [each.ids for each in kept], sum(map(len, around.pieces))
-        if frames + sum(map(len, texts)) + len(answer) <= limit:
-            return start, around, answer, texts
+    for at in starts:
+        rest = [*read[:head], *read[at:]]
+        try:
+            found = template.around(tuple(each.turn.role for each in rest))
+        except Misfit:
+            if at == head:  # the whole dialogue; of its ends those are taken that the template writes
+                raise
+            continue
+        start, kept, around, frames = at, rest, found, sum(map(len, found.pieces))
+        if frames + sum(len(each.ids) for each in kept) + len(answer) <= limit:
+            return start, around, answer, [each.ids for each in kept]
     if answer and limit < frames + 2:
         raise too_short(limit, frames)
     kept_answer = answer[: limit - frames]

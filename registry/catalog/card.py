@@ -96,7 +96,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 tokenizer = AutoTokenizer.from_pretrained("model")
 {load}
-messages = [{"role": "user", "content": "Where is my card?"}]
+messages = [{"role": "user", "content": "Where is my card?"}]  # or all turns of a dialogue before the answer
 if tokenizer.chat_template:
     prompt = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
 else:
