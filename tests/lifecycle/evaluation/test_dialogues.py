@@ -57,7 +57,7 @@ def test_the_runs_page_shows_samples_with_their_dialogues(runs, mia, aida, clien
 
     assert page.count("3 turns before</summary>") == 2
     assert "sample 1 at 60" in page
-    assert all(row["text"].startswith("system: please\nuser: ") for row in told)
+    assert all(row["text"].startswith("system: please\nuser: ") and len(row["turns"]) == 4 for row in told)
     assert "turns before</summary>" not in client_for(aida).get(f"/runs/{runs[0].uuid}/").content.decode()
 
 
