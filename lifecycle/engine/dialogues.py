@@ -10,12 +10,13 @@ turn with the weight 0 is read and not learnt either.
 
 A dialogue that is too long loses its oldest turns, from one of the user's to the next; its system turn, its end and its answer stay. Where
 the system turn and the last turns do not fit by themselves, the longest loses tokens first: a system turn at its end, another at its
-beginning. Where the template takes no system turn, its text goes before the next turn's.
+beginning. Where the template takes no system turn, or puts it elsewhere, its text goes before the next turn's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -62,8 +63,8 @@ class Template:
         self.tokenizer, self.frame = tokenizer, frame
         self._written: dict[tuple[str, ...], tuple[str, ...]] = {}
         self._around: dict[tuple[str, ...], Around] = {}
+        self._takes: dict[tuple[str, ...], bool] = {}
         self.has_one = bool(tokenizer.chat_template)
-        self.takes_system = not self.has_one or self._takes(("system", "user"))
         self.trims = self.has_one and f"\t{LETTER}\t" not in self._rendered([{"role": "user", "content": f"\t{LETTER}\t"}])
 
     def around(self, roles: tuple[str, ...]) -> Around:
@@ -73,11 +74,14 @@ class Template:
         return self._around[roles]
 
     def ready(self, turns: Sequence[Turn]) -> tuple[Turn, ...]:
-        """The turns as the template takes them: without blanks around a text where it takes them off, without system turns where it knows
-        none."""
+        """The turns as the template takes them: without blanks around a text where it takes them off, and with a system turn in the one
+        that follows where it takes none, or not there."""
+        trimmed = [replace(each, text=each.text.strip()) for each in turns] if self.trims else list(turns)
+        if all(each.role != "system" for each in trimmed) or self.takes(tuple(each.role for each in trimmed)):
+            return tuple(trimmed)
         found: list[Turn] = []
-        for turn in (replace(each, text=each.text.strip()) if self.trims else each for each in turns):
-            before = found.pop() if found and found[-1].role == "system" and not self.takes_system else None
+        for turn in trimmed:
+            before = found.pop() if found and found[-1].role == "system" else None
             found.append(replace(turn, text=f"{before.text}{BETWEEN}{turn.text}") if before else turn)
         return tuple(found)
 
@@ -92,12 +96,16 @@ class Template:
         except Misfit:
             return True
 
-    def _takes(self, roles: tuple[str, ...]) -> bool:
-        try:
-            self._pieces(roles)
-        except Misfit:
-            return False
-        return True
+    def takes(self, roles: tuple[str, ...]) -> bool:
+        """Whether it writes turns of these roles, each in its place."""
+        if roles not in self._takes:
+            try:
+                self.around(roles)
+            except Misfit:
+                self._takes[roles] = False
+            else:
+                self._takes[roles] = True
+        return self._takes[roles]
 
     def _rendered(self, messages: list[dict[str, str]]) -> str:
         try:
@@ -142,11 +150,21 @@ class Template:
 
 
 @dataclass(frozen=True)
-class _Read:
-    """A turn as token ids."""
+class _Kept:
+    """What is left of a dialogue. texts: the ids of each turn's text. dropped: turns left out whole."""
 
-    turn: Turn
-    ids: list[int]
+    turns: tuple[Turn, ...]
+    around: Around
+    texts: list[list[int]]
+    dropped: int = 0
+
+    @property
+    def frame(self) -> int:
+        """Tokens around the texts."""
+        return sum(map(len, self.around.pieces))
+
+    def __len__(self) -> int:
+        return self.frame + sum(map(len, self.texts))
 
 
 def encode(template: Template, turns: Sequence[Turn], answer: str, limit: int, *, learnt: bool = True, all_turns: bool = True) -> Example:
@@ -157,27 +175,22 @@ def encode(template: Template, turns: Sequence[Turn], answer: str, limit: int, *
     """
     end = template.frame.end
     said = [*said_of(template.tokenizer, answer.strip() if template.trims else answer), end]
-    whole = template.ready(turns)
-    read = [_Read(each, said_of(template.tokenizer, each.text)) for each in whole]
-    start, around, kept_answer, texts = _fit(template, read, said, limit)
-    kept = [*read[: _system(whole)], *read[start:]]
+    whole, kept, kept_answer = _fit(template, turns, said, limit)
+    wanted = [all_turns and each.role == "assistant" and each.learnt for each in kept.turns]
+    counted = [each and at in kept.around.asked for at, each in enumerate(wanted)]
     ids: list[int] = []
     labels: list[int] = []
-    counted = [all_turns and each.turn.role == "assistant" and each.turn.learnt and at in around.asked for at, each in enumerate(kept)]
-    for at, piece in enumerate(around.pieces):
+    for at, piece in enumerate(kept.around.pieces):
         closes = at > 0 and counted[at - 1] and piece[:1] == (end,)  # where a turn ends by what ends an answer, that is learnt with it
         ids += piece
         labels += [end if closes and not place else NOT_COUNTED for place in range(len(piece))]
-        if at < len(texts):
-            ids += texts[at]
-            labels += texts[at] if counted[at] else [NOT_COUNTED] * len(texts[at])
-    before = sum(map(len, template.around(tuple(each.role for each in whole)).pieces)) + sum(len(each.ids) for each in read)
-    unasked = sum(
-        all_turns and each.turn.role == "assistant" and each.turn.learnt and at not in around.asked for at, each in enumerate(kept)
-    )
+        if at < len(kept.texts):
+            ids += kept.texts[at]
+            labels += kept.texts[at] if counted[at] else [NOT_COUNTED] * len(kept.texts[at])
+    labels += kept_answer if learnt else [NOT_COUNTED] * len(kept_answer)
     return Example(
-        (*ids, *kept_answer), (*labels, *(kept_answer if learnt else [NOT_COUNTED] * len(kept_answer))), max(0, before - len(ids)),
-        len(said) - len(kept_answer), prompt=len(ids), cut_turns=start - _system(whole), unasked=unasked, changed=template.changes(whole),
+        (*ids, *kept_answer), tuple(labels), max(0, len(whole) - len(ids)), len(said) - len(kept_answer), prompt=len(ids),
+        cut_turns=kept.dropped, unasked=sum(wanted) - sum(counted), changed=template.changes(whole.turns),
     )  # fmt: skip
 
 
@@ -209,43 +222,42 @@ def encode_all(
 
 def ask(template: Template, turns: Sequence[Turn], limit: int) -> list[int]:
     """The ids of a dialogue with its answer opened, at most `limit` of them. Raises as `encode`."""
-    read = [_Read(each, said_of(template.tokenizer, each.text)) for each in template.ready(turns)]
-    _, around, _, texts = _fit(template, read, [], limit)
-    return [*around.pieces[0], *(token for text, piece in zip(texts, around.pieces[1:], strict=True) for token in (*text, *piece))]
+    _, kept, _ = _fit(template, turns, [], limit)
+    pairs = zip(kept.texts, kept.around.pieces[1:], strict=True)
+    return [*kept.around.pieces[0], *(token for text, piece in pairs for token in (*text, *piece))]
 
 
-def _system(turns: Sequence[Turn]) -> int:
-    """How many system turns a dialogue begins with."""
-    return next((at for at, each in enumerate(turns) if each.role != "system"), len(turns))
+def _fit(template: Template, turns: Sequence[Turn], answer: list[int], limit: int) -> tuple[_Kept, _Kept, list[int]]:
+    """A dialogue whole, what is kept of it, and what is kept of its answer's ids."""
+    known: dict[str, list[int]] = {}
+
+    def read(start: int) -> _Kept:
+        ready = template.ready([*turns[:head], *turns[start:]])
+        around = template.around(tuple(each.role for each in ready))
+        for each in ready:
+            if each.text not in known:
+                known[each.text] = said_of(template.tokenizer, each.text)
+        return _Kept(ready, around, [known[each.text] for each in ready], start - head)
+
+    head = next((at for at, each in enumerate(turns) if each.role != "system"), len(turns))
+    whole = kept = read(head)
+    for start in (at for at, each in enumerate(turns) if at > head and each.role == "user"):
+        if len(kept) + len(answer) <= limit:
+            break
+        with suppress(Misfit):  # of its ends those are taken that the template writes
+            kept = read(start)
+    if answer and limit < kept.frame + 2:
+        raise too_short(limit, kept.frame)
+    kept_answer = answer[: limit - kept.frame]
+    return whole, replace(kept, texts=_cut(kept, limit - kept.frame - len(kept_answer))), kept_answer
 
 
-def _fit(template: Template, read: Sequence[_Read], answer: list[int], limit: int) -> tuple[int, Around, list[int], list[list[int]]]:
-    """From which turn on a dialogue is kept behind its system turns, with what stands around these, the answer's ids, and theirs."""
-    head = _system([each.turn for each in read])
-    starts = [head, *(at for at, each in enumerate(read) if at > head and each.turn.role == "user")]
-    for at in starts:
-        rest = [*read[:head], *read[at:]]
-        try:
-            found = template.around(tuple(each.turn.role for each in rest))
-        except Misfit:
-            if at == head:  # the whole dialogue; of its ends those are taken that the template writes
-                raise
-            continue
-        start, kept, around, frames = at, rest, found, sum(map(len, found.pieces))
-        if frames + sum(len(each.ids) for each in kept) + len(answer) <= limit:
-            return start, around, answer, [each.ids for each in kept]
-    if answer and limit < frames + 2:
-        raise too_short(limit, frames)
-    kept_answer = answer[: limit - frames]
-    return start, around, kept_answer, _cut(kept, limit - frames - len(kept_answer))
-
-
-def _cut(kept: Sequence[_Read], room: int) -> list[list[int]]:
-    """Their ids, at most `room` in all: the longest loses first, a system turn at its end, another at its beginning."""
-    sizes = [len(each.ids) for each in kept]
+def _cut(kept: _Kept, room: int) -> list[list[int]]:
+    """The ids of the texts, at most `room` in all: the longest loses first, a system turn at its end, another at its beginning."""
+    sizes = [len(each) for each in kept.texts]
     while (over := sum(sizes) - max(0, room)) > 0:
         longest = max(sizes)
         at = sizes.index(longest)
         sizes[at] -= min(over, max(1, longest - max((size for size in sizes if size < longest), default=0)))
-    parts = [(each.ids, size, each.turn.role == "system") for each, size in zip(kept, sizes, strict=True)]
+    parts = zip(kept.texts, sizes, (each.role == "system" for each in kept.turns), strict=True)
     return [ids[:size] if at_end else ids[len(ids) - size :] for ids, size, at_end in parts]

@@ -163,6 +163,19 @@ def test_a_system_turn_goes_before_the_question_where_the_template_takes_none(ch
     assert words(chat, asked).startswith("<|start|> user please where is my order <|end|> <|start|> assistant look at orders <|end|>")
 
 
+def test_so_it_does_where_the_template_puts_it_at_the_end_and_where_turns_are_left_out(chat):
+    last = (  # as Mistral's: the system turn stands in the last question
+        "{% for m in messages if m.role != 'system' %}{% if loop.last and messages[0].role == 'system' %}<|start|> user "
+        "{{ messages[0].content }} {{ m.content }} <|end|> {% else %}" + MERGED + "{% endif %}{% endfor %}<|start|> assistant "
+    )
+    whole = dialogues.ask(template_of(chat, last), TALK, 64)
+    short = dialogues.encode(template_of(chat), TALK, "yes", 16)
+
+    assert words(chat, whole).startswith("<|start|> user please where is my order <|end|>")
+    assert words(chat, short.ids) == "<|start|> user please how do i pay <|end|> <|start|> assistant yes <|end|>"
+    assert short.cut_turns == 2
+
+
 def test_turns_that_the_template_does_not_write_are_counted_and_one_is_named(chat):
     chat.chat_template = NO_SYSTEM
     two_questions = [Turn("user", "how"), Turn("user", "do")]

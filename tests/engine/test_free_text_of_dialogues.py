@@ -5,7 +5,7 @@ import json
 import pytest
 
 from lifecycle.engine import text_answers
-from tests.engine.questions import TALKS, make_evaluation, make_run, write_talks
+from tests.engine.questions import TALKS, make_evaluation, make_run, write_pairs, write_talks
 from tests.support.tiny_decoders import QUESTIONS, make_tiny_decoder
 
 pytestmark = pytest.mark.engine
@@ -104,6 +104,49 @@ def test_prompts_and_dialogues_are_learnt_side_by_side(base, tmp_path, train_her
     (run / "train.jsonl").write_text(lines + json.dumps({"id": "f" * 64, "text": QUESTIONS[0][0], "answer": QUESTIONS[0][1]}) + "\n")
 
     assert train_here(run)["status"] == "succeeded"
+
+
+@pytest.mark.parametrize("kind", ["lora", "ia3", "prompt", "p_tuning", "prefix"])
+def test_what_a_strategy_keeps_gives_the_losses_that_it_was_chosen_by(kind, base, tmp_path, train_here):
+    run = make_talks(tmp_path / "run", base, epochs=2, strategy={"kind": kind, "virtual_tokens": 4})
+
+    result = train_here(run)
+
+    assert result["status"] == "succeeded", result
+    losses = {event["step"]: event["values"].get("validation_loss") for event in events_of(run, "metric")}
+    assert result["metrics"]["validation_loss"] == pytest.approx(losses[result["best_step"]], rel=1e-4)
+
+
+def test_a_run_of_dialogues_goes_on_from_prompts_and_tells_what_it_forgets(base, tmp_path, train_here):
+    first = make_run(tmp_path / "first", base, epochs=8)
+    train_here(first)
+    merged = tmp_path / "merged"
+    merged.mkdir()
+    (merged / "spec.json").write_text(json.dumps({"artifact": str(first / "artifact"), "base": {"path": str(base), "name": "tiny"}}))
+    train_here(merged, verb="merge")
+    run = make_talks(tmp_path / "run", merged / "model", epochs=2, rehearsal=0.5)
+    for name in ("rehearsal", "earlier"):
+        write_pairs(run / f"{name}.jsonl", QUESTIONS)
+
+    result = train_here(run)
+
+    assert result["status"] == "succeeded", result
+    assert (result["rehearsed"], result["forgetting"]["rows"], result["forgetting"]["by"]) == (8, 8, "perplexity")
+
+
+def test_ten_steps_of_dialogues_are_measured(base, tmp_path, train_here):
+    from lifecycle.engine.estimate import Profile, shorten
+    from lifecycle.engine.spec import TrainSpec
+
+    run = make_talks(tmp_path / "run", base, epochs=1)
+    shorten(TrainSpec.read(run / "spec.json"), 8).write(run / "spec.json")
+
+    result = train_here(run, verb="profile")
+
+    assert result["status"] == "succeeded", result
+    found = Profile.from_json(result)
+    assert (found.rows.train, found.rows.validation, found.steps) == (8, 8, 10)
+    assert found.sampling_seconds > 0
 
 
 def test_a_dialogue_that_is_too_long_is_told(base, tmp_path, train_here):
