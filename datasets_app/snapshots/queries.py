@@ -21,6 +21,7 @@ from datasets_app.labeling.queries import decisions as labeling
 from datasets_app.labeling.values import Value
 from datasets_app.snapshots import manifest
 from datasets_app.snapshots.formats import formats_for
+from datasets_app.snapshots.learnable import Unlearnable, learnt_from
 from datasets_app.snapshots.manifest import ManifestRow
 from datasets_app.snapshots.models import Snapshot, SplitAssignment
 from datasets_app.snapshots.rules import Anchor, ExportFormat, Reason, Row
@@ -33,6 +34,7 @@ from registry.artifacts import actions as artifacts
 BATCH = 1_000
 WRITTEN = ("text", "messages")  # the values that people write
 RANKED = (Dataset.Task.PREFERENCE, Dataset.Task.RANKING)  # whose answers put responses in order
+WRITTEN_TASKS = frozenset({Dataset.Task.FREE_TEXT, Dataset.Task.CHAT})  # whose decisions are texts that a model learns to write
 LISTED: dict[str, str] = {Dataset.Task.MULTI_LABEL: "labels", Dataset.Task.SPANS: "spans"}  # what the engine calls answers that are lists
 
 
@@ -118,11 +120,12 @@ def with_written(rows: Iterator[TextRow]) -> Iterator[TextRow]:
 def write_split(snapshot: Snapshot, split: str, path: Path, rows: Iterable[ManifestRow] | None = None) -> int:
     """Write one split, or some of its rows, as the engine reads it, one {"id": item digest, "text", "label"} a line; of several classes a
     text, "labels" is a list of them; of marked parts "spans" a list of {"start", "end", "label"}; of a text that was written, "answer" is
-    that and "context" what stands below the prompt; of responses in order as `ranked` says. Returns the number of rows. rows: in the
+    that and "context" what stands below the prompt; of a dialogue, "messages" are its turns, and a line of "id" and "left_out" says why
+    nothing is learnt from it; of responses in order as `ranked` says. Returns the number of rows without those left out. rows: in the
     order of the split."""
     taken = iter(rows) if rows is not None else rows_of(snapshot, split)
-    if snapshot.dataset.task == Dataset.Task.FREE_TEXT:
-        return write_lines(path, written(with_written(with_items(snapshot, taken))))
+    if snapshot.dataset.task in WRITTEN_TASKS:
+        return write_lines(path, told(with_written(with_items(snapshot, taken))))
     if snapshot.dataset.task in RANKED:
         return write_lines(path, ranked(with_items(snapshot, taken)))
     count, listed = 0, LISTED.get(snapshot.dataset.task)
@@ -134,21 +137,37 @@ def write_split(snapshot: Snapshot, split: str, path: Path, rows: Iterable[Manif
     return count
 
 
-def written_rows(snapshot: Snapshot, split: str) -> Iterator[dict[str, str]]:
+def written_rows(snapshot: Snapshot, split: str) -> Iterator[dict[str, Any]]:
     """The rows of one split to which a text was written, as `written` has them."""
     return written(with_written(with_items(snapshot, rows_of(snapshot, split))))
 
 
-def written(rows: Iterator[TextRow]) -> Iterator[dict[str, str]]:
-    """Of each row id, text, answer, and context where the item has one; rows whose answer was erased are left out."""
+def told_rows(snapshot: Snapshot, split: str) -> Iterator[dict[str, Any]]:
+    """As `written_rows`, with the dialogues from which nothing is learnt, as `told` has them."""
+    return told(with_written(with_items(snapshot, rows_of(snapshot, split))))
+
+
+def written(rows: Iterator[TextRow]) -> Iterator[dict[str, Any]]:
+    """Of each row id, text, answer, and context where the item has one; of a dialogue messages too, as `learnt_from` says. Rows whose
+    answer was erased, and dialogues from which nothing is learnt, are left out."""
+    return (row for row in told(rows) if "left_out" not in row)
+
+
+def told(rows: Iterator[TextRow]) -> Iterator[dict[str, Any]]:
+    """As `written`, and of a dialogue from which nothing is learnt id and left_out, why not."""
     for row, item in rows:
         answer = json.loads(row.label)
         if isinstance(answer, str):
             context = (item.content or {}).get("context")
             yield {"id": row.item, "text": item.text, "answer": answer} | ({"context": context} if context else {})
+        elif answer is not None:
+            try:
+                yield {"id": row.item} | learnt_from(answer)
+            except Unlearnable as error:
+                yield {"id": row.item, "left_out": str(error)}
 
 
-def written_of(snapshot: Snapshot, digests: Sequence[str]) -> dict[str, dict[str, str]]:
+def written_of(snapshot: Snapshot, digests: Sequence[str]) -> dict[str, dict[str, Any]]:
     """What `written_rows` says of a few rows of a snapshot, by the digest of the item; those that are gone are left out."""
     with artifacts.local_copy(snapshot.manifest.digest) as path:
         rows = manifest.find_all(path, digests) if digests else []
@@ -185,10 +204,11 @@ def plain(said: str | list[dict[str, Any]]) -> str:
 
 
 def write_lines(path: Path, rows: Iterator[dict[str, Any]]) -> int:
-    """Rows as JSON lines. Returns their number."""
+    """Rows as JSON lines. Returns their number, without those that are left out."""
     count = 0
     with path.open("w", encoding="utf-8") as file:
-        for count, row in enumerate(rows, 1):  # noqa: B007  # counted
+        for row in rows:
+            count += "left_out" not in row
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
     return count
 

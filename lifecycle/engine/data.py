@@ -18,11 +18,13 @@ Read = Callable[[Mapping[str, Any], Mapping[str, int]], Any]
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows in file order. targets: what each says, as its recipe reads it; empty where that was not asked for."""
+    """Rows in file order. targets: what each says, as its recipe reads it; empty where that was not asked for. left_out: what is the
+    matter with each line that is no row, such as "with calls of tools"."""
 
     ids: tuple[str, ...]
     texts: tuple[str, ...]
     targets: tuple[Any, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -36,9 +38,12 @@ def bad_data(path: Path, line: int, why: str) -> EngineFault:
 
 
 def read_rows(path: Path, labels: tuple[str, ...] = (), read: Read | None = None) -> Rows:
-    """Read {"id", "text", …} lines. read: a recipe's; None = id and text alone. Raises EngineFault `bad_data` naming the line."""
+    """Read {"id", "text", …} lines; one of {"id", "left_out"} says why an item is no row. read: a recipe's; None = id and text alone.
+
+    Raises EngineFault `bad_data` naming the line.
+    """
     index = {label: number for number, label in enumerate(labels)}
-    ids, texts, targets = [], [], []
+    ids, texts, targets, left_out = [], [], [], []
     try:
         file = path.open("rb")
     except FileNotFoundError:
@@ -48,6 +53,9 @@ def read_rows(path: Path, labels: tuple[str, ...] = (), read: Read | None = None
             if not line.strip():
                 continue
             row = _row(path, number, line)
+            if "left_out" in row:
+                left_out.append(str(row["left_out"]))
+                continue
             ids.append(row["id"])
             texts.append(row["text"])
             if read is not None:
@@ -56,8 +64,9 @@ def read_rows(path: Path, labels: tuple[str, ...] = (), read: Read | None = None
                 except ValueError as error:
                     raise bad_data(path, number, str(error)) from None
     if not ids:
-        raise EngineFault("bad_data", f"{path.name} holds no rows.", "Freeze a snapshot that has rows in this split.")
-    return Rows(tuple(ids), tuple(texts), tuple(targets))
+        but = f", but {len(left_out):,} that are left out, such as one {left_out[0]}" if left_out else ""
+        raise EngineFault("bad_data", f"{path.name} holds no rows{but}.", "Freeze a snapshot that has rows in this split.")
+    return Rows(tuple(ids), tuple(texts), tuple(targets), tuple(left_out))
 
 
 def _row(path: Path, number: int, line: bytes) -> dict[str, Any]:
@@ -67,7 +76,7 @@ def _row(path: Path, number: int, line: bytes) -> dict[str, Any]:
         raise bad_data(path, number, "it is not one JSON object in UTF-8.") from None
     if not isinstance(row, dict):
         raise bad_data(path, number, "it is not a JSON object.")
-    for name in ("id", "text"):
+    for name in ("id",) if "left_out" in row else ("id", "text"):
         if not isinstance(row.get(name), str):
             raise bad_data(path, number, f"it has no text under {name!r}.")
     return row

@@ -6,7 +6,7 @@ model that was tuned stops by itself. Frame, prompt and completion are cut into 
 
 What is too long is cut in the prompt, inside the frame: a context that stands at its end, below the question, loses its own end first, so
 that the question stays; a prompt without one loses its beginning. A completion loses its end, and its end-of-text token with it, only
-where it does not fit by itself. Both are counted, and told.
+where it does not fit by itself. Both are counted, and told. Of several turns `dialogues` makes rows of the same kind.
 """
 
 from __future__ import annotations
@@ -37,17 +37,27 @@ class Frame:
 
 @dataclass(frozen=True)
 class Example:
-    """A prompt and its completion. ids and labels are equally long; labels are NOT_COUNTED on the prompt. cut_*: tokens left out."""
+    """A prompt and its completion. ids and labels are equally long; labels are NOT_COUNTED where no loss counts a token.
+
+    cut_prompt, cut_answer: tokens left out. prompt: how many ids stand before the answer. Of dialogues, cut_turns: turns left out whole;
+    unasked: earlier answers that do not count, since the template writes them otherwise than it asks for them; changed: whether it writes
+    other words than were said.
+    """
 
     ids: tuple[int, ...]
     labels: tuple[int, ...]
     cut_prompt: int = 0
     cut_answer: int = 0
+    prompt: int = 0
+    cut_turns: int = 0
+    unasked: int = 0
+    changed: bool = False
 
 
 @dataclass(frozen=True)
 class Truncation:
-    """How many of `rows` lost tokens of their prompts, or of their completions' ends, and how many tokens in all."""
+    """How many of `rows` lost tokens of their prompts, or of their completions' ends, and how many tokens in all; turns: of dialogues,
+    those that were left out whole."""
 
     rows: int
     limit: int
@@ -55,6 +65,7 @@ class Truncation:
     prompt_tokens: int
     answers: int
     answer_tokens: int
+    turns: int = 0
 
 
 def find_frame(tokenizer: Any) -> Frame:
@@ -75,18 +86,19 @@ def find_frame(tokenizer: Any) -> Frame:
     else:
         first = tokenizer("a")["input_ids"][:1]
         begins = first if tokenizer.bos_token_id is not None and first == [tokenizer.bos_token_id] else []
-    return Frame((*begins, *_ids(tokenizer, before)), tuple(_ids(tokenizer, behind)), int(tokenizer.eos_token_id))
+    return Frame((*begins, *ids_of(tokenizer, before)), tuple(ids_of(tokenizer, behind)), int(tokenizer.eos_token_id))
 
 
 def _unfit(why: str) -> EngineFault:
     return EngineFault("base_missing", f"The base model cannot answer prompts: {why}", "Choose an instruction-tuned decoder.")
 
 
-def _ids(tokenizer: Any, text: str) -> list[int]:
+def ids_of(tokenizer: Any, text: str) -> list[int]:
+    """Of what a template writes, its marks as marks."""
     return list(tokenizer(text, add_special_tokens=False)["input_ids"]) if text else []
 
 
-def _said(tokenizer: Any, text: str) -> list[int]:
+def said_of(tokenizer: Any, text: str) -> list[int]:
     """Of what people wrote: a template's own marks in it are letters, or left out, so that no text ends its turn and speaks for another."""
     if not text:
         return []
@@ -112,12 +124,17 @@ def encode_examples(
     the frame alone fills the limit.
     """
     if limit < len(frame) + 2:
-        message = f"max_tokens is {limit}, and {len(frame)} tokens stand around every prompt already."
-        raise EngineFault("bad_spec", message, f"Set max_tokens to {len(frame) + 64} or more.")
+        raise too_short(limit, len(frame))
     return [
-        _example(frame, one, [*_said(tokenizer, two), frame.end], limit)
+        _example(frame, one, [*said_of(tokenizer, two), frame.end], limit)
         for one, two in zip(_prompts(tokenizer, prompts, contexts), answers, strict=True)
     ]
+
+
+def too_short(limit: int, frame: int) -> EngineFault:
+    """The fault for a row that what stands around its prompt fills. limit, frame: in tokens."""
+    message = f"max_tokens is {limit}, and {frame} tokens stand around every prompt already."
+    return EngineFault("bad_spec", message, f"Set max_tokens to {frame + 64} or more.")
 
 
 @dataclass(frozen=True)
@@ -141,7 +158,7 @@ def _prompts(tokenizer: Any, prompts: Sequence[str], contexts: Sequence[str] | N
     for prompt, context in zip(prompts, contexts if contexts is not None else [""] * len(prompts), strict=True):
         question = prompt.removesuffix(context).rstrip()
         below = bool(context) and bool(question) and prompt.endswith(context)
-        found.append(_Prompt(_said(tokenizer, prompt), _said(tokenizer, question) if below else None))
+        found.append(_Prompt(said_of(tokenizer, prompt), said_of(tokenizer, question) if below else None))
     return found
 
 
@@ -150,7 +167,7 @@ def _example(frame: Frame, prompt: _Prompt, answer: list[int], limit: int) -> Ex
     kept_prompt = prompt.kept(limit - len(frame) - len(kept_answer))
     before = (*frame.head, *kept_prompt, *frame.tail)
     labels = (*(NOT_COUNTED for _ in before), *kept_answer)
-    return Example((*before, *kept_answer), labels, len(prompt.ids) - len(kept_prompt), len(answer) - len(kept_answer))
+    return Example((*before, *kept_answer), labels, len(prompt.ids) - len(kept_prompt), len(answer) - len(kept_answer), len(before))
 
 
 def _last(ids: list[int], count: int) -> list[int]:
@@ -160,14 +177,21 @@ def _last(ids: list[int], count: int) -> list[int]:
 def truncation(examples: Sequence[Example], limit: int) -> Truncation:
     """What was cut of these rows."""
     prompts, answers = ([getattr(each, name) for each in examples] for name in ("cut_prompt", "cut_answer"))
-    return Truncation(len(examples), limit, sum(map(bool, prompts)), sum(prompts), sum(map(bool, answers)), sum(answers))
+    turns = sum(each.cut_turns for each in examples)
+    return Truncation(len(examples), limit, sum(map(bool, prompts)), sum(prompts), sum(map(bool, answers)), sum(answers), turns)
+
+
+def where_lost(turns: int) -> str:
+    """Where prompts lose tokens. turns: how many of dialogues were left out whole."""
+    return f"{turns:,} turns of dialogues, the oldest first; then {WHERE}" if turns else WHERE
 
 
 def told(found: Truncation, name: str) -> str:
     """The sentence about what was cut; empty where nothing was. name: of the rows, such as train."""
     parts = []
     if found.prompts:
-        parts.append(f"{found.prompts:,} of {found.rows:,} {name} prompts lost {found.prompt_tokens:,} tokens ({WHERE})")
+        lost = f"{found.prompts:,} of {found.rows:,} {name} prompts lost {found.prompt_tokens:,} tokens"
+        parts.append(f"{lost} ({where_lost(found.turns)})")
     if found.answers:
         parts.append(f"{found.answers:,} of {found.rows:,} {name} answers lost {found.answer_tokens:,} tokens at their end")
     return f"{', and '.join(parts)}: a row has up to {found.limit:,} tokens." if parts else ""

@@ -63,7 +63,7 @@ def suggest(
     needed = long_tokens + FRAME_TOKENS
     longest = next((each for each in LENGTHS if each >= needed), LENGTHS[-1])
     answer = next((each for each in ANSWERS if each >= 1.25 * long_answer), ANSWERS[-1])
-    tail = "longer ones lose the beginning of their prompt" if needed > longest else "batches are padded only to their own longest row"
+    tail = "of longer ones a part of the prompt is left out" if needed > longest else "batches are padded only to their own longest row"
     choices = {
         "epochs": Choice(epochs, f"{rows:,} rows make {steps:,} steps an epoch, {epochs * steps:,} in all; the best step is kept."),
         "batch_size": Choice(batch, "Few rows at a time: the logits of a large vocabulary take most of the memory."),

@@ -1,5 +1,7 @@
 """Measure a model that writes texts: its answers to every prompt, their scores, and the same of what it must beat.
 
+A dialogue's last answer is asked for, given all before it; its earlier answers are read as they were decided.
+
 Baselines  prompted_base: the model before it was tuned, given the same prompt; nearest: the completion of the training prompt that is most
            like the row's (cosine of TF-IDF of words); frequent: the most frequent training completion
 against    of each baseline, how much better the answers are by the score of text_scores.KEY: a paired bootstrap over the same rows
@@ -29,7 +31,7 @@ from lifecycle.engine.events import EventWriter
 from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.probe import environment
 from lifecycle.engine.recipes import RECIPES
-from lifecycle.engine.recipes.free_text import EVALUATION_ROWS
+from lifecycle.engine.recipes.free_text import EVALUATION_ROWS, Target, examples_of, prompts_of
 from lifecycle.engine.spec import EvaluateSpec
 from lifecycle.engine.strategies import load_tokenizer
 from lifecycle.engine.text_scores import ScoredTexts, score_texts
@@ -92,8 +94,7 @@ def evaluate(folder: Path, spec: EvaluateSpec, info: ArtifactInfo, cancelled: Ca
 def _ask(model: Any, rows: Rows, setting: Setting, name: str) -> Said:
     """Every row answered, and the loss of every reference."""
     setting.events.write("stage", name="predict", message=f"Asking {name} {len(rows):,} times.")
-    texts, references, contexts = rows.texts, [each.answer for each in rows.targets], [each.context for each in rows.targets]
-    examples = prompts.encode_examples(setting.tokenizer, setting.frame, texts, references, setting.limit, contexts)
+    examples = examples_of(setting.tokenizer, setting.frame, rows, setting.limit, all_turns=False)
     pad = setting.tokenizer.pad_token_id or 0
     losses = measure_losses(Decoder(model), examples, pad, setting.at_once, setting.cancelled)
     if not np.isfinite(losses.nats).all():
@@ -108,7 +109,7 @@ def _ask(model: Any, rows: Rows, setting: Setting, name: str) -> Said:
 
     room = model.config.max_position_embeddings - setting.longest if getattr(model.config, "max_position_embeddings", 0) else setting.limit
     limit = max(len(setting.frame) + 1, min(setting.limit, room))
-    asked = prompts.encode_prompts(setting.tokenizer, setting.frame, texts, limit, contexts)
+    asked = prompts_of(setting.tokenizer, setting.frame, rows, limit)
     said = answer(
         model, setting.tokenizer, asked, end=setting.frame.end, pad_id=pad, max_new_tokens=setting.longest, at_once=setting.at_once,
         told=tell, cancelled=setting.cancelled,
@@ -122,10 +123,10 @@ def _measure(
     references, contexts = [each.answer for each in rows.targets], [each.context for each in rows.targets]
     options = {"count": spec.bootstrap, "seed": spec.seed}
     scored = score_texts(own.answers, references, contexts, own.losses.nats, own.losses.tokens)
-    learnt = verbatim.Learnt([each.answer for each in train.targets]) if train else None
+    learnt = verbatim.Learnt([each.taught for each in train.targets]) if train else None
     copied = [learnt.longest(*each) for each in zip(own.answers, rows.texts, strict=True)] if learnt else [verbatim.NONE] * len(rows)
     kept = text_answers.TextAnswers(
-        rows.ids, tuple(map(text_answers.target_of, references, contexts)), tuple(own.answers), scored, tuple(copied),
+        rows.ids, tuple(map(asked_for, rows.texts, rows.targets)), tuple(own.answers), scored, tuple(copied),
         tuple(base.answers) if base else None, tuple(own.cut),
     )  # fmt: skip
     text_answers.write(folder / "predictions.parquet", kept, spec.split)
@@ -135,10 +136,12 @@ def _measure(
     if train is not None:
         rivals["nearest"] = score_texts(nearest(train, rows), references, contexts)
         rivals["frequent"] = score_texts([frequent(train)] * len(rows), references, contexts)
-    examples = prompts.encode_examples(setting.tokenizer, setting.frame, rows.texts, references, setting.limit, contexts)
+    examples = examples_of(setting.tokenizer, setting.frame, rows, setting.limit, all_turns=False)
     return {
         "task": info.task,
         "rows": len(rows),
+        "dialogues": sum(bool(each.turns) for each in rows.targets),
+        "left_out": dict(Counter(rows.left_out)),
         "with_context": sum(map(bool, contexts)),
         "max_new_tokens": setting.longest,
         "truncation": asdict(prompts.truncation(examples, setting.limit)),
@@ -149,6 +152,11 @@ def _measure(
         "against": {name: text_scores.paired(each, scored, **options) for name, each in rivals.items()},
         "copied": copied_report(copied, [learnt.longest(*each) for each in zip(references, rows.texts, strict=True)]) if learnt else None,
     }
+
+
+def asked_for(text: str, target: Target) -> str:
+    """The digest of what an answer is measured against; of a dialogue, of what was said before it too, since people mend that."""
+    return text_answers.target_of(target.answer, f"{target.context}\0{text}" if target.turns else target.context)
 
 
 def _references(references: list[str], contexts: list[str]) -> dict[str, Any]:

@@ -290,11 +290,13 @@ class Suggest(View):
 
 class TextLineOut(serializers.Serializer[object]):
     """A row of written texts. prompt, reference, answer, base (of the model before it was tuned), copied: empty for people who may not read
-    samples. scores: by name, null where the row has none. ungrounded: content words of the answer that its context lacks.
+    samples. turns: of a dialogue, those before the answer, each with role and content; the prompt is the same as one text, and without a
+    dialogue there are none. scores: by name, null where the row has none. ungrounded: content words of the answer that its context lacks.
     cut: the answer reached its longest length without an end."""
 
     item = serializers.CharField()
     prompt = serializers.CharField()
+    turns = serializers.ListField(child=serializers.DictField(child=serializers.CharField()))
     reference = serializers.CharField()
     answer = serializers.CharField()
     base = serializers.CharField(allow_null=True)

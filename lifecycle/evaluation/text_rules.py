@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from lifecycle.engine import text_scores
-from lifecycle.engine.prompts import WHERE
+from lifecycle.engine.prompts import where_lost
 from lifecycle.engine.text_answers import TextAnswers
 from lifecycle.ui.numbers import GAP, count, decimals, percent, signed, significant
 
@@ -120,6 +120,8 @@ def copied(report: Mapping[str, Any]) -> Copied | None:
 def grounds(report: Mapping[str, Any]) -> str:
     """What stands beside groundedness: of how many rows it is, and what the references reach."""
     rows, own = report.get("with_context", 0), (report.get("references") or {}).get("groundedness")
+    if not rows and report.get("dialogues") == report["rows"]:
+        return "Not measured: what an answer of a dialogue has to rest on stands in its turns, if anywhere, and not apart from them."
     if not rows:
         return "Not measured: no row of this split has a context. Import one below the prompt, such as the passage that holds the answer."
     reached = f" The references themselves reach {decimals(own, 2)}." if own is not None else ""
@@ -130,10 +132,21 @@ def cut(report: Mapping[str, Any]) -> str:
     """What did not fit, in a sentence; empty where everything did."""
     found, parts = report.get("truncation") or {}, []
     if found.get("prompts"):
-        parts.append(f"{count(found['prompts'])} prompts were cut by {count(found['prompt_tokens'])} tokens ({WHERE})")
+        where = where_lost(found.get("turns", 0))
+        parts.append(f"{count(found['prompts'])} prompts were cut by {count(found['prompt_tokens'])} tokens ({where})")
     if found.get("answers"):
         parts.append(f"{count(found['answers'])} references at their end ({count(found['answer_tokens'])} tokens), for the loss alone")
     return f"{', '.join(parts)}: a row has up to {count(found['limit'])} tokens." if parts else ""
+
+
+def left_out(report: Mapping[str, Any]) -> str:
+    """Which dialogues of the split are not measured, in a sentence; empty where all are."""
+    found = report.get("left_out") or {}
+    if not found:
+        return ""
+    number = sum(found.values())
+    kinds = ", ".join(f"{count(each)} {reason}" for reason, each in sorted(found.items(), key=lambda pair: (-pair[1], pair[0])))
+    return f"{count(number)} {'dialogue is' if number == 1 else 'dialogues are'} neither learnt nor measured: {kinds}."
 
 
 def unended(report: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from datasets_app.snapshots import queries as snapshots
+from datasets_app.snapshots.learnable import turns_before
 from lifecycle.engine import words
 from lifecycle.engine.text_answers import TextAnswers
 from lifecycle.evaluation import queries, rules, text_rules
@@ -29,7 +30,8 @@ PLACES = dict.fromkeys(text_rules.SORTS, 2) | {"copied_words": 0, "answer_words"
 class TextLine:
     """One row. prompt, reference, answer, base: empty where the person may not read samples or the item is gone.
 
-    scores: by the names of text_rules.SORTS; None where a row has none. ungrounded: content words of the answer that its context lacks.
+    turns: of a dialogue, those before the answer; empty where the prompt is one text. scores: by the names of text_rules.SORTS; None
+    where a row has none. ungrounded: content words of the answer that its context lacks.
     cut: the answer reached its longest length without an end.
     """
 
@@ -43,6 +45,7 @@ class TextLine:
     ungrounded: tuple[str, ...]
     copied: str
     cut: bool
+    turns: tuple[Mapping[str, str], ...] = ()
 
 
 def measure(report: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -105,6 +108,7 @@ def detail(user: User, evaluation: Evaluation) -> dict[str, Any]:
         "copied": text_rules.copied(report),
         "cut": text_rules.cut(report),
         "unended": text_rules.unended(report),
+        "left_out": text_rules.left_out(report),
         **table(user, evaluation, found, worst),
         "may_read": may_read(user, evaluation),
         "others": list(queries.comparable_with(evaluation, user)[:1]),
@@ -148,6 +152,7 @@ def lines(user: User, evaluation: Evaluation, found: TextAnswers, rows: Sequence
             TextLine(
                 digest, url, told.get("text", ""), told.get("answer", ""), answer, base, scores, missing,
                 found.copied[row].text if told else "", bool(found.cut and found.cut[row]),
+                turns_before(told),
             )
         )  # fmt: skip
     return made

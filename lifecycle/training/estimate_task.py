@@ -79,7 +79,7 @@ def prepare(found: Estimate, folder: Path) -> None:
         if snapshot.counts["splits"].get(split):
             snapshots.write_split(snapshot, split, folder / DATA[split], islice(snapshots.rows_of(snapshot, split), checked))
     link(folder / "base", local_folder("bases", found.base.folder))
-    shorten(spec, written).write(folder / "spec.json")
+    shorten(spec, max(1, written)).write(folder / "spec.json")
 
 
 def sample(rows: Iterable[ManifestRow], wanted: int, labels: Iterable[str], task: str) -> list[ManifestRow]:

@@ -15,7 +15,6 @@ from datasets_app.snapshots.models import Snapshot
 from datasets_app.snapshots.queries import latest
 from lifecycle.engine import defaults, text_defaults
 from lifecycle.engine.defaults import Choice
-from lifecycle.engine.spec import RANKED
 from lifecycle.engine.tagging import tags
 from lifecycle.jobs import queries as jobs
 from lifecycle.training import advising, facts, queries
@@ -64,8 +63,7 @@ def launch(user: User, given: Mapping[str, str]) -> dict[str, Any]:
     offered = list(queries.launchable(user)[:100])
     snapshot = chosen(offered, given.get("snapshot"))
     kept = [] if snapshot is None else list(queries.bases(user).filter(project=snapshot.dataset.project_id, folder__isnull=False)[:100])
-    task = snapshot.dataset.task if snapshot else ""
-    writes, ranks = task == Dataset.Task.FREE_TEXT, task in RANKED
+    writes, ranks = (snapshot is not None and asked(snapshot) for asked in (queries.writes, queries.ranks))
     available = [each for each in kept if bool(each.facts.get("decoder")) == writes]
     waiting = queries.find_waiting_base(user, given.get("base", ""))
     base = chosen(available, given.get("base"))
@@ -105,8 +103,7 @@ def chosen(rows: list[Any], uuid: str | None) -> Any:
 
 def strategy_lines(snapshot: Snapshot, base: BaseModel, strategy: str, suggestion: defaults.Suggestion) -> list[StrategyLine]:
     """The strategies side by side, for this data and base."""
-    labels, writes = len(snapshot.counts["labels"]), snapshot.dataset.task == Dataset.Task.FREE_TEXT
-    ranks = snapshot.dataset.task in RANKED
+    labels, writes, ranks = len(snapshot.counts["labels"]), queries.writes(snapshot), queries.ranks(snapshot)
     outputs = 1 if ranks else tags(labels) if snapshot.dataset.task == Dataset.Task.SPANS else labels
     ia3_models = text_defaults.IA3_MODELS if writes else defaults.IA3_MODELS
     lines = []

@@ -40,9 +40,24 @@ OF_LABELS = ("class_weights", "label_smoothing", "focal_gamma")  # settings that
 labels_of = snapshots.labels_of
 
 
+def learnt_task(snapshot: Snapshot) -> str:
+    """What a run on this snapshot learns, as the engine calls it: the answers of a dialogue are texts that are written."""
+    return str(Dataset.Task.FREE_TEXT if snapshot.dataset.task in snapshots.WRITTEN_TASKS else snapshot.dataset.task)
+
+
+def writes(snapshot: Snapshot) -> bool:
+    """Whether a run on this snapshot learns to write texts."""
+    return learnt_task(snapshot) == Dataset.Task.FREE_TEXT
+
+
+def ranks(snapshot: Snapshot) -> bool:
+    """Whether a run on this snapshot learns to put responses in order."""
+    return learnt_task(snapshot) in RANKED
+
+
 def learnt_labels(snapshot: Snapshot) -> list[str]:
     """The labels that a run on this snapshot learns; none where texts are written."""
-    return [] if snapshot.dataset.task == Dataset.Task.FREE_TEXT else labels_of(snapshot)
+    return [] if writes(snapshot) else labels_of(snapshot)
 
 
 def bases(user: Person) -> QuerySet[BaseModel]:
@@ -293,6 +308,13 @@ def ranked_lengths(snapshot: Snapshot) -> tuple[float, float]:
     return known
 
 
+def unlearnable(snapshot: Snapshot) -> tuple[int, str] | None:
+    """How many training dialogues were looked at and what is the matter with the first, where nothing is learnt from any of the first
+    ones; None where something is, or where there are none."""
+    rows = list(islice(snapshots.told_rows(snapshot, "train"), SAMPLE))
+    return (len(rows), rows[0]["left_out"]) if rows and all("left_out" in row for row in rows) else None
+
+
 def measured_rate(base: BaseModel, strategy: str) -> tuple[float, str] | None:
     """Examples a second of the newest finished run on this base, and its strategy: the same one where there is one, else another's.
 
@@ -326,15 +348,14 @@ def suggestion(snapshot: Snapshot, base: BaseModel | None, strategy: str) -> def
 def fresh_suggestion(snapshot: Snapshot, base: BaseModel | None, strategy: str, known: tuple[float, str] | None) -> defaults.Suggestion:
     """As for a base that has seen none of this data. known: of `measured_rate`."""
     splits, by_label = snapshot.counts["splits"], snapshot.counts["labels"]
-    if snapshot.dataset.task == Dataset.Task.FREE_TEXT:
+    if writes(snapshot):
         middle, longest, answers = map(text_defaults.tokens, written_lengths(snapshot))
         return text_defaults.suggest(
             rows=max(1, splits.get("train", 0)), median_tokens=middle, long_tokens=longest, long_answer=answers, strategy=strategy,
             parameters=(base.facts.get("parameters") or 0) if base else 0, validation_rows=splits.get("validation", 0),
             measured_rate=known[0] if known else None,
         )  # fmt: skip
-    ranks = snapshot.dataset.task in RANKED
-    median, long = ranked_lengths(snapshot) if ranks else text_lengths(snapshot)
+    median, long = ranked_lengths(snapshot) if ranks(snapshot) else text_lengths(snapshot)
     found = defaults.suggest(
         rows=max(1, splits.get("train", 0)),
         classes=max(1, len(by_label)),
@@ -347,7 +368,7 @@ def fresh_suggestion(snapshot: Snapshot, base: BaseModel | None, strategy: str, 
         layers=(base.facts.get("layers") or 0) if base else 0,
         several=snapshot.dataset.task == Dataset.Task.MULTI_LABEL,
     )
-    if ranks:
+    if ranks(snapshot):
         found = replace(found, choices={name: choice for name, choice in found.choices.items() if name not in OF_LABELS})
     if snapshot.dataset.task == Dataset.Task.SPANS:  # every token is read by itself: there is nothing to pool
         found = replace(found, choices={name: choice for name, choice in found.choices.items() if name != "pooling"})
@@ -359,7 +380,7 @@ def fresh_suggestion(snapshot: Snapshot, base: BaseModel | None, strategy: str, 
 
 def continued(found: defaults.Suggestion, snapshot: Snapshot, base: BaseModel) -> defaults.Suggestion:
     """With what more there is to choose where the base is a run's model of the same task."""
-    if base.run is None or base.run.task != snapshot.dataset.task:
+    if base.run is None or base.run.task != learnt_task(snapshot):
         return found
     before = base.run.spec
     more = defaults.continuing(

@@ -44,7 +44,7 @@ def provenance(run: Run) -> list[dict[str, str]]:
         ("Snapshot", run.snapshot.digest, f"{count(run.snapshot.counts['rows'])} rows"),
         ("Base model", run.base.folder.root_digest if run.base.folder else "", run.base.name, base_url(run)),
         ("Config", run.spec_digest, ""),
-        ("Task", "", Dataset.Task(run.task).label),
+        ("Task", "", run.snapshot.dataset.get_task_display()),
         ("Code", digest, code),
         ("Artifact", run.artifact.root_digest if run.artifact else "", "" if run.artifact else "none yet"),
         ("Seed", "", str(spec["seed"])),

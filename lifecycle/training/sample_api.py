@@ -17,7 +17,8 @@ from registry.access.rest import Request, View
 
 
 class SampleOut(serializers.Serializer[object]):
-    """A row. item: its digest. text: the first 240 characters, empty where your role may not read texts or it was erased.
+    """A row. item: its digest. text: the first 240 characters, empty where your role may not read texts or it was erased; of a dialogue
+    those before its last answer. turns: of a dialogue, all before its last answer, each with role and content; else none.
 
     truth, answer: the name of its class, or of each of several; of marked parts class and place of each, as "PER 0–4" in code points; of
     written texts one text. before: the answer at the evaluation before, null at the first; rows of written texts are left out
@@ -27,6 +28,7 @@ class SampleOut(serializers.Serializer[object]):
 
     item = serializers.CharField(source="digest")
     text = serializers.CharField()
+    turns = serializers.ListField(child=serializers.DictField(child=serializers.CharField()))
     truth = serializers.ListField(child=serializers.CharField())
     answer = serializers.ListField(child=serializers.CharField())
     confidence = serializers.FloatField(allow_null=True)

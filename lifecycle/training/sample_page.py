@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ from django.db.models.functions import Substr
 from datasets_app.datasets import queries as datasets
 from datasets_app.datasets.models import Item
 from datasets_app.snapshots import queries as snapshots
+from datasets_app.snapshots.learnable import turns_before
 from lifecycle.training.models import Run, RunSample
 from lifecycle.ui.addresses import find_url
 from registry.access.models import User
@@ -21,7 +23,8 @@ SHOWN_CHARACTERS = 240
 @dataclass(frozen=True, slots=True)
 class SampleLine:
     """One row. truth, answer, before: names of labels, or one text where texts are written; before: None at the first evaluation. text:
-    empty where the person may not read it or it was erased, url empty then too. digest: of the item."""
+    empty where the person may not read it or it was erased, url empty then too. digest: of the item. turns: of a dialogue, those before
+    the answer, of which text is the beginning."""
 
     digest: str
     text: str
@@ -30,6 +33,7 @@ class SampleLine:
     answer: list[str]
     confidence: float | None
     before: list[str] | None
+    turns: tuple[Mapping[str, str], ...] = ()
 
     @property
     def is_right(self) -> bool:
@@ -62,8 +66,10 @@ def samples(user: User, run: Run) -> dict[str, Any] | None:
     for row in rows:
         uuid, text = texts.get(row.item, (None, ""))
         url = find_url("datasets:item", uuid=uuid) if uuid and text else ""
-        truth = written[row.item]["answer"] if run.writes else row.truth
-        lines.append(SampleLine(row.item, text, url, names(truth), names(row.answer), row.confidence, before.get(row.place)))
+        told = written[row.item] if run.writes else {}
+        text = told["text"][:SHOWN_CHARACTERS] if told else text
+        truth, turns = told["answer"] if told else row.truth, turns_before(told)
+        lines.append(SampleLine(row.item, text, url, names(truth), names(row.answer), row.confidence, before.get(row.place), turns))
     right = sum(line.is_right for line in lines)
     return {"step": step, "earlier": earlier, "may_read": may_read, "lines": lines, "right": right, "written": run.writes}
 

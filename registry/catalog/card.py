@@ -128,7 +128,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 tokenizer = AutoTokenizer.from_pretrained("model")
 {load}
 messages = [{"role": "user", "content": "Where is my card?"}]
-if tokenizer.chat_template:
+if tokenizer.chat_template:  # which takes all turns of a dialogue too
     prompt = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
 else:
     prompt = messages[0]["content"] + "\\n\\n### Answer\\n"

@@ -39,3 +39,25 @@ def make_evaluation(folder, artifact, base, *, rows=QUESTIONS, train=QUESTIONS, 
     } | fields  # fmt: skip
     (folder / "spec.json").write_text(json.dumps(spec))
     return folder
+
+
+TALKS = [
+    [
+        {"role": "system", "content": "please"}, {"role": "user", "content": first[0]}, {"role": "assistant", "content": first[1]},
+        {"role": "user", "content": second[0]}, {"role": "assistant", "content": second[1]},
+    ]
+    for first, second in zip(QUESTIONS, QUESTIONS[1:] + QUESTIONS[:1], strict=True)
+]  # fmt: skip
+
+
+def write_talks(path, talks, left_out=()):
+    """Dialogues as rows, and behind them lines that are none."""
+    rows = [
+        {
+            "id": f"{number:064x}", "text": "\n".join(f"{each['role']}: {each['content']}" for each in talk[:-1]),
+            "answer": talk[-1]["content"], "messages": talk,
+        }
+        for number, talk in enumerate(talks)
+    ]  # fmt: skip
+    rows += [{"id": f"{number:064x}", "left_out": reason} for number, reason in enumerate(left_out, len(talks))]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))

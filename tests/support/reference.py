@@ -72,6 +72,15 @@ opened again and gives the same losses; `tests/engine/test_answering.py` compare
   the answer and the token that ends it alone, and rows count by their length. A row that is too long loses the beginning of its prompt; an
   answer loses its end only where it does not fit by itself; both are told as a finding. The best step is the one of the least validation
   loss. At each evaluation the first four validation rows are answered, to be read while it trains.
+- *Dialogues* are texts that are written too, and learnt by the same strategies. All turns stand in the chat template as whoever asks the
+  model has them, the system turn among them (`developer` counts as `system`; where a template takes none, its text goes before the first
+  question). All answers of the assistant count in the loss, each with the token that ends it; questions never do, nor a turn with the
+  `weight` 0. An answer that the template writes otherwise once others follow is read and not learnt, and a finding says how many are;
+  what people wrote is never a mark of the template. Without a template a later question stands below `### Question`. An evaluation asks
+  for the last answer, given all before it, and its perplexity is that of the last answers; the validation loss counts all. A dialogue that
+  is too long loses its oldest turns, from one question to the next; its system turn, its end and its answer stay. Dialogues with calls of
+  tools, or with contents that are no text, are left out, and counted by their reason in a finding and in the evaluation. Where a template
+  writes a dialogue's order of turns not at all, the run is refused, and one such dialogue is named.
 - **Prompt, p- and prefix tuning** put vectors before every prompt, which alone learn: in front of the text, made by a small network, or as
   keys and values of every layer. They need decoders, and far larger rates. Prefix tuning does not go with gradient checkpointing.
 - *Any number of classes*: a sigmoid for each class, and a threshold of its own, that of the best F1 on validation; 0.5 for a class that

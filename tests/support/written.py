@@ -24,7 +24,7 @@ from lifecycle.training import actions
 from lifecycle.training.models import BaseModel, Run
 from registry.access.models import Project, User
 from registry.artifacts import actions as artifacts
-from tests.support.datasets import import_texts, make_dataset
+from tests.support.datasets import import_file, import_texts, make_dataset
 from tests.support.snapshots import freeze
 from tests.support.tiny_decoders import QUESTIONS, make_tiny_decoder
 from tests.support.training import make_base, settle
@@ -52,6 +52,29 @@ def written_snapshot(project: Project, user: User, **options: Any) -> Snapshot:
     return freeze(written_dataset(project, user, **options), user, shares=shares)
 
 
+def chat_dataset(project: Project, user: User, *, copies: int = 4, name: str = "", more: Sequence[list[dict[str, Any]]] = ()) -> Dataset:
+    """A dataset of decided dialogues: a system turn, a question with its answer, and another question with its own; each question
+    `copies` times, made different by a number. more: dialogues behind them. user: may upload."""
+    dataset = make_dataset(project, user, name, task="chat")
+    talks = [
+        [
+            {"role": "system", "content": "please"}, {"role": "user", "content": other[0]}, {"role": "assistant", "content": other[1]},
+            {"role": "user", "content": f"{question} {at}" if at else question}, {"role": "assistant", "content": answer},
+        ]
+        for number, (question, answer) in enumerate(QUESTIONS) for at in range(copies)
+        for other in [QUESTIONS[(number + 1) % len(QUESTIONS)]]
+    ]  # fmt: skip
+    lines = [{"messages": talk} for talk in (*talks, *more)]
+    import_file(dataset, user, "".join(json.dumps(line) + "\n" for line in lines).encode(), "talks.jsonl")
+    return dataset
+
+
+def chat_snapshot(project: Project, user: User, **options: Any) -> Snapshot:
+    """A frozen snapshot of dialogues with rows in all three splits."""
+    shares = options.pop("shares", SHARES)
+    return freeze(chat_dataset(project, user, **options), user, shares=shares)
+
+
 def make_decoder(project: Project, user: User, scratch: Path, name: str = "tiny-decoder") -> BaseModel:
     """A decoder of two random layers, kept."""
     return make_base(project, user, folder=make_tiny_decoder(scratch / name), name=name)
@@ -66,6 +89,7 @@ def made_up(run: Run, split: str, quality: float, seed: int) -> tuple[TextAnswer
     train = [row["answer"] for row in snapshots.written_rows(run.snapshot, "train")]
     draw = np.random.default_rng(seed)
     references, contexts = [row["answer"] for row in rows], [row.get("context", "") for row in rows]
+    omitted = [row["left_out"] for row in snapshots.told_rows(run.snapshot, split) if "left_out" in row]
 
     def said(share: float) -> list[str]:
         return [each if right else "please look again" for each, right in zip(references, draw.random(len(rows)) < share, strict=True)]
@@ -81,6 +105,7 @@ def made_up(run: Run, split: str, quality: float, seed: int) -> tuple[TextAnswer
     options = {"count": 200, "seed": 1}
     report = {
         "task": "free_text", "rows": len(rows), "with_context": sum(map(bool, contexts)), "max_new_tokens": run.spec["max_new_tokens"],
+        "dialogues": sum("messages" in row for row in rows), "left_out": dict(Counter(omitted)),
         "truncation": {"rows": len(rows), "limit": 64, "prompts": 2, "prompt_tokens": 9, "answers": 0, "answer_tokens": 0},
         "cut_answers": text_evaluation.cut_report(cut, [False] * len(rows)),
         **text_scores.summary(scored, **options), "references": {"groundedness": 1.0, "answer_words": 5.0},

@@ -27,7 +27,6 @@ from registry.ledger import actions as ledger
 from registry.ledger.verbs import Verb
 
 MEDIA = {name.value: each.media for name, each in FORMATS.items()}
-WRITTEN_TASKS = {Dataset.Task.FREE_TEXT, Dataset.Task.CHAT}
 
 
 @transaction.atomic
@@ -92,7 +91,7 @@ def entries(ctx: JobContext, snapshot: Snapshot) -> Iterator[Entry]:
     """The rows of the file, with progress."""
     total = snapshot.counts["rows"]
     rows = queries.with_items(snapshot, queries.open_snapshot(snapshot))
-    if snapshot.dataset.task in WRITTEN_TASKS:
+    if snapshot.dataset.task in queries.WRITTEN_TASKS:
         rows = queries.with_written(rows)
     one_class = snapshot.dataset.task == Dataset.Task.SINGLE_LABEL
     for count, (row, item) in enumerate(rows):

@@ -1,4 +1,7 @@
-"""Text generation: a prompt and its completion, learnt by a decoder whose loss counts the completion alone."""
+"""Text generation: a prompt and its completion, learnt by a decoder whose loss counts the completion alone.
+
+A prompt may be a dialogue, whose last answer is the completion; of its earlier answers `dialogues` says which count.
+"""
 
 from __future__ import annotations
 
@@ -13,16 +16,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from lifecycle.engine import text_diagnosis
+from lifecycle.engine import dialogues, text_diagnosis
 from lifecycle.engine.answering import Losses, answer, measure_losses
 from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.batches import Collate, Encoded, EncodedRows
 from lifecycle.engine.classifier import collate
 from lifecycle.engine.data import NOT_COUNTED, Rows
 from lifecycle.engine.decoders import AnswerLoss, Decoder, build_decoder
+from lifecycle.engine.dialogues import Turn
 from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.leading import LEADING
-from lifecycle.engine.prompts import Example, encode_examples, find_frame, truncation
+from lifecycle.engine.prompts import Example, Frame, encode_examples, encode_prompts, find_frame, truncation
 from lifecycle.engine.spec import TrainSpec
 
 SAMPLES = 4  # validation rows that are answered at each evaluation, the first of the file, whose order is that of digests
@@ -32,23 +36,34 @@ EVALUATION_ROWS = 8  # at once: logits of a large vocabulary are most of the mem
 
 @dataclass(frozen=True)
 class Target:
-    """What a row says. context: what the answer is to rest on; empty where the row has none."""
+    """What a row says. context: what the answer is to rest on; empty where the row has none. turns: of a dialogue, those before its last
+    answer; empty where the row's text is the prompt. learnt: whether that answer counts in the loss."""
 
     answer: str
     context: str = ""
+    turns: tuple[Turn, ...] = ()
+    learnt: bool = True
+
+    @property
+    def taught(self) -> str:
+        """All that is learnt of the row, as one text: the answer, below the dialogue's earlier ones."""
+        said = [each.text for each in self.turns if each.role == "assistant" and each.learnt]
+        return "\n".join([*said, self.answer] if self.learnt else said)
 
 
 @dataclass(frozen=True)
 class EncodedTexts(Encoded):
-    """Rows of a decoder. tokenizer, end: for the samples."""
+    """Rows of a decoder. tokenizer, end: for the samples. prompts: how many ids of each row stand before its answer."""
 
     tokenizer: Any = None
     end: int = 0
+    prompts: Sequence[int] = ()
 
     @property
     def examples(self) -> list[Example]:
         """The rows as their losses are measured."""
-        return [Example(tuple(ids), tuple(labels.tolist())) for ids, labels in zip(self.ids, self.labels, strict=True)]
+        rows = zip(self.ids, self.labels, self.prompts, strict=True)
+        return [Example(tuple(ids), tuple(labels.tolist()), prompt=prompt) for ids, labels, prompt in rows]
 
 
 @dataclass(frozen=True)
@@ -61,7 +76,8 @@ class Observed:
 
 
 class FreeText:
-    """A row is {"answer": text, "context": text or nothing}; its truth is a Target. Lower validation loss is better."""
+    """A row is {"answer": text, "context": text or nothing}, or {"messages": [{"role", "content", "weight"}, …]} of a dialogue that ends
+    with the answer; its truth is a Target. Lower validation loss is better."""
 
     best_by: str = LEADING["free_text"].name
     best_name: str = LEADING["free_text"].words
@@ -72,7 +88,10 @@ class FreeText:
     shown: tuple[str, ...] = ("rouge_l", "token_f1", "chrf")
 
     def read(self, row: Mapping[str, Any], index: Mapping[str, int]) -> Target:
-        """Its completion and context."""
+        """Its completion and context; of a dialogue its turns."""
+        if "messages" in row:
+            *turns, last = read_dialogue(row["messages"])
+            return Target(last.text, str(row.get("context") or ""), tuple(turns), last.learnt)
         if not isinstance(row.get("answer"), str):
             raise ValueError("it has no text under 'answer'.")
         return Target(row["answer"], str(row.get("context") or ""))
@@ -93,13 +112,13 @@ class FreeText:
     def encode(self, tokenizer: Any, rows: Rows, classes: int, max_tokens: int) -> EncodedTexts:
         """Prompt and completion in one row of ids, as `prompts` says, with a finding where something was cut."""
         frame = find_frame(tokenizer)
-        answers = [each.answer for each in rows.targets]
-        examples = encode_examples(tokenizer, frame, rows.texts, answers, max_tokens, [each.context for each in rows.targets])
+        examples = examples_of(tokenizer, frame, rows, max_tokens, all_turns=True)
         return EncodedTexts(
             ids=[each.ids for each in examples],
             labels=[np.array(each.labels, dtype=np.int64) for each in examples],
             truth=rows.targets,
-            notes=text_diagnosis.cut(truncation(examples, max_tokens)),
+            notes=text_diagnosis.notes(examples, truncation(examples, max_tokens), rows.left_out),
+            prompts=[each.prompt for each in examples],
             tokenizer=tokenizer,
             shown=tuple(range(min(SAMPLES, len(examples)))),
             end=frame.end,
@@ -139,9 +158,7 @@ class FreeText:
         encoded: Any = rows.encoded
         examples = encoded.examples
         losses = measure_losses(model, examples, batches.pad_id, min(at_once, EVALUATION_ROWS))
-        prompts = [
-            [token for token, label in zip(each.ids, each.labels, strict=True) if label == NOT_COUNTED] for each in examples[:SAMPLES]
-        ]
+        prompts = [each.ids[: each.prompt] for each in examples[:SAMPLES]]
         begun = time.monotonic()
         said = answer(
             model.encoder, encoded.tokenizer, prompts, end=encoded.end, pad_id=batches.pad_id, max_new_tokens=SAMPLE_TOKENS,
@@ -198,6 +215,43 @@ class FreeText:
     def keep(self, path: Path, ids: Sequence[str], probabilities: Any, truth: Any, info: ArtifactInfo, split: str) -> NoReturn:
         """Raises EngineFault."""
         raise writes()
+
+
+# ── Rows ────────────────────────────────────────────────────────────────────
+def read_dialogue(messages: Any) -> list[Turn]:
+    """The turns of a row, of which the last is the assistant's and another comes before it. Raises ValueError."""
+    if not isinstance(messages, list) or len(messages) < 2:
+        raise ValueError("it has no list of two or more under 'messages'.")
+    turns = []
+    for number, each in enumerate(messages, 1):
+        if not isinstance(each, dict) or each.get("role") not in dialogues.ROLES or not isinstance(each.get("content"), str):
+            raise ValueError(f"turn {number} is no message of system, user or assistant with a text.")
+        turns.append(Turn(each["role"], each["content"], each.get("weight", 1) != 0))
+    if turns[-1].role != "assistant":
+        raise ValueError(f"its dialogue ends with {turns[-1].role}, not with the assistant.")
+    return turns
+
+
+def examples_of(tokenizer: Any, frame: Frame, rows: Rows, limit: int, *, all_turns: bool) -> list[Example]:
+    """Every row with its answer, at most `limit` tokens long, as `prompts` and `dialogues` say. all_turns: as of `dialogues.encode`."""
+    told = [at for at, each in enumerate(rows.targets) if each.turns]
+    rest = [at for at, each in enumerate(rows.targets) if not each.turns]
+    given = [(rows.targets[at].turns, rows.targets[at].answer, rows.targets[at].learnt or not all_turns) for at in told]
+    whose = [rows.ids[at] for at in told]
+    found = dict(zip(told, dialogues.encode_all(tokenizer, frame, whose, given, limit, all_turns=all_turns), strict=True))
+    texts, targets = [rows.texts[at] for at in rest], [rows.targets[at] for at in rest]
+    answers, contexts = [each.answer for each in targets], [each.context for each in targets]
+    found |= zip(rest, encode_examples(tokenizer, frame, texts, answers, limit, contexts), strict=True)
+    return [found[at] for at in range(len(rows))]
+
+
+def prompts_of(tokenizer: Any, frame: Frame, rows: Rows, limit: int) -> list[list[int]]:
+    """The ids of every row with its answer opened, at most `limit` of them."""
+    template = dialogues.Template(tokenizer, frame)  # which writes all of them: the same rows were encoded before
+    return [
+        dialogues.ask(template, each.turns, limit) if each.turns else encode_prompts(tokenizer, frame, [text], limit, [each.context])[0]
+        for text, each in zip(rows.texts, rows.targets, strict=True)
+    ]
 
 
 def writes() -> EngineFault:

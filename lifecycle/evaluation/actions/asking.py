@@ -14,6 +14,7 @@ from datasets_app.datasets.rules import UploadState
 from datasets_app.labeling import actions as labeling
 from datasets_app.labeling.models import Queue
 from datasets_app.snapshots import queries as snapshots
+from datasets_app.snapshots.learnable import turns_before
 from lifecycle.evaluation import compare, queries, side_by_side
 from lifecycle.evaluation.models import Evaluation, SideBySide
 from lifecycle.evaluation.side_by_side import LEAST, MOST
@@ -49,7 +50,8 @@ def ask_people(
         raise Refused("People were not asked.", fields={"pairs": [text]})
     compare.check_dataset(first, second)
     chosen, same = side_by_side.pairs_of(queries.texts_of(first), queries.texts_of(second), most=pairs, seed=seed)
-    prompts = {item: row["text"] for item, row in snapshots.written_of(first.snapshot, [pair.item for pair in chosen]).items()}
+    rows = snapshots.written_of(first.snapshot, [pair.item for pair in chosen])
+    prompts = {item: list(turns_before(row)) or row["text"] for item, row in rows.items()}
     chosen = [pair for pair in chosen if prompts.get(pair.item)]
     if len(chosen) < LEAST:
         raise Refused(

@@ -13,7 +13,7 @@ from datasets_app.datasets.models import Dataset
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.engine import defaults, text_defaults
 from lifecycle.engine.base import MINILM, SMOLLM2
-from lifecycle.engine.spec import RANKED, TASKS, SpecError, TrainSpec
+from lifecycle.engine.spec import SpecError, TrainSpec
 from lifecycle.jobs.actions import enqueue
 from lifecycle.refusals import Conflict, NotReady, Refused
 from lifecycle.training import facts, queries
@@ -125,13 +125,9 @@ def queue_next_trial(sweep: Sweep, *, after: int) -> None:
 
 def check_snapshot(snapshot: Snapshot) -> None:
     """Raises Refused where nothing could be learnt or measured."""
-    if snapshot.dataset.task not in TASKS:
-        told = "models learn classes, marked parts of texts, responses in order, or to write texts, and its task is another"
-        text = f"{snapshot} cannot be trained on here yet: {told}."
-        raise Refused(text, next_step="Export the snapshot, and train on its file.", fields={"snapshot": [text]})
     tasks = Dataset.Task.MULTI_LABEL, Dataset.Task.SPANS, Dataset.Task.FREE_TEXT
-    several, marks, writes = (snapshot.dataset.task == task for task in tasks)
-    ranks = snapshot.dataset.task in RANKED
+    several, marks, writes = (queries.learnt_task(snapshot) == task for task in tasks)
+    ranks = queries.ranks(snapshot)
     trained = [label for label, splits in snapshot.counts["labels"].items() if splits.get("train")]
     if several and (told := unlearnable(snapshot)):
         text = f"{snapshot} cannot be trained on: {told}. A class is learnt from texts with it and texts without."
@@ -149,6 +145,9 @@ def check_snapshot(snapshot: Snapshot) -> None:
         told = f"all its training rows carry the label {trained[0]}" if trained else "it has no training rows"
         text = f"{snapshot} cannot be trained on: {told}, and a classifier needs at least two classes."
         raise Refused(text, next_step="Label rows of another class and freeze again.", fields={"snapshot": [text]})
+    if snapshot.dataset.task == Dataset.Task.CHAT and (unfit := queries.unlearnable(snapshot)):
+        text = f"{snapshot} cannot be trained on: its first {unfit[0]:,} dialogues would all be left out, such as one {unfit[1]}."
+        raise Refused(text, next_step="Mend the dialogues, or take others, and freeze again.", fields={"snapshot": [text]})
     if not snapshot.counts["splits"].get("validation"):
         text = f"{snapshot} has no validation rows, so the best step could not be chosen."
         raise Refused(text, next_step="Freeze a snapshot with a share for validation.", fields={"snapshot": [text]})
@@ -188,7 +187,7 @@ def check_base(base: BaseModel, project: Project, actor: User) -> None:
 
 def check_kind(snapshot: Snapshot, base: BaseModel) -> None:
     """Raises Refused where texts are to be written and the base is no decoder, or the other way round."""
-    writes, decodes = snapshot.dataset.task == Dataset.Task.FREE_TEXT, bool(base.facts.get("decoder"))
+    writes, decodes = queries.writes(snapshot), bool(base.facts.get("decoder"))
     if writes and not decodes:
         text = f"{base.name} is an encoder, which writes no texts. Choose a decoder, such as {SMOLLM2}."
         raise Refused(text, fields={"base": [text]})
@@ -199,7 +198,7 @@ def check_kind(snapshot: Snapshot, base: BaseModel) -> None:
 
 def make_spec(snapshot: Snapshot, base: BaseModel, strategy: str, options: Mapping[str, Any]) -> TrainSpec:
     """The engine's spec: what is suggested for this data, with the options in its place. Raises Refused with the message by field."""
-    learnt = {"labels": queries.learnt_labels(snapshot), "task": snapshot.dataset.task}
+    learnt = {"labels": queries.learnt_labels(snapshot), "task": queries.learnt_task(snapshot)}
     return fill_spec(base, strategy, learnt, suggested_settings(snapshot, base, strategy), options)
 
 
@@ -207,8 +206,7 @@ def suggested_settings(snapshot: Snapshot, base: BaseModel, strategy: str) -> di
     """What is suggested for this data, by setting. Raises Refused for an unknown strategy."""
     if strategy not in Run.Strategy.values:
         raise Refused("There is no such strategy.", fields={"strategy": [f"Choose one of {', '.join(Run.Strategy.values)}."]})
-    task = snapshot.dataset.task
-    if text := misfit(strategy, writes=task == Dataset.Task.FREE_TEXT, ranks=task in RANKED):
+    if text := misfit(strategy, writes=queries.writes(snapshot), ranks=queries.ranks(snapshot)):
         raise Refused(text, fields={"strategy": [text]})
     return queries.suggestion(snapshot, base, strategy).values()
 

@@ -11,8 +11,6 @@ from datasets_app.snapshots import actions, queries
 from datasets_app.snapshots.dividing import divide
 from datasets_app.snapshots.models import Export
 from datasets_app.snapshots.rules import Row
-from lifecycle.refusals import Refused
-from lifecycle.training.actions.launch import check_snapshot
 from registry.artifacts import actions as artifacts
 from tests.support.jobs import run_ok
 from tests.support.labeling import make_dataset, make_queue, queue_items, say
@@ -60,15 +58,6 @@ def test_spans_are_frozen_and_exported_as_lists(spans, mia):
     assert sum(snapshot.counts["labels"]["PER"].values()) == 10
     assert sum(snapshot.counts["labels"]["ORG"].values()) == 5
     assert queries.labels_of(snapshot) == ["PER", "ORG"]
-
-
-@pytest.mark.django_db
-def test_no_model_is_trained_on_another_task(spans, mia):
-    snapshot = freeze(spans, mia)
-    snapshot.dataset.task = "ranking"
-
-    with pytest.raises(Refused, match="models learn classes, marked parts of texts, or to write texts, and its task is another"):
-        check_snapshot(snapshot)
 
 
 @pytest.mark.django_db

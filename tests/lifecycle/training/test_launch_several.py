@@ -6,11 +6,15 @@ import json
 
 import pytest
 
+from datasets_app.datasets.models import Dataset
 from datasets_app.snapshots import queries as snapshots
+from datasets_app.snapshots.models import Snapshot
+from lifecycle.engine.spec import TASKS
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
 from lifecycle.training import actions
 from lifecycle.training.models import Run
+from lifecycle.training.queries import learnt_task
 from registry.ledger.models import Event
 from tests.support.datasets import import_texts, make_dataset
 from tests.support.snapshots import freeze
@@ -62,14 +66,9 @@ def test_what_could_not_be_learnt_is_refused_by_its_class(train, validation, sen
     assert not Event.objects.filter(verb="training.launched").exists()
 
 
-def test_other_tasks_are_refused(project, mia, base, ana):
-    snapshot = several_snapshot(project, mia)
-    snapshot.dataset.task = "ranking"
-
-    with pytest.raises(Refused, match="models learn classes, marked parts of texts, or to write texts, and its task is another"):
-        actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=mia)
-
-    assert not Run.objects.exists()
+@pytest.mark.parametrize("task", Dataset.Task.values)
+def test_the_engine_learns_every_task_that_a_dataset_may_have(task):
+    assert learnt_task(Snapshot(dataset=Dataset(task=task))) in TASKS
 
 
 def test_the_form_and_the_run_show_it(project, mia, base, client_for):

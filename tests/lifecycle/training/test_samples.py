@@ -122,8 +122,8 @@ def test_the_api_tells_rows_and_nothing_before_the_first(run, rows, mia, otto, c
 
     assert empty == {"step": None, "results": []}
     assert told["results"][0] == {
-        "item": rows[0].row.item, "text": rows[0].item.text, "truth": [rows[0].row.label], "answer": ["card"], "confidence": 0.75,
-        "before": None,
+        "item": rows[0].row.item, "text": rows[0].item.text, "turns": [], "truth": [rows[0].row.label], "answer": ["card"],
+        "confidence": 0.75, "before": None,
     }  # fmt: skip
     assert client_for(otto).get(address).status_code == 404
 

@@ -1,0 +1,60 @@
+"""The pages of a run that learns dialogues: they fit, can be read by everybody, and earlier turns open on demand."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from lifecycle.evaluation import actions, queries
+from tests.lifecycle.training.test_launch_dialogues import TOOLS
+from tests.support.browser import fits, shot, violations
+from tests.support.jobs import run_ok
+from tests.support.written import chat_snapshot, make_decoder, make_written_run
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+LONG = "Tell me everything about the card, the office and the order. " * 30
+
+
+@pytest.fixture
+def runs(project, mia, tmp_path):
+    asked = [{"role": "user", "content": LONG}, {"role": "assistant", "content": "Which one?\n\n1. the card\n2. the office"}]
+    more = [[*asked, {"role": "user", "content": f"the card {n}"}, {"role": "assistant", "content": "call us"}] for n in range(12)]
+    more += [[{"role": "user", "content": f"where {n}"}, *TOOLS[1:]] for n in range(12)]
+    snapshot, base = chat_snapshot(project, mia, copies=8, more=more), make_decoder(project, mia, tmp_path)
+    return [make_written_run(snapshot, mia, base, quality=share, seed=seed) for seed, share in ((1, 0.2), (2, 0.9))]
+
+
+def test_the_turns_before_a_question_open_on_demand(opened, runs, mia):
+    evaluation = queries.latest_evaluation(runs[0], "test")
+    page = opened(f"/evaluations/{evaluation.uuid}/answers/", mia)
+    first = page.locator("tbody tr").first
+    expect(first.get_by_text("please", exact=True)).to_be_hidden()
+
+    first.get_by_text("turns before").click()
+
+    expect(first.locator("details p").first).to_be_visible()
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
+def test_the_pages_fit_and_can_be_read_by_everybody(opened, runs, ana, mia, width, scheme):
+    first, second = (queries.latest_evaluation(run, "test") for run in runs)
+    side = actions.ask_people(first=first, second=second, actor=mia, pairs=10)
+    run_ok("default")
+    side = actions.open_side_by_side(side_id=side.uuid, actor=mia)
+    paths = {
+        "dialogue-launch": (f"/runs/launch/?snapshot={runs[0].snapshot.uuid}", mia),
+        "dialogue-run": (f"/runs/{runs[0].uuid}/", mia),
+        "dialogue-evaluation": (f"/evaluations/{first.uuid}/", mia),
+        "dialogue-answers": (f"/evaluations/{first.uuid}/answers/", mia),
+        "dialogue-compare": (f"/evaluations/compare/?a={first.uuid}&b={second.uuid}", mia),
+        "dialogue-bench": (f"/labeling/{side.queue.uuid}/bench/", ana),
+    }
+    for name, (path, person) in paths.items():
+        page = opened(path, person, width=width, scheme=scheme)
+        page.wait_for_load_state("networkidle")
+        for fold in page.locator("details:has(p.written) summary").all()[:3]:
+            fold.click()
+        shot(page, f"{name}-{width}-{scheme}")
+        assert page.evaluate("document.scrollingElement.scrollWidth") == width, name
+        fits(page)
+        assert violations(page) == [], name

@@ -1,0 +1,154 @@
+"""Launching a run on a snapshot of dialogues, and what it reads of them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from datasets_app.snapshots import queries as snapshots
+from lifecycle.jobs.models import Job
+from lifecycle.refusals import Refused
+from lifecycle.training import actions, folders
+from lifecycle.training.models import Estimate, Run, Sweep
+from tests.support.training import make_base
+from tests.support.written import chat_snapshot, make_decoder, make_written_run, written_snapshot
+
+CALL = {"role": "assistant", "content": None, "tool_calls": [{"id": "1", "function": {"name": "look", "arguments": "{}"}}]}
+SPLITS = ("train", "validation", "test")
+ASKED = {"role": "user", "content": "where is it"}
+TOOLS = [ASKED, CALL, {"role": "tool", "tool_call_id": "1", "content": "there"}, {"role": "assistant", "content": "there"}]
+
+
+@pytest.fixture
+def base(project, mia, tmp_path):
+    return make_decoder(project, mia, tmp_path)
+
+
+def rows_in(snapshot, split, folder):
+    count = snapshots.write_split(snapshot, split, folder / "rows.jsonl")
+    return count, [json.loads(line) for line in (folder / "rows.jsonl").read_text().splitlines()]
+
+
+def nothing_was_queued():
+    return not Run.objects.exists() and not Job.objects.filter(kind="training.train").exists()
+
+
+def test_a_run_learns_to_write_and_its_rows_carry_every_turn(project, base, mia, tmp_path):
+    snapshot = chat_snapshot(project, mia)
+
+    run = actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=mia)
+
+    assert (run.spec["task"], run.spec["labels"], run.writes) == ("free_text", [], True)
+    count, rows = rows_in(snapshot, "train", tmp_path)
+    assert count == len(rows) == snapshot.counts["splits"]["train"]
+    row = rows[0]
+    assert set(row) == {"id", "text", "answer", "messages"}
+    assert [each["role"] for each in row["messages"]] == ["system", "user", "assistant", "user", "assistant"]
+    assert row["answer"] == row["messages"][-1]["content"]
+    assert row["text"] == "\n".join(f"{each['role']}: {each['content']}" for each in row["messages"][:-1])
+
+
+def test_dialogues_that_call_tools_are_left_out_with_the_reason_and_others_stay(project, mia, tmp_path):
+    image = [{"role": "user", "content": "look"}, {"role": "assistant", "content": "there", "weight": 0}]
+    snapshot = chat_snapshot(project, mia, more=[TOOLS, image])
+
+    found = {}
+    for split in SPLITS:
+        count, rows = rows_in(snapshot, split, tmp_path)
+        assert count == sum("left_out" not in row for row in rows)
+        found |= {row["id"]: row.get("left_out") for row in rows}
+
+    assert sorted(each for each in found.values() if each) == ["whose answers all have the weight 0", "with calls of tools"]
+    assert len(found) == 34
+    assert set(snapshots.written_of(snapshot, list(found))) == {item for item, reason in found.items() if not reason}
+
+
+def test_what_a_developer_says_is_a_system_turn_and_a_weight_of_0_goes_along(project, mia, tmp_path):
+    talk = [
+        {"role": "developer", "content": "please"}, ASKED, {"role": "assistant", "content": "no", "weight": 0}, ASKED,
+        {"role": "assistant", "content": "there", "weight": 1, "name": "anna"},
+    ]  # fmt: skip
+    snapshot = chat_snapshot(project, mia, more=[talk])
+
+    rows = [row for split in SPLITS for row in rows_in(snapshot, split, tmp_path)[1]]
+
+    (row,) = [row for row in rows if row["messages"][0]["role"] == "system" and row["answer"] == "there"]
+    assert row["messages"] == [
+        {"role": "system", "content": "please"}, ASKED, {"role": "assistant", "content": "no", "weight": 0}, ASKED,
+        {"role": "assistant", "content": "there"},
+    ]  # fmt: skip
+
+
+def test_a_snapshot_of_which_nothing_can_be_learnt_is_refused(project, base, mia):
+    snapshot = chat_snapshot(project, mia, copies=0, more=[[{"role": "user", "content": f"where {n}"}, *TOOLS[1:]] for n in range(12)])
+
+    with pytest.raises(Refused, match="dialogues would all be left out, such as one with calls of tools") as refused:
+        actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=mia)
+
+    assert set(refused.value.fields) == {"snapshot"}
+    assert nothing_was_queued()
+
+
+def test_an_erased_dialogue_is_no_row(project, mia):
+    snapshot = chat_snapshot(project, mia)
+    row, item = next(snapshots.with_items(snapshot, snapshots.rows_of(snapshot, "train")))
+
+    gone = snapshots.TextRow(row._replace(label="null"), item)  # as `with_written` has a decision whose value is gone
+
+    assert list(snapshots.told(iter([gone]))) == []
+
+
+def test_an_encoder_is_refused_and_so_is_a_sweep(project, base, mia):
+    snapshot, encoder = chat_snapshot(project, mia), make_base(project, mia)
+
+    with pytest.raises(Refused, match="tiny-base is an encoder, which writes no texts"):
+        actions.launch(snapshot=snapshot, base=encoder, strategy="lora", actor=mia)
+    with pytest.raises(Refused, match="compares trials by an F1, and where texts are written there is none"):
+        actions.start_sweep(snapshot=snapshot, base=base, strategy="lora", actor=mia, trials=2, space={"rank": {"choices": [4, 8]}})
+
+    assert nothing_was_queued()
+    assert not Sweep.objects.exists()
+
+
+def test_the_form_offers_decoders_for_dialogues(project, base, mia, client_for):
+    snapshot = chat_snapshot(project, mia)
+    make_base(project, mia)
+
+    page = client_for(mia).get(f"/runs/launch/?snapshot={snapshot.uuid}").content.decode()
+
+    assert "validation, dialogues" in page
+    assert "tiny-decoder" in page
+    assert "tiny-base" not in page
+    assert "Longest answer, in tokens" in page
+    assert "Search for settings instead" not in page
+
+
+def test_ten_steps_are_tried_of_dialogues(project, base, mia):
+    snapshot = chat_snapshot(project, mia)
+
+    actions.estimate(snapshot=snapshot, base=base, strategy="lora", actor=mia)
+
+    assert Estimate.objects.get().spec["task"] == "free_text"
+
+
+def test_advice_is_refused_in_a_sentence(project, base, mia, client_for):
+    snapshot = chat_snapshot(project, mia)
+
+    refused = client_for(mia).get(f"/api/v1/snapshots/{snapshot.uuid}/advice/")
+
+    assert (refused.status_code, b"Advice is of classes of texts so far" in refused.content) == (422, True)
+
+
+def test_a_run_of_dialogues_goes_on_from_one_of_prompts_and_rehearses_them(project, mia, tmp_path):
+    before = make_written_run(written_snapshot(project, mia), mia, make_decoder(project, mia, tmp_path), splits=())
+    decoder = make_decoder(project, mia, tmp_path, name="again")
+    decoder.run = before
+    decoder.save(update_fields=["run"])
+
+    run = actions.launch(snapshot=chat_snapshot(project, mia), base=decoder, strategy="lora", actor=mia, options={"rehearsal": 0.2})
+
+    folders.prepare_earlier(before, run.snapshot, folders.TrainSpec.from_json(run.spec), tmp_path)
+    rehearsed = [json.loads(line) for line in (tmp_path / "rehearsal.jsonl").read_text().splitlines()]
+    assert rehearsed
+    assert all("messages" not in row and row["answer"] for row in rehearsed)
