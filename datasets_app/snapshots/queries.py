@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -148,6 +148,14 @@ def written_of(snapshot: Snapshot, digests: Sequence[str]) -> dict[str, dict[str
     with artifacts.local_copy(snapshot.manifest.digest) as path:
         rows = manifest.find_all(path, digests) if digests else []
     return {each["id"]: each for each in written(with_written(with_items(snapshot, iter(rows))))}
+
+
+def items_at(snapshot: Snapshot, split: str, numbers: Collection[int]) -> dict[int, str]:
+    """The item digests of some rows of a split by their number, as `write_split` counts them while nothing of the split is erased."""
+    if not numbers:
+        return {}
+    with artifacts.local_copy(snapshot.manifest.digest) as path:
+        return manifest.items_at(path, split, numbers)
 
 
 def write_lines(path: Path, rows: Iterator[dict[str, str]]) -> int:
