@@ -94,7 +94,7 @@ def of_run(user: User, run: Run) -> dict[str, Any]:
         "evaluations": found,
         "shown": shown,
         "job": queries.last_job(run),
-        "pending": queries.unfinished_job(run) is not None,
+        "pending": queries.unfinished_job(run),
         "may_evaluate": can(user, "evaluation.evaluate", run),
         "may_suggest": run.state == RunState.SUCCEEDED and not run.writes and can(user, "labeling.manage", run.snapshot.dataset),
         "missing": [split for split in SPLITS if run.snapshot.counts["splits"].get(split) and split not in {each.split for each in found}],
