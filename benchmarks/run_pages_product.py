@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from benchmarks.labeling_pages_product import NUMBERS, refresh
+from benchmarks.labeling_pages_product import NUMBERS, UUID, refresh
 from benchmarks.labeling_pages_product import run as execute
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.engine import metrics, predictions
@@ -31,7 +32,7 @@ from tests.support.training import make_run, make_snapshot
 
 LOGGED = ("train_loss", "learning_rate", "examples_per_second", "memory_mb", "gradient_norm")
 SCORED = ("validation_loss", "accuracy", "macro_f1", "ece", "predicted_classes")
-EVALUATIONS, LOG_STEPS, TEXTS, BATCH = 1_000, 10, 20, 5_000
+EVALUATIONS, LOG_STEPS, TEXTS = 1_000, 10, 20
 
 
 def play(points: int, items: int, labels: int, runs: int, rounds: int) -> dict[str, Any]:
@@ -46,12 +47,16 @@ def play(points: int, items: int, labels: int, runs: int, rounds: int) -> dict[s
     began = time.monotonic()
     snapshot = make_snapshot(project, mia, name="many", texts=texts(labels), copies=1)
     large, second = (make_run(snapshot, mia, accuracy=share, seed=seed) for share, seed in ((0.9, 1), (0.85, 2)))
+    say(began, "texts and two runs")
     for run, seed in ((large, 3), (second, 4)):
         answered(run, items, seed)
+        say(began, "answers of one")
     add_points(large, points)
+    say(began, "points")
     add_runs(project, snapshot, large, runs)
     refresh()
     laid = time.monotonic() - began
+    say(began, "runs")
     many = statements(mia, large, second)
     pages = [summary(name, found, small[name], many[name]) for name, found in timed(mia, large, second, rounds).items()]
     return {
@@ -60,6 +65,11 @@ def play(points: int, items: int, labels: int, runs: int, rounds: int) -> dict[s
         "points": MetricPoint.objects.filter(run=large).count(), "laid_down_s": round(laid, 1),
         "others_load": round(os.getloadavg()[0], 1), "cores": os.cpu_count(),
     }  # fmt: skip
+
+
+def say(began: float, what: str) -> None:
+    """How far it is, for who waits."""
+    print(f"{time.monotonic() - began:>7.1f} s  {what} laid down", file=sys.stderr)
 
 
 def texts(labels: int) -> dict[str, list[str]]:
@@ -108,18 +118,27 @@ def add_points(run: Run, points: int) -> None:
 
 
 def add_runs(project: Project, snapshot: Snapshot, like: Run, count: int) -> None:
-    """Runs that have ended, each with twenty evaluations."""
-    first = Run.objects.filter(project=project).order_by("-number")[0].number + 1
+    """Runs that have ended, each with twenty evaluations. The first is made as the product makes one; the database copies it."""
+    number = Run.objects.filter(project=project).order_by("-number")[0].number + 1
     same = {name: getattr(like, name) for name in ("strategy", "spec", "spec_digest", "code_version", "state", "metrics", "result")}
-    for start in range(0, count, 500):
-        made = Run.objects.bulk_create(
-            [
-                Run(project=project, number=first + at, snapshot=snapshot, base=like.base, launched_by=like.launched_by, step=200, **same)
-                for at in range(start, min(start + 500, count))
-            ]
-        )
-        losses = [MetricPoint(run=run, name="validation_loss", step=at, value=10 / at) for run in made for at in range(10, 210, 10)]
-        MetricPoint.objects.bulk_create(losses, batch_size=BATCH)
+    first = Run.objects.create(
+        project=project, number=number, snapshot=snapshot, base=like.base, launched_by=like.launched_by, step=200, **same
+    )
+    own = {"id", "uuid", "number"}
+    columns = ", ".join(
+        column for field in Run._meta.concrete_fields if (column := connection.ops.quote_name(field.column)).strip('"') not in own
+    )
+    vendor = connection.vendor
+    execute(
+        f"""INSERT INTO training_run (uuid, number, {columns}) SELECT {UUID[vendor]}, number + i, {columns}
+        FROM training_run, ({NUMBERS[vendor]}) AS k WHERE id = %(first)s""",
+        {"first": first.pk, "items": count - 1},
+    )
+    execute(
+        f"""INSERT INTO training_metricpoint (run_id, name, step, value) SELECT training_run.id, 'validation_loss', 10 * i, 1.0 / i
+        FROM training_run, ({NUMBERS[vendor]}) AS k WHERE project_id = %(project)s AND number >= %(number)s""",
+        {"project": project.pk, "number": number, "items": 20},
+    )
 
 
 def addresses(run: Run, other: Run) -> Iterator[tuple[str, str]]:

@@ -59,3 +59,9 @@ def find(path: Path, item: str) -> ManifestRow | None:
 def find_all(path: Path, items: Collection[str]) -> list[ManifestRow]:
     """The rows of these item digests, in the order of the file, which is read once, in the parts that can hold them."""
     return [ManifestRow(**row) for row in pq.read_table(path, columns=list(COLUMNS), filters=[("item", "in", items)]).to_pylist()]
+
+
+def items_at(path: Path, split: str, numbers: Collection[int]) -> dict[int, str]:
+    """The item digests of some rows of a split, which are counted from 0 in the order of the file; numbers beyond its end are left out."""
+    table = pq.read_table(path, columns=["item"], filters=[("split", "=", split)])
+    return {number: table["item"][number].as_py() for number in numbers if 0 <= number < len(table)}

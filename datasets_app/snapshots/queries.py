@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -201,6 +201,14 @@ def ranked(rows: Iterable[TextRow]) -> Iterator[dict[str, Any]]:
 def plain(said: str | list[dict[str, Any]]) -> str:
     """A prompt or a response as one text; of a single message its content alone."""
     return str(said[0].get("content") or "") if isinstance(said, list) and len(said) == 1 else words(said)
+
+
+def items_at(snapshot: Snapshot, split: str, numbers: Collection[int]) -> dict[int, str]:
+    """The item digests of some rows of a split by their number, as `write_split` counts them while nothing of the split is erased."""
+    if not numbers:
+        return {}
+    with artifacts.local_copy(snapshot.manifest.digest) as path:
+        return manifest.items_at(path, split, numbers)
 
 
 def write_lines(path: Path, rows: Iterator[dict[str, Any]]) -> int:

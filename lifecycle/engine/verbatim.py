@@ -59,6 +59,11 @@ class Learnt:
         return best
 
 
+def holds(completion: str, run: str) -> bool:
+    """Whether a run of words, as `Run.text` has it, stands in a completion."""
+    return bool(run) and f" {run} " in f" {' '.join(words(completion))} "
+
+
 def share_copied(found: Sequence[Run]) -> float:
     """Of the answers, 0 to 1."""
     return sum(each.words >= COPIED for each in found) / len(found) if found else 0.0

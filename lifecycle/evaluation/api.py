@@ -289,9 +289,10 @@ class Suggest(View):
 
 
 class TextLineOut(serializers.Serializer[object]):
-    """A row of written texts. prompt, reference, answer, base (of the model before it was tuned), copied: empty for people who may not read
-    samples. turns: of a dialogue, those before the answer, each with role and content; the prompt is the same as one text, and without a
-    dialogue there are none. scores: by name, null where the row has none. ungrounded: content words of the answer that its context lacks.
+    """A row of written texts. prompt, reference, answer, base (of the model before it was tuned), copied, copied_from: empty for people who
+    may not read samples. turns: of a dialogue, those before the answer, each with role and content; the prompt is the same as one text, and
+    without a dialogue there are none. scores: by name, null where the row has none. ungrounded: content words of the answer that its
+    context lacks.
     cut: the answer reached its longest length without an end."""
 
     item = serializers.CharField()
@@ -303,6 +304,7 @@ class TextLineOut(serializers.Serializer[object]):
     scores = serializers.DictField()
     ungrounded = serializers.ListField(child=serializers.CharField())
     copied = serializers.CharField(help_text="the longest run of words that the answer shares with a training answer")
+    copied_from = serializers.CharField(help_text="the digest of that training item; empty where it cannot be told")
     cut = serializers.BooleanField()
 
 

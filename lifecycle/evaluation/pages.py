@@ -95,7 +95,7 @@ def of_run(user: User, run: Run) -> dict[str, Any]:
         "evaluations": found,
         "shown": shown,
         "job": queries.last_job(run),
-        "pending": queries.unfinished_job(run) is not None,
+        "pending": queries.unfinished_job(run),
         "may_evaluate": can(user, "evaluation.evaluate", run),
         "may_suggest": run.state == RunState.SUCCEEDED
         and run.task in queries.CLASSED

@@ -41,8 +41,9 @@ MEANT = {
 }
 LOWER_IS_BETTER = frozenset({"perplexity", "loss", "empty_answers"})
 NEITHER = frozenset({"answer_words", "length_ratio"})  # where more is neither better nor worse
+UNTUNED = "prompted_base"
 BASELINES = {
-    "prompted_base": "Untrained base, same prompt",
+    UNTUNED: "Untrained base, same prompt",
     "nearest": "Answer to the nearest training prompt",
     "frequent": "Most frequent training answer",
 }
@@ -80,26 +81,66 @@ class Rival:
 
 def rival(report: Mapping[str, Any]) -> Rival | None:
     """The baseline that speaks against a fine-tune, by the paired difference; None where the fine-tune is told to be better than all."""
-    against = {name: each[KEY] for name, each in (report.get("against") or {}).items() if name in BASELINES and KEY in each}
-    left = {name: each for name, each in against.items() if each["verdict"] != "better"}
+    left = unbeaten(against(report))
     if not left:
         return None
-    name = max(left, key=lambda each: (left[each]["baseline"], -tuple(BASELINES).index(each)))
+    name = strongest(left)
     found = left[name]
     ahead = found["baseline"] >= found["candidate"]
     return Rival(BASELINES[name], found["baseline"], found["candidate"], found["low"] or 0.0, found["high"] or 0.0, ahead)
 
 
+def against(report: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The paired difference of the main score from each baseline that was measured."""
+    return {name: each[KEY] for name, each in (report.get("against") or {}).items() if name in BASELINES and KEY in each}
+
+
+def unbeaten(found: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """The baselines that a fine-tune is not told to be better than."""
+    return {name: each for name, each in found.items() if each["verdict"] != "better"}
+
+
+def strongest(found: Mapping[str, Mapping[str, Any]]) -> str:
+    """The baseline with the highest score; of equal ones the first of BASELINES."""
+    return max(found, key=lambda each: (found[each]["baseline"], -tuple(BASELINES).index(each)))
+
+
 @dataclass(frozen=True, slots=True)
-class Copied:
-    """What was found of answers that repeat training completions. kind: ok, warn or bad. fact, text: in words."""
+class Told:
+    """A finding. kind: ok, warn or bad. fact, text: in words."""
 
     kind: str
     fact: str
     text: str
 
 
-def copied(report: Mapping[str, Any]) -> Copied | None:
+def lead(report: Mapping[str, Any]) -> Told | None:
+    """What stands first: whether a fine-tune beats its baselines, and how it stands to the model before it was tuned in any case; None
+    where it was measured beside nothing."""
+    found = against(report)
+    if not found:
+        return None
+    left = unbeaten(found)
+    name = strongest(left or found)
+    text, base = stands(name, found[name]), ""
+    if name != UNTUNED and UNTUNED in found:
+        base = f" {stands(UNTUNED, found[UNTUNED])}"
+    if not left:
+        return Told("ok", "This run beats every baseline.", f"{text}{base}")
+    if found[name]["baseline"] >= found[name]["candidate"]:
+        step = "Take the baseline, or look at data, rates and epochs before you go on."
+        return Told("bad", "This run does not beat a baseline.", f"{text}{base} {step}")
+    return Told("warn", "This run is not clearly better than a baseline.", f"{text}{base} More rows in this split would tell.")
+
+
+def stands(name: str, found: Mapping[str, Any]) -> str:
+    """One baseline beside the run, in a sentence."""
+    reached = f"{BASELINES[name]} reaches a ROUGE-L of {decimals(found['baseline'], 3)}, this run {decimals(found['candidate'], 3)}"
+    low, high = (signed(found[end] or 0.0, 3) for end in ("low", "high"))
+    return f"{reached}; on the same rows the difference lies between {low} and {high} (95{GAP}%)."
+
+
+def copied(report: Mapping[str, Any]) -> Told | None:
     """The finding about word-for-word copies; None where no training rows were at hand."""
     found = report.get("copied")
     if not found:
@@ -111,10 +152,10 @@ def copied(report: Mapping[str, Any]) -> Copied | None:
     )
     if not rows:
         fact = f"No answer repeats {words} or more words in a row of a training answer."
-        return Copied("ok", fact, f"The longest run is {count(found['longest'])} words. {beside}")
+        return Told("ok", fact, f"The longest run is {count(found['longest'])} words. {beside}")
     fact = f"{count(rows)} of {count(of)} answers repeat {words} or more words in a row of a training answer, {percent(found['share'])}."
     kind = "bad" if found["share"] > 2 * found["reference_share"] and rows > 1 else "warn"
-    return Copied(kind, fact, f"The longest run is {count(found['longest'])} words. {beside}")
+    return Told(kind, fact, f"The longest run is {count(found['longest'])} words. {beside}")
 
 
 def grounds(report: Mapping[str, Any]) -> str:

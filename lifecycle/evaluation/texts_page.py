@@ -11,7 +11,7 @@ from uuid import UUID
 
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.learnable import turns_before
-from lifecycle.engine import words
+from lifecycle.engine import verbatim, words
 from lifecycle.engine.text_answers import TextAnswers
 from lifecycle.evaluation import queries, rules, text_rules
 from lifecycle.evaluation.models import Evaluation
@@ -32,7 +32,8 @@ class TextLine:
 
     turns: of a dialogue, those before the answer; empty where the prompt is one text. scores: by the names of text_rules.SORTS; None
     where a row has none. ungrounded: content words of the answer that its context lacks.
-    cut: the answer reached its longest length without an end.
+    copied: the longest run of words that it shares with a training answer; copied_from, copied_url: the digest and the page of that item,
+    empty where it cannot be told any more. cut: the answer reached its longest length without an end.
     """
 
     item: str
@@ -44,6 +45,8 @@ class TextLine:
     scores: Mapping[str, float | None]
     ungrounded: tuple[str, ...]
     copied: str
+    copied_from: str
+    copied_url: str
     cut: bool
     turns: tuple[Mapping[str, str], ...] = ()
 
@@ -63,9 +66,9 @@ def digits(name: str) -> int:
 
 
 def parts(evaluation: Evaluation) -> dict[str, Any]:
-    """What a run's page and the report begin with: what speaks against it, the figures, the baselines."""
+    """What a run's page and the report begin with: whether it beats its baselines, the figures, the baselines."""
     report = evaluation.report
-    return {"written": True, "rival": text_rules.rival(report), "figures": figures(report), **beside(report)}
+    return {"written": True, "lead": text_rules.lead(report), "figures": figures(report), **beside(report)}
 
 
 def figures(report: Mapping[str, Any]) -> list[Figure]:
@@ -137,8 +140,10 @@ def table(user: User, evaluation: Evaluation, found: TextAnswers, rows: Sequence
 def lines(user: User, evaluation: Evaluation, found: TextAnswers, rows: Sequence[int]) -> list[TextLine]:
     """Rows with their texts, for people who may read samples; scores for everybody who sees the evaluation."""
     readable = may_read(user, evaluation)
-    items = queries.items_by_digest(evaluation, [found.ids[row] for row in rows])
-    said = snapshots.written_of(evaluation.snapshot, [found.ids[row] for row in rows]) if readable else {}
+    learnt = snapshots.items_at(evaluation.snapshot, "train", {found.copied[row].row for row in rows}) if readable else {}
+    digests = [found.ids[row] for row in rows] + list(learnt.values())
+    items = queries.items_by_digest(evaluation, digests)
+    said = snapshots.written_of(evaluation.snapshot, digests) if readable else {}
     made = []
     values = {name: text_rules.column(found, name) for name in text_rules.SORTS}
     for row in rows:
@@ -148,11 +153,15 @@ def lines(user: User, evaluation: Evaluation, found: TextAnswers, rows: Sequence
         missing = tuple(words.ungrounded(answer, told["context"])) if told.get("context") else ()
         base = found.base_answers[row] if told and found.base_answers else None
         url = find_url("datasets:item", uuid=item.uuid) if item else ""
+        run = found.copied[row].text if told else ""
+        source = learnt.get(found.copied[row].row, "")
+        if not verbatim.holds(said.get(source, {}).get("answer", ""), run):  # rows are counted otherwise once one of train is erased
+            source = ""
+        source_url = find_url("datasets:item", uuid=items[source].uuid) if source else ""
         made.append(
             TextLine(
-                digest, url, told.get("text", ""), told.get("answer", ""), answer, base, scores, missing,
-                found.copied[row].text if told else "", bool(found.cut and found.cut[row]),
-                turns_before(told),
+                digest, url, told.get("text", ""), told.get("answer", ""), answer, base, scores, missing, run, source, source_url,
+                bool(found.cut and found.cut[row]), turns_before(told),
             )
         )  # fmt: skip
     return made

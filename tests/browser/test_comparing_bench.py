@@ -12,6 +12,7 @@ from tests.support.browser import visits
 from tests.support.labeling import make_dataset, make_queue, queue_items
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+SHOWN = 16  # pairs: all of them on one side happens once in 32,768 times
 
 
 @pytest.fixture
@@ -31,17 +32,17 @@ def saved(page, done: int) -> None:
 
 
 def test_the_better_side_is_saved_as_the_files_response(bench_of, make, ana):
-    queue = make("preference", [{"prompt": f"Question {n}?", "responses": [f"good {n}", f"poor {n}"]} for n in range(6)])
+    queue = make("preference", [{"prompt": f"Question {n}?", "responses": [f"good {n}", f"poor {n}"]} for n in range(SHOWN)])
     page = bench_of(queue, ana)
 
-    for n in range(6):
+    for n in range(SHOWN):
         expect(page.locator("#utter article").first).to_contain_text(f"Question {n}?")
         left = page.locator("[data-at='0']").inner_text()
         page.keyboard.press("1" if f"good {n}" in left else "2")
     expect(page.locator("#bench")).to_have_count(0)
 
     answers = list(Annotation.objects.order_by("item_id"))
-    assert [answer.value for answer in answers] == [{"choice": "first"}] * 6
+    assert [answer.value for answer in answers] == [{"choice": "first"}] * SHOWN
     assert [answer.shown for answer in answers] == [side_order(queue.uuid, answer.item.digest, ana.uuid, 2) for answer in answers]
     assert {tuple(answer.shown) for answer in answers} == {(0, 1), (1, 0)}
 

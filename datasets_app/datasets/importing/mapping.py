@@ -197,6 +197,7 @@ class Mapper:
         moment = read_time(time_word) if time_word else None
         fault = (
             wrong_text(text)
+            or (NO_TEXT if content and "context" in content and not content["text"].strip() else None)
             or (several(len(names)) if said is None and len(names) > 1 else None)
             or wrong_names(names, external_id, group)
             or (WRONG_SPLIT if split_word and not split else None)
@@ -285,6 +286,7 @@ class Fault(NamedTuple):
     mend: str
 
 
+NO_TEXT = Fault("empty_text", "has no text.", "Fill it in, or leave out the row.")
 WRONG_SPLIT = Fault("split", "has a split that is not train, validation or test.", "Use one of these three words.")
 WRONG_TIME = Fault("time", "has a time that cannot be read.", "Write it as 2026-11-24T16:10:00Z or as Unix seconds.")
 
@@ -292,7 +294,7 @@ WRONG_TIME = Fault("time", "has a time that cannot be read.", "Write it as 2026-
 def wrong_text(text: str) -> Fault | None:
     """What is wrong with a text, if anything."""
     if not text or text.isspace():
-        return Fault("empty_text", "has no text.", "Fill it in, or leave out the row.")
+        return NO_TEXT
     if len(text) > TEXT_LIMIT:
         said = f"has a text of {len(text):,} characters; at most {TEXT_LIMIT:,} are allowed."
         return Fault("long_text", said, "Split the text into several rows.")

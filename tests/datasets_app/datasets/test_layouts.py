@@ -64,6 +64,12 @@ def test_alpaca():
     assert mapped("free_text", {"instruction": "Add.", "input": "", "output": "3"})[1].content is None
 
 
+def test_a_context_alone_asks_nothing():
+    _, problem = mapped("free_text", {"instruction": " ", "input": "1, 2", "output": "3"})
+
+    assert (problem.code, problem.sentence) == ("empty_text", "Line 1 has no text.")
+
+
 @pytest.mark.parametrize("text", ["document", "article", "text", "dialogue"])
 @pytest.mark.parametrize("summary", ["highlights", "summary", "target"])
 def test_summaries(text, summary):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from django.utils import timezone
 
-from lifecycle.evaluation import queries
+from lifecycle.evaluation import actions, queries
 from lifecycle.evaluation.models import Evaluation
+from lifecycle.jobs.models import Job
 from tests.support.training import make_run, make_snapshot
 
 HTMX = {"HTTP_HX_REQUEST": "true"}
@@ -53,6 +55,24 @@ def test_rows_of_a_cell_become_a_queue_by_those_who_may_open_one(client_for, mea
     assert b'name="item"' not in reviewer.content
     form = client_for(mia).get(engineer.context["pick_url"], {"item": uuids[:2]}).context["form"]
     assert sorted(str(item.uuid) for item in form.initial["item"]) == sorted(uuids[:2])
+
+
+def test_a_split_that_is_still_measured_is_told_and_loaded_beside_the_one_that_is_there(client_for, snapshot, mia):
+    run = make_run(snapshot, mia, splits=("validation",))
+    job = actions.evaluate(run=run, split="test", actor=mia)
+    url = f"/evaluations/run/{run.uuid}/"
+    client = client_for(mia)
+
+    page = client.get(url, **HTMX).content.decode()
+
+    assert "Evaluation on validation" in page
+    assert f'hx-get="{url}" hx-trigger="job-ended from:body" hx-target="#evaluation"' in page
+    assert f'id="job-{job.uuid}"' in page
+    assert "Evaluate on test" not in page
+    Job.objects.filter(pk=job.pk).update(state="failed", error="The base is gone.", next_step="Fetch it again.", finished_at=timezone.now())
+    page = client.get(url, **HTMX).content.decode()
+    assert "job-ended" not in page
+    assert page.index("Evaluation on validation") < page.index("The base is gone.") < page.index("Evaluate on test")
 
 
 def test_a_stranger_gets_404(client_for, measured, otto):

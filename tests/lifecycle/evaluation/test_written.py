@@ -6,12 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from lifecycle.engine import text_answers, text_scores
+from datasets_app.datasets.models import Item
+from datasets_app.snapshots import queries as snapshots
+from lifecycle.engine import text_answers, text_scores, verbatim
 from lifecycle.evaluation import actions, compare, queries, rules, text_rules
 from lifecycle.evaluation.models import Analysis, Evaluation
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
-from lifecycle.ui.numbers import percent
+from lifecycle.ui.numbers import GAP, percent
 from tests.support.training import make_run, make_snapshot
 from tests.support.written import make_decoder, make_written_evaluation, make_written_run, written_snapshot
 
@@ -50,6 +52,7 @@ def test_the_report_page_holds_scores_baselines_copies_and_the_worst_rows(found,
     assert page.count("cut at its longest length") == min(cut, 6)
     assert "please look again" in page
     assert "This run does not beat a baseline" not in page
+    assert page.index("This run beats every baseline.") < page.index("Against baselines")
     assert f"/evaluations/{found.uuid}/answers/" in page
     for absent in ("Confusion", "Reliability", "Macro-F1", "Groups", "Threshold"):
         assert absent not in page
@@ -82,6 +85,62 @@ def test_a_run_that_is_no_better_than_the_base_is_told_first(run, mia, client_fo
     answer = client_for(mia).get(f"/api/v1/evaluations/{weak.uuid}/").json()
     assert answer["rival"]["metric"] == "rouge_l"
     assert answer["rival"]["is_ahead"] is True
+
+
+def test_how_it_stands_to_the_untrained_base_is_told_beside_a_stronger_baseline():
+    def of(baseline, candidate, verdict):
+        return {"rouge_l": {"baseline": baseline, "candidate": candidate, "low": -0.1, "high": 0.25, "verdict": verdict}}
+
+    base = "Untrained base, same prompt reaches a ROUGE-L of 0.300, this run 0.500; on the same rows the difference lies between"
+    near = "Answer to the nearest training prompt reaches a ROUGE-L of 0.450, this run 0.500; on the same rows the difference lies between"
+    ends = f"\u22120.100 and +0.250 (95{GAP}%)."
+    better, unclear = of(0.3, 0.5, "better"), of(0.45, 0.5, "unclear")
+
+    told = [
+        text_rules.lead({"against": against})
+        for against in (
+            {"prompted_base": better, "nearest": unclear}, {"prompted_base": better}, {"prompted_base": of(0.6, 0.5, "worse")}, {},
+        )
+    ]  # fmt: skip
+
+    kinds = [(each.kind, each.fact) for each in told[:3]]
+    assert kinds == [
+        ("warn", "This run is not clearly better than a baseline."),
+        ("ok", "This run beats every baseline."),
+        ("bad", "This run does not beat a baseline."),
+    ]
+    assert told[0].text == f"{near} {ends} {base} {ends} More rows in this split would tell."
+    assert told[1].text == f"{base} {ends}"
+    assert told[3] is None
+
+
+def test_an_answer_leads_to_the_training_item_that_it_shares_words_with(found, snapshot, mia, client_for):
+    texts = queries.texts_of(found)
+    row = next(at for at, each in enumerate(texts.copied) if each.words >= 4)
+    train = [each["id"] for each in snapshots.written_rows(snapshot, "train")]
+
+    listed = client_for(mia).get(f"/api/v1/evaluations/{found.uuid}/answers/?sort=copied_words").json()["results"]
+    page = client_for(mia).get(f"/evaluations/{found.uuid}/answers/?sort=copied_words").content.decode()
+
+    line = next(each for each in listed if each["item"] == texts.ids[row])
+    assert (line["copied"], line["copied_from"]) == (texts.copied[row].text, train[texts.copied[row].row])
+    item = Item.objects.get(dataset=snapshot.dataset, digest=line["copied_from"])
+    assert f'in <a href="/datasets/items/{item.uuid}/">a training answer</a> too: {line["copied"]}' in page
+    assert all(each["copied_from"] == "" for each in listed if not each["copied"])
+
+
+def test_an_answer_leads_nowhere_once_rows_of_train_are_counted_otherwise(found, snapshot, mia, client_for, monkeypatch):
+    texts = queries.texts_of(found)
+    row = next(at for at, each in enumerate(texts.copied) if each.words >= 4)
+    other = next(
+        each["id"] for each in snapshots.written_rows(snapshot, "train") if not verbatim.holds(each["answer"], texts.copied[row].text)
+    )
+    monkeypatch.setattr(snapshots, "items_at", lambda *_: {texts.copied[row].row: other})
+
+    listed = client_for(mia).get(f"/api/v1/evaluations/{found.uuid}/answers/?sort=copied_words").json()["results"]
+
+    line = next(each for each in listed if each["item"] == texts.ids[row])
+    assert (line["copied"], line["copied_from"]) == (texts.copied[row].text, "")
 
 
 def test_right_answers_in_russian_beat_the_baselines():

@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from uuid import UUID
 
+import psutil
 import pytest
 
+from lifecycle.engine.checkpoint import MARKER
+from lifecycle.engine.events import points, read_events
 from tests.support import tables
 
 ROOT = Path(__file__).parents[3]
 HAND = [sys.executable, str(ROOT / "tests" / "support" / "worker_process.py")]
 pytestmark = pytest.mark.journey
+# What a run is worth is not asked here: a run that follows need not wait for it.
+LATER = """CREATE TRIGGER later AFTER INSERT ON jobs_job WHEN NEW.kind = 'evaluation.evaluate'
+BEGIN UPDATE jobs_job SET available_at = '2999-01-01 00:00:00' WHERE id = NEW.id; END"""
 
 
 class Installation:
@@ -57,6 +66,10 @@ class Installation:
         with sqlite3.connect(self.database, timeout=20) as connection:
             connection.row_factory = sqlite3.Row
             return dict(connection.execute(statement, values).fetchone())
+
+    def change(self, statement: str) -> None:
+        with sqlite3.connect(self.database, timeout=20) as connection:
+            connection.execute(statement)
 
     def job(self) -> dict:
         return self.row("SELECT * FROM jobs_job ORDER BY id DESC")
@@ -166,3 +179,66 @@ def test_training_that_is_preempted_goes_on_with_another_worker_to_the_weights_o
     assert [ended[name] for name in ("step", "best_step", "root_digest")] == [
         undisturbed[name] for name in ("step", "best_step", "root_digest")
     ]
+
+
+def process_of(run: str, worker: subprocess.Popen) -> psutil.Process | None:
+    """The engine's process of a run under this worker."""
+    for each in psutil.Process(worker.pid).children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            if run in " ".join(each.cmdline()):
+                return each
+    return None
+
+
+def strike(folder: Path, step: int, moment: float, process: Callable[[], psutil.Process | None], *, writing: bool) -> bool:
+    """Kill a process once the run's diary tells this step and so many seconds have passed, or with the first file of the next checkpoint
+    (writing) where one comes within a second; whether a checkpoint was left half written. The diary is read, as the database is behind."""
+    diary, checkpoints = folder / "events.jsonl", folder / "checkpoints"
+    deadline = time.monotonic() + 300
+    while not (found := process()) or max((point.step for point in points(read_events(diary)[0])), default=0) < step:
+        assert time.monotonic() < deadline, f"step {step} never came"
+        time.sleep(0.02)
+
+    def half_written() -> list[Path]:
+        return [each for each in checkpoints.glob("checkpoint-*") if not (each / MARKER).exists()]
+
+    end = time.monotonic() + (1 if writing else moment)
+    while time.monotonic() < end and not (writing and half_written()):
+        time.sleep(0.0005)
+    found.kill()
+    found.wait(30)
+    return bool(half_written())
+
+
+@pytest.mark.skipif("KILLS" not in os.environ, reason="Each kill takes some ten seconds: set KILLS=20.")
+def test_runs_whose_process_and_worker_are_killed_at_random_moments_end_with_the_weights_of_an_undisturbed_one(installation):
+    """Two kills for each run: of its process and of its worker, in either order, half of them while a checkpoint is written.
+
+    A journey of test_survival kills both once in any case.
+    """
+    installation.change(LATER)
+    installation.beat()
+    installation.worker()  # which finds jobs whose worker is gone
+    worker = installation.worker("training")
+    calm = installation.run(*HAND, "launch", "30")
+    wanted = installation.until(lambda found: found["job_state"] == "succeeded", 300, partial(installation.training, calm))
+    draw, torn = random.Random(1), []
+
+    for number in range(int(os.environ["KILLS"]) // 2):
+        run = installation.run(*HAND, "reproduce", calm)
+        look, folder = partial(installation.training, run), Path(installation.environment["DATA_DIR"]) / "runs" / run
+        middle = wanted["step"] // 3
+        for turn, step in enumerate((draw.randint(1, middle), draw.randint(middle + 1, 2 * middle))):
+            is_worker, moment, writing = turn == number % 2, draw.uniform(0, 0.2), draw.random() < 0.5
+            target = partial(psutil.Process, worker.pid) if is_worker else partial(process_of, run, worker)
+            torn.append(strike(folder, step, moment, target, writing=writing))
+            if is_worker:
+                worker.wait()
+                worker = installation.worker("training")
+        ended = installation.until(lambda found: found["job_state"] in ("succeeded", "failed"), 300, look)
+        assert (ended["state"], ended["attempt"]) == ("succeeded", 3)
+        for name in ("step", "best_step", "root_digest"):
+            assert ended[name] == wanted[name], (number, name)
+        print(f"run {number} of {wanted['step']} steps: {'process, worker' if number % 2 else 'worker, process'}, half written {torn[-2:]}")
+
+    print(f"{len(torn)} kills, {sum(torn)} of them left a checkpoint half written")

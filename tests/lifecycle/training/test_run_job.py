@@ -74,6 +74,16 @@ def test_a_process_that_was_killed_twice_is_tried_with_half_the_rows_at_a_time(r
     assert passed == [run.spec["batch_size"], run.spec["batch_size"], run.spec["batch_size"] // 2]
 
 
+def test_a_lost_worker_is_no_death_of_the_process(run, child):
+    passed = []
+    child(KILLED, look=lambda folder: passed.append(memory.kept(folder, run.spec["batch_size"]).rows))
+    Job.objects.filter(pk=run.job_id).update(attempt=1)  # as the reaper leaves it
+
+    run_jobs("training")
+
+    assert passed == [run.spec["batch_size"], run.spec["batch_size"], run.spec["batch_size"] // 2]
+
+
 def test_a_process_that_crashed_is_tried_again_as_it_was(run, child):
     child(Result("failed", "crashed", "It ended with signal SIGSEGV.", "Resume it."))
 
