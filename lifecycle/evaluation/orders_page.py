@@ -19,7 +19,6 @@ from registry.access.models import User
 
 PAGE, FEW = 30, 6
 KEY = ("pair_accuracy", "best_first", "kendall_tau", "ece")
-SHOWN = 400  # characters of a text on a page
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +74,10 @@ def lines(user: User, evaluation: Evaluation, found: RankedAnswers, rows: Sequen
     for row in rows:
         digest, item = found.ids[row], items.get(found.ids[row])
         told = said.get(digest)
-        texts = [each[:SHOWN] for each in told["responses"]] if told else []
+        texts = told["responses"] if told else []
         url, uuid = (find_url("datasets:item", uuid=item.uuid), str(item.uuid)) if item else ("", "")
         responses = orders.responses(found.ranks[row], found.strengths[row], texts)
-        prompt = told["text"][:SHOWN] if told else ""
+        prompt = told["text"] if told else ""
         made.append(OrderLine(digest, uuid, url, prompt, responses, float(surest[row]), told is not None))
     return made
 
