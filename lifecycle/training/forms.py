@@ -7,7 +7,8 @@ from typing import Any
 from django import forms
 
 from lifecycle.engine.defaults import Suggestion
-from lifecycle.engine.spec import OPERATING, POOLINGS, PRECISIONS, SCHEDULES
+from lifecycle.engine.spec import DEVICES, OPERATING, POOLINGS, PRECISIONS, SCHEDULES
+from lifecycle.jobs.rules import PRIORITY_WORDS, Priority
 from lifecycle.training import search
 from lifecycle.training.rules import Sampler
 
@@ -43,11 +44,20 @@ WHOLE = {
     *("epochs", "batch_size", "max_tokens", "max_new_tokens", "rank", "width", "virtual_tokens", "frozen_layers", "evaluations_per_epoch"),
     *("patience", "accumulation", "processes"),
 }
-CHOICES = {"pooling": POOLINGS, "precision": PRECISIONS, "schedule": SCHEDULES, "operating_point": OPERATING}
+CHOICES = {
+    "pooling": POOLINGS, "precision": PRECISIONS, "schedule": SCHEDULES, "operating_point": OPERATING, "device": DEVICES,
+}  # fmt: skip
+WORDS = {("device", "auto"): "Whichever is free first", ("device", "cpu"): "CPU", ("device", "cuda"): "GPU"}
+LINE = "What waits for a worker goes by priority, then by how long it has waited."
 FIRST = (
     *("epochs", "batch_size", "learning_rate", "head_learning_rate", "max_tokens", "max_new_tokens", "rank", "virtual_tokens", "width"),
-    *("frozen_layers", "class_weights", "operating_point", "operating_target", "rehearsal", "keep_head"),
+    *("frozen_layers", "class_weights", "operating_point", "operating_target", "rehearsal", "keep_head", "device"),
 )
+
+
+def priority_field(usual: Priority, told: str) -> forms.ChoiceField:
+    """Where in line it is to wait; a form that does not say takes the usual place."""
+    return forms.ChoiceField(label="Priority", choices=PRIORITY_WORDS, initial=usual.word, required=False, help_text=told)
 
 
 class LaunchForm(forms.Form):
@@ -56,6 +66,7 @@ class LaunchForm(forms.Form):
     key = forms.UUIDField(widget=forms.HiddenInput)
     note = forms.CharField(label="Note", max_length=300, required=False, help_text="What this run is to find out.")
     seed = forms.IntegerField(label="Seed", initial=1, help_text="The same seed, data and machine give the same weights.")
+    priority = priority_field(Priority.NORMAL, LINE)
 
     def __init__(self, *args: Any, suggestion: Suggestion, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -68,6 +79,10 @@ class LaunchForm(forms.Form):
     def options(self) -> dict[str, Any]:
         """What goes into the spec."""
         return {name: self.cleaned_data[name] for name in [*self.settings_names, "seed"]}
+
+    def clean_priority(self) -> Priority:
+        """Normal where nothing is said."""
+        return Priority.of(self.cleaned_data["priority"] or Priority.NORMAL.word)
 
     def first(self) -> list[forms.BoundField]:
         """The settings that people change."""
@@ -86,7 +101,7 @@ def field_for(name: str, value: Any, reason: str) -> forms.Field:
     if name in WHOLE:
         return forms.IntegerField(**common)
     if name in CHOICES:
-        return forms.ChoiceField(choices=[(each, each) for each in CHOICES[name]], **common)
+        return forms.ChoiceField(choices=[(each, WORDS.get((name, each), each)) for each in CHOICES[name]], **common)
     return forms.FloatField(widget=forms.NumberInput(attrs={"step": "any"}), **common)
 
 
@@ -112,6 +127,7 @@ class SweepForm(forms.Form):
         help_text="At each evaluation, where the best score of a trial is below the median that the others had there.",
     )
     warmup_trials = forms.IntegerField(label="Scored before one is given up", initial=5, help_text="Trials that go to their end.")
+    priority = priority_field(Priority.LATER, f"Of each trial. Later lets single runs go first. {LINE}")
     note = forms.CharField(label="Note", max_length=300, required=False, help_text="What this sweep is to find out.")
 
     def __init__(self, *args: Any, suggestion: Suggestion, strategy: str, **kwargs: Any) -> None:
@@ -129,6 +145,10 @@ class SweepForm(forms.Form):
         told = f"Searched{scale}." if name in self.space else f"To search it{scale}, write {search.usual_domain(name, value)}."
         label = LABELS.get(name, name.replace("_", " ").capitalize())
         return forms.CharField(label=label, initial=str(self.space.get(name) or search.told(value)), help_text=f"{reason} {told}")
+
+    def clean_priority(self) -> Priority:
+        """Later where nothing is said."""
+        return Priority.of(self.cleaned_data["priority"] or Priority.LATER.word)
 
     def clean(self) -> dict[str, Any]:
         """Texts as values and domains; what is no value is said at its field."""
@@ -148,7 +168,7 @@ class SweepForm(forms.Form):
 
     def wanted(self) -> dict[str, Any]:
         """What `start_sweep` is given, beside data, base and strategy."""
-        names = ("space", "options", "trials", "minutes", "sampler", "seed", "prunes", "warmup_trials", "note", "key")
+        names = ("space", "options", "trials", "minutes", "sampler", "seed", "prunes", "warmup_trials", "priority", "note", "key")
         return {name: self.cleaned_data[name] for name in names}
 
     def first(self) -> list[forms.BoundField]:
@@ -161,7 +181,7 @@ class SweepForm(forms.Form):
 
     def extent(self) -> list[forms.BoundField]:
         """How long and how it is searched."""
-        return [self[name] for name in ("trials", "minutes", "sampler", "seed", "prunes", "warmup_trials", "note")]
+        return [self[name] for name in ("trials", "minutes", "sampler", "seed", "prunes", "warmup_trials", "priority", "note")]
 
 
 class KeyForm(forms.Form):
