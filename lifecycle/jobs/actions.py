@@ -155,8 +155,8 @@ def announce(queues: list[str], device: Device) -> None:
 
 
 def leave() -> None:
-    """This worker process takes no more jobs."""
-    Worker.objects.filter(name=worker_name()).delete()
+    """This worker process takes no more jobs. That there was one is remembered for a week, as of one that fell silent."""
+    Worker.objects.filter(name=worker_name()).update(seen_at=timezone.now() - 2 * rules.GONE)
 
 
 def ring_for(queue: str, device: str) -> None:

@@ -115,8 +115,7 @@ class Job(models.Model):
 
 
 class Worker(models.Model):
-    """A worker process: what it serves, and when it last said that it is there. The row goes when it leaves, or a week after it fell
-    silent."""
+    """A worker process: what it serves, and when it last said that it is there. The row goes a week after it left or fell silent."""
 
     name = models.CharField(max_length=200, unique=True, help_text="host and process")
     queues = models.JSONField(default=list)

@@ -55,9 +55,15 @@ FIRST = (
 )
 
 
-def priority_field(usual: Priority, told: str) -> forms.ChoiceField:
-    """Where in line it is to wait; a form that does not say takes the usual place."""
-    return forms.ChoiceField(label="Priority", choices=PRIORITY_WORDS, initial=usual.word, required=False, help_text=told)
+class PriorityField(forms.ChoiceField):
+    """Where in line it is to wait; a form that does not say takes the usual place. Gives a Priority."""
+
+    def __init__(self, usual: Priority, help_text: str) -> None:
+        super().__init__(label="Priority", choices=PRIORITY_WORDS, initial=usual.word, help_text=help_text)
+
+    def clean(self, value: Any) -> Priority:
+        """Raises ValidationError for what is no priority."""
+        return Priority.of(super().clean(value or self.initial))
 
 
 class LaunchForm(forms.Form):
@@ -66,7 +72,7 @@ class LaunchForm(forms.Form):
     key = forms.UUIDField(widget=forms.HiddenInput)
     note = forms.CharField(label="Note", max_length=300, required=False, help_text="What this run is to find out.")
     seed = forms.IntegerField(label="Seed", initial=1, help_text="The same seed, data and machine give the same weights.")
-    priority = priority_field(Priority.NORMAL, LINE)
+    priority = PriorityField(Priority.NORMAL, LINE)
 
     def __init__(self, *args: Any, suggestion: Suggestion, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -79,10 +85,6 @@ class LaunchForm(forms.Form):
     def options(self) -> dict[str, Any]:
         """What goes into the spec."""
         return {name: self.cleaned_data[name] for name in [*self.settings_names, "seed"]}
-
-    def clean_priority(self) -> Priority:
-        """Normal where nothing is said."""
-        return Priority.of(self.cleaned_data["priority"] or Priority.NORMAL.word)
 
     def first(self) -> list[forms.BoundField]:
         """The settings that people change."""
@@ -127,7 +129,7 @@ class SweepForm(forms.Form):
         help_text="At each evaluation, where the best score of a trial is below the median that the others had there.",
     )
     warmup_trials = forms.IntegerField(label="Scored before one is given up", initial=5, help_text="Trials that go to their end.")
-    priority = priority_field(Priority.LATER, f"Of each trial. Later lets single runs go first. {LINE}")
+    priority = PriorityField(Priority.LATER, f"Of each trial. Later lets single runs go first. {LINE}")
     note = forms.CharField(label="Note", max_length=300, required=False, help_text="What this sweep is to find out.")
 
     def __init__(self, *args: Any, suggestion: Suggestion, strategy: str, **kwargs: Any) -> None:
@@ -145,10 +147,6 @@ class SweepForm(forms.Form):
         told = f"Searched{scale}." if name in self.space else f"To search it{scale}, write {search.usual_domain(name, value)}."
         label = LABELS.get(name, name.replace("_", " ").capitalize())
         return forms.CharField(label=label, initial=str(self.space.get(name) or search.told(value)), help_text=f"{reason} {told}")
-
-    def clean_priority(self) -> Priority:
-        """Later where nothing is said."""
-        return Priority.of(self.cleaned_data["priority"] or Priority.LATER.word)
 
     def clean(self) -> dict[str, Any]:
         """Texts as values and domains; what is no value is said at its field."""

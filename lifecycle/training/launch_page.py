@@ -85,7 +85,7 @@ def launch(user: User, given: Mapping[str, str]) -> dict[str, Any]:
     if snapshot is None or base is None or waiting:
         return context
     suggestion = queries.suggestion(snapshot, base, str(strategy))
-    if device := device_choice(like):
+    if device := device_choice(like, given):
         suggestion = replace(suggestion, choices={**suggestion.choices, "device": device})
     if like is not None and like.strategy == strategy:
         values = like.spec | like.spec["strategy"]
@@ -99,9 +99,9 @@ def launch(user: User, given: Mapping[str, str]) -> dict[str, Any]:
     return context | {"suggestion": suggestion, "strategies": strategy_lines(snapshot, base, str(strategy), suggestion)}
 
 
-def device_choice(like: Run | Estimate | None) -> Choice | None:
-    """What to train on, where the installation has workers with a GPU, or the settings that are taken over ask for a device."""
-    known = jobs.has_gpu_workers(Queue.TRAINING)
+def device_choice(like: Run | Estimate | None, given: Mapping[str, str]) -> Choice | None:
+    """What to train on, where the installation has workers with a GPU, or the form or the settings that are taken over ask for a device."""
+    known = jobs.has_gpu_workers(Queue.TRAINING) or "device" in given
     if not known and (like is None or like.spec.get("device", "auto") == "auto"):
         return None
     if Device.GPU in jobs.devices_served(Queue.TRAINING):

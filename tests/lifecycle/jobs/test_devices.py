@@ -152,11 +152,13 @@ def test_a_worker_says_that_it_is_there_until_it_leaves(work):
     actions.announce(["training"], GPU)
     actions.announce(["training"], GPU)
     there = (Worker.objects.count(), queries.devices_served("training"), queries.devices_served("default"))
+    began = Worker.objects.get().started_at
 
     actions.leave()
 
     assert there == (1, {GPU}, set())
-    assert queries.devices_served("training") == set()
+    assert (queries.devices_served("training"), queries.has_gpu_workers("training")) == (set(), True)
+    assert Worker.objects.get().started_at == began
 
 
 def test_a_worker_that_is_silent_for_a_minute_is_gone_and_after_a_week_forgotten(work):
@@ -171,7 +173,7 @@ def test_a_worker_that_is_silent_for_a_minute_is_gone_and_after_a_week_forgotten
     assert (queries.has_gpu_workers("training"), Worker.objects.count()) == (False, 1)
 
 
-def test_signs_are_given_until_the_worker_ends_and_then_its_row_is_gone(work, monkeypatch):
+def test_signs_are_given_until_the_worker_ends_and_then_it_counts_as_gone(work, monkeypatch):
     end, given = threading.Event(), []
     monkeypatch.setattr(worker, "SIGN_SECONDS", 0.0)
     monkeypatch.setattr(worker.connection, "close", lambda: None)  # of this test
@@ -187,7 +189,7 @@ def test_signs_are_given_until_the_worker_ends_and_then_its_row_is_gone(work, mo
     worker.give_signs(["training"], GPU, end)
 
     assert given == [(["training"], GPU)] * 3
-    assert Worker.objects.count() == 0
+    assert (Worker.objects.count(), queries.live_workers()) == (1, [])
 
 
 @pytest.mark.parametrize(

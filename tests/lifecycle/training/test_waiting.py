@@ -15,6 +15,7 @@ from lifecycle.compute.child import Result
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs import devices, runner
 from lifecycle.jobs.devices import Serving
+from lifecycle.jobs.models import Worker
 from lifecycle.jobs.rules import Device, Priority
 from lifecycle.refusals import Conflict
 from lifecycle.training import actions, tasks
@@ -209,11 +210,15 @@ def test_a_launch_asks_for_a_device_only_where_a_worker_with_a_gpu_is_known(snap
     jobs.announce(["training"], Device.GPU)
     there = client.get(url).context["form"].fields["device"]
     jobs.leave()
+    left = client.get(url).context["form"].fields["device"]
+    Worker.objects.all().delete()  # as after a week
 
     assert "device" not in before
     assert [choice for choice, _ in there.choices] == ["auto", "cpu", "cuda"]
     assert there.help_text.startswith("A worker with a GPU is running.")
+    assert left.help_text.startswith("No worker with a GPU is running now: a run that asks for one waits until one is started.")
     assert "device" not in client.get(url).context["form"].fields
+    assert "device" in client.get(f"{url}&device=cuda").context["form"].fields  # as it was chosen on a page from before
 
 
 def test_settings_that_ask_for_a_gpu_are_taken_over_and_the_form_says_that_such_a_run_waits(snapshot, base, mia, client_for):
