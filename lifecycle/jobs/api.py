@@ -115,6 +115,7 @@ class PrioritiseJob(View):
     def post(self, request: Request, uuid: UUID) -> Response:
         """Have it go sooner or later."""
         job = queries.get_visible(request.user, uuid)
+        queries.require_cancel(request.user, job)
         given = PriorityIn(data=request.data)
         given.is_valid(raise_exception=True)
         seen = Priority.of(given.validated_data["seen"]) if given.validated_data["seen"] else None

@@ -42,6 +42,7 @@ def cancel(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def priority(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Have a waiting job go sooner or later."""
     found = queries.get_visible(request.user, uuid)
+    queries.require_cancel(request.user, found)  # whoever may not is told so before what is wrong with the form
     wanted, seen = read_priority(request.POST)
     job = actions.prioritise(found.uuid, wanted, request.user, seen=seen)
     if wants_fragment(request):

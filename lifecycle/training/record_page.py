@@ -63,7 +63,8 @@ def provenance(run: Run) -> list[dict[str, str]]:
 
 def device_of(run: Run) -> str:
     """What it was trained on; before its end what it asks for."""
-    trained = (run.result.get("environment") or {}).get("device", "cpu" if run.result.get("environment") else "")
+    machine = run.result.get("environment") or {}
+    trained = machine.get("device", "cpu") if machine else ""  # runs from before devices were told were trained on the CPU
     asked = {"cpu": "CPU", "cuda": "a GPU"}.get(run.spec.get("device", "auto"), "whichever is free first")
     return trained.replace("cpu", "CPU") if trained else asked
 
