@@ -65,7 +65,6 @@ def prepare(device: str, processes: int, rank: int = 0) -> None:
     if processes > count:
         raise SpecError("processes", f"must be at most {count}, the GPUs that this worker serves: each process takes one.")
     torch.cuda.set_device(rank)
-    torch.cuda.reset_peak_memory_stats()
 
 
 def place(device: str, rank: int = 0) -> str:
