@@ -34,6 +34,7 @@ MINUTE_DAYS = env_int("MINUTE_DAYS", 14, low=14, high=365)  # figures by the min
 HOUR_DAYS = env_int("HOUR_DAYS", 730, low=90, high=3650)  # figures by the hour; those by the day are kept for good
 PRICE_PER_CORE_HOUR = env_float("PRICE_PER_CORE_HOUR", None, low=0, high=10_000)  # of engine CPU time; None: cost is not measured
 CURRENCY = env_str("CURRENCY", "EUR")[:10]
+TRAINING_DEVICE = env_str("TRAINING_DEVICE", "cpu")  # of a worker that trains
 TRAINING_IMAGE = env_str("TRAINING_IMAGE")  # of a run's Kubernetes Job
 TRAINING_CLAIM = env_str("TRAINING_CLAIM", "lifecycle-data")
 UPLOAD_MAX_BYTES = env_int("UPLOAD_MAX_MB", 512, low=1, high=100_000) * 1024 * 1024

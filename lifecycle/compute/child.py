@@ -20,6 +20,7 @@ from django.db import transaction
 from lifecycle.compute.environment import ROOT, scrubbed
 from lifecycle.engine.events import read_events
 from lifecycle.jobs.context import JobContext, LeaseLost, Released
+from lifecycle.jobs.devices import serving
 
 log = logging.getLogger(__name__)
 ENGINE: tuple[str, ...] = (sys.executable, "-m", "lifecycle.engine")
@@ -54,6 +55,7 @@ def run_child(
     on_events: Callable[[list[dict[str, Any]]], None],
     *,
     threads: int | None = None,
+    accelerated: bool = False,
     enough: Callable[[], bool] = lambda: False,
     program: Sequence[str] = ENGINE,
     grace_seconds: float = GRACE_SECONDS,
@@ -61,6 +63,7 @@ def run_child(
     """Run `python -m lifecycle.engine VERB FOLDER` to its end; spec and data are already in the folder.
 
     on_events gets new events in batches, in a transaction with the checkpoint that remembers them: each event once, also after a crash.
+    accelerated: it sees the GPUs that this worker serves; without it none.
     enough: asked while it runs; once true the child is to leave as if the job were cancelled, though it is not.
     A cancelled job gives the child time to write its checkpoint, and returns status cancelled: record it, then call
     ctx.raise_if_cancelled(), so that the job ends so too. Raises LeaseLost or Released after the child has left. Running the same verb on
@@ -71,7 +74,7 @@ def run_child(
     with (folder / "output.log").open("ab") as output:
         child = subprocess.Popen(
             [*program, verb, str(folder)], stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT, cwd=ROOT,
-            env=scrubbed(os.environ, threads=threads), start_new_session=True,
+            env=scrubbed(os.environ, threads=threads, gpus=serving().gpus if accelerated else ()), start_new_session=True,
         )  # fmt: skip
     try:
         killed = watch(ctx, child, folder, on_events, enough, grace_seconds)

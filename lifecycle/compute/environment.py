@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent  # where the engine is imported from; never a folder that a run writes
 
 # Names that an engine process inherits. Everything else (database, broker, storage, secrets, tokens, proxies) stays outside.
-INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "CUDA_HOME", "VIRTUAL_ENV")
+INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "CUDA_HOME", "VIRTUAL_ENV")
 
 
-def scrubbed(parent: Mapping[str, str], *, threads: int | None, extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment of an engine process. threads: how many cores it may use, None for its own choice."""
+def scrubbed(
+    parent: Mapping[str, str], *, threads: int | None, gpus: Sequence[str] = (), extra: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """The environment of an engine process. threads: how many cores it may use, None for its own choice. gpus: those that it sees, as
+    CUDA_VISIBLE_DEVICES names them; none unless they are given, so that what runs beside training takes no GPU from it."""
     environment = {name: parent[name] for name in INHERITED if name in parent}
     environment |= {
         "PYTHONPATH": str(ROOT),
@@ -23,6 +26,7 @@ def scrubbed(parent: Mapping[str, str], *, threads: int | None, extra: Mapping[s
         "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1",
         "TOKENIZERS_PARALLELISM": "false",
         "OMP_WAIT_POLICY": "PASSIVE",
+        "CUDA_VISIBLE_DEVICES": ",".join(gpus),
     }
     if threads is not None:
         environment |= {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}

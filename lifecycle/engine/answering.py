@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from lifecycle.engine.classifier import length_batches
 from lifecycle.engine.data import NOT_COUNTED
+from lifecycle.engine.devices import beside
 from lifecycle.engine.prompts import Example
 
 Floats = NDArray[np.float64]
@@ -72,9 +73,9 @@ def measure_losses(
     for rows in length_batches([len(each.ids) for each in examples], at_once):
         if cancelled():
             break
-        batch = collate_examples([examples[row] for row in rows], pad_id)
+        batch = beside(model, collate_examples([examples[row] for row in rows], pad_id))
         nats, tokens = token_losses(model(**batch)["logits"], batch["labels"])
-        found.nats[rows], found.tokens[rows] = nats.double().numpy(), tokens.double().numpy()
+        found.nats[rows], found.tokens[rows] = nats.double().cpu().numpy(), tokens.double().cpu().numpy()
     return found
 
 
@@ -108,9 +109,10 @@ def answer(
         for at, row in enumerate(rows):
             ids[at, width - len(prompts[row]) :] = torch.tensor(prompts[row])
             mask[at, width - len(prompts[row]) :] = 1
+        given = beside(model, {"ids": ids, "mask": mask})
         made = _generate(
-            model, ids, mask, max_new_tokens=max_new_tokens, do_sample=False, num_beams=1, temperature=None, top_p=None, top_k=None,
-            repetition_penalty=1.0, eos_token_id=ends, pad_token_id=pad_id, use_cache=True,
+            model, given["ids"], given["mask"], max_new_tokens=max_new_tokens, do_sample=False, num_beams=1, temperature=None, top_p=None,
+            top_k=None, repetition_penalty=1.0, eos_token_id=ends, pad_token_id=pad_id, use_cache=True,
         )  # fmt: skip
         for row, each in zip(rows, made.tolist(), strict=True):
             length = next((at for at, token in enumerate(each) if token in ends), None)

@@ -7,7 +7,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 FULL_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-NO_MEMORY_WORDS = ("can't allocate memory", "not enough memory", "out of memory", "Cannot allocate memory", "bad_alloc")
+NO_MEMORY_WORDS = (
+    "can't allocate memory",
+    "not enough memory",
+    "out of memory",
+    "Cannot allocate memory",
+    "bad_alloc",
+    "_STATUS_ALLOC_FAILED",
+)
 NO_SPACE_WORDS = (
     "No space left on device",
     "file write failed",

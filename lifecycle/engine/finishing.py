@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lifecycle.engine import diagnosis, metrics
+from lifecycle.engine import devices, diagnosis, metrics
 from lifecycle.engine.answering import measure_losses
 from lifecycle.engine.artifact import ArtifactInfo, Operating
 from lifecycle.engine.base import BaseFolder
@@ -33,7 +33,7 @@ Finish = Callable[..., tuple[dict[str, float], ArtifactInfo, Paces]]
 @dataclass(frozen=True)
 class Prepared:
     """Everything a run needs before its first step. test: for the gate of the int8 graph; None where the run has no such rows.
-    rehearsed: how many of the training rows the base learnt from before; they are the last."""
+    rehearsed: how many of the training rows the base learnt from before; they are the last. device: what it trains on."""
 
     base: BaseFolder
     tokenizer: Any
@@ -42,6 +42,7 @@ class Prepared:
     test: Rows | None
     precision: str
     rehearsed: int = 0
+    device: str = "cpu"
 
     def limit(self, spec: TrainSpec) -> int:
         """Tokens of a text that are read: as many as are asked for and as the base can."""
@@ -105,7 +106,7 @@ def finish_decoder(
     prepared.tokenizer.save_pretrained(artifact, save_jinja_files=False)
     set_info(artifact, info)
     rows: Any = trainer.eval_dataset.encoded
-    opened = Decoder(open_decoder(artifact, base.path, info))
+    opened = Decoder(open_decoder(artifact, base.path, info)).to(devices.place(prepared.device))
     losses = measure_losses(opened, rows.examples, prepared.tokenizer.pad_token_id or 0, EVALUATION_ROWS)
     return {"validation_loss": losses.mean, "perplexity": math.exp(losses.mean)}, info, {}
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from lifecycle.engine import memory
 from lifecycle.engine.batches import Collate, EncodedRows
 from lifecycle.engine.classifier import Classifier, TokenClassifier, collate, length_batches
+from lifecycle.engine.devices import beside
 from lifecycle.engine.layers import Activations, Lowest
 
 
@@ -33,7 +34,7 @@ def frozen_features(
     features = torch.zeros((len(encoded), model.head.in_features))
     for rows in length_batches([len(each) for each in encoded], at_once):
         batch = collate([encoded[row] for row in rows], batches.pad_id, token_types=batches.token_types)
-        features[rows] = model.embed(**batch).float()
+        features[rows] = model.embed(**beside(model, batch)).float().cpu()
     if cache is not None:
         keep_features(features, cache)
     return features
@@ -51,10 +52,13 @@ def frozen_activations(lowest: Lowest, encoded: Sequence[Sequence[int]], batches
     """What the lowest layers give to each token of each text, read from the file where it is whole."""
     found = Activations(path, [len(each) for each in encoded], lowest.base.config.hidden_size)
 
-    def run(rows: Sequence[int]) -> Tensor:
-        return lowest.run(**collate([encoded[row] for row in rows], batches.pad_id, token_types=batches.token_types))
+    def gathered(some: Sequence[Sequence[int]]) -> dict[str, Tensor]:
+        return beside(lowest.base, collate(some, batches.pad_id, token_types=batches.token_types))
 
-    lowest.check(**collate(encoded[:4], batches.pad_id, token_types=batches.token_types))
+    def run(rows: Sequence[int]) -> Tensor:
+        return lowest.run(**gathered([encoded[row] for row in rows]))
+
+    lowest.check(**gathered(encoded[:4]))
     found.fill(length_batches([len(each) for each in encoded], at_once), run)
     return found
 
@@ -67,7 +71,7 @@ def evaluation_logits(model: Any, rows: EncodedRows, batches: Any, at_once: int)
     for numbers in length_batches(rows.lengths, at_once):
         batch = batches([rows[number] for number in numbers])
         batch.pop("labels")
-        logits[numbers] = model(**batch)["logits"].float().numpy()
+        logits[numbers] = model(**beside(model, batch))["logits"].float().cpu().numpy()
     return logits
 
 
@@ -80,7 +84,7 @@ def evaluation_scores(model: Any, rows: EncodedRows, batches: Any, at_once: int)
     for numbers in length_batches(rows.lengths, max(1, at_once // max(counts))):
         batch = batches([rows[number] for number in numbers])
         batch.pop("labels")
-        for number, found in zip(numbers, model(**batch)["logits"].float().numpy(), strict=True):
+        for number, found in zip(numbers, model(**beside(model, batch))["logits"].float().cpu().numpy(), strict=True):
             scores[number, : counts[number]] = found[: counts[number]]
     return scores
 
@@ -92,7 +96,7 @@ def token_vectors(model: TokenClassifier, encoded: Sequence[Sequence[int]], batc
 
     @torch.no_grad()
     def run(rows: Sequence[int]) -> Tensor:
-        return model.embed(**collate([encoded[row] for row in rows], batches.pad_id, token_types=batches.token_types))
+        return model.embed(**beside(model, collate([encoded[row] for row in rows], batches.pad_id, token_types=batches.token_types)))
 
     found.fill(length_batches([len(each) for each in encoded], at_once), run)
     return found
@@ -107,6 +111,6 @@ def token_logits(model: Any, rows: EncodedRows, batches: Any, at_once: int) -> l
     for numbers in length_batches(lengths, at_once):
         batch = batches([rows[number] for number in numbers])
         batch.pop("labels")
-        for number, logits in zip(numbers, model(**batch)["logits"].float().numpy(), strict=True):
+        for number, logits in zip(numbers, model(**beside(model, batch))["logits"].float().cpu().numpy(), strict=True):
             found[number] = logits[: lengths[number]]
     return found

@@ -164,7 +164,7 @@ class Activations:
         temporary = self.path.with_suffix(".part")
         rows = np.memmap(temporary, HALF, "w+", shape=(int(self.starts[-1]), self.width))
         for numbers in batches:
-            for number, hidden in zip(numbers, run(numbers).float().numpy(), strict=True):
+            for number, hidden in zip(numbers, run(numbers).float().cpu().numpy(), strict=True):
                 start, end = self.starts[number], self.starts[number + 1]
                 rows[start:end] = hidden[: end - start]
         rows.flush()

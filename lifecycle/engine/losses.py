@@ -41,7 +41,7 @@ class CrossEntropy(nn.Module):
 
     def weight(self, labels: Tensor) -> float:
         """What rows weigh in a mean: how many there are, or their classes' weights together. labels: int64 (B,)."""
-        return float(len(labels)) if self.weights is None else float(self.weights[labels].sum())
+        return float(len(labels)) if self.weights is None else float(self.weights[labels.to(self.weights.device)].sum())
 
 
 def balanced_weights(targets: Sequence[int], classes: int) -> Tensor:

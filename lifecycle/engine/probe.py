@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from lifecycle.engine import base
+from lifecycle.engine import base, devices
 
 PACKAGES = ("torch", "transformers", "peft", "accelerate", "tokenizers", "safetensors", "numpy", "onnxruntime")
 BF16_GAIN = 1.2
@@ -52,13 +52,14 @@ def choose_precision(wanted: str) -> str:
     return "bf16" if bf16_gain() >= BF16_GAIN else "fp32"
 
 
-def environment() -> dict[str, Any]:
-    """Python, packages, CPU and threads, as result.json records them."""
+def environment(device: str = "cpu") -> dict[str, Any]:
+    """Python, packages, CPU, threads and device, as result.json records them. device: what was computed on."""
     return {
         "python": platform.python_version(),
         "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
         "cpu": cpu_name(),
         "threads": torch.get_num_threads(),
+        "device": devices.described(device),
     }
 
 

@@ -20,6 +20,7 @@ MERGED = ("full", "lora", "ia3", "head")  # whose weights can be added into the 
 SCHEDULES = ("linear", "cosine", "constant")
 POOLINGS = ("mean", "cls", "pooler")
 PRECISIONS = ("auto", "fp32", "bf16")
+DEVICES = ("auto", "cpu", "cuda")
 OPERATING = ("f1", "precision", "recall")
 MAX_LABELS = 1000
 
@@ -229,6 +230,8 @@ class TrainSpec(Document):
     from there. accumulation: batches of one step. processes: how many share each batch between them on this machine, one for
     each accelerator where it has any. gradient_checkpointing: activations are computed again on the way back, a third more time for less
     memory. max_gradient_norm: longer gradients are shortened to it; 0 = never. label_smoothing, focal_gamma: of the loss.
+    device: what it trains on: cpu, cuda (a GPU), or auto: a GPU where its first start sees one, else the CPU. What it began on is kept with
+    the run, and named in the result.
     operating_point: of multi_label, what each label's threshold is chosen for on validation: the best F1, or a precision or recall of at
     least operating_target.
     rehearsal: share of the training rows that the base learnt from before, taken from rehearsal.jsonl; keep_head: the base's own head is
@@ -251,6 +254,7 @@ class TrainSpec(Document):
     seed: int = _limit(1, low=0, high=2**32 - 1)
     precision: str = _limit("auto", one_of=PRECISIONS)
     threads: int = _limit(0, low=0, high=1024)
+    device: str = _limit("auto", one_of=DEVICES)
     evaluations_per_epoch: int = _limit(1, low=1, high=1000)
     patience: int = _limit(0, low=0, high=10_000)
     class_weights: bool = False

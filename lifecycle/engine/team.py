@@ -22,6 +22,7 @@ from accelerate.state import AcceleratorState
 from torch import Tensor, distributed
 from transformers import TrainerCallback
 
+from lifecycle.engine import devices
 from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.spec import SpecError
 
@@ -33,10 +34,10 @@ Said = TypeVar("Said")
 
 
 class Team:
-    """size: how many processes. rank: which of them this one is; 0 leads."""
+    """size: how many processes. rank: which of them this one is; 0 leads. device: cpu or cuda, of which each takes one."""
 
-    def __init__(self, folder: Path, size: int = 1, rank: int = 0) -> None:
-        self.folder, self.size, self.rank = folder, size, rank
+    def __init__(self, folder: Path, size: int = 1, rank: int = 0, device: str = devices.CPU) -> None:
+        self.folder, self.size, self.rank, self.device = folder, size, rank, device
         self.others: list[subprocess.Popen[bytes]] = []
         self.before: dict[str, str | None] = {}  # of the environment
         self.meeting: Path | None = None
@@ -51,7 +52,7 @@ class Team:
         if self.size == 1 or not self.leads:
             return
         cores = os.cpu_count() or 1
-        if self.size > cores:
+        if self.device == devices.CPU and self.size > cores:  # of GPUs there are enough: `devices.prepare` has counted them
             raise SpecError("processes", f"must be at most {cores}, the cores of this machine.")
         self.meeting = Path(tempfile.mkdtemp(prefix=".team-", dir=self.folder))
         shared = {"WORLD_SIZE": str(self.size), MEETING: str(self.meeting), "OMP_NUM_THREADS": str(torch.get_num_threads())}
@@ -78,7 +79,7 @@ class Team:
         while self.leads and len(list(meeting.glob("ready-*"))) < self.size:
             if lost := self.lost():
                 raise lost
-        kind = "nccl" if torch.cuda.is_available() else "gloo"
+        kind = "nccl" if self.device == devices.CUDA else "gloo"
         store = f"file://{meeting / 'store'}"
         distributed.init_process_group(kind, init_method=store, rank=self.rank, world_size=self.size, timeout=LONGEST_WAIT)
 

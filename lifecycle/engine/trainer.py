@@ -19,7 +19,7 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArgu
 from transformers.trainer_pt_utils import get_length_grouped_indices
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
-from lifecycle.engine import checkpoint, metrics
+from lifecycle.engine import checkpoint, devices, metrics
 from lifecycle.engine.batches import EncodedRows
 from lifecycle.engine.classifier import Network
 from lifecycle.engine.diagnosis import Diagnosis, diagnose, divergence, jumps
@@ -353,12 +353,12 @@ def evaluations_since_best(state: Any) -> int:
     return len({each["step"] for each in state.log_history if "eval_loss" in each and each["step"] > (state.best_global_step or 0)})
 
 
-def arguments(spec: TrainSpec, folder: Path, *, rows: int, bf16: bool) -> TrainingArguments:
-    """The Trainer's arguments for a spec: CPU, evaluation and checkpoint at the same steps, no reporting of its own."""
+def arguments(spec: TrainSpec, folder: Path, *, rows: int, bf16: bool, device: str = devices.CPU) -> TrainingArguments:
+    """The Trainer's arguments for a spec: its device, evaluation and checkpoint at the same steps, no reporting of its own."""
     steps_per_epoch = spec.steps_of_epoch(rows)
     every = max(1, math.ceil(steps_per_epoch / spec.evaluations_per_epoch))
     best_by = logged(RECIPES[spec.task].best_by)
-    return TrainingArguments(
+    found = TrainingArguments(
         output_dir=str(folder / "checkpoints"),
         num_train_epochs=spec.epochs,
         per_device_train_batch_size=spec.batch_size,
@@ -379,7 +379,7 @@ def arguments(spec: TrainSpec, folder: Path, *, rows: int, bf16: bool) -> Traini
         load_best_model_at_end=False,
         seed=spec.seed,
         data_seed=spec.seed,
-        use_cpu=True,
+        use_cpu=device == devices.CPU,
         ddp_find_unused_parameters=False,
         bf16=bf16,
         dataloader_num_workers=0,
@@ -390,3 +390,6 @@ def arguments(spec: TrainSpec, folder: Path, *, rows: int, bf16: bool) -> Traini
         disable_tqdm=True,
         log_level="error",
     )
+    if found.n_gpu > 1:  # it would divide each batch among all GPUs that it sees, which only several processes do here
+        found._n_gpu = 1
+    return found

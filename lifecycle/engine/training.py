@@ -17,7 +17,7 @@ import torch
 from transformers import TrainerCallback, TrainerState
 from transformers.utils import logging as transformers_logging
 
-from lifecycle.engine import checkpoint, continuing, diagnosis, memory
+from lifecycle.engine import checkpoint, continuing, devices, diagnosis, memory
 from lifecycle.engine.base import open_base
 from lifecycle.engine.batches import Collate, EncodedRows
 from lifecycle.engine.classifier import Network
@@ -89,7 +89,7 @@ def _train(folder: Path, cancelled: Callable[[], bool], effort: Effort) -> dict[
         "best_by": recipe.best_by,
         "best_step": best_step,
         "last_step": trainer.state.global_step,
-        "environment": environment(),
+        "environment": environment(prepared.device),
     }
     reporter.report(reporter.diagnose(finished=not cancelled() and not broke))
     if broke:
@@ -100,6 +100,8 @@ def _train(folder: Path, cancelled: Callable[[], bool], effort: Effort) -> dict[
     load_best(folder, model)
     if model.lowest is not None:
         model.lowest.put_back()
+    model.to(devices.CPU)  # whose bytes the artifact holds; it is served there too
+    devices.give_back(prepared.device)
     events.write("stage", name="artifact", message=f"Writing the weights of step {best_step}, the best by {recipe.best_name}.")
     values, info, paces = FINISH[recipe.served_by](spec, folder, prepared, trainer, events)
     result |= {"metrics": values, "int8": asdict(info.int8) if info.int8 else None, "inference": paces, "rehearsed": prepared.rehearsed}
@@ -133,12 +135,13 @@ def _learn(spec: TrainSpec, folder: Path, prepared: Prepared, events: EventWrite
                 raise
         parts = memory.keep_half(folder, spec.batch_size)
         gc.collect()  # what failed holds itself: model, optimizer and the batch's tensors
+        devices.give_back(prepared.device)
         events.write("log", message=f"Memory ran out; going on with {parts.rows} of a batch's {parts.batch} rows at a time.")
 
 
 def _attempt(spec: TrainSpec, folder: Path, prepared: Prepared, events: EventWriter, reporter: Reporter) -> tuple[EngineTrainer, Network]:
     """A new trainer, from the newest checkpoint to the end, or to where training broke."""
-    team = Team(folder, spec.processes)
+    team = Team(folder, spec.processes, device=prepared.device)
     try:
         trainer, model = _trainer(spec, folder, prepared, events.write, team, [reporter])
         trainer.show = _samples(spec, prepared, trainer, events)
@@ -169,7 +172,9 @@ def follow(folder: Path, team: Team) -> None:
     transformers_logging.disable_progress_bar()
     spec = TrainSpec.read(folder / "spec.json")
     set_threads(spec.threads, spec.processes)
-    trainer, _ = _trainer(spec, folder, _prepare(spec, folder), lambda kind, **values: None, team, [])
+    prepared = _prepare(spec, folder, team.rank)
+    team.device = prepared.device
+    trainer, _ = _trainer(spec, folder, prepared, lambda kind, **values: None, team, [])
     _train_from(trainer, spec, checkpoint.newest(folder / "checkpoints"))
 
 
@@ -194,10 +199,12 @@ def _seed(seed: int) -> None:
 
 
 def _cost(effort: Effort, team: Team) -> dict[str, Any]:
-    return effort.to_json() | {"peak_memory_mb": round(team.peak_memory_mb(), 1)}
+    return effort.to_json() | {"peak_memory_mb": round(team.peak_memory_mb(), 1)} | devices.peak_memory(team.device)
 
 
-def _prepare(spec: TrainSpec, folder: Path) -> Prepared:
+def _prepare(spec: TrainSpec, folder: Path, rank: int = 0) -> Prepared:
+    device = devices.kept(spec, folder)
+    devices.prepare(device, spec.processes, rank)
     recipe = RECIPES[spec.task]
     new_rows = read_rows(folder / "train.jsonl", spec.labels, recipe.read)
     train_rows = continuing.rehearsed(spec, new_rows, folder, recipe)
@@ -213,15 +220,16 @@ def _prepare(spec: TrainSpec, folder: Path) -> Prepared:
         message = f"The run needs about {needed / 1e6:,.0f} MB of disk and {free / 1e6:,.0f} MB are free."
         raise EngineFault("disk_full", message, "Free some space, then resume the run.")
     rehearsed = len(train_rows) - len(new_rows)
-    return Prepared(base, load_tokenizer(base.path), train_rows, validation, test, _precision(spec, folder), rehearsed)
+    return Prepared(base, load_tokenizer(base.path), train_rows, validation, test, _precision(spec, folder, device), rehearsed, device)
 
 
-def _precision(spec: TrainSpec, folder: Path) -> str:
+def _precision(spec: TrainSpec, folder: Path, device: str) -> str:
     """The precision of the run's first start, which a resume must keep to reach the same weights."""
     kept = folder / "precision.json"
     if kept.exists():
         return str(json.loads(kept.read_text(encoding="utf-8"))["precision"])
-    chosen = "fp32" if spec.strategy.kind == "head" else choose_precision(spec.precision)
+    choose = devices.choose_precision if device == devices.CUDA else choose_precision
+    chosen = "fp32" if spec.strategy.kind == "head" else choose(spec.precision)
     write_json(kept, {"precision": chosen})
     return chosen
 
@@ -239,6 +247,7 @@ def _trainer(
     if spec.keep_head:
         taken = continuing.take_head(model.head, prepared.base.path, spec)
         tell("log", message=f"The head begins with {taken} of {recipe.outputs(classes)} outputs of {spec.base.name}.")
+    model.to(devices.place(prepared.device, team.rank))
     lowest = Lowest(model.encoder, spec.strategy.frozen_layers) if spec.strategy.cached else None
     parts = memory.kept(folder, spec.batch_size)
     batches = Collate(
@@ -259,7 +268,7 @@ def _trainer(
     team.meet()
     if team.size > 1:
         callbacks = [*callbacks, Obey(team)]
-    args = arguments(spec, folder, rows=len(prepared.train), bf16=prepared.precision == "bf16")
+    args = arguments(spec, folder, rows=len(prepared.train), bf16=prepared.precision == "bf16", device=prepared.device)
     trainer = EngineTrainer(spec, folder, parts, team, model, *sets, args=args, data_collator=batches, callbacks=callbacks)
     if lowest is not None:
         lowest.take_off()

@@ -6,6 +6,7 @@ import logging
 import os
 import socket
 from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
@@ -16,8 +17,9 @@ from django.utils import timezone
 from lifecycle.jobs import queries, registry, rules
 from lifecycle.jobs.celery import ring
 from lifecycle.jobs.context import lease_time
-from lifecycle.jobs.models import Job
-from lifecycle.jobs.rules import State
+from lifecycle.jobs.models import Job, Worker
+from lifecycle.jobs.rules import Device, Priority, State
+from lifecycle.refusals import Conflict
 from registry.access.models import Project, User
 from registry.access.policy import Person
 from registry.ledger import actions as ledger
@@ -35,17 +37,22 @@ def enqueue(
     args: dict[str, Any],
     subject: models.Model | None = None,
     key: str | None = None,
+    priority: Priority = Priority.NORMAL,
+    device: Device = Device.ANY,
 ) -> Job:
     """Write a job into the queue, in the caller's transaction, and wake a worker once that commits.
 
     args: ids and small settings, JSON types only. subject: the row that the work is about (it has a uuid). key: while a job with this key
-    is unfinished, that one is returned instead of a second. A broker that is down raises nothing; the job starts when beat rings again.
+    is unfinished, that one is returned instead of a second. device: which workers may take it.
+
+    A broker that is down raises nothing; the job starts when beat rings again.
     """
     known = registry.get(kind)
     if key is not None and (waiting := _unfinished(key)):
         return waiting
     job = Job(
         kind=kind, queue=known.queue, max_attempts=known.max_attempts, project=project, created_by=actor, args=args, key=key,
+        priority=priority, device=device,
         subject_type=subject._meta.label_lower if subject else "", subject_uuid=getattr(subject, "uuid", None), available_at=timezone.now(),
     )  # fmt: skip
     try:
@@ -55,7 +62,7 @@ def enqueue(
         if key is not None and (waiting := _unfinished(key)):
             return waiting
         raise
-    transaction.on_commit(partial(ring, job.queue), robust=True)
+    transaction.on_commit(partial(ring_for, job.queue, job.device), robust=True)
     return job
 
 
@@ -82,11 +89,38 @@ def cancel(job_id: UUID, actor: Person) -> Job:
     return job
 
 
-def claim(queue: str) -> Job | None:
-    """Take the oldest waiting job of a queue, with a lease, or None when nothing waits. Two claimers never get the same job."""
+@transaction.atomic
+def prioritise(job_id: UUID, priority: Priority, actor: Person, *, seen: Priority | None = None) -> Job:
+    """Have a waiting job go sooner or later. Asking twice is asking once.
+
+    seen: its priority as the person saw it. Raises PermissionDenied (as `cancel`) or Conflict (it waits no more, or somebody has changed
+    its priority since).
+    """
+    job = Job.objects.select_for_update(no_key=True).get(uuid=job_id)
+    queries.require_cancel(actor, job)
+    old = Priority(job.priority)
+    if job.state != State.QUEUED:
+        raise Conflict(f"This job is {State(job.state).label.lower()}, so it waits no more.", next_step="Reload the page.")
+    if old == priority:
+        return job
+    if seen is not None and old != seen:
+        raise Conflict(f"Somebody has made this job {old.word} while you were reading.", next_step="Reload the page and decide anew.")
+    job.priority = priority
+    job.save(update_fields=["priority"])
+    project = job.project.uuid if job.project else None
+    ledger.record(actor, Verb.JOB_PRIORITISED, job, project=project, kind=job.kind, old=old.word, new=priority.word)
+    return job
+
+
+def claim(queue: str, device: Device = Device.CPU) -> Job | None:
+    """Take the next job of a queue for a worker of this device, with a lease, or None where nothing waits that it may take.
+
+    The most urgent first; among those equally urgent the one that has waited longest, and on a GPU before these the ones that ask for it.
+    Two claimers never get the same job.
+    """
     while True:
         now = timezone.now()
-        candidate = Job.objects.filter(queue=queue, state=State.QUEUED, available_at__lte=now).order_by("available_at", "id").first()
+        candidate = next_in_line(queue, device, now)
         if candidate is None:
             return None
         taken = Job.objects.filter(pk=candidate.pk, state=State.QUEUED).update(
@@ -96,6 +130,41 @@ def claim(queue: str) -> Job | None:
         if taken:
             candidate.refresh_from_db()
             return candidate
+
+
+def next_in_line(queue: str, device: Device, now: datetime) -> Job | None:
+    """The job that a worker of this device would take now."""
+    waiting = Job.objects.filter(queue=queue, state=State.QUEUED, available_at__lte=now).order_by("priority", "available_at", "id")
+    if device == Device.CPU:
+        return waiting.filter(device__in=rules.TAKES[device]).first()
+    firsts = [waiting.filter(device=each).first() for each in rules.TAKES[device]]
+    return min((job for job in firsts if job is not None), key=lambda job: job.priority, default=None)
+
+
+def bind(job: Job, device: Device) -> None:
+    """What left its device open goes on with this one, also after a crash. Only the holder of the lease may; else nothing is changed."""
+    if job.device == Device.ANY and _held(job).update(device=device):
+        job.device = device
+
+
+def announce(queues: list[str], device: Device) -> None:
+    """Say that this worker process is there, and forget those that have been silent for a week."""
+    now = timezone.now()
+    Worker.objects.update_or_create(name=worker_name(), defaults={"queues": queues, "device": device, "seen_at": now})
+    Worker.objects.filter(seen_at__lt=now - rules.REMEMBERED).delete()
+
+
+def leave() -> None:
+    """This worker process takes no more jobs. That there was one is remembered for a week, as of one that fell silent."""
+    Worker.objects.filter(name=worker_name()).update(seen_at=timezone.now() - 2 * rules.GONE)
+
+
+def ring_for(queue: str, device: str) -> None:
+    """Ring where a job of this device is heard. Where no worker with a GPU is there, nobody would take its bells out of the broker; one
+    that comes rings for itself."""
+    for bell in rules.bells(queue, device):
+        if bell == queue or Device.GPU in queries.devices_served(queue):
+            ring(queue, bell)
 
 
 def worker_name() -> str:
@@ -150,11 +219,11 @@ def _reap_one(job: Job) -> bool:
 
 def ring_waiting() -> list[str]:
     """Ring for every queue in which a job waits: repairs lost messages. Returns the queues."""
-    waiting = Job.objects.filter(state=State.QUEUED, available_at__lte=timezone.now()).order_by().values_list("queue", flat=True).distinct()
-    queues = sorted(waiting)
-    for queue in queues:
-        ring(queue)
-    return queues
+    waiting = Job.objects.filter(state=State.QUEUED, available_at__lte=timezone.now()).order_by().values_list("queue", "device").distinct()
+    found = sorted(waiting)
+    for queue, device in found:
+        ring_for(queue, device)
+    return sorted({queue for queue, _ in found})
 
 
 def _held(job: Job) -> models.QuerySet[Job]:

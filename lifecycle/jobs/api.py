@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from django.urls import path
@@ -11,7 +12,8 @@ from rest_framework.response import Response
 
 from lifecycle.jobs import actions, queries
 from lifecycle.jobs.models import Job
-from lifecycle.jobs.rules import State
+from lifecycle.jobs.queries import JobLine
+from lifecycle.jobs.rules import PRIORITY_WORDS, Device, Priority, State
 from registry.access.decorators import Needs
 from registry.access.rest import Request, View
 
@@ -22,6 +24,8 @@ class JobOut(serializers.Serializer[Job]):
     uuid = serializers.UUIDField()
     kind = serializers.CharField()
     queue = serializers.CharField()
+    priority = serializers.ChoiceField(source="priority_word", choices=PRIORITY_WORDS)
+    device = serializers.ChoiceField(choices=Device.choices)
     state = serializers.ChoiceField(choices=State.choices)
     project = serializers.UUIDField(source="project.uuid", default=None)
     subject_type = serializers.CharField()
@@ -42,10 +46,23 @@ class JobOut(serializers.Serializer[Job]):
     finished_at = serializers.DateTimeField(allow_null=True)
 
 
+class PriorityIn(serializers.Serializer[Job]):
+    """seen: the priority that the caller has read; where it is another one by now, nothing is changed."""
+
+    priority = serializers.ChoiceField(choices=PRIORITY_WORDS)
+    seen = serializers.ChoiceField(choices=PRIORITY_WORDS, required=False, default=None, allow_null=True)
+
+
+class PlacedJobOut(JobOut):
+    """The same with its place in line, from 1; null where it does not wait for a worker."""
+
+    place = serializers.IntegerField(allow_null=True)
+
+
 class JobPageOut(serializers.Serializer[object]):
     """Up to 30 jobs, newest first. before: give it as ?before= to get the next page; null on the last."""
 
-    results = JobOut(many=True)
+    results = PlacedJobOut(many=True)
     before = serializers.IntegerField(allow_null=True)
 
 
@@ -63,7 +80,7 @@ class Jobs(View):
         if before and not (before.isascii() and before.isdigit() and len(before) < 19):
             raise serializers.ValidationError({"before": ["It must be the number that the page before gave."]})
         page = queries.latest(request.user, mine=request.query_params.get("mine") in ("1", "true"), before=int(before) if before else None)
-        return Response({"results": [JobOut(line.job).data for line in page.lines], "before": page.before})
+        return Response({"results": [told(line) for line in page.lines], "before": page.before})
 
 
 class OneJob(View):
@@ -71,10 +88,10 @@ class OneJob(View):
 
     needs = {"GET": Needs("signed_in")}
 
-    @extend_schema(operation_id="jobs_read", responses=JobOut)  # type: ignore[untyped-decorator]
+    @extend_schema(operation_id="jobs_read", responses=PlacedJobOut)  # type: ignore[untyped-decorator]
     def get(self, request: Request, uuid: UUID) -> Response:
         """How far it is."""
-        return Response(JobOut(queries.get_visible(request.user, uuid)).data)
+        return Response(told(queries.line(request.user, queries.get_visible(request.user, uuid))))
 
 
 class CancelJob(View):
@@ -82,15 +99,38 @@ class CancelJob(View):
 
     needs = {"POST": Needs("signed_in")}
 
-    @extend_schema(operation_id="jobs_cancel", request=None, responses=JobOut)  # type: ignore[untyped-decorator]
+    @extend_schema(operation_id="jobs_cancel", request=None, responses=PlacedJobOut)  # type: ignore[untyped-decorator]
     def post(self, request: Request, uuid: UUID) -> Response:
         """Stop it, at once when it waits, at its next safe point when it runs."""
         job = queries.get_visible(request.user, uuid)
-        return Response(JobOut(actions.cancel(job.uuid, request.user)).data)
+        return Response(told(queries.line(request.user, actions.cancel(job.uuid, request.user))))
+
+
+class PrioritiseJob(View):
+    """A waiting job's priority."""
+
+    needs = {"POST": Needs("signed_in")}
+
+    @extend_schema(operation_id="jobs_prioritise", request=PriorityIn, responses=PlacedJobOut)  # type: ignore[untyped-decorator]
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """Have it go sooner or later."""
+        job = queries.get_visible(request.user, uuid)
+        queries.require_cancel(request.user, job)
+        given = PriorityIn(data=request.data)
+        given.is_valid(raise_exception=True)
+        seen = Priority.of(given.validated_data["seen"]) if given.validated_data["seen"] else None
+        job = actions.prioritise(job.uuid, Priority.of(given.validated_data["priority"]), request.user, seen=seen)
+        return Response(told(queries.line(request.user, job)))
+
+
+def told(line: JobLine) -> dict[str, Any]:
+    """A job with its place."""
+    return {**JobOut(line.job).data, "place": line.place}
 
 
 urlpatterns = [
     path("jobs/", Jobs.as_view(), name="api-jobs"),
     path("jobs/<uuid:uuid>/", OneJob.as_view(), name="api-job"),
     path("jobs/<uuid:uuid>/cancel/", CancelJob.as_view(), name="api-job-cancel"),
+    path("jobs/<uuid:uuid>/priority/", PrioritiseJob.as_view(), name="api-job-priority"),
 ]

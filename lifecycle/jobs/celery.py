@@ -51,20 +51,22 @@ app.conf.update(
 app.autodiscover_tasks()
 
 
-def ring(queue: str) -> None:
-    """Wake a worker of this queue. Never raises: a broker that is down delays a job until the next repair, and no more.
+def ring(queue: str, bell: str = "") -> None:
+    """Wake a worker of this queue. bell: the broker's queue in which that is said, by default of the same name.
+
+    Never raises: a broker that is down delays a job until the next repair, and no more.
 
     A broker across the network may take seconds to fail, for which no page should wait: it is rung from a thread of its own.
     """
     if settings.BROKER_URL.startswith("filesystem://"):
-        send(queue)
+        send(queue, bell)
     else:
-        threading.Thread(target=send, args=[queue], name=f"ring-{queue}", daemon=True).start()
+        threading.Thread(target=send, args=[queue, bell], name=f"ring-{queue}", daemon=True).start()
 
 
-def send(queue: str) -> None:
+def send(queue: str, bell: str = "") -> None:
     """Send the message of one bell, or log that it could not be sent."""
     try:
-        app.send_task("lifecycle.jobs.tasks.drain", args=[queue], queue=queue, retry=False)
+        app.send_task("lifecycle.jobs.tasks.drain", args=[queue], queue=bell or queue, retry=False)
     except Exception as error:  # whatever a transport raises when it cannot deliver
         log.warning("doorbell_failed queue=%s error=%s", queue, type(error).__name__)

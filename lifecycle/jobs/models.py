@@ -10,13 +10,14 @@ from django.db import models
 from django.db.models import F, Q
 
 from lifecycle.jobs import rules
-from lifecycle.jobs.rules import Queue, State
+from lifecycle.jobs.rules import Device, Priority, Queue, State
 
 
 class Job(models.Model):
     """One piece of background work, from the wish to its end.
 
-    kind, queue, args, project, created_by, subject and key never change. Only the holder of `lease_token` writes progress, checkpoint and
+    kind, queue, args, project, created_by, subject and key never change; the priority does while it waits, and what left its device open is
+    bound to one where work is begun that no other device could go on with. Only the holder of `lease_token` writes progress, checkpoint and
     end; who lost the lease changes nothing any more. args and checkpoint hold ids and positions, never texts of users.
     """
 
@@ -35,6 +36,8 @@ class Job(models.Model):
     state = models.CharField(max_length=20, choices=State.choices, default=State.QUEUED)
     attempt = models.PositiveSmallIntegerField(default=0, help_text="How many times a worker has begun it.")
     max_attempts = models.PositiveSmallIntegerField(default=3)
+    priority = models.PositiveSmallIntegerField(choices=Priority.choices, default=Priority.NORMAL)
+    device = models.CharField(max_length=8, choices=Device.choices, default=Device.ANY, help_text="Which workers may take it.")
     available_at = models.DateTimeField(help_text="Not claimed before this moment.")
     lease_token = models.UUIDField(null=True)
     lease_until = models.DateTimeField(null=True)
@@ -74,7 +77,7 @@ class Job(models.Model):
             models.CheckConstraint(condition=~Q(state=State.FAILED) | ~Q(error=""), name="job_failure_has_a_sentence"),
         ]
         indexes = [
-            models.Index(fields=["queue", "available_at", "id"], condition=Q(state=State.QUEUED), name="job_waiting"),
+            models.Index(fields=["queue", "priority", "available_at", "id"], condition=Q(state=State.QUEUED), name="job_in_line"),
             models.Index(fields=["lease_until"], condition=Q(state=State.RUNNING), name="job_leased"),
             models.Index(fields=["subject_type", "subject_uuid"], name="job_subject"),
             models.Index(fields=["project", "-id"], name="job_project"),
@@ -88,6 +91,11 @@ class Job(models.Model):
     def is_finished(self) -> bool:
         """Whether nothing will happen to it any more."""
         return self.state in rules.FINAL
+
+    @property
+    def priority_word(self) -> str:
+        """urgent, normal or later."""
+        return Priority(self.priority).word
 
     @property
     def percent(self) -> int | None:
@@ -104,3 +112,16 @@ class Job(models.Model):
     def is_cancelling(self) -> bool:
         """Whether it still runs although somebody asked it to stop."""
         return self.state == State.RUNNING and self.cancel_requested_at is not None
+
+
+class Worker(models.Model):
+    """A worker process: what it serves, and when it last said that it is there. The row goes a week after it left or fell silent."""
+
+    name = models.CharField(max_length=200, unique=True, help_text="host and process")
+    queues = models.JSONField(default=list)
+    device = models.CharField(max_length=8, choices=[each for each in Device.choices if each[0] != Device.ANY])
+    started_at = models.DateTimeField(auto_now_add=True)
+    seen_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return self.name

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
-from django.db.models import Model, QuerySet
+from django.db.models import Count, Model, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.http import Http404
+from django.utils import timezone
 
-from lifecycle.jobs import registry
-from lifecycle.jobs.models import Job
-from lifecycle.jobs.rules import State
+from lifecycle.jobs import registry, rules
+from lifecycle.jobs.models import Job, Worker
+from lifecycle.jobs.rules import Device, Priority, Queue, State
+from lifecycle.ui.numbers import ordinal
 from registry.access import policy
 from registry.access.models import User
 from registry.access.policy import Person
@@ -23,12 +26,25 @@ PAGE = 30
 
 @dataclass(frozen=True, slots=True)
 class JobLine:
-    """A job as a page shows it."""
+    """A job as a page shows it. place: in line, from 1, where it waits and its moment has come. nobody: why it waits for ever, where no
+    worker is there that could take it."""
 
     job: Job
     label: str
     url: str
     may_cancel: bool
+    place: int | None = None
+    nobody: str = ""
+
+    @property
+    def standing(self) -> str:
+        """Where in line it is: "3rd in line, urgent"; empty where it waits for no worker."""
+        return standing(self.job, self.place)
+
+    @property
+    def moves(self) -> list[Priority]:
+        """The priorities that it can be given instead. None are offered in the queue of what takes moments."""
+        return moves(self.job) if self.may_cancel and self.job.queue != Queue.DEFAULT else []
 
     @property
     def took(self) -> timedelta | None:
@@ -78,16 +94,19 @@ def require_cancel(user: Person, job: Job) -> None:
         raise PermissionDenied("This job is not shown to you, so you cannot cancel it.")
 
 
-def line(user: Person, job: Job) -> JobLine:
-    """One job with what this user may do to it."""
+def line(user: Person, job: Job, waiting: Line | None = None) -> JobLine:
+    """One job with what this user may do to it. waiting: what `line_up` says of it and others, where it was asked."""
     kind = registry.find(job.kind)
     url = kind.url(job) if kind and kind.url else ""
-    return JobLine(job, registry.label(job.kind), url, not job.is_finished and not job.is_cancelling and may_cancel(user, job))
+    may = not job.is_finished and not job.is_cancelling and may_cancel(user, job)
+    waiting = waiting or line_up([job])
+    return JobLine(job, registry.label(job.kind), url, may, waiting.places.get(job.pk), waiting.nobody.get(job.pk, ""))
 
 
 def running(user: Person) -> list[JobLine]:
     """What runs now, then what waits, in the order of the queue, at most a page."""
-    return lines(user, visible_to(user).filter(state__in=[State.RUNNING, State.QUEUED]).order_by("-state", "id")[:PAGE])
+    order = ("-state", "queue", "priority", "available_at", "id")
+    return lines(user, visible_to(user).filter(state__in=[State.RUNNING, State.QUEUED]).order_by(*order)[:PAGE])
 
 
 def finished(user: Person, *, mine: bool, before: int | None) -> Page:
@@ -111,7 +130,81 @@ def _page(user: Person, rows: QuerySet[Job], *, mine: bool, before: int | None) 
 
 def lines(user: Person, jobs: Iterable[Job]) -> list[JobLine]:
     """The lines of those jobs that their kinds show to this user."""
-    return [line(user, job) for job in jobs if may_see(user, job)]
+    shown = [job for job in jobs if may_see(user, job)]
+    waiting = line_up(shown)
+    return [line(user, job, waiting) for job in shown]
+
+
+# ── In line ─────────────────────────────────────────────────────────────────
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What waits, by the job's key. places: from 1. nobody: a sentence where no worker is there that could take it."""
+
+    places: dict[int, int] = field(default_factory=dict)
+    nobody: dict[int, str] = field(default_factory=dict)
+
+
+def line_up(jobs: Iterable[Job]) -> Line:
+    """Where in line jobs are, and for which of them no worker is there: two statements for any number of them, none where none waits."""
+    waiting = [job for job in jobs if job.state == State.QUEUED]
+    if not waiting:
+        return Line()
+    served = {(queue, device) for queues, device in live_workers() for queue in queues}
+    nobody = {job.pk: text for job in waiting if (text := nobody_for(job, served))}
+    return Line(places([job.pk for job in waiting]), nobody)
+
+
+def places(keys: list[int]) -> dict[int, int]:
+    """Places of waiting jobs among those that the same workers could take, by the job's key; none for what is tried again later."""
+    now = timezone.now()
+    due = Job.objects.filter(state=State.QUEUED, available_at__lte=now)
+    sooner = (
+        Q(priority__lt=OuterRef("priority"))
+        | Q(priority=OuterRef("priority"), available_at__lt=OuterRef("available_at"))
+        | Q(priority=OuterRef("priority"), available_at=OuterRef("available_at"), id__lt=OuterRef("pk"))
+    )
+    rivals = due.filter(sooner, queue=OuterRef("queue")).order_by().values("queue")
+    every = rivals.annotate(n=Count("pk")).values("n")
+    same = rivals.filter(Q(device=Device.ANY) | Q(device=OuterRef("device"))).annotate(n=Count("pk")).values("n")
+    rows = due.filter(pk__in=keys).annotate(every=Coalesce(Subquery(every), 0), same=Coalesce(Subquery(same), 0))
+    found = rows.values_list("pk", "device", "every", "same")
+    return {key: 1 + (ahead if device == Device.ANY else alike) for key, device, ahead, alike in found}
+
+
+def live_workers() -> list[tuple[list[str], str]]:
+    """Queues and device of each worker that has given a sign of life within a minute."""
+    return list(Worker.objects.filter(seen_at__gte=timezone.now() - rules.GONE).values_list("queues", "device"))
+
+
+def devices_served(queue: str) -> set[str]:
+    """The devices that workers of this queue serve now."""
+    return {device for queues, device in live_workers() if queue in queues}
+
+
+def has_gpu_workers(queue: str) -> bool:
+    """Whether a worker with a GPU has served this queue within a week, so that people are asked which device they want."""
+    return any(queue in queues for queues in Worker.objects.filter(device=Device.GPU).values_list("queues", flat=True))
+
+
+def nobody_for(job: Job, served: set[tuple[str, str]]) -> str:
+    """A sentence where no worker is there that could take a job; empty where one is. served: queue and device of those that are."""
+    if any((job.queue, device) in served and job.device in kinds for device, kinds in rules.TAKES.items()):
+        return ""
+    kind = {Device.GPU: "with a GPU ", Device.CPU: "for the CPU "}.get(Device(job.device), "") if job.queue == Queue.TRAINING else ""
+    return f"No worker {kind}of the queue {job.queue} is running, so it waits until one is started."
+
+
+def standing(job: Job, place: int | None) -> str:
+    """ "3rd in line, urgent"; empty where the place is not known."""
+    if place is None:
+        return ""
+    mark = "" if job.priority == Priority.NORMAL else f", {Priority(job.priority).word}"
+    return ("next in line" if place == 1 else f"{ordinal(place)} in line") + mark
+
+
+def moves(job: Job) -> list[Priority]:
+    """The priorities that a waiting job can be given instead of its own."""
+    return [each for each in Priority if each != job.priority] if job.state == State.QUEUED else []
 
 
 def of_subject(subject: Model) -> QuerySet[Job]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from django.db.models import TextChoices
+from django.db.models import IntegerChoices, TextChoices
 
 from lifecycle.refusals import Conflict
 
 TICK_SECONDS = 1.0  # how often a worker writes progress and looks for a cancel
+SIGN_SECONDS = 15.0  # how often a worker says that it is there
+GONE = timedelta(seconds=60)  # after which a worker that says nothing counts as gone
+REMEMBERED = timedelta(days=7)  # for which one that is gone is still known of
 
 
 class Queue(TextChoices):
@@ -17,6 +20,48 @@ class Queue(TextChoices):
     DEFAULT = "default", "Default"
     SCANS = "scans", "Scans"
     TRAINING = "training", "Training"
+
+
+class Priority(IntegerChoices):
+    """What a queue hands out first: the smaller, the sooner. Among equals the one that has waited longest."""
+
+    URGENT = 1, "Urgent"
+    NORMAL = 2, "Normal"
+    LATER = 3, "Later"
+
+    @property
+    def word(self) -> str:
+        """As programs name it: urgent, normal, later."""
+        return self.name.lower()
+
+    @classmethod
+    def of(cls, word: str) -> Priority:
+        """The priority of such a name. Raises KeyError."""
+        return cls[word.upper()]
+
+
+PRIORITY_WORDS = [(each.word, each.label) for each in Priority]
+
+
+class Device(TextChoices):
+    """What a job is to run on. A worker serves CPU or GPU; a job may leave it open."""
+
+    ANY = "any", "Any device"
+    CPU = "cpu", "CPU"
+    GPU = "cuda", "GPU"
+
+
+# What a worker takes. A GPU is for those that ask for it, before others that are equally urgent.
+TAKES = {Device.CPU: (Device.CPU, Device.ANY), Device.GPU: (Device.GPU, Device.ANY)}
+
+
+def bells(queue: str, device: str) -> list[str]:
+    """The broker's queues in which a bell for a job is heard: workers with a GPU listen to one of their own, or a worker without one
+    would take the bell away and leave the job."""
+    if queue != Queue.TRAINING:
+        return [queue]
+    own = f"{queue}-{Device.GPU}"
+    return {Device.CPU: [queue], Device.GPU: [own], Device.ANY: [queue, own]}[Device(device)]
 
 
 class State(TextChoices):

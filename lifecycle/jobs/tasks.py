@@ -7,7 +7,7 @@ import threading
 from celery import shared_task
 from django.db import close_old_connections
 
-from lifecycle.jobs import actions, runner
+from lifecycle.jobs import actions, devices, runner
 from lifecycle.jobs.context import stopping
 from lifecycle.jobs.rules import Queue
 
@@ -26,7 +26,7 @@ def drain(queue: str) -> None:
     if not slot.acquire(blocking=False):
         return
     try:
-        while not stopping.is_set() and (job := actions.claim(queue)):
+        while not stopping.is_set() and (job := actions.claim(queue, devices.serving().device)):
             runner.execute(job)
             close_old_connections()
     finally:

@@ -11,4 +11,5 @@ urlpatterns = [
     path("", views.jobs, name="list"),
     path("<uuid:uuid>/", views.progress, name="progress"),
     path("<uuid:uuid>/cancel/", views.cancel, name="cancel"),
+    path("<uuid:uuid>/priority/", views.priority, name="priority"),
 ]

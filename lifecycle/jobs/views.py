@@ -12,6 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from lifecycle.jobs import actions, queries
+from lifecycle.jobs.forms import read_priority
 from lifecycle.jobs.models import Job
 from lifecycle.ui.respond import redirect_or_refresh, respond, wants_fragment
 from registry.access.decorators import signed_in
@@ -31,6 +32,19 @@ def progress(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def cancel(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Stop a job, at once when it waits, at its next safe point when it runs."""
     job = actions.cancel(queries.get_visible(request.user, uuid).uuid, request.user)
+    if wants_fragment(request):
+        return _progress(request, job)
+    return redirect_or_refresh(request, reverse("jobs:progress", args=[job.uuid]))
+
+
+@require_POST
+@signed_in
+def priority(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """Have a waiting job go sooner or later."""
+    found = queries.get_visible(request.user, uuid)
+    queries.require_cancel(request.user, found)  # whoever may not is told so before what is wrong with the form
+    wanted, seen = read_priority(request.POST)
+    job = actions.prioritise(found.uuid, wanted, request.user, seen=seen)
     if wants_fragment(request):
         return _progress(request, job)
     return redirect_or_refresh(request, reverse("jobs:progress", args=[job.uuid]))

@@ -13,6 +13,7 @@ from rest_framework.response import Response
 
 from lifecycle.engine import leading
 from lifecycle.engine.base import MINILM
+from lifecycle.jobs.rules import PRIORITY_WORDS, Priority
 from lifecycle.training import actions, pages, queries, record_page
 from lifecycle.training.models import BaseModel, Run
 from lifecycle.training.pages import person
@@ -51,7 +52,8 @@ class BaseModelIn(serializers.Serializer[BaseModel]):
 
 
 class RunOut(serializers.Serializer[Any]):
-    """A run as programs read it. leading: the name of the score in `metrics` that it is known by beside others of its task."""
+    """A run as programs read it. leading: the name of the score in `metrics` that it is known by beside others of its task. priority: of
+    its job, which tells its place in line and takes another priority."""
 
     uuid = serializers.UUIDField()
     project = serializers.UUIDField(source="project.uuid")
@@ -64,6 +66,7 @@ class RunOut(serializers.Serializer[Any]):
     spec_digest = serializers.CharField()
     code_version = serializers.CharField()
     state = serializers.ChoiceField(choices=Run.State.choices)
+    priority = serializers.CharField(source="job.priority_word", default=None)
     step = serializers.IntegerField()
     total_steps = serializers.IntegerField()
     best_step = serializers.IntegerField(allow_null=True)
@@ -116,13 +119,19 @@ class RunIn(serializers.Serializer[Run]):
     base = serializers.UUIDField()
     strategy = serializers.ChoiceField(choices=Run.Strategy.choices, default=Run.Strategy.LORA)
     options = serializers.DictField(required=False, default=dict)
+    priority = serializers.ChoiceField(choices=PRIORITY_WORDS, default=Priority.NORMAL.word)
     note = serializers.CharField(required=False, default="", allow_blank=True, max_length=300)
     key = serializers.UUIDField(required=False, default=None, allow_null=True)
+
+    def validate_priority(self, word: str) -> Priority:
+        """As the queue knows it."""
+        return Priority.of(word)
 
 
 class ReproduceIn(serializers.Serializer[Run]):
     """key: the same key again gives the same run."""
 
+    priority = serializers.ChoiceField(choices=PRIORITY_WORDS, default=Priority.NORMAL.word)
     key = serializers.UUIDField(required=False, default=None, allow_null=True)
 
 
@@ -265,7 +274,7 @@ class ReproduceRun(View):
     def post(self, request: Request, uuid: UUID) -> Response:
         """Queue its spec once more; the new run's `repeat` tells how the weights compare."""
         given = checked(ReproduceIn(data=request.data))
-        made = actions.reproduce(run_id=uuid, actor=person(request), key=given["key"])
+        made = actions.reproduce(run_id=uuid, actor=person(request), key=given["key"], priority=Priority.of(given["priority"]))
         return Response(RunOut(made).data, status=201)
 
 

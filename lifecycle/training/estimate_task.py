@@ -42,7 +42,7 @@ def estimate(ctx: JobContext) -> None:
         prepare(found, folder)
         rehearsed = sum(1 for _ in rehearsal_of(found))
         ctx.raise_if_cancelled()
-        result = run_child(ctx, "profile", folder, lambda events: None, threads=found.spec.get("threads") or None)
+        result = run_child(ctx, "profile", folder, lambda events: None, threads=found.spec.get("threads") or None, accelerated=True)
         ctx.raise_if_cancelled()
         if not result.ok:
             refuse(found, result)

@@ -7,7 +7,8 @@ from typing import Any
 from django import forms
 
 from lifecycle.engine.defaults import Suggestion
-from lifecycle.engine.spec import OPERATING, POOLINGS, PRECISIONS, SCHEDULES
+from lifecycle.engine.spec import DEVICES, OPERATING, POOLINGS, PRECISIONS, SCHEDULES
+from lifecycle.jobs.rules import PRIORITY_WORDS, Priority
 from lifecycle.training import search
 from lifecycle.training.rules import Sampler
 
@@ -43,11 +44,26 @@ WHOLE = {
     *("epochs", "batch_size", "max_tokens", "max_new_tokens", "rank", "width", "virtual_tokens", "frozen_layers", "evaluations_per_epoch"),
     *("patience", "accumulation", "processes"),
 }
-CHOICES = {"pooling": POOLINGS, "precision": PRECISIONS, "schedule": SCHEDULES, "operating_point": OPERATING}
+CHOICES = {
+    "pooling": POOLINGS, "precision": PRECISIONS, "schedule": SCHEDULES, "operating_point": OPERATING, "device": DEVICES,
+}  # fmt: skip
+WORDS = {("device", "auto"): "Whichever is free first", ("device", "cpu"): "CPU", ("device", "cuda"): "GPU"}
+LINE = "What waits for a worker goes by priority, then by how long it has waited."
 FIRST = (
     *("epochs", "batch_size", "learning_rate", "head_learning_rate", "max_tokens", "max_new_tokens", "rank", "virtual_tokens", "width"),
-    *("frozen_layers", "class_weights", "operating_point", "operating_target", "rehearsal", "keep_head"),
+    *("frozen_layers", "class_weights", "operating_point", "operating_target", "rehearsal", "keep_head", "device"),
 )
+
+
+class PriorityField(forms.ChoiceField):
+    """Where in line it is to wait; a form that does not say takes the usual place. Gives a Priority."""
+
+    def __init__(self, usual: Priority, help_text: str) -> None:
+        super().__init__(label="Priority", choices=PRIORITY_WORDS, initial=usual.word, help_text=help_text)
+
+    def clean(self, value: Any) -> Priority:
+        """Raises ValidationError for what is no priority."""
+        return Priority.of(super().clean(value or self.initial))
 
 
 class LaunchForm(forms.Form):
@@ -56,6 +72,7 @@ class LaunchForm(forms.Form):
     key = forms.UUIDField(widget=forms.HiddenInput)
     note = forms.CharField(label="Note", max_length=300, required=False, help_text="What this run is to find out.")
     seed = forms.IntegerField(label="Seed", initial=1, help_text="The same seed, data and machine give the same weights.")
+    priority = PriorityField(Priority.NORMAL, LINE)
 
     def __init__(self, *args: Any, suggestion: Suggestion, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -86,7 +103,7 @@ def field_for(name: str, value: Any, reason: str) -> forms.Field:
     if name in WHOLE:
         return forms.IntegerField(**common)
     if name in CHOICES:
-        return forms.ChoiceField(choices=[(each, each) for each in CHOICES[name]], **common)
+        return forms.ChoiceField(choices=[(each, WORDS.get((name, each), each)) for each in CHOICES[name]], **common)
     return forms.FloatField(widget=forms.NumberInput(attrs={"step": "any"}), **common)
 
 
@@ -112,6 +129,7 @@ class SweepForm(forms.Form):
         help_text="At each evaluation, where the best score of a trial is below the median that the others had there.",
     )
     warmup_trials = forms.IntegerField(label="Scored before one is given up", initial=5, help_text="Trials that go to their end.")
+    priority = PriorityField(Priority.LATER, f"Of each trial. Later lets single runs go first. {LINE}")
     note = forms.CharField(label="Note", max_length=300, required=False, help_text="What this sweep is to find out.")
 
     def __init__(self, *args: Any, suggestion: Suggestion, strategy: str, **kwargs: Any) -> None:
@@ -148,7 +166,7 @@ class SweepForm(forms.Form):
 
     def wanted(self) -> dict[str, Any]:
         """What `start_sweep` is given, beside data, base and strategy."""
-        names = ("space", "options", "trials", "minutes", "sampler", "seed", "prunes", "warmup_trials", "note", "key")
+        names = ("space", "options", "trials", "minutes", "sampler", "seed", "prunes", "warmup_trials", "priority", "note", "key")
         return {name: self.cleaned_data[name] for name in names}
 
     def first(self) -> list[forms.BoundField]:
@@ -161,7 +179,7 @@ class SweepForm(forms.Form):
 
     def extent(self) -> list[forms.BoundField]:
         """How long and how it is searched."""
-        return [self[name] for name in ("trials", "minutes", "sampler", "seed", "prunes", "warmup_trials", "note")]
+        return [self[name] for name in ("trials", "minutes", "sampler", "seed", "prunes", "warmup_trials", "priority", "note")]
 
 
 class KeyForm(forms.Form):

@@ -17,8 +17,9 @@ from lifecycle.engine import defaults, text_defaults
 from lifecycle.engine.defaults import Choice
 from lifecycle.engine.tagging import tags
 from lifecycle.jobs import queries as jobs
+from lifecycle.jobs.rules import Device, Queue
 from lifecycle.training import advising, facts, queries
-from lifecycle.training.models import BaseModel, Run
+from lifecycle.training.models import BaseModel, Estimate, Run
 from lifecycle.training.rules import CONSEQUENCE, Strategy, misfit
 from registry.access.models import User
 from registry.access.policy import can_somewhere
@@ -84,6 +85,8 @@ def launch(user: User, given: Mapping[str, str]) -> dict[str, Any]:
     if snapshot is None or base is None or waiting:
         return context
     suggestion = queries.suggestion(snapshot, base, str(strategy))
+    if device := device_choice(like, given):
+        suggestion = replace(suggestion, choices={**suggestion.choices, "device": device})
     if like is not None and like.strategy == strategy:
         values = like.spec | like.spec["strategy"]
         suggestion = replace(
@@ -94,6 +97,18 @@ def launch(user: User, given: Mapping[str, str]) -> dict[str, Any]:
             },
         )
     return context | {"suggestion": suggestion, "strategies": strategy_lines(snapshot, base, str(strategy), suggestion)}
+
+
+def device_choice(like: Run | Estimate | None, given: Mapping[str, str]) -> Choice | None:
+    """What to train on, where the installation has workers with a GPU, or the form or the settings that are taken over ask for a device."""
+    known = jobs.has_gpu_workers(Queue.TRAINING) or "device" in given
+    if not known and (like is None or like.spec.get("device", "auto") == "auto"):
+        return None
+    if Device.GPU in jobs.devices_served(Queue.TRAINING):
+        told = "A worker with a GPU is running. Weights from a GPU and from a CPU are not equal, bit for bit."
+    else:
+        told = "No worker with a GPU is running now: a run that asks for one waits until one is started."
+    return Choice("auto", f"{told} The time that is expected is that of a CPU.")
 
 
 def chosen(rows: list[Any], uuid: str | None) -> Any:

@@ -30,14 +30,16 @@ def memory_mb(peak_mb: float) -> int:
     return math.ceil(peak_mb * HEADROOM / STEP_MB) * STEP_MB
 
 
-def job(place: Place, *, uuid: str, base_digest: str, threads: int, peak_mb: float | None) -> dict[str, Any]:
-    """The Job. base_digest: of the folder that the run's `base` points to. threads: of the spec, 0 = as many as there are."""
+def job(place: Place, *, uuid: str, base_digest: str, threads: int, peak_mb: float | None, gpus: int = 0) -> dict[str, Any]:
+    """The Job. base_digest: of the folder that the run's `base` points to. threads: of the spec, 0 = as many as there are. gpus: that it
+    asks for."""
     name = f"lifecycle-run-{uuid}"
     labels = {"app.kubernetes.io/name": "lifecycle", "app.kubernetes.io/component": "training", "lifecycle/run": uuid}
     settings = {"HOME": "/tmp", "PYTHONHASHSEED": "0", "PYTHONUNBUFFERED": "1"}  # noqa: S108
     settings |= {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)} if threads else {}
     asked = {"cpu": str(threads)} if threads else {}
     limited = {"memory": f"{memory_mb(peak_mb)}Mi"} if peak_mb else {}
+    limited |= {"nvidia.com/gpu": str(gpus)} if gpus else {}
     container = {
         "name": "engine",
         "image": place.image,

@@ -9,6 +9,7 @@ from datasets_app.datasets.models import Dataset
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.engine.spec import RANKED
 from lifecycle.jobs.models import Job
+from lifecycle.jobs.rules import Priority
 from lifecycle.training.rules import RunState, Sampler, Strategy, SweepState
 from registry.access.models import Project
 from registry.artifacts.models import Folder
@@ -49,7 +50,8 @@ class BaseModel(models.Model):
 
 
 class Sweep(models.Model):
-    """A search for settings: runs that differ in them alone, one after the other. What is searched, and how, never changes."""
+    """A search for settings: runs that differ in them alone, one after the other. What is searched, and how, never changes; its trials'
+    priority does."""
 
     project_path = "project"
     root_path = "snapshot__dataset"
@@ -72,6 +74,7 @@ class Sweep(models.Model):
     prunes = models.BooleanField(help_text="whether trials below the median are given up")
     warmup_trials = models.PositiveSmallIntegerField(help_text="that are scored before one is given up")
     minutes = models.PositiveIntegerField(null=True, help_text="after which no other trial starts")
+    priority = models.PositiveSmallIntegerField(choices=Priority.choices, default=Priority.LATER, help_text="of the trial to come")
     state = models.CharField(max_length=10, choices=State.choices, default=State.RUNNING)
     ending = models.JSONField(null=True, help_text='why it ended: {"message", "next_step"}')
     launched_by = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="sweeps")

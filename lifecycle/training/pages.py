@@ -16,6 +16,7 @@ from rest_framework.request import Request
 from lifecycle.engine import leading
 from lifecycle.engine.leading import Leading
 from lifecycle.engine.spec import MERGED, RANKED
+from lifecycle.jobs import queries as jobs
 from lifecycle.training import charts, forgetting_page, ports, queries, record_page
 from lifecycle.training.models import Diagnosis, Run
 from lifecycle.training.rules import RunState
@@ -42,11 +43,17 @@ SEVERITY = {"info": "info", "watch": "warn", "bad": "bad"}
 
 @dataclass(frozen=True, slots=True)
 class RunLine:
-    """A run as the list shows it. score: of `leading` on validation, None before it was measured."""
+    """A run as the list shows it. score: of `leading` on validation, None before it was measured. place: in line, where it waits."""
 
     run: Run
     losses: list[float]
     leading: Leading
+    place: int | None = None
+
+    @property
+    def standing(self) -> str:
+        """Where in line it is; empty where it does not wait."""
+        return jobs.standing(self.run.job, self.place) if self.run.job else ""
 
     @property
     def score(self) -> float | None:
@@ -67,7 +74,8 @@ def listing(user: User, given: Mapping[str, str]) -> dict[str, Any]:
         rows = rows.filter(id__lt=int(before))
     found = list(rows[: PAGE + 1])
     losses = queries.validation_losses(found[:PAGE])
-    lines = [RunLine(run, losses.get(run.pk, []), leading.of_lists(run.task)) for run in found[:PAGE]]
+    places = jobs.line_up(run.job for run in found[:PAGE] if run.job and run.state == RunState.QUEUED).places
+    lines = [RunLine(run, losses.get(run.pk, []), leading.of_lists(run.task), places.get(run.job_id or 0)) for run in found[:PAGE]]
     older = f"?before={found[PAGE - 1].pk}" if len(found) > PAGE else ""
     return {
         "lines": lines,
@@ -130,6 +138,8 @@ def live_part(user: User, run: Run, curves: Mapping[str, charts.Curve], findings
         "run": run,
         "active": active,
         "job": job,
+        "line": jobs.line(user, job) if job and run.state == RunState.QUEUED else None,
+        "moves": jobs.moves(job) if job and run.state == RunState.QUEUED and can(user, "training.launch", run) else [],
         "thread": thread(run),
         "eta": job.eta if job and run.state == RunState.TRAINING else None,
         "epoch": epoch(run),

@@ -219,13 +219,14 @@ def validation_losses(runs: Iterable[Run]) -> dict[int, list[float]]:
 
 # ── What it cost ────────────────────────────────────────────────────────────
 def cost_of(run: Run) -> dict[str, Any] | None:
-    """What the engine measured of a run over all its attempts: seconds, cpu_seconds, peak_memory_mb, stages; price in currency at
+    """What the engine measured of a run over all its attempts: seconds, cpu_seconds, peak_memory_mb, peak_gpu_memory_mb (null on a CPU),
+    stages; price in currency at
     PRICE_PER_CORE_HOUR, null without one; inference: by graph, what 1,000 answers are projected to take. None before its end, and of runs
     that were trained before this was measured."""
     result = run.result or {}
     if result.get("cpu_seconds") is None or run.state not in FINISHED:
         return None
-    return {name: result.get(name) for name in ("seconds", "cpu_seconds", "peak_memory_mb", "stages")} | {
+    return {name: result.get(name) for name in ("seconds", "cpu_seconds", "peak_memory_mb", "peak_gpu_memory_mb", "stages")} | {
         "price": price_of(result["cpu_seconds"]),
         "currency": settings.CURRENCY,
         "inference": {
@@ -257,7 +258,7 @@ def repeat_of(run: Run) -> Repeat | None:
 
 def attempt_of(run: Run) -> Attempt:
     """What a run that has succeeded left, and what its machine brought to it."""
-    environment = run.result.get("environment") or {}
+    environment = {"device": "cpu"} | (run.result.get("environment") or {})  # of runs from before devices were told
     rows = (run.result.get("batch") or run.spec)["batch_size"]
     weights = {each["name"]: each["sha256"] for each in run.artifact.files if each["name"].endswith(".safetensors")} if run.artifact else {}
     return Attempt(weights, {**environment, "code": run.code_version, "precision": run.result.get("precision"), "rows": rows})

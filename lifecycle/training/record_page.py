@@ -31,7 +31,8 @@ def manifest_of(run: Run) -> str:
         raise Conflict(f"The files of {run.base} are not there.", next_step="Add it again under Base models.")
     place = manifest.Place(settings.TRAINING_IMAGE, settings.TRAINING_CLAIM, PurePosixPath(settings.DATA_DIR))
     uuid, peak, threads = str(run.uuid), queries.peak_memory_mb(run), run.spec.get("threads") or 0
-    document = manifest.job(place, uuid=uuid, base_digest=run.base.folder.root_digest, threads=threads, peak_mb=peak)
+    gpus = run.spec.get("processes", 1) if run.spec.get("device") == "cuda" else 0
+    document = manifest.job(place, uuid=uuid, base_digest=run.base.folder.root_digest, threads=threads, peak_mb=peak, gpus=gpus)
     return manifest.written(document, run=str(run), uuid=uuid, peak_mb=peak)
 
 
@@ -48,6 +49,7 @@ def provenance(run: Run) -> list[dict[str, str]]:
         ("Code", digest, code),
         ("Artifact", run.artifact.root_digest if run.artifact else "", "" if run.artifact else "none yet"),
         ("Seed", "", str(spec["seed"])),
+        ("Device", "", device_of(run)),
         ("Adapter", "", adapter(strategy)),
         ("Optimiser", "", optimiser(run)),
         ("Split", "", ", ".join(f"{name} {count(splits[name])}" for name in ("train", "validation", "test") if splits.get(name))),
@@ -57,6 +59,14 @@ def provenance(run: Run) -> list[dict[str, str]]:
     if run.base.run and spec.get("rehearsal"):
         rows.append(("Rehearsal", run.base.run.snapshot.digest, f"{percent(spec['rehearsal'], 0)} of the training rows at most"))
     return [{"label": label, "digest": digest, "text": text, "url": "".join(url)} for label, digest, text, *url in rows]
+
+
+def device_of(run: Run) -> str:
+    """What it was trained on; before its end what it asks for."""
+    machine = run.result.get("environment") or {}
+    trained = machine.get("device", "cpu") if machine else ""  # runs from before devices were told were trained on the CPU
+    asked = {"cpu": "CPU", "cuda": "a GPU"}.get(run.spec.get("device", "auto"), "whichever is free first")
+    return trained.replace("cpu", "CPU") if trained else asked
 
 
 def base_url(run: Run) -> str:
@@ -92,7 +102,8 @@ def costs(run: Run) -> list[tuple[str, str]]:
     unpriced = "Not measured: no price of a core-hour is set (PRICE_PER_CORE_HOUR)"
 
     def priced(price: float | None) -> str:
-        return unpriced if price is None else f"{significant(price)} {cost['currency']}"
+        more = "; the GPU is not in it" if cost["peak_gpu_memory_mb"] else ""
+        return unpriced if price is None else f"{significant(price)} {cost['currency']}{more}"
 
     def answers(each: dict[str, Any]) -> str:
         found = f"{duration(each['cpu_seconds'])} of cores, projected from {each['rows']:,} validation texts"
@@ -103,6 +114,7 @@ def costs(run: Run) -> list[tuple[str, str]]:
         *((label, f"{duration(each['seconds'])}, {duration(each['cpu_seconds'])} of cores") for label, each in stages),
         ("Core time", duration(cost["cpu_seconds"])),
         ("Peak memory", size(int(cost["peak_memory_mb"] * 2**20)) if cost["peak_memory_mb"] else "Not measured: the run failed"),
+        *([("Peak memory, GPU", size(int(cost["peak_gpu_memory_mb"] * 2**20)))] if cost["peak_gpu_memory_mb"] else []),
         ("Price", priced(cost["price"])),
         *((f"1,000 answers, {graph}", answers(each)) for graph, each in sorted(cost["inference"].items())),
         ("Energy", "Not measured: the engine reads no meter"),

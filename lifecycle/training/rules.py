@@ -106,6 +106,7 @@ CONDITIONS = {
     "packages": "versions of libraries",
     "cpu": "the processor",
     "threads": "threads",
+    "device": "the device",
     "precision": "precision",
     "rows": "rows at a time",
 }

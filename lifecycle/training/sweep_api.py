@@ -11,6 +11,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
+from lifecycle.jobs.rules import PRIORITY_WORDS, Priority
 from lifecycle.training import actions, pages, queries, search, sweep_queries
 from lifecycle.training.api import before_in, checked
 from lifecycle.training.models import Run, Sweep
@@ -39,6 +40,7 @@ class SweepOut(serializers.Serializer[Any]):
     prunes = serializers.BooleanField()
     warmup_trials = serializers.IntegerField()
     minutes = serializers.IntegerField(allow_null=True)
+    priority = serializers.SerializerMethodField()
     state = serializers.ChoiceField(choices=Sweep.State.choices)
     ending = serializers.DictField(allow_null=True)
     ended = serializers.IntegerField()
@@ -46,6 +48,10 @@ class SweepOut(serializers.Serializer[Any]):
     leading = serializers.SerializerMethodField()
     created_at = serializers.DateTimeField()
     finished_at = serializers.DateTimeField(allow_null=True)
+
+    def get_priority(self, sweep: Sweep) -> str:
+        """Of the trial to come: urgent, normal or later."""
+        return Priority(sweep.priority).word
 
     def get_leading(self, sweep: Sweep) -> str:
         """The name of what its trials are compared by."""
@@ -89,8 +95,13 @@ class SweepIn(serializers.Serializer[Sweep]):
     prunes = serializers.BooleanField(default=True)
     warmup_trials = serializers.IntegerField(default=5)
     minutes = serializers.IntegerField(required=False, default=None, allow_null=True)
+    priority = serializers.ChoiceField(choices=PRIORITY_WORDS, default=Priority.LATER.word)
     note = serializers.CharField(required=False, default="", allow_blank=True, max_length=300)
     key = serializers.UUIDField(required=False, default=None, allow_null=True)
+
+    def validate_priority(self, word: str) -> Priority:
+        """As the queue knows it."""
+        return Priority.of(word)
 
 
 class SweepPageOut(serializers.Serializer[object]):

@@ -23,6 +23,8 @@ from lifecycle.engine import leading, memory
 from lifecycle.engine.base import SMOLLM2_PACKAGE
 from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.spec import Base, ExportSpec, UnpackSpec
+from lifecycle.jobs import devices
+from lifecycle.jobs.actions import bind
 from lifecycle.jobs.context import JobContext
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import NotReady, Refused
@@ -191,7 +193,9 @@ def learn(ctx: JobContext, run: Run, folder: Path, pruning: Pruning) -> Result:
     prepare(run, folder)
     ctx.raise_if_cancelled()
     threads = run.spec.get("threads") or None
-    return run_child(ctx, "train", folder, partial(keep_events, ctx, run, pruning), threads=threads, enough=lambda: pruning.is_due)
+    bind(ctx.job, devices.serving().device)
+    keep = partial(keep_events, ctx, run, pruning)
+    return run_child(ctx, "train", folder, keep, threads=threads, enough=lambda: pruning.is_due, accelerated=True)
 
 
 def keep_events(ctx: JobContext, run: Run, pruning: Pruning, events: list[dict[str, Any]]) -> None:

@@ -26,6 +26,7 @@ urlpatterns = [
     path("<uuid:uuid>/", views.run, name="detail"),
     path("<uuid:uuid>/live/", views.live, name="live"),
     path("<uuid:uuid>/points/", views.points, name="points"),
+    path("<uuid:uuid>/priority/", views.prioritise, name="prioritise"),
     path("<uuid:uuid>/pause/", views.pause, name="pause"),
     path("<uuid:uuid>/stop/", views.stop, name="stop"),
     path("<uuid:uuid>/resume/", views.resume, name="resume"),

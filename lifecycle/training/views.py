@@ -11,6 +11,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from lifecycle.engine.base import MINILM, SMOLLM2, bundled_smollm2
+from lifecycle.jobs.forms import read_priority
 from lifecycle.refusals import Refusal, Refused
 from lifecycle.training import actions, advice_page, estimate_page, launch_page, overlay_page, pages, queries, record_page, sample_page
 from lifecycle.training.forms import FolderForm, HubForm, KeyForm, LaunchForm
@@ -84,7 +85,7 @@ def launch(request: SignedInRequest) -> HttpResponse:
         return respond(request, "lifecycle/training/launch.html", "launch", context)
     if form.is_valid():
         chosen = {name: context[name] for name in ("snapshot", "base", "strategy")}
-        given = {"options": form.options(), "note": form.cleaned_data["note"], "key": form.cleaned_data["key"]}
+        given = {"options": form.options()} | {name: form.cleaned_data[name] for name in ("note", "key", "priority")}
         try:
             made = actions.launch(actor=person(request), **chosen, **given)
         except Refusal as refusal:
@@ -128,6 +129,16 @@ def resume(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Queue a paused, stopped or failed run again, from its checkpoint."""
     resumed = actions.resume(run_id=uuid, actor=person(request))
     toast(request, f"{resumed} goes on from its last checkpoint", kind="live")
+    return redirect_or_refresh(request, reverse("training:detail", args=[uuid]))
+
+
+@require_POST
+@needs("training.launch", Run, see="training.view")
+def prioritise(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """Have a waiting run go sooner or later than others."""
+    priority, seen = read_priority(request.POST)
+    moved = actions.prioritise(run_id=uuid, priority=priority, actor=person(request), seen=seen)
+    toast(request, f"{moved} is {priority.word}", kind="live")
     return redirect_or_refresh(request, reverse("training:detail", args=[uuid]))
 
 

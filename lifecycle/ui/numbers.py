@@ -34,6 +34,12 @@ def count(value: int | None) -> str:
     return decimals(value, 0)
 
 
+def ordinal(value: int) -> str:
+    """1st, 2nd, 3rd, 11th, 1,022nd."""
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(value % 10, "th") if value % 100 not in (11, 12, 13) else "th"
+    return f"{value:,}{ending}"
+
+
 def signed(value: Number | None, digits: int = 3) -> str:
     """A difference: +0.013, −0.005, 0.000."""
     text = decimals(value, digits)

@@ -160,4 +160,5 @@ class Verb(TextChoices):
     TRAIL_EXPORTED = "audit.exported", "exported the trail"
     CHECKPOINT_SIGNED = "audit.checkpoint_signed", "signed a checkpoint of the trail"
     JOB_CANCELLED = "jobs.cancelled", "cancelled a job"
+    JOB_PRIORITISED = "jobs.prioritised", "changed a job's priority"
     DEMO_SEEDED = "demo.seeded", "seeded the demo project"

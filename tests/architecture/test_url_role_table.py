@@ -75,6 +75,7 @@ TABLE = r"""
 /jobs/                                                     |            | L+++ +++++++ | ---- -------
 /jobs/<uuid:uuid>/                                         | job        | L... +++++++ | ---- -------
 /jobs/<uuid:uuid>/cancel/                                  | job        | ---- ------- | L... xx++xxx
+/jobs/<uuid:uuid>/priority/                                | job        | ---- ------- | L... xx++xxx
 # notices
 /notices/                                                  |            | L+++ +++++++ | ---- -------
 /notices/unread/                                           |            | L+++ +++++++ | ---- -------
@@ -198,6 +199,7 @@ TABLE = r"""
 /runs/<uuid:uuid>/live/                                    | run        | L... +++++++ | ---- -------
 /runs/<uuid:uuid>/points/                                  | run        | L... +++++++ | ---- -------
 /runs/<uuid:uuid>/manifest/                                | run        | L... xx++xxx | ---- -------
+/runs/<uuid:uuid>/priority/                                | run        | ---- ------- | L... xx++xxx
 /runs/<uuid:uuid>/pause/                                   | run        | ---- ------- | L... xx++xxx
 /runs/<uuid:uuid>/stop/                                    | run        | ---- ------- | L... xx++xxx
 /runs/<uuid:uuid>/resume/                                  | run        | ---- ------- | L... xx++xxx
@@ -341,6 +343,7 @@ TABLE = r"""
 /api/v1/jobs/                                              |            | L+++ +++++++ | L--- -------
 /api/v1/jobs/<uuid:uuid>/                                  | job        | L... +++++++ | L--- -------
 /api/v1/jobs/<uuid:uuid>/cancel/                           | job        | L--- ------- | L... xx++xxx
+/api/v1/jobs/<uuid:uuid>/priority/                         | job        | L--- ------- | L... xx++xxx
 /api/v1/datasets/                                          |            | L+++ +++++++ | L+++ +++++++
 /api/v1/datasets/<uuid:uuid>/                              | dataset    | L... +++++++ | L--- -------
 /api/v1/datasets/<uuid:uuid>/items/                        | dataset    | L... +++++++ | L--- -------

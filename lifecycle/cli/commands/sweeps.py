@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from lifecycle.cli import find
 from lifecycle.cli.client import ApiRefusal
-from lifecycle.cli.commands.training import STRATEGIES, options, score
+from lifecycle.cli.commands.training import PRIORITIES, STRATEGIES, options, score
 from lifecycle.cli.screen import facts, moment, table
 from lifecycle.cli.session import Session
 from lifecycle.cli.settings import Usage
@@ -33,6 +33,7 @@ def add(commands: Any, common: Any) -> None:
     start.add_argument("--no-pruning", action="store_true", help="let every trial go to its end")
     start.add_argument("--warmup-trials", type=int, default=5, help="scored before one is given up (default: 5)")
     start.add_argument("--minutes", type=int, default=None, help="after which no other trial starts")
+    start.add_argument("--priority", choices=PRIORITIES, default="later", help="of each trial (default: later, behind single runs)")
     start.add_argument("--note", default="", help="what is tried, in a line")
     start.add_argument("--key", default="", metavar="UUID", help="the same key again gives the same sweep; random by default")
     start.set_defaults(run=begin)
@@ -56,8 +57,8 @@ def begin(session: Session) -> None:
     body = {
         "snapshot": snapshot["uuid"], "base": find.base(session, args.base, project)["uuid"], "strategy": args.strategy,
         "space": space(args.search), "options": options(args.set), "trials": args.trials, "sampler": args.sampler, "seed": args.seed,
-        "prunes": not args.no_pruning, "warmup_trials": args.warmup_trials, "minutes": args.minutes, "note": args.note,
-        "key": args.key or str(uuid4()),
+        "prunes": not args.no_pruning, "warmup_trials": args.warmup_trials, "minutes": args.minutes, "priority": args.priority,
+        "note": args.note, "key": args.key or str(uuid4()),
     }  # fmt: skip
     try:
         made = session.api.post("/sweeps/", body, twice=True)

@@ -1,4 +1,4 @@
-"""launch, reproduce, train-on, watch, runs, manifest."""
+"""launch, reproduce, train-on, watch, prioritise, runs, manifest."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from lifecycle.cli.settings import Usage
 from lifecycle.refusals import Refused
 
 STRATEGIES = ("lora", "fast_lora", "full", "ia3", "adapter", "head")
+PRIORITIES = ("urgent", "normal", "later")
+DEVICES = ("auto", "cpu", "cuda")
 INTERRUPTED = 130
 
 
@@ -26,12 +28,15 @@ def add(commands: Any, common: Any) -> None:
     start.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="a setting in place of the suggested one, such as epochs=3"
     )
+    start.add_argument("--device", choices=DEVICES, default="", help="what it trains on: cuda is a GPU, auto whichever is free first")
+    start.add_argument("--priority", choices=PRIORITIES, default="normal", help="where in line it waits for a worker (default: normal)")
     start.add_argument("--note", default="", help="what is tried, in a line")
     start.add_argument("--key", default="", metavar="UUID", help="the same key again gives the same run; random by default")
     start.add_argument("--watch", action="store_true", help="follow it to its end")
     start.set_defaults(run=launch)
     again = commands.add_parser("reproduce", parents=[common], help="run a run's spec again and compare the weights")
     again.add_argument("what", metavar="RUN", help="a run's number or uuid")
+    again.add_argument("--priority", choices=PRIORITIES, default="normal", help="where in line it waits for a worker (default: normal)")
     again.add_argument("--key", default="", metavar="UUID", help="the same key again gives the same run; random by default")
     again.add_argument("--watch", action="store_true", help="follow it to its end; 1 unless the weights are equal")
     again.set_defaults(run=reproduce)
@@ -41,6 +46,10 @@ def add(commands: Any, common: Any) -> None:
     look = commands.add_parser("watch", parents=[common], help="follow a run or a job to its end; Ctrl-C leaves it running")
     look.add_argument("what", metavar="RUN|JOB", help="a run's number or uuid, or a job's uuid")
     look.set_defaults(run=watch)
+    move = commands.add_parser("prioritise", parents=[common], help="have a run or a job that waits go sooner or later")
+    move.add_argument("what", metavar="RUN|JOB", help="a run's number or uuid, or a job's uuid")
+    move.add_argument("priority", choices=PRIORITIES, help="among equals the one that has waited longest goes first")
+    move.set_defaults(run=prioritise)
     listing = commands.add_parser("runs", parents=[common], help="the newest 30 runs")
     listing.set_defaults(run=runs)
     cluster = commands.add_parser("manifest", parents=[common], help="a run as a Kubernetes Job, for kubectl apply -f -")
@@ -57,7 +66,8 @@ def launch(session: Session) -> int | None:
         raise Usage(f"{args.key!r} is no uuid, which --key must be.")
     body = {
         "snapshot": snapshot["uuid"], "base": find.base(session, args.base, project)["uuid"], "strategy": args.strategy,
-        "options": options(args.set), "note": args.note, "key": args.key or str(uuid4()),
+        "options": options(args.set) | ({"device": args.device} if args.device else {}), "priority": args.priority, "note": args.note,
+        "key": args.key or str(uuid4()),
     }  # fmt: skip
     try:
         run = session.api.post("/runs/", body, twice=True)
@@ -80,7 +90,7 @@ def reproduce(session: Session) -> int | None:
     if args.key and not find.is_uuid(args.key):
         raise Usage(f"{args.key!r} is no uuid, which --key must be.")
     first = find.run(session, args.what)
-    run = session.api.post(f"/runs/{first['uuid']}/reproduce/", {"key": args.key or str(uuid4())}, twice=True)
+    run = session.api.post(f"/runs/{first['uuid']}/reproduce/", {"key": args.key or str(uuid4()), "priority": args.priority}, twice=True)
     told = f"Run {run['number']} repeats run {first['number']}: {session.page('/runs/' + run['uuid'] + '/')}"
     if not args.watch:
         session.screen.show(run, told, f"Follow it: lifecycle watch {run['number']}")
@@ -132,6 +142,26 @@ def watch(session: Session) -> int | None:
             return watched_job(session, name)
         return watched_run(session, run)
     return watched_run(session, find.run(session, name))
+
+
+def prioritise(session: Session) -> None:
+    """Move it; asking twice is asking once."""
+    name, wanted = session.args.what, session.args.priority
+    job = name if find.is_uuid(name) and not is_run(session, name) else find.run(session, name)["job"]
+    moved = session.api.post(f"/jobs/{job}/priority/", {"priority": wanted}, twice=True)
+    place = f", place {moved['place']} in line" if moved["place"] else ""
+    session.screen.show(moved, f"{moved['priority'].capitalize()}{place}.")
+
+
+def is_run(session: Session, uuid: str) -> bool:
+    """Whether a run has this uuid, rather than a job."""
+    try:
+        session.api.get(f"/runs/{uuid}/")
+    except ApiRefusal as error:
+        if error.status != 404:
+            raise
+        return False
+    return True
 
 
 def watched_run(session: Session, run: dict[str, Any]) -> int | None:

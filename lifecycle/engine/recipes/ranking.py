@@ -20,6 +20,7 @@ from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.batches import Collate, Encoded, EncodedRows
 from lifecycle.engine.classifier import Classifier, Ranker, collate_sets, length_batches
 from lifecycle.engine.data import NOT_COUNTED, Rows
+from lifecycle.engine.devices import beside
 from lifecycle.engine.diagnosis import Diagnosis
 from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.forward import evaluation_scores
@@ -129,7 +130,7 @@ class Ranking(OfTexts):
 
         @torch.no_grad()
         def run(rows: Sequence[int]) -> Tensor:
-            batch = batches.pad([encoded.ids[row] for row in rows], batches.pad_id, token_types=batches.token_types)
+            batch = beside(model, batches.pad([encoded.ids[row] for row in rows], batches.pad_id, token_types=batches.token_types))
             there = batch["attention_mask"].any(-1)
             pooled = model.embed(**{name: each[there] for name, each in batch.items()})
             vectors = pooled.new_zeros((*there.shape, pooled.shape[-1]))

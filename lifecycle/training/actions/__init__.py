@@ -5,7 +5,7 @@ from __future__ import annotations
 from lifecycle.training.actions.bases import add_folder_base, add_hub_base, add_packaged_base, add_run_base, keep_base
 from lifecycle.training.actions.estimates import cancel_estimate, estimate, fail_estimate, keep_estimate
 from lifecycle.training.actions.launch import launch, reproduce
-from lifecycle.training.actions.runs import begin, fail, pause, prune, record_events, resume, stop, stopped, succeed
+from lifecycle.training.actions.runs import begin, fail, pause, prioritise, prune, record_events, resume, stop, stopped, succeed
 from lifecycle.training.actions.sweeps import cancel_sweep, give_up_sweep, next_trial, start_sweep
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "launch",
     "next_trial",
     "pause",
+    "prioritise",
     "prune",
     "record_events",
     "reproduce",

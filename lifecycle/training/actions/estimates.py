@@ -17,7 +17,7 @@ from lifecycle.engine.spec import TrainSpec
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.rules import FINAL
 from lifecycle.refusals import Conflict, Refused
-from lifecycle.training.actions.launch import check_base, check_kind, check_snapshot, make_spec
+from lifecycle.training.actions.launch import DEVICES, check_base, check_kind, check_snapshot, make_spec
 from lifecycle.training.models import BaseModel, Estimate
 from registry.access.models import Project, User
 from registry.access.policy import require
@@ -59,7 +59,13 @@ def estimate(*, snapshot: Snapshot, base: BaseModel, strategy: str, actor: User,
         project=project, snapshot=snapshot, base=base, strategy=strategy, spec=document, spec_digest=digest, asked_by=actor
     )
     made.job = jobs.enqueue(
-        KIND, actor=actor, project=project, args={"estimate": str(made.uuid)}, subject=made, key=f"estimate:{made.uuid}"
+        KIND,
+        actor=actor,
+        project=project,
+        args={"estimate": str(made.uuid)},
+        subject=made,
+        key=f"estimate:{made.uuid}",
+        device=DEVICES[spec.device],
     )
     made.save(update_fields=["job"])
     record(actor, Verb.RUN_ESTIMATED, made, project=project.uuid, snapshot=snapshot.uuid, base=base.uuid, spec_digest=digest)

@@ -15,6 +15,7 @@ from lifecycle.engine import defaults, text_defaults
 from lifecycle.engine.base import MINILM, SMOLLM2
 from lifecycle.engine.spec import SpecError, TrainSpec
 from lifecycle.jobs.actions import enqueue
+from lifecycle.jobs.rules import Device, Priority
 from lifecycle.refusals import Conflict, NotReady, Refused
 from lifecycle.training import facts, queries
 from lifecycle.training.models import BaseModel, Run, Sweep
@@ -27,6 +28,7 @@ from registry.ledger.verbs import Verb
 
 NAMED = 5  # classes that a refusal names
 CONTINUING = frozenset({"rehearsal", "keep_head"})
+DEVICES = {"auto": Device.ANY, "cpu": Device.CPU, "cuda": Device.GPU}  # of a spec, as a queue knows them
 RESERVED = frozenset({"base", "labels", "strategy", "task", "format"})
 
 
@@ -40,13 +42,15 @@ def launch(
     options: Mapping[str, Any] | None = None,
     note: str = "",
     key: UUID | None = None,
+    priority: Priority = Priority.NORMAL,
     sweep: Sweep | None = None,
     trial: int | None = None,
 ) -> Run:
     """Queue a fine-tuning of `base` on the snapshot's train split, measured on its validation split.
 
-    sweep, trial: whose trial it is, and which.
-    options: fields of the engine's TrainSpec (rank, alpha, dropout for LoRA) that replace what is suggested for this data.
+    sweep, trial: whose trial it is, and which. priority: in the line of what waits for a worker.
+    options: fields of the engine's TrainSpec (rank, alpha, dropout for LoRA) that replace what is suggested for this data; `device` says
+    which workers take it.
     key: of the form; the same key again gives the same run. Raises PermissionDenied,
     Refused (one class, no validation rows, a field out of range: see `fields`) or NotReady (the base model's files are not there yet).
     """
@@ -60,12 +64,12 @@ def launch(
     document = make_spec(snapshot, base, strategy, options or {}).to_json()
     return start(
         project, actor, snapshot=snapshot, base=base, strategy=strategy, spec=document, note=note.strip()[:300], key=key,
-        sweep=sweep, trial=trial,
+        priority=priority, sweep=sweep, trial=trial,
     )  # fmt: skip
 
 
 @transaction.atomic
-def reproduce(*, run_id: UUID, actor: User, key: UUID | None = None) -> Run:
+def reproduce(*, run_id: UUID, actor: User, key: UUID | None = None, priority: Priority = Priority.NORMAL) -> Run:
     """Queue the spec of a run that has succeeded once more, on the same snapshot and base: its weights should come out equal, bit for bit.
 
     key: of the form; the same key again gives the same run. Raises PermissionDenied, Conflict (the run has not succeeded) or NotReady (the
@@ -81,7 +85,7 @@ def reproduce(*, run_id: UUID, actor: User, key: UUID | None = None) -> Run:
     check_base(first.base, project, actor)
     return start(
         project, actor, snapshot=first.snapshot, base=first.base, strategy=first.strategy, spec=first.spec, note=f"{first} again", key=key,
-        reproduces=first,
+        priority=priority, reproduces=first,
     )  # fmt: skip
 
 
@@ -93,14 +97,16 @@ def sent_before(actor: User, key: UUID, *, project: Project, reproduces: Run | N
     return known
 
 
-def start(project: Project, actor: User, *, snapshot: Snapshot, base: BaseModel, reproduces: Run | None = None, **said: Any) -> Run:
+def start(
+    project: Project, actor: User, *, snapshot: Snapshot, base: BaseModel, priority: Priority, reproduces: Run | None = None, **said: Any
+) -> Run:
     """A run with its number, its job and its event. said: strategy, spec, note and key, sweep and trial."""
     number = (Run.objects.filter(project=project).aggregate(last=Max("number"))["last"] or 0) + 1
     run = Run.objects.create(
         project=project, number=number, snapshot=snapshot, base=base, spec_digest=digest_of(said["spec"]),
         code_version=facts.code_version(), launched_by=actor, reproduces=reproduces, **said,
     )  # fmt: skip
-    queue_job(run, actor)
+    queue_job(run, actor, priority, DEVICES[run.spec.get("device", "auto")])
     more = {"reproduces": reproduces.uuid} if reproduces else {"sweep": run.sweep.uuid, "trial": run.trial} if run.sweep else {}
     record(
         actor, Verb.RUN_LAUNCHED, run, project=project.uuid, snapshot=snapshot.uuid, snapshot_digest=snapshot.digest, base=base.uuid,
@@ -109,9 +115,12 @@ def start(project: Project, actor: User, *, snapshot: Snapshot, base: BaseModel,
     return run
 
 
-def queue_job(run: Run, actor: User | None) -> None:
+def queue_job(run: Run, actor: User | None, priority: Priority, device: Device) -> None:
     """Give the run a job of its own; call it in the transaction that queues the run."""
-    run.job = enqueue("training.train", actor=actor, project=run.project, args={"run": str(run.uuid)}, subject=run, key=f"run:{run.uuid}")
+    run.job = enqueue(
+        "training.train", actor=actor, project=run.project, args={"run": str(run.uuid)}, subject=run, key=f"run:{run.uuid}",
+        priority=priority, device=device,
+    )  # fmt: skip
     run.save(update_fields=["job"])
 
 

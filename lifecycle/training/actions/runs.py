@@ -12,9 +12,10 @@ from django.utils import timezone
 
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.models import Job
-from lifecycle.refusals import NotReady, Refused
+from lifecycle.jobs.rules import Device, Priority
+from lifecycle.refusals import Conflict, NotReady, Refused
 from lifecycle.training import ports, rules
-from lifecycle.training.actions.launch import check_base, queue_job, queue_next_trial
+from lifecycle.training.actions.launch import DEVICES, check_base, queue_job, queue_next_trial
 from lifecycle.training.models import Diagnosis, MetricPoint, Run, RunLog, RunSample
 from lifecycle.training.rules import RunState, SweepState
 from registry.access.models import User
@@ -92,7 +93,8 @@ def leave_worker(run: Run, actor: User) -> Run:
 
 @transaction.atomic
 def resume(*, run_id: UUID, actor: User) -> Run:
-    """Queue a paused, stopped or failed run again; it goes on from its last checkpoint, to the same weights as if nothing had happened.
+    """Queue a paused, stopped or failed run again; it goes on from its last checkpoint, to the same weights as if nothing had happened: on
+    the device on which it began, and with the priority that it had.
 
     Raises PermissionDenied, Conflict (neither paused, stopped nor failed) or NotReady (the base model's files are gone, or the job that it
     leaves has not ended: that one would stop it again).
@@ -105,8 +107,26 @@ def resume(*, run_id: UUID, actor: User) -> Run:
         raise NotReady(f"{run} is just leaving its worker.", next_step="Resume it in a few seconds.")
     old = run.state
     move(run, RunState.QUEUED, error=None, finished_at=None, result={})
-    queue_job(run, actor)
+    before = run.job
+    device = Device(before.device) if before else DEVICES[run.spec.get("device", "auto")]
+    queue_job(run, actor, Priority(before.priority) if before else Priority.NORMAL, device)
     record(actor, Verb.RUN_RESUMED, run, project=run.project.uuid, step=run.step, was=old)
+    return run
+
+
+@transaction.atomic
+def prioritise(*, run_id: UUID, priority: Priority, actor: User, seen: Priority | None = None) -> Run:
+    """Have a waiting run go sooner or later than others. Asking twice is asking once.
+
+    seen: its priority as the person saw it. Raises PermissionDenied or Conflict (it waits for no worker, or somebody has changed its
+    priority since).
+    """
+    run = locked_with_job(run_id)
+    require(actor, "training.launch", run)
+    if run.job is None or run.state != RunState.QUEUED:
+        raise Conflict(f"{run} is {RunState(run.state).label.lower()}, so it waits for no worker.", next_step="Reload the page.")
+    jobs.prioritise(run.job.uuid, priority, actor, seen=seen)
+    run.refresh_from_db()
     return run
 
 

@@ -13,6 +13,7 @@ from django.db.models import Max
 from django.utils import timezone
 
 from datasets_app.snapshots.models import Snapshot
+from lifecycle.jobs.rules import Priority
 from lifecycle.refusals import Conflict, Refused
 from lifecycle.training import ports, queries, rules, search, sweep_queries
 from lifecycle.training.actions.launch import check_base, check_snapshot, fill_spec, launch, queue_next_trial, suggested_settings
@@ -40,15 +41,18 @@ def start_sweep(
     prunes: bool = True,
     warmup_trials: int = 5,
     minutes: int | None = None,
+    priority: Priority = Priority.LATER,
     note: str = "",
     key: UUID | None = None,
 ) -> Sweep:
     """Begin a search on the snapshot's train split for the settings with the best leading score on its validation split.
 
     space: as search.read_space reads it. options: settings that are the same in all trials, in place of what is suggested.
-    warmup_trials: scored before one is given up. minutes: after which no other trial starts. key: of the form; the same key again gives
-    the same sweep. Raises PermissionDenied, Conflict (the key was of another project), NotReady (the base's files are not there yet) or
-    Refused (a value that the engine does not take: see `fields`); then nothing is queued.
+    warmup_trials: scored before one is given up. minutes: after which no other trial starts. priority: of each trial, by default behind
+    single runs. key: of the form; the same key again gives the same sweep.
+
+    Raises PermissionDenied, Conflict (the key was of another project), NotReady (the base's files are not there yet) or Refused (a value
+    that the engine does not take: see `fields`); then nothing is queued.
     """
     project = Project.objects.select_for_update(of=("self",), no_key=True).get(pk=snapshot.dataset.project_id)
     require(actor, "training.launch", snapshot)
@@ -66,13 +70,13 @@ def start_sweep(
     sweep = Sweep.objects.create(
         project=project, number=number, note=note.strip()[:300], snapshot=snapshot, base=base, strategy=strategy, options=settings,
         space={name: domain.to_json() for name, domain in wanted.items()}, trials_wanted=trials, sampler=sampler, seed=seed, prunes=prunes,
-        warmup_trials=warmup_trials, minutes=minutes, launched_by=actor, key=key,
+        warmup_trials=warmup_trials, minutes=minutes, priority=priority, launched_by=actor, key=key,
     )  # fmt: skip
     queue_next_trial(sweep, after=0)
     record(
         actor, Verb.SWEEP_STARTED, sweep, project=project.uuid, snapshot=snapshot.uuid, snapshot_digest=snapshot.digest, base=base.uuid,
         strategy=strategy, space=sweep.space, options=settings, trials=trials, sampler=sampler, seed=seed, prunes=prunes,
-        warmup_trials=warmup_trials, minutes=minutes,
+        warmup_trials=warmup_trials, minutes=minutes, priority=priority.word,
     )  # fmt: skip
     return sweep
 
@@ -139,10 +143,13 @@ def next_trial(sweep_id: UUID) -> Run | None:
     if params is None:
         end(sweep, Ending(SweepState.FINISHED, f"{len(trials)} of {sweep.trials_wanted} trials have ended: no other settings are left."))
         return None
+    if trials and (last := trials[-1].job) and last.priority != sweep.priority:  # who moves a trial means those behind it too
+        sweep.priority = last.priority
+        sweep.save(update_fields=["priority"])
     try:
         return launch(
             snapshot=sweep.snapshot, base=sweep.base, strategy=sweep.strategy, actor=sweep.launched_by, options=sweep.options | params,
-            key=uuid5(sweep.uuid, str(number)), sweep=sweep, trial=number,
+            key=uuid5(sweep.uuid, str(number)), priority=Priority(sweep.priority), sweep=sweep, trial=number,
         )  # fmt: skip
     except PermissionDenied as error:
         text = f"Whoever started this sweep may no longer train on {sweep.snapshot}."

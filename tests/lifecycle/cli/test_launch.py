@@ -191,3 +191,30 @@ def test_who_may_not_launch_is_told_that_it_is_their_role(as_person, ana, snapsh
     assert (said.code, said.out) == (1, "")
     assert said.err == "You may see this snapshot, but not train on it. Your roles: lifecycle whoami\n"
     assert not Run.objects.exists()
+
+
+# ── In line ─────────────────────────────────────────────────────────────────
+def test_a_run_is_launched_with_a_priority_and_for_a_device(as_person, mia, snapshot, base):
+    said = as_person(mia)("launch", "inbox@1", "--priority", "urgent", "--device", "cuda")
+
+    run = Run.objects.get()
+    assert said.code == 0
+    assert (run.job.priority_word, run.job.device, run.spec["device"]) == ("urgent", "cuda", "cuda")
+
+
+@pytest.mark.parametrize("name", ["number", "run", "job"])
+def test_a_waiting_run_is_moved_by_any_of_its_names(as_person, mia, run, name):
+    said = as_person(mia)("prioritise", {"number": "1", "run": str(run.uuid), "job": str(run.job.uuid)}[name], "urgent")
+
+    run.job.refresh_from_db()
+    assert (said.code, said.out, run.job.priority_word) == (0, "Urgent, place 1 in line.\n", "urgent")
+
+
+def test_what_waits_no_more_is_not_moved_and_the_command_says_why(as_person, mia, run):
+    actions.stop(run_id=run.uuid, actor=mia)
+
+    said = as_person(mia)("prioritise", "1", "urgent")
+
+    run.job.refresh_from_db()
+    assert (said.code != 0, run.job.priority_word) == (True, "normal")
+    assert "This job is cancelled, so it waits no more." in said.err

@@ -113,6 +113,24 @@ def test_worker_picks_up_what_is_queued(installation):
     assert (job["attempt"], job["stage"], job["done"]) == (1, "Done at once", 1)
 
 
+def test_worker_says_that_it_is_there_until_it_leaves(installation):
+    worker = installation.worker("training")
+    installation.enqueue("test.quick")  # by then it has its tables open
+
+    def seen():
+        return installation.row("SELECT count(*) AS n, max(queues) AS queues, max(device) AS device, max(seen_at) AS at FROM jobs_worker")
+
+    deadline = time.monotonic() + 30
+    while not seen()["n"] and time.monotonic() < deadline:
+        time.sleep(0.1)
+    there = seen()
+    worker.send_signal(signal.SIGTERM)
+    worker.wait(30)
+
+    assert (there["n"], there["queues"], there["device"]) == (1, '["training"]', "cpu")
+    assert seen()["at"] < there["at"]
+
+
 def test_job_queued_while_no_worker_ran_is_found_at_the_start(installation):
     installation.enqueue("test.quick")
     for bell in (Path(installation.environment["DATA_DIR"]) / "broker" / "queue").glob("*"):

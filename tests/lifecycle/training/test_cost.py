@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lifecycle.training import actions, queries
+from lifecycle.training.models import Run
 from tests.support.training import make_run, make_snapshot, settle
 
 
@@ -84,3 +85,24 @@ def test_a_thousand_answers_are_projected_for_each_graph_from_what_validation_to
     assert shown["1,000 answers, fp32"].replace("\N{NO-BREAK SPACE}", " ") == (
         "8 s of cores, projected from 500 validation texts; 0.00080 EUR"
     )
+
+
+def test_of_a_run_on_a_gpu_the_page_names_it_its_memory_and_that_its_hours_are_not_priced(run, client_for, mia, settings):
+    settings.PRICE_PER_CORE_HOUR, settings.CURRENCY = 0.08, "EUR"
+    environment = {"device": "Made-up 80GB, CUDA 12.8"}
+    Run.objects.filter(pk=run.pk).update(result=run.result | {"peak_gpu_memory_mb": 2048.0, "environment": environment})
+
+    context = client_for(mia).get(f"/runs/{run.uuid}/").context
+
+    cost = {label: text.replace("\N{NO-BREAK SPACE}", " ") for label, text in context["cost"]}
+    assert (cost["Peak memory, GPU"], cost["Price"]) == ("2.1 GB", "0.00050 EUR; the GPU is not in it")
+    assert {each["label"]: each["text"] for each in context["provenance"]}["Device"] == "Made-up 80GB, CUDA 12.8"
+
+
+@pytest.mark.parametrize(("asked", "told"), [("auto", "whichever is free first"), ("cuda", "a GPU"), ("cpu", "CPU")])
+def test_a_run_that_waits_tells_what_it_asks_for(project, mia, client_for, asked, told):
+    run = make_run(make_snapshot(project, mia), mia, succeeded=False, device=asked)
+
+    rows = client_for(mia).get(f"/runs/{run.uuid}/").context["provenance"]
+
+    assert {each["label"]: each["text"] for each in rows}["Device"] == told

@@ -10,7 +10,7 @@ import yaml
 from django.conf import settings as conf
 from django.core.management import CommandError, call_command
 
-from lifecycle.training import actions, manifest, queries
+from lifecycle.training import actions, manifest, queries, record_page
 from lifecycle.training.models import MetricPoint, Run
 from tests.support.training import make_base, make_run, make_snapshot
 
@@ -139,3 +139,14 @@ def test_a_run_that_waits_for_a_worker_is_not_laid_out_and_a_paused_one_is(run, 
     assert said.getvalue() == f"{folder}\n"
     assert {each.name for each in folder.iterdir()} == {"spec.json", "train.jsonl", "validation.jsonl", "test.jsonl", "base"}
     assert str((folder / "base").readlink()) == f"{conf.DATA_DIR}/bases/{run.base.folder.root_digest}"
+
+
+def test_a_run_that_asks_for_a_gpu_asks_the_cluster_for_one_for_each_process(project, mia):
+    plain = job()["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]
+    base = make_base(project, mia)
+    run = make_run(make_snapshot(project, mia), mia, succeeded=False, base=base, device="cuda", processes=2)
+
+    made = yaml.safe_load(record_page.manifest_of(run))
+
+    assert "nvidia.com/gpu" not in plain
+    assert made["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"] == {"nvidia.com/gpu": "2"}

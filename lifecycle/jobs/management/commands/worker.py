@@ -2,28 +2,69 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import threading
 import warnings
 from argparse import ArgumentParser
 from typing import Any
 
 from celery import signals
 from celery.platforms import SecurityWarning
-from django.core.management.base import BaseCommand
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError, connection
 
+from lifecycle.jobs import actions, devices
 from lifecycle.jobs.celery import app, ring
 from lifecycle.jobs.context import stopping
-from lifecycle.jobs.rules import Queue
+from lifecycle.jobs.devices import Serving
+from lifecycle.jobs.rules import SIGN_SECONDS, Device, Queue, bells
 
 SPARE_THREADS = 3  # free for periodic tasks and for bells while jobs run
 SLOTS = {Queue.DEFAULT: 2, Queue.SCANS: 1, Queue.TRAINING: 1}
+log = logging.getLogger(__name__)
 
 
-def ring_all(queues: list[str]) -> None:
+def heard(queue: str, device: Device) -> str:
+    """The broker's queue that a worker of this device listens to."""
+    return bells(queue, device)[0]
+
+
+def ring_all(queues: list[str], device: Device) -> None:
     """Wake ourselves for what was queued while no worker ran."""
     for queue in queues:
-        ring(queue)
+        ring(queue, heard(queue, device))
+
+
+def give_signs(queues: list[str], device: Device, end: threading.Event) -> None:
+    """Say every 15 s that this worker is there, until it ends; a database that is away is told the next time."""
+    while True:
+        try:
+            actions.announce(queues, device)
+        except DatabaseError as error:
+            log.warning("sign_failed error=%s", type(error).__name__)
+            connection.close()
+        if end.wait(SIGN_SECONDS):
+            break
+    with contextlib.suppress(DatabaseError):
+        actions.leave()
+    connection.close()
+
+
+def chosen_device(text: str) -> Serving:
+    """What this worker is to serve. Raises CommandError where the machine has no such GPU: it would take runs and fail every one."""
+    try:
+        wanted = devices.read(text, os.environ.get("CUDA_VISIBLE_DEVICES"))
+    except ValueError as error:
+        raise CommandError(f"{error} It comes from --device, or from TRAINING_DEVICE.") from error
+    if wanted.device == Device.GPU and (found := devices.count_gpus(wanted)) < len(wanted.gpus):
+        raise CommandError(
+            f"This worker is to serve {wanted}, and torch can use {found} of these here. Look at nvidia-smi and at whether torch is a CUDA "
+            "build (python -c 'import torch; print(torch.version.cuda)'), or start it with --device cpu."
+        )
+    return wanted
 
 
 def quiet() -> None:
@@ -39,17 +80,34 @@ class Command(BaseCommand):
     help = "Run the jobs of one or more queues until SIGTERM; then jobs that can be resumed go back into the queue."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """QUEUE …"""
+        """QUEUE … --device DEVICE"""
         parser.add_argument("queues", nargs="+", choices=Queue.values)
+        parser.add_argument(
+            "--device", default=None, help="what training runs on: cpu, cuda, cuda:N or cuda:N,N; TRAINING_DEVICE by default"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Ring once for what waits, then listen."""
         queues: list[str] = options["queues"]
+        trains = Queue.TRAINING in queues
+        if options["device"] and not trains:
+            raise CommandError("--device is for a worker that trains: name the queue training too.")
+        what = chosen_device(options["device"] or settings.TRAINING_DEVICE) if trains else Serving()
+        devices.serve(what)
+        end = threading.Event()
+        signs = threading.Thread(target=give_signs, args=[queues, what.device, end], name="signs", daemon=True)
         signals.worker_shutting_down.connect(lambda **_: stopping.set(), weak=False)
-        signals.worker_ready.connect(lambda **_: ring_all(queues), weak=False)
+        signals.worker_ready.connect(lambda **_: signs.start(), weak=False)
+        signals.worker_ready.connect(lambda **_: ring_all(queues, what.device), weak=False)
         quiet()
         threads = sum(SLOTS[Queue(queue)] for queue in queues) + SPARE_THREADS
-        app.start(
-            ["--quiet", "worker", "--queues", ",".join(queues), "--pool", "threads", "--concurrency", str(threads), "--loglevel", "INFO",
-             "--hostname", f"{'-'.join(queues)}-{os.getpid()}@%h", "--without-gossip", "--without-mingle", "--without-heartbeat"]
-        )  # fmt: skip
+        listened = ",".join(heard(queue, what.device) for queue in queues)
+        try:
+            app.start(
+                ["--quiet", "worker", "--queues", listened, "--pool", "threads", "--concurrency", str(threads), "--loglevel", "INFO",
+                 "--hostname", f"{'-'.join(queues)}-{os.getpid()}@%h", "--without-gossip", "--without-mingle", "--without-heartbeat"]
+            )  # fmt: skip
+        finally:
+            end.set()
+            if signs.is_alive():
+                signs.join(2.0)

@@ -1,0 +1,89 @@
+"""Runs in line: their place on every page, moved by a button, and the device that a launch asks for."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from lifecycle.jobs import actions as jobs
+from lifecycle.jobs.rules import Device, Priority
+from lifecycle.training import actions
+from lifecycle.training.models import Run, Sweep
+from tests.support.browser import fits, shot, violations
+from tests.support.training import make_base, make_snapshot
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+MODES = [(1440, "light"), (390, "dark")]
+
+
+@pytest.fixture
+def snapshot(project, mia):
+    return make_snapshot(project, mia)
+
+
+@pytest.fixture
+def launch(snapshot, mia):
+    base = make_base(snapshot.dataset.project, mia)
+    return lambda **said: actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=mia, **said)
+
+
+def test_a_waiting_run_is_moved_on_its_page_and_on_the_page_of_jobs(opened, launch, mia):
+    launch()
+    run = launch()
+    page = opened(f"/runs/{run.uuid}/", mia)
+
+    expect(page.get_by_text("2nd in line")).to_be_visible()
+    page.get_by_role("button", name="Make urgent").click()
+    expect(page.get_by_text("next in line, urgent")).to_be_visible()
+    page.goto(page.url.replace(f"/runs/{run.uuid}/", "/jobs/"))
+    line = page.locator(f"#job-{run.job.uuid}")
+    line.get_by_role("button", name="Do later").click()
+    expect(line.get_by_text("2nd in line, later")).to_be_visible()
+
+    run.job.refresh_from_db()
+    assert run.job.priority == Priority.LATER
+
+
+def test_a_run_is_launched_for_a_gpu_and_waits_for_one(opened, launch, snapshot, mia):
+    jobs.announce(["training"], Device.GPU)
+    page = opened(f"/runs/launch/?snapshot={snapshot.uuid}", mia)
+
+    page.get_by_label("Device").select_option("GPU")
+    page.get_by_label("Priority").select_option("Later")
+    jobs.leave()
+    page.get_by_role("button", name="Start run").click()
+    expect(page.get_by_text("No worker with a GPU of the queue training is running")).to_be_visible()
+
+    run = Run.objects.get()
+    assert (run.spec["device"], run.job.device, run.job.priority) == ("cuda", "cuda", Priority.LATER)
+
+
+@pytest.mark.parametrize(("width", "scheme"), MODES)
+def test_pages_of_what_waits_fit_and_can_be_read_by_everybody(opened, launch, snapshot, mia, width, scheme):
+    jobs.announce(["training"], Device.CPU)
+    launch()
+    gpu = launch(options={"device": "cuda"}, priority=Priority.URGENT)
+    later = launch(priority=Priority.LATER)
+    jobs.announce(["training"], Device.GPU)
+    addresses = {"run": f"/runs/{later.uuid}/", "run-gpu": f"/runs/{gpu.uuid}/", "jobs": "/jobs/", "job": f"/jobs/{gpu.job.uuid}/"}
+    addresses |= {"list": "/runs/", "launch": f"/runs/launch/?snapshot={snapshot.uuid}", "sweep": "/runs/sweeps/new/"}
+    for name, path in addresses.items():
+        page = opened(path, mia, width=width, scheme=scheme)
+        page.wait_for_load_state("load")
+        page.wait_for_timeout(300)
+        shot(page, f"waiting-{name}-{width}-{scheme}")
+        fits(page)
+        assert violations(page) == [], name
+        page.close()  # one that waits goes on asking
+
+
+def test_a_sweep_is_started_behind_single_runs_unless_somebody_says_otherwise(opened, snapshot, mia):
+    make_base(snapshot.dataset.project, mia)
+    page = opened("/runs/sweeps/new/", mia)
+
+    expect(page.get_by_label("Priority")).to_have_value("later")
+    page.get_by_label("Priority").select_option("Urgent")
+    page.get_by_role("button", name="Start sweep").click()
+    expect(page.get_by_text("trials have ended").first).to_be_visible()
+
+    assert Sweep.objects.get().priority == Priority.URGENT
