@@ -147,9 +147,9 @@ def train(ctx: JobContext) -> None:
         with held(ctx):
             actions.stopped(run.uuid, result.data)
         ctx.raise_if_cancelled()
-    if not result.ok and not result.data and (died := died_again(ctx)) < TRIES:
+    if not result.ok and not result.data and counted(ctx, "died") < TRIES:
         # It died without a word: a kill looks like lack of memory from here. A second try costs little, as it goes on from a checkpoint.
-        if result.code == "out_of_memory" and died > 1:
+        if result.code == "out_of_memory" and counted(ctx, "killed") > 1:
             pass_less(run, folder)
         raise NotReady(result.message, next_step="It is tried again from its last checkpoint.")
     if not result.ok:
@@ -172,11 +172,11 @@ def held(ctx: JobContext) -> Iterator[None]:
         yield
 
 
-def died_again(ctx: JobContext) -> int:
-    """Count one more death of a run's process; returns how often it died. An attempt whose worker was lost says nothing of the process."""
-    died = int(ctx.job.checkpoint.get("died", 0)) + 1
-    ctx.checkpoint({"died": died})
-    return died
+def counted(ctx: JobContext, what: str) -> int:
+    """Count once more what befell a run's process; returns how often it did. A lost worker says nothing of the process."""
+    times = int(ctx.job.checkpoint.get(what, 0)) + 1
+    ctx.checkpoint(ctx.job.checkpoint | {what: times})
+    return times
 
 
 def pass_less(run: Run, folder: Path) -> None:

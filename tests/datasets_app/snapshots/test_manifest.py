@@ -27,3 +27,15 @@ def test_a_long_manifest_is_read_in_flat_memory(tmp_path):
 
     assert count == ROWS
     assert most < path.stat().st_size / 2
+
+
+def test_rows_of_a_split_are_found_by_their_number(tmp_path):
+    placed = [
+        Placed(Row(each * 64, "", "", "", "a", "", "", "", ""), split, each)
+        for each, split in zip("abcd", ("train", "test") * 2, strict=True)
+    ]
+    manifest.write(tmp_path / "manifest.parquet", placed)
+
+    found = manifest.items_at(tmp_path / "manifest.parquet", "train", {-1, 0, 1, 2})
+
+    assert found == {0: "a" * 64, 1: "c" * 64}
