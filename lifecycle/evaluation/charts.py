@@ -14,6 +14,7 @@ NAMED = 3
 TEXT_LIMIT = 12
 NAME_LIMIT = 22
 GRAPHITE = {"font": {"color": "$c2", "size": 11}}
+TABLE = 500  # pairs of classes that stand in the table of a chart, the most frequent; the report has all
 LINE_ROWS = 5  # bins with fewer rows are dots off the line: their share says little
 
 
@@ -49,10 +50,9 @@ def confusion(report: Mapping[str, Any], *, limit: int | None, chart_id: str = "
         "showscale": False,
         "hovertemplate": f"%{{y}} {read_as} %{{x}}: %{{z}}<extra></extra>",
     }
-    pairs = rules.confused(report)
-    rows = [[pair.true, pair.predicted, pair.count] for pair in pairs]
-    total = rules.errors(report)
-    lead = f"{count(total)} error{'s' * (total != 1)} in {count(len(pairs))} pair{'s' * (len(pairs) != 1)}." if pairs else "No error."
+    rows = [[pair.true, pair.predicted, pair.count] for pair in rules.confused(report, TABLE)]
+    total, pairs = rules.errors(report), rules.count_confused(report)
+    lead = f"{count(total)} error{'s' * (total != 1)} in {count(pairs)} pair{'s' * (pairs != 1)}." if pairs else "No error."
     figure = {"data": [heat], "layout": layout}
     caption = "Errors only: the diagonal is left unshaded so mistakes carry the colour."
     if several:

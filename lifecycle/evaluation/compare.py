@@ -165,6 +165,16 @@ def summary(report: dict[str, Any], first: str, second: str, leading: Leading = 
     return {"verdict": f1["verdict"], "fact": facts[f1["verdict"]], "text": text}
 
 
+def first_changes(a: Evaluation, b: Evaluation, count: int) -> list[rules.Change]:
+    """The first of `changed_items`, kept for an hour: the same two give the same ones."""
+    key = f"evaluation:changed:1:{a.predictions_id}:{b.predictions_id}:{count}"
+    known: list[rules.Change] | None = cache.get(key)
+    if known is None:
+        known = changed_items(a, b)[:count]
+        cache.set(key, known, 3600)
+    return known
+
+
 def changed_items(a: Evaluation, b: Evaluation) -> list[rules.Change]:
     """Items that the two answered differently: those that b broke, those it fixed, and errors that changed."""
     if rules.is_marks(a.report):

@@ -128,16 +128,16 @@ def parts(evaluation: Evaluation) -> dict[str, Any]:
             "baselines": baselines(report),
             "beside": [rules.METRICS[name] for name in beside(report)],
         }
-    pairs = rules.confused(report)
+    pairs = rules.confused(report, PAIRS)
     return {
-        "pairs": pairs[:PAIRS],
-        "pair_count": len(pairs),
+        "pairs": pairs,
+        "pair_count": rules.count_confused(report),
         "rival": None if queries.is_flattering(evaluation) else rules.rival(report),
         "flattering": queries.is_flattering(evaluation),
         "several": rules.is_several(report),
         "read_as": read_as(report),
         "errors": rules.errors(report),
-        "held": sum(pair.count for pair in pairs[:PAIRS]),
+        "held": sum(pair.count for pair in pairs),
         "classes": len(report["confusion"]["labels"]),
         "confusion": charts.confusion(report, limit=WORST),
         "f1": charts.f1_by_class(report),
@@ -171,11 +171,11 @@ def detail(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, Any]:
         "beside": [rules.METRICS[name] for name in beside(report)],
         "matrix": None if every else matrix(report, rules.worst(report, WORST)),
         "all_chart": charts.confusion(report, limit=None) if every else None,
-        "all_pairs": rules.confused(report) if every else [],
+        "all_pairs": rules.confused(report, charts.TABLE) if every else [],
         "classes": len(labels),
         "per_class": per_class(report, str(sort)),
         "sort": sort,
-        "worst_errors": lines(user, evaluation, queries.errors_of(evaluation, 10)),
+        "worst_errors": lines(user, evaluation, queries.worst_errors(evaluation)),
         "may_read": may_read(user, evaluation),
         "others": list(queries.comparable_with(evaluation, user)[:1]),
     }
@@ -324,7 +324,7 @@ def comparison(user: User, given: Mapping[str, str]) -> dict[str, Any]:
             "sides": list(queries.sides_of(user, a, b)[:5]),
             "usual": side_by_side.USUAL,
         }
-    changed = compare.changed_items(a, b)
+    changed = compare.first_changes(a, b, PAGE)
     context["marks"] = rules.is_marks(a.report)
     return context | {
         "report": report,
@@ -334,7 +334,7 @@ def comparison(user: User, given: Mapping[str, str]) -> dict[str, Any]:
         "per_class": sorted(
             ({"label": label} | row for label, row in report["per_class"].items()), key=lambda row: (row["difference"] or 0, row["label"])
         ),
-        "changed": [in_words(line) for line in lines(user, a, changed[:PAGE])] if context["marks"] else lines(user, a, changed[:PAGE]),
+        "changed": [in_words(line) for line in lines(user, a, changed)] if context["marks"] else lines(user, a, changed),
         "kinds": report["changes"],
         "may_read": may_read(user, a),
     }

@@ -38,6 +38,7 @@ from registry.access.policy import Person
 from registry.artifacts import actions as artifacts
 
 trainers_of = training.trainers_of
+WORST = 10  # wrong answers that a report shows
 # Scores of a baseline that a run is read against.
 REFERRED = ("macro_f1", "micro_f1", "accuracy", "subset_accuracy", "pair_accuracy", "best_first")
 
@@ -155,6 +156,16 @@ def errors_of(evaluation: Evaluation, limit: int) -> list[rules.Answer]:
         return rules.confident_errors(rules.answers(predictions_of(evaluation)), limit)
     found = answers_of(evaluation)
     return [rules.answer_at(found, row) for row in rules.rows_in_cell(found)[:limit]]
+
+
+def worst_errors(evaluation: Evaluation) -> list[rules.Answer]:
+    """The ten most confident wrong answers, kept for an hour: they never change."""
+    key = f"evaluation:worst:1:{evaluation.predictions_id}"
+    known: list[rules.Answer] | None = cache.get(key)
+    if known is None:
+        known = errors_of(evaluation, WORST)
+        cache.set(key, known, 3600)
+    return known
 
 
 def is_flattering(evaluation: Evaluation) -> bool:

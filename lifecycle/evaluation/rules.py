@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lifecycle.engine import calibration, leading
 from lifecycle.engine.groups import Answers
@@ -199,7 +200,7 @@ def check_one(report: Mapping[str, Any]) -> None:
 
 def errors(report: Mapping[str, Any]) -> int:
     """Rows that were answered wrongly."""
-    return int(report["wrong_rows"]) if "wrong_rows" in report else sum(pair.count for pair in confused(report))
+    return int(report["wrong_rows"]) if "wrong_rows" in report else int(mistaken(report).sum())
 
 
 def baseline_name(report: Mapping[str, Any], name: str) -> str:
@@ -210,24 +211,35 @@ def baseline_name(report: Mapping[str, Any], name: str) -> str:
     return own.get(name) or BASELINES.get(name, name)
 
 
-def confused(report: Mapping[str, Any]) -> list[Pair]:
-    """Pairs of classes that were mistaken, most rows first, then by name."""
+def mistaken(report: Mapping[str, Any]) -> NDArray[np.int64]:
+    """The confusion matrix (C, C) without its diagonal."""
+    counts = np.array(report["confusion"]["counts"], dtype=np.int64)
+    np.fill_diagonal(counts, 0)
+    return counts
+
+
+def count_confused(report: Mapping[str, Any]) -> int:
+    """How many pairs of classes were mistaken."""
+    return int(np.count_nonzero(mistaken(report)))
+
+
+def confused(report: Mapping[str, Any], limit: int | None = None) -> list[Pair]:
+    """Pairs of classes that were mistaken, most rows first, then by name; the first `limit`. Of 200 classes there are 40,000."""
     labels, counts = report["confusion"]["labels"], report["confusion"]["counts"]
-    support = [each["support"] for each in report["per_class"]] if is_several(report) else [sum(line) for line in counts]
-    pairs = [
-        Pair(labels[row], labels[column], count, support[row])
-        for row, line in enumerate(counts)
-        for column, count in enumerate(line)
-        if row != column and count
-    ]
-    return sorted(pairs, key=lambda pair: (-pair.count, -pair.share, pair.true, pair.predicted))
+    support = np.array([each["support"] for each in report["per_class"]] if is_several(report) else [sum(line) for line in counts])
+    off = mistaken(report)
+    rows, columns = np.nonzero(off)
+    values = off[rows, columns]
+    by_name = np.argsort(np.argsort(np.array(labels)))
+    order = np.lexsort((by_name[columns], by_name[rows], -values / support[rows], -values))[:limit]
+    return [Pair(labels[rows[at]], labels[columns[at]], int(values[at]), int(support[rows[at]])) for at in order]
 
 
 def worst(report: Mapping[str, Any], limit: int) -> list[int]:
     """Positions of the classes that take part in most errors, so ordered that classes that are mistaken for each other stand together."""
     position = {label: at for at, label in enumerate(report["confusion"]["labels"])}
     order: list[int] = []
-    for pair in confused(report):  # of 200 classes there are 40,000
+    for pair in confused(report, limit * limit):  # so many pairs name `limit` classes at least, where there are as many
         for label in (pair.true, pair.predicted):
             if position[label] not in order:
                 order.append(position[label])

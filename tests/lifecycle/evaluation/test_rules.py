@@ -121,3 +121,32 @@ def test_evaluations_of_two_datasets_cannot_be_compared(project, mia):
 
     with pytest.raises(Refused, match="different datasets"):
         compare.paired_report(a, b)
+
+
+def test_the_most_frequent_of_many_pairs_are_the_first_of_all():
+    random = np.random.default_rng(1)
+    labels = [f"class {number}" for number in random.permutation(40)]
+    counts = random.integers(0, 4, (40, 40)).tolist()
+    report = {"confusion": {"labels": labels, "counts": counts}}
+    every = [
+        rules.Pair(labels[row], labels[column], counts[row][column], sum(counts[row]))
+        for row in range(40) for column in range(40) if row != column and counts[row][column]
+    ]  # fmt: skip
+    wanted = sorted(every, key=lambda pair: (-pair.count, -pair.share, pair.true, pair.predicted))
+
+    assert rules.confused(report) == wanted
+    assert rules.confused(report, 7) == wanted[:7]
+    assert rules.count_confused(report) == len(wanted)
+    assert rules.errors(report) == sum(pair.count for pair in wanted)
+    named = list(dict.fromkeys(labels.index(label) for pair in wanted for label in (pair.true, pair.predicted)))
+    assert rules.worst(report, 10) == named[:10]
+
+
+def test_the_chart_of_many_classes_lists_its_most_frequent_pairs_alone():
+    labels = [f"class {number:02}" for number in range(40)]
+    report = {"confusion": {"labels": labels, "counts": np.full((40, 40), 2).tolist()}}
+
+    chart = charts.confusion(report, limit=None)
+
+    assert chart.lead == "3,120 errors in 1,560 pairs."
+    assert len(chart.rows) == charts.TABLE == 500
