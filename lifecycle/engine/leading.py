@@ -20,6 +20,11 @@ class Leading:
         """The words where they begin a line."""
         return self.words[0].upper() + self.words[1:]
 
+    @property
+    def one(self) -> str:
+        """The words with their article."""
+        return f"{'an' if self.words[0] in 'aeiou' else 'a'} {self.words}"
+
 
 MACRO, MICRO = Leading("macro_f1", "macro-F1"), Leading("micro_f1", "micro-F1 of spans")
 PAIRS = Leading("pair_accuracy", "accuracy of pairs")

@@ -130,14 +130,9 @@ class Rival:
     is_ahead: bool
 
     @property
-    def article(self) -> str:
-        """What stands before `words`."""
-        return "an" if self.words[0] in "aeiou" else "a"
-
-    @property
-    def words(self) -> str:
-        """What the score is called within a sentence."""
-        return next(each.words for each in leading.LEADING.values() if each.name == self.metric)
+    def one(self) -> str:
+        """What the score is called within a sentence, with its article."""
+        return next(each.one for each in leading.LEADING.values() if each.name == self.metric)
 
 
 def rival(report: Mapping[str, Any]) -> Rival | None:

@@ -51,7 +51,7 @@ def history(marks: Sequence[Mark], score: Leading, *, wanted: int) -> Chart:
     return Chart(
         id="history",
         lead=f"Trial {count(best.number)} is the best,",
-        caption=f"with a {score.words} of {decimals(best.value)} on validation.",
+        caption=f"with {score.one} of {decimals(best.value)} on validation.",
         figure={"data": data, "layout": layout},
         head=["trial", score.words, "best so far", ""],
         rows=[

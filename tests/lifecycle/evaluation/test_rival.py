@@ -42,7 +42,7 @@ def test_marked_parts_are_held_against_baselines_by_micro_f1():
     found = rules.rival(report | {"baselines": {"dictionary": dictionary}})
 
     assert found == rules.Rival("Dictionary of the training spans", "micro_f1", 0.8, 0.7, True)
-    assert found.words == "micro-F1 of spans"
+    assert found.one == "a micro-F1 of spans"
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,13 @@ from datasets_app.snapshots import queries as snapshots
 from lifecycle.evaluation import queries as evaluations
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
-from lifecycle.training import actions, queries
-from lifecycle.training.models import Run
+from lifecycle.training import actions, queries, sweep_queries
+from lifecycle.training.models import Run, Sweep
 from tests.support.datasets import import_texts, make_dataset
 from tests.support.jobs import run_ok
 from tests.support.ranked import ranked_snapshot
 from tests.support.snapshots import freeze
+from tests.support.sweeps import make_sweep, run_trials
 from tests.support.tiny_models import make_tiny_base
 from tests.support.training import make_base, make_run
 from tests.support.written import make_decoder
@@ -157,3 +158,25 @@ def test_a_run_learns_orders_and_is_measured_against_place_length_and_words(task
     answers = evaluations.orders_of(test)
     assert len(answers) == test.rows
     assert {len(each) for each in answers.strengths} == ({2} if task == "preference" else {3})
+
+
+# ── Sweeps ──────────────────────────────────────────────────────────────────
+def test_a_sweep_finds_the_settings_of_the_best_accuracy_of_pairs(project, mia, client_for):
+    sweep = run_trials(make_sweep(ranked_snapshot(project, mia), mia, trials=2), 0.6, 0.8)
+
+    listed = sweep_queries.sweeps(mia).get(pk=sweep.pk)
+
+    assert (listed.ended, listed.best) == (2, 0.8)
+    assert sweep_queries.leading_of(sweep).name == "pair_accuracy"
+    page = client_for(mia).get(f"/runs/sweeps/{sweep.uuid}/").content.decode()
+    assert "with an accuracy of pairs of 0.800 on validation." in page
+
+
+def test_a_sweep_over_a_setting_of_labels_is_refused_by_its_name(project, mia):
+    space = {"label_smoothing": {"low": 0.0, "high": 0.2}}
+
+    with pytest.raises(Refused, match="is a setting of labels"):
+        make_sweep(ranked_snapshot(project, mia), mia, space=space)
+
+    assert not Sweep.objects.exists()
+    assert not Run.objects.exists()
