@@ -55,6 +55,20 @@ def length_batches(lengths: Sequence[int], batch_size: int) -> Iterator[list[int
         yield order[start : start + batch_size]
 
 
+def set_batches(lengths: Sequence[int], counts: Sequence[int], sequences: int) -> Iterator[list[int]]:
+    """As `length_batches`, of rows that are several sequences each: at most so many sequences at once, or one row."""
+    batch: list[int] = []
+    held = 0
+    for row in sorted(range(len(lengths)), key=lambda row: (-lengths[row], row)):
+        if batch and held + counts[row] > sequences:
+            yield batch
+            batch, held = [], 0
+        batch.append(row)
+        held += counts[row]
+    if batch:
+        yield batch
+
+
 class Network(nn.Module):
     """What learns in a run. Called with a batch it gives {"logits"}, and {"loss"} where the batch has labels.
 

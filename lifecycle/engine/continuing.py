@@ -41,7 +41,7 @@ def rehearsed(spec: TrainSpec, rows: Rows, folder: Path, recipe: Recipe) -> Rows
         return rows
     earlier, wanted = read_rows(folder / REHEARSAL, spec.labels, recipe.read), spec.rehearsed_rows(len(rows))
     parts = ((each, getattr(earlier, name)[:wanted]) for name, each in vars(rows).items())
-    return Rows(*(tuple(one) + tuple(two) for one, two in parts))
+    return replace(Rows(*(tuple(one) + tuple(two) for one, two in parts)), left_out=rows.left_out)
 
 
 # ── The head ────────────────────────────────────────────────────────────────

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from lifecycle.engine import memory
 from lifecycle.engine.batches import Collate, EncodedRows
-from lifecycle.engine.classifier import Classifier, TokenClassifier, collate, length_batches
+from lifecycle.engine.classifier import Classifier, TokenClassifier, collate, length_batches, set_batches
 from lifecycle.engine.devices import beside
 from lifecycle.engine.layers import Activations, Lowest
 
@@ -77,15 +77,16 @@ def evaluation_logits(model: Any, rows: EncodedRows, batches: Any, at_once: int)
 
 @torch.no_grad()
 def evaluation_scores(model: Any, rows: EncodedRows, batches: Any, at_once: int) -> np.ndarray[Any, Any]:
-    """Scores (N, M) of the responses of all rows in order, without dropout; NaN where a row has fewer. at_once: sequences of a batch."""
+    """Scores (N, M) of the responses of all rows in order, without dropout; NaN where a row has fewer, and infinity where a score is no
+    number. at_once: sequences of a batch."""
     model.eval()
     counts = [len(each) for each in rows.encoded.ids]
     scores = np.full((len(rows), max(counts)), np.nan)
-    for numbers in length_batches(rows.lengths, max(1, at_once // max(counts))):
+    for numbers in set_batches(rows.lengths, counts, at_once):
         batch = batches([rows[number] for number in numbers])
         batch.pop("labels")
         for number, found in zip(numbers, model(**beside(model, batch))["logits"].float().cpu().numpy(), strict=True):
-            scores[number, : counts[number]] = found[: counts[number]]
+            scores[number, : counts[number]] = np.nan_to_num(found[: counts[number]], nan=np.inf)
     return scores
 
 

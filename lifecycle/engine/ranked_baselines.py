@@ -98,9 +98,13 @@ def frozen_base(train: Rows, test: Rows, task: str, seed: int, *, base: Path, po
 def measure(
     train: Rows, test: Rows, *, task: str, base: Base | None, folder: Path, pooling: str, max_tokens: int, count: int, seed: int
 ) -> dict[str, Any]:
-    """The recipe's `shown` scores of each baseline with intervals {low, high}; the base's is left out where no base is given."""
-    strengths = {"first": by_place(test), "longer": by_length(test), "tfidf_logreg": words(train, test, seed)}
-    if base is not None:
+    """The recipe's `shown` scores of each baseline with intervals {low, high}; the base's is left out where no base is given, and so are
+    both regressions where the training rows prefer no response."""
+    strengths = {"first": by_place(test), "longer": by_length(test)}
+    teaches = any(len(set(each.ranks)) > 1 for each in train.targets)
+    if teaches:
+        strengths["tfidf_logreg"] = words(train, test, seed)
+    if teaches and base is not None:
         strengths["frozen_base_logreg"] = frozen_base(
             train, test, task, seed, base=folder / base.path, pooling=pooling, max_tokens=max_tokens
         )

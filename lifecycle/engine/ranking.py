@@ -10,6 +10,7 @@ log_loss        nats a pair; a pair that people find equal wants a half, so that
 ece             over pairs, of the probability that the stronger one is better
 accuracy_longer, accuracy_shorter    pair_accuracy where people prefer the longer, the shorter response (in characters)
 longer_preferred  share of the pairs of different length of which the model prefers the longer
+longer_surplus  by how much that share is above the share of which people prefer the longer, of the same pairs
 
 Pairs are counted together, rows with more responses more often. Rows whose responses people find equal say nothing but to log_loss.
 """
@@ -28,7 +29,7 @@ from lifecycle.engine.metrics import Floats, Ints
 
 METRICS = (
     *("pair_accuracy", "best_first", "kendall_tau", "log_loss", "ece"),
-    *("accuracy_longer", "accuracy_shorter", "longer_preferred"),
+    *("accuracy_longer", "accuracy_shorter", "longer_preferred", "longer_surplus"),
 )
 COMPARED = ("pair_accuracy", "best_first", "kendall_tau", "log_loss", "ece")
 NONE = -1  # the rank where a row has no such response
@@ -130,6 +131,7 @@ class ScoredRanks:
     longer: tuple[Floats, Floats]
     shorter: tuple[Floats, Floats]
     chosen_longer: tuple[Floats, Floats]
+    people_longer: Floats
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -139,18 +141,18 @@ class ScoredRanks:
         known = ~np.isnan(self.best)
 
         def share(above: Floats, below: Floats) -> Floats:
-            total = weights @ below
-            return np.divide(weights @ above, total, out=np.full(len(weights), np.nan), where=total > 0)
+            return _quotient(weights @ above, weights @ below)
 
         return {
             "pair_accuracy": share(self.right, self.decided),
             "best_first": share(np.where(known, self.best, 0.0), known.astype(np.float64)),
             "kendall_tau": share(np.where(known, self.tau, 0.0), known.astype(np.float64)),
             "log_loss": share(self.loss, self.pairs),
-            "ece": np.abs(weights @ self.gap).sum(axis=1) / np.maximum(weights @ self.decided, 1.0),
+            "ece": _quotient(np.abs(weights @ self.gap).sum(axis=1), weights @ self.decided),
             "accuracy_longer": share(*self.longer),
             "accuracy_shorter": share(*self.shorter),
             "longer_preferred": share(*self.chosen_longer),
+            "longer_surplus": share(self.chosen_longer[0] - self.people_longer, self.chosen_longer[1]),
         }
 
     def extras(self, weights: Floats) -> dict[str, Floats]:
@@ -164,6 +166,10 @@ class ScoredRanks:
     def support(self) -> Ints:
         """There are no classes (0,)."""
         return np.zeros(0, dtype=np.int64)
+
+
+def _quotient(above: Floats, below: Floats) -> Floats:
+    return np.divide(above, below, out=np.full(len(above), np.nan), where=below > 0)
 
 
 def score(strengths: Floats, truth: Sequence[Ranked], bins: int = 15) -> ScoredRanks:
@@ -208,6 +214,7 @@ def _of_pairs(pairs: Pairs, strengths: Floats, truth: Sequence[Ranked], bins: in
         longer=(summed(pairs.right, longer), summed(one, longer)),
         shorter=(summed(pairs.right, shorter), summed(one, shorter)),
         chosen_longer=(summed(chosen, apart), summed(one, apart)),
+        people_longer=summed(one, longer),
     )
 
 

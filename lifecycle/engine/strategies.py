@@ -27,8 +27,11 @@ ATTENTION = (
 
 
 def load_tokenizer(folder: Path) -> Any:
-    """The folder's tokenizer, without running code of its own."""
-    return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    """The folder's tokenizer, without running code of its own. What is too long loses its end, as where the artifact answers."""
+    tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    if tokenizer.truncation_side != "right":
+        tokenizer.truncation_side = "right"
+    return tokenizer
 
 
 def load_encoder(folder: Path, pooling: str) -> Any:

@@ -32,7 +32,7 @@ from lifecycle.engine.leading import of_lists
 from lifecycle.engine.probe import choose_precision, environment
 from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.samples import Samples, choose
-from lifecycle.engine.spec import SpecError, TrainSpec
+from lifecycle.engine.spec import RANKED, SpecError, TrainSpec
 from lifecycle.engine.strategies import load_tokenizer
 from lifecycle.engine.team import Obey, Team, set_threads
 from lifecycle.engine.trainer import (
@@ -211,6 +211,8 @@ def _prepare(spec: TrainSpec, folder: Path, rank: int = 0) -> Prepared:
     validation = read_rows(folder / "validation.jsonl", spec.labels, recipe.read)
     test = read_rows(folder / "test.jsonl", spec.labels, recipe.read) if (folder / "test.jsonl").exists() else None
     recipe.check(train_rows.targets, spec.labels)
+    if spec.task in RANKED:  # without a pair that is decided there is no score by which a step could be the best
+        recipe.check(validation.targets, spec.labels)
     base = open_base(folder / spec.base.path, spec.base.name, spec.base.digest)
     if spec.task == "free_text" and not base.decoder:
         raise SpecError("base", f"is {base.model_type or 'unknown'}, which writes no texts; choose a decoder, such as SmolLM2.")

@@ -100,6 +100,9 @@ def _report(a: Evaluation, b: Evaluation) -> dict[str, Any]:
     }  # fmt: skip
     digest = digest_of({"report": report, "a": a.report_digest, "b": b.report_digest})
     leading = rules.leading_of(a.report).name
+    if metrics[leading]["difference"] is None:
+        text = "In none of the rows that both answered do people prefer one response, so nothing tells the two apart."
+        raise Refused(text, next_step="Compare more responses, freeze again, and evaluate both on that snapshot.")
     if rules.is_orders(a.report):
         return report | tests(report, orders.changes(first, second), {}, leading) | {"digest": digest}
     if rules.is_marks(a.report):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from lifecycle.engine import calibration, ranking
 from lifecycle.engine.ranked_predictions import RankedAnswers, shared
 from lifecycle.evaluation.rules import Change
-from lifecycle.ui.numbers import count, percent
+from lifecycle.ui.numbers import GAP, count, percent, signed
 
 MEANT = {
     "pair_accuracy": "pairs of which the one that people prefer is the stronger",
@@ -42,16 +42,21 @@ def length(report: Mapping[str, Any]) -> Finding | None:
     people, model = report.get("longer_preferred_by_people"), report.get("longer_preferred")
     if people is None or model is None:
         return None
-    interval = (report.get("intervals") or {}).get("longer_preferred") or {}
-    low, high = interval.get("low", model), interval.get("high", model)
+    interval = (report.get("intervals") or {}).get("longer_surplus") or {}
+    low, high = interval.get("low") or 0.0, interval.get("high") or 0.0
     of = f"Of {count(report['apart'])} pairs of different length people prefer the longer in {percent(people)}"
-    text = f"{of}, the model in {percent(model)} (95 % {percent(low)} to {percent(high)})."
-    if low > people:
+    text = f"{of}, the model in {percent(model)}; the difference lies between {points(low)} and {points(high)} points (95{GAP}%)."
+    if low > 0:
         step = "Compare more pairs in which the shorter response is better, or check what it gives to short ones."
         return Finding("warn", "It prefers longer responses more often than people do.", f"{text} {step}")
-    if high < people:
+    if high < 0:
         return Finding("warn", "It prefers shorter responses more often than people do.", text)
     return Finding("ok", "It prefers longer responses about as often as people do.", text)
+
+
+def points(share: float) -> str:
+    """A difference of shares in points of a hundred, with its sign."""
+    return signed(100 * share, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +99,15 @@ def is_right(found: RankedAnswers) -> NDArray[np.bool_]:
 
 
 def changes(one: RankedAnswers, two: RankedAnswers) -> list[Change]:
-    """Items that the two put in a different order, with the same truth: broken (only the first has every pair right), fixed, other."""
+    """Items that the two put in a different order, with the same truth: broken (only the first has every pair right), fixed, other (neither
+    has)."""
     first, second = shared(one, two)
     right = is_right(one), is_right(two)
     found = []
     for row, other in zip(first, second, strict=True):
         before, after = told(one.strengths[row]), told(two.strengths[other])
-        if before != after:
-            was, now = bool(right[0][row]), bool(right[1][other])
+        was, now = bool(right[0][row]), bool(right[1][other])
+        if before != after and not (was and now):  # both are right where they differ about responses that people find equal
             kind = "other" if was == now else "fixed" if now else "broken"
             found.append(Change(one.ids[row], (people(one.ranks[row]),), (before,), (after,), kind))
     order = {"broken": 0, "fixed": 1, "other": 2}

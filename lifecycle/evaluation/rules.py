@@ -54,6 +54,7 @@ BASELINES = {
     "longer": "The longer response",
     "frozen_base_logreg": "Untrained base + logistic regression",
 }
+PLACE = "first"  # no rival: a model never sees in which place a response stands, and in some files the preferred one always is the first
 SEVERAL = {"majority": "Most frequent classes together"}  # what is named otherwise where a text may have several
 ORDERS = {"tfidf_logreg": "TF-IDF of responses + logistic regression", "frozen_base_logreg": "Untrained base + logistic regression"}
 MARKS = {"majority": "Nothing marked", "frozen_base_logreg": "Untrained base + logistic regression of each token"}
@@ -138,7 +139,7 @@ class Rival:
 def rival(report: Mapping[str, Any]) -> Rival | None:
     """The baseline that speaks against a fine-tune; None where it is clearly better than all, or there are none."""
     metric = leading_of(report).name
-    found = {name: each for name, each in (report.get("baselines") or {}).items() if each.get(metric) is not None}
+    found = {name: each for name, each in (report.get("baselines") or {}).items() if each.get(metric) is not None and name != PLACE}
     if not found or report.get(metric) is None:
         return None
     best = max(found, key=lambda name: found[name][metric])

@@ -115,7 +115,7 @@ def prioritise(job_id: UUID, priority: Priority, actor: Person, *, seen: Priorit
 def claim(queue: str, device: Device = Device.CPU) -> Job | None:
     """Take the next job of a queue for a worker of this device, with a lease, or None where nothing waits that it may take.
 
-    The most urgent first; among those equally urgent the one that has waited longest, and on a GPU before these the ones that ask for it.
+    The most urgent first, and among those equally urgent the one that has waited longest.
     Two claimers never get the same job.
     """
     while True:
@@ -134,11 +134,8 @@ def claim(queue: str, device: Device = Device.CPU) -> Job | None:
 
 def next_in_line(queue: str, device: Device, now: datetime) -> Job | None:
     """The job that a worker of this device would take now."""
-    waiting = Job.objects.filter(queue=queue, state=State.QUEUED, available_at__lte=now).order_by("priority", "available_at", "id")
-    if device == Device.CPU:
-        return waiting.filter(device__in=rules.TAKES[device]).first()
-    firsts = [waiting.filter(device=each).first() for each in rules.TAKES[device]]
-    return min((job for job in firsts if job is not None), key=lambda job: job.priority, default=None)
+    waiting = Job.objects.filter(queue=queue, state=State.QUEUED, available_at__lte=now, device__in=rules.TAKES[device])
+    return waiting.order_by("priority", "available_at", "id").first()
 
 
 def bind(job: Job, device: Device) -> None:

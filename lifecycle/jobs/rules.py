@@ -51,7 +51,7 @@ class Device(TextChoices):
     GPU = "cuda", "GPU"
 
 
-# What a worker takes. A GPU is for those that ask for it, before others that are equally urgent.
+# What a worker takes.
 TAKES = {Device.CPU: (Device.CPU, Device.ANY), Device.GPU: (Device.GPU, Device.ANY)}
 
 

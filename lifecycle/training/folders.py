@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from datasets_app.snapshots.models import Snapshot
 from lifecycle.engine.data import EARLIER, REHEARSAL
 from lifecycle.engine.spec import TrainSpec
 from lifecycle.jobs.models import Job
+from lifecycle.jobs.rules import Device
 from lifecycle.refusals import Refused
 from lifecycle.training import earlier
 from lifecycle.training.models import Run
@@ -26,6 +28,13 @@ KEPT = {"spec.json", "events.jsonl", "result.json"}  # of a finished run: no tex
 def run_folder(run: Run) -> Path:
     """Where a run's process works."""
     return Path(settings.DATA_DIR) / "runs" / str(run.uuid)
+
+
+def begun_on(folder: Path) -> Device | None:
+    """The device on which a run was begun there; None where it was not. One that was begun before devices were kept trains on the CPU."""
+    if (folder / "device.json").exists():
+        return Device(json.loads((folder / "device.json").read_text(encoding="utf-8"))["device"])
+    return Device.CPU if (folder / "precision.json").exists() else None
 
 
 def scratch(job: Job) -> Path:

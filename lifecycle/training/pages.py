@@ -17,6 +17,7 @@ from lifecycle.engine import leading
 from lifecycle.engine.leading import Leading
 from lifecycle.engine.spec import MERGED, RANKED
 from lifecycle.jobs import queries as jobs
+from lifecycle.jobs.rules import State
 from lifecycle.training import charts, forgetting_page, ports, queries, record_page
 from lifecycle.training.models import Diagnosis, Run
 from lifecycle.training.rules import RunState
@@ -74,7 +75,7 @@ def listing(user: User, given: Mapping[str, str]) -> dict[str, Any]:
         rows = rows.filter(id__lt=int(before))
     found = list(rows[: PAGE + 1])
     losses = queries.validation_losses(found[:PAGE])
-    places = jobs.line_up(run.job for run in found[:PAGE] if run.job and run.state == RunState.QUEUED).places
+    places = jobs.line_up(run.job for run in found[:PAGE] if run.job and run.job.state == State.QUEUED).places
     lines = [RunLine(run, losses.get(run.pk, []), leading.of_lists(run.task), places.get(run.job_id or 0)) for run in found[:PAGE]]
     older = f"?before={found[PAGE - 1].pk}" if len(found) > PAGE else ""
     return {
@@ -134,12 +135,13 @@ def live_part(user: User, run: Run, curves: Mapping[str, charts.Curve], findings
     """State, progress, figures, findings, log and what may be done."""
     active = run.state in queries.ACTIVE
     job = run.job
+    waits = job is not None and job.state == State.QUEUED  # also of one whose worker has left
     return {
         "run": run,
         "active": active,
         "job": job,
-        "line": jobs.line(user, job) if job and run.state == RunState.QUEUED else None,
-        "moves": jobs.moves(job) if job and run.state == RunState.QUEUED and can(user, "training.launch", run) else [],
+        "line": jobs.line(user, job) if job and waits else None,
+        "moves": jobs.moves(job) if job and waits and can(user, "training.launch", run) and jobs.may_cancel(user, job) else [],
         "thread": thread(run),
         "eta": job.eta if job and run.state == RunState.TRAINING else None,
         "epoch": epoch(run),

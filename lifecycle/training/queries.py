@@ -288,8 +288,8 @@ def written_lengths(snapshot: Snapshot) -> tuple[float, float, float]:
     key = f"training:written:{snapshot.uuid}"
     known: tuple[float, float, float] | None = cache.get(key)
     if known is None:
-        rows = islice(snapshots.written_rows(snapshot, "train"), SAMPLE)
-        pairs = [(len(row["text"]), len(row["answer"])) for row in rows] or [(1, 1)]
+        rows = islice(snapshots.told_rows(snapshot, "train"), SAMPLE)
+        pairs = [(len(row["text"]), len(row["answer"])) for row in rows if "left_out" not in row] or [(1, 1)]
         whole, said = sorted(map(sum, pairs)), sorted(answer for _, answer in pairs)
         at = min(len(pairs) - 1, int(len(pairs) * 0.99))
         known = (float(statistics.median(whole)), float(whole[at]), float(said[at]))
@@ -297,14 +297,17 @@ def written_lengths(snapshot: Snapshot) -> tuple[float, float, float]:
     return known
 
 
-def ranked_lengths(snapshot: Snapshot) -> tuple[float, float]:
-    """As `text_lengths`, of prompt and response together."""
+def ranked_lengths(snapshot: Snapshot) -> tuple[float, float, float]:
+    """As `text_lengths`, of prompt and response together; and responses of a row on the average."""
     key = f"training:ranked:{snapshot.uuid}"
-    known: tuple[float, float] | None = cache.get(key)
+    known: tuple[float, float, float] | None = cache.get(key)
     if known is None:
-        rows = islice(snapshots.ranked_rows(snapshot, "train"), SAMPLE)
+        rows = list(islice(snapshots.ranked_rows(snapshot, "train"), SAMPLE))
         lengths = sorted(len(row["text"]) + len(each) for row in rows for each in row["responses"]) or [1]
-        known = (float(statistics.median(lengths)), float(lengths[min(len(lengths) - 1, int(len(lengths) * 0.99))]))
+        known = (
+            float(statistics.median(lengths)), float(lengths[min(len(lengths) - 1, int(len(lengths) * 0.99))]),
+            len(lengths) / max(1, len(rows)),
+        )  # fmt: skip
         cache.set(key, known, 3600)
     return known
 
@@ -316,12 +319,14 @@ def unlearnable(snapshot: Snapshot) -> tuple[int, str] | None:
     return (len(rows), rows[0]["left_out"]) if rows and all("left_out" in row for row in rows) else None
 
 
-def measured_rate(base: BaseModel, strategy: str) -> tuple[float, str] | None:
+def measured_rate(base: BaseModel, strategy: str, *, ranked: bool = False) -> tuple[float, str] | None:
     """Examples a second of the newest finished run on this base, and its strategy: the same one where there is one, else another's.
+    ranked: of runs that put responses in order, of which an example is several texts; else of the others.
 
     Another's rate is scaled by the ratio of the two that the engine knows. Head only is not comparable: its encoder runs once.
     """
     runs = Run.objects.filter(base=base, state=RunState.SUCCEEDED).exclude(strategy="head").order_by("-id")
+    runs = runs.filter(snapshot__dataset__task__in=RANKED) if ranked else runs.exclude(snapshot__dataset__task__in=RANKED)
     run = runs.filter(strategy=strategy).first() or runs.first()
     values = [value for _, value in curves(run, ["examples_per_second"]).get("examples_per_second", [])] if run else []
     if run is None or not values:
@@ -341,7 +346,7 @@ def strategy_settings(run: Run) -> dict[str, Any]:
 
 def suggestion(snapshot: Snapshot, base: BaseModel | None, strategy: str) -> defaults.Suggestion:
     """The engine's settings for this data, each with its reason, and about how long they take."""
-    known = measured_rate(base, strategy) if base and strategy != "head" else None
+    known = measured_rate(base, strategy, ranked=ranks(snapshot)) if base and strategy != "head" else None
     found = fresh_suggestion(snapshot, base, strategy, known)
     return found if base is None else continued(found, snapshot, base)
 
@@ -356,7 +361,7 @@ def fresh_suggestion(snapshot: Snapshot, base: BaseModel | None, strategy: str, 
             parameters=(base.facts.get("parameters") or 0) if base else 0, validation_rows=splits.get("validation", 0),
             measured_rate=known[0] if known else None,
         )  # fmt: skip
-    median, long = ranked_lengths(snapshot) if ranks(snapshot) else text_lengths(snapshot)
+    median, long, responses = ranked_lengths(snapshot) if ranks(snapshot) else (*text_lengths(snapshot), 1.0)
     found = defaults.suggest(
         rows=max(1, splits.get("train", 0)),
         classes=max(1, len(by_label)),
@@ -370,7 +375,8 @@ def fresh_suggestion(snapshot: Snapshot, base: BaseModel | None, strategy: str, 
         several=snapshot.dataset.task == Dataset.Task.MULTI_LABEL,
     )
     if ranks(snapshot):
-        found = replace(found, choices={name: choice for name, choice in found.choices.items() if name not in OF_LABELS})
+        choices = {name: choice for name, choice in found.choices.items() if name not in OF_LABELS}
+        found = replace(found, choices=choices, seconds=found.seconds * (1.0 if known else responses))  # each is read with its prompt
     if snapshot.dataset.task == Dataset.Task.SPANS:  # every token is read by itself: there is nothing to pool
         found = replace(found, choices={name: choice for name, choice in found.choices.items() if name != "pooling"})
     if known and known[1] != strategy:

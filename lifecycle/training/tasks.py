@@ -30,7 +30,7 @@ from lifecycle.jobs.models import Job
 from lifecycle.refusals import NotReady, Refused
 from lifecycle.training import actions, facts, sweep_queries
 from lifecycle.training.actions.bases import check_online
-from lifecycle.training.folders import clean, drop_texts, link, local_folder, prepare, run_folder
+from lifecycle.training.folders import begun_on, clean, drop_texts, link, local_folder, prepare, run_folder
 from lifecycle.training.models import BaseModel, Run
 from lifecycle.training.rules import SweepState
 from lifecycle.training.search import Cut
@@ -147,7 +147,8 @@ def train(ctx: JobContext) -> None:
         with held(ctx):
             actions.stopped(run.uuid, result.data)
         ctx.raise_if_cancelled()
-    if not result.ok and not result.data and counted(ctx, "died") < TRIES:
+    is_last = ctx.job.attempt >= ctx.job.max_attempts
+    if not result.ok and not result.data and not is_last and counted(ctx, "died") < TRIES:
         # It died without a word: a kill looks like lack of memory from here. A second try costs little, as it goes on from a checkpoint.
         if result.code == "out_of_memory" and counted(ctx, "killed") > 1:
             pass_less(run, folder)
@@ -193,7 +194,7 @@ def learn(ctx: JobContext, run: Run, folder: Path, pruning: Pruning) -> Result:
     prepare(run, folder)
     ctx.raise_if_cancelled()
     threads = run.spec.get("threads") or None
-    bind(ctx.job, devices.serving().device)
+    bind(ctx.job, begun_on(folder) or devices.serving().device)
     keep = partial(keep_events, ctx, run, pruning)
     return run_child(ctx, "train", folder, keep, threads=threads, enough=lambda: pruning.is_due, accelerated=True)
 

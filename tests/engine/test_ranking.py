@@ -49,6 +49,7 @@ def test_two_responses_are_counted_by_hand():
     assert found["log_loss"] == pytest.approx(sum(losses) / 4)
     assert (found["accuracy_longer"], found["accuracy_shorter"]) == (0.0, 1.0)
     assert found["longer_preferred"] == 0.0  # of the two decided pairs whose lengths differ
+    assert found["longer_surplus"] == -0.5  # people prefer the longer of one of them
 
 
 def test_orders_of_many_equal_scipys_kendall_tau():
@@ -111,7 +112,7 @@ def test_where_everything_is_equal_nothing_is_said_but_the_loss():
     found = points(np.array([[3.0, 3.0]]), (Ranked.of(("a", "b"), (0, 0)),))
 
     assert found["log_loss"] == pytest.approx(math.log(2))
-    assert all(math.isnan(found[name]) for name in ("pair_accuracy", "best_first", "kendall_tau", "accuracy_longer"))
+    assert all(math.isnan(found[name]) for name in ("pair_accuracy", "best_first", "kendall_tau", "ece", "longer_surplus"))
     report = ranking.report(np.array([[3.0, 3.0]]), (Ranked.of(("a", "b"), (0, 0)),), bins=15, count=50, seed=1)
     assert (report["pairs"], report["ties"], report["longer_preferred_by_people"]) == (0, 1, None)
     assert "pair_accuracy" not in report
@@ -152,3 +153,15 @@ def test_two_models_are_compared_on_the_rows_that_people_put_in_the_same_order()
     assert (found["rows"], found["left_out"]) == (same, 205 - same)
     with pytest.raises(ValueError, match="share no item"):
         ranked_predictions.compare(one, RankedAnswers.of(["x"], strengths[:1], truth[:1]))
+
+
+def test_regressions_need_a_pair_to_learn_from(tmp_path):
+    from lifecycle.engine import ranked_baselines
+    from lifecycle.engine.data import Rows
+
+    even = Rows(("a", "b"), ("x", "y"), (Ranked.of(("card", "help"), (0, 0)), Ranked.of(("late", "not"), (1, 1))))
+    sided = Rows(("c",), ("z",), (Ranked.of(("card", "late"), (0, 1)),))
+    options = {"task": "preference", "base": None, "folder": tmp_path, "pooling": "mean", "max_tokens": 16, "count": 10, "seed": 1}
+
+    assert set(ranked_baselines.measure(even, sided, **options)) == {"first", "longer"}
+    assert set(ranked_baselines.measure(sided, sided, **options)) == {"first", "longer", "tfidf_logreg"}

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from lifecycle.engine.artifact import ArtifactInfo
-from lifecycle.engine.classifier import collate_sets
+from lifecycle.engine.classifier import collate_sets, set_batches
 from lifecycle.engine.data import Rows, read_rows
 from lifecycle.engine.events import points, read_events, write_json
 from lifecycle.engine.faults import EngineFault
@@ -157,7 +157,46 @@ def test_rows_without_an_order_are_refused(ranked_folder, train_here):
     error = train_here(ranked_folder(rows=even))["error"]
 
     assert error["code"] == "one_class"
-    assert error["message"] == "In none of the 8 training rows is one response better than another."
+    assert error["message"] == "In none of 8 rows is one response better than another, so there is no order to learn or to measure."
+
+
+def test_validation_rows_without_an_order_are_refused_before_the_first_step(ranked_folder, train_here):
+    folder = ranked_folder()
+    write(folder / "validation.jsonl", [(text, responses, [0, 0]) for text, responses, _ in PAIRS])
+
+    error = train_here(folder)["error"]
+
+    assert error["code"] == "one_class"
+    assert not (folder / "checkpoints").exists()
+
+
+def test_a_sample_is_right_where_every_decided_pair_is():
+    truth = (Ranked.of(("a", "b"), (0, 0)), Ranked.of(("a", "b", "c"), (0, 1, 1)), Ranked.of(("a", "b", "c"), (1, 0, 0)))
+    outputs = np.array([[1.0, 2.0, np.nan], [3.0, 1.0, 2.0], [3.0, 1.0, 2.0]])
+
+    said = RECIPES["ranking"].sample(outputs, truth, (0, 1, 2), ())
+
+    assert [(each["truth"], each["answer"]) for each in said] == [
+        ("1 = 2", "1 = 2"),
+        ("1 > 2 = 3", "1 > 2 = 3"),
+        ("2 = 3 > 1", "1 > 3 > 2"),
+    ]
+
+
+def test_a_row_of_many_responses_does_not_slow_the_others():
+    counts, lengths = [2] * 6 + [9], [5, 4, 3, 5, 4, 3, 1]
+
+    found = list(set_batches(lengths, counts, 4))
+
+    assert found == [[0, 3], [1, 4], [2, 5], [6]]
+    assert list(set_batches([], [], 4)) == []
+
+
+def test_a_score_that_is_no_number_is_noticed():
+    recipe = RECIPES["ranking"]
+
+    assert recipe.sound(np.array([[1.0, 2.0, np.nan]]))
+    assert not recipe.sound(np.array([[1.0, 2.0, np.inf]]))
 
 
 @pytest.mark.parametrize(

@@ -79,9 +79,9 @@ def make_evaluation(run: Run, split: str = "test", *, quality: float = 0.8, seed
     longer = ranking.padded([[10.0 * len(text) for text in each.responses] for each in texts], np.nan)
     first = ranking.padded([[-1.0 * at for at in range(len(each.ranks))] for each in texts], np.nan)
     found = {name: metrics.summary(ranking.score(each, texts), count=200, seed=1) for name, each in (("first", first), ("longer", longer))}
+    shown = {name: [score for score in ("pair_accuracy", "best_first") if score in each] for name, each in found.items()}
     baselines = {
-        name: {score: each[score] for score in ("pair_accuracy", "best_first")}
-        | {"intervals": {score: each["intervals"][score] for score in ("pair_accuracy", "best_first")}}
+        name: {score: each[score] for score in shown[name]} | {"intervals": {score: each["intervals"][score] for score in shown[name]}}
         for name, each in found.items()
     }
     result = {"format": 1, "status": "succeeded", "error": None, "temperature": 1.0, "graph": "fp32", **report, "baselines": baselines}

@@ -92,7 +92,7 @@ def whole(cell: str, task: str) -> Content:
             return {**prompt, "responses": two(raw["responses"])}
         if task == "ranking" and "responses" in raw:
             return {**prompt, "responses": responses(canonical(raw["responses"]))}
-        if isinstance(raw.get("text"), str) and isinstance(raw.get("context"), str):
+        if task not in ("chat", "preference", "ranking") and isinstance(raw.get("text"), str) and isinstance(raw.get("context"), str):
             return {"text": raw["text"], "context": raw["context"]}
     raise Unreadable("has a content that is no object of what the task compares or says.")
 

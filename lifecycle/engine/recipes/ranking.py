@@ -18,7 +18,7 @@ from torch.nn.utils.rnn import pad_sequence
 from lifecycle.engine import calibration, leading, metrics, ranked_predictions, ranking
 from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.batches import Collate, Encoded, EncodedRows
-from lifecycle.engine.classifier import Classifier, Ranker, collate_sets, length_batches
+from lifecycle.engine.classifier import Classifier, Ranker, collate_sets, set_batches
 from lifecycle.engine.data import NOT_COUNTED, Rows
 from lifecycle.engine.devices import beside
 from lifecycle.engine.diagnosis import Diagnosis
@@ -67,7 +67,7 @@ class Ranking(OfTexts):
         if all(len(set(each.ranks)) == 1 for each in targets):
             raise EngineFault(
                 "one_class",
-                f"In none of the {len(targets)} training rows is one response better than another.",
+                f"In none of {len(targets)} rows is one response better than another, so there is no order to learn or to measure.",
                 "Compare responses that differ, freeze again, and start a new run.",
             )
 
@@ -137,7 +137,7 @@ class Ranking(OfTexts):
             vectors[there] = pooled
             return vectors
 
-        found.fill(length_batches(encoded.lengths, at_once), run)
+        found.fill(set_batches(encoded.lengths, counts, at_once), run)
         return found
 
     def observe(self, model: Any, rows: EncodedRows, batches: Collate, at_once: int) -> Any:
@@ -145,18 +145,21 @@ class Ranking(OfTexts):
         return evaluation_scores(model, rows, batches, at_once)
 
     def sound(self, outputs: Any) -> bool:
-        """Whether each response has a number: the first two always are there."""
-        return bool(np.isfinite(outputs[:, :2]).all() and not np.isinf(outputs).any())
+        """Whether each response has a number."""
+        return not np.isinf(outputs).any()
 
     def sample(self, outputs: Any, truth: Any, rows: Sequence[int], labels: tuple[str, ...]) -> list[dict[str, Any]]:
-        """The responses by their numbers from 1, the best first; confidence: that the first is better than the second."""
+        """The responses by their numbers from 1, the best first, as people have them where every pair is right; confidence: that the first
+        is better than the second."""
         found = []
         for at in rows:
             strengths = outputs[at][: len(truth[at].ranks)]
             order = np.argsort(-strengths, kind="stable")
             sure = float(calibration.sigmoid(strengths[order[0]] - strengths[order[1]]))
-            ranks = np.argsort(np.argsort(-strengths, kind="stable"), kind="stable")
-            found.append({"truth": ranking.in_order(truth[at].ranks), "answer": ranking.in_order(ranks.tolist()), "confidence": sure})
+            pairs = ranking.pairs_of(strengths[None], [truth[at]])
+            is_right = bool((pairs.right[pairs.decided] == 1).all())  # whatever it says of responses that people find equal
+            said = truth[at].ranks if is_right else np.argsort(order, kind="stable").tolist()
+            found.append({"truth": ranking.in_order(truth[at].ranks), "answer": ranking.in_order(said), "confidence": sure})
         return found
 
     def calibrate(self, info: ArtifactInfo, logits: Any, truth: Any) -> ArtifactInfo:

@@ -85,8 +85,14 @@ def reproduce(*, run_id: UUID, actor: User, key: UUID | None = None, priority: P
     check_base(first.base, project, actor)
     return start(
         project, actor, snapshot=first.snapshot, base=first.base, strategy=first.strategy, spec=first.spec, note=f"{first} again", key=key,
-        priority=priority, reproduces=first,
+        priority=priority, device=trained_on(first), reproduces=first,
     )  # fmt: skip
+
+
+def trained_on(run: Run) -> Device:
+    """The device that a run's model was trained on: where its weights could come out equal."""
+    told = run.result.get("environment") or {}
+    return Device.CPU if told.get("device", Device.CPU) == Device.CPU else Device.GPU
 
 
 def sent_before(actor: User, key: UUID, *, project: Project, reproduces: Run | None) -> Run | None:
@@ -98,15 +104,17 @@ def sent_before(actor: User, key: UUID, *, project: Project, reproduces: Run | N
 
 
 def start(
-    project: Project, actor: User, *, snapshot: Snapshot, base: BaseModel, priority: Priority, reproduces: Run | None = None, **said: Any
-) -> Run:
-    """A run with its number, its job and its event. said: strategy, spec, note and key, sweep and trial."""
+    project: Project, actor: User, *, snapshot: Snapshot, base: BaseModel, priority: Priority, device: Device | None = None,
+    reproduces: Run | None = None, **said: Any,
+) -> Run:  # fmt: skip
+    """A run with its number, its job and its event. device: by default what its spec asks for. said: strategy, spec, note and key, sweep
+    and trial."""
     number = (Run.objects.filter(project=project).aggregate(last=Max("number"))["last"] or 0) + 1
     run = Run.objects.create(
         project=project, number=number, snapshot=snapshot, base=base, spec_digest=digest_of(said["spec"]),
         code_version=facts.code_version(), launched_by=actor, reproduces=reproduces, **said,
     )  # fmt: skip
-    queue_job(run, actor, priority, DEVICES[run.spec.get("device", "auto")])
+    queue_job(run, actor, priority, device or DEVICES[run.spec.get("device", "auto")])
     more = {"reproduces": reproduces.uuid} if reproduces else {"sweep": run.sweep.uuid, "trial": run.trial} if run.sweep else {}
     record(
         actor, Verb.RUN_LAUNCHED, run, project=project.uuid, snapshot=snapshot.uuid, snapshot_digest=snapshot.digest, base=base.uuid,

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.models import Job
-from lifecycle.jobs.rules import Device, Priority
+from lifecycle.jobs.rules import Device, Priority, State
 from lifecycle.refusals import Conflict, NotReady, Refused
 from lifecycle.training import ports, rules
 from lifecycle.training.actions.launch import DEVICES, check_base, queue_job, queue_next_trial
@@ -123,7 +123,7 @@ def prioritise(*, run_id: UUID, priority: Priority, actor: User, seen: Priority 
     """
     run = locked_with_job(run_id)
     require(actor, "training.launch", run)
-    if run.job is None or run.state != RunState.QUEUED:
+    if run.job is None or run.job.state != State.QUEUED:
         raise Conflict(f"{run} is {RunState(run.state).label.lower()}, so it waits for no worker.", next_step="Reload the page.")
     jobs.prioritise(run.job.uuid, priority, actor, seen=seen)
     run.refresh_from_db()

@@ -7,11 +7,15 @@ import pytest
 from lifecycle.engine.ranked_predictions import RankedAnswers
 from lifecycle.engine.ranking import Ranked
 from lifecycle.evaluation import actions, compare, orders, queries, rules
-from lifecycle.evaluation.models import Analysis
+from lifecycle.evaluation.models import Analysis, Evaluation
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
+from tests.support.datasets import import_texts, make_dataset
 from tests.support.ranked import make_evaluation, ranked_snapshot
+from tests.support.snapshots import freeze
 from tests.support.training import make_run
+
+HEADER = ("prompt", "response_a", "response_b", "choice", "split")
 
 
 @pytest.fixture
@@ -134,17 +138,58 @@ def test_changes_say_what_each_model_put_first():
     ]
 
 
+def test_two_that_differ_about_equal_responses_alone_are_both_right():
+    equal = (Ranked.of(("a", "b"), (0, 0)),)
+
+    def answers(*strengths):
+        return RankedAnswers(("x",), ((0, 0),), tuple(each.lengths for each in equal), strengths)
+
+    assert orders.changes(answers((2.0, 1.0)), answers((1.0, 2.0))) == []
+
+
 @pytest.mark.parametrize(
-    ("people", "model", "low", "high", "kind"), [(0.5, 0.7, 0.6, 0.8, "warn"), (0.5, 0.3, 0.2, 0.4, "warn"), (0.5, 0.6, 0.4, 0.8, "ok")]
+    ("low", "high", "kind", "fact"),
+    [
+        (0.1, 0.3, "warn", "It prefers longer responses more often than people do."),
+        (-0.3, -0.1, "warn", "It prefers shorter responses more often than people do."),
+        (-0.1, 0.3, "ok", "It prefers longer responses about as often as people do."),
+    ],
 )
-def test_leaning_to_length_is_told_where_chance_does_not_explain_it(people, model, low, high, kind):
+def test_leaning_to_length_is_told_where_chance_does_not_explain_it(low, high, kind, fact):
     report = {
-        "longer_preferred_by_people": people, "longer_preferred": model, "apart": 200,
-        "intervals": {"longer_preferred": {"low": low, "high": high}},
+        "longer_preferred_by_people": 0.5, "longer_preferred": 0.6, "apart": 200,
+        "intervals": {"longer_surplus": {"low": low, "high": high}},
     }  # fmt: skip
 
-    assert orders.length(report).kind == kind
+    found = orders.length(report)
+
+    assert (found.kind, found.fact) == (kind, fact)
     assert orders.length({"longer_preferred_by_people": None}) is None
+
+
+def test_two_evaluations_of_equal_responses_alone_cannot_be_compared(project, mia, client_for):
+    dataset = make_dataset(project, mia, task="preference")
+    rows = [(f"card {at}", "help", "late", "tie") for at in range(20)] + [(f"order {at}", "help", "late", "first") for at in range(20)]
+    splits = ["test"] * 10 + ["train", "validation"] * 5 + ["train", "validation"] * 10
+    import_texts(dataset, [(*row, split) for row, split in zip(rows, splits, strict=True)], mia, header=HEADER)
+    snapshot = freeze(dataset, mia)
+    one, two = (Evaluation.objects.get(run=make_run(snapshot, mia, seed=seed), split="test") for seed in (1, 2))
+
+    with pytest.raises(Refused, match="In none of the rows that both answered do people prefer one response"):
+        compare.paired_report(one, two)
+
+    page = client_for(mia).get(f"/evaluations/compare/?a={one.uuid}&b={two.uuid}")
+    assert page.status_code == 200
+    assert b"do people prefer one response" in page.content
+    assert client_for(mia).get(f"/evaluations/{one.uuid}/").status_code == 200
+
+
+def test_the_place_of_a_response_is_no_rival():
+    report = {"task": "preference", "pair_accuracy": 0.95, "intervals": {"pair_accuracy": {"low": 0.9, "high": 0.98}}}
+    place = {"pair_accuracy": 1.0, "intervals": {"pair_accuracy": {"low": 1.0, "high": 1.0}}}
+
+    assert rules.rival(report | {"baselines": {"first": place}}) is None
+    assert rules.rival(report | {"baselines": {"first": place, "longer": place}}).name == "The longer response"
 
 
 def test_responses_stand_in_the_order_of_people_with_the_models_place():

@@ -60,10 +60,11 @@ def test_a_worker_without_a_gpu_never_takes_a_job_that_asks_for_one(work):
     assert gpu.state == State.QUEUED
 
 
-def test_a_worker_with_a_gpu_takes_what_asks_for_one_first_then_what_is_open_and_never_what_asks_for_the_cpu(work):
+def test_a_worker_with_a_gpu_takes_what_asks_for_one_and_what_is_open_in_their_line_and_never_what_asks_for_the_cpu(work):
     cpu, open_, gpu = queue(CPU), queue(ANY), queue(GPU)
+    places = queries.line_up([open_, gpu]).places
 
-    assert taken(GPU) == [gpu, open_]
+    assert taken(GPU) == [open_, gpu] == sorted([open_, gpu], key=lambda job: places[job.pk])
     cpu.refresh_from_db()
     assert cpu.state == State.QUEUED
 

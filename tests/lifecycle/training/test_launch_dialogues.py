@@ -7,6 +7,7 @@ import json
 import pytest
 
 from datasets_app.snapshots import queries as snapshots
+from datasets_app.snapshots.learnable import Unlearnable, learnt_from
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
 from lifecycle.training import actions, folders
@@ -152,3 +153,11 @@ def test_a_run_of_dialogues_goes_on_from_one_of_prompts_and_rehearses_them(proje
     rehearsed = [json.loads(line) for line in (tmp_path / "rehearsal.jsonl").read_text().splitlines()]
     assert rehearsed
     assert all("messages" not in row and row["answer"] for row in rehearsed)
+
+
+def test_a_dialogue_of_very_many_turns_is_left_out_with_the_reason():
+    turns = [{"role": role, "content": "card"} for role in ("user", "assistant") * 101]
+
+    assert learnt_from(turns[:200])["answer"] == "card"
+    with pytest.raises(Unlearnable, match="with more than 200 turns"):
+        learnt_from(turns)

@@ -18,7 +18,7 @@ from lifecycle.jobs.devices import Serving
 from lifecycle.jobs.models import Worker
 from lifecycle.jobs.rules import Device, Priority
 from lifecycle.refusals import Conflict
-from lifecycle.training import actions, tasks
+from lifecycle.training import actions, folders, tasks
 from lifecycle.training.models import Run
 from registry.ledger.models import Event
 from tests.support.jobs import run_jobs
@@ -263,3 +263,39 @@ def test_a_run_that_was_begun_on_a_device_is_resumed_there(snapshot, base, mia, 
 
     assert given == [(True, Device.GPU)]
     assert (again.job.device, jobs.claim("training", Device.CPU)) == (Device.GPU, None)
+
+
+@pytest.mark.parametrize(("environment", "device"), [({"device": "cpu"}, "cpu"), ({}, "cpu"), ({"device": "NVIDIA L4, CUDA 12.8"}, "cuda")])
+def test_a_repeat_trains_on_the_device_of_the_first(environment, device, snapshot, mia):
+    run = make_run(snapshot, mia)
+    run.result["environment"] = environment
+    run.save(update_fields=["result"])
+
+    again = actions.reproduce(run_id=run.uuid, actor=mia)
+
+    assert (again.job.device, again.spec) == (device, run.spec)
+
+
+@pytest.mark.parametrize(
+    ("kept", "device"),
+    [({}, None), ({"precision.json": {"precision": "fp32"}}, "cpu"), ({"precision.json": {}, "device.json": {"device": "cuda"}}, "cuda")],
+)
+def test_a_folder_tells_on_which_device_its_run_was_begun(kept, device, tmp_path):
+    for name, said in kept.items():
+        (tmp_path / name).write_text(json.dumps(said))
+
+    assert folders.begun_on(tmp_path) == device
+
+
+def test_a_run_whose_worker_has_left_is_in_line_and_can_be_moved(snapshot, base, mia, client_for):
+    run = launch(snapshot, base, mia)
+    job = jobs.claim("training")
+    actions.begin(run.uuid)
+    jobs.put_back(job, message="Its worker was stopped.", charged=False)
+
+    page = client_for(mia).get(f"/runs/{run.uuid}/").content.decode()
+    actions.prioritise(run_id=run.uuid, priority=URGENT, actor=mia)
+
+    assert "Make urgent" in page
+    run.refresh_from_db()
+    assert (run.state, run.job.priority) == (Run.State.TRAINING, URGENT)
