@@ -12,6 +12,8 @@ from lifecycle.engine.faults import EngineFault
 
 REHEARSAL = "rehearsal.jsonl"  # of a run folder: rows that its base learnt from
 EARLIER = "earlier.jsonl"  # rows that its base was measured on, and that it does not learn from
+DEVICE = "device.json"  # of a run folder: what it was begun on
+PRECISION = "precision.json"  # of a run folder that was begun
 NOT_COUNTED = -100  # the label of a token that no loss counts, as torch has it
 Read = Callable[[Mapping[str, Any], Mapping[str, int]], Any]
 

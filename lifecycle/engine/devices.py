@@ -14,12 +14,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lifecycle.engine.data import DEVICE, PRECISION
 from lifecycle.engine.events import write_json
 from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.spec import SpecError, TrainSpec
 
-FILE = "device.json"
-STARTED = "precision.json"  # of a run that was begun before devices were kept: it was begun on the CPU
 CPU, CUDA = "cpu", "cuda"
 WORKSPACE = ":4096:8"  # of cuBLAS: without it the same product may round otherwise from one run to the next
 
@@ -29,12 +28,12 @@ def kept(spec: TrainSpec, folder: Path) -> str:
 
     Raises EngineFault `no_device` where it asks for a GPU, or was begun on one, and torch can use none here.
     """
-    path, there = folder / FILE, torch.cuda.is_available()
+    path, there = folder / DEVICE, torch.cuda.is_available()
     if path.exists():
         device = str(json.loads(path.read_text(encoding="utf-8"))["device"])
         asked = "was begun on a GPU"
     else:
-        device = _chosen(spec.device, there, begun=(folder / STARTED).exists())
+        device = _chosen(spec.device, there, begun=(folder / PRECISION).exists())
         asked = "asks for a GPU"
     if device == CUDA and not there:
         raise EngineFault(

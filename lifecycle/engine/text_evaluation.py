@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from lifecycle.engine import prompts, text_answers, text_scores, verbatim, words
+from lifecycle.engine import metrics, prompts, text_answers, text_scores, verbatim, words
 from lifecycle.engine.answering import Losses, answer, measure_losses
 from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.base import open_base
@@ -146,9 +146,9 @@ def _measure(
         "max_new_tokens": setting.longest,
         "truncation": asdict(prompts.truncation(examples, setting.limit)),
         "cut_answers": cut_report(own.cut, base.cut if base else None),
-        **text_scores.summary(scored, **options),
+        **metrics.summary(scored, **options),
         "references": _references(references, contexts),
-        "baselines": {name: text_scores.summary(each, **options) for name, each in rivals.items()},
+        "baselines": {name: metrics.summary(each, **options) for name, each in rivals.items()},
         "against": {name: text_scores.paired(each, scored, **options) for name, each in rivals.items()},
         "copied": copied_report(copied, [learnt.longest(*each) for each in zip(references, rows.texts, strict=True)]) if learnt else None,
     }

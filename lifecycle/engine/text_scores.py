@@ -149,13 +149,6 @@ def _statistics(metric: Any, answers: Sequence[str], references: Sequence[str]) 
     return np.array(metric._extract_corpus_statistics(list(answers), [list(references)]), dtype=np.float64)
 
 
-def summary(rows: ScoredTexts, *, count: int, seed: int) -> dict[str, Any]:
-    """METRICS and `intervals` {name: {low, high}}, 95 %, of those that are known."""
-    points = {name: value for name, value in metrics.point_estimates(rows).items() if not np.isnan(value)}
-    intervals = {name: {"low": low, "high": high} for name, (low, high) in metrics.bootstrap(rows, count, seed).items() if name in points}
-    return {**points, "intervals": intervals}
-
-
 def paired(one: ScoredTexts, two: ScoredTexts, *, count: int = metrics.RESAMPLES, seed: int = 1) -> dict[str, dict[str, Any]]:
     """How much better `two` is than `one` on the same rows, by each of COMPARED that both know; as metrics.paired."""
     known = [metrics.point_estimates(each) for each in (one, two)]

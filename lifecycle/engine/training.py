@@ -21,7 +21,7 @@ from lifecycle.engine import checkpoint, continuing, devices, diagnosis, memory
 from lifecycle.engine.base import open_base
 from lifecycle.engine.batches import Collate, EncodedRows
 from lifecycle.engine.classifier import Network
-from lifecycle.engine.data import read_rows
+from lifecycle.engine.data import PRECISION, read_rows
 from lifecycle.engine.effort import Effort
 from lifecycle.engine.events import EventWriter, points, read_events, write_json
 from lifecycle.engine.faults import EngineFault, Fault, Unstable, is_out_of_memory
@@ -227,7 +227,7 @@ def _prepare(spec: TrainSpec, folder: Path, rank: int = 0) -> Prepared:
 
 def _precision(spec: TrainSpec, folder: Path, device: str) -> str:
     """The precision of the run's first start, which a resume must keep to reach the same weights."""
-    kept = folder / "precision.json"
+    kept = folder / PRECISION
     if kept.exists():
         return str(json.loads(kept.read_text(encoding="utf-8"))["precision"])
     choose = devices.choose_precision if device == devices.CUDA else choose_precision

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from lifecycle.engine import calibration, ranking
 from lifecycle.engine.ranked_predictions import RankedAnswers, shared
 from lifecycle.evaluation.rules import Change
+from lifecycle.evaluation.text_rules import Told
 from lifecycle.ui.numbers import GAP, count, percent, signed
 
 MEANT = {
@@ -28,16 +29,7 @@ WRONG, CLOSE = "wrong", "close"
 SORTS = {WRONG: "Surest mistakes first", CLOSE: "Closest first"}
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something that is said of a report. kind: ok, warn or bad."""
-
-    kind: str
-    fact: str
-    text: str
-
-
-def length(report: Mapping[str, Any]) -> Finding | None:
+def length(report: Mapping[str, Any]) -> Told | None:
     """Whether the model leans to the longer response more than people do; None where no two responses differ in length."""
     people, model = report.get("longer_preferred_by_people"), report.get("longer_preferred")
     if people is None or model is None:
@@ -48,10 +40,10 @@ def length(report: Mapping[str, Any]) -> Finding | None:
     text = f"{of}, the model in {percent(model)}; the difference lies between {points(low)} and {points(high)} points (95{GAP}%)."
     if low > 0:
         step = "Compare more pairs in which the shorter response is better, or check what it gives to short ones."
-        return Finding("warn", "It prefers longer responses more often than people do.", f"{text} {step}")
+        return Told("warn", "It prefers longer responses more often than people do.", f"{text} {step}")
     if high < 0:
-        return Finding("warn", "It prefers shorter responses more often than people do.", text)
-    return Finding("ok", "It prefers longer responses about as often as people do.", text)
+        return Told("warn", "It prefers shorter responses more often than people do.", text)
+    return Told("ok", "It prefers longer responses about as often as people do.", text)
 
 
 def points(share: float) -> str:

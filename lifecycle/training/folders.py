@@ -10,7 +10,7 @@ from django.conf import settings
 
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
-from lifecycle.engine.data import EARLIER, REHEARSAL
+from lifecycle.engine.data import DEVICE, EARLIER, PRECISION, REHEARSAL
 from lifecycle.engine.spec import TrainSpec
 from lifecycle.jobs.models import Job
 from lifecycle.jobs.rules import Device
@@ -32,9 +32,9 @@ def run_folder(run: Run) -> Path:
 
 def begun_on(folder: Path) -> Device | None:
     """The device on which a run was begun there; None where it was not. One that was begun before devices were kept trains on the CPU."""
-    if (folder / "device.json").exists():
-        return Device(json.loads((folder / "device.json").read_text(encoding="utf-8"))["device"])
-    return Device.CPU if (folder / "precision.json").exists() else None
+    if (folder / DEVICE).exists():
+        return Device(json.loads((folder / DEVICE).read_text(encoding="utf-8"))["device"])
+    return Device.CPU if (folder / PRECISION).exists() else None
 
 
 def scratch(job: Job) -> Path:

@@ -157,7 +157,7 @@ def test_lengths_and_empty_answers_are_counted():
 
 
 def test_a_summary_leaves_out_what_is_not_known_and_holds_intervals():
-    found = text_scores.summary(score_texts(["one two", "one"], ["one two", "two"], ["", ""]), count=200, seed=1)
+    found = metrics.summary(score_texts(["one two", "one"], ["one two", "two"], ["", ""]), count=200, seed=1)
 
     assert {"perplexity", "loss", "groundedness"}.isdisjoint(found)
     assert {"perplexity", "loss", "groundedness"}.isdisjoint(found["intervals"])

@@ -16,7 +16,7 @@ from safetensors.numpy import save_file
 from datasets_app.datasets.models import Dataset
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
-from lifecycle.engine import text_answers, text_evaluation, text_scores, verbatim
+from lifecycle.engine import metrics, text_answers, text_evaluation, text_scores, verbatim
 from lifecycle.engine.text_answers import TextAnswers
 from lifecycle.evaluation import actions as evaluation
 from lifecycle.evaluation.models import Evaluation
@@ -108,8 +108,8 @@ def made_up(run: Run, split: str, quality: float, seed: int) -> tuple[TextAnswer
         "dialogues": sum("messages" in row for row in rows), "left_out": dict(Counter(omitted)),
         "truncation": {"rows": len(rows), "limit": 64, "prompts": 2, "prompt_tokens": 9, "answers": 0, "answer_tokens": 0},
         "cut_answers": text_evaluation.cut_report(cut, [False] * len(rows)),
-        **text_scores.summary(scored, **options), "references": {"groundedness": 1.0, "answer_words": 5.0},
-        "baselines": {name: text_scores.summary(each, **options) for name, each in rivals.items()},
+        **metrics.summary(scored, **options), "references": {"groundedness": 1.0, "answer_words": 5.0},
+        "baselines": {name: metrics.summary(each, **options) for name, each in rivals.items()},
         "against": {name: text_scores.paired(each, scored, **options) for name, each in rivals.items()},
         "copied": text_evaluation.copied_report(copied, copied),
     }  # fmt: skip
