@@ -103,6 +103,9 @@ def test_a_decoder_is_refused(project, mia, tmp_path):
     with pytest.raises(Refused, match="is a decoder, which reads no word to the right"):
         actions.launch(snapshot=snapshot, base=make_decoder(project, mia, tmp_path), strategy="lora", actor=mia)
 
+    assert not Run.objects.exists()
+    assert not Job.objects.filter(kind="training.train").exists()
+
 
 def test_a_snapshot_without_validation_rows_is_refused(project, mia, base):
     dataset = make_dataset(project, mia, task="preference")
@@ -113,6 +116,9 @@ def test_a_snapshot_without_validation_rows_is_refused(project, mia, base):
 
     with pytest.raises(Refused, match="has no validation rows"):
         actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=mia)
+
+    assert not Run.objects.exists()
+    assert not Job.objects.filter(kind="training.train").exists()
 
 
 def test_the_form_offers_what_fits_and_says_what_the_rows_hold(project, mia, base, client_for):
