@@ -1,7 +1,8 @@
 """What the engine is measured beside: `python -m benchmarks.training_peer {plain,bare,answer-plain,answer-ours} DIR`.
 
 plain: a page of Hugging Face's Trainer on the rows of a run folder, as its documentation has it, with our head (the mean of the tokens,
-dropout, a linear layer) and two rates. bare: the engine's own trainer, without events, validation and checkpoints. Both leave result.json.
+dropout, a linear layer) and two rates. bare: the engine's own trainer with its validation, without events and checkpoints. Both leave
+result.json.
 answer-…: reads a list of texts from standard input and prints the labels that the trained model gives them.
 """
 
@@ -79,13 +80,13 @@ def plain(folder: Path, spec: dict[str, Any]) -> None:
 
 
 def bare(folder: Path, spec: dict[str, Any]) -> None:
-    """The engine's trainer, and nothing around it."""
-    from lifecycle.engine import training
+    """The engine's trainer with its validation, and nothing around it."""
+    from lifecycle.engine import best, training
     from lifecycle.engine.effort import Effort
     from lifecycle.engine.events import EventWriter
+    from lifecycle.engine.reporter import Reporter
     from lifecycle.engine.spec import TrainSpec
     from lifecycle.engine.team import Team
-    from lifecycle.engine.trainer import Reporter
 
     read = TrainSpec.read(folder / "spec.json")
     training._seed(read.seed)
@@ -93,7 +94,8 @@ def bare(folder: Path, spec: dict[str, Any]) -> None:
     reporter = Reporter(read, events, [], lambda: False, Effort(folder), len(prepared.train))
     trainer, _ = training._trainer(read, folder, prepared, events.write, Team(folder, 1), [reporter])
     trainer.remove_callback(reporter)
-    trainer.args.save_strategy = trainer.args.eval_strategy = trainer.args.logging_strategy = "no"
+    trainer.args.save_strategy = trainer.args.logging_strategy = "no"
+    best.save = lambda *given: None
     measured(folder, trainer.train, prepared.precision)
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import torch
 from peft import PeftModel
 from safetensors.torch import load_file, save_file
@@ -103,6 +102,8 @@ def export_onnx(model: Classifier, path: Path, inputs: tuple[str, ...], pad_id: 
 
 def _compare(graph: Graph, path: Path, inputs: tuple[str, ...], pad_id: int) -> float:
     batch = collate([(5, 6, 7, 8, 9), (9, 8, 7)], pad_id, token_types="token_type_ids" in inputs)
+    import onnxruntime  # as in Predictor
+
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     got = session.run(None, {name: batch[name].numpy() for name in inputs})
     with torch.no_grad():

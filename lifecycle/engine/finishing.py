@@ -6,19 +6,18 @@ import math
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lifecycle.engine import devices, diagnosis, metrics
 from lifecycle.engine.answering import measure_losses
 from lifecycle.engine.artifact import ArtifactInfo, Operating
-from lifecycle.engine.base import BaseFolder
 from lifecycle.engine.data import Rows
 from lifecycle.engine.decoders import Decoder, open_decoder, save_decoder
 from lifecycle.engine.events import EventWriter
 from lifecycle.engine.export import set_info, write_artifact
 from lifecycle.engine.predictor import Predictor
+from lifecycle.engine.prepared import Prepared
 from lifecycle.engine.quantise import try_int8
 from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.recipes.free_text import EVALUATION_ROWS
@@ -28,25 +27,6 @@ from lifecycle.engine.trainer import EngineTrainer
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 Paces = dict[str, dict[str, float]]  # by graph, what answering the validation texts took: rows, seconds, cpu_seconds
 Finish = Callable[..., tuple[dict[str, float], ArtifactInfo, Paces]]
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """Everything a run needs before its first step. test: for the gate of the int8 graph; None where the run has no such rows.
-    rehearsed: how many of the training rows the base learnt from before; they are the last. device: what it trains on."""
-
-    base: BaseFolder
-    tokenizer: Any
-    train: Rows
-    validation: Rows
-    test: Rows | None
-    precision: str
-    rehearsed: int = 0
-    device: str = "cpu"
-
-    def limit(self, spec: TrainSpec) -> int:
-        """Tokens of a text that are read: as many as are asked for and as the base can."""
-        return min(spec.max_tokens, self.base.max_tokens or spec.max_tokens)
 
 
 def finish_graph(

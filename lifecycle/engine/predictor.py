@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
@@ -39,6 +38,8 @@ class Predictor:
         self.info = ArtifactInfo.read(artifact)
         path = graph or self.info.graph(artifact)
         self.alone = path == artifact / INT8
+        import onnxruntime  # only where it answers: training does without its memory
+
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")

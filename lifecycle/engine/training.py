@@ -17,7 +17,7 @@ import torch
 from transformers import TrainerCallback, TrainerState
 from transformers.utils import logging as transformers_logging
 
-from lifecycle.engine import checkpoint, continuing, devices, diagnosis, memory
+from lifecycle.engine import best, checkpoint, continuing, devices, diagnosis, memory
 from lifecycle.engine.base import open_base
 from lifecycle.engine.batches import Collate, EncodedRows
 from lifecycle.engine.classifier import Network
@@ -25,26 +25,18 @@ from lifecycle.engine.data import PRECISION, read_rows
 from lifecycle.engine.effort import Effort
 from lifecycle.engine.events import EventWriter, points, read_events, write_json
 from lifecycle.engine.faults import EngineFault, Fault, Unstable, is_out_of_memory
-from lifecycle.engine.finishing import FINISH, Prepared
 from lifecycle.engine.forward import frozen_activations
 from lifecycle.engine.layers import Lowest
 from lifecycle.engine.leading import of_lists
+from lifecycle.engine.prepared import Prepared
 from lifecycle.engine.probe import choose_precision, environment
 from lifecycle.engine.recipes import RECIPES
+from lifecycle.engine.reporter import Reporter, evaluations_since_best
 from lifecycle.engine.samples import Samples, choose
 from lifecycle.engine.spec import RANKED, SpecError, TrainSpec
 from lifecycle.engine.strategies import load_tokenizer
 from lifecycle.engine.team import Obey, Team, set_threads
-from lifecycle.engine.trainer import (
-    EngineTrainer,
-    Reporter,
-    Show,
-    arguments,
-    best_values,
-    evaluations_since_best,
-    kept_best,
-    load_best,
-)
+from lifecycle.engine.trainer import EngineTrainer, Show, arguments
 
 PATIENCE = 60.0  # seconds that the other processes have to end after the last step
 DISK_SHARE = {"full": 6.0}  # of the base's size: weights, best weights, checkpoints of optimizer and weights, and the graphs
@@ -78,7 +70,7 @@ def _train(folder: Path, cancelled: Callable[[], bool], effort: Effort) -> dict[
     trainer, model = _learn(spec, folder, prepared, events, reporter)
     effort.stage("artifact")
     trainable, total = trainer.counted
-    parts, broke, best_step = trainer.parts, trainer.broke, kept_best(folder).get("step")
+    parts, broke, best_step = trainer.parts, trainer.broke, best.kept(folder).get("step")
     result: dict[str, Any] = {
         "format": 1,
         "error": None,
@@ -96,8 +88,11 @@ def _train(folder: Path, cancelled: Callable[[], bool], effort: Effort) -> dict[
         result["error"] = _keep_sound(broke, best_step, events)
     elif cancelled():
         events.write("end", status="cancelled", message=f"Stopped on request at step {trainer.state.global_step}; it can be resumed.")
-        return result | {"status": "cancelled", "metrics": best_values(folder)} | _cost(effort, trainer.team)
-    load_best(folder, model)
+        return result | {"status": "cancelled", "metrics": best.values(folder)} | _cost(effort, trainer.team)
+    trainer.let_go()
+    from lifecycle.engine.finishing import FINISH  # what writes graphs and answers by them is loaded into memory that learning has left
+
+    best.load(folder, model)
     if model.lowest is not None:
         model.lowest.put_back()
     model.to(devices.CPU)  # whose bytes the artifact holds; it is served there too

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from transformers import TrainingArguments
 
-from lifecycle.engine import answering, devices, training
+from lifecycle.engine import answering, devices, finishing, training
 from lifecycle.engine.answering import measure_losses
 from lifecycle.engine.batches import Collate, Encoded, EncodedRows
 from lifecycle.engine.classifier import Classifier, TokenClassifier
@@ -366,13 +366,13 @@ def test_a_gpu_gets_its_memory_back_before_a_smaller_try(gpus, run_folder, monke
 
 def test_a_classifier_that_was_trained_elsewhere_is_written_from_the_cpu(run_folder, monkeypatch):
     seen = []
-    own = training.FINISH["onnx"]
+    own = finishing.FINISH["onnx"]
 
     def finish(spec, folder, prepared, trainer, events):
         seen.append({each.device.type for each in trainer.model.parameters()})
         return own(spec, folder, prepared, trainer, events)
 
-    monkeypatch.setitem(training.FINISH, "onnx", finish)
+    monkeypatch.setitem(finishing.FINISH, "onnx", finish)
     moved = []
     to = Classifier.to
     monkeypatch.setattr(Classifier, "to", lambda self, *given, **options: moved.append(given) or to(self, *given, **options))

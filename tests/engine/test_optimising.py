@@ -79,8 +79,8 @@ def test_batches_of_one_step_are_counted_as_one(run_folder, train_here):
 
 def test_the_speed_counts_rows_not_room_in_batches(run_folder):
     from lifecycle.engine.effort import Effort
+    from lifecycle.engine.reporter import Reporter
     from lifecycle.engine.spec import TrainSpec
-    from lifecycle.engine.trainer import Reporter
 
     folder = run_folder(batch_size=4, accumulation=64)
     spec = TrainSpec.read(folder / "spec.json")
@@ -92,8 +92,8 @@ def test_the_speed_counts_rows_not_room_in_batches(run_folder):
 def test_nothing_is_said_of_the_height_of_a_changed_loss(loss, codes, run_folder):
     from lifecycle.engine.effort import Effort
     from lifecycle.engine.events import Point
+    from lifecycle.engine.reporter import Reporter
     from lifecycle.engine.spec import TrainSpec
-    from lifecycle.engine.trainer import Reporter
 
     folder = run_folder(**loss)
     falling = [Point(step, step / 2, {"train_loss": 0.6, "validation_loss": 0.7 - step / 100}) for step in range(1, 5)]

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from lifecycle.engine import calibration, leading, metrics, ranked_predictions, ranking
+from lifecycle.engine import calibration, leading, metrics, ranking
 from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.batches import Collate, Encoded, EncodedRows
 from lifecycle.engine.classifier import Classifier, Ranker, collate_sets, set_batches
@@ -198,6 +198,8 @@ class Ranking(OfTexts):
 
     def keep(self, path: Path, ids: Sequence[str], probabilities: Any, truth: Any, info: ArtifactInfo, split: str) -> None:
         """As ranked_predictions.write."""
+        from lifecycle.engine import ranked_predictions  # late: pyarrow is nothing to a run that learns
+
         ranked_predictions.write(path, ranked_predictions.RankedAnswers.of(ids, probabilities, truth), split)
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from lifecycle.engine import calibration, leading, metrics, span_predictions, spans, tagging
+from lifecycle.engine import calibration, leading, metrics, spans, tagging
 from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.batches import Collate, Encoded, EncodedRows
 from lifecycle.engine.classifier import Classifier, TokenClassifier
@@ -172,6 +172,8 @@ class Spans(OfTexts):
 
     def keep(self, path: Path, ids: Sequence[str], probabilities: Any, truth: Any, info: ArtifactInfo, split: str) -> None:
         """As span_predictions.write."""
+        from lifecycle.engine import span_predictions  # late: pyarrow is nothing to a run that learns
+
         found = tuple(tuple(some) for some in tagging.find(probabilities))
         losses = spans.token_losses(probabilities, truth)
         known = tuple(each.spans for each in truth)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from lifecycle.engine import leading, predictions
+from lifecycle.engine import leading
 from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.batches import Collate, Encoded, EncodedRows, stacked
 from lifecycle.engine.classifier import Classifier, collate, encode
@@ -82,4 +82,6 @@ class OfTexts:
 
     def keep(self, path: Path, ids: Sequence[str], probabilities: Any, truth: Any, info: ArtifactInfo, split: str) -> None:
         """As `predictions.write`."""
+        from lifecycle.engine import predictions  # late: pyarrow is nothing to a run that learns
+
         predictions.write(path, predictions.Predictions(info.labels, tuple(ids), truth, probabilities, info.thresholds), split)

@@ -1,0 +1,29 @@
+"""What a run has read before it learns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from lifecycle.engine.base import BaseFolder
+from lifecycle.engine.data import Rows
+from lifecycle.engine.spec import TrainSpec
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Everything a run needs before its first step. test: for the gate of the int8 graph; None where the run has no such rows.
+    rehearsed: how many of the training rows the base learnt from before; they are the last. device: what it trains on."""
+
+    base: BaseFolder
+    tokenizer: Any
+    train: Rows
+    validation: Rows
+    test: Rows | None
+    precision: str
+    rehearsed: int = 0
+    device: str = "cpu"
+
+    def limit(self, spec: TrainSpec) -> int:
+        """Tokens of a text that are read: as many as are asked for and as the base can."""
+        return min(spec.max_tokens, self.base.max_tokens or spec.max_tokens)
