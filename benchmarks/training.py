@@ -111,6 +111,7 @@ def through_the_queue(path: Path, rows: Rows, given: argparse.Namespace) -> dict
         lines.writerow(["text", "category", "split"])
         lines.writerows([*row, "train"] for row in rows[: given.steps * BATCH])
         lines.writerows([*row, "validation"] for row in rows[-77 * VALIDATION :])
+        lines.writerows([*row, "test"] for row in rows[-2 * 77 * VALIDATION : -77 * VALIDATION])
     with installation("sqlite") as environment:
         return play("training_product", "queue", {"path": str(path), "ways": ["full", "lora"], "seed": 1}, environment)
 
