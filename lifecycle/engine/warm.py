@@ -158,7 +158,7 @@ def _explain(payload: dict[str, Any]) -> dict[str, Any]:
     predictor, (text,) = _opened(payload)
     temperature = predictor.info.temperature
     read = max((end for _, end in predictor.tokenizer.encode(text).offsets), default=0)
-    found = explain(lambda texts: predictor.answer(texts).logits / temperature, text, end=read)
+    found = explain(lambda texts: predictor.answer(texts).logits / temperature, text, end=read, cut=predictor.info.cut)
     return asdict(found) | {"answer": predictor.info.labels[found.answer]}
 
 

@@ -82,4 +82,4 @@ class OfTexts:
 
     def keep(self, path: Path, ids: Sequence[str], probabilities: Any, truth: Any, info: ArtifactInfo, split: str) -> None:
         """As `predictions.write`."""
-        predictions.write(path, predictions.Predictions(info.labels, tuple(ids), truth, probabilities, info.thresholds), split)
+        predictions.write(path, predictions.Predictions(info.labels, tuple(ids), truth, probabilities, info.thresholds, info.cut), split)
