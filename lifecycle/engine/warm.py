@@ -134,7 +134,13 @@ def _opened(payload: dict[str, Any]) -> tuple[Any, list[str]]:
 def _predict(payload: dict[str, Any]) -> dict[str, Any]:
     predictor, texts = _opened(payload)
     info, recipe = predictor.info, RECIPES[predictor.info.task]
-    known = {"task": info.task, "labels": list(info.labels), "thresholds": list(info.thresholds) if info.thresholds else None}
+    known: dict[str, Any] = {
+        "task": info.task,
+        "labels": list(info.labels),
+        "thresholds": list(info.thresholds) if info.thresholds else None,
+    }
+    if info.cut:
+        known["deciding"] = {"label": info.labels[info.cut.index], "threshold": info.cut.threshold}
     if not texts:
         return known | {"answers": []}
     found = predictor.answer(texts)

@@ -8,6 +8,7 @@ import re
 import time
 import uuid
 from collections.abc import AsyncIterator
+from typing import Any
 
 from prometheus_client import Metric
 from starlette.applications import Starlette
