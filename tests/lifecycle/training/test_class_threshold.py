@@ -151,3 +151,17 @@ def test_in_data_without_the_class_the_likeliest_class_answers_again(project, mi
 
     assert queries.followed(run.spec, snapshot, other) == {"operating_class": "", "operating_point": "f1"}
     assert queries.followed(run.spec | {"operating_class": ""}, snapshot, other) == {}
+
+
+def test_the_form_of_a_sweep_offers_it_too(project, mia, snapshot, client_for):
+    base, client = make_base(project, mia), client_for(mia)
+    form = client.get("/runs/sweeps/new/", {"snapshot": snapshot.uuid}).context["form"]
+    shown = {name: value for name in form.fields if (value := form[name].value()) is not None and value is not False}
+    asked = {"snapshot": snapshot.uuid, "base": base.uuid, "strategy": "lora", **shown, "trials": 2}
+
+    refused = client.post("/runs/sweeps/new/", asked | WANTED | {"operating_class": "spam"})
+    client.post("/runs/sweeps/new/", asked | WANTED)
+
+    assert refused.status_code == 422
+    assert "operating_class" in refused.context["form"].errors
+    assert {name: Sweep.objects.get().options[name] for name in WANTED} == WANTED
