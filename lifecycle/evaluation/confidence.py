@@ -101,7 +101,7 @@ def splits_of(evaluation: Evaluation) -> tuple[Evaluation, Evaluation]:
 
 
 def operating_point(evaluation: Evaluation, label: str, goal: str, target: float | None, costs: Costs) -> dict[str, Any]:
-    """The threshold for a goal, chosen on validation and measured on test where both exist; ready for JSON.
+    """The threshold for a goal, chosen on validation and measured on test where both exist; for the model's own goal its own one. For JSON.
 
     label: empty for any class. goal: precision, recall or cost; target: of the first two. Returns {"class", "goal", "target", "costs",
     "chosen_on", "measured_on", "same_rows", "reached": false where no threshold has the target, "low", "high": thresholds, null where no
@@ -111,7 +111,9 @@ def operating_point(evaluation: Evaluation, label: str, goal: str, target: float
     choosing, measuring = splits_of(evaluation)
     scores = scores_of(choosing, label)
     found = operating.curve(scores.score, scores.positive)
-    ends = chosen(found, label, goal, target, costs)
+    known = own(evaluation)
+    is_own = known is not None and (label, goal, target) == (known["label"], known["by"], known["target"])
+    ends = (known["threshold"],) * 2 if known and is_own else chosen(found, label, goal, target, costs)
     measured = scores_of(measuring, label)
     return {
         "class": label, "goal": goal, "target": target, "costs": asdict(costs),

@@ -153,7 +153,8 @@ print(about["labels"][shares.argmax()], shares.max() / shares.sum())"""
 FROM_A_THRESHOLD = """shares = numpy.exp(scores - scores.max())
 shares = shares / shares.sum()
 at = about["labels"].index(about["deciding"]["label"])
-chosen = at if shares[at] >= about["deciding"]["threshold"] else int(numpy.argmax(numpy.where(numpy.arange(len(shares)) == at, -1, shares)))
+others = numpy.where(numpy.arange(len(shares)) == at, -1, shares)
+chosen = at if shares[at] >= about["deciding"]["threshold"] else int(others.argmax())
 print(about["labels"][chosen], shares[chosen])"""
 SEVERAL = """shares = 1 / (1 + numpy.exp(-scores))
 print([(label, share) for label, share, least in zip(about["labels"], shares, about["thresholds"]) if share >= least])"""

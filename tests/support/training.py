@@ -221,6 +221,12 @@ def answers(run: Run, split: str, accuracy: float, seed: int) -> predictions.Pre
     rows = list(snapshots.rows_of(run.snapshot, split))
     if run.spec["task"] == "multi_label":
         return several_answers(labels, rows, accuracy, seed)
+    chosen = chosen_threshold(run, accuracy, seed)
+    return replace(one_answers(labels, rows, accuracy, seed), cut=chosen and chosen.cut(labels))
+
+
+def one_answers(labels: tuple[str, ...], rows: list[ManifestRow], accuracy: float, seed: int) -> predictions.Predictions:
+    """The same with one class, the likeliest."""
     truth = np.array([labels.index(row.label) for row in rows], dtype=np.int64)
     random = np.random.default_rng(seed)
     right = random.random(len(rows)) < accuracy
@@ -228,11 +234,7 @@ def answers(run: Run, split: str, accuracy: float, seed: int) -> predictions.Pre
     top = random.uniform(0.55, 0.99, len(rows))
     probabilities = np.repeat(((1 - top) / max(len(labels) - 1, 1))[:, None], len(labels), axis=1)
     probabilities[np.arange(len(rows)), picked] = top
-    made = predictions.Predictions(labels, tuple(row.item for row in rows), truth, probabilities)
-    if split == "validation" or not run.spec["operating_class"]:
-        return made
-    chosen = chosen_threshold(run, accuracy, seed)
-    return replace(made, cut=chosen and chosen.cut(labels))
+    return predictions.Predictions(labels, tuple(row.item for row in rows), truth, probabilities)
 
 
 def chosen_threshold(run: Run, accuracy: float, seed: int) -> Deciding | None:
@@ -240,7 +242,7 @@ def chosen_threshold(run: Run, accuracy: float, seed: int) -> Deciding | None:
     spec = run.spec
     if not spec.get("operating_class"):
         return None
-    made = answers(run, "validation", accuracy, seed)
+    made = one_answers(tuple(spec["labels"]), list(snapshots.rows_of(run.snapshot, "validation")), accuracy, seed)
     wanted = Deciding(spec["operating_class"], spec["operating_point"], spec["operating_target"])
     return deciding.choose(wanted, made.labels, made.probabilities, made.truth)
 

@@ -86,7 +86,12 @@ def test_the_chooser_begins_with_the_models_own_class_and_goal_and_says_that_it_
 
     form = own.context["form"]
     assert (form.label, form.goal, form.cleaned_data["target"]) == ("card", "recall", 1.0)
-    assert own.context["report"]["high"] == pytest.approx(test.report["deciding"]["threshold"], abs=0.1)
+    assert own.context["report"]["high"] == test.report["deciding"]["threshold"]
+    assert (
+        own.context["report"]["outcome"]["recall"]
+        == own.context["report"]["likeliest"]["recall"]
+        == test.report["deciding"]["measured"]["recall"]
+    )
     assert (other.context["form"].label, other.context["form"].goal) == ("refund", "precision")
     page = own.content.decode()
     assert "Against its own answers" in page
