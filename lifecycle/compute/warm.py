@@ -33,7 +33,8 @@ def call(verb: str, payload: dict[str, Any], timeout_seconds: float = 120.0) -> 
 def predict(artifact: Path, texts: list[str], timeout_seconds: float = 120.0) -> dict[str, Any]:
     """{"task", "labels": [...], "thresholds", "answers": [{"label", "confidence", "probabilities", "tokens"}]} of an artifact's folder.
 
-    Where a text may have several classes an answer has "labels", a list, in the place of label and confidence; else thresholds is null.
+    Where one class answers from a threshold on there is "deciding": {"label", "threshold"} too. Where a text may have several classes an
+    answer has "labels", a list, in the place of label and confidence; else thresholds is null.
     """
     return call("predict", {"artifact": str(artifact), "texts": texts}, timeout_seconds)
 

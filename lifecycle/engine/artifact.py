@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from lifecycle.engine.deciding import Cut, Deciding, Rule
 from lifecycle.engine.faults import EngineFault
 
 DESCRIPTION = "lifecycle.json"
@@ -15,6 +17,7 @@ SERVING = "serving/model.onnx"
 INT8 = "serving/model.int8.onnx"
 PEFT = ("lora", "ia3")  # strategies whose weights PEFT loads
 FORMAT = 1
+DECIDING = 2  # the format where a class has a threshold: who does not know of it must not answer without it
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,8 @@ class ArtifactInfo:
     a model that writes texts, which has no labels and no graph.
 
     serving: the fp32 graph. int8: the gate of the int8 graph beside it; None in artifacts that were written before there was one.
-    operating: what the thresholds are for; None where it is the best F1.
+    operating: what the thresholds are for; None where it is the best F1. deciding: of single_label, the class that has a threshold; None
+    where the likeliest class answers.
     """
 
     labels: tuple[str, ...]
@@ -68,6 +72,20 @@ class ArtifactInfo:
     thresholds: tuple[float, ...] | None = None
     max_new_tokens: int | None = None
     operating: Operating | None = None
+    deciding: Deciding | None = None
+
+    @property
+    def cut(self) -> Cut | None:
+        """The class that has a threshold, by its number; None where the likeliest class answers."""
+        return self.deciding.cut(self.labels) if self.deciding else None
+
+    def rule(self, labels: Sequence[str] | None = None) -> Rule | None:
+        """How probabilities in order of these labels, by default its own, become answers: a threshold for each (0.5 for one that it does
+        not know), a threshold for one, or None where the answer is the likeliest."""
+        if self.thresholds is None:
+            return self.deciding.cut(self.labels if labels is None else labels) if self.deciding else None
+        known = dict(zip(self.labels, self.thresholds, strict=True))
+        return self.thresholds if labels is None else tuple(known.get(label, 0.5) for label in labels)
 
     def graph(self, folder: Path) -> Path:
         """The graph that answers: int8 where it passed its gate and is there, else fp32."""
@@ -78,7 +96,7 @@ class ArtifactInfo:
         """Read the description. Raises EngineFault `bad_spec` when the folder is no artifact of a known format."""
         try:
             document = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
-            if document["format"] != FORMAT:
+            if document["format"] not in (FORMAT, DECIDING):
                 raise ValueError(f"format {document['format']}")
             base = document["base"]
             return cls(
@@ -98,6 +116,7 @@ class ArtifactInfo:
                 operating=Operating(**document["operating"] | {"missed": tuple(document["operating"]["missed"])})
                 if document.get("operating")
                 else None,
+                deciding=Deciding(**document["deciding"]) if document.get("deciding") else None,
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
             message = f"{folder} is not a model artifact that this version can read ({type(error).__name__}: {error})."
@@ -106,7 +125,7 @@ class ArtifactInfo:
     def to_json(self) -> dict[str, Any]:
         """lifecycle.json as an object."""
         return {
-            "format": FORMAT,
+            "format": DECIDING if self.cut else FORMAT,
             "task": self.task,
             "labels": list(self.labels),
             "max_tokens": self.max_tokens,
@@ -120,8 +139,10 @@ class ArtifactInfo:
         } | self._of_its_task()
 
     def _of_its_task(self) -> dict[str, Any]:
-        found = {"thresholds": self.thresholds, "operating": self.operating, "max_new_tokens": self.max_new_tokens}
-        return {name: asdict(value) if isinstance(value, Operating) else value for name, value in found.items() if value}
+        found = {
+            "thresholds": self.thresholds, "operating": self.operating, "deciding": self.deciding, "max_new_tokens": self.max_new_tokens,
+        }  # fmt: skip
+        return {name: asdict(value) if isinstance(value, Operating | Deciding) else value for name, value in found.items() if value}
 
 
 ENCODERS = {
@@ -150,10 +171,18 @@ POOLED = {
 }
 
 
-ANSWERED = {
-    "single_label": """probabilities = torch.softmax(logits / card["temperature"], dim=-1)
+ONE = """probabilities = torch.softmax(logits / card["temperature"], dim=-1)
 answers = [card["labels"][i] for i in probabilities.argmax(-1).tolist()]
-""",
+"""
+FROM_A_THRESHOLD = """probabilities = torch.softmax(logits / card["temperature"], dim=-1)
+at, least = card["labels"].index(card["deciding"]["label"]), card["deciding"]["threshold"]
+others = probabilities.clone()
+others[:, at] = -1.0
+chosen = torch.where(probabilities[:, at] >= least, at, others.argmax(-1))
+answers = [card["labels"][i] for i in chosen.tolist()]
+"""
+ANSWERED = {
+    "single_label": ONE,
     "multi_label": """probabilities = torch.sigmoid(logits / card["temperature"])
 given = probabilities >= torch.tensor(card["thresholds"])
 answers = [[label for label, has in zip(card["labels"], row) if has] for row in given.tolist()]
@@ -220,4 +249,4 @@ head = load_file(Path(artifact) / "head.safetensors")
     output = encoder(**inputs)
     {pooled}
     logits = pooled @ head["weight"].T + head["bias"]
-{ANSWERED[info.task]}"""
+{FROM_A_THRESHOLD if info.cut else ANSWERED[info.task]}"""

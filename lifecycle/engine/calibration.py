@@ -1,6 +1,7 @@
 """How far confidence can be believed: reliability bins, ECE and its debiased form, Wilson intervals, temperature. numpy only.
 
-Confidence is the top probability. Bins are equally wide and closed on the right: of fifteen, 1.0 is in the last and 0.2 in the third.
+Confidence is the probability of the answer. Bins are equally wide and closed on the right: of fifteen, 1.0 is in the last and 0.2 in
+the third.
 """
 
 from __future__ import annotations

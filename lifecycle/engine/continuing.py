@@ -116,9 +116,8 @@ def _answers(
     logits = recipe.observe(load_classifier(base, None), EncodedRows(encoded), batches, memory.EVALUATION_BATCH)
     truth, found = recipe.truth(rows.targets, len(labels)), []
     for info, given in ((before, logits), (after, predictor.logits(rows))):
-        known = dict(zip(info.labels, info.thresholds or (), strict=False))
         probabilities = recipe.decode(rearranged(given, recipe.meanings(info.labels), recipe.meanings(labels)), info.temperature)
-        found.append(recipe.score(probabilities, truth, [known.get(label, 0.5) for label in labels] if known else None))
+        found.append(recipe.score(probabilities, truth, info.rule(labels)))
     return found[0], found[1]
 
 

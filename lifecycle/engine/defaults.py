@@ -45,10 +45,11 @@ RATE_REASONS = {
 
 @dataclass(frozen=True)
 class Choice:
-    """A setting and why it fits."""
+    """A setting and why it fits. among: (value, words) of all that it may be, where this data says that."""
 
     value: Any
     reason: str
+    among: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -82,12 +83,14 @@ def suggest(
     cores: int | None = None,
     layers: int = 0,
     several: bool = False,
+    one_of: Sequence[str] = (),
 ) -> Suggestion:
     """Settings for `rows` training rows of `classes` labels.
 
-    strategy: one of STRATEGIES. several: whether a text may have any number of labels, each with a threshold. layers: of the base model,
-    where known. long_tokens: the 99th percentile of token counts, where known. class_counts: training rows of each label. measured_rate:
-    examples a second of an earlier run of the same strategy and base on this machine, which makes the estimate of the time a measurement.
+    strategy: one of STRATEGIES. several: whether a text may have any number of labels, each with a threshold. one_of: the labels, where a
+    text has one of them. layers: of the base model, where known. long_tokens: the 99th percentile of token counts, where known.
+    class_counts: training rows of each label. measured_rate: examples a second of an earlier run of the same strategy and base on this
+    machine, which makes the estimate of the time a measurement.
     """
     if rows < 1 or classes < 1 or strategy not in RATES:
         raise ValueError(f"Settings need rows, classes and a known strategy; got {rows}, {classes}, {strategy!r}.")
@@ -118,6 +121,8 @@ def suggest(
     if several:
         choices["operating_point"] = Choice("f1", "The best F1 of each class; precision or recall where one kind of mistake costs more.")
         choices["operating_target"] = Choice(0.9, "The precision or recall that each class is to have on validation; best F1 has none.")
+    if one_of:
+        choices |= _one_threshold(one_of)
     shown = validation_rows if validation_rows is not None else max(1, rows // 9)
     seconds, reason = estimate_seconds(
         rows=rows,
@@ -233,6 +238,18 @@ def _patience(epochs: int) -> Choice:
     if epochs >= 8:
         return Choice(max(4, epochs // 3), "Stops when the score has not improved for a third of the run.")
     return Choice(0, "The run is short: it goes to its end, and the best step is kept anyway.")
+
+
+def _one_threshold(labels: Sequence[str]) -> dict[str, Choice]:
+    told = "A rare class is seldom the likeliest; with a threshold it is the answer from there on, and else the likeliest of the others is."
+    points = (("f1", "None: the likeliest class answers"), ("precision", "Precision of at least"), ("recall", "Recall of at least"))
+    return {
+        "operating_class": Choice("", told, (("", "None"), *((label, label) for label in labels))),
+        "operating_point": Choice("f1", "Recall where missing the class costs more, precision where calling it wrongly does.", points),
+        "operating_target": Choice(
+            0.9, "Chosen on validation, so test comes out a little above or below. Without a class it does nothing."
+        ),
+    }
 
 
 def _class_weights(class_counts: Sequence[int]) -> Choice:

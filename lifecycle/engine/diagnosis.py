@@ -9,6 +9,7 @@ from typing import Any
 
 from lifecycle.engine.artifact import Operating
 from lifecycle.engine.calibration import THRESHOLD_ROWS
+from lifecycle.engine.deciding import Deciding
 from lifecycle.engine.events import Point
 from lifecycle.engine.faults import Unstable
 
@@ -216,6 +217,19 @@ def operating_point_missed(wanted: Operating, labels: Sequence[str]) -> Diagnosi
         0,
         "Label more rows of these classes, or ask for less.",
     )
+
+
+def threshold_missed(wanted: Deciding) -> Diagnosis:
+    """The class that was to have a threshold does not reach the precision or recall that was asked for, or has too few rows to tell."""
+    if wanted.threshold is None:
+        fact = f"{wanted.label} has no threshold: {wanted.positives} validation rows have it, and choosing one takes {THRESHOLD_ROWS}."
+        detail = "The likeliest class answers, as if none had been asked for."
+    else:
+        fact = f"{wanted.label} does not reach {wanted.by} {wanted.target:g} at any threshold on validation."
+        detail = f"It answers from {wanted.threshold:.3f} on, where {wanted.by} is highest: {wanted.hits} of {wanted.of} rows."
+    return Diagnosis(
+        "operating_point", "watch", fact, detail, 0, 0, f"Label more rows of {wanted.label}, or ask for less {wanted.by}."
+    )  # fmt: skip
 
 
 def _mean(values: Any) -> float | None:

@@ -13,6 +13,7 @@ from lifecycle.engine import devices, diagnosis, metrics
 from lifecycle.engine.answering import measure_losses
 from lifecycle.engine.artifact import ArtifactInfo, Operating
 from lifecycle.engine.data import Rows
+from lifecycle.engine.deciding import Deciding
 from lifecycle.engine.decoders import Decoder, open_decoder, save_decoder
 from lifecycle.engine.events import EventWriter
 from lifecycle.engine.export import set_info, write_artifact
@@ -36,10 +37,11 @@ def finish_graph(
     model: Any = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
     inputs = tuple(name for name in INPUTS if name in prepared.tokenizer.model_input_names)
     base, limit = prepared.base, prepared.limit(spec)
-    wanted = None if spec.operating_point == "f1" else Operating(spec.operating_point, spec.operating_target)
+    by, target, of = spec.operating_point, spec.operating_target, spec.operating_class
     info = ArtifactInfo(
-        spec.labels, limit, spec.pooling, 1.0, spec.strategy.kind, spec.base.name, base.digest, inputs, spec.task, operating=wanted
-    )
+        spec.labels, limit, spec.pooling, 1.0, spec.strategy.kind, spec.base.name, base.digest, inputs, spec.task,
+        operating=None if by == "f1" or of else Operating(by, target), deciding=Deciding(of, by, target) if of else None,
+    )  # fmt: skip
     write_artifact(folder / "artifact", model, prepared.tokenizer, info)
     recipe, truth = RECIPES[spec.task], trainer.eval_dataset.encoded.truth
     logits, pace = answer_timed(folder / "artifact", prepared.validation, spec.threads)
@@ -55,8 +57,10 @@ def finish_graph(
         info = set_info(folder / "artifact", recipe.calibrate(info, logits, truth))
     if info.operating and info.operating.missed:
         events.write("finding", **diagnosis.operating_point_missed(info.operating, info.labels).to_json())
-    values = metrics.point_estimates(recipe.score(recipe.decode(logits, info.temperature), truth, info.thresholds))
-    before = metrics.point_estimates(recipe.score(recipe.decode(logits), truth, info.thresholds))
+    if info.deciding and not info.deciding.is_met:
+        events.write("finding", **diagnosis.threshold_missed(info.deciding).to_json())
+    values = metrics.point_estimates(recipe.score(recipe.decode(logits, info.temperature), truth, info.rule()))
+    before = metrics.point_estimates(recipe.score(recipe.decode(logits), truth, info.rule()))
     measured = {"validation_loss": before["log_loss"], "ece_before_temperature": before["ece"], "temperature": info.temperature}
     return values | measured, info, paces
 

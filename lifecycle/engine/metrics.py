@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lifecycle.engine import calibration
+from lifecycle.engine.deciding import Cut, confidence, decide
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -85,17 +86,17 @@ class Scored:
         return np.bincount(self.truth, minlength=self.classes)
 
 
-def score_rows(probabilities: NDArray[Any], truth: NDArray[Any], bins: int = 15) -> Scored:
-    """Per-row quantities of probabilities (N, C) and true label numbers (N,)."""
+def score_rows(probabilities: NDArray[Any], truth: NDArray[Any], bins: int = 15, cut: Cut | None = None) -> Scored:
+    """Per-row quantities of probabilities (N, C) and true label numbers (N,). cut: where one class answers from a threshold on."""
     probabilities = np.asarray(probabilities, dtype=np.float64)
     truth = np.asarray(truth, dtype=np.int64)
     if probabilities.ndim != 2 or len(probabilities) != len(truth) or len(truth) == 0:
         raise ValueError(f"Scores need probabilities (N, C) and N true labels, N > 0; got {probabilities.shape} and {truth.shape}.")
-    picked = probabilities[np.arange(len(truth)), truth]
+    picked, predicted = probabilities[np.arange(len(truth)), truth], decide(probabilities, cut)
     return Scored(
         truth=truth,
-        predicted=probabilities.argmax(axis=1).astype(np.int64),
-        confidence=probabilities.max(axis=1),
+        predicted=predicted,
+        confidence=confidence(probabilities, predicted),
         loss=calibration.log_loss_rows(probabilities, truth),
         brier=(probabilities**2).sum(axis=1) - 2 * picked + 1,
         classes=probabilities.shape[1],
@@ -214,10 +215,17 @@ def confusion(rows: Scored) -> Ints:
 
 
 def report(
-    probabilities: NDArray[Any], truth: NDArray[Any], labels: Sequence[str], *, bins: int = 15, count: int = RESAMPLES, seed: int = 1
+    probabilities: NDArray[Any],
+    truth: NDArray[Any],
+    labels: Sequence[str],
+    *,
+    bins: int = 15,
+    count: int = RESAMPLES,
+    seed: int = 1,
+    cut: Cut | None = None,
 ) -> dict[str, Any]:
     """Everything an evaluation shows of one model: point values, intervals {name: {low, high}}, per_class, confusion, reliability."""
-    rows = score_rows(probabilities, truth, bins)
+    rows = score_rows(probabilities, truth, bins, cut)
     mce = calibration.mce(rows.confidence, rows.correct, bins)
     return {
         "rows": len(rows.truth),

@@ -13,6 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lifecycle.engine.calibration import softmax
+from lifecycle.engine.deciding import Cut, decide
+
 MOST_WORDS = 200
 JOINERS = frozenset("'’-_.@")  # inside a word, between two of its letters
 SCRIPTS_WITHOUT_SPACES = ((0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0x3040, 0x30FF), (0x3400, 0x4DBF), (0x4E00, 0x9FFF))
@@ -42,15 +45,16 @@ class Explanation:
     found: int
 
 
-def explain(logits: Logits, text: str, *, end: int | None = None, most: int = MOST_WORDS) -> Explanation:
+def explain(logits: Logits, text: str, *, end: int | None = None, most: int = MOST_WORDS, cut: Cut | None = None) -> Explanation:
     """Leave each of the first `most` words out in turn. logits: (N, C) of N texts, C > 1, divided by the temperature.
 
-    end: code points of the text that the model reads; words behind it are not taken. Equal answers give equal effects.
+    end: code points of the text that the model reads; words behind it are not taken. cut: where one class answers from a threshold on.
+    Equal answers give equal effects.
     """
     found = spans(text)
     taken = [(start, stop) for start, stop in found if end is None or start < end][:most]
     rows = logits([text, without(text, taken), *(without(text, [span]) for span in taken)])
-    answer = int(np.argmax(rows[0]))
+    answer = int(decide(softmax(rows[:1]), cut)[0])
     odds = log_odds(rows, answer)
     effects = (float(odds[0] - odd) for odd in odds[2:])
     words = tuple(Word(start, stop, effect) for (start, stop), effect in zip(taken, effects, strict=True))

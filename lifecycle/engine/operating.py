@@ -90,10 +90,11 @@ def choose_for(by: str, target: float, probabilities: Floats, truth: Bools, mini
 
     Thresholds stand in the middle between two scores, so that a score that is computed a little otherwise falls on the same side.
     """
-    return [_choose_one(by, target, probabilities[:, at], truth[:, at], minimum) for at in range(truth.shape[1])]
+    return [choose_one(by, target, probabilities[:, at], truth[:, at], minimum) for at in range(truth.shape[1])]
 
 
-def _choose_one(by: str, target: float, scores: Floats, positive: Bools, minimum: int) -> tuple[float, bool]:
+def choose_one(by: str, target: float, scores: Floats, positive: Bools, minimum: int = THRESHOLD_ROWS) -> tuple[float, bool]:
+    """As `choose_for`, of one class. scores: its probabilities (N,); positive: the rows that have it (N,)."""
     if int(positive.sum()) < minimum:
         return 0.5, False
     found = curve(scores, positive)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from lifecycle.engine import label_sets, metrics
+from lifecycle.engine import deciding, label_sets, metrics
+from lifecycle.engine.deciding import Cut
 
 SCHEMA = pa.schema(
     [
@@ -43,6 +44,7 @@ class Predictions:
     """A model's answers on labelled rows. truth: label numbers (N,); probabilities: (N, C) in order of labels.
 
     Of answers that are sets of labels, truth is bool (N, C), and thresholds are those from which on each label is given; else None.
+    cut: of one label a text, the one that has a threshold; None where the likeliest is the answer.
     """
 
     labels: tuple[str, ...]
@@ -50,6 +52,17 @@ class Predictions:
     truth: NDArray[Any]
     probabilities: NDArray[np.float64]
     thresholds: tuple[float, ...] | None = None
+    cut: Cut | None = None
+
+    @property
+    def predicted(self) -> NDArray[np.int64]:
+        """The number of the label that is answered (N,), of one label a text."""
+        return deciding.decide(self.probabilities, self.cut)
+
+    @property
+    def confidence(self) -> NDArray[np.float64]:
+        """The probability of the label that is answered (N,), of one label a text."""
+        return deciding.confidence(self.probabilities, self.predicted)
 
     @property
     def decided(self) -> NDArray[np.bool_]:
@@ -58,10 +71,11 @@ class Predictions:
 
 
 def write(path: Path, predictions: Predictions, split: str) -> None:
-    """Write the rows; the labels' order, and their thresholds, are kept in the file's metadata."""
+    """Write the rows; the labels' order, and thresholds, are kept in the file's metadata."""
     kept = {"labels": json.dumps(predictions.labels, ensure_ascii=False)}
     if predictions.thresholds is None:
         columns, schema = _of_one(predictions), SCHEMA
+        kept |= {"cut": json.dumps(asdict(predictions.cut))} if predictions.cut else {}
     else:
         columns, schema = _of_sets(predictions, predictions.thresholds), SETS_SCHEMA
         kept["thresholds"] = json.dumps(predictions.thresholds)
@@ -73,7 +87,7 @@ def write(path: Path, predictions: Predictions, split: str) -> None:
 
 
 def _of_one(predictions: Predictions) -> dict[str, Any]:
-    scored = metrics.score_rows(predictions.probabilities, predictions.truth)
+    scored = metrics.score_rows(predictions.probabilities, predictions.truth, cut=predictions.cut)
     return {
         "label": [predictions.labels[each] for each in predictions.truth],
         "predicted": [predictions.labels[each] for each in scored.predicted],
@@ -96,7 +110,7 @@ def read(path: Path) -> Predictions:
     table = pq.read_table(path)
     labels = tuple(json.loads(table.schema.metadata[b"labels"]))
     index = {label: number for number, label in enumerate(labels)}
-    thresholds = table.schema.metadata.get(b"thresholds")
+    thresholds, cut = table.schema.metadata.get(b"thresholds"), table.schema.metadata.get(b"cut")
     if thresholds is None:
         truth = np.array([index[label] for label in table["label"].to_pylist()], dtype=np.int64)
     else:
@@ -110,6 +124,7 @@ def read(path: Path) -> Predictions:
         truth=truth,
         probabilities=flat.reshape(table.num_rows, len(labels)),
         thresholds=tuple(json.loads(thresholds)) if thresholds is not None else None,
+        cut=Cut(**json.loads(cut)) if cut is not None else None,
     )
 
 
@@ -140,7 +155,9 @@ def compare(
     answers = baseline.probabilities[one], candidate.probabilities[two][:, reorder]
     options: dict[str, Any] = {"count": count, "seed": seed, "labels": baseline.labels}
     if not baseline.thresholds or not candidate.thresholds:
-        found = metrics.paired(baseline.truth[one], *answers, bins=bins, **options)
+        moved = candidate.cut and Cut(reorder.index(candidate.cut.index), candidate.cut.threshold)
+        first, second = (metrics.score_rows(answers[at], baseline.truth[one], bins, (baseline.cut, moved)[at]) for at in (0, 1))
+        found = metrics.paired_rows(first, second, metrics.COMPARED, **options)
     else:
         thresholds = baseline.thresholds, [candidate.thresholds[at] for at in reorder]
         before, after = (label_sets.score_sets(answers[at], baseline.truth[one], thresholds[at], bins) for at in (0, 1))

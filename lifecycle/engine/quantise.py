@@ -76,9 +76,9 @@ def judge(info: ArtifactInfo, fp32: Array, int8: Array, truth: Array, fp32_bytes
 
 
 def macro_f1(info: ArtifactInfo, logits: Array, truth: Array) -> float:
-    """Of the answers that these logits (N, C) give; a temperature changes none of one label."""
+    """Of the answers that these logits (N, C) give."""
     recipe = RECIPES[info.task]
-    return metrics.point_estimates(recipe.score(recipe.decode(logits, info.temperature), truth, info.thresholds))["macro_f1"]
+    return metrics.point_estimates(recipe.score(recipe.decode(logits, info.temperature), truth, info.rule()))["macro_f1"]
 
 
 def quantise(source: Path, target: Path, *, keep_lower: bool = False) -> None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from lifecycle.engine import metrics
 from lifecycle.engine.calibration import wilson
 from lifecycle.engine.data import Rows, read_rows
+from lifecycle.engine.deciding import Cut, confidence, decide
 from lifecycle.engine.events import EventWriter
 from lifecycle.engine.flips import Flip, write_flips
 from lifecycle.engine.perturb import PROBES, disturb
@@ -30,7 +31,7 @@ def robustness(folder: Path, cancelled: Callable[[], bool]) -> dict[str, Any]:
     spec = RobustnessSpec.read(folder / "spec.json")
     events = EventWriter(folder / "events.jsonl")
     predictor = open_predictor(folder / spec.artifact, folder / spec.base.path if spec.base else None, spec.threads)
-    labels = predictor.info.labels
+    labels, cut = predictor.info.labels, predictor.info.cut
     every = read_rows(folder / spec.data, labels, RECIPES[predictor.info.task].read)
     rows = drawn(every, spec.rows, spec.seed)
     truth = np.array(rows.targets, dtype=np.int64)
@@ -44,13 +45,13 @@ def robustness(folder: Path, cancelled: Callable[[], bool]) -> dict[str, Any]:
         events.write("stage", name=probe, message=f"Answering {len(rows):,} disturbed rows.")
         texts = [disturb(probe, text, seed=spec.seed, name=name) for name, text in zip(rows.ids, rows.texts, strict=True)]
         answers = predictor.probabilities(texts, spec.batch_size)
-        found[probe] = scored(truth, answers, spec) | compared(truth, clean, answers, spec)
-        flips += flipped(probe, rows, labels, clean, answers)
+        found[probe] = scored(truth, answers, spec, cut) | compared(truth, clean, answers, spec, cut)
+        flips += flipped(probe, rows, labels, clean, answers, cut)
     write_flips(folder / "flips.parquet", flips)
     status = "cancelled" if cancelled() else "succeeded"
     events.write("end", status=status, message="Finished." if status == "succeeded" else "Stopped on request.")
     head = {"format": 1, "status": status, "error": None, "seconds": round(time.monotonic() - started, 3)}
-    return head | {"rows": len(rows), "of": len(every), "seed": spec.seed, "clean": scored(truth, clean, spec), "probes": found}
+    return head | {"rows": len(rows), "of": len(every), "seed": spec.seed, "clean": scored(truth, clean, spec, cut), "probes": found}
 
 
 def drawn(rows: Rows, count: int, seed: int) -> Rows:
@@ -61,21 +62,24 @@ def drawn(rows: Rows, count: int, seed: int) -> Rows:
     return Rows(tuple(rows.ids[at] for at in kept), tuple(rows.texts[at] for at in kept), tuple(rows.targets[at] for at in kept))
 
 
-def scored(truth: NDArray[np.int64], answers: NDArray[np.float64], spec: RobustnessSpec) -> dict[str, Any]:
+def scored(truth: NDArray[np.int64], answers: NDArray[np.float64], spec: RobustnessSpec, cut: Cut | None = None) -> dict[str, Any]:
     """SHOWN with their bootstrap intervals."""
-    rows = metrics.score_rows(answers, truth)
+    rows = metrics.score_rows(answers, truth, cut=cut)
     points, intervals = metrics.point_estimates(rows), metrics.bootstrap(rows, spec.bootstrap, spec.seed)
     return {name: points[name] for name in SHOWN} | {
         "intervals": {name: {"low": intervals[name][0], "high": intervals[name][1]} for name in SHOWN if name in intervals}
     }
 
 
-def compared(truth: NDArray[np.int64], clean: NDArray[np.float64], answers: NDArray[np.float64], spec: RobustnessSpec) -> dict[str, Any]:
+def compared(
+    truth: NDArray[np.int64], clean: NDArray[np.float64], answers: NDArray[np.float64], spec: RobustnessSpec, cut: Cut | None = None
+) -> dict[str, Any]:
     """change: paired differences from the clean texts; flipped: answers that changed, with a 95 % Wilson interval; broken, fixed."""
-    before, after = clean.argmax(axis=1), answers.argmax(axis=1)
+    first, second = (metrics.score_rows(each, truth, cut=cut) for each in (clean, answers))
+    before, after = first.predicted, second.predicted
     changed = int((before != after).sum())
     low, high = wilson(changed, len(truth))
-    paired = metrics.paired(truth, clean, answers, count=spec.bootstrap, seed=spec.seed)
+    paired = metrics.paired_rows(first, second, metrics.COMPARED, labels=None, count=spec.bootstrap, seed=spec.seed)
     return {
         "change": {name: paired[name] for name in SHOWN},
         "flipped": {"value": changed / len(truth), "low": low, "high": high, "count": changed},
@@ -84,9 +88,12 @@ def compared(truth: NDArray[np.int64], clean: NDArray[np.float64], answers: NDAr
     }
 
 
-def flipped(probe: str, rows: Rows, labels: tuple[str, ...], clean: NDArray[np.float64], answers: NDArray[np.float64]) -> Iterator[Flip]:
+def flipped(
+    probe: str, rows: Rows, labels: tuple[str, ...], clean: NDArray[np.float64], answers: NDArray[np.float64], cut: Cut | None = None
+) -> Iterator[Flip]:
     """The rows whose answer changed."""
-    before, after = clean.argmax(axis=1), answers.argmax(axis=1)
+    before, after = decide(clean, cut), decide(answers, cut)
+    sure, then = confidence(clean, before), confidence(answers, after)
     for at in np.flatnonzero(before != after).tolist():
-        sure, then = float(clean[at, before[at]]), float(answers[at, after[at]])
-        yield Flip(probe, rows.ids[at], labels[rows.targets[at]], labels[before[at]], sure, labels[after[at]], then)
+        answered = labels[before[at]], float(sure[at]), labels[after[at]], float(then[at])
+        yield Flip(probe, rows.ids[at], labels[rows.targets[at]], *answered)

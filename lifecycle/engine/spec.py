@@ -23,6 +23,7 @@ PRECISIONS = ("auto", "fp32", "bf16")
 DEVICES = ("auto", "cpu", "cuda")
 OPERATING = ("f1", "precision", "recall")
 MAX_LABELS = 1000
+NAMED = 5  # labels that a refusal names
 
 
 class SpecError(EngineFault):
@@ -105,6 +106,10 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return [_plain(each) for each in value]
     return value
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
 
 
 def _shown(value: Any) -> str:
@@ -233,7 +238,8 @@ class TrainSpec(Document):
     device: what it trains on: cpu, cuda (a GPU), or auto: a GPU where its first start sees one, else the CPU. What it began on is kept with
     the run, and named in the result.
     operating_point: of multi_label, what each label's threshold is chosen for on validation: the best F1, or a precision or recall of at
-    least operating_target.
+    least operating_target. operating_class: of single_label, the one label that is the answer from a threshold on, which is chosen for such
+    a precision or recall of it; "" = the likeliest label answers. The best step is that of the likeliest label either way.
     rehearsal: share of the training rows that the base learnt from before, taken from rehearsal.jsonl; keep_head: the base's own head is
     where the head begins, for the labels that both have. Both are for a base that was trained here.
     """
@@ -268,6 +274,7 @@ class TrainSpec(Document):
     max_new_tokens: int = _limit(128, low=1, high=2048)
     operating_point: str = _limit("f1", one_of=OPERATING)
     operating_target: float = _limit(0.9, low=0.01, high=1.0)
+    operating_class: str = ""
     rehearsal: float = _limit(0.0, low=0.0, high=0.9)
     keep_head: bool = False
 
@@ -280,9 +287,7 @@ class TrainSpec(Document):
         return math.ceil(math.ceil(rows / self.batch_size) / self.accumulation)
 
     def _check_whole(self, prefix: str) -> None:
-        if self.operating_point != "f1" and self.task != "multi_label":
-            answer = "an order" if self.task in RANKED else "the likeliest class"
-            raise SpecError(f"{prefix}operating_point", f"must be f1 for {self.task}: its answer is {answer}, which has no threshold.")
+        self._check_operating(prefix)
         if self.label_smoothing and self.focal_gamma:
             raise SpecError(
                 f"{prefix}label_smoothing", "must be 0 where focal_gamma is set: one loss counts easy rows less, the other softens them."
@@ -308,6 +313,22 @@ class TrainSpec(Document):
             raise SpecError(f"{prefix}labels", f"may hold up to {MAX_LABELS} names, got {len(self.labels)}.")
         if not self.labels:
             raise SpecError(f"{prefix}labels", "must hold at least two names, got none.")
+
+    def _check_operating(self, prefix: str) -> None:
+        """Raises SpecError for a threshold of an answer that has none, or of a class that is none."""
+        point, chosen = self.operating_point, self.operating_class
+        if chosen and self.task != "single_label":
+            raise SpecError(f"{prefix}operating_class", f"must be empty for {self.task}: it is for answers of one class a text.")
+        if self.task == "single_label" and chosen not in ("", *self.labels):
+            raise SpecError(f"{prefix}operating_class", f"must be empty or one of {_listed(self.labels)}, got {_shown(chosen)}.")
+        if chosen and point == "f1":
+            raise SpecError(f"{prefix}operating_point", f"must be precision or recall where {_shown(chosen)} is to have a threshold.")
+        if point != "f1" and self.task == "single_label" and not chosen:
+            message = f"must name the class that is to have a {point} of {self.operating_target:g}: one of {_listed(self.labels)}."
+            raise SpecError(f"{prefix}operating_class", message)
+        if point != "f1" and self.task not in ("single_label", "multi_label"):
+            answer = "an order" if self.task in RANKED else "the likeliest class"
+            raise SpecError(f"{prefix}operating_point", f"must be f1 for {self.task}: its answer is {answer}, which has no threshold.")
 
     def _check_unlabelled(self, prefix: str, where: str, *more: str) -> None:
         """Raises SpecError for what has no meaning without labels. more: names of fields that have none either."""

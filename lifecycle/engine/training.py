@@ -17,7 +17,7 @@ import torch
 from transformers import TrainerCallback, TrainerState
 from transformers.utils import logging as transformers_logging
 
-from lifecycle.engine import best, checkpoint, continuing, devices, diagnosis, memory
+from lifecycle.engine import best, checkpoint, continuing, deciding, devices, diagnosis, memory
 from lifecycle.engine.base import open_base
 from lifecycle.engine.batches import Collate, EncodedRows
 from lifecycle.engine.classifier import Network
@@ -100,6 +100,8 @@ def _train(folder: Path, cancelled: Callable[[], bool], effort: Effort) -> dict[
     events.write("stage", name="artifact", message=f"Writing the weights of step {best_step}, the best by {recipe.best_name}.")
     values, info, paces = FINISH[recipe.served_by](spec, folder, prepared, trainer, events)
     result |= {"metrics": values, "int8": asdict(info.int8) if info.int8 else None, "inference": paces, "rehearsed": prepared.rehearsed}
+    if info.deciding:
+        result["deciding"] = deciding.to_json(info.deciding)
     if forgotten := continuing.forgetting(spec, folder, prepared.tokenizer, trainer.data_collator):
         result["forgetting"] = forgotten
         reporter.report([each for each in [continuing.forgot(forgotten, of_lists(spec.task), spec.base.name)] if each])

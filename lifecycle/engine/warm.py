@@ -134,7 +134,13 @@ def _opened(payload: dict[str, Any]) -> tuple[Any, list[str]]:
 def _predict(payload: dict[str, Any]) -> dict[str, Any]:
     predictor, texts = _opened(payload)
     info, recipe = predictor.info, RECIPES[predictor.info.task]
-    known = {"task": info.task, "labels": list(info.labels), "thresholds": list(info.thresholds) if info.thresholds else None}
+    known: dict[str, Any] = {
+        "task": info.task,
+        "labels": list(info.labels),
+        "thresholds": list(info.thresholds) if info.thresholds else None,
+    }
+    if info.cut:
+        known["deciding"] = {"label": info.labels[info.cut.index], "threshold": info.cut.threshold}
     if not texts:
         return known | {"answers": []}
     found = predictor.answer(texts)
@@ -158,7 +164,7 @@ def _explain(payload: dict[str, Any]) -> dict[str, Any]:
     predictor, (text,) = _opened(payload)
     temperature = predictor.info.temperature
     read = max((end for _, end in predictor.tokenizer.encode(text).offsets), default=0)
-    found = explain(lambda texts: predictor.answer(texts).logits / temperature, text, end=read)
+    found = explain(lambda texts: predictor.answer(texts).logits / temperature, text, end=read, cut=predictor.info.cut)
     return asdict(found) | {"answer": predictor.info.labels[found.answer]}
 
 

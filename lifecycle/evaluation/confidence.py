@@ -10,7 +10,7 @@ from django.core.cache import cache
 from numpy.typing import NDArray
 
 from lifecycle.engine import calibration as engine
-from lifecycle.engine import metrics, operating
+from lifecycle.engine import deciding, operating
 from lifecycle.engine.operating import Costs
 from lifecycle.evaluation import queries, rules
 from lifecycle.evaluation.models import Evaluation
@@ -33,11 +33,12 @@ def calibration(evaluation: Evaluation) -> dict[str, Any] | None:
     before: dict[str, Any] | None = cache.get(key)
     if before is None:
         found = queries.predictions_of(evaluation)
-        rows = metrics.score_rows(engine.untempered(found.probabilities, temperature), found.truth)
+        untempered, answered = engine.untempered(found.probabilities, temperature), found.predicted
+        sure, right = deciding.confidence(untempered, answered), (answered == found.truth).astype(np.float64)
         before = {
-            "ece": engine.ece(rows.confidence, rows.correct),
-            "log_loss": float(rows.loss.mean()),
-            "reliability": engine.reliability(rows.confidence, rows.correct),
+            "ece": engine.ece(sure, right),
+            "log_loss": float(engine.log_loss_rows(untempered, found.truth).mean()),
+            "reliability": engine.reliability(sure, right),
         }
         cache.set(key, before, KEPT_SECONDS)
     return {
@@ -49,11 +50,25 @@ def calibration(evaluation: Evaluation) -> dict[str, Any] | None:
 
 
 # ── An operating point ──────────────────────────────────────────────────────
-EFFECT = "None: the model goes on answering with its likeliest class. Whatever reads its answers has to apply the threshold."
+APPLY = "Whatever reads its answers has to apply the threshold."
+
+
+def own(evaluation: Evaluation) -> dict[str, Any] | None:
+    """The class that the model itself gives from a threshold on, as `engine.deciding.told`; None where its likeliest class answers."""
+    found: dict[str, Any] | None = evaluation.report.get("deciding")
+    return found if found and found["threshold"] is not None else None
+
+
+def effect(evaluation: Evaluation) -> str:
+    """What choosing a threshold does to the model's answers."""
+    known = own(evaluation)
+    if known is None:
+        return f"None: the model goes on answering with its likeliest class. {APPLY}"
+    return f"None: the model goes on answering {known['label']} from {known['threshold']:.3f} on, as it was trained to. {APPLY}"
 
 
 class Scores(NamedTuple):
-    """A split's rows for one question. score, positive: as `engine.operating` has them; by_class: called by the likeliest class."""
+    """A split's rows for one question. score, positive: as `engine.operating` has them; by_class: called by the model's own answers."""
 
     score: NDArray[np.float64]
     positive: NDArray[np.bool_]
@@ -67,12 +82,12 @@ def scores_of(evaluation: Evaluation, label: str) -> Scores:
     known: Scores | None = cache.get(key)
     if known is None:
         found = queries.predictions_of(evaluation)
-        likeliest = found.probabilities.argmax(axis=1)
+        answered = found.predicted
         if label:
             number = found.labels.index(label)
-            known = Scores(found.probabilities[:, number].copy(), found.truth == number, likeliest == number)
+            known = Scores(found.probabilities[:, number].copy(), found.truth == number, answered == number)
         else:
-            known = Scores(found.probabilities.max(axis=1), likeliest == found.truth, np.ones(len(likeliest), dtype=bool))
+            known = Scores(found.confidence, answered == found.truth, np.ones(len(answered), dtype=bool))
         cache.set(key, known, KEPT_SECONDS)
     return known
 
@@ -86,16 +101,19 @@ def splits_of(evaluation: Evaluation) -> tuple[Evaluation, Evaluation]:
 
 
 def operating_point(evaluation: Evaluation, label: str, goal: str, target: float | None, costs: Costs) -> dict[str, Any]:
-    """The threshold for a goal, chosen on validation and measured on test where both exist; ready for JSON.
+    """The threshold for a goal, chosen on validation and measured on test where both exist; for the model's own goal its own one. For JSON.
 
     label: empty for any class. goal: precision, recall or cost; target: of the first two. Returns {"class", "goal", "target", "costs",
     "chosen_on", "measured_on", "same_rows", "reached": false where no threshold has the target, "low", "high": thresholds, null where no
-    row is called, "outcome": null where not reached, "likeliest": what the likeliest class does on the same rows, "effect": on serving}.
+    row is called, "outcome": null where not reached, "likeliest": what the model's own answers do on the same rows, which are its
+    likeliest classes unless a class has a threshold, "effect": on serving}.
     """
     choosing, measuring = splits_of(evaluation)
     scores = scores_of(choosing, label)
     found = operating.curve(scores.score, scores.positive)
-    ends = chosen(found, label, goal, target, costs)
+    known = own(evaluation)
+    is_own = known is not None and (label, goal, target) == (known["label"], known["by"], known["target"])
+    ends = (known["threshold"],) * 2 if known and is_own else chosen(found, label, goal, target, costs)
     measured = scores_of(measuring, label)
     return {
         "class": label, "goal": goal, "target": target, "costs": asdict(costs),
@@ -104,7 +122,7 @@ def operating_point(evaluation: Evaluation, label: str, goal: str, target: float
         "low": rules.finite(ends[0]) if ends else None, "high": rules.finite(ends[1]) if ends else None,
         "outcome": told(operating.outcome(measured.score, measured.positive, *ends), costs) if ends else None,
         "likeliest": told(operating.outcome_of(measured.positive, measured.by_class), costs),
-        "effect": EFFECT,
+        "effect": effect(evaluation),
     }  # fmt: skip
 
 

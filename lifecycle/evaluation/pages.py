@@ -15,6 +15,7 @@ from lifecycle.evaluation.parts import may_read, tabs, thread
 from lifecycle.refusals import Refused
 from lifecycle.training.models import Run
 from lifecycle.training.rules import RunState
+from lifecycle.training.thresholds import Threshold, threshold_of
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.marks import Figure
 from lifecycle.ui.numbers import count, decimals
@@ -102,7 +103,14 @@ def of_run(user: User, run: Run) -> dict[str, Any]:
         and can(user, "labeling.manage", run.snapshot.dataset),
         "missing": [split for split in SPLITS if run.snapshot.counts["splits"].get(split) and split not in {each.split for each in found}],
     }
-    return context | (parts(shown) if shown else {})
+    told = next((each for each in found if each.split == "test"), shown)
+    return context | (parts(shown) | {"deciding": deciding(told)} if shown and told else {})
+
+
+def deciding(evaluation: Evaluation) -> Threshold | None:
+    """The class that is the answer from a threshold on, in words; None where none was asked for."""
+    found = evaluation.report.get("deciding")
+    return threshold_of(found, evaluation.split) if found else None
 
 
 def parts(evaluation: Evaluation) -> dict[str, Any]:
@@ -161,6 +169,7 @@ def detail(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, Any]:
     return parts(evaluation) | {
         "calibration": calibration,
         "reliability": charts.reliability(report, calibration["before"]["reliability"] if calibration else ()),
+        "deciding": deciding(evaluation),
         "evaluation": evaluation,
         "tabs": tabs(evaluation, "detail"),
         "thread": thread(evaluation),

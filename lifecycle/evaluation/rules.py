@@ -254,7 +254,7 @@ def answers(predictions: Predictions) -> list[Answer]:
     """One answer an item, in the order of the file."""
     if predictions.thresholds is not None:
         return several_answers(predictions)
-    best, confidence = predictions.probabilities.argmax(axis=1), predictions.probabilities.max(axis=1)
+    best, confidence = predictions.predicted, predictions.confidence
     right = predictions.probabilities[np.arange(len(predictions.ids)), predictions.truth]
     loss = -np.log(np.maximum(right, LEAST_PROBABILITY))
     return [
@@ -404,16 +404,17 @@ def reaching(
     return sorted(found.items(), key=lambda pair: -pair[1])
 
 
-def likeliest(labels: Sequence[str], probabilities: Sequence[float], names: Mapping[str, str]) -> list[tuple[str, float]]:
+def likeliest(labels: Sequence[str], probabilities: Sequence[float], names: Mapping[str, str], answer: str = "") -> list[tuple[str, float]]:
     """(class, probability) of up to three classes, the likeliest first and each later one at least 0.05 likely.
 
-    Labels that were merged into one class are added up; labels that are no class any more are left out, and their share with them.
+    answer: the label that is answered by a model in which one has a threshold: it comes first, however likely others are. Labels that were
+    merged into one class are added up; labels that are no class any more are left out, and their share with them.
     """
     summed: dict[str, float] = {}
     for label, probability in zip(labels, probabilities, strict=True):
         if label in names:
             summed[names[label]] = summed.get(names[label], 0.0) + probability
-    ranked = sorted(summed.items(), key=lambda pair: -pair[1])[:SHOWN]
+    ranked = sorted(summed.items(), key=lambda pair: (pair[0] != names.get(answer), -pair[1]))[:SHOWN]
     return [(name, round(min(score, 1.0), 6)) for at, (name, score) in enumerate(ranked) if at == 0 or score >= LEAST]
 
 

@@ -19,9 +19,12 @@ class ThresholdForm(forms.Form):
 
     class: empty for any. target: of precision or recall; for any class of the accuracy of what is answered or the share that is. false,
     missed, person: costs of a row; handing over is for any class, and for one class where the goal is the least cost.
+    own: the class that the model gives from a threshold on, with which the form begins, where it does.
     """
 
-    def __init__(self, labels: Sequence[str], given: Mapping[str, Any]) -> None:
+    def __init__(self, labels: Sequence[str], given: Mapping[str, Any], own: Mapping[str, Any] | None = None) -> None:
+        if own and "class" not in given:
+            given = {"class": own["label"], "goal": own["by"], "target": str(own["target"]), **given}
         self.label = str(given.get("class", "")) if given.get("class") in labels else ""
         self.goal = str(given.get("goal", "")) if given.get("goal") in GOALS else "precision"
         start = {"target": "0.9", "false": "1", "missed": "1", "person": "" if self.label else "0.2"}

@@ -21,11 +21,12 @@ def threshold(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, Any
     """The chooser, and what the chosen point does; only the chooser while something in it is wrong."""
     evaluation = queries.get_evaluation(user, uuid)
     rules.check_classes(evaluation.report)
-    form = ThresholdForm(evaluation.report["confusion"]["labels"], given)
+    own = confidence.own(evaluation)
+    form = ThresholdForm(evaluation.report["confusion"]["labels"], given, own)
     names = GOALS if form.label else GOALS_OF_ANY
     context: dict[str, Any] = {
         "evaluation": evaluation, "tabs": tabs(evaluation, "threshold"), "thread": thread(evaluation), "form": form,
-        "label": form.label, "effect": confidence.EFFECT,
+        "label": form.label, "effect": confidence.effect(evaluation), "own": bool(own),
         "goals": [(name, f"?{urlencode({'class': form.label, 'goal': goal})}", goal == form.goal) for goal, name in names.items()],
     }  # fmt: skip
     if not form.is_valid():
@@ -67,7 +68,7 @@ def figures(report: Mapping[str, Any]) -> list[Figure]:
         figure("Recall", found["recall"]) if report["class"] else figure("Answered", found["called"]),
         Figure("To a person", percent(person["value"], 1), sub=f"{percent(person['low'], 1)} to {percent(person['high'], 1)}"),
         Figure(
-            "Cost of 1,000 rows", decimals(found["cost"]["value"], 1), sub="against the likeliest class", change=signed(change, 1),
+            "Cost of 1,000 rows", decimals(found["cost"]["value"], 1), sub="against the model’s own answers", change=signed(change, 1),
             good=None if abs(change) < 0.05 else change < 0,
         ),
     ]  # fmt: skip
@@ -79,7 +80,7 @@ def figure(name: str, found: Mapping[str, float] | None) -> Figure:
 
 
 def table(report: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The chosen point beside the likeliest class, on the rows that it is measured on."""
+    """The chosen point beside the model's own answers, on the rows that it is measured on."""
     names = {"precision": "Precision", "recall": "Recall", "called": "Called the class", "person": "To a person"}
     if not report["class"]:
         names = {"precision": "Accuracy of what is answered", "called": "Answered", "person": "To a person"}

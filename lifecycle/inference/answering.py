@@ -229,10 +229,11 @@ def inputs(exchange: Exchange, texts: tuple[str, ...]) -> list[dict[str, Any]]:
 
 
 def outputs(prediction: Prediction) -> list[dict[str, Any]]:
-    """What is kept of each answer: the label, its probability, and the five most likely labels."""
+    """What is kept of each answer: the label, its probability, and the five most likely labels, the answer among them."""
     kept = []
-    for scores in prediction.scores.tolist():
+    for best, scores in zip(prediction.best, prediction.scores.tolist(), strict=True):
         ranked = sorted(range(len(scores)), key=lambda index: -scores[index])[:TOP_SCORES]
+        ranked = ranked if best in ranked else [*ranked[:-1], best]  # from a threshold on it need not be likely
         top = {prediction.labels[index]: round(scores[index], 6) for index in ranked}
-        kept.append({"label": prediction.labels[ranked[0]], "confidence": round(scores[ranked[0]], 6), "scores": top})
+        kept.append({"label": prediction.labels[best], "confidence": round(scores[best], 6), "scores": top})
     return kept

@@ -8,6 +8,7 @@ import re
 import time
 import uuid
 from collections.abc import AsyncIterator
+from typing import Any
 
 from prometheus_client import Metric
 from starlette.applications import Starlette
@@ -116,7 +117,9 @@ class Server:
         if not arms:
             raise ProtocolError(503, "No version of this model answers yet.", retry_after_seconds=5)
         engine, versions = arms[0].engine, [arm.arm.version for arm in arms]
-        about = {"precision": engine.precision, "reason": engine.reason}
+        about: dict[str, Any] = {"precision": engine.precision, "reason": engine.reason}
+        if engine.cut:
+            about["deciding"] = {"label": engine.labels[engine.cut.index], "threshold": engine.cut.threshold}
         return answer(model_metadata(live.endpoint.slug, versions, engine.labels, engine.hidden, engine.platform, about))
 
     async def model_ready(self, request: Request) -> Response:

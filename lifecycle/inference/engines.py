@@ -16,11 +16,13 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from lifecycle import bundle
+from lifecycle.engine.deciding import Cut
 from lifecycle.inference.protocol import Floats, Prediction
 from lifecycle.refusals import Refused
 
 MARKER = "lifecycle.json"
 INT8 = "serving/model.int8.onnx"
+FORMAT, DECIDING = 1, 2  # of lifecycle.json; of the second, one label is the answer from a threshold on
 NO_GATE = "The version was made before int8 was compared with fp32."
 INPUTS = {"input_ids", "attention_mask", "token_type_ids"}
 MAX_ROWS_PER_RUN = 8
@@ -51,7 +53,10 @@ class Runner(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """lifecycle.json of an artifact: what its engine must know. int8: that graph passed its gate; reason: why it did, or why not."""
+    """lifecycle.json of an artifact: what its engine must know. int8: that graph passed its gate; reason: why it did, or why not.
+
+    cut: the label that is the answer from a threshold on; None where the most likely one is.
+    """
 
     labels: tuple[str, ...]
     max_tokens: int
@@ -60,6 +65,7 @@ class Card:
     serving: str | None
     int8: bool
     reason: str
+    cut: Cut | None = None
 
 
 def load(folder: Path, listed: bundle.Manifest) -> Engine:
@@ -100,16 +106,27 @@ def read_card(data: bytes) -> Card:
             serving=raw.get("serving"),
             int8=gate["passed"] is True,
             reason=str(gate["reason"]),
+            cut=read_cut(raw, labels),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise Refused(f"{MARKER} is not as it should be: {error}.", next_step="Export the run again.") from error
-    if raw.get("format") != 1 or raw.get("task") != "single_label":
+    if raw.get("format") not in (FORMAT, DECIDING) or raw.get("task") != "single_label":
         raise Refused(f"{MARKER} is of a format or task that this server does not know.", next_step="Update the server, or export again.")
     if len(set(labels)) < 2 or len(set(labels)) != len(labels) or not card.temperature > 0 or not 1 <= card.max_tokens <= 100_000:
         raise Refused(
             f"{MARKER} needs two labels or more, each once, a temperature above 0 and max_tokens from 1.", next_step="Export again."
         )
     return card
+
+
+def read_cut(raw: dict[str, Any], labels: tuple[str, ...]) -> Cut | None:
+    """The label with a threshold, of a card whose format says that one has. Raises ValueError, KeyError or TypeError where it has none."""
+    if raw.get("format") != DECIDING:
+        return None
+    index, threshold = labels.index(raw["deciding"]["label"]), float(raw["deciding"]["threshold"])
+    if not 0 <= threshold <= 1:
+        raise ValueError("deciding.threshold must be from 0 to 1")
+    return Cut(index, threshold)
 
 
 class Engine:
@@ -125,7 +142,7 @@ class Engine:
         self._pad = self._tokenizer.token_to_id("[PAD]") or 0
         self._unknown = self._tokenizer.token_to_id(getattr(self._tokenizer.model, "unk_token", None) or "[UNK]")
         self._runner, self._temperature = runner, card.temperature
-        self.labels, self.hidden = card.labels, runner.hidden
+        self.labels, self.hidden, self.cut = card.labels, runner.hidden, card.cut
         self.platform, self.precision, self.reason = runner.platform, runner.precision, card.reason
 
     def predict(self, texts: Sequence[str]) -> Prediction:
@@ -149,7 +166,7 @@ class Engine:
         scores = softmax(logits / self._temperature)
         if not np.isfinite(scores).all() or (embedding is not None and not np.isfinite(embedding).all()):
             raise NotFinite("The model answered with something that is no number.")
-        return Prediction(self.labels, scores, embedding, tuple(lengths), truncated, oov, time.thread_time() - began)
+        return Prediction(self.labels, scores, embedding, tuple(lengths), truncated, oov, time.thread_time() - began, self.cut)
 
     def _feed(self, ids: list[list[int]]) -> dict[str, NDArray[np.int64]]:
         width = max(1, max(len(row) for row in ids))

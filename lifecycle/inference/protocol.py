@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lifecycle.engine.deciding import Cut, confidence, decide
+
 MAX_BODY_BYTES = 1_000_000
 MAX_DIGITS = 18
 MAX_TEXTS = 64
@@ -55,6 +57,7 @@ class Prediction:
     """What an engine says about n texts. scores: float (n, labels), rows sum to 1; embedding: float (n, hidden) or None.
 
     oov: share (0 to 1) of each text's words that the model's vocabulary does not hold as one token; cpu_seconds: what the run took.
+    cut: the label that is the answer from a threshold on; None where the most likely one is.
     """
 
     labels: tuple[str, ...]
@@ -64,11 +67,17 @@ class Prediction:
     truncated: tuple[bool, ...]
     oov: tuple[float, ...]
     cpu_seconds: float
+    cut: Cut | None = None
 
     @property
     def best(self) -> list[int]:
-        """The index of the most likely label of each text."""
-        return [int(index) for index in self.scores.argmax(axis=1)]
+        """The index of each text's answer."""
+        return [int(index) for index in decide(self.scores, self.cut)]
+
+    @property
+    def confidence(self) -> Floats:
+        """The score of each text's answer (n,)."""
+        return confidence(self.scores, decide(self.scores, self.cut)).astype(np.float32)
 
 
 def decode_body(body: bytes, encoding: str) -> bytes:
@@ -257,7 +266,7 @@ def _tensor(name: str, prediction: Prediction) -> tuple[list[str] | Floats, list
     if name == "LABEL":
         return [prediction.labels[index] for index in prediction.best], [count], {}
     if name == "CONFIDENCE":
-        return prediction.scores.max(axis=1), [count], {}
+        return prediction.confidence, [count], {}
     if name == "SCORES":
         return prediction.scores, [count, len(prediction.labels)], {"labels": list(prediction.labels)}
     if prediction.embedding is None:
@@ -272,9 +281,10 @@ def join_bytes(texts: Sequence[str]) -> bytes:
 
 
 def model_metadata(
-    name: str, versions: Sequence[str], labels: Sequence[str], hidden: int | None, platform: str, engine: Mapping[str, str]
+    name: str, versions: Sequence[str], labels: Sequence[str], hidden: int | None, platform: str, engine: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The answer to GET v2/models/{name}: what goes in and what comes out. engine: its precision, and why."""
+    """The answer to GET v2/models/{name}: what goes in and what comes out. engine: its precision, and why; deciding: the label that is the
+    answer from a threshold on, where there is one."""
     shapes = {"LABEL": [-1], "CONFIDENCE": [-1], "SCORES": [-1, len(labels)], "EMBEDDING": [-1, hidden]}
     names = [output for output in OUTPUTS if output != "EMBEDDING" or hidden is not None]
     return {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -76,7 +76,9 @@ def check_advisable(snapshot: Snapshot) -> None:
 def proposed(found: Advice, suggestion: defaults.Suggestion) -> defaults.Suggestion:
     """The suggestion with what is advised in its place, each with its reason."""
     advised = {
-        each.name: defaults.Choice(each.value, f"Advised. {each.reason}") for each in found.settings if each.name in suggestion.choices
+        each.name: replace(suggestion.choices[each.name], value=each.value, reason=f"Advised. {each.reason}")
+        for each in found.settings
+        if each.name in suggestion.choices
     }
     return defaults.Suggestion(suggestion.choices | advised, suggestion.seconds, suggestion.seconds_reason)
 

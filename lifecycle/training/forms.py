@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 
-from lifecycle.engine.defaults import Suggestion
+from lifecycle.engine.defaults import Choice, Suggestion
 from lifecycle.engine.spec import DEVICES, OPERATING, POOLINGS, PRECISIONS, SCHEDULES
 from lifecycle.jobs.rules import PRIORITY_WORDS, Priority
 from lifecycle.training import search
@@ -36,7 +36,8 @@ LABELS = {
     "warmup_fraction": "Warm-up, share of steps",
     "weight_decay": "Weight decay",
     "operating_point": "Thresholds, chosen for",
-    "operating_target": "Precision or recall of each class",
+    "operating_target": "Precision or recall asked for",
+    "operating_class": "Class with a threshold",
     "rehearsal": "Rehearsal, share of the training rows",
     "keep_head": "Begin with the head of the base",
 }
@@ -51,7 +52,7 @@ WORDS = {("device", "auto"): "Whichever is free first", ("device", "cpu"): "CPU"
 LINE = "What waits for a worker goes by priority, then by how long it has waited."
 FIRST = (
     *("epochs", "batch_size", "learning_rate", "head_learning_rate", "max_tokens", "max_new_tokens", "rank", "virtual_tokens", "width"),
-    *("frozen_layers", "class_weights", "operating_point", "operating_target", "rehearsal", "keep_head", "device"),
+    *("frozen_layers", "class_weights", "operating_class", "operating_point", "operating_target", "rehearsal", "keep_head", "device"),
 )
 
 
@@ -77,7 +78,7 @@ class LaunchForm(forms.Form):
     def __init__(self, *args: Any, suggestion: Suggestion, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for name, choice in suggestion.choices.items():
-            self.fields[name] = field_for(name, choice.value, choice.reason)
+            self.fields[name] = field_for(name, choice)
         self.settings_names = list(suggestion.choices)
         if "head_learning_rate" not in suggestion.choices and "learning_rate" in self.fields:
             self.fields["learning_rate"].label = "Learning rate"  # one for all that learns
@@ -95,11 +96,14 @@ class LaunchForm(forms.Form):
         return [self[name] for name in self.settings_names if name not in FIRST] + [self["seed"]]
 
 
-def field_for(name: str, value: Any, reason: str) -> forms.Field:
+def field_for(name: str, choice: Choice) -> forms.Field:
     """The field of one setting, with its reason as help."""
-    common: dict[str, Any] = {"label": LABELS.get(name, name.replace("_", " ").capitalize()), "initial": value, "help_text": reason}
+    value, label = choice.value, LABELS.get(name, name.replace("_", " ").capitalize())
+    common: dict[str, Any] = {"label": label, "initial": value, "help_text": choice.reason}
     if isinstance(value, bool):
         return forms.BooleanField(required=False, **common)
+    if choice.among:
+        return forms.ChoiceField(choices=choice.among, required="" not in dict(choice.among), **common)
     if name in WHOLE:
         return forms.IntegerField(**common)
     if name in CHOICES:
@@ -138,15 +142,16 @@ class SweepForm(forms.Form):
         self.space = search.suggested_space(strategy, suggestion.values())
         self.settings_names = [name for name in dict.fromkeys((*search.SEARCHED, *choices)) if name in choices]
         for name in self.settings_names:
-            value, reason = choices[name].value, choices[name].reason
-            self.fields[name] = self.domain_field(name, value, reason) if name in search.SEARCHED else field_for(name, value, reason)
+            searched = name in search.SEARCHED
+            self.fields[name] = self.domain_field(name, choices[name]) if searched else field_for(name, choices[name])
 
-    def domain_field(self, name: str, value: Any, reason: str) -> forms.Field:
+    def domain_field(self, name: str, choice: Choice) -> forms.Field:
         """The text of a setting, with what is usually searched."""
+        value = choice.value
         scale = " on a log scale" if name in search.LOG else ""
         told = f"Searched{scale}." if name in self.space else f"To search it{scale}, write {search.usual_domain(name, value)}."
         label = LABELS.get(name, name.replace("_", " ").capitalize())
-        return forms.CharField(label=label, initial=str(self.space.get(name) or search.told(value)), help_text=f"{reason} {told}")
+        return forms.CharField(label=label, initial=str(self.space.get(name) or search.told(value)), help_text=f"{choice.reason} {told}")
 
     def clean(self) -> dict[str, Any]:
         """Texts as values and domains; what is no value is said at its field."""

@@ -88,14 +88,10 @@ def launch(user: User, given: Mapping[str, str]) -> dict[str, Any]:
     if device := device_choice(like, given):
         suggestion = replace(suggestion, choices={**suggestion.choices, "device": device})
     if like is not None and like.strategy == strategy:
-        values = like.spec | like.spec["strategy"]
-        suggestion = replace(
-            suggestion,
-            choices={
-                **suggestion.choices,
-                **{name: Choice(values[name], f"As in {like}.") for name in suggestion.choices if name in values},
-            },
-        )
+        values = like.spec | like.spec["strategy"] | queries.followed(like.spec, like.snapshot, snapshot)
+        known = {name: each for name, each in suggestion.choices.items() if name in values}
+        taken = {name: replace(each, value=values[name], reason=f"As in {like}.") for name, each in known.items()}
+        suggestion = replace(suggestion, choices=suggestion.choices | taken)
     return context | {"suggestion": suggestion, "strategies": strategy_lines(snapshot, base, str(strategy), suggestion)}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -16,6 +16,7 @@ from django.db.models import Max, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 
 from datasets_app.datasets.models import Dataset
+from datasets_app.labeling.queries import present_ids
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.engine import defaults, leading, text_defaults
@@ -344,6 +345,22 @@ def strategy_settings(run: Run) -> dict[str, Any]:
     return {name: inner[name] for name in names if inner.get(name) is not None}
 
 
+def followed(spec: Mapping[str, Any], learnt_from: Snapshot, snapshot: Snapshot) -> dict[str, Any]:
+    """The settings of a spec's class with a threshold, on another snapshot: the class by its stable id, through new names and merges.
+
+    Empty where the spec has none; without a threshold where the snapshot has no such class any more. Of another dataset by its name.
+    """
+    chosen = spec.get("operating_class")
+    if not chosen:
+        return {}
+    name = chosen
+    if learnt_from.dataset_id == snapshot.dataset_id:
+        stable = dict(learnt_from.schema.labels.values_list("name", "stable_id")).get(chosen)
+        names = dict(snapshot.schema.labels.values_list("stable_id", "name"))
+        name = names.get(present_ids(snapshot.dataset_id).get(stable, stable), "") if stable else ""
+    return {"operating_class": name} if name in learnt_labels(snapshot) else {"operating_class": "", "operating_point": "f1"}
+
+
 def suggestion(snapshot: Snapshot, base: BaseModel | None, strategy: str) -> defaults.Suggestion:
     """The engine's settings for this data, each with its reason, and about how long they take."""
     known = measured_rate(base, strategy, ranked=ranks(snapshot)) if base and strategy != "head" else None
@@ -373,6 +390,7 @@ def fresh_suggestion(snapshot: Snapshot, base: BaseModel | None, strategy: str, 
         measured_rate=known[0] if known else None,
         layers=(base.facts.get("layers") or 0) if base else 0,
         several=snapshot.dataset.task == Dataset.Task.MULTI_LABEL,
+        one_of=learnt_labels(snapshot) if snapshot.dataset.task == Dataset.Task.SINGLE_LABEL else (),
     )
     if ranks(snapshot):
         choices = {name: choice for name, choice in found.choices.items() if name not in OF_LABELS}

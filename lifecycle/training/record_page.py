@@ -14,6 +14,7 @@ from lifecycle.refusals import Conflict
 from lifecycle.training import manifest, queries
 from lifecycle.training.models import Run
 from lifecycle.training.rules import CONDITIONS, RunState
+from lifecycle.training.thresholds import threshold_of
 from lifecycle.ui.numbers import count, duration, percent, significant, size
 
 UNTRAINABLE = (RunState.SUCCEEDED, RunState.PRUNED)
@@ -56,6 +57,9 @@ def provenance(run: Run) -> list[dict[str, str]]:
     ]
     if run.task == Dataset.Task.MULTI_LABEL:
         rows.append(("Thresholds", "", thresholds_for(spec)))
+    if spec.get("operating_class"):
+        chosen = run.result.get("deciding")
+        rows.append(("Threshold", "", threshold_of(chosen).line if chosen else wanted(spec)))
     if run.base.run and spec.get("rehearsal"):
         rows.append(("Rehearsal", run.base.run.snapshot.digest, f"{percent(spec['rehearsal'], 0)} of the training rows at most"))
     return [{"label": label, "digest": digest, "text": text, "url": "".join(url)} for label, digest, text, *url in rows]
@@ -72,6 +76,11 @@ def device_of(run: Run) -> str:
 def base_url(run: Run) -> str:
     """The run that left the base; empty where it came from outside."""
     return reverse("training:detail", args=[run.base.run.uuid]) if run.base.run else ""
+
+
+def wanted(spec: Mapping[str, Any]) -> str:
+    """What the threshold of a class is to be chosen for, in words, before it is."""
+    return f"for {spec['operating_class']}, {spec['operating_point']} of {spec['operating_target']:g} or more; chosen when it has trained"
 
 
 def thresholds_for(spec: Mapping[str, Any]) -> str:

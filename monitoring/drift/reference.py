@@ -25,10 +25,9 @@ Histogram = dict[str, int]
 # ── Histograms ──────────────────────────────────────────────────────────────
 def histograms(answers: Predictions, texts: Sequence[str], oov: Sequence[float] | None) -> dict[str, Histogram | None]:
     """Fine bins as traffic's rollups have them. texts: of the items that are still there; oov: a share for each of them, or None."""
-    best = answers.probabilities.argmax(axis=1)
     return {
-        "label": counted(answers.labels[at] for at in best),
-        "confidence": counted(share_bin(float(each), CONFIDENCE_BINS) for each in answers.probabilities.max(axis=1)),
+        "label": counted(answers.labels[at] for at in answers.predicted),
+        "confidence": counted(share_bin(float(each), CONFIDENCE_BINS) for each in answers.confidence),
         "chars": counted(histogram.bucket(len(text)) for text in texts if text) or None,
         "oov": counted(share_bin(each, OOV_BINS) for each in oov) if oov else None,
     }
@@ -47,7 +46,7 @@ def calibrate(answers: Predictions) -> dict[str, Any]:
     are there. spread, f1_spread: deviation of one row's rightness, and of macro-F1 times the root of the rows. curves: a calibration for
     each label against the others. isotonic: whether calibrating lowered the cross-validated ECE.
     """
-    best, confidence = answers.probabilities.argmax(axis=1), answers.probabilities.max(axis=1)
+    best, confidence = answers.predicted, answers.confidence
     right = (best == answers.truth).astype(np.float64)
     curve = cbpe.calibrated(confidence, right)
     read = curve(confidence)

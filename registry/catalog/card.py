@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString, mark_safe
 from markdown_it import MarkdownIt
 
 from lifecycle.training.rules import Strategy
+from lifecycle.training.thresholds import threshold_of
 from lifecycle.ui.numbers import count, decimals
 from registry.catalog import rules
 
@@ -149,6 +150,12 @@ ADDED = """from peft import PeftModel
 model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained("base"), "model").eval()  # base: the folder of its base model"""
 ONE = """shares = numpy.exp(scores - scores.max())
 print(about["labels"][shares.argmax()], shares.max() / shares.sum())"""
+FROM_A_THRESHOLD = """shares = numpy.exp(scores - scores.max())
+shares = shares / shares.sum()
+at = about["labels"].index(about["deciding"]["label"])
+others = numpy.where(numpy.arange(len(shares)) == at, -1, shares)
+chosen = at if shares[at] >= about["deciding"]["threshold"] else int(others.argmax())
+print(about["labels"][chosen], shares[chosen])"""
 SEVERAL = """shares = 1 / (1 + numpy.exp(-scores))
 print([(label, share) for label, share, least in zip(about["labels"], shares, about["thresholds"]) if share >= least])"""
 
@@ -200,7 +207,8 @@ def loading(facts: Mapping[str, Any]) -> str:
         return WRITING.replace("{load}", WHOLE if facts["strategy"] == "full" else ADDED)
     if rules.gives_orders(facts):
         return RANKING
-    return LOADING.replace("{answer}", MARKS if rules.gives_marks(facts) else SEVERAL if rules.gives_several(facts) else ONE)
+    one = FROM_A_THRESHOLD if rules.decides(facts) else ONE
+    return LOADING.replace("{answer}", MARKS if rules.gives_marks(facts) else SEVERAL if rules.gives_several(facts) else one)
 
 
 def front_matter(facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -255,6 +263,7 @@ def training(facts: Mapping[str, Any]) -> str:
         ("Base model", f"{inline(base['name'])}{', `sha256:' + base['digest'] + '`' if base.get('digest') else ''}"),
         ("Licence of the base", inline(base.get("licence") or NOT_STATED)),
         *([("Task", "any number of classes a text, each from a threshold of its own")] if rules.gives_several(facts) else []),
+        *([("Threshold", inline(threshold_of(chosen, "test").line))] if (chosen := facts["evaluation"].get("deciding")) else []),
         *([("Task", MARKED)] if rules.gives_marks(facts) else []),
         *([("Task", RANKED)] if rules.gives_orders(facts) else []),
         *([("Task", "texts that are written")] if rules.writes_texts(facts) else []),

@@ -9,6 +9,7 @@ from django.urls import reverse
 
 from lifecycle.jobs.queries import of_subject
 from lifecycle.jobs.rules import State
+from lifecycle.training.thresholds import threshold_of
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.marks import Figure, Step
 from lifecycle.ui.numbers import count, decimals
@@ -46,6 +47,7 @@ def version(user: User, found: ModelVersion) -> dict[str, Any]:
         "version": found,
         "state_kind": found.mark,
         "several": rules.gives_several(found.facts),
+        "deciding": threshold_of(deciding, "test") if (deciding := found.facts["evaluation"].get("deciding")) else None,
         "marks": rules.gives_marks(found.facts),
         "writes": rules.writes_texts(found.facts),
         "orders": rules.gives_orders(found.facts),

@@ -132,6 +132,7 @@ def facts(run: Run, model: RegisteredModel, semver: str, evaluation: Evaluation)
             "rows": evaluation.rows,
             "metrics": measures(evaluation.report),
             "baselines": evaluation.report.get("baselines") or {},
+            **({"deciding": evaluation.report["deciding"]} if evaluation.report.get("deciding") else {}),
         },
     }
 

@@ -102,6 +102,12 @@ def task_of(facts: Mapping[str, Any]) -> str:
     return str(facts.get("spec", {}).get("task", "single_label"))
 
 
+def decides(facts: Mapping[str, Any]) -> bool:
+    """Whether one class is the answer from a threshold on."""
+    found = facts.get("evaluation", {}).get("deciding")
+    return bool(found) and found["threshold"] is not None
+
+
 def gives_several(facts: Mapping[str, Any]) -> bool:
     """Whether a version gives any number of classes a text."""
     return task_of(facts) == "multi_label"

@@ -77,8 +77,8 @@ def test_an_artifact_is_read_back_with_its_operating_point_and_without_one(tmp_p
         assert ArtifactInfo.read(tmp_path) == info
 
 
-def test_one_class_a_text_has_no_threshold():
-    with pytest.raises(SpecError, match="must be f1 for single_label: its answer is the likeliest class, which has no threshold"):
+def test_one_class_a_text_has_no_threshold_until_a_class_is_named():
+    with pytest.raises(SpecError, match="operating_class must name the class that is to have a precision of 0.9: one of a, b"):
         TrainSpec.from_json({**TrainSpec(Base("base", "tiny"), ("a", "b")).to_json(), "operating_point": "precision"})
 
 

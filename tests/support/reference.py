@@ -87,6 +87,10 @@ opened again and gives the same losses; `tests/engine/test_answering.py` compare
   fewer than 20 validation rows have. With `operating_point` *precision* or *recall* it is one of at least `operating_target` there, and
   the artifact says which classes do not reach it; the best step is chosen at the best F1. Class weights count a yes of a rare class more,
   up to a hundred times.
+- *One class*: a softmax, and the likeliest class is the answer. With `operating_class` that class is the answer from a threshold on, and
+  below it the likeliest other class. After training and temperature the threshold is chosen on validation for a precision or recall
+  (`operating_point`) of at least `operating_target`: of recall the most precise threshold, of precision the lowest, or the most precise
+  where none has as much. It takes 20 validation rows of the class; the best step is that of the likeliest class.
 - *Marked parts*: a softmax over the tags of each token (IOB2), which every piece of a word carries. What is found are the likeliest tags
   in which no span goes on that has not begun, so spans have exact places; the confidence of a span is the least probability of its tokens'
   tags. Of spans that overlap the longest is learnt. Class weights count the spans of rare classes more; tokens outside of spans count as

@@ -18,7 +18,8 @@ from datasets_app.datasets.models import Dataset
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.manifest import ManifestRow
 from datasets_app.snapshots.models import Snapshot
-from lifecycle.engine import label_sets, metrics, predictions
+from lifecycle.engine import deciding, label_sets, metrics, predictions
+from lifecycle.engine.deciding import Deciding
 from lifecycle.evaluation import actions as evaluation
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.jobs.models import Job
@@ -159,6 +160,8 @@ def finish_run(run: Run, *, accuracy: float = 0.9, seed: int = 1, error: dict[st
         "metrics": {name: found[name] for name in MEASURED if name in found},
         "environment": {"python": "3.11", "packages": {}, "cpu": "test", "threads": 1},
     }  # fmt: skip
+    if chosen := chosen_threshold(run, accuracy, seed):
+        result["deciding"] = deciding.to_json(chosen)
     with tempfile.TemporaryDirectory() as scratch:
         folder = artifacts.put_folder(write_artifact(Path(scratch) / "artifact", run, seed))
     with transaction.atomic():
@@ -218,6 +221,12 @@ def answers(run: Run, split: str, accuracy: float, seed: int) -> predictions.Pre
     rows = list(snapshots.rows_of(run.snapshot, split))
     if run.spec["task"] == "multi_label":
         return several_answers(labels, rows, accuracy, seed)
+    chosen = chosen_threshold(run, accuracy, seed)
+    return replace(one_answers(labels, rows, accuracy, seed), cut=chosen and chosen.cut(labels))
+
+
+def one_answers(labels: tuple[str, ...], rows: list[ManifestRow], accuracy: float, seed: int) -> predictions.Predictions:
+    """The same with one class, the likeliest."""
     truth = np.array([labels.index(row.label) for row in rows], dtype=np.int64)
     random = np.random.default_rng(seed)
     right = random.random(len(rows)) < accuracy
@@ -226,6 +235,16 @@ def answers(run: Run, split: str, accuracy: float, seed: int) -> predictions.Pre
     probabilities = np.repeat(((1 - top) / max(len(labels) - 1, 1))[:, None], len(labels), axis=1)
     probabilities[np.arange(len(rows)), picked] = top
     return predictions.Predictions(labels, tuple(row.item for row in rows), truth, probabilities)
+
+
+def chosen_threshold(run: Run, accuracy: float, seed: int) -> Deciding | None:
+    """What is chosen on the made-up answers of validation, where a class is to have a threshold."""
+    spec = run.spec
+    if not spec.get("operating_class"):
+        return None
+    made = one_answers(tuple(spec["labels"]), list(snapshots.rows_of(run.snapshot, "validation")), accuracy, seed)
+    wanted = Deciding(spec["operating_class"], spec["operating_point"], spec["operating_target"])
+    return deciding.choose(wanted, made.labels, made.probabilities, made.truth)
 
 
 def several_answers(labels: tuple[str, ...], rows: list[ManifestRow], accuracy: float, seed: int) -> predictions.Predictions:
@@ -238,11 +257,13 @@ def several_answers(labels: tuple[str, ...], rows: list[ManifestRow], accuracy: 
     return predictions.Predictions(labels, ids, truth, np.where(decided, sure, 1 - sure), (0.5,) * len(labels))
 
 
-def report_of(made: predictions.Predictions) -> dict[str, Any]:
-    """The engine's report of answers."""
+def report_of(made: predictions.Predictions, chosen: Deciding | None = None) -> dict[str, Any]:
+    """The engine's report of answers. chosen: the class that is the answer from a threshold on."""
     if made.thresholds:
         return label_sets.report(made.probabilities, made.truth, made.labels, made.thresholds, count=200)
-    return metrics.report(made.probabilities, made.truth, made.labels, count=200)
+    found = metrics.report(made.probabilities, made.truth, made.labels, count=200, cut=made.cut)
+    told = chosen and deciding.told(chosen, made.predicted, made.truth, made.labels.index(chosen.label))
+    return found | ({"deciding": told} if told else {})
 
 
 def frequent(made: predictions.Predictions) -> predictions.Predictions:
@@ -250,7 +271,7 @@ def frequent(made: predictions.Predictions) -> predictions.Predictions:
     if made.thresholds:
         return replace(made, probabilities=np.tile(made.truth.mean(axis=0), (len(made.truth), 1)))
     shares = np.bincount(made.truth, minlength=len(made.labels)) / len(made.truth)
-    return replace(made, probabilities=np.tile(shares, (len(made.truth), 1)))
+    return replace(made, probabilities=np.tile(shares, (len(made.truth), 1)), cut=None)
 
 
 def scores(run: Run, split: str, accuracy: float, seed: int) -> dict[str, Any]:
@@ -259,7 +280,7 @@ def scores(run: Run, split: str, accuracy: float, seed: int) -> dict[str, Any]:
         return marks.report_of(marks.marks(run.spec["labels"], list(snapshots.rows_of(run.snapshot, split)), accuracy, seed))
     if run.ranks:
         return ranked.report_of(ranked.made_up(run, split, accuracy, seed))
-    return report_of(answers(run, split, accuracy, seed))
+    return report_of(answers(run, split, accuracy, seed), chosen_threshold(run, accuracy, seed))
 
 
 def make_evaluation(run: Run, split: str = "test", *, accuracy: float = 0.9, seed: int = 1, by: User | None = None) -> Evaluation:
@@ -272,7 +293,7 @@ def make_evaluation(run: Run, split: str = "test", *, accuracy: float = 0.9, see
         report, majority = marks.report_of(made), marks.report_of(marks.nothing(made))
     else:
         made = answers(run, split, accuracy, seed)
-        report, majority = report_of(made), report_of(frequent(made))
+        report, majority = report_of(made, chosen_threshold(run, accuracy, seed)), report_of(frequent(made))
     names = [name for name in ("accuracy", "subset_accuracy", "macro_f1", "micro_f1") if name in majority]
     shown = {name: majority[name] for name in names} | {"intervals": {name: majority["intervals"][name] for name in names}}
     result = {"format": 1, "status": "succeeded", "error": None, "temperature": 1.0, **report, "baselines": {"majority": shown}}

@@ -22,6 +22,7 @@ from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.batches import Collate, Encoded, EncodedRows
 from lifecycle.engine.classifier import collate
 from lifecycle.engine.data import NOT_COUNTED, Rows
+from lifecycle.engine.deciding import Rule
 from lifecycle.engine.decoders import AnswerLoss, Decoder, build_decoder
 from lifecycle.engine.dialogues import Turn
 from lifecycle.engine.faults import EngineFault
@@ -204,7 +205,7 @@ class FreeText:
         """Raises EngineFault."""
         raise writes()
 
-    def score(self, probabilities: Any, truth: Any, thresholds: Sequence[float] | None = None) -> NoReturn:
+    def score(self, probabilities: Any, truth: Any, rule: Rule | None = None) -> NoReturn:
         """Raises EngineFault."""
         raise writes()
 

@@ -14,6 +14,7 @@ from torch import nn
 
 from lifecycle.engine import calibration, label_sets, metrics, operating
 from lifecycle.engine.artifact import ArtifactInfo
+from lifecycle.engine.deciding import Cut, Rule
 from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.label_sets import Bools, ScoredSets
 from lifecycle.engine.losses import BinaryCrossEntropy, positive_weights
@@ -115,8 +116,9 @@ class MultiLabel(OfTexts):
         sets = [label_sets.decide(self.decode(logits, info.temperature), self._thresholds(info)) for logits in (one, two)]
         return float((sets[0] == sets[1]).all(axis=1).mean())
 
-    def score(self, probabilities: Array, truth: Array, thresholds: Sequence[float] | None = None) -> ScoredSets:
+    def score(self, probabilities: Array, truth: Array, rule: Rule | None = None) -> ScoredSets:
         """By the labels that reach their thresholds, 0.5 by default."""
+        thresholds = None if isinstance(rule, Cut) else rule
         return label_sets.score_sets(probabilities, truth, thresholds or (0.5,) * truth.shape[1])
 
     def validate(self, outputs: Array, truth: Array) -> dict[str, float]:

@@ -20,6 +20,7 @@ from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.batches import Collate, Encoded, EncodedRows
 from lifecycle.engine.classifier import Classifier, Ranker, collate_sets, set_batches
 from lifecycle.engine.data import NOT_COUNTED, Rows
+from lifecycle.engine.deciding import Rule
 from lifecycle.engine.devices import beside
 from lifecycle.engine.diagnosis import Diagnosis
 from lifecycle.engine.faults import EngineFault
@@ -183,7 +184,7 @@ class Ranking(OfTexts):
         first, second = ([each["order"] for each in self.answer(logits, info)] for logits in (one, two))
         return float(np.mean([mine == other for mine, other in zip(first, second, strict=True)]))
 
-    def score(self, probabilities: Any, truth: Any, thresholds: Sequence[float] | None = None) -> ScoredRanks:
+    def score(self, probabilities: Any, truth: Any, rule: Rule | None = None) -> ScoredRanks:
         """By pairs."""
         return ranking.score(probabilities, truth)
 

@@ -25,6 +25,7 @@ from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.batches import Collate, Encoded, EncodedRows
 from lifecycle.engine.classifier import Network
 from lifecycle.engine.data import Rows
+from lifecycle.engine.deciding import Rule
 from lifecycle.engine.layers import Activations
 from lifecycle.engine.metrics import Countable
 from lifecycle.engine.spec import TrainSpec
@@ -117,8 +118,8 @@ class Recipe(Protocol):
     def agreement(self, one: Any, two: Any, info: ArtifactInfo) -> float:
         """Share (0 to 1) of rows that two graphs' logits give the same answer."""
 
-    def score(self, probabilities: Any, truth: Any, thresholds: Sequence[float] | None = None) -> Countable:
-        """The rows, ready to be counted. thresholds: where the task has them."""
+    def score(self, probabilities: Any, truth: Any, rule: Rule | None = None) -> Countable:
+        """The rows, ready to be counted. rule: how probabilities become answers, as `ArtifactInfo.rule` gives it."""
 
     def report(self, probabilities: Any, truth: Any, info: ArtifactInfo, *, bins: int, count: int, seed: int) -> dict[str, Any]:
         """Everything that an evaluation tells."""

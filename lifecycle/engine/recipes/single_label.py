@@ -1,4 +1,4 @@
-"""Text classification, one label a text: softmax over the classes, the likeliest is the answer."""
+"""Text classification, one label a text: softmax over the classes, the likeliest is the answer, or one of them from a threshold on."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from lifecycle.engine import calibration, metrics
+from lifecycle.engine import calibration, deciding, metrics
 from lifecycle.engine.artifact import ArtifactInfo
+from lifecycle.engine.deciding import Cut, Rule
 from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.losses import CrossEntropy, balanced_weights
 from lifecycle.engine.metrics import Floats, Ints, Scored
@@ -59,8 +60,11 @@ class SingleLabel(OfTexts):
         return CrossEntropy(weights, spec.label_smoothing, spec.focal_gamma)
 
     def calibrate(self, info: ArtifactInfo, logits: Array, truth: Array) -> ArtifactInfo:
-        """With the temperature of the least log loss."""
-        return replace(info, temperature=calibration.fit_temperature(logits, truth))
+        """With the temperature of the least log loss, and with the threshold of the class that is to have one."""
+        found = replace(info, temperature=calibration.fit_temperature(logits, truth))
+        if info.deciding is None:
+            return found
+        return replace(found, deciding=deciding.choose(info.deciding, info.labels, self.decode(logits, found.temperature), truth))
 
     def decode(self, logits: Array, temperature: float = 1.0) -> Floats:
         """Softmax."""
@@ -68,11 +72,12 @@ class SingleLabel(OfTexts):
 
     def answer(self, probabilities: Array, info: ArtifactInfo) -> list[dict[str, Any]]:
         """label and its confidence."""
-        best, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
-        return [{"label": info.labels[at], "confidence": float(sure)} for at, sure in zip(best, confidence, strict=True)]
+        decided = deciding.decide(probabilities, info.cut)
+        confidence = deciding.confidence(probabilities, decided)
+        return [{"label": info.labels[at], "confidence": float(sure)} for at, sure in zip(decided, confidence, strict=True)]
 
     def sample(self, logits: Array, truth: Array, rows: Sequence[int], labels: tuple[str, ...]) -> list[dict[str, Any]]:
-        """The likeliest label and its probability."""
+        """The likeliest label and its probability: a threshold is chosen at the end of training."""
         numbers = list(rows)
         probabilities = self.decode(logits[numbers])
         return [
@@ -81,20 +86,25 @@ class SingleLabel(OfTexts):
         ]
 
     def agreement(self, one: Array, two: Array, info: ArtifactInfo) -> float:
-        """By the likeliest label."""
-        return float((one.argmax(axis=1) == two.argmax(axis=1)).mean())
+        """By the label that is answered."""
+        answers = [deciding.decide(self.decode(logits, info.temperature), info.cut) for logits in (one, two)]
+        return float((answers[0] == answers[1]).mean())
 
-    def score(self, probabilities: Array, truth: Array, thresholds: Sequence[float] | None = None) -> Scored:
-        """By the likeliest label."""
-        return metrics.score_rows(probabilities, truth)
+    def score(self, probabilities: Array, truth: Array, rule: Rule | None = None) -> Scored:
+        """By the label that is answered."""
+        return metrics.score_rows(probabilities, truth, cut=rule if isinstance(rule, Cut) else None)
 
     def validate(self, outputs: Array, truth: Array) -> dict[str, float]:
-        """With predicted_classes, how many labels are given."""
+        """By the likeliest label, with predicted_classes, how many labels are given: the best step does not hang on a threshold."""
         scored = self.score(self.decode(outputs), truth)
         values = metrics.point_estimates(scored)
         found = {name: values[name] for name in ("log_loss", *self.watched)}
         return found | {"predicted_classes": float(len(np.unique(scored.predicted)))}
 
     def report(self, probabilities: Array, truth: Array, info: ArtifactInfo, *, bins: int, count: int, seed: int) -> dict[str, Any]:
-        """As metrics.report."""
-        return metrics.report(probabilities, truth, info.labels, bins=bins, count=count, seed=seed)
+        """As metrics.report, and "deciding", as deciding.told, where a class was to have a threshold."""
+        found = metrics.report(probabilities, truth, info.labels, bins=bins, count=count, seed=seed, cut=info.cut)
+        if info.deciding is None:
+            return found
+        decided = deciding.decide(probabilities, info.cut)
+        return found | {"deciding": deciding.told(info.deciding, decided, truth, info.labels.index(info.deciding.label))}

@@ -19,6 +19,7 @@ from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.batches import Collate, Encoded, EncodedRows
 from lifecycle.engine.classifier import Classifier, TokenClassifier
 from lifecycle.engine.data import NOT_COUNTED, Rows
+from lifecycle.engine.deciding import Rule
 from lifecycle.engine.diagnosis import Diagnosis
 from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.forward import token_logits, token_vectors
@@ -154,7 +155,7 @@ class Spans(OfTexts):
         )
         return float(np.mean([mine == other for mine, other in zip(first, second, strict=True)]))
 
-    def score(self, probabilities: Any, truth: Any, thresholds: Sequence[float] | None = None) -> ScoredSpans:
+    def score(self, probabilities: Any, truth: Any, rule: Rule | None = None) -> ScoredSpans:
         """By place and class."""
         classes = (next((each.shape[1] for each in probabilities.values if len(each)), 1) - 1) // 2
         return spans.score(probabilities, truth, classes)

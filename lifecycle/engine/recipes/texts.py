@@ -84,4 +84,4 @@ class OfTexts:
         """As `predictions.write`."""
         from lifecycle.engine import predictions  # late: pyarrow is nothing to a run that learns
 
-        predictions.write(path, predictions.Predictions(info.labels, tuple(ids), truth, probabilities, info.thresholds), split)
+        predictions.write(path, predictions.Predictions(info.labels, tuple(ids), truth, probabilities, info.thresholds, info.cut), split)

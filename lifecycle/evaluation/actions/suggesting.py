@@ -110,7 +110,10 @@ def answered(folder: Path, texts: list[str], match: rules.Match) -> list[list[tu
     labels, thresholds = found["labels"], found.get("thresholds")
     if thresholds:
         return [rules.reaching(labels, answer["probabilities"], thresholds, match.names) for answer in found["answers"]]
-    return [rules.likeliest(labels, answer["probabilities"], match.names) for answer in found["answers"]]
+    decides = bool(found.get("deciding"))
+    return [
+        rules.likeliest(labels, answer["probabilities"], match.names, answer["label"] if decides else "") for answer in found["answers"]
+    ]
 
 
 def keep(dataset: Dataset, model: ports.Model, rows: Sequence[tuple[int, str, float]]) -> None:

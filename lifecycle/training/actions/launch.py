@@ -13,6 +13,7 @@ from datasets_app.datasets.models import Dataset
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.engine import defaults, text_defaults
 from lifecycle.engine.base import MINILM, SMOLLM2
+from lifecycle.engine.calibration import THRESHOLD_ROWS
 from lifecycle.engine.spec import SpecError, TrainSpec
 from lifecycle.jobs.actions import enqueue
 from lifecycle.jobs.rules import Device, Priority
@@ -216,7 +217,19 @@ def check_kind(snapshot: Snapshot, base: BaseModel) -> None:
 def make_spec(snapshot: Snapshot, base: BaseModel, strategy: str, options: Mapping[str, Any]) -> TrainSpec:
     """The engine's spec: what is suggested for this data, with the options in its place. Raises Refused with the message by field."""
     learnt = {"labels": queries.learnt_labels(snapshot), "task": queries.learnt_task(snapshot)}
-    return fill_spec(base, strategy, learnt, suggested_settings(snapshot, base, strategy), options)
+    spec = fill_spec(base, strategy, learnt, suggested_settings(snapshot, base, strategy), options)
+    check_operating_class(snapshot, spec)
+    return spec
+
+
+def check_operating_class(snapshot: Snapshot, spec: TrainSpec) -> None:
+    """Raises Refused for a class of which validation has too few rows for its threshold to be chosen there."""
+    chosen = spec.operating_class
+    rows = snapshot.counts["labels"].get(chosen, {}).get("validation", 0) if chosen else THRESHOLD_ROWS
+    if rows < THRESHOLD_ROWS:
+        text = f"{chosen} is on {rows} validation rows of {snapshot}; to choose its threshold takes {THRESHOLD_ROWS}."
+        step = f"Label more rows of {chosen} and freeze again, or let the likeliest class answer."
+        raise Refused(text, next_step=step, fields={"operating_class": [text]})
 
 
 def suggested_settings(snapshot: Snapshot, base: BaseModel, strategy: str) -> dict[str, Any]:

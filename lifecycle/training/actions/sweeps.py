@@ -16,7 +16,15 @@ from datasets_app.snapshots.models import Snapshot
 from lifecycle.jobs.rules import Priority
 from lifecycle.refusals import Conflict, Refused
 from lifecycle.training import ports, queries, rules, search, sweep_queries
-from lifecycle.training.actions.launch import check_base, check_snapshot, fill_spec, launch, queue_next_trial, suggested_settings
+from lifecycle.training.actions.launch import (
+    check_base,
+    check_operating_class,
+    check_snapshot,
+    fill_spec,
+    launch,
+    queue_next_trial,
+    suggested_settings,
+)
 from lifecycle.training.actions.runs import stop
 from lifecycle.training.models import BaseModel, Run, Sweep
 from lifecycle.training.rules import Ending, RunState, SweepState
@@ -116,7 +124,7 @@ def settle(snapshot: Snapshot, base: BaseModel, strategy: str, space: search.Spa
     suggested = suggested_settings(snapshot, base, strategy)
     learnt = {"labels": queries.labels_of(snapshot), "task": snapshot.dataset.task}
     for params in search.corners(space):
-        fill_spec(base, strategy, learnt, suggested, {**options, **params})
+        check_operating_class(snapshot, fill_spec(base, strategy, learnt, suggested, {**options, **params}))
     return {name: value for name, value in ({"seed": 1} | suggested | dict(options)).items() if name not in space}
 
 

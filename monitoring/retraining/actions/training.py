@@ -18,7 +18,7 @@ from lifecycle.evaluation.models import Evaluation
 from lifecycle.refusals import Refusal, Refused
 from lifecycle.training import actions as training
 from lifecycle.training.models import Run
-from lifecycle.training.queries import strategy_settings
+from lifecycle.training.queries import followed, strategy_settings
 from monitoring.retraining import queries, rules
 from monitoring.retraining.actions.moves import Stuck, change, done, ended
 from monitoring.retraining.models import Proposal
@@ -51,10 +51,11 @@ def take_snapshot(proposal: Proposal, actor: User) -> None:
         change(proposal, snapshot=Snapshot.objects.get(uuid=job.args["snapshot"]), job=None, blocked_by="")
 
 
-def recipe_of(run: Run) -> dict[str, Any]:
-    """Everything of a run's spec that is not its data or its base: the same again."""
+def recipe_of(run: Run, snapshot: Snapshot) -> dict[str, Any]:
+    """Everything of a run's spec that is not its data or its base: the same again. A class with a threshold is called as the snapshot
+    calls it; where it is gone the likeliest class answers."""
     values = {name: value for name, value in run.spec.items() if name not in NOT_IN_RECIPE and value is not None}
-    return values | strategy_settings(run)
+    return values | strategy_settings(run) | followed(run.spec, run.snapshot, snapshot)
 
 
 def train(proposal: Proposal, actor: User) -> None:
@@ -63,9 +64,8 @@ def train(proposal: Proposal, actor: User) -> None:
     assert proposal.snapshot is not None  # noqa: S101  the step before
     if run is None:
         text = f"{proposal}: {proposal.live.semver} again, on {proposal.snapshot}"
-        made = training.launch(
-            snapshot=proposal.snapshot, base=live.base, strategy=live.strategy, actor=actor, options=recipe_of(live), note=text
-        )
+        options = recipe_of(live, proposal.snapshot)
+        made = training.launch(snapshot=proposal.snapshot, base=live.base, strategy=live.strategy, actor=actor, options=options, note=text)
         change(proposal, run=made, blocked_by="")
     elif run.state in RUN_ENDED:
         said = (run.error or {}).get("message") or f"{run} was stopped."

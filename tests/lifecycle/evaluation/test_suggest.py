@@ -193,6 +193,9 @@ def test_at_most_three_classes_are_suggested_and_merged_ones_are_added_up():
     ]
     assert rules.likeliest(["a", "d"], [0.01, 0.04], names) == [("D", 0.04)]
     assert rules.likeliest(["f"], [1.0], names) == []
+    assert rules.likeliest(["a", "b", "c"], [0.3, 0.5, 0.2], names, answer="c") == [("A", 0.5), ("B", 0.5)]
+    assert rules.likeliest(["a", "b", "d"], [0.3, 0.66, 0.04], names, answer="d") == [("D", 0.04), ("B", 0.66), ("A", 0.3)]
+    assert rules.likeliest(["a", "f"], [0.3, 0.7], names, answer="f") == [("A", 0.3)]
 
 
 def test_what_does_not_match_is_said_on_the_page(queue, snapshot, run, mia, client_for):

@@ -1,4 +1,4 @@
-"""Thresholds at a fixed precision or recall, asked for where a run is started: offered where there are thresholds, refused where not."""
+"""Thresholds at a fixed precision or recall, asked for where a run is started: where a text may have several classes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from lifecycle.refusals import Refused
 from lifecycle.training import actions
 from lifecycle.training.models import Run
-from tests.support.training import make_base, make_run, make_snapshot, several_snapshot
+from tests.support.training import make_base, make_run, several_snapshot
 
 
 def test_it_is_offered_where_a_text_may_have_several_classes_and_stands_on_the_runs_page(project, mia, client_for):
@@ -29,19 +29,6 @@ def test_of_the_best_f1_the_page_says_that(project, mia, client_for):
     run = make_run(several_snapshot(project, mia), mia, splits=())
 
     assert "best F1 of each class" in client_for(mia).get(f"/runs/{run.uuid}/").content.decode()
-
-
-def test_where_a_text_has_one_class_it_is_neither_offered_nor_taken(project, mia, client_for):
-    snapshot, base = make_snapshot(project, mia), make_base(project, mia)
-
-    with pytest.raises(Refused) as refused:
-        actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=mia, options={"operating_point": "precision"})
-
-    assert "operating_point" not in client_for(mia).get("/runs/launch/").context["form"].fields
-    assert refused.value.fields == {
-        "operating_point": ["Must be f1 for single_label: its answer is the likeliest class, which has no threshold."]
-    }
-    assert not Run.objects.exists()
 
 
 @pytest.mark.parametrize(("field", "value"), [("operating_point", "accuracy"), ("operating_target", 0), ("operating_target", 1.1)])
