@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from lifecycle.engine import predictions, ranked_predictions, span_predictions
-from lifecycle.engine.groups import MacroF1, Measure, Quotient
+from lifecycle.engine.groups import MacroF1, Measure, Quotient, added
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -96,7 +96,7 @@ def of_spans(path: Path) -> Rows:
     matches, rows = table["matches"].combine_chunks(), table.num_rows
     flat, parents = matches.flatten(), pc.list_parent_indices(matches).to_numpy()
     sides = pc.equal(flat.field("kind"), span_predictions.EXACT), pc.is_valid(flat.field("true")), pc.is_valid(flat.field("found"))
-    hits, held, called = (np.bincount(parents, weights=each.to_numpy(zero_copy_only=False), minlength=rows) for each in sides)
+    hits, held, called = (added(each.to_numpy(zero_copy_only=False), parents, rows) for each in sides)
     wrong = table["wrong"].to_numpy() > 0
     measures = Quotient("micro_f1", 2 * hits, held + called), share("exact_texts", ~wrong)
     return Rows(tuple(table["id"].to_pylist()), measures, wrong, table["surest"].to_numpy())

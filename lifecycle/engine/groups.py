@@ -1,7 +1,8 @@
 """How a model does on each group of rows, and whether a group differs from all other rows by more than chance. No torch.
 
 Most scores are quotients of sums over rows. Resampling rows is the same as drawing the counts of their distinct values from one
-multinomial, which costs as much for a million rows as for a thousand where few values are distinct.
+multinomial, which costs as much for a million rows as for a thousand where few values are distinct. Sums of many rows with many values are
+drawn from their normal limit, so that no page waits for a large evaluation.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ Ints = NDArray[np.int64]
 LEAST = 20  # rows below which nothing is said of a group, nor of the rest that it is held against
 SURE = 0.05
 RESAMPLES = 1000
+FEW, MANY = 50, 1_000  # distinct values up to which their counts are drawn; rows up to which rows are
 DRAWS = 1000  # permutations for every ten groups that are compared, so that the least p-value stays below SURE after its correction
 PERMUTED = 5_000  # rows beyond which a permutation test is taken for its normal limit
 FISHER, PERMUTATION, NORMAL = "fisher", "permutation", "normal"
@@ -63,8 +65,7 @@ class Quotient:
 
     def of_groups(self, codes: Ints, groups: int, seed: int = 1) -> list[Value | None]:
         """As Measure says."""
-        found = sums(self, codes, groups, seed)
-        return [found.own(number) if found.counted[number] >= LEAST else None for number in range(groups)]
+        return sums(self, codes, groups, seed).values()
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,10 @@ class Sums:
     counted: Ints
     drawn: tuple[Floats, Floats] | None
 
+    def values(self) -> list[Value | None]:
+        """Of each group; None where fewer than LEAST rows say something."""
+        return [self.own(number) if count >= LEAST else None for number, count in enumerate(self.counted)]
+
     def own(self, number: int) -> Value:
         """Of one group, in which some row says something: Wilson for shares and where it stands at 0 or 1, else bootstrap."""
         drawn = None if self.drawn is None else (self.drawn[0][:, number], self.drawn[1][:, number])
@@ -152,17 +157,22 @@ def sums(measure: Quotient, codes: Ints, groups: int, seed: int = 1) -> Sums:
 def _drawn(measure: Quotient, codes: Ints, groups: int, seed: int) -> tuple[Floats, Floats]:
     random = np.random.default_rng(seed)
     found = np.zeros((2, RESAMPLES, groups))
-    order = np.argsort(codes, kind="stable")
-    rows = np.stack([measure.above, measure.below], axis=1)[order]
+    rows = np.stack([measure.above, measure.below], axis=1)[np.argsort(codes, kind="stable")]
     for number, some in enumerate(np.split(rows, np.cumsum(np.bincount(codes, minlength=groups))[:-1])):
-        if not len(some):
-            continue
-        cells, counts = np.unique(some, axis=0, return_counts=True)
-        block = max(1, metrics.BLOCK_CELLS // len(cells))
-        for start in range(0, RESAMPLES, block):
-            size = min(block, RESAMPLES - start)
-            found[:, start : start + size, number] = (random.multinomial(len(some), counts / len(some), size=size) @ cells).T
+        if len(some):
+            found[:, :, number] = _resampled(some, random).T
     return found[0], found[1]
+
+
+def _resampled(rows: Floats, random: np.random.Generator) -> Floats:
+    """Sums over as many rows drawn from these (n, 2): (RESAMPLES, 2). Of more than MANY, most of them distinct, their normal limit."""
+    cells, counts = np.unique(rows, axis=0, return_counts=True)
+    if len(cells) <= FEW:
+        return random.multinomial(len(rows), counts / len(rows), size=RESAMPLES) @ cells
+    if len(rows) <= MANY:
+        return rows[random.integers(0, len(rows), size=(RESAMPLES, len(rows)))].sum(axis=1)
+    spread = len(rows) * np.cov(rows, rowvar=False, bias=True)
+    return random.multivariate_normal(rows.sum(axis=0), spread, size=RESAMPLES, method="eigh")
 
 
 # ── Scores of a group ───────────────────────────────────────────────────────
@@ -191,7 +201,8 @@ class Score:
 
 def scores(measures: Sequence[Measure], by: Quotient, codes: Ints, groups: int, *, seed: int = 1) -> list[Score]:
     """One score a group. by: one of the measures; codes: number of each row's group (N,), 0 to groups - 1."""
-    found, values = sums(by, codes, groups, seed), {each.name: each.of_groups(codes, groups, seed) for each in measures}
+    found = sums(by, codes, groups, seed)
+    values = {each.name: found.values() if each is by else each.of_groups(codes, groups, seed) for each in measures}
     compared = [number for number in range(groups) if found.counted[number] >= LEAST and found.counted_rest(number) >= LEAST]
     adjusted = holm(dict(zip(compared, p_values(by, found, codes, compared, seed), strict=True)))
     return [

@@ -129,16 +129,24 @@ def test_the_interval_of_macro_f1_is_that_of_resampled_rows():
     assert (drawn.low, drawn.high) == pytest.approx(by_rows, abs=0.006)
 
 
+def drawn_by_rows(above, below):
+    drawn = np.concatenate([(some @ above) / (some @ below) for some in metrics.resamples(len(above), 1000, 1)])
+    return tuple(np.percentile(drawn, (2.5, 97.5)))
+
+
 def test_the_interval_of_a_quotient_is_that_of_resampled_rows():
-    codes = np.repeat([0, 1], [300, 100])
-    measure = of_spans(7, codes, (0.8, 0.6))
+    """Whether counts of few distinct values are drawn, rows, or sums of many from their normal limit."""
+    codes, random = np.repeat([0, 1, 2], [300, 1_200, 100]), np.random.default_rng(7)
+    few, values = of_spans(7, codes, (0.8, 0.7, 0.6)), random.beta(2, 1, 1_600)
+    many = Quotient("rouge_l", values * 2, np.where(random.random(1_600) < 0.5, 1.0, 2.0) * 2)
 
-    found = told(measure, codes, 2)[0].values["micro_f1"]
-
-    above, below = measure.above[codes == 0], measure.below[codes == 0]
-    drawn = np.concatenate([(some @ above) / (some @ below) for some in metrics.resamples(300, 1000, 1)])
-    assert found.value == pytest.approx(above.sum() / below.sum())
-    assert (found.low, found.high) == pytest.approx(tuple(np.percentile(drawn, (2.5, 97.5))), abs=0.006)
+    for measure, numbers in ((few, (0, 1)), (many, (0, 1))):
+        found = told(measure, codes, 3)
+        for number in numbers:
+            above, below = measure.above[codes == number], measure.below[codes == number]
+            score = found[number].values[measure.name]
+            assert score.value == pytest.approx(above.sum() / below.sum())
+            assert (score.low, score.high) == pytest.approx(drawn_by_rows(above, below), abs=0.009)
 
 
 def test_a_group_at_one_has_wilsons_interval_whatever_is_measured():
