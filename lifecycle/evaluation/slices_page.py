@@ -67,7 +67,7 @@ def groups(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, Any]:
     rows_url = reverse("evaluation:slice_items", args=[uuid])
     for group in report["groups"]:
         group["url"] = f"{rows_url}?{urlencode({'column': column.key, 'group': group['number'], 'measure': by})}"
-        group["cells"] = [{"label": title(name), "score": score} for name, score in group["scores"].items()]
+        group["cells"] = [{"label": within(name), "score": score} for name, score in group["scores"].items()]
     return context | {
         "report": report, "titles": [title(name) for name in report["measures"]], "worst": worst(report), "tested": TESTS[report["test"]],
         "compared_by": within(by), "measures": measures(report), "rates": rates(report), "wrong": rows.wrong is not None,
