@@ -12,9 +12,10 @@ from django.http import Http404
 from django.urls import reverse
 
 from lifecycle.evaluation import marks, marks_page, orders_page, pages, queries, rules, slices, texts_page
+from lifecycle.evaluation.group_words import within
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.evaluation.parts import may_read, thread
-from lifecycle.evaluation.slices_page import chosen, within
+from lifecycle.evaluation.slices_page import chosen
 from registry.access.models import User
 
 

@@ -16,6 +16,7 @@ from datasets_app.datasets.models import Item
 from datasets_app.datasets.queries import may_read
 from lifecycle.engine import fairness, groups
 from lifecycle.engine.group_rows import Classes, Rows
+from lifecycle.evaluation import group_words
 from lifecycle.evaluation.grouping import Grouping, grouped
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.refusals import Refused
@@ -93,7 +94,7 @@ def report(evaluation: Evaluation, rows: Rows, column: Column, by: str = "", lab
     "wrong": rows with a mistake, or null, "scores": {measure: {"value", "low", "high"} or null}, "difference", "difference_low",
     "difference_high", "p", "verdict"}], "worst": number of the group with the lowest score, of those that are below the rest by more than
     chance if there are any, or null, "worse": numbers of these, the lowest first, "compared": groups that were tested against the rest,
-    "fairness": null or as `treated`}.
+    "fairness": null or as `treated`, "summary": of group_words}.
     Raises Refused: too many values, no such measure or no such label.
     """
     compared = measure_of(rows, by)
@@ -104,7 +105,7 @@ def report(evaluation: Evaluation, rows: Rows, column: Column, by: str = "", lab
     lowest = {number: told.value for number, score in enumerate(scores) if (told := score.values[compared.name])}
     worse = sorted((number for number, score in enumerate(scores) if score.verdict == "worse"), key=lambda number: (lowest[number], number))
     mistakes = [None] * len(scores) if rows.wrong is None else [int(rows.wrong[grouping.codes == at].sum()) for at in range(len(scores))]
-    return {
+    found = {
         "column": column.key,
         "name": column.name,
         "rows": len(rows.ids),
@@ -122,6 +123,7 @@ def report(evaluation: Evaluation, rows: Rows, column: Column, by: str = "", lab
         "compared": sum(score.p is not None for score in scores),
         "fairness": treated(rows.classes, grouping, label) if rows.classes and label else None,
     }
+    return found | {"summary": group_words.summary(found)}
 
 
 def scores_of(evaluation: Evaluation, rows: Rows, column: Column, by: groups.Quotient, grouping: Grouping) -> list[groups.Score]:

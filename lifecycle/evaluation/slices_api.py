@@ -47,7 +47,8 @@ class GroupOut(serializers.Serializer[Any]):
 class GroupsOut(serializers.Serializer[Any]):
     """columns: what can be asked for. The rest is null without a column. measures: scores of each group; measure: by which groups are
     compared, test: how (fisher, permutation, or normal for its limit). worst: number of the group with the lowest score, of those below the
-    rest by more than chance if there are any; worse: all of these, the lowest first.
+    rest by more than chance if there are any; worse: all of these, the lowest first. summary: verdict, fact and text, in words; null where
+    fewer than two groups have rows enough.
 
     fairness: null without a class; for that class measures (name, value, low, high, and the groups highest and lowest) and rates of each
     group that has `least` rows.
@@ -66,10 +67,11 @@ class GroupsOut(serializers.Serializer[Any]):
     worse = serializers.ListField(child=serializers.IntegerField(), allow_null=True)
     compared = serializers.IntegerField(allow_null=True)
     fairness = serializers.DictField(allow_null=True)
+    summary = serializers.DictField(child=serializers.CharField(), allow_null=True)
 
 
 EMPTY = dict.fromkeys(
-    ("column", "name", "rows", "least", "measures", "measure", "test", "groups", "worst", "worse", "compared", "fairness")
+    ("column", "name", "rows", "least", "measures", "measure", "test", "groups", "worst", "worse", "compared", "fairness", "summary")
 )  # fmt: skip
 
 

@@ -9,13 +9,12 @@ from uuid import UUID
 
 from django.urls import reverse
 
-from lifecycle.engine.groups import FISHER, NORMAL, PERMUTATION
-from lifecycle.evaluation import queries, rules, slices, text_rules
+from lifecycle.evaluation import queries, slices
+from lifecycle.evaluation.group_words import TESTS, title, within
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.evaluation.parts import may_read, tabs, thread
 from lifecycle.evaluation.slices import Column
 from lifecycle.refusals import Refused
-from lifecycle.ui.numbers import decimals, signed
 from registry.access.models import User
 
 MEASURES = {
@@ -31,11 +30,6 @@ MEASURES = {
         "Equalised odds difference",
         "The same, or the largest difference in the share of other rows that are wrongly answered with the class, whichever is larger.",
     ),
-}
-TESTS = {
-    FISHER: "Fisher's exact test",
-    PERMUTATION: "a permutation test, in which rows change groups by chance",
-    NORMAL: "the normal limit of a permutation test, in which rows change groups by chance",
 }
 
 
@@ -69,35 +63,10 @@ def groups(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, Any]:
         group["url"] = f"{rows_url}?{urlencode({'column': column.key, 'group': group['number'], 'measure': by})}"
         group["cells"] = [{"label": within(name), "score": score} for name, score in group["scores"].items()]
     return context | {
-        "report": report, "titles": [title(name) for name in report["measures"]], "worst": worst(report), "tested": TESTS[report["test"]],
+        "report": report, "titles": [title(name) for name in report["measures"]], "tested": TESTS[report["test"]],
         "compared_by": within(by), "measures": measures(report), "rates": rates(report), "wrong": rows.wrong is not None,
         "width": len(report["measures"]) + 3 + (rows.wrong is not None),
     }  # fmt: skip
-
-
-def title(name: str) -> str:
-    """What a measure is called at the head of a column."""
-    return rules.METRICS.get(name) or text_rules.METRICS[name]
-
-
-def within(name: str) -> str:
-    """What a measure is called within a sentence."""
-    words = title(name)
-    return words if words[1].isupper() else words[0].lower() + words[1:]
-
-
-def worst(report: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The group on which the model does worst, in words, and others that are below the rest; None where fewer than two have rows enough."""
-    if report["worst"] is None:
-        return None
-    group = report["groups"][report["worst"]]
-    score = group["scores"][report["measure"]]
-    told = f"{within(report['measure'])} {decimals(score['value'])} ({decimals(score['low'])} to {decimals(score['high'])})"
-    if group["difference"] is not None:
-        ends = f"{signed(group['difference_low'])} to {signed(group['difference_high'])}"
-        told += f", {signed(group['difference'])} ({ends}) against the rest"
-    others = [report["groups"][number]["name"] for number in report["worse"][1:]]
-    return {"group": group, "told": told, "is_sure": group["verdict"] == "worse", "others": others}
 
 
 def measures(report: Mapping[str, Any]) -> list[dict[str, Any]]:

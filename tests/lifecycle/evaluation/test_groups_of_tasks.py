@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from html import unescape
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -102,7 +104,9 @@ def test_the_page_says_first_what_is_worst_and_how_it_was_tested(task, measured,
     }  # fmt: skip
     assert f"Worst is phone: {first[task]} (" in page
     assert page.index("Worst is phone") < page.index("Scores of each group")
-    assert "also after a correction for 2 groups" in page
+    assert "also after a correction for 2 groups (p" in page
+    summary = told(client_for(mia), measured)["summary"]
+    assert (summary["verdict"], summary["fact"] in page, summary["text"] in unescape(page)) == ("worse", True, True)
     assert ("by Fisher&#x27;s exact test" if SHARES.get(task) == next(iter(PHONE[task])) else "by a permutation test") in page
     assert "Too few: nothing is said below 20 rows" in page
     assert ("Fairness for the class" in page) is (task == "multi_label")
