@@ -32,7 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn import metrics as peer
 
-from lifecycle.engine import groups, label_sets, metrics, spans, text_scores
+from lifecycle.engine import fairness, label_sets, metrics, spans, text_scores
 from lifecycle.engine.tagging import Found, Span
 
 BENCH = Path(__file__).resolve().parent.parent / "var" / "bench"
@@ -235,7 +235,7 @@ def of_groups(truth: NDArray[np.int64], shares: Floats) -> float | None:
     return max(
         abs(gap.value - theirs[str(label)][name])
         for label in asked
-        for name, gap in groups.gaps(groups.rates(truth, said, codes, 6, int(label))).items()
+        for name, gap in fairness.gaps(fairness.rates(truth == label, said == label, codes, 6)).items()
         if gap is not None
     )
 

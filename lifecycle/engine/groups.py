@@ -1,23 +1,20 @@
-"""How a classifier answers the rows of each group, and how far groups are treated alike. numpy only.
+"""How a model does on each group of rows, and whether a group differs from all other rows by more than chance. No torch.
 
-Accuracy and macro-F1 depend on nothing but how many rows of each true label got each answer. Resampling rows is therefore the same as
-drawing those counts from one multinomial, which costs as much for a million rows as for a thousand.
+Most scores are quotients of sums over rows. Resampling rows is the same as drawing the counts of their distinct values from one
+multinomial, which costs as much for a million rows as for a thousand where few values are distinct. Sums of many rows with many values are
+drawn from their normal limit, so that no page waits for a large evaluation.
 """
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from statistics import NormalDist
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
+from scipy import stats
 
 from lifecycle.engine import metrics
 from lifecycle.engine.calibration import Z95, wilson
@@ -26,87 +23,70 @@ from lifecycle.engine.significance import holm
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-LEAST = 20  # rows below which nothing is said of a group
+LEAST = 20  # rows below which nothing is said of a group, nor of the rest that it is held against
 SURE = 0.05
 RESAMPLES = 1000
+FEW, MANY = 50, 1_000  # distinct values up to which their counts are drawn; rows up to which rows are
+DRAWS = 1000  # permutations for every ten groups that are compared, so that the least p-value stays below SURE after its correction
+PERMUTED = 5_000  # rows beyond which a permutation test is taken for its normal limit
+FISHER, PERMUTATION, NORMAL = "fisher", "permutation", "normal"
 
 
 @dataclass(frozen=True)
-class Answers:
-    """predictions.parquet without its probabilities, in file order. truth, predicted: label numbers; all arrays (N,)."""
+class Value:
+    """A score, or a difference of two, with its 95 % interval."""
 
-    labels: tuple[str, ...]
-    ids: tuple[str, ...]
-    truth: Ints
-    predicted: Ints
-    confidence: Floats
-    loss: Floats
+    value: float
+    low: float
+    high: float
 
 
-def read_answers(path: Path) -> Answers:
-    """Read what was answered. The probabilities stay in the file: with many labels they are most of it."""
-    table = pq.read_table(path, columns=["id", "label", "predicted", "confidence", "loss"])
-    labels = tuple(json.loads(table.schema.metadata[b"labels"]))
-    known = pa.array(labels, pa.string())
-    truth, predicted = (pc.index_in(table[name], value_set=known).to_numpy().astype(np.int64) for name in ("label", "predicted"))
-    return Answers(labels, tuple(table["id"].to_pylist()), truth, predicted, table["confidence"].to_numpy(), table["loss"].to_numpy())
-
-
-# ── Scores of a group ───────────────────────────────────────────────────────
-@dataclass(frozen=True)
-class Score:
-    """A group's answers. Intervals (low, high) are 95 %: Wilson for accuracy, bootstrap for macro-F1 over the labels that occur in it.
-
-    difference: its accuracy minus that of all other rows, None where there are none; p: of no difference, adjusted for all groups asked.
-    All but rows is None below LEAST rows.
-    """
-
-    rows: int
-    accuracy: float | None = None
-    accuracy_interval: tuple[float, float] | None = None
-    macro_f1: float | None = None
-    macro_f1_interval: tuple[float, float] | None = None
-    difference: float | None = None
-    difference_interval: tuple[float, float] | None = None
-    p: float | None = None
+# ── What is measured ────────────────────────────────────────────────────────
+class Measure(Protocol):
+    """A score of rows."""
 
     @property
-    def verdict(self) -> str:
-        """Against the rest: better, worse, or unclear; "too few" rows; empty where there is no rest."""
-        if self.accuracy is None:
-            return "too few"
-        if self.p is None or self.difference is None:
-            return ""
-        return "unclear" if self.p >= SURE else "worse" if self.difference < 0 else "better"
+    def name(self) -> str:
+        """As reports have it."""
+
+    def of_groups(self, codes: Ints, groups: int, seed: int) -> list[Value | None]:
+        """Of each group; None where fewer than LEAST rows say something. codes: number of each row's group (N,), 0 to groups - 1."""
 
 
-def scores(truth: Ints, predicted: Ints, codes: Ints, groups: int, *, classes: int, seed: int = 1) -> list[Score]:
-    """One score a group, with p adjusted by Holm over those that have one. codes: number of each row's group (N,), 0 to groups - 1."""
-    right = truth == predicted
-    rows, hits = np.bincount(codes, minlength=groups), np.bincount(codes, weights=right, minlength=groups)
-    told = [number for number in range(groups) if rows[number] >= LEAST]
-    tested = [number for number in told if rows[number] < len(codes)]
-    rest = {number: (int(right.sum() - hits[number]), int(len(codes) - rows[number])) for number in tested}
-    adjusted = holm({each: p_of_difference(int(hits[each]), int(rows[each]), *rest[each]) for each in tested})
-    found = [Score(int(count)) for count in rows]
-    for number in told:
-        inside = codes == number
-        hit, count = int(hits[number]), int(rows[number])
-        macro_f1, interval = macro_f1_of(truth[inside], predicted[inside], classes, seed)
-        found[number] = Score(
-            rows=count,
-            accuracy=hit / count,
-            accuracy_interval=wilson(hit, count),
-            macro_f1=macro_f1,
-            macro_f1_interval=interval,
-            difference=hit / count - rest[number][0] / rest[number][1] if number in rest else None,
-            difference_interval=newcombe(hit, count, *rest[number]) if number in rest else None,
-            p=adjusted.get(number),
-        )
-    return found
+@dataclass(frozen=True)
+class Quotient:
+    """A score from 0 to 1 that is one sum over rows to another, higher being better. above, below: of each row (N,); a row with nothing
+    below says nothing of it. is_share: the score counts rows, each of which is 0 or 1 to 1."""
+
+    name: str
+    above: Floats
+    below: Floats
+    is_share: bool = False
+
+    def of_groups(self, codes: Ints, groups: int, seed: int = 1) -> list[Value | None]:
+        """As Measure says."""
+        return sums(self, codes, groups, seed).values()
 
 
-def macro_f1_of(truth: Ints, predicted: Ints, classes: int, seed: int = 1) -> tuple[float, tuple[float, float]]:
+@dataclass(frozen=True)
+class MacroF1:
+    """Macro-F1 over the labels that occur in truth or predictions of a group. truth, predicted: label numbers below classes (N,)."""
+
+    truth: Ints
+    predicted: Ints
+    classes: int
+    name: str = "macro_f1"
+
+    def of_groups(self, codes: Ints, groups: int, seed: int = 1) -> list[Value | None]:
+        """As Measure says."""
+        rows = np.bincount(codes, minlength=groups)
+        inside = [codes == number if rows[number] >= LEAST else None for number in range(groups)]
+        return [
+            None if some is None else macro_f1_of(self.truth[some], self.predicted[some], self.classes, seed) for some in inside
+        ]  # fmt: skip
+
+
+def macro_f1_of(truth: Ints, predicted: Ints, classes: int, seed: int = 1) -> Value:
     """Macro-F1 over the labels that occur in truth or predictions, and its 95 % percentile interval over resampled rows."""
     cells, counts = np.unique(truth * classes + predicted, return_counts=True)
     none = np.zeros(len(cells))
@@ -120,100 +100,184 @@ def macro_f1_of(truth: Ints, predicted: Ints, classes: int, seed: int = 1) -> tu
     )
     value = metrics.aggregate(rows, counts[None].astype(np.float64))["macro_f1"][0]
     low, high = np.percentile(drawn, (2.5, 97.5))
-    return float(value), (float(low), float(high))
+    return Value(float(value), float(low), float(high))
+
+
+@dataclass(frozen=True)
+class Sums:
+    """What a quotient is made of in each group: (G,); counted: rows that say something. drawn: the same two sums over resampled rows
+    (RESAMPLES, G), each group resampled apart; empty for shares, which need none."""
+
+    above: Floats
+    below: Floats
+    counted: Ints
+    drawn: tuple[Floats, Floats] | None
+
+    def values(self) -> list[Value | None]:
+        """Of each group; None where fewer than LEAST rows say something."""
+        return [self.own(number) if count >= LEAST else None for number, count in enumerate(self.counted)]
+
+    def own(self, number: int) -> Value:
+        """Of one group, in which some row says something: Wilson for shares and where it stands at 0 or 1, else bootstrap."""
+        drawn = None if self.drawn is None else (self.drawn[0][:, number], self.drawn[1][:, number])
+        return _value(self.above[number], self.below[number], int(self.counted[number]), drawn)
+
+    def rest(self, number: int) -> Value:
+        """The same of all other groups together."""
+        drawn = None if self.drawn is None else tuple(each.sum(axis=1) - each[:, number] for each in self.drawn)
+        above, below = (each.sum() - each[number] for each in (self.above, self.below))
+        return _value(above, below, self.counted_rest(number), drawn)
+
+    def counted_rest(self, number: int) -> int:
+        """Rows of all other groups that say something."""
+        return int(self.counted.sum() - self.counted[number])
+
+
+def _value(above: float, below: float, counted: int, drawn: tuple[Floats, ...] | None) -> Value:
+    value = min(1.0, max(0.0, float(above / below)))  # sums of floats may end a hair beyond
+    if drawn is None or math.isclose(value, 0.0, abs_tol=1e-12) or math.isclose(value, 1.0):
+        return Value(value, *wilson(value * counted, counted))
+    samples = drawn[0][drawn[1] > 0] / drawn[1][drawn[1] > 0]
+    low, high = np.percentile(samples, (2.5, 97.5))
+    return Value(value, float(low), float(high))
+
+
+def added(values: Floats, codes: Ints, groups: int) -> Floats:
+    """The sum of the values (N,) of each group (G,)."""
+    return np.bincount(codes, weights=values, minlength=groups).astype(np.float64)
+
+
+def sums(measure: Quotient, codes: Ints, groups: int, seed: int = 1) -> Sums:
+    """Of each group."""
+    above, below = (added(each, codes, groups) for each in (measure.above, measure.below))
+    counted = np.bincount(codes, weights=measure.below > 0, minlength=groups).astype(np.int64)
+    return Sums(above, below, counted, None if measure.is_share else _drawn(measure, codes, groups, seed))
+
+
+def _drawn(measure: Quotient, codes: Ints, groups: int, seed: int) -> tuple[Floats, Floats]:
+    random = np.random.default_rng(seed)
+    found = np.zeros((2, RESAMPLES, groups))
+    rows = np.stack([measure.above, measure.below], axis=1)[np.argsort(codes, kind="stable")]
+    for number, some in enumerate(np.split(rows, np.cumsum(np.bincount(codes, minlength=groups))[:-1])):
+        if len(some):
+            found[:, :, number] = _resampled(some, random).T
+    return found[0], found[1]
+
+
+def _resampled(rows: Floats, random: np.random.Generator) -> Floats:
+    """Sums over as many rows drawn from these (n, 2): (RESAMPLES, 2). Of more than MANY, most of them distinct, their normal limit."""
+    cells, counts = np.unique(rows, axis=0, return_counts=True)
+    if len(cells) <= FEW:
+        return random.multinomial(len(rows), counts / len(rows), size=RESAMPLES) @ cells
+    if len(rows) <= MANY:
+        return rows[random.integers(0, len(rows), size=(RESAMPLES, len(rows)))].sum(axis=1)
+    spread = len(rows) * np.cov(rows, rowvar=False, bias=True)
+    return random.multivariate_normal(rows.sum(axis=0), spread, size=RESAMPLES, method="eigh")
+
+
+# ── Scores of a group ───────────────────────────────────────────────────────
+@dataclass(frozen=True)
+class Score:
+    """A group's scores. counted: rows that say something of the measure `by`, by which it is compared. values: of every measure, None where
+    fewer than LEAST rows say something. difference: of `by` to all other rows, p: of no difference, adjusted by Holm for all groups that
+    are compared; both None where it or the rest has fewer than LEAST such rows."""
+
+    rows: int
+    counted: int
+    by: str
+    values: dict[str, Value | None] = field(default_factory=dict)
+    difference: Value | None = None
+    p: float | None = None
+
+    @property
+    def verdict(self) -> str:
+        """Against the rest: better, worse, or unclear; "too few" rows; empty where there is no rest to speak of."""
+        if self.values.get(self.by) is None:
+            return "too few"
+        if self.p is None or self.difference is None:
+            return ""
+        return "unclear" if self.p >= SURE else "worse" if self.difference.value < 0 else "better"
+
+
+def scores(measures: Sequence[Measure], by: Quotient, codes: Ints, groups: int, *, seed: int = 1) -> list[Score]:
+    """One score a group. by: one of the measures; codes: number of each row's group (N,), 0 to groups - 1."""
+    found = sums(by, codes, groups, seed)
+    values = {each.name: found.values() if each is by else each.of_groups(codes, groups, seed) for each in measures}
+    compared = [number for number in range(groups) if found.counted[number] >= LEAST and found.counted_rest(number) >= LEAST]
+    adjusted = holm(dict(zip(compared, p_values(by, found, codes, compared, seed), strict=True)))
+    return [
+        Score(
+            rows=int(count),
+            counted=int(found.counted[number]),
+            by=by.name,
+            values={name: every[number] for name, every in values.items()},
+            difference=difference(found.own(number), found.rest(number)) if number in adjusted else None,
+            p=adjusted.get(number),
+        )
+        for number, count in enumerate(np.bincount(codes, minlength=groups))
+    ]
+
+
+def difference(one: Value, two: Value) -> Value:
+    """The first less the second, of other rows: the interval from both of theirs (Newcombe 1998, method 10; Zou and Donner 2008)."""
+    low = math.hypot(one.value - one.low, two.high - two.value)
+    high = math.hypot(one.high - one.value, two.value - two.low)
+    return Value(one.value - two.value, one.value - two.value - low, one.value - two.value + high)
 
 
 def newcombe(hits: int, count: int, other_hits: int, other_count: int, z: float = Z95) -> tuple[float, float]:
     """Interval of a difference of two shares, from their Wilson intervals (Newcombe 1998, method 10); 95 % unless another z is given."""
-    one, two = hits / count, other_hits / other_count
-    (low, high), (other_low, other_high) = wilson(hits, count, z), wilson(other_hits, other_count, z)
-    return one - two - math.hypot(one - low, other_high - two), one - two + math.hypot(high - one, two - other_low)
+    found = difference(*(Value(one / of, *wilson(one, of, z)) for one, of in ((hits, count), (other_hits, other_count))))
+    return found.low, found.high
 
 
-def p_of_difference(hits: int, count: int, other_hits: int, other_count: int) -> float:
-    """Two-sided p of two equal shares: the pooled z test, which is the chi-squared test without continuity correction."""
-    pooled = (hits + other_hits) / (count + other_count)
-    spread = math.sqrt(pooled * (1 - pooled) * (1 / count + 1 / other_count))
-    return math.erfc(abs(hits / count - other_hits / other_count) / spread / math.sqrt(2)) if spread else 1.0
+# ── Whether a group differs from the rest ───────────────────────────────────
+def tested_by(measure: Quotient) -> str:
+    """How p-values of this measure come about: FISHER for shares, else PERMUTATION, or NORMAL where there are too many rows for it."""
+    return FISHER if measure.is_share else PERMUTATION if len(measure.above) <= PERMUTED else NORMAL
 
 
-# ── Fairness for one label ──────────────────────────────────────────────────
-@dataclass(frozen=True)
-class Rates:
-    """How a group fares with one label. hit, missed: its own rows that were answered with it, or not; false, passed: other rows so."""
-
-    hit: int
-    missed: int
-    false: int
-    passed: int
-
-    @property
-    def rows(self) -> int:
-        """All of them."""
-        return self.hit + self.missed + self.false + self.passed
-
-    @property
-    def selection(self) -> float:
-        """Share of the rows that were answered with the label."""
-        return (self.hit + self.false) / self.rows
-
-    @property
-    def true_positive(self) -> float | None:
-        """Share of the label's rows that were answered with it; None without such rows."""
-        return self.hit / (self.hit + self.missed) if self.hit + self.missed else None
-
-    @property
-    def false_positive(self) -> float | None:
-        """Share of the other rows that were answered with it; None without such rows."""
-        return self.false / (self.false + self.passed) if self.false + self.passed else None
+def p_values(measure: Quotient, found: Sums, codes: Ints, compared: Sequence[int], seed: int = 1) -> list[float]:
+    """Two-sided p of each of the groups `compared` against all other rows, not adjusted."""
+    if not compared:
+        return []
+    return {FISHER: fisher, PERMUTATION: permuted, NORMAL: normal}[tested_by(measure)](measure, found, codes, compared, seed)
 
 
-def rates(truth: Ints, predicted: Ints, codes: Ints, groups: int, label: int) -> list[Rates]:
-    """The four counts of each group for the label with this number."""
-    kinds = np.where(truth == label, predicted != label, np.where(predicted == label, 2, 3))  # in the order of Rates
-    counts = np.bincount(codes * 4 + kinds, minlength=4 * groups).reshape(groups, 4)
-    return [Rates(*map(int, row)) for row in counts]
+def fisher(measure: Quotient, found: Sums, codes: Ints, compared: Sequence[int], seed: int) -> list[float]:
+    """Fisher's exact test of two shares."""
+    hits, count = np.rint(found.above).astype(np.int64), found.counted
+    tables = [
+        [[hits[number], count[number] - hits[number]], [hits.sum() - hits[number], (count - hits).sum() - count[number] + hits[number]]]
+        for number in compared
+    ]
+    return [min(1.0, float(stats.fisher_exact(table).pvalue)) for table in tables]
 
 
-@dataclass(frozen=True)
-class Gap:
-    """The largest difference of a rate between two groups: of the group at `high` less that at `low`, positions in what was compared.
-
-    interval: of that difference, so wide that with 95 % the intervals of all pairs that were compared hold at once.
-    """
-
-    value: float
-    high: int
-    low: int
-    interval: tuple[float, float]
-
-
-def gaps(found: Sequence[Rates]) -> dict[str, Gap | None]:
-    """Fairness measures as fairlearn defines them: the largest difference between two groups; None where fewer than two have the rate.
-
-    Demographic parity: of selection rates. Equal opportunity: of true positive rates. Equalised odds: of true positive or of false positive
-    rates, whichever is larger. A group without rows of the label has no true positive rate and is left out, where fairlearn takes 0.
-    """
-    selected = {at: (each.hit + each.false, each.rows) for at, each in enumerate(found)}
-    own = {at: (each.hit, each.hit + each.missed) for at, each in enumerate(found) if each.true_positive is not None}
-    other = {at: (each.false, each.false + each.passed) for at, each in enumerate(found) if each.false_positive is not None}
-    odds = [_widest(rates, _pairs(own) + _pairs(other)) for rates in (own, other)]
-    return {
-        "demographic_parity_difference": _widest(selected, _pairs(selected)),
-        "equal_opportunity_difference": _widest(own, _pairs(own)),
-        "equalized_odds_difference": max((gap for gap in odds if gap), key=lambda gap: gap.value) if all(odds) else None,
-    }
+def permuted(measure: Quotient, found: Sums, codes: Ints, compared: Sequence[int], seed: int) -> list[float]:
+    """Rows change groups by chance; p is the share of such draws, and of what was found, in which the difference is as large (Phipson and
+    Smyth 2010). A draw in which a group or its rest says nothing counts as large."""
+    random, draws, groups = np.random.default_rng(seed), DRAWS * math.ceil(len(compared) / 10), len(found.above)
+    seen, large = np.abs(_differences(found.above, found.below)), np.ones(groups)
+    for _ in range(draws):
+        drawn = random.permutation(codes)
+        above, below = (added(each, drawn, groups) for each in (measure.above, measure.below))
+        large += ~(np.abs(_differences(above, below)) < seen - 1e-12)
+    return [float(large[number] / (draws + 1)) for number in compared]
 
 
-def _pairs(shares: Mapping[int, tuple[int, int]]) -> int:
-    return math.comb(len(shares), 2)
+def _differences(above: Floats, below: Floats) -> Floats:
+    """Of each group to the rest (G,); NaN where one of them says nothing."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return above / below - (above.sum() - above) / (below.sum() - below)
 
 
-def _widest(shares: Mapping[int, tuple[int, int]], compared: int) -> Gap | None:
-    """The two groups whose shares (hits, count) differ most. compared: pairs for which the interval is to hold at once (Bonferroni)."""
-    if len(shares) < 2:
-        return None
-    high, low = (choose(shares, key=lambda at: shares[at][0] / shares[at][1]) for choose in (max, min))
-    z = NormalDist().inv_cdf(1 - SURE / 2 / compared)
-    (hits, count), (other_hits, other_count) = shares[high], shares[low]
-    return Gap(hits / count - other_hits / other_count, high, low, newcombe(hits, count, other_hits, other_count, z))
+def normal(measure: Quotient, found: Sums, codes: Ints, compared: Sequence[int], seed: int) -> list[float]:
+    """The limit of `permuted` for many rows: what a group's rows add to the numerator beyond their due, to its standard deviation when
+    rows are drawn without replacement."""
+    excess = measure.above - measure.below * found.above.sum() / found.below.sum()
+    rows, groups = len(codes), len(found.above)
+    inside = np.bincount(codes, minlength=groups)
+    spread = np.sqrt(inside * (rows - inside) / (rows - 1) * (excess**2).mean())
+    sides = added(excess, codes, groups)
+    return [math.erfc(abs(sides[number]) / spread[number] / math.sqrt(2)) if spread[number] else 1.0 for number in compared]

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -126,6 +127,50 @@ def read(path: Path) -> Predictions:
         thresholds=tuple(json.loads(thresholds)) if thresholds is not None else None,
         cut=Cut(**json.loads(cut)) if cut is not None else None,
     )
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The file of one label a row without its probabilities, in file order. truth, predicted: label numbers; all arrays (N,)."""
+
+    labels: tuple[str, ...]
+    ids: tuple[str, ...]
+    truth: NDArray[np.int64]
+    predicted: NDArray[np.int64]
+    confidence: NDArray[np.float64]
+    loss: NDArray[np.float64]
+
+
+def read_answers(path: Path) -> Answers:
+    """Read what was answered. The probabilities stay in the file: with many labels they are most of it."""
+    table = pq.read_table(path, columns=["id", "label", "predicted", "confidence", "loss"])
+    labels = tuple(json.loads(table.schema.metadata[b"labels"]))
+    known = pa.array(labels, pa.string())
+    truth, predicted = (pc.index_in(table[name], value_set=known).to_numpy().astype(np.int64) for name in ("label", "predicted"))
+    return Answers(labels, tuple(table["id"].to_pylist()), truth, predicted, table["confidence"].to_numpy(), table["loss"].to_numpy())
+
+
+@dataclass(frozen=True)
+class Sets:
+    """The file of sets of labels without its probabilities, in file order. truth, decided: (N, C); loss: (N,)."""
+
+    labels: tuple[str, ...]
+    ids: tuple[str, ...]
+    truth: NDArray[np.bool_]
+    decided: NDArray[np.bool_]
+    loss: NDArray[np.float64]
+
+
+def read_sets(path: Path) -> Sets:
+    """As `read_answers`, of sets."""
+    table = pq.read_table(path, columns=["id", "labels", "predicted", "loss"])
+    labels = tuple(json.loads(table.schema.metadata[b"labels"]))
+    known = pa.array(labels, pa.string())
+    truth, decided = (np.zeros((table.num_rows, len(labels)), dtype=np.bool_) for _ in range(2))
+    for name, filled in (("labels", truth), ("predicted", decided)):
+        column = table[name].combine_chunks()
+        filled[pc.list_parent_indices(column).to_numpy(), pc.index_in(column.flatten(), value_set=known).to_numpy()] = True
+    return Sets(labels, tuple(table["id"].to_pylist()), truth, decided, table["loss"].to_numpy())
 
 
 def compare(

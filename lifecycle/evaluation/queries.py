@@ -15,9 +15,9 @@ from datasets_app.datasets.models import Dataset, Item
 from datasets_app.datasets.rules import UploadState
 from datasets_app.labeling import queries as labeling
 from datasets_app.labeling.models import Label, Queue, Slot, Suggestion
-from lifecycle.engine import groups, predictions, ranked_predictions, span_predictions, text_answers
-from lifecycle.engine.groups import Answers
-from lifecycle.engine.predictions import Predictions
+from lifecycle.engine import group_rows, predictions, ranked_predictions, span_predictions, text_answers
+from lifecycle.engine.group_rows import Rows
+from lifecycle.engine.predictions import Answers, Predictions
 from lifecycle.engine.ranked_predictions import RankedAnswers
 from lifecycle.engine.span_predictions import SpanPredictions
 from lifecycle.engine.text_answers import TextAnswers
@@ -93,6 +93,12 @@ def marks_of(evaluation: Evaluation) -> SpanPredictions:
         return span_predictions.read(path)
 
 
+def marks_at(evaluation: Evaluation, rows: Sequence[int]) -> SpanPredictions:
+    """The same of these rows alone, in this order. The others are not read."""
+    with artifacts.local_copy(evaluation.predictions.digest) as path:
+        return span_predictions.read(path, rows)
+
+
 def chosen_marks(
     evaluation: Evaluation, start: int, count: int, *, kind: str = "", true: str = "", found: str = ""
 ) -> tuple[int, SpanPredictions]:
@@ -147,7 +153,13 @@ def answers_of(evaluation: Evaluation) -> Answers:
     """
     rules.check_one(evaluation.report)
     with artifacts.local_copy(evaluation.predictions.digest) as path:
-        return groups.read_answers(path)
+        return predictions.read_answers(path)
+
+
+def rows_of(evaluation: Evaluation) -> Rows:
+    """What the rows of an evaluation of any task are grouped and measured by, from the same file."""
+    with artifacts.local_copy(evaluation.predictions.digest) as path:
+        return group_rows.READERS[evaluation.report.get("task", "single_label")](path)
 
 
 def errors_of(evaluation: Evaluation, limit: int) -> list[rules.Answer]:

@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lifecycle.engine import calibration, leading
-from lifecycle.engine.groups import Answers
 from lifecycle.engine.leading import Leading
-from lifecycle.engine.predictions import Predictions
+from lifecycle.engine.predictions import Answers, Predictions
 from lifecycle.engine.spec import RANKED
 from lifecycle.evaluation import text_rules
 from lifecycle.refusals import Refused

@@ -1,12 +1,11 @@
-"""An evaluation's rows in groups, by what their items' metadata say or by facts of the texts, and how the model answers each group."""
+"""An evaluation's rows in groups, by what their items' metadata say or by facts of the texts, and how the model does on each group."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from django.core.cache import cache
 from django.db.models import F
 from django.db.models.expressions import Combinable
@@ -15,9 +14,9 @@ from django.db.models.functions import Length, Substr
 from datasets_app.datasets.filters import told_in_metadata
 from datasets_app.datasets.models import Item
 from datasets_app.datasets.queries import may_read
-from lifecycle.engine import groups
-from lifecycle.engine.groups import Answers
-from lifecycle.evaluation import queries, rules
+from lifecycle.engine import fairness, groups
+from lifecycle.engine.group_rows import Classes, Rows
+from lifecycle.evaluation import group_words
 from lifecycle.evaluation.grouping import Grouping, grouped
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.refusals import Refused
@@ -43,100 +42,127 @@ class Column:
     name: str
 
 
-def columns(user: User, evaluation: Evaluation) -> list[Column]:
+def columns(user: User, evaluation: Evaluation, ids: Sequence[str]) -> list[Column]:
     """Facts of the texts, then the keys of the metadata of the first 1,000 rows, for those who may read what stands beside a text.
 
-    Rows stand in the order of digests, so these are as good as drawn at random.
+    ids: digests of the rows' items. Rows stand in their order, so these are as good as drawn at random.
     """
     facts = [Column(key, name) for key, (name, _) in FACTS.items()]
     if not may_read(user, evaluation.snapshot.dataset):
         return facts
-    some = Item.objects.filter(dataset=evaluation.snapshot.dataset_id, digest__in=queries.answers_of(evaluation).ids[:BATCH])
+    some = Item.objects.filter(dataset=evaluation.snapshot.dataset_id, digest__in=ids[:BATCH])
     keys = {key for metadata in some.values_list("metadata", flat=True) for key in metadata}
     return [*facts, *(Column(METADATA + key, key) for key in sorted(key for key in keys if len(key) <= READ)[:COLUMNS])]
 
 
-def grouping_of(evaluation: Evaluation, column: Column, answers: Answers) -> Grouping:
+def grouping_of(evaluation: Evaluation, column: Column, ids: Sequence[str]) -> Grouping:
     """Each row's group. Read from the items once an hour: neither they nor the answers ever change. Raises Refused: too many values."""
     key = f"evaluation:grouping:{evaluation.pk}:{digest_of(column.key)}"
     known: Grouping | None = cache.get(key)
     if known is None:
-        known = grouped(values(evaluation, column, answers))
+        known = grouped(values(evaluation, column, ids))
         cache.set(key, known, KEPT_SECONDS)
     return known
 
 
-def values(evaluation: Evaluation, column: Column, answers: Answers) -> list[str | None]:
+def values(evaluation: Evaluation, column: Column, ids: Sequence[str]) -> list[str | None]:
     """What is said of each row; None where nothing is, or the item is gone."""
     told = FACTS[column.key][1] if column.key in FACTS else Substr(told_in_metadata(column.key.removeprefix(METADATA)), 1, READ)
     items = Item.objects.filter(dataset=evaluation.snapshot.dataset_id).annotate(told=told)
     found: list[str | None] = []
-    for start in range(0, len(answers.ids), BATCH):
-        batch = answers.ids[start : start + BATCH]
+    for start in range(0, len(ids), BATCH):
+        batch = ids[start : start + BATCH]
         said = dict(items.filter(digest__in=batch).values_list("digest", "told"))
         found += [None if said.get(digest) is None else str(said[digest]) for digest in batch]
     return found
 
 
-def report(evaluation: Evaluation, column: Column, label: str = "") -> dict[str, Any]:
-    """How the model answers each group, and for a label how far groups are treated alike; ready for JSON.
+def measure_of(rows: Rows, name: str) -> groups.Quotient:
+    """The measure of this name by which groups are compared; the first without a name. Raises Refused where there is no such one."""
+    known = rows.quotients
+    if name and name not in known:
+        step = f"Choose one of {', '.join(known)}."
+        raise Refused(f"Groups of this evaluation are not compared by {name}.", next_step=step, fields={"measure": [step]})
+    return known[name] if name else next(iter(known.values()))
 
-    Returns {"column", "name", "rows", "least", "groups": [{"number", "name", "missing", and the fields of groups.Score, "verdict"}],
-    "worst": number of the group with the lowest accuracy, or null, "compared": groups that were tested against the rest, "fairness": null
-    or {"label", "measures": [{"name", "value", "low", "high", "highest", "lowest": the two groups}], "rates": [{"number", "rows",
-    "selection", "true_positive", "false_positive"}], "left_out": groups with too few rows}}.
-    Raises Refused: too many values, or no such label.
+
+def report(evaluation: Evaluation, rows: Rows, column: Column, by: str = "", label: str = "") -> dict[str, Any]:
+    """How the model does on each group, and for a label how far groups are treated alike; ready for JSON.
+
+    by: the measure by which groups are compared, the task's first by default. Returns {"column", "name", "rows", "least", "measures": their
+    names, "measure": by which groups are compared, "test": of groups.tested_by, "groups": [{"number", "name", "missing", "rows", "counted",
+    "wrong": rows with a mistake, or null, "scores": {measure: {"value", "low", "high"} or null}, "difference", "difference_low",
+    "difference_high", "p", "verdict"}], "worst": number of the group with the lowest score, of those that are below the rest by more than
+    chance if there are any, or null, "worse": numbers of these, the lowest first, "compared": groups that were tested against the rest,
+    "fairness": null or as `treated`, "summary": of group_words}.
+    Raises Refused: too many values, no such measure or no such label.
     """
-    answers = queries.answers_of(evaluation)
-    if label and label not in answers.labels:
+    compared = measure_of(rows, by)
+    if label and (rows.classes is None or label not in rows.classes.labels):
         raise Refused(f"The model knows no class {label}.", fields={"class": ["Choose a class that the model knows."]})
-    grouping = grouping_of(evaluation, column, answers)
-    key = f"evaluation:scores:{evaluation.pk}:{digest_of(column.key)}"
-    scores: list[groups.Score] | None = cache.get(key)
-    if scores is None:
-        scores = groups.scores(answers.truth, answers.predicted, grouping.codes, len(grouping.names), classes=len(answers.labels))
-        cache.set(key, scores, KEPT_SECONDS)
-    told = [number for number, score in enumerate(scores) if score.accuracy is not None]
-    return {
+    grouping = grouping_of(evaluation, column, rows.ids)
+    scores = scores_of(evaluation, rows, column, compared, grouping)
+    lowest = {number: told.value for number, score in enumerate(scores) if (told := score.values[compared.name])}
+    worse = sorted((number for number, score in enumerate(scores) if score.verdict == "worse"), key=lambda number: (lowest[number], number))
+    mistakes = [None] * len(scores) if rows.wrong is None else [int(rows.wrong[grouping.codes == at].sum()) for at in range(len(scores))]
+    found = {
         "column": column.key,
         "name": column.name,
-        "rows": len(answers.ids),
+        "rows": len(rows.ids),
         "least": groups.LEAST,
+        "measures": [each.name for each in rows.measures],
+        "measure": compared.name,
+        "test": groups.tested_by(compared),
         "groups": [
-            line(number, name, grouping.has_missing and number == len(scores) - 1, scores[number])
+            {"number": number, "name": name, "missing": grouping.has_missing and number == len(scores) - 1, "wrong": mistakes[number]}
+            | line(scores[number])
             for number, name in enumerate(grouping.names)
         ],
-        "worst": min(told, key=lambda number: (scores[number].accuracy or 0.0, number)) if len(told) > 1 else None,
+        "worst": worse[0] if worse else min(lowest, key=lambda number: (lowest[number], number)) if len(lowest) > 1 else None,
+        "worse": worse,
         "compared": sum(score.p is not None for score in scores),
-        "fairness": fairness(answers, grouping, told, label) if label else None,
+        "fairness": treated(rows.classes, grouping, label) if rows.classes and label else None,
     }
+    return found | {"summary": group_words.summary(found)}
 
 
-def line(number: int, name: str, missing: bool, score: groups.Score) -> dict[str, Any]:
-    """One group as JSON has it. number: names it in an address."""
+def scores_of(evaluation: Evaluation, rows: Rows, column: Column, by: groups.Quotient, grouping: Grouping) -> list[groups.Score]:
+    """One a group, computed once an hour."""
+    key = f"evaluation:groups:{evaluation.pk}:{by.name}:{digest_of(column.key)}"
+    known: list[groups.Score] | None = cache.get(key)
+    if known is None:
+        known = groups.scores(rows.measures, by, grouping.codes, len(grouping.names))
+        cache.set(key, known, KEPT_SECONDS)
+    return known
+
+
+def line(score: groups.Score) -> dict[str, Any]:
+    """One group's scores as JSON has them."""
+    found = score.difference
     return {
-        "number": number, "name": name, "missing": missing, "rows": score.rows, "verdict": score.verdict, "p": score.p,
-        **interval("accuracy", score.accuracy, score.accuracy_interval), **interval("macro_f1", score.macro_f1, score.macro_f1_interval),
-        **interval("difference", score.difference, score.difference_interval),
+        "rows": score.rows, "counted": score.counted, "verdict": score.verdict, "p": score.p,
+        "scores": {
+            name: None if told is None else {"value": told.value, "low": told.low, "high": told.high} for name, told in score.values.items()
+        },
+        "difference": found and found.value, "difference_low": found and found.low, "difference_high": found and found.high,
     }  # fmt: skip
 
 
-def interval(name: str, value: float | None, ends: tuple[float, float] | None) -> dict[str, float | None]:
-    """A number with its ends beside it."""
-    low, high = ends or (None, None)
-    return {name: value, f"{name}_low": low, f"{name}_high": high}
+def treated(classes: Classes, grouping: Grouping, label: str) -> dict[str, Any]:
+    """Fairness measures for one label between the groups that have rows enough.
 
-
-def fairness(answers: Answers, grouping: Grouping, told: list[int], label: str) -> dict[str, Any]:
-    """Fairness measures for one label between the groups that have rows enough."""
-    found = groups.rates(answers.truth, answers.predicted, grouping.codes, len(grouping.names), answers.labels.index(label))
+    Returns {"label", "measures": [{"name", "value", "low", "high", "highest", "lowest": the two groups}], "rates": [{"number", "rows",
+    "selection", "true_positive", "false_positive"}], "left_out": groups with too few rows}.
+    """
+    found = fairness.rates(*classes.of(label), grouping.codes, len(grouping.names))
+    told = [number for number, each in enumerate(found) if each.rows >= groups.LEAST]
     measures = [
         {
             "name": name, "value": gap.value, "low": gap.interval[0], "high": gap.interval[1],
             "highest": told[gap.high], "lowest": told[gap.low],
         }
         if gap else {"name": name} | dict.fromkeys(("value", "low", "high", "highest", "lowest"))
-        for name, gap in groups.gaps([found[number] for number in told]).items()
+        for name, gap in fairness.gaps([found[number] for number in told]).items()
     ]  # fmt: skip
     rates = [
         {
@@ -148,9 +174,7 @@ def fairness(answers: Answers, grouping: Grouping, told: list[int], label: str) 
     return {"label": label, "measures": measures, "rates": rates, "left_out": len(found) - len(told)}
 
 
-def rows_of_group(answers: Answers, grouping: Grouping, number: int, *, errors: bool) -> list[rules.Answer]:
-    """The answers of a group, or only its errors; errors first, the most confident first."""
-    wrong = answers.truth != answers.predicted
-    inside = np.flatnonzero((grouping.codes == number) & (wrong if errors else True)).tolist()
-    order = sorted(inside, key=lambda at: (not wrong[at], -answers.confidence[at], answers.ids[at]))
-    return [rules.answer_at(answers, at) for at in order]
+def rows_of_group(rows: Rows, grouping: Grouping, number: int, by: str, *, errors: bool) -> list[int]:
+    """The rows of a group, or only those with a mistake, the worst first."""
+    wrong = rows.wrong if errors else None
+    return [row for row in rows.worst_first(by) if grouping.codes[row] == number and (wrong is None or wrong[row])]

@@ -26,18 +26,17 @@ class ColumnOut(serializers.Serializer[Any]):
 
 
 class GroupOut(serializers.Serializer[Any]):
-    """One group. Everything but rows is null below `least` rows. p: against the rest, adjusted by Holm. verdict: also "too few"."""
+    """One group. scores: of each measure {value, low, high}, null where fewer than `least` rows say something of it. counted: rows that say
+    something of the measure by which groups are compared. wrong: rows with a mistake, null of written texts. difference: to all other
+    rows, by that measure; p: of none, adjusted by Holm; null without a rest of `least` rows. verdict: also "too few"."""
 
     number = serializers.IntegerField()
     name = serializers.CharField()
     missing = serializers.BooleanField()
     rows = serializers.IntegerField()
-    accuracy = serializers.FloatField(allow_null=True)
-    accuracy_low = serializers.FloatField(allow_null=True)
-    accuracy_high = serializers.FloatField(allow_null=True)
-    macro_f1 = serializers.FloatField(allow_null=True)
-    macro_f1_low = serializers.FloatField(allow_null=True)
-    macro_f1_high = serializers.FloatField(allow_null=True)
+    counted = serializers.IntegerField()
+    wrong = serializers.IntegerField(allow_null=True)
+    scores = serializers.DictField(child=serializers.DictField(child=serializers.FloatField(), allow_null=True))
     difference = serializers.FloatField(allow_null=True)
     difference_low = serializers.FloatField(allow_null=True)
     difference_high = serializers.FloatField(allow_null=True)
@@ -46,7 +45,10 @@ class GroupOut(serializers.Serializer[Any]):
 
 
 class GroupsOut(serializers.Serializer[Any]):
-    """columns: what can be asked for. The rest is null without a column. worst: number of the group with the lowest accuracy.
+    """columns: what can be asked for. The rest is null without a column. measures: scores of each group; measure: by which groups are
+    compared, test: how (fisher, permutation, or normal for its limit). worst: number of the group with the lowest score, of those below the
+    rest by more than chance if there are any; worse: all of these, the lowest first. summary: verdict, fact and text, in words; null where
+    fewer than two groups have rows enough.
 
     fairness: null without a class; for that class measures (name, value, low, high, and the groups highest and lowest) and rates of each
     group that has `least` rows.
@@ -57,10 +59,20 @@ class GroupsOut(serializers.Serializer[Any]):
     name = serializers.CharField(allow_null=True)
     rows = serializers.IntegerField(allow_null=True)
     least = serializers.IntegerField(allow_null=True)
+    measures = serializers.ListField(child=serializers.CharField(), allow_null=True)
+    measure = serializers.CharField(allow_null=True)
+    test = serializers.CharField(allow_null=True)
     groups = GroupOut(many=True, allow_null=True)
     worst = serializers.IntegerField(allow_null=True)
+    worse = serializers.ListField(child=serializers.IntegerField(), allow_null=True)
     compared = serializers.IntegerField(allow_null=True)
     fairness = serializers.DictField(allow_null=True)
+    summary = serializers.DictField(child=serializers.CharField(), allow_null=True)
+
+
+EMPTY = dict.fromkeys(
+    ("column", "name", "rows", "least", "measures", "measure", "test", "groups", "worst", "worse", "compared", "fairness", "summary")
+)  # fmt: skip
 
 
 class Groups(View):
@@ -70,18 +82,20 @@ class Groups(View):
 
     @extend_schema(
         operation_id="evaluations_groups", responses=GroupsOut,
-        parameters=[OpenApiParameter("column", str), OpenApiParameter("class", str)],
+        parameters=[
+            OpenApiParameter("column", str), OpenApiParameter("class", str),
+            OpenApiParameter("measure", str, description="by which groups are compared; the task's first by default"),
+        ],
     )  # fmt: skip
     def get(self, request: Request, uuid: UUID) -> Response:
-        """How the model answers each group of a column of the metadata; with a class, how far groups are treated alike."""
-        user = person(request)
+        """How the model does on each group of a column of the metadata; with a class, how far groups are treated alike."""
+        user, given = person(request), request.query_params
         evaluation = queries.get_evaluation(user, uuid)
-        asked = request.query_params.get("column", "")
-        columns, column = chosen(user, evaluation, asked)
+        rows, asked = queries.rows_of(evaluation), given.get("column", "")
+        columns, column = chosen(user, evaluation, asked, rows.ids)
         if asked and column is None:
             raise serializers.ValidationError({"column": [f"Choose one of {', '.join(each.key for each in columns)}."]})
-        none = dict.fromkeys(("column", "name", "rows", "least", "groups", "worst", "compared", "fairness"))
-        report = slices.report(evaluation, column, request.query_params.get("class", "")) if column else none
+        report = slices.report(evaluation, rows, column, given.get("measure", ""), given.get("class", "")) if column else EMPTY
         return Response({"columns": ColumnOut(columns, many=True).data} | report)
 
 

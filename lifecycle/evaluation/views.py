@@ -19,6 +19,7 @@ from lifecycle.evaluation import (
     queries,
     robustness_page,
     rules,
+    slice_rows,
     slices_page,
     texts_page,
     threshold_page,
@@ -103,7 +104,7 @@ def clusters(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("evaluation.view", Evaluation)
 def slice_items(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The rows of one group."""
-    return respond(request, "lifecycle/evaluation/slice_items.html", "items", slices_page.items(person(request), uuid, request.GET))
+    return respond(request, "lifecycle/evaluation/slice_items.html", "items", slice_rows.items(person(request), uuid, request.GET))
 
 
 @require_safe

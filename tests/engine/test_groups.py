@@ -1,55 +1,29 @@
-"""Scores of groups of rows, and fairness between them, against reference values."""
+"""Scores of groups of rows, and whether they differ from the rest, against reference values."""
 
 from __future__ import annotations
 
-from statistics import NormalDist
-
 import numpy as np
 import pytest
-from scipy.stats import chi2_contingency
+from scipy.stats import fisher_exact, permutation_test
 from sklearn.metrics import f1_score
 
 from lifecycle.engine import groups, metrics
-
-TRUTH = np.array([int(each) for each in "0120120120012210210021001221"])
-PREDICTED = np.array([int(each) for each in "0120020110012211210020001220"])
-CODES = np.array([0] * 10 + [1] * 11 + [2] * 7)
-# fairlearn 0.15.0: demographic_parity_difference, equal_opportunity_difference, equalized_odds_difference of each label against the others
-FAIRLEARN = [
-    (0.2987012987012987, 0.25, 0.4),
-    (0.2207792207792208, 0.6666666666666667, 0.6666666666666667),
-    (0.16363636363636364, 0.33333333333333337, 0.33333333333333337),
-]
+from lifecycle.engine.calibration import wilson
+from lifecycle.engine.group_rows import mean, share
+from lifecycle.engine.groups import MacroF1, Quotient, Value
+from lifecycle.engine.significance import holm
 
 
-@pytest.mark.parametrize("label", [0, 1, 2])
-def test_differences_between_groups_are_those_of_fairlearn(label):
-    found = groups.gaps(groups.rates(TRUTH, PREDICTED, CODES, 3, label))
-
-    assert tuple(gap.value for gap in found.values()) == pytest.approx(FAIRLEARN[label], abs=1e-9)
+def told(measure: Quotient, codes, count: int, *others) -> list[groups.Score]:
+    return groups.scores((measure, *others), measure, codes, count)
 
 
-def test_a_group_without_rows_of_the_label_has_no_true_positive_rate():
-    rates = [groups.Rates(8, 2, 1, 9), groups.Rates(6, 4, 3, 7), groups.Rates(0, 0, 5, 5)]
-
-    assert [each.true_positive for each in rates] == [0.8, 0.6, None]
-    parity, opportunity, odds = groups.gaps(rates).values()
-    assert (parity.value, opportunity.value, odds.value) == pytest.approx((0.05, 0.2, 0.4))
-    assert [(gap.high, gap.low) for gap in (opportunity, odds)] == [(0, 1), (2, 0)]
-    assert list(groups.gaps(rates[2:]).values()) == [None] * 3
-
-
-def test_the_interval_of_the_largest_difference_allows_for_all_pairs():
-    """Among three groups it is the largest of three differences; odds look at two rates, so at six."""
-    rates = [groups.Rates(56, 14, 7, 63), groups.Rates(48, 32, 8, 72), groups.Rates(50, 25, 8, 67)]
-
-    found = groups.gaps(rates)
-
-    z3, z6 = (NormalDist().inv_cdf(1 - 0.025 / pairs) for pairs in (3, 6))
-    assert found["equal_opportunity_difference"] == groups.Gap(56 / 70 - 48 / 80, 0, 1, groups.newcombe(56, 70, 48, 80, z3))
-    assert found["equalized_odds_difference"].interval == groups.newcombe(56, 70, 48, 80, z6)
-    two = groups.gaps(rates[:2])["equal_opportunity_difference"]
-    assert two.interval == pytest.approx(groups.newcombe(56, 70, 48, 80), abs=1e-12)
+def of_spans(seed: int, codes, quality) -> Quotient:
+    """Texts with up to three true spans, of which each is found with the quality of its group; now and then one is invented."""
+    random = np.random.default_rng(seed)
+    held = random.integers(0, 4, len(codes))
+    hits, invented = random.binomial(held, np.array(quality)[codes]), random.binomial(1, 0.1, len(codes))
+    return Quotient("micro_f1", 2.0 * hits, (held + hits + invented).astype(np.float64))
 
 
 def test_the_interval_of_a_difference_is_newcombes():
@@ -57,12 +31,69 @@ def test_the_interval_of_a_difference_is_newcombes():
     assert groups.newcombe(56, 70, 48, 80) == pytest.approx((0.05243147240236498, 0.33387265403690614), abs=1e-12)
 
 
-@pytest.mark.parametrize(("hits", "count", "other_hits", "other_count"), [(56, 70, 48, 80), (3, 20, 90, 100), (15, 30, 50, 100)])
-def test_p_is_that_of_the_chi_squared_test(hits, count, other_hits, other_count):
-    table = [[hits, count - hits], [other_hits, other_count - other_hits]]
+def test_p_of_shares_is_that_of_fishers_exact_test_adjusted_by_holm():
+    right = np.repeat([True, False, True, False, True, False], [56, 14, 48, 32, 15, 15])
+    codes = np.repeat([0, 1, 2], [70, 80, 30])
 
-    assert groups.p_of_difference(hits, count, other_hits, other_count) == pytest.approx(chi2_contingency(table, correction=False).pvalue)
-    assert groups.p_of_difference(20, 20, 30, 30) == 1.0
+    found = told(share("accuracy", right), codes, 3)
+
+    tables = [[56, 14], [63, 47]], [[48, 32], [71, 29]], [[15, 15], [104, 46]]
+    alone = {number: float(fisher_exact(table).pvalue) for number, table in enumerate(tables)}
+    assert {number: score.p for number, score in enumerate(found)} == pytest.approx(holm(alone))
+    assert [score.verdict for score in found] == ["better", "unclear", "unclear"]
+
+
+def test_the_permutation_test_of_a_mean_is_that_of_scipy():
+    random = np.random.default_rng(3)
+    one, two = random.random(22) * 0.8, random.random(38)
+    measure, codes = mean("rouge_l", np.r_[one, two]), np.repeat([0, 1], [22, 38])
+
+    theirs = permutation_test((one, two), lambda x, y: np.mean(x) - np.mean(y), n_resamples=20_000, rng=1, vectorized=False).pvalue
+
+    alone = groups.p_values(measure, groups.sums(measure, codes, 2), codes, [0, 1])
+    assert alone[0] == alone[1] == pytest.approx(theirs, abs=0.03)
+    assert [score.p for score in told(measure, codes, 2)] == [min(1.0, 2 * alone[0])] * 2
+    assert 0.01 < theirs < 0.3
+
+
+def test_the_permutation_test_of_a_quotient_is_that_of_scipy_on_rows():
+    codes = np.repeat([0, 1], [30, 50])
+    measure = of_spans(2, codes, (0.6, 0.8))
+
+    def statistic(x, y):
+        return measure.above[x].sum() / measure.below[x].sum() - measure.above[y].sum() / measure.below[y].sum()
+
+    rows = np.arange(80)
+    theirs = permutation_test((rows[codes == 0], rows[codes == 1]), statistic, n_resamples=9_999, rng=1, vectorized=False)
+    (p,) = groups.p_values(measure, groups.sums(measure, codes, 2), codes, [0])
+    assert p == pytest.approx(theirs.pvalue, abs=0.03)
+
+
+def test_with_many_rows_the_normal_limit_takes_its_place(monkeypatch):
+    codes = np.random.default_rng(4).integers(0, 3, 1_500)
+    measure = of_spans(5, codes, (0.72, 0.75, 0.75))
+    found = groups.sums(measure, codes, 3)
+
+    by_draws = groups.p_values(measure, found, codes, [0, 1, 2])
+    monkeypatch.setattr(groups, "PERMUTED", 1_000)
+
+    assert groups.tested_by(measure) == groups.NORMAL
+    assert groups.p_values(measure, found, codes, [0, 1, 2]) == pytest.approx(by_draws, abs=0.04)
+
+
+def test_among_fifty_groups_one_can_still_be_told():
+    codes = np.repeat(np.arange(50), 20)
+    values = np.random.default_rng(6).random(1_000) / 10 + np.where(codes == 7, 0.0, 0.8)
+
+    found = told(mean("rouge_l", values), codes, 50)
+
+    assert [number for number, score in enumerate(found) if score.verdict == "worse"] == [7]
+
+
+def test_no_difference_is_told_where_all_rows_are_alike():
+    codes = np.repeat([0, 1], 25)
+    for measure in (share("accuracy", np.ones(50, dtype=bool)), mean("rouge_l", np.ones(50)), mean("rouge_l", np.zeros(50))):
+        assert [(score.p, score.verdict) for score in told(measure, codes, 2)] == [(1.0, "unclear")] * 2
 
 
 def test_scores_of_groups_are_those_of_scikit_learn_with_intervals_around_them():
@@ -70,16 +101,19 @@ def test_scores_of_groups_are_those_of_scikit_learn_with_intervals_around_them()
     truth, codes = random.integers(0, 4, 900), random.integers(0, 3, 900)
     predicted = np.where(random.random(900) < np.array([0.9, 0.9, 0.5])[codes], truth, (truth + 1) % 4)
 
-    found = groups.scores(truth, predicted, codes, 3, classes=4)
+    found = told(share("accuracy", truth == predicted), codes, 3, MacroF1(truth, predicted, 4))
 
     for number, score in enumerate(found):
         mine, rest = codes == number, codes != number
-        accuracy = (truth == predicted)[mine].mean()
-        assert score.rows == mine.sum()
-        assert score.accuracy == pytest.approx(accuracy)
-        assert score.macro_f1 == pytest.approx(f1_score(truth[mine], predicted[mine], average="macro"))
-        assert score.difference == pytest.approx(accuracy - (truth == predicted)[rest].mean())
-        assert score.macro_f1_interval[0] < score.macro_f1 < score.macro_f1_interval[1]
+        accuracy, others = (truth == predicted)[mine].mean(), (truth == predicted)[rest].mean()
+        macro = score.values["macro_f1"]
+        assert (score.rows, score.counted) == (mine.sum(), mine.sum())
+        assert score.values["accuracy"] == Value(pytest.approx(accuracy), *map(pytest.approx, wilson(accuracy * mine.sum(), mine.sum())))
+        assert macro.value == pytest.approx(f1_score(truth[mine], predicted[mine], average="macro"))
+        assert score.difference.value == pytest.approx(accuracy - others)
+        newcombe = groups.newcombe(accuracy * mine.sum(), mine.sum(), others * rest.sum(), rest.sum())
+        assert (score.difference.low, score.difference.high) == pytest.approx(newcombe)
+        assert macro.low < macro.value < macro.high
     assert [score.verdict for score in found] == ["better", "better", "worse"]
 
 
@@ -89,18 +123,69 @@ def test_the_interval_of_macro_f1_is_that_of_resampled_rows():
     truth = random.integers(0, 3, 400)
     predicted = np.where(random.random(400) < 0.8, truth, random.integers(0, 3, 400))
 
-    _, drawn = groups.macro_f1_of(truth, predicted, 3)
+    drawn = groups.macro_f1_of(truth, predicted, 3)
 
     by_rows = metrics.bootstrap(metrics.score_rows(np.eye(3)[predicted], truth))["macro_f1"]
-    assert drawn == pytest.approx(by_rows, abs=0.006)
+    assert (drawn.low, drawn.high) == pytest.approx(by_rows, abs=0.006)
 
 
-def test_nothing_is_said_of_fewer_than_20_rows_nor_of_a_rest_that_is_not_there():
+def drawn_by_rows(above, below):
+    drawn = np.concatenate([(some @ above) / (some @ below) for some in metrics.resamples(len(above), 1000, 1)])
+    return tuple(np.percentile(drawn, (2.5, 97.5)))
+
+
+def test_the_interval_of_a_quotient_is_that_of_resampled_rows():
+    """Whether counts of few distinct values are drawn, rows, or sums of many from their normal limit."""
+    codes, random = np.repeat([0, 1, 2], [300, 1_200, 100]), np.random.default_rng(7)
+    few, values = of_spans(7, codes, (0.8, 0.7, 0.6)), random.beta(2, 1, 1_600)
+    many = Quotient("rouge_l", values * 2, np.where(random.random(1_600) < 0.5, 1.0, 2.0) * 2)
+
+    for measure, numbers in ((few, (0, 1)), (many, (0, 1))):
+        found = told(measure, codes, 3)
+        for number in numbers:
+            above, below = measure.above[codes == number], measure.below[codes == number]
+            score = found[number].values[measure.name]
+            assert score.value == pytest.approx(above.sum() / below.sum())
+            assert (score.low, score.high) == pytest.approx(drawn_by_rows(above, below), abs=0.009)
+
+
+def test_a_group_at_one_has_wilsons_interval_whatever_is_measured():
+    values, codes = np.r_[np.ones(25), np.linspace(0, 1, 40)], np.repeat([0, 1], [25, 40])
+
+    sure, other = told(mean("token_f1", values), codes, 2)
+
+    assert sure.values["token_f1"] == Value(1.0, *wilson(25, 25))
+    assert sure.difference.low < 0.5 < sure.difference.high < 0.7
+    assert other.difference.value == -sure.difference.value == pytest.approx(-0.5)
+    assert (sure.verdict, other.verdict) == ("better", "worse")
+
+
+def test_nothing_is_said_of_fewer_than_20_rows_nor_against_a_rest_of_fewer():
     truth = np.arange(39) % 2
     codes = np.array([0] * 20 + [1] * 19)
+    measure = share("accuracy", truth == truth)
 
-    enough, few = groups.scores(truth, truth, codes, 2, classes=2)
-    (alone,) = groups.scores(truth, truth, codes * 0, 1, classes=2)
+    enough, few = told(measure, codes, 2)
+    (alone,) = told(measure, codes * 0, 1)
 
-    assert (enough.verdict, few.verdict, few) == ("unclear", "too few", groups.Score(19))
-    assert (alone.accuracy, alone.difference, alone.p, alone.verdict) == (1.0, None, None, "")
+    assert (enough.verdict, enough.values["accuracy"].value, enough.p, enough.difference) == ("", 1.0, None, None)
+    assert few == groups.Score(19, 19, "accuracy", {"accuracy": None})
+    assert few.verdict == "too few"
+    assert (alone.values["accuracy"].value, alone.difference, alone.p, alone.verdict) == (1.0, None, None, "")
+
+
+def test_rows_that_say_nothing_of_a_measure_are_not_counted():
+    grounded = np.r_[np.full(30, 0.5), np.full(25, 0.9), np.full(15, np.nan), np.full(10, 0.9)]
+    codes = np.repeat([0, 1, 2], [30, 25, 25])
+
+    found = told(mean("groundedness", grounded), codes, 3)
+
+    assert [(score.rows, score.counted, score.verdict) for score in found] == [(30, 30, "worse"), (25, 25, "better"), (25, 10, "too few")]
+    assert found[0].difference.value == pytest.approx(0.5 - 0.9)
+
+
+def test_equal_rows_give_equal_scores():
+    codes = np.random.default_rng(8).integers(0, 4, 300)
+    measure = of_spans(9, codes, (0.9, 0.7, 0.8, 0.8))
+
+    assert told(measure, codes, 4) == told(measure, codes, 4)

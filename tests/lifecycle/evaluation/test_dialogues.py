@@ -51,6 +51,17 @@ def test_rows_over_rest_carry_their_turns(found, mia, aida, client_for):
     assert {(row["prompt"], tuple(row["turns"])) for row in hidden} == {("", ())}
 
 
+def test_dialogues_stand_in_groups_too(found, mia, client_for):
+    client = client_for(mia)
+    page = client.get(f"/evaluations/{found.uuid}/groups/", {"column": "fact:file"})
+
+    (group,) = page.context["report"]["groups"]
+    assert group["rows"] == found.rows
+    rows = client.get(group["url"])
+    assert rows.context["total"] == found.rows
+    assert rows.content.decode().count("3 turns before</summary>") == min(found.rows, 30)
+
+
 def test_the_runs_page_shows_samples_with_their_dialogues(runs, mia, aida, client_for):
     page = client_for(mia).get(f"/runs/{runs[0].uuid}/").content.decode()
     told = client_for(mia).get(f"/api/v1/runs/{runs[0].uuid}/samples/").json()["results"]

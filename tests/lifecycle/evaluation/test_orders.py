@@ -52,7 +52,7 @@ def test_the_report_page_holds_scores_baselines_length_and_the_surest_mistakes(f
         assert told in page
     assert f"All {found.report['wrong_rows']} with a mistake" in page
     assert "people 1, model 2" in page
-    for absent in ("Confusion", "Macro-F1", "Groups", "Threshold", "Robustness"):
+    for absent in ("Confusion", "Macro-F1", "Threshold", "Robustness"):
         assert absent not in page
 
 
@@ -207,7 +207,7 @@ def test_what_is_computed_of_classes_is_refused(kind, found, mia):
     assert not Job.objects.filter(kind=f"evaluation.{kind.value}").exists()
 
 
-@pytest.mark.parametrize("part", ["groups", "threshold", "robustness", "clusters", "membership"])
+@pytest.mark.parametrize("part", ["threshold", "robustness", "clusters", "membership"])
 def test_pages_of_classes_say_why_they_are_empty(part, found, mia, client_for):
     answer = client_for(mia).get(f"/evaluations/{found.uuid}/{part}/")
 

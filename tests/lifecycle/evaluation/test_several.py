@@ -124,12 +124,10 @@ def test_what_is_computed_of_one_class_alone_is_refused_in_a_sentence_and_not_of
     client, item = client_for(mia), queries.predictions_of(measured).ids[0]
 
     page = client.get(f"/evaluations/{measured.uuid}/").content.decode()
-    asked = {
-        each: client.get(f"/evaluations/{measured.uuid}/{each}/", {"item": item}) for each in ("groups", "threshold", "words", "robustness")
-    }
+    asked = {each: client.get(f"/evaluations/{measured.uuid}/{each}/", {"item": item}) for each in ("threshold", "words", "robustness")}
     posted = {kind: client.post(f"/evaluations/{measured.uuid}/analyse/", {"kind": kind}) for kind in ("clusters", "robustness")}
 
-    assert "Parts of the evaluation" not in page
+    assert [each for each in ("Groups", "Threshold", "Robustness") if f">{each}</a>" in page] == ["Groups"]
     assert "in groups" not in page
     for answer in [*asked.values(), *posted.values()]:
         assert answer.status_code == 422

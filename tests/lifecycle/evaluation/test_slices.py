@@ -38,9 +38,11 @@ def test_each_group_has_its_scores_and_the_worst_is_named_first(client_for, meas
 
     found = {group["name"]: group for group in page.context["report"]["groups"]}
     assert {name: group["rows"] for name, group in found.items()} == {"mail": 239, "phone": 120, "No value": 120, "app": 1}
-    assert (found["phone"]["accuracy"], found["mail"]["accuracy"], found["app"]["accuracy"]) == (0.5, 1.0, None)
+    assert [found[name]["scores"]["accuracy"] and found[name]["scores"]["accuracy"]["value"] for name in ("phone", "mail", "app")] == [
+        0.5, 1.0, None,
+    ]  # fmt: skip
     truth = [int(at % 2) for at in range(120)]
-    assert found["phone"]["macro_f1"] == pytest.approx(f1_score(truth, [0] * 120, average="macro"))
+    assert found["phone"]["scores"]["macro_f1"]["value"] == pytest.approx(f1_score(truth, [0] * 120, average="macro"))
     assert (found["phone"]["difference"], found["phone"]["verdict"], found["app"]["verdict"]) == (-0.5, "worse", "too few")
     content = page.content.decode()
     assert "Worst is phone: accuracy 0.500 (" in content
@@ -65,16 +67,20 @@ def test_programs_get_the_same(client_for, measured, mia):
     found = told(client_for, mia, measured, column="metadata:channel", **{"class": "card"})
 
     assert {"key": "metadata:age", "name": "age"} in found["columns"]
-    assert [group["accuracy_low"] for group in found["groups"]] == [group["accuracy_low"] for group in page["groups"]]
-    assert (found["fairness"], found["worst"]) == (page["fairness"], page["worst"])
+    assert [group["scores"] for group in found["groups"]] == [group["scores"] for group in page["groups"]]
+    assert (found["fairness"], found["worst"], found["worse"]) == (page["fairness"], page["worst"], page["worse"])
+    assert (found["measures"], found["measure"], found["test"]) == (["accuracy", "macro_f1"], "accuracy", "fisher")
     assert told(client_for, mia, measured)["groups"] is None
 
 
 def test_what_cannot_be_asked_is_said(client_for, measured, mia):
-    column, label = (told(client_for, mia, measured, **each) for each in ({"column": "secret"}, {"column": "fact:length", "class": "zoo"}))
+    asked_for = {"column": "secret"}, {"column": "fact:length", "class": "zoo"}, {"column": "fact:length", "measure": "macro_f1"}
+    column, label, measure = (told(client_for, mia, measured, **each) for each in asked_for)
 
     assert column["fields"]["column"][0].startswith("Choose one of fact:length, fact:file, metadata:age")
     assert label["message"] == "The model knows no class zoo."
+    assert measure["message"].startswith("Groups of this evaluation are not compared by macro_f1.")
+    assert measure["fields"]["measure"] == ["Choose one of accuracy."]
     assert b"No column is chosen" in asked(client_for, mia, measured, column="secret").content
 
 
@@ -96,7 +102,7 @@ def test_the_rows_of_a_group_open_errors_first(client_for, measured, mia):
 
     every, errors = (client_for(mia).get(phone["url"] + more) for more in ("", "&errors=1"))
 
-    assert (every.context["total"], errors.context["total"], phone["errors"]) == (120, 60, 60)
+    assert (every.context["total"], errors.context["total"], phone["wrong"]) == (120, 60, 60)
     assert {line.answer.predicted for line in every.context["lines"]} == {("card",)}
     assert '<td data-l="true">refund</td>' in errors.content.decode()
     texts = Item.objects.filter(metadata__channel="phone").values_list("text", flat=True)
@@ -109,7 +115,7 @@ def test_of_wide_metadata_some_columns_are_offered_and_long_values_are_read_in_p
     monkeypatch.setattr(slices, "COLUMNS", 1)
     offered = [column.name for column in asked(client_for, mia, measured).context["columns"]]
     monkeypatch.setattr(slices, "READ", 3)
-    said = slices.values(measured, slices.Column("metadata:channel", "channel"), queries.answers_of(measured))
+    said = slices.values(measured, slices.Column("metadata:channel", "channel"), queries.rows_of(measured).ids)
 
     assert offered[2:] == ["age"]
     assert {value for value in said if value} <= {"pho", "mai", "app", "web", "cha"}

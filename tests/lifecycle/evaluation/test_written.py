@@ -54,7 +54,7 @@ def test_the_report_page_holds_scores_baselines_copies_and_the_worst_rows(found,
     assert "This run does not beat a baseline" not in page
     assert page.index("This run beats every baseline.") < page.index("Against baselines")
     assert f"/evaluations/{found.uuid}/answers/" in page
-    for absent in ("Confusion", "Reliability", "Macro-F1", "Groups", "Threshold"):
+    for absent in ("Confusion", "Reliability", "Macro-F1", "Threshold"):
         assert absent not in page
 
 
@@ -229,7 +229,7 @@ def test_the_lists_show_its_own_score(run, mia, client_for):
     assert line["rouge_l"] is not None
 
 
-@pytest.mark.parametrize("path", ["groups/", "threshold/", "robustness/", "items/", "clusters/", "membership/", "groups/items/"])
+@pytest.mark.parametrize("path", ["threshold/", "robustness/", "items/", "clusters/", "membership/"])
 def test_what_is_computed_of_classes_is_refused_in_a_sentence(path, found, mia, client_for):
     answer = client_for(mia).get(f"/evaluations/{found.uuid}/{path}")
 

@@ -1,0 +1,51 @@
+"""Fairness between groups of rows, against reference values."""
+
+from __future__ import annotations
+
+from statistics import NormalDist
+
+import numpy as np
+import pytest
+
+from lifecycle.engine import fairness
+from lifecycle.engine.groups import newcombe
+
+TRUTH = np.array([int(each) for each in "0120120120012210210021001221"])
+PREDICTED = np.array([int(each) for each in "0120020110012211210020001220"])
+CODES = np.array([0] * 10 + [1] * 11 + [2] * 7)
+# fairlearn 0.15.0: demographic_parity_difference, equal_opportunity_difference, equalized_odds_difference of each label against the others
+FAIRLEARN = [
+    (0.2987012987012987, 0.25, 0.4),
+    (0.2207792207792208, 0.6666666666666667, 0.6666666666666667),
+    (0.16363636363636364, 0.33333333333333337, 0.33333333333333337),
+]
+
+
+@pytest.mark.parametrize("label", [0, 1, 2])
+def test_differences_between_groups_are_those_of_fairlearn(label):
+    found = fairness.gaps(fairness.rates(label == TRUTH, label == PREDICTED, CODES, 3))
+
+    assert tuple(gap.value for gap in found.values()) == pytest.approx(FAIRLEARN[label], abs=1e-9)
+
+
+def test_a_group_without_rows_of_the_label_has_no_true_positive_rate():
+    rates = [fairness.Rates(8, 2, 1, 9), fairness.Rates(6, 4, 3, 7), fairness.Rates(0, 0, 5, 5)]
+
+    assert [each.true_positive for each in rates] == [0.8, 0.6, None]
+    parity, opportunity, odds = fairness.gaps(rates).values()
+    assert (parity.value, opportunity.value, odds.value) == pytest.approx((0.05, 0.2, 0.4))
+    assert [(gap.high, gap.low) for gap in (opportunity, odds)] == [(0, 1), (2, 0)]
+    assert list(fairness.gaps(rates[2:]).values()) == [None] * 3
+
+
+def test_the_interval_of_the_largest_difference_allows_for_all_pairs():
+    """Among three groups it is the largest of three differences; odds look at two rates, so at six."""
+    rates = [fairness.Rates(56, 14, 7, 63), fairness.Rates(48, 32, 8, 72), fairness.Rates(50, 25, 8, 67)]
+
+    found = fairness.gaps(rates)
+
+    z3, z6 = (NormalDist().inv_cdf(1 - 0.025 / pairs) for pairs in (3, 6))
+    assert found["equal_opportunity_difference"] == fairness.Gap(56 / 70 - 48 / 80, 0, 1, newcombe(56, 70, 48, 80, z3))
+    assert found["equalized_odds_difference"].interval == newcombe(56, 70, 48, 80, z6)
+    two = fairness.gaps(rates[:2])["equal_opportunity_difference"]
+    assert two.interval == pytest.approx(newcombe(56, 70, 48, 80), abs=1e-12)

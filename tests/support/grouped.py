@@ -1,0 +1,146 @@
+"""Evaluations of every task whose rows stand in channels, for tests of groups: half of what comes by phone is answered wrongly."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from datasets_app.datasets.models import Dataset, Item
+from datasets_app.snapshots import queries as snapshots
+from datasets_app.snapshots.models import Snapshot
+from lifecycle.engine import (
+    label_sets,
+    metrics,
+    predictions,
+    ranked_predictions,
+    ranking,
+    span_predictions,
+    text_answers,
+    text_scores,
+    verbatim,
+)
+from lifecycle.engine.predictions import Predictions
+from lifecycle.engine.ranked_predictions import RankedAnswers
+from lifecycle.engine.ranking import Ranked
+from lifecycle.engine.span_predictions import SpanPredictions
+from lifecycle.engine.tagging import Found
+from lifecycle.engine.text_answers import TextAnswers
+from lifecycle.evaluation import actions
+from lifecycle.evaluation.models import Evaluation
+from lifecycle.training.models import Run
+from registry.access.models import Project, User
+from tests.support import marks
+from tests.support.datasets import import_texts, make_dataset
+from tests.support.snapshots import freeze
+from tests.support.training import make_run
+from tests.support.written import make_decoder, make_written_run
+
+CHANNELS = {"mail": 60, "phone": 40, "app": 10}
+HEADERS = {
+    "multi_label": ("text", "label"),
+    "spans": ("text", "spans"),
+    "preference": ("prompt", "response_a", "response_b", "choice"),
+    "ranking": ("prompt", "responses", "ranking"),
+    "free_text": ("instruction", "output", "input"),
+}
+LABELS = ("card", "refund")
+LEARNT = 900  # the number from which on rows are learnt from
+
+
+def row_of(task: str, at: int) -> tuple[str, ...]:
+    """One row of the task; its text ends in its number."""
+    text = f"card with refund {at}"
+    if task == "multi_label":
+        return text, json.dumps((LABELS[:1], LABELS, LABELS[1:], LABELS)[at % (4 if at >= LEARNT else 2)])
+    if task == "spans":
+        return text, json.dumps([{"start": 0, "end": 4, "label": "thing"}, {"start": 10, "end": 16, "label": "wish"}])
+    if task == "preference":
+        return text, f"help {at}", f"late {at}", "first"
+    if task == "ranking":
+        return text, json.dumps([f"help {at}", f"wait {at}", f"late {at}"]), json.dumps([0, 1, 2])
+    return text, f"answer number {at}", f"answer number {at} stands here" if at % 2 else ""
+
+
+def grouped_snapshot(project: Project, user: User, task: str) -> Snapshot:
+    """The rows of CHANNELS as test rows, in turn right and to be answered wrongly, and eight rows each to train on and to validate."""
+    dataset: Dataset = make_dataset(project, user, task=task)
+    channels = [name for name, count in CHANNELS.items() for _ in range(count)]
+    rows = [(*row_of(task, at), channel, "test") for at, channel in enumerate(channels)]
+    rows += [(*row_of(task, LEARNT + at), "mail", split) for at, split in enumerate(["train"] * 8 + ["validation"] * 8)]
+    import_texts(dataset, rows, user, header=(*HEADERS[task], "channel", "split"))
+    return freeze(dataset, user)
+
+
+def grouped_evaluation(project: Project, user: User, task: str, scratch: Path) -> Evaluation:
+    """An evaluation on them: every other row by phone is wrong, each in the way of its task, and no other. user: engineer or lead."""
+    snapshot = grouped_snapshot(project, user, task)
+    if task == "free_text":
+        run = make_written_run(snapshot, user, make_decoder(project, user, scratch), splits=())
+    else:
+        run = make_run(snapshot, user, splits=())
+    items = {item.digest: item for item in Item.objects.filter(dataset=snapshot.dataset_id)}
+    ids = [row.item for row in snapshots.rows_of(snapshot, "test")]
+    wrong = [is_wrong(items[digest]) for digest in ids]
+    report, write = {"multi_label": of_sets, "spans": of_spans, "free_text": of_texts}.get(task, of_orders)(run, wrong)
+    result = {"format": 1, "status": "succeeded", "error": None, "temperature": 1.0, **report}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "predictions.parquet"
+        write(path)
+        return actions.keep(run=run, split="test", result=result, predictions=path, actor=None)
+
+
+def is_wrong(item: Item) -> bool:
+    """Whether the item came by phone and its number is odd."""
+    return item.metadata["channel"] == "phone" and int(item.text.split()[3]) % 2 == 1
+
+
+def of_sets(run: Run, wrong: list[bool]) -> tuple[dict[str, Any], Any]:
+    """Of two classes the second is missed."""
+    labels, rows = tuple(run.spec["labels"]), list(snapshots.rows_of(run.snapshot, "test"))
+    truth = np.array([[label in json.loads(row.label) for label in labels] for row in rows])
+    probabilities = np.where(truth, 0.9, 0.1)
+    probabilities[np.ix_(wrong, [labels.index("refund")])] = 0.2
+    made = Predictions(labels, tuple(row.item for row in rows), truth, probabilities, (0.5,) * len(labels))
+    report = label_sets.report(probabilities, truth, labels, (0.5,) * len(labels), count=50)
+    return report, lambda path: predictions.write(path, made, "test")
+
+
+def of_spans(run: Run, wrong: list[bool]) -> tuple[dict[str, Any], Any]:
+    """Of two spans the second is missed."""
+    labels, rows = tuple(run.spec["labels"]), list(snapshots.rows_of(run.snapshot, "test"))
+    truth = tuple(tuple((each["start"], each["end"], labels.index(each["label"])) for each in json.loads(row.label)) for row in rows)
+    found = tuple(tuple(Found(*span, 0.9) for span in some[: 1 if missed else 2]) for some, missed in zip(truth, wrong, strict=True))
+    zeros = np.zeros(len(rows))
+    made = SpanPredictions(labels, tuple(row.item for row in rows), truth, found, zeros + 0.5, zeros + 5)
+    return marks.report_of(made), lambda path: span_predictions.write(path, made, "test")
+
+
+def of_orders(run: Run, wrong: list[bool]) -> tuple[dict[str, Any], Any]:
+    """The first two responses stand the wrong way round."""
+    rows = list(snapshots.ranked_rows(run.snapshot, "test"))
+    truth = [Ranked.of(row["responses"], row["ranks"]) for row in rows]
+    strengths = -2.0 * np.array([each.ranks for each in truth], dtype=np.float64)
+    for row in np.flatnonzero(wrong):
+        strengths[row, np.argsort(truth[row].ranks)[:2]] = strengths[row, np.argsort(truth[row].ranks)[1::-1]]
+    made = RankedAnswers.of([row["id"] for row in rows], strengths, truth)
+    report = {"task": run.task} | ranking.report(made.matrix, truth, bins=15, count=50, seed=1)
+    return report, lambda path: ranked_predictions.write(path, made, "test")
+
+
+def of_texts(run: Run, wrong: list[bool]) -> tuple[dict[str, Any], Any]:
+    """The answer is of other words."""
+    rows = list(snapshots.written_rows(run.snapshot, "test"))
+    references, contexts = [row["answer"] for row in rows], [row.get("context", "") for row in rows]
+    answers = ["please look again" if missed else each for each, missed in zip(references, wrong, strict=True)]
+    scored = text_scores.score_texts(answers, references, contexts, np.ones(len(rows)), np.full(len(rows), 4.0))
+    ids, targets = tuple(row["id"] for row in rows), tuple(map(text_answers.target_of, references, contexts))
+    made = TextAnswers(ids, targets, tuple(answers), scored, (verbatim.NONE,) * len(rows))
+    report = {
+        "task": "free_text", "rows": len(rows), "with_context": sum(map(bool, contexts)), "max_new_tokens": run.spec["max_new_tokens"],
+        "dialogues": 0, **metrics.summary(scored, count=50, seed=1),
+    }  # fmt: skip
+    return report, lambda path: text_answers.write(path, made, "test")
