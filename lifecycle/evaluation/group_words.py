@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lifecycle.engine.groups import FISHER, LEAST, NORMAL, PERMUTATION
+from lifecycle.engine.groups import FISHER, NORMAL, PERMUTATION
 from lifecycle.evaluation import rules, text_rules
 from lifecycle.ui.numbers import GAP, count, decimals, signed, significant
 
@@ -36,7 +36,7 @@ def summary(report: Mapping[str, Any]) -> dict[str, str] | None:
     fact = f"Worst is {group['name']}: {told(report['measure'], group)}."
     groups = f"{count(report['compared'])} {'group' if report['compared'] == 1 else 'groups'}"
     if group["p"] is None:
-        text = f"No verdict: fewer than {LEAST} rows outside the group say something."
+        text = f"No verdict: fewer than {report['least']} rows outside the group say something."
     elif group["verdict"] == "worse":
         text = f"It is below the rest by more than chance, also after a correction for {groups} ({chance(group['p'])})."
         others = [report["groups"][number]["name"] for number in report["worse"][1:]]

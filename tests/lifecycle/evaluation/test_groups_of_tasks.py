@@ -11,6 +11,7 @@ from django.utils.html import strip_tags
 from scipy.stats import fisher_exact
 
 from datasets_app.datasets.models import Item
+from lifecycle.engine import groups
 from lifecycle.engine.calibration import wilson
 from lifecycle.evaluation import queries
 from tests.support.grouped import grouped_evaluation, is_wrong
@@ -123,9 +124,9 @@ def test_the_report_leads_to_the_groups(measured, client_for, mia):
 
 def test_the_rows_of_a_group_open_the_worst_first(task, measured, client_for, mia):
     client = client_for(mia)
-    groups = named(page_of(client, measured).context["report"])
+    shown = named(page_of(client, measured).context["report"])
 
-    every, errors = (client.get(groups["phone"]["url"] + more) for more in ("", "&errors=1"))
+    every, errors = (client.get(shown["phone"]["url"] + more) for more in ("", "&errors=1"))
 
     wrong = {item.digest for item in Item.objects.filter(dataset=measured.snapshot.dataset_id) if is_wrong(item)}
     assert every.context["total"] == 40
@@ -200,3 +201,33 @@ def test_fairness_is_refused_where_rows_have_no_class(project, mia, tmp_path, cl
     refused = told(client_for(mia), measured, **{"class": "thing"})
 
     assert refused["message"].startswith("The model knows no class thing.")
+
+
+def test_rows_without_a_context_say_nothing_of_groundedness(project, mia, tmp_path, client_for, monkeypatch):
+    measured = grouped_evaluation(project, mia, "free_text", tmp_path)
+    monkeypatch.setattr(groups, "LEAST", 26)  # 20 of the 40 rows by phone have a context, 30 of those by mail, 5 in the app
+
+    report = told(client_for(mia), measured, measure="groundedness")
+    page = page_of(client_for(mia), measured, measure="groundedness").content.decode()
+
+    found = named(report)
+    assert [(found[name]["counted"], found[name]["verdict"]) for name in ("mail", "phone")] == [(30, ""), (20, "too few")]
+    assert found["phone"]["scores"]["groundedness"] is None
+    assert found["phone"]["scores"]["rouge_l"]["value"] == 0.5
+    assert found["mail"]["difference"] is None is found["mail"]["p"]
+    assert (report["worst"], report["worse"], report["compared"], report["summary"]) == (None, [], 0, None)
+    assert "20 rows say something" in page
+    assert "Worst is" not in page
+    by_rouge = named(told(client_for(mia), measured))
+    assert by_rouge["phone"]["verdict"] == "worse"
+
+
+def test_a_group_whose_rest_is_too_small_gets_no_verdict(project, mia, tmp_path, client_for, monkeypatch):
+    measured = grouped_evaluation(project, mia, "multi_label", tmp_path)
+    monkeypatch.setattr(groups, "LEAST", 55)  # the rest of the 60 rows by mail are 50
+
+    page = page_of(client_for(mia), measured)
+
+    mail = named(page.context["report"])["mail"]
+    assert (mail["verdict"], mail["difference"], mail["scores"]["subset_accuracy"]["value"]) == ("", None, 1.0)
+    assert "rest too few" in page.content.decode()
