@@ -228,7 +228,8 @@ class TrainSpec(Document):
     A run folder may hold test.jsonl: its rows decide nothing but whether the int8 graph may serve.
     warmup_fraction: share of all steps in which the rates rise to learning_rate (encoder) and head_learning_rate; schedule: how they fall
     from there. accumulation: batches of one step. processes: how many share each batch between them on this machine, one for
-    each accelerator where it has any. gradient_checkpointing: activations are computed again on the way back, a third more time for less
+    each accelerator where it has any. sharded: each holds its part of the model alone, of which layers are gathered where they are run, so
+    that the processes together, and not each of them, have room for it. gradient_checkpointing: activations are computed again on the way back, a third more time for less
     memory. max_gradient_norm: longer gradients are shortened to it; 0 = never. label_smoothing, focal_gamma: of the loss.
     device: what it trains on: cpu, cuda (a GPU), or auto: a GPU where its first start sees one, else the CPU. What it began on is kept with
     the run, and named in the result.
@@ -261,6 +262,7 @@ class TrainSpec(Document):
     schedule: str = _limit("linear", one_of=SCHEDULES)
     accumulation: int = _limit(1, low=1, high=1024)
     processes: int = _limit(1, low=1, high=64)
+    sharded: bool = False
     gradient_checkpointing: bool = False
     max_gradient_norm: float = _limit(1.0, low=0.0, high=1000.0)
     label_smoothing: float = _limit(0.0, low=0.0, high=0.5)
@@ -289,6 +291,8 @@ class TrainSpec(Document):
             )
         if self.processes > self.batch_size:
             raise SpecError(f"{prefix}processes", f"must be at most {self.batch_size}, the batch size: each takes a row of every batch.")
+        if self.sharded:
+            self._check_divisible(prefix)
         if self.task == "free_text":
             self._check_unlabelled(prefix, "texts are written", "pooling", "keep_head")
             return
@@ -308,6 +312,17 @@ class TrainSpec(Document):
             raise SpecError(f"{prefix}labels", f"may hold up to {MAX_LABELS} names, got {len(self.labels)}.")
         if not self.labels:
             raise SpecError(f"{prefix}labels", "must hold at least two names, got none.")
+
+    def _check_divisible(self, prefix: str) -> None:
+        """Raises SpecError where the model cannot be divided among processes."""
+        if self.processes < 2:
+            raise SpecError(f"{prefix}sharded", "needs processes of 2 or more: the model is divided among them.")
+        if self.strategy.kind == "head":
+            raise SpecError(f"{prefix}sharded", "must be false for head: the encoder is run once, before training, by each process alone.")
+        if self.strategy.cached:
+            raise SpecError(
+                f"{prefix}sharded", "must be false where strategy.cached is true: the lower layers are run once, by each process alone."
+            )
 
     def _check_unlabelled(self, prefix: str, where: str, *more: str) -> None:
         """Raises SpecError for what has no meaning without labels. more: names of fields that have none either."""

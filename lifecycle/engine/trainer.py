@@ -117,9 +117,13 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
     def training_step(self, model: Any, inputs: dict[str, Tensor], num_items_in_batch: Any = None) -> Tensor:
         """One batch forward and back, in parts where memory is short. Raises Unstable `nan_loss` when the loss is not a number."""
         loss: Tensor = sum(super(EngineTrainer, self).training_step(model, part) for part in self._in_parts(inputs))
-        if not torch.isfinite(loss):
+        if not self.is_number(loss):
             raise self._no_number("loss", self.state.global_step + 1)
         return loss
+
+    def is_number(self, loss: Tensor) -> bool:
+        """Whether a step may follow from this loss."""
+        return bool(torch.isfinite(loss))
 
     def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> float:
         norm: float = super()._get_grad_norm(model, grad_norm=grad_norm)
@@ -144,13 +148,17 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
 
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         """Validation loss and scores, written to the log and used to keep the best step. Raises Unstable where logits are not numbers."""
-        values = self.team.told(self._validate)
+        values = self.validated()
         if values is None:
             raise self._no_number("validation loss", self.state.global_step)
         result = {"eval_loss" if name == "log_loss" else f"eval_{name}": value for name, value in values.items()}
         self.log(dict(result))
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, result)
         return result
+
+    def validated(self) -> dict[str, float] | None:
+        """The scores of validation by name; None where outputs are not numbers."""
+        return self.team.told(self._validate)
 
     def _validate(self) -> dict[str, float] | None:
         rows: EncodedRows = self.eval_dataset
@@ -167,8 +175,9 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
         better = bool(super()._determine_best_metric(metrics, trial)) or self._equal_with_less_loss(metrics)
         if better:
             self.state.best_global_step = self.state.global_step
+            learnt = self.learnt()
             if self.team.leads:
-                save_best(self.folder, self.model, self.state.global_step, metrics)
+                save_best(self.folder, learnt, self.state.global_step, metrics)
         return better
 
     def _has_jumped(self) -> bool:
@@ -184,9 +193,15 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
         return values[f"eval_{logged(self.recipe.best_by)}"] == self.state.best_metric and bool(known) and values["eval_loss"] < known[-1]
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
-        target = Path(output_dir or self.args.output_dir)
-        target.mkdir(parents=True, exist_ok=True)
-        save_file(trainable_state(self.model), target / WEIGHTS)
+        learnt = self.learnt()
+        if self.team.leads:
+            target = Path(output_dir or self.args.output_dir)
+            target.mkdir(parents=True, exist_ok=True)
+            save_file(learnt, target / WEIGHTS)
+
+    def learnt(self) -> dict[str, Tensor]:
+        """The weights that learn, by name, as they are saved."""
+        return trainable_state(self.model)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         load_trainable(self.model, load_file(Path(resume_from_checkpoint) / WEIGHTS))
@@ -202,12 +217,12 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
             checkpoint.keep_newest(folder.parent)
 
 
-def save_best(folder: Path, model: Any, step: int, values: dict[str, float]) -> None:
+def save_best(folder: Path, learnt: dict[str, Tensor], step: int, values: dict[str, float]) -> None:
     """Keep these weights as the run's best so far; best.json, written last, names the file."""
     best = folder / "best"
     best.mkdir(exist_ok=True)
     name = f"step-{step}.safetensors"
-    save_file(trainable_state(model), best / f".{name}")
+    save_file(learnt, best / f".{name}")
     (best / f".{name}").replace(best / name)
     write_json(best / "best.json", {"step": step, "weights": name, "values": values})
     for other in best.glob("*.safetensors"):

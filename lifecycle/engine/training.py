@@ -32,8 +32,9 @@ from lifecycle.engine.leading import of_lists
 from lifecycle.engine.probe import choose_precision, environment
 from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.samples import Samples, choose
+from lifecycle.engine.sharding import ShardedTrainer, divide
 from lifecycle.engine.spec import RANKED, SpecError, TrainSpec
-from lifecycle.engine.strategies import load_tokenizer
+from lifecycle.engine.strategies import counts, load_tokenizer
 from lifecycle.engine.team import Obey, Team, set_threads
 from lifecycle.engine.trainer import (
     EngineTrainer,
@@ -97,6 +98,8 @@ def _train(folder: Path, cancelled: Callable[[], bool], effort: Effort) -> dict[
     elif cancelled():
         events.write("end", status="cancelled", message=f"Stopped on request at step {trainer.state.global_step}; it can be resumed.")
         return result | {"status": "cancelled", "metrics": best_values(folder)} | _cost(effort, trainer.team)
+    if spec.sharded:  # this process holds a part of it
+        model = trainer.model = _begin(spec, prepared, trainer.train_dataset.encoded.labels)
     load_best(folder, model)
     if model.lowest is not None:
         model.lowest.put_back()
@@ -240,16 +243,16 @@ def _trainer(
     spec: TrainSpec, folder: Path, prepared: Prepared, tell: Callable[..., object], team: Team, callbacks: list[TrainerCallback]
 ) -> tuple[EngineTrainer, Network]:
     """A trainer with the model and its rows; what is computed once is there before the others of the team begin. tell: as events.write."""
-    _seed(spec.seed)
     recipe, classes = RECIPES[spec.task], len(spec.labels)
     limit = prepared.limit(spec)
     named = (("train", prepared.train), ("validation", prepared.validation))
     encoded = {name: recipe.encode(prepared.tokenizer, rows, classes, limit) for name, rows in named}
-    model: Any = recipe.build(prepared.base.path, spec, recipe.loss(spec, encoded["train"].labels))
+    model: Any = _begin(spec, prepared, encoded["train"].labels)
     if spec.keep_head:
         taken = continuing.take_head(model.head, prepared.base.path, spec)
         tell("log", message=f"The head begins with {taken} of {recipe.outputs(classes)} outputs of {spec.base.name}.")
-    model.to(devices.place(prepared.device, team.rank))
+    if not spec.sharded:
+        model.to(devices.place(prepared.device, team.rank))
     lowest = Lowest(model.encoder, spec.strategy.frozen_layers) if spec.strategy.cached else None
     parts = memory.kept(folder, spec.batch_size)
     batches = Collate(
@@ -271,10 +274,21 @@ def _trainer(
     if team.size > 1:
         callbacks = [*callbacks, Obey(team)]
     args = arguments(spec, folder, rows=len(prepared.train), bf16=prepared.precision == "bf16", device=prepared.device)
-    trainer = EngineTrainer(spec, folder, parts, team, model, *sets, args=args, data_collator=batches, callbacks=callbacks)
+    kind = ShardedTrainer if spec.sharded else EngineTrainer
+    if spec.sharded:
+        held = divide(model, prepared.device, team.size)
+        tell("log", message=f"Divided the model: each of {team.size} processes holds at most {held:,} of {counts(model)[1]:,} weights.")
+    trainer = kind(spec, folder, parts, team, model, *sets, args=args, data_collator=batches, callbacks=callbacks)
     if lowest is not None:
         lowest.take_off()
     return trainer, model
+
+
+def _begin(spec: TrainSpec, prepared: Prepared, labels: Any) -> Network:
+    """The model as it is before the first step. labels: of the training rows, as the recipe's loss reads them."""
+    _seed(spec.seed)
+    recipe = RECIPES[spec.task]
+    return recipe.build(prepared.base.path, spec, recipe.loss(spec, labels))
 
 
 def _train_from(trainer: EngineTrainer, spec: TrainSpec, point: Path | None) -> None:
