@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +27,21 @@ from lifecycle.engine.strategies import learning, load_trainable
 from lifecycle.engine.trainer import WEIGHTS, EngineTrainer
 
 
-def divide(model: Network, device: str, processes: int) -> int:
-    """Have each process keep its part of the model, once all have met; layers move to the GPU one by one. Returns the weights of the largest
-    part. Raises SpecError where the model's layers do not stand in a list."""
+def check(model: Network) -> None:
+    """Raises SpecError where the model has no layers that could be gathered one by one."""
     try:
-        layers = layers_of(model.encoder)
+        layers_of(model.encoder)
     except SpecError as error:
         raise SpecError("sharded", error.message.partition(f"{error.field} ")[2]) from error
+
+
+def divide(model: Network, device: str, processes: int) -> int:
+    """Have each process keep its part of the model, which all have whole and equal, once they have met. To a GPU it moves layer by layer.
+
+    Returns how many weights the largest part has.
+    """
     mesh = init_device_mesh(device, (processes,))
-    for each in (*layers, model):
+    for each in (*layers_of(model.encoder), model):
         fully_shard(each, mesh=mesh)
     held = torch.tensor(sum(each.to_local().numel() for each in model.parameters()), device=device)  # type: ignore[operator]
     distributed.all_reduce(held, distributed.ReduceOp.MAX)
@@ -83,6 +90,9 @@ class ShardedTrainer(EngineTrainer):
         if grad_norm is None:
             grad_norm = self.accelerator.clip_grad_norm_(model.parameters(), math.inf)
         return super()._get_grad_norm(model, grad_norm=float(grad_norm.full_tensor()))
+
+    def _defer_fsdp_gradient_reduction(self) -> AbstractContextManager[None]:
+        return nullcontext()  # kept back until the last batch of a step, gradients would be whole in each process
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         parts = learning(self.model)

@@ -17,7 +17,7 @@ import torch
 from transformers import TrainerCallback, TrainerState
 from transformers.utils import logging as transformers_logging
 
-from lifecycle.engine import checkpoint, continuing, devices, diagnosis, memory
+from lifecycle.engine import checkpoint, continuing, devices, diagnosis, memory, sharding
 from lifecycle.engine.base import open_base
 from lifecycle.engine.batches import Collate, EncodedRows
 from lifecycle.engine.classifier import Network
@@ -32,7 +32,6 @@ from lifecycle.engine.leading import of_lists
 from lifecycle.engine.probe import choose_precision, environment
 from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.samples import Samples, choose
-from lifecycle.engine.sharding import ShardedTrainer, divide
 from lifecycle.engine.spec import RANKED, SpecError, TrainSpec
 from lifecycle.engine.strategies import counts, load_tokenizer
 from lifecycle.engine.team import Obey, Team, set_threads
@@ -144,7 +143,7 @@ def _learn(spec: TrainSpec, folder: Path, prepared: Prepared, events: EventWrite
 
 def _attempt(spec: TrainSpec, folder: Path, prepared: Prepared, events: EventWriter, reporter: Reporter) -> tuple[EngineTrainer, Network]:
     """A new trainer, from the newest checkpoint to the end, or to where training broke."""
-    team = Team(folder, spec.processes, device=prepared.device)
+    team = Team(folder, spec.processes, device=prepared.device, sharded=spec.sharded)
     try:
         trainer, model = _trainer(spec, folder, prepared, events.write, team, [reporter])
         trainer.show = _samples(spec, prepared, trainer, events)
@@ -251,7 +250,9 @@ def _trainer(
     if spec.keep_head:
         taken = continuing.take_head(model.head, prepared.base.path, spec)
         tell("log", message=f"The head begins with {taken} of {recipe.outputs(classes)} outputs of {spec.base.name}.")
-    if not spec.sharded:
+    if spec.sharded:
+        sharding.check(model)
+    else:
         model.to(devices.place(prepared.device, team.rank))
     lowest = Lowest(model.encoder, spec.strategy.frozen_layers) if spec.strategy.cached else None
     parts = memory.kept(folder, spec.batch_size)
@@ -274,10 +275,10 @@ def _trainer(
     if team.size > 1:
         callbacks = [*callbacks, Obey(team)]
     args = arguments(spec, folder, rows=len(prepared.train), bf16=prepared.precision == "bf16", device=prepared.device)
-    kind = ShardedTrainer if spec.sharded else EngineTrainer
     if spec.sharded:
-        held = divide(model, prepared.device, team.size)
+        held = sharding.divide(model, prepared.device, team.size)
         tell("log", message=f"Divided the model: each of {team.size} processes holds at most {held:,} of {counts(model)[1]:,} weights.")
+    kind = sharding.ShardedTrainer if spec.sharded else EngineTrainer
     trainer = kind(spec, folder, parts, team, model, *sets, args=args, data_collator=batches, callbacks=callbacks)
     if lowest is not None:
         lowest.take_off()

@@ -7,8 +7,11 @@ from threading import Thread
 
 import psutil
 import pytest
+from safetensors.torch import load_file
 
 from lifecycle.engine.events import points, read_events
+
+PACE = {"examples_per_second", "memory_mb"}
 
 
 def curve(folder):
@@ -17,11 +20,24 @@ def curve(folder):
 
 
 def assert_same_curve(alone, together):
-    """The curves of two run folders are equal within rounding."""
-    assert [step for step, _ in curve(together)] == [step for step, _ in curve(alone)]
-    for (step, values), (_, others) in zip(curve(alone), curve(together), strict=True):
-        for name in ("train_loss", "validation_loss", "learning_rate", "gradient_norm", "macro_f1"):
-            assert others.get(name) == pytest.approx(values.get(name), rel=1e-3, abs=1e-6), (step, name)
+    """The curves of two run folders are equal within rounding. A point may tell of a loss or of an evaluation alone."""
+    one, two = (dict(curve(folder)) for folder in (alone, together))
+    assert list(one) == list(two)
+    for step, values in one.items():
+        others = two[step]
+        assert values.keys() == others.keys()
+        for name in values.keys() - PACE:
+            assert others[name] == pytest.approx(values[name], rel=1e-3, abs=1e-6), (step, name)
+
+
+def assert_same_artifact(alone, divided):
+    """The same tensors in the artifacts of two run folders, within rounding."""
+    names = [sorted(each.name for each in (folder / "artifact").glob("*.safetensors")) for folder in (alone, divided)]
+    assert names[0] == names[1] != []
+    for name in names[0]:
+        one, two = (load_file(folder / "artifact" / name) for folder in (alone, divided))
+        assert one.keys() == two.keys()
+        assert all((one[each] - two[each]).abs().max() < 1e-3 for each in one)
 
 
 def children():
