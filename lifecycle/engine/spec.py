@@ -318,11 +318,9 @@ class TrainSpec(Document):
         if self.processes < 2:
             raise SpecError(f"{prefix}sharded", "needs processes of 2 or more: the model is divided among them.")
         if self.strategy.kind == "head":
-            raise SpecError(f"{prefix}sharded", "must be false for head: the encoder is run once, before training, by each process alone.")
+            raise SpecError(f"{prefix}sharded", "must be false where the head alone learns: each process runs the encoder before, whole.")
         if self.strategy.cached:
-            raise SpecError(
-                f"{prefix}sharded", "must be false where strategy.cached is true: the lower layers are run once, by each process alone."
-            )
+            raise SpecError(f"{prefix}sharded", "must be false where the lower layers are run once: each process runs them before, whole.")
 
     def _check_unlabelled(self, prefix: str, where: str, *more: str) -> None:
         """Raises SpecError for what has no meaning without labels. more: names of fields that have none either."""

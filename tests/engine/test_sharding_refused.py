@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 
@@ -16,11 +17,11 @@ CACHED = {"kind": "lora", "cached": True, "frozen_layers": 1}
     ("fields", "said"),
     [
         ({"processes": 1}, "sharded needs processes of 2 or more: the model is divided among them."),
-        ({"strategy": {"kind": "head"}}, "sharded must be false for head: the encoder is run once, before training, by each process alone."),
         (
-            {"strategy": CACHED},
-            "sharded must be false where strategy.cached is true: the lower layers are run once, by each process alone.",
+            {"strategy": {"kind": "head"}},
+            "sharded must be false where the head alone learns: each process runs the encoder before, whole.",
         ),
+        ({"strategy": CACHED}, "sharded must be false where the lower layers are run once: each process runs them before, whole."),
     ],
 )
 def test_what_cannot_be_divided_is_refused_by_the_field(fields, said):
@@ -37,8 +38,6 @@ def test_several_processes_and_what_does_not_divide_are_taken():
 
 @pytest.mark.engine
 def test_a_model_whose_layers_stand_in_no_list_is_refused_before_others_are_started(run_folder, tiny_base, train_here, tmp_path, monkeypatch):
-    import shutil
-
     from transformers import AlbertConfig, AlbertModel
 
     from lifecycle.engine import team
