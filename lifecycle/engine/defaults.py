@@ -162,7 +162,9 @@ def several_processes(strategy: str) -> dict[str, Choice]:
     told = "One uses all cores; several share each batch, which pays where the machine has several accelerators."
     found = {"processes": Choice(1, told)}
     if strategy not in ("head", "fast_lora"):
-        found["sharded"] = Choice(False, "Off: each process holds it all. On, each holds its part, for one that does not fit one GPU; slower.")
+        found["sharded"] = Choice(
+            False, "Off: each process holds the whole model. On: its part, for a model that does not fit one GPU; steps take longer."
+        )
     return found
 
 

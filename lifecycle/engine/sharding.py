@@ -1,13 +1,14 @@
 """A model that is divided among the processes that train it: each holds its part of every weight, gradient and state of the optimizer.
 
-torch's FSDP2 (`fully_shard`) gathers a layer where it is run and lets go of it behind. What is written is whole, as by one process, so that a
-checkpoint, the best weights and the artifact are the same files. They are gathered a tensor at a time; the first process alone keeps them.
+torch's FSDP2 (`fully_shard`) gathers a layer where it is run and lets go of it behind. It is called here and not by accelerate, whose
+checkpoints of such models are of another layout: what is written is whole, as by one process, so that checkpoints, best weights and the
+artifact are the same files. Tensors are gathered for that one at a time, and the first process alone keeps them.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -43,12 +44,13 @@ def divide(model: Network, device: str, processes: int) -> int:
     mesh = init_device_mesh(device, (processes,))
     for each in (*layers_of(model.encoder), model):
         fully_shard(each, mesh=mesh)
-    held = torch.tensor(sum(each.to_local().numel() for each in model.parameters()), device=device)  # type: ignore[operator]
+    parts: Iterable[Any] = model.parameters()
+    held = torch.tensor(sum(each.to_local().numel() for each in parts), device=device)
     distributed.all_reduce(held, distributed.ReduceOp.MAX)
     return int(held)
 
 
-def gathered(parts: Mapping[str, Tensor], *, keep: bool) -> dict[str, Tensor]:
+def gathered(parts: Mapping[str, Any], *, keep: bool) -> dict[str, Tensor]:
     """Tensors whole and on the CPU; none where this process does not keep them. All processes call it with the same names."""
     found = {}
     for name, part in parts.items():
@@ -65,6 +67,8 @@ def like(part: Any, whole: Tensor) -> Tensor:
 
 class ShardedTrainer(EngineTrainer):
     """Trains a model that `divide` has divided. All processes validate together, since none could run the model alone."""
+
+    optimizer: Any
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)

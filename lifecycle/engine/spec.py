@@ -228,9 +228,9 @@ class TrainSpec(Document):
     A run folder may hold test.jsonl: its rows decide nothing but whether the int8 graph may serve.
     warmup_fraction: share of all steps in which the rates rise to learning_rate (encoder) and head_learning_rate; schedule: how they fall
     from there. accumulation: batches of one step. processes: how many share each batch between them on this machine, one for
-    each accelerator where it has any. sharded: each holds its part of the model alone, of which layers are gathered where they are run, so
-    that the processes together, and not each of them, have room for it. gradient_checkpointing: activations are computed again on the way back, a third more time for less
-    memory. max_gradient_norm: longer gradients are shortened to it; 0 = never. label_smoothing, focal_gamma: of the loss.
+    each accelerator where it has any. sharded: each holds its part of the model alone, and layers are gathered where they are run, so that
+    all of them together have room for it. gradient_checkpointing: activations are computed again on the way back, a third more time for
+    less memory. max_gradient_norm: longer gradients are shortened to it; 0 = never. label_smoothing, focal_gamma: of the loss.
     device: what it trains on: cpu, cuda (a GPU), or auto: a GPU where its first start sees one, else the CPU. What it began on is kept with
     the run, and named in the result.
     operating_point: of multi_label, what each label's threshold is chosen for on validation: the best F1, or a precision or recall of at

@@ -6,8 +6,11 @@ from tests.support.architectures import MODELS
 from tests.support.tiny_decoders import ARCHITECTURES
 
 INNER = {
-    "adapter": {"width": 4}, "prompt": {"virtual_tokens": 4}, "p_tuning": {"virtual_tokens": 4, "width": 8}, "prefix": {"virtual_tokens": 4},
-}  # fmt: skip
+    "adapter": {"width": 4},
+    "prompt": {"virtual_tokens": 4},
+    "p_tuning": {"virtual_tokens": 4, "width": 8},
+    "prefix": {"virtual_tokens": 4},
+}
 ENCODING = [
     (architecture, kind, task)
     for architecture in MODELS

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from torch import distributed
 
@@ -40,8 +42,9 @@ def test_a_divided_classifier_gives_the_curve_and_the_artifact_of_one_process(ca
     assert (two["trainable_parameters"], two["total_parameters"]) == (one["trainable_parameters"], one["total_parameters"])
     assert_same_curve(alone, divided)
     assert_same_artifact(alone, divided)
-    (said,) = [event["message"] for event in events_of(divided, "log") if event["message"].startswith("Divided")]
-    assert said == f"Divided the model: each of 2 processes holds at most {two['total_parameters'] // 2:,} of {two['total_parameters']:,} weights."
+    (said,) = [event["message"] for event in events_of(divided, "log") if "Divided" in event["message"]]
+    half, whole = two["total_parameters"] // 2, two["total_parameters"]
+    assert said == f"Divided the model: each of 2 processes holds at most {half:,} of {whole:,} weights."
     assert not distributed.is_initialized()
 
 
@@ -70,6 +73,17 @@ def test_batches_in_parts_make_the_same_steps(calm_folder, train_here):
 
     assert [each["status"] for each in results] == ["succeeded", "succeeded"]
     assert_same_curve(whole, parts)
+
+
+def test_a_number_that_is_none_in_one_process_ends_the_run_with_the_best_weights_before(run_folder, train_here, monkeypatch):
+    monkeypatch.setattr(team, "FOLLOWER", (sys.executable, "-m", "tests.engine.broken_follower"))
+    folder = run_folder(evaluations_per_epoch=1, **DIVIDED)  # two steps an epoch
+
+    result = train_here(folder)
+
+    assert (result["status"], result["error"]["code"]) == ("succeeded", "nan_loss")
+    assert result["best_step"] in (2, 4, 6)
+    assert (folder / "artifact" / "model.safetensors").exists()
 
 
 @pytest.mark.parametrize(

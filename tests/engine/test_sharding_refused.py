@@ -37,7 +37,7 @@ def test_several_processes_and_what_does_not_divide_are_taken():
 
 
 @pytest.mark.engine
-def test_a_model_whose_layers_stand_in_no_list_is_refused_before_others_are_started(run_folder, tiny_base, train_here, tmp_path, monkeypatch):
+def test_a_model_without_a_list_of_layers_is_refused_before_others_are_started(run_folder, tiny_base, train_here, tmp_path, monkeypatch):
     from transformers import AlbertConfig, AlbertModel
 
     from lifecycle.engine import team
@@ -45,9 +45,7 @@ def test_a_model_whose_layers_stand_in_no_list_is_refused_before_others_are_star
     base = tmp_path / "albert"
     shutil.copytree(tiny_base, base)
     AlbertModel(
-        AlbertConfig(
-            vocab_size=24, embedding_size=16, hidden_size=32, num_hidden_layers=3, num_attention_heads=2, intermediate_size=64
-        )
+        AlbertConfig(vocab_size=24, embedding_size=16, hidden_size=32, num_hidden_layers=3, num_attention_heads=2, intermediate_size=64)
     ).save_pretrained(base)
     folder = run_folder(base={"path": str(base), "name": "albert"}, processes=2, sharded=True)
     monkeypatch.setattr(team, "FOLLOWER", ("touch", str(tmp_path / "started")))

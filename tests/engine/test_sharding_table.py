@@ -11,18 +11,27 @@ from tests.engine.conftest import ROOT
 from tests.engine.divided_cases import DECODING, ENCODING, name_of
 
 pytestmark = pytest.mark.engine
-SETTINGS = {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo", "HF_HUB_OFFLINE": "1"}
+COMMAND = (sys.executable, "-m", "tests.engine.dividing")
+SETTINGS = {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo", "TRANSFORMERS_VERBOSITY": "error"}
 
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):
     """What two processes found of all cases, by name."""
     folder = tmp_path_factory.mktemp("divided")
-    commands = [[sys.executable, "-m", "tests.engine.dividing", str(rank), str(folder)] for rank in (0, 1)]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    both = [subprocess.Popen(each, cwd=ROOT, env=os.environ | SETTINGS, **pipes) for each in commands]
-    said = [each.communicate(timeout=400)[0] for each in both]
-    assert [each.returncode for each in both] == [0, 0], said
+    said = [(folder / f"said-{rank}").open("w+") for rank in (0, 1)]  # files, since a full pipe would hold one up, and the other with it
+    both = [
+        subprocess.Popen([*COMMAND, str(rank), str(folder)], cwd=ROOT, env=os.environ | SETTINGS, stdout=to, stderr=subprocess.STDOUT)
+        for rank, to in enumerate(said)
+    ]
+    try:
+        ends = [each.wait(timeout=400) for each in both]
+    finally:
+        for each, to in zip(both, said, strict=True):
+            each.kill()
+            each.wait()
+            to.close()
+    assert ends == [0, 0], [(folder / f"said-{rank}").read_text()[-3000:] for rank in (0, 1)]
     return json.loads((folder / "found.json").read_text())
 
 
@@ -32,4 +41,4 @@ def test_two_steps_of_a_divided_model_are_those_of_the_whole_one(case, found):
 
     assert one["moved"] > 1e-3
     assert one["difference"] < 1e-6
-    assert one["held"] <= one["all"] / 2 + 100  # of a weight with an odd number of rows one process holds one row more
+    assert one["held"] <= 0.51 * one["all"]  # of a weight with an odd number of rows one process holds one row more
