@@ -8,18 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from lifecycle.engine.events import write_json
 from lifecycle.engine.reporter import told
-from lifecycle.engine.strategies import load_trainable, trainable_state
+from lifecycle.engine.strategies import load_trainable
 
 
-def save(folder: Path, model: Any, step: int, values: dict[str, float]) -> None:
-    """Keep these weights as the best so far. values: as the trainer logs them."""
+def save(folder: Path, learnt: dict[str, Tensor], step: int, values: dict[str, float]) -> None:
+    """Keep these weights, by name, as the best so far. values: as the trainer logs them."""
     best = folder / "best"
     best.mkdir(exist_ok=True)
     name = f"step-{step}.safetensors"
-    save_file(trainable_state(model), best / f".{name}")
+    save_file(learnt, best / f".{name}")
     (best / f".{name}").replace(best / name)
     write_json(best / "best.json", {"step": step, "weights": name, "values": values})
     for other in best.glob("*.safetensors"):
@@ -34,6 +35,7 @@ def name_also(folder: Path, step: int, target: Path) -> bool:
     if found.get("step") != step:
         return False
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         target.unlink(missing_ok=True)  # of a checkpoint that a kill left half written
         os.link(folder / "best" / found["weights"], target)
     except OSError:

@@ -112,7 +112,7 @@ def suggest(
         "focal_gamma": Choice(0.0, "Off: 2 makes rows that are easy count less, which helps where a class is rare and hard."),
         "schedule": Choice("linear", "Rates fall evenly to zero; cosine keeps them high for longer, constant lets them stay."),
         "accumulation": Choice(1, "Each batch is a step; more batches of one step act as a larger batch without its memory."),
-        "processes": Choice(1, "One uses all cores; several share each batch, which pays where the machine has several accelerators."),
+        **several_processes(strategy),
         "gradient_checkpointing": Choice(False, "Off: on, a step takes a third more time and much less memory, for long texts."),
         "max_gradient_norm": Choice(1.0, "Longer gradients are shortened to 1, so that one odd batch does not throw the weights off."),
         "precision": Choice("auto", "bf16 where this processor multiplies it at least a fifth faster, else fp32."),
@@ -159,6 +159,17 @@ def continuing(
         found["pooling"] = Choice(pooling, f"As the head of {base} reads texts.")
     if both == len(labels) and "head_learning_rate" in choices:
         found["head_learning_rate"] = Choice(KEPT_HEAD_RATE, "The head begins with what it knows, so it moves little.")
+    return found
+
+
+def several_processes(strategy: str) -> dict[str, Choice]:
+    """How many processes train, and whether the model is divided among them, which cannot be where a part of it is run once, whole."""
+    told = "One uses all cores; several share each batch, which pays where the machine has several accelerators."
+    found = {"processes": Choice(1, told)}
+    if strategy not in ("head", "fast_lora"):
+        found["sharded"] = Choice(
+            False, "Off: each process holds the whole model. On: its part, for a model that does not fit one GPU; steps take longer."
+        )
     return found
 
 

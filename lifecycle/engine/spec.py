@@ -233,8 +233,9 @@ class TrainSpec(Document):
     A run folder may hold test.jsonl: its rows decide nothing but whether the int8 graph may serve.
     warmup_fraction: share of all steps in which the rates rise to learning_rate (encoder) and head_learning_rate; schedule: how they fall
     from there. accumulation: batches of one step. processes: how many share each batch between them on this machine, one for
-    each accelerator where it has any. gradient_checkpointing: activations are computed again on the way back, a third more time for less
-    memory. max_gradient_norm: longer gradients are shortened to it; 0 = never. label_smoothing, focal_gamma: of the loss.
+    each accelerator where it has any. sharded: each holds its part of the model alone, and layers are gathered where they are run, so that
+    all of them together have room for it. gradient_checkpointing: activations are computed again on the way back, a third more time for
+    less memory. max_gradient_norm: longer gradients are shortened to it; 0 = never. label_smoothing, focal_gamma: of the loss.
     device: what it trains on: cpu, cuda (a GPU), or auto: a GPU where its first start sees one, else the CPU. What it began on is kept with
     the run, and named in the result.
     operating_point: of multi_label, what each label's threshold is chosen for on validation: the best F1, or a precision or recall of at
@@ -267,6 +268,7 @@ class TrainSpec(Document):
     schedule: str = _limit("linear", one_of=SCHEDULES)
     accumulation: int = _limit(1, low=1, high=1024)
     processes: int = _limit(1, low=1, high=64)
+    sharded: bool = False
     gradient_checkpointing: bool = False
     max_gradient_norm: float = _limit(1.0, low=0.0, high=1000.0)
     label_smoothing: float = _limit(0.0, low=0.0, high=0.5)
@@ -294,6 +296,8 @@ class TrainSpec(Document):
             )
         if self.processes > self.batch_size:
             raise SpecError(f"{prefix}processes", f"must be at most {self.batch_size}, the batch size: each takes a row of every batch.")
+        if self.sharded:
+            self._check_divisible(prefix)
         if self.task == "free_text":
             self._check_unlabelled(prefix, "texts are written", "pooling", "keep_head")
             return
@@ -329,6 +333,15 @@ class TrainSpec(Document):
         if point != "f1" and self.task not in ("single_label", "multi_label"):
             answer = "an order" if self.task in RANKED else "the likeliest class"
             raise SpecError(f"{prefix}operating_point", f"must be f1 for {self.task}: its answer is {answer}, which has no threshold.")
+
+    def _check_divisible(self, prefix: str) -> None:
+        """Raises SpecError where the model cannot be divided among processes."""
+        if self.processes < 2:
+            raise SpecError(f"{prefix}sharded", "needs processes of 2 or more: the model is divided among them.")
+        if self.strategy.kind == "head":
+            raise SpecError(f"{prefix}sharded", "must be false where the head alone learns: each process runs the encoder before, whole.")
+        if self.strategy.cached:
+            raise SpecError(f"{prefix}sharded", "must be false where the lower layers are run once: each process runs them before, whole.")
 
     def _check_unlabelled(self, prefix: str, where: str, *more: str) -> None:
         """Raises SpecError for what has no meaning without labels. more: names of fields that have none either."""

@@ -119,14 +119,19 @@ def counts(model: nn.Module) -> tuple[int, int]:
     return sum(p.numel() for p in model.parameters() if p.requires_grad), sum(p.numel() for p in model.parameters())
 
 
+def learning(model: nn.Module) -> dict[str, nn.Parameter]:
+    """The weights that learn, by name."""
+    return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+
+
 def trainable_state(model: nn.Module) -> dict[str, Tensor]:
     """The weights that learn, by name, as they are saved in checkpoints."""
-    return {name: parameter.detach().contiguous() for name, parameter in model.named_parameters() if parameter.requires_grad}
+    return {name: parameter.detach().contiguous() for name, parameter in learning(model).items()}
 
 
 def load_trainable(model: nn.Module, state: dict[str, Tensor]) -> None:
     """Put saved weights back in place. Raises ValueError when they are not exactly the weights that learn."""
-    parameters = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+    parameters = learning(model)
     if parameters.keys() != state.keys():
         raise ValueError(f"The saved weights do not fit this model: {sorted(parameters.keys() ^ state.keys())[:3]}.")
     with torch.no_grad():

@@ -1,7 +1,8 @@
 """Several processes that train one model, each on its share of every batch, so that steps, rates and losses stay those of one.
 
 The first process is the run: it holds the folder, writes the diary, checkpoints and the artifact, decides when to save and to stop, and
-starts the others, which end with it. Gradients are averaged by torch's DistributedDataParallel.
+starts the others, which end with it. Gradients are averaged by torch's DistributedDataParallel, or, where the model is divided among them,
+as `sharding` says.
 """
 
 from __future__ import annotations
@@ -30,14 +31,19 @@ FOLLOWER = (sys.executable, "-m", "lifecycle.engine.follow")
 MEETING = "LIFECYCLE_TEAM"  # where the processes of a team find each other
 LONGEST_WAIT = timedelta(hours=12)  # while the first validates alone
 NO_MEMORY = 76  # exit status of a process that ran out of memory
+LESS = {  # memory for each process; by whether the model is divided among them
+    False: "use fewer processes, or have the model divided among them (sharded)",
+    True: "divide the model among more processes, each on a GPU of its own",
+}
 Said = TypeVar("Said")
 
 
 class Team:
-    """size: how many processes. rank: which of them this one is; 0 leads. device: cpu or cuda, of which each takes one."""
+    """size: how many processes. rank: which of them this one is; 0 leads. device: cpu or cuda, of which each takes one. sharded: whether
+    the model is divided among them."""
 
-    def __init__(self, folder: Path, size: int = 1, rank: int = 0, device: str = devices.CPU) -> None:
-        self.folder, self.size, self.rank, self.device = folder, size, rank, device
+    def __init__(self, folder: Path, size: int = 1, rank: int = 0, device: str = devices.CPU, *, sharded: bool = False) -> None:
+        self.folder, self.size, self.rank, self.device, self.sharded = folder, size, rank, device, sharded
         self.others: list[subprocess.Popen[bytes]] = []
         self.before: dict[str, str | None] = {}  # of the environment
         self.meeting: Path | None = None
@@ -120,7 +126,7 @@ class Team:
                 return EngineFault(
                     "out_of_memory",
                     f"One of the {self.size} processes that train together ran out of memory.",
-                    "Halve the batch size or the longest text (max_tokens), or use fewer processes, then start again.",
+                    f"Halve the batch size or the longest text (max_tokens), or {LESS[self.sharded]}, then start again.",
                 )
             if status:
                 return EngineFault(

@@ -6,7 +6,7 @@ import math
 import os
 from typing import Any
 
-from lifecycle.engine.defaults import CHARACTERS_PER_TOKEN, Choice, Suggestion
+from lifecycle.engine.defaults import CHARACTERS_PER_TOKEN, Choice, Suggestion, several_processes
 from lifecycle.engine.spec import Strategy
 
 # As people choose them, the most fitting first.
@@ -77,6 +77,7 @@ def suggest(
                            else "The run is short: it goes to its end, and the best step is kept anyway."),
         "schedule": Choice("linear", "Rates fall evenly to zero; cosine keeps them high for longer, constant lets them stay."),
         "accumulation": Choice(1, "Each batch is a step; more batches of one step act as a larger batch without its memory."),
+        **several_processes(strategy),
         "gradient_checkpointing": Choice(False, "Off: on, a step takes a third more time and much less memory, for long texts."),
         "max_gradient_norm": Choice(1.0, "Longer gradients are shortened to 1, so that one odd batch does not throw the weights off."),
         "precision": Choice("auto", "bf16 where this processor multiplies it at least a fifth faster, else fp32."),

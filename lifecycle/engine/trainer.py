@@ -50,7 +50,8 @@ class EpochBatches(Sampler[int]):
 class EngineTrainer(Trainer):  # type: ignore[misc]
     """Two learning rates, length-grouped batches, validation over all rows at once, checkpoints of what learns only."""
 
-    optimizer: torch.optim.Optimizer | None
+    optimizer: Any
+    lr_scheduler: Any
     control: Any
 
     def __init__(
@@ -112,9 +113,13 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
     def training_step(self, model: Any, inputs: dict[str, Tensor], num_items_in_batch: Any = None) -> Tensor:
         """One batch forward and back, in parts where memory is short. Raises Unstable `nan_loss` when the loss is not a number."""
         loss: Tensor = sum(super(EngineTrainer, self).training_step(model, part) for part in self._in_parts(inputs))
-        if not torch.isfinite(loss):
+        if not self.is_number(loss):
             raise self._no_number("loss", self.state.global_step + 1)
         return loss
+
+    def is_number(self, loss: Tensor) -> bool:
+        """Whether a step may follow from this loss."""
+        return bool(torch.isfinite(loss))
 
     def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> float:
         norm: float = super()._get_grad_norm(model, grad_norm=grad_norm)
@@ -139,13 +144,17 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
 
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         """Validation loss and scores, written to the log and used to keep the best step. Raises Unstable where logits are not numbers."""
-        values = self.team.told(self._validate)
+        values = self.validated()
         if values is None:
             raise self._no_number("validation loss", self.state.global_step)
         result = {"eval_loss" if name == "log_loss" else f"eval_{name}": value for name, value in values.items()}
         self.log(dict(result))
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, result)
         return result
+
+    def validated(self) -> dict[str, float] | None:
+        """The scores of validation by name; None where outputs are not numbers."""
+        return self.team.told(self._validate)
 
     def _validate(self) -> dict[str, float] | None:
         rows: EncodedRows = self.eval_dataset
@@ -162,8 +171,9 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
         better = bool(super()._determine_best_metric(metrics, trial)) or self._equal_with_less_loss(metrics)
         if better:
             self.state.best_global_step = self.state.global_step
+            learnt = self.learnt()
             if self.team.leads:
-                best.save(self.folder, self.model, self.state.global_step, metrics)
+                best.save(self.folder, learnt, self.state.global_step, metrics)
         return better
 
     def _has_jumped(self) -> bool:
@@ -179,13 +189,25 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
         return values[f"eval_{logged(self.recipe.best_by)}"] == self.state.best_metric and bool(known) and values["eval_loss"] < known[-1]
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
-        target = Path(output_dir or self.args.output_dir)
-        target.mkdir(parents=True, exist_ok=True)
-        if not best.name_also(self.folder, self.state.global_step, target / WEIGHTS):
-            save_file(trainable_state(self.model), target / WEIGHTS)
+        weights = Path(output_dir or self.args.output_dir) / WEIGHTS
+        if self.team.told(lambda: best.name_also(self.folder, self.state.global_step, weights)):
+            return
+        learnt = self.learnt()
+        if self.team.leads:
+            weights.parent.mkdir(parents=True, exist_ok=True)
+            save_file(learnt, weights)
+
+    def learnt(self) -> dict[str, Tensor]:
+        """The weights that learn, by name, as they are saved."""
+        return trainable_state(self.model)
+
+    @property
+    def is_at_end(self) -> bool:
+        """Whether the last step is behind it: nothing is learnt any more, so that no checkpoint needs the optimizer."""
+        return bool(self.state.global_step >= self.state.max_steps)
 
     def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
-        if self.state.global_step < self.state.max_steps:  # after the last step nothing is learnt any more
+        if not self.is_at_end:
             super()._save_optimizer_and_scheduler(output_dir)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:

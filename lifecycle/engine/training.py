@@ -17,7 +17,7 @@ import torch
 from transformers import TrainerCallback, TrainerState
 from transformers.utils import logging as transformers_logging
 
-from lifecycle.engine import best, checkpoint, continuing, deciding, devices, diagnosis, memory
+from lifecycle.engine import best, checkpoint, continuing, deciding, devices, diagnosis, memory, sharding
 from lifecycle.engine.base import open_base
 from lifecycle.engine.batches import Collate, EncodedRows
 from lifecycle.engine.classifier import Network
@@ -34,7 +34,7 @@ from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.reporter import Reporter, evaluations_since_best
 from lifecycle.engine.samples import Samples, choose
 from lifecycle.engine.spec import RANKED, SpecError, TrainSpec
-from lifecycle.engine.strategies import load_tokenizer
+from lifecycle.engine.strategies import counts, load_tokenizer
 from lifecycle.engine.team import Obey, Team, set_threads
 from lifecycle.engine.trainer import EngineTrainer, Show, arguments
 
@@ -90,6 +90,8 @@ def _train(folder: Path, cancelled: Callable[[], bool], effort: Effort) -> dict[
         events.write("end", status="cancelled", message=f"Stopped on request at step {trainer.state.global_step}; it can be resumed.")
         return result | {"status": "cancelled", "metrics": best.values(folder)} | _cost(effort, trainer.team)
     trainer.let_go()
+    if spec.sharded:  # this process holds a part of it
+        model = trainer.model = _begin(spec, prepared, trainer.train_dataset.encoded.labels)
     from lifecycle.engine.finishing import FINISH  # what writes graphs and answers by them is loaded into memory that learning has left
 
     best.load(folder, model)
@@ -138,7 +140,7 @@ def _learn(spec: TrainSpec, folder: Path, prepared: Prepared, events: EventWrite
 
 def _attempt(spec: TrainSpec, folder: Path, prepared: Prepared, events: EventWriter, reporter: Reporter) -> tuple[EngineTrainer, Network]:
     """A new trainer, from the newest checkpoint to the end, or to where training broke."""
-    team = Team(folder, spec.processes, device=prepared.device)
+    team = Team(folder, spec.processes, device=prepared.device, sharded=spec.sharded)
     try:
         trainer, model = _trainer(spec, folder, prepared, events.write, team, [reporter])
         trainer.show = _samples(spec, prepared, trainer, events)
@@ -237,16 +239,18 @@ def _trainer(
     spec: TrainSpec, folder: Path, prepared: Prepared, tell: Callable[..., object], team: Team, callbacks: list[TrainerCallback]
 ) -> tuple[EngineTrainer, Network]:
     """A trainer with the model and its rows; what is computed once is there before the others of the team begin. tell: as events.write."""
-    _seed(spec.seed)
     recipe, classes = RECIPES[spec.task], len(spec.labels)
     limit = prepared.limit(spec)
     named = (("train", prepared.train), ("validation", prepared.validation))
     encoded = {name: recipe.encode(prepared.tokenizer, rows, classes, limit) for name, rows in named}
-    model: Any = recipe.build(prepared.base.path, spec, recipe.loss(spec, encoded["train"].labels))
+    model: Any = _begin(spec, prepared, encoded["train"].labels)
     if spec.keep_head:
         taken = continuing.take_head(model.head, prepared.base.path, spec)
         tell("log", message=f"The head begins with {taken} of {recipe.outputs(classes)} outputs of {spec.base.name}.")
-    model.to(devices.place(prepared.device, team.rank))
+    if spec.sharded:
+        sharding.check(model)
+    else:
+        model.to(devices.place(prepared.device, team.rank))
     lowest = Lowest(model.encoder, spec.strategy.frozen_layers) if spec.strategy.cached else None
     parts = memory.kept(folder, spec.batch_size)
     batches = Collate(
@@ -268,10 +272,21 @@ def _trainer(
     if team.size > 1:
         callbacks = [*callbacks, Obey(team)]
     args = arguments(spec, folder, rows=len(prepared.train), bf16=prepared.precision == "bf16", device=prepared.device)
-    trainer = EngineTrainer(spec, folder, parts, team, model, *sets, args=args, data_collator=batches, callbacks=callbacks)
+    if spec.sharded:
+        held = sharding.divide(model, prepared.device, team.size)
+        tell("log", message=f"Divided the model: each of {team.size} processes holds at most {held:,} of {counts(model)[1]:,} weights.")
+    kind = sharding.ShardedTrainer if spec.sharded else EngineTrainer
+    trainer = kind(spec, folder, parts, team, model, *sets, args=args, data_collator=batches, callbacks=callbacks)
     if lowest is not None:
         lowest.take_off()
     return trainer, model
+
+
+def _begin(spec: TrainSpec, prepared: Prepared, labels: Any) -> Network:
+    """The model as it is before the first step. labels: of the training rows, as the recipe's loss reads them."""
+    _seed(spec.seed)
+    recipe = RECIPES[spec.task]
+    return recipe.build(prepared.base.path, spec, recipe.loss(spec, labels))
 
 
 def _train_from(trainer: EngineTrainer, spec: TrainSpec, point: Path | None) -> None:

@@ -29,6 +29,7 @@ LABELS = {
     "frozen_layers": "Frozen layers, from below",
     "accumulation": "Batches of one step",
     "processes": "Processes",
+    "sharded": "Divide the model among the processes",
     "max_gradient_norm": "Longest gradient (0: any)",
     "focal_gamma": "Focal loss, gamma (0: none)",
     "evaluations_per_epoch": "Evaluations an epoch",

@@ -66,11 +66,15 @@ def provenance(run: Run) -> list[dict[str, str]]:
 
 
 def device_of(run: Run) -> str:
-    """What it was trained on; before its end what it asks for."""
+    """What it was trained on; before its end what it asks for. With the number of its processes, where they are several."""
     machine = run.result.get("environment") or {}
     trained = machine.get("device", "cpu") if machine else ""  # runs from before devices were told were trained on the CPU
     asked = {"cpu": "CPU", "cuda": "a GPU"}.get(run.spec.get("device", "auto"), "whichever is free first")
-    return trained.replace("cpu", "CPU") if trained else asked
+    device = trained.replace("cpu", "CPU") if trained else asked
+    if (processes := run.spec.get("processes", 1)) == 1:
+        return device
+    divided = ", each with its part of the model" if run.spec.get("sharded") else ""
+    return f"{device}, {processes} processes{divided}"
 
 
 def base_url(run: Run) -> str:

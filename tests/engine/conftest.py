@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -80,6 +81,23 @@ def run_folder(tmp_path, tiny_base):
         } | fields
         (folder / "spec.json").write_text(json.dumps(spec))
         return folder
+
+    return make
+
+
+@pytest.fixture
+def calm_folder(run_folder, tiny_base, tmp_path, monkeypatch):
+    """Makes run folders without dropout, of which each process draws its own. Seven rows: one process has none of the last batch."""
+    base = tmp_path / "calm"
+    shutil.copytree(tiny_base, base)
+    calm = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    (base / "config.json").write_text(json.dumps(json.loads((base / "config.json").read_text()) | calm))
+    monkeypatch.setattr("lifecycle.engine.classifier.HEAD_DROPOUT", 0.0)
+    monkeypatch.setattr("lifecycle.engine.team.FOLLOWER", (sys.executable, "-m", "tests.engine.calm_follower"))
+
+    def make(name, **fields):
+        spec = {"epochs": 3, "batch_size": 3, "evaluations_per_epoch": 1, "class_weights": True} | fields
+        return run_folder(name, rows=ROWS[:7], base={"path": str(base), "name": "calm"}, **spec)
 
     return make
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 import sys
 import time
-from threading import Thread
 
 import psutil
 import pytest
@@ -15,35 +12,12 @@ from safetensors.torch import load_file
 from torch import distributed
 
 from lifecycle.engine import team
-from lifecycle.engine.events import points, read_events
 from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.spec import SpecError, TrainSpec
 from lifecycle.engine.team import Team
-from tests.engine.inbox import ROWS
+from tests.engine.teams import assert_same_curve, children, digest, kill_when
 
 pytestmark = pytest.mark.engine
-
-SPEC = {"epochs": 3, "batch_size": 3, "evaluations_per_epoch": 1, "class_weights": True}
-CALM = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
-
-
-@pytest.fixture
-def calm_folder(run_folder, tiny_base, tmp_path, monkeypatch):
-    """Makes run folders without dropout, of which each process draws its own. Seven rows: one process has none of the last batch."""
-    base = tmp_path / "calm"
-    shutil.copytree(tiny_base, base)
-    (base / "config.json").write_text(json.dumps(json.loads((base / "config.json").read_text()) | CALM))
-    monkeypatch.setattr("lifecycle.engine.classifier.HEAD_DROPOUT", 0.0)
-    monkeypatch.setattr(team, "FOLLOWER", (sys.executable, "-m", "tests.engine.calm_follower"))
-
-    def make(name, **fields):
-        return run_folder(name, rows=ROWS[:7], base={"path": str(base), "name": "calm"}, **SPEC | fields)
-
-    return make
-
-
-def curve(folder):
-    return [(point.step, point.values) for point in points(read_events(folder / "events.jsonl")[0])]
 
 
 @pytest.mark.parametrize("strategy", [{"kind": "full"}, {"kind": "lora", "cached": True, "frozen_layers": 1, "dropout": 0.0}])
@@ -53,34 +27,12 @@ def test_two_processes_give_the_curve_and_the_weights_of_one(calm_folder, train_
     one, two = [train_here(folder) for folder in folders]
 
     assert (two["status"], two["best_step"], two["last_step"]) == ("succeeded", one["best_step"], one["last_step"])
-    alone, together = map(curve, folders)
-    assert [step for step, _ in together] == [step for step, _ in alone]
-    for (step, values), (_, others) in zip(alone, together, strict=True):
-        for name in ("train_loss", "validation_loss", "learning_rate", "gradient_norm", "macro_f1"):
-            assert others.get(name) == pytest.approx(values.get(name), rel=1e-3, abs=1e-6), (step, name)
+    assert_same_curve(*folders)
     name = "adapter_model.safetensors" if strategy["kind"] == "lora" else "model.safetensors"
     weights = [load_file(folder / "artifact" / name) for folder in folders]
     assert all((weights[0][name] - weights[1][name]).abs().max() < 1e-3 for name in weights[0])
     assert two["cpu_seconds"] > two["stages"]["train"]["cpu_seconds"] > 0
     assert not distributed.is_initialized()
-
-
-def children():
-    return [each for each in psutil.Process().children() if "calm_follower" in " ".join(each.cmdline())]
-
-
-def kill_when(condition):
-    """Kill the other process in the moment in which the condition holds."""
-
-    def watch():
-        while not condition():
-            time.sleep(0.005)
-        for each in children():
-            each.kill()
-
-    thread = Thread(target=watch)
-    thread.start()
-    return thread
 
 
 def test_a_process_that_is_killed_ends_the_run_in_a_sentence_and_resuming_gives_the_same_weights(calm_folder, train_here):
@@ -97,10 +49,6 @@ def test_a_process_that_is_killed_ends_the_run_in_a_sentence_and_resuming_gives_
     assert again["status"] == "succeeded"
     assert digest(folder) == digest(undisturbed)
     assert not children()
-
-
-def digest(folder):
-    return {each.name: each.read_bytes() for each in sorted((folder / "artifact").glob("*.safetensors"))}
 
 
 def test_the_others_end_with_a_first_process_that_is_killed(run_folder, engine):

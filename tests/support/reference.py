@@ -113,6 +113,12 @@ opened again and gives the same losses; `tests/engine/test_answering.py` compare
   their gradients (proven with two on a CPU: the curve and the weights of one, within rounding; with accelerators not measured here). Where
   one of them ends, the run fails as `process_lost` and resumes from its checkpoint; where memory runs out it ends, instead of going on in
   parts.
+- *Divide the model among the processes* (`sharded`, torch's FSDP2) has each of them hold its part of every weight, gradient and state of
+  the optimizer, and gather a layer where it is run: for a model that does not fit one GPU. Each step is that of one process, and what is
+  written is whole: checkpoints, best weights and artifact are the same files, and a checkpoint goes on in one process too. Validation is
+  run by all processes together. Every strategy and architecture above is divided in one test of `tests/engine/test_sharding_table.py`, but
+  *head only* and *fast LoRA*, which run the base once, whole, before training, and are refused. Proven with two processes on a CPU; on
+  GPUs it is not measured here.
 - `lifecycle launch DATASET@NUMBER --strategy NAME --set SETTING=VALUE` takes the names of this table.
 """
 KEPT = {

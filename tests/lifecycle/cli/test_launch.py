@@ -80,6 +80,13 @@ def test_a_run_that_ended_early_is_no_success_and_says_why(as_person, mia, run):
     assert said.out.endswith(" It ended early: The loss was no longer a number at step 43. Lower both learning rates.\n")
 
 
+def test_the_model_is_divided_among_processes_by_two_settings(as_person, mia, snapshot, base, site):
+    said = as_person(mia)("launch", "inbox@1", "--strategy", "full", "--set", "processes=2", "--set", "sharded=true")
+
+    assert said.code == 0, said.error
+    assert (Run.objects.get().spec["processes"], Run.objects.get().spec["sharded"]) == (2, True)
+
+
 def test_launch_with_watch_is_both(as_person, mia, snapshot, base, site):
     said = as_person(mia)("launch", "inbox@1", "--watch", "--json", during=lambda: training.finish_run(Run.objects.get()))
 

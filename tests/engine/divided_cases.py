@@ -1,0 +1,26 @@
+"""What is divided in one test each: every strategy that can be, on every architecture of the tables in docs/strategies.md. No torch."""
+
+from lifecycle.engine import text_defaults
+from lifecycle.engine.defaults import IA3_MODELS
+from tests.support.architectures import MODELS
+from tests.support.tiny_decoders import ARCHITECTURES
+
+INNER = {
+    "adapter": {"width": 4},
+    "prompt": {"virtual_tokens": 4},
+    "p_tuning": {"virtual_tokens": 4, "width": 8},
+    "prefix": {"virtual_tokens": 4},
+}
+ENCODING = [
+    (architecture, kind, task)
+    for architecture in MODELS
+    for kind in ("lora", "full", "ia3", "adapter")
+    for task in ("single_label", "multi_label", "spans", "preference")
+    if kind != "ia3" or architecture in IA3_MODELS
+]
+DECODING = [(architecture, kind, "free_text") for architecture in ARCHITECTURES for kind in text_defaults.STRATEGIES]
+
+
+def name_of(architecture, kind, task):
+    """What a case is called in what is found."""
+    return f"{architecture}-{kind}-{task}"

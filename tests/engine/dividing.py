@@ -1,0 +1,99 @@
+"""`python -m tests.engine.dividing RANK FOLDER`: one of two processes that take two steps with each divided model of the tables.
+
+The first writes FOLDER/found.json: for each case the largest difference to the same steps of one whole model, how far these moved the
+weights, how many weights the largest part has, and how many there are.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import distributed
+
+from lifecycle.engine import sharding
+from lifecycle.engine.answering import collate_examples
+from lifecycle.engine.decoders import build_decoder
+from lifecycle.engine.prompts import Example
+from lifecycle.engine.recipes import RECIPES
+from lifecycle.engine.spec import RANKED, Base, Strategy, TrainSpec
+from lifecycle.engine.strategies import counts, learning, trainable_state
+from tests.engine.divided_cases import DECODING, ENCODING, INNER, name_of
+from tests.support.architectures import make_encoder
+from tests.support.tiny_decoders import make_tiny_decoder
+
+PROCESSES = 2
+TEXTS = [[3, 4, 5, 6, 7], [8, 9, 10, 11, 12], [5, 6, 7, 8, 9], [12, 11, 10, 9, 8]]
+TARGETS = {
+    "single_label": [np.array(each) for each in (0, 2, 1, 1)],
+    "multi_label": [np.array(each) for each in ([1, 0, 1], [0, 0, 0], [0, 1, 0], [1, 1, 1])],
+    "spans": [np.array(each) for each in ([-100, 1, 2, 0, -100], [-100, 5, 6, 0, -100], [-100, 0, 3, 4, -100], [-100, 0, 0, 1, -100])],
+    "preference": [np.array([0, 1]), np.array([1, 0])],
+}
+
+
+def classifying(base, kind, task):
+    """A model that was begun from torch's seed, and its batch of rows."""
+    recipe, labels, names = RECIPES[task], TARGETS[task], () if task in RANKED else ("a", "b", "c")
+    spec = TrainSpec(Base("base", "base"), names, task=task, strategy=Strategy(kind, dropout=0.0, **INNER.get(kind, {})))
+    rows = [TEXTS[:2], TEXTS[2:]] if task in RANKED else TEXTS
+    targets = np.array(labels) if task in ("single_label", "multi_label") else labels
+    return recipe.build(base, spec, recipe.loss(spec, targets)), recipe.pad(rows, 1, token_types=False) | {"labels": recipe.stack(labels)}
+
+
+def writing(base, kind):
+    """The same of a decoder, whose rows count equally: each has as many tokens."""
+    examples = [Example(tuple(ids), tuple(ids), prompt=1) for ids in TEXTS]
+    return build_decoder(base, Strategy(kind, dropout=0.0, **INNER.get(kind, {}))), collate_examples(examples, 1)
+
+
+def step_twice(model, batch):
+    optimizer = torch.optim.SGD(learning(model).values(), lr=0.2)
+    for _ in range(2):
+        model.eval()(**batch)["loss"].backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+
+def compare(rank, begin):
+    """One case: what `found.json` says of it."""
+    torch.manual_seed(0)
+    whole, batch = begin()
+    before = {name: each.clone() for name, each in trainable_state(whole).items()}
+    step_twice(whole, batch)
+    torch.manual_seed(0)
+    divided, _ = begin()
+    sharding.check(divided)
+    held = sharding.divide(divided, "cpu", PROCESSES)
+    step_twice(divided, {name: each[rank::PROCESSES] for name, each in batch.items()})
+    alone, together = trainable_state(whole), sharding.gathered(learning(divided), keep=True)
+    assert alone.keys() == together.keys()
+    difference = max(float((alone[name] - together[name]).abs().max()) for name in alone)
+    moved = max(float((alone[name] - before[name]).abs().max()) for name in alone)
+    return {"difference": difference, "moved": moved, "held": held, "all": counts(whole)[1]}
+
+
+def main(rank, folder):
+    for architecture in dict.fromkeys(each[0] for each in ENCODING):  # before they meet: then the first alone would save
+        make_encoder(architecture).save_pretrained(folder / f"{rank}" / architecture)
+    for architecture in dict.fromkeys(each[0] for each in DECODING):
+        make_tiny_decoder(folder / f"{rank}" / architecture, architecture=architecture)
+    distributed.init_process_group("gloo", init_method=f"file://{folder / 'store'}", rank=rank, world_size=PROCESSES)
+    found = {}
+    for architecture, kind, task in (*ENCODING, *DECODING):
+        base = folder / f"{rank}" / architecture
+        begin = partial(writing, base, kind) if task == "free_text" else partial(classifying, base, kind, task)
+        case = name_of(architecture, kind, task)
+        print(case, flush=True)  # behind which a failure stands
+        found[case] = compare(rank, begin)
+    if rank == 0:
+        (folder / "found.json").write_text(json.dumps(found))
+    distributed.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), Path(sys.argv[2]))

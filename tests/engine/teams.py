@@ -1,0 +1,64 @@
+"""What tests of several processes of one run share: how it is followed, and how one of them is killed."""
+
+from __future__ import annotations
+
+import time
+from threading import Thread
+
+import psutil
+import pytest
+from safetensors.torch import load_file
+
+from lifecycle.engine.events import points, read_events
+
+PACE = {"examples_per_second", "memory_mb"}
+
+
+def curve(folder):
+    """(step, values) of each point of a run."""
+    return [(point.step, point.values) for point in points(read_events(folder / "events.jsonl")[0])]
+
+
+def assert_same_curve(alone, together):
+    """The curves of two run folders are equal within rounding. A point may tell of a loss or of an evaluation alone."""
+    one, two = (dict(curve(folder)) for folder in (alone, together))
+    assert list(one) == list(two)
+    for step, values in one.items():
+        others = two[step]
+        assert values.keys() == others.keys()
+        for name in values.keys() - PACE:
+            assert others[name] == pytest.approx(values[name], rel=1e-3, abs=1e-6), (step, name)
+
+
+def assert_same_artifact(alone, divided):
+    """The same tensors in the artifacts of two run folders, within rounding."""
+    names = [sorted(each.name for each in (folder / "artifact").glob("*.safetensors")) for folder in (alone, divided)]
+    assert names[0] == names[1] != []
+    for name in names[0]:
+        one, two = (load_file(folder / "artifact" / name) for folder in (alone, divided))
+        assert one.keys() == two.keys()
+        assert all((one[each] - two[each]).abs().max() < 1e-3 for each in one)
+
+
+def children():
+    """The other processes of a run that is trained here."""
+    return [each for each in psutil.Process().children() if "calm_follower" in " ".join(each.cmdline())]
+
+
+def kill_when(condition):
+    """Kill the other process in the moment in which the condition holds."""
+
+    def watch():
+        while not condition():
+            time.sleep(0.005)
+        for each in children():
+            each.kill()
+
+    thread = Thread(target=watch)
+    thread.start()
+    return thread
+
+
+def digest(folder):
+    """The bytes of an artifact's weights, by file."""
+    return {each.name: each.read_bytes() for each in sorted((folder / "artifact").glob("*.safetensors"))}
