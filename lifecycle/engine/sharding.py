@@ -54,7 +54,7 @@ def gathered(parts: Mapping[str, Any], *, keep: bool) -> dict[str, Tensor]:
     """Tensors whole and on the CPU; none where this process does not keep them. All processes call it with the same names."""
     found = {}
     for name, part in parts.items():
-        whole = part.detach().full_tensor() if isinstance(part, DTensor) else part
+        whole = part.full_tensor().detach() if isinstance(part, DTensor) else part
         if keep:
             found[name] = whole.cpu().contiguous()
     return found
