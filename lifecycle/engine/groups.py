@@ -79,11 +79,8 @@ class MacroF1:
 
     def of_groups(self, codes: Ints, groups: int, seed: int = 1) -> list[Value | None]:
         """As Measure says."""
-        rows = np.bincount(codes, minlength=groups)
-        inside = [codes == number if rows[number] >= LEAST else None for number in range(groups)]
-        return [
-            None if some is None else macro_f1_of(self.truth[some], self.predicted[some], self.classes, seed) for some in inside
-        ]  # fmt: skip
+        inside = [np.flatnonzero(codes == number) for number in range(groups)]
+        return [macro_f1_of(self.truth[rows], self.predicted[rows], self.classes, seed) if len(rows) >= LEAST else None for rows in inside]
 
 
 def macro_f1_of(truth: Ints, predicted: Ints, classes: int, seed: int = 1) -> Value:
