@@ -50,11 +50,12 @@ def divide(model: Network, device: str, processes: int) -> int:
     return int(held)
 
 
+@torch.no_grad()
 def gathered(parts: Mapping[str, Any], *, keep: bool) -> dict[str, Tensor]:
     """Tensors whole and on the CPU; none where this process does not keep them. All processes call it with the same names."""
     found = {}
     for name, part in parts.items():
-        whole = part.full_tensor().detach() if isinstance(part, DTensor) else part
+        whole = part.full_tensor() if isinstance(part, DTensor) else part
         if keep:
             found[name] = whole.cpu().contiguous()
     return found

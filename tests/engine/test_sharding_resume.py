@@ -28,7 +28,7 @@ def stopped_at(step, folder, train_here):
 
 
 def test_a_process_that_is_killed_ends_the_run_in_a_sentence_and_resuming_gives_the_same_weights(calm_folder, train_here):
-    undisturbed, folder = (calm_folder(name, epochs=20, **DIVIDED) for name in ("undisturbed", "killed"))
+    undisturbed, folder = (calm_folder(name, epochs=8, **DIVIDED) for name in ("undisturbed", "killed"))
     train_here(undisturbed)
 
     killing = kill_when(lambda: len(sealed(folder)) == 2)
@@ -44,7 +44,7 @@ def test_a_process_that_is_killed_ends_the_run_in_a_sentence_and_resuming_gives_
 
 
 def test_a_first_process_that_is_killed_leaves_a_run_that_goes_on_to_the_same_weights(run_folder, engine):
-    undisturbed, folder = (run_folder(name, epochs=20, **DIVIDED) for name in ("undisturbed", "killed"))
+    undisturbed, folder = (run_folder(name, epochs=8, **DIVIDED) for name in ("undisturbed", "killed"))
     assert engine("train", undisturbed).returncode == 0
     leader = engine.start("train", folder)
     while len(sealed(folder)) < 2:
