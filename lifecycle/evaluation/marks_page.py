@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from lifecycle.evaluation import charts, marks, pages, queries, rules
 from lifecycle.evaluation.marks import Marks, Mistake, Piece
 from lifecycle.evaluation.models import Evaluation
-from lifecycle.evaluation.parts import may_read, thread
+from lifecycle.evaluation.parts import may_read, tabs, thread
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.marks import Figure
 from lifecycle.ui.numbers import count, decimals
@@ -41,6 +41,7 @@ def detail(user: User, evaluation: Evaluation, given: Mapping[str, str]) -> dict
     errors, worst = queries.chosen_marks(evaluation, 0, FEW)
     return {
         "evaluation": evaluation,
+        "tabs": tabs(evaluation, "detail"),
         "thread": thread(evaluation),
         "rival": rules.rival(report),
         "figures": figures(report),

@@ -11,7 +11,7 @@ from datasets_app.snapshots import queries as snapshots
 from lifecycle.engine.ranked_predictions import RankedAnswers
 from lifecycle.evaluation import charts, orders, pages, queries, rules
 from lifecycle.evaluation.models import Evaluation
-from lifecycle.evaluation.parts import may_read, thread
+from lifecycle.evaluation.parts import may_read, tabs, thread
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.marks import Figure
 from lifecycle.ui.numbers import count, decimals
@@ -44,6 +44,7 @@ def detail(user: User, evaluation: Evaluation) -> dict[str, Any]:
     return pages.parts(evaluation) | {
         "evaluation": evaluation,
         "reliability": charts.reliability(report),
+        "tabs": tabs(evaluation, "detail"),
         "thread": thread(evaluation),
         "figures": figures(report),
         "metrics": [pages.measure(report, name) | {"meant": orders.MEANT[name]} for name in orders.MEANT if report.get(name) is not None],

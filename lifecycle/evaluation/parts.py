@@ -12,11 +12,12 @@ from lifecycle.ui.marks import Step
 from registry.access.models import User
 
 PARTS = {"detail": "Report", "slices": "Groups", "threshold": "Threshold", "robustness": "Robustness"}
+OF_ONE = ("slices", "threshold")  # where a text has one class alone
 
 
 def tabs(evaluation: Evaluation, current: str) -> list[dict[str, object]]:
-    """Links to all of them; none where there is the report alone: of all but one class a text. current: of PARTS."""
-    found = PARTS if is_one(evaluation.report) else {}
+    """Links to those that its task has. current: of PARTS."""
+    found = {name: label for name, label in PARTS.items() if name not in OF_ONE or is_one(evaluation.report)}
     return [
         {"label": label, "url": reverse(f"evaluation:{name}", args=[evaluation.uuid]), "current": name == current}
         for name, label in found.items()

@@ -15,7 +15,7 @@ from lifecycle.engine import verbatim, words
 from lifecycle.engine.text_answers import TextAnswers
 from lifecycle.evaluation import queries, rules, text_rules
 from lifecycle.evaluation.models import Evaluation
-from lifecycle.evaluation.parts import may_read, thread
+from lifecycle.evaluation.parts import may_read, tabs, thread
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.marks import Figure
 from lifecycle.ui.numbers import count, decimals
@@ -105,6 +105,7 @@ def detail(user: User, evaluation: Evaluation) -> dict[str, Any]:
     worst = text_rules.ordered(found, text_rules.KEY, best=False)[:WORST]
     return parts(evaluation) | {
         "evaluation": evaluation,
+        "tabs": tabs(evaluation, "detail"),
         "thread": thread(evaluation),
         "metrics": [measure(report, name) for name in text_rules.METRICS if report.get(name) is not None],
         "grounds": text_rules.grounds(report),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lifecycle.compute import warm
-from lifecycle.evaluation import queries
+from lifecycle.evaluation import queries, rules
 from lifecycle.evaluation.findings import Finding
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.jobs.context import JobContext
@@ -12,7 +12,8 @@ from lifecycle.training.folders import local_folder
 
 
 def check(evaluation: Evaluation, item: str) -> None:
-    """Raises Refused where the evaluation holds no answer to the item, or its text is gone."""
+    """Raises Refused where a text has not one class, the evaluation holds no answer to the item, or its text is gone."""
+    rules.check_one(evaluation.report)
     if queries.answer_to(evaluation, item) is None:
         raise Refused("This evaluation holds no answer to that item.", fields={"item": ["Choose an item that was answered here."]})
     text_of(evaluation, item)
