@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from django.http import Http404
 
-from lifecycle.evaluation import queries
+from lifecycle.evaluation import queries, rules
 from lifecycle.evaluation.models import Analysis, Evaluation
 from lifecycle.evaluation.parts import thread
 
@@ -25,28 +26,46 @@ class Part:
     depth: int = 0
 
 
-def explained(evaluation: Evaluation, digest: str) -> dict[str, Any]:
-    """The text of an item with its words shaded, or how to get that. Raises Http404 where the evaluation holds no such item."""
+def explained(evaluation: Evaluation, digest: str, chosen: str = "") -> dict[str, Any]:
+    """The text of an item with its words shaded, or how to get that. Raises Http404 where the evaluation holds no such item.
+
+    chosen: the class whose words are shown, where a text may have several; by default the likeliest that was given.
+    """
     answer = queries.answer_to(evaluation, digest)
     item = queries.items_by_digest(evaluation, [digest]).get(digest) if answer else None
     if answer is None or item is None:
         raise Http404("This evaluation holds no such item.")
     analysis = queries.analysis(evaluation, Analysis.Kind.WORDS, digest)
     job = queries.analysis_job(evaluation, Analysis.Kind.WORDS, digest)
-    report = analysis.report if analysis else {}
+    every = analysis.report.get("classes", [analysis.report]) if analysis else []
+    report = next((each for each in every if each["answer"] == chosen), every[0] if every else {})
     cut = parts(item.text, report["words"]) if analysis else []
     return {
         "evaluation": evaluation,
         "thread": thread(evaluation),
         "item": item,
         "answer": answer,
+        "several": rules.is_several(evaluation.report),
         "analysis": analysis,
         "report": report,
+        "tabs": tabs(queries.address_of(Analysis.Kind.WORDS, evaluation.uuid, digest), every, report) if len(every) > 1 else [],
         "parts": cut,
         "words": sorted((part for part in cut if part.effect is not None), key=lambda part: -abs(part.effect or 0)),
         "job": job,
         "working": job is not None and not job.is_finished,
     }
+
+
+def tabs(address: str, every: Sequence[Mapping[str, Any]], shown: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Links to the words of each class: those that were given, then the likeliest that were not."""
+    return [
+        {
+            "label": each["answer"] if each["given"] else f"{each['answer']} (not given)",
+            "url": f"{address}&{urlencode({'class': each['answer']})}",
+            "current": each is shown,
+        }
+        for each in every
+    ]
 
 
 def parts(text: str, words: Sequence[Mapping[str, Any]]) -> list[Part]:

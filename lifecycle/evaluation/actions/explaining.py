@@ -12,8 +12,8 @@ from lifecycle.training.folders import local_folder
 
 
 def check(evaluation: Evaluation, item: str) -> None:
-    """Raises Refused where a text has not one class, the evaluation holds no answer to the item, or its text is gone."""
-    rules.check_one(evaluation.report)
+    """Raises Refused where a text has no classes, the evaluation holds no answer to the item, or its text is gone."""
+    rules.check_classified(evaluation.report)
     if queries.answer_to(evaluation, item) is None:
         raise Refused("This evaluation holds no answer to that item.", fields={"item": ["Choose an item that was answered here."]})
     text_of(evaluation, item)
@@ -28,6 +28,7 @@ def text_of(evaluation: Evaluation, item: str) -> str:
 
 
 def compute(ctx: JobContext, evaluation: Evaluation, item: str) -> Finding:
-    """{"answer": label, "log_odds", "empty", "words": [{"start", "end", "effect"}], "found"}: offsets alone, no text."""
+    """{"answer": label, "log_odds", "empty", "words": [{"start", "end", "effect"}], "found", "given"}: offsets alone, no text. Where a text
+    may have several classes {"classes": [one of each]}."""
     ctx.progress(0, stage="Leaving out each word in turn")
     return Finding(warm.explain(local_folder("artifacts", evaluation.run.artifact), text_of(evaluation, item)))

@@ -124,7 +124,7 @@ def test_what_is_computed_of_one_class_alone_is_refused_in_a_sentence_and_not_of
     client, item = client_for(mia), queries.predictions_of(measured).ids[0]
 
     page = client.get(f"/evaluations/{measured.uuid}/").content.decode()
-    asked = {each: client.get(f"/evaluations/{measured.uuid}/{each}/", {"item": item}) for each in ("groups", "threshold", "words")}
+    asked = {each: client.get(f"/evaluations/{measured.uuid}/{each}/", {"item": item}) for each in ("groups", "threshold")}
     posted = {kind: client.post(f"/evaluations/{measured.uuid}/analyse/", {"kind": kind}) for kind in ("clusters", "membership")}
 
     assert f"/evaluations/{measured.uuid}/threshold/" not in page

@@ -6,13 +6,13 @@ import pytest
 from django.core.exceptions import PermissionDenied
 
 from lifecycle.compute import warm
-from lifecycle.evaluation import actions, queries
+from lifecycle.evaluation import actions, queries, rules
 from lifecycle.evaluation.models import Analysis
 from lifecycle.evaluation.words_page import Part, depth, parts
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
 from tests.support.jobs import run_ok
-from tests.support.training import make_run, make_snapshot
+from tests.support.training import make_run, make_snapshot, several_snapshot
 
 pytestmark = pytest.mark.django_db
 WORDS = Analysis.Kind.WORDS
@@ -115,3 +115,58 @@ def test_programs_ask_for_it_and_read_it(measured, engine, item, client_for, mia
     found = client.get(address, {"item": item.digest}).json()
     assert found["report"]["words"][0] == {"start": 0, "end": len(item.text.split()[0]), "effect": 1.5}
     assert client.post(address, {}, content_type="application/json").status_code == 400
+
+
+# ── Any number of classes a text ────────────────────────────────────────────
+@pytest.fixture
+def several(project, mia):
+    return queries.latest_evaluation(make_run(several_snapshot(project, mia), mia, accuracy=0.6), "test")
+
+
+@pytest.fixture
+def each_class(monkeypatch):
+    """An engine for which the first word speaks for card, against refund."""
+
+    def explain(folder, text, timeout_seconds=0.0):
+        end = len(text.split()[0])
+
+        def one(answer, given, effect):
+            words = [{"start": 0, "end": end, "effect": effect}]
+            return {"answer": answer, "given": given, "log_odds": 2.0 * effect, "empty": 0.25, "words": words, "found": 4}
+
+        return {"classes": [one("card", True, 1.5), one("refund", False, -0.6)]}
+
+    monkeypatch.setattr(warm, "explain", explain)
+
+
+def test_of_several_classes_each_has_its_own_words(several, each_class, client_for, mia):
+    client, item = client_for(mia), next(iter(queries.items_by_digest(several, queries.predictions_of(several).ids).values()))
+    address = f"/evaluations/{several.uuid}/words/?item={item.digest}"
+    assert b"Find the words that speak" in client.get(address).content
+
+    client.post(address)
+    run_ok("default")
+    card, refund, other = (client.get(address + chosen) for chosen in ("", "&class=refund", "&class=nothing"))
+
+    first = item.text.split()[0]
+    assert [tab["label"] for tab in card.context["tabs"]] == ["card", "refund (not given)"]
+    assert [tab["current"] for tab in card.context["tabs"]] == [True, False]
+    assert client.get(card.context["tabs"][1]["url"]).context["report"] == refund.context["report"]
+    assert f'<mark class="for f3" title="+1.50">{first}</mark>' in card.content.decode()
+    assert f'<mark class="against a3" title="−0.60">{first}</mark>' in refund.content.decode()
+    assert "which the text did not get" in refund.content.decode()
+    assert "which the text did not get" not in card.content.decode()
+    assert other.context["report"] == card.context["report"]
+    assert card.context["answer"] == next(each for each in rules.answers(queries.predictions_of(several)) if each.item == item.digest)
+    found = client.get(f"/api/v1/evaluations/{several.uuid}/words/", {"item": item.digest}).json()
+    assert [(each["answer"], each["given"]) for each in found["report"]["classes"]] == [("card", True), ("refund", False)]
+
+
+def test_rows_of_several_classes_lead_there_and_an_item_that_was_not_answered_is_refused(several, client_for, mia):
+    line = client_for(mia).get(f"/evaluations/{several.uuid}/items/").context["lines"][0]
+    stray = several.snapshot.dataset.items.exclude(digest__in=queries.predictions_of(several).ids).first()
+
+    assert line.why == f"/evaluations/{several.uuid}/words/?item={line.answer.item}"
+    with pytest.raises(Refused, match="holds no answer to that item"):
+        actions.analyse(evaluation=several, kind=WORDS, actor=mia, item=stray.digest)
+    assert not Job.objects.filter(kind="evaluation.words").exists()
