@@ -6,58 +6,25 @@ import pytest
 
 from datasets_app.datasets.models import Item
 from datasets_app.snapshots import queries as snapshots
-from lifecycle.engine.flips import Flip
 from lifecycle.engine.perturb import PROBES, disturb, disturb_responses
-from lifecycle.evaluation import queries
-from lifecycle.evaluation.models import Evaluation
 from lifecycle.jobs.models import Job
 from registry.ledger.models import Event
 from tests.support.evaluations import made_probes
-from tests.support.marks import marked_snapshot
-from tests.support.ranked import ranked_snapshot
-from tests.support.training import make_run, make_snapshot, several_snapshot
-from tests.support.written import chat_snapshot, make_decoder, make_written_run, written_snapshot
+from tests.support.probes import SAID, TASKS, flip, items_of, measured
 
 pytestmark = pytest.mark.django_db
-TASKS = ("single_label", "multi_label", "spans", "preference", "ranking", "free_text", "chat")
 NAMED = {
     "single_label": ("Accuracy", "Macro-F1"), "multi_label": ("Micro-F1", "Subset accuracy"),
     "spans": ("Micro-F1", "Texts with every span right"), "preference": ("Accuracy of pairs", "Best response first"),
     "ranking": ("Accuracy of pairs", "Best response first"), "free_text": ("ROUGE-L", "Exact match"), "chat": ("ROUGE-L", "Exact match"),
 }  # fmt: skip
 HEADS = {"preference": "Prompt and responses", "ranking": "Prompt and responses", "free_text": "Prompt", "chat": "Prompt"}
-SAID = {  # label, before and after, as the engine writes them
-    "single_label": ("card", "card", "refund"), "multi_label": ('["card"]', '["card"]', '["card", "refund"]'),
-    "spans": ('[[0, 2, "thing"]]', '[[0, 2, "thing"]]', "[]"), "preference": ("1 > 2", "1 > 2", "2 > 1"),
-    "ranking": ("1 > 2 > 3", "1 > 2 > 3", "2 > 1 > 3"), "free_text": ("", "as it was before", "as it became"),
-    "chat": ("", "as it was before", ""),
-}  # fmt: skip
 
 
 @pytest.fixture
 def measure(project, mia, tmp_path):
-    """An evaluation of a task, of a run that nobody trained."""
-
-    def made(task: str) -> Evaluation:
-        if task in ("free_text", "chat"):
-            snapshot = (chat_snapshot if task == "chat" else written_snapshot)(project, mia)
-            return Evaluation.objects.get(run=make_written_run(snapshot, mia, make_decoder(project, mia, tmp_path)), split="test")
-        snapshot = {"single_label": make_snapshot, "multi_label": several_snapshot, "spans": marked_snapshot}.get(task)
-        found = snapshot(project, mia) if snapshot else ranked_snapshot(project, mia, task)
-        return queries.latest_evaluation(make_run(found, mia), "test")
-
-    return made
-
-
-def items_of(evaluation: Evaluation) -> list[str]:
-    """Digests of its rows."""
-    return [row.item for row in snapshots.rows_of(evaluation.snapshot, evaluation.split)]
-
-
-def flip(task: str, item: str, probe: str = "upper", after: float = 0.25) -> Flip:
-    label, clean, predicted = SAID[task]
-    sure = (None, None) if task in ("free_text", "chat") else (0.9, 0.6)
-    return Flip(probe, item, label, clean, sure[0], predicted, sure[1], 1.0, after)
+    """An evaluation of a task."""
+    return lambda task: measured(task, project, mia, tmp_path)
 
 
 @pytest.mark.parametrize("task", TASKS)
