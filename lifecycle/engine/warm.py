@@ -24,6 +24,7 @@ from lifecycle.engine.embedding import Embedder
 from lifecycle.engine.faults import EngineFault, describe
 from lifecycle.engine.occlusion import explain, explain_each
 from lifecycle.engine.recipes import RECIPES
+from lifecycle.engine.span_occlusion import explain_parts, tempered
 from lifecycle.engine.verbs import open_predictor
 
 IDLE_SECONDS = 900.0
@@ -167,8 +168,12 @@ def _explain(payload: dict[str, Any]) -> dict[str, Any]:
         thresholds = predictor.info.thresholds or (0.5,) * len(labels)
         every = explain_each(logits, text, thresholds, end=read)
         return {"classes": [asdict(each) | {"answer": labels[each.answer]} for each in every]}
+    if task == "spans":
+        parts = explain_parts(lambda texts: tempered(predictor.answer(texts).logits, temperature), text, end=read)
+        return {"parts": [asdict(each) | {"answer": labels[each.answer]} for each in parts]}
     if task != "single_label":
-        raise EngineFault("bad_spec", "Words are left out for classes of a text so far.", "Read the answers in the model's evaluation.")
+        message = "Words are left out for classes and marked parts of a text so far."
+        raise EngineFault("bad_spec", message, "Read the answers in the model's evaluation.")
     found = explain(logits, text, end=read)
     return asdict(found) | {"answer": labels[found.answer]}
 

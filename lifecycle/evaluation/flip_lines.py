@@ -11,7 +11,7 @@ from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.learnable import turns_before
 from lifecycle.engine.flips import Flip
 from lifecycle.engine.perturb import disturb, disturb_responses
-from lifecycle.evaluation import queries, rules, text_rules
+from lifecycle.evaluation import marks, queries, rules, text_rules
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.evaluation.parts import may_read
 from lifecycle.ui.addresses import find_url
@@ -87,7 +87,7 @@ def said(evaluation: Evaluation, told: str, read: Read) -> tuple[str, ...]:
         return tuple(json.loads(told))
     if rules.is_marks(report):
         text = "".join(read.disturbed)
-        return tuple(f"“{text[start:end]}” {label}" if text else f"{label} {start}–{end}" for start, end, label in json.loads(told))
+        return tuple(marks.quote(text, *each) if text else "{2} {0}–{1}".format(*each) for each in json.loads(told))
     if text_rules.writes(report):
         return (told,) if read.text and told else ()
     return (told,)

@@ -200,14 +200,6 @@ def most_probed(report: Mapping[str, Any]) -> int:
     return WRITTEN_PROBED if text_rules.writes(report) else PROBED
 
 
-def check_classified(report: Mapping[str, Any]) -> None:
-    """Raises Refused for what is computed of a text's classes, where parts are marked, texts written or responses put in order."""
-    check_classes(report)
-    if is_marks(report):
-        step = "The report shows what is measured of marked parts."
-        raise Refused("So far this is computed of the classes of a text, not of marked parts.", next_step=step)
-
-
 def errors(report: Mapping[str, Any]) -> int:
     """Rows that were answered wrongly."""
     return int(report["wrong_rows"]) if "wrong_rows" in report else int(mistaken(report).sum())

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from lifecycle.compute import warm
-from lifecycle.evaluation import actions
+from lifecycle.evaluation import actions, queries
 from lifecycle.evaluation.models import Analysis
 from tests.support.browser import fits, shot, violations
 from tests.support.evaluations import made_probes
@@ -48,5 +48,25 @@ def test_the_words_of_a_class_are_chosen(opened, project, mia, tmp_path, monkeyp
         page.get_by_role("link", name="refund (not given)").click()
         expect(page.get_by_text("speaks for refund, which the text did not get")).to_be_visible()
         shot(page, f"words-several-{width}-{scheme}")
+        fits(page)
+        assert violations(page) == []
+
+
+def test_the_words_around_a_span_are_reached_from_its_row(opened, project, mia, tmp_path, monkeypatch):
+    evaluation = measured("spans", project, mia, tmp_path)
+    one = {"answer": "thing", "confidence": 0.9, "log_odds": 2.0, "empty": 0.1, "found": 5}
+    words = [{"start": 0, "end": 2, "effect": 1.5}]
+    parts = [one | {"start": 3, "end": 5, "words": words}, one | {"start": 6, "end": 8, "words": words, "answer": "wish"}]
+    monkeypatch.setattr(warm, "explain", lambda *_: {"parts": parts})
+    for item in items_of(evaluation):
+        if queries.answer_to(evaluation, item).predicted:
+            actions.analyse(evaluation=evaluation, kind=Analysis.Kind.WORDS, actor=mia, item=item)
+    run_ok("default")
+
+    for width, scheme in MODES:
+        page = opened(f"/evaluations/{evaluation.uuid}/items/?kind=exact", mia, width=width, scheme=scheme)
+        page.get_by_role("link", name="words that speak").first.click()
+        expect(page.get_by_role("heading", name="Span", exact=True)).to_be_visible()
+        shot(page, f"words-spans-{width}-{scheme}")
         fits(page)
         assert violations(page) == []

@@ -16,6 +16,7 @@ from lifecycle.engine.events import read_events
 from lifecycle.engine.flips import read_flips
 from lifecycle.engine.perturb import PROBES, SENTENCE, disturb, disturb_responses
 from lifecycle.engine.predictor import Predictor
+from lifecycle.engine.probing import open_subject
 from lifecycle.engine.probing.classes import set_f1
 from lifecycle.engine.probing.marks import Marks, carry
 from lifecycle.engine.probing.orders import ranks, sure
@@ -239,6 +240,19 @@ def test_written_answers_to_disturbed_prompts_are_held_against_the_references(tr
     again, other = probe(run / "artifact", base, lambda path: write_pairs(path, QUESTIONS), name="again", rows=3)
     assert (other["rows"], other["of"]) == (3, 8)
     assert progress_of(again)[-1] == (21, 21, "rows")
+
+
+@engine
+def test_a_prompt_of_which_nothing_is_left_is_answered_too(tmp_path, train_here):
+    base = make_tiny_decoder(tmp_path / "base")
+    run = make_run(tmp_path / "run", base, epochs=1)
+    train_here(run)
+    subject = open_subject(run / "artifact", base, threads=1, batch_size=8, cancelled=lambda: False)
+    turns = (Turn("user", "where is my order"), Turn("assistant", "no"), Turn("user", ""))
+
+    said = subject.answer(Rows(("one", "two"), ("", "where is my order"), (Target("yes"), Target("yes", turns=turns))))
+
+    assert [type(each) for each in said] == [str, str]
 
 
 @engine

@@ -161,7 +161,7 @@ def test_who_may_not_read_samples_sees_digests(measured, client_for, project, ai
 def test_what_is_computed_of_one_class_alone_is_refused_in_a_sentence(measured, client_for, mia):
     client, item = client_for(mia), queries.marks_of(measured).ids[0]
 
-    asked = {each: client.get(f"/evaluations/{measured.uuid}/{each}/", {"item": item}) for each in ("groups", "threshold", "words")}
+    asked = {each: client.get(f"/evaluations/{measured.uuid}/{each}/", {"item": item}) for each in ("groups", "threshold")}
     posted = {kind: client.post(f"/evaluations/{measured.uuid}/analyse/", {"kind": kind}) for kind in ("clusters", "membership")}
 
     for answer in [*asked.values(), *posted.values()]:

@@ -6,12 +6,13 @@ import pytest
 from django.core.exceptions import PermissionDenied
 
 from lifecycle.compute import warm
-from lifecycle.evaluation import actions, queries, rules
+from lifecycle.evaluation import actions, marks, queries, rules
 from lifecycle.evaluation.models import Analysis
 from lifecycle.evaluation.words_page import Part, depth, parts
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
 from tests.support.jobs import run_ok
+from tests.support.marks import marked_snapshot
 from tests.support.training import make_run, make_snapshot, several_snapshot
 
 pytestmark = pytest.mark.django_db
@@ -146,7 +147,7 @@ def test_of_several_classes_each_has_its_own_words(several, each_class, client_f
 
     client.post(address)
     run_ok("default")
-    card, refund, other = (client.get(address + chosen) for chosen in ("", "&class=refund", "&class=nothing"))
+    card, refund, other = (client.get(address + chosen) for chosen in ("", "&for=refund", "&for=nothing"))
 
     first = item.text.split()[0]
     assert [tab["label"] for tab in card.context["tabs"]] == ["card", "refund (not given)"]
@@ -169,4 +170,51 @@ def test_rows_of_several_classes_lead_there_and_an_item_that_was_not_answered_is
     assert line.why == f"/evaluations/{several.uuid}/words/?item={line.answer.item}"
     with pytest.raises(Refused, match="holds no answer to that item"):
         actions.analyse(evaluation=several, kind=WORDS, actor=mia, item=stray.digest)
+    assert not Job.objects.filter(kind="evaluation.words").exists()
+
+
+# ── Marked parts ────────────────────────────────────────────────────────────
+@pytest.fixture
+def marked(project, mia):
+    return queries.latest_evaluation(make_run(marked_snapshot(project, mia), mia, accuracy=0.6), "test")
+
+
+def rows_of(marked, *, found: bool):
+    """Rows in which something, or nothing, was found."""
+    return [each for each in marks.every(queries.marks_of(marked)) if bool(each.found) is found]
+
+
+def test_of_marked_parts_each_span_has_the_words_around_it(marked, monkeypatch, client_for, mia):
+    row = rows_of(marked, found=True)[0]
+    one = {"answer": "thing", "confidence": 0.9, "log_odds": 2.0, "empty": 0.1, "found": 4}
+    first = one | {"start": 0, "end": 2, "words": [{"start": 3, "end": 5, "effect": 1.5}]}
+    second = one | {"start": 3, "end": 5, "words": [{"start": 0, "end": 2, "effect": -0.6}]}
+    monkeypatch.setattr(warm, "explain", lambda *_: {"parts": [first, second]})
+    client, address = client_for(mia), f"/evaluations/{marked.uuid}/words/?item={row.item}"
+    listed = client.get(f"/evaluations/{marked.uuid}/items/").context["lines"]
+
+    client.post(address)
+    run_ok("default")
+    page, other = client.get(address), client.get(address + "&for=3-5")
+
+    text = queries.items_by_digest(marked, [row.item])[row.item].text
+    assert [tab["label"] for tab in page.context["tabs"]] == [f"“{text[:2]}” thing", f"“{text[3:5]}” thing"]
+    assert f'<mark class="for f3" title="+1.50">{text[3:5]}</mark>' in page.content.decode()
+    assert f'<mark class="against a3" title="−0.60">{text[:2]}</mark>' in other.content.decode()
+    label, found = queries.marks_of(marked).labels, row.found[0]
+    assert page.context["answer"].predicted[0] == f"“{text[found.start : found.end]}” {label[found.label]}"
+    assert {line.why for line in listed} == {
+        f"/evaluations/{marked.uuid}/words/?item={line.marks.item}" if line.marks.found else "" for line in listed
+    }
+
+
+def test_where_nothing_was_marked_no_word_is_looked_for(marked, client_for, mia):
+    row = rows_of(marked, found=False)[0]
+    client, address = client_for(mia), f"/evaluations/{marked.uuid}/words/?item={row.item}"
+
+    page, answer = client.get(address).content.decode(), client.post(address)
+
+    assert "The model marked nothing in this text, so no word speaks for a span." in page
+    assert "Find the words that speak" not in page
+    assert answer.status_code == 422
     assert not Job.objects.filter(kind="evaluation.words").exists()
