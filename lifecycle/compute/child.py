@@ -126,6 +126,8 @@ def tail(ctx: JobContext, folder: Path, on_events: Callable[[list[dict[str, Any]
     for event in events:
         if event.get("kind") == "metric" and event.get("total_steps"):
             ctx.progress(int(event["step"]), int(event["total_steps"]), unit="steps")
+        elif event.get("kind") == "progress":
+            ctx.progress(int(event["done"]), int(event["total"]), unit=event.get("unit"), message=event.get("message"))
         elif event.get("kind") == "stage" and isinstance(event.get("name"), str):
             ctx.progress(0, stage=event["name"].capitalize(), message=str(event.get("message", "")))
     with transaction.atomic():

@@ -53,7 +53,8 @@ def embed_base(base: Path, texts: list[str], *, digest: str, max_tokens: int, ti
 
 
 def explain(artifact: Path, text: str, timeout_seconds: float = 120.0) -> dict[str, Any]:
-    """occlusion.Explanation of one text as JSON; its answer is the label's name."""
+    """occlusion.Explanation of one text as JSON; its answer is the label's name. Where a text may have several classes {"classes": [one of
+    each]}, where parts are marked {"parts": [one of each, with its "start", "end" and "confidence"]}."""
     return call("explain", {"artifact": str(artifact), "texts": [text]}, timeout_seconds)
 
 

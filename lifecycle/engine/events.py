@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 TAIL_BYTES = 2**20
-KINDS = ("stage", "metric", "log", "finding", "samples", "checkpoint", "end")
+KINDS = ("stage", "progress", "metric", "log", "finding", "samples", "checkpoint", "end")
 
 
 class EventWriter:

@@ -1,33 +1,48 @@
-"""flips.parquet: the answers that changed when their texts were disturbed. No texts: they are disturbed again where they are shown."""
+"""flips.parquet: the answers that changed when their texts were disturbed. No texts of the data: they are disturbed again where they are
+shown.
+
+label, clean, predicted: what is true, and the answers before and after. Where a text has one class its name; where it may have several a
+JSON list of names, of marked parts one of [start, end, class] in the disturbed text; an order as "2 > 1 = 3"; of written texts nothing is
+said to be true, and the answers are as they were written.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-NUMBERS = ("clean_confidence", "confidence")
+NUMBERS = ("clean_confidence", "confidence", "before", "after")
 
 
 @dataclass(frozen=True, slots=True)
 class Flip:
-    """A row's answer under one probe. id: of the row; label: its true one; clean, predicted: the answers before and after."""
+    """A row's answer under one probe. id: of the row. clean_confidence, confidence: of what changed, before and after; None where an answer
+    has none. before, after: the row's own score, 0 to 1."""
 
     probe: str
     id: str
     label: str
     clean: str
-    clean_confidence: float
+    clean_confidence: float | None
     predicted: str
-    confidence: float
+    confidence: float | None
+    before: float
+    after: float
 
     @property
     def is_broken(self) -> bool:
-        """Whether a right answer became wrong."""
-        return self.clean == self.label
+        """Whether the answer became worse."""
+        return self.after < self.before
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether it became better."""
+        return self.after > self.before
 
 
 SCHEMA = pa.schema([(name, pa.float64() if name in NUMBERS else pa.string()) for name in Flip.__slots__])
@@ -39,6 +54,11 @@ def write_flips(path: Path, flips: Sequence[Flip]) -> None:
 
 
 def read_flips(path: Path, probe: str) -> list[Flip]:
-    """Those of one probe, worst first: right answers that broke, the surest of the new answers first, then by id."""
-    found = [Flip(**row) for row in pq.read_table(path, filters=[("probe", "=", probe)]).to_pylist()]
-    return sorted(found, key=lambda flip: (not flip.is_broken, -flip.confidence, flip.id))
+    """Those of one probe, worst first: those that lost most of their score, the surest of the new answers first, then by id."""
+    found = [Flip(**_scored(row)) for row in pq.read_table(path, filters=[("probe", "=", probe)]).to_pylist()]
+    return sorted(found, key=lambda flip: (flip.after - flip.before, -(flip.confidence or 0.0), flip.id))
+
+
+def _scored(row: dict[str, Any]) -> dict[str, Any]:
+    """With the scores of a file from before they were kept, when all were of one class."""
+    return {"before": float(row["clean"] == row["label"]), "after": float(row["predicted"] == row["label"])} | row

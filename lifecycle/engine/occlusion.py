@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lifecycle.engine.calibration import softmax
+from lifecycle.engine.calibration import sigmoid, softmax
 from lifecycle.engine.deciding import Cut, decide
 
 MOST_WORDS = 200
+CLASSES = 5  # that are looked at, at least, where a text may have several
 JOINERS = frozenset("'’-_.@")  # inside a word, between two of its letters
 SCRIPTS_WITHOUT_SPACES = ((0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0x3040, 0x30FF), (0x3400, 0x4DBF), (0x4E00, 0x9FFF))
 Logits = Callable[[Sequence[str]], NDArray[Any]]
@@ -33,7 +34,8 @@ class Word:
 
 @dataclass(frozen=True)
 class Explanation:
-    """answer: number of the label. log_odds: of it, for the whole text; empty: for the text without any of the words.
+    """answer: number of the label; given: whether it is one that the text gets. log_odds: of it, for the whole text; empty: for the text
+    without any of the words.
 
     words: those that were left out in turn, in the order of the text. found: words of the text, of which the first were taken.
     """
@@ -43,6 +45,7 @@ class Explanation:
     empty: float
     words: tuple[Word, ...]
     found: int
+    given: bool = True
 
 
 def explain(logits: Logits, text: str, *, end: int | None = None, most: int = MOST_WORDS, cut: Cut | None = None) -> Explanation:
@@ -53,12 +56,35 @@ def explain(logits: Logits, text: str, *, end: int | None = None, most: int = MO
     """
     found = spans(text)
     taken = [(start, stop) for start, stop in found if end is None or start < end][:most]
-    rows = logits([text, without(text, taken), *(without(text, [span]) for span in taken)])
+    rows = logits(left_out(text, taken))
     answer = int(decide(softmax(rows[:1]), cut)[0])
-    odds = log_odds(rows, answer)
+    return explanation(answer, log_odds(rows, answer), taken, len(found))
+
+
+def explain_each(
+    logits: Logits, text: str, thresholds: Sequence[float], *, end: int | None = None, most: int = MOST_WORDS
+) -> tuple[Explanation, ...]:
+    """As `explain`, where a text may have several classes: of every class that reaches its threshold, and of the likeliest others, so that
+    there are CLASSES of them; given ones first, the likeliest first. logits: of yes to each class by itself, which are its log-odds.
+    """
+    found = spans(text)
+    taken = [(start, stop) for start, stop in found if end is None or start < end][:most]
+    odds = np.asarray(logits(left_out(text, taken)), dtype=np.float64)  # (2 + words, C)
+    given = sigmoid(odds[0]) >= np.array(thresholds)
+    order = np.lexsort((-odds[0], ~given))[: max(CLASSES, int(given.sum()))]
+    return tuple(explanation(int(at), odds[:, at], taken, len(found), given=bool(given[at])) for at in order)
+
+
+def left_out(text: str, taken: Sequence[tuple[int, int]]) -> list[str]:
+    """The text, the text without all these words, and without each."""
+    return [text, without(text, taken), *(without(text, [span]) for span in taken)]
+
+
+def explanation(answer: int, odds: NDArray[np.float64], taken: Sequence[tuple[int, int]], found: int, *, given: bool = True) -> Explanation:
+    """Of the log-odds of one label for each of `left_out`."""
     effects = (float(odds[0] - odd) for odd in odds[2:])
     words = tuple(Word(start, stop, effect) for (start, stop), effect in zip(taken, effects, strict=True))
-    return Explanation(answer, float(odds[0]), float(odds[1]), words, len(found))
+    return Explanation(answer, float(odds[0]), float(odds[1]), words, found, given)
 
 
 def log_odds(logits: NDArray[Any], answer: int) -> NDArray[np.float64]:

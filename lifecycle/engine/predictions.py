@@ -106,9 +106,9 @@ def _named(sets: NDArray[np.bool_], predictions: Predictions) -> list[list[str]]
     return [[predictions.labels[at] for at in np.flatnonzero(row)] for row in sets]
 
 
-def read(path: Path) -> Predictions:
-    """Read the rows back."""
-    table = pq.read_table(path)
+def read(path: Path, only: str = "") -> Predictions:
+    """Read the rows back. only: the id of the one that is wanted; all by default."""
+    table = pq.read_table(path, filters=[("id", "=", only)] if only else None)
     labels = tuple(json.loads(table.schema.metadata[b"labels"]))
     index = {label: number for number, label in enumerate(labels)}
     thresholds, cut = table.schema.metadata.get(b"thresholds"), table.schema.metadata.get(b"cut")

@@ -1,4 +1,4 @@
-"""The verb `robustness`: how an artifact answers texts that are disturbed as people disturb them."""
+"""The verb `robustness`: how an artifact answers rows that are disturbed as people disturb them, whatever its task."""
 
 from __future__ import annotations
 
@@ -8,92 +8,130 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from lifecycle.engine import metrics
+from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.calibration import wilson
 from lifecycle.engine.data import Rows, read_rows
-from lifecycle.engine.deciding import Cut, confidence, decide
 from lifecycle.engine.events import EventWriter
 from lifecycle.engine.flips import Flip, write_flips
-from lifecycle.engine.perturb import PROBES, disturb
+from lifecycle.engine.metrics import Countable
+from lifecycle.engine.perturb import PROBES
+from lifecycle.engine.probing import open_subject
+from lifecycle.engine.probing.subject import Sides, Subject, parts, some
 from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.spec import RobustnessSpec
-from lifecycle.engine.verbs import open_predictor
+from lifecycle.engine.verbs import quiet
 
-SHOWN = ("accuracy", "macro_f1")
+
+class Stopped(Exception):
+    """It was asked to stop."""
 
 
 def robustness(folder: Path, cancelled: Callable[[], bool]) -> dict[str, Any]:
-    """Scores of the clean and of each kind of disturbed texts, their paired differences, and flips.parquet: answers that changed."""
+    """Scores of the clean and of each kind of disturbed rows, their paired differences, and flips.parquet: answers that changed."""
     started = time.monotonic()
     spec = RobustnessSpec.read(folder / "spec.json")
+    quiet(spec.threads)
     events = EventWriter(folder / "events.jsonl")
-    predictor = open_predictor(folder / spec.artifact, folder / spec.base.path if spec.base else None, spec.threads)
-    labels, cut = predictor.info.labels, predictor.info.cut
-    every = read_rows(folder / spec.data, labels, RECIPES[predictor.info.task].read)
+    info = ArtifactInfo.read(folder / spec.artifact)
+    every = read_rows(folder / spec.data, info.labels, RECIPES[info.task].read)
     rows = drawn(every, spec.rows, spec.seed)
-    truth = np.array(rows.targets, dtype=np.int64)
-    events.write("stage", name="clean", message=f"Answering {len(rows):,} rows as they are.")
-    clean = predictor.probabilities(rows.texts, spec.batch_size)
-    found: dict[str, dict[str, Any]] = {}
-    flips: list[Flip] = []
-    for probe in PROBES:
-        if cancelled():
-            break
-        events.write("stage", name=probe, message=f"Answering {len(rows):,} disturbed rows.")
-        texts = [disturb(probe, text, seed=spec.seed, name=name) for name, text in zip(rows.ids, rows.texts, strict=True)]
-        answers = predictor.probabilities(texts, spec.batch_size)
-        found[probe] = scored(truth, answers, spec, cut) | compared(truth, clean, answers, spec, cut)
-        flips += flipped(probe, rows, labels, clean, answers, cut)
-    write_flips(folder / "flips.parquet", flips)
-    status = "cancelled" if cancelled() else "succeeded"
-    events.write("end", status=status, message="Finished." if status == "succeeded" else "Stopped on request.")
-    head = {"format": 1, "status": status, "error": None, "seconds": round(time.monotonic() - started, 3)}
-    return head | {"rows": len(rows), "of": len(every), "seed": spec.seed, "clean": scored(truth, clean, spec, cut), "probes": found}
+    base = folder / spec.base.path if spec.base else None
+    subject = open_subject(folder / spec.artifact, base, threads=spec.threads, batch_size=spec.batch_size, cancelled=cancelled)
+    events.write("stage", name="probes", message=f"Answering {len(rows):,} rows as they are, and disturbed in {len(PROBES)} ways.")
+    try:
+        found = probed(subject, rows, spec, teller(events, len(rows) * (1 + len(PROBES)), cancelled), folder / "flips.parquet")
+    except Stopped:
+        events.write("end", status="cancelled", message="Stopped on request.")
+        return {"format": 1, "status": "cancelled", "error": None}
+    events.write("end", status="succeeded", message="Finished.")
+    head = {"format": 1, "status": "succeeded", "error": None, "seconds": round(time.monotonic() - started, 3)}
+    return head | {"task": info.task, "scores": list(subject.shown), "rows": len(rows), "of": len(every), "seed": spec.seed} | found
 
 
 def drawn(rows: Rows, count: int, seed: int) -> Rows:
     """At most `count` rows, in their order; the same for the same seed."""
     if len(rows) <= count:
         return rows
-    kept = sorted(random.Random(seed).sample(range(len(rows)), count))  # noqa: S311  repeatable, not secret
-    return Rows(tuple(rows.ids[at] for at in kept), tuple(rows.texts[at] for at in kept), tuple(rows.targets[at] for at in kept))
+    return some(rows, sorted(random.Random(seed).sample(range(len(rows)), count)))  # noqa: S311  repeatable, not secret
 
 
-def scored(truth: NDArray[np.int64], answers: NDArray[np.float64], spec: RobustnessSpec, cut: Cut | None = None) -> dict[str, Any]:
-    """SHOWN with their bootstrap intervals."""
-    rows = metrics.score_rows(answers, truth, cut=cut)
-    points, intervals = metrics.point_estimates(rows), metrics.bootstrap(rows, spec.bootstrap, spec.seed)
-    return {name: points[name] for name in SHOWN} | {
-        "intervals": {name: {"low": intervals[name][0], "high": intervals[name][1]} for name in SHOWN if name in intervals}
+def teller(events: EventWriter, total: int, cancelled: Callable[[], bool]) -> Callable[[int], None]:
+    """Says that so many more rows are answered. Raises Stopped where it was asked to stop."""
+    done = 0
+
+    def tell(more: int) -> None:
+        nonlocal done
+        done += more
+        events.write("progress", done=done, total=total, unit="rows")
+        if cancelled():
+            raise Stopped
+
+    return tell
+
+
+def probed(subject: Subject, rows: Rows, spec: RobustnessSpec, tell: Callable[[int], None], path: Path) -> dict[str, Any]:
+    """{"clean": scores, "probes": {name: scores and what changed}}; the flips are written to the path. Raises Stopped."""
+    clean = answered(subject, rows, tell)
+    found: dict[str, dict[str, Any]] = {}
+    flips: list[Flip] = []
+    for probe in PROBES:
+        disturbed = subject.disturb(probe, rows, spec.seed)
+        sides = subject.hold(rows, clean, disturbed, answered_again(subject, rows, clean, disturbed, tell))
+        found[probe] = scored(subject, sides.after, spec) | compared(subject, sides, spec)
+        flips += flipped(probe, rows, sides)
+    write_flips(path, flips)
+    return {"clean": scored(subject, subject.score(rows, clean), spec), "probes": found}
+
+
+def answered(subject: Subject, rows: Rows, tell: Callable[[int], None]) -> list[Any]:
+    """The answers to all rows."""
+    found: list[Any] = []
+    for each in parts(rows, subject.at_once):
+        found += subject.answer(each)
+        tell(len(each))
+    return found
+
+
+def answered_again(subject: Subject, rows: Rows, clean: list[Any], disturbed: Rows, tell: Callable[[int], None]) -> list[Any]:
+    """The answers to all disturbed rows; what a probe leaves as it is keeps its answer, and nothing is asked."""
+    pairs = zip(subject.reads(rows), subject.reads(disturbed), strict=True)
+    others = [at for at, (one, two) in enumerate(pairs) if one != two]
+    tell(len(rows) - len(others))
+    found = list(clean)
+    for at, each in zip(others, answered(subject, some(disturbed, others), tell), strict=True):
+        found[at] = each
+    return found
+
+
+def scored(subject: Subject, rows: Countable, spec: RobustnessSpec) -> dict[str, Any]:
+    """The scores that are shown with their bootstrap intervals; those are left out that these rows do not tell."""
+    told = metrics.summary(rows, count=spec.bootstrap, seed=spec.seed)
+    names = [name for name in subject.shown if name in told]
+    return {name: told[name] for name in names} | {
+        "intervals": {name: told["intervals"][name] for name in names if name in told["intervals"]}
     }
 
 
-def compared(
-    truth: NDArray[np.int64], clean: NDArray[np.float64], answers: NDArray[np.float64], spec: RobustnessSpec, cut: Cut | None = None
-) -> dict[str, Any]:
-    """change: paired differences from the clean texts; flipped: answers that changed, with a 95 % Wilson interval; broken, fixed."""
-    first, second = (metrics.score_rows(each, truth, cut=cut) for each in (clean, answers))
-    before, after = first.predicted, second.predicted
-    changed = int((before != after).sum())
-    low, high = wilson(changed, len(truth))
-    paired = metrics.paired_rows(first, second, metrics.COMPARED, labels=None, count=spec.bootstrap, seed=spec.seed)
+def compared(subject: Subject, sides: Sides, spec: RobustnessSpec) -> dict[str, Any]:
+    """change: paired differences from the clean rows; flipped: answers that changed, with a 95 % Wilson interval; broken, fixed: rows whose
+    own score fell, and rose; of marked parts also lost: those that are not asked for."""
+    count, changed = len(sides.before), int(sides.changed.sum())
+    low, high = wilson(changed, count)
+    paired = metrics.paired_rows(sides.before, sides.after, subject.shown, labels=None, count=spec.bootstrap, seed=spec.seed)
+    before, after = sides.own
     return {
-        "change": {name: paired[name] for name in SHOWN},
-        "flipped": {"value": changed / len(truth), "low": low, "high": high, "count": changed},
-        "broken": int(((before == truth) & (after != truth)).sum()),
-        "fixed": int(((before != truth) & (after == truth)).sum()),
-    }
+        "change": paired,
+        "flipped": {"value": changed / count, "low": low, "high": high, "count": changed},
+        "broken": int((after < before).sum()),
+        "fixed": int((after > before).sum()),
+    } | ({"lost": {"spans": sides.lost[0], "rows": sides.lost[1]}} if sides.lost else {})
 
 
-def flipped(
-    probe: str, rows: Rows, labels: tuple[str, ...], clean: NDArray[np.float64], answers: NDArray[np.float64], cut: Cut | None = None
-) -> Iterator[Flip]:
+def flipped(probe: str, rows: Rows, sides: Sides) -> Iterator[Flip]:
     """The rows whose answer changed."""
-    before, after = decide(clean, cut), decide(answers, cut)
-    sure, then = confidence(clean, before), confidence(answers, after)
-    for at in np.flatnonzero(before != after).tolist():
-        answered = labels[before[at]], float(sure[at]), labels[after[at]], float(then[at])
-        yield Flip(probe, rows.ids[at], labels[rows.targets[at]], *answered)
+    for at, told in zip(sides.changed.nonzero()[0].tolist(), sides.told, strict=True):
+        before, after = sides.own[:, at].tolist()
+        yield Flip(
+            probe, rows.ids[at], told.label, told.clean, told.clean_confidence, told.predicted, told.confidence, before, after
+        )  # fmt: skip

@@ -113,9 +113,10 @@ def find(path: Path, *, kind: str = "", true: str | None = "", found: str | None
     return [int(row) for row in rows[order]]
 
 
-def read(path: Path, rows: Sequence[int] | None = None) -> SpanPredictions:
-    """Read the rows back. rows: these alone, in this order."""
-    table = pq.read_table(path, columns=["id", "spans", "predicted", "loss", "tokens"])
+def read(path: Path, rows: Sequence[int] | None = None, *, only: str = "") -> SpanPredictions:
+    """Read the rows back. rows: these alone, in this order. only: the id of the one that is wanted."""
+    wanted = [("id", "=", only)] if only else None
+    table = pq.read_table(path, columns=["id", "spans", "predicted", "loss", "tokens"], filters=wanted)
     table = table if rows is None else table.take(pa.array(rows, type=pa.int64()))
     labels = tuple(json.loads(table.schema.metadata[b"labels"]))
     index = {label: number for number, label in enumerate(labels)}

@@ -107,14 +107,19 @@ def _ask(model: Any, rows: Rows, setting: Setting, name: str) -> Said:
             last = time.monotonic()
             setting.events.write("log", message=f"{done:,} of {len(rows):,} answered by {name}.")
 
-    room = model.config.max_position_embeddings - setting.longest if getattr(model.config, "max_position_embeddings", 0) else setting.limit
-    limit = max(len(setting.frame) + 1, min(setting.limit, room))
+    limit = longest_prompt(model, setting.frame, setting.limit, setting.longest)
     asked = prompts_of(setting.tokenizer, setting.frame, rows, limit)
     said = answer(
         model, setting.tokenizer, asked, end=setting.frame.end, pad_id=pad, max_new_tokens=setting.longest, at_once=setting.at_once,
         told=tell, cancelled=setting.cancelled,
     )  # fmt: skip
     return Said([each.text for each in said], [each.cut for each in said], losses)
+
+
+def longest_prompt(model: Any, frame: prompts.Frame, limit: int, longest: int) -> int:
+    """How many tokens a prompt may have, so that an answer of so many has its place behind it. limit: tokens of a row."""
+    room = model.config.max_position_embeddings - longest if getattr(model.config, "max_position_embeddings", 0) else limit
+    return max(len(frame) + 1, min(limit, room))
 
 
 def _measure(

@@ -32,7 +32,7 @@ def evaluate(folder: Path, cancelled: Cancelled) -> dict[str, Any]:
     """Measure an artifact as it serves: predictions.parquet, every score with its interval, and the baselines where they are asked for."""
     started = time.monotonic()
     spec = EvaluateSpec.read(folder / "spec.json")
-    _quiet(spec.threads)
+    quiet(spec.threads)
     described = ArtifactInfo.read(folder / spec.artifact)
     if RECIPES[described.task].served_by == "torch":
         return text_evaluation.evaluate(folder, spec, described, cancelled)
@@ -86,7 +86,8 @@ def _export(artifact: Path, base: Path | None) -> float:
     return export_onnx(load_classifier(artifact, base), artifact / info.serving, info.inputs, pad_id)
 
 
-def _quiet(threads: int) -> None:
+def quiet(threads: int) -> None:
+    """No progress bars of transformers in the log, and so many threads of torch; 0: as many as it takes."""
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     if threads:
@@ -97,7 +98,7 @@ def predict(folder: Path, cancelled: Cancelled) -> dict[str, Any]:
     """answers.parquet: id, predicted, confidence, probabilities in label order. Of sets, predicted is a list without a confidence; of spans
     a list of {"start", "end", "label", "confidence"} without probabilities."""
     spec = PredictSpec.read(folder / "spec.json")
-    _quiet(spec.threads)
+    quiet(spec.threads)
     predictor = open_predictor(folder / spec.artifact, folder / spec.base.path if spec.base else None, spec.threads)
     rows = read_rows(folder / spec.data)
     probabilities = predictor.probabilities(rows.texts, spec.batch_size)
@@ -113,7 +114,7 @@ def predict(folder: Path, cancelled: Cancelled) -> dict[str, Any]:
 def embed(folder: Path, cancelled: Cancelled) -> dict[str, Any]:
     """embeddings.parquet: id and the pooled vector (float32) of each row."""
     spec = PredictSpec.read(folder / "spec.json")
-    _quiet(spec.threads)
+    quiet(spec.threads)
     predictor = open_predictor(folder / spec.artifact, folder / spec.base.path if spec.base else None, spec.threads)
     rows = read_rows(folder / spec.data)
     vectors = predictor.answer(rows.texts, spec.batch_size).embeddings
@@ -124,7 +125,7 @@ def embed(folder: Path, cancelled: Cancelled) -> dict[str, Any]:
 def export(folder: Path, cancelled: Cancelled) -> dict[str, Any]:
     """Write serving/model.onnx of an artifact again; the largest difference from torch is in the result."""
     spec = ExportSpec.read(folder / "spec.json")
-    _quiet(0)
+    quiet(0)
     difference = _export(folder / spec.artifact, folder / spec.base.path if spec.base else None)
     return {"format": 1, "status": "succeeded", "error": None, "largest_difference": difference}
 

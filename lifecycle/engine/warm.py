@@ -13,7 +13,7 @@ import socket
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,9 @@ from lifecycle.engine import probe, warm_client
 from lifecycle.engine.base import open_base
 from lifecycle.engine.embedding import Embedder
 from lifecycle.engine.faults import EngineFault, describe
-from lifecycle.engine.occlusion import explain
+from lifecycle.engine.occlusion import explain, explain_each
 from lifecycle.engine.recipes import RECIPES
+from lifecycle.engine.span_occlusion import explain_parts, tempered
 from lifecycle.engine.verbs import open_predictor
 
 IDLE_SECONDS = 900.0
@@ -164,8 +165,23 @@ def _explain(payload: dict[str, Any]) -> dict[str, Any]:
     predictor, (text,) = _opened(payload)
     temperature = predictor.info.temperature
     read = max((end for _, end in predictor.tokenizer.encode(text).offsets), default=0)
-    found = explain(lambda texts: predictor.answer(texts).logits / temperature, text, end=read, cut=predictor.info.cut)
-    return asdict(found) | {"answer": predictor.info.labels[found.answer]}
+    labels, task = predictor.info.labels, predictor.info.task
+
+    def logits(texts: Sequence[str]) -> Any:
+        return predictor.answer(texts).logits / temperature
+
+    if task == "multi_label":
+        thresholds = predictor.info.thresholds or (0.5,) * len(labels)
+        every = explain_each(logits, text, thresholds, end=read)
+        return {"classes": [asdict(each) | {"answer": labels[each.answer]} for each in every]}
+    if task == "spans":
+        parts = explain_parts(lambda texts: tempered(predictor.answer(texts).logits, temperature), text, end=read)
+        return {"parts": [asdict(each) | {"answer": labels[each.answer]} for each in parts]}
+    if task != "single_label":
+        message = "Words are left out for classes and marked parts of a text so far."
+        raise EngineFault("bad_spec", message, "Read the answers in the model's evaluation.")
+    found = explain(logits, text, end=read, cut=predictor.info.cut)
+    return asdict(found) | {"answer": labels[found.answer]}
 
 
 def _probe(payload: dict[str, Any]) -> dict[str, Any]:

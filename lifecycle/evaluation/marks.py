@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from lifecycle.engine.span_predictions import SpanPredictions
 from lifecycle.engine.spans import KINDS, Match, matches
 from lifecycle.engine.tagging import Found, Span
-from lifecycle.evaluation.rules import Change
+from lifecycle.evaluation.rules import Answer, Change
 
 NAMES = {
     "exact": "Right",
@@ -133,16 +133,37 @@ def shared(first: SpanPredictions, second: SpanPredictions) -> Iterator[tuple[st
 
 def quoted(change: Change, text: str) -> Change:
     """With the words of each span in the place of its numbers."""
+    return replace(
+        change, true=in_words(change.true, text), first=in_words(change.first, text), second=in_words(change.second, text)
+    )  # fmt: skip
 
-    def told(names: Sequence[str]) -> tuple[str, ...]:
-        found = []
-        for name in names:
-            label, _, place = name.rpartition(" ")
-            start, _, end = place.partition("–")
-            found.append(f"“{text[int(start) : int(end)]}” {label}")
-        return tuple(found)
 
-    return replace(change, true=told(change.true), first=told(change.first), second=told(change.second))
+def in_words(names: Sequence[str], text: str) -> tuple[str, ...]:
+    """Spans as `placed` names them, with their words in the place of their numbers."""
+    found = []
+    for name in names:
+        label, _, place = name.rpartition(" ")
+        start, _, end = place.partition("–")
+        found.append(quote(text, int(start), int(end), label))
+    return tuple(found)
+
+
+def quote(text: str, start: int, end: int, label: str) -> str:
+    """A part of a text with its class."""
+    return f"“{text[start:end]}” {label}"
+
+
+def placed(spans: Iterable[Span], labels: Sequence[str]) -> tuple[str, ...]:
+    """Class and place of each span, in order."""
+    return tuple(f"{labels[label]} {start}–{end}" for start, end, label in sorted(spans))
+
+
+def answers(predictions: SpanPredictions) -> Iterator[Answer]:
+    """One an item. confidence: of the least sure span that was found, 0 where there is none."""
+    for each in every(predictions):
+        found = placed((one.span for one in each.found), predictions.labels)
+        sure = min((one.confidence for one in each.found), default=0.0)
+        yield Answer(each.item, placed(each.true, predictions.labels), found, sure, 0.0)
 
 
 def turned_by_class(first: SpanPredictions, second: SpanPredictions) -> dict[str, tuple[int, int]]:
@@ -159,12 +180,8 @@ def turned_by_class(first: SpanPredictions, second: SpanPredictions) -> dict[str
 def changes(first: SpanPredictions, second: SpanPredictions) -> list[Change]:
     """Items in which the two found different spans, with the same truth: broken (only the first has every span right), fixed, other."""
     found = []
-
-    def told(spans: set[Span]) -> tuple[str, ...]:
-        return tuple(f"{first.labels[label]} {start}–{end}" for start, end, label in sorted(spans))
-
     for item, truth, mine, new in shared(first, second):
         if mine != new:
             kind = "fixed" if new == truth else "broken" if mine == truth else "other"
-            found.append(Change(item, told(truth), told(mine), told(new), kind))
+            found.append(Change(item, placed(truth, first.labels), placed(mine, first.labels), placed(new, first.labels), kind))
     return sorted(found, key=lambda change: (("broken", "fixed", "other").index(change.kind), change.item))

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from lifecycle.evaluation import charts, marks, pages, queries, rules
 from lifecycle.evaluation.marks import Marks, Mistake, Piece
-from lifecycle.evaluation.models import Evaluation
+from lifecycle.evaluation.models import Analysis, Evaluation
 from lifecycle.evaluation.parts import may_read, tabs, thread
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.marks import Figure
@@ -25,13 +25,15 @@ MOST = 12  # classes whose confusion is printed; of more the table by class tell
 
 @dataclass(frozen=True, slots=True)
 class MarkLine:
-    """An item with its spans. pieces, mistakes: empty where the person may not read samples or the item is gone; uuid: where it is gone."""
+    """An item with its spans. pieces, mistakes: empty where the person may not read samples or the item is gone; uuid: where it is gone.
+    why: where the words are found that speak for the spans; empty where there are none, or no text."""
 
     marks: Marks
     pieces: list[Piece]
     mistakes: list[Mistake]
     url: str
     uuid: str = ""
+    why: str = ""
 
 
 def detail(user: User, evaluation: Evaluation, given: Mapping[str, str]) -> dict[str, Any]:
@@ -111,7 +113,8 @@ def lines(user: User, evaluation: Evaluation, some: Sequence[Marks], labels: Seq
         text = item.text if item and readable else ""
         cut, told = (marks.pieces(text, each, labels), marks.mistakes(text, each, labels)) if text else ([], [])
         url = find_url("datasets:item", uuid=item.uuid) if item else ""
-        found.append(MarkLine(each, cut, told, url, str(item.uuid) if item else ""))
+        why = queries.address_of(Analysis.Kind.WORDS, evaluation.uuid, each.item) if text and each.found else ""
+        found.append(MarkLine(each, cut, told, url, str(item.uuid) if item else "", why))
     return found
 
 

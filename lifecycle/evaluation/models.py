@@ -42,7 +42,8 @@ class Evaluation(models.Model):
 
 
 class Analysis(models.Model):
-    """What a further computation found about an evaluation. Made once, and never changed. It holds digests and numbers, no text."""
+    """What a further computation found about an evaluation. Made once, and never changed. Its report holds digests and numbers, no text;
+    its rows hold no text of the data, but what a model wrote to disturbed prompts."""
 
     class Kind(models.TextChoices):
         """clusters: groups of its errors. membership: whether a row tells that it was trained on. robustness: what it answers to

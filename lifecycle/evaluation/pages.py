@@ -248,13 +248,13 @@ def per_class(report: Mapping[str, Any], sort: str) -> list[dict[str, Any]]:
 def lines(user: User, evaluation: Evaluation, answers: Sequence[Any]) -> list[ItemLine]:
     """Answers with their items; texts only for people who may read samples."""
     items = queries.items_by_digest(evaluation, [answer.item for answer in answers])
-    readable, several = may_read(user, evaluation), rules.is_several(evaluation.report)
+    readable, classified = may_read(user, evaluation), not rules.is_marks(evaluation.report)
     found = []
     for answer in answers:
         item = items.get(answer.item)
         url = find_url("datasets:item", uuid=item.uuid) if item else ""
         text = item.text if item and readable else ""
-        why = queries.address_of(Analysis.Kind.WORDS, evaluation.uuid, answer.item) if text and not several else ""
+        why = queries.address_of(Analysis.Kind.WORDS, evaluation.uuid, answer.item) if text and classified else ""
         found.append(ItemLine(answer, text, url, str(item.uuid) if item else "", why))
     return found
 

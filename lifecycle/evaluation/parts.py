@@ -15,8 +15,8 @@ PARTS = {"detail": "Report", "slices": "Groups", "threshold": "Threshold", "robu
 
 
 def tabs(evaluation: Evaluation, current: str) -> list[dict[str, object]]:
-    """Links to all that there are of its task: the report, groups, and of one class a text the others. current: of PARTS."""
-    found = PARTS if is_one(evaluation.report) else {name: PARTS[name] for name in ("detail", "slices")}
+    """Links to those that its task has. current: of PARTS."""
+    found = {name: label for name, label in PARTS.items() if name != "threshold" or is_one(evaluation.report)}
     return [
         {"label": label, "url": reverse(f"evaluation:{name}", args=[evaluation.uuid]), "current": name == current}
         for name, label in found.items()

@@ -219,7 +219,15 @@ def whole(uuid: str) -> Evaluation:
 
 
 def answer_to(evaluation: Evaluation, digest: str) -> rules.Answer | None:
-    """What an evaluation holds of one item, by its digest. Raises Refused where a text may have several classes."""
+    """What an evaluation holds of one item, by its digest; of marked parts class and place of each. Raises Refused where texts are written
+    or responses put in order."""
+    rules.check_classes(evaluation.report)
+    if rules.is_marks(evaluation.report):
+        with artifacts.local_copy(evaluation.predictions.digest) as path:
+            return next(iter(marks.answers(span_predictions.read(path, only=digest))), None)
+    if rules.is_several(evaluation.report):
+        with artifacts.local_copy(evaluation.predictions.digest) as path:
+            return next(iter(rules.answers(predictions.read(path, digest))), None)
     found = answers_of(evaluation)
     return rules.answer_at(found, found.ids.index(digest)) if digest in found.ids else None
 

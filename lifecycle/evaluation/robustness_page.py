@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from lifecycle.engine.flips import Flip, read_flips
-from lifecycle.engine.perturb import SENTENCE, disturb
-from lifecycle.evaluation import queries, rules
-from lifecycle.evaluation.models import Analysis, Evaluation
+from lifecycle.engine.flips import read_flips
+from lifecycle.engine.perturb import SENTENCE
+from lifecycle.evaluation import flip_lines, queries, rules, text_rules
+from lifecycle.evaluation.models import Analysis
 from lifecycle.evaluation.parts import may_read, tabs, thread
-from lifecycle.ui.addresses import find_url
+from lifecycle.ui.numbers import count
 from registry.access.models import User
 from registry.access.policy import can
 from registry.artifacts import actions as artifacts
-from registry.artifacts.models import Blob
 
 SHOWN = 30  # flips of a probe
 PROBES = {
@@ -27,50 +25,83 @@ PROBES = {
     "sentence": ("A sentence after it", f"“{SENTENCE}” stands after the text."),
     "edges": ("Blanks and marks around it", "Blanks, dots, exclamation marks and a line break stand around the text."),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class FlipLine:
-    """An answer that changed. text, disturbed: empty where the person may not read samples or the item is gone."""
-
-    flip: Flip
-    text: str
-    disturbed: str
-    url: str
+HEADS = {"text": "Text", "true": "True"}
+OF_ORDERS = {"text": "Prompt and responses", "true": "People"}
+OF_WRITTEN = {"text": "Prompt", "true": "Reference"}
+SCORES = ("accuracy", "macro_f1")  # of a report from before it named its own
+NAMES = rules.METRICS | {name: text_rules.METRICS[name] for name in ("rouge_l", "exact_match")}
 
 
 def robustness(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, Any]:
     """The probes with what they changed, the flips of the one that was asked for, and the job while it is not done."""
     evaluation = queries.get_evaluation(user, uuid)
-    rules.check_one(evaluation.report)
     found, job = queries.analysis(evaluation, Analysis.Kind.ROBUSTNESS), queries.analysis_job(evaluation, Analysis.Kind.ROBUSTNESS)
     shown = given.get("probe", "")
     context: dict[str, Any] = {
         "evaluation": evaluation, "tabs": tabs(evaluation, "robustness"), "thread": thread(evaluation), "found": found,
         "job": job, "working": job is not None and not job.is_finished, "may_ask": can(user, "evaluation.evaluate", evaluation.run),
+        "one": rules.is_one(evaluation.report), "written": text_rules.writes(evaluation.report), "unprobed": unprobed(evaluation.report),
     }  # fmt: skip
     if found is None:
         return context
-    context["lines"] = [
-        {"name": name, "title": PROBES[name][0], "what": PROBES[name][1]} | found.report["probes"][name]
-        for name in PROBES
-        if name in found.report["probes"]
-    ]
-    if shown in found.report["probes"]:
-        context |= {"shown": shown, "title": PROBES[shown][0], "may_read": may_read(user, evaluation)}
-        context["flips"] = flips(user, evaluation, found.rows, shown, found.report["seed"]) if found.rows else []
+    report = found.report
+    leading, *_ = names = report.get("scores", SCORES)
+    context |= {
+        "scores": [NAMES[name] for name in names],
+        "clean": cells(report["clean"], names),
+        "lines": [
+            {"name": name, "title": title, "what": what, "cells": cells(each, names), "change": loss(each["change"][leading])}
+            | {"flipped": each["flipped"], "lost": each.get("lost")}
+            for name, (title, what) in PROBES.items()
+            if (each := report["probes"].get(name))
+        ],
+    }
+    context["harmed"] = [line for line in context["lines"] if line["change"]["verdict"] == "worse"]
+    if shown in report["probes"]:
+        context |= {"shown": shown, "title": PROBES[shown][0], "may_read": may_read(user, evaluation), "flips": []}
+        context |= {"heads": heads(evaluation.report), "explained": explained(evaluation.report)}
+        if found.rows:
+            with artifacts.local_copy(found.rows.digest) as path:
+                worst = read_flips(path, shown)[:SHOWN]
+            context["flips"] = flip_lines.lines(user, evaluation, worst, report["seed"])
     return context
 
 
-def flips(user: User, evaluation: Evaluation, changed: Blob, probe: str, seed: int) -> list[FlipLine]:
-    """The worst flips of a probe; the texts are disturbed again as they were. changed: all flips. seed: of the disturbance."""
-    with artifacts.local_copy(changed.digest) as path:
-        rows = read_flips(path, probe)[:SHOWN]
-    items, readable = queries.items_by_digest(evaluation, [flip.id for flip in rows]), may_read(user, evaluation)
-    lines = []
-    for flip in rows:
-        item = items.get(flip.id)
-        text = item.text if item and readable else ""
-        again = disturb(probe, text, seed=seed, name=flip.id) if text else ""
-        lines.append(FlipLine(flip, text, again, find_url("datasets:item", uuid=item.uuid) if item else ""))
-    return lines
+def cells(scored: Mapping[str, Any], names: list[str] | tuple[str, ...]) -> list[dict[str, Any]]:
+    """Each score with its interval; None where these rows do not tell it."""
+    return [
+        {"name": NAMES[name], "value": scored.get(name), "low": low, "high": high}
+        for name, (low, high) in ((name, rules.interval(scored, name)) for name in names)
+    ]
+
+
+def loss(change: Mapping[str, Any]) -> dict[str, Any]:
+    """A change with what is lost by it, and the ends of its interval, least first."""
+    return {**change, "loss": -change["difference"], "least": -change["high"], "most": -change["low"]}
+
+
+def heads(report: Mapping[str, Any]) -> dict[str, str]:
+    """Of the columns of what the model read, and of what is true."""
+    return OF_ORDERS if rules.is_orders(report) else OF_WRITTEN if text_rules.writes(report) else HEADS
+
+
+def explained(report: Mapping[str, Any]) -> str:
+    """What the numbers beside an answer are."""
+    if text_rules.writes(report):
+        return "Beside a change stands the answer’s own ROUGE-L, before and after. Of a dialogue what was said last is disturbed."
+    if rules.is_orders(report):
+        own = "the share of the row’s pairs that are right"
+        return f"Beside a change stands {own}, before and after; beside an order how likely its first is better than its second."
+    if rules.is_marks(report):
+        return "Beside a change stands the F1 of the text’s own marked parts, before and after; beside parts the surest that changed."
+    if rules.is_several(report):
+        return "Beside a change stands the F1 of the text’s own classes, before and after; beside classes the surest decision that changed."
+    return ""
+
+
+def unprobed(report: Mapping[str, Any]) -> str:
+    """What probing would do."""
+    what = "prompts and responses" if rules.is_orders(report) else "prompts" if text_rules.writes(report) else "texts"
+    done = f"the {what} of up to {count(rules.most_probed(report))} rows with typos, other case, half of the text"
+    slow = " Writing takes long, so no more are drawn." if text_rules.writes(report) else ""
+    return f"Probes disturb {done}, a sentence after it and marks around it, and count the answers that change.{slow}"

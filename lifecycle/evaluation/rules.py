@@ -61,6 +61,7 @@ LOWER_IS_BETTER = frozenset({"log_loss", "brier", "ece", "ece_debiased", "mce", 
 LEAST_ERRORS = 20  # from which on groups of errors are looked for
 LEAST_ROWS = 50  # of each side, from which on membership inference says anything
 LEAK = 0.55  # a lower end of the AUC above this is a leak; between 0.5 and this it is watched
+PROBED, WRITTEN_PROBED = 2_000, 100  # rows that are disturbed at most
 LEAST_PROBABILITY = 1e-15  # a smaller one is taken for this, so that its loss is finite
 NOT_REPORTED = frozenset({"format", "status", "error", "seconds", "peak_memory_mb"})
 
@@ -191,6 +192,11 @@ def check_one(report: Mapping[str, Any]) -> None:
         raise Refused("So far this is computed where a text has one class, not of marked parts.", next_step=step)
     if is_several(report):
         raise Refused("So far this is computed where a text has one class.", next_step="The report shows what is measured of several.")
+
+
+def most_probed(report: Mapping[str, Any]) -> int:
+    """How many rows are disturbed at most: an answer that is written takes long."""
+    return WRITTEN_PROBED if text_rules.writes(report) else PROBED
 
 
 def errors(report: Mapping[str, Any]) -> int:

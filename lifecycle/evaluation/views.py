@@ -126,7 +126,7 @@ def words(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     if request.method == "POST":
         actions.analyse(evaluation=evaluation, kind=Analysis.Kind.WORDS, actor=user, item=item)
         return redirect_or_refresh(request, queries.address_of(Analysis.Kind.WORDS, uuid, item))
-    return respond(request, "lifecycle/evaluation/words.html", "words", explained(evaluation, item))
+    return respond(request, "lifecycle/evaluation/words.html", "words", explained(evaluation, item, request.GET.get("for", "")))
 
 
 @require_POST

@@ -37,9 +37,8 @@ def evaluation(project, mia):
     run = make_run(channelled(project, mia), mia, splits=())
     evaluated(run, "validation", answer, temperature=1.4)
     measured = evaluated(run, "test", answer, temperature=1.4)
-    made_probes(
-        measured, mia, [Flip("typos", item, "card", "card", 0.9, "refund", 0.6) for item in queries.predictions_of(measured).ids[:9]]
-    )
+    items = queries.predictions_of(measured).ids[:9]
+    made_probes(measured, mia, [Flip("typos", item, "card", "card", 0.9, "refund", 0.6, 1.0, 0.0) for item in items])
     return measured
 
 

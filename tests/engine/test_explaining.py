@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from lifecycle.compute import warm
 from lifecycle.engine.predictor import Predictor
+from lifecycle.refusals import Refused
+from tests.engine.inbox import SETS
+from tests.engine.test_ranking_training import ranked_folder  # noqa: F401  a fixture
+from tests.engine.test_spans_training import spans_folder  # noqa: F401  a fixture
 
 pytestmark = pytest.mark.engine
 AROUND = ("my card is {} please", "the order is {} where", "{} my money thanks", "help {} card late", "{} please", "where is my order {}")
@@ -38,3 +43,48 @@ def test_words_behind_what_the_model_reads_are_not_left_out(run_folder, train_he
     found = warm.explain(folder / "artifact", " ".join(["card"] * 20))
 
     assert (len(found["words"]), found["found"]) == (6, 20)
+
+
+def test_words_speak_for_each_class_by_itself_where_a_text_may_have_several(run_folder, train_here, warm_engine):
+    folder = run_folder(rows=SETS, task="multi_label", epochs=40)
+    train_here(folder)
+    text = "card lost money back"
+
+    card, refund = sorted(warm.explain(folder / "artifact", text)["classes"], key=lambda each: each["answer"])
+
+    predictor = Predictor(folder / "artifact")
+    labels = predictor.info.labels
+    logits = predictor.answer([text, "card lost money ", " lost money back"]).logits / predictor.info.temperature
+    for each, name in ((card, "card"), (refund, "refund")):
+        at = labels.index(name)
+        effects = {text[word["start"] : word["end"]]: word["effect"] for word in each["words"]}
+        assert (each["answer"], each["given"], each["found"]) == (name, True, 4)
+        assert each["log_odds"] == pytest.approx(float(logits[0, at]), rel=1e-4)
+        assert effects["back"] == pytest.approx(float(logits[0, at] - logits[1, at]), rel=1e-3, abs=1e-4)
+        assert effects["card"] == pytest.approx(float(logits[0, at] - logits[2, at]), rel=1e-3, abs=1e-4)
+
+
+def test_words_speak_for_each_marked_part_in_its_place(spans_folder, train_here, warm_engine):  # noqa: F811
+    folder = spans_folder(strategy={"kind": "full"}, learning_rate=5e-3, head_learning_rate=5e-2)
+    train_here(folder)
+    text = "where is my card"
+
+    (part,) = warm.explain(folder / "artifact", text)["parts"]
+
+    assert (part["answer"], text[part["start"] : part["end"]], part["found"]) == ("thing", "card", 3)
+    predictor = Predictor(folder / "artifact")
+    every = [each[-1] / predictor.info.temperature for each in predictor.answer([text, "where is  card"]).logits.values]
+    card, alone = (float(row[1] - np.logaddexp.reduce(np.delete(row, 1))) for row in every)  # tag 1 begins a thing
+    assert part["confidence"] == pytest.approx(1 / (1 + np.exp(-card)))
+    assert part["log_odds"] == pytest.approx(card, rel=1e-4)
+    effects = {text[word["start"] : word["end"]]: word["effect"] for word in part["words"]}
+    assert list(effects) == ["where", "is", "my"]
+    assert effects["my"] == pytest.approx(card - alone, rel=1e-3, abs=1e-3)
+
+
+def test_words_of_orders_are_refused_in_a_sentence(ranked_folder, train_here, warm_engine):  # noqa: F811
+    folder = ranked_folder(epochs=1)
+    train_here(folder)
+
+    with pytest.raises(Refused, match="Words are left out for classes and marked parts of a text so far"):
+        warm.explain(folder / "artifact", "my card is lost")

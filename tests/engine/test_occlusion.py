@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lifecycle.engine.occlusion import explain, log_odds, spans, without
+from lifecycle.engine.occlusion import CLASSES, explain, explain_each, log_odds, spans, without
 
 WEIGHTS = {"lost": (2.0, 0.0), "card": (0.5, 0.0), "refund": (0.0, 1.5)}  # card, refund
 
@@ -75,3 +75,31 @@ def test_what_is_left_out_leaves_the_rest_as_it_was():
     assert without(text, spans(text)[:1]) == "–b 😀 c"
     assert without(text, spans(text)) == "– 😀 "
     assert without(text, []) == text
+
+
+def test_each_class_has_its_own_words_those_that_are_given_first():
+    card, refund = explain_each(linear, "card lost lost refund", (0.5, 0.5))
+
+    assert (card.answer, card.given, card.log_odds, card.empty) == (0, True, pytest.approx(4.6), pytest.approx(0.1))
+    assert [word.effect for word in card.words] == pytest.approx([0.5, 2.0, 2.0, 0.0])
+    assert (refund.answer, refund.given, refund.log_odds) == (1, True, pytest.approx(1.5))
+    assert [word.effect for word in refund.words] == pytest.approx([0.0, 0.0, 0.0, 1.5])
+
+
+def test_a_class_is_given_from_its_threshold_on_and_the_likeliest_others_stand_behind():
+    def many(texts):
+        return np.array([np.arange(9.0) - 4.0] * len(texts))
+
+    found = explain_each(many, "card", (0.5, *[0.99] * 8))
+
+    assert [(each.answer, each.given) for each in found] == [(8, False), (7, False), (6, False), (5, False), (4, False)]
+    assert len(found) == CLASSES
+    found = explain_each(many, "card", (0.01, *[0.99] * 7, 0.95))
+    assert [(each.answer, each.given) for each in found][:3] == [(8, True), (0, True), (7, False)]
+    assert len(explain_each(many, "card", (0.01,) * 9)) == 9
+
+
+def test_a_probability_that_is_its_threshold_gives_the_class():
+    (even,) = explain_each(lambda texts: np.zeros((len(texts), 1)), "card", (0.5,))
+
+    assert even.given

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from lifecycle.engine.calibration import wilson
@@ -12,17 +14,33 @@ from lifecycle.engine.perturb import PROBES
 from tests.engine.inbox import ROWS, write_rows
 
 
-def test_flips_are_read_by_probe_right_answers_that_broke_first(tmp_path):
-    fixed, broken, surer = (
+def test_flips_are_read_by_probe_those_that_lost_most_first(tmp_path):
+    fixed, other, worse, broken, surer = (
         Flip("upper", name, "card", *rest)
         for name, rest in {
-            "a": ("refund", 0.9, "card", 0.99), "b": ("card", 0.6, "refund", 0.7), "c": ("card", 0.6, "refund", 0.8),
+            "a": ("refund", 0.9, "card", 0.99, 0.0, 1.0), "b": ("refund", 0.9, "login", 0.99, 0.0, 0.0),
+            "c": ("card", 0.6, "login", None, 0.75, 0.5), "d": ("card", 0.6, "refund", 0.7, 1.0, 0.0),
+            "e": ("card", 0.6, "refund", 0.8, 1.0, 0.0),
         }.items()
     )  # fmt: skip
-    write_flips(tmp_path / "flips.parquet", [fixed, broken, surer, Flip("half", "d", "card", "card", 0.6, "refund", 0.7)])
+    elsewhere = Flip("half", "d", "card", "card", 0.6, "refund", 0.7, 1.0, 0.0)
+    write_flips(tmp_path / "flips.parquet", [fixed, other, worse, broken, surer, elsewhere])
 
-    assert read_flips(tmp_path / "flips.parquet", "upper") == [surer, broken, fixed]
+    assert read_flips(tmp_path / "flips.parquet", "upper") == [surer, broken, worse, other, fixed]
     assert read_flips(tmp_path / "flips.parquet", "lower") == []
+    assert [(each.is_broken, each.is_fixed) for each in (fixed, other, worse)] == [(False, True), (False, False), (True, False)]
+
+
+def test_a_file_from_before_scores_were_kept_is_read_by_its_classes(tmp_path):
+    old = [
+        {"probe": "upper", "id": name, "label": "card", "clean": clean, "clean_confidence": 0.9, "predicted": now, "confidence": 0.6}
+        for name, clean, now in (("a", "refund", "card"), ("b", "card", "refund"), ("c", "refund", "login"))
+    ]
+    pq.write_table(pa.Table.from_pylist(old), tmp_path / "flips.parquet")
+
+    found = read_flips(tmp_path / "flips.parquet", "upper")
+
+    assert [(flip.id, flip.before, flip.after) for flip in found] == [("b", 1.0, 0.0), ("c", 0.0, 0.0), ("a", 0.0, 1.0)]
 
 
 @pytest.fixture

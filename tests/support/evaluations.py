@@ -27,6 +27,11 @@ from tests.support.snapshots import freeze
 
 CHANNELS = ("mail", "phone", "app", "")
 
+SCORES = {  # that robustness shows, as the engine's subjects have them
+    "single_label": ("accuracy", "macro_f1"), "multi_label": ("micro_f1", "subset_accuracy"), "spans": ("micro_f1", "exact_texts"),
+    "preference": ("pair_accuracy", "best_first"), "ranking": ("pair_accuracy", "best_first"), "free_text": ("rouge_l", "exact_match"),
+}  # fmt: skip
+
 
 def channelled(project: Project, user: User, *, rows: int = 480) -> Snapshot:
     """A snapshot whose items have a channel (a quarter has none, of the app only one) and an age from 0; all but 16 rows are test rows."""
@@ -58,20 +63,30 @@ def evaluated(run: Run, split: str, answer: Callable[[Item, str], Mapping[str, f
         return actions.keep(run=run, split=split, result=result, predictions=path, actor=None)
 
 
-def made_probes(evaluation: Evaluation, actor: User, flips: Sequence[Flip]) -> Analysis:
-    """Probes as the engine gives them, in which right answers became wrong where these flips say so and nowhere else."""
-    rows = evaluation.rows
-    ends = {name: {"low": 0.8, "high": 1.0} for name in ("accuracy", "macro_f1")}
-    clean = {"accuracy": 0.9, "macro_f1": 0.9, "intervals": ends}
+def made_probes(
+    evaluation: Evaluation, actor: User, flips: Sequence[Flip], *, harmed: str = "typos", without: Sequence[str] = ()
+) -> Analysis:
+    """Probes as the engine gives them, in which right answers became wrong where these flips say so and nowhere else.
+
+    harmed: the probe whose scores are told to fall. without: what the report does not hold.
+    """
+    rows, task = evaluation.rows, evaluation.report.get("task", "single_label")
+    first, second = scores = SCORES[task]
+    ends = {name: {"low": 0.8, "high": 1.0} for name in scores}
+    clean = {first: 0.9, second: 0.9, "intervals": ends}
     probes = {}
     for name in PROBES:
         count = sum(flip.probe == name for flip in flips)
-        change = {"baseline": 0.9, "candidate": 0.9 - count / rows, "difference": -count / rows, "low": -0.2, "high": 0.01}
+        told = {"high": -0.05, "verdict": "worse"} if name == harmed else {"high": 0.01, "verdict": "unclear"}
+        change = {"baseline": 0.9, "candidate": 0.9 - count / rows, "difference": -count / rows, "low": -0.2} | told
         probes[name] = clean | {
-            "accuracy": 0.9 - count / rows, "change": dict.fromkeys(ends, change | {"verdict": "unclear"}), "broken": count, "fixed": 0,
+            first: 0.9 - count / rows, "change": dict.fromkeys(ends, change), "broken": count, "fixed": 0,
             "flipped": {"value": count / rows, "low": 0.0, "high": 0.2, "count": count},
         }  # fmt: skip
-    report = {"rows": rows, "of": rows, "seed": 1, "clean": clean, "probes": probes}
+        if task == "spans":
+            probes[name]["lost"] = {"spans": 3, "rows": 2} if name == "half" else {"spans": 0, "rows": 0}
+    report = {"task": task, "scores": list(scores), "rows": rows, "of": rows, "seed": 1, "clean": clean, "probes": probes}
+    report = {name: value for name, value in report.items() if name not in without}
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "flips.parquet"
         write_flips(path, flips)

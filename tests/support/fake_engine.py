@@ -28,6 +28,10 @@ def main(verb: str, folder: Path) -> int:
             events.write(json.dumps(metric) + "\n")
             events.flush()
             seq += 1
+        elif word == "rows":
+            events.write(json.dumps({"seq": seq, "kind": "progress", "done": seq + 1, "total": 9, "unit": "rows"}) + "\n")
+            events.flush()
+            seq += 1
         elif word == "torn":
             events.write('{"seq": ')
             events.flush()

@@ -21,7 +21,8 @@ BATCH = 256
 
 
 def check(evaluation: Evaluation, item: str) -> None:
-    """Raises Refused where there are too few errors to speak of groups."""
+    """Raises Refused where a text has not one class, or there are too few errors to speak of groups."""
+    rules.check_one(evaluation.report)
     errors = rules.errors(evaluation.report)
     if errors < rules.LEAST_ERRORS:
         raise Refused(

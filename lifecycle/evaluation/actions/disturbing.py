@@ -19,7 +19,7 @@ from registry.artifacts import actions as artifacts
 
 
 def check(evaluation: Evaluation, item: str) -> None:
-    """Any evaluation of one class a text can be disturbed."""
+    """Any evaluation's rows can be disturbed."""
 
 
 def compute(ctx: JobContext, evaluation: Evaluation, item: str) -> Finding:
@@ -50,4 +50,4 @@ def lay_out(evaluation: Evaluation, folder: Path) -> None:
     link(folder / "artifact", local_folder("artifacts", run.artifact))
     link(folder / "base", local_folder("bases", run.base.folder))
     base = Base(path="base", name=run.base.name, digest=run.base.facts["engine_digest"])
-    RobustnessSpec(artifact="artifact", base=base).write(folder / "spec.json")
+    RobustnessSpec(artifact="artifact", base=base, rows=rules.most_probed(evaluation.report)).write(folder / "spec.json")

@@ -23,7 +23,8 @@ Row = tuple[str, str]  # an item's digest and its true label
 
 
 def check(evaluation: Evaluation, item: str) -> None:
-    """Raises Refused where there are too few rows of either side to say anything."""
+    """Raises Refused where a text has not one class, or there are too few rows of either side to say anything."""
+    rules.check_one(evaluation.report)
     trained = evaluation.run.snapshot.counts["splits"].get("train", 0)
     refuse_few(min(trained, evaluation.rows))
 

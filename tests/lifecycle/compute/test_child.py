@@ -47,6 +47,12 @@ def test_events_arrive_once_and_in_order(ctx, tmp_path):
     assert (ctx.job.done, ctx.job.total, ctx.job.unit) == (3, 4, "steps")
 
 
+def test_rows_that_are_done_are_told_as_progress(ctx, tmp_path):
+    run(ctx, tmp_path, "rows rows rows")
+
+    assert (ctx.job.done, ctx.job.total, ctx.job.unit) == (3, 9, "rows")
+
+
 def test_second_attempt_gets_only_new_events(ctx, tmp_path):
     first, second = [], []
     run(ctx, tmp_path, "event event", first.extend)

@@ -159,15 +159,15 @@ def test_who_may_not_read_samples_sees_digests(measured, client_for, project, ai
 
 
 def test_what_is_computed_of_one_class_alone_is_refused_in_a_sentence(measured, client_for, mia):
-    client, item = client_for(mia), queries.marks_of(measured).ids[0]
+    client = client_for(mia)
 
-    asked = {each: client.get(f"/evaluations/{measured.uuid}/{each}/", {"item": item}) for each in ("threshold", "words", "robustness")}
-    posted = {kind: client.post(f"/evaluations/{measured.uuid}/analyse/", {"kind": kind}) for kind in ("clusters", "robustness")}
+    asked = client.get(f"/evaluations/{measured.uuid}/threshold/")
+    posted = {kind: client.post(f"/evaluations/{measured.uuid}/analyse/", {"kind": kind}) for kind in ("clusters", "membership")}
 
-    for answer in [*asked.values(), *posted.values()]:
+    for answer in [asked, *posted.values()]:
         assert answer.status_code == 422
         assert "not of marked parts" in answer.content.decode()
-    assert not Job.objects.filter(kind__in=["evaluation.clusters", "evaluation.robustness"]).exists()
+    assert not Job.objects.filter(kind__in=["evaluation.clusters", "evaluation.membership"]).exists()
 
 
 def test_the_run_and_the_lists_show_it_in_a_constant_number_of_statements(run, measured, client_for, mia):

@@ -52,7 +52,7 @@ def test_the_report_page_holds_scores_baselines_length_and_the_surest_mistakes(f
         assert told in page
     assert f"All {found.report['wrong_rows']} with a mistake" in page
     assert "people 1, model 2" in page
-    for absent in ("Confusion", "Macro-F1", "Threshold", "Robustness"):
+    for absent in ("Confusion", "Macro-F1", "Threshold"):
         assert absent not in page
 
 
@@ -199,7 +199,7 @@ def test_responses_stand_in_the_order_of_people_with_the_models_place():
     assert sum(each.chance for each in found) == pytest.approx(1.0)
 
 
-@pytest.mark.parametrize("kind", [Analysis.Kind.ROBUSTNESS, Analysis.Kind.CLUSTERS, Analysis.Kind.MEMBERSHIP])
+@pytest.mark.parametrize("kind", [Analysis.Kind.CLUSTERS, Analysis.Kind.MEMBERSHIP])
 def test_what_is_computed_of_classes_is_refused(kind, found, mia):
     with pytest.raises(Refused, match="puts responses in order, so it gives no class"):
         actions.analyse(evaluation=found, kind=kind, actor=mia)
@@ -207,7 +207,7 @@ def test_what_is_computed_of_classes_is_refused(kind, found, mia):
     assert not Job.objects.filter(kind=f"evaluation.{kind.value}").exists()
 
 
-@pytest.mark.parametrize("part", ["threshold", "robustness", "clusters", "membership"])
+@pytest.mark.parametrize("part", ["threshold", "clusters", "membership"])
 def test_pages_of_classes_say_why_they_are_empty(part, found, mia, client_for):
     answer = client_for(mia).get(f"/evaluations/{found.uuid}/{part}/")
 

@@ -29,7 +29,7 @@ def evaluation(project, mia) -> Evaluation:
 
 def upper(item: str, confidence: float) -> Flip:
     """A right answer that broke in upper case."""
-    return Flip("upper", item, "card", "card", 0.9, "refund", confidence)
+    return Flip("upper", item, "card", "card", 0.9, "refund", confidence, 1.0, 0.0)
 
 
 @pytest.fixture
@@ -101,14 +101,14 @@ def test_each_probe_is_a_row_and_its_worst_flips_open(client_for, evaluation, pr
     assert table.content.count(b'<a href="?probe=') == 1
     worst = Item.objects.get(dataset=evaluation.snapshot.dataset, digest=flips[1].id)
     first = opened.context["flips"][0]
-    assert (first.text, first.disturbed) == (worst.text, disturb("upper", worst.text, seed=1, name=worst.digest))
+    assert (first.text, first.disturbed) == ((worst.text,), (disturb("upper", worst.text, seed=1, name=worst.digest).text,))
     assert worst.text.upper() in opened.content.decode()
 
 
 def test_flips_show_no_texts_to_those_who_may_not_read_samples(client_for, evaluation, probed, aida):
     page = client_for(aida).get(f"/evaluations/{evaluation.uuid}/robustness/", {"probe": "upper"})
 
-    assert [(line.text, line.disturbed) for line in page.context["flips"]] == [("", "")] * 2
+    assert [(line.text, line.disturbed) for line in page.context["flips"]] == [((), ())] * 2
     assert b"hidden from your role" in page.content
 
 

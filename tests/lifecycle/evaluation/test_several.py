@@ -121,18 +121,18 @@ def test_rows_are_titled_in_words(measured, client_for, mia):
 
 
 def test_what_is_computed_of_one_class_alone_is_refused_in_a_sentence_and_not_offered(measured, client_for, mia):
-    client, item = client_for(mia), queries.predictions_of(measured).ids[0]
+    client = client_for(mia)
 
     page = client.get(f"/evaluations/{measured.uuid}/").content.decode()
-    asked = {each: client.get(f"/evaluations/{measured.uuid}/{each}/", {"item": item}) for each in ("threshold", "words", "robustness")}
-    posted = {kind: client.post(f"/evaluations/{measured.uuid}/analyse/", {"kind": kind}) for kind in ("clusters", "robustness")}
+    asked = client.get(f"/evaluations/{measured.uuid}/threshold/")
+    posted = {kind: client.post(f"/evaluations/{measured.uuid}/analyse/", {"kind": kind}) for kind in ("clusters", "membership")}
 
-    assert [each for each in ("Groups", "Threshold", "Robustness") if f">{each}</a>" in page] == ["Groups"]
+    assert f"/evaluations/{measured.uuid}/threshold/" not in page
     assert "in groups" not in page
-    for answer in [*asked.values(), *posted.values()]:
+    for answer in [asked, *posted.values()]:
         assert answer.status_code == 422
         assert "where a text has one class" in answer.content.decode()
-    assert not Job.objects.filter(kind__in=["evaluation.clusters", "evaluation.robustness"]).exists()
+    assert not Job.objects.filter(kind__in=["evaluation.clusters", "evaluation.membership"]).exists()
 
 
 def test_no_baseline_is_held_against_scores_whose_thresholds_were_chosen_on_the_same_rows(run, client_for, mia):

@@ -6,13 +6,14 @@ import pytest
 from django.core.exceptions import PermissionDenied
 
 from lifecycle.compute import warm
-from lifecycle.evaluation import actions, queries
+from lifecycle.evaluation import actions, marks, queries, rules
 from lifecycle.evaluation.models import Analysis
 from lifecycle.evaluation.words_page import Part, depth, parts
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
 from tests.support.jobs import run_ok
-from tests.support.training import make_run, make_snapshot
+from tests.support.marks import marked_snapshot
+from tests.support.training import make_run, make_snapshot, several_snapshot
 
 pytestmark = pytest.mark.django_db
 WORDS = Analysis.Kind.WORDS
@@ -115,3 +116,105 @@ def test_programs_ask_for_it_and_read_it(measured, engine, item, client_for, mia
     found = client.get(address, {"item": item.digest}).json()
     assert found["report"]["words"][0] == {"start": 0, "end": len(item.text.split()[0]), "effect": 1.5}
     assert client.post(address, {}, content_type="application/json").status_code == 400
+
+
+# ── Any number of classes a text ────────────────────────────────────────────
+@pytest.fixture
+def several(project, mia):
+    return queries.latest_evaluation(make_run(several_snapshot(project, mia), mia, accuracy=0.6), "test")
+
+
+@pytest.fixture
+def each_class(monkeypatch):
+    """An engine for which the first word speaks for card, against refund."""
+
+    def explain(folder, text, timeout_seconds=0.0):
+        end = len(text.split()[0])
+
+        def one(answer, given, effect):
+            words = [{"start": 0, "end": end, "effect": effect}]
+            return {"answer": answer, "given": given, "log_odds": 2.0 * effect, "empty": 0.25, "words": words, "found": 4}
+
+        return {"classes": [one("card", True, 1.5), one("refund", False, -0.6)]}
+
+    monkeypatch.setattr(warm, "explain", explain)
+
+
+def test_of_several_classes_each_has_its_own_words(several, each_class, client_for, mia):
+    client, item = client_for(mia), next(iter(queries.items_by_digest(several, queries.predictions_of(several).ids).values()))
+    address = f"/evaluations/{several.uuid}/words/?item={item.digest}"
+    assert b"Find the words that speak" in client.get(address).content
+
+    client.post(address)
+    run_ok("default")
+    card, refund, other = (client.get(address + chosen) for chosen in ("", "&for=refund", "&for=nothing"))
+
+    first = item.text.split()[0]
+    assert [tab["label"] for tab in card.context["tabs"]] == ["card", "refund (not given)"]
+    assert [tab["current"] for tab in card.context["tabs"]] == [True, False]
+    assert client.get(card.context["tabs"][1]["url"]).context["report"] == refund.context["report"]
+    assert f'<mark class="for f3" title="+1.50">{first}</mark>' in card.content.decode()
+    assert f'<mark class="against a3" title="−0.60">{first}</mark>' in refund.content.decode()
+    assert "which the text did not get" in refund.content.decode()
+    assert "which the text did not get" not in card.content.decode()
+    assert other.context["report"] == card.context["report"]
+    assert card.context["answer"] == next(each for each in rules.answers(queries.predictions_of(several)) if each.item == item.digest)
+    found = client.get(f"/api/v1/evaluations/{several.uuid}/words/", {"item": item.digest}).json()
+    assert [(each["answer"], each["given"]) for each in found["report"]["classes"]] == [("card", True), ("refund", False)]
+
+
+def test_rows_of_several_classes_lead_there_and_an_item_that_was_not_answered_is_refused(several, client_for, mia):
+    line = client_for(mia).get(f"/evaluations/{several.uuid}/items/").context["lines"][0]
+    stray = several.snapshot.dataset.items.exclude(digest__in=queries.predictions_of(several).ids).first()
+
+    assert line.why == f"/evaluations/{several.uuid}/words/?item={line.answer.item}"
+    with pytest.raises(Refused, match="holds no answer to that item"):
+        actions.analyse(evaluation=several, kind=WORDS, actor=mia, item=stray.digest)
+    assert not Job.objects.filter(kind="evaluation.words").exists()
+
+
+# ── Marked parts ────────────────────────────────────────────────────────────
+@pytest.fixture
+def marked(project, mia):
+    return queries.latest_evaluation(make_run(marked_snapshot(project, mia), mia, accuracy=0.6), "test")
+
+
+def rows_of(marked, *, found: bool):
+    """Rows in which something, or nothing, was found."""
+    return [each for each in marks.every(queries.marks_of(marked)) if bool(each.found) is found]
+
+
+def test_of_marked_parts_each_span_has_the_words_around_it(marked, monkeypatch, client_for, mia):
+    row = rows_of(marked, found=True)[0]
+    one = {"answer": "thing", "confidence": 0.9, "log_odds": 2.0, "empty": 0.1, "found": 4}
+    first = one | {"start": 0, "end": 2, "words": [{"start": 3, "end": 5, "effect": 1.5}]}
+    second = one | {"start": 3, "end": 5, "words": [{"start": 0, "end": 2, "effect": -0.6}]}
+    monkeypatch.setattr(warm, "explain", lambda *_: {"parts": [first, second]})
+    client, address = client_for(mia), f"/evaluations/{marked.uuid}/words/?item={row.item}"
+    listed = client.get(f"/evaluations/{marked.uuid}/items/").context["lines"]
+
+    client.post(address)
+    run_ok("default")
+    page, other = client.get(address), client.get(address + "&for=3-5")
+
+    text = queries.items_by_digest(marked, [row.item])[row.item].text
+    assert [tab["label"] for tab in page.context["tabs"]] == [f"“{text[:2]}” thing", f"“{text[3:5]}” thing"]
+    assert f'<mark class="for f3" title="+1.50">{text[3:5]}</mark>' in page.content.decode()
+    assert f'<mark class="against a3" title="−0.60">{text[:2]}</mark>' in other.content.decode()
+    label, found = queries.marks_of(marked).labels, row.found[0]
+    assert page.context["answer"].predicted[0] == f"“{text[found.start : found.end]}” {label[found.label]}"
+    assert {line.why for line in listed} == {
+        f"/evaluations/{marked.uuid}/words/?item={line.marks.item}" if line.marks.found else "" for line in listed
+    }
+
+
+def test_where_nothing_was_marked_no_word_is_looked_for(marked, client_for, mia):
+    row = rows_of(marked, found=False)[0]
+    client, address = client_for(mia), f"/evaluations/{marked.uuid}/words/?item={row.item}"
+
+    page, answer = client.get(address).content.decode(), client.post(address)
+
+    assert "The model marked nothing in this text, so no word speaks for a span." in page
+    assert "Find the words that speak" not in page
+    assert answer.status_code == 422
+    assert not Job.objects.filter(kind="evaluation.words").exists()

@@ -46,7 +46,7 @@ def test_a_run_learns_to_answer_is_measured_beside_baselines_and_read_about(proj
         assert "Untrained base" in answer.content.decode()
     (group,) = client.get(f"/api/v1/evaluations/{test.uuid}/groups/?column=fact:file").json()["groups"]
     assert group["rows"] == test.rows
-    for path in ("threshold/", "robustness/", "items/", "clusters/"):
+    for path in ("threshold/", "items/", "clusters/"):
         refused = client.get(f"/evaluations/{test.uuid}/{path}")
         assert 400 <= refused.status_code < 500, path
         assert "This model writes texts" in refused.content.decode()

@@ -1,0 +1,118 @@
+"""Disturbed texts with marked parts: the parts move with their texts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from lifecycle.engine import spans, tagging
+from lifecycle.engine.data import Rows
+from lifecycle.engine.metrics import Floats, ratio
+from lifecycle.engine.perturb import Disturbed, disturb
+from lifecycle.engine.predictor import Predictor
+from lifecycle.engine.probing.subject import AT_ONCE, Sides, Told
+from lifecycle.engine.recipes import RECIPES
+from lifecycle.engine.spans import ScoredSpans
+from lifecycle.engine.tagging import Found, Marked, Span
+
+Place = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Carried:
+    """What is true and what was found before, in the disturbed text. lost: true spans that are cut off or gone. rests: what is left of
+    parts that were cut within: nothing is asked for there, on neither side."""
+
+    true: tuple[Span, ...]
+    found: tuple[Found, ...]
+    lost: int
+    rests: tuple[Place, ...]
+
+
+def carry(text: Disturbed, true: Sequence[Span], found: Sequence[Found]) -> Carried:
+    """Move spans with their text."""
+    places = {(start, end): text.move(start, end) for start, end, _ in (*true, *(each.span for each in found))}
+    rests = tuple(sorted({rest for place in places if (rest := text.rest(*place))}))
+    kept = tuple((*now, label) for start, end, label in true if (now := places[start, end]))
+    clean = tuple(replace(each, start=now[0], end=now[1]) for each in found if (now := places[each.start, each.end]))
+    return Carried(kept, beside(clean, rests), len(true) - len(kept), rests)
+
+
+def beside(found: Sequence[Found], rests: Sequence[Place]) -> tuple[Found, ...]:
+    """Those that touch no rest."""
+    return tuple(each for each in found if all(each.end <= start or end <= each.start for start, end in rests))
+
+
+class Marks:
+    """An answer is the list of spans that were found. Of disturbed rows the targets are perturb.Disturbed."""
+
+    shown: tuple[str, ...] = ("micro_f1", "exact_texts")
+    at_once = AT_ONCE
+
+    def __init__(self, predictor: Predictor, batch_size: int) -> None:
+        self.predictor, self.batch_size = predictor, batch_size
+        self.labels = predictor.info.labels
+
+    def reads(self, rows: Rows) -> Sequence[str]:
+        """The texts."""
+        return rows.texts
+
+    def answer(self, rows: Rows) -> list[list[Found]]:
+        """Spans in order of their places."""
+        return tagging.find(self.predictor.probabilities(rows.texts, self.batch_size))
+
+    def disturb(self, probe: str, rows: Rows, seed: int) -> Rows:
+        """The texts, and by what their spans move."""
+        made = tuple(disturb(probe, text, seed=seed, name=name) for name, text in zip(rows.ids, rows.texts, strict=True))
+        return Rows(rows.ids, tuple(each.text for each in made), made)
+
+    def score(self, rows: Rows, answers: Sequence[Sequence[Found]]) -> ScoredSpans:
+        """By place and class."""
+        marked: Sequence[Marked] = RECIPES["spans"].truth(rows.targets, len(self.labels))
+        return self._count(answers, [each.spans for each in marked])
+
+    def hold(self, rows: Rows, clean: Sequence[Sequence[Found]], disturbed: Rows, answers: Sequence[Sequence[Found]]) -> Sides:
+        """A row's own score is the F1 of its spans, 1 where there is none and none is found. Sure is the surest span that only one side
+        has."""
+        carried = [carry(text, each.spans, found) for text, each, found in zip(disturbed.targets, rows.targets, clean, strict=True)]
+        new = [beside(found, each.rests) for found, each in zip(answers, carried, strict=True)]
+        old, truth = [each.found for each in carried], [each.true for each in carried]
+        before, after = self._count(old, truth), self._count(new, truth)
+        changed = np.array([_set(one) != _set(two) for one, two in zip(old, new, strict=True)], dtype=np.bool_)
+        told = [
+            Told(
+                self.names(truth[at]), self.names(each.span for each in old[at]), _surest(old[at], new[at]),
+                self.names(each.span for each in new[at]), _surest(new[at], old[at]),
+            )
+            for at in np.flatnonzero(changed).tolist()
+        ]  # fmt: skip
+        lost = [each.lost for each in carried]
+        own = np.stack([text_f1(each) for each in (before, after)])
+        return Sides(before, after, own, changed, told, (sum(lost), sum(each > 0 for each in lost)))
+
+    def names(self, some: Iterable[Span]) -> str:
+        """[start, end, class] of each span, as a list in JSON."""
+        return json.dumps([[start, end, self.labels[label]] for start, end, label in some], ensure_ascii=False)
+
+    def _count(self, found: Sequence[Sequence[Found]], truth: Sequence[Sequence[Span]]) -> ScoredSpans:
+        """Of tokens nothing is counted: they are others once a text is disturbed."""
+        nothing = np.zeros(len(truth))
+        return spans.score_spans(found, truth, nothing, nothing, len(self.labels))
+
+
+def text_f1(rows: ScoredSpans) -> Floats:
+    """F1 of each text's own spans (N,), 1 where there is none on either side."""
+    every = rows.held.sum(axis=1) + rows.called.sum(axis=1)
+    return np.where(every == 0, 1.0, ratio(2 * rows.hits.sum(axis=1), every))
+
+
+def _set(found: Sequence[Found]) -> set[Span]:
+    return {each.span for each in found}
+
+
+def _surest(found: Sequence[Found], other: Sequence[Found]) -> float | None:
+    """Of the spans that only the first has; None where it has none."""
+    return max((each.confidence for each in found if each.span not in _set(other)), default=None)
