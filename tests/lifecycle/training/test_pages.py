@@ -141,6 +141,7 @@ def form_data(snapshot, base, **changes):
         "warmup_fraction": 0.06, "processes": 1,
         "evaluations_per_epoch": 1, "patience": 0, "precision": "auto", "alpha": 16, "dropout": 0.1, "seed": 1, "note": "first",
         "frozen_layers": 0, "schedule": "linear", "accumulation": 1, "max_gradient_norm": 1, "label_smoothing": 0, "focal_gamma": 0,
+        "operating_class": "", "operating_point": "f1", "operating_target": 0.9,
     }  # fmt: skip
     return values | changes
 
