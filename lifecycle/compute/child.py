@@ -71,6 +71,8 @@ def run_child(
     """
     with contextlib.suppress(FileNotFoundError):
         (folder / "result.json").unlink()  # of an earlier, cancelled or failed, execution
+    if OFFSET in ctx.job.checkpoint and not (folder / "events.jsonl").exists():  # a folder that was laid out anew tells from its beginning
+        ctx.checkpoint({name: value for name, value in ctx.job.checkpoint.items() if name != OFFSET})
     with (folder / "output.log").open("ab") as output:
         child = subprocess.Popen(
             [*program, verb, str(folder)], stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT, cwd=ROOT,

@@ -92,7 +92,9 @@ def _widest(shares: Mapping[int, tuple[int, int]], compared: int) -> Gap | None:
     """The two groups whose shares (hits, count) differ most. compared: pairs for which the interval is to hold at once (Bonferroni)."""
     if len(shares) < 2:
         return None
-    high, low = (choose(shares, key=lambda at: shares[at][0] / shares[at][1]) for choose in (max, min))
+    shared = {at: hits / count for at, (hits, count) in shares.items()}
+    high = max(shared, key=lambda at: shared[at])
+    low = min((at for at in shared if at != high), key=lambda at: shared[at])
     z = NormalDist().inv_cdf(1 - SURE / 2 / compared)
     (hits, count), (other_hits, other_count) = shares[high], shares[low]
     return Gap(hits / count - other_hits / other_count, high, low, newcombe(hits, count, other_hits, other_count, z))

@@ -60,7 +60,7 @@ def finish_graph(
     if info.deciding and not info.deciding.is_met:
         events.write("finding", **diagnosis.threshold_missed(info.deciding).to_json())
     values = metrics.point_estimates(recipe.score(recipe.decode(logits, info.temperature), truth, info.rule()))
-    before = metrics.point_estimates(recipe.score(recipe.decode(logits), truth, info.rule()))
+    before = metrics.point_estimates(recipe.score(recipe.decode(logits), truth, info.thresholds))
     measured = {"validation_loss": before["log_loss"], "ece_before_temperature": before["ece"], "temperature": info.temperature}
     return values | measured, info, paces
 
@@ -90,7 +90,8 @@ def finish_decoder(
     prepared.tokenizer.save_pretrained(artifact, save_jinja_files=False)
     set_info(artifact, info)
     rows: Any = trainer.eval_dataset.encoded
-    opened = Decoder(open_decoder(artifact, base.path, info)).to(devices.place(prepared.device))
+    place = devices.CPU if spec.sharded else devices.place(prepared.device)  # what was divided may not fit one GPU
+    opened = Decoder(open_decoder(artifact, base.path, info)).to(place)
     losses = measure_losses(opened, rows.examples, prepared.tokenizer.pad_token_id or 0, EVALUATION_ROWS)
     return {"validation_loss": losses.mean, "perplexity": math.exp(losses.mean)}, info, {}
 

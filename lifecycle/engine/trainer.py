@@ -190,7 +190,8 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         weights = Path(output_dir or self.args.output_dir) / WEIGHTS
-        if self.team.told(lambda: best.name_also(self.folder, self.state.global_step, weights)):
+        is_best = self.state.best_global_step == self.state.global_step
+        if is_best and self.team.told(lambda: best.name_also(self.folder, self.state.global_step, weights)):
             return
         learnt = self.learnt()
         if self.team.leads:
@@ -229,6 +230,8 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
         self.optimizer = self.lr_scheduler = self.callback_handler.optimizer = self.callback_handler.lr_scheduler = None
         self.accelerator._optimizers.clear()
         self.accelerator._schedulers.clear()
+        self.accelerator._models.clear()
+        self.model_wrapped = self.model
         gc.collect()
 
 

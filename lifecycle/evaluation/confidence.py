@@ -100,8 +100,16 @@ def splits_of(evaluation: Evaluation) -> tuple[Evaluation, Evaluation]:
     return found["validation"] or evaluation, found["test"] or evaluation
 
 
+def where_chosen(evaluation: Evaluation) -> Evaluation | None:
+    """The evaluation of the rows on which the run chose its own threshold; None where they were not evaluated."""
+    run = evaluation.run
+    own_rows = Evaluation.objects.filter(run=run, snapshot=run.snapshot_id, split="validation", root_digest=evaluation.root_digest)
+    return own_rows.order_by("-id").first()
+
+
 def operating_point(evaluation: Evaluation, label: str, goal: str, target: float | None, costs: Costs) -> dict[str, Any]:
-    """The threshold for a goal, chosen on validation and measured on test where both exist; for the model's own goal its own one. For JSON.
+    """The threshold for a goal, chosen on validation and measured on test where both exist. For JSON. For the model's own goal, where
+    validation reaches it, its own threshold, chosen on the run's own validation.
 
     label: empty for any class. goal: precision, recall or cost; target: of the first two. Returns {"class", "goal", "target", "costs",
     "chosen_on", "measured_on", "same_rows", "reached": false where no threshold has the target, "low", "high": thresholds, null where no
@@ -109,15 +117,18 @@ def operating_point(evaluation: Evaluation, label: str, goal: str, target: float
     likeliest classes unless a class has a threshold, "effect": on serving}.
     """
     choosing, measuring = splits_of(evaluation)
-    scores = scores_of(choosing, label)
-    found = operating.curve(scores.score, scores.positive)
     known = own(evaluation)
-    is_own = known is not None and (label, goal, target) == (known["label"], known["by"], known["target"])
-    ends = (known["threshold"],) * 2 if known and is_own else chosen(found, label, goal, target, costs)
+    is_own = known and known["is_met"] and (label, goal, target) == (known["label"], known["by"], known["target"])
+    ends: tuple[float, float] | None
+    if known and is_own and (home := where_chosen(evaluation)):
+        choosing, ends = home, (known["threshold"],) * 2
+    else:
+        scores = scores_of(choosing, label)
+        ends = chosen(operating.curve(scores.score, scores.positive), label, goal, target, costs)
     measured = scores_of(measuring, label)
     return {
         "class": label, "goal": goal, "target": target, "costs": asdict(costs),
-        "chosen_on": named(choosing), "measured_on": named(measuring), "same_rows": choosing.pk == measuring.pk,
+        "chosen_on": named(choosing), "measured_on": named(measuring), "same_rows": rows_of(choosing) == rows_of(measuring),
         "reached": ends is not None,
         "low": rules.finite(ends[0]) if ends else None, "high": rules.finite(ends[1]) if ends else None,
         "outcome": told(operating.outcome(measured.score, measured.positive, *ends), costs) if ends else None,
@@ -135,6 +146,11 @@ def chosen(found: operating.Curve, label: str, goal: str, target: float | None, 
     else:
         high = (operating.for_recall if label else operating.for_coverage)(found, target or 0.0)
     return None if high is None else (high if label else 0.0, high)
+
+
+def rows_of(evaluation: Evaluation) -> tuple[int, str]:
+    """What says which rows were answered."""
+    return evaluation.snapshot_id, evaluation.split
 
 
 def named(evaluation: Evaluation) -> dict[str, Any]:

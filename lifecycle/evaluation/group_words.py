@@ -28,12 +28,16 @@ def within(name: str) -> str:
 
 
 def summary(report: Mapping[str, Any]) -> dict[str, str] | None:
-    """The group on which the model does worst, whether that is more than chance, and which others are below the rest too; None where fewer
+    """The group that is below the rest by more than chance, or else the lowest, and which others are below the rest too; None where fewer
     than two have rows enough. {"verdict": that of the group, "fact", "text"}."""
     if report["worst"] is None:
         return None
-    group = report["groups"][report["worst"]]
-    fact = f"Worst is {group['name']}: {told(report['measure'], group)}."
+    group, measure = report["groups"][report["worst"]], report["measure"]
+    values = {score["value"] for each in report["groups"] if (score := each["scores"][measure])}
+    if len(values) == 1 and group["verdict"] != "worse":
+        fact = f"No group is below another: {within(measure)} is {decimals(*values)} in each."
+        return {"verdict": "unclear", "fact": fact, "text": ""}
+    fact = f"{group['name']} is {'below the rest' if group['verdict'] == 'worse' else 'lowest'}: {told(measure, group)}."
     groups = f"{count(report['compared'])} {'group' if report['compared'] == 1 else 'groups'}"
     if group["p"] is None:
         text = f"No verdict: fewer than {report['least']} rows outside the group say something."
@@ -41,6 +45,8 @@ def summary(report: Mapping[str, Any]) -> dict[str, str] | None:
         text = f"It is below the rest by more than chance, also after a correction for {groups} ({chance(group['p'])})."
         others = [report["groups"][number]["name"] for number in report["worse"][1:]]
         text += f" So {'is' if len(others) == 1 else 'are'} {', '.join(others)}." if others else ""
+    elif group["verdict"] == "better":
+        text = "It is above the rest all the same, of which groups that are too small for a verdict do worse."
     else:
         text = f"After a correction for {groups} this may be chance ({chance(group['p'])})."
     return {"verdict": group["verdict"], "fact": fact, "text": text}

@@ -76,7 +76,9 @@ def cells(scored: Mapping[str, Any], names: list[str] | tuple[str, ...]) -> list
 
 
 def loss(change: Mapping[str, Any]) -> dict[str, Any]:
-    """A change with what is lost by it, and the ends of its interval, least first."""
+    """A change with what is lost by it, and the ends of its interval, least first; without them where no row tells the score."""
+    if change["difference"] is None:
+        return {**change, "verdict": ""}
     return {**change, "loss": -change["difference"], "least": -change["high"], "most": -change["low"]}
 
 

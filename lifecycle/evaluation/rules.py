@@ -412,14 +412,17 @@ def reaching(
 def likeliest(labels: Sequence[str], probabilities: Sequence[float], names: Mapping[str, str], answer: str = "") -> list[tuple[str, float]]:
     """(class, probability) of up to three classes, the likeliest first and each later one at least 0.05 likely.
 
-    answer: the label that is answered by a model in which one has a threshold: it comes first, however likely others are. Labels that were
-    merged into one class are added up; labels that are no class any more are left out, and their share with them.
+    answer: the label that is answered by a model in which one has a threshold. Suggestions are ranked by how likely they are, so classes
+    that are as likely as the answer or more are left out. Labels that were merged into one class are added up; labels that are no class any
+    more are left out, and their share with them.
     """
     summed: dict[str, float] = {}
     for label, probability in zip(labels, probabilities, strict=True):
         if label in names:
             summed[names[label]] = summed.get(names[label], 0.0) + probability
-    ranked = sorted(summed.items(), key=lambda pair: (pair[0] != names.get(answer), -pair[1]))[:SHOWN]
+    top = names.get(answer)
+    allowed = [(name, score) for name, score in summed.items() if top not in summed or name == top or score < summed[top]]
+    ranked = sorted(allowed, key=lambda pair: -pair[1])[:SHOWN]
     return [(name, round(min(score, 1.0), 6)) for at, (name, score) in enumerate(ranked) if at == 0 or score >= LEAST]
 
 

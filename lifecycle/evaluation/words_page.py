@@ -43,7 +43,7 @@ def explained(evaluation: Evaluation, digest: str, chosen: str = "") -> dict[str
     is_marks = rules.is_marks(evaluation.report)
     if is_marks:
         answer = replace(answer, true=marks.in_words(answer.true, item.text), predicted=marks.in_words(answer.predicted, item.text))
-    cut = parts(item.text, report["words"]) if analysis else []
+    cut = parts(item.text, report["words"]) if report else []
     return {
         "evaluation": evaluation,
         "thread": thread(evaluation),

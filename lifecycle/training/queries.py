@@ -20,6 +20,7 @@ from datasets_app.labeling.queries import present_ids
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.engine import defaults, leading, text_defaults
+from lifecycle.engine.calibration import THRESHOLD_ROWS
 from lifecycle.engine.spec import RANKED
 from lifecycle.training.models import BaseModel, Estimate, MetricPoint, Run
 from lifecycle.training.rules import FINISHED, Attempt, Repeat, RunState, compare_repeat
@@ -348,7 +349,8 @@ def strategy_settings(run: Run) -> dict[str, Any]:
 def followed(spec: Mapping[str, Any], learnt_from: Snapshot, snapshot: Snapshot) -> dict[str, Any]:
     """The settings of a spec's class with a threshold, on another snapshot: the class by its stable id, through new names and merges.
 
-    Empty where the spec has none; without a threshold where the snapshot has no such class any more. Of another dataset by its name.
+    Empty where the spec has none; without a threshold where the snapshot has no such class any more, or too few validation rows of it to
+    choose one. Of another dataset by its name.
     """
     chosen = spec.get("operating_class")
     if not chosen:
@@ -357,8 +359,11 @@ def followed(spec: Mapping[str, Any], learnt_from: Snapshot, snapshot: Snapshot)
     if learnt_from.dataset_id == snapshot.dataset_id:
         stable = dict(learnt_from.schema.labels.values_list("name", "stable_id")).get(chosen)
         names = dict(snapshot.schema.labels.values_list("stable_id", "name"))
-        name = names.get(present_ids(snapshot.dataset_id).get(stable, stable), "") if stable else ""
-    return {"operating_class": name} if name in learnt_labels(snapshot) else {"operating_class": "", "operating_point": "f1"}
+        merged = present_ids(snapshot.dataset_id).get(stable) if stable and stable not in names else stable
+        name = names.get(merged, "") if merged else ""
+    rows = snapshot.counts["labels"].get(name, {}).get("validation", 0)
+    is_there = name in learnt_labels(snapshot) and rows >= THRESHOLD_ROWS
+    return {"operating_class": name} if is_there else {"operating_class": "", "operating_point": "f1"}
 
 
 def suggestion(snapshot: Snapshot, base: BaseModel | None, strategy: str) -> defaults.Suggestion:

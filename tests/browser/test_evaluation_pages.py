@@ -47,7 +47,7 @@ def test_a_column_and_a_class_are_chosen_and_the_rows_of_a_group_open(opened, ev
 
     page.get_by_role("link", name="Groups", exact=True).click()
     page.get_by_label("Group rows by").select_option("channel")
-    expect(page.get_by_text("Worst is phone:")).to_be_visible()
+    expect(page.get_by_text("phone is below the rest:")).to_be_visible()
     page.get_by_label("Fairness for the class").select_option("card")
     expect(page.get_by_role("heading", name="Fairness for card")).to_be_visible()
     page.get_by_role("link", name="errors of phone").click()

@@ -49,3 +49,10 @@ def test_the_interval_of_the_largest_difference_allows_for_all_pairs():
     assert found["equalized_odds_difference"].interval == newcombe(56, 70, 48, 80, z6)
     two = fairness.gaps(rates[:2])["equal_opportunity_difference"]
     assert two.interval == pytest.approx(newcombe(56, 70, 48, 80), abs=1e-12)
+
+
+def test_groups_that_are_treated_alike_are_still_two():
+    parity = fairness.gaps([fairness.Rates(0, 5, 0, 20), fairness.Rates(0, 4, 0, 30), fairness.Rates(0, 2, 0, 40)])
+
+    gap = parity["demographic_parity_difference"]
+    assert (gap.value, gap.high, gap.low) == (0.0, 0, 1)

@@ -117,14 +117,14 @@ def train_on(session: Session) -> None:
 
 
 def options(given: list[str]) -> dict[str, Any]:
-    """Settings as the API takes them: numbers, true and false as such, all else as text."""
+    """Settings as the API takes them: numbers, true and false as such, all else as text, and so the name of a class."""
     found = {}
     for each in given:
         name, equals, value = each.partition("=")
         if not equals or not name:
             raise Usage(f"--set {each} has no value. Write NAME=VALUE, such as epochs=3.")
         try:
-            found[name] = json.loads(value)
+            found[name] = value if name == "operating_class" else json.loads(value)
         except ValueError:
             found[name] = value
     return found

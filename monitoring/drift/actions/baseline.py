@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from lifecycle.engine.predictions import Predictions
@@ -46,7 +48,7 @@ def finite(answers: Predictions) -> Predictions:
     if good.all():
         return answers
     ids = tuple(answers.ids[at] for at in np.flatnonzero(good))
-    return Predictions(answers.labels, ids, answers.truth[good], answers.probabilities[good])
+    return replace(answers, ids=ids, truth=answers.truth[good], probabilities=answers.probabilities[good])
 
 
 def texts_of(evaluation: Evaluation, digests: tuple[str, ...]) -> list[str]:

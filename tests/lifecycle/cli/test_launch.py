@@ -87,6 +87,13 @@ def test_the_model_is_divided_among_processes_by_two_settings(as_person, mia, sn
     assert (Run.objects.get().spec["processes"], Run.objects.get().spec["sharded"]) == (2, True)
 
 
+def test_the_name_of_a_class_stays_a_text_though_it_reads_as_a_number():
+    from lifecycle.cli.commands.training import options
+
+    given = ["operating_class=1", "operating_point=recall", "operating_target=0.9"]
+    assert options(given) == {"operating_class": "1", "operating_point": "recall", "operating_target": 0.9}
+
+
 def test_launch_with_watch_is_both(as_person, mia, snapshot, base, site):
     said = as_person(mia)("launch", "inbox@1", "--watch", "--json", during=lambda: training.finish_run(Run.objects.get()))
 

@@ -66,6 +66,18 @@ def test_second_attempt_gets_only_new_events(ctx, tmp_path):
     assert [event["seq"] for event in second] == [2]
 
 
+def test_a_folder_that_was_laid_out_anew_is_read_from_its_beginning(ctx, tmp_path):
+    first, second = [], []
+    run(ctx, tmp_path, "event event event", first.extend)
+    anew = tmp_path / "anew"
+    anew.mkdir()
+
+    run(ctx, anew, "event", second.extend)
+
+    assert [event["seq"] for event in second] == [0]
+    assert len(first) == 3
+
+
 def test_torn_line_waits(ctx, tmp_path):
     seen = []
 

@@ -10,6 +10,7 @@ import pytest
 
 from lifecycle.engine import deciding, predictions
 from lifecycle.engine.deciding import Cut
+from lifecycle.engine.operating import Costs
 from lifecycle.engine.predictions import Predictions
 from lifecycle.evaluation import confidence, queries, rules
 from lifecycle.evaluation.models import Evaluation
@@ -19,7 +20,7 @@ from registry.catalog import card
 from registry.catalog.models import ModelVersion
 from tests.support.jobs import run_ok
 from tests.support.registry import STATED, make_model
-from tests.support.training import make_run, make_snapshot
+from tests.support.training import make_evaluation, make_run, make_snapshot
 
 WANTED = {"operating_class": "card", "operating_point": "recall", "operating_target": 1.0}
 SHARES = np.array([[0.5, 0.2, 0.3], [0.2, 0.5, 0.3], [0.6, 0.3, 0.1]])
@@ -97,6 +98,25 @@ def test_the_chooser_begins_with_the_models_own_class_and_goal_and_says_that_it_
     assert "Against its own answers" in page
     assert f"the model goes on answering card from {test.report['deciding']['threshold']:.3f} on, as it was trained to." in page
     assert confidence.own(test) == test.report["deciding"]
+
+
+def test_a_threshold_that_was_not_chosen_on_these_rows_says_where_it_was(client_for, run, test, mia):
+    validation = make_evaluation(run, "validation")
+
+    report = confidence.operating_point(test, "card", "recall", 1.0, Costs(1.0))
+
+    assert (report["reached"], report["same_rows"]) == (True, False)
+    assert report["chosen_on"]["uuid"] == str(validation.uuid)
+    assert confidence.operating_point(validation, "card", "recall", 1.0, Costs(1.0))["measured_on"]["uuid"] == str(test.uuid)
+
+
+def test_a_goal_that_the_models_own_threshold_misses_is_not_called_reached(test):
+    told = test.report["deciding"]
+    test.report |= {"deciding": told | {"by": "precision", "target": 1.0, "is_met": False}}
+
+    report = confidence.operating_point(test, "card", "precision", 1.0, Costs(1.0))
+
+    assert report["high"] != told["threshold"]
 
 
 def test_the_version_and_its_card_say_it_and_the_code_of_the_card_applies_it(project, mia, run, test, client_for):

@@ -25,7 +25,7 @@ def test_a_group_below_the_rest_is_named_with_the_others_that_are():
 
     assert said(groups, 0, [0, 1]) == {
         "verdict": "worse",
-        "fact": f"Worst is mail: ROUGE-L 0.400 (0.300 to 0.500), {MINUS}0.200 ({MINUS}0.300 to {MINUS}0.100) against the rest.",
+        "fact": f"mail is below the rest: ROUGE-L 0.400 (0.300 to 0.500), {MINUS}0.200 ({MINUS}0.300 to {MINUS}0.100) against the rest.",
         "text": f"It is below the rest by more than chance, also after a correction for 3 groups (p{GAP}<{GAP}0.001). So is phone.",
     }
 
@@ -37,10 +37,22 @@ def test_a_difference_that_chance_explains_is_no_finding():
     assert found["verdict"] == "unclear"
 
 
+def test_the_lowest_that_is_above_a_rest_of_small_groups_is_not_called_chance():
+    found = said([group("mail", 0.8, 0.0001, "better"), group("app", 0.9, 0.0001, "better")], 0, [], compared=2)
+
+    assert found["text"] == "It is above the rest all the same, of which groups that are too small for a verdict do worse."
+
+
+def test_groups_that_are_equal_have_no_lowest():
+    found = said([group("mail", 1.0, 1.0, "unclear"), group("app", 1.0, 1.0, "unclear")], 0, [])
+
+    assert found == {"verdict": "unclear", "fact": "No group is below another: ROUGE-L is 1.000 in each.", "text": ""}
+
+
 def test_without_a_rest_there_is_no_verdict_and_without_two_groups_nothing_to_say():
     alone = said([group("mail", 0.4, None, ""), group("app", 0.6, None, "")], 0, [])
 
-    assert alone["fact"] == "Worst is mail: ROUGE-L 0.400 (0.300 to 0.500)."
+    assert alone["fact"] == "mail is lowest: ROUGE-L 0.400 (0.300 to 0.500)."
     assert alone["text"] == "No verdict: fewer than 20 rows outside the group say something."
     assert said([group("mail", 0.4, None, "")], None, []) is None
 

@@ -103,8 +103,8 @@ def test_the_page_says_first_what_is_worst_and_how_it_was_tested(task, measured,
         "multi_label": "subset accuracy 0.500", "spans": "micro-F1 0.857", "preference": "accuracy of pairs 0.500",
         "ranking": "accuracy of pairs 0.833", "free_text": "ROUGE-L 0.500",
     }  # fmt: skip
-    assert f"Worst is phone: {first[task]} (" in page
-    assert page.index("Worst is phone") < page.index("Scores of each group")
+    assert f"phone is below the rest: {first[task]} (" in page
+    assert page.index("phone is below the rest") < page.index("Scores of each group")
     assert "also after a correction for 2 groups (p" in page
     summary = told(client_for(mia), measured)["summary"]
     assert (summary["verdict"], summary["fact"] in page, summary["text"] in unescape(page)) == ("worse", True, True)
@@ -217,7 +217,8 @@ def test_rows_without_a_context_say_nothing_of_groundedness(project, mia, tmp_pa
     assert found["mail"]["difference"] is None is found["mail"]["p"]
     assert (report["worst"], report["worse"], report["compared"], report["summary"]) == (None, [], 0, None)
     assert "20 rows say something" in page
-    assert "Worst is" not in page
+    assert "is lowest" not in page
+    assert "below the rest" not in page
     by_rouge = named(told(client_for(mia), measured))
     assert by_rouge["phone"]["verdict"] == "worse"
 

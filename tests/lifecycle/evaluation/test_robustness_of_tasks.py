@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from unittest.mock import patch
+
 import pytest
 
 from datasets_app.datasets.models import Item
 from datasets_app.snapshots import queries as snapshots
 from lifecycle.engine.perturb import PROBES, disturb, disturb_responses
+from lifecycle.evaluation import robustness_page
 from lifecycle.jobs.models import Job
 from registry.ledger.models import Event
 from tests.support.evaluations import made_probes
@@ -69,7 +72,21 @@ def test_where_no_change_is_told_the_page_says_so(measure, client_for, mia):
 
     page = client_for(mia).get(f"/evaluations/{evaluation.uuid}/robustness/").content.decode()
 
-    assert "No probe is told to cost Micro-F1: the interval of each change holds 0." in page
+    assert "No probe is told to cost Micro-F1: no interval of a change lies below 0." in page
+
+
+def test_where_people_prefer_no_response_the_page_says_that_nothing_is_measured(measure, client_for, mia):
+    evaluation = measure("preference")
+    probed = made_probes(evaluation, mia, [], harmed="")
+    nothing = {"baseline": None, "candidate": None, "difference": None, "low": None, "high": None, "verdict": "unclear"}
+    probed.report["probes"]["typos"]["change"]["pair_accuracy"] = nothing
+    probed.report["probes"]["typos"].pop("pair_accuracy")
+    with patch.object(robustness_page.queries, "analysis", lambda *given: probed):
+        page = client_for(mia).get(f"/evaluations/{evaluation.uuid}/robustness/")
+
+    (line,) = (each for each in page.context["lines"] if each["name"] == "typos")
+    assert (page.status_code, line["change"]["verdict"], page.context["harmed"]) == (200, "", [])
+    assert "Not measured" in page.content.decode()
 
 
 @pytest.mark.parametrize("task", TASKS)

@@ -45,8 +45,8 @@ def test_each_group_has_its_scores_and_the_worst_is_named_first(client_for, meas
     assert found["phone"]["scores"]["macro_f1"]["value"] == pytest.approx(f1_score(truth, [0] * 120, average="macro"))
     assert (found["phone"]["difference"], found["phone"]["verdict"], found["app"]["verdict"]) == (-0.5, "worse", "too few")
     content = page.content.decode()
-    assert "Worst is phone: accuracy 0.500 (" in content
-    assert content.index("Worst is phone") < content.index("Scores of each group")
+    assert "phone is below the rest: accuracy 0.500 (" in content
+    assert content.index("phone is below the rest") < content.index("Scores of each group")
     assert "also after a correction for 3 groups" in content
     assert "Too few: nothing is said below 20 rows" in content
 

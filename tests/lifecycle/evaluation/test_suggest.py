@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from datasets_app.labeling import actions as labeling
 from datasets_app.labeling import queries as labels
 from datasets_app.labeling.models import Suggestion
-from datasets_app.labeling.rules import LabelSpec
+from datasets_app.labeling.rules import LabelSpec, rank
 from lifecycle.compute import warm
 from lifecycle.evaluation import actions, queries, rules
 from lifecycle.jobs import actions as jobs
@@ -193,9 +193,16 @@ def test_at_most_three_classes_are_suggested_and_merged_ones_are_added_up():
     ]
     assert rules.likeliest(["a", "d"], [0.01, 0.04], names) == [("D", 0.04)]
     assert rules.likeliest(["f"], [1.0], names) == []
-    assert rules.likeliest(["a", "b", "c"], [0.3, 0.5, 0.2], names, answer="c") == [("A", 0.5), ("B", 0.5)]
-    assert rules.likeliest(["a", "b", "d"], [0.3, 0.66, 0.04], names, answer="d") == [("D", 0.04), ("B", 0.66), ("A", 0.3)]
+    assert rules.likeliest(["a", "b", "c"], [0.3, 0.5, 0.2], names, answer="c") == [("A", 0.5)]
+    assert rules.likeliest(["a", "b", "d"], [0.3, 0.66, 0.04], names, answer="d") == [("D", 0.04)]
     assert rules.likeliest(["a", "f"], [0.3, 0.7], names, answer="f") == [("A", 0.3)]
+
+
+def test_the_answer_of_a_class_with_a_threshold_is_what_the_bench_shows_first():
+    said = rules.likeliest(["common", "rare", "other"], [0.6, 0.3, 0.1], {each: each for each in ("common", "rare", "other")}, "rare")
+
+    assert said == [("rare", 0.3), ("other", 0.1)]
+    assert rank([(at, at, score) for at, (_, score) in enumerate(said)], "run").labels[0] == (0, 0.3)
 
 
 def test_what_does_not_match_is_said_on_the_page(queue, snapshot, run, mia, client_for):
