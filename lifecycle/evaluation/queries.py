@@ -21,7 +21,7 @@ from lifecycle.engine.predictions import Answers, Predictions
 from lifecycle.engine.ranked_predictions import RankedAnswers
 from lifecycle.engine.span_predictions import SpanPredictions
 from lifecycle.engine.text_answers import TextAnswers
-from lifecycle.evaluation import marks, ports, rules, text_rules
+from lifecycle.evaluation import marks, ports, rules, suggested, text_rules
 from lifecycle.evaluation.models import Analysis, Evaluation, SideBySide
 from lifecycle.jobs import queries as jobs
 from lifecycle.jobs.models import Job
@@ -38,6 +38,7 @@ from registry.access.policy import Person
 from registry.artifacts import actions as artifacts
 
 trainers_of = training.trainers_of
+ROWS_AT_ONCE = 1_000  # items that one statement asks for
 WORST = 10  # wrong answers that a report shows
 # Scores of a baseline that a run is read against.
 REFERRED = ("macro_f1", "micro_f1", "accuracy", "subset_accuracy", "pair_accuracy", "best_first")
@@ -200,8 +201,8 @@ def heads_by_digest(evaluation: Evaluation, digests: Iterable[str], length: int)
 def normal_digests(evaluation: Evaluation, digests: Sequence[str]) -> dict[str, str]:
     """Digest → digest of the normalised text, of the items of an evaluation's dataset whose text is kept; read in batches."""
     found: dict[str, str] = {}
-    for start in range(0, len(digests), rules.ROWS):
-        some = Item.objects.filter(dataset=evaluation.snapshot.dataset_id, digest__in=digests[start : start + rules.ROWS])
+    for start in range(0, len(digests), ROWS_AT_ONCE):
+        some = Item.objects.filter(dataset=evaluation.snapshot.dataset_id, digest__in=digests[start : start + ROWS_AT_ONCE])
         found |= dict(some.exclude(text="").values_list("digest", "normal_digest"))
     return found
 
@@ -322,7 +323,7 @@ def get_model(user: Person, kind: str, uuid: UUID) -> ports.Model:
     return shelf.get(uuid, user)
 
 
-def matches(dataset: Dataset, models: Sequence[ports.Model]) -> list[rules.Match]:
+def matches(dataset: Dataset, models: Sequence[ports.Model]) -> list[suggested.Match]:
     """How the labels of each of these models fit the dataset's newest classes; a constant number of statements."""
     schema = labeling.latest_schema(dataset)
     classes = {label.stable_id: label.name for label in schema.labels.all()} if schema else {}
@@ -334,7 +335,7 @@ def matches(dataset: Dataset, models: Sequence[ports.Model]) -> list[rules.Match
     for model in models:
         snapshot = model.run.snapshot
         learnt = ids[snapshot.schema_id] if snapshot.dataset_id == dataset.pk else {}
-        found.append(rules.match(model.run.spec.get("labels", []), learnt, classes, merged))
+        found.append(suggested.match(model.run.spec.get("labels", []), learnt, classes, merged))
     return found
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from datasets_app.datasets.models import Dataset
 from lifecycle.engine import leading
-from lifecycle.evaluation import queries, rules
+from lifecycle.evaluation import queries, suggested
 from lifecycle.evaluation.forms import SuggestForm
 from lifecycle.evaluation.ports import Model
 from registry.access.models import User
@@ -22,7 +22,7 @@ class Line:
     model: Model
     value: str
     chosen: bool
-    match: rules.Match
+    match: suggested.Match
     score: float | None
     unknown: str
     never: str
@@ -49,7 +49,7 @@ def suggesting(user: User, dataset: Dataset, form: SuggestForm) -> dict[str, Any
         "able": dataset.task in queries.CLASSED, "several": dataset.task == Dataset.Task.MULTI_LABEL,
         "marks": dataset.task == Dataset.Task.SPANS, "may_send": bool(first), "job": job,
         "leading": leading.LEADING.get(dataset.task),
-        "working": job is not None and not job.is_finished, "shown": rules.SHOWN, "least": rules.LEAST,
+        "working": job is not None and not job.is_finished, "shown": suggested.SHOWN, "least": suggested.LEAST,
     }  # fmt: skip
 
 
@@ -58,7 +58,7 @@ def value(model: Model) -> str:
     return f"{model.kind}:{model.uuid}"
 
 
-def line(model: Model, match: rules.Match, chosen: str) -> Line:
+def line(model: Model, match: suggested.Match, chosen: str) -> Line:
     """A model as a row of the table."""
     return Line(
         model, value(model), value(model) == chosen, match, model.run.metrics.get(leading.of_training(model.run.task).name),

@@ -14,7 +14,7 @@ from datasets_app.labeling import actions as labeling
 from datasets_app.labeling import queries as labeling_queries
 from datasets_app.labeling.models import Queue, Suggestion
 from lifecycle.compute import warm
-from lifecycle.evaluation import ports, queries, rules
+from lifecycle.evaluation import ports, queries, suggested
 from lifecycle.jobs.actions import enqueue
 from lifecycle.jobs.context import JobContext
 from lifecycle.jobs.models import Job
@@ -55,7 +55,7 @@ def suggest(*, dataset: Dataset, model: ports.Model, actor: User, queue: Queue |
     return enqueue(KIND, actor=actor, project=dataset.project, args=args, subject=dataset, key=key)
 
 
-def check(dataset: Dataset, model: ports.Model) -> rules.Match:
+def check(dataset: Dataset, model: ports.Model) -> suggested.Match:
     """How the model's labels fit the newest classes. Raises Refused where it can suggest nothing here."""
     if dataset.task not in queries.CLASSED:
         raise Refused(queries.OTHER_TASK, next_step=queries.OTHER_TASK_STEP)
@@ -87,7 +87,7 @@ def run_suggest(ctx: JobContext) -> None:
         ctx.raise_if_cancelled()
         marks = dataset.task == Dataset.Task.SPANS
         answers: list[Any] = (marked if marks else answered)(folder, [text for _, text in items], match)
-        written = rules.ROWS if marks else rules.ROWS // max(rules.SHOWN, *map(len, answers))
+        written = suggested.ROWS if marks else suggested.ROWS // max(suggested.SHOWN, *map(len, answers))
         for at in range(0, len(items), written):
             keys = [item for item, _ in items[at : at + written]]
             state = {"after": keys[-1], "done": state["done"] + len(keys)}
@@ -104,15 +104,15 @@ def run_suggest(ctx: JobContext) -> None:
     put_in_order(queue, ctx.job.created_by)
 
 
-def answered(folder: Path, texts: list[str], match: rules.Match) -> list[list[tuple[str, float]]]:
+def answered(folder: Path, texts: list[str], match: suggested.Match) -> list[list[tuple[str, float]]]:
     """What the model suggests for each text: (class, probability), the likeliest first, by the names of the newest version."""
     found: dict[str, Any] = warm.predict(folder, texts, TIMEOUT_SECONDS)
     labels, thresholds = found["labels"], found.get("thresholds")
     if thresholds:
-        return [rules.reaching(labels, answer["probabilities"], thresholds, match.names) for answer in found["answers"]]
+        return [suggested.reaching(labels, answer["probabilities"], thresholds, match.names) for answer in found["answers"]]
     decides = bool(found.get("deciding"))
     return [
-        rules.likeliest(labels, answer["probabilities"], match.names, answer["label"] if decides else "") for answer in found["answers"]
+        suggested.likeliest(labels, answer["probabilities"], match.names, answer["label"] if decides else "") for answer in found["answers"]
     ]
 
 
@@ -121,7 +121,7 @@ def keep(dataset: Dataset, model: ports.Model, rows: Sequence[tuple[int, str, fl
     labeling.suggest(dataset=dataset, rows=rows, source=Suggestion.Source.RUN, source_digest=model.digest, source_name=model.name)
 
 
-def marked(folder: Path, texts: list[str], match: rules.Match) -> list[list[dict[str, Any]]]:
+def marked(folder: Path, texts: list[str], match: suggested.Match) -> list[list[dict[str, Any]]]:
     """What the model marks in each text: {"start", "end", "label", "score"}, by the names of the newest version."""
     found: dict[str, Any] = warm.predict(folder, texts, TIMEOUT_SECONDS)
     return [

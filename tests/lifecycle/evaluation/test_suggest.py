@@ -14,7 +14,7 @@ from datasets_app.labeling import queries as labels
 from datasets_app.labeling.models import Suggestion
 from datasets_app.labeling.rules import LabelSpec, rank
 from lifecycle.compute import warm
-from lifecycle.evaluation import actions, queries, rules
+from lifecycle.evaluation import actions, queries, suggested
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Conflict, Refused
@@ -176,30 +176,30 @@ def test_labels_are_found_by_their_stable_ids_through_merges_and_elsewhere_by_na
     card, login, refund, other = (uuid4() for _ in range(4))
     classes = {card: "Card", login: "login", other: "other"}
 
-    learnt = rules.match(["card", "refund", "gone"], {"card": card, "refund": refund, "gone": uuid4()}, classes, {refund: login})
-    elsewhere = rules.match(["card", "login"], {}, classes, {})
+    learnt = suggested.match(["card", "refund", "gone"], {"card": card, "refund": refund, "gone": uuid4()}, classes, {refund: login})
+    elsewhere = suggested.match(["card", "login"], {}, classes, {})
 
-    assert learnt == rules.Match({"card": "Card", "refund": "login"}, ("gone",), ("other",))
-    assert elsewhere == rules.Match({"login": "login"}, ("card",), ("Card", "other"))
+    assert learnt == suggested.Match({"card": "Card", "refund": "login"}, ("gone",), ("other",))
+    assert elsewhere == suggested.Match({"login": "login"}, ("card",), ("Card", "other"))
 
 
 def test_at_most_three_classes_are_suggested_and_merged_ones_are_added_up():
     names = {"a": "A", "b": "B", "c": "A", "d": "D", "e": "E"}
 
-    assert rules.likeliest(["a", "b", "c", "d", "e", "f"], [0.2, 0.3, 0.15, 0.04, 0.06, 0.25], names) == [
+    assert suggested.likeliest(["a", "b", "c", "d", "e", "f"], [0.2, 0.3, 0.15, 0.04, 0.06, 0.25], names) == [
         ("A", 0.35),
         ("B", 0.3),
         ("E", 0.06),
     ]
-    assert rules.likeliest(["a", "d"], [0.01, 0.04], names) == [("D", 0.04)]
-    assert rules.likeliest(["f"], [1.0], names) == []
-    assert rules.likeliest(["a", "b", "c"], [0.3, 0.5, 0.2], names, answer="c") == [("A", 0.5)]
-    assert rules.likeliest(["a", "b", "d"], [0.3, 0.66, 0.04], names, answer="d") == [("D", 0.04)]
-    assert rules.likeliest(["a", "f"], [0.3, 0.7], names, answer="f") == [("A", 0.3)]
+    assert suggested.likeliest(["a", "d"], [0.01, 0.04], names) == [("D", 0.04)]
+    assert suggested.likeliest(["f"], [1.0], names) == []
+    assert suggested.likeliest(["a", "b", "c"], [0.3, 0.5, 0.2], names, answer="c") == [("A", 0.5)]
+    assert suggested.likeliest(["a", "b", "d"], [0.3, 0.66, 0.04], names, answer="d") == [("D", 0.04)]
+    assert suggested.likeliest(["a", "f"], [0.3, 0.7], names, answer="f") == [("A", 0.3)]
 
 
 def test_the_answer_of_a_class_with_a_threshold_is_what_the_bench_shows_first():
-    said = rules.likeliest(["common", "rare", "other"], [0.6, 0.3, 0.1], {each: each for each in ("common", "rare", "other")}, "rare")
+    said = suggested.likeliest(["common", "rare", "other"], [0.6, 0.3, 0.1], {each: each for each in ("common", "rare", "other")}, "rare")
 
     assert said == [("rare", 0.3), ("other", 0.1)]
     assert rank([(at, at, score) for at, (_, score) in enumerate(said)], "run").labels[0] == (0, 0.3)
