@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from datasets_app.datasets.models import Item
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.learnable import turns_before
 from lifecycle.engine.flips import Flip
@@ -43,9 +44,8 @@ class Read:
 
 def lines(user: User, evaluation: Evaluation, flips: Sequence[Flip], seed: int) -> list[FlipLine]:
     """The flips of one probe; their texts are disturbed again as they were. seed: of the disturbance."""
-    digests = [flip.id for flip in flips]
-    items = queries.items_by_digest(evaluation, digests)
-    told = rows_of(evaluation, digests) if may_read(user, evaluation) else {}
+    items = queries.items_by_digest(evaluation, [flip.id for flip in flips])
+    told = rows_of(evaluation, items) if may_read(user, evaluation) else {}
     found = []
     for flip in flips:
         item = items.get(flip.id)
@@ -57,13 +57,14 @@ def lines(user: User, evaluation: Evaluation, flips: Sequence[Flip], seed: int) 
     return found
 
 
-def rows_of(evaluation: Evaluation, digests: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+def rows_of(evaluation: Evaluation, items: Mapping[str, Item]) -> dict[str, Mapping[str, Any]]:
     """The rows as they were given to the model, by digest; those that are gone are left out."""
+    digests = list(items)
     if rules.is_orders(evaluation.report):
         return dict(snapshots.ranked_of(evaluation.snapshot, digests))
     if text_rules.writes(evaluation.report):
         return dict(snapshots.written_of(evaluation.snapshot, digests))
-    return {digest: {"text": item.text} for digest, item in queries.items_by_digest(evaluation, digests).items() if item.text}
+    return {digest: {"text": item.text} for digest, item in items.items() if item.text}
 
 
 def reread(flip: Flip, row: Mapping[str, Any], seed: int) -> Read:
