@@ -11,7 +11,7 @@ from datasets_app.labeling.models import Suggestion
 from lifecycle.compute import warm
 from lifecycle.engine import label_sets
 from lifecycle.engine.predictions import Predictions
-from lifecycle.evaluation import actions, charts, compare, pages, queries, rules
+from lifecycle.evaluation import actions, charts, compare, pages, queries, rules, suggested
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
 from tests.support.jobs import run_ok
@@ -212,8 +212,8 @@ def test_every_class_that_reaches_its_threshold_is_suggested_and_no_other(snapsh
 def test_of_merged_labels_the_likeliest_counts():
     names = {"a": "x", "b": "x", "c": "y"}
 
-    assert rules.reaching(LABELS, [0.6, 0.8, 0.2], [0.5, 0.5, 0.2], names) == [("x", 0.8), ("y", 0.2)]
-    assert rules.reaching(LABELS, [0.4, 0.4, 0.1], [0.5, 0.5, 0.2], names) == []
+    assert suggested.reaching(LABELS, [0.6, 0.8, 0.2], [0.5, 0.5, 0.2], names) == [("x", 0.8), ("y", 0.2)]
+    assert suggested.reaching(LABELS, [0.4, 0.4, 0.1], [0.5, 0.5, 0.2], names) == []
 
 
 def test_a_model_of_one_task_does_not_suggest_in_the_other(project, snapshot, run, mia, client_for):
