@@ -58,6 +58,13 @@ def explain(artifact: Path, text: str, timeout_seconds: float = 120.0) -> dict[s
     return call("explain", {"artifact": str(artifact), "texts": [text]}, timeout_seconds)
 
 
+def explain_responses(artifact: Path, prompt: str, responses: list[str], timeout_seconds: float = 600.0) -> list[dict[str, Any]]:
+    """ranked_occlusion.ResponseExplanation of each response to a prompt as JSON, the strongest first."""
+    payload = {"artifact": str(artifact), "texts": [prompt], "responses": responses}
+    found: list[dict[str, Any]] = call("explain", payload, timeout_seconds)["responses"]
+    return found
+
+
 def probe(timeout_seconds: float = 120.0) -> dict[str, Any]:
     """What the machine can do: environment, bf16, base models."""
     return call("probe", {}, timeout_seconds)

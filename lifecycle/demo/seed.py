@@ -34,7 +34,7 @@ from registry.access.models import Project, User
 from registry.catalog import actions as catalog
 from registry.catalog.models import Endpoint, ModelVersion, RegisteredModel
 from registry.promotions import actions as promotions
-from registry.promotions.models import PromotionRequest
+from registry.promotions.models import GateResult, PromotionRequest
 from registry.promotions.rules import Status
 
 HISTORY, NEW = 1_900, 600
@@ -203,12 +203,12 @@ def snapshot(stage: Stage, target: Dataset) -> Snapshot:
     return found
 
 
-def run(stage: Stage, frozen: Snapshot, who: str, strategy: str, note: str) -> Run:
-    """An engineer fine-tunes with the suggested settings; both evaluations follow by themselves."""
+def run(stage: Stage, frozen: Snapshot, who: str, strategy: str, note: str, *, options: dict[str, Any] | None = None) -> Run:
+    """An engineer fine-tunes with the suggested settings, or others where options say so; both evaluations follow by themselves."""
     base = training.add_packaged_base(project=stage.project, actor=None)
     base = stage.wait(lambda: BaseModel.objects.filter(pk=base.pk, folder__isnull=False).first())
     key = uuid5(KEYS, f"{frozen.uuid}:{strategy}")
-    started = training.launch(snapshot=frozen, base=base, strategy=strategy, actor=stage.user(who), note=note, key=key)
+    started = training.launch(snapshot=frozen, base=base, strategy=strategy, actor=stage.user(who), options=options, note=note, key=key)
     ended: Run = stage.wait(
         lambda: Run.objects.filter(pk=started.pk, state__in=[Run.State.SUCCEEDED, Run.State.FAILED, Run.State.STOPPED]).first()
     )
@@ -250,10 +250,19 @@ def endpoint(stage: Stage, model: RegisteredModel) -> Endpoint:
 
 
 def promote(stage: Stage, candidate: ModelVersion, target: Endpoint, who: str, note: str) -> PromotionRequest:
-    """The engineer asks; the gates are checked by a job."""
+    """The engineer asks; the gates are checked by a job. Raises Refused where one holds it back or none was checked."""
     found = PromotionRequest.objects.filter(version=candidate, endpoint=target, note=note).first()
-    found = found or promotions.request(version=candidate, endpoint=target, note=note, actor=stage.user(who))
+    if found is None:
+        found = promotions.request(version=candidate, endpoint=target, note=note, actor=stage.user(who))
+    elif found.status == Status.DRAFT:  # an earlier demo stopped here
+        found = promotions.check_again(request_id=found.uuid, actor=stage.user(who))
     checked: PromotionRequest = stage.wait(lambda: PromotionRequest.objects.filter(pk=found.pk).exclude(status=Status.CHECKING).first())
+    if checked.status == Status.DRAFT:
+        held = checked.gates.filter(check_number=checked.checks, status=GateResult.Status.FAILED, blocking=True).order_by("id")
+        if not held:
+            raise Refused(f"The demo stopped: the gates of {candidate.semver} were not checked. {checked.reason}")
+        why = " ".join(f"{each.title}: {each.value}." for each in held)
+        raise Refused(f"The demo stopped: {candidate.semver} did not pass its gates. {why}")
     return checked
 
 
@@ -261,7 +270,7 @@ def approve(stage: Stage, request: PromotionRequest) -> PromotionRequest:
     """Lee, then Gita, each with their password."""
     secrets = passwords()
     said = {
-        "lee": "Beats the baselines on the frozen test; errors sit where people disagree too.",
+        "lee": "Read the errors on the frozen test: they sit where people disagree too.",
         "gita": "Card complete, signature valid, no leakage.",
     }
     for name, reason in said.items():

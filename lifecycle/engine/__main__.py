@@ -1,7 +1,7 @@
 """`python -m lifecycle.engine VERB DIR`: one verb on one folder. Exit 0 when result.json says succeeded, 1 failed, 143 cancelled.
 
-train, evaluate, robustness, predict, embed, export, merge, probe DIR; warm SOCKET. SIGTERM, or the end of a pipe on standard input, asks a
-run to stop.
+train, evaluate, robustness, losses, explain, predict, embed, export, merge, probe DIR; warm SOCKET. SIGTERM, or the end of a pipe on
+standard input, asks a run to stop.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path  # noqa: E402
 
 from lifecycle.engine import program  # noqa: E402
 
-USAGE = "Usage: python -m lifecycle.engine {train|evaluate|robustness|predict|embed|export|merge|probe} DIR, or warm SOCKET"
+USAGE = "Usage: python -m lifecycle.engine {train|evaluate|robustness|losses|explain|predict|embed|export|merge|probe} DIR, or warm SOCKET"
 
 
 def main(arguments: list[str]) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 
 from lifecycle.engine.deciding import Cut, Deciding, Rule
 from lifecycle.engine.faults import EngineFault
+from lifecycle.engine.tagging import CLOSING, OPENING, Unit
 
 DESCRIPTION = "lifecycle.json"
 HEAD = "head.safetensors"
@@ -17,7 +18,8 @@ SERVING = "serving/model.onnx"
 INT8 = "serving/model.int8.onnx"
 PEFT = ("lora", "ia3")  # strategies whose weights PEFT loads
 FORMAT = 1
-DECIDING = 2  # the format where a class has a threshold: who does not know of it must not answer without it
+# Formats with a rule between logits and answers, which who does not know of it must not answer without: a class with a threshold, units.
+DECIDING, UNITS = 2, 3
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class ArtifactInfo:
 
     serving: the fp32 graph. int8: the gate of the int8 graph beside it; None in artifacts that were written before there was one.
     operating: what the thresholds are for; None where it is the best F1. deciding: of single_label, the class that has a threshold; None
-    where the likeliest class answers.
+    where the likeliest class answers. unit: of spans, what has a tag.
     """
 
     labels: tuple[str, ...]
@@ -73,6 +75,7 @@ class ArtifactInfo:
     max_new_tokens: int | None = None
     operating: Operating | None = None
     deciding: Deciding | None = None
+    unit: Unit = Unit.PIECE
 
     @property
     def cut(self) -> Cut | None:
@@ -96,7 +99,7 @@ class ArtifactInfo:
         """Read the description. Raises EngineFault `bad_spec` when the folder is no artifact of a known format."""
         try:
             document = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
-            if document["format"] not in (FORMAT, DECIDING):
+            if document["format"] not in (FORMAT, DECIDING, UNITS):
                 raise ValueError(f"format {document['format']}")
             base = document["base"]
             return cls(
@@ -117,6 +120,7 @@ class ArtifactInfo:
                 if document.get("operating")
                 else None,
                 deciding=Deciding(**document["deciding"]) if document.get("deciding") else None,
+                unit=Unit.told(document),
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
             message = f"{folder} is not a model artifact that this version can read ({type(error).__name__}: {error})."
@@ -125,7 +129,7 @@ class ArtifactInfo:
     def to_json(self) -> dict[str, Any]:
         """lifecycle.json as an object."""
         return {
-            "format": DECIDING if self.cut else FORMAT,
+            "format": UNITS if self.unit is not Unit.PIECE else DECIDING if self.cut else FORMAT,
             "task": self.task,
             "labels": list(self.labels),
             "max_tokens": self.max_tokens,
@@ -141,6 +145,7 @@ class ArtifactInfo:
     def _of_its_task(self) -> dict[str, Any]:
         found = {
             "thresholds": self.thresholds, "operating": self.operating, "deciding": self.deciding, "max_new_tokens": self.max_new_tokens,
+            "unit": self.unit if self.unit is not Unit.PIECE else None,
         }  # fmt: skip
         return {name: asdict(value) if isinstance(value, Operating | Deciding) else value for name, value in found.items() if value}
 
@@ -171,6 +176,38 @@ POOLED = {
 }
 
 
+# As `tagging.inner_places` and `tagging.places`: the numbers of the tokens that have a tag of their own, and where those stand.
+UNITS_OF_TEXTS = (
+    f"import re\nimport unicodedata\n\nopening, closing = {OPENING!r}, {CLOSING!r}\n"
+    """
+def inner_places(text, unit):
+    if unit == "word":
+        of_word = [letter.isalnum() or unicodedata.category(letter)[0] == "M" for letter in text]
+        return [False, *(a and b for a, b in zip(of_word, of_word[1:])), False]
+    inner = [False] * (len(text) + 1)
+    for run in re.finditer(r"\\S+", text):
+        start = run.end() - len(run[0].lstrip(opening))
+        end = run.start() + len(run[0].rstrip(closing))
+        inner[start + 1 : end] = [True] * max(0, end - start - 1)
+    return inner
+
+def tagged(text, offsets, special, unit):
+    at, where, inner = [], [], inner_places(text, unit)
+    for i, (start, end) in enumerate(offsets):
+        if special[i] or not text[start:end].strip():
+            continue
+        end = start + len(text[start:end].rstrip())  # some tokenizers give a token the white space beside it
+        start = end - len(text[start:end].lstrip())
+        last = where[-1][1] if unit and where else 0
+        if last and all(inner[last : start + 1]):
+            where[-1][1] = max(last, end)  # the first piece of a unit speaks for all of it
+        else:
+            at.append(i)
+            where.append([start, end])
+    return at, where
+
+"""
+)
 ONE = """probabilities = torch.softmax(logits / card["temperature"], dim=-1)
 answers = [card["labels"][i] for i in probabilities.argmax(-1).tolist()]
 """
@@ -187,7 +224,8 @@ ANSWERED = {
 given = probabilities >= torch.tensor(card["thresholds"])
 answers = [[label for label, has in zip(card["labels"], row) if has] for row in given.tolist()]
 """,
-    "spans": """tags = 2 * len(card["labels"]) + 1
+    "spans": UNITS_OF_TEXTS
+    + """tags = 2 * len(card["labels"]) + 1
 
 def likeliest(logs):
     score, came = [x if i % 2 or i == 0 else float("-inf") for i, x in enumerate(logs[0])], []
@@ -203,13 +241,10 @@ def likeliest(logs):
 
 answers = []
 for text, logs, places, special in zip(texts, torch.log_softmax(logits / card["temperature"], -1), offsets, specials):
-    at = [i for i, (start, end) in enumerate(places.tolist()) if not special[i] and text[start:end].strip()]
+    at, where = tagged(text, places.tolist(), special, card.get("unit"))
     chosen = likeliest(logs[at].double().tolist()) if at else []
     found = []
-    for i, tag in zip(at, chosen):
-        start, end = places[i].tolist()
-        end = start + len(text[start:end].rstrip())
-        start = end - len(text[start:end].lstrip())
+    for (start, end), tag in zip(where, chosen):
         if tag % 2:
             found.append({"start": start, "end": end, "label": card["labels"][tag // 2]})
         elif tag:

@@ -23,6 +23,7 @@ from lifecycle.engine.data import Rows
 from lifecycle.engine.embedding import Embedder
 from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.spec import RANKED, Base
+from lifecycle.engine.tagging import Unit
 
 ITERATIONS = 100
 TOLERANCE = 1e-3  # ten times scikit-learn's: faster with many classes, for nearly the same accuracy
@@ -101,10 +102,13 @@ def measure(
     max_tokens: int,
     count: int,
     seed: int,
+    unit: Unit = Unit.PIECE,
 ) -> dict[str, Any]:
     """The recipe's `shown` scores of each baseline with intervals {low, high}; the base's is left out where no base is given."""
     if task == "spans":
-        return span_baselines.measure(train, test, classes=classes, base=base, folder=folder, max_tokens=max_tokens, count=count, seed=seed)
+        return span_baselines.measure(
+            train, test, classes=classes, base=base, folder=folder, max_tokens=max_tokens, unit=unit, count=count, seed=seed
+        )
     if task in RANKED:
         return ranked_baselines.measure(
             train, test, task=task, base=base, folder=folder, pooling=pooling, max_tokens=max_tokens, count=count, seed=seed

@@ -19,13 +19,14 @@ from lifecycle.engine.batches import Collate, EncodedRows
 from lifecycle.engine.data import EARLIER, REHEARSAL, Rows, read_rows
 from lifecycle.engine.decoders import Decoder, open_decoder
 from lifecycle.engine.diagnosis import Diagnosis
+from lifecycle.engine.document import SpecError
 from lifecycle.engine.export import load_classifier
 from lifecycle.engine.leading import Leading, of_lists
 from lifecycle.engine.metrics import Countable, Floats
 from lifecycle.engine.predictor import Predictor
 from lifecycle.engine.recipes import RECIPES, Recipe
 from lifecycle.engine.recipes.free_text import EVALUATION_ROWS
-from lifecycle.engine.spec import SpecError, TrainSpec
+from lifecycle.engine.spec import TrainSpec
 from lifecycle.engine.tagging import Tokens
 
 NEVER = -1e4  # the logit of what a model does not know
@@ -112,7 +113,7 @@ def _answers(
     base, recipe = folder / spec.base.path, RECIPES[spec.task]
     predictor = Predictor(folder / "artifact", spec.threads)
     before, after = ArtifactInfo.read(base), predictor.info
-    encoded = recipe.encode(tokenizer, rows, len(labels), before.max_tokens)
+    encoded = recipe.encode(tokenizer, rows, len(labels), before.max_tokens, before.unit)
     logits = recipe.observe(load_classifier(base, None), EncodedRows(encoded), batches, memory.EVALUATION_BATCH)
     truth, found = recipe.truth(rows.targets, len(labels)), []
     for info, given in ((before, logits), (after, predictor.logits(rows))):

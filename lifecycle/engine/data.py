@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,3 +82,14 @@ def _row(path: Path, number: int, line: bytes) -> dict[str, Any]:
         if not isinstance(row.get(name), str):
             raise bad_data(path, number, f"it has no text under {name!r}.")
     return row
+
+
+def some(rows: Rows, kept: Sequence[int]) -> Rows:
+    """A few of the rows, in this order."""
+    return Rows(tuple(rows.ids[at] for at in kept), tuple(rows.texts[at] for at in kept), tuple(rows.targets[at] for at in kept))
+
+
+def parts(rows: Rows, at_once: int) -> Iterator[Rows]:
+    """The rows in order, so many at a time."""
+    for start in range(0, len(rows), at_once):
+        yield some(rows, range(start, min(start + at_once, len(rows))))

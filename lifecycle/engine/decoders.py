@@ -26,9 +26,11 @@ from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.base import missing
 from lifecycle.engine.classifier import Network
 from lifecycle.engine.data import NOT_COUNTED
+from lifecycle.engine.document import SpecError
 from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.layers import layers_of
-from lifecycle.engine.spec import SpecError, Strategy
+from lifecycle.engine.losses import Loss
+from lifecycle.engine.spec import Strategy
 from lifecycle.engine.strategies import default_targets, ia3_config
 
 PEFT_KINDS = ("lora", "ia3", "prompt", "p_tuning", "prefix")  # whose weights PEFT keeps
@@ -49,7 +51,7 @@ def load_decoder(folder: Path) -> Any:
         raise missing(folder, f"it could not be loaded as a decoder ({error}).") from error
 
 
-class AnswerLoss(nn.Module):
+class AnswerLoss(Loss):
     """Cross entropy in nats of a token of the answers: the mean over all of a batch that count, so rows count by their length."""
 
     def weight(self, labels: Tensor) -> float:

@@ -18,7 +18,7 @@ LEARNING_LAYERS = 2  # of fast_lora, the upper ones
 
 SPECIAL_TOKENS = 2
 CHARACTERS_PER_TOKEN = 4.5
-LENGTHS = (32, 64, 128, 256, 512)
+LENGTHS = (128, 256, 512)  # the tokens of a text are guessed by its characters: slang and names have twice as many
 FULL_STEPS = 250
 IMBALANCE = 10.0
 
@@ -31,7 +31,8 @@ START_SECONDS = 12.0
 
 ENCODER_RATE = {"lora": 2e-3, "fast_lora": 2e-3, "full": 2e-4, "ia3": 5e-3, "adapter": 1e-3, "head": 0.0}
 HEAD_RATE = 1e-2
-KEPT_HEAD_RATE = 2e-3
+TAG_RATE = 1e-3  # of a head that reads each word
+KEPT_HEAD_SHARE = 0.2  # of the rate of a head that begins at random
 REHEARSED = 0.5
 RATE_REASONS = {
     "lora": "Adapters start at zero and take about ten times the rate of full fine-tuning.",
@@ -83,14 +84,15 @@ def suggest(
     cores: int | None = None,
     layers: int = 0,
     several: bool = False,
+    spans: bool = False,
     one_of: Sequence[str] = (),
 ) -> Suggestion:
     """Settings for `rows` training rows of `classes` labels.
 
-    strategy: one of STRATEGIES. several: whether a text may have any number of labels, each with a threshold. one_of: the labels, where a
-    text has one of them. layers: of the base model, where known. long_tokens: the 99th percentile of token counts, where known.
-    class_counts: training rows of each label. measured_rate: examples a second of an earlier run of the same strategy and base on this
-    machine, which makes the estimate of the time a measurement.
+    strategy: one of STRATEGIES. several: whether a text may have any number of labels, each with a threshold. spans: whether parts are
+    marked. one_of: the labels, where a text has one of them. layers: of the base model, where known. long_tokens: the 99th percentile
+    of token counts, where known. class_counts: training rows of each label. measured_rate: examples a second of an earlier run of the
+    same strategy and base on this machine, which makes the estimate of the time a measurement.
     """
     if rows < 1 or classes < 1 or strategy not in RATES:
         raise ValueError(f"Settings need rows, classes and a known strategy; got {rows}, {classes}, {strategy!r}.")
@@ -118,6 +120,11 @@ def suggest(
         "precision": Choice("auto", "bf16 where this processor multiplies it at least a fifth faster, else fp32."),
     }
     choices |= _inner(strategy, layers)
+    if spans:
+        del choices["pooling"]  # every word is read by itself
+        if strategy != "head":
+            told = "The head starts from random weights, and learns from every word of a text: it needs less than one that reads it whole."
+            choices["head_learning_rate"] = Choice(TAG_RATE, told)
     if several:
         choices["operating_point"] = Choice("f1", "The best F1 of each class; precision or recall where one kind of mistake costs more.")
         choices["operating_target"] = Choice(0.9, "The precision or recall that each class is to have on validation; best F1 has none.")
@@ -158,7 +165,8 @@ def continuing(
     if both and "pooling" in choices:
         found["pooling"] = Choice(pooling, f"As the head of {base} reads texts.")
     if both == len(labels) and "head_learning_rate" in choices:
-        found["head_learning_rate"] = Choice(KEPT_HEAD_RATE, "The head begins with what it knows, so it moves little.")
+        rate = KEPT_HEAD_SHARE * choices["head_learning_rate"].value
+        found["head_learning_rate"] = Choice(rate, "The head begins with what it knows, so it moves little.")
     return found
 
 
@@ -231,7 +239,6 @@ def _epochs(rows: int, batch_size: int, strategy: str) -> Choice:
 def _max_tokens(median_tokens: float, long_tokens: float | None) -> Choice:
     needed = long_tokens if long_tokens is not None else 4 * median_tokens
     value = next((each for each in LENGTHS if each >= needed), LENGTHS[-1])
-    value = max(value, 64 if long_tokens is not None else 128)
     known = f"99 of 100 texts have up to {needed:.0f} tokens"
     if long_tokens is None:
         known = f"The middle text has about {median_tokens:.0f} tokens"

@@ -5,6 +5,7 @@ What is not training (the graph that serves, evaluations, baselines) computes on
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 from collections.abc import Mapping
@@ -15,9 +16,10 @@ import torch
 from torch import Tensor, nn
 
 from lifecycle.engine.data import DEVICE, PRECISION
+from lifecycle.engine.document import SpecError
 from lifecycle.engine.events import write_json
 from lifecycle.engine.faults import EngineFault
-from lifecycle.engine.spec import SpecError, TrainSpec
+from lifecycle.engine.spec import TrainSpec
 
 CPU, CUDA = "cpu", "cuda"
 WORKSPACE = ":4096:8"  # of cuBLAS: without it the same product may round otherwise from one run to the next
@@ -97,6 +99,8 @@ def peak_memory(device: str) -> dict[str, Any]:
 
 
 def give_back(device: str) -> None:
-    """Let the GPU have the memory that is no longer used, before a smaller try."""
+    """Let the machine have the memory that is no longer used: what torch keeps of the GPU's, and what glibc keeps of the host's."""
     if device == CUDA:
         torch.cuda.empty_cache()
+    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):  # other libraries of C have no such call
+        trim(0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -102,3 +102,21 @@ def write_json(path: Path, document: Any) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
+
+
+class Stopped(Exception):
+    """It was asked to stop."""
+
+
+def teller(events: EventWriter, total: int, cancelled: Callable[[], bool]) -> Callable[[int], None]:
+    """Says that so many more rows are answered. Raises Stopped where it was asked to stop."""
+    done = 0
+
+    def tell(more: int) -> None:
+        nonlocal done
+        done += more
+        events.write("progress", done=done, total=total, unit="rows")
+        if cancelled():
+            raise Stopped
+
+    return tell

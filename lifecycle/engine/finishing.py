@@ -41,6 +41,7 @@ def finish_graph(
     info = ArtifactInfo(
         spec.labels, limit, spec.pooling, 1.0, spec.strategy.kind, spec.base.name, base.digest, inputs, spec.task,
         operating=None if by == "f1" or of else Operating(by, target), deciding=Deciding(of, by, target) if of else None,
+        unit=prepared.unit,
     )  # fmt: skip
     write_artifact(folder / "artifact", model, prepared.tokenizer, info)
     recipe, truth = RECIPES[spec.task], trainer.eval_dataset.encoded.truth

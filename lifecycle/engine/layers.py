@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from peft import PeftModel
 from torch import Tensor, nn
 
+from lifecycle.engine.document import SpecError
 from lifecycle.engine.faults import EngineFault
-from lifecycle.engine.spec import SpecError
 
 TOLERANCE = 1e-3  # of the largest activation
 HALF = np.dtype(np.float16)  # of kept activations: 11 bits of precision, where bf16, in which training reads them, has 8

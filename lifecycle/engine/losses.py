@@ -13,7 +13,19 @@ LEAST = 1e-6
 MOST_WEIGHT = 100.0  # a class of a few rows must not throw the weights off
 
 
-class CrossEntropy(nn.Module):
+class Loss(nn.Module):
+    """Of logits and the labels of a batch's rows, a mean over what they weigh."""
+
+    def weight(self, labels: Tensor) -> float:
+        """What these rows weigh in a mean."""
+        raise NotImplementedError
+
+    def usual(self, labels: Tensor) -> float:
+        """What as many rows usually weigh, by which a step is divided."""
+        return self.weight(labels)
+
+
+class CrossEntropy(Loss):
     """Cross entropy in nats, with classes weighted, targets smoothed, or easy rows counted less.
 
     weights: (C,), as balanced_weights gives them. smoothing: the share of a target that all classes divide evenly (0 to 1). gamma: of the
@@ -50,7 +62,7 @@ def balanced_weights(targets: Sequence[int], classes: int) -> Tensor:
     return torch.where(counts > 0, counts.sum() / ((counts > 0).sum() * counts.clamp(min=1)), torch.ones_like(counts))
 
 
-class BinaryCrossEntropy(nn.Module):
+class BinaryCrossEntropy(Loss):
     """Cross entropy of each class apart, yes or no, in nats.
 
     weights: (C,), how often a yes of each class counts, as positive_weights gives them. smoothing: targets are drawn so far (0 to 1) to a
@@ -84,12 +96,13 @@ def positive_weights(truth: Tensor) -> Tensor:
     return ((len(truth) - yes) / yes.clamp(min=1)).clamp(1.0, MOST_WEIGHT)
 
 
-class TokenCrossEntropy(nn.Module):
-    """Cross entropy of each token's tag in nats, over the tokens that count. inner: of tokens as rows."""
+class TokenCrossEntropy(Loss):
+    """Cross entropy of each token's tag in nats, over the tokens that count. inner: of tokens as rows. of_row: what a row's tokens weigh
+    together, in the mean over all training rows."""
 
-    def __init__(self, inner: CrossEntropy) -> None:
+    def __init__(self, inner: CrossEntropy, of_row: float | None = None) -> None:
         super().__init__()
-        self.inner = inner
+        self.inner, self.of_row = inner, of_row
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         """The mean over the tokens, or their weighted mean; 0 where none counts. logits: float (B, T, K). labels: int64 (B, T), -100 where
@@ -104,6 +117,11 @@ class TokenCrossEntropy(nn.Module):
         """What the tokens weigh in a mean. labels: (B, T)."""
         return self.inner.weight(labels[labels != NOT_COUNTED])
 
+    def usual(self, labels: Tensor) -> float:
+        """As the tokens of so many training rows weigh on average, so that a token counts as much in a batch of long texts as in one of
+        short ones. labels: (B, T)."""
+        return self.weight(labels) if self.of_row is None else len(labels) * self.of_row
+
 
 def tag_weights(tags: Tensor, classes: int) -> Tensor:
     """Weight of each tag (1 + 2 classes,): a class's inversely to its tokens, mean 1 over all tokens in spans, up to MOST_WEIGHT; 1 of the
@@ -113,7 +131,7 @@ def tag_weights(tags: Tensor, classes: int) -> Tensor:
     return torch.cat([torch.ones(1), weights.repeat_interleave(2)])
 
 
-class RankLoss(nn.Module):
+class RankLoss(Loss):
     """Cross entropy in nats of which of two responses is better, by the difference of their scores (Bradley and Terry 1952), over all pairs
     of a row, as Burges et al. 2005 (RankNet) and Ouyang et al. 2022 (arXiv:2203.02155, §3.4). Equal ones want a half."""
 

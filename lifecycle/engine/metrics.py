@@ -145,6 +145,11 @@ def ratio(above: Floats, below: Floats) -> Floats:
     return np.divide(above, below, out=np.zeros_like(above), where=below > 0)
 
 
+def mean_loss(nats: Floats, counted: Floats) -> Floats:
+    """The mean loss of each row (N,). nats: added up over what is counted of it; NaN where that is nothing."""
+    return np.divide(nats, counted, out=np.full(len(nats), np.nan), where=counted > 0)
+
+
 def resamples(rows: int, count: int, seed: int) -> Iterator[Floats]:
     """Blocks (b, rows) of row counts of bootstrap samples, `count` samples in all; the same for the same arguments."""
     random = np.random.default_rng(seed)

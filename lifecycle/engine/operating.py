@@ -1,13 +1,15 @@
 """Acting on answers only from a score on: precision, recall, what goes to a person, and what it all costs. numpy only.
 
-Two questions share the arithmetic. One class against the others: score is its probability, positive means that the row is of that class;
-rows from `high` on are called that class, rows below `low` are not, rows between go to a person. Any class: score is the confidence,
-positive means that the answer is right; rows from `high` on are answered, all others go to a person, so `low` is 0.
+Three questions share the arithmetic. One class: score is its probability, positive means that the row has that class; rows from `high` on
+are called that class, rows below `low` are not, rows between go to a person. Any class: score is the confidence, positive means that the
+answer is right; rows from `high` on are answered, all others go to a person, so `low` is 0. Marked parts: a row is a span that was found,
+score is its confidence, positive means that it is right; or a true span that was not found, which is positive and UNSCORED.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,13 +21,23 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 NEVER = float("inf")  # the threshold that no score reaches
+UNSCORED = -NEVER  # in place of the score that a positive row has not: no threshold calls it, and nobody is handed it
 RESAMPLES = 1000
 PER = 1000  # rows for which a cost is told
 
 
+class Scores(NamedTuple):
+    """Rows for one question, all (N,). called: by the model's own answers."""
+
+    score: Floats
+    positive: Bools
+    called: Bools
+
+
 @dataclass(frozen=True)
 class Curve:
-    """What each threshold does. thresholds: scores that occur, ascending (T,); called: rows from each on; hits: positive ones of them."""
+    """What each threshold does. thresholds: scores that occur, ascending (T,); called: rows from each on; hits: positive ones of them;
+    positives: all positive rows; rows: all that have a score."""
 
     thresholds: Floats
     called: Ints
@@ -47,18 +59,19 @@ class Curve:
 
     @property
     def coverage(self) -> Floats:
-        """Share of all rows that are called (T,)."""
+        """Share of the rows with a score that are called (T,)."""
         share: Floats = self.called / self.rows
         return share
 
 
 def curve(scores: Floats, positive: Bools) -> Curve:
-    """The curve of N > 0 rows."""
-    order = np.argsort(scores, kind="stable")
-    ordered = scores[order]
-    starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
-    before = np.concatenate(([0], np.cumsum(positive[order])))  # positive rows below each place
-    return Curve(ordered[starts], len(scores) - starts, before[-1] - before[starts], int(before[-1]), len(scores))
+    """The curve of N rows; it has no threshold where none of them has a score."""
+    scored = scores != UNSCORED
+    found, right = scores[scored], positive[scored]
+    order = np.argsort(found, kind="stable")
+    thresholds, starts = np.unique(found[order], return_index=True)
+    before = np.concatenate(([0], np.cumsum(right[order])))  # positive rows below each place
+    return Curve(thresholds, len(found) - starts, before[-1] - before[starts], int(positive.sum()), len(found))
 
 
 # ── Choosing ────────────────────────────────────────────────────────────────
@@ -68,9 +81,11 @@ def for_precision(found: Curve, target: float) -> float | None:
     return float(found.thresholds[enough[0]]) if len(enough) else None
 
 
-def for_recall(found: Curve, target: float) -> float:
-    """The most precise threshold with at least this recall; of equals the highest."""
-    return _most_precise(found, found.recall >= target)
+def for_recall(found: Curve, target: float) -> float | None:
+    """The most precise threshold with at least this recall, of equals the highest; None where none has it, as some rows have no score, or
+    where no row is positive."""
+    enough = found.recall >= target
+    return _most_precise(found, enough) if found.positives and enough.any() else None
 
 
 def for_coverage(found: Curve, target: float) -> float:
@@ -143,7 +158,8 @@ def cheapest_confidence(found: Curve, costs: Costs) -> float:
 # ── What a choice does ──────────────────────────────────────────────────────
 @dataclass(frozen=True)
 class Outcome:
-    """Rows of each kind: hit and false are called, missed and passed are not, person: handed over."""
+    """Rows of each kind: hit and false are called, missed and passed are not, person: handed over. unscored: those of the missed that have
+    no score, so that they could not be called."""
 
     hit: int
     false: int
@@ -151,6 +167,7 @@ class Outcome:
     passed: int
     person: int
     positives: int
+    unscored: int = 0
 
     @property
     def rows(self) -> int:
@@ -158,17 +175,21 @@ class Outcome:
         return self.hit + self.false + self.missed + self.passed + self.person
 
     def share(self, of: str) -> tuple[float | None, float, float]:
-        """(share, low, high) with its 95 % Wilson interval. of: precision, recall, called or person; None where there is nothing below."""
+        """(share, low, high) with its 95 % Wilson interval; None where there is nothing below. of: precision; recall; called or person, of
+        the rows with a score."""
+        scored = self.rows - self.unscored
         above, below = {
             "precision": (self.hit, self.hit + self.false),
             "recall": (self.hit, self.positives),
-            "called": (self.hit + self.false, self.rows),
-            "person": (self.person, self.rows),
+            "called": (self.hit + self.false, scored),
+            "person": (self.person, scored),
         }[of]
         return (above / below if below else None, *wilson(above, below))
 
-    def cost(self, costs: Costs, *, seed: int = 1) -> tuple[float, float, float]:
-        """(mean, low, high) of what 1,000 rows cost, with its 95 % percentile interval over resampled rows."""
+    def cost(self, costs: Costs, *, seed: int = 1) -> tuple[float | None, float, float]:
+        """(mean, low, high) of what 1,000 rows cost, with its 95 % percentile interval over resampled rows; None without a row."""
+        if not self.rows:
+            return None, 0.0, 0.0
         prices = np.array([costs.false, costs.missed, costs.person or 0.0, 0.0]) * PER
         counts = np.array([self.false, self.missed, self.person, self.hit + self.passed])
         drawn = np.random.default_rng(seed).multinomial(self.rows, counts / self.rows, size=RESAMPLES) @ prices / self.rows
@@ -178,10 +199,15 @@ class Outcome:
 
 def outcome(scores: Floats, positive: Bools, low: float, high: float) -> Outcome:
     """What calling from high on, not calling below low and handing over what lies between does to these rows."""
-    return outcome_of(positive, scores >= high, (scores >= low) & (scores < high))
+    return outcome_of(positive, scores >= high, (scores >= low) & (scores < high), unscored=count_unscored(scores))
 
 
-def outcome_of(positive: Bools, called: Bools, person: Bools | None = None) -> Outcome:
+def count_unscored(scores: Floats) -> int:
+    """Rows without a score."""
+    return int((scores == UNSCORED).sum())
+
+
+def outcome_of(positive: Bools, called: Bools, person: Bools | None = None, *, unscored: int = 0) -> Outcome:
     """The same for rows that were called, and handed over, in any other way, such as by the likeliest class."""
     rest = ~called if person is None else ~called & ~person
     return Outcome(
@@ -191,4 +217,5 @@ def outcome_of(positive: Bools, called: Bools, person: Bools | None = None) -> O
         passed=int((rest & ~positive).sum()),
         person=0 if person is None else int(person.sum()),
         positives=int(positive.sum()),
+        unscored=unscored,
     )

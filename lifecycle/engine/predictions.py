@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from lifecycle.engine import deciding, label_sets, metrics
 from lifecycle.engine.deciding import Cut
+from lifecycle.engine.operating import Scores
 
 SCHEMA = pa.schema(
     [
@@ -38,6 +39,7 @@ SETS_SCHEMA = pa.schema(
         ("split", pa.string()),
     ]
 )
+ROWS_AT_ONCE = 8_192  # whose probabilities are held at a time, where few of them are kept
 
 
 @dataclass(frozen=True)
@@ -106,9 +108,9 @@ def _named(sets: NDArray[np.bool_], predictions: Predictions) -> list[list[str]]
     return [[predictions.labels[at] for at in np.flatnonzero(row)] for row in sets]
 
 
-def read(path: Path, only: str = "") -> Predictions:
-    """Read the rows back. only: the id of the one that is wanted; all by default."""
-    table = pq.read_table(path, filters=[("id", "=", only)] if only else None)
+def read(path: Path) -> Predictions:
+    """Read the rows back."""
+    table = pq.read_table(path)
     labels = tuple(json.loads(table.schema.metadata[b"labels"]))
     index = {label: number for number, label in enumerate(labels)}
     thresholds, cut = table.schema.metadata.get(b"thresholds"), table.schema.metadata.get(b"cut")
@@ -171,6 +173,53 @@ def read_sets(path: Path) -> Sets:
         column = table[name].combine_chunks()
         filled[pc.list_parent_indices(column).to_numpy(), pc.index_in(column.flatten(), value_set=known).to_numpy()] = True
     return Sets(labels, tuple(table["id"].to_pylist()), truth, decided, table["loss"].to_numpy())
+
+
+def read_sureness(path: Path, sets: Sets) -> NDArray[np.float64]:
+    """Of each row of sets the probability of its surest wrong decision about a label, or where all are right of its least sure one (N,).
+    sets: of the same file."""
+    parts, start = [], 0
+    for probabilities in _probabilities(path):
+        rows = slice(start, start := start + len(probabilities))
+        parts.append(sureness(probabilities, sets.truth[rows], sets.decided[rows]))
+    return np.concatenate(parts) if parts else np.empty(0)
+
+
+def sureness(probabilities: NDArray[np.float64], truth: NDArray[np.bool_], decided: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """The same of arrays (N, C)."""
+    wrong, sure = truth != decided, np.where(decided, probabilities, 1 - probabilities)
+    found: NDArray[np.float64] = np.where(wrong.any(axis=1), np.where(wrong, sure, 0.0).max(axis=1), sure.min(axis=1))
+    return found
+
+
+def read_scores(path: Path, label: str = "") -> Scores:
+    """The rows for one label; where it is empty, of one label a row, by confidence: whether the answer is right. The probabilities of other
+    labels pass by and are not kept."""
+    if not label:
+        found = read_answers(path)
+        right = found.truth == found.predicted
+        return Scores(found.confidence, right, np.ones(len(right), dtype=np.bool_))
+    schema = pq.read_schema(path)
+    number = json.loads(schema.metadata[b"labels"]).index(label)
+    table = pq.read_table(path, columns=["labels" if "labels" in schema.names else "label", "predicted"])
+    positive, called = (_holds(column.combine_chunks(), label) for column in table.columns)
+    scores = [probabilities[:, number].copy() for probabilities in _probabilities(path)]
+    return Scores(np.concatenate(scores) if scores else np.empty(0), positive, called)
+
+
+def _holds(column: pa.Array, label: str) -> NDArray[np.bool_]:
+    if not pa.types.is_list(column.type):
+        return np.asarray(pc.equal(column, label), dtype=np.bool_)
+    found = np.zeros(len(column), dtype=np.bool_)
+    found[pc.list_parent_indices(column).filter(pc.equal(column.flatten(), label)).to_numpy()] = True
+    return found
+
+
+def _probabilities(path: Path) -> Iterator[NDArray[np.float64]]:
+    """Those of some rows after others (n, C)."""
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(ROWS_AT_ONCE, columns=["probabilities"]):
+            yield batch.column(0).flatten().to_numpy().reshape(batch.num_rows, -1)
 
 
 def compare(

@@ -16,7 +16,7 @@ from lifecycle.engine.artifact import INT8, ArtifactInfo
 from lifecycle.engine.data import Rows
 from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.recipes import RECIPES
-from lifecycle.engine.tagging import Tokens
+from lifecycle.engine.tagging import Tokens, Unit
 
 Floats = NDArray[np.float32]
 
@@ -75,7 +75,9 @@ class Predictor:
             embeddings[rows] = pooled
             for row, each in zip(rows, some, strict=True):
                 found[row] = each[: len(ids[row])] if ragged else each
-        logits = _of_tokens(texts, encodings, found) if ragged else np.stack(found) if found else np.zeros((0, len(self.info.labels)))
+        logits: Any = np.stack(found) if found and not ragged else np.zeros((0, len(self.info.labels)))
+        if ragged:
+            logits = _of_tokens(texts, encodings, found, self.info.unit)
         return Answers(logits, embeddings if embeddings is not None else np.zeros((0, 0), np.float32), tuple(map(len, ids)))
 
     def _batch(self, ids: list[list[int]]) -> dict[str, Any]:
@@ -91,8 +93,8 @@ class Predictor:
         return RECIPES[self.info.task].decode(self.answer(texts, batch_size).logits, self.info.temperature)
 
 
-def _of_tokens(texts: Sequence[str], encodings: Sequence[Any], found: Sequence[Floats]) -> Tokens:
+def _of_tokens(texts: Sequence[str], encodings: Sequence[Any], found: Sequence[Floats], unit: Unit) -> Tokens:
     """Logits of the tokens that stand for text. found: (T, K) of every token of each text."""
-    placed = [tagging.places(text, each.offsets, each.special_tokens_mask) for text, each in zip(texts, encodings, strict=True)]
+    placed = [tagging.places(text, each.offsets, each.special_tokens_mask, unit) for text, each in zip(texts, encodings, strict=True)]
     values = [logits[counted] for logits, (counted, _) in zip(found, placed, strict=True)]
     return Tokens(tuple(values), tuple(where for _, where in placed), tuple(bool(each.overflowing) for each in encodings))

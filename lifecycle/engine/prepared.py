@@ -8,12 +8,14 @@ from typing import Any
 from lifecycle.engine.base import BaseFolder
 from lifecycle.engine.data import Rows
 from lifecycle.engine.spec import TrainSpec
+from lifecycle.engine.tagging import Unit
 
 
 @dataclass(frozen=True)
 class Prepared:
     """Everything a run needs before its first step. test: for the gate of the int8 graph; None where the run has no such rows.
-    rehearsed: how many of the training rows the base learnt from before; they are the last. device: what it trains on."""
+    rehearsed: how many of the training rows the base learnt from before; they are the last. device: what it trains on. unit: what
+    has a tag of its own, where parts of rows are marked."""
 
     base: BaseFolder
     tokenizer: Any
@@ -23,6 +25,7 @@ class Prepared:
     precision: str
     rehearsed: int = 0
     device: str = "cpu"
+    unit: Unit = Unit.PIECE
 
     def limit(self, spec: TrainSpec) -> int:
         """Tokens of a text that are read: as many as are asked for and as the base can."""

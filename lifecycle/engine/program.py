@@ -26,6 +26,8 @@ VERBS = {
     "evaluate": ("lifecycle.engine.verbs", "evaluate"),
     "predict": ("lifecycle.engine.verbs", "predict"),
     "robustness": ("lifecycle.engine.robustness", "robustness"),
+    "explain": ("lifecycle.engine.written_occlusion", "explain"),
+    "losses": ("lifecycle.engine.losing", "losses"),
     "embed": ("lifecycle.engine.verbs", "embed"),
     "merge": ("lifecycle.engine.merging", "merge"),
     "unpack": ("lifecycle.engine.unpacking", "unpack"),

@@ -11,20 +11,16 @@ from typing import Any
 from lifecycle.engine import metrics
 from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.calibration import wilson
-from lifecycle.engine.data import Rows, read_rows
-from lifecycle.engine.events import EventWriter
+from lifecycle.engine.data import Rows, parts, read_rows, some
+from lifecycle.engine.events import EventWriter, Stopped, teller
 from lifecycle.engine.flips import Flip, write_flips
 from lifecycle.engine.metrics import Countable
 from lifecycle.engine.perturb import PROBES
 from lifecycle.engine.probing import open_subject
-from lifecycle.engine.probing.subject import Sides, Subject, parts, some
+from lifecycle.engine.probing.subject import Sides, Subject
 from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.spec import RobustnessSpec
 from lifecycle.engine.verbs import quiet
-
-
-class Stopped(Exception):
-    """It was asked to stop."""
 
 
 def robustness(folder: Path, cancelled: Callable[[], bool]) -> dict[str, Any]:
@@ -54,20 +50,6 @@ def drawn(rows: Rows, count: int, seed: int) -> Rows:
     if len(rows) <= count:
         return rows
     return some(rows, sorted(random.Random(seed).sample(range(len(rows)), count)))  # noqa: S311  repeatable, not secret
-
-
-def teller(events: EventWriter, total: int, cancelled: Callable[[], bool]) -> Callable[[int], None]:
-    """Says that so many more rows are answered. Raises Stopped where it was asked to stop."""
-    done = 0
-
-    def tell(more: int) -> None:
-        nonlocal done
-        done += more
-        events.write("progress", done=done, total=total, unit="rows")
-        if cancelled():
-            raise Stopped
-
-    return tell
 
 
 def probed(subject: Subject, rows: Rows, spec: RobustnessSpec, tell: Callable[[int], None], path: Path) -> dict[str, Any]:

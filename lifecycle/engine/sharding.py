@@ -22,8 +22,8 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 from transformers.trainer import OPTIMIZER_NAME, SCHEDULER_NAME
 
 from lifecycle.engine.classifier import Network
+from lifecycle.engine.document import SpecError
 from lifecycle.engine.layers import layers_of
-from lifecycle.engine.spec import SpecError
 from lifecycle.engine.strategies import learning, load_trainable
 from lifecycle.engine.trainer import WEIGHTS, EngineTrainer
 

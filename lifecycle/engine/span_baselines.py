@@ -21,7 +21,7 @@ from lifecycle.engine.memory import EVALUATION_BATCH
 from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.spec import Base
 from lifecycle.engine.strategies import load_encoder, load_tokenizer
-from lifecycle.engine.tagging import Found, Marked, Tokens
+from lifecycle.engine.tagging import Found, Marked, Tokens, Unit
 
 WORD = re.compile(r"\w+|[^\w\s]")
 MOSTLY = 0.5  # share of its occurrences in the training texts that must be marked, for a text to stand in the dictionary
@@ -73,7 +73,7 @@ def _look_up(text: str, kept: dict[tuple[str, ...], int], longest: int) -> list[
 
 
 def frozen_base_logreg(
-    train: Rows, texts: Sequence[str], classes: int, seed: int, *, base: Path, max_tokens: int, folder: Path
+    train: Rows, texts: Sequence[str], classes: int, seed: int, *, base: Path, max_tokens: int, unit: Unit, folder: Path
 ) -> list[list[Found]]:
     """Logistic regression of each token's tag on the untuned base's vector of it, and the likeliest tags that make spans."""
     tokenizer, recipe = load_tokenizer(base), RECIPES["spans"]
@@ -84,7 +84,7 @@ def frozen_base_logreg(
     some = _drawn(train, seed)
     sides = []
     for name, rows in (("known", some), ("asked", unmarked)):
-        encoded = recipe.encode(tokenizer, rows, classes, max_tokens)
+        encoded = recipe.encode(tokenizer, rows, classes, max_tokens, unit)
         vectors = token_vectors(model, encoded.ids, batches, folder / f"tokens-{name}.f16", EVALUATION_BATCH)
         counted = [labels != NOT_COUNTED for labels in encoded.labels]
         sides.append((encoded, [vectors[row].numpy()[inside] for row, inside in enumerate(counted)], counted))
@@ -109,13 +109,13 @@ def _drawn(train: Rows, seed: int) -> Rows:
 
 
 def measure(
-    train: Rows, test: Rows, *, classes: int, base: Base | None, folder: Path, max_tokens: int, count: int, seed: int
+    train: Rows, test: Rows, *, classes: int, base: Base | None, folder: Path, max_tokens: int, unit: Unit, count: int, seed: int
 ) -> dict[str, Any]:
     """The recipe's `shown` scores of each baseline with intervals {low, high}; the base's is left out where no base is given."""
     answers = {"majority": nothing(len(test)), "dictionary": dictionary(train, test.texts)}
     if base is not None:
         answers["frozen_base_logreg"] = frozen_base_logreg(
-            train, test.texts, classes, seed, base=folder / base.path, max_tokens=max_tokens, folder=folder
+            train, test.texts, classes, seed, base=folder / base.path, max_tokens=max_tokens, unit=unit, folder=folder
         )
     return {name: _scores(found, test, classes, count, seed) for name, found in answers.items()}
 

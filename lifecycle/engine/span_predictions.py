@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from lifecycle.engine import metrics, spans
+from lifecycle.engine.operating import UNSCORED, Scores
 from lifecycle.engine.spans import Match
 from lifecycle.engine.tagging import Found, Span
 
@@ -113,9 +114,9 @@ def find(path: Path, *, kind: str = "", true: str | None = "", found: str | None
     return [int(row) for row in rows[order]]
 
 
-def read(path: Path, rows: Sequence[int] | None = None, *, only: str = "") -> SpanPredictions:
-    """Read the rows back. rows: these alone, in this order. only: the id of the one that is wanted."""
-    wanted = [("id", "=", only)] if only else None
+def read(path: Path, rows: Sequence[int] | None = None, *, only: Sequence[str] | None = None) -> SpanPredictions:
+    """Read the rows back. rows: these alone, in this order. only: the ids of those that are wanted."""
+    wanted = pc.field("id").isin(pa.array(only, pa.string())) if only is not None else None
     table = pq.read_table(path, columns=["id", "spans", "predicted", "loss", "tokens"], filters=wanted)
     table = table if rows is None else table.take(pa.array(rows, type=pa.int64()))
     labels = tuple(json.loads(table.schema.metadata[b"labels"]))
@@ -131,6 +132,31 @@ def read(path: Path, rows: Sequence[int] | None = None, *, only: str = "") -> Sp
         loss=table["loss"].to_numpy(),
         tokens=table["tokens"].to_numpy().astype(np.float64),
     )
+
+
+def read_scores(path: Path, label: str = "") -> Scores:
+    """Each span that was found, with whether place and label are right, and behind them, UNSCORED, each true one that was not found. label:
+    spans of it alone; any by default. The model itself keeps all that it finds."""
+    table = pq.read_table(path, columns=["spans", "predicted"])
+    (true, _), (found, sure) = (_placed(table[name].combine_chunks(), label) for name in ("spans", "predicted"))
+    there = set(true)
+    right = np.fromiter((each in there for each in found), dtype=np.bool_, count=len(found))
+    missed = len(there.difference(found))
+    return Scores(
+        np.concatenate([sure.field("confidence").to_numpy(), np.full(missed, UNSCORED)]),
+        np.concatenate([right, np.ones(missed, dtype=np.bool_)]),
+        np.repeat([True, False], [len(found), missed]),
+    )
+
+
+def _placed(column: pa.ListArray, label: str) -> tuple[list[tuple[int, int, int, str]], pa.StructArray]:
+    """Row, start, end and label of each span of a column, and the spans themselves."""
+    flat, rows = column.flatten(), pc.list_parent_indices(column)
+    if label:
+        kept = pc.equal(flat.field("label"), label)
+        flat, rows = flat.filter(kept), rows.filter(kept)
+    parts = (rows, flat.field("start"), flat.field("end"), flat.field("label"))
+    return list(zip(*(each.to_pylist() for each in parts), strict=True)), flat
 
 
 def compare(baseline: SpanPredictions, candidate: SpanPredictions, *, count: int = metrics.RESAMPLES, seed: int = 1) -> dict[str, Any]:
@@ -151,5 +177,7 @@ def compare(baseline: SpanPredictions, candidate: SpanPredictions, *, count: int
     if not pairs:
         raise ValueError("The two evaluations share no item, so they cannot be compared. Evaluate both on the same snapshot and split.")
     before, after = baseline.scored([one for one, _ in pairs]), other.scored([two for _, two in pairs])
-    found = metrics.paired_rows(before, after, spans.COMPARED, labels=baseline.labels, count=count, seed=seed)
+    alike = np.array_equal(before.tokens, after.tokens)  # else a loss for each of them says nothing of the two
+    compared = spans.COMPARED if alike else tuple(name for name in spans.COMPARED if name != "log_loss")
+    found = metrics.paired_rows(before, after, compared, labels=baseline.labels, count=count, seed=seed)
     return {"rows": len(pairs), "left_out": len(set(baseline.ids) | set(other.ids)) - len(pairs), "metrics": found}

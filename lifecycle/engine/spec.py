@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import math
-import types
-from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
-from pathlib import Path
-from typing import Any, Literal, Self, Union, get_args, get_origin, get_type_hints
+from dataclasses import dataclass, field
 
-from lifecycle.engine.faults import EngineFault
+from lifecycle.engine.document import Document, SpecError, limit, listed, shown
 
 FORMAT = 1
 RANKED = ("preference", "ranking")  # responses to a prompt are put in order
@@ -23,162 +19,6 @@ PRECISIONS = ("auto", "fp32", "bf16")
 DEVICES = ("auto", "cpu", "cuda")
 OPERATING = ("f1", "precision", "recall")
 MAX_LABELS = 1000
-NAMED = 5  # labels that a refusal names
-
-
-class SpecError(EngineFault):
-    """A spec does not say something that can be done. `field` is the dotted name of the first field that is wrong."""
-
-    def __init__(self, name: str, message: str) -> None:
-        super().__init__("bad_spec", f"spec.json: {name} {message}", f"Correct {name} and start the run again.")
-        self.field = name
-
-
-def _limit(default: Any = MISSING, *, low: float | None = None, high: float | None = None, one_of: tuple[str, ...] | None = None) -> Any:
-    """A dataclass field with its range: low and high are inclusive."""
-    metadata = {"low": low, "high": high, "one_of": one_of}
-    return field(metadata=metadata) if default is MISSING else field(default=default, metadata=metadata)
-
-
-class Document:
-    """A frozen dataclass that is one JSON object: unknown, missing, mistyped and out-of-range fields are refused by name."""
-
-    def __post_init__(self) -> None:
-        self._check("")
-
-    def _check(self, prefix: str) -> None:
-        hints = get_type_hints(type(self))
-        for each in fields(self):  # type: ignore[arg-type]
-            name, value = f"{prefix}{each.name}", getattr(self, each.name)
-            _check_type(name, value, hints[each.name])
-            _check_limits(name, value, each.metadata)
-
-    def to_json(self) -> dict[str, Any]:
-        """A plain object that `from_json` reads back as an equal spec."""
-        return _plain(asdict(self))  # type: ignore[call-overload,no-any-return]
-
-    @classmethod
-    def from_json(cls, document: Any, prefix: str = "") -> Self:
-        """Read a spec. Raises SpecError naming the first field that is unknown, missing, of the wrong type or out of range."""
-        if not isinstance(document, dict):
-            raise SpecError(prefix.rstrip(".") or "the document", f"must be an object, got {_shown(document)}.")
-        known = {each.name: each for each in fields(cls)}  # type: ignore[arg-type]
-        hints = get_type_hints(cls)
-        for name in document:
-            if name not in known:
-                raise SpecError(f"{prefix}{name}", f"is not a field of {cls.__name__}; known are {', '.join(known)}.")
-        values = {}
-        for name, each in known.items():
-            if name in document:
-                values[name] = _read(f"{prefix}{name}", document[name], hints[name])
-            elif each.default is MISSING and each.default_factory is MISSING:
-                raise SpecError(f"{prefix}{name}", "is missing.")
-        made = cls.__new__(cls)
-        for name, each in known.items():
-            default = each.default if each.default_factory is MISSING else each.default_factory()
-            object.__setattr__(made, name, values.get(name, default))
-        made._check(prefix)
-        made._check_whole(prefix)
-        return made
-
-    def _check_whole(self, prefix: str) -> None:
-        """Rules over several fields; raises SpecError."""
-
-    @classmethod
-    def read(cls, path: Path) -> Self:
-        """Read a spec from a file. Raises SpecError when it is absent or not JSON."""
-        try:
-            document = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise SpecError("the file", f"{path.name} is missing from the run folder.") from None
-        except ValueError as error:
-            raise SpecError("the file", f"is not JSON: {error}.") from None
-        return cls.from_json(document)
-
-    def write(self, path: Path) -> None:
-        """Write the spec as indented JSON."""
-        path.write_text(json.dumps(self.to_json(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(each) for key, each in value.items()}
-    if isinstance(value, tuple | list):
-        return [_plain(each) for each in value]
-    return value
-
-
-def _listed(names: tuple[str, ...]) -> str:
-    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
-
-
-def _shown(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, default=str)[:80]
-
-
-def _read(name: str, value: Any, hint: Any) -> Any:
-    options = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
-    if value is None and type(None) in options:
-        return None
-    for option in options:
-        if isinstance(option, type) and is_dataclass(option) and issubclass(option, Document):
-            return option.from_json(value, f"{name}.")
-        if get_origin(option) is tuple:
-            if not isinstance(value, list | tuple):
-                raise SpecError(name, f"must be a list, got {_shown(value)}.")
-            return tuple(value)
-        if option is float and isinstance(value, int) and not isinstance(value, bool):
-            try:
-                return float(value)
-            except OverflowError:
-                raise SpecError(name, "must be a number, got one that is too large.") from None
-    return value
-
-
-TYPE_NAMES = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
-
-
-def _check_type(name: str, value: Any, hint: Any) -> None:
-    options = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
-    for option in options:
-        if option is type(None):
-            if value is None:
-                return
-        elif get_origin(option) is Literal:
-            if value in get_args(option):
-                return
-        elif get_origin(option) is tuple:
-            if isinstance(value, tuple) and all(isinstance(each, str) for each in value):
-                return
-        elif option is float:
-            if isinstance(value, int | float) and not isinstance(value, bool):
-                return
-        elif option is int:
-            if isinstance(value, int) and not isinstance(value, bool):
-                return
-        elif isinstance(value, option):
-            return
-    wanted = " or ".join(_type_name(option) for option in options)
-    raise SpecError(name, f"must be {wanted}, got {_shown(value)}.")
-
-
-def _type_name(option: Any) -> str:
-    if option is type(None):
-        return "null"
-    if get_origin(option) is tuple:
-        return "a list of texts"
-    if get_origin(option) is Literal:
-        return " or ".join(json.dumps(each) for each in get_args(option))
-    return TYPE_NAMES.get(option, "an object")
-
-
-def _check_limits(name: str, value: Any, limits: Any) -> None:
-    one_of, low, high = limits.get("one_of"), limits.get("low"), limits.get("high")
-    if one_of and value not in one_of:
-        raise SpecError(name, f"must be one of {', '.join(one_of)}, got {_shown(value)}.")
-    if isinstance(value, int | float) and ((low is not None and not value >= low) or (high is not None and not value <= high)):
-        between = f"from {low:g} to {high:g}" if low is not None and high is not None else f"{low:g} or more"
-        raise SpecError(name, f"must be {between}, got {value}.")
 
 
 @dataclass(frozen=True)
@@ -202,17 +42,17 @@ class Strategy(Document):
     give is kept, so that training runs the others alone.
     """
 
-    kind: str = _limit("lora", one_of=STRATEGIES)
-    rank: int = _limit(8, low=1, high=256)
-    alpha: float = _limit(16.0, low=0.01, high=1024)
-    dropout: float = _limit(0.1, low=0.0, high=0.9)
+    kind: str = limit("lora", one_of=STRATEGIES)
+    rank: int = limit(8, low=1, high=256)
+    alpha: float = limit(16.0, low=0.01, high=1024)
+    dropout: float = limit(0.1, low=0.0, high=0.9)
     target_modules: tuple[str, ...] | None = None
     dora: bool = False
     rank_stabilised: bool = False
-    width: int = _limit(48, low=1, high=4096)
-    frozen_layers: int = _limit(0, low=0, high=1000)
+    width: int = limit(48, low=1, high=4096)
+    frozen_layers: int = limit(0, low=0, high=1000)
     cached: bool = False
-    virtual_tokens: int = _limit(20, low=1, high=1000)
+    virtual_tokens: int = limit(20, low=1, high=1000)
 
     def _check_whole(self, prefix: str) -> None:
         if self.cached and not self.frozen_layers:
@@ -248,36 +88,36 @@ class TrainSpec(Document):
     base: Base
     labels: tuple[str, ...]
     strategy: Strategy = field(default_factory=Strategy)
-    format: int = _limit(FORMAT, low=FORMAT, high=FORMAT)
-    task: str = _limit("single_label", one_of=TASKS)
-    pooling: str = _limit("mean", one_of=POOLINGS)
-    max_tokens: int = _limit(128, low=8, high=8192)
-    epochs: int = _limit(4, low=1, high=1000)
-    batch_size: int = _limit(32, low=1, high=4096)
-    learning_rate: float = _limit(1e-3, low=0.0, high=1.0)
-    head_learning_rate: float = _limit(1e-2, low=0.0, high=1.0)
-    weight_decay: float = _limit(0.01, low=0.0, high=1.0)
-    warmup_fraction: float = _limit(0.06, low=0.0, high=0.9)
-    seed: int = _limit(1, low=0, high=2**32 - 1)
-    precision: str = _limit("auto", one_of=PRECISIONS)
-    threads: int = _limit(0, low=0, high=1024)
-    device: str = _limit("auto", one_of=DEVICES)
-    evaluations_per_epoch: int = _limit(1, low=1, high=1000)
-    patience: int = _limit(0, low=0, high=10_000)
+    format: int = limit(FORMAT, low=FORMAT, high=FORMAT)
+    task: str = limit("single_label", one_of=TASKS)
+    pooling: str = limit("mean", one_of=POOLINGS)
+    max_tokens: int = limit(128, low=8, high=8192)
+    epochs: int = limit(4, low=1, high=1000)
+    batch_size: int = limit(32, low=1, high=4096)
+    learning_rate: float = limit(1e-3, low=0.0, high=1.0)
+    head_learning_rate: float = limit(1e-2, low=0.0, high=1.0)
+    weight_decay: float = limit(0.01, low=0.0, high=1.0)
+    warmup_fraction: float = limit(0.06, low=0.0, high=0.9)
+    seed: int = limit(1, low=0, high=2**32 - 1)
+    precision: str = limit("auto", one_of=PRECISIONS)
+    threads: int = limit(0, low=0, high=1024)
+    device: str = limit("auto", one_of=DEVICES)
+    evaluations_per_epoch: int = limit(1, low=1, high=1000)
+    patience: int = limit(0, low=0, high=10_000)
     class_weights: bool = False
-    schedule: str = _limit("linear", one_of=SCHEDULES)
-    accumulation: int = _limit(1, low=1, high=1024)
-    processes: int = _limit(1, low=1, high=64)
+    schedule: str = limit("linear", one_of=SCHEDULES)
+    accumulation: int = limit(1, low=1, high=1024)
+    processes: int = limit(1, low=1, high=64)
     sharded: bool = False
     gradient_checkpointing: bool = False
-    max_gradient_norm: float = _limit(1.0, low=0.0, high=1000.0)
-    label_smoothing: float = _limit(0.0, low=0.0, high=0.5)
-    focal_gamma: float = _limit(0.0, low=0.0, high=10.0)
-    max_new_tokens: int = _limit(128, low=1, high=2048)
-    operating_point: str = _limit("f1", one_of=OPERATING)
-    operating_target: float = _limit(0.9, low=0.01, high=1.0)
+    max_gradient_norm: float = limit(1.0, low=0.0, high=1000.0)
+    label_smoothing: float = limit(0.0, low=0.0, high=0.5)
+    focal_gamma: float = limit(0.0, low=0.0, high=10.0)
+    max_new_tokens: int = limit(128, low=1, high=2048)
+    operating_point: str = limit("f1", one_of=OPERATING)
+    operating_target: float = limit(0.9, low=0.01, high=1.0)
     operating_class: str = ""
-    rehearsal: float = _limit(0.0, low=0.0, high=0.9)
+    rehearsal: float = limit(0.0, low=0.0, high=0.9)
     keep_head: bool = False
 
     def rehearsed_rows(self, rows: int) -> int:
@@ -312,7 +152,7 @@ class TrainSpec(Document):
             raise SpecError(f"{prefix}pooling", "must be mean where parts of texts are marked: every token is read by itself.")
         if len(set(self.labels)) != len(self.labels):
             twice = next(label for label in self.labels if self.labels.count(label) > 1)
-            raise SpecError(f"{prefix}labels", f"names {_shown(twice)} twice.")
+            raise SpecError(f"{prefix}labels", f"names {shown(twice)} twice.")
         if len(self.labels) > MAX_LABELS:
             raise SpecError(f"{prefix}labels", f"may hold up to {MAX_LABELS} names, got {len(self.labels)}.")
         if not self.labels:
@@ -324,11 +164,11 @@ class TrainSpec(Document):
         if chosen and self.task != "single_label":
             raise SpecError(f"{prefix}operating_class", f"must be empty for {self.task}: it is for answers of one class a text.")
         if self.task == "single_label" and chosen not in ("", *self.labels):
-            raise SpecError(f"{prefix}operating_class", f"must be empty or one of {_listed(self.labels)}, got {_shown(chosen)}.")
+            raise SpecError(f"{prefix}operating_class", f"must be empty or one of {listed(self.labels)}, got {shown(chosen)}.")
         if chosen and point == "f1":
-            raise SpecError(f"{prefix}operating_point", f"must be precision or recall where {_shown(chosen)} is to have a threshold.")
+            raise SpecError(f"{prefix}operating_point", f"must be precision or recall where {shown(chosen)} is to have a threshold.")
         if point != "f1" and self.task == "single_label" and not chosen:
-            message = f"must name the class that is to have a {point} of {self.operating_target:g}: one of {_listed(self.labels)}."
+            message = f"must name the class that is to have a {point} of {self.operating_target:g}: one of {listed(self.labels)}."
             raise SpecError(f"{prefix}operating_class", message)
         if point != "f1" and self.task not in ("single_label", "multi_label"):
             answer = "an order" if self.task in RANKED else "the likeliest class"
@@ -364,26 +204,29 @@ class EvaluateSpec(Document):
     base: Base | None = None
     baselines: bool = False
     train: str = "train.jsonl"
-    format: int = _limit(FORMAT, low=FORMAT, high=FORMAT)
-    bootstrap: int = _limit(1000, low=0, high=100_000)
-    seed: int = _limit(1, low=0, high=2**32 - 1)
-    bins: int = _limit(15, low=2, high=100)
-    threads: int = _limit(0, low=0, high=1024)
-    batch_size: int = _limit(64, low=1, high=4096)
+    format: int = limit(FORMAT, low=FORMAT, high=FORMAT)
+    bootstrap: int = limit(1000, low=0, high=100_000)
+    seed: int = limit(1, low=0, high=2**32 - 1)
+    bins: int = limit(15, low=2, high=100)
+    threads: int = limit(0, low=0, high=1024)
+    batch_size: int = limit(64, low=1, high=4096)
     split: str = "test"
-    max_new_tokens: int | None = _limit(None, low=1, high=2048)
+    max_new_tokens: int | None = limit(None, low=1, high=2048)
 
 
 @dataclass(frozen=True)
 class PredictSpec(Document):
-    """Answer rows with an artifact (verb predict) or with its pooled vectors (verb embed). data: rows with id and text, labels ignored."""
+    """Answer rows with an artifact (verb predict), with its pooled vectors (verb embed), or with what they lose (verb losses).
+
+    data: rows with id and text; labels are read by losses alone. base: for adapters without an ONNX graph.
+    """
 
     artifact: str
     data: str = "data.jsonl"
     base: Base | None = None
-    format: int = _limit(FORMAT, low=FORMAT, high=FORMAT)
-    threads: int = _limit(0, low=0, high=1024)
-    batch_size: int = _limit(64, low=1, high=4096)
+    format: int = limit(FORMAT, low=FORMAT, high=FORMAT)
+    threads: int = limit(0, low=0, high=1024)
+    batch_size: int = limit(64, low=1, high=4096)
 
 
 @dataclass(frozen=True)
@@ -392,7 +235,7 @@ class ExportSpec(Document):
 
     artifact: str
     base: Base | None = None
-    format: int = _limit(FORMAT, low=FORMAT, high=FORMAT)
+    format: int = limit(FORMAT, low=FORMAT, high=FORMAT)
 
 
 @dataclass(frozen=True)
@@ -400,7 +243,7 @@ class UnpackSpec(Document):
     """Write a quantised decoder as safetensors in fp32, to DIR/model. source: its .gguf file, of an installed package."""
 
     source: str
-    format: int = _limit(FORMAT, low=FORMAT, high=FORMAT)
+    format: int = limit(FORMAT, low=FORMAT, high=FORMAT)
 
 
 @dataclass(frozen=True)
@@ -410,9 +253,23 @@ class RobustnessSpec(Document):
     artifact: str
     data: str = "data.jsonl"
     base: Base | None = None
-    format: int = _limit(FORMAT, low=FORMAT, high=FORMAT)
-    rows: int = _limit(2000, low=1, high=100_000)
-    bootstrap: int = _limit(1000, low=0, high=100_000)
-    seed: int = _limit(1, low=0, high=2**32 - 1)
-    threads: int = _limit(0, low=0, high=1024)
-    batch_size: int = _limit(64, low=1, high=4096)
+    format: int = limit(FORMAT, low=FORMAT, high=FORMAT)
+    rows: int = limit(2000, low=1, high=100_000)
+    bootstrap: int = limit(1000, low=0, high=100_000)
+    seed: int = limit(1, low=0, high=2**32 - 1)
+    threads: int = limit(0, low=0, high=1024)
+    batch_size: int = limit(64, low=1, high=4096)
+
+
+@dataclass(frozen=True)
+class ExplainSpec(Document):
+    """Find the words of a prompt for which an artifact wrote its answer. data: one row with that answer. ended: whether the answer ended by
+    itself; else it was cut at its longest length."""
+
+    artifact: str
+    data: str = "data.jsonl"
+    base: Base | None = None
+    format: int = limit(FORMAT, low=FORMAT, high=FORMAT)
+    ended: bool = True
+    threads: int = limit(0, low=0, high=1024)
+    batch_size: int = limit(64, low=1, high=4096)

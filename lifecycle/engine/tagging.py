@@ -1,14 +1,21 @@
 """Marked parts of texts as a tag for each token, and tags as marked parts. numpy only.
 
-Tags are IOB2: 0 is O, 1 + 2c begins a span of class c, 2 + 2c goes on with it. Every token of a span carries a tag, also the later pieces
-of a word, so that what is read back is made of whole tokens and has exact places in its text. Spans are (start, end, class), in code
-points.
+Tags are IOB2: 0 is O, 1 + 2c begins a span of class c, 2 + 2c goes on with it. Every token of a span carries a tag, so that what is read
+back is made of whole tokens and has exact places in its text. Spans are (start, end, class), in code points.
+
+Where spans keep to words a token is a word, for which its first piece speaks (Devlin et al. 2019, §5.3); a later piece cannot contradict
+it. The largest words that they keep to are taken, so that an address or a name with a hyphen has one tag.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -20,6 +27,35 @@ Span = tuple[int, int, int]
 
 AT_ONCE = 256  # texts whose best tags are looked for together
 CELLS = 8_000_000  # texts × tokens × tags that are decoded at once, 10 bytes each
+WITHIN = 0.01  # the share of spans that may begin or end within a unit where spans keep to it
+OF_A_CLASS = 0.5  # and of the spans of a class, which could not be learnt otherwise
+BETWEEN_SPACES = re.compile(r"\S+")
+QUOTES = "\"'`“”„‟‘’‚‛«»‹›「」『』《》〈〉【】"  # some open in one language and close in another
+OPENING = QUOTES + "([{<¿¡"  # before a word, and behind one, they are not of it
+CLOSING = QUOTES + ")]}>.,:;!?…。，、！？：；।،؛؟"
+
+
+class Unit(StrEnum):
+    """What has a tag of its own. PIECE: a token of the tokenizer. WORD: a run of letters, with their marks, and digits. SPACED: what
+    stands between two spaces, but for brackets and quotes around it and stops behind it."""
+
+    PIECE = "piece"
+    WORD = "word"
+    SPACED = "spaced"
+
+    @property
+    def sentence(self) -> str:
+        """What it is, for people."""
+        return {
+            Unit.PIECE: "Parts are marked by the pieces that the tokenizer makes of words.",
+            Unit.WORD: "Parts are marked by runs of letters and digits, within which hardly any begins or ends.",
+            Unit.SPACED: "Parts are marked by what stands between spaces, within which hardly any begins or ends.",
+        }[self]
+
+    @classmethod
+    def told(cls, document: Mapping[str, Any]) -> Unit:
+        """That of an artifact's or a run's document. One of a version that knew words alone says whether it is by them."""
+        return cls(document.get("unit") or (cls.WORD if document.get("whole_words") else cls.PIECE))
 
 
 @dataclass(frozen=True)
@@ -73,15 +109,61 @@ def without_overlap(spans: Sequence[Span]) -> Marked:
     return Marked(tuple(sorted(kept)), len(spans) - len(kept))
 
 
-def places(text: str, offsets: Sequence[Sequence[int]], special: Sequence[int]) -> tuple[NDArray[np.bool_], Ints]:
-    """Which tokens stand for text (T,), and where those stand (T', 2), without the white space that some tokenizers add to a token."""
-    counted, found = np.zeros(len(offsets), dtype=np.bool_), []
+def unit_of(texts: Sequence[str], marked: Sequence[Marked]) -> Unit:
+    """The largest within which hardly any span begins or ends; in scripts that put no spaces between words that is the piece."""
+    return next((unit for unit in (Unit.SPACED, Unit.WORD) if keeps_to(unit, texts, marked)), Unit.PIECE)
+
+
+def keeps_to(unit: Unit, texts: Sequence[str], marked: Sequence[Marked]) -> bool:
+    """Whether hardly any span begins or ends within one, and of no class more than half of them."""
+    spans: Counter[int] = Counter()
+    within: Counter[int] = Counter()
+    for text, each in zip(texts, marked, strict=True):
+        if each.spans:
+            inner = inner_places(text, unit)
+            spans.update(label for *_, label in each.spans)
+            within.update(label for start, end, label in each.spans if inner[start] or inner[end])
+    is_learnt = all(count <= OF_A_CLASS * spans[label] for label, count in within.items())
+    return is_learnt and within.total() <= WITHIN * spans.total()
+
+
+def inner_places(text: str, unit: Unit) -> list[bool]:
+    """Of each place of a text, from 0 to its length, whether it lies within a unit that is larger than a piece."""
+    inner = [False] * (len(text) + 1)
+    if unit is Unit.WORD:
+        inner[1:-1] = [before and after for before, after in pairwise(map(is_of_word, text))]
+    if unit is Unit.SPACED:
+        for found in BETWEEN_SPACES.finditer(text):
+            start = found.end() - len(found[0].lstrip(OPENING))
+            end = found.start() + len(found[0].rstrip(CLOSING))
+            inner[start + 1 : end] = [True] * max(0, end - start - 1)
+    return inner
+
+
+def is_of_word(letter: str) -> bool:
+    """Whether it is a letter, a mark on one, or a digit."""
+    return letter.isalnum() or unicodedata.category(letter)[0] == "M"
+
+
+def places(text: str, offsets: Sequence[Sequence[int]], special: Sequence[int], unit: Unit = Unit.PIECE) -> tuple[NDArray[np.bool_], Ints]:
+    """Which tokens stand for text (T,), and where those stand (T', 2), without the white space that some tokenizers add to a token.
+
+    The first piece of a unit stands for all of it that is read.
+    """
+    inner = inner_places(text, unit)
+    counted = np.zeros(len(offsets), dtype=np.bool_)
+    found: list[tuple[int, int]] = []
     for at, ((start, end), is_special) in enumerate(zip(offsets, special, strict=True)):
         while start < end and text[start].isspace():
             start += 1
         while start < end and text[end - 1].isspace():
             end -= 1
-        if end > start and not is_special:
+        if end <= start or is_special:
+            continue
+        last = found[-1][1] if found and unit is not Unit.PIECE else 0
+        if last and all(inner[last : start + 1]):  # several pieces may stand for parts of one letter, and none for a soft hyphen
+            found[-1] = (found[-1][0], max(last, end))
+        else:
             counted[at] = True
             found.append((start, end))
     return counted, np.array(found, dtype=np.int64).reshape(-1, 2)

@@ -24,8 +24,8 @@ from torch import Tensor, distributed
 from transformers import TrainerCallback
 
 from lifecycle.engine import devices
+from lifecycle.engine.document import SpecError
 from lifecycle.engine.faults import EngineFault
-from lifecycle.engine.spec import SpecError
 
 FOLLOWER = (sys.executable, "-m", "lifecycle.engine.follow")
 MEETING = "LIFECYCLE_TEAM"  # where the processes of a team find each other

@@ -34,7 +34,9 @@ SCHEDULERS = {"linear": "linear", "cosine": "cosine", "constant": "constant_with
 
 
 class EpochBatches(Sampler[int]):
-    """Row order of an epoch, like lengths together. It depends on seed and epoch alone, so a resumed run walks the same way."""
+    """Row order of an epoch: like lengths share a batch, and batches come by chance, as a model that reads the long texts first and the
+    short ones last forgets the long ones. The longest come first of all, so that too little memory shows at once. It depends on seed and
+    epoch alone, so a resumed run walks the same way."""
 
     def __init__(self, lengths: Sequence[int], batch_size: int, seed: int, epoch: Callable[[], int]) -> None:
         self.lengths, self.batch_size, self.seed, self.epoch = list(lengths), batch_size, seed, epoch
@@ -44,7 +46,11 @@ class EpochBatches(Sampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         generator = torch.Generator().manual_seed(self.seed * 100_003 + self.epoch())
-        return iter(get_length_grouped_indices(self.lengths, self.batch_size, generator=generator))
+        rows = get_length_grouped_indices(self.lengths, self.batch_size, generator=generator)
+        batches = [rows[start : start + self.batch_size] for start in range(0, len(rows), self.batch_size)]
+        whole = len(rows) // self.batch_size  # what is left over stays the last
+        order = [0, *(1 + torch.randperm(max(0, whole - 1), generator=generator)).tolist(), *range(max(1, whole), len(batches))]
+        return iter([row for at in order for row in batches[at]])
 
 
 class EngineTrainer(Trainer):  # type: ignore[misc]
@@ -111,11 +117,13 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
         return self.optimizer
 
     def training_step(self, model: Any, inputs: dict[str, Tensor], num_items_in_batch: Any = None) -> Tensor:
-        """One batch forward and back, in parts where memory is short. Raises Unstable `nan_loss` when the loss is not a number."""
+        """One batch forward and back, in parts where memory is short; its mean loss, whatever it weighs in the step. Raises Unstable
+        `nan_loss` when that is not a number."""
         loss: Tensor = sum(super(EngineTrainer, self).training_step(model, part) for part in self._in_parts(inputs))
         if not self.is_number(loss):
             raise self._no_number("loss", self.state.global_step + 1)
-        return loss
+        weighs = self.model.loss
+        return loss * (weighs.usual(inputs["labels"]) / (weighs.weight(inputs["labels"]) or 1.0))
 
     def is_number(self, loss: Tensor) -> bool:
         """Whether a step may follow from this loss."""
@@ -132,10 +140,11 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
 
     def _in_parts(self, batch: dict[str, Tensor]) -> Iterator[dict[str, Any]]:
         """The batch's rows a few at a time, each part with its share of the batch's loss, so that the gradients add up to the batch's."""
-        whole = self.model.loss.weight(batch["labels"]) or 1.0  # a batch of empty texts has no token that counts
+        loss = self.model.loss
+        whole = loss.usual(batch["labels"]) or 1.0  # a batch of empty texts has no token that counts
         whole /= self.team.size  # as gradients are averaged over the processes
         for part, counted in self.team.parts(batch, self.parts.rows):
-            yield {**part, "share": counted * self.model.loss.weight(part["labels"]) / whole}
+            yield {**part, "share": counted * loss.weight(part["labels"]) / whole}
 
     def compute_loss(self, model: Any, inputs: dict[str, Any], *args: Any, **options: Any) -> Any:
         """The loss of a part, as much as it counts in its batch."""

@@ -21,7 +21,8 @@ from lifecycle.engine import best, checkpoint, continuing, deciding, devices, di
 from lifecycle.engine.base import open_base
 from lifecycle.engine.batches import Collate, EncodedRows
 from lifecycle.engine.classifier import Network
-from lifecycle.engine.data import PRECISION, read_rows
+from lifecycle.engine.data import PRECISION, Rows, read_rows
+from lifecycle.engine.document import SpecError
 from lifecycle.engine.effort import Effort
 from lifecycle.engine.events import EventWriter, points, read_events, write_json
 from lifecycle.engine.faults import EngineFault, Fault, Unstable, is_out_of_memory
@@ -33,8 +34,9 @@ from lifecycle.engine.probe import choose_precision, environment
 from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.reporter import Reporter, evaluations_since_best
 from lifecycle.engine.samples import Samples, choose
-from lifecycle.engine.spec import RANKED, SpecError, TrainSpec
+from lifecycle.engine.spec import RANKED, TrainSpec
 from lifecycle.engine.strategies import counts, load_tokenizer
+from lifecycle.engine.tagging import Unit
 from lifecycle.engine.team import Obey, Team, set_threads
 from lifecycle.engine.trainer import EngineTrainer, Show, arguments
 
@@ -66,6 +68,8 @@ def _train(folder: Path, cancelled: Callable[[], bool], effort: Effort) -> dict[
     if spec.rehearsal:
         new = len(prepared.train) - prepared.rehearsed
         events.write("log", message=f"Rehearsing {prepared.rehearsed:,} rows that {spec.base.name} learnt from beside {new:,} new ones.")
+    if spec.task == "spans":
+        events.write("log", message=prepared.unit.sentence)
     reporter = Reporter(spec, events, old, cancelled, effort, len(prepared.train))
     trainer, model = _learn(spec, folder, prepared, events, reporter)
     effort.stage("artifact")
@@ -90,6 +94,7 @@ def _train(folder: Path, cancelled: Callable[[], bool], effort: Effort) -> dict[
         events.write("end", status="cancelled", message=f"Stopped on request at step {trainer.state.global_step}; it can be resumed.")
         return result | {"status": "cancelled", "metrics": best.values(folder)} | _cost(effort, trainer.team)
     trainer.let_go()
+    devices.give_back(prepared.device)
     if spec.sharded:  # this process holds a part of it
         model = trainer.model = _begin(spec, prepared, trainer.train_dataset.encoded.labels)
     from lifecycle.engine.finishing import FINISH  # what writes graphs and answers by them is loaded into memory that learning has left
@@ -221,18 +226,21 @@ def _prepare(spec: TrainSpec, folder: Path, rank: int = 0) -> Prepared:
         message = f"The run needs about {needed / 1e6:,.0f} MB of disk and {free / 1e6:,.0f} MB are free."
         raise EngineFault("disk_full", message, "Free some space, then resume the run.")
     rehearsed = len(train_rows) - len(new_rows)
-    return Prepared(base, load_tokenizer(base.path), train_rows, validation, test, _precision(spec, folder, device), rehearsed, device)
+    precision, unit = _begun_with(spec, folder, device, train_rows)
+    return Prepared(base, load_tokenizer(base.path), train_rows, validation, test, precision, rehearsed, device, unit)
 
 
-def _precision(spec: TrainSpec, folder: Path, device: str) -> str:
-    """The precision of the run's first start, which a resume must keep to reach the same weights."""
+def _begun_with(spec: TrainSpec, folder: Path, device: str, train: Rows) -> tuple[str, Unit]:
+    """The precision of the run's first start, and what it gave a tag to, which a resume must keep to reach the same weights."""
     kept = folder / PRECISION
     if kept.exists():
-        return str(json.loads(kept.read_text(encoding="utf-8"))["precision"])
+        found = json.loads(kept.read_text(encoding="utf-8"))
+        return str(found["precision"]), Unit.told(found)
     choose = devices.choose_precision if device == devices.CUDA else choose_precision
     chosen = "fp32" if spec.strategy.kind == "head" else choose(spec.precision)
-    write_json(kept, {"precision": chosen})
-    return chosen
+    unit = RECIPES[spec.task].unit(train)
+    write_json(kept, {"precision": chosen, "unit": unit})
+    return chosen, unit
 
 
 def _trainer(
@@ -242,7 +250,7 @@ def _trainer(
     recipe, classes = RECIPES[spec.task], len(spec.labels)
     limit = prepared.limit(spec)
     named = (("train", prepared.train), ("validation", prepared.validation))
-    encoded = {name: recipe.encode(prepared.tokenizer, rows, classes, limit) for name, rows in named}
+    encoded = {name: recipe.encode(prepared.tokenizer, rows, classes, limit, prepared.unit) for name, rows in named}
     model: Any = _begin(spec, prepared, encoded["train"].labels)
     if spec.keep_head:
         taken = continuing.take_head(model.head, prepared.base.path, spec)

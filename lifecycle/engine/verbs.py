@@ -60,6 +60,7 @@ def evaluate(folder: Path, cancelled: Cancelled) -> dict[str, Any]:
             max_tokens=info.max_tokens,
             count=spec.bootstrap,
             seed=spec.seed,
+            unit=info.unit,
         )
     status = "cancelled" if cancelled() else "succeeded"
     events.write("end", status=status, message="Finished." if status == "succeeded" else "Stopped on request.")

@@ -18,16 +18,21 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from lifecycle.engine import probe, warm_client
 from lifecycle.engine.base import open_base
 from lifecycle.engine.embedding import Embedder
 from lifecycle.engine.faults import EngineFault, describe
 from lifecycle.engine.occlusion import explain, explain_each
+from lifecycle.engine.ranked_occlusion import explain_responses, read_ends
 from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.span_occlusion import explain_parts, tempered
+from lifecycle.engine.spec import RANKED
 from lifecycle.engine.verbs import open_predictor
 
 IDLE_SECONDS = 900.0
+AT_ONCE = 64  # pairs of long texts that are held as tokens
 TICK_SECONDS = 1.0
 MAX_CHILDREN = 4
 DIGITS = 5  # of the numbers of a vector that was scaled to length 1
@@ -163,9 +168,17 @@ def _embed(payload: dict[str, Any]) -> dict[str, Any]:
 
 def _explain(payload: dict[str, Any]) -> dict[str, Any]:
     predictor, (text,) = _opened(payload)
-    temperature = predictor.info.temperature
+    temperature, labels, task = predictor.info.temperature, predictor.info.labels, predictor.info.task
+    if task in RANKED:
+        responses = _responses(payload)
+
+        def scores(pairs: Sequence[tuple[str, str]]) -> Any:
+            parts = (predictor.answer(pairs[start : start + AT_ONCE]).logits[:, 0] for start in range(0, len(pairs), AT_ONCE))
+            return np.concatenate(list(parts)) / temperature
+
+        found = explain_responses(scores, text, responses, read_ends(predictor.tokenizer, text, responses))
+        return {"responses": [asdict(each) for each in found]}
     read = max((end for _, end in predictor.tokenizer.encode(text).offsets), default=0)
-    labels, task = predictor.info.labels, predictor.info.task
 
     def logits(texts: Sequence[str]) -> Any:
         return predictor.answer(texts).logits / temperature
@@ -177,11 +190,16 @@ def _explain(payload: dict[str, Any]) -> dict[str, Any]:
     if task == "spans":
         parts = explain_parts(lambda texts: tempered(predictor.answer(texts).logits, temperature), text, end=read)
         return {"parts": [asdict(each) | {"answer": labels[each.answer]} for each in parts]}
-    if task != "single_label":
-        message = "Words are left out for classes and marked parts of a text so far."
-        raise EngineFault("bad_spec", message, "Read the answers in the model's evaluation.")
-    found = explain(logits, text, end=read, cut=predictor.info.cut)
-    return asdict(found) | {"answer": labels[found.answer]}
+    one = explain(logits, text, end=read, cut=predictor.info.cut)
+    return asdict(one) | {"answer": labels[one.answer]}
+
+
+def _responses(payload: dict[str, Any]) -> list[str]:
+    responses = payload.get("responses")
+    if not isinstance(responses, list) or len(responses) < 2 or not all(isinstance(each, str) for each in responses):
+        message = "This model puts responses in order, and there are not two of them to put in order."
+        raise EngineFault("bad_data", message, "Send two or more responses beside the prompt.")
+    return responses
 
 
 def _probe(payload: dict[str, Any]) -> dict[str, Any]:

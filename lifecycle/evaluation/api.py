@@ -14,7 +14,7 @@ from rest_framework.response import Response
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling.queries import get_dataset, get_queue
-from lifecycle.evaluation import actions, compare, pages, queries, rules, text_rules, texts_page
+from lifecycle.evaluation import actions, compare, pages, queries, rules, suggesters, text_rules, texts_page
 from lifecycle.evaluation.actions import SPLITS
 from lifecycle.evaluation.models import Analysis, Evaluation
 from lifecycle.evaluation.suggest_page import line
@@ -183,7 +183,13 @@ class AnalyseIn(serializers.Serializer[Analysis]):
 
 
 class AnalysisOut(serializers.Serializer[Analysis]):
-    """What a further computation found. item: digest of the item that it is about, empty for the whole evaluation. It holds no text."""
+    """What a further computation found. item: digest of the item that it is about, empty for the whole evaluation. It holds no text.
+
+    report, of clusters: errors, taken, silhouette and groups, each with its items (nearest to the centre first) and the mistake that
+    pair_rows of them hold: kind (class: true read as predicted; missed; invented: given wrongly; boundary: found in another place),
+    true and predicted, empty where there is no class on that side. Of membership: members, others, auc with low and high, rates,
+    duplicates and mean_losses in nats, by the loss of the task.
+    """
 
     uuid = serializers.UUIDField()
     kind = serializers.CharField()
@@ -225,7 +231,12 @@ class Words(View):
 
     @extend_schema(operation_id="evaluations_words", responses=AnalysisOut, parameters=[OpenApiParameter("item", str, required=True)])
     def get(self, request: Request, uuid: UUID) -> Response:
-        """What was found of an item: words as [start, end) in code points, each with what the log-odds of the answer lose without it."""
+        """What was found of an item: words as [start, end) in code points, each with what the log-odds of the answer lose without it.
+
+        Of responses in order "responses", the strongest first: answer, its number from 0; log_odds, its lead over the best other one;
+        prompt and words, what that lead loses. Of a written answer log_probability in nats, and unit: words, sentences, or runs of up to
+        size words, each with the number of its turn from 0.
+        """
         given = WordsIn(data=request.query_params)
         given.is_valid(raise_exception=True)
         evaluation = queries.get_evaluation(person(request), uuid)
@@ -273,8 +284,8 @@ class Suggest(View):
     def get(self, request: Request, uuid: UUID) -> Response:
         """The newest runs and versions of the project for the dataset's task, with what of their labels does not fit."""
         dataset = get_dataset(person(request), uuid)
-        models = [model for some in queries.suggesters(person(request), dataset).values() for model in some]
-        found = zip(models, queries.matches(dataset, models), strict=True)
+        models = [model for some in suggesters.offered(person(request), dataset).values() for model in some]
+        found = zip(models, suggesters.matches(dataset, models), strict=True)
         return Response(SuggesterOut([line(model, match, "") for model, match in found], many=True).data)
 
     @extend_schema(operation_id="datasets_suggest", request=SuggestIn, responses={202: JobOut})
@@ -284,7 +295,7 @@ class Suggest(View):
         given.is_valid(raise_exception=True)
         data, user, dataset = given.validated_data, person(request), get_dataset(person(request), uuid)
         queue = get_queue(user, data["queue"]) if data["queue"] else None
-        model = queries.get_model(user, data["kind"], data["model"])
+        model = suggesters.get_model(user, data["kind"], data["model"])
         return Response(JobOut(actions.suggest(dataset=dataset, model=model, actor=user, queue=queue)).data, status=202)
 
 

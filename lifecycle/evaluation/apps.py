@@ -9,7 +9,7 @@ class EvaluationConfig(AppConfig):
 
     def ready(self) -> None:
         """Measure every run that succeeds, and bring the comparison into the navigation."""
-        from lifecycle.evaluation import actions, ports, queries, tasks
+        from lifecycle.evaluation import actions, ports, queries, suggesters, tasks
         from lifecycle.jobs.registry import JobKind, register
         from lifecycle.jobs.rules import Queue
         from lifecycle.training import ports as training
@@ -35,13 +35,11 @@ class EvaluationConfig(AppConfig):
             )
         )  # fmt: skip
         for kind, computation in actions.COMPUTATIONS.items():
-            register(
-                JobKind(
-                    actions.job_kind(kind), computation.label, actions.runner(kind), queue=computation.queue, url=tasks.page_of(kind),
-                    on_failed=forget, on_cancelled=forget,
-                )
-            )  # fmt: skip
-        ports.add_shelf("run", queries.Runs(), order=10)
+            queues = {actions.job_kind(kind, written=True): Queue.TRAINING, actions.job_kind(kind): computation.queue}
+            for name, queue in queues.items():
+                run, url = actions.runner(kind), tasks.page_of(kind)
+                register(JobKind(name, computation.label, run, queue=queue, url=url, on_failed=forget, on_cancelled=forget))
+        ports.add_shelf("run", suggesters.Runs(), order=10)
         training.after_success("evaluation", actions.after_success)
         training.add_reference("evaluation", queries.baseline_reference, order=20)
         navigation.register(NavItem("Training", "Evaluations", "evaluation:list", 20, show=sees))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from lifecycle.engine.clusters import telling_words
-from lifecycle.evaluation import pages, queries, rules
+from lifecycle.evaluation import marks_page, pages, queries, rules
 from lifecycle.evaluation.models import Analysis, Evaluation
 from lifecycle.evaluation.parts import may_read, thread
 from registry.access.models import User
@@ -18,20 +20,22 @@ WORDS_READ = 2_000  # characters of a text whose words may name its group
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """One group of errors. words: its most telling ones, empty for who may not read samples. lines: its texts nearest to the centre."""
+    """One group of errors. kind, true, predicted: the mistake that `pair_rows` of its rows hold, as `mistakes.Slip` has it. words: its
+    most telling ones, empty for who may not read samples. lines: its texts nearest to the centre."""
 
     number: int
     size: int
+    kind: str
     true: str
     predicted: str
     pair_rows: int
     words: list[str]
-    lines: list[pages.ItemLine]
+    lines: list[pages.ItemLine | marks_page.MarkLine]
 
 
 def grouped(user: User, evaluation: Evaluation) -> dict[str, Any]:
     """The groups of an evaluation's errors, or how to get them; a constant number of statements."""
-    rules.check_classes(evaluation.report)
+    rules.check_grouped(evaluation.report)
     analysis = queries.analysis(evaluation, Analysis.Kind.CLUSTERS)
     job = queries.analysis_job(evaluation, Analysis.Kind.CLUSTERS)
     errors = rules.errors(evaluation.report)
@@ -41,6 +45,8 @@ def grouped(user: User, evaluation: Evaluation) -> dict[str, Any]:
         "analysis": analysis,
         "groups": groups(user, evaluation, analysis.report["groups"]) if analysis else [],
         "errors": errors,
+        "marks": rules.is_marks(evaluation.report),
+        "several": rules.is_several(evaluation.report),
         "least": rules.LEAST_ERRORS,
         "too_few": errors < rules.LEAST_ERRORS,
         "job": job,
@@ -52,18 +58,22 @@ def grouped(user: User, evaluation: Evaluation) -> dict[str, Any]:
 
 def groups(user: User, evaluation: Evaluation, found: list[dict[str, Any]]) -> list[Group]:
     """The groups with words and texts as they are today: what was erased since names none any more."""
-    members = {digest for group in found for digest in group["items"]}
-    rows = queries.answers_of(evaluation)
-    answers = {digest: rules.answer_at(rows, row) for row, digest in enumerate(rows.ids) if digest in members}
     readable = may_read(user, evaluation)
-    heads = queries.heads_by_digest(evaluation, members, WORDS_READ) if readable else {}
+    heads = queries.heads_by_digest(evaluation, [digest for group in found for digest in group["items"]], WORDS_READ) if readable else {}
     texts = [[heads[digest] for digest in group["items"] if digest in heads] for group in found]
     words = telling_words(texts) if readable else [[] for _ in found]
-    shown = iter(pages.lines(user, evaluation, [answers[digest] for group in found for digest in group["items"][:NEAREST]]))
+    near = iter(nearest(user, evaluation, [digest for group in found for digest in group["items"][:NEAREST]]))
     return [
         Group(
-            number, len(group["items"]), group["true"], group["predicted"], group["pair_rows"], words[number - 1],
-            [next(shown) for _ in group["items"][:NEAREST]],
+            number, len(group["items"]), group.get("kind", "class"), group["true"], group["predicted"], group["pair_rows"],
+            words[number - 1], list(islice(near, len(group["items"][:NEAREST]))),
         )
         for number, group in enumerate(found, start=1)
     ]  # fmt: skip
+
+
+def nearest(user: User, evaluation: Evaluation, digests: Sequence[str]) -> Sequence[pages.ItemLine | marks_page.MarkLine]:
+    """The lines of these items, in this order."""
+    if rules.is_marks(evaluation.report):
+        return marks_page.lines_of(user, evaluation, digests)
+    return pages.lines(user, evaluation, queries.answers_to(evaluation, digests))

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from django.core.cache import cache
-from numpy.typing import NDArray
 
 from lifecycle.engine import calibration as engine
 from lifecycle.engine import deciding, operating
-from lifecycle.engine.operating import Costs
+from lifecycle.engine.operating import Costs, Scores
 from lifecycle.evaluation import queries, rules
 from lifecycle.evaluation.models import Evaluation
+from lifecycle.evaluation.threshold_words import Question, question_of
+from lifecycle.ui.numbers import decimals
 from registry.ledger.rules import digest_of
 
 KEPT_SECONDS = 3_600
@@ -59,35 +60,40 @@ def own(evaluation: Evaluation) -> dict[str, Any] | None:
     return found if found and found["threshold"] is not None else None
 
 
-def effect(evaluation: Evaluation) -> str:
-    """What choosing a threshold does to the model's answers."""
+def effect(evaluation: Evaluation, label: str = "") -> str:
+    """What choosing a threshold does to the model's answers. label: the class that is asked about."""
+    if rules.is_marks(evaluation.report):
+        return f"None: the model goes on giving every span that it finds. {APPLY}"
+    if rules.is_several(evaluation.report):
+        return f"None: the model goes on giving {own_of_several(evaluation, label)}. {APPLY}"
     known = own(evaluation)
     if known is None:
         return f"None: the model goes on answering with its likeliest class. {APPLY}"
     return f"None: the model goes on answering {known['label']} from {known['threshold']:.3f} on, as it was trained to. {APPLY}"
 
 
-class Scores(NamedTuple):
-    """A split's rows for one question. score, positive: as `engine.operating` has them; by_class: called by the model's own answers."""
-
-    score: NDArray[np.float64]
-    positive: NDArray[np.bool_]
-    by_class: NDArray[np.bool_]
+def own_of_several(evaluation: Evaluation, label: str) -> str:
+    """From where on the model itself gives a class, where a text may have several, and where that was chosen."""
+    found = {each["label"]: each["threshold"] for each in evaluation.report["per_class"]}
+    if label not in found:
+        return "each class from its own threshold on"
+    spec, learnt_from = evaluation.run.spec, evaluation.run.snapshot
+    there = f"validation of s{learnt_from.number}"
+    if learnt_from.counts["labels"].get(label, {}).get("validation", 0) < engine.THRESHOLD_ROWS:
+        why = f"as fewer than {engine.THRESHOLD_ROWS} rows of {there} have it"
+    elif spec.get("operating_point", "f1") == "f1":
+        why = f"chosen on {there} for the best F1"
+    else:
+        why = f"chosen on {there}, where a {spec['operating_point']} of {decimals(spec['operating_target'], 2)} or more was asked for"
+    return f"{label} from {decimals(found[label])} on, {why}"
 
 
 def scores_of(evaluation: Evaluation, label: str) -> Scores:
-    """The rows of an evaluation for a class, or by confidence where label is empty; kept for an hour. Raises Refused: several classes."""
-    rules.check_one(evaluation.report)
-    key = f"evaluation:confidences:{evaluation.pk}:{digest_of(label)}"
+    """As `queries.scores_of`, kept for an hour."""
+    key = f"evaluation:confidences:2:{evaluation.pk}:{digest_of(label)}"
     known: Scores | None = cache.get(key)
     if known is None:
-        found = queries.predictions_of(evaluation)
-        answered = found.predicted
-        if label:
-            number = found.labels.index(label)
-            known = Scores(found.probabilities[:, number].copy(), found.truth == number, answered == number)
-        else:
-            known = Scores(found.confidence, answered == found.truth, np.ones(len(answered), dtype=bool))
+        known = queries.scores_of(evaluation, label)
         cache.set(key, known, KEPT_SECONDS)
     return known
 
@@ -112,40 +118,46 @@ def operating_point(evaluation: Evaluation, label: str, goal: str, target: float
     validation reaches it, its own threshold, chosen on the run's own validation.
 
     label: empty for any class. goal: precision, recall or cost; target: of the first two. Returns {"class", "goal", "target", "costs",
-    "chosen_on", "measured_on", "same_rows", "reached": false where no threshold has the target, "low", "high": thresholds, null where no
-    row is called, "outcome": null where not reached, "likeliest": what the model's own answers do on the same rows, which are its
-    likeliest classes unless a class has a threshold, "effect": on serving}.
+    "chosen_on", "measured_on", "same_rows", "positives": of the question where it was chosen, "most_recall" there at any threshold,
+    "reached": false where no threshold has the target, "low", "high": thresholds, null where no row is called, "outcome": null where
+    not reached, "likeliest": what the model's own answers do on the same rows, which are its likeliest classes unless classes have
+    thresholds, and of marked parts all that it finds, "effect": on serving}.
     """
+    question = question_of(evaluation.report, label)
     choosing, measuring = splits_of(evaluation)
     known = own(evaluation)
     is_own = known and known["is_met"] and (label, goal, target) == (known["label"], known["by"], known["target"])
     ends: tuple[float, float] | None
+    scores = scores_of(choosing, label)
+    found = operating.curve(scores.score, scores.positive)
     if known and is_own and (home := where_chosen(evaluation)):
         choosing, ends = home, (known["threshold"],) * 2
     else:
-        scores = scores_of(choosing, label)
-        ends = chosen(operating.curve(scores.score, scores.positive), label, goal, target, costs)
+        ends = chosen(found, question, goal, target, costs)
     measured = scores_of(measuring, label)
+    unscored = operating.count_unscored(measured.score)
     return {
         "class": label, "goal": goal, "target": target, "costs": asdict(costs),
         "chosen_on": named(choosing), "measured_on": named(measuring), "same_rows": rows_of(choosing) == rows_of(measuring),
+        "positives": found.positives, "most_recall": float(found.recall.max(initial=0.0)) if found.positives else None,
         "reached": ends is not None,
         "low": rules.finite(ends[0]) if ends else None, "high": rules.finite(ends[1]) if ends else None,
         "outcome": told(operating.outcome(measured.score, measured.positive, *ends), costs) if ends else None,
-        "likeliest": told(operating.outcome_of(measured.positive, measured.by_class), costs),
-        "effect": effect(evaluation),
+        "likeliest": told(operating.outcome_of(measured.positive, measured.called, unscored=unscored), costs),
+        "effect": effect(evaluation, label),
     }  # fmt: skip
 
 
-def chosen(found: operating.Curve, label: str, goal: str, target: float | None, costs: Costs) -> tuple[float, float] | None:
+def chosen(found: operating.Curve, question: Question, goal: str, target: float | None, costs: Costs) -> tuple[float, float] | None:
     """(low, high) for a goal; None where no threshold reaches the target."""
+    divides = question.divides
     if goal == "cost":
-        return operating.cheapest(found, costs) if label else (0.0, operating.cheapest_confidence(found, costs))
+        return operating.cheapest(found, costs) if divides else (0.0, operating.cheapest_confidence(found, costs))
     if goal == "precision":
         high = operating.for_precision(found, target or 0.0)
     else:
-        high = (operating.for_recall if label else operating.for_coverage)(found, target or 0.0)
-    return None if high is None else (high if label else 0.0, high)
+        high = (operating.for_recall if divides else operating.for_coverage)(found, target or 0.0)
+    return None if high is None else (high if divides else 0.0, high)
 
 
 def rows_of(evaluation: Evaluation) -> tuple[int, str]:
@@ -165,4 +177,4 @@ def told(found: operating.Outcome, costs: Costs) -> dict[str, Any]:
         value, low, high = found.share(name)
         shares[name] = {"value": value, "low": low, "high": high} if value is not None else None
     value, low, high = found.cost(costs)
-    return {"counts": asdict(found), **shares, "cost": {"value": value, "low": low, "high": high}}
+    return {"counts": asdict(found), **shares, "cost": {"value": value, "low": low, "high": high} if value is not None else None}

@@ -12,7 +12,8 @@ from rest_framework.response import Response
 
 from lifecycle.evaluation import confidence, queries, rules
 from lifecycle.evaluation.models import Evaluation
-from lifecycle.evaluation.threshold_form import GOALS, ThresholdForm
+from lifecycle.evaluation.threshold_form import ThresholdForm
+from lifecycle.evaluation.threshold_words import GOALS
 from lifecycle.training.pages import person
 from registry.access.decorators import Needs
 from registry.access.rest import Request, View
@@ -42,8 +43,11 @@ class Calibration(View):
 class OperatingPointOut(serializers.Serializer[Any]):
     """A threshold. low, high: call a row from high on, do not below low, hand over what lies between; null where no row is called.
 
-    outcome, likeliest: counts, and precision, recall, called, person and cost with value, low and high, on the rows of measured_on.
-    reached: false where no threshold has the target. effect: on serving, which is none.
+    outcome, likeliest: counts, and precision, recall, called, person and cost with value, low and high, on the rows of measured_on; null
+    where no row tells it. Of marked parts rows are spans; unscored of the missed ones were not found, so that no threshold keeps them.
+    likeliest is what the model's own answers do: of several classes a text by its own threshold, of marked parts all that it finds.
+    positives: rows of the class where it is chosen; most_recall: at any threshold there, null without such a row. reached: false where no
+    threshold has the target. effect: on serving, which is none.
     """
 
     goal = serializers.CharField()
@@ -52,6 +56,8 @@ class OperatingPointOut(serializers.Serializer[Any]):
     chosen_on = serializers.DictField()
     measured_on = serializers.DictField()
     same_rows = serializers.BooleanField()
+    positives = serializers.IntegerField()
+    most_recall = serializers.FloatField(allow_null=True)
     reached = serializers.BooleanField()
     low = serializers.FloatField(allow_null=True)
     high = serializers.FloatField(allow_null=True)
@@ -77,11 +83,12 @@ class OperatingPoint(View):
         ],
     )  # fmt: skip
     def get(self, request: Request, uuid: UUID) -> Response:
-        """Chosen on validation and measured on test where both exist. It changes nothing."""
+        """Chosen on validation and measured on test where both exist. class may be left out for any, but not where a text may have several.
+        It changes nothing."""
         evaluation = queries.get_evaluation(person(request), uuid)
         rules.check_classes(evaluation.report)
         given = request.query_params.dict()
-        form = ThresholdForm(evaluation.report["confusion"]["labels"], given)
+        form = ThresholdForm(evaluation.report, given)
         if unused := form.unused(given):
             raise serializers.ValidationError({name: ["It plays no part for this class and goal. Leave it out."] for name in unused})
         if not form.is_valid():

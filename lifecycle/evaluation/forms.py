@@ -8,7 +8,7 @@ from uuid import UUID
 from django import forms
 
 from datasets_app.datasets.models import Dataset
-from lifecycle.evaluation import queries
+from lifecycle.evaluation import suggesters
 from lifecycle.evaluation.models import Analysis
 from lifecycle.evaluation.ports import shelves
 from lifecycle.evaluation.side_by_side import LEAST, MOST
@@ -46,7 +46,7 @@ class SuggestForm(forms.Form):
 
     def __init__(self, dataset: Dataset, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["queue"].queryset = queries.open_queues(dataset)  # type: ignore[attr-defined]
+        self.fields["queue"].queryset = suggesters.open_queues(dataset)  # type: ignore[attr-defined]
         self.fields["queue"].label_from_instance = lambda queue: f"What is open in {queue.name}"  # type: ignore[attr-defined]
 
     def clean_model(self) -> tuple[str, UUID]:

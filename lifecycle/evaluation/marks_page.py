@@ -118,12 +118,25 @@ def lines(user: User, evaluation: Evaluation, some: Sequence[Marks], labels: Seq
     return found
 
 
+def lines_of(user: User, evaluation: Evaluation, digests: Sequence[str]) -> list[MarkLine]:
+    """These items with their spans in the text, in this order."""
+    found = queries.marks_to(evaluation, digests)
+    rows = {each.item: each for each in marks.every(found)}
+    return lines(user, evaluation, [rows[item] for item in digests if item in rows], found.labels)
+
+
 def items(user: User, evaluation: Evaluation, given: Mapping[str, str]) -> dict[str, Any]:
-    """The texts of one kind of mistake or one cell of the confusion, or all with a mistake; 30 a page in an order that never changes."""
-    kind, true, found = (given.get(name, "") for name in ("kind", "true", "predicted"))
+    """The texts of one kind of mistake, one cell of the confusion or one group of errors, or all with a mistake; 30 a page in an order that
+    never changes."""
+    kind, true, found, group = (given.get(name, "") for name in ("kind", "true", "predicted", "group"))
     kind = kind if kind in marks.NAMES else ""
     start = int(given["from"]) if given.get("from", "").isascii() and given.get("from", "").isdigit() and len(given["from"]) < 9 else 0
-    total, some = queries.chosen_marks(evaluation, start, pages.PAGE, kind=kind, true=true, found=found)
+    if group:
+        digests = queries.group_of_errors(evaluation, group)
+        total, shown = len(digests), lines_of(user, evaluation, digests[start : start + pages.PAGE])
+    else:
+        total, some = queries.chosen_marks(evaluation, start, pages.PAGE, kind=kind, true=true, found=found)
+        shown = lines(user, evaluation, marks.every(some), some.labels)
     return {
         "evaluation": evaluation,
         "kind": marks.NAMES.get(kind, ""),
@@ -131,10 +144,11 @@ def items(user: User, evaluation: Evaluation, given: Mapping[str, str]) -> dict[
         "true": true,
         "predicted": found,
         "nothing": marks.NOTHING,
-        "chosen": urlencode({"kind": kind, "true": true, "predicted": found}),
+        "group": group,
+        "chosen": urlencode({"kind": kind, "true": true, "predicted": found, "group": group}),
         "total": total,
         "thread": thread(evaluation),
-        "lines": lines(user, evaluation, marks.every(some), some.labels),
+        "lines": shown,
         "may_read": may_read(user, evaluation),
         "pick_url": pages.pick_url(user, evaluation),
         "start": start,

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from datasets_app.snapshots import queries as snapshots
 from lifecycle.engine.ranked_predictions import RankedAnswers
 from lifecycle.evaluation import charts, orders, pages, queries, rules
-from lifecycle.evaluation.models import Evaluation
+from lifecycle.evaluation.models import Analysis, Evaluation
 from lifecycle.evaluation.parts import may_read, tabs, thread
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.marks import Figure
@@ -25,7 +25,8 @@ KEY = ("pair_accuracy", "best_first", "kendall_tau", "ece")
 class OrderLine:
     """One row. prompt, and the responses' texts: empty where the person may not read samples or the item is gone; uuid: where it is gone.
 
-    sure: how sure the model is of its surest mistake in the row, a half to 1; 0 where it makes none.
+    sure: how sure the model is of its surest mistake in the row, a half to 1; 0 where it makes none. why: where the words are found that
+    speak for its order; empty where there is no text.
     """
 
     item: str
@@ -35,6 +36,7 @@ class OrderLine:
     responses: list[orders.Response]
     sure: float
     readable: bool
+    why: str = ""
 
 
 def detail(user: User, evaluation: Evaluation) -> dict[str, Any]:
@@ -79,7 +81,8 @@ def lines(user: User, evaluation: Evaluation, found: RankedAnswers, rows: Sequen
         url, uuid = (find_url("datasets:item", uuid=item.uuid), str(item.uuid)) if item else ("", "")
         responses = orders.responses(found.ranks[row], found.strengths[row], texts)
         prompt = told["text"] if told else ""
-        made.append(OrderLine(digest, uuid, url, prompt, responses, float(surest[row]), told is not None))
+        why = queries.address_of(Analysis.Kind.WORDS, evaluation.uuid, digest) if told else ""
+        made.append(OrderLine(digest, uuid, url, prompt, responses, float(surest[row]), told is not None, why))
     return made
 
 

@@ -8,7 +8,19 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID, uuid4
 
-from lifecycle.evaluation import charts, compare, confidence, marks, orders, queries, rules, side_by_side, text_rules, texts_page
+from lifecycle.evaluation import (
+    charts,
+    compare,
+    confidence,
+    marks,
+    orders,
+    queries,
+    rules,
+    side_by_side,
+    suggesters,
+    text_rules,
+    texts_page,
+)
 from lifecycle.evaluation.actions import SPLITS
 from lifecycle.evaluation.models import Analysis, Evaluation
 from lifecycle.evaluation.parts import may_read, tabs, thread
@@ -99,7 +111,7 @@ def of_run(user: User, run: Run) -> dict[str, Any]:
         "pending": queries.unfinished_job(run),
         "may_evaluate": can(user, "evaluation.evaluate", run),
         "may_suggest": run.state == RunState.SUCCEEDED
-        and run.task in queries.CLASSED
+        and run.task in suggesters.CLASSED
         and can(user, "labeling.manage", run.snapshot.dataset),
         "missing": [split for split in SPLITS if run.snapshot.counts["splits"].get(split) and split not in {each.split for each in found}],
     }
@@ -266,15 +278,16 @@ def items(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, Any]:
     true, predicted, group = (given.get(name, "") for name in ("true", "predicted", "group"))
     wrong = given.get("wrong") == "1"
     start = int(given["from"]) if given.get("from", "").isascii() and given.get("from", "").isdigit() and len(given["from"]) < 9 else 0
-    if rules.is_several(evaluation.report):
-        found = rules.in_cell(rules.answers(queries.predictions_of(evaluation)), true=true, predicted=predicted, wrong=wrong)
-        total, shown = len(found), found[start : start + PAGE]
+    if group:
+        digests = queries.group_of_errors(evaluation, group)
+        total, shown = len(digests), queries.answers_to(evaluation, digests[start : start + PAGE])
+    elif rules.is_several(evaluation.report):
+        sets, sure = queries.sets_of(evaluation)
+        rows = rules.sets_in_cell(sets, sure.order, true=true, predicted=predicted, wrong=wrong)
+        total, shown = len(rows), [rules.set_at(sets, sure.confidence, row) for row in rows[start : start + PAGE]]
     else:
         answers = queries.answers_of(evaluation)
         rows = rules.rows_in_cell(answers, true=true, predicted=predicted)
-        if group:
-            at = {item: rank for rank, item in enumerate(queries.group_of_errors(evaluation, group))}
-            rows = sorted((row for row in rows if answers.ids[row] in at), key=lambda row: at[answers.ids[row]])
         total, shown = len(rows), [rules.answer_at(answers, row) for row in rows[start : start + PAGE]]
     return {
         "evaluation": evaluation,

@@ -2,46 +2,52 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from pathlib import Path
+from typing import NamedTuple
 from uuid import UUID
 
+import numpy as np
 from django.core.cache import cache
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Substr
+from django.http import Http404
 
-from datasets_app.datasets.models import Dataset, Item
-from datasets_app.datasets.rules import UploadState
+from datasets_app.datasets.models import Item
 from datasets_app.labeling import queries as labeling
-from datasets_app.labeling.models import Label, Queue, Slot, Suggestion
-from lifecycle.engine import group_rows, predictions, ranked_predictions, span_predictions, text_answers
+from lifecycle.engine import group_rows, predictions, ranked_predictions, row_losses, span_predictions, text_answers
 from lifecycle.engine.group_rows import Rows
-from lifecycle.engine.predictions import Answers, Predictions
+from lifecycle.engine.operating import Scores
+from lifecycle.engine.predictions import Answers, Predictions, Sets
 from lifecycle.engine.ranked_predictions import RankedAnswers
 from lifecycle.engine.span_predictions import SpanPredictions
 from lifecycle.engine.text_answers import TextAnswers
-from lifecycle.evaluation import marks, ports, rules, suggested, text_rules
+from lifecycle.evaluation import marks, rules, text_rules
 from lifecycle.evaluation.models import Analysis, Evaluation, SideBySide
 from lifecycle.jobs import queries as jobs
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
 from lifecycle.training import queries as training
-from lifecycle.training.folders import local_folder
 from lifecycle.training.models import Run
 from lifecycle.training.ports import Reference
-from lifecycle.training.rules import RunState
 from lifecycle.ui.addresses import find_url
 from registry.access import policy
-from registry.access.models import Project
 from registry.access.policy import Person
 from registry.artifacts import actions as artifacts
 
 trainers_of = training.trainers_of
 ROWS_AT_ONCE = 1_000  # items that one statement asks for
+TEXT_READ = 20_000  # characters of a text that a model gets
 WORST = 10  # wrong answers that a report shows
+WRITTEN_WORDS = "evaluation.words_written"  # the kind of job that looks for them
 # Scores of a baseline that a run is read against.
 REFERRED = ("macro_f1", "micro_f1", "accuracy", "subset_accuracy", "pair_accuracy", "best_first")
+
+
+class Said(NamedTuple):
+    """An answer that was written. cut: it reached its longest length without an end."""
+
+    answer: str
+    cut: bool
 
 
 def evaluations(user: Person) -> QuerySet[Evaluation]:
@@ -157,16 +163,45 @@ def answers_of(evaluation: Evaluation) -> Answers:
         return predictions.read_answers(path)
 
 
+def sets_of(evaluation: Evaluation) -> tuple[Sets, rules.Sureness]:
+    """As `answers_of`, of several classes a text. How sure the answers are, which all probabilities tell, is kept for an hour."""
+    key = f"evaluation:sureness:{evaluation.predictions_id}"
+    sure: rules.Sureness | None = cache.get(key)
+    with artifacts.local_copy(evaluation.predictions.digest) as path:
+        found = predictions.read_sets(path)
+        if sure is None:
+            confidence = predictions.read_sureness(path, found)
+            sure = rules.Sureness(confidence, np.lexsort((np.array(found.ids), -confidence)))
+            cache.set(key, sure, 3600)
+    return found, sure
+
+
+def scores_of(evaluation: Evaluation, label: str) -> Scores:
+    """The rows of an evaluation for a class; where it is empty, by confidence; of marked parts spans, of the class or any. From the same
+    file. Raises Refused where texts are written or responses put in order."""
+    rules.check_classes(evaluation.report)
+    read = span_predictions.read_scores if rules.is_marks(evaluation.report) else predictions.read_scores
+    with artifacts.local_copy(evaluation.predictions.digest) as path:
+        return read(path, label)
+
+
 def rows_of(evaluation: Evaluation) -> Rows:
     """What the rows of an evaluation of any task are grouped and measured by, from the same file."""
     with artifacts.local_copy(evaluation.predictions.digest) as path:
         return group_rows.READERS[evaluation.report.get("task", "single_label")](path)
 
 
+def losses_of(evaluation: Evaluation) -> dict[str, float]:
+    """What each row lost, in nats, by digest, of an evaluation of any task, from the same file; rows that have no loss are left out."""
+    with artifacts.local_copy(evaluation.predictions.digest) as path:
+        return row_losses.KEPT[evaluation.report.get("task", "single_label")](path)
+
+
 def errors_of(evaluation: Evaluation, limit: int) -> list[rules.Answer]:
     """Wrong answers, the most confident first."""
     if rules.is_several(evaluation.report):
-        return rules.confident_errors(rules.answers(predictions_of(evaluation)), limit)
+        sets, sure = sets_of(evaluation)
+        return [rules.set_at(sets, sure.confidence, row) for row in rules.sets_in_cell(sets, sure.order)[:limit]]
     found = answers_of(evaluation)
     return [rules.answer_at(found, row) for row in rules.rows_in_cell(found)[:limit]]
 
@@ -224,13 +259,38 @@ def answer_to(evaluation: Evaluation, digest: str) -> rules.Answer | None:
     or responses put in order."""
     rules.check_classes(evaluation.report)
     if rules.is_marks(evaluation.report):
-        with artifacts.local_copy(evaluation.predictions.digest) as path:
-            return next(iter(marks.answers(span_predictions.read(path, only=digest))), None)
+        return next(marks.answers(marks_to(evaluation, [digest])), None)
+    return next(iter(answers_to(evaluation, [digest])), None)
+
+
+def answers_to(evaluation: Evaluation, digests: Sequence[str]) -> list[rules.Answer]:
+    """What an evaluation of classes holds of some items, in this order."""
     if rules.is_several(evaluation.report):
-        with artifacts.local_copy(evaluation.predictions.digest) as path:
-            return next(iter(rules.answers(predictions.read(path, digest))), None)
-    found = answers_of(evaluation)
-    return rules.answer_at(found, found.ids.index(digest)) if digest in found.ids else None
+        sets, sure = sets_of(evaluation)
+        number = {item: row for row, item in enumerate(sets.ids)}
+        return [rules.set_at(sets, sure.confidence, number[item]) for item in digests if item in number]
+    rows = answers_of(evaluation)
+    number = {item: row for row, item in enumerate(rows.ids)}
+    return [rules.answer_at(rows, number[item]) for item in digests if item in number]
+
+
+def marks_to(evaluation: Evaluation, digests: Sequence[str]) -> SpanPredictions:
+    """What is marked in some items and what was found, in the order of the file. The others are not read."""
+    with artifacts.local_copy(evaluation.predictions.digest) as path:
+        return span_predictions.read(path, only=digests)
+
+
+def order_of(evaluation: Evaluation, digest: str) -> RankedAnswers | None:
+    """The order of one item's responses, of an evaluation of these."""
+    found = orders_of(evaluation)
+    return ranked_predictions.some(found, [found.ids.index(digest)]) if digest in found.ids else None
+
+
+def said_to(evaluation: Evaluation, digest: str) -> Said | None:
+    """What was written to one item. Raises Refused where classes are given."""
+    found = texts_of(evaluation)
+    row = found.ids.index(digest) if digest in found.ids else None
+    return None if row is None else Said(found.answers[row], bool(found.cut and found.cut[row]))
 
 
 def analysis(evaluation: Evaluation, kind: Analysis.Kind, item: str = "") -> Analysis | None:
@@ -246,15 +306,18 @@ def address_of(kind: Analysis.Kind, evaluation: UUID | str, item: str = "") -> s
 
 def analysis_job(evaluation: Evaluation, kind: Analysis.Kind, item: str = "") -> Job | None:
     """The newest job that computes it, in any state."""
-    return jobs.of_subject(evaluation).filter(kind=f"evaluation.{kind.value}", args__item=item).first()
+    names = [f"evaluation.{kind.value}", *([WRITTEN_WORDS] if kind == Analysis.Kind.WORDS else [])]
+    return jobs.of_subject(evaluation).filter(kind__in=names, args__item=item).first()
 
 
 def group_of_errors(evaluation: Evaluation, number: str) -> list[str]:
-    """Digests of the items of one group of errors, nearest to its centre first; none where there is no such group. number: from 1."""
+    """Digests of the items of one group of errors, nearest to its centre first. number: from 1. Raises Http404."""
     found = analysis(evaluation, Analysis.Kind.CLUSTERS)
     groups = found.report["groups"] if found else []
     known = number.isascii() and number.isdigit() and len(number) < 4 and 0 < int(number) <= len(groups)
-    return list(groups[int(number) - 1]["items"]) if known else []
+    if not known:
+        raise Http404("There is no such group of errors.")
+    return list(groups[int(number) - 1]["items"])
 
 
 def baseline_reference(run: Run) -> Reference | None:
@@ -268,92 +331,3 @@ def baseline_reference(run: Run) -> Reference | None:
             known = Reference(said, {name: measured[name] for name in REFERRED if name in measured})
             cache.set(key, known, 600)
     return known
-
-
-# ── Models that suggest labels ──────────────────────────────────────────────
-KINDS_LIMIT = 30  # newest models of a kind that are offered
-TEXT_READ = 20_000  # characters of a text that a model gets
-CLASSED = (Dataset.Task.SINGLE_LABEL, Dataset.Task.MULTI_LABEL, Dataset.Task.SPANS)  # tasks of which models suggest labels
-OTHER_TASK = "Models suggest classes and marked parts of texts so far, and this dataset's task is another."
-OTHER_TASK_STEP = "Import a file with suggestions, or send them by the API."
-
-
-class Runs:
-    """The shelf of runs that succeeded."""
-
-    label = "Runs"
-
-    def models(self, user: Person, project: Project) -> list[ports.Model]:
-        """The newest runs with an artifact."""
-        rows = training.runs(user).filter(project=project, state=RunState.SUCCEEDED, artifact__isnull=False)
-        return [self.of(run) for run in rows.select_related("snapshot__schema", "snapshot__dataset", "artifact")[:KINDS_LIMIT]]
-
-    def get(self, uuid: UUID, user: Person | None = None) -> ports.Model:
-        """One run with an artifact. Raises Refused."""
-        rows = training.runs(user) if user is not None else Run.objects.all()
-        run = rows.select_related("snapshot__schema", "snapshot__dataset", "artifact", "project").filter(uuid=uuid).first()
-        if run is None:
-            raise Refused("There is no such run.", fields={"model": ["Choose a run that you may see."]})
-        if run.state != RunState.SUCCEEDED or run.artifact is None:
-            text = f"{run} has no model: it is {run.get_state_display().lower()}."
-            raise Refused(text, next_step="Choose a run that succeeded.", fields={"model": [text]})
-        return self.of(run)
-
-    def folder(self, model: ports.Model) -> Path:
-        """Its artifact, laid out under its digest."""
-        return local_folder("artifacts", model.run.artifact)
-
-    def of(self, run: Run) -> ports.Model:
-        """The run as a model. It has an artifact."""
-        digest = run.artifact.root_digest if run.artifact else ""
-        return ports.Model("run", run.uuid, str(run), run, digest, find_url("training:detail", uuid=run.uuid))
-
-
-def suggesters(user: Person, dataset: Dataset) -> dict[str, list[ports.Model]]:
-    """The models of each kind, by its label, that were trained for the dataset's task in its project."""
-    found = {shelf.label: shelf.models(user, dataset.project) for shelf in ports.shelves().values()} if dataset.task in CLASSED else {}
-    return {kind: [model for model in models if model.run.task == dataset.task] for kind, models in found.items()}
-
-
-def get_model(user: Person, kind: str, uuid: UUID) -> ports.Model:
-    """A model that the user may have suggest. Raises Refused."""
-    shelf = ports.shelves().get(kind)
-    if shelf is None:
-        raise Refused("There is no such kind of model.", fields={"model": [f"Choose one of {', '.join(ports.shelves())}."]})
-    return shelf.get(uuid, user)
-
-
-def matches(dataset: Dataset, models: Sequence[ports.Model]) -> list[suggested.Match]:
-    """How the labels of each of these models fit the dataset's newest classes; a constant number of statements."""
-    schema = labeling.latest_schema(dataset)
-    classes = {label.stable_id: label.name for label in schema.labels.all()} if schema else {}
-    ids: dict[int, dict[str, UUID]] = defaultdict(dict)
-    for version, name, stable in Label.objects.filter(schema__dataset=dataset).values_list("schema", "name", "stable_id"):
-        ids[version][name] = stable
-    merged = labeling.present_ids(dataset.pk)
-    found = []
-    for model in models:
-        snapshot = model.run.snapshot
-        learnt = ids[snapshot.schema_id] if snapshot.dataset_id == dataset.pk else {}
-        found.append(suggested.match(model.run.spec.get("labels", []), learnt, classes, merged))
-    return found
-
-
-def to_answer(dataset: Dataset, queue: Queue | None, digest: str, after: int) -> QuerySet[Item, tuple[int, str]]:
-    """(key, text) of the items after this key, by key, of which this model has said nothing: open ones of a queue, or all visible ones."""
-    items = Item.objects.filter(dataset=dataset, upload__state=UploadState.IMPORTED, pk__gt=after)
-    if queue is not None:
-        waiting = Slot.objects.filter(queue=queue, item=OuterRef("pk"), state__in=[Slot.State.OPEN, Slot.State.LEASED])
-        items = items.filter(Exists(waiting))
-    said = Suggestion.objects.filter(item=OuterRef("pk"), source_digest=digest)
-    return items.filter(~Exists(said)).order_by("id").annotate(head=Substr("text", 1, TEXT_READ)).values_list("pk", "head")
-
-
-def suggesting_job(dataset: Dataset) -> Job | None:
-    """The newest job in which a model suggests labels for a dataset."""
-    return jobs.of_subject(dataset).filter(kind="evaluation.suggest").first()
-
-
-def open_queues(dataset: Dataset) -> QuerySet[Queue]:
-    """The queues of a dataset in which something is open, newest first."""
-    return dataset.queues.exclude(state=Queue.State.CLOSED).filter(slots_done__lt=F("slots_total")).order_by("-id")

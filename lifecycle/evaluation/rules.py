@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lifecycle.engine import calibration, leading
 from lifecycle.engine.leading import Leading
-from lifecycle.engine.predictions import Answers, Predictions
+from lifecycle.engine.predictions import Answers, Predictions, Sets, sureness
 from lifecycle.engine.spec import RANKED
 from lifecycle.evaluation import text_rules
 from lifecycle.refusals import Refused
@@ -59,6 +59,7 @@ MARKS = {"majority": "Nothing marked", "frozen_base_logreg": "Untrained base + l
 LOWER_IS_BETTER = frozenset({"log_loss", "brier", "ece", "ece_debiased", "mce", "hamming_loss"})
 LEAST_ERRORS = 20  # from which on groups of errors are looked for
 LEAST_ROWS = 50  # of each side, from which on membership inference says anything
+COMPARED, WRITTEN_COMPARED = 10_000, 1_000  # rows of each side, at most; the second is enough to tell a rate at 1 % false alarms
 LEAK = 0.55  # a lower end of the AUC above this is a leak; between 0.5 and this it is watched
 PROBED, WRITTEN_PROBED = 2_000, 100  # rows that are disturbed at most
 LEAST_PROBABILITY = 1e-15  # a smaller one is taken for this, so that its loss is finite
@@ -173,6 +174,11 @@ def is_orders(report: Mapping[str, Any]) -> bool:
     return report.get("task") in RANKED
 
 
+def gives_classes(report: Mapping[str, Any]) -> bool:
+    """Whether texts or parts of them get classes: nothing is written, and no responses are put in order."""
+    return not text_rules.writes(report) and not is_orders(report)
+
+
 def check_classes(report: Mapping[str, Any]) -> None:
     """Raises Refused for what is computed of classes, where texts are written or responses put in order."""
     if text_rules.writes(report):
@@ -181,6 +187,15 @@ def check_classes(report: Mapping[str, Any]) -> None:
     if is_orders(report):
         text = "This model puts responses in order, so it gives no class of which this could be computed."
         raise Refused(text, next_step="Its report shows what is measured of orders.")
+
+
+def check_grouped(report: Mapping[str, Any]) -> None:
+    """Raises Refused where the errors of a model cannot be grouped, since it gives no vector of a text."""
+    why = "and gives no vector of a text by itself, so its errors cannot be put into groups."
+    if text_rules.writes(report):
+        raise Refused(f"This model writes texts {why}", next_step="Sort its answers by a score, and read the worst.")
+    if is_orders(report):
+        raise Refused(f"This model puts responses in order {why}", next_step="Read the rows with a mistake, the surest first.")
 
 
 def check_one(report: Mapping[str, Any]) -> None:
@@ -196,6 +211,16 @@ def check_one(report: Mapping[str, Any]) -> None:
 def most_probed(report: Mapping[str, Any]) -> int:
     """How many rows are disturbed at most: an answer that is written takes long."""
     return WRITTEN_PROBED if text_rules.writes(report) else PROBED
+
+
+def most_compared(report: Mapping[str, Any]) -> int:
+    """How many rows of each side membership inference compares at most: a decoder takes long to read one."""
+    return WRITTEN_COMPARED if text_rules.writes(report) else COMPARED
+
+
+def most_mistaken(report: Mapping[str, Any]) -> str:
+    """Of several classes a text the one with most mistakes: rows that miss it or are wrongly given it; of equals the first by name."""
+    return str(min(report["per_class"], key=lambda each: (-each["missed"] - each["extra"], each["label"]))["label"])
 
 
 def errors(report: Mapping[str, Any]) -> int:
@@ -270,9 +295,7 @@ def answers(predictions: Predictions) -> list[Answer]:
 def several_answers(predictions: Predictions) -> list[Answer]:
     """The same where a text may have several classes."""
     truth, decided, probabilities = predictions.truth, predictions.decided, predictions.probabilities
-    wrong, sure = truth != decided, np.where(decided, probabilities, 1 - probabilities)
-    confidence = np.where(wrong.any(axis=1), np.where(wrong, sure, 0.0).max(axis=1), sure.min(axis=1))
-    loss = calibration.decision_loss_rows(probabilities, truth)
+    confidence, loss = sureness(probabilities, truth, decided), calibration.decision_loss_rows(probabilities, truth)
     names = np.array(predictions.labels, dtype=object)
     return [
         Answer(item, tuple(sorted(names[truth[at]])), tuple(sorted(names[decided[at]])), float(confidence[at]), float(loss[at]))
@@ -280,36 +303,9 @@ def several_answers(predictions: Predictions) -> list[Answer]:
     ]
 
 
-def loss(probability: float) -> float:
-    """The log loss of a true label that was held this likely, as `answers` has it."""
-    return -math.log(max(probability, LEAST_PROBABILITY))
-
-
-def confident_errors(found: Sequence[Answer], limit: int) -> list[Answer]:
-    """Wrong answers, the most confident first."""
-    wrong = [answer for answer in found if answer.true != answer.predicted]
-    return sorted(wrong, key=lambda answer: (-answer.confidence, answer.item))[:limit]
-
-
-def in_cell(found: Sequence[Answer], *, true: str, predicted: str, wrong: bool = False) -> list[Answer]:
-    """Answers of one cell of the confusion matrix (an empty name: any class), most confident first. Both empty: all errors.
-
-    wrong: of one class alone, the answers that miss it (true) or give it without its being true (predicted).
-    """
-    if not true and not predicted:
-        return confident_errors(found, len(found))
-    strict = wrong or (bool(true) and bool(predicted) and true != predicted)
-
-    def inside(answer: Answer) -> bool:
-        missed = not true or (true in answer.true and not (strict and true in answer.predicted))
-        return missed and (not predicted or (predicted in answer.predicted and not (strict and predicted in answer.true)))
-
-    return sorted(filter(inside, found), key=lambda answer: (-answer.confidence, answer.item))
-
-
-# ── Answers of one class, by column: a page reads none of the probabilities ──
+# ── Answers by column: a page reads none of the probabilities ───────────────
 def rows_in_cell(found: Answers, *, true: str = "", predicted: str = "") -> list[int]:
-    """Rows of one cell of the confusion matrix (an empty name: any class), in the order of `in_cell`. Both empty: all errors."""
+    """Rows of one cell of the confusion matrix (an empty name: any class), the most confident first, then by item. Both empty: errors."""
     inside = found.truth != found.predicted if not true and not predicted else np.ones(len(found.ids), dtype=bool)
     for name, numbers in ((true, found.truth), (predicted, found.predicted)):
         if name:
@@ -323,6 +319,36 @@ def answer_at(found: Answers, row: int) -> Answer:
     """One row's answer."""
     true, predicted = found.labels[found.truth[row]], found.labels[found.predicted[row]]
     return Answer(found.ids[row], (true,), (predicted,), float(found.confidence[row]), float(found.loss[row]))
+
+
+class Sureness(NamedTuple):
+    """How sure answers of several classes are. confidence: as `Answer` has it (N,); order: rows, the surest first, then by item (N,)."""
+
+    confidence: NDArray[np.float64]
+    order: NDArray[np.int64]
+
+
+def sets_in_cell(found: Sets, order: NDArray[np.int64], *, true: str = "", predicted: str = "", wrong: bool = False) -> list[int]:
+    """As `rows_in_cell`, where a text may have several classes: of two the rows that miss one while they are wrongly given the other.
+
+    order: of `Sureness`. wrong: of one class alone, the rows that miss it (true) or are given it without its being true (predicted).
+    """
+    if not true and not predicted:
+        inside = (found.truth != found.decided).any(axis=1)
+    else:
+        strict = wrong or (bool(true) and bool(predicted) and true != predicted)
+        inside = np.ones(len(found.ids), dtype=np.bool_)
+        for name, has, has_not in ((true, found.truth, found.decided), (predicted, found.decided, found.truth)):
+            if name:
+                at = [number for number, label in enumerate(found.labels) if label == name]
+                inside &= (has[:, at] & ~(has_not[:, at] & strict)).any(axis=1)
+    return [int(row) for row in order[inside[order]]]
+
+
+def set_at(found: Sets, confidence: NDArray[np.float64], row: int) -> Answer:
+    """As `answer_at`, of several classes."""
+    true, given = (tuple(sorted(found.labels[at] for at in np.flatnonzero(each[row]))) for each in (found.truth, found.decided))
+    return Answer(found.ids[row], true, given, float(confidence[row]), float(found.loss[row]))
 
 
 def changes(first: Predictions, second: Predictions) -> list[Change]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -66,9 +65,8 @@ def of_one(user: User, evaluation: Evaluation, rows: Sequence[int]) -> dict[str,
 
 def of_sets(user: User, evaluation: Evaluation, rows: Sequence[int]) -> dict[str, Any]:
     """Answers of several classes a text."""
-    every, some = queries.predictions_of(evaluation), list(rows)
-    few = replace(every, ids=tuple(every.ids[row] for row in some), truth=every.truth[some], probabilities=every.probabilities[some])
-    return {"lines": pages.lines(user, evaluation, rules.answers(few))}
+    sets, sure = queries.sets_of(evaluation)
+    return {"lines": pages.lines(user, evaluation, [rules.set_at(sets, sure.confidence, row) for row in rows])}
 
 
 def of_spans(user: User, evaluation: Evaluation, rows: Sequence[int]) -> dict[str, Any]:

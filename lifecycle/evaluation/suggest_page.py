@@ -7,7 +7,7 @@ from typing import Any
 
 from datasets_app.datasets.models import Dataset
 from lifecycle.engine import leading
-from lifecycle.evaluation import queries, suggested
+from lifecycle.evaluation import suggested, suggesters
 from lifecycle.evaluation.forms import SuggestForm
 from lifecycle.evaluation.ports import Model
 from registry.access.models import User
@@ -36,17 +36,17 @@ class Line:
 def suggesting(user: User, dataset: Dataset, form: SuggestForm) -> dict[str, Any]:
     """The models of the dataset's project with what of them does not fit, and the newest job; a constant number of statements."""
     chosen = str(form["model"].value() or "")
-    kinds = queries.suggesters(user, dataset)
+    kinds = suggesters.offered(user, dataset)
     every = [model for models in kinds.values() for model in models]
-    matches = dict(zip(map(id, every), queries.matches(dataset, every), strict=True)) if every else {}
+    matches = dict(zip(map(id, every), suggesters.matches(dataset, every), strict=True)) if every else {}
     first = next((value(model) for model in every if matches[id(model)].names), "")
     groups = [
         (label, [line(model, matches[id(model)], chosen or first) for model in models]) for label, models in kinds.items() if models
     ]  # fmt: skip
-    job = queries.suggesting_job(dataset)
+    job = suggesters.suggesting_job(dataset)
     return {
-        "dataset": dataset, "form": form, "groups": groups, "told": (queries.OTHER_TASK, queries.OTHER_TASK_STEP),
-        "able": dataset.task in queries.CLASSED, "several": dataset.task == Dataset.Task.MULTI_LABEL,
+        "dataset": dataset, "form": form, "groups": groups, "told": (suggesters.OTHER_TASK, suggesters.OTHER_TASK_STEP),
+        "able": dataset.task in suggesters.CLASSED, "several": dataset.task == Dataset.Task.MULTI_LABEL,
         "marks": dataset.task == Dataset.Task.SPANS, "may_send": bool(first), "job": job,
         "leading": leading.LEADING.get(dataset.task),
         "working": job is not None and not job.is_finished, "shown": suggested.SHOWN, "least": suggested.LEAST,

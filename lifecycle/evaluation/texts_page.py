@@ -14,7 +14,7 @@ from datasets_app.snapshots.learnable import turns_before
 from lifecycle.engine import verbatim, words
 from lifecycle.engine.text_answers import TextAnswers
 from lifecycle.evaluation import queries, rules, text_rules
-from lifecycle.evaluation.models import Evaluation
+from lifecycle.evaluation.models import Analysis, Evaluation
 from lifecycle.evaluation.parts import may_read, tabs, thread
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.marks import Figure
@@ -33,7 +33,8 @@ class TextLine:
     turns: of a dialogue, those before the answer; empty where the prompt is one text. scores: by the names of text_rules.SORTS; None
     where a row has none. ungrounded: content words of the answer that its context lacks.
     copied: the longest run of words that it shares with a training answer; copied_from, copied_url: the digest and the page of that item,
-    empty where it cannot be told any more. cut: the answer reached its longest length without an end.
+    empty where it cannot be told any more. cut: the answer reached its longest length without an end. why: where the words are found that
+    speak for the answer; empty where there is none, or no text.
     """
 
     item: str
@@ -49,6 +50,7 @@ class TextLine:
     copied_url: str
     cut: bool
     turns: tuple[Mapping[str, str], ...] = ()
+    why: str = ""
 
 
 def measure(report: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -159,10 +161,11 @@ def lines(user: User, evaluation: Evaluation, found: TextAnswers, rows: Sequence
         if not verbatim.holds(said.get(source, {}).get("answer", ""), run):  # rows are counted otherwise once one of train is erased
             source = ""
         source_url = find_url("datasets:item", uuid=items[source].uuid) if source else ""
+        why = queries.address_of(Analysis.Kind.WORDS, evaluation.uuid, digest) if answer else ""
         made.append(
             TextLine(
                 digest, url, told.get("text", ""), told.get("answer", ""), answer, base, scores, missing, run, source, source_url,
-                bool(found.cut and found.cut[row]), turns_before(told),
+                bool(found.cut and found.cut[row]), turns_before(told), why,
             )
         )  # fmt: skip
     return made

@@ -9,20 +9,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lifecycle.engine.operating import Curve
+from lifecycle.evaluation.threshold_words import Question
 from lifecycle.ui.charts import Chart
 from lifecycle.ui.numbers import decimals
 
 POINTS, LISTED = 200, 20  # of a curve: drawn, and told in its table
 
 
-def operating_chart(curves: Mapping[str, Curve], report: Mapping[str, Any]) -> Chart:
-    """Precision against recall; for any class accuracy against the share answered. Blue is where it is measured, graphite where chosen.
+def operating_chart(curves: Mapping[str, Curve], question: Question, report: Mapping[str, Any]) -> Chart | None:
+    """Precision against recall; for any class a text accuracy against the share answered. Blue is where it is measured, graphite where
+    chosen. None where it is measured on no score.
 
     curves: by split. report: of `confidence.operating_point`.
     """
-    of_class, measured, outcome = bool(report["class"]), report["measured_on"]["split"], report["outcome"]
-    across, up = ("recall", "precision") if of_class else ("share answered", "accuracy of what is answered")
-    data = [line(split, curve, of_class, "$c1" if split == measured else "$c2") for split, curve in curves.items()]
+    divides, measured, outcome = question.divides, report["measured_on"]["split"], report["outcome"]
+    curves = {split: curve for split, curve in curves.items() if curve.rows}
+    if measured not in curves:
+        return None
+    across, up = question.recall.lower(), question.precision.lower()
+    data = [line(split, curve, divides, "$c1" if split == measured else "$c2") for split, curve in curves.items()]
     lowest = min(min(each["y"]) for each in data)
     layout: dict[str, Any] = {
         "xaxis": {"title": {"text": across}, "range": [0, 1.02]},
@@ -32,15 +37,16 @@ def operating_chart(curves: Mapping[str, Curve], report: Mapping[str, Any]) -> C
     lead = f"No threshold reaches {decimals(report['target'])}."
     if outcome:
         lead = f"On {measured} the {up} is {decimals(outcome['precision']['value'] if outcome['precision'] else None)}."
-    if outcome and outcome["precision"]:
-        at = {"x": (outcome["recall"] if of_class else outcome["called"])["value"], "y": outcome["precision"]["value"]}
+    reached = outcome and outcome["recall" if divides else "called"]
+    if outcome and outcome["precision"] and reached:
+        at = {"x": reached["value"], "y": outcome["precision"]["value"]}
         dot = {"type": "scatter", "mode": "markers", "x": [at["x"]], "y": [at["y"]], "marker": {"size": 10, "color": "$c1"}}
         data.append(dot | {"hoverinfo": "skip"})
         text = f"from {decimals(report['high'])}"
         layout["annotations"] = [at | {"text": text, "yshift": -14, "font": {"color": "$c1", "size": 11}}]
     shown = curves[measured]
     listed = spread(len(shown.thresholds), LISTED)
-    columns = [shown.thresholds, across_of(shown, of_class), shown.precision]
+    columns = [shown.thresholds, across_of(shown, divides), shown.precision]
     return Chart(
         id="operating",
         lead=lead,
@@ -52,13 +58,13 @@ def operating_chart(curves: Mapping[str, Curve], report: Mapping[str, Any]) -> C
     )
 
 
-def line(split: str, curve: Curve, of_class: bool, colour: str) -> dict[str, Any]:
+def line(split: str, curve: Curve, divides: bool, colour: str) -> dict[str, Any]:
     """A curve as Plotly takes it, thinned."""
     kept = spread(len(curve.thresholds), POINTS)
     return {
         "type": "scatter",
         "mode": "lines",
-        "x": across_of(curve, of_class)[kept].tolist(),
+        "x": across_of(curve, divides)[kept].tolist(),
         "y": curve.precision[kept].tolist(),
         "line": {"color": colour, "width": 1.75},
         "customdata": curve.thresholds[kept].tolist(),
@@ -66,9 +72,9 @@ def line(split: str, curve: Curve, of_class: bool, colour: str) -> dict[str, Any
     }
 
 
-def across_of(curve: Curve, of_class: bool) -> NDArray[np.float64]:
+def across_of(curve: Curve, divides: bool) -> NDArray[np.float64]:
     """What stands on the horizontal axis."""
-    return curve.recall if of_class else curve.coverage
+    return curve.recall if divides else curve.coverage
 
 
 def spread(count: int, at_most: int) -> NDArray[np.int64]:

@@ -9,9 +9,11 @@ from uuid import UUID
 
 from lifecycle.engine import operating
 from lifecycle.evaluation import confidence, queries, rules
+from lifecycle.evaluation.models import Evaluation
 from lifecycle.evaluation.parts import tabs, thread
 from lifecycle.evaluation.threshold_chart import operating_chart
-from lifecycle.evaluation.threshold_form import GOALS, GOALS_OF_ANY, ThresholdForm
+from lifecycle.evaluation.threshold_form import ThresholdForm
+from lifecycle.evaluation.threshold_words import Question, advice, instead, places
 from lifecycle.ui.marks import Figure
 from lifecycle.ui.numbers import decimals, percent, signed
 from registry.access.models import User
@@ -21,13 +23,12 @@ def threshold(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, Any
     """The chooser, and what the chosen point does; only the chooser while something in it is wrong."""
     evaluation = queries.get_evaluation(user, uuid)
     rules.check_classes(evaluation.report)
-    own = confidence.own(evaluation)
-    form = ThresholdForm(evaluation.report["confusion"]["labels"], given, own)
-    names = GOALS if form.label else GOALS_OF_ANY
+    form = ThresholdForm(evaluation.report, given, begin(evaluation))
+    question = form.question
     context: dict[str, Any] = {
         "evaluation": evaluation, "tabs": tabs(evaluation, "threshold"), "thread": thread(evaluation), "form": form,
-        "label": form.label, "effect": confidence.effect(evaluation), "own": bool(own),
-        "goals": [(name, f"?{urlencode({'class': form.label, 'goal': goal})}", goal == form.goal) for goal, name in names.items()],
+        "question": question, "effect": confidence.effect(evaluation, form.label), "against": against(evaluation),
+        "goals": [(name, f"?{urlencode({'class': form.label, 'goal': goal})}", goal == form.goal) for goal, name in question.goals.items()],
     }  # fmt: skip
     if not form.is_valid():
         return context
@@ -39,10 +40,26 @@ def threshold(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, Any
         for scores in [confidence.scores_of(each, form.label)]
     }
     return context | {
-        "report": report, "figures": figures(report), "chart": operating_chart(curves, report), "rows": table(report),
-        "never": report["reached"] and report["high"] is None,
-        "between": report["low"] is not None and report["high"] is not None and form.label and report["low"] < report["high"],
+        "report": report, "figures": figures(question, report), "chart": operating_chart(curves, question, report),
+        "rows": table(question, report), "places": places(question, report),
+        "advice": advice(question, report) if report["reached"] else "", "instead": "" if report["reached"] else instead(question, report),
     }  # fmt: skip
+
+
+def begin(evaluation: Evaluation) -> dict[str, str]:
+    """With what the form begins: the class and goal of the model's own threshold; of several classes a text the most mistaken one."""
+    if own := confidence.own(evaluation):
+        return {"class": own["label"], "goal": own["by"], "target": str(own["target"])}
+    return {"class": rules.most_mistaken(evaluation.report)} if rules.is_several(evaluation.report) else {}
+
+
+def against(evaluation: Evaluation) -> tuple[str, str]:
+    """(heading, column) of what a chosen point stands beside: the model's own answers."""
+    if rules.is_marks(evaluation.report):
+        return "keeping all that it finds", "All kept"
+    if rules.is_several(evaluation.report) or confidence.own(evaluation):
+        return "its own answers", "As it answers"
+    return "the likeliest class", "Likeliest class"
 
 
 def shown(found: Mapping[str, float] | None, digits: int = 3) -> str:
@@ -55,22 +72,23 @@ def between(found: Mapping[str, float], digits: int = 3) -> str:
     return f"{decimals(found['low'], digits)} to {decimals(found['high'], digits)}"
 
 
-def figures(report: Mapping[str, Any]) -> list[Figure]:
+def figures(question: Question, report: Mapping[str, Any]) -> list[Figure]:
     """The strip of the chosen point; empty where none was found."""
     found = report["outcome"]
     if found is None:
         return []
-    person = found["person"]
-    change = found["cost"]["value"] - report["likeliest"]["cost"]["value"]
+    person, cost = found["person"], found["cost"]
+    change = cost["value"] - report["likeliest"]["cost"]["value"] if cost else 0.0
     return [
         Figure("Threshold", decimals(report["high"]) if report["high"] is not None else "none"),
-        figure("Precision" if report["class"] else "Accuracy of what is answered", found["precision"]),
-        figure("Recall", found["recall"]) if report["class"] else figure("Answered", found["called"]),
-        Figure("To a person", percent(person["value"], 1), sub=f"{percent(person['low'], 1)} to {percent(person['high'], 1)}"),
+        figure(question.precision, found["precision"]),
+        figure(question.recall, found["recall"]) if question.divides else figure(question.called, found["called"]),
+        Figure("To a person", percent(person["value"], 1), sub=f"{percent(person['low'], 1)} to {percent(person['high'], 1)}")
+        if person else Figure("To a person", None),
         Figure(
-            "Cost of 1,000 rows", decimals(found["cost"]["value"], 1), sub="against the model’s own answers", change=signed(change, 1),
+            f"Cost of 1,000 {question.unit}", decimals(cost["value"], 1), sub="against the model’s own answers", change=signed(change, 1),
             good=None if abs(change) < 0.05 else change < 0,
-        ),
+        ) if cost else Figure(f"Cost of 1,000 {question.unit}", None),
     ]  # fmt: skip
 
 
@@ -79,11 +97,11 @@ def figure(name: str, found: Mapping[str, float] | None) -> Figure:
     return Figure(name, decimals(found["value"]), sub=between(found)) if found else Figure(name, None)
 
 
-def table(report: Mapping[str, Any]) -> list[dict[str, Any]]:
+def table(question: Question, report: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The chosen point beside the model's own answers, on the rows that it is measured on."""
-    names = {"precision": "Precision", "recall": "Recall", "called": "Called the class", "person": "To a person"}
-    if not report["class"]:
-        names = {"precision": "Accuracy of what is answered", "called": "Answered", "person": "To a person"}
+    names = {"precision": question.precision, "recall": question.recall, "called": question.called, "person": "To a person"}
+    if not question.divides:
+        del names["recall"]
     both = [report["outcome"], report["likeliest"]]
     rows = [{"name": title, "values": [shown(each[name]) if each else "" for each in both]} for name, title in names.items()]
-    return [*rows, {"name": "Cost of 1,000 rows", "values": [shown(each["cost"], 1) if each else "" for each in both]}]
+    return [*rows, {"name": f"Cost of 1,000 {question.unit}", "values": [shown(each["cost"], 1) if each else "" for each in both]}]

@@ -14,6 +14,7 @@ from datasets_app.labeling.queries import get_dataset
 from lifecycle.evaluation import (
     actions,
     marks_page,
+    order_words_page,
     orders_page,
     pages,
     queries,
@@ -21,15 +22,18 @@ from lifecycle.evaluation import (
     rules,
     slice_rows,
     slices_page,
+    suggesters,
+    text_rules,
+    text_words_page,
     texts_page,
     threshold_page,
+    words_page,
 )
 from lifecycle.evaluation.clusters_page import grouped
 from lifecycle.evaluation.forms import AnalyseForm, SuggestForm
 from lifecycle.evaluation.membership_page import leaking
 from lifecycle.evaluation.models import Analysis, Evaluation
 from lifecycle.evaluation.suggest_page import suggesting
-from lifecycle.evaluation.words_page import explained
 from lifecycle.refusals import Refusal, Refused
 from lifecycle.training.models import Run
 from lifecycle.training.pages import person
@@ -54,16 +58,16 @@ def evaluations(request: SignedInRequest) -> HttpResponse:
 @needs("evaluation.view", Evaluation)
 def evaluation(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """One evaluation: metrics, baselines, confusion, classes, calibration, errors, what its training rows tell."""
-    found = queries.get_evaluation(person(request), uuid)
+    user = person(request)
+    found = queries.get_evaluation(user, uuid)
     if rules.is_marks(found.report):
-        return respond(request, "lifecycle/evaluation/marks.html", "evaluation", marks_page.detail(person(request), found, request.GET))
-    if rules.is_orders(found.report):
-        return respond(request, "lifecycle/evaluation/orders.html", "evaluation", orders_page.detail(person(request), found))
-    context = pages.detail(person(request), uuid, request.GET)
-    if context.get("written"):
-        return respond(request, "lifecycle/evaluation/texts.html", "evaluation", context)
-    context |= leaking(person(request), context["evaluation"])
-    return respond(request, "lifecycle/evaluation/detail.html", "evaluation", context)
+        template, context = "marks", marks_page.detail(user, found, request.GET)
+    elif rules.is_orders(found.report):
+        template, context = "orders", orders_page.detail(user, found)
+    else:
+        context = pages.detail(user, uuid, request.GET)
+        template = "texts" if context.get("written") else "detail"
+    return respond(request, f"lifecycle/evaluation/{template}.html", "evaluation", context | leaking(user, found))
 
 
 @require_safe
@@ -121,12 +125,18 @@ def words(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Which words of an item speak for the answer that it got."""
     user, item = person(request), request.GET.get("item", "")
     evaluation = queries.get_evaluation(user, uuid)
+    writes = text_rules.writes(evaluation.report)
     if not item:
-        return redirect("evaluation:items", uuid)
+        return redirect("evaluation:answers" if writes else "evaluation:items", uuid)
     if request.method == "POST":
         actions.analyse(evaluation=evaluation, kind=Analysis.Kind.WORDS, actor=user, item=item)
         return redirect_or_refresh(request, queries.address_of(Analysis.Kind.WORDS, uuid, item))
-    return respond(request, "lifecycle/evaluation/words.html", "words", explained(evaluation, item, request.GET.get("for", "")))
+    if writes:
+        return respond(request, "lifecycle/evaluation/text_words.html", "words", text_words_page.explained(evaluation, item))
+    chosen = request.GET.get("for", "")
+    if rules.is_orders(evaluation.report):
+        return respond(request, "lifecycle/evaluation/order_words.html", "words", order_words_page.explained(evaluation, item, chosen))
+    return respond(request, "lifecycle/evaluation/words.html", "words", words_page.explained(evaluation, item, chosen))
 
 
 @require_POST
@@ -145,7 +155,7 @@ def analyse(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @charts
 @needs("evaluation.view", Evaluation)
 def threshold(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """An operating point for a class, or for any class by confidence."""
+    """An operating point for a class, for any class by confidence, or for spans."""
     context = threshold_page.threshold(person(request), uuid, request.GET.dict())
     status = 200 if context["form"].is_valid() else 422
     return respond(request, "lifecycle/evaluation/threshold.html", "threshold", context, status=status)
@@ -193,7 +203,7 @@ def suggest(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     form = SuggestForm(dataset, request.POST or None, initial={name: request.GET.get(name, "") for name in ("model", "queue")})
     if form.is_valid():
         try:
-            model = queries.get_model(user, *form.cleaned_data["model"])
+            model = suggesters.get_model(user, *form.cleaned_data["model"])
             actions.suggest(dataset=dataset, model=model, actor=user, queue=form.cleaned_data["queue"])
         except Refusal as refusal:
             add_refusal(form, refusal)

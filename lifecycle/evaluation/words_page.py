@@ -32,34 +32,55 @@ def explained(evaluation: Evaluation, digest: str, chosen: str = "") -> dict[str
     chosen: the class whose words are shown, where a text may have several, or the place of the part; by default the first.
     """
     answer = queries.answer_to(evaluation, digest)
-    item = queries.items_by_digest(evaluation, [digest]).get(digest) if answer else None
-    if answer is None or item is None:
-        raise Http404("This evaluation holds no such item.")
-    analysis = queries.analysis(evaluation, Analysis.Kind.WORDS, digest)
-    job = queries.analysis_job(evaluation, Analysis.Kind.WORDS, digest)
-    kept = analysis.report if analysis else {}
+    if answer is None:
+        raise missing()
+    context = asked(evaluation, digest)
+    item, kept = context["item"], context["kept"]
     every = kept.get("classes") or kept.get("parts") or ([kept] if "words" in kept else [])
     report = next((each for each in every if key(each) == chosen), every[0] if every else {})
     is_marks = rules.is_marks(evaluation.report)
     if is_marks:
         answer = replace(answer, true=marks.in_words(answer.true, item.text), predicted=marks.in_words(answer.predicted, item.text))
     cut = parts(item.text, report["words"]) if report else []
-    return {
-        "evaluation": evaluation,
-        "thread": thread(evaluation),
-        "item": item,
+    return context | {
         "answer": answer,
         "several": rules.is_several(evaluation.report),
         "marks": is_marks,
         "named": named(report, item.text) if report else "",
-        "analysis": analysis,
         "report": report,
         "tabs": tabs(queries.address_of(Analysis.Kind.WORDS, evaluation.uuid, digest), every, report, item.text) if len(every) > 1 else [],
         "parts": cut,
-        "words": sorted((part for part in cut if part.effect is not None), key=lambda part: -abs(part.effect or 0)),
+        "words": strongest(cut),
+    }
+
+
+def asked(evaluation: Evaluation, digest: str) -> dict[str, Any]:
+    """What the page shows of any task: the item, what was found of it ("kept", empty before that), and the job that finds it. Raises
+    Http404."""
+    item = queries.items_by_digest(evaluation, [digest]).get(digest)
+    if item is None:
+        raise missing()
+    analysis = queries.analysis(evaluation, Analysis.Kind.WORDS, digest)
+    job = queries.analysis_job(evaluation, Analysis.Kind.WORDS, digest)
+    return {
+        "evaluation": evaluation,
+        "thread": thread(evaluation),
+        "item": item,
+        "analysis": analysis,
+        "kept": analysis.report if analysis else {},
         "job": job,
         "working": job is not None and not job.is_finished,
     }
+
+
+def missing() -> Http404:
+    """The answer where an evaluation does not hold an item."""
+    return Http404("This evaluation holds no such item.")
+
+
+def strongest(cut: Sequence[Part]) -> list[Part]:
+    """The words of some parts, those with the most effect first."""
+    return sorted((part for part in cut if part.effect is not None), key=lambda part: -abs(part.effect or 0))
 
 
 def tabs(address: str, every: Sequence[Mapping[str, Any]], shown: Mapping[str, Any], text: str) -> list[dict[str, Any]]:
@@ -84,14 +105,22 @@ def named(each: Mapping[str, Any], text: str) -> str:
     return marks.quote(text, each["start"], each["end"], each["answer"]) if "start" in each else str(each["answer"])
 
 
-def parts(text: str, words: Sequence[Mapping[str, Any]]) -> list[Part]:
-    """The text cut at its words; joined together they are the text. The deepest shade is for the strongest effect, and thirds of it."""
-    top = max((abs(word["effect"]) for word in words), default=0.0)
+def parts(text: str, words: Sequence[Mapping[str, Any]], top: float | None = None) -> list[Part]:
+    """The text cut at its words; joined together they are the text. The deepest shade is for the strongest effect, and thirds of it.
+
+    top: that effect, where the words of several texts are shaded alike.
+    """
+    top = strongest_effect(words) if top is None else top
     found, at = [], 0
     for word in words:
         found += [Part(text[at : word["start"]]), Part(text[word["start"] : word["end"]], word["effect"], depth(word["effect"], top))]
         at = word["end"]
     return [part for part in [*found, Part(text[at:])] if part.text]
+
+
+def strongest_effect(words: Sequence[Mapping[str, Any]]) -> float:
+    """Whichever way it goes; 0 without words."""
+    return max((abs(word["effect"]) for word in words), default=0.0)
 
 
 def depth(effect: float, top: float) -> int:

@@ -22,7 +22,7 @@ from lifecycle.refusals import Refused
 
 MARKER = "lifecycle.json"
 INT8 = "serving/model.int8.onnx"
-FORMAT, DECIDING = 1, 2  # of lifecycle.json; of the second, one label is the answer from a threshold on
+FORMAT, DECIDING = 1, 2  # of lifecycle.json; of the second, where a text has one label, that is the answer from a threshold on
 NO_GATE = "The version was made before int8 was compared with fp32."
 INPUTS = {"input_ids", "attention_mask", "token_type_ids"}
 MAX_ROWS_PER_RUN = 8

@@ -17,7 +17,7 @@ from datasets_app.snapshots.models import Snapshot
 from lifecycle.engine import defaults
 from lifecycle.engine.lengths import count_tokens
 from lifecycle.refusals import Refused
-from lifecycle.training import advice, queries
+from lifecycle.training import advice, suggesting
 from lifecycle.training.advice import Advice, Answers, Candidate, Data, Lengths
 from lifecycle.training.models import BaseModel
 from registry.artifacts import actions as artifacts
@@ -59,7 +59,7 @@ def advise(snapshot: Snapshot, chosen: BaseModel, others: Sequence[BaseModel], a
     )
     base = rows[best.uuid]
     lengths = lengths_of(snapshot, base)
-    suggestions = {name: queries.suggestion(snapshot, base, name) for name in strategies_of(base)}
+    suggestions = {name: suggesting.suggestion(snapshot, base, name) for name in strategies_of(base)}
     found = advice.advise(answers, data, lengths, best, reason, suggestions, failed)
     return Advised(answers, data, lengths, base, found, proposed(found, suggestions[found.value("strategy")]))
 

@@ -11,7 +11,7 @@ from django.conf import settings
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.engine.data import DEVICE, EARLIER, PRECISION, REHEARSAL
-from lifecycle.engine.spec import TrainSpec
+from lifecycle.engine.spec import Base, TrainSpec
 from lifecycle.jobs.models import Job
 from lifecycle.jobs.rules import Device
 from lifecycle.refusals import Refused
@@ -88,6 +88,13 @@ def link(path: Path, target: Path) -> None:
     """Point `path` at a folder, again where it points elsewhere."""
     path.unlink(missing_ok=True)
     path.symlink_to(target, target_is_directory=True)
+
+
+def link_model(run: Run, folder: Path) -> Base:
+    """Lay out the artifact of a run and its base in a folder, as "artifact" and "base". Returns the base as a spec has it."""
+    link(folder / "artifact", local_folder("artifacts", run.artifact))
+    link(folder / "base", local_folder("bases", run.base.folder))
+    return Base(path="base", name=run.base.name, digest=run.base.facts["engine_digest"])
 
 
 def drop_texts(folder: Path) -> None:

@@ -18,7 +18,7 @@ from lifecycle.engine.defaults import Choice
 from lifecycle.engine.tagging import tags
 from lifecycle.jobs import queries as jobs
 from lifecycle.jobs.rules import Device, Queue
-from lifecycle.training import advising, facts, queries
+from lifecycle.training import advising, facts, queries, suggesting
 from lifecycle.training.models import BaseModel, Estimate, Run
 from lifecycle.training.rules import CONSEQUENCE, Strategy, misfit
 from registry.access.models import User
@@ -84,11 +84,11 @@ def launch(user: User, given: Mapping[str, str]) -> dict[str, Any]:
     }
     if snapshot is None or base is None or waiting:
         return context
-    suggestion = queries.suggestion(snapshot, base, str(strategy))
+    suggestion = suggesting.suggestion(snapshot, base, str(strategy))
     if device := device_choice(like, given):
         suggestion = replace(suggestion, choices={**suggestion.choices, "device": device})
     if like is not None and like.strategy == strategy:
-        values = like.spec | like.spec["strategy"] | queries.followed(like.spec, like.snapshot, snapshot)
+        values = like.spec | like.spec["strategy"] | suggesting.followed(like.spec, like.snapshot, snapshot)
         known = {name: each for name, each in suggestion.choices.items() if name in values}
         taken = {name: replace(each, value=values[name], reason=f"As in {like}.") for name, each in known.items()}
         suggestion = replace(suggestion, choices=suggestion.choices | taken)
@@ -125,7 +125,7 @@ def strategy_lines(snapshot: Snapshot, base: BaseModel, strategy: str, suggestio
             continue
         if value == Run.Strategy.IA3 and base.facts.get("architecture") not in ia3_models:
             continue
-        found = suggestion if value == strategy else queries.suggestion(snapshot, base, value)
+        found = suggestion if value == strategy else suggesting.suggestion(snapshot, base, value)
         inner = found.values()
         trainable = (
             text_defaults.trainable(value, base.facts, inner) if writes else facts.trainable(value, base.facts, labels=outputs, inner=inner)

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import statistics
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
-from itertools import islice
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.core.cache import cache
 from django.db.models import Max, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling.queries import present_ids
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
-from lifecycle.engine import defaults, leading, text_defaults
-from lifecycle.engine.calibration import THRESHOLD_ROWS
+from lifecycle.engine import leading
 from lifecycle.engine.spec import RANKED
 from lifecycle.training.models import BaseModel, Estimate, MetricPoint, Run
 from lifecycle.training.rules import FINISHED, Attempt, Repeat, RunState, compare_repeat
@@ -269,151 +263,3 @@ def attempt_of(run: Run) -> Attempt:
 def repeats(run: Run) -> list[Run]:
     """The newest runs that repeat this one."""
     return list(run.repeats.select_related("artifact", "reproduces__artifact").order_by("-id")[:5])
-
-
-# ── What fits this data ─────────────────────────────────────────────────────
-def text_lengths(snapshot: Snapshot) -> tuple[float, float]:
-    """Median and 99th percentile of characters in the first rows of the train split, whose order is that of digests, so a fair sample."""
-    key = f"training:lengths:{snapshot.uuid}"
-    known: tuple[float, float] | None = cache.get(key)
-    if known is None:
-        rows = islice(snapshots.with_items(snapshot, snapshots.rows_of(snapshot, "train")), SAMPLE)
-        lengths = sorted(len(item.text) for _, item in rows) or [1]
-        known = (float(statistics.median(lengths)), float(lengths[min(len(lengths) - 1, int(len(lengths) * 0.99))]))
-        cache.set(key, known, 3600)
-    return known
-
-
-def written_lengths(snapshot: Snapshot) -> tuple[float, float, float]:
-    """Of the first rows of the train split, in characters: the median and the 99th percentile of prompt and answer together, and the 99th
-    percentile of answers."""
-    key = f"training:written:{snapshot.uuid}"
-    known: tuple[float, float, float] | None = cache.get(key)
-    if known is None:
-        rows = islice(snapshots.told_rows(snapshot, "train"), SAMPLE)
-        pairs = [(len(row["text"]), len(row["answer"])) for row in rows if "left_out" not in row] or [(1, 1)]
-        whole, said = sorted(map(sum, pairs)), sorted(answer for _, answer in pairs)
-        at = min(len(pairs) - 1, int(len(pairs) * 0.99))
-        known = (float(statistics.median(whole)), float(whole[at]), float(said[at]))
-        cache.set(key, known, 3600)
-    return known
-
-
-def ranked_lengths(snapshot: Snapshot) -> tuple[float, float, float]:
-    """As `text_lengths`, of prompt and response together; and responses of a row on the average."""
-    key = f"training:ranked:{snapshot.uuid}"
-    known: tuple[float, float, float] | None = cache.get(key)
-    if known is None:
-        rows = list(islice(snapshots.ranked_rows(snapshot, "train"), SAMPLE))
-        lengths = sorted(len(row["text"]) + len(each) for row in rows for each in row["responses"]) or [1]
-        known = (
-            float(statistics.median(lengths)), float(lengths[min(len(lengths) - 1, int(len(lengths) * 0.99))]),
-            len(lengths) / max(1, len(rows)),
-        )  # fmt: skip
-        cache.set(key, known, 3600)
-    return known
-
-
-def unlearnable(snapshot: Snapshot) -> tuple[int, str] | None:
-    """How many training dialogues were looked at and what is the matter with the first, where nothing is learnt from any of the first
-    ones; None where something is, or where there are none."""
-    rows = list(islice(snapshots.told_rows(snapshot, "train"), SAMPLE))
-    return (len(rows), rows[0]["left_out"]) if rows and all("left_out" in row for row in rows) else None
-
-
-def measured_rate(base: BaseModel, strategy: str, *, ranked: bool = False) -> tuple[float, str] | None:
-    """Examples a second of the newest finished run on this base, and its strategy: the same one where there is one, else another's.
-    ranked: of runs that put responses in order, of which an example is several texts; else of the others.
-
-    Another's rate is scaled by the ratio of the two that the engine knows. Head only is not comparable: its encoder runs once.
-    """
-    runs = Run.objects.filter(base=base, state=RunState.SUCCEEDED).exclude(strategy="head").order_by("-id")
-    runs = runs.filter(snapshot__dataset__task__in=RANKED) if ranked else runs.exclude(snapshot__dataset__task__in=RANKED)
-    run = runs.filter(strategy=strategy).first() or runs.first()
-    values = [value for _, value in curves(run, ["examples_per_second"]).get("examples_per_second", [])] if run else []
-    if run is None or not values:
-        return None
-    relative = {name: 1 / cost for name, cost in text_defaults.COST.items()} if run.writes else defaults.RATES
-    if not {strategy, run.strategy} <= relative.keys():
-        return None
-    return statistics.median(values) * relative[strategy] / relative[run.strategy], run.strategy
-
-
-def strategy_settings(run: Run) -> dict[str, Any]:
-    """The settings of a run's strategy itself, as a launch takes them."""
-    inner = run.spec["strategy"]
-    names = text_defaults.settings_of(run.strategy) if run.writes else defaults.settings_of(run.strategy)
-    return {name: inner[name] for name in names if inner.get(name) is not None}
-
-
-def followed(spec: Mapping[str, Any], learnt_from: Snapshot, snapshot: Snapshot) -> dict[str, Any]:
-    """The settings of a spec's class with a threshold, on another snapshot: the class by its stable id, through new names and merges.
-
-    Empty where the spec has none; without a threshold where the snapshot has no such class any more, or too few validation rows of it to
-    choose one. Of another dataset by its name.
-    """
-    chosen = spec.get("operating_class")
-    if not chosen:
-        return {}
-    name = chosen
-    if learnt_from.dataset_id == snapshot.dataset_id:
-        stable = dict(learnt_from.schema.labels.values_list("name", "stable_id")).get(chosen)
-        names = dict(snapshot.schema.labels.values_list("stable_id", "name"))
-        merged = present_ids(snapshot.dataset_id).get(stable) if stable and stable not in names else stable
-        name = names.get(merged, "") if merged else ""
-    rows = snapshot.counts["labels"].get(name, {}).get("validation", 0)
-    is_there = name in learnt_labels(snapshot) and rows >= THRESHOLD_ROWS
-    return {"operating_class": name} if is_there else {"operating_class": "", "operating_point": "f1"}
-
-
-def suggestion(snapshot: Snapshot, base: BaseModel | None, strategy: str) -> defaults.Suggestion:
-    """The engine's settings for this data, each with its reason, and about how long they take."""
-    known = measured_rate(base, strategy, ranked=ranks(snapshot)) if base and strategy != "head" else None
-    found = fresh_suggestion(snapshot, base, strategy, known)
-    return found if base is None else continued(found, snapshot, base)
-
-
-def fresh_suggestion(snapshot: Snapshot, base: BaseModel | None, strategy: str, known: tuple[float, str] | None) -> defaults.Suggestion:
-    """As for a base that has seen none of this data. known: of `measured_rate`."""
-    splits, by_label = snapshot.counts["splits"], snapshot.counts["labels"]
-    if writes(snapshot):
-        middle, longest, answers = map(text_defaults.tokens, written_lengths(snapshot))
-        return text_defaults.suggest(
-            rows=max(1, splits.get("train", 0)), median_tokens=middle, long_tokens=longest, long_answer=answers, strategy=strategy,
-            parameters=(base.facts.get("parameters") or 0) if base else 0, validation_rows=splits.get("validation", 0),
-            measured_rate=known[0] if known else None,
-        )  # fmt: skip
-    median, long, responses = ranked_lengths(snapshot) if ranks(snapshot) else (*text_lengths(snapshot), 1.0)
-    found = defaults.suggest(
-        rows=max(1, splits.get("train", 0)),
-        classes=max(1, len(by_label)),
-        median_tokens=defaults.tokens_from_characters(median),
-        long_tokens=defaults.tokens_from_characters(long),
-        strategy=strategy,
-        class_counts=[counts.get("train", 0) for counts in by_label.values()],
-        validation_rows=splits.get("validation", 0),
-        measured_rate=known[0] if known else None,
-        layers=(base.facts.get("layers") or 0) if base else 0,
-        several=snapshot.dataset.task == Dataset.Task.MULTI_LABEL,
-        one_of=learnt_labels(snapshot) if snapshot.dataset.task == Dataset.Task.SINGLE_LABEL else (),
-    )
-    if ranks(snapshot):
-        choices = {name: choice for name, choice in found.choices.items() if name not in OF_LABELS}
-        found = replace(found, choices=choices, seconds=found.seconds * (1.0 if known else responses))  # each is read with its prompt
-    if snapshot.dataset.task == Dataset.Task.SPANS:  # every token is read by itself: there is nothing to pool
-        found = replace(found, choices={name: choice for name, choice in found.choices.items() if name != "pooling"})
-    if known and known[1] != strategy:
-        reason = f"Scaled from an earlier {Run.Strategy(known[1]).label} run on this machine."
-        found = replace(found, seconds_reason=reason)
-    return found
-
-
-def continued(found: defaults.Suggestion, snapshot: Snapshot, base: BaseModel) -> defaults.Suggestion:
-    """With what more there is to choose where the base is a run's model of the same task."""
-    if base.run is None or base.run.task != learnt_task(snapshot):
-        return found
-    before = base.run.spec
-    more = defaults.continuing(
-        str(base.run), before["pooling"], learnt_labels(snapshot), set(before["labels"]), found.choices, ranks=base.run.ranks
-    )
-    return replace(found, choices=found.choices | more)

@@ -22,7 +22,7 @@ from lifecycle.compute.child import Result, read_result, run_child, tail
 from lifecycle.engine import leading, memory
 from lifecycle.engine.base import SMOLLM2_PACKAGE
 from lifecycle.engine.faults import EngineFault
-from lifecycle.engine.spec import Base, ExportSpec, UnpackSpec
+from lifecycle.engine.spec import ExportSpec, UnpackSpec
 from lifecycle.jobs import devices
 from lifecycle.jobs.actions import bind
 from lifecycle.jobs.context import JobContext
@@ -30,7 +30,7 @@ from lifecycle.jobs.models import Job
 from lifecycle.refusals import NotReady, Refused
 from lifecycle.training import actions, facts, sweep_queries
 from lifecycle.training.actions.bases import check_online
-from lifecycle.training.folders import begun_on, clean, drop_texts, link, local_folder, prepare, run_folder
+from lifecycle.training.folders import begun_on, clean, drop_texts, link_model, prepare, run_folder
 from lifecycle.training.models import BaseModel, Run
 from lifecycle.training.rules import SweepState
 from lifecycle.training.search import Cut
@@ -90,10 +90,7 @@ def unpack(ctx: JobContext, base: BaseModel) -> Path:
 def merge(ctx: JobContext, run: Run, folder: Path) -> Path:
     """A run's model as a base: what it learnt is added into its base's weights, in a child process."""
     ctx.progress(0, stage="Putting the weights together")
-    link(folder / "artifact", local_folder("artifacts", run.artifact))
-    link(folder / "base", local_folder("bases", run.base.folder))
-    base = Base(path="base", name=run.base.name, digest=run.base.facts["engine_digest"])
-    ExportSpec(artifact="artifact", base=base).write(folder / "spec.json")
+    ExportSpec(artifact="artifact", base=link_model(run, folder)).write(folder / "spec.json")
     result = run_child(ctx, "merge", folder, lambda events: None)
     ctx.raise_if_cancelled()
     if not result.ok:

@@ -14,6 +14,7 @@ import yaml
 from django.utils.safestring import SafeString, mark_safe
 from markdown_it import MarkdownIt
 
+from lifecycle.engine.artifact import UNITS_OF_TEXTS
 from lifecycle.training.rules import Strategy
 from lifecycle.training.thresholds import threshold_of
 from lifecycle.ui.numbers import count, decimals
@@ -159,8 +160,9 @@ print(about["labels"][chosen], shares[chosen])"""
 SEVERAL = """shares = 1 / (1 + numpy.exp(-scores))
 print([(label, share) for label, share, least in zip(about["labels"], shares, about["thresholds"]) if share >= least])"""
 
-MARKS = """places = zip(encoded.offsets, encoded.special_tokens_mask)
-kept = [at for at, ((start, end), special) in enumerate(places) if not special and text[start:end].strip()]
+MARKS = (
+    UNITS_OF_TEXTS
+    + """kept, where = tagged(text, encoded.offsets, encoded.special_tokens_mask, about.get("unit"))
 best, came, spans = None, [], []
 for row in scores[kept].astype(float):  # the likeliest tags in which a span goes on only where it has begun
     if best is None:
@@ -173,15 +175,13 @@ for row in scores[kept].astype(float):  # the likeliest tags in which a span goe
 tags = [int(numpy.argmax(best))] if kept else []
 for before in reversed(came):
     tags.append(before[tags[-1]])
-for at, tag in zip(kept, reversed(tags)):
-    start, end = encoded.offsets[at]
-    end = start + len(text[start:end].rstrip())  # some tokenizers give a token the white space beside it
-    start = end - len(text[start:end].lstrip())
+for (start, end), tag in zip(where, reversed(tags)):
     if tag % 2:
         spans.append([start, end, about["labels"][tag // 2]])
     elif tag:
         spans[-1][1] = end
 print(spans)"""
+)
 
 
 def write(facts: Mapping[str, Any], stated: Mapping[str, str]) -> str:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from playwright.sync_api import expect
 
 from lifecycle.compute import warm
-from lifecycle.evaluation import actions, queries
+from lifecycle.evaluation import actions, queries, rules
 from lifecycle.evaluation.models import Analysis
 from tests.support.browser import fits, shot, violations
 from tests.support.jobs import run_ok
-from tests.support.training import make_run, make_snapshot
+from tests.support.losses import made_losses
+from tests.support.marks import marked_snapshot
+from tests.support.ranked import ranked_snapshot
+from tests.support.training import make_run, make_snapshot, several_snapshot
+from tests.support.written import make_decoder, make_written_run, written_snapshot
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -19,8 +26,7 @@ def addresses(project, mia, monkeypatch):
     """name → address of each page, of two runs on one snapshot whose engine is made up."""
     near = {"card": [1.0, 0.0, 0.0], "refund": [0.0, 1.0, 0.0]}
     monkeypatch.setattr(warm, "embed", lambda _, texts: [next((near[w] for w in near if w in t), [0.0, 0.0, 1.0]) for t in texts])
-    shares = [{"probabilities": [0.9, 0.06, 0.04]}]
-    monkeypatch.setattr(warm, "predict", lambda _, texts: {"labels": ["card", "login", "refund"], "answers": shares * len(texts)})
+    made_losses(monkeypatch, lambda row: {"card": 0.1, "login": 2.8, "refund": 3.2}[row["label"]])
     snapshot = make_snapshot(project, mia, copies=12, shares={"train": 50, "validation": 10, "test": 40})
     a, b = (queries.latest_evaluation(make_run(snapshot, mia, accuracy=share, seed=seed), "test") for share, seed in ((0.5, 1), (0.7, 2)))
     item = next(iter(queries.items_by_digest(a, queries.predictions_of(a).ids).values()))
@@ -33,7 +39,7 @@ def addresses(project, mia, monkeypatch):
     monkeypatch.setattr(warm, "explain", lambda *_: found)
     for kind, digest in ((Analysis.Kind.CLUSTERS, ""), (Analysis.Kind.MEMBERSHIP, ""), (Analysis.Kind.WORDS, item.digest)):
         actions.analyse(evaluation=a, kind=kind, actor=mia, item=digest)
-    run_ok("default")
+    run_ok("default", "training")
     return {
         "compare": f"/evaluations/compare/?a={a.uuid}&b={b.uuid}",
         "groups": f"/evaluations/{a.uuid}/clusters/",
@@ -50,3 +56,50 @@ def test_they_hold_in_both_schemes_and_widths(opened, addresses, mia, width, sch
         shot(page, f"{name}-{width}-{scheme}")
         fits(page)
         assert violations(page) == [], name
+
+
+@pytest.fixture
+def of_tasks(project, mia, tmp_path, monkeypatch):
+    """name → address: groups of errors, and reports that tell whether training rows can be told, of tasks other than one class."""
+    near = {"card": [1.0, 0.0], "refund": [0.0, 1.0]}
+    monkeypatch.setattr(warm, "embed", lambda _, texts: [near["card" if "card" in text else "refund"] for text in texts])
+    monkeypatch.setattr(rules, "LEAST_ROWS", 5)
+    made_losses(monkeypatch, lambda row: 0.1)
+    shares, kinds = {"train": 30, "validation": 20, "test": 50}, (Analysis.Kind.CLUSTERS, Analysis.Kind.MEMBERSHIP)
+    runs = {
+        "several": make_run(several_snapshot(project, mia, copies=8, shares=shares), mia, accuracy=0.5),
+        "marks": make_run(marked_snapshot(project, mia, copies=8, shares=shares), mia, accuracy=0.5),
+        "orders": make_run(ranked_snapshot(project, mia), mia),
+        "written": make_written_run(written_snapshot(project, mia), mia, make_decoder(project, mia, tmp_path)),
+    }
+    measured = {name: queries.latest_evaluation(run, "test") for name, run in runs.items()}
+    for name, evaluation in measured.items():
+        for kind in kinds if name in ("several", "marks") else kinds[1:]:
+            actions.analyse(evaluation=evaluation, kind=kind, actor=mia)
+    run_ok("default", "training")
+    return {f"groups-{name}": f"/evaluations/{measured[name].uuid}/clusters/" for name in ("several", "marks")} | {
+        f"{part}-{name}": f"/evaluations/{found.uuid}/{path}"
+        for name, found in measured.items()
+        for part, path in (("told", ""), ("membership", "membership/"))
+    }
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
+def test_those_of_other_tasks_hold_too(opened, of_tasks, mia, width, scheme):
+    for name, address in of_tasks.items():
+        page = opened(address, mia, width=width, scheme=scheme)
+        shot(page, f"{name}-{width}-{scheme}")
+        fits(page)
+        assert violations(page) == [], name
+
+
+def test_the_items_of_a_group_of_marked_parts_become_a_queue_by_keys(opened, of_tasks, mia):
+    page = opened(of_tasks["groups-marks"], mia)
+
+    page.get_by_role("link", name=re.compile("^Open the .* items$")).first.press("Enter")
+    expect(page.get_by_role("heading", name="Group 1 of the errors")).to_be_visible()
+    expect(page.locator("#items mark.true").first).to_be_visible()
+    page.locator("#items tbody input[name=item]").first.press("Space")
+    page.get_by_role("button", name="Open a queue with the ticked items").press("Enter")
+
+    expect(page).to_have_url(re.compile("item="))

@@ -69,6 +69,22 @@ def test_a_threshold_is_chosen_by_costs(opened, evaluation, mia):
     expect(page.get_by_text("Call a row card from")).to_be_visible()
 
 
+def test_what_is_chosen_while_a_page_is_on_its_way_counts_too(opened, evaluation, mia):
+    page = opened(f"/evaluations/{evaluation.uuid}/threshold/", mia)
+    asked = []
+    page.route("**/threshold/**", lambda route: asked.append(route) if not asked else route.continue_())
+
+    page.get_by_label("Class optional").select_option("card")
+    page.wait_for_timeout(100)
+    page.get_by_label("Target accuracy").fill("0.7")
+    page.get_by_label("Target accuracy").press("Tab")
+
+    page.wait_for_url(lambda url: "class=card" in url and "target=0.7" in url)
+    expect(page.get_by_label("Class optional")).to_have_value("card")
+    assert len(asked) == 1
+    asked[0].abort()
+
+
 @pytest.mark.parametrize(("width", "scheme"), MODES)
 def test_the_pages_fit_and_can_be_read_by_everybody(opened, evaluation, mia, width, scheme):
     pages = {

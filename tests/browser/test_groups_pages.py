@@ -19,6 +19,7 @@ def test_a_measure_is_chosen_and_ticked_rows_of_a_group_become_a_queue(opened, p
     page.get_by_role("link", name="Groups", exact=True).click()
     page.get_by_label("Group rows by").select_option("channel")
     expect(page.get_by_text("phone is below the rest: micro-F1 0.857")).to_be_visible()
+    page.wait_for_load_state("networkidle")  # what came is heard from a moment after it is seen
     page.get_by_label("Compare them by").select_option("Texts with every span right")
     expect(page.get_by_text("phone is below the rest: texts with every span right 0.500")).to_be_visible()
     page.get_by_role("link", name="errors of phone").click()

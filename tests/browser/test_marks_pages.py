@@ -46,6 +46,20 @@ def test_what_is_missed_opens_its_texts_with_both_marks_and_goes_to_a_queue(open
     expect(page).to_have_url(re.compile("item="))
 
 
+def test_from_which_confidence_on_spans_are_kept_is_chosen_for_any_class_or_one(opened, runs, mia):
+    evaluation = queries.latest_evaluation(runs[0], "test")
+    page = opened(f"/evaluations/{evaluation.uuid}/", mia)
+
+    page.get_by_role("link", name="Threshold", exact=True).click()
+    page.get_by_label("Target precision").fill("0.6")
+    page.get_by_label("Target precision").press("Enter")
+    page.wait_for_load_state("networkidle")  # else its answer takes the place of the form in which the class is chosen
+    expect(page.get_by_text("Keep a span from")).to_be_visible()
+    page.get_by_label("Class optional").select_option("wish")
+
+    expect(page.get_by_text("Keep a span of wish from")).to_be_visible()
+
+
 @pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
 def test_the_pages_fit_and_can_be_read_by_everybody(opened, runs, project, mia, width, scheme):
     version = registered(project, runs[1], mia)
@@ -56,6 +70,7 @@ def test_the_pages_fit_and_can_be_read_by_everybody(opened, runs, project, mia, 
         "marks-of-run": f"/evaluations/run/{runs[0].uuid}/",
         "marks-evaluation": f"/evaluations/{first.uuid}/",
         "marks-items": f"/evaluations/{first.uuid}/items/",
+        "marks-threshold": f"/evaluations/{first.uuid}/threshold/?class=wish&goal=cost&false=4&missed=4&person=0.1",
         "marks-compare": f"/evaluations/compare/?a={first.uuid}&b={second.uuid}",
         "marks-suggest": f"/evaluations/suggest/{runs[0].snapshot.dataset.uuid}/",
         "marks-version": f"/models/versions/{version.uuid}/",

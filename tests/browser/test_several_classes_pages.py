@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
-from lifecycle.evaluation import queries
+from lifecycle.evaluation import queries, rules
 from registry.catalog import actions as catalog
 from registry.catalog.models import ModelVersion
 from tests.support.browser import fits, shot, violations
@@ -42,6 +44,20 @@ def test_what_a_class_misses_opens_its_rows(opened, runs, mia):
     expect(page.locator("#items tbody tr")).to_have_count(worst["missed"])
 
 
+def test_a_threshold_of_another_class_is_chosen(opened, runs, mia):
+    evaluation = queries.latest_evaluation(runs[0], "test")
+    page = opened(f"/evaluations/{evaluation.uuid}/", mia)
+
+    page.get_by_role("link", name="Threshold", exact=True).click()
+    expect(page.get_by_label("Class")).to_have_value(rules.most_mistaken(evaluation.report))
+    page.get_by_label("Class").select_option("login")
+    expect(page).to_have_url(re.compile("class=login"))
+    page.get_by_role("link", name="Target recall").click()
+
+    expect(page.get_by_text("Give login to a row from")).to_be_visible()
+    expect(page.get_by_text("the model goes on giving login from 0.500 on")).to_be_visible()
+
+
 @pytest.mark.parametrize(("width", "scheme"), MODES)
 def test_the_pages_fit_and_can_be_read_by_everybody(opened, runs, project, mia, width, scheme):
     version = registered(project, runs[1], mia)
@@ -51,6 +67,7 @@ def test_the_pages_fit_and_can_be_read_by_everybody(opened, runs, project, mia, 
         "several-run": f"/runs/{runs[0].uuid}/",
         "several-evaluation": f"/evaluations/{first.uuid}/",
         "several-items": f"/evaluations/{first.uuid}/items/",
+        "several-threshold": f"/evaluations/{first.uuid}/threshold/?goal=cost&false=4&missed=4&person=0.1",
         "several-compare": f"/evaluations/compare/?a={first.uuid}&b={second.uuid}",
         "several-suggest": f"/evaluations/suggest/{runs[0].snapshot.dataset.uuid}/",
         "several-version": f"/models/versions/{version.uuid}/",

@@ -14,12 +14,13 @@ from lifecycle.engine import deciding, metrics, predictions
 from lifecycle.engine.artifact import ArtifactInfo, loading_snippet
 from lifecycle.engine.calibration import wilson
 from lifecycle.engine.deciding import Cut, Deciding
+from lifecycle.engine.document import SpecError
 from lifecycle.engine.events import read_events
 from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.occlusion import explain
 from lifecycle.engine.predictions import Predictions
 from lifecycle.engine.recipes import RECIPES
-from lifecycle.engine.spec import Base, SpecError, TrainSpec
+from lifecycle.engine.spec import Base, TrainSpec
 from tests.engine.inbox import write_rows
 
 LABELS = ("ham", "offer", "fraud")
@@ -150,6 +151,10 @@ def test_answers_are_kept_with_the_threshold_and_compared_by_it_in_another_order
     compared = predictions.compare(first, kept, count=5)["metrics"]["accuracy"]
 
     assert kept.cut == Cut(0, 0.3)
+    for at, label in enumerate(kept.labels):
+        found = predictions.read_scores(tmp_path / "predictions.parquet", label)
+        assert (found.score == kept.probabilities[:, at]).all()
+        assert (found.positive.tolist(), found.called.tolist()) == ((kept.truth == at).tolist(), (kept.predicted == at).tolist())
     assert pq.read_table(tmp_path / "predictions.parquet")["predicted"].to_pylist() == ["fraud", "ham", "fraud", "fraud", "ham"]
     assert (compared["baseline"], compared["candidate"]) == (0.8, 0.8)
     assert [kept.labels[at] for at in kept.predicted] == ["fraud", "ham", "fraud", "fraud", "ham"]
@@ -172,8 +177,8 @@ def test_only_an_artifact_with_a_threshold_has_the_format_that_older_readers_ref
         assert info.to_json()["format"] == number
         assert ArtifactInfo.read(tmp_path) == info
 
-    (tmp_path / "lifecycle.json").write_text(json.dumps(chosen.to_json() | {"format": 3}))
-    with pytest.raises(EngineFault, match="format 3"):
+    (tmp_path / "lifecycle.json").write_text(json.dumps(chosen.to_json() | {"format": 4}))
+    with pytest.raises(EngineFault, match="format 4"):
         ArtifactInfo.read(tmp_path)
 
 

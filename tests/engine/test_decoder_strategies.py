@@ -5,7 +5,8 @@ from types import SimpleNamespace
 import pytest
 
 from lifecycle.engine import text_defaults
-from lifecycle.engine.spec import SpecError, Strategy
+from lifecycle.engine.document import SpecError
+from lifecycle.engine.spec import Strategy
 from tests.support.tiny_decoders import ARCHITECTURES, QUESTIONS, make_tiny_decoder
 
 pytestmark = pytest.mark.engine

@@ -1,6 +1,6 @@
 import pytest
 
-from lifecycle.engine.defaults import INNER, STRATEGIES, estimate_seconds, strategy_spec, suggest, tokens_from_characters
+from lifecycle.engine.defaults import INNER, STRATEGIES, continuing, estimate_seconds, strategy_spec, suggest, tokens_from_characters
 from lifecycle.engine.spec import TrainSpec
 
 
@@ -26,7 +26,23 @@ def test_small_data_gets_more_epochs_and_large_data_fewer(rows, epochs, batch):
     assert (values["epochs"], values["batch_size"]) == (epochs, batch)
 
 
-@pytest.mark.parametrize(("long_tokens", "max_tokens"), [(20, 64), (100, 128), (129, 256), (4000, 512), (None, 128)])
+def test_a_head_that_knows_its_classes_takes_a_fifth_of_the_rate_of_one_that_does_not():
+    for spans in (False, True):
+        choices = suggest(rows=1000, classes=2, median_tokens=14, spans=spans).choices
+        known = continuing("run 1", "mean", ["a", "b"], {"a", "b"}, choices)
+
+        assert known["head_learning_rate"].value == pytest.approx(choices["head_learning_rate"].value / 5)
+
+
+@pytest.mark.parametrize(("strategy", "rate"), [("full", 1e-3), ("lora", 1e-3), ("head", 1e-2)])
+def test_a_head_that_reads_each_word_takes_a_smaller_rate_and_pools_nothing(strategy, rate):
+    choices = suggest(rows=1000, classes=2, median_tokens=14, strategy=strategy, spans=True).choices
+
+    assert choices["head_learning_rate"].value == rate
+    assert "pooling" not in choices
+
+
+@pytest.mark.parametrize(("long_tokens", "max_tokens"), [(20, 128), (100, 128), (129, 256), (4000, 512), (None, 128)])
 def test_room_follows_the_long_texts(long_tokens, max_tokens):
     choice = suggest(rows=1000, classes=2, median_tokens=14, long_tokens=long_tokens).choices["max_tokens"]
 

@@ -9,7 +9,7 @@ from lifecycle.compute import warm
 from lifecycle.engine.predictor import Predictor
 from lifecycle.refusals import Refused
 from tests.engine.inbox import SETS
-from tests.engine.test_ranking_training import ranked_folder  # noqa: F401  a fixture
+from tests.engine.test_ranking_training import ORDERS, ranked_folder  # noqa: F401  a fixture
 from tests.engine.test_spans_training import spans_folder  # noqa: F401  a fixture
 
 pytestmark = pytest.mark.engine
@@ -82,9 +82,51 @@ def test_words_speak_for_each_marked_part_in_its_place(spans_folder, train_here,
     assert effects["my"] == pytest.approx(card - alone, rel=1e-3, abs=1e-3)
 
 
-def test_words_of_orders_are_refused_in_a_sentence(ranked_folder, train_here, warm_engine):  # noqa: F811
+def test_words_speak_for_each_response_by_its_lead(ranked_folder, train_here, warm_engine):  # noqa: F811
+    folder = ranked_folder(rows=ORDERS, task="ranking", epochs=12)
+    train_here(folder)
+    prompt, responses = "my card is lost", ["refund please", "card help", "thanks"]
+
+    first, *others = warm.explain_responses(folder / "artifact", prompt, responses)
+
+    predictor = Predictor(folder / "artifact")
+
+    def strengths(prompt, responses):
+        return predictor.answer([(prompt, each) for each in responses]).logits[:, 0] / predictor.info.temperature
+
+    def lead(at, said):
+        return float(said[at] - max(np.delete(said, at)))
+
+    whole = strengths(prompt, responses)
+    assert [first["answer"], *(each["answer"] for each in others)] == np.argsort(-whole).tolist()
+    for each in (first, *others):
+        at, said = each["answer"], responses[each["answer"]]
+        assert each["log_odds"] == pytest.approx(lead(at, whole), abs=1e-4)
+        assert (len(each["prompt"]), len(each["words"]), each["found"]) == (4, len(said.split()), 4 + len(said.split()))
+        word = each["prompt"][1]
+        assert prompt[word["start"] : word["end"]] == "card"
+        assert word["effect"] == pytest.approx(lead(at, whole) - lead(at, strengths("my  is lost", responses)), abs=1e-4)
+        word = each["words"][0]
+        rest = [response[word["end"] :] if number == at else response for number, response in enumerate(responses)]
+        assert word["effect"] == pytest.approx(lead(at, whole) - lead(at, strengths(prompt, rest)), abs=1e-4)
+    assert first == warm.explain_responses(folder / "artifact", prompt, responses)[0]
+
+
+def test_words_of_responses_behind_what_the_model_reads_are_not_left_out(ranked_folder, train_here, warm_engine):  # noqa: F811
+    folder = ranked_folder(epochs=1, max_tokens=13)
+    train_here(folder)
+
+    found = warm.explain_responses(folder / "artifact", " ".join(["card"] * 9), [" ".join(["help"] * 9), "refund"])
+
+    read = {each["answer"]: (len(each["prompt"]), len(each["words"]), each["found"]) for each in found}
+    assert read == {0: (9, 5, 18), 1: (9, 1, 10)}  # 10 of 13 tokens are words; with the short response all of the prompt is read
+
+
+def test_one_response_alone_is_refused_in_a_sentence(ranked_folder, train_here, warm_engine):  # noqa: F811
     folder = ranked_folder(epochs=1)
     train_here(folder)
 
-    with pytest.raises(Refused, match="Words are left out for classes and marked parts of a text so far"):
+    with pytest.raises(Refused, match="there are not two of them to put in order"):
+        warm.explain_responses(folder / "artifact", "my card is lost", ["card help"])
+    with pytest.raises(Refused, match="there are not two of them to put in order"):
         warm.explain(folder / "artifact", "my card is lost")

@@ -195,6 +195,23 @@ def test_sets_survive_parquet_exactly(tmp_path):
     assert table["predicted"].to_pylist() == [["a"], ["a", "b"], ["b"]]
 
 
+def test_one_class_is_read_without_the_others_and_is_what_reading_all_gives(tmp_path, monkeypatch):
+    random = np.random.default_rng(2)
+    truth, shares = random.random((50, 3)) < 0.4, random.random((50, 3))
+    written = of(("a", "b", "c"), tuple(f"{at:02d}" for at in range(50)), truth, shares, (0.5, 0.2, 0.9))
+    predictions.write(tmp_path / "p.parquet", written, "test")
+    monkeypatch.setattr(predictions, "ROWS_AT_ONCE", 7)
+
+    for at, label in enumerate(written.labels):
+        found = predictions.read_scores(tmp_path / "p.parquet", label)
+        assert (found.score == shares[:, at]).all()
+        assert (found.positive == truth[:, at]).all()
+        assert (found.called == (shares[:, at] >= written.thresholds[at])).all()
+    wrong, sure = truth != written.decided, np.where(written.decided, shares, 1 - shares)
+    plain = [max(sure[row][wrong[row]]) if wrong[row].any() else min(sure[row]) for row in range(50)]
+    assert predictions.read_sureness(tmp_path / "p.parquet", predictions.read_sets(tmp_path / "p.parquet")).tolist() == plain
+
+
 def test_two_evaluations_of_sets_are_compared_on_the_items_they_share():
     one = of(("a", "b"), ("1", "2", "3"), [[1, 0], [0, 1], [1, 1]], [[0.9, 0.1], [0.6, 0.4], [0.9, 0.9]])
     two = of(("b", "a"), ("2", "1", "4"), [[1, 0], [0, 1], [1, 1]], [[0.8, 0.2], [0.1, 0.9], [0.5, 0.5]], (0.5, 0.5))

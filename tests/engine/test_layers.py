@@ -3,7 +3,8 @@
 import pytest
 
 from lifecycle.engine.defaults import IA3_MODELS
-from lifecycle.engine.spec import SpecError, Strategy
+from lifecycle.engine.document import SpecError
+from lifecycle.engine.spec import Strategy
 from tests.support.architectures import MODELS, SHAPE, make_encoder
 
 pytestmark = pytest.mark.engine

@@ -9,7 +9,7 @@ import pytest
 from sklearn.metrics import precision_recall_curve
 
 from lifecycle.engine import calibration, operating
-from lifecycle.engine.operating import NEVER, Costs
+from lifecycle.engine.operating import NEVER, UNSCORED, Costs
 
 SCORES = np.array([0.1, 0.2, 0.2, 0.4, 0.6, 0.6, 0.8, 0.9])
 POSITIVE = np.array([0, 0, 1, 0, 1, 0, 1, 1], dtype=bool)
@@ -94,3 +94,62 @@ def test_the_cost_is_told_for_1000_rows():
     assert mean == pytest.approx(1000 * (2 * 100 + 10 * 50 + 0.5 * 100) / 1000)
     spread = np.sqrt((4 * 100 + 100 * 50 + 0.25 * 100) / 1000 - 0.75**2)
     assert (low, high) == pytest.approx((750 - 1.96 * 1000 * spread / 1000**0.5, 750 + 1.96 * 1000 * spread / 1000**0.5), rel=0.05)
+
+
+# ── Positive rows without a score, as true spans that were not found ────────
+SPANS = np.array([0.9, 0.8, 0.6, 0.7, UNSCORED, UNSCORED, UNSCORED])
+RIGHT = np.array([0, 0, 0, 1, 1, 1, 1], dtype=bool)
+
+
+def test_no_recall_is_reached_where_no_row_is_positive():
+    found = operating.curve(np.array([0.2, 0.9]), np.array([False, False]))
+
+    assert operating.for_recall(found, 0.5) is None
+
+
+def test_rows_without_a_score_are_missed_at_every_threshold():
+    found = operating.curve(SPANS, RIGHT)
+
+    assert (found.thresholds.tolist(), found.called.tolist(), found.hits.tolist()) == ([0.6, 0.7, 0.8, 0.9], [4, 3, 2, 1], [1, 1, 0, 0])
+    assert (found.positives, found.rows) == (4, 4)
+    assert found.recall.tolist() == [0.25, 0.25, 0, 0]
+    assert found.coverage.tolist() == [1, 0.75, 0.5, 0.25]
+    assert (operating.for_recall(found, 0.25), operating.for_recall(found, 0.26)) == (0.7, None)
+    assert operating.for_precision(found, 1 / 3) == 0.7
+
+
+def test_the_curve_with_rows_without_a_score_is_that_of_scikit_learn_above_them(rows):
+    scores, positive = rows
+    unscored = positive & (np.arange(len(scores)) % 3 == 0)
+
+    precision, recall, thresholds = precision_recall_curve(positive, np.where(unscored, -1.0, scores))
+    found = operating.curve(np.where(unscored, UNSCORED, scores), positive)
+
+    assert found.thresholds.tolist() == thresholds[1:].tolist()
+    assert found.precision == pytest.approx(precision[1:-1], abs=1e-12)
+    assert found.recall == pytest.approx(recall[1:-1], abs=1e-12)
+
+
+def test_what_has_no_score_is_neither_kept_nor_handed_over():
+    costs = Costs(1, 3, 0.1)
+
+    low, high = operating.cheapest(operating.curve(SPANS, RIGHT), costs)
+    found = operating.outcome(SPANS, RIGHT, low, high)
+
+    assert (low, high) == (0.7, NEVER)
+    assert found == operating.Outcome(hit=0, false=0, missed=3, passed=1, person=3, positives=4, unscored=3)
+    assert found.share("person") == (0.75, *calibration.wilson(3, 4))
+    assert found.share("called") == (0, *calibration.wilson(0, 4))
+    assert found.cost(costs)[0] == pytest.approx(1000 * (3 * 3 + 3 * 0.1) / 7)
+    assert operating.cheapest(operating.curve(SPANS, RIGHT), Costs(1, 3)) == (0.7, 0.7)
+    assert operating.cheapest(operating.curve(SPANS, RIGHT), Costs(1, 1)) == (NEVER, NEVER)
+
+
+def test_without_any_score_nothing_can_be_chosen_and_without_a_row_nothing_costs():
+    some, none = operating.curve(SPANS[4:], RIGHT[4:]), operating.curve(SPANS[:0], RIGHT[:0])
+
+    for found in (some, none):
+        assert (operating.for_precision(found, 0.1), operating.for_recall(found, 0.1)) == (None, None)
+        assert operating.cheapest(found, Costs(1, 1, 1)) == (NEVER, NEVER)
+    assert operating.outcome(SPANS[:0], RIGHT[:0], 0, 0).cost(Costs(1, 1))[0] is None
+    assert operating.outcome(SPANS[4:], RIGHT[4:], NEVER, NEVER).share("person") == (None, 0.0, 1.0)

@@ -10,10 +10,11 @@ import pytest
 from sklearn.metrics import precision_score, recall_score
 
 from lifecycle.engine.artifact import ArtifactInfo, Operating
+from lifecycle.engine.document import SpecError
 from lifecycle.engine.events import read_events
 from lifecycle.engine.operating import choose_for
 from lifecycle.engine.recipes import RECIPES
-from lifecycle.engine.spec import Base, SpecError, TrainSpec
+from lifecycle.engine.spec import Base, TrainSpec
 
 SCORES = np.array([[0.9], [0.8], [0.7], [0.6], [0.5], [0.4]])
 TRUTH = np.array([[True], [True], [False], [True], [False], [False]])

@@ -12,8 +12,9 @@ from safetensors.torch import load_file
 from torch import distributed
 
 from lifecycle.engine import team
+from lifecycle.engine.document import SpecError
 from lifecycle.engine.faults import EngineFault
-from lifecycle.engine.spec import SpecError, TrainSpec
+from lifecycle.engine.spec import TrainSpec
 from lifecycle.engine.team import Team
 from tests.engine.teams import assert_same_curve, children, digest, kill_when
 

@@ -7,7 +7,8 @@ import shutil
 
 import pytest
 
-from lifecycle.engine.spec import SpecError, TrainSpec
+from lifecycle.engine.document import SpecError
+from lifecycle.engine.spec import TrainSpec
 
 SPEC = {"base": {"path": "base", "name": "tiny"}, "labels": ["a", "b"], "processes": 2, "sharded": True}
 CACHED = {"kind": "lora", "cached": True, "frozen_layers": 1}

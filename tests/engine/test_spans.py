@@ -1,9 +1,12 @@
 """Scores of spans: as seqeval has them, by place and class; how spans were mistaken; two models on the same texts."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from lifecycle.engine import metrics, span_predictions, spans
+from lifecycle.engine.operating import UNSCORED
 from lifecycle.engine.span_predictions import SpanPredictions
 from lifecycle.engine.tagging import Found, Marked, Tokens, tag
 
@@ -143,6 +146,21 @@ def test_answers_are_read_back_as_they_were_written(tmp_path):
     assert (back.loss.tolist(), back.tokens.tolist()) == ([0.5, 0.25], [2.0, 3.0])
 
 
+def test_found_spans_have_their_confidence_as_score_and_true_ones_that_were_not_found_have_none(tmp_path):
+    found = (Found(0, 4, 1, 0.9), Found(14, 18, 0, 0.8), Found(10, 13, 0, 0.6)), (Found(0, 4, 0, 0.7),)
+    truth = ((0, 9, 1), (14, 18, 1), (22, 26, 0)), ((0, 4, 0),)  # the second text's is found; the same place in the first is not its span
+    given = SpanPredictions(("LOC", "PER"), ("a", "b"), truth, found, np.zeros(2), np.ones(2))
+    span_predictions.write(tmp_path / "predictions.parquet", given, "test")
+
+    every, loc, per = (span_predictions.read_scores(tmp_path / "predictions.parquet", label) for label in ("", "LOC", "PER"))
+
+    assert every.score.tolist() == [0.9, 0.8, 0.6, 0.7, UNSCORED, UNSCORED, UNSCORED]
+    assert every.positive.tolist() == [False, False, False, True, True, True, True]
+    assert every.called.tolist() == [True] * 4 + [False] * 3
+    assert (loc.score.tolist(), loc.positive.tolist()) == ([0.8, 0.6, 0.7, UNSCORED], [False, False, True, True])
+    assert (per.score.tolist(), per.positive.tolist()) == ([0.9, UNSCORED, UNSCORED], [False, True, True])
+
+
 def test_two_models_are_compared_whatever_the_order_of_their_classes():
     one = predictions([[], []])
     two = predictions([[(0, 4, "PER")], [(2, 5, "LOC")]], labels=("PER", "LOC"))
@@ -153,6 +171,15 @@ def test_two_models_are_compared_whatever_the_order_of_their_classes():
     assert (found["metrics"]["micro_f1"]["baseline"], found["metrics"]["micro_f1"]["candidate"]) == (0.0, 1.0)
     assert found["metrics"]["micro_f1"]["verdict"] == "better"
     assert set(found["metrics"]["per_class"]) == {"LOC", "PER"}
+
+
+def test_losses_for_each_of_other_tokens_are_not_compared():
+    one = predictions([[], []])
+    two = replace(one, tokens=one.tokens + 1)
+
+    assert "log_loss" in span_predictions.compare(one, one, count=50)["metrics"]
+    assert "log_loss" not in span_predictions.compare(one, two, count=50)["metrics"]
+    assert "micro_f1" in span_predictions.compare(one, two, count=50)["metrics"]
 
 
 def test_what_cannot_be_compared_is_told():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,8 +19,9 @@ from lifecycle.engine.events import Point, points, read_events
 from lifecycle.engine.losses import CrossEntropy, TokenCrossEntropy, tag_weights
 from lifecycle.engine.predictor import Predictor
 from lifecycle.engine.recipes import RECIPES
+from lifecycle.engine.spec import TrainSpec
 from lifecycle.engine.strategies import load_tokenizer
-from lifecycle.engine.tagging import Marked
+from lifecycle.engine.tagging import Marked, Unit
 from tests.engine.inbox import ROWS
 from tests.support.marks import spans_in
 
@@ -164,8 +167,8 @@ def test_a_text_that_was_read_to_its_end_asks_for_no_more_tokens(tiny_base):
     long = "thanks help please thanks help please thanks help my card"
     texts, marked = ("my card ", long), (Marked(((3, 8, 0),)), Marked(((len(long) - 4, len(long), 0),)))
 
-    def noted(some):
-        encoded = RECIPES["spans"].encode(load_tokenizer(tiny_base), Rows(("a", "b")[some], texts[some], marked[some]), 2, 8)
+    def noted(some, unit=Unit.PIECE):
+        encoded = RECIPES["spans"].encode(load_tokenizer(tiny_base), Rows(("a", "b")[some], texts[some], marked[some]), 2, 8, unit)
         return encoded.cut, encoded.notes[0]
 
     (cut, both), (_, first) = noted(slice(2)), noted(slice(1))
@@ -175,6 +178,8 @@ def test_a_text_that_was_read_to_its_end_asks_for_no_more_tokens(tiny_base):
         "than they is marked."
     )
     assert first.next_step == "Mark whole words that do not overlap."
+    _, spaced = noted(slice(1), Unit.SPACED)
+    assert spaced.next_step == "Mark all of what stands between two spaces, in parts that do not overlap."
 
 
 @pytest.mark.parametrize(
@@ -204,12 +209,61 @@ def test_a_class_without_a_span_is_told(spans_folder, train_here):
 
 
 def test_pooling_is_refused():
-    from lifecycle.engine.spec import Base, SpecError, TrainSpec
+    from lifecycle.engine.document import SpecError
+    from lifecycle.engine.spec import Base, TrainSpec
 
     spec = TrainSpec(Base("base", "base"), ("a",), task="spans").to_json()
 
     with pytest.raises(SpecError, match="pooling must be mean where parts of texts are marked"):
         TrainSpec.from_json(spec | {"pooling": "cls"})
+
+
+def test_a_token_counts_as_much_in_a_batch_of_long_texts_as_in_one_of_short_ones():
+    long, short = torch.tensor([[0, 1, 2, 0, 3, 0], [0, 0, 0, 1, 2, 0]]), torch.tensor([[0, 1], [0, -100]])
+    loss = TokenCrossEntropy(CrossEntropy(), of_row=15 / 4)
+
+    steps = [loss.weight(each) / loss.usual(each) for each in (long, short)]  # of the mean over a batch's tokens
+
+    assert steps == [12 / 7.5, 3 / 7.5]
+    assert sum(steps) == 2  # two steps of the mean over all tokens
+
+
+def test_the_loss_that_is_told_does_not_hang_on_how_long_texts_are(spans_folder, train_here, monkeypatch):
+    monkeypatch.setattr("lifecycle.engine.trainer.LOG_STEPS", 1)
+    texts = ["my card"] * 8 + [" ".join(["thanks my card please"] * 10)] * 4 + ["my refund"] * 4
+    folder = spans_folder(texts=texts, epochs=2, learning_rate=0.0, head_learning_rate=0.0, evaluations_per_epoch=1)
+
+    train_here(folder)
+
+    told = [point.values["train_loss"] for point in points(read_events(folder / "events.jsonl")[0]) if "train_loss" in point.values]
+    assert len(told) == 8
+    assert max(told) < 1.5 * min(told)
+
+
+@pytest.mark.parametrize(
+    ("kept", "unit"),
+    [
+        ('{"precision": "fp32"}', Unit.PIECE),  # by a version that knew no other
+        ('{"precision": "fp32", "whole_words": true}', Unit.WORD),  # by one that knew words alone
+        ('{"precision": "fp32", "unit": "word"}', Unit.WORD),
+    ],
+)
+def test_a_run_goes_on_by_what_it_was_begun_with(kept, unit, pieces_folder, train_here):
+    folder = pieces_folder(lambda text: [{"start": text.index("cards"), "end": text.index("cards") + 5, "label": "thing"}], CARDS)
+    (folder / "precision.json").write_text(kept)
+
+    train_here(folder)
+
+    assert ArtifactInfo.read(folder / "artifact").unit == unit
+
+
+def test_batches_of_a_run_over_spans_are_weighed_by_their_tokens(spans_folder):
+    spec = TrainSpec.read(spans_folder() / "spec.json")
+    labels = [np.array([-100, 0, 1, -100]), np.array([-100, 0, 0, 0, 3, 4, -100])]
+
+    assert RECIPES["spans"].loss(spec, labels).of_row == 3.5
+    weighed = RECIPES["spans"].loss(replace(spec, class_weights=True), labels)
+    assert weighed.of_row == pytest.approx(float(weighed.inner.weight(torch.tensor([0, 1, 0, 0, 0, 3, 4]))) / 2)
 
 
 def test_the_predictor_reads_the_places_that_training_read(tiny_base):
@@ -221,6 +275,61 @@ def test_the_predictor_reads_the_places_that_training_read(tiny_base):
         plain = tokenizer.backend_tokenizer.encode(text)
         assert plain.ids == list(ids)
         assert np.array_equal(tagging.places(text, plain.offsets, plain.special_tokens_mask)[1], offsets)
+
+
+@pytest.fixture
+def pieces_folder(spans_folder, tiny_base, tmp_path):
+    """As spans_folder, with a tokenizer that reads cards as card and ##s."""
+
+    def make(marked, texts):
+        base = tmp_path / "pieces"
+        shutil.copytree(tiny_base, base)
+        tokenizer = json.loads((base / "tokenizer.json").read_text())
+        vocabulary = tokenizer["model"]["vocab"]
+        vocabulary["##s"] = vocabulary.pop("late")
+        (base / "tokenizer.json").write_text(json.dumps(tokenizer))
+        folder = spans_folder(base={"path": str(base), "name": "pieces"}, labels=["thing"], learning_rate=5e-3, head_learning_rate=5e-2)
+        for split in ("train", "validation"):
+            write(folder / f"{split}.jsonl", texts, marked)
+        return folder
+
+    return make
+
+
+CARDS = ["my cards", "cards lost", "lost my cards", "help my cards please"]
+
+
+@pytest.mark.parametrize(
+    ("part", "between", "unit", "format_of", "read"),
+    [
+        ("cards", " ", "spaced", 3, [[0, 2], [3, 8]]),
+        ("cards", "-", "word", 3, [[0, 2], [2, 3], [3, 8]]),
+        ("card", " ", "piece", 1, [[0, 2], [3, 7], [7, 8]]),
+    ],
+)
+def test_a_word_is_read_whole_where_spans_keep_to_words_and_by_its_pieces_where_they_do_not(
+    part, between, unit, format_of, read, pieces_folder, train_here
+):
+    texts = [text.replace(" ", between) for text in CARDS]
+
+    def marked(text):
+        return [{"start": text.index(part), "end": text.index(part) + len(part), "label": "thing"}]
+
+    folder = pieces_folder(marked, texts)
+
+    assert train_here(folder)["metrics"]["micro_f1"] == 1.0
+
+    info = ArtifactInfo.read(folder / "artifact")
+    assert info.unit == unit
+    assert any(each.get("message") == Unit(unit).sentence for each in read_events(folder / "events.jsonl")[0])
+    assert json.loads((folder / "artifact" / "lifecycle.json").read_text())["format"] == format_of
+    predictor = Predictor(folder / "artifact")
+    assert predictor.answer([texts[0]]).logits.offsets[0].tolist() == read
+    found = RECIPES["spans"].answer(predictor.probabilities(texts), info)
+    space = {"artifact": str(folder / "artifact"), "texts": texts}
+    exec(loading_snippet(info), space)  # noqa: S102  what the card says
+    assert space["answers"] == [[{name: each[name] for name in ("start", "end", "label")} for each in row["spans"]] for row in found]
+    assert space["answers"] == [marked(text) for text in texts]
 
 
 def test_a_model_that_finds_nothing_is_told_as_such():

@@ -4,7 +4,8 @@ import sys
 
 import pytest
 
-from lifecycle.engine.spec import EvaluateSpec, SpecError, TrainSpec
+from lifecycle.engine.document import SpecError
+from lifecycle.engine.spec import EvaluateSpec, TrainSpec
 
 GOOD = {
     "base": {"path": "base", "name": "tiny"},

@@ -33,11 +33,12 @@ def test_a_strategy_learns_with_each_recipe_and_can_be_served(strategy, task, ba
     import torch
 
     from lifecycle.engine.classifier import collate
+    from lifecycle.engine.document import SpecError
     from lifecycle.engine.export import export_onnx
     from lifecycle.engine.faults import EngineFault
     from lifecycle.engine.layers import Lowest
     from lifecycle.engine.recipes import RECIPES
-    from lifecycle.engine.spec import RANKED, Base, SpecError, TrainSpec
+    from lifecycle.engine.spec import RANKED, Base, TrainSpec
     from lifecycle.engine.strategies import merged
 
     recipe, labels, names = RECIPES[task], TARGETS[task], () if task in RANKED else ("a", "b", "c")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lifecycle.engine import tagging
-from lifecycle.engine.tagging import Marked, Tokens
+from lifecycle.engine.tagging import Marked, Tokens, Unit
 
 TEXT = "Anna Bell met Carl"
 WORDS = np.array([[0, 4], [5, 9], [10, 13], [14, 18]])
@@ -42,6 +42,75 @@ def test_special_tokens_and_those_of_white_space_do_not_count():
 
     assert counted.tolist() == [False, True, False, True, False]
     assert where.tolist() == [[0, 1], [3, 4]]  # the white space that a tokenizer gave to b is not of it
+
+
+def test_the_first_piece_of_a_word_stands_for_all_of_it_that_is_read():
+    pieces = [(0, 0), (0, 3), (3, 6), (6, 7), (7, 9), (10, 12), (0, 0)]  # Annabe Ll-y. cut after "ab"
+    counted, where = tagging.places("Annabe-ly abcd", pieces, [1, 0, 0, 0, 0, 0, 1], Unit.WORD)
+
+    assert counted.tolist() == [False, True, False, True, True, True, False]
+    assert where.tolist() == [[0, 6], [6, 7], [7, 9], [10, 12]]
+
+
+def test_between_spaces_all_is_one_but_brackets_and_quotes_around_it_and_stops_behind():
+    text = "@ann (Annabe-ly). ... t.co/a"
+    pieces = [(0, 1), (1, 4), (5, 6), (6, 9), (9, 12), (12, 13), (13, 15), (15, 16), (16, 17), (18, 19), (19, 20), (20, 21), (22, 23),
+              (23, 24), (24, 26), (26, 27), (27, 28)]  # fmt: skip
+
+    assert tagging.places(text, pieces, [0] * 17, Unit.SPACED)[1].tolist() == [
+        [0, 4], [5, 6], [6, 15], [15, 16], [16, 17], [18, 19], [19, 20], [20, 21], [22, 28],
+    ]  # fmt: skip
+    assert tagging.inner_places("", Unit.SPACED) == tagging.inner_places("", Unit.WORD) == [False]
+    assert tagging.inner_places('"""', Unit.SPACED) == [False] * 4
+    assert tagging.inner_places("a-b", Unit.SPACED) == [False, True, True, False]
+    assert tagging.inner_places("a-b", Unit.WORD) == tagging.inner_places("a-b", Unit.PIECE) == [False] * 4
+
+
+def test_pieces_of_one_letter_and_a_mark_on_it_are_of_its_word():
+    bytes_of_it = [(0, 3), (3, 4), (4, 5), (4, 5), (4, 5), (5, 6)]  # as tokenizers of bytes read Nguyễn
+
+    assert tagging.places("Nguyễn", bytes_of_it, [0] * 6, Unit.WORD)[1].tolist() == [[0, 6]]
+    assert tagging.places("Jose\u0301 x", [(0, 4), (4, 5), (6, 7)], [0] * 3, Unit.WORD)[1].tolist() == [[0, 5], [6, 7]]
+    assert tagging.unit_of(["हिन्दी"], [Marked(((0, 3, 0),))]) == Unit.PIECE
+
+
+def test_a_letter_that_the_tokenizer_drops_does_not_part_a_unit():
+    text, pieces = "foo\u00adbar baz", [(0, 3), (4, 7), (8, 11)]
+
+    assert tagging.places(text, pieces, [0] * 3, Unit.SPACED)[1].tolist() == [[0, 7], [8, 11]]
+    assert tagging.places(text, pieces, [0] * 3, Unit.PIECE)[1].tolist() == [[0, 3], [4, 7], [8, 11]]
+
+
+@pytest.mark.parametrize("text", ["„Berlin“", "»Berlin«", "‚Berlin‘", "”Berlin”", "「Berlin」", "(Berlin).", "Berlin،", "Berlin।"])
+def test_quotes_brackets_and_stops_of_any_language_are_not_of_the_word(text):
+    start = text.index("Berlin")
+
+    assert tagging.inner_places(text, Unit.SPACED) == [start < at < start + 6 for at in range(len(text) + 1)]
+
+
+def test_a_unit_that_would_hide_most_of_a_class_is_not_taken():
+    user, name = Marked(((0, 3, 1),)), Marked(((0, 4, 0),))
+    texts = ["Anna"] * 1000 + ["joe@acme.com"] * 4
+
+    assert tagging.unit_of(texts, [name] * 1000 + [user] * 4) == Unit.WORD
+    assert tagging.unit_of(texts, [name] * 1000 + [user] * 2 + [Marked(((0, 12, 1),))] * 2) == Unit.SPACED
+
+
+def test_a_document_of_a_version_that_knew_words_alone_says_whether_it_is_by_them():
+    assert [Unit.told(each) for each in ({}, {"whole_words": False}, {"whole_words": True}, {"unit": "spaced"}, {"unit": None})] == [
+        Unit.PIECE, Unit.PIECE, Unit.WORD, Unit.SPACED, Unit.PIECE,
+    ]  # fmt: skip
+
+
+def test_the_unit_is_the_largest_within_which_hardly_any_span_begins_or_ends():
+    text, whole, part = "Anna met Annabell", Marked(((0, 4, 0),)), Marked(((9, 13, 0),))
+
+    assert tagging.unit_of([text] * 100, [whole] * 99 + [part]) == Unit.SPACED
+    assert tagging.unit_of([text] * 100, [whole] * 98 + [part] * 2) == Unit.PIECE
+    assert tagging.unit_of(["Annabe-ly (Bell)."], [Marked(((0, 9, 0), (11, 15, 0)))]) == Unit.SPACED
+    assert tagging.unit_of(["Anna's (Bell)."], [Marked(((0, 4, 0), (8, 12, 0)))]) == Unit.WORD
+    assert tagging.unit_of([text], [Marked(())]) == Unit.SPACED
+    assert tagging.unit_of(["北京市长"], [Marked(((0, 3, 0),))]) == Unit.PIECE  # a script without spaces
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -6,7 +6,7 @@ import os
 
 from playwright.sync_api import Browser, Page
 
-from tests.support.browser import fits, violations
+from tests.support.browser import fits, listen, violations
 from tests.support.people import PASSWORD
 from tests.support.product import ROOT, Product
 
@@ -31,8 +31,7 @@ class Desk:
         """Through the form."""
         context = self.browser.new_context(viewport=WIDE, base_url=self.product.url, reduced_motion="reduce")  # type: ignore[arg-type]
         page = context.new_page()
-        page.on("pageerror", lambda error: self.errors.append(f"{username} {page.url}: {error}"))
-        page.on("console", lambda said: self.errors.append(f"{username} {page.url}: {said.text}") if said.type == "error" else None)
+        listen(page, lambda error: self.errors.append(f"{username} {page.url}: {error}"))
         page.goto("/accounts/login/")
         page.get_by_label("Username or e-mail").fill(username)
         page.get_by_label("Password", exact=True).fill(PASSWORD)

@@ -51,9 +51,10 @@ def rankings(project: Project, user: User, *, rows: int = 40, name: str = "") ->
     return dataset
 
 
-def ranked_snapshot(project: Project, user: User, task: str = "preference", **options: int) -> Snapshot:
+def ranked_snapshot(project: Project, user: User, task: str = "preference", **options: Any) -> Snapshot:
     """A frozen snapshot with rows in all three splits."""
-    return freeze((preferences if task == "preference" else rankings)(project, user, **options), user, shares=SHARES)
+    shares = options.pop("shares", SHARES)
+    return freeze((preferences if task == "preference" else rankings)(project, user, **options), user, shares=shares)
 
 
 def made_up(run: Run, split: str, quality: float, seed: int) -> RankedAnswers:

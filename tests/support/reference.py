@@ -91,10 +91,12 @@ opened again and gives the same losses; `tests/engine/test_answering.py` compare
   below it the likeliest other class. After training and temperature the threshold is chosen on validation for a precision or recall
   (`operating_point`) of at least `operating_target`: of recall the most precise threshold, of precision the lowest, or the most precise
   where none has as much. It takes 20 validation rows of the class; the best step is that of the likeliest class.
-- *Marked parts*: a softmax over the tags of each token (IOB2), which every piece of a word carries. What is found are the likeliest tags
-  in which no span goes on that has not begun, so spans have exact places; the confidence of a span is the least probability of its tokens'
-  tags. Of spans that overlap the longest is learnt. Class weights count the spans of rare classes more; tokens outside of spans count as
-  one.
+- *Marked parts*: a softmax over the tags of each word (IOB2), for which its first piece speaks (as Devlin et al. 2019 do). A word is what
+  stands between spaces, without brackets and quotes around it and stops behind it (`unit` *spaced* in `lifecycle.json`); where more than
+  one training span in a hundred begins or ends within those, a run of letters and digits (*word*); and where spans begin within these too,
+  as in scripts without spaces, every piece has a tag of its own. What is found are the likeliest tags in which no span goes on that has not
+  begun, so spans have exact places; the confidence of a span is the least probability of its tags. Of spans that overlap the longest is
+  learnt. Class weights count the spans of rare classes more; tokens outside of spans count as one.
 - *Responses in order*, the better of two or up to five of them: the encoder reads the prompt with each response (a cross-encoder) and a
   linear head gives it a score; the loss is the cross entropy of which of two is better by the difference of their scores, over all pairs
   of a row (RankNet, Bradley and Terry). Two that are about the same want a half; a row of which both are bad says nothing and is left out.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -60,14 +60,3 @@ class Subject(Protocol):
 
     def hold(self, rows: Rows, clean: Sequence[Any], disturbed: Rows, answers: Sequence[Any]) -> Sides:
         """The answers to the rows as they are and to the disturbed ones, against the same truth."""
-
-
-def some(rows: Rows, kept: Sequence[int]) -> Rows:
-    """A few of the rows, in this order."""
-    return Rows(tuple(rows.ids[at] for at in kept), tuple(rows.texts[at] for at in kept), tuple(rows.targets[at] for at in kept))
-
-
-def parts(rows: Rows, at_once: int) -> Iterator[Rows]:
-    """The rows in order, so many at a time."""
-    for start in range(0, len(rows), at_once):
-        yield some(rows, range(start, min(start + at_once, len(rows))))

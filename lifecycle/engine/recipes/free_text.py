@@ -29,6 +29,7 @@ from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.leading import LEADING
 from lifecycle.engine.prompts import Example, Frame, encode_examples, encode_prompts, find_frame, truncation
 from lifecycle.engine.spec import TrainSpec
+from lifecycle.engine.tagging import Unit
 
 SAMPLES = 4  # validation rows that are answered at each evaluation, the first of the file, whose order is that of digests
 SAMPLE_TOKENS = 48
@@ -110,7 +111,11 @@ class FreeText:
         """There are no labels."""
         return []
 
-    def encode(self, tokenizer: Any, rows: Rows, classes: int, max_tokens: int) -> EncodedTexts:
+    def unit(self, rows: Rows) -> Unit:
+        """Nothing is marked."""
+        return Unit.PIECE
+
+    def encode(self, tokenizer: Any, rows: Rows, classes: int, max_tokens: int, unit: Unit = Unit.PIECE) -> EncodedTexts:
         """Prompt and completion in one row of ids, as `prompts` says, with a finding where something was cut."""
         frame = find_frame(tokenizer)
         examples = examples_of(tokenizer, frame, rows, max_tokens, all_turns=True)
@@ -206,6 +211,10 @@ class FreeText:
         raise writes()
 
     def score(self, probabilities: Any, truth: Any, rule: Rule | None = None) -> NoReturn:
+        """Raises EngineFault."""
+        raise writes()
+
+    def losses(self, probabilities: Any, truth: Any) -> NoReturn:
         """Raises EngineFault."""
         raise writes()
 

@@ -121,6 +121,10 @@ class MultiLabel(OfTexts):
         thresholds = None if isinstance(rule, Cut) else rule
         return label_sets.score_sets(probabilities, truth, thresholds or (0.5,) * truth.shape[1])
 
+    def losses(self, probabilities: Array, truth: Array) -> Floats:
+        """Mean of the decisions about the labels."""
+        return calibration.decision_loss_rows(probabilities, truth)
+
     def validate(self, outputs: Array, truth: Array) -> dict[str, float]:
         """At the thresholds that the artifact would have. predicted_sets: how many different sets of labels are given."""
         probabilities = self.decode(outputs)

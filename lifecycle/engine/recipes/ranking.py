@@ -30,6 +30,7 @@ from lifecycle.engine.losses import RankLoss
 from lifecycle.engine.ranking import Ranked, ScoredRanks
 from lifecycle.engine.recipes.texts import OfTexts
 from lifecycle.engine.spec import TrainSpec
+from lifecycle.engine.tagging import Unit
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ class Ranking(OfTexts):
         """Scores (N, M) of what was asked."""
         return padded(logits[:, 0], [len(each.responses) for each in rows.targets])
 
-    def encode(self, tokenizer: Any, rows: Rows, classes: int, max_tokens: int) -> Encoded:
+    def encode(self, tokenizer: Any, rows: Rows, classes: int, max_tokens: int, unit: Unit = Unit.PIECE) -> Encoded:
         """The prompt with each response as token ids; what is too long loses the end of the longer of the two. A finding says how often."""
         prompts, responses = zip(*self.ask(rows), strict=True)
         found = tokenizer(list(prompts), list(responses), truncation=True, max_length=max_tokens, return_attention_mask=False)
@@ -187,6 +188,11 @@ class Ranking(OfTexts):
     def score(self, probabilities: Any, truth: Any, rule: Rule | None = None) -> ScoredRanks:
         """By pairs."""
         return ranking.score(probabilities, truth)
+
+    def losses(self, probabilities: Any, truth: Any) -> Any:
+        """Mean of the pairs."""
+        scored = self.score(probabilities, truth)
+        return metrics.mean_loss(scored.loss, scored.pairs)
 
     def validate(self, outputs: Any, truth: Any) -> dict[str, float]:
         """Loss and scores of the pairs."""

@@ -10,6 +10,7 @@ ask, gather          what the artifact's graph is asked about rows, and its logi
 calibrate            what turns logits into answers, chosen on validation and kept in the artifact
 decode, answer       logits to probabilities, probabilities to labels
 score, report, keep  how good an artifact is, and its answers as a file
+losses               what each row loses, as `row_losses` says
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from lifecycle.engine.deciding import Rule
 from lifecycle.engine.layers import Activations
 from lifecycle.engine.metrics import Countable
 from lifecycle.engine.spec import TrainSpec
+from lifecycle.engine.tagging import Unit
 
 Array = NDArray[Any]
 
@@ -59,8 +61,11 @@ class Recipe(Protocol):
     def support(self, truth: Any, classes: int) -> list[int]:
         """Rows of each label."""
 
-    def encode(self, tokenizer: Any, rows: Rows, classes: int, max_tokens: int) -> Encoded:
-        """The rows as a model reads them, cut at max_tokens."""
+    def unit(self, rows: Rows) -> Unit:
+        """What has a tag of its own where parts of these training rows are marked; of other tasks a piece."""
+
+    def encode(self, tokenizer: Any, rows: Rows, classes: int, max_tokens: int, unit: Unit = Unit.PIECE) -> Encoded:
+        """The rows as a model reads them, cut at max_tokens. unit: what has a tag."""
 
     def outputs(self, classes: int) -> int:
         """How many logits the head gives."""
@@ -120,6 +125,9 @@ class Recipe(Protocol):
 
     def score(self, probabilities: Any, truth: Any, rule: Rule | None = None) -> Countable:
         """The rows, ready to be counted. rule: how probabilities become answers, as `ArtifactInfo.rule` gives it."""
+
+    def losses(self, probabilities: Any, truth: Any) -> Array:
+        """The loss of each row (N,), in nats; NaN where it has none."""
 
     def report(self, probabilities: Any, truth: Any, info: ArtifactInfo, *, bins: int, count: int, seed: int) -> dict[str, Any]:
         """Everything that an evaluation tells."""

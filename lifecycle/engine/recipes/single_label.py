@@ -94,6 +94,10 @@ class SingleLabel(OfTexts):
         """By the label that is answered."""
         return metrics.score_rows(probabilities, truth, cut=rule if isinstance(rule, Cut) else None)
 
+    def losses(self, probabilities: Array, truth: Array) -> Floats:
+        """Of the true label."""
+        return calibration.log_loss_rows(probabilities, truth)
+
     def validate(self, outputs: Array, truth: Array) -> dict[str, float]:
         """By the likeliest label, with predicted_classes, how many labels are given: the best step does not hang on a threshold."""
         scored = self.score(self.decode(outputs), truth)

@@ -28,7 +28,7 @@ from lifecycle.engine.losses import CrossEntropy, TokenCrossEntropy, tag_weights
 from lifecycle.engine.recipes.texts import OfTexts
 from lifecycle.engine.spans import ScoredSpans
 from lifecycle.engine.spec import TrainSpec
-from lifecycle.engine.tagging import Marked, Tokens
+from lifecycle.engine.tagging import Marked, Tokens, Unit
 
 Array = NDArray[Any]
 KEYS = ("start", "end", "label")
@@ -78,22 +78,26 @@ class Spans(OfTexts):
         """Of each tag: outside, and begin and inside of each label."""
         return ("O", *(f"{place}-{label}" for label in labels for place in "BI"))
 
-    def encode(self, tokenizer: Any, rows: Rows, classes: int, max_tokens: int) -> Encoded:
-        """Texts as token ids, and a tag for each token; special tokens do not count."""
+    def unit(self, rows: Rows) -> Unit:
+        """The largest that spans keep to."""
+        return tagging.unit_of(rows.texts, rows.targets)
+
+    def encode(self, tokenizer: Any, rows: Rows, classes: int, max_tokens: int, unit: Unit = Unit.PIECE) -> Encoded:
+        """Texts as token ids, and a tag for each token that counts: special ones do not, nor later pieces of a unit."""
         options = {"return_attention_mask": False, "return_offsets_mapping": True, "return_special_tokens_mask": True}
         found = tokenizer(list(rows.texts), truncation=True, max_length=max_tokens, **options)
         labels, offsets = [], []
         for text, target, place, special in zip(
             rows.texts, rows.targets, found["offset_mapping"], found["special_tokens_mask"], strict=True
         ):
-            counted, where = tagging.places(text, place, special)
+            counted, where = tagging.places(text, place, special, unit)
             tags = np.full(len(counted), NOT_COUNTED, dtype=np.int64)
             tags[counted] = tagging.tag(target.spans, where)
             labels.append(tags)
             offsets.append(where)
         cut = [bool(each.overflowing) for each in found.encodings]
         encoded = Encoded(found["input_ids"], labels, self.truth(rows.targets, classes), offsets, cut)
-        return replace(encoded, notes=lost(encoded, max_tokens))
+        return replace(encoded, notes=lost(encoded, max_tokens, unit))
 
     def stack(self, labels: Sequence[Any]) -> Tensor:
         """Padded with what does not count: int64 (B, T)."""
@@ -102,8 +106,9 @@ class Spans(OfTexts):
     def loss(self, spec: TrainSpec, labels: Sequence[Array]) -> nn.Module:
         """Cross entropy of each token's tag; class weights count the spans of rare classes more."""
         flat = torch.from_numpy(np.concatenate(labels))
-        weights = tag_weights(flat[flat != NOT_COUNTED], len(spec.labels)) if spec.class_weights else None
-        return TokenCrossEntropy(CrossEntropy(weights, spec.label_smoothing, spec.focal_gamma))
+        counted = flat[flat != NOT_COUNTED]
+        inner = CrossEntropy(tag_weights(counted, len(spec.labels)) if spec.class_weights else None, spec.label_smoothing, spec.focal_gamma)
+        return TokenCrossEntropy(inner, inner.weight(counted) / len(labels) or None)
 
     def frozen(self, model: Any, encoded: Encoded, batches: Collate, cache: Path, at_once: int) -> Activations:
         """The vector of each token, kept on the disk."""
@@ -160,6 +165,10 @@ class Spans(OfTexts):
         classes = (next((each.shape[1] for each in probabilities.values if len(each)), 1) - 1) // 2
         return spans.score(probabilities, truth, classes)
 
+    def losses(self, probabilities: Any, truth: Any) -> Array:
+        """Mean of the tokens' tags."""
+        return metrics.mean_loss(*spans.token_losses(probabilities, truth))
+
     def validate(self, outputs: Any, truth: Any) -> dict[str, float]:
         """With predicted_spans, how many are found."""
         scored = self.score(self.decode(outputs), truth)
@@ -197,7 +206,7 @@ def _span(given: Any, text: str, index: Mapping[str, int]) -> tagging.Span:
     return start, end, index[label]
 
 
-def lost(train: Encoded, max_tokens: int) -> list[Diagnosis]:
+def lost(train: Encoded, max_tokens: int, unit: Unit) -> list[Diagnosis]:
     """What is said of spans that cannot be learnt as they are marked."""
     every_row = zip(train.truth, train.offsets or (), train.cut, strict=True)
     gone = [tagging.unreachable(each.spans, at, cut=is_cut) for each, at, is_cut in every_row]
@@ -212,5 +221,6 @@ def lost(train: Encoded, max_tokens: int) -> list[Diagnosis]:
         return []
     detail = "; ".join(f"{count:,} {text}" for count, text in told if count)
     named = f"{beyond + inexact + overlapping:,} of {every + overlapping:,} training spans are not learnt as they are marked."
-    step = "Raise max_tokens, or divide long texts." if beyond else "Mark whole words that do not overlap."
+    whole = "all of what stands between two spaces, in parts" if unit is Unit.SPACED else "whole words"
+    step = "Raise max_tokens, or divide long texts." if beyond else f"Mark {whole} that do not overlap."
     return [Diagnosis("lost_spans", "watch" if beyond else "info", named, f"{detail}.", 0, 0, step)]

@@ -18,6 +18,7 @@ from lifecycle.engine.forward import evaluation_logits, frozen_features
 from lifecycle.engine.layers import Activations
 from lifecycle.engine.spec import TrainSpec
 from lifecycle.engine.strategies import build
+from lifecycle.engine.tagging import Unit
 
 
 class OfTexts:
@@ -33,7 +34,11 @@ class OfTexts:
         """What the rows say, as one array."""
         raise NotImplementedError
 
-    def encode(self, tokenizer: Any, rows: Rows, classes: int, max_tokens: int) -> Encoded:
+    def unit(self, rows: Rows) -> Unit:
+        """Nothing is marked."""
+        return Unit.PIECE
+
+    def encode(self, tokenizer: Any, rows: Rows, classes: int, max_tokens: int, unit: Unit = Unit.PIECE) -> Encoded:
         """Texts as token ids, with special tokens, cut at max_tokens."""
         truth = self.truth(rows.targets, classes)
         return Encoded(encode(tokenizer, rows.texts, max_tokens), truth, truth)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from django.db import transaction
 
-from lifecycle.evaluation import queries, rules
+from lifecycle.evaluation import queries, rules, text_rules
 from lifecycle.evaluation.actions import clustering, disturbing, explaining, leaking
 from lifecycle.evaluation.findings import Finding
 from lifecycle.evaluation.models import Analysis, Evaluation
@@ -40,7 +40,9 @@ class Computation:
 
 COMPUTATIONS = {
     Analysis.Kind.CLUSTERS: Computation("Group the errors of a model", "evaluation.evaluate", clustering.check, clustering.compute),
-    Analysis.Kind.MEMBERSHIP: Computation("Try to tell training rows", "evaluation.evaluate", leaking.check, leaking.compute),
+    Analysis.Kind.MEMBERSHIP: Computation(
+        "Try to tell training rows", "evaluation.evaluate", leaking.check, leaking.compute, Queue.TRAINING
+    ),
     Analysis.Kind.ROBUSTNESS: Computation(
         "Have a model answer disturbed texts", "evaluation.evaluate", disturbing.check, disturbing.compute, Queue.TRAINING
     ),
@@ -66,12 +68,13 @@ def analyse(*, evaluation: Evaluation, kind: Analysis.Kind, actor: User, item: s
     if not Job.objects.filter(key=key, state__in=[State.QUEUED, State.RUNNING]).exists():
         record(actor, Verb.ANALYSIS_REQUESTED, evaluation, project=evaluation.run.project.uuid, kind=kind.value, item=item or None)
     args = {"evaluation": str(evaluation.uuid), "item": item}
-    return enqueue(job_kind(kind), actor=actor, project=evaluation.run.project, args=args, subject=evaluation, key=key)
+    name = job_kind(kind, written=text_rules.writes(evaluation.report))
+    return enqueue(name, actor=actor, project=evaluation.run.project, args=args, subject=evaluation, key=key)
 
 
-def job_kind(kind: Analysis.Kind) -> str:
-    """The kind of job that makes an analysis of this kind."""
-    return f"evaluation.{kind.value}"
+def job_kind(kind: Analysis.Kind, *, written: bool = False) -> str:
+    """The kind of job that makes an analysis of this kind. written: of a decoder, whose words take minutes and a worker of training."""
+    return queries.WRITTEN_WORDS if written and kind == Analysis.Kind.WORDS else f"evaluation.{kind.value}"
 
 
 def runner(kind: Analysis.Kind) -> Callable[[JobContext], None]:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from typing import Any
-
 import numpy as np
 
 from lifecycle.compute import warm
 from lifecycle.engine import clusters
-from lifecycle.evaluation import queries, rules
+from lifecycle.evaluation import marks, mistakes, queries, rules
 from lifecycle.evaluation.findings import Finding
+from lifecycle.evaluation.mistakes import Slip
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.jobs.context import JobContext
 from lifecycle.refusals import Refused
@@ -21,8 +19,8 @@ BATCH = 256
 
 
 def check(evaluation: Evaluation, item: str) -> None:
-    """Raises Refused where a text has not one class, or there are too few errors to speak of groups."""
-    rules.check_one(evaluation.report)
+    """Raises Refused where there is no vector of a text, or there are too few errors to speak of groups."""
+    rules.check_grouped(evaluation.report)
     errors = rules.errors(evaluation.report)
     if errors < rules.LEAST_ERRORS:
         raise Refused(
@@ -32,16 +30,17 @@ def check(evaluation: Evaluation, item: str) -> None:
 
 
 def compute(ctx: JobContext, evaluation: Evaluation, item: str) -> Finding:
-    """{"errors", "taken", "silhouette", "groups": [{"items": digests, nearest to the centre first, "true", "predicted", "pair_rows"}]}.
+    """{"errors", "taken", "silhouette", "groups": [{"items": digests, nearest to the centre first, "kind", "true", "predicted",
+    "pair_rows"}]}.
 
-    taken: errors that were grouped; the rest are the least confident ones, or their texts are gone. The pair is the most frequent one.
+    taken: errors that were grouped; the rest are the least confident ones, or their texts are gone. kind, true, predicted: the mistake that
+    most rows of a group hold, and pair_rows how many, as `mistakes` has them.
     """
-    wrong = queries.errors_of(evaluation, MOST)
-    items = queries.items_by_digest(evaluation, [answer.item for answer in wrong])
-    kept = [answer for answer in wrong if answer.item in items and items[answer.item].text]
-    texts = [items[answer.item].text[: queries.TEXT_READ] for answer in kept]
-    folder = local_folder("artifacts", evaluation.run.artifact)
-    vectors: list[list[float]] = []
+    wrong = mistaken(evaluation)
+    items = queries.items_by_digest(evaluation, wrong)
+    kept = [digest for digest in wrong if digest in items and items[digest].text]
+    texts = [items[digest].text[: queries.TEXT_READ] for digest in kept]
+    folder, vectors = local_folder("artifacts", evaluation.run.artifact), []
     for start in range(0, len(texts), BATCH):
         ctx.progress(start, len(texts), stage="Reading the errors", unit="texts")
         ctx.raise_if_cancelled()
@@ -50,13 +49,17 @@ def compute(ctx: JobContext, evaluation: Evaluation, item: str) -> Finding:
         raise Refused("The texts of all errors are gone, so they cannot be grouped.")
     ctx.progress(len(texts), stage="Grouping")
     found = clusters.group(np.asarray(vectors))
-    groups = [described([kept[row] for row in rows]) for rows in found.groups]
+    groups = [
+        {"items": [kept[row] for row in rows]} | mistakes.most_frequent(wrong[kept[row]] for row in rows) for rows in found.groups
+    ]  # fmt: skip
     counts = {"errors": rules.errors(evaluation.report), "taken": len(kept)}
     return Finding(counts | {"silhouette": round(found.silhouette, 6), "groups": groups})
 
 
-def described(answers: list[rules.Answer]) -> dict[str, Any]:
-    """A group with its most frequent pair of classes; of two equally frequent ones the first by name."""
-    pairs = Counter((*answer.true, *answer.predicted) for answer in answers)
-    (true, predicted), rows = min(pairs.items(), key=lambda pair: (-pair[1], pair[0]))
-    return {"items": [answer.item for answer in answers], "true": true, "predicted": predicted, "pair_rows": rows}
+def mistaken(evaluation: Evaluation) -> dict[str, list[Slip]]:
+    """What the most confident wrong answers mistook, by digest of the item."""
+    if rules.is_marks(evaluation.report):
+        _, found = queries.chosen_marks(evaluation, 0, MOST)
+        return {row.item: list(mistakes.of_marks(row, found.labels)) for row in marks.every(found)}
+    of = mistakes.of_several if rules.is_several(evaluation.report) else mistakes.of_one
+    return {answer.item: list(of(answer)) for answer in queries.errors_of(evaluation, MOST)}

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
 from datasets_app.snapshots import queries as snapshots
-from lifecycle.compute import warm
-from lifecycle.engine import membership
+from datasets_app.snapshots.learnable import is_quiet
+from datasets_app.snapshots.manifest import ManifestRow
+from datasets_app.snapshots.models import Snapshot
+from lifecycle.engine import membership, row_losses
+from lifecycle.engine.spec import Base, PredictSpec
 from lifecycle.evaluation import queries, rules
+from lifecycle.evaluation.child import carried_out
 from lifecycle.evaluation.findings import Finding
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.jobs.context import JobContext
 from lifecycle.refusals import Refused
-from lifecycle.training.folders import local_folder
+from lifecycle.training.models import Run
 
-MOST = 10_000  # rows of each side
-BATCH = 500
 SEED = 1
-Row = tuple[str, str]  # an item's digest and its true label
 
 
 def check(evaluation: Evaluation, item: str) -> None:
-    """Raises Refused where a text has not one class, or there are too few rows of either side to say anything."""
-    rules.check_one(evaluation.report)
+    """Raises Refused where there are too few rows of either side to say anything."""
     trained = evaluation.run.snapshot.counts["splits"].get("train", 0)
     refuse_few(min(trained, evaluation.rows))
 
@@ -41,39 +42,48 @@ def refuse_few(rows: int) -> None:
 def compute(ctx: JobContext, evaluation: Evaluation, item: str) -> Finding:
     """The report of the attack, with "duplicates" (held-out rows left out, as their normalised text was trained on) and mean losses.
 
-    Equal numbers of training rows and of the evaluated rows, drawn by a seed; the training rows are answered by the graph that serves.
+    As many training rows as evaluated ones, drawn by a seed, less those that have no loss; of the evaluated it is the one that was kept.
     """
-    answers = {answer.item: answer for answer in rules.answers(queries.predictions_of(evaluation))}
-    trained = [(row.item, row.label) for row in snapshots.rows_of(evaluation.run.snapshot, "train")]
-    normal = queries.normal_digests(evaluation, [*answers, *(digest for digest, _ in trained)])
-    known = {normal[digest] for digest, _ in trained if digest in normal}
-    fresh = [digest for digest in answers if digest in normal and normal[digest] not in known]
-    rows = min(len(trained), len(fresh), MOST)
+    ctx.progress(0, stage="Choosing the rows")
+    run, answered = evaluation.run, queries.losses_of(evaluation)
+    trained = [row.item for row in snapshots.rows_of(run.snapshot, "train")]
+    normal = queries.normal_digests(evaluation, [*answered, *trained])
+    known = {normal[digest] for digest in trained if digest in normal}
+    ctx.raise_if_cancelled()
+    asked = {row.item for row in measured(evaluation.snapshot, evaluation.split)}
+    ctx.raise_if_cancelled()
+    fresh = [digest for digest in answered if digest in asked and digest in normal and normal[digest] not in known]
+    learnt = [row for row in measured(run.snapshot, "train") if row.item in normal]
+    rows = min(len(learnt), len(fresh), rules.most_compared(evaluation.report))
     refuse_few(rows)
     random = np.random.default_rng(SEED)
-    others = [answers[fresh[at]].loss for at in sorted(random.choice(len(fresh), rows, replace=False))]
-    members = losses(ctx, evaluation, [trained[at] for at in sorted(random.choice(len(trained), rows, replace=False))])
+    others = [answered[fresh[at]] for at in sorted(random.choice(len(fresh), rows, replace=False))]
+    members = losses(ctx, run, [learnt[at] for at in sorted(random.choice(len(learnt), rows, replace=False))])
     refuse_few(len(members))
-    ctx.progress(rows, stage="Comparing the losses")
+    ctx.progress(len(members), len(members), stage="Comparing the losses", unit="rows")
     about = {
-        "duplicates": sum(normal.get(digest) in known for digest in answers),
+        "duplicates": sum(normal.get(digest) in known for digest in answered),
         "mean_losses": {"members": float(np.mean(members)), "others": float(np.mean(others))},
     }
-    return Finding(membership.attack(members, others[: len(members)]) | about)
+    return Finding(membership.attack(members, others) | about)
 
 
-def losses(ctx: JobContext, evaluation: Evaluation, rows: Sequence[Row]) -> list[float]:
-    """The loss of the model on each row whose text is still there, in batches."""
-    folder, found = local_folder("artifacts", evaluation.run.artifact), []
-    for start in range(0, len(rows), BATCH):
-        ctx.progress(start, len(rows), stage="Answering training rows", unit="rows")
-        ctx.raise_if_cancelled()
-        batch = rows[start : start + BATCH]
-        items = queries.items_by_digest(evaluation, [digest for digest, _ in batch])
-        kept = [(items[digest].text, label) for digest, label in batch if digest in items and items[digest].text]
-        answered = warm.predict(folder, [text[: queries.TEXT_READ] for text, _ in kept])
-        number = {label: at for at, label in enumerate(answered["labels"])}
-        found += [
-            rules.loss(answer["probabilities"][number[label]]) for answer, (_, label) in zip(answered["answers"], kept, strict=True)
-        ]  # fmt: skip
-    return found
+def measured(snapshot: Snapshot, split: str) -> list[ManifestRow]:
+    """The rows of a split whose loss is measured on what a model learns of them: no dialogue whose last answer is read and not learnt."""
+    rows = list(snapshots.rows_of(snapshot, split))
+    if snapshot.dataset.task not in snapshots.WRITTEN_TASKS:
+        return rows
+    said = snapshots.written_rows(snapshot, split)
+    learnt = {row["id"] for row in said if not ("messages" in row and is_quiet(row["messages"][-1]))}
+    return [row for row in rows if row.item in learnt]
+
+
+def losses(ctx: JobContext, run: Run, rows: Sequence[ManifestRow]) -> list[float]:
+    """The loss of each of these training rows that has one, by the graph that answered in the evaluation."""
+
+    def prepare(folder: Path, base: Base) -> PredictSpec:
+        snapshots.write_split(run.snapshot, "train", folder / "data.jsonl", rows)
+        return PredictSpec(artifact="artifact", base=base)
+
+    with carried_out(ctx, "losses", run, prepare) as (folder, _):
+        return list(row_losses.read(folder / "losses.parquet").values())

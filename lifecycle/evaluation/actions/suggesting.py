@@ -14,7 +14,7 @@ from datasets_app.labeling import actions as labeling
 from datasets_app.labeling import queries as labeling_queries
 from datasets_app.labeling.models import Queue, Suggestion
 from lifecycle.compute import warm
-from lifecycle.evaluation import ports, queries, suggested
+from lifecycle.evaluation import ports, suggested, suggesters
 from lifecycle.jobs.actions import enqueue
 from lifecycle.jobs.context import JobContext
 from lifecycle.jobs.models import Job
@@ -57,14 +57,14 @@ def suggest(*, dataset: Dataset, model: ports.Model, actor: User, queue: Queue |
 
 def check(dataset: Dataset, model: ports.Model) -> suggested.Match:
     """How the model's labels fit the newest classes. Raises Refused where it can suggest nothing here."""
-    if dataset.task not in queries.CLASSED:
-        raise Refused(queries.OTHER_TASK, next_step=queries.OTHER_TASK_STEP)
+    if dataset.task not in suggesters.CLASSED:
+        raise Refused(suggesters.OTHER_TASK, next_step=suggesters.OTHER_TASK_STEP)
     if model.run.project_id != dataset.project_id:
         raise Refused(f"{model.name} belongs to another project.", fields={"model": ["Choose a model of this project."]})
     if model.run.task != dataset.task:
         text = f"{model.name} was trained for another task than {dataset}: {dataset.get_task_display().lower()}."
         raise Refused(text, next_step="Choose a model that was trained for this task.", fields={"model": [text]})
-    match = queries.matches(dataset, [model])[0]
+    match = suggesters.matches(dataset, [model])[0]
     if not match.names:
         text = f"{model.name} knows none of the classes of {dataset}."
         raise Refused(text, next_step="Choose a model that was trained on these classes.", fields={"model": [text]})
@@ -82,7 +82,7 @@ def run_suggest(ctx: JobContext) -> None:
     folder = shelf.folder(model)
     state: dict[str, int] = ctx.job.checkpoint or {"after": 0, "done": 0}
     total = queue.items_total - queue.items_decided if queue else dataset.items_total
-    while items := list(queries.to_answer(dataset, queue, model.digest, state["after"])[:ASKED]):
+    while items := list(suggesters.to_answer(dataset, queue, model.digest, state["after"])[:ASKED]):
         ctx.progress(state["done"], max(total, state["done"]), stage="Reading texts", unit="texts")
         ctx.raise_if_cancelled()
         marks = dataset.task == Dataset.Task.SPANS

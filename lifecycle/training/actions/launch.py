@@ -14,11 +14,12 @@ from datasets_app.snapshots.models import Snapshot
 from lifecycle.engine import defaults, text_defaults
 from lifecycle.engine.base import MINILM, SMOLLM2
 from lifecycle.engine.calibration import THRESHOLD_ROWS
-from lifecycle.engine.spec import SpecError, TrainSpec
+from lifecycle.engine.document import SpecError
+from lifecycle.engine.spec import TrainSpec
 from lifecycle.jobs.actions import enqueue
 from lifecycle.jobs.rules import Device, Priority
 from lifecycle.refusals import Conflict, NotReady, Refused
-from lifecycle.training import facts, queries
+from lifecycle.training import facts, queries, suggesting
 from lifecycle.training.models import BaseModel, Run, Sweep
 from lifecycle.training.rules import RunState, misfit
 from registry.access.models import Project, User
@@ -163,7 +164,7 @@ def check_snapshot(snapshot: Snapshot) -> None:
         told = f"all its training rows carry the label {trained[0]}" if trained else "it has no training rows"
         text = f"{snapshot} cannot be trained on: {told}, and a classifier needs at least two classes."
         raise Refused(text, next_step="Label rows of another class and freeze again.", fields={"snapshot": [text]})
-    if snapshot.dataset.task == Dataset.Task.CHAT and (unfit := queries.unlearnable(snapshot)):
+    if snapshot.dataset.task == Dataset.Task.CHAT and (unfit := suggesting.unlearnable(snapshot)):
         text = f"{snapshot} cannot be trained on: its first {unfit[0]:,} dialogues would all be left out, such as one {unfit[1]}."
         raise Refused(text, next_step="Mend the dialogues, or take others, and freeze again.", fields={"snapshot": [text]})
     if not snapshot.counts["splits"].get("validation"):
@@ -238,7 +239,7 @@ def suggested_settings(snapshot: Snapshot, base: BaseModel, strategy: str) -> di
         raise Refused("There is no such strategy.", fields={"strategy": [f"Choose one of {', '.join(Run.Strategy.values)}."]})
     if text := misfit(strategy, writes=queries.writes(snapshot), ranks=queries.ranks(snapshot)):
         raise Refused(text, fields={"strategy": [text]})
-    return queries.suggestion(snapshot, base, strategy).values()
+    return suggesting.suggestion(snapshot, base, strategy).values()
 
 
 def fill_spec(
@@ -264,9 +265,6 @@ def fill_spec(
         text = f"{foreign[0]} is no setting of {Run.Strategy(strategy).label}."
         raise Refused(text, fields={foreign[0]: [text]})
     values = {"seed": 1} | dict(suggested) | dict(options)
-    limit = base.facts.get("max_tokens")
-    if limit and "max_tokens" not in options:
-        values["max_tokens"] = min(values["max_tokens"], limit)
     inner = {name: values.pop(name) for name in defaults.INNER if name in values}
     start = {"path": "base", "name": base.name, "digest": base.facts["engine_digest"]}
     document = {**values, **learnt, "base": start, "strategy": defaults.strategy_spec(strategy, inner)}
@@ -282,7 +280,7 @@ def fill_spec(
     if layers and spec.strategy.frozen_layers >= layers:
         text = f"{base.name} has {layers} layers, so fewer than {layers} can be frozen."
         raise Refused(text, fields={"frozen_layers": [text]})
-    if limit and spec.max_tokens > limit:
+    if (limit := base.facts.get("max_tokens")) and spec.max_tokens > limit:
         text = f"{base.name} reads up to {limit} tokens; longer texts are cut."
         raise Refused(text, fields={"max_tokens": [text]})
     return spec

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from lifecycle.engine.defaults import IMBALANCE, Suggestion
+from lifecycle.engine.defaults import IMBALANCE, LENGTHS, Suggestion
 from lifecycle.training.advice.shapes import MEMBERSHIP, THIS, Answers, Candidate, Data, Lengths, Setting
 
 RARE = 100.0  # times as many rows as the smallest class has
@@ -38,9 +38,9 @@ def choose_settings(answers: Answers, data: Data, lengths: Lengths, base: Candid
 
 
 def choose_max_tokens(lengths: Lengths, base: Candidate) -> Setting:
-    """The 99th percentile, in steps of 8, at least 64; not beyond what the base reads."""
+    """The 99th percentile, in steps of 8; at least 64, or 128 where tokens are guessed by characters; not beyond what the base reads."""
     needed = lengths.percentile(99)
-    value = max(SHORTEST, math.ceil(needed / STEP) * STEP)
+    value = max(SHORTEST if lengths.counted else LENGTHS[0], math.ceil(needed / STEP) * STEP)
     how = f"counted by the tokenizer of {base.name}" if lengths.counted else "estimated at 4.5 characters a token"
     known = f"95 of 100 texts have up to {lengths.percentile(95)} tokens, 99 of 100 up to {needed}, {how} on {len(lengths.tokens):,} texts"
     if base.max_tokens and value > base.max_tokens:

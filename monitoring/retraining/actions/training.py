@@ -18,7 +18,7 @@ from lifecycle.evaluation.models import Evaluation
 from lifecycle.refusals import Refusal, Refused
 from lifecycle.training import actions as training
 from lifecycle.training.models import Run
-from lifecycle.training.queries import followed, strategy_settings
+from lifecycle.training.suggesting import followed, strategy_settings
 from monitoring.retraining import queries, rules
 from monitoring.retraining.actions.moves import Stuck, change, done, ended
 from monitoring.retraining.models import Proposal

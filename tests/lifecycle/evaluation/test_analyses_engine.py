@@ -1,15 +1,26 @@
-"""The real engine, a tiny model: what is computed of an evaluation through the warm process."""
+"""The real engine, a tiny model: what is computed of an evaluation through the warm process or a child of its own."""
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
+import numpy as np
+import pytest
+from django.conf import settings
+
+from datasets_app.snapshots import queries as snapshots
+from lifecycle.compute.child import run_child
 from lifecycle.evaluation import actions, queries, rules
 from lifecycle.evaluation.models import Analysis
+from lifecycle.jobs import actions as jobs
+from lifecycle.jobs.models import Job
 from lifecycle.training import actions as training
-from tests.support.jobs import run_ok
+from tests.support.jobs import run_jobs, run_ok
+from tests.support.marks import marked_snapshot
+from tests.support.ranked import ranked_snapshot
 from tests.support.tiny_models import make_tiny_base
-from tests.support.training import make_base, make_snapshot
+from tests.support.training import make_base, make_snapshot, several_snapshot
+from tests.support.written import chat_snapshot, make_decoder, written_snapshot
 
 pytestmark = [pytest.mark.engine, pytest.mark.django_db]
 
@@ -45,10 +56,114 @@ def test_the_words_of_an_item_are_found(measured, mia, warm_engine):
     assert len(report["words"]) == report["found"] == len(queries.items_by_digest(measured, [item])[item].text.split())
 
 
-def test_an_untrained_model_tells_no_row(measured, mia, warm_engine):
-    actions.analyse(evaluation=measured, kind=Analysis.Kind.MEMBERSHIP, actor=mia)
+def test_the_words_of_responses_in_order_are_found(project, mia, tmp_path, warm_engine):
+    base = make_base(project, mia, folder=make_tiny_base(tmp_path / "base"))
+    options = {"epochs": 4, "batch_size": 8, "learning_rate": 5e-3, "head_learning_rate": 0.02, "precision": "fp32", "patience": 0}
+    run = training.launch(snapshot=ranked_snapshot(project, mia, "ranking"), base=base, strategy="full", actor=mia, options=options)
+    run_ok("training")
+    evaluation = queries.latest_evaluation(run, "test")
+    item = queries.orders_of(evaluation).ids[0]
+
+    actions.analyse(evaluation=evaluation, kind=Analysis.Kind.WORDS, actor=mia, item=item)
     run_ok("default")
+
+    report = queries.analysis(evaluation, Analysis.Kind.WORDS, item).report["responses"]
+    (strengths,) = queries.order_of(evaluation, item).strengths
+    order = sorted(range(3), key=lambda at: -strengths[at])
+    assert [each["answer"] for each in report] == order
+    assert report[0]["log_odds"] == pytest.approx(strengths[order[0]] - strengths[order[1]], abs=1e-4)
+    assert report[2]["log_odds"] == pytest.approx(strengths[order[2]] - strengths[order[0]], abs=1e-4)
+    row = snapshots.ranked_of(evaluation.snapshot, [item])[item]
+    assert [len(each["prompt"]) + len(each["words"]) for each in report] == [
+        len(row["text"].split()) + len(row["responses"][at].split()) for at in order
+    ]
+
+
+def test_an_untrained_model_tells_no_row(measured, mia):
+    actions.analyse(evaluation=measured, kind=Analysis.Kind.MEMBERSHIP, actor=mia)
+    run_ok("training")
 
     report = queries.analysis(measured, Analysis.Kind.MEMBERSHIP).report
     assert report["low"] < 0.5 < report["high"]
     assert rules.leak(report).kind == "ok"
+
+
+SHARES = {"train": 45, "validation": 10, "test": 45}
+ENCODED = {
+    "multi_label": lambda *people: several_snapshot(*people, copies=7, shares=SHARES),
+    "spans": lambda *people: marked_snapshot(*people, copies=10, shares=SHARES),
+    "preference": lambda *people: ranked_snapshot(*people, rows=130, shares=SHARES),
+}
+
+
+@pytest.fixture
+def trained(project, mia, tmp_path):
+    """How a tiny model of a task that has learnt for a moment answers on its test rows."""
+
+    def make(task):
+        if task in ENCODED:
+            base = make_base(project, mia, folder=make_tiny_base(tmp_path / "base"))
+            snapshot, options = ENCODED[task](project, mia), {"head_learning_rate": 1e-3}
+        else:
+            base, make_texts = make_decoder(project, mia, tmp_path), chat_snapshot if task == "chat" else written_snapshot
+            snapshot, options = make_texts(project, mia, copies=15, shares=SHARES), {"max_new_tokens": 4}
+        options |= {"epochs": 1, "batch_size": 16, "learning_rate": 1e-3, "precision": "fp32", "threads": 1}
+        run = training.launch(snapshot=snapshot, base=base, strategy="full", actor=mia, options=options)
+        run_ok("training")
+        return queries.latest_evaluation(run, "test")
+
+    return make
+
+
+@pytest.mark.parametrize("task", [*ENCODED, "free_text", "chat"])
+def test_the_training_rows_of_every_task_are_attacked_and_the_job_says_how_far_it_is(task, trained, mia, client_for):
+    evaluation = trained(task)
+
+    actions.analyse(evaluation=evaluation, kind=Analysis.Kind.MEMBERSHIP, actor=mia)
+    run_ok("training")
+
+    report, job = queries.analysis(evaluation, Analysis.Kind.MEMBERSHIP).report, Job.objects.get(kind="evaluation.membership")
+    assert report["members"] == report["others"] >= 50
+    assert report["mean_losses"]["others"] == pytest.approx(np.mean(list(queries.losses_of(evaluation).values())), rel=0.1)
+    assert report["mean_losses"]["members"] == pytest.approx(report["mean_losses"]["others"], rel=0.5)  # it has hardly learnt
+    assert report["low"] < 0.5 + 0.1
+    assert (job.unit, job.total) == ("rows", report["members"])
+    assert rules.leak(report).fact in client_for(mia).get(f"/evaluations/{evaluation.uuid}/membership/").content.decode()
+
+
+@pytest.mark.parametrize("task", ["multi_label", "spans"])
+def test_the_errors_of_several_classes_and_of_marked_parts_are_grouped(task, trained, mia, warm_engine, client_for):
+    evaluation = trained(task)
+
+    actions.analyse(evaluation=evaluation, kind=Analysis.Kind.CLUSTERS, actor=mia)
+    run_ok("default")
+
+    report = queries.analysis(evaluation, Analysis.Kind.CLUSTERS).report
+    assert report["taken"] == report["errors"] == evaluation.report["wrong_rows"] >= 20
+    assert sum(len(group["items"]) for group in report["groups"]) == report["taken"]
+    assert {group["kind"] for group in report["groups"]} <= {"missed", "invented", "class", "boundary"}
+    page = client_for(mia).get(f"/evaluations/{evaluation.uuid}/clusters/")
+    assert [len(group.lines) for group in page.context["groups"]] == [min(3, len(group["items"])) for group in report["groups"]]
+
+
+def test_an_attack_that_is_cancelled_while_rows_are_answered_keeps_nothing(trained, mia, monkeypatch):
+    evaluation, seen = trained("multi_label"), []
+    job = actions.analyse(evaluation=evaluation, kind=Analysis.Kind.MEMBERSHIP, actor=mia)
+
+    def cancelling(ctx, verb, folder, on_events):
+        def on(events):
+            on_events(events)
+            if not seen:
+                jobs.cancel(job.uuid, mia)
+            seen.extend(events)
+
+        return run_child(ctx, verb, folder, on)
+
+    monkeypatch.setattr("lifecycle.evaluation.child.run_child", cancelling)
+    run_jobs("training")
+
+    job.refresh_from_db()
+    assert job.state == "cancelled"
+    assert [event["name"] for event in seen if event["kind"] == "stage"] == ["losses"]
+    assert not Analysis.objects.exists()
+    assert list((Path(settings.DATA_DIR) / "scratch").iterdir()) == []

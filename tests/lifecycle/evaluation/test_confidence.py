@@ -94,7 +94,8 @@ def test_a_threshold_is_chosen_on_validation_and_measured_on_test(client_for, ru
 
         assert (found["chosen_on"]["split"], found["measured_on"]["split"], found["same_rows"]) == ("validation", "test", False)
         assert (found["low"], found["high"]) == (0.0, 0.75)
-        assert found["outcome"]["counts"] == {"hit": 230, "false": 0, "missed": 0, "passed": 0, "person": 250, "positives": 350}
+        counts = {"hit": 230, "false": 0, "missed": 0, "passed": 0, "person": 250, "positives": 350, "unscored": 0}
+        assert found["outcome"]["counts"] == counts
         assert found["outcome"]["person"]["value"] == 250 / 480
         assert found["outcome"]["cost"]["value"] == pytest.approx(1000 * 0.2 * 250 / 480)
         assert found["likeliest"]["cost"]["value"] == pytest.approx(1000 * 130 / 480)

@@ -115,11 +115,11 @@ def test_the_page_says_first_what_is_worst_and_how_it_was_tested(task, measured,
     assert "data-print" in page
 
 
-def test_the_report_leads_to_the_groups(measured, client_for, mia):
+def test_the_report_leads_to_the_groups_and_where_classes_are_given_to_the_chooser(task, measured, client_for, mia):
     page = client_for(mia).get(f"/evaluations/{measured.uuid}/").content.decode()
 
     assert f'<a href="/evaluations/{measured.uuid}/groups/">Groups</a>' in page
-    assert "/threshold/" not in page
+    assert ("/threshold/" in page) is (task in ("multi_label", "spans"))
 
 
 def test_the_rows_of_a_group_open_the_worst_first(task, measured, client_for, mia):

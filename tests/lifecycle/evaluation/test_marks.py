@@ -12,8 +12,7 @@ from lifecycle.compute import warm
 from lifecycle.engine import span_predictions
 from lifecycle.engine.span_predictions import SpanPredictions
 from lifecycle.engine.tagging import Found
-from lifecycle.evaluation import actions, compare, marks, marks_page, queries
-from lifecycle.jobs.models import Job
+from lifecycle.evaluation import actions, compare, marks, marks_page, queries, suggesters
 from lifecycle.refusals import Refused
 from tests.support.jobs import run_ok
 from tests.support.labeling import add_items, make_queue
@@ -121,7 +120,7 @@ def test_the_page_shows_the_scores_of_marked_parts(measured, client_for, mia):
 
     for word in ("Micro-F1", "Texts with every span right", "How spans were found", "Nothing marked", "Missed", "Invented", "Print"):
         assert word in page, word
-    for word in (">Accuracy<", "Subset accuracy", "Threshold"):
+    for word in (">Accuracy<", "Subset accuracy"):
         assert word not in page, word
 
 
@@ -156,18 +155,6 @@ def test_who_may_not_read_samples_sees_digests(measured, client_for, project, ai
     assert "hidden from your role" in page
     assert "my card" not in page
     assert "money back" not in page
-
-
-def test_what_is_computed_of_one_class_alone_is_refused_in_a_sentence(measured, client_for, mia):
-    client = client_for(mia)
-
-    asked = client.get(f"/evaluations/{measured.uuid}/threshold/")
-    posted = {kind: client.post(f"/evaluations/{measured.uuid}/analyse/", {"kind": kind}) for kind in ("clusters", "membership")}
-
-    for answer in [asked, *posted.values()]:
-        assert answer.status_code == 422
-        assert "not of marked parts" in answer.content.decode()
-    assert not Job.objects.filter(kind__in=["evaluation.clusters", "evaluation.membership"]).exists()
 
 
 def test_the_run_and_the_lists_show_it_in_a_constant_number_of_statements(run, measured, client_for, mia):
@@ -229,7 +216,7 @@ def test_spans_are_suggested_by_stable_ids_and_texts_without_any_get_none(snapsh
     add_items(snapshot.dataset, mia, ["a card and money", "nothing of either"])
     queue = make_queue(snapshot.dataset, mia)
 
-    actions.suggest(dataset=snapshot.dataset, model=queries.get_model(mia, "run", run.uuid), actor=mia, queue=queue)
+    actions.suggest(dataset=snapshot.dataset, model=suggesters.get_model(mia, "run", run.uuid), actor=mia, queue=queue)
     run_ok("default")
 
     (said,) = Suggestion.objects.filter(source="run").select_related("item")
@@ -249,6 +236,6 @@ def test_a_run_of_another_task_is_refused(snapshot, project, mia):
     other = make_run(make_snapshot(project, mia), mia)
 
     with pytest.raises(Refused, match="was trained for another task"):
-        actions.suggest(dataset=snapshot.dataset, model=queries.get_model(mia, "run", other.uuid), actor=mia)
+        actions.suggest(dataset=snapshot.dataset, model=suggesters.get_model(mia, "run", other.uuid), actor=mia)
 
     assert not Suggestion.objects.exists()

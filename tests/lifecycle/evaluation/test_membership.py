@@ -7,17 +7,18 @@ import pytest
 from django.core.exceptions import PermissionDenied
 
 from datasets_app.snapshots import queries as snapshots
-from lifecycle.compute import warm
 from lifecycle.engine import membership
 from lifecycle.evaluation import actions, queries, rules
 from lifecycle.evaluation.models import Analysis
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
 from tests.support.jobs import run_ok
+from tests.support.losses import made_losses
 from tests.support.training import make_evaluation, make_run, make_snapshot
 
 pytestmark = pytest.mark.django_db
 MEMBERSHIP = Analysis.Kind.MEMBERSHIP
+SURE = {"card": 0.9, "login": 0.6, "refund": 0.3}
 REPORT = {"auc": 0.6, "low": 0.56, "high": 0.64}
 
 
@@ -29,31 +30,22 @@ def measured(project, mia):
 
 @pytest.fixture
 def engine(monkeypatch):
-    """An engine that is as sure of a class as `sure` says; what it was asked is kept."""
-    asked, sure = [], {"card": 0.9, "login": 0.6, "refund": 0.3}
-
-    def predict(folder, texts, timeout_seconds=0.0):
-        asked.extend(texts)
-        return {"labels": list(sure), "answers": [{"probabilities": list(sure.values())} for _ in texts]}
-
-    monkeypatch.setattr(warm, "predict", predict)
-    monkeypatch.setattr(predict, "sure", sure, raising=False)
-    return predict, asked
+    """An engine that is as sure of a class as SURE says; what it was asked is kept."""
+    return made_losses(monkeypatch, lambda row: -np.log(SURE[row["label"]]))
 
 
 def test_equal_numbers_of_training_and_held_out_rows_are_attacked(measured, engine, mia):
     actions.analyse(evaluation=measured, kind=MEMBERSHIP, actor=mia)
-    run_ok("default")
+    run_ok("training")
 
-    predict, asked = engine
     report = queries.analysis(measured, MEMBERSHIP).report
     trained = {row.item: row.label for row in snapshots.rows_of(measured.run.snapshot, "train")}
-    items = {item.text: item.digest for item in measured.snapshot.dataset.items.all()}
     held_out = rules.answers(queries.predictions_of(measured))
-    assert report["members"] == report["others"] == len(asked) == min(len(trained), len(held_out)) >= 50
-    assert {items[text] for text in asked} <= set(trained)
-    members = [-np.log(predict.sure[trained[items[text]]]) for text in asked]
+    assert report["members"] == report["others"] == len(engine) == min(len(trained), len(held_out)) >= 50
+    assert {row["id"]: row["label"] for row in engine}.items() <= trained.items()
+    members = [-np.log(SURE[row["label"]]) for row in engine]
     assert report["mean_losses"]["members"] == pytest.approx(np.mean(members), abs=1e-12)
+    assert report["mean_losses"]["others"] == pytest.approx(measured.report["log_loss"])
     assert report["others"] == len(held_out)
     wanted = membership.attack(members, [answer.loss for answer in held_out])
     assert [report[name] for name in ("auc", "low", "high")] == pytest.approx([wanted[name] for name in ("auc", "low", "high")])
@@ -68,7 +60,7 @@ def test_held_out_rows_whose_normalised_text_was_trained_on_are_left_out(measure
     monkeypatch.setattr(queries, "normal_digests", lambda *args: real(*args) | dict.fromkeys(held_out[:3], real(*args)[trained]))
 
     actions.analyse(evaluation=measured, kind=MEMBERSHIP, actor=mia)
-    run_ok("default")
+    run_ok("training")
 
     report = queries.analysis(measured, MEMBERSHIP).report
     assert (report["duplicates"], report["others"], report["members"]) == (3, len(held_out) - 3, len(held_out) - 3)
@@ -105,7 +97,7 @@ def test_the_evaluations_page_offers_it_then_shows_it(measured, engine, client_f
 
     client_for(mia).post(f"{address}analyse/", {"kind": "membership"})
     waiting = client_for(mia).get(address).content.decode()
-    run_ok("default")
+    run_ok("training")
     page = client_for(aida).get(address).content.decode()
 
     assert 'hx-trigger="job-ended from:body"' in waiting
@@ -131,11 +123,3 @@ def test_a_form_without_a_known_kind_is_refused(measured, client_for, mia):
 
     assert answer.status_code == 422
     assert not Job.objects.filter(subject_uuid=measured.uuid).exists()
-
-
-def test_a_model_of_another_task_is_refused(measured, mia):
-    measured.report["task"] = "multi_label"
-
-    with pytest.raises(Refused, match="where a text has one class"):
-        actions.analyse(evaluation=measured, kind=MEMBERSHIP, actor=mia)
-    assert not Job.objects.filter(kind="evaluation.membership").exists()

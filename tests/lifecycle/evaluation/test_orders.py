@@ -199,15 +199,15 @@ def test_responses_stand_in_the_order_of_people_with_the_models_place():
     assert sum(each.chance for each in found) == pytest.approx(1.0)
 
 
-@pytest.mark.parametrize("kind", [Analysis.Kind.CLUSTERS, Analysis.Kind.MEMBERSHIP])
-def test_what_is_computed_of_classes_is_refused(kind, found, mia):
-    with pytest.raises(Refused, match="puts responses in order, so it gives no class"):
-        actions.analyse(evaluation=found, kind=kind, actor=mia)
+def test_groups_of_errors_are_refused_since_no_response_has_a_vector_by_itself(found, mia):
+    with pytest.raises(Refused, match="puts responses in order and gives no vector of a text by itself") as refusal:
+        actions.analyse(evaluation=found, kind=Analysis.Kind.CLUSTERS, actor=mia)
 
-    assert not Job.objects.filter(kind=f"evaluation.{kind.value}").exists()
+    assert refusal.value.next_step == "Read the rows with a mistake, the surest first."
+    assert not Job.objects.filter(kind="evaluation.clusters").exists()
 
 
-@pytest.mark.parametrize("part", ["threshold", "clusters", "membership"])
+@pytest.mark.parametrize("part", ["threshold", "clusters"])
 def test_pages_of_classes_say_why_they_are_empty(part, found, mia, client_for):
     answer = client_for(mia).get(f"/evaluations/{found.uuid}/{part}/")
 

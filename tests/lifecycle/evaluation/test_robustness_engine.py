@@ -12,7 +12,6 @@ from lifecycle.compute.child import run_child
 from lifecycle.engine.flips import read_flips
 from lifecycle.engine.perturb import PROBES
 from lifecycle.evaluation import actions, queries
-from lifecycle.evaluation.actions import disturbing
 from lifecycle.evaluation.models import Analysis
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.models import Job
@@ -88,7 +87,7 @@ def test_a_job_that_is_cancelled_while_it_answers_keeps_nothing(project, mia, tm
 
         return run_child(ctx, verb, folder, on)
 
-    monkeypatch.setattr(disturbing, "run_child", cancelling)
+    monkeypatch.setattr("lifecycle.evaluation.child.run_child", cancelling)
     run_jobs("training")
 
     job.refresh_from_db()

@@ -9,9 +9,9 @@ from django.test.utils import CaptureQueriesContext
 
 from datasets_app.labeling.models import Suggestion
 from lifecycle.compute import warm
-from lifecycle.engine import label_sets
+from lifecycle.engine import label_sets, predictions
 from lifecycle.engine.predictions import Predictions
-from lifecycle.evaluation import actions, charts, compare, pages, queries, rules, suggested
+from lifecycle.evaluation import actions, charts, compare, pages, queries, rules, suggested, suggesters
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
 from tests.support.jobs import run_ok
@@ -45,8 +45,16 @@ def test_an_answer_names_its_classes_and_how_sure_its_surest_mistake_was():
         ({"true": "", "predicted": ""}, ["one", "three", "four"]),
     ],
 )
-def test_the_rows_behind_every_number(asked, wanted):
-    assert [answer.item for answer in rules.in_cell(rules.answers(FOUR), **asked)] == wanted
+def test_the_rows_behind_every_number(asked, wanted, tmp_path):
+    predictions.write(tmp_path / "rows.parquet", FOUR, "test")
+    found = predictions.read_sets(tmp_path / "rows.parquet")
+    confidence = predictions.read_sureness(tmp_path / "rows.parquet", found)
+
+    rows = rules.sets_in_cell(found, np.lexsort((np.array(found.ids), -confidence)), **asked)
+
+    assert [found.ids[row] for row in rows] == wanted
+    every = rules.answers(FOUR)
+    assert [rules.set_at(found, confidence, row) for row in rows] == [every[row] for row in rows]
 
 
 def test_pairs_are_what_was_missed_and_given_with_the_rows_of_the_missed_class():
@@ -120,21 +128,6 @@ def test_rows_are_titled_in_words(measured, client_for, mia):
     assert "Rows wrongly given card" in page
 
 
-def test_what_is_computed_of_one_class_alone_is_refused_in_a_sentence_and_not_offered(measured, client_for, mia):
-    client = client_for(mia)
-
-    page = client.get(f"/evaluations/{measured.uuid}/").content.decode()
-    asked = client.get(f"/evaluations/{measured.uuid}/threshold/")
-    posted = {kind: client.post(f"/evaluations/{measured.uuid}/analyse/", {"kind": kind}) for kind in ("clusters", "membership")}
-
-    assert f"/evaluations/{measured.uuid}/threshold/" not in page
-    assert "in groups" not in page
-    for answer in [asked, *posted.values()]:
-        assert answer.status_code == 422
-        assert "where a text has one class" in answer.content.decode()
-    assert not Job.objects.filter(kind__in=["evaluation.clusters", "evaluation.membership"]).exists()
-
-
 def test_no_baseline_is_held_against_scores_whose_thresholds_were_chosen_on_the_same_rows(run, client_for, mia):
     validation = run.evaluations.get(split="validation") if run.evaluations.filter(split="validation").exists() else None
     validation = validation or make_evaluation(run, "validation")
@@ -198,7 +191,7 @@ def test_every_class_that_reaches_its_threshold_is_suggested_and_no_other(snapsh
     add_items(snapshot.dataset, mia, ["a card and money", "money alone now", "nothing of either"])
     queue = make_queue(snapshot.dataset, mia)
 
-    actions.suggest(dataset=snapshot.dataset, model=queries.get_model(mia, "run", run.uuid), actor=mia, queue=queue)
+    actions.suggest(dataset=snapshot.dataset, model=suggesters.get_model(mia, "run", run.uuid), actor=mia, queue=queue)
     run_ok("default")
 
     rows = Suggestion.objects.filter(item__in=queue_items(queue)).order_by("item", "-score")
@@ -220,7 +213,7 @@ def test_a_model_of_one_task_does_not_suggest_in_the_other(project, snapshot, ru
     single = make_run(make_snapshot(project, mia), mia, splits=())
 
     with pytest.raises(Refused, match="was trained for another task than .*: any number of classes per text"):
-        actions.suggest(dataset=snapshot.dataset, model=queries.get_model(mia, "run", single.uuid), actor=mia)
+        actions.suggest(dataset=snapshot.dataset, model=suggesters.get_model(mia, "run", single.uuid), actor=mia)
 
     assert not Job.objects.filter(kind="evaluation.suggest").exists()
     offered = client_for(mia).get(f"/api/v1/datasets/{snapshot.dataset.uuid}/suggest/").json()

@@ -14,7 +14,7 @@ from datasets_app.labeling import queries as labels
 from datasets_app.labeling.models import Suggestion
 from datasets_app.labeling.rules import LabelSpec, rank
 from lifecycle.compute import warm
-from lifecycle.evaluation import actions, queries, suggested
+from lifecycle.evaluation import actions, suggested, suggesters
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Conflict, Refused
@@ -61,7 +61,7 @@ def engine(monkeypatch):
 
 
 def model_of(run, user, kind="run"):
-    return queries.get_model(user, kind, run.uuid)
+    return suggesters.get_model(user, kind, run.uuid)
 
 
 def said(queue) -> list[tuple[str, str, float, str]]:

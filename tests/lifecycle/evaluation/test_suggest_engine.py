@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from datasets_app.labeling.models import Suggestion
-from lifecycle.evaluation import actions, queries
+from lifecycle.evaluation import actions, suggesters
 from lifecycle.training import actions as training
 from tests.support.jobs import run_ok
 from tests.support.labeling import add_items, make_queue
@@ -24,7 +24,7 @@ def test_a_trained_run_suggests_what_it_has_learnt(project, mia, tmp_path, warm_
     add_items(snapshot.dataset, mia, ["my card is lost 7", "password reset 7", "money back please 7"])
     queue = make_queue(snapshot.dataset, mia)
 
-    actions.suggest(dataset=snapshot.dataset, model=queries.get_model(mia, "run", run.uuid), actor=mia, queue=queue)
+    actions.suggest(dataset=snapshot.dataset, model=suggesters.get_model(mia, "run", run.uuid), actor=mia, queue=queue)
     run_ok("default")
 
     rows = Suggestion.objects.filter(source="run").order_by("item", "-score", "id").values_list("item", "label__name", "score")

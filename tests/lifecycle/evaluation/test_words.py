@@ -11,12 +11,14 @@ from lifecycle.evaluation.models import Analysis
 from lifecycle.evaluation.words_page import Part, depth, parts
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
-from tests.support.jobs import run_ok
+from registry.ledger.models import Event
+from tests.support.jobs import run_jobs, run_ok
 from tests.support.marks import marked_snapshot
 from tests.support.training import make_run, make_snapshot, several_snapshot
 
 pytestmark = pytest.mark.django_db
 WORDS = Analysis.Kind.WORDS
+NOTHING = "The model marked nothing in this text, so no word speaks for a span."
 
 
 @pytest.fixture
@@ -214,7 +216,23 @@ def test_where_nothing_was_marked_no_word_is_looked_for(marked, client_for, mia)
 
     page, answer = client.get(address).content.decode(), client.post(address)
 
-    assert "The model marked nothing in this text, so no word speaks for a span." in page
+    assert NOTHING in page
     assert "Find the words that speak" not in page
     assert answer.status_code == 422
+    assert NOTHING in answer.content.decode()
     assert not Job.objects.filter(kind="evaluation.words").exists()
+    assert not Event.objects.filter(verb="evaluation.analysis_requested").exists()
+
+
+def test_where_the_engine_marks_nothing_any_more_the_job_says_so_and_nothing_is_kept(marked, monkeypatch, client_for, mia):
+    row = rows_of(marked, found=True)[0]
+    monkeypatch.setattr(warm, "explain", lambda *_: {"parts": []})
+    client, address = client_for(mia), f"/evaluations/{marked.uuid}/words/?item={row.item}"
+
+    client.post(address)
+    (job,) = run_jobs("default")
+
+    assert (job.state, job.error) == ("failed", NOTHING)
+    assert not Analysis.objects.exists()
+    assert not Event.objects.filter(verb="evaluation.analysis_recorded").exists()
+    assert NOTHING in client.get(address).content.decode()

@@ -9,7 +9,7 @@ import pytest
 from datasets_app.datasets.models import Item
 from datasets_app.snapshots import queries as snapshots
 from lifecycle.engine import text_answers, text_scores, verbatim
-from lifecycle.evaluation import actions, compare, queries, rules, text_rules
+from lifecycle.evaluation import actions, compare, queries, rules, suggesters, text_rules
 from lifecycle.evaluation.models import Analysis, Evaluation
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
@@ -229,24 +229,26 @@ def test_the_lists_show_its_own_score(run, mia, client_for):
     assert line["rouge_l"] is not None
 
 
-@pytest.mark.parametrize("path", ["threshold/", "items/", "clusters/", "membership/"])
-def test_what_is_computed_of_classes_is_refused_in_a_sentence(path, found, mia, client_for):
+@pytest.mark.parametrize(("path", "why"), [
+    ("threshold/", ", so it gives no class"), ("items/", ", so it gives no class"),
+    ("clusters/", " and gives no vector of a text by itself"),
+])  # fmt: skip
+def test_what_is_computed_of_classes_is_refused_in_a_sentence(path, why, found, mia, client_for):
     answer = client_for(mia).get(f"/evaluations/{found.uuid}/{path}")
 
     assert 400 <= answer.status_code < 500
-    assert "This model writes texts, so it gives no class" in answer.content.decode()
+    assert f"This model writes texts{why}" in answer.content.decode()
 
 
-def test_no_analysis_of_classes_is_queued(found, mia):
-    for kind in (Analysis.Kind.CLUSTERS, Analysis.Kind.MEMBERSHIP, Analysis.Kind.WORDS):
-        with pytest.raises(Refused, match="This model writes texts"):
-            actions.analyse(evaluation=found, kind=kind, actor=mia)
+def test_no_groups_of_errors_are_looked_for(found, mia):
+    with pytest.raises(Refused, match="This model writes texts"):
+        actions.analyse(evaluation=found, kind=Analysis.Kind.CLUSTERS, actor=mia)
 
     assert not Job.objects.filter(kind__startswith="evaluation.", state="queued").exists()
 
 
 def test_it_suggests_no_labels(run, snapshot, mia):
-    model = queries.get_model(mia, "run", run.uuid)
+    model = suggesters.get_model(mia, "run", run.uuid)
 
     with pytest.raises(Refused, match="Models suggest classes and marked parts of texts so far"):
         actions.suggest(dataset=snapshot.dataset, model=model, actor=mia)

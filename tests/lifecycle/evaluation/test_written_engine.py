@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
+import pytest
+from django.conf import settings
+
+from datasets_app.snapshots import queries as snapshots
+from lifecycle.compute.child import run_child
+from lifecycle.evaluation import actions as analysing
 from lifecycle.evaluation import queries as evaluations
+from lifecycle.evaluation.models import Analysis
+from lifecycle.jobs import actions as jobs
 from lifecycle.training import actions
 from lifecycle.training.models import Run
-from tests.support.jobs import run_ok
+from tests.support.jobs import run_jobs, run_ok
 from tests.support.written import make_decoder, written_snapshot
 
 pytestmark = [pytest.mark.engine, pytest.mark.django_db]
@@ -19,10 +27,10 @@ def test_a_run_learns_to_answer_is_measured_beside_baselines_and_read_about(proj
     base = make_decoder(project, mia, tmp_path)
 
     run = actions.launch(snapshot=snapshot, base=base, strategy="full", actor=mia, options=QUICK)
-    jobs = run_ok("training")
+    ended = run_ok("training")
 
     run.refresh_from_db()
-    assert [job.kind for job in jobs] == ["training.train", "evaluation.evaluate", "evaluation.evaluate"]
+    assert [job.kind for job in ended] == ["training.train", "evaluation.evaluate", "evaluation.evaluate"]
     assert run.state == Run.State.SUCCEEDED
     assert set(run.metrics) == {"validation_loss", "perplexity"}
     points = run.points.filter(name="validation_loss").order_by("value", "step")
@@ -52,7 +60,51 @@ def test_a_run_learns_to_answer_is_measured_beside_baselines_and_read_about(proj
         assert "This model writes texts" in refused.content.decode()
 
 
-def rows_of(snapshot, split):
-    from datasets_app.snapshots import queries as snapshots
+@pytest.fixture
+def measured(project, mia, tmp_path):
+    """How a decoder that has learnt a little answers its test rows."""
+    run = actions.launch(
+        snapshot=written_snapshot(project, mia), base=make_decoder(project, mia, tmp_path), strategy="lora", actor=mia, options=QUICK
+    )
+    run_ok("training")
+    return evaluations.latest_evaluation(run, "test")
 
+
+def test_the_words_of_a_prompt_are_found_in_a_process_of_its_own(measured, mia, client_for):
+    said = evaluations.texts_of(measured)
+    item = next(item for item, each in zip(said.ids, said.answers, strict=True) if each)
+    text = next(row["text"] for row in rows_of(measured.snapshot, "test") if row["id"] == item)
+
+    analysing.analyse(evaluation=measured, kind=Analysis.Kind.WORDS, actor=mia, item=item)
+    (job,) = run_ok("training")
+
+    report = evaluations.analysis(measured, Analysis.Kind.WORDS, item).report
+    assert [text[each["start"] : each["end"]] for each in report["words"]] == text.split()
+    assert (report["unit"], report["taken"], report["found"]) == ("words", len(text.split()), len(text.split()))
+    assert report["log_probability"] < 0
+    assert (job.done, job.total, job.unit) == (len(text.split()) + 2, len(text.split()) + 2, "prompts")
+    page = client_for(mia).get(f"/evaluations/{measured.uuid}/words/?item={item}")
+    assert [part.text for turn in page.context["turns"] for part in turn.parts if part.effect is not None] == text.split()
+    assert list((Path(settings.DATA_DIR) / "scratch").iterdir()) == []
+
+
+def test_a_job_that_is_cancelled_while_it_asks_keeps_no_words(measured, mia, monkeypatch):
+    said = evaluations.texts_of(measured)
+    item = next(item for item, each in zip(said.ids, said.answers, strict=True) if each)
+    job = analysing.analyse(evaluation=measured, kind=Analysis.Kind.WORDS, actor=mia, item=item)
+
+    def cancelling(ctx, verb, folder, on_events):
+        jobs.cancel(job.uuid, mia)
+        return run_child(ctx, verb, folder, on_events)
+
+    monkeypatch.setattr("lifecycle.evaluation.child.run_child", cancelling)
+    run_jobs("training")
+
+    job.refresh_from_db()
+    assert job.state == "cancelled"
+    assert not Analysis.objects.exists()
+    assert list((Path(settings.DATA_DIR) / "scratch").iterdir()) == []
+
+
+def rows_of(snapshot, split):
     return list(snapshots.written_rows(snapshot, split))

@@ -143,6 +143,11 @@ def test_the_longest_text_is_the_99th_percentile_in_steps_of_8_within_what_the_b
     assert choose_max_tokens(Lengths(tuple(sorted(tokens)), counted=True), base).value == value
 
 
+def test_where_tokens_are_guessed_by_characters_there_is_room_for_128():
+    assert choose_max_tokens(Lengths((20,) * 100, counted=False), MINI).value == 128
+    assert choose_max_tokens(Lengths((200,) * 100, counted=False), MINI).value == 200
+
+
 @pytest.mark.parametrize(("longest", "rows", "parts"), [(128, 32, 1), (256, 32, 1), (264, 16, 2), (512, 16, 2), (520, 8, 4)])
 def test_long_texts_take_smaller_batches_of_the_same_step(longest, rows, parts):
     batch, accumulation = choose_batch(Setting("batch_size", 32, "", ""), longest)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import pytest
 
+from datasets_app.datasets import actions as datasets
 from datasets_app.labeling import actions as labeling
 from datasets_app.labeling.models import Label
 from datasets_app.labeling.rules import LabelSpec
 from lifecycle.refusals import Refused
-from lifecycle.training import actions, queries
+from lifecycle.training import actions, suggesting
 from lifecycle.training.models import Run, Sweep
 from monitoring.retraining.actions.training import recipe_of
+from tests.support.changing import change
+from tests.support.jobs import run_ok
 from tests.support.snapshots import freeze
 from tests.support.training import labelled_dataset, make_base, make_run, make_snapshot, several_snapshot
 
@@ -138,10 +141,40 @@ def test_a_class_that_was_renamed_is_followed_by_retraining_and_by_the_form(proj
 
     form = client_for(mia).get("/runs/launch/", {"like": run.uuid, "snapshot": renamed.uuid}).context["form"]
 
-    assert queries.followed(run.spec, snapshot, renamed) == {"operating_class": "Cards"}
+    assert suggesting.followed(run.spec, snapshot, renamed) == {"operating_class": "Cards"}
     assert {name: recipe_of(run, renamed)[name] for name in WANTED} == WANTED | {"operating_class": "Cards"}
     assert (form["operating_class"].value(), form["operating_point"].value(), form["operating_target"].value()) == ("Cards", "recall", 0.95)
     assert make_run(renamed, mia, splits=(), **WANTED | {"operating_class": "Cards"}).result["deciding"]["label"] == "Cards"
+
+
+def test_a_class_that_was_merged_since_is_followed_to_the_class_that_took_it_in(project, mia, ravi, snapshot):
+    run = make_run(snapshot, mia, splits=(), **WANTED)
+    change(snapshot.dataset, ravi, ("card", "merge", ["refund"]))
+    change(snapshot.dataset, ravi, ("refund", "rename", ["Money"]))
+    run_ok("default")
+    merged = freeze(snapshot.dataset, mia, shares={"train": 60, "validation": 20, "test": 20})
+
+    options = recipe_of(run, merged)
+    again = actions.launch(snapshot=merged, base=run.base, strategy=run.strategy, actor=mia, options=options)
+
+    assert sorted(merged.counts["labels"]) == ["Money", "login"]
+    assert suggesting.followed(run.spec, snapshot, merged) == {"operating_class": "Money"}
+    assert {name: again.spec[name] for name in WANTED} == WANTED | {"operating_class": "Money"}
+
+
+def test_where_too_few_rows_of_the_class_are_left_a_retraining_asks_for_no_threshold(project, mia, snapshot):
+    run = make_run(snapshot, mia, splits=(), **WANTED)
+    mine = datasets.save_slice(dataset_id=snapshot.dataset.uuid, actor=mia, name="Mine", filters={"q": "my"})
+    few = freeze(snapshot.dataset, mia, slice_id=mine.uuid)
+
+    options = recipe_of(run, few)
+    again = actions.launch(snapshot=few, base=run.base, strategy=run.strategy, actor=mia, options=options)
+
+    assert few.dataset == snapshot.dataset
+    assert 0 < few.counts["labels"]["card"]["validation"] < 20
+    assert (again.spec["operating_class"], again.spec["operating_point"]) == ("", "f1")
+    with pytest.raises(Refused, match="to choose its threshold takes 20"):
+        actions.launch(snapshot=few, base=run.base, strategy=run.strategy, actor=mia, options=options | WANTED)
 
 
 def test_in_data_without_the_class_the_likeliest_class_answers_again(project, mia, snapshot):
@@ -149,8 +182,8 @@ def test_in_data_without_the_class_the_likeliest_class_answers_again(project, mi
     texts = {"bill": ["the bill is wrong", "a bill late"], "other": ["hello there", "good day"]}
     other = freeze(labelled_dataset(project, mia, texts=texts, name="Other"), mia, shares={"train": 60, "validation": 20, "test": 20})
 
-    assert queries.followed(run.spec, snapshot, other) == {"operating_class": "", "operating_point": "f1"}
-    assert queries.followed(run.spec | {"operating_class": ""}, snapshot, other) == {}
+    assert suggesting.followed(run.spec, snapshot, other) == {"operating_class": "", "operating_point": "f1"}
+    assert suggesting.followed(run.spec | {"operating_class": ""}, snapshot, other) == {}
 
 
 def test_the_form_of_a_sweep_offers_it_too(project, mia, snapshot, client_for):

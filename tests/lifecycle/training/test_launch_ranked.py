@@ -10,7 +10,7 @@ from datasets_app.snapshots import queries as snapshots
 from lifecycle.evaluation import queries as evaluations
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
-from lifecycle.training import actions, queries, sweep_queries
+from lifecycle.training import actions, suggesting, sweep_queries
 from lifecycle.training.models import Run, Sweep
 from tests.support.datasets import import_texts, make_dataset
 from tests.support.jobs import run_ok
@@ -71,7 +71,7 @@ def test_messages_become_texts_and_a_prompt_may_be_missing():
 
 
 def test_settings_of_labels_are_not_offered(project, mia, base):
-    choices = queries.suggestion(ranked_snapshot(project, mia), base, "lora").choices
+    choices = suggesting.suggestion(ranked_snapshot(project, mia), base, "lora").choices
 
     assert not OF_LABELS & choices.keys()
     assert {"pooling", "rank", "max_tokens"} <= choices.keys()

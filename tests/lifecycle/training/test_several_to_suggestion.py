@@ -7,6 +7,7 @@ import pytest
 from datasets_app.labeling.models import Suggestion
 from lifecycle.evaluation import actions as evaluation
 from lifecycle.evaluation import queries as evaluations
+from lifecycle.evaluation import suggesters
 from lifecycle.training import actions
 from lifecycle.training.models import Run
 from tests.support.jobs import run_ok
@@ -38,7 +39,7 @@ def test_a_run_learns_several_classes_is_measured_and_suggests_them(project, mia
 
     add_items(snapshot.dataset, mia, ["my card is lost money back 9", "password reset 9", "good day to you 9"])
     queue = make_queue(snapshot.dataset, mia)
-    model = evaluations.get_model(mia, "run", run.uuid)
+    model = suggesters.get_model(mia, "run", run.uuid)
     evaluation.suggest(dataset=snapshot.dataset, model=model, actor=mia, queue=queue)
     run_ok("default")
 

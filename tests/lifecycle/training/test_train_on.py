@@ -13,7 +13,7 @@ from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.manifest import ManifestRow
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Conflict, Refused
-from lifecycle.training import actions, earlier, estimate_task, folders, queries
+from lifecycle.training import actions, earlier, estimate_task, folders, suggesting
 from lifecycle.training.models import BaseModel, Run
 from registry.access.roles import Role
 from registry.ledger.models import Event
@@ -108,7 +108,7 @@ def test_a_model_that_cannot_be_read_fails_with_a_sentence(first, mia):
 
 # ── What it is launched with ────────────────────────────────────────────────
 def test_the_settings_begin_with_rehearsal_and_the_head(ready, second, project, mia):
-    found = queries.suggestion(second, ready, "lora").choices
+    found = suggesting.suggestion(second, ready, "lora").choices
 
     assert (found["rehearsal"].value, found["keep_head"].value) == (0.5, True)
     assert found["keep_head"].reason == "The head of Run 1 knows 2 of these 3 classes; the others begin at random."
@@ -118,7 +118,7 @@ def test_the_settings_begin_with_rehearsal_and_the_head(ready, second, project, 
 
 
 def test_a_head_that_knows_all_classes_moves_little(ready, first):
-    found = queries.suggestion(first.snapshot, ready, "lora").choices
+    found = suggesting.suggestion(first.snapshot, ready, "lora").choices
 
     assert found["head_learning_rate"].value == 2e-3
     assert found["keep_head"].reason == "The head of Run 1 knows all of these classes."
@@ -126,7 +126,7 @@ def test_a_head_that_knows_all_classes_moves_little(ready, first):
 
 def test_a_base_from_outside_has_nothing_to_rehearse(first, second, mia):
     outside = first.base
-    assert not {"rehearsal", "keep_head"} & queries.suggestion(second, outside, "lora").choices.keys()
+    assert not {"rehearsal", "keep_head"} & suggesting.suggestion(second, outside, "lora").choices.keys()
 
     with pytest.raises(Refused) as refused:
         actions.launch(snapshot=second, base=outside, strategy="lora", actor=mia, options={"rehearsal": 0.2})

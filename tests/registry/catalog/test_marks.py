@@ -21,7 +21,7 @@ from registry.promotions.models import PromotionRequest
 from tests.support.jobs import run_ok
 from tests.support.marks import TEXTS, marked_snapshot, spans_in
 from tests.support.registry import STATED, make_endpoint, make_model
-from tests.support.tiny_models import make_tiny_base
+from tests.support.tiny_models import WORDS, make_tiny_base
 from tests.support.training import make_run
 
 
@@ -76,13 +76,15 @@ def test_the_cards_code_marks_what_the_server_would(tmp_path, monkeypatch):
     from lifecycle.engine.artifact import ArtifactInfo
     from lifecycle.engine.predictor import Predictor
     from lifecycle.engine.recipes import RECIPES
+    from lifecycle.engine.tagging import Unit
 
     folder = tmp_path / "run"
     folder.mkdir()
     rows = [{"id": f"{at:064x}", "text": text, "spans": spans_in(text)} for at, text in enumerate(TEXTS)]
     for split in ("train", "validation"):
         (folder / f"{split}.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n")
-    base = make_tiny_base(tmp_path / "base")
+    pieces = {piece: None for word in WORDS for piece in ((word[:2], f"##{word[2:]}") if word[2:] else (word,))}
+    base = make_tiny_base(tmp_path / "base", words=list(pieces))
     spec = {"task": "spans", "base": {"path": str(base), "name": "tiny"}, "labels": ["thing", "wish"], "strategy": {"kind": "full"}}
     rates = {"epochs": 14, "batch_size": 4, "learning_rate": 5e-3, "head_learning_rate": 5e-2, "precision": "fp32", "threads": 1}
     (folder / "spec.json").write_text(json.dumps(spec | rates))
@@ -91,15 +93,21 @@ def test_the_cards_code_marks_what_the_server_would(tmp_path, monkeypatch):
     monkeypatch.chdir(folder)
     (folder / "model").symlink_to(folder / "artifact")
     code = re.search(r"```python\n(.*)```", card.loading({"spec": {"task": "spans"}, "strategy": "full"}), re.DOTALL)[1]
-    predictor = Predictor(folder / "artifact", graph=folder / "artifact" / ArtifactInfo.read(folder / "artifact").serving)
+    texts = (*TEXTS, "where is  my   card ", " money  back", "my-card", "(my) card,", "my ca\u00adrd", "", "   ")
+    answered = {}
+    for unit in Unit:  # of the same weights; they learnt by what stands between spaces
+        description = folder / "artifact" / "lifecycle.json"
+        about = json.loads(description.read_text()) | {"unit": None if unit is Unit.PIECE else unit, "format": 3}
+        description.write_text(json.dumps(about))
+        predictor = Predictor(folder / "artifact", graph=folder / "artifact" / ArtifactInfo.read(folder / "artifact").serving)
+        answers = RECIPES["spans"].answer(predictor.probabilities(texts), predictor.info)
+        found = [[[each["start"], each["end"], each["label"]] for each in answer["spans"]] for answer in answers]
 
-    texts = (*TEXTS, "where is  my   card ", " money  back", "", "   ")
-    answers = RECIPES["spans"].answer(predictor.probabilities(texts), predictor.info)
-    found = [[[each["start"], each["end"], each["label"]] for each in answer["spans"]] for answer in answers]
-
-    assert [told(code.replace('"Where is my card?"', repr(text))) for text in texts] == found
-    assert found[0] == [[3, 7, "thing"]]
-    assert found[-2:] == [[], []]
+        assert [told(code.replace('"Where is my card?"', repr(text))) for text in texts] == found
+        answered[unit] = found
+    assert answered[Unit.SPACED][0] == [[3, 7, "thing"]]
+    assert answered[Unit.SPACED][-2:] == [[], []]
+    assert answered[Unit.PIECE][0] != answered[Unit.SPACED][0]
 
 
 def keep_white_space(path):

@@ -1,0 +1,90 @@
+"""What a threshold is asked for, in the words of each task. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from lifecycle.evaluation.rules import is_marks, is_several
+from lifecycle.ui.numbers import count, decimals
+
+GOALS = {"precision": "Target precision", "recall": "Target recall", "cost": "Least cost"}
+GOALS_OF_ANY = {"precision": "Target accuracy", "recall": "Target share answered", "cost": "Least cost"}
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """The words of one. divides: rows below a threshold are not called, so that some are missed, and handing over is a third way; else all
+    rows that are not answered are handed over. act, below, never: what is done with a row; {label} stands for the class."""
+
+    goals: Mapping[str, str]
+    precision: str
+    recall: str
+    called: str
+    false: str
+    missed: str
+    act: str
+    below: str
+    never: str
+    unit: str = "rows"
+    divides: bool = True
+
+
+CLASS = Question(
+    GOALS, "Precision", "Recall", "Called the class", "Cost of a wrong call", "Cost of a missed row",
+    "Call a row {label}", "call it another", "Calling no row {label} costs least.",
+)  # fmt: skip
+SEVERAL = replace(
+    CLASS, called="Given the class", act="Give {label} to a row", below="leave it out", never="Giving {label} to no row costs least."
+)  # fmt: skip
+ANY = Question(
+    GOALS_OF_ANY, "Accuracy of what is answered", "Share answered", "Answered", "Cost of a wrong answer", "",
+    "Answer", "", "Handing every row over costs least.", divides=False,
+)  # fmt: skip
+SPANS = Question(
+    GOALS, "Precision", "Recall", "Spans kept", "Cost of a wrong span", "Cost of a missed span",
+    "Keep a span", "drop it", "Keeping no span costs least.", unit="spans",
+)  # fmt: skip
+SPANS_OF_CLASS = replace(SPANS, act="Keep a span of {label}", never="Keeping no span of {label} costs least.")
+EVERY = {"single_label": "Any: hand over what is unsure", "spans": "Any"}  # what choosing no class is called, where that can be
+
+
+def question_of(report: Mapping[str, Any], label: str) -> Question:
+    """What is asked of an evaluation for a class, or where it is empty for any."""
+    if is_marks(report):
+        return SPANS_OF_CLASS if label else SPANS
+    return SEVERAL if is_several(report) else CLASS if label else ANY
+
+
+def advice(question: Question, found: Mapping[str, Any]) -> str:
+    """What to do from where on. found: of `confidence.operating_point`, with a threshold."""
+    label, low, high = found["class"], found["low"], found["high"]
+    if high is None:
+        over = f" Hand it over from {decimals(low)} on." if question.divides and low is not None else ""
+        return question.never.format(label=label) + over
+    if not question.divides:
+        return f"{question.act} from a confidence of {decimals(high)} on, and hand every other row over."
+    over = f", hand it over from {decimals(low)} to there" if low < high else ""
+    return f"{question.act.format(label=label)} from {decimals(high)} on{over}, and {question.below} below."
+
+
+def instead(question: Question, found: Mapping[str, Any]) -> str:
+    """What to do where no threshold reaches the target."""
+    split, most = found["chosen_on"]["split"], found["most_recall"]
+    if found["class"] and not found["positives"]:
+        none = f"No {question.unit[:-1]} of {split} is of {found['class']}, so nothing can be chosen for it there."
+        return f"{none} Label some, and evaluate again."
+    if question.unit == "spans" and found["goal"] == "recall" and most is not None:
+        what = f"on {split} keeping all that it finds has a recall of {decimals(most)}"
+        return f"A span that is not found has no confidence: {what}. Ask for less, or train on more texts with such spans."
+    return f"Ask for less, or train on more {question.unit} of what is confused."
+
+
+def places(question: Question, found: Mapping[str, Any]) -> str:
+    """Where it was chosen, and where it is measured."""
+    chosen, measured = found["chosen_on"], found["measured_on"]
+    if question.unit == "spans":
+        where = f"Chosen on the spans of {count(chosen['rows'])} texts of {chosen['split']}"
+        return f"{where}, measured on those of {count(measured['rows'])} of {measured['split']}."
+    return f"Chosen on {count(chosen['rows'])} rows of {chosen['split']}, measured on {count(measured['rows'])} of {measured['split']}."

@@ -1,0 +1,36 @@
+"""What training rows lose, as the engine's verb `losses` leaves it, without a model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lifecycle.compute.child import Result
+from lifecycle.engine import row_losses
+from lifecycle.engine.spec import PredictSpec
+
+Row = dict[str, Any]  # as it stands in data.jsonl
+
+
+def made_losses(monkeypatch: pytest.MonkeyPatch, of: Callable[[Row], float]) -> list[Row]:
+    """In the place of the engine: each row loses what `of` says. Returns the rows that it will have been asked."""
+    asked: list[Row] = []
+
+    def child(ctx: Any, verb: str, folder: Path, on_events: Any) -> Result:
+        assert verb == "losses"
+        spec = PredictSpec.read(folder / "spec.json")
+        assert (folder / spec.artifact / "lifecycle.json").is_file()
+        assert spec.base is not None
+        assert (folder / spec.base.path / "config.json").is_file()
+        rows = [json.loads(line) for line in (folder / spec.data).read_text().splitlines()]
+        asked.extend(rows)
+        row_losses.write(folder / "losses.parquet", [row["id"] for row in rows], np.array([of(row) for row in rows], dtype=np.float64))
+        return Result("succeeded", data={"format": 1, "status": "succeeded", "error": None, "rows": len(rows)})
+
+    monkeypatch.setattr("lifecycle.evaluation.child.run_child", child)
+    return asked
