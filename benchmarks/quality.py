@@ -237,7 +237,9 @@ def table(data: Data, found: dict[str, Any]) -> None:
         each = found[way]
         print(f"  {way:<24}{each['score']:.4f} ({each['low']:.4f} to {each['high']:.4f}), {each['graph']}, {each['cpu_s']:,.0f} CPU s")
     if "peer" in found:
-        print(f"  {'plain script':<24}{found['peer']['score']:.4f}, {found['peer']['cpu_s']:,.0f} CPU s")
+        peer = found["peer"]
+        at = f", from {peer['threshold']} on (at 0.5: {peer['score_at_half']:.4f})" if "threshold" in peer else ""
+        print(f"  {'plain script':<24}{peer['score']:.4f}, {peer['cpu_s']:,.0f} CPU s{at}")
     for name, score in found.get("baselines", {}).items():
         print(f"  {name:<24}{score:.4f}")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from django.core.cache import cache
+from django.db import connection
 from django.test import Client
 
 from registry.access.models import Project, User
@@ -43,11 +44,25 @@ def _history_can_be_flushed():
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix, django_db_use_migrations, django_db_blocker):
+def database_file(request, tmp_path_factory) -> Path | None:
+    """Where a browser's requests and its test meet: in a file, as in production, one waits for the other; in memory it would be refused."""
+    if connection.vendor == "sqlite" and any(item.get_closest_marker("browser") for item in request.session.items):
+        return tmp_path_factory.mktemp("database") / "lifecycle.sqlite3"
+    return None
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb(database_file) -> bool:
+    """The file is taken as it is."""
+    return database_file is not None
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix, django_db_use_migrations, django_db_blocker, database_file):
     """Tables are there before Django asks for them; it finds no migration left to run."""
     if django_db_use_migrations:
         with django_db_blocker.unblock():
-            tables.provide()
+            tables.provide(database_file)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -29,6 +29,6 @@ def open_bench(chromium, live_server, queue):
     yield open_
     for context in contexts:
         for page in context.pages:
-            page.goto("about:blank")  # gives the items back; the database must be at rest before it is emptied
+            page.goto("about:blank")  # gives the items back; nothing more may come when the database is emptied
             all_given_back(page)
         context.close()

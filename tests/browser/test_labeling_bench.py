@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 
 from datasets_app.labeling import queries
 from datasets_app.labeling.models import Annotation, Comment, Queue, Slot, SlotSkip
-from tests.support.browser import fits
+from tests.support.browser import fits, intercept
 from tests.support.labeling import all_given_back, make_dataset, make_queue
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -112,7 +112,8 @@ def test_the_whole_queue_by_keys(open_bench, ana, queue):
 
 def test_an_answer_that_cannot_be_sent_is_kept_and_sent_again(open_bench, ana):
     page = open_bench(ana)
-    page.route("**/submit/", lambda route: route.abort())
+    intercept(page, "**/submit/", lambda route: route.abort())
+    expect(page.locator("#find")).to_be_focused()
     for taken in range(1, 4):
         page.keyboard.press("1")
         expect(page.locator("#utter")).to_have_text(f"text {taken}")

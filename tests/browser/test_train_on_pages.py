@@ -9,7 +9,6 @@ from lifecycle.training import actions
 from lifecycle.training.models import BaseModel, Run
 from tests.lifecycle.training.test_train_on import REPORT
 from tests.support.browser import fits, shot, violations
-from tests.support.patience import patiently
 from tests.support.training import make_run, make_snapshot, write_base
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -25,7 +24,7 @@ def test_a_run_is_started_from_another_ones_model(opened, first, mia, tmp_path):
 
     page.get_by_role("button", name="Start from this model").click()
     expect(page.get_by_role("heading", name="Run 1 is being made ready")).to_be_visible()
-    patiently(lambda: actions.keep_base(BaseModel.objects.get(kind="run"), write_base(tmp_path / "merged")))  # the page asks how far it is
+    actions.keep_base(BaseModel.objects.get(kind="run"), write_base(tmp_path / "merged"))
     page.get_by_role("link", name="Look again").click()
     expect(page.get_by_label("Rehearsal, share of the training rows")).to_have_value("0.5")
     page.get_by_label("Rehearsal, share of the training rows").fill("0.25")

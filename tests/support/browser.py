@@ -13,10 +13,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings
 from django.test import Client
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Route, expect, sync_playwright
 
 from registry.access.models import User
-from tests.support.patience import patiently
 
 INSTALLED = ("/usr/bin/chromium-headless-shell", "/usr/bin/chromium")  # the first, without windows, takes two thirds of the other's time
 CHROMIUM = os.environ.get("CHROMIUM") or next(filter(os.path.exists, INSTALLED), INSTALLED[-1])
@@ -56,7 +55,7 @@ def visits(browser: Browser, address: str) -> Iterator[Callable[..., Page]]:
         contexts.append(context)
         if user:
             client, name = Client(), settings.SESSION_COOKIE_NAME
-            patiently(lambda: client.force_login(user))  # another page may still read
+            client.force_login(user)
             context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": address}])
         page = context.new_page()
         listen(page, errors.append)
@@ -68,6 +67,12 @@ def visits(browser: Browser, address: str) -> Iterator[Callable[..., Page]]:
         context.close()
     wait_for_late_requests()
     assert errors == []
+
+
+def intercept(page: Page, address: str | Callable[[str], bool], handle: Callable[[Route], object]) -> None:
+    """Have this decide on the requests of a page, which is loaded anew: for a moment one that is there goes on sending as before."""
+    page.route(address, handle)
+    page.reload()
 
 
 def listen(page: Page, tell: Callable[[str], None]) -> None:

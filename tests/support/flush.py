@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from django.db import transaction
 from django.db.backends.base.operations import BaseDatabaseOperations
 
-from tests.support.patience import patiently
-
 
 @contextmanager
 def flush_leaves_history_alone() -> Iterator[None]:
@@ -17,11 +15,8 @@ def flush_leaves_history_alone() -> Iterator[None]:
     original = BaseDatabaseOperations.execute_sql_flush
 
     def flush(self: BaseDatabaseOperations, sql_list: list[str]) -> None:
-        def lifted() -> None:
-            with triggers_lifted(self.connection):
-                original(self, sql_list)
-
-        patiently(lifted)  # a request whose page has gone may still read
+        with triggers_lifted(self.connection):
+            original(self, sql_list)
 
     BaseDatabaseOperations.execute_sql_flush = flush
     try:

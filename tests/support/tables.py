@@ -33,10 +33,13 @@ OURS = re.compile(r"^from ((?:datasets_app|lifecycle|monitoring|registry)\.[\w.]
 MEMORY = "file:memorydb_default?mode=memory&cache=shared"  # as Django names a test database in memory
 
 
-def provide() -> None:
-    """Have the test database that Django is about to make begin as the copy."""
+def provide(file: Path | None) -> None:
+    """Have the test database that Django is about to make begin as the copy; with SQLite in this file or, with None, in memory."""
     if connection.vendor == "postgresql":
         connection.settings_dict["TEST"]["TEMPLATE"] = postgres_template()
+    elif file:
+        shutil.copy(sqlite_template(), file)
+        connection.settings_dict["TEST"]["NAME"] = str(file)
     elif connection.creation._get_test_db_name() == MEMORY:
         with closing(sqlite3.connect(sqlite_template())) as kept:
             connection.settings_dict["NAME"] = MEMORY
