@@ -350,6 +350,7 @@ def comparison(user: User, given: Mapping[str, str]) -> dict[str, Any]:
     context["marks"] = rules.is_marks(a.report)
     return context | {
         "report": report,
+        "other_units": context["marks"] and "log_loss" not in report["metrics"],
         "told_as": TOLD_AS[report["summary"]["verdict"]],
         "rows": [{"name": rules.METRICS[name]} | row for name, row in report["metrics"].items()],
         "orders": rules.is_orders(a.report),

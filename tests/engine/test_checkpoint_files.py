@@ -96,6 +96,22 @@ def test_gradients_and_moments_are_gone_when_the_artifact_is_written(run_folder,
     assert seen == [[], []]
 
 
+def test_what_learning_held_goes_back_to_the_machine_before_libraries_that_write_graphs_are_loaded(run_folder, train_here, monkeypatch):
+    from lifecycle.engine import devices, finishing
+
+    folder, order = run_folder(**(SPEC | {"epochs": 1})), []
+
+    def graphs(*args, through=finishing.FINISH["onnx"]):
+        order.append("graphs")
+        return through(*args)
+
+    monkeypatch.setitem(finishing.FINISH, "onnx", graphs)
+    monkeypatch.setattr(devices, "give_back", order.append)
+
+    assert train_here(folder)["status"] == "succeeded"
+    assert order == ["cpu", "cpu", "graphs"]  # of the optimizer, then of the weights of the last step
+
+
 def test_a_run_learns_without_the_libraries_that_write_graphs_and_tables():
     import subprocess
     import sys

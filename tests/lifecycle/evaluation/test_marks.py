@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from django.db import connection
@@ -192,8 +194,23 @@ def test_two_runs_are_compared_text_by_text(snapshot, measured, client_for, mia)
     assert report["changes"]["fixed"] == measured.report["wrong_rows"]
     page = client_for(mia).get(f"/evaluations/compare/?a={measured.uuid}&b={better.uuid}").content.decode()
     assert "Micro precision" in page
+    assert "Log loss is not compared" not in page
     assert "“card” thing" in page or "“refund” wish" in page or "“money back” wish" in page
     assert "fixed" in page
+
+
+def test_losses_of_models_that_read_other_units_are_not_compared_and_the_page_says_why(snapshot, measured, client_for, mia, monkeypatch):
+    other = queries.latest_evaluation(make_run(snapshot, mia, accuracy=1.0, seed=2), "test")
+
+    def by_pieces(evaluation, through=queries.marks_of):
+        found = through(evaluation)
+        return replace(found, tokens=2 * found.tokens) if evaluation == other else found
+
+    monkeypatch.setattr(queries, "marks_of", by_pieces)
+    page = client_for(mia).get(f"/evaluations/compare/?a={measured.uuid}&b={other.uuid}").content.decode()
+
+    assert "Log loss is not compared: the two read texts in other units, and a loss is one of each unit." in page
+    assert '<th scope="row">Log loss</th>' not in page
 
 
 # ── Suggesting ──────────────────────────────────────────────────────────────
