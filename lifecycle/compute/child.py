@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import logging
 import os
@@ -27,6 +28,23 @@ ENGINE: tuple[str, ...] = (sys.executable, "-m", "lifecycle.engine")
 POLL_SECONDS = 0.2
 GRACE_SECONDS = 60.0  # from SIGTERM (write a checkpoint, leave) to SIGKILL
 OFFSET = "events_offset"
+
+
+def wait_until_free(ctx: JobContext, folder: Path) -> None:
+    """Return once no process works in the folder: that of a worker that was lost leaves with its checkpoint, or with its artifact where it
+    was as far as that. Ask before anything is laid out there. Raises as ctx.raise_if_cancelled."""
+    if not folder.is_dir():
+        return
+    with (folder / "lock").open("a") as lock:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                ctx.progress(0, stage="Waiting for the process of a lost worker to leave")
+                ctx.raise_if_cancelled()
+                time.sleep(POLL_SECONDS)
+            else:
+                return
 
 
 @dataclass(frozen=True, slots=True)

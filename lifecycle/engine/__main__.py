@@ -1,7 +1,6 @@
 """`python -m lifecycle.engine VERB DIR`: one verb on one folder. Exit 0 when result.json says succeeded, 1 failed, 143 cancelled.
 
-train, evaluate, robustness, losses, explain, predict, embed, export, merge, probe DIR; warm SOCKET. SIGTERM, or the end of a pipe on
-standard input, asks a run to stop.
+The verbs are those of `program.VERBS`. SIGTERM, or the end of a pipe on standard input, asks a run to stop.
 """
 
 from __future__ import annotations
@@ -20,7 +19,8 @@ from pathlib import Path  # noqa: E402
 
 from lifecycle.engine import program  # noqa: E402
 
-USAGE = "Usage: python -m lifecycle.engine {train|evaluate|robustness|losses|explain|predict|embed|export|merge|probe} DIR, or warm SOCKET"
+VERBS = "|".join(verb for verb in program.VERBS if verb != "warm")
+USAGE = f"Usage: python -m lifecycle.engine {{{VERBS}}} DIR, or warm SOCKET"
 
 
 def main(arguments: list[str]) -> int:

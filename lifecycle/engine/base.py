@@ -92,40 +92,57 @@ def open_base(path: Path, name: str = "", expected_digest: str = "") -> BaseFold
         name=name or path.name,
         digest=digest,
         model_type=str(config.get("model_type", "")),
-        hidden_size=int(config.get("hidden_size") or config.get("dim") or config.get("d_model") or 0),
-        layers=int(config.get("num_hidden_layers") or config.get("n_layers") or config.get("num_layers") or 0),
-        max_tokens=int(config.get("max_position_embeddings", 0)),
+        hidden_size=_number(path, config, "hidden_size", "dim", "d_model"),
+        layers=_number(path, config, "num_hidden_layers", "n_layers", "num_layers"),
+        max_tokens=_number(path, config, "max_position_embeddings"),
         bytes=sum(each.stat().st_size for each in weights),
         decoder=any(str(each).endswith(DECODERS) for each in config.get("architectures") or ()),
-        kv_size=_kv_size(config),
-        inner_size=int(config.get("intermediate_size") or 0),
+        kv_size=_kv_size(path, config),
+        inner_size=_number(path, config, "intermediate_size"),
     )
 
 
-def _kv_size(config: dict[str, Any]) -> int:
-    heads, hidden = int(config.get("num_attention_heads") or 0), int(config.get("hidden_size") or 0)
+def _number(path: Path, config: dict[str, Any], *names: str) -> int:
+    """The first of these that the config says, 0 where it says none. Raises EngineFault `base_missing` where that is no whole number."""
+    name, value = next(((name, config[name]) for name in names if config.get(name)), ("", 0))
+    if not isinstance(value, int) or value < 0:
+        raise missing(path, f"its config.json says {str(value)[:40]!r} where {name} is a whole number.")
+    return value
+
+
+def _kv_size(path: Path, config: dict[str, Any]) -> int:
+    heads, hidden = _number(path, config, "num_attention_heads"), _number(path, config, "hidden_size")
     if not heads or not hidden:
         return 0
-    return int(config.get("num_key_value_heads") or heads) * int(config.get("head_dim") or hidden // heads)
+    return (_number(path, config, "num_key_value_heads") or heads) * (_number(path, config, "head_dim") or hidden // heads)
 
 
 def _config(path: Path) -> dict[str, Any]:
     if not path.is_dir():
         raise missing(path, "the folder is not there.")
-    try:
-        config = json.loads((path / "config.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise missing(path, "it has no config.json.") from None
-    except ValueError:
-        raise missing(path, "its config.json is not JSON.") from None
-    if not isinstance(config, dict) or "model_type" not in config:
+    config = _read(path, "config.json")
+    if config is None:
+        raise missing(path, "it has no config.json.")
+    if "model_type" not in config:
         raise missing(path, "its config.json names no model_type.")
     if config.get("is_encoder_decoder"):
         raise missing(path, "it is an encoder-decoder; classification needs an encoder.")
     for each in ("config.json", "tokenizer_config.json"):
-        if (path / each).is_file() and "auto_map" in json.loads((path / each).read_text(encoding="utf-8")):
+        if "auto_map" in (_read(path, each) or {}):
             raise missing(path, f"its {each} asks to run code that comes with the model (auto_map), which is never done here.")
     return config
+
+
+def _read(path: Path, name: str) -> dict[str, Any] | None:
+    try:
+        found = json.loads((path / name).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except ValueError:
+        raise missing(path, f"its {name} is not JSON.") from None
+    if not isinstance(found, dict):
+        raise missing(path, f"its {name} holds no JSON object.")
+    return found
 
 
 def _weights(path: Path) -> list[Path]:

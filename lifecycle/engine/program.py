@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import importlib
+import json
 import os
 import signal
 import stat
@@ -11,7 +12,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -112,7 +113,9 @@ def _carry_out(verb: str, folder: Path, cancelled: Callable[[], bool]) -> int:
 
 
 def _succeeded(path: Path) -> bool:
-    return path.exists() and '"status": "succeeded"' in path.read_text(encoding="utf-8")
+    with suppress(FileNotFoundError, ValueError):
+        return bool(json.loads(path.read_text(encoding="utf-8"))["status"] == "succeeded")
+    return False
 
 
 def failure(fault: Fault) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from lifecycle.compute.child import run_child
+from lifecycle.compute.child import run_child, wait_until_free
 from lifecycle.engine.document import Document
 from lifecycle.engine.spec import Base
 from lifecycle.jobs.context import JobContext
@@ -27,6 +27,7 @@ def carried_out(ctx: JobContext, verb: str, run: Run, prepare: Prepare) -> Itera
     texts, so it goes away whatever happens. Raises Refused with the engine's own sentence for what it did not do.
     """
     folder = scratch(ctx.job)
+    wait_until_free(ctx, folder)
     try:
         ctx.progress(0, stage="Preparing the data")
         shutil.rmtree(folder, ignore_errors=True)
@@ -39,4 +40,5 @@ def carried_out(ctx: JobContext, verb: str, run: Run, prepare: Prepare) -> Itera
             raise Refused(result.message or "The computation stopped before its end.", next_step=result.next_step)
         yield folder, result.data
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        if not ctx.lost:  # else it is that of whoever took the job over
+            shutil.rmtree(folder, ignore_errors=True)

@@ -11,6 +11,7 @@ from lifecycle.ui.numbers import count, decimals
 
 Curve = Sequence[tuple[int, float]]
 TICKS = [at * 10.0**power for power in range(-4, 3) for at in (1, 2, 5)]
+LOWEST = 1e-6  # of a logarithmic axis
 LINE: dict[str, Any] = {"type": "scatter", "mode": "lines"}
 SMALL = {
     "learning_rate": ("Learning rate", "$c1", ""),
@@ -69,7 +70,7 @@ def loss(
         notes.append(
             {
                 "x": best[0],
-                "y": math.log10(best[1]),
+                "y": on_log(best[1]),
                 "text": f"best {decimals(best[1])} at step {count(best[0])}",
                 "yshift": 16,
                 "xanchor": "right" if best[0] > 0.7 * max(total, last, 1) else "center",
@@ -113,8 +114,13 @@ def log_ticks(numbers: Sequence[float]) -> dict[str, Any]:
 def end_label(curve: Curve, name: str, colour: str) -> dict[str, Any]:
     """The name and last value of a line, in the right margin."""
     value = curve[-1][1]
-    place = {"name": "end", "x": 1, "xref": "paper", "xanchor": "left", "xshift": 6, "y": math.log10(max(value, 1e-6))}
+    place = {"name": "end", "x": 1, "xref": "paper", "xanchor": "left", "xshift": 6, "y": on_log(value)}
     return place | {"text": f"{name} {decimals(value)}", "font": {"color": colour}}
+
+
+def on_log(value: float) -> float:
+    """Where a note stands on a logarithmic axis; one of 0, which such an axis has not, at its foot."""
+    return math.log10(max(value, LOWEST))
 
 
 def spread(labels: list[dict[str, Any]]) -> None:
@@ -144,19 +150,19 @@ def small(name: str, curve: Curve, *, total: int, live: bool, updates: str = "")
     )
 
 
-def overlay(label: str, curves: Sequence[tuple[str, Curve]]) -> Chart:
-    """One metric of several runs, each in its own colour, with the name of the run whose last value is best or highest first told.
+def overlay(label: str, curves: Sequence[tuple[str, Curve]], *, lower_is_better: bool = False) -> Chart:
+    """One metric of several runs, each in its own colour; the run that reaches the best value is told first.
 
     curves: (name of the run, points). Losses, which fall by powers, have a logarithmic axis.
     """
     known = [(name, curve) for name, curve in curves if curve]
-    is_loss = "loss" in label.lower()
-    best = (min if is_loss else max)(known, key=lambda each: (min if is_loss else max)(values(each[1])), default=None)
+    is_loss, most = "loss" in label.lower(), min if lower_is_better else max
+    best = most(known, key=lambda each: most(values(each[1])), default=None)
     if best is None:
         lead, caption = "No values yet.", "They come with the first steps of these runs."
     else:
-        lead = f"{best[0]} reaches the {'lowest' if is_loss else 'highest'} value,"
-        caption = f"{decimals((min if is_loss else max)(values(best[1])))}."
+        lead = f"{best[0]} reaches the {'lowest' if lower_is_better else 'highest'} value,"
+        caption = f"{decimals(most(values(best[1])))}."
     data = [
         LINE | {"x": steps(curve), "y": values(curve), "name": name, "line": {"color": f"$c{at}", "width": 2}}
         for at, (name, curve) in enumerate(curves, 1)

@@ -12,7 +12,7 @@ from django.db import transaction
 from datasets_app.datasets.models import Dataset
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.manifest import ManifestRow
-from lifecycle.compute.child import Result, run_child
+from lifecycle.compute.child import Result, run_child, wait_until_free
 from lifecycle.engine.estimate import CHECKED, sample_rows, shorten
 from lifecycle.engine.spec import TrainSpec
 from lifecycle.jobs.context import JobContext
@@ -36,6 +36,7 @@ def estimate(ctx: JobContext) -> None:
     """Lay out the sample, train it in a child process, and keep what it took. Its folder holds texts, so it goes away whatever happens."""
     found = Estimate.objects.select_related("snapshot__dataset", "base__folder", "base__run__snapshot").get(uuid=ctx.args["estimate"])
     folder = scratch(ctx.job)
+    wait_until_free(ctx, folder)
     try:
         ctx.checkpoint({})  # an attempt before has left nothing: the diary begins anew
         ctx.progress(0, stage="Preparing the data")
@@ -50,7 +51,8 @@ def estimate(ctx: JobContext) -> None:
             ctx.hold()
             actions.keep_estimate(found, result.data, rehearsed)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        if not ctx.lost:  # else it is that of whoever took the job over
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def refuse(found: Estimate, result: Result) -> None:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.http import QueryDict
 
+from lifecycle.engine.metrics import LOWER_IS_BETTER
 from lifecycle.engine.spec import RANKED
 from lifecycle.training import charts, queries
 from lifecycle.training.models import Run
@@ -24,6 +25,7 @@ METRICS = {
     "learning_rate": "Learning rate", "gradient_norm": "Gradient norm",
     "examples_per_second": "Examples per second", "memory_mb": "Memory, MB",
 }  # fmt: skip
+LOWER = {"validation_loss", "train_loss", *LOWER_IS_BETTER}
 SCORES = {
     "single_label": ("macro_f1", "accuracy", "ece"),
     "multi_label": ("macro_f1", "micro_f1", "subset_accuracy", "ece"),
@@ -57,7 +59,7 @@ def overlay(user: User, given: QueryDict) -> dict[str, Any]:
         "metrics": offered.items(),
         "others": others,
         "most": MOST,
-        "chart": charts.overlay(METRICS[metric], lines) if runs else None,
+        "chart": charts.overlay(METRICS[metric], lines, lower_is_better=metric in LOWER) if runs else None,
         "reached": reached(runs),
         "differing": differing,
         "same": same,

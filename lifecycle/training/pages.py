@@ -15,6 +15,7 @@ from rest_framework.request import Request
 
 from lifecycle.engine import leading
 from lifecycle.engine.leading import Leading
+from lifecycle.engine.metrics import LOWER_IS_BETTER
 from lifecycle.engine.spec import MERGED, RANKED
 from lifecycle.jobs import queries as jobs
 from lifecycle.jobs.rules import State
@@ -233,9 +234,8 @@ def compared(label: str, value: float | None, name: str, reference: ports.Refere
     if value is None or known is None or reference is None:
         return Figure(label, decimals(value) if value is not None else None, sub="on validation" if value is not None else "")
     difference = value - known
-    return Figure(
-        label, decimals(value), sub=f"on {reference.name}", change=signed(difference), good=None if not difference else difference > 0
-    )
+    gain = -difference if name in LOWER_IS_BETTER else difference
+    return Figure(label, decimals(value), sub=f"on {reference.name}", change=signed(difference), good=gain > 0 if gain else None)
 
 
 def lowest(losses: charts.Curve) -> str:

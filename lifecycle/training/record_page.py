@@ -10,8 +10,10 @@ from django.conf import settings
 from django.urls import reverse
 
 from datasets_app.datasets.models import Dataset
+from lifecycle.jobs.rules import Device
 from lifecycle.refusals import Conflict
 from lifecycle.training import manifest, queries
+from lifecycle.training.folders import begun_on, run_folder
 from lifecycle.training.models import Run
 from lifecycle.training.rules import CONDITIONS, RunState
 from lifecycle.training.thresholds import threshold_of
@@ -32,9 +34,15 @@ def manifest_of(run: Run) -> str:
         raise Conflict(f"The files of {run.base} are not there.", next_step="Add it again under Base models.")
     place = manifest.Place(settings.TRAINING_IMAGE, settings.TRAINING_CLAIM, PurePosixPath(settings.DATA_DIR))
     uuid, peak, threads = str(run.uuid), queries.peak_memory_mb(run), run.spec.get("threads") or 0
-    gpus = run.spec.get("processes", 1) if run.spec.get("device") == "cuda" else 0
+    gpus = run.spec.get("processes", 1) if needs_gpus(run) else 0
     document = manifest.job(place, uuid=uuid, base_digest=run.base.folder.root_digest, threads=threads, peak_mb=peak, gpus=gpus)
     return manifest.written(document, run=str(run), uuid=uuid, peak_mb=peak)
+
+
+def needs_gpus(run: Run) -> bool:
+    """Whether it asks for them, or leaves its device open and is bound to one: by where it was begun, or by the run that it repeats."""
+    bound = (run.job.device if run.job else None, begun_on(run_folder(run)))
+    return run.spec.get("device") == "cuda" or Device.GPU in bound
 
 
 def provenance(run: Run) -> list[dict[str, str]]:

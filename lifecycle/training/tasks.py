@@ -18,7 +18,7 @@ from django.db import transaction
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError
 
-from lifecycle.compute.child import Result, read_result, run_child, tail
+from lifecycle.compute.child import Result, read_result, run_child, tail, wait_until_free
 from lifecycle.engine import leading, memory
 from lifecycle.engine.base import SMOLLM2_PACKAGE
 from lifecycle.engine.faults import EngineFault
@@ -128,6 +128,7 @@ def train(ctx: JobContext) -> None:
     run = actions.begin(UUID(ctx.args["run"]))
     folder = run_folder(run)
     pruning = Pruning(run)
+    wait_until_free(ctx, folder)
     result = already_done(folder)
     if result is None:
         result = learn(ctx, run, folder, pruning)

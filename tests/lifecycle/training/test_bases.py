@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,41 @@ def test_a_model_that_brings_code_is_refused(root, project, mia):
         actions.add_folder_base(project=project, actor=mia, path=str(folder))
 
     assert not BaseModel.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("config.json", '{"model_type": "bert", "hidden_size": "big"}', "its config.json says 'big' where hidden_size is a whole number"),
+        (
+            "config.json",
+            '{"model_type": "bert", "max_position_embeddings": -1}',
+            "says '-1' where max_position_embeddings is a whole number",
+        ),
+        ("config.json", '{"model_type": "bert", "num_hidden_layers": NaN}', "says 'nan' where num_hidden_layers is a whole number"),
+        ("config.json", "[1]", "its config.json holds no JSON object"),
+        ("tokenizer_config.json", "{", "tokenizer_config.json is not JSON"),
+        ("tokenizer_config.json", "5", "its tokenizer_config.json holds no JSON object"),
+    ],
+)
+def test_a_folder_whose_configuration_says_nonsense_is_refused_with_what_is_wrong(root, project, mia, name, text, told):
+    folder = write_base(root / "tiny")
+    (folder / name).write_text(text)
+
+    with pytest.raises(Refused, match=re.escape(told)):
+        actions.add_folder_base(project=project, actor=mia, path=str(folder))
+
+    assert not BaseModel.objects.exists()
+
+
+def test_a_configuration_that_leaves_a_number_out_is_taken(root, project, mia):
+    folder = write_base(root / "tiny")
+    config = json.loads((folder / "config.json").read_text()) | {"max_position_embeddings": None}
+    (folder / "config.json").write_text(json.dumps(config))
+
+    actions.add_folder_base(project=project, actor=mia, path=str(folder))
+
+    assert BaseModel.objects.count() == 1
 
 
 def test_a_folder_that_changed_into_something_bad_before_its_job_is_refused_by_the_job(root, project, mia):

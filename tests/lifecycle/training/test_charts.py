@@ -25,6 +25,13 @@ def test_the_loss_chart_draws_train_in_graphite_validation_in_blue_and_marks_the
     assert chart.rows == [[10, "2.0000", "1.5000"], [20, "1.0000", "1.0000"], [30, "0.5000", "1.2000"]]
 
 
+def test_a_loss_of_nothing_which_a_logarithmic_axis_has_not_is_noted_at_its_foot():
+    chart = charts.loss(TRAIN, [(10, 0.5), (20, 0.0)], total=40, best_step=20, live=False)
+
+    assert [note["y"] for note in chart.figure["layout"]["annotations"]] == [math.log10(0.5), -6.0, -6.0]
+    assert chart.told == "Validation loss is at its lowest, 0.000, at step 20."
+
+
 @pytest.mark.parametrize(
     ("validation", "best", "overfit", "live", "told"),
     [

@@ -10,7 +10,9 @@ import yaml
 from django.conf import settings as conf
 from django.core.management import CommandError, call_command
 
+from lifecycle.jobs.rules import Device
 from lifecycle.training import actions, manifest, queries, record_page
+from lifecycle.training.folders import run_folder
 from lifecycle.training.models import MetricPoint, Run
 from tests.support.training import make_base, make_run, make_snapshot
 
@@ -150,3 +152,21 @@ def test_a_run_that_asks_for_a_gpu_asks_the_cluster_for_one_for_each_process(pro
 
     assert "nvidia.com/gpu" not in plain
     assert made["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"] == {"nvidia.com/gpu": "2"}
+
+
+@pytest.mark.parametrize("told_by", ["its job", "its folder"])
+def test_a_run_that_leaves_its_device_open_asks_for_a_gpu_once_it_is_bound_to_one(run, told_by):
+    def limits():
+        made = yaml.safe_load(record_page.manifest_of(run))
+        return made["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]
+
+    assert run.spec["device"] == "auto"
+    assert "nvidia.com/gpu" not in limits()
+
+    if told_by == "its job":
+        run.job.device = Device.GPU
+    else:
+        run_folder(run).mkdir(parents=True)
+        (run_folder(run) / "device.json").write_text('{"device": "cuda"}')
+
+    assert limits()["nvidia.com/gpu"] == "1"

@@ -124,8 +124,17 @@ def test_a_chart_without_values_says_so():
 
 
 def test_losses_have_a_logarithmic_axis_and_the_lowest_is_told():
-    chart = charts.overlay("Validation loss", [("Run 1", [(1, 2.0), (2, 1.0)]), ("Run 2", [(1, 0.5)])])
+    chart = charts.overlay("Validation loss", [("Run 1", [(1, 2.0), (2, 1.0)]), ("Run 2", [(1, 0.5)])], lower_is_better=True)
 
     assert chart.told == "Run 2 reaches the lowest value, 0.500."
     assert chart.figure["layout"]["yaxis"]["type"] == "log"
     assert chart.rows == [["Run 1", 1, "2"], ["Run 1", 2, "1"], ["Run 2", 1, "0.5"]]
+
+
+def test_of_perplexities_the_lowest_is_told():
+    chart = charts.overlay("Perplexity, validation", [("Run 1", [(1, 9.0), (2, 8.0)]), ("Run 2", [(1, 12.0)])], lower_is_better=True)
+
+    assert chart.told == "Run 1 reaches the lowest value, 8.000."
+    assert chart.figure["layout"]["yaxis"].get("type") != "log"
+    assert {"perplexity", "validation_loss", "train_loss"} <= overlay_page.LOWER
+    assert not {"macro_f1", "accuracy", "pair_accuracy"} & overlay_page.LOWER

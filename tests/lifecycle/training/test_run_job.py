@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 from pathlib import Path
 from uuid import uuid4
@@ -49,6 +50,7 @@ def folder_of(run: Run) -> Path:
     return Path(settings.DATA_DIR) / "runs" / str(run.uuid)
 
 
+DONE = {"format": 1, "status": "succeeded", "error": None, "best_step": 4, "last_step": 6, "metrics": {"macro_f1": 0.5}}
 KILLED = Result("failed", "out_of_memory", "The process was killed from outside.", "Resume it.")
 
 
@@ -82,6 +84,42 @@ def test_a_lost_worker_is_no_death_of_the_process(run, child):
     run_jobs("training")
 
     assert passed == [run.spec["batch_size"], run.spec["batch_size"], run.spec["batch_size"] // 2]
+
+
+def test_a_run_waits_for_the_process_of_a_lost_worker_and_takes_what_it_left(run, child, monkeypatch):
+    child(Result("failed", "crashed", "It must not be started.", ""))
+    folder, waited = folder_of(run), []
+    folder.mkdir(parents=True)
+    lock = (folder / "lock").open("a")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+
+    def leave(seconds: float) -> None:
+        waited.append(Job.objects.get(pk=run.job_id).stage)
+        if len(waited) == 3:
+            write_artifact(folder / "artifact", run)
+            (folder / "result.json").write_text(json.dumps(DONE))
+            lock.close()
+
+    monkeypatch.setattr("lifecycle.compute.child.time.sleep", leave)
+
+    runner.execute(jobs.claim("training"), beating=False)
+
+    run.refresh_from_db()
+    assert waited == ["Waiting for the process of a lost worker to leave"] * 3
+    assert run.state == Run.State.SUCCEEDED
+    assert not (folder / "train.jsonl").exists()
+
+
+def test_a_run_that_is_cancelled_while_another_process_works_in_its_folder_ends(run, child, monkeypatch, mia):
+    child(Result("failed", "crashed", "It must not be started.", ""))
+    folder_of(run).mkdir(parents=True)
+    monkeypatch.setattr("lifecycle.compute.child.time.sleep", lambda seconds: jobs.cancel(run.job.uuid, actor=mia))
+    with (folder_of(run) / "lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        runner.execute(jobs.claim("training"), beating=False)
+
+    run.refresh_from_db()
+    assert run.state == Run.State.STOPPED
 
 
 def test_a_process_that_crashed_is_tried_again_as_it_was(run, child):
@@ -148,8 +186,7 @@ def test_a_defect_in_the_worker_ends_the_run_too(run, child, monkeypatch):
 def test_a_worker_that_died_between_the_end_of_the_process_and_the_record_does_not_train_again(run, child):
     actions.begin(run.uuid)
     write_artifact(folder_of(run) / "artifact", run)
-    result = {"format": 1, "status": "succeeded", "error": None, "best_step": 4, "last_step": 6, "metrics": {"macro_f1": 0.5}}
-    (folder_of(run) / "result.json").write_text(json.dumps(result))
+    (folder_of(run) / "result.json").write_text(json.dumps(DONE))
     child(Result("failed", "crashed", "The process was started again.", ""))
 
     runner.execute(jobs.claim("training"), beating=False)

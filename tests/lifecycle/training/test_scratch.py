@@ -8,6 +8,8 @@ from lifecycle.evaluation import actions as evaluation
 from lifecycle.evaluation import queries
 from lifecycle.evaluation.models import Analysis
 from lifecycle.jobs import actions as jobs
+from lifecycle.jobs import runner
+from lifecycle.jobs.context import LeaseLost
 from lifecycle.jobs.models import Job
 from lifecycle.training import actions
 from lifecycle.training.folders import scratch
@@ -34,3 +36,25 @@ def test_a_job_that_ends_without_its_worker_leaves_no_texts(project, mia):
     jobs.cancel(robustness.uuid, actor=mia)
 
     assert [folder.exists() for folder in folders] == [False, False]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("room", ["lifecycle.training.estimate_task", "lifecycle.evaluation.child"])
+def test_who_has_lost_a_job_leaves_the_folder_to_whoever_took_it_over(project, mia, monkeypatch, room):
+    snapshot = make_snapshot(project, mia)
+    if room == "lifecycle.training.estimate_task":
+        job = actions.estimate(snapshot=snapshot, base=make_base(project, mia), strategy="lora", actor=mia).job
+    else:
+        run = make_run(snapshot, mia, base=make_base(project, mia), splits=())
+        job = evaluation.evaluate(run=run, split="test", actor=mia)
+
+    def lose(ctx, verb, folder, on_events, **options):
+        ctx.lose()
+        raise LeaseLost
+
+    monkeypatch.setattr(f"{room}.run_child", lose)
+    runner.execute(jobs.claim("training"), beating=False)
+
+    job.refresh_from_db()
+    assert job.state == "running"
+    assert (scratch(job) / "spec.json").exists()
