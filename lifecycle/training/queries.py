@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Max, Q, QuerySet, Subquery, Value
+from django.db.models import Max, Model, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 
 from datasets_app.datasets.models import Dataset
@@ -25,6 +25,7 @@ from registry.access.policy import Person
 from registry.ledger.models import Event
 from registry.ledger.verbs import Verb
 
+M = TypeVar("M", bound=Model)
 SAMPLE = 400
 POINTS = 1_000  # of one metric that are drawn: as many as a chart has pixels
 BEST = {
@@ -56,6 +57,14 @@ def learnt_labels(snapshot: Snapshot) -> list[str]:
     return [] if writes(snapshot) else labels_of(snapshot)
 
 
+def find(rows: QuerySet[M], uuid: str) -> M | None:
+    """The row of that uuid, by what stands in an address; None where there is none."""
+    try:
+        return rows.filter(uuid=UUID(uuid)).first()
+    except ValueError:
+        return None
+
+
 def bases(user: Person) -> QuerySet[BaseModel]:
     """The base models that the user may see, newest first."""
     return (
@@ -67,10 +76,7 @@ def bases(user: Person) -> QuerySet[BaseModel]:
 
 def find_waiting_base(user: Person, uuid: str) -> BaseModel | None:
     """A base whose files are not there yet, by what stands in an address; None where there is none."""
-    try:
-        return bases(user).filter(uuid=UUID(uuid), folder__isnull=True).first()
-    except ValueError:
-        return None
+    return find(bases(user).filter(folder__isnull=True), uuid)
 
 
 def runs(user: Person) -> QuerySet[Run]:
@@ -89,10 +95,7 @@ def get_run(user: Person, uuid: UUID) -> Run:
 
 def find_run(user: Person, uuid: str) -> Run | None:
     """One run that the user may see, by what stands in an address; None where there is none."""
-    try:
-        return runs(user).filter(uuid=UUID(uuid)).first()
-    except ValueError:
-        return None
+    return find(runs(user), uuid)
 
 
 def estimates(user: Person) -> QuerySet[Estimate]:
@@ -114,13 +117,7 @@ def estimate_of(run: Run) -> Estimate | None:
 
 def find_like(user: Person, uuid: str) -> Run | Estimate | None:
     """What a launch takes its settings from, by what stands in an address: a run, or ten steps that were tried; None for neither."""
-    run = find_run(user, uuid)
-    if run is not None:
-        return run
-    try:
-        return estimates(user).filter(uuid=UUID(uuid)).first()
-    except ValueError:
-        return None
+    return find_run(user, uuid) or find(estimates(user), uuid)
 
 
 def running_count(user: Person) -> int:

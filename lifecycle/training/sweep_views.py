@@ -35,11 +35,12 @@ def new_sweep(request: SignedInRequest) -> HttpResponse:
     """Start a sweep: choose data, base and strategy, what is searched and for how long."""
     context = launch_page.launch(person(request), request.POST or request.GET)
     if "suggestion" not in context:
-        return respond(request, "lifecycle/training/new_sweep.html", "new", context)
+        return respond(request, "lifecycle/training/new_sweep.html", "new", context, status=422 if request.method == "POST" else 200)
     chosen = {name: context[name] for name in ("snapshot", "base", "strategy")}
     form = SweepForm(
-        request.POST or None, suggestion=context["suggestion"], strategy=str(chosen["strategy"]), initial={"key": context["key"]}
-    )
+        request.POST or None, suggestion=context["suggestion"], strategy=str(chosen["strategy"]), not_there=context["not_there"],
+        initial={"key": context["key"]},
+    )  # fmt: skip
     if form.is_valid():
         try:
             made = actions.start_sweep(actor=person(request), **chosen, **form.wanted())
