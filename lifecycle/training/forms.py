@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import uuid4
 
 from django import forms
 
 from lifecycle.engine.defaults import Choice, Suggestion
 from lifecycle.engine.spec import DEVICES, OPERATING, POOLINGS, PRECISIONS, SCHEDULES
 from lifecycle.jobs.rules import PRIORITY_WORDS, Priority
+from lifecycle.refusals import Refusal
 from lifecycle.training import search
 from lifecycle.training.rules import Sampler
+from lifecycle.ui.forms import add_refusal
 
 LABELS = {
     "epochs": "Epochs",
@@ -86,6 +89,11 @@ class StartForm(forms.Form):
         for text in self.not_there:
             self.add_error(None, text)
         return self.cleaned_data
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Say why nothing was started. The key is another one from now on: sent again, the form is not taken for what it started before."""
+        add_refusal(self, refusal)
+        self.data = {name: self.data[name] for name in self.data} | {"key": str(uuid4())}
 
 
 class LaunchForm(StartForm):

@@ -15,7 +15,6 @@ from lifecycle.training.forms import SweepForm
 from lifecycle.training.models import Sweep
 from lifecycle.training.pages import person
 from lifecycle.ui.csp import charts
-from lifecycle.ui.forms import add_refusal
 from lifecycle.ui.respond import redirect_or_refresh, respond, wants_fragment
 from lifecycle.ui.toasts import toast
 from registry.access.decorators import needs, signed_in
@@ -45,7 +44,7 @@ def new_sweep(request: SignedInRequest) -> HttpResponse:
         try:
             made = actions.start_sweep(actor=person(request), **chosen, **form.wanted())
         except Refusal as refusal:
-            add_refusal(form, refusal)
+            form.refuse(refusal)
         else:
             return redirect_or_refresh(request, reverse("training:sweep", args=[made.uuid]))
     return respond(request, "lifecycle/training/new_sweep.html", "new", context | {"form": form}, status=422 if form.is_bound else 200)

@@ -90,7 +90,7 @@ def launch(request: SignedInRequest) -> HttpResponse:
         try:
             made = actions.launch(actor=person(request), **chosen, **given)
         except Refusal as refusal:
-            add_refusal(form, refusal)
+            form.refuse(refusal)
         else:
             return redirect_or_refresh(request, reverse("training:detail", args=[made.uuid]))
     return respond(request, "lifecycle/training/launch.html", "launch", context | {"form": form}, status=422 if form.is_bound else 200)
