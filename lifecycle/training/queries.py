@@ -28,6 +28,7 @@ from registry.ledger.verbs import Verb
 M = TypeVar("M", bound=Model)
 SAMPLE = 400
 POINTS = 1_000  # of one metric that are drawn: as many as a chart has pixels
+SPARK = 100  # of one metric in a line of a list, which is as many pixels wide
 BEST = {
     each.name: "value" if each.lower_is_better else "-value" for each in (*leading.LEADING.values(), *leading.IN_LISTS.values())
 }  # the order in which the best point of a metric comes first
@@ -164,21 +165,25 @@ def curves(run: Run, names: Iterable[str]) -> dict[str, list[tuple[int, float]]]
     return by_name(MetricPoint.objects.filter(wanted).order_by("step").values_list("name", "step", "value"))
 
 
-def curves_of(runs: Iterable[Run], name: str) -> dict[int, list[tuple[int, float]]]:
-    """One metric's points of several runs, as `curves` thins them, by the run's key."""
+def curves_of(runs: Iterable[Run], name: str, most: int | None = None) -> dict[int, list[tuple[int, float]]]:
+    """One metric's points of several runs, as `curves` thins them, by the run's key. most: in place of its 1,000."""
     wanted = Q(pk__in=[])
     for run in runs:
-        wanted |= thinned(run, name)
+        wanted |= thinned(run, name, most)
     found: dict[int, list[tuple[int, float]]] = defaultdict(list)
     for key, step, value in MetricPoint.objects.filter(wanted).order_by("step").values_list("run_id", "step", "value"):
         found[key].append((step, value))
     return dict(found)
 
 
-def thinned(run: Run, name: str) -> Q:
-    """The condition of a metric's points that are drawn: all of them, or those of the largest strides, which are 500 to 1,000."""
+def thinned(run: Run, name: str, most: int | None = None) -> Q:
+    """The condition of a metric's points that are drawn: all of them, or those of the largest strides, which are half of `most` to as many.
+
+    most: by default 1,000.
+    """
+    most = most or POINTS
     points = MetricPoint.objects.filter(run=run, name=name)
-    beyond = points.order_by("-stride").values("stride")[POINTS : POINTS + 1]
+    beyond = points.order_by("-stride").values("stride")[most : most + 1]
     kept = Q(run=run, name=name, stride__gt=Coalesce(Subquery(beyond), Value(0)))
     kept |= Q(pk=Subquery(points.order_by("-step").values("pk")[:1]))
     if name in BEST:
@@ -202,12 +207,9 @@ def by_name(points: Iterable[tuple[str, int, float]]) -> dict[str, list[tuple[in
 
 
 def validation_losses(runs: Iterable[Run]) -> dict[int, list[float]]:
-    """The validation losses of several runs in order of step, by the run's key: one statement for a whole page."""
-    rows = MetricPoint.objects.filter(run__in=list(runs), name="validation_loss").order_by("step").values_list("run_id", "value")
-    found: dict[int, list[float]] = defaultdict(list)
-    for key, value in rows:
-        found[key].append(value)
-    return found
+    """The validation losses of several runs in order of step, thinned to what a sparkline shows, by the run's key: one statement for a
+    whole page."""
+    return {key: [value for _, value in points] for key, points in curves_of(runs, "validation_loss", SPARK).items()}
 
 
 # ── What it cost ────────────────────────────────────────────────────────────
