@@ -103,10 +103,8 @@ def filled(request: SignedInRequest) -> tuple[dict[str, Any], LaunchForm | None]
     if "suggestion" not in context:
         return context, None
     context |= advice_page.shown(context, given)
-    form = LaunchForm(
-        request.POST or None, suggestion=context["suggestion"], not_there=context["not_there"], initial={"key": context["key"]}
-    )
-    return context, form
+    initial = {"key": context["key"]} | ({"seed": context["like"].spec["seed"]} if context["like"] else {})
+    return context, LaunchForm(request.POST or None, suggestion=context["suggestion"], not_there=context["not_there"], initial=initial)
 
 
 @require_POST

@@ -76,7 +76,14 @@ def test_the_same_form_is_one_sweep(snapshot, base, mia):
 
 @pytest.mark.parametrize(
     "changed",
-    [{"trials": 3}, {"space": {"rank": {"choices": [2, 4, 8, 16]}}}, {"options": {"epochs": 3}}, {"seed": 2}, {"minutes": 9}, {"prunes": False}],
+    [
+        {"trials": 3},
+        {"space": {"rank": {"choices": [2, 4, 8, 16]}}},
+        {"options": {"epochs": 3}},
+        {"seed": 2},
+        {"minutes": 9},
+        {"prunes": False},
+    ],
 )
 def test_the_same_form_with_other_settings_is_a_conflict_that_names_the_sweep(snapshot, base, mia, changed):
     key = uuid.uuid4()
