@@ -113,7 +113,8 @@ class RunOut(serializers.Serializer[Any]):
 
 
 class RunIn(serializers.Serializer[Run]):
-    """options: fields of the engine's spec in place of those that are suggested. key: the same key again gives the same run."""
+    """options: fields of the engine's spec in place of those that are suggested. key: the same key again gives the same run, and with other
+    settings a conflict."""
 
     snapshot = serializers.UUIDField()
     base = serializers.UUIDField()

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+from uuid import uuid4
 
 from django import forms
 
 from lifecycle.engine.defaults import Choice, Suggestion
 from lifecycle.engine.spec import DEVICES, OPERATING, POOLINGS, PRECISIONS, SCHEDULES
 from lifecycle.jobs.rules import PRIORITY_WORDS, Priority
+from lifecycle.refusals import Refusal
 from lifecycle.training import search
 from lifecycle.training.rules import Sampler
+from lifecycle.ui.forms import add_refusal
 
 LABELS = {
     "epochs": "Epochs",
@@ -68,10 +72,33 @@ class PriorityField(forms.ChoiceField):
         return Priority.of(super().clean(value or self.initial))
 
 
-class LaunchForm(forms.Form):
-    """The settings of a run. Each field starts from what is suggested for this data and says why."""
+class StartForm(forms.Form):
+    """What starts something once, on the data, base and strategy that were asked for.
+
+    not_there: sentences about those of them in whose place something else is chosen: then it is not valid.
+    """
 
     key = forms.UUIDField(widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, not_there: Sequence[str] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.not_there = not_there
+
+    def clean(self) -> dict[str, Any]:
+        """Nobody trains on something else than they asked for."""
+        for text in self.not_there:
+            self.add_error(None, text)
+        return self.cleaned_data
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Say why nothing was started. The key is another one from now on: sent again, the form is not taken for what it started before."""
+        add_refusal(self, refusal)
+        self.data = {name: self.data[name] for name in self.data} | {"key": str(uuid4())}
+
+
+class LaunchForm(StartForm):
+    """The settings of a run. Each field starts from what is suggested for this data and says why."""
+
     note = forms.CharField(label="Note", max_length=300, required=False, help_text="What this run is to find out.")
     seed = forms.IntegerField(label="Seed", initial=1, help_text="The same seed, data and machine give the same weights.")
     priority = PriorityField(Priority.NORMAL, LINE)
@@ -112,10 +139,9 @@ def field_for(name: str, choice: Choice) -> forms.Field:
     return forms.FloatField(widget=forms.NumberInput(attrs={"step": "any"}), **common)
 
 
-class SweepForm(forms.Form):
+class SweepForm(StartForm):
     """What a sweep searches. Each setting is a text: one value stays the same in all trials, a range or several values are searched."""
 
-    key = forms.UUIDField(widget=forms.HiddenInput)
     trials = forms.IntegerField(label="Trials", initial=20, help_text="Up to 200, one after the other. None is tried twice.")
     minutes = forms.IntegerField(
         label="Time limit, in minutes", required=False, help_text="No trial starts after it; the one that trains goes to its end."
@@ -156,7 +182,7 @@ class SweepForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         """Texts as values and domains; what is no value is said at its field."""
-        given: dict[str, Any] = super().clean() or {}
+        given = super().clean()
         space: dict[str, Any] = {}
         options: dict[str, Any] = {}
         for name in self.settings_names:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 from uuid import uuid4
 
+from django.db.models import QuerySet
 from django.urls import reverse
 
 from datasets_app.datasets.models import Dataset
@@ -23,6 +24,23 @@ from lifecycle.training.models import BaseModel, Estimate, Run
 from lifecycle.training.rules import CONSEQUENCE, Strategy, misfit
 from registry.access.models import User
 from registry.access.policy import can_somewhere
+
+OFFERED = 100  # the newest of what may be chosen; an older one is offered where it is asked for
+NOT_THERE = {
+    "like": "The settings that were asked for are not there, or you may not see them. These are the ones that are suggested.",
+    "snapshot": "The snapshot that was asked for is not there, or you may not train on it. Look at which one is chosen now.",
+    "base": "The base model that was asked for is not there, or does not fit this data. Look at which one is chosen now.",
+    "strategy": "The strategy that was asked for does not fit this data. LoRA is chosen now.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What may be chosen, newest first. chosen: what was asked for, else the first. is_lost: whether something else was asked for."""
+
+    rows: list[Any]
+    chosen: Any
+    is_lost: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,27 +72,33 @@ def start_url(base: BaseModel) -> str:
 def launch(user: User, given: Mapping[str, str]) -> dict[str, Any]:
     """What the form offers: data, base and strategy as chosen so far, and the settings that fit them with their reasons.
 
-    given: with "like", the uuid of a run or of ten steps that were tried, its choices and settings stand in their place.
+    given: with "like", the uuid of a run or of ten steps that were tried, its choices and settings stand in their place. not_there: a
+    sentence for each thing that was asked for in vain and in whose place another one is chosen.
     """
     like = queries.find_like(user, given.get("like", ""))
     if like is not None:
         given = {"snapshot": str(like.snapshot.uuid), "base": str(like.base.uuid), "strategy": like.strategy} | {
             name: given[name] for name in given
         }
-    offered = list(queries.launchable(user)[:100])
-    snapshot = chosen(offered, given.get("snapshot"))
-    kept = [] if snapshot is None else list(queries.bases(user).filter(project=snapshot.dataset.project_id, folder__isnull=False)[:100])
+    data = offer(queries.launchable(user), given.get("snapshot", ""))
+    snapshot = data.chosen
     writes, ranks = (snapshot is not None and asked(snapshot) for asked in (queries.writes, queries.ranks))
-    available = [each for each in kept if bool(each.facts.get("decoder")) == writes]
+    kept = queries.bases(user).filter(project=snapshot.dataset.project_id if snapshot else None, folder__isnull=False)
+    available = offer(kept, given.get("base", ""), lambda base: bool(base.facts.get("decoder")) == writes)
+    base = available.chosen
     waiting = queries.find_waiting_base(user, given.get("base", ""))
-    base = chosen(available, given.get("base"))
     fitting = [name for name in Run.Strategy.values if not misfit(name, writes=writes, ranks=ranks)]
     strategy = given.get("strategy") if given.get("strategy") in fitting else Run.Strategy.LORA
+    lost = {
+        "like": bool(given.get("like")) and like is None, "snapshot": data.is_lost, "base": available.is_lost and waiting is None,
+        "strategy": given.get("strategy", strategy) not in ("", strategy),
+    }  # fmt: skip
     context: dict[str, Any] = {
         "like": like,
-        "snapshots": offered,
+        "not_there": [NOT_THERE[name] for name in lost if lost[name]],
+        "snapshots": data.rows,
         "snapshot": snapshot,
-        "bases": available,
+        "bases": available.rows,
         "writes": writes,
         "advises": snapshot is not None and snapshot.dataset.task in advising.ADVISED,
         "base": base,
@@ -107,9 +131,13 @@ def device_choice(like: Run | Estimate | None, given: Mapping[str, str]) -> Choi
     return Choice("auto", f"{told} The time that is expected is that of a CPU.")
 
 
-def chosen(rows: list[Any], uuid: str | None) -> Any:
-    """The row that was asked for, else the first."""
-    return next((row for row in rows if str(row.uuid) == uuid), rows[0] if rows else None)
+def offer(rows: QuerySet[Any], uuid: str, fits: Callable[[Any], bool] = lambda row: True) -> Offer:
+    """The newest of these rows that fit, and of all of them the one that is asked for by what stands in an address, if any is."""
+    newest = [row for row in rows[:OFFERED] if fits(row)]
+    asked = queries.find(rows, uuid)
+    if asked is None or not fits(asked):
+        return Offer(newest, newest[0] if newest else None, is_lost=bool(uuid))
+    return Offer(newest if asked in newest else [*newest, asked], asked, is_lost=False)
 
 
 def strategy_lines(snapshot: Snapshot, base: BaseModel, strategy: str, suggestion: defaults.Suggestion) -> list[StrategyLine]:

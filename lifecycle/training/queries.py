@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Max, Q, QuerySet, Subquery, Value
+from django.db.models import Max, Model, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 
 from datasets_app.datasets.models import Dataset
@@ -25,8 +25,10 @@ from registry.access.policy import Person
 from registry.ledger.models import Event
 from registry.ledger.verbs import Verb
 
+M = TypeVar("M", bound=Model)
 SAMPLE = 400
 POINTS = 1_000  # of one metric that are drawn: as many as a chart has pixels
+SPARK = 100  # of one metric in a line of a list, which is as many pixels wide
 BEST = {
     each.name: "value" if each.lower_is_better else "-value" for each in (*leading.LEADING.values(), *leading.IN_LISTS.values())
 }  # the order in which the best point of a metric comes first
@@ -56,6 +58,14 @@ def learnt_labels(snapshot: Snapshot) -> list[str]:
     return [] if writes(snapshot) else labels_of(snapshot)
 
 
+def find(rows: QuerySet[M], uuid: str) -> M | None:
+    """The row of that uuid, by what stands in an address; None where there is none."""
+    try:
+        return rows.filter(uuid=UUID(uuid)).first()
+    except ValueError:
+        return None
+
+
 def bases(user: Person) -> QuerySet[BaseModel]:
     """The base models that the user may see, newest first."""
     return (
@@ -67,10 +77,7 @@ def bases(user: Person) -> QuerySet[BaseModel]:
 
 def find_waiting_base(user: Person, uuid: str) -> BaseModel | None:
     """A base whose files are not there yet, by what stands in an address; None where there is none."""
-    try:
-        return bases(user).filter(uuid=UUID(uuid), folder__isnull=True).first()
-    except ValueError:
-        return None
+    return find(bases(user).filter(folder__isnull=True), uuid)
 
 
 def runs(user: Person) -> QuerySet[Run]:
@@ -89,10 +96,7 @@ def get_run(user: Person, uuid: UUID) -> Run:
 
 def find_run(user: Person, uuid: str) -> Run | None:
     """One run that the user may see, by what stands in an address; None where there is none."""
-    try:
-        return runs(user).filter(uuid=UUID(uuid)).first()
-    except ValueError:
-        return None
+    return find(runs(user), uuid)
 
 
 def estimates(user: Person) -> QuerySet[Estimate]:
@@ -114,13 +118,7 @@ def estimate_of(run: Run) -> Estimate | None:
 
 def find_like(user: Person, uuid: str) -> Run | Estimate | None:
     """What a launch takes its settings from, by what stands in an address: a run, or ten steps that were tried; None for neither."""
-    run = find_run(user, uuid)
-    if run is not None:
-        return run
-    try:
-        return estimates(user).filter(uuid=UUID(uuid)).first()
-    except ValueError:
-        return None
+    return find_run(user, uuid) or find(estimates(user), uuid)
 
 
 def running_count(user: Person) -> int:
@@ -167,21 +165,25 @@ def curves(run: Run, names: Iterable[str]) -> dict[str, list[tuple[int, float]]]
     return by_name(MetricPoint.objects.filter(wanted).order_by("step").values_list("name", "step", "value"))
 
 
-def curves_of(runs: Iterable[Run], name: str) -> dict[int, list[tuple[int, float]]]:
-    """One metric's points of several runs, as `curves` thins them, by the run's key."""
+def curves_of(runs: Iterable[Run], name: str, most: int | None = None) -> dict[int, list[tuple[int, float]]]:
+    """One metric's points of several runs, as `curves` thins them, by the run's key. most: in place of its 1,000."""
     wanted = Q(pk__in=[])
     for run in runs:
-        wanted |= thinned(run, name)
+        wanted |= thinned(run, name, most)
     found: dict[int, list[tuple[int, float]]] = defaultdict(list)
     for key, step, value in MetricPoint.objects.filter(wanted).order_by("step").values_list("run_id", "step", "value"):
         found[key].append((step, value))
     return dict(found)
 
 
-def thinned(run: Run, name: str) -> Q:
-    """The condition of a metric's points that are drawn: all of them, or those of the largest strides, which are 500 to 1,000."""
+def thinned(run: Run, name: str, most: int | None = None) -> Q:
+    """The condition of a metric's points that are drawn: all of them, or those of the largest strides, which are half of `most` to as many.
+
+    most: by default 1,000.
+    """
+    most = most or POINTS
     points = MetricPoint.objects.filter(run=run, name=name)
-    beyond = points.order_by("-stride").values("stride")[POINTS : POINTS + 1]
+    beyond = points.order_by("-stride").values("stride")[most : most + 1]
     kept = Q(run=run, name=name, stride__gt=Coalesce(Subquery(beyond), Value(0)))
     kept |= Q(pk=Subquery(points.order_by("-step").values("pk")[:1]))
     if name in BEST:
@@ -205,12 +207,9 @@ def by_name(points: Iterable[tuple[str, int, float]]) -> dict[str, list[tuple[in
 
 
 def validation_losses(runs: Iterable[Run]) -> dict[int, list[float]]:
-    """The validation losses of several runs in order of step, by the run's key: one statement for a whole page."""
-    rows = MetricPoint.objects.filter(run__in=list(runs), name="validation_loss").order_by("step").values_list("run_id", "value")
-    found: dict[int, list[float]] = defaultdict(list)
-    for key, value in rows:
-        found[key].append(value)
-    return found
+    """The validation losses of several runs in order of step, thinned to what a sparkline shows, by the run's key: one statement for a
+    whole page."""
+    return {key: [value for _, value in points] for key, points in curves_of(runs, "validation_loss", SPARK).items()}
 
 
 # ── What it cost ────────────────────────────────────────────────────────────

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Case, Count, FloatField, Max, Q, QuerySet, When
+from django.db.models import Case, Count, FloatField, Max, Q, QuerySet, When, Window
 from django.db.models.fields.json import KeyTextTransform
-from django.db.models.functions import Cast
+from django.db.models.functions import Cast, RowNumber
 
 from datasets_app.datasets.models import Dataset
 from lifecycle.engine import defaults, leading
@@ -67,18 +68,20 @@ def best_trial(runs: Iterable[Run]) -> Run | None:
     return max(scored, key=lambda pair: (pair[0], -(pair[1].trial or 0)))[1] if scored else None
 
 
-def evaluations_of(sweep: Sweep) -> dict[int, tuple[float, ...]]:
-    """The leading score on validation at each evaluation of each trial, by the run's key: one statement."""
-    found: dict[int, tuple[float, ...]] = {}
+def evaluations_of(sweep: Sweep, first: int | None = None) -> dict[int, tuple[float, ...]]:
+    """The leading score on validation at each evaluation of each trial, by the run's key: one statement. first: of so many of each."""
     rows = MetricPoint.objects.filter(run__sweep=sweep, name=leading_of(sweep).name).order_by("step")
+    if first is not None:
+        rows = rows.annotate(at=Window(RowNumber(), partition_by="run", order_by="step")).filter(at__lte=first)
+    found: dict[int, list[float]] = defaultdict(list)
     for key, value in rows.values_list("run_id", "value"):
-        found[key] = (*found.get(key, ()), value)
-    return found
+        found[key].append(value)
+    return {key: tuple(values) for key, values in found.items()}
 
 
-def told(sweep: Sweep, runs: Sequence[Run]) -> list[search.Trial]:
-    """The trials that have ended, as a study is told of them."""
-    evaluations = evaluations_of(sweep)
+def told(sweep: Sweep, runs: Sequence[Run], first: int | None = None) -> list[search.Trial]:
+    """The trials that have ended, as a study is told of them. first: as of `evaluations_of`."""
+    evaluations = evaluations_of(sweep, first)
     found = []
     for run in runs:
         if run.state in FINISHED:
@@ -94,7 +97,7 @@ def find_cut(run: Run) -> search.Cut | None:
     sweep = Sweep.objects.filter(trials=run, prunes=True, state=SweepState.RUNNING).first()
     if sweep is None:
         return None
-    others = told(sweep, [each for each in trials_of(sweep) if each != run])
     points = MetricPoint.objects.filter(run=run, name=leading.of_training(run.task).name).order_by("step")
     own = tuple(points.values_list("value", flat=True))
+    others = told(sweep, [each for each in trials_of(sweep) if each != run], first=len(own))  # further on it has nothing to compare
     return search.find_cut(own, others, warmup=sweep.warmup_trials)

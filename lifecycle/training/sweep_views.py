@@ -15,7 +15,6 @@ from lifecycle.training.forms import SweepForm
 from lifecycle.training.models import Sweep
 from lifecycle.training.pages import person
 from lifecycle.ui.csp import charts
-from lifecycle.ui.forms import add_refusal
 from lifecycle.ui.respond import redirect_or_refresh, respond, wants_fragment
 from lifecycle.ui.toasts import toast
 from registry.access.decorators import needs, signed_in
@@ -35,16 +34,17 @@ def new_sweep(request: SignedInRequest) -> HttpResponse:
     """Start a sweep: choose data, base and strategy, what is searched and for how long."""
     context = launch_page.launch(person(request), request.POST or request.GET)
     if "suggestion" not in context:
-        return respond(request, "lifecycle/training/new_sweep.html", "new", context)
+        return respond(request, "lifecycle/training/new_sweep.html", "new", context, status=422 if request.method == "POST" else 200)
     chosen = {name: context[name] for name in ("snapshot", "base", "strategy")}
     form = SweepForm(
-        request.POST or None, suggestion=context["suggestion"], strategy=str(chosen["strategy"]), initial={"key": context["key"]}
-    )
+        request.POST or None, suggestion=context["suggestion"], strategy=str(chosen["strategy"]), not_there=context["not_there"],
+        initial={"key": context["key"]},
+    )  # fmt: skip
     if form.is_valid():
         try:
             made = actions.start_sweep(actor=person(request), **chosen, **form.wanted())
         except Refusal as refusal:
-            add_refusal(form, refusal)
+            form.refuse(refusal)
         else:
             return redirect_or_refresh(request, reverse("training:sweep", args=[made.uuid]))
     return respond(request, "lifecycle/training/new_sweep.html", "new", context | {"form": form}, status=422 if form.is_bound else 200)

@@ -82,14 +82,15 @@ def launch(request: SignedInRequest) -> HttpResponse:
     """Start a run: choose data, base and strategy, look at the settings and their reasons, launch."""
     context, form = filled(request)
     if form is None:
-        return respond(request, "lifecycle/training/launch.html", "launch", context)
+        status = 422 if request.method == "POST" else 200
+        return respond(request, "lifecycle/training/launch.html", "launch", context, status=status)
     if form.is_valid():
         chosen = {name: context[name] for name in ("snapshot", "base", "strategy")}
         given = {"options": form.options()} | {name: form.cleaned_data[name] for name in ("note", "key", "priority")}
         try:
             made = actions.launch(actor=person(request), **chosen, **given)
         except Refusal as refusal:
-            add_refusal(form, refusal)
+            form.refuse(refusal)
         else:
             return redirect_or_refresh(request, reverse("training:detail", args=[made.uuid]))
     return respond(request, "lifecycle/training/launch.html", "launch", context | {"form": form}, status=422 if form.is_bound else 200)
@@ -102,7 +103,8 @@ def filled(request: SignedInRequest) -> tuple[dict[str, Any], LaunchForm | None]
     if "suggestion" not in context:
         return context, None
     context |= advice_page.shown(context, given)
-    return context, LaunchForm(request.POST or None, suggestion=context["suggestion"], initial={"key": context["key"]})
+    initial = {"key": context["key"]} | ({"seed": context["like"].spec["seed"]} if context["like"] else {})
+    return context, LaunchForm(request.POST or None, suggestion=context["suggestion"], not_there=context["not_there"], initial=initial)
 
 
 @require_POST

@@ -28,6 +28,7 @@ from registry.ledger.actions import record
 from registry.ledger.rules import digest_of
 from registry.ledger.verbs import Verb
 
+ANEW = "Open the form anew, or send another key."
 NAMED = 5  # classes that a refusal names
 CONTINUING = frozenset({"rehearsal", "keep_head"})
 DEVICES = {"auto": Device.ANY, "cpu": Device.CPU, "cuda": Device.GPU}  # of a spec, as a queue knows them
@@ -53,17 +54,18 @@ def launch(
     sweep, trial: whose trial it is, and which. priority: in the line of what waits for a worker.
     options: fields of the engine's TrainSpec (rank, alpha, dropout for LoRA) that replace what is suggested for this data; `device` says
     which workers take it.
-    key: of the form; the same key again gives the same run. Raises PermissionDenied,
-    Refused (one class, no validation rows, a field out of range: see `fields`) or NotReady (the base model's files are not there yet).
+    key: of the form; the same key again gives the same run. Raises PermissionDenied, Conflict (the key has started a run with other
+    settings), Refused (one class, no validation rows, a field out of range: see `fields`) or NotReady (the base model's files are not there
+    yet).
     """
     project = Project.objects.select_for_update(of=("self",), no_key=True).get(pk=snapshot.dataset.project_id)
     require(actor, "training.launch", snapshot)
-    if key and (known := sent_before(actor, key, project=project, reproduces=None)):
-        return known
     check_snapshot(snapshot)
     check_base(base, project, actor)
     check_kind(snapshot, base)
     document = make_spec(snapshot, base, strategy, options or {}).to_json()
+    if key and (known := sent_before(actor, key, snapshot=snapshot, base=base, spec=document)):
+        return known
     return start(
         project, actor, snapshot=snapshot, base=base, strategy=strategy, spec=document, note=note.strip()[:300], key=key,
         priority=priority, sweep=sweep, trial=trial,
@@ -74,13 +76,13 @@ def launch(
 def reproduce(*, run_id: UUID, actor: User, key: UUID | None = None, priority: Priority = Priority.NORMAL) -> Run:
     """Queue the spec of a run that has succeeded once more, on the same snapshot and base: its weights should come out equal, bit for bit.
 
-    key: of the form; the same key again gives the same run. Raises PermissionDenied, Conflict (the run has not succeeded) or NotReady (the
-    base model's files are gone).
+    key: of the form; the same key again gives the same run. Raises PermissionDenied, Conflict (the run has not succeeded, or the key has
+    started something else) or NotReady (the base model's files are gone).
     """
     first = Run.objects.select_related("snapshot__dataset", "base__folder").get(uuid=run_id)
     project = Project.objects.select_for_update(of=("self",), no_key=True).get(pk=first.project_id)
     require(actor, "training.launch", first)
-    if key and (known := sent_before(actor, key, project=project, reproduces=first)):
+    if key and (known := sent_before(actor, key, snapshot=first.snapshot, base=first.base, spec=first.spec, reproduces=first)):
         return known
     if first.state != RunState.SUCCEEDED:
         raise Conflict(f"{first} has left no weights to compare with.", next_step="Only a run that has succeeded can be run again.")
@@ -97,11 +99,15 @@ def trained_on(run: Run) -> Device:
     return Device.CPU if told.get("device", Device.CPU) == Device.CPU else Device.GPU
 
 
-def sent_before(actor: User, key: UUID, *, project: Project, reproduces: Run | None) -> Run | None:
-    """The run that the same form made when it came before. Raises Conflict where the key was of something else."""
+def sent_before(
+    actor: User, key: UUID, *, snapshot: Snapshot, base: BaseModel, spec: Mapping[str, Any], reproduces: Run | None = None
+) -> Run | None:
+    """The run that the same form made when it came before. Raises Conflict where it came with something else: that run would be taken for
+    this one."""
     known = Run.objects.filter(launched_by=actor, key=key).first()
-    if known and (known.project_id, known.reproduces_id) != (project.pk, reproduces.pk if reproduces else None):
-        raise Conflict("This key has started another run.", next_step="Send a new key.")
+    wanted = snapshot.pk, base.pk, digest_of(spec), reproduces.pk if reproduces else None
+    if known and (known.snapshot_id, known.base_id, known.spec_digest, known.reproduces_id) != wanted:
+        raise Conflict(f"This form has already started {known} with other settings.", next_step=ANEW)
     return known
 
 

@@ -17,6 +17,7 @@ from lifecycle.jobs.rules import Priority
 from lifecycle.refusals import Conflict, Refused
 from lifecycle.training import ports, queries, rules, search, sweep_queries
 from lifecycle.training.actions.launch import (
+    ANEW,
     check_base,
     check_operating_class,
     check_snapshot,
@@ -59,26 +60,29 @@ def start_sweep(
     warmup_trials: scored before one is given up. minutes: after which no other trial starts. priority: of each trial, by default behind
     single runs. key: of the form; the same key again gives the same sweep.
 
-    Raises PermissionDenied, Conflict (the key was of another project), NotReady (the base's files are not there yet) or Refused (a value
-    that the engine does not take: see `fields`); then nothing is queued.
+    Raises PermissionDenied, Conflict (the key has started a sweep with other settings), NotReady (the base's files are not there yet) or
+    Refused (a value that the engine does not take: see `fields`); then nothing is queued.
     """
     project = Project.objects.select_for_update(of=("self",), no_key=True).get(pk=snapshot.dataset.project_id)
     require(actor, "training.launch", snapshot)
-    if key and (known := Sweep.objects.filter(launched_by=actor, key=key).first()):
-        if known.project_id != project.pk:
-            raise Conflict("This key has started another sweep.", next_step="Send a new key.")
-        return known
     check_snapshot(snapshot)
     check_scored(snapshot)
     check_base(base, project, actor)
     wanted = search.read_space(space)
     settings = settle(snapshot, base, strategy, wanted, options or {})
     check_extent(wanted, trials=trials, sampler=sampler, seed=seed, warmup_trials=warmup_trials, minutes=minutes)
+    asked = {
+        "snapshot": snapshot, "base": base, "strategy": strategy, "options": settings, "trials_wanted": trials, "sampler": sampler,
+        "space": {name: domain.to_json() for name, domain in wanted.items()}, "seed": seed, "prunes": prunes, "minutes": minutes,
+        "warmup_trials": warmup_trials,
+    }  # fmt: skip
+    if key and (known := Sweep.objects.filter(launched_by=actor, key=key).first()):
+        if any(getattr(known, name) != value for name, value in asked.items()):
+            raise Conflict(f"This form has already started {known} with other settings.", next_step=ANEW)
+        return known
     number = (Sweep.objects.filter(project=project).aggregate(last=Max("number"))["last"] or 0) + 1
     sweep = Sweep.objects.create(
-        project=project, number=number, note=note.strip()[:300], snapshot=snapshot, base=base, strategy=strategy, options=settings,
-        space={name: domain.to_json() for name, domain in wanted.items()}, trials_wanted=trials, sampler=sampler, seed=seed, prunes=prunes,
-        warmup_trials=warmup_trials, minutes=minutes, priority=priority, launched_by=actor, key=key,
+        project=project, number=number, note=note.strip()[:300], priority=priority, launched_by=actor, key=key, **asked
     )  # fmt: skip
     queue_next_trial(sweep, after=0)
     record(

@@ -74,6 +74,32 @@ def test_new_points_come_in_whole_steps_so_that_none_is_left_out(run, monkeypatc
     assert (after, asked) == (8, [2, 2, 2, 2])
 
 
+def test_a_line_of_a_list_reads_a_bounded_number_of_losses(run):
+    other = make_run(run.snapshot, run.launched_by, succeeded=False)
+    put(run, "validation_loss", range(0, 4331, 10), lambda step: abs(step - 370))
+    put(other, "validation_loss", [30, 10, 20])
+    put(other, "train_loss", range(9))
+
+    with CaptureQueriesContext(connection) as captured:
+        found = queries.validation_losses([run, other])
+
+    steps = [*range(0, 321, 80), 370, *range(400, 4321, 80), 4330]  # 434 points: every eighth, the best, and the last
+    assert found == {run.pk: [float(abs(step - 370)) for step in steps], other.pk: [10.0, 20.0, 30.0]}
+    assert len(captured) == 1
+
+
+def test_a_whole_page_of_runs_is_one_statement(project, mia, run):
+    runs = [run, *(make_run(run.snapshot, mia, succeeded=False) for _ in range(29))]
+    for each in runs:
+        put(each, "validation_loss", [2, 1])
+
+    with CaptureQueriesContext(connection) as captured:
+        found = queries.validation_losses(runs)
+
+    assert found == {each.pk: [1.0, 2.0] for each in runs}
+    assert len(captured) == 1
+
+
 def test_one_statement_reads_all_curves_of_a_page(run):
     put(run, "train_loss", range(100))
 

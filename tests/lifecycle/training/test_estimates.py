@@ -20,6 +20,7 @@ from lifecycle.training.models import BaseModel, Estimate, Run
 from registry.ledger.models import Event
 from tests.support.estimates import MEASURED, measured, succeeded
 from tests.support.jobs import run_jobs
+from tests.support.sweeps import make_sweep
 from tests.support.training import finish_run, make_base, make_snapshot, several_snapshot
 
 HTMX = {"HTTP_HX_REQUEST": "true"}
@@ -231,6 +232,19 @@ def test_a_setting_out_of_range_is_said_at_its_field_and_nothing_is_tried(client
     assert b"The ten steps were not tried." in answer.content
     assert b'formaction="/runs/estimates/"' in answer.content
     assert nothing_happened()
+
+
+def test_the_form_begins_with_the_seed_of_what_its_settings_are_taken_from(client_for, mia, snapshot, base):
+    tried = actions.estimate(snapshot=snapshot, base=base, strategy="lora", actor=mia, options={"seed": 7})
+    run = actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=mia, options={"seed": 8})
+    sweep = make_sweep(snapshot, mia, base=base, options={"seed": 9})
+    run_jobs("default")
+    client = client_for(mia)
+
+    asked = ["", *(f"?like={each.uuid}" for each in (tried, run, sweep.trials.get()))]
+    seeds = [client.get(f"/runs/launch/{like}").context["form"]["seed"].value() for like in asked]
+
+    assert seeds == [1, 7, 8, 9]
 
 
 def test_the_page_tells_what_the_whole_run_takes_and_starts_just_that(client_for, mia, tried, settings):

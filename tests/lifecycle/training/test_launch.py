@@ -57,11 +57,30 @@ def test_a_launch_writes_a_spec_a_job_and_an_event(snapshot, base, mia):
 def test_the_same_form_is_one_run(snapshot, base, mia):
     key = uuid.uuid4()
 
-    first = actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=mia, key=key)
-    second = actions.launch(snapshot=snapshot, base=base, strategy="head", actor=mia, key=key)
+    first, second = (
+        actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=mia, options={"epochs": 2}, key=key) for _ in range(2)
+    )
 
     assert first == second
     assert Run.objects.count() == Job.objects.filter(kind="training.train").count() == 1
+
+
+@pytest.mark.parametrize("changed", ["strategy", "options", "base", "snapshot"])
+def test_the_same_form_with_other_settings_is_a_conflict_that_names_the_run(snapshot, base, project, mia, changed):
+    key, asked = uuid.uuid4(), {"snapshot": snapshot, "base": base, "strategy": "lora", "options": {"learning_rate": 0.002}}
+    others = {
+        "strategy": "head", "options": {"learning_rate": 0.001}, "base": make_base(project, mia, name="other-base"),
+        "snapshot": make_snapshot(project, mia, name="Other"),
+    }  # fmt: skip
+    first = actions.launch(**asked, actor=mia, key=key)
+    events = Event.objects.count()
+
+    with pytest.raises(Conflict, match=r"^This form has already started Run 1 with other settings\.$") as refusal:
+        actions.launch(**asked | {changed: others[changed]}, actor=mia, key=key)
+
+    assert refusal.value.next_step == "Open the form anew, or send another key."
+    assert list(Run.objects.all()) == [first]
+    assert (Job.objects.filter(kind="training.train").count(), Event.objects.count()) == (1, events)
 
 
 def test_runs_are_numbered_in_their_project(snapshot, base, mia):
@@ -148,7 +167,7 @@ def test_a_key_of_another_run_is_refused(snapshot, base, mia):
     run = actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=mia, key=key)
     first = finish_run(actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=mia))
 
-    with pytest.raises(Conflict, match=r"This key has started another run\."):
+    with pytest.raises(Conflict, match=r"^This form has already started Run 1 with other settings\.$"):
         actions.reproduce(run_id=first.uuid, actor=mia, key=key)
 
     assert list(Run.objects.order_by("id")) == [run, first]

@@ -213,6 +213,23 @@ def test_the_form_starts_one_run_however_often_it_is_sent(client_for, snapshot, 
     assert Run.objects.get().note == "first"
 
 
+def test_a_form_sent_again_with_other_settings_says_so_and_starts_them_when_it_is_sent_once_more(client_for, snapshot, mia):
+    base = make_base(snapshot.dataset.project, mia)
+    data, client = form_data(snapshot, base), client_for(mia)
+    client.post("/runs/launch/", data)
+
+    back = client.post("/runs/launch/", data | {"learning_rate": 0.001}, **HTMX)
+
+    form = back.context["form"]
+    assert back.status_code == 422
+    assert form.non_field_errors() == ["This form has already started Run 1 with other settings. Open the form anew, or send another key."]
+    assert form["key"].value() != str(data["key"])
+    assert f'name="key" value="{form["key"].value()}"' in back.content.decode()
+    assert (form["learning_rate"].value(), Run.objects.count()) == ("0.001", 1)
+    client.post("/runs/launch/", data | {"learning_rate": 0.001, "key": form["key"].value()})
+    assert list(Run.objects.order_by("id").values_list("spec__learning_rate", flat=True)) == [0.002, 0.001]
+
+
 def test_a_value_out_of_range_stands_at_its_field_and_starts_nothing(client_for, snapshot, mia):
     base = make_base(snapshot.dataset.project, mia)
 

@@ -15,8 +15,8 @@ from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.context import JobContext
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Conflict
-from lifecycle.training import actions, tasks
-from lifecycle.training.models import Run
+from lifecycle.training import actions, search, sweep_queries, tasks
+from lifecycle.training.models import MetricPoint, Run
 from registry.ledger.models import Event
 from tests.support.jobs import run_jobs
 from tests.support.sweeps import make_sweep, run_trials
@@ -72,6 +72,31 @@ def event(at: int, value: float) -> dict:
 
 def folder_of(run: Run) -> Path:
     return Path(settings.DATA_DIR) / "runs" / str(run.uuid)
+
+
+def test_of_the_others_as_many_evaluations_are_read_as_the_trial_has_itself(sweep, trial, monkeypatch):
+    first, second = sweep.trials.filter(trial__lt=3).order_by("trial")
+    put_scores(first, 0.7, 0.6, 0.95, 0.9, 0.9)
+    put_scores(second, 0.9, 0.8)
+    put_scores(trial, 0.85, 0.6, 0.5)
+    asked = []
+    pure = search.find_cut
+    monkeypatch.setattr(search, "find_cut", lambda own, others, **named: asked.append((own, others)) or pure(own, others, **named))
+
+    cut = sweep_queries.find_cut(trial)
+
+    assert [(own, [each.evaluations for each in others]) for own, others in asked] == [((0.85, 0.6, 0.5), [(0.7, 0.6, 0.95), (0.9, 0.8)])]
+    whole = sweep_queries.told(sweep, [first, second])
+    assert [each.evaluations for each in whole] == [(0.7, 0.6, 0.95, 0.9, 0.9), (0.9, 0.8)]
+    assert cut == pure((0.85, 0.6, 0.5), whole, warmup=2) == search.Cut(3, 0.85, 0.95, 1)
+
+
+def put_scores(run: Run, *values: float) -> None:
+    """These evaluations in place of those that a run has; no two runs have theirs at the same steps."""
+    run.points.filter(name="macro_f1").delete()
+    MetricPoint.objects.bulk_create(
+        MetricPoint(run=run, name="macro_f1", step=(10 + (run.trial or 0)) * at, value=value) for at, value in enumerate(values, 1)
+    )
 
 
 def test_a_trial_below_the_median_leaves_without_a_checkpoint_and_the_next_one_starts(trial, child):

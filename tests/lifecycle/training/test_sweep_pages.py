@@ -54,6 +54,22 @@ def test_the_form_starts_a_sweep_of_what_is_usual_however_often_it_is_sent(clien
     assert (sweep.trials_wanted, sweep.minutes, sweep.sampler, sweep.seed, sweep.prunes, sweep.note) == (7, 90, "random", 5, True, "First")
 
 
+def test_a_form_sent_again_with_other_settings_says_so_and_starts_them_when_it_is_sent_once_more(client_for, snapshot, mia):
+    make_base(snapshot.dataset.project, mia)
+    client = client_for(mia)
+    data = form_data(client, snapshot)
+    client.post("/runs/sweeps/new/", data)
+
+    back = client.post("/runs/sweeps/new/", data | {"trials": 7})
+
+    form = back.context["form"]
+    assert back.status_code == 422
+    assert "This form has already started Sweep 1 with other settings." in form.non_field_errors()[0]
+    assert Sweep.objects.count() == 1
+    client.post("/runs/sweeps/new/", data | {"trials": 7, "key": form["key"].value()})
+    assert list(Sweep.objects.order_by("id").values_list("trials_wanted", flat=True)) == [20, 7]
+
+
 def test_what_is_wrong_stands_at_its_field_and_starts_nothing(client_for, snapshot, mia):
     make_base(snapshot.dataset.project, mia)
     client = client_for(mia)

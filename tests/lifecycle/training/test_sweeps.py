@@ -74,6 +74,29 @@ def test_the_same_form_is_one_sweep(snapshot, base, mia):
     assert Sweep.objects.count() == Job.objects.filter(kind="training.next_trial").count() == 1
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"trials": 3},
+        {"space": {"rank": {"choices": [2, 4, 8, 16]}}},
+        {"options": {"epochs": 3}},
+        {"seed": 2},
+        {"minutes": 9},
+        {"prunes": False},
+    ],
+)
+def test_the_same_form_with_other_settings_is_a_conflict_that_names_the_sweep(snapshot, base, mia, changed):
+    key = uuid.uuid4()
+    first = started(snapshot, base, mia, key=key)
+    events = Event.objects.count()
+
+    with pytest.raises(Conflict, match=r"^This form has already started Sweep 1 with other settings\.$"):
+        started(snapshot, base, mia, key=key, **changed)
+
+    assert list(Sweep.objects.all()) == [first]
+    assert (Job.objects.filter(kind="training.next_trial").count(), Event.objects.count()) == (1, events)
+
+
 def test_only_who_may_launch_starts_a_sweep(snapshot, base, ana, ravi, gita, omar, aida, otto):
     for person in (ana, ravi, gita, omar, aida, otto):
         with pytest.raises(PermissionDenied):
