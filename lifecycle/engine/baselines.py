@@ -59,13 +59,19 @@ def each_label(known: Any, train: Rows, asked: Any, classes: int, seed: int, *, 
     """A logistic regression for each label on rows of numbers (N, F), and its threshold."""
     truth = RECIPES["multi_label"].truth(train.targets, classes)
     held = np.arange(len(truth)) % HELD_OUT == 0
+    model = OneVsRestClassifier(_regression(seed, strength))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Label not .* is present in all training examples")
-        model = OneVsRestClassifier(_regression(seed, strength))
         thresholds = (0.5,) * classes
         if held.any() and not held.all():
-            thresholds = calibration.choose_thresholds(model.fit(known[~held], truth[~held]).predict_proba(known[held]), truth[held])
-        return model.fit(known, truth).predict_proba(asked), thresholds
+            thresholds = calibration.choose_thresholds(_yes(model.fit(known[~held], truth[~held]), known[held], classes), truth[held])
+        return _yes(model.fit(known, truth), asked, classes), thresholds
+
+
+def _yes(model: OneVsRestClassifier, asked: Any, classes: int) -> Floats:
+    """How likely each label is (N, C). Of a single one scikit-learn gives two columns: how likely it is not, then how likely it is."""
+    probabilities: Floats = model.predict_proba(asked)[:, -classes:]
+    return probabilities
 
 
 def _regression(seed: int, strength: float) -> LogisticRegression:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ ITERATIONS = 100
 TOLERANCE = 1e-3
 
 Floats = NDArray[np.float64]
+Lengths = Mapping[str, Sequence[int]]
 
 
 def nothing(rows: int) -> list[list[Found]]:
@@ -46,29 +47,40 @@ def dictionary(train: Rows, texts: Sequence[str]) -> list[list[Found]]:
     for text, marked in zip(train.texts, train.targets, strict=True):
         for start, end, label in marked.spans:
             known[tuple(WORD.findall(text[start:end]))][label] += 1
-    longest = max(map(len, known), default=0)
-    seen: Counter[tuple[str, ...]] = Counter()
+    lengths, seen = lengths_by_first(known), Counter[tuple[str, ...]]()
     for text in train.texts:
         words = WORD.findall(text)
         for at in range(len(words)):
-            seen.update(
-                some for length in range(1, longest + 1) if (some := tuple(words[at : at + length])) in known and len(some) == length
-            )
+            seen.update(_standing(words, at, known, lengths))
     kept = {some: labels.most_common(1)[0][0] for some, labels in known.items() if some and labels.total() >= MOSTLY * seen[some]}
-    return [_look_up(text, kept, longest) for text in texts]
+    lengths = lengths_by_first(kept)
+    return [_look_up(text, kept, lengths) for text in texts]
 
 
-def _look_up(text: str, kept: dict[tuple[str, ...], int], longest: int) -> list[Found]:
-    words = [(match.group(), match.start(), match.end()) for match in WORD.finditer(text)]
+def lengths_by_first(known: Iterable[tuple[str, ...]]) -> Lengths:
+    """For the first word of known spans how many words they have, the most first: nothing else needs to be tried at a word."""
+    found: dict[str, set[int]] = defaultdict(set)
+    for some in filter(None, known):
+        found[some[0]].add(len(some))
+    return {first: sorted(each, reverse=True) for first, each in found.items()}
+
+
+def _standing(words: Sequence[str], at: int, known: Container[tuple[str, ...]], lengths: Lengths) -> Iterator[tuple[str, ...]]:
+    """The known spans that begin at a word, the longest first."""
+    for length in lengths.get(words[at], ()):
+        if at + length <= len(words) and (some := tuple(words[at : at + length])) in known:
+            yield some
+
+
+def _look_up(text: str, kept: Mapping[tuple[str, ...], int], lengths: Lengths) -> list[Found]:
+    places = list(WORD.finditer(text))
+    words = [place.group() for place in places]
     found, at = [], 0
     while at < len(words):
-        length = next(
-            (size for size in range(min(longest, len(words) - at), 0, -1) if tuple(word for word, _, _ in words[at : at + size]) in kept), 0
-        )
-        if length:
-            label = kept[tuple(word for word, _, _ in words[at : at + length])]
-            found.append(Found(words[at][1], words[at + length - 1][2], label, 1.0))
-        at += max(length, 1)
+        some = next(_standing(words, at, kept, lengths), ())
+        if some:
+            found.append(Found(places[at].start(), places[at + len(some) - 1].end(), kept[some], 1.0))
+        at += max(len(some), 1)
     return found
 
 

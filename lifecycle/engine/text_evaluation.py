@@ -128,7 +128,7 @@ def _measure(
     references, contexts = [each.answer for each in rows.targets], [each.context for each in rows.targets]
     options = {"count": spec.bootstrap, "seed": spec.seed}
     scored = score_texts(own.answers, references, contexts, own.losses.nats, own.losses.tokens)
-    learnt = verbatim.Learnt([each.taught for each in train.targets]) if train else None
+    learnt = verbatim.Learnt((each.taught for each in train.targets), [*own.answers, *references]) if train else None
     copied = [learnt.longest(*each) for each in zip(own.answers, rows.texts, strict=True)] if learnt else [verbatim.NONE] * len(rows)
     kept = text_answers.TextAnswers(
         rows.ids, tuple(map(asked_for, rows.texts, rows.targets)), tuple(own.answers), scored, tuple(copied),

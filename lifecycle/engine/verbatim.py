@@ -6,8 +6,7 @@ Words are those of `words.words`. A run that stands in the row's own prompt too 
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from lifecycle.engine.words import words
@@ -30,23 +29,30 @@ NONE = Run(0, -1, "")
 
 
 class Learnt:
-    """Training completions, ready to be searched."""
+    """Training completions, ready to be searched for what some answers share with them.
 
-    def __init__(self, completions: Sequence[str]) -> None:
-        self.rows = [words(each) for each in completions]
-        self.places: dict[tuple[str, ...], list[tuple[int, int]]] = defaultdict(list)
-        for number, row in enumerate(self.rows):
-            for at in range(len(row) - SEED + 1):
-                known = self.places[tuple(row[at : at + SEED])]
-                if len(known) < PLACES:
+    Only what begins like a part of these answers is kept: all places of 100,000 long completions would take gigabytes.
+    """
+
+    def __init__(self, completions: Iterable[str], answers: Iterable[str]) -> None:
+        self.places: dict[tuple[str, ...], list[tuple[int, int]]] = {seed: [] for each in answers for seed in _seeds(words(each))}
+        self.rows: dict[int, list[str]] = {}
+        for number, completion in enumerate(completions):
+            row = words(completion)
+            for at, seed in enumerate(_seeds(row)):
+                if (known := self.places.get(seed)) is not None and len(known) < PLACES:
                     known.append((number, at))
+                    self.rows[number] = row
 
     def longest(self, answer: str, prompt: str) -> Run:
-        """The longest run that the answer shares with a completion and not with its own prompt; of equal ones the first."""
+        """The longest run that one of the answers shares with a completion and not with its own prompt; of equal ones the first.
+
+        Raises KeyError for another answer, of which no place may be known.
+        """
         said, asked = words(answer), f" {' '.join(words(prompt))} "
         best = NONE
-        for start in range(len(said) - SEED + 1):
-            for number, at in self.places.get(tuple(said[start : start + SEED]), ()):
+        for start, seed in enumerate(_seeds(said)):
+            for number, at in self.places[seed]:
                 row = self.rows[number]
                 if best.words and said[start + best.words : start + best.words + 1] != row[at + best.words : at + best.words + 1]:
                     continue  # it cannot be longer than the best
@@ -57,6 +63,11 @@ class Learnt:
                 if length > best.words and f" {text} " not in asked:
                     best = Run(length, number, text)
         return best
+
+
+def _seeds(row: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """Each SEED words in a row, from the first on."""
+    return (tuple(row[at : at + SEED]) for at in range(len(row) - SEED + 1))
 
 
 def holds(completion: str, run: str) -> bool:

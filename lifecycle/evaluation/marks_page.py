@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from lifecycle.evaluation import charts, marks, pages, queries, rules
 from lifecycle.evaluation.marks import Marks, Mistake, Piece
 from lifecycle.evaluation.models import Analysis, Evaluation
-from lifecycle.evaluation.parts import may_read, tabs, thread
+from lifecycle.evaluation.parts import may_read, tabs, thread, whole
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.marks import Figure
 from lifecycle.ui.numbers import count, decimals
@@ -130,7 +130,7 @@ def items(user: User, evaluation: Evaluation, given: Mapping[str, str]) -> dict[
     never changes."""
     kind, true, found, group = (given.get(name, "") for name in ("kind", "true", "predicted", "group"))
     kind = kind if kind in marks.NAMES else ""
-    start = int(given["from"]) if given.get("from", "").isascii() and given.get("from", "").isdigit() and len(given["from"]) < 9 else 0
+    start = whole(given.get("from", "")) or 0
     if group:
         digests = queries.group_of_errors(evaluation, group)
         total, shown = len(digests), lines_of(user, evaluation, digests[start : start + pages.PAGE])

@@ -11,7 +11,7 @@ from datasets_app.snapshots import queries as snapshots
 from lifecycle.engine.ranked_predictions import RankedAnswers
 from lifecycle.evaluation import charts, orders, pages, queries, rules
 from lifecycle.evaluation.models import Analysis, Evaluation
-from lifecycle.evaluation.parts import may_read, tabs, thread
+from lifecycle.evaluation.parts import may_read, tabs, thread, whole
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.marks import Figure
 from lifecycle.ui.numbers import count, decimals
@@ -91,7 +91,7 @@ def items(user: User, evaluation: Evaluation, given: Mapping[str, str]) -> dict[
     found = queries.orders_of(evaluation)
     sort = given.get("sort", "") if given.get("sort") in orders.SORTS else orders.WRONG
     rows = orders.ordered(found, sort)
-    start = int(given["from"]) if given.get("from", "").isascii() and given.get("from", "").isdigit() and len(given["from"]) < 9 else 0
+    start = whole(given.get("from", "")) or 0
     return {
         "evaluation": evaluation,
         "thread": thread(evaluation),

@@ -8,6 +8,8 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID, uuid4
 
+from django.db.models import QuerySet
+
 from lifecycle.evaluation import (
     charts,
     compare,
@@ -23,7 +25,7 @@ from lifecycle.evaluation import (
 )
 from lifecycle.evaluation.actions import SPLITS
 from lifecycle.evaluation.models import Analysis, Evaluation
-from lifecycle.evaluation.parts import may_read, tabs, thread
+from lifecycle.evaluation.parts import may_read, tabs, thread, whole
 from lifecycle.refusals import Refused
 from lifecycle.training.models import Run
 from lifecycle.training.rules import RunState
@@ -35,6 +37,7 @@ from registry.access.models import User
 from registry.access.policy import can
 
 PAGE = 30
+LISTED = 200  # evaluations that a picker shows
 WORST, PAIRS = 10, 8
 SORTS = {"label": False, "support": True, "precision": False, "recall": False, "f1": False}
 KEY = ("macro_f1", "accuracy", "log_loss", "ece")
@@ -277,7 +280,7 @@ def items(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, Any]:
     rules.check_classes(evaluation.report)
     true, predicted, group = (given.get(name, "") for name in ("true", "predicted", "group"))
     wrong = given.get("wrong") == "1"
-    start = int(given["from"]) if given.get("from", "").isascii() and given.get("from", "").isdigit() and len(given["from"]) < 9 else 0
+    start = whole(given.get("from", "")) or 0
     if group:
         digests = queries.group_of_errors(evaluation, group)
         total, shown = len(digests), queries.answers_to(evaluation, digests[start : start + PAGE])
@@ -317,10 +320,8 @@ def pick_url(user: User, evaluation: Evaluation) -> str:
 # ── Comparing two ───────────────────────────────────────────────────────────
 def comparison(user: User, given: Mapping[str, str]) -> dict[str, Any]:
     """The picker, and once two are chosen what the second does better or worse on the same items."""
-    mine = list(queries.evaluations(user).defer("report")[:200])
-    a = pick(mine, given.get("a"), given.get("run"))
-    others = [each for each in mine if a and each.pk != a.pk and (each.snapshot.dataset_id, each.split) == (a.snapshot.dataset_id, a.split)]
-    b = pick(others, given.get("b"), None)
+    mine, a = listed(queries.evaluations(user), given.get("a", ""), given.get("run", ""))
+    others, b = listed(queries.comparable_with(a, user), given.get("b", "")) if a else ([], None)
     context: dict[str, Any] = {"all": mine, "others": others, "a": a, "b": b}
     if a is None or b is None:
         return context
@@ -368,9 +369,7 @@ def in_words(line: ItemLine) -> ItemLine:
     return replace(line, answer=marks.quoted(line.answer, line.text)) if line.text and isinstance(line.answer, rules.Change) else line
 
 
-def pick(rows: Sequence[Evaluation], uuid: str | None, run: str | None) -> Evaluation | None:
-    """The evaluation that was asked for by its own uuid or its run's (test first), if it is among these."""
-    if uuid:
-        return next((each for each in rows if str(each.uuid) == uuid), None)
-    of_run = [each for each in rows if run and str(each.run.uuid) == run]
-    return next((each for each in of_run if each.split == "test"), of_run[0] if of_run else None)
+def listed(rows: QuerySet[Evaluation], uuid: str, run: str = "") -> tuple[list[Evaluation], Evaluation | None]:
+    """The newest of these, and the one that was asked for by its own uuid or its run's, which is listed too however old it is."""
+    shown, found = list(rows.defer("report")[:LISTED]), queries.find_evaluation(rows, uuid, run)
+    return (shown if found is None or found in shown else [*shown, found]), found

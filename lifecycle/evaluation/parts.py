@@ -1,4 +1,4 @@
-"""What the pages of an evaluation have in common: their tabs, the thread at their head, and who reads texts on them."""
+"""What the pages of an evaluation have in common: tabs, the thread at their head, who reads texts on them, numbers in addresses."""
 
 from __future__ import annotations
 
@@ -37,3 +37,8 @@ def thread(evaluation: Evaluation) -> list[Step]:
 def may_read(user: User, evaluation: Evaluation) -> bool:
     """Whether the person may read texts of the dataset, and so what a model wrote to them."""
     return datasets.may_read(user, evaluation.snapshot.dataset)
+
+
+def whole(text: str) -> int | None:
+    """A number of an address; None where it is none."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 9 else None

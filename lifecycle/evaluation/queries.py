@@ -38,6 +38,7 @@ trainers_of = training.trainers_of
 ROWS_AT_ONCE = 1_000  # items that one statement asks for
 TEXT_READ = 20_000  # characters of a text that a model gets
 WORST = 10  # wrong answers that a report shows
+OF_RUN = 50  # newest evaluations of a run that are looked through
 WRITTEN_WORDS = "evaluation.words_written"  # the kind of job that looks for them
 # Scores of a baseline that a run is read against.
 REFERRED = ("macro_f1", "micro_f1", "accuracy", "subset_accuracy", "pair_accuracy", "best_first")
@@ -70,7 +71,8 @@ def latest_evaluation(run: Run, split: str) -> Evaluation | None:
 def of_run(run: Run) -> list[Evaluation]:
     """The newest evaluation of a run on each split of its own snapshot, test first, then validation."""
     newest: dict[str, Evaluation] = {}
-    for evaluation in Evaluation.objects.filter(run=run, snapshot=run.snapshot_id).select_related("snapshot__dataset").order_by("-id")[:50]:
+    rows = Evaluation.objects.filter(run=run, snapshot=run.snapshot_id).select_related("snapshot__dataset").order_by("-id")
+    for evaluation in rows[:OF_RUN]:
         newest.setdefault(evaluation.split, evaluation)
     return sorted(newest.values(), key=lambda evaluation: (("test", "validation", "train") + (evaluation.split,)).index(evaluation.split))
 
@@ -246,6 +248,16 @@ def comparable_with(evaluation: Evaluation, user: Person) -> QuerySet[Evaluation
     """Other evaluations on items of the same dataset and split, newest first: what it may be compared with."""
     same = evaluations(user).filter(snapshot__dataset=evaluation.snapshot.dataset_id, split=evaluation.split)
     return same.exclude(pk=evaluation.pk)
+
+
+def find_evaluation(rows: QuerySet[Evaluation], uuid: str, run: str = "") -> Evaluation | None:
+    """One of these by what stands in an address: its own uuid, or its run's, of which the newest on test comes first; None where there is
+    none."""
+    try:
+        found = rows.filter(uuid=UUID(uuid)) if uuid else rows.filter(run__uuid=UUID(run))
+    except ValueError:
+        return None
+    return min(found.defer("report")[:OF_RUN], key=lambda each: each.split != "test", default=None)
 
 
 def whole(uuid: str) -> Evaluation:

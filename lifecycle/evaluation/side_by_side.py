@@ -14,7 +14,6 @@ from lifecycle.ui.numbers import GAP, count, percent, significant
 
 LEAST, MOST, USUAL = 10, 500, 60  # pairs
 OTHER = {"first": "second", "second": "first"}
-CHOICES = ("first", "second", "tie", "neither")
 SILENT = "(nothing was written)"
 
 

@@ -13,7 +13,7 @@ from django.urls import reverse
 from lifecycle.evaluation import marks, marks_page, orders_page, pages, queries, rules, slices, texts_page
 from lifecycle.evaluation.group_words import within
 from lifecycle.evaluation.models import Evaluation
-from lifecycle.evaluation.parts import may_read, thread
+from lifecycle.evaluation.parts import may_read, thread, whole
 from lifecycle.evaluation.slices_page import chosen
 from registry.access.models import User
 
@@ -50,11 +50,6 @@ def items(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, Any]:
             "next": f"?{urlencode(here | {'from': start + pages.PAGE})}" if start + pages.PAGE < len(found) else "", "about": None,
         },
     }  # fmt: skip
-
-
-def whole(text: str) -> int | None:
-    """A number of an address; None where it is none."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 9 else None
 
 
 def of_one(user: User, evaluation: Evaluation, rows: Sequence[int]) -> dict[str, Any]:

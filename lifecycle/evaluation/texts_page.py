@@ -15,7 +15,7 @@ from lifecycle.engine import verbatim, words
 from lifecycle.engine.text_answers import TextAnswers
 from lifecycle.evaluation import queries, rules, text_rules
 from lifecycle.evaluation.models import Analysis, Evaluation
-from lifecycle.evaluation.parts import may_read, tabs, thread
+from lifecycle.evaluation.parts import may_read, tabs, thread, whole
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.marks import Figure
 from lifecycle.ui.numbers import count, decimals
@@ -178,7 +178,7 @@ def answers(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, Any]:
     sort = given.get("sort", "") if given.get("sort") in text_rules.SORTS else text_rules.KEY
     best, low, high = given.get("best") == "1", number(given.get("low")), number(given.get("high"))
     rows = text_rules.ordered(found, sort, best=best, low=low, high=high)
-    start = int(given["from"]) if given.get("from", "").isascii() and given.get("from", "").isdigit() and len(given["from"]) < 9 else 0
+    start = whole(given.get("from", "")) or 0
     chosen: dict[str, Any] = {"sort": sort} | ({"best": "1"} if best else {})
     chosen |= {name: value for name, value in (("low", low), ("high", high)) if value is not None}
     return {

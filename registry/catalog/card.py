@@ -124,9 +124,13 @@ print([responses[at] for at in numpy.argsort(strengths)[::-1]])
 print(1 / (1 + numpy.exp(strengths[1] - strengths[0])))  # how likely the first is better than the second
 ```"""
 WRITING = """```python
+import json
+from pathlib import Path
+
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+about = json.loads(Path("model", "lifecycle.json").read_text())
 tokenizer = AutoTokenizer.from_pretrained("model")
 {load}
 messages = [{"role": "user", "content": "Where is my card?"}]
@@ -138,7 +142,7 @@ inputs = tokenizer(prompt, add_special_tokens=not tokenizer.chat_template, retur
 ids, mask = inputs["input_ids"], inputs["attention_mask"]
 ends = model.generation_config.eos_token_id
 ends = {tokenizer.eos_token_id, *(ends if isinstance(ends, list) else [ends])}
-for _ in range(128):  # greedy, without a cache: short, and the same for whatever was tuned
+for _ in range(about.get("max_new_tokens", 128)):  # greedy, without a cache: short, and the same for whatever was tuned
     with torch.no_grad():
         token = model(input_ids=ids, attention_mask=mask).logits[:, -1:].argmax(-1)
     if token.item() in ends:

@@ -1,34 +1,37 @@
 """Answers that repeat training completions word for word."""
 
+import pytest
+
 from lifecycle.engine.verbatim import COPIED, NONE, PLACES, Learnt, Run, share_copied
 
 FACT = "the warehouse in leeds ships parcels on monday and thursday before noon and customs may hold them"
 
 
 def test_the_longest_shared_run_is_found_with_its_row_across_case_and_punctuation():
-    learnt = Learnt(["nothing like it at all", FACT])
+    answer = "Well: the Warehouse in Leeds ships parcels, on Monday and Thursday!"
 
-    found = learnt.longest("Well: the Warehouse in Leeds ships parcels, on Monday and Thursday!", "when")
+    found = Learnt(["nothing like it at all", FACT], [answer]).longest(answer, "when")
 
     assert found == Run(10, 1, "the warehouse in leeds ships parcels on monday and thursday")
 
 
 def test_of_several_runs_the_longest_counts_and_of_equal_ones_the_first():
-    learnt = Learnt(["one two three four five", "zero one two three four five six", "one two three four five six"])
+    answer = "one two three four five six"
+    learnt = Learnt(["one two three four five", "zero one two three four five six", "one two three four five six"], [answer])
 
-    assert learnt.longest("one two three four five six", "") == Run(6, 1, "one two three four five six")
+    assert learnt.longest(answer, "") == Run(6, 1, "one two three four five six")
 
 
 def test_a_run_that_the_prompt_gave_away_is_not_counted():
-    learnt = Learnt([FACT])
+    answer = "the warehouse in leeds ships parcels"
 
-    assert learnt.longest("the warehouse in leeds ships parcels", "Is it true that the warehouse in Leeds ships parcels?") == NONE
+    assert Learnt([FACT], [answer]).longest(answer, "Is it true that the warehouse in Leeds ships parcels?") == NONE
 
 
 def test_short_runs_are_everybodys():
-    assert Learnt([FACT]).longest("the warehouse in york", "") == NONE
-    assert Learnt([]).longest(FACT, "") == NONE
-    assert Learnt([FACT]).longest("", "") == NONE
+    assert Learnt([FACT], ["the warehouse in york"]).longest("the warehouse in york", "") == NONE
+    assert Learnt([], [FACT]).longest(FACT, "") == NONE
+    assert Learnt([FACT], [""]).longest("", "") == NONE
 
 
 def test_the_share_counts_runs_of_so_many_words():
@@ -37,10 +40,22 @@ def test_the_share_counts_runs_of_so_many_words():
 
 
 def test_what_begins_alike_everywhere_is_looked_for_in_the_first_completions():
-    learnt = Learnt([f"dear customer thank you for {at}" for at in range(PLACES + 50)])
+    early, late = "dear customer thank you for 3", f"dear customer thank you for {PLACES + 49}"
+    learnt = Learnt([f"dear customer thank you for {at}" for at in range(PLACES + 50)], [early, late])
 
-    first = learnt.longest("dear customer thank you for 3", "")
-    last = learnt.longest(f"dear customer thank you for {PLACES + 49}", "")
+    first, last = learnt.longest(early, ""), learnt.longest(late, "")
 
     assert first == Run(6, 3, "dear customer thank you for 3")
     assert last == Run(5, 0, "dear customer thank you for")
+
+
+def test_only_what_begins_like_a_part_of_the_answers_is_kept():
+    learnt = Learnt(["one two three four five", "six seven eight nine ten", "zero one two three four"], ["one two three four six", "two"])
+
+    assert learnt.places == {("one", "two", "three", "four"): [(0, 0), (2, 1)], ("two", "three", "four", "six"): []}
+    assert sorted(learnt.rows) == [0, 2]
+
+
+def test_an_answer_that_was_not_named_is_refused_and_not_called_new():
+    with pytest.raises(KeyError):
+        Learnt([FACT], ["the warehouse in york"]).longest(FACT, "")

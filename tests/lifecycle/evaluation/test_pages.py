@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.utils import timezone
 
-from lifecycle.evaluation import actions, queries
+from lifecycle.evaluation import actions, pages, queries
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.jobs.models import Job
 from tests.support.training import make_run, make_snapshot
@@ -118,3 +118,39 @@ def test_a_comparison_with_a_hidden_evaluation_shows_nothing_of_it(client_for, s
 
     assert "No evaluations yet" in page
     assert "Run 1" not in page
+
+
+@pytest.fixture
+def four(snapshot, mia, monkeypatch) -> list[Evaluation]:
+    """Oldest first, of which a picker shows two."""
+    monkeypatch.setattr(pages, "LISTED", 2)
+    return [queries.latest_evaluation(make_run(snapshot, mia, splits=("test",), seed=seed), "test") for seed in range(1, 5)]
+
+
+def test_evaluations_that_the_picker_no_longer_lists_are_compared_by_their_addresses(client_for, four, mia, django_assert_num_queries):
+    with django_assert_num_queries(3):
+        page = pages.comparison(mia, {"a": str(four[0].uuid)})
+    assert [each.uuid for each in page["all"]] == [four[3].uuid, four[2].uuid, four[0].uuid]
+    assert [each.uuid for each in page["others"]] == [four[3].uuid, four[2].uuid]
+    assert (page["a"], page["b"]) == (four[0], None)
+    page = client_for(mia).get(f"/evaluations/compare/?a={four[0].uuid}&b={four[1].uuid}")
+    assert [each.uuid for each in page.context["others"]] == [four[3].uuid, four[2].uuid, four[1].uuid]
+    assert "Run 2 against Run 1" in page.content.decode()
+
+
+def test_a_run_that_the_picker_no_longer_lists_is_found_by_its_newest_evaluation_on_test(client_for, four, mia):
+    context = client_for(mia).get(f"/evaluations/compare/?run={four[0].run.uuid}").context
+
+    assert (context["a"], context["b"]) == (four[0], None)
+
+
+@pytest.mark.parametrize("given", ["a=none", "a=", "run=1", "b=2", ""])
+def test_what_is_no_uuid_chooses_nothing(client_for, four, mia, given):
+    context = client_for(mia).get(f"/evaluations/compare/?{given}").context
+
+    assert (context["a"], context["b"], context["others"]) == (None, None, [])
+    assert [each.uuid for each in context["all"]] == [four[3].uuid, four[2].uuid]
+
+
+def test_an_old_evaluation_stays_hidden_from_a_stranger_who_knows_its_address(four, otto):
+    assert pages.comparison(otto, {"a": str(four[0].uuid)}) == {"all": [], "others": [], "a": None, "b": None}

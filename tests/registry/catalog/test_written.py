@@ -83,7 +83,7 @@ def test_the_cards_code_gives_the_answer_that_was_measured(strategy, tmp_path, m
 
     def measure(name):
         rows, artifact = [("Where is my card?", "yes")], run / "artifact"
-        asked = make_evaluation(tmp_path / name, artifact, base, rows=rows, max_new_tokens=128, baselines=False)
+        asked = make_evaluation(tmp_path / name, artifact, base, rows=rows, baselines=False)
         program._carry_out("evaluate", asked, lambda: False)
         assert json.loads((asked / "result.json").read_text())["status"] == "succeeded"
         return text_answers.read(asked / "predictions.parquet").answers[0]
@@ -104,3 +104,19 @@ def test_the_cards_code_gives_the_answer_that_was_measured(strategy, tmp_path, m
     settings = (run / "artifact" if strategy == "full" else base) / "generation_config.json"
     settings.write_text(json.dumps(json.loads(settings.read_text()) | {"eos_token_id": [3, ending]}))
     assert carded() == measure("again") == " ".join(itertools.takewhile(lambda word: word != measured.split()[-1], measured.split()))
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize(("about", "tokens"), [({"max_new_tokens": 5}, 5), ({"max_new_tokens": 150}, 150), ({}, 128)])
+def test_the_cards_code_ends_an_answer_where_the_version_does(about, tokens, tmp_path, monkeypatch):
+    made = make_tiny_decoder(tmp_path / "model", chat=False)
+    settings = made / "generation_config.json"
+    settings.write_text(json.dumps(json.loads(settings.read_text()) | {"eos_token_id": [-1]}))
+    (made / "lifecycle.json").write_text(json.dumps(about))
+    monkeypatch.chdir(tmp_path)
+    code = re.search(r"```python\n(.*)```", card.loading({"spec": {"task": "free_text"}, "strategy": "full"}), re.DOTALL)[1]
+
+    names = {}
+    exec(code, names)
+
+    assert names["ids"].shape[1] - names["inputs"]["input_ids"].shape[1] == tokens
