@@ -24,7 +24,8 @@ def carried_out(ctx: JobContext, verb: str, run: Run, prepare: Prepare) -> Itera
     """What the process left: its folder, and its result.
 
     prepare: writes the rows into the folder, where the artifact and the base already lie, and says what is asked of them. The folder holds
-    texts, so it goes away whatever happens. Raises Refused with the engine's own sentence for what it did not do.
+    texts, so it goes away whatever happens; with a job that was lost, whoever took it over removes it. Raises Refused with the engine's own
+    sentence for what it did not do.
     """
     folder = scratch(ctx.job)
     wait_until_free(ctx, folder)

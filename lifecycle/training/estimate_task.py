@@ -33,7 +33,8 @@ INSTEAD = {
 
 
 def estimate(ctx: JobContext) -> None:
-    """Lay out the sample, train it in a child process, and keep what it took. Its folder holds texts, so it goes away whatever happens."""
+    """Lay out the sample, train it in a child process, and keep what it took. Its folder holds texts, so it goes away whatever
+    happens; with a job that was lost, whoever took it over removes it."""
     found = Estimate.objects.select_related("snapshot__dataset", "base__folder", "base__run__snapshot").get(uuid=ctx.args["estimate"])
     folder = scratch(ctx.job)
     wait_until_free(ctx, folder)
