@@ -25,6 +25,7 @@ VERBS = {
     "train": ("lifecycle.engine.training", "train"),
     "profile": ("lifecycle.engine.profiling", "profile"),
     "evaluate": ("lifecycle.engine.verbs", "evaluate"),
+    "evaluate_each": ("lifecycle.engine.verbs", "evaluate_each"),
     "predict": ("lifecycle.engine.verbs", "predict"),
     "robustness": ("lifecycle.engine.robustness", "robustness"),
     "explain": ("lifecycle.engine.written_occlusion", "explain"),
@@ -87,7 +88,13 @@ def _wait_for_end(stream: IO[bytes], asked: threading.Event) -> None:
 def leave_with_parent() -> None:
     """End this process when the pipe on standard input ends: nobody waits for its result any more."""
     if sys.stdin is not None and stat.S_ISFIFO(os.fstat(sys.stdin.fileno()).st_mode):
-        threading.Thread(target=lambda: (sys.stdin.buffer.read(), os._exit(1)), daemon=True).start()
+        threading.Thread(target=_leave_at_its_end, args=(sys.stdin.fileno(),), daemon=True).start()
+
+
+def _leave_at_its_end(pipe: int) -> None:
+    while os.read(pipe, 1_024):  # not by sys.stdin: the interpreter aborts at its end where a thread holds the lock of that
+        pass
+    os._exit(1)
 
 
 def _carry_out(verb: str, folder: Path, cancelled: Callable[[], bool]) -> int:

@@ -215,6 +215,14 @@ class EvaluateSpec(Document):
 
 
 @dataclass(frozen=True)
+class EvaluateEachSpec(Document):
+    """Carry out the verb evaluate in each of these sub-folders, one after the other."""
+
+    folders: tuple[str, ...]
+    format: int = limit(FORMAT, low=FORMAT, high=FORMAT)
+
+
+@dataclass(frozen=True)
 class PredictSpec(Document):
     """Answer rows with an artifact (verb predict), with its pooled vectors (verb embed), or with what they lose (verb losses).
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from django.db.models import QuerySet
 
@@ -173,9 +173,8 @@ def read_as(report: Mapping[str, Any]) -> str:
     return "missed, and given" if rules.is_several(report) else "read as"
 
 
-def detail(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, Any]:
+def detail(user: User, evaluation: Evaluation, given: Mapping[str, str]) -> dict[str, Any]:
     """Everything on an evaluation's page."""
-    evaluation = queries.get_evaluation(user, uuid)
     if text_rules.writes(evaluation.report):
         return texts_page.detail(user, evaluation)
     report, every = evaluation.report, given.get("classes") == "all"
@@ -274,9 +273,8 @@ def lines(user: User, evaluation: Evaluation, answers: Sequence[Any]) -> list[It
     return found
 
 
-def items(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, Any]:
+def items(user: User, evaluation: Evaluation, given: Mapping[str, str]) -> dict[str, Any]:
     """The items of one cell, a row, a column, a group of errors, or all errors; 30 a page in an order that never changes."""
-    evaluation = queries.get_evaluation(user, uuid)
     rules.check_classes(evaluation.report)
     true, predicted, group = (given.get(name, "") for name in ("true", "predicted", "group"))
     wrong = given.get("wrong") == "1"

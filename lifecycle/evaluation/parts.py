@@ -35,8 +35,14 @@ def thread(evaluation: Evaluation) -> list[Step]:
 
 
 def may_read(user: User, evaluation: Evaluation) -> bool:
-    """Whether the person may read texts of the dataset, and so what a model wrote to them."""
-    return datasets.may_read(user, evaluation.snapshot.dataset)
+    """Whether the person may read texts of the dataset, and so what a model wrote to them.
+
+    Asked once and remembered with the evaluation, which lives as long as a request.
+    """
+    known: dict[int, bool] = evaluation.__dict__.setdefault("_may_read", {})
+    if user.pk not in known:
+        known[user.pk] = datasets.may_read(user, evaluation.snapshot.dataset)
+    return known[user.pk]
 
 
 def whole(text: str) -> int | None:

@@ -37,6 +37,7 @@ from registry.artifacts import actions as artifacts
 trainers_of = training.trainers_of
 ROWS_AT_ONCE = 1_000  # items that one statement asks for
 TEXT_READ = 20_000  # characters of a text that a model gets
+RELATED = ("run__project", "run__base", "snapshot__dataset", "predictions", "created_by")  # what pages show beside an evaluation
 WORST = 10  # wrong answers that a report shows
 OF_RUN = 50  # newest evaluations of a run that are looked through
 WRITTEN_WORDS = "evaluation.words_written"  # the kind of job that looks for them
@@ -53,13 +54,12 @@ class Said(NamedTuple):
 
 def evaluations(user: Person) -> QuerySet[Evaluation]:
     """The evaluations that the user may see, newest first."""
-    related = ("run__project", "run__base", "snapshot__dataset", "predictions", "created_by")
-    return policy.visible_to(user, Evaluation, "evaluation.view").select_related(*related).order_by("-id")
+    return policy.visible_to(user, Evaluation, "evaluation.view").select_related(*RELATED).order_by("-id")
 
 
 def get_evaluation(user: Person, uuid: UUID) -> Evaluation:
     """One evaluation that the user may see. Raises Http404."""
-    return policy.get_visible(user, evaluations(user), "evaluation.view", uuid=uuid)
+    return policy.get_visible(user, Evaluation.objects.select_related(*RELATED), "evaluation.view", uuid=uuid)
 
 
 def latest_evaluation(run: Run, split: str) -> Evaluation | None:

@@ -13,12 +13,12 @@ from django.db.models.functions import Length, Substr
 
 from datasets_app.datasets.filters import told_in_metadata
 from datasets_app.datasets.models import Item
-from datasets_app.datasets.queries import may_read
 from lifecycle.engine import fairness, groups
 from lifecycle.engine.group_rows import Classes, Rows
 from lifecycle.evaluation import group_words
 from lifecycle.evaluation.grouping import Grouping, grouped
 from lifecycle.evaluation.models import Evaluation
+from lifecycle.evaluation.parts import may_read
 from lifecycle.refusals import Refused
 from registry.access.models import User
 from registry.ledger.rules import digest_of
@@ -48,7 +48,7 @@ def columns(user: User, evaluation: Evaluation, ids: Sequence[str]) -> list[Colu
     ids: digests of the rows' items. Rows stand in their order, so these are as good as drawn at random.
     """
     facts = [Column(key, name) for key, (name, _) in FACTS.items()]
-    if not may_read(user, evaluation.snapshot.dataset):
+    if not may_read(user, evaluation):
         return facts
     some = Item.objects.filter(dataset=evaluation.snapshot.dataset_id, digest__in=ids[:BATCH])
     keys = {key for metadata in some.values_list("metadata", flat=True) for key in metadata}

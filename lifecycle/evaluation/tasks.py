@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from django.db import transaction
 
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
-from lifecycle.engine.spec import Base, EvaluateSpec
+from lifecycle.engine.spec import Base, EvaluateEachSpec, EvaluateSpec
 from lifecycle.evaluation import actions, queries
 from lifecycle.evaluation.child import carried_out
 from lifecycle.evaluation.models import Analysis
@@ -19,20 +20,28 @@ from lifecycle.training.models import Run
 
 
 def evaluate(ctx: JobContext) -> None:
-    """Measure in a process of its own, and keep the report."""
+    """Measure on each split, in a process of its own, and keep the reports."""
     run = Run.objects.select_related("project", "snapshot__dataset", "base__folder", "artifact").get(uuid=ctx.args["run"])
-    other, split = ctx.args.get("snapshot"), ctx.args["split"]
+    other, splits = ctx.args.get("snapshot"), ctx.args["splits"]
     snapshot = Snapshot.objects.select_related("dataset").get(uuid=other) if other else run.snapshot
 
-    def prepare(folder: Path, base: Base) -> EvaluateSpec:
-        snapshots.write_split(snapshot, split, folder / "data.jsonl")
+    def prepare(folder: Path, base: Base) -> EvaluateEachSpec:
         snapshots.write_split(snapshot, "train", folder / "train.jsonl")  # for the baselines
-        return EvaluateSpec(artifact="artifact", base=base, baselines=True, split=split)
+        above = replace(base, path=f"../{base.path}")
+        for split in splits:
+            (folder / split).mkdir()
+            snapshots.write_split(snapshot, split, folder / split / "data.jsonl")
+            spec = EvaluateSpec(artifact="../artifact", base=above, baselines=True, train="../train.jsonl", split=split)
+            spec.write(folder / split / "spec.json")
+        return EvaluateEachSpec(folders=tuple(splits))
 
-    with carried_out(ctx, "evaluate", run, prepare) as (folder, found), transaction.atomic():
+    with carried_out(ctx, "evaluate_each", run, prepare) as (folder, found), transaction.atomic():
         ctx.hold()
-        answers = folder / "predictions.parquet"
-        actions.keep(run=run, split=split, result=found, predictions=answers, actor=ctx.job.created_by, snapshot=snapshot)
+        for split in splits:
+            actions.keep(
+                run=run, split=split, result=found["results"][split], predictions=folder / split / "predictions.parquet",
+                actor=ctx.job.created_by, snapshot=snapshot,
+            )  # fmt: skip
 
 
 def page_of(kind: Analysis.Kind) -> Callable[[Job], str]:

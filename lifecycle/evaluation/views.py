@@ -65,7 +65,7 @@ def evaluation(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     elif rules.is_orders(found.report):
         template, context = "orders", orders_page.detail(user, found)
     else:
-        context = pages.detail(user, uuid, request.GET)
+        context = pages.detail(user, found, request.GET)
         template = "texts" if context.get("written") else "detail"
     return respond(request, f"lifecycle/evaluation/{template}.html", "evaluation", context | leaking(user, found))
 
@@ -79,7 +79,7 @@ def items(request: SignedInRequest, uuid: UUID) -> HttpResponse:
         return respond(request, "lifecycle/evaluation/mark_items.html", "items", marks_page.items(person(request), found, request.GET))
     if rules.is_orders(found.report):
         return respond(request, "lifecycle/evaluation/order_items.html", "items", orders_page.items(person(request), found, request.GET))
-    return respond(request, "lifecycle/evaluation/items.html", "items", pages.items(person(request), uuid, request.GET))
+    return respond(request, "lifecycle/evaluation/items.html", "items", pages.items(person(request), found, request.GET))
 
 
 @require_safe

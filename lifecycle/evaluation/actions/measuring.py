@@ -10,6 +10,7 @@ from django.db import transaction
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.evaluation import rules
 from lifecycle.evaluation.models import Evaluation
+from lifecycle.jobs import queries as jobs
 from lifecycle.jobs.actions import enqueue
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Conflict, Refused
@@ -47,10 +48,24 @@ def evaluate(*, run: Run, split: str, actor: User | None, snapshot: Snapshot | N
         raise Refused(text, next_step="Freeze a snapshot with a share for it and train on that.", fields={"split": [text]})
     if other is not None:
         check_measurable(run, other)
-    key = f"evaluate:{run.uuid}:{split}" + (f":{other.uuid}" if other else "")
-    if actor is not None and not Job.objects.filter(key=key, state__in=["queued", "running"]).exists():
+    if waiting := waiting_for(run, split, other):
+        return waiting
+    if actor is not None:
         record(actor, Verb.EVALUATION_REQUESTED, run, project=run.project.uuid, split=split, snapshot=measured.uuid)
-    args = {"run": str(run.uuid), "split": split} | ({"snapshot": str(other.uuid)} if other else {})
+    return queue(run, [split], actor, other)
+
+
+def waiting_for(run: Run, split: str, snapshot: Snapshot | None) -> Job | None:
+    """The unfinished job that measures a run on this split. snapshot: another than its own."""
+    unfinished = jobs.of_subject(run).filter(kind="evaluation.evaluate", state__in=["queued", "running"])
+    asked = str(snapshot.uuid) if snapshot else None
+    return next((job for job in unfinished if split in job.args["splits"] and job.args.get("snapshot") == asked), None)
+
+
+def queue(run: Run, splits: list[str], actor: User | None, snapshot: Snapshot | None = None) -> Job:
+    """The job that measures a run on these splits, in one process."""
+    args = {"run": str(run.uuid), "splits": splits} | ({"snapshot": str(snapshot.uuid)} if snapshot else {})
+    key = ":".join(["evaluate", str(run.uuid), *splits, *([str(snapshot.uuid)] if snapshot else [])])
     return enqueue("evaluation.evaluate", actor=actor, project=run.project, args=args, subject=run, key=key)
 
 
@@ -64,10 +79,9 @@ def check_measurable(run: Run, snapshot: Snapshot) -> None:
 
 
 def after_success(run: Run) -> None:
-    """A run that succeeded is measured on validation, then on test, where its snapshot has rows for them."""
-    for split in SPLITS:
-        if run.snapshot.counts["splits"].get(split):
-            evaluate(run=run, split=split, actor=None)
+    """A run that succeeded is measured on validation and test, where its snapshot has rows for them."""
+    if splits := [split for split in SPLITS if run.snapshot.counts["splits"].get(split)]:
+        queue(run, splits, None)
 
 
 def keep(
