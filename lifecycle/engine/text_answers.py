@@ -115,3 +115,8 @@ def compare(one: TextAnswers, two: TextAnswers, *, count: int = metrics.RESAMPLE
     sides = chosen(one.scored, [pair[0] for pair in pairs]), chosen(two.scored, [pair[1] for pair in pairs])
     found = text_scores.paired(*sides, count=count, seed=seed)
     return {"rows": len(pairs), "left_out": len(set(one.ids) | set(two.ids)) - len(pairs), "metrics": found}
+
+
+def cut_report(own: list[bool], base: list[bool] | None) -> dict[str, Any]:
+    """rows: answers that were cut at the longest length, and their share; base_rows: of the untrained base, None where it was not asked."""
+    return {"rows": sum(own), "share": sum(own) / len(own), "base_rows": None if base is None else sum(base)}

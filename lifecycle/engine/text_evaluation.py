@@ -150,12 +150,12 @@ def _measure(
         "with_context": sum(map(bool, contexts)),
         "max_new_tokens": setting.longest,
         "truncation": asdict(prompts.truncation(examples, setting.limit)),
-        "cut_answers": cut_report(own.cut, base.cut if base else None),
+        "cut_answers": text_answers.cut_report(own.cut, base.cut if base else None),
         **metrics.summary(scored, **options),
         "references": _references(references, contexts),
         "baselines": {name: metrics.summary(each, **options) for name, each in rivals.items()},
         "against": {name: text_scores.paired(each, scored, **options) for name, each in rivals.items()},
-        "copied": copied_report(copied, [learnt.longest(*each) for each in zip(references, rows.texts, strict=True)]) if learnt else None,
+        "copied": verbatim.report(copied, [learnt.longest(*each) for each in zip(references, rows.texts, strict=True)]) if learnt else None,
     }
 
 
@@ -169,23 +169,6 @@ def _references(references: list[str], contexts: list[str]) -> dict[str, Any]:
     grounded = [share for each in zip(references, contexts, strict=True) if (share := words.groundedness(*each)) is not None]
     found = {"answer_words": float(np.mean([len(words.words(each)) for each in references]))}
     return found | ({"groundedness": float(np.mean(grounded))} if grounded else {})
-
-
-def cut_report(own: list[bool], base: list[bool] | None) -> dict[str, Any]:
-    """rows: answers that were cut at the longest length, and their share; base_rows: of the untrained base, None where it was not asked."""
-    return {"rows": sum(own), "share": sum(own) / len(own), "base_rows": None if base is None else sum(base)}
-
-
-def copied_report(answers: list[verbatim.Run], references: list[verbatim.Run]) -> dict[str, Any]:
-    """words: from which on an answer is copied; share: of the answers that are, and of the references; longest: in words."""
-    return {
-        "words": verbatim.COPIED,
-        "share": verbatim.share_copied(answers),
-        "rows": sum(each.words >= verbatim.COPIED for each in answers),
-        "longest": max(each.words for each in answers),
-        "reference_share": verbatim.share_copied(references),
-        "reference_longest": max(each.words for each in references),
-    }
 
 
 def nearest(train: Rows, rows: Rows) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from lifecycle.engine.words import words
 
@@ -78,3 +79,15 @@ def holds(completion: str, run: str) -> bool:
 def share_copied(found: Sequence[Run]) -> float:
     """Of the answers, 0 to 1."""
     return sum(each.words >= COPIED for each in found) / len(found) if found else 0.0
+
+
+def report(answers: list[Run], references: list[Run]) -> dict[str, Any]:
+    """words: from which on an answer is copied; share: of the answers that are, and of the references; longest: in words."""
+    return {
+        "words": COPIED,
+        "share": share_copied(answers),
+        "rows": sum(each.words >= COPIED for each in answers),
+        "longest": max(each.words for each in answers),
+        "reference_share": share_copied(references),
+        "reference_longest": max(each.words for each in references),
+    }

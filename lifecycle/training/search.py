@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.trial import TrialState
 
 from lifecycle.engine.spec import POOLINGS, SCHEDULES, Strategy, TrainSpec
@@ -334,5 +333,7 @@ def importances(space: Space, trials: Sequence[Trial]) -> dict[str, float] | Non
     scored = [trial for trial in trials if trial.outcome is Outcome.SCORED]
     if len(scored) < IMPORTANT_FROM or len({trial.score for trial in scored}) < 2:
         return None
-    found = get_param_importances(study(space, scored), evaluator=PedAnovaImportanceEvaluator(target_quantile=max(0.1, BEST / len(scored))))
+    importance = optuna.importance  # loaded when it is first used, and scikit-learn with it
+    evaluator = importance.PedAnovaImportanceEvaluator(target_quantile=max(0.1, BEST / len(scored)))
+    found = importance.get_param_importances(study(space, scored), evaluator=evaluator)
     return found if sum(found.values()) > 0 else None

@@ -16,7 +16,7 @@ from safetensors.numpy import save_file
 from datasets_app.datasets.models import Dataset
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
-from lifecycle.engine import metrics, text_answers, text_evaluation, text_scores, verbatim
+from lifecycle.engine import metrics, text_answers, text_scores, verbatim
 from lifecycle.engine.text_answers import TextAnswers
 from lifecycle.evaluation import actions as evaluation
 from lifecycle.evaluation.models import Evaluation
@@ -26,8 +26,8 @@ from registry.access.models import Project, User
 from registry.artifacts import actions as artifacts
 from tests.support.datasets import import_file, import_texts, make_dataset
 from tests.support.snapshots import freeze
-from tests.support.tiny_decoders import QUESTIONS, make_tiny_decoder
-from tests.support.training import make_base, settle
+from tests.support.tiny_decoders import QUESTIONS, SHAPE, make_tiny_decoder
+from tests.support.training import make_base, settle, write_base
 
 SHARES = {"train": 60, "validation": 20, "test": 20}
 
@@ -75,9 +75,20 @@ def chat_snapshot(project: Project, user: User, **options: Any) -> Snapshot:
     return freeze(chat_dataset(project, user, **options), user, shares=shares)
 
 
-def make_decoder(project: Project, user: User, scratch: Path, name: str = "tiny-decoder") -> BaseModel:
-    """A decoder of two random layers, kept."""
-    return make_base(project, user, folder=make_tiny_decoder(scratch / name), name=name)
+def write_decoder(folder: Path) -> Path:
+    """A folder with the looks of a decoder of two layers. The engine can describe it, not run it; no torch is needed."""
+    write_base(folder)
+    config = {"model_type": "llama", "architectures": ["LlamaForCausalLM"], "num_key_value_heads": 2, **SHAPE}
+    (folder / "config.json").write_text(json.dumps(config))
+    return folder
+
+
+def make_decoder(project: Project, user: User, scratch: Path | None = None, name: str = "tiny-decoder") -> BaseModel:
+    """A decoder of two layers, kept. scratch: where its weights are made, which can be trained; without it those of `write_decoder`."""
+    if scratch:
+        return make_base(project, user, folder=make_tiny_decoder(scratch / name), name=name)
+    with tempfile.TemporaryDirectory() as folder:
+        return make_base(project, user, folder=write_decoder(Path(folder) / name), name=name)
 
 
 def made_up(run: Run, split: str, quality: float, seed: int) -> tuple[TextAnswers, dict[str, Any]]:
@@ -107,11 +118,11 @@ def made_up(run: Run, split: str, quality: float, seed: int) -> tuple[TextAnswer
         "task": "free_text", "rows": len(rows), "with_context": sum(map(bool, contexts)), "max_new_tokens": run.spec["max_new_tokens"],
         "dialogues": sum("messages" in row for row in rows), "left_out": dict(Counter(omitted)),
         "truncation": {"rows": len(rows), "limit": 64, "prompts": 2, "prompt_tokens": 9, "answers": 0, "answer_tokens": 0},
-        "cut_answers": text_evaluation.cut_report(cut, [False] * len(rows)),
+        "cut_answers": text_answers.cut_report(cut, [False] * len(rows)),
         **metrics.summary(scored, **options), "references": {"groundedness": 1.0, "answer_words": 5.0},
         "baselines": {name: metrics.summary(each, **options) for name, each in rivals.items()},
         "against": {name: text_scores.paired(each, scored, **options) for name, each in rivals.items()},
-        "copied": text_evaluation.copied_report(copied, copied),
+        "copied": verbatim.report(copied, copied),
     }  # fmt: skip
     ids = tuple(row["id"] for row in rows)
     targets = tuple(map(text_answers.target_of, references, contexts))

@@ -20,7 +20,6 @@ from django.db import transaction
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling import embeddings, queries, rules, uncertainty
-from datasets_app.labeling import learning as program
 from datasets_app.labeling.actions.imports import suggest
 from datasets_app.labeling.actions.ordering import begin_at_the_front, put_in_place
 from datasets_app.labeling.models import Fit, Queue, Suggestion
@@ -38,6 +37,7 @@ from registry.ledger.rules import digest_of
 from registry.ledger.verbs import Verb
 
 PROGRAM = (sys.executable, "-m", "datasets_app.labeling.learning")
+PROGRAM_FILE = Path(__file__).parents[1] / "learning.py"  # not imported here: it loads scikit-learn
 SEED = 1
 AHEAD, AHEAD_LIMIT = 200, 1_000  # items at the front of a queue that get suggestions: twice as many as answers until the next fit
 WRITTEN = rules.BATCH // 3  # items whose suggestions are written at a time, each with up to three classes
@@ -134,7 +134,7 @@ def describe(fit: Fit, taught: learning.Lesson, base: BaseFolder | None) -> None
 @cache
 def program_digest() -> str:
     """sha256 of the program that fits, in hex."""
-    return hashlib.sha256(Path(program.__file__).read_bytes()).hexdigest()
+    return hashlib.sha256(PROGRAM_FILE.read_bytes()).hexdigest()
 
 
 def pool_of(queue: Queue, before: Fit | None) -> Pool:
