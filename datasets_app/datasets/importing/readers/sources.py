@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import io
 import re
 import shutil
 import stat
+import struct
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -13,11 +15,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 import yaml
 
 CHUNK = 1 << 20
+LOCAL_HEADER, LENGTHS = 30, struct.Struct("<HH")  # the bytes before a packed file; they end in the lengths of two more fields
 CARD_LIMIT = 1_000_000  # bytes of a README that are looked at
 WORKBOOK = "xl/workbook.xml"
 # What lies beside data and is no data: read-me files, licences, lists of classes, what systems leave behind.
@@ -34,21 +37,21 @@ Names = dict[str, list[str]]
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One file to be read. packing: how path holds it: plainly (empty), gz or zip. name, entry: of a file inside an archive, as shown
-    and as it is. split: what its name says.
+    """One file to be read. packing: how path holds it: plainly (empty), gz or zip. name: of a file inside an archive, as shown; entry: its
+    row in the archive's directory. split: what its name says.
     """
 
     path: Path
     packing: str = ""
     name: str = ""
-    entry: str = ""
+    entry: zipfile.ZipInfo | None = None
     split: str = ""
 
     @contextmanager
     def open(self) -> Iterator[IO[bytes]]:
         """Its unpacked bytes, as a stream."""
-        if self.packing == "zip":
-            with zipfile.ZipFile(self.path) as archive, archive.open(self.entry) as file:
+        if self.entry:
+            with self.path.open("rb") as archive, unpacked(archive, self.entry) as file:
                 yield file
         elif self.packing == "gz":
             with gzip.open(self.path, "rb") as packed:
@@ -72,6 +75,14 @@ class Member:
         """Its first bytes."""
         with self.open() as file:
             return file.read(size)
+
+
+def unpacked(archive: IO[bytes], entry: zipfile.ZipInfo) -> IO[bytes]:
+    """A file inside an archive that was checked when it came. The directory, which may have a thousand rows, is not read again."""
+    archive.seek(entry.header_offset)
+    name, extra = LENGTHS.unpack_from(archive.read(LOCAL_HEADER), LOCAL_HEADER - LENGTHS.size)
+    archive.seek(name + extra, io.SEEK_CUR)
+    return cast("IO[bytes]", zipfile.ZipExtFile(archive, "r", entry))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +119,9 @@ def look(path: Path, _changed: int, _size: int) -> Source:
             return Source((Member(path),))
         data = [entry for entry in entries if not COMPANIONS.search(entry)]
         splits = splits_of(data)
-        members = tuple(Member(path, "zip", shown(entry), entry, splits.get(entry, "")) for entry in sorted(data, key=order))
+        members = tuple(
+            Member(path, "zip", shown(entry), archive.getinfo(entry), splits.get(entry, "")) for entry in sorted(data, key=order)
+        )
         return Source(
             members,
             card_names(archive, entries),
