@@ -61,7 +61,7 @@ class JobContext:
     def cancelled(self) -> bool:
         """Whether a person asked for the job to be cancelled."""
         if not self._beating:
-            self.beat(renew=True)
+            self.beat(renew=False)
         return self._cancelled.is_set()
 
     @property
@@ -104,7 +104,7 @@ class JobContext:
             job.rate = rules.rate(done_then=done_then, done_now=done, seconds=time.monotonic() - began) or job.rate
             self._dirty = True
         if not self._beating:
-            self.beat(renew=True)
+            self.write(renew=True)
 
     def checkpoint(self, state: dict[str, Any]) -> None:
         """Keep where to go on after a crash, in the caller's transaction if there is one. Raises LeaseLost."""
@@ -121,6 +121,15 @@ class JobContext:
 
     def beat(self, *, renew: bool) -> None:
         """Write progress if there is news, renew the lease if asked, and learn of a cancel. Sets `lost` when the row is no longer ours."""
+        self.write(renew=renew)
+        asked = list(self._mine().values_list("cancel_requested_at", flat=True)[:1]) if not self.lost else []
+        if not asked:
+            self._lost.set()
+        elif asked[0] is not None:
+            self._cancelled.set()
+
+    def write(self, *, renew: bool) -> None:
+        """Write progress if there is news, and renew the lease if asked. Sets `lost` when the row is no longer ours."""
         with self._lock:
             values = self._news() if self._dirty else {}
             self._dirty = False
@@ -130,11 +139,6 @@ class JobContext:
         try:
             if values and not self._mine().update(**values):
                 self._lost.set()
-                return
-            asked = self._mine().values_list("cancel_requested_at", flat=True)[:1]
-            for moment in asked:
-                if moment is not None:
-                    self._cancelled.set()
         except DatabaseError:
             self._dirty = self._dirty or bool(values)
             raise

@@ -12,6 +12,7 @@ from rest_framework.request import Request
 
 from registry.access.actions import token_digest
 from registry.access.models import ApiToken, User
+from registry.access.policy import sole
 
 REFUSAL = "The token is unknown, expired or revoked."
 
@@ -35,11 +36,11 @@ class TokenAuthentication(BaseAuthentication):
 
 
 def find(secret: str) -> ApiToken | None:
-    """The live token with this secret, its last use noted at most once a minute."""
+    """The live token with this secret, its last use noted at most once a minute: other requests write nothing."""
     now = timezone.now()
     live = ApiToken.objects.filter(revoked_at=None, expires_at__gt=now, user__is_active=True).select_related("user")
-    token = live.filter(digest=token_digest(secret)).first()
-    if token:
-        stale = Q(last_used_at=None) | Q(last_used_at__lt=now - timedelta(minutes=1))
-        ApiToken.objects.filter(stale, pk=token.pk).update(last_used_at=now)
+    token = sole(live.filter(digest=token_digest(secret)))
+    before = now - timedelta(minutes=1)
+    if token and (token.last_used_at is None or token.last_used_at < before):
+        ApiToken.objects.filter(Q(last_used_at=None) | Q(last_used_at__lt=before), pk=token.pk).update(last_used_at=now)
     return token

@@ -86,7 +86,8 @@ def events(segment: Segment, found: dict[datetime, rules.Tally]) -> tuple[dict[d
     firsts: dict[tuple[str, str], FirstEvent] = {}
     for start in sorted(found):
         for metric, key, arm in sorted(found[start].keyed, reverse=True):  # of a key on both arms the stable one: never too much
-            firsts.setdefault((metric, key), FirstEvent(segment=segment, metric=metric, key=key, arm=arm, start=start))
+            if (metric, key) not in firsts:
+                firsts[metric, key] = FirstEvent(segment=segment, metric=metric, key=key, arm=arm, start=start)
     FirstEvent.objects.bulk_create(firsts.values(), ignore_conflicts=True)  # counted in a minute before these: it stays there
     sums = {start: Minute.firsts_of(tally.alone) for start, tally in found.items()}
     for start, arm, metric, keys in queries.first_events(segment, found):

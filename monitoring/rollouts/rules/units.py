@@ -97,22 +97,16 @@ def tally(requests: Iterable[Request], slow_ms: float | None) -> Tally:
         found[0] |= each.failed
         found[1] |= slow_ms is not None and each.latency_ms is not None and each.latency_ms > slow_ms
         found[2] |= each.wrong
-    every = {arm: [flags for (of, _, _), flags in units.items() if of == arm] for arm in asked}
-    alone = {arm: [flags for (of, _, keyed), flags in units.items() if of == arm and not keyed] for arm in asked}
-    bad = {
-        (metric, key, arm)
-        for (arm, key, keyed), flags in units.items()
-        if keyed
-        for metric, is_bad in zip(METRICS, flags, strict=True)
-        if is_bad
-    }
-    return Tally(
-        Counts(*(side(asked[arm], every[arm]) for arm in (CANARY, STABLE))),
-        Counts(*(side(0, alone[arm]) for arm in (CANARY, STABLE))),
-        frozenset(bad),
-    )
-
-
-def side(requests: int, units: list[list[bool]]) -> Side:
-    """One arm. units: whether each failed, was slow, was wrong."""
-    return Side(requests, len(units), *(sum(flags[at] for flags in units) for at in range(len(METRICS))))
+    sums = {(arm, keyed): [0] * (1 + len(METRICS)) for arm in asked for keyed in (False, True)}  # units, and those of each metric
+    bad = set()
+    for (arm, key, keyed), flags in units.items():
+        of_kind = sums[arm, keyed]
+        of_kind[0] += 1
+        for at, metric in enumerate(METRICS):
+            if flags[at]:
+                of_kind[at + 1] += 1
+                if keyed:
+                    bad.add((metric, key, arm))
+    alone = {arm: Side(0, *sums[arm, False]) for arm in asked}
+    every = {arm: alone[arm] + Side(asked[arm], *sums[arm, True]) for arm in asked}
+    return Tally(Counts(every[CANARY], every[STABLE]), Counts(alone[CANARY], alone[STABLE]), frozenset(bad))
