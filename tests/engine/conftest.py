@@ -106,7 +106,8 @@ def calm_folder(run_folder, tiny_base, tmp_path, monkeypatch):
 def engine():
     """Runs the program: engine("train", folder) → finished process. engine.start(...) → running process with a pipe on its stdin."""
 
-    def start(verb, folder, file_bytes=resource.RLIM_INFINITY):
+    def start(verb, folder, file_bytes=None):
+        limit = file_bytes and (lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, resource.RLIM_INFINITY)))
         return subprocess.Popen(
             [sys.executable, "-m", "lifecycle.engine", verb, str(folder)],
             cwd=ROOT,
@@ -114,7 +115,7 @@ def engine():
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, resource.RLIM_INFINITY)),
+            preexec_fn=limit,
         )
 
     def run(verb, folder, **limits):

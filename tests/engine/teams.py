@@ -42,7 +42,7 @@ def assert_same_artifact(alone, divided):
 
 def children():
     """The other processes of a run that is trained here."""
-    return [each for each in psutil.Process().children() if "calm_follower" in " ".join(each.cmdline())]
+    return [each for each in psutil.Process().children(recursive=True) if "calm_follower" in " ".join(each.cmdline())]
 
 
 def kill_when(condition):

@@ -52,7 +52,7 @@ def test_a_process_that_is_killed_ends_the_run_in_a_sentence_and_resuming_gives_
     assert not children()
 
 
-def test_the_others_end_with_a_first_process_that_is_killed(run_folder, engine):
+def test_the_others_end_with_a_first_process_that_is_killed(cold, run_folder, engine):
     folder = run_folder(processes=2, epochs=1000, batch_size=4)
     leader = engine.start("train", folder)
     while not (folder / "checkpoints").is_dir():

@@ -24,7 +24,7 @@ def socket_path(tmp_path_factory):
             os.kill(int(each), signal.SIGTERM)
 
 
-def test_the_warm_engine_starts_by_itself_and_answers_like_the_artifact(run_folder, train_here, socket_path):
+def test_the_warm_engine_starts_by_itself_and_answers_like_the_artifact(cold, run_folder, train_here, socket_path):
     folder = run_folder(epochs=15)
     train_here(folder)
     texts = ["my card is lost", "refund my order"]

@@ -2,71 +2,175 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings
+from django.contrib.staticfiles.handlers import StaticFilesHandler
+from django.core.signals import request_finished, request_started
 from django.test import Client
-from playwright.sync_api import Browser, ConsoleMessage, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Route, TimeoutError, expect, sync_playwright
 
 from registry.access.models import User
 
 INSTALLED = ("/usr/bin/chromium-headless-shell", "/usr/bin/chromium")  # the first, without windows, takes two thirds of the other's time
 CHROMIUM = os.environ.get("CHROMIUM") or next(filter(os.path.exists, INSTALLED), INSTALLED[-1])
 ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+ARGS += ["--process-per-site"]  # a person's second page finds the scripts of the first compiled: half its time
+WIDE, NARROW = 1440, 390
+SETTLED = """async () => {
+  for (const frame of [1, 2]) await new Promise(requestAnimationFrame); // what the page hears of its window, it has heard
+  return document.readyState === "complete" && document.fonts.status === "loaded"
+    && !document.querySelector(".htmx-request, .htmx-swapping, .htmx-settling, .htmx-added")
+    && [...document.querySelectorAll("[data-chart]")].every((plot) => plot.clientWidth === 0
+      || Math.abs((plot.querySelector(".main-svg")?.clientWidth ?? 0) - plot.clientWidth) <= 1); }"""
 BEYOND = """() => document.documentElement.scrollWidth <= innerWidth ? [] : [...document.querySelectorAll("body *")]
   .filter((each) => each.getBoundingClientRect().right > innerWidth + 1 && !each.closest(".tw *, svg *, pre *"))
   .map((each) => each.outerHTML.slice(0, 200))"""
+AXE = """async () => { const { passes, violations } = await axe.run({ resultTypes: ["violations"] });
+  return [passes.length, violations.flatMap((rule) => rule.nodes.map((node) => [rule.id, node.html.slice(0, 300)]))]; }"""
 GIVEN_UP = ("htmx:afterRequest", "htmx:sendAbort")  # a later choice took a request's place; one that failed is told by other words too
 SHOTS = os.environ.get("SHOTS", "")  # a folder: what `shot` is asked for is kept there
+ANSWERING: set[int] = set()  # threads of the live server that have a request
+
+
+class Parked:
+    """A browser that runs for longer than it is used. Playwright's event loop stays where it is between two calls; only while the browser
+    is used does this thread say that the loop runs, which the ORM and `asyncio.run` would refuse."""
+
+    def __init__(self, browser: Browser) -> None:
+        self.browser, self.loop = browser, asyncio.get_running_loop()
+        asyncio._set_running_loop(None)
+
+    @contextmanager
+    def in_use(self) -> Iterator[Browser]:
+        """The browser; meanwhile the ORM may be used beside it."""
+        with mock.patch.dict(os.environ, DJANGO_ALLOW_ASYNC_UNSAFE="true"):
+            asyncio._set_running_loop(self.loop)
+            try:
+                yield self.browser
+            finally:
+                asyncio._set_running_loop(None)
+
+
+@contextmanager
+def parked_chromium() -> Iterator[Parked]:
+    """Debian's Chromium, which keeps static files, as behind production's server. Skips where it is not installed."""
+    if not Path(CHROMIUM).exists():
+        pytest.skip("Chromium is not installed.")
+    expect.set_options(timeout=20_000)  # a busy machine is no failure
+    request_started.connect(begin_to_answer)
+    request_finished.connect(has_answered)
+    with mock.patch.object(StaticFilesHandler, "serve", kept_by_browsers(StaticFilesHandler.serve)), sync_playwright() as playwright:
+        parked = Parked(playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS))
+        yield parked
+        with parked.in_use() as browser:
+            browser.close()
+        asyncio._set_running_loop(parked.loop)
 
 
 @contextmanager
 def running_chromium() -> Iterator[Browser]:
-    """A browser, within whose time the ORM may be used beside Playwright's event loop. Skips where Chromium is not installed."""
-    if not Path(CHROMIUM).exists():
-        pytest.skip("Chromium is not installed.")
-    before = os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE")
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
-    try:
-        expect.set_options(timeout=20_000)  # a busy machine is no failure
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
-            yield browser
-            browser.close()
-    finally:
-        if before is None:
-            del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+    """Debian's Chromium, in use."""
+    with parked_chromium() as parked, parked.in_use() as browser:
+        yield browser
+
+
+def begin_to_answer(**of: Any) -> None:
+    """This thread has a request."""
+    ANSWERING.add(threading.get_ident())
+
+
+def has_answered(**of: Any) -> None:
+    """This thread has none any more."""
+    ANSWERING.discard(threading.get_ident())
+
+
+def kept_by_browsers(serve: Callable[..., Any]) -> Callable[..., Any]:
+    """Static files as this serves them, with leave to keep them."""
+
+    def served(handler: StaticFilesHandler, request: Any) -> Any:
+        response = serve(handler, request)
+        response["Cache-Control"] = "max-age=3600"
+        return response
+
+    return served
 
 
 @contextmanager
-def visits(browser: Browser, address: str) -> Iterator[Callable[..., Page]]:
-    """Opens pages as a person. None of them may log an error, which is where a breach of the content policy is told."""
-    contexts, errors = [], []
+def people_at(browser: Browser, address: str) -> Iterator[Callable[[User | None], BrowserContext]]:
+    """The window of each person for as long as a test takes. Afterwards windows are emptied and wait for the next test: what has compiled
+    the pages' scripts once does so no more, which is most of what opening a page costs."""
+    free, taken = browser.contexts, dict[Any, BrowserContext]()
 
-    def opened(path: str, user: User | None = None, *, width: int = 1440, scheme: Any = "light") -> Page:
-        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, reduced_motion="reduce")
-        contexts.append(context)
-        if user:
-            client, name = Client(), settings.SESSION_COOKIE_NAME
-            client.force_login(user)
-            context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": address}])
-        page = context.new_page()
+    def window_of(user: User | None) -> BrowserContext:
+        if (who := user and user.pk) not in taken:
+            taken[who] = free.pop() if free else new_window(browser, address)
+            if user:
+                sign_in(taken[who], user, address)
+        return taken[who]
+
+    yield window_of
+    for window in taken.values():
+        empty(window, address)
+    wait_for_late_requests()
+
+
+def new_window(browser: Browser, address: str) -> BrowserContext:
+    """A window without a person. Its first page stays there, so that its process does."""
+    size: Any = {"width": WIDE, "height": 900}
+    window = browser.new_context(base_url=address, viewport=size, color_scheme="light", reduced_motion="reduce")
+    window.new_page().goto("/static/img/favicon.svg")
+    return window
+
+
+def sign_in(window: BrowserContext, user: User, address: str) -> None:
+    """Have pages of this window be those of a person who has signed in."""
+    client, name = Client(), settings.SESSION_COOKIE_NAME
+    client.force_login(user)
+    window.add_cookies([{"name": name, "value": client.cookies[name].value, "url": address}])
+
+
+def empty(window: BrowserContext, address: str) -> None:
+    """Take away all pages but the first, and all that pages can store."""
+    first, *others = window.pages
+    for page in others:
+        page.close()
+    session = window.new_cdp_session(first)
+    session.send("Storage.clearDataForOrigin", {"origin": address, "storageTypes": "cookies,local_storage,indexeddb,service_workers"})
+    session.detach()
+    assert window.storage_state() == {"cookies": [], "origins": []}
+
+
+@contextmanager
+def visits(window_of: Callable[[User | None], BrowserContext]) -> Iterator[Callable[..., Page]]:
+    """Opens pages in a person's window. None may log an error, which is where a breach of the content policy is told."""
+    errors: list[str] = []
+
+    def opened(path: str, user: User | None = None, *, width: int = WIDE, scheme: Any = "light") -> Page:
+        page = window_of(user).new_page()
         listen(page, errors.append)
-        page.goto(address + path)
+        shown_as(page, width, scheme)
+        page.goto(path)
         return page
 
     yield opened
-    for context in contexts:
-        context.close()
-    wait_for_late_requests()
-    assert errors == []
+    assert not errors, errors
+
+
+def shown_as(page: Page, width: int, scheme: Any) -> None:
+    """Have a page be shown at this width in this colour scheme."""
+    page.set_viewport_size({"width": width, "height": 900})
+    page.emulate_media(color_scheme=scheme)
 
 
 def intercept(page: Page, address: str | Callable[[str], bool], handle: Callable[[Route], object]) -> None:
@@ -86,27 +190,61 @@ def listen(page: Page, tell: Callable[[str], None]) -> None:
     page.on("pageerror", lambda error: tell(str(error)))
 
 
-def wait_for_late_requests() -> None:
-    """A request that its page no longer waits for still holds tables, which the end of the test wants to empty."""
-    for thread in threading.enumerate():
-        if "process_request_thread" in thread.name:
-            thread.join(10)
+def wait_for_late_requests(*, seconds: float = 30) -> None:
+    """A request that its page no longer waits for still writes, which nothing may once a test has ended."""
+    until = time.monotonic() + seconds
+    while ANSWERING & {thread.ident for thread in threading.enumerate()} and time.monotonic() < until:
+        time.sleep(0.005)
+
+
+def settled(page: Page) -> None:
+    """Wait until what comes with a page is there: parts that it asks for by itself, fonts, charts as wide as their place."""
+    page.wait_for_function(SETTLED)
 
 
 def violations(page: Page) -> list[tuple[str, str]]:
     """What axe finds on the page: rule and markup."""
-    found = Axe().run(page).response
-    assert len(found["passes"]) > 10
-    return [(rule["id"], node["html"][:300]) for rule in found["violations"] for node in rule["nodes"]]
+    if page.evaluate("typeof axe") == "undefined":
+        page.evaluate(Axe().axe_script)
+    passes, found = page.evaluate(AXE)
+    assert passes > 10
+    return [(rule, markup) for rule, markup in found]
 
 
 def fits(page: Page, *, seconds: float = 10) -> None:
     """The page does not scroll sideways, once its charts have followed the window; what sticks out is named."""
-    for _ in range(int(seconds * 4)):
-        if not (beyond := page.evaluate(BEYOND)):
-            return
-        page.wait_for_timeout(250)
-    raise AssertionError((page.url, beyond))
+    try:
+        page.wait_for_function(f"() => ({BEYOND})().length === 0", timeout=seconds * 1000)
+    except TimeoutError:
+        assert (page.url, page.evaluate(BEYOND)) == (page.url, [])
+
+
+def is_legible(page: Page, name: str) -> None:
+    """The page as it is fits its window, and everybody can read it. name: of its picture, and of what is wrong."""
+    settled(page)
+    shot(page, name)
+    fits(page)
+    assert (name, violations(page)) == (name, [])
+
+
+def shuts_nobody_out(page: Page, name: str, *, both_schemes: bool = False) -> None:
+    """The page is legible on a phone in dark colours and on a desk in light ones. both_schemes: on each in both."""
+    for width, schemes in ((NARROW, ("dark", "light")), (WIDE, ("light", "dark"))):
+        for scheme in schemes if both_schemes else schemes[:1]:
+            shown_as(page, width, scheme)
+            is_legible(page, f"{name}-{width}-{scheme}")
+
+
+def loaded_on_a_phone(opened: Callable[..., Page], paths: Mapping[str, str], user: User | None) -> Iterator[tuple[str, Page]]:
+    """A person's pages at these addresses, one after the other; before each its name."""
+    page = None
+    for name, path in paths.items():
+        if page is None:
+            page = opened(path, user, width=NARROW, scheme="dark")
+        else:
+            shown_as(page, NARROW, "dark")
+            page.goto(path)
+        yield name, page
 
 
 def shot(page: Page, name: str) -> None:

@@ -11,7 +11,7 @@ from datasets_app.labeling.models import Label, LabelSchema, Queue
 from datasets_app.labeling.relabelling import Change
 from datasets_app.labeling.values import rename
 from registry.access.models import Project, User
-from tests.support.labeling import make_dataset, make_schema, queue_items, say
+from tests.support.labeling import make_dataset, make_schema, say_items
 
 NAMES = ("billing", "card", "lost", "transfer")
 TEXTS = ["my card is lost", "a lost bill", "one transfer", "nothing", "a fifth"]
@@ -55,5 +55,4 @@ def said_of(dataset: Dataset) -> list[tuple[str, Any, str]]:
 
 def label_all(queue: Queue, user: User, said: Sequence[dict[str, Any]]) -> None:
     """One person answers the items of a queue in order."""
-    for item, value in zip(queue_items(queue), said, strict=False):
-        say(queue, user, item, value)
+    say_items(queue, {user: said})

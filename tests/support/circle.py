@@ -6,15 +6,17 @@ What customers write changes language, which a model that learnt English does no
 from __future__ import annotations
 
 import json
+import time
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from itertools import cycle, islice, product
-from typing import Any
+from typing import Any, TypeVar
 
 from tests.support.people import PASSWORD
 from tests.support.product import json_script, until
-from tests.support.story import HEAD, Story
+from tests.support.story import Story
 
 GREETINGS = ("", "Hallo, ", "Guten Tag, ", "Servus, ", "Liebes Team, ")
 ENDINGS = ("", ", danke", ", bitte um Antwort", ". Es eilt", ". Viele Grüße")
@@ -24,8 +26,11 @@ GERMAN = {
     "login_problem": ("die Anmeldung scheitert mit Fehler {n}", "ich komme nicht ins Konto {n}", "mein Zugang {n} ist gesperrt"),
     "password_reset": ("Kennwort vergessen, Kunde {n}", "bitte das Kennwort von {n} zurücksetzen", "neues Passwort für {n} gewünscht"),
 }
+T = TypeVar("T")
 DAYS, A_DAY = 7, 120
-QUEUE_ITEMS = 160
+QUEUE_ITEMS = 120
+RETRAINING = "monitoring.retraining.tasks.tick"
+EARLY_SECONDS = 2
 PLAN = {
     "steps": [5000, 10_000], "min_requests": 100, "min_minutes": 0, "margin": 0.2, "rise": 0.5, "max_hours": 24, "warm_up": 0, "tau": 0.1,
 }  # fmt: skip
@@ -68,10 +73,8 @@ class Circle:
     # ── A canary ────────────────────────────────────────────────────────────
     @cached_property
     def second_approved(self) -> dict[str, Any]:
-        """Version 1.1.0, a little different from 1.0.0, approved by two people."""
-        story = self.story
-        run = story["mia"].run_ended(story.launch("mia", "head", HEAD | {"epochs": 6}, "Trained for longer")["uuid"])
-        return story.approve(story.request(story.version_of(run, "1.1.0"), "A little longer."))
+        """Version 1.1.0, approved by two people."""
+        return self.story.approve(self.story.request(self.story.second, "Fine-tuned."))
 
     def start(self, request: dict[str, Any]) -> dict[str, Any]:
         """Omar starts a canary under the rule, once there is traffic that its forecast can rest on."""
@@ -95,7 +98,7 @@ class Circle:
         """A rollout as it is now."""
         return dict(self.story["omar"].api("GET", f"rollouts/{found['uuid']}/"))
 
-    def drive(self, found: dict[str, Any], state: str, what: str, *, seconds: float = 120) -> dict[str, Any]:
+    def drive(self, found: dict[str, Any], state: str, what: str) -> dict[str, Any]:
         """Send requests until the rollout is in this state; how many of them failed is left in `failures`."""
         self.failures = 0
 
@@ -104,7 +107,20 @@ class Circle:
             now = self.rollout(found)
             return now if now["state"] == state else None
 
-        return until(there, what, seconds=seconds)
+        return self.early("monitoring.rollouts.tasks.tick", there, what)
+
+    def early(self, task: str, condition: Callable[[], T], what: str) -> T:
+        """What the condition gives once it is true. A worker does what leads there now and every few seconds, ahead of the clock."""
+        due = 0.0
+
+        def look() -> T:
+            nonlocal due
+            if time.monotonic() >= due:
+                self.story.product.early(task)
+                due = time.monotonic() + EARLY_SECONDS
+            return condition()
+
+        return until(look, what)
 
     # ── Drift ───────────────────────────────────────────────────────────────
     @cached_property
@@ -142,13 +158,12 @@ class Circle:
         }  # fmt: skip
 
     def drift_opens(self) -> list[dict[str, Any]]:
-        """The monitors that stand open, once the week is measured: now, not at the beat's next turn in five minutes."""
+        """The monitors that stand open, once the week is measured."""
 
         def opened() -> list[dict[str, Any]]:
-            self.story.product.python("from monitoring.drift import actions; actions.tick()")
             return list(self.story["mia"].api("GET", f"endpoints/{self.story.endpoint}/drift/")["open"])
 
-        return until(opened, "drift is found")
+        return self.early("monitoring.drift.tasks.tick", opened, "drift is found")
 
     @cached_property
     def places(self) -> dict[str, str]:
@@ -161,7 +176,7 @@ class Circle:
     # ── Retraining ──────────────────────────────────────────────────────────
     @cached_property
     def proposal(self) -> dict[str, Any]:
-        """Lee has drift propose; the clock does. Leads read no texts, so Mia has them collected."""
+        """Lee has drift propose, which a worker does. Leads read no texts, so Mia has them collected."""
         lee, endpoint = self.story["lee"], self.story.endpoint
         trigger = {"kind": "drift", "enabled": True, "threshold": 0.1, "cooldown_days": 0, "min_labels": 20, "overlap": 1}
         trigger |= {"queue_items": QUEUE_ITEMS}
@@ -171,7 +186,7 @@ class Circle:
             found = lee.api("GET", f"retraining/?endpoint={endpoint}")["results"]
             return found[0] if found else None
 
-        found = dict(until(made, "a retraining is proposed"))
+        found = dict(self.early(RETRAINING, made, "a retraining is proposed"))
         self.story["mia"].api("POST", f"retraining/{found['uuid']}/collect/", {})
         return found
 

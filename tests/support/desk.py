@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from tests.support.browser import fits, listen, violations
 from tests.support.people import PASSWORD
 from tests.support.product import ROOT, Product
 
 TOUR = ROOT / "docs" / "tour"
+PATIENCE = 300_000  # milliseconds; ends a test that would hang, while a product is at work beside it
 WIDE, NARROW = {"width": 1440, "height": 1000}, {"width": 390, "height": 844}
 
 
@@ -18,6 +19,7 @@ class Desk:
     """Each person's own window, and what their pages' consoles said."""
 
     def __init__(self, browser: Browser, product: Product) -> None:
+        expect.set_options(timeout=PATIENCE)
         self.browser, self.product = browser, product
         self.pages: dict[str, Page] = {}
         self.errors: list[str] = []
@@ -30,6 +32,7 @@ class Desk:
     def sign_in(self, username: str) -> Page:
         """Through the form."""
         context = self.browser.new_context(viewport=WIDE, base_url=self.product.url, reduced_motion="reduce")  # type: ignore[arg-type]
+        context.set_default_timeout(PATIENCE)
         page = context.new_page()
         listen(page, lambda error: self.errors.append(f"{username} {page.url}: {error}"))
         page.goto("/accounts/login/")
@@ -40,16 +43,18 @@ class Desk:
         return page
 
 
-def look(page: Page, name: str, *, full: bool = False) -> None:
-    """The page shuts nobody out at both widths and never scrolls sideways. name: of its picture; empty for none."""
+def look(page: Page, name: str, *, full: bool = False, dark: bool = False) -> None:
+    """A page shuts nobody out at both widths and doesn't scroll sideways. name: of its picture, empty for none. dark: when it is narrow."""
     page.wait_for_load_state("networkidle")
     if name:
         picture(page, name, full=full)
     assert violations(page) == []
     page.set_viewport_size(NARROW)  # type: ignore[arg-type]
+    page.emulate_media(color_scheme="dark" if dark else "light")
     fits(page)
     assert violations(page) == []
     page.set_viewport_size(WIDE)  # type: ignore[arg-type]
+    page.emulate_media(color_scheme="light")
 
 
 def picture(page: Page, name: str, *, full: bool = False) -> None:

@@ -13,7 +13,7 @@ from django.conf import settings
 
 from registry.access.models import Project, User
 from registry.access.roles import Role
-from registry.catalog.models import Endpoint, ModelVersion
+from registry.catalog.models import Alias, Endpoint, ModelVersion
 from registry.endpoints import actions
 from registry.endpoints.models import Deployment
 from registry.promotions.models import PromotionRequest
@@ -63,6 +63,17 @@ def with_approval(endpoint: Endpoint) -> PromotionRequest:
 def deploy(project: Project, endpoint: Endpoint, version: ModelVersion) -> Deployment:
     """Through approval and the real action, by Omar."""
     return actions.deploy(request_id=approved(project, endpoint, version).uuid, actor=Crew(project).omar)
+
+
+def copied(endpoint: Endpoint, slug: str, *, before: bool = True) -> Endpoint:
+    """Another endpoint of the model as rows, for tests of many: the same is live on it, and unless `before` is false was before that."""
+    fields = {name: getattr(endpoint, name) for name in ("model", "environment", "policy", "created_by")}
+    other = Endpoint.objects.create(slug=slug, **fields)
+    Alias.objects.create(endpoint=other, version=endpoint.alias.version, moves=endpoint.alias.moves)
+    for row in endpoint.deployments.order_by("id") if before else endpoint.deployments.filter(ended_at=None):
+        row.pk, row.uuid, row.endpoint, row._state.adding = None, uuid.uuid4(), other, True
+        row.save()
+    return other
 
 
 def routes() -> dict[str, Any]:

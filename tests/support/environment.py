@@ -8,3 +8,4 @@ os.environ["DATA_DIR"] = tempfile.mkdtemp(prefix="lifecycle-tests-")
 (Path(os.environ["DATA_DIR"]) / "static").mkdir()  # where WhiteNoise looks
 os.environ["DEMO"] = "0"
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # of small matrices, which threads make slower

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -16,13 +17,24 @@ def flush_leaves_history_alone() -> Iterator[None]:
 
     def flush(self: BaseDatabaseOperations, sql_list: list[str]) -> None:
         with triggers_lifted(self.connection):
-            original(self, sql_list)
+            original(self, quick(self.connection, sql_list))
 
     BaseDatabaseOperations.execute_sql_flush = flush
     try:
         yield
     finally:
         BaseDatabaseOperations.execute_sql_flush = original
+
+
+def quick(connection, sql_list: list[str]) -> list[str]:
+    """The same for PostgreSQL, which makes the files of all tables anew for one TRUNCATE: rows are deleted where there are some."""
+    whole = " ".join(sql_list)
+    if connection.vendor != "postgresql" or "RESTART IDENTITY" in whole:
+        return sql_list
+    tables = re.findall(r'"(\w+)"', whole)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT " + ", ".join(f'EXISTS (SELECT 1 FROM "{table}")' for table in tables))
+        return [f'DELETE FROM "{table}"' for table, has_rows in zip(tables, cursor.fetchone(), strict=True) if has_rows]
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from datasets_app.labeling import actions, queries
 from datasets_app.labeling.models import Annotation, Gold, Queue, Slot
 from datasets_app.labeling.values import rename
 from registry.access.models import User
-from tests.support.labeling import make_dataset, make_schema
+from tests.support.labeling import make_dataset, make_schema, named
 
 
 def known_dataset(project: Any, mia: User, ravi: User, known: Sequence[str], texts: Sequence[str], **options: Any) -> Dataset:
@@ -46,9 +46,8 @@ def gold_at(*places: int) -> Any:
 
 def take(queue: Queue, user: User, slot: Slot, value: dict[str, Any], **options: Any) -> Annotation:
     """Answer what a slot asks, the classes called by their names."""
-    ids = {label.name: str(label.stable_id) for label in queue.schema.labels.all()}
     options.setdefault("client_key", uuid4())
-    return actions.submit(queue_id=queue.uuid, actor=user, slot_id=slot.pk, value=rename(value, ids), **options)
+    return actions.submit(queue_id=queue.uuid, actor=user, slot_id=slot.pk, value=named(queue, value), **options)
 
 
 def work_off(queue: Queue, user: User, say: Callable[[Slot], str], *, k: int = 5, most: int = 500) -> list[Slot]:

@@ -75,8 +75,11 @@ def grouped_snapshot(project: Project, user: User, task: str) -> Snapshot:
     return freeze(dataset, user)
 
 
-def grouped_evaluation(project: Project, user: User, task: str, scratch: Path) -> Evaluation:
-    """An evaluation on them: every other row by phone is wrong, each in the way of its task, and no other. user: engineer or lead."""
+def grouped_evaluation(project: Project, user: User, task: str, scratch: Path | None = None) -> Evaluation:
+    """An evaluation on them: every other row by phone is wrong, each in the way of its task, and no other. user: engineer or lead.
+
+    scratch: as make_decoder has it.
+    """
     snapshot = grouped_snapshot(project, user, task)
     if task == "free_text":
         run = make_written_run(snapshot, user, make_decoder(project, user, scratch), splits=())

@@ -21,12 +21,14 @@ def run_jobs(*queues: str, limit: int = 100) -> list[Job]:
     """
     ended: list[Job] = []
     for _ in range(limit):
-        Job.objects.filter(state=State.QUEUED).update(available_at=timezone.now())
+        if not Job.objects.filter(state=State.QUEUED).update(available_at=timezone.now()):
+            return ended
         job = next((job for queue in (queues or Queue.values) if (job := actions.claim(queue))), None)
         if job is None:
             return ended
         runner.execute(job, beating=False)
-        job.refresh_from_db()
+        if job.state == State.RUNNING:  # it had lost its lease, and wrote nothing
+            job.refresh_from_db()
         if job.is_finished:
             ended.append(job)
     raise AssertionError(f"The queue was not empty after {limit} executions.")

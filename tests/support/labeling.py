@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from playwright.sync_api import Page
 
@@ -80,27 +82,41 @@ def says(label: Label) -> dict[str, str]:
 
 def answer(queue: Queue, user: User, item: Item, label: str, **options) -> Annotation:
     """One answer of one person about one item, whatever the order of the queue."""
-    labels = queries.labels_by_name(queue.schema)
-    slot = queue.slots.filter(item=item).order_by("id").first()
-    options.setdefault("client_key", uuid4())
-    return actions.submit(queue_id=queue.uuid, actor=user, slot_id=slot.pk, value=says(labels[label]), **options)
+    return say(queue, user, item, {"label": label}, **options)
 
 
 def say(queue: Queue, user: User, item: Item, value: dict[str, Any], **options) -> Annotation:
     """One answer of one person about one item, its classes called by their names."""
-    ids = {label.name: str(label.stable_id) for label in queue.schema.labels.all()}
     slot = queue.slots.filter(item=item).order_by("id").first()
     options.setdefault("client_key", uuid4())
-    return actions.submit(queue_id=queue.uuid, actor=user, slot_id=slot.pk, value=rename(value, ids), **options)
+    return actions.submit(queue_id=queue.uuid, actor=user, slot_id=slot.pk, value=named(queue, value), **options)
+
+
+def named(queue: Queue, value: dict[str, Any]) -> dict[str, Any]:
+    """An answer in which classes are called by their names, as it is sent."""
+    return rename(value, ids_of(queue.schema.uuid))
+
+
+@cache
+def ids_of(schema: UUID) -> dict[str, str]:
+    """The stable ids of the classes of a version, which never change, by their names."""
+    return {name: str(key) for name, key in Label.objects.filter(schema__uuid=schema).values_list("name", "stable_id")}
 
 
 def label_items(queue: Queue, answers: Mapping[User, Sequence[str]], items: Sequence[Item] | None = None) -> None:
     """Each person labels the items in order (all of the queue by default); an empty label leaves an item out."""
+    say_items(queue, {user: [{"label": label} if label else None for label in labels] for user, labels in answers.items()}, items)
+
+
+def say_items(queue: Queue, answers: Mapping[User, Sequence[dict[str, Any] | None]], items: Sequence[Item] | None = None) -> None:
+    """Each person answers the items in order (all of the queue by default), classes called by their names; None leaves an item out."""
     items = items if items is not None else queue_items(queue)
-    for user, labels in answers.items():
-        for item, label in zip(items, labels, strict=False):
-            if label:
-                answer(queue, user, item, label)
+    first = dict(queue.slots.order_by("-id").values_list("item", "id"))
+    for user, values in answers.items():
+        for item, value in zip(items, values, strict=False):
+            if value is not None:
+                given = {"slot_id": first[item.pk], "value": named(queue, value), "client_key": uuid4()}
+                actions.submit(queue_id=queue.uuid, actor=user, **given)
     queue.refresh_from_db()
 
 
@@ -128,10 +144,11 @@ def decided_dataset(
     return dataset
 
 
-def all_given_back(page: Page) -> bool:
-    """Whether nobody holds an item any more; the beacon that says so is sent behind the next page."""
-    for _ in range(50):
-        if not Slot.objects.filter(state=Slot.State.LEASED).exists():
-            return True
-        page.wait_for_timeout(100)
-    return False
+def all_given_back(page: Page, *, seconds: float = 30) -> bool:
+    """Whether nobody holds an item any more, at the latest then; the beacon that says so is sent behind the next page."""
+    until = time.monotonic() + seconds
+    while held := Slot.objects.filter(state=Slot.State.LEASED).exists():
+        if time.monotonic() > until:
+            break
+        page.wait_for_timeout(10)
+    return not held

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from datasets_app.snapshots import queries as snapshots
 from lifecycle.engine.flips import Flip
-from lifecycle.evaluation import queries
 from lifecycle.evaluation.models import Evaluation
 from registry.access.models import Project, User
 from tests.support.marks import marked_snapshot
@@ -23,13 +22,14 @@ SAID = {  # label, before and after, as the engine writes them
 }  # fmt: skip
 
 
-def measured(task: str, project: Project, user: User, scratch: Path) -> Evaluation:
-    """An evaluation on test. user: engineer or lead."""
+def measured(task: str, project: Project, user: User, scratch: Path | None = None) -> Evaluation:
+    """An evaluation on test. user: engineer or lead. scratch: as make_decoder has it."""
     if task in ("free_text", "chat"):
         snapshot = (chat_snapshot if task == "chat" else written_snapshot)(project, user)
-        return Evaluation.objects.get(run=make_written_run(snapshot, user, make_decoder(project, user, scratch)), split="test")
+        return make_written_run(snapshot, user, make_decoder(project, user, scratch), splits=("test",)).evaluations.get()
     make = {"single_label": make_snapshot, "multi_label": several_snapshot, "spans": marked_snapshot}.get(task)
-    return queries.latest_evaluation(make_run(make(project, user) if make else ranked_snapshot(project, user, task), user), "test")
+    snapshot = make(project, user) if make else ranked_snapshot(project, user, task)
+    return make_run(snapshot, user, splits=("test",)).evaluations.get()
 
 
 def items_of(evaluation: Evaluation) -> list[str]:

@@ -1,4 +1,4 @@
-"""The real product as processes of its own: `manage.py prepare` and `manage.py up` on an empty folder, ended without a trace."""
+"""The real product as processes of its own: `manage.py prepare` and `manage.py up` on a folder of its own, ended without a trace."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ import psycopg
 
 from lifecycle.jobs.supervisor import die_with_parent
 from tests.support import tables
+from tests.support.hand import Hand
 
 ROOT = Path(__file__).parents[2]
-LEASE_SECONDS = 5
+LEASE_SECONDS = 8  # until the work of a worker that was killed goes on; a busy machine is silent for some of them
 T = TypeVar("T")
 
 
@@ -40,12 +41,16 @@ def free_ports(count: int) -> list[int]:
     return found
 
 
-def until(condition: Callable[[], T], what: str, *, seconds: float = 120) -> T:
-    """What the condition gives once it is true. The limit only ends a test that would hang."""
-    end = time.monotonic() + seconds
+def until(condition: Callable[[], T], what: str, *, seconds: float = 600) -> T:
+    """What the condition gives once it is true. The limit only ends a test that would hang.
+
+    It looks less and less often: each look takes from the processor what the awaited work needs.
+    """
+    end, pause = time.monotonic() + seconds, 0.05
     while not (found := condition()):
         assert time.monotonic() < end, f"It never happened: {what}"
-        time.sleep(0.1)
+        time.sleep(pause)
+        pause = min(pause * 1.2, 0.5)
     return found
 
 
@@ -65,6 +70,7 @@ class Product:
             "JOB_LEASE_SECONDS": str(LEASE_SECONDS), "HF_HUB_OFFLINE": "1", "INFERENCE_DRILLS": "1", "API_RATE": "100000/min",
         } | environment  # fmt: skip
         self.process: subprocess.Popen[bytes] | None = None
+        self.hand: Hand | None = None
 
     def manage(self, *command: str) -> str:
         """Run a management command; returns what it printed. Fails the test with its words when it fails."""
@@ -75,25 +81,41 @@ class Product:
     def try_manage(self, *command: str) -> subprocess.CompletedProcess[str]:
         """The same without judging the exit status."""
         program = [sys.executable, "manage.py", *command]
-        return subprocess.run(program, cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=300, check=False)
+        return subprocess.run(program, cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=900, check=False)
 
     def python(self, code: str) -> str:
-        """Run lines of Python inside the installation, for what has no page: its first people."""
-        return self.manage("shell", "--verbosity", "0", "--command", code)
+        """Run lines of Python inside the installation, for what has no page; returns what they printed."""
+        self.hand = self.hand or Hand(self.environment, self.log_path)
+        return self.hand.do(code)
 
-    def start(self, *, from_nothing: bool = False) -> None:
-        """As `make run` does, until the site and the inference server answer. from_nothing: running every migration, as a first start."""
+    def verified(self) -> str:
+        """What `manage.py verify_audit` prints."""
+        return self.python("from django.core.management import call_command; call_command('verify_audit')")
+
+    def early(self, task: str) -> None:
+        """Have a worker do what beat sends it every so often: now, over the broker, and not at the clock's next turn."""
+        self.python(f"from lifecycle.jobs.celery import app; app.send_task({task!r}, queue='default')")
+
+    def start(self, begins_with: Path | None = None) -> None:
+        """As `make run` does, until the site and the inference server answer.
+
+        begins_with: a data folder that is copied. This run of the tests made it, so that nothing is left to prepare.
+        """
         database = self.data_dir / "lifecycle.sqlite3"
-        if not from_nothing and not self.environment["DATABASE_URL"] and not database.exists():
-            self.data_dir.mkdir(mode=0o700, parents=True)
+        if begins_with:
+            shutil.copytree(begins_with, self.data_dir)
+        elif not self.environment["DATABASE_URL"] and not database.exists():
+            self.data_dir.mkdir(mode=0o700)
             shutil.copy(tables.of_an_installation(), database)
-        self.manage("prepare")
+        if not begins_with:
+            self.manage("prepare")
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "manage.py", "up"], cwd=ROOT, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True, preexec_fn=die_with_parent,  # noqa: PLW1509
             )  # fmt: skip
-        until(self.answers, f"the product answers\n{self.log()[-3000:]}", seconds=90)
+        self.hand = self.hand or Hand(self.environment, self.log_path)
+        until(self.answers, "the product answers")
 
     def answers(self) -> bool:
         """Whether both servers answer. Fails when the product has ended."""
@@ -104,8 +126,11 @@ class Product:
     def stop(self, number: int = signal.SIGINT) -> int:
         """End it as Ctrl-C does; returns its exit status."""
         assert self.process is not None
+        if self.hand:
+            self.hand.let_go()
+            self.hand = None
         self.process.send_signal(number)
-        code = self.process.wait(90)
+        code = self.process.wait(300)
         self.process = None
         return code
 
@@ -142,6 +167,23 @@ class Product:
             process.kill()
         return [process.pid for process in found]
 
+    @contextmanager
+    def frozen(self, *programs: str) -> Iterator[None]:
+        """Stop these processes where they stand, as an overloaded host does, and let them go on afterwards."""
+        stopped = [process for words in programs for process in self.running(*words.split())]
+        assert stopped
+        for process in stopped:
+            process.suspend()
+        try:
+            yield
+        finally:
+            for process in stopped:
+                process.resume()
+
+    def spool_is_empty(self) -> bool:
+        """Whether all that the inference server wrote of its answers has been taken in."""
+        return not [path for path in (self.data_dir / "spool").iterdir() if path.suffix in (".open", ".jsonl")]
+
     def log(self) -> str:
         """Everything that the processes printed."""
         return re.sub(r"\x1b\[[0-9;]*m", "", self.log_path.read_text(errors="replace")) if self.log_path.exists() else ""
@@ -172,12 +214,12 @@ def own_database() -> Iterator[dict[str, str]]:
 
 
 @contextmanager
-def running_product(*, from_nothing: bool = False, **more: str) -> Iterator[Product]:
+def running_product(begins_with: Path | None = None, **more: str) -> Iterator[Product]:
     """A product that serves, and nothing of it afterwards: no process, no folder, no database. more: of its environment."""
     with tempfile.TemporaryDirectory(prefix="lifecycle-journey-") as folder, own_database() as environment:
         product = Product(Path(folder), environment | more)
         try:
-            product.start(from_nothing=from_nothing)
+            product.start(begins_with)
             yield product
             if product.process is not None:
                 product.stop()

@@ -59,7 +59,7 @@ and strategies that do not fit a task, are refused in a sentence.
 
 Which task each strategy learns on which kind of base: **1** is one class per text, **n** any number of classes, **s** marked parts, **r**
 responses in order. Every letter is one test of `tests/engine/test_strategy_table.py`, which takes a step and exports the graph that
-answers, on an encoder of three layers.
+answers, on an encoder of three layers: `make tables` runs them all, `make slow` so many that any two of strategy, task and base model meet.
 
 {bases}
 
@@ -118,9 +118,9 @@ opened again and gives the same losses; `tests/engine/test_answering.py` compare
 - *Divide the model among the processes* (`sharded`, torch's FSDP2) has each of them hold its part of every weight, gradient and state of
   the optimizer, and gather a layer where it is run: for a model that does not fit one GPU. Each step is that of one process, and what is
   written is whole: checkpoints, best weights and artifact are the same files, and a checkpoint goes on in one process too. Validation is
-  run by all processes together. Every strategy and architecture above is divided in one test of `tests/engine/test_sharding_table.py`, but
-  *head only* and *fast LoRA*, which run the base once, whole, before training, and are refused. Proven with two processes on a CPU; on
-  GPUs it is not measured here.
+  run by all processes together. Every strategy and architecture above is divided in one test of `tests/engine/test_sharding_table.py`
+  (with `make tables` for every task, else so that any two of the three meet), but *head only* and *fast LoRA*, which run the base once,
+  whole, before training, and are refused. Proven with two processes on a CPU; on GPUs it is not measured here.
 - `lifecycle launch DATASET@NUMBER --strategy NAME --set SETTING=VALUE` takes the names of this table.
 """
 KEPT = {

@@ -28,12 +28,12 @@ from registry.access.models import Project, User
 from registry.artifacts.actions import put_bytes, put_file, put_folder
 from registry.artifacts.models import Folder
 from registry.catalog import actions as catalog
-from registry.catalog.models import Endpoint, ModelVersion, RegisteredModel
+from registry.catalog.models import Alias, Endpoint, ModelVersion, RegisteredModel
 from registry.ledger.rules import digest_of
 from registry.promotions import actions as promotions
 from registry.promotions.models import PromotionRequest
 from tests.support.jobs import run_ok
-from tests.support.people import PASSWORD, PEOPLE, make_person, make_project
+from tests.support.people import PASSWORD
 
 LABELS = ["billing", "delivery", "refund"]
 STATED = {"purpose": "Route support messages.", "limits": "English only.", "risks": "Wrong routing delays an answer."}
@@ -192,20 +192,20 @@ def make_endpoint(model: RegisteredModel, creator: User, *, slug: str = "", envi
     return catalog.create_endpoint(model=model, slug=slug, environment=environment, keep_text=True, actor=creator)
 
 
+def endpoint_rows(endpoint: Endpoint, number: int) -> list[Endpoint]:
+    """So many more endpoints of a model as rows, as lists read them; nothing is live on them."""
+    copied = {name: getattr(endpoint, name) for name in ("model", "environment", "policy", "created_by")}
+    made = Endpoint.objects.bulk_create(Endpoint(slug=f"inbox-prod-row-{at}", **copied) for at in range(number))
+    Alias.objects.bulk_create(Alias(endpoint=each) for each in made)
+    return made
+
+
 def asked_request(version: ModelVersion, endpoint: Endpoint, requester: User, note: str = "Better on refunds.") -> PromotionRequest:
     """A request whose gates were checked by the real job: in review when they passed."""
     request = promotions.request(version=version, endpoint=endpoint, note=note, actor=requester)
     run_ok("default")
     request.refresh_from_db()
     return request
-
-
-def asked_promotion() -> PromotionRequest:
-    """A request in review, with all below it: trained and asked for by Mia, its labels accepted by Ravi; Lee and Gita may decide."""
-    project = make_project()
-    mia, ravi, *_ = (make_person(name, project=project, role=PEOPLE[name]) for name in ("mia", "ravi", "lee", "gita"))
-    version = make_version(project, mia, ravi)
-    return asked_request(version, make_endpoint(version.model, mia), mia)
 
 
 def approve(

@@ -16,7 +16,7 @@ from tests.support.visitors import Program, Visitor, Workspace
 
 ANNOTATORS = ("ana", "ben", "chloe")
 SHARES = {"train": 60, "validation": 20, "test": 20}
-LORA = {"epochs": 6, "patience": 0, "batch_size": 16, "evaluations_per_epoch": 2, "max_tokens": 64, "threads": 2}
+LORA = {"epochs": 3, "patience": 0, "batch_size": 16, "evaluations_per_epoch": 2, "max_tokens": 64, "threads": 2}
 HEAD = {"max_tokens": 64, "threads": 2}
 STATED = {
     "purpose": "Sorts messages so that each reaches the right desk.",
@@ -28,10 +28,12 @@ STATED = {
 class Story:
     """What one project goes through with one corpus."""
 
-    def __init__(self, workspace: Workspace, corpus: Corpus) -> None:
+    def __init__(self, workspace: Workspace, corpus: Corpus, known: dict[str, Any] | None = None) -> None:
+        """known: what steps gave that another story of the same project has gone."""
         self.workspace, self.corpus = workspace, corpus
         self.product: Product = workspace.product
         self.slug = f"{workspace.slug}-prod"
+        vars(self).update(known or {})
 
     def __getitem__(self, username: str) -> Visitor:
         return self.workspace[username]
@@ -209,7 +211,7 @@ class Story:
             rows = mia.api("GET", f"evaluations/?run={run['uuid']}")["results"]
             return next((each for each in rows if each["split"] == split), None)
 
-        found = until(there, f"the evaluation on {split}", seconds=180)
+        found = until(there, f"the evaluation on {split}")
         return dict(mia.api("GET", f"evaluations/{found['uuid']}/"))
 
     # ── Registry ────────────────────────────────────────────────────────────

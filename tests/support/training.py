@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 from django.db import transaction
@@ -169,6 +171,14 @@ def finish_run(run: Run, *, accuracy: float = 0.9, seed: int = 1, error: dict[st
         settle(run)
     run.refresh_from_db()
     return run
+
+
+def repeated(run: Run, count: int) -> list[Run]:
+    """So many more runs that are as one is, without jobs and without points: for lists of many."""
+    copies = [copy.copy(run) for _ in range(count)]
+    for number, each in enumerate(copies, Run.objects.filter(project=run.project).count() + 1):
+        each.pk, each.uuid, each.number, each.job = None, uuid4(), number, None
+    return Run.objects.bulk_create(copies)
 
 
 def settle(run: Run) -> None:

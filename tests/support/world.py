@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
-from django.db import transaction
-from django.test import override_settings
 from django.utils import timezone
 
 from datasets_app.datasets import actions as datasets
@@ -51,24 +45,6 @@ from tests.support.training import make_run
 SCRIPT = "<script>alert(1)</script>"  # stands in everything that people may write
 NUMBER = "4929 0000 1111"  # stands in every text of the world, and nowhere else
 SECRET = f"My card {NUMBER} was stolen {SCRIPT}"
-
-
-@contextmanager
-def data_folder(folder: Path) -> Iterator[None]:
-    """Files of everything inside lie below this folder."""
-    places = {name: {**each, "OPTIONS": {"location": folder / name}} for name, each in settings.STORAGES.items() if name != "staticfiles"}
-    storages = {**places, "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
-    hashers = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-    with override_settings(DATA_DIR=folder / "var", CHECKPOINT_DIR=folder / "checkpoints", STORAGES=storages, PASSWORD_HASHERS=hashers):
-        yield
-
-
-@contextmanager
-def rolled_back() -> Iterator[None]:
-    """What happens inside leaves no trace in the database."""
-    with transaction.atomic():
-        yield
-        transaction.set_rollback(True)
 
 
 class World:

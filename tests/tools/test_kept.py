@@ -1,0 +1,76 @@
+"""Fixtures run once for the tests that begin with them, and no test sees what another did."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.core.files.base import ContentFile
+from django.core.files.storage import storages
+
+from registry.access.models import Project, User
+from tests.support.people import PEOPLE, make_person
+
+runs: list[str] = []
+
+
+@pytest.fixture
+def renamed(project, mia) -> Project:
+    runs.append("renamed")
+    project.name = "Renamed"
+    project.save()
+    storages["blobs"].save("kept", ContentFile(b"bytes"))
+    return project
+
+
+@pytest.fixture
+def with_lee(renamed) -> User:
+    runs.append("with_lee")
+    return make_person("lee", project=renamed, role=PEOPLE["lee"])
+
+
+@pytest.fixture
+def own(renamed, tmp_path) -> Project:
+    runs.append("own")
+    return renamed
+
+
+@pytest.mark.parametrize("turn", [1, 2])
+def test_what_a_test_changes_is_not_seen_by_the_next(turn, renamed, project, mia):
+    assert runs.count("renamed") == 1
+    assert (renamed.name, Project.objects.get().name, renamed is project) == ("Renamed", "Renamed", True)
+    assert storages["blobs"].exists("kept")
+
+    renamed.name = f"Changed in turn {turn}"
+    renamed.save()
+    mia.delete()
+    storages["blobs"].delete("kept")
+
+
+@pytest.mark.parametrize("turn", [1, 2])
+def test_a_fixture_begins_with_what_those_below_it_made(turn, with_lee, renamed):
+    assert (runs.count("renamed"), runs.count("with_lee")) == (1, 1)
+    assert set(User.objects.values_list("username", flat=True)) == {"mia", "lee"}
+    assert (renamed.name, storages["blobs"].exists("kept")) == ("Renamed", True)
+
+
+def test_without_a_fixture_nothing_of_it_is_there(db):
+    assert (Project.objects.count(), User.objects.count()) == (0, 0)
+
+
+def test_files_lie_in_the_folder_of_the_test(renamed, tmp_path):
+    assert Path(settings.DATA_DIR) == tmp_path / "var"
+    assert storages["blobs"].path("kept") == str(tmp_path / "blobs" / "kept")
+
+
+@pytest.mark.parametrize("turn", [1, 2])
+def test_a_fixture_that_asks_for_more_than_the_database_runs_for_each_test(turn, own):
+    before = runs.count("own")
+    assert before >= 1
+    runs.append("own")
+
+
+def test_real_transactions_make_all_anew(transactional_db, renamed):
+    assert renamed.name == "Renamed"
+    assert Project.objects.get() == renamed
