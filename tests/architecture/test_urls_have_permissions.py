@@ -2,17 +2,19 @@
 
 import uuid
 from collections.abc import Iterator
+from unittest import mock
 
 import pytest
 from django.core.cache import cache
+from django.http import HttpResponse
+from django.template.backends.django import Template
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from registry.access.decorators import Needs
 from registry.access.rest import View
-from registry.access.roles import ACTIONS, Role
-from tests.support.people import make_person, make_project
-from tests.support.world import data_folder, rolled_back
+from registry.access.roles import ACTIONS
+from tests.support.kept import rolled_back
 
 # Sign-in pages and the API's own description; they guard themselves.
 OTHERS = ("accounts/", "api/schema/", "api/docs/")
@@ -34,70 +36,49 @@ def needs_of(pattern: URLPattern) -> list[Needs]:
     return [need] if need else []
 
 
-@pytest.mark.parametrize(("path", "pattern"), patterns(), ids=[path for path, _ in patterns()])
-def test_every_url_declares_what_it_needs(path, pattern):
+def declares(pattern: URLPattern) -> bool:
+    """Whether there is something that a view needs, and all of it is known."""
     found = needs_of(pattern)
-
-    assert found, f"{path} declares no permission"
-    for need in found:
-        assert need.action in {*ACTIONS, "signed_in", "public"}
-        assert not need.see or need.see in ACTIONS
+    return bool(found) and all(need.action in {*ACTIONS, "signed_in", "public"} and need.see in {"", *ACTIONS} for need in found)
 
 
-def address(path: str) -> str:
-    kinds = {"<uuid:uuid>": str(uuid.uuid4())}
-    for kind, value in kinds.items():
-        path = path.replace(kind, value)
-    return "/" + path
+def test_every_url_declares_what_it_needs():
+    silent = [path for path, part in patterns() if not declares(part)]
+
+    assert not silent, f"{len(silent)} addresses declare no permission, or one that nobody knows:\n" + "\n".join(silent)
 
 
 REACHABLE = [(path, part) for path, part in patterns() if "<" not in path.replace("<uuid:uuid>", "")]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _own_data_dir(tmp_path_factory):
-    """Nothing here writes files: one folder serves all tests."""
-    with data_folder(tmp_path_factory.mktemp("urls")):
-        yield
+def asked(paths: list[str], client: Client) -> Iterator[tuple[str, str, HttpResponse]]:
+    """Method, path and answer of every address; what a request did is taken back. Pages are not rendered."""
+    for path in paths:
+        for method in ("get", "post"):
+            cache.clear()  # nobody asked too often
+            with rolled_back(), mock.patch.object(Template, "render", return_value=""):
+                answer = getattr(client, method)("/" + path.replace("<uuid:uuid>", str(uuid.uuid4())))
+            yield method, path, answer
 
 
-@pytest.fixture(scope="module")
-def visitor() -> Client:
-    """Nobody: without a session there is nothing that one request could leave to the next."""
-    return Client()
-
-
-@pytest.fixture(scope="module")
-def engineer(django_db_setup, django_db_blocker) -> Iterator[Client]:
-    """Mia's browser, signed in once for all addresses."""
-    with django_db_blocker.unblock(), rolled_back():
-        client = Client()
-        client.force_login(make_person("mia", project=make_project(), role=Role.ENGINEER))
-        yield client
-
-
-@pytest.fixture(autouse=True)
-def _nobody_asked_too_often():
-    cache.clear()
-
-
-@pytest.mark.django_db
-@pytest.mark.parametrize("path", [path for path, part in REACHABLE if not any(n.action == "public" for n in needs_of(part))])
-@pytest.mark.parametrize("method", ["get", "post"])
-def test_a_visitor_gets_nothing(visitor, path, method):
-    answer = getattr(visitor, method)(address(path))
-
+def is_sent_away(path: str, answer: HttpResponse) -> bool:
+    """Whether an answer gives a visitor nothing."""
     if path.startswith("api/"):
-        assert answer.status_code in (401, 403, 405)
-    else:
-        assert answer.status_code in (302, 405)
-        assert answer.status_code == 405 or answer["Location"].startswith("/accounts/login/")
+        return answer.status_code in (401, 403, 405)
+    return answer.status_code == 405 or (answer.status_code == 302 and answer["Location"].startswith("/accounts/login/"))
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("path", [path for path, _ in REACHABLE if "<uuid:uuid>" in path])
-@pytest.mark.parametrize("method", ["get", "post"])
-def test_what_does_not_exist_is_404_for_everybody(engineer, path, method):
-    answer = getattr(engineer, method)(address(path))
+def test_a_visitor_gets_nothing():
+    paths = [path for path, part in REACHABLE if not any(need.action == "public" for need in needs_of(part))]
 
-    assert answer.status_code in (404, 405)
+    wrong = [f"{method.upper()} /{path}: {answer}" for method, path, answer in asked(paths, Client()) if not is_sent_away(path, answer)]
+    assert not wrong, f"{len(wrong)} answers to a visitor:\n" + "\n".join(wrong)
+
+
+def test_what_does_not_exist_is_404_for_everybody(mia, client_for):
+    paths = [path for path, _ in REACHABLE if "<uuid:uuid>" in path]
+
+    answers = asked(paths, client_for(mia))
+    wrong = [f"{method.upper()} /{path}: {answer}" for method, path, answer in answers if answer.status_code not in (404, 405)]
+    assert not wrong, f"{len(wrong)} answers about nothing:\n" + "\n".join(wrong)

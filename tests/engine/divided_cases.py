@@ -1,8 +1,12 @@
-"""What is divided in one test each: every strategy that can be, on every architecture of the tables in docs/strategies.md. No torch."""
+"""What is divided in one test each: strategies that can be, on architectures of the tables in docs/strategies.md. No torch.
+
+Any two of architecture, strategy and recipe meet in a case; `make tables` divides the whole product.
+"""
 
 from lifecycle.engine import text_defaults
 from lifecycle.engine.defaults import IA3_MODELS
 from tests.support.architectures import MODELS
+from tests.support.pairs import chosen
 from tests.support.tiny_decoders import ARCHITECTURES
 
 INNER = {
@@ -11,14 +15,14 @@ INNER = {
     "p_tuning": {"virtual_tokens": 4, "width": 8},
     "prefix": {"virtual_tokens": 4},
 }
-ENCODING = [
+ENCODING = chosen(
     (architecture, kind, task)
     for architecture in MODELS
     for kind in ("lora", "full", "ia3", "adapter")
     for task in ("single_label", "multi_label", "spans", "preference")
     if kind != "ia3" or architecture in IA3_MODELS
-]
-DECODING = [(architecture, kind, "free_text") for architecture in ARCHITECTURES for kind in text_defaults.STRATEGIES]
+)
+DECODING = chosen((architecture, kind, "free_text") for architecture in ARCHITECTURES for kind in text_defaults.STRATEGIES)
 
 
 def name_of(architecture, kind, task):

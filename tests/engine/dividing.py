@@ -6,6 +6,7 @@ weights, how many weights the largest part has, and how many there are.
 
 from __future__ import annotations
 
+import copy
 import json
 import sys
 from functools import partial
@@ -59,22 +60,32 @@ def step_twice(model, batch):
         optimizer.zero_grad()
 
 
-def compare(rank, begin):
-    """One case: what `found.json` says of it."""
-    torch.manual_seed(0)
-    whole, batch = begin()
+def alone(whole, batch):
+    """The weights that learn, before and after the steps of one whole model."""
     before = {name: each.clone() for name, each in trainable_state(whole).items()}
     step_twice(whole, batch)
+    return before, trainable_state(whole)
+
+
+def furthest(one, other):
+    """The largest difference of two weights in the same place."""
+    return max(float((one[name] - other[name]).abs().max()) for name in one)
+
+
+def compare(rank, begin):
+    """One case: what `found.json` says of it. The first process alone steps as the whole model too, and has something to say."""
     torch.manual_seed(0)
-    divided, _ = begin()
+    divided, batch = begin()
+    weights = counts(divided)[1]
+    before, after = alone(copy.deepcopy(divided), batch) if rank == 0 else ({}, {})
     sharding.check(divided)
     held = sharding.divide(divided, "cpu", PROCESSES)
     step_twice(divided, {name: each[rank::PROCESSES] for name, each in batch.items()})
-    alone, together = trainable_state(whole), sharding.gathered(learning(divided), keep=True)
-    assert alone.keys() == together.keys()
-    difference = max(float((alone[name] - together[name]).abs().max()) for name in alone)
-    moved = max(float((alone[name] - before[name]).abs().max()) for name in alone)
-    return {"difference": difference, "moved": moved, "held": held, "all": counts(whole)[1]}
+    together = sharding.gathered(learning(divided), keep=True)
+    if rank > 0:
+        return None
+    assert after.keys() == together.keys()
+    return {"difference": furthest(after, together), "moved": furthest(after, before), "held": held, "all": weights}
 
 
 def main(rank, folder):

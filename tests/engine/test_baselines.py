@@ -10,6 +10,8 @@ from lifecycle.engine import baselines, calibration, span_baselines
 from lifecycle.engine.data import Rows
 from lifecycle.engine.tagging import Found, Marked
 
+pytestmark = pytest.mark.engine
+
 
 def rows_of(texts, targets):
     return Rows(tuple(map(str, range(len(texts)))), tuple(texts), tuple(targets))

@@ -23,6 +23,8 @@ from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.spec import Base, TrainSpec
 from tests.engine.inbox import write_rows
 
+pytestmark = pytest.mark.engine
+
 LABELS = ("ham", "offer", "fraud")
 SHARES = np.array([[0.5, 0.2, 0.3], [0.5, 0.201, 0.299], [0.1, 0.2, 0.7], [0.2, 0.5, 0.3], [0.6, 0.4, 0.0]])
 INFO = ArtifactInfo(LABELS, 64, "mean", 1.0, "full", "tiny", "", ("input_ids",))
@@ -227,7 +229,6 @@ def trained(run_folder, train_here):
     return folder, train_here(folder)
 
 
-@pytest.mark.engine
 def test_a_run_answers_by_the_threshold_wherever_it_answers(trained, train_here, tiny_base, tmp_path):
     folder, result = trained
     info = ArtifactInfo.read(folder / "artifact")
@@ -263,7 +264,6 @@ def test_a_run_answers_by_the_threshold_wherever_it_answers(trained, train_here,
     assert names["answers"] == ["card", "refund", "refund"]
 
 
-@pytest.mark.engine
 def test_where_the_class_is_too_rare_on_validation_a_finding_says_so_and_no_threshold_is_kept(run_folder, train_here):
     folder = run_folder(operating_class="refund", operating_point="precision", operating_target=0.9)
 

@@ -10,6 +10,8 @@ from lifecycle.engine.prompts import find_frame, told, truncation
 from lifecycle.engine.strategies import load_tokenizer
 from tests.support.tiny_decoders import make_tiny_decoder
 
+pytestmark = pytest.mark.engine
+
 TALK = (
     Turn("system", "please"), Turn("user", "where is my order"), Turn("assistant", "look at orders"), Turn("user", "how do i pay"),
 )  # fmt: skip

@@ -13,6 +13,8 @@ from lifecycle.engine.events import read_events
 from lifecycle.engine.profiling import measure, refused_bytes, size_of
 from lifecycle.engine.spec import Base, TrainSpec
 
+pytestmark = pytest.mark.engine
+
 SPEC = TrainSpec(Base("base", "tiny"), ("card", "refund"), epochs=3, batch_size=32, evaluations_per_epoch=2)
 MEASURED = Profile(
     rows=Rows(320, 64, 64), steps=10, step_seconds=0.2, quickest=0.1, slowest=0.4, evaluation_seconds=0.32, checkpoint_seconds=0.5,
@@ -177,7 +179,6 @@ def test_the_size_of_a_folder_is_that_of_its_files(tmp_path):
 
 
 # ── A real one ──────────────────────────────────────────────────────────────
-@pytest.mark.engine
 @pytest.mark.parametrize("strategy", ["full", "head"])
 def test_a_real_short_run_is_measured(run_folder, train_here, strategy):
     folder = run_folder(strategy={"kind": strategy})
@@ -196,7 +197,6 @@ def test_a_real_short_run_is_measured(run_folder, train_here, strategy):
     assert max(event["step"] for event in read_events(folder / "events.jsonl")[0] if event["kind"] == "metric") == 10
 
 
-@pytest.mark.engine
 def test_a_short_run_that_cannot_be_made_says_why(run_folder, train_here):
     folder = run_folder(rows=[("card lost", "card"), ("card stolen", "card")])
 
@@ -205,7 +205,6 @@ def test_a_short_run_that_cannot_be_made_says_why(run_folder, train_here):
     assert (result["status"], result["error"]["code"]) == ("failed", "one_class")
 
 
-@pytest.mark.engine
 def test_a_short_run_is_cancelled(run_folder, train_here):
     folder = run_folder()
 

@@ -16,6 +16,8 @@ from lifecycle.engine.operating import choose_for
 from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.spec import Base, TrainSpec
 
+pytestmark = pytest.mark.engine
+
 SCORES = np.array([[0.9], [0.8], [0.7], [0.6], [0.5], [0.4]])
 TRUTH = np.array([[True], [True], [False], [True], [False], [False]])
 INFO = ArtifactInfo(("rare", "odd"), 64, "mean", 1.0, "full", "tiny", "", ("input_ids",), "multi_label")
@@ -83,7 +85,6 @@ def test_one_class_a_text_has_no_threshold_until_a_class_is_named():
         TrainSpec.from_json({**TrainSpec(Base("base", "tiny"), ("a", "b")).to_json(), "operating_point": "precision"})
 
 
-@pytest.mark.engine
 def test_a_run_leaves_thresholds_of_the_recall_that_was_asked_for(run_folder, train_here):
     folder = run_folder(task="multi_label", operating_point="recall", operating_target=1.0, labels=("card", "refund"))
     rows = [("card lost", ["card"]), ("refund please", ["refund"]), ("card refund", ["card", "refund"]), ("thanks", [])] * 10

@@ -8,6 +8,8 @@ from lifecycle.engine.prompts import encode_examples, encode_prompts, find_frame
 from lifecycle.engine.strategies import load_tokenizer
 from tests.support.tiny_decoders import make_tiny_decoder
 
+pytestmark = pytest.mark.engine
+
 
 @pytest.fixture(scope="module")
 def chat(tmp_path_factory):

@@ -20,6 +20,8 @@ from tests.engine.test_spans_training import TEXTS, spans_folder  # noqa: F401  
 from tests.engine.test_spans_training import write as write_spans
 from tests.support.tiny_decoders import QUESTIONS, make_tiny_decoder
 
+pytestmark = pytest.mark.engine
+
 engine = pytest.mark.engine
 
 

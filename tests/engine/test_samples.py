@@ -11,6 +11,8 @@ from lifecycle.engine.events import read_events
 from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.samples import SHOWN, Samples, choose
 
+pytestmark = pytest.mark.engine
+
 
 def test_the_same_seed_shows_the_same_rows_and_few_rows_are_all_shown():
     assert choose(1000, 3) == choose(1000, 3)
@@ -51,7 +53,6 @@ def test_an_event_names_rows_by_their_ids():
     assert (event["step"], [(row["id"], row["answer"]) for row in event["rows"]]) == (7, [("x", "a"), ("z", "b")])
 
 
-@pytest.mark.engine
 def test_every_evaluation_of_a_run_tells_the_same_rows_without_their_texts(run_folder, train_here):
     folder = run_folder(epochs=3)
     texts = [json.loads(line)["text"] for line in (folder / "validation.jsonl").read_text().splitlines()]

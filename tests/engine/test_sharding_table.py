@@ -1,4 +1,4 @@
-"""Every strategy that can be divided, with every recipe and architecture of the tables in docs/strategies.md, steps as the whole model."""
+"""Strategies that can be divided, with recipes and architectures of the tables in docs/strategies.md, step as the whole model."""
 
 import json
 import os

@@ -16,6 +16,8 @@ from lifecycle.engine.written_occlusion import Unit, left_out, read_units, sente
 from tests.engine.questions import TALKS, make_run, write_pairs, write_talks
 from tests.support.tiny_decoders import QUESTIONS, make_tiny_decoder
 
+pytestmark = pytest.mark.engine
+
 engine = pytest.mark.engine
 
 

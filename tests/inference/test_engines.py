@@ -1,6 +1,7 @@
 """An artifact as the engine exports it answers alike through ONNX Runtime and through the torch fallback."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -19,11 +20,15 @@ from lifecycle.inference.engines import MAX_PADDING, MAX_ROWS_PER_RUN, groups_of
 from lifecycle.refusals import Refused
 from tests.inference.models import LABELS, tokenizer
 
+pytestmark = pytest.mark.engine
+
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 
 
-@pytest.fixture
-def artifact(tmp_path):
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """The artifact, for all tests of the file; each has its own copy."""
+    folder = tmp_path_factory.mktemp("exported") / "artifact"
     torch.manual_seed(3)
     config = BertConfig(
         vocab_size=16, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32, max_position_embeddings=32
@@ -31,8 +36,13 @@ def artifact(tmp_path):
     model = Classifier(BertModel(config, add_pooling_layer=False), 16, 3, "mean")
     torch.nn.init.normal_(model.head.weight, std=3)
     wrapped = PreTrainedTokenizerFast(tokenizer_object=Tokenizer.from_str(tokenizer()), pad_token="[PAD]", unk_token="[UNK]")
-    write_artifact(tmp_path / "artifact", model, wrapped, ArtifactInfo(tuple(LABELS), 12, "mean", 1.5, "full", "tiny", "0" * 64, INPUTS))
-    return tmp_path / "artifact"
+    write_artifact(folder, model, wrapped, ArtifactInfo(tuple(LABELS), 12, "mean", 1.5, "full", "tiny", "0" * 64, INPUTS))
+    return folder
+
+
+@pytest.fixture
+def artifact(exported, tmp_path):
+    return shutil.copytree(exported, tmp_path / "artifact")
 
 
 def test_onnx_and_torch_agree_on_texts_of_every_length(artifact):
