@@ -127,6 +127,7 @@ def test_who_lost_the_role_before_the_job_began_gets_no_file(inbox, mia, lee, pr
     assert exported() == []
 
 
+@pytest.mark.postgres
 def test_a_job_that_is_cancelled_in_the_middle_keeps_nothing(inbox, mia, monkeypatch):
     add_items(inbox, mia, [f"more {n}" for n in range(5)])
     monkeypatch.setattr(writing, "BATCH", 2)
@@ -205,6 +206,7 @@ def test_the_items_page_leads_to_the_file_and_only_who_asked_gets_it(inbox, mia,
     assert client_for(ravi).get(reverse("jobs:progress", args=[Job.objects.latest("id").uuid])).status_code == 404
 
 
+@pytest.mark.postgres
 def test_the_page_says_why_no_file_is_made(inbox, mia, ana, client_for):
     url = reverse("datasets:exports", args=[inbox.uuid])
     refused = client_for(mia).post(f"{url}?q=nowhere")
@@ -215,6 +217,7 @@ def test_the_page_says_why_no_file_is_made(inbox, mia, ana, client_for):
     assert not Job.objects.filter(kind="datasets.export").exists()
 
 
+@pytest.mark.postgres
 def test_the_api_makes_lists_and_gives_files_of_filters_and_slices(inbox, mia, client_for):
     client, url = client_for(mia), f"/api/v1/datasets/{inbox.uuid}/item-exports/"
     kept = actions.save_slice(dataset_id=inbox.uuid, actor=mia, name="Cards", filters={"q": "card"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import combinations
 from uuid import UUID
@@ -9,6 +10,7 @@ from uuid import UUID
 import pytest
 from django.utils import timezone
 
+from datasets_app.datasets import ports
 from datasets_app.datasets import selection as selecting
 from datasets_app.datasets.models import Dataset, Item, Upload
 from datasets_app.datasets.rules import UploadState
@@ -20,8 +22,6 @@ from datasets_app.labeling.relabelling import Change, ChangeKind
 from datasets_app.scanning.models import DuplicateGroup, Finding, GroupMember, Scan
 from tests.support.datasets import csv_bytes, import_file, make_dataset
 from tests.support.labeling import add_items, answer, make_queue, make_schema
-from tests.support.people import crew, make_project
-from tests.support.settled import settled_world, unpack
 
 pytestmark = pytest.mark.django_db
 HEADER = ["text", "id", "group", "time", "split", "channel", "2024"]
@@ -33,10 +33,9 @@ ROWS = [
 ]  # fmt: skip
 
 
-def many_sided() -> Dataset:
+@pytest.fixture
+def dataset(project, ana, ben, ravi, lee) -> Dataset:
     """24 items of a file and 6 more; answers of two people, decisions, a dispute, suggestions, remarks and findings."""
-    project = make_project()
-    ana, ben, ravi = crew(project, "ana", "ben", "ravi")
     dataset = make_dataset(project, ana, "Inbox")
     import_file(dataset, ana, csv_bytes(ROWS, HEADER))
     add_items(dataset, ana, [f"plain {n}" for n in range(6)])
@@ -63,14 +62,6 @@ def many_sided() -> Dataset:
     for n, item in enumerate(items[10:16]):
         Finding.objects.create(kind="label_error", key=f"e{n}", item=item, status=("open", "confirmed", "gone")[n % 3], **common)
     return dataset
-
-
-settled = settled_world(many_sided)
-
-
-@pytest.fixture
-def dataset(settled, project, ana, ben, ravi, lee, tmp_path):
-    return unpack(settled, tmp_path)
 
 
 def reference(dataset, viewer) -> dict[str, tuple[dict[str, str], set[int]]]:
@@ -138,18 +129,29 @@ def chosen(dataset, viewer, said: dict[str, str]) -> set[int]:
     return {key for window in selection.walk() for key in window.keys}
 
 
-def test_every_filter_alone_and_any_two_together_choose_what_the_reference_says(dataset, ravi):
+@pytest.mark.postgres
+def test_every_filter_alone_and_with_a_word_chooses_what_the_reference_says(dataset, ravi):
     known = reference(dataset, ravi)
-    telling = {name for name, (_, keys) in known.items() if keys}
+    word, with_it = known["word"]
 
-    assert set(known) - telling == {"uncollected"}
+    assert {name for name, (_, keys) in known.items() if not keys} == {"uncollected"}
     for said, keys in known.values():
         assert chosen(dataset, ravi, said) == keys, said
+        if "q" not in said:
+            assert chosen(dataset, ravi, said | word) == keys & with_it, said
+
+
+def test_any_two_filters_together_choose_what_the_reference_says(dataset, ravi, monkeypatch):
+    known = reference(dataset, ravi)
+    offered = [replace(each, fields=lambda *_, fields=fields: fields) for each, fields in Selection(dataset, ravi, {}).offered]
+    monkeypatch.setattr(ports, "item_filters", lambda: offered)  # the same person on the same dataset is offered the same fields
+
     for (one, here), (other, there) in combinations(known.values(), 2):
         if not set(one) & set(other):
             assert chosen(dataset, ravi, one | other) == here & there, one | other
 
 
+@pytest.mark.postgres
 def test_windows_of_any_size_find_the_same_forwards_and_backwards(dataset, ravi, monkeypatch):
     everything = {"length_from": "1"}
     whole = sorted(chosen(dataset, ravi, everything))
@@ -163,6 +165,7 @@ def test_windows_of_any_size_find_the_same_forwards_and_backwards(dataset, ravi,
         assert [key for window in selection.walk(up=False) for key in window.keys] == whole[::-1]
 
 
+@pytest.mark.postgres
 def test_pages_follow_each_other_in_both_directions_without_a_gap(dataset, ravi, monkeypatch):
     monkeypatch.setattr(selecting, "FIRST", 4)
     selection = Selection(dataset, ravi, {"q": "about"})
@@ -198,6 +201,7 @@ def test_a_page_that_takes_too_long_says_so_and_the_next_one_goes_on(dataset, ra
     assert looks > 5
 
 
+@pytest.mark.postgres
 def test_annotators_ask_about_their_own_answers_alone(dataset, ana, ben, ravi, lee, mia):
     known = reference(dataset, ravi)
     said, keys = known["answered"]
@@ -224,6 +228,7 @@ def test_who_may_not_read_texts_does_not_learn_them_by_searching(dataset, omar, 
     assert (answer.status_code, list(answer.json()["fields"])) == (400, ["q"])
 
 
+@pytest.mark.postgres
 @pytest.mark.parametrize(
     "said",
     [
@@ -242,6 +247,7 @@ def test_a_filter_that_does_not_hold_chooses_nothing_and_says_why(dataset, ravi,
     assert [bool(chip.problem) for chip in selection.chips] == [True]
 
 
+@pytest.mark.postgres
 def test_answers_of_a_merged_class_are_found_under_the_class_that_it_went_into(dataset, ravi):
     before = {name: str(label.stable_id) for name, label in queries.labels_by_name(queries.latest_schema(dataset)).items()}
     both = chosen(dataset, ravi, {"answered": before["billing"]}) | chosen(dataset, ravi, {"answered": before["card"]})
@@ -252,6 +258,7 @@ def test_answers_of_a_merged_class_are_found_under_the_class_that_it_went_into(d
     assert not Selection(dataset, ravi, {"answered": before["billing"]}).holds
 
 
+@pytest.mark.postgres
 def test_a_task_with_several_classes_is_filtered_by_any_of_them(project, ana, ravi):
     dataset = make_dataset(project, ana, "Many", task="multi_label")
     items = add_items(dataset, ana, ["one", "two", "three"])
@@ -264,6 +271,7 @@ def test_a_task_with_several_classes_is_filtered_by_any_of_them(project, ana, ra
     assert chosen(dataset, ravi, {"decided": ids["b"]}) == {items[1].pk, items[2].pk}
 
 
+@pytest.mark.postgres
 def test_a_column_whose_name_holds_any_sign_is_found_by_its_value(project, ana):
     dataset = make_dataset(project, ana, "Signs")
     keys = ['a "b"', "a.b[0]", "a\\b", "$", "it's"]

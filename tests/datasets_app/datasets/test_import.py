@@ -60,6 +60,7 @@ def test_duplicates_are_counted_with_the_line_of_the_first(dataset, ana):
     ]
 
 
+@pytest.mark.postgres
 def test_a_crash_in_the_middle_leaves_nothing_visible_and_the_job_goes_on(dataset, ana, monkeypatch):
     monkeypatch.setattr(importing, "BATCH", 2)
     written = importing.write_batch

@@ -69,6 +69,7 @@ def test_a_configuration_that_cannot_be_read_makes_no_dataset(project, ana):
     assert (list(refusal.value.fields), Dataset.objects.exists()) == (["config"], False)
 
 
+@pytest.mark.postgres
 @pytest.mark.django_db
 def test_the_page_makes_a_dataset_with_a_configuration(client, project, ana):
     client.force_login(ana)

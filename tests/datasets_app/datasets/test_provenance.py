@@ -75,6 +75,7 @@ def test_what_contradicts_itself_is_refused_by_field_and_nothing_is_kept(dataset
     assert not Upload.objects.exists()
 
 
+@pytest.mark.postgres
 def test_the_database_keeps_generators_to_synthetic_files(dataset, ana, client_for):
     actions.receive_upload(dataset=dataset, actor=ana, file=SimpleUploadedFile("a.csv", CONTENT), file_name="a.csv")
 

@@ -74,6 +74,7 @@ def test_other_roles_bring_no_files(request, dataset, who):
     assert not Upload.objects.exists()
 
 
+@pytest.mark.postgres
 def test_a_discarded_upload_cannot_be_accepted_and_an_imported_one_not_discarded(dataset, ana):
     upload = receive(dataset, ana, CONTENT)
     actions.discard_upload(upload_id=upload.uuid, actor=ana)
@@ -96,6 +97,7 @@ def test_bytes_that_do_not_fit_ask_for_an_encoding_which_then_reads_them(dataset
     assert (upload.report["dry_run"]["blocked"], upload.report["dry_run"]["ok"]) == (False, 2)
 
 
+@pytest.mark.postgres
 def test_a_large_file_is_looked_through_by_a_job(dataset, ana, monkeypatch):
     monkeypatch.setattr(inspection, "AT_ONCE_BYTES", 5)
     upload = receive(dataset, ana, CONTENT)
@@ -112,6 +114,7 @@ def test_labels_of_repeated_rows_that_contradict_are_counted(dataset, ana):
     assert (upload.rows_new, upload.rows_duplicate, upload.report["import"]["conflicts"]) == (1, 3, 2)
 
 
+@pytest.mark.postgres
 def test_labels_become_suggestions_when_asked(dataset, ana):
     import_texts(dataset, [("a", "x"), ("b", "y")], ana, labels_as="suggestions")
 

@@ -11,6 +11,8 @@ from datasets_app.datasets.selection import Selection
 from lifecycle.refusals import Refused
 from tests.support.labeling import add_items, make_dataset
 
+pytestmark = pytest.mark.postgres
+
 TEXTS = [
     "My card was declined at the till",
     "The card transfer has not arrived",

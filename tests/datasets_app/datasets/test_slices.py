@@ -107,6 +107,7 @@ def test_who_made_it_and_a_lead_change_a_shared_slice_and_nobody_else(dataset, a
     assert verbs() == ["datasets.slice_saved", "datasets.slice_changed", "datasets.slice_deleted"]
 
 
+@pytest.mark.postgres
 def test_a_small_slice_is_counted_at_once_and_a_large_one_by_a_job(dataset, ana, cards, monkeypatch):
     assert actions.count_slice(slice_id=cards.uuid, actor=ana) is None
     cards.refresh_from_db()
@@ -170,6 +171,7 @@ def test_hostile_words_are_inert_on_the_page(dataset, ana, client_for):
     assert "\u202e" not in page.replace('value="&quot;&gt;&lt;script&gt;alert(1)&lt;/script&gt; \u202e"', "")
 
 
+@pytest.mark.postgres
 def test_a_slice_is_saved_changed_counted_and_deleted_on_its_pages(dataset, ana, client_for):
     client = client_for(ana)
     url = reverse("datasets:save_slice", args=[dataset.uuid])
@@ -192,6 +194,7 @@ def test_a_slice_is_saved_changed_counted_and_deleted_on_its_pages(dataset, ana,
     assert not Slice.objects.exists()
 
 
+@pytest.mark.postgres
 def test_the_api_searches_filters_pages_and_keeps_slices(dataset, ana, client_for):
     client, items = client_for(ana), f"/api/v1/datasets/{dataset.uuid}/items/"
     page = client.get(items, {"q": "card", "length_to": "8"}).json()
@@ -213,8 +216,8 @@ def test_the_api_searches_filters_pages_and_keeps_slices(dataset, ana, client_fo
     assert not Slice.objects.exists()
 
 
-@pytest.mark.parametrize("count", [1, 30])
-def test_the_list_takes_the_same_number_of_statements_for_one_and_for_thirty(project, ana, count, client_for, django_assert_num_queries):
+@pytest.mark.parametrize("count", [1, 8])
+def test_the_list_takes_the_same_number_of_statements_for_one_and_for_many(project, ana, count, client_for, django_assert_num_queries):
     dataset = make_dataset(project, ana, [f"card number {n}" for n in range(count)], name="Other", slug="other")
     for n in range(count):
         save(dataset, ana, name=f"Slice {n}", filters={"q": "card"})
@@ -245,6 +248,7 @@ def test_a_queue_takes_what_a_slice_chooses_and_keeps_its_filters(dataset, ravi,
     assert "What a slice chooses (Search: card)" in client_for(ravi).get(reverse("labeling:queue", args=[queue.uuid])).content.decode()
 
 
+@pytest.mark.postgres
 def test_a_large_slice_is_filled_by_a_job_that_goes_on_where_it_stopped(dataset, ravi, cards, monkeypatch):
     add_items(dataset, ravi, [f"card more {n}" for n in range(20)])
     monkeypatch.setattr(opening, "AT_ONCE", 1)

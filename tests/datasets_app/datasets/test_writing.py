@@ -17,7 +17,7 @@ from datasets_app.datasets.models import Item
 from datasets_app.datasets.rules import content_digest, next_batch, normal_digest
 from tests.support.datasets import csv_bytes, make_dataset, receive
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.postgres, pytest.mark.django_db]
 
 
 def test_what_is_inserted_is_what_django_would_have_saved(project, ana):

@@ -49,6 +49,14 @@ def agreed(project, mia, ana, bo) -> Queue:
     return queue
 
 
+@pytest.fixture
+def of_the_reviewer(project, mia, ravi, bo) -> Queue:
+    """Three items on which two people agree each; Ravi is one of the two on the first."""
+    queue = make(project, mia, 3)
+    label_items(queue, {ravi: ["card"], bo: ["card"] * 3, make_annotator(project, "cleo"): ["", "card", "card"]})
+    return queue
+
+
 def check_all(queue: Queue, ravi, *, size: int = 2, tolerated: int = 0) -> SpotCheck:
     """A sample of which all is found right."""
     check = actions.start_check(queue_id=queue.uuid, actor=ravi, size=size, tolerated=tolerated)
@@ -95,6 +103,7 @@ def test_an_item_that_a_reviewer_returns_waits_no_more(agreed, ravi):
     assert counters(agreed) == (5, 0, 0)
 
 
+@pytest.mark.postgres
 def test_an_imported_decision_that_says_otherwise_is_a_dispute_and_not_accepted(agreed, ravi, ana, bo):
     item = queue_items(agreed)[0]
     labels = queries.labels_by_id(agreed.schema)
@@ -142,12 +151,10 @@ def test_an_item_whose_answers_change_by_themselves_leaves_the_sample(agreed, ra
     assert sample_of(check).size == 5
 
 
-def test_a_reviewer_gets_no_item_that_they_labelled_themself(project, mia, ravi, bo):
-    queue = make(project, mia, 3)
-    items = queue_items(queue)
-    label_items(queue, {ravi: ["card"], bo: ["card"] * 3, make_annotator(project, "cleo"): ["", "card", "card"]})
+def test_a_reviewer_gets_no_item_that_they_labelled_themself(of_the_reviewer, ravi):
+    items = queue_items(of_the_reviewer)
 
-    check = actions.start_check(queue_id=queue.uuid, actor=ravi, size=500, tolerated=0)
+    check = actions.start_check(queue_id=of_the_reviewer.uuid, actor=ravi, size=500, tolerated=0)
     assert {row.item_id for row in to_look_at(check)} == {items[1].pk, items[2].pk}
 
 
@@ -225,10 +232,9 @@ def test_what_agreed_after_the_sample_was_drawn_still_waits(project, mia, ravi, 
 
 
 @pytest.mark.parametrize(("own", "other"), [(9, 3), (3, 9)])
-def test_items_that_the_reviewer_labelled_are_left_for_another(project, mia, ravi, bo, monkeypatch, own, other):
+def test_items_that_the_reviewer_labelled_are_left_for_another(of_the_reviewer, ravi, monkeypatch, own, other):
     monkeypatch.setattr("datasets_app.labeling.actions.checks.secrets.randbelow", lambda most: 5)
-    queue = make(project, mia, 3)
-    label_items(queue, {ravi: ["card"], bo: ["card"] * 3, make_annotator(project, "cleo"): ["", "card", "card"]})
+    queue = of_the_reviewer
     theirs = Agreed.objects.filter(queue=queue, item__in=queue.annotations.filter(user=ravi).values("item"))
     Agreed.objects.filter(queue=queue).update(place=other)
     theirs.update(place=own)
@@ -258,6 +264,7 @@ def test_a_sample_with_more_wrong_than_tolerated_accepts_nothing(agreed, ravi):
     assert (SpotCheck.objects.get().state, counters(agreed)) == ("open", (4, 2, 0))
 
 
+@pytest.mark.postgres
 def test_a_dropped_check_accepts_nothing_and_makes_room_for_another(agreed, ravi):
     check = check_all(agreed, ravi)
     actions.drop_check(check_id=check.uuid, actor=ravi)
@@ -323,6 +330,7 @@ def test_sets_of_classes_are_accepted_as_their_value(project, mia, ravi, ana, bo
 # ── Pages and API ───────────────────────────────────────────────────────────
 
 
+@pytest.mark.postgres
 def test_a_reviewer_draws_looks_and_accepts_on_the_pages(agreed, ravi, client_for):
     client = client_for(ravi)
     page = client.get(reverse("labeling:queue", args=[agreed.uuid])).content.decode()
@@ -360,6 +368,7 @@ def test_a_sample_that_is_too_wrong_is_told_and_offers_no_acceptance(agreed, rav
     assert reverse("labeling:drop_check", args=[check.uuid]) in page
 
 
+@pytest.mark.postgres
 def test_the_api_draws_and_accepts(agreed, ravi, client_for):
     client = client_for(ravi)
     made = client.post(f"/api/v1/labeling/queues/{agreed.uuid}/checks/", {"size": 1, "tolerated": 0}, "application/json")

@@ -103,6 +103,7 @@ def test_an_address_counts_only_for_who_may_annotate_here(dataset, mia, otto):
     assert str(Annotation.objects.get().user) == "otto@x.org, from project.json"
 
 
+@pytest.mark.postgres
 def test_the_dry_run_names_the_people_and_the_nearest_class(dataset, mia, ana):
     User.objects.filter(pk=ana.pk).update(email="ana@x.org")
     import_file(dataset, mia, b"text,label\nx,positive\n")
@@ -133,6 +134,7 @@ def test_what_several_models_predict_for_one_item_becomes_suggestions_of_each(da
     ]
 
 
+@pytest.mark.postgres
 def test_as_suggestions_nobody_has_answered(dataset, mia):
     tasks = [task(1, "a", annotation(7, choice("pos"), ground_truth=True), annotation(8, choice("neg")), annotation(9, was_cancelled=True))]
     import_file(dataset, mia, as_json(tasks), "p.json", labels_as="suggestions")
@@ -224,6 +226,7 @@ def test_completions_of_old_files_and_the_short_form_come_in(project, mia):
     assert Dispute.objects.count() == 2
 
 
+@pytest.mark.postgres
 def test_a_second_annotation_of_the_same_person_replaces_their_first(dataset, mia):
     import_file(dataset, mia, as_json([task(1, "a", annotation(1, choice("pos")), annotation(1, choice("neg")))]), "p.json")
 
@@ -232,6 +235,7 @@ def test_a_second_annotation_of_the_same_person_replaces_their_first(dataset, mi
     assert decided(dataset.items.get())[0] == "neg"
 
 
+@pytest.mark.postgres
 def test_a_refused_file_leaves_nothing(dataset, mia, monkeypatch):
     tasks = [
         task(n, f"t{n}", annotation(1, choice("a")), annotation(2, choice("ab"[n % 2])), annotation(3, was_cancelled=True))

@@ -46,6 +46,7 @@ def changes() -> list[dict]:
     return [json.loads(event.canonical)["payload"] for event in rows]
 
 
+@pytest.mark.postgres
 def test_what_is_open_is_put_in_each_order_and_back_again(queue, mia, ana):
     suggest(queue, [0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1])
     by_chance = sorted(TEXTS, key=lambda text: random_place(queue.uuid, queue.dataset.items.get(text=text).pk))
@@ -121,6 +122,7 @@ def test_too_few_people_for_the_overlap_are_refused(project, mia, ana):
     assert changes() == []
 
 
+@pytest.mark.postgres
 def test_a_closed_queue_and_an_unfit_role_change_nothing(queue, mia, ana):
     with pytest.raises(PermissionDenied):
         change(queue, ana, order="random")
@@ -137,6 +139,7 @@ def test_a_job_of_an_order_that_is_no_longer_wanted_leaves_the_slots_alone(queue
     assert set(queue.slots.values_list("priority", flat=True)) == {0}
 
 
+@pytest.mark.postgres
 def test_a_batch_during_which_the_order_is_changed_is_taken_back(queue, mia, monkeypatch):
     change(queue, mia, order="random")
     before = sorted(queue.slots.values_list("pk", "priority"))
@@ -166,6 +169,7 @@ def test_a_queue_that_is_still_being_filled_goes_on_in_the_new_order(project, mi
 
 
 # ── Pages and API ───────────────────────────────────────────────────────────
+@pytest.mark.postgres
 def test_the_page_changes_a_queue_and_says_what_cannot_be(queue, mia, ana, client_for):
     client, url = client_for(mia), reverse("labeling:change_queue", args=[queue.uuid])
     page = reverse("labeling:queue", args=[queue.uuid])
@@ -183,6 +187,7 @@ def test_the_page_changes_a_queue_and_says_what_cannot_be(queue, mia, ana, clien
     assert list(Queue.objects.get().people.all()) == [ana]
 
 
+@pytest.mark.postgres
 def test_the_api_changes_a_queue(queue, mia, ana, ravi, client_for):
     url = f"/api/v1/labeling/queues/{queue.uuid}/"
     body = {"order": "disputed", "due_on": None, "people": [str(ana.uuid)]}

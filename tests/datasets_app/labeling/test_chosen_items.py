@@ -60,6 +60,7 @@ def test_ticked_items_are_opened_as_a_queue_that_takes_nothing_else(dataset, rav
     assert handed_out(queue, ana) == ["text 1", "text 4"]
 
 
+@pytest.mark.postgres
 def test_a_page_that_leads_there_with_items_of_elsewhere_offers_none_of_them(dataset, project, ravi, client_for):
     other = make_dataset(project, ravi, ["elsewhere"], name="Other", slug="other")
     add_items(dataset, ravi, ["not accepted"], imported=False)
@@ -90,6 +91,7 @@ def test_the_form_says_where_ticked_items_need_too_many_answers(dataset, ravi, c
     assert not Queue.objects.exists()
 
 
+@pytest.mark.postgres
 def test_items_are_named_over_the_api_in_the_order_in_which_they_are_handed_out(dataset, ravi, ana, client_for):
     asked = [str(item.uuid) for item in items(dataset, 5, 0, 3)]
     body = {"dataset": str(dataset.uuid), "name": "Three", "source": "items", "items": [*asked, asked[0]]}

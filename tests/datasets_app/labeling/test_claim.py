@@ -11,7 +11,8 @@ from django.utils import timezone
 from datasets_app.labeling import actions
 from datasets_app.labeling.models import Queue, Slot
 from lifecycle.refusals import Conflict
-from tests.support.labeling import answer, make_annotator, make_dataset, make_queue, queue_items
+from registry.access.models import User
+from tests.support.labeling import answer, label_items, make_annotator, make_dataset, make_queue, queue_items
 
 pytestmark = pytest.mark.django_db
 TEXTS = [f"text {n}" for n in range(12)]
@@ -20,6 +21,11 @@ TEXTS = [f"text {n}" for n in range(12)]
 @pytest.fixture
 def queue(project, mia) -> Queue:
     return make_queue(make_dataset(project, mia, TEXTS), mia)
+
+
+@pytest.fixture
+def people(project) -> list[User]:
+    return [make_annotator(project, f"p{n}") for n in range(6)]
 
 
 def texts(slots) -> list[str]:
@@ -49,9 +55,8 @@ def test_a_reload_brings_the_same_items_back(queue, ana):
 
 
 @pytest.mark.parametrize("overlap", [1, 2, 3, 4, 5])
-def test_each_item_goes_to_as_many_people_as_the_overlap_says(project, mia, overlap):
+def test_each_item_goes_to_as_many_people_as_the_overlap_says(project, mia, people, overlap):
     queue = make_queue(make_dataset(project, mia, TEXTS[:3]), mia, overlap=overlap)
-    people = [make_annotator(project, f"p{n}") for n in range(6)]
 
     given = [len(actions.claim(queue_id=queue.uuid, actor=person)) for person in people]
 
@@ -83,6 +88,7 @@ def test_a_lapsed_lease_frees_the_item_when_nothing_else_is_left(project, mia, a
     assert Slot.objects.filter(user=ana).count() == 0
 
 
+@pytest.mark.postgres
 def test_a_heartbeat_begins_the_lease_anew(queue, ana):
     actions.claim(queue_id=queue.uuid, actor=ana)
     soon = timezone.now() + timedelta(minutes=1)
@@ -122,8 +128,7 @@ def test_a_claim_goes_on_from_the_cursor_along_the_index(queue, ana):
 
 def test_the_cursor_comes_back_to_what_others_gave_up(queue, ana, ravi):
     actions.claim(queue_id=queue.uuid, actor=ravi, k=3)
-    for slot in actions.claim(queue_id=queue.uuid, actor=ana, k=9):
-        answer(queue, ana, slot.item, "card")
+    label_items(queue, {ana: ["card"] * 9}, [slot.item for slot in actions.claim(queue_id=queue.uuid, actor=ana, k=9)])
     actions.release(queue_id=queue.uuid, actor=ravi)
 
     assert texts(actions.claim(queue_id=queue.uuid, actor=ana)) == TEXTS[:3]
@@ -161,6 +166,7 @@ def test_filling_takes_every_undecided_item_once(queue):
     assert queue.filled_at is not None
 
 
+@pytest.mark.postgres
 def test_what_comes_back_to_a_closed_queue_is_needed_no_more(queue, ana, ben, mia):
     given_back, answered = actions.claim(queue_id=queue.uuid, actor=ana, k=2)
     lapsed, held = actions.claim(queue_id=queue.uuid, actor=ben, k=2)

@@ -140,6 +140,7 @@ def test_nobody_else_resolves(queue, item, ana, ben, request, person, refusal):
     assert first.resolved_at is None
 
 
+@pytest.mark.postgres
 def test_a_flag_that_was_raised_again_is_not_reopened_beside_it(queue, item, ana):
     first = actions.flag(queue_id=queue.uuid, actor=ana, item_id=item.uuid)
     actions.flag(queue_id=queue.uuid, actor=ana, item_id=item.uuid, on=False)

@@ -14,6 +14,7 @@ def queue(project, mia) -> Queue:
     return make_queue(make_dataset(project, mia, ["one", "two"]), mia, overlap=2)
 
 
+@pytest.mark.postgres
 def test_a_program_comments_answers_resolves_and_lists(queue, ana, ben, ravi, client_for):
     item = queue_items(queue)[0]
     where, ending = (reverse(f"api-labeling-{name}", args=[queue.uuid]) for name in ("comments", "resolve-comment"))

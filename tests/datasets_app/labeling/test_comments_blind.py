@@ -46,6 +46,7 @@ def test_an_annotator_reads_what_was_written_to_them_until_they_have_answered(qu
     assert texts(queue, ben) == [["Hard to say."], ["Surely card.", "@ben what do you think?"]]
 
 
+@pytest.mark.postgres
 def test_what_was_written_to_somebody_before_they_answer_is_on_their_bench_and_nothing_else(queue, items, ana, ben, ravi):
     say(queue, items[0], ana, "Surely card.")
     say(queue, items[0], ravi, "@ben mind rule 2.")
@@ -78,6 +79,7 @@ def test_nobody_answers_what_they_may_not_read(queue, items, ana, ben):
     assert list(Comment.objects.values_list("text", "resolved_at")) == [("Surely card.", None)]
 
 
+@pytest.mark.postgres
 def test_what_returned_an_item_is_read_by_those_who_had_answered_it(queue, items, ana, ben, lee, ravi):
     label_items(queue, {ana: ["card"], lee: ["billing"]}, [items[0]])
     say(queue, items[0], lee, "Billing, I think.")

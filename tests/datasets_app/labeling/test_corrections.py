@@ -162,6 +162,7 @@ def test_a_decision_that_moved_on_is_left_out_unless_chosen(dataset, table, ravi
     assert labels(dataset)["=text 0"] == "cash"
 
 
+@pytest.mark.postgres
 def test_a_row_that_nobody_corrected_leaves_what_was_decided_since(dataset, table, ravi):
     decide_again(dataset, table, 0, "fees", ravi)
 
@@ -254,6 +255,7 @@ def test_a_crash_between_batches_decides_nothing_twice(dataset, table, ravi, mon
     assert sum(event["rows"] for event in events()) == 4
 
 
+@pytest.mark.postgres
 def test_a_cancelled_writing_may_be_accepted_again(dataset, table, ravi):
     found = bring(dataset, ravi, packed([row_of(table, 0) | {"label": "cash"}]))
     job = actions.accept_corrections(correction_id=found.uuid, actor=ravi)

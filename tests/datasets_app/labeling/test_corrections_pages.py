@@ -72,6 +72,7 @@ def test_a_file_of_no_kind_that_is_read_stays_at_the_form(client, dataset, ravi)
     assert Correction.objects.count() == 0
 
 
+@pytest.mark.postgres
 def test_a_file_that_changes_nothing_is_told(client, dataset, ravi):
     client.force_login(ravi)
     client.post(reverse("labeling:bring_corrections", args=[dataset.uuid]), {"file": SimpleUploadedFile("a.jsonl", content(dataset))})
@@ -101,6 +102,7 @@ def test_the_list_asks_the_same_questions_for_one_file_and_for_many(client, data
     assert counts[0] == counts[1]
 
 
+@pytest.mark.postgres
 def test_the_same_over_rest(client, dataset, ravi):
     client.force_login(ravi)
     address = f"/api/v1/labeling/datasets/{dataset.uuid}/corrections/"

@@ -102,6 +102,7 @@ def project_of_spans(project, mia, ana) -> Dataset:
     return dataset
 
 
+@pytest.mark.postgres
 def test_an_untouched_project_of_label_studio_goes_out_equal(project_of_spans, mia):
     files = unpacked(exported(project_of_spans, mia, "labelstudio"))
 
@@ -177,19 +178,28 @@ SPANS = [task(1, "👨🏻‍🚒 drives", annotation("ana@x.org", span(5, 11, "
 WRITTEN = [task(1, "a", annotation(1, region("textarea", {"text": ["said"]})), annotation(2, region("textarea", {"text": ["else"]})))]
 
 
-@pytest.mark.parametrize(("format", "kind", "tasks"), [
-    ("labelstudio", "multi_label", MULTI), ("labelstudio", "ranking", [RANKED]), ("labelstudio", "preference", [PAIR]),
-    ("labelstudio", "chat", [CHAT]), ("labelstudio", "free_text", WRITTEN),
-    ("doccano", "multi_label", MULTI), ("doccano", "spans", SPANS), ("doccano", "free_text", WRITTEN),
-    ("prodigy", "multi_label", MULTI), ("prodigy", "spans", SPANS),
-    ("argilla", "multi_label", MULTI), ("argilla", "spans", SPANS), ("argilla", "free_text", WRITTEN), ("argilla", "ranking", [RANKED]),
-    ("argilla", "preference", [PAIR]),
-])  # fmt: skip
-def test_answers_of_one_tool_survive_every_other(project, mia, ana, format, kind, tasks):
-    """Items, answers, annotators and order are the same; what the format cannot hold is counted."""
+TASKS = {"multi_label": MULTI, "ranking": [RANKED], "preference": [PAIR], "chat": [CHAT], "free_text": WRITTEN, "spans": SPANS}
+
+
+@pytest.fixture
+def of_every_task(project, mia, ana) -> dict[str, Dataset]:
+    """A project of Label Studio for each task."""
     User.objects.filter(pk=ana.pk).update(email="ana@x.org")
-    first, second = make_dataset(project, mia, task=kind), make_dataset(project, mia, task=kind)
-    import_file(first, mia, as_json(tasks), "project.json")
+    made = {kind: make_dataset(project, mia, task=kind) for kind in TASKS}
+    for kind, dataset in made.items():
+        import_file(dataset, mia, as_json(TASKS[kind]), "project.json")
+    return made
+
+
+@pytest.mark.parametrize(("format", "kind"), [
+    ("labelstudio", "multi_label"), ("labelstudio", "ranking"), ("labelstudio", "preference"), ("labelstudio", "chat"),
+    ("labelstudio", "free_text"), ("doccano", "multi_label"), ("doccano", "spans"), ("doccano", "free_text"),
+    ("prodigy", "multi_label"), ("prodigy", "spans"),
+    ("argilla", "multi_label"), ("argilla", "spans"), ("argilla", "free_text"), ("argilla", "ranking"), ("argilla", "preference"),
+])  # fmt: skip
+def test_answers_of_one_tool_survive_every_other(of_every_task, project, mia, format, kind):
+    """Items, answers, annotators and order are the same; what the format cannot hold is counted."""
+    first, second = of_every_task[kind], make_dataset(project, mia, task=kind)
     ending = Export.Format(format).ending
     upload = import_file(second, mia, exported(first, mia, format), f"again.{ending}")
 
@@ -227,21 +237,26 @@ ARGILLA = [
 ]  # fmt: skip
 
 
-def test_untouched_records_of_argilla_and_examples_of_prodigy_go_out_equal(project, mia):
+@pytest.fixture
+def records_and_examples(project, mia, ana) -> tuple[Dataset, Dataset]:
+    """What Argilla and what Prodigy wrote."""
+    User.objects.filter(pk=ana.pk).update(email="ana@x.org")
     argilla, prodigy = make_dataset(project, mia), make_dataset(project, mia)
     import_file(argilla, mia, json.dumps(ARGILLA).encode(), "records.json")
     import_file(prodigy, mia, lines(*PRODIGY), "examples.jsonl")
+    return argilla, prodigy
+
+
+def test_untouched_records_of_argilla_and_examples_of_prodigy_go_out_equal(records_and_examples, mia):
+    argilla, prodigy = records_and_examples
 
     assert json.loads(exported(argilla, mia, "argilla")) == ARGILLA
     assert [json.loads(line) for line in exported(prodigy, mia, "prodigy").splitlines()] == PRODIGY
     assert [row["dropped"] for row in Export.objects.values("dropped")] == [{}, {}]
 
 
-def test_new_answers_go_into_records_and_behind_examples(project, mia, ana):
-    User.objects.filter(pk=ana.pk).update(email="ana@x.org")
-    argilla, prodigy = make_dataset(project, mia), make_dataset(project, mia)
-    import_file(argilla, mia, json.dumps(ARGILLA).encode(), "records.json")
-    import_file(prodigy, mia, lines(*PRODIGY), "examples.jsonl")
+def test_new_answers_go_into_records_and_behind_examples(records_and_examples, mia, ana):
+    argilla, prodigy = records_and_examples
     for dataset in (argilla, prodigy):
         say(make_queue(dataset, mia, source="all"), ana, dataset.items.order_by("id")[1], {"label": "x"}, seconds=2)
 

@@ -77,6 +77,7 @@ def test_an_unknown_format_and_an_unfit_role_are_refused(client, dataset, mia, a
     assert not Export.objects.exists()
 
 
+@pytest.mark.postgres
 def test_the_api_makes_and_lists_files(client, dataset, mia):
     import_file(dataset, mia, TASKS, "project.json")
     client.force_login(mia)

@@ -6,34 +6,49 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from datasets_app.datasets.models import Dataset
 from datasets_app.labeling import actions, rules
-from datasets_app.labeling.models import Gold, Slot
+from datasets_app.labeling.models import Gold, Queue, Slot
 from lifecycle.refusals import Conflict, Refused
 from tests.support.gold import gold_at, know, known_dataset, mixed_queue, take, work_off
-from tests.support.labeling import answer, make_annotator, make_dataset, make_queue, make_schema
+from tests.support.labeling import answer, make_dataset, make_queue, make_schema
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def dataset(project, mia, ravi) -> Dataset:
+    return known_dataset(project, mia, ravi, ["card"] * 6, [f"text {n}" for n in range(9)])
+
+
+@pytest.fixture
+def queue(dataset, mia) -> Queue:
+    return mixed_queue(dataset, mia)
+
+
+@pytest.fixture
+def of_one(project, mia, ravi) -> Queue:
+    """A queue with a single item of gold."""
+    return mixed_queue(known_dataset(project, mia, ravi, ["card"], [f"text {n}" for n in range(8)]), mia)
 
 
 def texts(slots) -> list[str]:
     return [slot.item.text for slot in slots]
 
 
-def test_about_the_rate_of_what_a_person_gets_is_gold_and_nothing_comes_twice(project, mia, ravi, ana):
-    dataset = known_dataset(project, mia, ravi, ["card"] * 40, [f"text {n}" for n in range(70)])
-    queue = mixed_queue(dataset, mia, rate=30)
+def test_gold_comes_at_the_places_drawn_for_the_person_and_nothing_comes_twice(queue, ana, monkeypatch):
+    monkeypatch.setattr("datasets_app.labeling.actions.mixing.seed_of", lambda queue, user: b"seed of ana")
+    drawn = [rules.is_gold_place(b"seed of ana", place, queue.gold_rate) for place in range(14)]
 
     seen = work_off(queue, ana, lambda slot: "card")
 
-    gold = [slot for slot in seen if slot.item.text.startswith("gold")]
-    assert len({slot.item_id for slot in seen}) == len(seen)
-    assert len(seen) - len(gold) == 70
-    assert 0.1 < len(gold) / len(seen) < 0.5
+    assert [slot.item.text.startswith("gold") for slot in seen] == drawn
+    assert (len({slot.item_id for slot in seen}), sum(drawn)) == (14, 5)
     queue.refresh_from_db()
-    assert (queue.slots_done, queue.slots_total, queue.gold_done) == (70, 70, len(gold))
+    assert (queue.slots_done, queue.slots_total, queue.gold_done) == (9, 9, 5)
 
 
-def test_the_places_are_by_chance_for_each_person_and_the_same_however_often_they_are_asked_for():
+def test_about_the_rate_of_all_places_is_gold_by_chance_for_each_person_and_the_same_however_often_they_are_asked_for():
     ana, ben = b"seed of ana", b"seed of ben"
 
     places = [place for place in range(2_000) if rules.is_gold_place(ana, place, 10)]
@@ -44,9 +59,7 @@ def test_the_places_are_by_chance_for_each_person_and_the_same_however_often_the
     assert len({after - before for before, after in zip(places, places[1:], strict=False)}) > 15
 
 
-def test_gold_stands_where_its_place_is_also_after_a_reload(project, mia, ravi, ana):
-    queue = mixed_queue(known_dataset(project, mia, ravi, ["card"] * 3, [f"text {n}" for n in range(8)]), mia)
-
+def test_gold_stands_where_its_place_is_also_after_a_reload(queue, ana):
     with gold_at(0, 2):
         first = texts(actions.claim(queue_id=queue.uuid, actor=ana))
     again = texts(actions.claim(queue_id=queue.uuid, actor=ana))
@@ -55,20 +68,24 @@ def test_gold_stands_where_its_place_is_also_after_a_reload(project, mia, ravi, 
     assert again == first
 
 
-def test_an_item_that_follows_an_answer_can_be_gold(project, mia, ravi, ana):
-    queue = mixed_queue(known_dataset(project, mia, ravi, ["card"], [f"text {n}" for n in range(8)]), mia)
-
+def test_an_item_that_follows_an_answer_can_be_gold(of_one, ana):
     with gold_at(5):
-        hand = actions.claim(queue_id=queue.uuid, actor=ana)
-        take(queue, ana, hand[0], {"label": "card"})
-        after = actions.claim(queue_id=queue.uuid, actor=ana)
+        hand = actions.claim(queue_id=of_one.uuid, actor=ana)
+        take(of_one, ana, hand[0], {"label": "card"})
+        after = actions.claim(queue_id=of_one.uuid, actor=ana)
 
     assert texts(after) == ["text 1", "text 2", "text 3", "text 4", "gold 0"]
 
 
+@pytest.fixture
+def of_two(project, mia, ravi) -> Queue:
+    """A queue with more gold than other items."""
+    return mixed_queue(known_dataset(project, mia, ravi, ["card"] * 4, ["one", "two"]), mia)
+
+
 @pytest.mark.parametrize("k", [1, 5])
-def test_no_gold_is_given_when_nothing_else_is_left(project, mia, ravi, ana, k):
-    queue = mixed_queue(known_dataset(project, mia, ravi, ["card"] * 30, ["one", "two"]), mia)
+def test_no_gold_is_given_when_nothing_else_is_left(of_two, ana, k):
+    queue = of_two
 
     with gold_at(*range(0, 100, 2)):
         seen = texts(work_off(queue, ana, lambda slot: "card", k=k))
@@ -78,30 +95,23 @@ def test_no_gold_is_given_when_nothing_else_is_left(project, mia, ravi, ana, k):
     assert actions.claim(queue_id=queue.uuid, actor=ana) == []
 
 
-def test_who_asks_for_one_item_at_a_time_gets_gold_too(project, mia, ravi, ana):
-    queue = mixed_queue(known_dataset(project, mia, ravi, ["card"] * 3, [f"text {n}" for n in range(9)]), mia)
-
+def test_who_asks_for_one_item_at_a_time_gets_gold_too(queue, ana):
     with gold_at(1, 4):
-        seen = [text.split()[0] for text in texts(work_off(queue, ana, lambda slot: "card", k=1))]
+        seen = [text.split()[0] for text in texts(work_off(queue, ana, lambda slot: "card", k=1, most=7))]
 
-    assert seen == ["text", "gold", "text", "text", "gold", *["text"] * 6]
+    assert seen == ["text", "gold", "text", "text", "gold", "text", "text"]
 
 
-def test_a_queue_goes_on_when_its_gold_has_run_out(project, mia, ravi, ana):
-    queue = mixed_queue(known_dataset(project, mia, ravi, ["card"], [f"text {n}" for n in range(6)]), mia)
-
+def test_a_queue_goes_on_when_its_gold_has_run_out(of_one, ana):
     with gold_at(*range(0, 100, 3)):
-        seen = texts(work_off(queue, ana, lambda slot: "card"))
+        seen = texts(work_off(of_one, ana, lambda slot: "card"))
 
-    assert sorted(seen) == ["gold 0", *(f"text {n}" for n in range(6))]
+    assert sorted(seen) == ["gold 0", *(f"text {n}" for n in range(8))]
 
 
-def test_everybody_gets_gold_of_their_own(project, mia, ravi, ana):
-    queue = mixed_queue(known_dataset(project, mia, ravi, ["card"], [f"text {n}" for n in range(20)]), mia)
-    other = make_annotator(project, "other")
-
+def test_everybody_gets_gold_of_their_own(of_one, ana, ben):
     with gold_at(1):
-        given = [texts(actions.claim(queue_id=queue.uuid, actor=person)) for person in (ana, other)]
+        given = [texts(actions.claim(queue_id=of_one.uuid, actor=person, k=3)) for person in (ana, ben)]
 
     assert [hand[1] for hand in given] == ["gold 0", "gold 0"]
     assert Slot.objects.filter(is_gold=True).count() == 2
@@ -125,8 +135,9 @@ def test_nobody_gets_what_they_set_or_ever_labelled(project, mia, ravi, ana):
     assert [text for text in for_ravi if not text.startswith("text")] == []
 
 
-def test_gold_given_back_stays_its_persons_and_comes_again(project, mia, ravi, ana, ben):
-    queue = mixed_queue(known_dataset(project, mia, ravi, ["card"], [f"text {n}" for n in range(20)]), mia)
+@pytest.mark.postgres
+def test_gold_given_back_stays_its_persons_and_comes_again(of_one, ana, ben):
+    queue = of_one
     with gold_at(2, 7):
         first = actions.claim(queue_id=queue.uuid, actor=ana)
         actions.release(queue_id=queue.uuid, actor=ana)
@@ -152,7 +163,7 @@ def test_gold_with_a_class_that_the_queue_does_not_offer_is_not_given(project, m
     assert given == [f"text {n}" for n in range(5)]
 
 
-@pytest.mark.parametrize("size", [8, 40])
+@pytest.mark.parametrize("size", [6, 18])
 def test_a_claim_takes_the_same_statements_however_large_queue_and_gold_are(project, mia, ravi, ana, size):
     queue = mixed_queue(known_dataset(project, mia, ravi, ["card"] * size, [f"t{n}" for n in range(size)]), mia)
     with gold_at():  # gold that comes back would take one more
@@ -166,20 +177,20 @@ def test_a_claim_takes_the_same_statements_however_large_queue_and_gold_are(proj
     assert len(found) == 18
 
 
-def test_who_has_judged_all_gold_costs_no_more(project, mia, ravi, ana):
-    queue = mixed_queue(known_dataset(project, mia, ravi, ["card"] * 4, [f"t{n}" for n in range(30)]), mia)
-    with gold_at(0, 1, 2, 3):
-        work_off(queue, ana, lambda slot: "card", most=8)
+def test_who_has_judged_all_gold_costs_no_more(of_one, ana):
+    with gold_at(0):
+        work_off(of_one, ana, lambda slot: "card", most=1)
+    actions.release(queue_id=of_one.uuid, actor=ana)
 
     with gold_at(*range(100)), CaptureQueriesContext(connection) as found:
-        hand = actions.claim(queue_id=queue.uuid, actor=ana)
+        hand = actions.claim(queue_id=of_one.uuid, actor=ana)
 
     assert not [text for text in texts(hand) if text.startswith("gold")]
     assert len(found) <= 19
 
 
-def test_the_rate_can_be_changed_and_ended(project, mia, ravi, ana):
-    queue = mixed_queue(known_dataset(project, mia, ravi, ["card"] * 9, [f"text {n}" for n in range(20)]), mia, rate=0)
+def test_the_rate_can_be_changed_and_ended(dataset, mia, ana):
+    queue = mixed_queue(dataset, mia, rate=0)
 
     with gold_at(*range(100)):
         none = texts(actions.claim(queue_id=queue.uuid, actor=ana, k=2))

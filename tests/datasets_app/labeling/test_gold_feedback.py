@@ -49,6 +49,7 @@ def test_nothing_is_told_of_other_items(queue, ana, client_for):
     assert "gold" not in answered.json()
 
 
+@pytest.mark.postgres
 def test_without_the_script_the_next_page_says_it(queue, ana, ben, client_for):
     page = client_for(ana).post(reverse("labeling:submit", args=[queue.uuid]), form(queue, first(queue, ana), "billing"), follow=True)
     address = page.redirect_chain[-1][0]
@@ -59,6 +60,7 @@ def test_without_the_script_the_next_page_says_it(queue, ana, ben, client_for):
     assert client_for(ana).get(f"{reverse('labeling:bench', args=[queue.uuid])}?told=nonsense").status_code == 200
 
 
+@pytest.mark.postgres
 def test_programs_are_told(queue, ana, client_for):
     sent = form(queue, first(queue, ana), "billing")
 

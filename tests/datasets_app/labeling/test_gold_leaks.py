@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def queue(project, mia, ravi) -> Queue:
-    return mixed_queue(known_dataset(project, mia, ravi, ["card"] * 6, [f"text {n}" for n in range(40)]), mia, overlap=2)
+    return mixed_queue(known_dataset(project, mia, ravi, ["card"] * 6, [f"text {n}" for n in range(20)]), mia, overlap=2)
 
 
 def shape(value: object) -> object:
@@ -38,6 +38,7 @@ def hand(queue, user, *places) -> list[dict]:
     return queries.bench_items(queue, slots, user)
 
 
+@pytest.mark.postgres
 def test_an_item_on_the_bench_and_over_the_api_looks_like_any_other(queue, ana, client_for):
     items = hand(queue, ana, 2)
 
@@ -73,7 +74,7 @@ def test_each_answer_moves_the_counts_alike(queue, ana, client_for):
     client, moved = client_for(ana), []
     hand(queue, ana, 1, 3)
     items = queries.bench_items(queue, actions.claim(queue_id=queue.uuid, actor=ana), ana)
-    for item in items:
+    for item in items[:4]:
         form = {"slot": item["slot"], "label": queue.schema.labels.get(name="card").uuid, "client_key": uuid4(), "have": item["slot"]}
         with gold_at():
             told = client.post(reverse("labeling:submit", args=[queue.uuid]), form, headers={"accept": "application/json"}).json()
@@ -83,11 +84,11 @@ def test_each_answer_moves_the_counts_alike(queue, ana, client_for):
             (told["done"], told["total"], seen["slots_done"], seen["slots_total"], seen["items_decided"], page.slots_done, sorted(told))
         )
 
-    assert [row[0] for row in moved] == [row[2] for row in moved] == [row[5] for row in moved] == [1, 2, 3, 4, 5]
+    assert [row[0] for row in moved] == [row[2] for row in moved] == [row[5] for row in moved] == [1, 2, 3, 4]
     assert {(*row[1:2], *row[3:5], tuple(row[6])) for row in moved} == {
-        (114, 114, 0, ("annotation", "closed", "done", "items", "seconds_left", "total", "version"))
+        (57, 57, 0, ("annotation", "closed", "done", "items", "seconds_left", "total", "version"))
     }
-    assert [Slot.objects.filter(is_gold=gold, state=Slot.State.DONE).count() for gold in (True, False)] == [2, 3]
+    assert [Slot.objects.filter(is_gold=gold, state=Slot.State.DONE).count() for gold in (True, False)] == [2, 2]
 
 
 def test_who_manages_the_queue_sees_what_is_really_needed(queue, ana, mia, client_for):
@@ -96,9 +97,10 @@ def test_who_manages_the_queue_sees_what_is_really_needed(queue, ana, mia, clien
 
     seen = client_for(mia).get(reverse("api-labeling-queue", args=[queue.uuid])).json()
 
-    assert (seen["slots_done"], seen["slots_total"]) == (0, 80)
+    assert (seen["slots_done"], seen["slots_total"]) == (0, 40)
 
 
+@pytest.mark.postgres
 def test_the_end_is_told_by_what_is_needed(project, mia, ravi, ana, client_for):
     queue = mixed_queue(known_dataset(project, mia, ravi, ["card"], ["one"]), mia)
     with gold_at():
@@ -171,6 +173,7 @@ def test_what_others_said_of_an_item_is_hidden_while_a_queue_asks_about_it(queue
     assert b"Hidden while" not in client_for(ravi).get(reverse("trace:item", args=[items[0]["item"]])).content
 
 
+@pytest.mark.postgres
 def test_undo_brings_gold_back_like_anything_else(queue, ana, client_for):
     client = client_for(ana)
     answers = []
@@ -183,7 +186,7 @@ def test_undo_brings_gold_back_like_anything_else(queue, ana, client_for):
 
     assert [each["item"]["text"].split()[0] for each in answers] == ["text", "gold"]
     assert shape({**answers[0], "item": None}) == shape({**answers[1], "item": None})
-    assert {(each["done"], each["total"], each["item"]["said"] is not None) for each in answers} == {(0, 114, True)}
+    assert {(each["done"], each["total"], each["item"]["said"] is not None) for each in answers} == {(0, 57, True)}
 
 
 def test_the_answer_that_is_kept_says_nothing_of_right_or_wrong(queue, ana, client_for):
@@ -201,6 +204,7 @@ def test_the_answer_that_is_kept_says_nothing_of_right_or_wrong(queue, ana, clie
     assert made[0]["gold"] is None
 
 
+@pytest.mark.postgres
 def test_reviewers_do_not_find_gold_among_the_items_of_the_queue(queue, ana, ravi, client_for):
     item = hand(queue, ana, 0)[0]["item"]
 
@@ -213,26 +217,30 @@ def test_what_waits_to_be_accepted_goes_up_in_full_tens(project, mia, ravi, ana,
     dataset = known_dataset(project, mia, ravi, ["card"], [f"text {n}" for n in range(12)])
     queue = mixed_queue(dataset, mia, acceptance=Queue.Acceptance.REVIEWER)
     seen = []
-    for _ in range(12):
+    for given in range(1, 13):
         with gold_at(5):
             take(queue, ana, actions.claim(queue_id=queue.uuid, actor=ana, k=1)[0], {"label": "card"})
+        if given < 9:
+            continue
         told = client_for(ana).get(reverse("api-labeling-queue", args=[queue.uuid])).json()
         page = client_for(ana).get(reverse("labeling:queue", args=[queue.uuid])).context["queue"]
         seen.append((page.items_agreed, told["items_agreed"]))
 
     queue.refresh_from_db()
     assert queue.items_agreed == 11
-    assert seen == [(0, 0)] * 10 + [(10, 10)] * 2
+    assert seen == [(0, 0)] * 2 + [(10, 10)] * 2
 
 
 def test_answers_from_which_the_built_in_model_learns_go_up_in_full_tens(queue, ana, mia, client_for):
     seen = []
-    for _ in range(11):
+    for given in range(1, 12):
         with gold_at(5):
             take(queue, ana, actions.claim(queue_id=queue.uuid, actor=ana, k=1)[0], {"label": "card"})
+        if given < 9:
+            continue
         seen.append(client_for(ana).get(reverse("api-labeling-learning", args=[queue.uuid])).json()["answers"])
 
-    assert seen == [0] * 10 + [10]
+    assert seen == [0, 0, 10]
     assert client_for(mia).get(reverse("api-labeling-learning", args=[queue.uuid])).json()["answers"] == 10
 
 
@@ -258,7 +266,7 @@ def test_what_somebody_gave_back_or_skipped_stays_hidden_from_them(queue, ana, b
     def hidden(user, item) -> bool:
         return b"Hidden while a queue asks you about it" in client_for(user).get(reverse("trace:item", args=[item["item"]])).content
 
-    assert [hidden(ana, item) for item in items] == [True] * 5
+    assert [hidden(ana, item) for item in items[:3]] == [True] * 3
     assert [hidden(user, items[1]) for user in (ben, mia)] == [False, False]
     actions.close_queue(queue_id=queue.uuid, actor=mia)
-    assert [hidden(ana, item) for item in items] == [False] * 5
+    assert [hidden(ana, item) for item in items[:3]] == [False] * 3

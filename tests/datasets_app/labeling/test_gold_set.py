@@ -1,6 +1,7 @@
 """Saying what is known: from review, from an item's page, by chance from decided items, over the API; and taking it back."""
 
 import json
+from importlib import import_module
 
 import pytest
 from django.core.exceptions import PermissionDenied
@@ -89,9 +90,10 @@ def test_taken_back_gold_is_no_longer_mixed_in(project, mia, ravi, ana):
     assert Event.objects.filter(verb=Verb.GOLD_RETIRED).count() == 1
 
 
+@pytest.mark.postgres
 def test_a_sample_fills_each_class_up_from_what_reviewers_decided(dataset, mia, ravi, ana):
     queue = make_queue(dataset, mia, overlap=2)
-    label_items(queue, {ana: ["billing"] * 12})
+    label_items(queue, {ana: ["billing"] * 8})
     adjudicate(queue, ravi, ["card"] * 5 + ["transfer"] * 2)
 
     made = actions.sample_gold(dataset_id=dataset.uuid, actor=ravi, per_class=3)
@@ -107,7 +109,7 @@ def test_a_sample_fills_each_class_up_from_what_reviewers_decided(dataset, mia, 
 
 
 def test_what_annotators_or_a_rule_decided_is_not_drawn(dataset, mia, ravi, ana):
-    label_items(make_queue(dataset, mia), {ana: ["billing"] * 12})
+    label_items(make_queue(dataset, mia), {ana: ["billing"] * 6})
 
     assert actions.sample_gold(dataset_id=dataset.uuid, actor=ravi, per_class=5) == []
     assert Event.objects.filter(verb=Verb.GOLD_SAMPLED).count() == 0
@@ -129,6 +131,7 @@ def test_many_at_once_leave_gold_as_it_is_and_refuse_what_is_not_in_the_dataset(
     assert kept.retired_at is None
 
 
+@pytest.mark.postgres
 def test_a_reviewer_makes_gold_while_they_settle(dataset, mia, ravi, ana, ben, client_for):
     queue = make_queue(dataset, mia, overlap=2)
     item = queue_items(queue)[0]
@@ -145,6 +148,7 @@ def test_a_reviewer_makes_gold_while_they_settle(dataset, mia, ravi, ana, ben, c
     assert Decision.objects.get().label.name == "card"
 
 
+@pytest.mark.postgres
 def test_the_page_of_an_item_sets_changes_and_takes_back(dataset, ravi, client_for):
     client, item = client_for(ravi), dataset.items.order_by("id").first()
     url, labels = reverse("labeling:gold_item", args=[item.uuid]), queries.labels_by_name(queries.latest_schema(dataset))
@@ -184,19 +188,21 @@ def hand(queue, person):
         return [slot for slot in actions.claim(queue_id=queue.uuid, actor=person) if slot.is_gold]
 
 
-def test_the_list_is_paged_and_filtered(project, mia, ravi, lee, client_for):
-    dataset = known_dataset(project, mia, ravi, ["card"] * 33 + ["transfer"] * 2, ["text"])
+def test_the_list_is_paged_and_filtered(project, mia, ravi, lee, client_for, monkeypatch):
+    monkeypatch.setattr(import_module("datasets_app.labeling.views.gold"), "GOLD_PAGE", 3)
+    dataset = known_dataset(project, mia, ravi, ["card"] * 5 + ["transfer"] * 2, ["text"])
     url, card = reverse("labeling:gold", args=[dataset.uuid]), queries.labels_by_name(queries.latest_schema(dataset))["card"].stable_id
 
     first = client_for(lee).get(url, {"class": card})
     second = client_for(lee).get(f"{url}{first.context['page']['next']}")
 
-    assert [len(page.context["lines"]) for page in (first, second)] == [30, 3]
-    assert b"gold 34" not in first.content  # a lead does not read samples
+    assert [len(page.context["lines"]) for page in (first, second)] == [3, 2]
+    assert b"gold 4" not in first.content  # a lead does not read samples
     assert len(client_for(ravi).get(url, {"state": "retired"}).context["lines"]) == 0
-    assert len(client_for(ravi).get(url, {"state": "new"}).context["lines"]) == 30
+    assert len(client_for(ravi).get(url, {"state": "new"}).context["lines"]) == 3
 
 
+@pytest.mark.postgres
 def test_programs_do_the_same(dataset, mia, ravi, ana, client_for):
     client, item = client_for(ravi), dataset.items.order_by("id").first()
     label = queries.labels_by_name(queries.latest_schema(dataset))["card"]
@@ -221,6 +227,7 @@ def test_programs_do_the_same(dataset, mia, ravi, ana, client_for):
     assert (mixed["gold_rate"], Queue.objects.get().gold_rate) == (12, 12)
 
 
+@pytest.mark.postgres
 def test_a_queue_is_opened_with_gold_and_changed_on_its_page(dataset, mia, client_for):
     client = client_for(mia)
     form = {"name": "Mixed", "source": "all", "overlap": 1, "hidden_share": 20, "gold_rate": 10, "gold_feedback": "on", "gold_minimum": 80}

@@ -31,6 +31,7 @@ def known(queue):
     return reverse("labeling:know_guideline", args=[queue.uuid])
 
 
+@pytest.mark.postgres
 def test_the_bench_says_once_what_changed(queue, ana, ben, mia, client_for):
     client = client_for(ana)
     assert client.get(bench(queue)).context["before"] is None
@@ -57,6 +58,7 @@ def test_a_version_that_was_published_and_not_given_to_the_queue_is_no_change(qu
     assert client_for(ana).get(bench(queue)).context["before"] is None
 
 
+@pytest.mark.postgres
 def test_an_answer_tells_a_bench_that_is_open_which_version_the_queue_has(queue, ana, mia, client_for):
     client = client_for(ana)
     item = client.get(bench(queue)).context["item"]
@@ -68,6 +70,7 @@ def test_an_answer_tells_a_bench_that_is_open_which_version_the_queue_has(queue,
     assert answered["version"] == 2
 
 
+@pytest.mark.postgres
 def test_what_somebody_knows_never_goes_back(queue, ana, mia):
     actions.claim(queue_id=queue.uuid, actor=ana)
     move_on(queue, mia, "Fees are billing.")

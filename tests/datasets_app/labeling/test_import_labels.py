@@ -75,6 +75,7 @@ def test_a_cancelled_import_takes_its_labels_away(items):
     assert Decision.objects.count() == 0
 
 
+@pytest.mark.postgres
 def test_an_imported_decision_can_no_longer_be_deleted(items):
     bring(items)
 
@@ -84,6 +85,7 @@ def test_an_imported_decision_can_no_longer_be_deleted(items):
     assert Decision.objects.count() == 3
 
 
+@pytest.mark.postgres
 def test_labels_of_prefers_the_decision(items):
     bring(items)
     actions.suggest(

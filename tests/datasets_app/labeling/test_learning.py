@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -25,7 +28,7 @@ from lifecycle.ui.numbers import percent
 from registry.ledger.models import Event
 from tests.support import datasets
 from tests.support.jobs import run_jobs, run_ok
-from tests.support.labeling import answer, make_annotator, make_dataset, make_queue, make_schema, queue_items, say
+from tests.support.labeling import answer, label_items, make_dataset, make_queue, make_schema, queue_items, say
 from tests.support.training import write_base
 
 pytestmark = pytest.mark.django_db
@@ -35,15 +38,22 @@ UNCLEAR = ["my card bill", "the lost bill of my card"]
 TEXTS = [text for pair in zip(CARD, BILL, strict=True) for text in pair] + UNCLEAR
 
 
-@pytest.fixture(autouse=True)
-def _words_alone(monkeypatch):
+def run_here(ctx, verb, folder, on_events, **_):
+    return Result("succeeded", data=program.fit(folder))
+
+
+@contextmanager
+def words_alone() -> Iterator[None]:
     """Without the base model, and in this process, so that a fit takes a moment."""
-    monkeypatch.setattr(embeddings, "bundled_minilm", lambda: None)
+    without = patch.object(embeddings, "bundled_minilm", lambda: None)
+    with without, patch("datasets_app.labeling.actions.learning.run_child", run_here):
+        yield
 
-    def run_here(ctx, verb, folder, on_events, **_):
-        return Result("succeeded", data=program.fit(folder))
 
-    monkeypatch.setattr("datasets_app.labeling.actions.learning.run_child", run_here)
+@pytest.fixture(autouse=True)
+def _words_alone():
+    with words_alone():
+        yield
 
 
 @pytest.fixture
@@ -56,11 +66,37 @@ def queue(dataset, mia):
     return make_queue(dataset, mia, schema=("billing", "card"), order="learnt", hidden_share=0)
 
 
-def label(queue, user, count):
-    """The first items of the queue, by their text."""
-    for item in queue_items(queue)[:count]:
-        answer(queue, user, item, "card" if item.text in CARD else "billing")
-    queue.refresh_from_db()
+@pytest.fixture
+def begun(queue, ana) -> Queue:
+    """With nine labels: one too few to learn from."""
+    return label(queue, ana, range(9))
+
+
+@pytest.fixture
+def labelled(begun, ana) -> Queue:
+    """With fourteen labels, seven of each class."""
+    return label(begun, ana, range(9, 14))
+
+
+@pytest.fixture
+def labelled_more(labelled, ana) -> Queue:
+    """With twenty-two labels: enough to say how often the model is right."""
+    return label(labelled, ana, range(14, 22))
+
+
+@pytest.fixture
+def learnt(labelled, mia) -> Queue:
+    """With fourteen labels from which it has learnt once."""
+    with words_alone():
+        learn_now(labelled, mia)
+    return labelled
+
+
+def label(queue, user, places) -> Queue:
+    """The items of the queue at these places, by their text."""
+    items = queue_items(queue)[places.start : places.stop]
+    label_items(queue, {user: ["card" if item.text in CARD else "billing" for item in items]}, items)
+    return queue
 
 
 def places(queue) -> dict[str, int]:
@@ -78,8 +114,8 @@ def later(minutes: int = 4):
 
 
 # ── Learning ────────────────────────────────────────────────────────────────
-def test_it_learns_from_decisions_and_what_is_unclear_comes_first(queue, mia, ana):
-    label(queue, ana, 14)
+def test_it_learns_from_decisions_and_what_is_unclear_comes_first(labelled, mia, ana):
+    queue = labelled
 
     fit = learn_now(queue, mia)
 
@@ -93,34 +129,37 @@ def test_it_learns_from_decisions_and_what_is_unclear_comes_first(queue, mia, an
     assert queue.fit == fit
 
 
-def test_every_open_slot_has_a_place_of_its_item_and_answered_ones_keep_theirs(project, dataset, mia, ana):
+def test_every_open_slot_has_a_place_of_its_item_and_answered_ones_keep_theirs(dataset, mia, ana, ben):
     queue = make_queue(dataset, mia, schema=("billing", "card"), order="learnt", overlap=2)
-    ben = make_annotator(project, "ben")
     for user in (ana, ben):
-        label(queue, user, 14)
+        label(queue, user, range(10))
 
     learn_now(queue, mia)
 
     rows = list(queue.slots.filter(state=Slot.State.OPEN).values_list("item", "priority"))
-    assert sorted(place for _, place in rows) == sorted([*range(12), *range(12)])
-    assert len({item for item, _ in rows}) == 12
+    assert sorted(place for _, place in rows) == sorted([*range(16), *range(16)])
+    assert len({item for item, _ in rows}) == 16
     assert set(queue.slots.filter(state=Slot.State.DONE).values_list("priority", flat=True)) == {RANGE}
 
 
-def test_it_learns_in_a_process_of_its_own(queue, mia, ana, monkeypatch):
-    monkeypatch.setattr("datasets_app.labeling.actions.learning.run_child", run_child)
-    label(queue, ana, 14)
+def test_it_learns_in_a_process_of_its_own_which_prints_nothing(labelled, mia, monkeypatch):
+    printed = []
 
-    fit = learn_now(queue, mia)
+    def run_and_read(ctx, verb, folder, on_events, **options):
+        result = run_child(ctx, verb, folder, on_events, **options)
+        printed.append((folder / "output.log").read_text())
+        return result
 
-    assert (fit.rows, fit.figures["right"]) == (14, 14)
-    assert sorted(places(queue).values()) == list(range(12))
+    monkeypatch.setattr("datasets_app.labeling.actions.learning.run_child", run_and_read)
+
+    fit = learn_now(labelled, mia)
+
+    assert (fit.rows, fit.figures["right"], printed) == (14, 14, [""])
+    assert sorted(places(labelled).values()) == list(range(12))
 
 
-def test_it_suggests_with_the_digest_of_the_fit(queue, mia, ana):
-    label(queue, ana, 14)
-
-    fit = learn_now(queue, mia)
+def test_it_suggests_with_the_digest_of_the_fit(learnt, mia, ana):
+    queue, fit = learnt, learning.last_fit(learnt.dataset)
 
     rows = Suggestion.objects.filter(source="built_in")
     assert set(rows.values_list("source_digest", "source_name")) == {(fit.digest, "Built-in model, 14 labelled texts")}
@@ -136,32 +175,30 @@ def test_it_suggests_with_the_digest_of_the_fit(queue, mia, ana):
     assert fit.rows_digest in event.canonical
 
 
-def test_only_items_at_the_front_get_suggestions(queue, mia, ana, monkeypatch):
+def test_only_items_at_the_front_get_suggestions(labelled, mia, monkeypatch):
     monkeypatch.setattr("datasets_app.labeling.actions.learning.AHEAD", 5)
     monkeypatch.setattr("datasets_app.labeling.actions.learning.AHEAD_LIMIT", 5)
-    label(queue, ana, 14)
 
-    learn_now(queue, mia)
+    learn_now(labelled, mia)
 
-    front = queue.slots.filter(state=Slot.State.OPEN).order_by("priority").values_list("item", flat=True)[:5]
+    front = labelled.slots.filter(state=Slot.State.OPEN).order_by("priority").values_list("item", flat=True)[:5]
     assert set(Suggestion.objects.values_list("item", flat=True)) == set(front)
 
 
-def test_the_same_labels_give_the_same_digest_and_no_second_suggestions(queue, mia, ana):
-    label(queue, ana, 14)
-
-    first = learn_now(queue, mia)
+def test_the_same_labels_give_the_same_digest_and_no_second_suggestions(learnt, mia, ana):
+    queue, first = learnt, learning.last_fit(learnt.dataset)
     count = Suggestion.objects.count()
+
     second = learn_now(queue, mia)
 
     assert (second.edition, second.digest, second.rows_digest) == (2, first.digest, first.rows_digest)
     assert Suggestion.objects.count() == count
-    label(queue, ana, 16)
+    label(queue, ana, range(14, 15))
     assert learn_now(queue, mia).digest != first.digest
 
 
-def test_too_few_labels_teach_nothing_and_the_order_stays_as_given(queue, mia, ana):
-    label(queue, ana, 9)
+def test_too_few_labels_teach_nothing_and_the_order_stays_as_given(begun, mia, ana):
+    queue = begun
 
     fit = learn_now(queue, mia)
 
@@ -172,10 +209,9 @@ def test_too_few_labels_teach_nothing_and_the_order_stays_as_given(queue, mia, a
     assert [slot.item.text for slot in actions.claim(queue_id=queue.uuid, actor=ana, k=2)] == TEXTS[9:11]
 
 
-def test_answers_count_before_they_are_decided_where_people_agree(project, dataset, mia, ana):
+def test_answers_count_before_they_are_decided_where_people_agree(dataset, mia, ana, ben):
     queue = make_queue(dataset, mia, schema=("billing", "card"), order="learnt", overlap=3)
-    ben = make_annotator(project, "ben")
-    label(queue, ana, 12)
+    label(queue, ana, range(6))
     items = queue_items(queue)
     answer(queue, ben, items[0], "billing")
     answer(queue, ben, items[1], "billing")
@@ -183,8 +219,8 @@ def test_answers_count_before_they_are_decided_where_people_agree(project, datas
 
     found = learning.lesson(dataset)
 
-    assert [row.item for row in found.rows] == [item.pk for item in items[1:12]]
-    assert sorted(found.counts.values()) == [5, 6]
+    assert [row.item for row in found.rows] == [item.pk for item in items[1:6]]
+    assert sorted(found.counts.values()) == [2, 3]
 
 
 def test_equal_texts_and_classes_that_are_gone_teach_once_or_nothing(project, mia, ana):
@@ -202,20 +238,20 @@ def test_equal_texts_and_classes_that_are_gone_teach_once_or_nothing(project, mi
     assert found.total == 3
 
 
-def test_of_many_labels_an_even_part_is_drawn_the_same_each_time(queue, dataset, ana, monkeypatch):
-    label(queue, ana, 20)
+def test_of_many_labels_an_even_part_is_drawn_the_same_each_time(labelled_more, monkeypatch):
+    dataset = labelled_more.dataset
     monkeypatch.setattr(learning, "ROWS_LIMIT", 6)
 
     first, second = learning.lesson(dataset), learning.lesson(dataset)
 
     assert first == second
-    assert (first.total, len(first.rows)) == (20, 6)
+    assert (first.total, len(first.rows)) == (22, 6)
     smallest = sorted(row.digest for row in learning.taught(dataset))[:6]
     assert {row.digest for row in first.rows} == set(smallest)
 
 
-def test_a_large_queue_is_scored_part_by_part(queue, mia, ana, monkeypatch):
-    label(queue, ana, 14)
+def test_a_large_queue_is_scored_part_by_part(labelled, mia, monkeypatch):
+    queue = labelled
     monkeypatch.setattr(learning, "POOL_LIMIT", 8)
 
     first = learn_now(queue, mia)
@@ -231,27 +267,27 @@ def test_a_large_queue_is_scored_part_by_part(queue, mia, ana, monkeypatch):
 def test_texts_with_any_number_of_classes_are_learnt_too(project, mia, ana):
     dataset = make_dataset(project, mia, [*TEXTS, "card bill"], task="multi_label")
     queue = make_queue(dataset, mia, schema=("billing", "card"), order="learnt", hidden_share=0)
-    for item in queue_items(queue)[:20]:
+    for item in queue_items(queue)[:10]:
         say(queue, ana, item, {"labels": ["card"] if item.text in CARD else ["billing"]})
 
     fit = learn_now(queue, mia)
 
-    assert fit.rows == 20
+    assert fit.rows == 10
     said = Suggestion.objects.filter(item__text=TEXTS[22]).values_list("label__name", flat=True)
     assert list(said) == ["card"]
 
 
 # ── When it learns ──────────────────────────────────────────────────────────
-def test_the_tick_has_it_learn_when_enough_has_come_in(queue, mia, ana):
-    label(queue, ana, 9)
+def test_the_tick_has_it_learn_when_enough_has_come_in(begun, ana):
+    queue = begun
     assert actions.learn_due(timezone.now()) == 0
-    label(queue, ana, 10)
+    label(queue, ana, range(9, 10))
 
     assert actions.learn_due(timezone.now()) == 1
     assert [job.kind for job in run_ok("default")] == ["labeling.learn"]
     assert learning.last_fit(queue.dataset).answers == 10
     assert actions.learn_due(later()) == 0
-    label(queue, ana, 26)
+    Queue.objects.filter(pk=queue.pk).update(slots_done=29)
     assert actions.learn_due(later()) == 0
     Queue.objects.filter(pk=queue.pk).update(slots_done=30)
     assert actions.learn_due(timezone.now()) == 0
@@ -261,14 +297,14 @@ def test_the_tick_has_it_learn_when_enough_has_come_in(queue, mia, ana):
 
 
 @pytest.mark.parametrize("change", [{"order": "given"}, {"state": "paused"}, {"state": "closed"}, {"filled_at": None}])
-def test_the_tick_leaves_other_queues_alone(queue, ana, change):
-    label(queue, ana, 12)
-    Queue.objects.filter(pk=queue.pk).update(**change)
+def test_the_tick_leaves_other_queues_alone(labelled, change):
+    Queue.objects.filter(pk=labelled.pk).update(**change)
 
     assert actions.learn_due(timezone.now()) == 0
     assert not Job.objects.filter(kind="labeling.learn").exists()
 
 
+@pytest.mark.postgres
 def test_decisions_that_came_with_a_file_are_learnt_before_anybody_answers(project, mia):
     dataset = datasets.make_dataset(project, mia)
     datasets.import_texts(dataset, [(text, "card" if text in CARD else "billing") for text in TEXTS[:24]], mia)
@@ -282,10 +318,8 @@ def test_decisions_that_came_with_a_file_are_learnt_before_anybody_answers(proje
     assert sorted(places(queue).values()) == list(range(24))
 
 
-def test_a_new_queue_gets_its_order_though_no_answer_has_come(queue, dataset, mia, ana):
-    label(queue, ana, 14)
-    learn_now(queue, mia)
-    other = make_queue(dataset, mia, name="Batch 2", order="learnt")
+def test_a_new_queue_gets_its_order_though_no_answer_has_come(learnt, mia):
+    other = make_queue(learnt.dataset, mia, name="Batch 2", order="learnt")
 
     assert actions.learn_due(later()) == 1
     run_ok("default")
@@ -296,8 +330,9 @@ def test_a_new_queue_gets_its_order_though_no_answer_has_come(queue, dataset, mi
     assert actions.learn_due(later()) == 0
 
 
-def test_a_cancelled_job_keeps_nothing(queue, mia, ana, monkeypatch):
-    label(queue, ana, 14)
+@pytest.mark.postgres
+def test_a_cancelled_job_keeps_nothing(labelled, mia, monkeypatch):
+    queue = labelled
     job = actions.learn(queue_id=queue.uuid, actor=mia)
     read = learning.lesson
 
@@ -348,8 +383,8 @@ def test_tasks_without_classes_have_no_built_in_model(project, mia):
 
 
 # ── Which source is shown ───────────────────────────────────────────────────
-def test_a_queue_shows_the_kind_of_source_that_it_wants_first(queue, dataset, mia, ana):
-    label(queue, ana, 14)
+def test_a_queue_shows_the_kind_of_source_that_it_wants_first(labelled, dataset, mia, ana):
+    queue = labelled
     rows = [(item.pk, "card", 0.77) for item in queue_items(queue)[14:20]]
     actions.suggest(dataset=dataset, rows=rows, source="run", source_digest="a" * 64, source_name="Run 7")
     learn_now(queue, mia)
@@ -367,6 +402,7 @@ def test_a_queue_shows_the_kind_of_source_that_it_wants_first(queue, dataset, mi
 
 
 # ── Disagreement ────────────────────────────────────────────────────────────
+@pytest.mark.postgres
 def test_what_answers_or_suggestions_dispute_comes_first(project, mia, ana):
     dataset = make_dataset(project, mia, [f"text {n}" for n in range(5)])
     make_queue(dataset, mia, schema=("billing", "card", "transfer"), name="first")
@@ -393,34 +429,36 @@ def test_what_answers_or_suggestions_dispute_comes_first(project, mia, ana):
 
 
 # ── Pages and the API ───────────────────────────────────────────────────────
-def test_the_queue_says_how_far_its_built_in_model_is(queue, mia, ana, client_for):
-    client, url = client_for(mia), f"/labeling/{queue.uuid}/"
-    page = client.get(url).content.decode()
+def test_the_queue_says_that_its_built_in_model_has_learnt_nothing_yet(queue, mia, client_for):
+    page = client_for(mia).get(f"/labeling/{queue.uuid}/").content.decode()
+
     assert "Nothing is learnt yet; items come as they came." in page
     assert "No base model is installed, so it reads words alone." in page
     assert "It looks again at 10 answers" in page
-    label(queue, ana, 14)
-    learn_now(queue, mia)
+
+
+def test_the_queue_says_how_far_its_built_in_model_is(learnt, mia, ana, client_for):
+    queue, client, url = learnt, client_for(mia), f"/labeling/{learnt.uuid}/"
     page = client.get(url).content.decode()
     assert "14 labelled texts, at 14 answers" in page
     assert "too few: 14 of 20 texts" in page
     assert "at 34 answers; 14 now" in page
-    label(queue, ana, 24)
+    label(queue, ana, range(14, 20))
     learn_now(queue, mia)
 
     page = client.get(url).content.decode()
 
     assert percent(1.0, 1) in page
-    assert "n = 24" in page
+    assert "n = 20" in page
     assert "Least sure between" in page
     assert "Learn now" in page
     assert "Learn now" not in client_for(ana).get(url).content.decode()
     assert b"<html" not in client.get(f"{url}learning/", HTTP_HX_REQUEST="true").content
 
 
-def test_the_page_and_the_api_have_it_learn(queue, mia, ana, client_for):
-    label(queue, ana, 22)
-    client = client_for(mia)
+@pytest.mark.postgres
+def test_the_page_and_the_api_have_it_learn(labelled_more, mia, client_for):
+    queue, client = labelled_more, client_for(mia)
 
     assert client.post(f"/labeling/{queue.uuid}/learn/").status_code == 302
     assert "Have the built-in model learn" in client.get(f"/labeling/{queue.uuid}/").content.decode()
@@ -436,23 +474,22 @@ def test_the_page_and_the_api_have_it_learn(queue, mia, ana, client_for):
     assert changed.status_code == 200
 
 
-def test_more_fits_take_no_more_statements(queue, mia, ana, client_for, django_assert_max_num_queries):
-    client, url = client_for(mia), f"/labeling/{queue.uuid}/"
-    label(queue, ana, 14)
-    learn_now(queue, mia)
+def test_more_fits_take_no_more_statements(learnt, mia, ana, client_for, django_assert_max_num_queries):
+    client, url = client_for(mia), f"/labeling/{learnt.uuid}/"
     client.get(url)
     with CaptureQueriesContext(connection) as few:
         client.get(url)
-    for count in (18, 24):
-        label(queue, ana, count)
-        learn_now(queue, mia)
+    for places in (range(14, 15), range(15, 20)):
+        label(learnt, ana, places)
+        learn_now(learnt, mia)
 
     with django_assert_max_num_queries(len(few)):
         client.get(url)
 
 
 # ── Vectors ─────────────────────────────────────────────────────────────────
-def test_a_text_is_read_once_by_a_base_model(queue, mia, ana, monkeypatch, tmp_path):
+def test_a_text_is_read_once_by_a_base_model(labelled, mia, ana, monkeypatch, tmp_path):
+    queue = labelled
     folder = write_base(tmp_path / "base")
     monkeypatch.setattr(embeddings, "bundled_minilm", lambda: folder)
     asked: list[str] = []
@@ -462,11 +499,10 @@ def test_a_text_is_read_once_by_a_base_model(queue, mia, ana, monkeypatch, tmp_p
         return [[1.0, 0.0, *[0.1] * 6] if text in CARD else [0.0, 1.0, *[0.1] * 6] for text in texts]
 
     monkeypatch.setattr(warm, "embed_base", embed_base)
-    label(queue, ana, 14)
 
     first = learn_now(queue, mia)
     assert sorted(asked) == sorted(TEXTS)
-    label(queue, ana, 16)
+    label(queue, ana, range(14, 15))
     second = learn_now(queue, mia)
 
     assert sorted(asked) == sorted(TEXTS)

@@ -1,11 +1,9 @@
-"""When the built-in model learns again, in which order items come, and what its program works out. Pure, or one process."""
+"""When the built-in model learns again, in which order items come, and what its program works out."""
 
 from __future__ import annotations
 
 import json
 import math
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -118,13 +116,3 @@ def test_texts_with_any_number_of_classes_are_learnt_one_against_the_rest(tmp_pa
     assert [sorted(number for number, _ in row["best"]) for row in scores[:2]] == [[0, 1], [0]]
     assert all(0 <= row["margin"] <= 1 for row in scores)
     assert 20 <= result["right"] <= 25
-
-
-def test_the_program_runs_by_itself(tmp_path):
-    run(tmp_path, [(text, [label]) for text, label in TEXTS], ["card"])
-    (tmp_path / "scores.jsonl").unlink()
-
-    done = subprocess.run([sys.executable, "-m", "datasets_app.labeling.learning", "fit", str(tmp_path)], capture_output=True, text=True)
-
-    assert (done.returncode, done.stderr) == (0, "")
-    assert json.loads((tmp_path / "result.json").read_text())["rows"] == 16

@@ -7,16 +7,35 @@ from datetime import date
 import pytest
 from django.urls import reverse
 
+from datasets_app.datasets.models import Dataset
 from datasets_app.labeling import actions, queries
 from datasets_app.labeling.models import Queue, Slot
 from datasets_app.labeling.rules import RANGE, random_place, uncertain_place
 from lifecycle.refusals import Conflict, Refused
 from registry.ledger.models import Event
 from tests.support.jobs import run_ok
-from tests.support.labeling import answer, make_annotator, make_dataset, make_queue, queue_items
+from tests.support.labeling import answer, make_dataset, make_queue, queue_items
 
 pytestmark = pytest.mark.django_db
 TEXTS = [f"text {n}" for n in range(6)]
+
+
+@pytest.fixture
+def dataset(project, mia) -> Dataset:
+    return make_dataset(project, mia, TEXTS)
+
+
+@pytest.fixture
+def described(dataset, mia) -> Dataset:
+    """With a version of its classes, and a queue of them."""
+    make_queue(dataset, mia, name="for its schema")
+    return dataset
+
+
+@pytest.fixture
+def of_ben(dataset, mia, ben) -> Queue:
+    """A queue that Ben alone works in."""
+    return make_queue(dataset, mia, people=[ben])
 
 
 def handed_out(queue, user) -> list[str]:
@@ -38,8 +57,8 @@ def test_places_are_whole_numbers_and_stay_the_same():
     assert len({random_place(queue, n) for n in range(100)}) == 100
 
 
-def test_items_come_by_chance_where_that_was_chosen(project, mia, ana):
-    queue = make_queue(make_dataset(project, mia, TEXTS), mia, order="random")
+def test_items_come_by_chance_where_that_was_chosen(dataset, mia, ana):
+    queue = make_queue(dataset, mia, order="random")
 
     found = handed_out(queue, ana)
 
@@ -48,9 +67,8 @@ def test_items_come_by_chance_where_that_was_chosen(project, mia, ana):
     assert found != TEXTS
 
 
-def test_what_suggestions_are_least_sure_of_comes_first(project, mia, ana):
-    dataset = make_dataset(project, mia, TEXTS)
-    make_queue(dataset, mia, name="for its schema")
+def test_what_suggestions_are_least_sure_of_comes_first(described, mia, ana):
+    dataset = described
     suggest(dataset, [0.9, 0.4, None, 0.7, 0.2, 1.0])
 
     queue = make_queue(dataset, mia, order="uncertain")
@@ -58,9 +76,8 @@ def test_what_suggestions_are_least_sure_of_comes_first(project, mia, ana):
     assert handed_out(queue, ana) == ["text 4", "text 1", "text 3", "text 0", "text 5", "text 2"]
 
 
-def test_open_items_are_put_in_the_order_of_newer_suggestions(project, mia, ana):
-    dataset = make_dataset(project, mia, TEXTS)
-    make_queue(dataset, mia, name="for its schema")
+def test_open_items_are_put_in_the_order_of_newer_suggestions(described, mia, ana):
+    dataset = described
     suggest(dataset, [0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
     queue = make_queue(dataset, mia, order="uncertain")
     assert [slot.item.text for slot in actions.claim(queue_id=queue.uuid, actor=ana, k=1)] == ["text 0"]
@@ -72,16 +89,14 @@ def test_open_items_are_put_in_the_order_of_newer_suggestions(project, mia, ana)
     assert handed_out(queue, ana) == ["text 0", "text 5", "text 4", "text 3", "text 2", "text 1"]
 
 
-def test_only_a_queue_of_suggestions_is_ordered_anew(project, mia):
-    queue = make_queue(make_dataset(project, mia, TEXTS), mia)
-
+def test_only_a_queue_of_suggestions_is_ordered_anew(described, mia):
     with pytest.raises(Conflict, match="not in the order of suggestions"):
-        actions.reorder(queue_id=queue.uuid, actor=mia)
+        actions.reorder(queue_id=Queue.objects.get().uuid, actor=mia)
 
 
-def test_a_queue_for_certain_people_hands_out_to_them_alone(project, mia, ana, client_for):
-    ben = make_annotator(project, "ben")
-    queue = make_queue(make_dataset(project, mia, TEXTS), mia, people=[ben])
+@pytest.mark.postgres
+def test_a_queue_for_certain_people_hands_out_to_them_alone(of_ben, ana, ben, client_for):
+    queue = of_ben
 
     with pytest.raises(Conflict, match="is for certain people"):
         actions.claim(queue_id=queue.uuid, actor=ana)
@@ -91,18 +106,15 @@ def test_a_queue_for_certain_people_hands_out_to_them_alone(project, mia, ana, c
     assert b"is for certain people" in client_for(ana).get(reverse("labeling:bench", args=[queue.uuid])).content
 
 
-def test_nobody_else_answers_by_naming_a_slot(project, mia, ana):
-    queue = make_queue(make_dataset(project, mia, TEXTS), mia, people=[make_annotator(project, "ben")])
-
+def test_nobody_else_answers_by_naming_a_slot(of_ben, ana):
     with pytest.raises(Conflict, match="is for certain people"):
-        answer(queue, ana, queue_items(queue)[0], "card")
+        answer(of_ben, ana, queue_items(of_ben)[0], "card")
 
-    assert queue.annotations.count() == 0
+    assert of_ben.annotations.count() == 0
 
 
-def test_people_who_may_not_annotate_and_too_few_are_refused(project, mia, otto, ana):
-    dataset = make_dataset(project, mia, TEXTS)
-    make_queue(dataset, mia, name="for its schema")
+def test_people_who_may_not_annotate_and_too_few_are_refused(described, mia, otto, ana):
+    dataset = described
 
     for people, told in (([otto], "may not annotate"), ([ana], "cannot give 2 answers")):
         with pytest.raises(Refused, match=told) as refusal:
@@ -111,9 +123,9 @@ def test_people_who_may_not_annotate_and_too_few_are_refused(project, mia, otto,
     assert Queue.objects.count() == 1
 
 
-def test_the_form_opens_such_a_queue_and_its_page_says_so(project, mia, ana, client_for):
-    dataset = make_dataset(project, mia, TEXTS)
-    make_queue(dataset, mia, name="for its schema")
+@pytest.mark.postgres
+def test_the_form_opens_such_a_queue_and_its_page_says_so(described, mia, ana, client_for):
+    dataset = described
     sent = {
         "name": "new", "source": "all", "overlap": 1, "hidden_share": 0, "order": "random", "people": [str(ana.uuid)],
         "due_on": "2020-01-31",
@@ -127,10 +139,8 @@ def test_the_form_opens_such_a_queue_and_its_page_says_so(project, mia, ana, cli
     assert str(ana.uuid) in Event.objects.filter(verb="labeling.queue_opened").order_by("-id")[0].canonical
 
 
-def test_the_newest_source_with_scores_counts(project, mia):
-    dataset = make_dataset(project, mia, ["one"])
-    make_queue(dataset, mia)
-    item = dataset.items.get()
+def test_the_newest_source_with_scores_counts(described):
+    dataset, item = described, described.items.first()
     actions.suggest(dataset=dataset, rows=[(item.pk, "card", 0.9)], source="run", source_digest="a" * 64, source_name="old")
     rows = [(item.pk, "card", 0.3), (item.pk, "billing", 0.6)]
     actions.suggest(dataset=dataset, rows=rows, source="run", source_digest="b" * 64, source_name="new")

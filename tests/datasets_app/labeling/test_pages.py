@@ -5,11 +5,12 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from datasets_app.labeling import agreement
 from datasets_app.labeling.forms.schemas import read_classes, write_classes
 from datasets_app.labeling.models import LabelSchema, Queue
 from datasets_app.labeling.rules import LabelSpec
 from tests.support.jobs import run_ok
-from tests.support.labeling import answer, label_items, make_annotator, make_dataset, make_queue, make_schema, queue_items
+from tests.support.labeling import answer, label_items, make_dataset, make_queue, make_schema, queue_items
 
 pytestmark = pytest.mark.django_db
 CLASSES = "# Cards\ncard | The plastic.\n  + Where is my card?\n  ~ billing: not the amount\n\n# Money\nbilling"
@@ -20,10 +21,15 @@ def dataset(project, mia):
     return make_dataset(project, mia, ["one", "two", "three"])
 
 
+@pytest.fixture
+def queue(dataset, mia) -> Queue:
+    return make_queue(dataset, mia)
+
+
 def test_the_list_takes_the_same_statements_for_one_and_many_queues(dataset, mia, client_for):
     client = client_for(mia)
     taken = []
-    for rows in (1, 12):
+    for rows in (1, 5):
         for n in range(rows):
             make_queue(dataset, mia, name=f"Batch {rows}.{n}")
         with CaptureQueriesContext(connection) as statements:
@@ -34,9 +40,7 @@ def test_the_list_takes_the_same_statements_for_one_and_many_queues(dataset, mia
 
 
 @pytest.mark.parametrize(("name", "labels"), [("ana", True), ("mia", True), ("aida", False), ("omar", False)])
-def test_the_list_leads_only_those_to_the_bench_who_may_label_there(dataset, mia, client_for, request, name, labels):
-    queue = make_queue(dataset, mia)
-
+def test_the_list_leads_only_those_to_the_bench_who_may_label_there(queue, client_for, request, name, labels):
     page = client_for(request.getfixturevalue(name)).get(reverse("labeling:list")).content.decode()
 
     assert reverse("labeling:queue", args=[queue.uuid]) in page
@@ -54,8 +58,7 @@ def test_a_queue_is_opened_by_the_form(dataset, mia, client_for):
     assert b"Batch 1" in page.content
 
 
-def test_a_taken_name_is_told_at_its_field(dataset, mia, client_for):
-    make_queue(dataset, mia)
+def test_a_taken_name_is_told_at_its_field(queue, dataset, mia, client_for):
     sent = {"name": "Batch 1", "source": "all", "overlap": "1", "hidden_share": "20"}
 
     page = client_for(mia).post(reverse("labeling:open", args=[dataset.uuid]), sent)
@@ -83,17 +86,18 @@ def test_people_see_their_own_numbers_and_managers_all(dataset, mia, ana, ravi, 
     assert [row.seat.labelled for row in client_for(mia).get(url).context["people"]] == [2, 1]
 
 
-def test_agreement_stands_on_the_page_from_twenty_items_on(project, mia, ana, client_for):
-    queue = make_queue(make_dataset(project, mia, [f"t{n}" for n in range(20)]), mia, overlap=2)
-    other = make_annotator(project, "bea")
-    label_items(queue, {ana: ["card"] * 10 + ["billing"] * 10, other: ["card"] * 9 + ["billing"] * 10})
+def test_agreement_stands_on_the_page_from_enough_items_on(project, mia, ana, ben, client_for, monkeypatch):
+    assert agreement.FEWEST == 20
+    monkeypatch.setattr(agreement, "FEWEST", 4)
+    queue = make_queue(make_dataset(project, mia, ["one", "two", "three", "four"]), mia, overlap=2)
+    label_items(queue, {ana: ["card"] * 2 + ["billing"] * 2, ben: ["card"] + ["billing"] * 2})
     url = reverse("labeling:queue", args=[queue.uuid])
-    assert b"Too few: 19 items have two answers" in client_for(mia).get(url).content
+    assert b"Too few: 3 items have two answers" in client_for(mia).get(url).content
 
-    label_items(queue, {other: [""] * 19 + ["billing"]})
+    label_items(queue, {ben: [""] * 3 + ["billing"]})
 
     found = client_for(mia).get(url).context["agreement"]
-    assert (found.items, found.percent, round(found.cohen, 3)) == (20, 0.95, 0.9)
+    assert (found.items, found.percent, found.cohen) == (4, 0.75, 0.5)
 
 
 def test_classes_as_text_are_read_as_they_are_written(dataset, mia):
@@ -149,8 +153,7 @@ def test_a_large_queue_is_filled_by_a_job_in_batches(project, mia):
     assert queue.filled_at is not None
 
 
-def test_pause_resume_and_close_are_moves_of_the_page(dataset, mia, client_for):
-    queue = make_queue(dataset, mia)
+def test_pause_resume_and_close_are_moves_of_the_page(queue, mia, client_for):
     client = client_for(mia)
 
     for name, state in (("pause", "paused"), ("resume", "open"), ("close", "closed")):
@@ -165,12 +168,11 @@ def test_pause_resume_and_close_are_moves_of_the_page(dataset, mia, client_for):
     [
         (0, 0, (None, "no answer yet")),
         (1, 0, (None, "no answer has a time")),
-        (1, 4, ("4\u00a0s", "at 4.0 s an answer")),
-        (2, 4, ("None", "every answer is given")),
+        (2, 4, ("4\u00a0s", "at 4.0 s an answer")),
+        (3, 4, ("None", "every answer is given")),
     ],
 )
-def test_the_work_that_is_left_is_told_or_why_it_is_not(project, mia, ana, client_for, said, seconds, shown):
-    queue = make_queue(make_dataset(project, mia, ["one", "two"]), mia)
+def test_the_work_that_is_left_is_told_or_why_it_is_not(queue, mia, ana, client_for, said, seconds, shown):
     for item in queue_items(queue)[:said]:
         answer(queue, ana, item, "card", seconds=seconds)
 

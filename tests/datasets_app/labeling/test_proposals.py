@@ -152,6 +152,7 @@ def test_the_review_prefills_the_pair_that_annotators_differ_in(queue, ana, ben,
     assert "classes" not in blind.context["form"].initial  # who labels learns nothing of what others said
 
 
+@pytest.mark.postgres
 def test_the_form_proposes_and_goes_back_to_the_review(queue, ana, ben, ravi, client_for):
     label_items(queue, {ana: ["card"], ben: ["billing"]})
     item = queue_items(queue)[0]
@@ -165,6 +166,7 @@ def test_the_form_proposes_and_goes_back_to_the_review(queue, ana, ben, ravi, cl
     assert GuidelineProposal.objects.get().classes == ids(queue, "billing")
 
 
+@pytest.mark.postgres
 def test_who_manages_labels_ticks_and_declines_on_the_page_of_the_classes(queue, ana, ben, mia, client_for):
     taken, declined = propose(queue, ana, classes=ids(queue, "billing")), propose(queue, ben, "Cards are cards.")
     page = client_for(mia).get(url("schema", queue)).content
@@ -212,6 +214,7 @@ def test_proposals_take_the_same_statements_however_many(queue, ana, mia, count,
         assert len(queries.shown(queue.dataset, queries.open_proposals(queue.dataset), mia)) == count
 
 
+@pytest.mark.postgres
 def test_programs_propose_list_decline_and_publish(queue, ana, ben, mia, client_for):
     where = reverse("api-labeling-proposals", args=[queue.dataset.uuid])
 

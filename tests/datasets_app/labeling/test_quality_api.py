@@ -7,26 +7,15 @@ from datasets_app.labeling.models import QualityReport, Queue
 from lifecycle.jobs.models import Job
 from tests.support.jobs import run_ok
 from tests.support.labeling import label_items, make_dataset, make_queue
-from tests.support.people import crew, make_project
-from tests.support.settled import settled_world, unpack
 
 pytestmark = pytest.mark.django_db
 
 
-def labelled() -> Queue:
-    project = make_project()
-    mia, ana, ben = crew(project, "mia", "ana", "ben")
-    made = make_queue(make_dataset(project, mia, [f"text {n}" for n in range(24)], slug="settled"), mia, overlap=3)
+@pytest.fixture
+def queue(project, mia, ana, ben) -> Queue:
+    made = make_queue(make_dataset(project, mia, [f"text {n}" for n in range(24)]), mia, overlap=3)
     label_items(made, {ana: ["card"] * 24, ben: ["card"] * 20 + ["billing"] * 4})
     return made
-
-
-settled = settled_world(labelled)
-
-
-@pytest.fixture
-def queue(settled, project, mia, ana, ben, tmp_path):
-    return unpack(settled, tmp_path)
 
 
 def address(queue):

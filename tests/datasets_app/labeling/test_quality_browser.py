@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from datasets_app.labeling import actions, queries
 from datasets_app.labeling.models import Suggestion
-from tests.support.browser import fits, shot, violations
+from tests.support.browser import NARROW, shuts_nobody_out
 from tests.support.jobs import run_ok
 from tests.support.labeling import make_annotator, make_dataset, make_queue, queue_items, says
 
@@ -45,23 +45,14 @@ def queue(project, mia, ana, ben, ravi):
     return made
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 390])
-def test_the_pages_shut_nobody_out(opened, queue, lee, ravi, ben, width, scheme):
-    page = opened(reverse("labeling:quality", args=[queue.uuid]), lee, width=width, scheme=scheme)
+def test_the_pages_shut_nobody_out(opened, queue, lee, ravi, ben):
+    quality, own = (reverse(f"labeling:{page}", args=[queue.uuid]) for page in ("quality", "queue"))
+
+    page = opened(quality, lee, width=NARROW, scheme="dark")
     expect(page.locator(".plot svg.main-svg").first).to_be_visible()
-    fits(page)
-    shot(page, f"quality-{width}-{scheme}")
-    assert violations(page) == []
-
-    queue_page = opened(reverse("labeling:queue", args=[queue.uuid]), ben, width=width, scheme=scheme)
-    fits(queue_page)
-    shot(queue_page, f"queue-{width}-{scheme}")
-    assert violations(queue_page) == []
-
-    seen = opened(reverse("labeling:quality", args=[queue.uuid]), ravi, width=width, scheme=scheme)
-    seen.locator("#confusion td a").first.click()
-    expect(seen.locator("tbody tr").first).to_be_visible()
-    fits(seen)
-    shot(seen, f"items-{width}-{scheme}")
-    assert violations(seen) == []
+    shuts_nobody_out(page, "quality", both_schemes=True)
+    shuts_nobody_out(opened(own, ben, width=NARROW, scheme="dark"), "queue", both_schemes=True)
+    page = opened(quality, ravi, width=NARROW, scheme="dark")
+    page.locator("#confusion td a").first.click()
+    expect(page.locator("tbody tr").first).to_be_visible()
+    shuts_nobody_out(page, "items", both_schemes=True)

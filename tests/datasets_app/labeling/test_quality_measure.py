@@ -18,28 +18,22 @@ from lifecycle.jobs.rules import State
 from lifecycle.refusals import Conflict
 from tests.support.jobs import run_jobs, run_ok
 from tests.support.labeling import answer, label_items, make_dataset, make_queue, queue_items, says
-from tests.support.people import crew, make_project
-from tests.support.settled import settled_world, unpack
 
 pytestmark = pytest.mark.django_db
 ANA = ["card"] * 10 + ["billing"] * 14
 BEN = ["card"] * 8 + ["billing"] * 15 + ["transfer"]
 
 
-def labelled() -> Queue:
-    project = make_project()
-    mia, ana, ben = crew(project, "mia", "ana", "ben")
-    made = make_queue(make_dataset(project, mia, [f"text {n}" for n in range(24)], slug="settled"), mia, overlap=2)
+@pytest.fixture
+def queue(project, mia, ana, ben) -> Queue:
+    made = make_queue(make_dataset(project, mia, [f"text {n}" for n in range(24)]), mia, overlap=2)
     label_items(made, {ana: ANA, ben: BEN})
     return made
 
 
-settled = settled_world(labelled)
-
-
 @pytest.fixture
-def queue(settled, project, mia, ana, ben, tmp_path):
-    return unpack(settled, tmp_path)
+def report(queue, mia) -> QualityReport:
+    return measure(queue, mia)
 
 
 def measure(queue, actor) -> QualityReport:
@@ -52,10 +46,8 @@ def coefficient(report, name):
     return next(each for each in report.figures["coefficients"] if each["name"] == name)
 
 
-def test_the_report_says_what_the_pure_functions_say_of_the_same_answers(queue, mia):
+def test_the_report_says_what_the_pure_functions_say_of_the_same_answers(report, mia):
     units = [[("ana", one), ("ben", other)] for one, other in zip(ANA, BEN, strict=True)]
-
-    report = measure(queue, mia)
 
     assert coefficient(report, "percent")["value"] == pytest.approx(21 / 24, abs=1e-5)
     assert coefficient(report, "alpha")["value"] == pytest.approx(agreement.krippendorff_alpha(units), abs=1e-5)
@@ -64,9 +56,7 @@ def test_the_report_says_what_the_pure_functions_say_of_the_same_answers(queue, 
     assert report.created_by == mia
 
 
-def test_pairs_of_people_and_of_labels_are_counted(queue, mia, ana, ben):
-    report = measure(queue, mia)
-
+def test_pairs_of_people_and_of_labels_are_counted(report, queue, ana, ben):
     kappa = agreement.cohen_kappa(list(zip(ANA, BEN, strict=True)))
     [[one, other, n, equal, found, low, high]] = report.figures["pairs"]
     assert ([one, other], n, equal, found) == (sorted([ana.pk, ben.pk]), 24, 21, pytest.approx(kappa, abs=1e-5))
@@ -76,9 +66,7 @@ def test_pairs_of_people_and_of_labels_are_counted(queue, mia, ana, ben):
     assert report.figures["confusion"] == [[0, 1, 2], [0, 2, 1], [0, 0, 13], [1, 1, 8]]
 
 
-def test_every_difference_lies_behind_its_cells(queue, mia, ana, ben):
-    report = measure(queue, mia)
-
+def test_every_difference_lies_behind_its_cells(report, queue):
     names = [{row.first.name, row.second.name} for row in Difference.objects.order_by("id")]
     assert names == [{"billing", "card"}, {"billing", "card"}, {"billing", "transfer"}]
     labels = queries.labels_by_name(queue.schema)
@@ -140,6 +128,7 @@ def test_a_returned_item_counts_for_each_who_had_answered_it(queue, mia, ana, be
     assert [found[str(who.pk)]["sent_back"] for who in (ana, ben)] == [3, 2]
 
 
+@pytest.mark.postgres
 def test_what_was_suggested_is_compared_with_the_answer(project, mia, ana, ben, ravi):
     queue = make_queue(make_dataset(project, mia, ["one", "two"]), mia, overlap=2, hidden_share=0)
     labels, items = queries.labels_by_name(queue.schema), queue_items(queue)
@@ -162,35 +151,33 @@ def test_what_was_suggested_is_compared_with_the_answer(project, mia, ana, ben, 
     assert (one["median_seconds"], other["median_seconds"]) == (pytest.approx(4, rel=0.01), pytest.approx(8, rel=0.01))
 
 
-def test_items_are_whole_however_few_answers_are_read_at_a_time(queue, mia, monkeypatch):
-    whole = measure(queue, mia)
+def test_items_are_whole_however_few_answers_are_read_at_a_time(report, queue, mia, monkeypatch):
     monkeypatch.setattr(reading, "ROWS", 5)
 
     parts = measure(queue, mia)
 
-    assert parts.figures == whole.figures
+    assert parts.figures == report.figures
     assert parts.edition == 2
 
 
-def test_a_new_edition_takes_the_old_rows_away(queue, mia, ana):
-    measure(queue, mia)
+def test_a_new_edition_takes_the_old_rows_away(report, queue, mia, ana):
     answer(queue, ana, queue_items(queue)[8], "billing")
 
-    report = measure(queue, mia)
+    second = measure(queue, mia)
 
-    assert set(Difference.objects.values_list("edition", flat=True)) == {report.edition} == {2}
+    assert set(Difference.objects.values_list("edition", flat=True)) == {second.edition} == {2}
     assert Difference.objects.count() == 2
 
 
-def test_what_a_crashed_attempt_left_is_not_counted_twice(queue, mia):
-    first = measure(queue, mia)
+@pytest.mark.postgres
+def test_what_a_crashed_attempt_left_is_not_counted_twice(report, queue, mia):
     row = Difference.objects.first()
     row.pk, row.edition = None, 2
     row.save(force_insert=True)
 
-    report = measure(queue, mia)
+    again = measure(queue, mia)
 
-    assert (first.edition, report.edition, Difference.objects.count()) == (1, 2, 3)
+    assert (report.edition, again.edition, Difference.objects.count()) == (1, 2, 3)
 
 
 def test_a_cancelled_measure_leaves_no_report(queue, mia):

@@ -8,10 +8,15 @@ from datasets_app.labeling import actions, queries
 from datasets_app.labeling.models import QualityReport
 from datasets_app.labeling.relabelling import Change, ChangeKind
 from tests.support.jobs import run_ok
-from tests.support.labeling import label_items, make_annotator, make_dataset, make_queue, queue_items, say
+from tests.support.labeling import label_items, make_dataset, make_queue, say_items
 
 pytestmark = pytest.mark.django_db
-N = 24
+N = 4
+
+
+@pytest.fixture(autouse=True)
+def _few_are_enough(monkeypatch):
+    monkeypatch.setattr("datasets_app.labeling.agreement.tally.FEWEST", N)
 
 
 def measured(queue, mia) -> dict[str, float]:
@@ -21,41 +26,37 @@ def measured(queue, mia) -> dict[str, float]:
     return {each["name"]: each["value"] for each in figures["coefficients"]}
 
 
-def two_say(project, mia, ana, task, values, schema):
-    ben = make_annotator(project, "ben")
+def two_say(project, mia, people, task, values, schema):
     queue = make_queue(make_dataset(project, mia, [f"Anna {n} of Siemens" for n in range(N)], task=task), mia, schema=schema, overlap=2)
-    for n, item in enumerate(queue_items(queue)):
-        for user, said in zip((ana, ben), values(n), strict=True):
-            say(queue, user, item, said)
-    queue.refresh_from_db()
+    say_items(queue, {user: [values(n)[at] for n in range(N)] for at, user in enumerate(people)})
     return queue
 
 
-def test_sets_of_classes_are_measured_by_how_much_they_share(project, mia, ana):
+def test_sets_of_classes_are_measured_by_how_much_they_share(project, mia, ana, ben):
     def values(n):
         return ({"labels": ["a", "b"]}, {"labels": ["a", "b"] if n % 2 else ["a"]})
 
-    found = measured(two_say(project, mia, ana, "multi_label", values, ["a", "b"]), mia)
+    found = measured(two_say(project, mia, (ana, ben), "multi_label", values, ["a", "b"]), mia)
 
     assert found["percent"] == 0.5
     assert set(found) == {"percent", "alpha_masi"}
 
 
-def test_spans_are_measured_by_their_overlap(project, mia, ana):
+def test_spans_are_measured_by_their_overlap(project, mia, ana, ben):
     def values(n):
         end = 4 if n % 4 else 5 + len(str(n))  # every fourth: one word more
         return ({"spans": [{"start": 0, "end": 4, "label": "PER"}]}, {"spans": [{"start": 0, "end": end, "label": "PER"}]})
 
-    found = measured(two_say(project, mia, ana, "spans", values, ["PER"]), mia)
+    found = measured(two_say(project, mia, (ana, ben), "spans", values, ["PER"]), mia)
 
     assert found == {"percent": 0.75, "span_f1": 0.75, "span_f1_overlap": 1.0}
 
 
-def test_choices_are_equal_or_not(project, mia, ana, client_for):
+def test_choices_are_equal_or_not(project, mia, ana, ben, client_for):
     def values(n):
         return ({"text": f"text {n % 3}"}, {"text": f"text {n % 3}" if n % 2 else "other"})
 
-    queue = two_say(project, mia, ana, "free_text", values, [])
+    queue = two_say(project, mia, (ana, ben), "free_text", values, [])
 
     assert measured(queue, mia)["percent"] == 0.5
     assert queries.queue_agreement(queue).percent == 0.5
@@ -65,11 +66,10 @@ def test_choices_are_equal_or_not(project, mia, ana, client_for):
     assert "Classes mixed up most" not in page
 
 
-def test_answers_of_retired_and_merged_classes_are_read_as_they_are_now(project, mia, ana):
-    dataset = make_dataset(project, mia, [f"text {n}" for n in range(N)])
+def test_answers_of_retired_and_merged_classes_are_read_as_they_are_now(project, mia, ana, ben):
+    dataset = make_dataset(project, mia, [f"text {n}" for n in range(N + 2)])
     queue = make_queue(dataset, mia, overlap=2)
-    ben = make_annotator(project, "ben")
-    label_items(queue, {ana: ["card"] * 22 + ["transfer"] * 2, ben: ["billing"] * 22 + ["transfer"] * 2})
+    label_items(queue, {ana: ["card"] * N + ["transfer"] * 2, ben: ["billing"] * N + ["transfer"] * 2})
     ids = {label.name: label.stable_id for label in queue.schema.labels.all()}
 
     actions.change_classes(
@@ -80,4 +80,4 @@ def test_answers_of_retired_and_merged_classes_are_read_as_they_are_now(project,
     queue.refresh_from_db()
 
     assert measured(queue, mia)["percent"] == 1.0
-    assert QualityReport.objects.get(queue=queue).figures["items"] == 22
+    assert QualityReport.objects.get(queue=queue).figures["items"] == N

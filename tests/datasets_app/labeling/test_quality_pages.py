@@ -1,5 +1,7 @@
 """The quality page of a queue, the items behind its cells, and who sees whose work."""
 
+from importlib import import_module
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -11,29 +13,39 @@ from lifecycle.jobs.models import Job
 from lifecycle.jobs.rules import State
 from lifecycle.refusals import Refused
 from tests.support.jobs import run_jobs, run_ok
-from tests.support.labeling import answer, label_items, make_annotator, make_dataset, make_queue, queue_items
-from tests.support.people import crew, make_project
-from tests.support.settled import settled_world, unpack
+from tests.support.labeling import label_items, make_annotator, make_dataset, make_queue
 
 pytestmark = pytest.mark.django_db
 ANA = ["card"] * 10 + ["billing"] * 14
 BEN = ["card"] * 8 + ["billing"] * 15 + ["transfer"]
 
 
-def labelled() -> Queue:
-    project = make_project()
-    mia, ana, ben = crew(project, "mia", "ana", "ben")
-    made = make_queue(make_dataset(project, mia, [f"text {n}" for n in range(24)], slug="settled"), mia, overlap=2)
+@pytest.fixture
+def queue(project, mia, ana, ben) -> Queue:
+    made = make_queue(make_dataset(project, mia, [f"text {n}" for n in range(24)]), mia, overlap=2)
     label_items(made, {ana: ANA, ben: BEN})
     return made
 
 
-settled = settled_world(labelled)
+@pytest.fixture
+def measured(queue, mia) -> Queue:
+    measure(queue, mia)
+    return queue
 
 
 @pytest.fixture
-def queue(settled, project, mia, ana, ben, tmp_path):
-    return unpack(settled, tmp_path)
+def few_and_many(project, mia, ana, ben) -> list[Queue]:
+    """A queue of 3 items that two people answered, and one of 12 that six did; each item has two answers, and they differ."""
+    people, queues = [ana, ben, *(make_annotator(project, f"p{n}") for n in range(4))], []
+    for size, who in ((3, people[:2]), (12, people)):
+        dataset = make_dataset(project, mia, [f"{size} text {n}" for n in range(size)], slug=f"d{size}", name=f"D{size}")
+        queue = make_queue(dataset, mia, overlap=2)
+        for at, label in ((0, "card"), (1, "billing")):
+            takes = [who[(n + at) % len(who)] for n in range(size)]
+            label_items(queue, {user: [label if taker == user else "" for taker in takes] for user in who})
+        measure(queue, mia)
+        queues.append(queue)
+    return queues
 
 
 def measure(queue, actor):
@@ -89,9 +101,8 @@ def test_a_failed_measure_is_told_with_its_reason(queue, mia, client_for, monkey
     assert "The disk is full." in page(client_for(mia), queue).content.decode()
 
 
-def test_a_cell_of_labels_opens_its_items_with_the_answers_side_by_side(queue, mia, client_for):
-    measure(queue, mia)
-    client = client_for(mia)
+def test_a_cell_of_labels_opens_its_items_with_the_answers_side_by_side(measured, mia, client_for):
+    queue, client = measured, client_for(mia)
     cell = page(client, queue).context["confused"][0]
 
     found = client.get(cell.url).context
@@ -101,9 +112,9 @@ def test_a_cell_of_labels_opens_its_items_with_the_answers_side_by_side(queue, m
     assert len(found["lines"]) == cell.n
 
 
-def test_a_cell_of_people_opens_the_items_on_which_they_differ(queue, lee, mia, client_for):
-    measure(queue, mia)
-    client = client_for(lee)
+@pytest.mark.postgres
+def test_a_cell_of_people_opens_the_items_on_which_they_differ(measured, lee, client_for):
+    queue, client = measured, client_for(lee)
     matrix = page(client, queue).context["matrix"]
 
     assert (matrix.heads, [[cell.text for cell in row.cells] for row in matrix.rows]) == (["Ana", "Ben"], [["", "88"], ["88", ""]])
@@ -112,21 +123,20 @@ def test_a_cell_of_people_opens_the_items_on_which_they_differ(queue, lee, mia, 
     assert found["title"] == "Ana and Ben"
 
 
-def test_items_are_paged_by_key(project, mia, ana, ben, client_for):
-    queue = make_queue(make_dataset(project, mia, [f"text {n}" for n in range(65)]), mia, overlap=2)
-    label_items(queue, {ana: ["card"] * 65, ben: ["billing"] * 65})
-    measure(queue, mia)
-    client, seen, address = client_for(mia), [], {"labels": pair(queue, "card", "billing")}
-    answered = items(client, queue, **address)
+def test_items_are_paged_by_key(measured, mia, ana, ben, client_for, monkeypatch):
+    monkeypatch.setattr(import_module("datasets_app.labeling.views.quality"), "ITEMS", 1)
+    client, seen = client_for(mia), []
+    answered = items(client, measured, people="|".join(str(seat.pk) for seat in measured.seats.order_by("id")))
     while True:
-        seen += [item.text for item, _ in answered.context["lines"]]
+        seen.append([item.text for item, _ in answered.context["lines"]])
         if not (following := answered.context["page"]["next"]):
             break
-        answered = client.get(reverse("labeling:quality_items", args=[queue.uuid]) + following)
+        answered = client.get(reverse("labeling:quality_items", args=[measured.uuid]) + following)
 
-    assert seen == [f"text {n}" for n in range(65)]
+    assert seen == [["text 8"], ["text 9"], ["text 23"]]
 
 
+@pytest.mark.postgres
 def test_who_may_still_be_asked_about_an_item_does_not_see_what_others_said(project, mia, ana, ben, ravi, client_for):
     queue = make_queue(make_dataset(project, mia, ["one", "two"]), mia, overlap=3)
     label_items(queue, {ana: ["card", "card"], ben: ["billing", "billing"], mia: ["card", ""]})
@@ -143,15 +153,12 @@ def test_who_may_still_be_asked_about_an_item_does_not_see_what_others_said(proj
 
 
 @pytest.mark.parametrize("given", [{}, {"labels": "x|y"}, {"labels": "same"}, {"people": "1|999999"}, {"people": "a|b"}])
-def test_an_address_that_names_no_cell_is_not_found(queue, mia, client_for, given):
-    measure(queue, mia)
-
-    assert items(client_for(mia), queue, **given).status_code == 404
+def test_an_address_that_names_no_cell_is_not_found(measured, mia, client_for, given):
+    assert items(client_for(mia), measured, **given).status_code == 404
 
 
-def test_the_lead_sees_everybody_by_name_and_no_text(queue, mia, lee, client_for):
-    measure(queue, mia)
-    client = client_for(lee)
+def test_the_lead_sees_everybody_by_name_and_no_text(measured, lee, client_for):
+    queue, client = measured, client_for(lee)
 
     context = page(client, queue).context
     listed = items(client, queue, labels=pair(queue, "card", "billing"))
@@ -161,9 +168,8 @@ def test_the_lead_sees_everybody_by_name_and_no_text(queue, mia, lee, client_for
 
 
 @pytest.mark.parametrize("name", ["mia", "ravi"])
-def test_engineers_and_adjudicators_see_letters_and_nobodys_row(queue, name, mia, client_for, request):
-    measure(queue, mia)
-    client = client_for(request.getfixturevalue(name))
+def test_engineers_and_adjudicators_see_letters_and_nobodys_row(measured, name, client_for, request):
+    queue, client = measured, client_for(request.getfixturevalue(name))
 
     answered = page(client, queue)
     listed = items(client, queue, labels=pair(queue, "card", "billing"))
@@ -176,21 +182,20 @@ def test_engineers_and_adjudicators_see_letters_and_nobodys_row(queue, name, mia
 
 
 def test_who_manages_and_labels_sees_their_own_row_alone(project, mia, ravi, ana, client_for):
-    queue = make_queue(make_dataset(project, mia, [f"text {n}" for n in range(20)]), mia, overlap=2)
-    label_items(queue, {ana: ["card"] * 20, ravi: ["card"] * 20})
+    queue = make_queue(make_dataset(project, mia, ["one", "two"]), mia, overlap=2)
+    label_items(queue, {ana: ["card"] * 2, ravi: ["card"] * 2})
     measure(queue, mia)
 
     context = page(client_for(ravi), queue).context
 
     assert ([(row.name, row.done, row.is_self) for row in context["people"]], context["matrix"].heads) == (
-        [("Ravi", 20, True)],
+        [("Ravi", 2, True)],
         ["A", "Ravi"],
     )
 
 
-def test_an_annotator_sees_their_own_row_on_the_page_of_the_queue_and_nobody_elses(queue, mia, ana, ben, project, client_for):
-    measure(queue, mia)
-    address = reverse("labeling:queue", args=[queue.uuid])
+def test_an_annotator_sees_their_own_row_on_the_page_of_the_queue_and_nobody_elses(measured, ana, ben, project, client_for):
+    address = reverse("labeling:queue", args=[measured.uuid])
 
     for who, share in ((ana, 21), (ben, 21)):
         answered = client_for(who).get(address)
@@ -218,17 +223,9 @@ def test_a_queue_nobody_answered_cannot_be_measured(project, mia, client_for):
 
 
 @pytest.mark.parametrize("name", ["lee", "ravi"])
-def test_the_pages_take_the_same_statements_for_few_and_many(project, mia, ana, ben, name, client_for, request):
+def test_the_pages_take_the_same_statements_for_few_and_many(few_and_many, name, client_for, request):
     client, taken = client_for(request.getfixturevalue(name)), []
-    people = [ana, ben, *(make_annotator(project, f"p{n}") for n in range(4))]
-    for size, who in ((3, people[:2]), (40, people)):
-        queue = make_queue(
-            make_dataset(project, mia, [f"{size} text {n}" for n in range(size)], slug=f"d{size}", name=f"D{size}"), mia, overlap=2
-        )
-        for at, item in enumerate(queue_items(queue)):
-            answer(queue, who[at % len(who)], item, "card")
-            answer(queue, who[(at + 1) % len(who)], item, "billing")
-        measure(queue, mia)
+    for queue in few_and_many:
         for ask in (lambda q=queue: page(client, q, "?people=all"), lambda q=queue: items(client, q, labels=pair(q, "card", "billing"))):
             ask()
             with CaptureQueriesContext(connection) as captured:
@@ -238,9 +235,7 @@ def test_the_pages_take_the_same_statements_for_few_and_many(project, mia, ana, 
     assert taken[:2] == taken[2:]
 
 
-def test_the_page_is_a_fragment_for_htmx(queue, mia, client_for):
-    measure(queue, mia)
-
-    part = client_for(mia).get(reverse("labeling:quality", args=[queue.uuid]), headers={"HX-Request": "true"})
+def test_the_page_is_a_fragment_for_htmx(measured, mia, client_for):
+    part = client_for(mia).get(reverse("labeling:quality", args=[measured.uuid]), headers={"HX-Request": "true"})
 
     assert part.content.lstrip().startswith(b'<div id="quality"')

@@ -55,6 +55,7 @@ def test_whom_a_queue_can_be_opened_for_is_listed_by_name(queue, mia, ana, ben, 
     assert [each["username"] for each in found.json()] == ["ana", "ben", "mia"]
 
 
+@pytest.mark.postgres
 def test_a_queue_is_paused_resumed_and_closed_each_once_however_often_it_is_sent(queue, mia, client_for):
     client = client_for(mia)
 

@@ -15,7 +15,7 @@ from lifecycle.refusals import Conflict
 from tests.support.gold import gold_at, known_dataset, mixed_queue, take
 from tests.support.labeling import answer, make_annotator, make_dataset, make_queue, queue_items
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
 PEOPLE, ITEMS = 6, 60
 
 

@@ -68,6 +68,7 @@ def test_only_adjudicators_settle(queue, person, request):
     assert Decision.objects.filter(how="adjudicated").count() == 0
 
 
+@pytest.mark.postgres
 def test_a_stale_page_decides_nothing(queue, ravi, ana, lee):
     item = queue_items(queue)[0]
     seen = queries.case(queue, item, ravi).seen
@@ -106,6 +107,7 @@ def test_returning_needs_a_comment(queue, ravi):
     assert Comment.objects.count() == 0
 
 
+@pytest.mark.postgres
 def test_an_undone_decision_is_disputed_again(queue, ravi):
     settle(queue, ravi)
 
@@ -154,6 +156,7 @@ def test_an_analyst_gets_403_and_a_stranger_404(queue, ana, otto, client_for):
     assert client_for(otto).get(url).status_code == 404
 
 
+@pytest.mark.postgres
 def test_a_reviewer_sees_first_what_the_queue_wants_shown_first(queue, mia, ravi):
     item = queue_items(queue)[0]
     for at, (source, name, said) in enumerate((("run", "Run 7", "card"), ("model", "Model 2", "billing"))):

@@ -4,7 +4,7 @@ import pytest
 
 from datasets_app.labeling import actions, queries
 from datasets_app.labeling.matching import TEXT_READ, matcher
-from datasets_app.labeling.models import Annotation, RulePass, Suggestion
+from datasets_app.labeling.models import Annotation, Queue, RulePass, Suggestion
 from datasets_app.labeling.queries import suggesting
 from datasets_app.labeling.queries.disputing import disagreements
 from datasets_app.labeling.values import rename, words
@@ -26,6 +26,16 @@ def marked(project, mia):
     return marked_parts(project, mia)
 
 
+@pytest.fixture
+def of_several(several, mia) -> Queue:
+    return make_queue(several, mia, hidden_share=0)
+
+
+@pytest.fixture
+def of_marked(marked, mia) -> Queue:
+    return make_queue(marked, mia, hidden_share=0)
+
+
 def held(queue, user) -> list[dict]:
     """What the bench shows of each item, the names of classes in the place of their ids."""
     queue = queries.get_queue(user, queue.uuid)
@@ -43,8 +53,8 @@ def texts(item: dict) -> list[tuple[str, str]]:
 
 
 # ── Any number of classes ───────────────────────────────────────────────────
-def test_all_classes_whose_rules_hit_a_text_are_suggested_together(several, mia, ana):
-    queue = make_queue(several, mia, hidden_share=0)
+def test_all_classes_whose_rules_hit_a_text_are_suggested_together(of_several, several, mia, ana):
+    queue = of_several
     write(several, mia, "card", "card", name="Cards")
     write(several, mia, "lost", "lost", name="Lost")
 
@@ -56,18 +66,18 @@ def test_all_classes_whose_rules_hit_a_text_are_suggested_together(several, mia,
     assert (third["ranks"], third["suggestion"], first["said"]) == ([], None, None)
 
 
-def test_a_class_that_two_rules_suggest_stands_once_with_the_better_score(several, mia, ana):
+def test_a_class_that_two_rules_suggest_stands_once_with_the_better_score(of_several, several, mia, ana):
     write(several, mia, "card", "card", name="Cards")
     apply(several, mia)
     digest = write(several, mia, "my", "card", name="Mine").digest
     rows = [(several.items.get(text=TEXTS[0]).pk, "card", 0.9)]
     actions.suggest(dataset=several, rows=rows, source="rule", source_digest=digest, source_name="Rule: Mine")
 
-    assert held(make_queue(several, mia, hidden_share=0), ana)[0]["ranks"] == [("card", 0.9)]
+    assert held(of_several, ana)[0]["ranks"] == [("card", 0.9)]
 
 
-def test_a_retired_rule_leaves_the_classes_of_the_others(several, mia, ana):
-    queue = make_queue(several, mia, hidden_share=0)
+def test_a_retired_rule_leaves_the_classes_of_the_others(of_several, several, mia, ana):
+    queue = of_several
     cards = write(several, mia, "card", "card")
     write(several, mia, "lost", "lost")
     apply(several, mia)
@@ -93,6 +103,7 @@ def labels(dataset):
     return {name: label.stable_id for name, label in queries.labels_by_name(queries.latest_schema(dataset)).items()}
 
 
+@pytest.mark.postgres
 def test_the_reviewer_sees_what_all_rules_suggest_as_one_answer(several, mia, ana, ravi):
     queue = make_queue(several, mia, hidden_share=0, overlap=2)
     write(several, mia, "card", "card", name="Cards")
@@ -123,8 +134,8 @@ def test_all_rules_have_one_vote_where_answers_and_suggestions_are_compared(seve
 
 
 # ── Marked parts ────────────────────────────────────────────────────────────
-def test_a_rule_marks_every_match_in_code_points(marked, mia, ana):
-    queue = make_queue(marked, mia, hidden_share=0)
+def test_a_rule_marks_every_match_in_code_points(of_marked, marked, mia, ana):
+    queue = of_marked
     rule = write(marked, mia, r"(?i)\bfire\pL+\s*", "TOPIC", kind="regex", name="Fire")
 
     apply(marked, mia)
@@ -140,8 +151,8 @@ def test_a_rule_marks_every_match_in_code_points(marked, mia, ana):
     assert not Annotation.objects.exists()
 
 
-def test_words_are_marked_one_by_one_and_only_as_whole_words(marked, mia, ana):
-    queue = make_queue(marked, mia, hidden_share=0)
+def test_words_are_marked_one_by_one_and_only_as_whole_words(of_marked, marked, mia, ana):
+    queue = of_marked
     write(marked, mia, "LOST\nbill\nfire\na lost", "TOPIC")
 
     apply(marked, mia)
@@ -152,8 +163,8 @@ def test_words_are_marked_one_by_one_and_only_as_whole_words(marked, mia, ana):
     assert third["proposed"] is None
 
 
-def test_a_rule_that_needs_all_of_its_words_marks_nothing_where_one_lacks(marked, mia, ana):
-    queue = make_queue(marked, mia, hidden_share=0)
+def test_a_rule_that_needs_all_of_its_words_marks_nothing_where_one_lacks(of_marked, marked, mia, ana):
+    queue = of_marked
     write(marked, mia, "lost\nbill", "TOPIC", mode="all")
 
     apply(marked, mia)
@@ -162,8 +173,8 @@ def test_a_rule_that_needs_all_of_its_words_marks_nothing_where_one_lacks(marked
     assert (first["proposed"], texts(second)) == (None, [("lost", "TOPIC"), ("bill", "TOPIC")])
 
 
-def test_spans_of_several_rules_overlap_and_equal_ones_stand_once(marked, mia, ana):
-    queue = make_queue(marked, mia, hidden_share=0)
+def test_spans_of_several_rules_overlap_and_equal_ones_stand_once(of_marked, marked, mia, ana):
+    queue = of_marked
     write(marked, mia, "my card", "ORG", name="Long")
     write(marked, mia, "card", "ORG", name="Short")
     write(marked, mia, "card\nbill", "TOPIC", name="Topic")
@@ -193,8 +204,8 @@ def test_a_text_in_which_nothing_can_be_marked_is_not_hit(marked, mia):
     assert (Suggestion.objects.count(), suggesting.reach([rule])[rule.pk].hits) == (0, 0)
 
 
-def test_applying_twice_adds_nothing_and_a_changed_rule_marks_anew(marked, mia, ana):
-    queue = make_queue(marked, mia, hidden_share=0)
+def test_applying_twice_adds_nothing_and_a_changed_rule_marks_anew(of_marked, marked, mia, ana):
+    queue = of_marked
     rule = write(marked, mia, "card", "TOPIC", name="Topic")
     apply(marked, mia)
     RulePass.objects.all().delete()
@@ -209,6 +220,7 @@ def test_applying_twice_adds_nothing_and_a_changed_rule_marks_anew(marked, mia, 
     assert (Suggestion.objects.count(), Event.objects.filter(verb=Verb.RULES_APPLIED).count()) == (3, 3)
 
 
+@pytest.mark.postgres
 def test_a_batch_ends_where_much_is_marked_and_loses_nothing(project, mia, monkeypatch):
     monkeypatch.setattr("datasets_app.labeling.actions.suggesting.MARKS", 5)
     dataset = make_dataset(project, mia, [f"a a a {n}" for n in range(7)], task="spans")

@@ -14,25 +14,14 @@ from lifecycle.jobs.models import Job
 from lifecycle.ui.numbers import percent
 from tests.support.jobs import run_ok
 from tests.support.labeling import add_items, decided_dataset, make_dataset, make_schema
-from tests.support.people import crew, make_project
-from tests.support.settled import settled_world, unpack
 
 pytestmark = pytest.mark.django_db
 ROWS = [(f"my card {n}", "card") for n in range(18)] + [(f"card bill {n}", "billing") for n in range(6)] + [("a bill", "billing")]
 
 
-def decided() -> Dataset:
-    project = make_project()
-    mia, ana = crew(project, "mia", "ana")
-    return decided_dataset(project, ana, ROWS, manager=mia, slug="settled")
-
-
-settled = settled_world(decided)
-
-
 @pytest.fixture
-def dataset(settled, project, mia, ana, tmp_path):
-    return unpack(settled, tmp_path)
+def dataset(project, mia, ana) -> Dataset:
+    return decided_dataset(project, ana, ROWS, manager=mia)
 
 
 def stable_id(dataset, name):
@@ -118,16 +107,18 @@ def test_the_preview_takes_the_same_statements_for_few_and_many_items(project, m
     assert taken[0] == taken[1]
 
 
-def test_a_large_dataset_is_sampled_from_places_all_over_it(project, mia):
-    dataset = make_dataset(project, mia, [f"card {n}" for n in range(4_000)])
+@pytest.mark.postgres
+def test_a_large_dataset_is_sampled_from_places_all_over_it(project, mia, monkeypatch):
+    monkeypatch.setattr(suggesting, "SAMPLE", 600)
+    dataset = make_dataset(project, mia, [f"card {n}" for n in range(1_200)])
     make_schema(dataset, mia)
     with CaptureQueriesContext(connection) as statements:
         found = suggesting.sample(dataset)
 
     last = Item.objects.latest("id")
-    assert (len(found), len({row.key for row in found})) == (2_000, 2_000)
-    assert found[-1].key > last.pk - 200
-    assert len(statements) == 2 + suggesting.BLOCKS + 4 + 1  # hidden, ends, places, decisions of 500 each, queues
+    assert (len(found), len({row.key for row in found})) == (600, 600)
+    assert found[-1].key > last.pk - 60
+    assert len(statements) == 2 + suggesting.BLOCKS + 2 + 1  # hidden, ends, places, decisions of 500 each, queues
 
 
 def test_a_preview_ends_at_its_deadline_and_says_so(dataset):
@@ -136,15 +127,15 @@ def test_a_preview_ends_at_its_deadline_and_says_so(dataset):
     assert (found.stopped, found.measured.items) == (True, 0)
 
 
-def test_newly_decided_items_count_for_the_precision_of_a_large_dataset_but_not_for_its_hits(project, mia, ana, monkeypatch):
+def test_newly_decided_items_count_for_the_precision_of_a_large_dataset_but_not_for_its_hits(dataset, monkeypatch):
     monkeypatch.setattr(suggesting, "SAMPLE", 20)
-    dataset = decided_dataset(project, ana, ROWS, manager=mia)
 
     measured = suggesting.preview(dataset, matcher("words", "card", "any"), stable_id(dataset, "card")).measured
 
     assert (measured.items, measured.decided, measured.right) == (20, 24, 18)
 
 
+@pytest.mark.postgres
 def test_a_rule_is_written_by_the_form(dataset, mia, client_for):
     url = reverse("labeling:write_rule", args=[dataset.uuid])
     answer = client_for(mia).post(url, sent(dataset, "Card\n card ", name="Cards"), follow=True)
@@ -191,6 +182,7 @@ def test_the_list_shows_hits_precision_and_conflicts(dataset, mia, ana, client_f
     assert "Write a rule" not in page
 
 
+@pytest.mark.postgres
 def test_the_list_says_what_waits_and_applies_it(dataset, mia, client_for):
     write(dataset, mia)
     url = reverse("labeling:rules", args=[dataset.uuid])
@@ -206,6 +198,7 @@ def test_the_list_says_what_waits_and_applies_it(dataset, mia, client_for):
     assert 'aria-disabled="true" title="Every rule has read every item"' in page
 
 
+@pytest.mark.postgres
 def test_a_rule_is_retired_by_its_dialog(dataset, mia, client_for):
     rule = write(dataset, mia, name="Cards")
     client = client_for(mia)
@@ -255,6 +248,7 @@ def test_who_may_not_manage_changes_and_tries_nothing(dataset, mia, request, nam
     assert (Rule.objects.count(), Job.objects.filter(kind=suggesting.APPLY).count()) == (1, 0)
 
 
+@pytest.mark.postgres
 def test_rules_over_rest(dataset, mia, client_for):
     client = client_for(mia)
     base = f"/api/v1/labeling/datasets/{dataset.uuid}/rules/"

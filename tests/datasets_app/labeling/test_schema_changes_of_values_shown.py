@@ -31,6 +31,7 @@ def marked(project, mia):
 
 
 # ── Gold ────────────────────────────────────────────────────────────────────
+@pytest.mark.postgres
 @pytest.mark.parametrize("task", ["multi_label", "spans"])
 def test_gold_is_judged_through_merges_and_retirements(project, mia, ravi, ana, task):
     dataset = new_dataset(project, mia, task)
@@ -88,6 +89,7 @@ def test_the_page_shows_it_before_anything_is_published(several, mia, ana, clien
     assert (LabelSchema.objects.count(), Job.objects.count(), Event.objects.filter(verb=Verb.CLASSES_CHANGED).count()) == (1, 0, 0)
 
 
+@pytest.mark.postgres
 def test_sets_are_changed_over_rest(several, mia, ana, client_for):
     label_all(make_queue(several, mia), ana, [sets("lost", "card"), sets("lost")])
     client, base = client_for(mia), f"/api/v1/labeling/datasets/{several.uuid}/classes"
@@ -129,6 +131,7 @@ def sent(dataset, **more):
     }  # fmt: skip
 
 
+@pytest.mark.postgres
 def test_open_proposals_about_a_changed_class_are_offered_and_taken_up(several, proposal, mia, client_for):
     client, url = client_for(mia), reverse("labeling:change_classes", args=[several.uuid])
     looked = client.post(url, sent(several))

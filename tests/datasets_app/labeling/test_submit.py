@@ -8,6 +8,7 @@ from django.core.exceptions import PermissionDenied
 from datasets_app.labeling import actions, queries
 from datasets_app.labeling.models import Annotation, Decision, Dispute, Queue, Seat, Slot
 from lifecycle.refusals import Conflict, Refused
+from registry.access.models import User
 from registry.ledger.models import Event
 from registry.ledger.verbs import Verb
 from tests.support.labeling import answer, label_items, make_annotator, make_dataset, make_queue, queue_items, says
@@ -15,8 +16,26 @@ from tests.support.labeling import answer, label_items, make_annotator, make_dat
 pytestmark = pytest.mark.django_db
 
 
-def make(project, mia, texts=("one", "two"), **options) -> Queue:
-    return make_queue(make_dataset(project, mia, texts), mia, **options)
+@pytest.fixture
+def queue(project, mia) -> Queue:
+    return make_queue(make_dataset(project, mia, ["one", "two"]), mia)
+
+
+@pytest.fixture
+def of_one(project, mia) -> Queue:
+    """A queue of one item."""
+    return make_queue(make_dataset(project, mia, ["one"]), mia)
+
+
+@pytest.fixture
+def of_two_answers(project, mia) -> Queue:
+    """A queue of one item that two people answer."""
+    return make_queue(make_dataset(project, mia, ["one"]), mia, overlap=2)
+
+
+@pytest.fixture
+def people(project) -> list[User]:
+    return [make_annotator(project, f"p{n}") for n in range(5)]
 
 
 def counters(queue: Queue) -> dict[str, int]:
@@ -28,8 +47,7 @@ def labels_now(queue: Queue) -> list[str]:
     return [decision.label.name for decision in queries.current_decisions(queue.dataset)]
 
 
-def test_one_answer_decides_where_one_is_needed(project, mia, ana):
-    queue = make(project, mia)
+def test_one_answer_decides_where_one_is_needed(queue, ana):
     label_items(queue, {ana: ["card", "billing"]})
 
     decisions = [(d.label.name, d.how, d.by) for d in queries.current_decisions(queue.dataset)]
@@ -39,21 +57,20 @@ def test_one_answer_decides_where_one_is_needed(project, mia, ana):
 
 
 @pytest.mark.parametrize("overlap", [2, 3, 4, 5])
-def test_an_item_is_decided_when_its_last_answer_agrees(project, mia, overlap):
-    queue = make(project, mia, ["one"], overlap=overlap)
-    people = [make_annotator(project, f"p{n}") for n in range(overlap)]
+def test_an_item_is_decided_when_its_last_answer_agrees(project, mia, people, overlap):
+    queue = make_queue(make_dataset(project, mia, ["one"]), mia, overlap=overlap)
 
-    for person in people[:-1]:
+    for person in people[: overlap - 1]:
         label_items(queue, {person: ["card"]})
         assert labels_now(queue) == []
-    label_items(queue, {people[-1]: ["card"]})
+    label_items(queue, {people[overlap - 1]: ["card"]})
 
     decision = queries.current_decisions(queue.dataset).get()
     assert (decision.how, decision.annotations.count()) == ("unanimous", overlap)
 
 
-def test_different_answers_are_a_dispute(project, mia, ana, ravi):
-    queue = make(project, mia, ["one"], overlap=2)
+def test_different_answers_are_a_dispute(of_two_answers, ana, ravi):
+    queue = of_two_answers
     label_items(queue, {ana: ["card"], ravi: ["billing"]})
 
     assert labels_now(queue) == []
@@ -61,8 +78,8 @@ def test_different_answers_are_a_dispute(project, mia, ana, ravi):
     assert Dispute.objects.get().answers == 2
 
 
-def test_a_double_submit_makes_one_row(project, mia, ana):
-    queue = make(project, mia, ["one"], overlap=2)
+def test_a_double_submit_makes_one_row(of_two_answers, ana):
+    queue = of_two_answers
     slot = actions.claim(queue_id=queue.uuid, actor=ana)[0]
     label = queue.schema.labels.get(name="card")
     sent = {"queue_id": queue.uuid, "actor": ana, "slot_id": slot.pk, "value": says(label), "client_key": uuid4(), "seconds": 2.5}
@@ -75,8 +92,8 @@ def test_a_double_submit_makes_one_row(project, mia, ana):
     assert Seat.objects.get().labelled == 1
 
 
-def test_a_late_answer_takes_another_open_slot_of_its_item(project, mia, ana, ravi):
-    queue = make(project, mia, ["one"], overlap=2)
+def test_a_late_answer_takes_another_open_slot_of_its_item(of_two_answers, ana, ravi):
+    queue = of_two_answers
     slot = actions.claim(queue_id=queue.uuid, actor=ana)[0]
     actions.release(queue_id=queue.uuid, actor=ana)
     assert actions.claim(queue_id=queue.uuid, actor=ravi)[0].pk == slot.pk
@@ -87,8 +104,8 @@ def test_a_late_answer_takes_another_open_slot_of_its_item(project, mia, ana, ra
     assert slots == [(Slot.State.LEASED, "ravi"), (Slot.State.DONE, "ana")]
 
 
-def test_a_late_answer_without_an_open_slot_is_kept_as_an_extra(project, mia, ana, ravi):
-    queue = make(project, mia, ["one"])
+def test_a_late_answer_without_an_open_slot_is_kept_as_an_extra(of_one, ana, ravi):
+    queue = of_one
     slot = actions.claim(queue_id=queue.uuid, actor=ana)[0]
     actions.release(queue_id=queue.uuid, actor=ana)
     label_items(queue, {ravi: ["billing"]})
@@ -100,8 +117,8 @@ def test_a_late_answer_without_an_open_slot_is_kept_as_an_extra(project, mia, an
     assert counters(queue) == {"done": 1, "decided": 1, "disputed": 0, "disputes": 0}
 
 
-def test_a_second_answer_of_the_same_person_replaces_the_first(project, mia, ana):
-    queue = make(project, mia, ["one"])
+def test_a_second_answer_of_the_same_person_replaces_the_first(of_one, ana):
+    queue = of_one
     item = queue_items(queue)[0]
     first = answer(queue, ana, item, "card")
 
@@ -113,8 +130,8 @@ def test_a_second_answer_of_the_same_person_replaces_the_first(project, mia, ana
     assert Seat.objects.get().labelled == 1
 
 
-def test_a_second_answer_opens_and_ends_a_dispute(project, mia, ana, ravi):
-    queue = make(project, mia, ["one"], overlap=2)
+def test_a_second_answer_opens_and_ends_a_dispute(of_two_answers, ana, ravi):
+    queue = of_two_answers
     label_items(queue, {ana: ["card"], ravi: ["card"]})
 
     label_items(queue, {ravi: ["billing"]})
@@ -126,8 +143,7 @@ def test_a_second_answer_opens_and_ends_a_dispute(project, mia, ana, ravi):
     assert counters(queue) == {"done": 2, "decided": 1, "disputed": 0, "disputes": 0}
 
 
-def test_a_class_of_another_schema_is_refused(project, mia, ana):
-    queue = make(project, mia)
+def test_a_class_of_another_schema_is_refused(queue, ana):
     slot = actions.claim(queue_id=queue.uuid, actor=ana)[0]
 
     with pytest.raises(Refused, match="is no class of the queue's schema"):
@@ -137,8 +153,7 @@ def test_a_class_of_another_schema_is_refused(project, mia, ana):
     assert counters(queue)["done"] == 0
 
 
-def test_a_slot_of_another_queue_is_refused(project, mia, ana):
-    queue = make(project, mia)
+def test_a_slot_of_another_queue_is_refused(queue, mia, ana):
     other = make_queue(queue.dataset, mia, name="Other")
     slot = other.slots.first()
 
@@ -148,17 +163,15 @@ def test_a_slot_of_another_queue_is_refused(project, mia, ana):
     assert Annotation.objects.count() == 0
 
 
-def test_who_has_no_role_answers_nothing(project, mia, otto):
-    queue = make(project, mia)
-
+def test_who_has_no_role_answers_nothing(queue, otto):
     with pytest.raises(PermissionDenied):
         answer(queue, otto, queue_items(queue)[0], "card")
 
     assert Annotation.objects.count() == 0
 
 
-def test_a_rule_never_overrules_a_person(project, mia, ana, ravi):
-    queue = make(project, mia, ["one"])
+def test_a_rule_never_overrules_a_person(of_one, mia, ana, ravi):
+    queue = of_one
     item = queue_items(queue)[0]
     label = queue.schema.labels.get(name="transfer")
     actions.decide(queue_id=queue.uuid, item_id=item.uuid, actor=ravi, value=says(label), reason="Known case.")
@@ -170,8 +183,8 @@ def test_a_rule_never_overrules_a_person(project, mia, ana, ravi):
     assert counters(again) == {"done": 1, "decided": 0, "disputed": 1, "disputes": 1}
 
 
-def test_a_second_thought_after_a_reviewer_settled_changes_nothing(project, mia, ana, ravi):
-    queue = make(project, mia, ["one"])
+def test_a_second_thought_after_a_reviewer_settled_changes_nothing(of_one, ana, ravi):
+    queue = of_one
     label_items(queue, {ana: ["card"]})
     item = queue_items(queue)[0]
     actions.decide(queue_id=queue.uuid, item_id=item.uuid, actor=ravi, value=says(queue.schema.labels.get(name="billing")), reason="Fee.")
@@ -183,8 +196,8 @@ def test_a_second_thought_after_a_reviewer_settled_changes_nothing(project, mia,
     assert Annotation.objects.count() == 1
 
 
-def test_decisions_chain_and_carry_their_digest(project, mia, ana, ravi):
-    queue = make(project, mia, ["one"])
+def test_decisions_chain_and_carry_their_digest(of_one, ana, ravi):
+    queue = of_one
     label_items(queue, {ana: ["card"]})
     item = queue_items(queue)[0]
     actions.decide(queue_id=queue.uuid, item_id=item.uuid, actor=ravi, value=says(queue.schema.labels.get(name="billing")), reason="Fee.")

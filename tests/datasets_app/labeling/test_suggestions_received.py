@@ -39,6 +39,7 @@ def test_classes_come_with_their_names_and_the_same_twice_are_kept_once(project,
     assert Event.objects.filter(verb="labeling.suggestions_received").count() == 2
 
 
+@pytest.mark.postgres
 def test_drafts_of_texts_and_spans_come_as_values(project, mia, ana, client_for):
     drafts = make_dataset(project, mia, ["Summarise this."], name="Drafts", slug="drafts", task="free_text")
     marked = make_dataset(project, mia, ["Anna works"], name="Marked", slug="marked", task="spans")

@@ -68,6 +68,7 @@ def test_what_is_answered_is_withdrawn_no_more_and_what_is_withdrawn_is_answered
     assert len(events("labeling.proposal_withdrawn")) == 1
 
 
+@pytest.mark.postgres
 def test_a_withdrawn_proposal_waits_for_nobody_and_may_be_made_again(proposal, ana, mia, client_for):
     url = reverse("labeling:schema", args=[proposal.dataset.uuid])
     assert "Fees are billing." in client_for(mia).get(url).content.decode()
@@ -82,6 +83,7 @@ def test_a_withdrawn_proposal_waits_for_nobody_and_may_be_made_again(proposal, a
     assert again != proposal
 
 
+@pytest.mark.postgres
 def test_the_api_withdraws_a_proposal(proposal, ana, ben, client_for):
     url = f"/api/v1/labeling/proposals/{proposal.uuid}/withdraw/"
     assert client_for(ben).post(url).status_code == 403
@@ -145,6 +147,7 @@ def test_what_is_discarded_is_not_accepted_and_what_is_written_is_not_discarded(
     assert len(events("labeling.corrections_discarded")) == 1
 
 
+@pytest.mark.postgres
 def test_a_lead_sees_files_and_discards_them_on_their_page_but_accepts_none(correction, lee, ravi, client_for):
     client, page = client_for(lee), reverse("labeling:correction", args=[correction.uuid])
     listed = reverse("labeling:corrections", args=[correction.dataset.uuid])
@@ -162,6 +165,7 @@ def test_a_lead_sees_files_and_discards_them_on_their_page_but_accepts_none(corr
     assert "Discard this file?" not in after
 
 
+@pytest.mark.postgres
 def test_the_api_discards_a_file(correction, ravi, rose, client_for):
     url = f"/api/v1/labeling/corrections/{correction.uuid}/discard/"
     assert client_for(rose).post(url).status_code == 403

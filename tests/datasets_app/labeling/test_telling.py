@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from datasets_app.labeling import actions
 from datasets_app.labeling.actions import telling
-from datasets_app.labeling.models import Annotation, Decision
+from datasets_app.labeling.models import Annotation, Decision, Queue
 from lifecycle.notices import delivery
 from lifecycle.notices.models import Channel, Delivery
 from lifecycle.refusals import Refused
@@ -33,6 +33,12 @@ def hook(project) -> Channel:
     return found
 
 
+@pytest.fixture
+def queue(project, mia) -> Queue:
+    """A queue of two items."""
+    return make_queue(make_dataset(project, mia, ["one", "two"]), mia)
+
+
 def tell() -> int:
     return actions.tell_labels(timezone.now() + LATER)
 
@@ -41,8 +47,7 @@ def events(word: str) -> list[dict]:
     return [event for row in Delivery.objects.filter(data__event=word).order_by("id") for event in row.data["events"]]
 
 
-def test_an_answer_and_the_decision_that_follows_are_told_with_ids_and_classes(project, mia, ana, hook):
-    queue = make_queue(make_dataset(project, mia, ["My card is lost."]), mia)
+def test_an_answer_and_the_decision_that_follows_are_told_with_ids_and_classes(queue, ana, hook):
     given = answer(queue, ana, queue_items(queue)[0], "card")
 
     assert tell() == 2
@@ -60,8 +65,7 @@ def test_an_answer_and_the_decision_that_follows_are_told_with_ids_and_classes(p
     assert (message.subject, message.data["count"], message.url) == ("1 answer in Inbox", 1, f"/datasets/{queue.dataset.uuid}/")
 
 
-def test_nothing_is_told_twice_and_what_comes_next_follows(project, mia, ana, hook):
-    queue = make_queue(make_dataset(project, mia, ["one", "two"]), mia)
+def test_nothing_is_told_twice_and_what_comes_next_follows(queue, ana, hook):
     first, second = queue_items(queue)
     answer(queue, ana, first, "card")
     assert (tell(), tell()) == (2, 0)
@@ -71,16 +75,14 @@ def test_nothing_is_told_twice_and_what_comes_next_follows(project, mia, ana, ho
     assert [event["item"] for event in events("item.labelled")] == [str(first.uuid), str(second.uuid)]
 
 
-def test_what_was_said_a_moment_ago_waits_until_nothing_older_can_still_commit(project, mia, ana, hook):
-    queue = make_queue(make_dataset(project, mia, ["one"]), mia)
+def test_what_was_said_a_moment_ago_waits_until_nothing_older_can_still_commit(queue, ana, hook):
     given = answer(queue, ana, queue_items(queue)[0], "card")
 
     assert actions.tell_labels(given.created_at + telling.SETTLE - timedelta(seconds=1)) == 0
     assert actions.tell_labels(timezone.now() + telling.SETTLE) == 2
 
 
-def test_a_skip_an_undo_and_a_withdrawal_are_told_as_what_they_are(project, mia, ana, hook):
-    queue = make_queue(make_dataset(project, mia, ["one", "two"]), mia)
+def test_a_skip_an_undo_and_a_withdrawal_are_told_as_what_they_are(queue, ana, hook):
     first, second = queue_items(queue)
     answer(queue, ana, first, "card")
     actions.undo(queue_id=queue.uuid, actor=ana, client_key=uuid4())
@@ -93,6 +95,7 @@ def test_a_skip_an_undo_and_a_withdrawal_are_told_as_what_they_are(project, mia,
     assert told[1]["supersedes"] == told[0]["digest"]
 
 
+@pytest.mark.postgres
 def test_what_people_wrote_stays_here(project, mia, ana, hook):
     queue = make_queue(make_dataset(project, mia, ["Sum this up."], task="free_text"), mia, schema=[])
     say(queue, ana, queue_items(queue)[0], {"text": "A secret of Ana."})
@@ -102,8 +105,8 @@ def test_what_people_wrote_stays_here(project, mia, ana, hook):
     assert "secret" not in str(list(Delivery.objects.values_list("data", "text", "subject")))
 
 
-def test_what_was_there_before_the_webhook_is_not_told(project, mia, ana):
-    queue = make_queue(make_dataset(project, mia, ["one", "two"]), mia)
+@pytest.mark.postgres
+def test_what_was_there_before_the_webhook_is_not_told(project, queue, ana):
     first, second = queue_items(queue)
     answer(queue, ana, first, "card")
     assert tell() == 0

@@ -4,7 +4,7 @@ from uuid import uuid4
 
 import pytest
 
-from datasets_app.labeling import actions, queries
+from datasets_app.labeling import actions, queries, rules
 from datasets_app.labeling.models import Annotation, Decision, Queue, Seat, Slot
 from lifecycle.refusals import Conflict, Refused
 from tests.support.labeling import answer, label_items, make_dataset, make_queue, queue_items, says
@@ -12,8 +12,15 @@ from tests.support.labeling import answer, label_items, make_dataset, make_queue
 pytestmark = pytest.mark.django_db
 
 
-def make(project, mia, count=2, **options) -> Queue:
-    return make_queue(make_dataset(project, mia, [f"text {n}" for n in range(count)]), mia, **options)
+@pytest.fixture
+def queue(project, mia) -> Queue:
+    return make_queue(make_dataset(project, mia, ["text 0", "text 1"]), mia)
+
+
+@pytest.fixture
+def of_one(project, mia) -> Queue:
+    """A queue of one item."""
+    return make_queue(make_dataset(project, mia, ["text 0"]), mia)
 
 
 def undo(queue, user, **options):
@@ -21,8 +28,7 @@ def undo(queue, user, **options):
     return actions.undo(queue_id=queue.uuid, actor=user, **options)
 
 
-def test_undo_brings_the_item_back_with_its_label_preselected(project, mia, ana):
-    queue = make(project, mia)
+def test_undo_brings_the_item_back_with_its_label_preselected(queue, ana):
     label_items(queue, {ana: ["card"]})
 
     undone = undo(queue, ana)
@@ -34,8 +40,8 @@ def test_undo_brings_the_item_back_with_its_label_preselected(project, mia, ana)
     assert (queue.slots_done, queue.items_decided, Seat.objects.get().labelled) == (0, 0, 0)
 
 
-def test_undo_withdraws_the_decision_that_rested_on_the_answer(project, mia, ana):
-    queue = make(project, mia, 1)
+def test_undo_withdraws_the_decision_that_rested_on_the_answer(of_one, ana):
+    queue = of_one
     label_items(queue, {ana: ["card"]})
 
     undo(queue, ana)
@@ -48,7 +54,7 @@ def test_undo_withdraws_the_decision_that_rested_on_the_answer(project, mia, ana
 
 
 def test_undo_ends_a_dispute(project, mia, ana, ravi):
-    queue = make(project, mia, 1, overlap=2)
+    queue = make_queue(make_dataset(project, mia, ["text 0"]), mia, overlap=2)
     label_items(queue, {ana: ["card"], ravi: ["billing"]})
 
     undo(queue, ravi)
@@ -57,20 +63,22 @@ def test_undo_ends_a_dispute(project, mia, ana, ravi):
     assert (queue.slots_done, queue.items_disputed, queue.disputes_total) == (1, 0, 0)
 
 
-def test_undo_reaches_twenty_steps_and_no_further(project, mia, ana):
-    queue = make(project, mia, 22)
-    label_items(queue, {ana: ["card"] * 22})
+def test_undo_reaches_as_deep_as_the_rules_say_and_no_further(project, mia, ana, monkeypatch):
+    assert rules.UNDO_DEPTH == 20
+    monkeypatch.setattr(rules, "UNDO_DEPTH", 3)
+    queue = make_queue(make_dataset(project, mia, [f"text {n}" for n in range(5)]), mia)
+    label_items(queue, {ana: ["card"] * 5})
 
-    texts = [undo(queue, ana).annotation.item.text for _ in range(20)]
+    texts = [undo(queue, ana).annotation.item.text for _ in range(3)]
 
-    assert texts == [f"text {n}" for n in range(21, 1, -1)]
+    assert texts == ["text 4", "text 3", "text 2"]
     with pytest.raises(Refused, match="nothing left to undo"):
         undo(queue, ana)
-    assert Annotation.objects.filter(action="undo").count() == 20
+    assert Annotation.objects.filter(action="undo").count() == 3
 
 
-def test_the_same_undo_twice_goes_one_step(project, mia, ana):
-    queue = make(project, mia)
+@pytest.mark.postgres
+def test_the_same_undo_twice_goes_one_step(queue, ana):
     label_items(queue, {ana: ["card", "card"]})
     key = uuid4()
 
@@ -81,8 +89,7 @@ def test_the_same_undo_twice_goes_one_step(project, mia, ana):
     assert Annotation.objects.filter(action="undo").count() == 1
 
 
-def test_a_skip_goes_to_others_and_can_be_undone(project, mia, ana, ravi):
-    queue = make(project, mia, 2)
+def test_a_skip_goes_to_others_and_can_be_undone(queue, ana):
     slot = actions.claim(queue_id=queue.uuid, actor=ana, k=1)[0]
     actions.skip(queue_id=queue.uuid, actor=ana, slot_id=slot.pk, client_key=uuid4(), reason="Not my language.")
 
@@ -91,8 +98,8 @@ def test_a_skip_goes_to_others_and_can_be_undone(project, mia, ana, ravi):
     assert Slot.objects.filter(user=ana, state=Slot.State.LEASED).count() == 2
 
 
-def test_a_skipped_item_comes_back_only_when_asked_for(project, mia, ana):
-    queue = make(project, mia, 1)
+def test_a_skipped_item_comes_back_only_when_asked_for(of_one, ana):
+    queue = of_one
     slot = actions.claim(queue_id=queue.uuid, actor=ana)[0]
     actions.skip(queue_id=queue.uuid, actor=ana, slot_id=slot.pk, client_key=uuid4())
 
@@ -101,8 +108,8 @@ def test_a_skipped_item_comes_back_only_when_asked_for(project, mia, ana):
     assert [s.pk for s in actions.claim(queue_id=queue.uuid, actor=ana, skipped=True)] == [slot.pk]
 
 
-def test_what_a_reviewer_settled_cannot_be_undone(project, mia, ana, ravi):
-    queue = make(project, mia, 1)
+def test_what_a_reviewer_settled_cannot_be_undone(of_one, ana, ravi):
+    queue = of_one
     item = queue_items(queue)[0]
     answer(queue, ana, item, "card")
     actions.decide(queue_id=queue.uuid, item_id=item.uuid, actor=ravi, value=says(queue.schema.labels.get(name="card")))
@@ -113,8 +120,7 @@ def test_what_a_reviewer_settled_cannot_be_undone(project, mia, ana, ravi):
     assert Annotation.objects.filter(action="undo").count() == 0
 
 
-def test_nobody_undoes_the_answers_of_others(project, mia, ana, ravi):
-    queue = make(project, mia)
+def test_nobody_undoes_the_answers_of_others(queue, ana, ravi):
     label_items(queue, {ana: ["card"]})
 
     with pytest.raises(Refused, match="nothing left"):

@@ -12,6 +12,7 @@ from datasets_app.labeling.models import Decision
 from datasets_app.scanning import actions, guessing
 from datasets_app.scanning.actions import label_errors
 from datasets_app.scanning.models import Finding, Scan, Tally
+from lifecycle.compute.child import read_result
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
@@ -32,9 +33,31 @@ def dataset(project, ana):
     return dataset
 
 
-def test_a_planted_error_is_found_with_the_label_that_fits_and_no_label_changes(dataset, ravi):
-    before = list(Decision.objects.values_list("digest", flat=True))
-    made = scan(dataset, ravi, "label_errors")
+@pytest.fixture
+def before(dataset) -> list[str]:
+    """The digests of the decisions that are there before anything is scanned."""
+    return list(Decision.objects.values_list("digest", flat=True))
+
+
+@pytest.fixture
+def scanned(dataset, before, ravi) -> Scan:
+    """By the program in a process of its own."""
+    return scan(dataset, ravi, "label_errors")
+
+
+@pytest.fixture
+def _here(monkeypatch):
+    """The program runs in this process: starting another with scikit-learn takes seconds."""
+
+    def run_here(ctx, verb, folder, on_events, **_):
+        return read_result(folder, guessing.main([verb, str(folder)]))
+
+    monkeypatch.setattr(guessing, "leave_with_parent", lambda: None)
+    monkeypatch.setattr(label_errors, "run_child", run_here)
+
+
+def test_a_planted_error_is_found_with_the_label_that_fits_and_no_label_changes(scanned, before):
+    made = scanned
     found = Finding.objects.get()
 
     assert (found.item.text, found.given.name, found.suggested.name) == (WRONG[0], "cash", "card")
@@ -47,8 +70,8 @@ def test_a_planted_error_is_found_with_the_label_that_fits_and_no_label_changes(
     assert Tally.objects.get().open == 1
 
 
-def test_a_second_scan_keeps_what_was_said(dataset, ravi):
-    scan(dataset, ravi, "label_errors")
+@pytest.mark.usefixtures("_here")
+def test_a_second_scan_keeps_what_was_said(scanned, dataset, ravi):
     first = Finding.objects.get()
     actions.dismiss(finding_id=first.uuid, actor=ravi, reason="It is about cash.")
     again = scan(dataset, ravi, "label_errors")
@@ -58,6 +81,7 @@ def test_a_second_scan_keeps_what_was_said(dataset, ravi):
     assert (found.pk, found.status, found.reason, found.score) == (first.pk, "dismissed", "It is about cash.", first.score)
 
 
+@pytest.mark.usefixtures("_here")
 def test_a_dataset_with_one_class_is_refused_by_the_job_with_a_sentence(project, ana, ravi):
     dataset = make_dataset(project, ana)
     import_texts(dataset, ROWS[:12], ana)
@@ -69,6 +93,7 @@ def test_a_dataset_with_one_class_is_refused_by_the_job_with_a_sentence(project,
     assert (Scan.objects.get().state, Finding.objects.count()) == ("failed", 0)
 
 
+@pytest.mark.postgres
 def test_a_cancelled_scan_ends_its_program_and_writes_nothing(dataset, ravi, monkeypatch):
     job = actions.scan(dataset=dataset, kind="label_errors", actor=ravi)
     real = label_errors.write_rows

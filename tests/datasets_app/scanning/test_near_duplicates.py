@@ -38,8 +38,13 @@ def dataset(project, ana):
     return dataset
 
 
-def test_near_texts_are_a_group_and_contradicting_labels_a_finding_of_their_own(dataset, ravi):
-    made = scan(dataset, ravi)
+@pytest.fixture
+def scanned(dataset, ravi) -> Scan:
+    return scan(dataset, ravi)
+
+
+def test_near_texts_are_a_group_and_contradicting_labels_a_finding_of_their_own(scanned):
+    made = scanned
     group = DuplicateGroup.objects.get()
     members = list(group.members.order_by("item_id").values_list("item__text", "nearest", "first"))
 
@@ -59,8 +64,7 @@ def test_near_texts_are_a_group_and_contradicting_labels_a_finding_of_their_own(
     assert list(Event.objects.order_by("id").values_list("verb", flat=True))[-2:] == ["scanning.requested", "scanning.ended"]
 
 
-def test_a_second_scan_of_the_same_data_adds_nothing(dataset, ravi):
-    scan(dataset, ravi)
+def test_a_second_scan_of_the_same_data_adds_nothing(scanned, dataset, ravi):
     again = scan(dataset, ravi)
 
     assert (again.report["new"], again.report["again"], again.report["gone"]) == (0, 2, 0)
@@ -69,8 +73,7 @@ def test_a_second_scan_of_the_same_data_adds_nothing(dataset, ravi):
     assert list(Tally.objects.order_by("kind").values_list("kind", "open")) == [("label_conflict", 1), ("near_duplicate", 1)]
 
 
-def test_a_dismissed_finding_stays_dismissed_and_a_group_that_grows_is_a_new_one(dataset, ana, ravi):
-    scan(dataset, ravi)
+def test_a_dismissed_finding_stays_dismissed_and_a_group_that_grows_is_a_new_one(scanned, dataset, ana, ravi):
     old = Finding.objects.get(kind="near_duplicate")
     actions.dismiss(finding_id=old.uuid, actor=ravi, reason="Wanted: a template.")
     import_texts(dataset, [(f"{LONG} now", "card")], ana)
@@ -85,8 +88,7 @@ def test_a_dismissed_finding_stays_dismissed_and_a_group_that_grows_is_a_new_one
     assert (tally.open, tally.confirmed, tally.dismissed, tally.gone) == (1, 0, 0, 1)
 
 
-def test_a_conflict_that_is_settled_is_gone_and_comes_back_confirmed(dataset, ravi):
-    scan(dataset, ravi)
+def test_a_conflict_that_is_settled_is_gone_and_comes_back_confirmed(scanned, dataset, ravi):
     conflict = Finding.objects.get(kind="label_conflict")
     actions.confirm(finding_id=conflict.uuid, actor=ravi)
     item = dataset.items.get(text=f"{LONG} me")
@@ -104,6 +106,7 @@ def test_a_conflict_that_is_settled_is_gone_and_comes_back_confirmed(dataset, ra
     assert (conflict.status, Tally.objects.get(kind="label_conflict").confirmed) == ("confirmed", 1)
 
 
+@pytest.mark.postgres
 def test_a_cancelled_scan_ends_cancelled_and_another_may_begin(dataset, ravi, monkeypatch):
     job = actions.scan(dataset=dataset, kind="near_duplicates", actor=ravi)
     real = near_duplicates.write
@@ -164,8 +167,8 @@ def test_items_of_an_upload_that_is_not_imported_are_not_read(dataset, ana, ravi
     assert scan(dataset, ravi).report["rows"] == 5
 
 
-def test_groups_never_change(dataset, ravi):
-    scan(dataset, ravi)
+@pytest.mark.postgres
+def test_groups_never_change(scanned):
     for model, change in ((DuplicateGroup, {"size": 9}), (GroupMember, {"first": 0.1})):
         with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
             model.objects.update(**change)

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.core.exceptions import PermissionDenied
 
 from datasets_app.datasets import queries as datasets
-from datasets_app.datasets.models import Item
+from datasets_app.datasets.models import Dataset, Item
 from datasets_app.snapshots import actions, queries
 from datasets_app.snapshots.actions import freezing
 from datasets_app.snapshots.models import Export, Snapshot, SplitAssignment
@@ -35,10 +35,21 @@ def dataset(project, ana):
     return make_dataset(project, ana)
 
 
-def test_a_snapshot_holds_what_is_decided(dataset, ana, mia):
+@pytest.fixture
+def decided(dataset, ana) -> Dataset:
+    """With the forty rows."""
     import_texts(dataset, ROWS, ana)
-    import_texts(dataset, ["undecided one", "undecided two"], ana)
-    snapshot = freeze(dataset, mia, note="first")
+    return dataset
+
+
+@pytest.fixture
+def frozen(decided, mia) -> Snapshot:
+    return freeze(decided, mia)
+
+
+def test_a_snapshot_holds_what_is_decided(decided, ana, mia):
+    import_texts(decided, ["undecided one", "undecided two"], ana)
+    snapshot = freeze(decided, mia, note="first")
 
     assert (snapshot.number, snapshot.parent, snapshot.created_by, snapshot.note) == (1, None, mia, "first")
     assert snapshot.counts == {
@@ -53,19 +64,17 @@ def test_a_snapshot_holds_what_is_decided(dataset, ana, mia):
     assert verbs[-2:] == ["snapshots.requested", "snapshots.frozen"]
 
 
-def test_the_same_decisions_give_the_same_digest(dataset, ana, mia, lee):
-    import_texts(dataset, ROWS, ana)
-    one, other = freeze(dataset, mia), freeze(dataset, lee)
+def test_the_same_decisions_give_the_same_digest(frozen, decided, lee):
+    one, other = frozen, freeze(decided, lee)
 
     assert (one.digest, one.test_digest, one.manifest) == (other.digest, other.test_digest, other.manifest)
     assert (other.number, other.parent) == (2, one)
 
 
-def test_a_later_snapshot_keeps_every_split_and_divides_only_what_is_new(dataset, ana, mia):
-    import_texts(dataset, ROWS, ana)
-    first = {row.item: row.split for row in queries.open_snapshot(freeze(dataset, mia))}
-    import_texts(dataset, [(f"more {label} {n}", label) for label in ("card", "cash") for n in range(20)], ana)
-    second = freeze(dataset, mia, seed=99)
+def test_a_later_snapshot_keeps_every_split_and_divides_only_what_is_new(frozen, decided, ana, mia):
+    first = {row.item: row.split for row in queries.open_snapshot(frozen)}
+    import_texts(decided, [(f"more {label} {n}", label) for label in ("card", "cash") for n in range(20)], ana)
+    second = freeze(decided, mia, seed=99)
     later = {row.item: row.split for row in queries.open_snapshot(second)}
 
     assert {item: later[item] for item in first} == first
@@ -90,13 +99,10 @@ def test_splits_of_the_file_are_kept_and_what_leaks_is_left_out_and_shown(datase
     assert queries.snapshots_with(leaked) == []
 
 
-def test_a_split_is_written_as_the_engine_reads_it(dataset, ana, mia, tmp_path):
-    import_texts(dataset, ROWS, ana)
-    snapshot = freeze(dataset, mia)
-
-    assert queries.write_split(snapshot, "test", tmp_path / "test.jsonl") == 4
+def test_a_split_is_written_as_the_engine_reads_it(frozen, tmp_path):
+    assert queries.write_split(frozen, "test", tmp_path / "test.jsonl") == 4
     lines = [json.loads(line) for line in (tmp_path / "test.jsonl").read_text().splitlines()]
-    assert [line["id"] for line in lines] == [row.item for row in queries.rows_of(snapshot, "test")]
+    assert [line["id"] for line in lines] == [row.item for row in queries.rows_of(frozen, "test")]
     assert {(line["text"], line["label"]) for line in lines} <= set(ROWS)
 
 
@@ -125,21 +131,19 @@ def test_nothing_decided_is_refused_at_once(dataset, ana, mia):
     assert not Job.objects.filter(kind="snapshots.freeze").exists()
 
 
-def test_two_freezes_at_once_and_a_stale_form_are_refused(dataset, ana, mia):
-    import_texts(dataset, ROWS, ana)
-    actions.freeze(dataset=dataset, actor=mia, after=0)
+def test_two_freezes_at_once_and_a_stale_form_are_refused(decided, mia):
+    actions.freeze(dataset=decided, actor=mia, after=0)
     with pytest.raises(Conflict, match="is being frozen"):
-        actions.freeze(dataset=dataset, actor=mia, after=0)
+        actions.freeze(dataset=decided, actor=mia, after=0)
     run_ok()
 
     with pytest.raises(Conflict, match="Snapshot 1 was frozen while you were looking"):
-        actions.freeze(dataset=dataset, actor=mia, after=0)
+        actions.freeze(dataset=decided, actor=mia, after=0)
     assert Snapshot.objects.count() == 1
 
 
 @pytest.mark.parametrize("step", ["read_rows", "leakage", "record", "write_batch", "write_assignments"])
-def test_a_freeze_that_dies_at_any_step_gives_the_same_snapshot_when_run_again(dataset, ana, mia, monkeypatch, step):
-    import_texts(dataset, ROWS, ana)
+def test_a_freeze_that_dies_at_any_step_gives_the_same_snapshot_when_run_again(decided, mia, monkeypatch, step):
     real, calls = getattr(freezing, step), []
 
     def die_once(*args, **kwargs):
@@ -150,16 +154,15 @@ def test_a_freeze_that_dies_at_any_step_gives_the_same_snapshot_when_run_again(d
         return result
 
     monkeypatch.setattr(freezing, step, die_once)
-    freeze(dataset, mia)
+    freeze(decided, mia)
     monkeypatch.undo()
 
     assert Snapshot.objects.count() == 1
     assert SplitAssignment.objects.count() == 40
-    assert Snapshot.objects.get().digest == freeze(dataset, mia).digest
+    assert Snapshot.objects.get().digest == freeze(decided, mia).digest
 
 
-def test_decisions_made_after_a_freeze_began_are_not_in_it(dataset, ana, mia, monkeypatch):
-    import_texts(dataset, ROWS, ana)
+def test_decisions_made_after_a_freeze_began_are_not_in_it(decided, ana, mia, monkeypatch):
     real, calls = freezing.read_rows, []
 
     def die_once(*args):
@@ -169,19 +172,24 @@ def test_decisions_made_after_a_freeze_began_are_not_in_it(dataset, ana, mia, mo
         return real(*args)
 
     monkeypatch.setattr(freezing, "read_rows", die_once)
-    actions.freeze(dataset=dataset, actor=mia)
+    actions.freeze(dataset=decided, actor=mia)
     runner.execute(jobs.claim("default"), beating=False)
     monkeypatch.undo()
-    import_texts(dataset, [("late", "card")], ana)
+    import_texts(decided, [("late", "card")], ana)
 
     assert Snapshot.objects.get().counts["rows"] == 40
 
 
-@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
-def test_an_export_holds_every_row(dataset, ana, mia, kind):
+@pytest.fixture
+def of_odd_cells(dataset, ana, mia) -> Snapshot:
+    """Of the forty rows and two more: a formula, and a text of two lines."""
     import_texts(dataset, [*ROWS, ("=cmd|'/c calc'!A1", "card"), ('multi\nline "quoted"', "cash")], ana)
-    snapshot = freeze(dataset, mia)
-    actions.export(snapshot_id=snapshot.uuid, actor=mia, format=kind)
+    return freeze(dataset, mia)
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_an_export_holds_every_row(of_odd_cells, mia, kind):
+    actions.export(snapshot_id=of_odd_cells.uuid, actor=mia, format=kind)
     run_ok()
     made = Export.objects.get()
 
@@ -195,11 +203,9 @@ def test_an_export_holds_every_row(dataset, ana, mia, kind):
 
 
 @pytest.mark.parametrize("who", ["ana", "gita", "otto"])
-def test_only_engineers_and_leads_freeze(request, dataset, ana, who):
-    import_texts(dataset, ROWS, ana)
-
+def test_only_engineers_and_leads_freeze(request, decided, ana, who):
     with pytest.raises(PermissionDenied, match="Only an ML engineer or an ML lead"):
-        actions.freeze(dataset=dataset, actor=ana if who == "ana" else request.getfixturevalue(who))
+        actions.freeze(dataset=decided, actor=ana if who == "ana" else request.getfixturevalue(who))
     assert not Job.objects.filter(kind="snapshots.freeze").exists()
 
 

@@ -9,10 +9,12 @@ import pyarrow as pa
 from datasets_app.snapshots import manifest
 from datasets_app.snapshots.rules import Placed, Row
 
-ROWS = 10 * manifest.ROW_GROUP
+ROWS = 20_000
 
 
-def test_a_long_manifest_is_read_in_flat_memory(tmp_path):
+def test_a_long_manifest_is_read_in_flat_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(manifest, "ROW_GROUP", ROWS // 10)
+    monkeypatch.setattr(manifest, "BATCH", ROWS // 200)
     digests = (hashlib.sha256(str(number).encode()).hexdigest() for number in range(ROWS))
     placed = [Placed(Row(each, each[:36], each[::-1], each[:36], "a", "", "", "", ""), "train", each) for each in digests]
     path = tmp_path / "manifest.parquet"

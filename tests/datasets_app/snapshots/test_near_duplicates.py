@@ -79,6 +79,7 @@ def test_what_a_scan_found_stands_on_one_side_of_a_snapshot(dataset, ravi, mia):
     assert (snapshot.leakage["scanned"], snapshot.leakage["near_rows"], snapshot.leakage["leaked"]) == (True, 4, 0)
 
 
+@pytest.mark.postgres
 @pytest.mark.django_db
 def test_a_dismissed_group_binds_nobody(dataset, ravi, mia):
     scan(dataset, ravi)

@@ -180,6 +180,7 @@ def test_a_slice_that_chooses_nothing_makes_no_snapshot_and_says_why(dataset, mi
 
 
 # ── Pages and API ───────────────────────────────────────────────────────────
+@pytest.mark.postgres
 @pytest.mark.django_db
 def test_the_slice_leads_to_the_form_and_the_snapshot_tells_its_filters_to_who_reads_texts(dataset, mails, mia, lee, client_for):
     client, url = client_for(mia), reverse("snapshots:dataset", args=[dataset.uuid])
