@@ -100,6 +100,7 @@ def test_the_chooser_begins_with_the_models_own_class_and_goal_and_says_that_it_
     assert confidence.own(test) == test.report["deciding"]
 
 
+@pytest.mark.postgres
 def test_a_threshold_that_was_not_chosen_on_these_rows_says_where_it_was(client_for, run, test, mia):
     validation = make_evaluation(run, "validation")
 

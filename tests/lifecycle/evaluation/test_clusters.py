@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from unittest.mock import patch
 
 import pytest
 from django.core.exceptions import PermissionDenied
@@ -34,21 +35,22 @@ def measured(snapshot, mia):
     return queries.latest_evaluation(make_run(snapshot, mia, accuracy=0.5), "test")
 
 
+def embed(folder, texts, timeout_seconds=0.0):
+    """An engine for which texts are near each other that hold the same word."""
+    assert (folder / "lifecycle.json").is_file()
+    return [NEAR["card" if "card" in text else "refund"] for text in texts]
+
+
 @pytest.fixture
 def engine(monkeypatch):
-    """An engine for which texts are near each other that hold the same word."""
-
-    def embed(folder, texts, timeout_seconds=0.0):
-        assert (folder / "lifecycle.json").is_file()
-        return [NEAR["card" if "card" in text else "refund"] for text in texts]
-
     monkeypatch.setattr(warm, "embed", embed)
 
 
 @pytest.fixture
-def grouped(measured, engine, mia):
-    actions.analyse(evaluation=measured, kind=CLUSTERS, actor=mia)
-    run_ok("default")
+def grouped(measured, mia):
+    with patch.object(warm, "embed", embed):
+        actions.analyse(evaluation=measured, kind=CLUSTERS, actor=mia)
+        run_ok("default")
     return queries.analysis(measured, CLUSTERS)
 
 
@@ -99,6 +101,7 @@ def test_the_items_of_a_group_open_and_become_a_queue(grouped, measured, client_
         assert client_for(mia).get(f"/evaluations/{measured.uuid}/items/", {"group": odd}).status_code == 404
 
 
+@pytest.mark.postgres
 def test_programs_ask_for_it_and_read_it(measured, engine, client_for, mia, aida):
     address = f"/api/v1/evaluations/{measured.uuid}/analyses/"
 
@@ -112,6 +115,7 @@ def test_programs_ask_for_it_and_read_it(measured, engine, client_for, mia, aida
     assert client_for(mia).post(address, {"kind": "words"}, content_type="application/json").status_code == 400
 
 
+@pytest.mark.postgres
 def test_what_is_known_is_not_computed_again_and_what_waits_is_one_job(measured, engine, mia):
     first, second = (actions.analyse(evaluation=measured, kind=CLUSTERS, actor=mia) for _ in range(2))
     assert first == second

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from unittest.mock import patch
 
 import pytest
 
@@ -12,13 +13,13 @@ from lifecycle.engine.tagging import Found
 from lifecycle.evaluation import actions, mistakes, queries, rules
 from lifecycle.evaluation.marks import Marks
 from lifecycle.evaluation.mistakes import Slip
-from lifecycle.evaluation.models import Analysis
+from lifecycle.evaluation.models import Analysis, Evaluation
 from lifecycle.evaluation.rules import Answer
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
 from tests.support.jobs import run_ok
 from tests.support.marks import marked_snapshot
-from tests.support.training import make_run, make_snapshot, several_snapshot
+from tests.support.training import make_run, several_snapshot
 
 CLUSTERS = Analysis.Kind.CLUSTERS
 SHARES = {"train": 30, "validation": 20, "test": 50}
@@ -55,24 +56,35 @@ def test_a_row_counts_once_for_a_mistake_and_of_equals_the_first_by_its_classes_
 
 
 # ── Analyses ────────────────────────────────────────────────────────────────
+def near(folder, texts):
+    """The vectors of an engine for which texts are near each other that hold the same word."""
+    return [[1.0, 0.0] if "card" in text else [0.0, 1.0] for text in texts]
+
+
 @pytest.fixture
-def engine(monkeypatch):
-    """An engine for which texts are near each other that hold the same word."""
-    near = {"card": [1.0, 0.0], "refund": [0.0, 1.0]}
-    monkeypatch.setattr(warm, "embed", lambda folder, texts: [near["card" if "card" in text else "refund"] for text in texts])
+def of_each_task(project, mia):
+    """An evaluation in which many rows are wrong, by task."""
+    snapshots = {"multi_label": several_snapshot, "spans": marked_snapshot}
+    runs = {task: make_run(make(project, mia, copies=12, shares=SHARES), mia, accuracy=0.5) for task, make in snapshots.items()}
+    return {task: queries.latest_evaluation(run, "test").uuid for task, run in runs.items()}
+
+
+@pytest.fixture
+def grouped_each(of_each_task, mia):
+    """Those evaluations once their errors stand in groups."""
+    with patch.object(warm, "embed", near):
+        for uuid in of_each_task.values():
+            actions.analyse(evaluation=Evaluation.objects.get(uuid=uuid), kind=CLUSTERS, actor=mia)
+            run_ok("default")
 
 
 @pytest.fixture(params=["multi_label", "spans"])
-def measured(request, project, mia):
-    """An evaluation in which many rows are wrong."""
-    make = several_snapshot if request.param == "multi_label" else marked_snapshot
-    return queries.latest_evaluation(make_run(make(project, mia, copies=12, shares=SHARES), mia, accuracy=0.5), "test")
+def measured(request, of_each_task):
+    return Evaluation.objects.get(uuid=of_each_task[request.param])
 
 
 @pytest.fixture
-def grouped(measured, engine, mia):
-    actions.analyse(evaluation=measured, kind=CLUSTERS, actor=mia)
-    run_ok("default")
+def grouped(measured, grouped_each):
     return queries.analysis(measured, CLUSTERS)
 
 
@@ -181,9 +193,10 @@ def test_the_rows_of_a_group_open_in_its_order_and_become_a_queue(grouped, measu
         assert client_for(mia).get(address, {"group": odd}).status_code == 404
 
 
+@pytest.mark.postgres
 @pytest.mark.django_db
-def test_groups_that_were_kept_before_kinds_were_told_are_shown(project, mia, client_for):
-    measured = queries.latest_evaluation(make_run(make_snapshot(project, mia), mia, accuracy=0.5), "test")
+def test_groups_that_were_kept_before_kinds_were_told_are_shown(snapshot, mia, client_for):
+    measured = queries.latest_evaluation(make_run(snapshot, mia, accuracy=0.5), "test")
     items = [answer.item for answer in queries.errors_of(measured, 2)]
     report = {
         "errors": 2,

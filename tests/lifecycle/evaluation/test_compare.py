@@ -98,8 +98,7 @@ def test_evaluations_on_two_snapshots_of_a_dataset_say_so(client_for, project, m
     assert "measured on different snapshots, s1 and s2." in page
 
 
-def test_other_labels_and_other_splits_are_refused(client_for, project, mia):
-    run = make_run(make_snapshot(project, mia), mia)
+def test_other_labels_and_other_splits_are_refused(client_for, run, mia):
     test, validation = queries.latest_evaluation(run, "test"), make_evaluation(run, "validation")
 
     with pytest.raises(Refused, match="share no item"):

@@ -21,8 +21,8 @@ def snapshot(project, mia):
 
 
 @pytest.fixture
-def runs(snapshot, project, mia, tmp_path):
-    base = make_decoder(project, mia, tmp_path)
+def runs(snapshot, project, mia):
+    base = make_decoder(project, mia)
     return [make_written_run(snapshot, mia, base, quality=quality, seed=seed) for quality, seed in ((0.0, 1), (1.0, 2))]
 
 
@@ -82,6 +82,7 @@ def test_two_runs_are_compared_and_their_dialogues_shown(runs, mia, client_for):
     assert "3 turns before</summary>" in page
 
 
+@pytest.mark.postgres
 def test_people_choose_with_the_dialogue_as_the_prompt(runs, mia, ana, client_for):
     a, b = (Evaluation.objects.get(run=each, split="test") for each in runs)
 
@@ -124,12 +125,12 @@ def test_turns_that_were_left_out_are_told():
 
 
 @pytest.mark.engine
-def test_a_run_learns_from_dialogues_is_measured_and_read_about(project, mia, tmp_path, client_for):
+def test_a_run_learns_from_dialogues_is_measured_and_read_about(project, mia, client_for):
     from lifecycle.training import actions as training
     from lifecycle.training.models import Run
     from tests.lifecycle.evaluation.test_written_engine import QUICK
 
-    snapshot, base = chat_snapshot(project, mia, more=[TOOLS]), make_decoder(project, mia, tmp_path)
+    snapshot, base = chat_snapshot(project, mia, more=[TOOLS]), make_decoder(project, mia)
 
     run = training.launch(snapshot=snapshot, base=base, strategy="full", actor=mia, options=QUICK)
     run_ok("training")

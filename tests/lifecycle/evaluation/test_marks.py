@@ -229,6 +229,7 @@ def engine(monkeypatch):
     monkeypatch.setattr(warm, "predict", predict)
 
 
+@pytest.mark.postgres
 def test_spans_are_suggested_by_stable_ids_and_texts_without_any_get_none(snapshot, run, engine, mia):
     add_items(snapshot.dataset, mia, ["a card and money", "nothing of either"])
     queue = make_queue(snapshot.dataset, mia)

@@ -7,6 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from django.conf import settings
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from datasets_app.snapshots import queries as snapshots
 from lifecycle.compute.child import Result
@@ -18,7 +21,7 @@ from lifecycle.refusals import Refused
 from registry.ledger.models import Event
 from tests.support.jobs import run_jobs, run_ok
 from tests.support.losses import made_losses
-from tests.support.probes import TASKS, measured
+from tests.support.probes import TASKS
 from tests.support.written import chat_snapshot, make_decoder, make_written_run
 
 pytestmark = pytest.mark.django_db
@@ -31,9 +34,21 @@ def _few_are_enough(monkeypatch):
 
 
 @pytest.fixture
-def measure(project, mia, tmp_path):
-    """An evaluation of a task."""
-    return lambda task: measured(task, project, mia, tmp_path)
+def told(of_each_task, mia) -> dict[str, int]:
+    """Whether training rows can be told was asked on the page of each of them. Returns how many statements that page took before."""
+    client, before = Client(), {}
+    client.force_login(mia)
+    client.get("/evaluations/")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(rules, "LEAST_ROWS", 5)
+        made_losses(patched, lambda row: 0.1)
+        for task, uuid in of_each_task.items():
+            with CaptureQueriesContext(connection) as statements:
+                client.get(f"/evaluations/{uuid}/")
+            before[task] = len(statements)
+            client.post(f"/evaluations/{uuid}/analyse/", {"kind": "membership"})
+        run_ok("training")
+    return before
 
 
 def in_the_report(evaluation) -> float:
@@ -88,15 +103,10 @@ def test_where_a_row_is_a_mean_of_parts_the_parts_give_the_loss_of_the_report(ta
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_the_report_offers_it_in_the_words_of_the_task_then_shows_it(task, measure, client_for, mia, aida, monkeypatch):
+def test_the_report_offers_it_in_the_words_of_the_task(task, measure, client_for, mia, aida):
     evaluation = measure(task)
-    made_losses(monkeypatch, lambda row: 0.1)
-    address = f"/evaluations/{evaluation.uuid}/"
-    before, others = (client_for(person).get(address).content.decode() for person in (mia, aida))
 
-    client_for(mia).post(f"{address}analyse/", {"kind": "membership"})
-    run_ok("training")
-    after, alone = (client_for(aida).get(path).content.decode() for path in (address, f"{address}membership/"))
+    before, others = (client_for(person).get(f"/evaluations/{evaluation.uuid}/").content.decode() for person in (mia, aida))
 
     loss = membership_page.LOSS[evaluation.report.get("task", "single_label")]
     most = "1,000" if task in ("free_text", "chat") else "10,000"
@@ -105,27 +115,27 @@ def test_the_report_offers_it_in_the_words_of_the_task_then_shows_it(task, measu
         assert f"The loss of a row is {loss}. Up to {most} rows of each side are compared." in page
     assert "Try to tell training rows" in before
     assert "Try to tell training rows" not in others
-    fact = rules.leak(queries.analysis(evaluation, MEMBERSHIP).report).fact
-    for page in (after, alone):
-        assert fact in page
-        assert f"The loss of a row is {loss}." in page
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_a_report_takes_no_more_statements_with_the_finding(task, measure, client_for, mia, monkeypatch, django_assert_max_num_queries):
-    evaluation, client = measure(task), client_for(mia)
-    made_losses(monkeypatch, lambda row: 0.1)
-    address = f"/evaluations/{evaluation.uuid}/"
-    client.get(address)
-    with django_assert_max_num_queries(40) as before:
-        client.get(address)
-    asked = len(before)
+def test_the_report_then_shows_it_in_these_words(task, measure, told, client_for, aida):
+    evaluation, client = measure(task), client_for(aida)
 
-    client.post(f"{address}analyse/", {"kind": "membership"})
-    run_ok("training")
+    after, alone = (client.get(f"/evaluations/{evaluation.uuid}/{path}").content.decode() for path in ("", "membership/"))
 
-    with django_assert_max_num_queries(asked + 1):  # the job that made it
-        client.get(address)
+    fact = rules.leak(queries.analysis(evaluation, MEMBERSHIP).report).fact
+    for page in (after, alone):
+        assert fact in page
+        assert f"The loss of a row is {membership_page.LOSS[evaluation.report.get('task', 'single_label')]}." in page
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_report_takes_no_more_statements_with_the_finding(task, measure, told, client_for, mia, django_assert_max_num_queries):
+    client, address = client_for(mia), f"/evaluations/{measure(task).uuid}/"
+
+    with django_assert_max_num_queries(told[task] + 1):  # the job that made it
+        assert client.get(address).context["membership"]
+    assert 10 <= told[task] < 40
 
 
 def test_of_texts_that_are_written_fewer_rows_are_compared(measure, mia, monkeypatch):
@@ -140,7 +150,7 @@ def test_of_texts_that_are_written_fewer_rows_are_compared(measure, mia, monkeyp
     assert report["members"] == report["others"] == len(asked) == 5 < evaluation.rows
 
 
-def test_dialogues_whose_last_answer_is_not_learnt_stand_on_neither_side(project, mia, tmp_path, monkeypatch):
+def test_dialogues_whose_last_answer_is_not_learnt_stand_on_neither_side(project, mia, monkeypatch):
     quiet = [
         [{"role": "user", "content": f"hello {at}"}, {"role": "assistant", "content": "yes"}, {"role": "user", "content": "my card"},
          {"role": "assistant", "content": "no", "weight": 0}]
@@ -148,7 +158,7 @@ def test_dialogues_whose_last_answer_is_not_learnt_stand_on_neither_side(project
     ]  # fmt: skip
     called = [[{"role": "user", "content": f"call {at}"}, {"role": "assistant", "tool_calls": [{}], "content": None}] for at in range(10)]
     snapshot = chat_snapshot(project, mia, more=[*quiet, *called])
-    run = make_written_run(snapshot, mia, make_decoder(project, mia, tmp_path))
+    run = make_written_run(snapshot, mia, make_decoder(project, mia))
     evaluation = Evaluation.objects.get(run=run, split="test")
     asked = made_losses(monkeypatch, lambda row: 0.1)
 
@@ -185,6 +195,7 @@ def test_too_few_rows_are_refused_and_nothing_is_queued(task, measure, mia, monk
     assert not Event.objects.filter(verb="evaluation.analysis_requested").exists()
 
 
+@pytest.mark.postgres
 def test_an_engine_that_fails_leaves_nothing_and_says_why(measure, client_for, mia, monkeypatch):
     evaluation = measure("free_text")
     broken = Result("failed", "nan_loss", "The model gives no numbers for some rows.", "Train again with a lower rate.")

@@ -167,6 +167,7 @@ def test_leaning_to_length_is_told_where_chance_does_not_explain_it(low, high, k
     assert orders.length({"longer_preferred_by_people": None}) is None
 
 
+@pytest.mark.postgres
 def test_two_evaluations_of_equal_responses_alone_cannot_be_compared(project, mia, client_for):
     dataset = make_dataset(project, mia, task="preference")
     rows = [(f"card {at}", "help", "late", "tie") for at in range(20)] + [(f"order {at}", "help", "late", "first") for at in range(20)]

@@ -8,19 +8,9 @@ from django.utils import timezone
 from lifecycle.evaluation import actions, pages, queries
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.jobs.models import Job
-from tests.support.training import make_run, make_snapshot
+from tests.support.training import make_run
 
 HTMX = {"HTTP_HX_REQUEST": "true"}
-
-
-@pytest.fixture
-def snapshot(project, mia):
-    return make_snapshot(project, mia)
-
-
-@pytest.fixture
-def measured(snapshot, mia) -> Evaluation:
-    return queries.latest_evaluation(make_run(snapshot, mia, accuracy=0.6), "test")
 
 
 def test_an_evaluation_shows_its_metrics_with_intervals_and_links_each_cell_to_its_rows(client_for, measured, mia):
@@ -57,6 +47,7 @@ def test_rows_of_a_cell_become_a_queue_by_those_who_may_open_one(client_for, mea
     assert sorted(str(item.uuid) for item in form.initial["item"]) == sorted(uuids[:2])
 
 
+@pytest.mark.postgres
 def test_a_split_that_is_still_measured_is_told_and_loaded_beside_the_one_that_is_there(client_for, snapshot, mia):
     run = make_run(snapshot, mia, splits=("validation",))
     job = actions.evaluate(run=run, split="test", actor=mia)
@@ -110,8 +101,7 @@ def test_two_runs_are_compared_on_the_same_items(client_for, snapshot, mia):
     assert "fixed" in page
 
 
-def test_a_comparison_with_a_hidden_evaluation_shows_nothing_of_it(client_for, snapshot, mia, otto):
-    run = make_run(snapshot, mia)
+def test_a_comparison_with_a_hidden_evaluation_shows_nothing_of_it(client_for, run, otto):
     a = queries.latest_evaluation(run, "test")
 
     page = client_for(otto).get(f"/evaluations/compare/?a={a.uuid}&b={a.uuid}").content.decode()
@@ -121,10 +111,16 @@ def test_a_comparison_with_a_hidden_evaluation_shows_nothing_of_it(client_for, s
 
 
 @pytest.fixture
-def four(snapshot, mia, monkeypatch) -> list[Evaluation]:
-    """Oldest first, of which a picker shows two."""
-    monkeypatch.setattr(pages, "LISTED", 2)
+def runs(snapshot, mia) -> list[Evaluation]:
+    """The test evaluations of four runs, the oldest first."""
     return [queries.latest_evaluation(make_run(snapshot, mia, splits=("test",), seed=seed), "test") for seed in range(1, 5)]
+
+
+@pytest.fixture
+def four(runs, monkeypatch) -> list[Evaluation]:
+    """Those of which a picker shows two."""
+    monkeypatch.setattr(pages, "LISTED", 2)
+    return runs
 
 
 def test_evaluations_that_the_picker_no_longer_lists_are_compared_by_their_addresses(client_for, four, mia, django_assert_num_queries):

@@ -49,8 +49,8 @@ def test_marked_parts_are_held_against_baselines_by_micro_f1():
     ("accuracy", "told"),
     [(0.02, "This run does not beat a baseline."), (1.0, ""), (0.3, "This run is not clearly better than a baseline.")],
 )
-def test_it_stands_before_all_figures(accuracy, told, project, mia, client_for):
-    run = make_run(make_snapshot(project, mia), mia, accuracy=accuracy, seed=3)
+def test_it_stands_before_all_figures(accuracy, told, snapshot, mia, client_for):
+    run = make_run(snapshot, mia, accuracy=accuracy, seed=3)
     evaluation = queries.latest_evaluation(run, "test")
     client = client_for(mia)
 

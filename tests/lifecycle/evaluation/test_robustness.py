@@ -16,15 +16,14 @@ from lifecycle.jobs.models import Job
 from registry.ledger.models import Event
 from registry.ledger.rules import digest_of
 from tests.support.evaluations import made_probes
-from tests.support.training import make_run, make_snapshot
 
 HTMX = {"HTTP_HX_REQUEST": "true"}
 KIND = {"kind": "robustness"}
 
 
 @pytest.fixture
-def evaluation(project, mia) -> Evaluation:
-    return queries.latest_evaluation(make_run(make_snapshot(project, mia), mia), "test")
+def evaluation(run) -> Evaluation:
+    return queries.latest_evaluation(run, "test")
 
 
 def upper(item: str, confidence: float) -> Flip:

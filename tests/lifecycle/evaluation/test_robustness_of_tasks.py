@@ -13,7 +13,7 @@ from lifecycle.evaluation import robustness_page
 from lifecycle.jobs.models import Job
 from registry.ledger.models import Event
 from tests.support.evaluations import made_probes
-from tests.support.probes import SAID, TASKS, flip, items_of, measured
+from tests.support.probes import SAID, TASKS, flip, items_of
 
 pytestmark = pytest.mark.django_db
 NAMED = {
@@ -22,12 +22,6 @@ NAMED = {
     "ranking": ("Accuracy of pairs", "Best response first"), "free_text": ("ROUGE-L", "Exact match"), "chat": ("ROUGE-L", "Exact match"),
 }  # fmt: skip
 HEADS = {"preference": "Prompt and responses", "ranking": "Prompt and responses", "free_text": "Prompt", "chat": "Prompt"}
-
-
-@pytest.fixture
-def measure(project, mia, tmp_path):
-    """An evaluation of a task."""
-    return lambda task: measured(task, project, mia, tmp_path)
 
 
 @pytest.mark.parametrize("task", TASKS)

@@ -108,16 +108,14 @@ def test_what_differs_from_run_to_run_is_no_part_of_a_report():
     assert rules.report_of({"rows": 3, "seconds": 1.2, "status": "succeeded", "error": None, "format": 1}) == {"rows": 3}
 
 
-def test_the_same_measurement_twice_is_one_evaluation(project, mia):
-    run = make_run(make_snapshot(project, mia), mia)
+def test_the_same_measurement_twice_is_one_evaluation(run):
     before = Evaluation.objects.count()
 
     assert make_evaluation(run, "test") == queries.latest_evaluation(run, "test")
     assert Evaluation.objects.count() == before
 
 
-def test_a_comparison_is_the_same_again_and_turns_its_sign_with_the_order(project, mia):
-    snapshot = make_snapshot(project, mia)
+def test_a_comparison_is_the_same_again_and_turns_its_sign_with_the_order(snapshot, mia):
     a, b = (queries.latest_evaluation(make_run(snapshot, mia, accuracy=share, seed=2), "test") for share in (0.5, 1.0))
 
     there, back = compare.paired_report(a, b), compare.paired_report(b, a)
@@ -128,8 +126,8 @@ def test_a_comparison_is_the_same_again_and_turns_its_sign_with_the_order(projec
     assert (there["metrics"]["accuracy"]["verdict"], back["metrics"]["accuracy"]["verdict"]) == ("better", "worse")
 
 
-def test_evaluations_of_two_datasets_cannot_be_compared(project, mia):
-    a, b = (queries.latest_evaluation(make_run(make_snapshot(project, mia), mia), "test") for _ in range(2))
+def test_evaluations_of_two_datasets_cannot_be_compared(run, project, mia):
+    a, b = (queries.latest_evaluation(each, "test") for each in (run, make_run(make_snapshot(project, mia), mia)))
 
     with pytest.raises(Refused, match="different datasets"):
         compare.paired_report(a, b)

@@ -109,14 +109,14 @@ def test_the_page_shows_the_scores_of_several_classes(measured, client_for, mia)
 
 def test_the_numbers_of_the_page_open_as_many_rows_as_they_say(measured, mia):
     for each in measured.report["per_class"]:
-        missed = pages.items(mia, measured.uuid, {"true": each["label"], "wrong": "1"})
-        extra = pages.items(mia, measured.uuid, {"predicted": each["label"], "wrong": "1"})
+        missed = pages.items(mia, measured, {"true": each["label"], "wrong": "1"})
+        extra = pages.items(mia, measured, {"predicted": each["label"], "wrong": "1"})
         assert (missed["total"], extra["total"]) == (each["missed"], each["extra"])
     pairs = rules.confused(measured.report)
     assert pairs
     for pair in pairs:
-        assert pages.items(mia, measured.uuid, {"true": pair.true, "predicted": pair.predicted})["total"] == pair.count
-    assert pages.items(mia, measured.uuid, {})["total"] == measured.report["wrong_rows"]
+        assert pages.items(mia, measured, {"true": pair.true, "predicted": pair.predicted})["total"] == pair.count
+    assert pages.items(mia, measured, {})["total"] == measured.report["wrong_rows"]
 
 
 def test_rows_are_titled_in_words(measured, client_for, mia):
@@ -162,6 +162,7 @@ def test_the_api_gives_the_report_and_the_right_accuracy(measured, client_for, m
     assert (report["task"], report["per_class"][0]["threshold"]) == ("multi_label", 0.5)
 
 
+@pytest.mark.postgres
 def test_two_runs_are_compared_row_by_row(snapshot, measured, client_for, mia):
     better = queries.latest_evaluation(make_run(snapshot, mia, accuracy=1.0, seed=2), "test")
 

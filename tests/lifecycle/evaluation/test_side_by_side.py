@@ -38,9 +38,9 @@ def snapshot(project, mia):
 
 
 @pytest.fixture
-def pair(snapshot, project, mia, tmp_path):
+def pair(snapshot, project, mia):
     """The test evaluations of two runs."""
-    base = make_decoder(project, mia, tmp_path)
+    base = make_decoder(project, mia)
     runs = [make_written_run(snapshot, mia, base, quality=quality, seed=seed) for quality, seed in ((0.3, 1), (0.9, 2))]
     return [queries.latest_evaluation(run, "test") for run in runs]
 
@@ -221,8 +221,8 @@ def test_models_of_classes_are_refused(project, mia):
     assert not Dataset.objects.filter(task="preference").exists()
 
 
-def test_models_of_different_data_are_refused(pair, project, mia, tmp_path):
-    other = make_written_run(written_snapshot(project, mia, name="other"), mia, make_decoder(project, mia, tmp_path, "second"))
+def test_models_of_different_data_are_refused(pair, project, mia):
+    other = make_written_run(written_snapshot(project, mia, name="other"), mia, make_decoder(project, mia, name="second"))
 
     with pytest.raises(Refused, match="The two evaluations are on different datasets"):
         actions.ask_people(first=pair[0], second=queries.latest_evaluation(other, "test"), actor=mia)
@@ -250,6 +250,7 @@ def test_who_reads_no_samples_copies_none(pair, lee, ana):
 
 
 # ── Pages and API ───────────────────────────────────────────────────────────
+@pytest.mark.postgres
 def test_people_are_asked_from_the_comparison(pair, mia, client_for):
     client, address = client_for(mia), f"/evaluations/compare/?a={pair[0].uuid}&b={pair[1].uuid}"
     assert "Ask people" in client.get(address).content.decode()
@@ -275,6 +276,7 @@ def test_a_form_that_says_nothing_asks_nobody(pair, mia, client_for):
     assert not SideBySide.objects.exists()
 
 
+@pytest.mark.postgres
 def test_the_api_asks_opens_and_tells(pair, mia, ana, client_for):
     client = client_for(mia)
     body = {"first": str(pair[0].uuid), "second": str(pair[1].uuid), "pairs": 10}

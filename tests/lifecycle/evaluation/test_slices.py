@@ -145,7 +145,7 @@ def test_groups_are_read_from_the_items_once(client_for, measured, mia, django_a
     address = f"/evaluations/{measured.uuid}/groups/?column=metadata:channel"
     client.get(address)
 
-    with django_assert_num_queries(8) as found:
+    with django_assert_num_queries(7) as found:
         client.get(address + "&class=card")
 
     assert not any("json_each" in query["sql"] for query in found.captured_queries)

@@ -22,16 +22,11 @@ from registry.ledger.models import Event
 from tests.support.jobs import run_jobs, run_ok
 from tests.support.labeling import add_items, answer, make_dataset, make_queue, make_schema, queue_items
 from tests.support.registry import make_version
-from tests.support.training import make_run, make_snapshot
+from tests.support.training import make_run
 
 pytestmark = pytest.mark.django_db
 FRESH = ["my card is gone", "give me the money back", "the password is wrong"]
 SURE = {"card": [0.9, 0.06, 0.04], "money": [0.02, 0.38, 0.6], "password": [0.32, 0.28, 0.4]}  # card, login, refund
-
-
-@pytest.fixture
-def snapshot(project, mia):
-    return make_snapshot(project, mia)
 
 
 @pytest.fixture
@@ -122,6 +117,7 @@ def test_models_stay_side_by_side_and_the_newest_is_shown(queue, snapshot, run, 
     assert [score for _, score in shown[1]["ranks"]] == [0.6, 0.38]
 
 
+@pytest.mark.postgres
 def test_a_registered_version_suggests_after_its_bytes_were_verified(project, mia, lee, engine, monkeypatch):
     version = make_version(project, mia, lee)
     dataset = version.run.snapshot.dataset
@@ -288,6 +284,7 @@ def test_only_who_manages_labeling_has_models_suggest(queue, run, mia, ana, gita
 
 
 # ── Pages and the API ───────────────────────────────────────────────────────
+@pytest.mark.postgres
 def test_the_page_offers_models_and_starts_the_job(queue, run, engine, mia, client_for):
     client, url = client_for(mia), f"/evaluations/suggest/{queue.dataset.uuid}/"
     page = client.get(f"{url}?queue={queue.uuid}").content.decode()
@@ -325,6 +322,7 @@ def test_more_models_take_no_more_statements(queue, snapshot, run, mia, client_f
         client.get(url)
 
 
+@pytest.mark.postgres
 def test_programs_list_models_and_have_one_suggest(queue, run, engine, mia, client_for):
     client, url = client_for(mia), f"/api/v1/datasets/{queue.dataset.uuid}/suggest/"
 

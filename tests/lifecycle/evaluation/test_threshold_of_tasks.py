@@ -34,6 +34,7 @@ def several(project, mia):
     return both(make_run(several_snapshot(project, mia), mia, accuracy=0.6, splits=("test",)))
 
 
+@pytest.mark.postgres
 def test_of_several_classes_the_chooser_begins_with_the_most_mistaken_one_and_offers_no_other_than_a_class(several, client_for, mia):
     _, test = several
     worst = max(test.report["per_class"], key=lambda each: each["missed"] + each["extra"])

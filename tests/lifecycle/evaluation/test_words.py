@@ -14,16 +14,11 @@ from lifecycle.refusals import Refused
 from registry.ledger.models import Event
 from tests.support.jobs import run_jobs, run_ok
 from tests.support.marks import marked_snapshot
-from tests.support.training import make_run, make_snapshot, several_snapshot
+from tests.support.training import make_run, several_snapshot
 
 pytestmark = pytest.mark.django_db
 WORDS = Analysis.Kind.WORDS
 NOTHING = "The model marked nothing in this text, so no word speaks for a span."
-
-
-@pytest.fixture
-def measured(project, mia):
-    return queries.latest_evaluation(make_run(make_snapshot(project, mia), mia, accuracy=0.6), "test")
 
 
 @pytest.fixture
@@ -210,6 +205,7 @@ def test_of_marked_parts_each_span_has_the_words_around_it(marked, monkeypatch, 
     }
 
 
+@pytest.mark.postgres
 def test_where_nothing_was_marked_no_word_is_looked_for(marked, client_for, mia):
     row = rows_of(marked, found=False)[0]
     client, address = client_for(mia), f"/evaluations/{marked.uuid}/words/?item={row.item}"

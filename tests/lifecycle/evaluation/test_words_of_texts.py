@@ -23,13 +23,13 @@ WORDS = Analysis.Kind.WORDS
 FOUND = {"log_probability": -3.5, "empty": -9.25, "tokens": 7, "unit": "words", "size": 1, "found": 4, "taken": 2}
 
 
-def measured_on(snapshot, project, mia, tmp_path):
-    return Evaluation.objects.get(run=make_written_run(snapshot, mia, make_decoder(project, mia, tmp_path)), split="test")
+def measured_on(snapshot, project, mia):
+    return Evaluation.objects.get(run=make_written_run(snapshot, mia, make_decoder(project, mia)), split="test")
 
 
 @pytest.fixture
-def measured(project, mia, tmp_path):
-    return measured_on(written_snapshot(project, mia), project, mia, tmp_path)
+def measured(project, mia):
+    return measured_on(written_snapshot(project, mia), project, mia)
 
 
 @pytest.fixture
@@ -95,8 +95,8 @@ def test_the_child_gets_the_row_with_the_answer_that_was_written(measured, engin
     assert cut["answer"] != "please look again"
 
 
-def test_of_a_dialogue_each_turn_stands_by_itself(project, mia, tmp_path, engine, client_for):
-    measured = measured_on(chat_snapshot(project, mia), project, mia, tmp_path)
+def test_of_a_dialogue_each_turn_stands_by_itself(project, mia, engine, client_for):
+    measured = measured_on(chat_snapshot(project, mia), project, mia)
     row = row_of(measured, cut=True)
     client, address = client_for(mia), address_of(measured, row)
 
@@ -215,6 +215,7 @@ def test_a_child_that_fails_ends_the_job_with_its_sentence_and_keeps_nothing(mea
     assert not scratch(job).exists()
 
 
+@pytest.mark.postgres
 def test_programs_ask_for_it_and_read_it(measured, engine, client_for, mia):
     address, client, row = f"/api/v1/evaluations/{measured.uuid}/words/", client_for(mia), row_of(measured)
 

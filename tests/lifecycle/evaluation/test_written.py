@@ -24,8 +24,8 @@ def snapshot(project, mia):
 
 
 @pytest.fixture
-def base(project, mia, tmp_path):
-    return make_decoder(project, mia, tmp_path)
+def base(project, mia):
+    return make_decoder(project, mia)
 
 
 @pytest.fixture
@@ -199,6 +199,7 @@ def test_the_runs_page_shows_sample_answers_and_the_baselines(run, mia, aida, cl
     assert "sample 1 at 60" not in client_for(aida).get(f"/runs/{run.uuid}/").content.decode()
 
 
+@pytest.mark.postgres
 def test_two_runs_are_compared_row_by_row(run, snapshot, base, mia, client_for):
     better = make_written_run(snapshot, mia, base, quality=1.0, seed=2)
     a, b = (Evaluation.objects.get(run=each, split="test") for each in (run, better))

@@ -30,7 +30,7 @@ def test_a_run_learns_to_answer_is_measured_beside_baselines_and_read_about(proj
     ended = run_ok("training")
 
     run.refresh_from_db()
-    assert [job.kind for job in ended] == ["training.train", "evaluation.evaluate", "evaluation.evaluate"]
+    assert [job.kind for job in ended] == ["training.train", "evaluation.evaluate"]
     assert run.state == Run.State.SUCCEEDED
     assert set(run.metrics) == {"validation_loss", "perplexity"}
     points = run.points.filter(name="validation_loss").order_by("value", "step")

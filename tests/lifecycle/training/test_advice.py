@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from datasets_app.snapshots import queries as snapshots
 from lifecycle.engine.defaults import tokens_from_characters
@@ -15,21 +16,10 @@ from lifecycle.training.advice import Answers, Lengths
 from lifecycle.training.models import Estimate, Run
 from registry.ledger.models import Event
 from tests.support.marks import marked_snapshot
-from tests.support.tiny_models import make_tiny_base
-from tests.support.training import make_base, make_snapshot, several_snapshot
+from tests.support.training import make_base, several_snapshot, write_base
 from tests.support.written import make_decoder, written_snapshot
 
 HTMX = {"HTTP_HX_REQUEST": "true"}
-
-
-@pytest.fixture
-def snapshot(project, mia):
-    return make_snapshot(project, mia)
-
-
-@pytest.fixture
-def base(project, mia, snapshot):
-    return make_base(project, mia)
 
 
 def page(client, path: str, **headers):
@@ -105,7 +95,11 @@ def test_a_limit_that_no_base_keeps_is_told(client_for, mia, base):
 
 
 def test_lengths_are_counted_by_the_tokenizer_of_the_base_once(snapshot, project, mia, tmp_path):
-    base = make_base(project, mia, folder=make_tiny_base(tmp_path / "tiny"), name="real")
+    words = Tokenizer(models.WordLevel({"[UNK]": 0, "[CLS]": 1, "[SEP]": 2}, unk_token="[UNK]"))
+    words.pre_tokenizer = pre_tokenizers.Whitespace()
+    words.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 1), ("[SEP]", 2)])
+    words.save(str(write_base(tmp_path / "real") / "tokenizer.json"))
+    base = make_base(project, mia, folder=tmp_path / "real", name="real")
 
     first = advising.lengths_of(snapshot, base)
     with CaptureQueriesContext(connection) as again:
@@ -124,6 +118,7 @@ def test_without_a_tokenizer_that_can_be_read_lengths_are_estimated(snapshot, ba
     assert lengths == Lengths(tuple(sorted(tokens_from_characters(len(text)) for text in texts)), counted=False)
 
 
+@pytest.mark.postgres
 def test_several_classes_a_text_are_advised_too(project, mia):
     snapshot = several_snapshot(project, mia)
     base = make_base(project, mia)
@@ -157,11 +152,23 @@ def test_the_api_refuses_nonsense_and_a_foreign_base(client_for, mia, ana, otto,
     assert [client_for(each).get(address).status_code for each in (ana, otto)] == [403, 404]
 
 
-def test_where_texts_get_no_classes_advice_is_refused_in_a_sentence_and_not_offered(client_for, mia, project, base, tmp_path):
-    decoder = make_decoder(project, mia, tmp_path)
-    snapshots = {marked_snapshot(project, mia): base, written_snapshot(project, mia): decoder}
+@pytest.fixture
+def decoder(base, mia):
+    return make_decoder(base.project, mia)
 
-    for snapshot, fitting in snapshots.items():
+
+@pytest.fixture
+def marked(decoder, mia):
+    return marked_snapshot(decoder.project, mia)
+
+
+@pytest.fixture
+def written(marked, project, mia):
+    return written_snapshot(project, mia)
+
+
+def test_where_texts_get_no_classes_advice_is_refused_in_a_sentence_and_not_offered(client_for, mia, marked, written, base, decoder):
+    for snapshot, fitting in {marked: base, written: decoder}.items():
         client, address = client_for(mia), f"/api/v1/snapshots/{snapshot.uuid}/advice/"
         shown = client.get(f"/runs/launch/?snapshot={snapshot.uuid}&advice=1")
         refused = client.get(address)
@@ -170,10 +177,8 @@ def test_where_texts_get_no_classes_advice_is_refused_in_a_sentence_and_not_offe
         assert (refused.status_code, b"Advice is of classes of texts so far" in refused.content) == (422, True)
 
 
-def test_ten_steps_of_a_base_that_does_not_fit_are_refused_and_nothing_is_queued(mia, project, base, tmp_path):
-    decoder = make_decoder(project, mia, tmp_path)
-
-    for snapshot, other in ((marked_snapshot(project, mia), decoder), (written_snapshot(project, mia), base)):
+def test_ten_steps_of_a_base_that_does_not_fit_are_refused_and_nothing_is_queued(mia, marked, written, base, decoder):
+    for snapshot, other in ((marked, decoder), (written, base)):
         with pytest.raises(Refused) as refusal:
             actions.estimate(snapshot=snapshot, base=other, strategy="lora", actor=mia)
         assert list(refusal.value.fields) == ["base"]

@@ -9,18 +9,14 @@ import pytest
 from lifecycle.evaluation import queries as evaluations
 from lifecycle.jobs.models import Job
 from lifecycle.training.models import Run
-from tests.support.training import make_base, make_run, make_snapshot
+from tests.support.training import make_run
 
 JSON = {"content_type": "application/json"}
 
 
-@pytest.fixture
-def snapshot(project, mia):
-    return make_snapshot(project, mia)
-
-
-def test_a_run_is_launched_read_stopped_and_resumed(client_for, snapshot, mia):
-    base, client, key = make_base(snapshot.dataset.project, mia), client_for(mia), str(uuid.uuid4())
+@pytest.mark.postgres
+def test_a_run_is_launched_read_stopped_and_resumed(client_for, snapshot, base, mia):
+    client, key = client_for(mia), str(uuid.uuid4())
     body = {"snapshot": str(snapshot.uuid), "base": str(base.uuid), "strategy": "head", "options": {"epochs": 3}, "key": key}
 
     made = client.post("/api/v1/runs/", body, **JSON)
@@ -36,8 +32,7 @@ def test_a_run_is_launched_read_stopped_and_resumed(client_for, snapshot, mia):
     assert [row["number"] for row in client.get("/api/v1/runs/").json()["results"]] == [1]
 
 
-def test_a_setting_out_of_range_is_named_and_nothing_starts(client_for, snapshot, mia):
-    base = make_base(snapshot.dataset.project, mia)
+def test_a_setting_out_of_range_is_named_and_nothing_starts(client_for, snapshot, base, mia):
     body = {"snapshot": str(snapshot.uuid), "base": str(base.uuid), "options": {"batch_size": 0}}
 
     answer = client_for(mia).post("/api/v1/runs/", body, **JSON)
@@ -47,9 +42,8 @@ def test_a_setting_out_of_range_is_named_and_nothing_starts(client_for, snapshot
     assert not Run.objects.exists()
 
 
-def test_strangers_and_readers_cannot_launch_or_stop(client_for, snapshot, mia, ana, otto):
-    run = make_run(snapshot, mia, succeeded=False)
-    body = {"snapshot": str(snapshot.uuid), "base": str(run.base.uuid)}
+def test_strangers_and_readers_cannot_launch_or_stop(client_for, waiting, ana, otto):
+    run, body = waiting, {"snapshot": str(waiting.snapshot.uuid), "base": str(waiting.base.uuid)}
 
     assert client_for(otto).get(f"/api/v1/runs/{run.uuid}/").status_code == 404
     assert client_for(otto).post("/api/v1/runs/", body, **JSON).status_code == 404
@@ -58,8 +52,7 @@ def test_strangers_and_readers_cannot_launch_or_stop(client_for, snapshot, mia, 
     assert list(Run.objects.values_list("state", flat=True)) == ["queued"]
 
 
-def test_base_models_are_listed_and_a_folder_outside_is_refused(client_for, project, mia, ana):
-    base = make_base(project, mia)
+def test_base_models_are_listed_and_a_folder_outside_is_refused(client_for, project, base, mia, ana):
     body = {"project": str(project.uuid), "kind": "folder", "path": "/etc"}
 
     (row,) = client_for(mia).get("/api/v1/base-models/").json()["results"]
@@ -71,6 +64,7 @@ def test_base_models_are_listed_and_a_folder_outside_is_refused(client_for, proj
     assert client_for(ana).post("/api/v1/base-models/", body, **JSON).status_code == 403
 
 
+@pytest.mark.postgres
 def test_evaluations_are_asked_for_read_and_compared(client_for, snapshot, mia, otto):
     first, second = make_run(snapshot, mia, accuracy=0.5), make_run(snapshot, mia, accuracy=1.0, seed=2)
     a, b = evaluations.latest_evaluation(first, "test"), evaluations.latest_evaluation(second, "test")

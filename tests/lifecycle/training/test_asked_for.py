@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 
 import pytest
+from django.test import Client
 
 from lifecycle.jobs.models import Job
 from lifecycle.training import launch_page
@@ -30,8 +31,15 @@ def newer(older, project, mia):
 
 
 @pytest.fixture
-def base(project, mia):
+def base(newer, project, mia):
     return make_base(project, mia, name="older-base")
+
+
+@pytest.fixture
+def hidden(shown, project):
+    """A snapshot of another project."""
+    other = make_project("other", "Other")
+    return make_snapshot(other, make_person("nora", project=other, role=Role.LEAD))
 
 
 @pytest.fixture
@@ -40,13 +48,19 @@ def few(monkeypatch):
     monkeypatch.setattr(launch_page, "OFFERED", 1)
 
 
-def sent(client, address: str, **asked) -> dict[str, object]:
-    """What the browser sends of the form as it is first shown, but for what is asked for."""
-    context = client.get(FORMS[address]).context
-    form = context["form"]
-    shown = {name: value for name in form.fields if (value := form[name].value()) is not None and value is not False}
-    chosen = {"snapshot": str(context["snapshot"].uuid), "base": str(context["base"].uuid), "strategy": str(context["strategy"])}
-    return shown | chosen | {name: str(value) for name, value in asked.items()}
+@pytest.fixture
+def shown(newer, base, mia) -> dict[str, dict[str, object]]:
+    """What the browser sends of each form as it is first shown, by the address that it is sent to."""
+    client = Client()
+    client.force_login(mia)
+    found = {}
+    for address, page in FORMS.items():
+        context = client.get(page).context
+        form = context["form"]
+        values = {name: value for name in form.fields if (value := form[name].value()) is not None and value is not False}
+        chosen = {"snapshot": str(context["snapshot"].uuid), "base": str(context["base"].uuid), "strategy": str(context["strategy"])}
+        found[address] = values | chosen
+    return found
 
 
 def made() -> list[Run | Estimate | Sweep]:
@@ -54,10 +68,10 @@ def made() -> list[Run | Estimate | Sweep]:
 
 
 @EVERY_FORM
-def test_a_snapshot_and_a_base_that_are_older_than_those_on_offer_are_taken(client_for, mia, project, older, newer, base, few, address):
+def test_a_snapshot_and_a_base_that_are_older_than_those_on_offer_are_taken(client_for, mia, project, older, base, shown, few, address):
     make_base(project, mia, name="newer-base")
 
-    answer = client_for(mia).post(address, sent(client_for(mia), address, snapshot=older.uuid, base=base.uuid))
+    answer = client_for(mia).post(address, shown[address] | {"snapshot": str(older.uuid), "base": str(base.uuid)})
 
     assert answer.status_code == 302
     assert [(each.snapshot, each.base) for each in made()] == [(older, base)]
@@ -86,12 +100,10 @@ def test_the_settings_of_a_run_on_an_older_snapshot_stand_on_that_snapshot(clien
     ("name", "value"),
     [("snapshot", uuid.UUID(int=7)), ("snapshot", "newest"), ("base", uuid.UUID(int=7)), ("strategy", "prompt"), ("strategy", "magic")],
 )
-def test_what_is_not_there_is_refused_and_nothing_takes_its_place(client_for, mia, newer, base, address, name, value):
-    client = client_for(mia)
-    given = sent(client, address, **{name: value})
+def test_what_is_not_there_is_refused_and_nothing_takes_its_place(client_for, mia, shown, address, name, value):
     jobs, events = Job.objects.count(), Event.objects.count()
 
-    answer = client.post(address, given, **HTMX)
+    answer = client_for(mia).post(address, shown[address] | {name: str(value)}, **HTMX)
 
     assert answer.status_code == 422
     assert answer.context["form"].non_field_errors() == [launch_page.NOT_THERE[name]]
@@ -100,11 +112,8 @@ def test_what_is_not_there_is_refused_and_nothing_takes_its_place(client_for, mi
 
 
 @EVERY_FORM
-def test_a_snapshot_on_which_the_person_may_not_train_is_refused_as_if_it_were_not_there(client_for, mia, newer, base, address):
-    other = make_project("other", "Other")
-    client, hidden = client_for(mia), make_snapshot(other, make_person("nora", project=other, role=Role.LEAD))
-
-    answer = client.post(address, sent(client, address, snapshot=hidden.uuid))
+def test_a_snapshot_on_which_the_person_may_not_train_is_refused_as_if_it_were_not_there(client_for, mia, shown, hidden, address):
+    answer = client_for(mia).post(address, shown[address] | {"snapshot": str(hidden.uuid)})
 
     assert answer.status_code == 422
     assert answer.context["form"].non_field_errors() == [launch_page.NOT_THERE["snapshot"]]
@@ -112,13 +121,12 @@ def test_a_snapshot_on_which_the_person_may_not_train_is_refused_as_if_it_were_n
 
 
 @EVERY_FORM
-def test_a_base_that_does_not_fit_the_data_is_refused(client_for, mia, project, newer, base, address):
+def test_a_base_that_does_not_fit_the_data_is_refused(client_for, mia, project, shown, address):
     decoder = make_base(project, mia, name="decoder")
     decoder.facts |= {"decoder": True}
     decoder.save(update_fields=["facts"])
-    client = client_for(mia)
 
-    answer = client.post(address, sent(client, address, base=decoder.uuid))
+    answer = client_for(mia).post(address, shown[address] | {"base": str(decoder.uuid)})
 
     assert answer.status_code == 422
     assert answer.context["form"].non_field_errors() == [launch_page.NOT_THERE["base"]]
@@ -138,21 +146,18 @@ def test_the_page_says_what_is_not_there_and_shows_the_first(client_for, mia, ol
 
 
 @EVERY_FORM
-def test_where_nothing_is_asked_for_the_first_is_taken(client_for, mia, older, newer, base, address):
-    client = client_for(mia)
-    given = {name: value for name, value in sent(client, address).items() if name not in ("snapshot", "base", "strategy")}
+def test_where_nothing_is_asked_for_the_first_is_taken(client_for, mia, newer, base, shown, address):
+    given = {name: value for name, value in shown[address].items() if name not in ("snapshot", "base", "strategy")}
 
-    answer = client.post(address, given)
+    answer = client_for(mia).post(address, given)
 
     assert answer.status_code == 302
     assert [(each.snapshot, each.base, each.strategy) for each in made()] == [(newer, base, "lora")]
 
 
 @EVERY_FORM
-def test_who_has_nothing_to_train_on_is_told_that_nothing_was_started(client_for, ana, mia, newer, base, address):
-    given = sent(client_for(mia), address)
-
-    answer = client_for(ana).post(address, given)
+def test_who_has_nothing_to_train_on_is_told_that_nothing_was_started(client_for, ana, shown, address):
+    answer = client_for(ana).post(address, shown[address])
 
     assert answer.status_code == 422
     assert "No snapshot to train on" in answer.content.decode()

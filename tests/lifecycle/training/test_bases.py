@@ -41,6 +41,7 @@ def test_a_local_folder_is_kept_by_digest_with_its_facts(root, project, mia):
     assert Event.objects.get(verb="training.base_model_added").object_id == str(base.uuid)
 
 
+@pytest.mark.postgres
 def test_the_page_shows_a_base_whose_files_are_not_there_yet(root, project, mia, client_for):
     actions.add_folder_base(project=project, actor=mia, path=str(write_base(root / "tiny")))
 
@@ -131,6 +132,7 @@ def test_a_configuration_that_leaves_a_number_out_is_taken(root, project, mia):
     assert BaseModel.objects.count() == 1
 
 
+@pytest.mark.postgres
 def test_a_folder_that_changed_into_something_bad_before_its_job_is_refused_by_the_job(root, project, mia):
     folder = write_base(root / "tiny")
     base = actions.add_folder_base(project=project, actor=mia, path=str(folder))
@@ -144,6 +146,7 @@ def test_a_folder_that_changed_into_something_bad_before_its_job_is_refused_by_t
     assert base.folder is None
 
 
+@pytest.mark.postgres
 def test_the_hub_is_refused_offline_and_asked_for_a_commit_only(project, mia, settings, monkeypatch):
     asked = []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.test import Client
 
 from datasets_app.datasets import actions as datasets
 from datasets_app.labeling import actions as labeling
@@ -27,18 +28,31 @@ def snapshot(project, mia):
     return make_snapshot(project, mia, copies=27)
 
 
-def sent(client, snapshot, base, **changes):
-    """What the browser sends of the launch form."""
-    form = client.get("/runs/launch/").context["form"]
-    shown = {name: form[name].value() for name in form.fields if not (form[name].value() is None or form[name].value() is False)}
-    return {**shown, "snapshot": str(snapshot.uuid), "base": str(base.uuid), "strategy": "lora", **changes}
+@pytest.fixture
+def form(snapshot, base, mia):
+    """The launch form as it is first shown."""
+    client = Client()
+    client.force_login(mia)
+    return client.get("/runs/launch/").context["form"]
 
 
-def test_the_form_offers_the_classes_and_a_run_keeps_what_is_asked_for(project, mia, snapshot, client_for):
-    base, client = make_base(project, mia), client_for(mia)
-    form = client.get("/runs/launch/").context["form"]
+@pytest.fixture
+def shown(form, snapshot, base):
+    """What the browser sends of it."""
+    values = {name: form[name].value() for name in form.fields if not (form[name].value() is None or form[name].value() is False)}
+    return {**values, "snapshot": str(snapshot.uuid), "base": str(base.uuid), "strategy": "lora"}
 
-    client.post("/runs/launch/", sent(client, snapshot, base, **{name: str(value) for name, value in WANTED.items()}))
+
+@pytest.fixture
+def run(snapshot, base, mia):
+    """A run that has chosen its threshold."""
+    return make_run(snapshot, mia, base=base, splits=(), **WANTED)
+
+
+def test_the_form_offers_the_classes_and_a_run_keeps_what_is_asked_for(form, shown, mia, client_for):
+    client = client_for(mia)
+
+    client.post("/runs/launch/", shown | {name: str(value) for name, value in WANTED.items()})
 
     run = Run.objects.get()
     assert form.fields["operating_class"].choices == [("", "None"), ("card", "card"), ("login", "login"), ("refund", "refund")]
@@ -47,10 +61,10 @@ def test_the_form_offers_the_classes_and_a_run_keeps_what_is_asked_for(project, 
     assert "for card, recall of 0.95 or more; chosen when it has trained" in page
 
 
-def test_the_form_as_it_is_shown_asks_for_no_threshold(project, mia, snapshot, client_for):
-    base, client = make_base(project, mia), client_for(mia)
+def test_the_form_as_it_is_shown_asks_for_no_threshold(shown, mia, client_for):
+    client = client_for(mia)
 
-    client.post("/runs/launch/", sent(client, snapshot, base))
+    client.post("/runs/launch/", shown)
 
     run = Run.objects.get()
     assert (run.spec["operating_class"], run.spec["operating_point"]) == ("", "f1")
@@ -77,12 +91,14 @@ def test_where_a_text_may_have_several_classes_it_is_neither_offered_nor_taken(p
         ({"operating_target": 0}, "operating_target", "Must be from 0.01 to 1, got 0."),
     ],
 )
-def test_what_no_threshold_could_do_is_refused_at_its_field_by_page_and_api(project, mia, snapshot, client_for, options, field, message):
-    base, client = make_base(project, mia), client_for(mia)
+def test_what_no_threshold_could_do_is_refused_at_its_field_by_page_and_api(
+    shown, mia, snapshot, base, client_for, options, field, message
+):
+    client = client_for(mia)
     body = {"snapshot": str(snapshot.uuid), "base": str(base.uuid), "strategy": "lora", "options": WANTED | options}
 
     told = client.post("/api/v1/runs/", body, content_type="application/json")
-    page = client.post("/runs/launch/", sent(client, snapshot, base, **{name: str(each) for name, each in (WANTED | options).items()}))
+    page = client.post("/runs/launch/", shown | {name: str(each) for name, each in (WANTED | options).items()})
 
     assert (told.status_code, page.status_code) == (422, 422)
     assert list(told.json()["fields"]) == [field]
@@ -107,16 +123,13 @@ def test_a_class_with_few_validation_rows_is_refused_before_anything_waits(proje
     assert not Sweep.objects.exists()
 
 
-def test_a_sweep_keeps_it_the_same_in_every_trial(project, mia, snapshot):
-    base = make_base(project, mia)
-
+def test_a_sweep_keeps_it_the_same_in_every_trial(mia, snapshot, base):
     sweep = actions.start_sweep(snapshot=snapshot, base=base, strategy="lora", actor=mia, space=SPACE, trials=2, options=WANTED)
 
     assert {name: sweep.options[name] for name in WANTED} == WANTED
 
 
-def test_a_run_that_has_trained_tells_its_threshold_and_what_validation_gave(project, mia, snapshot, client_for):
-    run = make_run(snapshot, mia, splits=(), **WANTED)
+def test_a_run_that_has_trained_tells_its_threshold_and_what_validation_gave(run, mia, client_for):
     chosen = run.result["deciding"]
 
     page = client_for(mia).get(f"/runs/{run.uuid}/").content.decode()
@@ -135,8 +148,7 @@ def later(snapshot, mia, **names):
     return freeze(snapshot.dataset, mia, shares={"train": 60, "validation": 20, "test": 20})
 
 
-def test_a_class_that_was_renamed_is_followed_by_retraining_and_by_the_form(project, mia, snapshot, client_for):
-    run = make_run(snapshot, mia, splits=(), **WANTED)
+def test_a_class_that_was_renamed_is_followed_by_retraining_and_by_the_form(run, mia, snapshot, client_for):
     renamed = later(snapshot, mia, card="Cards")
 
     form = client_for(mia).get("/runs/launch/", {"like": run.uuid, "snapshot": renamed.uuid}).context["form"]
@@ -147,8 +159,7 @@ def test_a_class_that_was_renamed_is_followed_by_retraining_and_by_the_form(proj
     assert make_run(renamed, mia, splits=(), **WANTED | {"operating_class": "Cards"}).result["deciding"]["label"] == "Cards"
 
 
-def test_a_class_that_was_merged_since_is_followed_to_the_class_that_took_it_in(project, mia, ravi, snapshot):
-    run = make_run(snapshot, mia, splits=(), **WANTED)
+def test_a_class_that_was_merged_since_is_followed_to_the_class_that_took_it_in(run, mia, ravi, snapshot):
     change(snapshot.dataset, ravi, ("card", "merge", ["refund"]))
     change(snapshot.dataset, ravi, ("refund", "rename", ["Money"]))
     run_ok("default")
@@ -162,8 +173,8 @@ def test_a_class_that_was_merged_since_is_followed_to_the_class_that_took_it_in(
     assert {name: again.spec[name] for name in WANTED} == WANTED | {"operating_class": "Money"}
 
 
-def test_where_too_few_rows_of_the_class_are_left_a_retraining_asks_for_no_threshold(project, mia, snapshot):
-    run = make_run(snapshot, mia, splits=(), **WANTED)
+@pytest.mark.postgres
+def test_where_too_few_rows_of_the_class_are_left_a_retraining_asks_for_no_threshold(run, project, mia, snapshot):
     mine = datasets.save_slice(dataset_id=snapshot.dataset.uuid, actor=mia, name="Mine", filters={"q": "my"})
     few = freeze(snapshot.dataset, mia, slice_id=mine.uuid)
 
@@ -177,8 +188,7 @@ def test_where_too_few_rows_of_the_class_are_left_a_retraining_asks_for_no_thres
         actions.launch(snapshot=few, base=run.base, strategy=run.strategy, actor=mia, options=options | WANTED)
 
 
-def test_in_data_without_the_class_the_likeliest_class_answers_again(project, mia, snapshot):
-    run = make_run(snapshot, mia, splits=(), **WANTED)
+def test_in_data_without_the_class_the_likeliest_class_answers_again(run, project, mia, snapshot):
     texts = {"bill": ["the bill is wrong", "a bill late"], "other": ["hello there", "good day"]}
     other = freeze(labelled_dataset(project, mia, texts=texts, name="Other"), mia, shares={"train": 60, "validation": 20, "test": 20})
 
@@ -186,8 +196,9 @@ def test_in_data_without_the_class_the_likeliest_class_answers_again(project, mi
     assert suggesting.followed(run.spec | {"operating_class": ""}, snapshot, other) == {}
 
 
-def test_the_form_of_a_sweep_offers_it_too(project, mia, snapshot, client_for):
-    base, client = make_base(project, mia), client_for(mia)
+@pytest.mark.postgres
+def test_the_form_of_a_sweep_offers_it_too(mia, snapshot, base, client_for):
+    client = client_for(mia)
     form = client.get("/runs/sweeps/new/", {"snapshot": snapshot.uuid}).context["form"]
     shown = {name: value for name in form.fields if (value := form[name].value()) is not None and value is not False}
     asked = {"snapshot": snapshot.uuid, "base": base.uuid, "strategy": "lora", **shown, "trials": 2}

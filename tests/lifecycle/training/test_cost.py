@@ -6,12 +6,12 @@ import pytest
 
 from lifecycle.training import actions, queries
 from lifecycle.training.models import Run
-from tests.support.training import make_run, make_snapshot, settle
+from tests.support.training import make_run, settle
 
 
 @pytest.fixture
-def run(project, mia):
-    return make_run(make_snapshot(project, mia), mia, splits=())
+def run(finished):
+    return finished
 
 
 def test_core_time_is_priced_by_the_hour(run, settings):
@@ -43,9 +43,8 @@ def test_without_a_price_the_cost_is_not_measured(run, client_for, mia, settings
     assert client_for(mia).get(f"/api/v1/runs/{run.uuid}/").json()["cost"]["price"] is None
 
 
-def test_a_run_that_has_not_ended_or_was_not_measured_tells_no_cost(project, mia, client_for):
-    snapshot = make_snapshot(project, mia)
-    going, old = make_run(snapshot, mia, succeeded=False), make_run(snapshot, mia, splits=())
+def test_a_run_that_has_not_ended_or_was_not_measured_tells_no_cost(waiting, run, mia, client_for):
+    going, old = waiting, run
     old.result = {name: value for name, value in old.result.items() if name not in ("cpu_seconds", "stages")}
     old.save(update_fields=["result"])
 
@@ -53,8 +52,8 @@ def test_a_run_that_has_not_ended_or_was_not_measured_tells_no_cost(project, mia
     assert [client_for(mia).get(f"/runs/{run.uuid}/").context["cost"] for run in (going, old)] == [[], []]
 
 
-def test_a_failed_run_has_cost_something_too_and_a_resumed_one_is_not_done(project, mia, client_for):
-    run = make_run(make_snapshot(project, mia), mia, succeeded=False)
+def test_a_failed_run_has_cost_something_too_and_a_resumed_one_is_not_done(waiting, mia, client_for):
+    run = waiting
     actions.begin(run.uuid)
     spent = {"seconds": 3.0, "cpu_seconds": 6.0, "stages": {"prepare": {"seconds": 3.0, "cpu_seconds": 6.0}}}
     actions.fail(run.uuid, "nan_loss", "The loss was no longer a number.", "Lower the rates.", spent)
@@ -100,8 +99,8 @@ def test_of_a_run_on_a_gpu_the_page_names_it_its_memory_and_that_its_hours_are_n
 
 
 @pytest.mark.parametrize(("asked", "told"), [("auto", "whichever is free first"), ("cuda", "a GPU"), ("cpu", "CPU")])
-def test_a_run_that_waits_tells_what_it_asks_for(project, mia, client_for, asked, told):
-    run = make_run(make_snapshot(project, mia), mia, succeeded=False, device=asked)
+def test_a_run_that_waits_tells_what_it_asks_for(snapshot, base, mia, client_for, asked, told):
+    run = make_run(snapshot, mia, base=base, succeeded=False, device=asked)
 
     rows = client_for(mia).get(f"/runs/{run.uuid}/").context["provenance"]
 

@@ -8,14 +8,12 @@ from django.test.utils import CaptureQueriesContext
 
 from lifecycle.training import queries
 from lifecycle.training.models import MetricPoint
-from tests.support.training import make_run, make_snapshot
+from tests.support.training import repeated
 
 
 @pytest.fixture
-def run(project, mia):
-    made = make_run(make_snapshot(project, mia), mia, succeeded=False)
-    made.points.all().delete()
-    return made
+def run(waiting):
+    return waiting
 
 
 def put(run, name, steps, value=float):
@@ -75,7 +73,7 @@ def test_new_points_come_in_whole_steps_so_that_none_is_left_out(run, monkeypatc
 
 
 def test_a_line_of_a_list_reads_a_bounded_number_of_losses(run):
-    other = make_run(run.snapshot, run.launched_by, succeeded=False)
+    (other,) = repeated(run, 1)
     put(run, "validation_loss", range(0, 4331, 10), lambda step: abs(step - 370))
     put(other, "validation_loss", [30, 10, 20])
     put(other, "train_loss", range(9))
@@ -88,8 +86,8 @@ def test_a_line_of_a_list_reads_a_bounded_number_of_losses(run):
     assert len(captured) == 1
 
 
-def test_a_whole_page_of_runs_is_one_statement(project, mia, run):
-    runs = [run, *(make_run(run.snapshot, mia, succeeded=False) for _ in range(29))]
+def test_a_whole_page_of_runs_is_one_statement(run):
+    runs = [run, *repeated(run, 29)]
     for each in runs:
         put(each, "validation_loss", [2, 1])
 
@@ -100,10 +98,12 @@ def test_a_whole_page_of_runs_is_one_statement(project, mia, run):
     assert len(captured) == 1
 
 
-def test_one_statement_reads_all_curves_of_a_page(run):
+@pytest.mark.parametrize(("kept", "statements"), [(100, 1), (99, 2)])
+def test_one_statement_reads_all_curves_of_a_page_and_another_one_thins_them(run, monkeypatch, kept, statements):
+    monkeypatch.setattr(queries, "POINTS", kept)
     put(run, "train_loss", range(100))
 
     with CaptureQueriesContext(connection) as captured:
         queries.curves(run, ["train_loss", "validation_loss", "macro_f1"])
 
-    assert len(captured) == 1
+    assert len(captured) == statements

@@ -39,8 +39,8 @@ def test_an_unknown_package_is_refused(project, mia):
     assert not BaseModel.objects.exists()
 
 
-def test_the_page_tells_encoders_and_decoders_apart(project, mia, tmp_path, client_for):
-    encoder, decoder = make_base(project, mia), make_decoder(project, mia, tmp_path)
+def test_the_page_tells_encoders_and_decoders_apart(project, mia, client_for):
+    encoder, decoder = make_base(project, mia), make_decoder(project, mia)
 
     assert (encoder.facts["decoder"], decoder.facts["decoder"]) == (False, True)
     assert (decoder.facts["kv_size"], decoder.facts["inner_size"], decoder.facts["max_tokens"]) == (32, 64, 128)

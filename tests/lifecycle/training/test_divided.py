@@ -10,23 +10,12 @@ from lifecycle.training import actions
 from lifecycle.training.models import Run
 from registry.ledger.models import Event
 from tests.lifecycle.training.test_pages import form_data
-from tests.support.training import make_base, make_snapshot
 from tests.support.written import make_decoder, written_snapshot
 
 JSON = {"content_type": "application/json"}
 HTMX = {"HTTP_HX_REQUEST": "true"}
 ASKED = {"processes": 2, "sharded": True}
 ALONE = "needs processes of 2 or more: the model is divided among them."
-
-
-@pytest.fixture
-def snapshot(project, mia):
-    return make_snapshot(project, mia)
-
-
-@pytest.fixture
-def base(project, mia):
-    return make_base(project, mia)
 
 
 def nothing_was_queued():
@@ -46,8 +35,8 @@ def test_the_form_asks_behind_the_number_of_processes_where_the_strategy_can_be_
     assert names[names.index("processes") + 1 :][:1] == ["sharded" if asks else "gradient_checkpointing"]
 
 
-def test_the_form_of_written_texts_asks_it_too(client_for, project, mia, tmp_path):
-    snapshot, base = written_snapshot(project, mia), make_decoder(project, mia, tmp_path)
+def test_the_form_of_written_texts_asks_it_too(client_for, project, mia):
+    snapshot, base = written_snapshot(project, mia), make_decoder(project, mia)
     asked = {"snapshot": snapshot.uuid, "base": base.uuid, "strategy": "full"}
 
     page = client_for(mia).get("/runs/launch/", asked)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from django.urls import reverse
 
 from registry.ledger.models import Event
-from tests.support.training import finish_run, make_run, make_snapshot
+from tests.support.training import finish_run
 
 BROKE = {
     "code": "nan_loss",
@@ -16,8 +17,13 @@ BROKE = {
 }
 
 
-def test_its_page_and_the_list_say_that_it_ended_early_and_it_can_be_registered(client_for, project, mia):
-    run = finish_run(make_run(make_snapshot(project, mia), mia, succeeded=False), error=BROKE)
+@pytest.fixture
+def broken(waiting):
+    return finish_run(waiting, error=BROKE)
+
+
+def test_its_page_and_the_list_say_that_it_ended_early_and_it_can_be_registered(client_for, broken, mia):
+    run = broken
 
     page = client_for(mia).get(f"/runs/{run.uuid}/").content.decode()
     listing = client_for(mia).get("/runs/").content.decode()
@@ -29,16 +35,16 @@ def test_its_page_and_the_list_say_that_it_ended_early_and_it_can_be_registered(
     assert client_for(mia).get(f"/api/v1/runs/{run.uuid}/").json()["error"] == BROKE
 
 
-def test_its_end_is_recorded_with_the_reason(project, mia):
-    run = finish_run(make_run(make_snapshot(project, mia), mia, succeeded=False), error=BROKE)
+def test_its_end_is_recorded_with_the_reason(broken):
+    run = broken
 
     payload = json.loads(Event.objects.get(verb="training.ended", object_id=str(run.uuid)).canonical)["payload"]
 
     assert (run.state, payload["state"], payload["code"], payload["best_step"]) == ("succeeded", "succeeded", "nan_loss", 40)
 
 
-def test_a_run_that_made_all_its_steps_has_no_reason(project, mia):
-    run = make_run(make_snapshot(project, mia), mia)
+def test_a_run_that_made_all_its_steps_has_no_reason(finished):
+    run = finished
 
     assert (run.standing, run.error) == ("Succeeded", None)
     assert "code" not in json.loads(Event.objects.get(verb="training.ended", object_id=str(run.uuid)).canonical)["payload"]

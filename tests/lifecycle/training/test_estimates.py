@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings as django_settings
 from django.core.exceptions import PermissionDenied
+from django.test import Client
 
 from datasets_app.snapshots.manifest import ManifestRow
 from lifecycle.compute.child import Result
@@ -21,19 +22,20 @@ from registry.ledger.models import Event
 from tests.support.estimates import MEASURED, measured, succeeded
 from tests.support.jobs import run_jobs
 from tests.support.sweeps import make_sweep
-from tests.support.training import finish_run, make_base, make_snapshot, several_snapshot
+from tests.support.training import finish_run, make_base, several_snapshot
 
 HTMX = {"HTTP_HX_REQUEST": "true"}
 
 
 @pytest.fixture
-def snapshot(project, mia):
-    return make_snapshot(project, mia)
-
-
-@pytest.fixture
-def base(project, mia) -> BaseModel:
-    return make_base(project, mia)
+def shown(snapshot, base, mia) -> dict[str, object]:
+    """What a browser sends of the launch form."""
+    client = Client()
+    client.force_login(mia)
+    form = client.get("/runs/launch/").context["form"]
+    values = {name: form[name].value() for name in form.fields}
+    chosen = {"snapshot": str(snapshot.uuid), "base": str(base.uuid), "strategy": "lora"}
+    return {name: value for name, value in values.items() if not (value is None or value is False)} | chosen
 
 
 @pytest.fixture
@@ -117,6 +119,7 @@ def test_the_folder_is_an_ordinary_runs_of_ten_steps_and_goes_away(tried, child,
     assert list((Path(django_settings.DATA_DIR) / "scratch").iterdir()) == []
 
 
+@pytest.mark.postgres
 def test_what_was_measured_is_kept_with_the_whole_run_scaled_from_it(tried, child, snapshot):
     child(succeeded())
 
@@ -129,6 +132,7 @@ def test_what_was_measured_is_kept_with_the_whole_run_scaled_from_it(tried, chil
     assert tried.finished_at is not None
 
 
+@pytest.mark.postgres
 @pytest.mark.parametrize(
     ("code", "next_step"),
     [
@@ -158,6 +162,7 @@ def test_waiting_steps_are_cancelled_at_once_and_not_twice(tried, mia, ana):
         actions.cancel_estimate(estimate_id=tried.uuid, actor=mia)
 
 
+@pytest.mark.postgres
 def test_running_steps_are_cancelled(tried, child, mia):
     child(Result("cancelled"), look=lambda folder: actions.cancel_estimate(estimate_id=tried.uuid, actor=mia))
 
@@ -200,19 +205,10 @@ def test_several_classes_a_text_are_laid_out_too(project, mia, child):
 
 
 # ── Pages and API ───────────────────────────────────────────────────────────
-def filled(client) -> dict[str, object]:
-    """What a browser sends of the launch form."""
-    context = client.get("/runs/launch/").context
-    form = context["form"]
-    values = {name: form[name].value() for name in form.fields}
-    chosen = {"snapshot": str(context["snapshot"].uuid), "base": str(context["base"].uuid), "strategy": context["strategy"]}
-    return {name: value for name, value in values.items() if not (value is None or value is False)} | chosen
-
-
-def test_the_launch_form_tries_ten_steps_and_leads_to_their_page(client_for, mia, snapshot, base):
+def test_the_launch_form_tries_ten_steps_and_leads_to_their_page(client_for, mia, shown):
     client = client_for(mia)
 
-    answer = client.post("/runs/estimates/", filled(client) | {"epochs": "2"})
+    answer = client.post("/runs/estimates/", shown | {"epochs": "2"})
 
     found = Estimate.objects.get()
     assert answer["Location"] == f"/runs/estimates/{found.uuid}/"
@@ -223,10 +219,9 @@ def test_the_launch_form_tries_ten_steps_and_leads_to_their_page(client_for, mia
     assert not Run.objects.exists()
 
 
-def test_a_setting_out_of_range_is_said_at_its_field_and_nothing_is_tried(client_for, mia, snapshot, base):
-    client = client_for(mia)
-
-    answer = client.post("/runs/estimates/", filled(client) | {"epochs": "0"}, **HTMX)
+@pytest.mark.postgres
+def test_a_setting_out_of_range_is_said_at_its_field_and_nothing_is_tried(client_for, mia, shown):
+    answer = client_for(mia).post("/runs/estimates/", shown | {"epochs": "0"}, **HTMX)
 
     assert answer.status_code == 422
     assert b"The ten steps were not tried." in answer.content
@@ -323,6 +318,7 @@ def test_a_run_of_other_settings_has_nothing_beside_it(client_for, mia, tried, s
     assert client_for(mia).get(f"/runs/{run.uuid}/").context["expected"] is None
 
 
+@pytest.mark.postgres
 def test_the_api_tries_reads_and_cancels(client_for, mia, ana, otto, snapshot, base):
     client = client_for(mia)
     body = {"snapshot": str(snapshot.uuid), "base": str(base.uuid), "strategy": "head", "options": {"epochs": 5}}

@@ -15,17 +15,6 @@ from registry.access.models import Project
 from registry.ledger.models import Event
 from tests.support.training import finish_run, make_base, make_snapshot
 
-
-@pytest.fixture
-def snapshot(project, mia):
-    return make_snapshot(project, mia)
-
-
-@pytest.fixture
-def base(project, mia) -> BaseModel:
-    return make_base(project, mia)
-
-
 # of a strategy, where nothing else is said
 REST = {
     "target_modules": None, "dora": False, "rank_stabilised": False, "width": 48, "frozen_layers": 0, "cached": False, "virtual_tokens": 20,
@@ -65,13 +54,18 @@ def test_the_same_form_is_one_run(snapshot, base, mia):
     assert Run.objects.count() == Job.objects.filter(kind="training.train").count() == 1
 
 
-@pytest.mark.parametrize("changed", ["strategy", "options", "base", "snapshot"])
-def test_the_same_form_with_other_settings_is_a_conflict_that_names_the_run(snapshot, base, project, mia, changed):
-    key, asked = uuid.uuid4(), {"snapshot": snapshot, "base": base, "strategy": "lora", "options": {"learning_rate": 0.002}}
-    others = {
+@pytest.fixture
+def others(snapshot, base, project, mia):
+    """What may be changed in a form."""
+    return {
         "strategy": "head", "options": {"learning_rate": 0.001}, "base": make_base(project, mia, name="other-base"),
         "snapshot": make_snapshot(project, mia, name="Other"),
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("changed", ["strategy", "options", "base", "snapshot"])
+def test_the_same_form_with_other_settings_is_a_conflict_that_names_the_run(snapshot, base, others, mia, changed):
+    key, asked = uuid.uuid4(), {"snapshot": snapshot, "base": base, "strategy": "lora", "options": {"learning_rate": 0.002}}
     first = actions.launch(**asked, actor=mia, key=key)
     events = Event.objects.count()
 

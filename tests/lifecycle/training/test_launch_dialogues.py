@@ -22,8 +22,13 @@ TOOLS = [ASKED, CALL, {"role": "tool", "tool_call_id": "1", "content": "there"},
 
 
 @pytest.fixture
-def base(project, mia, tmp_path):
-    return make_decoder(project, mia, tmp_path)
+def snapshot(project, mia):
+    return chat_snapshot(project, mia)
+
+
+@pytest.fixture
+def base(snapshot, project, mia):
+    return make_decoder(project, mia)
 
 
 def rows_in(snapshot, split, folder):
@@ -35,9 +40,7 @@ def nothing_was_queued():
     return not Run.objects.exists() and not Job.objects.filter(kind="training.train").exists()
 
 
-def test_a_run_learns_to_write_and_its_rows_carry_every_turn(project, base, mia, tmp_path):
-    snapshot = chat_snapshot(project, mia)
-
+def test_a_run_learns_to_write_and_its_rows_carry_every_turn(snapshot, base, mia, tmp_path):
     run = actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=mia)
 
     assert (run.spec["task"], run.spec["labels"], run.writes) == ("free_text", [], True)
@@ -91,8 +94,7 @@ def test_a_snapshot_of_which_nothing_can_be_learnt_is_refused(project, base, mia
     assert nothing_was_queued()
 
 
-def test_an_erased_dialogue_is_no_row(project, mia):
-    snapshot = chat_snapshot(project, mia)
+def test_an_erased_dialogue_is_no_row(snapshot):
     row, item = next(snapshots.with_items(snapshot, snapshots.rows_of(snapshot, "train")))
 
     gone = snapshots.TextRow(row._replace(label="null"), item)  # as `with_written` has a decision whose value is gone
@@ -100,8 +102,8 @@ def test_an_erased_dialogue_is_no_row(project, mia):
     assert list(snapshots.told(iter([gone]))) == []
 
 
-def test_an_encoder_is_refused_and_so_is_a_sweep(project, base, mia):
-    snapshot, encoder = chat_snapshot(project, mia), make_base(project, mia)
+def test_an_encoder_is_refused_and_so_is_a_sweep(snapshot, base, project, mia):
+    encoder = make_base(project, mia)
 
     with pytest.raises(Refused, match="tiny-base is an encoder, which writes no texts"):
         actions.launch(snapshot=snapshot, base=encoder, strategy="lora", actor=mia)
@@ -112,8 +114,7 @@ def test_an_encoder_is_refused_and_so_is_a_sweep(project, base, mia):
     assert not Sweep.objects.exists()
 
 
-def test_the_form_offers_decoders_for_dialogues(project, base, mia, client_for):
-    snapshot = chat_snapshot(project, mia)
+def test_the_form_offers_decoders_for_dialogues(snapshot, base, project, mia, client_for):
     make_base(project, mia)
 
     page = client_for(mia).get(f"/runs/launch/?snapshot={snapshot.uuid}").content.decode()
@@ -125,29 +126,25 @@ def test_the_form_offers_decoders_for_dialogues(project, base, mia, client_for):
     assert "Search for settings instead" not in page
 
 
-def test_ten_steps_are_tried_of_dialogues(project, base, mia):
-    snapshot = chat_snapshot(project, mia)
-
+def test_ten_steps_are_tried_of_dialogues(snapshot, base, mia):
     actions.estimate(snapshot=snapshot, base=base, strategy="lora", actor=mia)
 
     assert Estimate.objects.get().spec["task"] == "free_text"
 
 
-def test_advice_is_refused_in_a_sentence(project, base, mia, client_for):
-    snapshot = chat_snapshot(project, mia)
-
+def test_advice_is_refused_in_a_sentence(snapshot, base, mia, client_for):
     refused = client_for(mia).get(f"/api/v1/snapshots/{snapshot.uuid}/advice/")
 
     assert (refused.status_code, b"Advice is of classes of texts so far" in refused.content) == (422, True)
 
 
-def test_a_run_of_dialogues_goes_on_from_one_of_prompts_and_rehearses_them(project, mia, tmp_path):
-    before = make_written_run(written_snapshot(project, mia), mia, make_decoder(project, mia, tmp_path), splits=())
-    decoder = make_decoder(project, mia, tmp_path, name="again")
+def test_a_run_of_dialogues_goes_on_from_one_of_prompts_and_rehearses_them(snapshot, base, project, mia, tmp_path):
+    before = make_written_run(written_snapshot(project, mia), mia, base, splits=())
+    decoder = make_decoder(project, mia, name="again")
     decoder.run = before
     decoder.save(update_fields=["run"])
 
-    run = actions.launch(snapshot=chat_snapshot(project, mia), base=decoder, strategy="lora", actor=mia, options={"rehearsal": 0.2})
+    run = actions.launch(snapshot=snapshot, base=decoder, strategy="lora", actor=mia, options={"rehearsal": 0.2})
 
     folders.prepare_earlier(before, run.snapshot, folders.TrainSpec.from_json(run.spec), tmp_path)
     rehearsed = [json.loads(line) for line in (tmp_path / "rehearsal.jsonl").read_text().splitlines()]

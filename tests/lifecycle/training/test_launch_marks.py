@@ -14,17 +14,14 @@ from lifecycle.training.models import Run
 from tests.support.datasets import import_texts, make_dataset
 from tests.support.marks import marked_snapshot, spans_in
 from tests.support.snapshots import freeze
-from tests.support.training import make_base, make_run
 
 
 @pytest.fixture
-def base(project, mia):
-    return make_base(project, mia)
+def snapshot(project, mia):
+    return marked_snapshot(project, mia)
 
 
-def test_the_spec_says_the_task_and_the_rows_carry_spans(project, mia, base, tmp_path):
-    snapshot = marked_snapshot(project, mia)
-
+def test_the_spec_says_the_task_and_the_rows_carry_spans(snapshot, mia, base, tmp_path):
     run = actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=mia)
 
     assert (run.spec["task"], sorted(run.spec["labels"])) == ("spans", ["thing", "wish"])
@@ -49,9 +46,7 @@ def test_a_class_that_marks_nothing_in_the_training_rows_is_refused(project, mia
     assert not Job.objects.filter(kind="training.train").exists()
 
 
-def test_pooling_is_refused_since_every_token_is_read_by_itself(project, mia, base):
-    snapshot = marked_snapshot(project, mia)
-
+def test_pooling_is_refused_since_every_token_is_read_by_itself(snapshot, mia, base):
     with pytest.raises(Refused) as refused:
         actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=mia, options={"pooling": "cls"})
 
@@ -59,8 +54,7 @@ def test_pooling_is_refused_since_every_token_is_read_by_itself(project, mia, ba
     assert not Run.objects.exists()
 
 
-def test_the_form_and_the_run_show_it(project, mia, base, client_for):
-    snapshot = marked_snapshot(project, mia)
+def test_the_form_and_the_run_show_it(snapshot, finished, mia, client_for):
     client = client_for(mia)
 
     form = client.get(f"/runs/launch/?snapshot={snapshot.uuid}")
@@ -68,6 +62,6 @@ def test_the_form_and_the_run_show_it(project, mia, base, client_for):
     assert "marked parts" in form.content.decode()
     assert "pooling" not in form.content.decode().lower()
 
-    page = client.get(f"/runs/{make_run(snapshot, mia).uuid}/").content.decode()
+    page = client.get(f"/runs/{finished.uuid}/").content.decode()
     assert "Micro-F1 of spans, best" in page
     assert "Accuracy, best" not in page

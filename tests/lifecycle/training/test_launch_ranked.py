@@ -18,7 +18,7 @@ from tests.support.ranked import ranked_snapshot
 from tests.support.snapshots import freeze
 from tests.support.sweeps import make_sweep, run_trials
 from tests.support.tiny_models import make_tiny_base
-from tests.support.training import make_base, make_run
+from tests.support.training import make_base
 from tests.support.written import make_decoder
 
 QUICK = {"epochs": 20, "batch_size": 4, "learning_rate": 5e-3, "head_learning_rate": 0.03, "precision": "fp32", "patience": 0}
@@ -26,8 +26,8 @@ OF_LABELS = {"class_weights", "label_smoothing", "focal_gamma"}
 
 
 @pytest.fixture
-def base(project, mia):
-    return make_base(project, mia)
+def snapshot(project, mia):
+    return ranked_snapshot(project, mia)
 
 
 def rows_of(snapshot, split, folder):
@@ -37,9 +37,7 @@ def rows_of(snapshot, split, folder):
     return rows
 
 
-def test_the_spec_says_the_task_and_the_rows_carry_responses_with_ranks(project, mia, base, tmp_path):
-    snapshot = ranked_snapshot(project, mia)
-
+def test_the_spec_says_the_task_and_the_rows_carry_responses_with_ranks(snapshot, mia, base, tmp_path):
     run = actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=mia)
 
     assert (run.spec["task"], run.spec["labels"], run.ranks, run.writes) == ("preference", [], True, False)
@@ -70,8 +68,8 @@ def test_messages_become_texts_and_a_prompt_may_be_missing():
     assert snapshots.plain("") == ""
 
 
-def test_settings_of_labels_are_not_offered(project, mia, base):
-    choices = suggesting.suggestion(ranked_snapshot(project, mia), base, "lora").choices
+def test_settings_of_labels_are_not_offered(snapshot, base):
+    choices = suggesting.suggestion(snapshot, base, "lora").choices
 
     assert not OF_LABELS & choices.keys()
     assert {"pooling", "rank", "max_tokens"} <= choices.keys()
@@ -86,9 +84,7 @@ def test_settings_of_labels_are_not_offered(project, mia, base):
         ("lora", {"operating_point": "recall"}, "operating_point", "its answer is an order"),
     ],
 )
-def test_what_does_not_fit_is_refused_by_its_field(strategy, options, field, sentence, project, mia, base):
-    snapshot = ranked_snapshot(project, mia)
-
+def test_what_does_not_fit_is_refused_by_its_field(strategy, options, field, sentence, snapshot, mia, base):
     with pytest.raises(Refused, match=sentence) as refused:
         actions.launch(snapshot=snapshot, base=base, strategy=strategy, actor=mia, options=options)
 
@@ -97,11 +93,9 @@ def test_what_does_not_fit_is_refused_by_its_field(strategy, options, field, sen
     assert not Job.objects.filter(kind="training.train").exists()
 
 
-def test_a_decoder_is_refused(project, mia, tmp_path):
-    snapshot = ranked_snapshot(project, mia)
-
+def test_a_decoder_is_refused(snapshot, project, mia):
     with pytest.raises(Refused, match="is a decoder, which reads no word to the right"):
-        actions.launch(snapshot=snapshot, base=make_decoder(project, mia, tmp_path), strategy="lora", actor=mia)
+        actions.launch(snapshot=snapshot, base=make_decoder(project, mia), strategy="lora", actor=mia)
 
     assert not Run.objects.exists()
     assert not Job.objects.filter(kind="training.train").exists()
@@ -121,9 +115,7 @@ def test_a_snapshot_without_validation_rows_is_refused(project, mia, base):
     assert not Job.objects.filter(kind="training.train").exists()
 
 
-def test_the_form_offers_what_fits_and_says_what_the_rows_hold(project, mia, base, client_for):
-    snapshot = ranked_snapshot(project, mia)
-
+def test_the_form_offers_what_fits_and_says_what_the_rows_hold(snapshot, mia, base, client_for):
     page = client_for(mia).get(f"/runs/launch/?snapshot={snapshot.uuid}&base={base.uuid}").content.decode()
 
     assert "the better of two responses" in page
@@ -133,10 +125,8 @@ def test_the_form_offers_what_fits_and_says_what_the_rows_hold(project, mia, bas
         assert absent not in page
 
 
-def test_a_finished_run_tells_the_accuracy_of_pairs(project, mia, base, client_for):
-    run = make_run(ranked_snapshot(project, mia), mia, base=base)
-
-    page = client_for(mia).get(f"/runs/{run.uuid}/").content.decode()
+def test_a_finished_run_tells_the_accuracy_of_pairs(finished, mia, client_for):
+    page = client_for(mia).get(f"/runs/{finished.uuid}/").content.decode()
 
     assert "Accuracy of pairs, best" in page
     assert "Best response first" in page
@@ -152,7 +142,7 @@ def test_a_run_learns_orders_and_is_measured_against_place_length_and_words(task
     jobs = run_ok("training")
 
     run.refresh_from_db()
-    assert [job.kind for job in jobs] == ["training.train", "evaluation.evaluate", "evaluation.evaluate"]
+    assert [job.kind for job in jobs] == ["training.train", "evaluation.evaluate"]
     assert (run.state, run.result["best_by"]) == (Run.State.SUCCEEDED, "pair_accuracy")
     assert run.points.filter(name="pair_accuracy").exists()
     test = evaluations.latest_evaluation(run, "test")
@@ -167,8 +157,8 @@ def test_a_run_learns_orders_and_is_measured_against_place_length_and_words(task
 
 
 # ── Sweeps ──────────────────────────────────────────────────────────────────
-def test_a_sweep_finds_the_settings_of_the_best_accuracy_of_pairs(project, mia, client_for):
-    sweep = run_trials(make_sweep(ranked_snapshot(project, mia), mia, trials=2), 0.6, 0.8)
+def test_a_sweep_finds_the_settings_of_the_best_accuracy_of_pairs(snapshot, base, mia, client_for):
+    sweep = run_trials(make_sweep(snapshot, mia, base=base, trials=2), 0.6, 0.8)
 
     listed = sweep_queries.sweeps(mia).get(pk=sweep.pk)
 
@@ -178,11 +168,11 @@ def test_a_sweep_finds_the_settings_of_the_best_accuracy_of_pairs(project, mia, 
     assert "with an accuracy of pairs of 0.800 on validation." in page
 
 
-def test_a_sweep_over_a_setting_of_labels_is_refused_by_its_name(project, mia):
+def test_a_sweep_over_a_setting_of_labels_is_refused_by_its_name(snapshot, mia):
     space = {"label_smoothing": {"low": 0.0, "high": 0.2}}
 
     with pytest.raises(Refused, match="is a setting of labels"):
-        make_sweep(ranked_snapshot(project, mia), mia, space=space)
+        make_sweep(snapshot, mia, space=space)
 
     assert not Sweep.objects.exists()
     assert not Run.objects.exists()

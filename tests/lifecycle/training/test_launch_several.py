@@ -18,17 +18,15 @@ from lifecycle.training.queries import learnt_task
 from registry.ledger.models import Event
 from tests.support.datasets import import_texts, make_dataset
 from tests.support.snapshots import freeze
-from tests.support.training import make_base, make_run, several_snapshot
+from tests.support.training import several_snapshot
 
 
 @pytest.fixture
-def base(project, mia):
-    return make_base(project, mia)
+def snapshot(project, mia):
+    return several_snapshot(project, mia)
 
 
-def test_the_spec_says_the_task_and_the_rows_carry_lists(project, mia, base, tmp_path):
-    snapshot = several_snapshot(project, mia)
-
+def test_the_spec_says_the_task_and_the_rows_carry_lists(snapshot, mia, base, tmp_path):
     run = actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=mia)
 
     assert (run.spec["task"], run.spec["labels"]) == ("multi_label", ["card", "login", "refund"])
@@ -71,23 +69,20 @@ def test_the_engine_learns_every_task_that_a_dataset_may_have(task):
     assert learnt_task(Snapshot(dataset=Dataset(task=task))) in TASKS
 
 
-def test_the_form_and_the_run_show_it(project, mia, base, client_for):
-    snapshot = several_snapshot(project, mia)
+def test_the_form_and_the_run_show_it(snapshot, finished, mia, client_for):
     client = client_for(mia)
 
     form = client.get(f"/runs/launch/?snapshot={snapshot.uuid}")
     assert form.status_code == 200
     assert "any number of classes per text" in form.content.decode()
 
-    run = make_run(snapshot, mia)
-    page = client.get(f"/runs/{run.uuid}/").content.decode()
+    page = client.get(f"/runs/{finished.uuid}/").content.decode()
     assert "Subset accuracy, best" in page
     assert "Accuracy, best" not in page
     assert "Any number of classes per text" in page
 
 
-def test_the_api_launches_it(project, mia, base, client_for):
-    snapshot = several_snapshot(project, mia)
+def test_the_api_launches_it(snapshot, mia, base, client_for):
     sent = {"snapshot": str(snapshot.uuid), "base": str(base.uuid), "strategy": "head"}
 
     answer = client_for(mia).post("/api/v1/runs/", sent, content_type="application/json")

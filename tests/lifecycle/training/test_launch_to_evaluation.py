@@ -36,7 +36,7 @@ def test_a_launched_run_trains_in_a_child_and_is_measured_on_both_splits(project
 
     run.refresh_from_db()
     assert run.state == Run.State.SUCCEEDED
-    assert [job.kind for job in jobs] == ["training.train", "evaluation.evaluate", "evaluation.evaluate"]
+    assert [job.kind for job in jobs] == ["training.train", "evaluation.evaluate"]
     assert run.step == run.total_steps > 0
     assert run.best_step in set(run.points.filter(name="macro_f1").values_list("step", flat=True))
     assert {"serving/model.onnx", "head.safetensors", "lifecycle.json"} <= {file["name"] for file in run.artifact.files}

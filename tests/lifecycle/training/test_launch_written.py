@@ -22,8 +22,14 @@ def snapshot(project, mia):
 
 
 @pytest.fixture
-def base(project, mia, tmp_path):
-    return make_decoder(project, mia, tmp_path)
+def base(snapshot, project, mia):
+    return make_decoder(project, mia)
+
+
+@pytest.fixture
+def classes(project, mia):
+    """A snapshot of classes, and an encoder."""
+    return {"snapshot": make_snapshot(project, mia), "base": make_base(project, mia)}
 
 
 def nothing_was_queued():
@@ -72,9 +78,9 @@ def test_a_strategy_of_classes_is_refused(strategy, sentence, snapshot, base, mi
 
 
 @pytest.mark.parametrize("strategy", ["prompt", "p_tuning", "prefix"])
-def test_a_strategy_of_decoders_is_refused_for_classes(strategy, project, mia):
+def test_a_strategy_of_decoders_is_refused_for_classes(strategy, classes, mia):
     with pytest.raises(Refused, match="steers what a decoder writes, and here texts are given classes. Choose LoRA.") as refused:
-        actions.launch(snapshot=make_snapshot(project, mia), base=make_base(project, mia), strategy=strategy, actor=mia)
+        actions.launch(**classes, strategy=strategy, actor=mia)
 
     assert set(refused.value.fields) == {"strategy"}
     assert nothing_was_queued()

@@ -12,7 +12,7 @@ from lifecycle.training.models import Sweep
 from registry.ledger.models import Event
 from tests.support.marks import marked_snapshot
 from tests.support.sweeps import make_sweep, run_trials
-from tests.support.training import make_base, make_run
+from tests.support.training import make_run
 
 
 @pytest.fixture
@@ -21,9 +21,9 @@ def snapshot(project, mia):
 
 
 @pytest.fixture
-def sweep(snapshot, mia) -> Sweep:
+def sweep(snapshot, base, mia) -> Sweep:
     """Its second trial is the best by micro-F1, and the worst by macro-F1."""
-    return run_trials(make_sweep(snapshot, mia, trials=2), 0.7, 0.9)
+    return run_trials(make_sweep(snapshot, mia, base=base, trials=2), 0.7, 0.9)
 
 
 def test_a_sweep_takes_the_best_by_micro_f1(sweep):
@@ -57,8 +57,8 @@ def test_programs_are_told(sweep, client_for, mia):
     assert [(row["score"], row["macro_f1"]) for row in told["results"]] == [(0.7, pytest.approx(0.3)), (0.9, pytest.approx(0.1))]
 
 
-def test_a_trial_is_given_up_by_micro_f1(snapshot, mia):
-    sweep = run_trials(make_sweep(snapshot, mia, trials=9, warmup_trials=2), 0.7, 0.9)
+def test_a_trial_is_given_up_by_micro_f1(snapshot, base, mia):
+    sweep = run_trials(make_sweep(snapshot, mia, base=base, trials=9, warmup_trials=2), 0.7, 0.9)
     trial = sweep.trials.get(trial=3)
     trial.points.create(name="macro_f1", step=10, value=0.95)
     assert sweep_queries.find_cut(trial) is None
@@ -83,13 +83,12 @@ def test_runs_and_evaluations_are_listed_by_it(snapshot, client_for, mia):
     assert (score["name"], score["value"]) == ("Micro-F1", evaluation.report["micro_f1"])
 
 
-def test_a_thinned_curve_keeps_its_best_point(snapshot, mia, monkeypatch):
+def test_a_thinned_curve_keeps_its_best_point(waiting, monkeypatch):
     monkeypatch.setattr(queries, "POINTS", 4)
-    run = make_run(snapshot, mia, succeeded=False, base=make_base(snapshot.dataset.project, mia))
     for step in range(1, 17):
-        run.points.create(name="micro_f1", step=step, value=0.9 if step == 5 else 0.1)
+        waiting.points.create(name="micro_f1", step=step, value=0.9 if step == 5 else 0.1)
 
-    curve = queries.curves(run, ["micro_f1"])["micro_f1"]
+    curve = queries.curves(waiting, ["micro_f1"])["micro_f1"]
 
     assert len(curve) < 16
     assert (5, 0.9) in curve

@@ -14,7 +14,7 @@ from lifecycle.jobs.rules import Device
 from lifecycle.training import actions, manifest, queries, record_page
 from lifecycle.training.folders import run_folder
 from lifecycle.training.models import MetricPoint, Run
-from tests.support.training import make_base, make_run, make_snapshot
+from tests.support.training import make_run
 
 UUID = "9a3cb1a2-6a35-4ad0-93f1-6d3c4ab0f001"
 PLACE = manifest.Place("registry.example.org/lifecycle:1.4", "shared-data", PurePosixPath("/var/lib/lifecycle"))
@@ -27,8 +27,8 @@ def image(settings):
 
 
 @pytest.fixture
-def run(project, mia) -> Run:
-    return make_run(make_snapshot(project, mia), mia, succeeded=False, base=make_base(project, mia))
+def run(waiting) -> Run:
+    return waiting
 
 
 def job(**given):
@@ -111,23 +111,21 @@ def test_without_an_image_the_page_says_so_and_nothing_is_made(client_for, run, 
     assert answer.json()["message"].startswith("No image is set for training on a cluster.")
 
 
-def test_a_run_that_has_succeeded_has_nothing_left_to_train(client_for, project, mia):
-    run = make_run(make_snapshot(project, mia), mia)
-
-    assert client_for(mia).get(f"/api/v1/runs/{run.uuid}/manifest/").status_code == 409
-    assert "/manifest/" not in client_for(mia).get(f"/runs/{run.uuid}/").content.decode()
+def test_a_run_that_has_succeeded_has_nothing_left_to_train(client_for, finished, mia):
+    assert client_for(mia).get(f"/api/v1/runs/{finished.uuid}/manifest/").status_code == 409
+    assert "/manifest/" not in client_for(mia).get(f"/runs/{finished.uuid}/").content.decode()
 
 
-def test_the_most_memory_is_the_results_or_the_points_or_that_of_the_run_it_repeats(project, mia):
-    first = make_run(make_snapshot(project, mia), mia, splits=())
-    again = actions.reproduce(run_id=first.uuid, actor=mia)
-    assert queries.peak_memory_mb(again) == queries.peak_memory_mb(first) == 300.0
+def test_the_most_memory_is_the_results_or_the_points_or_that_of_the_run_it_repeats(finished, mia):
+    again = actions.reproduce(run_id=finished.uuid, actor=mia)
+    assert queries.peak_memory_mb(again) == queries.peak_memory_mb(finished) == 300.0
 
     MetricPoint.objects.bulk_create([MetricPoint(run=again, name="memory_mb", step=at, value=100.0 + at) for at in (1, 3, 2)])
 
     assert queries.peak_memory_mb(again) == 103.0
 
 
+@pytest.mark.postgres
 def test_a_run_that_waits_for_a_worker_is_not_laid_out_and_a_paused_one_is(run, mia):
     with pytest.raises(CommandError, match=r"Run 1 is queued: pause it first"):
         call_command("lay_out_run", str(run.uuid))
@@ -143,10 +141,10 @@ def test_a_run_that_waits_for_a_worker_is_not_laid_out_and_a_paused_one_is(run, 
     assert str((folder / "base").readlink()) == f"{conf.DATA_DIR}/bases/{run.base.folder.root_digest}"
 
 
-def test_a_run_that_asks_for_a_gpu_asks_the_cluster_for_one_for_each_process(project, mia):
+@pytest.mark.postgres
+def test_a_run_that_asks_for_a_gpu_asks_the_cluster_for_one_for_each_process(snapshot, base, mia):
     plain = job()["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]
-    base = make_base(project, mia)
-    run = make_run(make_snapshot(project, mia), mia, succeeded=False, base=base, device="cuda", processes=2)
+    run = make_run(snapshot, mia, succeeded=False, base=base, device="cuda", processes=2)
 
     made = yaml.safe_load(record_page.manifest_of(run))
 

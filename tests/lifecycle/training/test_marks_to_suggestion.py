@@ -28,7 +28,7 @@ def test_a_run_learns_marked_parts_is_measured_and_suggests_them(project, mia, t
     jobs = run_ok("training")
 
     run.refresh_from_db()
-    assert [job.kind for job in jobs] == ["training.train", "evaluation.evaluate", "evaluation.evaluate"]
+    assert [job.kind for job in jobs] == ["training.train", "evaluation.evaluate"]
     assert run.state == Run.State.SUCCEEDED
     assert run.result["best_by"] == "micro_f1"
     assert run.points.filter(name="micro_f1").exists()

@@ -7,11 +7,15 @@ import pytest
 from lifecycle.refusals import Refused
 from lifecycle.training import actions
 from lifecycle.training.models import Run
-from tests.support.training import make_base, make_run, several_snapshot
+from tests.support.training import several_snapshot
 
 
-def test_it_is_offered_where_a_text_may_have_several_classes_and_stands_on_the_runs_page(project, mia, client_for):
-    snapshot, base = several_snapshot(project, mia), make_base(project, mia)
+@pytest.fixture
+def snapshot(project, mia):
+    return several_snapshot(project, mia)
+
+
+def test_it_is_offered_where_a_text_may_have_several_classes_and_stands_on_the_runs_page(snapshot, base, mia, client_for):
     client = client_for(mia)
     form = client.get("/runs/launch/").context["form"]
     values = {name: form[name].value() for name in form.fields if not (form[name].value() is None or form[name].value() is False)}
@@ -25,16 +29,12 @@ def test_it_is_offered_where_a_text_may_have_several_classes_and_stands_on_the_r
     assert "recall of 0.95 or more of each class" in client.get(f"/runs/{run.uuid}/").content.decode()
 
 
-def test_of_the_best_f1_the_page_says_that(project, mia, client_for):
-    run = make_run(several_snapshot(project, mia), mia, splits=())
-
-    assert "best F1 of each class" in client_for(mia).get(f"/runs/{run.uuid}/").content.decode()
+def test_of_the_best_f1_the_page_says_that(finished, mia, client_for):
+    assert "best F1 of each class" in client_for(mia).get(f"/runs/{finished.uuid}/").content.decode()
 
 
 @pytest.mark.parametrize(("field", "value"), [("operating_point", "accuracy"), ("operating_target", 0), ("operating_target", 1.1)])
-def test_values_out_of_range_are_said_at_their_field(project, mia, field, value):
-    snapshot, base = several_snapshot(project, mia), make_base(project, mia)
-
+def test_values_out_of_range_are_said_at_their_field(snapshot, base, mia, field, value):
     with pytest.raises(Refused) as refused:
         actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=mia, options={field: value})
 

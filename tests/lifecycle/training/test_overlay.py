@@ -10,20 +10,16 @@ from django.test.utils import CaptureQueriesContext
 
 from lifecycle.training import charts, overlay_page
 from tests.support.marks import marked_snapshot
-from tests.support.training import make_run, make_snapshot
+from tests.support.training import make_run, repeated
 from tests.support.written import make_decoder, make_written_run, written_snapshot
 
 HTMX = {"HTTP_HX_REQUEST": "true"}
 
 
 @pytest.fixture
-def snapshot(project, mia):
-    return make_snapshot(project, mia)
-
-
-@pytest.fixture
-def runs(snapshot, mia):
-    return [make_run(snapshot, mia, splits=()), make_run(snapshot, mia, strategy="full", splits=(), seed=3, accuracy=0.7, epochs=2)]
+def runs(finished, snapshot, base, mia):
+    other = make_run(snapshot, mia, base=base, strategy="full", splits=(), seed=3, accuracy=0.7, epochs=2)
+    return [finished, other]
 
 
 def address(*runs, **more):
@@ -52,9 +48,7 @@ def test_settings_are_shown_where_they_differ_and_counted_where_they_are_the_sam
     assert context["same"] > 10
 
 
-def test_results_say_not_measured_where_a_run_has_none(client_for, mia, snapshot, runs):
-    waiting = make_run(snapshot, mia, succeeded=False)
-
+def test_results_say_not_measured_where_a_run_has_none(client_for, mia, runs, waiting):
     reached = dict(client_for(mia).get(address(runs[0], waiting)).context["reached"])
 
     assert reached["State"] == ["Succeeded", "Queued"]
@@ -62,8 +56,8 @@ def test_results_say_not_measured_where_a_run_has_none(client_for, mia, snapshot
     assert reached["Core time"][1] == "Not measured"
 
 
-def test_only_what_the_tasks_of_the_runs_have_is_shown(client_for, mia, project, tmp_path, runs):
-    written = make_written_run(written_snapshot(project, mia), mia, make_decoder(project, mia, tmp_path), splits=())
+def test_only_what_the_tasks_of_the_runs_have_is_shown(client_for, mia, project, runs):
+    written = make_written_run(written_snapshot(project, mia), mia, make_decoder(project, mia), splits=())
     marked = make_run(marked_snapshot(project, mia), mia, splits=())
     client = client_for(mia)
 
@@ -79,6 +73,7 @@ def test_only_what_the_tasks_of_the_runs_have_is_shown(client_for, mia, project,
     assert both["Perplexity, best"] == [f"{written.metrics['perplexity']:.3f}", "Not measured"]
 
 
+@pytest.mark.postgres
 def test_a_run_is_added_and_taken_away_by_the_address(client_for, mia, runs):
     first, second = runs
 
@@ -102,8 +97,8 @@ def test_what_cannot_be_seen_or_is_no_run_is_left_out(client_for, mia, otto, run
     assert "No run chosen" in theirs.content.decode()
 
 
-def test_six_runs_are_the_most_and_all_are_read_in_as_many_statements_as_two(client_for, mia, snapshot, runs):
-    many = [*runs, *(make_run(snapshot, mia, splits=()) for _ in range(5))]
+def test_six_runs_are_the_most_and_all_are_read_in_as_many_statements_as_two(client_for, mia, runs):
+    many = [*runs, *repeated(runs[0], 5)]
     client = client_for(mia)
 
     def statements(*some):

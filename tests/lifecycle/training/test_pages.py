@@ -12,18 +12,13 @@ from lifecycle.engine import defaults
 from lifecycle.training import actions
 from lifecycle.training.models import BaseModel, Run
 from tests.support.jobs import run_jobs
-from tests.support.training import make_base, make_run, make_snapshot
+from tests.support.training import make_run, repeated
 
 HTMX = {"HTTP_HX_REQUEST": "true"}
 
 
-@pytest.fixture
-def snapshot(project, mia):
-    return make_snapshot(project, mia)
-
-
-def test_a_finished_run_shows_its_best_values_and_its_provenance(client_for, snapshot, mia):
-    run = make_run(snapshot, mia)
+def test_a_finished_run_shows_its_best_values_and_its_provenance(client_for, snapshot, finished, mia):
+    run = finished
 
     page = client_for(mia).get(f"/runs/{run.uuid}/").content.decode()
 
@@ -36,12 +31,11 @@ def test_a_finished_run_shows_its_best_values_and_its_provenance(client_for, sna
     assert 'hx-trigger="every 2s"' not in page.split('id="evaluation"')[0]
 
 
-def test_a_waiting_run_polls_and_can_be_stopped_but_not_registered(client_for, snapshot, mia):
-    run = make_run(snapshot, mia, succeeded=False)
+def test_a_waiting_run_polls_and_can_be_stopped_but_not_registered(client_for, waiting, mia):
     client = client_for(mia)
 
-    page = client.get(f"/runs/{run.uuid}/").content.decode()
-    part = client.get(f"/runs/{run.uuid}/live/", **HTMX)
+    page = client.get(f"/runs/{waiting.uuid}/").content.decode()
+    part = client.get(f"/runs/{waiting.uuid}/live/", **HTMX)
 
     assert "Waiting for a worker" in page
     assert 'hx-trigger="every 2s"' in page
@@ -51,16 +45,14 @@ def test_a_waiting_run_polls_and_can_be_stopped_but_not_registered(client_for, s
     assert b"<html" not in part.content
 
 
-def test_the_live_part_of_an_ended_run_loads_the_whole_page(client_for, snapshot, mia):
-    run = make_run(snapshot, mia)
+def test_the_live_part_of_an_ended_run_loads_the_whole_page(client_for, finished, mia):
+    answer = client_for(mia).get(f"/runs/{finished.uuid}/live/", **HTMX)
 
-    answer = client_for(mia).get(f"/runs/{run.uuid}/live/", **HTMX)
-
-    assert answer["HX-Redirect"] == f"/runs/{run.uuid}/"
+    assert answer["HX-Redirect"] == f"/runs/{finished.uuid}/"
 
 
-def test_the_page_of_a_stranger_is_404_and_a_reader_cannot_stop(client_for, snapshot, mia, ana, otto):
-    run = make_run(snapshot, mia, succeeded=False)
+def test_the_page_of_a_stranger_is_404_and_a_reader_cannot_stop(client_for, waiting, ana, otto):
+    run = waiting
 
     assert client_for(otto).get(f"/runs/{run.uuid}/").status_code == 404
     assert client_for(otto).post(f"/runs/{run.uuid}/stop/").status_code == 404
@@ -71,9 +63,9 @@ def test_the_page_of_a_stranger_is_404_and_a_reader_cannot_stop(client_for, snap
     assert run.state == Run.State.QUEUED
 
 
-def test_stop_and_resume_from_the_page(client_for, snapshot, mia):
-    run = make_run(snapshot, mia, succeeded=False)
-    client = client_for(mia)
+@pytest.mark.postgres
+def test_stop_and_resume_from_the_page(client_for, waiting, mia):
+    run, client = waiting, client_for(mia)
 
     assert client.post(f"/runs/{run.uuid}/stop/").status_code == 302
     run.refresh_from_db()
@@ -83,8 +75,8 @@ def test_stop_and_resume_from_the_page(client_for, snapshot, mia):
     assert run.state == Run.State.QUEUED
 
 
-def test_points_come_after_a_step_and_name_the_next_address_while_the_run_is_on(client_for, snapshot, mia):
-    run = make_run(snapshot, mia, succeeded=False)
+def test_points_come_after_a_step_and_name_the_next_address_while_the_run_is_on(client_for, waiting, mia):
+    run = waiting
     actions.begin(run.uuid)
     run.refresh_from_db()
     event = {"seq": 0, "at": "2026-11-24T12:00:00+00:00", "kind": "metric", "total_steps": 9, "epoch": 1.0}
@@ -101,9 +93,8 @@ def test_points_come_after_a_step_and_name_the_next_address_while_the_run_is_on(
     assert client_for(mia).get(f"/runs/{run.uuid}/points/?chart=nothing").status_code == 404
 
 
-def test_the_list_asks_as_often_for_one_run_as_for_many(client_for, snapshot, mia):
+def test_the_list_asks_as_often_for_one_run_as_for_many(client_for, snapshot, finished, mia):
     client = client_for(mia)
-    make_run(snapshot, mia)
     client.get("/runs/")
     with CaptureQueriesContext(
         connection,
@@ -118,10 +109,8 @@ def test_the_list_asks_as_often_for_one_run_as_for_many(client_for, snapshot, mi
     assert page.content.count(b'class="spark"') == 5
 
 
-def test_the_list_pages_by_key(client_for, snapshot, mia):
-    base = make_base(snapshot.dataset.project, mia)
-    for _ in range(31):
-        actions.launch(snapshot=snapshot, base=base, strategy="head", actor=mia)
+def test_the_list_pages_by_key(client_for, waiting, mia):
+    repeated(waiting, 30)
     client = client_for(mia)
 
     first = client.get("/runs/").content.decode()
@@ -146,9 +135,7 @@ def form_data(snapshot, base, **changes):
     return values | changes
 
 
-def test_the_form_gives_a_reason_for_each_setting_and_the_size_of_each_strategy(client_for, snapshot, mia):
-    make_base(snapshot.dataset.project, mia)
-
+def test_the_form_gives_a_reason_for_each_setting_and_the_size_of_each_strategy(client_for, base, mia):
     page = client_for(mia).get("/runs/launch/").content.decode()
 
     assert "Adapters start at zero and take about ten times the rate of full fine-tuning." in page
@@ -167,16 +154,14 @@ def test_the_form_gives_a_reason_for_each_setting_and_the_size_of_each_strategy(
         ("head", []),
     ],
 )
-def test_the_form_asks_for_what_the_strategy_reads(strategy, names, client_for, snapshot, mia):
-    base = make_base(snapshot.dataset.project, mia)
-
+def test_the_form_asks_for_what_the_strategy_reads(strategy, names, client_for, snapshot, base, mia):
     form = client_for(mia).get("/runs/launch/", {"snapshot": snapshot.uuid, "base": base.uuid, "strategy": strategy}).context["form"]
 
     assert [name for name in form.fields if name in defaults.INNER] == names
 
 
-def test_a_run_page_tells_how_many_rows_passed_at_a_time_where_memory_ran_out(client_for, snapshot, mia):
-    run = make_run(snapshot, mia, splits=(), batch_size=32)
+def test_a_run_page_tells_how_many_rows_passed_at_a_time_where_memory_ran_out(client_for, snapshot, base, mia):
+    run = make_run(snapshot, mia, base=base, splits=(), batch_size=32)
     whole = client_for(mia).get(f"/runs/{run.uuid}/").content.decode()
     Run.objects.filter(pk=run.pk).update(result=run.result | {"batch": {"batch_size": 8, "accumulation": 4}})
 
@@ -188,8 +173,7 @@ def test_a_run_page_tells_how_many_rows_passed_at_a_time_where_memory_ran_out(cl
     assert told == {"batch_size": 8, "accumulation": 4}
 
 
-def test_a_run_page_tells_what_of_the_base_stays(client_for, snapshot, mia):
-    base = make_base(snapshot.dataset.project, mia)
+def test_a_run_page_tells_what_of_the_base_stays(client_for, snapshot, base, mia):
     run = actions.launch(
         snapshot=snapshot, base=base, strategy="fast_lora", actor=mia, options={"dora": True, "accumulation": 2, "schedule": "cosine"}
     )
@@ -200,8 +184,7 @@ def test_a_run_page_tells_what_of_the_base_stays(client_for, snapshot, mia):
     assert "head 0.01, cosine, batch 16 × 2" in page
 
 
-def test_the_form_starts_one_run_however_often_it_is_sent(client_for, snapshot, mia):
-    base = make_base(snapshot.dataset.project, mia)
+def test_the_form_starts_one_run_however_often_it_is_sent(client_for, snapshot, base, mia):
     data = form_data(snapshot, base)
     client = client_for(mia)
 
@@ -213,8 +196,7 @@ def test_the_form_starts_one_run_however_often_it_is_sent(client_for, snapshot, 
     assert Run.objects.get().note == "first"
 
 
-def test_a_form_sent_again_with_other_settings_says_so_and_starts_them_when_it_is_sent_once_more(client_for, snapshot, mia):
-    base = make_base(snapshot.dataset.project, mia)
+def test_a_form_sent_again_with_other_settings_says_so_and_starts_them_when_it_is_sent_once_more(client_for, snapshot, base, mia):
     data, client = form_data(snapshot, base), client_for(mia)
     client.post("/runs/launch/", data)
 
@@ -230,9 +212,8 @@ def test_a_form_sent_again_with_other_settings_says_so_and_starts_them_when_it_i
     assert list(Run.objects.order_by("id").values_list("spec__learning_rate", flat=True)) == [0.002, 0.001]
 
 
-def test_a_value_out_of_range_stands_at_its_field_and_starts_nothing(client_for, snapshot, mia):
-    base = make_base(snapshot.dataset.project, mia)
-
+@pytest.mark.postgres
+def test_a_value_out_of_range_stands_at_its_field_and_starts_nothing(client_for, snapshot, base, mia):
     answer = client_for(mia).post("/runs/launch/", form_data(snapshot, base, rank=1000), **HTMX)
 
     assert answer.status_code == 422
@@ -240,9 +221,7 @@ def test_a_value_out_of_range_stands_at_its_field_and_starts_nothing(client_for,
     assert Run.objects.count() == 0
 
 
-def test_an_analyst_sees_no_snapshot_to_train_on(client_for, snapshot, mia, ana):
-    base = make_base(snapshot.dataset.project, mia)
-
+def test_an_analyst_sees_no_snapshot_to_train_on(client_for, snapshot, base, ana):
     answer = client_for(ana).post("/runs/launch/", form_data(snapshot, base))
 
     assert "No snapshot to train on" in answer.content.decode()
@@ -250,9 +229,7 @@ def test_an_analyst_sees_no_snapshot_to_train_on(client_for, snapshot, mia, ana)
 
 
 # ── Base models ─────────────────────────────────────────────────────────────
-def test_base_models_are_listed_with_their_facts(client_for, project, mia):
-    base = make_base(project, mia)
-
+def test_base_models_are_listed_with_their_facts(client_for, base, mia):
     page = client_for(mia).get("/runs/bases/").content.decode()
 
     assert "tiny-base" in page
@@ -260,6 +237,7 @@ def test_base_models_are_listed_with_their_facts(client_for, project, mia):
     assert base.folder.root_digest in page
 
 
+@pytest.mark.postgres
 def test_a_hub_model_is_refused_with_a_sentence_while_offline(client_for, project, mia, settings):
     settings.HF_HUB_OFFLINE = True
 

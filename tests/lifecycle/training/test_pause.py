@@ -13,12 +13,11 @@ from lifecycle.training import actions, folders, tasks
 from lifecycle.training.models import Run
 from lifecycle.training.rules import MOVES, RunState, check_move
 from registry.ledger.models import Event
-from tests.support.training import make_base, make_run, make_snapshot
 
 
 @pytest.fixture
-def run(project, mia) -> Run:
-    return make_run(make_snapshot(project, mia), mia, succeeded=False, base=make_base(project, mia))
+def run(waiting) -> Run:
+    return waiting
 
 
 @pytest.fixture
@@ -73,6 +72,7 @@ def test_a_run_is_not_resumed_before_its_job_has_left_since_that_would_stop_it_a
     assert (again.state, claim("training")) == ("queued", again.job)
 
 
+@pytest.mark.postgres
 def test_no_text_stays_with_a_run_that_is_paused_before_it_trains(run, monkeypatch, mia):
     prepared = []
 
@@ -129,8 +129,8 @@ def test_a_paused_run_can_be_stopped_for_good(when, run, interrupted, mia):
     assert verbs_of(run) == ["training.launched", "training.paused", "training.stopped", "training.ended"]
 
 
-def test_a_run_that_has_ended_is_not_paused(project, mia):
-    run = make_run(make_snapshot(project, mia), mia)
+def test_a_run_that_has_ended_is_not_paused(finished, mia):
+    run = finished
 
     with pytest.raises(Conflict, match=r"This run is succeeded and can no longer become pausing\."):
         actions.pause(run_id=run.uuid, actor=mia)
@@ -149,6 +149,7 @@ def test_only_engineers_and_leads_pause(request, run, person):
     assert run.state == "queued"
 
 
+@pytest.mark.postgres
 def test_pause_and_resume_from_the_page(client_for, run, mia):
     client = client_for(mia)
     first = client.get(f"/runs/{run.uuid}/").content.decode()
@@ -165,6 +166,7 @@ def test_pause_and_resume_from_the_page(client_for, run, mia):
     assert run.state == "queued"
 
 
+@pytest.mark.postgres
 def test_over_the_api(client_for, run, mia, ana):
     assert client_for(ana).post(f"/api/v1/runs/{run.uuid}/pause/").status_code == 403
     assert client_for(mia).post(f"/api/v1/runs/{run.uuid}/pause/").json()["state"] == "paused"

@@ -20,14 +20,13 @@ from lifecycle.training.models import MetricPoint, Run
 from registry.ledger.models import Event
 from tests.support.jobs import run_jobs
 from tests.support.sweeps import make_sweep, run_trials
-from tests.support.training import make_snapshot
 
 SAID = "Given up at evaluation 1: its best macro-F1 so far, 0.500, is below 0.800, the median of 2 trials at that evaluation."
 
 
 @pytest.fixture
-def sweep(project, mia):
-    return run_trials(make_sweep(make_snapshot(project, mia), mia, trials=9, warmup_trials=2), 0.7, 0.9)
+def sweep(snapshot, base, mia):
+    return run_trials(make_sweep(snapshot, mia, base=base, trials=9, warmup_trials=2), 0.7, 0.9)
 
 
 @pytest.fixture
@@ -116,6 +115,7 @@ def test_a_trial_below_the_median_leaves_without_a_checkpoint_and_the_next_one_s
     assert trial.sweep.trials.latest("trial").trial == 4
 
 
+@pytest.mark.postgres
 def test_a_trial_at_the_median_goes_on(trial, child):
     child(0.8, 0.8)
 
@@ -135,6 +135,7 @@ def test_without_pruning_every_trial_goes_on(trial, child):
     assert trial.state == "failed"
 
 
+@pytest.mark.postgres
 def test_a_worker_lost_after_the_decision_does_not_train_it_again(trial, child):
     starts = child(0.5)
     actions.begin(trial.uuid)

@@ -14,17 +14,12 @@ from lifecycle.training.models import Run
 from lifecycle.training.rules import Attempt, Repeat, compare_repeat
 from registry.artifacts.models import Folder
 from registry.ledger.models import Event
-from tests.support.training import finish_run, make_run, make_snapshot
+from tests.support.training import finish_run, make_run
 
 
 @pytest.fixture
-def snapshot(project, mia):
-    return make_snapshot(project, mia)
-
-
-@pytest.fixture
-def first(snapshot, mia):
-    return make_run(snapshot, mia, strategy="fast_lora", splits=(), rank=4, seed=7)
+def first(snapshot, base, mia):
+    return make_run(snapshot, mia, base=base, strategy="fast_lora", splits=(), rank=4, seed=7)
 
 
 def ended(run: Run, artifact: Folder, **result) -> Run:
@@ -46,6 +41,7 @@ def test_the_spec_is_taken_as_it_stands(first, mia):
     assert json.loads(event.canonical)["payload"]["reproduces"] == str(first.uuid)
 
 
+@pytest.mark.postgres
 def test_the_same_button_is_one_run(first, client_for, mia):
     client = client_for(mia)
     key = client.get(f"/runs/{first.uuid}/").context["reproduce_key"]
@@ -63,8 +59,8 @@ def test_a_button_without_its_key_starts_nothing(first, client_for, mia):
     assert Run.objects.count() == 1
 
 
-def test_only_a_run_that_has_succeeded_is_run_again(snapshot, mia):
-    run = make_run(snapshot, mia, succeeded=False)
+def test_only_a_run_that_has_succeeded_is_run_again(waiting, mia):
+    run = waiting
 
     with pytest.raises(Conflict, match=r"Run 1 has left no weights to compare with\."):
         actions.reproduce(run_id=run.uuid, actor=mia)
@@ -100,6 +96,7 @@ def test_other_weights_are_named_with_what_was_not_as_the_first_time(first, clie
     assert "Other weights in head.safetensors. Not as the first time: the processor, threads." in page
 
 
+@pytest.mark.postgres
 def test_a_repeat_for_which_memory_ran_out_passed_other_rows_at_a_time(first, mia):
     whole = ended(actions.reproduce(run_id=first.uuid, actor=mia), first.artifact, batch={"batch_size": first.spec["batch_size"]})
     parts = ended(actions.reproduce(run_id=first.uuid, actor=mia), first.artifact, batch={"batch_size": 1})
@@ -116,6 +113,7 @@ def test_a_repeat_that_goes_on_is_not_compared_yet(first, client_for, mia):
     assert "Queued: its weights are compared when it has succeeded." in client_for(mia).get(f"/runs/{first.uuid}/").content.decode()
 
 
+@pytest.mark.postgres
 def test_over_the_api_the_same_key_gives_the_same_run(first, client_for, mia):
     client, key = client_for(mia), str(uuid.uuid4())
 

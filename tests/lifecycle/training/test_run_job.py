@@ -22,12 +22,12 @@ from lifecycle.training import actions, queries, tasks
 from lifecycle.training.models import MetricPoint, Run
 from registry.ledger.models import Event
 from tests.support.jobs import run_jobs
-from tests.support.training import curve_events, make_base, make_run, make_snapshot, write_artifact
+from tests.support.training import curve_events, write_artifact
 
 
 @pytest.fixture
-def run(project, mia) -> Run:
-    return make_run(make_snapshot(project, mia), mia, succeeded=False, base=make_base(project, mia))
+def run(waiting) -> Run:
+    return waiting
 
 
 @pytest.fixture
@@ -86,6 +86,7 @@ def test_a_lost_worker_is_no_death_of_the_process(run, child):
     assert passed == [run.spec["batch_size"], run.spec["batch_size"], run.spec["batch_size"] // 2]
 
 
+@pytest.mark.postgres
 def test_a_run_waits_for_the_process_of_a_lost_worker_and_takes_what_it_left(run, child, monkeypatch):
     child(Result("failed", "crashed", "It must not be started.", ""))
     folder, waited = folder_of(run), []
@@ -197,6 +198,7 @@ def test_a_worker_that_died_between_the_end_of_the_process_and_the_record_does_n
     assert {path.name for path in folder_of(run).iterdir()} == {"result.json"}
 
 
+@pytest.mark.postgres
 def test_a_run_that_waits_stops_at_once_and_resumes_with_a_new_job(run, mia, lee):
     first = run.job
     actions.stop(run_id=run.uuid, actor=mia)
@@ -227,8 +229,8 @@ def test_a_running_run_stops_when_its_process_has_left(run, child, mia):
     assert run.result["last_step"] == 20
 
 
-def test_a_run_that_has_ended_cannot_be_stopped_or_resumed(project, mia):
-    run = make_run(make_snapshot(project, mia), mia, splits=())
+def test_a_run_that_has_ended_cannot_be_stopped_or_resumed(finished, mia):
+    run = finished
 
     for act in (actions.stop, actions.resume):
         with pytest.raises(Conflict):
@@ -259,6 +261,7 @@ def test_events_twice_are_one_point_with_the_last_value(run):
     assert (run.step, run.total_steps) == (5, 10)
 
 
+@pytest.mark.postgres
 def test_a_finding_that_grows_replaces_what_it_said(run):
     finding = {"seq": 0, "at": "2026-11-24T12:00:00+00:00", "kind": "finding", "code": "overfitting", "title": "Overfitting.", "detail": ""}
 

@@ -14,17 +14,15 @@ from lifecycle.training import actions, sample_page
 from lifecycle.training.actions.runs import SAMPLE_LENGTH
 from lifecycle.training.models import RunSample
 from registry.ledger.models import Event
-from tests.support.training import make_run, make_snapshot
 
 HTMX = {"HTTP_HX_REQUEST": "true"}
 
 
 @pytest.fixture
-def run(project, mia):
-    run = make_run(make_snapshot(project, mia), mia, succeeded=False)
-    actions.begin(run.uuid)
-    run.refresh_from_db()
-    return run
+def run(waiting):
+    actions.begin(waiting.uuid)
+    waiting.refresh_from_db()
+    return waiting
 
 
 @pytest.fixture
@@ -102,6 +100,7 @@ def test_sets_of_classes_are_told_by_name(run, rows, mia):
     assert (line.truth, line.answer, line.before, line.is_right) == (["card", "refund"], [], None, False)
 
 
+@pytest.mark.postgres
 def test_more_evaluations_ask_no_more_often(run, rows, mia):
     counts = []
     for step in (10, 20, 30):
@@ -137,6 +136,7 @@ def test_the_api_says_what_the_answers_of_each_task_are(mia, client_for):
         assert said in told
 
 
+@pytest.mark.postgres
 def test_what_a_model_wrote_is_kept_without_what_no_database_takes_and_without_its_end(run, rows):
     actions.record_events(run, [event(rows[:1], 10, "yes\0no" + "a" * 5_000)])
 

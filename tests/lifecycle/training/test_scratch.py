@@ -13,7 +13,6 @@ from lifecycle.jobs.context import LeaseLost
 from lifecycle.jobs.models import Job
 from lifecycle.training import actions
 from lifecycle.training.folders import scratch
-from tests.support.training import make_base, make_run, make_snapshot
 
 
 def left_behind(job: Job):
@@ -25,11 +24,9 @@ def left_behind(job: Job):
 
 
 @pytest.mark.django_db
-def test_a_job_that_ends_without_its_worker_leaves_no_texts(project, mia):
-    snapshot = make_snapshot(project, mia)
-    run = make_run(snapshot, mia)
-    tried = actions.estimate(snapshot=snapshot, base=make_base(project, mia), strategy="lora", actor=mia)
-    robustness = evaluation.analyse(evaluation=queries.latest_evaluation(run, "test"), kind=Analysis.Kind.ROBUSTNESS, actor=mia)
+def test_a_job_that_ends_without_its_worker_leaves_no_texts(measured, snapshot, base, mia):
+    tried = actions.estimate(snapshot=snapshot, base=base, strategy="lora", actor=mia)
+    robustness = evaluation.analyse(evaluation=queries.latest_evaluation(measured, "test"), kind=Analysis.Kind.ROBUSTNESS, actor=mia)
     folders = [left_behind(job) for job in (tried.job, robustness)]
 
     actions.cancel_estimate(estimate_id=tried.uuid, actor=mia)
@@ -38,15 +35,14 @@ def test_a_job_that_ends_without_its_worker_leaves_no_texts(project, mia):
     assert [folder.exists() for folder in folders] == [False, False]
 
 
+@pytest.mark.postgres
 @pytest.mark.django_db
 @pytest.mark.parametrize("room", ["lifecycle.training.estimate_task", "lifecycle.evaluation.child"])
-def test_who_has_lost_a_job_leaves_the_folder_to_whoever_took_it_over(project, mia, monkeypatch, room):
-    snapshot = make_snapshot(project, mia)
+def test_who_has_lost_a_job_leaves_the_folder_to_whoever_took_it_over(measured, snapshot, base, mia, monkeypatch, room):
     if room == "lifecycle.training.estimate_task":
-        job = actions.estimate(snapshot=snapshot, base=make_base(project, mia), strategy="lora", actor=mia).job
+        job = actions.estimate(snapshot=snapshot, base=base, strategy="lora", actor=mia).job
     else:
-        run = make_run(snapshot, mia, base=make_base(project, mia), splits=())
-        job = evaluation.evaluate(run=run, split="test", actor=mia)
+        job = evaluation.evaluate(run=measured, split="test", actor=mia)
 
     def lose(ctx, verb, folder, on_events, **options):
         ctx.lose()

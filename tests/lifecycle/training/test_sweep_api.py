@@ -4,25 +4,16 @@ from __future__ import annotations
 
 import uuid
 
-import pytest
-
 from lifecycle.training import search
 from lifecycle.training.models import Run, Sweep
 from tests.support.sweeps import SPACE, make_sweep, run_trials
-from tests.support.training import make_base, make_run, make_snapshot
-
-
-@pytest.fixture
-def snapshot(project, mia):
-    return make_snapshot(project, mia)
 
 
 def post(client, path, body):
     return client.post(path, body, content_type="application/json")
 
 
-def test_a_sweep_is_started_read_and_cancelled(client_for, snapshot, mia):
-    base = make_base(snapshot.dataset.project, mia)
+def test_a_sweep_is_started_read_and_cancelled(client_for, snapshot, base, mia):
     client = client_for(mia)
     body = {"snapshot": str(snapshot.uuid), "base": str(base.uuid), "space": SPACE, "trials": 5, "key": str(uuid.uuid4())}
 
@@ -42,8 +33,7 @@ def test_a_sweep_is_started_read_and_cancelled(client_for, snapshot, mia):
     assert (cancelled["state"], Run.objects.get(trial=4).state) == ("cancelled", "stopped")
 
 
-def test_what_is_refused_is_named_and_starts_nothing(client_for, snapshot, mia, ana):
-    base = make_base(snapshot.dataset.project, mia)
+def test_what_is_refused_is_named_and_starts_nothing(client_for, snapshot, base, mia, ana):
     body = {"snapshot": str(snapshot.uuid), "base": str(base.uuid), "space": {"rank": {"choices": [8, 1000]}}}
 
     wrong = post(client_for(mia), "/api/v1/sweeps/", body)
@@ -54,9 +44,8 @@ def test_what_is_refused_is_named_and_starts_nothing(client_for, snapshot, mia, 
     assert not Sweep.objects.exists()
 
 
-def test_runs_are_listed_without_trials_unless_their_sweep_is_asked_for(client_for, snapshot, mia):
-    alone = make_run(snapshot, mia, splits=())
-    sweep = run_trials(make_sweep(snapshot, mia), 0.7)
+def test_runs_are_listed_without_trials_unless_their_sweep_is_asked_for(client_for, snapshot, base, waiting, mia):
+    alone, sweep = waiting, run_trials(make_sweep(snapshot, mia, base=base), 0.7)
     client = client_for(mia)
 
     def listed(**query) -> list:

@@ -22,17 +22,7 @@ from registry.access.roles import Role
 from registry.ledger.models import Event
 from tests.support.jobs import run_jobs
 from tests.support.sweeps import SPACE, finish_trial, make_sweep
-from tests.support.training import finish_run, make_base, make_snapshot
-
-
-@pytest.fixture
-def snapshot(project, mia):
-    return make_snapshot(project, mia)
-
-
-@pytest.fixture
-def base(project, mia) -> BaseModel:
-    return make_base(project, mia)
+from tests.support.training import finish_run, make_base
 
 
 @pytest.fixture
@@ -65,6 +55,7 @@ def test_a_sweep_keeps_what_is_searched_and_what_stays(snapshot, base, mia):
     assert (event["space"], event["trials"], event["snapshot_digest"]) == (sweep.space, 4, snapshot.digest)
 
 
+@pytest.mark.postgres
 def test_the_same_form_is_one_sweep(snapshot, base, mia):
     key = uuid.uuid4()
 
@@ -251,6 +242,7 @@ def test_three_failures_in_a_row_stop_it_with_a_sentence(snapshot, base, mia):
     assert Run.objects.count() == 3
 
 
+@pytest.mark.postgres
 def test_a_trial_that_somebody_stops_is_no_failure_and_the_next_one_starts(sweep, lee):
     run_jobs("default")
     actions.stop(run_id=Run.objects.get().uuid, actor=lee)
@@ -282,6 +274,7 @@ def test_who_lost_their_role_launches_no_other_trial(sweep, project, mia, lee):
     assert not Run.objects.exists()
 
 
+@pytest.mark.postgres
 def test_a_defect_of_the_job_ends_the_sweep_with_its_sentence(sweep, monkeypatch):
     monkeypatch.setattr(search, "suggest", lambda *args, **named: 1 / 0)
 
@@ -305,6 +298,7 @@ def test_a_cancelled_sweep_stops_its_trial_and_starts_no_other(sweep, lee):
     assert Event.objects.filter(verb="training.sweep_cancelled").count() == 1
 
 
+@pytest.mark.postgres
 def test_a_sweep_waits_for_a_paused_trial_and_a_cancelled_one_stops_it(sweep, mia):
     run_jobs("default")
     trial = Run.objects.get()
@@ -382,6 +376,7 @@ def test_a_sweep_that_has_ended_is_not_cancelled(sweep, mia):
     assert sweep.ending["message"] == "It broke."
 
 
+@pytest.mark.postgres
 def test_cancelling_the_job_of_a_sweep_cancels_the_sweep(sweep, mia):
     jobs.cancel(Job.objects.get(kind="training.next_trial").uuid, mia)
 

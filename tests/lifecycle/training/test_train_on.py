@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import tempfile
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 from django.core.exceptions import PermissionDenied
@@ -22,7 +24,7 @@ from tests.support.estimates import succeeded
 from tests.support.jobs import run_jobs, run_ok
 from tests.support.people import make_person
 from tests.support.snapshots import freeze
-from tests.support.training import TEXTS, labelled_dataset, make_run, make_snapshot, write_base
+from tests.support.training import TEXTS, labelled_dataset, make_run, write_base
 
 launching = import_module("lifecycle.training.actions.launch")  # the package has a function of this name
 SHARES = {"train": 60, "validation": 20, "test": 20}
@@ -34,21 +36,37 @@ OTHERS = {
 
 
 @pytest.fixture
-def first(project, mia) -> Run:
+def first(finished) -> Run:
     """A run that has succeeded, on cards, refunds and logins."""
-    return make_run(make_snapshot(project, mia), mia)
+    return finished
 
 
 @pytest.fixture
-def second(project, mia):
+def second(first, project, mia):
     """A snapshot of another dataset: refunds are gone, travel is new."""
     return freeze(labelled_dataset(project, mia, texts=OTHERS, name="second", copies=6), mia, shares=SHARES)
 
 
 @pytest.fixture
-def ready(first, mia, tmp_path) -> BaseModel:
+def ready(first, second, mia) -> BaseModel:
     """The first run's model as a base whose files are kept."""
-    return actions.keep_base(actions.add_run_base(run=first, actor=mia), write_base(tmp_path / "merged"))
+    with tempfile.TemporaryDirectory() as folder:
+        return actions.keep_base(actions.add_run_base(run=first, actor=mia), write_base(Path(folder) / "merged"))
+
+
+@pytest.fixture
+def of_adapters(base, snapshot, mia) -> Run:
+    """A run whose learnt weights stand beside those of its base."""
+    return make_run(snapshot, mia, base=base, strategy="adapter", splits=())
+
+
+@pytest.fixture
+def continued(ready, second, mia) -> Run:
+    """A run from the first one's model, with what it has forgotten."""
+    run = make_run(second, mia, base=ready, splits=())
+    run.result = run.result | {"forgetting": REPORT, "rehearsed": 7}
+    run.save()
+    return run
 
 
 def ids(path) -> list[str]:
@@ -71,20 +89,16 @@ def test_a_model_becomes_one_base_by_one_job_and_one_event(first, mia):
     assert event["root_digest"] == first.artifact.root_digest
 
 
-def test_a_run_that_has_not_succeeded_leaves_none(project, mia):
-    run = make_run(make_snapshot(project, mia), mia, succeeded=False)
-
+def test_a_run_that_has_not_succeeded_leaves_none(waiting, mia):
     with pytest.raises(Conflict, match="Run 1 has left no model to start from"):
-        actions.add_run_base(run=run, actor=mia)
+        actions.add_run_base(run=waiting, actor=mia)
 
     assert not BaseModel.objects.filter(kind="run").exists()
 
 
-def test_what_stands_beside_the_weights_is_refused(project, mia):
-    run = make_run(make_snapshot(project, mia), mia, strategy="adapter")
-
+def test_what_stands_beside_the_weights_is_refused(of_adapters, mia):
     with pytest.raises(Refused, match="What Bottleneck adapters learns stands beside the base's weights"):
-        actions.add_run_base(run=run, actor=mia)
+        actions.add_run_base(run=of_adapters, actor=mia)
 
     assert not BaseModel.objects.filter(kind="run").exists()
 
@@ -96,6 +110,7 @@ def test_who_may_not_train_may_not_make_a_base(first, ana):
     assert not BaseModel.objects.filter(kind="run").exists()
 
 
+@pytest.mark.engine
 def test_a_model_that_cannot_be_read_fails_with_a_sentence(first, mia):
     base = actions.add_run_base(run=first, actor=mia)
 
@@ -197,6 +212,7 @@ def test_ten_steps_count_the_rows_that_are_rehearsed(ready, second, mia, monkeyp
     assert tried.figures["steps"] == 5 * math.ceil((train + round(train / 4)) / 4)
 
 
+@pytest.mark.postgres
 def test_nothing_is_laid_out_for_a_base_from_outside(first, tmp_path):
     folders.prepare(first, tmp_path / "run")
 
@@ -238,17 +254,8 @@ REPORT = {
 }  # fmt: skip
 
 
-def continued(ready, second, mia) -> Run:
-    run = make_run(second, mia, base=ready)
-    run.result = run.result | {"forgetting": REPORT, "rehearsed": 7}
-    run.save()
-    return run
-
-
-def test_the_page_tells_what_is_forgotten(ready, second, mia, client_for):
-    run = continued(ready, second, mia)
-
-    page = client_for(mia).get(f"/runs/{run.uuid}/").content.decode()
+def test_the_page_tells_what_is_forgotten(continued, ready, mia, client_for):
+    page = client_for(mia).get(f"/runs/{continued.uuid}/").content.decode()
 
     assert "Run 2 has forgotten some of what Run 1 knew: macro-F1 0.910 before, 0.800 now." in page
     assert "It learnt from 7 earlier rows beside the new ones." in page
@@ -258,9 +265,9 @@ def test_the_page_tells_what_is_forgotten(ready, second, mia, client_for):
     assert "50% of the training rows at most" in page.replace("\u202f", "").replace("\xa0", "")
 
 
-def test_the_api_gives_the_report_and_makes_a_base(ready, second, first, project, mia, client_for):
-    run = continued(ready, second, mia)
-    client = client_for(mia)
+@pytest.mark.postgres
+def test_the_api_gives_the_report_and_makes_a_base(continued, first, project, mia, client_for):
+    run, client = continued, client_for(mia)
 
     assert client.get(f"/api/v1/runs/{run.uuid}/").json()["forgetting"] == REPORT
     assert client.get(f"/api/v1/runs/{first.uuid}/").json()["forgetting"] is None
@@ -271,6 +278,7 @@ def test_the_api_gives_the_report_and_makes_a_base(ready, second, first, project
     assert (lost.status_code, lost.json()["fields"]) == (400, {"run": ["There is no such run in this project."]})
 
 
+@pytest.mark.postgres
 def test_a_run_is_started_from_a_runs_page(first, mia, client_for, tmp_path):
     client = client_for(mia)
     assert "Start from this model" in client.get(f"/runs/{first.uuid}/").content.decode()
@@ -291,10 +299,8 @@ def test_a_run_is_started_from_a_runs_page(first, mia, client_for, tmp_path):
     assert f'<option value="{base.uuid}" selected>Run 1' in page
 
 
-def test_a_run_of_adapters_says_why_no_other_starts_from_it(project, mia, client_for):
-    run = make_run(make_snapshot(project, mia), mia, strategy="adapter")
-
-    page = client_for(mia).get(f"/runs/{run.uuid}/").content.decode()
+def test_a_run_of_adapters_says_why_no_other_starts_from_it(of_adapters, mia, client_for):
+    page = client_for(mia).get(f"/runs/{of_adapters.uuid}/").content.decode()
 
     assert "What Bottleneck adapters learns stands beside the base&#x27;s weights, so no run starts from it." in page
     assert "Start from this model" not in page

@@ -23,21 +23,10 @@ from lifecycle.training.models import Run
 from registry.ledger.models import Event
 from tests.support.jobs import run_jobs
 from tests.support.sweeps import finish_trial, make_sweep
-from tests.support.training import make_base, make_run, make_snapshot
 
 JSON = {"content_type": "application/json"}
 HTMX = {"HTTP_HX_REQUEST": "true"}
 URGENT, NORMAL, LATER = Priority
-
-
-@pytest.fixture
-def snapshot(project, mia):
-    return make_snapshot(project, mia)
-
-
-@pytest.fixture
-def base(project, mia):
-    return make_base(project, mia)
 
 
 def launch(snapshot, base, mia, **said) -> Run:
@@ -86,6 +75,7 @@ def test_a_run_that_waits_for_no_worker_is_not_moved(snapshot, base, mia):
     assert not Event.objects.filter(verb="jobs.prioritised").exists()
 
 
+@pytest.mark.postgres
 def test_the_page_of_a_waiting_run_tells_its_place_and_moves_it(snapshot, base, mia, client_for):
     launch(snapshot, base, mia)
     run, client = launch(snapshot, base, mia), client_for(mia)
@@ -147,6 +137,7 @@ def test_the_form_takes_a_priority_and_says_normal_where_nothing_is_said(snapsho
     assert wrong.status_code == 422
 
 
+@pytest.mark.postgres
 def test_the_api_takes_a_priority_and_a_device_and_tells_them(snapshot, base, mia, client_for):
     client = client_for(mia)
     body = {"snapshot": str(snapshot.uuid), "base": str(base.uuid), "strategy": "head"}
@@ -162,10 +153,8 @@ def test_the_api_takes_a_priority_and_a_device_and_tells_them(snapshot, base, mi
     assert unknown.json()["fields"] == {"device": ['Must be one of auto, cpu, cuda, got "tpu".']}
 
 
-def test_a_repeat_waits_as_it_is_told(snapshot, mia, client_for):
-    first = make_run(snapshot, mia)
-
-    made = client_for(mia).post(f"/api/v1/runs/{first.uuid}/reproduce/", {"priority": "later"}, **JSON)
+def test_a_repeat_waits_as_it_is_told(finished, mia, client_for):
+    made = client_for(mia).post(f"/api/v1/runs/{finished.uuid}/reproduce/", {"priority": "later"}, **JSON)
 
     assert (made.status_code, made.json()["priority"]) == (201, "later")
 
@@ -181,6 +170,7 @@ def test_trials_wait_behind_single_runs_unless_somebody_says_otherwise(snapshot,
     assert [jobs.claim("training") for _ in range(3)] == [urgent.trials.get().job, run.job, sweep.trials.get().job]
 
 
+@pytest.mark.postgres
 def test_who_moves_a_trial_moves_those_behind_it(snapshot, base, mia):
     sweep = make_sweep(snapshot, mia, base=base, trials=3)
     run_jobs("default")
@@ -193,6 +183,7 @@ def test_who_moves_a_trial_moves_those_behind_it(snapshot, base, mia):
     assert (sweep.priority, sweep.trials.latest("trial").job.priority) == (NORMAL, NORMAL)
 
 
+@pytest.mark.postgres
 def test_a_sweep_over_the_api_keeps_its_priority(snapshot, base, mia, client_for):
     body = {"snapshot": str(snapshot.uuid), "base": str(base.uuid), "space": {"rank": {"choices": [2, 4]}}, "trials": 2}
 
@@ -254,6 +245,7 @@ def given(monkeypatch, mia):
     return seen
 
 
+@pytest.mark.postgres
 def test_a_run_that_was_begun_on_a_device_is_resumed_there(snapshot, base, mia, given, monkeypatch):
     monkeypatch.setattr(devices, "_serving", Serving(Device.GPU, ("0",)))
     run = launch(snapshot, base, mia)
@@ -266,8 +258,8 @@ def test_a_run_that_was_begun_on_a_device_is_resumed_there(snapshot, base, mia, 
 
 
 @pytest.mark.parametrize(("environment", "device"), [({"device": "cpu"}, "cpu"), ({}, "cpu"), ({"device": "NVIDIA L4, CUDA 12.8"}, "cuda")])
-def test_a_repeat_trains_on_the_device_of_the_first(environment, device, snapshot, mia):
-    run = make_run(snapshot, mia)
+def test_a_repeat_trains_on_the_device_of_the_first(environment, device, finished, mia):
+    run = finished
     run.result["environment"] = environment
     run.save(update_fields=["result"])
 
