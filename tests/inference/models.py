@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import uuid
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ LABELS = ["card", "money", "other"]
 TOKEN, OTHER_TOKEN = "token-of-support", "token-of-billing"
 
 
+@cache
 def tokenizer() -> str:
     made = Tokenizer(models.WordLevel({word: index for index, word in enumerate(WORDS)}, unk_token="[UNK]"))
     made.normalizer = normalizers.Lowercase()
@@ -29,6 +31,7 @@ def tokenizer() -> str:
     return made.to_str()
 
 
+@cache
 def onnx_model(shift: int) -> bytes:
     """logits = mean over real tokens of a table of word scores; the best label of "card" is LABELS[shift]."""
     table = np.zeros((len(WORDS), 3), np.float32)

@@ -6,6 +6,7 @@ import threading
 import numpy as np
 import pytest
 
+from lifecycle.inference import shadow as shadows
 from lifecycle.inference.protocol import Prediction
 from lifecycle.inference.routing import Arm, LiveArm
 from lifecycle.inference.shadow import MAX_WAITING, Copy, Shadows, compare, kl
@@ -172,7 +173,8 @@ def test_a_shadow_that_crashes_changes_no_answer(client, installation, server, r
     assert installation.status()["guard"] == []
 
 
-def test_a_shadow_that_hangs_changes_no_answer_and_no_end(client, installation, server, root, shadow):
+def test_a_shadow_that_hangs_changes_no_answer_and_no_end(client, installation, server, root, shadow, monkeypatch):
+    monkeypatch.setattr(shadows, "STOP_SECONDS", 0.01)  # how long the end waits for it
     entered, leave = threading.Event(), threading.Event()
 
     def hang(texts):

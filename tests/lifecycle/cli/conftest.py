@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import secrets
 import sys
 import threading
 import time
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -16,12 +18,13 @@ from django.core.servers.basehttp import ThreadedWSGIServer
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections, connections
 from django.test.testcases import LiveServerThread, _StaticFilesHandler
+from django.utils import timezone
 
 from lifecycle.cli.main import main
 from lifecycle.inference.app import Server
 from lifecycle.inference.config import Config
-from registry.access.actions import create_token
-from registry.access.models import User
+from registry.access.actions import TOKEN_PREFIX, token_digest
+from registry.access.models import ApiToken, User
 from tests.inference.models import Installation
 from tests.inference.models import endpoint as routed
 from tests.support.jobs import run_jobs
@@ -96,10 +99,14 @@ def site(db, _server):
 
 @pytest.fixture
 def token():
-    """The secret of a person's new token."""
+    """The secret of a person's new token, written as a row: how one makes a token is tested in `tests/registry/access`."""
 
     def make(user: User, *scopes: str) -> str:
-        return create_token(user=user, name="command", scopes=list(scopes) or ["read", "write", "infer", "feedback"], days=1)[1]
+        secret, until = TOKEN_PREFIX + secrets.token_urlsafe(32), timezone.now() + timedelta(days=1)
+        ApiToken.objects.create(
+            user=user, name="command", scopes=sorted(scopes or ApiToken.Scope.values), digest=token_digest(secret), expires_at=until
+        )
+        return secret
 
     return make
 
@@ -130,10 +137,10 @@ def command(capsys, monkeypatch):
     return call
 
 
-@pytest.fixture
-def asked_server(tmp_path, monkeypatch):
-    """The address of a live inference server with the endpoint `support`, which the command knows; its token is TOKEN."""
-    installation = Installation(tmp_path / "inference")
+@pytest.fixture(scope="module")
+def _inference_server(tmp_path_factory):
+    """The address of a live inference server with the endpoint `support`; its token is TOKEN."""
+    installation = Installation(tmp_path_factory.mktemp("inference"))
     installation.publish(support=routed(installation.artifact()))
     server = Server(Config(data_dir=installation.folder))
     server.router.start = lambda: None  # no thread: all is loaded here
@@ -146,11 +153,16 @@ def asked_server(tmp_path, monkeypatch):
     while not runner.started:
         assert thread.is_alive()
         time.sleep(0.01)
-    address = f"http://127.0.0.1:{runner.servers[0].sockets[0].getsockname()[1]}"
-    monkeypatch.setenv("LIFECYCLE_INFERENCE_URL", address)
-    yield address
+    yield f"http://127.0.0.1:{runner.servers[0].sockets[0].getsockname()[1]}"
     runner.should_exit = True
     thread.join(10)
+
+
+@pytest.fixture
+def asked_server(_inference_server, monkeypatch):
+    """The inference server, whose address the command knows."""
+    monkeypatch.setenv("LIFECYCLE_INFERENCE_URL", _inference_server)
+    return _inference_server
 
 
 @pytest.fixture

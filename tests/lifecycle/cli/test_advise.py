@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import pytest
+
 from lifecycle.training.models import Estimate, Run
 from tests.support.estimates import measured
 from tests.support.training import make_base, make_snapshot
 
 
-def test_advice_tells_the_verdict_the_warnings_and_each_setting_with_its_reason(as_person, project, mia):
-    make_snapshot(project, mia, name="Inbox")
+@pytest.fixture
+def snapshot(project, mia):
+    """The first of the dataset, beside a base."""
+    made = make_snapshot(project, mia, name="Inbox")
     make_base(project, mia)
+    return made
 
+
+def test_advice_tells_the_verdict_the_warnings_and_each_setting_with_its_reason(as_person, snapshot, mia):
     said = as_person(mia)("advise", "inbox@1", "--sensitive", "--minutes", "30")
 
     assert (said.code, said.err) == (0, "")
@@ -21,20 +28,15 @@ def test_advice_tells_the_verdict_the_warnings_and_each_setting_with_its_reason(
     assert not Run.objects.exists()
 
 
-def test_who_may_not_train_is_told_who_may(as_person, project, mia, ana):
-    make_snapshot(project, mia, name="Inbox")
-    make_base(project, mia)
-
+def test_who_may_not_train_is_told_who_may(as_person, snapshot, ana):
     said = as_person(ana)("advise", "inbox@1")
 
     assert said.code == 1
     assert "ML engineer" in said.err
 
 
-def test_ten_steps_are_tried_and_told(as_person, project, mia, settings):
+def test_ten_steps_are_tried_and_told(as_person, snapshot, mia, settings):
     settings.PRICE_PER_CORE_HOUR, settings.CURRENCY = 0.08, "EUR"
-    make_snapshot(project, mia, name="Inbox")
-    make_base(project, mia)
 
     said = as_person(mia)("try", "inbox@1", "--set", "epochs=3", during=lambda: measured(Estimate.objects.get()))
 

@@ -9,12 +9,12 @@ from tests.support import endpoints, registry
 
 
 @pytest.fixture
-def endpoint(project, mia, ravi, lee, gita, omar):
-    return endpoints.deployed_endpoint(project)
+def endpoint(live_endpoint):
+    return live_endpoint
 
 
 @pytest.fixture
-def version(project, endpoint, mia, ravi):
+def version(endpoint, project, mia, ravi):
     snapshot = endpoint.alias.version.run.snapshot
     return registry.make_version(project, mia, ravi, model=endpoint.model, snapshot=snapshot, semver="1.2.0")
 

@@ -7,23 +7,20 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from monitoring.rollouts import actions
 from monitoring.rollouts.models import Rollout
+from monitoring.rollouts.rules import Plan
 from monitoring.traffic.models import MinuteRollup, Prediction
 from registry.endpoints.models import Deployment
 from tests.support import endpoints
-from tests.support.people import make_project
-from tests.support.settled import settled_world, unpack
 
 EASY = ["--min-requests", "100", "--min-minutes", "0", "--margin", "20"]
 
 
-settled = settled_world(lambda: endpoints.with_approval(endpoints.deployed_endpoint(make_project(), versions=1)))
-
-
 @pytest.fixture
-def approved(settled, project, mia, ravi, lee, gita, omar, tmp_path):
+def approved(live_endpoint):
     """The approved request for 1.1.0."""
-    return unpack(settled, tmp_path)
+    return endpoints.with_approval(live_endpoint)
 
 
 @pytest.fixture
@@ -36,9 +33,9 @@ def endpoint(approved):
 
 
 @pytest.fixture
-def running(as_person, omar, approved, endpoint):
-    assert as_person(omar)("canary", "start", str(approved.number), *EASY).code == 0
-    return Rollout.objects.get()
+def running(approved, endpoint, omar):
+    """The canary, as `lifecycle canary start` with EASY starts it."""
+    return actions.start(request_id=approved.uuid, actor=omar, plan=Plan(min_requests=100, min_minutes=0, margin=0.2))
 
 
 def canary(endpoint):
@@ -164,8 +161,6 @@ def test_the_wrong_version_typed_aborts_nothing(as_person, omar, endpoint, runni
 
 
 def test_watching_ends_with_the_canary_and_is_1_where_it_was_stopped(as_person, token, omar, endpoint, running):
-    from monitoring.rollouts import actions
-
     def stopped():
         actions.abort(rollout_id=running.uuid, actor=omar, seen=Rollout.objects.get().moves, reason="Customers complain.", typed="1.0.0")
 

@@ -8,6 +8,7 @@ import pytest
 
 from datasets_app.labeling import actions
 from datasets_app.labeling.models import Comment
+from datasets_app.labeling.queries import comments
 from tests.support.datasets import import_texts, make_dataset
 from tests.support.labeling import make_queue, queue_items
 
@@ -47,14 +48,15 @@ def test_a_conversation_is_begun_answered_listed_and_resolved(as_person, queue, 
     assert first.resolved_at is None
 
 
-def test_all_pages_of_conversations_are_listed(as_person, queue, mia):
+def test_all_pages_of_conversations_are_listed(as_person, queue, mia, monkeypatch):
+    monkeypatch.setattr(comments, "PAGE", 2)
     item = queue_items(queue)[1]
-    for n in range(31):
+    for n in range(3):
         actions.comment(queue_id=queue.uuid, actor=mia, item_id=item.uuid, text=f"Remark {n}.")
 
     rows = as_person(mia)("comments", "list", "Batch 1", "--json").json
 
-    assert [rows[0]["first"]["text"], rows[-1]["first"]["text"], len(rows)] == ["Remark 30.", "Remark 0.", 31]
+    assert [rows[0]["first"]["text"], rows[-1]["first"]["text"], len(rows)] == ["Remark 2.", "Remark 0.", 3]
 
 
 def test_somebody_elses_conversation_is_not_resolved_by_an_annotator(as_person, queue, ana, ben):

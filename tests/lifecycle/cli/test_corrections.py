@@ -9,9 +9,13 @@ import pytest
 from datasets_app.labeling import queries
 from datasets_app.labeling.correcting import Outcome
 from datasets_app.labeling.models import Correction, Decision
+from datasets_app.snapshots import actions as snapshots
+from datasets_app.snapshots.models import Export
 from lifecycle.cli.commands import corrections
+from registry.artifacts.actions import open_blob
 from registry.ledger.models import Event
 from tests.support.datasets import import_texts, make_dataset
+from tests.support.jobs import run_ok
 from tests.support.snapshots import freeze
 
 ROWS = [(f"text {n}", ("card", "cash", "fees")[n % 3]) for n in range(12)]
@@ -26,13 +30,19 @@ def inbox(project, ana, mia):
 
 
 @pytest.fixture
-def sheet(as_person, inbox, mia, tmp_path):
-    """An export whose first label somebody corrected, and whose second is no class."""
+def exported(inbox, mia):
+    """The first snapshot as a CSV file."""
+    snapshots.export(snapshot_id=inbox.snapshots.get().uuid, actor=mia, format="csv")
+    run_ok()
+    with open_blob(Export.objects.get().blob.digest) as file:
+        return file.read().decode()
+
+
+@pytest.fixture
+def sheet(exported, tmp_path):
+    """The file, in which somebody corrected the first label; the second is no class."""
     path = tmp_path / "corrected.csv"
-    said = as_person(mia)("export", f"{inbox.slug}@1", "--format", "csv", "--to", str(path))
-    assert said.code == 0, said.err
-    with path.open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = list(csv.DictReader(exported.splitlines()))
     rows[0]["label"] = "fees" if rows[0]["label"] != "fees" else "card"
     rows[1]["label"] = "feez"
     with path.open("w", newline="") as file:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from tests.support import endpoints
 
-
-def test_the_models_and_what_needs_a_person(as_person, lee, project, mia, ravi, gita, omar, site):
-    endpoints.deployed_endpoint(project)
+def test_the_models_and_what_needs_a_person(as_person, live_endpoint, lee, site):
     command = as_person(lee)
 
     said = command("dashboard", "--weeks", "4", "--project", "inbox")
@@ -21,9 +18,7 @@ def test_the_models_and_what_needs_a_person(as_person, lee, project, mia, ravi, 
     assert command("dashboard", "--field", "models.0.health").out == "no traffic\n"
 
 
-def test_somebody_elsewhere_sees_none_of_it(as_person, otto, project, mia, ravi, lee, gita, omar):
-    endpoints.deployed_endpoint(project)
-
+def test_somebody_elsewhere_sees_none_of_it(as_person, live_endpoint, otto):
     said = as_person(otto)("dashboard")
 
     assert said.code == 0, said.err

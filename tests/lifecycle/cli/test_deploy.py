@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import pytest
 
+from registry.catalog.models import Endpoint
 from registry.endpoints import actions
 from registry.endpoints.models import Deployment
 from tests.support import endpoints, registry
-from tests.support.settled import settled_endpoint
-
-settled = settled_endpoint(versions=2)
 
 
 @pytest.fixture
-def endpoint(live_endpoint):
+def endpoint(live_endpoint, omar):
     """1.0.0 was live, 1.1.0 is."""
-    return live_endpoint
+    actions.deploy(request_id=endpoints.with_approval(live_endpoint).uuid, actor=omar)
+    return Endpoint.objects.get()
 
 
 @pytest.fixture

@@ -21,6 +21,12 @@ def traffic(endpoint):
     return Traffic(endpoint)
 
 
+@pytest.fixture
+def measured(traffic):
+    """The fourth of March, on which all answers were of one class."""
+    traffic.measure(3, ONE_SIDED)
+
+
 def rows(out: str) -> dict[str, list[str]]:
     """The table of monitors: name → cells."""
     lines = out.splitlines()
@@ -44,9 +50,7 @@ def test_nothing_measured_is_said_as_such_and_not_as_good(as_person, omar, endpo
     )
 
 
-def test_show_has_a_line_for_every_monitor(as_person, omar, endpoint, traffic):
-    traffic.measure(3, ONE_SIDED)
-
+def test_show_has_a_line_for_every_monitor(as_person, omar, endpoint, measured):
     said = as_person(omar)("drift", "show", endpoint.slug)
 
     found = rows(said.out)
@@ -84,9 +88,7 @@ def test_check_is_1_while_something_stands_open(as_person, omar, endpoint):
     assert "Open      predicted label since 2026-03-19 00:00" in checked.out.splitlines()
 
 
-def test_history_is_a_line_a_window(as_person, omar, endpoint, traffic):
-    traffic.measure(3, ONE_SIDED)
-
+def test_history_is_a_line_a_window(as_person, omar, endpoint, measured):
     said = as_person(omar)("drift", "history", endpoint.slug)
 
     assert said.code == 0

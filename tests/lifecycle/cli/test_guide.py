@@ -30,6 +30,7 @@ from tests.support.jobs import run_jobs
 GUIDE = (Path(__file__).parents[3] / "docs" / "guide" / "command-line.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```sh\n(.+?)```", GUIDE, re.DOTALL)
 CALLS = [line for block in BLOCKS for line in re.findall(r"(?:^|\$\()(lifecycle .+?)(?:\)?$)", block, re.MULTILINE)]
+GRAMMAR = parser()
 LONGEST_SECONDS = 240
 HASTE = "import time\nreal = time.sleep\ntime.sleep = lambda seconds: real(min(seconds, 0.1))\n"
 
@@ -42,22 +43,33 @@ def subcommands(of: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParse
 def test_every_call_in_the_guide_is_one_that_the_command_takes(line):
     words = shlex.split(line, comments=True)
 
-    assert callable(parser().parse_args(words[1:]).run)
+    assert callable(parser(words[1]).parse_args(words[1:]).run)
+
+
+def test_the_grammar_of_one_command_is_that_of_all():
+    whole = subcommands(GRAMMAR)
+    for name, made in whole.items():
+        alone = subcommands(parser(name))
+        assert alone.keys() == {name}
+        parts = zip(subcommands(made).values(), subcommands(alone[name]).values(), strict=True)
+        for one, other in [(made, alone[name]), *parts]:
+            assert one.format_help() == other.format_help()
+    assert subcommands(parser("no-command")).keys() == subcommands(parser("--help")).keys() == whole.keys()
 
 
 def test_the_guide_has_every_command_and_no_other():
     rows = re.findall(r"^\| (`.+?) \|", GUIDE.partition("## All commands")[2].partition("```")[0], re.MULTILINE)
-    told = {name: set() for name in subcommands(parser())}
+    told = {name: set() for name in subcommands(GRAMMAR)}
     for row in rows:
         for part in row.split(";"):
             names = re.findall(r"`([\w-]+)`", part)
-            if names[0] in told and subcommands(subcommands(parser())[names[0]]):
+            if names[0] in told and subcommands(subcommands(GRAMMAR)[names[0]]):
                 told[names[0]] |= set(names[1:])
             else:
                 assert set(names) <= told.keys()
 
     assert {name for row in rows for name in re.findall(r"`([\w-]+)`", row)} >= told.keys()
-    assert told == {name: set(subcommands(made)) for name, made in subcommands(parser()).items()}
+    assert told == {name: set(subcommands(made)) for name, made in subcommands(GRAMMAR).items()}
 
 
 def test_the_exit_codes_of_the_guide_are_those_of_the_help():
@@ -124,10 +136,14 @@ def test_the_nightly_build_ends_with_a_request_in_review(shell, project, mia, le
     assert PromotionRequest.objects.get().status == "in_review"
 
 
-def test_the_deployment_waits_for_the_canary_and_for_alerts(shell, project, mia, ravi, lee, gita, omar):
-    endpoint = endpoints.deployed_endpoint(project)
-    version = registry.make_version(project, mia, ravi, model=endpoint.model, semver="1.1.0", snapshot=endpoint.alias.version.run.snapshot)
-    request = endpoints.approved(project, endpoint, version)
+@pytest.fixture
+def approved(live_endpoint):
+    """The approved request for 1.1.0, beside 1.0.0 that is live."""
+    return endpoints.with_approval(live_endpoint)
+
+
+def test_the_deployment_waits_for_the_canary_and_for_alerts(shell, live_endpoint, approved, mia, omar):
+    endpoint = live_endpoint
     MinuteRollup.objects.create(
         endpoint=endpoint, version=endpoint.alias.version, arm="stable", requests=600_000, start=timezone.now() - timedelta(minutes=30)
     )
@@ -136,10 +152,10 @@ def test_the_deployment_waits_for_the_canary_and_for_alerts(shell, project, mia,
         for rollout in Rollout.objects.filter(state="running"):
             rollouts.widen(rollout_id=rollout.uuid, actor=omar, seen=rollout.moves, reason="The numbers are good.")
 
-    code, out = shell(mia, REQUEST=str(request.number)).run("deploy", somebody_widens)
+    code, out = shell(mia, REQUEST=str(approved.number)).run("deploy", somebody_widens)
 
     assert code == 0, out
     assert "1.1.0 answers 5 % of the requests on support-inbox-prod, beside 1.0.0." in out
     assert out.rstrip().endswith("Nothing burns.")
     endpoint.alias.refresh_from_db()
-    assert endpoint.alias.version == version
+    assert endpoint.alias.version == approved.version

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import pytest
 import yaml
 
 from tests.support import training
 
 
-def test_the_manifest_is_printed_and_nothing_else(as_person, mia, project, settings):
+@pytest.fixture
+def run(project, mia):
+    return training.make_run(training.make_snapshot(project, mia), mia, succeeded=False)
+
+
+def test_the_manifest_is_printed_and_nothing_else(as_person, mia, run, settings):
     settings.TRAINING_IMAGE = "registry.example.org/lifecycle:1.4"
-    run = training.make_run(training.make_snapshot(project, mia), mia, succeeded=False)
 
     said = as_person(mia)("manifest", "1")
 
@@ -18,9 +23,8 @@ def test_the_manifest_is_printed_and_nothing_else(as_person, mia, project, setti
     assert (made["kind"], made["metadata"]["name"]) == ("Job", f"lifecycle-run-{run.uuid}")
 
 
-def test_without_an_image_it_is_refused_with_the_setting(as_person, mia, project, settings):
+def test_without_an_image_it_is_refused_with_the_setting(as_person, mia, run, settings):
     settings.TRAINING_IMAGE = ""
-    training.make_run(training.make_snapshot(project, mia), mia, succeeded=False)
 
     said = as_person(mia)("manifest", "1")
 

@@ -31,6 +31,12 @@ def endpoint(model, mia):
     return registry.make_endpoint(model, mia, slug="support-inbox-prod")
 
 
+@pytest.fixture
+def asked(version, endpoint, mia, lee, gita):
+    """The request is in review."""
+    return registry.asked_request(version, endpoint, mia)
+
+
 def test_a_run_is_sealed_and_its_digest_printed(as_person, mia, model, snapshot):
     run = registry.make_trained_run(snapshot, mia)
 
@@ -100,30 +106,27 @@ def test_promote_as_json_is_the_request(as_person, mia, lee, gita, version, endp
 
 
 @pytest.mark.parametrize("word", ["approve", "reject"])
-def test_no_token_decides_and_the_command_says_where_a_person_does(as_person, mia, lee, gita, version, endpoint, site, word):
-    request = registry.asked_request(version, endpoint, mia)
+def test_no_token_decides_and_the_command_says_where_a_person_does(as_person, asked, lee, site, word):
+    said = as_person(lee)(word, str(asked.number))
 
-    said = as_person(lee)(word, str(request.number))
-
-    request.refresh_from_db()
+    asked.refresh_from_db()
     assert (said.code, said.out) == (1, "")
     assert said.err == (
         "Approvals and rejections are for people, each signed in and with their password; no token gives one. "
-        f"Decide on {site}/promotions/{request.uuid}/\n"
+        f"Decide on {site}/promotions/{asked.uuid}/\n"
     )
-    assert (request.status, request.verdicts.count()) == ("in_review", 0)
+    assert (asked.status, asked.verdicts.count()) == ("in_review", 0)
 
 
-def test_the_server_does_not_let_a_token_decide_whatever_the_command_is(site, token, mia, lee, gita, version, endpoint):
-    request = registry.asked_request(version, endpoint, mia)
-    body = {"reason": "Better.", "password": PASSWORD, "seen": request.subject_digest}
+def test_the_server_does_not_let_a_token_decide_whatever_the_command_is(site, token, asked, lee):
+    body = {"reason": "Better.", "password": PASSWORD, "seen": asked.subject_digest}
 
     with pytest.raises(ApiRefusal, match="Tokens cannot do this") as refused:
-        Client(site, token(lee), prefix="/api/v1").post(f"/promotions/{request.uuid}/approve/", body)
+        Client(site, token(lee), prefix="/api/v1").post(f"/promotions/{asked.uuid}/approve/", body)
 
-    request.refresh_from_db()
+    asked.refresh_from_db()
     assert refused.value.status == 403
-    assert (request.status, request.verdicts.count()) == ("in_review", 0)
+    assert (asked.status, asked.verdicts.count()) == ("in_review", 0)
 
 
 def test_who_may_not_ask_is_told_who_may(as_person, ana, version, endpoint):

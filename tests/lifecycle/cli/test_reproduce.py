@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
 import pytest
 
+from lifecycle.training import actions
 from lifecycle.training.models import Run
 from tests.support import training
 
 
 @pytest.fixture
-def first(project, mia):
-    return training.make_run(training.make_snapshot(project, mia, name="Inbox"), mia, splits=())
+def snapshot(project, mia):
+    return training.make_snapshot(project, mia, name="Inbox")
+
+
+@pytest.fixture
+def first(snapshot, mia):
+    return training.make_run(snapshot, mia, splits=())
+
+
+@pytest.fixture
+def again(first, mia):
+    """The same run, with other weights."""
+    return training.finish_run(actions.reproduce(run_id=first.uuid, actor=mia, key=uuid4()))
 
 
 def test_running_again_says_how_to_follow_it(as_person, mia, first, site):
@@ -21,17 +35,14 @@ def test_running_again_says_how_to_follow_it(as_person, mia, first, site):
     assert said.out == f"Run 2 repeats run 1: {site}/runs/{run.uuid}/\nFollow it: lifecycle watch 2\n"
 
 
-def test_watching_ends_with_how_the_weights_compare(as_person, mia, first):
-    again = training.finish_run(Run.objects.get(number=int(as_person(mia)("reproduce", "1", "--json").json["number"])))
-
+def test_watching_ends_with_how_the_weights_compare(as_person, mia, again):
     said = as_person(mia)("reproduce", "1", "--key", str(again.key), "--watch")
 
     assert said.code == 1
     assert said.err.endswith("Other weights in head.safetensors.\n")
 
 
-def test_equal_weights_end_well(as_person, mia, first):
-    again = training.finish_run(Run.objects.get(number=int(as_person(mia)("reproduce", "1", "--json").json["number"])))
+def test_equal_weights_end_well(as_person, mia, first, again):
     again.artifact = first.artifact
     again.save(update_fields=["artifact"])
 
@@ -40,8 +51,8 @@ def test_equal_weights_end_well(as_person, mia, first):
     assert (said.code, said.err.splitlines()[-1]) == (0, "The same weights, bit for bit.")
 
 
-def test_a_run_that_has_not_succeeded_is_refused(as_person, mia, project):
-    training.make_run(training.make_snapshot(project, mia, name="Inbox"), mia, succeeded=False)
+def test_a_run_that_has_not_succeeded_is_refused(as_person, mia, snapshot):
+    training.make_run(snapshot, mia, succeeded=False)
 
     said = as_person(mia)("reproduce", "1")
 

@@ -6,6 +6,7 @@ import pytest
 from django.utils import timezone
 
 from lifecycle.cli.client import ApiRefusal, Client
+from monitoring.retraining import actions
 from monitoring.retraining.models import Proposal, Trigger
 
 
@@ -15,10 +16,8 @@ def endpoint(live_endpoint):
 
 
 @pytest.fixture
-def proposed(as_person, mia, endpoint):
-    said = as_person(mia)("retraining", "propose", endpoint.slug, "--note", "Refunds are misread.", "--min-labels", "8")
-    assert said.code == 0, said.err
-    return Proposal.objects.get()
+def proposed(endpoint, mia):
+    return actions.propose(endpoint_id=endpoint.uuid, actor=mia, note="Refunds are misread.", min_labels=8)
 
 
 def test_considering_says_why_and_why_not_and_changes_nothing(as_person, mia, endpoint):

@@ -7,8 +7,6 @@ import sys
 import sysconfig
 from pathlib import Path
 
-import pytest
-
 SITE = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
 LIST_MODULES = """
 import sys
@@ -33,13 +31,13 @@ def test_starting_loads_nothing_from_outside_the_standard_library(tmp_path):
     assert [name for name, file in loaded.items() if any(file.startswith(folder) for folder in SITE)] == []
 
 
-@pytest.mark.parametrize("module", ["django", "rest_framework", "celery", "torch", "transformers", "httpx", "cryptography", "dataclasses"])
-def test_importtime_names_none_of_the_heavy_ones(tmp_path, module):
+def test_importtime_names_none_of_the_heavy_ones(tmp_path):
     done = run("-X", "importtime", "-m", "lifecycle.cli", "whoami", "--help", cwd=tmp_path)
 
     assert done.returncode == 0
     assert "lifecycle.cli.main" in done.stderr
-    assert [line for line in done.stderr.splitlines() if line.rpartition("|")[2].strip().partition(".")[0] == module] == []
+    named = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
+    assert named & {"django", "rest_framework", "celery", "torch", "transformers", "httpx", "cryptography", "dataclasses"} == set()
 
 
 def test_verifying_brings_no_django_either(tmp_path):

@@ -14,8 +14,12 @@ def snapshot(project, mia):
     return training.make_snapshot(project, mia, name="Inbox")
 
 
-def test_a_sweep_is_started_shown_listed_and_cancelled(as_person, mia, snapshot, site):
-    training.make_base(snapshot.dataset.project, mia)
+@pytest.fixture
+def base(snapshot, mia):
+    return training.make_base(snapshot.dataset.project, mia)
+
+
+def test_a_sweep_is_started_shown_listed_and_cancelled(as_person, mia, base, site):
     command = as_person(mia)
 
     made = command(
@@ -45,9 +49,7 @@ def test_a_sweep_is_started_shown_listed_and_cancelled(as_person, mia, snapshot,
         (["--search", "rank=8,1000"], 1, "rank must be from 1 to 256, got 1000."),
     ],
 )
-def test_what_cannot_be_searched_is_told_and_starts_nothing(as_person, mia, snapshot, words, code, error):
-    training.make_base(snapshot.dataset.project, mia)
-
+def test_what_cannot_be_searched_is_told_and_starts_nothing(as_person, mia, base, words, code, error):
     said = as_person(mia)("sweeps", "start", "inbox@1", *words)
 
     assert (said.code, said.out) == (code, "")
@@ -55,8 +57,8 @@ def test_what_cannot_be_searched_is_told_and_starts_nothing(as_person, mia, snap
     assert not Sweep.objects.exists()
 
 
-def test_a_pruned_trial_is_watched_to_its_end(as_person, mia, snapshot):
-    run_trials(make_sweep(snapshot, mia, trials=9, warmup_trials=1), 0.7, "pruned")
+def test_a_pruned_trial_is_watched_to_its_end(as_person, mia, snapshot, base):
+    run_trials(make_sweep(snapshot, mia, base=base, trials=9, warmup_trials=1), 0.7, "pruned")
 
     said = as_person(mia)("watch", "2")
 
@@ -64,8 +66,8 @@ def test_a_pruned_trial_is_watched_to_its_end(as_person, mia, snapshot):
     assert said.out.startswith("Run 2 pruned: Given up at evaluation 1")
 
 
-def test_nothing_of_others_is_shown(as_person, otto, mia, snapshot):
-    make_sweep(snapshot, mia)
+def test_nothing_of_others_is_shown(as_person, otto, mia, snapshot, base):
+    make_sweep(snapshot, mia, base=base)
 
     said = as_person(otto)("sweeps", "show", "1")
 

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import pytest
+
 from lifecycle.training.models import BaseModel
 from tests.support import training
 
 
-def test_a_model_becomes_a_base_and_says_how_to_start_from_it(as_person, mia, project):
-    run = training.make_run(training.make_snapshot(project, mia, name="Inbox"), mia, splits=())
+@pytest.fixture
+def snapshot(project, mia):
+    return training.make_snapshot(project, mia, name="Inbox")
+
+
+def test_a_model_becomes_a_base_and_says_how_to_start_from_it(as_person, mia, snapshot):
+    run = training.make_run(snapshot, mia, splits=())
 
     said = as_person(mia)("train-on", "1")
     again = as_person(mia)("train-on", str(run.uuid), "--json")
@@ -20,8 +27,8 @@ def test_a_model_becomes_a_base_and_says_how_to_start_from_it(as_person, mia, pr
     assert (again.json["uuid"], again.json["run"]) == (str(base.uuid), str(run.uuid))
 
 
-def test_a_run_of_adapters_is_refused_with_what_to_do(as_person, mia, project):
-    training.make_run(training.make_snapshot(project, mia, name="Inbox"), mia, strategy="adapter", splits=())
+def test_a_run_of_adapters_is_refused_with_what_to_do(as_person, mia, snapshot):
+    training.make_run(snapshot, mia, strategy="adapter", splits=())
 
     said = as_person(mia)("train-on", "1")
 

@@ -159,6 +159,7 @@ def test_deaf_child_of_a_leaving_worker_is_killed_and_its_job_released(ctx, tmp_
     assert children() == []
 
 
+@pytest.mark.postgres
 def test_lost_lease_ends_the_child_and_hands_nothing_on(ctx, tmp_path):
     def lose(events):
         Job.objects.filter(pk=ctx.job.pk).update(lease_token="00000000-0000-0000-0000-000000000001")

@@ -33,6 +33,7 @@ def test_a_version_that_a_gate_holds_back_ends_the_story_with_the_gate(project, 
     assert PromotionRequest.objects.get().status == Status.DRAFT
 
 
+@pytest.mark.postgres
 def test_a_check_that_was_cancelled_is_not_told_as_a_gate_and_is_made_when_the_demo_goes_on(project, mia, ravi):
     version = registry.make_version(project, mia, ravi)
     endpoint = registry.make_endpoint(version.model, mia)

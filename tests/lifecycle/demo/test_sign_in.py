@@ -3,7 +3,7 @@
 import stat
 
 import pytest
-from django.test import Client
+from django.test import Client, override_settings
 
 from lifecycle.demo import people
 from lifecycle.demo.actions import seed, start
@@ -20,15 +20,23 @@ def client() -> Client:
 
 
 @pytest.fixture
-def demo(settings):
+def seeded(db) -> Project:
+    """What an installation with the demo begins with."""
+    with override_settings(DEMO=True):
+        return seed()
+
+
+@pytest.fixture
+def demo(seeded, settings) -> Project:
     settings.DEMO = True
-    return seed()
+    return seeded
 
 
 def click(client, username="lee", **extra):
     return client.post("/demo/sign-in/", {"username": username}, **extra)
 
 
+@pytest.mark.postgres
 def test_everybody_of_the_demo_can_be_signed_in_as(demo, client):
     for person in people.PEOPLE:
         assert click(client, person.username)["Location"] == "/"
@@ -60,6 +68,7 @@ def test_without_demo_there_is_nothing(demo, client, settings):
     assert click(client).status_code == 404
 
 
+@pytest.mark.postgres
 def test_a_real_person_with_a_demo_name_is_never_signed_in_as(settings, client):
     settings.DEMO = True
     User.objects.create_user("lee", email="lee@bank.example", password="correct horse battery")

@@ -31,6 +31,7 @@ def test_somebody_without_a_role_is_told_who_gives_one(otto, client_for):
     assert "An organisation admin or an ML lead gives you one." in client_for(otto).get("/").content.decode()
 
 
+@pytest.mark.postgres
 def test_the_palette_finds_pages_by_name(mia, client_for):
     page = client_for(mia).get("/find/", {"q": "audit"}, headers={"HX-Request": "true"}).content.decode()
 
@@ -160,6 +161,7 @@ def test_details_are_for_who_is_told_of_alerts_too_behind_a_proxy(client_for, we
     assert {"detail" in check for check in answer.json()["checks"]} == {told}
 
 
+@pytest.mark.postgres
 @pytest.mark.django_db
 def test_who_asks_is_a_stranger_while_the_database_is_away(client_for, well, omar, monkeypatch):
     def away(*_):

@@ -136,6 +136,7 @@ def test_nobody_rings_for_a_gpu_where_no_worker_has_one_since_nobody_would_take_
     assert bells == ["training"]
 
 
+@pytest.mark.postgres
 def test_the_bell_of_a_job_that_is_open_is_heard_by_both(work, bells, django_capture_on_commit_callbacks):
     actions.announce(["training"], GPU)
 
@@ -175,6 +176,7 @@ def test_a_worker_that_is_silent_for_a_minute_is_gone_and_after_a_week_forgotten
     assert (queries.has_gpu_workers("training"), Worker.objects.count()) == (False, 1)
 
 
+@pytest.mark.postgres
 def test_signs_are_given_until_the_worker_ends_and_then_it_counts_as_gone(work, monkeypatch):
     end, given = threading.Event(), []
     monkeypatch.setattr(worker, "SIGN_SECONDS", 0.0)

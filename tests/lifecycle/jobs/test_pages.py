@@ -98,6 +98,7 @@ def test_engineer_cancels_and_the_trail_knows(job, client_for, mia):
     assert (event.object_id, event.actor) == (str(job.uuid), str(mia.uuid))
 
 
+@pytest.mark.postgres
 def test_plain_form_cancels_too(job, client_for, mia):
     answer = client_for(mia).post(reverse("jobs:cancel", args=[job.uuid]))
 
@@ -119,6 +120,7 @@ def test_analyst_sees_but_does_not_cancel_the_job_of_another(job, client_for, an
     assert not Event.objects.filter(verb="jobs.cancelled").exists()
 
 
+@pytest.mark.postgres
 def test_cancelling_an_ended_job_is_a_conflict(job, client_for, mia):
     run_jobs()
 

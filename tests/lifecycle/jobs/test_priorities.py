@@ -135,6 +135,7 @@ def test_places_count_among_those_that_the_same_workers_could_take(done):
     assert found == {gpu.pk: 1, cpu.pk: 1, open_.pk: 3, second.pk: 3}
 
 
+@pytest.mark.postgres
 def test_a_job_of_another_queue_is_in_another_line(done):
     with kind("test.small", lambda ctx: None):
         small = actions.enqueue("test.small", actor=None, project=None, args={})
@@ -186,6 +187,7 @@ def test_who_may_not_move_a_job_is_offered_nothing(done, project, mia, ana, clie
     assert ("next in line" in page, "Make urgent" in page, answer.status_code, job.priority) == (True, False, 403, NORMAL)
 
 
+@pytest.mark.postgres
 @pytest.mark.parametrize(("headers", "status"), [(HTMX, 200), ({}, 302)])
 def test_a_button_moves_it_with_and_without_a_script(done, project, mia, client_for, headers, status):
     job = queue("one", project=project, actor=mia)
@@ -205,6 +207,7 @@ def test_a_form_without_a_priority_is_refused(done, project, mia, client_for):
     assert (answer.status_code, job.priority) == (422, NORMAL)
 
 
+@pytest.mark.postgres
 def test_the_api_tells_and_changes_it(done, project, mia, client_for):
     client, job = client_for(mia), queue("one", project=project, actor=mia)
 

@@ -79,6 +79,7 @@ def test_key_is_free_again_when_its_job_ended(counting):
     assert counting == [1, 2]
 
 
+@pytest.mark.postgres
 def test_database_refuses_two_unfinished_jobs_with_one_key(counting):
     queue(1, key="import 5")
 
@@ -88,6 +89,7 @@ def test_database_refuses_two_unfinished_jobs_with_one_key(counting):
     assert Job.objects.count() == 1
 
 
+@pytest.mark.postgres
 def test_bell_rings_only_after_commit(counting, monkeypatch, django_capture_on_commit_callbacks):
     rung = []
     monkeypatch.setattr(celery.app, "send_task", lambda name, **options: rung.append((name, options["args"], options["queue"])))
@@ -171,6 +173,7 @@ def test_retry_waits_longer_each_time():
     assert [rules.backoff(n) for n in (1, 2, 3, 20)] == [timedelta(seconds=s) for s in (2, 4, 8, 300)]
 
 
+@pytest.mark.postgres
 def test_failing_hook_does_not_keep_the_job_running():
     def broken_hook(job):
         raise RuntimeError("hook")
@@ -288,6 +291,7 @@ def test_who_lost_the_lease_writes_nothing(counting):
     assert (new.state, new.stage, new.checkpoint) == (State.RUNNING, "", {})
 
 
+@pytest.mark.postgres
 def test_handler_that_lost_its_lease_does_not_end_the_job():
     def lose(ctx):
         lapse(ctx.job)
@@ -383,6 +387,7 @@ def test_list_hides_what_the_kind_hides(counting, project, mia):
 
 
 # ── Races (PostgreSQL) ──────────────────────────────────────────────────────
+@pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)
 def test_many_claimers_get_each_job_exactly_once(counting):
     if connection.vendor != "postgresql":
@@ -408,6 +413,7 @@ def test_many_claimers_get_each_job_exactly_once(counting):
     assert len(set(got)) == 40
 
 
+@pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)
 def test_two_clicks_at_once_queue_one_job(counting):
     if connection.vendor != "postgresql":

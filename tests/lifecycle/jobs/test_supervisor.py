@@ -137,6 +137,7 @@ def test_processes_find_this_python_first():
     assert environment()["PATH"].split(os.pathsep)[0] == str(Path(sys.executable).parent)
 
 
+@pytest.mark.postgres
 @pytest.mark.django_db
 def test_prepare_makes_keys_that_only_the_owner_reads_and_fills_an_empty_database_once(settings, tmp_path, monkeypatch, capsys):
     settings.STATIC_ROOT = tmp_path / "static"

@@ -136,6 +136,7 @@ def test_a_sender_that_died_is_followed_by_another_after_its_lease(hook, receive
     assert delivery.deliver_due(NOON + timedelta(seconds=120)) == 1
 
 
+@pytest.mark.postgres
 def test_a_lease_begins_when_its_message_is_sent_however_long_the_one_before_took(project, hook, monkeypatch):
     clock, leases = [NOON], []
 
@@ -261,6 +262,7 @@ def test_what_is_called_is_the_address_that_was_looked_up(monkeypatch):
     assert asked == [("POST", "https://93.184.216.34/services/T0/abc", "hooks.example.org", {"sni_hostname": "hooks.example.org"})]
 
 
+@pytest.mark.postgres
 def test_a_private_address_is_refused_at_sending_and_nothing_is_called(project, lee, receiver, settings):
     address = f"https://127.0.0.1:{receiver.server_port}/"
     channel = Channel.objects.create(project=project, kind="webhook", name="Duty", address=address, wants=["page"])
@@ -308,6 +310,7 @@ def test_an_email_address_that_is_none_is_named(project, lee, mail_is_set):
         delivery.add_channel(project=project, kind="email", name="Duty", address="duty@example.org, lead@", wants=["page"], actor=lee)
 
 
+@pytest.mark.postgres
 def test_leads_and_on_call_set_channels_and_nobody_else(project, mia, omar):
     with pytest.raises(PermissionDenied):
         delivery.add_channel(project=project, kind="webhook", name="Duty", address=HOOK, wants=["page"], actor=mia)
@@ -401,6 +404,7 @@ def test_a_broadcast_reaches_the_channels_that_want_it(project, hook):
     assert [row.channel.name for row in Delivery.objects.all()] == ["Duty"]
 
 
+@pytest.mark.postgres
 def test_old_messages_are_forgotten(hook):
     post(hook, "old", NOON - timedelta(days=91))
     post(hook, "new", NOON)

@@ -45,6 +45,7 @@ def test_page_shows_own_notices_inert(mia, lee, client_for):
     assert "For Lee alone." not in text
 
 
+@pytest.mark.postgres
 def test_opening_a_notice_marks_it_read_and_goes_there(mia, client_for):
     (notice,) = actions.notify([mia], "Run 4 ended.", "/runs/4/")
 
@@ -63,6 +64,7 @@ def test_notice_of_another_person_is_not_found_and_stays_unread(mia, lee, client
     assert queries.unread(mia) == 1
 
 
+@pytest.mark.postgres
 def test_all_read_leaves_what_came_meanwhile(mia, client_for):
     (seen,) = actions.notify([mia], "Run 4 ended.")
     actions.notify([mia], "Run 5 ended.")

@@ -78,6 +78,7 @@ def test_row_that_commits_late_is_not_skipped():
     assert list(read("catalog")) == []
 
 
+@pytest.mark.postgres
 def test_gaps_of_rolled_back_transactions_are_forgotten():
     Outbox.objects.create(pk=10, topic="runs.ended")
     list(read("catalog"))
@@ -100,6 +101,7 @@ def test_deed_that_fails_leaves_nothing_in_the_outbox():
     assert Outbox.objects.count() == 0
 
 
+@pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)
 def test_append_outside_a_transaction_is_refused():
     with pytest.raises(RuntimeError, match="runs.ended was appended outside a transaction."):

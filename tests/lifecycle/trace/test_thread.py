@@ -13,27 +13,16 @@ from lifecycle.training import actions as training
 from monitoring.traffic.actions import ingest
 from monitoring.traffic.models import Prediction
 from registry.endpoints.models import Deployment
-from tests.support.endpoints import deployed_endpoint, spool_line, write_segment
+from tests.support.endpoints import spool_line, write_segment
 from tests.support.jobs import run_ok
-from tests.support.people import make_project
-from tests.support.settled import settled_world, unpack
 from tests.support.training import make_run, make_snapshot, write_base
 
 
-def answered_question() -> Prediction:
-    endpoint = deployed_endpoint(make_project())
-    label = endpoint.alias.version.run.snapshot.schema.labels.first().name
-    write_segment(spool_line(endpoint, ("Where is my refund", label, 0.9)))
-    assert ingest() == 1
-    return Prediction.objects.get()
-
-
-settled = settled_world(answered_question)
-
-
 @pytest.fixture
-def prediction(settled, project, tmp_path) -> Prediction:
-    unpack(settled, tmp_path)
+def prediction(live_endpoint) -> Prediction:
+    label = live_endpoint.alias.version.run.snapshot.schema.labels.first().name
+    write_segment(spool_line(live_endpoint, ("Where is my refund", label, 0.9)))
+    assert ingest() == 1
     return Prediction.objects.select_related("endpoint", "version__run__snapshot__dataset", "version__model").get()
 
 
@@ -76,6 +65,7 @@ def test_an_answer_outside_every_deployment_says_so_instead_of_guessing(predicti
     assert "Approval" not in {link.kind for link in chain}
 
 
+@pytest.mark.postgres
 def test_the_nearest_training_items_come_with_the_decision_the_model_learned(prediction, mia, monkeypatch):
     near = train_items(prediction, 3)
     monkeypatch.setattr(actions, "materialise", lambda version: None)
@@ -164,6 +154,7 @@ def test_a_stranger_finds_nothing_and_starts_nothing(prediction, otto, client_fo
     assert not Job.objects.filter(kind="trace.neighbours").exists()
 
 
+@pytest.mark.postgres
 def test_without_a_text_there_is_no_search(prediction, mia, client_for):
     Prediction.objects.filter(pk=prediction.pk).update(text=None)
 

@@ -18,6 +18,7 @@ def post(client, path, **body):
     return client.post(f"/api/v1/{path}", body, content_type=JSON)
 
 
+@pytest.mark.postgres
 def test_objectives_are_set_read_and_switched_off(client_for, omar, mia, live_endpoint, traffic):
     now = timezone.now()
     traffic(2, 0, 1000, now=now, latency={"60": 1000})
@@ -37,6 +38,7 @@ def test_objectives_are_set_read_and_switched_off(client_for, omar, mia, live_en
     assert (off["is_on"], Objective.objects.get().is_on) == (False, False)
 
 
+@pytest.mark.postgres
 def test_alerts_are_listed_by_filter_read_taken_and_ended(client_for, omar, mia, raised, monkeypatch):
     monkeypatch.setattr("monitoring.alerts.queries.PAGE", 1)
     page, ticket = raised("page", key="p", title="A page"), raised("ticket", key="t", title="A ticket")
@@ -58,6 +60,7 @@ def test_alerts_are_listed_by_filter_read_taken_and_ended(client_for, omar, mia,
     assert Alert.objects.get(pk=page.pk).resolved_by == omar
 
 
+@pytest.mark.postgres
 def test_a_silence_is_made_listed_and_ended(client_for, omar, mia, otto, project, live_endpoint):
     given = {"endpoint": str(live_endpoint.uuid), "until": (timezone.now() + timedelta(hours=1)).isoformat(), "reason": "Load test"}
 
@@ -72,6 +75,7 @@ def test_a_silence_is_made_listed_and_ended(client_for, omar, mia, otto, project
     assert client_for(mia).get("/api/v1/silences/").json()["results"] == []
 
 
+@pytest.mark.postgres
 def test_a_channels_secret_stands_in_the_answer_that_makes_it_and_nowhere_else(client_for, omar, project):
     given = {"project": str(project.uuid), "kind": "webhook", "name": "Pager", "address": "https://example.org/token/x", "wants": ["page"]}
     client = client_for(omar)

@@ -15,7 +15,7 @@ from tests.support.people import make_project
 
 
 @pytest.fixture
-def happened(project):
+def happened(live_endpoint, project):
     def append(topic, **payload):
         with transaction.atomic():
             outbox.append(topic, project=project, **payload)
@@ -25,7 +25,7 @@ def happened(project):
 
 
 @pytest.fixture
-def drifted(happened, live_endpoint):
+def drifted(live_endpoint, happened):
     def say(topic="drift.opened", monitor="confidence"):
         version = str(live_endpoint.alias.version.uuid)
         return happened(topic, endpoint=str(live_endpoint.uuid), version=version, monitor=monitor, value=0.31, limit=0.2, episode="e1")
@@ -47,6 +47,7 @@ def test_drift_is_a_ticket_that_its_end_resolves(drifted, live_endpoint):
     ]  # fmt: skip
 
 
+@pytest.mark.postgres
 def test_what_was_read_is_not_read_again(drifted):
     drifted()
 
@@ -54,6 +55,7 @@ def test_what_was_read_is_not_read_again(drifted):
     assert Alert.objects.get().count == 1
 
 
+@pytest.mark.postgres
 def test_a_server_that_cannot_follow_the_routes_is_a_page_in_every_project_that_serves(happened, live_endpoint, project):
     happened("endpoints.server_problem", server="a", problem="The signature does not fit.", epoch=7)
 
@@ -67,6 +69,7 @@ def test_a_server_that_cannot_follow_the_routes_is_a_page_in_every_project_that_
     assert Alert.objects.get().resolution == "The server says that all is well."
 
 
+@pytest.mark.postgres
 def test_a_version_that_a_server_refuses_is_a_page_until_its_deployment_ends(happened, live_endpoint):
     live = live_endpoint.deployments.get()
     given = {"endpoint": str(live_endpoint.uuid), "deployment": str(live.uuid), "version": str(live.version.uuid), "arm": "stable"}
@@ -83,6 +86,7 @@ def test_a_version_that_a_server_refuses_is_a_page_until_its_deployment_ends(hap
     assert Alert.objects.get().resolution == "The deployment ended."
 
 
+@pytest.mark.postgres
 def test_a_version_that_all_servers_load_again_is_no_alert_any_more(happened, live_endpoint):
     live = live_endpoint.deployments.get()
     about = {"endpoint": str(live_endpoint.uuid), "deployment": str(live.uuid), "version": str(live.version.uuid)}

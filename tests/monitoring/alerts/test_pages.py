@@ -110,6 +110,7 @@ def test_an_alert_says_what_happens_what_to_do_and_what_was_measured(client_for,
     assert "It still burns; it ends by itself when the rate falls." in page
 
 
+@pytest.mark.postgres
 def test_an_alert_is_acknowledged_and_a_stale_page_changes_nothing(client_for, omar, lee, raised, now):
     alert = raised("page", at=now)
 
@@ -132,6 +133,7 @@ def test_an_alert_is_resolved_with_a_reason(client_for, omar, raised, now):
     assert (done.state, done.resolution, done.resolved_by) == ("resolved", "A client was broken", omar)
 
 
+@pytest.mark.postgres
 def test_what_still_burns_is_not_resolved_by_hand(client_for, omar, burning):
     answer = client_for(omar).post(url("resolve", burning.uuid), {"seen": "firing", "reason": "I wish"})
 
@@ -194,6 +196,7 @@ def test_an_objective_is_set_on_the_page(client_for, omar, live_endpoint):
     assert Objective.objects.get().is_on is False
 
 
+@pytest.mark.postgres
 def test_an_objective_that_does_not_fit_comes_back_with_what_is_wrong(client_for, omar, live_endpoint):
     given = form(0, **{"availability-target": "100"})
 
@@ -222,6 +225,7 @@ def test_the_panel_is_a_part_of_the_endpoints_page(client_for, mia, live_endpoin
     assert "<h1>" in client.get(url("panel", live_endpoint.uuid)).content.decode()
 
 
+@pytest.mark.postgres
 def test_an_endpoint_is_silenced_and_speaks_again(client_for, omar, mia, live_endpoint):
     given = {"where": f"endpoint:{live_endpoint.uuid}", "source": "", "hours": "168", "reason": "Planned load test"}
 
@@ -235,6 +239,7 @@ def test_an_endpoint_is_silenced_and_speaks_again(client_for, omar, mia, live_en
     assert client_for(omar).post(url("end_silence", made.uuid)).status_code == 409
 
 
+@pytest.mark.postgres
 def test_a_webhooks_secret_is_shown_once(client_for, omar, project, settings):
     settings.WEBHOOK_ALLOW_PRIVATE = True
     given = {
@@ -264,6 +269,7 @@ def test_a_secret_is_not_replaced_by_a_form_that_saw_another(client_for, omar, p
     assert Channel.objects.get().serial == 1
 
 
+@pytest.mark.postgres
 def test_a_channel_into_the_inside_is_refused_beside_its_field(client_for, omar, project):
     given = {"project": str(project.uuid), "kind": "webhook", "name": "Pager", "address": "http://127.0.0.1:9/x", "wants": ["page"]}
 
@@ -274,6 +280,7 @@ def test_a_channel_into_the_inside_is_refused_beside_its_field(client_for, omar,
     assert Channel.objects.count() == 0
 
 
+@pytest.mark.postgres
 def test_a_channel_is_tested_and_switched_off(client_for, omar, mia, project):
     channel = Channel.objects.create(project=project, kind="webhook", name="Pager", address="https://example.org/x", wants=["page"])
     client = client_for(omar)

@@ -71,6 +71,7 @@ def test_an_alert_of_no_endpoint_belongs_to_a_project(project, db):
     assert Alert.objects.count() == 1
 
 
+@pytest.mark.postgres
 def test_equal_answers_of_five_minutes_are_one_line_of_the_log(live_endpoint):
     for minute in (0, 1, 4, 5):
         at = NOON + timedelta(minutes=minute)

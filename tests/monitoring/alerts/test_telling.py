@@ -171,6 +171,7 @@ def test_a_channel_that_was_told_hears_the_end(raised, channel, live_endpoint):
     assert Delivery.objects.count() == 2
 
 
+@pytest.mark.postgres
 def test_the_owner_of_an_objective_is_told_of_its_ticket(live_endpoint, mia, omar, objective):
     actions.set_objective(
         endpoint_id=live_endpoint.uuid, kind="availability", target=0.99, window_days=30, threshold_ms=None, actor=omar, seen=1, owner=mia
@@ -185,6 +186,7 @@ def test_the_owner_of_an_objective_is_told_of_its_ticket(live_endpoint, mia, oma
     assert told() == ["lee", "mia", "omar"]
 
 
+@pytest.mark.postgres
 def test_the_digest_is_one_message_a_day_from_eight_on(raised, project, channel):
     Channel.objects.filter(pk=channel.pk).update(wants=["digest"])
     morning = NOON + timedelta(hours=20)
@@ -213,6 +215,7 @@ def test_a_digest_alert_is_never_said_alone(raised, channel):
     assert Notice.objects.count() == 0
 
 
+@pytest.mark.postgres
 @pytest.mark.parametrize(("until", "sentence"), [(8 * 24 * HOUR, "up to 7 days"), (-MIN, "ends in the future")])
 def test_a_silence_lasts_up_to_seven_days(live_endpoint, project, omar, until, sentence):
     from django.utils import timezone
@@ -223,6 +226,7 @@ def test_a_silence_lasts_up_to_seven_days(live_endpoint, project, omar, until, s
     assert Silence.objects.count() == 0
 
 
+@pytest.mark.postgres
 def test_a_silence_needs_a_reason_and_ends_once(live_endpoint, project, omar):
     from django.utils import timezone
 

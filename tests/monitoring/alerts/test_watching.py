@@ -35,6 +35,7 @@ def test_two_minutes_without_an_evaluation_are_a_page_that_the_watcher_tells_its
     assert sorted(Notice.objects.values_list("user__username", flat=True)) == ["lee", "omar"]
 
 
+@pytest.mark.postgres
 def test_the_page_ends_with_the_next_evaluation(live_endpoint):
     actions.beat(NOON)
     look(NOON + 5 * MIN)
@@ -64,6 +65,7 @@ def test_where_nothing_serves_nobody_is_woken(live_endpoint, omar):
     assert Alert.objects.count() == 0
 
 
+@pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)
 def test_a_watcher_looks_again_and_again_until_it_is_stopped(monkeypatch):
     seen, stop = [], threading.Event()
@@ -102,6 +104,7 @@ def outside():
     server.server_close()
 
 
+@pytest.mark.postgres
 def test_a_watcher_outside_is_called_once_a_minute_while_alerts_are_evaluated(db, settings, outside):
     settings.HEARTBEAT_URL = f"http://127.0.0.1:{outside.server_port}/ping/abc"
     assert actions.ping(NOON) is False

@@ -12,7 +12,7 @@ from monitoring.drift.models import TextCheck
 from monitoring.drift.rules import Span
 from monitoring.traffic import actions as spool
 from tests.support import endpoints
-from tests.support.browser import shot, violations
+from tests.support.browser import NARROW, WIDE, fits, is_legible, loaded_on_a_phone, settled, shot, shown_as, shuts_nobody_out
 from tests.support.endpoints import deployed_endpoint
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -59,29 +59,26 @@ def story(traffic, live_endpoint):
 
 
 def test_nobody_is_shut_out(opened, story, mia, ana):
-    pages = {
-        "list": reverse("drift:list"), "endpoint": reverse("drift:endpoint", args=[story.endpoint.uuid]),
-        "panel": reverse("drift:panel", args=[story.endpoint.uuid]), "behind": reverse("drift:behind", args=[story.endpoint.uuid]),
-    }  # fmt: skip
+    of_endpoint = {f"drift-{name}": reverse(f"drift:{name}", args=[story.endpoint.uuid]) for name in ("endpoint", "panel", "behind")}
+    behind = {"drift-behind": of_endpoint.pop("drift-behind")}
+    pages = {mia: {"drift-list": reverse("drift:list")} | of_endpoint, ana: behind}
     assert story.state == "drift"
-    for width, scheme in ((1440, "light"), (390, "dark"), (1440, "dark"), (390, "light")):
-        for name, address in pages.items():
-            page = opened(address, ana if name == "behind" else mia, width=width, scheme=scheme)
-            if name == "endpoint":
+
+    for person, paths in pages.items():
+        for name, page in loaded_on_a_phone(opened, paths, person):
+            if "endpoint" in name:
                 expect(page.locator(".plot svg.main-svg").first).to_be_visible()
-            shot(page, f"drift-{name}-{width}-{scheme}")
-            if scheme == ("light" if width == 1440 else "dark"):
-                assert violations(page) == [], name
-            assert page.evaluate("document.documentElement.scrollWidth") <= width, name
-            page.context.close()
+            shuts_nobody_out(page, name)
+            for width, scheme in ((WIDE, "dark"), (NARROW, "light")):
+                shown_as(page, width, scheme)
+                settled(page)
+                shot(page, f"{name}-{width}-{scheme}")
+                fits(page)
 
 
 def test_empty_pages_shut_nobody_out(opened, live_endpoint, mia):
     for name, address in {"empty": reverse("drift:endpoint", args=[live_endpoint.uuid]), "empty-list": reverse("drift:list")}.items():
-        page = opened(address, mia, width=390)
-        shot(page, f"drift-{name}")
-        assert violations(page) == []
-        page.context.close()
+        is_legible(opened(address, mia, width=390), f"drift-{name}")
 
 
 def test_the_texts_behind_a_bin_come_without_leaving_the_page(opened, live_server, story, ana):
@@ -102,4 +99,4 @@ def test_it_is_measured_now_by_keys_alone(opened, story, mia):
 
     expect(page.get_by_role("group", name="Measure drift now")).to_be_visible()
     expect(page.get_by_role("button", name="Measure the last 24 hours")).to_have_attribute("aria-disabled", "true")
-    assert violations(page) == []
+    is_legible(page, "drift-measuring")

@@ -52,6 +52,7 @@ def test_an_open_monitor_does_not_open_twice(traffic, opened):
     assert Outbox.objects.filter(topic="drift.opened").count() == 1
 
 
+@pytest.mark.postgres
 def test_it_closes_after_three_quiet_windows(traffic, opened):
     reports = [traffic.measure(number, GOOD) for number in (5, 6)]
     assert [report.state for report in reports] == ["drift", "drift"]

@@ -104,6 +104,7 @@ def test_answers_without_a_confidence_are_a_bin_of_their_own(traffic):
     assert report.results["confidence"]["mark"] == "watch"
 
 
+@pytest.mark.postgres
 def test_less_confident_answers_are_expected_to_be_wrong_more_often(live_endpoint, traffic):
     """The evaluation's confidences are one number, so the reference is given a calibration that falls with confidence."""
     base = actions.baseline(live_endpoint.alias.version)
@@ -149,6 +150,7 @@ def test_a_few_complaints_are_shown_and_do_not_count_as_accuracy(traffic):
     assert report.results["accuracy"]["value"] == pytest.approx(0, abs=0.01)
 
 
+@pytest.mark.postgres
 def test_an_evaluation_that_cannot_be_read_is_failed_and_not_good(live_endpoint, monkeypatch):
     def gone(_):
         raise FileNotFoundError

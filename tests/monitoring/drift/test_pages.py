@@ -167,6 +167,7 @@ def test_texts_are_escaped_and_for_those_who_read_texts(client_for, answers, ana
     assert "your role does not read texts" in html
 
 
+@pytest.mark.postgres
 def test_erased_texts_are_gone(client_for, answers, ana):
     Prediction.objects.update(text=None)
 
@@ -237,6 +238,7 @@ def test_a_year_has_all_its_days_and_the_estimates_say_where_they_begin(client_f
 
 
 # ── Measuring now ───────────────────────────────────────────────────────────
+@pytest.mark.postgres
 def test_who_may_has_it_measured_once(client_for, live_endpoint, omar):
     client = client_for(omar)
 
@@ -280,13 +282,13 @@ def test_more_windows_need_no_more_queries(client_for, traffic, omar):
     assert [count(client, address) for address in addresses] == before
 
 
-def test_more_endpoints_need_no_more_queries(client_for, project, traffic, omar):
+def test_more_endpoints_need_no_more_queries(client_for, traffic, omar):
     traffic.measure(2)
     client = client_for(omar)
     before = count(client, reverse("drift:list"))
 
     for slug in ("second", "third"):
-        other = endpoints.deployed_endpoint(project, slug=slug)
+        other = endpoints.copied(traffic.endpoint, slug)
         actions.measure(other, other.alias.version, day(2))
 
     assert count(client, reverse("drift:list")) == before
@@ -295,7 +297,7 @@ def test_more_endpoints_need_no_more_queries(client_for, project, traffic, omar)
 
 # ── API ─────────────────────────────────────────────────────────────────────
 @pytest.fixture
-def api(omar):
+def api(live_endpoint, omar):
     _, secret = create_token(user=omar, name="watch", scopes=["read", "write"], days=1)
     client = APIClient()
     client.credentials(HTTP_AUTHORIZATION=f"Bearer {secret}")
@@ -326,6 +328,7 @@ def test_the_api_pages_by_key(api, traffic, monkeypatch):
     assert seen == [f"2026-03-0{number}" for number in (7, 6, 5, 4, 3)]
 
 
+@pytest.mark.postgres
 def test_the_api_tells_what_was_asked_for(api, traffic):
     traffic.write(day(4).start, ONE_SIDED)
     asked = actions.measure(traffic.endpoint, traffic.endpoint.alias.version, day(4), asked=True)
@@ -335,6 +338,7 @@ def test_the_api_tells_what_was_asked_for(api, traffic):
     assert (found["report"], found["asked"]["uuid"], found["asked"]["asked"]) == (None, str(asked.uuid), True)
 
 
+@pytest.mark.postgres
 def test_the_api_has_it_measured(api, live_endpoint):
     answer = api.post(reverse("api-drift-measure", args=[live_endpoint.uuid]))
 

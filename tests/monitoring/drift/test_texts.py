@@ -66,6 +66,7 @@ def check(endpoint, number=2):
 STRANGE = [f"Somebody stole the card {n % 7} and the phone was stolen too" for n in range(60)]
 
 
+@pytest.mark.postgres
 def test_texts_of_another_kind_are_told_apart_by_named_words(live_endpoint, kept, engine):
     kept(STRANGE)
 
@@ -114,6 +115,7 @@ def test_too_few_texts_are_insufficient(live_endpoint, kept, engine):
     assert engine == []
 
 
+@pytest.mark.postgres
 def test_erased_texts_are_not_compared(live_endpoint, kept, engine):
     kept(STRANGE)
     Prediction.objects.update(text=None)
@@ -146,6 +148,7 @@ def test_a_model_without_vectors_is_compared_by_words_alone(live_endpoint, kept,
     assert found.outside is None
 
 
+@pytest.mark.postgres
 def test_an_engine_that_does_not_answer_is_failed_and_not_good(live_endpoint, kept, monkeypatch):
     def silent(*_):
         raise NotReady("The engine did not answer.")
@@ -161,6 +164,7 @@ def test_an_engine_that_does_not_answer_is_failed_and_not_good(live_endpoint, ke
     assert (found.state, found.why) == ("failed", "The engine did not answer.")
 
 
+@pytest.mark.postgres
 def test_a_cancelled_comparison_leaves_nothing(live_endpoint, kept, engine, omar):
     kept(STRANGE)
     job = actions.check_texts_of_day(live_endpoint, live_endpoint.alias.version, day(2))

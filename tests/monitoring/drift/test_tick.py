@@ -116,6 +116,7 @@ def test_the_texts_of_the_last_day_are_queued_once(traffic, live_endpoint):
     assert (job.subject_uuid, job.project, job.created_by) == (live_endpoint.uuid, live_endpoint.model.project, None)
 
 
+@pytest.mark.postgres
 def test_no_texts_are_compared_where_none_are_kept(traffic, live_endpoint):
     Endpoint.objects.filter(pk=live_endpoint.pk).update(keep_text=False)
     traffic.write(day(19).start)

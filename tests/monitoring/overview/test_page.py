@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from monitoring.alerts.models import Alert
 from registry.access.roles import Role
-from tests.support import endpoints, registry
+from tests.support import endpoints
 from tests.support.people import make_person, make_project
 
 URL = "/dashboard/"
@@ -80,7 +80,7 @@ def test_what_drifts_together_is_one_note(live_endpoint, project, lee, dashboard
     assert notes[0].text.startswith("Confidence, length and unknown words are over their limits")
 
 
-def test_one_endpoint_and_many_take_the_same_statements(live_endpoint, project, mia, ravi, day, lee, dashboard):
+def test_one_endpoint_and_many_take_the_same_statements(live_endpoint, day, lee, dashboard):
     day(1, requests=5, answers=5)
 
     def statements():
@@ -92,10 +92,7 @@ def test_one_endpoint_and_many_take_the_same_statements(live_endpoint, project, 
 
     before = statements()
     for at in range(4):
-        other = registry.make_endpoint(live_endpoint.model, mia, slug=f"other-{at}")
-        endpoints.deploy(project, other, live_endpoint.alias.version)
-        other.refresh_from_db()
-        day(1, endpoint=other, requests=5, answers=5)
+        day(1, endpoint=endpoints.copied(live_endpoint, f"other-{at}"), requests=5, answers=5)
 
     assert statements() == before
     assert len(dashboard(lee)["rows"]) == 5

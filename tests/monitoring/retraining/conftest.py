@@ -26,7 +26,6 @@ from registry.catalog.models import Endpoint, ModelVersion
 from tests.support import endpoints, labeling, registry, training
 from tests.support.jobs import run_ok
 from tests.support.people import make_project
-from tests.support.settled import settled_world, unpack
 
 LIVE_ACCURACY = 0.9
 ANSWERS = 30  # texts of the window: the first ten were called wrong
@@ -47,13 +46,10 @@ def make_live() -> Endpoint:
     return Endpoint.objects.get(pk=endpoint.pk)
 
 
-settled = settled_world(make_live)
-
-
 @pytest.fixture
-def endpoint(settled, project, mia, ravi, lee, gita, omar, tmp_path) -> Endpoint:
+def endpoint(project, mia, ravi, lee, gita, omar) -> Endpoint:
     """1.0.0 is live."""
-    return unpack(settled, tmp_path)
+    return make_live()
 
 
 @pytest.fixture
@@ -96,22 +92,46 @@ def proposed(endpoint, traffic, mia) -> Proposal:
 
 
 @pytest.fixture
-def approved(proposed, lee) -> Proposal:
-    """Its texts are in a queue, and Lee has approved it."""
-    return approve(collect(proposed), lee)
+def collected(proposed) -> Proposal:
+    """Its texts are in a queue."""
+    return collect(proposed)
+
+
+@pytest.fixture
+def approved(collected, lee) -> Proposal:
+    """Lee has approved it."""
+    return approve(collected, lee)
+
+
+@pytest.fixture
+def labelled(approved, ana) -> Proposal:
+    """Ana has answered the queue."""
+    label_queue(approved, ana)
+    return approved
+
+
+@pytest.fixture
+def training_now(labelled) -> Proposal:
+    """The snapshot is made, and the run waits for its worker."""
+    return advance(labelled)
+
+
+@pytest.fixture
+def no_better(training_now) -> Proposal:
+    """The new model is as good as the live one."""
+    return end_training(training_now, accuracy=LIVE_ACCURACY)
+
+
+@pytest.fixture
+def requested(training_now) -> Proposal:
+    """The new model is better, and its promotion is asked for."""
+    end_training(training_now, accuracy=1.0)
+    return advance(advance(training_now))
 
 
 def propose(endpoint: Endpoint, mia: User) -> Proposal:
     """Mia asks for few labels."""
     return actions.propose(endpoint_id=endpoint.uuid, actor=mia, note="Refund mails are read as card mails.", min_labels=8, queue_items=15)
-
-
-def make_approved() -> Proposal:
-    """What `approved` gives, for files whose tests all begin with it."""
-    endpoint = make_live()
-    crew = endpoints.Crew(endpoint.model.project)
-    make_traffic(endpoint, crew.mia)
-    return approve(collect(propose(endpoint, crew.mia)), crew.lee)
 
 
 def seen(proposal: Proposal) -> str:
@@ -147,10 +167,12 @@ def advance(proposal: Proposal) -> Proposal:
 
 def train(proposal: Proposal, *, accuracy: float = 1.0) -> Proposal:
     """From the gate to the evaluations of both models on the new snapshot, without the seconds that training takes."""
-    advance(proposal)
-    proposal.refresh_from_db()
-    run = proposal.run
-    training.finish_run(run, accuracy=accuracy)
+    return end_training(advance(proposal), accuracy=accuracy)
+
+
+def end_training(proposal: Proposal, *, accuracy: float) -> Proposal:
+    """The run that waits ends well, and both models are measured."""
+    training.finish_run(proposal.run, accuracy=accuracy)
     measure(proposal, accuracy=accuracy)
     return actions.advance(proposal.uuid)
 

@@ -1,5 +1,7 @@
 """The same over REST, with the same refusals; a token decides nothing."""
 
+import pytest
+
 from monitoring.retraining.models import Proposal
 from registry.access.actions import create_token
 from tests.support.retraining import make_proposal
@@ -7,6 +9,7 @@ from tests.support.retraining import make_proposal
 LIST = "/api/v1/retraining/"
 
 
+@pytest.mark.postgres
 def test_proposing_reading_and_deciding(client_for, endpoint, traffic, mia, lee):
     made = client_for(mia).post(LIST, {"endpoint": str(endpoint.uuid), "min_labels": 9}, content_type="application/json")
     assert made.status_code == 201
@@ -33,6 +36,7 @@ def test_a_token_decides_nothing(client, endpoint, lee):
     assert Proposal.objects.get().state == "open"
 
 
+@pytest.mark.postgres
 def test_triggers_are_read_and_set(client_for, endpoint, lee):
     client, address = client_for(lee), f"/api/v1/endpoints/{endpoint.uuid}/retraining/triggers/"
     seen = client.get(address).json()["seen"]

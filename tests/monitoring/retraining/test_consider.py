@@ -93,6 +93,7 @@ def later(days=2):
     return timezone.now() + timedelta(days=days)
 
 
+@pytest.mark.postgres
 def test_a_trigger_proposes_once_and_tells_the_leads(trigger, lee):
     now = later()
     made = actions.consider(trigger.uuid, now)
@@ -109,6 +110,7 @@ def test_a_trigger_proposes_once_and_tells_the_leads(trigger, lee):
     assert [reason["code"] for reason in trigger.verdict["against"]] == ["open", "cooldown", "few_labels"]
 
 
+@pytest.mark.postgres
 def test_a_trigger_that_is_off_is_not_asked(trigger, endpoint, lee):
     actions.set_trigger(endpoint_id=endpoint.uuid, kind="schedule", actor=lee, threshold=1, enabled=False)
     actions.tick(later())
@@ -158,6 +160,7 @@ def test_figures_come_from_drift_feedback_and_labels(endpoint, traffic, mia, sna
     assert not DriftReport.objects.exists()
 
 
+@pytest.mark.postgres
 def test_reasons_are_stored_for_good(proposed):
     for change in ({"reasons_for": []}, {"min_labels": 1}, {"note": "another"}, {"live_moves": 9}):
         with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():

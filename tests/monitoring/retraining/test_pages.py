@@ -10,7 +10,7 @@ from django.utils import timezone
 from monitoring.retraining import queries
 from monitoring.retraining.models import Proposal, Trigger
 from registry.access.roles import Role
-from tests.monitoring.retraining.conftest import advance, collect, label_queue, seen, train
+from tests.monitoring.retraining.conftest import seen
 from tests.support.people import make_person, make_project
 from tests.support.retraining import make_proposal
 
@@ -31,6 +31,7 @@ def test_the_list_is_empty_before_anything_happened(client_for, endpoint):
     assert "Nothing has ended yet" in html
 
 
+@pytest.mark.postgres
 def test_the_list_shows_what_waits_first(client_for, lee, proposed):
     html = client_for(lee).get(reverse("retraining:list")).content.decode()
 
@@ -44,17 +45,17 @@ def test_the_count_is_for_leads_alone(proposed, mia, lee):
     assert queries.waiting_count(lee) == 1
 
 
-def test_a_lead_sees_the_reasons_and_may_decide(client_for, proposed, lee, mia):
-    collect(proposed)
-    html = page(client_for, lee, "detail", proposed)
+def test_a_lead_sees_the_reasons_and_may_decide(client_for, collected, lee, mia):
+    html = page(client_for, lee, "detail", collected)
 
     assert "Refund mails are read as card mails." in html
     assert "Labeling first" in html
     assert "Too few new labels yet" in html
     assert 'commandfor="approve"' in html
-    assert 'commandfor="approve"' not in page(client_for, mia, "detail", proposed)
+    assert 'commandfor="approve"' not in page(client_for, mia, "detail", collected)
 
 
+@pytest.mark.postgres
 def test_the_buttons_do_what_they_say(client_for, proposed, lee):
     client = client_for(lee)
     stale = client.post(reverse("retraining:approve", args=[proposed.uuid]), {"seen": "0" * 64})
@@ -68,10 +69,9 @@ def test_the_buttons_do_what_they_say(client_for, proposed, lee):
     assert Proposal.objects.get(pk=proposed.pk).outcome == "called_off"
 
 
-def test_a_finished_comparison_is_shown_with_its_interval(client_for, approved, ana, lee):
-    label_queue(approved, ana)
-    train(approved, accuracy=0.9)
-    html = page(client_for, lee, "detail", approved)
+@pytest.mark.postgres
+def test_a_finished_comparison_is_shown_with_its_interval(client_for, no_better, lee):
+    html = page(client_for, lee, "detail", no_better)
 
     assert "No promotion was opened" in html
     assert "Macro-F1" in html
@@ -79,10 +79,8 @@ def test_a_finished_comparison_is_shown_with_its_interval(client_for, approved, 
     assert reverse("evaluation:compare") in html
 
 
-def test_while_it_is_under_way_only_the_steps_are_asked_again(client_for, approved, ana, lee):
-    label_queue(approved, ana)
-    advance(approved)
-    client, address = client_for(lee), reverse("retraining:detail", args=[approved.uuid])
+def test_while_it_is_under_way_only_the_steps_are_asked_again(client_for, training_now, lee):
+    client, address = client_for(lee), reverse("retraining:detail", args=[training_now.uuid])
     same = client.get(address, {"at": "running-run"}, headers={"HX-Request": "true"})
     moved = client.get(address, {"at": "approved-labels"}, headers={"HX-Request": "true"})
 
@@ -91,6 +89,7 @@ def test_while_it_is_under_way_only_the_steps_are_asked_again(client_for, approv
     assert moved.headers["HX-Retarget"] == "#proposal"
 
 
+@pytest.mark.postgres
 def test_the_settings_form_saves_and_refuses(client_for, endpoint, lee, mia):
     client, address = client_for(lee), reverse("retraining:set_trigger", args=[endpoint.uuid])
     form = {

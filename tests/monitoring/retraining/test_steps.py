@@ -17,32 +17,17 @@ from monitoring.retraining.rules import Outcome, State, Step
 from registry.access.actions import revoke
 from registry.access.roles import Role
 from registry.catalog import actions as catalog
-from registry.catalog.models import Endpoint, ModelVersion
+from registry.catalog.models import ModelVersion
 from registry.endpoints import actions as endpoints
 from registry.endpoints import queries as served
 from registry.ledger.models import Event
 from registry.promotions import actions as promotions
 from registry.promotions.models import PromotionRequest
-from tests.monitoring.retraining.conftest import advance, label_queue, make_approved, make_evaluation_on, train
+from tests.monitoring.retraining.conftest import advance, label_queue, make_evaluation_on, train
 from tests.support import registry, training
 from tests.support.jobs import run_ok
 from tests.support.people import PASSWORD, make_person
-from tests.support.settled import settled_world, unpack
 from tests.support.training import settle
-
-settled = settled_world(make_approved)
-
-
-@pytest.fixture
-def approved(settled, project, mia, ravi, lee, gita, omar, tmp_path) -> Proposal:
-    """Its texts are in a queue, and Lee has approved it."""
-    return unpack(settled, tmp_path)
-
-
-@pytest.fixture
-def endpoint(approved) -> Endpoint:
-    """1.0.0 is live."""
-    return Endpoint.objects.get(pk=approved.endpoint_id)
 
 
 def fresh(proposal: Proposal) -> Proposal:
@@ -53,13 +38,8 @@ def verbs() -> list[str]:
     return [verb for verb in Event.objects.order_by("seq").values_list("verb", flat=True) if verb.startswith("retraining.")]
 
 
-def test_the_whole_way_ends_with_a_promotion_that_people_decide(approved, endpoint, ana, mia, lee):
-    label_queue(approved, ana)
-    train(approved)
-    run_ok("default")
-    found = actions.advance(approved.uuid)
-    run_ok("default")
-    found = actions.advance(approved.uuid)
+def test_the_whole_way_ends_with_a_promotion_that_people_decide(requested, endpoint, lee):
+    found = requested
 
     assert found.state == State.REQUESTED
     assert found.step is None
@@ -72,12 +52,9 @@ def test_the_whole_way_ends_with_a_promotion_that_people_decide(approved, endpoi
     assert verbs() == ["retraining.proposed", "retraining.approved"]
 
 
-def test_the_recipe_is_that_of_the_live_version_and_the_data_are_new(approved, ana):
-    label_queue(approved, ana)
+def test_the_recipe_is_that_of_the_live_version_and_the_data_are_new(training_now):
+    found, old = training_now, training_now.live.run
 
-    found = advance(approved)
-
-    old = found.live.run
     assert found.step == Step.RUN
     assert (found.run.base, found.run.strategy, found.run.launched_by) == (old.base, old.strategy, found.decided_by)
     told = {name: value for name, value in found.run.spec.items() if name not in ("labels", "base")}
@@ -100,50 +77,44 @@ def test_training_waits_until_enough_labels_are_decided(approved, ana):
     assert (found.state, found.labels_new) == (State.RUNNING, 8)
 
 
-def test_a_model_that_is_not_better_opens_no_promotion(approved, ana, lee):
-    label_queue(approved, ana)
-    found = train(approved, accuracy=0.9)
-
-    assert (found.state, found.outcome) == (State.DONE, Outcome.NOT_BETTER)
-    assert found.version is None
+def test_a_model_that_is_not_better_opens_no_promotion(no_better, lee):
+    assert (no_better.state, no_better.outcome) == (State.DONE, Outcome.NOT_BETTER)
+    assert no_better.version is None
     assert not PromotionRequest.objects.filter(version__semver="1.1.0").exists()
     assert '"outcome":"not_better"' in Event.objects.get(verb="retraining.ended").canonical
     assert lee.notices.filter(text__contains="opened no promotion").exists()
 
 
-def test_a_lead_can_go_on_by_hand_with_a_reason(approved, ana, mia, lee):
-    label_queue(approved, ana)
-    train(approved, accuracy=0.9)
-
+@pytest.mark.postgres
+def test_a_lead_can_go_on_by_hand_with_a_reason(no_better, mia, lee):
     with pytest.raises(PermissionDenied):
-        actions.insist(proposal_id=approved.uuid, actor=mia, reason="I like it.")
+        actions.insist(proposal_id=no_better.uuid, actor=mia, reason="I like it.")
     with pytest.raises(Refused, match="reason"):
-        actions.insist(proposal_id=approved.uuid, actor=lee, reason=" ")
-    assert fresh(approved).state == State.DONE
+        actions.insist(proposal_id=no_better.uuid, actor=lee, reason=" ")
+    assert fresh(no_better).state == State.DONE
 
-    actions.insist(proposal_id=approved.uuid, actor=lee, reason="It knows the new product.")
-    found = advance(advance(approved))
+    actions.insist(proposal_id=no_better.uuid, actor=lee, reason="It knows the new product.")
+    found = advance(advance(no_better))
     assert (found.state, found.version.semver) == (State.REQUESTED, "1.1.0")
     assert "It knows the new product." in found.promotion.note
 
 
-def test_labels_that_the_live_version_never_learnt_make_the_two_incomparable(approved, ana, lee, ravi, mia):
+def test_labels_that_the_live_version_never_learnt_make_the_two_incomparable(labelled, lee, ravi, mia):
     from datasets_app.labeling import actions as labeling
     from datasets_app.labeling import queries as labels
     from datasets_app.labeling.actions.schemas import spec_of
     from datasets_app.labeling.rules import LabelSpec
     from tests.support.datasets import import_texts
 
-    label_queue(approved, ana)
-    import_texts(approved.dataset, [(f"loan wish {n}", "loan") for n in range(12)], mia)
-    known = [spec_of(each) for each in labels.labels_by_name(labels.latest_schema(approved.dataset)).values()]
-    labeling.publish_schema(dataset_id=approved.dataset.uuid, actor=ravi, labels=[*known, LabelSpec("mortgage")])
-    advance(approved)
-    found = fresh(approved)
+    import_texts(labelled.dataset, [(f"loan wish {n}", "loan") for n in range(12)], mia)
+    known = [spec_of(each) for each in labels.labels_by_name(labels.latest_schema(labelled.dataset)).values()]
+    labeling.publish_schema(dataset_id=labelled.dataset.uuid, actor=ravi, labels=[*known, LabelSpec("mortgage")])
+    advance(labelled)
+    found = fresh(labelled)
     training.finish_run(found.run)
-    make_evaluation_on(fresh(approved).run, found.snapshot, "test", 1.0)
+    make_evaluation_on(fresh(labelled).run, found.snapshot, "test", 1.0)
 
-    found = actions.advance(approved.uuid)
+    found = actions.advance(labelled.uuid)
 
     assert (found.state, found.outcome) == (State.DONE, Outcome.INCOMPARABLE)
     assert "loan" in found.comparison["why"]
@@ -151,9 +122,8 @@ def test_labels_that_the_live_version_never_learnt_make_the_two_incomparable(app
 
 
 # ── Killed anywhere ─────────────────────────────────────────────────────────
-def test_every_step_again_makes_nothing_twice(approved, ana, monkeypatch):
+def test_every_step_again_makes_nothing_twice(labelled, monkeypatch):
     """The process dies behind each step in turn: what it did is there once, and the next tick goes on."""
-    label_queue(approved, ana)
     real, calls = steps.step, []
 
     def dies(proposal: Proposal, texts, compared, now):
@@ -164,90 +134,85 @@ def test_every_step_again_makes_nothing_twice(approved, ana, monkeypatch):
     for _ in range(4):
         monkeypatch.setattr(steps, "step", dies)
         with pytest.raises(KeyboardInterrupt):
-            actions.advance(approved.uuid)
+            actions.advance(labelled.uuid)
         monkeypatch.setattr(steps, "step", real)
-        steps.advance_once(approved.uuid, approved.created_at)
+        steps.advance_once(labelled.uuid, labelled.created_at)
         run_ok("default")
 
     assert len(calls) == 4
-    assert Snapshot.objects.filter(dataset=approved.dataset).count() == 2
+    assert Snapshot.objects.filter(dataset=labelled.dataset).count() == 2
     assert Run.objects.filter(note__startswith="Proposal 1:").count() == 1
 
 
-def test_two_workers_at_once_take_a_step_once(approved, ana):
-    label_queue(approved, ana)
+def test_two_workers_at_once_take_a_step_once(labelled):
     for _ in range(3):
         actions.tick()
         actions.tick()
         run_ok("default")
 
     assert Run.objects.filter(note__startswith="Proposal 1:").count() == 1
-    assert Snapshot.objects.filter(dataset=approved.dataset).count() == 2
+    assert Snapshot.objects.filter(dataset=labelled.dataset).count() == 2
 
 
-def test_an_unforeseen_error_holds_up_nobody_and_can_be_tried_again(approved, ana, lee, monkeypatch):
-    label_queue(approved, ana)
-
+@pytest.mark.postgres
+def test_an_unforeseen_error_holds_up_nobody_and_can_be_tried_again(labelled, lee, monkeypatch):
     def breaks(*_):
         raise ZeroDivisionError
 
     monkeypatch.setitem(steps.STEPS, Step.SNAPSHOT, breaks)
     actions.tick()
-    found = fresh(approved)
+    found = fresh(labelled)
     assert found.state == State.FAILED
     assert "unforeseen" in found.failure
 
     monkeypatch.undo()
-    actions.retry(proposal_id=approved.uuid, actor=lee)
-    assert advance(approved).run is not None
+    actions.retry(proposal_id=labelled.uuid, actor=lee)
+    assert advance(labelled).run is not None
 
 
 # ── Failing and trying again ────────────────────────────────────────────────
-def test_a_failed_run_fails_the_proposal_and_is_resumed_by_whoever_tries_again(approved, project, ana, lee):
-    other = make_person("lars", project=project, role=Role.LEAD)
-    label_queue(approved, ana)
-    found = advance(approved)
-    runs.begin(found.run.uuid)
-    runs.fail(found.run.uuid, "memory", "The device ran out of memory.", "Choose smaller batches.")
-    settle(found.run)
+@pytest.mark.postgres
+def test_a_failed_run_fails_the_proposal_and_is_resumed_by_whoever_tries_again(training_now, project, lee):
+    other, run = make_person("lars", project=project, role=Role.LEAD), training_now.run
+    runs.begin(run.uuid)
+    runs.fail(run.uuid, "memory", "The device ran out of memory.", "Choose smaller batches.")
+    settle(run)
 
-    found = actions.advance(approved.uuid)
+    found = actions.advance(training_now.uuid)
     assert (found.state, found.failure_step) == (State.FAILED, "Choose smaller batches.")
     assert "ran out of memory" in found.failure
     assert Event.objects.filter(verb="retraining.ended").count() == 1
 
-    actions.retry(proposal_id=approved.uuid, actor=other)
-    found = fresh(approved)
+    actions.retry(proposal_id=training_now.uuid, actor=other)
+    found = fresh(training_now)
     assert (found.state, found.acting, found.failure) == (State.RUNNING, other, "")
     assert found.run.state == Run.State.QUEUED
 
 
-def test_who_lost_the_role_cannot_answer_for_the_next_step(approved, ana, lee, project):
-    label_queue(approved, ana)
+def test_who_lost_the_role_cannot_answer_for_the_next_step(labelled, lee, project):
     other = make_person("lars", project=project, role=Role.LEAD)
     revoke(user=lee, role=Role.LEAD, root=project, actor=None)
 
-    found = actions.advance(approved.uuid)
+    found = actions.advance(labelled.uuid)
     assert (found.state, found.snapshot) == (State.FAILED, None)
     assert found.failure.startswith("Who answers for it may not do the next step")
 
-    actions.retry(proposal_id=approved.uuid, actor=other)
-    assert advance(approved).run.launched_by == other
+    actions.retry(proposal_id=labelled.uuid, actor=other)
+    assert advance(labelled).run.launched_by == other
 
 
-def test_a_frozen_endpoint_waits(approved, ana, omar):
-    label_queue(approved, ana)
-    catalog.freeze(endpoint_id=approved.endpoint.uuid, until=timezone.now() + timedelta(hours=2), reason="Incident 7.", actor=omar)
+def test_a_frozen_endpoint_waits(labelled, omar):
+    catalog.freeze(endpoint_id=labelled.endpoint.uuid, until=timezone.now() + timedelta(hours=2), reason="Incident 7.", actor=omar)
 
-    found = actions.advance(approved.uuid)
+    found = actions.advance(labelled.uuid)
     assert found.state == State.APPROVED
     assert "Incident 7." in found.blocked_by
 
 
 # ── Ending early ────────────────────────────────────────────────────────────
-def test_another_version_going_live_overtakes_it(approved, endpoint, project, snapshot, mia, ana, lee, gita, omar):
-    label_queue(approved, ana)
-    found = advance(approved)
+@pytest.mark.postgres
+def test_another_version_going_live_overtakes_it(training_now, endpoint, mia, lee, gita, omar):
+    snapshot = training_now.live.run.snapshot
     run = training.make_run(snapshot, mia, splits=(), seed=2)
     make_evaluation_on(run, snapshot, "test", 1.0)
     catalog.register(model=endpoint.model, run=run, semver="2.0.0", actor=mia, stated=registry.STATED)
@@ -255,59 +220,47 @@ def test_another_version_going_live_overtakes_it(approved, endpoint, project, sn
     version = ModelVersion.objects.get(semver="2.0.0")
     endpoints.deploy(request_id=registry.approved_request(version, endpoint, mia, lee, gita).uuid, actor=omar)
 
-    found = actions.advance(approved.uuid)
+    found = actions.advance(training_now.uuid)
 
     assert (found.state, found.outcome) == (State.DONE, Outcome.OVERTAKEN)
     assert found.run.state == Run.State.STOPPED
 
 
-def test_calling_off_stops_the_run_and_needs_a_lead_and_a_reason(approved, ana, mia, lee):
-    label_queue(approved, ana)
-    found = advance(approved)
-
+@pytest.mark.postgres
+def test_calling_off_stops_the_run_and_needs_a_lead_and_a_reason(training_now, mia, lee):
     with pytest.raises(PermissionDenied):
-        actions.call_off(proposal_id=approved.uuid, actor=mia, reason="Mine.")
+        actions.call_off(proposal_id=training_now.uuid, actor=mia, reason="Mine.")
     with pytest.raises(Refused):
-        actions.call_off(proposal_id=approved.uuid, actor=lee, reason="")
-    assert fresh(approved).state == State.RUNNING
+        actions.call_off(proposal_id=training_now.uuid, actor=lee, reason="")
+    assert fresh(training_now).state == State.RUNNING
 
-    actions.call_off(proposal_id=approved.uuid, actor=lee, reason="The product goes away.")
-    found = fresh(approved)
+    actions.call_off(proposal_id=training_now.uuid, actor=lee, reason="The product goes away.")
+    found = fresh(training_now)
     assert (found.state, found.outcome, found.run.state) == (State.DECLINED, Outcome.CALLED_OFF, Run.State.STOPPED)
-    assert actions.advance(approved.uuid).state == State.DECLINED
+    assert actions.advance(training_now.uuid).state == State.DECLINED
 
 
-def requested(approved, ana) -> Proposal:
-    label_queue(approved, ana)
-    train(approved)
-    return advance(advance(approved))
+@pytest.mark.postgres
+def test_calling_off_withdraws_the_promotion(requested, lee):
+    actions.call_off(proposal_id=requested.uuid, actor=lee, reason="Wait for the next one.")
 
-
-def test_calling_off_withdraws_the_promotion(approved, ana, lee):
-    found = requested(approved, ana)
-
-    actions.call_off(proposal_id=found.uuid, actor=lee, reason="Wait for the next one.")
-
-    assert PromotionRequest.objects.get(pk=found.promotion_id).status == "withdrawn"
-    assert fresh(found).outcome == Outcome.CALLED_OFF
+    assert PromotionRequest.objects.get(pk=requested.promotion_id).status == "withdrawn"
+    assert fresh(requested).outcome == Outcome.CALLED_OFF
     assert ModelVersion.objects.filter(semver="1.1.0").exists()
 
 
-def test_a_rejected_promotion_ends_it(approved, ana, gita):
-    found = requested(approved, ana)
-
-    request = PromotionRequest.objects.get(pk=found.promotion_id)
+def test_a_rejected_promotion_ends_it(requested, gita):
+    request = PromotionRequest.objects.get(pk=requested.promotion_id)
     promotions.reject(request_id=request.uuid, actor=gita, reason="Not now.", password=PASSWORD, seen=request.subject_digest)
 
-    found = actions.advance(found.uuid)
+    found = actions.advance(requested.uuid)
     assert (found.state, found.outcome) == (State.DONE, Outcome.PROMOTION_ENDED)
 
 
 # ── Separation ──────────────────────────────────────────────────────────────
-def test_whoever_approved_the_proposal_cannot_approve_its_promotion(approved, project, ana, lee, gita):
-    found = requested(approved, ana)
+def test_whoever_approved_the_proposal_cannot_approve_its_promotion(requested, project, lee, gita):
     other = make_person("lars", project=project, role=Role.LEAD)
-    request = PromotionRequest.objects.get(pk=found.promotion_id)
+    request = PromotionRequest.objects.get(pk=requested.promotion_id)
 
     with pytest.raises(PermissionDenied, match="You asked for this promotion"):
         registry.approve(request, lee)
@@ -317,10 +270,10 @@ def test_whoever_approved_the_proposal_cannot_approve_its_promotion(approved, pr
     assert registry.approve(request, gita).status == "approved"
 
 
-def test_who_approved_and_who_tried_again_are_both_barred(approved, project, ana, lee):
-    label_queue(approved, ana)
+@pytest.mark.postgres
+def test_who_approved_and_who_tried_again_are_both_barred(labelled, project, lee):
     other = make_person("lars", project=project, role=Role.LEAD)
-    found = fresh(approved)
+    found = fresh(labelled)
     steps.give_up(found, "The disk was full.", "Free some.", found.created_at)
     actions.retry(proposal_id=found.uuid, actor=other)
     train(found)
@@ -331,13 +284,12 @@ def test_who_approved_and_who_tried_again_are_both_barred(approved, project, ana
     assert people["trained"] == [str(other.uuid)]
 
 
-def test_it_never_promotes_by_itself(approved, ana, endpoint):
-    found = requested(approved, ana)
+def test_it_never_promotes_by_itself(requested, endpoint):
     for _ in range(3):
         actions.tick()
         run_ok("default")
 
-    assert fresh(found).state == State.REQUESTED
+    assert fresh(requested).state == State.REQUESTED
     assert served.live_deployment(endpoint).version.semver == "1.0.0"
 
 

@@ -14,6 +14,7 @@ from django.utils import timezone
 from monitoring.rollouts import actions, rules
 from monitoring.rollouts.models import Rollout
 from monitoring.traffic import actions as traffic
+from registry.access.models import User
 from registry.catalog.models import Endpoint
 from registry.endpoints import queries as served
 from registry.endpoints.models import Deployment
@@ -21,7 +22,6 @@ from registry.ledger.models import Event
 from registry.promotions.models import PromotionRequest
 from tests.support import endpoints, registry
 from tests.support.people import make_project
-from tests.support.settled import settled_world
 
 MINUTE = timedelta(minutes=1)
 QUICK = {"min_requests": 100, "min_minutes": 2, "margin": 0.2, "rise": 0.5, "max_hours": 24, "warm_up": 0}
@@ -84,6 +84,10 @@ class Street:
     def begin(self, request, actor, **plan) -> Rollout:
         """Traffic for the forecast, then the start."""
         self.feed(-30, stable=(400, 2))
+        return self.start(request, actor, **plan)
+
+    def start(self, request, actor, **plan) -> Rollout:
+        """The start, where traffic for the forecast is there."""
         return actions.start(request_id=request.uuid, actor=actor, plan=rules.Plan(**QUICK | plan), now=self.at(0))
 
     def tick(self, minute: float) -> int:
@@ -104,7 +108,10 @@ def make_approval() -> Endpoint:
     return endpoint
 
 
-settled = settled_world(make_approval)
+@pytest.fixture
+def live_endpoint(project, mia, ravi, lee, gita, omar) -> Endpoint:
+    """What `make_approval` makes."""
+    return make_approval()
 
 
 @pytest.fixture
@@ -119,13 +126,55 @@ def street(live_endpoint):
 
 
 @pytest.fixture
-def begun(street, approval, mia):
-    """Starts the rollout, by Mia."""
+def asked(street) -> Street:
+    """The street after the traffic that a forecast needs."""
+    street.feed(-30, stable=(400, 2))
+    return street
 
-    def make(**plan) -> Rollout:
-        return street.begin(approval, mia, **plan)
 
-    return make
+@pytest.fixture
+def rollout(asked, approval, mia) -> Rollout:
+    """Started by Mia with the usual plan."""
+    return asked.start(approval, mia)
+
+
+@pytest.fixture
+def brief(asked, approval, mia) -> Rollout:
+    """Started by Mia with six hours for each step."""
+    return asked.start(approval, mia, max_hours=6)
+
+
+@pytest.fixture
+def foretold(street, approval) -> Street:
+    """The street with 400 requests in the last hour, of which 2 failed: what pages and programs foretell a start from."""
+    street.take_in_now(400, 2)
+    return street
+
+
+@pytest.fixture
+def next_approval(rollout, street, project, mia, ravi, lee, gita) -> PromotionRequest:
+    """While the rollout runs, an approved request for 1.2.0."""
+    snapshot = rollout.version.run.snapshot
+    version = registry.make_version(project, mia, ravi, model=street.endpoint.model, snapshot=snapshot, semver="1.2.0")
+    return endpoints.approved(project, street.endpoint, version)
+
+
+@dataclass
+class Begun:
+    """Starts the rollout with another plan."""
+
+    street: Street
+    approval: PromotionRequest
+    actor: User
+
+    def __call__(self, **plan) -> Rollout:
+        return self.street.start(self.approval, self.actor, **plan)
+
+
+@pytest.fixture
+def begun(asked, approval, mia):
+    """By Mia, after the traffic that a forecast needs."""
+    return Begun(asked, approval, mia)
 
 
 @pytest.fixture

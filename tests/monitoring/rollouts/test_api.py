@@ -18,8 +18,8 @@ def api_for():
     return make
 
 
-def test_forecast_start_read_steer_and_abort(api_for, street, approval, mia, omar, fresh):
-    street.take_in_now(400, 2)
+@pytest.mark.postgres
+def test_forecast_start_read_steer_and_abort(api_for, foretold, street, approval, mia, omar, fresh):
     client = api_for(mia)
 
     told = client.post(f"/api/v1/endpoints/{street.endpoint.uuid}/rollouts/forecast/", PLAN, format="json").json()
@@ -49,7 +49,7 @@ def test_forecast_start_read_steer_and_abort(api_for, street, approval, mia, oma
 
 def test_looks_are_listed_newest_first(api_for, begun, street, lee):
     rollout = begun(min_requests=2000, max_hours=720)
-    street.feed(1, canary=(120, 1), stable=(1900, 9))
+    street.feed(1, canary=(120, 1), stable=(400, 9))
     street.tick(3)
     street.feed(4, canary=(20, 0), stable=(380, 1))
     street.tick(5)
@@ -64,9 +64,7 @@ def test_looks_are_listed_newest_first(api_for, begun, street, lee):
 @pytest.mark.parametrize(
     "change", [{"steps": [500]}, {"margin": 0}, {"min_requests": "x"}, {"alphas": {"errors": 0.9}}, {"request": "x"}, {"steps": None}]
 )
-def test_senseless_plans_are_refused_by_field(api_for, street, approval, mia, change):
-    street.take_in_now(400, 2)
-
+def test_senseless_plans_are_refused_by_field(api_for, foretold, approval, mia, change):
     answer = api_for(mia).post("/api/v1/rollouts/", PLAN | {"request": str(approval.uuid)} | change, format="json")
 
     assert answer.status_code in (400, 422)
@@ -74,15 +72,14 @@ def test_senseless_plans_are_refused_by_field(api_for, street, approval, mia, ch
     assert not Rollout.objects.exists()
 
 
-def test_only_who_may_start_asks_for_a_forecast(api_for, street, approval, ana, aida, mia, omar):
-    street.take_in_now(400, 2)
+def test_only_who_may_start_asks_for_a_forecast(api_for, foretold, street, approval, ana, aida, mia, omar):
     path = f"/api/v1/endpoints/{street.endpoint.uuid}/rollouts/forecast/"
 
     assert [api_for(who).post(path, PLAN, format="json").status_code for who in (ana, aida, mia, omar)] == [403, 403, 200, 200]
 
 
-def test_a_stranger_finds_nothing(api_for, begun, street, otto, approval):
-    rollout, client = begun(), api_for(otto)
+def test_a_stranger_finds_nothing(api_for, rollout, street, otto, approval):
+    client = api_for(otto)
 
     assert client.get("/api/v1/rollouts/").json()["results"] == []
     assert client.get(f"/api/v1/rollouts/{rollout.uuid}/").status_code == 404

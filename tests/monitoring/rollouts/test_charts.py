@@ -10,8 +10,7 @@ from monitoring.traffic import actions as traffic
 from monitoring.traffic.models import MinuteRollup
 
 
-def test_a_chart_of_an_old_rollout_is_drawn_from_hours_when_the_minutes_are_gone(begun, street):
-    rollout = begun()
+def test_a_chart_of_an_old_rollout_is_drawn_from_hours_when_the_minutes_are_gone(rollout, street):
     street.feed(1, canary=(20, 2), stable=(380, 19))
     until = street.at(60)
     before = drawn(rollout, until)
@@ -33,8 +32,7 @@ def drawn(rollout, until):
 
 
 @pytest.mark.parametrize(("looks", "drawn"), [(1, 1), (120, 120), (121, 61), (500, 101)])
-def test_a_chart_reads_a_hundred_looks_of_however_many_and_always_the_last(begun, django_assert_num_queries, looks, drawn):
-    rollout = begun()
+def test_a_chart_reads_a_hundred_looks_of_however_many_and_always_the_last(rollout, django_assert_num_queries, looks, drawn):
     segment = queries.segments(rollout)[0]
     shape = {"rollout": rollout, "segment": segment, "decision": "continue", "log_e_slow": 0, "log_e_wrong": 0, "difference": 0.0}
     Look.objects.bulk_create([Look(**shape, at=rollout.started_at + timedelta(seconds=10 * at), log_e_errors=at) for at in range(looks)])

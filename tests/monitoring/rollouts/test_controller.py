@@ -11,9 +11,7 @@ from registry.ledger.models import Event
 from tests.support import endpoints
 
 
-def test_starting_gives_the_first_share_and_begins_the_evidence(begun, street, approval, mia, verbs):
-    rollout = begun()
-
+def test_starting_gives_the_first_share_and_begins_the_evidence(rollout, street, approval, mia, verbs):
     assert street.running() == [("stable", "1.0.0", 10_000), ("canary", "1.1.0", 500)]
     assert (rollout.state, rollout.share, rollout.started_by, rollout.version.semver, rollout.baseline.semver) == (
         "running", 500, mia, "1.1.0", "1.0.0",
@@ -25,8 +23,7 @@ def test_starting_gives_the_first_share_and_begins_the_evidence(begun, street, a
     assert approval.status == "fulfilled"
 
 
-def test_a_bad_canary_is_taken_back_with_its_event_and_a_page(begun, street, omar, verbs, fresh):
-    rollout = begun()
+def test_a_bad_canary_is_taken_back_with_its_event_and_a_page(rollout, street, omar, verbs, fresh):
     street.feed(1, canary=(20, 6), stable=(380, 2))
 
     assert street.tick(2) == 1
@@ -47,8 +44,7 @@ def test_a_bad_canary_is_taken_back_with_its_event_and_a_page(begun, street, oma
     assert (look.decision, look.canary_errors, look.stable_errors) == ("rollback", 6, 2)
 
 
-def test_the_servers_are_told_on_commit(begun, street, django_capture_on_commit_callbacks):
-    begun()
+def test_the_servers_are_told_on_commit(rollout, street, django_capture_on_commit_callbacks):
     street.feed(1, canary=(20, 6), stable=(380, 2))
 
     with django_capture_on_commit_callbacks(execute=True):
@@ -57,8 +53,7 @@ def test_the_servers_are_told_on_commit(begun, street, django_capture_on_commit_
     assert [(arm["arm"], arm["share"]) for arm in endpoints.routes()["endpoints"][street.endpoint.slug]["arms"]] == [("stable", 10_000)]
 
 
-def test_a_look_at_the_same_thing_decides_nothing_twice(begun, street, fresh):
-    rollout = begun()
+def test_a_look_at_the_same_thing_decides_nothing_twice(rollout, street, fresh):
     street.feed(1, canary=(20, 6), stable=(380, 2))
     street.tick(2)
     moves = fresh(rollout).moves
@@ -67,8 +62,8 @@ def test_a_look_at_the_same_thing_decides_nothing_twice(begun, street, fresh):
     assert (fresh(rollout).moves, Look.objects.count(), Alert.objects.count()) == (moves, 1, 1)
 
 
-def test_a_good_canary_goes_5_25_50_100_by_itself(begun, street, verbs, fresh):
-    rollout, shares = begun(), []
+def test_a_good_canary_goes_5_25_50_100_by_itself(rollout, street, verbs, fresh):
+    shares = []
     for step, (canary, stable) in enumerate([((100, 0), (1900, 9)), ((300, 1), (900, 4)), ((300, 2), (300, 1))]):
         begin = 10 * step
         street.feed(begin + 1, canary=canary, stable=stable)
@@ -89,12 +84,11 @@ def test_a_good_canary_goes_5_25_50_100_by_itself(begun, street, verbs, fresh):
 
 @pytest.mark.parametrize(
     ("canary", "stable", "minute", "missing"),
-    [((99, 0), (1900, 9), 2.5, "100 canary requests: 99."),
-     ((100, 0), (1900, 9), 1.9, "At least 2\u00a0min at this step: 1\u00a0min 54\u00a0s."),
+    [((99, 0), (400, 9), 2.5, "100 canary requests: 99."),
+     ((100, 0), (400, 9), 1.9, "At least 2\u00a0min at this step: 1\u00a0min 54\u00a0s."),
      ((100, 0), (99, 0), 2.5, "insufficient data, 100 of each arm needed")],
 )  # fmt: skip
-def test_one_missing_minimum_keeps_the_share(begun, street, fresh, canary, stable, minute, missing):
-    rollout = begun()
+def test_one_missing_minimum_keeps_the_share(rollout, street, fresh, canary, stable, minute, missing):
     street.feed(1, canary=canary, stable=stable)
 
     street.tick(minute)
@@ -117,15 +111,14 @@ def test_no_worse_is_shown_by_the_upper_bound_and_by_nothing_else(begun, street,
     assert (fresh(rollout).share, look.decision) == (500, "continue")
 
 
-def test_insufficient_evidence_holds_asks_once_and_never_widens(begun, street, verbs, fresh, mia):
-    rollout = begun(max_hours=6)
+def test_insufficient_evidence_holds_asks_once_and_never_widens(brief, street, verbs, fresh, mia):
     street.feed(1, canary=(40, 0), stable=(760, 4))
 
     street.tick(359)
-    assert fresh(rollout).state == "running"
+    assert fresh(brief).state == "running"
     street.tick(360)
 
-    rollout = fresh(rollout)
+    rollout = fresh(brief)
     assert (rollout.state, rollout.share) == ("holding", 500)
     assert rollout.reason.startswith("Insufficient evidence after 6\u00a0h. 100 canary requests: 40;")
     assert verbs(rollout) == ["rollouts.started", "rollouts.held"]
@@ -136,25 +129,22 @@ def test_insufficient_evidence_holds_asks_once_and_never_widens(begun, street, v
     assert (fresh(rollout).state, fresh(rollout).share, Alert.objects.get().count) == ("holding", 500, 1)
 
 
-def test_no_request_at_all_is_insufficient_evidence(begun, street, fresh):
-    rollout = begun(max_hours=6)
-
+def test_no_request_at_all_is_insufficient_evidence(brief, street, fresh):
     street.tick(30)
-    assert (fresh(rollout).state, Look.objects.get().why) == ("running", "100 canary requests: 0.")
+    assert (fresh(brief).state, Look.objects.get().why) == ("running", "100 canary requests: 0.")
     assert Look.objects.get().interval is None
     street.tick(361)
 
-    assert (fresh(rollout).state, Minute.objects.count()) == ("holding", 0)
+    assert (fresh(brief).state, Minute.objects.count()) == ("holding", 0)
 
 
-def test_a_holding_canary_is_still_taken_back(begun, street, fresh):
-    rollout = begun(max_hours=6)
+def test_a_holding_canary_is_still_taken_back(brief, street, fresh):
     street.tick(361)
     street.feed(362, canary=(20, 8), stable=(380, 2))
 
     street.tick(363)
 
-    assert fresh(rollout).state == "rolled_back"
+    assert fresh(brief).state == "rolled_back"
     assert [(alert.severity, alert.state) for alert in Alert.objects.order_by("id")] == [("ticket", "resolved"), ("page", "firing")]
 
 

@@ -26,8 +26,7 @@ def events(rollout, segment=0):
     return queries.whole(queries.segments(rollout)[segment]).events
 
 
-def test_requests_of_one_key_in_one_minute_are_one_event(begun, street):
-    begun()
+def test_requests_of_one_key_in_one_minute_are_one_event(rollout, street):
     loop = [street.line("canary", 1 + at / 60, failed=True, key=key("ana")) for at in range(30)]
     others = [street.line("canary", 1, key=key(name)) for name in "bcd"]
     street.take_in(*loop, *others, street.line("stable", 1, key=key("x")))
@@ -38,8 +37,7 @@ def test_requests_of_one_key_in_one_minute_are_one_event(begun, street):
     assert Look.objects.get().decision == "continue"
 
 
-def test_the_same_key_in_the_next_minute_is_another_unit_and_no_more_evidence(begun, street):
-    rollout = begun()
+def test_the_same_key_in_the_next_minute_is_another_unit_and_no_more_evidence(rollout, street):
     street.take_in(*[street.line("canary", minute, failed=True, key=key("ana")) for minute in (1, 2, 3)])
 
     street.tick(4)
@@ -49,8 +47,7 @@ def test_the_same_key_in_the_next_minute_is_another_unit_and_no_more_evidence(be
     assert Look.objects.get().log_e_errors == pytest.approx(float(log_e(1, 0, 0.05)))
 
 
-def test_a_key_is_evidence_once_though_its_minutes_come_late_and_are_counted_again(begun, street):
-    rollout = begun()
+def test_a_key_is_evidence_once_though_its_minutes_come_late_and_are_counted_again(rollout, street):
     street.take_in(*[street.line("canary", minute, failed=True, key=key("ana")) for minute in (2, 3)])
     street.tick(4)
     street.take_in(street.line("canary", 1, failed=True, key=key("ana")), street.line("canary", 2, failed=True, key=key("ana")))
@@ -62,11 +59,10 @@ def test_a_key_is_evidence_once_though_its_minutes_come_late_and_are_counted_aga
     assert list(Minute.objects.order_by("start").values_list("canary_first_errors", flat=True)) == [1, 0, 0]
 
 
-def test_under_a_wider_share_only_keys_that_were_not_counted_on_the_canary_are_evidence_again(begun, street):
+def test_under_a_wider_share_only_keys_that_were_not_counted_on_the_canary_are_evidence_again(rollout, street):
     """Who failed on the canary before was sure to be there again; who failed on the stable arm was not."""
-    rollout = begun()
     street.take_in(street.line("canary", 1, failed=True, key=key("ana")), street.line("stable", 1, failed=True, key=key("ben")))
-    street.feed(1, canary=(110, 0), stable=(1900, 9))
+    street.feed(1, canary=(110, 0), stable=(400, 9))
     street.tick(3)
     for minute in (4, 5):
         street.take_in(*[street.line("canary", minute, failed=True, key=key(name)) for name in ("ana", "ben", "cleo")])
@@ -78,8 +74,8 @@ def test_under_a_wider_share_only_keys_that_were_not_counted_on_the_canary_are_e
     assert Look.objects.order_by("id").last().log_e_errors == pytest.approx(expected)
 
 
-def test_a_word_that_is_taken_back_is_no_evidence(begun, street, omar):
-    rollout = begun()
+@pytest.mark.postgres
+def test_a_word_that_is_taken_back_is_no_evidence(rollout, street, omar):
     street.take_in(street.line("canary", 1, key=key("ana")))
     prediction = Prediction.objects.get(arm="canary")
     record_feedback(prediction_id=prediction.uuid, right=False, label="refund", actor=omar)
@@ -92,8 +88,7 @@ def test_a_word_that_is_taken_back_is_no_evidence(begun, street, omar):
     assert events(rollout)["wrong"] == (0, 0)
 
 
-def test_a_key_whose_first_word_is_taken_back_is_evidence_by_its_next(begun, street, omar):
-    rollout = begun()
+def test_a_key_whose_first_word_is_taken_back_is_evidence_by_its_next(rollout, street, omar):
     street.take_in(*[street.line("canary", minute, key=key("ana")) for minute in (3, 5)], street.line("canary", 4, key=key("ben")))
     third, fifth = Prediction.objects.filter(endpoint=street.endpoint, key=key("ana")).order_by("at")
     for prediction in (third, fifth):
@@ -111,10 +106,9 @@ def test_a_key_whose_first_word_is_taken_back_is_evidence_by_its_next(begun, str
     assert Look.objects.order_by("id").last().log_e_wrong == pytest.approx(float(log_e(1, 0, 0.05)))
 
 
-def test_a_key_whose_word_is_taken_back_at_one_share_is_evidence_at_the_next(begun, street, omar):
-    rollout = begun()
+def test_a_key_whose_word_is_taken_back_at_one_share_is_evidence_at_the_next(rollout, street, omar):
     street.take_in(street.line("canary", 1, key=key("ana")))
-    street.feed(1, canary=(110, 0), stable=(1900, 9))
+    street.feed(1, canary=(110, 0), stable=(400, 9))
     first = Prediction.objects.get(endpoint=street.endpoint, key=key("ana"))
     record_feedback(prediction_id=first.uuid, right=False, label="refund", actor=omar)
     street.tick(3)
@@ -131,8 +125,7 @@ def test_a_key_whose_word_is_taken_back_at_one_share_is_evidence_at_the_next(beg
     assert [events(rollout, at)["wrong"] for at in (0, 1)] == [(0, 0), (1, 0)]
 
 
-def test_predictions_are_read_before_anything_is_locked(begun, street, monkeypatch):
-    begun()
+def test_predictions_are_read_before_anything_is_locked(rollout, street, monkeypatch):
     street.feed(1, canary=(20, 0), stable=(380, 2))
     outside, inside, original = len(connection.savepoint_ids), [], queries.requests_of
     monkeypatch.setattr(queries, "requests_of", lambda *given: inside.append(len(connection.savepoint_ids)) or original(*given))
@@ -142,8 +135,8 @@ def test_predictions_are_read_before_anything_is_locked(begun, street, monkeypat
     assert inside == [outside]
 
 
-def test_a_rollout_that_ends_while_its_minutes_are_read_keeps_no_key(begun, street, omar, fresh, monkeypatch):
-    rollout = begun()
+@pytest.mark.postgres
+def test_a_rollout_that_ends_while_its_minutes_are_read_keeps_no_key(rollout, street, omar, fresh, monkeypatch):
     street.take_in(street.line("canary", 1, failed=True, key=key("ana")))
     original = queries.requests_of
 
@@ -158,9 +151,8 @@ def test_a_rollout_that_ends_while_its_minutes_are_read_keeps_no_key(begun, stre
     assert (FirstEvent.objects.count(), Minute.objects.count()) == (0, 0)
 
 
-def test_older_counts_written_over_newer_ones_are_counted_again(begun, street, monkeypatch):
+def test_older_counts_written_over_newer_ones_are_counted_again(rollout, street, monkeypatch):
     """Two ticks at once: the one that read first writes last."""
-    begun()
     street.feed(1, canary=(20, 0), stable=(380, 2))
     original = queries.requests_of
 
@@ -179,8 +171,7 @@ def test_older_counts_written_over_newer_ones_are_counted_again(begun, street, m
     assert counted()[0] == (30, 30, 1, 0, 0)
 
 
-def test_when_the_rollout_ends_no_key_is_kept(begun, street, fresh):
-    rollout = begun()
+def test_when_the_rollout_ends_no_key_is_kept(rollout, street, fresh):
     street.take_in(*[street.line("canary", 1, failed=True, key=key(str(at))) for at in range(8)])
 
     street.tick(2)
@@ -191,12 +182,12 @@ def test_when_the_rollout_ends_no_key_is_kept(begun, street, fresh):
 
 
 @pytest.mark.parametrize(("share", "taken_back", "by_the_minute"), [(500, 0, 6), (2500, 1, 24)])
-def test_three_clients_that_fail_all_day_do_not_take_back_a_harmless_canary(begun, share, taken_back, by_the_minute):
+def test_three_clients_that_fail_all_day_do_not_take_back_a_harmless_canary(rollout, share, taken_back, by_the_minute):
     """40 days of 480 minutes: 2 failures a minute of 400 requests at random, and 3 sticky clients that fail on either arm, every minute.
 
     by_the_minute: how many would be taken back if a key were evidence once for each minute, at 3 % allowed.
     """
-    segment = queries.segments(begun())[0]
+    segment = queries.segments(rollout)[0]
     minutes = [segment.started_at + minute * timedelta(minutes=1) for minute in range(480)]
     ended = {False: 0, True: 0}
     for day in range(40):
@@ -221,8 +212,7 @@ def failures(rng, share, clients):
         yield Request(arm, f"client-{at}", failed=True, latency_ms=None, wrong=False, keyed=True)
 
 
-def test_a_request_of_many_texts_is_one_event(begun, street):
-    begun()
+def test_a_request_of_many_texts_is_one_event(rollout, street):
     shape = street.line("canary", 1)
     street.take_in(shape | {"rows": 3, "inputs": shape["inputs"] * 3, "outputs": shape["outputs"] * 3})
 
@@ -232,8 +222,7 @@ def test_a_request_of_many_texts_is_one_event(begun, street):
     assert counted()[0] == (1, 1, 0, 0, 0)
 
 
-def test_refused_and_shed_requests_are_nobodys_failure(begun, street):
-    begun()
+def test_refused_and_shed_requests_are_nobodys_failure(rollout, street):
     street.take_in(*[street.line("canary", 1, failed=True, code=code, key=key(str(code))) for code in (400, 404, 413, 422, 429, 500, 503)])
 
     street.tick(2)
@@ -253,9 +242,8 @@ def test_requests_that_insist_on_a_version_are_left_out(begun, street, fresh):
     assert fresh(rollout).state == "running"
 
 
-def test_requests_of_which_nobody_knows_whether_they_insisted_count(begun, street):
+def test_requests_of_which_nobody_knows_whether_they_insisted_count(rollout, street):
     """What was written before the question was asked."""
-    begun()
     canary = street.arms()["canary"]
     street.take_in(street.line("canary", 1))
     Prediction.objects.create(
@@ -267,8 +255,7 @@ def test_requests_of_which_nobody_knows_whether_they_insisted_count(begun, stree
     assert counted()[0] == (2, 2, 1, 0, 0)
 
 
-def test_what_comes_late_is_counted_again_and_only_its_minute(begun, street, fresh, monkeypatch):
-    rollout = begun()
+def test_what_comes_late_is_counted_again_and_only_its_minute(rollout, street, fresh, monkeypatch):
     street.feed(1, canary=(20, 1), stable=(380, 2))
     street.feed(2, canary=(20, 0), stable=(380, 2))
     street.tick(3)
@@ -287,8 +274,7 @@ def test_what_comes_late_is_counted_again_and_only_its_minute(begun, street, fre
     assert fresh(rollout).state == "rolled_back"
 
 
-def test_the_same_segment_twice_counts_once(begun, street):
-    begun()
+def test_the_same_segment_twice_counts_once(rollout, street):
     lines = [street.line("canary", 1) for _ in range(5)]
     street.take_in(*lines)
     street.tick(2)
@@ -298,8 +284,7 @@ def test_the_same_segment_twice_counts_once(begun, street):
     assert counted()[0] == (5, 5, 0, 0, 0)
 
 
-def test_late_feedback_is_counted_again(begun, street, omar, fresh):
-    rollout = begun()
+def test_late_feedback_is_counted_again(rollout, street, omar, fresh):
     street.feed(1, canary=(20, 0), stable=(380, 0))
     street.tick(2)
     for prediction in Prediction.objects.filter(arm="canary")[:8]:
@@ -312,8 +297,8 @@ def test_late_feedback_is_counted_again(begun, street, omar, fresh):
     assert fresh(rollout).reason.startswith("Too many answers called wrong: 8 of 20 on the canary, 0 of 380 on the stable arm.")
 
 
-def test_slow_answers_are_those_above_the_stable_arms_p95_of_the_hour_before(begun, street, fresh):
-    rollout = begun()  # 400 stable answers of 5 ms half an hour before
+def test_slow_answers_are_those_above_the_stable_arms_p95_of_the_hour_before(rollout, street, fresh):
+    """400 stable answers came in 5 ms half an hour before."""
     street.feed(1, canary=(20, 0), stable=(380, 0), latency_ms=5.0)
     street.take_in(*[street.line("canary", 1.5, latency_ms=80.0, key=key(str(at))) for at in range(10)])
     street.tick(2)
@@ -336,6 +321,7 @@ def test_nothing_is_slow_while_too_few_answers_say_what_is(street, approval, mia
     assert counted()[0] == (10, 10, 0, 0, 0)
 
 
+@pytest.mark.postgres
 def test_the_first_requests_after_loading_count_for_nothing(begun, street):
     rollout = begun(warm_up=20)
     street.take_in(*[street.line("canary", 1 + at / 60, failed=True) for at in range(20)])
@@ -348,9 +334,8 @@ def test_the_first_requests_after_loading_count_for_nothing(begun, street):
     assert queries.counts(queries.segments(rollout)[0]).canary.astuple() == (5, 5, 0, 0, 0)
 
 
-def test_evidence_of_the_steps_multiplies_and_counts_begin_anew(begun, street):
-    rollout = begun()
-    street.feed(1, canary=(110, 1), stable=(1900, 9))
+def test_evidence_of_the_steps_multiplies_and_counts_begin_anew(rollout, street):
+    street.feed(1, canary=(110, 1), stable=(400, 9))
     street.tick(3)
     first = Look.objects.order_by("id").last()
     street.feed(4, canary=(50, 3), stable=(150, 0))
@@ -364,11 +349,11 @@ def test_evidence_of_the_steps_multiplies_and_counts_begin_anew(begun, street):
     assert queries.evidence(rollout, street.at(5)).log_e["errors"] == pytest.approx(expected)
 
 
-def test_requests_under_the_old_split_stay_with_the_old_step(begun, street):
+@pytest.mark.postgres
+def test_requests_under_the_old_split_stay_with_the_old_step(rollout, street):
     """A server that took the new split a few seconds late spools with the old epoch, which tells."""
-    rollout = begun()
     old = street.line("canary", 3.05)
-    street.feed(1, canary=(110, 0), stable=(1900, 9))
+    street.feed(1, canary=(110, 0), stable=(400, 9))
     street.tick(3)
     street.take_in(old, street.line("canary", 3.1))
     street.tick(4)
@@ -378,9 +363,8 @@ def test_requests_under_the_old_split_stay_with_the_old_step(begun, street):
     assert queries.counts(second).canary.requests == 1
 
 
-def test_a_beat_that_slept_for_a_day_catches_up_in_parts_and_widens_only_when_all_is_counted(begun, street, fresh, monkeypatch):
+def test_a_beat_that_slept_for_a_day_catches_up_in_parts_and_widens_only_when_all_is_counted(rollout, street, fresh, monkeypatch):
     monkeypatch.setattr(counting, "MINUTES_AT_ONCE", 4)
-    rollout = begun()
     for minute in range(1, 11):
         street.feed(60 * minute, canary=(20, 0), stable=(80, 0))
     day = 24 * 60
@@ -395,8 +379,8 @@ def test_a_beat_that_slept_for_a_day_catches_up_in_parts_and_widens_only_when_al
     assert (Minute.objects.count(), fresh(rollout).share) == (10, 2500)
 
 
-def test_a_bad_canary_is_found_though_the_beat_slept(begun, street, fresh):
-    rollout = begun()
+@pytest.mark.postgres
+def test_a_bad_canary_is_found_though_the_beat_slept(rollout, street, fresh):
     street.feed(60, canary=(20, 7), stable=(380, 2))
 
     street.tick(24 * 60)
@@ -404,8 +388,7 @@ def test_a_bad_canary_is_found_though_the_beat_slept(begun, street, fresh):
     assert fresh(rollout).state == "rolled_back"
 
 
-def test_a_window_without_requests_adds_no_look_and_no_number(begun, street):
-    rollout = begun()
+def test_a_window_without_requests_adds_no_look_and_no_number(rollout, street):
     street.feed(1, canary=(20, 0), stable=(380, 2))
     street.tick(2)
 
@@ -420,8 +403,7 @@ def test_a_window_without_requests_adds_no_look_and_no_number(begun, street):
 @pytest.mark.parametrize(
     "bad", [{"latency_ms": float("nan")}, {"latency_ms": float("inf")}, {"code": "x"}, {"at": "1970-01-01T00:00:00+00:00"}]
 )
-def test_what_is_not_a_number_is_set_aside_and_not_counted(begun, street, bad):
-    begun()
+def test_what_is_not_a_number_is_set_aside_and_not_counted(rollout, street, bad):
     street.take_in(street.line("canary", 1) | bad, street.line("canary", 1), street.line("stable", 1))
 
     street.tick(2)
@@ -429,8 +411,7 @@ def test_what_is_not_a_number_is_set_aside_and_not_counted(begun, street, bad):
     assert counted() == ((1, 1, 0, 0, 0), (1, 1, 0, 0, 0))
 
 
-def test_one_rollout_that_fails_leaves_the_others_alone(begun, street, fresh, monkeypatch):
-    rollout = begun()
+def test_one_rollout_that_fails_leaves_the_others_alone(rollout, street, fresh, monkeypatch):
     street.feed(1, canary=(20, 7), stable=(380, 2))
     with monkeypatch.context() as patch:
         patch.setattr(queries, "evidence", lambda *_, **__: 1 / 0)
@@ -440,8 +421,7 @@ def test_one_rollout_that_fails_leaves_the_others_alone(begun, street, fresh, mo
     assert street.tick(3) == 1
 
 
-def test_a_widening_that_was_cut_off_is_finished_by_the_next_tick(begun, street, fresh):
-    rollout = begun()
+def test_a_widening_that_was_cut_off_is_finished_by_the_next_tick(rollout, street, fresh):
     type(rollout).objects.filter(pk=rollout.pk).update(going_to=2500, going_why="Every condition holds.")
 
     street.tick(2)
@@ -449,8 +429,7 @@ def test_a_widening_that_was_cut_off_is_finished_by_the_next_tick(begun, street,
     assert (fresh(rollout).share, fresh(rollout).going_to) == (2500, None)
 
 
-def test_a_tick_reads_the_clock_itself(begun, street, fresh):
-    rollout = begun()
+def test_a_tick_reads_the_clock_itself(rollout, street, fresh):
     street.feed(1, canary=(20, 7), stable=(380, 2))
 
     actions.tick()

@@ -11,12 +11,11 @@ from tests.monitoring.rollouts.conftest import HTMX, text_of, url
 PLAN = {"steps": "50, 100", "min_requests": "100", "min_minutes": "10", "margin": "5", "rise": "20", "max_hours": "24", "automatic": "yes"}
 
 
-def test_an_empty_list_says_where_one_starts(client_for, project, lee):
+def test_an_empty_list_says_where_one_starts(client_for, live_endpoint, lee):
     assert "No rollouts yet" in text_of(client_for(lee).get(reverse("rollouts:list")))
 
 
-def test_the_panel_offers_a_start_and_the_form_tells_the_time(client_for, street, approval, mia):
-    street.take_in_now(400, 2)
+def test_the_panel_offers_a_start_and_the_form_tells_the_time(client_for, foretold, street, approval, mia):
     client = client_for(mia)
 
     assert "Plan a rollout of 1.1.0" in text_of(client.get(url("panel", street.endpoint)))
@@ -26,8 +25,7 @@ def test_the_panel_offers_a_start_and_the_form_tells_the_time(client_for, street
         assert words in said, words
 
 
-def test_the_forecast_alone_follows_the_fields(client_for, street, approval, mia):
-    street.take_in_now(400, 2)
+def test_the_forecast_alone_follows_the_fields(client_for, foretold, approval, mia):
     plan = {"steps": "50, 100", "min_requests": "100", "min_minutes": "10", "margin": "5", "rise": "20", "max_hours": "24"}
 
     answer = client_for(mia).get(url("start", approval), plan, **HTMX)
@@ -38,8 +36,7 @@ def test_the_forecast_alone_follows_the_fields(client_for, street, approval, mia
     assert "canary requests" in said
 
 
-def test_of_a_few_customers_who_return_the_forecast_says_that_the_rule_has_little_to_go_by(client_for, street, approval, mia):
-    street.take_in_now(400, 2)
+def test_of_a_few_customers_who_return_the_forecast_says_that_the_rule_has_little_to_go_by(client_for, foretold, street, approval, mia):
     street.shift(-5)
     line = street.line("stable", 1)
     street.take_in(*[line | {"uuid": str(uuid.uuid4()), "key": f"{at % 4:016x}"} for at in range(800)])
@@ -52,9 +49,7 @@ def test_of_a_few_customers_who_return_the_forecast_says_that_the_rule_has_littl
     assert "It can decide within its time" not in said
 
 
-def test_starting_by_the_form(client_for, street, approval, mia):
-    street.take_in_now(400, 2)
-
+def test_starting_by_the_form(client_for, foretold, street, approval, mia):
     answer = client_for(mia).post(url("start", approval), PLAN)
 
     assert (answer.status_code, answer.url) == (302, reverse("endpoints:detail", args=[street.endpoint.uuid]))
@@ -70,9 +65,7 @@ def test_starting_by_the_form(client_for, street, approval, mia):
      ({"min_requests": "7"}, "At least 100"),
      ({"max_hours": ""}, "This field is required."), ({"min_requests": "9999"}, "At 50 % the canary gets 200 requests an hour")],
 )  # fmt: skip
-def test_a_wrong_plan_comes_back_with_what_is_wrong(client_for, street, approval, mia, change, said):
-    street.take_in_now(400, 2)
-
+def test_a_wrong_plan_comes_back_with_what_is_wrong(client_for, foretold, approval, mia, change, said):
     answer = client_for(mia).post(url("start", approval), PLAN | change, **HTMX)
 
     assert answer.status_code == 422
@@ -80,8 +73,9 @@ def test_a_wrong_plan_comes_back_with_what_is_wrong(client_for, street, approval
     assert not Rollout.objects.exists()
 
 
-def test_buttons_do_what_they_say(client_for, begun, street, omar, fresh):
-    rollout, client = begun(), client_for(omar)
+@pytest.mark.postgres
+def test_buttons_do_what_they_say(client_for, rollout, street, omar, fresh):
+    client = client_for(omar)
 
     client.post(url("pause", rollout), {"seen": 0})
     assert fresh(rollout).state == "paused"
@@ -95,16 +89,15 @@ def test_buttons_do_what_they_say(client_for, begun, street, omar, fresh):
 
 
 @pytest.mark.parametrize("step", ["pause", "widen", "abort"])
-def test_an_old_or_empty_form_answers_with_a_sentence(client_for, begun, omar, step, fresh):
-    rollout, client = begun(), client_for(omar)
+def test_an_old_or_empty_form_answers_with_a_sentence(client_for, rollout, omar, step, fresh):
+    client = client_for(omar)
 
     assert client.post(url(step, rollout), {"seen": 7, "reason": "x", "typed": "1.0.0"}).status_code == 409
     assert client.post(url(step, rollout), {}).status_code == 422
     assert (fresh(rollout).state, fresh(rollout).moves) == ("running", 0)
 
 
-def test_who_may_not_steer_reads_why(client_for, begun, street, ana, aida, fresh):
-    rollout = begun()
+def test_who_may_not_steer_reads_why(client_for, rollout, street, ana, aida, fresh):
     for person in (ana, aida):
         html = client_for(person).get(url("panel", street.endpoint)).content.decode()
         assert 'aria-disabled="true"' in html
@@ -112,8 +105,7 @@ def test_who_may_not_steer_reads_why(client_for, begun, street, ana, aida, fresh
     assert fresh(rollout).moves == 0
 
 
-def test_a_holding_rollout_says_that_somebody_has_to_decide(client_for, begun, street, omar):
-    begun(max_hours=6)
+def test_a_holding_rollout_says_that_somebody_has_to_decide(client_for, brief, street, omar):
     street.tick(361)
 
     said = text_of(client_for(omar).get(url("panel", street.endpoint)))
@@ -123,10 +115,9 @@ def test_a_holding_rollout_says_that_somebody_has_to_decide(client_for, begun, s
     assert "Resume" in said
 
 
-def test_the_navigation_counts_what_waits_for_a_person(begun, street, omar, ana):
+def test_the_navigation_counts_what_waits_for_a_person(brief, street, omar, ana):
     from monitoring.rollouts.queries import waiting_count
 
-    begun(max_hours=6)
     assert waiting_count(omar) is None
     street.tick(361)
 

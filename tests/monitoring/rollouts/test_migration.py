@@ -7,6 +7,8 @@ from django.db.migrations.executor import MigrationExecutor
 from monitoring.rollouts.models import Minute
 from tests.monitoring.rollouts.conftest import key, make_approval
 
+pytestmark = pytest.mark.postgres
+
 BEFORE = [("rollouts", "0001_initial")]
 
 
@@ -15,8 +17,8 @@ def live_endpoint(transactional_db, project, mia, ravi, lee, gita, omar):
     return make_approval()
 
 
-def test_minutes_keep_their_evidence_and_those_of_an_open_rollout_are_due_again(begun, street):
-    begun()
+def test_minutes_keep_their_evidence_and_those_of_an_open_rollout_are_due_again(street, approval, mia):
+    street.begin(approval, mia)
     street.take_in(*[street.line("canary", minute, failed=True, key=key("ana")) for minute in (1, 2)])
     street.tick(3)
     newest = MigrationExecutor(connection).loader.graph.leaf_nodes()

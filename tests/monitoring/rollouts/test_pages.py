@@ -12,28 +12,19 @@ from django.urls import reverse
 from monitoring.rollouts.models import Look, Rollout
 from registry.access.models import User
 from registry.promotions.models import PromotionRequest
-from tests.monitoring.rollouts.conftest import HTMX, Street, make_approval, text_of, url
-from tests.support.settled import settled_world, unpack
+from tests.monitoring.rollouts.conftest import HTMX, Street, text_of, url
 
 PLAN = {"min_requests": 2000, "max_hours": 720}
 
 
-def make_looked_at() -> Rollout:
+@pytest.fixture
+def looked_at(live_endpoint) -> Rollout:
     """A rollout with a look that has a bounded difference."""
-    street = Street(make_approval())
+    street = Street(live_endpoint)
     rollout = street.begin(PromotionRequest.objects.get(version__semver="1.1.0"), User.objects.get(username="mia"), **PLAN)
-    street.feed(1, canary=(120, 1), stable=(1900, 9))
+    street.feed(1, canary=(120, 1), stable=(400, 9))
     street.tick(3)
     return rollout
-
-
-settled = settled_world(make_looked_at)
-
-
-@pytest.fixture
-def looked_at(settled, project, mia, ravi, lee, gita, omar, tmp_path) -> Rollout:
-    """What `make_looked_at` made."""
-    return unpack(settled, tmp_path)
 
 
 @pytest.fixture

@@ -12,15 +12,14 @@ from monitoring.rollouts import actions
 from monitoring.rollouts.models import Rollout, Segment
 from registry.catalog import actions as catalog
 from registry.endpoints import actions as served
-from tests.support import endpoints, registry
+from tests.support import endpoints
 
 
 def good(street, minute):
-    street.feed(minute, canary=(120, 0), stable=(1900, 9))
+    street.feed(minute, canary=(120, 0), stable=(400, 9))
 
 
-def test_a_paused_rollout_keeps_its_share_and_goes_on_when_resumed(begun, street, omar, verbs, fresh):
-    rollout = begun()
+def test_a_paused_rollout_keeps_its_share_and_goes_on_when_resumed(rollout, street, omar, verbs, fresh):
     good(street, 1)
     actions.pause(rollout_id=rollout.uuid, actor=omar, seen=0, now=street.at(2))
 
@@ -33,8 +32,7 @@ def test_a_paused_rollout_keeps_its_share_and_goes_on_when_resumed(begun, street
     assert verbs(rollout) == ["rollouts.started", "rollouts.paused", "rollouts.resumed", "rollouts.widened"]
 
 
-def test_a_paused_canary_is_still_taken_back(begun, street, omar, fresh):
-    rollout = begun()
+def test_a_paused_canary_is_still_taken_back(rollout, street, omar, fresh):
     actions.pause(rollout_id=rollout.uuid, actor=omar, seen=0, now=street.at(1))
     street.feed(2, canary=(20, 7), stable=(380, 2))
 
@@ -44,8 +42,7 @@ def test_a_paused_canary_is_still_taken_back(begun, street, omar, fresh):
     assert Alert.objects.get().severity == "page"
 
 
-def test_widening_before_the_rule_would_needs_a_reason_and_keeps_the_persons_name(begun, street, lee, verbs, fresh):
-    rollout = begun()
+def test_widening_before_the_rule_would_needs_a_reason_and_keeps_the_persons_name(rollout, street, lee, verbs, fresh):
     street.feed(1, canary=(40, 0), stable=(760, 4))
     street.tick(1.5)
 
@@ -74,8 +71,7 @@ def test_a_plan_may_ask_a_person_at_each_step_once(begun, street, mia, lee, fres
     assert (fresh(rollout).share, fresh(rollout).asked_at) == (2500, None)
 
 
-def test_nobody_widens_against_the_evidence(begun, street, lee, fresh):
-    rollout = begun()
+def test_nobody_widens_against_the_evidence(rollout, street, lee, fresh):
     street.feed(1, canary=(20, 7), stable=(380, 2))
     from monitoring.rollouts.actions.count import count
 
@@ -85,8 +81,7 @@ def test_nobody_widens_against_the_evidence(begun, street, lee, fresh):
     assert fresh(rollout).share == 500
 
 
-def test_aborting_sends_all_traffic_back_in_a_freeze_too(begun, street, omar, lee, verbs, fresh):
-    rollout = begun()
+def test_aborting_sends_all_traffic_back_in_a_freeze_too(rollout, street, omar, lee, verbs, fresh):
     catalog.freeze(endpoint_id=street.endpoint.uuid, reason="Incident.", until=timezone.now() + timedelta(days=1), actor=lee)
 
     with pytest.raises(Refused):
@@ -104,8 +99,7 @@ def test_aborting_sends_all_traffic_back_in_a_freeze_too(begun, street, omar, le
 
 
 @pytest.mark.parametrize("step", ["pause", "resume", "widen", "abort"])
-def test_a_form_that_is_too_old_changes_nothing(begun, street, omar, step, fresh, verbs):
-    rollout = begun()
+def test_a_form_that_is_too_old_changes_nothing(rollout, street, omar, step, fresh, verbs):
     actions.pause(rollout_id=rollout.uuid, actor=omar, seen=0, now=street.at(1))
     before = (fresh(rollout).state, fresh(rollout).moves, verbs(rollout))
     more = {"widen": {"reason": "Now."}, "abort": {"reason": "Now.", "typed": "1.0.0"}}.get(step, {})
@@ -117,8 +111,7 @@ def test_a_form_that_is_too_old_changes_nothing(begun, street, omar, step, fresh
 
 
 @pytest.mark.parametrize("step", ["pause", "resume", "widen", "abort"])
-def test_an_ended_rollout_is_not_steered(begun, street, omar, step):
-    rollout = begun()
+def test_an_ended_rollout_is_not_steered(rollout, street, omar, step):
     actions.abort(rollout_id=rollout.uuid, actor=omar, seen=0, reason="Enough.", typed="1.0.0", now=street.at(2))
     more = {"widen": {"reason": "Now."}, "abort": {"reason": "Now.", "typed": "1.0.0"}}.get(step, {})
 
@@ -127,8 +120,8 @@ def test_an_ended_rollout_is_not_steered(begun, street, omar, step):
 
 
 @pytest.mark.parametrize("person", ["ana", "ravi", "gita", "aida", "otto"])
-def test_only_engineers_leads_and_those_on_call_steer(person, request, begun, fresh):
-    rollout, actor = begun(), request.getfixturevalue(person)
+def test_only_engineers_leads_and_those_on_call_steer(person, request, rollout, fresh):
+    actor = request.getfixturevalue(person)
 
     for step, more in (("pause", {}), ("resume", {}), ("widen", {"reason": "x"}), ("abort", {"reason": "x", "typed": "1.0.0"})):
         with pytest.raises(PermissionDenied):
@@ -136,9 +129,7 @@ def test_only_engineers_leads_and_those_on_call_steer(person, request, begun, fr
     assert (fresh(rollout).state, fresh(rollout).moves) == ("running", 0)
 
 
-def test_an_engineer_stops_the_canary_that_they_started(begun, street, mia, verbs, fresh):
-    rollout = begun()
-
+def test_an_engineer_stops_the_canary_that_they_started(rollout, street, mia, verbs, fresh):
     actions.abort(rollout_id=rollout.uuid, actor=mia, seen=0, reason="Complaints.", typed="1.0.0", now=street.at(2))
 
     assert (fresh(rollout).state, fresh(rollout).ended_by) == ("aborted", mia)
@@ -146,8 +137,7 @@ def test_an_engineer_stops_the_canary_that_they_started(begun, street, mia, verb
     assert verbs(rollout) == ["rollouts.started", "rollouts.aborted"]
 
 
-def test_the_servers_guard_ends_the_rollout(begun, street, verbs, fresh, canary_of):
-    rollout = begun()
+def test_the_servers_guard_ends_the_rollout(rollout, street, verbs, fresh, canary_of):
     served.stop_canary(
         deployment_id=canary_of(rollout).uuid, reason="The server's guard closed it: 10 of its last 20 requests failed.", actor=None
     )
@@ -164,8 +154,7 @@ def test_the_servers_guard_ends_the_rollout(begun, street, verbs, fresh, canary_
     ]
 
 
-def test_a_closed_arm_does_not_widen_before_the_registry_has_heard(begun, street, fresh, canary_of):
-    rollout = begun()
+def test_a_closed_arm_does_not_widen_before_the_registry_has_heard(rollout, street, fresh, canary_of):
     good(street, 1)
     endpoints.write_status(guard=[{"deployment": str(canary_of(rollout).uuid), "failures": 10, "of": 20}])
 
@@ -174,8 +163,8 @@ def test_a_closed_arm_does_not_widen_before_the_registry_has_heard(begun, street
     assert (fresh(rollout).state, fresh(rollout).share) == ("running", 500)
 
 
-def test_a_person_who_stops_the_canary_elsewhere_ends_the_rollout_in_their_name(begun, street, omar, fresh):
-    rollout = begun()
+@pytest.mark.postgres
+def test_a_person_who_stops_the_canary_elsewhere_ends_the_rollout_in_their_name(rollout, street, omar, fresh):
     served.roll_back(endpoint_id=street.endpoint.uuid, actor=omar, reason="Errors.", typed="1.0.0", seen_moves=1)
 
     street.tick(2)
@@ -184,8 +173,8 @@ def test_a_person_who_stops_the_canary_elsewhere_ends_the_rollout_in_their_name(
     assert not Alert.objects.filter(severity="page").exists()
 
 
-def test_nobody_sets_the_share_or_stops_the_canary_by_hand_round_the_rule(begun, street, lee, client_for, fresh, canary_of):
-    rollout, page = begun(), client_for(lee)
+def test_nobody_sets_the_share_or_stops_the_canary_by_hand_round_the_rule(rollout, street, lee, client_for, fresh, canary_of):
+    page = client_for(lee)
     canary = canary_of(rollout)
     said = "1.1.0 is steered by the rule of its rollout."
 
@@ -209,45 +198,33 @@ def test_nobody_sets_the_share_or_stops_the_canary_by_hand_round_the_rule(begun,
     assert "stop_canary" not in shown
 
 
-def test_a_canary_whose_rollout_has_ended_is_nobodys_and_a_new_one_without_a_rule_is_stopped_by_hand(
-    begun, street, project, mia, ravi, omar, fresh, canary_of
-):
-    rollout = begun()
+def test_a_canary_whose_rollout_has_ended_is_nobodys_and_a_new_one_without_a_rule_is_stopped_by_hand(rollout, next_approval, street, omar):
     actions.abort(rollout_id=rollout.uuid, actor=omar, seen=0, reason="Errors.", typed="1.0.0")
-    version = registry.make_version(
-        project, mia, ravi, model=street.endpoint.model, snapshot=street.endpoint.alias.version.run.snapshot, semver="1.2.0"
-    )
-    alone = served.deploy(request_id=endpoints.approved(project, street.endpoint, version).uuid, actor=omar, share=500)
+    alone = served.deploy(request_id=next_approval.uuid, actor=omar, share=500)
 
     served.stop_canary(deployment_id=alone.uuid, actor=omar, reason="Errors.")
 
     assert street.running() == [("stable", "1.0.0", 10_000)]
 
 
-def test_a_start_before_the_last_rollout_is_closed_waits_for_it(begun, street, project, mia, ravi, omar, fresh):
-    rollout = begun()
+def test_a_start_before_the_last_rollout_is_closed_waits_for_it(rollout, next_approval, street, mia, omar, fresh):
     served.roll_back(endpoint_id=street.endpoint.uuid, actor=omar, reason="Errors.", typed="1.0.0", seen_moves=1)
-    version = registry.make_version(
-        project, mia, ravi, model=street.endpoint.model, snapshot=street.endpoint.alias.version.run.snapshot, semver="1.2.0"
-    )
-    request = endpoints.approved(project, street.endpoint, version)
 
     with pytest.raises(Conflict, match=r"The rollout of 1\.1\.0 on support-inbox-prod is not closed yet") as conflict:
-        street.begin(request, mia)
+        street.start(next_approval, mia)
     assert conflict.value.next_step == (
         "It is closed within ten seconds; then start again. If not, see whether the worker and beat run: /readyz."
     )
-    request.refresh_from_db()
-    assert (request.status, Rollout.objects.count()) == ("approved", 1)
+    next_approval.refresh_from_db()
+    assert (next_approval.status, Rollout.objects.count()) == ("approved", 1)
     assert street.running() == [("stable", "1.0.0", 10_000)]
     street.tick(2)
-    again = street.begin(request, mia)
+    again = street.start(next_approval, mia)
 
     assert (fresh(rollout).state, again.state) == ("rolled_back", "running")
 
 
-def test_a_share_that_somebody_set_elsewhere_is_a_step_of_its_own(begun, street, lee, fresh, canary_of, verbs):
-    rollout = begun()
+def test_a_share_that_somebody_set_elsewhere_is_a_step_of_its_own(rollout, street, lee, fresh, canary_of, verbs):
     served.set_share(deployment_id=canary_of(rollout).uuid, share=1000, actor=lee, reason="A little more.", steered=True)
 
     street.tick(2)
@@ -257,8 +234,7 @@ def test_a_share_that_somebody_set_elsewhere_is_a_step_of_its_own(begun, street,
     assert verbs(rollout) == ["rollouts.started", "rollouts.widened"]
 
 
-def test_a_frozen_endpoint_keeps_the_share_and_still_takes_back(begun, street, lee, fresh):
-    rollout = begun()
+def test_a_frozen_endpoint_keeps_the_share_and_still_takes_back(rollout, street, lee, fresh):
     catalog.freeze(endpoint_id=street.endpoint.uuid, reason="Audit week.", until=timezone.now() + timedelta(days=1), actor=lee)
     good(street, 1)
 
@@ -297,10 +273,10 @@ def test_without_traffic_there_is_nothing_to_learn(street, approval, mia):
     assert not Rollout.objects.exists()
 
 
-def test_a_changed_card_holds_instead_of_trying_for_ever(begun, street, mia, fresh):
+@pytest.mark.postgres
+def test_a_changed_card_holds_instead_of_trying_for_ever(rollout, street, mia, fresh):
     from registry.catalog.queries import newest_card
 
-    rollout = begun()
     card = newest_card(rollout.version)
     catalog.edit_card(version=rollout.version, stated={"purpose": "Other."}, seen=card.digest, actor=mia)
     good(street, 1)
@@ -311,8 +287,7 @@ def test_a_changed_card_holds_instead_of_trying_for_ever(begun, street, mia, fre
     assert "Changed since the gates were checked: the model card" in fresh(rollout).reason
 
 
-def test_a_version_in_quarantine_is_not_widened(begun, street, omar, fresh):
-    rollout = begun()
+def test_a_version_in_quarantine_is_not_widened(rollout, street, omar, fresh):
     catalog.quarantine(version_id=rollout.version.uuid, reason="Leaks.", actor=omar)
     good(street, 1)
 
@@ -321,11 +296,7 @@ def test_a_version_in_quarantine_is_not_widened(begun, street, omar, fresh):
     assert fresh(rollout).share == 500
 
 
-def test_one_rollout_at_a_time(begun, street, project, mia, ravi):
-    rollout = begun()
-    other = registry.make_version(project, mia, ravi, model=street.endpoint.model, snapshot=rollout.version.run.snapshot, semver="1.2.0")
-    request = endpoints.approved(project, street.endpoint, other)
-
+def test_one_rollout_at_a_time(rollout, next_approval, street, mia):
     with pytest.raises(Conflict, match="one canary at a time"):
-        street.begin(request, mia)
+        street.start(next_approval, mia)
     assert Rollout.objects.count() == 1

@@ -112,6 +112,7 @@ def test_a_batch_takes_no_more_statements_for_more_words(answered, live_endpoint
     assert counts() == (0, 40)
 
 
+@pytest.mark.postgres
 def test_the_last_word_of_a_batch_on_a_prediction_counts(prediction, ana):
     word = actions.Word(prediction.uuid, False, "refund")
 

@@ -57,6 +57,7 @@ def test_a_share_that_changed_meanwhile_does_not_save_it(canary, omar):
     assert GuardTrip.objects.get().outcome == "The canary was stopped."
 
 
+@pytest.mark.postgres
 def test_one_that_has_ended_is_left_as_it_is(canary, omar):
     endpoint_actions.stop_canary(deployment_id=canary.uuid, reason="Too slow for us.", actor=omar)
     endpoints.write_segment(guard_line(canary))

@@ -148,6 +148,7 @@ def test_values_that_no_database_takes_are_kept_aside(live_endpoint, change):
     assert actions.ingest() == 1
 
 
+@pytest.mark.postgres
 def test_texts_with_nul_and_lone_surrogates_are_stored(live_endpoint):
     endpoints.write_segment(endpoints.spool_line(live_endpoint, ("a\x00b\ud800", "refund", 0.5)))
 
@@ -225,6 +226,7 @@ def test_only_one_reader_at_a_time(live_endpoint):
     assert actions.ingest() == 1
 
 
+@pytest.mark.postgres
 def test_old_texts_are_forgotten_and_the_rest_stays(answered, live_endpoint, settings):
     old, new = answered(endpoints.spool_line(live_endpoint, at=AT), endpoints.spool_line(live_endpoint))
 

@@ -9,6 +9,8 @@ from django.urls import reverse
 from monitoring.traffic import keyset
 from monitoring.traffic.models import ShadowAnswer
 
+pytestmark = pytest.mark.postgres
+
 
 def test_what_was_written_is_read():
     at = datetime(2026, 3, 5, 12, 30, 0, 123456, tzinfo=timezone(timedelta(hours=2)))

@@ -83,6 +83,7 @@ def test_cost_is_the_measured_cpu_time_at_the_price(live_endpoint, settings):
     assert total.cost_per_thousand == pytest.approx(1000 * 0.036 / 3600 * 0.5)  # 36 ms for each text whose time is known
 
 
+@pytest.mark.postgres
 def test_a_shadow_is_counted_apart_and_once(live_endpoint):
     asked = endpoints.spool_line(live_endpoint)
     version = live_endpoint.alias.version

@@ -68,6 +68,7 @@ def test_senseless_figures_are_refused(live_endpoint, lee, change):
     assert not Kpi.objects.exists()
 
 
+@pytest.mark.postgres
 def test_cases_count_once_in_the_sums_of_their_day(kpi, mia):
     first, late = case(), case(at=WHEN + timedelta(hours=13))
     assert len(record(kpi, mia, first, case(value=0), case("holdout", 0), late, first)) == 4

@@ -17,6 +17,8 @@ from registry.ledger.models import Event
 from tests.support import endpoints
 
 pytestmark = [
+    pytest.mark.postgres,
+    pytest.mark.postgres,
     pytest.mark.django_db(transaction=True),
     pytest.mark.skipif(connection.vendor != "postgresql", reason="row locks need PostgreSQL"),
 ]

@@ -19,6 +19,7 @@ def old_and_new(answered, live_endpoint):
     return answered(*(endpoints.spool_line(live_endpoint, at=at.isoformat()) for at in ages))
 
 
+@pytest.mark.postgres
 def test_old_predictions_go_with_their_feedback_and_the_counts_stay(old_and_new, live_endpoint, ana, monkeypatch):
     import importlib
 
@@ -69,6 +70,7 @@ def test_shadow_answers_go_too(live_endpoint):
     assert ShadowAnswer.objects.count() == 1
 
 
+@pytest.mark.postgres
 def test_the_database_refuses_to_delete_young_ones(old_and_new):
     young = Prediction.objects.filter(pk=old_and_new[2].pk)
     Prediction.objects.filter(pk=old_and_new[0].pk).delete()

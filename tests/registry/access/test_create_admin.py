@@ -30,6 +30,7 @@ def test_a_weak_password_adds_nobody(monkeypatch):
     assert not User.objects.exists()
 
 
+@pytest.mark.postgres
 def test_a_name_that_is_taken_adds_nobody(monkeypatch):
     User.objects.create_user("adam")
 

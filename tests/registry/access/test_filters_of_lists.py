@@ -54,6 +54,7 @@ def test_a_request_is_found_by_its_number_and_project(client_for, version, mia):
     assert found(client_for(mia), f"promotions/?number=1&project={make_project('other').uuid}") == []
 
 
+@pytest.mark.postgres
 @pytest.mark.parametrize(
     ("path", "field"),
     [

@@ -12,6 +12,7 @@ from registry.ledger.verbs import Verb
 from tests.support.people import PASSWORD
 
 
+@pytest.mark.postgres
 def test_a_lead_gives_and_takes_roles_and_both_are_events(project, lee, otto, client_for):
     client, form = client_for(lee), {"user": str(otto.uuid), "role": "analyst"}
 
@@ -42,6 +43,7 @@ def test_an_organisation_admin_manages_people_of_any_project_but_sees_no_role_of
     assert roles_of(adam, project) == []
 
 
+@pytest.mark.postgres
 def test_an_admin_adds_a_person_who_can_sign_in(adam, client_for, client):
     client_for(adam).post("/access/people/", {"username": "nora", "display_name": "Nora", "password": "a long enough phrase"})
 
@@ -59,6 +61,7 @@ def test_a_lead_does_not_see_the_page_of_people(lee, client_for):
     assert client_for(lee).get("/access/people/").status_code == 403
 
 
+@pytest.mark.postgres
 def test_a_deactivated_person_is_out_at_once(adam, mia, client_for):
     session = client_for(mia)
 
@@ -67,6 +70,7 @@ def test_a_deactivated_person_is_out_at_once(adam, mia, client_for):
     assert session.get("/access/profile/").status_code == 302
 
 
+@pytest.mark.postgres
 def test_only_an_admin_creates_projects(lee, client_for):
     assert client_for(lee).post("/access/projects/create/", {"name": "Mine", "slug": "mine"}).status_code == 403
     assert not Project.objects.filter(slug="mine").exists()
@@ -94,6 +98,7 @@ def test_the_right_password_passes_in_silence(gita):
     assert not Event.objects.filter(verb=Verb.SIGN_IN_FAILED).exists()
 
 
+@pytest.mark.postgres
 def test_the_theme_is_kept(mia, client_for):
     assert client_for(mia).post("/access/theme/", {"theme": "dark"}).status_code == 204
     assert client_for(mia).post("/access/theme/", {"theme": "pink"}).status_code == 422

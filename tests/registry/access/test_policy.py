@@ -107,15 +107,21 @@ def test_a_list_takes_one_query(project, mia):
 class Agreement(TestCase):
     """For any people, roles and objects: an object is in the list exactly when the single question says yes."""
 
+    @classmethod
+    def setUpTestData(cls):
+        for n in range(3):
+            make_person(f"p{n}")
+        for project in [make_project(f"project-{n}") for n in range(2)]:
+            Dataset.objects.create(project=project, slug="d", name="D")
+
     @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(
         st.lists(st.tuples(st.integers(0, 2), st.sampled_from(list(Role)), st.sampled_from(["project", "dataset"]), st.integers(0, 1))),
         st.sampled_from(sorted(set(roles.ACTIONS))),
     )
     def test_lists_questions_and_people_agree(self, grants, action):
-        people = [make_person(f"p{n}") for n in range(3)]
-        projects = [make_project(f"project-{n}") for n in range(2)]
-        datasets = [Dataset.objects.create(project=p, slug="d", name="D") for p in projects]
+        people = list(User.objects.filter(username__startswith="p").order_by("id"))
+        projects, datasets = list(Project.objects.order_by("id")), list(Dataset.objects.order_by("id"))
         for who, role, kind, where in grants:
             grant(user=people[who], role=role, root=(projects if kind == "project" else datasets)[where], actor=None)
 

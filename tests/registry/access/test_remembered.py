@@ -4,7 +4,9 @@ from uuid import uuid4
 
 import pytest
 from django.core.exceptions import PermissionDenied
+from django.db import connection
 from django.http import Http404
+from django.test.utils import CaptureQueriesContext
 
 from datasets_app.datasets.models import Dataset
 from registry.access import policy
@@ -30,6 +32,17 @@ def test_a_checked_request_asks_for_no_permission_again(dataset, mia, django_ass
         assert policy.can(mia, "labeling.manage", dataset)
     with django_assert_num_queries(1):  # the row
         assert policy.get_permitted(mia, Dataset, "labeling.manage", uuid=dataset.uuid) == dataset
+
+
+def test_a_row_that_a_request_was_allowed_to_see_is_read_without_its_grants(dataset, mia):
+    Needs("labeling.view", Dataset).check(mia, {"uuid": dataset.uuid})
+
+    with CaptureQueriesContext(connection) as said:
+        assert policy.get_visible(mia, Dataset, "labeling.view", uuid=dataset.uuid) == dataset
+    with pytest.raises(Http404):
+        policy.get_visible(mia, Dataset.objects.exclude(pk=dataset.pk), "labeling.view", uuid=dataset.uuid)
+
+    assert [("grant" in each["sql"]) for each in said] == [False]
 
 
 def test_another_person_another_row_and_another_action_are_asked_for(project, dataset, mia, ana):

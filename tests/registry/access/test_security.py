@@ -23,6 +23,7 @@ from registry.ledger.verbs import Verb
 from tests.support.people import make_person, make_project
 
 
+@pytest.mark.postgres
 @pytest.mark.parametrize(("who", "held"), [("lee", [Role.LEAD]), ("adam", [])])
 @pytest.mark.parametrize("by", ["page", "api"])
 def test_nobody_gives_a_role_to_themself(project, request, client_for, who, held, by):
@@ -92,6 +93,7 @@ def test_an_installation_folder_opens_to_its_owner_alone(tmp_path):
     assert stat.S_IMODE((tmp_path / "var" / "secret_key").stat().st_mode) == 0o600
 
 
+@pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.skipif(connection.vendor == "sqlite", reason="one writer at a time")
 def test_guesses_sent_at_once_get_no_more_tries_than_one_after_the_other():

@@ -9,6 +9,7 @@ from django.utils import timezone
 from lifecycle.refusals import Refused
 from registry.access.actions import create_token, revoke_token, token_digest
 from registry.access.models import ApiToken
+from registry.access.tokens import find
 from registry.ledger.models import Event
 
 
@@ -33,6 +34,22 @@ def test_only_the_hash_is_kept_and_no_event_holds_the_secret(mia):
     assert not any(secret in str(value) for value in ApiToken.objects.values_list().get(pk=token.pk))
 
 
+def test_the_last_use_is_noted_once_a_minute(mia, django_assert_num_queries):
+    token, secret = create_token(user=mia, name="nightly", scopes=["read"], days=1)
+    assert ApiToken.objects.get().last_used_at is None
+
+    find(secret)
+    first = ApiToken.objects.get().last_used_at
+    with django_assert_num_queries(1):
+        find(secret)
+    assert ApiToken.objects.get().last_used_at == first
+    ApiToken.objects.update(last_used_at=first - timedelta(seconds=61))
+    find(secret)
+
+    assert timezone.now() >= ApiToken.objects.get().last_used_at >= first > token.created_at
+
+
+@pytest.mark.postgres
 @pytest.mark.parametrize("spoil", ["expired", "revoked", "inactive", "unknown"])
 def test_a_token_that_ended_is_refused(mia, spoil):
     token, secret = create_token(user=mia, name="nightly", scopes=["read"], days=1)
@@ -76,6 +93,7 @@ def test_nonsense_makes_no_token(mia, scopes, days):
     assert not ApiToken.objects.exists()
 
 
+@pytest.mark.postgres
 def test_the_page_shows_a_new_secret_once(mia, client_for):
     client = client_for(mia)
 
@@ -86,6 +104,7 @@ def test_the_page_shows_a_new_secret_once(mia, client_for):
     assert secret not in client.get("/access/profile/").content.decode()
 
 
+@pytest.mark.postgres
 def test_nobody_revokes_the_token_of_another(mia, ana, client_for):
     token, _ = create_token(user=mia, name="nightly", scopes=["read"], days=1)
 

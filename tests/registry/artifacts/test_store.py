@@ -38,6 +38,7 @@ def model(tmp_path: Path) -> Path:
 
 
 # ── Bytes ───────────────────────────────────────────────────────────────────
+@pytest.mark.postgres
 def test_the_same_bytes_are_kept_once():
     first = actions.put_bytes(TEXT, media_type="text/plain")
     second = actions.put_bytes(TEXT, media_type="application/json")
@@ -108,6 +109,21 @@ def test_a_folder_comes_back_as_it_was(model, tmp_path):
     assert len(files_in_store()) == 2  # equal content is one blob
 
 
+@pytest.mark.postgres
+def test_a_folder_is_noted_in_as_many_statements_however_many_files_it_has(model, django_assert_num_queries):
+    (model / "more").mkdir()
+    for n in range(20):
+        (model / "more" / f"{n}.bin").write_bytes(bytes([n]))
+
+    with django_assert_num_queries(5):  # the blobs; the folder, which is looked for first, in a savepoint
+        kept = actions.put_folder(model)
+
+    assert len(kept.files) == 23
+    assert set(Blob.objects.values_list("digest", "size")) == {(file["sha256"], file["size"]) for file in kept.files}
+    assert sorted(Blob.objects.values_list("digest", flat=True)) == files_in_store()
+
+
+@pytest.mark.postgres
 def test_equal_content_is_the_same_folder(model, tmp_path):
     first = actions.put_folder(model)
     again = actions.put_folder(actions.write_folder(first, tmp_path / "again"))

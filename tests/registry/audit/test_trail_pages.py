@@ -53,6 +53,7 @@ def test_an_auditor_of_one_project_does_not_read_another(project, aida, mia, cli
     assert client_for(aida).get(f"/audit/events/{event.hash}/").status_code == 404
 
 
+@pytest.mark.postgres
 @pytest.mark.parametrize(("query", "found"), [
     ({"text": "Mia"}, 1), ({"verb": "datasets.created"}, 1), ({"room": "promotions"}, 0), ({"text": "nobody"}, 0),
     ({"until": "2020-01-01"}, 0),
@@ -65,6 +66,7 @@ def test_filters_find_by_name_verb_room_and_day(project, aida, mia, client_for, 
     assert page.count("created the dataset</a>") == found
 
 
+@pytest.mark.postgres
 def test_an_export_is_itself_an_event_and_carries_the_hashed_bytes_and_a_signed_checkpoint(project, aida, mia, client_for):
     event = decide(mia, project)
 
@@ -76,6 +78,7 @@ def test_an_export_is_itself_an_event_and_carries_the_hashed_bytes_and_a_signed_
     assert Event.objects.filter(verb=Verb.TRAIL_EXPORTED, actor=str(aida.uuid)).count() == 1
 
 
+@pytest.mark.postgres
 def test_no_cell_of_a_csv_export_begins_like_a_formula(project, aida, mia, client_for):
     mia.display_name = '=HYPERLINK("http://evil")'
     mia.save()

@@ -31,6 +31,16 @@ def version(project, mia, ravi):
     return registry.make_version(project, mia, ravi)
 
 
+@pytest.fixture
+def model(project, mia):
+    return registry.make_model(project, mia)
+
+
+@pytest.fixture
+def run(project, ravi, mia):
+    return registry.make_trained_run(registry.make_snapshot(project, ravi), mia)
+
+
 def counts() -> tuple[int, int, int]:
     return ModelVersion.objects.count(), Card.objects.count(), Event.objects.count()
 
@@ -47,6 +57,7 @@ def test_a_version_is_sealed_with_its_thread(version, mia):
     assert [file.name for file in actions.verify(version).files] == ["adapter_model.safetensors", "lifecycle.json", "serving/model.onnx"]
 
 
+@pytest.mark.postgres
 def test_a_sealed_version_cannot_be_changed(version):
     for change in ({"semver": "9.9.9"}, {"root_digest": "0" * 64}, {"signature": ""}, {"run": None}):
         with pytest.raises(DatabaseError), transaction.atomic():
@@ -75,8 +86,7 @@ def test_what_cannot_be_registered(version, project, mia, ravi):
     refused("was not evaluated on the frozen test split", model=model, run=unmeasured, semver="2.0.0", actor=mia)
 
 
-def test_a_run_that_was_overtaken_while_waiting_is_refused_by_its_job(project, mia, ravi):
-    model, run = registry.make_model(project, mia), registry.make_trained_run(registry.make_snapshot(project, ravi), mia)
+def test_a_run_that_was_overtaken_while_waiting_is_refused_by_its_job(model, run, mia):
     for semver in ("1.0.0", "1.1.0"):
         actions.register(model=model, run=run, semver=semver, actor=mia)
 
@@ -85,9 +95,7 @@ def test_a_run_that_was_overtaken_while_waiting_is_refused_by_its_job(project, m
 
 
 @pytest.mark.parametrize("username", ["ana", "ravi", "gita", "omar", "aida", "otto", "adam"])
-def test_who_may_not_register(request, project, mia, ravi, username):
-    model, run = registry.make_model(project, mia), registry.make_trained_run(registry.make_snapshot(project, ravi), mia)
-
+def test_who_may_not_register(request, model, run, username):
     with pytest.raises(PermissionDenied):
         actions.register(model=model, run=run, semver="1.0.0", actor=request.getfixturevalue(username))
 
@@ -129,6 +137,7 @@ def test_the_card_says_what_is_known_and_not_more(project, mia, ravi):
     assert version.run.snapshot.digest in text
 
 
+@pytest.mark.postgres
 def test_the_card_of_a_run_whose_training_broke_says_so(version):
     run = version.run
     before = card.write(queries.facts(run, version.model, "1.1.0", version.evaluation), {})
@@ -165,6 +174,7 @@ def test_a_card_is_edited_as_another_revision(version, mia):
     assert Card.objects.count() == 2
 
 
+@pytest.mark.postgres
 def test_an_export_is_verified_by_the_public_tool(version, mia, tmp_path):
     with actions.export(version=version, actor=mia) as packed, zipfile.ZipFile(packed) as archive:
         archive.extractall(tmp_path)

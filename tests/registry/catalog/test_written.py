@@ -26,8 +26,8 @@ from tests.support.written import make_decoder, make_written_run, written_snapsh
 
 
 @pytest.fixture
-def version(project, mia, tmp_path) -> ModelVersion:
-    run = make_written_run(written_snapshot(project, mia), mia, make_decoder(project, mia, tmp_path))
+def version(project, mia) -> ModelVersion:
+    run = make_written_run(written_snapshot(project, mia), mia, make_decoder(project, mia))
     model = make_model(project, mia)
     catalog.register(model=model, run=run, semver="1.0.0", actor=mia, stated=STATED)
     run_ok("default")

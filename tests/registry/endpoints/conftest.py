@@ -1,27 +1,26 @@
-"""The endpoint has two versions that went live one after the other; an approved 1.2.0 waits where a file's endpoint is `request_`'s."""
+"""The endpoint has two versions that went live one after the other; an approved 1.2.0 waits where a test asks for `request_`."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from registry.catalog.models import ModelVersion
+from registry.catalog.models import Endpoint, ModelVersion
 from registry.endpoints import actions
 from registry.endpoints.models import Deployment
 from registry.promotions.models import PromotionRequest
 from tests.support import endpoints
-from tests.support.people import make_project
-from tests.support.settled import settled_endpoint, settled_world, unpack
-
-settled = settled_endpoint(versions=2)
-settled_request = settled_world(lambda: endpoints.with_approval(endpoints.deployed_endpoint(make_project(), versions=2)))
 
 
 @pytest.fixture
-def request_(settled_request, project, mia, ravi, lee, gita, omar, tmp_path: Path) -> PromotionRequest:
+def live_endpoint(project, mia, ravi, lee, gita, omar) -> Endpoint:
+    """1.0.0 was live, 1.1.0 is."""
+    return endpoints.deployed_endpoint(project, versions=2)
+
+
+@pytest.fixture
+def request_(live_endpoint) -> PromotionRequest:
     """The approved request for 1.2.0."""
-    return unpack(settled_request, tmp_path)
+    return endpoints.with_approval(live_endpoint)
 
 
 @pytest.fixture

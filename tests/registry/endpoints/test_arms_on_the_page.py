@@ -10,11 +10,6 @@ from tests.support import endpoints
 HTMX = {"HTTP_HX_REQUEST": "true"}
 
 
-@pytest.fixture
-def live_endpoint(request_):
-    return request_.endpoint
-
-
 def url(name, thing):
     return reverse(f"endpoints:{name}", args=[thing.uuid])
 
@@ -72,6 +67,7 @@ def test_stopping_a_canary_needs_a_reason(client_for, live_endpoint, canary, mia
     assert client_for(mia).post(url("stop_canary", canary), {"reason": "Errors."}).status_code == 409
 
 
+@pytest.mark.postgres
 def test_a_shadow_is_started_and_stopped_from_the_page(client_for, live_endpoint, version, mia):
     browser = client_for(mia)
     form = browser.get(url("shadow", live_endpoint)).content.decode()
@@ -91,6 +87,7 @@ def test_a_shadow_is_started_and_stopped_from_the_page(client_for, live_endpoint
     assert running(live_endpoint) == [("stable", "1.1.0", 10_000)]
 
 
+@pytest.mark.postgres
 def test_a_drill_is_planted_seen_by_everybody_and_lifted(client_for, live_endpoint, canary, omar, aida):
     endpoints.write_status(drills=True)
     browser = client_for(omar)
@@ -186,6 +183,7 @@ def test_the_list_names_what_runs_beside(client_for, live_endpoint, canary, aida
     assert "canary" in html
 
 
+@pytest.mark.postgres
 def test_what_was_live_names_the_canary_beside_it(client_for, live_endpoint, canary, aida):
     html = html_of(client_for(aida), live_endpoint, at=canary.started_at.isoformat())
 

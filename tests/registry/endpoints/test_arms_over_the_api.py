@@ -9,12 +9,7 @@ from tests.support import endpoints
 
 
 @pytest.fixture
-def live_endpoint(request_):
-    return request_.endpoint
-
-
-@pytest.fixture
-def api(omar):
+def api(live_endpoint, omar):
     made = APIClient()
     made.force_authenticate(omar)
     return made
@@ -30,7 +25,7 @@ def post(api, path, **body):
 
 
 @pytest.fixture
-def canary(api, live_endpoint, request_):
+def canary(request_, live_endpoint, api):
     status, made = post(api, f"endpoints/{live_endpoint.uuid}/deploy", request=str(request_.uuid), share=500)
     assert (status, made["arm"], made["share"], made["approval"]) == (201, "canary", 500, str(request_.uuid))
     return made["uuid"]
@@ -69,6 +64,7 @@ def test_a_shadow_is_started_and_stopped(api, live_endpoint, version):
     assert running(live_endpoint) == [("stable", "1.1.0", 10_000)]
 
 
+@pytest.mark.postgres
 def test_a_drill_is_planted_and_lifted(api, live_endpoint, canary):
     assert post(api, f"deployments/{canary}/plant_fault", kind="error", share=3_000)[0] == 422
     endpoints.write_status(drills=True)

@@ -18,8 +18,10 @@ from tests.support import endpoints, registry
 
 
 @pytest.fixture
-def live_endpoint(request_):
-    return request_.endpoint
+def next_request(canary, live_endpoint, project, mia, ravi, lee, gita):
+    """While the canary runs, the approved request for 1.3.0."""
+    version = registry.make_version(project, mia, ravi, model=live_endpoint.model, snapshot=canary.version.run.snapshot, semver="1.3.0")
+    return endpoints.approved(project, live_endpoint, version)
 
 
 def verbs(endpoint):
@@ -66,9 +68,9 @@ def test_nothing_is_kept_when_what_comes_with_it_fails(request_, live_endpoint, 
     assert "endpoints.canary_started" not in verbs(live_endpoint)
 
 
-def test_a_canary_needs_something_live_beside_it(project, mia, ravi, omar):
-    version = registry.make_version(project, mia, ravi)
-    request = endpoints.approved(project, registry.make_endpoint(version.model, mia), version)
+def test_a_canary_needs_something_live_beside_it(live_endpoint, project, mia, omar):
+    empty = registry.make_endpoint(live_endpoint.model, mia)
+    request = endpoints.approved(project, empty, live_endpoint.alias.version)
 
     with pytest.raises(Refused, match="Nothing is live"):
         actions.deploy(request_id=request.uuid, actor=omar, share=500)
@@ -157,6 +159,7 @@ def test_stopping_needs_a_reason_and_leaves_the_live_version(canary, live_endpoi
     assert (told.payload["deployment"], told.payload["by"]) == (str(canary.uuid), str(omar.uuid))
 
 
+@pytest.mark.postgres
 def test_the_system_may_stop_late_and_twice(canary, live_endpoint, omar):
     newer = actions.set_share(deployment_id=canary.uuid, share=2500, actor=omar, reason="It held.")
 
@@ -181,15 +184,12 @@ def test_only_engineers_leads_and_those_on_call_steer(person, request, canary, l
     assert running(live_endpoint)[1] == ("canary", "1.2.0", 500)
 
 
-def test_there_is_one_canary_at_a_time_and_no_plain_deployment_beside_it(canary, project, live_endpoint, mia, ravi, omar):
-    other = registry.make_version(project, mia, ravi, model=live_endpoint.model, snapshot=canary.version.run.snapshot, semver="1.3.0")
-    request = endpoints.approved(project, live_endpoint, other)
-
+def test_there_is_one_canary_at_a_time_and_no_plain_deployment_beside_it(canary, next_request, live_endpoint, omar):
     for share in (500, 10_000):
         with pytest.raises(Conflict, match="1.2.0 runs as a canary on support-inbox-prod, and there is one canary at a time"):
-            actions.deploy(request_id=request.uuid, actor=omar, share=share)
-    request.refresh_from_db()
-    assert request.status == Status.APPROVED
+            actions.deploy(request_id=next_request.uuid, actor=omar, share=share)
+    next_request.refresh_from_db()
+    assert next_request.status == Status.APPROVED
     assert running(live_endpoint) == [("stable", "1.1.0", 10_000), ("canary", "1.2.0", 500)]
 
 
@@ -231,6 +231,7 @@ def test_a_canary_in_quarantine_is_taken_out(canary, live_endpoint, omar):
     assert ModelVersion.objects.get(pk=canary.version_id).state == "quarantined"
 
 
+@pytest.mark.postgres
 def test_a_canary_that_a_server_closed_is_not_widened_and_is_stopped(canary, live_endpoint):
     endpoints.write_status(guard=[{"deployment": str(canary.uuid), "failures": 10, "of": 13}])
 
@@ -251,9 +252,7 @@ def test_a_wider_share_needs_a_reason_and_a_smaller_one_does_not(canary, live_en
     assert actions.set_share(deployment_id=canary.uuid, share=100, actor=lee).share == 100
 
 
-def test_the_keys_of_a_canary_are_its_own_and_stay_while_its_share_changes(
-    canary, project, live_endpoint, mia, ravi, omar, django_capture_on_commit_callbacks
-):
+def test_the_keys_of_a_canary_are_its_own_and_stay_while_its_share_changes(canary, next_request, live_endpoint, omar):
     def salt():
         actions.publish()
         return endpoints.routes()["endpoints"][live_endpoint.slug]["salt"]
@@ -264,10 +263,7 @@ def test_the_keys_of_a_canary_are_its_own_and_stay_while_its_share_changes(
     actions.stop_canary(deployment_id=wider.uuid, reason="Errors.", actor=None)
     assert salt() == str(live_endpoint.uuid)
 
-    version = registry.make_version(
-        project, mia, ravi, model=live_endpoint.model, snapshot=live_endpoint.alias.version.run.snapshot, semver="1.3.0"
-    )
-    another = actions.deploy(request_id=endpoints.approved(project, live_endpoint, version).uuid, actor=omar, share=500)
+    another = actions.deploy(request_id=next_request.uuid, actor=omar, share=500)
     assert salt() == str(another.uuid)
 
 

@@ -5,7 +5,7 @@ from django.core.exceptions import PermissionDenied
 
 from lifecycle.refusals import Conflict, Refused
 from registry.catalog import actions as catalog
-from registry.catalog.models import Alias, ModelVersion
+from registry.catalog.models import Alias, Endpoint, ModelVersion
 from registry.endpoints import actions, queries
 from registry.endpoints.models import Deployment
 from registry.ledger.models import Event
@@ -26,6 +26,13 @@ def endpoint(version, mia):
 @pytest.fixture
 def request_(project, endpoint, version, mia, lee, gita):
     return endpoints.approved(project, endpoint, version)
+
+
+@pytest.fixture
+def next_request(request_, omar):
+    """1.0.0 is live, and 1.1.0 is approved."""
+    actions.deploy(request_id=request_.uuid, actor=omar)
+    return endpoints.with_approval(Endpoint.objects.get())
 
 
 def nothing_changed():
@@ -57,9 +64,9 @@ def test_the_files_lie_where_the_servers_look(request_, version, omar, settings)
     assert (settings.DATA_DIR / "serving" / "artifacts" / version.root_digest / "model.sig").is_file()
 
 
-def test_the_version_before_ends_and_stands_by(project, omar, django_capture_on_commit_callbacks):
+def test_the_version_before_ends_and_stands_by(endpoint, next_request, omar, django_capture_on_commit_callbacks):
     with django_capture_on_commit_callbacks(execute=True):
-        endpoint = endpoints.deployed_endpoint(project, versions=2)
+        actions.deploy(request_id=next_request.uuid, actor=omar)
 
     first, second = Deployment.objects.order_by("id")
     assert (first.ended_by, first.end_reason, second.previous) == (omar, "Replaced by 1.1.0.", first)
@@ -104,6 +111,7 @@ def test_a_card_edited_after_the_approval_voids_it(request_, version, mia, omar)
     assert nothing_changed()
 
 
+@pytest.mark.postgres
 def test_one_flipped_byte_is_refused_and_quarantined(request_, version, omar, settings):
     blobs = settings.STORAGES["blobs"]["OPTIONS"]["location"]
     weights = next(f["sha256"] for f in version.folder.files if f["name"] == "serving/model.onnx")
@@ -121,8 +129,8 @@ def test_one_flipped_byte_is_refused_and_quarantined(request_, version, omar, se
     assert nothing_changed()
 
 
-def test_which_version_was_live_at_a_moment(project):
-    endpoint = endpoints.deployed_endpoint(project, versions=2)
+def test_which_version_was_live_at_a_moment(endpoint, next_request, omar):
+    actions.deploy(request_id=next_request.uuid, actor=omar)
     first, second = Deployment.objects.order_by("id")
 
     assert queries.live_at(endpoint, first.started_at) == first

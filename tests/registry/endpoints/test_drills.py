@@ -13,7 +13,7 @@ from registry.endpoints import actions, queries, tasks
 from registry.endpoints.models import Fault
 from registry.ledger import keys
 from registry.ledger.models import Event
-from tests.support import endpoints, registry
+from tests.support import endpoints
 
 
 @pytest.fixture
@@ -105,10 +105,9 @@ def test_only_leads_and_those_on_call_hold_drills(person, request, live, live_en
     assert [fault.lifted_at for fault in Fault.objects.all()] == [None]
 
 
-def test_one_fault_a_deployment_and_none_in_what_has_ended_or_shadows(live, live_endpoint, project, mia, ravi, omar):
+def test_one_fault_a_deployment_and_none_in_what_has_ended_or_shadows(live, live_endpoint, version, omar):
     ended = queries.deployments(live_endpoint).exclude(ended_at=None).first()
-    other = registry.make_version(project, mia, ravi, model=live_endpoint.model, snapshot=live.version.run.snapshot, semver="1.2.0")
-    shadow = actions.start_shadow(endpoint_id=live_endpoint.uuid, version_id=other.uuid, share=100, actor=omar)
+    shadow = actions.start_shadow(endpoint_id=live_endpoint.uuid, version_id=version.uuid, share=100, actor=omar)
     actions.plant_fault(deployment_id=live.uuid, share=100, kind="error", actor=omar)
 
     with pytest.raises(Conflict, match="A fault is planted in this deployment already"):
@@ -134,6 +133,7 @@ def test_it_ends_by_itself_when_its_time_has_come(live, live_endpoint, omar, mon
     assert events(live_endpoint)[-1] == ("endpoints.fault_lifted", "system")
 
 
+@pytest.mark.postgres
 def test_it_ends_with_its_deployment(live, live_endpoint, omar, django_capture_on_commit_callbacks):
     with django_capture_on_commit_callbacks(execute=True):
         actions.plant_fault(deployment_id=live.uuid, share=100, kind="error", actor=omar)

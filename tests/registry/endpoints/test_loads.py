@@ -33,6 +33,7 @@ def damage(folder):
     path.write_bytes(bytes([content[0] ^ 1]) + content[1:])
 
 
+@pytest.mark.postgres
 def test_a_damaged_version_is_quarantined_once_and_people_are_told(version, folder, live_endpoint, omar, lee, mia):
     damage(folder)
     endpoints.write_status(refused={version.root_digest: "serving/model.onnx was changed after the model was signed."})
@@ -67,6 +68,7 @@ def test_a_version_that_verifies_is_noted_and_not_quarantined(version, live_endp
     assert '"quarantined":false' in Event.objects.get(verb="endpoints.load_refused").canonical
 
 
+@pytest.mark.postgres
 def test_a_version_that_all_servers_load_again_is_noted_once_and_refused_anew(version, live_endpoint):
     def said():
         return list(Outbox.objects.filter(topic__startswith="endpoints.load_").order_by("pk").values_list("topic", flat=True))
@@ -116,6 +118,7 @@ def test_missing_files_are_no_damage(version, folder, live_endpoint):
     assert version.state == ModelVersion.State.ACTIVE
 
 
+@pytest.mark.postgres
 def test_the_page_says_what_the_servers_do_instead(client_for, version, live_endpoint, omar):
     before = live_endpoint.deployments.order_by("id").first().version
     endpoints.write_status(refused={version.root_digest: "Damaged."}, endpoints={live_endpoint.slug: {"versions": [str(before.uuid)]}})
@@ -135,9 +138,8 @@ def test_a_status_that_cannot_be_read_is_left_out(live_endpoint, text, settings)
     assert actions.publish() >= 1
 
 
-def test_a_damaged_canary_is_quarantined_and_taken_out_and_the_live_one_stays(project, live_endpoint, version, mia, ravi, omar, settings):
-    made = registry.make_version(project, mia, ravi, model=live_endpoint.model, snapshot=version.run.snapshot, semver="1.2.0")
-    canary = actions.deploy(request_id=endpoints.approved(project, live_endpoint, made).uuid, actor=omar, share=500)
+def test_a_damaged_canary_is_quarantined_and_taken_out_and_the_live_one_stays(live_endpoint, canary, settings):
+    made = canary.version
     damage(settings.DATA_DIR / "serving" / "artifacts" / made.root_digest)
     endpoints.write_status(refused={made.root_digest: "serving/model.onnx was changed after the model was signed."})
 
@@ -153,6 +155,7 @@ def test_a_damaged_canary_is_quarantined_and_taken_out_and_the_live_one_stays(pr
     assert (told.payload["arm"], told.payload["quarantined"], told.payload["version"]) == ("canary", True, str(made.uuid))
 
 
+@pytest.mark.postgres
 def test_a_servers_problem_is_raised_once_and_once_more_when_it_is_gone(live_endpoint, omar, lee):
     def problems():
         rows = Outbox.objects.filter(topic="endpoints.server_problem").order_by("pk")
@@ -203,6 +206,7 @@ def test_what_a_server_says_of_an_endpoint_is_for_its_project_alone(client_for, 
         assert client_for(person).get(f"/api/v1/endpoints/{endpoint.uuid}/").json()["servers"][0]["problem"] == said
 
 
+@pytest.mark.postgres
 def test_a_problem_from_before_it_was_kept_is_known_and_its_end_is_told(live_endpoint):
     for server, problem in [("a", "Ignored."), ("b", "Ignored."), ("b", "")]:
         Outbox.objects.create(topic="endpoints.server_problem", payload={"server": server, "problem": problem, "epoch": 1})
@@ -215,9 +219,7 @@ def test_a_problem_from_before_it_was_kept_is_known_and_its_end_is_told(live_end
     assert Outbox.objects.order_by("-pk").first().payload == {"server": "a", "problem": "", "epoch": 1}
 
 
-def test_a_closed_canary_is_one_event_whoever_brings_the_news(project, live_endpoint, version, mia, ravi, omar):
-    made = registry.make_version(project, mia, ravi, model=live_endpoint.model, snapshot=version.run.snapshot, semver="1.2.0")
-    canary = actions.deploy(request_id=endpoints.approved(project, live_endpoint, made).uuid, actor=omar, share=500)
+def test_a_closed_canary_is_one_event_whoever_brings_the_news(live_endpoint, canary):
     endpoints.write_status(guard=[{"deployment": str(canary.uuid), "failures": 10, "of": 14}])
 
     tasks.tend()

@@ -72,23 +72,19 @@ def test_the_wrong_person_changes_nothing(client_for, live_endpoint, request, pe
     assert Deployment.objects.count() == 2
 
 
-def test_deploying_from_the_page(client_for, project, live_endpoint, mia, ravi, omar):
-    live = live_endpoint.alias.version
-    version = registry.make_version(project, mia, ravi, model=live.model, snapshot=live.run.snapshot, semver="1.2.0")
-    request = endpoints.approved(project, live_endpoint, version)
+def test_deploying_from_the_page(client_for, live_endpoint, request_, omar):
     html = client_for(omar).get(url("detail", live_endpoint)).content.decode()
     assert "Deploy 1.2.0" in html
-    assert f'name="request" value="{request.uuid}"' in html
+    assert f'name="request" value="{request_.uuid}"' in html
 
-    assert client_for(omar).post(url("deploy", live_endpoint), {"request": request.uuid}).status_code == 302
+    assert client_for(omar).post(url("deploy", live_endpoint), {"request": request_.uuid}).status_code == 302
 
     live_endpoint.alias.refresh_from_db()
-    assert live_endpoint.alias.version == version
+    assert live_endpoint.alias.version == request_.version
 
 
-def test_an_approval_of_another_endpoint_is_refused(client_for, project, live_endpoint, mia, ravi, lee, gita, omar):
-    other = registry.make_version(project, mia, ravi)
-    request = endpoints.approved(project, registry.make_endpoint(other.model, mia), other)
+def test_an_approval_of_another_endpoint_is_refused(client_for, live_endpoint, project, mia, omar):
+    request = endpoints.approved(project, registry.make_endpoint(live_endpoint.model, mia), live_endpoint.alias.version)
 
     assert client_for(omar).post(url("deploy", live_endpoint), {"request": request.uuid}).status_code == 422
     assert Deployment.objects.count() == 2
@@ -103,15 +99,14 @@ def test_every_page_is_hidden_from_strangers(client_for, live_endpoint, otto):
     assert "support-inbox-prod" not in client_for(otto).get(reverse("endpoints:list")).content.decode()
 
 
-def test_the_list_asks_as_much_for_many_as_for_one(client_for, project, live_endpoint, mia, omar):
+def test_the_list_asks_as_much_for_many_as_for_one(client_for, live_endpoint, omar):
     browser = client_for(omar)
     browser.get(reverse("endpoints:list"))
     with CaptureQueriesContext(
         connection,
     ) as few:
         browser.get(reverse("endpoints:list"))
-    for _ in range(29):
-        registry.make_endpoint(live_endpoint.model, mia)
+    registry.endpoint_rows(live_endpoint, 29)
     with CaptureQueriesContext(connection) as many:
         html = browser.get(reverse("endpoints:list")).content.decode()
 
@@ -165,6 +160,7 @@ def answering(status, body):
     return lambda *_, **__: httpx.Response(status, json=body)
 
 
+@pytest.mark.postgres
 def test_trying_shows_the_answer(client_for, live_endpoint, ana, monkeypatch):
     body = {
         "parameters": {"version_label": "Intents 1.1.0", "prediction_id": "8b9f9b5e-0000-4000-8000-000000000001"},

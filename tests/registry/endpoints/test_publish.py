@@ -50,13 +50,11 @@ def test_a_new_token_is_published_and_an_expired_one_goes(live_endpoint, ana, ai
     assert endpoints.routes()["endpoints"][live_endpoint.slug]["tokens"] == [{"digest": own, "until": None}]
 
 
-def test_the_routes_of_many_endpoints_are_read_in_as_many_statements_as_those_of_one(
-    project, live_endpoint, ana, django_assert_num_queries
-):
+def test_the_routes_of_many_endpoints_are_read_in_as_many_statements_as_those_of_one(live_endpoint, ana, django_assert_num_queries):
     create_token(user=ana, name="app", scopes=["infer"], days=7)
     with django_assert_num_queries(8):
         assert len(routes()) == 1
-    others = [endpoints.deployed_endpoint(project, versions=2, slug=slug) for slug in ("a", "b")]
+    others = [endpoints.copied(live_endpoint, slug) for slug in ("a", "b")]
 
     with django_assert_num_queries(8):
         found = routes()
@@ -100,14 +98,12 @@ def test_the_web_token_is_a_file_of_its_owner(live_endpoint, settings):
     assert (settings.DATA_DIR / "keys" / "web_token").stat().st_mode & 0o777 == 0o600
 
 
-def test_the_server_reads_what_is_written(project, live_endpoint, mia, ravi, omar, ana, django_capture_on_commit_callbacks):
-    version = live_endpoint.alias.version
-    make = {"model": live_endpoint.model, "snapshot": version.run.snapshot}
-    second, third = (registry.make_version(project, mia, ravi, semver=semver, **make) for semver in ("1.2.0", "1.3.0"))
+def test_the_server_reads_what_is_written(project, live_endpoint, request_, mia, ravi, omar, ana, django_capture_on_commit_callbacks):
+    snapshot = live_endpoint.alias.version.run.snapshot
+    third = registry.make_version(project, mia, ravi, model=live_endpoint.model, snapshot=snapshot, semver="1.3.0")
     token, _ = create_token(user=ana, name="app", scopes=["infer"], days=1)
     with django_capture_on_commit_callbacks(execute=True):
-        request = endpoints.approved(project, live_endpoint, second)
-        canary = actions.deploy(request_id=request.uuid, actor=omar, share=500)
+        canary = actions.deploy(request_id=request_.uuid, actor=omar, share=500)
         shadow = actions.start_shadow(endpoint_id=live_endpoint.uuid, version_id=third.uuid, share=100, actor=omar)
 
     read = parse_routes(endpoints.routes()).endpoints[live_endpoint.slug]

@@ -9,6 +9,8 @@ from tests.support import endpoints, registry
 from tests.support.races import at_once
 
 pytestmark = [
+    pytest.mark.postgres,
+    pytest.mark.postgres,
     pytest.mark.django_db(transaction=True),
     pytest.mark.skipif(connection.vendor != "postgresql", reason="row locks need PostgreSQL"),
 ]

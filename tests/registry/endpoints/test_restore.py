@@ -7,7 +7,7 @@ import pytest
 from registry.endpoints import actions, tasks
 from tests.support import endpoints
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
 
 
 def test_after_a_restore_the_files_come_back_and_the_servers_look_again(project, settings):

@@ -93,6 +93,7 @@ def test_what_cannot_be_compared_is_refused(project, live_endpoint, version, mia
     assert running(live_endpoint) == [("stable", "1.1.0", 10_000)]
 
 
+@pytest.mark.postgres
 def test_a_frozen_endpoint_starts_none_and_stops_one(shadow, project, live_endpoint, mia, ravi, lee, omar):
     catalog.freeze(endpoint_id=live_endpoint.uuid, reason="Incident.", until=timezone.now() + timedelta(days=1), actor=lee)
 

@@ -12,6 +12,8 @@ from registry.ledger.immutable import fixed_columns, protect_tables, protected_m
 from registry.ledger.models import Event
 from registry.ledger.verbs import Verb
 
+pytestmark = pytest.mark.postgres
+
 # Whoever adds or removes a table here changes what the product promises: say why in the commit.
 IMMUTABLE = {
     "artifacts.blob", "artifacts.folder",

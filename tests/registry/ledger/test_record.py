@@ -11,6 +11,8 @@ from registry.ledger.actions import record
 from registry.ledger.models import Chain, Event, Name
 from registry.ledger.verbs import Verb
 
+pytestmark = pytest.mark.postgres
+
 
 def test_an_event_holds_actor_object_and_payload_as_ids_in_the_hashed_bytes(project, mia):
     with transaction.atomic():

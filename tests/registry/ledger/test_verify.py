@@ -110,6 +110,7 @@ def test_a_replaced_chain_is_found_by_a_signed_checkpoint(chain, project):
     assert "replaced" in fault(chain, known).detail
 
 
+@pytest.mark.postgres
 def test_the_command_says_that_a_whole_trail_is_whole(chain):
     checkpoints.sign_checkpoints()
     out = io.StringIO()

@@ -66,6 +66,7 @@ def test_another_text_is_another_version_and_the_first_stays():
         actions.publish(text=second.text, actor=None)
 
 
+@pytest.mark.postgres
 @pytest.mark.django_db
 def test_a_published_policy_cannot_be_changed_or_deleted():
     for change in (lambda rows: rows.update(text="x"), lambda rows: rows.delete()):

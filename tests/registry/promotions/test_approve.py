@@ -18,18 +18,8 @@ from registry.promotions.models import PromotionRequest, Verdict
 from registry.promotions.rules import Status
 from tests.support import registry
 from tests.support.people import PASSWORD, make_person
-from tests.support.settled import settled_world, unpack
 
 pytestmark = pytest.mark.django_db
-
-
-settled = settled_world(registry.asked_promotion)
-
-
-@pytest.fixture
-def request_(settled, project, mia, ravi, lee, gita, tmp_path):
-    """In review; asked for by Mia. Lee leads, Gita governs."""
-    return unpack(settled, tmp_path)
 
 
 def state(request) -> tuple[str, int, int]:
@@ -73,9 +63,8 @@ def test_governance_waits_for_the_technical_step(request_, gita):
         registry.approve(request_, gita)
 
 
-def test_the_requester_cannot_approve_whatever_their_role(project, mia, ravi, lee):
-    version = registry.make_version(project, mia, ravi)
-    request = registry.asked_request(version, registry.make_endpoint(version.model, mia), lee)
+def test_the_requester_cannot_approve_whatever_their_role(version, endpoint, lee):
+    request = registry.asked_request(version, endpoint, lee)
     before = state(request)
 
     with pytest.raises(PermissionDenied, match="You asked for this promotion"):
@@ -132,11 +121,10 @@ def test_a_superuser_who_trained_it_cannot_approve_even_as_lead(project, mia, ra
     assert state(request) == before
 
 
-def test_who_resumed_the_run_cannot_approve(project, mia, ravi, lee):
-    version = registry.make_version(project, mia, ravi)
+def test_who_resumed_the_run_cannot_approve(version, endpoint, project, mia, lee):
     with transaction.atomic():
         record(lee, Verb.RUN_RESUMED, version.run, project=project.uuid)
-    request = registry.asked_request(version, registry.make_endpoint(version.model, mia), mia)
+    request = registry.asked_request(version, endpoint, mia)
 
     with pytest.raises(PermissionDenied, match="You launched or resumed"):
         registry.approve(request, lee)
@@ -155,6 +143,7 @@ def test_one_person_of_both_roles_decides_once(request_, lee, gita, project):
     assert state(request_) == before
 
 
+@pytest.mark.postgres
 def test_the_database_refuses_a_second_vote_and_any_change(request_, lee):
     registry.approve(request_, lee)
     vote = Verdict.objects.get()

@@ -55,6 +55,7 @@ def test_nobody_decides_after_the_time_to_decide(request_, lee):
     assert not request_.verdicts.exists()
 
 
+@pytest.mark.postgres
 def test_a_frozen_endpoint_takes_no_deployment_and_no_decision(approved, version, endpoint, lee, mia):
     freeze = catalog.freeze(endpoint_id=endpoint.uuid, reason="Audit.", until=timezone.now() + timedelta(days=2), actor=lee)
 

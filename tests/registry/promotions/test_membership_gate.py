@@ -14,6 +14,7 @@ from tests.support import registry
 pytestmark = pytest.mark.django_db
 
 
+@pytest.mark.postgres
 def test_the_gate_reads_the_attack_on_the_evaluation_of_the_version(project, mia, ravi):
     version = registry.make_version(project, mia, ravi)
     gate = Gate("membership", {"at_most": 0.55})

@@ -19,19 +19,9 @@ from registry.promotions.models import PromotionRequest, Verdict
 from registry.promotions.rules import Status
 from tests.support import registry
 from tests.support.people import PASSWORD
-from tests.support.settled import settled_world, unpack
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HTTP_HX_REQUEST": "true"}
-
-
-settled = settled_world(registry.asked_promotion)
-
-
-@pytest.fixture
-def request_(settled, project, mia, ravi, lee, gita, tmp_path):
-    """In review; asked for by Mia. Lee leads, Gita governs."""
-    return unpack(settled, tmp_path)
 
 
 def url(name, request):
@@ -107,6 +97,7 @@ def test_a_change_while_reading_answers_409_with_a_note(client_for, request_, le
     assert PromotionRequest.objects.get().status == Status.VOIDED
 
 
+@pytest.mark.postgres
 def test_a_reviewer_rejects_on_the_page(client_for, request_, gita):
     answer = client_for(gita).post(url("reject", request_), decision(request_, "reject-"))
 
@@ -114,6 +105,7 @@ def test_a_reviewer_rejects_on_the_page(client_for, request_, gita):
     assert PromotionRequest.objects.get().status == Status.REJECTED
 
 
+@pytest.mark.postgres
 def test_a_request_is_made_and_withdrawn_on_the_page(client_for, version, endpoint, mia):
     client = client_for(mia)
     form = {"version": version.uuid, "endpoint": endpoint.uuid, "note": "Better."}
@@ -131,6 +123,7 @@ def test_a_request_is_made_and_withdrawn_on_the_page(client_for, version, endpoi
     assert PromotionRequest.objects.get(version=version).status == Status.WITHDRAWN
 
 
+@pytest.mark.postgres
 def test_texts_are_inert(client_for, request_, lee, omar):
     client_for(omar).post(url("comment", request_), {"text": "<script>x</script>\u202e"})
 
@@ -187,8 +180,7 @@ def test_the_queue_asks_the_same_for_one_and_for_thirty(client_for, request_, le
     client = client_for(lee)
     client.get(reverse("promotions:list"))
     one = queue_queries(client)
-    for number in range(2, 31):
-        endpoint = registry.make_endpoint(request_.version.model, mia)
+    for number, endpoint in enumerate(registry.endpoint_rows(request_.endpoint, 29), 2):
         PromotionRequest.objects.create(
             number=number, version=request_.version, endpoint=endpoint, policy=request_.policy, requester=mia, status=Status.IN_REVIEW,
             subject=request_.subject, subject_digest=request_.subject_digest,
@@ -227,7 +219,9 @@ def test_a_signed_in_person_decides_over_rest(request_, lee):
     assert (stale.status_code, stale.json()["code"]) == (409, "conflict")
 
 
-def test_programs_ask_and_withdraw(request_, version, endpoint, mia):
+@pytest.mark.postgres
+def test_programs_ask_and_withdraw(request_, version, mia):
+    endpoint = registry.make_endpoint(version.model, mia)
     _, secret = create_token(user=mia, name="robot", scopes=["read", "write"], days=1)
     client = api(secret)
 

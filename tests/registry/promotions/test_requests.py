@@ -59,8 +59,7 @@ def test_a_mended_draft_is_checked_again_and_the_first_results_stay(project, mia
     ]
 
 
-def test_one_flipped_byte_fails_the_signature_gate_and_quarantines(project, mia, ravi):
-    version = registry.make_version(project, mia, ravi)
+def test_one_flipped_byte_fails_the_signature_gate_and_quarantines(version, endpoint, mia):
     name = next(file for file in version.folder.files if file["name"] == "adapter_model.safetensors")
     stored = Path(storages["blobs"].path(key(name["sha256"])))
     content = bytearray(stored.read_bytes())
@@ -68,7 +67,7 @@ def test_one_flipped_byte_fails_the_signature_gate_and_quarantines(project, mia,
     stored.chmod(0o600)
     stored.write_bytes(bytes(content))
 
-    request = registry.asked_request(version, registry.make_endpoint(version.model, mia), mia)
+    request = registry.asked_request(version, endpoint, mia)
 
     assert request.status == Status.DRAFT
     gate = request.gates.get(gate="signature")
@@ -78,42 +77,43 @@ def test_one_flipped_byte_fails_the_signature_gate_and_quarantines(project, mia,
         catalog.materialise(ModelVersion.objects.get(pk=version.pk))
 
 
-def live_version(project, mia, ravi, wrong_live: int, wrong_new: int):
-    old = registry.make_version(project, mia, ravi, wrong=wrong_live)
-    endpoint = registry.make_endpoint(old.model, mia)
-    Alias.objects.filter(endpoint=endpoint).update(version=old, moves=1)
-    new = registry.make_version(project, mia, ravi, model=old.model, snapshot=old.run.snapshot, semver="1.1.0", wrong=wrong_new)
-    return old, new, endpoint
+@pytest.fixture
+def live(version, endpoint):
+    """1.0.0 is live and wrong on 3 of 60 rows."""
+    Alias.objects.filter(endpoint=endpoint).update(version=version, moves=1)
+    return Alias.objects.get(endpoint=endpoint)
 
 
-def test_a_better_version_is_compared_on_the_same_rows(project, mia, ravi):
-    old, new, endpoint = live_version(project, mia, ravi, 9, 3)
+def asked_with(live, ravi, mia, wrong: int) -> PromotionRequest:
+    """A request for 1.1.0, wrong on so many of the same rows."""
+    old = live.version
+    new = registry.make_version(old.model.project, mia, ravi, model=old.model, snapshot=old.run.snapshot, semver="1.1.0", wrong=wrong)
+    return registry.asked_request(new, live.endpoint, mia)
 
-    request = registry.asked_request(new, endpoint, mia)
 
-    assert (request.status, request.baseline, request.baseline_moves) == (Status.IN_REVIEW, old, 1)
+def test_a_better_version_is_compared_on_the_same_rows(live, mia, ravi):
+    request = asked_with(live, ravi, mia, 0)
+
+    assert (request.status, request.baseline, request.baseline_moves) == (Status.IN_REVIEW, live.version, 1)
     assert (request.comparison["rows"], request.comparison["left_out"], request.comparison["baseline_semver"]) == (60, 0, "1.0.0")
     accuracy = request.comparison["measures"]["accuracy"]
-    assert (accuracy["baseline"], accuracy["candidate"], accuracy["difference"]) == (0.85, 0.95, 0.1)
+    assert (accuracy["baseline"], accuracy["candidate"], accuracy["difference"]) == (0.95, 1.0, 0.05)
     assert request.gates.get(gate="live").status == "passed"
 
 
-def test_a_worse_version_fails_against_the_live_one(project, mia, ravi):
-    _, new, endpoint = live_version(project, mia, ravi, 0, 6)
-
-    request = registry.asked_request(new, endpoint, mia)
+def test_a_worse_version_fails_against_the_live_one(live, mia, ravi):
+    request = asked_with(live, ravi, mia, 9)
 
     assert request.status == Status.DRAFT
     assert request.gates.get(gate="live").status == "failed"
 
 
-def test_a_live_version_on_other_data_fails_the_gate_with_what_to_do(project, mia, ravi):
-    old = registry.make_version(project, mia, ravi)
-    endpoint = registry.make_endpoint(old.model, mia)
-    Alias.objects.filter(endpoint=endpoint).update(version=old, moves=1)
+@pytest.mark.postgres
+def test_a_live_version_on_other_data_fails_the_gate_with_what_to_do(live, project, mia, ravi):
+    old = live.version
     new = registry.make_version(project, mia, ravi, model=old.model, semver="1.1.0")
 
-    request = registry.asked_request(new, endpoint, mia)
+    request = registry.asked_request(new, live.endpoint, mia)
 
     gate = request.gates.get(gate="live")
     assert (request.status, gate.status) == (Status.DRAFT, "failed")
@@ -225,8 +225,9 @@ def test_a_comment_is_kept_and_its_words_stay_out_of_the_trail(request_, aida, l
     assert "refunds" not in Event.objects.latest("pk").canonical
 
 
-def test_every_step_of_a_request_is_in_the_trail(version, endpoint, mia, lee, gita):
-    request = registry.approved_request(version, endpoint, mia, lee, gita)
+def test_every_step_of_a_request_is_in_the_trail(request_, lee, gita):
+    registry.approve(request_, lee)
+    registry.approve(request_, gita)
 
-    verbs = Event.objects.filter(object_id=str(request.uuid)).order_by("seq").values_list("verb", flat=True)
+    verbs = Event.objects.filter(object_id=str(request_.uuid)).order_by("seq").values_list("verb", flat=True)
     assert list(verbs) == ["promotions.requested", "promotions.checked", "promotions.approved", "promotions.approved"]

@@ -90,6 +90,7 @@ def test_the_sweep_ends_what_was_overtaken(request_, mia):
     assert PromotionRequest.objects.get().status == Status.VOIDED
 
 
+@pytest.mark.postgres
 def test_an_untouched_request_outlives_the_sweep(request_):
     assert actions.review_open() == 0
     assert PromotionRequest.objects.get().status == Status.IN_REVIEW
